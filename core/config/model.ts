@@ -1,0 +1,130 @@
+/** What a validated dappfile says: plain data, no defaults left to fill in, safe to print as JSON. */
+
+/** User stages: those whose commands the dappfile gives. `buildArtifact` belongs to artifacts only. */
+export const userStages = ["beforeInstall", "install", "beforeSetup", "setup", "buildArtifact"] as const;
+export type UserStage = typeof userStages[number];
+
+/** Stages that may name the git files their commands read. */
+export type GitStage = Exclude<UserStage, "beforeInstall">;
+
+export interface Config {
+  /** The dappfile, relative to the project directory. */
+  readonly file: string;
+  readonly project: ProjectSection;
+  /** dimgs and artifacts in document order; a list of dimg names gives one rule for each. */
+  readonly images: readonly ImageRule[];
+  /** Accepted, but worth saying: one sentence each. */
+  readonly warnings: readonly string[];
+}
+
+export interface ProjectSection {
+  readonly name?: string;
+  readonly repo?: string;
+  readonly plugins: readonly PluginUse[];
+}
+
+export interface PluginUse {
+  /** A path (starts with `.` or `/`), `npm:`, `jsr:`, `https:` specifier, or a built-in name. */
+  readonly use: string;
+  readonly options?: unknown;
+  readonly line: number;
+}
+
+export interface ImageRule {
+  readonly kind: "dimg" | "artifact";
+  /** "" is the nameless dimg. */
+  readonly name: string;
+  /** 1-based YAML document and the line it starts at. */
+  readonly document: number;
+  readonly line: number;
+  readonly base: BaseRule;
+  readonly fromCacheVersion?: string;
+  readonly git: readonly GitEntry[];
+  readonly shell: Readonly<Partial<Record<UserStage, ShellStage>>>;
+  readonly docker?: DockerInstructions;
+  readonly mounts: readonly MountRule[];
+  readonly imports: readonly ImportRule[];
+  /** One layer for each shell command instead of one for each stage. */
+  readonly asLayers: boolean;
+}
+
+export type BaseRule =
+  | { readonly kind: "scratch" }
+  /** `oci:DIR:TAG`, `archive:FILE`, or a registry reference, as written. */
+  | { readonly kind: "image"; readonly name: string }
+  | { readonly kind: "dimg" | "artifact"; readonly name: string };
+
+export interface GitEntry {
+  /** Absent: the project's own repository. */
+  readonly remote?: {
+    readonly url: string;
+    readonly ref:
+      | { readonly kind: "branch" | "tag" | "commit"; readonly value: string }
+      | { readonly kind: "head" };
+  };
+  /** Absolute path in the repository (below the project directory for the local one), no trailing slash, "/" for all. */
+  readonly add: string;
+  /** Absolute path in the image, no trailing slash. */
+  readonly to: string;
+  readonly includePaths: readonly string[];
+  readonly excludePaths: readonly string[];
+  /** Name or number. */
+  readonly owner?: string;
+  readonly group?: string;
+  readonly stageDependencies: Readonly<Partial<Record<GitStage, readonly string[]>>>;
+  /** The whole tree is delivered at the first git stage instead of the declared files only. */
+  readonly visibleAll: boolean;
+  /** Line of the entry in the dappfile. */
+  readonly line: number;
+}
+
+export interface ShellStage {
+  readonly commands: readonly string[];
+  /** `cacheVersion` and `<stage>CacheVersion`; either makes the stage exist even without commands. */
+  readonly cacheVersion?: string;
+  readonly stageCacheVersion?: string;
+}
+
+/** Values as the image config takes them: lists are lists, ports and volumes are names. */
+export interface DockerInstructions {
+  /** Exec form, or shell form already wrapped as ["/bin/sh", "-c", text]. */
+  readonly CMD?: readonly string[];
+  readonly ENTRYPOINT?: readonly string[];
+  readonly ENV?: Readonly<Record<string, string>>;
+  readonly LABEL?: Readonly<Record<string, string>>;
+  /** "8080" becomes "8080/tcp". */
+  readonly EXPOSE?: readonly string[];
+  readonly VOLUME?: readonly string[];
+  readonly ONBUILD?: readonly string[];
+  readonly WORKDIR?: string;
+  readonly USER?: string;
+  readonly STOPSIGNAL?: string;
+  readonly HEALTHCHECK?: HealthcheckRule;
+}
+
+/** image config `Healthcheck`; durations in nanoseconds as Docker stores them. */
+export interface HealthcheckRule {
+  readonly Test: readonly string[];
+  readonly Interval?: number;
+  readonly Timeout?: number;
+  readonly StartPeriod?: number;
+  readonly Retries?: number;
+}
+
+export type MountRule =
+  & { readonly to: string }
+  & ({ readonly from: "tmp_dir" | "build_dir" } | { readonly from: "path"; readonly path: string });
+
+export interface ImportRule {
+  readonly artifact: string;
+  readonly add: string;
+  readonly to: string;
+  readonly before?: "install" | "setup";
+  /** Exactly one of `before` and `after` is present. */
+  readonly after?: "install" | "setup";
+  readonly includePaths: readonly string[];
+  readonly excludePaths: readonly string[];
+  readonly owner?: string;
+  readonly group?: string;
+  readonly line: number;
+}

@@ -1,0 +1,87 @@
+/**
+ * Every failure that the engine reports to people, with its exit code and the first thing to try.
+ *
+ * Codes are permanent. 1 = the work failed, 2 = usage or configuration, 130 = interrupted.
+ */
+export const errorCatalog = {
+  USAGE: { exit: 2, fix: "Run the command with --help" },
+  CONFIG_NOT_FOUND: { exit: 2, fix: "Create dappfile.yaml, or name the project directory with --dir" },
+  CONFIG_INVALID: { exit: 2, fix: "Correct the lines named above" },
+  CONFIG_LOCK_INVALID: { exit: 2, fix: "Run: dapp dimg lock --update" },
+  PLUGIN_NOT_FOUND: { exit: 2, fix: "Correct the name or path after `use:`" },
+  PLUGIN_API_MISMATCH: { exit: 2, fix: "Install a plugin release made for this engine" },
+  PLUGIN_OPTIONS_INVALID: { exit: 2, fix: "Correct the plugin options named in the message" },
+  PLUGIN_RESULT_INVALID: { exit: 1, fix: "Report it to the plugin's author" },
+  PLUGIN_FAILED: { exit: 1, fix: "Read the cause, then report it to the plugin's author" },
+  DIMG_UNKNOWN: { exit: 2, fix: "List the names with: dapp dimg list" },
+  STAGE_UNKNOWN: { exit: 2, fix: "List the stages with: dapp dimg plan" },
+  NOT_BUILT: { exit: 1, fix: "Run: dapp dimg build" },
+  GIT_FAILED: { exit: 1, fix: "Run the git command shown to see what git says" },
+  GIT_MISSING_OBJECT: { exit: 1, fix: "Fetch the missing objects: git fetch --refetch, or clone again" },
+  SOURCE_NOT_FOUND: { exit: 1, fix: "Check the image name and tag after `from:`" },
+  SOURCE_INVALID: { exit: 1, fix: "Check the image with: skopeo inspect" },
+  REGISTRY_DENIED: { exit: 1, fix: "Log in with: docker login" },
+  REGISTRY_FAILED: { exit: 1, fix: "Try again, or check the registry's log" },
+  BUILDER_UNAVAILABLE: { exit: 1, fix: "Install what the message names" },
+  STAGE_FAILED: { exit: 1, fix: "Read the output above; open a shell with --introspect-error" },
+  IMPORT_FAILED: { exit: 1, fix: "Correct `import:` in the dappfile" },
+  OWNER_UNKNOWN: { exit: 1, fix: "Use a numeric id, or create the user in an earlier stage" },
+  STORE_CORRUPT: { exit: 1, fix: "Run: dapp store check --repair" },
+  STORE_FAILED: { exit: 1, fix: "Check the directory's permissions and free space" },
+  LOCK_TIMEOUT: { exit: 1, fix: "Wait for the other build, or raise --lock-timeout" },
+  LAYER_INVALID: { exit: 1, fix: "Check the base image with: skopeo copy" },
+  EXPORT_FAILED: { exit: 1, fix: "Check the destination" },
+  INTERRUPTED: { exit: 130, fix: "Run the command again: finished stages are kept" },
+} as const satisfies Record<string, { exit: 1 | 2 | 130; fix: string }>;
+
+/** A permanent error code, `SUBJECT_PROBLEM`. */
+export type ErrorCode = keyof typeof errorCatalog;
+
+/** Facts about a failure beside its message. */
+export interface ErrorDetails {
+  /** Where: a file with line and column, or a path within the configuration. */
+  readonly at?: string;
+  readonly plugin?: string;
+  readonly hook?: string;
+  /** Replaces the catalog's advice when the thrower knows better. */
+  readonly fix?: string;
+  /** All problems found in one run, each a full sentence. */
+  readonly problems?: readonly Problem[];
+  readonly cause?: unknown;
+}
+
+/** One problem in a file that the user wrote. */
+export interface Problem {
+  readonly file: string;
+  /** 1-based; 0 when the file as a whole is meant. */
+  readonly line: number;
+  readonly column: number;
+  /** 1-based YAML document, when the file has documents. */
+  readonly document?: number;
+  /** Path inside the document, such as `git[0].add`. */
+  readonly path?: string;
+  readonly message: string;
+  /** "did you mean" or another concrete next step. */
+  readonly hint?: string;
+}
+
+/** The one error class that the engine throws for failures a person can act on; the code tells them apart. */
+export class EngineError extends Error {
+  override readonly name = "EngineError";
+  constructor(readonly code: ErrorCode, message: string, readonly details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+  }
+  /** The process exit code that belongs to this failure. */
+  get exitCode(): 1 | 2 | 130 {
+    return errorCatalog[this.code].exit;
+  }
+  /** The first thing to try. */
+  get fix(): string {
+    return this.details.fix ?? errorCatalog[this.code].fix;
+  }
+}
+
+/** The message of anything thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

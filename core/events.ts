@@ -1,0 +1,45 @@
+/** Names a stage of an image in events and errors. `image` is "" for the nameless dimg. */
+export interface StageRef {
+  readonly image: string;
+  readonly kind: "dimg" | "artifact";
+  readonly stage: string;
+}
+
+/** All that happens during a run, in order; renderers turn it into text. Times are milliseconds, sizes bytes. */
+export type EngineEvent =
+  /** Something the user should know once: "uncommitted changes are not included". */
+  | { readonly type: "note"; readonly level: "info" | "warn"; readonly text: string }
+  /** Detail for `--verbose`: which plugin claimed, which command ran. */
+  | { readonly type: "detail"; readonly text: string }
+  | { readonly type: "stage.reused"; readonly at: StageRef; readonly signature: string; readonly reason: string }
+  | { readonly type: "stage.started"; readonly at: StageRef; readonly signature: string; readonly reason: string }
+  /** One chunk of the stage command's own output, decoded, cut at line ends where possible. */
+  | { readonly type: "stage.output"; readonly at: StageRef; readonly stream: "stdout" | "stderr"; readonly text: string }
+  | {
+    readonly type: "stage.finished";
+    readonly at: StageRef;
+    readonly signature: string;
+    readonly ms: number;
+    /** Compressed size of the layer it added; 0 when it added none. */
+    readonly size: number;
+  }
+  | { readonly type: "stage.failed"; readonly at: StageRef; readonly signature: string; readonly message: string }
+  | {
+    readonly type: "image.ready";
+    readonly image: string;
+    readonly kind: "dimg" | "artifact";
+    /** Manifest digest. */
+    readonly digest: string;
+    readonly signature: string;
+    readonly built: number;
+    readonly reused: number;
+    readonly ms: number;
+  }
+  /** A download, unpacking or export. `id` ties the three together; `total` is 0 when unknown. */
+  | { readonly type: "transfer.started"; readonly id: string; readonly what: string; readonly total: number }
+  | { readonly type: "transfer.progress"; readonly id: string; readonly done: number; readonly total: number }
+  | { readonly type: "transfer.finished"; readonly id: string; readonly done: number; readonly ms: number }
+  | { readonly type: "lock.waiting"; readonly resource: string; readonly holder: string };
+
+/** Receives events; must not throw and must not block. */
+export type EventSink = (event: EngineEvent) => void;

@@ -1,0 +1,213 @@
+/** The roles that plugins fill, one small interface each. Part of the plugin contract. */
+import type { Descriptor, ImageConfig, OciPlatform } from "../lib/oci/types.ts";
+import type { Digest, Signature } from "./digest.ts";
+
+/** Compressed blob and uncompressed tar of one layer. */
+export interface Layer {
+  readonly mediaType: string;
+  readonly digest: Digest;
+  readonly size: number;
+  readonly diffId: Digest;
+}
+
+/** An image as data: what a stage produced or a base image contains. */
+export interface ImageState {
+  readonly config: ImageConfig;
+  /** Lowest first; one for each diff_id of the config. */
+  readonly layers: readonly Layer[];
+}
+
+/** One named input of a stage. Keys are unique within a stage; a plugin's facts are keyed `plugin-name/key`. */
+export interface Fact {
+  readonly key: string;
+  readonly value: string;
+  /** The value is the digest of a listing kept as a blob: rows of `mode id path`, NUL-separated, for `explain`. */
+  readonly listing?: true;
+}
+
+/** All that is known of a finished stage; the file of a stage signature in the store. Format 1. */
+export interface StageRecord {
+  readonly format: 1;
+  readonly signature: Signature;
+  readonly previous: Signature | null;
+  readonly stage: string;
+  readonly facts: readonly Fact[];
+  readonly image: ImageState;
+  /** RFC 3339, when and how long it was built here. Never signed. */
+  readonly builtAt: string;
+  readonly buildMs: number;
+  /** Compressed bytes that this stage added. */
+  readonly addedBytes: number;
+  /** Project, image and git commit that first built it. Never signed. */
+  readonly origin: { readonly project: string; readonly image: string; readonly commit?: string };
+}
+
+/** Content-addressed local storage of blobs and stage records. All writes are atomic and durable when they return. */
+export interface Store {
+  /** Directory for people and messages. */
+  readonly path: string;
+  /** A directory of this process, on the store's file system; removed at the end and after a crash. */
+  scratch(): Promise<string>;
+  /** Where a blob is, or will be. Existing files there are complete. */
+  blobPath(digest: Digest): string;
+  /** Size in bytes, or undefined when the blob is absent. */
+  blobSize(digest: Digest): Promise<number | undefined>;
+  /** Moves a finished file from `scratch()` to its digest; the caller has hashed it while writing. */
+  adoptBlob(file: string, digest: Digest): Promise<void>;
+  /** Stores bytes that are in memory. */
+  putBlob(bytes: Uint8Array): Promise<Descriptor & { readonly digest: Digest }>;
+  /** Whole blob in memory, verified; for manifests, configs and listings. @throws STORE_CORRUPT */
+  getBlob(digest: Digest): Promise<Uint8Array>;
+  /** The record, only if all its blobs are present. */
+  stage(signature: Signature): Promise<StageRecord | undefined>;
+  putStage(record: StageRecord): Promise<void>;
+  /** Notes that `image` (project/name) had this signature for a stage; newest first when read. */
+  history(project: string, image: string, stage: string): Promise<readonly HistoryRow[]>;
+  addHistory(project: string, image: string, stage: string, signature: Signature): Promise<void>;
+  /** Derived data that may vanish at any time; values are JSON. */
+  memo(kind: string, key: string): Promise<unknown>;
+  putMemo(kind: string, key: string, value: unknown): Promise<void>;
+  /** A directory that is kept between builds (`builds/<project>/...`), created when missing. */
+  keptDirectory(...parts: string[]): Promise<string>;
+  /**
+   * Exclusive lock between processes of this machine. Waiting is announced once through `onWait` with the holder.
+   * @throws LOCK_TIMEOUT after `timeoutMs`
+   */
+  lock(name: string, options: LockOptions): Promise<AsyncDisposable>;
+  check(options: { readonly repair: boolean }): Promise<StoreReport>;
+}
+
+export interface HistoryRow {
+  readonly signature: Signature;
+  /** RFC 3339. */
+  readonly at: string;
+}
+
+export interface LockOptions {
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+  onWait?(holder: string): void;
+}
+
+export interface StoreReport {
+  readonly blobs: number;
+  readonly bytes: number;
+  readonly stages: number;
+  /** One sentence each; empty when the store is sound. */
+  readonly problems: readonly string[];
+  readonly repaired: readonly string[];
+}
+
+/** A host directory bound into a step. Nothing in it enters the image. */
+export interface StepMount {
+  readonly source: string;
+  readonly target: string;
+  readonly readOnly: boolean;
+}
+
+/** What a builder must do for one stage, free of names and time. */
+export interface BuildStep {
+  readonly label: string;
+  readonly signature: Signature;
+  readonly parent: ImageState;
+  /** Each is shell text; they share one shell and stop at the first failure. */
+  readonly commands: readonly string[];
+  /** Complete environment. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly mounts: readonly StepMount[];
+  readonly network: "host" | "none";
+  /** Latest modification time that a file in the layer may carry, seconds since 1970. */
+  readonly epoch: number;
+  readonly compression: LayerCompression;
+}
+
+export interface LayerCompression {
+  readonly kind: "gzip" | "zstd";
+  /** gzip 2 to 9, zstd 1 to 19. */
+  readonly level: number;
+}
+
+/** What a finished step added, as a file in the store's scratch directory, hashed but not yet adopted. */
+export interface StepResult {
+  /** Undefined when the step changed nothing. */
+  readonly layer?: { readonly file: string } & Layer;
+}
+
+/** An interactive or piped command in an image; nothing it writes is kept. */
+export interface ShellStep {
+  readonly label: string;
+  readonly image: ImageState;
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** Absolute path inside; created when missing. */
+  readonly cwd: string;
+  /** `user`, `uid`, `user:group` or `uid:gid`; "" is root. */
+  readonly user: string;
+  readonly mounts: readonly StepMount[];
+  readonly network: "host" | "none";
+}
+
+export interface StepIo {
+  output(stream: "stdout" | "stderr", text: string): void;
+  readonly signal: AbortSignal;
+  /** Called with the step's file system still in place when a command failed, before it is discarded. */
+  readonly onFailure?: (shell: () => Promise<number>) => Promise<void>;
+}
+
+/** Runs commands on top of an image and captures what they changed. */
+export interface Builder extends AsyncDisposable {
+  readonly name: string;
+  /** Prepares what the first step will need while the engine still plans; never throws. */
+  warmUp?(): void;
+  /** @throws STAGE_FAILED when a command fails, BUILDER_UNAVAILABLE when this machine lacks something */
+  run(step: BuildStep, io: StepIo): Promise<StepResult>;
+  /** Runs with this process's own stdin, stdout and stderr; returns the exit code, 128+n for signal n. */
+  shell(step: ShellStep, signal: AbortSignal): Promise<number>;
+}
+
+/** Asked when a command stage is about to be built. */
+export interface BuilderRequest {
+  readonly platform: OciPlatform;
+  readonly store: Store;
+  /** The name from `--builder` or the configuration; undefined = whoever can. */
+  readonly name?: string;
+  /** Steps that may run at once. */
+  readonly parallel: number;
+}
+
+/** A base image found. `id` is what enters the signature. */
+export interface ResolvedImage {
+  readonly id: Digest;
+  /** Digest of the index or manifest the name pointed at, for the lock file; undefined when names do not move. */
+  readonly pin?: Digest;
+}
+
+/** Where base images come from. */
+export interface ImageSource extends AsyncDisposable {
+  /** Finds the image for a platform without its layers. `pin` (from dappfile.lock) wins over the name's tag. */
+  resolve(pin: Digest | undefined, signal: AbortSignal): Promise<ResolvedImage>;
+  /** Brings config and all layers into the store. */
+  fetch(image: ResolvedImage, io: FetchIo): Promise<ImageState>;
+}
+
+export interface FetchIo {
+  readonly signal: AbortSignal;
+  /** `what` such as "layer 3f2a… of debian:bookworm"; called with growing `done`. */
+  progress(id: string, what: string, done: number, total: number): void;
+  note(text: string): void;
+}
+
+/** Asked for the text after `from:`. */
+export interface SourceRequest {
+  readonly name: string;
+  readonly platform: OciPlatform;
+  readonly store: Store;
+  /** Relative paths in `name` start here. */
+  readonly projectDir: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+export interface StoreRequest {
+  /** Directory of the store. */
+  readonly home: string;
+}
