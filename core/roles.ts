@@ -105,11 +105,22 @@ export interface StepMount {
   readonly readOnly: boolean;
 }
 
+/**
+ * A layer that steps can already stand on. Its content is fixed (`diffId`) before it is compressed, so the next
+ * stage need not wait for the blob.
+ */
+export interface LayerRef {
+  readonly diffId: Digest;
+  /** Settles when the blob is in the store. */
+  readonly stored: Promise<Layer>;
+}
+
 /** What a builder must do for one stage, free of names and time. */
 export interface BuildStep {
   readonly label: string;
   readonly signature: Signature;
-  readonly parent: ImageState;
+  /** Lowest first. */
+  readonly parents: readonly LayerRef[];
   /** Each is shell text; they share one shell and stop at the first failure. */
   readonly commands: readonly string[];
   /** Complete environment. */
@@ -127,16 +138,21 @@ export interface LayerCompression {
   readonly level: number;
 }
 
-/** What a finished step added, as a file in the store's scratch directory, hashed but not yet adopted. */
+/** What a finished step added. */
 export interface StepResult {
   /** Undefined when the step changed nothing. */
-  readonly layer?: { readonly file: string } & Layer;
+  readonly layer?: {
+    readonly diffId: Digest;
+    /** The compressed layer in the store's scratch directory, hashed but not yet adopted. Never rejects unobserved. */
+    readonly blob: Promise<Layer & { readonly file: string }>;
+  };
 }
 
 /** An interactive or piped command in an image; nothing it writes is kept. */
 export interface ShellStep {
   readonly label: string;
-  readonly image: ImageState;
+  /** Lowest first. */
+  readonly parents: readonly LayerRef[];
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   /** Absolute path inside; created when missing. */
