@@ -41,7 +41,9 @@ export function isSignature(text: string): text is Signature {
 
 /** Turns 64 hex digits into a digest. @throws {TypeError} when `hex` is anything else. */
 export function digestFromHex(hex: string): Digest {
-  if (!HEX64.test(hex)) throw new TypeError(`Cannot make a digest of "${hex}": expected 64 lower-case hex digits`);
+  if (!HEX64.test(hex)) {
+    throw new TypeError(`Cannot make a digest of "${hex}": expected 64 lower-case hex digits`);
+  }
   return `sha256:${hex}` as Digest;
 }
 

@@ -11,10 +11,25 @@ export type EngineEvent =
   | { readonly type: "note"; readonly level: "info" | "warn"; readonly text: string }
   /** Detail for `--verbose`: which plugin claimed, which command ran. */
   | { readonly type: "detail"; readonly text: string }
-  | { readonly type: "stage.reused"; readonly at: StageRef; readonly signature: string; readonly reason: string }
-  | { readonly type: "stage.started"; readonly at: StageRef; readonly signature: string; readonly reason: string }
+  | {
+    readonly type: "stage.reused";
+    readonly at: StageRef;
+    readonly signature: string;
+    readonly reason: string;
+  }
+  | {
+    readonly type: "stage.started";
+    readonly at: StageRef;
+    readonly signature: string;
+    readonly reason: string;
+  }
   /** One chunk of the stage command's own output, decoded, cut at line ends where possible. */
-  | { readonly type: "stage.output"; readonly at: StageRef; readonly stream: "stdout" | "stderr"; readonly text: string }
+  | {
+    readonly type: "stage.output";
+    readonly at: StageRef;
+    readonly stream: "stdout" | "stderr";
+    readonly text: string;
+  }
   | {
     readonly type: "stage.finished";
     readonly at: StageRef;
@@ -23,7 +38,12 @@ export type EngineEvent =
     /** Compressed size of the layer it added; 0 when it added none. */
     readonly size: number;
   }
-  | { readonly type: "stage.failed"; readonly at: StageRef; readonly signature: string; readonly message: string }
+  | {
+    readonly type: "stage.failed";
+    readonly at: StageRef;
+    readonly signature: string;
+    readonly message: string;
+  }
   | {
     readonly type: "image.ready";
     readonly image: string;

@@ -9,10 +9,26 @@ import type { EngineEvent } from "./events.ts";
 import { EngineError, type ErrorCode, messageOf } from "./errors.ts";
 import type { BuildResult } from "./execute.ts";
 import type { Plan } from "./plan.ts";
-import type { Builder, BuilderRequest, Fact, ImageSource, SourceRequest, Store, StoreRequest } from "./roles.ts";
+import type {
+  Builder,
+  BuilderRequest,
+  Fact,
+  ImageSource,
+  SourceRequest,
+  Store,
+  StoreRequest,
+} from "./roles.ts";
 
 export { EngineError, type ErrorCode, messageOf, type Problem } from "./errors.ts";
-export { type Digest, digestFromHex, digestHex, digestOf, isDigest, sha256Hex, type Signature } from "./digest.ts";
+export {
+  type Digest,
+  digestFromHex,
+  digestHex,
+  digestOf,
+  isDigest,
+  sha256Hex,
+  type Signature,
+} from "./digest.ts";
 export type * from "./roles.ts";
 export type * from "./config/model.ts";
 export type { Plan, PlannedImage, PlannedStage } from "./plan.ts";
@@ -74,7 +90,9 @@ export type HookInput<N extends HookName> = Hooks[N]["input"];
 export type HookOutput<N extends HookName> = Hooks[N]["output"];
 
 /** Runtime twin of {@linkcode Hooks}; a missing row or a wrong kind does not compile. `effects` rows are skipped on --dry-run. */
-export const hookTable: { readonly [N in HookName]: { readonly kind: Hooks[N]["kind"]; readonly effects: boolean } } = {
+export const hookTable: {
+  readonly [N in HookName]: { readonly kind: Hooks[N]["kind"]; readonly effects: boolean };
+} = {
   config: { kind: "waterfall", effects: false },
   openStore: { kind: "first", effects: false },
   openSource: { kind: "first", effects: false },
@@ -98,7 +116,10 @@ export interface Host {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-export type HookHandler<N extends HookName> = (input: HookInput<N>, ctx: HookContext) => Awaitable<HookOutput<N>>;
+export type HookHandler<N extends HookName> = (
+  input: HookInput<N>,
+  ctx: HookContext,
+) => Awaitable<HookOutput<N>>;
 export type HookMap = {
   readonly [N in HookName]?: HookHandler<N> | {
     /** Before or after all handlers without an order. */
@@ -197,9 +218,13 @@ export function use<Input>(plugin: Plugin<Input>, options?: Input): Selection {
 /** Wraps what a plugin threw, once. */
 export function wrapPluginError(error: unknown, plugin: string, hook: string): unknown {
   if (error instanceof EngineError) return error;
-  return new EngineError("PLUGIN_FAILED", `Plugin "${plugin}" failed in hook "${hook}": ${messageOf(error)}`, {
-    plugin,
-    hook,
-    cause: error,
-  });
+  return new EngineError(
+    "PLUGIN_FAILED",
+    `Plugin "${plugin}" failed in hook "${hook}": ${messageOf(error)}`,
+    {
+      plugin,
+      hook,
+      cause: error,
+    },
+  );
 }

@@ -1,0 +1,168 @@
+/** The engine as embedders and the command line see it. */
+import type { Config } from "./config/model.ts";
+import type { Digest, Signature } from "./digest.ts";
+import type { EventSink } from "./events.ts";
+import type { BuildResult } from "./execute.ts";
+import type { Plan } from "./plan.ts";
+import type { Selection } from "./plugin.ts";
+import type { LayerCompression, StoreReport } from "./roles.ts";
+
+export interface EngineOptions {
+  /** Project directory. @default the current directory */
+  readonly dir?: string;
+  /** Environment. @default that of the process */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Directory of the local store. @default $DAPP_HOME, else $XDG_DATA_HOME/dapp, else ~/.local/share/dapp */
+  readonly home?: string;
+  /** Project name, overriding the dappfile and git. */
+  readonly name?: string;
+  /** `os/architecture[/variant]`. @default linux and this machine's architecture */
+  readonly platform?: string;
+  /** Stages that may be built at once. @default number of processors */
+  readonly parallel?: number;
+  /** Network of stage commands. @default "host" */
+  readonly network?: "host" | "none";
+  /** Name of the builder to use; undefined = whichever plugin claims the stage. */
+  readonly builder?: string;
+  /** Include uncommitted changes of the project's repository. @default false */
+  readonly dev?: boolean;
+  /** How long to wait for another process that builds the same stage. @default 24 hours */
+  readonly lockTimeoutMs?: number;
+  /** Say what would happen and change nothing. @default false */
+  readonly dryRun?: boolean;
+  /** @default gzip level 4 */
+  readonly compression?: LayerCompression;
+  /** Plugins beside the built-in ones and those in the dappfile; asked first. */
+  readonly plugins?: readonly Selection[];
+  readonly onEvent?: EventSink;
+  /** Stops the work: running commands are ended, mounts and temporary files removed. */
+  readonly signal?: AbortSignal;
+}
+
+export interface Engine extends AsyncDisposable {
+  /** The validated configuration. @throws CONFIG_NOT_FOUND, CONFIG_INVALID with every problem found */
+  config(): Promise<Config>;
+  /** Name of the project, with where it came from. */
+  project(): Promise<{ readonly name: string; readonly from: "option" | "dappfile" | "git" | "directory" }>;
+  /** dimgs that match any of the glob patterns, in dappfile order; all when there are none. @throws DIMG_UNKNOWN */
+  list(
+    patterns?: readonly string[],
+  ): Promise<readonly { readonly name: string; readonly stages: readonly string[] }[]>;
+  /** What `build` would do; reads only. */
+  plan(patterns?: readonly string[]): Promise<Plan>;
+  build(patterns?: readonly string[], options?: BuildOptions): Promise<BuildResult>;
+  /** Why stages differ from the nearest earlier build. Default: every stage of the selected dimg that changed. */
+  explain(pattern?: string, stage?: string): Promise<Explanation>;
+  /** The local cache name of a stage, whether or not it exists; the last stage by default. @throws STAGE_UNKNOWN */
+  stageImage(pattern?: string, stage?: string): Promise<StageImage>;
+  /** Runs a command in a built image and returns its exit code. @throws NOT_BUILT */
+  run(options: RunOptions): Promise<number>;
+  /** Writes built images somewhere else. @throws NOT_BUILT, EXPORT_FAILED */
+  export(patterns: readonly string[], destination: string): Promise<ExportResult>;
+  /** Pins base images by digest in dappfile.lock. */
+  lock(options?: { readonly update?: boolean }): Promise<LockResult>;
+  checkStore(options?: { readonly repair?: boolean }): Promise<StoreReport>;
+}
+
+export interface BuildOptions {
+  readonly introspect?: Introspection;
+}
+
+/** When to open a shell in a stage. Stage names as `plan` prints them; needs a terminal. */
+export interface Introspection {
+  /** In the failed stage, with what its commands wrote so far. */
+  readonly error?: boolean;
+  /** In the file system the failed stage started from. */
+  readonly beforeError?: boolean;
+  /** After this stage is available, built or cached. */
+  readonly stage?: string;
+  /** Before this stage, in its parent, with its mounts. */
+  readonly before?: string;
+  /** Same two for artifacts. */
+  readonly artifactStage?: string;
+  readonly artifactBefore?: string;
+}
+
+export interface StageImage {
+  readonly image: string;
+  readonly stage: string;
+  readonly signature: Signature;
+  /** `dimgstage-<project>:<signature>` */
+  readonly name: string;
+  readonly present: boolean;
+}
+
+export interface RunOptions {
+  /** dimg name or glob that matches one. */
+  readonly pattern?: string;
+  readonly stage?: string;
+  /** Replaces the image's CMD; empty = the image's own CMD, or a shell when it has none. */
+  readonly command: readonly string[];
+  /** Replaces the image's ENTRYPOINT; "" removes it. */
+  readonly entrypoint?: string;
+  /** Added to the image's environment, `NAME=value` or `NAME` to pass this process's value on. */
+  readonly env?: readonly string[];
+  /** `source:target[:ro]`, absolute host directory or file. */
+  readonly volumes?: readonly string[];
+  readonly workdir?: string;
+  readonly user?: string;
+}
+
+/** A diff of facts between a stage now and its nearest earlier build. */
+export interface Explanation {
+  readonly project: string;
+  readonly images: readonly ExplainedImage[];
+}
+
+export interface ExplainedImage {
+  readonly name: string;
+  readonly kind: "dimg" | "artifact";
+  readonly stages: readonly ExplainedStage[];
+}
+
+export interface ExplainedStage {
+  readonly stage: string;
+  readonly signature: Signature;
+  readonly state: "cached" | "covered" | "build" | "unneeded";
+  readonly hermetic: boolean;
+  /** The earlier build it is compared with; undefined = this stage was never built here. */
+  readonly comparedWith?: { readonly signature: Signature; readonly at: string; readonly commit?: string };
+  /** True when only the stage before it changed. */
+  readonly rippleOnly: boolean;
+  readonly changes: readonly FactChange[];
+  /** Later stages, of this and of other images, whose signatures change because of this one: `image/stage`. */
+  readonly ripplesTo: readonly string[];
+  /** All facts, for a single stage that was asked for by name. */
+  readonly facts?: readonly { readonly key: string; readonly value: string }[];
+}
+
+export type FactChange =
+  | { readonly kind: "value"; readonly key: string; readonly before?: string; readonly after?: string }
+  /** Unified-diff lines, each starting with " ", "-" or "+". */
+  | { readonly kind: "commands"; readonly key: string; readonly diff: readonly string[] }
+  | { readonly kind: "files"; readonly key: string; readonly files: readonly FileChange[] };
+
+export interface FileChange {
+  readonly path: string;
+  readonly change: "added" | "removed" | "modified";
+  /** git object ids (with mode when the mode changed). */
+  readonly before?: string;
+  readonly after?: string;
+  /** The commit that last touched the path: `<short id> <subject>`. */
+  readonly commit?: string;
+}
+
+export interface ExportResult {
+  readonly destination: string;
+  readonly images: readonly { readonly name: string; readonly reference: string; readonly digest: Digest }[];
+}
+
+export interface LockResult {
+  /** Path of the lock file. */
+  readonly file: string;
+  readonly entries: readonly {
+    readonly name: string;
+    readonly digest: Digest;
+    readonly change: "added" | "updated" | "unchanged" | "removed";
+  }[];
+}
