@@ -1,5 +1,23 @@
+import type { BuildOptions } from "./api.ts";
 import type { Digest, Signature } from "./digest.ts";
-import type { ImageState } from "./roles.ts";
+import { EngineError, messageOf } from "./errors.ts";
+import type { EventSink, StageRef } from "./events.ts";
+import { type Introspector, noIntrospection } from "./introspect.ts";
+import { type CachedTops, compareStage, imagesOf, type PlanInputs } from "./plan.ts";
+import { observed, Pool } from "./pool.ts";
+import type { ImageState, StageRecord, Store } from "./roles.ts";
+import { lastStage, type SignedGraph, type SignedImage, type SignedStage } from "./sign.ts";
+import {
+  addDelta,
+  outputOf,
+  outputOfImage,
+  settleImage,
+  type StageDelta,
+  type StageOutput,
+} from "./stage_output.ts";
+import { formatEpoch } from "./epoch.ts";
+import { imageKey } from "./graph.ts";
+import type { StageWorker } from "./stage_work.ts";
 
 /** What a run made. JSON-printable. */
 export interface BuildResult {
@@ -17,4 +35,232 @@ export interface BuiltImage {
   /** Digest of the image manifest in the store. */
   readonly digest: Digest;
   readonly state: ImageState;
+}
+
+/** What building needs beside the signed graph. */
+export interface ExecuteInputs extends PlanInputs {
+  readonly store: Store;
+  readonly worker: StageWorker;
+  readonly emit: EventSink;
+  readonly signal: AbortSignal;
+  readonly parallel: number;
+  readonly lockTimeoutMs: number;
+  readonly epoch: number;
+  readonly commit: string | undefined;
+  readonly options: BuildOptions;
+  readonly introspector?: Introspector;
+}
+
+/** Thrown inside when something else failed first; never reaches the caller. */
+class NotStarted extends Error {}
+
+/** Builds stages on demand, each once, in parallel where nothing stands between them. */
+export class Executor {
+  readonly #pool: Pool;
+  readonly #outputs = new Map<Signature, Promise<StageOutput>>();
+  readonly #introspector: Introspector;
+  #failed = false;
+  built = 0;
+  /** Stages built here, by key of the image that asked for them first. */
+  readonly builtByImage = new Map<string, number>();
+
+  constructor(readonly signed: SignedGraph, readonly tops: CachedTops, readonly inputs: ExecuteInputs) {
+    this.#pool = new Pool(inputs.parallel);
+    this.#introspector = inputs.introspector ?? noIntrospection;
+  }
+
+  /** Builds the images and waits until they are saved. After a failure nothing new starts; what runs may end. */
+  async run(keys: readonly string[]): Promise<readonly StageRecord[]> {
+    const results = await Promise.allSettled(keys.map(async (key) => {
+      const image = this.signed.image(key);
+      return await (await this.#output(image, image.stages.length - 1)).saved;
+    }));
+    await Promise.allSettled([...this.#outputs.values()].map(async (output) => await (await output).saved));
+    this.inputs.signal.throwIfAborted();
+    const errors = results.flatMap((r) => r.status === "rejected" ? [r.reason as unknown] : []);
+    const first = errors.find((error) => !(error instanceof NotStarted)) ?? errors[0];
+    if (first !== undefined) throw first;
+    return results.flatMap((r) => r.status === "fulfilled" ? [r.value] : []);
+  }
+
+  #output(image: SignedImage, index: number): Promise<StageOutput> {
+    const { signature } = image.stages[index]!;
+    let output = this.#outputs.get(signature);
+    if (!output) {
+      output = observed(this.#make(image, index));
+      this.#outputs.set(signature, output);
+    }
+    return output;
+  }
+
+  async #make(image: SignedImage, index: number): Promise<StageOutput> {
+    const top = this.tops.get(image.node.key);
+    const stage = image.stages[index]!;
+    const at = refOf(image, stage);
+    if (top?.index === index) {
+      if (index < image.stages.length - 1) {
+        this.inputs.emit({ type: "stage.reused", at, signature: stage.signature, reason: "in the store" });
+      }
+      const output = outputOf(top.record);
+      await this.#introspector.after(at, output, this.inputs.worker, image);
+      return output;
+    }
+    const parent = index > 0 ? await this.#output(image, index - 1) : undefined;
+    const others = new Map<string, StageOutput>();
+    await Promise.all(
+      imagesOf(image, stage).map(async (key) => {
+        const other = this.signed.image(key);
+        others.set(key, await this.#output(other, other.stages.length - 1));
+      }),
+    );
+    const output = await this.#build(image, stage, parent, others);
+    await this.#introspector.after(at, output, this.inputs.worker, image);
+    return output;
+  }
+
+  async #build(
+    image: SignedImage,
+    stage: SignedStage,
+    parent: StageOutput | undefined,
+    others: ReadonlyMap<string, StageOutput>,
+  ): Promise<StageOutput> {
+    const { store, emit, signal, lockTimeoutMs } = this.inputs;
+    const at = refOf(image, stage);
+    const lock = await store.lock(`stage ${stage.signature}`, {
+      timeoutMs: lockTimeoutMs,
+      signal,
+      onWait: (holder) => emit({ type: "lock.waiting", resource: `${at.image}/${at.stage}`, holder }),
+    });
+    let release = true;
+    try {
+      const found = await store.stage(stage.signature);
+      if (found) {
+        emit({
+          type: "stage.reused",
+          at,
+          signature: stage.signature,
+          reason: "built meanwhile by another process",
+        });
+        return outputOf(found);
+      }
+      const start = performance.now();
+      const delta = await this.#pool.run(async () => {
+        signal.throwIfAborted();
+        if (this.#failed) throw new NotStarted("Another stage failed first");
+        const { reason } = await compareStage(image, stage, this.inputs);
+        emit({ type: "stage.started", at, signature: stage.signature, reason });
+        await this.#introspector.before(at, parent, this.inputs.worker, image);
+        return await this.#work(image, stage, parent, others);
+      });
+      const saved = observed(
+        this.#save(image, stage, parent, delta, start).finally(() => lock[Symbol.asyncDispose]()),
+      );
+      release = false;
+      return { ...delta, saved };
+    } catch (error) {
+      this.#fail(at, stage, error);
+      throw error;
+    } finally {
+      if (release) await lock[Symbol.asyncDispose]();
+    }
+  }
+
+  async #work(
+    image: SignedImage,
+    stage: SignedStage,
+    parent: StageOutput | undefined,
+    others: ReadonlyMap<string, StageOutput>,
+  ): Promise<Omit<StageOutput, "saved">> {
+    const { base } = image.node.rule;
+    const created = formatEpoch(this.inputs.epoch);
+    const { worker } = this.inputs;
+    if (!parent) {
+      if (base.kind === "dimg" || base.kind === "artifact") {
+        return others.get(imageKey(base.kind, base.name))!;
+      }
+      const state = await worker.base(image.node.rule);
+      return { ...outputOfImage(state), trees: {} };
+    }
+    const delta: StageDelta = await worker.work({
+      image,
+      stage,
+      at: refOf(image, stage),
+      parent,
+      others,
+      introspector: this.#introspector,
+    });
+    return addDelta(parent, delta, { created, text: describe(stage) });
+  }
+
+  async #save(
+    image: SignedImage,
+    stage: SignedStage,
+    parent: StageOutput | undefined,
+    output: Omit<StageOutput, "saved">,
+    start: number,
+  ): Promise<StageRecord> {
+    const { store, emit, project, commit } = this.inputs;
+    const at = refOf(image, stage);
+    try {
+      const state = await settleImage(output);
+      const before = new Set((await parent?.saved)?.image.layers.map((layer) => layer.digest));
+      await this.inputs.worker.saveListings(image, stage);
+      const addedBytes = state.layers.filter((l) => parent && !before.has(l.digest)).reduce(
+        (sum, l) => sum + l.size,
+        0,
+      );
+      const buildMs = Math.round(performance.now() - start);
+      const record: StageRecord = {
+        format: 1,
+        signature: stage.signature,
+        previous: stage.previous,
+        stage: stage.spec.name,
+        facts: stage.facts,
+        image: state,
+        ...(Object.keys(output.trees).length > 0 && { trees: output.trees }),
+        builtAt: new Date().toISOString(),
+        buildMs,
+        addedBytes,
+        origin: { project, image: image.node.key, ...(commit && { commit }) },
+      };
+      await store.putStage(record);
+      await store.addHistory(project, image.node.key, stage.spec.name, stage.signature);
+      this.built++;
+      this.builtByImage.set(image.node.key, (this.builtByImage.get(image.node.key) ?? 0) + 1);
+      emit({ type: "stage.finished", at, signature: stage.signature, ms: buildMs, size: addedBytes });
+      return record;
+    } catch (error) {
+      this.#fail(at, stage, error);
+      throw error;
+    }
+  }
+
+  #fail(at: StageRef, stage: SignedStage, error: unknown): void {
+    if (error instanceof NotStarted || this.inputs.signal.aborted) return;
+    this.#failed = true;
+    this.inputs.emit({ type: "stage.failed", at, signature: stage.signature, message: messageOf(error) });
+  }
+}
+
+/** How events call a stage. */
+export function refOf(image: SignedImage, stage: SignedStage): StageRef {
+  return { image: image.node.rule.name, kind: image.node.rule.kind, stage: stage.spec.name };
+}
+
+/** The text of `docker history`: the same for the same stage. */
+function describe(stage: SignedStage): string {
+  const { work } = stage.spec;
+  if (work.kind !== "run") return `dapp ${stage.spec.name}`;
+  const commands = work.commands.join(" && ").replaceAll(/\s+/g, " ");
+  return `dapp ${stage.spec.name}: ${commands.length > 200 ? commands.slice(0, 199) + "…" : commands}`;
+}
+
+/** @throws NOT_BUILT when the last stage is not in the store */
+export function requireBuilt(image: SignedImage, tops: CachedTops, title: string): StageRecord {
+  const top = tops.get(image.node.key);
+  if (top && top.record.signature === lastStage(image).signature) return top.record;
+  const last = top
+    ? `its newest built stage is ${image.stages[top.index]!.spec.name}`
+    : "none of its stages is built";
+  throw new EngineError("NOT_BUILT", `Cannot use ${title}: it is not built for the current state, ${last}`);
 }

@@ -26,9 +26,11 @@ export {
   digestHex,
   digestOf,
   isDigest,
+  isSignature,
   sha256Hex,
   type Signature,
 } from "./digest.ts";
+export { signatureOf } from "./signature.ts";
 export type * from "./roles.ts";
 export type * from "./config/model.ts";
 export type { Plan, PlannedImage, PlannedStage } from "./plan.ts";

@@ -33,6 +33,11 @@ export interface StageRecord {
   readonly stage: string;
   readonly facts: readonly Fact[];
   readonly image: ImageState;
+  /**
+   * Trees that commands see beyond what the signature covers (`visible: all`), by target directory: digests of
+   * listings. Never signed.
+   */
+  readonly trees?: Readonly<Record<string, Digest>>;
   /** RFC 3339, when and how long it was built here. Never signed. */
   readonly builtAt: string;
   readonly buildMs: number;
@@ -43,7 +48,7 @@ export interface StageRecord {
 }
 
 /** Content-addressed local storage of blobs and stage records. All writes are atomic and durable when they return. */
-export interface Store {
+export interface Store extends AsyncDisposable {
   /** Directory for people and messages. */
   readonly path: string;
   /** A directory of this process, on the store's file system; removed at the end and after a crash. */

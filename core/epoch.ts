@@ -1,0 +1,22 @@
+/**
+ * Latest modification time that a layer carries, in seconds since 1970: 2026-01-01T00:00:00Z. Files that packages
+ * date earlier keep their time, everything made during a build gets this one.
+ */
+export const DEFAULT_EPOCH = 1767225600;
+
+/** The epoch of this run: `SOURCE_DATE_EPOCH` (reproducible-builds.org) when it is a whole number of seconds. */
+export function epochFrom(
+  env: Readonly<Record<string, string | undefined>>,
+): { value: number; overridden: boolean } {
+  const text = env.SOURCE_DATE_EPOCH;
+  if (text !== undefined && /^\d{1,11}$/.test(text)) {
+    const value = Number(text);
+    return { value, overridden: value !== DEFAULT_EPOCH };
+  }
+  return { value: DEFAULT_EPOCH, overridden: false };
+}
+
+/** RFC 3339 of an epoch. */
+export function formatEpoch(seconds: number): string {
+  return new Date(seconds * 1000).toISOString().replace(".000Z", "Z");
+}

@@ -1,0 +1,85 @@
+import type { EngineOptions } from "./api.ts";
+import { EngineError } from "./errors.ts";
+import { epochFrom } from "./epoch.ts";
+import { safeEmit } from "./hooks.ts";
+import type { EventSink } from "./events.ts";
+import type { LayerCompression } from "./roles.ts";
+
+/** Engine options with every default filled in. */
+export interface ResolvedOptions {
+  /** Absolute. */
+  readonly dir: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly home: string;
+  readonly name: string | undefined;
+  readonly platform: string;
+  readonly parallel: number;
+  readonly network: "host" | "none";
+  readonly builder: string | undefined;
+  readonly dev: boolean;
+  readonly lockTimeoutMs: number;
+  readonly dryRun: boolean;
+  readonly compression: LayerCompression;
+  readonly epoch: { readonly value: number; readonly overridden: boolean };
+  readonly emit: EventSink;
+  readonly signal: AbortSignal;
+}
+
+const DAY_MS = 24 * 3600 * 1000;
+
+/** @throws {RangeError} on values that no caller can mean; @throws USAGE on a platform that cannot be read */
+export function resolveOptions(options: EngineOptions): ResolvedOptions {
+  const env = options.env ?? Deno.env.toObject();
+  const parallel = options.parallel ?? navigator.hardwareConcurrency;
+  if (!Number.isInteger(parallel) || parallel < 1) {
+    throw new RangeError(`Cannot build ${parallel} stages at once: a whole number from 1 is wanted`);
+  }
+  return {
+    dir: absolute(options.dir ?? "."),
+    env,
+    home: absolute(options.home ?? defaultHome(env)),
+    name: options.name,
+    platform: options.platform ? checkPlatform(options.platform) : `linux/${machine()}`,
+    parallel,
+    network: options.network ?? "host",
+    builder: options.builder,
+    dev: options.dev ?? false,
+    lockTimeoutMs: options.lockTimeoutMs ?? DAY_MS,
+    dryRun: options.dryRun ?? false,
+    compression: options.compression ?? { kind: "gzip", level: 4 },
+    epoch: epochFrom(env),
+    emit: safeEmit(options.onEvent),
+    signal: options.signal ?? new AbortController().signal,
+  };
+}
+
+function absolute(path: string): string {
+  const full = path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
+  const parts: string[] = [];
+  for (const part of full.split("/")) {
+    if (part === "..") parts.pop();
+    else if (part !== "" && part !== ".") parts.push(part);
+  }
+  return "/" + parts.join("/");
+}
+
+function defaultHome(env: Readonly<Record<string, string | undefined>>): string {
+  if (env.DAPP_HOME) return env.DAPP_HOME;
+  if (env.XDG_DATA_HOME?.startsWith("/")) return `${env.XDG_DATA_HOME}/dapp`;
+  if (env.HOME) return `${env.HOME}/.local/share/dapp`;
+  throw new EngineError("USAGE", "Cannot find a place for the store: neither DAPP_HOME nor HOME is set", {
+    fix: "Name a directory with --home",
+  });
+}
+
+function machine(): string {
+  return Deno.build.arch === "aarch64" ? "arm64" : "amd64";
+}
+
+function checkPlatform(text: string): string {
+  if (/^[a-z0-9]+\/[a-z0-9_]+(\/[a-z0-9.]+)?$/.test(text)) return text;
+  throw new EngineError(
+    "USAGE",
+    `Cannot build for platform "${text}": wanted os/architecture, such as linux/amd64`,
+  );
+}

@@ -1,0 +1,64 @@
+import type { BuildOptions } from "./api.ts";
+import { Executor } from "./execute.ts";
+import { createIntrospector } from "./introspect.ts";
+import { type CachedTops, neededImages, planBuild, type PlanInputs } from "./plan.ts";
+import type { StageRecord } from "./roles.ts";
+import type { Session } from "./session.ts";
+import type { SignedGraph, SignedImage } from "./sign.ts";
+import { StageWorker } from "./stage_work.ts";
+
+export interface RunBuild {
+  readonly session: Session;
+  readonly signed: SignedGraph;
+  readonly tops: CachedTops;
+  readonly keys: ReadonlySet<string>;
+  readonly images: readonly SignedImage[];
+  readonly inputs: PlanInputs;
+  readonly options: BuildOptions;
+}
+
+/** Builds what is missing. On a dry run, says what would be built instead. */
+export async function runBuild({ session, signed, tops, keys, images, inputs, options }: RunBuild) {
+  const { emit, signal, parallel, lockTimeoutMs, epoch, dryRun } = session.options;
+  const hooks = await session.hooks();
+  if (dryRun) {
+    const plan = await hooks.waterfall("plan", await planBuild(signed, keys, inputs));
+    const stages = plan.images.flatMap((image) => image.stages.map((stage) => ({ image, stage })));
+    for (const { image, stage } of stages) {
+      if (stage.state !== "build") continue;
+      const what = `${image.name || "(nameless)"}/${stage.stage}`;
+      emit({ type: "note", level: "info", text: `Would build ${what}: ${stage.reason}` });
+    }
+    const stagesBuilt = stages.filter(({ stage }) => stage.state === "build").length;
+    return {
+      records: [] as readonly StageRecord[],
+      builtByImage: new Map<string, number>(),
+      counts: { stagesBuilt, stagesReused: stages.filter(({ stage }) => stage.state === "cached").length },
+    };
+  }
+  if (hooks.has("plan")) await hooks.waterfall("plan", await planBuild(signed, keys, inputs));
+  await using worker = new StageWorker(session, inputs.store);
+  const needed = neededImages(signed, tops, keys);
+  const missing = signed.images.filter((image) => needed.has(image.node.key)).flatMap((image) =>
+    image.stages.slice((tops.get(image.node.key)?.index ?? -1) + 1)
+  );
+  if (missing.some((stage) => stage.spec.work.kind === "run")) worker.warmUp();
+  const executor = new Executor(signed, tops, {
+    ...inputs,
+    worker,
+    emit,
+    signal,
+    parallel,
+    lockTimeoutMs,
+    epoch: epoch.value,
+    commit: await (await session.trees()).commit(),
+    options,
+    ...(options.introspect && { introspector: createIntrospector(options.introspect) }),
+  });
+  const records = await executor.run(images.map((image) => image.node.key));
+  return {
+    records,
+    builtByImage: executor.builtByImage,
+    counts: { stagesBuilt: executor.built, stagesReused: 0 },
+  };
+}

@@ -1,0 +1,268 @@
+import type { LockEntry } from "./config/lock_file.ts";
+import type { Config } from "./config/model.ts";
+import { loadConfig, type LoadedConfig } from "./load_config.ts";
+import type { Digest } from "./digest.ts";
+import { EngineError } from "./errors.ts";
+import { parseListing } from "./signature.ts";
+import { GitTrees } from "./git_trees.ts";
+import { type GitImagePlan, planGit } from "./git_stages.ts";
+import { type BuildGraph, buildGraph, imageKey, type ImageNode } from "./graph.ts";
+import { createHookRunner, type HookRunner } from "./hooks.ts";
+import { loadUses } from "./load_plugins.ts";
+import type { ResolvedOptions } from "./options.ts";
+import type { PlanInputs } from "./plan.ts";
+import type { Plugin, Selection } from "./plugin.ts";
+import type { ImageSource, ResolvedImage, Store } from "./roles.ts";
+import { type SignedGraph, signGraph } from "./sign.ts";
+import { matchName } from "../lib/glob.ts";
+import { nearest } from "../lib/suggest.ts";
+
+/** What every command of one engine shares: configuration, plugins, store, repositories, base images. Opened on demand. */
+export class Session implements AsyncDisposable {
+  readonly #plugins: readonly Selection[];
+  readonly #builtins: readonly Plugin[];
+  readonly #hooks: HookRunner;
+  readonly #sources = new Map<string, Promise<ImageSource>>();
+  readonly #bases = new Map<string, Promise<ResolvedImage>>();
+  readonly #gitPlans = new Map<string, Promise<GitImagePlan | undefined>>();
+  #loaded?: Promise<LoadedConfig>;
+  #ready?: Promise<Config>;
+  #store?: Promise<Store>;
+  #trees?: Promise<GitTrees>;
+
+  constructor(readonly options: ResolvedOptions, plugins: readonly Selection[], builtins: readonly Plugin[]) {
+    this.#plugins = plugins;
+    this.#builtins = builtins;
+    const { dir, env, signal, dryRun, emit } = options;
+    this.#hooks = createHookRunner({ projectDir: dir, env }, { signal, dryRun, emit });
+  }
+
+  /** The configuration after every plugin saw it. */
+  config(): Promise<Config> {
+    return this.#ready ??= this.#prepare();
+  }
+
+  async #prepare(): Promise<Config> {
+    const { config } = await this.loaded();
+    for (const text of config.warnings) this.options.emit({ type: "note", level: "warn", text });
+    const uses = await loadUses(config.project.plugins, this.options.dir, this.#builtins);
+    const chosen = [...this.#plugins, ...uses];
+    const named = new Set(chosen.map((selection) => selection.plugin.name));
+    for (const selection of chosen) await this.#hooks.add(selection);
+    for (const plugin of this.#builtins) {
+      if (!named.has(plugin.name)) await this.#hooks.add({ plugin: plugin as Plugin<never> });
+    }
+    return await this.#hooks.waterfall("config", config);
+  }
+
+  /** The dappfile and its lock file as they are written. */
+  loaded(): Promise<LoadedConfig> {
+    return this.#loaded ??= loadConfig(this.options);
+  }
+
+  async hooks(): Promise<HookRunner> {
+    await this.config();
+    return this.#hooks;
+  }
+
+  store(): Promise<Store> {
+    return this.#store ??= (async () => {
+      const hooks = await this.hooks();
+      const answer = await hooks.first("openStore", { home: this.options.home });
+      if (!answer) throw new EngineError("STORE_FAILED", "Cannot open a store: no plugin offers one");
+      return answer.value;
+    })();
+  }
+
+  /** Opens the store without a project, for commands that need none. */
+  async storeOnly(): Promise<Store> {
+    for (const plugin of this.#builtins) await this.#hooks.add({ plugin: plugin as Plugin<never> });
+    const answer = await this.#hooks.first("openStore", { home: this.options.home });
+    if (!answer) throw new EngineError("STORE_FAILED", "Cannot open a store: no plugin offers one");
+    this.#store = Promise.resolve(answer.value);
+    return answer.value;
+  }
+
+  trees(): Promise<GitTrees> {
+    return this.#trees ??= (async () => new GitTrees(this.options, await this.store()))();
+  }
+
+  /** The project's name and where it came from. */
+  async project(): Promise<
+    { readonly name: string; readonly from: "option" | "dappfile" | "git" | "directory" }
+  > {
+    if (this.options.name) return { name: this.options.name, from: "option" };
+    const { project } = await this.config();
+    if (project.name) return { name: project.name, from: "dappfile" };
+    const origin = await (await this.trees()).originName();
+    if (origin) return { name: origin, from: "git" };
+    return { name: this.options.dir.split("/").at(-1) || "root", from: "directory" };
+  }
+
+  async graph(): Promise<BuildGraph> {
+    return buildGraph(await this.config());
+  }
+
+  /** dimgs that match any pattern, in dappfile order; all without patterns. @throws DIMG_UNKNOWN */
+  async select(patterns: readonly string[]): Promise<readonly ImageNode[]> {
+    const graph = await this.graph();
+    const { images } = await this.config();
+    const dimgs = images.filter((rule) => rule.kind === "dimg").map((rule) =>
+      graph.node(imageKey("dimg", rule.name))
+    );
+    if (patterns.length === 0) return dimgs;
+    const chosen = dimgs.filter(({ rule }) =>
+      rule.name === "" || patterns.some((p) => matchName(p, rule.name))
+    );
+    const lost = patterns.find((p) => !dimgs.some(({ rule }) => rule.name === "" || matchName(p, rule.name)));
+    if (lost === undefined) return chosen;
+    const names = dimgs.map(({ rule }) => rule.name).filter((name) => name !== "");
+    const artifact = images.some((rule) => rule.kind === "artifact" && rule.name === lost);
+    const guess = nearest(lost, names);
+    throw new EngineError(
+      "DIMG_UNKNOWN",
+      `Cannot select dimg "${lost}": ${
+        artifact ? "that is an artifact, wanted is a dimg" : `the dappfile has ${names.join(", ")}`
+      }${guess ? `. Did you mean "${guess}"?` : ""}`,
+    );
+  }
+
+  /** One dimg for commands that work on one. @throws DIMG_UNKNOWN, USAGE when several match */
+  async selectOne(pattern: string | undefined): Promise<ImageNode> {
+    const nodes = await this.select(pattern === undefined ? [] : [pattern]);
+    if (nodes.length === 1) return nodes[0]!;
+    const names = nodes.map(({ rule }) => rule.name).join(", ");
+    throw new EngineError("USAGE", `Cannot choose one dimg: ${pattern ?? "no name"} matches ${names}`, {
+      fix: "Name one of them",
+    });
+  }
+
+  /** Signs the given images and what they need. */
+  async sign(keys: ReadonlySet<string>): Promise<SignedGraph> {
+    const graph = await this.graph();
+    const { platform, epoch } = this.options;
+    return await signGraph(graph, keys, {
+      platform,
+      epoch: epoch.overridden ? epoch.value : undefined,
+      baseDigest: async (name) => (await this.base(name)).id,
+      gitFacts: async (rule) =>
+        (await this.git(graph.node(imageKey(rule.kind, rule.name))))?.facts ?? new Map(),
+      pluginFacts: async (image, { name: stage, work }) => {
+        if (!this.#hooks.has("stageInputs")) return [];
+        const commands = work.kind === "run" ? work.commands : [];
+        const rows = await this.#hooks.collect("stageInputs", { image, stage, commands });
+        return rows.map(({ plugin, value }) => checkFact(plugin, value));
+      },
+    });
+  }
+
+  /** The git plan of an image; undefined when it has no git entries. */
+  git(node: ImageNode): Promise<GitImagePlan | undefined> {
+    let plan = this.#gitPlans.get(node.key);
+    if (!plan) {
+      plan = (async () => {
+        if (node.rule.git.length === 0) return undefined;
+        const trees = await this.trees();
+        const made = await planGit(node.rule, await trees.of(node.rule.git), await this.store());
+        for (const text of made.warnings) this.options.emit({ type: "note", level: "warn", text });
+        return made;
+      })();
+      this.#gitPlans.set(node.key, plan);
+    }
+    return plan;
+  }
+
+  /** The base image behind a name, found once per run. */
+  base(name: string): Promise<ResolvedImage> {
+    let base = this.#bases.get(name);
+    if (!base) {
+      base = (async () => {
+        const pin = (await this.loaded()).lock.get(name)?.digest;
+        const found = await (await this.source(name)).resolve(pin, this.options.signal);
+        if (found.pin && !pin) {
+          const text =
+            `${name} is not in dappfile.lock: using ${found.pin} as the name resolves now (pin it: dapp dimg lock)`;
+          this.options.emit({ type: "note", level: "info", text });
+        }
+        return found;
+      })();
+      this.#bases.set(name, base);
+    }
+    return base;
+  }
+
+  source(name: string): Promise<ImageSource> {
+    let source = this.#sources.get(name);
+    if (!source) {
+      source = (async () => {
+        const [os = "linux", architecture = "amd64", variant] = this.options.platform.split("/");
+        const answer = await (await this.hooks()).first("openSource", {
+          name,
+          platform: { os, architecture, ...(variant && { variant }) },
+          store: await this.store(),
+          projectDir: this.options.dir,
+          env: this.options.env,
+        });
+        if (!answer) {
+          throw new EngineError("SOURCE_NOT_FOUND", `Cannot use base image "${name}": no plugin knows it`);
+        }
+        return answer.value;
+      })();
+      this.#sources.set(name, source);
+    }
+    return source;
+  }
+
+  async planInputs(): Promise<PlanInputs> {
+    const store = await this.store();
+    return {
+      project: (await this.project()).name,
+      platform: this.options.platform,
+      store,
+      listing: (digest) => this.#listing(store, digest),
+    };
+  }
+
+  async #listing(store: Store, digest: string) {
+    if (await store.blobSize(digest as Digest) !== undefined) {
+      return parseListing(new TextDecoder().decode(await store.getBlob(digest as Digest)));
+    }
+    for (const plan of this.#gitPlans.values()) {
+      const text = await (await plan)?.listing(digest);
+      if (text !== undefined) return parseListing(text);
+    }
+    return undefined;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const source of this.#sources.values()) await (await ignore(source))?.[Symbol.asyncDispose]();
+    await (await ignore(this.#trees))?.[Symbol.asyncDispose]();
+    await (await ignore(this.#store))?.[Symbol.asyncDispose]();
+    await this.#hooks[Symbol.asyncDispose]();
+  }
+}
+
+/** What a promise gave, or undefined when it failed: its failure has been reported by whoever asked for it. */
+async function ignore<T>(promise: Promise<T> | undefined): Promise<T | undefined> {
+  try {
+    return await promise;
+  } catch {
+    return undefined;
+  }
+}
+
+function checkFact(plugin: string, fact: unknown): { key: string; value: string } {
+  const { key, value, ...rest } = (fact ?? {}) as Record<string, unknown>;
+  if (typeof key === "string" && key !== "" && typeof value === "string" && Object.keys(rest).length === 0) {
+    return { key: `${plugin}/${key}`, value };
+  }
+  throw new EngineError(
+    "PLUGIN_RESULT_INVALID",
+    `Plugin "${plugin}" answered hook "stageInputs" with ${
+      JSON.stringify(fact)
+    }: wanted is { key: string, value: string }`,
+    { plugin, hook: "stageInputs" },
+  );
+}
+
+export type { LockEntry };

@@ -1,0 +1,57 @@
+import { createGunzip, createZstdDecompress } from "node:zlib";
+import { pipeline, Readable } from "node:stream";
+import { DecompressError, ZstdFrameSplitter } from "./zstd_frames.ts";
+
+export { DecompressError };
+
+/** What the first bytes of a stream say about it; "plain" is everything unknown. Needs 4 bytes. */
+export function sniffCompression(head: Uint8Array): "gzip" | "zstd" | "plain" {
+  if (head[0] === 0x1f && head[1] === 0x8b) return "gzip";
+  const rest = head[1] === 0xb5 && head[2] === 0x2f && head[3] === 0xfd;
+  const skippable = head[1] === 0x2a && head[2] === 0x4d && head[3] === 0x18;
+  return (head[0] === 0x28 && rest) || (((head[0] ?? 0) & 0xf0) === 0x50 && skippable) ? "zstd" : "plain";
+}
+
+const CHUNK = 256 * 1024;
+
+/** Uncompressed bytes of a gzip stream of one or more members. @throws {DecompressError} */
+export async function* gunzip(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield* through(source, createGunzip({ chunkSize: CHUNK }), "gzip");
+}
+
+/** Uncompressed bytes of a zstd stream of one or more frames; skippable frames are passed over. @throws {DecompressError} */
+export async function* unzstd(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const splitter = new ZstdFrameSplitter(source);
+  try {
+    for (let frame; (frame = await splitter.nextFrame()) !== undefined;) {
+      yield* through(frame, createZstdDecompress({ chunkSize: CHUNK }), "zstd");
+    }
+  } finally {
+    await splitter.close();
+  }
+}
+
+type Decoder = ReturnType<typeof createGunzip> | ReturnType<typeof createZstdDecompress>;
+
+async function* through(
+  source: AsyncIterable<Uint8Array>,
+  decoder: Decoder,
+  kind: string,
+): AsyncGenerator<Uint8Array> {
+  let readError: unknown;
+  const guarded = async function* () {
+    try {
+      yield* source;
+    } catch (error) {
+      throw readError = error;
+    }
+  };
+  pipeline(Readable.from(guarded(), { objectMode: false, highWaterMark: CHUNK }), decoder, () => {});
+  try {
+    yield* decoder as AsyncIterable<Uint8Array>;
+  } catch (error) {
+    if (readError) throw readError;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new DecompressError(`Cannot decompress ${kind} data: ${why}`, { cause: error });
+  }
+}

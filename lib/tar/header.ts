@@ -1,0 +1,146 @@
+import { TAR_BLOCK, TarError } from "./types.ts";
+
+/** A header block as written, before PAX and GNU extensions are applied. */
+export interface RawHeader {
+  /** One character; NUL is given as "0". */
+  readonly flag: string;
+  readonly name: Uint8Array;
+  readonly link: Uint8Array;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly size: number;
+  readonly mtime: number;
+  readonly major: number;
+  readonly minor: number;
+}
+
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Whether the block is all zero. */
+export function isZeroBlock(block: Uint8Array): boolean {
+  for (const byte of block) if (byte !== 0) return false;
+  return true;
+}
+
+/** Whether the checksum of a header block is right, counted with unsigned or (old writers) signed bytes. */
+export function checksumOk(block: Uint8Array): boolean {
+  let unsigned = 0;
+  let high = 0;
+  for (let i = 0; i < TAR_BLOCK; i++) {
+    const byte = i >= 148 && i < 156 ? 0x20 : block[i]!;
+    unsigned += byte;
+    if (byte >= 0x80) high++;
+  }
+  const wanted = octal(block, 148, 8);
+  return wanted === unsigned || wanted === unsigned - 256 * high;
+}
+
+/** Reads a v7, ustar, GNU or star header block whose checksum was verified. @throws {TarError} for bad numbers */
+export function readHeader(block: Uint8Array): RawHeader {
+  const posix = ascii(block, 257, 6) === "ustar\0";
+  const gnu = ascii(block, 257, 8) === "ustar  \0";
+  const star = posix && ascii(block, 508, 4) === "tar\0";
+  const name = field(block, 0, 100);
+  const prefix = posix ? field(block, 345, star ? 131 : 155) : field(block, 0, 0);
+  return {
+    flag: block[156] === 0 ? "0" : String.fromCharCode(block[156]!),
+    name: prefix.length === 0 ? name.slice() : join(prefix, name),
+    link: field(block, 157, 100).slice(),
+    mode: number(block, 100, 8),
+    uid: number(block, 108, 8),
+    gid: number(block, 116, 8),
+    size: number(block, 124, 12),
+    mtime: number(block, 136, 12),
+    major: posix || gnu ? number(block, 329, 8) : 0,
+    minor: posix || gnu ? number(block, 337, 8) : 0,
+  };
+}
+
+/** A numeric field: octal, or base-256 with the top bit set (GNU, star). @throws {TarError} */
+export function number(block: Uint8Array, at: number, width: number): number {
+  const first = block[at]!;
+  let value: number;
+  if ((first & 0x80) === 0) {
+    value = octal(block, at, width);
+  } else {
+    value = first & 0x40 ? (first & 0x7f) - 128 : first & 0x7f;
+    for (let i = at + 1; i < at + width; i++) value = value * 256 + block[i]!;
+  }
+  if (Number.isSafeInteger(value)) return value;
+  throw new TarError(
+    `Cannot read the tar archive: "${escapeBytes(block.subarray(at, at + width))}" is no number`,
+  );
+}
+
+/** Value of an octal field with optional surrounding spaces and NULs; 0 when blank, NaN when malformed. */
+function octal(block: Uint8Array, at: number, width: number): number {
+  let i = at;
+  const end = at + width;
+  while (i < end && (block[i] === 0x20 || block[i] === 0)) i++;
+  let value = 0;
+  for (; i < end; i++) {
+    const byte = block[i]!;
+    if (byte === 0 || byte === 0x20) break;
+    if (byte < 0x30 || byte > 0x37) return NaN;
+    value = value * 8 + byte - 0x30;
+  }
+  return value;
+}
+
+/** Text of a name. @throws {TarError} naming it when it is not UTF-8, or holds a NUL byte */
+export function decodeName(bytes: Uint8Array): string {
+  let why = "contains a NUL byte, which no file name can";
+  if (!bytes.includes(0)) {
+    try {
+      return decoder.decode(bytes);
+    } catch {
+      why = "is not valid UTF-8";
+    }
+  }
+  throw new TarError(`Cannot read the tar archive: the name "${escapeBytes(bytes)}" ${why}`);
+}
+
+/**
+ * A path as it is used everywhere else: no leading "/", no "." or empty parts, no trailing "/".
+ *
+ * @throws {TarError} for a ".." component, which would leave the tree the archive is unpacked into
+ */
+export function normalizePath(name: string): string {
+  if (name !== "" && !/(?:^|\/)(?:\/|\.{0,2}(?:\/|$))/.test(name)) return name;
+  const parts = name.split("/").filter((part) => part !== "" && part !== ".");
+  if (parts.includes("..")) {
+    throw new TarError(`Cannot read the tar archive: the path ${JSON.stringify(name)} has a ".." component`);
+  }
+  return parts.join("/");
+}
+
+/** Printable ASCII as it is, the rest as \xNN. */
+export function escapeBytes(bytes: Uint8Array): string {
+  return Array.from(
+    bytes,
+    (byte) =>
+      byte >= 0x20 && byte < 0x7f && byte !== 0x5c
+        ? String.fromCharCode(byte)
+        : `\\x${byte.toString(16).padStart(2, "0")}`,
+  ).join("");
+}
+
+function ascii(block: Uint8Array, at: number, length: number): string {
+  return String.fromCharCode(...block.subarray(at, at + length));
+}
+
+/** The bytes of a field up to its first NUL. */
+function field(block: Uint8Array, at: number, width: number): Uint8Array {
+  const whole = block.subarray(at, at + width);
+  const end = whole.indexOf(0);
+  return end < 0 ? whole : whole.subarray(0, end);
+}
+
+function join(prefix: Uint8Array, name: Uint8Array): Uint8Array {
+  const out = new Uint8Array(prefix.length + 1 + name.length);
+  out.set(prefix);
+  out[prefix.length] = 0x2f;
+  out.set(name, prefix.length + 1);
+  return out;
+}

@@ -1,0 +1,48 @@
+/**
+ * The dapp engine: builds container images from a `dappfile.yaml`, stage by stage.
+ *
+ * Importing this module does nothing; {@linkcode createEngine} makes an engine.
+ *
+ * @module
+ */
+import type { Engine, EngineOptions } from "./core/api.ts";
+import { createEngineWith } from "./core/engine.ts";
+import type { Plugin } from "./core/plugin.ts";
+import { builderNative } from "./plugins/builder/native/mod.ts";
+import { sourceArchive } from "./plugins/source/archive.ts";
+import { sourceOci } from "./plugins/source/oci_layout.ts";
+import { sourceRegistry } from "./plugins/source/registry.ts";
+import { sourceScratch } from "./plugins/source/scratch.ts";
+import { storeLocal } from "./plugins/store/local/mod.ts";
+
+export type * from "./core/api.ts";
+export type * from "./core/plugin.ts";
+export { EngineError, type ErrorCode, errorCatalog, type ErrorDetails, type Problem } from "./core/errors.ts";
+export { definePlugin, use } from "./core/plugin.ts";
+
+const builtins: readonly Plugin[] = [
+  storeLocal,
+  sourceScratch,
+  sourceOci,
+  sourceArchive,
+  sourceRegistry,
+  builderNative,
+];
+
+/**
+ * Makes an engine with the built-in plugins. Dispose of it, with `await using` or `[Symbol.asyncDispose]()`.
+ *
+ * @throws {RangeError} on options that no caller can mean
+ * @throws {EngineError} USAGE on a platform that cannot be read
+ *
+ * @example
+ * ```ts
+ * import { createEngine } from "./mod.ts";
+ *
+ * await using engine = createEngine({ dir: "/nowhere" });
+ * console.assert(typeof engine.build === "function");
+ * ```
+ */
+export function createEngine(options: EngineOptions = {}): Engine {
+  return createEngineWith(options, builtins);
+}

@@ -1,0 +1,84 @@
+import { createHash } from "node:crypto";
+import {
+  type Digest,
+  digestFromHex,
+  isSignature,
+  type Signature,
+  signatureOf,
+  type StoreReport,
+} from "../../../core/plugin.ts";
+import { listFiles } from "./files.ts";
+import type { LocalStore } from "./store.ts";
+
+/** Reads every blob and record and says what is wrong. With `repair`, removes what is damaged, so that it is made again. */
+export async function checkStore(store: LocalStore, repair: boolean): Promise<StoreReport> {
+  const problems: string[] = [];
+  const repaired: string[] = [];
+  const drop = async (path: string, what: string) => {
+    if (!repair) return;
+    await Deno.remove(path);
+    repaired.push(`Removed ${what}`);
+  };
+
+  const sound = new Set<string>();
+  let bytes = 0;
+  const blobs = await listFiles(`${store.path}/blobs/sha256`);
+  for (const name of blobs) {
+    const path = `${store.path}/blobs/sha256/${name}`;
+    const { hex, size } = await hashFile(path);
+    bytes += size;
+    if (hex === name) {
+      sound.add(digestFromHex(hex));
+      continue;
+    }
+    problems.push(`Blob ${name} has the content of ${hex}`);
+    await drop(path, `blob ${name}`);
+  }
+
+  const stages = await listFiles(`${store.path}/stages`);
+  for (const name of stages) {
+    const problem = await recordProblem(store, name, sound);
+    if (!problem) continue;
+    problems.push(problem);
+    await drop(`${store.path}/stages/${name}`, `stage record ${name}`);
+  }
+  return { blobs: blobs.length, bytes, stages: stages.length, problems, repaired };
+}
+
+async function recordProblem(
+  store: LocalStore,
+  name: string,
+  sound: ReadonlySet<string>,
+): Promise<string | undefined> {
+  const record = isSignature(name) ? await store.record(name as Signature) : undefined;
+  if (!record) return `Stage record ${name} cannot be read`;
+  if (await signatureOf(record.previous, record.facts) !== name) {
+    return `Stage record ${name} (${record.stage}) holds facts of another signature`;
+  }
+  const digests: Digest[] = record.image.layers.map((layer) => layer.digest);
+  for (const fact of record.facts) if (fact.listing) digests.push(fact.value as Digest);
+  const missing = digests.filter((digest) => !sound.has(digest));
+  if (missing.length > 0) {
+    return `Stage record ${name} (${record.stage}) needs ${missing.join(", ")}, which is not sound`;
+  }
+  const diffIds = record.image.config.rootfs.diff_ids;
+  if (
+    diffIds.length !== record.image.layers.length ||
+    record.image.layers.some((l, i) => l.diffId !== diffIds[i])
+  ) {
+    return `Stage record ${name} (${record.stage}) lists other layers than its image configuration`;
+  }
+  return undefined;
+}
+
+async function hashFile(path: string): Promise<{ hex: string; size: number }> {
+  using file = await Deno.open(path);
+  const hash = createHash("sha256");
+  const buffer = new Uint8Array(1 << 20);
+  let size = 0;
+  for (let n = file.readSync(buffer); n !== null; n = file.readSync(buffer)) {
+    hash.update(buffer.subarray(0, n));
+    size += n;
+  }
+  return { hex: hash.digest("hex"), size };
+}
