@@ -10,6 +10,8 @@ import type { LayerCompression, StoreReport } from "./roles.ts";
 export interface EngineOptions {
   /** Project directory. @default the current directory */
   readonly dir?: string;
+  /** Dappfile, relative to the project directory. @default dappfile.yaml or dappfile.yml */
+  readonly config?: string;
   /** Environment. @default that of the process */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Directory of the local store. @default $DAPP_HOME, else $XDG_DATA_HOME/dapp, else ~/.local/share/dapp */

@@ -1,3 +1,4 @@
+import { isOwn } from "./base_rule.ts";
 import type { BuildOptions } from "./api.ts";
 import type { Digest, Signature } from "./digest.ts";
 import { EngineError, messageOf } from "./errors.ts";
@@ -175,7 +176,7 @@ export class Executor {
     const created = formatEpoch(this.inputs.epoch);
     const { worker } = this.inputs;
     if (!parent) {
-      if (base.kind === "dimg" || base.kind === "artifact") {
+      if (isOwn(base)) {
         return others.get(imageKey(base.kind, base.name))!;
       }
       const state = await worker.base(image.node.rule);

@@ -3,7 +3,7 @@ import { EngineError } from "./errors.ts";
 import { imageKey, imageTitle } from "./graph.ts";
 import { compareStage, imagesOf, type Plan, type PlanInputs, type PlannedStage } from "./plan.ts";
 import type { SignedGraph, SignedImage, SignedStage } from "./sign.ts";
-import { nearest } from "../lib/suggest.ts";
+import { suggest } from "../lib/suggest.ts";
 
 export interface ExplainInputs extends PlanInputs {
   /** The commit that last changed each absolute image path of an image's git entries: `<short id> <subject>`. */
@@ -117,7 +117,7 @@ export function ripples(signed: SignedGraph, image: SignedImage, stage: SignedSt
 export function requireStage(signed: SignedGraph, stage: string): void {
   const names = [...new Set(signed.images.flatMap((image) => image.stages.map((s) => s.spec.name)))];
   if (names.includes(stage)) return;
-  const guess = nearest(stage, names);
+  const guess = suggest(stage, names);
   throw new EngineError(
     "STAGE_UNKNOWN",
     `Cannot find stage "${stage}": the stages here are ${names.join(", ")}${

@@ -1,11 +1,12 @@
 import type { GitEntry, GitStage, ImageRule } from "./config/model.ts";
 import { digestOf, sha256Hex } from "./digest.ts";
 import { EngineError } from "./errors.ts";
-import type { GitFile } from "./git/repository.ts";
+import type { GitTree } from "./git/model.ts";
 import { matchDependencies, type SelectedFile, selectFiles } from "./git/select.ts";
 import { conveyorGitStages, imageTitle } from "./graph.ts";
 import type { Fact } from "./roles.ts";
 import type { GitStageFacts } from "./sign.ts";
+import type { UndeclaredFile } from "./missing_file.ts";
 import { formatListing, type ListedFile } from "./signature.ts";
 
 /** Version of the memo below; raise it when the facts of git stages are computed in another way. */
@@ -14,8 +15,8 @@ const MEMO_FORMAT = 1;
 /** One repository at one state, as far as git stages need it. */
 export interface TreeSource {
   /** Equal ids mean equal files. */
-  readonly treeId: string;
-  files(): Promise<readonly GitFile[]>;
+  readonly stateId: string;
+  tree(): Promise<GitTree>;
 }
 
 /** Files that one entry delivers in one stage. */
@@ -37,7 +38,7 @@ export interface GitImagePlan {
   /** The listing with this digest, if it belongs to one of the stages. */
   listing(digest: string): Promise<string | undefined>;
   /** Files that are not delivered before the commands of `stage` run, for advice on undeclared files. */
-  undeclared(stage: GitStage): Promise<readonly { readonly entry: number; readonly file: SelectedFile }[]>;
+  undeclared(stage: GitStage): Promise<readonly UndeclaredFile[]>;
   readonly warnings: readonly string[];
 }
 
@@ -62,7 +63,7 @@ export async function planGit(
     MEMO_FORMAT,
     rule.kind,
     entries,
-    trees.map((tree) => tree.treeId),
+    trees.map((tree) => tree.stateId),
     Object.keys(rule.shell).sort(),
   ]));
   const compute = once(() => computeStages(rule, trees));
@@ -105,7 +106,7 @@ async function computeStages(rule: ImageRule, trees: readonly TreeSource[]) {
   const warnings: string[] = [];
   const title = imageTitle(rule.kind, rule.name);
   const selected = await Promise.all(rule.git.map(async (entry, i) => {
-    const { files, nearest } = selectFiles(await trees[i]!.files(), entry);
+    const { files, nearest } = selectFiles(await trees[i]!.tree(), entry);
     if (files.length === 0) {
       const hint = nearest ? `; did you mean "${nearest}"?` : "";
       throw new EngineError(
@@ -118,22 +119,20 @@ async function computeStages(rule: ImageRule, trees: readonly TreeSource[]) {
   }));
   const delivered = rule.git.map(() => new Set<string>());
   const shown = rule.git.map(() => false);
-  const undeclared = new Map<GitStage, { entry: number; file: SelectedFile }[]>();
+  const undeclared = new Map<GitStage, UndeclaredFile[]>();
   const stages: GitStagePlan[] = [];
   for (const stage of conveyorGitStages(rule)) {
     const [deliveries, signed]: [GitDelivery[], GitDelivery[]] = [[], []];
     for (const [index, entry] of rule.git.entries()) {
       const all = selected[index]!;
       const patterns = stage ? entry.stageDependencies[stage] ?? [] : [];
-      const { matched, unmatched } = stage
-        ? matchDependencies(all, patterns)
-        : { matched: all, unmatched: [] };
+      const { files, unmatched } = stage ? matchDependencies(all, patterns) : { files: all, unmatched: [] };
       for (const pattern of unmatched) {
         warnings.push(
           `${title}: git[${index}].stageDependencies.${stage} "${pattern}" matches no committed file`,
         );
       }
-      const fresh = matched.filter((file) => !delivered[index]!.has(file.target));
+      const fresh = files.filter((file) => !delivered[index]!.has(file.target));
       fresh.forEach((file) => delivered[index]!.add(file.target));
       if (!entry.visibleAll) {
         const delivery = { entry, index, files: fresh, wholeTree: false };
@@ -153,7 +152,7 @@ async function computeStages(rule: ImageRule, trees: readonly TreeSource[]) {
         stage,
         rule.git.flatMap((entry, index) =>
           entry.visibleAll ? [] : selected[index]!.filter((file) => !delivered[index]!.has(file.target))
-            .map((file) => ({ entry: index, file }))
+            .map(({ name, target }) => ({ entry: index, name, target }))
         ),
       );
     }
@@ -190,8 +189,8 @@ export function listingOf(delivery: { readonly files: readonly SelectedFile[] })
 }
 
 /** A selected file as a listing row. */
-export function listed({ target, file }: SelectedFile): ListedFile {
-  return { path: target, mode: file.mode, oid: file.oid };
+export function listed({ target, mode, oid }: SelectedFile): ListedFile {
+  return { path: target, mode, oid };
 }
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {

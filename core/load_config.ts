@@ -1,5 +1,5 @@
 import { findDappfile } from "./config/find.ts";
-import { type LockEntry, parseLock } from "./config/lock_file.ts";
+import { type LockEntries, parseLock } from "./config/lock_file.ts";
 import type { Config } from "./config/model.ts";
 import { sha256Hex } from "./digest.ts";
 import type { ResolvedOptions } from "./options.ts";
@@ -11,7 +11,7 @@ export interface LoadedConfig {
   readonly config: Config;
   /** Absolute path and entries of dappfile.lock, empty when there is none. */
   readonly lockPath: string;
-  readonly lock: ReadonlyMap<string, LockEntry>;
+  readonly lock: LockEntries;
 }
 
 interface MemoValue {

@@ -9,6 +9,7 @@ import type { LayerCompression } from "./roles.ts";
 export interface ResolvedOptions {
   /** Absolute. */
   readonly dir: string;
+  readonly config: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly home: string;
   readonly name: string | undefined;
@@ -36,6 +37,7 @@ export function resolveOptions(options: EngineOptions): ResolvedOptions {
   }
   return {
     dir: absolute(options.dir ?? "."),
+    config: options.config,
     env,
     home: absolute(options.home ?? defaultHome(env)),
     name: options.name,

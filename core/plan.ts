@@ -1,3 +1,4 @@
+import { isOwn } from "./base_rule.ts";
 import type { FactChange } from "./api.ts";
 import type { Signature } from "./digest.ts";
 import { diffFacts, type ListingReader, summarise } from "./diff.ts";
@@ -90,7 +91,7 @@ export function imagesOf(image: SignedImage, stage: SignedStage): string[] {
   const { work } = stage.spec;
   const { base } = image.node.rule;
   if (work.kind === "import") return work.rules.map((r) => imageKey("artifact", r.artifact));
-  if (work.kind === "from" && (base.kind === "dimg" || base.kind === "artifact")) {
+  if (work.kind === "from" && isOwn(base)) {
     return [imageKey(base.kind, base.name)];
   }
   return [];

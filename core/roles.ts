@@ -1,4 +1,5 @@
 /** The roles that plugins fill, one small interface each. Part of the plugin contract. */
+import type { LayerIndex } from "../lib/layer/index.ts";
 import type { Descriptor, ImageConfig, OciPlatform } from "../lib/oci/types.ts";
 import type { Digest, Signature } from "./digest.ts";
 
@@ -148,6 +149,8 @@ export interface StepResult {
   /** Undefined when the step changed nothing. */
   readonly layer?: {
     readonly diffId: Digest;
+    /** What is in it, when the builder knows; otherwise it is read back from the blob when needed. */
+    readonly index?: LayerIndex;
     /** The compressed layer in the store's scratch directory, hashed but not yet adopted. Never rejects unobserved. */
     readonly blob: Promise<Layer & { readonly file: string }>;
   };

@@ -39,7 +39,10 @@ async function stageRecord(session: Session, image: SignedImage, stage: string):
   const { signature } = image.stages.find((s) => s.spec.name === stage)!;
   const record = await (await session.store()).stage(signature);
   if (record) return record;
-  throw new EngineError("NOT_BUILT", `Cannot run stage "${stage}": it is not in the store for the current state`);
+  throw new EngineError(
+    "NOT_BUILT",
+    `Cannot run stage "${stage}": it is not in the store for the current state`,
+  );
 }
 
 interface Runnable {
@@ -88,5 +91,8 @@ function parseVolume(text: string): StepMount {
   if (source.startsWith("/") && target.startsWith("/") && /^r[ow]$/.test(mode) && rest.length === 0) {
     return { source, target, readOnly: mode === "ro" };
   }
-  throw new EngineError("USAGE", `Cannot mount volume "${text}": wanted is /host/path:/path/in/image or the same with :ro`);
+  throw new EngineError(
+    "USAGE",
+    `Cannot mount volume "${text}": wanted is /host/path:/path/in/image or the same with :ro`,
+  );
 }

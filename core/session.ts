@@ -1,4 +1,3 @@
-import type { LockEntry } from "./config/lock_file.ts";
 import type { Config } from "./config/model.ts";
 import { loadConfig, type LoadedConfig } from "./load_config.ts";
 import type { Digest } from "./digest.ts";
@@ -15,7 +14,7 @@ import type { Plugin, Selection } from "./plugin.ts";
 import type { ImageSource, ResolvedImage, Store } from "./roles.ts";
 import { type SignedGraph, signGraph } from "./sign.ts";
 import { matchName } from "../lib/glob.ts";
-import { nearest } from "../lib/suggest.ts";
+import { suggest } from "../lib/suggest.ts";
 
 /** What every command of one engine shares: configuration, plugins, store, repositories, base images. Opened on demand. */
 export class Session implements AsyncDisposable {
@@ -118,7 +117,7 @@ export class Session implements AsyncDisposable {
     if (lost === undefined) return chosen;
     const names = dimgs.map(({ rule }) => rule.name).filter((name) => name !== "");
     const artifact = images.some((rule) => rule.kind === "artifact" && rule.name === lost);
-    const guess = nearest(lost, names);
+    const guess = suggest(lost, names);
     throw new EngineError(
       "DIMG_UNKNOWN",
       `Cannot select dimg "${lost}": ${
@@ -177,7 +176,7 @@ export class Session implements AsyncDisposable {
     let base = this.#bases.get(name);
     if (!base) {
       base = (async () => {
-        const pin = (await this.loaded()).lock.get(name)?.digest;
+        const pin = (await this.loaded()).lock.get(name);
         const found = await (await this.source(name)).resolve(pin, this.options.signal);
         if (found.pin && !pin) {
           const text =
@@ -236,7 +235,6 @@ export class Session implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const source of this.#sources.values()) await (await ignore(source))?.[Symbol.asyncDispose]();
-    await (await ignore(this.#trees))?.[Symbol.asyncDispose]();
     await (await ignore(this.#store))?.[Symbol.asyncDispose]();
     await this.#hooks[Symbol.asyncDispose]();
   }
@@ -264,5 +262,3 @@ function checkFact(plugin: string, fact: unknown): { key: string; value: string 
     { plugin, hook: "stageInputs" },
   );
 }
-
-export type { LockEntry };

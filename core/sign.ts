@@ -2,6 +2,7 @@ import type { ImageRule } from "./config/model.ts";
 import type { Digest, Signature } from "./digest.ts";
 import { type BuildGraph, imageKey, type ImageNode, type StageSpec } from "./graph.ts";
 import type { Fact } from "./roles.ts";
+import { baseName, isOwn } from "./base_rule.ts";
 import { compareText, signatureOf } from "./signature.ts";
 
 /** A stage with its signature and the facts behind it. */
@@ -68,7 +69,7 @@ export async function signGraph(
   const nodes = graph.images.filter((image) => wanted.has(image.key));
   // Everything that reads the outside world starts at once; the signatures then follow in order.
   const world = nodes.map((node) => ({
-    base: node.rule.base.kind === "image" ? inputs.baseDigest(node.rule.base.name) : undefined,
+    base: isOwn(node.rule.base) ? undefined : inputs.baseDigest(baseName(node.rule)),
     git: inputs.gitFacts(node.rule),
     plugins: Promise.all(node.stages.map((spec) => inputs.pluginFacts(node.rule, spec))),
   }));
@@ -149,11 +150,7 @@ function ownFacts(rule: ImageRule, spec: StageSpec, known: Known): readonly Fact
 }
 
 function fromFacts(rule: ImageRule, { base, inputs, final }: Known): readonly Fact[] {
-  const value = rule.base.kind === "scratch"
-    ? "scratch"
-    : rule.base.kind === "image"
-    ? base
-    : final(imageKey(rule.base.kind, rule.base.name));
+  const value = isOwn(rule.base) ? final(imageKey(rule.base.kind, rule.base.name)) : base;
   return present([
     ["base", value],
     ["platform", inputs.platform],

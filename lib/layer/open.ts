@@ -1,7 +1,4 @@
-import { createReadStream } from "node:fs";
-import { gunzip, sniffCompression, unzstd } from "../gzip/decompress.ts";
-
-const CHUNK = 256 * 1024;
+import { sniffCompression } from "../gzip/sniff.ts";
 
 /**
  * The tar inside a layer file, uncompressed. What the file is shows in its first bytes; the media type is not trusted,
@@ -19,9 +16,20 @@ export async function* openLayer(path: string): AsyncGenerator<Uint8Array> {
       have += count;
     }
   }
-  const source = createReadStream(path, { highWaterMark: CHUNK }) as AsyncIterable<Uint8Array>;
   const kind = sniffCompression(head);
-  if (kind === "gzip") yield* gunzip(source);
-  else if (kind === "zstd") yield* unzstd(source);
-  else yield* source;
+  if (kind === "plain") return yield* readChunks(path);
+  // Not imported above: node:zlib costs start-up time that most runs need not pay.
+  const { gunzip, unzstd } = await import("../gzip/decompress.ts");
+  yield* kind === "gzip" ? gunzip(readChunks(path)) : unzstd(readChunks(path));
+}
+
+/** The bytes of a file in chunks of up to 256 KiB, which stay valid. */
+export async function* readChunks(path: string): AsyncGenerator<Uint8Array> {
+  using file = await Deno.open(path);
+  for (;;) {
+    const chunk = new Uint8Array(256 * 1024);
+    const count = await file.read(chunk);
+    if (count === null) return;
+    yield chunk.subarray(0, count);
+  }
 }

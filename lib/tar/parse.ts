@@ -15,7 +15,8 @@ export interface TarHandler {
 
 /** Largest extension header (PAX, long name) that is read into memory. */
 const MAX_META = 1 << 20;
-const ZEROS = new Uint8Array(64 * 1024);
+/** Large, so that long holes make few calls; its pages are never touched by a write. */
+const ZEROS = new Uint8Array(1 << 20);
 
 /**
  * Reads a tar archive that is pushed in pieces of any size: v7, ustar, PAX, GNU and star headers, GNU sparse files.

@@ -10,7 +10,9 @@ export async function peer(tool: string): Promise<string | undefined> {
       // not in this directory
     }
   }
-  if (Deno.env.get("DAPP_REQUIRE_PEERS") === "1") throw new Error(`${tool} is required for this test and not installed`);
+  if (Deno.env.get("DAPP_REQUIRE_PEERS") === "1") {
+    throw new Error(`${tool} is required for this test and not installed`);
+  }
   Deno.stderr.writeSync(new TextEncoder().encode(`[without ${tool}: this comparison is left out]\n`));
   return undefined;
 }

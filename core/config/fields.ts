@@ -1,0 +1,124 @@
+/** The kinds of value a dappfile has, as zod types that also explain themselves. */
+import { z } from "zod";
+
+/** JSON Schema of what is accepted where a text is meant. */
+export const SCALAR = { type: ["string", "number", "boolean"] };
+/** The same where a list of texts may stand as well, or nothing. */
+export const LIST_OR_SCALAR = { type: [...SCALAR.type, "array", "null"] };
+
+/** Reports a value as wrong, with what to do instead. */
+export type Refuse = (message: string, hint?: string) => never;
+
+/** A text that is checked and normalised by `read`, which refuses it or gives what is kept. */
+export function checked<T>(read: (text: string, refuse: Refuse) => T) {
+  return z.string().transform((text, ctx): T => {
+    try {
+      return read(text, (message, hint) => {
+        throw new Refusal(message, hint);
+      });
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      ctx.addIssue({ code: "custom", message: error.message, params: { hint: error.hint } });
+      return z.NEVER;
+    }
+  });
+}
+
+class Refusal extends Error {
+  constructor(message: string, readonly hint: string | undefined) {
+    super(message);
+  }
+}
+
+/** Any text but the empty one. */
+export const text = checked((value, refuse) => value.trim() === "" ? refuse("The value is empty") : value);
+
+/** A text that may be empty. */
+export const anyText = z.string();
+
+/** One word: a name or number. */
+export const word = checked((value, refuse) => {
+  if (value === "") return refuse("The value is empty");
+  if (/\s/.test(value)) return refuse(`"${value}" contains white space`);
+  return value;
+});
+
+/** `true` or `false`. */
+export const flag = checked((value, refuse) => {
+  if (/^(?:true|True|TRUE)$/.test(value)) return true;
+  if (/^(?:false|False|FALSE)$/.test(value)) return false;
+  const meant = /^(?:yes|y|on|1)$/i.test(value)
+    ? "true"
+    : /^(?:no|n|off|0)$/i.test(value)
+    ? "false"
+    : undefined;
+  return refuse(`"${value}" is neither true nor false`, meant && `Did you mean \`${meant}\`?`);
+});
+
+/** An absolute path without `.`, `..`, doubled or trailing slashes. */
+export const absolutePath = checked((value, refuse) => {
+  if (value === "") return refuse("The path is empty", 'Write "/" for the whole tree');
+  if (!value.startsWith("/")) {
+    const tail = value.replace(/^(?:\.\/)+|^\.$/, "");
+    const climbs = value.split("/").includes("..");
+    return refuse(
+      `Path "${value}" is relative: it must be absolute`,
+      climbs ? undefined : `Did you mean "/${tail}"?`,
+    );
+  }
+  const parts = value.split("/").filter((part) => part !== "");
+  if (parts.includes("..")) return refuse(`Path "${value}" contains "..": write where it leads`);
+  return "/" + parts.filter((part) => part !== ".").join("/");
+});
+
+/** As {@linkcode absolutePath}, or a text that starts with a variable of the image. */
+export const absolutePathOrVariable = checked((value, refuse) => {
+  if (value.startsWith("$")) return value;
+  const parsed = absolutePath.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  return refuse(
+    issue.message,
+    issue.code === "custom" ? issue.params?.hint as string | undefined : undefined,
+  );
+});
+
+/** A pattern relative to `add`, without a leading `./` or a trailing slash. */
+export const glob = checked((value, refuse) => {
+  if (value === "") return refuse("The pattern is empty", 'Write "**/*" for all files');
+  if (value.startsWith("/")) {
+    const tail = value.replace(/^\/+/, "");
+    return refuse(
+      `Pattern "${value}" starts with "/": patterns are relative to \`add\``,
+      `Did you mean "${tail === "" ? "**/*" : tail}"?`,
+    );
+  }
+  if (value.startsWith("!")) {
+    return refuse(`Pattern "${value}" starts with "!"`, "Put exceptions under excludePaths");
+  }
+  const parts = value.split("/").filter((part) => part !== "" && part !== ".");
+  if (parts.includes("..")) return refuse(`Pattern "${value}" contains "..": patterns cannot leave \`add\``);
+  return parts.length === 0
+    ? refuse(`Pattern "${value}" matches nothing`, 'Write "**/*" for all files')
+    : parts.join("/");
+});
+
+/** A list, where one value may be written without brackets and nothing means an absent list. */
+export function listOf<S extends z.ZodType>(item: S) {
+  return z.preprocess(
+    (value) => value === null ? undefined : typeof value === "string" ? [value] : value,
+    z.array(item.optional()).optional(),
+  ).meta(LIST_OR_SCALAR);
+}
+
+/** A list of maps; nothing means an absent list. */
+export function entriesOf<S extends z.ZodType>(entry: S) {
+  return z.preprocess((value) => value ?? undefined, z.array(entry.optional()).optional())
+    .meta({ type: ["array", "null"] });
+}
+
+/** A map with known keys; nothing means an absent map. */
+export function section<T extends z.ZodRawShape>(shape: T) {
+  return z.preprocess((value) => value ?? undefined, z.strictObject(shape).optional())
+    .meta({ type: ["object", "null"] });
+}

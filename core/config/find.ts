@@ -1,0 +1,137 @@
+/** Finding and reading the dappfile of a directory. On the fast path: no npm imports. */
+import { EngineError, messageOf } from "../errors.ts";
+
+/** A dappfile as it is on disk. */
+export interface FoundDappfile {
+  /** Name within the project directory. */
+  readonly file: string;
+  readonly path: string;
+  readonly text: string;
+}
+
+/** The names a dappfile may have. */
+export const DAPPFILES = ["dappfile.yaml", "dappfile.yml"] as const;
+
+/**
+ * Reads the dappfile of the project directory `dir`.
+ *
+ * @throws CONFIG_NOT_FOUND when there is none, CONFIG_INVALID when there are two, or one that is no readable UTF-8 text
+ */
+export async function findDappfile(dir: string): Promise<FoundDappfile> {
+  const base = dir.endsWith("/") ? dir : `${dir}/`;
+  const found = await Promise.all(DAPPFILES.map(async (file) => ({ file, bytes: await read(base + file) })));
+  const present = found.flatMap(({ file, bytes }) => bytes ? [{ file, bytes }] : []);
+  if (present.length === 0) throw await notFound(dir);
+  if (present.length > 1) {
+    throw invalid(
+      DAPPFILES[1],
+      `Cannot choose a dappfile in "${dir}": both dappfile.yaml and dappfile.yml are there`,
+      {
+        fix: "Remove one of them",
+      },
+    );
+  }
+  const { file, bytes } = present[0]!;
+  return { file, path: base + file, text: decode(bytes, file) };
+}
+
+async function read(path: string): Promise<Uint8Array | undefined> {
+  try {
+    return await Deno.readFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
+    const file = path.slice(path.lastIndexOf("/") + 1);
+    const isDirectory = error instanceof Deno.errors.IsADirectory ||
+      (await Deno.stat(path).catch(() => undefined))?.isDirectory;
+    if (isDirectory) {
+      throw invalid(file, `Cannot read "${path}": it is a directory, not a file`, {
+        fix: "Put the dappfile there as a file",
+      });
+    }
+    throw invalid(file, `Cannot read "${path}": ${messageOf(error)}`, {
+      fix: "Make the file readable",
+      cause: error,
+    });
+  }
+}
+
+async function notFound(dir: string): Promise<EngineError> {
+  const names: string[] = [];
+  try {
+    for await (const entry of Deno.readDir(dir)) names.push(entry.name);
+  } catch (error) {
+    const why = error instanceof Deno.errors.NotFound
+      ? "there is no such directory"
+      : error instanceof Deno.errors.NotADirectory || /not a directory/i.test(messageOf(error))
+      ? "it is not a directory"
+      : messageOf(error);
+    return new EngineError("CONFIG_NOT_FOUND", `Cannot look for a dappfile in "${dir}": ${why}`, {
+      fix: "Name the project directory with --dir",
+      cause: error,
+    });
+  }
+  const message = `Cannot find a dappfile in "${dir}": looked for ${DAPPFILES.join(" and ")}`;
+  if (names.includes("Dappfile")) {
+    return new EngineError(
+      "CONFIG_NOT_FOUND",
+      `${message}; there is a Dappfile, but its Ruby DSL is not supported`,
+      {
+        fix: "Write the same as YAML into dappfile.yaml",
+      },
+    );
+  }
+  const like = names.find((name) => /^\.?dapp[-_ ]?file(?:\.ya?ml)?(?:\.txt)?$/i.test(name));
+  return new EngineError("CONFIG_NOT_FOUND", like ? `${message}; there is "${like}"` : message, {
+    ...(like && { fix: `Rename "${like}" to dappfile.yaml` }),
+  });
+}
+
+function decode(bytes: Uint8Array, file: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    const utf16 = (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff);
+    const { line, column } = utf16 ? { line: 1, column: 1 } : firstBadByte(bytes);
+    const message = utf16 ? "The file is UTF-16 text" : "The file is not UTF-8 text";
+    const hint = "Save it as UTF-8";
+    throw new EngineError(
+      "CONFIG_INVALID",
+      `Cannot use "${file}": ${message.toLowerCase().replace("utf", "UTF")}`,
+      {
+        at: `${file}:${line}:${column}`,
+        problems: [{ file, line, column, message, hint }],
+      },
+    );
+  }
+}
+
+/** The line is exact; the column counts bytes. */
+function firstBadByte(bytes: Uint8Array): { line: number; column: number } {
+  for (let line = 1, start = 0;; line++) {
+    const end = bytes.indexOf(10, start);
+    const row = bytes.subarray(start, end < 0 ? undefined : end);
+    try {
+      new TextDecoder("utf-8", { fatal: true }).decode(row);
+    } catch {
+      const good = new TextDecoder().decode(row).indexOf("\uFFFD");
+      return { line, column: good + 1 };
+    }
+    if (end < 0) return { line, column: 1 };
+    start = end + 1;
+  }
+}
+
+function invalid(file: string, message: string, details: { fix: string; cause?: unknown }): EngineError {
+  const reason = message.slice(message.indexOf('": ') + 3);
+  return new EngineError("CONFIG_INVALID", message, {
+    ...details,
+    at: file,
+    problems: [{
+      file,
+      line: 0,
+      column: 0,
+      message: reason.charAt(0).toUpperCase() + reason.slice(1),
+      hint: details.fix,
+    }],
+  });
+}

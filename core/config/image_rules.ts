@@ -1,0 +1,274 @@
+import {
+  type BaseRule,
+  type DockerInstructions,
+  type GitEntry,
+  type GitStage,
+  type HealthcheckRule,
+  type ImageRule,
+  type ImportRule,
+  type MountRule,
+  type ShellStage,
+  userStages,
+} from "./model.ts";
+import { resolveOverlaps } from "./overlap.ts";
+import type { DocumentScope, Path } from "./report.ts";
+import type { DimgDocument, ImageDocument } from "./schema.ts";
+
+/** An image as its own document gives it, before it is held against the others. */
+export interface Draft {
+  readonly scope: DocumentScope;
+  /** Where the name stands: `dimg`, `dimg[1]` or `artifact`. */
+  readonly at: Path;
+  readonly rule: ImageRule;
+}
+
+type Part<K extends "git" | "mount" | "import"> = NonNullable<NonNullable<ImageDocument[K]>[number]>;
+
+/** `object` without the keys that are undefined. */
+export function defined<T extends object>(object: T): Defined<T> {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Defined<T>;
+}
+type Defined<T> =
+  & { [K in keyof T as undefined extends T[K] ? never : K]: T[K] }
+  & { [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined> };
+
+/** Builds the rule of one image document and reports what its parts do to each other. */
+export function readImage(
+  kind: "dimg" | "artifact",
+  document: ImageDocument,
+  scope: DocumentScope,
+): Omit<ImageRule, "name"> {
+  const shell = readShell(kind, document.shell);
+  const git = present(document.git).map(([entry, i]) => readGit(entry, ["git", i], shell, scope));
+  const imports = present(document.import).map(([entry, i]) => readImport(entry, ["import", i], scope));
+  const resolved = resolveOverlaps(
+    [...withPaths(document.git, "git", git), ...withPaths(document.import, "import", imports)],
+    scope,
+  );
+  return {
+    kind,
+    document: scope.number,
+    line: scope.report.line(scope.offset),
+    base: readBase(document, scope),
+    git: git.map((entry) => resolved.get(entry) as GitEntry ?? entry),
+    shell,
+    mounts: readMounts(document, scope),
+    imports: imports.map((entry) => resolved.get(entry) as ImportRule ?? entry),
+    asLayers: document.asLayers ?? false,
+    ...defined({ fromCacheVersion: document.fromCacheVersion, docker: readDocker(document.docker) }),
+  };
+}
+
+/** The entries that were fit to be read, each with its index in the file. */
+function present<T>(list: readonly (T | undefined)[] | undefined): [NonNullable<T>, number][] {
+  return (list ?? []).flatMap((entry, i) =>
+    entry === undefined || entry === null ? [] : [[entry, i] as [NonNullable<T>, number]]
+  );
+}
+
+function withPaths<T>(list: readonly unknown[] | undefined, section: string, read: readonly T[]) {
+  return present(list).map(([, i], n) => ({ at: [section, i] as Path, entry: read[n]! }));
+}
+
+function texts(list: readonly (string | undefined)[] | undefined): string[] {
+  return (list ?? []).filter((item) => item !== undefined);
+}
+
+/** Whether a key was written, right or wrong. */
+function given(scope: DocumentScope, at: Path, entry: object, key: string): boolean {
+  return Object.hasOwn(entry, key) && (entry as Record<string, unknown>)[key] !== undefined ||
+    scope.isBroken([...at, key]);
+}
+
+function require(scope: DocumentScope, at: Path, entry: object, key: string, hint: string): void {
+  if (!given(scope, at, entry, key)) scope.problem(at, `\`${key}\` is missing`, hint);
+}
+
+function readBase(document: ImageDocument, scope: DocumentScope): BaseRule {
+  const keys = ["from", "fromDimg", "fromDimgArtifact"] as const;
+  const found = keys.filter((key) => given(scope, [], document, key));
+  if (found.length > 1) {
+    const lines = found.map((key) => `\`${key}\` (line ${scope.line([key])})`).join(" and ");
+    scope.problem([found[1]!], `There can be only one base: found ${lines}`, "Keep one of them", "key");
+  }
+  if (found.length === 0) {
+    scope.problem([], "The base image is missing", "Add one of `from`, `fromDimg` and `fromDimgArtifact`");
+  }
+  for (const key of ["fromDimg", "fromDimgArtifact"] as const) {
+    const name = document[key];
+    if (name !== undefined) return { kind: key === "fromDimg" ? "dimg" : "artifact", name };
+  }
+  const name = document.from ?? "scratch";
+  return name === "scratch" ? { kind: "scratch" } : { kind: "image", name };
+}
+
+function readShell(kind: "dimg" | "artifact", shell: ImageDocument["shell"]): ImageRule["shell"] {
+  const out: Partial<Record<typeof userStages[number], ShellStage>> = {};
+  const cacheVersion = shell?.cacheVersion;
+  for (const stage of userStages) {
+    if (stage === "buildArtifact" && kind === "dimg") continue;
+    const commands = texts(shell?.[stage]);
+    const stageCacheVersion = shell?.[`${stage}CacheVersion`];
+    if (commands.length > 0 || cacheVersion !== undefined || stageCacheVersion !== undefined) {
+      out[stage] = { commands, ...defined({ cacheVersion, stageCacheVersion }) };
+    }
+  }
+  return out;
+}
+
+function readGit(entry: Part<"git">, at: Path, shell: ImageRule["shell"], scope: DocumentScope): GitEntry {
+  require(scope, at, entry, "to", "Add the absolute path in the image, such as `to: /app`");
+  const refs = (["branch", "tag", "commit"] as const).filter((key) => given(scope, at, entry, key));
+  if (refs.length > 1) {
+    const list = refs.map((key) => `\`${key}\``).join(" and ");
+    scope.problem([...at, refs[1]!], `${list} exclude each other`, "Keep the one that is meant", "key");
+  }
+  if (refs.length > 0 && !given(scope, at, entry, "url")) {
+    scope.problem(
+      [...at, refs[0]!],
+      `\`${refs[0]}\` needs \`url\`: the project's own repository is taken at its current commit`,
+      "Add `url`, or leave this key out",
+      "key",
+    );
+  }
+  if (entry.as !== undefined) scope.warn([...at, "as"], "`as` has no effect and can be removed");
+  if (entry.url && /^\w+:\/\/[^/@]*:[^/@]+@/.test(entry.url)) {
+    scope.warn([...at, "url"], "the URL contains a password; prefer ssh or a git credential helper");
+  }
+  const ref = refs.find((kind) => entry[kind] !== undefined);
+  return {
+    ...(entry.url !== undefined && {
+      remote: { url: entry.url, ref: ref ? { kind: ref, value: entry[ref]! } : { kind: "head" as const } },
+    }),
+    add: entry.add ?? "/",
+    to: entry.to ?? "",
+    includePaths: texts(entry.includePaths),
+    excludePaths: texts(entry.excludePaths),
+    ...defined({ owner: entry.owner, group: entry.group }),
+    stageDependencies: readDependencies(entry, at, shell, scope),
+    visibleAll: entry.stageDependencies?.visible === "all",
+    line: scope.line(at, "value"),
+  };
+}
+
+function readDependencies(
+  entry: Part<"git">,
+  at: Path,
+  shell: ImageRule["shell"],
+  scope: DocumentScope,
+): GitEntry["stageDependencies"] {
+  const out: Partial<Record<GitStage, string[]>> = {};
+  for (const stage of userStages) {
+    if (stage === "beforeInstall") continue;
+    const files = texts(entry.stageDependencies?.[stage]);
+    if (files.length === 0) continue;
+    out[stage] = files;
+    if (!shell[stage]?.commands.length && !scope.isBroken(["shell", stage]) && !scope.isBroken(["shell"])) {
+      scope.warn(
+        [...at, "stageDependencies", stage],
+        `files are declared for \`${stage}\`, but \`shell\` has no ${stage} commands that could read them`,
+      );
+    }
+  }
+  return out;
+}
+
+function readImport(entry: Part<"import">, at: Path, scope: DocumentScope): ImportRule {
+  require(scope, at, entry, "artifact", "Name the artifact that the files come from");
+  require(scope, at, entry, "add", "Add the absolute path in the artifact");
+  const times = (["before", "after"] as const).filter((key) => given(scope, at, entry, key));
+  if (times.length === 0) {
+    scope.problem(at, "`before` or `after` is missing", "Say when the files come, such as `after: setup`");
+  } else if (times.length === 2) {
+    scope.problem([...at, "after"], "`before` and `after` exclude each other", "Keep one of them", "key");
+  }
+  return {
+    artifact: entry.artifact ?? "",
+    add: entry.add ?? "",
+    to: entry.to ?? (scope.isBroken([...at, "to"]) ? "" : entry.add ?? ""),
+    ...defined({ before: entry.before, after: times.length === 2 ? undefined : entry.after }),
+    includePaths: texts(entry.includePaths),
+    excludePaths: texts(entry.excludePaths),
+    ...defined({ owner: entry.owner, group: entry.group }),
+    line: scope.line(at, "value"),
+  };
+}
+
+function readMounts(document: ImageDocument, scope: DocumentScope): MountRule[] {
+  const seen = new Map<string, Path>();
+  return present(document.mount).flatMap(([entry, i]): MountRule[] => {
+    const at: Path = ["mount", i];
+    require(scope, at, entry, "to", "Add the absolute path at which the commands see the directory");
+    const sources = (["from", "fromPath"] as const).filter((key) => given(scope, at, entry, key));
+    if (sources.length === 0) {
+      scope.problem(
+        at,
+        "`from` or `fromPath` is missing",
+        "Add `from: tmp_dir`, `from: build_dir` or `fromPath: /path`",
+      );
+    } else if (sources.length === 2) {
+      scope.problem(
+        [...at, "fromPath"],
+        "`from` and `fromPath` exclude each other",
+        "Keep one of them",
+        "key",
+      );
+    }
+    const { to, from, fromPath } = entry;
+    if (to === undefined) return [];
+    const before = seen.get(to);
+    if (to === "/") {
+      scope.problem([...at, "to"], "Nothing can be mounted on `/`", "Name a directory below it");
+    } else if (before) {
+      scope.problem(
+        [...at, "to"],
+        `"${to}" is mounted twice: first on line ${scope.line(before)}`,
+        "Remove one of the mounts",
+      );
+    }
+    seen.set(to, at);
+    if (from !== undefined) return [{ to, from }];
+    return fromPath === undefined ? [] : [{ to, from: "path", path: fromPath }];
+  });
+}
+
+function readDocker(docker: DimgDocument["docker"]): DockerInstructions | undefined {
+  if (!docker) return undefined;
+  const unique = (list: readonly (string | undefined)[] | undefined) => list && [...new Set(texts(list))];
+  const check = docker.HEALTHCHECK;
+  const test = check?.test ?? check?.cmd;
+  const out = defined({
+    CMD: docker.CMD && texts(docker.CMD),
+    ENTRYPOINT: docker.ENTRYPOINT && texts(docker.ENTRYPOINT),
+    ENV: docker.ENV,
+    LABEL: docker.LABEL,
+    EXPOSE: unique(docker.EXPOSE),
+    VOLUME: unique(docker.VOLUME),
+    ONBUILD: docker.ONBUILD && texts(docker.ONBUILD),
+    WORKDIR: docker.WORKDIR,
+    USER: docker.USER,
+    STOPSIGNAL: docker.STOPSIGNAL,
+    HEALTHCHECK: check && test
+      ? defined<Record<keyof HealthcheckRule, unknown>>({
+        Test: texts(test),
+        Interval: check.interval,
+        Timeout: check.timeout,
+        StartPeriod: check.startPeriod,
+        Retries: check.retries,
+      }) as unknown as HealthcheckRule
+      : undefined,
+  });
+  return Object.keys(out).length > 0 ? out : undefined;
+}
+
+/** Reports a `HEALTHCHECK` map that says when to test but not what. */
+export function checkHealth(docker: DimgDocument["docker"], scope: DocumentScope): void {
+  const at: Path = ["docker", "HEALTHCHECK"];
+  const check = docker?.HEALTHCHECK;
+  if (!check) return;
+  if (given(scope, at, check, "test") && given(scope, at, check, "cmd")) {
+    scope.problem([...at, "cmd"], "`test` and `cmd` mean the same", "Keep one of them", "key");
+  } else if (!given(scope, at, check, "cmd")) {
+    require(scope, at, check, "test", "Add the command that tells whether the container is healthy");
+  }
+}

@@ -1,0 +1,28 @@
+import { z } from "zod";
+import { artifactSchema, dimgSchema, projectSchema } from "./schema.ts";
+
+/**
+ * JSON Schema (draft 2020-12) of one document of a dappfile, for editors: completion and hover show every directive.
+ *
+ * It checks shapes only; rules between keys and between documents are for {@linkcode parseConfig}.
+ */
+export function configJsonSchema(): object {
+  const document = z.union([dimgSchema, artifactSchema, projectSchema]);
+  const { anyOf } = z.toJSONSchema(document, {
+    target: "draft-2020-12",
+    io: "input",
+    unrepresentable: "any",
+    override({ zodSchema, jsonSchema }) {
+      // Scalars are read as they are written, so a number or a boolean is a text too.
+      if (zodSchema._zod.def.type === "string" && !jsonSchema.enum) {
+        jsonSchema.type = ["string", "number", "boolean"] as never;
+      }
+    },
+  });
+  return {
+    $schema: "https://json-schema.org/draft/2020-12/schema",
+    title: "dappfile.yaml",
+    description: "One document of a dappfile: an image, an artifact, or the project.",
+    anyOf,
+  };
+}

@@ -1,0 +1,264 @@
+import { type Document, isAlias, isMap, isNode, isSeq, LineCounter, parseAllDocuments, visit } from "yaml";
+import { suggest } from "../../lib/suggest.ts";
+import { EngineError } from "../errors.ts";
+import { checkHealth, defined, type Draft, readImage } from "./image_rules.ts";
+import type { Config, PluginUse, ProjectSection } from "./model.ts";
+import { checkReferences } from "./references.ts";
+import { DocumentScope, Report } from "./report.ts";
+import { type DocumentKind, documentSchemas, type ProjectDocument } from "./schema.ts";
+import { checkShape } from "./shape.ts";
+import { readValue } from "./values.ts";
+import { explainYamlError, TEMPLATE, TEMPLATE_HINT } from "./yaml_errors.ts";
+
+export interface ParseOptions {
+  /** Name of the file for messages and {@linkcode Config.file}. */
+  readonly file: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+export interface ParsedConfig {
+  readonly config: Config;
+  /** Every environment variable that was read; undefined = it was not set and a default was used. */
+  readonly envUsed: Readonly<Record<string, string | undefined>>;
+}
+
+/**
+ * Reads a dappfile.
+ *
+ * @throws CONFIG_INVALID with every problem of the file in `details.problems`, in the order of the file
+ */
+export function parseConfig(text: string, options: ParseOptions): ParsedConfig {
+  const source = text.replace(/^\uFEFF/, "");
+  const lines = new LineCounter();
+  const report = new Report(options.file, lines);
+  const documents = readDocuments(source, report);
+  const envUsed: Record<string, string | undefined> = {};
+  const anchors = new Set(documents.flatMap(anchorsOf));
+
+  const drafts: Draft[] = [];
+  let project: { readonly section: ProjectSection; readonly scope: DocumentScope } | undefined;
+  let seen = 0;
+  for (const [index, document] of documents.entries()) {
+    const offset = isNode(document.contents) ? document.contents.range![0] : document.range[0];
+    const scope = new DocumentScope(report, index + 1, offset);
+    if (document.errors.length + document.warnings.length > 0) {
+      reportYaml(document, scope, source);
+      seen++;
+      continue;
+    }
+    const root = document.contents;
+    if (root === null || (!isMap(root) && !isSeq(root) && !isAlias(root) && root.value === null)) continue;
+    seen++;
+    if (!isMap(root) || source.startsWith("{{", scope.offset)) {
+      reportRoot(root, scope, source);
+      continue;
+    }
+    const context = { scope, document, text: source, env: options.env, envUsed, anchors, count: 0 };
+    const value = readValue(root, [], context) as Record<string, unknown>;
+    const kind = kindOf(value, scope);
+    if (!kind) report.incomplete = true;
+    else if (kind === "project") {
+      const section = readProject(checkShape("project", value, scope), scope);
+      if (project) {
+        const first = report.line(project.scope.offset);
+        scope.problem(
+          [],
+          `There is a second project document: the first is on line ${first}`,
+          "Put all project keys into one document",
+        );
+      } else if (seen > 1) {
+        scope.problem([], "The project document is not the first of the file", "Move it to the top");
+      }
+      project ??= { section, scope };
+    } else drafts.push(...readDrafts(kind, value, scope));
+  }
+
+  if (seen === 0) reportEmpty(report);
+  else {
+    if (!report.incomplete && !drafts.some(({ rule }) => rule.kind === "dimg")) {
+      report.problem(0, {
+        message: "The file describes no image: there is no document with `dimg`",
+        hint: "Add one: `dimg: app`",
+      });
+    }
+    checkReferences(drafts, report);
+  }
+  if (report.problems.length > 0) throw invalid(report);
+  const config: Config = {
+    file: options.file,
+    project: project?.section ?? { plugins: [] },
+    images: drafts.map((draft) => draft.rule),
+    warnings: [...new Set(report.warnings)],
+  };
+  return { config, envUsed };
+}
+
+function readDocuments(source: string, report: Report): Document.Parsed[] {
+  const nul = source.indexOf("\0");
+  if (nul >= 0) {
+    report.lines.addNewLine(0);
+    for (let at = source.indexOf("\n"); at >= 0 && at < nul; at = source.indexOf("\n", at + 1)) {
+      report.lines.addNewLine(at + 1);
+    }
+    report.problem(nul, {
+      message: "The file is not a text: it contains a NUL character",
+      hint: "Save it as UTF-8 text",
+    });
+    throw invalid(report);
+  }
+  try {
+    const options = {
+      lineCounter: report.lines,
+      prettyErrors: false,
+      uniqueKeys: false,
+      logLevel: "silent",
+    } as const;
+    const documents = parseAllDocuments(source, options);
+    return Array.isArray(documents) ? documents : [];
+  } catch (error) {
+    // The parser recurses once for each level.
+    if (!(error instanceof RangeError)) throw error;
+    report.problem(0, { message: "The file is nested too deeply to be read", hint: "Check its brackets" });
+    throw invalid(report);
+  }
+}
+
+function anchorsOf(document: Document.Parsed): string[] {
+  const names: string[] = [];
+  visit(document, {
+    Node(_, node) {
+      if ("anchor" in node && node.anchor) names.push(node.anchor);
+    },
+  });
+  return names;
+}
+
+/** The first YAML error says what is wrong; later ones mostly follow from it, other than those about tabs. */
+function reportYaml(document: Document.Parsed, scope: DocumentScope, source: string): void {
+  scope.report.incomplete = true;
+  const errors = [...document.errors, ...document.warnings].sort((a, b) => a.pos[0] - b.pos[0]);
+  for (const [i, error] of errors.entries()) {
+    if (i > 0 && error.code !== "TAB_AS_INDENT" && error.code !== "TAG_RESOLVE_FAILED") continue;
+    const { offset, message, hint } = explainYamlError(error, document, source);
+    scope.report.problem(offset, { message, hint, document: scope.number });
+  }
+}
+
+function reportRoot(
+  root: NonNullable<Document.Parsed["contents"]>,
+  scope: DocumentScope,
+  source: string,
+): void {
+  scope.report.incomplete = true;
+  const template = source.startsWith("{{", scope.offset) ||
+    TEMPLATE.test(source.slice(scope.offset, scope.offset + 40));
+  const hint = template
+    ? TEMPLATE_HINT
+    : "Start it with `dimg: NAME` or `artifact: NAME`, and give each key a line `key: value`";
+  const found = template ? "a template" : isSeq(root) ? "a list" : "a text";
+  scope.problem([], `The document is ${found}: it must be a map`, hint);
+}
+
+function reportEmpty(report: Report): void {
+  report.problems.push({
+    file: report.file,
+    line: 0,
+    column: 0,
+    message: "The file is empty, or has comments only",
+    hint: "Describe an image: `dimg: app` and `from: debian:bookworm-slim`",
+  });
+}
+
+const KINDS = ["dimg", "artifact"] as const;
+
+/** What a document is about, by its keys; a misspelt key counts when nothing better is there. */
+function kindOf(value: Record<string, unknown>, scope: DocumentScope): DocumentKind | undefined {
+  const keys = Object.keys(value);
+  const found = KINDS.filter((kind) => keys.includes(kind));
+  if (found.length === 2) {
+    const lines = `lines ${scope.line(["dimg"])} and ${scope.line(["artifact"])}`;
+    scope.problem(
+      ["artifact"],
+      `A document is a dimg or an artifact, not both: see ${lines}`,
+      "Split it with a line `---`",
+      "key",
+    );
+    delete value.artifact;
+  }
+  if (found[0]) return found[0];
+  const project = Object.keys(documentSchemas.project.shape);
+  const image = Object.keys(documentSchemas.dimg.shape);
+  if (keys.some((key) => project.includes(key)) && !keys.some((key) => image.includes(key))) return "project";
+  const unknown = keys.filter((key) => !image.includes(key) && !project.includes(key));
+  for (const key of unknown) {
+    const meant = suggest(key, KINDS) as "dimg" | "artifact" | undefined;
+    if (meant) return meant;
+  }
+  if (!keys.some((key) => image.includes(key)) && unknown.some((key) => suggest(key, project))) {
+    return "project";
+  }
+  const where = keys.length === 0 ? "" : `: it starts with \`${keys[0]}\``;
+  scope.problem([], `The document has neither \`dimg\` nor \`artifact\`${where}`, "Add `dimg: NAME`");
+  scope.markBroken(["dimg"]);
+  return keys.some((key) => image.includes(key)) ? "dimg" : undefined;
+}
+
+function readDrafts(
+  kind: "dimg" | "artifact",
+  value: Record<string, unknown>,
+  scope: DocumentScope,
+): Draft[] {
+  if (kind === "artifact") {
+    const document = checkShape("artifact", value, scope);
+    const rest = readImage("artifact", document, scope);
+    if (document.artifact === undefined) scope.report.incomplete = true;
+    return [{ scope, at: ["artifact"], rule: { ...rest, name: document.artifact ?? "" } }].filter((
+      { rule },
+    ) => rule.name !== "");
+  }
+  const document = checkShape("dimg", value, scope);
+  checkHealth(document.docker, scope);
+  const rest = readImage("dimg", document, scope);
+  const names = document.dimg ?? [];
+  if (names.length === 0 || names.includes(undefined)) scope.report.incomplete = true;
+  if (names.length === 0 && !scope.isBroken(["dimg"])) {
+    scope.problem(
+      ["dimg"],
+      "The list of names is empty",
+      "Write a name, or ~ for the only image of the file",
+    );
+  }
+  const listed = Array.isArray(value.dimg);
+  return names.flatMap((name, i) =>
+    name === undefined ? [] : [{ scope, at: listed ? ["dimg", i] : ["dimg"], rule: { ...rest, name } }]
+  );
+}
+
+function readProject(document: ProjectDocument, scope: DocumentScope): ProjectSection {
+  const plugins = (document.plugins ?? []).flatMap((entry, i): PluginUse[] => {
+    if (!entry) return [];
+    const at = ["plugins", i];
+    if (entry.use === undefined) {
+      if (!scope.isBroken([...at, "use"])) {
+        scope.problem(
+          at,
+          "`use` is missing",
+          "Name the plugin: a path, npm:, jsr: or https: specifier, or a built-in name",
+        );
+      }
+      return [];
+    }
+    return [{ use: entry.use, line: scope.line(at, "value"), ...defined({ options: entry.options }) }];
+  });
+  return { ...defined({ name: document.project, repo: document.repo }), plugins };
+}
+
+function invalid(report: Report): EngineError {
+  const problems = report.problems.sort((a, b) => a.line - b.line || a.column - b.column);
+  const { file, line, column } = problems[0]!;
+  const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+  return new EngineError("CONFIG_INVALID", `Cannot use "${file}": it has ${count}`, {
+    at: line === 0 ? file : `${file}:${line}:${column}`,
+    problems,
+  });
+}

@@ -1,0 +1,155 @@
+import { suggest } from "../../lib/suggest.ts";
+import type { Draft } from "./image_rules.ts";
+import type { Path, Report } from "./report.ts";
+
+/** Components of lower-case letters and digits, parted by `.`, `_`, `__` or dashes. */
+const DIMG_NAME = /^[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*$/;
+
+/** What one image needs of another. */
+interface Link {
+  readonly from: Draft;
+  readonly at: Path;
+  readonly kind: "dimg" | "artifact";
+  readonly name: string;
+}
+
+/** Holds the images of a file against each other: names, what they stand on, what they import. */
+export function checkReferences(drafts: readonly Draft[], report: Report): void {
+  checkNames(drafts);
+  const byKey = new Map<string, Draft>();
+  for (const draft of drafts) if (!byKey.has(keyOf(draft))) byKey.set(keyOf(draft), draft);
+  const links = linksOf(drafts);
+  const known = links.filter((link) => byKey.has(`${link.kind}:${link.name}`));
+  if (!report.incomplete) {
+    for (const link of links) if (!known.includes(link)) reportUnknown(link, drafts);
+  }
+  reportCycles(drafts, known, byKey);
+}
+
+function keyOf({ rule }: Draft): string {
+  return `${rule.kind}:${rule.name}`;
+}
+
+function checkNames(drafts: readonly Draft[]): void {
+  const first = new Map<string, Draft>();
+  const dimgs = drafts.filter((draft) => draft.rule.kind === "dimg");
+  for (const draft of drafts) {
+    const { rule, scope, at } = draft;
+    const before = first.get(keyOf(draft));
+    if (!before) first.set(keyOf(draft), draft);
+    else if (rule.name !== "" || rule.kind === "artifact") {
+      const [a, b] = [before.scope.line(before.at, "value"), scope.line(at, "value")];
+      const lines = a === b ? `both on line ${a}` : `on lines ${a} and ${b}`;
+      scope.problem(at, `Two ${rule.kind}s are named "${rule.name}": ${lines}`, "Rename one of them");
+    }
+    if (rule.kind !== "dimg") continue;
+    if (rule.name === "") {
+      if (dimgs.length > 1) {
+        scope.problem(
+          at,
+          `A dimg without a name must be the only one: this file has ${dimgs.length}`,
+          "Give it a name",
+        );
+      }
+    } else if (!DIMG_NAME.test(rule.name)) {
+      const name = corrected(rule.name);
+      scope.problem(
+        at,
+        `"${rule.name}" is not a name for a dimg: use lower-case letters and digits, parted by \`.\`, \`_\`, \`__\` or \`-\``,
+        name === "" ? undefined : `Did you mean \`${name}\`?`,
+      );
+    }
+  }
+}
+
+function corrected(name: string): string {
+  const plain = name.normalize("NFKD").replace(/\p{M}/gu, "").replace(/([a-z0-9])([A-Z])/g, "$1-$2")
+    .toLowerCase();
+  return plain.replace(/[^a-z0-9._-]+/g, "-").replace(
+    /[._-]{2,}/g,
+    (run) => /^(?:__|-+)$/.test(run) ? run : "-",
+  )
+    .replace(/^[._-]+|[._-]+$/g, "");
+}
+
+function linksOf(drafts: readonly Draft[]): Link[] {
+  const links: Link[] = [];
+  for (const from of drafts) {
+    const { base, imports } = from.rule;
+    if (base.kind === "dimg" || base.kind === "artifact") {
+      const at = [base.kind === "dimg" ? "fromDimg" : "fromDimgArtifact"];
+      links.push({ from, at, kind: base.kind, name: base.name });
+    }
+    for (const { artifact, line } of imports) {
+      if (artifact === "") continue;
+      const index = importIndex(from, line);
+      links.push({ from, at: ["import", index, "artifact"], kind: "artifact", name: artifact });
+    }
+  }
+  return links;
+}
+
+/** The place of an import in the file: entries that could not be read are not among the rule's. */
+function importIndex({ scope }: Draft, line: number): number {
+  for (let i = 0;; i++) {
+    if (scope.written(["import", i]).length < 2) return 0;
+    if (scope.line(["import", i], "value") === line) return i;
+  }
+}
+
+function reportUnknown({ from, at, kind, name }: Link, drafts: readonly Draft[]): void {
+  const { scope } = from;
+  // A list of dimg names shares one document: say it once.
+  if (scope.isBroken(at)) return;
+  const names = (of: string) => drafts.filter((d) => d.rule.kind === of).map((d) => d.rule.name);
+  const other = kind === "dimg" ? "artifact" : "dimg";
+  const near = suggest(name, names(kind));
+  let hint = names(kind).length === 0
+    ? `This file has no ${kind}s`
+    : `Known ${kind}s: ${names(kind).map((n) => n === "" ? "(nameless)" : n).join(", ")}`;
+  if (near) hint = `Did you mean \`${near}\`?`;
+  if (names(other).includes(name)) {
+    hint = at[0] === "import"
+      ? `\`${name}\` is a dimg; files can be imported from artifacts only`
+      : `\`${name}\` is ${
+        kind === "dimg" ? "an artifact: use `fromDimgArtifact`" : "a dimg: use `fromDimg`"
+      }`;
+  }
+  scope.problem(at, `There is no ${kind} named "${name}"`, hint);
+}
+
+function reportCycles(
+  drafts: readonly Draft[],
+  links: readonly Link[],
+  byKey: ReadonlyMap<string, Draft>,
+): void {
+  const done = new Set<Draft>();
+  const path: Link[] = [];
+  const visit = (draft: Draft) => {
+    const start = path.findIndex((link) => link.from === draft);
+    if (start >= 0) return reportCycle(path.slice(start));
+    if (done.has(draft)) return;
+    for (const link of links.filter((l) => l.from === draft)) {
+      path.push(link);
+      visit(byKey.get(`${link.kind}:${link.name}`)!);
+      path.pop();
+    }
+    done.add(draft);
+  };
+  for (const draft of drafts) visit(draft);
+}
+
+function reportCycle(cycle: readonly Link[]): void {
+  const { from, at } = cycle[0]!;
+  const label = ({ rule }: Draft) => rule.name === "" ? "the nameless dimg" : rule.name;
+  if (cycle.length === 1) {
+    from.scope.problem(at, `"${label(from)}" needs itself`, "Name another image");
+    return;
+  }
+  const steps = cycle.map((link) => `${label(link.from)} (line ${link.from.scope.line(link.at)})`);
+  from.scope.problem(
+    at,
+    `Images need each other in a circle: ${[...steps, label(from)].join(" -> ")}`,
+    "Take one of these references out",
+  );
+}

@@ -1,0 +1,235 @@
+/** Which keys a dappfile has and what each takes. Rules between keys are in `image_rules.ts` and `references.ts`. */
+import { z } from "zod";
+import { suggest } from "../../lib/suggest.ts";
+import { dockerShape } from "./docker_schema.ts";
+import {
+  absolutePath,
+  checked,
+  entriesOf,
+  flag,
+  glob,
+  LIST_OR_SCALAR,
+  listOf,
+  section,
+  text,
+  word,
+} from "./fields.ts";
+
+function oneOf<const T extends string>(...values: readonly T[]) {
+  return checked((value, refuse): T => {
+    const found = values.find((v) => v === value);
+    if (found !== undefined) return found;
+    const near = suggest(value, values);
+    const list = values.map((v) => `\`${v}\``).join(" or ");
+    return refuse(`"${value}" is not allowed: it must be ${list}`, near && `Did you mean \`${near}\`?`);
+  }).meta({ enum: [...values] });
+}
+
+const baseImage = checked((value, refuse) => {
+  if (value.trim() === "") return refuse("The image name is empty", "Name a base image, or write `scratch`");
+  if (/\s/.test(value)) return refuse(`Image name "${value}" contains white space`);
+  const scheme = /^(https?|docker):\/\/(.*)$/.exec(value);
+  if (scheme) return refuse(`Image name "${value}" is a URL`, `Did you mean "${scheme[2]}"?`);
+  return value;
+});
+
+const refName = checked((value, refuse) => {
+  if (value === "") return refuse("The name is empty");
+  const bad = /[\s~^:?*[\\]|\.\.|@\{|\/\/|^[-/]|[/.]$/.exec(value);
+  return bad ? refuse(`"${value}" is not a name of a branch or tag: it contains "${bad[0]}"`) : value;
+});
+
+const commitId = checked((value, refuse) =>
+  /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/i.test(value) ? value.toLowerCase() : refuse(
+    `"${value}" is not a full commit id: 40 or 64 hex digits are wanted`,
+    "Print it with: git rev-parse NAME",
+  )
+);
+
+const URL_FORMS = "Use https://host/path, ssh://host/path, git@host:path, file:///path or an absolute path";
+
+const gitUrl = checked((value, refuse) => {
+  if (/\s/.test(value)) return refuse(`URL "${value}" contains white space`);
+  const scheme = /^([A-Za-z][\w+.-]*):\/\//.exec(value)?.[1];
+  if (scheme) {
+    const known = ["https", "http", "ssh", "git", "file"];
+    if (!known.includes(scheme)) {
+      return refuse(`"${scheme}" is not a way to reach a git repository`, URL_FORMS);
+    }
+    const shape = scheme === "file" ? /^file:\/\/\/./ : /^\w+:\/\/(?:[^/@]*@)?[\w[][^/]*\/./;
+    return shape.test(value) ? value : refuse("The URL names no repository", URL_FORMS);
+  }
+  if (/^\/[^/]/.test(value) || /^(?:[\w.-]+@)?\w[\w.-]*:[^:].*$/.test(value)) return value;
+  return refuse(`"${value}" is not the address of a git repository`, URL_FORMS);
+});
+
+const repo = checked((value, refuse) => {
+  if (/\s/.test(value) || value === "") return refuse(`"${value}" is not a repository`);
+  const scheme = /^\w+:\/\/(.*)$/.exec(value);
+  if (scheme) return refuse(`Repository "${value}" is a URL`, `Did you mean "${scheme[1]}"?`);
+  if (value.startsWith("oci:")) return value;
+  const tag = /^(.+\/[^/]*)(?::[^/]*|@.*)$/.exec(value);
+  if (tag) {
+    return refuse(
+      `Repository "${value}" names a tag or digest`,
+      `Did you mean "${tag[1]!.replace(/@.*/, "")}"?`,
+    );
+  }
+  if (value !== value.toLowerCase()) {
+    return refuse(`Repository "${value}" has upper-case letters`, `Did you mean "${value.toLowerCase()}"?`);
+  }
+  return value.replace(/\/+$/, "");
+});
+
+const owner = checked((value, refuse) => {
+  if (!/^[^\s:]+$/.test(value)) {
+    return refuse(
+      `"${value}" is not a name or number`,
+      value.includes(":") ? "`owner` and `group` are two keys" : undefined,
+    );
+  }
+  return value;
+});
+
+const paths = {
+  includePaths: listOf(glob).describe("Only files that match one of these patterns, relative to `add`."),
+  excludePaths: listOf(glob).describe(
+    "All files but those that match one of these patterns, relative to `add`.",
+  ),
+  owner: owner.optional().describe("User, by name or number, that the files belong to."),
+  group: owner.optional().describe("Group, by name or number, that the files belong to."),
+};
+
+/** Keys that only artifacts have. All are optional, so the type may say that they are always there. */
+function artifactOnly<T extends z.ZodRawShape>(kind: "dimg" | "artifact", shape: T): T {
+  return kind === "artifact" ? shape : {} as T;
+}
+
+function gitSection(kind: "dimg" | "artifact") {
+  const files = (stage: string) =>
+    listOf(glob).describe(`Files that the commands of ${stage} read, as patterns relative to \`add\`.`);
+  const entry = z.strictObject({
+    url: gitUrl.optional().describe(
+      "Another repository: https, ssh, git@host:path, file or an absolute path. Absent: the project's own.",
+    ),
+    branch: refName.optional().describe("Branch of `url`."),
+    tag: refName.optional().describe("Tag of `url`."),
+    commit: commitId.optional().describe("Full commit id of `url`."),
+    add: absolutePath.optional().describe("Directory or file in the repository; `/` when absent."),
+    to: absolutePath.optional().describe("Absolute path in the image."),
+    ...paths,
+    stageDependencies: section({
+      install: files("install"),
+      beforeSetup: files("beforeSetup"),
+      setup: files("setup"),
+      ...artifactOnly(kind, { buildArtifact: files("buildArtifact") }),
+      visible: oneOf("all").optional().describe(
+        "`all`: commands see the whole tree, and signatures do not cover what they read.",
+      ),
+    }).describe("What the commands of each stage read. A stage sees declared files only."),
+    as: text.optional().describe("Accepted for old dappfiles; has no effect."),
+  }).meta({ required: ["to"] });
+  return entriesOf(entry).describe("Files from git, delivered into the image.");
+}
+
+function shellSection(kind: "dimg" | "artifact") {
+  const commands = (when: string) => listOf(text).describe(`Shell commands ${when}.`);
+  const version = (what: string) => text.optional().describe(`Change it to build ${what} again.`);
+  return section({
+    beforeInstall: commands("before any file of the project is there"),
+    install: commands("that install what the project needs"),
+    beforeSetup: commands("that prepare the setup"),
+    setup: commands("that set the project up"),
+    ...artifactOnly(kind, { buildArtifact: commands("that make what is imported elsewhere") }),
+    cacheVersion: version("every stage with commands"),
+    beforeInstallCacheVersion: version("beforeInstall and all after it"),
+    installCacheVersion: version("install and all after it"),
+    beforeSetupCacheVersion: version("beforeSetup and all after it"),
+    setupCacheVersion: version("setup and all after it"),
+    ...artifactOnly(kind, { buildArtifactCacheVersion: version("buildArtifact") }),
+  }).describe("Commands of the stages, run as root by the image's shell.");
+}
+
+const mountEntry = z.strictObject({
+  to: absolutePath.optional().describe("Absolute path in the build container."),
+  from: oneOf("tmp_dir", "build_dir").optional().describe(
+    "`tmp_dir`: new in every run; `build_dir`: kept for the project.",
+  ),
+  fromPath: absolutePath.optional().describe("Absolute directory of the build machine."),
+}).meta({ required: ["to"] });
+
+const importEntry = z.strictObject({
+  artifact: text.optional().describe("Name of the artifact."),
+  add: absolutePath.optional().describe("Directory or file in the artifact."),
+  to: absolutePath.optional().describe("Absolute path in the image; the same as `add` when absent."),
+  before: oneOf("install", "setup").optional().describe("The stage that finds the files in place."),
+  after: oneOf("install", "setup").optional().describe("The stage after which the files come."),
+  ...paths,
+}).meta({ required: ["artifact", "add"] });
+
+function imageShape(kind: "dimg" | "artifact") {
+  return {
+    from: baseImage.optional().describe("Base image, oci:DIR:TAG, archive:FILE, or `scratch`."),
+    fromCacheVersion: text.optional().describe("Change it to build everything again."),
+    fromDimg: anyName.optional().describe("Stand on a dimg of this file."),
+    fromDimgArtifact: anyName.optional().describe("Stand on an artifact of this file."),
+    git: gitSection(kind),
+    shell: shellSection(kind),
+    mount: entriesOf(mountEntry).describe(
+      "Directories that the commands see but that never enter the image.",
+    ),
+    import: entriesOf(importEntry).describe("Files from artifacts."),
+    asLayers: flag.optional().meta({
+      type: ["boolean", "string"],
+      description: "One layer for each command, to find a slow or failing one.",
+    }),
+  };
+}
+
+const anyName = z.string();
+
+const dimgName = z.preprocess(
+  (value) => value === null ? [""] : typeof value === "string" ? [value] : value,
+  z.array(z.string().optional()).optional(),
+).meta({
+  ...LIST_OR_SCALAR,
+  description: "Name of the image, a list of names for equal images, or ~ for the only image of the file.",
+});
+
+/** A document that describes an image which is published. */
+export const dimgSchema = z.strictObject({
+  dimg: dimgName,
+  ...imageShape("dimg"),
+  docker: section(dockerShape).describe("What the image says about itself; applied last."),
+}).meta({ required: ["dimg"] });
+
+/** A document that describes an image from which files are imported. */
+export const artifactSchema = z.strictObject({
+  artifact: text.optional().describe("Name of the artifact."),
+  ...imageShape("artifact"),
+}).meta({ required: ["artifact"] });
+
+/** The document about the project as a whole. */
+export const projectSchema = z.strictObject({
+  project: word.optional().describe("Name of the project; from the git origin or the directory when absent."),
+  repo: repo.optional().describe("Where images and stages go: host/path, or oci:DIR."),
+  plugins: entriesOf(
+    z.preprocess(
+      (value) => typeof value === "string" ? { use: value } : value,
+      z.strictObject({
+        use: word.optional().describe("A path, npm:, jsr: or https: specifier, or a built-in name."),
+        options: z.unknown().optional().describe("Options of the plugin."),
+      }).meta({ required: ["use"] }),
+    ).meta({ type: ["object", "string"] }),
+  ).describe("Plugins to load."),
+});
+
+export type DimgDocument = z.output<typeof dimgSchema>;
+export type ArtifactDocument = z.output<typeof artifactSchema>;
+export type ProjectDocument = z.output<typeof projectSchema>;
+/** Either kind of image; what only one of them has is optional. */
+export type ImageDocument = Omit<ArtifactDocument, "artifact"> & Partial<Pick<DimgDocument, "docker">>;
+
+/** The schemas by the kind of document. */
+export const documentSchemas = { dimg: dimgSchema, artifact: artifactSchema, project: projectSchema };
+export type DocumentKind = keyof typeof documentSchemas;

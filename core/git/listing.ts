@@ -1,0 +1,174 @@
+import { EngineError } from "../errors.ts";
+import { gitFailure, isMissingObject, reasonOf } from "./failure.ts";
+import type { GitFile, GitMemo, GitTree, ObjectDatabase, Submodule } from "./model.ts";
+import { runGit } from "./process.ts";
+
+/** A tree as git lists it: files, and links to commits of submodules. */
+export interface Listing {
+  readonly files: readonly GitFile[];
+  readonly links: readonly { readonly path: string; readonly commit: string }[];
+}
+
+/** A tree to list: `rev` is a commit or tree id, `dir` a directory in it ("" for all). */
+export interface TreeRequest {
+  readonly database: ObjectDatabase;
+  readonly rev: string;
+  readonly dir: string;
+}
+
+/** What git says of an object name that is not there, and of one that is something else. */
+const ABSENT_PATH = /does not exist in|exists on disk, but not in|not a valid object name .*:/i;
+
+/**
+ * Lists every file of a tree. Undefined when `dir` does not exist in it.
+ *
+ * @param mount where the tree is in the whole: "" or the path of a submodule
+ * @throws GIT_MISSING_OBJECT when parts of the tree are not in the object database, GIT_FAILED
+ */
+export async function listTree(request: TreeRequest, mount: string): Promise<Listing | undefined> {
+  const { database, rev, dir } = request;
+  const output = await runGit([...database.at, "ls-tree", "-r", "-z", "--full-tree", treeName(rev, dir)], database);
+  if (!output.success) {
+    const what = `Cannot list the files of ${database.title} at ${rev.slice(0, 12)}`;
+    if (dir !== "" && ABSENT_PATH.test(output.stderr) && await hasCommit(database, rev)) return undefined;
+    if (!isMissingObject(output)) throw await gitFailure(what, output);
+    throw new EngineError("GIT_MISSING_OBJECT", `${what}: ${reasonOf(output)}`);
+  }
+  return parseListing(output.stdout, mount, database.title);
+}
+
+/** The id of the tree object of `dir` in `rev`. @throws GIT_FAILED */
+export async function treeIdOf({ database, rev, dir }: TreeRequest): Promise<string> {
+  const output = await runGit([...database.at, "rev-parse", "--verify", "-q", treeName(rev, dir)], database);
+  if (!output.success) throw await gitFailure(`Cannot read ${database.title} at ${rev.slice(0, 12)}`, output);
+  return new TextDecoder().decode(output.stdout).trim();
+}
+
+/** Whether the object database holds a commit or tree; asks no remote. */
+export async function hasCommit(database: ObjectDatabase, id: string): Promise<boolean> {
+  const output = await runGit([...database.at, "cat-file", "-e", `${id}^{tree}`], {
+    ...database,
+    env: { ...database.env, GIT_NO_LAZY_FETCH: "1" },
+  });
+  return output.success;
+}
+
+function treeName(rev: string, dir: string): string {
+  return dir === "" ? `${rev}^{tree}` : `${rev}:${dir}`;
+}
+
+function parseListing(bytes: Uint8Array, mount: string, title: string): Listing {
+  const below = mount === "" ? "" : `${mount}/`;
+  const files: GitFile[] = [];
+  const links: { path: string; commit: string }[] = [];
+  for (const row of decodeRows(bytes, title)) {
+    const tab = row.indexOf("\t");
+    const [mode, , oid] = row.slice(0, tab).split(" ") as [string, string, string];
+    const path = below + row.slice(tab + 1);
+    if (/(?:^|\/)\.{0,2}(?:\/|$)/.test(path)) {
+      throw new EngineError("GIT_FAILED", `Cannot list the files of ${title}: the path "${path}" is not allowed`);
+    }
+    if (mode === "160000") links.push({ path, commit: oid });
+    else files.push({ path, mode: fileMode(mode), oid, repo: mount });
+  }
+  return { files, links };
+}
+
+/** git keeps these three only; very old repositories have other permission bits, which git reads this way too. */
+function fileMode(mode: string): GitFile["mode"] {
+  if (mode === "120000") return mode;
+  return parseInt(mode, 8) & 0o100 ? "100755" : "100644";
+}
+
+/** The NUL-terminated rows of `bytes`. */
+function decodeRows(bytes: Uint8Array, title: string): string[] {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes).split("\0").slice(0, -1);
+  } catch {
+    throw new EngineError(
+      "GIT_FAILED",
+      `Cannot list the files of ${title}: the file name "${firstInvalid(bytes)}" is not UTF-8, only UTF-8 names can be built`,
+      { fix: "Rename the file with: git mv" },
+    );
+  }
+}
+
+/** The path of the first row that is not UTF-8, with every byte above 127 escaped. */
+function firstInvalid(bytes: Uint8Array): string {
+  for (let start = 0; start < bytes.length;) {
+    const end = bytes.indexOf(0, start);
+    const row = bytes.subarray(start, end);
+    try {
+      new TextDecoder("utf-8", { fatal: true }).decode(row);
+    } catch {
+      return Array.from(row.subarray(row.indexOf(9) + 1), (byte) =>
+        byte < 32 || byte > 126 ? `\\x${byte.toString(16).padStart(2, "0")}` : String.fromCharCode(byte)).join("");
+    }
+    start = end + 1;
+  }
+  return "";
+}
+
+/** Orders paths by the bytes of their UTF-8 form, which differs from the order of JavaScript beyond U+FFFF. */
+export function compareBytes(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const [x, y] = [a.charCodeAt(i), b.charCodeAt(i)];
+    if (x !== y) return rank(x) - rank(y);
+  }
+  return a.length - b.length;
+}
+
+/** Surrogates stand for code points above all others. */
+function rank(unit: number): number {
+  return unit < 0xd800 ? unit : unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
+}
+
+/** Sorts by path, by bytes; almost free for what git has already sorted. */
+export function sortFiles(files: GitFile[]): GitFile[] {
+  const sorted = files.every((file, i) => i === 0 || compareBytes(files[i - 1]!.path, file.path) < 0);
+  return sorted ? files : files.sort((a, b) => compareBytes(a.path, b.path));
+}
+
+const MEMO = "git-tree";
+
+/** A complete tree as one JSON value: `<mode> <repo index> <oid> <path>` rows in one string, which parses fastest. */
+interface TreeMemo {
+  readonly v: 1;
+  readonly treeId: string;
+  readonly rows: string;
+  readonly submodules: readonly Submodule[];
+}
+
+/** Names what is in the directory `prefix` of a commit. */
+export function stateKey(commit: string, prefix: string): string {
+  return `${commit}:${prefix}`;
+}
+
+/** The tree that {@linkcode rememberTree} kept, if it is still there. */
+export async function recallTree(memo: GitMemo, key: string, commit: string): Promise<GitTree | undefined> {
+  const value = await memo.get(MEMO, key) as Partial<TreeMemo> | null | undefined;
+  if (value?.v !== 1 || typeof value.rows !== "string" || typeof value.treeId !== "string") return undefined;
+  const submodules = value.submodules ?? [];
+  const repos = ["", ...submodules.map((s) => s.path)];
+  const files = value.rows.split("\0").slice(0, -1).map((row): GitFile => {
+    const repoEnd = row.indexOf(" ", 7);
+    const oidEnd = row.indexOf(" ", repoEnd + 1);
+    return {
+      path: row.slice(oidEnd + 1),
+      mode: row.slice(0, 6) as GitFile["mode"],
+      oid: row.slice(repoEnd + 1, oidEnd),
+      repo: repos[Number(row.slice(7, repoEnd))] ?? "",
+    };
+  });
+  return { commit, treeId: value.treeId, files, submodules, gaps: [] };
+}
+
+/** Keeps a tree for later runs, unless parts of it are missing. */
+export async function rememberTree(memo: GitMemo, key: string, tree: GitTree): Promise<void> {
+  if (tree.gaps.length > 0) return;
+  const repos = new Map(["", ...tree.submodules.map((s) => s.path)].map((path, i) => [path, i]));
+  const rows = tree.files.map((f) => `${f.mode} ${repos.get(f.repo)} ${f.oid} ${f.path}\0`).join("");
+  const value: TreeMemo = { v: 1, treeId: tree.treeId, rows, submodules: tree.submodules };
+  await memo.put(MEMO, key, value);
+}

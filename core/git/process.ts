@@ -1,0 +1,130 @@
+import { EngineError } from "../errors.ts";
+
+/** The oldest git that has every option used here. */
+export const MINIMUM_GIT = "2.20";
+
+/** What a finished git process left behind. */
+export interface GitOutput {
+  readonly success: boolean;
+  readonly code: number;
+  readonly stdout: Uint8Array;
+  readonly stderr: string;
+}
+
+/** How to start git. */
+export interface GitCall {
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  readonly stdin?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Variables that cannot make git read another repository, index or object than the one asked for. */
+const KEPT =
+  /^GIT_(SSH|SSH_.*|CONFIG_.*|PROXY_.*|SSL_.*|HTTP_.*|ASKPASS|EXEC_PATH|ALLOW_PROTOCOL|TRACE.*|CURL_.*|ATTR_NOSYSTEM)$/;
+
+/** Settings under which every answer is the same on every machine and no hook or helper of the project runs. */
+const SETTINGS = [
+  "core.quotePath=false",
+  "core.fsmonitor=false",
+  "core.splitIndex=false",
+  "core.hooksPath=/dev/null",
+  "color.ui=false",
+  "log.showSignature=false",
+  "gc.auto=0",
+  "maintenance.auto=false",
+].flatMap((setting) => ["-c", setting]);
+
+/** The environment of git processes: this process's own without what could redirect git, in the C locale. */
+export function gitEnv(
+  extra: Readonly<Record<string, string>> = {},
+  own: Readonly<Record<string, string>> = Deno.env.toObject(),
+): Record<string, string> {
+  const env: Record<string, string> = {};
+  for (const [key, value] of Object.entries(own)) {
+    if (!key.startsWith("GIT_") || KEPT.test(key)) env[key] = value;
+  }
+  return {
+    ...env,
+    LC_ALL: "C",
+    LANGUAGE: "",
+    GIT_OPTIONAL_LOCKS: "0",
+    GIT_TERMINAL_PROMPT: "0",
+    GIT_NO_REPLACE_OBJECTS: "1",
+    GIT_DISCOVERY_ACROSS_FILESYSTEM: "1",
+    GIT_LITERAL_PATHSPECS: "1",
+    GIT_PAGER: "cat",
+    ...extra,
+  };
+}
+
+/** A git command ready to be spawned. @throws never; see {@linkcode startGit} */
+function command(args: readonly string[], call: GitCall, stdin: "piped" | "null"): Deno.Command {
+  return new Deno.Command("git", {
+    args: ["--no-pager", ...SETTINGS, ...args],
+    clearEnv: true,
+    env: gitEnv(call.env),
+    stdin,
+    stdout: "piped",
+    stderr: "piped",
+    ...(call.signal && { signal: call.signal }),
+  });
+}
+
+/** Starts git with all three streams piped. @throws GIT_FAILED when it is not installed */
+export function startGit(args: readonly string[], call: GitCall = {}): Deno.ChildProcess {
+  call.signal?.throwIfAborted();
+  try {
+    return command(args, call, "piped").spawn();
+  } catch (error) {
+    throw spawnError(error);
+  }
+}
+
+/** Runs git to its end, whatever its exit code. @throws GIT_FAILED when it is not installed */
+export async function runGit(args: readonly string[], call: GitCall = {}): Promise<GitOutput> {
+  call.signal?.throwIfAborted();
+  try {
+    const output = call.stdin === undefined
+      ? await command(args, call, "null").output()
+      : await withInput(startGit(args, call), call.stdin);
+    call.signal?.throwIfAborted();
+    const { success, code, stdout } = output;
+    return { success, code, stdout, stderr: new TextDecoder().decode(output.stderr) };
+  } catch (error) {
+    throw spawnError(error);
+  }
+}
+
+async function withInput(child: Deno.ChildProcess, input: string): Promise<Deno.CommandOutput> {
+  const [output] = await Promise.all([child.output(), feedGit(child, [input])]);
+  return output;
+}
+
+/** Writes all of `parts` to git and closes its input; a process that ended early is not an error here. */
+export async function feedGit(child: Deno.ChildProcess, parts: Iterable<string>): Promise<void> {
+  const writer = child.stdin.getWriter();
+  const encoder = new TextEncoder();
+  try {
+    for (const part of parts) await writer.write(encoder.encode(part));
+    await writer.close();
+  } catch {
+    // git ended before it read everything: its exit code tells why.
+    await writer.abort().catch(() => {});
+  }
+}
+
+/** Everything that a stream of a process yields, as text. */
+export async function readText(stream: ReadableStream<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of stream) text += decoder.decode(chunk, { stream: true });
+  return text + decoder.decode();
+}
+
+function spawnError(error: unknown): unknown {
+  if (!(error instanceof Deno.errors.NotFound)) return error;
+  return new EngineError("GIT_FAILED", `Cannot run git: it is not in PATH, git ${MINIMUM_GIT} or newer is needed`, {
+    fix: "Install git: apt-get install git, dnf install git, or apk add git",
+    cause: error,
+  });
+}

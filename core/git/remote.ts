@@ -1,0 +1,156 @@
+import { sha256Hex } from "../digest.ts";
+import { EngineError } from "../errors.ts";
+import type { GitEntry } from "../config/model.ts";
+import { Clone } from "./clone.ts";
+import { redact } from "./failure.ts";
+import { listTree, recallTree, rememberTree, stateKey, treeIdOf } from "./listing.ts";
+import { chainOf } from "./local_submodules.ts";
+import type { GitMemo, GitRepository, GitTree, ObjectDatabase, Submodule } from "./model.ts";
+import { expandSubmodules, gitmodulesIn, listSubmodule } from "./submodules.ts";
+
+/** A repository elsewhere and the state of it that is wanted. */
+export type RemoteSource = NonNullable<GitEntry["remote"]>;
+
+/** How repositories elsewhere are read. */
+export interface RemoteOptions {
+  /** A directory kept between runs, for this URL alone or for several; created when missing. */
+  readonly directory: string;
+  readonly memo: GitMemo;
+  /** Ask no server: branches, tags and the default branch are where the last run found them. @default false */
+  readonly offline?: boolean;
+  /** Exclusive between processes; held while something is fetched. */
+  lock(name: string): Promise<AsyncDisposable>;
+  readonly signal?: AbortSignal;
+}
+
+/** A state of a repository elsewhere, held in a local clone. */
+export interface RemoteRepository extends GitRepository {
+  readonly commit: string;
+}
+
+/**
+ * Finds out which commit is meant and makes sure its files are in the local clone.
+ *
+ * A commit that is there already needs no network. A branch, a tag and the default branch cost one question to the
+ * server; only a commit that is new is then fetched, without its history where the server can do that.
+ *
+ * @throws GIT_FAILED with URL, ref and reason
+ */
+export async function openRemote(source: RemoteSource, options: RemoteOptions): Promise<RemoteRepository> {
+  return await open(source, options, {});
+}
+
+async function open(
+  source: RemoteSource,
+  options: RemoteOptions,
+  env: Readonly<Record<string, string>>,
+): Promise<OpenedRemote> {
+  const { url, ref } = source;
+  const name = ref.kind === "head" ? "the default branch" : `${ref.kind} "${ref.value}"`;
+  const what = `Cannot read ${name} of "${redact(url)}"`;
+  if (!/^([a-z][a-z0-9+.-]*:|\/|[^/]+:)/i.test(url) || url.startsWith("-")) {
+    throw new EngineError("GIT_FAILED", `${what}: expected a URL or an absolute path`);
+  }
+  const key = (await sha256Hex(redact(url))).slice(0, 16);
+  const clone = new Clone({ ...options, url, key, what, env });
+  const commit = ref.kind === "head"
+    ? await clone.named(ref)
+    : ref.kind === "commit"
+    ? await clone.commit(ref.value)
+    : await clone.named({ kind: ref.kind, value: ref.value });
+  return new OpenedRemote(url, commit, clone, options);
+}
+
+class OpenedRemote implements RemoteRepository {
+  readonly title: string;
+  #tree: Promise<GitTree> | undefined;
+  readonly #submodules = new Map<string, Promise<OpenedRemote>>();
+
+  constructor(
+    readonly url: string,
+    readonly commit: string,
+    readonly clone: Clone,
+    readonly options: RemoteOptions,
+  ) {
+    this.title = `"${redact(url)}"`;
+  }
+
+  stateId(): Promise<string> {
+    return Promise.resolve(stateKey(this.commit, ""));
+  }
+
+  tree(): Promise<GitTree> {
+    return this.#tree ??= this.#read();
+  }
+
+  async #read(): Promise<GitTree> {
+    const { commit, options: { memo } } = this;
+    const known = await recallTree(memo, stateKey(commit, ""), commit);
+    if (known) return known;
+    const database = this.#own();
+    const request = { database, rev: commit, dir: "" };
+    const [listing, treeId] = await Promise.all([listTree(request, ""), treeIdOf(request)]);
+    const top = { database, listing: listing! };
+    const seen: Submodule[] = [];
+    const expanded = await expandSubmodules(top, async (submodule) => {
+      const content = await listSubmodule(await this.#open(submodule, seen), submodule);
+      seen.push(submodule);
+      return content;
+    }, { oid: gitmodulesIn(top.listing, ""), prefix: "" });
+    const tree: GitTree = { commit, treeId, ...expanded };
+    await rememberTree(memo, stateKey(commit, ""), tree);
+    return tree;
+  }
+
+  async database(repo: string): Promise<ObjectDatabase> {
+    if (repo === "") return this.#own();
+    const { submodules } = await this.tree();
+    const submodule = submodules.find((s) => s.path === repo);
+    if (!submodule) throw new TypeError(`Repository ${this.title} has no submodule "${repo}"`);
+    return await this.#open(submodule, submodules);
+  }
+
+  /** Opens a submodule from the URL in .gitmodules, which may be relative to that of the repository around it. */
+  async #open(submodule: Submodule, all: readonly Submodule[]): Promise<ObjectDatabase> {
+    const { path, commit } = submodule;
+    let url = this.url;
+    for (const each of chainOf(submodule, all)) url = resolveUrl(url, each.url);
+    const id = `${commit} ${url}`;
+    let opened = this.#submodules.get(id);
+    if (!opened) {
+      if (submodule.url === "") {
+        throw new EngineError("GIT_MISSING_OBJECT", `Cannot read the submodule "${path}" of ${this.title}: .gitmodules has no URL for it`, {
+          fix: "Add it to .gitmodules, or exclude its path",
+        });
+      }
+      // As `git submodule` does: a repository may not send this machine to its own files or run programs.
+      const env = { GIT_PROTOCOL_FROM_USER: "0" };
+      opened = open({ url, ref: { kind: "commit", value: commit } }, this.options, env);
+      this.#submodules.set(id, opened);
+    }
+    return { ...(await opened).#own(), title: `submodule "${path}" of ${this.title}` };
+  }
+
+  #own(): ObjectDatabase {
+    const { signal } = this.options;
+    return { at: ["--git-dir", this.clone.dirFor(this.commit)], title: this.title, ...(signal && { signal }) };
+  }
+}
+
+/** A submodule's URL as git-submodule(1) reads it: "./" and "../" start from the URL of the repository around it. */
+export function resolveUrl(base: string, url: string): string {
+  if (!/^\.\.?(\/|$)/.test(url)) return url;
+  let around = base.replace(/\/+$/, "");
+  let rest = url;
+  for (;;) {
+    if (rest === "." || rest.startsWith("./")) rest = rest.slice(2);
+    else if (rest === ".." || rest.startsWith("../")) {
+      rest = rest.slice(3);
+      const slash = around.lastIndexOf("/");
+      const cut = slash >= 0 ? slash : around.lastIndexOf(":");
+      if (cut < 0) return url;
+      // `host:repo` keeps its colon.
+      around = slash >= 0 ? around.slice(0, cut) : around.slice(0, cut + 1);
+    } else return around.endsWith(":") ? around + rest : `${around}/${rest}`;
+  }
+}

@@ -1,0 +1,189 @@
+import { EngineError } from "../errors.ts";
+import { locate, type Located, readOriginUrl } from "./discover.ts";
+import { gitFailure, shellWord } from "./failure.ts";
+import { listTree, recallTree, rememberTree, stateKey, treeIdOf } from "./listing.ts";
+import type {
+  GitHead,
+  GitMemo,
+  GitRepository,
+  GitTree,
+  ObjectDatabase,
+  Submodule,
+  UncommittedPath,
+} from "./model.ts";
+import { runGit } from "./process.ts";
+import { parseStatus, statusArgs } from "./status.ts";
+
+export type * from "./model.ts";
+export { repositoryName } from "./config_file.ts";
+
+/** How the project's own repository is read. */
+export interface LocalOptions {
+  /** Uncommitted and untracked files count, as if all were committed now. */
+  readonly dev: boolean;
+  readonly memo: GitMemo;
+  /** A directory that is removed after the run; asked for in dev mode only. */
+  scratch(): Promise<string>;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Opens the repository that `projectDir` is in, which may be the repository's top, a directory below it, a worktree or
+ * a submodule. Undefined when there is none. Starts no process.
+ */
+export async function openLocal(projectDir: string, options: LocalOptions): Promise<LocalRepository | undefined> {
+  const located = await locate(projectDir);
+  return located && new LocalRepository(located, options);
+}
+
+/** The error for a project that names git files and is in no repository. */
+export function noRepository(projectDir: string): EngineError {
+  return new EngineError(
+    "GIT_FAILED",
+    `Cannot read the git files of "${projectDir}": neither it nor a directory above it is a git repository`,
+    { fix: `Run: git -C ${shellWord(projectDir)} init, then commit the files` },
+  );
+}
+
+/** The repository of the project, with only the project directory in sight. */
+export class LocalRepository implements GitRepository {
+  readonly title: string;
+  readonly #projectDir: string;
+  #head: Promise<GitHead> | undefined;
+  #tree: Promise<{ tree: GitTree; databases?: ReadonlyMap<string, ObjectDatabase> }> | undefined;
+
+  constructor(readonly located: Located, readonly options: LocalOptions) {
+    const { root, prefix } = located;
+    this.#projectDir = prefix === "" ? root : `${root}/${prefix}`;
+    this.title = `"${this.#projectDir}"`;
+  }
+
+  /** What is checked out and what is not committed: the one git process of a run without changes. @throws GIT_FAILED */
+  head(): Promise<GitHead> {
+    return this.#head ??= this.#readHead();
+  }
+
+  async #readHead(): Promise<GitHead> {
+    const all = this.options.dev ? ["--ignore-submodules=none"] : [];
+    const output = await runGit([...this.#at(), ...statusArgs, ...all, "--", "."], this.#call());
+    if (output.success) return parseStatus(output.stdout, this.located.prefix);
+    throw await gitFailure(
+      `Cannot read the git repository ${this.title}`,
+      output,
+      `git -C ${shellWord(this.#projectDir)} status`,
+    );
+  }
+
+  /** Changes that only dev mode would include. */
+  async uncommitted(): Promise<readonly UncommittedPath[]> {
+    return (await this.head()).uncommitted;
+  }
+
+  async stateId(): Promise<string> {
+    const { commit, uncommitted } = await this.head();
+    const clean = commit !== undefined && !(this.options.dev && uncommitted.length > 0);
+    return clean ? stateKey(commit, this.located.prefix) : (await this.tree()).treeId;
+  }
+
+  async tree(): Promise<GitTree> {
+    return (await (this.#tree ??= this.#readTree())).tree;
+  }
+
+  async #readTree(): Promise<{ tree: GitTree; databases?: ReadonlyMap<string, ObjectDatabase> }> {
+    const { commit, uncommitted } = await this.head();
+    if (this.options.dev && (commit === undefined || uncommitted.length > 0)) {
+      const { readWorkTree } = await import("./work_tree.ts");
+      return await readWorkTree(this.located, this.options);
+    }
+    if (commit === undefined) {
+      throw new EngineError("GIT_FAILED", `Cannot read the git repository ${this.title}: it has no commits yet`, {
+        fix: "Commit once, or use --dev",
+      });
+    }
+    return { tree: await this.#committed(commit) };
+  }
+
+  async #committed(commit: string): Promise<GitTree> {
+    const { memo, dev } = this.options;
+    const key = stateKey(commit, this.located.prefix);
+    const known = await recallTree(memo, key, commit);
+    if (known) return known;
+    const database = this.#own();
+    const request = { database, rev: commit, dir: this.located.prefix };
+    const [listing, registry] = await Promise.all([listTree(request, ""), this.#gitmodules(commit)]);
+    if (!listing) {
+      throw new EngineError(
+        "GIT_FAILED",
+        `Cannot read the project directory "${this.located.prefix}": commit ${commit.slice(0, 12)} does not have it`,
+        { fix: dev ? "Commit it" : "Commit it, or use --dev" },
+      );
+    }
+    const treeId = await treeIdOf(request);
+    let expanded = { files: listing.files, submodules: [] as readonly Submodule[], gaps: [] as GitTree["gaps"] };
+    if (listing.links.length > 0) {
+      const { expandSubmodules, listSubmodule, gitmodulesIn } = await import("./submodules.ts");
+      const finder = await this.#submoduleFinder();
+      const seen: Submodule[] = [];
+      expanded = await expandSubmodules(
+        { database, listing },
+        async (submodule) => {
+          const content = await listSubmodule(await finder(submodule, seen), submodule);
+          seen.push(submodule);
+          return content;
+        },
+        { oid: registry ?? gitmodulesIn(listing, ""), prefix: this.located.prefix },
+      );
+    }
+    const tree: GitTree = { commit, treeId, ...expanded };
+    await rememberTree(memo, key, tree);
+    return tree;
+  }
+
+  /** .gitmodules is at the top of the repository, which may be above the project. */
+  async #gitmodules(commit: string): Promise<string | undefined> {
+    if (this.located.prefix === "") return undefined;
+    const args = ["rev-parse", "--verify", "-q", `${commit}:.gitmodules`];
+    const output = await runGit([...this.#at(), ...args], this.#call());
+    return output.success ? new TextDecoder().decode(output.stdout).trim() : undefined;
+  }
+
+  async #submoduleFinder() {
+    const { SubmoduleFinder, chainOf } = await import("./local_submodules.ts");
+    const finder = new SubmoduleFinder(this.located);
+    return (submodule: Submodule, all: readonly Submodule[]) => finder.find(chainOf(submodule, all));
+  }
+
+  async database(repo: string): Promise<ObjectDatabase> {
+    const { tree, databases } = await (this.#tree ??= this.#readTree());
+    const scratch = databases?.get(repo);
+    if (scratch) return scratch;
+    if (repo === "") return this.#own();
+    const submodule = tree.submodules.find((s) => s.path === repo);
+    if (!submodule) throw new TypeError(`Repository ${this.title} has no submodule "${repo}"`);
+    return await (await this.#submoduleFinder())(submodule, tree.submodules);
+  }
+
+  /** `remote.origin.url`, from the repository's config file alone. */
+  async originUrl(): Promise<string | undefined> {
+    return await readOriginUrl(this.located);
+  }
+
+  #own(): ObjectDatabase {
+    return { at: this.#at(), title: this.title, ...this.#call() };
+  }
+
+  #at(): readonly string[] {
+    return ["-C", this.#projectDir];
+  }
+
+  /** git looks for the repository itself, so that its check of the owner holds, but not above the one found here. */
+  #call(): { env: Record<string, string>; signal?: AbortSignal } {
+    const { signal } = this.options;
+    return { env: ceiling(this.located.root), ...(signal && { signal }) };
+  }
+}
+
+/** Keeps git from searching above `root`. */
+export function ceiling(root: string): Record<string, string> {
+  return root === "/" ? {} : { GIT_CEILING_DIRECTORIES: root.slice(0, root.lastIndexOf("/")) || "/" };
+}

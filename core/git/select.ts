@@ -1,0 +1,102 @@
+import { compileGlob, type Glob } from "../../lib/glob.ts";
+import type { GitEntry } from "../config/model.ts";
+import { EngineError } from "../errors.ts";
+import type { GitFile, GitTree } from "./model.ts";
+import { nearestPath } from "./nearest.ts";
+
+/** A file that a git entry puts into the image. */
+export interface SelectedFile extends GitFile {
+  /** Relative to `add`, which is what patterns are compared with; of a single file its own name. */
+  readonly name: string;
+  /** Absolute path in the image. */
+  readonly target: string;
+}
+
+/** What a git entry takes from a tree. */
+export interface Selection {
+  /** "nothing": the tree has no such path. With filters, "directory" may still have no files. */
+  readonly kind: "directory" | "file" | "nothing";
+  /** In the order of the tree. */
+  readonly files: readonly SelectedFile[];
+  /** For "nothing": an existing path that may have been meant, absolute like `add`. */
+  readonly nearest?: string;
+}
+
+/** The parts of a git entry that choose files. */
+export type SelectionRule = Pick<GitEntry, "add" | "to" | "includePaths" | "excludePaths">;
+
+/**
+ * The files below `add` that pass `includePaths` and `excludePaths`, with where they go.
+ *
+ * When `add` is a file (or a symbolic link), `to` is the path of that one file and the filters see its name.
+ *
+ * @throws GIT_MISSING_OBJECT when a submodule that the entry reaches could not be read
+ * @throws {GlobError} on a pattern that cannot be understood
+ */
+export function selectFiles(tree: Pick<GitTree, "files" | "gaps">, rule: SelectionRule): Selection {
+  const add = trimSlashes(rule.add);
+  const to = `/${trimSlashes(rule.to)}`;
+  const include = rule.includePaths.map(compileGlob);
+  const exclude = rule.excludePaths.map(compileGlob);
+  const passes = (name: string) =>
+    (include.length === 0 || include.some((g) => g.matches(name))) && !exclude.some((g) => g.matches(name));
+  checkGaps(tree, add, include, exclude);
+
+  const single = tree.files.find((file) => file.path === add);
+  if (single) {
+    const name = add.slice(add.lastIndexOf("/") + 1);
+    return { kind: "file", files: passes(name) ? [{ ...single, name, target: to }] : [] };
+  }
+  const below = add === "" ? "" : `${add}/`;
+  const inside = tree.files.filter((file) => file.path.startsWith(below));
+  if (inside.length === 0 && add !== "") {
+    return { kind: "nothing", files: [], nearest: `/${nearestPath(tree.files, add)}` };
+  }
+  const into = to === "/" ? "/" : `${to}/`;
+  const files = inside.flatMap((file) => {
+    const name = file.path.slice(below.length);
+    return passes(name) ? [{ ...file, name, target: into + name }] : [];
+  });
+  return { kind: "directory", files };
+}
+
+/** A submodule that could not be read matters only to an entry that would take files from it. */
+function checkGaps(
+  tree: Pick<GitTree, "gaps">,
+  add: string,
+  include: readonly Glob[],
+  exclude: readonly Glob[],
+): void {
+  for (const { path, problem, fix } of tree.gaps) {
+    const inGap = add === path || add.startsWith(`${path}/`);
+    const name = add === "" ? path : path.startsWith(`${add}/`) ? path.slice(add.length + 1) : undefined;
+    if (!inGap && name === undefined) continue;
+    const reached = name === undefined ||
+      ((include.length === 0 || include.some((g) => g.reaches(name))) && !exclude.some((g) => g.matches(name)));
+    if (reached) throw new EngineError("GIT_MISSING_OBJECT", problem, { fix });
+  }
+}
+
+/** The files that a stage declares, and the patterns that matched none of them. */
+export interface Dependencies {
+  readonly files: readonly SelectedFile[];
+  readonly unmatched: readonly string[];
+}
+
+/** The selected files that any of the patterns matches, in the same order. @throws {GlobError} */
+export function matchDependencies(selected: readonly SelectedFile[], patterns: readonly string[]): Dependencies {
+  const globs = patterns.map((pattern) => ({ glob: compileGlob(pattern), used: false }));
+  const files = selected.filter(({ name }) => {
+    let any = false;
+    for (const entry of globs) {
+      if (any && entry.used) continue;
+      if (entry.glob.matches(name)) any = entry.used = true;
+    }
+    return any;
+  });
+  return { files, unmatched: globs.filter((entry) => !entry.used).map((entry) => entry.glob.pattern) };
+}
+
+function trimSlashes(path: string): string {
+  return path.replace(/^\/+|\/+$/g, "");
+}

@@ -1,0 +1,132 @@
+import type { GitEntry } from "./config/model.ts";
+import { sha256Hex } from "./digest.ts";
+import { type LocalRepository, noRepository, openLocal, repositoryName } from "./git/repository.ts";
+import type { GitMemo, GitRepository, GitTree } from "./git/model.ts";
+import type { RemoteSource } from "./git/remote.ts";
+import { below, layerPath } from "./paths.ts";
+import type { TreeSource } from "./git_stages.ts";
+import type { ResolvedOptions } from "./options.ts";
+import type { Store } from "./roles.ts";
+
+/** A repository with the identity of its state. */
+export type RepositorySource = TreeSource & { readonly repository: GitRepository };
+
+/** The repositories that a project's git entries name, each opened once. */
+export class GitTrees {
+  readonly #remotes = new Map<string, Promise<RepositorySource>>();
+  readonly #memo: GitMemo;
+  #repository?: Promise<LocalRepository | undefined>;
+  #local?: Promise<RepositorySource>;
+
+  constructor(readonly options: ResolvedOptions, readonly store: Store) {
+    this.#memo = {
+      get: (kind, key) => store.memo(kind, key),
+      put: (kind, key, value) => store.putMemo(kind, key, value),
+    };
+  }
+
+  /** One source for each entry, in order. @throws GIT_FAILED, GIT_MISSING_OBJECT */
+  async of(entries: readonly GitEntry[]): Promise<readonly RepositorySource[]> {
+    return await Promise.all(entries.map((entry) => entry.remote ? this.#remote(entry.remote) : this.#own()));
+  }
+
+  /** The commit of the project's repository, when it has one and all that is used is in it. */
+  async commit(): Promise<string | undefined> {
+    const repository = await this.#open();
+    return repository && (await repository.head()).commit;
+  }
+
+  /** The last element of the origin's URL. */
+  async originName(): Promise<string | undefined> {
+    const url = await (await this.#open())?.originUrl();
+    return url === undefined ? undefined : repositoryName(url);
+  }
+
+  /** For each absolute image path the commit that last changed its file in the project's repository. */
+  async commits(
+    entries: readonly GitEntry[],
+    paths: readonly string[],
+    since: string | undefined,
+  ): Promise<ReadonlyMap<string, string>> {
+    const repository = await this.#open();
+    if (!repository) return new Map();
+    const origins = new Map<string, string>();
+    for (const { remote, add, to } of entries) {
+      if (remote) continue;
+      for (const path of paths) {
+        const name = below(to === "/" ? "" : to, path);
+        if (name !== undefined) {
+          origins.set(path, `${layerPath(add)}/${layerPath(name)}`.replace(/^\/|\/$/g, ""));
+        }
+      }
+    }
+    const { lastCommits } = await import("./git/history.ts");
+    const found = await lastCommits(repository, [...new Set(origins.values())], { from: since });
+    return new Map([...origins].flatMap(([path, origin]) => {
+      const commit = found.get(origin);
+      return commit === undefined ? [] : [[path, commit]];
+    }));
+  }
+
+  #open(): Promise<LocalRepository | undefined> {
+    const { dir, dev, signal } = this.options;
+    return this.#repository ??= openLocal(dir, {
+      dev,
+      signal,
+      memo: this.#memo,
+      scratch: () => this.store.scratch(),
+    });
+  }
+
+  async #own(): Promise<RepositorySource> {
+    const repository = await this.#open();
+    if (!repository) throw noRepository(this.options.dir);
+    return await (this.#local ??= this.#describe(repository));
+  }
+
+  async #describe(repository: LocalRepository): Promise<RepositorySource> {
+    const { commit, uncommitted } = await repository.head();
+    const { dev, emit } = this.options;
+    if (!dev && commit !== undefined && uncommitted.length > 0) {
+      const shown = uncommitted.slice(0, 3).map(({ path }) => path || "this directory").join(", ");
+      const more = uncommitted.length > 3 ? ` and ${uncommitted.length - 3} more` : "";
+      const text = `uncommitted changes are not included: ${shown}${more} (commit them, or use --dev)`;
+      emit({ type: "note", level: "info", text });
+    }
+    const { prefix } = repository.located;
+    // A commit says everything, unless --dev adds to it.
+    const clean = commit !== undefined && (!dev || uncommitted.length === 0);
+    const stateId = clean ? `${commit}:${prefix}` : `tree ${await stateOf(await repository.tree())}`;
+    return { repository, stateId, tree: () => repository.tree() };
+  }
+
+  async #remote(remote: RemoteSource): Promise<RepositorySource> {
+    const key = JSON.stringify([remote.url, remote.ref]);
+    let source = this.#remotes.get(key);
+    if (!source) {
+      source = (async () => {
+        const { openRemote } = await import("./git/remote.ts");
+        const { signal, lockTimeoutMs, emit } = this.options;
+        const repository = await openRemote(remote, {
+          directory: await this.store.keptDirectory("git"),
+          memo: this.#memo,
+          signal,
+          lock: (name) =>
+            this.store.lock(name, {
+              signal,
+              timeoutMs: lockTimeoutMs,
+              onWait: (holder) => emit({ type: "lock.waiting", resource: remote.url, holder }),
+            }),
+        });
+        return { repository, stateId: repository.commit, tree: () => repository.tree() };
+      })();
+      this.#remotes.set(key, source);
+    }
+    return await source;
+  }
+}
+
+/** The identity of a tree with uncommitted files: of every file, because submodules may differ from their commits. */
+async function stateOf(tree: GitTree): Promise<string> {
+  return await sha256Hex(JSON.stringify([tree.treeId, tree.files]));
+}

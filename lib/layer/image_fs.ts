@@ -1,0 +1,150 @@
+import { LayerError } from "./error.ts";
+import type { LayerIndex, LayerIndexEntry } from "./index.ts";
+import { baseName, comparePaths, joinPath, parentPath } from "./path_order.ts";
+
+/** An entry of an image and the layer (0 is the lowest) that holds it. */
+export interface ImageEntry {
+  readonly entry: LayerIndexEntry;
+  readonly layer: number;
+}
+
+interface Node extends ImageEntry {
+  /** By name; directories only. */
+  readonly children?: Map<string, Node>;
+}
+
+const ROOT: LayerIndexEntry = { path: "", type: "dir", mode: 0o755, uid: 0, gid: 0, size: 0, implicit: true };
+/** As in the kernel (path_resolution(7)). */
+const MAX_LINKS = 40;
+
+/**
+ * The file system that the layers of an image show together, by paths without leading "/".
+ *
+ * It is merged once, on first use, in time proportional to the entries of all layers.
+ */
+export class ImageFs {
+  readonly #indexes: readonly LayerIndex[];
+  #merged: Node | undefined;
+
+  /** `indexes`: lowest layer first. */
+  constructor(indexes: readonly LayerIndex[]) {
+    this.#indexes = indexes;
+  }
+
+  /** The entry at `path`, without following symlinks. The root is always there. */
+  lookup(path: string): ImageEntry | undefined {
+    return this.#find(path);
+  }
+
+  /** Names in a directory, sorted by bytes; none if it is no directory. Follows no symlinks. */
+  list(dir: string): string[] {
+    return [...this.#find(dir)?.children?.keys() ?? []].sort(comparePaths);
+  }
+
+  /** All entries below `path`, sorted by path bytes, `path` itself not included. Follows no symlinks. */
+  *walk(path: string): Generator<ImageEntry> {
+    const children = this.#find(path)?.children;
+    if (children) yield* walkSorted(children);
+  }
+
+  /**
+   * Follows symlinks through all parents of `path`, and through the last part if `last`, like the kernel in a chroot:
+   * absolute targets start at the root, ".." stops there. Parts that do not exist stay as they are.
+   *
+   * @throws {LayerError} after 40 symlinks
+   */
+  resolve(path: string, { last }: { readonly last: boolean }): string {
+    return resolvePath(path, last, (at) => this.#find(at)?.entry);
+  }
+
+  #find(path: string): Node | undefined {
+    let node: Node | undefined = this.#merged ??= merge(this.#indexes);
+    for (let at = 0; node && at < path.length;) {
+      const slash = path.indexOf("/", at);
+      const end = slash < 0 ? path.length : slash;
+      node = node.children?.get(path.slice(at, end));
+      at = end + 1;
+    }
+    return node;
+  }
+}
+
+/** {@linkcode ImageFs.resolve} over any source of entries. @throws {LayerError} */
+export function resolvePath(
+  path: string,
+  last: boolean,
+  lookup: (path: string) => Pick<LayerIndexEntry, "type" | "link"> | undefined,
+): string {
+  const todo = path.split("/").reverse();
+  let at = "";
+  let links = 0;
+  while (todo.length > 0) {
+    const part = todo.pop()!;
+    if (part === "" || part === ".") continue;
+    if (part === "..") {
+      at = parentPath(at);
+      continue;
+    }
+    const next = joinPath(at, part);
+    const entry = last || todo.some((rest) => rest !== "") ? lookup(next) : undefined;
+    if (entry?.type !== "symlink" || entry.link === undefined) {
+      at = next;
+      continue;
+    }
+    if (++links > MAX_LINKS) {
+      throw new LayerError(
+        `Cannot resolve "/${path}": more than ${MAX_LINKS} symlinks, the last is "/${next}"`,
+      );
+    }
+    if (entry.link.startsWith("/")) at = "";
+    todo.push(...entry.link.split("/").reverse());
+  }
+  return at;
+}
+
+function merge(indexes: readonly LayerIndex[]): Node {
+  let root: Node = { entry: ROOT, layer: 0, children: new Map() };
+  const dirAt = (path: string): Node | undefined => {
+    let node: Node | undefined = root;
+    for (const part of path === "" ? [] : path.split("/")) node = node?.children?.get(part);
+    return node;
+  };
+  indexes.forEach((index, layer) => {
+    // Whiteouts speak of lower layers only, so they come first, wherever they stand in the archive.
+    for (const path of index.opaque) dirAt(path)?.children?.clear();
+    for (const path of index.whiteouts) dirAt(parentPath(path))?.children?.delete(baseName(path));
+    let dirPath = "";
+    let dir: Node = root;
+    for (const entry of index.entries) {
+      if (entry.path === "") {
+        root = dir = { entry, layer, children: root.children! };
+        continue;
+      }
+      const parent = parentPath(entry.path);
+      if (parent !== dirPath) {
+        dirPath = parent;
+        dir = dirAt(parent)!; // an index has all parents, and they sort first
+      }
+      const name = baseName(entry.path);
+      const lower = dir.children!.get(name);
+      if (entry.type !== "dir") dir.children!.set(name, { entry, layer });
+      else if (!lower?.children) dir.children!.set(name, { entry, layer, children: new Map() });
+      else if (!entry.implicit) dir.children!.set(name, { entry, layer, children: lower.children });
+    }
+  });
+  return root;
+}
+
+/** Depth first would put "a/b" before "a-b"; so entering a directory is a step of its own, sorted as "a/". */
+function* walkSorted(children: ReadonlyMap<string, Node>): Generator<ImageEntry> {
+  const steps: { readonly key: string; readonly node: Node; readonly enter: boolean }[] = [];
+  for (const [name, node] of children) {
+    steps.push({ key: name, node, enter: false });
+    if (node.children && node.children.size > 0) steps.push({ key: `${name}/`, node, enter: true });
+  }
+  steps.sort((a, b) => comparePaths(a.key, b.key));
+  for (const { node, enter } of steps) {
+    if (enter) yield* walkSorted(node.children!);
+    else yield node;
+  }
+}

@@ -1,0 +1,136 @@
+import { TarParser } from "../tar/parse.ts";
+import type { TarEntry, TarType } from "../tar/types.ts";
+import { LayerError } from "./error.ts";
+import { baseName, comparePaths, joinPath, parentPath } from "./path_order.ts";
+
+/** One path of a layer, as far as looking things up needs it. */
+export interface LayerIndexEntry {
+  /** Without leading "/"; "" is the root. */
+  readonly path: string;
+  readonly type: TarType;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly size: number;
+  readonly link?: string;
+  /** Extended attributes of a directory, base64. */
+  readonly xattrs?: Readonly<Record<string, string>>;
+  /** A directory that the layer only mentions in the paths below it. */
+  readonly implicit?: true;
+  /** The path occurs more than once in the archive; this is its last occurrence. */
+  readonly repeated?: true;
+}
+
+/** What a layer holds and hides. JSON-printable. */
+export interface LayerIndex {
+  readonly format: 1;
+  /** Sorted by path bytes, with all parent directories below the root. */
+  readonly entries: readonly LayerIndexEntry[];
+  /** Paths deleted from lower layers, sorted (image-spec layer.md, "Whiteouts"). */
+  readonly whiteouts: readonly string[];
+  /** Directories of which lower layers show nothing, sorted. */
+  readonly opaque: readonly string[];
+}
+
+/** Prefix of whiteout names. */
+export const WHITEOUT = ".wh.";
+/** Marks its directory as opaque. */
+export const OPAQUE = ".wh..wh..opq";
+
+/** Collects the index of a layer, entry by entry in archive order. */
+export class LayerIndexer {
+  readonly #entries = new Map<string, LayerIndexEntry>();
+  /** Directories, explicit or implied. */
+  readonly #dirs = new Set<string>([""]);
+  readonly #whiteouts = new Set<string>();
+  readonly #opaque = new Set<string>();
+
+  /** @throws {LayerError} for a whiteout of nothing */
+  add(entry: TarEntry): void {
+    const { path, type, mode, uid, gid, size, link, xattrs } = entry;
+    const name = baseName(path);
+    if (name.startsWith(WHITEOUT)) return this.#hide(parentPath(path), name);
+    this.#imply(parentPath(path));
+    if (type === "dir") this.#dirs.add(path);
+    else if (this.#dirs.has(path)) this.#drop(path);
+    this.#entries.set(path, {
+      path,
+      type,
+      mode,
+      uid,
+      gid,
+      size,
+      ...(link !== undefined && { link }),
+      ...(type === "dir" && xattrs && { xattrs: printable(xattrs) }),
+      ...(type !== "dir" && this.#entries.has(path) && { repeated: true }),
+    });
+  }
+
+  finish(): LayerIndex {
+    for (const path of this.#dirs) {
+      if (path === "" || this.#entries.has(path)) continue;
+      this.#entries.set(path, { path, type: "dir", mode: 0o755, uid: 0, gid: 0, size: 0, implicit: true });
+    }
+    return {
+      format: 1,
+      entries: [...this.#entries.values()].sort((a, b) => comparePaths(a.path, b.path)),
+      whiteouts: [...this.#whiteouts].sort(comparePaths),
+      opaque: [...this.#opaque].sort(comparePaths),
+    };
+  }
+
+  #hide(dir: string, name: string): void {
+    this.#imply(dir);
+    if (name === OPAQUE) this.#opaque.add(dir);
+    if (name.startsWith(WHITEOUT + WHITEOUT)) return; // the rest is private to AUFS
+    const hidden = name.slice(WHITEOUT.length);
+    if (hidden === "" || hidden === "." || hidden === "..") {
+      throw new LayerError(`Cannot read the layer: the whiteout "${joinPath(dir, name)}" names no file`);
+    }
+    this.#whiteouts.add(joinPath(dir, hidden));
+  }
+
+  /** Notes that `dir` and its parents are directories; a file of that name was replaced. */
+  #imply(dir: string): void {
+    for (let at = dir; !this.#dirs.has(at); at = parentPath(at)) {
+      this.#dirs.add(at);
+      this.#entries.delete(at);
+    }
+  }
+
+  /** A directory became something else: what was in it is gone. */
+  #drop(dir: string): void {
+    const below = `${dir}/`;
+    this.#dirs.delete(dir);
+    for (const paths of [this.#dirs, this.#entries]) {
+      for (const path of paths.keys()) if (path.startsWith(below)) paths.delete(path);
+    }
+  }
+}
+
+/** The index of entries that are at hand. @throws {LayerError} */
+export function indexEntries(entries: Iterable<TarEntry>): LayerIndex {
+  const indexer = new LayerIndexer();
+  for (const entry of entries) indexer.add(entry);
+  return indexer.finish();
+}
+
+/** Reads an uncompressed layer: its index, and the digest of all its bytes. @throws {LayerError} @throws {TarError} */
+export async function indexLayer(
+  chunks: AsyncIterable<Uint8Array>,
+): Promise<LayerIndex & { diffId: string }> {
+  const { createHash } = await import("node:crypto");
+  const hash = createHash("sha256");
+  const indexer = new LayerIndexer();
+  const parser = new TarParser({ entry: (entry) => indexer.add(entry), data() {}, end() {} });
+  for await (const chunk of chunks) {
+    hash.update(chunk);
+    parser.push(chunk);
+  }
+  parser.finish();
+  return { ...indexer.finish(), diffId: `sha256:${hash.digest("hex")}` };
+}
+
+function printable(xattrs: ReadonlyMap<string, Uint8Array>): Record<string, string> {
+  return Object.fromEntries(Array.from(xattrs, ([name, value]) => [name, value.toBase64()]));
+}

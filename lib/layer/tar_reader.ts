@@ -1,0 +1,59 @@
+import { TarParser } from "../tar/parse.ts";
+import type { TarEntry } from "../tar/types.ts";
+
+/** Content of one file, in pieces. */
+export type Chunks = AsyncIterable<Uint8Array>;
+
+/** Pulls chosen entries out of a tar stream whose chunks stay valid; keeps one chunk in memory. */
+export class TarReader {
+  readonly #source: AsyncIterator<Uint8Array>;
+  readonly #parser: TarParser;
+  #events: (TarEntry | Uint8Array | "end")[] = [];
+  #next = 0;
+
+  /** `want` sees every entry and says whether {@linkcode next} shall stop at it. */
+  constructor(source: AsyncIterable<Uint8Array>, want: (entry: TarEntry) => boolean) {
+    this.#source = source[Symbol.asyncIterator]();
+    let wanted = false;
+    const put = (event: TarEntry | Uint8Array | "end") => void (wanted && this.#events.push(event));
+    this.#parser = new TarParser({
+      entry(entry) {
+        wanted = want(entry);
+        put(entry);
+      },
+      data: put,
+      end: () => put("end"),
+    });
+  }
+
+  /** The next wanted entry; what was left unread of the former is skipped. @throws {TarError} */
+  async next(): Promise<TarEntry | undefined> {
+    for (let event; (event = await this.#event()) !== undefined;) {
+      if (event !== "end" && !(event instanceof Uint8Array)) return event;
+    }
+  }
+
+  /** Content of the entry that {@linkcode next} gave; read it before the next call. */
+  async *content(): AsyncGenerator<Uint8Array> {
+    for (let event; (event = await this.#event()) instanceof Uint8Array;) yield event;
+  }
+
+  /** Lets go of the source. */
+  async close(): Promise<void> {
+    await this.#source.return?.();
+  }
+
+  async #event(): Promise<TarEntry | Uint8Array | "end" | undefined> {
+    while (this.#next === this.#events.length) {
+      this.#events = [];
+      this.#next = 0;
+      const chunk = await this.#source.next();
+      if (chunk.done) {
+        this.#parser.finish();
+        return undefined;
+      }
+      this.#parser.push(chunk.value);
+    }
+    return this.#events[this.#next++];
+  }
+}

@@ -1,0 +1,58 @@
+import { sha256Of } from "./digest.ts";
+import { isObject } from "./documents.ts";
+import type { Image } from "./image.ts";
+import { mediaTypes } from "./types.ts";
+
+/** A document as it is stored and named. */
+export interface BuiltDocument {
+  readonly mediaType: string;
+  readonly digest: string;
+  readonly size: number;
+  readonly bytes: Uint8Array;
+}
+
+/** The two documents that make layers an image. */
+export interface BuiltManifest {
+  readonly manifest: BuiltDocument;
+  readonly config: BuiltDocument;
+}
+
+const CONFIG_ORDER = ["created", "author", "architecture", "variant", "os", "config", "rootfs", "history"];
+
+/**
+ * The manifest and config of an image (image-spec manifest.md, config.md), in one canonical form: no white space, the
+ * members of the specification first and in its order, all others sorted. Equal images give equal bytes on every machine.
+ * Nothing is added, times least of all.
+ */
+export async function manifestOf(image: Image): Promise<BuiltManifest> {
+  const config = await documentOf(mediaTypes.config, orderConfig(image.config));
+  const { mediaType, digest, size } = config;
+  const manifest = await documentOf(mediaTypes.manifest, {
+    schemaVersion: 2,
+    mediaType: mediaTypes.manifest,
+    config: { mediaType, digest, size },
+    layers: image.layers.map(({ mediaType, digest, size }) => ({ mediaType, digest, size })),
+  });
+  return { manifest, config };
+}
+
+/** Serialises a document whose member order is settled. */
+export async function documentOf(mediaType: string, value: unknown): Promise<BuiltDocument> {
+  const bytes = new TextEncoder().encode(JSON.stringify(value));
+  return { mediaType, digest: await sha256Of(bytes), size: bytes.length, bytes };
+}
+
+function orderConfig(config: Image["config"]): Record<string, unknown> {
+  const sorted = sortMembers(config) as Record<string, unknown>;
+  const out: Record<string, unknown> = {};
+  for (const key of CONFIG_ORDER) if (sorted[key] !== undefined) out[key] = sorted[key];
+  return { ...out, ...sorted };
+}
+
+/** The same value with the members of every object sorted by code unit. */
+function sortMembers(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortMembers);
+  if (!isObject(value)) return value;
+  const keys = Object.keys(value).sort((a, b) => a < b ? -1 : 1);
+  return Object.fromEntries(keys.map((key) => [key, sortMembers(value[key])]));
+}

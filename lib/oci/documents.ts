@@ -1,0 +1,81 @@
+import { isSha256 } from "./digest.ts";
+import { OciError } from "./errors.ts";
+import { plainType } from "./media_type.ts";
+import { type Descriptor, type ImageIndex, type ImageManifest, mediaTypes as types } from "./types.ts";
+
+/** A manifest or an index, told apart. */
+export type ManifestDocument =
+  | { readonly kind: "index"; readonly index: ImageIndex }
+  | { readonly kind: "manifest"; readonly manifest: ImageManifest };
+
+/** Largest manifest, index or config that is read, in bytes. */
+export const MAX_DOCUMENT = 4 << 20;
+
+/**
+ * Reads an image index, manifest list or image manifest (image-spec manifest.md, image-index.md; Docker schema 2).
+ *
+ * `declared` is the type that came with it (Content-Type or descriptor), which must agree with the document's own.
+ * `title` names the document in messages.
+ *
+ * @throws {OciError} when it is none of them
+ */
+export function parseManifest(bytes: Uint8Array, title: string, declared?: string): ManifestDocument {
+  const json = parseJson(bytes, title);
+  const fail = (why: string) => new OciError("invalid", `Cannot read ${title}: ${why}`);
+  if (json.schemaVersion === 1) {
+    throw fail("it is a Docker schema 1 manifest, which no current tool writes. Push the image again");
+  }
+  const own = typeof json.mediaType === "string" && json.mediaType !== "" ? json.mediaType : undefined;
+  const given = plainType(declared);
+  if (own && given && own !== given) throw fail(`it says it is "${own}", but was delivered as "${given}"`);
+  const type = own ?? given ?? (Array.isArray(json.manifests) ? types.index : types.manifest);
+  if (json.schemaVersion !== 2) {
+    throw fail(`schemaVersion is ${JSON.stringify(json.schemaVersion)}, wanted 2`);
+  }
+  if (type === types.index || type === types.dockerList) {
+    const manifests = descriptors(json.manifests ?? [], "manifests", fail);
+    return { kind: "index", index: { ...json, schemaVersion: 2, mediaType: type, manifests } };
+  }
+  if (type !== types.manifest && type !== types.dockerManifest) {
+    throw fail(`its type "${type}" is neither an image manifest nor an image index`);
+  }
+  const [config] = descriptors([json.config], "config", fail);
+  const layers = descriptors(json.layers ?? [], "layers", fail);
+  return {
+    kind: "manifest",
+    manifest: { ...json, schemaVersion: 2, mediaType: type, config: config!, layers },
+  };
+}
+
+/** Parses a JSON object. @throws {OciError} */
+export function parseJson(bytes: Uint8Array, title: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    throw new OciError("invalid", `Cannot read ${title}: it is not JSON`);
+  }
+  if (isObject(value)) return value;
+  throw new OciError("invalid", `Cannot read ${title}: it is not a JSON object`);
+}
+
+/** Whether `value` is an object with named members. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function descriptors(value: unknown, field: string, fail: (why: string) => OciError): Descriptor[] {
+  if (!Array.isArray(value)) throw fail(`"${field}" is not a list`);
+  return value.map((item: unknown, i) => {
+    if (!isObject(item)) throw fail(`"${field}" entry ${i} is no descriptor`);
+    const { mediaType, digest, size } = item;
+    if (typeof mediaType !== "string") throw fail(`"${field}" entry ${i} has no mediaType`);
+    if (!isSha256(digest)) {
+      throw fail(`"${field}" entry ${i} has digest ${JSON.stringify(digest)}, only sha256 is supported`);
+    }
+    if (!Number.isSafeInteger(size) || (size as number) < 0) {
+      throw fail(`"${field}" entry ${i} has size ${JSON.stringify(size)}`);
+    }
+    return item as unknown as Descriptor;
+  });
+}

@@ -1,0 +1,73 @@
+import type { Descriptor } from "./types.ts";
+
+/** Content-addressed storage that files are moved into. */
+export interface BlobSink {
+  /** A directory on the same file system. */
+  scratch(): Promise<string>;
+  blobSize(digest: string): Promise<number | undefined>;
+  adoptBlob(file: string, digest: string): Promise<void>;
+}
+
+export interface FetchLayersOptions {
+  /** The image as the user wrote it. */
+  readonly title: string;
+  readonly signal: AbortSignal;
+  progress(id: string, what: string, done: number, total: number): void;
+  /** Writes a blob to a new file and verifies size and digest. `report` takes the bytes written so far. */
+  download(
+    blob: Descriptor,
+    file: string,
+    io: { readonly signal: AbortSignal; report(done: number): void },
+  ): Promise<void>;
+}
+
+const PARALLEL = 3;
+const REPORT_STEP = 256 * 1024;
+
+/** Brings the blobs that `sink` lacks, three at a time; the first failure stops the others. */
+export async function fetchLayers(
+  layers: readonly Descriptor[],
+  sink: BlobSink,
+  options: FetchLayersOptions,
+): Promise<void> {
+  const queue = [...new Map(layers.map((layer) => [layer.digest, layer])).values()];
+  const stop = new AbortController();
+  const signal = AbortSignal.any([options.signal, stop.signal]);
+  const worker = async () => {
+    for (let layer; (layer = queue.shift()) !== undefined;) {
+      signal.throwIfAborted();
+      await fetchLayer(layer, sink, { ...options, signal });
+    }
+  };
+  const workers = Array.from({ length: Math.min(PARALLEL, queue.length) }, worker);
+  try {
+    await Promise.all(workers);
+  } catch (error) {
+    stop.abort(error);
+    await Promise.allSettled(workers);
+    throw error;
+  }
+}
+
+async function fetchLayer(layer: Descriptor, sink: BlobSink, options: FetchLayersOptions): Promise<void> {
+  const { digest, size } = layer;
+  if (await sink.blobSize(digest) === size) return;
+  const file = `${await sink.scratch()}/layer-${crypto.randomUUID()}`;
+  const what = `layer ${digest.slice(7, 19)} of ${options.title}`;
+  let told = 0;
+  options.progress(digest, what, 0, size);
+  try {
+    await options.download(layer, file, {
+      signal: options.signal,
+      report(done) {
+        if (done < size && done - told < REPORT_STEP) return;
+        told = done;
+        options.progress(digest, what, done, size);
+      },
+    });
+    await sink.adoptBlob(file, digest);
+  } catch (error) {
+    await Deno.remove(file).catch(() => {});
+    throw error;
+  }
+}

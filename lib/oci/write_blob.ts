@@ -1,0 +1,62 @@
+import { createHash } from "node:crypto";
+import { OciError } from "./errors.ts";
+
+export interface WriteBlobOptions {
+  readonly signal: AbortSignal;
+  /** Names the blob in messages: `layer … of …`. */
+  readonly title: string;
+  report?(done: number): void;
+}
+
+/** Writes a stream to a new file while hashing it; gives its size and digest. */
+export async function writeHashed(
+  source: AsyncIterable<Uint8Array>,
+  path: string,
+  options: Omit<WriteBlobOptions, "title">,
+): Promise<{ readonly size: number; readonly digest: string }> {
+  using file = await Deno.open(path, { write: true, createNew: true });
+  const hash = createHash("sha256");
+  let size = 0;
+  for await (const chunk of source) {
+    options.signal.throwIfAborted();
+    hash.update(chunk);
+    await writeAll(file, chunk);
+    size += chunk.length;
+    options.report?.(size);
+  }
+  return { size, digest: `sha256:${hash.digest("hex")}` };
+}
+
+/** Like {@linkcode writeHashed} for a blob that is known. @throws {OciError} when its size or digest differs */
+export async function writeBlob(
+  source: AsyncIterable<Uint8Array>,
+  path: string,
+  blob: { readonly digest: string; readonly size: number },
+  options: WriteBlobOptions,
+): Promise<void> {
+  const { size, digest } = await writeHashed(source, path, options);
+  if (size !== blob.size) {
+    throw new OciError(
+      "invalid",
+      `Cannot read ${options.title}: it has ${size} bytes, wanted are ${blob.size}`,
+    );
+  }
+  if (digest !== blob.digest) {
+    throw new OciError(
+      "invalid",
+      `Cannot read ${options.title}: its digest is ${digest}, wanted is ${blob.digest}`,
+    );
+  }
+}
+
+/** Writes all of `bytes` at the file's position. */
+export async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+}
+
+/** The content of a file in pieces of up to 256 KiB, each valid until the next is asked for. */
+export async function* readChunks(path: string): AsyncGenerator<Uint8Array> {
+  using file = await Deno.open(path);
+  const buffer = new Uint8Array(256 * 1024);
+  for (let count; (count = await file.read(buffer)) !== null;) yield buffer.subarray(0, count);
+}

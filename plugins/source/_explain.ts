@@ -1,0 +1,21 @@
+import { EngineError } from "../../core/plugin.ts";
+import { OciError } from "../../lib/oci/errors.ts";
+
+/** Runs `action`; what it finds wrong with an image or its files becomes an error of the engine. */
+export async function explained<T>(title: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    if (error instanceof OciError) {
+      const code = error.kind === "missing" ? "SOURCE_NOT_FOUND" : "SOURCE_INVALID";
+      throw new EngineError(code, error.message, { cause: error });
+    }
+    const fromFiles = Object.values(Deno.errors).some((type) => error instanceof type);
+    if (!fromFiles || error instanceof Deno.errors.Interrupted) throw error;
+    const why = (error as Error).message;
+    throw new EngineError("SOURCE_INVALID", `Cannot use image "${title}": ${why}`, {
+      cause: error,
+      fix: "Check that the files can be read and that the disk has space",
+    });
+  }
+}

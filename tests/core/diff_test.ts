@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { diffFacts, diffLines, diffListings, summarise } from "../../core/diff.ts";
+
+Deno.test("diffLines() marks common, removed and added lines", () => {
+  assert.deepEqual(diffLines(["a", "b", "c"], ["a", "x", "c", "d"]), [" a", "-b", "+x", " c", "+d"]);
+  assert.deepEqual(diffLines([], ["a"]), ["+a"]);
+  assert.deepEqual(diffLines(["a"], []), ["-a"]);
+});
+
+Deno.test("diffListings() tells added, removed, changed content and changed mode apart", () => {
+  const file = (path: string, oid: string, mode = "100644") => ({ path, oid, mode });
+  const changes = diffListings(
+    [file("/same", "1"), file("/gone", "2"), file("/text", "3"), file("/mode", "4")],
+    [file("/same", "1"), file("/text", "5"), file("/mode", "4", "100755"), file("/new", "6")],
+  );
+  assert.deepEqual(changes, [
+    { path: "/gone", change: "removed", before: "2" },
+    { path: "/mode", change: "modified", before: "4 (mode 100644)", after: "4 (mode 100755)" },
+    { path: "/new", change: "added", after: "6" },
+    { path: "/text", change: "modified", before: "3", after: "5" },
+  ]);
+});
+
+Deno.test("diffFacts() explains commands by line, files by listing, and other facts by value", async () => {
+  const before = [
+    { key: "stage", value: "install" },
+    { key: "commands", value: '["a","b"]' },
+    { key: "cacheVersion", value: "1" },
+    { key: "git[0].files", value: "L1", listing: true as const },
+  ];
+  const after = [
+    { key: "stage", value: "install" },
+    { key: "commands", value: '["a","c"]' },
+    { key: "git[0].files", value: "L2", listing: true as const },
+    { key: "team", value: "x" },
+  ];
+  const listings: Record<string, { path: string; mode: string; oid: string }[]> = {
+    L1: [{ path: "/f", mode: "100644", oid: "1" }],
+    L2: [{ path: "/f", mode: "100644", oid: "2" }],
+  };
+  const changes = await diffFacts(before, after, (digest) => Promise.resolve(listings[digest]));
+  assert.deepEqual(changes, [
+    { kind: "value", key: "cacheVersion", before: "1" },
+    { kind: "commands", key: "commands", diff: [" a", "-b", "+c"] },
+    {
+      kind: "files",
+      key: "git[0].files",
+      files: [{ path: "/f", change: "modified", before: "1", after: "2" }],
+    },
+    { kind: "value", key: "team", after: "x" },
+  ]);
+  assert.equal(
+    summarise(changes),
+    "cacheVersion is gone; commands changed; 1 file changed (/f); team is new",
+  );
+});

@@ -1,0 +1,171 @@
+import assert from "node:assert/strict";
+import { createHookRunner } from "../../core/hooks.ts";
+import { definePlugin, EngineError, type Fact, type HookMap, PLUGIN_API, use } from "../../core/plugin.ts";
+
+const host = { projectDir: "/p", env: {} };
+const context = { signal: new AbortController().signal, dryRun: false, emit: () => {} };
+
+function plugin(name: string, hooks: HookMap & Partial<AsyncDisposable>) {
+  return use(definePlugin({ name, api: PLUGIN_API, setup: () => hooks }));
+}
+
+async function runnerOf(...selections: ReturnType<typeof use>[]) {
+  const runner = createHookRunner(host, context);
+  for (const selection of selections) await runner.add(selection);
+  return runner;
+}
+
+const node = {
+  image: { kind: "dimg", name: "a", document: 1, line: 1, base: { kind: "scratch" } } as never,
+  stage: "install",
+  commands: [],
+};
+
+Deno.test("first: asks in order and stops at the first answer, with the plugin that gave it", async () => {
+  const asked: string[] = [];
+  const answer = (name: string, value: unknown) =>
+    plugin(name, {
+      openStore: () => {
+        asked.push(name);
+        return value as never;
+      },
+    });
+  const runner = await runnerOf(
+    answer("none", undefined),
+    answer("yes", { path: "x" }),
+    answer("late", { path: "y" }),
+  );
+  assert.deepEqual(await runner.first("openStore", { home: "/h" }), { plugin: "yes", value: { path: "x" } });
+  assert.deepEqual(asked, ["none", "yes"]);
+});
+
+Deno.test("waterfall: each sees the last value, undefined leaves it, pre and post order it", async () => {
+  const runner = await runnerOf(
+    plugin("post", {
+      config: { order: "post", handler: (c) => ({ ...c, warnings: [...c.warnings, "post"] }) },
+    }),
+    plugin("normal", { config: (c) => ({ ...c, warnings: [...c.warnings, "normal"] }) }),
+    plugin("silent", { config: () => undefined }),
+    plugin("pre", { config: { order: "pre", handler: (c) => ({ ...c, warnings: [...c.warnings, "pre"] }) } }),
+  );
+  const config = { file: "f", project: { plugins: [] }, images: [], warnings: [] };
+  assert.deepEqual((await runner.waterfall("config", config)).warnings, ["pre", "normal", "post"]);
+});
+
+Deno.test("collect: answers keep the plugin order however long each takes, and carry their plugin", async () => {
+  const gate = Promise.withResolvers<readonly Fact[]>();
+  const runner = await runnerOf(
+    plugin("slow", { stageInputs: () => gate.promise }),
+    plugin("fast", {
+      stageInputs: () => {
+        gate.resolve([{ key: "k", value: "slow" }]);
+        return [{ key: "k", value: "fast" }];
+      },
+    }),
+  );
+  assert.deepEqual(await runner.collect("stageInputs", node), [
+    { plugin: "slow", value: { key: "k", value: "slow" } },
+    { plugin: "fast", value: { key: "k", value: "fast" } },
+  ]);
+});
+
+Deno.test("parallel: every plugin is told, all failures are reported; skipped on a dry run", async () => {
+  const told: string[] = [];
+  const make = (name: string, fail: boolean) =>
+    plugin(name, {
+      built: () => {
+        told.push(name);
+        if (fail) throw new Error(`${name} broke`);
+      },
+    });
+  const result = { project: "p", platform: "l", images: [], stagesBuilt: 0, stagesReused: 0 };
+  const runner = await runnerOf(make("a", true), make("b", false), make("c", true));
+  await assert.rejects(runner.parallel("built", result), (error: AggregateError) => {
+    assert.equal(error.errors.length, 2);
+    assert.ok(error.errors.every((e) => e instanceof EngineError && e.code === "PLUGIN_FAILED"));
+    return true;
+  });
+  assert.deepEqual(told, ["a", "b", "c"]);
+  const dry = createHookRunner(host, { ...context, dryRun: true });
+  await dry.add(make("d", true));
+  await dry.parallel("built", result);
+  assert.deepEqual(told, ["a", "b", "c"]);
+});
+
+Deno.test("a plugin's failure is wrapped once, with plugin, hook and cause; an EngineError passes through", async () => {
+  const cause = new TypeError("boom");
+  const own = new EngineError("STORE_FAILED", "mine");
+  const runner = await runnerOf(plugin("bad", {
+    config: () => {
+      throw cause;
+    },
+    stageInputs: () => {
+      throw own;
+    },
+  }));
+  await assert.rejects(
+    runner.waterfall("config", { file: "", project: { plugins: [] }, images: [], warnings: [] }),
+    (error: EngineError) => {
+      assert.equal(error.code, "PLUGIN_FAILED");
+      assert.equal(error.message, 'Plugin "bad" failed in hook "config": boom');
+      assert.deepEqual([error.details.plugin, error.details.hook, error.cause], ["bad", "config", cause]);
+      return true;
+    },
+  );
+  await assert.rejects(runner.collect("stageInputs", node), (error) => error === own);
+});
+
+Deno.test("disposal runs in reverse, also after one fails", async () => {
+  const order: string[] = [];
+  const make = (name: string) =>
+    plugin(name, {
+      [Symbol.asyncDispose]: () => {
+        order.push(name);
+        return name === "b" ? Promise.reject(new Error("stuck")) : Promise.resolve();
+      },
+    });
+  const runner = await runnerOf(make("a"), make("b"), make("c"));
+  await assert.rejects(
+    async () => await runner[Symbol.asyncDispose](),
+    /Plugin "b" failed in hook "dispose": stuck/,
+  );
+  assert.deepEqual(order, ["c", "b", "a"]);
+});
+
+Deno.test("plugin options are strict", async (t) => {
+  const withOptions = definePlugin({
+    name: "opt",
+    api: PLUGIN_API,
+    options: (z) => z.strictObject({ zone: z.string().default("UTC") }),
+    setup: ({ zone }) => ({ stageInputs: () => [{ key: "zone", value: zone }] }),
+  });
+  const none = definePlugin({ name: "none", api: PLUGIN_API, setup: () => ({}) });
+  const cases: [string, ReturnType<typeof use>, RegExp | undefined][] = [
+    ["defaults", use(withOptions), undefined],
+    ["given", use(withOptions, { zone: "CET" }), undefined],
+    ["misspelt key", use(withOptions, { zoen: "CET" } as never), /Unrecognized key: "zoen"/],
+    ["wrong type", use(withOptions, { zone: 1 } as never), /expected string/],
+    ["options for a plugin without", use(none, {} as never), /it takes no options/],
+    [
+      "other contract version",
+      use(definePlugin({ name: "new", api: 99 as 1, setup: () => ({}) })),
+      /plugin API 99/,
+    ],
+  ];
+  for (const [name, selection, problem] of cases) {
+    await t.step(name, async () => {
+      if (problem) await assert.rejects(runnerOf(selection), problem);
+      else await runnerOf(selection);
+    });
+  }
+});
+
+Deno.test("a plugin's answer is checked: unknown hooks, wrong shapes, a second plugin of one name", async () => {
+  await assert.rejects(
+    runnerOf(plugin("typo", { stageInput: () => [] } as never)),
+    /its hook "stageInput" is unknown/,
+  );
+  const runner = await runnerOf(plugin("shape", { stageInputs: () => "x" as never }));
+  await assert.rejects(runner.collect("stageInputs", node), /answered hook "stageInputs" with string/);
+  await assert.rejects(runnerOf(plugin("twin", {}), plugin("twin", {})), /it is loaded already/);
+});

@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { compileGlob, GlobError, matchName } from "../../lib/glob.ts";
+
+Deno.test("compileGlob() matches paths and everything below them", async (t) => {
+  const cases: readonly { pattern: string; yes: readonly string[]; no: readonly string[] }[] = [
+    { pattern: "a", yes: ["a", "a/b", "a/b/c"], no: ["b", "ab", "b/a", "A"] },
+    { pattern: "a/b", yes: ["a/b", "a/b/c"], no: ["a", "a/bc", "x/a/b"] },
+    { pattern: "/a/", yes: ["a", "a/b"], no: ["b"] },
+    { pattern: "./a//b/", yes: ["a/b", "a/b/c"], no: ["a"] },
+    { pattern: "", yes: ["a", ".a", "a/b"], no: [] },
+    { pattern: ".", yes: ["a", "a/b"], no: [] },
+    { pattern: "*", yes: ["a", ".a", "a/b", "\n"], no: [] },
+    { pattern: "*.js", yes: ["a.js", ".js", ".a.js", "a.js/b"], no: ["a/b.js", "a.jsx", "ajs"] },
+    { pattern: "src/*", yes: ["src/a", "src/.a", "src/a/b"], no: ["src", "srcs/a"] },
+    { pattern: "src/*/x", yes: ["src/a/x", "src/a/x/y"], no: ["src/x", "src/a/b/x"] },
+    { pattern: "**", yes: ["a", "a/b", ".a"], no: [] },
+    { pattern: "**/*", yes: ["a", "a/b", "a/.b/c"], no: [] },
+    { pattern: "**/x", yes: ["x", "a/x", "a/b/x", "a/x/y"], no: ["ax", "a/xy"] },
+    { pattern: "a/**", yes: ["a/b", "a/b/c"], no: ["a", "ab/c"] },
+    { pattern: "a/**/b", yes: ["a/b", "a/x/b", "a/x/y/b", "a/b/z"], no: ["a/xb", "b", "a"] },
+    { pattern: "a/**/**/b", yes: ["a/b", "a/x/b"], no: ["a/c"] },
+    { pattern: "**/*.{js,ts}", yes: ["a.js", "b/c.ts"], no: ["a.jsts", "a.md"] },
+    { pattern: "a**b", yes: ["ab", "axxb"], no: ["a/b"] },
+    { pattern: "?", yes: ["a", "😀", "."], no: ["ab", ""] },
+    { pattern: "a?b", yes: ["axb"], no: ["a/b", "ab"] },
+    { pattern: "[abc]x", yes: ["ax", "cx"], no: ["dx", "x"] },
+    { pattern: "[!a-c]x", yes: ["dx", "-x"], no: ["ax", "bx", "/x"] },
+    { pattern: "[^a]x", yes: ["bx", "^x"], no: ["ax"] },
+    { pattern: "[]a]x", yes: ["]x", "ax"], no: ["x"] },
+    { pattern: "[a-]x", yes: ["ax", "-x"], no: ["bx"] },
+    { pattern: "[\\]]x", yes: ["]x"], no: ["\\x"] },
+    { pattern: "[[:digit:]a]x", yes: ["1x", "ax"], no: ["bx", ":x"] },
+    { pattern: "[[:nothing:]", yes: ["[", "n", ":"], no: ["b"] },
+    { pattern: "[ab", yes: ["[ab"], no: ["a", "b"] },
+    { pattern: "{a,b/c}/d", yes: ["a/d", "b/c/d"], no: ["b/d", "c/d"] },
+    { pattern: "{a,{b,c}d}", yes: ["a", "bd", "cd"], no: ["b", "d"] },
+    { pattern: "x{1,}", yes: ["x1", "x"], no: ["x2"] },
+    { pattern: "{a}", yes: ["{a}"], no: ["a"] },
+    { pattern: "{a,b", yes: ["{a,b"], no: ["a", "b"] },
+    { pattern: "\\{a,b}", yes: ["{a,b}"], no: ["a", "b"] },
+    { pattern: "\\*", yes: ["*"], no: ["a"] },
+    { pattern: "a.b+c(d)|e$^", yes: ["a.b+c(d)|e$^"], no: ["axb+c(d)|e$^"] },
+    { pattern: "ü*", yes: ["üx"], no: ["ux"] },
+    { pattern: "-a", yes: ["-a"], no: ["a"] },
+  ];
+  for (const { pattern, yes, no } of cases) {
+    await t.step(JSON.stringify(pattern), () => {
+      const glob = compileGlob(pattern);
+      for (const path of yes) assert(glob.matches(path), `should match ${JSON.stringify(path)}`);
+      for (const path of no) assert(!glob.matches(path), `should not match ${JSON.stringify(path)}`);
+    });
+  }
+});
+
+Deno.test("Glob.reaches() tells where a match could be", async (t) => {
+  const cases: readonly { pattern: string; yes: readonly string[]; no: readonly string[] }[] = [
+    { pattern: "a/b/c", yes: ["", "a", "a/b", "a/b/c", "a/b/c/d"], no: ["b", "a/c", "a/b/d"] },
+    { pattern: "a/*/c", yes: ["a", "a/x"], no: ["a/x/y", "b"] },
+    { pattern: "**/c", yes: ["x", "x/y"], no: [] },
+    { pattern: "a/**/c", yes: ["a", "a/x", "a/x/y"], no: ["b", "ab"] },
+    { pattern: "a/**", yes: ["a", "a/x"], no: ["b"] },
+    { pattern: "{a,b}/c", yes: ["a", "b"], no: ["c"] },
+    { pattern: "*.js", yes: ["", "x.js"], no: ["x"] },
+  ];
+  for (const { pattern, yes, no } of cases) {
+    await t.step(pattern, () => {
+      const glob = compileGlob(pattern);
+      for (const dir of yes) assert(glob.reaches(dir), `should reach ${dir}`);
+      for (const dir of no) assert(!glob.reaches(dir), `should not reach ${dir}`);
+    });
+  }
+});
+
+Deno.test("compileGlob() rejects what cannot be meant", () => {
+  const many = "{a,b,c,d,e,f}".repeat(6);
+  for (const pattern of ["../a", "a/../b", "[z-a]", "a\\", many]) {
+    assert.throws(() => compileGlob(pattern), GlobError, pattern);
+  }
+});
+
+Deno.test("matchName() is fnmatch without flags", async (t) => {
+  const cases: readonly { pattern: string; yes: readonly string[]; no: readonly string[] }[] = [
+    { pattern: "*", yes: ["", "app", "a/b"], no: [] },
+    { pattern: "a*d", yes: ["ad", "a/b/d"], no: ["adx", "xad"] },
+    { pattern: "a?b", yes: ["a/b", "axb"], no: ["ab"] },
+    { pattern: "[!a]", yes: ["b", "/"], no: ["a"] },
+    { pattern: "{a,b}", yes: ["{a,b}"], no: ["a"] },
+    { pattern: "app", yes: ["app"], no: ["app2", "app/x", "App"] },
+    { pattern: "a.b", yes: ["a.b"], no: ["axb"] },
+    { pattern: "\\*", yes: ["*"], no: ["a"] },
+  ];
+  for (const { pattern, yes, no } of cases) {
+    await t.step(pattern, () => {
+      for (const name of yes) assert(matchName(pattern, name), name);
+      for (const name of no) assert(!matchName(pattern, name), name);
+    });
+  }
+});

@@ -1,0 +1,232 @@
+import { deepEqual, equal, throws } from "node:assert/strict";
+import { LayerError } from "../../../lib/layer/error.ts";
+import { ImageFs } from "../../../lib/layer/image_fs.ts";
+import { indexEntries, indexLayer, type LayerIndex } from "../../../lib/layer/index.ts";
+import { comparePaths } from "../../../lib/layer/path_order.ts";
+import type { TarEntry } from "../../../lib/tar/types.ts";
+import { archive, type Member, member } from "../tar/support.ts";
+
+const dir = (path: string, rest: Partial<TarEntry> = {}) =>
+  member(path, { type: "dir", mode: 0o755, ...rest });
+const link = (path: string, target: string) => member(path, { type: "symlink", link: target });
+const index = (...members: Member[]): LayerIndex => indexEntries(members.map(({ entry }) => entry));
+const image = (...layers: Member[][]) => new ImageFs(layers.map((members) => index(...members)));
+const walk = (fs: ImageFs, path = "") =>
+  [...fs.walk(path)].map(({ entry, layer }) => `${layer} ${entry.path}`);
+
+Deno.test("comparePaths() orders by UTF-8 bytes", () => {
+  const sorted = ["", "a", "a-b", "a/b", "ab", "é", "\ufffd", "\u{1f600}"];
+  deepEqual(sorted.toReversed().sort(comparePaths), sorted);
+  const bytes = (path: string) => new TextEncoder().encode(path);
+  deepEqual(sorted.toSorted((a, b) => Buffer.compare(bytes(a), bytes(b))), sorted);
+});
+
+Deno.test("LayerIndexer sorts, keeps the last of a path and adds parent directories", () => {
+  const found = index(
+    member("b/c/d", {}, "1"),
+    member("a", {}, "1"),
+    dir("b", { mode: 0o700 }),
+    member("a", {}, "22"),
+  );
+  deepEqual(
+    found.entries.map(({ path, size, mode, implicit, repeated }) => [path, size, mode, implicit, repeated]),
+    [
+      ["a", 2, 0o644, undefined, true],
+      ["b", 0, 0o700, undefined, undefined],
+      ["b/c", 0, 0o755, true, undefined],
+      ["b/c/d", 1, 0o644, undefined, undefined],
+    ],
+  );
+});
+
+Deno.test("LayerIndexer follows changes of type within a layer", async (t) => {
+  const cases: readonly (readonly [string, Member[], string[]])[] = [
+    ["directory, then file", [member("a/b"), dir("a"), member("a")], ["file a"]],
+    ["file, then something in it", [member("a"), member("a/b")], ["dir a", "file a/b"]],
+    ["file in the place of an implied directory", [member("a/b/c"), member("a")], ["file a"]],
+    ["there and back again", [member("a/b/c"), member("a"), member("a/b/d")], [
+      "dir a",
+      "dir a/b",
+      "file a/b/d",
+    ]],
+  ];
+  for (const [name, members, wanted] of cases) {
+    await t.step(
+      name,
+      () => deepEqual(index(...members).entries.map(({ type, path }) => `${type} ${path}`), wanted),
+    );
+  }
+});
+
+Deno.test("LayerIndexer tells whiteouts from entries", () => {
+  const found = index(
+    member("z/.wh.y"),
+    member(".wh.x"),
+    member("o/.wh..wh..opq"),
+    member(".wh..wh.plnk/1"),
+    member(".wh..wh.aufs"),
+    member("o/kept"),
+  );
+  deepEqual(found.whiteouts, ["x", "z/y"]);
+  deepEqual(found.opaque, ["o"]);
+  deepEqual(found.entries.filter(({ implicit }) => !implicit).map(({ path }) => path), [
+    ".wh..wh.plnk/1",
+    "o/kept",
+  ]);
+  for (const name of [".wh.", ".wh..", "a/.wh..."]) throws(() => index(member(name)), LayerError);
+});
+
+Deno.test("indexLayer() gives an index that survives JSON, and the digest of the tar", async () => {
+  const bytes = archive([
+    dir("d", { xattrs: new Map([["user.a", Uint8Array.of(0, 255)]]) }),
+    link("d/l", "../x"),
+  ]);
+  async function* chunks() {
+    yield await Promise.resolve(bytes);
+  }
+  const { diffId, ...found } = await indexLayer(chunks());
+  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  equal(diffId, `sha256:${hash.toHex()}`);
+  deepEqual(JSON.parse(JSON.stringify(found)), found);
+  deepEqual(found.entries, [
+    { path: "d", type: "dir", mode: 0o755, uid: 0, gid: 0, size: 0, xattrs: { "user.a": "AP8=" } },
+    { path: "d/l", type: "symlink", mode: 0o644, uid: 0, gid: 0, size: 0, link: "../x" },
+  ]);
+});
+
+Deno.test("ImageFs merges layers", async (t) => {
+  const base = [
+    dir("etc", { mode: 0o711, uid: 5 }),
+    member("etc/a"),
+    member("etc/b"),
+    dir("var/lib/x"),
+    member("etc-x"),
+  ];
+  const cases: readonly (readonly [string, Member[], string[]])[] = [
+    ["an implied directory leaves the lower one alone", [member("etc/c")], [
+      "0 etc",
+      "0 etc-x",
+      "0 etc/a",
+      "0 etc/b",
+      "1 etc/c",
+      "0 var",
+      "0 var/lib",
+      "0 var/lib/x",
+    ]],
+    ["a directory entry replaces the lower one, not its content", [dir("etc")], [
+      "1 etc",
+      "0 etc-x",
+      "0 etc/a",
+      "0 etc/b",
+      "0 var",
+      "0 var/lib",
+      "0 var/lib/x",
+    ]],
+    ["a whiteout of a file", [member("etc/.wh.a")], [
+      "0 etc",
+      "0 etc-x",
+      "0 etc/b",
+      "0 var",
+      "0 var/lib",
+      "0 var/lib/x",
+    ]],
+    ["a whiteout of a tree", [member(".wh.var"), member(".wh.none"), member("none/.wh.none")], [
+      "0 etc",
+      "0 etc-x",
+      "0 etc/a",
+      "0 etc/b",
+      "1 none",
+    ]],
+    ["a whiteout speaks of lower layers only", [member("etc/new"), member(".wh.etc"), member(".wh.var")], [
+      "1 etc",
+      "0 etc-x",
+      "1 etc/new",
+    ]],
+    ["an opaque directory", [dir("etc"), member("etc/new"), member("etc/.wh..wh..opq"), member(".wh.var")], [
+      "1 etc",
+      "0 etc-x",
+      "1 etc/new",
+    ]],
+    ["a file over a directory", [member("etc"), member("var")], ["1 etc", "0 etc-x", "1 var"]],
+    ["a directory over a file", [member("etc/a/deep"), member(".wh.var")], [
+      "0 etc",
+      "0 etc-x",
+      "1 etc/a",
+      "1 etc/a/deep",
+      "0 etc/b",
+    ]],
+    ["a symlink over a directory", [link("etc", "var"), member(".wh.var")], ["1 etc", "0 etc-x"]],
+  ];
+  for (const [name, top, wanted] of cases) {
+    await t.step(name, () => {
+      const fs = image(base, top);
+      deepEqual(walk(fs), wanted);
+      for (const row of wanted) {
+        const [layer, path] = row.split(" ");
+        equal(fs.lookup(path!)?.layer, Number(layer));
+        equal(fs.lookup(path!)?.entry.path, path);
+      }
+      equal(fs.lookup("etc/none"), undefined);
+    });
+  }
+  const fs = image(base, [member("etc/c")]);
+  deepEqual(fs.list("etc"), ["a", "b", "c"]);
+  deepEqual(fs.list(""), ["etc", "etc-x", "var"]);
+  deepEqual(fs.list("etc/a"), []);
+  deepEqual(fs.list("none"), []);
+  equal(fs.lookup("etc")?.entry.uid, 5);
+  equal(fs.lookup("")?.entry.type, "dir");
+  equal(image([dir("", { mode: 0o700 })]).lookup("")?.entry.mode, 0o700);
+  equal(new ImageFs([]).lookup("x"), undefined);
+  deepEqual(walk(fs, "var"), ["0 var/lib", "0 var/lib/x"]);
+});
+
+Deno.test("ImageFs.resolve() follows symlinks like the kernel in a chroot", async (t) => {
+  const fs = image([
+    link("bin", "usr/bin"),
+    dir("usr/bin"),
+    link("usr/bin/sh", "dash"),
+    link("abs", "/usr/./bin//"),
+    link("up", "../../../../etc"),
+    link("etc/alt/vi", "../../usr/bin/vi"),
+    link("loop", "loop"),
+    link("a", "b/c"),
+    link("b", "/d"),
+    link("dangling", "no/where"),
+    member("file"),
+  ]);
+  const cases: readonly (readonly [string, boolean, string])[] = [
+    ["", true, ""],
+    ["/", true, ""],
+    ["bin/sh", false, "usr/bin/sh"],
+    ["/bin/sh", true, "usr/bin/dash"],
+    ["bin", false, "bin"],
+    ["bin", true, "usr/bin"],
+    ["abs/x", false, "usr/bin/x"],
+    ["up/passwd", true, "etc/passwd"],
+    ["../../etc/alt/vi", true, "usr/bin/vi"],
+    ["a", true, "d/c"],
+    ["dangling/x", true, "no/where/x"],
+    ["usr/bin/../../bin/../lib", true, "usr/lib"],
+    ["file/x", true, "file/x"],
+  ];
+  for (const [path, last, wanted] of cases) {
+    await t.step(
+      `${JSON.stringify(path)} ${last ? "whole" : "parents"}`,
+      () => equal(fs.resolve(path, { last }), wanted),
+    );
+  }
+  throws(() => fs.resolve("loop/x", { last: false }), LayerError);
+  equal(fs.resolve("loop", { last: false }), "loop");
+});
+
+Deno.test("ImageFs merges 100 layers with 100,000 entries", () => {
+  const layers = Array.from(
+    { length: 100 },
+    (_, layer) =>
+      index(...Array.from({ length: 1000 }, (_, i) => member(`usr/share/d${i % 40}/p${layer}-${i}/file`))),
+  );
+  const fs = new ImageFs(layers);
+  equal(fs.lookup("usr/share/d7/p99-7/file")?.layer, 99);
+  equal([...fs.walk("usr/share")].length, 40 + 2 * 100_000);
+});

@@ -1,0 +1,168 @@
+import assert from "node:assert/strict";
+import { digestOf, EngineError, type Signature, signatureOf, type StageRecord } from "../../core/plugin.ts";
+import { LocalStore } from "../../plugins/store/local/store.ts";
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+const quiet = { timeoutMs: 5000, signal: new AbortController().signal };
+
+async function withStore(work: (store: LocalStore, path: string) => Promise<void>) {
+  const path = await Deno.makeTempDir({ prefix: "dapp-store-" });
+  try {
+    await using store = await LocalStore.open(`${path}/s`);
+    await work(store, `${path}/s`);
+  } finally {
+    await Deno.remove(path, { recursive: true });
+  }
+}
+
+async function recordOf(store: LocalStore, layer: string): Promise<StageRecord> {
+  const { digest, size } = await store.putBlob(bytes(layer));
+  const facts = [{ key: "stage", value: layer }];
+  return {
+    format: 1,
+    signature: await signatureOf(null, facts),
+    previous: null,
+    stage: "from",
+    facts,
+    image: {
+      layers: [{ mediaType: "t", digest, size, diffId: digest }],
+      config: { os: "linux", architecture: "amd64", rootfs: { type: "layers", diff_ids: [digest] } },
+    },
+    builtAt: "2026-01-01T00:00:00Z",
+    buildMs: 1,
+    addedBytes: size,
+    origin: { project: "p", image: "a" },
+  };
+}
+
+Deno.test("LocalStore keeps blobs by digest and verifies them when read", async () => {
+  await withStore(async (store) => {
+    const { digest } = await store.putBlob(bytes("hello"));
+    assert.equal(digest, await digestOf("hello"));
+    assert.deepEqual(await store.getBlob(digest), bytes("hello"));
+    assert.equal(await store.blobSize(digest), 5);
+    assert.equal(await store.blobSize(await digestOf("other")), undefined);
+    await Deno.writeTextFile(store.blobPath(digest), "jello");
+    await assert.rejects(store.getBlob(digest), (e: EngineError) => e.code === "STORE_CORRUPT");
+  });
+});
+
+Deno.test("LocalStore gives a stage only while all its layers are whole", async () => {
+  await withStore(async (store) => {
+    const record = await recordOf(store, "layer");
+    assert.equal(await store.stage(record.signature), undefined);
+    await store.putStage(record);
+    assert.deepEqual(await store.stage(record.signature), record);
+    await Deno.truncate(store.blobPath(record.image.layers[0]!.digest), 2);
+    assert.equal(await store.stage(record.signature), undefined);
+    await Deno.writeTextFile(`${store.path}/stages/${record.signature}`, '{"format":1,');
+    assert.equal(await store.stage(record.signature), undefined);
+  });
+});
+
+Deno.test("LocalStore.check() finds damage of every kind and repairs it by removing what is damaged", async () => {
+  await withStore(async (store) => {
+    const [sound, torn, forged, orphan] = [
+      await recordOf(store, "sound"),
+      await recordOf(store, "torn"),
+      await recordOf(store, "forged"),
+      await recordOf(store, "orphan"),
+    ];
+    for (const record of [sound, torn, orphan]) await store.putStage(record);
+    await store.putStage({ ...forged, facts: [{ key: "stage", value: "else" }] });
+    await Deno.writeTextFile(store.blobPath(torn.image.layers[0]!.digest), "tor");
+    await Deno.remove(store.blobPath(orphan.image.layers[0]!.digest));
+    const report = await store.check({ repair: false });
+    assert.equal(report.problems.length, 4);
+    assert.deepEqual(report.repaired, []);
+    for (const text of ["has the content of", "holds facts of another signature", "which is not sound"]) {
+      assert.ok(report.problems.some((p) => p.includes(text)), text);
+    }
+    assert.equal((await store.check({ repair: true })).repaired.length, 4);
+    assert.deepEqual((await store.check({ repair: false })).problems, []);
+    assert.deepEqual(await store.stage(sound.signature), sound);
+    assert.equal(await store.stage(torn.signature), undefined);
+  });
+});
+
+Deno.test("LocalStore.history() is newest first, without repeats", async () => {
+  await withStore(async (store) => {
+    const [a, b] = ["a".repeat(64), "b".repeat(64)] as Signature[];
+    for (const signature of [a!, a!, b!, a!]) {
+      await store.addHistory("p", "weird/../name", "git:setup", signature);
+    }
+    const rows = await store.history("p", "weird/../name", "git:setup");
+    assert.deepEqual(rows.map((row) => row.signature), [a, b]);
+    assert.deepEqual(await store.history("p", "", "git:setup"), []);
+  });
+});
+
+Deno.test("LocalStore.memo() forgets what is torn", async () => {
+  await withStore(async (store) => {
+    await store.putMemo("kind", "a key / with anything", { x: [1] });
+    assert.deepEqual(await store.memo("kind", "a key / with anything"), { x: [1] });
+    await store.putMemo("kind", "plain", 1);
+    await Deno.writeTextFile(`${store.path}/memo/kind/plain`, "{");
+    assert.equal(await store.memo("kind", "plain"), undefined);
+  });
+});
+
+Deno.test("LocalStore.lock() excludes a second holder, names the first, times out and lets go", async () => {
+  await withStore(async (store, path) => {
+    await using other = await LocalStore.open(path);
+    const first = await store.lock("stage x", quiet);
+    await assert.rejects(
+      other.lock("stage x", { ...quiet, timeoutMs: 0 }),
+      (e: EngineError) => e.code === "LOCK_TIMEOUT" && e.message.includes(`process ${Deno.pid}`),
+    );
+    const holder = Promise.withResolvers<string>();
+    const second = other.lock("stage x", { ...quiet, onWait: holder.resolve });
+    assert.match(await holder.promise, new RegExp(`process ${Deno.pid} since`));
+    await first[Symbol.asyncDispose]();
+    await (await second)[Symbol.asyncDispose]();
+    const abort = new AbortController();
+    await using _held = await store.lock("y", quiet);
+    const waiting = other.lock("y", { ...quiet, signal: abort.signal });
+    abort.abort(new Error("enough"));
+    await assert.rejects(waiting, /enough/);
+    assert.deepEqual([...Deno.readDirSync(`${path}/locks`)].map((e) => e.name), ["y"]);
+  });
+});
+
+Deno.test("scratch() is removed at the end, and after a process that was killed by the next one", async () => {
+  await withStore(async (store, path) => {
+    const script = `
+      import { LocalStore } from ${
+      JSON.stringify(new URL("../../plugins/store/local/store.ts", import.meta.url).href)
+    };
+      const store = await LocalStore.open(Deno.args[0]);
+      await Deno.writeTextFile(await store.scratch() + "/junk", "x");
+      console.log("ready");
+      setInterval(() => {}, 1000);
+    `;
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["eval", "--ext=ts", script, path],
+      stdout: "piped",
+    }).spawn();
+    const reader = child.stdout.getReader();
+    await reader.read();
+    const left = [...Deno.readDirSync(`${path}/run`)].filter((e) => e.isDirectory);
+    assert.equal(left.length, 1);
+    child.kill("SIGKILL");
+    await child.status;
+    await reader.cancel();
+    const mine = await store.scratch();
+    assert.deepEqual([...Deno.readDirSync(`${path}/run`)].filter((e) => e.isDirectory).map((e) => e.name), [
+      mine.split("/").at(-1),
+    ]);
+    await store[Symbol.asyncDispose]();
+    assert.deepEqual([...Deno.readDirSync(`${path}/run`)].filter((e) => e.isDirectory), []);
+  });
+});
+
+Deno.test("LocalStore.open() refuses a format of another release", async () => {
+  await withStore(async (_, path) => {
+    await Deno.writeTextFile(`${path}/format`, "7\n");
+    await assert.rejects(LocalStore.open(path), /it has format 7, this release reads format 1/);
+  });
+});
