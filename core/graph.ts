@@ -104,6 +104,8 @@ function conveyor(rule: ImageRule): StageSpec[] {
   if (rule.kind === "artifact") {
     git("buildArtifact");
     run("buildArtifact");
+    // Without commands that could declare files, an artifact is there for its git files alone.
+    if (!Object.keys(rule.shell).some((stage) => stage !== "beforeInstall")) git(undefined);
   } else {
     git(undefined);
     if (rule.docker) stages.push({ name: "docker", work: { kind: "docker" } });
