@@ -90,7 +90,7 @@ const signal = checked((value, refuse) => {
   if (/^\d+$/.test(value) && Number(value) >= 1 && Number(value) <= 64) return value;
   const name = value.startsWith("SIG") ? value : `SIG${value}`;
   if (SIGNALS.includes(name) || /^SIGRTM(?:IN\+\d+|AX-\d+|IN|AX)$/.test(name)) return name;
-  const near = suggest(value, SIGNALS) ?? suggest(`SIG${value}`, SIGNALS);
+  const near = /^\d+$/.test(value) ? undefined : suggest(value, SIGNALS) ?? suggest(`SIG${value}`, SIGNALS);
   return refuse(
     `"${value}" is not a signal`,
     near ? `Did you mean \`${near}\`?` : "Write a name such as SIGTERM, or a number",
@@ -128,11 +128,12 @@ function pairs(check: (name: string, refuse: Refuse) => unknown) {
     }
     for (const [key, item] of Object.entries(value)) {
       const path = [Array.isArray(value) ? Number(key) : key];
+      const label = Array.isArray(value) ? "The entry" : `"${key}"`;
       if (item === undefined) continue;
       if (item === null) {
-        refuse(path, `"${key}" has no value`, 'Write "" for an empty one');
+        refuse(path, `${label} has no value`, 'Write "" for an empty one');
       } else if (typeof item !== "string") {
-        refuse(path, `"${key}" takes a text: found ${Array.isArray(item) ? "a list" : "a map"}`);
+        refuse(path, `${label} takes a text: found ${Array.isArray(item) ? "a list" : "a map"}`);
       } else if (!Array.isArray(value)) keep(key, item, path);
       else if (!item.includes("=")) {
         refuse(path, `"${item}" has no value`, `Write \`${item}=value\`, or use a map`);

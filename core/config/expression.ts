@@ -91,7 +91,9 @@ function evaluate(
   }
   const first = missing[0]!;
   fail(
-    `Environment variable ${missing.map((n) => `"${n}"`).join(" or ")} is not set`,
+    missing.length === 1
+      ? `Environment variable "${first}" is not set`
+      : `Environment variables ${missing.map((n) => `"${n}"`).join(" and ")} are not set`,
     `Set it, or give a default: \${{ env.${first} || "default" }}`,
   );
 }

@@ -93,7 +93,7 @@ function specialKey(
   if (kind === "dimg" && key.startsWith("buildArtifact") && knownKeys("artifact", path)?.includes(key)) {
     return {
       message: `"${key}" works in artifacts only: this is a dimg`,
-      hint: "Use `setup`, or make this document an artifact",
+      hint: `Use \`${key.replace("buildArtifact", "setup")}\`, or make this document an artifact`,
     };
   }
   if (section === "docker" && INSTRUCTIONS[key.toUpperCase()]) {

@@ -28,6 +28,8 @@ function oneOf<const T extends string>(...values: readonly T[]) {
 const baseImage = checked((value, refuse) => {
   if (value.trim() === "") return refuse("The image name is empty", "Name a base image, or write `scratch`");
   if (/\s/.test(value)) return refuse(`Image name "${value}" contains white space`);
+  const odd = /["'`[\]{}<>|\\]/.exec(value);
+  if (odd) return refuse(`Image name "${value}" contains \`${odd[0]}\``);
   const scheme = /^(https?|docker):\/\/(.*)$/.exec(value);
   if (scheme) return refuse(`Image name "${value}" is a URL`, `Did you mean "${scheme[2]}"?`);
   return value;
@@ -36,7 +38,9 @@ const baseImage = checked((value, refuse) => {
 const refName = checked((value, refuse) => {
   if (value === "") return refuse("The name is empty");
   const bad = /[\s~^:?*[\\]|\.\.|@\{|\/\/|^[-/]|[/.]$/.exec(value);
-  return bad ? refuse(`"${value}" is not a name of a branch or tag: it contains "${bad[0]}"`) : value;
+  if (!bad) return value;
+  const how = bad.index === 0 ? "starts with" : "contains";
+  return refuse(`"${value}" is not a name of a branch or tag: it ${how} "${bad[0]}"`);
 });
 
 const commitId = checked((value, refuse) =>

@@ -72,6 +72,7 @@ function explainType(
       hint: `Put quotes around the command: ${quote(command)}`,
     };
   }
+  if (value === "") return { message: "The value is empty" };
   const wanted =
     { array: "a text or a list of texts", object: "a map", string: "a text" }[issue.expected as string] ??
       issue.expected;

@@ -39,8 +39,9 @@ export function explainYamlError(error: YAMLError, document: Document, text: str
         const what = /sequence/.test(error.message) ? "list" : "map";
         const end = what === "list" ? "]" : "}";
         return make(
-          `A ${what} that was opened above is not closed`,
+          `The ${what} that starts here is not closed`,
           `End it with \`${end}\`, or indent what belongs to it`,
+          unclosedAt(document, text, offset),
         );
       }
       return make(
@@ -120,6 +121,17 @@ function unexpected(error: YAMLError, char: string, make: Make): Explained {
     return make(`\`${char}\` closes nothing`, "Remove it, or put quotes around the value");
   }
   return make("This does not fit what is above", "Check the indentation and the quotes");
+}
+
+/** Where the flow list or map that has no end starts. */
+function unclosedAt(document: Document, text: string, offset: number): number {
+  let found = offset;
+  visit(document, {
+    Collection(_, node) {
+      if (node.flow && node.range && !/[\]}]/.test(text[node.range[1] - 1] ?? "")) found = node.range[0];
+    },
+  });
+  return found;
 }
 
 /** Where the quoted text that runs on to `offset` starts. */

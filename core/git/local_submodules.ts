@@ -30,7 +30,8 @@ export class SubmoduleFinder {
     const title = `submodule "${path}"`;
     const dirs = await this.#candidates(chain);
     for (const dir of dirs) {
-      const database = { at: ["--git-dir", dir], title };
+      // Its configured work tree may be gone, on which git would insist without another one.
+      const database = { at: ["--git-dir", dir, "--work-tree", dir], title };
       if (await hasCommit(database, commit)) return database;
     }
     const root = shellWord(this.located.root);

@@ -65,7 +65,14 @@ export class LocalRepository implements GitRepository {
 
   async #readHead(): Promise<GitHead> {
     const all = this.options.dev ? ["--ignore-submodules=none"] : [];
-    const output = await runGit([...this.#at(), ...statusArgs, ...all, "--", "."], this.#call());
+    const run = (settings: readonly string[]) =>
+      runGit([...this.#at(), ...settings, ...statusArgs, ...all, "--", "."], this.#call());
+    let output = await run([]);
+    // git compares files by way of their filters. One that is not installed here matters only where files are read.
+    const filter = /clean filter '(.+)' failed/.exec(output.stderr)?.[1];
+    if (!output.success && filter !== undefined && !this.options.dev) {
+      output = await run(["clean=", "process=", "required=false"].flatMap((s) => ["-c", `filter.${filter}.${s}`]));
+    }
     if (output.success) return parseStatus(output.stdout, this.located.prefix);
     throw await gitFailure(
       `Cannot read the git repository ${this.title}`,

@@ -34,7 +34,7 @@ export function isImageConfig(mediaType: string): boolean {
 
 /** A Content-Type without its parameters, lower case; undefined for types that say nothing about a manifest. */
 export function plainType(contentType: string | undefined): string | undefined {
-  const type = contentType?.split(";")[0]!.trim().toLowerCase();
+  const type = contentType?.split(";")[0]?.trim().toLowerCase();
   const vague = ["", "application/json", "text/plain", "application/octet-stream", "binary/octet-stream"];
   return type === undefined || vague.includes(type) ? undefined : type;
 }

@@ -1,0 +1,2 @@
+/** Nothing: the floor under every command that runs on Deno. */
+export {};
