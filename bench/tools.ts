@@ -109,7 +109,8 @@ async function openBuildah({ dir, base }: ToolOptions): Promise<Tool> {
   // not "buildah pull": it makes a name of the layout's path, and refuses one with a hidden directory
   const storage = `containers-storage:[overlay@${dir}/root+${dir}/run]localhost/${base.image}:latest`;
   await run(["skopeo", "copy", "--quiet", `oci:${base.layout}:latest`, storage]);
-  const baseId = (await call("images", "--all", "--quiet", "--no-trunc")).stdout.replace("sha256:", "").trim();
+  const baseId = (await call("images", "--all", "--quiet", "--no-trunc")).stdout.replace("sha256:", "")
+    .trim();
   const build = (project: string): Timed => ({
     argv: [
       buildah,

@@ -1,4 +1,3 @@
-import { indexOfPlan } from "../lib/layer/file_layer.ts";
 import type { ImageFs } from "../lib/layer/image_fs.ts";
 import type { Digest } from "./digest.ts";
 import { type Anchor, chooseAnchor, knownAnchors, removals } from "./git_anchors.ts";
@@ -109,9 +108,9 @@ class GitDeliverer {
   async #write(planned: ReturnType<typeof planGitLayer>): Promise<Layer> {
     const { store, session, reader } = this.worker;
     const file = await this.worker.temp();
-    const layer = await writeGitLayer(planned, file, session.options.compression);
+    const { layer, index } = await writeGitLayer(planned, file, session.options.compression);
     await store.adoptBlob(file, layer.digest);
-    await reader.remember(layer.diffId, indexOfPlan(planned.plan));
+    await reader.remember(layer.diffId, index);
     return layer;
   }
 }

@@ -3,10 +3,12 @@ import {
   type FileItem,
   type FileLayerPlan,
   type FileLayerRow,
+  indexOfPlan,
   planFileLayer,
   writeFileLayer,
 } from "../lib/layer/file_layer.ts";
 import type { ImageFs } from "../lib/layer/image_fs.ts";
+import type { LayerIndex } from "../lib/layer/index.ts";
 import { createLayerWriter } from "../lib/layer/writer.ts";
 import { type Digest, sha256Hex } from "./digest.ts";
 import { readBlobs } from "./git/blobs.ts";
@@ -75,12 +77,12 @@ export async function layerKey(
   return await sha256Hex(JSON.stringify([1, compression.kind, compression.level, rows]));
 }
 
-/** Writes a planned layer to `file`, streaming the contents out of git in the order of the plan. */
+/** Writes a planned layer to `file`, streaming the contents out of git in the order of the plan; gives its index too. */
 export async function writeGitLayer(
   { plan, items }: ReturnType<typeof planGitLayer>,
   file: string,
   compression: LayerCompression,
-): Promise<Layer> {
+): Promise<{ layer: Layer; index: LayerIndex }> {
   const rows = await withLinks(plan.rows, items);
   const wanted = contentOrder(plan).map((item) => items.get(item.path)!);
   const streams = new Map<GitRepository, ReturnType<typeof readItems>>();
@@ -95,7 +97,8 @@ export async function writeGitLayer(
       return next.value;
     });
     const { digest, diffId, size, mediaType } = await writer.close();
-    return { digest: digest as Digest, diffId: diffId as Digest, size, mediaType };
+    const layer = { digest: digest as Digest, diffId: diffId as Digest, size, mediaType };
+    return { layer, index: indexOfPlan({ rows }) };
   } catch (error) {
     await writer.abort();
     throw error;

@@ -10,9 +10,15 @@ export interface JournalFs extends AsyncDisposable {
   readonly path: string;
 }
 
-/** Makes and mounts a fresh file system of `gigabytes` (sparse: only what is used takes space). Disposing unmounts it. */
-export async function mountJournalFs(gigabytes: number): Promise<JournalFs> {
-  const dir = await Deno.makeTempDir({ prefix: "dapp-fs-" });
+/**
+ * Makes and mounts a fresh file system of `gigabytes` (sparse: only what is used takes space), its image below
+ * `parent`. Disposing unmounts it. @default parent $TMPDIR
+ */
+export async function mountJournalFs(gigabytes: number, parent?: string): Promise<JournalFs> {
+  const dir = await Deno.makeTempDir({
+    prefix: "dapp-fs-",
+    ...(parent === undefined ? {} : { dir: parent }),
+  });
   const image = `${dir}/image`;
   const path = `${dir}/mnt`;
   try {

@@ -1,0 +1,339 @@
+/** System calls that Deno lacks, through the C library. Everything here blocks and acts on the calling thread. */
+
+const symbols = {
+  __errno_location: { parameters: [], result: "pointer" },
+  strerror: { parameters: ["i32"], result: "pointer" },
+  open: { parameters: ["buffer", "i32"], result: "i32" },
+  close: { parameters: ["i32"], result: "i32" },
+  chdir: { parameters: ["buffer"], result: "i32" },
+  chroot: { parameters: ["buffer"], result: "i32" },
+  mount: { parameters: ["buffer", "buffer", "buffer", "u64", "buffer"], result: "i32" },
+  umount2: { parameters: ["buffer", "i32"], result: "i32" },
+  unshare: { parameters: ["i32"], result: "i32" },
+  setns: { parameters: ["i32", "i32"], result: "i32" },
+  sethostname: { parameters: ["buffer", "usize"], result: "i32" },
+  prctl: { parameters: ["i32", "u64", "u64", "u64", "u64"], result: "i32" },
+  kill: { parameters: ["i32", "i32"], result: "i32" },
+  waitpid: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+  waitid: { parameters: ["i32", "i32", "buffer", "i32"], result: "i32" },
+  socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  ioctl: { parameters: ["i32", "u64", "buffer"], result: "i32" },
+  lchown: { parameters: ["buffer", "u32", "u32"], result: "i32" },
+  utimensat: { parameters: ["i32", "buffer", "buffer", "i32"], result: "i32" },
+  statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
+  llistxattr: { parameters: ["buffer", "buffer", "usize"], result: "isize" },
+  lgetxattr: { parameters: ["buffer", "buffer", "buffer", "usize"], result: "isize" },
+  lsetxattr: { parameters: ["buffer", "buffer", "buffer", "usize", "i32"], result: "i32" },
+  lremovexattr: { parameters: ["buffer", "buffer"], result: "i32" },
+  syscall: { parameters: ["i64", "i64", "buffer", "i64", "buffer", "i64"], result: "i64" },
+} as const;
+
+function load() {
+  const machine = Deno.build.arch === "aarch64" ? "aarch64" : "x86_64";
+  let failure: unknown;
+  for (const name of ["libc.so.6", `libc.musl-${machine}.so.1`]) {
+    try {
+      return Deno.dlopen(name, symbols).symbols;
+    } catch (error) {
+      failure ??= error;
+    }
+  }
+  throw failure;
+}
+
+const libc = load();
+const errnoView = new Deno.UnsafePointerView(libc.__errno_location()!);
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const AT_FDCWD = -100;
+const AT_SYMLINK_NOFOLLOW = 0x100;
+
+/** Numbers that differ between processors, where the C library has no function of its own (or not everywhere). */
+const numbers = Deno.build.arch === "aarch64"
+  ? { pivot_root: 41, mknodat: 33, mount_setattr: 442, syncfs: 267 }
+  : { pivot_root: 155, mknodat: 259, mount_setattr: 442, syncfs: 306 };
+
+export const errno = {
+  EPERM: 1,
+  ENOENT: 2,
+  EACCES: 13,
+  EBUSY: 16,
+  EEXIST: 17,
+  EINVAL: 22,
+  ENOSYS: 38,
+  ENODATA: 61,
+  EOPNOTSUPP: 95,
+} as const;
+
+/** A system call that failed. */
+export class SyscallError extends Error {
+  override readonly name = "SyscallError";
+  constructor(readonly call: string, readonly errno: number, subject: string) {
+    const text = Deno.UnsafePointerView.getCString(libc.strerror(errno)!);
+    super(`Cannot ${call} "${subject}": ${text}`);
+  }
+}
+
+const cstr = (text: string) => encoder.encode(text + "\0");
+
+function check(call: string, result: number | bigint, subject: string): number {
+  const value = Number(result);
+  if (value < 0) throw new SyscallError(call, errnoView.getInt32(), subject);
+  return value;
+}
+
+/** mount(2) flags. */
+export const MS = {
+  RDONLY: 0x1,
+  NOSUID: 0x2,
+  NODEV: 0x4,
+  NOEXEC: 0x8,
+  BIND: 0x1000,
+  MOVE: 0x2000,
+  REC: 0x4000,
+} as const;
+
+export function mount(source: string, target: string, type: string, flags: number, data = ""): void {
+  const result = libc.mount(cstr(source), cstr(target), cstr(type), BigInt(flags), cstr(data));
+  check(`mount ${type || source} on`, result, target);
+}
+
+/** Detaches lazily. */
+export function unmount(target: string): void {
+  check("unmount", libc.umount2(cstr(target), 2), target);
+}
+
+/** Makes a mount and all below it read-only (Linux 5.12). */
+export function setReadOnly(target: string): void {
+  const attributes = new BigUint64Array([BigInt(MS.RDONLY), 0n, 0n, 0n]);
+  const recursive = 0x8000n;
+  const result = libc.syscall(
+    BigInt(numbers.mount_setattr),
+    BigInt(AT_FDCWD),
+    cstr(target),
+    recursive,
+    attributes,
+    32n,
+  );
+  check("make read-only", result, target);
+}
+
+/** Makes the current directory the root of this thread and lets go of the old root. */
+export function pivotHere(): void {
+  const dot = cstr(".");
+  const here = BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(dot)));
+  if (Number(libc.syscall(BigInt(numbers.pivot_root), here, dot, 0n, null, 0n)) === 0) {
+    check("unmount", libc.umount2(dot, 2), "the old root");
+  } else if (errnoView.getInt32() === errno.EINVAL) { // the machine runs from an initial ramdisk
+    mount(".", "/", "", MS.MOVE);
+    check("change root to", libc.chroot(dot), ".");
+  } else check("change root to", -1, ".");
+  check("enter", libc.chdir(cstr("/")), "/");
+}
+
+export function chdir(path: string): void {
+  check("enter", libc.chdir(cstr(path)), path);
+}
+
+/** Opens for reading, not passed on to children. */
+export function openFd(path: string): number {
+  return check("open", libc.open(cstr(path), 0o2000000), path);
+}
+
+export function closeFd(fd: number): void {
+  libc.close(fd);
+}
+
+/** clone(2) flags of namespaces. */
+export const NS = { mnt: 0x20000, uts: 0x4000000, ipc: 0x8000000, net: 0x40000000 } as const;
+
+export function unshare(flags: number): void {
+  check("make", libc.unshare(flags), "namespaces");
+}
+
+export function setns(fd: number, flag: number): void {
+  check("enter", libc.setns(fd, flag), "a namespace");
+}
+
+export function setHostname(name: string): void {
+  const bytes = encoder.encode(name);
+  check("set host name", libc.sethostname(bytes, BigInt(bytes.length)), name);
+}
+
+/** Sets `lo` of this network namespace up. */
+export function loopbackUp(): void {
+  const fd = check("open", libc.socket(2, 0o2000002, 0), "a socket");
+  try {
+    const request = new Uint8Array(40);
+    request.set(encoder.encode("lo"));
+    new DataView(request.buffer).setInt16(16, 0x1 | 0x40, true); // IFF_UP | IFF_RUNNING
+    check("set up", libc.ioctl(fd, 0x8914n, request), "lo");
+  } finally {
+    libc.close(fd);
+  }
+}
+
+/** Takes a capability from everything this thread will execute. False when the kernel does not know it. */
+export function dropBoundingCapability(capability: number): boolean {
+  return libc.prctl(24, BigInt(capability), 0n, 0n, 0n) === 0;
+}
+
+/** Sends a signal; -1 means every process of this pid namespace except this one. */
+export function kill(pid: number, signal: number): void {
+  libc.kill(pid, signal);
+}
+
+/** The next ended child without taking it, or 0 when none has ended, -1 when there are no children. */
+export function peekEnded(): number {
+  const info = new Int32Array(32);
+  const result = libc.waitid(0, 0, info, 0x1 | 0x4 | 0x1000000); // P_ALL; WNOHANG, WEXITED, WNOWAIT
+  return result < 0 ? -1 : info[3]!;
+}
+
+/** Takes an ended child. Harmless when it is none. */
+export function reap(pid: number): void {
+  libc.waitpid(pid, new Int32Array(1), 1);
+}
+
+/** What lstat(2) tells, with nanoseconds. */
+export interface Stat {
+  readonly type: "file" | "dir" | "symlink" | "char" | "block" | "fifo" | "socket";
+  /** 12 bits. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly size: number;
+  readonly nlink: number;
+  readonly mtime: number;
+  readonly mtimeNs: number;
+  readonly major: number;
+  readonly minor: number;
+  /** Same for all names of one file. */
+  readonly inode: string;
+}
+
+const types: Readonly<Record<number, Stat["type"]>> = {
+  0o10: "file",
+  0o04: "dir",
+  0o12: "symlink",
+  0o02: "char",
+  0o06: "block",
+  0o01: "fifo",
+  0o14: "socket",
+};
+const statBuffer = new Uint8Array(256);
+const statView = new DataView(statBuffer.buffer);
+
+/** The file itself, not what a link points at. @throws {SyscallError} */
+export function lstat(path: string): Stat {
+  check("stat", libc.statx(AT_FDCWD, cstr(path), AT_SYMLINK_NOFOLLOW, 0x7ff, statBuffer), path);
+  const u32 = (at: number) => statView.getUint32(at, true);
+  const mode = statView.getUint16(28, true);
+  return {
+    type: types[mode >> 12] ?? "socket",
+    mode: mode & 0o7777,
+    uid: u32(20),
+    gid: u32(24),
+    size: Number(statView.getBigUint64(40, true)),
+    nlink: u32(16),
+    mtime: Number(statView.getBigInt64(112, true)),
+    mtimeNs: u32(120),
+    major: u32(128),
+    minor: u32(132),
+    inode: `${u32(136)}:${u32(140)}:${statView.getBigUint64(32, true)}`,
+  };
+}
+
+/** Like {@linkcode lstat}, undefined when there is nothing. */
+export function lstatIfPresent(path: string): Stat | undefined {
+  try {
+    return lstat(path);
+  } catch (error) {
+    // ENOTDIR: a parent is no directory
+    if (error instanceof SyscallError && (error.errno === errno.ENOENT || error.errno === 20)) return undefined;
+    throw error;
+  }
+}
+
+export function lchown(path: string, uid: number, gid: number): void {
+  check("change the owner of", libc.lchown(cstr(path), uid, gid), path);
+}
+
+/** Sets access and modification time, not following links. */
+export function setMtime(path: string, seconds: number, nanoseconds = 0): void {
+  const [whole, ns] = [BigInt(seconds), BigInt(nanoseconds)];
+  const times = new BigInt64Array([whole, ns, whole, ns]);
+  check("set the time of", libc.utimensat(AT_FDCWD, cstr(path), times, AT_SYMLINK_NOFOLLOW), path);
+}
+
+const formats = { char: 0o020000, block: 0o060000, fifo: 0o010000 } as const;
+
+export function mknod(
+  path: string,
+  type: keyof typeof formats,
+  mode: number,
+  device: { major: number; minor: number } = { major: 0, minor: 0 },
+): void {
+  const { major, minor } = device;
+  const packed = BigInt((minor & 0xff) | ((major & 0xfff) << 8)) | (BigInt(minor >>> 8) << 20n);
+  const result = mknodat(path, BigInt(formats[type] | mode), packed);
+  check("make device", result, path);
+}
+
+function mknodat(path: string, mode: bigint, device: bigint): bigint {
+  // The fourth parameter is passed as a pointer, so the number goes there as an address.
+  const address = Deno.UnsafePointer.create(device);
+  return mknodCall(BigInt(numbers.mknodat), BigInt(AT_FDCWD), cstr(path), mode, address);
+}
+
+const mknodCall = (() => {
+  const name = Deno.build.os === "linux" ? "libc.so.6" : "";
+  return Deno.dlopen(name, {
+    syscall: { parameters: ["i64", "i64", "buffer", "i64", "pointer"], result: "i64" },
+  }).symbols.syscall;
+})();
+
+/** Writes everything of the file system that holds `path` to disk. */
+export function syncFileSystem(path: string): void {
+  const fd = openFd(path);
+  libc.syscall(BigInt(numbers.syncfs), BigInt(fd), null, 0n, null, 0n);
+  libc.close(fd);
+}
+
+let names = new Uint8Array(4096);
+
+/** Names of extended attributes. */
+export function listXattrs(path: string): string[] {
+  for (;;) {
+    const size = Number(libc.llistxattr(cstr(path), names, BigInt(names.length)));
+    if (size === 0) return [];
+    if (size > 0) return decoder.decode(names.subarray(0, size - 1)).split("\0");
+    const code = errnoView.getInt32();
+    if (code === errno.EOPNOTSUPP) return [];
+    if (code !== 34) check("list attributes of", -1, path); // ERANGE
+    names = new Uint8Array(names.length * 4);
+  }
+}
+
+/** Value of an extended attribute, undefined when it is absent. */
+export function getXattr(path: string, name: string): Uint8Array | undefined {
+  const value = new Uint8Array(65536);
+  const size = Number(libc.lgetxattr(cstr(path), cstr(name), value, BigInt(value.length)));
+  if (size >= 0) return value.slice(0, size);
+  const code = errnoView.getInt32();
+  if (code === errno.ENODATA || code === errno.EOPNOTSUPP) return undefined;
+  throw new SyscallError(`read attribute ${name} of`, code, path);
+}
+
+/** False when this file, file system or user cannot have the attribute. */
+export function setXattr(path: string, name: string, value: Uint8Array): boolean {
+  const buffer = value.length > 0 ? value as Uint8Array<ArrayBuffer> : new Uint8Array(1);
+  if (libc.lsetxattr(cstr(path), cstr(name), buffer, BigInt(value.length), 0) === 0) return true;
+  const code = errnoView.getInt32();
+  if (code === errno.EPERM || code === errno.EOPNOTSUPP) return false;
+  throw new SyscallError(`set attribute ${name} of`, code, path);
+}
+
+export function removeXattr(path: string, name: string): void {
+  check(`remove attribute ${name} of`, libc.lremovexattr(cstr(path), cstr(name)), path);
+}

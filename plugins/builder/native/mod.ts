@@ -1,0 +1,14 @@
+import { definePlugin } from "../../../core/plugin.ts";
+
+/** The built-in builder: overlayfs and namespaces of this machine, no daemon, as root or as an ordinary user. */
+export const builderNative = definePlugin({
+  name: "builder-native",
+  api: 1,
+  setup: () => ({
+    openBuilder: async (request) => {
+      if (Deno.build.os !== "linux" || (request.name ?? "native") !== "native") return undefined;
+      const { NativeBuilder } = await import("./builder.ts");
+      return await NativeBuilder.open(request);
+    },
+  }),
+});
