@@ -33,6 +33,10 @@ async function main(): Promise<void> {
   const layout = await debianBase();
   if (layout === undefined) throw new Error("Cannot measure without the Debian base image");
   await using stack = new AsyncDisposableStack();
+  Deno.addSignalListener("SIGINT", async () => {
+    await stack.disposeAsync();
+    Deno.exit(130);
+  });
   const fs = stack.use(await mountJournalFs(24));
   const base = { layout, image: "bench-base" };
   const tools: Tool[] = [];

@@ -62,7 +62,9 @@ export function compileGlob(pattern: string): Glob {
     matches,
     reaches(dir) {
       if (dir === "" || matches(dir)) return true;
-      partial ??= alternatives.flatMap((elements) => reachSources(elements, pattern).map((s) => toRegExp(s, pattern)));
+      partial ??= alternatives.flatMap((elements) =>
+        reachSources(elements, pattern).map((s) => toRegExp(s, pattern))
+      );
       return partial.some((regexp) => regexp.test(dir));
     },
   };
@@ -122,7 +124,9 @@ function elementSource(text: string, pattern: string, any: string): string {
       source += `${any}*`;
     } else if (char === "?") source += any;
     else if (char === "\\") {
-      if (i + 1 === chars.length) throw new GlobError(`Cannot use pattern "${pattern}": it ends with a backslash`);
+      if (i + 1 === chars.length) {
+        throw new GlobError(`Cannot use pattern "${pattern}": it ends with a backslash`);
+      }
       source += literal(chars[++i]!);
     } else if (char === "[") {
       const set = readSet(chars, i, any);
@@ -134,13 +138,18 @@ function elementSource(text: string, pattern: string, any: string): string {
 }
 
 /** A set in brackets that starts at `start`; undefined when it has no end, and "[" is an ordinary character. */
-function readSet(chars: readonly string[], start: number, any: string): { source: string; end: number } | undefined {
+function readSet(
+  chars: readonly string[],
+  start: number,
+  any: string,
+): { source: string; end: number } | undefined {
   let i = start + 1;
   const negated = chars[i] === "!" || chars[i] === "^";
   if (negated) i++;
   let inner = "";
   for (const first = i; i < chars.length && (chars[i] !== "]" || i === first); i++) {
-    const name = chars[i] === "[" && chars[i + 1] === ":" && /^\[:([a-z]+):\]/.exec(chars.slice(i, i + 12).join(""))?.[1];
+    const name = chars[i] === "[" && chars[i + 1] === ":" &&
+      /^\[:([a-z]+):\]/.exec(chars.slice(i, i + 12).join(""))?.[1];
     const posix = name ? POSIX_CLASSES[name] : undefined;
     if (name && posix) [inner, i] = [inner + posix, i + name.length + 3];
     else if (chars[i] === "-" && i !== first && chars[i + 1] !== "]") inner += "-";
@@ -168,7 +177,9 @@ function expandBraces(pattern: string): string[] {
       else for (const choice of brace.choices) next.push(brace.before + choice + brace.after);
     }
     if (done.length + next.length > MAX_ALTERNATIVES) {
-      throw new GlobError(`Cannot use pattern "${pattern}": its braces stand for more than ${MAX_ALTERNATIVES} patterns`);
+      throw new GlobError(
+        `Cannot use pattern "${pattern}": its braces stand for more than ${MAX_ALTERNATIVES} patterns`,
+      );
     }
     open = next;
   }

@@ -96,7 +96,10 @@ class BlobReader {
     this.#rest = this.#rest.subarray(end + 1);
     if (type === "missing") throw this.#missing(file);
     if (oid !== file.oid || type !== "blob" || size === undefined) {
-      throw new EngineError("GIT_FAILED", `Cannot read "${file.path}" from ${this.database.title}: ${file.oid} is a ${type}`);
+      throw new EngineError(
+        "GIT_FAILED",
+        `Cannot read "${file.path}" from ${this.database.title}: ${file.oid} is a ${type}`,
+      );
     }
     return this.#left = Number(size);
   }

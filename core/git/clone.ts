@@ -1,3 +1,4 @@
+import { sha256Hex } from "../digest.ts";
 import { EngineError } from "../errors.ts";
 import { exists } from "./discover.ts";
 import { gitFailure } from "./failure.ts";
@@ -6,7 +7,9 @@ import { type GitOutput, runGit } from "./process.ts";
 import { isCommitRefused, isDepthRefused, remoteFailure } from "./remote_failure.ts";
 
 /** A name that moves. */
-export type MovingRef = { readonly kind: "branch" | "tag"; readonly value: string } | { readonly kind: "head" };
+export type MovingRef = { readonly kind: "branch" | "tag"; readonly value: string } | {
+  readonly kind: "head";
+};
 
 /** What a clone must know. */
 export interface CloneOptions {
@@ -37,10 +40,15 @@ export class Clone {
   /** Makes sure that a commit given by its full id is here. @throws GIT_FAILED */
   async commit(id: string): Promise<string> {
     if (!/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(id)) {
-      throw this.#fail("a commit is named by its full id, 40 or 64 lower-case hex digits", "Write the full commit id");
+      throw this.#fail(
+        "a commit is named by its full id, 40 or 64 lower-case hex digits",
+        "Write the full commit id",
+      );
     }
     if (await this.#has(id)) return id;
-    if (this.options.offline) throw this.#fail("it was not fetched before and this run is offline", "Run again online");
+    if (this.options.offline) {
+      throw this.#fail("it was not fetched before and this run is offline", "Run again online");
+    }
     await this.#locked(id, async () => {
       if (await this.#has(id)) return;
       const ref = `${this.#refs()}/commits/${id}`;
@@ -61,11 +69,19 @@ export class Clone {
 
   /** Asks the server where a name points now and makes sure that commit is here. @throws GIT_FAILED */
   async named(ref: MovingRef): Promise<string> {
-    const remote = ref.kind === "head" ? "HEAD" : ref.kind === "tag" ? `refs/tags/${ref.value}` : `refs/heads/${ref.value}`;
-    const local = `${this.#refs()}/${remote.replace(/^refs\//, "")}`;
+    const remote = ref.kind === "head"
+      ? "HEAD"
+      : ref.kind === "tag"
+      ? `refs/tags/${ref.value}`
+      : `refs/heads/${ref.value}`;
+    // Flat names: a server may have a branch "a" today and "a/b" tomorrow.
+    const local = `${this.#refs()}/names/${(await sha256Hex(remote)).slice(0, 16)}`;
     if (this.options.offline) return await this.#lastKnown(local);
     const { oid, commit } = await this.#ask(remote, ref);
-    const current = async () => await this.#has(commit) && await this.#resolve(this.dirFor(oid), local) === commit;
+    const current = async () => {
+      const dir = this.dirFor(oid);
+      return await exists(dir) && await this.#resolve(dir, local) === commit;
+    };
     if (await current()) return commit;
     return await this.#locked(oid, async () => {
       if (await current()) return commit;
@@ -73,7 +89,9 @@ export class Clone {
       if (!output.success) throw await remoteFailure(this.options.what, output);
       // What was fetched, should the name have moved since the question.
       const fetched = await this.#resolve(this.dirFor(oid), local);
-      if (fetched === undefined) throw this.#fail("it does not point at a commit", "Check the ref in the dappfile");
+      if (fetched === undefined) {
+        throw this.#fail("it does not point at a commit", "Check the ref in the dappfile");
+      }
       return fetched;
     });
   }
@@ -82,7 +100,10 @@ export class Clone {
   async #ask(remote: string, ref: MovingRef): Promise<{ oid: string; commit: string }> {
     const { directory, url, what } = this.options;
     await Deno.mkdir(directory, { recursive: true });
-    const output = await runGit(["-C", directory, "ls-remote", "--", url, remote, `${remote}^{}`], this.#call());
+    const output = await runGit(
+      ["-C", directory, "ls-remote", "--", url, remote, `${remote}^{}`],
+      this.#call(),
+    );
     if (!output.success) throw await remoteFailure(what, output);
     const rows = new Map<string, string>();
     for (const line of new TextDecoder().decode(output.stdout).split("\n")) {
@@ -91,7 +112,9 @@ export class Clone {
     }
     const oid = rows.get(remote);
     if (oid === undefined) {
-      if (ref.kind === "head") throw this.#fail("the repository has no commits yet", "Name a branch with `branch:`");
+      if (ref.kind === "head") {
+        throw this.#fail("the repository has no commits yet", "Name a branch with `branch:`");
+      }
       throw this.#fail(`the repository has no such ${ref.kind}`, `Check \`${ref.kind}:\` in the dappfile`);
     }
     return { oid, commit: rows.get(`${remote}^{}`) ?? oid };
@@ -107,7 +130,10 @@ export class Clone {
   }
 
   async #resolve(dir: string, ref: string): Promise<string | undefined> {
-    const output = await runGit(["--git-dir", dir, "rev-parse", "--verify", "-q", `${ref}^{commit}`], this.#call());
+    const output = await runGit(
+      ["--git-dir", dir, "rev-parse", "--verify", "-q", `${ref}^{commit}`],
+      this.#call(),
+    );
     return output.success ? new TextDecoder().decode(output.stdout).trim() : undefined;
   }
 
@@ -117,10 +143,16 @@ export class Clone {
   }
 
   /** Fetches into the clone; the caller holds the lock. Objects and refs appear together or not at all. */
-  async #fetch(oid: string, refspecs: readonly string[], options: { history?: boolean } = {}): Promise<GitOutput> {
+  async #fetch(
+    oid: string,
+    refspecs: readonly string[],
+    options: { history?: boolean } = {},
+  ): Promise<GitOutput> {
     const dir = this.dirFor(oid);
     const shallow = await exists(`${dir}/shallow`);
-    const depth = !options.history ? ["--depth=1", "--update-shallow"] : shallow ? ["--unshallow"] : [];
+    const depth = !options.history
+      ? ["--depth=1", "--update-shallow"]
+      : ["--prune", ...shallow ? ["--unshallow"] : []];
     const output = await runGit([
       "--git-dir",
       dir,
@@ -159,8 +191,13 @@ export class Clone {
     const temporary = `${dir}.new`;
     await Deno.remove(temporary, { recursive: true }).catch(() => {});
     const format = oid.length === 64 ? ["--object-format=sha256"] : [];
-    const output = await runGit(["init", "--quiet", "--bare", "--template=", ...format, temporary], this.#call());
-    if (!output.success) throw await gitFailure(`Cannot create a clone in "${this.options.directory}"`, output);
+    const output = await runGit(
+      ["init", "--quiet", "--bare", "--template=", ...format, temporary],
+      this.#call(),
+    );
+    if (!output.success) {
+      throw await gitFailure(`Cannot create a clone in "${this.options.directory}"`, output);
+    }
     await Deno.rename(temporary, dir);
   }
 

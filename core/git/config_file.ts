@@ -33,8 +33,9 @@ function unquote(raw: string): string {
   for (let i = 0; i < raw.length; i++) {
     const char = raw[i]!;
     if (char === '"') quoted = !quoted;
-    else if (char === "\\") out += ({ n: "\n", t: "\t", b: "\b" } as Record<string, string>)[raw[++i] ?? ""] ?? raw[i] ?? "";
-    else if (!quoted && (char === "#" || char === ";")) break;
+    else if (char === "\\") {
+      out += ({ n: "\n", t: "\t", b: "\b" } as Record<string, string>)[raw[++i] ?? ""] ?? raw[i] ?? "";
+    } else if (!quoted && (char === "#" || char === ";")) break;
     else out += char;
     if (quoted || !/\s/.test(char)) kept = out.length;
   }

@@ -1,3 +1,4 @@
+import { EngineError } from "../errors.ts";
 import { configValue } from "./config_file.ts";
 
 /** Where the parts of a repository are; absolute paths without symbolic links. */
@@ -15,6 +16,8 @@ export interface Located {
 /**
  * Finds the repository that `projectDir` is in by looking for `.git` there and in every directory above, without
  * starting git. Undefined when there is none.
+ *
+ * @throws GIT_FAILED when a `.git` file points at nothing: the repository above is not the one that is meant
  */
 export async function locate(projectDir: string): Promise<Located | undefined> {
   const start = await Deno.realPath(projectDir);
@@ -24,19 +27,31 @@ export async function locate(projectDir: string): Promise<Located | undefined> {
       const prefix = root === start ? "" : start.slice(root === "/" ? 1 : root.length + 1);
       return { root, gitDir, commonDir: await commonDirOf(gitDir), prefix };
     }
+    const lost = await namedGitDir(root);
+    if (lost !== undefined) {
+      throw new EngineError(
+        "GIT_FAILED",
+        `Cannot read the git repository "${root}": its .git file points at "${lost}", which is not there`,
+        { fix: "Repair it with: git worktree repair, or git submodule update --init" },
+      );
+    }
     if (root === "/") return undefined;
   }
 }
 
 /** The git directory of the work tree `root`, or undefined when it has no `.git` that looks like one. */
 export async function gitDirIn(root: string): Promise<string | undefined> {
-  const dotGit = `${root === "/" ? "" : root}/.git`;
-  const info = await Deno.stat(dotGit).catch(() => undefined);
-  if (!info) return undefined;
-  if (info.isDirectory) return await exists(`${dotGit}/HEAD`) ? dotGit : undefined;
-  const named = /^gitdir: ([^\n]+)/.exec(await Deno.readTextFile(dotGit).catch(() => ""))?.[1];
-  if (named === undefined) return undefined;
-  return await Deno.realPath(named.startsWith("/") ? named : `${root}/${named}`).catch(() => undefined);
+  const dotGit = join(root, ".git");
+  if (await exists(`${dotGit}/HEAD`)) return dotGit;
+  const named = await namedGitDir(root);
+  return named === undefined ? undefined : await Deno.realPath(named).catch(() => undefined);
+}
+
+/** What a `.git` file, which worktrees and submodules have, points at. */
+async function namedGitDir(root: string): Promise<string | undefined> {
+  const text = await Deno.readTextFile(join(root, ".git")).catch(() => "");
+  const named = /^gitdir: ([^\n]+)/.exec(text)?.[1];
+  return named === undefined || named.startsWith("/") ? named : join(root, named);
 }
 
 async function commonDirOf(gitDir: string): Promise<string> {
@@ -60,7 +75,11 @@ export async function shallowCommits(commonDir: string): Promise<ReadonlySet<str
 
 /** Whether there is something at `path`. */
 export async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
+  return await Deno.lstat(path).then(() => true, () => false);
+}
+
+function join(dir: string, name: string): string {
+  return dir === "/" ? `/${name}` : `${dir}/${name}`;
 }
 
 function parentOf(path: string): string {

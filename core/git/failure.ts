@@ -38,9 +38,13 @@ export async function gitFailure(what: string, output: GitOutput, rerun?: string
   if (output.code === 129 || /unknown (option|switch)|is not a git command/i.test(output.stderr)) {
     const version = await runGit(["--version"]);
     const found = new TextDecoder().decode(version.stdout).trim() || "unknown version";
-    return new EngineError("GIT_FAILED", `${what}: "${found}" is too old, git ${MINIMUM_GIT} or newer is needed`, {
-      fix: "Install a newer git",
-    });
+    return new EngineError(
+      "GIT_FAILED",
+      `${what}: "${found}" is too old, git ${MINIMUM_GIT} or newer is needed`,
+      {
+        fix: "Install a newer git",
+      },
+    );
   }
   return new EngineError("GIT_FAILED", `${what}: ${reasonOf(output)}`, rerun ? { fix: `Run: ${rerun}` } : {});
 }

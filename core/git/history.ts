@@ -80,10 +80,8 @@ async function* changes(
     "--",
   ], database);
   const [stderr, fed] = [readText(child.stderr), feedGit(child, [])];
-  let commit = "";
-  let done = false;
+  let [commit, first, done] = ["", false, false];
   try {
-    let first = false;
     for await (const row of rows(child.stdout)) {
       if (row.startsWith("\x01")) [commit, first] = [row.slice(1), true];
       else {
@@ -96,9 +94,9 @@ async function* changes(
     done = true;
   } finally {
     if (!done) kill(child);
-    const [status] = await Promise.all([child.status, stderr, fed]);
-    if (done && !status.success) throw new Error(await stderr);
+    await Promise.all([child.status, stderr, fed]);
   }
+  if (!(await child.status).success) throw new Error(await stderr);
 }
 
 /** NUL-terminated rows of a stream. */

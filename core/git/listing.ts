@@ -27,7 +27,10 @@ const ABSENT_PATH = /does not exist in|exists on disk, but not in|not a valid ob
  */
 export async function listTree(request: TreeRequest, mount: string): Promise<Listing | undefined> {
   const { database, rev, dir } = request;
-  const output = await runGit([...database.at, "ls-tree", "-r", "-z", "--full-tree", treeName(rev, dir)], database);
+  const output = await runGit(
+    [...database.at, "ls-tree", "-r", "-z", "--full-tree", treeName(rev, dir)],
+    database,
+  );
   if (!output.success) {
     const what = `Cannot list the files of ${database.title} at ${rev.slice(0, 12)}`;
     if (dir !== "" && ABSENT_PATH.test(output.stderr) && await hasCommit(database, rev)) return undefined;
@@ -66,7 +69,10 @@ function parseListing(bytes: Uint8Array, mount: string, title: string): Listing 
     const [mode, , oid] = row.slice(0, tab).split(" ") as [string, string, string];
     const path = below + row.slice(tab + 1);
     if (/(?:^|\/)\.{0,2}(?:\/|$)/.test(path)) {
-      throw new EngineError("GIT_FAILED", `Cannot list the files of ${title}: the path "${path}" is not allowed`);
+      throw new EngineError(
+        "GIT_FAILED",
+        `Cannot list the files of ${title}: the path "${path}" is not allowed`,
+      );
     }
     if (mode === "160000") links.push({ path, commit: oid });
     else files.push({ path, mode: fileMode(mode), oid, repo: mount });
@@ -87,7 +93,9 @@ function decodeRows(bytes: Uint8Array, title: string): string[] {
   } catch {
     throw new EngineError(
       "GIT_FAILED",
-      `Cannot list the files of ${title}: the file name "${firstInvalid(bytes)}" is not UTF-8, only UTF-8 names can be built`,
+      `Cannot list the files of ${title}: the file name "${
+        firstInvalid(bytes)
+      }" is not UTF-8, only UTF-8 names can be built`,
       { fix: "Rename the file with: git mv" },
     );
   }
@@ -101,8 +109,11 @@ function firstInvalid(bytes: Uint8Array): string {
     try {
       new TextDecoder("utf-8", { fatal: true }).decode(row);
     } catch {
-      return Array.from(row.subarray(row.indexOf(9) + 1), (byte) =>
-        byte < 32 || byte > 126 ? `\\x${byte.toString(16).padStart(2, "0")}` : String.fromCharCode(byte)).join("");
+      return Array.from(
+        row.subarray(row.indexOf(9) + 1),
+        (byte) =>
+          byte < 32 || byte > 126 ? `\\x${byte.toString(16).padStart(2, "0")}` : String.fromCharCode(byte),
+      ).join("");
     }
     start = end + 1;
   }

@@ -40,9 +40,14 @@ export class SubmoduleFinder {
         fix: `Run: git -C ${root} submodule update --init --recursive`,
       });
     }
-    throw new EngineError("GIT_MISSING_OBJECT", `Cannot read the ${title}: its commit ${commit} is not there`, {
-      fix: `Fetch it: git -C ${root} submodule update --init --recursive; if that fails, push the commit first`,
-    });
+    throw new EngineError(
+      "GIT_MISSING_OBJECT",
+      `Cannot read the ${title}: its commit ${commit} is not there`,
+      {
+        fix:
+          `Fetch it: git -C ${root} submodule update --init --recursive; if that fails, push the commit first`,
+      },
+    );
   }
 
   async #candidates(chain: readonly Submodule[]): Promise<string[]> {

@@ -7,7 +7,9 @@ import type { GitFile } from "./model.ts";
 export function nearestPath(files: readonly GitFile[], path: string): string {
   const all = new Set<string>();
   for (const file of files) {
-    for (let at = file.path.length; at > 0; at = file.path.lastIndexOf("/", at - 1)) all.add(file.path.slice(0, at));
+    for (let at = file.path.length; at > 0; at = file.path.lastIndexOf("/", at - 1)) {
+      all.add(file.path.slice(0, at));
+    }
   }
   const names = path.split("/");
   let depth = 0;
@@ -23,7 +25,9 @@ export function nearestPath(files: readonly GitFile[], path: string): string {
       const name = known.slice(below.length);
       const distance = name.toLowerCase() === wanted.toLowerCase() ? 0 : editDistance(name, wanted);
       if (distance < bestDistance) [best, bestDistance] = [known, distance];
-    } else if (known.endsWith(`/${names.at(-1)}`) && (elsewhere === undefined || known.length < elsewhere.length)) {
+    } else if (
+      known.endsWith(`/${names.at(-1)}`) && (elsewhere === undefined || known.length < elsewhere.length)
+    ) {
       elsewhere = known;
     }
   }

@@ -123,8 +123,12 @@ export async function readText(stream: ReadableStream<Uint8Array>): Promise<stri
 
 function spawnError(error: unknown): unknown {
   if (!(error instanceof Deno.errors.NotFound)) return error;
-  return new EngineError("GIT_FAILED", `Cannot run git: it is not in PATH, git ${MINIMUM_GIT} or newer is needed`, {
-    fix: "Install git: apt-get install git, dnf install git, or apk add git",
-    cause: error,
-  });
+  return new EngineError(
+    "GIT_FAILED",
+    `Cannot run git: it is not in PATH, git ${MINIMUM_GIT} or newer is needed`,
+    {
+      fix: "Install git: apt-get install git, dnf install git, or apk add git",
+      cause: error,
+    },
+  );
 }

@@ -119,9 +119,13 @@ class OpenedRemote implements RemoteRepository {
     let opened = this.#submodules.get(id);
     if (!opened) {
       if (submodule.url === "") {
-        throw new EngineError("GIT_MISSING_OBJECT", `Cannot read the submodule "${path}" of ${this.title}: .gitmodules has no URL for it`, {
-          fix: "Add it to .gitmodules, or exclude its path",
-        });
+        throw new EngineError(
+          "GIT_MISSING_OBJECT",
+          `Cannot read the submodule "${path}" of ${this.title}: .gitmodules has no URL for it`,
+          {
+            fix: "Add it to .gitmodules, or exclude its path",
+          },
+        );
       }
       // As `git submodule` does: a repository may not send this machine to its own files or run programs.
       const env = { GIT_PROTOCOL_FROM_USER: "0" };
@@ -133,7 +137,11 @@ class OpenedRemote implements RemoteRepository {
 
   #own(): ObjectDatabase {
     const { signal } = this.options;
-    return { at: ["--git-dir", this.clone.dirFor(this.commit)], title: this.title, ...(signal && { signal }) };
+    return {
+      at: ["--git-dir", this.clone.dirFor(this.commit)],
+      title: this.title,
+      ...(signal && { signal }),
+    };
   }
 }
 

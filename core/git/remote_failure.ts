@@ -19,7 +19,8 @@ const KINDS: readonly Kind[] = [
     says:
       /could not read (username|password)|authentication failed|permission denied|terminal prompts disabled|access denied|invalid credentials|returned error: (401|403)/i,
     summary: "access denied",
-    fix: "Check that `git ls-remote URL` works for this user: a credential helper for https, a loaded key for ssh",
+    fix:
+      "Check that `git ls-remote URL` works for this user: a credential helper for https, a loaded key for ssh",
   },
   {
     says:
@@ -49,7 +50,9 @@ export async function remoteFailure(what: string, output: GitOutput): Promise<En
 
 /** Whether the server refuses to hand out a commit by its id, or does not have it. */
 export function isCommitRefused(output: GitOutput): boolean {
-  return /unadvertised object|not our ref|couldn't find remote ref|no such remote ref|object format/i.test(output.stderr);
+  return /unadvertised object|not our ref|couldn't find remote ref|no such remote ref|object format/i.test(
+    output.stderr,
+  );
 }
 
 /** Whether the server cannot give the newest state without all history. */

@@ -31,7 +31,10 @@ export interface LocalOptions {
  * Opens the repository that `projectDir` is in, which may be the repository's top, a directory below it, a worktree or
  * a submodule. Undefined when there is none. Starts no process.
  */
-export async function openLocal(projectDir: string, options: LocalOptions): Promise<LocalRepository | undefined> {
+export async function openLocal(
+  projectDir: string,
+  options: LocalOptions,
+): Promise<LocalRepository | undefined> {
   const located = await locate(projectDir);
   return located && new LocalRepository(located, options);
 }
@@ -71,7 +74,9 @@ export class LocalRepository implements GitRepository {
     // git compares files by way of their filters. One that is not installed here matters only where files are read.
     const filter = /clean filter '(.+)' failed/.exec(output.stderr)?.[1];
     if (!output.success && filter !== undefined && !this.options.dev) {
-      output = await run(["clean=", "process=", "required=false"].flatMap((s) => ["-c", `filter.${filter}.${s}`]));
+      output = await run(
+        ["clean=", "process=", "required=false"].flatMap((s) => ["-c", `filter.${filter}.${s}`]),
+      );
     }
     if (output.success) return parseStatus(output.stdout, this.located.prefix);
     throw await gitFailure(
@@ -103,9 +108,13 @@ export class LocalRepository implements GitRepository {
       return await readWorkTree(this.located, this.options);
     }
     if (commit === undefined) {
-      throw new EngineError("GIT_FAILED", `Cannot read the git repository ${this.title}: it has no commits yet`, {
-        fix: "Commit once, or use --dev",
-      });
+      throw new EngineError(
+        "GIT_FAILED",
+        `Cannot read the git repository ${this.title}: it has no commits yet`,
+        {
+          fix: "Commit once, or use --dev",
+        },
+      );
     }
     return { tree: await this.#committed(commit) };
   }
@@ -121,12 +130,18 @@ export class LocalRepository implements GitRepository {
     if (!listing) {
       throw new EngineError(
         "GIT_FAILED",
-        `Cannot read the project directory "${this.located.prefix}": commit ${commit.slice(0, 12)} does not have it`,
+        `Cannot read the project directory "${this.located.prefix}": commit ${
+          commit.slice(0, 12)
+        } does not have it`,
         { fix: dev ? "Commit it" : "Commit it, or use --dev" },
       );
     }
     const treeId = await treeIdOf(request);
-    let expanded = { files: listing.files, submodules: [] as readonly Submodule[], gaps: [] as GitTree["gaps"] };
+    let expanded = {
+      files: listing.files,
+      submodules: [] as readonly Submodule[],
+      gaps: [] as GitTree["gaps"],
+    };
     if (listing.links.length > 0) {
       const { expandSubmodules, listSubmodule, gitmodulesIn } = await import("./submodules.ts");
       const finder = await this.#submoduleFinder();

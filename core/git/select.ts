@@ -72,7 +72,8 @@ function checkGaps(
     const name = add === "" ? path : path.startsWith(`${add}/`) ? path.slice(add.length + 1) : undefined;
     if (!inGap && name === undefined) continue;
     const reached = name === undefined ||
-      ((include.length === 0 || include.some((g) => g.reaches(name))) && !exclude.some((g) => g.matches(name)));
+      ((include.length === 0 || include.some((g) => g.reaches(name))) &&
+        !exclude.some((g) => g.matches(name)));
     if (reached) throw new EngineError("GIT_MISSING_OBJECT", problem, { fix });
   }
 }
@@ -84,7 +85,10 @@ export interface Dependencies {
 }
 
 /** The selected files that any of the patterns matches, in the same order. @throws {GlobError} */
-export function matchDependencies(selected: readonly SelectedFile[], patterns: readonly string[]): Dependencies {
+export function matchDependencies(
+  selected: readonly SelectedFile[],
+  patterns: readonly string[],
+): Dependencies {
   const globs = patterns.map((pattern) => ({ glob: compileGlob(pattern), used: false }));
   const files = selected.filter(({ name }) => {
     let any = false;

@@ -25,8 +25,9 @@ export function parseStatus(bytes: Uint8Array, prefix: string): GitHead {
   };
   for (let i = 0; i < rows.length; i++) {
     const row = rows[i]!;
-    if (row.startsWith("# branch.oid ")) commit = row === "# branch.oid (initial)" ? undefined : row.slice(13);
-    else if (row.startsWith("# branch.head ")) {
+    if (row.startsWith("# branch.oid ")) {
+      commit = row === "# branch.oid (initial)" ? undefined : row.slice(13);
+    } else if (row.startsWith("# branch.head ")) {
       branch = row === "# branch.head (detached)" ? undefined : row.slice(14);
     } else if (row.startsWith("? ")) add(row.slice(2), "untracked");
     else if (row.startsWith("1 ")) add(field(row, 8), stateOf(row));

@@ -45,7 +45,9 @@ export async function expandSubmodules(
   const gaps: TreeGap[] = [];
   const visit = async (around: SubmoduleContent, mount: string, oid: string | undefined, prefix: string) => {
     if (around.listing.links.length === 0) return;
-    const registered = oid === undefined ? new Map<string, Registered>() : await readGitmodules(around.database, oid);
+    const registered = oid === undefined
+      ? new Map<string, Registered>()
+      : await readGitmodules(around.database, oid);
     for (const { path, commit } of around.listing.links) {
       const inner = mount === "" ? path : path.slice(mount.length + 1);
       const submodule: Submodule = { path, commit, name: "", url: "", ...registered.get(prefix + inner) };
@@ -81,13 +83,20 @@ async function readGitmodules(database: ObjectDatabase, oid: string): Promise<Ma
     const [, name, key, value] = match as unknown as [string, string, "path" | "url", string];
     byName.set(name, { ...byName.get(name), [key]: value });
   }
-  return new Map([...byName].flatMap(([name, { path, url = "" }]) =>
-    path === undefined || /(?:^|\/)\.\.(?:\/|$)/.test(name) ? [] : [[path.replace(/\/+$/, ""), { name, url }]]
-  ));
+  return new Map(
+    [...byName].flatMap(([name, { path, url = "" }]) =>
+      path === undefined || /(?:^|\/)\.\.(?:\/|$)/.test(name)
+        ? []
+        : [[path.replace(/\/+$/, ""), { name, url }]]
+    ),
+  );
 }
 
 /** Lists a submodule whose object database is known. @throws GIT_MISSING_OBJECT */
-export async function listSubmodule(database: ObjectDatabase, submodule: Submodule): Promise<SubmoduleContent> {
+export async function listSubmodule(
+  database: ObjectDatabase,
+  submodule: Submodule,
+): Promise<SubmoduleContent> {
   const listing = await listTree({ database, rev: submodule.commit, dir: "" }, submodule.path);
   return { database, listing: listing! };
 }

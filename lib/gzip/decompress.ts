@@ -1,8 +1,7 @@
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { pipeline, Readable } from "node:stream";
-import { DecompressError, ZstdFrameSplitter } from "./zstd_frames.ts";
-
-export { DecompressError };
+import { DecompressError } from "./error.ts";
+import { ZstdFrameSplitter } from "./zstd_frames.ts";
 
 const CHUNK = 256 * 1024;
 

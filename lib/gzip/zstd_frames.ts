@@ -1,7 +1,4 @@
-/** A compressed stream that is damaged, cut short or followed by something else. */
-export class DecompressError extends Error {
-  override readonly name = "DecompressError";
-}
+import { DecompressError } from "./error.ts";
 
 /** Asks for `bytes` more; those to be looked at are kept. */
 type Ask = { readonly bytes: number; readonly keep: boolean };

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { busyboxBase, debianBase } from "./bases.ts";
+import { debianBase } from "./bases.ts";
 import { assertNoLeaks, leakSnapshot } from "./leaks.ts";
 import { mountJournalFs } from "./journal_fs.ts";
 import { peer } from "./peers.ts";

@@ -25,7 +25,15 @@ const symbols = {
   lgetxattr: { parameters: ["buffer", "buffer", "buffer", "usize"], result: "isize" },
   lsetxattr: { parameters: ["buffer", "buffer", "buffer", "usize", "i32"], result: "i32" },
   lremovexattr: { parameters: ["buffer", "buffer"], result: "i32" },
-  syscall: { parameters: ["i64", "i64", "buffer", "i64", "buffer", "i64"], result: "i64" },
+  syncfs: { parameters: ["i32"], result: "i32", nonblocking: true },
+  // by number: the C library has no function for these, or not in every version
+  pivot_root: { name: "syscall", parameters: ["i64", "buffer", "buffer"], result: "i64" },
+  mknodat: { name: "syscall", parameters: ["i64", "i64", "buffer", "u64", "u64"], result: "i64" },
+  mount_setattr: {
+    name: "syscall",
+    parameters: ["i64", "i64", "buffer", "u64", "buffer", "u64"],
+    result: "i64",
+  },
 } as const;
 
 function load() {
@@ -48,10 +56,9 @@ const decoder = new TextDecoder();
 const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 
-/** Numbers that differ between processors, where the C library has no function of its own (or not everywhere). */
 const numbers = Deno.build.arch === "aarch64"
-  ? { pivot_root: 41, mknodat: 33, mount_setattr: 442, syncfs: 267 }
-  : { pivot_root: 155, mknodat: 259, mount_setattr: 442, syncfs: 306 };
+  ? { pivot_root: 41n, mknodat: 33n, mount_setattr: 442n }
+  : { pivot_root: 155n, mknodat: 259n, mount_setattr: 442n };
 
 export const errno = {
   EPERM: 1,
@@ -106,23 +113,15 @@ export function unmount(target: string): void {
 /** Makes a mount and all below it read-only (Linux 5.12). */
 export function setReadOnly(target: string): void {
   const attributes = new BigUint64Array([BigInt(MS.RDONLY), 0n, 0n, 0n]);
-  const recursive = 0x8000n;
-  const result = libc.syscall(
-    BigInt(numbers.mount_setattr),
-    BigInt(AT_FDCWD),
-    cstr(target),
-    recursive,
-    attributes,
-    32n,
-  );
+  const [here, recursive] = [BigInt(AT_FDCWD), 0x8000n];
+  const result = libc.mount_setattr(numbers.mount_setattr, here, cstr(target), recursive, attributes, 32n);
   check("make read-only", result, target);
 }
 
 /** Makes the current directory the root of this thread and lets go of the old root. */
 export function pivotHere(): void {
   const dot = cstr(".");
-  const here = BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(dot)));
-  if (Number(libc.syscall(BigInt(numbers.pivot_root), here, dot, 0n, null, 0n)) === 0) {
+  if (Number(libc.pivot_root(numbers.pivot_root, dot, dot)) === 0) {
     check("unmount", libc.umount2(dot, 2), "the old root");
   } else if (errnoView.getInt32() === errno.EINVAL) { // the machine runs from an initial ramdisk
     mount(".", "/", "", MS.MOVE);
@@ -276,31 +275,22 @@ export function mknod(
 ): void {
   const { major, minor } = device;
   const packed = BigInt((minor & 0xff) | ((major & 0xfff) << 8)) | (BigInt(minor >>> 8) << 20n);
-  const result = mknodat(path, BigInt(formats[type] | mode), packed);
-  check("make device", result, path);
+  const format = BigInt(formats[type] | mode);
+  check("make device", libc.mknodat(numbers.mknodat, BigInt(AT_FDCWD), cstr(path), format, packed), path);
 }
-
-function mknodat(path: string, mode: bigint, device: bigint): bigint {
-  // The fourth parameter is passed as a pointer, so the number goes there as an address.
-  const address = Deno.UnsafePointer.create(device);
-  return mknodCall(BigInt(numbers.mknodat), BigInt(AT_FDCWD), cstr(path), mode, address);
-}
-
-const mknodCall = (() => {
-  const name = Deno.build.os === "linux" ? "libc.so.6" : "";
-  return Deno.dlopen(name, {
-    syscall: { parameters: ["i64", "i64", "buffer", "i64", "pointer"], result: "i64" },
-  }).symbols.syscall;
-})();
 
 /** Writes everything of the file system that holds `path` to disk. */
-export function syncFileSystem(path: string): void {
+export async function syncFileSystem(path: string): Promise<void> {
   const fd = openFd(path);
-  libc.syscall(BigInt(numbers.syncfs), BigInt(fd), null, 0n, null, 0n);
-  libc.close(fd);
+  try {
+    check("sync", await libc.syncfs(fd), path);
+  } finally {
+    libc.close(fd);
+  }
 }
 
 let names = new Uint8Array(4096);
+const value = new Uint8Array(65536); // XATTR_SIZE_MAX
 
 /** Names of extended attributes. */
 export function listXattrs(path: string): string[] {
@@ -317,7 +307,6 @@ export function listXattrs(path: string): string[] {
 
 /** Value of an extended attribute, undefined when it is absent. */
 export function getXattr(path: string, name: string): Uint8Array | undefined {
-  const value = new Uint8Array(65536);
   const size = Number(libc.lgetxattr(cstr(path), cstr(name), value, BigInt(value.length)));
   if (size >= 0) return value.slice(0, size);
   const code = errnoView.getInt32();
@@ -326,9 +315,9 @@ export function getXattr(path: string, name: string): Uint8Array | undefined {
 }
 
 /** False when this file, file system or user cannot have the attribute. */
-export function setXattr(path: string, name: string, value: Uint8Array): boolean {
-  const buffer = value.length > 0 ? value as Uint8Array<ArrayBuffer> : new Uint8Array(1);
-  if (libc.lsetxattr(cstr(path), cstr(name), buffer, BigInt(value.length), 0) === 0) return true;
+export function setXattr(path: string, name: string, bytes: Uint8Array): boolean {
+  const buffer = bytes as Uint8Array<ArrayBuffer>;
+  if (libc.lsetxattr(cstr(path), cstr(name), buffer, BigInt(bytes.length), 0) === 0) return true;
   const code = errnoView.getInt32();
   if (code === errno.EPERM || code === errno.EOPNOTSUPP) return false;
   throw new SyscallError(`set attribute ${name} of`, code, path);

@@ -177,7 +177,7 @@ from: x
 docker: {CMD: '', ENTRYPOINT: {}}
 `.slice(1),
     want: [
-      `3:15 docker.CMD: "CMD" takes a text or a list of texts: found the text ""`,
+      "3:15 docker.CMD: The value is empty",
       `3:31 docker.ENTRYPOINT: "ENTRYPOINT" takes a text or a list of texts: found a map`,
     ],
   },

@@ -28,7 +28,7 @@ export function problemsOf(text: string, file = "dappfile.yaml"): string[] {
   return [];
 }
 
-/** `value` without line numbers and without the order of keys. */
+/** `value` without line numbers. */
 export function withoutLines(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutLines);
   if (typeof value !== "object" || value === null) return value;

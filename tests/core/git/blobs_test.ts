@@ -47,7 +47,9 @@ Deno.test("readBlobs() holds a few chunks of a large file at a time", () =>
     let [bytes, largest] = [0, 0];
     for await (const { size, chunks } of readBlobs(repository, files)) {
       assert.equal(size, 200_000_000);
-      for await (const chunk of chunks) [bytes, largest] = [bytes + chunk.length, Math.max(largest, chunk.buffer.byteLength)];
+      for await (const chunk of chunks) {
+        [bytes, largest] = [bytes + chunk.length, Math.max(largest, chunk.buffer.byteLength)];
+      }
     }
     assert.equal(bytes, 200_000_000);
     assert(largest <= 4_000_000, `a chunk of ${largest} bytes`);

@@ -46,7 +46,11 @@ export async function write(dir: string, files: Readonly<Record<string, string |
 }
 
 /** Commits everything below `dir` and returns the commit's id. */
-export async function commit(dir: string, files: Readonly<Record<string, string | null>> = {}, message = "change") {
+export async function commit(
+  dir: string,
+  files: Readonly<Record<string, string | null>> = {},
+  message = "change",
+) {
   await write(dir, files);
   await git(dir, "add", "--all");
   await git(dir, "commit", "--quiet", "--allow-empty", "--message", message);
@@ -102,7 +106,8 @@ export async function open(
   const repository = await openLocal(dir, {
     dev,
     memo,
-    scratch: () => scratch ? Promise.resolve(scratch) : Promise.reject(new Error("no scratch directory expected")),
+    scratch: () =>
+      scratch ? Promise.resolve(scratch) : Promise.reject(new Error("no scratch directory expected")),
   });
   if (!repository) throw new Error(`no repository at ${dir}`);
   return repository;
@@ -119,10 +124,17 @@ export async function contents(
   files?: readonly GitFile[],
 ): Promise<Record<string, string>> {
   const out: Record<string, string> = {};
-  for await (const { file, size, chunks } of readBlobs(repository, files ?? (await repository.tree()).files)) {
+  for await (
+    const { file, size, chunks } of readBlobs(repository, files ?? (await repository.tree()).files)
+  ) {
     const decoder = new TextDecoder();
     let [text, bytes] = ["", 0];
-    for await (const chunk of chunks) [text, bytes] = [text + decoder.decode(chunk, { stream: true }), bytes + chunk.length];
+    for await (const chunk of chunks) {
+      [text, bytes] = [
+        text + decoder.decode(chunk, { stream: true }),
+        bytes + chunk.length,
+      ];
+    }
     if (bytes !== size) throw new Error(`${file.path}: ${bytes} bytes instead of ${size}`);
     out[file.path] = text;
   }

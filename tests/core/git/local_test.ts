@@ -4,8 +4,25 @@ import { commit, contents, git, inTemp, list, makeRepository, memoryMemo, open, 
 
 Deno.test("tree() lists files of all modes with any UTF-8 name, by bytes", () =>
   inTemp(async (dir) => {
-    const odd = ["-dash", ":colon", "a b", "a\nb", "a\tb", 'quo"te', "back\\slash", "ünï", "\u{1f600}", "\uffee", "*", "[x]", "\ufeffbom"];
-    await makeRepository(dir, Object.fromEntries([...odd, "dir/file", "dir.x"].map((name) => [name, `<${name}>`])));
+    const odd = [
+      "-dash",
+      ":colon",
+      "a b",
+      "a\nb",
+      "a\tb",
+      'quo"te',
+      "back\\slash",
+      "ünï",
+      "\u{1f600}",
+      "\uffee",
+      "*",
+      "[x]",
+      "\ufeffbom",
+    ];
+    await makeRepository(
+      dir,
+      Object.fromEntries([...odd, "dir/file", "dir.x"].map((name) => [name, `<${name}>`])),
+    );
     await write(dir, { "run.sh": "#!/bin/sh\n" });
     await Deno.chmod(`${dir}/run.sh`, 0o755);
     await Deno.symlink("dir/file", `${dir}/link`);
@@ -17,10 +34,13 @@ Deno.test("tree() lists files of all modes with any UTF-8 name, by bytes", () =>
     assert.equal(tree.commit, head);
     assert.equal(tree.treeId, await git(dir, "rev-parse", "HEAD^{tree}"));
     const encoder = new TextEncoder();
-    const bytes = (text: string) => [...encoder.encode(text)].map((b) => b.toString(16).padStart(2, "0")).join("");
+    const bytes = (text: string) =>
+      [...encoder.encode(text)].map((b) => b.toString(16).padStart(2, "0")).join("");
     assert.deepEqual(
       tree.files.map((f) => f.path),
-      [...odd, "dir/file", "dir.x", "run.sh", "link", "dangling"].sort((a, b) => bytes(a) < bytes(b) ? -1 : 1),
+      [...odd, "dir/file", "dir.x", "run.sh", "link", "dangling"].sort((a, b) =>
+        bytes(a) < bytes(b) ? -1 : 1
+      ),
     );
     const modes = Object.fromEntries(tree.files.map((f) => [f.path, f.mode]));
     assert.equal(modes["run.sh"], "100755");
@@ -33,12 +53,22 @@ Deno.test("tree() lists files of all modes with any UTF-8 name, by bytes", () =>
 
 Deno.test("tree() of a project in a subdirectory sees that directory only", () =>
   inTemp(async (dir) => {
-    await makeRepository(dir, { "top": "1", "services/a b/x/f": "2", "services/a b/g": "3", "services/a bc/h": "4" });
+    await makeRepository(dir, {
+      "top": "1",
+      "services/a b/x/f": "2",
+      "services/a b/g": "3",
+      "services/a bc/h": "4",
+    });
     const project = `${dir}/services/a b`;
     const repository = await open(project);
     assert.deepEqual(await list(repository), ["100644 g", "100644 x/f"]);
     assert.equal((await repository.tree()).treeId, await git(dir, "rev-parse", "HEAD:services/a b"));
-    await write(dir, { "top": "changed", "services/a b/g": "changed", "services/a b/new/n": "", "services/a bc/h": "x" });
+    await write(dir, {
+      "top": "changed",
+      "services/a b/g": "changed",
+      "services/a b/new/n": "",
+      "services/a bc/h": "x",
+    });
     const { uncommitted } = await (await open(project)).head();
     assert.deepEqual(uncommitted, [{ path: "g", state: "modified" }, { path: "new/", state: "untracked" }]);
 
@@ -87,6 +117,13 @@ Deno.test("openLocal() finds no repository, and an empty one", () =>
     await write(dir, { "plain/.git/note": "not a repository" });
     assert.equal(await openLocal(`${dir}/plain`, options), undefined);
 
+    await makeRepository(dir, { "outer": "1" });
+    await write(dir, { "moved/.git": "gitdir: ../nowhere/.git/worktrees/moved\n" });
+    await assert.rejects(openLocal(`${dir}/moved`, options), {
+      code: "GIT_FAILED",
+      message: /nowhere.*which is not there/,
+    });
+
     const repository = await open(await makeRepository(`${dir}/empty`));
     assert.equal((await repository.head()).commit, undefined);
     await assert.rejects(repository.tree(), (error: Error & { fix: string }) => {
@@ -129,7 +166,8 @@ Deno.test("equal commits have equal listings and contents in every kind of clone
 
 Deno.test("attributes and filters change nothing", () =>
   inTemp(async (dir) => {
-    const pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0".repeat(64) + "\nsize 12345\n";
+    const pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0".repeat(64) +
+      "\nsize 12345\n";
     await makeRepository(dir, {
       ".gitattributes": [
         "secret export-ignore",
@@ -140,7 +178,13 @@ Deno.test("attributes and filters change nothing", () =>
         "wide working-tree-encoding=UTF-16",
       ].join("\n") + "\n",
     });
-    await write(dir, { "secret": "s", "subst": "$Format:%H$", "crlf": "a\nb\n", "ident": "$Id$", "large": pointer });
+    await write(dir, {
+      "secret": "s",
+      "subst": "$Format:%H$",
+      "crlf": "a\nb\n",
+      "ident": "$Id$",
+      "large": pointer,
+    });
     await commit(dir);
     await git(dir, "config", "filter.lfs.clean", "exit 1");
     await git(dir, "config", "filter.lfs.smudge", "exit 1");
@@ -148,7 +192,13 @@ Deno.test("attributes and filters change nothing", () =>
     await git(dir, "config", "filter.lfs.required", "true");
     const repository = await open(dir);
     const { ".gitattributes": _, ...rest } = await contents(repository);
-    assert.deepEqual(rest, { "crlf": "a\nb\n", "ident": "$Id$", "large": pointer, "secret": "s", "subst": "$Format:%H$" });
+    assert.deepEqual(rest, {
+      "crlf": "a\nb\n",
+      "ident": "$Id$",
+      "large": pointer,
+      "secret": "s",
+      "subst": "$Format:%H$",
+    });
   }));
 
 Deno.test("sha256 repositories are read", () =>

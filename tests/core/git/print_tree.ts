@@ -17,5 +17,7 @@ const repository: GitRepository = kind === "local"
 const tree = await repository.tree();
 const lines = [tree.commit ?? tree.treeId, ...tree.files.map((file) => file.path)];
 const inner = tree.files.filter((file) => file.path.startsWith("sub/"));
-for (const [path, text] of Object.entries(await contents(repository, inner))) lines.push(`content of ${path}: ${text}`);
+for (const [path, text] of Object.entries(await contents(repository, inner))) {
+  lines.push(`content of ${path}: ${text}`);
+}
 await Deno.stdout.write(new TextEncoder().encode(lines.join("\n") + "\n"));

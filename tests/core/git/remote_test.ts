@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { openRemote, resolveUrl, type RemoteOptions, type RemoteSource } from "../../../core/git/remote.ts";
+import { openRemote, type RemoteOptions, type RemoteSource, resolveUrl } from "../../../core/git/remote.ts";
 import { commit, contents, git, inTemp, list, makeRepository, memoryMemo } from "./fixture.ts";
 
 type Ref = RemoteSource["ref"];
@@ -8,7 +8,10 @@ const tag = (value: string): Ref => ({ kind: "tag", value });
 const head: Ref = { kind: "head" };
 
 /** Options whose lock is one chain of promises, with the names that were locked. */
-function remoteOptions(directory: string, more: Partial<RemoteOptions> = {}): RemoteOptions & { locks: string[] } {
+function remoteOptions(
+  directory: string,
+  more: Partial<RemoteOptions> = {},
+): RemoteOptions & { locks: string[] } {
   const locks: string[] = [];
   let last: Promise<void> = Promise.resolve();
   return {
@@ -64,6 +67,11 @@ Deno.test("openRemote() follows branches, tags and the default branch", () =>
     assert.equal((await openRemote({ url, ref: tag("light") }, options)).commit, fourth);
     assert.deepEqual(await list(await openRemote({ url, ref: head }, options)), ["100644 a", "100644 b"]);
 
+    // A branch may make room for one below its name.
+    await git(origin, "branch", "--move", "feature/x", "feature/x/y");
+    await git(origin, "branch", "feature/x/z", "v1");
+    assert.equal((await openRemote({ url, ref: branch("feature/x/z") }, options)).commit, first);
+
     // A rewritten branch is followed too.
     await git(origin, "reset", "--quiet", "--hard", first);
     assert.equal((await openRemote({ url, ref: branch("main") }, options)).commit, first);
@@ -80,8 +88,13 @@ Deno.test("openRemote() asks nobody for a known commit, nor offline", () =>
     assert.equal((await openRemote({ url, ref: { kind: "commit", value: id } }, options)).commit, id);
     const offline = { ...options, offline: true };
     assert.deepEqual(await contents(await openRemote({ url, ref: branch("main") }, offline)), { "a": "1" });
-    await assert.rejects(openRemote({ url, ref: head }, offline), { message: /not fetched before and this run is offline/ });
-    await assert.rejects(openRemote({ url, ref: branch("main") }, options), { code: "GIT_FAILED", message: /no such repository/ });
+    await assert.rejects(openRemote({ url, ref: head }, offline), {
+      message: /not fetched before and this run is offline/,
+    });
+    await assert.rejects(openRemote({ url, ref: branch("main") }, options), {
+      code: "GIT_FAILED",
+      message: /no such repository/,
+    });
   }));
 
 Deno.test("openRemote() serves another URL from the same directory", () =>
@@ -103,17 +116,29 @@ Deno.test("openRemote() finds a commit behind the tips, also when the server giv
     await commit(origin, { "a": "2" });
     const url = `file://${origin}`;
     const ref: Ref = { kind: "commit", value: first };
-    assert.deepEqual(await contents(await openRemote({ url, ref }, remoteOptions(`${dir}/c1`))), { "a": "1" });
+    assert.deepEqual(await contents(await openRemote({ url, ref }, remoteOptions(`${dir}/c1`))), {
+      "a": "1",
+    });
     // Protocol 0 with the default settings refuses commits that are not tips.
     const old = { GIT_CONFIG_COUNT: "1", GIT_CONFIG_KEY_0: "protocol.version", GIT_CONFIG_VALUE_0: "0" };
     const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", new URL("print_tree.ts", import.meta.url).pathname, "remote", url, first, `${dir}/c2`],
+      args: [
+        "run",
+        "-A",
+        new URL("print_tree.ts", import.meta.url).pathname,
+        "remote",
+        url,
+        first,
+        `${dir}/c2`,
+      ],
       env: old,
     }).output();
     assert.equal(new TextDecoder().decode(stdout).split("\n")[0], first, new TextDecoder().decode(stderr));
     for (const value of ["main", first.slice(0, 10), "1".repeat(40)]) {
       const options = remoteOptions(`${dir}/c1`);
-      await assert.rejects(openRemote({ url, ref: { kind: "commit", value } }, options), { code: "GIT_FAILED" });
+      await assert.rejects(openRemote({ url, ref: { kind: "commit", value } }, options), {
+        code: "GIT_FAILED",
+      });
     }
   }));
 
@@ -122,8 +147,34 @@ Deno.test("openRemote() by two at once fetches once", () =>
     const origin = await makeRepository(`${dir}/origin`, { "a": "1" });
     const options = remoteOptions(`${dir}/clones`);
     const source = { url: `file://${origin}`, ref: head };
-    const both = await Promise.all([openRemote(source, options), openRemote(source, options), openRemote(source, options)]);
+    const both = await Promise.all([
+      openRemote(source, options),
+      openRemote(source, options),
+      openRemote(source, options),
+    ]);
     for (const repository of both) assert.deepEqual(await contents(repository), { "a": "1" });
+    const packs = [...Deno.readDirSync(`${dir}/clones/sha1.git/objects/pack`)].filter((e) =>
+      e.name.endsWith(".pack")
+    );
+    assert.equal(packs.length, 1);
+  }));
+
+Deno.test("openRemote() reads from a plain web server, which has no shallow clones", () =>
+  inTemp(async (dir) => {
+    const origin = await makeRepository(`${dir}/origin`, { "a": "1" });
+    await commit(origin, { "a": "2" });
+    await git(origin, "update-server-info");
+    await using server = Deno.serve(
+      { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+      async (request) => {
+        const path = new URL(request.url).pathname.replace("/shop.git", `${origin}/.git`);
+        const bytes = await Deno.readFile(path).catch(() => undefined);
+        return bytes ? new Response(bytes) : new Response("none", { status: 404 });
+      },
+    );
+    const source = { url: `http://127.0.0.1:${server.addr.port}/shop.git`, ref: branch("main") };
+    const repository = await openRemote(source, remoteOptions(`${dir}/clones`));
+    assert.deepEqual(await contents(repository), { "a": "2" });
   }));
 
 Deno.test("openRemote() goes on after a killed run", () =>
@@ -139,7 +190,7 @@ Deno.test("openRemote() goes on after a killed run", () =>
     await Deno.writeTextFile(`${clone}/packed-refs.lock`, "");
     await Deno.writeTextFile(`${clone}/objects/pack/tmp_pack_x`, "half");
     for await (const { name } of Deno.readDir(`${clone}/refs/dapp`)) {
-      await Deno.writeTextFile(`${clone}/refs/dapp/${name}/HEAD.lock`, "");
+      await Deno.writeTextFile(`${clone}/refs/dapp/${name}/names/x.lock`, "");
     }
     assert.deepEqual(await contents(await openRemote(source, options)), { "a": "2" });
   }));
@@ -160,7 +211,11 @@ Deno.test("openRemote() says what is wrong with url or ref, without credentials"
     const options = remoteOptions(`${dir}/clones`);
     const url = `file://${origin}`;
     const cases: readonly [string, RemoteSource, RegExp][] = [
-      ["no branch", { url, ref: branch("nope") }, /Cannot read branch "nope" of "file:.*": the repository has no such branch/],
+      [
+        "no branch",
+        { url, ref: branch("nope") },
+        /Cannot read branch "nope" of "file:.*": the repository has no such branch/,
+      ],
       ["tail of a branch", { url, ref: branch("ain") }, /no such branch/],
       ["no tag", { url, ref: tag("nope") }, /no such tag/],
       ["no commits", { url: `file://${empty}`, ref: head }, /default branch .* no commits yet/],
@@ -182,10 +237,18 @@ Deno.test("openRemote() says what is wrong with url or ref, without credentials"
         return true;
       });
     });
-    for (const [status, said] of [[401, /access denied/], [403, /access denied/], [404, /no such repository/], [503, /cannot be reached/]] as const) {
+    for (
+      const [status, said] of [[401, /access denied/], [403, /access denied/], [404, /no such repository/], [
+        503,
+        /cannot be reached/,
+      ]] as const
+    ) {
       await t.step(`status ${status}`, async () => {
-        await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, () =>
-          new Response("no", { status, headers: status === 401 ? { "www-authenticate": "Basic" } : {} }));
+        await using server = Deno.serve(
+          { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+          () =>
+            new Response("no", { status, headers: status === 401 ? { "www-authenticate": "Basic" } : {} }),
+        );
         const source = { url: `http://127.0.0.1:${server.addr.port}/g/x.git`, ref: branch("main") };
         await assert.rejects(openRemote(source, options), { code: "GIT_FAILED", message: said });
       });
@@ -205,7 +268,11 @@ Deno.test("openRemote() reads submodules by their URLs, from this machine only w
     assert.deepEqual(files.map((f) => f.path), [".gitmodules", "a"]);
     assert.match(gaps[0]!.problem, /transport 'file' not allowed/);
 
-    const allowed = { GIT_CONFIG_COUNT: "1", GIT_CONFIG_KEY_0: "protocol.file.allow", GIT_CONFIG_VALUE_0: "always" };
+    const allowed = {
+      GIT_CONFIG_COUNT: "1",
+      GIT_CONFIG_KEY_0: "protocol.file.allow",
+      GIT_CONFIG_VALUE_0: "always",
+    };
     const { stdout } = await new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", new URL("print_tree.ts", import.meta.url).pathname, "remote", url, "", `${dir}/c2`],
       env: allowed,

@@ -39,8 +39,16 @@ Deno.test("tree() holds the files of submodules, nested ones too, in place", () 
       assert.equal(read["libs/mid/m"], "mid\n");
       assert.equal(memo.hits, round);
     }
-    assert.deepEqual(await list(await open(`${top}/libs`)), files.filter((f) => f.includes(" libs/")).map((f) => f.replace("libs/", "")));
-    assert.deepEqual(await list(await open(`${top}/libs/mid`)), ["100644 .gitmodules", "100644 inner/deep", "100644 m", "100644 z"]);
+    assert.deepEqual(
+      await list(await open(`${top}/libs`)),
+      files.filter((f) => f.includes(" libs/")).map((f) => f.replace("libs/", "")),
+    );
+    assert.deepEqual(await list(await open(`${top}/libs/mid`)), [
+      "100644 .gitmodules",
+      "100644 inner/deep",
+      "100644 m",
+      "100644 z",
+    ]);
   }));
 
 Deno.test("submodules are found below .git/modules when they are not checked out", () =>
@@ -95,7 +103,9 @@ Deno.test("a submodule without the commit is named with it", () =>
     await git(top, "update-index", "--cacheinfo", `160000,${lost},libs/mid`);
     await git(top, "commit", "--quiet", "--message", "not pushed");
     const tree = await (await open(top)).tree();
-    assert.throws(() => selectFiles(tree, everything), { message: new RegExp(`"libs/mid": its commit ${lost} is not there`) });
+    assert.throws(() => selectFiles(tree, everything), {
+      message: new RegExp(`"libs/mid": its commit ${lost} is not there`),
+    });
   }));
 
 Deno.test("an embedded repository without .gitmodules counts when it is there", () =>

@@ -17,8 +17,21 @@ async function fingerprint(dir: string): Promise<string[]> {
 
 Deno.test("dev mode reads index and disk and leaves the repository as it was", () =>
   inTemp(async (dir) => {
-    const repo = await makeRepository(`${dir}/repo`, { "keep": "1", "edit": "1", "delete": "1", "rm": "1", ".gitignore": "*.log\n" });
-    await write(repo, { "edit": "2", "delete": null, "new/file": "n", "skip.log": "ignored", "staged": "s1", "tool": "#!\n" });
+    const repo = await makeRepository(`${dir}/repo`, {
+      "keep": "1",
+      "edit": "1",
+      "delete": "1",
+      "rm": "1",
+      ".gitignore": "*.log\n",
+    });
+    await write(repo, {
+      "edit": "2",
+      "delete": null,
+      "new/file": "n",
+      "skip.log": "ignored",
+      "staged": "s1",
+      "tool": "#!\n",
+    });
     await Deno.chmod(`${repo}/tool`, 0o755);
     await git(repo, "rm", "--quiet", "rm");
     await git(repo, "add", "staged");
@@ -69,7 +82,9 @@ Deno.test("dev mode works before the first commit, below a directory, and next t
     inTemp(async (dir) => {
       const repo = await makeRepository(`${dir}/r`, { "top": "1" });
       await write(repo, { "sub/a": "1", "top": "2" });
-      assert.deepEqual(await contents(await open(`${repo}/sub`, { dev: true, scratch: `${dir}/s` })), { "a": "1" });
+      assert.deepEqual(await contents(await open(`${repo}/sub`, { dev: true, scratch: `${dir}/s` })), {
+        "a": "1",
+      });
     }));
   await t.step("changes outside the project do not count", () =>
     inTemp(async (dir) => {
@@ -94,7 +109,9 @@ Deno.test("dev mode works before the first commit, below a directory, and next t
     inTemp(async (dir) => {
       const repo = await makeRepository(`${dir}/r`, { ".gitignore": "sub\n", "top": "1" });
       await write(repo, { "sub/a": "1" });
-      await assert.rejects((await open(`${repo}/sub`, { dev: true, scratch: `${dir}/s` })).tree(), { code: "GIT_FAILED" });
+      await assert.rejects((await open(`${repo}/sub`, { dev: true, scratch: `${dir}/s` })).tree(), {
+        code: "GIT_FAILED",
+      });
     }));
 });
 
@@ -114,7 +131,9 @@ Deno.test("dev mode stores text as git add does", () =>
     await git(repo, "config", "filter.up.clean", "tr a-z A-Z");
     await git(repo, "config", "core.safecrlf", "true");
     await write(repo, { "a.txt": "one\r\ntwo\r\n", "b.bin": "one\r\n", "c.big": "pointer" });
-    const { ".gitattributes": _, ...read } = await contents(await open(repo, { dev: true, scratch: `${dir}/s` }));
+    const { ".gitattributes": _, ...read } = await contents(
+      await open(repo, { dev: true, scratch: `${dir}/s` }),
+    );
     assert.deepEqual(read, { "a.txt": "one\ntwo\n", "b.bin": "one\r\n", "c.big": "POINTER" });
   }));
 

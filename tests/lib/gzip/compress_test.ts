@@ -1,7 +1,8 @@
 import { deepEqual, equal, rejects, throws } from "node:assert/strict";
 import { gunzipSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { type Compression, createCompressor } from "../../../lib/gzip/compress.ts";
-import { DecompressError, gunzip, unzstd } from "../../../lib/gzip/decompress.ts";
+import { gunzip, unzstd } from "../../../lib/gzip/decompress.ts";
+import { DecompressError } from "../../../lib/gzip/error.ts";
 import { sniffCompression } from "../../../lib/gzip/sniff.ts";
 import { peer } from "../../support/peers.ts";
 import { run } from "../../support/process.ts";

@@ -1,0 +1,103 @@
+/** Where the builder keeps unpacked layers and what it works on. A cache: all of it may be deleted between runs. */
+
+/** Owner, mode and time of a directory. */
+export interface DirMeta {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mtime: number;
+}
+
+/** What is known of an unpacked layer, in `meta.json` beside its tree. */
+export interface LayerMeta {
+  readonly format: 1;
+  readonly diffId: string;
+  /** Boot of the machine in which it was written; what an unclean stop tore is found by it. */
+  readonly boot: string;
+  /** Directories that the tar has no entry for, in order, without leading "/". */
+  readonly implicit: readonly string[];
+  /** Of "/", when the layer sets it. */
+  readonly root?: DirMeta;
+}
+
+/** The directory of the builder below a store; root and ordinary users write different kinds of trees. */
+export function nativeDirectory(storePath: string, rootless: boolean): string {
+  return rootless ? `${storePath}/native/user` : `${storePath}/native`;
+}
+
+/** Name of a layer's directory: short, since all names of an image must fit one page of memory. */
+export async function layerName(diffId: string, variant: readonly (DirMeta | undefined)[] = []): Promise<string> {
+  if (variant.every((dir) => dir === undefined)) return diffId.slice("sha256:".length, "sha256:".length + 12);
+  const bytes = new TextEncoder().encode(JSON.stringify([diffId, variant]));
+  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return hash.toHex().slice(0, 12);
+}
+
+let boot: string | undefined;
+
+/** Identifies this boot of the machine. */
+export function bootId(): string {
+  return boot ??= Deno.readTextFileSync("/proc/sys/kernel/random/boot_id").trim();
+}
+
+/** Unpacked layers: `l/<name>/d` is the tree in overlayfs form, `meta.json` describes it, `synced` says it is on disk. */
+export class LayerCache {
+  readonly layers: string;
+  constructor(readonly native: string) {
+    this.layers = `${native}/l`;
+  }
+
+  /** What is known of a whole layer; undefined when it is absent, or may be torn. */
+  async read(name: string, diffId: string): Promise<LayerMeta | undefined> {
+    try {
+      const meta = JSON.parse(await Deno.readTextFile(`${this.layers}/${name}/meta.json`)) as LayerMeta;
+      if (meta.format !== 1 || meta.diffId !== diffId) return undefined;
+      if (meta.boot !== bootId()) await Deno.stat(`${this.layers}/${name}/synced`);
+      return meta;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound || error instanceof SyntaxError) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * Puts a finished wrapper directory in its place. When another process was first, its directory stays and `wrapper`
+   * is left to the caller; what is there but not whole is moved to `aside`.
+   */
+  async adopt(wrapper: string, name: string, meta: LayerMeta, aside: string): Promise<void> {
+    await Deno.writeTextFile(`${wrapper}/meta.json`, JSON.stringify(meta));
+    const place = `${this.layers}/${name}`;
+    for (let attempt = 0;; attempt++) {
+      try {
+        return await Deno.rename(wrapper, place);
+      } catch (error) {
+        if (!isOccupied(error) || attempt > 3) throw error;
+        if (await this.read(name, meta.diffId)) return;
+        await Deno.rename(place, `${aside}.${attempt}`).catch(() => {});
+      }
+    }
+  }
+
+  /** Layers that this machine might still hold in memory only. */
+  async unsynced(): Promise<string[]> {
+    const names: string[] = [];
+    for await (const { name } of Deno.readDir(this.layers)) {
+      const there = await Deno.stat(`${this.layers}/${name}/synced`).then(() => true, () => false);
+      if (!there) names.push(name);
+    }
+    return names;
+  }
+
+  async markSynced(names: readonly string[]): Promise<void> {
+    for (const name of names) {
+      // a torn layer of an earlier boot must not pass for a whole one
+      const meta = await Deno.readTextFile(`${this.layers}/${name}/meta.json`).catch(() => "");
+      if (meta.includes(bootId())) await Deno.writeTextFile(`${this.layers}/${name}/synced`, "").catch(() => {});
+    }
+  }
+}
+
+function isOccupied(error: unknown): boolean {
+  if (error instanceof Deno.errors.AlreadyExists) return true;
+  return error instanceof Error && /os error (17|39)/.test(error.message); // EEXIST, ENOTEMPTY
+}

@@ -1,0 +1,122 @@
+/** Messages between the builder and its helper processes: one JSON document a line. */
+import type { DirMeta, LayerMeta } from "./cache.ts";
+
+/** A host directory or file bound into a step. */
+export interface MountSpec {
+  readonly source: string;
+  readonly target: string;
+  readonly readOnly: boolean;
+}
+
+/** How to make the file system of a step. Paths are absolute, names are those in `l/`. */
+export interface RootfsSpec {
+  /** Directory with `l/`. */
+  readonly native: string;
+  /** Working directory of this step, empty. */
+  readonly run: string;
+  /** Names of unpacked layers, lowest first, without repetition. */
+  readonly lower: readonly string[];
+  /** Metadata of "/". */
+  readonly root: DirMeta;
+  readonly mounts: readonly MountSpec[];
+  readonly network: "host" | "none";
+  readonly rootless: boolean;
+}
+
+export interface RunRequest extends RootfsSpec {
+  readonly op: "run";
+  readonly label: string;
+  readonly commands: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly epoch: number;
+  readonly compression: { readonly kind: "gzip" | "zstd"; readonly level: number };
+  /** Threads for compression. */
+  readonly threads: number;
+  /** Where the compressed layer goes. */
+  readonly blob: string;
+  /** Keep the step's directory when a command fails, for a shell. */
+  readonly keepFailed: boolean;
+}
+
+export interface ShellRequest extends RootfsSpec {
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  readonly user: string;
+  readonly label: string;
+  /** The terminal on standard input, to be seen as /dev/console. */
+  readonly terminal?: string;
+}
+
+export interface UnpackRequest {
+  readonly op: "unpack";
+  readonly native: string;
+  readonly run: string;
+  readonly name: string;
+  readonly diffId: string;
+  /** Compressed layer. */
+  readonly blob: string;
+  readonly rootless: boolean;
+  /** Metadata for directories that the layer does not describe, one for each of `implicit`. */
+  readonly dirs?: Readonly<Record<string, DirMeta>>;
+}
+
+/** Metadata that layers below give to the `implicit` directories of one layer; undefined where none has it. */
+export interface InheritRequest {
+  readonly op: "inherit";
+  readonly native: string;
+  readonly lower: readonly { readonly name: string; readonly implicit: readonly string[] }[];
+  readonly paths: readonly string[];
+}
+
+/** Removes directories that an ordinary user cannot. */
+export interface RemoveRequest {
+  readonly op: "remove";
+  readonly paths: readonly string[];
+}
+
+/** Marks layers that are on disk for certain. */
+export interface SyncRequest {
+  readonly op: "sync";
+  readonly native: string;
+}
+
+export interface AbortRequest {
+  readonly op: "abort";
+}
+
+export type HelperRequest =
+  | RunRequest
+  | UnpackRequest
+  | InheritRequest
+  | RemoveRequest
+  | SyncRequest
+  | AbortRequest;
+
+export interface Captured {
+  /** Undefined when the step changed nothing. */
+  readonly layer?: { readonly name: string; readonly meta: LayerMeta };
+}
+
+export interface StoredBlob {
+  readonly digest: string;
+  readonly size: number;
+  readonly diffId: string;
+  readonly mediaType: string;
+}
+
+export interface WireError {
+  /** Catalogued code, when the failure is one that people can act on. */
+  readonly code?: string;
+  readonly message: string;
+  readonly fix?: string;
+}
+
+/** `id` is that of the request. `done` is the last reply of all requests but run, whose last is `stored` or `failed`. */
+export type HelperReply =
+  | { readonly kind: "ready" }
+  | { readonly kind: "output"; readonly id: number; readonly stream: "stdout" | "stderr"; readonly text: string }
+  | { readonly kind: "note"; readonly id: number; readonly text: string }
+  | { readonly kind: "captured"; readonly id: number; readonly value: Captured }
+  | { readonly kind: "done"; readonly id: number; readonly value?: unknown }
+  | { readonly kind: "failed"; readonly id: number; readonly error: WireError };

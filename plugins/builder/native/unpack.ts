@@ -1,0 +1,259 @@
+/** Unpacks a layer into a directory that overlayfs understands as a lower layer. */
+import type { TarEntry } from "../../../lib/tar/types.ts";
+import type { DirMeta } from "./cache.ts";
+import { lchown, lstatIfPresent, mknod, setMtime, setXattr, SyscallError, errno } from "./libc.ts";
+
+/** A layer that cannot be unpacked. */
+export class UnpackError extends Error {
+  override readonly name = "UnpackError";
+}
+
+export interface UnpackOptions {
+  /** Existing empty directory. */
+  readonly root: string;
+  /** Write `user.overlay.*`, leave out devices. */
+  readonly rootless: boolean;
+  /** Metadata for directories without an entry. */
+  readonly dirs?: Readonly<Record<string, DirMeta>>;
+  note(text: string): void;
+}
+
+const OPAQUE = new TextEncoder().encode("y");
+const DEFAULT_DIR: DirMeta = { mode: 0o755, uid: 0, gid: 0, mtime: 0 };
+const HOLE = 4096;
+
+/**
+ * Takes the entries of one layer in order. Whiteouts (OCI image-spec, layer.md) become 0/0 devices and opaque
+ * attributes. Links inside the layer are followed as in a chroot, never out of `root`.
+ */
+export class LayerUnpacker {
+  readonly #options: UnpackOptions;
+  /** Directories of this layer that exist as such, by real path, with what they get at the end. */
+  readonly #dirs = new Map<string, DirMeta | undefined>([["", undefined]]);
+  #file: { handle: Deno.FsFile; path: string; entry: TarEntry; hole: boolean } | undefined;
+  #skippedDevices = 0;
+
+  constructor(options: UnpackOptions) {
+    this.#options = options;
+  }
+
+  entry(entry: TarEntry): void {
+    if (entry.path === "") return void this.#dirs.set("", entry);
+    const cut = entry.path.lastIndexOf("/");
+    const name = entry.path.slice(cut + 1);
+    const dir = this.#directory(entry.path.slice(0, Math.max(cut, 0)));
+    if (name.startsWith(".wh.")) return this.#whiteout(dir, name);
+    const path = dir === "" ? name : `${dir}/${name}`;
+    if (entry.type === "dir") return this.#makeDir(path, entry);
+    this.#clear(path);
+    const full = `${this.#options.root}/${path}`;
+    switch (entry.type) {
+      case "file": {
+        const handle = Deno.openSync(full, { write: true, createNew: true, mode: entry.mode & 0o777 });
+        this.#file = { handle, path, entry, hole: false };
+        return;
+      }
+      case "symlink":
+        Deno.symlinkSync(entry.link!, full);
+        break;
+      case "hardlink":
+        return this.#link(entry, full);
+      default:
+        try {
+          mknod(full, entry.type, entry.mode, { major: entry.major ?? 0, minor: entry.minor ?? 0 });
+        } catch (error) {
+          if (!(error instanceof SyscallError) || error.errno !== errno.EPERM) throw error;
+          this.#skippedDevices++;
+          return;
+        }
+    }
+    this.#finishMeta(path, entry);
+  }
+
+  data(chunk: Uint8Array): void {
+    const file = this.#file;
+    if (!file) return;
+    if (chunk.length >= HOLE && isZero(chunk)) {
+      file.handle.seekSync(chunk.length, Deno.SeekMode.Current);
+      file.hole = true;
+      return;
+    }
+    for (let at = 0; at < chunk.length;) at += file.handle.writeSync(chunk.subarray(at));
+    file.hole = false;
+  }
+
+  end(): void {
+    const file = this.#file;
+    if (!file) return;
+    this.#file = undefined;
+    if (file.hole) file.handle.truncateSync(file.entry.size);
+    file.handle.close();
+    this.#finishMeta(file.path, file.entry);
+  }
+
+  /** Call after the last entry. */
+  finish(): { readonly implicit: string[]; readonly root?: DirMeta } {
+    const implicit: string[] = [];
+    const paths = [...this.#dirs.keys()].sort((a, b) => a < b ? 1 : -1);
+    for (const path of paths) {
+      let meta = this.#dirs.get(path);
+      if (!meta) {
+        if (path !== "") implicit.push(path);
+        meta = this.#options.dirs?.[path] ?? DEFAULT_DIR;
+      }
+      const full = `${this.#options.root}/${path}`;
+      lchown(full, meta.uid, meta.gid);
+      Deno.chmodSync(full, meta.mode);
+      setTime(full, meta.mtime);
+    }
+    if (this.#skippedDevices > 0) {
+      this.#options.note(`${this.#skippedDevices} device files are left out: an ordinary user cannot make them`);
+    }
+    const root = this.#dirs.get("");
+    return {
+      implicit: implicit.reverse(),
+      ...(root && { root: { mode: root.mode, uid: root.uid, gid: root.gid, mtime: Math.floor(root.mtime) } }),
+    };
+  }
+
+  /** Lets go of an open file after a failure. */
+  abort(): void {
+    this.#file?.handle.close();
+    this.#file = undefined;
+  }
+
+  #finishMeta(path: string, entry: TarEntry): void {
+    const full = `${this.#options.root}/${path}`;
+    if (entry.uid !== 0 || entry.gid !== 0) this.#chown(full, entry);
+    if (entry.type !== "symlink" && (entry.mode > 0o777 || entry.type !== "file" || entry.uid || entry.gid)) {
+      Deno.chmodSync(full, entry.mode);
+    }
+    this.#setXattrs(full, entry);
+    setTime(full, entry.mtime);
+  }
+
+  #chown(full: string, entry: TarEntry): void {
+    try {
+      lchown(full, entry.uid, entry.gid);
+    } catch (error) {
+      if (!(error instanceof SyscallError) || error.errno !== errno.EINVAL) throw error;
+      throw new UnpackError(
+        `"/${entry.path}" belongs to ${entry.uid}:${entry.gid}, which is outside of the ids this user may use ` +
+          `(/etc/subuid and /etc/subgid)`,
+      );
+    }
+  }
+
+  #setXattrs(full: string, entry: TarEntry): void {
+    for (const [name, value] of entry.xattrs ?? []) {
+      if (/^(trusted|user)\.overlay\./.test(name)) continue;
+      if (!setXattr(full, name, value) && name === "security.capability") {
+        this.#options.note(`"/${entry.path}" loses its capabilities: the file system cannot store them`);
+      }
+    }
+  }
+
+  #makeDir(path: string, entry: TarEntry): void {
+    if (!this.#dirs.has(path)) this.#mkdir(path);
+    this.#dirs.set(path, entry);
+    this.#setXattrs(`${this.#options.root}/${path}`, entry);
+  }
+
+  /** Makes a directory at a real path, opaque when this layer hides what is below it. */
+  #mkdir(path: string): void {
+    const hidden = this.#clear(path);
+    Deno.mkdirSync(`${this.#options.root}/${path}`, { mode: 0o700 });
+    this.#dirs.set(path, undefined);
+    if (hidden) this.#setOpaque(path);
+  }
+
+  #setOpaque(path: string): void {
+    const name = this.#options.rootless ? "user.overlay.opaque" : "trusted.overlay.opaque";
+    if (!setXattr(`${this.#options.root}/${path}`, name, OPAQUE)) {
+      throw new UnpackError(`"${this.#options.root}" is on a file system without the attribute "${name}"`);
+    }
+  }
+
+  #whiteout(dir: string, name: string): void {
+    if (name === ".wh..wh..opq") return this.#setOpaque(dir);
+    if (name.startsWith(".wh..wh.")) return; // bookkeeping of aufs
+    const hidden = name.slice(4);
+    if (hidden === "" || hidden === "." || hidden === "..") throw new UnpackError(`the whiteout "${name}" names nothing`);
+    const path = dir === "" ? hidden : `${dir}/${hidden}`;
+    if (this.#dirs.has(path)) return this.#setOpaque(path);
+    const full = `${this.#options.root}/${path}`;
+    if (!lstatIfPresent(full)) mknod(full, "char", 0);
+  }
+
+  #link(entry: TarEntry, full: string): void {
+    const cut = entry.link!.lastIndexOf("/");
+    const dir = this.#directory(entry.link!.slice(0, Math.max(cut, 0)));
+    const target = `${this.#options.root}/${dir === "" ? "" : `${dir}/`}${entry.link!.slice(cut + 1)}`;
+    try {
+      Deno.linkSync(target, full);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      throw new UnpackError(`the hard link "/${entry.path}" leads to "/${entry.link}", which is not in this layer`);
+    }
+  }
+
+  /** Removes what this layer put at a real path before; true when that was a whiteout. */
+  #clear(path: string): boolean {
+    const full = `${this.#options.root}/${path}`;
+    const old = lstatIfPresent(full);
+    if (!old) return false;
+    Deno.removeSync(full, { recursive: true });
+    if (old.type === "dir") {
+      for (const dir of [...this.#dirs.keys()]) {
+        if (dir === path || dir.startsWith(`${path}/`)) this.#dirs.delete(dir);
+      }
+    }
+    return old.type === "char" && old.major === 0 && old.minor === 0;
+  }
+
+  /** The real path of a directory of this layer; links are followed, what is missing is made. */
+  #directory(path: string): string {
+    if (this.#dirs.has(path)) return path;
+    const rest = path.split("/").reverse();
+    const real: string[] = [];
+    for (let links = 0; rest.length > 0;) {
+      const part = rest.pop()!;
+      if (part === "" || part === ".") continue;
+      if (part === "..") {
+        real.pop();
+        continue;
+      }
+      const here = [...real, part].join("/");
+      if (!this.#dirs.has(here)) {
+        const full = `${this.#options.root}/${here}`;
+        if (lstatIfPresent(full)?.type === "symlink") {
+          if (++links > 40) throw new UnpackError(`"/${path}" has too many levels of symbolic links`);
+          const target = Deno.readLinkSync(full);
+          if (target.startsWith("/")) real.length = 0;
+          rest.push(...target.split("/").reverse());
+          continue;
+        }
+        this.#mkdir(here);
+      }
+      real.push(part);
+    }
+    return real.join("/");
+  }
+}
+
+function setTime(path: string, mtime: number): void {
+  const seconds = Math.floor(mtime);
+  setMtime(path, seconds, Math.round((mtime - seconds) * 1e9) % 1e9);
+}
+
+/** Whether all bytes are zero. */
+export function isZero(chunk: Uint8Array): boolean {
+  let at = 0;
+  if (chunk.byteOffset % 8 === 0) {
+    const words = new BigUint64Array(chunk.buffer as ArrayBuffer, chunk.byteOffset, chunk.length >> 3);
+    for (const word of words) if (word !== 0n) return false;
+    at = words.length * 8;
+  }
+  for (; at < chunk.length; at++) if (chunk[at] !== 0) return false;
+  return true;
+}

@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { definePlugin, EngineError, use } from "../../mod.ts";
+import { withProject } from "../support/project.ts";
+
+const example = new URL("../../examples/inputs_tool_versions.ts", import.meta.url).pathname;
+
+const stage = "dimg: app\nfrom: scratch\nshell: { installCacheVersion: 1, setupCacheVersion: 1 }\n";
+
+async function signatures(project: Parameters<Parameters<typeof withProject>[1]>[0], options = {}) {
+  await using engine = project.engine(options);
+  const { images } = await engine.plan();
+  return Object.fromEntries(images[0]!.stages.map((s) => [s.stage, s.signature]));
+}
+
+Deno.test("a plugin named in the dappfile adds a fact to signatures, and explain shows it", async () => {
+  const dappfile = `plugins: [{ use: "${example}", options: { stages: [setup] } }]\n---\n${stage}`;
+  await withProject({ "dappfile.yaml": dappfile, ".tool-versions": "node 22\n" }, async (project) => {
+    const before = await signatures(project);
+    await using first = project.engine();
+    await first.build();
+    await project.write({ ".tool-versions": "node 24\n" });
+    const after = await signatures(project);
+    assert.equal(after.install, before.install);
+    assert.notEqual(after.setup, before.setup);
+    await using engine = project.engine();
+    const { images } = await engine.explain("app", "setup");
+    assert.deepEqual(images[0]!.stages[0]!.changes, [{
+      kind: "value",
+      key: "inputs-tool-versions/.tool-versions",
+      before: "node 22",
+      after: "node 24",
+    }]);
+  });
+});
+
+Deno.test("plugins from code and from relative paths work alike", async () => {
+  const fact = definePlugin({
+    name: "inputs-team",
+    api: 1,
+    options: (z) => z.strictObject({ team: z.string() }),
+    setup: ({ team }) => ({
+      stageInputs: ({ stage }) => stage === "install" ? [{ key: "team", value: team }] : [],
+    }),
+  });
+  const file = `
+import { definePlugin } from ${JSON.stringify(new URL("../../mod.ts", import.meta.url).href)};
+export const inputsTeam = definePlugin({
+  name: "inputs-team",
+  api: 1,
+  options: (z) => z.strictObject({ team: z.string() }),
+  setup: ({ team }) => ({ stageInputs: ({ stage }) => stage === "install" ? [{ key: "team", value: team }] : [] }),
+});
+`;
+  await withProject({ "dappfile.yaml": stage, "tools/team.ts": file }, async (project) => {
+    const plain = await signatures(project);
+    const coded = await signatures(project, { plugins: [use(fact, { team: "core" })] });
+    assert.notEqual(coded.install, plain.install);
+    assert.equal(coded.from, plain.from);
+    await project.write({
+      "dappfile.yaml": `plugins: [{ use: ./tools/team.ts, options: { team: core } }]\n---\n${stage}`,
+    });
+    assert.deepEqual(await signatures(project), coded);
+  });
+});
+
+Deno.test("mistakes with plugins name the plugin and what to do", async (t) => {
+  const cases: [string, string, string, EngineError["code"], RegExp][] = [
+    ["no such file", "{ use: ./nope.ts }", "", "PLUGIN_NOT_FOUND", /Cannot load plugin "\.\/nope\.ts"/],
+    ["no path and no built-in", "{ use: nope }", "", "PLUGIN_NOT_FOUND", /start it with "\.\/".*store-local/],
+    ["exports none", "{ use: ./p.ts }", "export const x = 1;", "PLUGIN_NOT_FOUND", /exports 0 plugins/],
+    [
+      "does not parse",
+      "{ use: ./p.ts }",
+      "export const = 1;",
+      "PLUGIN_NOT_FOUND",
+      /Cannot load plugin "\.\/p\.ts"/,
+    ],
+    [
+      "misspelt option",
+      `{ use: "${example}", options: { stagess: [] } }`,
+      "",
+      "PLUGIN_OPTIONS_INVALID",
+      /stagess/,
+    ],
+    ["set-up fails", `{ use: "${example}", options: { file: gone } }`, "", "PLUGIN_FAILED", /hook "setup"/],
+    [
+      "options for a built-in that takes none",
+      "{ use: store-local, options: { a: 1 } }",
+      "",
+      "PLUGIN_OPTIONS_INVALID",
+      /takes no options/,
+    ],
+  ];
+  for (const [name, entry, code, wanted, message] of cases) {
+    await t.step(
+      name,
+      () =>
+        withProject(
+          { "dappfile.yaml": `plugins: [${entry}]\n---\n${stage}`, "p.ts": code },
+          async (project) => {
+            await assert.rejects(signatures(project), (e: EngineError) => {
+              assert.equal(e.code, wanted);
+              assert.match(e.message, message);
+              return true;
+            });
+          },
+        ),
+    );
+  }
+});
+
+Deno.test("plugins can rewrite the configuration, see the plan and are told the result", async () => {
+  const seen: string[] = [];
+  const watcher = definePlugin({
+    name: "watch",
+    api: 1,
+    setup: () => ({
+      config: (config) => ({ ...config, project: { ...config.project, name: "renamed" } }),
+      plan: (plan) => void seen.push(`plan of ${plan.project}`),
+      built: (result) => void seen.push(`built ${result.images.map((i) => i.name)}`),
+      [Symbol.asyncDispose]: () => Promise.resolve(void seen.push("disposed")),
+    }),
+  });
+  await withProject({ "dappfile.yaml": stage }, async (project) => {
+    {
+      await using engine = project.engine({ plugins: [use(watcher)] });
+      await engine.build();
+    }
+    assert.deepEqual(seen, ["plan of renamed", "built app", "disposed"]);
+  });
+});

@@ -1,0 +1,123 @@
+/** A builder without processes: commands are `write PATH TEXT`, `say TEXT`, `fail TEXT`, `meet NAME` and `nothing`. */
+import { indexEntries } from "../../lib/layer/index.ts";
+import { createLayerWriter } from "../../lib/layer/writer.ts";
+import { encodeTarHeader, TAR_TRAILER, tarPadding } from "../../lib/tar/encode.ts";
+import type { TarEntry } from "../../lib/tar/types.ts";
+import {
+  type Builder,
+  type BuildStep,
+  definePlugin,
+  type Digest,
+  EngineError,
+  type ShellStep,
+  type StepIo,
+  type Store,
+} from "../../mod.ts";
+
+/** What happened, and gates that `meet NAME` waits at. */
+export class FakeBuilderLog {
+  readonly ran: string[] = [];
+  readonly shells: ShellStep[] = [];
+  readonly steps: BuildStep[] = [];
+  disposed = 0;
+  running = 0;
+  mostRunning = 0;
+  readonly #gates = new Map<string, PromiseWithResolvers<void>>();
+  readonly #arrived = new Map<string, PromiseWithResolvers<void>>();
+
+  /** Settles when a command waits at the gate. */
+  arrived(name: string): Promise<void> {
+    return this.#at(this.#arrived, name).promise;
+  }
+  /** Lets the command at the gate go on, now or when it comes. */
+  open(name: string): void {
+    this.#at(this.#gates, name).resolve();
+  }
+  async wait(name: string, signal: AbortSignal): Promise<void> {
+    this.#at(this.#arrived, name).resolve();
+    const stopped = Promise.withResolvers<never>();
+    signal.addEventListener("abort", () => stopped.reject(signal.reason), { once: true });
+    await Promise.race([this.#at(this.#gates, name).promise, stopped.promise]);
+  }
+  #at(map: Map<string, PromiseWithResolvers<void>>, name: string): PromiseWithResolvers<void> {
+    let gate = map.get(name);
+    if (!gate) map.set(name, gate = Promise.withResolvers());
+    return gate;
+  }
+}
+
+/** The plugin; it claims every stage. */
+export function fakeBuilder(log: FakeBuilderLog) {
+  return definePlugin({
+    name: "builder-fake",
+    api: 1,
+    setup: () => ({ openBuilder: ({ store }) => new FakeBuilder(log, store) }),
+  });
+}
+
+class FakeBuilder implements Builder {
+  readonly name = "fake";
+  #serial = 0;
+  constructor(readonly log: FakeBuilderLog, readonly store: Store) {}
+
+  async run(step: BuildStep, io: StepIo) {
+    const { log } = this;
+    log.ran.push(step.label);
+    log.steps.push(step);
+    log.mostRunning = Math.max(log.mostRunning, ++log.running);
+    try {
+      const files = new Map<string, string>();
+      for (const command of step.commands) await this.#command(command, files, step, io);
+      if (files.size === 0) return {};
+      return { layer: await this.#layer(files, step.epoch) };
+    } finally {
+      log.running--;
+    }
+  }
+
+  async #command(command: string, files: Map<string, string>, step: BuildStep, io: StepIo): Promise<void> {
+    const [verb, first = "", ...rest] = command.split(" ");
+    if (verb === "write") files.set(first, rest.join(" "));
+    else if (verb === "say") io.output("stdout", [first, ...rest].join(" ") + "\n");
+    else if (verb === "meet") await this.log.wait(first, io.signal);
+    else if (verb === "fail") {
+      io.output("stderr", [first, ...rest].join(" ") + "\n");
+      await io.onFailure?.(() => {
+        this.log.ran.push(`${step.label} failure shell`);
+        return Promise.resolve(0);
+      });
+      throw new EngineError(
+        "STAGE_FAILED",
+        `Cannot build ${step.label}: command "${command}" ended with exit code 1`,
+      );
+    }
+  }
+
+  async #layer(files: ReadonlyMap<string, string>, mtime: number) {
+    const file = `${await this.store.scratch()}/fake${this.#serial++}`;
+    const writer = createLayerWriter({ file, compression: { kind: "gzip", level: 4 }, threads: 0 });
+    const entries: TarEntry[] = [];
+    for (const [path, text] of [...files].sort()) {
+      const bytes = new TextEncoder().encode(text);
+      const entry: TarEntry = { path, type: "file", mode: 0o644, uid: 0, gid: 0, size: bytes.length, mtime };
+      entries.push(entry);
+      await writer.write(encodeTarHeader(entry));
+      await writer.write(bytes);
+      await writer.write(tarPadding(bytes.length));
+    }
+    await writer.write(TAR_TRAILER);
+    const { digest, diffId, ...rest } = await writer.close();
+    const layer = { ...rest, file, digest: digest as Digest, diffId: diffId as Digest };
+    return { diffId: layer.diffId, index: indexEntries(entries), blob: Promise.resolve(layer) };
+  }
+
+  shell(step: ShellStep): Promise<number> {
+    this.log.shells.push(step);
+    return Promise.resolve(7);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.log.disposed++;
+    return Promise.resolve();
+  }
+}
