@@ -1,3 +1,4 @@
+import { DecompressError } from "../lib/gzip/error.ts";
 import { LayerError } from "../lib/layer/error.ts";
 import { ImageFs } from "../lib/layer/image_fs.ts";
 import { indexLayer, type LayerIndex } from "../lib/layer/index.ts";
@@ -65,6 +66,12 @@ export class LayerReader {
       });
     }
   }
+}
+
+/** What damaged layers and impossible contents make the format libraries throw, as an error for people. */
+export function layerError(error: unknown, doing: string): unknown {
+  const known = error instanceof LayerError || error instanceof TarError || error instanceof DecompressError;
+  return known ? new EngineError("LAYER_INVALID", `${doing}: ${error.message}`, { cause: error }) : error;
 }
 
 /** Numeric owner and group of files, from names or numbers, by the image's own passwd and group files. */

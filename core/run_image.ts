@@ -1,5 +1,5 @@
 import type { RunOptions } from "./api.ts";
-import { environment } from "./docker.ts";
+import { commandEnvironment } from "./command_env.ts";
 import { EngineError } from "./errors.ts";
 import { requireBuilt } from "./execute.ts";
 import { requireStage } from "./explain.ts";
@@ -59,13 +59,6 @@ function commandOf(options: RunOptions, config: Runnable): readonly string[] {
   const inherited = options.entrypoint === undefined ? config.Cmd ?? [] : [];
   const argv = [...entrypoint, ...(options.command.length > 0 ? options.command : inherited)];
   return argv.length > 0 ? argv : ["/bin/sh"];
-}
-
-const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-/** The environment of commands in an image: a PATH and HOME where the image sets none. */
-export function commandEnvironment(rows: readonly string[] | undefined): Record<string, string> {
-  return { PATH: DEFAULT_PATH, HOME: "/root", ...environment(rows) };
 }
 
 function runEnvironment(

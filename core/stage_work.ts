@@ -1,11 +1,11 @@
-import { environment } from "./docker.ts";
 import { applyInstructions } from "./docker.ts";
 import type { GitStage, ImageRule, MountRule } from "./config/model.ts";
+import { commandEnvironment } from "./command_env.ts";
 import { EngineError } from "./errors.ts";
 import type { StageRef } from "./events.ts";
 import { fetchBase } from "./fetch_base.ts";
 import type { Introspector } from "./introspect.ts";
-import { LayerReader } from "./layers.ts";
+import { layerError, LayerReader } from "./layers.ts";
 import { missingFileHint } from "./missing_file.ts";
 import { OutputTail } from "./output_tail.ts";
 import { observed } from "./pool.ts";
@@ -23,6 +23,11 @@ export interface StageTask {
   /** Final outputs of the images that this stage uses, by key. */
   readonly others: ReadonlyMap<string, StageOutput>;
   readonly introspector: Introspector;
+}
+
+/** How messages call a stage. */
+function titleOf({ image, stage }: StageRef): string {
+  return `${image || "(nameless)"}/${stage}`;
 }
 
 /** Opens the builder of this run. @throws BUILDER_UNAVAILABLE */
@@ -63,6 +68,14 @@ export class StageWorker implements AsyncDisposable {
   }
 
   async work(task: StageTask): Promise<StageDelta> {
+    try {
+      return await this.#work(task);
+    } catch (error) {
+      throw layerError(error, `Cannot build ${titleOf(task.at)}`);
+    }
+  }
+
+  async #work(task: StageTask): Promise<StageDelta> {
     const { work } = task.stage.spec;
     switch (work.kind) {
       case "from":
@@ -99,7 +112,7 @@ export class StageWorker implements AsyncDisposable {
     when: "before" | "after",
   ): Promise<void> {
     const { emit, network, signal } = this.session.options;
-    const where = `${at.image || "(nameless)"}/${at.stage}`;
+    const where = titleOf(at);
     emit({ type: "note", level: "info", text: `Shell ${when} ${where}; leave it with "exit" to go on` });
     const builder = await this.#open();
     await builder.shell({
@@ -123,7 +136,7 @@ export class StageWorker implements AsyncDisposable {
     const { at, parent, image, stage, introspector } = task;
     const { emit, network, signal, compression, epoch } = this.session.options;
     const step: BuildStep = {
-      label: `${at.image || "(nameless)"}/${at.stage}`,
+      label: titleOf(at),
       signature: stage.signature,
       parents: parent.layers,
       commands,
@@ -191,10 +204,8 @@ export class StageWorker implements AsyncDisposable {
       if (value) proxies[name] = value;
     }
     return {
-      PATH: DEFAULT_PATH,
-      HOME: "/root",
       ...proxies,
-      ...environment(parent.config.config?.Env),
+      ...commandEnvironment(parent.config.config?.Env),
       SOURCE_DATE_EPOCH: String(epoch.value),
     };
   }
@@ -228,6 +239,3 @@ export class StageWorker implements AsyncDisposable {
     await builder?.[Symbol.asyncDispose]();
   }
 }
-
-/** PATH of commands in an image that sets none. */
-export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

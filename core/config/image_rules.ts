@@ -1,18 +1,18 @@
 import {
   type BaseRule,
-  type DockerInstructions,
   type GitEntry,
   type GitStage,
-  type HealthcheckRule,
   type ImageRule,
   type ImportRule,
   type MountRule,
   type ShellStage,
   userStages,
 } from "./model.ts";
+import { readDocker } from "./docker_rules.ts";
 import { resolveOverlaps } from "./overlap.ts";
+import { defined, given, requireKey, texts } from "./parts.ts";
 import type { DocumentScope, Path } from "./report.ts";
-import type { DimgDocument, ImageDocument } from "./schema.ts";
+import type { ImageDocument } from "./schema.ts";
 
 /** An image as its own document gives it, before it is held against the others. */
 export interface Draft {
@@ -23,14 +23,6 @@ export interface Draft {
 }
 
 type Part<K extends "git" | "mount" | "import"> = NonNullable<NonNullable<ImageDocument[K]>[number]>;
-
-/** `object` without the keys that are undefined. */
-export function defined<T extends object>(object: T): Defined<T> {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Defined<T>;
-}
-type Defined<T> =
-  & { [K in keyof T as undefined extends T[K] ? never : K]: T[K] }
-  & { [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined> };
 
 /** Builds the rule of one image document and reports what its parts do to each other. */
 export function readImage(
@@ -55,7 +47,7 @@ export function readImage(
     mounts: readMounts(document, scope),
     imports: imports.map((entry) => resolved.get(entry) as ImportRule ?? entry),
     asLayers: document.asLayers ?? false,
-    ...defined({ fromCacheVersion: document.fromCacheVersion, docker: readDocker(document.docker) }),
+    ...defined({ fromCacheVersion: document.fromCacheVersion, docker: readDocker(document.docker, scope) }),
   };
 }
 
@@ -68,20 +60,6 @@ function present<T>(list: readonly (T | undefined)[] | undefined): [NonNullable<
 
 function withPaths<T>(list: readonly unknown[] | undefined, section: string, read: readonly T[]) {
   return present(list).map(([, i], n) => ({ at: [section, i] as Path, entry: read[n]! }));
-}
-
-function texts(list: readonly (string | undefined)[] | undefined): string[] {
-  return (list ?? []).filter((item) => item !== undefined);
-}
-
-/** Whether a key was written, right or wrong. */
-function given(scope: DocumentScope, at: Path, entry: object, key: string): boolean {
-  return Object.hasOwn(entry, key) && (entry as Record<string, unknown>)[key] !== undefined ||
-    scope.isBroken([...at, key]);
-}
-
-function require(scope: DocumentScope, at: Path, entry: object, key: string, hint: string): void {
-  if (!given(scope, at, entry, key)) scope.problem(at, `\`${key}\` is missing`, hint);
 }
 
 function readBase(document: ImageDocument, scope: DocumentScope): BaseRule {
@@ -117,7 +95,7 @@ function readShell(kind: "dimg" | "artifact", shell: ImageDocument["shell"]): Im
 }
 
 function readGit(entry: Part<"git">, at: Path, shell: ImageRule["shell"], scope: DocumentScope): GitEntry {
-  require(scope, at, entry, "to", "Add the absolute path in the image, such as `to: /app`");
+  requireKey(scope, at, entry, "to", "Add the absolute path in the image, such as `to: /app`");
   const refs = (["branch", "tag", "commit"] as const).filter((key) => given(scope, at, entry, key));
   if (refs.length > 1) {
     const list = refs.map((key) => `\`${key}\``).join(" and ");
@@ -174,8 +152,8 @@ function readDependencies(
 }
 
 function readImport(entry: Part<"import">, at: Path, scope: DocumentScope): ImportRule {
-  require(scope, at, entry, "artifact", "Name the artifact that the files come from");
-  require(scope, at, entry, "add", "Add the absolute path in the artifact");
+  requireKey(scope, at, entry, "artifact", "Name the artifact that the files come from");
+  requireKey(scope, at, entry, "add", "Add the absolute path in the artifact");
   const times = (["before", "after"] as const).filter((key) => given(scope, at, entry, key));
   if (times.length === 0) {
     scope.problem(at, "`before` or `after` is missing", "Say when the files come, such as `after: setup`");
@@ -198,7 +176,7 @@ function readMounts(document: ImageDocument, scope: DocumentScope): MountRule[] 
   const seen = new Map<string, Path>();
   return present(document.mount).flatMap(([entry, i]): MountRule[] => {
     const at: Path = ["mount", i];
-    require(scope, at, entry, "to", "Add the absolute path at which the commands see the directory");
+    requireKey(scope, at, entry, "to", "Add the absolute path at which the commands see the directory");
     const sources = (["from", "fromPath"] as const).filter((key) => given(scope, at, entry, key));
     if (sources.length === 0) {
       scope.problem(
@@ -230,45 +208,4 @@ function readMounts(document: ImageDocument, scope: DocumentScope): MountRule[] 
     if (from !== undefined) return [{ to, from }];
     return fromPath === undefined ? [] : [{ to, from: "path", path: fromPath }];
   });
-}
-
-function readDocker(docker: DimgDocument["docker"]): DockerInstructions | undefined {
-  if (!docker) return undefined;
-  const unique = (list: readonly (string | undefined)[] | undefined) => list && [...new Set(texts(list))];
-  const check = docker.HEALTHCHECK;
-  const test = check?.test ?? check?.cmd;
-  const out = defined({
-    CMD: docker.CMD && texts(docker.CMD),
-    ENTRYPOINT: docker.ENTRYPOINT && texts(docker.ENTRYPOINT),
-    ENV: docker.ENV,
-    LABEL: docker.LABEL,
-    EXPOSE: unique(docker.EXPOSE),
-    VOLUME: unique(docker.VOLUME),
-    ONBUILD: docker.ONBUILD && texts(docker.ONBUILD),
-    WORKDIR: docker.WORKDIR,
-    USER: docker.USER,
-    STOPSIGNAL: docker.STOPSIGNAL,
-    HEALTHCHECK: check && test
-      ? defined<Record<keyof HealthcheckRule, unknown>>({
-        Test: texts(test),
-        Interval: check.interval,
-        Timeout: check.timeout,
-        StartPeriod: check.startPeriod,
-        Retries: check.retries,
-      }) as unknown as HealthcheckRule
-      : undefined,
-  });
-  return Object.keys(out).length > 0 ? out : undefined;
-}
-
-/** Reports a `HEALTHCHECK` map that says when to test but not what. */
-export function checkHealth(docker: DimgDocument["docker"], scope: DocumentScope): void {
-  const at: Path = ["docker", "HEALTHCHECK"];
-  const check = docker?.HEALTHCHECK;
-  if (!check) return;
-  if (given(scope, at, check, "test") && given(scope, at, check, "cmd")) {
-    scope.problem([...at, "cmd"], "`test` and `cmd` mean the same", "Keep one of them", "key");
-  } else if (!given(scope, at, check, "cmd")) {
-    require(scope, at, check, "test", "Add the command that tells whether the container is healthy");
-  }
 }

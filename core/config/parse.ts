@@ -1,14 +1,14 @@
-import { type Document, isAlias, isMap, isNode, isSeq, LineCounter, parseAllDocuments, visit } from "yaml";
+import { isAlias, isMap, isNode, isSeq, LineCounter } from "yaml";
 import { suggest } from "../../lib/suggest.ts";
-import { EngineError } from "../errors.ts";
-import { checkHealth, defined, type Draft, readImage } from "./image_rules.ts";
+import { anchorsOf, invalid, readDocuments, reportEmpty, reportRoot, reportYaml } from "./documents.ts";
+import { type Draft, readImage } from "./image_rules.ts";
 import type { Config, PluginUse, ProjectSection } from "./model.ts";
+import { defined } from "./parts.ts";
 import { checkReferences } from "./references.ts";
 import { DocumentScope, Report } from "./report.ts";
 import { type DocumentKind, documentSchemas, type ProjectDocument } from "./schema.ts";
 import { checkShape } from "./shape.ts";
 import { readValue } from "./values.ts";
-import { explainYamlError, TEMPLATE, TEMPLATE_HINT } from "./yaml_errors.ts";
 
 export interface ParseOptions {
   /** Name of the file for messages and {@linkcode Config.file}. */
@@ -93,82 +93,6 @@ export function parseConfig(text: string, options: ParseOptions): ParsedConfig {
   return { config, envUsed };
 }
 
-function readDocuments(source: string, report: Report): Document.Parsed[] {
-  const nul = source.indexOf("\0");
-  if (nul >= 0) {
-    report.lines.addNewLine(0);
-    for (let at = source.indexOf("\n"); at >= 0 && at < nul; at = source.indexOf("\n", at + 1)) {
-      report.lines.addNewLine(at + 1);
-    }
-    report.problem(nul, {
-      message: "The file is not a text: it contains a NUL character",
-      hint: "Save it as UTF-8 text",
-    });
-    throw invalid(report);
-  }
-  try {
-    const options = {
-      lineCounter: report.lines,
-      prettyErrors: false,
-      uniqueKeys: false,
-      logLevel: "silent",
-    } as const;
-    const documents = parseAllDocuments(source, options);
-    return Array.isArray(documents) ? documents : [];
-  } catch (error) {
-    // The parser recurses once for each level.
-    if (!(error instanceof RangeError)) throw error;
-    report.problem(0, { message: "The file is nested too deeply to be read", hint: "Check its brackets" });
-    throw invalid(report);
-  }
-}
-
-function anchorsOf(document: Document.Parsed): string[] {
-  const names: string[] = [];
-  visit(document, {
-    Node(_, node) {
-      if ("anchor" in node && node.anchor) names.push(node.anchor);
-    },
-  });
-  return names;
-}
-
-/** The first YAML error says what is wrong; later ones mostly follow from it, other than those about tabs. */
-function reportYaml(document: Document.Parsed, scope: DocumentScope, source: string): void {
-  scope.report.incomplete = true;
-  const errors = [...document.errors, ...document.warnings].sort((a, b) => a.pos[0] - b.pos[0]);
-  for (const [i, error] of errors.entries()) {
-    if (i > 0 && error.code !== "TAB_AS_INDENT" && error.code !== "TAG_RESOLVE_FAILED") continue;
-    const { offset, message, hint } = explainYamlError(error, document, source);
-    scope.report.problem(offset, { message, hint, document: scope.number });
-  }
-}
-
-function reportRoot(
-  root: NonNullable<Document.Parsed["contents"]>,
-  scope: DocumentScope,
-  source: string,
-): void {
-  scope.report.incomplete = true;
-  const template = source.startsWith("{{", scope.offset) ||
-    TEMPLATE.test(source.slice(scope.offset, scope.offset + 40));
-  const hint = template
-    ? TEMPLATE_HINT
-    : "Start it with `dimg: NAME` or `artifact: NAME`, and give each key a line `key: value`";
-  const found = template ? "a template" : isSeq(root) ? "a list" : "a text";
-  scope.problem([], `The document is ${found}: it must be a map`, hint);
-}
-
-function reportEmpty(report: Report): void {
-  report.problems.push({
-    file: report.file,
-    line: 0,
-    column: 0,
-    message: "The file is empty, or has comments only",
-    hint: "Describe an image: `dimg: app` and `from: debian:bookworm-slim`",
-  });
-}
-
 const KINDS = ["dimg", "artifact"] as const;
 
 /** What a document is about, by its keys; a misspelt key counts when nothing better is there. */
@@ -217,7 +141,6 @@ function readDrafts(
     ) => rule.name !== "");
   }
   const document = checkShape("dimg", value, scope);
-  checkHealth(document.docker, scope);
   const rest = readImage("dimg", document, scope);
   const names = document.dimg ?? [];
   if (names.length === 0 || names.includes(undefined)) scope.report.incomplete = true;
@@ -251,14 +174,4 @@ function readProject(document: ProjectDocument, scope: DocumentScope): ProjectSe
     return [{ use: entry.use, line: scope.line(at, "value"), ...defined({ options: entry.options }) }];
   });
   return { ...defined({ name: document.project, repo: document.repo }), plugins };
-}
-
-function invalid(report: Report): EngineError {
-  const problems = report.problems.sort((a, b) => a.line - b.line || a.column - b.column);
-  const { file, line, column } = problems[0]!;
-  const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
-  return new EngineError("CONFIG_INVALID", `Cannot use "${file}": it has ${count}`, {
-    at: line === 0 ? file : `${file}:${line}:${column}`,
-    problems,
-  });
 }

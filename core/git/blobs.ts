@@ -31,6 +31,7 @@ export async function* readBlobs<F extends GitFile>(
     if (list) list.push(file);
     else byRepo.set(file.repo, [file]);
   }
+  if (files.length > 0) await repository.prepare?.(files);
   const readers = new Map<string, BlobReader>();
   try {
     for (const [repo, list] of byRepo) {

@@ -97,4 +97,6 @@ export interface GitRepository {
   tree(): Promise<GitTree>;
   /** The object database of `file.repo`. @throws GIT_MISSING_OBJECT */
   database(repo: string): Promise<ObjectDatabase>;
+  /** Told which files will be read next, so that missing ones can be fetched together. */
+  prepare?(files: readonly GitFile[]): Promise<void>;
 }

@@ -11,6 +11,12 @@ interface Kind {
 /** How git, ssh and curl put it, first match wins. */
 const KINDS: readonly Kind[] = [
   {
+    says: /transport '.*' not allowed/i,
+    summary: "git does not allow this protocol here",
+    fix:
+      "Use an https or ssh URL; for repositories of this machine: git config --global protocol.file.allow always",
+  },
+  {
     says: /host key verification failed/i,
     summary: "the host's key is not known",
     fix: "Add it after checking: ssh-keyscan HOST >> ~/.ssh/known_hosts",
@@ -24,13 +30,13 @@ const KINDS: readonly Kind[] = [
   },
   {
     says:
-      /could not resolve|unable to look up|connection (refused|reset|timed out|closed)|network is unreachable|failed to connect|couldn't connect|operation timed out|no route to host|ssl|tls|certificate|early eof|hung up|returned error: 5\d\d/i,
+      /could not resolve|unable to look up|connection (refused|reset|timed out|closed)|network is unreachable|failed to connect|couldn't connect|operation timed out|no route to host|(ssl|tls)[ _](connect|error|handshake|certificate|routines)|certificate (problem|verif)|early eof|hung up|returned error: 5\d\d/i,
     summary: "the server cannot be reached",
     fix: "Check the network and try again; a `commit:` that was fetched before needs no network",
   },
   {
     says:
-      /repository .*not found|repository not found|does not appear to be a git repository|does not exist|not found|returned error: 404/i,
+      /repository .*not found|repository not found|does not appear to be a git repository|does not exist|not found|could not be found|returned error: 404/i,
     summary: "no such repository",
     fix: "Check `url:` in the dappfile",
   },

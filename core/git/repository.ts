@@ -3,13 +3,13 @@ import { locate, type Located, readOriginUrl } from "./discover.ts";
 import { gitFailure, shellWord } from "./failure.ts";
 import { listTree, recallTree, rememberTree, stateKey, treeIdOf } from "./listing.ts";
 import type {
+  GitFile,
   GitHead,
   GitMemo,
   GitRepository,
   GitTree,
   ObjectDatabase,
   Submodule,
-  UncommittedPath,
 } from "./model.ts";
 import { runGit } from "./process.ts";
 import { parseStatus, statusArgs } from "./status.ts";
@@ -86,11 +86,6 @@ export class LocalRepository implements GitRepository {
     );
   }
 
-  /** Changes that only dev mode would include. */
-  async uncommitted(): Promise<readonly UncommittedPath[]> {
-    return (await this.head()).uncommitted;
-  }
-
   async stateId(): Promise<string> {
     const { commit, uncommitted } = await this.head();
     const clean = commit !== undefined && !(this.options.dev && uncommitted.length > 0);
@@ -111,9 +106,7 @@ export class LocalRepository implements GitRepository {
       throw new EngineError(
         "GIT_FAILED",
         `Cannot read the git repository ${this.title}: it has no commits yet`,
-        {
-          fix: "Commit once, or use --dev",
-        },
+        { fix: "Commit once, or use --dev" },
       );
     }
     return { tree: await this.#committed(commit) };
@@ -130,9 +123,7 @@ export class LocalRepository implements GitRepository {
     if (!listing) {
       throw new EngineError(
         "GIT_FAILED",
-        `Cannot read the project directory "${this.located.prefix}": commit ${
-          commit.slice(0, 12)
-        } does not have it`,
+        `Cannot read the project directory "${request.dir}": commit ${commit.slice(0, 12)} does not have it`,
         { fix: dev ? "Commit it" : "Commit it, or use --dev" },
       );
     }
@@ -183,6 +174,14 @@ export class LocalRepository implements GitRepository {
     const submodule = tree.submodules.find((s) => s.path === repo);
     if (!submodule) throw new TypeError(`Repository ${this.title} has no submodule "${repo}"`);
     return await (await this.#submoduleFinder())(submodule, tree.submodules);
+  }
+
+  async prepare(files: readonly GitFile[]): Promise<void> {
+    const { commit } = await this.tree();
+    const own = files.filter((file) => file.repo === "");
+    if (commit === undefined || own.length === 0) return;
+    const { fetchPromised } = await import("./partial_clone.ts");
+    await fetchPromised(`${this.located.commonDir}/config`, this.#own(), { commit, files: own });
   }
 
   /** `remote.origin.url`, from the repository's config file alone. */

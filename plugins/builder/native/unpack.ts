@@ -2,6 +2,7 @@
 import type { TarEntry } from "../../../lib/tar/types.ts";
 import type { DirMeta } from "./cache.ts";
 import { lchown, lstatIfPresent, mknod, setMtime, setXattr, SyscallError, errno } from "./libc.ts";
+import { isZero } from "./zeros.ts";
 
 /** A layer that cannot be unpacked. */
 export class UnpackError extends Error {
@@ -244,16 +245,4 @@ export class LayerUnpacker {
 function setTime(path: string, mtime: number): void {
   const seconds = Math.floor(mtime);
   setMtime(path, seconds, Math.round((mtime - seconds) * 1e9) % 1e9);
-}
-
-/** Whether all bytes are zero. */
-export function isZero(chunk: Uint8Array): boolean {
-  let at = 0;
-  if (chunk.byteOffset % 8 === 0) {
-    const words = new BigUint64Array(chunk.buffer as ArrayBuffer, chunk.byteOffset, chunk.length >> 3);
-    for (const word of words) if (word !== 0n) return false;
-    at = words.length * 8;
-  }
-  for (; at < chunk.length; at++) if (chunk[at] !== 0) return false;
-  return true;
 }

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { parse } from "yaml";
+import { z } from "zod";
 import { configJsonSchema } from "../../../core/config/json_schema.ts";
 import { parseConfig } from "../../../core/config/parse.ts";
 
@@ -20,10 +22,26 @@ Deno.test("docs/dappfile.md: every directive is explained and shown", () => {
   const names = new Set(keysOf(configJsonSchema()));
   const shown = examples.join("\n");
   for (const name of names) {
-    assert.ok(text.includes(`\`${name}\``) || name.endsWith("CacheVersion"), `\`${name}\` is not explained`);
-    const rare = ["as", "branch", "commit", "cmd", "before", "beforeSetup"].includes(name) ||
+    const explained = new RegExp(`(?:\`|^## .*\\b)${name}\\b`, "m").test(text) ||
       name.endsWith("CacheVersion");
+    assert.ok(explained, `\`${name}\` is not explained`);
+    const rare = ["as", "cmd"].includes(name) || /.CacheVersion$/.test(name);
     assert.ok(rare || new RegExp(`\\b${name}:`).test(shown), `${name} has no example`);
+  }
+});
+
+Deno.test("configJsonSchema() accepts the examples and rejects mistakes", () => {
+  const schema = z.fromJSONSchema(configJsonSchema() as never);
+  for (const document of examples.flatMap((yaml) => yaml.split(/^---$/m))) {
+    assert.ok(schema.safeParse(parse(document)).success, document);
+  }
+  for (
+    const wrong of [{ dimg: "a", form: "x" }, { dimg: "a", from: ["x"] }, { from: "x" }, {
+      dimg: "a",
+      shell: { x: 1 },
+    }]
+  ) {
+    assert.ok(!schema.safeParse(wrong).success, JSON.stringify(wrong));
   }
 });
 

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { openRemote, type RemoteOptions, type RemoteSource, resolveUrl } from "../../../core/git/remote.ts";
 import { commit, contents, git, inTemp, list, makeRepository, memoryMemo } from "./fixture.ts";
 
+const printTree = new URL("print_tree.ts", import.meta.url).pathname;
+
 type Ref = RemoteSource["ref"];
 const branch = (value: string): Ref => ({ kind: "branch", value });
 const tag = (value: string): Ref => ({ kind: "tag", value });
@@ -125,7 +127,7 @@ Deno.test("openRemote() finds a commit behind the tips, also when the server giv
       args: [
         "run",
         "-A",
-        new URL("print_tree.ts", import.meta.url).pathname,
+        printTree,
         "remote",
         url,
         first,
@@ -262,27 +264,17 @@ Deno.test("openRemote() reads submodules by their URLs, from this machine only w
     const top = await makeRepository(`${dir}/top`, { "a": "1" });
     await git(top, "submodule", "--quiet", "add", "../lib", "sub");
     await commit(top);
-    const url = `file://${top}`;
-    const repository = await openRemote({ url, ref: head }, remoteOptions(`${dir}/c1`));
-    const { gaps, files } = await repository.tree();
-    assert.deepEqual(files.map((f) => f.path), [".gitmodules", "a"]);
-    assert.match(gaps[0]!.problem, /transport 'file' not allowed/);
-
-    const allowed = {
-      GIT_CONFIG_COUNT: "1",
-      GIT_CONFIG_KEY_0: "protocol.file.allow",
-      GIT_CONFIG_VALUE_0: "always",
+    const print = async (allow: string) => {
+      const { stdout } = await new Deno.Command(Deno.execPath(), {
+        args: ["run", "-A", printTree, "remote", `file://${top}`, "", `${dir}/${allow}`],
+        env: { GIT_CONFIG_COUNT: "1", GIT_CONFIG_KEY_0: "protocol.file.allow", GIT_CONFIG_VALUE_0: allow },
+      }).output();
+      return new TextDecoder().decode(stdout).trim().split("\n").slice(1);
     };
-    const { stdout } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", new URL("print_tree.ts", import.meta.url).pathname, "remote", url, "", `${dir}/c2`],
-      env: allowed,
-    }).output();
-    assert.deepEqual(new TextDecoder().decode(stdout).trim().split("\n").slice(1), [
-      ".gitmodules",
-      "a",
-      "sub/f",
-      "content of sub/f: lib",
-    ]);
+    assert.deepEqual(await print("always"), [".gitmodules", "a", "sub/f", "content of sub/f: lib"]);
+    const [, , gap, ...more] = await print("user");
+    assert.match(gap!, /^gap at sub: .*transport 'file' not allowed/);
+    assert.deepEqual(more, []);
   }));
 
 Deno.test("resolveUrl() starts relative URLs at the repository around", async (t) => {

@@ -1,0 +1,72 @@
+/** Looking at the file system that a step started from. */
+import { getXattr, lstatIfPresent, mount, type Stat, unmount } from "./libc.ts";
+import { chdir } from "./libc.ts";
+
+/** Path of something in the layers below a step. Undefined when nothing of that name was there. */
+export interface LowerView extends Disposable {
+  stat(path: string): Stat | undefined;
+  /** Real path for reading; only for what `stat` has found. */
+  path(path: string): string;
+}
+
+/** Longest text of mount options that the kernel takes. */
+const PAGE = 4096;
+
+/** Joins overlayfs options. @throws {RangeError} when there are too many layers for one mount */
+export function overlayOptions(lower: readonly string[], rest: readonly string[]): string {
+  const text = [`lowerdir=${[...lower].reverse().map((name) => `${name}/d`).join(":")}`, ...rest].join(",");
+  if (text.length < PAGE) return text;
+  throw new RangeError(`an image of ${lower.length} layers is too high for overlayfs, which takes about 260`);
+}
+
+/**
+ * Shows the merged layers `lower` (names in `layers`, lowest first) read-only, mounted at `target` when there are
+ * several. Call it in the helper's own mount namespace.
+ */
+export function openLowerView(layers: string, lower: readonly string[], target: string, rootless: boolean): LowerView {
+  if (lower.length === 0) {
+    return { stat: () => undefined, path: (path) => path, [Symbol.dispose]() {} };
+  }
+  if (lower.length === 1) {
+    const root = `${layers}/${lower[0]}/d`;
+    return {
+      stat: (path) => visible(lstatIfPresent(`${root}/${path}`)),
+      path: (path) => `${root}/${path}`,
+      [Symbol.dispose]() {},
+    };
+  }
+  let mounted = false;
+  const at = (path: string) => {
+    if (!mounted) {
+      Deno.mkdirSync(target, { recursive: true });
+      chdir(layers);
+      mount("overlay", target, "overlay", 1, overlayOptions(lower, rootless ? ["userxattr"] : []));
+      chdir("/");
+      mounted = true;
+    }
+    return `${target}/${path}`;
+  };
+  return {
+    stat: (path) => lstatIfPresent(at(path)),
+    path: at,
+    [Symbol.dispose]() {
+      if (mounted) unmount(target);
+    },
+  };
+}
+
+/** A whiteout shows only where layers are merged. */
+function visible(stat: Stat | undefined): Stat | undefined {
+  return stat && isWhiteout(stat) ? undefined : stat;
+}
+
+/** How overlayfs marks a deletion. */
+export function isWhiteout(stat: Stat): boolean {
+  return stat.type === "char" && stat.major === 0 && stat.minor === 0;
+}
+
+/** Whether a directory of an upper layer hides what is below it. */
+export function isOpaque(path: string, rootless: boolean): boolean {
+  const value = getXattr(path, rootless ? "user.overlay.opaque" : "trusted.overlay.opaque");
+  return value !== undefined && value.length === 1 && value[0] === 0x79;
+}

@@ -1,0 +1,73 @@
+import { createHash } from "node:crypto";
+import { encodeTarHeader, TAR_TRAILER, tarPadding } from "../../../lib/tar/encode.ts";
+import type { TarEntry } from "../../../lib/tar/types.ts";
+import { isZero } from "./zeros.ts";
+
+const BLOCK = 1 << 20;
+
+/** Writes a tar to a file, hashing it on the way. Blocks of zeros become holes, so sparse files stay small. */
+export class TarFile {
+  readonly #file: Deno.FsFile;
+  readonly #hash = createHash("sha256");
+  readonly #buffer = new Uint8Array(BLOCK);
+  #have = 0;
+  #size = 0;
+  /** Entries so far. */
+  entries = 0;
+
+  constructor(path: string) {
+    this.#file = Deno.openSync(path, { write: true, create: true, truncate: true, mode: 0o600 });
+  }
+
+  /** An entry without content. */
+  add(entry: TarEntry): void {
+    this.entries++;
+    this.#write(encodeTarHeader(entry));
+  }
+
+  /** A file entry with the content of `source`, which nobody changes meanwhile. */
+  addFile(entry: TarEntry, source: string): void {
+    this.add(entry);
+    using input = Deno.openSync(source);
+    for (let left = entry.size; left > 0;) {
+      if (this.#have === BLOCK) this.#flush();
+      const room = this.#buffer.subarray(this.#have, Math.min(BLOCK, this.#have + left));
+      const count = input.readSync(room);
+      if (count === null) throw new Error(`Cannot read "${source}": it became shorter while it was read`);
+      this.#have += count;
+      left -= count;
+    }
+    this.#write(tarPadding(entry.size));
+  }
+
+  /** Ends the tar and gives its digest. */
+  finish(): string {
+    this.#write(TAR_TRAILER);
+    this.#flush();
+    this.#file.truncateSync(this.#size);
+    return `sha256:${this.#hash.digest("hex")}`;
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+
+  #write(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length;) {
+      if (this.#have === BLOCK) this.#flush();
+      const part = bytes.subarray(at, at + BLOCK - this.#have);
+      this.#buffer.set(part, this.#have);
+      this.#have += part.length;
+      at += part.length;
+    }
+  }
+
+  #flush(): void {
+    const block = this.#buffer.subarray(0, this.#have);
+    this.#hash.update(block);
+    if (isZero(block)) this.#file.seekSync(block.length, Deno.SeekMode.Current);
+    else for (let at = 0; at < block.length;) at += this.#file.writeSync(block.subarray(at));
+    this.#size += block.length;
+    this.#have = 0;
+  }
+}
