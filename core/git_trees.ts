@@ -1,7 +1,6 @@
 import type { GitEntry } from "./config/model.ts";
-import { sha256Hex } from "./digest.ts";
 import { type LocalRepository, noRepository, openLocal, repositoryName } from "./git/repository.ts";
-import type { GitMemo, GitRepository, GitTree } from "./git/model.ts";
+import type { GitMemo, GitRepository } from "./git/model.ts";
 import type { RemoteSource } from "./git/remote.ts";
 import { below, layerPath } from "./paths.ts";
 import type { TreeSource } from "./git_stages.ts";
@@ -93,11 +92,7 @@ export class GitTrees {
       const text = `uncommitted changes are not included: ${shown}${more} (commit them, or use --dev)`;
       emit({ type: "note", level: "info", text });
     }
-    const { prefix } = repository.located;
-    // A commit says everything, unless --dev adds to it.
-    const clean = commit !== undefined && (!dev || uncommitted.length === 0);
-    const stateId = clean ? `${commit}:${prefix}` : `tree ${await stateOf(await repository.tree())}`;
-    return { repository, stateId, tree: () => repository.tree() };
+    return { repository, stateId: await repository.stateId(), tree: () => repository.tree() };
   }
 
   async #remote(remote: RemoteSource): Promise<RepositorySource> {
@@ -124,9 +119,4 @@ export class GitTrees {
     }
     return await source;
   }
-}
-
-/** The identity of a tree with uncommitted files: of every file, because submodules may differ from their commits. */
-async function stateOf(tree: GitTree): Promise<string> {
-  return await sha256Hex(JSON.stringify([tree.treeId, tree.files]));
 }

@@ -33,9 +33,6 @@ class Refusal extends Error {
 /** Any text but the empty one. */
 export const text = checked((value, refuse) => value.trim() === "" ? refuse("The value is empty") : value);
 
-/** A text that may be empty. */
-export const anyText = z.string();
-
 /** One word: a name or number. */
 export const word = checked((value, refuse) => {
   if (value === "") return refuse("The value is empty");

@@ -10,7 +10,7 @@ export interface FoundDappfile {
 }
 
 /** The names a dappfile may have. */
-export const DAPPFILES = ["dappfile.yaml", "dappfile.yml"] as const;
+const DAPPFILES = ["dappfile.yaml", "dappfile.yml"] as const;
 
 /**
  * Reads the dappfile of the project directory `dir`.

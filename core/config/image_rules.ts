@@ -20,46 +20,49 @@ export interface Draft {
   /** Where the name stands: `dimg`, `dimg[1]` or `artifact`. */
   readonly at: Path;
   readonly rule: ImageRule;
+  /** Where each of `rule.imports` stands. */
+  readonly importsAt: readonly Path[];
 }
 
 type Part<K extends "git" | "mount" | "import"> = NonNullable<NonNullable<ImageDocument[K]>[number]>;
 
-/** Builds the rule of one image document and reports what its parts do to each other. */
-export function readImage(
+/** Builds the rules of one image document, one for each name, and reports what its parts do to each other. */
+export function readImages(
   kind: "dimg" | "artifact",
   document: ImageDocument,
+  names: readonly { readonly name: string; readonly at: Path }[],
   scope: DocumentScope,
-): Omit<ImageRule, "name"> {
+): Draft[] {
   const shell = readShell(kind, document.shell);
-  const git = present(document.git).map(([entry, i]) => readGit(entry, ["git", i], shell, scope));
-  const imports = present(document.import).map(([entry, i]) => readImport(entry, ["import", i], scope));
-  const resolved = resolveOverlaps(
-    [...withPaths(document.git, "git", git), ...withPaths(document.import, "import", imports)],
-    scope,
-  );
-  return {
+  const git = placed("git", document.git, (entry, at) => readGit(entry, at, shell, scope));
+  const imports = placed("import", document.import, (entry, at) => readImport(entry, at, scope));
+  const changed = resolveOverlaps([...git, ...imports], scope);
+  const rule: Omit<ImageRule, "name"> = {
     kind,
     document: scope.number,
     line: scope.report.line(scope.offset),
     base: readBase(document, scope),
-    git: git.map((entry) => resolved.get(entry) as GitEntry ?? entry),
+    git: git.map(({ entry }) => changed.get(entry) as GitEntry ?? entry),
     shell,
     mounts: readMounts(document, scope),
-    imports: imports.map((entry) => resolved.get(entry) as ImportRule ?? entry),
+    imports: imports.map(({ entry }) => changed.get(entry) as ImportRule ?? entry),
     asLayers: document.asLayers ?? false,
     ...defined({ fromCacheVersion: document.fromCacheVersion, docker: readDocker(document.docker, scope) }),
   };
+  const importsAt = imports.map(({ at }) => at);
+  return names.map(({ name, at }) => ({ scope, at, rule: { ...rule, name }, importsAt }));
 }
 
-/** The entries that were fit to be read, each with its index in the file. */
-function present<T>(list: readonly (T | undefined)[] | undefined): [NonNullable<T>, number][] {
-  return (list ?? []).flatMap((entry, i) =>
-    entry === undefined || entry === null ? [] : [[entry, i] as [NonNullable<T>, number]]
-  );
-}
-
-function withPaths<T>(list: readonly unknown[] | undefined, section: string, read: readonly T[]) {
-  return present(list).map(([, i], n) => ({ at: [section, i] as Path, entry: read[n]! }));
+/** Reads the entries that are fit to be read, each with its place in the file. */
+function placed<T, E>(
+  section: string,
+  list: readonly (T | undefined)[] | undefined,
+  read: (entry: T, at: Path) => E,
+): { readonly at: Path; readonly entry: E }[] {
+  return (list ?? []).flatMap((entry, i) => {
+    const at = [section, i];
+    return entry === undefined ? [] : [{ at, entry: read(entry, at) }];
+  });
 }
 
 function readBase(document: ImageDocument, scope: DocumentScope): BaseRule {
@@ -174,8 +177,7 @@ function readImport(entry: Part<"import">, at: Path, scope: DocumentScope): Impo
 
 function readMounts(document: ImageDocument, scope: DocumentScope): MountRule[] {
   const seen = new Map<string, Path>();
-  return present(document.mount).flatMap(([entry, i]): MountRule[] => {
-    const at: Path = ["mount", i];
+  return placed("mount", document.mount, (entry, at): MountRule[] => {
     requireKey(scope, at, entry, "to", "Add the absolute path at which the commands see the directory");
     const sources = (["from", "fromPath"] as const).filter((key) => given(scope, at, entry, key));
     if (sources.length === 0) {
@@ -207,5 +209,5 @@ function readMounts(document: ImageDocument, scope: DocumentScope): MountRule[] 
     seen.set(to, at);
     if (from !== undefined) return [{ to, from }];
     return fromPath === undefined ? [] : [{ to, from: "path", path: fromPath }];
-  });
+  }).flatMap(({ entry }) => entry);
 }

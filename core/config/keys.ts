@@ -15,7 +15,7 @@ interface Walkable {
 }
 
 /** The keys that a dappfile may have at `path`; undefined where keys are free or there is no map. */
-export function knownKeys(kind: DocumentKind, path: Path): readonly string[] | undefined {
+function knownKeys(kind: DocumentKind, path: Path): readonly string[] | undefined {
   let type = unwrap(documentSchemas[kind] as unknown as Walkable);
   for (const step of path) {
     const next = typeof step === "number" ? type?.def.element : type?.def.shape?.[step];
@@ -42,7 +42,7 @@ const INSTRUCTIONS: Readonly<Record<string, string>> = {
 };
 
 /** What is wrong with an unknown key, and the key that was probably meant. */
-export interface UnknownKey {
+interface UnknownKey {
   readonly message: string;
   readonly hint: string;
   readonly meant?: string;

@@ -1,7 +1,7 @@
 import { isAlias, isMap, isNode, isSeq, LineCounter } from "yaml";
 import { suggest } from "../../lib/suggest.ts";
 import { anchorsOf, invalid, readDocuments, reportEmpty, reportRoot, reportYaml } from "./documents.ts";
-import { type Draft, readImage } from "./image_rules.ts";
+import { type Draft, readImages } from "./image_rules.ts";
 import type { Config, PluginUse, ProjectSection } from "./model.ts";
 import { defined } from "./parts.ts";
 import { checkReferences } from "./references.ts";
@@ -10,12 +10,14 @@ import { type DocumentKind, documentSchemas, type ProjectDocument } from "./sche
 import { checkShape } from "./shape.ts";
 import { readValue } from "./values.ts";
 
+/** What reading a dappfile needs beside its text. */
 export interface ParseOptions {
   /** Name of the file for messages and {@linkcode Config.file}. */
   readonly file: string;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
+/** What {@linkcode parseConfig} gives. */
 export interface ParsedConfig {
   readonly config: Config;
   /** Every environment variable that was read; undefined = it was not set and a default was used. */
@@ -134,27 +136,24 @@ function readDrafts(
 ): Draft[] {
   if (kind === "artifact") {
     const document = checkShape("artifact", value, scope);
-    const rest = readImage("artifact", document, scope);
     if (document.artifact === undefined) scope.report.incomplete = true;
-    return [{ scope, at: ["artifact"], rule: { ...rest, name: document.artifact ?? "" } }].filter((
-      { rule },
-    ) => rule.name !== "");
+    const names = document.artifact === undefined ? [] : [{ name: document.artifact, at: ["artifact"] }];
+    return readImages("artifact", document, names, scope);
   }
   const document = checkShape("dimg", value, scope);
-  const rest = readImage("dimg", document, scope);
-  const names = document.dimg ?? [];
-  if (names.length === 0 || names.includes(undefined)) scope.report.incomplete = true;
-  if (names.length === 0 && !scope.isBroken(["dimg"])) {
+  const listed = Array.isArray(value.dimg);
+  const names = (document.dimg ?? []).flatMap((name, i) =>
+    name === undefined ? [] : [{ name, at: listed ? ["dimg", i] : ["dimg"] }]
+  );
+  if (names.length === 0 || document.dimg?.includes(undefined)) scope.report.incomplete = true;
+  if (document.dimg?.length === 0) {
     scope.problem(
       ["dimg"],
       "The list of names is empty",
       "Write a name, or ~ for the only image of the file",
     );
   }
-  const listed = Array.isArray(value.dimg);
-  return names.flatMap((name, i) =>
-    name === undefined ? [] : [{ scope, at: listed ? ["dimg", i] : ["dimg"], rule: { ...rest, name } }]
-  );
+  return readImages("dimg", document, names, scope);
 }
 
 function readProject(document: ProjectDocument, scope: DocumentScope): ProjectSection {

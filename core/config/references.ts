@@ -80,21 +80,12 @@ function linksOf(drafts: readonly Draft[]): Link[] {
       const at = [base.kind === "dimg" ? "fromDimg" : "fromDimgArtifact"];
       links.push({ from, at, kind: base.kind, name: base.name });
     }
-    for (const { artifact, line } of imports) {
-      if (artifact === "") continue;
-      const index = importIndex(from, line);
-      links.push({ from, at: ["import", index, "artifact"], kind: "artifact", name: artifact });
+    for (const [i, { artifact }] of imports.entries()) {
+      const at = [...from.importsAt[i]!, "artifact"];
+      if (artifact !== "") links.push({ from, at, kind: "artifact", name: artifact });
     }
   }
   return links;
-}
-
-/** The place of an import in the file: entries that could not be read are not among the rule's. */
-function importIndex({ scope }: Draft, line: number): number {
-  for (let i = 0;; i++) {
-    if (scope.written(["import", i]).length < 2) return 0;
-    if (scope.line(["import", i], "value") === line) return i;
-  }
 }
 
 function reportUnknown({ from, at, kind, name }: Link, drafts: readonly Draft[]): void {

@@ -27,6 +27,8 @@ function oneOf<const T extends string>(...values: readonly T[]) {
 
 const baseImage = checked((value, refuse) => {
   if (value.trim() === "") return refuse("The image name is empty", "Name a base image, or write `scratch`");
+  // These name files, which may be called anything.
+  if (/^(?:archive|oci):/.test(value)) return value;
   if (/\s/.test(value)) return refuse(`Image name "${value}" contains white space`);
   const odd = /["'`[\]{}<>|\\]/.exec(value);
   if (odd) return refuse(`Image name "${value}" contains \`${odd[0]}\``);
@@ -53,7 +55,7 @@ const commitId = checked((value, refuse) =>
 const URL_FORMS = "Use https://host/path, ssh://host/path, git@host:path, file:///path or an absolute path";
 
 const gitUrl = checked((value, refuse) => {
-  if (/\s/.test(value)) return refuse(`URL "${value}" contains white space`);
+  if (/\s/.test(value)) return refuse("The URL contains white space");
   const scheme = /^([A-Za-z][\w+.-]*):\/\//.exec(value)?.[1];
   if (scheme) {
     const known = ["https", "http", "ssh", "git", "file"];
@@ -228,12 +230,15 @@ export const projectSchema = z.strictObject({
   ).describe("Plugins to load."),
 });
 
+/** A dimg as the schema gives it: texts are normalised, what was wrong or absent is undefined. */
 export type DimgDocument = z.output<typeof dimgSchema>;
-export type ArtifactDocument = z.output<typeof artifactSchema>;
+type ArtifactDocument = z.output<typeof artifactSchema>;
+/** The project document as the schema gives it. */
 export type ProjectDocument = z.output<typeof projectSchema>;
 /** Either kind of image; what only one of them has is optional. */
 export type ImageDocument = Omit<ArtifactDocument, "artifact"> & Partial<Pick<DimgDocument, "docker">>;
 
 /** The schemas by the kind of document. */
 export const documentSchemas = { dimg: dimgSchema, artifact: artifactSchema, project: projectSchema };
+/** What a document may be about. */
 export type DocumentKind = keyof typeof documentSchemas;

@@ -15,7 +15,7 @@ export async function fetchPromised(
   request: { readonly commit: string; readonly files: readonly GitFile[] },
 ): Promise<void> {
   const config = await Deno.readTextFile(configFile).catch(() => "");
-  const remote = configValue(config, "extensions", "", "partialclone");
+  const remote = promisorOf(config);
   if (remote === undefined) return;
   const walk = ["rev-list", "--objects", "--no-object-names", "--no-walk", "--missing=print", request.commit];
   const output = await runGit([...database.at, ...walk], database);
@@ -38,4 +38,11 @@ export async function fetchPromised(
     "--",
     remote,
   ], { ...database, stdin: [...wanted].join("\n") + "\n" });
+}
+
+/** The remote that a partial clone may ask for objects; undefined in a complete clone. */
+function promisorOf(config: string): string | undefined {
+  const names = [...config.matchAll(/^\s*\[remote "([^"\\]+)"\]/gm)].map((match) => match[1]!);
+  return names.find((name) => configValue(config, "remote", name, "promisor") === "true") ??
+    configValue(config, "extensions", "", "partialclone");
 }

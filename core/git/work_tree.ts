@@ -7,7 +7,7 @@ import { chainOf, SubmoduleFinder } from "./local_submodules.ts";
 import type { GitTree, ObjectDatabase, Submodule } from "./model.ts";
 import { runGit } from "./process.ts";
 import { ceiling, type LocalOptions } from "./repository.ts";
-import { expandSubmodules, gitmodulesIn, listSubmodule, type SubmoduleContent } from "./submodules.ts";
+import { expandSubmodules, listSubmodule, type SubmoduleContent } from "./submodules.ts";
 
 /** What is on disk, as a tree, with where its new objects are. */
 export interface WorkTree {
@@ -49,7 +49,7 @@ export async function readWorkTree(located: Located, options: LocalOptions): Pro
     return content;
   };
   const expanded = await expandSubmodules(top, open, {
-    oid: located.prefix === "" ? gitmodulesIn(top.listing, "") : top.gitmodules,
+    oid: top.gitmodules,
     prefix: located.prefix,
   });
   const treeId = ids.length === 1 ? top.treeId : await sha256Hex(ids.join("\0"));

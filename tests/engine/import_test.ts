@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { EngineError } from "../../mod.ts";
+import type { EngineError } from "../../mod.ts";
 import { imageTree } from "../support/image_tree.ts";
 import { type TestProject, withProject } from "../support/project.ts";
 

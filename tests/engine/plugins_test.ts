@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { definePlugin, EngineError, use } from "../../mod.ts";
+import { definePlugin, type EngineError, use } from "../../mod.ts";
 import { withProject } from "../support/project.ts";
 
 const example = new URL("../../examples/inputs_tool_versions.ts", import.meta.url).pathname;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { EngineError } from "../../mod.ts";
+import type { EngineError } from "../../mod.ts";
 import { withProject } from "../support/project.ts";
 
 const dappfile = `

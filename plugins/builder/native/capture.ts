@@ -86,7 +86,9 @@ function collect(options: CaptureOptions): Row[] {
     const hides = opaque && below?.type === "dir";
     if (opaque && !hides) removeXattr(full, options.rootless ? "user.overlay.opaque" : "trusted.overlay.opaque");
     if (rows.length === before && !hides) {
-      const same = below?.type === "dir" && sameMeta(stat, below) &&
+      // Files that came and went leave a new time behind, which is no change.
+      const touched = stat.mtime >= options.started ? { ...stat, mtime: below?.mtime, mtimeNs: below?.mtimeNs } : stat;
+      const same = below?.type === "dir" && sameMeta(touched as Stat, below) &&
         sameXattrs(full, options.lower.path(path));
       if (same || options.placeholders.has(path)) return Deno.removeSync(full);
     }
@@ -117,13 +119,13 @@ function addRow(tar: TarFile, row: Row, inodes: Map<string, string>, options: Ca
     ...(stat.type === "char" || stat.type === "block" ? { major: stat.major, minor: stat.minor } : {}),
   };
   if (first !== undefined) return tar.add(entry);
-  if (stat.nlink > 1) inodes.set(stat.inode, path);
+  if (stat.nlink > 1 && stat.type !== "dir") inodes.set(stat.inode, path);
   const xattrs = xattrsOf(full);
   const whole = xattrs.size > 0 ? { ...entry, xattrs } : entry;
   if (stat.type === "file") tar.addFile(whole, full);
   else tar.add(whole);
   // The next step must see what another machine sees that unpacks this layer.
-  if (stat.mtime !== mtime || stat.mtimeNs !== 0) setMtime(full, mtime);
+  if (stat.type === "dir" || stat.mtime !== mtime || stat.mtimeNs !== 0) setMtime(full, mtime);
 }
 
 /** Where an entry stands in the tar; markers stand beside or in what they are about. */

@@ -1,6 +1,5 @@
 /** Looking at the file system that a step started from. */
-import { getXattr, lstatIfPresent, mount, type Stat, unmount } from "./libc.ts";
-import { chdir } from "./libc.ts";
+import { chdir, getXattr, lstatIfPresent, mount, type Stat, unmount } from "./libc.ts";
 
 /** Path of something in the layers below a step. Undefined when nothing of that name was there. */
 export interface LowerView extends Disposable {

@@ -67,6 +67,7 @@ export interface InheritRequest {
   readonly native: string;
   readonly lower: readonly { readonly name: string; readonly implicit: readonly string[] }[];
   readonly paths: readonly string[];
+  readonly rootless: boolean;
 }
 
 /** Removes directories that an ordinary user cannot. */
@@ -79,10 +80,13 @@ export interface RemoveRequest {
 export interface SyncRequest {
   readonly op: "sync";
   readonly native: string;
+  readonly names: readonly string[];
 }
 
+/** Kills what the step with this request id runs. */
 export interface AbortRequest {
   readonly op: "abort";
+  readonly target: number;
 }
 
 export type HelperRequest =
@@ -112,11 +116,14 @@ export interface WireError {
   readonly fix?: string;
 }
 
-/** `id` is that of the request. `done` is the last reply of all requests but run, whose last is `stored` or `failed`. */
+/** A request with its number. */
+export type Numbered = HelperRequest & { readonly id: number };
+
+/** What a helper answers; `id` is that of the request, whose last reply is `done` or `failed`. */
 export type HelperReply =
   | { readonly kind: "ready" }
   | { readonly kind: "output"; readonly id: number; readonly stream: "stdout" | "stderr"; readonly text: string }
-  | { readonly kind: "note"; readonly id: number; readonly text: string }
+  /** The step's layer is in the cache, `done` with a `StoredBlob` follows once it is compressed. */
   | { readonly kind: "captured"; readonly id: number; readonly value: Captured }
   | { readonly kind: "done"; readonly id: number; readonly value?: unknown }
   | { readonly kind: "failed"; readonly id: number; readonly error: WireError };

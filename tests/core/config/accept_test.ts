@@ -85,8 +85,8 @@ table("parseConfig() reads the base", (text) => base(firstImage(text)), [
   }],
   ["scratch", "dimg: a\nfrom: scratch\n", { base: { kind: "scratch" } }],
   ["layout", "dimg: a\nfrom: oci:./base:1\n", { base: { kind: "image", name: "oci:./base:1" } }],
-  ["archive", "dimg: a\nfrom: archive:/tmp/image.tar\n", {
-    base: { kind: "image", name: "archive:/tmp/image.tar" },
+  ["archive", "dimg: a\nfrom: archive:/tmp/my image.tar\n", {
+    base: { kind: "image", name: "archive:/tmp/my image.tar" },
   }],
   ["dimg, defined later", "dimg: a\nfromDimg: b\n---\ndimg: b\nfrom: x\n", {
     base: { kind: "dimg", name: "b" },

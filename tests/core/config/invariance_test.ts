@@ -150,7 +150,8 @@ Deno.test("parseConfig() fails on damaged files with problems, never otherwise",
         assert.ok(line >= 0 && line <= lines.length + 1, `${line}:${column} ${message}`);
         assert.ok(!/undefined|\[object|Invalid input/.test(message), message);
       }
-      assert.ok((error.details.problems ?? []).length > 0);
+      const rows = (error.details.problems ?? []).map((p) => JSON.stringify(p));
+      assert.ok(rows.length > 0 && new Set(rows).size === rows.length, rows.join("\n"));
     }
   }
 });

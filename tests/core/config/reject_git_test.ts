@@ -134,7 +134,7 @@ git:
       `4:17 git[0].url: "ftp" is not a way to reach a git repository | Use https://host/path, ssh://host/path, git@host:path, file:///path or an absolute path`,
       "5:17 git[1].url: The URL names no repository | Use https://host/path, ssh://host/path, git@host:path, file:///path or an absolute path",
       `6:17 git[2].url: "../x" is not the address of a git repository | Use https://host/path, ssh://host/path, git@host:path, file:///path or an absolute path`,
-      `7:17 git[3].url: URL "ext::sh -c x" contains white space`,
+      `7:17 git[3].url: The URL contains white space`,
       `8:17 git[4].url: "ext::x" is not the address of a git repository | Use https://host/path, ssh://host/path, git@host:path, file:///path or an absolute path`,
       "9:17 git[5].url: The URL names no repository | Use https://host/path, ssh://host/path, git@host:path, file:///path or an absolute path",
       `10:17 git[6].url: "-x:y" is not the address of a git repository | Use https://host/path, ssh://host/path, git@host:path, file:///path or an absolute path`,

@@ -208,3 +208,12 @@ Deno.test("parseConfig() rejects bases and references", async (t) => {
     await t.step(name, () => assert.deepEqual(problemsOf(text), want));
   }
 });
+
+Deno.test("parseConfig() tells imports on one line apart, also beside one that cannot be read", () => {
+  const text =
+    "dimg: a\nfrom: x\nimport: [x, {artifact: b, add: /b, after: setup}, {artifact: c, add: /c, after: setup}]\n" +
+    "---\nartifact: b\nfrom: x\n";
+  assert.deepEqual(problemsOf(text).slice(1), [
+    '3:62 import[2].artifact: There is no artifact named "c" | Known artifacts: b',
+  ]);
+});

@@ -1,0 +1,53 @@
+/** Numbers and names as people read them. */
+
+const units = ["B", "kB", "MB", "GB", "TB", "PB"];
+
+/** 4200000 → "4.2 MB"; decimal units. */
+export function formatSize(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  // 999.5 would be shown as 1000.
+  while (value >= (unit === 0 ? 1000 : 999.5) && unit < units.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  const text = unit > 0 && value < 9.95 ? value.toFixed(1) : String(Math.round(value));
+  return `${text} ${units[unit]}`;
+}
+
+/** 300 → "0.3s", 12300 → "12s", 65000 → "1m 05s", 3720000 → "1h 02m". */
+export function formatDuration(ms: number): string {
+  if (ms < 9950) return `${(ms / 1000).toFixed(1)}s`;
+  const seconds = Math.round(ms / 1000);
+  if (seconds < 60) return `${seconds}s`;
+  return longDuration(seconds);
+}
+
+/** The same in whole seconds, for what is still running. */
+export function formatElapsed(ms: number): string {
+  const seconds = Math.floor(ms / 1000);
+  return seconds < 60 ? `${seconds}s` : longDuration(seconds);
+}
+
+function longDuration(seconds: number): string {
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes}m ${String(seconds % 60).padStart(2, "0")}s`;
+  return `${Math.floor(minutes / 60)}h ${String(minutes % 60).padStart(2, "0")}m`;
+}
+
+/** `sha256:` and the first 12 digits of a digest or signature, with an ellipsis. */
+export function shortDigest(digest: string): string {
+  const [head, hex] = digest.includes(":") ? digest.split(":", 2) : ["", digest];
+  return `${head ? `${head}:` : ""}${hex!.slice(0, 12)}${hex!.length > 12 ? "…" : ""}`;
+}
+
+/** `1 stage`, `2 stages`. */
+export function count(n: number, noun: string): string {
+  return `${n} ${noun}${n === 1 ? "" : "s"}`;
+}
+
+/** How an image is called in text. */
+export function imageTitle(name: string, kind: "dimg" | "artifact"): string {
+  if (kind === "artifact") return `artifact ${name}`;
+  return name === "" ? "(nameless)" : name;
+}

@@ -1,0 +1,75 @@
+/** The real streams, clock, signals and files. */
+import { EngineError } from "../core/errors.ts";
+import type { Io, Output } from "./io.ts";
+
+type Stream = typeof Deno.stdout | typeof Deno.stderr;
+
+const encoder = new TextEncoder();
+
+/**
+ * Connects the command line to this process. The first SIGINT or SIGTERM asks for an orderly end; the second one calls
+ * `stopNow`.
+ */
+export function realIo(stopNow: (exitCode: number) => void): Io {
+  const controller = new AbortController();
+  const stderr = streamOutput(Deno.stderr);
+  let lent = 0;
+  const stop = () => {
+    if (controller.signal.aborted) {
+      if (stderr.isTerminal) stderr.write("\x1b[?25h");
+      stopNow(130);
+    }
+    controller.abort(new EngineError("INTERRUPTED", "Interrupted"));
+  };
+  Deno.addSignalListener("SIGINT", () => {
+    if (lent === 0) stop();
+  });
+  Deno.addSignalListener("SIGTERM", stop);
+  return {
+    stdout: streamOutput(Deno.stdout),
+    stderr,
+    clock: {
+      now: () => performance.now(),
+      after(ms, action) {
+        const timer = setTimeout(action, ms);
+        return () => clearTimeout(timer);
+      },
+    },
+    env: Deno.env.toObject(),
+    signal: controller.signal,
+    lendTerminal() {
+      if (!Deno.stdin.isTerminal()) return () => {};
+      lent++;
+      return () => lent--;
+    },
+    createEngine: async (options) => (await import("../mod.ts")).createEngine(options),
+    readText: (path) => Deno.readTextFile(path).catch(() => undefined),
+  };
+}
+
+/** A stream whose vanished reader (`| head`) ends the output quietly. */
+export function streamOutput(stream: Stream): Output {
+  let open = true;
+  return {
+    isTerminal: stream.isTerminal(),
+    size() {
+      try {
+        return Deno.consoleSize();
+      } catch {
+        return { columns: 80, rows: 24 };
+      }
+    },
+    write(text) {
+      let bytes = encoder.encode(text);
+      while (open && bytes.length > 0) {
+        try {
+          bytes = bytes.subarray(stream.writeSync(bytes));
+        } catch (error) {
+          // A pipe that its other owner made non-blocking is full; anything else means that nobody reads.
+          if (error instanceof Deno.errors.WouldBlock) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+          else open = false;
+        }
+      }
+    },
+  };
+}

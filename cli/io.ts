@@ -1,0 +1,32 @@
+/** What the command line needs from the world; tests give it fakes. */
+import type { Engine, EngineOptions } from "../core/api.ts";
+
+/** A standard stream. */
+export interface Output {
+  /** Writes all of `text`, or nothing when the reader is gone. Never throws. */
+  write(text: string): void;
+  readonly isTerminal: boolean;
+  /** Size of the terminal now. */
+  size(): { readonly columns: number; readonly rows: number };
+}
+
+export interface Clock {
+  /** Milliseconds from any fixed point, never going back. */
+  now(): number;
+  /** Calls `action` once after `ms`; returns what cancels it. */
+  after(ms: number, action: () => void): () => void;
+}
+
+export interface Io {
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly clock: Clock;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Aborted when the user interrupts. */
+  readonly signal: AbortSignal;
+  /** Leaves Ctrl-C to the command that now has the terminal; returns what ends that. */
+  lendTerminal(): () => void;
+  createEngine(options: EngineOptions): Promise<Engine>;
+  /** The file's text, or undefined when it cannot be read. */
+  readText(path: string): Promise<string | undefined>;
+}

@@ -1,0 +1,91 @@
+/** Usage errors that know what was probably meant. */
+import type { EngineError } from "../core/errors.ts";
+import { suggest } from "../lib/suggest.ts";
+import { type OptionName, options, optionSpec } from "./options.ts";
+import { usage } from "./parse.ts";
+import { type Command, commands, groups } from "./table.ts";
+
+/** What options of `docker run` are called here, which the old tool passed on. */
+const dockerOptions: readonly { readonly written: RegExp; readonly advice: string }[] = [
+  { written: /^-[it]+$|^--(rm|tty|interactive)$/, advice: "leave it out, it is always so" },
+  { written: /^(-p|--publish)$/, advice: "the command uses this machine's network with --network host" },
+  { written: /^--mount$/, advice: "use --volume SOURCE:TARGET" },
+];
+
+/** No command has the words `path`, whose last word is the first unknown one. */
+export function unknownCommand(path: readonly string[]): EngineError {
+  const word = path.at(-1)!;
+  const parent = path.slice(0, -1).join(" ");
+  const inside = [...groups, ...commands].map(({ path }) => path).filter((p) => parentOf(p) === parent);
+  const meant = guess(word, parent, inside);
+  const there = inside.map((p) => p.split(" ").at(-1)).join(", ");
+  const advice = meant.length > 0
+    ? `Did you mean: ${meant.map((p) => `dapp ${p}`).join(" or ")}?`
+    : `The commands here are ${there}`;
+  return usage(`Cannot find command "dapp ${path.join(" ")}". ${advice}`, parent);
+}
+
+/** The command or commands that were probably meant: the same word elsewhere, then a similar word here, then anywhere. */
+function guess(word: string, parent: string, inside: readonly string[]): readonly string[] {
+  const paths = commands.map(({ path }) => path);
+  const same = paths.filter((path) => lastWord(path) === word || path.replaceAll(" ", "-") === word);
+  if (same.length > 0) return same;
+  const near = suggest(word, inside.map(lastWord));
+  if (near !== undefined) return [parent === "" ? near : `${parent} ${near}`];
+  const far = suggest(word, paths.map(lastWord));
+  return far === undefined ? [] : paths.filter((path) => lastWord(path) === far);
+}
+
+function parentOf(path: string): string {
+  return path.split(" ").slice(0, -1).join(" ");
+}
+
+function lastWord(path: string): string {
+  return path.split(" ").at(-1)!;
+}
+
+/** An option that is not in the table. */
+export function unknownOption(written: string, command: Command | undefined, path: string): EngineError {
+  const where = path === "" ? "dapp" : `dapp ${path}`;
+  const known = command ? [...command.options, ...command.common] : Object.keys(options);
+  const docker = command?.path === "dimg run" && dockerOptions.find((row) => row.written.test(written));
+  const near = written.startsWith("--") ? suggest(written.slice(2), known) : undefined;
+  const advice = docker ? `: ${docker.advice}` : near ? `. Did you mean "--${near}"?` : "";
+  return usage(`Cannot use option "${written}": ${where} has no such option${advice}`, path);
+}
+
+/** An option that exists, but not for this command. */
+export function misplacedOption(name: OptionName, command: Command): EngineError {
+  const owners = commands.filter((c: Command) => [...c.options, ...c.common].includes(name)).map(({ path }) =>
+    `dapp ${path}`
+  );
+  const near = suggest(name, [...command.options, ...command.common]);
+  const advice = near ? `. Did you mean "--${near}"?` : `, it belongs to ${listed(owners)}`;
+  const { short } = optionSpec(name);
+  const written = short ? `--${name}" (-${short})` : `--${name}"`;
+  return usage(
+    `Cannot use option "${written}: dapp ${command.path} has no such option${owners.length > 0 ? advice : ""}`,
+    command.path,
+  );
+}
+
+/** More words than the command takes. */
+export function extraWord(command: Command, words: readonly string[], extra: string): EngineError {
+  if (command.rest) {
+    const start = words.slice(0, words.indexOf(extra)).join(" ");
+    const rest = words.slice(words.indexOf(extra)).join(" ");
+    const volume = /^\/[^:]*:\//.test(extra) ? `, or --volume ${extra}` : "";
+    return usage(
+      `Cannot use argument "${extra}": a command comes after "--". ` +
+        `Did you mean: dapp ${command.path} ${start} -- ${rest}${volume}?`,
+      command.path,
+    );
+  }
+  const taken = command.positionals.map(({ name }) => name);
+  const takes = taken.length === 0 ? "takes no arguments" : `takes no more than ${taken.join(" and ")}`;
+  return usage(`Cannot use argument "${extra}": dapp ${command.path} ${takes}`, command.path);
+}
+
+function listed(names: readonly string[]): string {
+  return names.length <= 3 ? names.join(", ") : `${names.slice(0, 3).join(", ")} and others`;
+}

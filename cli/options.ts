@@ -1,0 +1,149 @@
+/** Every option of the command line, once: parsing, help, documentation and completion read this table. */
+
+export interface OptionSpec {
+  /** One letter. */
+  readonly short?: string;
+  /** What the value is called in help; absent for a flag, which `--no-…` turns off again. */
+  readonly value?: string;
+  /** The value may be left out; when given it follows `=`. */
+  readonly optional?: true;
+  /** The only values there are. */
+  readonly values?: readonly string[];
+  /** What `--no-…` means, for an option with a value. */
+  readonly negative?: string;
+  /** What a value must look like. */
+  readonly check?: "count" | "seconds" | "compression" | "variable";
+  readonly complete?: "directory" | "stage";
+  /** May be given several times; otherwise the last one counts. */
+  readonly repeat?: true;
+  /** The value may be "". */
+  readonly empty?: true;
+  readonly summary: string;
+}
+
+/** The stages an image can have, for completion; `explain`, `run` and others check names against the project. */
+export const stageNames: readonly string[] = [
+  "from",
+  "beforeInstall",
+  "import:before-install",
+  "git:install",
+  "install",
+  "import:after-install",
+  "git:beforeSetup",
+  "beforeSetup",
+  "import:before-setup",
+  "git:setup",
+  "setup",
+  "import:after-setup",
+  "git:buildArtifact",
+  "buildArtifact",
+  "gitArchive",
+  "docker",
+];
+
+/** All options by name, in the order help lists them. */
+export const options = {
+  stage: { value: "STAGE", complete: "stage", summary: "this stage instead of the last one" },
+  env: {
+    short: "e",
+    value: "NAME=VALUE",
+    check: "variable",
+    repeat: true,
+    summary: "set a variable; NAME alone passes the value of this environment on",
+  },
+  volume: {
+    value: "SOURCE:TARGET[:ro]",
+    repeat: true,
+    summary: "make a file or directory of this machine visible; both paths are absolute",
+  },
+  workdir: { short: "w", value: "PATH", summary: "directory to start in, instead of the image's own" },
+  user: { short: "u", value: "USER[:GROUP]", summary: "run as this user, a name or a number" },
+  entrypoint: { value: "PROGRAM", empty: true, summary: 'replace the ENTRYPOINT; "" removes it' },
+  update: { summary: "look every name up again instead of keeping the entries there are" },
+  repair: { summary: "remove what is damaged, so that it is made again" },
+  "introspect-error": { summary: "open a shell in a stage that failed, with what its commands wrote" },
+  "introspect-before-error": { summary: "open a shell in what a failed stage started from" },
+  "introspect-stage": {
+    value: "STAGE",
+    complete: "stage",
+    summary: "open a shell in this stage of a dimg once it is there, built or cached",
+  },
+  "introspect-before": {
+    value: "STAGE",
+    complete: "stage",
+    summary: "open a shell in what this stage of a dimg starts from, before it is built",
+  },
+  "introspect-artifact-stage": {
+    value: "STAGE",
+    complete: "stage",
+    summary: "the same as --introspect-stage for artifacts",
+  },
+  "introspect-artifact-before": {
+    value: "STAGE",
+    complete: "stage",
+    summary: "the same as --introspect-before for artifacts",
+  },
+  dir: {
+    short: "C",
+    value: "PATH",
+    complete: "directory",
+    summary: "project directory (default: the current one)",
+  },
+  name: { value: "NAME", summary: "project name (default: from the dappfile, git, or the directory)" },
+  home: {
+    value: "PATH",
+    complete: "directory",
+    summary: "directory of the store (default: $DAPP_HOME, or dapp in the XDG data directory)",
+  },
+  platform: {
+    value: "OS/ARCH",
+    summary: "platform to build for, such as linux/arm64 (default: linux on this machine's architecture)",
+  },
+  dev: { summary: "include uncommitted changes of the project" },
+  parallel: {
+    value: "N",
+    check: "count",
+    summary: "stages to build at once (default: number of processors)",
+  },
+  network: {
+    value: "MODE",
+    values: ["host", "none"],
+    summary: "network of commands in images: host or none (default: host)",
+  },
+  builder: { value: "NAME", summary: "builder to use (default: the first that can)" },
+  compression: {
+    value: "KIND[:LEVEL]",
+    values: ["gzip", "zstd"],
+    check: "compression",
+    summary: "compression of new layers: gzip[:2-9] or zstd[:1-19] (default: gzip:4)",
+  },
+  "lock-timeout": {
+    value: "SEC",
+    check: "seconds",
+    summary: "seconds to wait for another process that builds the same stage (default: 24 hours)",
+  },
+  "dry-run": { short: "n", summary: "say what would happen and change nothing" },
+  json: {
+    value: "events",
+    optional: true,
+    values: ["events"],
+    summary: "print the answer as one JSON document; --json=events: one event per line, then the answer",
+  },
+  quiet: { short: "q", summary: "print only the answer and errors, the answer as short as it can be" },
+  verbose: { short: "v", summary: "print details as well" },
+  color: {
+    value: "WHEN",
+    values: ["auto", "always", "never", "on", "off"],
+    negative: "never",
+    summary: "auto, always (on) or never (off) (default: auto)",
+  },
+  help: { short: "h", summary: "print help" },
+  version: { summary: "print the version" },
+} as const satisfies Record<string, OptionSpec>;
+
+export type OptionName = keyof typeof options;
+
+/** The option with this name. */
+export function optionSpec(name: OptionName): OptionSpec {
+  return options[name];
+}

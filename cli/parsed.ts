@@ -1,0 +1,51 @@
+/** A command line after parsing. */
+import type { OptionName } from "./options.ts";
+import type { Command, CommandPath } from "./table.ts";
+
+/** The options that were given, by name; checked against the table. */
+export class GivenOptions {
+  readonly #values = new Map<OptionName, string[]>();
+
+  /** Records one use. A flag is "true" or "false", an option without its optional value "". */
+  add(name: OptionName, value: string): void {
+    const values = this.#values.get(name);
+    if (values) values.push(value);
+    else this.#values.set(name, [value]);
+  }
+
+  names(): Iterable<OptionName> {
+    return this.#values.keys();
+  }
+
+  /** Whether a flag is on. */
+  flag(name: OptionName): boolean {
+    return this.text(name) === "true";
+  }
+
+  /** The last value. */
+  text(name: OptionName): string | undefined {
+    return this.#values.get(name)?.at(-1);
+  }
+
+  all(name: OptionName): readonly string[] {
+    return this.#values.get(name) ?? [];
+  }
+}
+
+export interface Parsed {
+  readonly command: Command & { readonly path: CommandPath };
+  readonly options: GivenOptions;
+  /** Words by the name of their positional; absent when none was given. */
+  readonly words: Readonly<Record<string, readonly string[]>>;
+  /** What followed `--`. */
+  readonly rest: readonly string[];
+}
+
+/** Help that was asked for, or that an incomplete command needs: for the program, a group or a command. */
+export interface HelpWanted {
+  /** "" is the program. */
+  readonly helpFor: string;
+  /** False when the command line was incomplete. */
+  readonly asked: boolean;
+  readonly options: GivenOptions;
+}

@@ -1,0 +1,52 @@
+/** The lines that stay: one for each thing that happened. Shared by the renderers for people. */
+import type { EngineEvent, StageRef } from "../../core/events.ts";
+import { count, formatDuration, formatSize, imageTitle, shortDigest } from "../format.ts";
+import type { Style } from "../style.ts";
+
+/** `image/stage`, the name of a stage in text. */
+export function stageTitle(at: StageRef): string {
+  return `${imageTitle(at.image, at.kind)}/${at.stage}`;
+}
+
+/** The line for an event, or undefined when it has none of its own. */
+export function lineFor(event: EngineEvent, style: Style, verbose: boolean): string | undefined {
+  switch (event.type) {
+    case "note":
+      return event.level === "warn" ? `${style.yellow("warning:")} ${event.text}` : `note: ${event.text}`;
+    case "detail":
+      return verbose ? style.dim(event.text) : undefined;
+    case "stage.reused":
+      return row(style, event.at, style.green("cached"), `(${event.reason})`);
+    case "stage.started":
+      return row(style, event.at, style.cyan("building"), `(${event.reason})`);
+    case "stage.finished": {
+      const size = event.size > 0 ? `+${formatSize(event.size)}` : "no layer";
+      return row(style, event.at, style.green("built"), `${formatDuration(event.ms)}  ${size}`);
+    }
+    case "stage.failed":
+      return row(style, event.at, style.red("failed"), event.message);
+    case "image.ready":
+      return imageLine(event, style);
+    case "lock.waiting":
+      return `${style.bold(event.resource)}  waiting for ${event.holder}`;
+    case "stage.output":
+    case "transfer.started":
+    case "transfer.progress":
+    case "transfer.finished":
+      return undefined;
+  }
+}
+
+function row(style: Style, at: StageRef, word: string, rest: string): string {
+  return `${style.bold(stageTitle(at))}  ${word}  ${rest}`;
+}
+
+function imageLine(event: EngineEvent & { readonly type: "image.ready" }, style: Style): string {
+  const title = style.bold(imageTitle(event.image, event.kind));
+  const digest = shortDigest(event.digest);
+  if (event.built === 0) {
+    return `${title}  ${style.green("up to date")}  ${digest}  (${count(event.reused, "stage")} cached)`;
+  }
+  const stages = `(${count(event.built, "stage")} built, ${event.reused} cached)`;
+  return `${title}  ${style.green("built")}  ${digest}  ${stages}  ${formatDuration(event.ms)}`;
+}

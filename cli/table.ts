@@ -1,0 +1,262 @@
+/** Every command: parsing, help, documentation and completion read this table. */
+import type { OptionName } from "./options.ts";
+
+export interface Positional {
+  readonly name: string;
+  readonly complete: "dimg" | "stage" | "shell" | "command" | "destination";
+  readonly many?: true;
+  readonly required?: true;
+}
+
+export interface Example {
+  readonly command: string;
+  readonly what: string;
+}
+
+export interface Command {
+  readonly path: string;
+  readonly summary: string;
+  /** Paragraphs for help, one string each. */
+  readonly details?: readonly string[];
+  readonly positionals: readonly Positional[];
+  /** Words after `--` are taken, under this name. */
+  readonly rest?: string;
+  /** Options of its own; `common` follow in help. */
+  readonly options: readonly OptionName[];
+  readonly common: readonly OptionName[];
+  readonly examples: readonly [Example, Example];
+}
+
+export interface Group {
+  readonly path: string;
+  readonly summary: string;
+}
+
+const output: readonly OptionName[] = ["json", "quiet", "verbose", "color", "help"];
+const project: readonly OptionName[] = ["dir", "name", "home", "platform", "dev"];
+const work: readonly OptionName[] = ["parallel", "network", "builder", "compression", "lock-timeout"];
+const common: readonly OptionName[] = [...project, ...work, "dry-run", ...output];
+
+const dimgs: Positional = { name: "DIMG", complete: "dimg", many: true };
+const dimg: Positional = { name: "DIMG", complete: "dimg" };
+
+/** What `dapp --help` says of the program. */
+export const program: { readonly summary: string; readonly examples: readonly [Example, Example] } = {
+  summary: "Builds container images from a dappfile.yaml, stage by stage.",
+  examples: [
+    { command: "dapp dimg build", what: "build every image of the project in this directory" },
+    { command: "dapp dimg plan", what: "say what a build would do, and why" },
+  ],
+};
+
+/** Words that only lead to commands. */
+export const groups: readonly Group[] = [
+  { path: "dimg", summary: "Build images and look into them." },
+  { path: "dimg stage", summary: "Look at single stages." },
+  { path: "config", summary: "Check the dappfile." },
+  { path: "store", summary: "Look after the local store." },
+];
+
+/** All commands, in the order help lists them. */
+export const commands = [
+  {
+    path: "dimg build",
+    summary: "Build images, reusing every stage that is there already.",
+    details: [
+      "DIMG is a name or a glob pattern; without one, every dimg is built. Prints one line for each image: its name " +
+      "and its digest.",
+    ],
+    positionals: [dimgs],
+    options: [
+      "introspect-error",
+      "introspect-before-error",
+      "introspect-stage",
+      "introspect-before",
+      "introspect-artifact-stage",
+      "introspect-artifact-before",
+    ],
+    common,
+    examples: [
+      { command: "dapp dimg build", what: "build everything" },
+      { command: "dapp dimg build web --introspect-error", what: "open a shell where a stage of web fails" },
+    ],
+  },
+  {
+    path: "dimg plan",
+    summary: "Say what a build would do to every stage, and why. Changes nothing.",
+    details: ["With --quiet, prints only the stages that would be built."],
+    positionals: [dimgs],
+    options: [],
+    common,
+    examples: [
+      { command: "dapp dimg plan", what: "every image" },
+      { command: "dapp dimg plan 'web*' --json", what: "some images, for a program" },
+    ],
+  },
+  {
+    path: "dimg explain",
+    summary: "Say which files, commands and values changed since the last build.",
+    details: ["With STAGE, prints every fact that the signature of that stage covers as well."],
+    positionals: [dimg, { name: "STAGE", complete: "stage" }],
+    options: [],
+    common,
+    examples: [
+      { command: "dapp dimg explain", what: "why anything would be rebuilt" },
+      { command: "dapp dimg explain web install", what: "all that goes into one stage" },
+    ],
+  },
+  {
+    path: "dimg list",
+    summary: "Print the names of dimgs, in the order of the dappfile.",
+    details: ["A dimg without a name prints nothing."],
+    positionals: [dimgs],
+    options: [],
+    common,
+    examples: [
+      { command: "dapp dimg list", what: "every name" },
+      { command: "dapp dimg list 'web*' --json", what: "some names with their stages" },
+    ],
+  },
+  {
+    path: "dimg stage image",
+    summary: "Print the cache name of a stage, whether or not it is built.",
+    positionals: [dimg],
+    options: ["stage"],
+    common,
+    examples: [
+      { command: "dapp dimg stage image web", what: "the last stage of web" },
+      { command: "dapp dimg stage image web --stage install", what: "an earlier stage" },
+    ],
+  },
+  {
+    path: "dimg run",
+    summary: "Run a command in a built image and return its exit code.",
+    details: [
+      "Without CMD the image's own command runs, or a shell when it has none. What the command writes is not kept. " +
+      "Standard input and output are passed through, and the image is removed afterwards: -i, -t and --rm are not " +
+      "needed.",
+    ],
+    positionals: [dimg],
+    rest: "CMD",
+    options: ["stage", "env", "volume", "workdir", "user", "entrypoint"],
+    common: [...project, "network", "builder", "quiet", "verbose", "color", "help"],
+    examples: [
+      { command: "dapp dimg run web", what: "start web as it would be deployed" },
+      { command: "dapp dimg run web -e DEBUG=1 -- ls -l /app", what: "run another command" },
+    ],
+  },
+  {
+    path: "dimg export",
+    summary: "Write built images to a directory or an archive.",
+    details: [
+      "DEST names the format and the place, such as oci:DIR for an OCI image layout. Without DIMG, every dimg is written.",
+    ],
+    positionals: [dimgs, { name: "DEST", complete: "destination", required: true }],
+    options: [],
+    common,
+    examples: [
+      { command: "dapp dimg export oci:out", what: "every image, as an OCI image layout" },
+      { command: "dapp dimg export web oci:out", what: "one image" },
+    ],
+  },
+  {
+    path: "dimg lock",
+    summary: "Pin base images by digest in dappfile.lock.",
+    details: ["Entries that are there stay as they are; names that are no longer used are removed."],
+    positionals: [],
+    options: ["update"],
+    common,
+    examples: [
+      { command: "dapp dimg lock", what: "pin what is not pinned yet" },
+      { command: "dapp dimg lock --update", what: "move every pin to what the name means now" },
+    ],
+  },
+  {
+    path: "config check",
+    summary: "Check the dappfile and say everything that is wrong with it.",
+    positionals: [],
+    options: [],
+    common: [...project, ...output],
+    examples: [
+      { command: "dapp config check", what: "check the project in this directory" },
+      { command: "dapp config check -C services/web --json", what: "another one, for a program" },
+    ],
+  },
+  {
+    path: "config schema",
+    summary: "Print the JSON Schema of a dappfile document, for editors.",
+    positionals: [],
+    options: [],
+    common: ["quiet", "verbose", "color", "help"],
+    examples: [
+      { command: "dapp config schema", what: "print it" },
+      { command: "dapp config schema > dappfile.schema.json", what: "keep it beside the dappfile" },
+    ],
+  },
+  {
+    path: "store check",
+    summary: "Read the whole local store and say what is damaged.",
+    details: ["Exits with 1 while something is damaged."],
+    positionals: [],
+    options: ["repair"],
+    common: ["home", "dry-run", ...output],
+    examples: [
+      { command: "dapp store check", what: "only look" },
+      { command: "dapp store check --repair", what: "remove what is damaged; the next build makes it again" },
+    ],
+  },
+  {
+    path: "completion",
+    summary: "Print a script that completes dapp's commands in a shell.",
+    details: [
+      "Completes commands, options, their values, and the names of dimgs and stages.",
+    ],
+    positionals: [{ name: "SHELL", complete: "shell", required: true }],
+    options: [],
+    common: ["quiet", "verbose", "color", "help"],
+    examples: [
+      { command: "source <(dapp completion bash)", what: "for this bash; zsh reads its script the same way" },
+      { command: "dapp completion fish > ~/.config/fish/completions/dapp.fish", what: "for every fish" },
+    ],
+  },
+  {
+    path: "help",
+    summary: "Print help for a command.",
+    positionals: [{ name: "COMMAND", complete: "command", many: true }],
+    options: [],
+    common: ["quiet", "verbose", "color", "help"],
+    examples: [
+      { command: "dapp help dimg build", what: "one command" },
+      { command: "dapp help dimg", what: "all commands on images" },
+    ],
+  },
+  {
+    path: "version",
+    summary: "Print the version.",
+    positionals: [],
+    options: [],
+    common: ["json", "quiet", "verbose", "color", "help"],
+    examples: [
+      { command: "dapp version", what: "the version of dapp" },
+      { command: "dapp version --verbose", what: "and of what it runs on" },
+    ],
+  },
+] as const satisfies readonly Command[];
+
+/** The words that call a command, without `dapp`. */
+export type CommandPath = typeof commands[number]["path"];
+
+/** The command with exactly this path. */
+export function findCommand(path: string): (Command & { readonly path: CommandPath }) | undefined {
+  return commands.find((command) => command.path === path);
+}
+
+/** `dapp dimg run [OPTION...] [DIMG] [-- CMD...]` */
+export function usageLine(command: Command): string {
+  const words = command.positionals.map(({ name, many, required }) => {
+    const text = many ? `${name}...` : name;
+    return required ? text : `[${text}]`;
+  });
+  const rest = command.rest ? [`[-- ${command.rest}...]`] : [];
+  return ["dapp", command.path, "[OPTION...]", ...words, ...rest].join(" ");
+}

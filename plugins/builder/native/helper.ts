@@ -1,0 +1,115 @@
+/**
+ * A helper process of the native builder: lives in its own mount and pid namespaces (and, for ordinary users, a user
+ * namespace), takes requests as JSON lines on standard input and answers on standard output. It ends with its input.
+ */
+import { EngineError, messageOf } from "../../../core/errors.ts";
+import { LayerCache } from "./cache.ts";
+import { syncFileSystem } from "./libc.ts";
+import { readLines } from "./lines.ts";
+import type { HelperReply, HelperRequest, Numbered, RunRequest, ShellRequest } from "./protocol.ts";
+import { limitCapabilities } from "./sandbox.ts";
+
+const encoder = new TextEncoder();
+const aborts = new Map<number, AbortController>();
+let writing: Promise<void> = Promise.resolve();
+
+/** Replies in order; settles when the line is written, which holds back steps that print faster than it is read. */
+function reply(message: HelperReply): Promise<void> {
+  const line = encoder.encode(JSON.stringify(message) + "\n");
+  return writing = writing.then(async () => {
+    for (let at = 0; at < line.length;) at += await Deno.stdout.write(line.subarray(at));
+  });
+}
+
+async function handle(id: number, request: HelperRequest): Promise<unknown> {
+  switch (request.op) {
+    case "run":
+      return await run(id, request);
+    case "unpack": {
+      const { unpackLayer } = await import("./unpack_layer.ts");
+      const note = (text: string) => void reply({ kind: "output", id, stream: "stderr", text: `${text}\n` });
+      return await unpackLayer(request, note);
+    }
+    case "inherit": {
+      const { inheritedDirs } = await import("./inherit.ts");
+      return inheritedDirs(request);
+    }
+    case "remove":
+      await Promise.all(request.paths.map(remove));
+      return;
+    case "sync":
+      await syncFileSystem(request.native);
+      return await new LayerCache(request.native).markSynced(request.names);
+    case "abort":
+      return void aborts.get(request.target)?.abort();
+    default:
+      return request satisfies never;
+  }
+}
+
+async function run(id: number, request: RunRequest): Promise<unknown> {
+  const [{ runStep }, { compressTarFile }, { stepPaths }] = await stepModules();
+  const abort = new AbortController();
+  aborts.set(id, abort);
+  let keep = false;
+  try {
+    const value = await runStep(request, {
+      signal: abort.signal,
+      output: (stream, text) => reply({ kind: "output", id, stream, text }),
+    }).catch((error) => {
+      keep = request.keepFailed && error instanceof EngineError && !abort.signal.aborted;
+      throw error;
+    });
+    await reply({ kind: "captured", id, value });
+    if (!value.layer) return;
+    const stored = await compressTarFile(
+      stepPaths(request.run).tar,
+      request.blob,
+      request.compression,
+      request.threads,
+    );
+    await Deno.chmod(request.blob, 0o644);
+    return stored;
+  } finally {
+    aborts.delete(id);
+    if (!keep) await remove(request.run);
+  }
+}
+
+const stepModules = () =>
+  Promise.all([import("./step.ts"), import("../../../lib/layer/writer.ts"), import("./rootfs.ts")]);
+
+async function remove(path: string): Promise<void> {
+  try {
+    await Deno.remove(path, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+async function answer({ id, ...request }: Numbered): Promise<void> {
+  try {
+    await reply({ kind: "done", id, value: await handle(id, request as HelperRequest) });
+  } catch (error) {
+    const known = error instanceof EngineError ? { code: error.code, fix: error.fix } : {};
+    await reply({ kind: "failed", id, error: { ...known, message: messageOf(error) } });
+  }
+}
+
+async function serve(): Promise<never> {
+  Deno.umask(0);
+  limitCapabilities();
+  await reply({ kind: "ready" });
+  stepModules().catch(() => {}); // so that they are there when the first step comes
+  for await (const line of readLines(Deno.stdin.readable)) answer(JSON.parse(line));
+  Deno.exit(0); // takes all processes of this pid namespace along
+}
+
+if (Deno.args[0] === "shell") {
+  const { runShell } = await import("./shell_step.ts");
+  Deno.umask(0);
+  limitCapabilities();
+  Deno.exit(await runShell(JSON.parse(await Deno.readTextFile(Deno.args[1]!)) as ShellRequest));
+} else {
+  await serve();
+}

@@ -1,0 +1,37 @@
+import type { DirMeta } from "./cache.ts";
+import { lstatIfPresent } from "./libc.ts";
+import { isOpaque } from "./lower_view.ts";
+import type { InheritRequest } from "./protocol.ts";
+
+/**
+ * What layers below say about directories that a layer has no entry for. In an overlay the topmost directory decides,
+ * so a layer that merely passes through `usr` would otherwise change its owner and mode.
+ */
+export function inheritedDirs({ native, lower, paths, rootless }: InheritRequest): Record<string, DirMeta> {
+  const found: Record<string, DirMeta> = {};
+  for (const path of paths) {
+    const meta = find(path);
+    if (meta) found[path] = meta;
+  }
+  return found;
+
+  function find(path: string): DirMeta | undefined {
+    for (const { name, implicit } of [...lower].reverse()) {
+      const root = `${native}/l/${name}/d`;
+      const stat = lstatIfPresent(`${root}/${path}`);
+      if (stat?.type === "dir") {
+        const { mode, uid, gid, mtime } = stat;
+        if (!implicit.includes(path)) return { mode, uid, gid, mtime };
+      } else if (stat || hidesBelow(root, path)) return undefined;
+    }
+  }
+
+  function hidesBelow(root: string, path: string): boolean {
+    for (let cut = path.lastIndexOf("/"); cut > 0; cut = path.lastIndexOf("/", cut - 1)) {
+      const parent = `${root}/${path.slice(0, cut)}`;
+      const stat = lstatIfPresent(parent);
+      if (stat) return stat.type !== "dir" || isOpaque(parent, rootless);
+    }
+    return false;
+  }
+}

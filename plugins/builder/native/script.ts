@@ -1,0 +1,45 @@
+/** The shell script of a stage. */
+
+/** Where the script and its state are seen inside of the step. */
+export const CONTROL = "/dev/.dapp";
+
+const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
+
+/**
+ * Runs `commands` one after another in one shell, echoing each; to be started with `-e`. `eval` keeps an unfinished
+ * quote or here-document in one command from swallowing the next. The number of the running command stands in the
+ * file `at`, and "end" once all have run.
+ */
+export function stageScript(commands: readonly string[]): string {
+  const lines = commands.flatMap((command, i) => [
+    `echo ${i} >|${CONTROL}/at`,
+    `printf '%s\\n' ${quote(`$ ${command.trimEnd()}`)} || :`,
+    // the blank keeps a command that starts with "-" from looking like an option
+    `eval ${quote(` ${command}`)}`,
+  ]);
+  return [...lines, `echo end >|${CONTROL}/at`, ""].join("\n");
+}
+
+/** Why a stage failed, in words; undefined when it did not. `at` is the content of the state file. */
+export function explainExit(
+  commands: readonly string[],
+  at: string,
+  status: Pick<Deno.CommandStatus, "code" | "signal">,
+): string | undefined {
+  const ended = at.trim() === "end";
+  if (status.code === 0 && !status.signal && ended) return undefined;
+  const index = Number(at.trim() || 0);
+  const command = shorten(commands[Number.isInteger(index) ? index : commands.length - 1] ?? "");
+  if (status.signal) return `command "${command}" was killed by ${status.signal}`;
+  if (status.code === 0) {
+    if (index === commands.length - 1) return undefined;
+    return `command "${command}" ended the shell, so the commands after it did not run`;
+  }
+  const killed = status.code === 137 ? " (killed, maybe for lack of memory)" : "";
+  return `command "${command}" ended with exit status ${status.code}${killed}`;
+}
+
+function shorten(command: string): string {
+  const line = command.trim().replaceAll(/\s+/g, " ");
+  return line.length > 300 ? `${line.slice(0, 299)}…` : line;
+}

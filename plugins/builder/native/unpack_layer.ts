@@ -1,0 +1,36 @@
+/** Unpacks a layer blob into the cache, inside a helper process. */
+import { createHash } from "node:crypto";
+import { EngineError, messageOf } from "../../../core/errors.ts";
+import { openLayer } from "../../../lib/layer/open.ts";
+import { TarParser } from "../../../lib/tar/parse.ts";
+import { bootId, LayerCache, type LayerMeta } from "./cache.ts";
+import type { UnpackRequest } from "./protocol.ts";
+import { LayerUnpacker } from "./unpack.ts";
+
+/** Unpacks, verifies the digest of the tar, and moves the tree to its place. @throws LAYER_INVALID */
+export async function unpackLayer(request: UnpackRequest, note: (text: string) => void): Promise<LayerMeta> {
+  const { native, run, name, diffId, rootless, dirs } = request;
+  const wrapper = `${run}/c`;
+  const root = `${wrapper}/d`;
+  Deno.mkdirSync(root, { recursive: true, mode: 0o755 });
+  const unpacker = new LayerUnpacker({ root, rootless, ...(dirs && { dirs }), note });
+  const hash = createHash("sha256");
+  try {
+    const parser = new TarParser(unpacker);
+    for await (const chunk of openLayer(request.blob)) {
+      hash.update(chunk);
+      parser.push(chunk);
+    }
+    parser.finish();
+    const found = `sha256:${hash.digest("hex")}`;
+    if (found !== diffId) throw new Error(`its content has the digest ${found}`);
+    const meta: LayerMeta = { format: 1, diffId, boot: bootId(), ...unpacker.finish() };
+    await new LayerCache(native).adopt(wrapper, name, meta, `${run}/aside`);
+    return meta;
+  } catch (error) {
+    unpacker.abort();
+    throw new EngineError("LAYER_INVALID", `Cannot unpack layer "${diffId}": ${messageOf(error)}`, { cause: error });
+  } finally {
+    await Deno.remove(run, { recursive: true });
+  }
+}
