@@ -89,3 +89,8 @@ export function extraWord(command: Command, words: readonly string[], extra: str
 function listed(names: readonly string[]): string {
   return names.length <= 3 ? names.join(", ") : `${names.slice(0, 3).join(", ")} and others`;
 }
+
+/** `dapp help` for something that is no command. */
+export function mistakenHelp(path: string): EngineError {
+  return unknownCommand(path.split(" "));
+}

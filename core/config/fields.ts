@@ -1,4 +1,5 @@
 /** The kinds of value a dappfile has, as zod types that also explain themselves. */
+import { compileGlob, GlobError } from "../../lib/glob.ts";
 import { z } from "zod";
 
 /** JSON Schema of what is accepted where a text is meant. */
@@ -95,9 +96,15 @@ export const glob = checked((value, refuse) => {
   }
   const parts = value.split("/").filter((part) => part !== "" && part !== ".");
   if (parts.includes("..")) return refuse(`Pattern "${value}" contains "..": patterns cannot leave \`add\``);
-  return parts.length === 0
-    ? refuse(`Pattern "${value}" matches nothing`, 'Write "**/*" for all files')
-    : parts.join("/");
+  if (parts.length === 0) return refuse(`Pattern "${value}" matches nothing`, 'Write "**/*" for all files');
+  const pattern = parts.join("/");
+  try {
+    compileGlob(pattern);
+  } catch (error) {
+    if (!(error instanceof GlobError)) throw error;
+    return refuse(error.message);
+  }
+  return pattern;
 });
 
 /** A list, where one value may be written without brackets and nothing means an absent list. */

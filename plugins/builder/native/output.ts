@@ -10,7 +10,7 @@ export async function forwardOutput(
 ): Promise<void> {
   const decoder = new TextDecoder();
   let held = "";
-  let timer: number | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const flush = () => {
     clearTimeout(timer);
     timer = undefined;

@@ -55,7 +55,7 @@ git: [{to: ''}]
     text: `
 dimg: a
 from: x
-git: [{to: /x, includePaths: [/a, ../x, '!b', '', ., a/../b], excludePaths: /}]
+git: [{to: /x, includePaths: [/a, ../x, '!b', '', ., a/../b], excludePaths: [/, 'a\\']}]
 `.slice(1),
     want: [
       `3:31 git[0].includePaths[0]: Pattern "/a" starts with "/": patterns are relative to \`add\` | Did you mean "a"?`,
@@ -64,7 +64,8 @@ git: [{to: /x, includePaths: [/a, ../x, '!b', '', ., a/../b], excludePaths: /}]
       `3:47 git[0].includePaths[3]: The pattern is empty | Write "**/*" for all files`,
       `3:51 git[0].includePaths[4]: Pattern "." matches nothing | Write "**/*" for all files`,
       `3:54 git[0].includePaths[5]: Pattern "a/../b" contains "..": patterns cannot leave \`add\``,
-      `3:77 git[0].excludePaths: Pattern "/" starts with "/": patterns are relative to \`add\` | Did you mean "**/*"?`,
+      `3:78 git[0].excludePaths[0]: Pattern "/" starts with "/": patterns are relative to \`add\` | Did you mean "**/*"?`,
+      `3:81 git[0].excludePaths[1]: Cannot use pattern "a\\": it ends with a backslash`,
     ],
   },
   {

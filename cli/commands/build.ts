@@ -1,0 +1,30 @@
+import type { Introspection } from "../../core/api.ts";
+import type { CommandRun } from "../context.ts";
+import type { GivenOptions } from "../parsed.ts";
+
+/** `dapp dimg build`: builds and prints `name digest` for each image. */
+export const build: CommandRun = async ({ engine, words, options, quiet, answer }) => {
+  const introspect = introspection(options);
+  const result = await (await engine()).build(words.DIMG ?? [], introspect ? { introspect } : {});
+  answer(result, () => {
+    if (options.flag("dry-run")) return quiet ? [] : [`would build ${result.stagesBuilt}, cached ${result.stagesReused}`];
+    return result.images.map(({ name, digest }) => quiet || name === "" ? digest : `${name} ${digest}`);
+  });
+  return 0;
+};
+
+function introspection(options: GivenOptions): Introspection | undefined {
+  const stage = options.text("introspect-stage");
+  const before = options.text("introspect-before");
+  const artifactStage = options.text("introspect-artifact-stage");
+  const artifactBefore = options.text("introspect-artifact-before");
+  const wanted: Introspection = {
+    ...(options.flag("introspect-error") && { error: true }),
+    ...(options.flag("introspect-before-error") && { beforeError: true }),
+    ...(stage !== undefined && { stage }),
+    ...(before !== undefined && { before }),
+    ...(artifactStage !== undefined && { artifactStage }),
+    ...(artifactBefore !== undefined && { artifactBefore }),
+  };
+  return Object.keys(wanted).length > 0 ? wanted : undefined;
+}

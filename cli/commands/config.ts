@@ -1,0 +1,21 @@
+import type { CommandRun } from "../context.ts";
+import { count } from "../format.ts";
+
+/** `dapp config check`: reads the dappfile; its warnings arrive as events, its errors are thrown. */
+export const configCheck: CommandRun = async ({ engine, quiet, answer }) => {
+  const { file, images, warnings } = await (await engine()).config();
+  const [dimgs, artifacts] = (["dimg", "artifact"] as const)
+    .map((kind) => images.filter((image) => image.kind === kind).map(({ name }) => name)) as [string[], string[]];
+  answer({ file, dimgs, artifacts, warnings }, () => {
+    const what = [count(dimgs.length, "dimg"), ...(artifacts.length > 0 ? [count(artifacts.length, "artifact")] : [])];
+    return quiet ? [] : [`${file} is valid: ${what.join(", ")}`];
+  });
+  return 0;
+};
+
+/** `dapp config schema`: the JSON Schema of a dappfile document. */
+export const configSchema: CommandRun = async ({ io }) => {
+  const { configJsonSchema } = await import("../../core/config/json_schema.ts");
+  io.stdout.write(`${JSON.stringify(configJsonSchema(), undefined, 2)}\n`);
+  return 0;
+};

@@ -1,0 +1,136 @@
+/** From arguments to an exit code. Loads what the command needs and no more. */
+import type { Engine } from "../core/api.ts";
+import type { EngineEvent } from "../core/events.ts";
+import { type CommandRun, type Context, engineOptions } from "./context.ts";
+import type { Io } from "./io.ts";
+import { parseArgs } from "./parse.ts";
+import type { HelpWanted, Parsed } from "./parsed.ts";
+import { chooseRenderer, type Renderer, type RendererKind } from "./render/renderer.ts";
+import { Tails } from "./render/tails.ts";
+import { createStyle, wantsColor } from "./style.ts";
+import type { CommandPath } from "./table.ts";
+
+/** Where each command's code is. */
+const loaders: Readonly<Record<CommandPath, () => Promise<CommandRun>>> = {
+  "dimg build": async () => (await import("./commands/build.ts")).build,
+  "dimg plan": async () => (await import("./commands/plan.ts")).plan,
+  "dimg explain": async () => (await import("./commands/explain.ts")).explain,
+  "dimg list": async () => (await import("./commands/list.ts")).list,
+  "dimg stage image": async () => (await import("./commands/list.ts")).stageImage,
+  "dimg run": async () => (await import("./commands/run.ts")).run,
+  "dimg export": async () => (await import("./commands/export.ts")).exportImages,
+  "dimg lock": async () => (await import("./commands/lock.ts")).lock,
+  "config check": async () => (await import("./commands/config.ts")).configCheck,
+  "config schema": async () => (await import("./commands/config.ts")).configSchema,
+  "store check": async () => (await import("./commands/store.ts")).storeCheck,
+  "completion": async () => (await import("./commands/completion.ts")).completion,
+  "help": async () => (await import("./commands/help.ts")).help,
+  "version": async () => (await import("./commands/version.ts")).version,
+};
+
+/**
+ * Runs one command line and returns its exit code: 0 done, 1 the work failed, 2 usage or configuration, 130
+ * interrupted; `dimg run` passes the command's own code through. Never throws.
+ */
+export async function main(args: readonly string[], io: Io): Promise<number> {
+  let parsed: Parsed | HelpWanted;
+  try {
+    parsed = await parseArgs(args);
+  } catch (error) {
+    const { reportError } = await import("./report.ts");
+    return await reportError(error, io, { ...guessOutput(args), failed: [], dir: "." });
+  }
+  if ("helpFor" in parsed) {
+    const { printHelp } = await import("./commands/help.ts");
+    return printHelp(parsed, io);
+  }
+  return await runCommand(parsed, io);
+}
+
+async function runCommand(parsed: Parsed, io: Io): Promise<number> {
+  const { options, command } = parsed;
+  const json = options.text("json");
+  const quiet = options.flag("quiet");
+  const verbose = options.flag("verbose");
+  const color = options.text("color") ?? "auto";
+  const kind = chooseRenderer({
+    json,
+    quiet,
+    isTerminal: io.stderr.isTerminal,
+    shell: command.path === "dimg run" || [...options.names()].some((name) => name.startsWith("introspect-")),
+    env: io.env,
+  });
+  const progress = await openRenderer(kind, io, { color, verbose });
+  const tails = new Tails();
+  const onEvent = (event: EngineEvent) => {
+    tails.event(event);
+    progress.event(event);
+  };
+  const onAbort = () => progress.note("Stopping; press Ctrl-C again to stop now");
+  io.signal.addEventListener("abort", onAbort);
+  let engine: Promise<Engine> | undefined;
+  const context: Context = {
+    ...parsed,
+    io,
+    quiet,
+    verbose,
+    progress,
+    style: createStyle(wantsColor(io.stdout, color, io.env)),
+    engine: () => engine ??= io.createEngine(engineOptions(parsed, io, onEvent)),
+    answer(document, lines) {
+      progress.close();
+      if (json !== undefined) return writeJson(io, json, "result", document);
+      for (const line of lines()) io.stdout.write(`${line}\n`);
+    },
+  };
+  try {
+    try {
+      return await (await loaders[command.path]())(context);
+    } finally {
+      const made = await engine?.catch(() => undefined);
+      await made?.[Symbol.asyncDispose]();
+      progress.close();
+    }
+  } catch (error) {
+    const { reportError } = await import("./report.ts");
+    const { failed } = tails;
+    return await reportError(error, io, { json, quiet, verbose, color, failed, dir: options.text("dir") ?? "." });
+  } finally {
+    io.signal.removeEventListener("abort", onAbort);
+  }
+}
+
+async function openRenderer(
+  kind: RendererKind,
+  io: Io,
+  { color, verbose }: { readonly color: string; readonly verbose: boolean },
+): Promise<Renderer> {
+  const style = createStyle(wantsColor(io.stderr, color, io.env));
+  switch (kind) {
+    case "tty":
+      return new (await import("./render/tty.ts")).TtyRenderer(io.stderr, io.clock, { style, verbose });
+    case "plain":
+      return new (await import("./render/plain.ts")).PlainRenderer(io.stderr, io.clock, { style, verbose });
+    case "quiet":
+      return new (await import("./render/silent.ts")).QuietRenderer();
+    case "json":
+      return new (await import("./render/silent.ts")).JsonRenderer(io.stdout);
+  }
+}
+
+/** Writes the document whole, or as the last line of a stream of events. */
+export function writeJson(io: Io, mode: string, type: "result" | "error", document: object): void {
+  const text = mode === "events"
+    ? JSON.stringify({ type, version: 1, ...document })
+    : JSON.stringify({ version: 1, ...document }, undefined, 2);
+  io.stdout.write(`${text}\n`);
+}
+
+/** How to print an error about a command line that could not be parsed. */
+function guessOutput(args: readonly string[]) {
+  const end = args.indexOf("--");
+  const own = end < 0 ? args : args.slice(0, end);
+  const json = own.includes("--json=events") ? "events" : own.includes("--json") ? "" : undefined;
+  const color = own.findLast((arg) => arg.startsWith("--color="))?.slice("--color=".length) ?? "auto";
+  return { json, quiet: false, verbose: false, color };
+}

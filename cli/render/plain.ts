@@ -1,0 +1,113 @@
+/** One line for each change: for logs, pipes and terminals that cannot move their cursor. */
+import type { EngineEvent } from "../../core/events.ts";
+import { formatDuration, formatElapsed, formatSize } from "../format.ts";
+import type { Clock, Output } from "../io.ts";
+import type { Style } from "../style.ts";
+import { lineFor, stageTitle } from "./lines.ts";
+import type { Renderer } from "./renderer.ts";
+import { StageOutputs } from "./stage_outputs.ts";
+
+const REPEAT_MS = 30_000;
+
+interface Running {
+  readonly title: string;
+  readonly since: number;
+  done: number;
+  total: number;
+  said: number;
+}
+
+/** Prints every change as a line; what runs longer repeats its elapsed time every 30 seconds. */
+export class PlainRenderer implements Renderer {
+  readonly #running = new Map<string, Running>();
+  readonly #outputs: StageOutputs;
+  #cancel: (() => void) | undefined;
+
+  constructor(
+    readonly out: Output,
+    readonly clock: Clock,
+    readonly options: { readonly style: Style; readonly verbose: boolean },
+  ) {
+    this.#outputs = new StageOutputs(options.style);
+  }
+
+  event(event: EngineEvent): void {
+    for (const line of this.#outputs.lines(event)) this.#print(line);
+    const { style, verbose } = this.options;
+    const line = lineFor(event, style, verbose) ?? this.#transferLine(event);
+    if (line !== undefined) this.#print(line);
+    this.#follow(event);
+  }
+
+  note(text: string): void {
+    this.#print(text);
+  }
+
+  close(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+
+  #print(line: string): void {
+    this.out.write(`${line}\n`);
+  }
+
+  #transferLine(event: EngineEvent): string | undefined {
+    if (event.type === "transfer.started") {
+      return `${event.what}${event.total > 0 ? `  ${formatSize(event.total)}` : ""}`;
+    }
+    if (event.type !== "transfer.finished") return undefined;
+    const what = this.#running.get(event.id)?.title ?? event.id;
+    return `${what}  done  ${formatSize(event.done)} in ${formatDuration(event.ms)}`;
+  }
+
+  #follow(event: EngineEvent): void {
+    const now = this.clock.now();
+    const start = (key: string, title: string, total: number) => {
+      this.#running.set(key, { title, since: now, said: now, done: 0, total });
+    };
+    switch (event.type) {
+      case "stage.started":
+        start(stageTitle(event.at), stageTitle(event.at), 0);
+        break;
+      case "stage.finished":
+      case "stage.failed":
+        this.#running.delete(stageTitle(event.at));
+        break;
+      case "transfer.started":
+        start(event.id, event.what, event.total);
+        break;
+      case "transfer.progress": {
+        const running = this.#running.get(event.id);
+        if (running) Object.assign(running, { done: event.done, total: event.total });
+        break;
+      }
+      case "transfer.finished":
+        this.#running.delete(event.id);
+        break;
+    }
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#running.size === 0) return this.close();
+    if (this.#cancel) return;
+    const next = Math.min(...[...this.#running.values()].map(({ said }) => said)) + REPEAT_MS;
+    this.#cancel = this.clock.after(Math.max(0, next - this.clock.now()), () => {
+      this.#cancel = undefined;
+      this.#repeat();
+      this.#schedule();
+    });
+  }
+
+  #repeat(): void {
+    const now = this.clock.now();
+    for (const running of this.#running.values()) {
+      if (now - running.said < REPEAT_MS) continue;
+      running.said = now;
+      const { title, since, done, total } = running;
+      const sent = done > 0 ? `  ${formatSize(done)}${total > 0 ? ` of ${formatSize(total)}` : ""}` : "";
+      this.#print(`${title}  still running${sent}  (${formatElapsed(now - since)})`);
+    }
+  }
+}

@@ -1,0 +1,26 @@
+/** Renderers that print no progress: for scripts and programs. */
+import type { EngineEvent } from "../../core/events.ts";
+import type { Output } from "../io.ts";
+import type { Renderer } from "./renderer.ts";
+
+/** Prints nothing: only the answer and errors are wanted. */
+export class QuietRenderer implements Renderer {
+  event(): void {}
+  note(): void {}
+  close(): void {}
+}
+
+/** Prints each event as one line of JSON. */
+export class JsonRenderer implements Renderer {
+  constructor(readonly out: Output) {}
+
+  event(event: EngineEvent): void {
+    this.out.write(`${JSON.stringify(event)}\n`);
+  }
+
+  note(text: string): void {
+    this.event({ type: "note", level: "info", text });
+  }
+
+  close(): void {}
+}

@@ -1,0 +1,116 @@
+/** Printing what went wrong: the failed stage's last output, the error, its problems, and the fix last. */
+import { EngineError, type ErrorCode, messageOf, type Problem } from "../core/errors.ts";
+import type { Io } from "./io.ts";
+import { writeJson } from "./main.ts";
+import { LineBuffer } from "./render/output_lines.ts";
+import { type FailedStage, TAIL_LINES } from "./render/tails.ts";
+import { createStyle, type Style, wantsColor } from "./style.ts";
+
+export interface ReportOptions {
+  /** Value of --json; undefined when it was not given. */
+  readonly json: string | undefined;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  readonly color: string;
+  readonly failed: readonly FailedStage[];
+  /** Where the files of problems are. */
+  readonly dir: string;
+}
+
+const BUG = "this is a bug in dapp, please report it";
+
+/** Prints anything thrown and returns the exit code that belongs to it. */
+export async function reportError(thrown: unknown, io: Io, options: ReportOptions): Promise<number> {
+  const error = io.signal.aborted && !(thrown instanceof EngineError && thrown.code === "INTERRUPTED")
+    ? new EngineError("INTERRUPTED", "Interrupted")
+    : thrown;
+  const style = createStyle(wantsColor(io.stderr, options.color, io.env));
+  if (options.json !== undefined) writeJson(io, options.json, "error", { error: errorDocument(error) });
+  if (options.json === undefined || !options.quiet) {
+    const interrupted = io.signal.aborted;
+    const lines = [
+      ...(interrupted ? [] : options.failed.flatMap((stage) => tailLines(stage, style))),
+      ...(error instanceof EngineError ? await engineErrorLines(error, io, options, style) : bugLines(error, style)),
+    ];
+    io.stderr.write(lines.map((line) => `${line}\n`).join(""));
+  }
+  return error instanceof EngineError ? error.exitCode : 1;
+}
+
+interface ErrorDocument {
+  readonly code: ErrorCode | "BUG";
+  readonly message: string;
+  readonly fix: string;
+  readonly problems: readonly Problem[];
+}
+
+function errorDocument(error: unknown): ErrorDocument {
+  if (!(error instanceof EngineError)) return { code: "BUG", message: messageOf(error), fix: BUG, problems: [] };
+  return { code: error.code, message: error.message, fix: error.fix, problems: error.details.problems ?? [] };
+}
+
+function tailLines({ title, output }: FailedStage, style: Style): string[] {
+  const buffer = new LineBuffer(style.enabled);
+  const lines = [...buffer.add(output), buffer.end()].filter((line) => line !== undefined).slice(-TAIL_LINES);
+  if (lines.length === 0) return [];
+  return ["", style.bold(`The last output of ${title}:`), ...lines.map((line) => `  ${line}`)];
+}
+
+function bugLines(error: unknown, style: Style): string[] {
+  const lines = ["", `${style.red("error:")} ${messageOf(error)}`];
+  if (error instanceof Error && error.stack) {
+    const frames = error.stack.split("\n").filter((line) => /^\s+at /.test(line));
+    lines.push(`  ${error.name}`, ...frames);
+    if (error.cause !== undefined) lines.push(`  caused by: ${messageOf(error.cause)}`);
+  }
+  lines.push("", BUG);
+  return lines.slice(1);
+}
+
+async function engineErrorLines(
+  error: EngineError,
+  io: Io,
+  options: ReportOptions,
+  style: Style,
+): Promise<string[]> {
+  const { problems = [], at, cause } = error.details;
+  const lines = [`${style.red(style.bold("error:"))} ${error.message}`];
+  if (problems.length === 0 && at !== undefined && !error.message.includes(at)) lines.push(`  at ${at}`);
+  const sources = new Map<string, Promise<readonly string[] | undefined>>();
+  const sourceOf = (file: string) => {
+    let source = sources.get(file);
+    if (!source) {
+      const path = file.startsWith("/") ? file : `${options.dir}/${file}`;
+      source = io.readText(path).then((text) => text?.split(/\r?\n/));
+      sources.set(file, source);
+    }
+    return source;
+  };
+  for (const problem of problems) lines.push("", ...problemLines(problem, await sourceOf(problem.file), style));
+  if (cause !== undefined && !error.message.includes(messageOf(cause))) {
+    lines.push(`${style.bold("cause:")} ${messageOf(cause)}`);
+    if (options.verbose && cause instanceof Error && cause.stack) {
+      lines.push(...cause.stack.split("\n").filter((line) => /^\s+at /.test(line)));
+    }
+  }
+  if (problems.length > 0) lines.push("");
+  lines.push(`${style.bold("fix:")} ${error.fix}`);
+  return lines;
+}
+
+/** `file:line:column: path: message`, the line of the file with a caret, the hint. */
+function problemLines(problem: Problem, source: readonly string[] | undefined, style: Style): string[] {
+  const { file, line, column, path, message, hint } = problem;
+  const place = line > 0 ? `${file}:${line}:${column}` : file;
+  const lines = [`  ${style.bold(`${place}:`)} ${path ? `${path}: ` : ""}${message}`];
+  const text = line > 0 ? source?.[line - 1] : undefined;
+  if (text !== undefined && text.trim() !== "") {
+    const number = String(line).padStart(5);
+    // Tabs stay tabs, so that the caret lands under the same column in any terminal.
+    const indent = text.slice(0, Math.max(0, column - 1)).replace(/[^\t]/g, " ");
+    lines.push(`  ${style.dim(`${number} │`)} ${text.slice(0, 200)}`);
+    if (column > 0 && column <= 200) lines.push(`  ${style.dim(`${" ".repeat(number.length)} │`)} ${indent}${style.red("^")}`);
+  }
+  if (hint) lines.push(`      ${hint}`);
+  return lines;
+}

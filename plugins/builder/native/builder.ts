@@ -1,0 +1,261 @@
+import type {
+  Builder,
+  BuilderRequest,
+  BuildStep,
+  Digest,
+  LayerRef,
+  ShellStep,
+  StepIo,
+  StepResult,
+  Store,
+} from "../../../core/plugin.ts";
+import { type DirMeta, LayerCache, layerName, type LayerMeta, nativeDirectory } from "./cache.ts";
+import type { HelperProcess } from "./helper_process.ts";
+import { isRootless } from "./namespaces.ts";
+import { HelperPool } from "./pool.ts";
+import type { RootfsSpec, RunRequest, StoredBlob } from "./protocol.ts";
+import { RunDirectory } from "./run_directory.ts";
+import { runInteractive } from "./shell.ts";
+
+const DEFAULT_ROOT: DirMeta = { mode: 0o755, uid: 0, gid: 0, mtime: 0 };
+
+/** An unpacked layer. */
+interface Unpacked {
+  readonly name: string;
+  readonly meta: LayerMeta;
+}
+
+/** Settings for tests. */
+export interface NativeOptions {
+  /** Flags of Deno for helper processes. */
+  readonly helperFlags?: readonly string[];
+}
+
+/**
+ * Builds with overlayfs and namespaces of this machine. This process never mounts anything: helper processes do, in
+ * namespaces of their own that vanish with them. Unpacked layers are kept below `native/` in the store, a cache that
+ * may be deleted whenever nothing runs.
+ */
+export class NativeBuilder implements Builder {
+  readonly name = "native";
+  readonly #store: Store;
+  readonly #pool: HelperPool;
+  readonly #cache: LayerCache;
+  readonly #run: RunDirectory;
+  readonly #rootless: boolean;
+  readonly #unpacked = new Map<Digest, Promise<Unpacked>>();
+  readonly #variants = new Map<string, Promise<Unpacked>>();
+  #tidied = false;
+
+  private constructor(request: BuilderRequest, run: RunDirectory, options: NativeOptions) {
+    this.#store = request.store;
+    this.#rootless = isRootless();
+    this.#cache = new LayerCache(nativeDirectory(request.store.path, this.#rootless));
+    this.#run = run;
+    this.#pool = new HelperPool(Math.max(1, request.parallel), this.#rootless, options.helperFlags ?? []);
+  }
+
+  static async open(request: BuilderRequest, options: NativeOptions = {}): Promise<NativeBuilder> {
+    const run = await RunDirectory.open(nativeDirectory(request.store.path, isRootless()));
+    return new NativeBuilder(request, run, options);
+  }
+
+  warmUp(): void {
+    this.#pool.warmUp();
+  }
+
+  async run(step: BuildStep, io: StepIo): Promise<StepResult> {
+    io.signal.throwIfAborted();
+    const rootfs = await this.#rootfs(step);
+    io.signal.throwIfAborted();
+    const request: RunRequest = {
+      op: "run",
+      ...rootfs,
+      label: step.label,
+      commands: step.commands,
+      env: step.env,
+      epoch: step.epoch,
+      compression: step.compression,
+      threads: navigator.hardwareConcurrency,
+      blob: `${await this.#store.scratch()}/layer-${crypto.randomUUID()}`,
+      keepFailed: io.onFailure !== undefined,
+    };
+    try {
+      return await this.#pool.use(async (helper) => {
+        this.#tidy(helper);
+        const { captured, stored } = helper.run(request, (stream, text) => io.output(stream, text), io.signal);
+        const { layer } = await captured;
+        if (!layer) return {};
+        const diffId = layer.meta.diffId as Digest;
+        this.#unpacked.set(diffId, Promise.resolve(layer));
+        const blob = stored.then((value) => layerOf(value!, request.blob));
+        blob.catch(() => {});
+        return { layer: { diffId, blob } };
+      });
+    } catch (error) {
+      if (io.signal.aborted) throw io.signal.reason;
+      if (!io.onFailure || !await isDirectory(request.run)) throw error;
+      try {
+        await io.onFailure(() =>
+          this.#interactive(rootfs, {
+            label: step.label,
+            argv: [],
+            env: { ...step.env, ...terminalEnvironment() },
+            cwd: "/",
+            user: "",
+          }, io.signal)
+        );
+      } finally {
+        await this.#remove([request.run]);
+      }
+      throw error;
+    }
+  }
+
+  async shell(step: ShellStep, signal: AbortSignal): Promise<number> {
+    signal.throwIfAborted();
+    const rootfs = await this.#rootfs(step);
+    try {
+      return await this.#interactive(rootfs, step, signal);
+    } finally {
+      await this.#remove([rootfs.run]);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#remove([this.#run.path]).catch(() => {});
+    await this.#pool[Symbol.asyncDispose]();
+    this.#run.lock.close();
+  }
+
+  #interactive(
+    rootfs: RootfsSpec,
+    step: Pick<ShellStep, "label" | "argv" | "env" | "cwd" | "user">,
+    signal: AbortSignal,
+  ): Promise<number> {
+    const { label, argv, env, cwd, user } = step;
+    return runInteractive({ ...rootfs, label, argv, env, cwd, user }, signal);
+  }
+
+  async #rootfs(step: Pick<BuildStep, "parents" | "mounts" | "network">): Promise<RootfsSpec> {
+    const layers = await this.#lower(step.parents);
+    return {
+      native: this.#cache.native,
+      run: this.#run.next(),
+      lower: layers.map(({ name }) => name),
+      root: layers.findLast(({ meta }) => meta.root)?.meta.root ?? DEFAULT_ROOT,
+      mounts: step.mounts,
+      network: step.network,
+      rootless: this.#rootless,
+    };
+  }
+
+  /** The unpacked layers, lowest first. Of a layer that occurs twice the upper one counts: it hides all of the lower. */
+  async #lower(parents: readonly LayerRef[]): Promise<Unpacked[]> {
+    const refs = parents.filter(({ diffId }, i) => !parents.some((other, j) => j > i && other.diffId === diffId));
+    const plain = await Promise.all(refs.map((ref) => this.#layer(ref)));
+    const layers: Unpacked[] = [];
+    for (const [i, layer] of plain.entries()) {
+      layers.push(await this.#adapted(refs[i]!, layer, layers));
+    }
+    return layers;
+  }
+
+  #layer(ref: LayerRef): Promise<Unpacked> {
+    return memo(this.#unpacked, ref.diffId, async () => {
+      const name = await layerName(ref.diffId);
+      return await this.#unpack(ref, name);
+    });
+  }
+
+  /** The layer, or a copy in which directories that it does not describe look like those below. */
+  async #adapted(ref: LayerRef, layer: Unpacked, below: readonly Unpacked[]): Promise<Unpacked> {
+    const { implicit } = layer.meta;
+    if (implicit.length === 0 || below.length === 0) return layer;
+    const dirs = await this.#pool.use((helper) =>
+      helper.request<Record<string, DirMeta>>({
+        op: "inherit",
+        native: this.#cache.native,
+        lower: below.map(({ name, meta }) => ({ name, implicit: meta.implicit })),
+        paths: implicit,
+        rootless: this.#rootless,
+      })
+    );
+    const name = await layerName(ref.diffId, implicit.map((path) => dirs[path]));
+    if (name === layer.name) return layer;
+    return await memo(this.#variants, name, () => this.#unpack(ref, name, dirs));
+  }
+
+  async #unpack(ref: LayerRef, name: string, dirs?: Record<string, DirMeta>): Promise<Unpacked> {
+    const meta = await this.#cache.read(name, ref.diffId);
+    if (meta) return { name, meta };
+    const { digest } = await ref.stored;
+    return {
+      name,
+      meta: await this.#pool.use((helper) =>
+        helper.request<LayerMeta>({
+          op: "unpack",
+          native: this.#cache.native,
+          run: this.#run.next(),
+          name,
+          diffId: ref.diffId,
+          blob: this.#store.blobPath(digest),
+          rootless: this.#rootless,
+          ...(dirs && { dirs }),
+        })
+      ),
+    };
+  }
+
+  /** Once a run: removes what killed builders left, and notes which layers have reached the disk. */
+  #tidy(helper: HelperProcess): void {
+    if (this.#tidied) return;
+    this.#tidied = true;
+    const { native } = this.#cache;
+    helper.request({ op: "remove", paths: this.#run.stale }).catch(() => {});
+    this.#cache.unsynced()
+      .then((names) => names.length > 0 && helper.request({ op: "sync", native, names }))
+      .catch(() => {});
+  }
+
+  /** Directories of steps, which may hold files of other users. */
+  async #remove(paths: readonly string[]): Promise<void> {
+    for (const path of paths) {
+      try {
+        await Deno.remove(path, { recursive: true });
+      } catch (error) {
+        if (error instanceof Deno.errors.NotFound) continue;
+        await this.#pool.use((helper) => helper.request({ op: "remove", paths: [path] }));
+      }
+    }
+  }
+}
+
+function layerOf(blob: StoredBlob, file: string) {
+  const { mediaType, digest, size, diffId } = blob;
+  return { mediaType, digest: digest as Digest, size, diffId: diffId as Digest, file };
+}
+
+/** Shares one promise a key; a failure is forgotten. */
+function memo<K, V>(map: Map<K, Promise<V>>, key: K, make: () => Promise<V>): Promise<V> {
+  let found = map.get(key);
+  if (!found) {
+    found = make();
+    map.set(key, found);
+    found.catch(() => map.delete(key));
+  }
+  return found;
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isDirectory;
+  } catch {
+    return false;
+  }
+}
+
+function terminalEnvironment(): Record<string, string> {
+  const term = Deno.env.get("TERM");
+  return term ? { TERM: term } : {};
+}

@@ -1,0 +1,143 @@
+/** This process's end of a helper. */
+import { EngineError, type ErrorCode, errorCatalog } from "../../../core/errors.ts";
+import { readLines } from "./lines.ts";
+import { explainNoHelper, helperCommand } from "./namespaces.ts";
+import type { Captured, HelperReply, HelperRequest, StoredBlob, WireError } from "./protocol.ts";
+
+interface Pending {
+  readonly settle: PromiseWithResolvers<unknown>;
+  captured?(value: Captured): void;
+  output?(stream: "stdout" | "stderr", text: string): void;
+}
+
+/** What a run answers, in order. */
+export interface RunReplies {
+  readonly captured: Promise<Captured>;
+  readonly stored: Promise<StoredBlob | undefined>;
+}
+
+/** A helper process. Requests may overlap, except that only one may be a run that is not yet captured. */
+export class HelperProcess implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #pending = new Map<number, Pending>();
+  readonly #rootless: boolean;
+  readonly #ready = Promise.withResolvers<void>();
+  readonly #ended: Promise<void>;
+  #next = 1;
+  #printed = "";
+  #dead: Error | undefined;
+  #closing = false;
+
+  /** Starts one. @throws BUILDER_UNAVAILABLE */
+  constructor(rootless: boolean, flags: readonly string[]) {
+    this.#rootless = rootless;
+    const [program, ...args] = helperCommand(rootless, [], flags);
+    this.#child = new Deno.Command(program!, {
+      args,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+      detached: true, // Ctrl-C is for this process, which then stops its helpers
+      env: { DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" },
+    }).spawn();
+    this.#input = this.#child.stdin.getWriter();
+    this.#ready.promise.catch(() => {});
+    this.#ended = Promise.all([this.#readReplies(), this.#readErrors()]).then(() => this.#end());
+  }
+
+  /** Settles when the helper takes requests. @throws BUILDER_UNAVAILABLE */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
+  get alive(): boolean {
+    return this.#dead === undefined;
+  }
+
+  async request<T>(request: HelperRequest): Promise<T> {
+    return await this.#send(request, {}).promise as T;
+  }
+
+  /** Runs a step. An aborted signal kills it; the promises then reject with the signal's reason. */
+  run(
+    request: HelperRequest,
+    output: (stream: "stdout" | "stderr", text: string) => void,
+    signal: AbortSignal,
+  ): RunReplies {
+    const captured = Promise.withResolvers<Captured>();
+    const { promise, id } = this.#send(request, { captured: (value) => captured.resolve(value), output });
+    const abort = () => void this.request({ op: "abort", target: id }).catch(() => {});
+    signal.addEventListener("abort", abort);
+    const stored = promise.catch((error) => {
+      const reason = signal.aborted ? signal.reason : error;
+      captured.reject(reason);
+      throw reason;
+    }) as Promise<StoredBlob | undefined>;
+    stored.catch(() => {});
+    captured.promise.catch(() => {}).finally(() => signal.removeEventListener("abort", abort));
+    return { captured: captured.promise, stored };
+  }
+
+  #send(request: HelperRequest, pending: Omit<Pending, "settle">): { promise: Promise<unknown>; id: number } {
+    const id = this.#next++;
+    const settle = Promise.withResolvers<unknown>();
+    if (this.#dead) settle.reject(this.#dead);
+    else {
+      this.#pending.set(id, { ...pending, settle });
+      this.#input.write(new TextEncoder().encode(JSON.stringify({ id, ...request }) + "\n")).catch(() => {});
+    }
+    return { promise: settle.promise, id };
+  }
+
+  async #readReplies(): Promise<void> {
+    for await (const line of readLines(this.#child.stdout)) {
+      const reply = JSON.parse(line) as HelperReply;
+      if (reply.kind === "ready") {
+        this.#ready.resolve();
+        continue;
+      }
+      const pending = this.#pending.get(reply.id);
+      if (reply.kind === "output") pending?.output?.(reply.stream, reply.text);
+      else if (reply.kind === "captured") pending?.captured?.(reply.value);
+      else {
+        this.#pending.delete(reply.id);
+        if (reply.kind === "done") pending?.settle.resolve(reply.value);
+        else pending?.settle.reject(errorOf(reply.error));
+      }
+    }
+  }
+
+  async #readErrors(): Promise<void> {
+    for await (const text of this.#child.stderr.pipeThrough(new TextDecoderStream())) {
+      this.#printed = (this.#printed + text).slice(-4096);
+    }
+  }
+
+  async #end(): Promise<void> {
+    const { code, signal } = await this.#child.status;
+    this.#dead = this.#closing
+      ? new Error("The builder is closed")
+      : new EngineError(
+        "PLUGIN_FAILED",
+        `The helper process of builder "native" ended unexpectedly (${signal ?? `exit status ${code}`})${
+          this.#printed === "" ? "" : `: ${this.#printed.trim()}`
+        }`,
+      );
+    this.#ready.reject(await explainNoHelper(this.#rootless, this.#printed));
+    for (const { settle } of this.#pending.values()) settle.reject(this.#dead);
+    this.#pending.clear();
+  }
+
+  /** Ends it, with everything that it runs. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing = true;
+    await this.#input.close().catch(() => {});
+    await this.#ended;
+  }
+}
+
+function errorOf({ code, message, fix }: WireError): EngineError {
+  const known = code !== undefined && code in errorCatalog ? code as ErrorCode : "PLUGIN_FAILED";
+  return new EngineError(known, message, fix === undefined ? {} : { fix });
+}

@@ -1,0 +1,107 @@
+/** How helper processes get their namespaces, and what to say when they do not. */
+import { EngineError } from "../../../core/errors.ts";
+
+/** Whether this process builds as an ordinary user. */
+export function isRootless(): boolean {
+  return Deno.uid() !== 0;
+}
+
+/**
+ * The command line of a helper. It dies with this process, and everything below it with it: `setpriv` lets the kernel
+ * kill `unshare`, `--kill-child` the helper, which as process 1 of its pid namespace takes the rest along.
+ *
+ * @throws BUILDER_UNAVAILABLE when a program is missing
+ */
+export function helperCommand(rootless: boolean, args: readonly string[], flags: readonly string[]): string[] {
+  const unshare = find("unshare");
+  if (!unshare) throw unavailable('program "unshare" is not in PATH', "Install the package util-linux");
+  if (rootless) {
+    for (const program of ["newuidmap", "newgidmap"]) {
+      if (!find(program)) {
+        throw unavailable(
+          `an ordinary user needs "${program}", which is not in PATH`,
+          "Install the package uidmap (shadow-utils), or build as root",
+        );
+      }
+    }
+  }
+  const setpriv = find("setpriv");
+  const helper = new URL("./helper.ts", import.meta.url);
+  return [
+    ...(setpriv ? [setpriv, "--pdeathsig", "KILL"] : []), // without it helpers end when their input does
+    unshare,
+    ...(rootless ? ["--user", "--map-root-user", "--map-auto"] : []),
+    ...["--mount", "--propagation", "private", "--pid", "--fork", "--kill-child=SIGKILL", "--"],
+    ...[Deno.execPath(), "run", "--allow-all", "--no-config", "--no-lock", "--quiet", ...flags],
+    helper.href,
+    ...args,
+  ];
+}
+
+function find(program: string): string | undefined {
+  return (Deno.env.get("PATH") ?? "/usr/bin:/bin").split(":").map((dir) => `${dir}/${program}`).find((path) => {
+    try {
+      return Deno.statSync(path).isFile;
+    } catch {
+      return false;
+    }
+  });
+}
+
+function unavailable(why: string, fix: string): EngineError {
+  return new EngineError("BUILDER_UNAVAILABLE", `Cannot use builder "native": ${why}`, { fix });
+}
+
+/** Turns a helper that did not start, and what it printed, into an error that says what to change. */
+export async function explainNoHelper(rootless: boolean, printed: string): Promise<EngineError> {
+  const last = printed.trim().split("\n").at(-1) || "it ended without a message";
+  if (!rootless) {
+    if (!/permitted|denied/i.test(last)) return unavailable(`its helper process did not start: ${last}`, "Report it");
+    return unavailable(
+      `this process is uid 0 but may not make mount namespaces (${last})`,
+      "Start the surrounding container with --privileged (or --cap-add SYS_ADMIN and without its seccomp and " +
+        "AppArmor profiles), or choose another builder with --builder",
+    );
+  }
+  if (await setting("/proc/sys/user/max_user_namespaces") === "0") {
+    return unavailable("user namespaces are switched off", "Run: sysctl -w user.max_user_namespaces=15000");
+  }
+  if (await setting("/proc/sys/kernel/unprivileged_userns_clone") === "0") {
+    return unavailable(
+      "user namespaces are switched off for ordinary users",
+      "Run: sysctl -w kernel.unprivileged_userns_clone=1",
+    );
+  }
+  const name = await userName();
+  for (const file of ["/etc/subuid", "/etc/subgid"]) {
+    const rows = (await setting(file))?.split("\n") ?? [];
+    if (rows.some((row) => row.startsWith(`${name}:`) || row.startsWith(`${Deno.uid()}:`))) continue;
+    return unavailable(
+      `user "${name}" has no range of ids in ${file}`,
+      `Run as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${name}`,
+    );
+  }
+  if (await setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") === "1") {
+    return unavailable(
+      "AppArmor keeps ordinary users from using user namespaces",
+      "Run: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or build as root",
+    );
+  }
+  if (/map-auto|unrecognized/.test(printed)) {
+    return unavailable(`"unshare" is too old (${last})`, "Install util-linux 2.38 or later, or build as root");
+  }
+  return unavailable(`its helper process did not start: ${last}`, "Build as root, or choose another builder with --builder");
+}
+
+async function setting(path: string): Promise<string | undefined> {
+  try {
+    return (await Deno.readTextFile(path)).trim();
+  } catch {
+    return undefined;
+  }
+}
+
+async function userName(): Promise<string> {
+  const rows = (await setting("/etc/passwd"))?.split("\n") ?? [];
+  return rows.map((row) => row.split(":")).find((row) => row[2] === String(Deno.uid()))?.[0] ?? String(Deno.uid());
+}

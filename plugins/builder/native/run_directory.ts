@@ -1,0 +1,41 @@
+/** Working directories of builders, and what is left of builders that were killed. */
+
+/** The working directory of this builder; belongs to it as long as it holds the lock. */
+export class RunDirectory {
+  #count = 0;
+  private constructor(readonly path: string, readonly stale: readonly string[], readonly lock: Deno.FsFile) {}
+
+  /** Makes one below `native`/run and finds those whose owners are gone. */
+  static async open(native: string): Promise<RunDirectory> {
+    const root = `${native}/run`;
+    await Deno.mkdir(root, { recursive: true, mode: 0o700 });
+    await Deno.mkdir(`${native}/l`, { recursive: true, mode: 0o700 });
+    // Making and looking exclude each other, so that no directory is seen before its owner has locked it.
+    using gate = await Deno.open(`${root}/.gate`, { write: true, create: true, mode: 0o600 });
+    await gate.lock(true);
+    const stale: string[] = [];
+    for await (const { name, isDirectory } of Deno.readDir(root)) {
+      if (isDirectory && await isAbandoned(`${root}/${name}`)) stale.push(`${root}/${name}`);
+    }
+    const path = `${root}/${crypto.randomUUID().slice(0, 8)}`;
+    await Deno.mkdir(path, { mode: 0o700 });
+    const lock = await Deno.open(`${path}/lock`, { write: true, create: true, mode: 0o600 });
+    await lock.lock(true);
+    return new RunDirectory(path, stale, lock);
+  }
+
+  /** A new name below `path`; the directory is not made. */
+  next(): string {
+    return `${this.path}/${this.#count++}`;
+  }
+}
+
+async function isAbandoned(path: string): Promise<boolean> {
+  try {
+    using file = await Deno.open(`${path}/lock`, { write: true, create: true });
+    return await file.tryLock(true);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,44 @@
+/** Interactive commands: a helper process of their own that inherits this process's standard streams. */
+import { EngineError } from "../../../core/errors.ts";
+import { helperCommand } from "./namespaces.ts";
+import type { RootfsSpec, ShellRequest } from "./protocol.ts";
+
+/** Runs a command in a file system and gives its exit code. @throws STAGE_FAILED when it cannot be started */
+export async function runInteractive(
+  request: RootfsSpec & Omit<ShellRequest, "terminal">,
+  signal: AbortSignal,
+): Promise<number> {
+  const { run } = request;
+  await Deno.mkdir(run, { recursive: true, mode: 0o700 });
+  const terminal = Deno.stdin.isTerminal() ? await Deno.readLink("/proc/self/fd/0").catch(() => undefined) : undefined;
+  await Deno.writeTextFile(`${run}/request`, JSON.stringify({ ...request, ...(terminal && { terminal }) }));
+  const [program, ...args] = helperCommand(request.rootless, ["shell", `${run}/request`], []);
+  const restore = terminal ? await rememberForeground() : () => {};
+  const child = new Deno.Command(program!, {
+    args,
+    stdin: "inherit",
+    stdout: "inherit",
+    stderr: "inherit",
+    env: { DENO_NO_UPDATE_CHECK: "1" },
+  }).spawn();
+  const stop = () => child.kill("SIGKILL");
+  signal.addEventListener("abort", stop);
+  if (signal.aborted) stop();
+  let code: number;
+  try {
+    code = (await child.status).code;
+  } finally {
+    signal.removeEventListener("abort", stop);
+    restore();
+  }
+  signal.throwIfAborted();
+  const why = await Deno.readTextFile(`${run}/error`).catch(() => undefined);
+  if (why === undefined) return code;
+  throw new EngineError("STAGE_FAILED", `Cannot run a command in "${request.label}": ${why}`);
+}
+
+/** An interactive shell takes the terminal for itself; this process takes it back afterwards. */
+async function rememberForeground(): Promise<() => void> {
+  const { foregroundGroup } = await import("./terminal.ts");
+  return foregroundGroup();
+}

@@ -1,0 +1,48 @@
+/** Base images for builder tests, as layers of a store. */
+import type { Digest, Layer, LayerRef, Store } from "../../core/plugin.ts";
+import { createLayerWriter } from "../../lib/layer/writer.ts";
+import { encodeTarHeader, TAR_TRAILER, tarPadding } from "../../lib/tar/encode.ts";
+import type { TarEntry } from "../../lib/tar/types.ts";
+
+/** A layer that the store has. */
+export function refOf(layer: Layer): LayerRef {
+  return { diffId: layer.diffId, stored: Promise.resolve(layer) };
+}
+
+/** The layers of the image in an OCI layout directory with one manifest. */
+export async function layoutLayers(store: Store, layout: string): Promise<LayerRef[]> {
+  const read = async (digest: string) =>
+    JSON.parse(await Deno.readTextFile(`${layout}/blobs/sha256/${digest.slice(7)}`));
+  const index = JSON.parse(await Deno.readTextFile(`${layout}/index.json`));
+  const manifest = await read(index.manifests[0].digest);
+  const config = await read(manifest.config.digest);
+  const scratch = await store.scratch();
+  return await Promise.all(
+    manifest.layers.map(async (layer: { mediaType: string; digest: Digest; size: number }, i: number) => {
+      const file = `${scratch}/${crypto.randomUUID()}`;
+      await Deno.copyFile(`${layout}/blobs/sha256/${layer.digest.slice(7)}`, file);
+      await store.adoptBlob(file, layer.digest);
+      return refOf({ ...layer, diffId: config.rootfs.diff_ids[i] });
+    }),
+  );
+}
+
+export type LayerItem = Partial<TarEntry> & Pick<TarEntry, "path"> & { readonly content?: string };
+
+/** Writes a layer with these entries, in this order, and nothing else. */
+export async function makeLayer(store: Store, items: readonly LayerItem[]): Promise<LayerRef> {
+  const file = `${await store.scratch()}/${crypto.randomUUID()}`;
+  const writer = createLayerWriter({ file, compression: { kind: "gzip", level: 6 }, threads: 0 });
+  for (const { content, ...item } of items) {
+    const body = new TextEncoder().encode(content ?? "");
+    const type = item.type ?? "file";
+    const mode = item.mode ?? (type === "dir" ? 0o755 : 0o644);
+    await writer.write(encodeTarHeader({ uid: 0, gid: 0, mtime: 0, ...item, type, mode, size: body.length }));
+    await writer.write(body);
+    await writer.write(tarPadding(body.length));
+  }
+  await writer.write(TAR_TRAILER);
+  const made = await writer.close() as Layer;
+  await store.adoptBlob(file, made.digest);
+  return refOf(made);
+}
