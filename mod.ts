@@ -8,6 +8,7 @@
 import type { Engine, EngineOptions } from "./core/api.ts";
 import { createEngineWith } from "./core/engine.ts";
 import type { Plugin } from "./core/plugin.ts";
+import { builderNative } from "./plugins/builder/native/mod.ts";
 import { sourceOci } from "./plugins/source/oci_layout.ts";
 import { sourceScratch } from "./plugins/source/scratch.ts";
 import { storeLocal } from "./plugins/store/local/mod.ts";
@@ -21,6 +22,7 @@ const builtins: readonly Plugin[] = [
   storeLocal,
   sourceScratch,
   sourceOci,
+  builderNative,
 ];
 
 /**

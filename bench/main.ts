@@ -10,12 +10,14 @@ import { run } from "../tests/support/process.ts";
 import { type Contestant, race } from "./measure.ts";
 import { formatJson, formatTable, type ScenarioResult } from "./report.ts";
 import { startUpContestants } from "./startup.ts";
-import { openTool, runTimed, type Tool, toolNames } from "./tools.ts";
+import { openTool, runTimed, type Tool, toolNames, type ToolOptions } from "./tools.ts";
 import { changeOneFile, createProject, createWarmUp } from "./workload.ts";
 
 /** Rounds for each unit of `--rounds`. */
 const weights = { cold: 1, "no change": 4, "one file changed": 2, "start-up": 8 } as const;
 type Scenario = keyof typeof weights;
+
+type Base = ToolOptions["base"];
 
 interface Bench {
   readonly tools: readonly Tool[];
@@ -32,13 +34,28 @@ async function main(): Promise<void> {
   }
   const layout = await debianBase();
   if (layout === undefined) throw new Error("Cannot measure without the Debian base image");
-  await using stack = new AsyncDisposableStack();
-  Deno.addSignalListener("SIGINT", async () => {
-    await stack.disposeAsync();
-    Deno.exit(130);
-  });
+  const interrupted = Promise.withResolvers<never>();
+  const interrupt = () => interrupted.reject(new Error("Interrupted"));
+  Deno.addSignalListener("SIGINT", interrupt);
+  try {
+    await using stack = new AsyncDisposableStack();
+    await Promise.race([
+      measureAll(stack, { layout, image: "bench-base" }, only, rounds),
+      interrupted.promise,
+    ]);
+  } finally {
+    Deno.removeSignalListener("SIGINT", interrupt);
+  }
+}
+
+/** All scenarios; what `stack` holds is taken down by the caller. */
+async function measureAll(
+  stack: AsyncDisposableStack,
+  base: Base,
+  only: string[],
+  rounds: number,
+): Promise<void> {
   const fs = stack.use(await mountJournalFs(24));
-  const base = { layout, image: "bench-base" };
   const tools: Tool[] = [];
   for (const name of only) tools.push(stack.use(await openTool(name, { dir: `${fs.path}/${name}`, base })));
   for (const tool of tools) await createProject(`${fs.path}/${tool.name}/project`, base);

@@ -30,7 +30,8 @@ export function engineOptions(
 ): EngineOptions {
   const given = <K extends keyof EngineOptions>(key: K, value: EngineOptions[K] | undefined) =>
     value === undefined ? {} : { [key]: value };
-  const number = (text: string | undefined, factor = 1) => text === undefined ? undefined : Number(text) * factor;
+  const number = (text: string | undefined, factor = 1) =>
+    text === undefined ? undefined : Number(text) * factor;
   const network = options.text("network");
   const compression = options.text("compression");
   return {

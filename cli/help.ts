@@ -24,7 +24,11 @@ function commandHelp(command: Command, style: Style): string[] {
   if (command.options.length > 0) {
     lines.push("", style.bold("Options:"), ...optionLines(command.options));
   }
-  lines.push("", style.bold(command.options.length > 0 ? "Common options:" : "Options:"), ...optionLines(command.common));
+  lines.push(
+    "",
+    style.bold(command.options.length > 0 ? "Common options:" : "Options:"),
+    ...optionLines(command.common),
+  );
   return lines;
 }
 
@@ -47,7 +51,10 @@ function groupHelp(path: string, style: Style): string[] {
 
 function exampleLines(examples: readonly Example[], style: Style): string[] {
   const width = Math.max(...examples.map(({ command }) => command.length)) + 2;
-  return [style.bold("Examples:"), ...examples.map(({ command, what }) => `  ${command.padEnd(width)}${style.dim(`# ${what}`)}`)];
+  return [
+    style.bold("Examples:"),
+    ...examples.map(({ command, what }) => `  ${command.padEnd(width)}${style.dim(`# ${what}`)}`),
+  ];
 }
 
 /** `-q, --quiet`, `--dir PATH`, `--json[=events]`. */

@@ -42,6 +42,7 @@ export function realIo(stopNow: (exitCode: number) => void): Io {
       lent++;
       return () => lent--;
     },
+    warmUp: () => void import("../mod.ts").catch(() => {}),
     createEngine: async (options) => (await import("../mod.ts")).createEngine(options),
     readText: (path) => Deno.readTextFile(path).catch(() => undefined),
   };
@@ -66,8 +67,9 @@ export function streamOutput(stream: Stream): Output {
           bytes = bytes.subarray(stream.writeSync(bytes));
         } catch (error) {
           // A pipe that its other owner made non-blocking is full; anything else means that nobody reads.
-          if (error instanceof Deno.errors.WouldBlock) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
-          else open = false;
+          if (error instanceof Deno.errors.WouldBlock) {
+            Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+          } else open = false;
         }
       }
     },

@@ -49,6 +49,9 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
 
 async function runCommand(parsed: Parsed, io: Io): Promise<number> {
   const { options, command } = parsed;
+  // Modules load side by side with each other.
+  if (command.path.startsWith("dimg ")) io.warmUp();
+  const code = loaders[command.path]();
   const json = options.text("json");
   const quiet = options.flag("quiet");
   const verbose = options.flag("verbose");
@@ -85,7 +88,7 @@ async function runCommand(parsed: Parsed, io: Io): Promise<number> {
   };
   try {
     try {
-      return await (await loaders[command.path]())(context);
+      return await (await code)(context);
     } finally {
       const made = await engine?.catch(() => undefined);
       await made?.[Symbol.asyncDispose]();
@@ -94,7 +97,14 @@ async function runCommand(parsed: Parsed, io: Io): Promise<number> {
   } catch (error) {
     const { reportError } = await import("./report.ts");
     const { failed } = tails;
-    return await reportError(error, io, { json, quiet, verbose, color, failed, dir: options.text("dir") ?? "." });
+    return await reportError(error, io, {
+      json,
+      quiet,
+      verbose,
+      color,
+      failed,
+      dir: options.text("dir") ?? ".",
+    });
   } finally {
     io.signal.removeEventListener("abort", onAbort);
   }

@@ -56,7 +56,7 @@ export function unknownOption(written: string, command: Command | undefined, pat
 
 /** An option that exists, but not for this command. */
 export function misplacedOption(name: OptionName, command: Command): EngineError {
-  const owners = commands.filter((c: Command) => [...c.options, ...c.common].includes(name)).map(({ path }) =>
+  const owners = commands.filter((c) => [...c.options, ...c.common].includes(name)).map(({ path }) =>
     `dapp ${path}`
   );
   const near = suggest(name, [...command.options, ...command.common]);
@@ -64,7 +64,9 @@ export function misplacedOption(name: OptionName, command: Command): EngineError
   const { short } = optionSpec(name);
   const written = short ? `--${name}" (-${short})` : `--${name}"`;
   return usage(
-    `Cannot use option "${written}: dapp ${command.path} has no such option${owners.length > 0 ? advice : ""}`,
+    `Cannot use option "${written}: dapp ${command.path} has no such option${
+      owners.length > 0 ? advice : ""
+    }`,
     command.path,
   );
 }

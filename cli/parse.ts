@@ -44,7 +44,9 @@ export async function parseArgs(args: readonly string[]): Promise<Parsed | HelpW
       throw await mistakes((m) => m.misplacedOption(name, command));
     }
   }
-  if (found.rest && !command.rest) throw usage(`Cannot use "--": dapp ${command.path} takes no command after it`, command.path);
+  if (found.rest && !command.rest) {
+    throw usage(`Cannot use "--": dapp ${command.path} takes no command after it`, command.path);
+  }
   return {
     command,
     options: given,
@@ -125,7 +127,9 @@ function take(
 ): 0 | 1 {
   const spec = optionSpec(name);
   if (!spec.value) {
-    if (attached !== undefined) found.wrong.push(`Cannot use option "${written}=${attached}": it takes no value`);
+    if (attached !== undefined) {
+      found.wrong.push(`Cannot use option "${written}=${attached}": it takes no value`);
+    }
     found.given.add(name, "true");
     return 0;
   }
@@ -156,7 +160,9 @@ function problemOf(spec: OptionSpec, value: string): string | undefined {
     case "variable":
       return /^[^=]+(=|$)/.test(value) ? undefined : "wanted is NAME=VALUE or NAME";
     case "compression":
-      return parseCompression(value) ? undefined : "wanted is gzip, gzip:2 to gzip:9, zstd, or zstd:1 to zstd:19";
+      return parseCompression(value)
+        ? undefined
+        : "wanted is gzip, gzip:2 to gzip:9, zstd, or zstd:1 to zstd:19";
   }
   if (spec.values && !spec.values.includes(value)) {
     return `wanted is ${spec.values.length > 1 ? `one of ${spec.values.join(", ")}` : spec.values[0]}`;
@@ -175,14 +181,19 @@ export function parseCompression(text: string): { kind: "gzip" | "zstd"; level: 
 }
 
 /** Gives words to positionals: required ones at the end first, then from the left. */
-async function assign(command: Command, words: readonly string[]): Promise<Record<string, readonly string[]>> {
+async function assign(
+  command: Command,
+  words: readonly string[],
+): Promise<Record<string, readonly string[]>> {
   const out: Record<string, readonly string[]> = {};
   const left = [...words];
   const { positionals } = command;
   const last = positionals.at(-1);
   if (last?.required) {
     const word = left.pop();
-    if (word === undefined) throw usage(`Cannot run dapp ${command.path}: ${last.name} is missing`, command.path);
+    if (word === undefined) {
+      throw usage(`Cannot run dapp ${command.path}: ${last.name} is missing`, command.path);
+    }
     out[last.name] = [word];
   }
   for (const { name, many, required } of positionals) {

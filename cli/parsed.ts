@@ -1,6 +1,6 @@
 /** A command line after parsing. */
 import type { OptionName } from "./options.ts";
-import type { Command, CommandPath } from "./table.ts";
+import type { Command } from "./table.ts";
 
 /** The options that were given, by name; checked against the table. */
 export class GivenOptions {
@@ -33,7 +33,7 @@ export class GivenOptions {
 }
 
 export interface Parsed {
-  readonly command: Command & { readonly path: CommandPath };
+  readonly command: Command;
   readonly options: GivenOptions;
   /** Words by the name of their positional; absent when none was given. */
   readonly words: Readonly<Record<string, readonly string[]>>;

@@ -30,7 +30,9 @@ export async function reportError(thrown: unknown, io: Io, options: ReportOption
     const interrupted = io.signal.aborted;
     const lines = [
       ...(interrupted ? [] : options.failed.flatMap((stage) => tailLines(stage, style))),
-      ...(error instanceof EngineError ? await engineErrorLines(error, io, options, style) : bugLines(error, style)),
+      ...(error instanceof EngineError
+        ? await engineErrorLines(error, io, options, style)
+        : bugLines(error, style)),
     ];
     io.stderr.write(lines.map((line) => `${line}\n`).join(""));
   }
@@ -45,7 +47,9 @@ interface ErrorDocument {
 }
 
 function errorDocument(error: unknown): ErrorDocument {
-  if (!(error instanceof EngineError)) return { code: "BUG", message: messageOf(error), fix: BUG, problems: [] };
+  if (!(error instanceof EngineError)) {
+    return { code: "BUG", message: messageOf(error), fix: BUG, problems: [] };
+  }
   return { code: error.code, message: error.message, fix: error.fix, problems: error.details.problems ?? [] };
 }
 
@@ -86,7 +90,9 @@ async function engineErrorLines(
     }
     return source;
   };
-  for (const problem of problems) lines.push("", ...problemLines(problem, await sourceOf(problem.file), style));
+  for (const problem of problems) {
+    lines.push("", ...problemLines(problem, await sourceOf(problem.file), style));
+  }
   if (cause !== undefined && !error.message.includes(messageOf(cause))) {
     lines.push(`${style.bold("cause:")} ${messageOf(cause)}`);
     if (options.verbose && cause instanceof Error && cause.stack) {
@@ -109,7 +115,9 @@ function problemLines(problem: Problem, source: readonly string[] | undefined, s
     // Tabs stay tabs, so that the caret lands under the same column in any terminal.
     const indent = text.slice(0, Math.max(0, column - 1)).replace(/[^\t]/g, " ");
     lines.push(`  ${style.dim(`${number} │`)} ${text.slice(0, 200)}`);
-    if (column > 0 && column <= 200) lines.push(`  ${style.dim(`${" ".repeat(number.length)} │`)} ${indent}${style.red("^")}`);
+    if (column > 0 && column <= 200) {
+      lines.push(`  ${style.dim(`${" ".repeat(number.length)} │`)} ${indent}${style.red("^")}`);
+    }
   }
   if (hint) lines.push(`      ${hint}`);
   return lines;

@@ -15,7 +15,8 @@ export interface Style {
 
 /** A style that paints with SGR sequences, or leaves text as it is. */
 export function createStyle(enabled: boolean): Style {
-  const paint = (on: number, off: number): Paint => (text) => enabled && text !== "" ? `\x1b[${on}m${text}\x1b[${off}m` : text;
+  const paint = (on: number, off: number): Paint => (text) =>
+    enabled && text !== "" ? `\x1b[${on}m${text}\x1b[${off}m` : text;
   return {
     enabled,
     bold: paint(1, 22),

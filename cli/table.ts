@@ -13,7 +13,7 @@ export interface Example {
   readonly what: string;
 }
 
-export interface Command {
+interface CommandSpec {
   readonly path: string;
   readonly summary: string;
   /** Paragraphs for help, one string each. */
@@ -57,8 +57,7 @@ export const groups: readonly Group[] = [
   { path: "store", summary: "Look after the local store." },
 ];
 
-/** All commands, in the order help lists them. */
-export const commands = [
+const table = [
   {
     path: "dimg build",
     summary: "Build images, reusing every stage that is there already.",
@@ -241,13 +240,20 @@ export const commands = [
       { command: "dapp version --verbose", what: "and of what it runs on" },
     ],
   },
-] as const satisfies readonly Command[];
+] as const satisfies readonly CommandSpec[];
 
 /** The words that call a command, without `dapp`. */
-export type CommandPath = typeof commands[number]["path"];
+export type CommandPath = typeof table[number]["path"];
+
+export interface Command extends CommandSpec {
+  readonly path: CommandPath;
+}
+
+/** All commands, in the order help lists them. */
+export const commands: readonly Command[] = table;
 
 /** The command with exactly this path. */
-export function findCommand(path: string): (Command & { readonly path: CommandPath }) | undefined {
+export function findCommand(path: string): Command | undefined {
   return commands.find((command) => command.path === path);
 }
 

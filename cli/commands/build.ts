@@ -7,7 +7,9 @@ export const build: CommandRun = async ({ engine, words, options, quiet, answer 
   const introspect = introspection(options);
   const result = await (await engine()).build(words.DIMG ?? [], introspect ? { introspect } : {});
   answer(result, () => {
-    if (options.flag("dry-run")) return quiet ? [] : [`would build ${result.stagesBuilt}, cached ${result.stagesReused}`];
+    if (options.flag("dry-run")) {
+      return quiet ? [] : [`would build ${result.stagesBuilt}, cached ${result.stagesReused}`];
+    }
     return result.images.map(({ name, digest }) => quiet || name === "" ? digest : `${name} ${digest}`);
   });
   return 0;

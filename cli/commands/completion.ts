@@ -14,7 +14,10 @@ export const completion: CommandRun = async ({ words, io }) => {
   if (!isShell(shell)) {
     const near = suggest(shell, Object.keys(shells));
     const advice = near ? `. Did you mean "${near}"?` : "";
-    throw usage(`Cannot complete for "${shell}": the shells are ${Object.keys(shells).join(", ")}${advice}`, "completion");
+    throw usage(
+      `Cannot complete for "${shell}": the shells are ${Object.keys(shells).join(", ")}${advice}`,
+      "completion",
+    );
   }
   io.stdout.write(await shells[shell]());
   return 0;

@@ -5,9 +5,15 @@ import { count } from "../format.ts";
 export const configCheck: CommandRun = async ({ engine, quiet, answer }) => {
   const { file, images, warnings } = await (await engine()).config();
   const [dimgs, artifacts] = (["dimg", "artifact"] as const)
-    .map((kind) => images.filter((image) => image.kind === kind).map(({ name }) => name)) as [string[], string[]];
+    .map((kind) => images.filter((image) => image.kind === kind).map(({ name }) => name)) as [
+      string[],
+      string[],
+    ];
   answer({ file, dimgs, artifacts, warnings }, () => {
-    const what = [count(dimgs.length, "dimg"), ...(artifacts.length > 0 ? [count(artifacts.length, "artifact")] : [])];
+    const what = [
+      count(dimgs.length, "dimg"),
+      ...(artifacts.length > 0 ? [count(artifacts.length, "artifact")] : []),
+    ];
     return quiet ? [] : [`${file} is valid: ${what.join(", ")}`];
   });
   return 0;

@@ -14,6 +14,9 @@ export const exportImages: CommandRun = async ({ engine, words, options, quiet, 
     return 0;
   }
   const result = await (await engine()).export(patterns, destination);
-  answer(result, () => result.images.map(({ reference, digest }) => quiet ? digest : `${reference} ${digest}`));
+  answer(
+    result,
+    () => result.images.map(({ reference, digest }) => quiet ? digest : `${reference} ${digest}`),
+  );
   return 0;
 };

@@ -34,6 +34,10 @@ function planTable({ images }: Plan, style: Style): string[] {
 
 function stageLine({ stage, state, reason, hermetic }: PlannedStage, width: number, style: Style): string {
   const word = state.padEnd("unneeded".length);
-  const painted = state === "build" ? style.yellow(word) : state === "cached" ? style.green(word) : style.dim(word);
+  const painted = state === "build"
+    ? style.yellow(word)
+    : state === "cached"
+    ? style.green(word)
+    : style.dim(word);
   return `  ${stage.padEnd(width)}  ${painted}  ${reason}${hermetic ? "" : style.yellow("  (not hermetic)")}`;
 }

@@ -13,7 +13,9 @@ export const storeCheck: CommandRun = async ({ engine, options, quiet, style, an
       ? style.yellow("repaired")
       : style.red("damaged");
     const summary = `${state}: ${count(stages, "stage")}, ${count(blobs, "blob")}, ${formatSize(bytes)}`;
-    const hint = problems.length > 0 && !repair ? ["Remove what is damaged with: dapp store check --repair"] : [];
+    const hint = problems.length > 0 && !repair
+      ? ["Remove what is damaged with: dapp store check --repair"]
+      : [];
     return [...problems, ...repaired, ...(quiet ? [] : [summary, ...hint])];
   });
   return problems.length > 0 && !repair ? 1 : 0;

@@ -23,6 +23,7 @@ export function chooseRenderer(wanted: {
   if (wanted.json === "events") return "json";
   if (wanted.quiet) return "quiet";
   const { CI, TERM } = wanted.env;
-  const watched = wanted.isTerminal && !wanted.shell && TERM !== "dumb" && (!CI || CI === "false" || CI === "0");
+  const watched = wanted.isTerminal && !wanted.shell && TERM !== "dumb" &&
+    (!CI || CI === "false" || CI === "0");
   return watched ? "tty" : "plain";
 }

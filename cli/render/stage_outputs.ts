@@ -11,7 +11,9 @@ export class StageOutputs {
 
   /** Lines that this event completes. */
   lines(event: EngineEvent): readonly string[] {
-    if (event.type !== "stage.output" && event.type !== "stage.finished" && event.type !== "stage.failed") return [];
+    if (event.type !== "stage.output" && event.type !== "stage.finished" && event.type !== "stage.failed") {
+      return [];
+    }
     const title = stageTitle(event.at);
     const prefix = this.style.dim(`${title} │ `);
     if (event.type !== "stage.output") {

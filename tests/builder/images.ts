@@ -27,14 +27,14 @@ export async function layoutLayers(store: Store, layout: string): Promise<LayerR
   );
 }
 
-export type LayerItem = Partial<TarEntry> & Pick<TarEntry, "path"> & { readonly content?: string };
+export type LayerItem = Partial<TarEntry> & Pick<TarEntry, "path"> & { readonly content?: string; readonly bytes?: Uint8Array };
 
 /** Writes a layer with these entries, in this order, and nothing else. */
 export async function makeLayer(store: Store, items: readonly LayerItem[]): Promise<LayerRef> {
   const file = `${await store.scratch()}/${crypto.randomUUID()}`;
   const writer = createLayerWriter({ file, compression: { kind: "gzip", level: 6 }, threads: 0 });
-  for (const { content, ...item } of items) {
-    const body = new TextEncoder().encode(content ?? "");
+  for (const { content, bytes, ...item } of items) {
+    const body = bytes ?? new TextEncoder().encode(content ?? "");
     const type = item.type ?? "file";
     const mode = item.mode ?? (type === "dir" ? 0o755 : 0o644);
     await writer.write(encodeTarHeader({ uid: 0, gid: 0, mtime: 0, ...item, type, mode, size: body.length }));

@@ -60,7 +60,7 @@ export async function startDocker(options: DockerOptions = {}): Promise<Docker |
   try {
     await answering(child, client, socket);
   } catch (error) {
-    const log = (await Deno.readTextFile(`${dir}/log`)).split("\n").slice(-20).join("\n");
+    const log = (await Deno.readTextFile(`${dir}/log`).catch(() => "")).split("\n").slice(-20).join("\n");
     await stop();
     throw new Error(`Cannot start dockerd: it ended before it answered\n${log}`, { cause: error });
   }

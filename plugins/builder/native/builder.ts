@@ -9,7 +9,7 @@ import type {
   StepResult,
   Store,
 } from "../../../core/plugin.ts";
-import { type DirMeta, LayerCache, layerName, type LayerMeta, nativeDirectory } from "./cache.ts";
+import { type DirMeta, LayerCache, type LayerMeta, layerName, nativeDirectory } from "./cache.ts";
 import type { HelperProcess } from "./helper_process.ts";
 import { isRootless } from "./namespaces.ts";
 import { HelperPool } from "./pool.ts";
@@ -39,7 +39,7 @@ export interface NativeOptions {
 export class NativeBuilder implements Builder {
   readonly name = "native";
   readonly #store: Store;
-  readonly #pool: HelperPool;
+  readonly #pools: { readonly host: HelperPool; readonly none: HelperPool };
   readonly #cache: LayerCache;
   readonly #run: RunDirectory;
   readonly #rootless: boolean;
@@ -52,7 +52,13 @@ export class NativeBuilder implements Builder {
     this.#rootless = isRootless();
     this.#cache = new LayerCache(nativeDirectory(request.store.path, this.#rootless));
     this.#run = run;
-    this.#pool = new HelperPool(Math.max(1, request.parallel), this.#rootless, options.helperFlags ?? []);
+    const pool = (network: "host" | "none") =>
+      new HelperPool(
+        Math.max(1, request.parallel),
+        { rootless: this.#rootless, network },
+        options.helperFlags ?? [],
+      );
+    this.#pools = { host: pool("host"), none: pool("none") };
   }
 
   static async open(request: BuilderRequest, options: NativeOptions = {}): Promise<NativeBuilder> {
@@ -61,7 +67,7 @@ export class NativeBuilder implements Builder {
   }
 
   warmUp(): void {
-    this.#pool.warmUp();
+    this.#pools.host.warmUp();
   }
 
   async run(step: BuildStep, io: StepIo): Promise<StepResult> {
@@ -81,9 +87,13 @@ export class NativeBuilder implements Builder {
       keepFailed: io.onFailure !== undefined,
     };
     try {
-      return await this.#pool.use(async (helper) => {
+      return await this.#pools[step.network].use(async (helper) => {
         this.#tidy(helper);
-        const { captured, stored } = helper.run(request, (stream, text) => io.output(stream, text), io.signal);
+        const { captured, stored } = helper.run(
+          request,
+          (stream, text) => io.output(stream, text),
+          io.signal,
+        );
         const { layer } = await captured;
         if (!layer) return {};
         const diffId = layer.meta.diffId as Digest;
@@ -124,7 +134,7 @@ export class NativeBuilder implements Builder {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#remove([this.#run.path]).catch(() => {});
-    await this.#pool[Symbol.asyncDispose]();
+    await Promise.all(Object.values(this.#pools).map((pool) => pool[Symbol.asyncDispose]()));
     this.#run.lock.close();
   }
 
@@ -152,7 +162,9 @@ export class NativeBuilder implements Builder {
 
   /** The unpacked layers, lowest first. Of a layer that occurs twice the upper one counts: it hides all of the lower. */
   async #lower(parents: readonly LayerRef[]): Promise<Unpacked[]> {
-    const refs = parents.filter(({ diffId }, i) => !parents.some((other, j) => j > i && other.diffId === diffId));
+    const refs = parents.filter(({ diffId }, i) =>
+      !parents.some((other, j) => j > i && other.diffId === diffId)
+    );
     const plain = await Promise.all(refs.map((ref) => this.#layer(ref)));
     const layers: Unpacked[] = [];
     for (const [i, layer] of plain.entries()) {
@@ -172,7 +184,7 @@ export class NativeBuilder implements Builder {
   async #adapted(ref: LayerRef, layer: Unpacked, below: readonly Unpacked[]): Promise<Unpacked> {
     const { implicit } = layer.meta;
     if (implicit.length === 0 || below.length === 0) return layer;
-    const dirs = await this.#pool.use((helper) =>
+    const dirs = await this.#pools.host.use((helper) =>
       helper.request<Record<string, DirMeta>>({
         op: "inherit",
         native: this.#cache.native,
@@ -192,7 +204,7 @@ export class NativeBuilder implements Builder {
     const { digest } = await ref.stored;
     return {
       name,
-      meta: await this.#pool.use((helper) =>
+      meta: await this.#pools.host.use((helper) =>
         helper.request<LayerMeta>({
           op: "unpack",
           native: this.#cache.native,
@@ -225,7 +237,7 @@ export class NativeBuilder implements Builder {
         await Deno.remove(path, { recursive: true });
       } catch (error) {
         if (error instanceof Deno.errors.NotFound) continue;
-        await this.#pool.use((helper) => helper.request({ op: "remove", paths: [path] }));
+        await this.#pools.host.use((helper) => helper.request({ op: "remove", paths: [path] }));
       }
     }
   }

@@ -26,7 +26,10 @@ export function nativeDirectory(storePath: string, rootless: boolean): string {
 }
 
 /** Name of a layer's directory: short, since all names of an image must fit one page of memory. */
-export async function layerName(diffId: string, variant: readonly (DirMeta | undefined)[] = []): Promise<string> {
+export async function layerName(
+  diffId: string,
+  variant: readonly (DirMeta | undefined)[] = [],
+): Promise<string> {
   if (variant.every((dir) => dir === undefined)) return diffId.slice("sha256:".length, "sha256:".length + 12);
   const bytes = new TextEncoder().encode(JSON.stringify([diffId, variant]));
   const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
@@ -92,7 +95,9 @@ export class LayerCache {
     for (const name of names) {
       // a torn layer of an earlier boot must not pass for a whole one
       const meta = await Deno.readTextFile(`${this.layers}/${name}/meta.json`).catch(() => "");
-      if (meta.includes(bootId())) await Deno.writeTextFile(`${this.layers}/${name}/synced`, "").catch(() => {});
+      if (meta.includes(bootId())) {
+        await Deno.writeTextFile(`${this.layers}/${name}/synced`, "").catch(() => {});
+      }
     }
   }
 }

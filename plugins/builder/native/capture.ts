@@ -70,11 +70,14 @@ function collect(options: CaptureOptions): Row[] {
         continue;
       }
       if (name.startsWith(".wh.")) {
-        throw new CaptureError(`"/${path}" cannot be in a layer: names that start with ".wh." mean deletions there`);
+        throw new CaptureError(
+          `"/${path}" cannot be in a layer: names that start with ".wh." mean deletions there`,
+        );
       }
       if (stat.type === "dir") directory(path, full, stat, fresh);
-      else if (stat.type === "socket" || (!fresh && isUnchanged(path, full, stat, options.lower))) Deno.removeSync(full);
-      else rows.push({ path, stat, kind: "entry" });
+      else if (stat.type === "socket" || (!fresh && isUnchanged(path, full, stat, options.lower))) {
+        Deno.removeSync(full);
+      } else rows.push({ path, stat, kind: "entry" });
     }
   }
 
@@ -84,10 +87,14 @@ function collect(options: CaptureOptions): Row[] {
     const before = rows.length;
     walk(path, fresh || opaque || below?.type !== "dir");
     const hides = opaque && below?.type === "dir";
-    if (opaque && !hides) removeXattr(full, options.rootless ? "user.overlay.opaque" : "trusted.overlay.opaque");
+    if (opaque && !hides) {
+      removeXattr(full, options.rootless ? "user.overlay.opaque" : "trusted.overlay.opaque");
+    }
     if (rows.length === before && !hides) {
       // Files that came and went leave a new time behind, which is no change.
-      const touched = stat.mtime >= options.started ? { ...stat, mtime: below?.mtime, mtimeNs: below?.mtimeNs } : stat;
+      const touched = stat.mtime >= options.started
+        ? { ...stat, mtime: below?.mtime, mtimeNs: below?.mtimeNs }
+        : stat;
       const same = below?.type === "dir" && sameMeta(touched as Stat, below) &&
         sameXattrs(full, options.lower.path(path));
       if (same || options.placeholders.has(path)) return Deno.removeSync(full);
@@ -100,7 +107,15 @@ function collect(options: CaptureOptions): Row[] {
 function addRow(tar: TarFile, row: Row, inodes: Map<string, string>, options: CaptureOptions): void {
   const { path, stat, kind } = row;
   if (kind !== "entry") {
-    return tar.add({ path: tarPath(row), type: "file", mode: 0, uid: 0, gid: 0, size: 0, mtime: options.epoch });
+    return tar.add({
+      path: tarPath(row),
+      type: "file",
+      mode: 0,
+      uid: 0,
+      gid: 0,
+      size: 0,
+      mtime: options.epoch,
+    });
   }
   const full = `${options.upper}/${path}`;
   const first = stat.nlink > 1 && stat.type !== "dir" ? inodes.get(stat.inode) : undefined;
@@ -156,7 +171,9 @@ function statEntry(full: string, dir: string, name: string): Stat {
 }
 
 function notUtf8(dir: string): CaptureError {
-  return new CaptureError(`a name in "/${dir}" is not valid UTF-8: rename the file, or set LC_ALL=C.UTF-8 for its maker`);
+  return new CaptureError(
+    `a name in "/${dir}" is not valid UTF-8: rename the file, or set LC_ALL=C.UTF-8 for its maker`,
+  );
 }
 
 function readLink(full: string, path: string): string {
@@ -196,7 +213,8 @@ function isUnchanged(path: string, full: string, stat: Stat, lower: LowerView): 
 }
 
 function sameMeta(a: Stat, b: Stat): boolean {
-  return a.mode === b.mode && a.uid === b.uid && a.gid === b.gid && a.mtime === b.mtime && a.mtimeNs === b.mtimeNs;
+  return a.mode === b.mode && a.uid === b.uid && a.gid === b.gid && a.mtime === b.mtime &&
+    a.mtimeNs === b.mtimeNs;
 }
 
 function sameXattrs(a: string, b: string): boolean {

@@ -7,7 +7,7 @@ import { LayerCache } from "./cache.ts";
 import { syncFileSystem } from "./libc.ts";
 import { readLines } from "./lines.ts";
 import type { HelperReply, HelperRequest, Numbered, RunRequest, ShellRequest } from "./protocol.ts";
-import { limitCapabilities } from "./sandbox.ts";
+import { settleHelper } from "./sandbox.ts";
 
 const encoder = new TextEncoder();
 const aborts = new Map<number, AbortController>();
@@ -97,19 +97,16 @@ async function answer({ id, ...request }: Numbered): Promise<void> {
 }
 
 async function serve(): Promise<never> {
-  Deno.umask(0);
-  limitCapabilities();
   await reply({ kind: "ready" });
   stepModules().catch(() => {}); // so that they are there when the first step comes
   for await (const line of readLines(Deno.stdin.readable)) answer(JSON.parse(line));
   Deno.exit(0); // takes all processes of this pid namespace along
 }
 
-if (Deno.args[0] === "shell") {
+const [network, request] = Deno.args;
+settleHelper(network === "none" ? "none" : "host");
+if (request === undefined) await serve();
+else {
   const { runShell } = await import("./shell_step.ts");
-  Deno.umask(0);
-  limitCapabilities();
-  Deno.exit(await runShell(JSON.parse(await Deno.readTextFile(Deno.args[1]!)) as ShellRequest));
-} else {
-  await serve();
+  Deno.exit(await runShell(JSON.parse(await Deno.readTextFile(request)) as ShellRequest));
 }

@@ -1,7 +1,7 @@
 /** This process's end of a helper. */
-import { EngineError, type ErrorCode, errorCatalog } from "../../../core/errors.ts";
+import { EngineError, errorCatalog, type ErrorCode } from "../../../core/errors.ts";
 import { readLines } from "./lines.ts";
-import { explainNoHelper, helperCommand } from "./namespaces.ts";
+import { explainNoHelper, helperCommand, type HelperKind } from "./namespaces.ts";
 import type { Captured, HelperReply, HelperRequest, StoredBlob, WireError } from "./protocol.ts";
 
 interface Pending {
@@ -21,7 +21,7 @@ export class HelperProcess implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #input: WritableStreamDefaultWriter<Uint8Array>;
   readonly #pending = new Map<number, Pending>();
-  readonly #rootless: boolean;
+  readonly #kind: HelperKind;
   readonly #ready = Promise.withResolvers<void>();
   readonly #ended: Promise<void>;
   #next = 1;
@@ -30,9 +30,9 @@ export class HelperProcess implements AsyncDisposable {
   #closing = false;
 
   /** Starts one. @throws BUILDER_UNAVAILABLE */
-  constructor(rootless: boolean, flags: readonly string[]) {
-    this.#rootless = rootless;
-    const [program, ...args] = helperCommand(rootless, [], flags);
+  constructor(kind: HelperKind, flags: readonly string[]) {
+    this.#kind = kind;
+    const [program, ...args] = helperCommand(kind, [], flags);
     this.#child = new Deno.Command(program!, {
       args,
       stdin: "piped",
@@ -116,15 +116,13 @@ export class HelperProcess implements AsyncDisposable {
 
   async #end(): Promise<void> {
     const { code, signal } = await this.#child.status;
-    this.#dead = this.#closing
-      ? new Error("The builder is closed")
-      : new EngineError(
-        "PLUGIN_FAILED",
-        `The helper process of builder "native" ended unexpectedly (${signal ?? `exit status ${code}`})${
-          this.#printed === "" ? "" : `: ${this.#printed.trim()}`
-        }`,
-      );
-    this.#ready.reject(await explainNoHelper(this.#rootless, this.#printed));
+    this.#dead = this.#closing ? new Error("The builder is closed") : new EngineError(
+      "PLUGIN_FAILED",
+      `The helper process of builder "native" ended unexpectedly (${signal ?? `exit status ${code}`})${
+        this.#printed === "" ? "" : `: ${this.#printed.trim()}`
+      }`,
+    );
+    this.#ready.reject(await explainNoHelper(this.#kind.rootless, this.#printed));
     for (const { settle } of this.#pending.values()) settle.reject(this.#dead);
     this.#pending.clear();
   }

@@ -21,7 +21,9 @@ export function resolveInside(root: string, path: string): string {
       real.push(part);
       continue;
     }
-    if (++links > 40) throw new Error(`Cannot resolve "${path}" in the image: too many levels of symbolic links`);
+    if (++links > 40) {
+      throw new Error(`Cannot resolve "${path}" in the image: too many levels of symbolic links`);
+    }
     const target = Deno.readLinkSync(full);
     if (target.startsWith("/")) real.length = 0;
     rest.push(...target.split("/").reverse());

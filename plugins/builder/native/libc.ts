@@ -144,7 +144,7 @@ export function closeFd(fd: number): void {
 }
 
 /** clone(2) flags of namespaces. */
-export const NS = { mnt: 0x20000, uts: 0x4000000, ipc: 0x8000000, net: 0x40000000 } as const;
+export const NS = { mnt: 0x20000, ipc: 0x8000000 } as const;
 
 export function unshare(flags: number): void {
   check("make", libc.unshare(flags), "namespaces");
@@ -249,7 +249,9 @@ export function lstatIfPresent(path: string): Stat | undefined {
     return lstat(path);
   } catch (error) {
     // ENOTDIR: a parent is no directory
-    if (error instanceof SyscallError && (error.errno === errno.ENOENT || error.errno === 20)) return undefined;
+    if (error instanceof SyscallError && (error.errno === errno.ENOENT || error.errno === 20)) {
+      return undefined;
+    }
     throw error;
   }
 }

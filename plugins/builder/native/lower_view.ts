@@ -22,7 +22,12 @@ export function overlayOptions(lower: readonly string[], rest: readonly string[]
  * Shows the merged layers `lower` (names in `layers`, lowest first) read-only, mounted at `target` when there are
  * several. Call it in the helper's own mount namespace.
  */
-export function openLowerView(layers: string, lower: readonly string[], target: string, rootless: boolean): LowerView {
+export function openLowerView(
+  layers: string,
+  lower: readonly string[],
+  target: string,
+  rootless: boolean,
+): LowerView {
   if (lower.length === 0) {
     return { stat: () => undefined, path: (path) => path, [Symbol.dispose]() {} };
   }

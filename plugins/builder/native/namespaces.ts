@@ -6,13 +6,25 @@ export function isRootless(): boolean {
   return Deno.uid() !== 0;
 }
 
+/** What a helper is started as and stays. */
+export interface HelperKind {
+  readonly rootless: boolean;
+  /** With "none", its steps see a loopback interface only. */
+  readonly network: "host" | "none";
+}
+
 /**
  * The command line of a helper. It dies with this process, and everything below it with it: `setpriv` lets the kernel
  * kill `unshare`, `--kill-child` the helper, which as process 1 of its pid namespace takes the rest along.
  *
  * @throws BUILDER_UNAVAILABLE when a program is missing
  */
-export function helperCommand(rootless: boolean, args: readonly string[], flags: readonly string[]): string[] {
+export function helperCommand(
+  kind: HelperKind,
+  args: readonly string[] = [],
+  flags: readonly string[] = [],
+): string[] {
+  const { rootless, network } = kind;
   const unshare = find("unshare");
   if (!unshare) throw unavailable('program "unshare" is not in PATH', "Install the package util-linux");
   if (rootless) {
@@ -31,21 +43,35 @@ export function helperCommand(rootless: boolean, args: readonly string[], flags:
     ...(setpriv ? [setpriv, "--pdeathsig", "KILL"] : []), // without it helpers end when their input does
     unshare,
     ...(rootless ? ["--user", "--map-root-user", "--map-auto"] : []),
-    ...["--mount", "--propagation", "private", "--pid", "--fork", "--kill-child=SIGKILL", "--"],
+    ...(network === "none" ? ["--net"] : []),
+    ...[
+      "--mount",
+      "--propagation",
+      "private",
+      "--ipc",
+      "--uts",
+      "--pid",
+      "--fork",
+      "--kill-child=SIGKILL",
+      "--",
+    ],
     ...[Deno.execPath(), "run", "--allow-all", "--no-config", "--no-lock", "--quiet", ...flags],
     helper.href,
+    network,
     ...args,
   ];
 }
 
 function find(program: string): string | undefined {
-  return (Deno.env.get("PATH") ?? "/usr/bin:/bin").split(":").map((dir) => `${dir}/${program}`).find((path) => {
-    try {
-      return Deno.statSync(path).isFile;
-    } catch {
-      return false;
-    }
-  });
+  return (Deno.env.get("PATH") ?? "/usr/bin:/bin").split(":").map((dir) => `${dir}/${program}`).find(
+    (path) => {
+      try {
+        return Deno.statSync(path).isFile;
+      } catch {
+        return false;
+      }
+    },
+  );
 }
 
 function unavailable(why: string, fix: string): EngineError {
@@ -56,7 +82,9 @@ function unavailable(why: string, fix: string): EngineError {
 export async function explainNoHelper(rootless: boolean, printed: string): Promise<EngineError> {
   const last = printed.trim().split("\n").at(-1) || "it ended without a message";
   if (!rootless) {
-    if (!/permitted|denied/i.test(last)) return unavailable(`its helper process did not start: ${last}`, "Report it");
+    if (!/permitted|denied/i.test(last)) {
+      return unavailable(`its helper process did not start: ${last}`, "Report it");
+    }
     return unavailable(
       `this process is uid 0 but may not make mount namespaces (${last})`,
       "Start the surrounding container with --privileged (or --cap-add SYS_ADMIN and without its seccomp and " +
@@ -88,9 +116,15 @@ export async function explainNoHelper(rootless: boolean, printed: string): Promi
     );
   }
   if (/map-auto|unrecognized/.test(printed)) {
-    return unavailable(`"unshare" is too old (${last})`, "Install util-linux 2.38 or later, or build as root");
+    return unavailable(
+      `"unshare" is too old (${last})`,
+      "Install util-linux 2.38 or later, or build as root",
+    );
   }
-  return unavailable(`its helper process did not start: ${last}`, "Build as root, or choose another builder with --builder");
+  return unavailable(
+    `its helper process did not start: ${last}`,
+    "Build as root, or choose another builder with --builder",
+  );
 }
 
 async function setting(path: string): Promise<string | undefined> {
@@ -103,5 +137,6 @@ async function setting(path: string): Promise<string | undefined> {
 
 async function userName(): Promise<string> {
   const rows = (await setting("/etc/passwd"))?.split("\n") ?? [];
-  return rows.map((row) => row.split(":")).find((row) => row[2] === String(Deno.uid()))?.[0] ?? String(Deno.uid());
+  return rows.map((row) => row.split(":")).find((row) => row[2] === String(Deno.uid()))?.[0] ??
+    String(Deno.uid());
 }

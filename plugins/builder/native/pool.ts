@@ -1,4 +1,5 @@
 import { HelperProcess } from "./helper_process.ts";
+import type { HelperKind } from "./namespaces.ts";
 
 /** At most `size` helper processes, started when they are needed and kept until the end. */
 export class HelperPool implements AsyncDisposable {
@@ -6,7 +7,7 @@ export class HelperPool implements AsyncDisposable {
   readonly #all = new Set<HelperProcess>();
   readonly #waiting: ((helper: HelperProcess | undefined) => void)[] = [];
 
-  constructor(readonly size: number, readonly rootless: boolean, readonly flags: readonly string[]) {}
+  constructor(readonly size: number, readonly kind: HelperKind, readonly flags: readonly string[]) {}
 
   /** Starts a helper ahead of its first use. Never throws. */
   warmUp(): void {
@@ -41,7 +42,7 @@ export class HelperPool implements AsyncDisposable {
   }
 
   #start(): HelperProcess {
-    const helper = new HelperProcess(this.rootless, this.flags);
+    const helper = new HelperProcess(this.kind, this.flags);
     this.#all.add(helper);
     return helper;
   }

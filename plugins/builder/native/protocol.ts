@@ -122,7 +122,12 @@ export type Numbered = HelperRequest & { readonly id: number };
 /** What a helper answers; `id` is that of the request, whose last reply is `done` or `failed`. */
 export type HelperReply =
   | { readonly kind: "ready" }
-  | { readonly kind: "output"; readonly id: number; readonly stream: "stdout" | "stderr"; readonly text: string }
+  | {
+    readonly kind: "output";
+    readonly id: number;
+    readonly stream: "stdout" | "stderr";
+    readonly text: string;
+  }
   /** The step's layer is in the cache, `done` with a `StoredBlob` follows once it is compressed. */
   | { readonly kind: "captured"; readonly id: number; readonly value: Captured }
   | { readonly kind: "done"; readonly id: number; readonly value?: unknown }

@@ -80,7 +80,9 @@ export function mountRootfs(spec: RootfsSpec, extra: readonly Bind[] = []): Set<
   const { target } = stepPaths(spec.run);
   const binds = [...systemBinds(spec), ...spec.mounts.map((m) => userBind(m)), ...extra];
   mountOverlay(spec, []);
-  const missing = binds.filter(({ target: inner }) => !lstatIfPresent(`${target}/${resolveInside(target, inner)}`));
+  const missing = binds.filter(({ target: inner }) =>
+    !lstatIfPresent(`${target}/${resolveInside(target, inner)}`)
+  );
   const placeholders = makePlaceholders(spec, missing);
   if (placeholders.size > 0) {
     unmount(target);
@@ -101,7 +103,11 @@ function mountOverlay(spec: RootfsSpec, above: readonly string[]): void {
   if (lower.length === 0) lower.push(`../${relative(spec, placeholders)}`);
   const dirs = [`upperdir=../${relative(spec, upper)}`, `workdir=../${relative(spec, work)}`, "volatile"];
   const plain = ["index=off", "metacopy=off"];
-  const options = overlayOptions(lower, [...dirs, ...plain, ...(spec.rootless ? ["userxattr"] : ["redirect_dir=off"])]);
+  const options = overlayOptions(lower, [
+    ...dirs,
+    ...plain,
+    ...(spec.rootless ? ["userxattr"] : ["redirect_dir=off"]),
+  ]);
   // what an earlier volatile mount of the same directory leaves behind
   try {
     Deno.removeSync(`${work}/work/incompat`, { recursive: true });
@@ -124,7 +130,9 @@ function makePlaceholders(spec: RootfsSpec, missing: readonly Bind[]): Set<strin
       if (lstatIfPresent(`${root}/${part}`)) continue;
       const there = lstatIfPresent(`${target}/${part}`);
       if (there && there.type !== "dir") {
-        throw new RootfsError(`cannot mount on "${inner}": "/${part}" in the image is a ${there.type}, wanted is a directory`);
+        throw new RootfsError(
+          `cannot mount on "${inner}": "/${part}" in the image is a ${there.type}, wanted is a directory`,
+        );
       }
       if (part === path && kind === "file") Deno.writeTextFileSync(`${root}/${part}`, "", { mode: 0o644 });
       else Deno.mkdirSync(`${root}/${part}`, { mode: 0o755 });

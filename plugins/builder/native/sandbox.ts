@@ -13,7 +13,6 @@ import {
   setns,
   unshare,
 } from "./libc.ts";
-import type { RootfsSpec } from "./protocol.ts";
 import { HOSTNAME, stepPaths } from "./rootfs.ts";
 
 /** What steps may keep, the same as in other container tools (capabilities(7)). */
@@ -35,50 +34,48 @@ const CAPABILITIES = new Set([
 ]);
 
 /** Takes all other capabilities from what this thread will execute; the thread itself keeps them. */
-export function limitCapabilities(): void {
+function limitCapabilities(): void {
   for (let capability = 0; capability < 64; capability++) {
     if (!CAPABILITIES.has(capability) && !dropBoundingCapability(capability)) return;
   }
 }
 
-interface HomeNamespace {
-  readonly fd: number;
-  readonly flag: number;
+/** Prepares this process for its steps: host name, loopback, capabilities. */
+export function settleHelper(network: "host" | "none"): void {
+  setHostname(HOSTNAME);
+  if (network === "none") loopbackUp();
+  limitCapabilities();
+  Deno.umask(0);
 }
-let home: HomeNamespace[] | undefined;
+
+let home: { readonly fd: number; readonly flag: number }[] | undefined;
 
 /**
- * Calls `prepare` in new mount, UTS and IPC (and, without network, network) namespaces, makes `run`/m the root and
- * calls `spawn`. Then this thread returns to where it was; what was mounted lives as long as the spawned processes.
+ * Calls `prepare` in new mount and IPC namespaces, makes `run`/m the root and calls `spawn`. Then this thread returns to where it was; what was mounted lives as long as the spawned processes.
  *
  * Only the calling thread moves, so everything in between must be synchronous. It works because Deno forks children
  * from the thread that asks for them. Compared with a chain of helper programs it is faster, leaves setuid programs
  * working, and needs nothing installed.
  */
 export function spawnInside(
-  spec: Pick<RootfsSpec, "run" | "network">,
+  run: string,
   prepare: () => void,
   spawn: () => Deno.ChildProcess,
 ): Deno.ChildProcess {
-  home ??= (["mnt", "uts", "ipc", "net"] as const).map((name) => ({
+  home ??= (["mnt", "ipc"] as const).map((name) => ({
     fd: openFd(`/proc/thread-self/ns/${name}`),
     flag: NS[name],
   }));
-  const flags = NS.mnt | NS.uts | NS.ipc | (spec.network === "none" ? NS.net : 0);
-  const umask = Deno.umask(0o022);
-  unshare(flags);
+  unshare(NS.mnt | NS.ipc);
   try {
-    setHostname(HOSTNAME);
-    if (spec.network === "none") loopbackUp();
-    Deno.umask(0);
     prepare();
-    Deno.umask(0o022);
-    chdir(stepPaths(spec.run).target);
+    chdir(stepPaths(run).target);
     pivotHere();
+    Deno.umask(0o022);
     return spawn();
   } finally {
-    for (const { fd, flag } of home) if (flags & flag) setns(fd, flag);
-    Deno.umask(umask);
+    for (const { fd, flag } of home) setns(fd, flag);
+    Deno.umask(0);
   }
 }
 

@@ -10,9 +10,11 @@ export async function runInteractive(
 ): Promise<number> {
   const { run } = request;
   await Deno.mkdir(run, { recursive: true, mode: 0o700 });
-  const terminal = Deno.stdin.isTerminal() ? await Deno.readLink("/proc/self/fd/0").catch(() => undefined) : undefined;
+  const terminal = Deno.stdin.isTerminal()
+    ? await Deno.readLink("/proc/self/fd/0").catch(() => undefined)
+    : undefined;
   await Deno.writeTextFile(`${run}/request`, JSON.stringify({ ...request, ...(terminal && { terminal }) }));
-  const [program, ...args] = helperCommand(request.rootless, ["shell", `${run}/request`], []);
+  const [program, ...args] = helperCommand(request, [`${run}/request`]);
   const restore = terminal ? await rememberForeground() : () => {};
   const child = new Deno.Command(program!, {
     args,

@@ -17,7 +17,7 @@ export async function runShell(request: ShellRequest): Promise<number> {
     if (!lstatIfPresent(upper)) prepareStep(request, {});
     const { terminal } = request;
     const extra = terminal ? [hostBind(terminal, "/dev/console", "file")] : [];
-    child = spawnInside(request, () => {
+    child = spawnInside(run, () => {
       mountRootfs(request, extra);
       const cwd = `${target}/${resolveInside(target, request.cwd)}`;
       if (!lstatIfPresent(cwd)) Deno.mkdirSync(cwd, { recursive: true, mode: 0o755 });

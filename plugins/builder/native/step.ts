@@ -1,7 +1,7 @@
 /** One stage, inside a helper process: file system, commands, capture. */
 import { EngineError } from "../../../core/errors.ts";
-import { captureLayer, CaptureError } from "./capture.ts";
-import { bootId, LayerCache, layerName, type LayerMeta } from "./cache.ts";
+import { CaptureError, captureLayer } from "./capture.ts";
+import { bootId, LayerCache, type LayerMeta, layerName } from "./cache.ts";
 import { resolveInside } from "./inner_path.ts";
 import { lstat, lstatIfPresent, type Stat } from "./libc.ts";
 import { openLowerView } from "./lower_view.ts";
@@ -27,14 +27,16 @@ export async function runStep(request: RunRequest, events: StepEvents): Promise<
   let placeholders = new Set<string>();
   let child: Deno.ChildProcess;
   try {
-    child = spawnInside(request, () => void (placeholders = mountRootfs(request)), () => {
+    child = spawnInside(run, () => void (placeholders = mountRootfs(request)), () => {
       const shell = shellOf("");
       if (!shell) throw new RootfsError("the image has no shell, neither /bin/bash nor /bin/sh");
       return start(shell, request.env);
     });
   } catch (error) {
     if (error instanceof RootfsError) throw fail(error.message);
-    if (error instanceof RangeError) throw new EngineError("LAYER_INVALID", `Cannot build stage "${label}": ${error.message}`);
+    if (error instanceof RangeError) {
+      throw new EngineError("LAYER_INVALID", `Cannot build stage "${label}": ${error.message}`);
+    }
     throw error;
   }
   const status = await finishCommands(child, events);
@@ -77,7 +79,10 @@ function start(shell: string, env: Readonly<Record<string, string>>): Deno.Child
 }
 
 /** Waits for the shell; what it left running in the background is killed. */
-async function finishCommands(child: Deno.ChildProcess, { output, signal }: StepEvents): Promise<Deno.CommandStatus> {
+async function finishCommands(
+  child: Deno.ChildProcess,
+  { output, signal }: StepEvents,
+): Promise<Deno.CommandStatus> {
   const reaper = () => reapOrphans(child.pid);
   const stop = () => void killAll(child);
   Deno.addSignalListener("SIGCHLD", reaper);

@@ -1,7 +1,7 @@
 /** Unpacks a layer into a directory that overlayfs understands as a lower layer. */
 import type { TarEntry } from "../../../lib/tar/types.ts";
 import type { DirMeta } from "./cache.ts";
-import { lchown, lstatIfPresent, mknod, setMtime, setXattr, SyscallError, errno } from "./libc.ts";
+import { errno, lchown, lstatIfPresent, mknod, setMtime, setXattr, SyscallError } from "./libc.ts";
 import { isZero } from "./zeros.ts";
 
 /** A layer that cannot be unpacked. */
@@ -108,7 +108,9 @@ export class LayerUnpacker {
       setTime(full, meta.mtime);
     }
     if (this.#skippedDevices > 0) {
-      this.#options.note(`${this.#skippedDevices} device files are left out: an ordinary user cannot make them`);
+      this.#options.note(
+        `${this.#skippedDevices} device files are left out: an ordinary user cannot make them`,
+      );
     }
     const root = this.#dirs.get("");
     return {
@@ -179,7 +181,9 @@ export class LayerUnpacker {
     if (name === ".wh..wh..opq") return this.#setOpaque(dir);
     if (name.startsWith(".wh..wh.")) return; // bookkeeping of aufs
     const hidden = name.slice(4);
-    if (hidden === "" || hidden === "." || hidden === "..") throw new UnpackError(`the whiteout "${name}" names nothing`);
+    if (hidden === "" || hidden === "." || hidden === "..") {
+      throw new UnpackError(`the whiteout "${name}" names nothing`);
+    }
     const path = dir === "" ? hidden : `${dir}/${hidden}`;
     if (this.#dirs.has(path)) return this.#setOpaque(path);
     const full = `${this.#options.root}/${path}`;
@@ -194,7 +198,9 @@ export class LayerUnpacker {
       Deno.linkSync(target, full);
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
-      throw new UnpackError(`the hard link "/${entry.path}" leads to "/${entry.link}", which is not in this layer`);
+      throw new UnpackError(
+        `the hard link "/${entry.path}" leads to "/${entry.link}", which is not in this layer`,
+      );
     }
   }
 

@@ -29,7 +29,9 @@ export async function unpackLayer(request: UnpackRequest, note: (text: string) =
     return meta;
   } catch (error) {
     unpacker.abort();
-    throw new EngineError("LAYER_INVALID", `Cannot unpack layer "${diffId}": ${messageOf(error)}`, { cause: error });
+    throw new EngineError("LAYER_INVALID", `Cannot unpack layer "${diffId}": ${messageOf(error)}`, {
+      cause: error,
+    });
   } finally {
     await Deno.remove(run, { recursive: true });
   }

@@ -1,0 +1,98 @@
+import type { ExplainedImage, ExplainedStage, Explanation, FactChange, FileChange } from "../../core/api.ts";
+import type { CommandRun } from "../context.ts";
+import { count, imageTitle, shortDigest } from "../format.ts";
+import type { Style } from "../style.ts";
+
+/** `dapp dimg explain`: which facts of which stages changed since they were last built. */
+export const explain: CommandRun = async ({ engine, words, style, quiet, answer }) => {
+  const result = await (await engine()).explain(words.DIMG?.[0], words.STAGE?.[0]);
+  answer(result, () => quiet ? changedStages(result) : explanationLines(result, style));
+  return 0;
+};
+
+/** `image/stage` of each stage with a change of its own. */
+function changedStages({ images }: Explanation): string[] {
+  return images.flatMap(({ name, kind, stages }) =>
+    stages.filter(({ rippleOnly }) => !rippleOnly).map(({ stage }) => `${imageTitle(name, kind)}/${stage}`)
+  );
+}
+
+function explanationLines({ images }: Explanation, style: Style): string[] {
+  if (images.length === 0) return ["Nothing changed: every stage is in the store"];
+  const blocks = images.flatMap((image) => image.stages.map((stage) => stageLines(image, stage, style)));
+  return blocks.flatMap((block, i) => i === 0 ? block : ["", ...block]);
+}
+
+function stageLines(image: ExplainedImage, stage: ExplainedStage, style: Style): string[] {
+  const { comparedWith, changes, facts, ripplesTo } = stage;
+  const title = style.bold(`${imageTitle(image.name, image.kind)}/${stage.stage}`);
+  const marks = stage.hermetic ? "" : style.yellow("  not hermetic: its commands see undeclared files");
+  const lines = [`${title}  ${stage.state}  ${shortDigest(stage.signature)}${marks}`];
+  if (!comparedWith) lines.push("  no earlier build here to compare with");
+  else {
+    const commit = comparedWith.commit ? ` at commit ${comparedWith.commit.slice(0, 8)}` : "";
+    lines.push(
+      `  compared with ${shortDigest(comparedWith.signature)}, built ${instant(comparedWith.at)}${commit}`,
+    );
+  }
+  if (stage.rippleOnly) lines.push("  only the stage before it changed");
+  for (const change of changes) lines.push(...changeLines(change, style));
+  if (ripplesTo.length > 0) lines.push(`  changes with it: ${ripplesTo.join(", ")}`);
+  if (facts) {
+    const width = Math.max(0, ...facts.map(({ key }) => key.length));
+    lines.push("  all facts:", ...facts.map(({ key, value }) => `    ${key.padEnd(width)}  ${shown(value)}`));
+  }
+  return lines;
+}
+
+function changeLines(change: FactChange, style: Style): string[] {
+  switch (change.kind) {
+    case "value":
+      return [`  ${change.key}: ${valueChange(change, style)}`];
+    case "commands":
+      return [`  ${change.key}:`, ...change.diff.map((line) => `    ${diffLine(line, style)}`)];
+    case "files": {
+      const width = Math.max(0, ...change.files.map(({ path }) => path.length));
+      return [
+        `  ${change.key}: ${count(change.files.length, "file")}`,
+        ...change.files.map((file) => `    ${fileLine(file, width, style)}`),
+      ];
+    }
+  }
+}
+
+function valueChange({ before, after }: FactChange & { readonly kind: "value" }, style: Style): string {
+  if (before === undefined) return `${style.green("added")} ${shown(after ?? "")}`;
+  if (after === undefined) return `${style.red("removed")}, it was ${shown(before)}`;
+  return `${shown(before)} → ${shown(after)}`;
+}
+
+function diffLine(line: string, style: Style): string {
+  const text = `${line.slice(0, 1)} ${line.slice(1)}`;
+  return line.startsWith("+") ? style.green(text) : line.startsWith("-") ? style.red(text) : text;
+}
+
+function fileLine({ path, change, before, after, commit }: FileChange, width: number, style: Style): string {
+  const paint = change === "added" ? style.green : change === "removed" ? style.red : style.yellow;
+  const ids = [before, after].filter((id) => id !== undefined).map(shortId).join(" → ");
+  return `${paint(change.padEnd("modified".length))}  ${path.padEnd(width)}  ${ids}${
+    commit ? `  (${commit})` : ""
+  }`;
+}
+
+/** The first digits of a git object id; what follows it stays. */
+function shortId(id: string): string {
+  return id.replace(/^([0-9a-f]{8})[0-9a-f]{32,56}/, "$1");
+}
+
+/** A fact's value on one line. */
+function shown(value: string): string {
+  if (/^(sha256:)?[0-9a-f]{64}$/.test(value)) return shortDigest(value);
+  return /^[\x21-\x7e]+$/.test(value) && !value.startsWith('"') ? value : JSON.stringify(value);
+}
+
+/** "2026-01-02 03:04 UTC" */
+function instant(rfc3339: string): string {
+  const date = new Date(rfc3339);
+  return Number.isNaN(date.getTime()) ? rfc3339 : `${date.toISOString().slice(0, 16).replace("T", " ")} UTC`;
+}

@@ -1,0 +1,109 @@
+import { type CompletedOption, type Place, places, stageNames, valueOptions } from "./model.ts";
+
+/** The completion script for fish. */
+export function fishScript(): string {
+  const all = places();
+  return `# fish completion for dapp. Load it with: dapp completion fish | source
+
+# Sets __dapp_place and __dapp_given from the words before the cursor; fails after "--".
+function __dapp_scan
+    set -g __dapp_place ''
+    set -g __dapp_given
+    set -g __dapp_where
+    set -l want ''
+    for word in (commandline -opc)[2..-1]
+        if test -n "$want"
+            contains -- $want --dir -C; and set -g __dapp_where --dir $word
+            set want ''
+            continue
+        end
+        switch $word
+            case --
+                return 1
+            case '--dir=*'
+                set -g __dapp_where $word
+            case ${valueOptions().flatMap(({ written }) => written).join(" ")}
+                set want $word
+            case '-*'
+            case '*'
+                set -l next (string trim "$__dapp_place $word")
+                if test (count $__dapp_given) -eq 0; and contains -- $next ${
+    all.filter(({ path }) => path !== "").map(({ path }) => quote(path)).join(" ")
+  }
+                    set -g __dapp_place $next
+                else
+                    set -a __dapp_given $word
+                end
+        end
+    end
+end
+
+# Whether the cursor is at a place in the command tree.
+function __dapp_at
+    __dapp_scan; and test "$__dapp_place" = "$argv[1]"
+end
+
+# The same, with so many arguments before the cursor.
+function __dapp_argument
+    __dapp_at $argv[1]; and test (count $__dapp_given) -eq $argv[2]
+end
+
+# Whether the arguments of "dapp help" lead to a place.
+function __dapp_help
+    __dapp_at help; and test "$__dapp_given" = "$argv[1]"
+end
+
+function __dapp_dimgs
+    __dapp_scan; and command dapp dimg list -q $__dapp_where 2>/dev/null
+end
+
+complete -c dapp -f
+${all.flatMap(placeLines).join("\n")}
+`;
+}
+
+function placeLines(place: Place): string[] {
+  const { path, words, options } = place;
+  const at = `-n ${quote(`__dapp_at '${path}'`)}`;
+  return [
+    ...words.flatMap(({ word, summary }) => [
+      `complete -c dapp ${at} -a ${word} -d ${quote(summary)}`,
+      `complete -c dapp -n ${quote(`__dapp_help '${path}'`)} -a ${word} -d ${quote(summary)}`,
+    ]),
+    ...options.flatMap((option) => optionLines(option, at)),
+    ...argumentLines(place),
+  ];
+}
+
+function optionLines({ name, short, summary, value, attached }: CompletedOption, at: string): string[] {
+  const names = `-l ${name}${short ? ` -s ${short}` : ""}`;
+  const description = `-d ${quote(summary)}`;
+  const line = (rest: string) => `complete -c dapp ${at} ${names}${rest} ${description}`;
+  if (attached && Array.isArray(value)) {
+    return [line(""), ...value.map((v) => `complete -c dapp ${at} -a ${quote(`--${name}=${v}`)}`)];
+  }
+  if (value === "none") return [line("")];
+  if (value === "directory") return [line(" -x -a '(__fish_complete_directories)'")];
+  if (value === "stage") return [line(` -x -a ${quote(stageNames.join(" "))}`)];
+  return [line(Array.isArray(value) ? ` -x -a ${quote(value.join(" "))}` : " -x")];
+}
+
+function argumentLines({ path, positionals }: Place): string[] {
+  const many = positionals.some((p) => p.many);
+  return positionals.flatMap(({ kind }, i) => {
+    const what = {
+      dimg: "'(__dapp_dimgs)'",
+      stage: quote(stageNames.join(" ")),
+      shell: "'bash zsh fish'",
+      destination: "oci:",
+      command: undefined,
+    }[kind];
+    if (what === undefined) return [];
+    const when = many ? `__dapp_at '${path}'` : `__dapp_argument '${path}' ${i}`;
+    return [`complete -c dapp -n ${quote(when)} -a ${what}`];
+  });
+}
+
+function quote(text: string): string {
+  return `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
+}

@@ -1,0 +1,80 @@
+/** What the completion scripts of all shells say, in one form. */
+import { type OptionName, options, optionSpec, stageNames } from "../options.ts";
+import { commands, groups } from "../table.ts";
+
+/** A place in the command tree: "" is the program, "dimg" a group, "dimg build" a command. */
+export interface Place {
+  readonly path: string;
+  /** Words that lead on from here, with their summaries. */
+  readonly words: readonly { readonly word: string; readonly summary: string }[];
+  readonly options: readonly CompletedOption[];
+  /** What positionals may be, in order; `many` repeats without end. */
+  readonly positionals: readonly { readonly kind: WordKind; readonly many: boolean }[];
+}
+
+export type WordKind = "dimg" | "stage" | "shell" | "command" | "destination";
+
+export interface CompletedOption {
+  readonly name: string;
+  readonly short: string | undefined;
+  readonly summary: string;
+  /** What can follow: nothing, values of a fixed list, or what a shell finds out. */
+  readonly value: "none" | "any" | "directory" | "stage" | readonly string[];
+  /** The value follows `=` only. */
+  readonly attached: boolean;
+}
+
+export const shellNames: readonly string[] = ["bash", "zsh", "fish"];
+
+/** Every place, the program first. */
+export function places(): readonly Place[] {
+  return [
+    place("", ["help", "version"]),
+    ...groups.map(({ path }) => place(path, ["help"])),
+    ...commands.map((command) => ({
+      ...place(command.path, [...command.options, ...command.common]),
+      positionals: command.positionals.map(({ complete, many }) => ({ kind: complete, many: many ?? false })),
+    })),
+  ];
+}
+
+function place(path: string, names: readonly OptionName[]): Place {
+  const all = [...groups, ...commands].map(({ path, summary }) => ({ path, summary }));
+  const words = all
+    .filter((row) => row.path.split(" ").slice(0, -1).join(" ") === path)
+    .map(({ path, summary }) => ({ word: path.split(" ").at(-1)!, summary }));
+  return { path, words, options: names.map(completedOption), positionals: [] };
+}
+
+function completedOption(name: OptionName): CompletedOption {
+  const { short, summary, value, values, complete, optional } = optionSpec(name);
+  return {
+    name,
+    short,
+    summary,
+    value: !value ? "none" : values ?? complete ?? "any",
+    attached: optional ?? false,
+  };
+}
+
+/** Every option whose value is the next word, as it may be written. */
+export function valueOptions(): readonly {
+  readonly written: readonly string[];
+  readonly option: CompletedOption;
+}[] {
+  return (Object.keys(options) as OptionName[])
+    .map(completedOption)
+    .filter(({ value, attached }) => value !== "none" && !attached)
+    .map((option) => ({
+      option,
+      written: [`--${option.name}`, ...(option.short ? [`-${option.short}`] : [])],
+    }));
+}
+
+/** How an option may be offered: `--dir`, `-C`, `--json`, `--json=events`. */
+export function offered({ name, short, value, attached }: CompletedOption): readonly string[] {
+  const withValue = attached && Array.isArray(value) ? value.map((v) => `--${name}=${v}`) : [];
+  return [`--${name}`, ...withValue, ...(short ? [`-${short}`] : [])];
+}
+
+export { stageNames };

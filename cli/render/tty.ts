@@ -1,0 +1,154 @@
+/** Live progress at the bottom of a terminal; what is finished scrolls above it. */
+import type { EngineEvent } from "../../core/events.ts";
+import { formatElapsed, formatSize } from "../format.ts";
+import type { Clock, Output } from "../io.ts";
+import type { Style } from "../style.ts";
+import { displayWidth, truncate } from "../width.ts";
+import { lineFor, stageTitle } from "./lines.ts";
+import type { Renderer } from "./renderer.ts";
+import { StageOutputs } from "./stage_outputs.ts";
+
+/** At most ten frames in a second; without events, one in a second while something runs. */
+const FRAME_MS = 100;
+const TICK_MS = 1000;
+
+const HIDE_CURSOR = "\x1b[?25l";
+const SHOW_CURSOR = "\x1b[?25h";
+
+interface Running {
+  readonly word: string;
+  readonly title: string;
+  readonly since: number;
+  done: number;
+  total: number;
+}
+
+/** Draws what runs side by side, with elapsed times and transferred bytes. */
+export class TtyRenderer implements Renderer {
+  readonly #running = new Map<string, Running>();
+  readonly #outputs: StageOutputs;
+  /** Lines that will scroll, not printed yet. */
+  #pending: string[] = [];
+  /** The live lines on the screen. */
+  #drawn: readonly string[] = [];
+  #lastFrame = -Infinity;
+  #timer: { readonly due: number; readonly cancel: () => void } | undefined;
+
+  constructor(
+    readonly out: Output,
+    readonly clock: Clock,
+    readonly options: { readonly style: Style; readonly verbose: boolean },
+  ) {
+    this.#outputs = new StageOutputs(options.style);
+  }
+
+  event(event: EngineEvent): void {
+    this.#pending.push(...this.#outputs.lines(event));
+    if (event.type !== "stage.started") {
+      const line = lineFor(event, this.options.style, this.options.verbose);
+      if (line !== undefined) this.#pending.push(line);
+    }
+    this.#follow(event);
+    this.#schedule(FRAME_MS);
+  }
+
+  note(text: string): void {
+    this.#pending.push(text);
+    this.#frame();
+  }
+
+  close(): void {
+    this.#running.clear();
+    this.#frame();
+  }
+
+  #follow(event: EngineEvent): void {
+    const start = (key: string, word: string, title: string, total: number) => {
+      this.#running.set(key, { word, title, since: this.clock.now(), done: 0, total });
+    };
+    switch (event.type) {
+      case "stage.started":
+        return start(stageTitle(event.at), "building  ", stageTitle(event.at), 0);
+      case "stage.finished":
+      case "stage.failed":
+        this.#running.delete(stageTitle(event.at));
+        return;
+      case "transfer.started":
+        return start(event.id, "transfer  ", event.what, event.total);
+      case "transfer.progress": {
+        const running = this.#running.get(event.id);
+        if (running) Object.assign(running, { done: event.done, total: event.total });
+        return;
+      }
+      case "transfer.finished": {
+        const what = this.#running.get(event.id)?.title;
+        this.#running.delete(event.id);
+        if (what !== undefined) this.#pending.push(`${what}  done  ${formatSize(event.done)}`);
+        return;
+      }
+    }
+  }
+
+  /** Draws a frame `wait` after the last one, or at once when that has passed. */
+  #schedule(wait: number): void {
+    const due = this.#lastFrame + wait;
+    const now = this.clock.now();
+    if (due <= now) return this.#frame();
+    if (this.#timer && this.#timer.due <= due) return;
+    this.#timer?.cancel();
+    this.#timer = { due, cancel: this.clock.after(due - now, () => this.#frame()) };
+  }
+
+  #frame(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#lastFrame = this.clock.now();
+    const live = this.#liveLines();
+    const same = live.length === this.#drawn.length && live.every((line, i) => line === this.#drawn[i]);
+    if (this.#pending.length > 0 || !same) {
+      const cursor = this.#drawn.length === 0 && live.length > 0
+        ? HIDE_CURSOR
+        : this.#drawn.length > 0 && live.length === 0
+        ? SHOW_CURSOR
+        : "";
+      // One write, so that a terminal never shows half a frame.
+      this.out.write([this.#erase(), ...this.#pending.map(withEnd), ...live.map(withEnd), cursor].join(""));
+      this.#pending = [];
+      this.#drawn = live;
+    }
+    if (this.#running.size > 0) this.#schedule(TICK_MS);
+  }
+
+  /** Goes back to the first live line. After a resize the terminal may have broken lines in several. */
+  #erase(): string {
+    if (this.#drawn.length === 0) return "";
+    const { columns } = this.out.size();
+    const rows = this.#drawn.reduce(
+      (sum, line) => sum + Math.max(1, Math.ceil(displayWidth(line) / columns)),
+      0,
+    );
+    return `\x1b[${rows}A\r\x1b[J`;
+  }
+
+  #liveLines(): readonly string[] {
+    const { columns, rows } = this.out.size();
+    const now = this.clock.now();
+    const { style } = this.options;
+    const lines = [...this.#running.values()].map(({ word, title, since, done, total }) => {
+      const percent = total > 0 ? `  ${Math.min(100, Math.floor(100 * done / total))}%` : "";
+      const sent = done > 0 || total > 0
+        ? `  ${formatSize(done)}${total > 0 ? ` of ${formatSize(total)}` : ""}${percent}`
+        : "";
+      return `${style.cyan(word)}${title}${sent}  ${style.dim(formatElapsed(now - since))}`;
+    });
+    const room = Math.max(1, rows - 2);
+    const shown = lines.length <= room
+      ? lines
+      : [...lines.slice(0, room - 1), `${lines.length - room + 1} more running`];
+    return shown.map((line) => truncate(line, Math.max(1, columns - 1)));
+  }
+}
+
+function withEnd(line: string): string {
+  return `${line}\n`;
+}

@@ -1,0 +1,157 @@
+import { type Challenge, parseChallenges } from "./challenge.ts";
+import type { Credentials } from "./credentials.ts";
+import { redactUrl, RegistryError } from "./errors.ts";
+import { isPrivateAddress } from "./hosts.ts";
+import { fetchToken, type Token, type TokenRequest } from "./token.ts";
+import type { HttpResponse } from "./transport.ts";
+
+export interface AuthorizerOptions {
+  /** The registry as the user calls it. */
+  readonly domain: string;
+  /** Looked up once, when the registry first asks. */
+  credentials(): Promise<Credentials | undefined>;
+  /** Sends a request to a token server, with retries. */
+  send: TokenRequest["send"];
+  /** Told every secret, so that it can be kept out of messages. */
+  secret(text: string): void;
+}
+
+/** Milliseconds before its end at which a token is no longer used. */
+const RENEW_EARLY_MS = 10_000;
+
+/**
+ * Knows what to show to one registry: nothing until it asks, then Basic, or a Bearer token per set of scopes. Tokens are
+ * kept until shortly before they expire; one request at a time fetches a token, others wait for it.
+ */
+export class Authorizer {
+  readonly #options: AuthorizerOptions;
+  readonly #tokens = new Map<string, Promise<Token>>();
+  #challenge: Challenge | undefined;
+  #asked: URL | undefined;
+  #found: Promise<Credentials | undefined> | undefined;
+
+  constructor(options: AuthorizerOptions) {
+    this.#options = options;
+  }
+
+  /** The `Authorization` value for requests with these scopes; undefined when none is known to be needed. */
+  async header(scopes: readonly string[], signal: AbortSignal): Promise<string | undefined> {
+    const challenge = this.#challenge;
+    if (!challenge) return undefined;
+    const credentials = await this.#credentials();
+    if (credentials?.kind === "bearer") return `Bearer ${credentials.token}`;
+    if (challenge.scheme === "bearer") return `Bearer ${await this.#token(challenge, scopes, signal)}`;
+    if (credentials?.kind !== "basic") return undefined;
+    const bytes = new TextEncoder().encode(`${credentials.username}:${credentials.password}`);
+    return `Basic ${btoa(String.fromCharCode(...bytes))}`;
+  }
+
+  /**
+   * Takes a 401 answer. Returns when another try makes sense.
+   *
+   * @param used the Authorization value of the request that was refused
+   * @throws {RegistryError} denied, when there is nothing else to show
+   */
+  async refused(response: HttpResponse, used: string | undefined, scopes: readonly string[]): Promise<void> {
+    const challenges = parseChallenges(response.header("www-authenticate") ?? "");
+    const challenge = challenges.find((c) => c.scheme === "bearer" && c.params.realm) ??
+      challenges.find((c) => c.scheme === "basic");
+    const credentials = await this.#credentials();
+    if (!challenge) {
+      throw this.#denied(
+        response,
+        "it asks for no credentials that could be given, or the repository does not exist",
+      );
+    }
+    this.#challenge = challenge;
+    this.#asked = response.url;
+    this.#tokens.delete(scopeKey(scopes));
+    if (challenge.scheme === "bearer" && credentials?.kind !== "bearer") return;
+    if (!credentials) throw this.#denied(response, "no credentials are known for it");
+    if (await this.header(scopes, AbortSignal.abort()) === used) {
+      throw this.#denied(response, "the credentials known for it are not accepted");
+    }
+  }
+
+  /** Whether anything but anonymous access is possible. */
+  async hasCredentials(): Promise<boolean> {
+    return await this.#credentials() !== undefined;
+  }
+
+  #denied(response: HttpResponse, why: string): RegistryError {
+    const { status, url } = response;
+    const message = `Cannot access registry "${this.#options.domain}": ${why}`;
+    return new RegistryError(message, { kind: "denied", status, url: redactUrl(url) });
+  }
+
+  #credentials(): Promise<Credentials | undefined> {
+    return this.#found ??= (async () => {
+      const found = await this.#options.credentials();
+      if (found) this.#options.secret(found.kind === "basic" ? found.password : found.token);
+      return found;
+    })();
+  }
+
+  async #token(challenge: Challenge, scopes: readonly string[], signal: AbortSignal): Promise<string> {
+    const key = scopeKey(scopes);
+    for (;;) {
+      const known = this.#tokens.get(key);
+      const pending = known ?? this.#fetch(challenge, scopes, signal);
+      if (!known) this.#tokens.set(key, pending);
+      try {
+        const token = await pending;
+        if (!known || token.expiresAt - RENEW_EARLY_MS > Date.now()) return token.value;
+      } catch (error) {
+        if (this.#tokens.get(key) === pending) this.#tokens.delete(key);
+        // Whoever fetched it may have been aborted; this request need not be.
+        if (!known || error instanceof RegistryError) throw error;
+        signal.throwIfAborted();
+        continue;
+      }
+      if (this.#tokens.get(key) === pending) this.#tokens.delete(key);
+    }
+  }
+
+  async #fetch(challenge: Challenge, scopes: readonly string[], signal: AbortSignal): Promise<Token> {
+    const credentials = await this.#credentials();
+    const { realm = "", service } = challenge.params;
+    const token = await fetchToken({
+      realm: this.#realm(realm),
+      service,
+      scopes,
+      credentials,
+      signal,
+      domain: this.#options.domain,
+      send: this.#options.send,
+    });
+    this.#options.secret(token.value);
+    if (token.refresh && credentials?.kind === "identity") {
+      this.#options.secret(token.refresh);
+      this.#found = Promise.resolve({ ...credentials, token: token.refresh });
+    }
+    return token;
+  }
+
+  /** The token server. @throws {RegistryError} when credentials must not go there */
+  #realm(text: string): URL {
+    const asked = this.#asked!;
+    const refuse = (why: string) =>
+      new RegistryError(`Cannot log in to registry "${this.#options.domain}": ${why}`, { kind: "refused" });
+    if (!URL.canParse(text, asked)) throw refuse(`its token server "${text}" is no URL`);
+    const realm = new URL(text, asked);
+    if (realm.protocol !== "https:" && !(realm.protocol === "http:" && asked.protocol === "http:")) {
+      throw refuse(`its token server "${redactUrl(realm)}" does not use https`);
+    }
+    if (
+      isPrivateAddress(realm.hostname) && realm.hostname !== asked.hostname &&
+      !isPrivateAddress(asked.hostname)
+    ) {
+      throw refuse(`its token server "${redactUrl(realm)}" is an address in a private network`);
+    }
+    return realm;
+  }
+}
+
+function scopeKey(scopes: readonly string[]): string {
+  return [...scopes].sort().join(" ");
+}

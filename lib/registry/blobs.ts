@@ -1,0 +1,137 @@
+import { createHash } from "node:crypto";
+import { MAX_DOCUMENT } from "../oci/documents.ts";
+import { sha256Of } from "../oci/digest.ts";
+import { writeAll } from "../oci/write_blob.ts";
+import { readBody } from "./body.ts";
+import type { RegistryClient } from "./client.ts";
+import { RegistryError } from "./errors.ts";
+import { pullScope } from "./manifests.ts";
+import { backoffMs } from "./retry.ts";
+import type { HttpResponse } from "./transport.ts";
+
+/** A blob that is wanted. */
+export interface WantedBlob {
+  readonly digest: string;
+  readonly size: number;
+}
+
+/** Times that a download is continued although each piece brought something. */
+const MAX_PIECES = 100;
+const MISMATCH_TRIES = 3;
+
+/** A small blob in memory, verified. @throws {RegistryError} */
+export async function getBlob(
+  client: RegistryClient,
+  path: string,
+  { blob, signal }: { readonly blob: WantedBlob; readonly signal: AbortSignal },
+): Promise<Uint8Array> {
+  for (let attempt = 1;; attempt++) {
+    let why: string;
+    try {
+      const bytes = await readBody(await requestBlob(client, path, { blob, from: 0, signal }), MAX_DOCUMENT);
+      if (bytes.length === blob.size && await sha256Of(bytes) === blob.digest) return bytes;
+      why = "its content differs";
+    } catch (error) {
+      if (!(error instanceof RegistryError) || !error.details.retryable) throw error;
+      why = error.message;
+    }
+    if (attempt === MISMATCH_TRIES) {
+      throw new RegistryError(`Cannot read blob ${blob.digest} of ${client.domain}/${path}: ${why}`, {
+        kind: "corrupt",
+      });
+    }
+    await client.retry.sleep(backoffMs(attempt), signal);
+  }
+}
+
+/**
+ * Downloads a blob into a new file, verifying size and digest. After a lost connection it continues where it stopped
+ * (`Range`), or starts anew when the server ignores that.
+ *
+ * @throws {RegistryError}
+ */
+export async function downloadBlob(
+  client: RegistryClient,
+  path: string,
+  { blob, file, signal, report }: {
+    readonly blob: WantedBlob;
+    readonly file: string;
+    readonly signal: AbortSignal;
+    /** Takes the bytes on disk; never less than before. */
+    report(done: number): void;
+  },
+): Promise<void> {
+  using out = await Deno.open(file, { write: true, createNew: true });
+  let hash = createHash("sha256");
+  let done = 0;
+  let most = 0;
+  let failures = 0;
+  let mismatches = 0;
+  const restart = async () => {
+    await out.truncate(0);
+    await out.seek(0, Deno.SeekMode.Start);
+    hash = createHash("sha256");
+    done = 0;
+  };
+  for (let piece = 1;; piece++) {
+    const start = done;
+    try {
+      const response = await requestBlob(client, path, { blob, from: done, signal });
+      if (done > 0 && !continuesAt(response, done)) await restart();
+      for await (const chunk of response.body) {
+        if (done + chunk.length > blob.size) throw corrupt(`it is longer than ${blob.size} bytes`);
+        hash.update(chunk);
+        await writeAll(out, chunk);
+        done += chunk.length;
+        if (done > most) report(most = done);
+      }
+      if (done < blob.size) throw cut(`it ended after ${done} of ${blob.size} bytes`);
+      const digest = `sha256:${hash.digest("hex")}`;
+      if (digest === blob.digest) return;
+      throw corrupt(`its digest is ${digest}`);
+    } catch (error) {
+      if (!(error instanceof RegistryError)) throw error;
+      if (error.kind === "corrupt") {
+        if (++mismatches === MISMATCH_TRIES) throw error;
+        await restart();
+      } else {
+        failures = done > start ? 1 : failures + 1;
+        const spent = failures >= client.retry.attempts || piece >= MAX_PIECES;
+        if (!error.details.retryable || spent) throw error;
+      }
+      await client.retry.sleep(backoffMs(Math.max(failures, mismatches)), signal);
+    }
+  }
+
+  function problem(why: string, kind: "corrupt" | "failed"): RegistryError {
+    const message = `Cannot download blob ${blob.digest} of ${client.domain}/${path}: ${why}`;
+    return new RegistryError(message, { kind, retryable: true });
+  }
+  function corrupt(why: string): RegistryError {
+    return problem(why, "corrupt");
+  }
+  function cut(why: string): RegistryError {
+    return problem(why, "failed");
+  }
+}
+
+async function requestBlob(
+  client: RegistryClient,
+  path: string,
+  { blob, from, signal }: { readonly blob: WantedBlob; readonly from: number; readonly signal: AbortSignal },
+): Promise<HttpResponse> {
+  return await client.request({
+    method: "GET",
+    path: `${path}/blobs/${blob.digest}`,
+    scopes: [pullScope(path)],
+    headers: { "accept-encoding": "identity", ...(from > 0 && { range: `bytes=${from}-` }) },
+    expect: from > 0 ? [200, 206] : [200],
+    doing: `download blob ${blob.digest} of ${client.domain}/${path}`,
+    signal,
+  });
+}
+
+/** Whether an answer is the rest of the blob from `offset` (RFC 9110 section 14.4). */
+function continuesAt(response: HttpResponse, offset: number): boolean {
+  return response.status === 206 && response.header("content-range")?.startsWith(`bytes ${offset}-`) === true;
+}

@@ -1,0 +1,78 @@
+import type { Credentials } from "./credentials.ts";
+import { RegistryError } from "./errors.ts";
+
+/** What of Docker's `config.json` and podman's `auth.json` is of use here. */
+export interface DockerConfig {
+  /** By host, in the spelling of the file; entries that hold nothing are left out. */
+  readonly auths: Readonly<Record<string, Credentials>>;
+  /** Helper name by host. */
+  readonly credHelpers: Readonly<Record<string, string>>;
+  readonly credsStore?: string;
+}
+
+/** Reads a configuration file; undefined when it is absent. @throws {RegistryError} when it is malformed */
+export async function readDockerConfig(file: string): Promise<DockerConfig | undefined> {
+  let text: string;
+  try {
+    text = await Deno.readTextFile(file);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
+    throw unreadable(file, error instanceof Error ? error.message : String(error));
+  }
+  return parseDockerAuth(text, `"${file}"`);
+}
+
+/** Parses a configuration; `title` names it in messages, which never quote the content. @throws {RegistryError} */
+export function parseDockerAuth(text: string, title: string): DockerConfig {
+  let json: unknown;
+  try {
+    json = text.trim() === "" ? {} : JSON.parse(text);
+  } catch {
+    throw unreadable(title, "it is not JSON");
+  }
+  const { auths, credHelpers, credsStore } = members(json);
+  const entries = Object.entries(members(auths)).flatMap(([host, value]) => {
+    const found = credentialsOf(members(value));
+    return found ? [[host, found] as const] : [];
+  });
+  const helpers = Object.entries(members(credHelpers)).filter(([, name]) =>
+    typeof name === "string" && name !== ""
+  );
+  return {
+    auths: Object.fromEntries(entries),
+    credHelpers: Object.fromEntries(helpers) as Record<string, string>,
+    ...(typeof credsStore === "string" && credsStore !== "" && { credsStore }),
+  };
+}
+
+function credentialsOf(entry: Readonly<Record<string, unknown>>): Credentials | undefined {
+  const text = (key: string) => typeof entry[key] === "string" ? entry[key] as string : "";
+  if (text("registrytoken")) return { kind: "bearer", token: text("registrytoken") };
+  let [username, password] = [text("username"), text("password")];
+  if (text("auth")) {
+    const decoded = decodeBase64(text("auth"));
+    const colon = decoded.indexOf(":");
+    if (colon > 0) {
+      username = decoded.slice(0, colon);
+      password = decoded.slice(colon + 1).replace(/\0+$/, "");
+    }
+  }
+  if (text("identitytoken")) return { kind: "identity", username, token: text("identitytoken") };
+  return username ? { kind: "basic", username, password } : undefined;
+}
+
+function decodeBase64(text: string): string {
+  try {
+    return new TextDecoder().decode(Uint8Array.from(atob(text.trim()), (char) => char.charCodeAt(0)));
+  } catch {
+    return "";
+  }
+}
+
+function members(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? value as Record<string, unknown> : {};
+}
+
+function unreadable(title: string, why: string): RegistryError {
+  return new RegistryError(`Cannot read registry credentials from ${title}: ${why}`, { kind: "denied" });
+}

@@ -1,0 +1,39 @@
+/**
+ * What kind of failure it is: `denied` credentials missing, wrong or too weak; `missing` no such thing; `limited` asked
+ * to come back later; `corrupt` delivered something else than was named; `refused` the request is against a rule kept
+ * here (downgrade, foreign realm); `failed` everything else.
+ */
+export type RegistryFailure = "denied" | "missing" | "limited" | "corrupt" | "refused" | "failed";
+
+/** Facts about a failed exchange. */
+export interface RegistryErrorDetails {
+  readonly kind: RegistryFailure;
+  /** HTTP status; undefined when there was no answer. */
+  readonly status?: number;
+  readonly method?: string;
+  /** Without user, password and query. */
+  readonly url?: string;
+  /** Error code of the distribution specification, such as `MANIFEST_UNKNOWN`. */
+  readonly code?: string;
+  /** Whether the same request may succeed later. */
+  readonly retryable?: boolean;
+  /** How long the server asked to wait, in milliseconds. */
+  readonly retryAfterMs?: number;
+  readonly cause?: unknown;
+}
+
+/** A registry did not do what was asked. The message is meant for people and holds no secrets. */
+export class RegistryError extends Error {
+  override readonly name = "RegistryError";
+  constructor(message: string, readonly details: RegistryErrorDetails) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+  }
+  get kind(): RegistryFailure {
+    return this.details.kind;
+  }
+}
+
+/** A URL for messages: without user, password, query and fragment (pre-signed URLs carry secrets there). */
+export function redactUrl(url: URL): string {
+  return `${url.origin}${url.pathname}${url.search ? "?…" : ""}`;
+}

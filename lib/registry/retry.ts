@@ -1,0 +1,48 @@
+/** How often and when a failed request is repeated. */
+export interface RetryPolicy {
+  /** Requests in total. @default 5 */
+  readonly attempts: number;
+  /** Longest wait that a server may ask for, in milliseconds; beyond it the request fails at once. @default 60000 */
+  readonly longestWaitMs: number;
+  /** Waits; rejects with the signal's reason when aborted. */
+  sleep(ms: number, signal: AbortSignal): Promise<void>;
+}
+
+const BASE_MS = 250;
+const CAP_MS = 10_000;
+
+export const defaultRetryPolicy: RetryPolicy = { attempts: 5, longestWaitMs: 60_000, sleep };
+
+/** Milliseconds before try number `attempt` (1 is the first repetition): exponential with full jitter above a half. */
+export function backoffMs(attempt: number): number {
+  const top = Math.min(CAP_MS, BASE_MS * 2 ** attempt);
+  return Math.round(top / 2 + Math.random() * top / 2);
+}
+
+/** Milliseconds in a `Retry-After` value, seconds or HTTP date (RFC 9110 section 10.2.3); undefined when unreadable. */
+export function parseRetryAfter(value: string | undefined, now: number): number | undefined {
+  if (value === undefined || value.trim() === "") return undefined;
+  if (/^\d+$/.test(value.trim())) return Number(value) * 1000;
+  const at = Date.parse(value);
+  return Number.isNaN(at) ? undefined : Math.max(0, at - now);
+}
+
+/** Whether a status means that the same request may succeed later. */
+export function isRetryableStatus(status: number): boolean {
+  return status === 408 || status === 429 || (status >= 500 && status !== 501 && status !== 505);
+}
+
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    const aborted = () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener("abort", aborted);
+      resolve();
+    }, ms);
+    signal.addEventListener("abort", aborted, { once: true });
+  });
+}

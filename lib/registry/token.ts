@@ -1,0 +1,120 @@
+import { readBody, readExcerpt } from "./body.ts";
+import type { Credentials } from "./credentials.ts";
+import { redactUrl, RegistryError } from "./errors.ts";
+import type { HttpRequest, HttpResponse } from "./transport.ts";
+
+/** An access token. */
+export interface Token {
+  readonly value: string;
+  /** Milliseconds since 1970 of this machine's clock. */
+  readonly expiresAt: number;
+  /** Replaces the identity token. */
+  readonly refresh?: string;
+}
+
+export interface TokenRequest {
+  readonly realm: URL;
+  readonly service: string | undefined;
+  /** The one needed right now first: some servers honour only that. */
+  readonly scopes: readonly string[];
+  readonly credentials: Credentials | undefined;
+  readonly signal: AbortSignal;
+  /** The registry as the user calls it. */
+  readonly domain: string;
+  send(request: HttpRequest): Promise<HttpResponse>;
+}
+
+const LIMIT = 64 * 1024;
+const SHORTEST_S = 60;
+/** Answers that mean "not by POST": missing (GCR), not allowed, and what Artifactory and ACR say. */
+const NO_POST = [400, 401, 404, 405];
+
+/**
+ * Fetches an access token (distribution docs/spec/auth: token.md for GET, oauth.md for POST). An identity token is
+ * exchanged by POST; user and password, or nothing, go by GET.
+ *
+ * @throws {RegistryError} denied when the server does not accept the credentials
+ */
+export async function fetchToken(request: TokenRequest): Promise<Token> {
+  const { credentials } = request;
+  if (credentials?.kind === "identity") {
+    const response = await post(request, credentials.token);
+    if (!NO_POST.includes(response.status)) return await readToken(response, request);
+    if (!credentials.username) throw await refused(response, request);
+    await response.discard();
+  }
+  return await readToken(await get(request), request);
+}
+
+async function get(request: TokenRequest): Promise<HttpResponse> {
+  const { realm, service, scopes, credentials, signal } = request;
+  const url = new URL(realm);
+  if (service) url.searchParams.append("service", service);
+  for (const scope of scopes) url.searchParams.append("scope", scope);
+  const headers: Record<string, string> = {};
+  if (credentials && credentials.kind !== "bearer") {
+    const { username } = credentials;
+    const password = credentials.kind === "basic" ? credentials.password : credentials.token;
+    url.searchParams.append("account", username);
+    const bytes = new TextEncoder().encode(`${username}:${password}`);
+    headers.authorization = `Basic ${btoa(String.fromCharCode(...bytes))}`;
+  }
+  return await request.send({ method: "GET", url, headers, signal });
+}
+
+async function post(request: TokenRequest, refreshToken: string): Promise<HttpResponse> {
+  const { realm, service, scopes, signal } = request;
+  const form = new URLSearchParams({
+    grant_type: "refresh_token",
+    client_id: "dapp",
+    refresh_token: refreshToken,
+  });
+  if (service) form.append("service", service);
+  if (scopes.length > 0) form.append("scope", scopes.join(" "));
+  const headers = { "content-type": "application/x-www-form-urlencoded" };
+  return await request.send({ method: "POST", url: realm, headers, body: form.toString(), signal });
+}
+
+async function readToken(response: HttpResponse, request: TokenRequest): Promise<Token> {
+  if (response.status !== 200) throw await refused(response, request);
+  const received = Date.now();
+  const url = redactUrl(response.url);
+  const fail = (why: string) =>
+    new RegistryError(`Cannot log in to registry "${request.domain}": the answer of ${url} ${why}`, {
+      kind: "failed",
+      url,
+    });
+  let json: Record<string, unknown>;
+  try {
+    json = JSON.parse(new TextDecoder().decode(await readBody(response, LIMIT)));
+  } catch (error) {
+    throw error instanceof RegistryError ? error : fail("is not JSON");
+  }
+  const text = (value: unknown) => typeof value === "string" ? value : "";
+  const value = text(json.token) || text(json.access_token);
+  if (!value) throw fail("holds no token");
+  const seconds = typeof json.expires_in === "number" ? json.expires_in : SHORTEST_S;
+  const refresh = text(json.refresh_token);
+  return {
+    value,
+    expiresAt: received + Math.max(SHORTEST_S, seconds) * 1000,
+    ...(refresh && { refresh }),
+  };
+}
+
+async function refused(response: HttpResponse, request: TokenRequest): Promise<RegistryError> {
+  const { status } = response;
+  await readExcerpt(response);
+  const url = redactUrl(response.url);
+  const denied = status === 400 || status === 401 || status === 403;
+  const why = !denied
+    ? `${url} answered ${status}`
+    : request.credentials
+    ? `${url} does not accept the credentials known for it (status ${status})`
+    : `${url} gives no anonymous access (status ${status})`;
+  return new RegistryError(`Cannot log in to registry "${request.domain}": ${why}`, {
+    kind: denied ? "denied" : "failed",
+    status,
+    url,
+  });
+}

@@ -1,0 +1,142 @@
+import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from "undici";
+import { redactUrl, RegistryError } from "./errors.ts";
+
+/** Environment variables by name. */
+export type Env = Readonly<Record<string, string | undefined>>;
+
+export interface HttpRequest {
+  readonly method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array | AsyncIterable<Uint8Array>;
+  readonly signal: AbortSignal;
+}
+
+/** An answer whose body must be read or discarded. */
+export interface HttpResponse {
+  readonly status: number;
+  /** Where it came from, after redirects. */
+  readonly url: URL;
+  readonly body: AsyncIterable<Uint8Array>;
+  /** A header by its lower-case name; several lines are joined by ", ". */
+  header(name: string): string | undefined;
+  /** Throws the body away so that the connection can be used again. */
+  discard(): Promise<void>;
+}
+
+const CONNECT_MS = 30_000;
+const IDLE_MS = 60_000;
+const CONNECTIONS_PER_HOST = 32;
+
+/**
+ * Sends single HTTP requests through pooled connections: proxies and certificates from the environment, no redirects,
+ * no retries, no cookies. A connection may take 30 s to open, an answer may pause for 60 s.
+ *
+ * Certificates: those of Deno, `SSL_CERT_FILE`, `DENO_CERT`, and `/etc/docker/certs.d/<host[:port]>/*.crt` for that
+ * host. Hosts in `unverified` (with port, lower case) are not checked.
+ */
+export class HttpTransport implements AsyncDisposable {
+  readonly #dispatchers = new Map<string, Promise<Dispatcher>>();
+
+  constructor(readonly env: Env, readonly unverified: ReadonlySet<string> = new Set()) {}
+
+  /** @throws {RegistryError} when no answer arrives; the signal's reason when aborted */
+  async send({ method, url, headers, body, signal }: HttpRequest): Promise<HttpResponse> {
+    signal.throwIfAborted();
+    try {
+      const dispatcher = await this.#dispatcher(url);
+      const answer = await request(url, {
+        method,
+        dispatcher,
+        signal,
+        headers: { "user-agent": "dapp", ...headers },
+        ...(body !== undefined && { body: body as string | Uint8Array }),
+      });
+      return {
+        status: answer.statusCode,
+        url,
+        body: guard(answer.body, method, url, signal),
+        header(name) {
+          const value = answer.headers[name];
+          return Array.isArray(value) ? value.join(", ") : value;
+        },
+        discard: () => answer.body.dump({ limit: 64 * 1024 }).catch(() => {}),
+      };
+    } catch (error) {
+      throw networkError(error, method, url, signal);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const all = [...this.#dispatchers.values()];
+    this.#dispatchers.clear();
+    await Promise.all(all.map(async (dispatcher) => await (await dispatcher).destroy()));
+  }
+
+  #dispatcher(url: URL): Promise<Dispatcher> {
+    const host = url.protocol === "https:" ? url.host.toLowerCase() : "";
+    let dispatcher = this.#dispatchers.get(host);
+    if (!dispatcher) this.#dispatchers.set(host, dispatcher = this.#open(host));
+    return dispatcher;
+  }
+
+  async #open(host: string): Promise<Dispatcher> {
+    const ca = host === "" ? [] : await certificates(this.env, host);
+    const tls = {
+      ...(ca.length > 0 && { ca }),
+      ...(this.unverified.has(host) && { rejectUnauthorized: false }),
+    };
+    const options = {
+      connect: { timeout: CONNECT_MS, ...tls },
+      headersTimeout: IDLE_MS,
+      bodyTimeout: IDLE_MS,
+      connections: CONNECTIONS_PER_HOST,
+    };
+    const { env } = this;
+    const httpProxy = env.http_proxy ?? env.HTTP_PROXY ?? "";
+    const httpsProxy = env.https_proxy ?? env.HTTPS_PROXY ?? "";
+    if (httpProxy === "" && httpsProxy === "") return new Agent(options);
+    const noProxy = env.no_proxy ?? env.NO_PROXY ?? "";
+    return new EnvHttpProxyAgent({ ...options, requestTls: tls, httpProxy, httpsProxy, noProxy });
+  }
+}
+
+async function certificates(env: Env, host: string): Promise<string[]> {
+  const files = [env.SSL_CERT_FILE, env.DENO_CERT].filter((file) => file !== undefined && file !== "");
+  const dir = `/etc/docker/certs.d/${host}`;
+  try {
+    for await (const { name } of Deno.readDir(dir)) if (name.endsWith(".crt")) files.push(`${dir}/${name}`);
+  } catch {
+    // no certificates for this host, or none that this user may read
+  }
+  return await Promise.all(files.map((file) => Deno.readTextFile(file!)));
+}
+
+async function* guard(
+  body: AsyncIterable<Uint8Array>,
+  method: string,
+  url: URL,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } catch (error) {
+    throw networkError(error, method, url, signal);
+  }
+}
+
+function networkError(error: unknown, method: string, url: URL, signal: AbortSignal): unknown {
+  if (signal.aborted) return signal.reason;
+  const { code, message } = error as { code?: string; message?: string };
+  const shown = redactUrl(url);
+  const why = code === "ENOTFOUND" ? `no such host "${url.hostname}"` : message || code || String(error);
+  const final = code === "ENOTFOUND" ||
+    /certificate|CERT_|SELF_SIGNED|ERR_TLS|ERR_SSL/i.test(`${code} ${message}`);
+  return new RegistryError(`Cannot reach ${shown}: ${why}`, {
+    kind: "failed",
+    method,
+    url: shown,
+    retryable: !final,
+    cause: error,
+  });
+}

@@ -1,0 +1,117 @@
+import {
+  type Digest,
+  EngineError,
+  type FetchIo,
+  type ImageState,
+  type SourceRequest,
+} from "../../core/plugin.ts";
+import { parseManifest } from "../../lib/oci/documents.ts";
+import { OciError } from "../../lib/oci/errors.ts";
+import { fetchLayers } from "../../lib/oci/fetch_layers.ts";
+import { findImage, type ImageReader } from "../../lib/oci/find_image.ts";
+import { imageOf } from "../../lib/oci/image.ts";
+import type { Reference } from "../../lib/oci/reference.ts";
+import type { Descriptor } from "../../lib/oci/types.ts";
+import { downloadBlob, getBlob } from "../../lib/registry/blobs.ts";
+import type { RegistryClient } from "../../lib/registry/client.ts";
+import { RegistryError } from "../../lib/registry/errors.ts";
+import { getManifest, headManifest } from "../../lib/registry/manifests.ts";
+
+/** One image name in a registry, read through the store: documents that it holds are not asked for again. */
+export class RegistryImage {
+  readonly #client: RegistryClient;
+  readonly #reference: Reference;
+  readonly #request: SourceRequest;
+
+  constructor(client: RegistryClient, reference: Reference, request: SourceRequest) {
+    this.#client = client;
+    this.#reference = reference;
+    this.#request = request;
+  }
+
+  /** The digest that the tag points at now. */
+  async headDigest(signal: AbortSignal): Promise<string> {
+    const { path, tag = "latest" } = this.#reference;
+    return await this.#asked(() => headManifest(this.#client, path, { reference: tag, signal }));
+  }
+
+  /** The image manifest for the platform below a manifest or index, both kept in the store. */
+  async find(
+    root: string,
+    options: { readonly pinned: boolean; readonly signal: AbortSignal },
+  ): Promise<Digest> {
+    const { platform, name: title } = this.#request;
+    const { signal } = options;
+    return await this.#asked(async () => {
+      const found = await findImage(
+        { digest: root, ...await this.#manifest(root, signal) },
+        { platform, title, reader: this.#reader(signal) },
+      );
+      return found.digest as Digest;
+    }, options.pinned ? `dappfile.lock pins ${root}. Run: dapp dimg lock --update` : undefined);
+  }
+
+  async fetch(id: Digest, { signal, progress }: FetchIo): Promise<ImageState> {
+    const { platform, name: title, store } = this.#request;
+    const { path } = this.#reference;
+    return await this.#asked(async () => {
+      const { bytes, mediaType } = await this.#manifest(id, signal);
+      const document = parseManifest(bytes, `the manifest of "${title}"`, mediaType);
+      if (document.kind === "index") {
+        throw new OciError("invalid", `Cannot use image "${title}": ${id} is an index, wanted is an image`);
+      }
+      const config = await this.#reader(signal).config(document.manifest.config);
+      const image = imageOf(document.manifest, config, { title, platform });
+      await fetchLayers(image.layers, store, {
+        title,
+        signal,
+        progress,
+        download: (blob, file, io) => downloadBlob(this.#client, path, { blob, file, ...io }),
+      });
+      return image as ImageState;
+    });
+  }
+
+  #reader(signal: AbortSignal): ImageReader {
+    const { store } = this.#request;
+    return {
+      manifest: async ({ digest }) => (await this.#manifest(digest, signal)).bytes,
+      config: async (blob: Descriptor) => {
+        const digest = blob.digest as Digest;
+        if (await store.blobSize(digest) === blob.size) return await store.getBlob(digest);
+        const bytes = await getBlob(this.#client, this.#reference.path, { blob, signal });
+        await store.putBlob(bytes);
+        return bytes;
+      },
+    };
+  }
+
+  async #manifest(digest: string, signal: AbortSignal) {
+    const { store } = this.#request;
+    if (await store.blobSize(digest as Digest) !== undefined) {
+      return { bytes: await store.getBlob(digest as Digest), mediaType: undefined };
+    }
+    const delivered = await getManifest(this.#client, this.#reference.path, { reference: digest, signal });
+    await store.putBlob(delivered.bytes);
+    return { bytes: delivered.bytes, mediaType: delivered.mediaType };
+  }
+
+  /** Runs `action`; what a registry refuses becomes an error of the engine. */
+  async #asked<T>(action: () => Promise<T>, fix?: string): Promise<T> {
+    try {
+      return await action();
+    } catch (error) {
+      if (!(error instanceof RegistryError)) throw error;
+      const { domain } = this.#reference;
+      const missing = error.kind === "missing";
+      const code = missing
+        ? "SOURCE_NOT_FOUND"
+        : error.kind === "denied"
+        ? "REGISTRY_DENIED"
+        : "REGISTRY_FAILED";
+      const login = `Check the name "${this.#request.name}", or log in with: docker login ${domain}`;
+      const advice = missing ? fix : error.kind === "denied" ? login : undefined;
+      throw new EngineError(code, error.message, { cause: error, ...(advice && { fix: advice }) });
+    }
+  }
+}
