@@ -15,8 +15,9 @@ export function formatSize(bytes: number): string {
   return `${text} ${units[unit]}`;
 }
 
-/** 300 → "0.3s", 12300 → "12s", 65000 → "1m 05s", 3720000 → "1h 02m". */
+/** 300 → "300ms", 2340 → "2.3s", 12300 → "12s", 65000 → "1m 05s", 3720000 → "1h 02m". */
 export function formatDuration(ms: number): string {
+  if (ms < 999.5) return `${Math.round(ms)}ms`;
   if (ms < 9950) return `${(ms / 1000).toFixed(1)}s`;
   const seconds = Math.round(ms / 1000);
   if (seconds < 60) return `${seconds}s`;

@@ -42,7 +42,6 @@ export function realIo(stopNow: (exitCode: number) => void): Io {
       lent++;
       return () => lent--;
     },
-    warmUp: () => void import("../mod.ts").catch(() => {}),
     createEngine: async (options) => (await import("../mod.ts")).createEngine(options),
     readText: (path) => Deno.readTextFile(path).catch(() => undefined),
   };

@@ -26,8 +26,6 @@ export interface Io {
   readonly signal: AbortSignal;
   /** Leaves Ctrl-C to the command that now has the terminal; returns what ends that. */
   lendTerminal(): () => void;
-  /** Starts loading the engine, which will be needed soon. */
-  warmUp(): void;
   createEngine(options: EngineOptions): Promise<Engine>;
   /** The file's text, or undefined when it cannot be read. */
   readText(path: string): Promise<string | undefined>;

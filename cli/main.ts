@@ -49,9 +49,6 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
 
 async function runCommand(parsed: Parsed, io: Io): Promise<number> {
   const { options, command } = parsed;
-  // Modules load side by side with each other.
-  if (command.path.startsWith("dimg ")) io.warmUp();
-  const code = loaders[command.path]();
   const json = options.text("json");
   const quiet = options.flag("quiet");
   const verbose = options.flag("verbose");
@@ -88,7 +85,7 @@ async function runCommand(parsed: Parsed, io: Io): Promise<number> {
   };
   try {
     try {
-      return await (await code)(context);
+      return await (await loaders[command.path]())(context);
     } finally {
       const made = await engine?.catch(() => undefined);
       await made?.[Symbol.asyncDispose]();

@@ -1,0 +1,106 @@
+/** The reference page of the command line, made from the same tables as `--help`. */
+import { errorCatalog } from "../core/errors.ts";
+import { optionUsage } from "./help.ts";
+import { type OptionName, optionSpec } from "./options.ts";
+import { type Command, commands, type Example, program, usageLine } from "./table.ts";
+
+/** The whole text of `docs/cli.md`. */
+export function cliMarkdown(): string {
+  const shared = commands.find(({ path }) => path === "dimg build")!.common;
+  const lines = [
+    "# Command line",
+    "",
+    "<!-- Made from the tables in cli/ by cli/docs.ts; tests/cli/docs_test.ts says how to make it anew. -->",
+    "",
+    program.summary,
+    "",
+    ...exampleBlock(program.examples),
+    "",
+    ...conventions,
+    "",
+    "## Commands",
+    "",
+    "| Command | What it does |",
+    "| --- | --- |",
+    ...commands.map(({ path, summary }) => `| [\`dapp ${path}\`](#dapp-${path.replaceAll(" ", "-")}) | ${cell(summary)} |`),
+    "",
+    "## Common options",
+    "",
+    "The `dimg` commands take all of these; where a command takes fewer, its section names them.",
+    "",
+    ...optionTable(shared),
+    ...commands.flatMap((command) => commandSection(command, shared)),
+    "",
+    "## Exit codes",
+    "",
+    "| Code | Meaning |",
+    "| --- | --- |",
+    "| 0 | done |",
+    "| 1 | the work failed, or `store check` found damage |",
+    "| 2 | usage or configuration |",
+    "| 130 | interrupted |",
+    "",
+    "`dapp dimg run` passes the exit code of its command through.",
+    "",
+    "## Error codes",
+    "",
+    "`--json` prints `{ version, error: { code, message, fix, problems } }`. The codes are permanent.",
+    "",
+    "| Code | Exit code | First thing to try |",
+    "| --- | --- | --- |",
+    ...Object.entries(errorCatalog).map(([code, { exit, fix }]) => `| \`${code}\` | ${exit} | ${cell(fix)} |`),
+    "",
+    "Anything else is a bug: dapp prints where it happened and exits with 1; in JSON its code is `BUG`.",
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+const conventions: readonly string[] = [
+  "Options may stand anywhere, also before the command, with `=` or a space before the value: `dapp --dir=web dimg build` equals",
+  "`dapp dimg build --dir web`. A flag is turned off again by `--no-…`; of several uses the last one counts. Unknown options are errors.",
+  "",
+  "The answer goes to stdout, everything else to stderr: progress, remarks, errors. Live progress is shown when stderr is a",
+  "terminal and `CI` is unset; otherwise each change is one line. Colors are used on terminals; `--color`, then `NO_COLOR`, then",
+  "`FORCE_COLOR` or `CLICOLOR_FORCE`, then `TERM=dumb` decide otherwise.",
+  "",
+  "`--json` prints the answer as one document with a `version`; `--json=events` prints each event of the run as one line of JSON,",
+  'and ends with a line of type `"result"` or `"error"`.',
+];
+
+function commandSection(command: Command, shared: readonly OptionName[]): string[] {
+  const { path, summary, details = [], options, common, examples } = command;
+  const all = shared.every((name) => common.includes(name));
+  const lines = [
+    "",
+    `## dapp ${path}`,
+    "",
+    summary,
+    "",
+    ...exampleBlock(examples),
+    "",
+    `    ${usageLine(command)}`,
+    ...details.flatMap((paragraph) => ["", paragraph]),
+  ];
+  if (options.length > 0) lines.push("", ...optionTable(options));
+  lines.push("", all ? "And the [common options](#common-options)." : `Of the [common options](#common-options): ${
+    common.map((name) => `\`--${name}\``).join(", ")
+  }.`);
+  return lines;
+}
+
+function exampleBlock(examples: readonly Example[]): string[] {
+  return ["```sh", ...examples.flatMap(({ command, what }) => [`# ${what}`, command]), "```"];
+}
+
+function optionTable(names: readonly OptionName[]): string[] {
+  return [
+    "| Option | Meaning |",
+    "| --- | --- |",
+    ...names.map((name) => `| \`${cell(optionUsage(name).trim())}\` | ${cell(optionSpec(name).summary)} |`),
+  ];
+}
+
+/** Text inside a table. */
+function cell(text: string): string {
+  return text.replaceAll("|", "\\|");
+}

@@ -1,0 +1,131 @@
+import { documentOf, manifestOf } from "../../lib/oci/build.ts";
+import { blobFile, CONTAINERD_NAME, REF_NAME } from "../../lib/oci/layout.ts";
+import { mediaTypes } from "../../lib/oci/types.ts";
+import { readChunks, writeAll, writeHashed } from "../../lib/oci/write_blob.ts";
+import { encodeTarHeader, TAR_TRAILER, tarPadding } from "../../lib/tar/encode.ts";
+import type { Digest } from "../digest.ts";
+import { EngineError } from "../errors.ts";
+import type { Layer } from "../roles.ts";
+import type { ExportOptions } from "./mod.ts";
+import { entryOf, LAYOUT, replaceFile } from "./oci_layout.ts";
+import { blobsOf, type PackedImage, type Packer } from "./packer.ts";
+
+/** Writes an OCI image layout as a tar (image-spec image-layout.md). */
+export const writeOciArchive: Packer = async (images, path, options) => {
+  await writeArchive(path, images, options, [["index.json", indexOf(images)]]);
+};
+
+/**
+ * Writes what `docker load` takes: `manifest.json` with an OCI layout in the same tar, as current Docker does. Layers
+ * stay compressed; zstd ones, which older Dockers cannot load, are unpacked to plain tars.
+ */
+export const writeDockerArchive: Packer = async (images, path, options) => {
+  const packed: PackedImage[] = [];
+  const unpacked = new Map<Digest, Layer>();
+  for (const image of images) {
+    const layers: Layer[] = [];
+    for (const layer of image.state.layers) {
+      if (layer.mediaType !== mediaTypes.layerZstd) {
+        layers.push(layer);
+        continue;
+      }
+      const plain = unpacked.get(layer.diffId) ?? await unpackLayer(layer, options);
+      unpacked.set(layer.diffId, plain);
+      layers.push(plain);
+    }
+    const state = { ...image.state, layers };
+    packed.push({ ...image, ...await manifestOf(state), state });
+  }
+  const manifests = packed.map(({ config, reference, state }) => ({
+    Config: blobFile(config.digest),
+    RepoTags: [reference.replace(/^docker\.io\/(library\/)?/, "")],
+    Layers: state.layers.map(({ digest }) => blobFile(digest)),
+  }));
+  await writeArchive(path, packed, options, [
+    ["index.json", indexOf(packed)],
+    ["manifest.json", manifests],
+  ]);
+};
+
+/** The plain tar of a layer, in the store. */
+async function unpackLayer(layer: Layer, { store, signal }: ExportOptions): Promise<Layer> {
+  const { openLayer } = await import("../../lib/layer/open.ts");
+  const file = `${await store.scratch()}/plain-${crypto.randomUUID()}`;
+  const { digest, size } = await writeHashed(openLayer(store.blobPath(layer.digest)), file, { signal });
+  if (digest !== layer.diffId) {
+    throw new EngineError(
+      "STORE_CORRUPT",
+      `Cannot unpack layer ${layer.digest}: its content is not ${layer.diffId}`,
+    );
+  }
+  await store.adoptBlob(file, layer.diffId);
+  return { mediaType: mediaTypes.layerTar, digest: layer.diffId, size, diffId: layer.diffId };
+}
+
+function indexOf(images: readonly PackedImage[]): unknown {
+  const manifests = images.map((image) => {
+    const entry = entryOf(image);
+    const tag = /^(.+):([^:/]+)$/.exec(image.reference);
+    if (!image.reference.includes("/") || !tag) return entry;
+    return { ...entry, annotations: { [CONTAINERD_NAME]: image.reference, [REF_NAME]: tag[2]! } };
+  });
+  return { schemaVersion: 2, mediaType: mediaTypes.index, manifests };
+}
+
+/** Writes the blobs of images in digest order between the fixed files of a layout; nothing in it tells when or where. */
+async function writeArchive(
+  path: string,
+  images: readonly PackedImage[],
+  { store, signal, progress }: ExportOptions,
+  documents: readonly (readonly [name: string, content: unknown])[],
+): Promise<void> {
+  const found = await Deno.stat(path).catch(() => undefined);
+  if (found && !found.isFile) {
+    throw new EngineError(
+      "EXPORT_FAILED",
+      `Cannot export to "${path}": it is not a file, wanted is a file or nothing`,
+    );
+  }
+  const blobs = blobsOf(images).sort((a, b) => a.digest < b.digest ? -1 : 1);
+  const total = blobs.reduce((sum, { size }) => sum + size, 0);
+  let done = 0;
+  await replaceFile(path, async (temp) => {
+    using out = await Deno.open(temp, { write: true, createNew: true });
+    const entry = async (
+      name: string,
+      size: number,
+      content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    ) => {
+      await writeAll(out, encodeTarHeader({ ...ENTRY, path: name, type: "file", mode: 0o644, size }));
+      let written = 0;
+      for await (const chunk of content) {
+        signal.throwIfAborted();
+        await writeAll(out, chunk);
+        written += chunk.length;
+      }
+      if (written !== size) {
+        throw new EngineError(
+          "STORE_CORRUPT",
+          `Cannot export "${name}": it has ${written} bytes, wanted are ${size}`,
+        );
+      }
+      await writeAll(out, tarPadding(size));
+    };
+    for (const dir of ["blobs", "blobs/sha256"]) {
+      await writeAll(out, encodeTarHeader({ ...ENTRY, path: dir, type: "dir", mode: 0o755, size: 0 }));
+    }
+    for (const { digest, size, bytes } of blobs) {
+      await entry(blobFile(digest), size, bytes ? [bytes] : readChunks(store.blobPath(digest as Digest)));
+      progress(done += size, total);
+    }
+    for (const [name, content] of documents) {
+      const { bytes, size } = await documentOf("application/json", content);
+      await entry(name, size, [bytes]);
+    }
+    const layout = new TextEncoder().encode(LAYOUT);
+    await entry("oci-layout", layout.length, [layout]);
+    await writeAll(out, TAR_TRAILER);
+  });
+}
+
+const ENTRY = { uid: 0, gid: 0, mtime: 0 } as const;

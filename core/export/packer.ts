@@ -1,0 +1,29 @@
+import type { BuiltDocument } from "../../lib/oci/build.ts";
+import type { ImageState } from "../roles.ts";
+import type { ExportOptions } from "./mod.ts";
+
+/** An image with the documents and the name under which it is written. */
+export interface PackedImage {
+  /** Of the dimg. */
+  readonly name: string;
+  /** Tag in an OCI layout, full name with tag in a Docker archive. */
+  readonly reference: string;
+  readonly state: ImageState;
+  readonly manifest: BuiltDocument;
+  readonly config: BuiltDocument;
+}
+
+/** Writes images to a path. */
+export type Packer = (images: readonly PackedImage[], path: string, options: ExportOptions) => Promise<void>;
+
+/** Every blob of some images once, by digest: documents as bytes, layers without. */
+export function blobsOf(
+  images: readonly PackedImage[],
+): { readonly digest: string; readonly size: number; readonly bytes?: Uint8Array }[] {
+  const all = images.flatMap(({ state, manifest, config }) => [
+    ...state.layers.map(({ digest, size }) => ({ digest, size })),
+    config,
+    manifest,
+  ]);
+  return [...new Map(all.map((blob) => [blob.digest as string, blob])).values()];
+}
