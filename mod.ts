@@ -9,7 +9,9 @@ import type { Engine, EngineOptions } from "./core/api.ts";
 import { createEngineWith } from "./core/engine.ts";
 import type { Plugin } from "./core/plugin.ts";
 import { builderNative } from "./plugins/builder/native/mod.ts";
+import { sourceArchive } from "./plugins/source/archive.ts";
 import { sourceOci } from "./plugins/source/oci_layout.ts";
+import { sourceRegistry } from "./plugins/source/registry.ts";
 import { sourceScratch } from "./plugins/source/scratch.ts";
 import { storeLocal } from "./plugins/store/local/mod.ts";
 
@@ -22,6 +24,8 @@ const builtins: readonly Plugin[] = [
   storeLocal,
   sourceScratch,
   sourceOci,
+  sourceArchive,
+  sourceRegistry,
   builderNative,
 ];
 

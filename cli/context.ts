@@ -39,6 +39,7 @@ export function engineOptions(
     signal: io.signal,
     onEvent,
     ...given("dir", options.text("dir")),
+    ...given("config", options.text("config")),
     ...given("home", options.text("home")),
     ...given("name", options.text("name")),
     ...given("platform", options.text("platform")),

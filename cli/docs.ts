@@ -22,7 +22,9 @@ export function cliMarkdown(): string {
     "",
     "| Command | What it does |",
     "| --- | --- |",
-    ...commands.map(({ path, summary }) => `| [\`dapp ${path}\`](#dapp-${path.replaceAll(" ", "-")}) | ${cell(summary)} |`),
+    ...commands.map(({ path, summary }) =>
+      `| [\`dapp ${path}\`](#dapp-${path.replaceAll(" ", "-")}) | ${cell(summary)} |`
+    ),
     "",
     "## Common options",
     "",
@@ -48,7 +50,9 @@ export function cliMarkdown(): string {
     "",
     "| Code | Exit code | First thing to try |",
     "| --- | --- | --- |",
-    ...Object.entries(errorCatalog).map(([code, { exit, fix }]) => `| \`${code}\` | ${exit} | ${cell(fix)} |`),
+    ...Object.entries(errorCatalog).map(([code, { exit, fix }]) =>
+      `| \`${code}\` | ${exit} | ${cell(fix)} |`
+    ),
     "",
     "Anything else is a bug: dapp prints where it happened and exits with 1; in JSON its code is `BUG`.",
   ];
@@ -82,9 +86,12 @@ function commandSection(command: Command, shared: readonly OptionName[]): string
     ...details.flatMap((paragraph) => ["", paragraph]),
   ];
   if (options.length > 0) lines.push("", ...optionTable(options));
-  lines.push("", all ? "And the [common options](#common-options)." : `Of the [common options](#common-options): ${
-    common.map((name) => `\`--${name}\``).join(", ")
-  }.`);
+  lines.push(
+    "",
+    all
+      ? "And the [common options](#common-options)."
+      : `Of the [common options](#common-options): ${common.map((name) => `\`--${name}\``).join(", ")}.`,
+  );
   return lines;
 }
 

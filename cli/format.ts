@@ -47,6 +47,13 @@ export function count(n: number, noun: string): string {
   return `${n} ${noun}${n === 1 ? "" : "s"}`;
 }
 
+const controls = new RegExp("[\x00-\x08\x0b-\x1f\x7f-\x9f]", "g");
+
+/** Text from elsewhere, such as a file name, with control characters made visible: they could command the terminal. */
+export function printable(text: string): string {
+  return text.replace(controls, (found) => `\\x${found.charCodeAt(0).toString(16).padStart(2, "0")}`);
+}
+
 /** How an image is called in text. */
 export function imageTitle(name: string, kind: "dimg" | "artifact"): string {
   if (kind === "artifact") return `artifact ${name}`;

@@ -35,7 +35,9 @@ function commandHelp(command: Command, style: Style): string[] {
 function groupHelp(path: string, style: Style): string[] {
   const inside = commands.filter((command) => path === "" || command.path.startsWith(`${path} `));
   const group = groups.find((g) => g.path === path);
-  const examples = path === "" ? program.examples : inside.flatMap((command) => command.examples).slice(0, 2);
+  const examples = path === ""
+    ? program.examples
+    : [0, 1].flatMap((i) => inside.map(({ examples }) => examples[i]!)).slice(0, 2);
   const width = Math.max(...inside.map((command) => command.path.length)) + 2;
   return [
     group?.summary ?? program.summary,

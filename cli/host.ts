@@ -7,7 +7,7 @@ type Stream = typeof Deno.stdout | typeof Deno.stderr;
 const encoder = new TextEncoder();
 
 /**
- * Connects the command line to this process. The first SIGINT or SIGTERM asks for an orderly end; the second one calls
+ * Connects the command line to this process. The first SIGINT, SIGTERM or SIGHUP asks for an orderly end; the second one calls
  * `stopNow`.
  */
 export function realIo(stopNow: (exitCode: number) => void): Io {
@@ -25,6 +25,7 @@ export function realIo(stopNow: (exitCode: number) => void): Io {
     if (lent === 0) stop();
   });
   Deno.addSignalListener("SIGTERM", stop);
+  Deno.addSignalListener("SIGHUP", stop);
   return {
     stdout: streamOutput(Deno.stdout),
     stderr,
@@ -54,7 +55,9 @@ export function streamOutput(stream: Stream): Output {
     isTerminal: stream.isTerminal(),
     size() {
       try {
-        return Deno.consoleSize();
+        // A terminal whose size nobody set says 0.
+        const { columns, rows } = Deno.consoleSize();
+        return { columns: columns || 80, rows: rows || 24 };
       } catch {
         return { columns: 80, rows: 24 };
       }

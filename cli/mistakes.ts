@@ -27,8 +27,8 @@ export function unknownCommand(path: readonly string[]): EngineError {
 
 /** The command or commands that were probably meant: the same word elsewhere, then a similar word here, then anywhere. */
 function guess(word: string, parent: string, inside: readonly string[]): readonly string[] {
-  const paths = commands.map(({ path }) => path);
-  const same = paths.filter((path) => lastWord(path) === word || path.replaceAll(" ", "-") === word);
+  const paths = [...commands, ...groups].map(({ path }) => path);
+  const same = paths.filter((path) => `-${path.replaceAll(" ", "-")}`.endsWith(`-${word}`));
   if (same.length > 0) return same;
   const near = suggest(word, inside.map(lastWord));
   if (near !== undefined) return [parent === "" ? near : `${parent} ${near}`];
@@ -50,7 +50,13 @@ export function unknownOption(written: string, command: Command | undefined, pat
   const known = command ? [...command.options, ...command.common] : Object.keys(options);
   const docker = command?.path === "dimg run" && dockerOptions.find((row) => row.written.test(written));
   const near = written.startsWith("--") ? suggest(written.slice(2), known) : undefined;
-  const advice = docker ? `: ${docker.advice}` : near ? `. Did you mean "--${near}"?` : "";
+  const advice = docker
+    ? `: ${docker.advice}`
+    : near
+    ? `. Did you mean "--${near}"?`
+    : command?.rest
+    ? `, and those of ${command.rest} come after "--"`
+    : "";
   return usage(`Cannot use option "${written}": ${where} has no such option${advice}`, path);
 }
 

@@ -89,6 +89,10 @@ export const options = {
     complete: "directory",
     summary: "project directory (default: the current one)",
   },
+  config: {
+    value: "FILE",
+    summary: "dappfile, below the project directory (default: dappfile.yaml or dappfile.yml)",
+  },
   name: { value: "NAME", summary: "project name (default: from the dappfile, git, or the directory)" },
   home: {
     value: "PATH",

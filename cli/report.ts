@@ -1,5 +1,6 @@
 /** Printing what went wrong: the failed stage's last output, the error, its problems, and the fix last. */
 import { EngineError, type ErrorCode, messageOf, type Problem } from "../core/errors.ts";
+import { printable } from "./format.ts";
 import type { Io } from "./io.ts";
 import { writeJson } from "./main.ts";
 import { LineBuffer } from "./render/output_lines.ts";
@@ -61,14 +62,14 @@ function tailLines({ title, output }: FailedStage, style: Style): string[] {
 }
 
 function bugLines(error: unknown, style: Style): string[] {
-  const lines = ["", `${style.red("error:")} ${messageOf(error)}`];
+  const lines = [`${style.red("error:")} ${messageOf(error)}`];
   if (error instanceof Error && error.stack) {
     const frames = error.stack.split("\n").filter((line) => /^\s+at /.test(line));
     lines.push(`  ${error.name}`, ...frames);
     if (error.cause !== undefined) lines.push(`  caused by: ${messageOf(error.cause)}`);
   }
   lines.push("", BUG);
-  return lines.slice(1);
+  return lines;
 }
 
 async function engineErrorLines(
@@ -78,7 +79,7 @@ async function engineErrorLines(
   style: Style,
 ): Promise<string[]> {
   const { problems = [], at, cause } = error.details;
-  const lines = [`${style.red(style.bold("error:"))} ${error.message}`];
+  const lines = [`${style.red(style.bold("error:"))} ${printable(error.message)}`];
   if (problems.length === 0 && at !== undefined && !error.message.includes(at)) lines.push(`  at ${at}`);
   const sources = new Map<string, Promise<readonly string[] | undefined>>();
   const sourceOf = (file: string) => {
@@ -93,8 +94,11 @@ async function engineErrorLines(
   for (const problem of problems) {
     lines.push("", ...problemLines(problem, await sourceOf(problem.file), style));
   }
-  if (cause !== undefined && !error.message.includes(messageOf(cause))) {
-    lines.push(`${style.bold("cause:")} ${messageOf(cause)}`);
+  // That something is not there has been said in better words.
+  const told = cause === undefined || error.message.includes(messageOf(cause)) ||
+    cause instanceof Deno.errors.NotFound;
+  if (!told || options.verbose && cause !== undefined) {
+    lines.push(`${style.bold("cause:")} ${printable(messageOf(cause))}`);
     if (options.verbose && cause instanceof Error && cause.stack) {
       lines.push(...cause.stack.split("\n").filter((line) => /^\s+at /.test(line)));
     }
@@ -108,13 +112,13 @@ async function engineErrorLines(
 function problemLines(problem: Problem, source: readonly string[] | undefined, style: Style): string[] {
   const { file, line, column, path, message, hint } = problem;
   const place = line > 0 ? `${file}:${line}:${column}` : file;
-  const lines = [`  ${style.bold(`${place}:`)} ${path ? `${path}: ` : ""}${message}`];
+  const lines = [`  ${style.bold(`${place}:`)} ${printable(path ? `${path}: ${message}` : message)}`];
   const text = line > 0 ? source?.[line - 1] : undefined;
   if (text !== undefined && text.trim() !== "") {
     const number = String(line).padStart(5);
     // Tabs stay tabs, so that the caret lands under the same column in any terminal.
     const indent = text.slice(0, Math.max(0, column - 1)).replace(/[^\t]/g, " ");
-    lines.push(`  ${style.dim(`${number} │`)} ${text.slice(0, 200)}`);
+    lines.push(`  ${style.dim(`${number} │`)} ${printable(text.slice(0, 200))}`);
     if (column > 0 && column <= 200) {
       lines.push(`  ${style.dim(`${" ".repeat(number.length)} │`)} ${indent}${style.red("^")}`);
     }

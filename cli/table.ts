@@ -33,7 +33,7 @@ export interface Group {
 }
 
 const output: readonly OptionName[] = ["json", "quiet", "verbose", "color", "help"];
-const project: readonly OptionName[] = ["dir", "name", "home", "platform", "dev"];
+const project: readonly OptionName[] = ["dir", "config", "name", "home", "platform", "dev"];
 const work: readonly OptionName[] = ["parallel", "network", "builder", "compression", "lock-timeout"];
 const common: readonly OptionName[] = [...project, ...work, "dry-run", ...output];
 

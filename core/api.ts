@@ -32,7 +32,7 @@ export interface EngineOptions {
   readonly lockTimeoutMs?: number;
   /** Say what would happen and change nothing. @default false */
   readonly dryRun?: boolean;
-  /** @default gzip level 4 */
+  /** @default gzip level 3 */
   readonly compression?: LayerCompression;
   /** Plugins beside the built-in ones and those in the dappfile; asked first. */
   readonly plugins?: readonly Selection[];

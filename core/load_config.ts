@@ -28,7 +28,7 @@ interface MemoValue {
  */
 export async function loadConfig(options: ResolvedOptions): Promise<LoadedConfig> {
   const { dir, env, home } = options;
-  const { file, text } = await findDappfile(dir);
+  const { file, text } = await findDappfile(dir, options.config);
   const lockPath = `${dir}/dappfile.lock`;
   const [config, lockText] = await Promise.all([remembered(file, text, env, home), readIfPresent(lockPath)]);
   return {

@@ -48,7 +48,7 @@ export function resolveOptions(options: EngineOptions): ResolvedOptions {
     dev: options.dev ?? false,
     lockTimeoutMs: options.lockTimeoutMs ?? DAY_MS,
     dryRun: options.dryRun ?? false,
-    compression: options.compression ?? { kind: "gzip", level: 4 },
+    compression: options.compression ?? { kind: "gzip", level: 3 },
     epoch: epochFrom(env),
     emit: safeEmit(options.onEvent),
     signal: options.signal ?? new AbortController().signal,

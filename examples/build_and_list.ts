@@ -18,11 +18,15 @@ export async function buildAndList(dir: string, config: string, out: string): Pr
     lines.push(`${name} ${digest}`);
     for (const layer of state.layers) {
       const blob = `${out}/blobs/sha256/${layer.digest.slice("sha256:".length)}`;
-      const { entries } = await indexLayer(openLayer(blob, layer.mediaType));
+      const { entries } = await indexLayer(openLayer(blob));
       for (const { type, mode, uid, gid, size, path, link } of entries) {
         const kind = type === "dir" ? "d" : type === "symlink" ? "l" : "-";
         const target = link === undefined ? "" : ` -> ${link}`;
-        lines.push(`  ${kind}${mode.toString(8).padStart(4, "0")} ${uid}:${gid} ${String(size).padStart(7)} /${path}${target}`);
+        lines.push(
+          `  ${kind}${mode.toString(8).padStart(4, "0")} ${uid}:${gid} ${
+            String(size).padStart(7)
+          } /${path}${target}`,
+        );
       }
     }
   }
@@ -31,13 +35,13 @@ export async function buildAndList(dir: string, config: string, out: string): Pr
 
 if (import.meta.main) {
   const [dir = ".", config = "dappfile.example.yaml", out = "out/example"] = Deno.args;
+  const print = (stream: typeof Deno.stdout, text: string) =>
+    stream.writeSync(new TextEncoder().encode(text + "\n"));
   try {
-    // deno-lint-ignore no-console
-    for (const line of await buildAndList(dir, config, out)) console.log(line);
+    for (const line of await buildAndList(dir, config, out)) print(Deno.stdout, line);
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
-    // deno-lint-ignore no-console
-    console.error(`${error.message}\n${error.fix}`);
+    print(Deno.stderr, `${error.message}\n${error.fix}`);
     Deno.exit(error.exitCode);
   }
 }

@@ -1,5 +1,4 @@
 import type { CommandRun } from "../context.ts";
-import { suggest } from "../../lib/suggest.ts";
 import { usage } from "../parse.ts";
 
 const shells = {
@@ -12,10 +11,8 @@ const shells = {
 export const completion: CommandRun = async ({ words, io }) => {
   const shell = words.SHELL![0]!;
   if (!isShell(shell)) {
-    const near = suggest(shell, Object.keys(shells));
-    const advice = near ? `. Did you mean "${near}"?` : "";
     throw usage(
-      `Cannot complete for "${shell}": the shells are ${Object.keys(shells).join(", ")}${advice}`,
+      `Cannot complete for "${shell}": the shells are ${Object.keys(shells).join(", ")}`,
       "completion",
     );
   }

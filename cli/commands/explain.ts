@@ -1,6 +1,6 @@
 import type { ExplainedImage, ExplainedStage, Explanation, FactChange, FileChange } from "../../core/api.ts";
 import type { CommandRun } from "../context.ts";
-import { count, imageTitle, shortDigest } from "../format.ts";
+import { count, imageTitle, printable, shortDigest } from "../format.ts";
 import type { Style } from "../style.ts";
 
 /** `dapp dimg explain`: which facts of which stages changed since they were last built. */
@@ -52,7 +52,7 @@ function changeLines(change: FactChange, style: Style): string[] {
     case "commands":
       return [`  ${change.key}:`, ...change.diff.map((line) => `    ${diffLine(line, style)}`)];
     case "files": {
-      const width = Math.max(0, ...change.files.map(({ path }) => path.length));
+      const width = Math.max(0, ...change.files.map(({ path }) => printable(path).length));
       return [
         `  ${change.key}: ${count(change.files.length, "file")}`,
         ...change.files.map((file) => `    ${fileLine(file, width, style)}`),
@@ -68,15 +68,15 @@ function valueChange({ before, after }: FactChange & { readonly kind: "value" },
 }
 
 function diffLine(line: string, style: Style): string {
-  const text = `${line.slice(0, 1)} ${line.slice(1)}`;
+  const text = printable(`${line.slice(0, 1)} ${line.slice(1)}`);
   return line.startsWith("+") ? style.green(text) : line.startsWith("-") ? style.red(text) : text;
 }
 
 function fileLine({ path, change, before, after, commit }: FileChange, width: number, style: Style): string {
   const paint = change === "added" ? style.green : change === "removed" ? style.red : style.yellow;
   const ids = [before, after].filter((id) => id !== undefined).map(shortId).join(" → ");
-  return `${paint(change.padEnd("modified".length))}  ${path.padEnd(width)}  ${ids}${
-    commit ? `  (${commit})` : ""
+  return `${paint(change.padEnd("modified".length))}  ${printable(path).padEnd(width)}  ${ids}${
+    commit ? `  (${printable(commit)})` : ""
   }`;
 }
 

@@ -1,6 +1,6 @@
 import type { Plan, PlannedStage } from "../../core/plan.ts";
 import type { CommandRun } from "../context.ts";
-import { count, imageTitle } from "../format.ts";
+import { count, imageTitle, printable } from "../format.ts";
 import type { Style } from "../style.ts";
 
 /** `dapp dimg plan`: a table of every stage with its state and the reason. */
@@ -39,5 +39,7 @@ function stageLine({ stage, state, reason, hermetic }: PlannedStage, width: numb
     : state === "cached"
     ? style.green(word)
     : style.dim(word);
-  return `  ${stage.padEnd(width)}  ${painted}  ${reason}${hermetic ? "" : style.yellow("  (not hermetic)")}`;
+  return `  ${stage.padEnd(width)}  ${painted}  ${printable(reason)}${
+    hermetic ? "" : style.yellow("  (not hermetic)")
+  }`;
 }

@@ -1,4 +1,5 @@
-import { type CompletedOption, offered, type Place, places, stageNames, valueOptions } from "./model.ts";
+import { stageNames } from "../options.ts";
+import { argumentKinds, type CompletedOption, offered, type Place, places, valueOptions } from "./model.ts";
 
 /** The completion script for bash; needs no bash-completion package. */
 export function bashScript(): string {
@@ -28,8 +29,14 @@ ${all.flatMap(kindCases).join("\n")}
 
 __dapp_stages() { echo ${stageNames.join(" ")}; }
 
+# Adds the lines that a command prints to the candidates.
+__dapp_found() {
+  local candidate
+  while IFS= read -r candidate; do found+=("$candidate"); done < <("$@" 2>/dev/null)
+}
+
 _dapp() {
-  local line="\${COMP_LINE:0:COMP_POINT}" path="" given="" want="" prefix="" count=0 i word cur typed
+  local line="\${COMP_LINE:0:COMP_POINT}" path="" given="" want="" prefix="" count=0 i word kind cur typed
   local -a words=() where=() found=()
   read -ra words <<< "$line"
   [[ $line == *[[:space:]] ]] && words+=("")
@@ -45,8 +52,8 @@ _dapp() {
     fi
     case "$word" in
       --)
-        COMPREPLY=($(compgen -f -- "$cur"))
-        return
+        want="--"
+        break
         ;;
       --dir=*) where=("$word") ;;
       ${valueOptions().flatMap(({ written }) => written).join(" | ")}) want="$word" ;;
@@ -73,9 +80,9 @@ ${valueCases()}
         found=($(__dapp_options "$path"))
       else
         found=($(__dapp_words "$path"))
-        for word in $(__dapp_kinds "$path" "$count"); do
-          case "$word" in
-            dimg) while IFS= read -r word; do found+=("$word"); done < <("\${words[0]}" dimg list -q "\${where[@]}" 2>/dev/null) ;;
+        for kind in $(__dapp_kinds "$path" "$count"); do
+          case "$kind" in
+            dimg) __dapp_found "\${words[0]}" dimg list -q "\${where[@]}" ;;
             stage) found+=($(__dapp_stages)) ;;
             shell) found+=(bash zsh fish) ;;
             destination) found+=(oci:) ;;
@@ -114,24 +121,26 @@ function optionsCase({ path, options }: Place): string {
   } ;;`;
 }
 
-/** Several of one kind take every further argument, together with what may follow them. */
-function kindCases({ path, positionals }: Place): string[] {
-  return positionals.flatMap(({ kind, many }, i) => {
-    if (i > 0 && positionals[i - 1]!.many) return [];
-    const kinds = many ? positionals.slice(i).map((p) => p.kind) : [kind];
-    return [`    "${path}/"${many ? "*" : i}) echo ${kinds.join(" ")} ;;`];
-  });
+function kindCases(place: Place): string[] {
+  return argumentKinds(place).map(({ before, kinds }) =>
+    `    "${place.path}/"${before}) echo ${kinds.join(" ")} ;;`
+  );
 }
 
 function valueCases(): string {
   const rows = valueOptions().map(({ option, written }) =>
     `    ${written.join(" | ")}) ${valueCase(option)} ;;`
   );
-  return [...rows, `    --json) found=(events) ;;`].join("\n");
+  return [...rows, `    --json) found=(events) ;;`, `    --) ${paths("-f")} ;;`].join("\n");
 }
 
 function valueCase({ value }: CompletedOption): string {
-  if (value === "directory") return `compopt -o filenames 2>/dev/null; found=($(compgen -d -- "$cur"))`;
+  if (value === "directory") return paths("-d");
   if (value === "stage") return "found=($(__dapp_stages))";
   return Array.isArray(value) ? `found=(${value.join(" ")})` : "return";
+}
+
+/** Names of files or directories, which readline quotes as needed. */
+function paths(kind: "-f" | "-d"): string {
+  return `compopt -o filenames 2>/dev/null; __dapp_found compgen ${kind} -- "$cur"`;
 }

@@ -1,4 +1,5 @@
-import { type CompletedOption, type Place, places, stageNames, valueOptions } from "./model.ts";
+import { stageNames } from "../options.ts";
+import { type CompletedOption, type Place, places, valueOptions } from "./model.ts";
 
 /** The completion script for fish. */
 export function fishScript(): string {
@@ -36,11 +37,17 @@ function __dapp_scan
                 end
         end
     end
+    return 0
 end
 
 # Whether the cursor is at a place in the command tree.
 function __dapp_at
     __dapp_scan; and test "$__dapp_place" = "$argv[1]"
+end
+
+# The same, with a word that starts like an option.
+function __dapp_option_at
+    string match -q -- '-*' (commandline -ct); and __dapp_at $argv[1]
 end
 
 # The same, with so many arguments before the cursor.
@@ -58,6 +65,7 @@ function __dapp_dimgs
 end
 
 complete -c dapp -f
+complete -c dapp -n 'not __dapp_scan' -F
 ${all.flatMap(placeLines).join("\n")}
 `;
 }
@@ -70,17 +78,19 @@ function placeLines(place: Place): string[] {
       `complete -c dapp ${at} -a ${word} -d ${quote(summary)}`,
       `complete -c dapp -n ${quote(`__dapp_help '${path}'`)} -a ${word} -d ${quote(summary)}`,
     ]),
-    ...options.flatMap((option) => optionLines(option, at)),
+    ...options.flatMap((option) => optionLines(option, path)),
     ...argumentLines(place),
   ];
 }
 
-function optionLines({ name, short, summary, value, attached }: CompletedOption, at: string): string[] {
+function optionLines({ name, short, summary, value, attached }: CompletedOption, path: string): string[] {
+  const at = `-n ${quote(`__dapp_at '${path}'`)}`;
+  const attachedAt = `-n ${quote(`__dapp_option_at '${path}'`)}`;
   const names = `-l ${name}${short ? ` -s ${short}` : ""}`;
   const description = `-d ${quote(summary)}`;
   const line = (rest: string) => `complete -c dapp ${at} ${names}${rest} ${description}`;
   if (attached && Array.isArray(value)) {
-    return [line(""), ...value.map((v) => `complete -c dapp ${at} -a ${quote(`--${name}=${v}`)}`)];
+    return [line(""), ...value.map((v) => `complete -c dapp ${attachedAt} -a ${quote(`--${name}=${v}`)}`)];
   }
   if (value === "none") return [line("")];
   if (value === "directory") return [line(" -x -a '(__fish_complete_directories)'")];

@@ -1,5 +1,5 @@
 /** What the completion scripts of all shells say, in one form. */
-import { type OptionName, options, optionSpec, stageNames } from "../options.ts";
+import { type OptionName, options, optionSpec } from "../options.ts";
 import { commands, groups } from "../table.ts";
 
 /** A place in the command tree: "" is the program, "dimg" a group, "dimg build" a command. */
@@ -23,8 +23,6 @@ export interface CompletedOption {
   /** The value follows `=` only. */
   readonly attached: boolean;
 }
-
-export const shellNames: readonly string[] = ["bash", "zsh", "fish"];
 
 /** Every place, the program first. */
 export function places(): readonly Place[] {
@@ -71,10 +69,23 @@ export function valueOptions(): readonly {
     }));
 }
 
+/**
+ * What the next argument may be, by the number of those before it; "*" is any number. Several of one kind take every
+ * further argument, together with what may follow them.
+ */
+export function argumentKinds(
+  { positionals }: Place,
+): readonly { readonly before: number | "*"; readonly kinds: readonly WordKind[] }[] {
+  return positionals.flatMap(({ kind, many }, i) => {
+    if (i > 0 && positionals[i - 1]!.many) return [];
+    return [
+      many ? { before: "*", kinds: positionals.slice(i).map((p) => p.kind) } : { before: i, kinds: [kind] },
+    ];
+  });
+}
+
 /** How an option may be offered: `--dir`, `-C`, `--json`, `--json=events`. */
 export function offered({ name, short, value, attached }: CompletedOption): readonly string[] {
   const withValue = attached && Array.isArray(value) ? value.map((v) => `--${name}=${v}`) : [];
   return [`--${name}`, ...withValue, ...(short ? [`-${short}`] : [])];
 }
-
-export { stageNames };

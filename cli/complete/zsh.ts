@@ -1,4 +1,5 @@
-import { type CompletedOption, offered, type Place, places, stageNames, valueOptions } from "./model.ts";
+import { stageNames } from "../options.ts";
+import { argumentKinds, type CompletedOption, offered, type Place, places, valueOptions } from "./model.ts";
 
 /** The completion script for zsh: to be sourced, or kept as a file `_dapp` in $fpath. */
 export function zshScript(): string {
@@ -116,13 +117,10 @@ function optionsCase({ path, options }: Place): string {
   return `    "${path}") reply=(${rows.join(" ")}) ;;`;
 }
 
-/** Several of one kind take every further argument, together with what may follow them. */
-function kindCases({ path, positionals }: Place): string[] {
-  return positionals.flatMap(({ kind, many }, i) => {
-    if (i > 0 && positionals[i - 1]!.many) return [];
-    const kinds = many ? positionals.slice(i).map((p) => p.kind) : [kind];
-    return [`    "${path}/"${many ? "*" : i}) reply=(${kinds.join(" ")}) ;;`];
-  });
+function kindCases(place: Place): string[] {
+  return argumentKinds(place).map(({ before, kinds }) =>
+    `    "${place.path}/"${before}) reply=(${kinds.join(" ")}) ;;`
+  );
 }
 
 function valueCases(): string {

@@ -1,6 +1,6 @@
 /** The lines that stay: one for each thing that happened. Shared by the renderers for people. */
 import type { EngineEvent, StageRef } from "../../core/events.ts";
-import { count, formatDuration, formatSize, imageTitle, shortDigest } from "../format.ts";
+import { count, formatDuration, formatSize, imageTitle, printable, shortDigest } from "../format.ts";
 import type { Style } from "../style.ts";
 
 /** `image/stage`, the name of a stage in text. */
@@ -12,9 +12,11 @@ export function stageTitle(at: StageRef): string {
 export function lineFor(event: EngineEvent, style: Style, verbose: boolean): string | undefined {
   switch (event.type) {
     case "note":
-      return event.level === "warn" ? `${style.yellow("warning:")} ${event.text}` : `note: ${event.text}`;
+      return event.level === "warn"
+        ? `${style.yellow("warning:")} ${printable(event.text)}`
+        : `note: ${printable(event.text)}`;
     case "detail":
-      return verbose ? style.dim(event.text) : undefined;
+      return verbose ? style.dim(printable(event.text)) : undefined;
     case "stage.reused":
       return row(style, event.at, style.green("cached"), `(${event.reason})`);
     case "stage.started":
@@ -38,7 +40,7 @@ export function lineFor(event: EngineEvent, style: Style, verbose: boolean): str
 }
 
 function row(style: Style, at: StageRef, word: string, rest: string): string {
-  return `${style.bold(stageTitle(at))}  ${word}  ${rest}`;
+  return `${style.bold(stageTitle(at))}  ${word}  ${printable(rest)}`;
 }
 
 function imageLine(event: EngineEvent & { readonly type: "image.ready" }, style: Style): string {

@@ -13,12 +13,20 @@ export interface FoundDappfile {
 const DAPPFILES = ["dappfile.yaml", "dappfile.yml"] as const;
 
 /**
- * Reads the dappfile of the project directory `dir`.
+ * Reads the dappfile of the project directory `dir`: the one called `name`, by default dappfile.yaml or dappfile.yml.
  *
  * @throws CONFIG_NOT_FOUND when there is none, CONFIG_INVALID when there are two, or one that is no readable UTF-8 text
  */
-export async function findDappfile(dir: string): Promise<FoundDappfile> {
+export async function findDappfile(dir: string, name?: string): Promise<FoundDappfile> {
   const base = dir.endsWith("/") ? dir : `${dir}/`;
+  if (name !== undefined) {
+    const path = name.startsWith("/") ? name : base + name;
+    const bytes = await read(path);
+    if (bytes) return { file: name, path, text: decode(bytes, name) };
+    throw new EngineError("CONFIG_NOT_FOUND", `Cannot find the dappfile "${name}": there is no "${path}"`, {
+      fix: "Name a file below the project directory with --config",
+    });
+  }
   const found = await Promise.all(DAPPFILES.map(async (file) => ({ file, bytes: await read(base + file) })));
   const present = found.flatMap(({ file, bytes }) => bytes ? [{ file, bytes }] : []);
   if (present.length === 0) throw await notFound(dir);

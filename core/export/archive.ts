@@ -1,6 +1,6 @@
 import { documentOf, manifestOf } from "../../lib/oci/build.ts";
 import { blobFile, CONTAINERD_NAME, REF_NAME } from "../../lib/oci/layout.ts";
-import { mediaTypes } from "../../lib/oci/types.ts";
+import { type Descriptor, type ImageIndex, mediaTypes } from "../../lib/oci/types.ts";
 import { readChunks, writeAll, writeHashed } from "../../lib/oci/write_blob.ts";
 import { encodeTarHeader, TAR_TRAILER, tarPadding } from "../../lib/tar/encode.ts";
 import type { Digest } from "../digest.ts";
@@ -12,7 +12,7 @@ import { blobsOf, type PackedImage, type Packer } from "./packer.ts";
 
 /** Writes an OCI image layout as a tar (image-spec image-layout.md). */
 export const writeOciArchive: Packer = async (images, path, options) => {
-  await writeArchive(path, images, options, [["index.json", indexOf(images)]]);
+  await writeArchive(path, images, options, [["index.json", indexOf(images.map(entryOf))]]);
 };
 
 /**
@@ -42,7 +42,7 @@ export const writeDockerArchive: Packer = async (images, path, options) => {
     Layers: state.layers.map(({ digest }) => blobFile(digest)),
   }));
   await writeArchive(path, packed, options, [
-    ["index.json", indexOf(packed)],
+    ["index.json", indexOf(packed.map(dockerEntry))],
     ["manifest.json", manifests],
   ]);
 };
@@ -62,14 +62,14 @@ async function unpackLayer(layer: Layer, { store, signal }: ExportOptions): Prom
   return { mediaType: mediaTypes.layerTar, digest: layer.diffId, size, diffId: layer.diffId };
 }
 
-function indexOf(images: readonly PackedImage[]): unknown {
-  const manifests = images.map((image) => {
-    const entry = entryOf(image);
-    const tag = /^(.+):([^:/]+)$/.exec(image.reference);
-    if (!image.reference.includes("/") || !tag) return entry;
-    return { ...entry, annotations: { [CONTAINERD_NAME]: image.reference, [REF_NAME]: tag[2]! } };
-  });
+function indexOf(manifests: readonly Descriptor[]): ImageIndex {
   return { schemaVersion: 2, mediaType: mediaTypes.index, manifests };
+}
+
+/** An entry as Docker and containerd write it: the whole name beside the tag. */
+function dockerEntry(image: PackedImage): Descriptor {
+  const tag = image.reference.slice(image.reference.lastIndexOf(":") + 1);
+  return { ...entryOf(image), annotations: { [CONTAINERD_NAME]: image.reference, [REF_NAME]: tag } };
 }
 
 /** Writes the blobs of images in digest order between the fixed files of a layout; nothing in it tells when or where. */

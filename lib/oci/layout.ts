@@ -2,6 +2,7 @@ import { isSha256, sha256Of } from "./digest.ts";
 import { MAX_DOCUMENT, parseManifest } from "./documents.ts";
 import { OciError } from "./errors.ts";
 import { findImage, type ImageReader, type RootDocument } from "./find_image.ts";
+import { formatReference, parseReference } from "./reference.ts";
 import { type Descriptor, type ImageIndex, mediaTypes, type OciPlatform } from "./types.ts";
 
 /** The annotation that is a tag in a layout (image-spec annotations.md). */
@@ -107,7 +108,9 @@ export class LayoutReader implements ImageReader {
     const index = await this.index();
     const named = tag === undefined
       ? index.manifests
-      : index.manifests.filter((entry) => namesOf(entry).includes(tag));
+      : index.manifests.filter((entry) =>
+        namesOf(entry).some((name) => name === tag || name === fullName(tag))
+      );
     const first = named[0];
     if (!first) {
       const tags = tagsOf(index);
@@ -161,4 +164,13 @@ function namesOf({ annotations }: Descriptor): string[] {
 
 function tagsOf(index: ImageIndex): string[] {
   return [...new Set(index.manifests.flatMap((entry) => namesOf(entry).slice(0, 1)))].sort();
+}
+
+/** An image name in full; the text itself when it is none. */
+export function fullName(text: string): string {
+  try {
+    return formatReference(parseReference(text));
+  } catch {
+    return text;
+  }
 }

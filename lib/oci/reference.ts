@@ -39,7 +39,9 @@ export function parseReference(text: string): Reference {
   const colon = named.indexOf(":", named.lastIndexOf("/") + 1);
   const tag = colon < 0 ? undefined : named.slice(colon + 1);
   if (tag !== undefined && !isTag(tag)) {
-    throw fail(`"${tag}" is no tag, wanted are 1 to 128 letters, digits, "_", "." and "-", not starting with . or -`);
+    throw fail(
+      `"${tag}" is no tag, wanted are 1 to 128 letters, digits, "_", "." and "-", not starting with . or -`,
+    );
   }
   const { domain, path } = splitDomain(colon < 0 ? named : named.slice(0, colon));
   if (!DOMAIN.test(domain)) throw fail(`"${domain}" is no host name`);

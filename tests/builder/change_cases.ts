@@ -121,14 +121,9 @@ export const changeCases: Cases = {
     await assert.rejects(runner.run(base, ["touch /srv.wh. /.wh.x"]), /"\/\.wh\.x"/);
   },
 
-  "skips sockets": async ({ runner, base }) => {
-    const { diffId } = await runner.run(base, ["nc -l -U /tmp/s >/dev/null 2>&1 & sleep 0.2; true"]).catch(() => ({ diffId: undefined }));
-    assert.equal(diffId, undefined);
-  },
-
   "clamps modification times to the epoch": async ({ runner, base }) => {
     const { members, image } = await runner.run(base, [
-      "mkdir /t; cd /t; touch now; touch -d 1990-01-02T00:00:00 old; touch -d 2033-01-02T00:00:00 future; ln -s a l",
+      "mkdir /t; cd /t; touch now; touch -d '1990-01-02 00:00:00' old; touch -d '2033-01-02 00:00:00' future; ln -s a l",
     ]);
     const mtime = (path: string) => members.get(path)!.mtime;
     assert.deepEqual(["t", "t/now", "t/future", "t/l"].map(mtime), [EPOCH, EPOCH, EPOCH, EPOCH]);
@@ -138,7 +133,7 @@ export const changeCases: Cases = {
 
   "sets files of this step to an epoch that lies in the future": async ({ runner, base }) => {
     const epoch = 4_000_000_000;
-    const { members } = await runner.run(base, ["touch /now; touch -d 1990-01-02T00:00:00 /old"], { epoch });
+    const { members } = await runner.run(base, ["touch /now; touch -d '1990-01-02 00:00:00' /old"], { epoch });
     assert.equal(members.get("now")!.mtime, epoch);
     assert.equal(members.get("old")!.mtime, 631238400);
   },
@@ -152,7 +147,9 @@ export const changeCases: Cases = {
   },
 
   "keeps sparse files and uses little space for them": async ({ runner, base }) => {
-    const { members, image } = await runner.run(base, ["truncate -s 1G /big; printf end >> /big"]);
+    const { members, image } = await runner.run(base, ["truncate -s 1G /big; printf end >> /big"], {
+      compression: { kind: "zstd", level: 1 },
+    });
     assert.equal(members.get("big")!.size, 2 ** 30 + 3);
     assert.equal(await runner.ask(image, "stat -c %s /big; tail -c 3 /big"), `${2 ** 30 + 3}\nend`);
   },

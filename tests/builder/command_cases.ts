@@ -85,7 +85,10 @@ export const commandCases: Cases = {
   },
 
   "keeps stderr apart and has no standard input": async ({ runner, base }) => {
-    assert.equal(await runner.ask(base, "cat; echo out; echo err >&2; test ! -t 0"), "out\nerr\n");
+    const seen = { stdout: "", stderr: "" };
+    const commands = ["cat; echo out; echo err >&2; test ! -t 0"];
+    await runner.run(base, commands, { onOutput: (text, stream) => void (seen[stream] += text) });
+    assert.deepEqual(seen, { stdout: `$ ${commands[0]}\nout\n`, stderr: "err\n" });
   },
 
   "ends background processes with the step": async ({ runner, base }) => {

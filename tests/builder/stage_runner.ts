@@ -25,7 +25,7 @@ export interface Ran {
 export interface StageOptions extends Partial<Omit<BuildStep, "commands" | "parents">> {
   readonly signal?: AbortSignal;
   readonly onFailure?: NonNullable<StepIo["onFailure"]>;
-  onOutput?(text: string): void;
+  onOutput?(text: string, stream: "stdout" | "stderr"): void;
 }
 
 /** Runs steps with a builder and keeps their layers in a store. */
@@ -49,9 +49,9 @@ export class StageRunner {
     }, {
       signal,
       ...(onFailure && { onFailure }),
-      output(_stream, text) {
+      output(stream, text) {
         output += text;
-        onOutput?.(text);
+        onOutput?.(text, stream);
       },
     });
     if (!layer) return { output, members: new Map(), image: parents };

@@ -45,7 +45,7 @@ export class NativeBuilder implements Builder {
   readonly #rootless: boolean;
   readonly #unpacked = new Map<Digest, Promise<Unpacked>>();
   readonly #variants = new Map<string, Promise<Unpacked>>();
-  #tidied = false;
+  #tidied: Promise<unknown> | undefined;
 
   private constructor(request: BuilderRequest, run: RunDirectory, options: NativeOptions) {
     this.#store = request.store;
@@ -133,6 +133,7 @@ export class NativeBuilder implements Builder {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#tidied;
     await this.#remove([this.#run.path]).catch(() => {});
     await Promise.all(Object.values(this.#pools).map((pool) => pool[Symbol.asyncDispose]()));
     this.#run.lock.close();
@@ -222,9 +223,8 @@ export class NativeBuilder implements Builder {
   /** Once a run: removes what killed builders left, and notes which layers have reached the disk. */
   #tidy(helper: HelperProcess): void {
     if (this.#tidied) return;
-    this.#tidied = true;
     const { native } = this.#cache;
-    helper.request({ op: "remove", paths: this.#run.stale }).catch(() => {});
+    this.#tidied = helper.request({ op: "remove", paths: this.#run.stale }).catch(() => {});
     this.#cache.unsynced()
       .then((names) => names.length > 0 && helper.request({ op: "sync", native, names }))
       .catch(() => {});

@@ -186,7 +186,7 @@ export function kill(pid: number, signal: number): void {
 export function peekEnded(): number {
   const info = new Int32Array(32);
   const result = libc.waitid(0, 0, info, 0x1 | 0x4 | 0x1000000); // P_ALL; WNOHANG, WEXITED, WNOWAIT
-  return result < 0 ? -1 : info[3]!;
+  return result < 0 ? -1 : info[4]!; // si_pid
 }
 
 /** Takes an ended child. Harmless when it is none. */

@@ -1,10 +1,10 @@
 /** Whether all bytes are zero. */
 export function isZero(chunk: Uint8Array): boolean {
   let at = 0;
-  if (chunk.byteOffset % 8 === 0) {
-    const words = new BigUint64Array(chunk.buffer as ArrayBuffer, chunk.byteOffset, chunk.length >> 3);
-    for (const word of words) if (word !== 0n) return false;
-    at = words.length * 8;
+  if (chunk.byteOffset % 4 === 0) {
+    const words = new Int32Array(chunk.buffer, chunk.byteOffset, chunk.length >> 2);
+    for (let i = 0; i < words.length; i++) if (words[i] !== 0) return false;
+    at = words.length * 4;
   }
   for (; at < chunk.length; at++) if (chunk[at] !== 0) return false;
   return true;

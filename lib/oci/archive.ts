@@ -1,0 +1,131 @@
+import { openLayer } from "../layer/open.ts";
+import { TarParser } from "../tar/parse.ts";
+import type { TarEntry } from "../tar/types.ts";
+import { MAX_DOCUMENT } from "./documents.ts";
+import { OciError } from "./errors.ts";
+import type { LayoutFiles } from "./layout.ts";
+
+/** One member of an image archive. */
+interface Member {
+  readonly size: number;
+  /** Path of another member that this one stands for. */
+  readonly link?: string;
+  /** Content of JSON documents. */
+  readonly bytes?: Uint8Array;
+}
+
+const MAX_LINKS = 16;
+
+/** The table of contents of an image archive, with its JSON documents in memory. */
+export class Archive implements LayoutFiles {
+  private constructor(
+    readonly file: string,
+    readonly title: string,
+    readonly members: ReadonlyMap<string, Member>,
+  ) {}
+
+  /** Reads a tar, plain or compressed, from end to end. @throws {OciError} */
+  static async open(file: string, title: string, signal: AbortSignal): Promise<Archive> {
+    const members = new Map<string, Member>();
+    await scan(file, title, signal, (entry) => {
+      const { size, type } = entry;
+      const link = linkTarget(entry);
+      members.set(entry.path, { size, ...(link !== undefined && { link }) });
+      if (type !== "file" || size === 0 || size > MAX_DOCUMENT) return undefined;
+      let bytes: Uint8Array | undefined;
+      let at = 0;
+      return {
+        data(chunk) {
+          if (at === 0 && (chunk[0] === OPEN_BRACE || chunk[0] === OPEN_BRACKET)) {
+            bytes = new Uint8Array(size);
+          }
+          bytes?.set(chunk, at);
+          at += chunk.length;
+        },
+        end() {
+          if (bytes) members.set(entry.path, { size, bytes });
+        },
+      };
+    });
+    return new Archive(file, title, members);
+  }
+
+  has(path: string): boolean {
+    return this.resolve(path) !== undefined;
+  }
+
+  /** The member that holds the content of `path`, after links; undefined when there is none. */
+  resolve(path: string): string | undefined {
+    let at: string | undefined = clean(path);
+    for (let links = 0; at !== undefined && links < MAX_LINKS; links++) {
+      const member: Member | undefined = this.members.get(at);
+      if (!member) return undefined;
+      if (member.link === undefined) return at;
+      at = member.link;
+    }
+    return undefined;
+  }
+
+  read(path: string, limit: number): Promise<Uint8Array | undefined> {
+    const found = this.resolve(path);
+    const member = found === undefined ? undefined : this.members.get(found);
+    if (member && (!member.bytes || member.size > limit)) {
+      throw new OciError("invalid", `Cannot use image "${this.title}": "${path}" is not a JSON document`);
+    }
+    return Promise.resolve(member?.bytes);
+  }
+}
+
+const [OPEN_BRACE, OPEN_BRACKET] = [0x7b, 0x5b];
+
+/** Takes the content of one member. */
+export interface MemberSink {
+  data(chunk: Uint8Array): void;
+  end(): void;
+}
+
+/** Reads an archive; `visit` says what is to happen with the content of each member. @throws {OciError} */
+export async function scan(
+  file: string,
+  title: string,
+  signal: AbortSignal,
+  visit: (entry: TarEntry) => MemberSink | undefined,
+): Promise<void> {
+  let sink: MemberSink | undefined;
+  const parser = new TarParser({
+    entry: (entry) => sink = visit(entry),
+    data: (chunk) => sink?.data(chunk),
+    end: () => sink?.end(),
+  });
+  try {
+    for await (const chunk of openLayer(file)) {
+      signal.throwIfAborted();
+      parser.push(chunk);
+    }
+    parser.finish();
+  } catch (error) {
+    const { name, message } = error as Error;
+    if (error instanceof Deno.errors.NotFound) {
+      throw new OciError("missing", `Cannot use image "${title}": "${file}" does not exist`);
+    }
+    if (name !== "TarError" && name !== "DecompressError") throw error;
+    throw new OciError("invalid", `Cannot use image "${title}": ${message}`, { cause: error });
+  }
+}
+
+function linkTarget(entry: TarEntry): string | undefined {
+  if (entry.type === "hardlink") return clean(entry.link ?? "");
+  if (entry.type !== "symlink") return undefined;
+  const target = entry.link ?? "";
+  return clean(target.startsWith("/") ? target : `${entry.path}/../${target}`);
+}
+
+/** A path inside the archive without "." and "..". */
+function clean(path: string): string {
+  const out: string[] = [];
+  for (const part of path.split("/")) {
+    if (part === "..") out.pop();
+    else if (part !== "" && part !== ".") out.push(part);
+  }
+  return out.join("/");
+}

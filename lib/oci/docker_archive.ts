@@ -1,0 +1,91 @@
+import type { Archive } from "./archive.ts";
+import { sha256Of } from "./digest.ts";
+import { isObject, MAX_DOCUMENT } from "./documents.ts";
+import { OciError } from "./errors.ts";
+import { parseConfig } from "./image.ts";
+import { fullName, type ImageSelector } from "./layout.ts";
+import { formatPlatform, platformDistance } from "./platform.ts";
+import type { ImageConfig, OciPlatform } from "./types.ts";
+
+/** An image of a `docker save` archive without an OCI layout in it. */
+export interface DockerImage {
+  /** Of the config: Docker's image id. */
+  readonly digest: string;
+  readonly config: ImageConfig;
+  /** Paths in the archive, lowest first. */
+  readonly layers: readonly string[];
+}
+
+/**
+ * Finds an image by name or image id in the archive's `manifest.json`; without either the only one.
+ *
+ * @throws {OciError} when there is none, several, or it is made for another platform
+ */
+export async function findDockerImage(
+  archive: Archive,
+  { tag, digest }: ImageSelector,
+  platform: OciPlatform,
+): Promise<DockerImage> {
+  const fail = (kind: "missing" | "invalid", why: string) =>
+    new OciError(kind, `Cannot use image "${archive.title}": ${why}`);
+  const rows = await readRows(archive);
+  const names = rows.flatMap(({ tags }) => tags);
+  const list = names.length > 0 ? names.join(", ") : `${rows.length} images without names`;
+  const images = await Promise.all(
+    rows.map(async (row) => ({ ...row, ...await readConfig(archive, row.config) })),
+  );
+  const wanted = images.filter((image) =>
+    (digest === undefined || image.digest === digest) &&
+    (tag === undefined || image.tags.some((name) => fullName(name) === fullName(tag)))
+  );
+  const [found] = wanted;
+  if (!found) throw fail("missing", `the archive has ${list}, wanted is "${digest ?? tag ?? "an image"}"`);
+  if (wanted.some((image) => image.digest !== found.digest)) {
+    throw fail("missing", `the archive has ${list}, name one after ":"`);
+  }
+  const config = parseConfig(found.bytes, archive.title);
+  if (config.os !== "" && config.architecture !== "" && platformDistance(platform, config) === undefined) {
+    throw fail("invalid", `it is made for ${formatPlatform(config)}, wanted is ${formatPlatform(platform)}`);
+  }
+  if (config.rootfs.diff_ids.length !== found.layers.length) {
+    const { length } = config.rootfs.diff_ids;
+    throw fail("invalid", `its config lists ${length} layers, manifest.json ${found.layers.length}`);
+  }
+  return { digest: found.digest, config, layers: found.layers };
+}
+
+interface Row {
+  readonly config: string;
+  readonly tags: readonly string[];
+  readonly layers: readonly string[];
+}
+
+async function readRows(archive: Archive): Promise<readonly Row[]> {
+  const fail = (why: string) => new OciError("invalid", `Cannot use image "${archive.title}": ${why}`);
+  const bytes = await archive.read("manifest.json", MAX_DOCUMENT);
+  if (!bytes) throw fail('the file is no image archive: neither "manifest.json" nor "oci-layout" is in it');
+  let rows: unknown;
+  try {
+    rows = JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    throw fail("its manifest.json is not JSON");
+  }
+  if (!Array.isArray(rows)) throw fail("its manifest.json is not a list");
+  return rows.map((row: unknown) => {
+    const { Config: config, RepoTags: tags, Layers: layers } = isObject(row) ? row : {};
+    if (typeof config !== "string" || !isTexts(layers ?? []) || !isTexts(tags ?? [])) {
+      throw fail("its manifest.json has an entry without Config or Layers");
+    }
+    return { config, tags: (tags ?? []) as string[], layers: (layers ?? []) as string[] };
+  });
+}
+
+async function readConfig(archive: Archive, path: string) {
+  const bytes = await archive.read(path, MAX_DOCUMENT);
+  if (bytes) return { bytes, digest: await sha256Of(bytes) };
+  throw new OciError("invalid", `Cannot use image "${archive.title}": "${path}" is not in the archive`);
+}
+
+function isTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((item) => typeof item === "string");
+}

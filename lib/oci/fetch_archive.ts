@@ -1,0 +1,142 @@
+import { createHash } from "node:crypto";
+import { sniffCompression } from "../gzip/sniff.ts";
+import { type Archive, scan } from "./archive.ts";
+import { findDockerImage } from "./docker_archive.ts";
+import { parseManifest } from "./documents.ts";
+import { OciError } from "./errors.ts";
+import type { BlobSink, FetchLayersOptions } from "./fetch_layers.ts";
+import { type Image, type ImageLayer, imageOf, withPlatform } from "./image.ts";
+import { blobFile, type ImageSelector, LayoutReader } from "./layout.ts";
+import { mediaTypes, type OciPlatform } from "./types.ts";
+
+/**
+ * Finds an image in an archive. With an OCI layout in it the `id` is the image manifest's digest, otherwise that of the
+ * config. `pin` finds it again.
+ *
+ * @throws {OciError}
+ */
+export async function resolveInArchive(
+  archive: Archive,
+  options: {
+    readonly selector: ImageSelector;
+    readonly pin?: string | undefined;
+    readonly platform: OciPlatform;
+  },
+): Promise<{ readonly id: string; readonly pin?: string }> {
+  if (hasLayout(archive)) return await new LayoutReader(archive, archive.title).resolve(options);
+  const { selector, pin, platform } = options;
+  const { digest: id } = await findDockerImage(archive, pin ? { digest: pin } : selector, platform);
+  return selector.digest ? { id } : { id, pin: id };
+}
+
+export interface FetchArchiveOptions extends Pick<FetchLayersOptions, "signal" | "progress"> {
+  /** As `resolveInArchive` gave it. */
+  readonly id: string;
+  readonly platform: OciPlatform;
+  readonly sink: BlobSink;
+}
+
+/** Brings the layers of an image into a store, in one pass over the archive. @throws {OciError} */
+export async function fetchFromArchive(archive: Archive, options: FetchArchiveOptions): Promise<Image> {
+  const { id, platform, sink } = options;
+  const { title } = archive;
+  if (!hasLayout(archive)) {
+    const image = await findDockerImage(archive, { digest: id }, platform);
+    const blobs = await extract(archive, image.layers, options);
+    const layers = image.layers.map((path, i): ImageLayer => {
+      const { mediaType, digest, size } = blobs.get(path)!;
+      const diffId = image.config.rootfs.diff_ids[i]!;
+      if (mediaType === mediaTypes.layerTar && digest !== diffId) {
+        throw new OciError(
+          "invalid",
+          `Cannot use image "${title}": the content of "${path}" is not ${diffId}`,
+        );
+      }
+      return { mediaType, digest, size, diffId };
+    });
+    return { config: withPlatform(image.config, platform), layers };
+  }
+  const reader = new LayoutReader(archive, title);
+  const document = parseManifest((await reader.byDigest(id)).bytes, `the manifest of "${title}"`);
+  if (document.kind === "index") {
+    throw new OciError("invalid", `Cannot use image "${title}": ${id} is an index, wanted is an image`);
+  }
+  const image = imageOf(document.manifest, await reader.config(document.manifest.config), {
+    title,
+    platform,
+  });
+  const present = await Promise.all(
+    image.layers.map(async ({ digest, size }) => await sink.blobSize(digest) === size),
+  );
+  const absent = image.layers.filter((_, i) => !present[i]);
+  const blobs = await extract(archive, absent.map(({ digest }) => blobFile(digest)), options);
+  for (const { digest } of absent) {
+    if (blobs.get(blobFile(digest))!.digest !== digest) {
+      throw new OciError("invalid", `Cannot use image "${title}": the content of blob ${digest} differs`);
+    }
+  }
+  return image;
+}
+
+function hasLayout(archive: Archive): boolean {
+  return archive.has("oci-layout") && archive.has("index.json");
+}
+
+type Extracted = Omit<ImageLayer, "diffId">;
+
+/** Copies members into the store, by the path they were asked under. */
+async function extract(
+  archive: Archive,
+  paths: readonly string[],
+  { sink, signal, progress }: FetchArchiveOptions,
+): Promise<ReadonlyMap<string, Extracted>> {
+  const { title } = archive;
+  const members = new Map<string, string>();
+  for (const path of paths) {
+    const member = archive.resolve(path);
+    if (member === undefined) {
+      throw new OciError("missing", `Cannot use image "${title}": "${path}" is not in the archive`);
+    }
+    members.set(path, member);
+  }
+  const wanted = new Set(members.values());
+  if (wanted.size === 0) return new Map();
+  const total = [...wanted].reduce((sum, member) => sum + archive.members.get(member)!.size, 0);
+  const dir = await sink.scratch();
+  const found = new Map<string, Extracted & { readonly file: string }>();
+  let done = 0;
+  try {
+    await scan(archive.file, title, signal, (entry) => {
+      if (!wanted.has(entry.path) || entry.type !== "file") return undefined;
+      const path = `${dir}/member-${crypto.randomUUID()}`;
+      const file = Deno.openSync(path, { write: true, createNew: true });
+      const hash = createHash("sha256");
+      const head: number[] = [];
+      let size = 0;
+      const save = () => {
+        const mediaType = TYPES[sniffCompression(Uint8Array.from(head))];
+        found.set(entry.path, { file: path, mediaType, digest: `sha256:${hash.digest("hex")}`, size });
+      };
+      return {
+        data(chunk) {
+          for (let i = 0; head.length < 4 && i < chunk.length; i++) head.push(chunk[i]!);
+          hash.update(chunk);
+          for (let at = 0; at < chunk.length;) at += file.writeSync(chunk.subarray(at));
+          size += chunk.length;
+          progress(archive.file, `layers of ${title}`, done += chunk.length, total);
+        },
+        end() {
+          file.close();
+          save();
+        },
+      };
+    });
+    for (const { file, digest } of found.values()) await sink.adoptBlob(file, digest);
+  } catch (error) {
+    await Promise.allSettled([...found.values()].map(({ file }) => Deno.remove(file)));
+    throw error;
+  }
+  return new Map([...members].map(([path, member]) => [path, found.get(member)!]));
+}
+
+const TYPES = { plain: mediaTypes.layerTar, gzip: mediaTypes.layerGzip, zstd: mediaTypes.layerZstd } as const;

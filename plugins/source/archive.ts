@@ -1,0 +1,77 @@
+import {
+  definePlugin,
+  type ImageSource,
+  type ImageState,
+  isDigest,
+  type ResolvedImage,
+  type SourceRequest,
+} from "../../core/plugin.ts";
+import type { Archive } from "../../lib/oci/archive.ts";
+import { OciError } from "../../lib/oci/errors.ts";
+import { parseLocation } from "../../lib/oci/layout.ts";
+import { formatPlatform } from "../../lib/oci/platform.ts";
+import { explained } from "./_explain.ts";
+
+/**
+ * Base images in a file: `archive:FILE`, `archive:FILE:NAME` or `archive:FILE@sha256:HEX`, for what `docker save`,
+ * `skopeo`, `podman` and other tools write (Docker and OCI archives, plain or compressed). A relative FILE starts at the
+ * project; FILE ends at the first ":". NAME is a tag of an OCI archive, or an image name with tag.
+ */
+export const sourceArchive = definePlugin({
+  name: "source-archive",
+  api: 1,
+  setup: () => ({
+    openSource: (request) => request.name.startsWith("archive:") ? openArchive(request) : undefined,
+  }),
+});
+
+function openArchive({ name, platform, projectDir, store }: SourceRequest): ImageSource {
+  const { location, ...selector } = parseLocation(name.slice("archive:".length));
+  const file = location.startsWith("/") ? location : `${projectDir}/${location}`;
+  let opened: Promise<Archive> | undefined;
+  const open = (signal: AbortSignal) =>
+    opened ??= import("../../lib/oci/archive.ts").then((m) => m.Archive.open(file, name, signal));
+  return {
+    resolve: (pin, signal) =>
+      explained(name, async () => {
+        const key = JSON.stringify([await identity(file, name), name, formatPlatform(platform), pin ?? ""]);
+        const memo = await store.memo("archive", key);
+        if (isResolved(memo)) return memo;
+        const { resolveInArchive } = await import("../../lib/oci/fetch_archive.ts");
+        const found = await resolveInArchive(await open(signal), { selector, pin, platform });
+        await store.putMemo("archive", key, found);
+        return found as ResolvedImage;
+      }),
+    fetch: ({ id }, io) =>
+      explained(name, async () => {
+        const key = `${id.slice(7)}-${formatPlatform(platform).replaceAll("/", "-")}`;
+        const memo = await store.memo("archive-image", key) as ImageState | undefined;
+        if (memo) {
+          const sizes = await Promise.all(memo.layers.map(({ digest }) => store.blobSize(digest)));
+          if (memo.layers.every(({ size }, i) => sizes[i] === size)) return memo;
+        }
+        const { fetchFromArchive } = await import("../../lib/oci/fetch_archive.ts");
+        const image = await fetchFromArchive(await open(io.signal), { ...io, id, platform, sink: store });
+        await store.putMemo("archive-image", key, image);
+        return image as ImageState;
+      }),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+/** Changes whenever the file does. */
+async function identity(file: string, title: string): Promise<unknown> {
+  try {
+    const { dev, ino, size, mtime, ctime } = await Deno.stat(file);
+    return [dev, ino, size, mtime?.getTime(), ctime?.getTime()];
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new OciError("missing", `Cannot use image "${title}": "${file}" does not exist`);
+  }
+}
+
+function isResolved(value: unknown): value is ResolvedImage {
+  const { id, pin } = (value ?? {}) as Record<string, unknown>;
+  return typeof id === "string" && isDigest(id) &&
+    (pin === undefined || (typeof pin === "string" && isDigest(pin)));
+}

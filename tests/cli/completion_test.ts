@@ -1,0 +1,193 @@
+import assert from "node:assert/strict";
+import { bashScript } from "../../cli/complete/bash.ts";
+import { fishScript } from "../../cli/complete/fish.ts";
+import { zshScript } from "../../cli/complete/zsh.ts";
+import { commands } from "../../cli/table.ts";
+import { peer } from "../support/peers.ts";
+import { run } from "../support/process.ts";
+import { withTempDir } from "../support/tmp.ts";
+import { dapp } from "./support.ts";
+
+/** What the shells must offer after a line, whatever else they offer. */
+interface Case {
+  readonly line: string;
+  readonly offers: readonly string[];
+  /** Exactly these and nothing else. */
+  readonly only?: true;
+  readonly not?: readonly string[];
+}
+
+const cases: readonly Case[] = [
+  { line: "dapp ", offers: ["dimg", "config", "store", "completion", "help", "version"], only: true },
+  { line: "dapp d", offers: ["dimg"], only: true },
+  {
+    line: "dapp dimg ",
+    offers: ["build", "plan", "explain", "list", "stage", "run", "export", "lock"],
+    only: true,
+  },
+  { line: "dapp dimg stage ", offers: ["image"], only: true },
+  { line: "dapp dimg build ", offers: ["app", "web"], only: true },
+  { line: "dapp dimg build app ", offers: ["app", "web"], only: true },
+  { line: "dapp dimg build w", offers: ["web"], only: true },
+  { line: "dapp dimg build --dir other ", offers: ["other-app"], only: true },
+  { line: "dapp -C other dimg build ", offers: ["other-app"], only: true },
+  { line: "dapp dimg build --introspect-", offers: ["--introspect-error", "--introspect-stage"] },
+  {
+    line: "dapp dimg plan --",
+    offers: ["--json", "--json=events", "--parallel"],
+    not: ["--introspect-error", "--stage"],
+  },
+  { line: "dapp dimg build --network ", offers: ["host", "none"], only: true },
+  { line: "dapp dimg stage image app --stage before", offers: ["beforeInstall", "beforeSetup"], only: true },
+  { line: "dapp dimg explain app buildA", offers: ["buildArtifact"], only: true },
+  { line: "dapp dimg export ", offers: ["app", "web", "oci:"], only: true },
+  { line: "dapp completion ", offers: ["bash", "zsh", "fish"], only: true },
+  { line: "dapp help dimg st", offers: ["stage"], only: true },
+  { line: "dapp dimg lock ", offers: [], only: true },
+];
+
+/** Calls `body` in a directory with a program `dapp` that knows two dimgs, and another one in directory `other`. */
+async function withFakeDapp(body: (dir: string) => Promise<void>): Promise<void> {
+  await withTempDir(async (dir) => {
+    const script = `#!/bin/sh
+case "$*" in
+  "dimg list -q") printf 'app\\nweb\\n' ;;
+  "dimg list -q --dir other" | "dimg list -q --dir=other") echo other-app ;;
+  *) exit 1 ;;
+esac
+`;
+    await Deno.writeTextFile(`${dir}/dapp`, script, { mode: 0o755 });
+    await body(dir);
+  });
+}
+
+function check({ line, offers, only, not = [] }: Case, found: readonly string[]): void {
+  if (only) assert.deepEqual([...found].sort(), [...offers].sort(), line);
+  for (const word of offers) assert(found.includes(word), `${line} offers ${word}, not only ${found}`);
+  for (const word of not) assert(!found.includes(word), `${line} does not offer ${word}`);
+}
+
+function lines(text: string): string[] {
+  return text.split("\n").filter((line) => line !== "");
+}
+
+/** Runs the completion function as bash does, and gives the replies. */
+async function askBash(dir: string, line: string, words: readonly string[]): Promise<string[]> {
+  const quoted = (text: string) => `'${text}'`;
+  const program = `${bashScript()}
+COMP_WORDBREAKS=$' \\t\\n"\\'><=;|&(:'
+COMP_WORDS=(${words.map(quoted).join(" ")})
+COMP_CWORD=${words.length - 1}
+COMP_LINE=${quoted(line)}
+COMP_POINT=${line.length}
+_dapp dapp "\${COMP_WORDS[COMP_CWORD]}" ""
+printf '%s\\n' "\${COMPREPLY[@]}"
+`;
+  const env = { PATH: `${dir}:${Deno.env.get("PATH")}` };
+  return lines((await run(["bash", "-c", program], { env, cwd: dir })).stdout);
+}
+
+Deno.test("bash completes commands, options, values, dimgs and stages", async (t) => {
+  await run(["bash", "-n"], { stdin: bashScript() });
+  await withFakeDapp(async (dir) => {
+    for (const one of cases) {
+      await t.step(one.line, async () => check(one, await askBash(dir, one.line, one.line.split(" "))));
+    }
+    await t.step("offers every option of every command", async () => {
+      for (const { path, options, common } of commands) {
+        const found = await askBash(dir, `dapp ${path} --`, ["dapp", ...path.split(" "), "--"]);
+        const wanted = [...options, ...common].map((name) => `--${name}`);
+        assert.deepEqual(found.filter((word) => !word.includes("=")).sort(), wanted.sort(), path);
+      }
+    });
+    await t.step("replies with what follows the last word break", async () => {
+      const color = await askBash(dir, "dapp dimg plan --color=al", [
+        "dapp",
+        "dimg",
+        "plan",
+        "--color",
+        "=",
+        "al",
+      ]);
+      assert.deepEqual(color, ["always"]);
+      const json = await askBash(dir, "dapp dimg plan --json=", ["dapp", "dimg", "plan", "--json", "="]);
+      assert.deepEqual(json, ["events"]);
+      const git = ["dapp", "dimg", "run", "--stage", "git", ":", "in"];
+      assert.deepEqual(await askBash(dir, "dapp dimg run --stage git:in", git), ["install"]);
+    });
+    await t.step("offers directories and files where they belong", async () => {
+      await Deno.mkdir(`${dir}/project`);
+      assert.deepEqual(await askBash(dir, "dapp --dir pro", ["dapp", "--dir", "pro"]), ["project"]);
+      const run = ["dapp", "dimg", "run", "--", "pro"];
+      assert.deepEqual(await askBash(dir, "dapp dimg run -- pro", run), ["project"]);
+    });
+  });
+});
+
+Deno.test("zsh accepts its script and calls it", async () => {
+  const zsh = await peer("zsh");
+  if (!zsh) return;
+  await run([zsh, "-n"], { stdin: zshScript() });
+  await withFakeDapp(async (dir) => {
+    await Deno.writeTextFile(`${dir}/_dapp`, zshScript());
+    for (const one of cases) {
+      // The builtins that put words on the screen print them instead.
+      const program = `
+compdef() { :; }
+compset() { :; }
+_files() { :; }
+_message() { :; }
+compadd() {
+  while [[ $1 == -* ]]; do
+    case $1 in
+      -S) shift 2 ;;
+      -a) print -rl -- "\${(@P)2}"; return ;;
+      *) shift ;;
+    esac
+  done
+  print -rl -- "$@"
+}
+_describe() {
+  [[ $1 == -o ]] && shift
+  local entry
+  for entry in "\${(@P)2}"; do print -r -- "\${\${entry//\\\\:/}%%:*}"; done
+}
+source ${dir}/_dapp
+words=(\${(s: :)1})
+[[ $1 == *' ' ]] && words+=("")
+CURRENT=\${#words}
+_dapp
+`;
+      const env = { PATH: `${dir}:${Deno.env.get("PATH")}` };
+      const { stdout } = await run([zsh, "-f", "-c", program, "zsh", one.line], { env, cwd: dir });
+      const last = one.line.split(" ").at(-1)!;
+      check(one, lines(stdout).filter((word) => word.startsWith(last)));
+    }
+  });
+});
+
+Deno.test("fish completes the same", async (t) => {
+  const fish = await peer("fish");
+  if (!fish) return;
+  await withFakeDapp(async (dir) => {
+    await Deno.writeTextFile(`${dir}/dapp.fish`, fishScript());
+    await run([fish, "--no-execute", `${dir}/dapp.fish`], { env: { HOME: dir } });
+    for (const one of cases) {
+      await t.step(one.line, async () => {
+        const program = `source ${dir}/dapp.fish; complete -C '${one.line}'`;
+        const env = { HOME: dir, PATH: `${dir}:${Deno.env.get("PATH")}` };
+        const { stdout, stderr } = await run([fish, "--no-config", "-c", program], { env, cwd: dir });
+        assert.equal(stderr, "");
+        check(one, lines(stdout).map((line) => line.split("\t")[0]!));
+      });
+    }
+  });
+});
+
+Deno.test("dapp completion prints the scripts", async () => {
+  for (
+    const [shell, script] of [["bash", bashScript()], ["zsh", zshScript()], ["fish", fishScript()]] as const
+  ) {
+    assert.equal((await dapp(["completion", shell])).stdout, script);
+  }
+});

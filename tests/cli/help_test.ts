@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { helpText } from "../../cli/help.ts";
+import { createStyle } from "../../cli/style.ts";
+import { commands, groups } from "../../cli/table.ts";
+import { parseArgs } from "../../cli/parse.ts";
+import { dapp } from "./support.ts";
+
+const golden = new URL("golden/help.txt", import.meta.url);
+
+Deno.test("help of every level is as recorded (UPDATE_GOLDEN=1 records it anew)", async () => {
+  const paths = ["", ...groups.map(({ path }) => path), ...commands.map(({ path }) => path)];
+  const text = paths.map((path) => `$ dapp ${`${path} --help`.trim()}\n${helpText(path, createStyle(false))}`)
+    .join("\n");
+  if (Deno.env.get("UPDATE_GOLDEN") === "1") await Deno.writeTextFile(golden, text);
+  assert.equal(text, await Deno.readTextFile(golden));
+  for (const line of text.split("\n")) assert(line.length <= 120, line);
+});
+
+Deno.test("help opens with two examples, on stdout, for each way to ask", async () => {
+  const ways = [["dimg", "build", "--help"], ["--help", "dimg", "build"], [
+    "dimg",
+    "build",
+    "-h",
+    "--nonsense",
+  ], ["help", "dimg", "build"]];
+  for (const args of ways) {
+    const { code, stdout, stderr } = await dapp(args);
+    assert.equal(code, 0);
+    assert.equal(stderr, "");
+    assert.match(
+      stdout,
+      /^Build images.*\n\nExamples:\n {2}dapp dimg build .*\n {2}dapp dimg build .*\n\nUsage:\n/,
+    );
+  }
+});
+
+Deno.test("an incomplete command prints help on stderr and exits with 2", async () => {
+  for (const args of [[], ["dimg"], ["dimg", "stage"], ["-q"]]) {
+    const { code, stdout, stderr } = await dapp(args);
+    assert.equal(code, 2);
+    assert.equal(stdout, "");
+    assert.match(stderr, /\nExamples:\n/);
+  }
+});
+
+Deno.test("every example is a command line that can be parsed", async () => {
+  for (const { path, examples } of commands) {
+    for (const { command } of examples) {
+      const [, line = ""] = /^(?:source <\()?dapp ([^>)]*)/.exec(command) ?? [];
+      const parsed = await parseArgs(line.trim().replaceAll("'", "").split(" "));
+      assert("command" in parsed && parsed.command.path === path, command);
+    }
+  }
+});

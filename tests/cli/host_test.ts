@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { peer } from "../support/peers.ts";
+import { run } from "../support/process.ts";
+import { visible } from "./support.ts";
+
+const root = new URL("../../", import.meta.url).pathname;
+const cli = [Deno.execPath(), "run", "-A", `${root}cli.ts`];
+
+/** Starts the fixture and interrupts it each time it has printed one of the texts. */
+async function interrupt(mode: "orderly" | "stubborn", after: readonly string[]) {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", `${root}tests/cli/fixtures/build.ts`],
+    env: { MODE: mode, CI: "1", NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  let stderr = "";
+  let next = 0;
+  for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
+    stderr += text;
+    if (next < after.length && stderr.includes(after[next]!)) {
+      next++;
+      child.kill("SIGINT");
+    }
+  }
+  return { code: (await child.status).code, stderr };
+}
+
+Deno.test("the first interrupt stops the work in order", async () => {
+  const { code, stderr } = await interrupt("orderly", ["working"]);
+  assert.equal(
+    stderr,
+    `app/install  building  (first build for app)
+app/install │ working
+Stopping; press Ctrl-C again to stop now
+error: Interrupted
+fix: Run the command again: finished stages are kept
+`,
+  );
+  assert.equal(code, 130);
+});
+
+Deno.test("the second interrupt ends the process at once", async () => {
+  const { code, stderr } = await interrupt("stubborn", ["working", "Stopping"]);
+  assert.equal(
+    stderr,
+    "app/install  building  (first build for app)\napp/install │ working\nStopping; press Ctrl-C again to stop now\n",
+  );
+  assert.equal(code, 130);
+});
+
+Deno.test("a real terminal, even one without a size, shows live progress and gets its cursor back", async () => {
+  const script = await peer("script");
+  if (!script) return;
+  const command =
+    `env -u CI MODE=done NO_COLOR=1 TERM=xterm '${Deno.execPath()}' run -A '${root}tests/cli/fixtures/build.ts'`;
+  const { stdout } = await run([script, "-qec", command, "/dev/null"]);
+  const text = visible(stdout.replaceAll("\r\n", "\n"));
+  assert.match(text, /^building {2}app\/install {2}0s\n<hide>/);
+  assert.match(
+    text,
+    /<up 1>app\/install │ working\n[\s\S]*app\/install {2}built {2}1.5s {2}no layer\n<show>app sha256:a{64}\n$/,
+  );
+});
+
+Deno.test("a reader that goes away ends the output quietly", async () => {
+  const command = `'${cli.join("' '")}' config schema | head -c 1`;
+  const { stdout, stderr } = await run(["bash", "-o", "pipefail", "-c", command]);
+  assert.deepEqual([stdout, stderr], ["{", ""]);
+});
+
+Deno.test("cli.ts exits with the code of main()", async () => {
+  assert.match((await run([...cli, "--version"])).stdout, /^dapp \d+\.\d+\.\d+\n$/);
+  const { code, stderr } = await run([...cli, "biuld"], { allowFailure: true });
+  assert.equal(code, 2);
+  assert.match(stderr, /Did you mean: dapp dimg build\?/);
+});

@@ -1,0 +1,592 @@
+import assert from "node:assert/strict";
+import type { Engine, Explanation, RunOptions } from "../../core/api.ts";
+import type { Config } from "../../core/config/model.ts";
+import type { Digest, Signature } from "../../core/digest.ts";
+import { EngineError } from "../../core/errors.ts";
+import type { EngineEvent, StageRef } from "../../core/events.ts";
+import type { BuildResult, BuiltImage } from "../../core/execute.ts";
+import type { Plan, PlannedStage } from "../../core/plan.ts";
+import { dapp } from "./support.ts";
+
+const digest = `sha256:${"12ab34cd56ef".padEnd(64, "0")}` as Digest;
+const signature = "9f8e7d6c5b4a".padEnd(64, "0") as Signature;
+const earlier = "1a2b3c4d5e6f".padEnd(64, "0") as Signature;
+
+function built(...names: string[]): BuildResult {
+  const state: BuiltImage["state"] = {
+    config: { architecture: "amd64", os: "linux", rootfs: { type: "layers", diff_ids: [] } },
+    layers: [],
+  };
+  return {
+    project: "shop",
+    platform: "linux/amd64",
+    images: names.map((name) => ({ name, kind: "dimg", signature, digest, state })),
+    stagesBuilt: 0,
+    stagesReused: 9,
+  };
+}
+
+const ready: EngineEvent = {
+  type: "image.ready",
+  image: "app",
+  kind: "dimg",
+  digest,
+  signature,
+  built: 0,
+  reused: 9,
+  ms: 4,
+};
+
+Deno.test("dapp dimg build prints name and digest on stdout, and one line of progress for an image that is up to date", async () => {
+  const { code, stdout, stderr, disposed } = await dapp(["dimg", "build"], {
+    engine: (emit) => ({
+      build() {
+        emit(ready);
+        return Promise.resolve(built("app"));
+      },
+    }),
+  });
+  assert.equal(stdout, `app ${digest}\n`);
+  assert.equal(stderr, "app  up to date  sha256:12ab34cd56ef…  (9 stages cached)\n");
+  assert.equal(code, 0);
+  assert.equal(disposed, 1);
+});
+
+Deno.test("dapp dimg build -q prints digests only; a nameless dimg has no name to print", async () => {
+  const build = () => Promise.resolve(built("app", ""));
+  assert.equal(
+    (await dapp(["dimg", "build", "-q"], { engine: () => ({ build }) })).stdout,
+    `${digest}\n${digest}\n`,
+  );
+  assert.equal(
+    (await dapp(["dimg", "build"], { engine: () => ({ build }) })).stdout,
+    `app ${digest}\n${digest}\n`,
+  );
+});
+
+Deno.test("dapp dimg build passes every option on", async () => {
+  const calls: unknown[] = [];
+  const args =
+    "--dir d --home h --name n --platform linux/arm64 --parallel 3 --network none --builder native --dev " +
+    "--lock-timeout 5 --dry-run --compression zstd:7 dimg build a b* --introspect-error --introspect-before-error " +
+    "--introspect-stage s --introspect-before b --introspect-artifact-stage as --introspect-artifact-before ab";
+  const { engines, stdout } = await dapp(args.split(" "), {
+    env: { HOME: "/h" },
+    engine: () => ({
+      build: (...given) => {
+        calls.push(...given);
+        return Promise.resolve({ ...built(), stagesBuilt: 2 });
+      },
+    }),
+  });
+  const { onEvent, signal, ...options } = engines[0]!;
+  assert(onEvent && signal);
+  assert.deepEqual(options, {
+    env: { HOME: "/h" },
+    dir: "d",
+    home: "h",
+    name: "n",
+    platform: "linux/arm64",
+    parallel: 3,
+    network: "none",
+    builder: "native",
+    dev: true,
+    lockTimeoutMs: 5000,
+    dryRun: true,
+    compression: { kind: "zstd", level: 7 },
+  });
+  assert.deepEqual(calls, [["a", "b*"], {
+    introspect: {
+      error: true,
+      beforeError: true,
+      stage: "s",
+      before: "b",
+      artifactStage: "as",
+      artifactBefore: "ab",
+    },
+  }]);
+  assert.equal(stdout, "would build 2, cached 9\n");
+});
+
+Deno.test("--json prints one versioned document; --json=events prints events and ends with the result", async () => {
+  const engine = (emit: (event: EngineEvent) => void): Partial<Engine> => ({
+    build() {
+      emit(ready);
+      return Promise.resolve(built("app"));
+    },
+  });
+  const one = await dapp(["dimg", "build", "--json"], { engine });
+  assert.deepEqual(JSON.parse(one.stdout), { version: 1, ...built("app") });
+  const many = await dapp(["dimg", "build", "--json=events"], { engine });
+  const lines = many.stdout.trimEnd().split("\n").map((line) => JSON.parse(line) as unknown);
+  assert.deepEqual(lines, [{ ...ready }, { type: "result", version: 1, ...built("app") }]);
+  assert.equal(many.stderr, "");
+});
+
+const failedAt: StageRef = { image: "app", kind: "dimg", stage: "install" };
+
+/** An engine whose build prints 30 lines and fails. */
+function failing(emit: (event: EngineEvent) => void): Partial<Engine> {
+  return {
+    build() {
+      emit({ type: "stage.started", at: failedAt, signature, reason: "first build for app" });
+      for (let i = 1; i <= 30; i++) {
+        emit({ type: "stage.output", at: failedAt, stream: "stdout", text: `line ${i}\n` });
+      }
+      emit({ type: "stage.failed", at: failedAt, signature, message: "npm ci ended with 1" });
+      throw new EngineError("STAGE_FAILED", 'Cannot build "app/install": npm ci ended with 1');
+    },
+  };
+}
+
+const last20 = Array.from({ length: 20 }, (_, i) => `  line ${i + 11}\n`).join("");
+const failure = `
+The last output of app/install:
+${last20}error: Cannot build "app/install": npm ci ended with 1
+fix: Read the output above; open a shell with --introspect-error
+`;
+
+Deno.test("a failure repeats the stage's last 20 lines, then the error, and the fix last", async () => {
+  const { code, stdout, stderr, disposed } = await dapp(["dimg", "build"], { engine: failing });
+  assert.equal(code, 1);
+  assert.equal(stdout, "");
+  assert(stderr.startsWith("app/install  building  (first build for app)\napp/install │ line 1\n"), stderr);
+  assert(stderr.endsWith(`app/install  failed  npm ci ended with 1\n${failure}`), stderr);
+  assert.equal(disposed, 1);
+});
+
+Deno.test("--quiet prints nothing but the failure", async () => {
+  const { code, stderr } = await dapp(["dimg", "build", "-q"], { engine: failing });
+  assert.equal(code, 1);
+  assert.equal(stderr, failure);
+});
+
+Deno.test("--json prints errors as one document and keeps the exit code", async () => {
+  const error = {
+    code: "STAGE_FAILED",
+    message: 'Cannot build "app/install": npm ci ended with 1',
+    fix: "Read the output above; open a shell with --introspect-error",
+    problems: [],
+  };
+  const { code, stdout } = await dapp(["dimg", "build", "--json"], { engine: failing });
+  assert.equal(code, 1);
+  assert.deepEqual(JSON.parse(stdout), { version: 1, error });
+  const events = await dapp(["dimg", "build", "--json=events"], { engine: failing });
+  assert.deepEqual(JSON.parse(events.stdout.trimEnd().split("\n").at(-1)!), {
+    type: "error",
+    version: 1,
+    error,
+  });
+  const usage = await dapp(["dimg", "bild", "--json"]);
+  assert.equal(usage.code, 2);
+  assert.equal(JSON.parse(usage.stdout).error.code, "USAGE");
+});
+
+Deno.test("problems are printed with their place, the line of the file and a hint", async () => {
+  const { code, stderr, readPaths } = await dapp(["config", "check", "--dir", "shop"], {
+    files: { "shop/dappfile.yaml": "dimg: app\nfrom: alpine\ngit:\n\t- ad: /\n" },
+    engine: () => ({
+      config: () => {
+        throw new EngineError("CONFIG_INVALID", "Cannot use dappfile.yaml: 3 problems", {
+          at: "dappfile.yaml:4:4",
+          problems: [
+            {
+              file: "dappfile.yaml",
+              line: 4,
+              column: 4,
+              document: 1,
+              path: "git[0].ad",
+              message: "unknown key",
+              hint: 'Did you mean "add"?',
+            },
+            { file: "dappfile.yaml", line: 0, column: 0, message: "no dimg is named" },
+            { file: "other.yaml", line: 2, column: 1, message: "unreadable" },
+          ],
+        });
+      },
+    }),
+  });
+  assert.equal(code, 2);
+  assert.equal(
+    stderr,
+    `error: Cannot use dappfile.yaml: 3 problems
+
+  dappfile.yaml:4:4: git[0].ad: unknown key
+      4 │ \t- ad: /
+        │ \t  ^
+      Did you mean "add"?
+
+  dappfile.yaml: no dimg is named
+
+  other.yaml:2:1: unreadable
+
+fix: Correct the lines named above
+`,
+  );
+  assert.deepEqual(readPaths, ["shop/dappfile.yaml", "shop/other.yaml"]);
+});
+
+Deno.test("an error without problems says where, and what caused it", async () => {
+  const { stderr } = await dapp(["dimg", "list"], {
+    engine: () => ({
+      list: () => {
+        throw new EngineError("PLUGIN_FAILED", 'Plugin "x" failed in hook "tags"', {
+          at: "./x.ts",
+          cause: new Error("it broke"),
+        });
+      },
+    }),
+  });
+  assert.equal(
+    stderr,
+    `error: Plugin "x" failed in hook "tags"
+  at ./x.ts
+cause: it broke
+fix: Read the cause, then report it to the plugin's author
+`,
+  );
+});
+
+Deno.test("an unexpected error shows its stack and asks for a report", async () => {
+  const list = () => {
+    throw new TypeError("x is not a function");
+  };
+  const { code, stderr } = await dapp(["dimg", "list"], { engine: () => ({ list }) });
+  assert.equal(code, 1);
+  assert.match(
+    stderr,
+    /^error: x is not a function\n {2}TypeError\n {4}at .*\n[\s\S]*\n\nthis is a bug in dapp, please report it\n$/,
+  );
+  const json = await dapp(["dimg", "list", "--json"], { engine: () => ({ list }) });
+  assert.equal(JSON.parse(json.stdout).error.code, "BUG");
+});
+
+Deno.test("an interrupt says that the work stops, and ends with 130", async () => {
+  const controller = new AbortController();
+  const { code, stderr, stdout } = await dapp(["dimg", "build"], {
+    signal: controller.signal,
+    engine: (emit) => ({
+      build() {
+        emit({ type: "stage.started", at: failedAt, signature, reason: "first build for app" });
+        emit({ type: "stage.output", at: failedAt, stream: "stdout", text: "working\n" });
+        controller.abort();
+        emit({ type: "stage.failed", at: failedAt, signature, message: "The operation was aborted" });
+        throw new DOMException("The operation was aborted", "AbortError");
+      },
+    }),
+  });
+  assert.equal(code, 130);
+  assert.equal(stdout, "");
+  assert.equal(
+    stderr,
+    `app/install  building  (first build for app)
+app/install │ working
+Stopping; press Ctrl-C again to stop now
+app/install  failed  The operation was aborted
+error: Interrupted
+fix: Run the command again: finished stages are kept
+`,
+  );
+});
+
+function stage(name: string, state: PlannedStage["state"], reason: string, hermetic = true): PlannedStage {
+  return { stage: name, signature, state, reason, hermetic };
+}
+
+const plan: Plan = {
+  project: "shop",
+  platform: "linux/amd64",
+  images: [
+    {
+      name: "assets",
+      kind: "artifact",
+      signature,
+      stages: [
+        stage("from", "cached", "in the store"),
+        stage("buildArtifact", "unneeded", "nothing uses it"),
+      ],
+    },
+    {
+      name: "app",
+      kind: "dimg",
+      signature,
+      stages: [
+        stage("from", "covered", "not needed: install is in the store"),
+        stage("install", "cached", "in the store"),
+        stage("gitArchive", "build", "1 file changed (/a)", false),
+      ],
+    },
+  ],
+};
+
+Deno.test("dapp dimg plan prints an aligned table with states and reasons", async () => {
+  const engine = () => ({ plan: () => Promise.resolve(plan) });
+  const { stdout } = await dapp(["dimg", "plan"], { engine });
+  assert.equal(
+    stdout,
+    `artifact assets
+  from           cached    in the store
+  buildArtifact  unneeded  nothing uses it
+app
+  from           covered   not needed: install is in the store
+  install        cached    in the store
+  gitArchive     build     1 file changed (/a)  (not hermetic)
+
+5 stages: 1 to build, 2 cached, 1 covered, 1 unneeded
+`,
+  );
+  assert.equal((await dapp(["dimg", "plan", "-q"], { engine })).stdout, "app/gitArchive\n");
+  assert.deepEqual(JSON.parse((await dapp(["dimg", "plan", "--json"], { engine })).stdout), {
+    version: 1,
+    ...plan,
+  });
+});
+
+const explanation: Explanation = {
+  project: "shop",
+  images: [{
+    name: "app",
+    kind: "dimg",
+    stages: [
+      {
+        stage: "install",
+        signature,
+        state: "build",
+        hermetic: false,
+        comparedWith: { signature: earlier, at: "2026-01-02T03:04:05.678Z", commit: "c0ffee00".repeat(5) },
+        rippleOnly: false,
+        changes: [
+          { kind: "commands", key: "commands", diff: [" cd /app", "-npm ci", "+npm ci --omit=dev"] },
+          { kind: "value", key: "cacheVersion", before: "1", after: "two words" },
+          { kind: "value", key: "mount", after: "/tmp" },
+          { kind: "value", key: "base", before: digest },
+          {
+            kind: "files",
+            key: "git[0].files",
+            files: [
+              {
+                path: "/app/a",
+                change: "modified",
+                before: "ab".repeat(20),
+                after: "cd".repeat(20),
+                commit: "1234567 Fix",
+              },
+              {
+                path: "/app/run.sh",
+                change: "modified",
+                before: `${"ab".repeat(20)} (mode 100644)`,
+                after: `${"ab".repeat(20)} (mode 100755)`,
+              },
+              { path: "/app/new", change: "added", after: "ef".repeat(20) },
+            ],
+          },
+        ],
+        ripplesTo: ["app/setup", "app/docker"],
+      },
+      {
+        stage: "setup",
+        signature,
+        state: "build",
+        hermetic: true,
+        rippleOnly: true,
+        changes: [],
+        ripplesTo: [],
+        comparedWith: { signature: earlier, at: "2026-01-02T03:04:05Z" },
+      },
+      {
+        stage: "docker",
+        signature,
+        state: "build",
+        hermetic: true,
+        rippleOnly: false,
+        changes: [],
+        ripplesTo: [],
+        facts: [{ key: "stage", value: "docker" }, { key: "CMD", value: '["run it"]' }],
+      },
+    ],
+  }],
+};
+
+Deno.test("dapp dimg explain says what changed, file by file and line by line", async () => {
+  const calls: unknown[] = [];
+  const engine = () => ({
+    explain: (...given: unknown[]) => {
+      calls.push(given);
+      return Promise.resolve(explanation);
+    },
+  });
+  const { stdout } = await dapp(["dimg", "explain", "app", "install"], { engine });
+  assert.deepEqual(calls, [["app", "install"]]);
+  assert.equal(
+    stdout,
+    `app/install  build  9f8e7d6c5b4a…  not hermetic: its commands see undeclared files
+  compared with 1a2b3c4d5e6f…, built 2026-01-02 03:04 UTC at commit c0ffee00
+  commands:
+      cd /app
+    - npm ci
+    + npm ci --omit=dev
+  cacheVersion: 1 → "two words"
+  mount: added /tmp
+  base: removed, it was sha256:12ab34cd56ef…
+  git[0].files: 3 files
+    modified  /app/a       abababab → cdcdcdcd  (1234567 Fix)
+    modified  /app/run.sh  abababab (mode 100644) → abababab (mode 100755)
+    added     /app/new     efefefef
+  changes with it: app/setup, app/docker
+
+app/setup  build  9f8e7d6c5b4a…
+  compared with 1a2b3c4d5e6f…, built 2026-01-02 03:04 UTC
+  only the stage before it changed
+
+app/docker  build  9f8e7d6c5b4a…
+  no earlier build here to compare with
+  all facts:
+    stage  docker
+    CMD    "[\\"run it\\"]"
+`,
+  );
+  const none = { explain: () => Promise.resolve({ project: "shop", images: [] }) };
+  assert.equal(
+    (await dapp(["dimg", "explain"], { engine: () => none })).stdout,
+    "Nothing changed: every stage is in the store\n",
+  );
+});
+
+Deno.test("dapp dimg list prints names; the nameless dimg only a note when verbose", async () => {
+  const list = () => Promise.resolve([{ name: "app", stages: ["from"] }, { name: "web", stages: [] }]);
+  assert.equal((await dapp(["dimg", "list"], { engine: () => ({ list }) })).stdout, "app\nweb\n");
+  const nameless = { list: () => Promise.resolve([{ name: "", stages: ["from"] }]) };
+  const quiet = await dapp(["dimg", "list"], { engine: () => nameless });
+  assert.deepEqual([quiet.stdout, quiet.stderr], ["", ""]);
+  const verbose = await dapp(["dimg", "list", "-v"], { engine: () => nameless });
+  assert.deepEqual([verbose.stdout, verbose.stderr], ["", "note: the dimg here has no name\n"]);
+  const json = await dapp(["dimg", "list", "--json"], { engine: () => nameless });
+  assert.deepEqual(JSON.parse(json.stdout), { version: 1, dimgs: [{ name: "", stages: ["from"] }] });
+});
+
+Deno.test("dapp dimg stage image prints just the name", async () => {
+  const stageImage = (image = "", stage = "docker") =>
+    Promise.resolve({ image, stage, signature, name: `dimgstage-shop:${signature}`, present: false });
+  const { stdout, stderr } = await dapp("dimg stage image app --stage setup".split(" "), {
+    engine: () => ({ stageImage }),
+  });
+  assert.deepEqual([stdout, stderr], [`dimgstage-shop:${signature}\n`, ""]);
+});
+
+Deno.test("dapp dimg run lends the terminal to the command and passes its exit code through", async () => {
+  const calls: RunOptions[] = [];
+  const args =
+    "dimg run app --stage install -e A=1 --env B --volume /a:/b:ro -w /src -u 1:2 --entrypoint= -- ls -l";
+  const { code, stdout, lent } = await dapp(args.split(" "), {
+    engine: () => ({
+      run: (options) => {
+        calls.push(options);
+        return Promise.resolve(37);
+      },
+    }),
+  });
+  assert.equal(code, 37);
+  assert.equal(stdout, "");
+  assert.deepEqual(lent, ["lent", "back"]);
+  assert.deepEqual(calls, [{
+    pattern: "app",
+    stage: "install",
+    command: ["ls", "-l"],
+    env: ["A=1", "B"],
+    volumes: ["/a:/b:ro"],
+    workdir: "/src",
+    user: "1:2",
+    entrypoint: "",
+  }]);
+});
+
+Deno.test("dapp dimg export prints references and digests; --dry-run writes nothing", async () => {
+  const images = [{ name: "app", reference: "app", digest }];
+  const exported: unknown[] = [];
+  const engine = (): Partial<Engine> => ({
+    export: (patterns, destination) => {
+      exported.push(patterns, destination);
+      return Promise.resolve({ destination, images });
+    },
+    list: () => Promise.resolve([{ name: "app", stages: [] }]),
+  });
+  assert.equal((await dapp(["dimg", "export", "app", "oci:out"], { engine })).stdout, `app ${digest}\n`);
+  assert.deepEqual(exported.splice(0), [["app"], "oci:out"]);
+  const dry = await dapp(["dimg", "export", "oci:out", "-n"], { engine });
+  assert.equal(dry.stdout, "would export app to oci:out\n");
+  assert.deepEqual(exported, []);
+});
+
+Deno.test("dapp dimg lock prints what became of each entry", async () => {
+  const entries = [
+    { name: "alpine:3", digest, change: "unchanged" as const },
+    { name: "debian:12", digest, change: "added" as const },
+  ];
+  const lock = (options?: { readonly update?: boolean }) =>
+    Promise.resolve({ file: options?.update ? "updated.lock" : "dappfile.lock", entries });
+  const { stdout, stderr } = await dapp(["dimg", "lock"], { engine: () => ({ lock }) });
+  assert.equal(stdout, `unchanged  alpine:3  ${digest}\nadded      debian:12  ${digest}\n`);
+  assert.equal(stderr, "Changed 1 line of dappfile.lock\n");
+  const dry = await dapp(["dimg", "lock", "--update", "-n"], { engine: () => ({ lock }) });
+  assert.equal(dry.stderr, "Would change 1 line of updated.lock\n");
+});
+
+Deno.test("dapp config check counts images and prints warnings", async () => {
+  const image = (kind: "dimg" | "artifact", name: string) => ({ kind, name });
+  const config = {
+    file: "dappfile.yaml",
+    project: { plugins: [] },
+    images: [image("dimg", "app"), image("artifact", "assets"), image("dimg", "web")],
+    warnings: ["dappfile.yaml:3: unused"],
+  } as unknown as Config;
+  const { code, stdout, stderr } = await dapp(["config", "check"], {
+    engine: (emit) => ({
+      config() {
+        for (const text of config.warnings) emit({ type: "note", level: "warn", text });
+        return Promise.resolve(config);
+      },
+    }),
+  });
+  assert.equal(code, 0);
+  assert.equal(stdout, "dappfile.yaml is valid: 2 dimgs, 1 artifact\n");
+  assert.equal(stderr, "warning: dappfile.yaml:3: unused\n");
+});
+
+Deno.test("dapp config schema prints a JSON Schema", async () => {
+  const { code, stdout } = await dapp(["config", "schema"]);
+  assert.equal(code, 0);
+  assert.equal(JSON.parse(stdout).title, "dappfile.yaml");
+});
+
+Deno.test("dapp store check fails while something is damaged, and repairs when asked", async () => {
+  const report = { blobs: 3, bytes: 1_200_000, stages: 2, problems: ["Blob x has the content of y"] };
+  const repairs: boolean[] = [];
+  const engine = (): Partial<Engine> => ({
+    checkStore: (options) => {
+      const repair = options?.repair ?? false;
+      repairs.push(repair);
+      return Promise.resolve({ ...report, repaired: repair ? ["Removed blob x"] : [] });
+    },
+  });
+  const look = await dapp(["store", "check"], { engine });
+  assert.equal(look.code, 1);
+  assert.equal(
+    look.stdout,
+    "Blob x has the content of y\ndamaged: 2 stages, 3 blobs, 1.2 MB\nRemove what is damaged with: dapp store check --repair\n",
+  );
+  const mended = await dapp(["store", "check", "--repair"], { engine });
+  assert.equal(mended.code, 0);
+  assert.equal(
+    mended.stdout,
+    "Blob x has the content of y\nRemoved blob x\nrepaired: 2 stages, 3 blobs, 1.2 MB\n",
+  );
+  assert.equal((await dapp(["store", "check", "--repair", "-n"], { engine })).code, 1);
+  assert.deepEqual(repairs, [false, true, false]);
+});
+
+Deno.test("dapp version and dapp --version print the version of deno.json", async () => {
+  const { version } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
+  assert.equal((await dapp(["--version"])).stdout, `dapp ${version}\n`);
+  assert.equal((await dapp(["version", "-q"])).stdout, `${version}\n`);
+  assert.equal(JSON.parse((await dapp(["version", "--json"])).stdout).dapp, version);
+});

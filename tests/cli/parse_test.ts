@@ -1,0 +1,198 @@
+import assert from "node:assert/strict";
+import { EngineError } from "../../core/errors.ts";
+import { parseArgs, parseCompression } from "../../cli/parse.ts";
+import type { Parsed } from "../../cli/parsed.ts";
+import { dapp } from "./support.ts";
+
+async function parsed(line: string): Promise<Parsed> {
+  const result = await parseArgs(line.split(" "));
+  assert("command" in result, `${line} is a whole command`);
+  return result;
+}
+
+Deno.test("parseArgs() takes options anywhere, with = or a space", async (t) => {
+  const same = [
+    "--dir x dimg build app -q",
+    "dimg --dir=x build app --quiet",
+    "dimg build app --dir x -q",
+    "-C x dimg build -q app",
+    "-qC x dimg build app",
+    "-Cx dimg build app -q",
+    "-q dimg build -C=x app",
+    "--no-quiet dimg build --dir y --dir x app --quiet",
+  ];
+  for (const line of same) {
+    await t.step(line, async () => {
+      const { command, options, words } = await parsed(line);
+      assert.equal(command.path, "dimg build");
+      assert.equal(options.text("dir"), "x");
+      assert.equal(options.flag("quiet"), true);
+      assert.deepEqual(words, { DIMG: ["app"] });
+    });
+  }
+});
+
+Deno.test("parseArgs() assigns words to positionals, the required one last", async () => {
+  assert.deepEqual((await parsed("dimg export oci:out")).words, { DEST: ["oci:out"] });
+  assert.deepEqual((await parsed("dimg export a b oci:out")).words, { DIMG: ["a", "b"], DEST: ["oci:out"] });
+  assert.deepEqual((await parsed("dimg explain a install")).words, { DIMG: ["a"], STAGE: ["install"] });
+  assert.deepEqual((await parsed("dimg stage image")).words, {});
+});
+
+Deno.test("parseArgs() passes everything after -- through", async () => {
+  const { words, rest, options } = await parsed("dimg run app -e A=1 --env B -- ls --quiet -- -v");
+  assert.deepEqual(words, { DIMG: ["app"] });
+  assert.deepEqual(rest, ["ls", "--quiet", "--", "-v"]);
+  assert.deepEqual(options.all("env"), ["A=1", "B"]);
+  assert.equal(options.flag("quiet"), false);
+});
+
+Deno.test("parseArgs() tells --json from --json=events, and takes no separate value for it", async () => {
+  assert.equal((await parsed("dimg build --json")).options.text("json"), "");
+  assert.equal((await parsed("dimg build --json=events")).options.text("json"), "events");
+  assert.deepEqual((await parsed("dimg build --json app")).words, { DIMG: ["app"] });
+});
+
+Deno.test("parseArgs() negates flags and colors", async () => {
+  assert.equal((await parsed("dimg build --dev --no-dev")).options.flag("dev"), false);
+  assert.equal((await parsed("dimg build --no-color")).options.text("color"), "never");
+});
+
+Deno.test("parseArgs() accepts values that begin with - after =, and an empty entrypoint", async () => {
+  const result = await parseArgs(["dimg", "run", "--workdir=-x", "--entrypoint", ""]);
+  assert("command" in result);
+  assert.equal(result.options.text("workdir"), "-x");
+  assert.equal(result.options.text("entrypoint"), "");
+});
+
+Deno.test("parseCompression() knows kinds and levels", () => {
+  assert.deepEqual(parseCompression("gzip"), { kind: "gzip", level: 4 });
+  assert.deepEqual(parseCompression("gzip:9"), { kind: "gzip", level: 9 });
+  assert.deepEqual(parseCompression("zstd:19"), { kind: "zstd", level: 19 });
+  for (const bad of ["", "gzip:1", "gzip:10", "zstd:0", "zstd:20", "gzip:", "xz", "gzip:4:4"]) {
+    assert.equal(parseCompression(bad), undefined, bad);
+  }
+});
+
+const mistakes: readonly (readonly [line: string, message: string, fix?: string])[] = [
+  ["build", 'Cannot find command "dapp build". Did you mean: dapp dimg build?', "Run: dapp --help"],
+  [
+    "dimg biuld",
+    'Cannot find command "dapp dimg biuld". Did you mean: dapp dimg build?',
+    "Run: dapp dimg --help",
+  ],
+  ["bild", 'Cannot find command "dapp bild". Did you mean: dapp dimg build?'],
+  ["stage-image", 'Cannot find command "dapp stage-image". Did you mean: dapp dimg stage image?'],
+  ["stage image", 'Cannot find command "dapp stage". Did you mean: dapp dimg stage?'],
+  ["check", 'Cannot find command "dapp check". Did you mean: dapp config check or dapp store check?'],
+  ["dimgs", 'Cannot find command "dapp dimgs". Did you mean: dapp dimg?'],
+  ["image", 'Cannot find command "dapp image". Did you mean: dapp dimg stage image?'],
+  [
+    "dimg push",
+    'Cannot find command "dapp dimg push". The commands here are stage, build, plan, explain, list, run, export, lock',
+  ],
+  ["dimg stage push", 'Cannot find command "dapp dimg stage push". The commands here are image'],
+  [
+    "slug x",
+    'Cannot find command "dapp slug". The commands here are dimg, config, store, completion, help, version',
+  ],
+  [
+    "dimg build --paralel 3",
+    'Cannot use option "--paralel": dapp dimg build has no such option. Did you mean "--parallel"?',
+    "Run: dapp dimg build --help",
+  ],
+  ["dimg build --zzz", 'Cannot use option "--zzz": dapp dimg build has no such option'],
+  ["dimg build -z", 'Cannot use option "-z": dapp dimg build has no such option'],
+  ["--zzz", 'Cannot use option "--zzz": dapp has no such option', "Run: dapp --help"],
+  [
+    "dimg build --no-parallel",
+    'Cannot use option "--no-parallel": dapp dimg build has no such option. Did you mean "--parallel"?',
+  ],
+  ["dimg build --no-dev=1", 'Cannot use option "--no-dev": dapp dimg build has no such option'],
+  [
+    "dimg plan --stage x",
+    'Cannot use option "--stage": dapp dimg plan has no such option, it belongs to dapp dimg stage image, dapp dimg run',
+  ],
+  [
+    "config check -n",
+    'Cannot use option "--dry-run" (-n): dapp config check has no such option, it belongs to dapp dimg build, dapp dimg plan, dapp dimg explain and others',
+  ],
+  ["dimg build --dir", 'Cannot use option "--dir": it needs a value, PATH'],
+  [
+    "dimg build --dir --quiet",
+    'Cannot use option "--dir": it needs a value, PATH. If "--quiet" is meant, write --dir=--quiet',
+  ],
+  ["dimg build --dir=", 'Cannot use option "--dir" with "": the value is empty, wanted is PATH'],
+  ["dimg build --quiet=yes", 'Cannot use option "--quiet=yes": it takes no value'],
+  [
+    "dimg build --color=blue",
+    'Cannot use option "--color" with "blue": wanted is one of auto, always, never, on, off',
+  ],
+  ["dimg build --json=event", 'Cannot use option "--json" with "event": wanted is events'],
+  ["dimg build --network bridge", 'Cannot use option "--network" with "bridge": wanted is one of host, none'],
+  ["dimg build --parallel 0", 'Cannot use option "--parallel" with "0": wanted is a whole number from 1'],
+  ["dimg build --parallel 1.5", 'Cannot use option "--parallel" with "1.5": wanted is a whole number from 1'],
+  [
+    "dimg build --lock-timeout 5m",
+    'Cannot use option "--lock-timeout" with "5m": wanted is a whole number of seconds',
+  ],
+  [
+    "dimg build --compression xz",
+    'Cannot use option "--compression" with "xz": wanted is gzip, gzip:2 to gzip:9, zstd, or zstd:1 to zstd:19',
+  ],
+  ["dimg run -e =x", 'Cannot use option "-e" with "=x": wanted is NAME=VALUE or NAME'],
+  [
+    "dimg run app ls -l",
+    'Cannot use option "-l": dapp dimg run has no such option, and those of CMD come after "--"',
+  ],
+  [
+    "dimg run app ls",
+    'Cannot use argument "ls": a command comes after "--". Did you mean: dapp dimg run app -- ls?',
+  ],
+  [
+    "dimg run app -v /a:/b",
+    'Cannot use argument "/a:/b": a command comes after "--". Did you mean: dapp dimg run app -- /a:/b, or --volume /a:/b?',
+  ],
+  [
+    "dimg run -it --rm app",
+    'Cannot use option "-it": dapp dimg run has no such option: leave it out, it is always so',
+  ],
+  [
+    "dimg run --rm app",
+    'Cannot use option "--rm": dapp dimg run has no such option: leave it out, it is always so',
+  ],
+  [
+    "dimg run -p 80:80 app",
+    'Cannot use option "-p": dapp dimg run has no such option: the command uses this machine\'s network with --network host',
+  ],
+  [
+    "dimg run --dry-run",
+    'Cannot use option "--dry-run" (-n): dapp dimg run has no such option, it belongs to dapp dimg build, dapp dimg plan, dapp dimg explain and others',
+  ],
+  ["dimg explain a b c", 'Cannot use argument "c": dapp dimg explain takes no more than DIMG and STAGE'],
+  ["dimg lock now", 'Cannot use argument "now": dapp dimg lock takes no arguments'],
+  ["dimg export", "Cannot run dapp dimg export: DEST is missing"],
+  ["dimg build -- x", 'Cannot use "--": dapp dimg build takes no command after it'],
+  ["completion tcsh", 'Cannot complete for "tcsh": the shells are bash, zsh, fish'],
+  ["help dimg bild", 'Cannot find command "dapp dimg bild". Did you mean: dapp dimg build?'],
+];
+
+Deno.test("main() answers usage mistakes with exit code 2, what is wrong, and the way to help", async (t) => {
+  for (const [line, message, fix] of mistakes) {
+    await t.step(line, async () => {
+      const { code, stdout, stderr, engines } = await dapp(line.split(" "));
+      assert.equal(stderr.split("\n")[0], `error: ${message}`);
+      if (fix) assert.equal(stderr.split("\n")[1], `fix: ${fix}`);
+      assert.equal(code, 2);
+      assert.equal(stdout, "");
+      assert.equal(engines.length, 0);
+    });
+  }
+});
+
+Deno.test("parseArgs() throws EngineError with code USAGE", async () => {
+  await assert.rejects(
+    parseArgs(["nope"]),
+    (error) => error instanceof EngineError && error.code === "USAGE",
+  );
+});

@@ -1,0 +1,376 @@
+import assert from "node:assert/strict";
+import type { EngineEvent, StageRef } from "../../core/events.ts";
+import { cleanLine, LineBuffer } from "../../cli/render/output_lines.ts";
+import { PlainRenderer } from "../../cli/render/plain.ts";
+import { chooseRenderer } from "../../cli/render/renderer.ts";
+import { TtyRenderer } from "../../cli/render/tty.ts";
+import { createStyle, wantsColor } from "../../cli/style.ts";
+import { formatDuration, formatElapsed, formatSize, printable, shortDigest } from "../../cli/format.ts";
+import { displayWidth, truncate } from "../../cli/width.ts";
+import { FakeClock, FakeOutput, visible } from "./support.ts";
+
+const signature = "ab".repeat(32);
+const at = (stage: string, image = "app", kind: StageRef["kind"] = "dimg"): StageRef => ({
+  image,
+  kind,
+  stage,
+});
+const started = (ref: StageRef): EngineEvent => ({
+  type: "stage.started",
+  at: ref,
+  signature,
+  reason: "commands changed",
+});
+const output = (ref: StageRef, text: string, stream: "stdout" | "stderr" = "stdout"): EngineEvent => ({
+  type: "stage.output",
+  at: ref,
+  stream,
+  text,
+});
+const finished = (ref: StageRef, ms: number, size: number): EngineEvent => ({
+  type: "stage.finished",
+  at: ref,
+  signature,
+  ms,
+  size,
+});
+const ready = (built: number): EngineEvent => ({
+  type: "image.ready",
+  image: "app",
+  kind: "dimg",
+  digest: `sha256:12ab34cd56ef${"0".repeat(52)}`,
+  signature,
+  built,
+  reused: 9 - built,
+  ms: 65_400,
+});
+
+function plain(options: { color?: boolean; verbose?: boolean } = {}) {
+  const out = new FakeOutput();
+  const clock = new FakeClock();
+  const style = createStyle(options.color ?? false);
+  return {
+    out,
+    clock,
+    renderer: new PlainRenderer(out, clock, { style, verbose: options.verbose ?? false }),
+  };
+}
+
+function tty() {
+  const out = new FakeOutput(true);
+  const clock = new FakeClock();
+  return { out, clock, renderer: new TtyRenderer(out, clock, { style: createStyle(false), verbose: false }) };
+}
+
+Deno.test("PlainRenderer prints one line for each change", () => {
+  const { out, clock, renderer } = plain();
+  const events: EngineEvent[] = [
+    { type: "note", level: "warn", text: "uncommitted changes are not included" },
+    { type: "note", level: "info", text: "debian is not in dappfile.lock" },
+    { type: "detail", text: "unseen" },
+    { type: "stage.reused", at: at("from"), signature, reason: "in the store" },
+    { type: "transfer.started", id: "1", what: "layer 3f2a… of debian", total: 29_000_000 },
+    { type: "transfer.progress", id: "1", done: 5_000_000, total: 29_000_000 },
+    { type: "transfer.finished", id: "1", done: 29_000_000, ms: 3_210 },
+    started(at("install")),
+    { type: "lock.waiting", resource: "app/setup", holder: "process 123" },
+    output(at("install"), "one\ntw"),
+    output(at("install"), "warn\n", "stderr"),
+    output(at("install"), "o\nrest"),
+    finished(at("install"), 12_300, 4_200_000),
+    started(at("docker")),
+    finished(at("docker"), 12, 0),
+    started(at("buildArtifact", "web", "artifact")),
+    { type: "stage.failed", at: at("buildArtifact", "web", "artifact"), signature, message: "exit code 1" },
+    ready(2),
+    ready(0),
+  ];
+  for (const event of events) renderer.event(event);
+  renderer.note("bye");
+  renderer.close();
+  assert.equal(
+    out.text,
+    `warning: uncommitted changes are not included
+note: debian is not in dappfile.lock
+app/from  cached  (in the store)
+layer 3f2a… of debian  29 MB
+layer 3f2a… of debian  done  29 MB in 3.2s
+app/install  building  (commands changed)
+app/setup  waiting for process 123
+app/install │ one
+app/install │ warn
+app/install │ two
+app/install │ rest
+app/install  built  12s  +4.2 MB
+app/docker  building  (commands changed)
+app/docker  built  12ms  no layer
+artifact web/buildArtifact  building  (commands changed)
+artifact web/buildArtifact  failed  exit code 1
+app  built  sha256:12ab34cd56ef…  (2 stages built, 7 cached)  1m 05s
+app  up to date  sha256:12ab34cd56ef…  (9 stages cached)
+bye
+`,
+  );
+  assert.equal(clock.pending, 0);
+});
+
+Deno.test("PlainRenderer repeats the elapsed time of what runs long, each 30 seconds", () => {
+  const { out, clock, renderer } = plain();
+  renderer.event(started(at("install")));
+  clock.advance(10_000);
+  renderer.event({ type: "transfer.started", id: "1", what: "layer", total: 100_000_000 });
+  renderer.event({ type: "transfer.progress", id: "1", done: 20_000_000, total: 100_000_000 });
+  out.take();
+  clock.advance(19_999);
+  assert.equal(out.take(), "");
+  clock.advance(1);
+  assert.equal(out.take(), "app/install  still running  (30s)\n");
+  clock.advance(10_000);
+  assert.equal(out.take(), "layer  still running  20 MB of 100 MB  (30s)\n");
+  clock.advance(20_000);
+  assert.equal(out.take(), "app/install  still running  (1m 00s)\n");
+  renderer.close();
+  assert.equal(clock.pending, 0);
+});
+
+Deno.test("PlainRenderer colors words and prints details when asked", () => {
+  const { out, renderer } = plain({ color: true, verbose: true });
+  renderer.event({ type: "detail", text: "more" });
+  renderer.event(ready(0));
+  assert.equal(
+    visible(out.text),
+    "<2>more<22>\n<1>app<22>  <32>up to date<39>  sha256:12ab34cd56ef…  (9 stages cached)\n",
+  );
+});
+
+Deno.test("TtyRenderer draws what runs below what is finished", () => {
+  const { out, clock, renderer } = tty();
+  const frames: string[] = [];
+  const frame = () => {
+    if (out.text !== "") frames.push(visible(out.take()));
+  };
+  renderer.event(started(at("install")));
+  frame();
+  renderer.event(started(at("install", "日本語")));
+  renderer.event(output(at("install"), "npm ci\n"));
+  frame();
+  clock.advance(100);
+  frame();
+  clock.advance(1000);
+  frame();
+  renderer.event({ type: "transfer.started", id: "1", what: "layer 3f2a", total: 30_000_000 });
+  renderer.event({ type: "transfer.progress", id: "1", done: 15_000_000, total: 30_000_000 });
+  clock.advance(100);
+  frame();
+  renderer.event({ type: "transfer.finished", id: "1", done: 30_000_000, ms: 100 });
+  renderer.event(finished(at("install"), 1_200, 4_200_000));
+  clock.advance(100);
+  frame();
+  renderer.event(finished(at("install", "日本語"), 1_300, 0));
+  clock.advance(100);
+  frame();
+  renderer.close();
+  frame();
+  assert.deepEqual(frames, [
+    "building  app/install  0s\n<hide>",
+    "<up 1>app/install │ npm ci\nbuilding  app/install  0s\nbuilding  日本語/install  0s\n",
+    "<up 2>building  app/install  1s\nbuilding  日本語/install  1s\n",
+    "<up 2>building  app/install  1s\nbuilding  日本語/install  1s\ntransfer  layer 3f2a  15 MB of 30 MB  50%  0s\n",
+    "<up 3>layer 3f2a  done  30 MB\napp/install  built  1.2s  +4.2 MB\nbuilding  日本語/install  1s\n",
+    "<up 1>日本語/install  built  1.3s  no layer\n<show>",
+  ]);
+  assert.equal(clock.pending, 0);
+});
+
+Deno.test("TtyRenderer draws at most ten frames in a second, and none when nothing runs", () => {
+  const { out, clock, renderer } = tty();
+  renderer.event(started(at("install")));
+  for (let i = 0; i < 1000; i++) {
+    renderer.event(output(at("install"), `${i}\n`));
+    clock.advance(1);
+  }
+  assert(out.writes <= 11, `${out.writes} writes`);
+  renderer.event(finished(at("install"), 1000, 0));
+  clock.advance(200);
+  const { writes } = out;
+  assert.equal(clock.pending, 0);
+  clock.advance(60_000);
+  assert.equal(out.writes, writes);
+  assert.equal(out.text.match(/│ \d+$/gm)?.length, 1000);
+});
+
+Deno.test("TtyRenderer fits lines to the terminal and finds its first line again after a resize", () => {
+  const { out, clock, renderer } = tty();
+  out.columns = 24;
+  renderer.event(started(at("import:after-install", "frontend")));
+  assert.equal(visible(out.take()), "building  frontend/impo…\n<hide>".replace("impo…", "imp…"));
+  // 23 columns are now three rows of a terminal with ten.
+  out.columns = 10;
+  clock.advance(1000);
+  assert.equal(visible(out.take()).slice(0, 6), "<up 3>");
+});
+
+Deno.test("TtyRenderer keeps the live lines within the height of the terminal", () => {
+  const { out, clock, renderer } = tty();
+  out.rows = 5;
+  for (let i = 0; i < 9; i++) renderer.event(started(at("install", `app${i}`)));
+  clock.advance(100);
+  assert.match(visible(out.take()), /building {2}app1\/install {2}0s\n7 more running\n$/);
+});
+
+Deno.test("TtyRenderer leaves nothing behind when it is closed while something runs", () => {
+  const { out, clock, renderer } = tty();
+  renderer.event(started(at("install")));
+  out.take();
+  renderer.note("Stopping");
+  assert.equal(visible(out.take()), "<up 1>Stopping\nbuilding  app/install  0s\n");
+  renderer.close();
+  assert.equal(visible(out.take()), "<up 1><show>");
+  assert.equal(clock.pending, 0);
+});
+
+Deno.test("cleanLine() keeps colors only, and of a progress bar what it drew last", () => {
+  const cases: readonly (readonly [line: string, color: boolean, wanted: string])[] = [
+    ["plain", true, "plain"],
+    ["a\tb", true, "a\tb"],
+    ["\x1b[31mred\x1b[0m", false, "red"],
+    ["\x1b[31mred", true, "\x1b[31mred\x1b[0m"],
+    ["\x1b[2K\x1b[1Gdone\x1b[?25h", true, "done"],
+    ["10%\r50%\r100%", true, "100%"],
+    ["line\r", true, "line"],
+    ["\x1b]0;title\x07text", true, "text"],
+    ["\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\", true, "link"],
+    ["\x1b(Btext\x1b=", false, "text"],
+    ["bell\x07 back\x08 \x9b31m", false, "bell back 31m"],
+    ["\x1b", true, ""],
+  ];
+  for (const [line, color, wanted] of cases) {
+    assert.equal(cleanLine(line, color), wanted, JSON.stringify(line));
+  }
+});
+
+Deno.test("LineBuffer gives whole lines, and the rest at the end", () => {
+  const buffer = new LineBuffer(false);
+  assert.deepEqual(buffer.add("a\nb"), ["a"]);
+  assert.deepEqual(buffer.add("c\n\n"), ["bc", ""]);
+  assert.equal(buffer.end(), undefined);
+  buffer.add("tail");
+  assert.equal(buffer.end(), "tail");
+  assert.equal(buffer.add("x".repeat(70_000)).length, 1);
+});
+
+Deno.test("displayWidth() counts columns", () => {
+  const cases: readonly (readonly [text: string, width: number])[] = [
+    ["abc", 3],
+    ["日本", 4],
+    ["한국", 4],
+    ["é", 1],
+    ["e\u0301", 1],
+    ["👍", 2],
+    ["👩‍👩‍👧‍👦", 2],
+    ["❤️", 2],
+    ["│…→", 3],
+    ["\x1b[31m日\x1b[0m", 2],
+    ["a\u200bb", 2],
+    ["", 0],
+  ];
+  for (const [text, width] of cases) assert.equal(displayWidth(text), width, JSON.stringify(text));
+});
+
+Deno.test("truncate() cuts by columns and keeps color sequences", () => {
+  assert.equal(truncate("abcdef", 6), "abcdef");
+  assert.equal(truncate("abcdef", 4), "abc…");
+  assert.equal(truncate("日本語", 4), "日…");
+  assert.equal(truncate("\x1b[1mabcdef\x1b[22m", 3), "\x1b[1mab…\x1b[22m");
+  assert.equal(truncate("abc", 0), "");
+});
+
+Deno.test("chooseRenderer() draws live only for someone who looks", () => {
+  const base = { json: undefined, quiet: false, isTerminal: true, shell: false, env: {} };
+  assert.equal(chooseRenderer(base), "tty");
+  assert.equal(chooseRenderer({ ...base, json: "" }), "tty");
+  assert.equal(chooseRenderer({ ...base, isTerminal: false }), "plain");
+  assert.equal(chooseRenderer({ ...base, shell: true }), "plain");
+  assert.equal(chooseRenderer({ ...base, env: { CI: "true" } }), "plain");
+  assert.equal(chooseRenderer({ ...base, env: { CI: "" } }), "tty");
+  assert.equal(chooseRenderer({ ...base, env: { CI: "false" } }), "tty");
+  assert.equal(chooseRenderer({ ...base, env: { TERM: "dumb" } }), "plain");
+  assert.equal(chooseRenderer({ ...base, quiet: true }), "quiet");
+  assert.equal(chooseRenderer({ ...base, quiet: true, json: "events" }), "json");
+});
+
+Deno.test("wantsColor() follows the option, then the environment, then the stream", () => {
+  const terminal = { isTerminal: true };
+  const pipe = { isTerminal: false };
+  assert.equal(wantsColor(terminal, "auto", {}), true);
+  assert.equal(wantsColor(pipe, "auto", {}), false);
+  assert.equal(wantsColor(pipe, "always", { NO_COLOR: "1" }), true);
+  assert.equal(wantsColor(pipe, "on", {}), true);
+  assert.equal(wantsColor(terminal, "never", { FORCE_COLOR: "1" }), false);
+  assert.equal(wantsColor(terminal, "off", {}), false);
+  assert.equal(wantsColor(terminal, "auto", { NO_COLOR: "1", FORCE_COLOR: "1" }), false);
+  assert.equal(wantsColor(terminal, "auto", { NO_COLOR: "" }), true);
+  assert.equal(wantsColor(pipe, "auto", { FORCE_COLOR: "1" }), true);
+  assert.equal(wantsColor(pipe, "auto", { FORCE_COLOR: "0" }), false);
+  assert.equal(wantsColor(terminal, "auto", { FORCE_COLOR: "0" }), false);
+  assert.equal(wantsColor(pipe, "auto", { CLICOLOR_FORCE: "1", TERM: "dumb" }), true);
+  assert.equal(wantsColor(terminal, "auto", { TERM: "dumb" }), false);
+});
+
+Deno.test("printable() shows control characters instead of sending them to the terminal", () => {
+  assert.equal(printable("/a\x1b[2J\x9b\r"), "/a\\x1b[2J\\x9b\\x0d");
+  assert.equal(printable("two\nlines\tand ünïcode"), "two\nlines\tand ünïcode");
+  const { out, renderer } = plain();
+  renderer.event({ ...started(at("install")), reason: "1 file changed (/\x1b[2J)" } as EngineEvent);
+  assert.equal(out.text, "app/install  building  (1 file changed (/\\x1b[2J))\n");
+});
+
+Deno.test("sizes, durations and digests are short", () => {
+  const sizes = [0, 999, 1000, 9_949, 9_960, 999_499, 999_500, 4_200_000, 29_000_000, 1.5e9, 2e15, 2e19];
+  assert.deepEqual(sizes.map(formatSize), [
+    "0 B",
+    "999 B",
+    "1.0 kB",
+    "9.9 kB",
+    "10 kB",
+    "999 kB",
+    "1.0 MB",
+    "4.2 MB",
+    "29 MB",
+    "1.5 GB",
+    "2.0 PB",
+    "20000 PB",
+  ]);
+  const durations = [
+    0,
+    12.4,
+    999,
+    999.6,
+    9_940,
+    9_960,
+    59_400,
+    59_600,
+    65_000,
+    3_599_000,
+    3_720_000,
+    90_000_000,
+  ];
+  assert.deepEqual(durations.map(formatDuration), [
+    "0ms",
+    "12ms",
+    "999ms",
+    "1.0s",
+    "9.9s",
+    "10s",
+    "59s",
+    "1m 00s",
+    "1m 05s",
+    "59m 59s",
+    "1h 02m",
+    "25h 00m",
+  ]);
+  assert.deepEqual([999, 59_999, 60_000].map(formatElapsed), ["0s", "59s", "1m 00s"]);
+  assert.equal(shortDigest(`sha256:${"a".repeat(64)}`), "sha256:aaaaaaaaaaaa…");
+  assert.equal(shortDigest("b".repeat(64)), "bbbbbbbbbbbb…");
+  assert.equal(shortDigest("short"), "short");
+});

@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { run } from "../support/process.ts";
+
+interface Dependency {
+  readonly isDynamic?: boolean;
+  readonly code?: { readonly specifier: string };
+}
+
+interface Graph {
+  readonly roots: readonly string[];
+  readonly modules: readonly { readonly specifier: string; readonly dependencies?: readonly Dependency[] }[];
+}
+
+const root = new URL("../../", import.meta.url);
+
+/** Paths of the modules that loading `path` loads, without what it imports dynamically. */
+async function loadedBy(path: string): Promise<readonly string[]> {
+  const argv = [Deno.execPath(), "info", "--json", new URL(path, root).pathname];
+  const graph: Graph = JSON.parse((await run(argv, { cwd: root.pathname })).stdout);
+  const modules = new Map(graph.modules.map((module) => [module.specifier, module.dependencies ?? []]));
+  const seen = new Set<string>();
+  const visit = (specifier: string) => {
+    if (seen.has(specifier)) return;
+    seen.add(specifier);
+    for (const { isDynamic, code } of modules.get(specifier) ?? []) {
+      if (!isDynamic && code) visit(code.specifier);
+    }
+  };
+  graph.roots.forEach(visit);
+  return [...seen].map((specifier) => specifier.replace(root.href, "")).sort();
+}
+
+Deno.test("every command line loads these modules first, and no others", async () => {
+  assert.deepEqual(await loadedBy("cli.ts"), [
+    "cli.ts",
+    "cli/context.ts",
+    "cli/format.ts",
+    "cli/host.ts",
+    "cli/main.ts",
+    "cli/options.ts",
+    "cli/parse.ts",
+    "cli/parsed.ts",
+    "cli/render/lines.ts",
+    "cli/render/renderer.ts",
+    "cli/render/tails.ts",
+    "cli/style.ts",
+    "cli/table.ts",
+    "core/errors.ts",
+  ]);
+});
+
+Deno.test("dapp dimg build adds few modules of its own to those and the engine", async () => {
+  const first = new Set(await loadedBy("cli.ts"));
+  const added: Record<string, readonly string[]> = {
+    "cli/commands/build.ts": ["cli/commands/build.ts"],
+    "cli/commands/version.ts": ["cli/commands/version.ts"],
+    "cli/render/plain.ts": [
+      "cli/render/output_lines.ts",
+      "cli/render/plain.ts",
+      "cli/render/stage_outputs.ts",
+    ],
+    "cli/render/tty.ts": [
+      "cli/render/output_lines.ts",
+      "cli/render/stage_outputs.ts",
+      "cli/render/tty.ts",
+      "cli/width.ts",
+    ],
+    "cli/render/silent.ts": ["cli/render/silent.ts"],
+  };
+  for (const [path, wanted] of Object.entries(added)) {
+    assert.deepEqual((await loadedBy(path)).filter((module) => !first.has(module)), wanted);
+  }
+});

@@ -1,0 +1,136 @@
+/** A terminal, a clock and an engine that tests of the command line hold in their hands. */
+import type { Engine, EngineOptions } from "../../core/api.ts";
+import type { EngineEvent } from "../../core/events.ts";
+import type { Clock, Io, Output } from "../../cli/io.ts";
+import { main } from "../../cli/main.ts";
+
+/** A stream that keeps what was written. */
+export class FakeOutput implements Output {
+  text = "";
+  writes = 0;
+  columns = 80;
+  rows = 24;
+  constructor(readonly isTerminal = false) {}
+  write(text: string): void {
+    this.text += text;
+    this.writes++;
+  }
+  size() {
+    return { columns: this.columns, rows: this.rows };
+  }
+  /** What was written since the last call. */
+  take(): string {
+    const { text } = this;
+    this.text = "";
+    return text;
+  }
+}
+
+/** Time that moves only when a test says so. */
+export class FakeClock implements Clock {
+  #now = 0;
+  #timers: { readonly at: number; readonly action: () => void }[] = [];
+  now(): number {
+    return this.#now;
+  }
+  after(ms: number, action: () => void): () => void {
+    const timer = { at: this.#now + ms, action };
+    this.#timers.push(timer);
+    return () => void (this.#timers = this.#timers.filter((other) => other !== timer));
+  }
+  get pending(): number {
+    return this.#timers.length;
+  }
+  advance(ms: number): void {
+    const end = this.#now + ms;
+    while (true) {
+      const next = this.#timers.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0];
+      if (!next) break;
+      this.#timers = this.#timers.filter((timer) => timer !== next);
+      this.#now = next.at;
+      next.action();
+    }
+    this.#now = end;
+  }
+}
+
+export interface FakeWorld {
+  /** What the engine answers; a method that is missing here fails the test. */
+  readonly engine?: (emit: (event: EngineEvent) => void, options: EngineOptions) => Partial<Engine>;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly files?: Readonly<Record<string, string>>;
+  readonly terminal?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Options of each engine that was made. */
+  readonly engines: readonly EngineOptions[];
+  readonly disposed: number;
+  readonly readPaths: readonly string[];
+  /** How often the terminal was lent, and given back. */
+  readonly lent: readonly string[];
+}
+
+/** Runs the command line in a fake world. */
+export async function dapp(args: readonly string[], world: FakeWorld = {}): Promise<Outcome> {
+  const stdout = new FakeOutput(world.terminal);
+  const stderr = new FakeOutput(world.terminal);
+  const engines: EngineOptions[] = [];
+  const readPaths: string[] = [];
+  const lent: string[] = [];
+  let disposed = 0;
+  const io: Io = {
+    stdout,
+    stderr,
+    clock: new FakeClock(),
+    env: world.env ?? {},
+    signal: world.signal ?? new AbortController().signal,
+    lendTerminal() {
+      lent.push("lent");
+      return () => lent.push("back");
+    },
+    createEngine(options) {
+      engines.push(options);
+      const made = world.engine?.((event) => options.onEvent?.(event), options) ?? {};
+      const dispose = () => {
+        disposed++;
+        return Promise.resolve();
+      };
+      return Promise.resolve(fakeEngine({ ...made, [Symbol.asyncDispose]: dispose }));
+    },
+    readText(path) {
+      readPaths.push(path);
+      return Promise.resolve(world.files?.[path]);
+    },
+  };
+  const code = await main(args, io);
+  return { code, stdout: stdout.text, stderr: stderr.text, engines, disposed, readPaths, lent };
+}
+
+function fakeEngine(made: Partial<Engine>): Engine {
+  return new Proxy(made, {
+    get(target, name) {
+      const found: unknown = Reflect.get(target, name);
+      if (found === undefined && name !== "then") {
+        throw new Error(`The test's engine has no ${String(name)}()`);
+      }
+      return found;
+    },
+  }) as Engine;
+}
+
+const erase = new RegExp("\x1b\\[(\\d+)A\r\x1b\\[J", "g");
+const color = new RegExp("\x1b\\[([\\d;]*)m", "g");
+
+/** Puts control sequences into words, so that golden frames can be read. */
+export function visible(text: string): string {
+  return text
+    .replaceAll("\x1b[?25l", "<hide>")
+    .replaceAll("\x1b[?25h", "<show>")
+    .replaceAll(erase, "<up $1>")
+    .replaceAll(color, "<$1>");
+}

@@ -1,0 +1,305 @@
+import { deepStrictEqual, notStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
+import { RegistryClient } from "../../../lib/registry/client.ts";
+import type { RegistryError } from "../../../lib/registry/errors.ts";
+import { getManifest, headManifest } from "../../../lib/registry/manifests.ts";
+import { failure, MemoryRegistry } from "../../support/registry.ts";
+
+const { signal } = new AbortController();
+const nowhere = { HOME: "/nonexistent" };
+
+/** A client that notes how long it was to wait instead of waiting. */
+function connect(registry: MemoryRegistry, auths?: unknown) {
+  const waits: number[] = [];
+  const client = new RegistryClient(registry.host, {
+    env: { ...nowhere, ...(auths !== undefined && { DOCKER_AUTH_CONFIG: JSON.stringify({ auths }) }) },
+    retry: { sleep: (ms) => (waits.push(ms), Promise.resolve()) },
+  });
+  return { client, waits };
+}
+
+const read = (client: RegistryClient, reference = "1", path = "a/b") =>
+  getManifest(client, path, { reference, signal });
+const user = (registry: MemoryRegistry) => ({ [registry.host]: { auth: btoa("me:secret-word") } });
+
+Deno.test("RegistryClient reads manifests by tag and digest, over plain http on loopback", async () => {
+  await using registry = new MemoryRegistry();
+  const { manifest } = await registry.addImage("a/b", "1");
+  const { client } = connect(registry);
+  await using _ = client;
+  strictEqual(await headManifest(client, "a/b", { reference: "1", signal }), manifest.digest);
+  strictEqual((await read(client)).digest, manifest.digest);
+  strictEqual((await read(client, manifest.digest)).mediaType, manifest.mediaType);
+  strictEqual(registry.count("/v2/a/b/manifests/1", "HEAD"), 1);
+});
+
+Deno.test("RegistryClient never uses plain http for other hosts", async () => {
+  await using registry = new MemoryRegistry();
+  const { hostname } = Deno;
+  const port = registry.host.split(":")[1];
+  await using client = new RegistryClient(`${hostname()}.invalid:${port}`, {
+    env: nowhere,
+    retry: { attempts: 1 },
+  });
+  await rejects(read(client), (error: RegistryError) => /Cannot reach https:/.test(error.message));
+  strictEqual(registry.seen.length, 0);
+});
+
+Deno.test("RegistryClient explains what is missing", async () => {
+  await using registry = new MemoryRegistry();
+  const { client } = connect(registry);
+  await using _ = client;
+  await rejects(headManifest(client, "a/b", { reference: "9", signal }), (error: RegistryError) => {
+    strictEqual(error.kind, "missing");
+    strictEqual(error.details.code, "MANIFEST_UNKNOWN");
+    strictEqual(error.details.status, 404);
+    ok(error.message.startsWith(`Cannot read manifest "9" of ${registry.host}/a/b: GET http://`));
+    return true;
+  });
+});
+
+Deno.test("RegistryClient logs in with Basic", async (t) => {
+  await using registry = new MemoryRegistry();
+  await registry.addImage("a/b", "1");
+  registry.auth = { kind: "basic", user: "me", password: "secret-word" };
+  await t.step("with the right password", async () => {
+    const { client } = connect(registry, user(registry));
+    await using _ = client;
+    await read(client);
+    await read(client);
+    strictEqual(registry.count("/manifests/1"), 3, "asked once without, then always with credentials");
+  });
+  await t.step("a wrong one is tried once and not printed", async () => {
+    const before = registry.seen.length;
+    const { client } = connect(registry, { [registry.host]: { auth: btoa("me:wrong-word") } });
+    await using _ = client;
+    await rejects(
+      read(client),
+      (error: RegistryError) => error.kind === "denied" && !/wrong-word/.test(error.message),
+    );
+    strictEqual(registry.seen.slice(before).filter((r) => r.path.includes("/manifests/")).length, 2);
+  });
+  await t.step("none is said", async () => {
+    const { client } = connect(registry);
+    await using _ = client;
+    await rejects(read(client), { kind: "denied", message: /no credentials are known for it/ });
+  });
+});
+
+Deno.test("RegistryClient logs in with Bearer tokens", async (t) => {
+  await t.step("anonymous, from a relative realm, one token for all requests of a scope", async () => {
+    await using registry = new MemoryRegistry();
+    await registry.addImage("a/b", "1");
+    await registry.addImage("c", "1");
+    registry.auth = { kind: "bearer" };
+    const { client } = connect(registry);
+    await using _ = client;
+    await read(client);
+    const before = registry.count("/manifests/");
+    await Promise.all([read(client), read(client), read(client)]);
+    strictEqual(registry.count("/manifests/") - before, 3);
+    strictEqual(registry.count("/token"), 1);
+    await Promise.all([read(client, "1", "c"), read(client, "1", "c")]);
+    strictEqual(registry.count("scope=repository%3Ac%3Apull"), 1, "one request at a time fetches a token");
+  });
+  await t.step("with user and password", async () => {
+    await using registry = new MemoryRegistry();
+    await registry.addImage("a/b", "1");
+    registry.auth = { kind: "bearer", user: "me", password: "secret-word" };
+    const { client } = connect(registry, user(registry));
+    await using _ = client;
+    await read(client);
+    strictEqual(registry.count("/token", "GET"), 1);
+    ok(registry.seen.every(({ path }) => !path.includes("secret-word")));
+  });
+  await t.step("with an identity token, by POST", async () => {
+    await using registry = new MemoryRegistry();
+    await registry.addImage("a/b", "1");
+    registry.auth = { kind: "bearer", refreshToken: "refresh-word" };
+    const { client } = connect(registry, {
+      [registry.host]: { auth: btoa("me:"), identitytoken: "refresh-word" },
+    });
+    await using _ = client;
+    await read(client);
+    strictEqual(registry.count("/token", "POST"), 1);
+    strictEqual(registry.count("/token", "GET"), 0);
+  });
+  await t.step("a token that is no longer accepted is renewed once", async () => {
+    await using registry = new MemoryRegistry();
+    await registry.addImage("a/b", "1");
+    registry.auth = { kind: "bearer" };
+    const { client } = connect(registry);
+    await using _ = client;
+    await read(client);
+    registry.expireTokens();
+    await read(client);
+    strictEqual(registry.count("/token"), 2);
+  });
+  await t.step("tokens that do not help end in denied", async () => {
+    await using registry = new MemoryRegistry();
+    registry.auth = { kind: "bearer" };
+    registry.fault(
+      (_, url) => url.pathname === "/token" ? Response.json({ token: "useless-word" }) : undefined,
+      9,
+    );
+    const { client } = connect(registry);
+    await using _ = client;
+    await rejects(
+      read(client),
+      (error: RegistryError) => error.kind === "denied" && !/useless-word/.test(error.message),
+    );
+    strictEqual(registry.count("/token"), 1);
+  });
+  await t.step("refused credentials are not tried again", async () => {
+    await using registry = new MemoryRegistry();
+    registry.auth = { kind: "bearer", user: "me", password: "other" };
+    const { client } = connect(registry, user(registry));
+    await using _ = client;
+    await rejects(read(client), { kind: "denied", message: /does not accept the credentials/ });
+    strictEqual(registry.count("/token"), 1);
+  });
+  for (const realm of ["ftp://x/token", "", "http://[bad"]) {
+    await t.step(`the realm "${realm}" is refused`, async () => {
+      await using registry = new MemoryRegistry();
+      registry.auth = { kind: "bearer", realm };
+      const { client } = connect(registry);
+      await using _ = client;
+      await rejects(read(client), (error: RegistryError) => ["refused", "denied"].includes(error.kind));
+      strictEqual(registry.count("/token"), 0);
+    });
+  }
+  await t.step("an empty challenge is denied", async () => {
+    await using registry = new MemoryRegistry();
+    registry.fault((_, url) =>
+      url.pathname === "/v2/" ? undefined : failure(401, "UNAUTHORIZED", { "www-authenticate": "" })
+    );
+    const { client } = connect(registry);
+    await using _ = client;
+    await rejects(read(client), { kind: "denied", message: /does not exist/ });
+  });
+});
+
+Deno.test("RegistryClient repeats what may pass", async (t) => {
+  const manifests = (answer: () => Response) => (_: Request, url: URL) =>
+    url.pathname.includes("/manifests/") ? answer() : undefined;
+  await t.step("a burst of 5xx", async () => {
+    await using registry = new MemoryRegistry();
+    await registry.addImage("a/b", "1");
+    registry.fault(manifests(() => new Response("<html>", { status: 502 })), 3);
+    const { client, waits } = connect(registry);
+    await using _ = client;
+    await read(client);
+    strictEqual(waits.length, 3);
+  });
+  await t.step("429 with Retry-After", async () => {
+    await using registry = new MemoryRegistry();
+    await registry.addImage("a/b", "1");
+    registry.fault(manifests(() => failure(429, "TOOMANYREQUESTS", { "retry-after": "7" })));
+    const { client, waits } = connect(registry);
+    await using _ = client;
+    await read(client);
+    deepStrictEqual(waits, [7000]);
+  });
+  await t.step("not when the wait is too long", async () => {
+    await using registry = new MemoryRegistry();
+    registry.fault(manifests(() => failure(429, "TOOMANYREQUESTS", { "retry-after": "3600" })));
+    const { client, waits } = connect(registry);
+    await using _ = client;
+    await rejects(read(client), { kind: "limited", message: /try again in 3600 s/ });
+    strictEqual(waits.length, 0);
+  });
+  await t.step("only so often", async () => {
+    await using registry = new MemoryRegistry();
+    registry.fault(manifests(() => failure(503, "UNAVAILABLE")), 99);
+    const { client, waits } = connect(registry);
+    await using _ = client;
+    await rejects(read(client), { kind: "failed", message: /answered 503, UNAVAILABLE unavailable/ });
+    strictEqual(waits.length, 4);
+  });
+  await t.step("not once aborted", async () => {
+    await using registry = new MemoryRegistry();
+    registry.fault(manifests(() => failure(503, "UNAVAILABLE")), 99);
+    const stop = new AbortController();
+    await using client = new RegistryClient(registry.host, {
+      env: nowhere,
+      retry: {
+        sleep() {
+          stop.abort(new Error("stopped"));
+          return Promise.resolve();
+        },
+      },
+    });
+    await rejects(getManifest(client, "a/b", { reference: "1", signal: stop.signal }), {
+      message: "stopped",
+    });
+    strictEqual(registry.count("/manifests/"), 1);
+  });
+  await t.step("a body with another digest, then gives up", async () => {
+    await using registry = new MemoryRegistry();
+    const { manifest } = await registry.addImage("a/b", "1");
+    registry.fault(manifests(() => Response.json({})));
+    const { client } = connect(registry);
+    await using _ = client;
+    strictEqual((await read(client, manifest.digest)).digest, manifest.digest);
+    registry.fault(manifests(() => Response.json({})), 99);
+    await rejects(read(client, manifest.digest), {
+      kind: "corrupt",
+      message: /its digest is sha256:44136fa3/,
+    });
+  });
+});
+
+Deno.test("RegistryClient follows redirects without credentials for others", async (t) => {
+  await using registry = new MemoryRegistry();
+  await using storage = new MemoryRegistry();
+  await registry.addImage("a/b", "1");
+  await storage.addImage("a/b", "1");
+  registry.auth = { kind: "basic", user: "me", password: "secret-word" };
+  const redirect = (location: string, times = 1) =>
+    registry.fault(
+      (request, url) =>
+        request.headers.has("authorization") && url.pathname.includes("/manifests/")
+          ? new Response(null, { status: 307, headers: { location } })
+          : undefined,
+      times,
+    );
+  const { client } = connect(registry, user(registry));
+  await using _ = client;
+
+  await t.step("another port is another host", async () => {
+    redirect(`http://${storage.host}/v2/a/b/manifests/1?signature=secret`);
+    await read(client);
+    strictEqual(storage.seen.at(-1)?.authorization, undefined);
+    notStrictEqual(registry.seen.at(-1)?.authorization, undefined);
+  });
+  await t.step("the same host keeps them", async () => {
+    redirect("/v2/a/b/manifests/1?again");
+    await read(client);
+    ok(registry.seen.at(-1)?.path.endsWith("?again") && registry.seen.at(-1)?.authorization);
+  });
+  await t.step("no more than five", async () => {
+    redirect("/v2/a/b/manifests/1", 6);
+    await rejects(read(client), { kind: "refused", message: /there were 5 before it/ });
+  });
+  await t.step("other schemes are refused", async () => {
+    redirect("file:///etc/passwd");
+    await rejects(read(client), { kind: "refused", message: /"file:" is not followed/ });
+  });
+  await t.step("an expired signed address is asked for anew, and not shown", async () => {
+    redirect(`http://${storage.host}/x?signature=hidden`, 2);
+    storage.fault(() => new Response("expired", { status: 403 }));
+    await rejects(
+      read(client),
+      (error: RegistryError) => error.kind === "missing" && !/hidden/.test(error.message),
+    );
+  });
+});
+
+Deno.test("RegistryClient bounds what it reads", async () => {
+  await using registry = new MemoryRegistry();
+  registry.fault((_, url) =>
+    url.pathname.includes("/manifests/") ? new Response(new Uint8Array(5 << 20)) : undefined
+  );
+  const { client } = connect(registry);
+  await using _ = client;
+  await rejects(read(client), { kind: "corrupt", message: /longer than 4194304 bytes/ });
+});

@@ -1,0 +1,130 @@
+import { deepStrictEqual, rejects, strictEqual } from "node:assert/strict";
+import { findCredentials } from "../../../lib/registry/credentials.ts";
+import { withTempDir } from "../../support/tmp.ts";
+
+const basic = (username: string, password = "p") => ({ kind: "basic", username, password });
+const auth = (text: string) => ({ auth: btoa(text) });
+
+Deno.test("findCredentials() reads Docker's config.json", async (t) => {
+  const config = {
+    auths: {
+      "https://index.docker.io/v1/": auth("hub:p"),
+      "reg.io:5000": { username: "u", password: "p" },
+      "http://old.io/v2/": auth("old:p"),
+      "colon.io": auth("u:p:q\0\0"),
+      "acr.io": { ...auth("0000:"), identitytoken: "refresh" },
+      "raw.io": { registrytoken: "raw" },
+      "store.io": {},
+      "quay.io/org/repo": auth("deep:p"),
+      "quay.io/org": auth("org:p"),
+      "quay.io": auth("top:p"),
+    },
+  };
+  await withTempDir(async (dir) => {
+    await Deno.writeTextFile(`${dir}/config.json`, JSON.stringify(config));
+    const env = { DOCKER_CONFIG: dir, HOME: dir };
+    const cases: readonly (readonly [domain: string, path: string, wanted: unknown])[] = [
+      ["docker.io", "library/x", basic("hub")],
+      ["reg.io:5000", "a", basic("u")],
+      ["reg.io", "a", undefined],
+      ["old.io", "a", basic("old")],
+      ["colon.io", "a", basic("u", "p:q")],
+      ["acr.io", "a", { kind: "identity", username: "0000", token: "refresh" }],
+      ["raw.io", "a", { kind: "bearer", token: "raw" }],
+      ["store.io", "a", undefined],
+      ["quay.io", "org/repo", basic("deep")],
+      ["quay.io", "org/repository", basic("org")],
+      ["quay.io", "other", basic("top")],
+    ];
+    for (const [domain, path, wanted] of cases) {
+      await t.step(
+        `${domain}/${path}`,
+        async () => deepStrictEqual(await findCredentials(domain, path, env), wanted),
+      );
+    }
+  });
+});
+
+Deno.test("findCredentials() goes from the variable over Docker's file to podman's", async () => {
+  await withTempDir(async (dir) => {
+    const write = async (file: string, auths: unknown) => {
+      await Deno.mkdir(file.slice(0, file.lastIndexOf("/")), { recursive: true });
+      await Deno.writeTextFile(file, JSON.stringify({ auths }));
+    };
+    const env: Record<string, string> = { HOME: dir, XDG_RUNTIME_DIR: `${dir}/run` };
+    const name = async () => {
+      const found = await findCredentials("reg.io", "a", env);
+      return found?.kind === "basic" ? found.username : undefined;
+    };
+    strictEqual(await name(), undefined);
+    await write(`${dir}/.config/containers/auth.json`, { "reg.io": auth("config:p") });
+    strictEqual(await name(), "config");
+    await write(`${dir}/run/containers/auth.json`, { "reg.io": auth("runtime:p") });
+    strictEqual(await name(), "runtime");
+    await write(`${dir}/.docker/config.json`, { "reg.io": auth("docker:p") });
+    strictEqual(await name(), "docker");
+    await write(`${dir}/named.json`, { "reg.io": auth("named:p") });
+    env.REGISTRY_AUTH_FILE = `${dir}/named.json`;
+    strictEqual(await name(), "named");
+    env.DOCKER_AUTH_CONFIG = JSON.stringify({ auths: { "reg.io": auth("variable:p") } });
+    strictEqual(await name(), "variable");
+  });
+});
+
+Deno.test("findCredentials() asks credential helpers", async (t) => {
+  await withTempDir(async (dir) => {
+    const script = `#!/bin/sh
+read key
+case "$1 $key" in
+"get reg.io") echo '{"ServerURL":"reg.io","Username":"u","Secret":"p"}' ;;
+"get token.io") echo '{"ServerURL":"token.io","Username":"<token>","Secret":"refresh"}' ;;
+"get https://index.docker.io/v1/") echo '{"Username":"hub","Secret":"p"}' ;;
+"get broken.io") echo secret; exit 3 ;;
+"get odd.io") echo not json ;;
+*) echo "credentials not found in native keychain"; exit 1 ;;
+esac
+`;
+    await Deno.writeTextFile(`${dir}/docker-credential-test`, script, { mode: 0o755 });
+    const config = {
+      auths: { "file.io": auth("file:p") },
+      credHelpers: { "gone.io": "absent" },
+      credsStore: "test",
+    };
+    await Deno.writeTextFile(`${dir}/config.json`, JSON.stringify(config));
+    const env = { DOCKER_CONFIG: dir, HOME: dir, PATH: `${dir}:${Deno.env.get("PATH")}` };
+    const find = (domain: string) => findCredentials(domain, "a", env);
+
+    await t.step("user and password", async () => deepStrictEqual(await find("reg.io"), basic("u")));
+    await t.step("Docker Hub by its key", async () => deepStrictEqual(await find("docker.io"), basic("hub")));
+    await t.step("an identity token", async () => {
+      deepStrictEqual(await find("token.io"), { kind: "identity", username: "", token: "refresh" });
+    });
+    await t.step("not found falls back to the file", async () => {
+      deepStrictEqual(await find("file.io"), basic("file"));
+      strictEqual(await find("other.io"), undefined);
+    });
+    await t.step("a missing helper is named", async () => {
+      await rejects(find("gone.io"), {
+        kind: "denied",
+        message: /"docker-credential-absent": it is not installed/,
+      });
+    });
+    await t.step("a failing helper is reported without its output", async () => {
+      await rejects(
+        find("broken.io"),
+        (error: Error) => /exit code 3/.test(error.message) && !/secret/.test(error.message),
+      );
+      await rejects(find("odd.io"), { message: /not JSON/ });
+    });
+  });
+});
+
+Deno.test("findCredentials() names a malformed file without quoting it", async () => {
+  await withTempDir(async (dir) => {
+    await Deno.writeTextFile(`${dir}/config.json`, '{"auths": SECRET');
+    await rejects(
+      findCredentials("reg.io", "a", { DOCKER_CONFIG: dir, HOME: dir }),
+      (error: Error) => error.message.includes(`${dir}/config.json`) && !error.message.includes("SECRET"),
+    );
+  });
+});
