@@ -17,7 +17,7 @@ import { storeLocal } from "./plugins/store/local/mod.ts";
 
 export type * from "./core/api.ts";
 export type * from "./core/plugin.ts";
-export { EngineError, type ErrorCode, errorCatalog, type ErrorDetails, type Problem } from "./core/errors.ts";
+export { EngineError, errorCatalog, type ErrorCode, type ErrorDetails, type Problem } from "./core/errors.ts";
 export { definePlugin, use } from "./core/plugin.ts";
 
 const builtins: readonly Plugin[] = [
@@ -45,4 +45,9 @@ const builtins: readonly Plugin[] = [
  */
 export function createEngine(options: EngineOptions = {}): Engine {
   return createEngineWith(options, builtins);
+}
+
+/** The JSON Schema (draft 2020-12) of one YAML document of a dappfile, for editors. */
+export async function configJsonSchema(): Promise<object> {
+  return (await import("./core/config/json_schema.ts")).configJsonSchema();
 }

@@ -1,5 +1,5 @@
 /** What every command gets. */
-import type { Engine, EngineOptions } from "../core/api.ts";
+import type { Engine, EngineOptions } from "../mod.ts";
 import type { Io } from "./io.ts";
 import type { Parsed } from "./parsed.ts";
 import { parseCompression } from "./parse.ts";

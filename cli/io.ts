@@ -1,5 +1,5 @@
 /** What the command line needs from the world; tests give it fakes. */
-import type { Engine, EngineOptions } from "../core/api.ts";
+import type { Engine, EngineOptions } from "../mod.ts";
 
 /** A standard stream. */
 export interface Output {

@@ -1,6 +1,5 @@
 /** From arguments to an exit code. Loads what the command needs and no more. */
-import type { Engine } from "../core/api.ts";
-import type { EngineEvent } from "../core/events.ts";
+import type { Engine, EngineEvent } from "../mod.ts";
 import { type CommandRun, type Context, engineOptions } from "./context.ts";
 import type { Io } from "./io.ts";
 import { parseArgs } from "./parse.ts";

@@ -41,6 +41,9 @@ export const stageNames: readonly string[] = [
   "docker",
 ];
 
+/** What export destinations start with. */
+export const destinations: readonly string[] = ["oci:", "oci-archive:", "docker-archive:"];
+
 /** All options by name, in the order help lists them. */
 export const options = {
   stage: { value: "STAGE", complete: "stage", summary: "this stage instead of the last one" },

@@ -148,14 +148,15 @@ const table = [
     path: "dimg export",
     summary: "Write built images to a directory or an archive.",
     details: [
-      "DEST names the format and the place, such as oci:DIR for an OCI image layout. Without DIMG, every dimg is written.",
+      "DEST is oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME[:TAG]]: an OCI image layout, the same " +
+      "in a tar archive, or what `docker load` reads. Without DIMG, every dimg is written.",
     ],
     positionals: [dimgs, { name: "DEST", complete: "destination", required: true }],
     options: [],
     common,
     examples: [
       { command: "dapp dimg export oci:out", what: "every image, as an OCI image layout" },
-      { command: "dapp dimg export web oci:out", what: "one image" },
+      { command: "dapp dimg export web docker-archive:web.tar", what: "one image, for docker load" },
     ],
   },
   {

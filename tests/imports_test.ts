@@ -46,7 +46,7 @@ const rules: readonly { readonly of: string; readonly may: (target: string, from
     of: "cli",
     may: (target) =>
       target.startsWith("cli/") || target.startsWith("lib/") || target === "mod.ts" ||
-      target === "core/errors.ts",
+      target === "core/errors.ts" || target === "deno.json",
   },
   {
     of: "examples",

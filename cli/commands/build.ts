@@ -1,4 +1,4 @@
-import type { Introspection } from "../../core/api.ts";
+import type { Introspection } from "../../mod.ts";
 import type { CommandRun } from "../context.ts";
 import type { GivenOptions } from "../parsed.ts";
 

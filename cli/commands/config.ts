@@ -21,7 +21,7 @@ export const configCheck: CommandRun = async ({ engine, quiet, answer }) => {
 
 /** `dapp config schema`: the JSON Schema of a dappfile document. */
 export const configSchema: CommandRun = async ({ io }) => {
-  const { configJsonSchema } = await import("../../core/config/json_schema.ts");
-  io.stdout.write(`${JSON.stringify(configJsonSchema(), undefined, 2)}\n`);
+  const { configJsonSchema } = await import("../../mod.ts");
+  io.stdout.write(`${JSON.stringify(await configJsonSchema(), undefined, 2)}\n`);
   return 0;
 };

@@ -1,4 +1,4 @@
-import type { ExplainedImage, ExplainedStage, Explanation, FactChange, FileChange } from "../../core/api.ts";
+import type { ExplainedImage, ExplainedStage, Explanation, FactChange, FileChange } from "../../mod.ts";
 import type { CommandRun } from "../context.ts";
 import { count, imageTitle, printable, shortDigest } from "../format.ts";
 import type { Style } from "../style.ts";

@@ -1,4 +1,4 @@
-import type { Plan, PlannedStage } from "../../core/plan.ts";
+import type { Plan, PlannedStage } from "../../mod.ts";
 import type { CommandRun } from "../context.ts";
 import { count, imageTitle, printable } from "../format.ts";
 import type { Style } from "../style.ts";

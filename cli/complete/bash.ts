@@ -1,4 +1,4 @@
-import { stageNames } from "../options.ts";
+import { destinations, stageNames } from "../options.ts";
 import { argumentKinds, type CompletedOption, offered, type Place, places, valueOptions } from "./model.ts";
 
 /** The completion script for bash; needs no bash-completion package. */
@@ -85,7 +85,7 @@ ${valueCases()}
             dimg) __dapp_found "\${words[0]}" dimg list -q "\${where[@]}" ;;
             stage) found+=($(__dapp_stages)) ;;
             shell) found+=(bash zsh fish) ;;
-            destination) found+=(oci:) ;;
+            destination) found+=(${destinations.join(" ")}) ;;
             command) found+=($(__dapp_words "$given")) ;;
           esac
         done

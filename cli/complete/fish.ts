@@ -1,4 +1,4 @@
-import { stageNames } from "../options.ts";
+import { destinations, stageNames } from "../options.ts";
 import { type CompletedOption, type Place, places, valueOptions } from "./model.ts";
 
 /** The completion script for fish. */
@@ -105,7 +105,7 @@ function argumentLines({ path, positionals }: Place): string[] {
       dimg: "'(__dapp_dimgs)'",
       stage: quote(stageNames.join(" ")),
       shell: "'bash zsh fish'",
-      destination: "oci:",
+      destination: quote(destinations.join(" ")),
       command: undefined,
     }[kind];
     if (what === undefined) return [];

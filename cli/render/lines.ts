@@ -1,5 +1,5 @@
 /** The lines that stay: one for each thing that happened. Shared by the renderers for people. */
-import type { EngineEvent, StageRef } from "../../core/events.ts";
+import type { EngineEvent, StageRef } from "../../mod.ts";
 import { count, formatDuration, formatSize, imageTitle, printable, shortDigest } from "../format.ts";
 import type { Style } from "../style.ts";
 

@@ -1,5 +1,5 @@
 /** One line for each change: for logs, pipes and terminals that cannot move their cursor. */
-import type { EngineEvent } from "../../core/events.ts";
+import type { EngineEvent } from "../../mod.ts";
 import { formatDuration, formatElapsed, formatSize } from "../format.ts";
 import type { Clock, Output } from "../io.ts";
 import type { Style } from "../style.ts";

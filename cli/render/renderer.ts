@@ -1,5 +1,5 @@
 /** What turns events into text while a command works. */
-import type { EngineEvent } from "../../core/events.ts";
+import type { EngineEvent } from "../../mod.ts";
 
 export interface Renderer {
   event(event: EngineEvent): void;

@@ -1,5 +1,5 @@
 /** Renderers that print no progress: for scripts and programs. */
-import type { EngineEvent } from "../../core/events.ts";
+import type { EngineEvent } from "../../mod.ts";
 import type { Output } from "../io.ts";
 import type { Renderer } from "./renderer.ts";
 

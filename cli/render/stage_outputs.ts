@@ -1,4 +1,4 @@
-import type { EngineEvent } from "../../core/events.ts";
+import type { EngineEvent } from "../../mod.ts";
 import type { Style } from "../style.ts";
 import { stageTitle } from "./lines.ts";
 import { LineBuffer } from "./output_lines.ts";

@@ -1,5 +1,5 @@
 /** The end of each running stage's output, to be repeated when the stage fails. */
-import type { EngineEvent } from "../../core/events.ts";
+import type { EngineEvent } from "../../mod.ts";
 import { stageTitle } from "./lines.ts";
 
 /** Lines repeated after a failure. */

@@ -1,5 +1,5 @@
 /** Live progress at the bottom of a terminal; what is finished scrolls above it. */
-import type { EngineEvent } from "../../core/events.ts";
+import type { EngineEvent } from "../../mod.ts";
 import { formatElapsed, formatSize } from "../format.ts";
 import type { Clock, Output } from "../io.ts";
 import type { Style } from "../style.ts";

@@ -36,14 +36,14 @@ export function layoutDirectory(dir: string): LayoutFiles {
   return {
     async read(path, limit) {
       try {
-        const { size } = await Deno.stat(`${dir}/${path}`);
+        const { size } = Deno.statSync(`${dir}/${path}`);
         if (size > limit) {
           throw new OciError(
             "invalid",
             `Cannot read "${path}" in "${dir}": it has ${size} bytes, allowed are ${limit}`,
           );
         }
-        return await Deno.readFile(`${dir}/${path}`);
+        return Promise.resolve(Deno.readFileSync(`${dir}/${path}`));
       } catch (error) {
         if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
           return undefined;

@@ -77,7 +77,13 @@ export async function downloadBlob(
     const start = done;
     try {
       const response = await requestBlob(client, path, { blob, from: done, signal });
-      if (done > 0 && !continuesAt(response, done)) await restart();
+      if (done > 0 && !continuesAt(response, done)) {
+        await restart();
+        if (response.status === 206) {
+          await response.discard();
+          throw cut("another range came than was asked for");
+        }
+      }
       for await (const chunk of response.body) {
         if (done + chunk.length > blob.size) throw corrupt(`it is longer than ${blob.size} bytes`);
         hash.update(chunk);

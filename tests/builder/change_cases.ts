@@ -7,13 +7,24 @@ import { EPOCH } from "./stage_runner.ts";
 /** Every way in which files change. */
 export const changeCases: Cases = {
   "writes new files with their parents and leaves everything else out": async ({ runner, base }) => {
-    const { members } = await runner.run(base, ["mkdir -p /srv/a/b; echo hi > /srv/a/b/f; echo more >> /etc/passwd"]);
-    assertMembers(members, ["dir etc", "file etc/passwd", "dir srv", "dir srv/a", "dir srv/a/b", "file srv/a/b/f"]);
+    const { members } = await runner.run(base, [
+      "mkdir -p /srv/a/b; echo hi > /srv/a/b/f; echo more >> /etc/passwd",
+    ]);
+    assertMembers(members, [
+      "dir etc",
+      "file etc/passwd",
+      "dir srv",
+      "dir srv/a",
+      "dir srv/a/b",
+      "file srv/a/b/f",
+    ]);
     assert.equal(members.get("srv/a/b/f")!.content, "hi\n");
     for (const { uid, gid } of members.values()) assert.deepEqual([uid, gid], [0, 0]);
   },
 
-  "leaves out files that were only opened, moved away and back, or rewritten alike": async ({ runner, base }) => {
+  "leaves out files that were only opened, moved away and back, or rewritten alike": async (
+    { runner, base },
+  ) => {
     const { diffId } = await runner.run(base, [
       "exec 3<>/etc/passwd; exec 3>&-",
       "mv /etc/group /etc/g; mv /etc/g /etc/group",
@@ -27,9 +38,12 @@ export const changeCases: Cases = {
     const first = await runner.run(base, ["mkdir -p /d/e /keep; touch /d/e/f /keep/a /keep/b"]);
     const second = await runner.run(first.image, ["rm -r /d; rm /keep/a; touch /keep/new; rm /keep/new"]);
     assertMembers(second.members, ["file .wh.d", "dir keep", "file keep/.wh.a"]);
-    assert.equal(await runner.ask(second.image, "ls /; ls -A /keep", {}), [
-      ...["bin", "dev", "etc", "home", "keep", "proc", "root", "sys", "tmp", "usr", "var", "b", ""],
-    ].join("\n"));
+    assert.equal(
+      await runner.ask(second.image, "ls /; ls -A /keep", {}),
+      [
+        ...["bin", "dev", "etc", "home", "keep", "proc", "root", "sys", "tmp", "usr", "var", "b", ""],
+      ].join("\n"),
+    );
   },
 
   "marks a directory that was removed and made again as opaque": async ({ runner, base }) => {
@@ -42,7 +56,9 @@ export const changeCases: Cases = {
   },
 
   "replaces directories by files, links and the reverse": async ({ runner, base }) => {
-    const first = await runner.run(base, ["mkdir -p /a/x /b/x; echo c > /c; ln -s nowhere /l; touch /a/x/1 /b/x/1"]);
+    const first = await runner.run(base, [
+      "mkdir -p /a/x /b/x; echo c > /c; ln -s nowhere /l; touch /a/x/1 /b/x/1",
+    ]);
     const second = await runner.run(first.image, [
       "rm -r /a; echo file > /a",
       "rm -r /b; ln -s /etc /b",
@@ -50,12 +66,24 @@ export const changeCases: Cases = {
       "rm /l; mkdir /l",
     ]);
     assertMembers(second.members, ["file a", "symlink b", "dir c", "file c/in", "dir l"]);
-    assert.equal(await runner.ask(second.image, "cat /a; readlink /b; cat /c/in; ls -A /l"), "file\n/etc\nin\n");
+    assert.equal(
+      await runner.ask(second.image, "cat /a; readlink /b; cat /c/in; ls -A /l"),
+      "file\n/etc\nin\n",
+    );
   },
 
   "keeps hard links inside a layer": async ({ runner, base }) => {
-    const first = await runner.run(base, ["mkdir /h; echo 1 > /h/c; ln /h/c /h/a; ln /h/c /h/b; ln -s x /h/s; ln /h/s /h/t"]);
-    assertMembers(first.members, ["dir h", "file h/a", "hardlink h/b", "hardlink h/c", "symlink h/s", "hardlink h/t"]);
+    const first = await runner.run(base, [
+      "mkdir /h; echo 1 > /h/c; ln /h/c /h/a; ln /h/c /h/b; ln -s x /h/s; ln /h/s /h/t",
+    ]);
+    assertMembers(first.members, [
+      "dir h",
+      "file h/a",
+      "hardlink h/b",
+      "hardlink h/c",
+      "symlink h/s",
+      "hardlink h/t",
+    ]);
     assert.equal(first.members.get("h/c")!.link, "h/a");
     const second = await runner.run(first.image, ["rm /h/a; echo 2 > /h/b"]);
     assertMembers(second.members, ["dir h", "file h/.wh.a", "file h/b"]);
@@ -72,8 +100,18 @@ export const changeCases: Cases = {
       ...(rootless ? [] : ["mknod -m 640 c c 1 3; mknod -m 600 b b 7 300"]),
     ]);
     const mode = (path: string) => members.get(path)!.mode.toString(8);
-    assert.deepEqual(["m/su", "m/sg", "m/ro", "m/st", "m/pipe"].map(mode), ["4711", "2755", "0", "3770", "600"]);
-    assert.deepEqual([members.get("m/owned")!.uid, members.get("m/owned")!.gid, members.get("m/l")!.uid], [uid, gid, uid]);
+    assert.deepEqual(["m/su", "m/sg", "m/ro", "m/st", "m/pipe"].map(mode), [
+      "4711",
+      "2755",
+      "0",
+      "3770",
+      "600",
+    ]);
+    assert.deepEqual([members.get("m/owned")!.uid, members.get("m/owned")!.gid, members.get("m/l")!.uid], [
+      uid,
+      gid,
+      uid,
+    ]);
     assert.equal(members.get("m/pipe")!.type, "fifo");
     if (!rootless) {
       const { type, major, minor } = members.get("m/b")!;
@@ -95,7 +133,17 @@ export const changeCases: Cases = {
   "keeps long, deep and odd names": async ({ runner, base }) => {
     const long = "n".repeat(250);
     const deep = Array.from({ length: 30 }, (_, i) => `${"d".repeat(60)}${i}`).join("/");
-    const odd = ["new\nline", `quo"te's`, "ünïcödé-日本-😀", "-dash", " blank ", "back\\slash", "a\tb", "*?[x]", "\u{fffd}"];
+    const odd = [
+      "new\nline",
+      `quo"te's`,
+      "ünïcödé-日本-😀",
+      "-dash",
+      " blank ",
+      "back\\slash",
+      "a\tb",
+      "*?[x]",
+      "\u{fffd}",
+    ];
     const quote = (name: string) => `'${name.replaceAll("'", `'\\''`)}'`;
     const { members, image } = await runner.run(base, [
       `mkdir -p /n; cd /n; echo long > ${long}; mkdir -p ${deep}; echo deep > ${deep}/f; ln -s ${deep} link`,
@@ -105,7 +153,9 @@ export const changeCases: Cases = {
     assert.equal(members.get(`n/${deep}/f`)!.content, "deep\n");
     assert.equal(members.get("n/link")!.link, deep);
     for (const name of odd) assert.equal(members.get(`n/${name}`)?.content, "odd\n", name);
-    const removed = await runner.run(image, [`cd /n; rm ${long} ${odd.map((n) => `./${quote(n)}`).join(" ")}`]);
+    const removed = await runner.run(image, [
+      `cd /n; rm ${long} ${odd.map((n) => `./${quote(n)}`).join(" ")}`,
+    ]);
     assert.equal(removed.members.size, odd.length + 2);
     assert.ok(removed.members.has(`n/.wh.${long}`));
   },
@@ -133,13 +183,17 @@ export const changeCases: Cases = {
 
   "sets files of this step to an epoch that lies in the future": async ({ runner, base }) => {
     const epoch = 4_000_000_000;
-    const { members } = await runner.run(base, ["touch /now; touch -d '1990-01-02 00:00:00' /old"], { epoch });
+    const { members } = await runner.run(base, ["touch /now; touch -d '1990-01-02 00:00:00' /old"], {
+      epoch,
+    });
     assert.equal(members.get("now")!.mtime, epoch);
     assert.equal(members.get("old")!.mtime, 631238400);
   },
 
   "gives equal bytes for equal commands": async ({ runner, base }) => {
-    const commands = ["mkdir /r; cd /r; for i in 3 1 2; do echo $i > $i; done; ln 1 one; rm -r /home; chmod 700 /root"];
+    const commands = [
+      "mkdir /r; cd /r; for i in 3 1 2; do echo $i > $i; done; ln 1 one; rm -r /home; chmod 700 /root",
+    ];
     const one = await runner.run(base, commands);
     const two = await runner.run(base, [...commands].map((c) => `sleep 0; ${c}`));
     assert.equal(one.digest, two.digest);

@@ -19,19 +19,29 @@ export const commandCases: Cases = {
   },
 
   "runs commands as root, in /, with exactly the given environment": async ({ runner, base }) => {
-    const env = { PATH: "/bin", GREETING: "it's\n\"fine\" $HOME" };
-    assert.equal(await runner.ask(base, "env | sort | grep -v -e ^PWD= -e ^SHLVL= -e ^_=", { env }), [
-      `"fine" $HOME`,
-      "GREETING=it's",
-      "PATH=/bin",
-      "",
-    ].join("\n"));
+    const env = { PATH: "/bin", GREETING: 'it\'s\n"fine" $HOME' };
+    assert.equal(
+      await runner.ask(base, "env | sort | grep -v -e ^PWD= -e ^SHLVL= -e ^_=", { env }),
+      [
+        `"fine" $HOME`,
+        "GREETING=it's",
+        "PATH=/bin",
+        "",
+      ].join("\n"),
+    );
     assert.equal(await runner.ask(base, "id -u; id -g; pwd; umask"), "0\n0\n/\n0022\n");
   },
 
   "shares one shell between commands": async ({ runner, base }) => {
-    const { output } = await runner.run(base, ["cd /etc; word='a  b'", 'echo "$word"; pwd', "cat <<X\nhere $word\nX"]);
-    assert.equal(output, `$ cd /etc; word='a  b'\n$ echo "$word"; pwd\na  b\n/etc\n$ cat <<X\nhere $word\nX\nhere a  b\n`);
+    const { output } = await runner.run(base, [
+      "cd /etc; word='a  b'",
+      'echo "$word"; pwd',
+      "cat <<X\nhere $word\nX",
+    ]);
+    assert.equal(
+      output,
+      `$ cd /etc; word='a  b'\n$ echo "$word"; pwd\na  b\n/etc\n$ cat <<X\nhere $word\nX\nhere a  b\n`,
+    );
   },
 
   "runs commands longer than an argument may be": async ({ runner, base }) => {
@@ -97,7 +107,8 @@ export const commandCases: Cases = {
   },
 
   "lets a shell wait for processes that it did not start itself": async ({ runner, base }) => {
-    const wait = "(sh -c 'echo $$ > /tmp/pid; exec sleep 0.2' &); sleep 0.1; while kill -0 $(cat /tmp/pid); do sleep 0.05; done";
+    const wait =
+      "(sh -c 'echo $$ > /tmp/pid; exec sleep 0.2' &); sleep 0.1; while kill -0 $(cat /tmp/pid); do sleep 0.05; done";
     await runner.run(base, [`${wait} 2>/dev/null; rm /tmp/pid`]);
   },
 
@@ -115,7 +126,8 @@ export const commandCases: Cases = {
   },
 
   "shows only a loopback interface without a network": async ({ runner, base }) => {
-    const list = "ls /sys/class/net >/dev/null; grep : /proc/net/dev | cut -d: -f1 | tr -d ' '; ip addr show lo | grep -c 'inet 127.0.0.1'";
+    const list =
+      "ls /sys/class/net >/dev/null; grep : /proc/net/dev | cut -d: -f1 | tr -d ' '; ip addr show lo | grep -c 'inet 127.0.0.1'";
     assert.equal(await runner.ask(base, list, { network: "none" }), "lo\n1\n");
   },
 
@@ -123,7 +135,9 @@ export const commandCases: Cases = {
     const controller = new AbortController();
     const reason = new Error("stop");
     await using seen = await tempDirectory();
-    const running = runner.run(base, [`echo $$ > /mnt/seen/pid; trap '' TERM INT; setsid sleep 1000 & sleep 1000`], {
+    const running = runner.run(base, [
+      `echo $$ > /mnt/seen/pid; trap '' TERM INT; setsid sleep 1000 & sleep 1000`,
+    ], {
       signal: controller.signal,
       mounts: [{ source: seen.path, target: "/mnt/seen", readOnly: false }],
     });
@@ -133,7 +147,10 @@ export const commandCases: Cases = {
     controller.abort(reason);
     await assert.rejects(running, (error) => error === reason);
     assert.equal(await usersOf(seen.path), "");
-    await assert.rejects(runner.run(base, ["true"], { signal: controller.signal }), (error) => error === reason);
+    await assert.rejects(
+      runner.run(base, ["true"], { signal: controller.signal }),
+      (error) => error === reason,
+    );
     assert.ok(await store.scratch());
   },
 
@@ -156,7 +173,9 @@ async function usersOf(path: string): Promise<string> {
   for await (const { name } of Deno.readDir("/proc")) {
     if (!/^[0-9]+$/.test(name)) continue;
     const mounts = await Deno.readTextFile(`/proc/${name}/mountinfo`).catch(() => "");
-    if (mounts.includes(path)) found += `${name}: ${await Deno.readTextFile(`/proc/${name}/cmdline`).catch(() => "")}\n`;
+    if (mounts.includes(path)) {
+      found += `${name}: ${await Deno.readTextFile(`/proc/${name}/cmdline`).catch(() => "")}\n`;
+    }
   }
   return found;
 }

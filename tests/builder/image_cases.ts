@@ -6,12 +6,25 @@ import { type LayerItem, makeLayer } from "./images.ts";
 
 const dir = (path: string, more: Partial<LayerItem> = {}): LayerItem => ({ path, type: "dir", ...more });
 const file = (path: string, content = ""): LayerItem => ({ path, content });
-const link = (path: string, target: string): LayerItem => ({ path, type: "symlink", link: target, mode: 0o777 });
+const link = (path: string, target: string): LayerItem => ({
+  path,
+  type: "symlink",
+  link: target,
+  mode: 0o777,
+});
 
 /** Foreign layers. */
 export const imageCases: Cases = {
   "applies whiteouts and opaque marks of foreign layers": async ({ runner, base, store }) => {
-    const one = await makeLayer(store, [dir("d"), file("d/a"), file("d/b"), dir("o"), file("o/x"), dir("r"), file("r/1")]);
+    const one = await makeLayer(store, [
+      dir("d"),
+      file("d/a"),
+      file("d/b"),
+      dir("o"),
+      file("o/x"),
+      dir("r"),
+      file("r/1"),
+    ]);
     const two = await makeLayer(store, [
       ...[dir("d"), file("d/.wh.a"), dir("o"), file("o/y"), file("o/.wh..wh..opq")],
       ...[file(".wh.r"), dir("r"), file("r/2"), file(".wh..wh.plnk"), file("d/.wh.never")],
@@ -20,22 +33,43 @@ export const imageCases: Cases = {
   },
 
   "leaves directories alone that a layer does not describe": async ({ runner, base, store }) => {
-    const one = await makeLayer(store, [dir("opt", { mode: 0o711, uid: 5, gid: 6, mtime: 77 }), dir("opt/a", { mode: 0o700 })]);
+    const one = await makeLayer(store, [
+      dir("opt", { mode: 0o711, uid: 5, gid: 6, mtime: 77 }),
+      dir("opt/a", { mode: 0o700 }),
+    ]);
     const two = await makeLayer(store, [file("opt/a/new/f", "x"), file("tmp/t")]);
     const three = await makeLayer(store, [file("opt/a/g", "x")]);
     const stat = "stat -c '%n %a %u %g' /opt /opt/a /opt/a/new /tmp; stat -c %Y /opt";
     const wanted = "/opt 711 5 6\n/opt/a 700 0 0\n/opt/a/new 755 0 0\n/tmp 1777 0 0\n77\n";
     assert.equal(await runner.ask([...base, one, two, three], stat), wanted);
     // the same layer on another base
-    assert.equal(await runner.ask([...base, two], "stat -c '%n %a %u %g' /opt /opt/a"), "/opt 755 0 0\n/opt/a 755 0 0\n");
+    assert.equal(
+      await runner.ask([...base, two], "stat -c '%n %a %u %g' /opt /opt/a"),
+      "/opt 755 0 0\n/opt/a 755 0 0\n",
+    );
   },
 
   "follows links of a layer inside of the image only": async ({ runner, base, store }) => {
     const layer = await makeLayer(store, [
-      ...[dir("usr"), dir("usr/lib"), link("lib", "usr/lib"), file("lib/one", "1"), link("up", "../../../../.."), file("up/two", "2")],
-      ...[link("abs", "/usr"), file("abs/three", "3"), link("loose", "/nowhere/at/all"), file("loose/four", "4")],
+      ...[
+        dir("usr"),
+        dir("usr/lib"),
+        link("lib", "usr/lib"),
+        file("lib/one", "1"),
+        link("up", "../../../../.."),
+        file("up/two", "2"),
+      ],
+      ...[
+        link("abs", "/usr"),
+        file("abs/three", "3"),
+        link("loose", "/nowhere/at/all"),
+        file("loose/four", "4"),
+      ],
     ]);
-    assert.equal(await runner.ask([...base, layer], "cat /usr/lib/one /two /usr/three /nowhere/at/all/four"), "1234");
+    assert.equal(
+      await runner.ask([...base, layer], "cat /usr/lib/one /two /usr/three /nowhere/at/all/four"),
+      "1234",
+    );
     for (const name of ["/two", "/usr/three", "/nowhere"]) {
       await assert.rejects(Deno.lstat(name), Deno.errors.NotFound);
     }
@@ -43,7 +77,16 @@ export const imageCases: Cases = {
 
   "lets later entries of a layer win": async ({ runner, base, store }) => {
     const layer = await makeLayer(store, [
-      ...[file("a", "old"), file("a", "new"), dir("b"), file("b/in"), file("b", "file"), file("c"), dir("c"), file("c/in", "in")],
+      ...[
+        file("a", "old"),
+        file("a", "new"),
+        dir("b"),
+        file("b/in"),
+        file("b", "file"),
+        file("c"),
+        dir("c"),
+        file("c/in", "in"),
+      ],
       ...[file("h1", "h"), { path: "h2", type: "hardlink", link: "h1" } as LayerItem],
     ]);
     assert.equal(await runner.ask([...base, layer], "cat /a /b /c/in /h2; stat -c %h /h1"), "newfileinh2\n");
@@ -67,7 +110,10 @@ export const imageCases: Cases = {
 
   "stands on 130 layers": async ({ runner, base, store }) => {
     const layers = await Promise.all(
-      Array.from({ length: 130 }, (_, i) => makeLayer(store, [dir("many"), file(`many/${i}`, `${i}`), file("top", `${i}`)])),
+      Array.from(
+        { length: 130 },
+        (_, i) => makeLayer(store, [dir("many"), file(`many/${i}`, `${i}`), file("top", `${i}`)]),
+      ),
     );
     assert.equal(await runner.ask([...base, ...layers], "ls /many | wc -l; cat /top"), "130\n129");
   },
@@ -84,7 +130,13 @@ export const imageCases: Cases = {
     const never = Promise.withResolvers<never>();
     const { layer } = await builder.run({
       ...{ label: "a/b", signature: "0".repeat(64) as never, parents: base, commands: ["echo 1 > /early"] },
-      ...{ env: { PATH: "/bin" }, mounts: [], network: "host", epoch: 0, compression: { kind: "gzip", level: 6 } },
+      ...{
+        env: { PATH: "/bin" },
+        mounts: [],
+        network: "host",
+        epoch: 0,
+        compression: { kind: "gzip", level: 6 },
+      },
     }, { output() {}, signal: new AbortController().signal });
     const parents = [...base, { diffId: layer!.diffId, stored: never.promise }];
     assert.equal(await runner.ask(parents, "cat /early"), "1\n");

@@ -27,7 +27,10 @@ export async function layoutLayers(store: Store, layout: string): Promise<LayerR
   );
 }
 
-export type LayerItem = Partial<TarEntry> & Pick<TarEntry, "path"> & { readonly content?: string; readonly bytes?: Uint8Array };
+export type LayerItem = Partial<TarEntry> & Pick<TarEntry, "path"> & {
+  readonly content?: string;
+  readonly bytes?: Uint8Array;
+};
 
 /** Writes a layer with these entries, in this order, and nothing else. */
 export async function makeLayer(store: Store, items: readonly LayerItem[]): Promise<LayerRef> {

@@ -56,7 +56,10 @@ Deno.test({
       });
 
       await t.step("runs setuid programs as other users", async () => {
-        const ids = await runner.ask(base, "cp /usr/bin/id /tmp/id; chmod 4755 /tmp/id; su -s /bin/sh nobody -c '/tmp/id -u; /usr/bin/id -u'");
+        const ids = await runner.ask(
+          base,
+          "cp /usr/bin/id /tmp/id; chmod 4755 /tmp/id; su -s /bin/sh nobody -c '/tmp/id -u; /usr/bin/id -u'",
+        );
         assert.equal(ids, "0\n65534\n");
       });
 
@@ -80,9 +83,12 @@ Deno.test({
         ]);
         await writeLayout(`${dir}/layout`, layout, [one, two], store.blobPath.bind(store));
         await run([umoci, "unpack", "--image", `${dir}/layout:out`, `${dir}/bundle`]);
-        const list = `cd ROOT && find . -xdev ! -path './dev/*' ! -path './proc/*' ! -path './sys/*' ! -path ./dev ! -path ./proc ! -path ./sys ! -path . ` +
-          `! -path './etc/hosts' ! -path ./etc/resolv.conf -printf '%y %m %U %G %s %n %T@ %p -> %l\\0' | sed -z 's/^d \\([0-9]* [0-9]* [0-9]*\\) [0-9]* [0-9]* /d \\1 - /' | LC_ALL=C sort -z | tr '\\0\\n' '\\n?'`;
-        const theirs = (await run(["sh", "-c", list.replace("ROOT", `${dir}/bundle/rootfs`)])).stdout.split("\n");
+        const list =
+          `cd ROOT && find . -xdev ! -path './dev/*' ! -path './proc/*' ! -path './sys/*' ! -path ./dev ! -path ./proc ! -path ./sys ! -path . ` +
+          `! -path './etc/hosts' ! -path ./etc/resolv.conf -printf '%y %m %U %G %s %T@ %p -> %l\\0' | sed -z 's/^d \\([0-9]* [0-9]* [0-9]*\\) [0-9]* /d \\1 - /' | LC_ALL=C sort -z | tr '\\0\\n' '\\n?'`;
+        const theirs = (await run(["sh", "-c", list.replace("ROOT", `${dir}/bundle/rootfs`)])).stdout.split(
+          "\n",
+        );
         const ours = (await runner.ask(two.image, list.replace("ROOT", "/"))).split("\n");
         assert.ok(ours.length > 3000);
         assert.deepEqual(ours.filter((row) => !theirs.includes(row)), []);
@@ -93,7 +99,12 @@ Deno.test({
 });
 
 /** The base with further layers, as an OCI layout with the tag `out`. */
-async function writeLayout(layout: string, base: string, added: readonly Ran[], blobPath: (digest: never) => string) {
+async function writeLayout(
+  layout: string,
+  base: string,
+  added: readonly Ran[],
+  blobPath: (digest: never) => string,
+) {
   await run(["cp", "-r", base, layout]);
   const blobs = `${layout}/blobs/sha256`;
   const read = async (digest: string) => JSON.parse(await Deno.readTextFile(`${blobs}/${digest.slice(7)}`));
@@ -105,11 +116,18 @@ async function writeLayout(layout: string, base: string, added: readonly Ran[], 
   };
   const index = JSON.parse(await Deno.readTextFile(`${layout}/index.json`));
   const manifest = await read(index.manifests[0].digest);
-  const config = await read(manifest.config.digest) as ImageConfig & { rootfs: { diff_ids: string[] }; history: unknown[] };
+  const config = await read(manifest.config.digest) as ImageConfig & {
+    rootfs: { diff_ids: string[] };
+    history: unknown[];
+  };
   for (const { digest, diffId } of added) {
     const file = blobPath(digest as never);
     await Deno.copyFile(file, `${blobs}/${digest!.slice(7)}`);
-    manifest.layers.push({ mediaType: manifest.layers[0].mediaType, digest, size: (await Deno.stat(file)).size });
+    manifest.layers.push({
+      mediaType: manifest.layers[0].mediaType,
+      digest,
+      size: (await Deno.stat(file)).size,
+    });
     config.rootfs.diff_ids.push(diffId!);
     config.history.push({ created_by: "test" });
   }

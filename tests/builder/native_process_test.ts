@@ -8,7 +8,11 @@ import { removeTree, withTempDir } from "../support/tmp.ts";
 const rootless = Deno.uid() !== 0;
 const script = new URL("./native_main.ts", import.meta.url).pathname;
 const deno = [Deno.execPath(), "run", "--allow-all", "--quiet"];
-const argv = (home: string, layout: string, work: unknown) => [...deno, script, home, layout, JSON.stringify(work)];
+const argv = (
+  home: string,
+  layout: string,
+  work: unknown,
+) => [...deno, script, home, layout, JSON.stringify(work)];
 
 async function withStore(work: (home: string, layout: string) => Promise<void>): Promise<void> {
   const layout = await busyboxBase();
@@ -49,16 +53,21 @@ Deno.test("NativeBuilder dies with its process, leaving no process and no mount"
 
 Deno.test("NativeBuilder.shell() passes input, output and exit code through", async (t) => {
   await withStore(async (home, layout) => {
-    const shell = async (step: unknown, stdin = "") => await run(argv(home, layout, { shell: step }), { stdin, allowFailure: true });
+    const shell = async (step: unknown, stdin = "") =>
+      await run(argv(home, layout, { shell: step }), { stdin, allowFailure: true });
     await t.step("piped input and exit code", async () => {
-      const { stdout, stderr, code } = await shell({ argv: ["sh", "-c", "cat; echo err >&2; exit 7"] }, "in\n");
+      const { stdout, stderr, code } = await shell(
+        { argv: ["sh", "-c", "cat; echo err >&2; exit 7"] },
+        "in\n",
+      );
       assert.deepEqual([stdout, stderr, code], ["in\n", "err\n", 7]);
     });
     await t.step("128 + n for a signal", async () => {
       assert.equal((await shell({ argv: ["sh", "-c", "kill -9 $$"] })).code, 137);
     });
     await t.step("users and groups by name and number, a new working directory", async () => {
-      const id = async (user: string) => (await shell({ argv: ["sh", "-c", "echo $(id -u) $(id -g) $(pwd)"], user, cwd: "/new/dir" })).stdout;
+      const id = async (user: string) =>
+        (await shell({ argv: ["sh", "-c", "echo $(id -u) $(id -g) $(pwd)"], user, cwd: "/new/dir" })).stdout;
       assert.equal(await id(""), "0 0 /new/dir\n");
       assert.equal(await id("nobody"), "65534 65534 /new/dir\n");
       assert.equal(await id("1234"), "1234 0 /new/dir\n");
@@ -80,7 +89,8 @@ Deno.test("NativeBuilder.shell() passes input, output and exit code through", as
         { source: dir, target: "/v", readOnly: false },
         { source: `${dir}/f`, target: "/etc/f", readOnly: true },
       ];
-      const command = "cat /etc/f; echo new > /v/new; echo no 2>/dev/null >> /etc/f || echo read-only; grep -c : /proc/net/dev";
+      const command =
+        "cat /etc/f; echo new > /v/new; echo no 2>/dev/null >> /etc/f || echo read-only; grep -c : /proc/net/dev";
       const { stdout } = await shell({ argv: ["sh", "-c", command], mounts, network: "none" });
       assert.equal(stdout, "content\nread-only\n1\n");
       assert.equal(await Deno.readTextFile(`${dir}/new`), "new\n");
@@ -94,7 +104,8 @@ Deno.test("NativeBuilder.shell() passes input, output and exit code through", as
       const tool = await peer("script");
       if (!tool) return;
       const command = argv(home, layout, { shell: { argv: ["sh"] } }).map((arg) => `'${arg}'`).join(" ");
-      const input = "test -t 0 && stty size; test -c /dev/console && echo console; sleep 100 & jobs; kill %1; exit 5\n";
+      const input =
+        "test -t 0 && stty size; test -c /dev/console && echo console; sleep 100 & jobs; kill %1; exit 5\n";
       const { stdout, code } = await run([tool, "-qec", `stty rows 33 cols 77; ${command}`, "/dev/null"], {
         stdin: input,
         allowFailure: true,
@@ -107,8 +118,14 @@ Deno.test("NativeBuilder.shell() passes input, output and exit code through", as
     });
     await t.step("in the file system of a failed step", async () => {
       const work = { introspect: true, commands: ["echo kept > /kept; false"] };
-      const { stdout } = await run(argv(home, layout, work), { stdin: "cat /kept; exit 9\n", allowFailure: true });
-      assert.match(stdout, /\nkept\n[^]*shell ended with 9\n.*"echo kept > \/kept; false" ended with exit status 1/);
+      const { stdout } = await run(argv(home, layout, work), {
+        stdin: "cat /kept; exit 9\n",
+        allowFailure: true,
+      });
+      assert.match(
+        stdout,
+        /\nkept\n[^]*shell ended with 9\n.*"echo kept > \/kept; false" ended with exit status 1/,
+      );
     });
   });
 });
@@ -117,7 +134,9 @@ Deno.test("NativeBuilder captures 2 GB with a heap of 256 MB", async () => {
   await withStore(async (home, layout) => {
     const commands = ["dd if=/dev/urandom of=/data bs=1M count=50; truncate -s 2G /data; echo end >> /data"];
     const after = ["grep VmHWM /proc/1/status"]; // process 1 of a step is the helper that has captured the one before
-    const { stdout } = await run(argv(home, layout, { commands, after, helperFlags: ["--v8-flags=--max-old-space-size=256"] }));
+    const { stdout } = await run(
+      argv(home, layout, { commands, after, helperFlags: ["--v8-flags=--max-old-space-size=256"] }),
+    );
     assert.match(stdout, /layer sha256:/);
     const peak = Number(/VmHWM:\s*([0-9]+) kB/.exec(stdout)?.[1]);
     assert.ok(peak < 400 * 1024, `${peak} kB at most`);
@@ -141,7 +160,10 @@ Deno.test("NativeBuilder unpacks layers again that an unclean stop may have torn
     for (const { name } of Deno.readDirSync(`${native}/l`)) {
       const file = `${native}/l/${name}/meta.json`;
       await Deno.remove(`${native}/l/${name}/synced`).catch(() => {});
-      await Deno.writeTextFile(file, (await Deno.readTextFile(file)).replace(/"boot":"[^"]*"/, '"boot":"before"'));
+      await Deno.writeTextFile(
+        file,
+        (await Deno.readTextFile(file)).replace(/"boot":"[^"]*"/, '"boot":"before"'),
+      );
       await Deno.writeTextFile(`${native}/l/${name}/d/etc/passwd`, "").catch(() => {});
     }
     const { stdout } = await run(argv(home, layout, { commands: ["wc -l < /etc/passwd"] }));

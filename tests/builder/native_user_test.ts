@@ -15,10 +15,31 @@ async function asUser(script: string, allowFailure = false) {
   if (known.code !== 0) await run(["useradd", "--create-home", "--shell", "/bin/sh", USER]);
   const dir = await Deno.makeTempDir({ prefix: "dapp-user-" });
   try {
-    await run(["sh", "-c", `cp -r ${["core", "lib", "plugins", "tests"].map((n) => project + n).join(" ")} ${dir}`]);
+    await run([
+      "sh",
+      "-c",
+      `cp -r ${["core", "lib", "plugins", "tests"].map((n) => project + n).join(" ")} ${dir}`,
+    ]);
     await run(["chown", "-R", `${USER}:`, dir]);
-    const env = { HOME: dir, TMPDIR: dir, PATH: Deno.env.get("PATH") ?? "", DENO_DIR: `${dir}/.deno`, DENO: Deno.execPath(), NO_COLOR: "1" };
-    const argv = ["setpriv", "--reuid", USER, "--regid", USER, "--clear-groups", "sh", "-ec", `cd ${dir}; ${script}`];
+    const env = {
+      HOME: dir,
+      TMPDIR: dir,
+      PATH: Deno.env.get("PATH") ?? "",
+      DENO_DIR: `${dir}/.deno`,
+      DENO: Deno.execPath(),
+      NO_COLOR: "1",
+    };
+    const argv = [
+      "setpriv",
+      "--reuid",
+      USER,
+      "--regid",
+      USER,
+      "--clear-groups",
+      "sh",
+      "-ec",
+      `cd ${dir}; ${script}`,
+    ];
     return await run(argv, { env, inheritEnv: false, allowFailure });
   } finally {
     await removeTree(dir);
@@ -58,7 +79,8 @@ await builder[Symbol.asyncDispose]();
 X
 `;
     await t.step("newuidmap", async () => {
-      const path = "mkdir bin; ln -s $(command -v unshare) $(command -v setpriv) bin; PATH=$PWD/bin $DENO run -A --no-check t.ts";
+      const path =
+        "mkdir bin; ln -s $(command -v unshare) $(command -v setpriv) bin; PATH=$PWD/bin $DENO run -A --no-check t.ts";
       const { stdout } = await asUser(open + path);
       assert.match(stdout, /BUILDER_UNAVAILABLE.*"newuidmap".*=> Install the package uidmap/);
     });

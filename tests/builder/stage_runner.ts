@@ -32,7 +32,11 @@ export interface StageOptions extends Partial<Omit<BuildStep, "commands" | "pare
 export class StageRunner {
   constructor(readonly builder: Builder, readonly store: Store) {}
 
-  async run(parents: readonly LayerRef[], commands: readonly string[], options: StageOptions = {}): Promise<Ran> {
+  async run(
+    parents: readonly LayerRef[],
+    commands: readonly string[],
+    options: StageOptions = {},
+  ): Promise<Ran> {
     const { signal = new AbortController().signal, onFailure, onOutput, ...rest } = options;
     let output = "";
     const { layer } = await this.builder.run({

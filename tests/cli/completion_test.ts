@@ -40,7 +40,11 @@ const cases: readonly Case[] = [
   { line: "dapp dimg build --network ", offers: ["host", "none"], only: true },
   { line: "dapp dimg stage image app --stage before", offers: ["beforeInstall", "beforeSetup"], only: true },
   { line: "dapp dimg explain app buildA", offers: ["buildArtifact"], only: true },
-  { line: "dapp dimg export ", offers: ["app", "web", "oci:"], only: true },
+  {
+    line: "dapp dimg export ",
+    offers: ["app", "web", "oci:", "oci-archive:", "docker-archive:"],
+    only: true,
+  },
   { line: "dapp completion ", offers: ["bash", "zsh", "fish"], only: true },
   { line: "dapp help dimg st", offers: ["stage"], only: true },
   { line: "dapp dimg lock ", offers: [], only: true },

@@ -24,7 +24,7 @@ const steps = {
     "rm -rf /usr/share/doc /usr/share/locale",
     "rm -r /usr/share/info 2>/dev/null || true; rm -rf /media && echo file >/media",
     "rm /etc/issue.net && mkdir /etc/issue.net && echo inner >/etc/issue.net/inner",
-    "rm -rf /srv && mkdir -m 2750 /srv && chown 1234:70000 /srv && ln -s /etc /srv/link && ln /etc/hostname /srv/hard || true",
+    "rm -rf /srv && mkdir -m 2750 /srv && chown 1234:70000 /srv && ln -s /etc /srv/link && ln /etc/debian_version /srv/hard",
   ],
   setup: [
     "sha256sum /app/src/* >/app/sums && chmod 600 /app/sums && mkdir -p /opt/a/b/c && touch '/opt/a/b/c/ünïcode name'",

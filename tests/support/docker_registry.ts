@@ -51,7 +51,7 @@ async function tryStart(binary: string, port: number): Promise<DockerRegistry | 
       await answer.body?.cancel();
       return { host, [Symbol.asyncDispose]: stop };
     } catch {
-      let timer = 0;
+      let timer: ReturnType<typeof setTimeout> | undefined;
       const pause = new Promise<false>((resolve) => timer = setTimeout(() => resolve(false), 50));
       const over = await Promise.race([ended, pause]);
       clearTimeout(timer);

@@ -9,6 +9,7 @@ import type {
   StepResult,
   Store,
 } from "../../../core/plugin.ts";
+import { EngineError } from "../../../core/errors.ts";
 import { type DirMeta, LayerCache, type LayerMeta, layerName, nativeDirectory } from "./cache.ts";
 import type { HelperProcess } from "./helper_process.ts";
 import { isRootless } from "./namespaces.ts";
@@ -97,14 +98,16 @@ export class NativeBuilder implements Builder {
         const { layer } = await captured;
         if (!layer) return {};
         const diffId = layer.meta.diffId as Digest;
-        this.#unpacked.set(diffId, Promise.resolve(layer));
+        const { name, meta, index } = layer;
+        this.#unpacked.set(diffId, Promise.resolve({ name, meta }));
         const blob = stored.then((value) => layerOf(value!, request.blob));
         blob.catch(() => {});
-        return { layer: { diffId, blob } };
+        return { layer: { diffId, index, blob } };
       });
     } catch (error) {
       if (io.signal.aborted) throw io.signal.reason;
-      if (!io.onFailure || !await isDirectory(request.run)) throw error;
+      const failed = error instanceof EngineError && error.code === "STAGE_FAILED";
+      if (!failed || !io.onFailure || !await isDirectory(request.run)) throw error;
       try {
         await io.onFailure(() =>
           this.#interactive(rootfs, {

@@ -1,4 +1,5 @@
 /** Turns the upper directory of an overlay into a canonical layer tar. */
+import type { LayerIndex } from "../../../lib/layer/index.ts";
 import { comparePaths } from "../../../lib/layer/path_order.ts";
 import type { TarEntry } from "../../../lib/tar/types.ts";
 import { getXattr, listXattrs, lstat, removeXattr, setMtime, type Stat } from "./libc.ts";
@@ -33,8 +34,16 @@ interface Row {
   readonly kind: "entry" | "whiteout" | "opaque";
 }
 
-/** Digest of the tar, or undefined when nothing changed. @throws {CaptureError} */
-export function captureLayer(options: CaptureOptions): { diffId: string; rootChanged: boolean } | undefined {
+/** What a step changed, as a tar. */
+export interface CapturedTar {
+  readonly diffId: string;
+  readonly index: LayerIndex;
+  /** Mode or owner of "/" are others than before. */
+  readonly rootChanged: boolean;
+}
+
+/** Writes the tar; undefined when nothing changed. @throws {CaptureError} */
+export function captureLayer(options: CaptureOptions): CapturedTar | undefined {
   const rows = collect(options);
   const root = lstat(options.upper);
   const { mode, uid, gid } = options.root;
@@ -46,7 +55,7 @@ export function captureLayer(options: CaptureOptions): { diffId: string; rootCha
   try {
     const inodes = new Map<string, string>();
     for (const row of rows) addRow(tar, row, inodes, options);
-    return { diffId: tar.finish(), rootChanged };
+    return { diffId: tar.finish(), index: tar.index.finish(), rootChanged };
   } finally {
     tar.close();
   }

@@ -1,4 +1,5 @@
 /** Messages between the builder and its helper processes: one JSON document a line. */
+import type { LayerIndex } from "../../../lib/layer/index.ts";
 import type { DirMeta, LayerMeta } from "./cache.ts";
 
 /** A host directory or file bound into a step. */
@@ -99,7 +100,7 @@ export type HelperRequest =
 
 export interface Captured {
   /** Undefined when the step changed nothing. */
-  readonly layer?: { readonly name: string; readonly meta: LayerMeta };
+  readonly layer?: { readonly name: string; readonly meta: LayerMeta; readonly index: LayerIndex };
 }
 
 export interface StoredBlob {

@@ -3,7 +3,7 @@ import { EngineError } from "../../../core/errors.ts";
 import { CaptureError, captureLayer } from "./capture.ts";
 import { bootId, LayerCache, type LayerMeta, layerName } from "./cache.ts";
 import { resolveInside } from "./inner_path.ts";
-import { lstat, lstatIfPresent, type Stat } from "./libc.ts";
+import { lstat, lstatIfPresent, type Stat, SyscallError } from "./libc.ts";
 import { openLowerView } from "./lower_view.ts";
 import { forwardOutput } from "./output.ts";
 import type { Captured, RunRequest } from "./protocol.ts";
@@ -18,7 +18,7 @@ export interface StepEvents {
 
 /** Runs the commands and puts what they changed into the layer cache. The tar is left at `run`/t. */
 export async function runStep(request: RunRequest, events: StepEvents): Promise<Captured> {
-  const { label, commands, run } = request;
+  const { label, commands, run, rootless } = request;
   const fail = (why: string, cause?: unknown) =>
     new EngineError("STAGE_FAILED", `Cannot build stage "${label}": ${why}`, { cause });
   const paths = stepPaths(run);
@@ -33,11 +33,7 @@ export async function runStep(request: RunRequest, events: StepEvents): Promise<
       return start(shell, request.env);
     });
   } catch (error) {
-    if (error instanceof RootfsError) throw fail(error.message);
-    if (error instanceof RangeError) {
-      throw new EngineError("LAYER_INVALID", `Cannot build stage "${label}": ${error.message}`);
-    }
-    throw error;
+    throw explainSetup(error, label, rootless);
   }
   const status = await finishCommands(child, events);
   events.signal.throwIfAborted();
@@ -48,6 +44,19 @@ export async function runStep(request: RunRequest, events: StepEvents): Promise<
   } catch (error) {
     throw error instanceof CaptureError ? fail(error.message) : error;
   }
+}
+
+/** What kept a step's file system from being set up, as something a person can act on. */
+function explainSetup(error: unknown, label: string, rootless: boolean): unknown {
+  const what = `Cannot build stage "${label}"`;
+  if (error instanceof RootfsError) return new EngineError("STAGE_FAILED", `${what}: ${error.message}`);
+  if (error instanceof RangeError) return new EngineError("LAYER_INVALID", `${what}: ${error.message}`);
+  if (!(error instanceof SyscallError) || error.call !== "mount overlay on") return error;
+  const fix = rootless
+    ? "Keep the store ($DAPP_HOME) on ext4, xfs or btrfs, use Linux 5.11 or later, or build as root"
+    : "Keep the store ($DAPP_HOME) on ext4, xfs or btrfs; in a container, on a volume";
+  const why = `overlayfs does not work on the file system of the store (${error.message})`;
+  return new EngineError("BUILDER_UNAVAILABLE", `${what}: ${why}`, { fix, cause: error });
 }
 
 /** The first shell that exists in the tree `root`. */
@@ -117,7 +126,7 @@ async function capture(request: RunRequest, placeholders: Set<string>, started: 
     root,
   });
   if (!result) return {};
-  const { diffId } = result;
+  const { diffId, index } = result;
   const meta: LayerMeta = {
     format: 1,
     diffId,
@@ -127,7 +136,7 @@ async function capture(request: RunRequest, placeholders: Set<string>, started: 
   };
   const name = await layerName(diffId);
   await new LayerCache(native).adopt(paths.wrapper, name, meta, `${run}/aside`);
-  return { layer: { name, meta } };
+  return { layer: { name, meta, index } };
 }
 
 function rootMeta({ mode, uid, gid, mtime }: Stat) {

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { encodeTarHeader, TAR_TRAILER, tarPadding } from "../../../lib/tar/encode.ts";
+import { LayerIndexer } from "../../../lib/layer/index.ts";
 import type { TarEntry } from "../../../lib/tar/types.ts";
 import { isZero } from "./zeros.ts";
 
@@ -12,8 +13,8 @@ export class TarFile {
   readonly #buffer = new Uint8Array(BLOCK);
   #have = 0;
   #size = 0;
-  /** Entries so far. */
-  entries = 0;
+  /** What is in it. */
+  readonly index = new LayerIndexer();
 
   constructor(path: string) {
     this.#file = Deno.openSync(path, { write: true, create: true, truncate: true, mode: 0o600 });
@@ -21,7 +22,7 @@ export class TarFile {
 
   /** An entry without content. */
   add(entry: TarEntry): void {
-    this.entries++;
+    this.index.add(entry);
     this.#write(encodeTarHeader(entry));
   }
 

@@ -54,7 +54,7 @@ Deno.test("downloadBlob() fetches and verifies", async (t) => {
       const headers = { "content-range": "bytes 9-299999/300000" };
       return new Response(bytes.subarray(9), { status: 206, headers });
     };
-    deepStrictEqual(await download([() => early(), other]), [undefined, "bytes=5-", "bytes=299991-"]);
+    deepStrictEqual(await download([() => early(), other]), [undefined, "bytes=5-", undefined]);
   });
   await t.step("starts anew after wrong content", async () => {
     const wrong = bytes.map((byte) => byte ^ 1);
