@@ -1,7 +1,7 @@
 import { documentOf, manifestOf } from "../../lib/oci/build.ts";
 import { blobFile, CONTAINERD_NAME, REF_NAME } from "../../lib/oci/layout.ts";
 import { type Descriptor, type ImageIndex, mediaTypes } from "../../lib/oci/types.ts";
-import { readChunks, writeAll, writeHashed } from "../../lib/oci/write_blob.ts";
+import { readChunks, writeAllSync, writeHashed } from "../../lib/oci/write_blob.ts";
 import { encodeTarHeader, TAR_TRAILER, tarPadding } from "../../lib/tar/encode.ts";
 import type { Digest } from "../digest.ts";
 import { EngineError } from "../errors.ts";
@@ -21,45 +21,51 @@ export const writeOciArchive: Packer = async (images, path, options) => {
  */
 export const writeDockerArchive: Packer = async (images, path, options) => {
   const packed: PackedImage[] = [];
-  const unpacked = new Map<Digest, Layer>();
-  for (const image of images) {
-    const layers: Layer[] = [];
-    for (const layer of image.state.layers) {
-      if (layer.mediaType !== mediaTypes.layerZstd) {
-        layers.push(layer);
-        continue;
+  const unpacked = new Map<Digest, UnpackedLayer>();
+  try {
+    for (const image of images) {
+      const layers: Layer[] = [];
+      for (const layer of image.state.layers) {
+        const zstd = layer.mediaType === mediaTypes.layerZstd;
+        if (zstd && !unpacked.has(layer.diffId)) {
+          unpacked.set(layer.diffId, await unpackLayer(layer, options));
+        }
+        layers.push(zstd ? unpacked.get(layer.diffId)! : layer);
       }
-      const plain = unpacked.get(layer.diffId) ?? await unpackLayer(layer, options);
-      unpacked.set(layer.diffId, plain);
-      layers.push(plain);
+      const state = { ...image.state, layers };
+      packed.push({ ...image, ...await manifestOf(state), state });
     }
-    const state = { ...image.state, layers };
-    packed.push({ ...image, ...await manifestOf(state), state });
+    const manifests = packed.map(({ config, reference, state }) => ({
+      Config: blobFile(config.digest),
+      RepoTags: [reference.replace(/^docker\.io\/(library\/)?/, "")],
+      Layers: state.layers.map(({ digest }) => blobFile(digest)),
+    }));
+    const documents = [["index.json", indexOf(packed.map(dockerEntry))], [
+      "manifest.json",
+      manifests,
+    ]] as const;
+    await writeArchive(path, packed, options, documents, unpacked);
+  } finally {
+    for (const { file } of unpacked.values()) await Deno.remove(file);
   }
-  const manifests = packed.map(({ config, reference, state }) => ({
-    Config: blobFile(config.digest),
-    RepoTags: [reference.replace(/^docker\.io\/(library\/)?/, "")],
-    Layers: state.layers.map(({ digest }) => blobFile(digest)),
-  }));
-  await writeArchive(path, packed, options, [
-    ["index.json", indexOf(packed.map(dockerEntry))],
-    ["manifest.json", manifests],
-  ]);
 };
 
-/** The plain tar of a layer, in the store. */
-async function unpackLayer(layer: Layer, { store, signal }: ExportOptions): Promise<Layer> {
+interface UnpackedLayer extends Layer {
+  readonly file: string;
+}
+
+/** The plain tar of a layer, in the scratch directory. */
+async function unpackLayer(layer: Layer, { store, signal }: ExportOptions): Promise<UnpackedLayer> {
   const { openLayer } = await import("../../lib/layer/open.ts");
   const file = `${await store.scratch()}/plain-${crypto.randomUUID()}`;
   const { digest, size } = await writeHashed(openLayer(store.blobPath(layer.digest)), file, { signal });
   if (digest !== layer.diffId) {
     throw new EngineError(
       "STORE_CORRUPT",
-      `Cannot unpack layer ${layer.digest}: its content is not ${layer.diffId}`,
+      `Cannot unpack layer ${layer.digest}: its content is ${digest}, wanted is ${layer.diffId}`,
     );
   }
-  await store.adoptBlob(file, layer.diffId);
-  return { mediaType: mediaTypes.layerTar, digest: layer.diffId, size, diffId: layer.diffId };
+  return { mediaType: mediaTypes.layerTar, digest: layer.diffId, size, diffId: layer.diffId, file };
 }
 
 function indexOf(manifests: readonly Descriptor[]): ImageIndex {
@@ -78,6 +84,7 @@ async function writeArchive(
   images: readonly PackedImage[],
   { store, signal, progress }: ExportOptions,
   documents: readonly (readonly [name: string, content: unknown])[],
+  elsewhere: ReadonlyMap<Digest, { readonly file: string }> = new Map(),
 ): Promise<void> {
   const found = await Deno.stat(path).catch(() => undefined);
   if (found && !found.isFile) {
@@ -96,11 +103,11 @@ async function writeArchive(
       size: number,
       content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
     ) => {
-      await writeAll(out, encodeTarHeader({ ...ENTRY, path: name, type: "file", mode: 0o644, size }));
+      writeAllSync(out, encodeTarHeader({ ...ENTRY, path: name, type: "file", mode: 0o644, size }));
       let written = 0;
       for await (const chunk of content) {
         signal.throwIfAborted();
-        await writeAll(out, chunk);
+        writeAllSync(out, chunk);
         written += chunk.length;
       }
       if (written !== size) {
@@ -109,13 +116,14 @@ async function writeArchive(
           `Cannot export "${name}": it has ${written} bytes, wanted are ${size}`,
         );
       }
-      await writeAll(out, tarPadding(size));
+      writeAllSync(out, tarPadding(size));
     };
     for (const dir of ["blobs", "blobs/sha256"]) {
-      await writeAll(out, encodeTarHeader({ ...ENTRY, path: dir, type: "dir", mode: 0o755, size: 0 }));
+      writeAllSync(out, encodeTarHeader({ ...ENTRY, path: dir, type: "dir", mode: 0o755, size: 0 }));
     }
     for (const { digest, size, bytes } of blobs) {
-      await entry(blobFile(digest), size, bytes ? [bytes] : readChunks(store.blobPath(digest as Digest)));
+      const file = elsewhere.get(digest as Digest)?.file ?? store.blobPath(digest as Digest);
+      await entry(blobFile(digest), size, bytes ? [bytes] : readChunks(file));
       progress(done += size, total);
     }
     for (const [name, content] of documents) {
@@ -124,7 +132,7 @@ async function writeArchive(
     }
     const layout = new TextEncoder().encode(LAYOUT);
     await entry("oci-layout", layout.length, [layout]);
-    await writeAll(out, TAR_TRAILER);
+    writeAllSync(out, TAR_TRAILER);
   });
 }
 

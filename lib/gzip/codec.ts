@@ -56,7 +56,7 @@ function repeats(block: Uint8Array): boolean {
   }
   const size = (strategy: number) =>
     deflateRawSync(sample, { level: 2, strategy, chunkSize: 2 * sample.length }).length;
-  return size(constants.Z_DEFAULT_STRATEGY) < 0.98 * size(constants.Z_HUFFMAN_ONLY);
+  return size(constants.Z_DEFAULT_STRATEGY) < 0.95 * size(constants.Z_HUFFMAN_ONLY);
 }
 
 /** gzip member trailer: CRC-32 and size modulo 2^32 of the input. */

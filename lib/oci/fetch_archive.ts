@@ -8,6 +8,7 @@ import type { BlobSink, FetchLayersOptions } from "./fetch_layers.ts";
 import { type Image, type ImageLayer, imageOf, withPlatform } from "./image.ts";
 import { blobFile, type ImageSelector, LayoutReader } from "./layout.ts";
 import { mediaTypes, type OciPlatform } from "./types.ts";
+import { writeAllSync } from "./write_blob.ts";
 
 /**
  * Finds an image in an archive. With an OCI layout in it the `id` is the image manifest's digest, otherwise that of the
@@ -121,7 +122,7 @@ async function extract(
         data(chunk) {
           for (let i = 0; head.length < 4 && i < chunk.length; i++) head.push(chunk[i]!);
           hash.update(chunk);
-          for (let at = 0; at < chunk.length;) at += file.writeSync(chunk.subarray(at));
+          writeAllSync(file, chunk);
           size += chunk.length;
           progress(archive.file, `layers of ${title}`, done += chunk.length, total);
         },

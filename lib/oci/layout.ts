@@ -33,25 +33,22 @@ export interface LayoutFiles {
 
 /** The files of a layout directory. */
 export function layoutDirectory(dir: string): LayoutFiles {
-  return {
-    async read(path, limit) {
-      try {
-        const { size } = Deno.statSync(`${dir}/${path}`);
-        if (size > limit) {
-          throw new OciError(
-            "invalid",
-            `Cannot read "${path}" in "${dir}": it has ${size} bytes, allowed are ${limit}`,
-          );
-        }
-        return Promise.resolve(Deno.readFileSync(`${dir}/${path}`));
-      } catch (error) {
-        if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
-          return undefined;
-        }
-        throw error;
-      }
-    },
-  };
+  return { read: async (path, limit) => await readSmall(dir, path, limit) };
+}
+
+/** Synchronous, since waiting for a thread takes longer than such a file. */
+function readSmall(dir: string, path: string, limit: number): Uint8Array | undefined {
+  try {
+    const { size } = Deno.statSync(`${dir}/${path}`);
+    if (size <= limit) return Deno.readFileSync(`${dir}/${path}`);
+    throw new OciError(
+      "invalid",
+      `Cannot read "${path}" in "${dir}": it has ${size} bytes, allowed are ${limit}`,
+    );
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
+    throw error;
+  }
 }
 
 /** The path of a blob inside a layout. */

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { MAX_DOCUMENT } from "../oci/documents.ts";
 import { sha256Of } from "../oci/digest.ts";
-import { writeAll } from "../oci/write_blob.ts";
+import { writeAllSync } from "../oci/write_blob.ts";
 import { readBody } from "./body.ts";
 import type { RegistryClient } from "./client.ts";
 import { RegistryError } from "./errors.ts";
@@ -87,7 +87,7 @@ export async function downloadBlob(
       for await (const chunk of response.body) {
         if (done + chunk.length > blob.size) throw corrupt(`it is longer than ${blob.size} bytes`);
         hash.update(chunk);
-        await writeAll(out, chunk);
+        writeAllSync(out, chunk);
         done += chunk.length;
         if (done > most) report(most = done);
       }

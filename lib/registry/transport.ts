@@ -1,5 +1,6 @@
 import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from "undici";
 import { redactUrl, RegistryError } from "./errors.ts";
+import { isLoopback } from "./hosts.ts";
 
 /** Environment variables by name. */
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -30,7 +31,7 @@ const CONNECTIONS_PER_HOST = 32;
 
 /**
  * Sends single HTTP requests through pooled connections: proxies and certificates from the environment, no redirects,
- * no retries, no cookies. A connection may take 30 s to open, an answer may pause for 60 s.
+ * no retries, no cookies. This machine is never asked through a proxy. A connection may take 30 s to open, an answer may pause for 60 s.
  *
  * Certificates: those of Deno, `SSL_CERT_FILE`, `DENO_CERT`, and `/etc/docker/certs.d/<host[:port]>/*.crt` for that
  * host. Hosts in `unverified` (with port, lower case) are not checked.
@@ -75,12 +76,14 @@ export class HttpTransport implements AsyncDisposable {
 
   #dispatcher(url: URL): Promise<Dispatcher> {
     const host = url.protocol === "https:" ? url.host.toLowerCase() : "";
-    let dispatcher = this.#dispatchers.get(host);
-    if (!dispatcher) this.#dispatchers.set(host, dispatcher = this.#open(host));
+    const direct = isLoopback(url.hostname);
+    const key = `${direct ? "direct" : "proxied"} ${host}`;
+    let dispatcher = this.#dispatchers.get(key);
+    if (!dispatcher) this.#dispatchers.set(key, dispatcher = this.#open(host, direct));
     return dispatcher;
   }
 
-  async #open(host: string): Promise<Dispatcher> {
+  async #open(host: string, direct: boolean): Promise<Dispatcher> {
     const ca = host === "" ? [] : await certificates(this.env, host);
     const tls = {
       ...(ca.length > 0 && { ca }),
@@ -95,7 +98,7 @@ export class HttpTransport implements AsyncDisposable {
     const { env } = this;
     const httpProxy = env.http_proxy ?? env.HTTP_PROXY ?? "";
     const httpsProxy = env.https_proxy ?? env.HTTPS_PROXY ?? "";
-    if (httpProxy === "" && httpsProxy === "") return new Agent(options);
+    if (direct || (httpProxy === "" && httpsProxy === "")) return new Agent(options);
     const noProxy = env.no_proxy ?? env.NO_PROXY ?? "";
     return new EnvHttpProxyAgent({ ...options, requestTls: tls, httpProxy, httpsProxy, noProxy });
   }

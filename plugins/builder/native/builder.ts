@@ -73,8 +73,7 @@ export class NativeBuilder implements Builder {
 
   async run(step: BuildStep, io: StepIo): Promise<StepResult> {
     io.signal.throwIfAborted();
-    const rootfs = await this.#rootfs(step);
-    io.signal.throwIfAborted();
+    const rootfs = await orAbort(this.#rootfs(step), io.signal);
     const request: RunRequest = {
       op: "run",
       ...rootfs,
@@ -89,6 +88,7 @@ export class NativeBuilder implements Builder {
     };
     try {
       return await this.#pools[step.network].use(async (helper) => {
+        io.signal.throwIfAborted();
         this.#tidy(helper);
         const { captured, stored } = helper.run(
           request,
@@ -127,7 +127,7 @@ export class NativeBuilder implements Builder {
 
   async shell(step: ShellStep, signal: AbortSignal): Promise<number> {
     signal.throwIfAborted();
-    const rootfs = await this.#rootfs(step);
+    const rootfs = await orAbort(this.#rootfs(step), signal);
     try {
       return await this.#interactive(rootfs, step, signal);
     } finally {
@@ -249,6 +249,18 @@ export class NativeBuilder implements Builder {
 function layerOf(blob: StoredBlob, file: string) {
   const { mediaType, digest, size, diffId } = blob;
   return { mediaType, digest: digest as Digest, size, diffId: diffId as Digest, file };
+}
+
+/** The result of work that goes on when the signal is aborted, but that nobody then waits for. */
+async function orAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const abort = () => aborted.reject(signal.reason);
+  signal.addEventListener("abort", abort);
+  try {
+    return await Promise.race([work, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
 }
 
 /** Shares one promise a key; a failure is forgotten. */

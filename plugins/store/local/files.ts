@@ -44,3 +44,11 @@ export async function listFiles(dir: string): Promise<string[]> {
   });
   return names.sort();
 }
+
+/** Whether `dir` exists and holds a directory. */
+export async function hasDirectory(dir: string): Promise<boolean> {
+  return await ifPresent(async () => {
+    for await (const entry of Deno.readDir(dir)) if (entry.isDirectory) return true;
+    return false;
+  }) ?? false;
+}

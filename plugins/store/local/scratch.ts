@@ -9,10 +9,7 @@ export interface Scratch extends AsyncDisposable {
 /** Makes a scratch directory below `root`, after removing those whose owners are gone. */
 export async function openScratch(root: string): Promise<Scratch> {
   await Deno.mkdir(root, { recursive: true, mode: 0o700 });
-  // Creating and sweeping exclude each other, so that a directory is never seen before its owner has locked it.
-  const gate = await Deno.open(`${root}/.gate`, { write: true, create: true, mode: 0o600 });
-  try {
-    await gate.lock(true);
+  return await gated(root, async () => {
     await sweepScratch(root);
     const path = `${root}/${crypto.randomUUID().slice(0, 13)}`;
     await Deno.mkdir(path, { mode: 0o700 });
@@ -20,28 +17,46 @@ export async function openScratch(root: string): Promise<Scratch> {
     return {
       path,
       async [Symbol.asyncDispose]() {
-        await ifPresent(() => Deno.remove(path, { recursive: true }));
+        await removeOwn(path);
         await lock?.[Symbol.asyncDispose]();
       },
     };
+  });
+}
+
+/** Removes what killed processes left below `root`. */
+export async function sweep(root: string): Promise<void> {
+  await gated(root, () => sweepScratch(root));
+}
+
+/** Creating and sweeping exclude each other, so that a directory is never seen before its owner has locked it. */
+async function gated<T>(root: string, work: () => Promise<T>): Promise<T> {
+  const gate = await Deno.open(`${root}/.gate`, { write: true, create: true, mode: 0o600 });
+  try {
+    await gate.lock(true);
+    return await work();
   } finally {
     gate.close();
   }
 }
 
-/** Removes the directories of dead processes. Files that only root may delete are left for the builder that made them. */
+/** Removes the directories of dead processes. */
 async function sweepScratch(root: string): Promise<void> {
   for await (const entry of Deno.readDir(root)) {
     if (!entry.isDirectory) continue;
     const path = `${root}/${entry.name}`;
     const lock = await tryLock(`${path}/.lock`);
     if (!lock) continue;
-    try {
-      await Deno.remove(path, { recursive: true });
-    } catch (error) {
-      if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
-    } finally {
-      await lock[Symbol.asyncDispose]();
-    }
+    await removeOwn(path);
+    await lock[Symbol.asyncDispose]();
+  }
+}
+
+/** Removes a directory; files that commands in a user namespace own are left to the builder that made them. */
+async function removeOwn(path: string): Promise<void> {
+  try {
+    await ifPresent(() => Deno.remove(path, { recursive: true }));
+  } catch (error) {
+    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
   }
 }

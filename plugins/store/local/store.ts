@@ -13,7 +13,7 @@ import {
   type Store,
   type StoreReport,
 } from "../../../core/plugin.ts";
-import { fileName, ifPresent, publishFile } from "./files.ts";
+import { fileName, hasDirectory, ifPresent, publishFile } from "./files.ts";
 import { lockFile } from "./locks.ts";
 import type { Scratch } from "./scratch.ts";
 
@@ -60,7 +60,10 @@ export class LocalStore implements Store {
         cause: error,
       });
     }
-    return new LocalStore(path);
+    const store = new LocalStore(path);
+    // What a killed process left goes now, even if this one needs no scratch directory itself.
+    if (await hasDirectory(`${path}/run`)) await (await import("./scratch.ts")).sweep(`${path}/run`);
+    return store;
   }
 
   async scratch(): Promise<string> {

@@ -71,7 +71,7 @@ Deno.test("HttpTransport verifies certificates", async (t) => {
   });
 });
 
-Deno.test("HttpTransport goes through the proxy of the environment, past NO_PROXY", async () => {
+Deno.test("HttpTransport goes through the proxy of the environment, past NO_PROXY and for loopback", async () => {
   const asked: string[] = [];
   using proxy = Deno.listen({ port: 0, hostname: "127.0.0.1" });
   const serve = (async () => {
@@ -96,6 +96,7 @@ Deno.test("HttpTransport goes through the proxy of the environment, past NO_PROX
   };
   await rejects(get("registry.invalid"), { kind: "failed" });
   await rejects(get("direct.invalid"), { message: /no such host "direct.invalid"/ });
+  await rejects(get("localhost:1"), { message: /ECONNREFUSED/ });
   ok(asked.length === 1 && asked[0]!.startsWith("CONNECT registry.invalid:443 "), asked.join());
   proxy.close();
   await serve.catch(() => {});

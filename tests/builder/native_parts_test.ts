@@ -1,0 +1,109 @@
+/** Rules of the native builder that need no namespaces. */
+import assert from "node:assert/strict";
+import { builderNative } from "../../plugins/builder/native/mod.ts";
+import { forwardOutput } from "../../plugins/builder/native/output.ts";
+import { resolveInside } from "../../plugins/builder/native/inner_path.ts";
+import { explainExit, stageScript } from "../../plugins/builder/native/script.ts";
+import { resolveUser } from "../../plugins/builder/native/users.ts";
+import { isZero } from "../../plugins/builder/native/zeros.ts";
+import { withTempDir } from "../support/tmp.ts";
+
+Deno.test("builderNative leaves builders of other names to other plugins", async () => {
+  const { openBuilder } = await builderNative.load(undefined, { projectDir: "/", env: {} });
+  assert.ok(typeof openBuilder === "function");
+  const request = { platform: { os: "linux", architecture: "amd64" }, store: {} as never, parallel: 1 };
+  const context = { signal: new AbortController().signal, dryRun: false, emit() {} };
+  assert.equal(await openBuilder({ ...request, name: "docker" }, context), undefined);
+});
+
+Deno.test("resolveUser() takes names and numbers", async (t) => {
+  const passwd = "root:x:0:0::/root:/bin/sh\napp:x:100:200::/:/bin/sh\n7:x:300:301::/:/bin/sh\n";
+  const group = "root:x:0:\nstaff:x:50:app\n";
+  const cases = [
+    ["", 0, 0],
+    ["root", 0, 0],
+    ["app", 100, 200],
+    ["100", 100, 200],
+    ["app:staff", 100, 50],
+    ["app:77", 100, 77],
+    ["5000", 5000, 0],
+    ["5000:staff", 5000, 50],
+    ["7", 300, 301],
+  ] as const;
+  for (const [text, uid, gid] of cases) {
+    await t.step(
+      JSON.stringify(text),
+      () => assert.deepEqual(resolveUser(text, passwd, group), { uid, gid }),
+    );
+  }
+  for (const text of ["nobody", "app:wheel", "-1"]) {
+    await t.step(
+      `${text} is unknown`,
+      () => assert.throws(() => resolveUser(text, passwd, group), /is not in \/etc\//),
+    );
+  }
+});
+
+Deno.test("explainExit() names the command that ended a stage", () => {
+  const commands = ["one", "two  words\nand lines", "three"];
+  const done = { code: 0, signal: null };
+  assert.equal(explainExit(commands, "end\n", done), undefined);
+  assert.equal(explainExit(commands, "2\n", done), undefined);
+  assert.match(explainExit(commands, "0\n", done)!, /"one" ended the shell/);
+  assert.match(explainExit(commands, "1\n", { code: 3, signal: null })!, /"two words and lines".*status 3$/);
+  assert.match(explainExit(commands, "1\n", { code: 137, signal: null })!, /status 137 \(killed/);
+  assert.match(explainExit(commands, "", { code: 137, signal: "SIGKILL" })!, /"one" was killed by SIGKILL/);
+});
+
+Deno.test("stageScript() quotes commands whole", () => {
+  assert.match(stageScript([`echo 'a'"b"`]), /^eval ' echo '\\''a'\\''"b"'$/m);
+});
+
+Deno.test("resolveInside() keeps links inside of the root", async (t) => {
+  await withTempDir(async (root) => {
+    await Deno.mkdir(`${root}/usr/lib`, { recursive: true });
+    const links = {
+      lib: "usr/lib",
+      abs: "/usr",
+      up: "../../../etc",
+      loop: "loop2",
+      loop2: "loop",
+      deep: "abs/lib/../x",
+    };
+    for (const [name, target] of Object.entries(links)) await Deno.symlink(target, `${root}/${name}`);
+    const cases = [
+      ["/", ""],
+      ["/usr/./lib//x", "usr/lib/x"],
+      ["/lib/x/y", "usr/lib/x/y"],
+      ["/abs/lib", "usr/lib"],
+      ["/up/passwd", "etc/passwd"],
+      ["/../../a", "a"],
+      ["/deep", "usr/x"],
+      ["/none/../b", "b"],
+    ] as const;
+    for (const [path, wanted] of cases) {
+      await t.step(path, () => assert.equal(resolveInside(root, path), wanted));
+    }
+    assert.throws(() => resolveInside(root, "/loop/x"), /too many levels/);
+  });
+});
+
+Deno.test("forwardOutput() joins characters and cuts at line ends", async () => {
+  const pieces: string[] = [];
+  const bytes = new TextEncoder().encode("one\ntwö\nthree");
+  const source = ReadableStream.from([bytes.slice(0, 7), bytes.slice(7)]) as ReadableStream<Uint8Array>;
+  await forwardOutput(source, (text) => void pieces.push(text));
+  assert.deepEqual(pieces, ["one\n", "twö\n", "three"]);
+});
+
+Deno.test("isZero() sees every byte", () => {
+  const bytes = new Uint8Array(1027);
+  assert.ok(isZero(bytes));
+  assert.ok(isZero(bytes.subarray(3)));
+  for (const at of [0, 3, 512, 1023, 1026]) {
+    bytes[at] = 128;
+    assert.ok(!isZero(bytes), `${at}`);
+    assert.equal(isZero(bytes.subarray(1)), at === 0);
+    bytes[at] = 0;
+  }
+});
