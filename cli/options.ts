@@ -122,7 +122,7 @@ export const options = {
     value: "KIND[:LEVEL]",
     values: ["gzip", "zstd"],
     check: "compression",
-    summary: "compression of new layers: gzip[:2-9] or zstd[:1-19] (default: gzip:4)",
+    summary: "compression of new layers: gzip[:2-9] or zstd[:1-19] (default: gzip:3)",
   },
   "lock-timeout": {
     value: "SEC",
