@@ -17,7 +17,7 @@ import {
   type StageOutput,
 } from "./stage_output.ts";
 import { formatEpoch } from "./epoch.ts";
-import { imageKey } from "./graph.ts";
+import { imageKey, stageTitle } from "./graph.ts";
 import type { StageWorker } from "./stage_work.ts";
 
 /** What a run made. JSON-printable. */
@@ -130,7 +130,8 @@ export class Executor {
     const lock = await store.lock(`stage ${stage.signature}`, {
       timeoutMs: lockTimeoutMs,
       signal,
-      onWait: (holder) => emit({ type: "lock.waiting", resource: `${at.image}/${at.stage}`, holder }),
+      onWait: (holder) =>
+        emit({ type: "lock.waiting", resource: stageTitle(at.kind, at.image, at.stage), holder }),
     });
     let release = true;
     try {
@@ -144,8 +145,9 @@ export class Executor {
         });
         return outputOf(found);
       }
-      const start = performance.now();
+      let start = 0;
       const delta = await this.#pool.run(async () => {
+        start = performance.now();
         signal.throwIfAborted();
         if (this.#failed) throw new NotStarted("Another stage failed first");
         const { reason } = await compareStage(image, stage, this.inputs);
@@ -153,8 +155,9 @@ export class Executor {
         await this.#introspector.before(at, parent, this.inputs.worker, image);
         return await this.#work(image, stage, parent, others);
       });
+      const buildMs = Math.round(performance.now() - start);
       const saved = observed(
-        this.#save(image, stage, parent, delta, start).finally(() => lock[Symbol.asyncDispose]()),
+        this.#save(image, stage, parent, delta, buildMs).finally(() => lock[Symbol.asyncDispose]()),
       );
       release = false;
       return { ...delta, saved };
@@ -198,7 +201,7 @@ export class Executor {
     stage: SignedStage,
     parent: StageOutput | undefined,
     output: Omit<StageOutput, "saved">,
-    start: number,
+    buildMs: number,
   ): Promise<StageRecord> {
     const { store, emit, project, commit } = this.inputs;
     const at = refOf(image, stage);
@@ -210,7 +213,6 @@ export class Executor {
         (sum, l) => sum + l.size,
         0,
       );
-      const buildMs = Math.round(performance.now() - start);
       const record: StageRecord = {
         format: 1,
         signature: stage.signature,

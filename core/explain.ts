@@ -1,6 +1,6 @@
 import type { ExplainedImage, ExplainedStage, Explanation, FactChange } from "./api.ts";
 import { EngineError } from "./errors.ts";
-import { imageKey, imageTitle } from "./graph.ts";
+import { imageKey, stageTitle } from "./graph.ts";
 import { compareStage, imagesOf, type Plan, type PlanInputs, type PlannedStage } from "./plan.ts";
 import type { SignedGraph, SignedImage, SignedStage } from "./sign.ts";
 import { suggest } from "../lib/suggest.ts";
@@ -99,7 +99,7 @@ export function ripples(signed: SignedGraph, image: SignedImage, stage: SignedSt
   const out: string[] = [];
   const after = (of: SignedImage, from: number) => {
     for (const s of of.stages.slice(from)) {
-      out.push(`${imageTitle(of.node.rule.kind, of.node.rule.name)}/${s.spec.name}`);
+      out.push(stageTitle(of.node.rule.kind, of.node.rule.name, s.spec.name));
     }
   };
   after(image, image.stages.indexOf(stage) + 1);

@@ -40,6 +40,11 @@ export function imageTitle(kind: "dimg" | "artifact", name: string): string {
   return name === "" ? "the nameless dimg" : name;
 }
 
+/** How a stage is called in messages: `app/install`, `artifact assets/setup`, `(nameless)/docker`. */
+export function stageTitle(kind: "dimg" | "artifact", name: string, stage: string): string {
+  return `${kind === "artifact" ? `artifact ${name}` : name || "(nameless)"}/${stage}`;
+}
+
 /**
  * Lays out every image's stages, leaving out those that the configuration alone shows to be empty.
  *

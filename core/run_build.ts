@@ -1,5 +1,6 @@
 import type { BuildOptions } from "./api.ts";
 import { Executor } from "./execute.ts";
+import { stageTitle } from "./graph.ts";
 import { createIntrospector } from "./introspect.ts";
 import { type CachedTops, neededImages, planBuild, type PlanInputs } from "./plan.ts";
 import type { StageRecord } from "./roles.ts";
@@ -26,7 +27,7 @@ export async function runBuild({ session, signed, tops, keys, images, inputs, op
     const stages = plan.images.flatMap((image) => image.stages.map((stage) => ({ image, stage })));
     for (const { image, stage } of stages) {
       if (stage.state !== "build") continue;
-      const what = `${image.name || "(nameless)"}/${stage.stage}`;
+      const what = stageTitle(image.kind, image.name, stage.stage);
       emit({ type: "note", level: "info", text: `Would build ${what}: ${stage.reason}` });
     }
     const stagesBuilt = stages.filter(({ stage }) => stage.state === "build").length;

@@ -179,8 +179,7 @@ export class Session implements AsyncDisposable {
         const pin = (await this.loaded()).lock.get(name);
         const found = await (await this.source(name)).resolve(pin, this.options.signal);
         if (found.pin && !pin) {
-          const text =
-            `${name} is not in dappfile.lock: using ${found.pin} as the name resolves now (pin it: dapp dimg lock)`;
+          const text = `${name} is not pinned, it is ${found.pin.slice(0, 19)}… now (pin it: dapp dimg lock)`;
           this.options.emit({ type: "note", level: "info", text });
         }
         return found;

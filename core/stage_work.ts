@@ -4,6 +4,7 @@ import { commandEnvironment } from "./command_env.ts";
 import { EngineError } from "./errors.ts";
 import type { StageRef } from "./events.ts";
 import { fetchBase } from "./fetch_base.ts";
+import { stageTitle } from "./graph.ts";
 import type { Introspector } from "./introspect.ts";
 import { layerError, LayerReader } from "./layers.ts";
 import { missingFileHint } from "./missing_file.ts";
@@ -23,11 +24,6 @@ export interface StageTask {
   /** Final outputs of the images that this stage uses, by key. */
   readonly others: ReadonlyMap<string, StageOutput>;
   readonly introspector: Introspector;
-}
-
-/** How messages call a stage. */
-function titleOf({ image, stage }: StageRef): string {
-  return `${image || "(nameless)"}/${stage}`;
 }
 
 /** Opens the builder of this run. @throws BUILDER_UNAVAILABLE */
@@ -71,7 +67,7 @@ export class StageWorker implements AsyncDisposable {
     try {
       return await this.#work(task);
     } catch (error) {
-      throw layerError(error, `Cannot build ${titleOf(task.at)}`);
+      throw layerError(error, `Cannot build ${stageTitle(task.at.kind, task.at.image, task.at.stage)}`);
     }
   }
 
@@ -112,7 +108,7 @@ export class StageWorker implements AsyncDisposable {
     when: "before" | "after",
   ): Promise<void> {
     const { emit, network, signal } = this.session.options;
-    const where = titleOf(at);
+    const where = stageTitle(at.kind, at.image, at.stage);
     emit({ type: "note", level: "info", text: `Shell ${when} ${where}; leave it with "exit" to go on` });
     const builder = await this.#open();
     await builder.shell({
@@ -136,7 +132,7 @@ export class StageWorker implements AsyncDisposable {
     const { at, parent, image, stage, introspector } = task;
     const { emit, network, signal, compression, epoch } = this.session.options;
     const step: BuildStep = {
-      label: titleOf(at),
+      label: stageTitle(at.kind, at.image, at.stage),
       signature: stage.signature,
       parents: parent.layers,
       commands,

@@ -4,9 +4,14 @@ import { count, imageTitle, printable, shortDigest } from "../format.ts";
 import type { Style } from "../style.ts";
 
 /** `dapp dimg explain`: which facts of which stages changed since they were last built. */
-export const explain: CommandRun = async ({ engine, words, style, quiet, answer }) => {
+export const explain: CommandRun = async ({ engine, words, style, quiet, verbose, answer }) => {
   const result = await (await engine()).explain(words.DIMG?.[0], words.STAGE?.[0]);
-  answer(result, () => quiet ? changedStages(result) : explanationLines(result, style));
+  // Stages that change only because one before them did are named there; asked for by name, they are shown.
+  const all = verbose || words.STAGE !== undefined;
+  answer(
+    result,
+    () => quiet ? changedStages(result) : explanationLines(all ? result : withoutRipples(result), style),
+  );
   return 0;
 };
 
@@ -15,6 +20,18 @@ function changedStages({ images }: Explanation): string[] {
   return images.flatMap(({ name, kind, stages }) =>
     stages.filter(({ rippleOnly }) => !rippleOnly).map(({ stage }) => `${imageTitle(name, kind)}/${stage}`)
   );
+}
+
+/** The same without stages that something else explains. */
+function withoutRipples(result: Explanation): Explanation {
+  const told = new Set(result.images.flatMap(({ stages }) => stages.flatMap(({ ripplesTo }) => ripplesTo)));
+  const images = result.images.map((image) => ({
+    ...image,
+    stages: image.stages.filter(({ stage, rippleOnly }) =>
+      !rippleOnly || !told.has(`${imageTitle(image.name, image.kind)}/${stage}`)
+    ),
+  }));
+  return { ...result, images: images.filter(({ stages }) => stages.length > 0) };
 }
 
 function explanationLines({ images }: Explanation, style: Style): string[] {

@@ -45,9 +45,8 @@ Deno.test("stageImage() names any stage, built or not; run() and export() refuse
     assert.notEqual((await engine.stageImage("db", "from")).signature, image.signature);
     await assert.rejects(engine.stageImage("db", "gitArchve"), /Did you mean "gitArchive"\?/);
     await assert.rejects(engine.stageImage(undefined), (e: EngineError) => e.code === "USAGE");
-    for (
-      const use of [engine.run({ pattern: "db", command: ["x"] }), engine.export(["db"], "oci:/nowhere")]
-    ) {
+    const uses = [() => engine.run({ pattern: "db", command: ["x"] }), () => engine.export(["db"], "oci:/x")];
+    for (const use of uses) {
       await assert.rejects(
         use,
         (e: EngineError) => e.code === "NOT_BUILT" && /none of its stages is built/.test(e.message),

@@ -61,8 +61,6 @@ export function helperCommand(
       "--allow-all",
       "--no-config",
       "--no-lock",
-      "--cpu-prof",
-      "--cpu-prof-dir=/tmp/lead/prof",
       "--quiet",
       ...flags,
     ],
