@@ -197,6 +197,8 @@ export interface BuilderRequest {
   readonly name?: string;
   /** Steps that may run at once. */
   readonly parallel: number;
+  /** To be told what is in a layer that was unpacked, which saves reading it again. */
+  readonly onLayer?: (diffId: Digest, index: LayerIndex) => void;
 }
 
 /** A base image found. `id` is what enters the signature. */

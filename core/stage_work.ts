@@ -10,7 +10,16 @@ import { layerError, LayerReader } from "./layers.ts";
 import { missingFileHint } from "./missing_file.ts";
 import { OutputTail } from "./output_tail.ts";
 import { observed } from "./pool.ts";
-import type { Builder, BuildStep, ImageState, LayerRef, StepIo, StepMount, Store } from "./roles.ts";
+import type {
+  Builder,
+  BuilderRequest,
+  BuildStep,
+  ImageState,
+  LayerRef,
+  StepIo,
+  StepMount,
+  Store,
+} from "./roles.ts";
 import type { Session } from "./session.ts";
 import type { SignedImage, SignedStage } from "./sign.ts";
 import type { StageDelta, StageOutput } from "./stage_output.ts";
@@ -27,7 +36,11 @@ export interface StageTask {
 }
 
 /** Opens the builder of this run. @throws BUILDER_UNAVAILABLE */
-export async function openBuilder(session: Session, store: Store): Promise<Builder> {
+export async function openBuilder(
+  session: Session,
+  store: Store,
+  onLayer?: BuilderRequest["onLayer"],
+): Promise<Builder> {
   const { platform, builder: name, parallel } = session.options;
   const [os = "linux", architecture = "amd64", variant] = platform.split("/");
   const answer = await (await session.hooks()).first("openBuilder", {
@@ -35,6 +48,7 @@ export async function openBuilder(session: Session, store: Store): Promise<Build
     store,
     parallel,
     ...(name && { name }),
+    ...(onLayer && { onLayer }),
   });
   if (answer) return answer.value;
   const what = name ? `no plugin offers builder "${name}"` : `no builder runs commands for ${platform} here`;
@@ -188,7 +202,9 @@ export class StageWorker implements AsyncDisposable {
   }
 
   #open(): Promise<Builder> {
-    return this.#builder ??= openBuilder(this.session, this.store);
+    return this.#builder ??= openBuilder(this.session, this.store, (diffId, index) => {
+      observed(this.reader.remember(diffId, index));
+    });
   }
 
   #env(parent: StageOutput): Record<string, string> {

@@ -1,3 +1,4 @@
+import type { UnpackedLayer } from "./unpack_layer.ts";
 import type {
   Builder,
   BuilderRequest,
@@ -46,10 +47,12 @@ export class NativeBuilder implements Builder {
   readonly #rootless: boolean;
   readonly #unpacked = new Map<Digest, Promise<Unpacked>>();
   readonly #variants = new Map<string, Promise<Unpacked>>();
+  readonly #onLayer: BuilderRequest["onLayer"];
   #tidied: Promise<unknown> | undefined;
 
   private constructor(request: BuilderRequest, run: RunDirectory, options: NativeOptions) {
     this.#store = request.store;
+    this.#onLayer = request.onLayer;
     this.#rootless = isRootless();
     this.#cache = new LayerCache(nativeDirectory(request.store.path, this.#rootless));
     this.#run = run;
@@ -206,21 +209,20 @@ export class NativeBuilder implements Builder {
     const meta = await this.#cache.read(name, ref.diffId);
     if (meta) return { name, meta };
     const { digest } = await ref.stored;
-    return {
-      name,
-      meta: await this.#pools.host.use((helper) =>
-        helper.request<LayerMeta>({
-          op: "unpack",
-          native: this.#cache.native,
-          run: this.#run.next(),
-          name,
-          diffId: ref.diffId,
-          blob: this.#store.blobPath(digest),
-          rootless: this.#rootless,
-          ...(dirs && { dirs }),
-        })
-      ),
-    };
+    const unpacked = await this.#pools.host.use((helper) =>
+      helper.request<UnpackedLayer>({
+        op: "unpack",
+        native: this.#cache.native,
+        run: this.#run.next(),
+        name,
+        diffId: ref.diffId,
+        blob: this.#store.blobPath(digest),
+        rootless: this.#rootless,
+        ...(dirs && { dirs }),
+      })
+    );
+    this.#onLayer?.(ref.diffId, unpacked.index);
+    return { name, meta: unpacked.meta };
   }
 
   /** Once a run: removes what killed builders left, and notes which layers have reached the disk. */

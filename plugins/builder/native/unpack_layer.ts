@@ -1,14 +1,24 @@
 /** Unpacks a layer blob into the cache, inside a helper process. */
 import { createHash } from "node:crypto";
 import { EngineError, messageOf } from "../../../core/errors.ts";
+import { type LayerIndex, LayerIndexer } from "../../../lib/layer/index.ts";
 import { openLayer } from "../../../lib/layer/open.ts";
 import { TarParser } from "../../../lib/tar/parse.ts";
 import { bootId, LayerCache, type LayerMeta } from "./cache.ts";
 import type { UnpackRequest } from "./protocol.ts";
 import { LayerUnpacker } from "./unpack.ts";
 
+/** An unpacked layer, and what is in it. */
+export interface UnpackedLayer {
+  readonly meta: LayerMeta;
+  readonly index: LayerIndex;
+}
+
 /** Unpacks, verifies the digest of the tar, and moves the tree to its place. @throws LAYER_INVALID */
-export async function unpackLayer(request: UnpackRequest, note: (text: string) => void): Promise<LayerMeta> {
+export async function unpackLayer(
+  request: UnpackRequest,
+  note: (text: string) => void,
+): Promise<UnpackedLayer> {
   const { native, run, name, diffId, rootless, dirs } = request;
   const wrapper = `${run}/c`;
   const root = `${wrapper}/d`;
@@ -16,7 +26,15 @@ export async function unpackLayer(request: UnpackRequest, note: (text: string) =
   const unpacker = new LayerUnpacker({ root, rootless, ...(dirs && { dirs }), note });
   const hash = createHash("sha256");
   try {
-    const parser = new TarParser(unpacker);
+    const indexer = new LayerIndexer();
+    const parser = new TarParser({
+      entry(entry) {
+        indexer.add(entry);
+        unpacker.entry(entry);
+      },
+      data: (chunk) => unpacker.data(chunk),
+      end: () => unpacker.end(),
+    });
     for await (const chunk of openLayer(request.blob)) {
       hash.update(chunk);
       parser.push(chunk);
@@ -26,7 +44,7 @@ export async function unpackLayer(request: UnpackRequest, note: (text: string) =
     if (found !== diffId) throw new Error(`its content has the digest ${found}`);
     const meta: LayerMeta = { format: 1, diffId, boot: bootId(), ...unpacker.finish() };
     await new LayerCache(native).adopt(wrapper, name, meta, `${run}/aside`);
-    return meta;
+    return { meta, index: indexer.finish() };
   } catch (error) {
     unpacker.abort();
     throw new EngineError("LAYER_INVALID", `Cannot unpack layer "${diffId}": ${messageOf(error)}`, {
