@@ -1,4 +1,5 @@
 /** The real streams, clock, signals and files. */
+import { load } from "../lib/load.ts";
 import { EngineError } from "../core/errors.ts";
 import type { Io, Output } from "./io.ts";
 
@@ -43,7 +44,8 @@ export function realIo(stopNow: (exitCode: number) => void): Io {
       lent++;
       return () => lent--;
     },
-    createEngine: async (options) => (await import("../mod.ts")).createEngine(options),
+    createEngine: async (options) =>
+      (await load<typeof import("../mod.ts")>("../mod.ts", import.meta.url)).createEngine(options),
     readText: (path) => Deno.readTextFile(path).catch(() => undefined),
   };
 }

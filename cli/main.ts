@@ -1,4 +1,5 @@
 /** From arguments to an exit code. Loads what the command needs and no more. */
+import { load } from "../lib/load.ts";
 import type { Engine, EngineEvent } from "../mod.ts";
 import { type CommandRun, type Context, engineOptions } from "./context.ts";
 import type { Io } from "./io.ts";
@@ -11,20 +12,35 @@ import type { CommandPath } from "./table.ts";
 
 /** Where each command's code is. */
 const loaders: Readonly<Record<CommandPath, () => Promise<CommandRun>>> = {
-  "dimg build": async () => (await import("./commands/build.ts")).build,
-  "dimg plan": async () => (await import("./commands/plan.ts")).plan,
-  "dimg explain": async () => (await import("./commands/explain.ts")).explain,
-  "dimg list": async () => (await import("./commands/list.ts")).list,
-  "dimg stage image": async () => (await import("./commands/list.ts")).stageImage,
-  "dimg run": async () => (await import("./commands/run.ts")).run,
-  "dimg export": async () => (await import("./commands/export.ts")).exportImages,
-  "dimg lock": async () => (await import("./commands/lock.ts")).lock,
-  "config check": async () => (await import("./commands/config.ts")).configCheck,
-  "config schema": async () => (await import("./commands/config.ts")).configSchema,
-  "store check": async () => (await import("./commands/store.ts")).storeCheck,
-  "completion": async () => (await import("./commands/completion.ts")).completion,
-  "help": async () => (await import("./commands/help.ts")).help,
-  "version": async () => (await import("./commands/version.ts")).version,
+  "dimg build": async () =>
+    (await load<typeof import("./commands/build.ts")>("./commands/build.ts", import.meta.url)).build,
+  "dimg plan": async () =>
+    (await load<typeof import("./commands/plan.ts")>("./commands/plan.ts", import.meta.url)).plan,
+  "dimg explain": async () =>
+    (await load<typeof import("./commands/explain.ts")>("./commands/explain.ts", import.meta.url)).explain,
+  "dimg list": async () =>
+    (await load<typeof import("./commands/list.ts")>("./commands/list.ts", import.meta.url)).list,
+  "dimg stage image": async () =>
+    (await load<typeof import("./commands/list.ts")>("./commands/list.ts", import.meta.url)).stageImage,
+  "dimg run": async () =>
+    (await load<typeof import("./commands/run.ts")>("./commands/run.ts", import.meta.url)).run,
+  "dimg export": async () =>
+    (await load<typeof import("./commands/export.ts")>("./commands/export.ts", import.meta.url)).exportImages,
+  "dimg lock": async () =>
+    (await load<typeof import("./commands/lock.ts")>("./commands/lock.ts", import.meta.url)).lock,
+  "config check": async () =>
+    (await load<typeof import("./commands/config.ts")>("./commands/config.ts", import.meta.url)).configCheck,
+  "config schema": async () =>
+    (await load<typeof import("./commands/config.ts")>("./commands/config.ts", import.meta.url)).configSchema,
+  "store check": async () =>
+    (await load<typeof import("./commands/store.ts")>("./commands/store.ts", import.meta.url)).storeCheck,
+  "completion": async () =>
+    (await load<typeof import("./commands/completion.ts")>("./commands/completion.ts", import.meta.url))
+      .completion,
+  "help": async () =>
+    (await load<typeof import("./commands/help.ts")>("./commands/help.ts", import.meta.url)).help,
+  "version": async () =>
+    (await load<typeof import("./commands/version.ts")>("./commands/version.ts", import.meta.url)).version,
 };
 
 /**
@@ -36,11 +52,14 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
   try {
     parsed = await parseArgs(args);
   } catch (error) {
-    const { reportError } = await import("./report.ts");
+    const { reportError } = await load<typeof import("./report.ts")>("./report.ts", import.meta.url);
     return await reportError(error, io, { ...guessOutput(args), failed: [], dir: "." });
   }
   if ("helpFor" in parsed) {
-    const { printHelp } = await import("./commands/help.ts");
+    const { printHelp } = await load<typeof import("./commands/help.ts")>(
+      "./commands/help.ts",
+      import.meta.url,
+    );
     return printHelp(parsed, io);
   }
   return await runCommand(parsed, io);
@@ -91,7 +110,7 @@ async function runCommand(parsed: Parsed, io: Io): Promise<number> {
       progress.close();
     }
   } catch (error) {
-    const { reportError } = await import("./report.ts");
+    const { reportError } = await load<typeof import("./report.ts")>("./report.ts", import.meta.url);
     const { failed } = tails;
     return await reportError(error, io, {
       json,
@@ -114,13 +133,17 @@ async function openRenderer(
   const style = createStyle(wantsColor(io.stderr, color, io.env));
   switch (kind) {
     case "tty":
-      return new (await import("./render/tty.ts")).TtyRenderer(io.stderr, io.clock, { style, verbose });
+      return new (await load<typeof import("./render/tty.ts")>("./render/tty.ts", import.meta.url))
+        .TtyRenderer(io.stderr, io.clock, { style, verbose });
     case "plain":
-      return new (await import("./render/plain.ts")).PlainRenderer(io.stderr, io.clock, { style, verbose });
+      return new (await load<typeof import("./render/plain.ts")>("./render/plain.ts", import.meta.url))
+        .PlainRenderer(io.stderr, io.clock, { style, verbose });
     case "quiet":
-      return new (await import("./render/silent.ts")).QuietRenderer();
+      return new (await load<typeof import("./render/silent.ts")>("./render/silent.ts", import.meta.url))
+        .QuietRenderer();
     case "json":
-      return new (await import("./render/silent.ts")).JsonRenderer(io.stdout);
+      return new (await load<typeof import("./render/silent.ts")>("./render/silent.ts", import.meta.url))
+        .JsonRenderer(io.stdout);
   }
 }
 

@@ -1,4 +1,5 @@
 /** From words to a command with its options. Every mistake is an error; nothing is guessed. */
+import { load } from "../lib/load.ts";
 import { EngineError } from "../core/errors.ts";
 import { type OptionName, options, type OptionSpec, optionSpec } from "./options.ts";
 import { GivenOptions, type HelpWanted, type Parsed } from "./parsed.ts";
@@ -216,5 +217,5 @@ function byLetter(letter: string): OptionName | undefined {
 
 /** Advice on mistakes is loaded only when there is one. */
 async function mistakes(make: (module: typeof import("./mistakes.ts")) => EngineError): Promise<EngineError> {
-  return make(await import("./mistakes.ts"));
+  return make(await load<typeof import("./mistakes.ts")>("./mistakes.ts", import.meta.url));
 }

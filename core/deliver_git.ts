@@ -29,7 +29,7 @@ class GitDeliverer {
     const deliveries = await (await session.git(image.node))!.deliveries(stage.spec.name);
     const fs = await reader.fs(parent.layers);
     const owners = new Owners(reader, parent.layers, fs);
-    const sources = await (await session.trees()).of(image.node.rule.git);
+    const sources = await session.trees.of(image.node.rule.git);
 
     const items: GitItem[] = [];
     const whiteouts: string[] = [];

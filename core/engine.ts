@@ -1,3 +1,4 @@
+import { load } from "../lib/load.ts";
 import type {
   BuildOptions,
   Engine,
@@ -49,6 +50,7 @@ class BuildEngine implements Engine {
   async build(patterns: readonly string[] = [], options: BuildOptions = {}): Promise<BuildResult> {
     const start = performance.now();
     const { session } = this;
+    session.trees.prefetch();
     const nodes = await session.select(patterns);
     const keys = new Set(nodes.map((node) => node.key));
     const signed = await session.sign(keys);
@@ -60,7 +62,7 @@ class BuildEngine implements Engine {
     let built = new Map<string, number>();
     let records = images.map((image) => tops.get(image.node.key)?.record);
     if (!fresh || options.introspect) {
-      const { runBuild } = await import("./run_build.ts");
+      const { runBuild } = await load<typeof import("./run_build.ts")>("./run_build.ts", import.meta.url);
       const done = await runBuild({ session, signed, tops, keys, images, inputs, options });
       if (session.options.dryRun) {
         return { project: inputs.project, platform: inputs.platform, images: [], ...done.counts };
@@ -68,7 +70,10 @@ class BuildEngine implements Engine {
       records = [...done.records];
       built = done.builtByImage;
     }
-    const { finishImage } = await import("./finish_image.ts");
+    const { finishImage } = await load<typeof import("./finish_image.ts")>(
+      "./finish_image.ts",
+      import.meta.url,
+    );
     const ready: BuiltImage[] = [];
     for (const [i, image] of images.entries()) {
       const done = await finishImage(image, records[i]!, inputs.store, { write: !fresh });
@@ -104,11 +109,10 @@ class BuildEngine implements Engine {
     const keys = new Set(nodes.map((node) => node.key));
     const signed = await session.sign(keys);
     const inputs = await session.planInputs();
-    const { explainBuild } = await import("./explain.ts");
-    const trees = await session.trees();
+    const { explainBuild } = await load<typeof import("./explain.ts")>("./explain.ts", import.meta.url);
     return await explainBuild(signed, await planBuild(signed, keys, inputs), { stage }, {
       ...inputs,
-      commits: (image, paths, since) => trees.commits(image.node.rule.git, paths, since),
+      commits: (image, paths, since) => session.trees.commits(image.node.rule.git, paths, since),
     });
   }
 
@@ -119,7 +123,7 @@ class BuildEngine implements Engine {
     const image = signed.image(node.key);
     let found = lastStage(image);
     if (stage !== undefined) {
-      const { requireStage } = await import("./explain.ts");
+      const { requireStage } = await load<typeof import("./explain.ts")>("./explain.ts", import.meta.url);
       requireStage({ images: [image], image: () => image }, stage);
       found = image.stages.find((s) => s.spec.name === stage)!;
     }
@@ -134,7 +138,7 @@ class BuildEngine implements Engine {
   }
 
   async run(options: RunOptions): Promise<number> {
-    const { runImage } = await import("./run_image.ts");
+    const { runImage } = await load<typeof import("./run_image.ts")>("./run_image.ts", import.meta.url);
     return await runImage(this.session, options);
   }
 
@@ -142,7 +146,10 @@ class BuildEngine implements Engine {
     const { session } = this;
     const nodes = await session.select(patterns);
     const images = await this.#built(nodes);
-    const { exportBuilt } = await import("./export_built.ts");
+    const { exportBuilt } = await load<typeof import("./export_built.ts")>(
+      "./export_built.ts",
+      import.meta.url,
+    );
     return await exportBuilt(session, images, destination);
   }
 
@@ -151,7 +158,10 @@ class BuildEngine implements Engine {
     const signed = await this.session.sign(new Set(nodes.map((node) => node.key)));
     const store = await this.session.store();
     const tops = await findTops(signed, store);
-    const { finishImage } = await import("./finish_image.ts");
+    const { finishImage } = await load<typeof import("./finish_image.ts")>(
+      "./finish_image.ts",
+      import.meta.url,
+    );
     const records = nodes.map((node) =>
       requireBuilt(signed.image(node.key), tops, imageTitle(node.rule.kind, node.rule.name))
     );
@@ -161,7 +171,7 @@ class BuildEngine implements Engine {
   }
 
   async lock(options: { readonly update?: boolean } = {}): Promise<LockResult> {
-    const { lockImages } = await import("./lock_images.ts");
+    const { lockImages } = await load<typeof import("./lock_images.ts")>("./lock_images.ts", import.meta.url);
     return await lockImages(this.session, options.update ?? false);
   }
 

@@ -1,7 +1,9 @@
+import { load } from "../lib/load.ts";
 import type { GitEntry } from "./config/model.ts";
 import { type LocalRepository, noRepository, openLocal, repositoryName } from "./git/repository.ts";
 import type { GitMemo, GitRepository } from "./git/model.ts";
 import type { RemoteSource } from "./git/remote.ts";
+import { observed } from "./pool.ts";
 import { below, layerPath } from "./paths.ts";
 import type { TreeSource } from "./git_stages.ts";
 import type { ResolvedOptions } from "./options.ts";
@@ -17,16 +19,21 @@ export class GitTrees {
   #repository?: Promise<LocalRepository | undefined>;
   #local?: Promise<RepositorySource>;
 
-  constructor(readonly options: ResolvedOptions, readonly store: Store) {
+  constructor(readonly options: ResolvedOptions, readonly store: () => Promise<Store>) {
     this.#memo = {
-      get: (kind, key) => store.memo(kind, key),
-      put: (kind, key, value) => store.putMemo(kind, key, value),
+      get: async (kind, key) => await (await store()).memo(kind, key),
+      put: async (kind, key, value) => await (await store()).putMemo(kind, key, value),
     };
   }
 
   /** One source for each entry, in order. @throws GIT_FAILED, GIT_MISSING_OBJECT */
   async of(entries: readonly GitEntry[]): Promise<readonly RepositorySource[]> {
     return await Promise.all(entries.map((entry) => entry.remote ? this.#remote(entry.remote) : this.#own()));
+  }
+
+  /** Starts git on the project's repository, which is asked for what is committed and what is not in every run. */
+  prefetch(): void {
+    observed(this.#open().then((repository) => repository?.head()));
   }
 
   /** The commit of the project's repository, when it has one and all that is used is in it. */
@@ -59,7 +66,10 @@ export class GitTrees {
         }
       }
     }
-    const { lastCommits } = await import("./git/history.ts");
+    const { lastCommits } = await load<typeof import("./git/history.ts")>(
+      "./git/history.ts",
+      import.meta.url,
+    );
     const found = await lastCommits(repository, [...new Set(origins.values())], { from: since });
     return new Map([...origins].flatMap(([path, origin]) => {
       const commit = found.get(origin);
@@ -73,7 +83,7 @@ export class GitTrees {
       dev,
       signal,
       memo: this.#memo,
-      scratch: () => this.store.scratch(),
+      scratch: async () => await (await this.store()).scratch(),
     });
   }
 
@@ -100,14 +110,17 @@ export class GitTrees {
     let source = this.#remotes.get(key);
     if (!source) {
       source = (async () => {
-        const { openRemote } = await import("./git/remote.ts");
+        const { openRemote } = await load<typeof import("./git/remote.ts")>(
+          "./git/remote.ts",
+          import.meta.url,
+        );
         const { signal, lockTimeoutMs, emit } = this.options;
         const repository = await openRemote(remote, {
-          directory: await this.store.keptDirectory("git"),
+          directory: await (await this.store()).keptDirectory("git"),
           memo: this.#memo,
           signal,
-          lock: (name) =>
-            this.store.lock(name, {
+          lock: async (name) =>
+            await (await this.store()).lock(name, {
               signal,
               timeoutMs: lockTimeoutMs,
               onWait: (holder) => emit({ type: "lock.waiting", resource: remote.url, holder }),

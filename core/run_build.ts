@@ -52,7 +52,7 @@ export async function runBuild({ session, signed, tops, keys, images, inputs, op
     parallel,
     lockTimeoutMs,
     epoch: epoch.value,
-    commit: await (await session.trees()).commit(),
+    commit: await session.trees.commit(),
     options,
     ...(options.introspect && { introspector: createIntrospector(options.introspect) }),
   });

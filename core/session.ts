@@ -27,7 +27,7 @@ export class Session implements AsyncDisposable {
   #loaded?: Promise<LoadedConfig>;
   #ready?: Promise<Config>;
   #store?: Promise<Store>;
-  #trees?: Promise<GitTrees>;
+  #trees?: GitTrees;
 
   constructor(readonly options: ResolvedOptions, plugins: readonly Selection[], builtins: readonly Plugin[]) {
     this.#plugins = plugins;
@@ -82,8 +82,9 @@ export class Session implements AsyncDisposable {
     return answer.value;
   }
 
-  trees(): Promise<GitTrees> {
-    return this.#trees ??= (async () => new GitTrees(this.options, await this.store()))();
+  /** The repositories of the project; made at once, they read nothing until they are asked. */
+  get trees(): GitTrees {
+    return this.#trees ??= new GitTrees(this.options, () => this.store());
   }
 
   /** The project's name and where it came from. */
@@ -93,7 +94,7 @@ export class Session implements AsyncDisposable {
     if (this.options.name) return { name: this.options.name, from: "option" };
     const { project } = await this.config();
     if (project.name) return { name: project.name, from: "dappfile" };
-    const origin = await (await this.trees()).originName();
+    const origin = await this.trees.originName();
     if (origin) return { name: origin, from: "git" };
     return { name: this.options.dir.split("/").at(-1) || "root", from: "directory" };
   }
@@ -161,8 +162,7 @@ export class Session implements AsyncDisposable {
     if (!plan) {
       plan = (async () => {
         if (node.rule.git.length === 0) return undefined;
-        const trees = await this.trees();
-        const made = await planGit(node.rule, await trees.of(node.rule.git), await this.store());
+        const made = await planGit(node.rule, await this.trees.of(node.rule.git), await this.store());
         for (const text of made.warnings) this.options.emit({ type: "note", level: "warn", text });
         return made;
       })();

@@ -1,3 +1,4 @@
+import { load } from "../lib/load.ts";
 import { applyInstructions } from "./docker.ts";
 import type { GitStage, ImageRule, MountRule } from "./config/model.ts";
 import { commandEnvironment } from "./command_env.ts";
@@ -95,11 +96,17 @@ export class StageWorker implements AsyncDisposable {
         return { layers: [], container: applyInstructions(task.parent.config.config ?? {}, docker ?? {}) };
       }
       case "git": {
-        const { deliverGit } = await import("./deliver_git.ts");
+        const { deliverGit } = await load<typeof import("./deliver_git.ts")>(
+          "./deliver_git.ts",
+          import.meta.url,
+        );
         return await deliverGit(this, task);
       }
       case "import": {
-        const { deliverImports } = await import("./deliver_import.ts");
+        const { deliverImports } = await load<typeof import("./deliver_import.ts")>(
+          "./deliver_import.ts",
+          import.meta.url,
+        );
         return { layers: await deliverImports(this, task, work.rules) };
       }
       case "run":

@@ -1,3 +1,4 @@
+import { load } from "../../lib/load.ts";
 import {
   definePlugin,
   type ImageSource,
@@ -30,14 +31,18 @@ function openArchive({ name, platform, projectDir, store }: SourceRequest): Imag
   const file = location.startsWith("/") ? location : `${projectDir}/${location}`;
   let opened: Promise<Archive> | undefined;
   const open = (signal: AbortSignal) =>
-    opened ??= import("../../lib/oci/archive.ts").then((m) => m.Archive.open(file, name, signal));
+    opened ??= load<typeof import("../../lib/oci/archive.ts")>("../../lib/oci/archive.ts", import.meta.url)
+      .then((m) => m.Archive.open(file, name, signal));
   return {
     resolve: (pin, signal) =>
       explained(name, async () => {
         const key = JSON.stringify([await identity(file, name), name, formatPlatform(platform), pin ?? ""]);
         const memo = await store.memo("archive", key);
         if (isResolved(memo)) return memo;
-        const { resolveInArchive } = await import("../../lib/oci/fetch_archive.ts");
+        const { resolveInArchive } = await load<typeof import("../../lib/oci/fetch_archive.ts")>(
+          "../../lib/oci/fetch_archive.ts",
+          import.meta.url,
+        );
         const found = await resolveInArchive(await open(signal), { selector, pin, platform });
         await store.putMemo("archive", key, found);
         return found as ResolvedImage;
@@ -50,7 +55,10 @@ function openArchive({ name, platform, projectDir, store }: SourceRequest): Imag
           const sizes = await Promise.all(memo.layers.map(({ digest }) => store.blobSize(digest)));
           if (memo.layers.every(({ size }, i) => sizes[i] === size)) return memo;
         }
-        const { fetchFromArchive } = await import("../../lib/oci/fetch_archive.ts");
+        const { fetchFromArchive } = await load<typeof import("../../lib/oci/fetch_archive.ts")>(
+          "../../lib/oci/fetch_archive.ts",
+          import.meta.url,
+        );
         const image = await fetchFromArchive(await open(io.signal), { ...io, id, platform, sink: store });
         await store.putMemo("archive-image", key, image);
         return image as ImageState;

@@ -1,3 +1,4 @@
+import { load } from "../../lib/load.ts";
 import {
   definePlugin,
   type Digest,
@@ -24,7 +25,10 @@ export const sourceRegistry = definePlugin({
     const clientOf = (domain: string, env: SourceRequest["env"]) => {
       let client = clients.get(domain);
       if (!client) {
-        client = import("../../lib/registry/client.ts").then((m) => new m.RegistryClient(domain, { env }));
+        client = load<typeof import("../../lib/registry/client.ts")>(
+          "../../lib/registry/client.ts",
+          import.meta.url,
+        ).then((m) => new m.RegistryClient(domain, { env }));
         clients.set(domain, client);
       }
       return client;
@@ -54,7 +58,10 @@ function openImage(
 ): ImageSource {
   const { store, platform, name } = request;
   const remote = async () => {
-    const { RegistryImage } = await import("./_registry_image.ts");
+    const { RegistryImage } = await load<typeof import("./_registry_image.ts")>(
+      "./_registry_image.ts",
+      import.meta.url,
+    );
     return new RegistryImage(await client(), reference, request);
   };
   const resolved = (id: Digest, root: string): ResolvedImage =>

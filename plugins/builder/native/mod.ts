@@ -1,3 +1,4 @@
+import { load } from "../../../lib/load.ts";
 import { definePlugin } from "../../../core/plugin.ts";
 
 /** The built-in builder: overlayfs and namespaces of this machine, no daemon, as root or as an ordinary user. */
@@ -7,7 +8,7 @@ export const builderNative = definePlugin({
   setup: () => ({
     openBuilder: async (request) => {
       if (Deno.build.os !== "linux" || (request.name ?? "native") !== "native") return undefined;
-      const { NativeBuilder } = await import("./builder.ts");
+      const { NativeBuilder } = await load<typeof import("./builder.ts")>("./builder.ts", import.meta.url);
       return await NativeBuilder.open(request);
     },
   }),

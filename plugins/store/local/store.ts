@@ -1,3 +1,4 @@
+import { load } from "../../../lib/load.ts";
 import {
   type Digest,
   digestFromHex,
@@ -62,12 +63,16 @@ export class LocalStore implements Store {
     }
     const store = new LocalStore(path);
     // What a killed process left goes now, even if this one needs no scratch directory itself.
-    if (await hasDirectory(`${path}/run`)) await (await import("./scratch.ts")).sweep(`${path}/run`);
+    if (await hasDirectory(`${path}/run`)) {
+      await (await load<typeof import("./scratch.ts")>("./scratch.ts", import.meta.url)).sweep(`${path}/run`);
+    }
     return store;
   }
 
   async scratch(): Promise<string> {
-    this.#scratch ??= import("./scratch.ts").then((m) => m.openScratch(`${this.path}/run`));
+    this.#scratch ??= load<typeof import("./scratch.ts")>("./scratch.ts", import.meta.url).then((m) =>
+      m.openScratch(`${this.path}/run`)
+    );
     return (await this.#scratch).path;
   }
 
@@ -177,7 +182,7 @@ export class LocalStore implements Store {
   }
 
   async check(options: { readonly repair: boolean }): Promise<StoreReport> {
-    const { checkStore } = await import("./check.ts");
+    const { checkStore } = await load<typeof import("./check.ts")>("./check.ts", import.meta.url);
     return await checkStore(this, options.repair);
   }
 
