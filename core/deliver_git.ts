@@ -1,12 +1,12 @@
 import type { ImageFs } from "../lib/layer/image_fs.ts";
 import type { Digest } from "./digest.ts";
 import { type Anchor, chooseAnchor, knownAnchors, removals } from "./git_anchors.ts";
-import { type GitItem, layerKey, planGitLayer, writeGitLayer } from "./git_layer.ts";
+import { type GitItem, layerKey, layerListing, planGitLayer, writeGitLayer } from "./git_layer.ts";
 import { type GitDelivery, listingOf } from "./git_stages.ts";
 import { Owners } from "./layers.ts";
 import { layerPath } from "./paths.ts";
 import type { Layer, LayerRef } from "./roles.ts";
-import { formatListing, parseListing } from "./signature.ts";
+import { parseListing } from "./signature.ts";
 import { type StageDelta, storedLayer } from "./stage_output.ts";
 import type { StageTask, StageWorker } from "./stage_work.ts";
 
@@ -76,8 +76,8 @@ class GitDeliverer {
   async #anchored(input: Parameters<typeof planGitLayer>[0], fs: ImageFs): Promise<Layer[]> {
     const { store, session } = this.worker;
     const { compression } = session.options;
-    const full = planGitLayer(input);
-    const key = await layerKey(full, compression);
+    const { digest: listing } = await store.putBlob(new TextEncoder().encode(layerListing(input.items)));
+    const key = await layerKey(listing, input.items.map(({ file }) => file.target), input, compression);
     const known = await store.memo("git-layer", key) as Layer | undefined;
     if (known && await store.blobSize(known.digest) === known.size) return [known];
 
@@ -92,13 +92,7 @@ class GitDeliverer {
       const patch = await this.#write(planGitLayer({ ...input, items, whiteouts, parent }));
       if (patch.size <= anchor.layer.size * PATCH_BYTES) return [anchor.layer, patch];
     }
-    const layer = await this.#write(full);
-    const rows = input.items.map(({ file, uid, gid }) => ({
-      path: file.target,
-      oid: file.oid,
-      mode: `${file.mode}:${uid}:${gid}`,
-    }));
-    const { digest: listing } = await store.putBlob(new TextEncoder().encode(formatListing(rows)));
+    const layer = await this.#write(planGitLayer(input));
     const anchor: Anchor = { key, listing, layer };
     await store.putMemo("git-layer", key, layer);
     await store.putMemo("git-anchors", set, [anchor, ...anchors].slice(0, KEPT_ANCHORS));

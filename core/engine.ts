@@ -12,12 +12,14 @@ import type {
 import type { Config } from "./config/model.ts";
 import { type BuildResult, type BuiltImage, requireBuilt } from "./execute.ts";
 import { type ImageNode, imageTitle } from "./graph.ts";
+import { observed } from "./pool.ts";
 import { resolveOptions } from "./options.ts";
 import { findTops, type Plan, planBuild } from "./plan.ts";
 import type { Plugin } from "./plugin.ts";
 import type { StoreReport } from "./roles.ts";
 import { Session } from "./session.ts";
 import { lastStage } from "./sign.ts";
+import type { StageWorker } from "./stage_work.ts";
 
 /** Makes an engine with the given built-in plugins. Nothing is read or written until a method is called. */
 export function createEngineWith(options: EngineOptions, builtins: readonly Plugin[]): Engine {
@@ -51,6 +53,25 @@ class BuildEngine implements Engine {
     const start = performance.now();
     const { session } = this;
     session.trees.prefetch();
+    // The builder's helper starts while git and the registry are still being read.
+    let worker: Promise<StageWorker> | undefined;
+    const open = () => worker ??= openWorker(session);
+    if (!session.options.dryRun) session.onNews = () => observed(open().then((opened) => opened.warmUp()));
+    try {
+      return await this.#build(patterns, options, start, open);
+    } finally {
+      session.onNews = undefined;
+      await (await worker?.catch(() => undefined))?.[Symbol.asyncDispose]();
+    }
+  }
+
+  async #build(
+    patterns: readonly string[],
+    options: BuildOptions,
+    start: number,
+    worker: () => Promise<StageWorker>,
+  ): Promise<BuildResult> {
+    const { session } = this;
     const nodes = await session.select(patterns);
     const keys = new Set(nodes.map((node) => node.key));
     const signed = await session.sign(keys);
@@ -63,7 +84,7 @@ class BuildEngine implements Engine {
     let records = images.map((image) => tops.get(image.node.key)?.record);
     if (!fresh || options.introspect) {
       const { runBuild } = await load<typeof import("./run_build.ts")>("./run_build.ts", import.meta.url);
-      const done = await runBuild({ session, signed, tops, keys, images, inputs, options });
+      const done = await runBuild({ session, worker, signed, tops, keys, images, inputs, options });
       if (session.options.dryRun) {
         return { project: inputs.project, platform: inputs.platform, images: [], ...done.counts };
       }
@@ -182,4 +203,9 @@ class BuildEngine implements Engine {
   [Symbol.asyncDispose](): Promise<void> {
     return this.session[Symbol.asyncDispose]();
   }
+}
+
+async function openWorker(session: Session): Promise<StageWorker> {
+  const { StageWorker } = await load<typeof import("./stage_work.ts")>("./stage_work.ts", import.meta.url);
+  return new StageWorker(session, await session.store());
 }

@@ -1,6 +1,6 @@
 import type { ImageFs } from "../lib/layer/image_fs.ts";
 import type { Digest } from "./digest.ts";
-import { type GitItem, type GitLayerInput, layerKey, planGitLayer } from "./git_layer.ts";
+import { type GitItem, type GitLayerInput, layerKey } from "./git_layer.ts";
 import { layerPath } from "./paths.ts";
 import type { Layer, LayerCompression, Store } from "./roles.ts";
 import { parseListing } from "./signature.ts";
@@ -59,21 +59,8 @@ export async function chooseAnchor(
       continue;
     }
     if (whiteouts.some(inParent)) continue;
-    const replanned = planGitLayer({
-      ...input,
-      items: rows.map((row) => {
-        const [mode = "", uid, gid] = row.mode.split(":");
-        const file = {
-          path: "",
-          repo: "",
-          target: row.path,
-          oid: row.oid,
-          mode: mode as GitItem["file"]["mode"],
-        };
-        return { file, repository: input.items[0]!.repository, uid: Number(uid), gid: Number(gid) };
-      }),
-    });
-    if (await layerKey(replanned, compression) === anchor.key) best = { anchor, items, whiteouts };
+    const key = await layerKey(anchor.listing, rows.map((row) => row.path), input, compression);
+    if (key === anchor.key) best = { anchor, items, whiteouts };
   }
   return best;
 }

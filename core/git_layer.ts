@@ -9,12 +9,14 @@ import {
 } from "../lib/layer/file_layer.ts";
 import type { ImageFs } from "../lib/layer/image_fs.ts";
 import type { LayerIndex } from "../lib/layer/index.ts";
+import { parentPath } from "../lib/layer/path_order.ts";
 import { createLayerWriter } from "../lib/layer/writer.ts";
 import { type Digest, sha256Hex } from "./digest.ts";
 import { readBlobs } from "./git/blobs.ts";
 import type { GitFile, GitRepository } from "./git/model.ts";
 import type { Layer, LayerCompression } from "./roles.ts";
 import { layerPath } from "./paths.ts";
+import { compareText, formatListing } from "./signature.ts";
 
 /** A git file on its way into a layer. */
 export interface GitItem {
@@ -60,21 +62,39 @@ export function planGitLayer(
   return { plan: planFileLayer({ items: wishes, whiteouts, parent, newDirOwner, epoch }), items };
 }
 
-/** Names a layer by everything that decides its bytes: equal keys mean equal layers. */
+/** The files of a layer as text: rows `mode:uid:gid oid path`. */
+export function layerListing(items: readonly GitItem[]): string {
+  return formatListing(items.map(({ file: { target, mode, oid }, uid, gid }) => ({
+    path: target,
+    oid,
+    mode: `${mode}:${uid}:${gid}`,
+  })));
+}
+
+/**
+ * Names a full layer by everything that decides its bytes, without planning it: equal keys mean equal layers.
+ *
+ * @param listing digest of {@linkcode layerListing}
+ * @param paths image paths of the files
+ */
 export async function layerKey(
-  { plan, items }: ReturnType<typeof planGitLayer>,
+  listing: Digest,
+  paths: readonly string[],
+  { parent, newDirs, epoch }: Omit<GitLayerInput, "items" | "whiteouts">,
   compression: LayerCompression,
 ): Promise<string> {
-  const rows = plan.rows.map(({ entry: { path, type, mode, uid, gid, mtime }, item }) => [
-    path,
-    type,
-    mode,
-    uid,
-    gid,
-    mtime,
-    item ? items.get(item.path)?.file.oid ?? "" : "",
-  ]);
-  return await sha256Hex(JSON.stringify([1, compression.kind, compression.level, rows]));
+  const dirs = new Set<string>();
+  for (const path of paths) {
+    for (let dir = parentPath(layerPath(path)); dir !== "" && !dirs.has(dir); dir = parentPath(dir)) {
+      dirs.add(dir);
+    }
+  }
+  const rows = [...dirs].sort(compareText).map((dir) => {
+    const real = parent.resolve(dir, { last: true });
+    const { type, mode, uid, gid, xattrs } = parent.lookup(real)?.entry ?? {};
+    return type === "dir" ? [dir, real, mode, uid, gid, xattrs] : [dir, real, type, newDirs.get(dir)];
+  });
+  return await sha256Hex(JSON.stringify([1, compression.kind, compression.level, epoch, listing, rows]));
 }
 
 /** Writes a planned layer to `file`, streaming the contents out of git in the order of the plan; gives its index too. */

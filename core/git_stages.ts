@@ -57,6 +57,7 @@ export async function planGit(
   rule: ImageRule,
   trees: readonly TreeSource[],
   memo: Memo,
+  onNews?: () => void,
 ): Promise<GitImagePlan> {
   const entries = rule.git.map(({ line: _, ...entry }) => entry);
   const key = await sha256Hex(JSON.stringify([
@@ -69,6 +70,7 @@ export async function planGit(
   const compute = once(() => computeStages(rule, trees));
   let known = await memo.memo("git-stages", key) as MemoValue | undefined;
   if (!known) {
+    onNews?.();
     const { stages, warnings } = await compute();
     known = {
       stages: await Promise.all(stages.map(async (s) => [s.name, await factsOf(s)] as const)),

@@ -10,6 +10,8 @@ const MEMO_FORMAT = 1;
 
 export interface LoadedConfig {
   readonly config: Config;
+  /** This text was not seen before. */
+  readonly isNew: boolean;
   /** Absolute path and entries of dappfile.lock, empty when there is none. */
   readonly lockPath: string;
   readonly lock: LockEntries;
@@ -31,9 +33,13 @@ export async function loadConfig(options: ResolvedOptions): Promise<LoadedConfig
   const { dir, env, home } = options;
   const { file, text } = await findDappfile(dir, options.config);
   const lockPath = `${dir}/dappfile.lock`;
-  const [config, lockText] = await Promise.all([remembered(file, text, env, home), readIfPresent(lockPath)]);
+  const [{ config, isNew }, lockText] = await Promise.all([
+    remembered(file, text, env, home),
+    readIfPresent(lockPath),
+  ]);
   return {
     config,
+    isNew,
     lockPath,
     lock: lockText === undefined ? new Map() : parseLock(lockText, "dappfile.lock"),
   };
@@ -44,10 +50,10 @@ async function remembered(
   text: string,
   env: ResolvedOptions["env"],
   home: string,
-): Promise<Config> {
+): Promise<Pick<LoadedConfig, "config" | "isNew">> {
   const path = `${home}/memo/config/${await sha256Hex(JSON.stringify([MEMO_FORMAT, file, text]))}`;
   const known = await readMemo(path);
-  if (known && await sameEnv(known.env, env)) return known.config;
+  if (known && await sameEnv(known.env, env)) return { config: known.config, isNew: false };
   const { parseConfig } = await load<typeof import("./config/parse.ts")>(
     "./config/parse.ts",
     import.meta.url,
@@ -56,7 +62,7 @@ async function remembered(
   const hashes: Record<string, string> = {};
   for (const name of Object.keys(envUsed)) hashes[name] = await hashOf(env[name]);
   await writeMemo(path, { config, env: hashes });
-  return config;
+  return { config, isNew: true };
 }
 
 async function readMemo(path: string): Promise<MemoValue | undefined> {

@@ -6,10 +6,12 @@ import { type CachedTops, neededImages, planBuild, type PlanInputs } from "./pla
 import type { StageRecord } from "./roles.ts";
 import type { Session } from "./session.ts";
 import type { SignedGraph, SignedImage } from "./sign.ts";
-import { StageWorker } from "./stage_work.ts";
+import type { StageWorker } from "./stage_work.ts";
 
 export interface RunBuild {
   readonly session: Session;
+  /** The worker of this build, made when it is first asked for. */
+  readonly worker: () => Promise<StageWorker>;
   readonly signed: SignedGraph;
   readonly tops: CachedTops;
   readonly keys: ReadonlySet<string>;
@@ -19,7 +21,7 @@ export interface RunBuild {
 }
 
 /** Builds what is missing. On a dry run, says what would be built instead. */
-export async function runBuild({ session, signed, tops, keys, images, inputs, options }: RunBuild) {
+export async function runBuild({ session, worker, signed, tops, keys, images, inputs, options }: RunBuild) {
   const { emit, signal, parallel, lockTimeoutMs, epoch, dryRun } = session.options;
   const hooks = await session.hooks();
   if (dryRun) {
@@ -38,15 +40,15 @@ export async function runBuild({ session, signed, tops, keys, images, inputs, op
     };
   }
   if (hooks.has("plan")) await hooks.waterfall("plan", await planBuild(signed, keys, inputs));
-  await using worker = new StageWorker(session, inputs.store);
+  const stageWorker = await worker();
   const needed = neededImages(signed, tops, keys);
   const missing = signed.images.filter((image) => needed.has(image.node.key)).flatMap((image) =>
     image.stages.slice((tops.get(image.node.key)?.index ?? -1) + 1)
   );
-  if (missing.some((stage) => stage.spec.work.kind === "run")) worker.warmUp();
+  if (missing.some((stage) => stage.spec.work.kind === "run")) stageWorker.warmUp();
   const executor = new Executor(signed, tops, {
     ...inputs,
-    worker,
+    worker: stageWorker,
     emit,
     signal,
     parallel,

@@ -1,4 +1,4 @@
-import type { Config } from "./config/model.ts";
+import type { Config, ImageRule } from "./config/model.ts";
 import { loadConfig, type LoadedConfig } from "./load_config.ts";
 import type { Digest } from "./digest.ts";
 import { EngineError } from "./errors.ts";
@@ -29,6 +29,9 @@ export class Session implements AsyncDisposable {
   #store?: Promise<Store>;
   #trees?: GitTrees;
 
+  /** Told, maybe more than once, when commands will probably run: a dappfile or commit is seen for the first time. */
+  onNews: (() => void) | undefined;
+
   constructor(readonly options: ResolvedOptions, plugins: readonly Selection[], builtins: readonly Plugin[]) {
     this.#plugins = plugins;
     this.#builtins = builtins;
@@ -41,8 +44,15 @@ export class Session implements AsyncDisposable {
     return this.#ready ??= this.#prepare();
   }
 
+  #tellNews(rules: readonly ImageRule[]): void {
+    if (rules.some(({ shell }) => Object.values(shell).some(({ commands }) => commands.length > 0))) {
+      this.onNews?.();
+    }
+  }
+
   async #prepare(): Promise<Config> {
-    const { config } = await this.loaded();
+    const { config, isNew } = await this.loaded();
+    if (isNew) this.#tellNews(config.images);
     for (const text of config.warnings) this.options.emit({ type: "note", level: "warn", text });
     const uses = await loadUses(config.project.plugins, this.options.dir, this.#builtins);
     const chosen = [...this.#plugins, ...uses];
@@ -162,7 +172,8 @@ export class Session implements AsyncDisposable {
     if (!plan) {
       plan = (async () => {
         if (node.rule.git.length === 0) return undefined;
-        const made = await planGit(node.rule, await this.trees.of(node.rule.git), await this.store());
+        const news = () => this.#tellNews([node.rule]);
+        const made = await planGit(node.rule, await this.trees.of(node.rule.git), await this.store(), news);
         for (const text of made.warnings) this.options.emit({ type: "note", level: "warn", text });
         return made;
       })();

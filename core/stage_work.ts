@@ -62,6 +62,7 @@ export async function openBuilder(
 export class StageWorker implements AsyncDisposable {
   readonly reader: LayerReader;
   #builder: Promise<Builder> | undefined;
+  #warm: Promise<void> | undefined;
   #serial = 0;
 
   constructor(readonly session: Session, readonly store: Store) {
@@ -70,7 +71,7 @@ export class StageWorker implements AsyncDisposable {
 
   /** Starts what command stages will need. */
   warmUp(): void {
-    observed(this.#open().then((builder) => builder.warmUp?.()));
+    this.#warm ??= observed(this.#open().then((builder) => builder.warmUp?.()));
   }
 
   /** Brings a base image into the store. */

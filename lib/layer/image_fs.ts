@@ -20,7 +20,8 @@ const MAX_LINKS = 40;
 /**
  * The file system that the layers of an image show together, by paths without leading "/".
  *
- * It is merged once, on first use, in time proportional to the entries of all layers.
+ * Single paths are searched for in the sorted indexes. Listing directories merges all layers, once, in time proportional
+ * to their entries; look-ups use that too when it is there.
  */
 export class ImageFs {
   readonly #indexes: readonly LayerIndex[];
@@ -33,7 +34,7 @@ export class ImageFs {
 
   /** The entry at `path`, without following symlinks. The root is always there. */
   lookup(path: string): ImageEntry | undefined {
-    return this.#find(path);
+    return this.#merged ? this.#find(path) : searchLayers(this.#indexes, path);
   }
 
   /** Names in a directory, sorted by bytes; none if it is no directory. Follows no symlinks. */
@@ -54,7 +55,7 @@ export class ImageFs {
    * @throws {LayerError} after 40 symlinks
    */
   resolve(path: string, { last }: { readonly last: boolean }): string {
-    return resolvePath(path, last, (at) => this.#find(at)?.entry);
+    return resolvePath(path, last, (at) => this.lookup(at)?.entry);
   }
 
   #find(path: string): Node | undefined {
@@ -100,6 +101,49 @@ export function resolvePath(
     todo.push(...entry.link.split("/").reverse());
   }
   return at;
+}
+
+/** What {@linkcode merge} would have at `path`, without merging. */
+function searchLayers(indexes: readonly LayerIndex[], path: string): ImageEntry | undefined {
+  let implied: ImageEntry | undefined;
+  for (let layer = indexes.length - 1; layer >= 0; layer--) {
+    const index = indexes[layer]!;
+    const entry = findEntry(index.entries, path);
+    if (entry && (entry.type !== "dir" || !entry.implicit)) {
+      return implied?.entry.type === "dir" && entry.type !== "dir" ? implied : { entry, layer };
+    }
+    if (entry) implied = { entry, layer };
+    if (hides(index, path)) return implied;
+  }
+  if (implied) return implied;
+  return path === "" ? { entry: ROOT, layer: 0 } : undefined;
+}
+
+/** Whether a layer lets nothing of lower layers show at `path`. */
+function hides(index: LayerIndex, path: string): boolean {
+  for (let at = path, below = false; at !== ""; at = parentPath(at), below = true) {
+    if (find(index.whiteouts, at, (whiteout) => whiteout)) return true;
+    if (below && find(index.opaque, at, (dir) => dir) !== undefined) return true;
+    if (below && findEntry(index.entries, at)?.type !== "dir" && findEntry(index.entries, at)) return true;
+  }
+  return path !== "" && index.opaque.includes("");
+}
+
+function findEntry(entries: readonly LayerIndexEntry[], path: string): LayerIndexEntry | undefined {
+  return find(entries, path, (entry) => entry.path);
+}
+
+/** Binary search in rows sorted by path. */
+function find<T>(rows: readonly T[], path: string, pathOf: (row: T) => string): T | undefined {
+  let [low, high] = [0, rows.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const order = comparePaths(pathOf(rows[middle]!), path);
+    if (order === 0) return rows[middle];
+    if (order < 0) low = middle + 1;
+    else high = middle;
+  }
+  return undefined;
 }
 
 function merge(indexes: readonly LayerIndex[]): Node {

@@ -4,7 +4,7 @@ import { ImageFs } from "../../../lib/layer/image_fs.ts";
 import { indexEntries, indexLayer, type LayerIndex } from "../../../lib/layer/index.ts";
 import { comparePaths } from "../../../lib/layer/path_order.ts";
 import type { TarEntry } from "../../../lib/tar/types.ts";
-import { archive, type Member, member } from "../tar/support.ts";
+import { archive, type Member, member, randomNumbers } from "../tar/support.ts";
 
 const dir = (path: string, rest: Partial<TarEntry> = {}) =>
   member(path, { type: "dir", mode: 0o755, ...rest });
@@ -229,4 +229,52 @@ Deno.test("ImageFs merges 100 layers with 100,000 entries", () => {
   const fs = new ImageFs(layers);
   equal(fs.lookup("usr/share/d7/p99-7/file")?.layer, 99);
   equal([...fs.walk("usr/share")].length, 40 + 2 * 100_000);
+});
+
+Deno.test("ImageFs.lookup() finds the same with and without merging", () => {
+  const random = randomNumbers(41);
+  const pick = <T>(values: readonly T[]) => values[Math.floor(random() * values.length)]!;
+  const names = ["a", "b", "c"];
+  const path = () => Array.from({ length: 1 + Math.floor(random() * 3) }, () => pick(names)).join("/");
+  const layer = () =>
+    indexEntries(Array.from({ length: 4 }, (): TarEntry => {
+      const kind = random();
+      const at = path();
+      const marker = kind < 0.15
+        ? at.replace(/[^/]*$/, ".wh.$&")
+        : kind < 0.25
+        ? `${at}/.wh..wh..opq`
+        : undefined;
+      const type = marker || kind < 0.6 ? "file" : "dir";
+      return {
+        path: marker ?? at,
+        type,
+        mode: Math.floor(random() * 512),
+        uid: 0,
+        gid: 0,
+        size: 0,
+        mtime: 0,
+      };
+    }));
+  const paths = [
+    "",
+    ...names.flatMap((x) => [
+      x,
+      ...names.flatMap((y) => [`${x}/${y}`, ...names.map((z) => `${x}/${y}/${z}`)]),
+    ]),
+  ];
+  for (let round = 0; round < 2000; round++) {
+    const indexes = Array.from({ length: 1 + Math.floor(random() * 4) }, layer);
+    const merged = new ImageFs(indexes);
+    merged.list("");
+    for (const at of paths) {
+      const { entry, layer } = new ImageFs(indexes).lookup(at) ?? {};
+      const wanted = merged.lookup(at);
+      deepEqual(
+        { entry, layer },
+        { entry: wanted?.entry, layer: wanted?.layer },
+        `"${at}" in round ${round}`,
+      );
+    }
+  }
 });
