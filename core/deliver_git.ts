@@ -1,7 +1,13 @@
-import type { ImageFs } from "../lib/layer/image_fs.ts";
 import type { Digest } from "./digest.ts";
-import { type Anchor, chooseAnchor, knownAnchors, removals } from "./git_anchors.ts";
-import { type GitItem, layerKey, layerListing, planGitLayer, writeGitLayer } from "./git_layer.ts";
+import { type Anchor, type AnchorChoice, chooseAnchor, knownAnchors, removals } from "./git_anchors.ts";
+import {
+  type GitItem,
+  type GitLayerInput,
+  layerKey,
+  layerListing,
+  planGitLayer,
+  writeGitLayer,
+} from "./git_layer.ts";
 import { type GitDelivery, listingOf } from "./git_stages.ts";
 import { Owners } from "./layers.ts";
 import { layerPath } from "./paths.ts";
@@ -15,15 +21,51 @@ const PATCH_FILES = 1 / 4;
 const PATCH_BYTES = 1 / 2;
 const KEPT_ANCHORS = 4;
 
+/** How a full layer can be had: as it is, from an anchor, or by making it. */
+interface LayerChoice {
+  readonly key: string;
+  readonly listing: Digest;
+  /** Which anchors belong together. */
+  readonly set: string;
+  readonly anchors: readonly Anchor[];
+  readonly known?: Layer;
+  readonly choice?: AnchorChoice | undefined;
+}
+
 /** Puts the files of a git stage on top of the image: as one layer, or as an earlier layer and the difference to it. */
 export async function deliverGit(worker: StageWorker, task: StageTask): Promise<StageDelta> {
   return await new GitDeliverer(worker, task).deliver();
+}
+
+/**
+ * Makes the full layer of a git stage before the image it goes on is finished, standing on an earlier stage of it. Of
+ * use if the directories above the files look the same in the end, which the layer's key tells; harmless otherwise.
+ */
+export async function prepareGit(worker: StageWorker, task: StageTask): Promise<readonly LayerRef[]> {
+  return await new GitDeliverer(worker, task).prepare();
 }
 
 class GitDeliverer {
   constructor(readonly worker: StageWorker, readonly task: StageTask) {}
 
   async deliver(): Promise<StageDelta> {
+    const { input, trees, whole } = await this.#input();
+    const { items, whiteouts } = input;
+    if (items.length === 0 && whiteouts.length === 0) return { layers: [], trees };
+    const layers = whole ? [await this.#write(planGitLayer(input))] : await this.#anchored(input);
+    return { layers: layers.map(storedLayer), trees };
+  }
+
+  async prepare(): Promise<readonly LayerRef[]> {
+    const { input, whole } = await this.#input();
+    if (whole || input.items.length === 0) return [];
+    const { known, choice, ...rest } = await this.#choose(input);
+    if (known) return [storedLayer(known)];
+    return choice ? [] : [storedLayer(await this.#full(input, rest))];
+  }
+
+  /** What the stage puts on its parent, and whether it shows a whole tree. */
+  async #input() {
     const { session, reader } = this.worker;
     const { image, stage, parent } = this.task;
     const deliveries = await (await session.git(image.node))!.deliveries(stage.spec.name);
@@ -46,11 +88,8 @@ class GitDeliverer {
         if (owner.uid || owner.gid) addDirectories(newDirs, entry.to, file.target, owner);
       }
     }
-    if (items.length === 0 && whiteouts.length === 0) return { layers: [], trees };
     const input = { items, whiteouts, parent: fs, newDirs, epoch: session.options.epoch.value };
-    const whole = deliveries.some((delivery) => delivery.wholeTree);
-    const layers = whole ? [await this.#write(planGitLayer(input))] : await this.#anchored(input, fs);
-    return { layers: layers.map(storedLayer), trees };
+    return { input, trees, whole: deliveries.some((delivery) => delivery.wholeTree) };
   }
 
   /** What an entry that shows its whole tree must change since the tree that was shown before. */
@@ -73,18 +112,9 @@ class GitDeliverer {
     };
   }
 
-  async #anchored(input: Parameters<typeof planGitLayer>[0], fs: ImageFs): Promise<Layer[]> {
-    const { store, session } = this.worker;
-    const { compression } = session.options;
-    const { digest: listing } = await store.putBlob(new TextEncoder().encode(layerListing(input.items)));
-    const key = await layerKey(listing, input.items.map(({ file }) => file.target), input, compression);
-    const known = await store.memo("git-layer", key) as Layer | undefined;
-    if (known && await store.blobSize(known.digest) === known.size) return [known];
-
-    const { image, stage } = this.task;
-    const set = JSON.stringify([(await session.project()).name, image.node.key, stage.spec.name]);
-    const anchors = await knownAnchors(store, set);
-    const choice = await chooseAnchor(anchors, input, fs, { store, compression, maxPart: PATCH_FILES });
+  async #anchored(input: GitLayerInput): Promise<Layer[]> {
+    const { known, choice, ...rest } = await this.#choose(input);
+    if (known) return [known];
     if (choice) {
       const { anchor, items, whiteouts } = choice;
       const layers: LayerRef[] = [...this.task.parent.layers, storedLayer(anchor.layer)];
@@ -92,11 +122,33 @@ class GitDeliverer {
       const patch = await this.#write(planGitLayer({ ...input, items, whiteouts, parent }));
       if (patch.size <= anchor.layer.size * PATCH_BYTES) return [anchor.layer, patch];
     }
+    return [await this.#full(input, rest)];
+  }
+
+  /** The layer itself if it was made before, else an anchor that is near enough, if any. */
+  async #choose(input: GitLayerInput): Promise<LayerChoice> {
+    const { store, session } = this.worker;
+    const { compression } = session.options;
+    const { digest: listing } = await store.putBlob(new TextEncoder().encode(layerListing(input.items)));
+    const key = await layerKey(listing, input.items.map(({ file }) => file.target), input, compression);
+    const { image, stage } = this.task;
+    const set = JSON.stringify([(await session.project()).name, image.node.key, stage.spec.name]);
+    const made = { key, listing, set };
+    const known = await store.memo("git-layer", key) as Layer | undefined;
+    if (known && await store.blobSize(known.digest) === known.size) return { ...made, anchors: [], known };
+    const anchors = await knownAnchors(store, set);
+    const choice = await chooseAnchor(anchors, input, { store, compression, maxPart: PATCH_FILES });
+    return { ...made, anchors, choice };
+  }
+
+  /** Makes the full layer, which is the next anchor. */
+  async #full(input: GitLayerInput, { key, listing, set, anchors }: LayerChoice): Promise<Layer> {
+    const { store } = this.worker;
     const layer = await this.#write(planGitLayer(input));
     const anchor: Anchor = { key, listing, layer };
     await store.putMemo("git-layer", key, layer);
     await store.putMemo("git-anchors", set, [anchor, ...anchors].slice(0, KEPT_ANCHORS));
-    return [layer];
+    return layer;
   }
 
   async #write(planned: ReturnType<typeof planGitLayer>): Promise<Layer> {

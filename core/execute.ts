@@ -106,6 +106,7 @@ export class Executor {
       await this.#introspector.after(at, output, this.inputs.worker, image);
       return output;
     }
+    if (stage.spec.work.kind === "git") this.#prepare(image, index);
     const parent = index > 0 ? await this.#output(image, index - 1) : undefined;
     const others = new Map<string, StageOutput>();
     await Promise.all(
@@ -117,6 +118,25 @@ export class Executor {
     const output = await this.#build(image, stage, parent, others);
     await this.#introspector.after(at, output, this.inputs.worker, image);
     return output;
+  }
+
+  /** Lets a git stage be prepared upon the last stage that waits for no commands, when there are commands between. */
+  #prepare(image: SignedImage, index: number): void {
+    const top = this.tops.get(image.node.key)?.index ?? -1;
+    const runs = (stage: SignedStage) =>
+      stage.spec.work.kind === "run" && stage.spec.work.commands.length > 0;
+    const first = image.stages.findIndex((stage, i) => i > top && runs(stage));
+    if (first < 1 || first >= index) return;
+    const stage = image.stages[index]!;
+    const task = {
+      image,
+      stage,
+      at: refOf(image, stage),
+      others: new Map(),
+      introspector: this.#introspector,
+    };
+    const parent = this.#output(image, Math.max(top, first - 1));
+    this.inputs.worker.prepare(task, parent, image.stages.slice(index).some(runs));
   }
 
   async #build(

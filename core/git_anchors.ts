@@ -1,4 +1,3 @@
-import type { ImageFs } from "../lib/layer/image_fs.ts";
 import type { Digest } from "./digest.ts";
 import { type GitItem, type GitLayerInput, layerKey } from "./git_layer.ts";
 import { layerPath } from "./paths.ts";
@@ -40,10 +39,10 @@ export async function knownAnchors(store: Store, set: string): Promise<readonly 
 export async function chooseAnchor(
   anchors: readonly Anchor[],
   input: GitLayerInput,
-  fs: ImageFs,
   options: { readonly store: Store; readonly compression: LayerCompression; readonly maxPart: number },
 ): Promise<AnchorChoice | undefined> {
   const { store, compression, maxPart } = options;
+  const fs = input.parent;
   let best: AnchorChoice | undefined;
   for (const anchor of anchors) {
     const rows = parseListing(new TextDecoder().decode(await store.getBlob(anchor.listing)));

@@ -183,6 +183,8 @@ export interface Builder extends AsyncDisposable {
   readonly name: string;
   /** Prepares what the first step will need while the engine still plans; never throws. */
   warmUp?(): void;
+  /** Unpacks layers that a later step will probably stand on; never throws. */
+  prefetch?(layers: readonly LayerRef[]): void;
   /** @throws STAGE_FAILED when a command fails, BUILDER_UNAVAILABLE when this machine lacks something */
   run(step: BuildStep, io: StepIo): Promise<StepResult>;
   /** Runs with this process's own stdin, stdout and stderr; returns the exit code, 128+n for signal n. */

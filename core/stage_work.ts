@@ -2,6 +2,7 @@ import { load } from "../lib/load.ts";
 import { applyInstructions } from "./docker.ts";
 import type { GitStage, ImageRule, MountRule } from "./config/model.ts";
 import { commandEnvironment } from "./command_env.ts";
+import type { Signature } from "./digest.ts";
 import { EngineError } from "./errors.ts";
 import type { StageRef } from "./events.ts";
 import { fetchBase } from "./fetch_base.ts";
@@ -63,6 +64,7 @@ export class StageWorker implements AsyncDisposable {
   readonly reader: LayerReader;
   #builder: Promise<Builder> | undefined;
   #warm: Promise<void> | undefined;
+  readonly #prepared = new Map<Signature, Promise<void>>();
   #serial = 0;
 
   constructor(readonly session: Session, readonly store: Store) {
@@ -97,6 +99,7 @@ export class StageWorker implements AsyncDisposable {
         return { layers: [], container: applyInstructions(task.parent.config.config ?? {}, docker ?? {}) };
       }
       case "git": {
+        await this.#prepared.get(task.stage.signature);
         const { deliverGit } = await load<typeof import("./deliver_git.ts")>(
           "./deliver_git.ts",
           import.meta.url,
@@ -113,6 +116,20 @@ export class StageWorker implements AsyncDisposable {
       case "run":
         return work.commands.length === 0 ? { layers: [] } : { layers: await this.#run(task, work.commands) };
     }
+  }
+
+  /** Makes what a git stage will need while the commands before it still run. `parent` is an earlier stage. */
+  prepare(task: Omit<StageTask, "parent">, parent: Promise<StageOutput>, unpack: boolean): void {
+    const done = (async () => {
+      const { prepareGit } = await load<typeof import("./deliver_git.ts")>(
+        "./deliver_git.ts",
+        import.meta.url,
+      );
+      const layers = await prepareGit(this, { ...task, parent: await parent });
+      if (unpack && layers.length > 0) observed(this.#open().then((builder) => builder.prefetch?.(layers)));
+    })();
+    // Whatever goes wrong goes wrong again when the stage is really made, and is reported then.
+    this.#prepared.set(task.stage.signature, done.catch(() => {}));
   }
 
   /** Keeps the listings that a stage's facts are digests of. */

@@ -40,7 +40,7 @@ export function compressBlock(compression: Compression, block: Uint8Array, last:
 }
 
 const SAMPLES = 4;
-const SAMPLE_BYTES = 16 * 1024;
+const SAMPLE_BYTES = 4 * 1024;
 
 /**
  * Whether looking for repeated strings makes a block smaller. In archives, media and encoded random data it does not,

@@ -74,6 +74,10 @@ export class NativeBuilder implements Builder {
     this.#pools.host.warmUp();
   }
 
+  prefetch(layers: readonly LayerRef[]): void {
+    for (const layer of layers) this.#layer(layer).catch(() => {});
+  }
+
   async run(step: BuildStep, io: StepIo): Promise<StepResult> {
     io.signal.throwIfAborted();
     const rootfs = await orAbort(this.#rootfs(step), io.signal);
