@@ -89,7 +89,7 @@ export class NativeBuilder implements Builder {
       env: step.env,
       epoch: step.epoch,
       compression: step.compression,
-      threads: navigator.hardwareConcurrency,
+      threads: Math.max(1, navigator.hardwareConcurrency - 1), // the next stage runs meanwhile
       blob: `${await this.#store.scratch()}/layer-${crypto.randomUUID()}`,
       keepFailed: io.onFailure !== undefined,
     };
