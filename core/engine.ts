@@ -53,10 +53,16 @@ class BuildEngine implements Engine {
     const start = performance.now();
     const { session } = this;
     session.trees.prefetch();
-    // The builder's helper starts while git and the registry are still being read.
+    // The builder's helper starts, and modules load, while git and the registry are still being read.
     let worker: Promise<StageWorker> | undefined;
     const open = () => worker ??= openWorker(session);
-    if (!session.options.dryRun) session.onNews = () => observed(open().then((opened) => opened.warmUp()));
+    if (!session.options.dryRun) {
+      session.onNews = () => {
+        observed(open().then((opened) => opened.warmUp()));
+        observed(load<typeof import("./run_build.ts")>("./run_build.ts", import.meta.url));
+        observed(load<typeof import("./deliver_git.ts")>("./deliver_git.ts", import.meta.url));
+      };
+    }
     try {
       return await this.#build(patterns, options, start, open);
     } finally {

@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { digestOf, type EngineError, type Signature, signatureOf, type StageRecord } from "../../core/plugin.ts";
+import {
+  digestOf,
+  type EngineError,
+  type Signature,
+  signatureOf,
+  type StageRecord,
+} from "../../core/plugin.ts";
 import { LocalStore } from "../../plugins/store/local/store.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);

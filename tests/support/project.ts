@@ -4,7 +4,10 @@ import { run } from "./process.ts";
 import { withTempDir } from "./tmp.ts";
 
 /** Content of a file; `link` makes a symbolic link, `mode` sets permission bits. */
-export type FileSpec = string | Uint8Array | { readonly link: string } | { readonly text: string; readonly mode: number };
+export type FileSpec = string | Uint8Array | { readonly link: string } | {
+  readonly text: string;
+  readonly mode: number;
+};
 
 /** A git work tree with a store of its own. */
 export interface TestProject {
@@ -47,7 +50,8 @@ export async function withProject(
 /** A project in a directory that is there already. */
 export function openProject(dir: string, home: string): TestProject {
   const events: EngineEvent[] = [];
-  const git = async (...args: string[]) => (await run(["git", "-C", dir, ...args], { env: identity })).stdout.trim();
+  const git = async (...args: string[]) =>
+    (await run(["git", "-C", dir, ...args], { env: identity })).stdout.trim();
   return {
     dir,
     home,
@@ -79,5 +83,7 @@ export function openProject(dir: string, home: string): TestProject {
 
 /** Stages that were built, as `image/stage`, and empties the list of events. */
 export function takeBuilt(project: TestProject): string[] {
-  return project.events.splice(0).flatMap((e) => e.type === "stage.finished" ? [`${e.at.image}/${e.at.stage}`] : []);
+  return project.events.splice(0).flatMap((e) =>
+    e.type === "stage.finished" ? [`${e.at.image}/${e.at.stage}`] : []
+  );
 }
