@@ -137,7 +137,7 @@ class BuildEngine implements Engine {
     const signed = await session.sign(keys);
     const inputs = await session.planInputs();
     const { explainBuild } = await load<typeof import("./explain.ts")>("./explain.ts", import.meta.url);
-    return await explainBuild(signed, await planBuild(signed, keys, inputs), { stage }, {
+    return await explainBuild(signed, await planBuild(signed, keys, inputs), { keys, stage }, {
       ...inputs,
       commits: (image, paths, since) => session.trees.commits(image.node.rule.git, paths, since),
     });

@@ -24,6 +24,10 @@ export const errorCatalog = {
   REGISTRY_FAILED: { exit: 1, fix: "Try again, or check the registry's log" },
   BUILDER_UNAVAILABLE: { exit: 1, fix: "Install what the message names" },
   STAGE_FAILED: { exit: 1, fix: "Read the output above; open a shell with --introspect-error" },
+  RUN_FAILED: {
+    exit: 1,
+    fix: "Name a program and a user that the image has; look around with: dapp dimg run DIMG -- sh",
+  },
   IMPORT_FAILED: { exit: 1, fix: "Correct `import:` in the dappfile" },
   OWNER_UNKNOWN: { exit: 1, fix: "Use a numeric id, or create the user in an earlier stage" },
   STORE_CORRUPT: { exit: 1, fix: "Run: dapp store check --repair" },

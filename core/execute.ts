@@ -3,7 +3,7 @@ import type { BuildOptions } from "./api.ts";
 import type { Digest, Signature } from "./digest.ts";
 import { EngineError, messageOf } from "./errors.ts";
 import type { EventSink, StageRef } from "./events.ts";
-import { type Introspector, noIntrospection } from "./introspect.ts";
+import { createIntrospector, type Introspector } from "./introspect.ts";
 import { type CachedTops, compareStage, imagesOf, type PlanInputs } from "./plan.ts";
 import { observed, Pool } from "./pool.ts";
 import type { ImageState, StageRecord, Store } from "./roles.ts";
@@ -49,7 +49,6 @@ export interface ExecuteInputs extends PlanInputs {
   readonly epoch: number;
   readonly commit: string | undefined;
   readonly options: BuildOptions;
-  readonly introspector?: Introspector;
 }
 
 /** Thrown inside when something else failed first; never reaches the caller. */
@@ -67,7 +66,7 @@ export class Executor {
 
   constructor(readonly signed: SignedGraph, readonly tops: CachedTops, readonly inputs: ExecuteInputs) {
     this.#pool = new Pool(inputs.parallel);
-    this.#introspector = inputs.introspector ?? noIntrospection;
+    this.#introspector = createIntrospector(inputs.options.introspect);
   }
 
   /** Builds the images and waits until they are saved. After a failure nothing new starts; what runs may end. */
@@ -102,9 +101,8 @@ export class Executor {
       if (index < image.stages.length - 1) {
         this.inputs.emit({ type: "stage.reused", at, signature: stage.signature, reason: "in the store" });
       }
-      const output = outputOf(top.record);
-      await this.#introspector.after(at, output, this.inputs.worker, image);
-      return output;
+      await this.#inspectCached(image, index);
+      return outputOf(top.record);
     }
     if (stage.spec.work.kind === "git") this.#prepare(image, index);
     const parent = index > 0 ? await this.#output(image, index - 1) : undefined;
@@ -116,8 +114,29 @@ export class Executor {
       }),
     );
     const output = await this.#build(image, stage, parent, others);
-    await this.#introspector.after(at, output, this.inputs.worker, image);
+    if (this.#introspector.after(at)) await this.inputs.worker.inspect(at, output, image, "after");
     return output;
+  }
+
+  /** Opens the shells that were asked for in stages up to the highest cached one. */
+  async #inspectCached(image: SignedImage, top: number): Promise<void> {
+    const { store, worker, emit } = this.inputs;
+    for (const [i, stage] of image.stages.slice(0, top + 1).entries()) {
+      const at = refOf(image, stage);
+      for (const when of ["before", "after"] as const) {
+        if (!this.#introspector[when](at)) continue;
+        const record = await store.stage(
+          when === "after" ? stage.signature : image.stages[i - 1]?.signature ?? stage.signature,
+        );
+        if (record) await worker.inspect(at, outputOf(record), image, when);
+        else {
+          const text = `No shell ${when} ${
+            stageTitle(at.kind, at.image, at.stage)
+          }: that state is not in the store, only a later one`;
+          emit({ type: "note", level: "warn", text });
+        }
+      }
+    }
   }
 
   /** Lets a git stage be prepared upon the last stage that waits for no commands, when there are commands between. */
@@ -172,7 +191,9 @@ export class Executor {
         if (this.#failed) throw new NotStarted("Another stage failed first");
         const { reason } = await compareStage(image, stage, this.inputs);
         emit({ type: "stage.started", at, signature: stage.signature, reason });
-        await this.#introspector.before(at, parent, this.inputs.worker, image);
+        if (parent && this.#introspector.before(at)) {
+          await this.inputs.worker.inspect(at, parent, image, "before");
+        }
         return await this.#work(image, stage, parent, others);
       });
       const buildMs = Math.round(performance.now() - start);

@@ -18,12 +18,14 @@ export interface ExplainInputs extends PlanInputs {
 export async function explainBuild(
   signed: SignedGraph,
   plan: Plan,
-  wanted: { readonly stage?: string | undefined },
+  wanted: { readonly keys: ReadonlySet<string>; readonly stage?: string | undefined },
   inputs: ExplainInputs,
 ): Promise<Explanation> {
   if (wanted.stage !== undefined) requireStage(signed, wanted.stage);
   const images: ExplainedImage[] = [];
   for (const image of signed.images) {
+    // A stage that is named is one of the selected images; otherwise those they need are explained too.
+    if (wanted.stage !== undefined && !wanted.keys.has(image.node.key)) continue;
     const { kind, name } = image.node.rule;
     const planned = plan.images.find((p) => p.kind === kind && p.name === name)!;
     const stages: ExplainedStage[] = [];

@@ -1,43 +1,22 @@
 import type { Introspection } from "./api.ts";
 import type { StageRef } from "./events.ts";
-import type { SignedImage } from "./sign.ts";
-import type { StageOutput } from "./stage_output.ts";
-import type { StageWorker } from "./stage_work.ts";
 
-/** Opens shells at the points the user asked for. */
+/** Where the user asked for a shell. */
 export interface Introspector {
+  /** In the failed stage. */
   readonly error: boolean;
+  /** In what the failed stage started from. */
   readonly beforeError: boolean;
-  before(
-    at: StageRef,
-    parent: StageOutput | undefined,
-    worker: StageWorker,
-    image: SignedImage,
-  ): Promise<void>;
-  after(at: StageRef, output: StageOutput, worker: StageWorker, image: SignedImage): Promise<void>;
+  before(at: StageRef): boolean;
+  after(at: StageRef): boolean;
 }
 
-export const noIntrospection: Introspector = {
-  error: false,
-  beforeError: false,
-  before: () => Promise.resolve(),
-  after: () => Promise.resolve(),
-};
-
-/** The introspector for what `build` was asked. Stage names are those of `plan`; `install` also means `install.1`. */
-export function createIntrospector(wanted: Introspection): Introspector {
-  const matches = (at: StageRef, dimg: string | undefined, artifact: string | undefined) =>
-    at.stage === (at.kind === "dimg" ? dimg : artifact);
+/** Stage names are those of `plan`. */
+export function createIntrospector(wanted: Introspection = {}): Introspector {
   return {
     error: wanted.error ?? false,
     beforeError: wanted.beforeError ?? false,
-    async before(at, parent, worker, image) {
-      if (parent && matches(at, wanted.before, wanted.artifactBefore)) {
-        await worker.inspect(at, parent, image, "before");
-      }
-    },
-    async after(at, output, worker, image) {
-      if (matches(at, wanted.stage, wanted.artifactStage)) await worker.inspect(at, output, image, "after");
-    },
+    before: ({ kind, stage }) => stage === (kind === "dimg" ? wanted.before : wanted.artifactBefore),
+    after: ({ kind, stage }) => stage === (kind === "dimg" ? wanted.stage : wanted.artifactStage),
   };
 }

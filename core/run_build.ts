@@ -1,7 +1,6 @@
 import type { BuildOptions } from "./api.ts";
 import { Executor } from "./execute.ts";
 import { stageTitle } from "./graph.ts";
-import { createIntrospector } from "./introspect.ts";
 import { type CachedTops, neededImages, planBuild, type PlanInputs } from "./plan.ts";
 import type { StageRecord } from "./roles.ts";
 import type { Session } from "./session.ts";
@@ -56,7 +55,6 @@ export async function runBuild({ session, worker, signed, tops, keys, images, in
     epoch: epoch.value,
     commit: await session.trees.commit(),
     options,
-    ...(options.introspect && { introspector: createIntrospector(options.introspect) }),
   });
   const records = await executor.run(images.map((image) => image.node.key));
   return {

@@ -257,6 +257,26 @@ shell: { install: ["write a 1"], setup: ["${setup}"] }
   }
 });
 
+Deno.test("introspection opens shells in cached stages too", async () => {
+  const dappfile = `dimg: app\nfrom: scratch\nshell: { install: ["write a 1"], setup: ["write b 1"] }\n`;
+  await withProject({ "dappfile.yaml": dappfile }, async (project) => {
+    const log = new FakeBuilderLog();
+    await using engine = engineOf(project, log);
+    const { images } = await engine.build();
+    await engine.build([], { introspect: { stage: "install", before: "install" } });
+    assert.deepEqual(log.shells.map((shell) => shell.parents.length), [0, 1]);
+    const plan = await engine.plan();
+    const install = plan.images[0]!.stages.find((stage) => stage.stage === "install")!;
+    await Deno.remove(`${project.home}/stages/${install.signature}`);
+    const again = await engine.build([], { introspect: { stage: "install" } });
+    assert.equal(again.images[0]!.digest, images[0]!.digest);
+    assert.equal(log.shells.length, 2);
+    assert.ok(
+      project.events.some((e) => e.type === "note" && e.text.startsWith("No shell after app/install")),
+    );
+  });
+});
+
 Deno.test("run() uses the image's configuration and passes the exit code through", async () => {
   const dappfile =
     `dimg: app\nfrom: scratch\ndocker: { ENTRYPOINT: [e], CMD: [c], ENV: { A: "1" }, WORKDIR: /w, USER: u }\n`;

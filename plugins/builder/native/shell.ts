@@ -4,7 +4,7 @@ import { EngineError } from "../../../core/errors.ts";
 import { helperCommand } from "./namespaces.ts";
 import type { RootfsSpec, ShellRequest } from "./protocol.ts";
 
-/** Runs a command in a file system and gives its exit code. @throws STAGE_FAILED when it cannot be started */
+/** Runs a command in a file system and gives its exit code. @throws RUN_FAILED when it cannot be started */
 export async function runInteractive(
   request: RootfsSpec & Omit<ShellRequest, "terminal">,
   signal: AbortSignal,
@@ -37,7 +37,7 @@ export async function runInteractive(
   signal.throwIfAborted();
   const why = await Deno.readTextFile(`${run}/error`).catch(() => undefined);
   if (why === undefined) return code;
-  throw new EngineError("STAGE_FAILED", `Cannot run a command in "${request.label}": ${why}`);
+  throw new EngineError("RUN_FAILED", `Cannot run a command in "${request.label}": ${why}`);
 }
 
 /** An interactive shell takes the terminal for itself; this process takes it back afterwards. */
