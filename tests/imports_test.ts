@@ -73,6 +73,16 @@ Deno.test("mod.ts is the only module of the engine that knows the built-in plugi
   assert.ok(targets("mod.ts").some((target) => target.startsWith("plugins/")));
 });
 
+Deno.test("modules that may not be needed are loaded with load(), which costs nothing at start-up", () => {
+  const wrong = ["core", "lib", "cli", "plugins"].flatMap((dir) =>
+    [...sources(dir)].filter((file) => {
+      const code = Deno.readTextFileSync(root + file).replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, "");
+      return /(?<!typeof )\bimport\(\s*"(?!node:)[^"]*"\s*\)/.test(code);
+    })
+  );
+  assert.deepEqual(wrong, []);
+});
+
 Deno.test("importsOf() sees every way to import", () => {
   const text = `
 import "./a.ts";

@@ -46,6 +46,7 @@ Deno.test("every command line loads these modules first, and no others", async (
     "cli/style.ts",
     "cli/table.ts",
     "core/errors.ts",
+    "lib/load.ts",
   ]);
 });
 
