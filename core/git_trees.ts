@@ -95,10 +95,14 @@ export class GitTrees {
 
   async #describe(repository: LocalRepository): Promise<RepositorySource> {
     const { commit, uncommitted } = await repository.head();
-    const { dev, emit } = this.options;
-    if (!dev && commit !== undefined && uncommitted.length > 0) {
-      const shown = uncommitted.slice(0, 3).map(({ path }) => path || "this directory").join(", ");
-      const more = uncommitted.length > 3 ? ` and ${uncommitted.length - 3} more` : "";
+    const { dev, emit, config = "" } = this.options;
+    // The dappfile and its lock file are read as they are on disk, so they do count.
+    const left = uncommitted.filter(({ path }) =>
+      ![config, "dappfile.yaml", "dappfile.yml", "dappfile.lock"].includes(path)
+    );
+    if (!dev && commit !== undefined && left.length > 0) {
+      const shown = left.slice(0, 3).map(({ path }) => path || "this directory").join(", ");
+      const more = left.length > 3 ? ` and ${left.length - 3} more` : "";
       const text = `uncommitted changes are not included: ${shown}${more} (commit them, or use --dev)`;
       emit({ type: "note", level: "info", text });
     }
