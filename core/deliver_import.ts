@@ -81,7 +81,7 @@ async function importItems(
     const target = targets.get(path)!;
     if (entry.type === "file") await spool.add(target, entry.size, chunks);
     items.push(itemOf(entry, target));
-  });
+  }, await worker.store.scratch());
   return items;
 }
 

@@ -44,6 +44,7 @@ class BuildEngine implements Engine {
 
   async plan(patterns: readonly string[] = []): Promise<Plan> {
     const { session } = this;
+    session.saysUnpinned = true;
     const keys = new Set((await session.select(patterns)).map((node) => node.key));
     const plan = await planBuild(await session.sign(keys), keys, await session.planInputs());
     return await (await session.hooks()).waterfall("plan", plan);
@@ -52,6 +53,7 @@ class BuildEngine implements Engine {
   async build(patterns: readonly string[] = [], options: BuildOptions = {}): Promise<BuildResult> {
     const start = performance.now();
     const { session } = this;
+    session.saysUnpinned = true;
     session.trees.prefetch();
     // The builder's helper starts, and modules load, while git and the registry are still being read.
     let worker: Promise<StageWorker> | undefined;

@@ -29,6 +29,8 @@ export class Session implements AsyncDisposable {
   #store?: Promise<Store>;
   #trees?: GitTrees;
 
+  /** Whether this command says which base images are not pinned: those that build or plan do. */
+  saysUnpinned = false;
   /** Told, maybe more than once, when commands will probably run: a dappfile or commit is seen for the first time. */
   onNews: (() => void) | undefined;
 
@@ -189,7 +191,7 @@ export class Session implements AsyncDisposable {
       base = (async () => {
         const pin = (await this.loaded()).lock.get(name);
         const found = await (await this.source(name)).resolve(pin, this.options.signal);
-        if (found.pin && !pin) {
+        if (found.pin && !pin && this.saysUnpinned) {
           const text = `${name} is not pinned, it is ${found.pin.slice(0, 19)}… now (pin it: dapp dimg lock)`;
           this.options.emit({ type: "note", level: "info", text });
         }

@@ -23,12 +23,14 @@ const MAX_CHAIN = 40;
  * the content and size of its target, its own path.
  *
  * @param wanted path to index of the layer that holds it, as `ImageFs.lookup` tells
+ * @param tempDir where large contents are set aside; the system's directory by default
  * @throws {LayerError} when a path is not there, occurs twice, or is a hard link to nothing
  */
 export async function readFiles(
   layers: readonly LayerFile[],
   wanted: ReadonlyMap<string, number>,
   each: EachFile,
+  tempDir?: string,
 ): Promise<void> {
   const perLayer = new Map<number, string[]>();
   for (const [path, layer] of wanted) {
@@ -37,7 +39,7 @@ export async function readFiles(
     else perLayer.set(layer, [path]);
   }
   for (const layer of [...perLayer.keys()].sort((a, b) => a - b)) {
-    await readLayer(layers, layer, new Set(perLayer.get(layer)), false, each);
+    await readLayer(layers, layer, new Set(perLayer.get(layer)), false, each, tempDir);
   }
 }
 
@@ -80,6 +82,7 @@ async function readLayer(
   wanted: ReadonlySet<string>,
   once: boolean,
   each: EachFile,
+  tempDir?: string,
 ): Promise<void> {
   const seen = new Set<string>();
   let links = new Map<string, string[]>();
@@ -103,7 +106,7 @@ async function readLayer(
         `Cannot read "/${path}": it is a hard link to "/${target}", which leads to no file`,
       );
     }
-    const { left, chained } = await readTargets(layers, at, links, each);
+    const { left, chained } = await readTargets(layers, at, links, each, tempDir);
     links = left;
     if (!chained) at--;
   }
@@ -115,6 +118,7 @@ async function readTargets(
   layer: number,
   links: ReadonlyMap<string, readonly string[]>,
   each: EachFile,
+  tempDir: string | undefined,
 ): Promise<{ left: Map<string, string[]>; chained: boolean }> {
   const left = new Map(Array.from(links, ([target, paths]) => [target, [...paths]]));
   let chained = false;
@@ -128,7 +132,7 @@ async function readTargets(
       }
       for (const path of paths) addLink(left, entry.link!, path);
     } else {
-      await using content = await spool(chunks, entry.size);
+      await using content = await spool(chunks, entry.size, tempDir);
       for (const path of paths) await each(path, { ...entry, path }, content.read());
     }
     return left.size === 0;
@@ -166,7 +170,7 @@ interface Spool extends AsyncDisposable {
   read(): Chunks;
 }
 
-async function spool(chunks: Chunks, size: number): Promise<Spool> {
+async function spool(chunks: Chunks, size: number, dir: string | undefined): Promise<Spool> {
   if (size <= SPOOL_MEMORY) {
     const bytes = await collect(chunks, size);
     return {
@@ -176,7 +180,7 @@ async function spool(chunks: Chunks, size: number): Promise<Spool> {
       [Symbol.asyncDispose]: () => Promise.resolve(),
     };
   }
-  const file = await Deno.makeTempFile();
+  const file = await Deno.makeTempFile(dir === undefined ? {} : { dir });
   await Deno.writeFile(file, ReadableStream.from(chunks));
   return {
     read: () => readChunks(file),
