@@ -90,7 +90,7 @@ class BuildEngine implements Engine {
 
     let built = new Map<string, number>();
     let records = images.map((image) => tops.get(image.node.key)?.record);
-    if (!fresh || options.introspect) {
+    if (!fresh || options.introspect || (await session.hooks()).has("plan")) {
       const { runBuild } = await load<typeof import("./run_build.ts")>("./run_build.ts", import.meta.url);
       const done = await runBuild({ session, worker, signed, tops, keys, images, inputs, options });
       if (session.options.dryRun) {

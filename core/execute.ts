@@ -49,6 +49,8 @@ export interface ExecuteInputs extends PlanInputs {
   readonly epoch: number;
   readonly commit: string | undefined;
   readonly options: BuildOptions;
+  /** Stages to build even if they are in the store. */
+  readonly forced: ReadonlySet<Signature>;
 }
 
 /** Thrown inside when something else failed first; never reaches the caller. */
@@ -174,7 +176,7 @@ export class Executor {
     });
     let release = true;
     try {
-      const found = await store.stage(stage.signature);
+      const found = this.inputs.forced.has(stage.signature) ? undefined : await store.stage(stage.signature);
       if (found) {
         emit({
           type: "stage.reused",

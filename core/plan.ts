@@ -68,6 +68,29 @@ export async function findTops(signed: SignedGraph, store: Store): Promise<Cache
   return tops;
 }
 
+/** The same without the given stages and those above them. */
+export async function withoutStages(
+  signed: SignedGraph,
+  tops: CachedTops,
+  forced: ReadonlySet<Signature>,
+  store: Store,
+): Promise<CachedTops> {
+  const out = new Map(tops);
+  for (const [key, { index }] of tops) {
+    const { stages } = signed.image(key);
+    const first = stages.findIndex((stage) => forced.has(stage.signature));
+    if (first < 0 || first > index) continue;
+    out.delete(key);
+    for (let i = first - 1; i >= 0; i--) {
+      const record = await store.stage(stages[i]!.signature);
+      if (!record) continue;
+      out.set(key, { index: i, record });
+      break;
+    }
+  }
+  return out;
+}
+
 /** The images that a build of `roots` touches: those, and what their missing stages stand on or import from. */
 export function neededImages(
   signed: SignedGraph,

@@ -83,7 +83,7 @@ export interface Hooks {
   openBuilder: First<BuilderRequest, Builder>;
   /** Add facts that must change the signature of a stage. Keys are prefixed with the plugin's name. */
   stageInputs: Collect<StageNode, Fact>;
-  /** Last look at what will run; return a new plan. */
+  /** Last look at what will run; return a new plan. A cached stage marked "build" is built again, and all after it. */
   plan: Waterfall<Plan>;
   /** Told once every image of the run is built. Skipped on --dry-run. */
   built: Parallel<BuildResult>;

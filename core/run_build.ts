@@ -1,7 +1,8 @@
 import type { BuildOptions } from "./api.ts";
 import { Executor } from "./execute.ts";
 import { stageTitle } from "./graph.ts";
-import { type CachedTops, neededImages, planBuild, type PlanInputs } from "./plan.ts";
+import type { Signature } from "./digest.ts";
+import { type CachedTops, neededImages, planBuild, type PlanInputs, withoutStages } from "./plan.ts";
 import type { StageRecord } from "./roles.ts";
 import type { Session } from "./session.ts";
 import type { SignedGraph, SignedImage } from "./sign.ts";
@@ -20,7 +21,9 @@ export interface RunBuild {
 }
 
 /** Builds what is missing. On a dry run, says what would be built instead. */
-export async function runBuild({ session, worker, signed, tops, keys, images, inputs, options }: RunBuild) {
+export async function runBuild(
+  { session, worker, signed, tops: cached, keys, images, inputs, options }: RunBuild,
+) {
   const { emit, signal, parallel, lockTimeoutMs, epoch, dryRun } = session.options;
   const hooks = await session.hooks();
   if (dryRun) {
@@ -38,7 +41,15 @@ export async function runBuild({ session, worker, signed, tops, keys, images, in
       counts: { stagesBuilt, stagesReused: stages.filter(({ stage }) => stage.state === "cached").length },
     };
   }
-  if (hooks.has("plan")) await hooks.waterfall("plan", await planBuild(signed, keys, inputs));
+  const forced = new Set<Signature>();
+  if (hooks.has("plan")) {
+    const plan = await hooks.waterfall("plan", await planBuild(signed, keys, inputs));
+    for (const { stages } of plan.images) {
+      const first = stages.findIndex(({ state }) => state === "build");
+      if (first >= 0) stages.slice(first).forEach(({ signature }) => forced.add(signature));
+    }
+  }
+  const tops = await withoutStages(signed, cached, forced, inputs.store);
   const stageWorker = await worker();
   const needed = neededImages(signed, tops, keys);
   const missing = signed.images.filter((image) => needed.has(image.node.key)).flatMap((image) =>
@@ -55,6 +66,7 @@ export async function runBuild({ session, worker, signed, tops, keys, images, in
     epoch: epoch.value,
     commit: await session.trees.commit(),
     options,
+    forced,
   });
   const records = await executor.run(images.map((image) => image.node.key));
   return {

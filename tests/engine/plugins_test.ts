@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { definePlugin, type EngineError, use } from "../../mod.ts";
-import { withProject } from "../support/project.ts";
+import { takeBuilt, withProject } from "../support/project.ts";
 
 const example = new URL("../../examples/inputs_tool_versions.ts", import.meta.url).pathname;
 
@@ -127,5 +127,38 @@ Deno.test("plugins can rewrite the configuration, see the plan and are told the 
       await engine.build();
     }
     assert.deepEqual(seen, ["plan of renamed", "built app", "disposed"]);
+  });
+});
+
+Deno.test("a plan hook can have a cached stage built again, with all that follows", async () => {
+  let again = false;
+  const force = definePlugin({
+    name: "plan-force",
+    api: 1,
+    setup: () => ({
+      plan: (plan) => ({
+        ...plan,
+        images: plan.images.map((image) => ({
+          ...image,
+          stages: image.stages.map((s) =>
+            again && s.stage === "install" ? { ...s, state: "build" as const } : s
+          ),
+        })),
+      }),
+    }),
+  });
+  await withProject({ "dappfile.yaml": stage }, async (project) => {
+    const build = async () => {
+      await using engine = project.engine({ plugins: [use(force)] });
+      return await engine.build();
+    };
+    const first = await build();
+    assert.deepEqual(takeBuilt(project), ["app/from", "app/install", "app/setup"]);
+    await build();
+    assert.deepEqual(takeBuilt(project), []);
+    again = true;
+    const second = await build();
+    assert.deepEqual(takeBuilt(project), ["app/install", "app/setup"]);
+    assert.equal(second.images[0]!.digest, first.images[0]!.digest);
   });
 });
