@@ -107,14 +107,14 @@ export class Executor {
       return outputOf(top.record);
     }
     if (stage.spec.work.kind === "git") this.#prepare(image, index);
+    // What a stage imports from starts at once, beside the stages before it.
+    const started = imagesOf(image, stage).map((key) => {
+      const other = this.signed.image(key);
+      return [key, this.#output(other, other.stages.length - 1)] as const;
+    });
     const parent = index > 0 ? await this.#output(image, index - 1) : undefined;
     const others = new Map<string, StageOutput>();
-    await Promise.all(
-      imagesOf(image, stage).map(async (key) => {
-        const other = this.signed.image(key);
-        others.set(key, await this.#output(other, other.stages.length - 1));
-      }),
-    );
+    for (const [key, output] of started) others.set(key, await output);
     const output = await this.#build(image, stage, parent, others);
     if (this.#introspector.after(at)) await this.inputs.worker.inspect(at, output, image, "after");
     return output;

@@ -120,6 +120,28 @@ shell: { install: ["write f 1"], setup: ["write g 1"] }
   });
 });
 
+Deno.test("an artifact is built beside the stages that come before its import", async () => {
+  const dappfile = `
+artifact: tool
+from: scratch
+shell: { buildArtifact: ["meet artifact", "write t 1"] }
+---
+dimg: app
+from: scratch
+import: [{ artifact: tool, add: /t, to: /t, after: setup }]
+shell: { install: ["meet dimg", "write i 1"] }
+`;
+  await withProject({ "dappfile.yaml": dappfile }, async (project) => {
+    const log = new FakeBuilderLog();
+    await using engine = engineOf(project, log, { parallel: 2 });
+    const done = engine.build();
+    await Promise.all([log.arrived("artifact"), log.arrived("dimg")]);
+    log.open("artifact");
+    log.open("dimg");
+    assert.equal((await done).images.length, 1);
+  });
+});
+
 Deno.test("two builds at once build a stage once: the second waits, then uses it", async () => {
   const dappfile = `dimg: app\nfrom: scratch\nshell: { install: ["meet go", "write a 1"] }\n`;
   await withProject({ "dappfile.yaml": dappfile }, async (project) => {
