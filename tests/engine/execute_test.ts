@@ -70,10 +70,11 @@ shell: { install: ["meet go", "write s 1"], setup: ["write never 1"] }
 ---
 dimg: broken
 from: scratch
-shell: { install: ["fail now"] }
+shell: { install: ["meet slow", "fail now"] }
 `;
   await withProject({ "dappfile.yaml": dappfile }, async (project) => {
     const log = new FakeBuilderLog();
+    log.arrived("go").then(() => log.open("slow"));
     await using engine = engineOf(project, log, {
       parallel: 2,
       onEvent: (event) => {
