@@ -127,7 +127,12 @@ export class GitTrees {
             await (await this.store()).lock(name, {
               signal,
               timeoutMs: lockTimeoutMs,
-              onWait: (holder) => emit({ type: "lock.waiting", resource: remote.url, holder }),
+              onWait: (holder) => {
+                // Two entries of one repository wait for each other; that is nobody's business.
+                if (!holder.startsWith(`process ${Deno.pid} `)) {
+                  emit({ type: "lock.waiting", resource: "the clone of a git repository", holder });
+                }
+              },
             }),
         });
         return { repository, stateId: repository.commit, tree: () => repository.tree() };
