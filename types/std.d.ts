@@ -14,17 +14,3 @@ declare module "@std/cli/parse-args" {
   export type Args = { _: (string | number)[]; "--"?: string[] } & Record<string, unknown>;
   export function parseArgs(args: readonly string[], options?: ParseOptions): Args;
 }
-declare module "@std/path" {
-  export function join(...parts: string[]): string;
-  export function resolve(...parts: string[]): string;
-  export function relative(from: string, to: string): string;
-  export function dirname(path: string): string;
-  export function basename(path: string): string;
-  export function isAbsolute(path: string): boolean;
-  export function toFileUrl(path: string): URL;
-  export function fromFileUrl(url: string | URL): string;
-  export function globToRegExp(
-    glob: string,
-    options?: { extended?: boolean; globstar?: boolean; caseInsensitive?: boolean; os?: string },
-  ): RegExp;
-}
