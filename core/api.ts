@@ -41,6 +41,10 @@ export interface EngineOptions {
   readonly signal?: AbortSignal;
 }
 
+/**
+ * One look at a project: dappfile, commits and base images are read once, when they are first needed, and stay as they
+ * were. Make another engine to see what changed since.
+ */
 export interface Engine extends AsyncDisposable {
   /** The validated configuration. @throws CONFIG_NOT_FOUND, CONFIG_INVALID with every problem found */
   config(): Promise<Config>;

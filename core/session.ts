@@ -77,21 +77,22 @@ export class Session implements AsyncDisposable {
   }
 
   store(): Promise<Store> {
+    return this.#store ??= this.hooks().then((hooks) => this.#openStore(hooks));
+  }
+
+  /** Opens the store without reading a project, for commands that need none. */
+  storeOnly(): Promise<Store> {
+    if (this.#ready) return this.store();
     return this.#store ??= (async () => {
-      const hooks = await this.hooks();
-      const answer = await hooks.first("openStore", { home: this.options.home });
-      if (!answer) throw new EngineError("STORE_FAILED", "Cannot open a store: no plugin offers one");
-      return answer.value;
+      for (const plugin of this.#builtins) await this.#hooks.add({ plugin: plugin as Plugin<never> });
+      return await this.#openStore(this.#hooks);
     })();
   }
 
-  /** Opens the store without a project, for commands that need none. */
-  async storeOnly(): Promise<Store> {
-    for (const plugin of this.#builtins) await this.#hooks.add({ plugin: plugin as Plugin<never> });
-    const answer = await this.#hooks.first("openStore", { home: this.options.home });
-    if (!answer) throw new EngineError("STORE_FAILED", "Cannot open a store: no plugin offers one");
-    this.#store = Promise.resolve(answer.value);
-    return answer.value;
+  async #openStore(hooks: HookRunner): Promise<Store> {
+    const answer = await hooks.first("openStore", { home: this.options.home });
+    if (answer) return answer.value;
+    throw new EngineError("STORE_FAILED", "Cannot open a store: no plugin offers one");
   }
 
   /** The repositories of the project; made at once, they read nothing until they are asked. */

@@ -53,6 +53,7 @@ Deno.test("stageImage() names any stage, built or not; run() and export() refuse
       );
     }
     await engine.build(["db"]);
+    assert.deepEqual((await engine.checkStore()).problems, []);
     assert.equal((await engine.stageImage("db")).present, true);
   });
 });
