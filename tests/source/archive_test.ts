@@ -91,6 +91,7 @@ Deno.test("source-archive reads what skopeo writes for Docker", async (t) => {
       const [row] = JSON.parse(await Deno.readTextFile(`${dir}/x/manifest.json`));
       await Deno.mkdir(`${dir}/x/l`);
       await Deno.symlink(`../${row.Layers[0]}`, `${dir}/x/l/layer.tar`);
+      await run(["chmod", "-R", "u+w", `${dir}/x`]); // skopeo's files are read-only
       await Deno.writeTextFile(
         `${dir}/x/manifest.json`,
         JSON.stringify([{ ...row, Layers: ["l/layer.tar"] }]),

@@ -16,3 +16,11 @@ export async function peer(tool: string): Promise<string | undefined> {
   Deno.stderr.writeSync(new TextEncoder().encode(`[without ${tool}: this comparison is left out]\n`));
   return undefined;
 }
+
+/** Whether this process is root, for comparisons that need it; says so once when it is not. Required like a tool. */
+export function isRoot(): boolean {
+  if (Deno.uid() === 0) return true;
+  if (Deno.env.get("DAPP_REQUIRE_PEERS") === "1") throw new Error("this test needs root");
+  Deno.stderr.writeSync(new TextEncoder().encode("[without root: this comparison is left out]\n"));
+  return false;
+}
