@@ -21,11 +21,14 @@ export async function explainBuild(
   wanted: { readonly keys: ReadonlySet<string>; readonly stage?: string | undefined },
   inputs: ExplainInputs,
 ): Promise<Explanation> {
-  if (wanted.stage !== undefined) requireStage(signed, wanted.stage);
+  const { stage: name, keys } = wanted;
+  if (name !== undefined) requireStage(signed, name);
+  const has = (image: SignedImage) => image.stages.some(({ spec }) => spec.name === name);
+  const own = name !== undefined && signed.images.some((image) => keys.has(image.node.key) && has(image));
   const images: ExplainedImage[] = [];
   for (const image of signed.images) {
-    // A stage that is named is one of the selected images; otherwise those they need are explained too.
-    if (wanted.stage !== undefined && !wanted.keys.has(image.node.key)) continue;
+    // A stage that is named is one of the selected images, if they have it; otherwise those they need are explained too.
+    if (own && !keys.has(image.node.key)) continue;
     const { kind, name } = image.node.rule;
     const planned = plan.images.find((p) => p.kind === kind && p.name === name)!;
     const stages: ExplainedStage[] = [];

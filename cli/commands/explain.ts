@@ -57,9 +57,21 @@ function stageLines(image: ExplainedImage, stage: ExplainedStage, style: Style):
   if (ripplesTo.length > 0) lines.push(`  changes with it: ${ripplesTo.join(", ")}`);
   if (facts) {
     const width = Math.max(0, ...facts.map(({ key }) => key.length));
-    lines.push("  all facts:", ...facts.map(({ key, value }) => `    ${key.padEnd(width)}  ${shown(value)}`));
+    lines.push("  all facts:");
+    for (const { key, value } of facts) {
+      const [first = "", ...rest] = key === "commands" ? commandLines(value) : [shown(value)];
+      lines.push(
+        `    ${key.padEnd(width)}  ${first}`,
+        ...rest.map((line) => `    ${" ".repeat(width)}  ${line}`),
+      );
+    }
   }
   return lines;
+}
+
+/** The commands of a stage as they are run, a line each. */
+function commandLines(value: string): string[] {
+  return (JSON.parse(value) as string[]).flatMap((command) => command.split("\n")).map(printable);
 }
 
 function changeLines(change: FactChange, style: Style): string[] {
