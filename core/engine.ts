@@ -18,7 +18,7 @@ import { findTops, type Plan, planBuild } from "./plan.ts";
 import type { Plugin } from "./plugin.ts";
 import type { StoreReport } from "./roles.ts";
 import { Session } from "./session.ts";
-import { lastStage } from "./sign.ts";
+import { lastStage, type SignedImage } from "./sign.ts";
 import type { StageWorker } from "./stage_work.ts";
 
 /** Makes an engine with the given built-in plugins. Nothing is read or written until a method is called. */
@@ -103,6 +103,7 @@ class BuildEngine implements Engine {
       "./finish_image.ts",
       import.meta.url,
     );
+    const reusedBy = (image: SignedImage) => image.stages.length - (built.get(image.node.key) ?? 0);
     const ready: BuiltImage[] = [];
     for (const [i, image] of images.entries()) {
       const done = await finishImage(image, records[i]!, inputs.store, { write: !fresh });
@@ -115,18 +116,17 @@ class BuildEngine implements Engine {
         digest: done.digest,
         signature: done.signature,
         built: count,
-        reused: image.stages.length - count,
+        reused: reusedBy(image),
         ms: Math.round(performance.now() - start),
       });
     }
     const stagesBuilt = [...built.values()].reduce((a, b) => a + b, 0);
-    const total = images.reduce((sum, image) => sum + image.stages.length, 0);
     const result: BuildResult = {
       project: inputs.project,
       platform: inputs.platform,
       images: ready,
       stagesBuilt,
-      stagesReused: Math.max(0, total - stagesBuilt),
+      stagesReused: images.reduce((sum, image) => sum + reusedBy(image), 0),
     };
     await (await session.hooks()).parallel("built", result);
     return result;

@@ -25,7 +25,9 @@ export interface BuildResult {
   readonly project: string;
   readonly platform: string;
   readonly images: readonly BuiltImage[];
+  /** Of all images, artifacts included. */
   readonly stagesBuilt: number;
+  /** Of the selected dimgs. */
   readonly stagesReused: number;
 }
 

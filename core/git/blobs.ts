@@ -1,3 +1,4 @@
+import { collect } from "../../lib/collect.ts";
 import { EngineError } from "../errors.ts";
 import { gitFailure, isMissingObject } from "./failure.ts";
 import type { GitFile, GitRepository, ObjectDatabase } from "./model.ts";
@@ -50,13 +51,7 @@ export async function* readBlobs<F extends GitFile>(
 /** The whole content of one small file, such as a configuration read from a commit. @throws as {@linkcode readBlobs} */
 export async function readBlob(repository: GitRepository, file: GitFile): Promise<Uint8Array> {
   for await (const { size, chunks } of readBlobs(repository, [file])) {
-    const bytes = new Uint8Array(size);
-    let at = 0;
-    for await (const chunk of chunks) {
-      bytes.set(chunk, at);
-      at += chunk.length;
-    }
-    return bytes;
+    return await collect(chunks, size);
   }
   return new Uint8Array();
 }

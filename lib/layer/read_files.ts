@@ -1,3 +1,4 @@
+import { collect } from "../collect.ts";
 import type { TarEntry } from "../tar/types.ts";
 import { LayerError } from "./error.ts";
 import type { ImageFs } from "./image_fs.ts";
@@ -186,14 +187,4 @@ async function spool(chunks: Chunks, size: number, dir: string | undefined): Pro
     read: () => readChunks(file),
     [Symbol.asyncDispose]: () => Deno.remove(file),
   };
-}
-
-async function collect(chunks: Chunks, size: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for await (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
 }

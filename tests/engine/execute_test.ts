@@ -139,7 +139,13 @@ shell: { install: ["meet dimg", "write i 1"] }
     await Promise.all([log.arrived("artifact"), log.arrived("dimg")]);
     log.open("artifact");
     log.open("dimg");
-    assert.equal((await done).images.length, 1);
+    const { images, stagesBuilt, stagesReused } = await done;
+    assert.equal(images.length, 1);
+    assert.deepEqual([stagesBuilt, stagesReused], [4, 1]); // `from` is built for the artifact, the dimg shares it
+    await project.write({ "dappfile.yaml": dappfile.replace("write t 1", "write t 2") });
+    await using again = engineOf(project, log, { parallel: 2 });
+    const second = await again.build();
+    assert.deepEqual([second.stagesBuilt, second.stagesReused], [2, 2]);
   });
 });
 
