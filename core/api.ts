@@ -4,6 +4,9 @@ import type { Digest, Signature } from "./digest.ts";
 import type { EventSink } from "./events.ts";
 import type { BuildResult } from "./execute.ts";
 import type { Plan } from "./plan.ts";
+import type { MovedStage, PublishReport } from "./publish/report.ts";
+import type { RegistryCapabilities } from "./registry_role.ts";
+import type { TagFlag, TagWish } from "./tag_role.ts";
 import type { Selection } from "./plugin.ts";
 import type { LayerCompression, StoreReport } from "./roles.ts";
 
@@ -18,7 +21,10 @@ export interface EngineOptions {
   readonly home?: string;
   /** Project name, overriding the dappfile and git. */
   readonly name?: string;
-  /** `os/architecture[/variant]`. @default linux and this machine's architecture */
+  /**
+   * `os/architecture[/variant]`; several, separated by commas, are built one after another and published as an index.
+   * @default linux and this machine's architecture
+   */
   readonly platform?: string;
   /** Stages that may be built at once. @default number of processors */
   readonly parallel?: number;
@@ -34,11 +40,34 @@ export interface EngineOptions {
   readonly dryRun?: boolean;
   /** @default gzip level 3 */
   readonly compression?: LayerCompression;
+  /**
+   * Where stages and images are kept for everybody: `host[:port]/path` or `oci:DIR`. With it, builds take stages from
+   * there and put theirs there. Commands that need a REPO use the dappfile's `repo:` when there is none.
+   */
+  readonly repo?: string;
+  /** Only take stages from `repo`. @default false */
+  readonly repoReadOnly?: boolean;
+  /** More places to take stages from, asked after `repo`. */
+  readonly cacheFrom?: readonly string[];
+  readonly registry?: RegistryOptions;
   /** Plugins beside the built-in ones and those in the dappfile; asked first. */
   readonly plugins?: readonly Selection[];
   readonly onEvent?: EventSink;
   /** Stops the work: running commands are ended, mounts and temporary files removed. */
   readonly signal?: AbortSignal;
+}
+
+/** How registries are reached and used. */
+export interface RegistryOptions {
+  /** Kind of the registry, when it cannot be told from its name: `oci`, `docker-hub`, `gitlab`, `harbor`, ... */
+  readonly kind?: string;
+  /** For the host of REPO alone; both or neither. */
+  readonly username?: string;
+  readonly password?: string;
+  /** Hosts (with port) that may be asked without verified TLS, by plain http if need be. */
+  readonly insecure?: readonly string[];
+  /** `nested`: REPO/dimg:tag; `flat`: REPO:dimg-tag. @default what the registry can do */
+  readonly naming?: "nested" | "flat";
 }
 
 /**
@@ -65,9 +94,88 @@ export interface Engine extends AsyncDisposable {
   run(options: RunOptions): Promise<number>;
   /** Writes built images somewhere else. @throws NOT_BUILT, EXPORT_FAILED */
   export(patterns: readonly string[], destination: string): Promise<ExportResult>;
+  /**
+   * Publishes built images under tags. Everything is checked for all of them before the first byte moves.
+   *
+   * @throws NOT_BUILT, TAG_INVALID, TAG_CONFLICT, TAG_SOURCE_MISSING, REPO_INVALID, REGISTRY_DENIED, REGISTRY_FAILED
+   */
+  push(patterns: readonly string[], options?: PushOptions): Promise<PublishReport>;
+  /** Like `push`, into the local Docker engine, or into an OCI image layout when REPO is `oci:DIR`. */
+  tag(patterns: readonly string[], options?: PushOptions): Promise<PublishReport>;
+  /** Publishes every stage of the current state that is in the store. */
+  pushStages(patterns?: readonly string[], options?: { readonly repo?: string }): Promise<StageMoves>;
+  /** Takes the highest stage there is of each image, or with `all` every one. Finding nothing is no error. */
+  pullStages(
+    patterns?: readonly string[],
+    options?: { readonly repo?: string; readonly all?: boolean },
+  ): Promise<StageMoves>;
+  /** What the project has published in REPO, by dimg; `all` takes in dimgs that the dappfile no longer has. */
+  published(patterns?: readonly string[], options?: { readonly repo?: string }): Promise<PublishedTags>;
+  /** Tries in a scratch repository, which is removed again, what the registry of REPO can do. */
+  checkRegistry(options?: { readonly repo?: string }): Promise<RegistryCard>;
+  /** Flags that tag schemes add, those of the dappfile's plugins included. */
+  tagFlags(): Promise<readonly (TagFlag & { readonly plugin: string })[]>;
   /** Pins base images by digest in dappfile.lock. */
   lock(options?: { readonly update?: boolean }): Promise<LockResult>;
   checkStore(options?: { readonly repair?: boolean }): Promise<StoreReport>;
+}
+
+export interface PushOptions {
+  /** @default `repo` of the engine, else of the dappfile */
+  readonly repo?: string;
+  /** @default one: `{ flag: "tag-plain", value: "latest" }` */
+  readonly tags?: readonly TagWish[];
+  /** Publish the stages first. @default false */
+  readonly withStages?: boolean;
+  /** One dimg, under REPO:TAG whatever its name (`spush`). @default false */
+  readonly single?: boolean;
+  /** Build first; stages go up while later ones are built (`bp`). @default false */
+  readonly build?: boolean;
+  readonly introspect?: Introspection;
+}
+
+/** Stages moved between the store and REPO. */
+export interface StageMoves {
+  readonly repo: string;
+  readonly dryRun: boolean;
+  readonly stages: readonly MovedStage[];
+}
+
+export interface PublishedTags {
+  readonly project: string;
+  readonly repo: string;
+  readonly images: readonly {
+    readonly name: string;
+    readonly tags: readonly {
+      readonly reference: string;
+      readonly tag: string;
+      readonly digest: Digest;
+      readonly scheme: string;
+      readonly value: string;
+      readonly commit?: string;
+      /** RFC 3339, when it was published. */
+      readonly publishedAt: string;
+      /** Compressed bytes of all layers. */
+      readonly size: number;
+      readonly signature: string;
+    }[];
+  }[];
+}
+
+/** What a registry can do, as tried. */
+export interface RegistryCard {
+  readonly repo: string;
+  /** Plugin and kind that serve it. */
+  readonly plugin: string;
+  readonly kind: string;
+  readonly capabilities: RegistryCapabilities;
+  /** In the order they were tried. */
+  readonly probes: readonly {
+    readonly name: string;
+    readonly result: "yes" | "no" | "failed" | "skipped";
+    /** One sentence. */
+    readonly detail: string;
+  }[];
 }
 
 export interface BuildOptions {

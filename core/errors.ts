@@ -22,6 +22,11 @@ export const errorCatalog = {
   SOURCE_INVALID: { exit: 1, fix: "Check the image with: skopeo inspect" },
   REGISTRY_DENIED: { exit: 1, fix: "Log in with: docker login" },
   REGISTRY_FAILED: { exit: 1, fix: "Try again, or check the registry's log" },
+  REGISTRY_UNSUPPORTED: { exit: 1, fix: "See what the registry can do with: dapp registry check REPO" },
+  REPO_INVALID: { exit: 2, fix: "Name a repository: host/path without tag, or oci:DIR" },
+  TAG_INVALID: { exit: 2, fix: 'Use letters, digits, "_", "." and "-", at most 128' },
+  TAG_CONFLICT: { exit: 2, fix: "Publish under different tags, or one dimg at a time" },
+  TAG_SOURCE_MISSING: { exit: 2, fix: "Name the tag yourself with --tag" },
   BUILDER_UNAVAILABLE: { exit: 1, fix: "Install what the message names" },
   STAGE_FAILED: { exit: 1, fix: "Read the output above; open a shell with --introspect-error" },
   RUN_FAILED: {

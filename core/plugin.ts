@@ -10,6 +10,8 @@ import type { EngineEvent } from "./events.ts";
 import { EngineError, type ErrorCode, messageOf } from "./errors.ts";
 import type { BuildResult } from "./execute.ts";
 import type { Plan } from "./plan.ts";
+import type { PublishReport } from "./publish/report.ts";
+import type { RegistryBackend, RegistryRequest } from "./registry_role.ts";
 import type {
   Builder,
   BuilderRequest,
@@ -19,6 +21,7 @@ import type {
   Store,
   StoreRequest,
 } from "./roles.ts";
+import type { CiFacts, CiRequest, Tag, TagFlag, TagRequest } from "./tag_role.ts";
 
 export { EngineError, type ErrorCode, messageOf, type Problem } from "./errors.ts";
 export {
@@ -32,7 +35,18 @@ export {
   type Signature,
 } from "./digest.ts";
 export { signatureOf } from "./signature.ts";
+export {
+  labels,
+  ociLabels,
+  SERVICE_TAG_PREFIX,
+  STAGE_TAG_PREFIX,
+  type StageChain,
+  stageTag,
+} from "./labels.ts";
+export type * from "./registry_role.ts";
 export type * from "./roles.ts";
+export type * from "./tag_role.ts";
+export type * from "./publish/report.ts";
 export type * from "./config/model.ts";
 export type { Plan, PlannedImage, PlannedStage } from "./plan.ts";
 export type { BuildResult, BuiltImage } from "./execute.ts";
@@ -87,6 +101,16 @@ export interface Hooks {
   plan: Waterfall<Plan>;
   /** Told once every image of the run is built. Skipped on --dry-run. */
   built: Parallel<BuildResult>;
+  /** Open REPO. */
+  openRegistry: First<RegistryRequest, RegistryBackend>;
+  /** Recognise the CI system that dapp runs in. */
+  detectCi: First<CiRequest, CiFacts>;
+  /** Flags that tag schemes add to the commands that publish. */
+  tagFlags: Collect<undefined, TagFlag>;
+  /** Tags for the images of this run; each scheme answers its own flags. */
+  tags: Collect<TagRequest, Tag>;
+  /** Told once every tag is live. Skipped on --dry-run. */
+  published: Parallel<PublishReport>;
 }
 export type HookName = keyof Hooks;
 export type HookInput<N extends HookName> = Hooks[N]["input"];
@@ -103,6 +127,11 @@ export const hookTable: {
   stageInputs: { kind: "collect", effects: false },
   plan: { kind: "waterfall", effects: false },
   built: { kind: "parallel", effects: true },
+  openRegistry: { kind: "first", effects: false },
+  detectCi: { kind: "first", effects: false },
+  tagFlags: { kind: "collect", effects: false },
+  tags: { kind: "collect", effects: false },
+  published: { kind: "parallel", effects: true },
 };
 
 /** Handed to every hook. */

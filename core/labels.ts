@@ -1,0 +1,60 @@
+/**
+ * Keys of labels (image config) and annotations (manifest) that dapp writes, beside the standard ones of the OCI image
+ * specification (annotations.md). The first three are those of the old tool.
+ */
+export const labels = {
+  /** Name of the project. Whatever does not carry it is not dapp's to delete. */
+  project: "dapp",
+  /** "true" for published images, "false" for stages. */
+  dimg: "dapp-dimg",
+  /** How the tag was made: `git_branch`, `custom`, ... */
+  scheme: "dapp-tag-scheme",
+  /** Name of the dimg; "" is the nameless one. */
+  name: "dapp-dimg-name",
+  /** What the tag was made from: the branch, the git tag, the text. */
+  value: "dapp-tag-value",
+  /** Commit of the project that was built; equals `org.opencontainers.image.revision`. */
+  commit: "dapp-commit",
+  /** Id of that commit's tree, which a squash or rebase keeps. */
+  tree: "dapp-tree",
+  /** Signature of the image's last stage, or of the stage. */
+  signature: "dapp-signature",
+  /** JSON, only as annotation: the stages of the image and of all images it stands on or imports from. See StageChain. */
+  stages: "dapp-stages",
+  /** Of a stage: its name. */
+  stage: "dapp-stage",
+  /** Of a stage: signature of the one before it; absent for the first. */
+  previous: "dapp-previous",
+} as const;
+
+/** Standard annotations of the OCI image specification that dapp writes. */
+export const ociLabels = {
+  created: "org.opencontainers.image.created",
+  revision: "org.opencontainers.image.revision",
+  version: "org.opencontainers.image.version",
+  title: "org.opencontainers.image.title",
+} as const;
+
+/** Value of the `dapp-stages` annotation: every stage that an image is made of, those of other images included. */
+export type StageChain = readonly {
+  /** `artifact:NAME` for artifacts. */
+  readonly image: string;
+  readonly stages: readonly {
+    readonly stage: string;
+    readonly signature: string;
+    /** Milliseconds that building it took, where known. */
+    readonly ms?: number;
+    /** Compressed bytes that it added, where known. */
+    readonly bytes?: number;
+  }[];
+}[];
+
+/** Tag of a stage in REPO. */
+export function stageTag(signature: string): string {
+  return `${STAGE_TAG_PREFIX}${signature}`;
+}
+
+/** What tags of stages start with; no image may be published under such a tag. */
+export const STAGE_TAG_PREFIX = "dimgstage-";
+/** What tags of dapp's own bookkeeping start with; their number does not grow with the number of builds. */
+export const SERVICE_TAG_PREFIX = "dappservice-";
