@@ -1,0 +1,16 @@
+/** Token scopes (distribution docs/spec/auth/scope.md) for a repository; the one needed right now goes first. */
+
+/** Reading. */
+export function pullScope(path: string): string {
+  return `repository:${path}:pull`;
+}
+
+/** Storing, which reads as well. */
+export function pushScope(path: string): string {
+  return `repository:${path}:pull,push`;
+}
+
+/** Removing manifests and tags. */
+export function deleteScope(path: string): string {
+  return `repository:${path}:delete`;
+}
