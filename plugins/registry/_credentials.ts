@@ -1,4 +1,3 @@
-import type { RegistryRequest } from "../../core/plugin.ts";
 import { type Credentials, findCredentials } from "../../lib/registry/credentials.ts";
 import { explained } from "./_explain.ts";
 import type { ProviderRepo } from "./_provider_plugin.ts";

@@ -140,7 +140,9 @@ async function probe(client: RegistryClient, signal: AbortSignal): Promise<Detec
   const challenges = parseChallenges(response.header("www-authenticate") ?? "");
   const text = await firstText(response.body);
   const realm = challenges.find(({ scheme, params }) => scheme === "bearer" && params.realm)?.params.realm;
-  const full = realm !== undefined && URL.canParse(realm, response.url) ? new URL(realm, response.url) : undefined;
+  const full = realm !== undefined && URL.canParse(realm, response.url)
+    ? new URL(realm, response.url)
+    : undefined;
   const kind = kindOfAnswer({
     realm: full,
     service: challenges.find(({ scheme }) => scheme === "bearer")?.params.service,

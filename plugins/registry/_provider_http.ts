@@ -17,8 +17,6 @@ import { exhaustedWaitMs, waitMs } from "./_rate_limit.ts";
 
 /** Longest answer that is read, in bytes; a page of tags is far below. */
 const MAX_ANSWER = 32 << 20;
-/** How long a provider may make a whole run wait; their windows are a minute, GitHub's is an hour. */
-const LONGEST_WAIT_MS = 300_000;
 
 /** How a provider's API is reached, whichever it is. */
 export interface ProviderReach {
@@ -84,7 +82,7 @@ export class ProviderHttp implements AsyncDisposable {
 
   constructor(options: ProviderHttpOptions) {
     this.#options = options;
-    this.#retry = { ...defaultRetryPolicy, longestWaitMs: LONGEST_WAIT_MS, ...options.retry };
+    this.#retry = { ...defaultRetryPolicy, ...options.retry };
   }
 
   /** What paths are appended to. */
@@ -180,13 +178,15 @@ export class ProviderHttp implements AsyncDisposable {
   }
 
   #note(wait: number | undefined, longest: number): void {
-    if (wait !== undefined && wait <= longest) this.#resumeAt = Math.max(this.#resumeAt, Date.now() + wait);
+    if (wait !== undefined && wait <= longest) {
+      this.#resumeAt = Math.max(this.#resumeAt, this.#retry.now() + wait);
+    }
   }
 
   /** Waits until the time that earlier answers asked for. */
   async #pause(signal: AbortSignal): Promise<void> {
     const until = this.#resumeAt;
-    const wait = until - Date.now();
+    const wait = until - this.#retry.now();
     if (wait <= 0) return;
     this.#options.onWait?.({ host: new URL(await this.base(signal)).host, ms: wait, status: 429 });
     await this.#retry.sleep(wait, signal);
@@ -251,6 +251,8 @@ export function saidBy(answer: Pick<ProviderAnswer, "text">): string {
 export function pagePath(url: string, base: string): string {
   const target = new URL(url, base);
   const prefix = new URL(base).pathname.replace(/\/+$/, "");
-  const path = target.pathname.startsWith(prefix + "/") ? target.pathname.slice(prefix.length) : target.pathname;
+  const path = target.pathname.startsWith(prefix + "/")
+    ? target.pathname.slice(prefix.length)
+    : target.pathname;
   return path + target.search;
 }

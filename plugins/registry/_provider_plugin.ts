@@ -59,7 +59,7 @@ export function defineProvider(
     name: `registry-${kind}`,
     api: 1,
     options: (z) => z.strictObject({ api: z.url({ protocol: /^https?$/ }).optional() }),
-    setup,
+    setup: (options) => setup(options),
   });
   return {
     ...plugin,

@@ -3,7 +3,6 @@ import type { RegistryClient } from "../../lib/registry/client.ts";
 /**
  * Scheme and host that a registry is reached at, for its other APIs: one request.
  *
- *
  * @throws {RegistryError} when it does not answer
  */
 export async function registryOrigin(client: RegistryClient, signal: AbortSignal): Promise<string> {

@@ -23,7 +23,9 @@ export function createAcrApi(client: RegistryClient): ProviderApi {
         signal,
       });
       // There is no other way: 405 means that the tag is locked.
-      return done.outcome === "elsewhere" ? { outcome: "refused", why: `Azure does not delete it: ${done.why}` } : done;
+      return done.outcome === "elsewhere"
+        ? { outcome: "refused", why: `Azure does not delete it: ${done.why}` }
+        : done;
     },
   };
 }

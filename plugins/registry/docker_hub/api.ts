@@ -3,7 +3,14 @@ import { EngineError, isDigest } from "../../../core/plugin.ts";
 import { isObject } from "../../../lib/oci/documents.ts";
 import type { Credentials } from "../../../lib/registry/credentials.ts";
 import type { ProviderApi } from "../_oci_backend.ts";
-import { jsonOf, pagePath, type ProviderAnswer, ProviderHttp, type ProviderReach, saidBy } from "../_provider_http.ts";
+import {
+  jsonOf,
+  pagePath,
+  type ProviderAnswer,
+  ProviderHttp,
+  type ProviderReach,
+  saidBy,
+} from "../_provider_http.ts";
 import { HubLogin } from "./login.ts";
 
 export interface HubApiOptions extends ProviderReach {
@@ -38,7 +45,7 @@ export function createHubApi(options: HubApiOptions): ProviderApi {
 }
 
 /** All pages are read before the first tag is given: deleting shifts pages. */
-async function* listTags(http: ProviderHttp, type ProviderReach, path: string, signal: AbortSignal): AsyncGenerator<ListedTag> {
+async function* listTags(http: ProviderHttp, path: string, signal: AbortSignal): AsyncGenerator<ListedTag> {
   const [namespace = "", repository = ""] = path.split("/");
   const doing = `list tags of docker.io/${path}`;
   const first = `/v2/namespaces/${namespace}/repositories/${repository}/tags?page=1&page_size=100`;
@@ -79,7 +86,7 @@ function readTag(value: unknown): ListedTag[] {
 
 /** Not in Docker's OpenAPI document; Docker's own tool uses it. */
 async function removeTag(
-  http: ProviderHttp, type ProviderReach,
+  http: ProviderHttp,
   login: HubLogin,
   { path, tag, signal }: { readonly path: string; readonly tag: string; readonly signal: AbortSignal },
 ): Promise<RemovalOutcome> {
@@ -102,7 +109,10 @@ async function removeTag(
     return { outcome: "refused", why: `Docker Hub does not allow it: ${said ? `${said}; ` : ""}${WEAK}` };
   }
   if (answer.status === 500) {
-    throw new EngineError("REGISTRY_FAILED", `Cannot ${doing}: Docker Hub answered 500${said && `, ${said}`}`);
+    throw new EngineError(
+      "REGISTRY_FAILED",
+      `Cannot ${doing}: Docker Hub answered 500${said && `, ${said}`}`,
+    );
   }
   return { outcome: "refused", why: said || `Docker Hub answered ${answer.status}` };
 }

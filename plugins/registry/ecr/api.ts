@@ -35,7 +35,9 @@ export function createEcrApi(options: EcrApiOptions): EcrApi {
       const input = account === undefined ? {} : { registryIds: [account] };
       const answer = await rpc.call("GetAuthorizationToken", input, { doing, signal });
       const [data] = Array.isArray(answer.authorizationData) ? answer.authorizationData : [];
-      const token = isObject(data) && typeof data.authorizationToken === "string" ? data.authorizationToken : "";
+      const token = isObject(data) && typeof data.authorizationToken === "string"
+        ? data.authorizationToken
+        : "";
       const text = atob(token);
       const colon = text.indexOf(":");
       if (colon < 1) throw new EngineError("REGISTRY_FAILED", `Cannot ${doing}: the answer holds no token`);
@@ -64,12 +66,19 @@ export function createEcrApi(options: EcrApiOptions): EcrApi {
         ...registry,
         repositoryName: path,
         imageIds: [{ imageTag: tag }],
-      }, { doing: `delete tag "${tag}" of ${domain}/${path}`, signal, missing: "RepositoryNotFoundException" });
+      }, {
+        doing: `delete tag "${tag}" of ${domain}/${path}`,
+        signal,
+        missing: "RepositoryNotFoundException",
+      });
       if (answer.missing === true) return { outcome: "absent" };
       const [failure] = Array.isArray(answer.failures) ? answer.failures : [];
       if (!isObject(failure)) return { outcome: "removed", by: "tag" };
       if (failure.failureCode === "ImageNotFound") return { outcome: "absent" };
-      return { outcome: "refused", why: `Amazon ECR does not delete it: ${failure.failureReason ?? failure.failureCode}` };
+      return {
+        outcome: "refused",
+        why: `Amazon ECR does not delete it: ${failure.failureReason ?? failure.failureCode}`,
+      };
     },
     [Symbol.asyncDispose]: () => rpc[Symbol.asyncDispose](),
   };

@@ -14,7 +14,8 @@ const HOST = /^(\d{12})\.dkr[.-]ecr(-fips)?\.([a-z0-9-]+)\.(amazonaws\.com(?:\.c
 export async function openEcr(repo: ProviderRepo): Promise<RegistryBackend> {
   const { request, domain, path } = repo;
   const { env } = request;
-  const [, account, fips = "", region = env.AWS_REGION ?? env.AWS_DEFAULT_REGION, suffix] = HOST.exec(domain) ?? [];
+  const [, account, fips = "", region = env.AWS_REGION ?? env.AWS_DEFAULT_REGION, suffix] =
+    HOST.exec(domain) ?? [];
   if (region === undefined) {
     throw new EngineError(
       "REPO_INVALID",

@@ -20,7 +20,8 @@ interface Call {
 const TARGET = "AmazonEC2ContainerRegistry_V20150921";
 const TYPE = "application/x-amz-json-1.1";
 const THROTTLED = /Throttl|TooManyRequests|LimitExceeded|RequestTimeout|ServerException|ServiceUnavailable/;
-const DENIED = /AccessDenied|UnrecognizedClient|InvalidSignature|ExpiredToken|MissingAuthentication|InvalidClientToken/;
+const DENIED =
+  /AccessDenied|UnrecognizedClient|InvalidSignature|ExpiredToken|MissingAuthentication|InvalidClientToken/;
 
 /** Calls operations of Amazon ECR's JSON API, signed with the AWS_* keys of the environment. */
 export class EcrRpc implements AsyncDisposable {
@@ -48,9 +49,13 @@ export class EcrRpc implements AsyncDisposable {
     const { keys } = this;
     if (!keys) {
       const names = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].filter((name) => !this.#options.env[name]);
-      throw new EngineError("REGISTRY_DENIED", `Cannot ${doing}: ${names.join(" and ")} of the environment not set`, {
-        fix: `Set the keys of a user or role that may use ${domain}`,
-      });
+      throw new EngineError(
+        "REGISTRY_DENIED",
+        `Cannot ${doing}: ${names.join(" and ")} of the environment not set`,
+        {
+          fix: `Set the keys of a user or role that may use ${domain}`,
+        },
+      );
     }
     const body = JSON.stringify(input);
     const url = new URL(`${api.replace(/\/+$/, "")}/`);
@@ -82,9 +87,13 @@ export class EcrRpc implements AsyncDisposable {
     const type = errorType(answer);
     if (missing !== undefined && type === missing) return { missing: true };
     const code = answer.status === 403 || DENIED.test(type) ? "REGISTRY_DENIED" : "REGISTRY_FAILED";
-    throw new EngineError(code, `Cannot ${doing}: Amazon ECR answered ${[type, saidBy(answer)].join(" ").trim()}`, {
-      ...(code === "REGISTRY_DENIED" && { fix: "Check the rights of the AWS_* keys in the environment" }),
-    });
+    throw new EngineError(
+      code,
+      `Cannot ${doing}: Amazon ECR answered ${[type, saidBy(answer)].join(" ").trim()}`,
+      {
+        ...(code === "REGISTRY_DENIED" && { fix: "Check the rights of the AWS_* keys in the environment" }),
+      },
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

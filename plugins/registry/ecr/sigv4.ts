@@ -68,7 +68,9 @@ function canonicalPath(url: URL): string {
 }
 
 function canonicalQuery(url: URL): string {
-  const pairs = [...url.searchParams].map(([name, value]) => `${encodeStrictly(name)}=${encodeStrictly(value)}`);
+  const pairs = [...url.searchParams].map(([name, value]) =>
+    `${encodeStrictly(name)}=${encodeStrictly(value)}`
+  );
   return pairs.sort().join("&");
 }
 

@@ -1,4 +1,4 @@
-import { type ListedTag, isDigest, type RemovalOutcome, type TagRemoval } from "../../../core/plugin.ts";
+import { isDigest, type ListedTag, type RemovalOutcome, type TagRemoval } from "../../../core/plugin.ts";
 import { isObject } from "../../../lib/oci/documents.ts";
 import type { RegistryClient } from "../../../lib/registry/client.ts";
 import { deleteManifest } from "../../../lib/registry/delete_manifest.ts";
@@ -72,7 +72,9 @@ async function removeTag(
 ): Promise<RemovalOutcome> {
   const { tag, digest, alone } = removal;
   const done = await deleteTag(client, { path, tag, signal });
-  if (done.outcome === "elsewhere") return { outcome: "refused", why: `Google does not delete it: ${done.why}` };
+  if (done.outcome === "elsewhere") {
+    return { outcome: "refused", why: `Google does not delete it: ${done.why}` };
+  }
   if (done.outcome !== "removed" || !alone) return done;
   // Refused while another tag or an index has it: then it stays, and the tag is gone all the same.
   const manifest = await deleteManifest(client, path, { reference: digest, signal });

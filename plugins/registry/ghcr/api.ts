@@ -81,11 +81,14 @@ async function removeTag(place: Place, { tag, digest }: TagRemoval): Promise<Rem
   await putManifest(client, path, { manifest: dummy, reference: tag, signal });
   for (let look = 1;; look++) {
     const moved = await packages.find(path, dummy.digest as Digest, signal, { anew: true });
-    if (moved && moved.tags.length === 1 && moved.tags[0] === tag) return await removeVersion(place, moved, "tag");
+    if (moved && moved.tags.length === 1 && moved.tags[0] === tag) {
+      return await removeVersion(place, moved, "tag");
+    }
     if (look === LOOKS) {
       return {
         outcome: "refused",
-        why: "it was moved to an empty image, which GitHub does not show as a version yet; it goes with the next clean-up",
+        why:
+          "it was moved to an empty image, which GitHub does not show as a version yet; it goes with the next clean-up",
       };
     }
     await client.retry.sleep(1000 * look, signal);

@@ -75,7 +75,9 @@ export class GitlabRest implements AsyncDisposable {
   async #login(): Promise<Readonly<Record<string, string>>> {
     const found = await this.#options.credentials();
     const secret = secretOf(found);
-    if (found?.kind === "basic" && found.username === "gitlab-ci-token") return { "job-token": found.password };
+    if (found?.kind === "basic" && found.username === "gitlab-ci-token") {
+      return { "job-token": found.password };
+    }
     if (secret !== undefined) return { "private-token": secret };
     const { CI_JOB_TOKEN, CI_SERVER_URL = "" } = this.#options.env;
     // The token of a job is for the GitLab that runs it.

@@ -40,7 +40,7 @@ export async function* listGitlabTags(
       return;
     }
     const rows = jsonOf(answer, doing);
-    if (Array.isArray(rows)) for (const row of rows) yield* readTag(row);
+    if (Array.isArray(rows)) { for (const row of rows) yield* readTag(row); }
     page = nextPage(answer.header("link"), answer.url);
   }
 }

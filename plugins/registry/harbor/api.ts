@@ -84,7 +84,10 @@ async function removeTag(repository: HarborRepository, removal: TagRemoval): Pro
   return { outcome: "removed", by: gone ? "manifest" : "tag" };
 }
 
-async function whyMissing({ http, at, name, signal }: HarborRepository, tag: string): Promise<RemovalOutcome> {
+async function whyMissing(
+  { http, at, name, signal }: HarborRepository,
+  tag: string,
+): Promise<RemovalOutcome> {
   const doing = `look up tag "${tag}" of ${name}`;
   const answer = await http.request({
     method: "GET",

@@ -64,8 +64,7 @@ async function tagsOf(repository: HarborRepository, digest: string): Promise<Row
   const { at, name } = repository;
   const all: Row[] = [];
   for (let page = 1;; page++) {
-    const path =
-      `${at}/artifacts/${digest}/tags?with_immutable_status=true&page=${page}&page_size=${PAGE}`;
+    const path = `${at}/artifacts/${digest}/tags?with_immutable_status=true&page=${page}&page_size=${PAGE}`;
     const { rows, total } = await list(repository, path, `list tags of ${name}@${digest}`);
     all.push(...rows);
     if (page * PAGE >= total || rows.length === 0) return all;
@@ -78,7 +77,13 @@ async function list(
   path: string,
   doing: string,
 ): Promise<Page> {
-  const answer: ProviderAnswer = await http.request({ method: "GET", path, expect: [200, 404], doing, signal });
+  const answer: ProviderAnswer = await http.request({
+    method: "GET",
+    path,
+    expect: [200, 404],
+    doing,
+    signal,
+  });
   if (answer.status === 404) return { rows: [], total: 0 };
   const json = jsonOf(answer, doing);
   if (!Array.isArray(json)) {

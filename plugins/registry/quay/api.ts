@@ -24,7 +24,8 @@ export function createQuayApi(options: QuayApiOptions): ProviderApi {
     ...options,
     title: `Quay at ${client.domain}`,
     base: async (signal) => `${(await options.origin(signal)).replace(/\/+$/, "")}/api/v1`,
-    denied: "wanted is an OAuth token that may administer the repository ($oauthtoken as user, or QUAY_OAUTH_TOKEN)",
+    denied:
+      "wanted is an OAuth token that may administer the repository ($oauthtoken as user, or QUAY_OAUTH_TOKEN)",
     async login() {
       const token = await options.token();
       return token === undefined ? {} : { authorization: `Bearer ${token}` };
@@ -98,5 +99,8 @@ async function removeByApi(
   });
   if (answer.status < 300) return { outcome: "removed", by: "tag" };
   if (answer.status === 404) return { outcome: "absent" };
-  return { outcome: "refused", why: `Quay does not delete it: ${saidBy(answer) || `status ${answer.status}`}` };
+  return {
+    outcome: "refused",
+    why: `Quay does not delete it: ${saidBy(answer) || `status ${answer.status}`}`,
+  };
 }
