@@ -52,7 +52,7 @@ export class DockerEngine implements AsyncDisposable {
       method: "POST",
       path: "/images/load?quiet=1",
       headers: { "content-type": "application/x-tar" },
-      body: copies(archive),
+      body: copies(archive) as unknown as string, // undici takes any async iterable; its types lag behind
     }, signal);
     const text = await answer.body.text();
     // Failures after the first byte come inside of a 200.
