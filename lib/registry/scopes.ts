@@ -14,3 +14,8 @@ export function pushScope(path: string): string {
 export function deleteScope(path: string): string {
   return `repository:${path}:delete`;
 }
+
+/** Giving up an upload: some registries take that for storing, distribution for deleting. */
+export function cancelScope(path: string): string {
+  return `repository:${path}:pull,push,delete`;
+}

@@ -1,4 +1,4 @@
-import type { Agent, Dispatcher, EnvHttpProxyAgent } from "undici";
+import type { Agent, Dispatcher } from "undici";
 import { load } from "../load.ts";
 import { hostCertificates } from "./certificates.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
@@ -35,7 +35,6 @@ type RequestMethod = (
   options: Dispatcher.RequestOptions,
 ) => Promise<Dispatcher.ResponseData>;
 type AgentModule = { readonly default: typeof Agent };
-type ProxyModule = { readonly default: typeof EnvHttpProxyAgent };
 
 const CONNECT_MS = 30_000;
 const IDLE_MS = 60_000;
@@ -117,10 +116,8 @@ export class HttpTransport implements AsyncDisposable {
       return new Agent(options);
     }
     const noProxy = env.no_proxy ?? env.NO_PROXY ?? "";
-    const { default: EnvHttpProxyAgent } = await load<ProxyModule>(
-      "undici/env-http-proxy-agent",
-      import.meta.url,
-    );
+    // The proxy agents lean on methods that only the whole package puts into place.
+    const { EnvHttpProxyAgent } = await load<typeof import("undici")>("undici", import.meta.url);
     return new EnvHttpProxyAgent({ ...options, requestTls: tls, httpProxy, httpsProxy, noProxy });
   }
 }

@@ -1,7 +1,7 @@
 import type { RegistryClient } from "./client.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
 import { isLoopback } from "./hosts.ts";
-import { pullScope, pushScope } from "./scopes.ts";
+import { cancelScope, pullScope, pushScope } from "./scopes.ts";
 import type { HttpResponse } from "./transport.ts";
 
 /** What a session belongs to. */
@@ -80,7 +80,7 @@ export class UploadSession {
       const response = await client.request({
         method: "DELETE",
         path: this.#location,
-        scopes: [pushScope(path)],
+        scopes: [cancelScope(path)],
         expect: [202, 204, 404],
         doing,
         repeatable: false,
