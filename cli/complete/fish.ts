@@ -1,4 +1,4 @@
-import { destinations, stageNames } from "../options.ts";
+import { destinations, repos, stageNames } from "../options.ts";
 import { type CompletedOption, type Place, places, valueOptions } from "./model.ts";
 
 /** The completion script for fish. */
@@ -106,7 +106,9 @@ function argumentLines({ path, positionals }: Place): string[] {
       stage: quote(stageNames.join(" ")),
       shell: "'bash zsh fish'",
       destination: quote(destinations.join(" ")),
+      repo: quote(repos.join(" ")),
       command: undefined,
+      text: undefined,
     }[kind];
     if (what === undefined) return [];
     const when = many ? `__dapp_at '${path}'` : `__dapp_argument '${path}' ${i}`;

@@ -1,6 +1,6 @@
 /** What the completion scripts of all shells say, in one form. */
 import { type OptionName, options, optionSpec } from "../options.ts";
-import { commands, groups } from "../table.ts";
+import { commandOptions, commands, groups, type Positional } from "../table.ts";
 
 /** A place in the command tree: "" is the program, "dimg" a group, "dimg build" a command. */
 export interface Place {
@@ -12,7 +12,7 @@ export interface Place {
   readonly positionals: readonly { readonly kind: WordKind; readonly many: boolean }[];
 }
 
-export type WordKind = "dimg" | "stage" | "shell" | "command" | "destination";
+export type WordKind = Positional["complete"];
 
 export interface CompletedOption {
   readonly name: string;
@@ -30,7 +30,7 @@ export function places(): readonly Place[] {
     place("", ["help", "version"]),
     ...groups.map(({ path }) => place(path, ["help"])),
     ...commands.map((command) => ({
-      ...place(command.path, [...command.options, ...command.common]),
+      ...place(command.path, commandOptions(command)),
       positionals: command.positionals.map(({ complete, many }) => ({ kind: complete, many: many ?? false })),
     })),
   ];
