@@ -9,11 +9,26 @@ import type { Engine, EngineOptions } from "./core/api.ts";
 import { createEngineWith } from "./core/engine.ts";
 import type { Plugin } from "./core/plugin.ts";
 import { builderNative } from "./plugins/builder/native/mod.ts";
+import { ciAzure } from "./plugins/ci/azure.ts";
+import { ciBitbucket } from "./plugins/ci/bitbucket.ts";
+import { ciCircleci } from "./plugins/ci/circleci.ts";
+import { ciDrone } from "./plugins/ci/drone.ts";
+import { ciGithub } from "./plugins/ci/github.ts";
+import { ciGitlab } from "./plugins/ci/gitlab.ts";
+import { ciJenkins } from "./plugins/ci/jenkins.ts";
+import { ciTeamcity } from "./plugins/ci/teamcity.ts";
+import { ciTravis } from "./plugins/ci/travis.ts";
+import { ciWoodpecker } from "./plugins/ci/woodpecker.ts";
 import { sourceArchive } from "./plugins/source/archive.ts";
 import { sourceOci } from "./plugins/source/oci_layout.ts";
 import { sourceRegistry } from "./plugins/source/registry.ts";
 import { sourceScratch } from "./plugins/source/scratch.ts";
 import { storeLocal } from "./plugins/store/local/mod.ts";
+import { tagBranch } from "./plugins/tagging/branch.ts";
+import { tagBuildId } from "./plugins/tagging/build_id.ts";
+import { tagCi } from "./plugins/tagging/ci.ts";
+import { tagCommit } from "./plugins/tagging/commit.ts";
+import { tagCustom } from "./plugins/tagging/custom.ts";
 
 export type * from "./core/api.ts";
 export type * from "./core/plugin.ts";
@@ -27,6 +42,21 @@ const builtins: readonly Plugin[] = [
   sourceArchive,
   sourceRegistry,
   builderNative,
+  tagCustom,
+  tagBranch,
+  tagCommit,
+  tagBuildId,
+  tagCi,
+  ciGitlab,
+  ciGithub,
+  ciTravis,
+  ciJenkins,
+  ciCircleci,
+  ciBitbucket,
+  ciAzure,
+  ciWoodpecker,
+  ciDrone,
+  ciTeamcity,
 ];
 
 /**
