@@ -1,4 +1,4 @@
-import { slug as slugOf } from "../../lib/slug/mod.ts";
+import { slug as slugOf } from "../../lib/slug/slug.ts";
 import type { CommandRun } from "../context.ts";
 
 /** `dapp slug STRING`: prints the slug. */

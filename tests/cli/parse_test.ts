@@ -109,13 +109,13 @@ const mistakes: readonly (readonly [line: string, message: string, fix?: string]
   ["slug a b", 'Cannot use argument "b": dapp slug takes no more than STRING'],
   [
     "dimg push app r.io/x --tag",
-    'Cannot use option "--tag": it needs a value, TEXT',
+    'Cannot use option "--tag": it needs a value, TAG',
     "Run: dapp dimg push --help",
   ],
-  ["dimg push r.io/x --tag=", 'Cannot use option "--tag" with "": the value is empty, wanted is TEXT'],
+  ["dimg push r.io/x --tag=", 'Cannot use option "--tag" with "": the value is empty, wanted is TAG'],
   [
     "dimg push r.io/x --tag --tag-branch",
-    'Cannot use option "--tag": it needs a value, TEXT. If "--tag-branch" is meant, write --tag=--tag-branch',
+    'Cannot use option "--tag": it needs a value, TAG. If "--tag-branch" is meant, write --tag=--tag-branch',
   ],
   ["dimg push r.io/x --tag-ci=x", 'Cannot use option "--tag-ci=x": it takes no value'],
   [
