@@ -12,8 +12,9 @@ const dockerOptions: readonly { readonly written: RegExp; readonly advice: strin
   { written: /^--mount$/, advice: "use --volume SOURCE:TARGET" },
 ];
 
-/** What `docker login` calls options that have longer names here. */
-const loginOptions: Readonly<Record<string, OptionName>> = {
+/** What docker calls options that have longer names here. */
+const dockerNames: Readonly<Record<string, OptionName>> = {
+  "-t": "tag",
   "-p": "registry-password",
   "--password": "registry-password",
   "--password-stdin": "registry-password-stdin",
@@ -57,9 +58,9 @@ export function unknownOption(written: string, command: Command | undefined, pat
   const where = path === "" ? "dapp" : `dapp ${path}`;
   const known = command ? commandOptions(command) : Object.keys(options);
   const docker = command?.path === "dimg run" && dockerOptions.find((row) => row.written.test(written));
-  const login = loginOptions[written];
-  const near = login && known.includes(login)
-    ? login
+  const named = dockerNames[written];
+  const near = named && known.includes(named)
+    ? named
     : written.startsWith("--")
     ? suggest(written.slice(2), known)
     : undefined;

@@ -70,6 +70,16 @@ Deno.test("a reader that goes away ends the output quietly", async () => {
   assert.deepEqual([stdout, stderr], ["{", ""]);
 });
 
+Deno.test("a password is read from the real standard input", async () => {
+  const command = [...cli, "dimg", "push", "--repo", "r.io/x", "--registry-username", "me"];
+  const { code, stdout, stderr } = await run([...command, "--registry-password-stdin"], {
+    stdin: "\r\n",
+    allowFailure: true,
+  });
+  assert.deepEqual([code, stdout], [2, ""]);
+  assert.match(stderr, /^error: .*: standard input holds no password\n/);
+});
+
 Deno.test("cli.ts exits with the code of main()", async () => {
   assert.match((await run([...cli, "--version"])).stdout, /^dapp \d+\.\d+\.\d+\n$/);
   const { code, stderr } = await run([...cli, "biuld"], { allowFailure: true });

@@ -123,6 +123,11 @@ const mistakes: readonly (readonly [line: string, message: string, fix?: string]
     'Cannot use option "--tags": dapp dimg push has no such option. Did you mean "--tag"?',
   ],
   [
+    "dimg push r.io/x -t 1.0",
+    'Cannot use option "-t": dapp dimg push has no such option. Did you mean "--tag"?',
+  ],
+  ["dimg build -t 1.0", 'Cannot use option "-t": dapp dimg build has no such option'],
+  [
     "dimg build --tag 1.0",
     'Cannot use option "--tag": dapp dimg build has no such option, it belongs to dapp dimg push, dapp dimg spush, dapp dimg bp and others',
   ],
