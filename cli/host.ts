@@ -54,8 +54,15 @@ export function realIo(stopNow: (exitCode: number) => void): Io {
 
 const INPUT_LIMIT = 64 * 1024;
 
-/** The first 64 KiB of a stream as text, or the signal's reason when that comes first. */
-async function readSome(stream: typeof Deno.stdin, signal: AbortSignal): Promise<string> {
+/**
+ * The first 64 KiB of a stream as text.
+ *
+ * @throws the signal's reason, when that comes first
+ */
+export async function readSome(
+  stream: { read(into: Uint8Array): Promise<number | null> },
+  signal: AbortSignal,
+): Promise<string> {
   const stopped = new Promise<never>((_, reject) => {
     if (signal.aborted) reject(signal.reason);
     signal.addEventListener("abort", () => reject(signal.reason), { once: true });

@@ -69,18 +69,22 @@ export function valueOptions(): readonly {
     }));
 }
 
+/** What an argument may be; `before` counts those before it, "*" is any number. */
+export interface ArgumentKinds {
+  readonly before: number | "*";
+  readonly kinds: readonly WordKind[];
+}
+
 /**
- * What the next argument may be, by the number of those before it; "*" is any number. Several of one kind take every
- * further argument, together with what may follow them.
+ * What the next argument may be, by the number of those before it. Several of one kind take every
+ * further argument, together with what may follow them. REPO may be the first word although DIMG is named first.
  */
-export function argumentKinds(
-  { positionals }: Place,
-): readonly { readonly before: number | "*"; readonly kinds: readonly WordKind[] }[] {
-  return positionals.flatMap(({ kind, many }, i) => {
+export function argumentKinds({ positionals }: Place): readonly ArgumentKinds[] {
+  const kinds = positionals.map(({ kind }) => kind);
+  return positionals.flatMap(({ kind, many }, i): ArgumentKinds[] => {
     if (i > 0 && positionals[i - 1]!.many) return [];
-    return [
-      many ? { before: "*", kinds: positionals.slice(i).map((p) => p.kind) } : { before: i, kinds: [kind] },
-    ];
+    if (many) return [{ before: "*", kinds: kinds.slice(i) }];
+    return [{ before: i, kinds: kinds[i + 1] === "repo" ? [kind, "repo"] : [kind] }];
   });
 }
 

@@ -66,6 +66,8 @@ const cases: readonly Case[] = [
   },
   { line: "dapp dimg stages ", offers: ["push", "pull"], only: true },
   { line: "dapp dimg push ", offers: ["app", "web", "oci:"], only: true },
+  { line: "dapp dimg spush ", offers: ["app", "web", "oci:"], only: true },
+  { line: "dapp dimg spush app ", offers: ["oci:"], only: true },
   { line: "dapp dimg push --tag 1.0 w", offers: ["web"], only: true },
   { line: "dapp dimg push --repo x a", offers: ["app"], only: true },
   {
