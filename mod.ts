@@ -19,6 +19,17 @@ import { ciJenkins } from "./plugins/ci/jenkins.ts";
 import { ciTeamcity } from "./plugins/ci/teamcity.ts";
 import { ciTravis } from "./plugins/ci/travis.ts";
 import { ciWoodpecker } from "./plugins/ci/woodpecker.ts";
+import { registryAcr } from "./plugins/registry/acr/mod.ts";
+import { registryDockerHub } from "./plugins/registry/docker_hub/mod.ts";
+import { registryEcr } from "./plugins/registry/ecr/mod.ts";
+import { registryGar } from "./plugins/registry/gar/mod.ts";
+import { registryGhcr } from "./plugins/registry/ghcr/mod.ts";
+import { registryGitlab } from "./plugins/registry/gitlab/mod.ts";
+import { registryHarbor } from "./plugins/registry/harbor/mod.ts";
+import { registryLayout } from "./plugins/registry/layout.ts";
+import { registryOci } from "./plugins/registry/oci.ts";
+import { registryQuay } from "./plugins/registry/quay/mod.ts";
+import { registryZot } from "./plugins/registry/zot/mod.ts";
 import { sourceArchive } from "./plugins/source/archive.ts";
 import { sourceOci } from "./plugins/source/oci_layout.ts";
 import { sourceRegistry } from "./plugins/source/registry.ts";
@@ -42,6 +53,17 @@ const builtins: readonly Plugin[] = [
   sourceArchive,
   sourceRegistry,
   builderNative,
+  registryLayout,
+  registryDockerHub,
+  registryGitlab,
+  registryHarbor,
+  registryGhcr,
+  registryEcr,
+  registryAcr,
+  registryGar,
+  registryQuay,
+  registryZot,
+  registryOci,
   tagCustom,
   tagBranch,
   tagCommit,

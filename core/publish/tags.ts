@@ -76,11 +76,8 @@ function checkTag(tag: Tag, { plugin, flag, images }: TagOrigin): OwnedTag {
       details,
     );
   if (plugin !== flag.plugin) throw fail(`this flag is that of plugin "${flag.plugin}"`);
-  const problem = shapeProblem(tag, { tag: "text", scheme: "text", value: "text", image: "text?" });
-  // The nameless dimg is called "".
-  if (problem !== undefined && !(tag.image === "" && problem.startsWith('its key "image"'))) {
-    throw fail(problem);
-  }
+  const problem = shapeProblem(tag, { tag: "text", scheme: "text", value: "text", image: "name?" });
+  if (problem !== undefined) throw fail(problem);
   if (tag.image !== undefined && !images.includes(tag.image)) {
     throw fail(
       `it names the dimg "${tag.image}", published are ${images.map((name) => `"${name}"`).join(", ")}`,

@@ -5,8 +5,8 @@ import { writeAllSync } from "../oci/write_blob.ts";
 import { readBody } from "./body.ts";
 import type { RegistryClient } from "./client.ts";
 import { RegistryError } from "./errors.ts";
-import { pullScope } from "./manifests.ts";
 import { backoffMs } from "./retry.ts";
+import { pullScope } from "./scopes.ts";
 import type { HttpResponse } from "./transport.ts";
 
 /** A blob that is wanted. */

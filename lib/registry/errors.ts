@@ -37,3 +37,15 @@ export class RegistryError extends Error {
 export function redactUrl(url: URL): string {
   return `${url.origin}${url.pathname}${url.search ? "?…" : ""}`;
 }
+
+/**
+ * Whether a manifest was refused since the registry does not have what it names, although that was looked up or sent
+ * before: garbage collection ran in between. Looks through causes.
+ */
+export function isBlobUnknown(error: unknown): boolean {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    const code = at instanceof RegistryError ? at.details.code : undefined;
+    if (code === "MANIFEST_BLOB_UNKNOWN" || code === "BLOB_UNKNOWN") return true;
+  }
+  return false;
+}

@@ -21,6 +21,8 @@ export interface TokenRequest {
   readonly signal: AbortSignal;
   /** The registry as the user calls it. */
   readonly domain: string;
+  /** Milliseconds since 1970. */
+  now(): number;
   send(request: HttpRequest): Promise<HttpResponse>;
 }
 
@@ -77,7 +79,7 @@ async function post(request: TokenRequest, refreshToken: string): Promise<HttpRe
 
 async function readToken(response: HttpResponse, request: TokenRequest): Promise<Token> {
   if (response.status !== 200) throw await refused(response, request);
-  const received = Date.now();
+  const received = request.now();
   const url = redactUrl(response.url);
   const fail = (why: string) =>
     new RegistryError(`Cannot log in to registry "${request.domain}": the answer of ${url} ${why}`, {

@@ -1,4 +1,6 @@
-import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from "undici";
+import type { Agent, Dispatcher } from "undici";
+import { load } from "../load.ts";
+import { hostCertificates } from "./certificates.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
 import { isLoopback } from "./hosts.ts";
 
@@ -10,6 +12,8 @@ export interface HttpRequest {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array | AsyncIterable<Uint8Array>;
+  /** Longest wait for the answer after all is sent, in milliseconds. @default 60000 */
+  readonly answerMs?: number;
   readonly signal: AbortSignal;
 }
 
@@ -25,6 +29,13 @@ export interface HttpResponse {
   discard(): Promise<void>;
 }
 
+// Parts of undici by themselves: all of it takes three times as long to load.
+type RequestMethod = (
+  this: Dispatcher,
+  options: Dispatcher.RequestOptions,
+) => Promise<Dispatcher.ResponseData>;
+type AgentModule = { readonly default: typeof Agent };
+
 const CONNECT_MS = 30_000;
 const IDLE_MS = 60_000;
 const CONNECTIONS_PER_HOST = 32;
@@ -33,8 +44,7 @@ const CONNECTIONS_PER_HOST = 32;
  * Sends single HTTP requests through pooled connections: proxies and certificates from the environment, no redirects,
  * no retries, no cookies. This machine is never asked through a proxy. A connection may take 30 s to open, an answer may pause for 60 s.
  *
- * Certificates: those of Deno, `SSL_CERT_FILE`, `DENO_CERT`, and `/etc/docker/certs.d/<host[:port]>/*.crt` for that
- * host. Hosts in `unverified` (with port, lower case) are not checked.
+ * Certificates: those of Deno, `SSL_CERT_FILE`, `DENO_CERT`, and what docker and podman keep for that host. Hosts in `unverified` (with port, lower case) are not checked.
  */
 export class HttpTransport implements AsyncDisposable {
   readonly #dispatchers = new Map<string, Promise<Dispatcher>>();
@@ -42,14 +52,20 @@ export class HttpTransport implements AsyncDisposable {
   constructor(readonly env: Env, readonly unverified: ReadonlySet<string> = new Set()) {}
 
   /** @throws {RegistryError} when no answer arrives; the signal's reason when aborted */
-  async send({ method, url, headers, body, signal }: HttpRequest): Promise<HttpResponse> {
+  async send({ method, url, headers, body, answerMs, signal }: HttpRequest): Promise<HttpResponse> {
     signal.throwIfAborted();
     try {
       const dispatcher = await this.#dispatcher(url);
-      const answer = await request(url, {
+      const { default: request } = await load<{ readonly default: RequestMethod }>(
+        "undici/api-request",
+        import.meta.url,
+      );
+      const answer = await request.call(dispatcher, {
+        origin: url.origin,
+        path: `${url.pathname}${url.search}`,
         method,
-        dispatcher,
         signal,
+        ...(answerMs !== undefined && { headersTimeout: answerMs }),
         headers: { "user-agent": "dapp", ...headers },
         ...(body !== undefined && { body: body as string | Uint8Array }),
       });
@@ -84,11 +100,8 @@ export class HttpTransport implements AsyncDisposable {
   }
 
   async #open(host: string, direct: boolean): Promise<Dispatcher> {
-    const ca = host === "" ? [] : await certificates(this.env, host);
-    const tls = {
-      ...(ca.length > 0 && { ca }),
-      ...(this.unverified.has(host) && { rejectUnauthorized: false }),
-    };
+    const certificates = host === "" ? {} : await hostCertificates(this.env, host);
+    const tls = { ...certificates, ...(this.unverified.has(host) && { rejectUnauthorized: false }) };
     const options = {
       connect: { timeout: CONNECT_MS, ...tls },
       headersTimeout: IDLE_MS,
@@ -98,21 +111,15 @@ export class HttpTransport implements AsyncDisposable {
     const { env } = this;
     const httpProxy = env.http_proxy ?? env.HTTP_PROXY ?? "";
     const httpsProxy = env.https_proxy ?? env.HTTPS_PROXY ?? "";
-    if (direct || (httpProxy === "" && httpsProxy === "")) return new Agent(options);
+    if (direct || (httpProxy === "" && httpsProxy === "")) {
+      const { default: Agent } = await load<AgentModule>("undici/agent", import.meta.url);
+      return new Agent(options);
+    }
     const noProxy = env.no_proxy ?? env.NO_PROXY ?? "";
+    // The proxy agents lean on methods that only the whole package puts into place.
+    const { EnvHttpProxyAgent } = await load<typeof import("undici")>("undici", import.meta.url);
     return new EnvHttpProxyAgent({ ...options, requestTls: tls, httpProxy, httpsProxy, noProxy });
   }
-}
-
-async function certificates(env: Env, host: string): Promise<string[]> {
-  const files = [env.SSL_CERT_FILE, env.DENO_CERT].filter((file) => file !== undefined && file !== "");
-  const dir = `/etc/docker/certs.d/${host}`;
-  try {
-    for await (const { name } of Deno.readDir(dir)) if (name.endsWith(".crt")) files.push(`${dir}/${name}`);
-  } catch {
-    // no certificates for this host, or none that this user may read
-  }
-  return await Promise.all(files.map((file) => Deno.readTextFile(file!)));
 }
 
 async function* guard(

@@ -1,0 +1,77 @@
+import { readSource, type SourceBlob, verifySource } from "./blob_source.ts";
+import type { RegistryRequest } from "./client.ts";
+import { pushScope } from "./scopes.ts";
+import type { UploadSession, UploadTarget } from "./upload_session.ts";
+
+/** A blob on its way. */
+export interface Sending {
+  readonly target: UploadTarget;
+  readonly blob: SourceBlob;
+  /** Takes the bytes sent so far. */
+  report(done: number): void;
+}
+
+/** A registry that has all bytes may hash and move them for minutes before it answers. */
+const ANSWER_MS = 10 * 60_000;
+
+/** Closes a session with all that it does not have yet: the whole blob, or what comes after `from`. */
+export async function putRest(session: UploadSession, sending: Sending, from: number): Promise<void> {
+  const { blob, target } = sending;
+  if (from > 0) await verifySource(blob, target.signal);
+  const rest = from < blob.size;
+  const response = await target.client.request({
+    ...common(target),
+    method: "PUT",
+    path: session.closing,
+    headers: {
+      "content-type": "application/octet-stream",
+      "content-length": String(blob.size - from),
+      ...(from > 0 && rest && { "content-range": `${from}-${blob.size - 1}` }),
+    },
+    ...(rest && { body: () => counted(sending, from, blob.size) }),
+    expect: [201, 204],
+    answerMs: ANSWER_MS,
+  });
+  await response.discard();
+  sending.report(blob.size);
+}
+
+/** Adds the bytes `from` (inclusive) to `to` (exclusive) to a session. */
+export async function patchChunk(
+  session: UploadSession,
+  sending: Sending,
+  { from, to }: { readonly from: number; readonly to: number },
+): Promise<void> {
+  const { target } = sending;
+  const response = await target.client.request({
+    ...common(target),
+    method: "PATCH",
+    path: session.location,
+    headers: {
+      "content-type": "application/octet-stream",
+      "content-length": String(to - from),
+      "content-range": `${from}-${to - 1}`,
+    },
+    body: () => counted(sending, from, to),
+    // ECR answers 201
+    expect: [201, 202, 204],
+  });
+  await response.discard();
+  session.moved(response);
+}
+
+/** Nothing that carries a body is repeated before it is known what has arrived. */
+function common({ client: _, path, doing, signal }: UploadTarget): Pick<
+  RegistryRequest,
+  "scopes" | "doing" | "signal" | "repeatable"
+> {
+  return { scopes: [pushScope(path)], doing, signal, repeatable: false };
+}
+
+async function* counted({ blob, report }: Sending, from: number, to: number): AsyncGenerator<Uint8Array> {
+  let done = from;
+  for await (const piece of readSource(blob, from, to)) {
+    yield piece;
+    report(done += piece.length);
+  }
+}
