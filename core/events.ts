@@ -55,13 +55,14 @@ export type EngineEvent =
     readonly reused: number;
     readonly ms: number;
   }
-  /** A stage went to REPO; `size` is what was sent. */
+  /** A stage is in REPO now. */
   | {
     readonly type: "stage.published";
     readonly at: StageRef;
     readonly signature: string;
     /** The full name with tag. */
     readonly reference: string;
+    /** Compressed bytes of all its layers, also of those that were there. */
     readonly size: number;
     readonly ms: number;
   }
@@ -91,39 +92,6 @@ export type EngineEvent =
   | { readonly type: "transfer.started"; readonly id: string; readonly what: string; readonly total: number }
   | { readonly type: "transfer.progress"; readonly id: string; readonly done: number; readonly total: number }
   | { readonly type: "transfer.finished"; readonly id: string; readonly done: number; readonly ms: number }
-  /** A stage was taken from a registry; `size` is what was downloaded. */
-  | {
-    readonly type: "stage.fetched";
-    readonly at: StageRef;
-    readonly signature: string;
-    /** The repository. */
-    readonly from: string;
-    readonly size: number;
-    readonly ms: number;
-  }
-  | {
-    readonly type: "stage.published";
-    readonly at: StageRef;
-    readonly signature: string;
-    readonly reference: string;
-    /** Compressed bytes of all its layers. */
-    readonly size: number;
-    readonly ms: number;
-  }
-  | {
-    readonly type: "tag.published";
-    readonly image: string;
-    readonly reference: string;
-    readonly digest?: string;
-    readonly state: "pushed" | "exists" | "would push";
-  }
-  /** A registry asked to wait; `ms` is how long. */
-  | {
-    readonly type: "registry.waiting";
-    readonly host: string;
-    readonly ms: number;
-    readonly reason: string;
-  }
   | { readonly type: "lock.waiting"; readonly resource: string; readonly holder: string };
 
 /** Receives events; must not throw and must not block. */
