@@ -58,11 +58,11 @@ async function openWorker(session: Session): Promise<StageWorker> {
 export async function builtImages(
   session: Session,
   nodes: readonly ImageNode[],
-  signed?: SignedGraph,
+  options: { readonly local?: true } = {},
 ): Promise<readonly BuiltImage[]> {
-  const graph = signed ?? await session.sign(new Set(nodes.map((node) => node.key)));
+  const graph = await session.sign(new Set(nodes.map((node) => node.key)));
   const store = await session.store();
-  const tops = await findTops(graph, store);
+  const tops = await finishedTops(session, graph, nodes, options);
   const { finishImage } = await load<typeof import("./finish_image.ts")>(
     "./finish_image.ts",
     import.meta.url,
@@ -73,6 +73,24 @@ export async function builtImages(
   return await Promise.all(
     nodes.map((node, i) => finishImage(graph.image(node.key), records[i]!, store, { write: true })),
   );
+}
+
+/** The highest stages in the store; images that are not finished there are taken from the registries of `--repo`. */
+export async function finishedTops(
+  session: Session,
+  signed: SignedGraph,
+  nodes: readonly ImageNode[],
+  { local = false } = {},
+): Promise<CachedTops> {
+  const tops = await findTops(signed, await session.store());
+  const { repo, cacheFrom } = session.options;
+  const finished = nodes.every(({ key }) => tops.get(key)?.index === signed.image(key).stages.length - 1);
+  if (finished || local || (repo === undefined && cacheFrom.length === 0)) return tops;
+  const { openLiveCache } = await load<typeof import("./publish/open_shared.ts")>(
+    "./publish/open_shared.ts",
+    import.meta.url,
+  );
+  return await (await openLiveCache(session, signed, { repo })).takeFinished(signed, tops, nodes);
 }
 
 class ImageBuild {

@@ -1,5 +1,8 @@
 import type { EventSink } from "./events.ts";
 
+/** Smaller blobs of a registry are not worth a line of progress. */
+export const SHOWN_BYTES = 256 * 1024;
+
 /** Turns growing numbers of bytes into events; a transfer ends when all of its bytes are done. */
 export interface TransferEvents {
   /** `what` such as "layer 3f2a… of debian:bookworm"; `total` is 0 when it is not known. */

@@ -1,4 +1,5 @@
 import { EngineError } from "../errors.ts";
+import type { ImageNode } from "../graph.ts";
 import { observed } from "../pool.ts";
 import type { CachedTops } from "../plan.ts";
 import type { StageRecord, Store } from "../roles.ts";
@@ -25,6 +26,23 @@ export class LiveCache {
       }
       return tops.get(image.node.key)?.index ?? -1;
     });
+    return out;
+  }
+
+  /** Takes the images whose last stage is there. */
+  async takeFinished(
+    signed: SignedGraph,
+    tops: CachedTops,
+    nodes: readonly ImageNode[],
+  ): Promise<CachedTops> {
+    const out = new Map(tops);
+    await Promise.all(nodes.map(async ({ key }) => {
+      const image = signed.image(key);
+      const index = image.stages.length - 1;
+      if (tops.get(key)?.index === index) return;
+      const record = await this.takeLate(image, image.stages[index]!);
+      if (record) out.set(key, { index, record });
+    }));
     return out;
   }
 

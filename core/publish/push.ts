@@ -3,6 +3,7 @@ import { buildImages, builtImages } from "../build.ts";
 import type { BuiltImage } from "../execute.ts";
 import type { ImageNode } from "../graph.ts";
 import { isOwn } from "../base_rule.ts";
+import { observed } from "../pool.ts";
 import type { RegistryBackend } from "../registry_role.ts";
 import type { Session } from "../session.ts";
 import type { SignedGraph } from "../sign.ts";
@@ -193,11 +194,11 @@ async function buildAll(
         for (const { digest, size } of record.image.layers) {
           // A failure shows when the image is published, which sends again what is missing.
           for (const name of targets) {
-            void uploader.send(backend.repository(name), {
+            observed(uploader.send(backend.repository(name), {
               digest,
               size,
               source: { file: store.blobPath(digest) },
-            });
+            }));
           }
         }
       },
@@ -212,7 +213,9 @@ export async function collectImages(
   tags: ReadonlyMap<string, readonly OutgoingTag[]>,
   unbuilt: boolean,
 ): Promise<readonly OutgoingImage[]> {
-  const built = unbuilt ? [] : await Promise.all(sessions.map((session) => builtImages(session, nodes)));
+  const built = unbuilt
+    ? []
+    : await Promise.all(sessions.map((session) => builtImages(session, nodes, { local: true })));
   const signed = await sessions[0]!.sign(keysOf(nodes));
   return nodes.map((node, i) => ({
     node,

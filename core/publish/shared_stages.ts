@@ -11,7 +11,7 @@ import { EngineError, messageOf } from "../errors.ts";
 import { stageTag } from "../labels.ts";
 import { rememberFacts } from "../known_facts.ts";
 import { refOf } from "../stage_ref.ts";
-import { transferEvents } from "../transfers.ts";
+import { SHOWN_BYTES, transferEvents } from "../transfers.ts";
 import { imagesOf } from "../plan.ts";
 import type { RemoteManifest, Repository } from "../registry_role.ts";
 import type { ImageState, StageRecord, Store } from "../roles.ts";
@@ -41,6 +41,8 @@ export interface SharedStagesOptions {
 /** Stages in registries: looked up by one HEAD each, taken into the store, published from it. */
 export class SharedStages {
   readonly #found = new Map<Signature, Promise<FoundStage | undefined>>();
+  readonly #published = new Map<Signature, Promise<boolean>>();
+  readonly #publishing = new Map<Signature, Promise<"pushed" | "exists" | undefined>>();
   readonly #deaf = new Set<Repository>();
 
   constructor(readonly options: SharedStagesOptions) {}
@@ -91,14 +93,21 @@ export class SharedStages {
   }
 
   /** Whether the target has the stage, by one HEAD unless it is known. */
-  async isPublished(signature: Signature): Promise<boolean> {
+  isPublished(signature: Signature): Promise<boolean> {
+    let published = this.#published.get(signature);
+    if (!published) {
+      published = this.#isPublished(signature);
+      this.#published.set(signature, published);
+      published.catch(() => this.#published.delete(signature));
+    }
+    return published;
+  }
+
+  async #isPublished(signature: Signature): Promise<boolean> {
     const { target, session } = this.options;
     if (!target) return false;
-    const known = await this.#found.get(signature);
-    if (known?.repository === target) return true;
-    const digest = await target.head(stageTag(signature), session.options.signal);
-    if (digest) this.#found.set(signature, Promise.resolve({ repository: target, digest }));
-    return digest !== undefined;
+    if ((await this.#found.get(signature))?.repository === target) return true;
+    return await target.head(stageTag(signature), session.options.signal) !== undefined;
   }
 
   /**
@@ -138,11 +147,14 @@ export class SharedStages {
     const state = await this.#state(repository, manifest, title, platform);
     const document = await decodeStage(state, stage.signature);
     if (!document) throw new OciError("invalid", `Cannot use image "${title}": it is not this stage`);
+    const transfers = transferEvents(session.options.emit);
     let bytes = 0;
     await fetchLayers(document.image.layers, store, {
       title: repository.name,
       signal,
-      progress: transferEvents(session.options.emit).progress,
+      progress(id, what, done, total) {
+        if (total >= SHOWN_BYTES) transfers.progress(id, what, done, total);
+      },
       download: async (blob, file, io) => {
         await repository.download(blob, file, io);
         bytes += blob.size;
@@ -186,16 +198,30 @@ export class SharedStages {
   }
 
   /** Publishes a stage of the store, unless it is there. Undefined when it cannot be published. */
-  async publish(
+  publish(
     image: SignedImage,
     stage: SignedStage,
     record: StageRecord,
   ): Promise<"pushed" | "exists" | undefined> {
+    let publishing = this.#publishing.get(stage.signature);
+    if (!publishing) {
+      publishing = this.isPublished(stage.signature).then((is) =>
+        is ? "exists" : this.#publish(image, stage, record)
+      );
+      this.#publishing.set(stage.signature, publishing);
+    }
+    return publishing;
+  }
+
+  async #publish(
+    image: SignedImage,
+    stage: SignedStage,
+    record: StageRecord,
+  ): Promise<"pushed" | undefined> {
     const { session, store, project } = this.options;
     const { emit, signal } = session.options;
     const target = this.options.target!;
     const start = performance.now();
-    if (await this.isPublished(stage.signature)) return "exists";
     const stages = this.#factsUpTo(image, stage);
     const listings = new Map<Digest, string>();
     const digests = [
@@ -223,10 +249,11 @@ export class SharedStages {
     const { base } = image.node.rule;
     const origin = base.kind === "image" ? repositoryOfBase(baseName(image.node.rule)) : undefined;
     const from = origin ? [origin] : [];
+    let size = 0;
     await withBlobs(this.options.uploader, target, async () => {
       const { uploader } = this.options;
       const { config, manifest } = built;
-      await Promise.all([
+      const sent = await Promise.all([
         ...record.image.layers.map(({ digest, size }) =>
           uploader.send(target, { digest, size, source: { file: store.blobPath(digest) }, from })
         ),
@@ -236,16 +263,16 @@ export class SharedStages {
           source: { bytes: config.bytes },
         }),
       ]);
+      size = sent.reduce((sum, bytes) => sum + bytes, 0);
       await target.putManifest(manifest, stageTag(stage.signature), signal);
     });
-    const digest = built.manifest.digest as Digest;
-    this.#found.set(stage.signature, Promise.resolve({ repository: target, digest }));
+    this.#published.set(stage.signature, Promise.resolve(true));
     emit({
       type: "stage.published",
       at,
       signature: stage.signature,
       reference,
-      size: record.image.layers.reduce((sum, layer) => sum + layer.size, 0),
+      size,
       ms: Math.round(performance.now() - start),
     });
     return "pushed";

@@ -2,17 +2,16 @@ import type { Digest } from "../digest.ts";
 import type { EventSink } from "../events.ts";
 import { observed, Pool } from "../pool.ts";
 import type { OutgoingBlob, Repository } from "../registry_role.ts";
+import { SHOWN_BYTES } from "../transfers.ts";
 import type { TransferCount } from "./report.ts";
 
 /** Blobs sent at once, to all repositories together. */
 const PARALLEL = 4;
-/** Smaller ones are not worth a line of progress. */
-const SHOWN_BYTES = 256 * 1024;
 
 /** Sends blobs, each once to each repository in one run, and counts what it took. */
 export class BlobUploader {
   readonly #pool = new Pool(PARALLEL);
-  readonly #sent = new Map<string, Promise<void>>();
+  readonly #sent = new Map<string, Promise<unknown>>();
   readonly #count = { uploaded: 0, mounted: 0, present: 0 };
 
   constructor(readonly emit: EventSink, readonly signal: AbortSignal) {}
@@ -21,17 +20,19 @@ export class BlobUploader {
     return { ...this.#count };
   }
 
-  /** Settles when the repository has the blob. */
-  send(repository: Repository, blob: OutgoingBlob): Promise<void> {
+  /** Settles when the repository has the blob; gives the bytes that were sent for this call. */
+  async send(repository: Repository, blob: OutgoingBlob): Promise<number> {
     const key = keyOf(repository, blob.digest);
-    let sent = this.#sent.get(key);
-    if (!sent) {
-      sent = observed(this.#pool.run(() => this.#send(repository, blob)));
-      this.#sent.set(key, sent);
-      // Whoever needs it next tries again.
-      sent.catch(() => this.#sent.delete(key));
+    const known = this.#sent.get(key);
+    if (known) return await known, 0;
+    const sent = observed(this.#pool.run(() => this.#send(repository, blob)));
+    this.#sent.set(key, sent);
+    try {
+      return await sent;
+    } catch (error) {
+      this.#sent.delete(key); // whoever needs it next tries again
+      throw error;
     }
-    return sent;
   }
 
   /** Notes blobs that are there because a manifest of the repository names them. */
@@ -44,7 +45,7 @@ export class BlobUploader {
     for (const key of this.#sent.keys()) if (key.startsWith(`${repository.name}@`)) this.#sent.delete(key);
   }
 
-  async #send(repository: Repository, blob: OutgoingBlob): Promise<void> {
+  async #send(repository: Repository, blob: OutgoingBlob): Promise<number> {
     const { emit, signal } = this;
     signal.throwIfAborted();
     const id = `push ${keyOf(repository, blob.digest)}`;
@@ -66,6 +67,7 @@ export class BlobUploader {
     if (shown) {
       emit({ type: "transfer.finished", id, done: blob.size, ms: Math.round(performance.now() - start) });
     }
+    return how === "uploaded" ? blob.size : 0;
   }
 }
 

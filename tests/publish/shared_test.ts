@@ -19,7 +19,9 @@ docker: { CMD: [cat, /all] }
 `;
 
 /** Two servers with a checkout of the same commit and a store of their own each. */
-async function withServers(body: (a: TestProject, b: TestProject, root: string) => Promise<void>): Promise<void> {
+async function withServers(
+  body: (a: TestProject, b: TestProject, root: string) => Promise<void>,
+): Promise<void> {
   const base = await busyboxBase();
   await withTempDir(async (root) => {
     const a = openProject(`${root}/a/project`, `${root}/a/home`);
