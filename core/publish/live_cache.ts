@@ -49,7 +49,9 @@ export class LiveCache {
   /** A stage that was not there when the build began: somebody may have built it since. */
   async takeLate(image: SignedImage, stage: SignedStage): Promise<StageRecord | undefined> {
     const found = await this.shared.find(stage.signature, { again: true });
-    return found && await this.shared.take(image, stage, found);
+    const record = found && await this.shared.take(image, stage, found);
+    if (record && found.repository !== this.shared.target) this.publish(image, stage, record);
+    return record;
   }
 
   /** Publishes a stage beside the build. A failure is reported by {@linkcode finish}; nothing else is sent after it. */
