@@ -24,7 +24,7 @@ export async function moveStages(
   for (const session of sessions) {
     const nodes = await session.select(patterns);
     const signed = await session.sign(new Set(nodes.map(({ key }) => key)));
-    const shared = await openShared(session, signed, { repo, readOnly: way === "pull" });
+    const shared = await openShared(session, signed, { repo, readOnly: way === "pull", mustReach: true });
     const moved = way === "push"
       ? pushStages(session, signed, shared)
       : pullStages(session, signed, shared, all ?? false);
