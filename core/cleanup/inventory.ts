@@ -26,6 +26,8 @@ export interface InventoryOptions {
   readonly concurrency?: number;
   /** Milliseconds for which what a movable tag pointed at is not asked again. @default 10 minutes */
   readonly freshMs?: number;
+  /** Ask again what every tag points at, stages excepted; manifests still come from memory. @default false */
+  readonly verify?: boolean;
   /** Milliseconds since 1970. @default the clock */
   readonly now?: number;
   readonly onProgress?: (progress: InventoryProgress) => void;
@@ -227,6 +229,7 @@ class Reader {
 
   #trusts(tag: string, known: KnownManifest, at: number): boolean {
     if (tag.startsWith(STAGE_TAG_PREFIX)) return true;
+    if (this.options.verify) return false;
     const { [labels.scheme]: scheme, [labels.dimg]: dimg } = known.annotations;
     if (dimg === "true" && (scheme === "git_commit" || scheme === "git_tag")) return true;
     return this.#now - at < (this.options.freshMs ?? 600_000) && at <= this.#now;

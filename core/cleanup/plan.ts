@@ -70,7 +70,10 @@ class Planner {
       reference: tag.reference,
       ...(tag.digest && { digest: tag.digest }),
       ...this.#fates.get(tag.reference)!,
-      ...(tag.kind === "stage" && { signature: tag.signature }),
+      ...(tag.kind === "stage" && {
+        signature: tag.signature,
+        ...(tag.previous && { previous: tag.previous }),
+      }),
       ...(tag.remembered && { remembered: tag.remembered }),
     }));
     const tags = all.sort((a, b) => a.reference < b.reference ? -1 : 1);
