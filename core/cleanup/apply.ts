@@ -57,7 +57,10 @@ class Applier {
     const { backend, signal } = this.options;
     if (this.#going.length === 0) return this.#report("complete");
     if (backend.capabilities.deletion === "none") {
-      return this.#report("impossible", `Cannot delete from ${this.plan.repo}: this registry deletes nothing`);
+      return this.#report(
+        "impossible",
+        `Cannot delete from ${this.plan.repo}: this registry deletes nothing`,
+      );
     }
     try {
       const isImage = (group: RemovalGroup) => this.#planned(group, group.remove[0]!)?.kind === "image";
@@ -86,17 +89,30 @@ class Applier {
     let rest = groups;
     while (rest.length > 0) {
       const { mark, root } = await this.#mark(rest);
-      const look = await this.#look();
-      const spare = await this.#protection(look);
-      const mayStill = () => mayRemove(mark, mark.id, this.options.clock.now() + PROTOCOL.graceMs / 2);
-      const done = await this.#removeAll(rest, {
-        look,
-        spare: (group, tag) => spare(this.#planned(group, tag)),
-        mayRemove: mayStill,
-      });
+      let done: ReadonlySet<RemovalGroup>;
+      try {
+        done = await this.#removeMarked(rest, mark);
+      } catch (error) {
+        // A removal under way takes effect soon or never; then others need not wait for this cleanup any more.
+        const until = Math.min(mark.until, this.options.clock.now() + PROTOCOL.graceMs / 2);
+        await writeMark(root, { ...mark, until }, AbortSignal.timeout(5000)).catch(() => {});
+        throw error;
+      }
       await writeMark(root, { ...mark, active: false }, this.options.signal);
       rest = rest.filter((group) => !done.has(group));
     }
+  }
+
+  async #removeMarked(groups: readonly RemovalGroup[], mark: Mark): Promise<ReadonlySet<RemovalGroup>> {
+    const look = await this.#look();
+    const spare = await this.#protection(look);
+    // Time for the last removal to take effect while the mark still stands.
+    const margin = Math.min(PROTOCOL.graceMs / 2, (mark.until - mark.at) / 4);
+    return await this.#removeAll(groups, {
+      look,
+      spare: (group, tag) => spare(this.#planned(group, tag)),
+      mayRemove: () => mayRemove(mark, mark.id, this.options.clock.now() + margin),
+    });
   }
 
   /** Says which stages are to go, gives builds time to notice, and makes sure that no other cleanup is at work. */
@@ -113,7 +129,11 @@ class Applier {
       const present = await readMark(root, signal);
       if (!mayMark(present, clock.now(), skewMs)) {
         const until = new Date(present!.until + skewMs).toISOString();
-        onEvent?.({ type: "waiting", ms: PROTOCOL.pollMs, why: `another cleanup is at work, until ${until} at most` });
+        onEvent?.({
+          type: "waiting",
+          ms: PROTOCOL.pollMs,
+          why: `another cleanup is at work, until ${until} at most`,
+        });
         await clock.sleep(PROTOCOL.pollMs, signal);
         continue;
       }
@@ -138,7 +158,9 @@ class Applier {
     const leases = validLeases(await readLeases(backend.repository(""), signal), clock.now(), skewMs);
     const options = { graceMs: 0, leased: leasedBy(leases), kept: new Map() };
     addFixedRoots(needs, look, options);
-    const known = new Map(this.plan.tags.map(({ reference, digest, verdict }) => [reference, { digest, verdict }]));
+    const known = new Map(
+      this.plan.tags.map(({ reference, digest, verdict }) => [reference, { digest, verdict }]),
+    );
     const images = look.images.map((image) => {
       const before = known.get(image.reference);
       return { image, isNew: before?.digest !== image.digest || before.verdict === "delete" };
@@ -154,7 +176,9 @@ class Applier {
     );
     return (planned) => {
       if (!planned) return "the plan does not say what it is";
-      if (planned.rule !== "flush" && unreadable) return `what ${unreadable.reference} stands on cannot be read`;
+      if (planned.rule !== "flush" && unreadable) {
+        return `what ${unreadable.reference} stands on cannot be read`;
+      }
       const signature = planned.signature ?? planned.tag.split("-").at(-1)!;
       // What a budget takes away is needed by images that were there before; a flush asks for leases alone.
       const from = planned.rule === "budget" || planned.rule === "flush" ? fixed : needs;
@@ -223,7 +247,13 @@ class Applier {
     onEvent({ type: "tag", result });
     const [done, total] = [this.#results.size, this.#going.length];
     const perSecond = done / Math.max((clock.now() - this.#start) / 1000, 0.001);
-    onEvent({ type: "progress", done, total, perSecond, etaMs: Math.round((total - done) / perSecond * 1000) });
+    onEvent({
+      type: "progress",
+      done,
+      total,
+      perSecond,
+      etaMs: Math.round((total - done) / perSecond * 1000),
+    });
   }
 
   #report(outcome: ApplyReport["outcome"], message?: string): ApplyReport {
@@ -236,7 +266,8 @@ class Applier {
       "not tried": 0,
     };
     const tags = this.#going.map(({ reference }): TagResult =>
-      this.#results.get(reference) ?? { reference, outcome: "not tried", why: message ?? "the run ended before" }
+      this.#results.get(reference) ??
+        { reference, outcome: "not tried", why: message ?? "the run ended before" }
     );
     for (const tag of tags) counts[tag.outcome]++;
     const exitCode = outcome === "complete" ? 0 : outcome === "interrupted" ? 130 : 1;

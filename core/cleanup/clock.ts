@@ -32,7 +32,7 @@ export const PROTOCOL = {
   /** Between a cleanup's mark and its first removal; a request takes effect in half of it, or never. */
   graceMs: 30_000,
   /** After this a cleanup marks again. */
-  windowMs: 10 * 60_000,
+  windowMs: 3 * 60_000,
   /** A build's lease, unless renewed. */
   leaseMs: 30 * 60_000,
   /** Between two looks at a mark that is in the way. */

@@ -63,7 +63,9 @@ export class InventoryCache {
     await this.memo.put(KIND, this.repo, {
       format: FORMAT,
       manifests: Object.fromEntries(this.#used),
-      tags: Object.fromEntries([...this.#seen].map(([reference, { digest, at }]) => [reference, [digest, at]])),
+      tags: Object.fromEntries(
+        [...this.#seen].map(([reference, { digest, at }]) => [reference, [digest, at]]),
+      ),
     });
   }
 }

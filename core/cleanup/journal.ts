@@ -48,7 +48,9 @@ export class Journal implements AsyncDisposable {
 
   /** Resolves when the entries are on the disk; entries given side by side share one flush. @throws STORE_FAILED */
   append(entries: readonly JournalEntry[]): Promise<void> {
-    const text = entries.map((entry) => JSON.stringify({ ...entry, bytes: encode(entry.bytes) }) + "\n").join("");
+    const text = entries.map((entry) => JSON.stringify({ ...entry, bytes: encode(entry.bytes) }) + "\n").join(
+      "",
+    );
     const done = Promise.withResolvers<void>();
     this.#queue.push({ text, done });
     this.#writing ??= this.#flush();
@@ -122,5 +124,7 @@ function encode(bytes: Uint8Array): string {
 }
 
 function failed(path: string, error: unknown): EngineError {
-  return new EngineError("STORE_FAILED", `Cannot use the journal "${path}": ${messageOf(error)}`, { cause: error });
+  return new EngineError("STORE_FAILED", `Cannot use the journal "${path}": ${messageOf(error)}`, {
+    cause: error,
+  });
 }

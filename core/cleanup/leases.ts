@@ -34,9 +34,13 @@ export function validLeases(leases: readonly Lease[], now: number, skewMs: numbe
 
 /** Signature -> the build that relies on it. */
 export function leasedBy(leases: readonly Lease[]): ReadonlyMap<string, string> {
-  return new Map(leases.flatMap(({ builder, signatures, until }) =>
-    signatures.map((s) => [s, `build ${builder} relies on it until ${new Date(until).toISOString()}`] as const)
-  ));
+  return new Map(
+    leases.flatMap(({ builder, signatures, until }) =>
+      signatures.map((s) =>
+        [s, `build ${builder} relies on it until ${new Date(until).toISOString()}`] as const
+      )
+    ),
+  );
 }
 
 /** All leases in REPO, expired ones included. @throws REGISTRY_FAILED when one cannot be understood */

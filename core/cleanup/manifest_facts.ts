@@ -55,13 +55,14 @@ export function neededBy(annotations: KnownManifest["annotations"]): readonly st
 }
 
 function isChain(value: unknown): value is StageChain {
-  return Array.isArray(value) && value.every((image) =>
-    isObject(image) && typeof image.image === "string" && Array.isArray(image.stages) &&
-    image.stages.every((stage) =>
-      isObject(stage) && typeof stage.stage === "string" && typeof stage.signature === "string" &&
-      isSignature(stage.signature)
-    )
-  );
+  return Array.isArray(value) &&
+    value.every((image) =>
+      isObject(image) && typeof image.image === "string" && Array.isArray(image.stages) &&
+      image.stages.every((stage) =>
+        isObject(stage) && typeof stage.stage === "string" && typeof stage.signature === "string" &&
+        isSignature(stage.signature)
+      )
+    );
 }
 
 /** Whether a value from the cache is what {@linkcode readKnown} gives. */

@@ -70,10 +70,7 @@ class Planner {
       reference: tag.reference,
       ...(tag.digest && { digest: tag.digest }),
       ...this.#fates.get(tag.reference)!,
-      ...(tag.kind === "stage" && {
-        signature: tag.signature,
-        ...(tag.previous && { previous: tag.previous }),
-      }),
+      ...(tag.kind === "stage" && { signature: tag.signature }),
       ...(tag.remembered && { remembered: tag.remembered }),
     }));
     const tags = all.sort((a, b) => a.reference < b.reference ? -1 : 1);
@@ -99,7 +96,9 @@ class Planner {
     const keep = (rule: string, why: string): Fate => ({ verdict: "keep", rule, why, chain: [why, ...was] });
     if (this.options.images === false) return keep("not asked for", "images were not asked for");
     const { dimgs } = this.options;
-    if (dimgs && !dimgs.includes(image.dimg)) return keep("not selected", `dimg "${image.dimg}" is not selected`);
+    if (dimgs && !dimgs.includes(image.dimg)) {
+      return keep("not selected", `dimg "${image.dimg}" is not selected`);
+    }
     const [first, ...also] = this.#reasons.get(image.reference) ?? [];
     if (first) {
       return {
@@ -109,7 +108,12 @@ class Planner {
       };
     }
     if (image.locked !== undefined) return keep("locked", image.locked);
-    return { verdict: "delete", rule: "nobody keeps it", why: "no policy gives a reason to keep it", chain: was };
+    return {
+      verdict: "delete",
+      rule: "nobody keeps it",
+      why: "no policy gives a reason to keep it",
+      chain: was,
+    };
   }
 
   #needs(): Needs {
@@ -131,7 +135,9 @@ class Planner {
 
   #decideStages(needs: Needs): void {
     const { stages, broken } = this.inventory;
-    const unreadable = broken.find(({ kind, tag }) => kind === "unreadable" && !tag.startsWith(STAGE_TAG_PREFIX));
+    const unreadable = broken.find(({ kind, tag }) =>
+      kind === "unreadable" && !tag.startsWith(STAGE_TAG_PREFIX)
+    );
     if (unreadable && (this.options.stages ?? "none") === "unneeded") {
       this.#notes.push(
         `No stage goes: what ${unreadable.reference} stands on cannot be read. ${unreadable.why}`,
@@ -193,7 +199,9 @@ class Planner {
       const sure = tag.kind !== "unreadable" && tag.digest !== undefined && tag.locked === undefined &&
         ours.has(signature) && !theirs.has(signature);
       const unneeded = (this.options.stages ?? "none") !== "none" && !needs.get(signature);
-      const blocked = broken.some(({ kind, tag }) => kind === "unreadable" && !tag.startsWith(STAGE_TAG_PREFIX));
+      const blocked = broken.some(({ kind, tag }) =>
+        kind === "unreadable" && !tag.startsWith(STAGE_TAG_PREFIX)
+      );
       this.#fates.set(
         tag.reference,
         sure && unneeded && !blocked
@@ -212,7 +220,9 @@ class Planner {
     const count = new BlobCount(this.inventory.manifests);
     for (const { digest } of tags) if (digest) count.hold(digest);
     let bytes = 0;
-    for (const { digest, verdict } of tags) if (digest && verdict === "delete") bytes += count.release(digest);
+    for (const { digest, verdict } of tags) {
+      if (digest && verdict === "delete") bytes += count.release(digest);
+    }
     return bytes;
   }
 
@@ -269,7 +279,8 @@ function depthsOf(stages: readonly InventoryStage[]): ReadonlyMap<string, number
 }
 
 function schemeTitle(scheme: string): string {
-  return { git_branch: "branch", git_tag: "git tag", git_commit: "commit" }[scheme] ?? `${scheme || "no"} scheme`;
+  return { git_branch: "branch", git_tag: "git tag", git_commit: "commit" }[scheme] ??
+    `${scheme || "no"} scheme`;
 }
 
 function countsOf(tags: readonly PlannedRemoval[]): CleanupPlan["counts"] {

@@ -49,7 +49,6 @@ export async function parsePlan(text: string): Promise<CleanupPlan> {
       chain: z.array(line),
       also: z.array(z.strictObject({ plugin: line, rule: line, why: line })).optional(),
       signature: signature.optional(),
-      previous: line.optional(),
       remembered: z.literal(true).optional(),
     })),
     groups: z.array(z.strictObject({

@@ -40,8 +40,6 @@ export interface PlannedRemoval {
   readonly also?: readonly { readonly plugin: string; readonly rule: string; readonly why: string }[];
   /** Of a stage. */
   readonly signature?: string;
-  /** Of a stage: signature of the one before it. */
-  readonly previous?: string;
   /** Whether the digest is from an earlier run. */
   readonly remembered?: true;
 }

@@ -42,6 +42,11 @@ export async function removeGroup(
   const results = new Map<string, TagResult | undefined>();
   const say = (tag: string, outcome: TagResult["outcome"], why?: string) =>
     results.set(tag, { reference: `${repository.name}:${tag}`, outcome, ...(why !== undefined && { why }) });
+  // A manifest that went with the first of its tags took the others along.
+  const sayAbsent = (tag: string) =>
+    results.values().some((r) => r?.outcome === "deleted")
+      ? say(tag, "deleted")
+      : say(tag, "gone", "it is not there any more");
   let alone = inputs.staying.length === 0 && !group.child;
   const going: string[] = [];
   let manifest: RemoteManifest | undefined;
@@ -54,9 +59,10 @@ export async function removeGroup(
     }
     try {
       const found = await inputs.throttle.run(() => look(repository, tag, manifest === undefined, inputs));
-      if (found === undefined) say(tag, "gone", "it is not there any more");
-      else if (found.digest !== group.digest) say(tag, "spared", `it moved to ${found.digest} since the plan was made`);
-      else {
+      if (found === undefined) sayAbsent(tag);
+      else if (found.digest !== group.digest) {
+        say(tag, "spared", `it moved to ${found.digest} since the plan was made`);
+      } else {
         manifest ??= found.manifest;
         going.push(tag);
       }
@@ -75,7 +81,7 @@ export async function removeGroup(
         inputs.signal.throwIfAborted();
         if (inputs.clock.now() - checkedAt > CHECK_LASTS_MS) {
           const now = await repository.head(tag, inputs.signal);
-          if (now === undefined) return say(tag, results.size === 0 ? "gone" : "deleted");
+          if (now === undefined) return sayAbsent(tag);
           if (now !== group.digest) return say(tag, "spared", `it moved to ${now} since the plan was made`);
         }
         if (!inputs.mayRemove()) return results.set(tag, undefined);
@@ -83,9 +89,7 @@ export async function removeGroup(
         const removal = await repository.remove({ tag, digest, alone }, inputs.signal);
         if (removal.outcome === "removed") say(tag, "deleted");
         else if (removal.outcome === "refused") say(tag, "refused", removal.why);
-        // A manifest that went with the first of its tags took the others along.
-        else if (results.values().some((r) => r?.outcome === "deleted")) say(tag, "deleted");
-        else say(tag, "gone", "it is not there any more");
+        else sayAbsent(tag);
       });
     } catch (error) {
       inputs.signal.throwIfAborted();

@@ -89,7 +89,10 @@ async function restoreOne(
   } catch (error) {
     signal.throwIfAborted();
     const why = messageOf(error);
-    return say(/BLOB_UNKNOWN|MANIFEST_BLOB|MANIFEST_UNKNOWN|not there|unknown/i.test(why) ? "lost" : "failed", why);
+    return say(
+      /BLOB_UNKNOWN|MANIFEST_BLOB|MANIFEST_UNKNOWN|not there|unknown/i.test(why) ? "lost" : "failed",
+      why,
+    );
   }
 }
 

@@ -44,7 +44,9 @@ export class Needs {
     const why = `${image.reference} stands on it`;
     const rule = "used by an image";
     for (const part of image.chain) {
-      const title = part.image.startsWith("artifact:") ? `artifact ${part.image.slice(9)}` : `dimg ${part.image}`;
+      const title = part.image.startsWith("artifact:")
+        ? `artifact ${part.image.slice(9)}`
+        : `dimg ${part.image}`;
       // From the last stage down, so that the chain shows what a stage is for.
       let chain = [...path, title];
       for (const { stage, signature } of part.stages.toReversed()) {
@@ -65,7 +67,10 @@ export class Needs {
     const previous = this.#stages.get(signature)?.previous;
     if (previous === undefined || this.#needs.has(previous)) return;
     const stage = this.#stages.get(previous);
-    this.add(previous, { ...need, chain: [...need.chain, `stage ${stage?.stage || "?"} ${short(previous)}`] });
+    this.add(previous, {
+      ...need,
+      chain: [...need.chain, `stage ${stage?.stage || "?"} ${short(previous)}`],
+    });
   }
 }
 

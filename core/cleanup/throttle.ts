@@ -78,7 +78,9 @@ function limitOf(error: unknown): { readonly waitMs?: number } | undefined {
   for (let each = error; each instanceof Error; each = each.cause) {
     if (!(each instanceof RegistryError)) continue;
     const { kind, status, retryAfterMs } = each.details;
-    if (kind !== "limited" && status !== 429 && !(status === 503 && retryAfterMs !== undefined)) return undefined;
+    if (kind !== "limited" && status !== 429 && !(status === 503 && retryAfterMs !== undefined)) {
+      return undefined;
+    }
     return retryAfterMs === undefined ? {} : { waitMs: retryAfterMs };
   }
   return undefined;
