@@ -1,5 +1,5 @@
 /** Upload sessions of the in-memory registry, strict about their state. */
-import { createHash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import { failure } from "./registry_answers.ts";
 
 export interface UploadRules {
@@ -27,6 +27,8 @@ interface Session {
   readonly pieces: Uint8Array[];
   size: number;
   state: string;
+  /** Resolves when no body is being taken. */
+  idle: Promise<void>;
 }
 
 export class Uploads {
@@ -37,6 +39,8 @@ export class Uploads {
     status: true,
     hashOnly: false,
   };
+  /** Bytes of blobs that have arrived. */
+  received = 0;
   readonly #sessions = new Map<string, Session>();
   readonly #shelf: BlobShelf;
   #serial = 0;
@@ -61,7 +65,7 @@ export class Uploads {
       }
     }
     const id = `upload-${++this.#serial}`;
-    const session: Session = { path, pieces: [], size: 0, state: this.#state() };
+    const session: Session = { path, pieces: [], size: 0, state: this.#state(), idle: Promise.resolve() };
     this.#sessions.set(id, session);
     const { chunkMin } = this.rules;
     return this.#accepted(id, session, {
@@ -82,6 +86,7 @@ export class Uploads {
     }
     switch (request.method) {
       case "GET":
+        await session.idle;
         return this.#progress(id, session, 204);
       case "DELETE":
         this.#sessions.delete(id);
@@ -119,12 +124,23 @@ export class Uploads {
     const hash = createHash("sha256");
     for (const piece of session.pieces) hash.update(piece);
     session.state = this.#state();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    session.idle = promise;
+    try {
+      await this.#read(request, session, hash);
+    } finally {
+      resolve();
+    }
+    return `sha256:${hash.digest("hex")}`;
+  }
+
+  async #read(request: Request, session: Session, hash: Hash): Promise<void> {
     for await (const piece of request.body ?? []) {
       hash.update(piece);
       session.size += piece.length;
+      this.received += piece.length;
       if (!this.rules.hashOnly) session.pieces.push(piece);
     }
-    return `sha256:${hash.digest("hex")}`;
   }
 
   #bodyProblem(request: Request, session: Session): Response | undefined {
