@@ -1,4 +1,5 @@
 import { load } from "../lib/load.ts";
+import type { BuiltinPolicies } from "./cleanup/policies.ts";
 import type { Config, ImageRule } from "./config/model.ts";
 import { loadConfig, type LoadedConfig } from "./load_config.ts";
 import type { Digest } from "./digest.ts";
@@ -18,6 +19,12 @@ import type { ImageSource, ResolvedImage, Store } from "./roles.ts";
 import { type SignedGraph, signGraph } from "./sign.ts";
 import { matchName } from "../lib/glob.ts";
 import { suggest } from "../lib/suggest.ts";
+
+/** What comes with the engine; policies are loaded when something is cleaned up. */
+export interface Builtins {
+  readonly plugins: readonly Plugin[];
+  readonly policies: () => Promise<BuiltinPolicies>;
+}
 
 /** What every command of one engine shares: configuration, plugins, store, repositories, base images. Opened on demand. */
 export class Session implements AsyncDisposable {
@@ -41,9 +48,17 @@ export class Session implements AsyncDisposable {
   /** Told, maybe more than once, when commands will probably run: a dappfile or commit is seen for the first time. */
   onNews: (() => void) | undefined;
 
-  constructor(readonly options: ResolvedOptions, plugins: readonly Selection[], builtins: readonly Plugin[]) {
+  /** Cleanup policies of the engine. */
+  readonly policies: () => Promise<BuiltinPolicies>;
+
+  constructor(
+    readonly options: ResolvedOptions,
+    plugins: readonly Selection[],
+    { plugins: builtins, policies }: Builtins,
+  ) {
     this.#plugins = plugins;
     this.#builtins = builtins;
+    this.policies = policies;
     const { dir, env, signal, dryRun, emit } = options;
     const runner = () => createHookRunner({ projectDir: dir, env }, { signal, dryRun, emit });
     this.#hooks = runner();
