@@ -62,7 +62,7 @@ export class HttpTransport implements AsyncDisposable {
     signal.throwIfAborted();
     if (small && await this.#isPlain(url)) {
       const answer = await sendLight({ method, url, headers, signal });
-      if (answer) return answer;
+      if (answer) return { ...answer, body: guard(answer.body, method, url, signal) };
     }
     try {
       const dispatcher = await this.#dispatcher(url);

@@ -3,7 +3,7 @@ import type { RegistryClient } from "./client.ts";
 import { hasBlob } from "./has_blob.ts";
 import { sendBlob } from "./upload_loop.ts";
 import { uploadQueue } from "./upload_queue.ts";
-import { mount, UploadSession, type UploadTarget } from "./upload_session.ts";
+import { mount, type UploadSession, type UploadTarget } from "./upload_session.ts";
 
 export interface UploadOptions {
   readonly blob: SourceBlob;

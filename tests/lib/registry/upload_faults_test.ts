@@ -106,6 +106,15 @@ Deno.test("uploadBlob() waits out a registry in trouble", async (t) => {
     });
     strictEqual(waits.length, 4);
   });
+  await t.step("not for ever", async () => {
+    await using registry = new MemoryRegistry();
+    registry.fault(answerTo("POST", () => failure(503, "UNAVAILABLE")), 99);
+    await using client = clientOf(registry.host);
+    await rejects(uploadBlob(client, "a", { blob: await blobOf(bytes), signal }), {
+      message: /answered 503/,
+    });
+    strictEqual(registry.count("/uploads/", "POST"), 5);
+  });
   await t.step("a pause that is asked for", async () => {
     const { waits } = await survive(
       [],
