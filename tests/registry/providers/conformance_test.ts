@@ -4,6 +4,7 @@ import type { ProviderOptions } from "../../../plugins/registry/_provider_plugin
 import { registryAcr } from "../../../plugins/registry/acr/mod.ts";
 import { registryDockerHub } from "../../../plugins/registry/docker_hub/mod.ts";
 import { registryGar } from "../../../plugins/registry/gar/mod.ts";
+import { registryGhcr } from "../../../plugins/registry/ghcr/mod.ts";
 import { registryGitlab } from "../../../plugins/registry/gitlab/mod.ts";
 import { registryHarbor } from "../../../plugins/registry/harbor/mod.ts";
 import { registryQuay } from "../../../plugins/registry/quay/mod.ts";
@@ -13,6 +14,7 @@ import { registryRequest } from "../../support/registry_request.ts";
 import { registryConformance, type RegistrySubject } from "../conformance.ts";
 import { startAcr } from "./acr_server.ts";
 import { googleRules } from "./gar_server.ts";
+import { startGithub } from "./ghcr_server.ts";
 import { GitlabServer } from "./gitlab_server.ts";
 import { HarborServer } from "./harbor_server.ts";
 import { startHub } from "./hub_server.ts";
@@ -100,4 +102,14 @@ registryConformance("registry-zot", async () => {
   registry.deletion = "tags";
   const repo = `${registry.host}/app`;
   return await subject(registryZot, { repo, changes: { kind: "zot" }, servers: [registry] });
+});
+
+registryConformance("registry-ghcr", async () => {
+  const github = startGithub();
+  return await subject(registryGhcr, {
+    repo: `${github.registry.host}/acme/app`,
+    changes: { kind: "ghcr", ...access("me", "ghp_x") },
+    options: { api: github.api.url },
+    servers: [github],
+  });
 });
