@@ -10,25 +10,30 @@ export interface DockerRegistry extends AsyncDisposable {
 
 const TRIES = 5;
 
-/** Starts a registry that allows deletion, or returns undefined when it is not installed. */
-export async function startDockerRegistry(): Promise<DockerRegistry | undefined> {
+/** Starts a registry, with deletion unless told otherwise, or returns undefined when it is not installed. */
+export async function startDockerRegistry(
+  { deletion = true }: { readonly deletion?: boolean } = {},
+): Promise<DockerRegistry | undefined> {
   const binary = await peer("docker-registry");
   if (binary === undefined) return undefined;
   for (let attempt = 1;; attempt++) {
-    const registry = await tryStart(binary, freePort());
+    const registry = await tryStart(binary, { port: freePort(), deletion });
     if (registry) return registry;
     if (attempt === TRIES) throw new Error("Cannot start docker-registry: it ends at once");
   }
 }
 
 /** Somebody else may take the port before the registry does; it then ends at once. */
-async function tryStart(binary: string, port: number): Promise<DockerRegistry | undefined> {
+async function tryStart(
+  binary: string,
+  { port, deletion }: { readonly port: number; readonly deletion: boolean },
+): Promise<DockerRegistry | undefined> {
   const dir = await Deno.makeTempDir({ prefix: "dapp-registry-" });
   const host = `127.0.0.1:${port}`;
   const config = {
     version: 0.1,
     log: { level: "error" },
-    storage: { filesystem: { rootdirectory: `${dir}/data` }, delete: { enabled: true } },
+    storage: { filesystem: { rootdirectory: `${dir}/data` }, delete: { enabled: deletion } },
     http: { addr: host },
   };
   await Deno.writeTextFile(`${dir}/config.yml`, JSON.stringify(config));

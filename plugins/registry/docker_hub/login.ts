@@ -68,6 +68,7 @@ export class HubLogin {
       headers: { "content-type": "application/json" },
       body: JSON.stringify(body),
       anonymous: true,
+      secret: body.secret ?? body.password ?? "",
       expect: [200, 401, 403, 404, 405],
       doing: "log in to Docker Hub",
       signal,
