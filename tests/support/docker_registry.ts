@@ -10,20 +10,29 @@ export interface DockerRegistry extends AsyncDisposable {
 
 const TRIES = 5;
 
-/** Starts a registry that allows deletion, or returns undefined when it is not installed. */
-export async function startDockerRegistry(): Promise<DockerRegistry | undefined> {
+/**
+ * Starts a registry that allows deletion, or returns undefined when it is not installed. Its data is in a directory of
+ * its own below `dir`. @default dir $TMPDIR
+ */
+export async function startDockerRegistry(
+  options: { readonly dir?: string } = {},
+): Promise<DockerRegistry | undefined> {
   const binary = await peer("docker-registry");
   if (binary === undefined) return undefined;
   for (let attempt = 1;; attempt++) {
-    const registry = await tryStart(binary, freePort());
+    const registry = await tryStart(binary, freePort(), options);
     if (registry) return registry;
     if (attempt === TRIES) throw new Error("Cannot start docker-registry: it ends at once");
   }
 }
 
 /** Somebody else may take the port before the registry does; it then ends at once. */
-async function tryStart(binary: string, port: number): Promise<DockerRegistry | undefined> {
-  const dir = await Deno.makeTempDir({ prefix: "dapp-registry-" });
+async function tryStart(
+  binary: string,
+  port: number,
+  options: { readonly dir?: string },
+): Promise<DockerRegistry | undefined> {
+  const dir = await Deno.makeTempDir({ prefix: "dapp-registry-", ...options });
   const host = `127.0.0.1:${port}`;
   const config = {
     version: 0.1,
