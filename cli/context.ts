@@ -2,8 +2,9 @@
 import type { Engine, EngineOptions, RegistryOptions } from "../mod.ts";
 import type { Io } from "./io.ts";
 import type { GivenOptions, Parsed } from "./parsed.ts";
-import { parseCompression, usage } from "./parse.ts";
+import { usage } from "./parse.ts";
 import type { Renderer } from "./render/renderer.ts";
+import { parseCompression } from "./scan.ts";
 import type { Style } from "./style.ts";
 
 export interface Context extends Parsed {

@@ -201,6 +201,11 @@ export function optionSpec(name: OptionName): OptionSpec {
   return options[name];
 }
 
+/** Whether there is an option of this name. */
+export function isOption(name: string): name is OptionName {
+  return Object.hasOwn(options, name);
+}
+
 /** Tags are asked for in an order, also by flags that plugins add; so these are kept apart from other options. */
 export function isTagOption(name: string): boolean {
   return name === "tag" || name.startsWith("tag-");

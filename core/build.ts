@@ -84,7 +84,7 @@ export async function finishedTops(
 ): Promise<CachedTops> {
   const tops = await findTops(signed, await session.store());
   const { repo, cacheFrom } = session.options;
-  const finished = nodes.every(({ key }) => tops.get(key)?.index === signed.image(key).stages.length - 1);
+  const finished = isFresh(nodes.map(({ key }) => signed.image(key)), tops);
   if (finished || local || (repo === undefined && cacheFrom.length === 0)) return tops;
   const { openLiveCache } = await load<typeof import("./publish/open_shared.ts")>(
     "./publish/open_shared.ts",
@@ -111,16 +111,26 @@ class ImageBuild {
     const local = await findTops(signed, store);
     const cache = await this.#cache(signed);
     if (!cache) return await this.#build(nodes, keys, signed, local, undefined);
+    // All there is, here and in the registry: this run relies on nothing that could go.
+    const images = nodes.map((node) => signed.image(node.key));
+    if (isFresh(images, local) && await cache.hasAll(images)) {
+      return await this.#build(nodes, keys, signed, local, undefined);
+    }
+    const guard = await cache.guard(session, signed);
     try {
       const tops = await cache.take(signed, local, keys);
       const needed = neededImages(signed, tops, keys);
       const missing = cache.publishMissing(signed.images.filter(({ node }) => needed.has(node.key)), tops);
-      const result = await this.#build(nodes, keys, signed, tops, cache);
-      await missing;
+      const result = await this.#build(nodes, keys, signed, tops, cache, async () => {
+        await missing;
+        await cache.finish();
+        await guard?.finish();
+      });
       return result;
     } catch (error) {
       // What is finished goes on to the registry; why the build ended is the news.
       await cache.finish().catch(() => {});
+      await guard?.abandon();
       throw error;
     }
   }
@@ -147,11 +157,12 @@ class ImageBuild {
     signed: SignedGraph,
     tops: CachedTops,
     cache: LiveCache | undefined,
+    shared: () => Promise<void> = async () => {},
   ): Promise<BuildResult> {
     const { session, options } = this;
     const inputs = await session.planInputs();
     const images = nodes.map((node) => signed.image(node.key));
-    const fresh = images.every((image) => tops.get(image.node.key)?.index === image.stages.length - 1);
+    const fresh = isFresh(images, tops);
 
     let built = new Map<string, number>();
     let records = images.map((image) => tops.get(image.node.key)?.record);
@@ -165,7 +176,7 @@ class ImageBuild {
       records = [...done.records];
       built = done.builtByImage;
     }
-    await cache?.finish();
+    await shared();
     const { finishImage } = await load<typeof import("./finish_image.ts")>(
       "./finish_image.ts",
       import.meta.url,
@@ -198,4 +209,9 @@ class ImageBuild {
     await (await session.hooks()).parallel("built", result);
     return result;
   }
+}
+
+/** Whether every image's last stage is in the store. */
+function isFresh(images: readonly SignedImage[], tops: CachedTops): boolean {
+  return images.every((image) => tops.get(image.node.key)?.index === image.stages.length - 1);
 }

@@ -55,13 +55,14 @@ export type EngineEvent =
     readonly reused: number;
     readonly ms: number;
   }
-  /** A stage went to REPO; `size` is what was sent. */
+  /** A stage is in REPO now. */
   | {
     readonly type: "stage.published";
     readonly at: StageRef;
     readonly signature: string;
     /** The full name with tag. */
     readonly reference: string;
+    /** Compressed bytes of all its layers, also of those that were there. */
     readonly size: number;
     readonly ms: number;
   }

@@ -24,6 +24,8 @@ export class Session implements AsyncDisposable {
   readonly #plugins: readonly Selection[];
   readonly #builtins: readonly Plugin[];
   readonly #hooks: HookRunner;
+  /** The built-in plugins alone. */
+  readonly #bareHooks: HookRunner;
   readonly #sources = new Map<string, Promise<ImageSource>>();
   readonly #bases = new Map<string, Promise<ResolvedImage>>();
   readonly #gitPlans = new Map<string, Promise<GitImagePlan | undefined>>();
@@ -31,6 +33,7 @@ export class Session implements AsyncDisposable {
   #loaded?: Promise<LoadedConfig>;
   #ready?: Promise<Config>;
   #store?: Promise<Store>;
+  #bareStore?: Promise<Store>;
   #trees?: GitTrees;
 
   /** Whether this command says which base images are not pinned: those that build or plan do. */
@@ -42,7 +45,9 @@ export class Session implements AsyncDisposable {
     this.#plugins = plugins;
     this.#builtins = builtins;
     const { dir, env, signal, dryRun, emit } = options;
-    this.#hooks = createHookRunner({ projectDir: dir, env }, { signal, dryRun, emit });
+    const runner = () => createHookRunner({ projectDir: dir, env }, { signal, dryRun, emit });
+    this.#hooks = runner();
+    this.#bareHooks = runner();
   }
 
   /** The configuration after every plugin saw it. */
@@ -87,9 +92,9 @@ export class Session implements AsyncDisposable {
   /** Opens the store without reading a project, for commands that need none. */
   storeOnly(): Promise<Store> {
     if (this.#ready) return this.store();
-    return this.#store ??= (async () => {
-      for (const plugin of this.#builtins) await this.#hooks.add({ plugin: plugin as Plugin<never> });
-      return await this.#openStore(this.#hooks);
+    return this.#bareStore ??= (async () => {
+      for (const plugin of this.#builtins) await this.#bareHooks.add({ plugin: plugin as Plugin<never> });
+      return await this.#openStore(this.#bareHooks);
     })();
   }
 
@@ -281,8 +286,11 @@ export class Session implements AsyncDisposable {
     for (const registry of this.#registries.values()) {
       await (await ignore(registry))?.value[Symbol.asyncDispose]();
     }
-    await (await ignore(this.#store))?.[Symbol.asyncDispose]();
+    for (const store of [this.#store, this.#bareStore]) {
+      await (await ignore(store))?.[Symbol.asyncDispose]();
+    }
     await this.#hooks[Symbol.asyncDispose]();
+    await this.#bareHooks[Symbol.asyncDispose]();
   }
 }
 

@@ -18,9 +18,9 @@ export default definePlugin({
   options: (z) =>
     z.strictObject({
       /** IANA time zone in which the date is read. */
-      zone: z.string().refine(isZone, "No such time zone: wanted is one like UTC or Europe/Berlin").default(
-        "UTC",
-      ),
+      zone: z.string()
+        .refine(isZone, "No such time zone: wanted is one like UTC or Europe/Berlin")
+        .default("UTC"),
       format: z.string()
         .refine(
           (format) => format.search(token) >= 0,
@@ -31,35 +31,34 @@ export default definePlugin({
     }),
   setup: ({ zone, format }) => ({
     tagFlags: () => [{ name: flag, summary: "the date" }],
-    tags: ({ wishes, now }) =>
-      wishes.filter((wish) => wish.flag === flag).map(() => {
-        const tag = format.replaceAll(token, (name) => partsOf(now, zone)[name]!);
-        // Not the time: what is published again on the same day shall be the same.
-        return { tag, scheme: "calver", value: tag };
-      }),
+    tags: ({ wishes, now }) => {
+      const parts = partsOf(now, zone);
+      const tag = format.replaceAll(token, (name) => parts[name] ?? name);
+      // The value is not the time: what is published again on the same day shall be the same.
+      return wishes.filter((wish) => wish.flag === flag).map(() => ({ tag, scheme: "calver", value: tag }));
+    },
   }),
 });
 
-/** What each token stands for at a moment, in a time zone. */
+/** What each token stands for at a moment (RFC 3339), in a time zone. */
 function partsOf(now: string, zone: string): Readonly<Record<string, string>> {
-  const { format } = new Intl.DateTimeFormat("sv-SE", {
-    timeZone: zone,
-    dateStyle: "short",
-    timeStyle: "short",
-  });
-  const [YYYY, M, D, hh, mm] = format(new Date(now)).split(/[- :]/) as [
-    string,
-    string,
-    string,
-    string,
-    string,
-  ];
-  return { YYYY, YY: YYYY.slice(-2), "0M": M, MM: `${Number(M)}`, "0D": D, DD: `${Number(D)}`, hh, mm };
+  const { year, month, day, hour, minute } = Temporal.Instant.from(now).toZonedDateTimeISO(zone);
+  const padded = (value: number) => String(value).padStart(2, "0");
+  return {
+    YYYY: `${year}`,
+    YY: padded(year % 100),
+    "0M": padded(month),
+    MM: `${month}`,
+    "0D": padded(day),
+    DD: `${day}`,
+    hh: padded(hour),
+    mm: padded(minute),
+  };
 }
 
 function isZone(zone: string): boolean {
   try {
-    return new Intl.DateTimeFormat("en", { timeZone: zone }) !== undefined;
+    return Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(zone) !== undefined;
   } catch {
     return false;
   }

@@ -55,7 +55,10 @@ function summary({ images, bytes: { uploaded, mounted, present } }: PublishRepor
   const sizes = moved.filter(([size], i) => i === 0 || size > 0).map(([size, what]) =>
     `${formatSize(size)} ${what}`
   );
-  return `${count(tags.length, "tag")}${before > 0 ? `, ${before} of them there before` : ""}; ${
-    sizes.join(", ")
-  }`;
+  const known = before === 0
+    ? ""
+    : before === tags.length
+    ? ", all there before"
+    : `, ${before} of them there before`;
+  return `${count(tags.length, "tag")}${known}; ${sizes.join(", ")}`;
 }

@@ -38,8 +38,9 @@ export function lineFor(event: EngineEvent, style: Style, verbose: boolean): str
     case "image.ready":
       return imageLine(event, style);
     case "stage.published": {
-      const moved = formatTransfer(event.size, event.ms);
-      return row(style, event.at, style.green("published"), `${event.reference}  ${moved}`);
+      // Most of it may have been there, so there is no rate.
+      const took = `${formatSize(event.size)} in ${formatDuration(event.ms)}`;
+      return row(style, event.at, style.green("published"), `${event.reference}  ${took}`);
     }
     case "stage.fetched": {
       const moved = formatTransfer(event.size, event.ms);

@@ -24,9 +24,14 @@ export function checkConflicts(rows: readonly PublishRow[]): void {
   const first = new Map<string, PublishRow>();
   const conflicts = new Map<string, PublishRow>();
   for (const row of rows) {
-    const why = tagProblem(row.reference.slice(row.reference.lastIndexOf(":") + 1));
-    if (why !== undefined) {
-      throw new EngineError("TAG_INVALID", `Cannot publish ${describe(row)} as "${row.reference}": ${why}`);
+    const wrong = tagProblem(row.reference.slice(row.reference.lastIndexOf(":") + 1));
+    if (wrong !== undefined) {
+      const { why, ...advice } = wrong;
+      throw new EngineError(
+        "TAG_INVALID",
+        `Cannot publish ${describe(row)} as "${row.reference}": ${why}`,
+        advice,
+      );
     }
     const other = first.get(row.reference);
     if (!other) first.set(row.reference, row);

@@ -1,3 +1,4 @@
+import { load } from "../../lib/load.ts";
 import { EngineError } from "../errors.ts";
 import type { ImageNode } from "../graph.ts";
 import { observed } from "../pool.ts";
@@ -5,6 +6,8 @@ import type { CachedTops } from "../plan.ts";
 import type { StageRecord, Store } from "../roles.ts";
 import type { SignedGraph, SignedImage, SignedStage } from "../sign.ts";
 import { locateStages } from "./locate_stages.ts";
+import type { Session } from "../session.ts";
+import type { GuardedStages } from "./guarded_stages.ts";
 import type { SharedStages } from "./shared_stages.ts";
 
 /** A build's connection to the stages of registries: what is there is taken, what is built goes there at once. */
@@ -13,6 +16,24 @@ export class LiveCache {
   #failure: unknown;
 
   constructor(readonly shared: SharedStages, readonly store: Store) {}
+
+  /** Whether the registry has the last stage of every image, by one look-up each; true when nothing is published. */
+  async hasAll(images: readonly SignedImage[]): Promise<boolean> {
+    if (!this.shared.target) return true;
+    const there = await Promise.all(images.map((image) => this.#there(image.stages.at(-1)!)));
+    if (this.#failure !== undefined) await this.finish();
+    return there.every(Boolean);
+  }
+
+  /** Makes the run known to cleanups of the registry; undefined when nothing is published there. */
+  async guard(session: Session, signed: SignedGraph): Promise<GuardedStages | undefined> {
+    if (!this.shared.target) return undefined;
+    const { GuardedStages } = await load<typeof import("./guarded_stages.ts")>(
+      "./guarded_stages.ts",
+      import.meta.url,
+    );
+    return await GuardedStages.start(session, signed, this.shared);
+  }
 
   /** Takes for each image that a build of `roots` needs the highest stage there is; gives the tops with those. */
   async take(signed: SignedGraph, tops: CachedTops, roots: ReadonlySet<string>): Promise<CachedTops> {

@@ -3,6 +3,7 @@ import { stageTag } from "../labels.ts";
 import type { Session } from "../session.ts";
 import type { SignedGraph, SignedImage, SignedStage } from "../sign.ts";
 import { refOf } from "../stage_ref.ts";
+import { GuardedStages } from "./guarded_stages.ts";
 import { openShared } from "./open_shared.ts";
 import { repoOf } from "./repo.ts";
 import type { MovedStage } from "./report.ts";
@@ -24,7 +25,7 @@ export async function moveStages(
   for (const session of sessions) {
     const nodes = await session.select(patterns);
     const signed = await session.sign(new Set(nodes.map(({ key }) => key)));
-    const shared = await openShared(session, signed, { repo, readOnly: way === "pull" });
+    const shared = await openShared(session, signed, { repo, readOnly: way === "pull", mustReach: true });
     const moved = way === "push"
       ? pushStages(session, signed, shared)
       : pullStages(session, signed, shared, all ?? false);
@@ -36,6 +37,22 @@ export async function moveStages(
 
 /** Publishes every stage of the signed images that is in the store. */
 export async function pushStages(
+  session: Session,
+  signed: SignedGraph,
+  shared: SharedStages,
+): Promise<readonly MovedStage[]> {
+  const guard = session.options.dryRun ? undefined : await GuardedStages.start(session, signed, shared);
+  try {
+    const rows = await pushAll(session, signed, shared);
+    await guard?.finish();
+    return rows;
+  } catch (error) {
+    await guard?.abandon();
+    throw error;
+  }
+}
+
+async function pushAll(
   session: Session,
   signed: SignedGraph,
   shared: SharedStages,

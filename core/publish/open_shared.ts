@@ -1,3 +1,4 @@
+import { EngineError } from "../errors.ts";
 import type { Repository } from "../registry_role.ts";
 import type { Session } from "../session.ts";
 import type { SignedGraph } from "../sign.ts";
@@ -9,6 +10,8 @@ export interface OpenShared {
   /** Asked for stages before those of `--cache-from`, and written to unless `readOnly`. */
   readonly repo: string | undefined;
   readonly readOnly: boolean;
+  /** Fail when `repo` cannot be reached, although nothing is written to it. */
+  readonly mustReach?: boolean;
   readonly uploader?: BlobUploader;
 }
 
@@ -16,13 +19,22 @@ export interface OpenShared {
 export async function openShared(
   session: Session,
   signed: SignedGraph,
-  { repo, readOnly, uploader }: OpenShared,
+  { repo, readOnly, mustReach = !readOnly, uploader }: OpenShared,
 ): Promise<SharedStages> {
   const { cacheFrom, emit, signal } = session.options;
   const names = [...new Set([...(repo === undefined ? [] : [repo]), ...cacheFrom])];
-  const sources: Repository[] = await Promise.all(
-    names.map(async (name) => (await session.registry(name)).value.repository("")),
-  );
+  const open = async (name: string): Promise<Repository | undefined> => {
+    try {
+      return (await session.registry(name)).value.repository("");
+    } catch (error) {
+      // Taking stages must not fail a build by itself; where they are to be published must be there.
+      const needed = mustReach && name === repo;
+      if (needed || !(error instanceof EngineError) || error.exitCode !== 1) throw error;
+      emit({ type: "note", level: "warn", text: `${error.message}. Stages of ${name} are not used` });
+      return undefined;
+    }
+  };
+  const sources = (await Promise.all(names.map(open))).filter((source) => source !== undefined);
   return new SharedStages({
     session,
     signed,

@@ -173,7 +173,7 @@ class ImagePublisher {
     const tag = repositoryMarker(name);
     if (await main.head(tag, signal)) return;
     const { name: project } = await this.session.project();
-    const manifest = await serviceManifest(project, "repository", { [labels.name]: name });
+    const manifest = await serviceManifest("repository", { [labels.project]: project, [labels.name]: name });
     await putServiceManifest(main, tag, manifest, signal);
   }
 }

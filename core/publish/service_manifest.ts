@@ -1,7 +1,6 @@
 import { type BuiltDocument, documentOf } from "../../lib/oci/build.ts";
 import { mediaTypes } from "../../lib/oci/types.ts";
 import type { Digest } from "../digest.ts";
-import { labels } from "../labels.ts";
 import type { Repository } from "../registry_role.ts";
 
 const EMPTY = new TextEncoder().encode("{}");
@@ -13,18 +12,16 @@ const EMPTY_BLOB = {
 
 /** A manifest that holds nothing but annotations (image-spec manifest.md, "Guidelines for Artifact Usage"). */
 export async function serviceManifest(
-  project: string,
   kind: string,
   annotations: Readonly<Record<string, string>>,
 ): Promise<BuiltDocument> {
-  const all = { ...annotations, [labels.project]: project };
   return await documentOf(mediaTypes.manifest, {
     schemaVersion: 2,
     mediaType: mediaTypes.manifest,
     artifactType: `application/vnd.dapp.${kind}.v1`,
     config: EMPTY_BLOB,
     layers: [EMPTY_BLOB],
-    annotations: Object.fromEntries(Object.entries(all).sort((a, b) => a[0] < b[0] ? -1 : 1)),
+    annotations: Object.fromEntries(Object.entries(annotations).sort((a, b) => a[0] < b[0] ? -1 : 1)),
   });
 }
 

@@ -43,12 +43,18 @@ export class SharedStages {
   readonly #found = new Map<Signature, Promise<FoundStage | undefined>>();
   readonly #published = new Map<Signature, Promise<boolean>>();
   readonly #publishing = new Map<Signature, Promise<"pushed" | "exists" | undefined>>();
+  readonly #avoided = new Set<string>();
   readonly #deaf = new Set<Repository>();
 
   constructor(readonly options: SharedStagesOptions) {}
 
   get target(): Repository | undefined {
     return this.options.target;
+  }
+
+  /** Leaves stages of the target alone from now on: a cleanup is about to remove them. */
+  avoid(signatures: Iterable<string>): void {
+    for (const signature of signatures) this.#avoided.add(signature);
   }
 
   /** Looks a stage up in the sources. What was found absent is asked for again only with `again`. */
@@ -66,6 +72,7 @@ export class SharedStages {
 
   async #find(signature: Signature): Promise<FoundStage | undefined> {
     for (const repository of this.options.sources) {
+      if (repository === this.options.target && this.#avoided.has(signature)) continue;
       const digest = await this.#head(repository, signature);
       if (digest) return { repository, digest };
     }
@@ -101,6 +108,12 @@ export class SharedStages {
       published.catch(() => this.#published.delete(signature));
     }
     return published;
+  }
+
+  /** Whether the stage was seen in the target, or put there, in this run. */
+  async wasPublished(signature: Signature): Promise<boolean> {
+    if ((await this.#found.get(signature))?.repository === this.options.target) return true;
+    return await this.#published.get(signature)?.catch(() => false) ?? false;
   }
 
   async #isPublished(signature: Signature): Promise<boolean> {
@@ -211,6 +224,12 @@ export class SharedStages {
       this.#publishing.set(stage.signature, publishing);
     }
     return publishing;
+  }
+
+  /** Publishes a stage that was there and has gone. */
+  async publishAgain(image: SignedImage, stage: SignedStage, record: StageRecord): Promise<void> {
+    this.options.uploader.forget(this.options.target!);
+    await this.#publish(image, stage, record);
   }
 
   async #publish(

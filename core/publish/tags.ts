@@ -83,22 +83,32 @@ function checkTag(tag: Tag, { plugin, flag, images }: TagOrigin): OwnedTag {
       `it names the dimg "${tag.image}", published are ${images.map((name) => `"${name}"`).join(", ")}`,
     );
   }
-  const why = tagProblem(tag.tag);
-  if (why === undefined) return { ...tag, plugin };
+  const wrong = tagProblem(tag.tag);
+  if (wrong === undefined) return { ...tag, plugin };
+  const { why, ...advice } = wrong;
   throw new EngineError(
     "TAG_INVALID",
     `Cannot publish under the tag "${tag.tag}", which plugin "${plugin}" made for --${flag.name}: ${why}`,
-    details,
+    { ...details, ...advice },
   );
 }
 
-/** Why no image may be published under a tag, as the end of a sentence; undefined when it may be. */
-export function tagProblem(tag: string): string | undefined {
+/** Why no image may be published under a tag, as the end of a sentence, with advice where the general one does not fit. */
+export interface TagProblem {
+  readonly why: string;
+  readonly fix?: string;
+}
+
+/** What is wrong with a tag; undefined when an image may be published under it. */
+export function tagProblem(tag: string): TagProblem | undefined {
   if (!isTag(tag)) {
-    return 'wanted are 1 to 128 letters, digits, "_", "." and "-", not starting with "." or "-"';
+    return { why: 'wanted are 1 to 128 letters, digits, "_", "." and "-", not starting with "." or "-"' };
   }
   const prefix = [STAGE_TAG_PREFIX, SERVICE_TAG_PREFIX].find((start) => tag.startsWith(start));
-  return prefix && `tags that start with "${prefix}" are kept for what is no image`;
+  return prefix === undefined ? undefined : {
+    why: `tags that start with "${prefix}" are kept for what is no image`,
+    fix: `Choose a tag that does not start with "${prefix}"`,
+  };
 }
 
 function noTag({ flag, value }: TagWish, { plugin }: OwnedFlag): EngineError {

@@ -6,6 +6,8 @@ import { type ImageIndex, mediaTypes } from "./types.ts";
 
 /** The content of the file `oci-layout`. */
 export const LAYOUT = '{"imageLayoutVersion":"1.0.0"}';
+/** Locks, and what a write that goes on or was interrupted has not renamed yet. */
+const OWN_FILES = /^\.dapp-|^(oci-layout|index\.json)\.[0-9a-f]{8}\.tmp$/;
 
 /**
  * Writes an OCI image layout directory (image-spec image-layout.md). Blobs are complete under their name or not there at
@@ -27,10 +29,9 @@ export class LayoutDirectory {
     const fail = (why: string) => new OciError("invalid", `Cannot write an OCI layout to "${dir}": ${why}`);
     try {
       const names = new Set<string>();
-      for await (const { name } of Deno.readDir(dir)) if (!name.startsWith(".dapp-")) names.add(name);
-      if (names.has("oci-layout")) return;
-      // A first write that was interrupted leaves blobs only.
-      if (names.size > 1 || (names.size === 1 && !names.has("blobs"))) {
+      for await (const { name } of Deno.readDir(dir)) if (!OWN_FILES.test(name)) names.add(name);
+      // A first write that was interrupted, or goes on beside this one, leaves blobs only.
+      if (names.size > (names.has("blobs") ? 1 : 0) && !await exists(`${dir}/oci-layout`)) {
         throw fail("it is a directory with something else in it, wanted is an OCI layout or nothing");
       }
     } catch (error) {
@@ -91,6 +92,10 @@ export class LayoutDirectory {
     await replaceFile(`${this.dir}/oci-layout`, (temp) => Deno.writeTextFile(temp, LAYOUT));
     await replaceFile(`${this.dir}/index.json`, (temp) => Deno.writeTextFile(temp, JSON.stringify(index)));
   }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
 }
 
 /** Makes a file under a temporary name beside `path`, then moves it there, durably. */

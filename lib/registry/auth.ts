@@ -51,6 +51,7 @@ export class Authorizer {
       if (!recalled || !(error instanceof RegistryError)) throw error;
       this.#recalled = Promise.resolve(false);
       this.#challenge = undefined;
+      await this.#options.memory.note({ challenge: undefined, asked: undefined });
       return undefined;
     }
   }

@@ -44,6 +44,8 @@ export interface RegistryRequest {
   readonly follow?: boolean;
   /** Longest wait for the answer after all is sent, in milliseconds. @default 60000 */
   readonly answerMs?: number;
+  /** No body goes out, and no more than a small document comes back. @default false */
+  readonly small?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -129,6 +131,7 @@ export class RegistryClient implements AsyncDisposable {
         headers: { ...more, ...request.headers, ...(authorization && { authorization }) },
         ...(body !== undefined && { body: typeof body === "function" ? body() : body }),
         ...(request.answerMs !== undefined && { answerMs: request.answerMs }),
+        small: request.small ?? false,
         signal: request.signal,
       };
       const response = await (request.follow ?? true

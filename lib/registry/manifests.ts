@@ -49,6 +49,7 @@ export async function lookUpManifest(
     scopes: [pullScope(path)],
     headers: { accept: MANIFEST_TYPES.join(", ") },
     expect: [200, 404, 405],
+    small: true,
     doing: `look up "${reference}" of ${client.domain}/${path}`,
     signal,
   });

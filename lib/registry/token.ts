@@ -61,7 +61,7 @@ async function get(request: TokenRequest): Promise<HttpResponse> {
     const bytes = new TextEncoder().encode(`${username}:${password}`);
     headers.authorization = `Basic ${btoa(String.fromCharCode(...bytes))}`;
   }
-  return await request.send({ method: "GET", url, headers, signal });
+  return await request.send({ method: "GET", url, headers, small: true, signal });
 }
 
 async function post(request: TokenRequest, refreshToken: string): Promise<HttpResponse> {

@@ -1,8 +1,9 @@
 import type { Agent, Dispatcher } from "undici";
 import { load } from "../load.ts";
-import { hostCertificates } from "./certificates.ts";
+import { type HostCertificates, hostCertificates } from "./certificates.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
 import { isLoopback } from "./hosts.ts";
+import { hasProxy, sendLight } from "./light.ts";
 
 /** Environment variables by name. */
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -14,6 +15,8 @@ export interface HttpRequest {
   readonly body?: string | Uint8Array | AsyncIterable<Uint8Array>;
   /** Longest wait for the answer after all is sent, in milliseconds. @default 60000 */
   readonly answerMs?: number;
+  /** No body goes out, and no more than a small document comes back. @default false */
+  readonly small?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -48,12 +51,19 @@ const CONNECTIONS_PER_HOST = 32;
  */
 export class HttpTransport implements AsyncDisposable {
   readonly #dispatchers = new Map<string, Promise<Dispatcher>>();
+  readonly #known = new Map<string, Promise<HostCertificates>>();
 
   constructor(readonly env: Env, readonly unverified: ReadonlySet<string> = new Set()) {}
 
   /** @throws {RegistryError} when no answer arrives; the signal's reason when aborted */
-  async send({ method, url, headers, body, answerMs, signal }: HttpRequest): Promise<HttpResponse> {
+  async send(sent: HttpRequest): Promise<HttpResponse> {
+    const { method, url, body, answerMs, small = false, signal } = sent;
+    const headers = { "user-agent": "dapp", ...sent.headers };
     signal.throwIfAborted();
+    if (small && await this.#isPlain(url)) {
+      const answer = await sendLight({ method, url, headers, signal });
+      if (answer) return { ...answer, body: guard(answer.body, method, url, signal) };
+    }
     try {
       const dispatcher = await this.#dispatcher(url);
       const { default: request } = await load<{ readonly default: RequestMethod }>(
@@ -66,7 +76,7 @@ export class HttpTransport implements AsyncDisposable {
         method,
         signal,
         ...(answerMs !== undefined && { headersTimeout: answerMs }),
-        headers: { "user-agent": "dapp", ...headers },
+        headers,
         ...(body !== undefined && { body: body as string | Uint8Array }),
       });
       return {
@@ -90,6 +100,29 @@ export class HttpTransport implements AsyncDisposable {
     await Promise.all(all.map(async (dispatcher) => await (await dispatcher).destroy()));
   }
 
+  /** Whether a host is reached like any other, and there is no connection to it yet that could be used again. */
+  async #isPlain(url: URL): Promise<boolean> {
+    const host = url.host.toLowerCase();
+    if (this.#dispatchers.size > 0 || this.#proxies() || hasProxy() || this.unverified.has(host)) {
+      return false;
+    }
+    return url.protocol === "http:" || Object.keys(await this.#certificates(host)).length === 0;
+  }
+
+  #certificates(host: string): Promise<HostCertificates> {
+    let found = this.#known.get(host);
+    if (!found) this.#known.set(host, found = hostCertificates(this.env, host));
+    return found;
+  }
+
+  /** What the environment names. */
+  #proxies(): { readonly httpProxy: string; readonly httpsProxy: string } | undefined {
+    const { env } = this;
+    const httpProxy = env.http_proxy ?? env.HTTP_PROXY ?? "";
+    const httpsProxy = env.https_proxy ?? env.HTTPS_PROXY ?? "";
+    return httpProxy === "" && httpsProxy === "" ? undefined : { httpProxy, httpsProxy };
+  }
+
   #dispatcher(url: URL): Promise<Dispatcher> {
     const host = url.protocol === "https:" ? url.host.toLowerCase() : "";
     const direct = isLoopback(url.hostname);
@@ -100,7 +133,7 @@ export class HttpTransport implements AsyncDisposable {
   }
 
   async #open(host: string, direct: boolean): Promise<Dispatcher> {
-    const certificates = host === "" ? {} : await hostCertificates(this.env, host);
+    const certificates = host === "" ? {} : await this.#certificates(host);
     const tls = { ...certificates, ...(this.unverified.has(host) && { rejectUnauthorized: false }) };
     const options = {
       connect: { timeout: CONNECT_MS, ...tls },
@@ -109,16 +142,15 @@ export class HttpTransport implements AsyncDisposable {
       connections: CONNECTIONS_PER_HOST,
     };
     const { env } = this;
-    const httpProxy = env.http_proxy ?? env.HTTP_PROXY ?? "";
-    const httpsProxy = env.https_proxy ?? env.HTTPS_PROXY ?? "";
-    if (direct || (httpProxy === "" && httpsProxy === "")) {
+    const proxies = this.#proxies();
+    if (direct || !proxies) {
       const { default: Agent } = await load<AgentModule>("undici/agent", import.meta.url);
       return new Agent(options);
     }
     const noProxy = env.no_proxy ?? env.NO_PROXY ?? "";
     // The proxy agents lean on methods that only the whole package puts into place.
     const { EnvHttpProxyAgent } = await load<typeof import("undici")>("undici", import.meta.url);
-    return new EnvHttpProxyAgent({ ...options, requestTls: tls, httpProxy, httpsProxy, noProxy });
+    return new EnvHttpProxyAgent({ ...options, requestTls: tls, ...proxies, noProxy });
   }
 }
 

@@ -1,6 +1,7 @@
 import { readSource, type SourceBlob, verifySource } from "./blob_source.ts";
 import type { RegistryRequest } from "./client.ts";
 import { pushScope } from "./scopes.ts";
+import type { HttpResponse } from "./transport.ts";
 import type { UploadSession, UploadTarget } from "./upload_session.ts";
 
 /** A blob on its way. */
@@ -19,8 +20,7 @@ export async function putRest(session: UploadSession, sending: Sending, from: nu
   const { blob, target } = sending;
   if (from > 0) await verifySource(blob, target.signal);
   const rest = from < blob.size;
-  const response = await target.client.request({
-    ...common(target),
+  const response = await send(sending, from, blob.size, {
     method: "PUT",
     path: session.closing,
     headers: {
@@ -28,7 +28,6 @@ export async function putRest(session: UploadSession, sending: Sending, from: nu
       "content-length": String(blob.size - from),
       ...(from > 0 && rest && { "content-range": `${from}-${blob.size - 1}` }),
     },
-    ...(rest && { body: () => counted(sending, from, blob.size) }),
     expect: [201, 204],
     answerMs: ANSWER_MS,
   });
@@ -42,9 +41,7 @@ export async function patchChunk(
   sending: Sending,
   { from, to }: { readonly from: number; readonly to: number },
 ): Promise<void> {
-  const { target } = sending;
-  const response = await target.client.request({
-    ...common(target),
+  const response = await send(sending, from, to, {
     method: "PATCH",
     path: session.location,
     headers: {
@@ -52,7 +49,6 @@ export async function patchChunk(
       "content-length": String(to - from),
       "content-range": `${from}-${to - 1}`,
     },
-    body: () => counted(sending, from, to),
     // ECR answers 201
     expect: [201, 202, 204],
   });
@@ -60,12 +56,38 @@ export async function patchChunk(
   session.moved(response);
 }
 
-/** Nothing that carries a body is repeated before it is known what has arrived. */
-function common({ client: _, path, doing, signal }: UploadTarget): Pick<
-  RegistryRequest,
-  "scopes" | "doing" | "signal" | "repeatable"
-> {
-  return { scopes: [pushScope(path)], doing, signal, repeatable: false };
+/**
+ * Sends the bytes `from` (inclusive) to `to` (exclusive). Nothing that carries a body is repeated before it is known
+ * what has arrived. A source that fails is what is thrown, not the connection that breaks with it.
+ */
+async function send(
+  sending: Sending,
+  from: number,
+  to: number,
+  request: Pick<RegistryRequest, "method" | "path" | "headers" | "expect" | "answerMs">,
+): Promise<HttpResponse> {
+  const { client, path, doing, signal } = sending.target;
+  const failed: unknown[] = [];
+  async function* body(): AsyncGenerator<Uint8Array> {
+    try {
+      yield* counted(sending, from, to);
+    } catch (error) {
+      failed.push(error);
+      throw error;
+    }
+  }
+  try {
+    return await client.request({
+      ...request,
+      ...(to > from && { body }),
+      scopes: [pushScope(path)],
+      doing,
+      signal,
+      repeatable: false,
+    });
+  } catch (error) {
+    throw failed[0] ?? error;
+  }
 }
 
 async function* counted({ blob, report }: Sending, from: number, to: number): AsyncGenerator<Uint8Array> {

@@ -146,11 +146,12 @@ function locationOf(answer: HttpResponse, base: URL, doing: string): URL {
   if (!URL.canParse(text, base)) throw fail("the place that the registry names for it is no URL");
   const url = new URL(text, base);
   url.hash = "";
-  if (url.hostname === answer.url.hostname && url.protocol !== answer.url.protocol) {
+  const http = ["http:", "https:"].includes(url.protocol);
+  if (http && url.hostname === answer.url.hostname && url.protocol !== answer.url.protocol) {
     return new URL(`${answer.url.origin}${url.pathname}${url.search}`);
   }
   const plain = url.protocol === "http:" && answer.url.protocol === "https:" && !isLoopback(url.hostname);
-  if (plain || !["http:", "https:"].includes(url.protocol)) {
+  if (plain || !http) {
     throw fail(`the registry wants it at ${redactUrl(url)}, which is not https`);
   }
   return url;

@@ -6,11 +6,11 @@ import type {
   RemovalOutcome,
   TagRemoval,
 } from "../../core/plugin.ts";
-import { EngineError } from "../../core/errors.ts";
+import { EngineError, messageOf } from "../../core/errors.ts";
 import { load } from "../../lib/load.ts";
-import { parseReference } from "../../lib/oci/reference.ts";
 import type { RegistryClient } from "../../lib/registry/client.ts";
 import { OciRepository } from "./_oci_repository.ts";
+import { parseRepo } from "./_repo.ts";
 import { createTagRemover, type TagRemover } from "./_tag_remover.ts";
 
 /** What a provider's own API replaces. Paths are those of repositories, without host. */
@@ -31,7 +31,7 @@ const MEMO = "registry-host";
  * does better. The backend owns client and provider: both go when it is disposed of.
  */
 export function createOciBackend(
-  request: RegistryRequest,
+  _request: RegistryRequest,
   client: RegistryClient,
   path: string,
   provider: ProviderApi,
@@ -43,7 +43,7 @@ export function createOciBackend(
     kind,
     capabilities,
     repository(name) {
-      const full = repositoryPath(request, path, name, capabilities);
+      const full = name === "" ? path : repositoryPath(`${client.domain}/${path}`, name, capabilities);
       let repository = repositories.get(full);
       if (!repository) {
         repository = new OciRepository({ client, path: full, ...withProvider(provider, full, remover) });
@@ -70,23 +70,20 @@ function withProvider(provider: ProviderApi, path: string, generic: TagRemover) 
 }
 
 function repositoryPath(
-  request: RegistryRequest,
-  path: string,
+  above: string,
   name: string,
   capabilities: RegistryCapabilities,
 ): string {
-  if (name === "") return path;
   const fail = (why: string) =>
-    new EngineError("REGISTRY_UNSUPPORTED", `Cannot use repository "${request.repo}/${name}": ${why}`, {
+    new EngineError("REGISTRY_UNSUPPORTED", `Cannot use repository "${above}/${name}": ${why}`, {
       fix: "Keep all images in one repository with: --naming flat",
     });
   if (!capabilities.nested) throw fail("the registry has no repositories below another");
   try {
-    parseReference(`localhost/${path}/${name}`);
+    return parseRepo(`${above}/${name}`).path;
   } catch (error) {
-    throw fail(error instanceof Error ? error.message : String(error));
+    throw fail(messageOf(error).replace(/^[^:]*".*?": /, ""));
   }
-  return `${path}/${name}`;
 }
 
 /** What a client tells about waiting; see `RegistryClientOptions.onWait`. */
@@ -109,7 +106,7 @@ export async function clientFor(
   );
   const { access, env, memo } = request;
   const { username, password } = access;
-  const own = request.repo.startsWith(`${domain}/`) || parseReference(request.repo).domain === domain;
+  const own = parseRepo(request.repo).domain === domain;
   return new RegistryClient(domain, {
     env,
     insecure: access.insecure,

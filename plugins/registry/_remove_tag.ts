@@ -65,6 +65,9 @@ export class ProtocolRemover {
   async #moveAway(path: string, removal: TagRemoval, signal: AbortSignal): Promise<RemovalOutcome> {
     const { tag, digest } = removal;
     const client = this.#client;
+    if (await lookUpManifest(client, path, { reference: tag, signal }) === undefined) {
+      return { outcome: "absent" };
+    }
     if (this.#byTag !== "unclear") await this.#digestsCanGo(path, signal);
     const original = await findManifest(client, path, { reference: digest, signal });
     const dummy = await prepareDummy(client, path, signal);

@@ -1,20 +1,10 @@
-import { definePlugin, EngineError, type Tag, type TagRequest } from "../../core/plugin.ts";
-import { tagFrom } from "./_tag.ts";
+import { EngineError } from "../../core/plugin.ts";
+import { flagScheme, tagFrom } from "./_scheme.ts";
 
 const flag = "tag-branch";
 
 /** `--tag-branch`: the branch that is checked out; in CI, where HEAD is mostly detached, the branch that is built. */
-export const tagBranch = definePlugin({
-  name: "tag-branch",
-  api: 1,
-  setup: () => ({
-    tagFlags: () => [{ name: flag, summary: "the git branch" }],
-    tags: (request) =>
-      Promise.all(request.wishes.filter((wish) => wish.flag === flag).map(() => branchTag(request))),
-  }),
-});
-
-async function branchTag({ git, ci }: TagRequest): Promise<Tag> {
+export const tagBranch = flagScheme(flag, "the git branch", async ({ git, ci }) => {
   const branch = git.branch ?? ci?.branch.value;
   if (branch === undefined) {
     const state = git.commit === undefined
@@ -35,4 +25,4 @@ async function branchTag({ git, ci }: TagRequest): Promise<Tag> {
     );
   }
   return await tagFrom(branch, "git_branch");
-}
+});

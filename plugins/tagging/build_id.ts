@@ -1,21 +1,11 @@
-import { definePlugin, EngineError, type Tag, type TagRequest } from "../../core/plugin.ts";
+import { EngineError } from "../../core/plugin.ts";
 import { requireCi } from "./_ci.ts";
-import { tagFrom } from "./_tag.ts";
+import { flagScheme, tagFrom } from "./_scheme.ts";
 
 const flag = "tag-build-id";
 
 /** `--tag-build-id`: what the CI system calls this build or job. */
-export const tagBuildId = definePlugin({
-  name: "tag-build-id",
-  api: 1,
-  setup: () => ({
-    tagFlags: () => [{ name: flag, summary: "the id of the CI build" }],
-    tags: (request) =>
-      Promise.all(request.wishes.filter((wish) => wish.flag === flag).map(() => buildIdTag(request))),
-  }),
-});
-
-async function buildIdTag(request: TagRequest): Promise<Tag> {
+export const tagBuildId = flagScheme(flag, "the id of the CI build", async (request) => {
   const { name, buildId } = requireCi(request.ci, flag);
   if (buildId.value !== undefined) return await tagFrom(buildId.value, "ci");
   throw new EngineError(
@@ -23,4 +13,4 @@ async function buildIdTag(request: TagRequest): Promise<Tag> {
     `Cannot tag with --${flag}: ${name} names no build (looked at ${buildId.variables.join(", ")})`,
     { fix: "Pass these variables on to dapp, or name the tag yourself with --tag" },
   );
-}
+});

@@ -1,18 +1,10 @@
-import { definePlugin, EngineError, type Tag, type TagRequest } from "../../core/plugin.ts";
+import { EngineError } from "../../core/plugin.ts";
+import { flagScheme, tagFrom } from "./_scheme.ts";
 
 const flag = "tag-commit";
 
 /** `--tag-commit`: the full id of the commit that is checked out. */
-export const tagCommit = definePlugin({
-  name: "tag-commit",
-  api: 1,
-  setup: () => ({
-    tagFlags: () => [{ name: flag, summary: "the id of the git commit" }],
-    tags: (request) => request.wishes.filter((wish) => wish.flag === flag).map(() => commitTag(request)),
-  }),
-});
-
-function commitTag({ git: { commit } }: TagRequest): Tag {
+export const tagCommit = flagScheme(flag, "the id of the git commit", async ({ git: { commit } }) => {
   if (commit === undefined) {
     throw new EngineError(
       "TAG_SOURCE_MISSING",
@@ -20,5 +12,5 @@ function commitTag({ git: { commit } }: TagRequest): Tag {
       { fix: "Commit first, or name the tag yourself with --tag" },
     );
   }
-  return { tag: commit, scheme: "git_commit", value: commit };
-}
+  return await tagFrom(commit, "git_commit");
+});

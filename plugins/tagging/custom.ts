@@ -1,6 +1,6 @@
 import { definePlugin, EngineError, type Tag, type TagWish } from "../../core/plugin.ts";
 import { isTag } from "../../lib/oci/reference.ts";
-import { tagFrom } from "./_tag.ts";
+import { tagFrom } from "./_scheme.ts";
 
 /** Tags that the user names: `--tag`, `--tag-slug` and `--tag-plain`. */
 export const tagCustom = definePlugin({

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { EngineError } from "../../core/errors.ts";
-import { parseArgs, parseCompression } from "../../cli/parse.ts";
+import { parseArgs } from "../../cli/parse.ts";
+import { parseCompression } from "../../cli/scan.ts";
 import type { Parsed } from "../../cli/parsed.ts";
 import { dapp } from "./support.ts";
 

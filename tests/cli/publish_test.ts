@@ -65,6 +65,13 @@ Deno.test("dapp dimg push prints reference and digest of each tag, and what was 
       "3 tags, 1 of them there before; 4.2 MB uploaded, 12 MB mounted\n",
   );
   assert.deepEqual([code, disposed], [0, 1]);
+  const again: PublishReport = {
+    ...report,
+    images: [{ name: "app", signature, tags: [tag("app", "1.0", "exists")] }],
+    bytes: { uploaded: 0, mounted: 0, present: 0 },
+  };
+  const repeated = await dapp(args, { engine: () => ({ push: () => Promise.resolve(again) }) });
+  assert.equal(repeated.stderr, "1 tag, all there before; 0 B uploaded\n");
   const quiet = await dapp([...args, "-q"], { engine });
   assert.deepEqual([quiet.stdout, quiet.stderr], [
     "r.io/shop/app:1.0\nr.io/shop/app:main\nr.io/shop/web:1.0\n",

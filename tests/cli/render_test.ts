@@ -140,7 +140,7 @@ const sharing: readonly EngineEvent[] = [
     at: at("buildArtifact", "web", "artifact"),
     signature,
     reference: "registry.example.com/shop:dimgstage-abab",
-    size: 0,
+    size: 29_000_000,
     ms: 12,
   },
   { type: "registry.waiting", host: "registry.example.com", ms: 2_000, reason: "too many requests" },
@@ -149,7 +149,7 @@ const sharing: readonly EngineEvent[] = [
   { type: "tag.published", image: "", reference: "registry.example.com/shop:\x1b[2J", state: "would push" },
 ];
 const shared = `app/install  fetched  from registry.example.com/shop  4.2 MB in 300ms, 14 MB/s
-artifact web/buildArtifact  published  registry.example.com/shop:dimgstage-abab  0 B in 12ms
+artifact web/buildArtifact  published  registry.example.com/shop:dimgstage-abab  29 MB in 12ms
 registry.example.com  waiting  2.0s  (too many requests)
 app  pushed  registry.example.com/shop/app:1.0  sha256:12ab34cd56ef…
 app  exists  registry.example.com/shop/app:1.0  sha256:12ab34cd56ef…

@@ -68,6 +68,10 @@ export class MemoryRegistry implements AsyncDisposable {
   get uploadRules(): UploadRules {
     return this.#uploads.rules;
   }
+  /** Bytes of blobs that have arrived. */
+  get received(): number {
+    return this.#uploads.received;
+  }
   /** Uploads that were neither finished nor given up. */
   get openUploads(): number {
     return this.#uploads.open;

@@ -161,11 +161,12 @@ Deno.test("collectTags() checks what schemes answer, and names the plugin", asyn
     });
   }
   await t.step("a tag of the user that is a stage's", async () => {
-    await failure(
+    const error = await failure(
       collect(["tag=dimgstage-0"]),
       "TAG_INVALID",
       /"dimgstage-0", which plugin "tag-custom" made for --tag:/,
     );
+    assert.equal(error.fix, 'Choose a tag that does not start with "dimgstage-"');
   });
   await t.step("the nameless dimg", async () => {
     const plugins = [scheme([{ ...good, image: "" }])];
