@@ -16,7 +16,7 @@ const PIECE = 128 * 1024;
  * The bytes `from` (inclusive) to `to` (exclusive). Read from the start the whole blob is verified on the way: the last
  * piece is held back until its digest is known, so that a changed file is never sent completely.
  *
- * @throws {RegistryError} corrupt, when a file has another size or content than it should
+ * @throws {RegistryError} source, when a file has another size or content than it should
  */
 export async function* readSource(blob: SourceBlob, from = 0, to = blob.size): AsyncGenerator<Uint8Array> {
   const { source } = blob;
@@ -65,6 +65,6 @@ function changed(blob: SourceBlob, why: string): RegistryError {
   const what = "file" in blob.source ? `file "${blob.source.file}"` : "content";
   return new RegistryError(
     `Cannot send blob ${blob.digest}: the ${what} is not the ${blob.size} bytes it should be, ${why}`,
-    { kind: "corrupt" },
+    { kind: "source" },
   );
 }

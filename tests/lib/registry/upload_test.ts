@@ -67,7 +67,7 @@ Deno.test("uploadBlob() never sends all of a file that has changed", async (t) =
         await using client = clientOf(registry.host);
         const blob = await fileBlob(`${dir}/blob`, bytes);
         await Deno.writeFile(`${dir}/blob`, other);
-        await rejects(uploadBlob(client, "a", { blob, signal }), { kind: "corrupt", message });
+        await rejects(uploadBlob(client, "a", { blob, signal }), { kind: "source", message });
         strictEqual(registry.blobOf("a", blob.digest), undefined);
       });
     });
@@ -76,7 +76,7 @@ Deno.test("uploadBlob() never sends all of a file that has changed", async (t) =
     await using registry = new MemoryRegistry();
     await using client = clientOf(registry.host);
     const blob = { ...await blobOf(bytes), source: { file: "/nonexistent/blob" } };
-    await rejects(uploadBlob(client, "a", { blob, signal }), { kind: "corrupt" });
+    await rejects(uploadBlob(client, "a", { blob, signal }), { kind: "source" });
     strictEqual(registry.openUploads, 0);
   });
 });
