@@ -5,7 +5,13 @@ import { MemoryRegistry } from "../../support/registry.ts";
 
 const { signal } = new AbortController();
 const ask = (url: string, stop = signal) =>
-  sendLight({ method: "GET", url: new URL(url), headers: { "x-meta": "value" }, signal: stop });
+  sendLight({
+    method: "GET",
+    url: new URL(url),
+    headers: { "x-meta": "value" },
+    body: undefined,
+    signal: stop,
+  });
 
 Deno.test("sendLight() gives the answer as it is", async (t) => {
   await using registry = new MemoryRegistry();
