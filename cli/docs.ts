@@ -2,7 +2,15 @@
 import { errorCatalog } from "../core/errors.ts";
 import { optionUsage } from "./help.ts";
 import { type OptionName, optionSpec } from "./options.ts";
-import { type Command, commands, type Example, program, usageLine } from "./table.ts";
+import {
+  type Command,
+  commands,
+  type Example,
+  program,
+  registryOptions,
+  takesTags,
+  usageLine,
+} from "./table.ts";
 
 /** The whole text of `docs/cli.md`. */
 export function cliMarkdown(): string {
@@ -31,6 +39,12 @@ export function cliMarkdown(): string {
     "The `dimg` commands take all of these; where a command takes fewer, its section names them.",
     "",
     ...optionTable(shared),
+    "",
+    "## Registry options",
+    "",
+    ...registries,
+    "",
+    ...optionTable(registryOptions),
     ...commands.flatMap((command) => commandSection(command, shared)),
     "",
     "## Exit codes",
@@ -71,8 +85,24 @@ const conventions: readonly string[] = [
   'and ends with a line of type `"result"` or `"error"`.',
 ];
 
+const registries: readonly string[] = [
+  "Commands that build, look stages up or publish take these, or some of them.",
+  "",
+  "REPO is `host[:port]/path` or `oci:DIR`, an OCI image layout on this machine. With `--repo`, builds take the stages that are",
+  "there and put theirs there; the places after `--cache-from` are asked after it. Commands that publish take REPO as their last",
+  "word too, or from `repo:` in the dappfile.",
+  "",
+  "Logins are those of `docker login`, credential helpers included. `--registry-username` and a password replace them for the host",
+  "of REPO alone. A password is best given on standard input: `--registry-password-stdin` reads it to the end and drops one line",
+  "end. No message repeats it.",
+];
+
+const pluginTags =
+  "Plugins add tag options of their own, `--tag-NAME` or `--tag-NAME VALUE`; they stand after the command. Tags " +
+  "are made in the order of the command line.";
+
 function commandSection(command: Command, shared: readonly OptionName[]): string[] {
-  const { path, summary, details = [], options, common, examples } = command;
+  const { path, summary, details = [], options, registry = [], common, examples } = command;
   const all = shared.every((name) => common.includes(name));
   const lines = [
     "",
@@ -86,13 +116,21 @@ function commandSection(command: Command, shared: readonly OptionName[]): string
     ...details.flatMap((paragraph) => ["", paragraph]),
   ];
   if (options.length > 0) lines.push("", ...optionTable(options));
+  if (takesTags(command)) lines.push("", pluginTags);
+  if (registry.length > 0) {
+    lines.push("", `Of the [registry options](#registry-options): ${listed(registry)}.`);
+  }
   lines.push(
     "",
     all
       ? "And the [common options](#common-options)."
-      : `Of the [common options](#common-options): ${common.map((name) => `\`--${name}\``).join(", ")}.`,
+      : `Of the [common options](#common-options): ${listed(common)}.`,
   );
   return lines;
+}
+
+function listed(names: readonly OptionName[]): string {
+  return names.map((name) => `\`--${name}\``).join(", ");
 }
 
 function exampleBlock(examples: readonly Example[]): string[] {

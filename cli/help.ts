@@ -24,9 +24,11 @@ function commandHelp(command: Command, style: Style): string[] {
   if (command.options.length > 0) {
     lines.push("", style.bold("Options:"), ...optionLines(command.options));
   }
+  const { registry = [] } = command;
+  if (registry.length > 0) lines.push("", style.bold("Registry options:"), ...optionLines(registry));
   lines.push(
     "",
-    style.bold(command.options.length > 0 ? "Common options:" : "Options:"),
+    style.bold(command.options.length + registry.length > 0 ? "Common options:" : "Options:"),
     ...optionLines(command.common),
   );
   return lines;

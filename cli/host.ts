@@ -32,6 +32,7 @@ export function realIo(stopNow: (exitCode: number) => void): Io {
     stderr,
     clock: {
       now: () => performance.now(),
+      date: () => Date.now(),
       after(ms, action) {
         const timer = setTimeout(action, ms);
         return () => clearTimeout(timer);
@@ -44,10 +45,36 @@ export function realIo(stopNow: (exitCode: number) => void): Io {
       lent++;
       return () => lent--;
     },
+    readStdin: () => readSome(Deno.stdin, controller.signal),
     createEngine: async (options) =>
       (await load<typeof import("../mod.ts")>("../mod.ts", import.meta.url)).createEngine(options),
     readText: (path) => Deno.readTextFile(path).catch(() => undefined),
   };
+}
+
+const INPUT_LIMIT = 64 * 1024;
+
+/**
+ * The first 64 KiB of a stream as text.
+ *
+ * @throws the signal's reason, when that comes first
+ */
+export async function readSome(
+  stream: { read(into: Uint8Array): Promise<number | null> },
+  signal: AbortSignal,
+): Promise<string> {
+  const stopped = new Promise<never>((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+  const bytes = new Uint8Array(INPUT_LIMIT);
+  let length = 0;
+  while (length < bytes.length) {
+    const got = await Promise.race([stream.read(bytes.subarray(length)), stopped]);
+    if (got === null) break;
+    length += got;
+  }
+  return new TextDecoder().decode(bytes.subarray(0, length));
 }
 
 /** A stream whose vanished reader (`| head`) ends the output quietly. */

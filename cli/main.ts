@@ -28,12 +28,31 @@ const loaders: Readonly<Record<CommandPath, () => Promise<CommandRun>>> = {
     (await load<typeof import("./commands/export.ts")>("./commands/export.ts", import.meta.url)).exportImages,
   "dimg lock": async () =>
     (await load<typeof import("./commands/lock.ts")>("./commands/lock.ts", import.meta.url)).lock,
+  "dimg push": async () =>
+    (await load<typeof import("./commands/publish.ts")>("./commands/publish.ts", import.meta.url)).push,
+  "dimg spush": async () =>
+    (await load<typeof import("./commands/publish.ts")>("./commands/publish.ts", import.meta.url)).spush,
+  "dimg bp": async () =>
+    (await load<typeof import("./commands/publish.ts")>("./commands/publish.ts", import.meta.url)).bp,
+  "dimg tag": async () =>
+    (await load<typeof import("./commands/publish.ts")>("./commands/publish.ts", import.meta.url)).tag,
+  "dimg tags": async () =>
+    (await load<typeof import("./commands/tags.ts")>("./commands/tags.ts", import.meta.url)).tags,
+  "dimg stages push": async () =>
+    (await load<typeof import("./commands/stages.ts")>("./commands/stages.ts", import.meta.url)).stagesPush,
+  "dimg stages pull": async () =>
+    (await load<typeof import("./commands/stages.ts")>("./commands/stages.ts", import.meta.url)).stagesPull,
   "config check": async () =>
     (await load<typeof import("./commands/config.ts")>("./commands/config.ts", import.meta.url)).configCheck,
   "config schema": async () =>
     (await load<typeof import("./commands/config.ts")>("./commands/config.ts", import.meta.url)).configSchema,
   "store check": async () =>
     (await load<typeof import("./commands/store.ts")>("./commands/store.ts", import.meta.url)).storeCheck,
+  "registry check": async () =>
+    (await load<typeof import("./commands/registry.ts")>("./commands/registry.ts", import.meta.url))
+      .registryCheck,
+  "slug": async () =>
+    (await load<typeof import("./commands/slug.ts")>("./commands/slug.ts", import.meta.url)).slug,
   "completion": async () =>
     (await load<typeof import("./commands/completion.ts")>("./commands/completion.ts", import.meta.url))
       .completion,
@@ -94,7 +113,7 @@ async function runCommand(parsed: Parsed, io: Io): Promise<number> {
     verbose,
     progress,
     style: createStyle(wantsColor(io.stdout, color, io.env)),
-    engine: () => engine ??= io.createEngine(engineOptions(parsed, io, onEvent)),
+    engine: () => engine ??= engineOptions(parsed, io, onEvent).then((options) => io.createEngine(options)),
     answer(document, lines) {
       progress.close();
       if (json !== undefined) return writeJson(io, json, "result", document);

@@ -8,6 +8,7 @@ import { below, layerPath } from "./paths.ts";
 import type { TreeSource } from "./git_stages.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { Store } from "./roles.ts";
+import type { GitFacts } from "./tag_role.ts";
 
 /** A repository with the identity of its state. */
 export type RepositorySource = TreeSource & { readonly repository: GitRepository };
@@ -40,6 +41,20 @@ export class GitTrees {
   async commit(): Promise<string | undefined> {
     const repository = await this.#open();
     return repository && (await repository.head()).commit;
+  }
+
+  /** What is checked out, for tags and for the record; no commit when what is built is in none. */
+  async facts(): Promise<GitFacts & { readonly tree: string | undefined }> {
+    const repository = await this.#open();
+    const head = await repository?.head();
+    const clean = !(this.options.dev && head && head.uncommitted.length > 0);
+    const commit = clean ? head?.commit : undefined;
+    const { treeOf } = await load<typeof import("./git/tree_of.ts")>("./git/tree_of.ts", import.meta.url);
+    return {
+      commit,
+      branch: head?.branch,
+      tree: repository && commit ? await treeOf(repository, commit) : undefined,
+    };
   }
 
   /** The last element of the origin's URL. */

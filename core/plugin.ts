@@ -5,6 +5,7 @@
  */
 import { load } from "../lib/load.ts";
 import type { z as Zod } from "zod";
+import type { Keep, KeepRequest } from "./cleanup_role.ts";
 import type { Config, ImageRule } from "./config/model.ts";
 import type { EngineEvent } from "./events.ts";
 import { EngineError, type ErrorCode, messageOf } from "./errors.ts";
@@ -43,6 +44,7 @@ export {
   type StageChain,
   stageTag,
 } from "./labels.ts";
+export type * from "./cleanup_role.ts";
 export type * from "./registry_role.ts";
 export type * from "./roles.ts";
 export type * from "./tag_role.ts";
@@ -111,6 +113,8 @@ export interface Hooks {
   tags: Collect<TagRequest, Tag>;
   /** Told once every tag is live. Skipped on --dry-run. */
   published: Parallel<PublishReport>;
+  /** Give reasons to keep tags; only what nobody keeps may go. If one fails, nothing is deleted. */
+  keep: Collect<KeepRequest, Keep>;
 }
 export type HookName = keyof Hooks;
 export type HookInput<N extends HookName> = Hooks[N]["input"];
@@ -132,6 +136,7 @@ export const hookTable: {
   tagFlags: { kind: "collect", effects: false },
   tags: { kind: "collect", effects: false },
   published: { kind: "parallel", effects: true },
+  keep: { kind: "collect", effects: false },
 };
 
 /** Handed to every hook. */

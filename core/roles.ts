@@ -66,6 +66,8 @@ export interface Store extends AsyncDisposable {
   getBlob(digest: Digest): Promise<Uint8Array>;
   /** The record, only if all its blobs are present. */
   stage(signature: Signature): Promise<StageRecord | undefined>;
+  /** The record, whether or not its blobs are here. */
+  record(signature: Signature): Promise<StageRecord | undefined>;
   putStage(record: StageRecord): Promise<void>;
   /** Notes that `image` (project/name) had this signature for a stage; newest first when read. */
   history(project: string, image: string, stage: string): Promise<readonly HistoryRow[]>;

@@ -1,6 +1,6 @@
 /** What the completion scripts of all shells say, in one form. */
 import { type OptionName, options, optionSpec } from "../options.ts";
-import { commands, groups } from "../table.ts";
+import { commandOptions, commands, groups, type Positional } from "../table.ts";
 
 /** A place in the command tree: "" is the program, "dimg" a group, "dimg build" a command. */
 export interface Place {
@@ -12,7 +12,7 @@ export interface Place {
   readonly positionals: readonly { readonly kind: WordKind; readonly many: boolean }[];
 }
 
-export type WordKind = "dimg" | "stage" | "shell" | "command" | "destination";
+export type WordKind = Positional["complete"];
 
 export interface CompletedOption {
   readonly name: string;
@@ -30,7 +30,7 @@ export function places(): readonly Place[] {
     place("", ["help", "version"]),
     ...groups.map(({ path }) => place(path, ["help"])),
     ...commands.map((command) => ({
-      ...place(command.path, [...command.options, ...command.common]),
+      ...place(command.path, commandOptions(command)),
       positionals: command.positionals.map(({ complete, many }) => ({ kind: complete, many: many ?? false })),
     })),
   ];
@@ -69,18 +69,22 @@ export function valueOptions(): readonly {
     }));
 }
 
+/** What an argument may be; `before` counts those before it, "*" is any number. */
+export interface ArgumentKinds {
+  readonly before: number | "*";
+  readonly kinds: readonly WordKind[];
+}
+
 /**
- * What the next argument may be, by the number of those before it; "*" is any number. Several of one kind take every
- * further argument, together with what may follow them.
+ * What the next argument may be, by the number of those before it. Several of one kind take every
+ * further argument, together with what may follow them. REPO may be the first word although DIMG is named first.
  */
-export function argumentKinds(
-  { positionals }: Place,
-): readonly { readonly before: number | "*"; readonly kinds: readonly WordKind[] }[] {
-  return positionals.flatMap(({ kind, many }, i) => {
+export function argumentKinds({ positionals }: Place): readonly ArgumentKinds[] {
+  const kinds = positionals.map(({ kind }) => kind);
+  return positionals.flatMap(({ kind, many }, i): ArgumentKinds[] => {
     if (i > 0 && positionals[i - 1]!.many) return [];
-    return [
-      many ? { before: "*", kinds: positionals.slice(i).map((p) => p.kind) } : { before: i, kinds: [kind] },
-    ];
+    if (many) return [{ before: "*", kinds: kinds.slice(i) }];
+    return [{ before: i, kinds: kinds[i + 1] === "repo" ? [kind, "repo"] : [kind] }];
   });
 }
 

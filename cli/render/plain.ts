@@ -1,6 +1,6 @@
 /** One line for each change: for logs, pipes and terminals that cannot move their cursor. */
 import type { EngineEvent } from "../../mod.ts";
-import { formatDuration, formatElapsed, formatSize } from "../format.ts";
+import { formatElapsed, formatRate, formatSize, formatTransfer } from "../format.ts";
 import type { Clock, Output } from "../io.ts";
 import type { Style } from "../style.ts";
 import { lineFor, stageTitle } from "./lines.ts";
@@ -58,7 +58,7 @@ export class PlainRenderer implements Renderer {
     }
     if (event.type !== "transfer.finished") return undefined;
     const what = this.#running.get(event.id)?.title ?? event.id;
-    return `${what}  done  ${formatSize(event.done)} in ${formatDuration(event.ms)}`;
+    return `${what}  done  ${formatTransfer(event.done, event.ms)}`;
   }
 
   #follow(event: EngineEvent): void {
@@ -107,7 +107,9 @@ export class PlainRenderer implements Renderer {
       running.said = now;
       const { title, since, done, total } = running;
       const sent = done > 0 ? `  ${formatSize(done)}${total > 0 ? ` of ${formatSize(total)}` : ""}` : "";
-      this.#print(`${title}  still running${sent}  (${formatElapsed(now - since)})`);
+      const rate = formatRate(done, now - since);
+      const speed = rate === undefined ? "" : `  ${rate}`;
+      this.#print(`${title}  still running${sent}${speed}  (${formatElapsed(now - since)})`);
     }
   }
 }

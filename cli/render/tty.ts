@@ -1,6 +1,6 @@
 /** Live progress at the bottom of a terminal; what is finished scrolls above it. */
 import type { EngineEvent } from "../../mod.ts";
-import { formatElapsed, formatSize } from "../format.ts";
+import { formatElapsed, formatRate, formatSize, formatTransfer } from "../format.ts";
 import type { Clock, Output } from "../io.ts";
 import type { Style } from "../style.ts";
 import { displayWidth, truncate } from "../width.ts";
@@ -83,7 +83,7 @@ export class TtyRenderer implements Renderer {
       case "transfer.finished": {
         const what = this.#running.get(event.id)?.title;
         this.#running.delete(event.id);
-        if (what !== undefined) this.#pending.push(`${what}  done  ${formatSize(event.done)}`);
+        if (what !== undefined) this.#pending.push(`${what}  done  ${formatTransfer(event.done, event.ms)}`);
         return;
       }
     }
@@ -139,7 +139,9 @@ export class TtyRenderer implements Renderer {
       const sent = done > 0 || total > 0
         ? `  ${formatSize(done)}${total > 0 ? ` of ${formatSize(total)}` : ""}${percent}`
         : "";
-      return `${style.cyan(word)}${title}${sent}  ${style.dim(formatElapsed(now - since))}`;
+      const rate = formatRate(done, now - since);
+      const speed = rate === undefined ? "" : `  ${rate}`;
+      return `${style.cyan(word)}${title}${sent}${speed}  ${style.dim(formatElapsed(now - since))}`;
     });
     const room = Math.max(1, rows - 2);
     const shown = lines.length <= room

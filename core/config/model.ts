@@ -21,6 +21,19 @@ export interface ProjectSection {
   readonly name?: string;
   readonly repo?: string;
   readonly plugins: readonly PluginUse[];
+  readonly cleanup?: CleanupSection;
+}
+
+/** What cleanup keeps. Absent parts mean the defaults. */
+export interface CleanupSection {
+  /** Policies, each a plugin with options. */
+  readonly keep: readonly PluginUse[];
+  /** Whether default policies that `keep` does not name count as well. */
+  readonly defaults: boolean;
+  /** Milliseconds during which a new stage stays whatever needs it. */
+  readonly stageGraceMs?: number;
+  /** Bytes that stages may take beside what images take. */
+  readonly stageBudgetBytes?: number;
 }
 
 export interface PluginUse {

@@ -157,9 +157,29 @@ function readDrafts(
 }
 
 function readProject(document: ProjectDocument, scope: DocumentScope): ProjectSection {
-  const plugins = (document.plugins ?? []).flatMap((entry, i): PluginUse[] => {
+  const plugins = readUses(document.plugins, ["plugins"], scope);
+  const { cleanup } = document;
+  return {
+    ...defined({ name: document.project, repo: document.repo }),
+    plugins,
+    ...(cleanup && {
+      cleanup: {
+        keep: readUses(cleanup.keep, ["cleanup", "keep"], scope),
+        defaults: cleanup.defaults ?? true,
+        ...defined({ stageGraceMs: cleanup.stages?.grace, stageBudgetBytes: cleanup.stages?.budget }),
+      },
+    }),
+  };
+}
+
+function readUses(
+  uses: ProjectDocument["plugins"],
+  path: readonly string[],
+  scope: DocumentScope,
+): readonly PluginUse[] {
+  return (uses ?? []).flatMap((entry, i): PluginUse[] => {
     if (!entry) return [];
-    const at = ["plugins", i];
+    const at = [...path, i];
     if (entry.use === undefined) {
       if (!scope.isBroken([...at, "use"])) {
         scope.problem(
@@ -172,5 +192,4 @@ function readProject(document: ProjectDocument, scope: DocumentScope): ProjectSe
     }
     return [{ use: entry.use, line: scope.line(at, "value"), ...defined({ options: entry.options }) }];
   });
-  return { ...defined({ name: document.project, repo: document.repo }), plugins };
 }

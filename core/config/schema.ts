@@ -1,5 +1,6 @@
 /** Which keys a dappfile has and what each takes. Rules between keys are in `image_rules.ts` and `references.ts`. */
 import { z } from "zod";
+import { parseBytes, parseDuration } from "../../lib/quantity.ts";
 import { suggest } from "../../lib/suggest.ts";
 import { dockerShape } from "./docker_schema.ts";
 import {
@@ -215,11 +216,18 @@ export const artifactSchema = z.strictObject({
   ...imageShape("artifact"),
 }).meta({ required: ["artifact"] });
 
-/** The document about the project as a whole. */
-export const projectSchema = z.strictObject({
-  project: word.optional().describe("Name of the project; from the git origin or the directory when absent."),
-  repo: repo.optional().describe("Where images and stages go: host/path, or oci:DIR."),
-  plugins: entriesOf(
+const duration = checked((value, refuse) =>
+  parseDuration(value) ??
+    refuse(`"${value}" is not a duration`, "Write a number with s, m, h, d or w, such as 2h")
+);
+
+const bytes = checked((value, refuse) =>
+  parseBytes(value) ??
+    refuse(`"${value}" is not a size`, "Write a number with B, kB, MB, GB or TB, such as 50GB")
+);
+
+function pluginUses(what: string) {
+  return entriesOf(
     z.preprocess(
       (value) => typeof value === "string" ? { use: value } : value,
       z.strictObject({
@@ -227,7 +235,27 @@ export const projectSchema = z.strictObject({
         options: z.unknown().optional().describe("Options of the plugin."),
       }).meta({ required: ["use"] }),
     ).meta({ type: ["object", "string"] }),
-  ).describe("Plugins to load."),
+  ).describe(what);
+}
+
+const cleanupSection = section({
+  keep: pluginUses("Policies that give reasons to keep images; what nobody keeps goes."),
+  defaults: flag.optional().meta({
+    type: ["boolean", "string"],
+    description: "`false`: only the policies under `keep` count.",
+  }),
+  stages: section({
+    grace: duration.optional().describe("How long a new stage stays, whatever needs it: `2h`."),
+    budget: bytes.optional().describe("How much stages may take beside what images take: `50GB`."),
+  }).describe("What happens to stages."),
+}).describe("What cleanup keeps.");
+
+/** The document about the project as a whole. */
+export const projectSchema = z.strictObject({
+  project: word.optional().describe("Name of the project; from the git origin or the directory when absent."),
+  repo: repo.optional().describe("Where images and stages go: host/path, or oci:DIR."),
+  plugins: pluginUses("Plugins to load."),
+  cleanup: cleanupSection,
 });
 
 /** A dimg as the schema gives it: texts are normalised, what was wrong or absent is undefined. */

@@ -42,7 +42,7 @@ const MAX_VALUES = 100_000;
 /**
  * Turns a YAML node into plain data: maps, lists, `null`, and texts exactly as written, so that `1.10` stays `1.10`.
  * A value that could not be read is reported and becomes undefined.
- * Below `plugins[*].options` numbers and booleans are what YAML says they are, because plugins want them so.
+ * Below `plugins[*].options` and `cleanup.keep[*].options` numbers and booleans are what YAML says they are, because plugins want them so.
  */
 export function readValue(
   node: unknown,
@@ -197,7 +197,8 @@ function encloses(target: Node, node: Node): boolean {
 function readScalar(node: Scalar, path: Path, ctx: ReadContext): unknown {
   if (node.value === null) return null;
   const written = typeof node.value === "string" ? node.value : node.source ?? String(node.value);
-  const typed = path[0] === "plugins" && path[2] === "options";
+  const typed = (path[0] === "plugins" && path[2] === "options") ||
+    (path[0] === "cleanup" && path[1] === "keep" && path[3] === "options");
   if (!written.includes("${{")) {
     const shellOrPlugin = path[0] === "shell" || path[0] === "docker" || typed;
     if (!shellOrPlugin && TEMPLATE.test(written)) {

@@ -44,7 +44,7 @@ export interface RegistryRequest {
   readonly follow?: boolean;
   /** Longest wait for the answer after all is sent, in milliseconds. @default 60000 */
   readonly answerMs?: number;
-  /** No body goes out, and no more than a small document comes back. @default false */
+  /** No more than a small document goes out, in one piece, or comes back. @default false */
   readonly small?: boolean;
   readonly signal: AbortSignal;
 }

@@ -35,6 +35,7 @@ export async function putManifest(
     scopes: [pushScope(path)],
     headers: { "content-type": mediaType },
     body: bytes,
+    small: true,
     expect: [200, 201, 202],
     doing,
     signal,

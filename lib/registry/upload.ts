@@ -46,14 +46,12 @@ async function upload(client: RegistryClient, path: string, options: UploadOptio
   const report = (done: number) => options.report?.(done);
   const { digest } = blob;
   if (lookUp && await hasBlob(client, path, { digest, signal })) {
-    report(blob.size);
     return "present";
   }
   const doing = `store blob ${digest} in ${client.domain}/${path}`;
   const target: UploadTarget = { client, path, digest, signal, doing };
   const taken = await mountAny(target, from.filter((source) => source !== path));
   if (taken === "mounted") {
-    report(blob.size);
     return "mounted";
   }
   await sendBlob({ target, blob, report }, { opened: taken, chunk });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readSome } from "../../cli/host.ts";
 import { peer } from "../support/peers.ts";
 import { run } from "../support/process.ts";
 import { visible } from "./support.ts";
@@ -68,6 +69,44 @@ Deno.test("a reader that goes away ends the output quietly", async () => {
   const command = `'${cli.join("' '")}' config schema | head -c 1`;
   const { stdout, stderr } = await run(["bash", "-o", "pipefail", "-c", command]);
   assert.deepEqual([stdout, stderr], ["{", ""]);
+});
+
+/** A stream that gives its chunks one by one, and then whatever `end` does. */
+function chunked(chunks: readonly string[], end: () => Promise<null>) {
+  const left = chunks.map((chunk) => new TextEncoder().encode(chunk));
+  return {
+    read(into: Uint8Array): Promise<number | null> {
+      const chunk = left.shift();
+      if (!chunk) return end();
+      const part = chunk.subarray(0, into.length);
+      into.set(part);
+      return Promise.resolve(part.length);
+    },
+  };
+}
+
+Deno.test("readSome() reads to the end, but no more than 64 KiB, and not after an interrupt", async () => {
+  const { signal } = new AbortController();
+  const ended = () => Promise.resolve(null);
+  assert.equal(await readSome(chunked(["hun", "ter2\n"], ended), signal), "hunter2\n");
+  assert.equal(await readSome(chunked([], ended), signal), "");
+  const forever = () => new Promise<null>(() => {});
+  assert.equal((await readSome(chunked(["x".repeat(70_000)], forever), signal)).length, 65_536);
+  const stopping = new AbortController();
+  const reading = readSome(chunked(["half"], forever), stopping.signal);
+  stopping.abort(new Error("stopped"));
+  await assert.rejects(reading, /stopped/);
+  await assert.rejects(readSome(chunked([], forever), stopping.signal), /stopped/);
+});
+
+Deno.test("a password is read from the real standard input", async () => {
+  const command = [...cli, "dimg", "push", "--repo", "r.io/x", "--registry-username", "me"];
+  const { code, stdout, stderr } = await run([...command, "--registry-password-stdin"], {
+    stdin: "\r\n",
+    allowFailure: true,
+  });
+  assert.deepEqual([code, stdout], [2, ""]);
+  assert.match(stderr, /^error: .*: standard input holds no password\n/);
 });
 
 Deno.test("cli.ts exits with the code of main()", async () => {

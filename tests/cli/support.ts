@@ -33,6 +33,9 @@ export class FakeClock implements Clock {
   now(): number {
     return this.#now;
   }
+  date(): number {
+    return Date.UTC(2026, 0, 10) + this.#now;
+  }
   after(ms: number, action: () => void): () => void {
     const timer = { at: this.#now + ms, action };
     this.#timers.push(timer);
@@ -59,6 +62,7 @@ export interface FakeWorld {
   readonly engine?: (emit: (event: EngineEvent) => void, options: EngineOptions) => Partial<Engine>;
   readonly env?: Readonly<Record<string, string>>;
   readonly files?: Readonly<Record<string, string>>;
+  readonly stdin?: string;
   readonly terminal?: boolean;
   readonly signal?: AbortSignal;
 }
@@ -102,6 +106,7 @@ export async function dapp(args: readonly string[], world: FakeWorld = {}): Prom
       };
       return Promise.resolve(fakeEngine({ ...made, [Symbol.asyncDispose]: dispose }));
     },
+    readStdin: () => Promise.resolve(world.stdin ?? ""),
     readText(path) {
       readPaths.push(path);
       return Promise.resolve(world.files?.[path]);

@@ -10,14 +10,21 @@ export interface DockerRegistry extends AsyncDisposable {
 
 const TRIES = 5;
 
+export interface DockerRegistryOptions {
+  /** @default true */
+  readonly deletion?: boolean;
+  /** Its data is in a directory of its own below this. @default $TMPDIR */
+  readonly dir?: string;
+}
+
 /** Starts a registry, with deletion unless told otherwise, or returns undefined when it is not installed. */
 export async function startDockerRegistry(
-  { deletion = true }: { readonly deletion?: boolean } = {},
+  options: DockerRegistryOptions = {},
 ): Promise<DockerRegistry | undefined> {
   const binary = await peer("docker-registry");
   if (binary === undefined) return undefined;
   for (let attempt = 1;; attempt++) {
-    const registry = await tryStart(binary, { port: freePort(), deletion });
+    const registry = await tryStart(binary, freePort(), options);
     if (registry) return registry;
     if (attempt === TRIES) throw new Error("Cannot start docker-registry: it ends at once");
   }
@@ -26,9 +33,10 @@ export async function startDockerRegistry(
 /** Somebody else may take the port before the registry does; it then ends at once. */
 async function tryStart(
   binary: string,
-  { port, deletion }: { readonly port: number; readonly deletion: boolean },
+  port: number,
+  { deletion = true, dir: below }: DockerRegistryOptions,
 ): Promise<DockerRegistry | undefined> {
-  const dir = await Deno.makeTempDir({ prefix: "dapp-registry-" });
+  const dir = await Deno.makeTempDir({ prefix: "dapp-registry-", ...(below && { dir: below }) });
   const host = `127.0.0.1:${port}`;
   const config = {
     version: 0.1,

@@ -73,6 +73,28 @@ table("parseConfig() reads the project document", project, [
       plugins: [{ use: "b", options: { n: 8080, s: "8080" }, line: 2 }],
     },
   ],
+  ["cleanup, empty", "cleanup:\n", { plugins: [] }],
+  [
+    "cleanup",
+    "cleanup:\n  keep:\n  - keep-last\n  - use: keep-git-tags\n    options: {last: 3, maxAge: 30d}\n" +
+    "  defaults: false\n  stages: {grace: 90m, budget: 1.5GB}\n",
+    {
+      plugins: [],
+      cleanup: {
+        keep: [
+          { use: "keep-last", line: 3 },
+          { use: "keep-git-tags", options: { last: 3, maxAge: "30d" }, line: 4 },
+        ],
+        defaults: false,
+        stageGraceMs: 5_400_000,
+        stageBudgetBytes: 1_500_000_000,
+      },
+    },
+  ],
+  ["cleanup without policies", "cleanup: { stages: { budget: 1000 } }\n", {
+    plugins: [],
+    cleanup: { keep: [], defaults: true, stageBudgetBytes: 1000 },
+  }],
 ]);
 
 const base = ({ base, fromCacheVersion }: ImageRule) => ({

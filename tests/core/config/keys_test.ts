@@ -38,7 +38,22 @@ const sections: readonly Section[] = [
   {
     at: "",
     around: "KEY: VALUE\n---\ndimg: a\nfrom: x",
-    keys: { project: text, repo: text, plugins: entries },
+    keys: { project: text, repo: text, plugins: entries, cleanup: map },
+  },
+  {
+    at: "cleanup",
+    around: "cleanup: {KEY: VALUE}\n---\ndimg: a\nfrom: x",
+    keys: { keep: entries, defaults: text, stages: map },
+  },
+  {
+    at: "cleanup.keep[0]",
+    around: "cleanup: {keep: [{KEY: VALUE}]}\n---\ndimg: a\nfrom: x",
+    keys: { use: text, options: [] },
+  },
+  {
+    at: "cleanup.stages",
+    around: "cleanup: {stages: {KEY: VALUE}}\n---\ndimg: a\nfrom: x",
+    keys: { grace: text, budget: text },
   },
   {
     at: "plugins[0]",

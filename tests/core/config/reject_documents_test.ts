@@ -111,15 +111,17 @@ from: x
     ],
   },
   {
-    name: "unsupported cleanup",
+    name: "unknown project key",
     text: `
 project: x
-cleanup: {}
+deployment: {}
 ---
 dimg: a
 from: x
 `.slice(1),
-    want: [`2:1 cleanup: Unknown key "cleanup" in the project document | Known keys: project, repo, plugins`],
+    want: [
+      `2:1 deployment: Unknown key "deployment" in the project document | Known keys: project, repo, plugins, cleanup`,
+    ],
   },
   {
     name: "project name with a space",
@@ -176,6 +178,22 @@ from: x
       `1:32 plugins[1].use: "use" takes a text: found a list`,
       `1:39 plugins[2].uze: Unknown key "uze" in plugins[2] | Did you mean \`use\`?`,
       `1:48 plugins[3]: "plugins[3]" takes a map: found a list | Write \`key: value\` lines below it, with more indentation`,
+    ],
+  },
+  {
+    name: "cleanup with mistakes",
+    text: `
+cleanup: { kep: [], keep: [{ options: {} }], defaults: maybe, stages: { grace: soon, budget: big } }
+---
+dimg: a
+from: x
+`.slice(1),
+    want: [
+      `1:12 cleanup.kep: Unknown key "kep" in cleanup | Did you mean \`keep\`?`,
+      "1:28 cleanup.keep[0]: `use` is missing | Name the plugin: a path, npm:, jsr: or https: specifier, or a built-in name",
+      `1:56 cleanup.defaults: "maybe" is neither true nor false`,
+      `1:80 cleanup.stages.grace: "soon" is not a duration | Write a number with s, m, h, d or w, such as 2h`,
+      `1:94 cleanup.stages.budget: "big" is not a size | Write a number with B, kB, MB, GB or TB, such as 50GB`,
     ],
   },
   {

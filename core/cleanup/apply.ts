@@ -1,0 +1,292 @@
+import type { Inventory } from "../cleanup_role.ts";
+import { EngineError } from "../errors.ts";
+import type { ApplyOptions, ApplyReport, TagOutcome, TagResult } from "./apply_model.ts";
+import { PROTOCOL } from "./clock.ts";
+import { readInventory } from "./inventory.ts";
+import { leasedBy, readLeases, validLeases } from "./leases.ts";
+import { type Mark, mayMark, mayRemove, readMark, writeMark } from "./marks.ts";
+import type { CleanupPlan, PlannedRemoval, RemovalGroup } from "./plan_model.ts";
+import { CannotDelete, removeGroup } from "./removal.ts";
+import { addFixedRoots, Needs } from "./stage_roots.ts";
+import { Throttle } from "./throttle.ts";
+
+export type * from "./apply_model.ts";
+
+/**
+ * Does what a plan says, with everything looked at once more: a tag that moved stays, a digest keeps its other tags,
+ * and stages go only by the protocol that ARCHITECTURE.md describes, after builds had time to object. It can be stopped
+ * and started again with the same plan at any time.
+ *
+ * A registry that deletes nothing ends the run with one message, `outcome: "impossible"`.
+ *
+ * @throws {EngineError} USAGE when the plan is for another REPO; REGISTRY_DENIED and REGISTRY_FAILED when the registry
+ * cannot be read; STORE_FAILED when the journal cannot be written
+ */
+export async function applyPlan(plan: CleanupPlan, options: ApplyOptions): Promise<ApplyReport> {
+  const { name } = options.backend.repository("");
+  if (name !== plan.repo) {
+    throw new EngineError(
+      "USAGE",
+      `Cannot apply the plan: it was made for "${plan.repo}", this is "${name}"`,
+      { fix: "Make a new plan" },
+    );
+  }
+  return await new Applier(plan, options).run();
+}
+
+class Applier {
+  readonly #results = new Map<string, TagResult>();
+  readonly #tags: ReadonlyMap<string, PlannedRemoval>;
+  readonly #going: readonly PlannedRemoval[];
+  readonly #throttle: Throttle;
+  readonly #start: number;
+
+  constructor(readonly plan: CleanupPlan, readonly options: ApplyOptions) {
+    this.#tags = new Map(plan.tags.map((tag) => [key(tag.repository, tag.tag), tag]));
+    this.#going = plan.tags.filter(({ verdict }) => verdict === "delete");
+    this.#start = options.clock.now();
+    this.#throttle = new Throttle({
+      parallel: options.parallel ?? 8,
+      clock: options.clock,
+      signal: options.signal,
+      onLimited: (limit) => options.onEvent?.({ type: "limited", ...limit }),
+    });
+  }
+
+  async run(): Promise<ApplyReport> {
+    const { backend, signal } = this.options;
+    if (this.#going.length === 0) return this.#report("complete");
+    if (backend.capabilities.deletion === "none") {
+      return this.#report(
+        "impossible",
+        `Cannot delete from ${this.plan.repo}: this registry deletes nothing`,
+      );
+    }
+    try {
+      const isImage = (group: RemovalGroup) => this.#planned(group, group.remove[0]!)?.kind === "image";
+      await this.#removeImages(this.plan.groups.filter(isImage));
+      await this.#removeStages(this.plan.groups.filter((group) => !isImage(group)));
+    } catch (error) {
+      if (error instanceof CannotDelete) return this.#report("impossible", error.message);
+      if (signal.aborted) return this.#report("interrupted", "Interrupted; run it again to go on");
+      throw error;
+    }
+    const left = [...this.#results.values()].some(({ outcome }) =>
+      outcome === "failed" || outcome === "refused" || outcome === "not tried"
+    );
+    return this.#report(left ? "partial" : "complete");
+  }
+
+  async #removeImages(groups: readonly RemovalGroup[]): Promise<void> {
+    if (groups.length === 0) return;
+    // Where a tag can be removed by itself, others at the same digest are in no danger.
+    const look = this.options.backend.capabilities.deletion === "tag" ? undefined : await this.#look();
+    await this.#removeAll(groups, { look, spare: () => undefined, mayRemove: () => true });
+  }
+
+  /** In rounds, each with a mark of its own, until all are done. */
+  async #removeStages(groups: readonly RemovalGroup[]): Promise<void> {
+    let rest = groups;
+    while (rest.length > 0) {
+      const { mark, root } = await this.#mark(rest);
+      let done: ReadonlySet<RemovalGroup>;
+      try {
+        done = await this.#removeMarked(rest, mark);
+      } catch (error) {
+        // A removal under way takes effect soon or never; then others need not wait for this cleanup any more.
+        const until = Math.min(mark.until, this.options.clock.now() + PROTOCOL.graceMs / 2);
+        await writeMark(root, { ...mark, until }, AbortSignal.timeout(5000)).catch(() => {});
+        throw error;
+      }
+      await writeMark(root, { ...mark, active: false }, this.options.signal);
+      rest = rest.filter((group) => !done.has(group));
+    }
+  }
+
+  async #removeMarked(groups: readonly RemovalGroup[], mark: Mark): Promise<ReadonlySet<RemovalGroup>> {
+    const look = await this.#look();
+    const spare = await this.#protection(look);
+    // Time for the last removal to take effect while the mark still stands.
+    const margin = Math.min(PROTOCOL.graceMs / 2, (mark.until - mark.at) / 4);
+    return await this.#removeAll(groups, {
+      look,
+      spare: (group, tag) => spare(this.#planned(group, tag)),
+      mayRemove: () => mayRemove(mark, mark.id, this.options.clock.now() + margin),
+    });
+  }
+
+  /** Says which stages are to go, gives builds time to notice, and makes sure that no other cleanup is at work. */
+  async #mark(groups: readonly RemovalGroup[]) {
+    const { backend, clock, signal, onEvent } = this.options;
+    const root = backend.repository("");
+    const skewMs = this.options.skewMs ?? PROTOCOL.skewMs;
+    const graceMs = this.options.graceMs ?? PROTOCOL.graceMs;
+    const condemned = groups.flatMap((group) =>
+      group.remove.flatMap((tag) => this.#planned(group, tag)?.signature ?? tag.split("-").at(-1)!)
+    );
+    for (;;) {
+      const readAt = clock.now();
+      const present = await readMark(root, signal);
+      if (!mayMark(present, clock.now(), skewMs)) {
+        const until = new Date(present!.until + skewMs).toISOString();
+        onEvent?.({
+          type: "waiting",
+          ms: PROTOCOL.pollMs,
+          why: `another cleanup is at work, until ${until} at most`,
+        });
+        await clock.sleep(PROTOCOL.pollMs, signal);
+        continue;
+      }
+      const at = clock.now();
+      const windowMs = this.options.windowMs ?? PROTOCOL.windowMs;
+      const until = at + graceMs + windowMs;
+      const mark: Mark = { id: crypto.randomUUID(), active: true, at, until, condemned };
+      await writeMark(root, mark, signal);
+      const slow = clock.now() - readAt > PROTOCOL.graceMs / 2;
+      onEvent?.({ type: "waiting", ms: graceMs, why: "builds are told which stages will go" });
+      await clock.sleep(graceMs, signal);
+      if (!slow && mayRemove(await readMark(root, signal), mark.id, clock.now())) return { mark, root };
+    }
+  }
+
+  /** Why a stage must stay after all, by what REPO holds now: new images, leases, stages of others. */
+  async #protection(look: Inventory): Promise<(planned: PlannedRemoval | undefined) => string | undefined> {
+    const { backend, clock, signal } = this.options;
+    const stages = look.stages;
+    const needs = new Needs(stages);
+    const skewMs = this.options.skewMs ?? PROTOCOL.skewMs;
+    const leases = validLeases(await readLeases(backend.repository(""), signal), clock.now(), skewMs);
+    const options = { graceMs: 0, leased: leasedBy(leases), kept: new Map() };
+    addFixedRoots(needs, look, options);
+    const known = new Map(
+      this.plan.tags.map(({ reference, digest, verdict }) => [reference, { digest, verdict }]),
+    );
+    const images = look.images.map((image) => {
+      const before = known.get(image.reference);
+      return { image, isNew: before?.digest !== image.digest || before.verdict === "delete" };
+    });
+    const fixed = new Needs(stages);
+    addFixedRoots(fixed, look, options);
+    for (const { image, isNew } of images) {
+      needs.addImage(image, []);
+      if (isNew) fixed.addImage(image, []);
+    }
+    const unreadable = look.broken.find(({ reference, kind }) =>
+      kind === "unreadable" && known.get(reference)?.verdict !== "keep"
+    );
+    return (planned) => {
+      if (!planned) return "the plan does not say what it is";
+      if (planned.rule !== "flush" && unreadable) {
+        return `what ${unreadable.reference} stands on cannot be read`;
+      }
+      const signature = planned.signature ?? planned.tag.split("-").at(-1)!;
+      // What a budget takes away is needed by images that were there before; a flush asks for leases alone.
+      const from = planned.rule === "budget" || planned.rule === "flush" ? fixed : needs;
+      const need = from.get(signature);
+      return need && !(planned.rule === "flush" && need.evictable) ? need.why : undefined;
+    };
+  }
+
+  async #look(): Promise<Inventory> {
+    const { backend, memo, signal, clock } = this.options;
+    const { project } = this.plan;
+    return await readInventory(backend, { project, memo, signal, verify: true, now: clock.now() });
+  }
+
+  async #removeAll(
+    groups: readonly RemovalGroup[],
+    rules: {
+      readonly look: Inventory | undefined;
+      readonly spare: (group: RemovalGroup, tag: string) => string | undefined;
+      readonly mayRemove: () => boolean;
+    },
+  ): Promise<ReadonlySet<RemovalGroup>> {
+    const done = new Set<RemovalGroup>();
+    const at = rules.look && tagsAt(rules.look);
+    let failure: { readonly error: unknown } | undefined;
+    const work = async (group: RemovalGroup) => {
+      const { remove, siblings } = group;
+      const current = at?.get(`${group.repository}@${group.digest}`) ?? siblings;
+      const staying = [...new Set([...current, ...siblings])].filter((tag) => !remove.includes(tag));
+      const results = await removeGroup(group, {
+        ...this.options,
+        repo: this.plan.repo,
+        throttle: this.#throttle,
+        staying,
+        spare: (tag) => rules.spare(group, tag),
+        mayRemove: rules.mayRemove,
+      });
+      for (const result of results.values()) if (result) this.#note(result);
+      if ([...results.values()].every((result) => result !== undefined)) done.add(group);
+    };
+    // In the order of the plan: a few workers take the next group each.
+    let next = 0;
+    const worker = async () => {
+      while (next < groups.length && !failure && !this.options.signal.aborted && rules.mayRemove()) {
+        try {
+          await work(groups[next++]!);
+        } catch (error) {
+          failure ??= { error };
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: this.options.parallel ?? 8 }, worker));
+    this.options.signal.throwIfAborted();
+    if (failure) throw failure.error;
+    return done;
+  }
+
+  #planned(group: RemovalGroup, tag: string): PlannedRemoval | undefined {
+    return this.#tags.get(key(group.repository, tag));
+  }
+
+  #note(result: TagResult): void {
+    this.#results.set(result.reference, result);
+    const { onEvent, clock } = this.options;
+    if (!onEvent) return;
+    onEvent({ type: "tag", result });
+    const [done, total] = [this.#results.size, this.#going.length];
+    const perSecond = done / Math.max((clock.now() - this.#start) / 1000, 0.001);
+    onEvent({
+      type: "progress",
+      done,
+      total,
+      perSecond,
+      etaMs: Math.round((total - done) / perSecond * 1000),
+    });
+  }
+
+  #report(outcome: ApplyReport["outcome"], message?: string): ApplyReport {
+    const counts: Record<TagOutcome, number> = {
+      deleted: 0,
+      gone: 0,
+      spared: 0,
+      refused: 0,
+      failed: 0,
+      "not tried": 0,
+    };
+    const tags = this.#going.map(({ reference }): TagResult =>
+      this.#results.get(reference) ??
+        { reference, outcome: "not tried", why: message ?? "the run ended before" }
+    );
+    for (const tag of tags) counts[tag.outcome]++;
+    const exitCode = outcome === "complete" ? 0 : outcome === "interrupted" ? 130 : 1;
+    return { outcome, exitCode, ...(message !== undefined && { message }), counts, tags };
+  }
+}
+
+/** `repository@digest` -> the tags that are at it now. */
+function tagsAt(inventory: Inventory): ReadonlyMap<string, readonly string[]> {
+  const at = new Map<string, string[]>();
+  const { images, stages, others, broken } = inventory;
+  for (const { repository, digest, tag } of [...images, ...stages, ...others, ...broken]) {
+    if (!digest) continue;
+    const id = `${repository}@${digest}`;
+    at.set(id, [...at.get(id) ?? [], tag]);
+  }
+  return at;
+}
+
+function key(repository: string, tag: string): string {
+  return `${repository}:${tag}`;
+}

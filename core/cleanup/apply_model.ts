@@ -1,0 +1,64 @@
+import type { RegistryBackend, RegistryMemo } from "../registry_role.ts";
+import type { Clock } from "./clock.ts";
+import type { Journal } from "./journal.ts";
+
+/**
+ * What became of a tag. `deleted`; `gone`: it was not there any more; `spared`: left alone, because something changed
+ * since the plan was made; `refused`: the registry keeps it; `failed`: it could not be done; `not tried`: the run ended
+ * before.
+ */
+export type TagOutcome = "deleted" | "gone" | "spared" | "refused" | "failed" | "not tried";
+
+export interface TagResult {
+  readonly reference: string;
+  readonly outcome: TagOutcome;
+  /** One line; absent for what was deleted. */
+  readonly why?: string;
+}
+
+/** What applying a plan did. JSON-printable. */
+export interface ApplyReport {
+  /**
+   * `complete`: nothing is left to do, spared tags aside. `partial`: some tags could not be deleted. `impossible`: this
+   * registry or these credentials delete nothing. `interrupted`: run it again to go on.
+   */
+  readonly outcome: "complete" | "partial" | "impossible" | "interrupted";
+  readonly exitCode: 0 | 1 | 130;
+  /** What ended the run, when something did. */
+  readonly message?: string;
+  readonly counts: Readonly<Record<TagOutcome, number>>;
+  /** In the order of the plan's tags, those that were to go. */
+  readonly tags: readonly TagResult[];
+}
+
+/** What happens while a plan is applied. */
+export type ApplyEvent =
+  | { readonly type: "tag"; readonly result: TagResult }
+  | {
+    readonly type: "progress";
+    readonly done: number;
+    readonly total: number;
+    readonly perSecond: number;
+    readonly etaMs: number;
+  }
+  /** The registry asked to slow down. */
+  | { readonly type: "limited"; readonly parallel: number; readonly waitMs: number }
+  /** Builds are given time to notice. */
+  | { readonly type: "waiting"; readonly ms: number; readonly why: string };
+
+export interface ApplyOptions {
+  readonly backend: RegistryBackend;
+  readonly memo: RegistryMemo;
+  readonly journal: Journal;
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+  /** Removals at once. @default 8 */
+  readonly parallel?: number;
+  /** Between the mark and the first removal of a stage, milliseconds. */
+  readonly graceMs?: number;
+  /** How far clocks may be apart, milliseconds. */
+  readonly skewMs?: number;
+  /** How long one mark lasts, milliseconds. */
+  readonly windowMs?: number;
+  readonly onEvent?: (event: ApplyEvent) => void;
+}

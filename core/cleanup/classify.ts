@@ -1,0 +1,109 @@
+import type {
+  BrokenTag,
+  InventoryImage,
+  InventoryStage,
+  InventoryTag,
+  ManifestFacts,
+  OtherTag,
+} from "../cleanup_role.ts";
+import { type Digest, isSignature } from "../digest.ts";
+import { labels, ociLabels, SERVICE_TAG_PREFIX, stageTag } from "../labels.ts";
+import type { ListedTag } from "../registry_role.ts";
+import { chainOf, type KnownManifest, neededBy } from "./manifest_facts.ts";
+
+/** What a tag is to the project. */
+export type Classified =
+  | { readonly kind: "image"; readonly image: InventoryImage }
+  | { readonly kind: "stage"; readonly stage: InventoryStage }
+  | { readonly kind: "other"; readonly other: OtherTag }
+  | { readonly kind: "broken"; readonly broken: BrokenTag };
+
+interface Surroundings {
+  readonly project: string;
+  /** RFC 3339. */
+  readonly now: string;
+  readonly listed: ListedTag;
+  /** With the manifest and its children. */
+  readonly facts: Readonly<Record<Digest, ManifestFacts>>;
+}
+
+/** Tells images, stages and what is not the project's apart, by the annotations of the manifest alone. */
+export function classify(
+  tag: InventoryTag & { readonly digest: Digest },
+  { annotations }: KnownManifest,
+  { project, now, listed, facts }: Surroundings,
+): Classified {
+  if (tag.tag.startsWith(SERVICE_TAG_PREFIX)) {
+    return { kind: "other", other: { ...tag, kind: "service", needs: [] } };
+  }
+  const owner = annotations[labels.project];
+  const signature = annotations[labels.signature] ?? "";
+  const common = {
+    ...tag,
+    signature,
+    publishedAt: laterOf(validTime(annotations[ociLabels.created]), validTime(listed.pushedAt)) ?? now,
+    bytes: bytesOf(tag.digest, facts),
+    ...(listed.pulledAt !== undefined && { pulledAt: listed.pulledAt }),
+  };
+  if (owner === project && annotations[labels.dimg] === "true") {
+    const chain = chainOf(annotations);
+    if (!chain) {
+      const why = `Its annotation "${labels.stages}" cannot be read`;
+      return { kind: "broken", broken: { ...tag, kind: "unreadable", why } };
+    }
+    const { [labels.commit]: commit, [labels.tree]: tree } = annotations;
+    const image: InventoryImage = {
+      ...common,
+      dimg: annotations[labels.name] ?? tag.repository,
+      scheme: annotations[labels.scheme] ?? "",
+      value: annotations[labels.value] ?? "",
+      ...(commit && { commit }),
+      ...(tree && { tree }),
+      chain,
+      ...(listed.pushedAt !== undefined && { pushedAt: listed.pushedAt }),
+    };
+    return { kind: "image", image };
+  }
+  const isStage = annotations[labels.dimg] === "false" && isSignature(signature) &&
+    tag.tag === stageTag(signature);
+  if (owner === project && isStage) {
+    const previous = annotations[labels.previous];
+    const stage: InventoryStage = {
+      ...common,
+      stage: annotations[labels.stage] ?? "",
+      ...(previous && { previous }),
+    };
+    return { kind: "stage", stage };
+  }
+  // A copy under another name, or another project: whoever made it knows what it is for.
+  const other: OtherTag = {
+    ...tag,
+    kind: "foreign",
+    ...(owner && { project: owner }),
+    needs: neededBy(annotations),
+  };
+  return { kind: "other", other };
+}
+
+/** Bytes of a manifest with everything it refers to, each blob once. */
+export function bytesOf(digest: Digest, facts: Readonly<Record<Digest, ManifestFacts>>): number {
+  const blobs = new Map<string, number>();
+  const visit = (each: Digest) => {
+    const found = facts[each];
+    if (!found || blobs.has(each)) return;
+    blobs.set(each, found.size);
+    for (const [blob, size] of found.blobs) blobs.set(blob, size);
+    found.children.forEach(visit);
+  };
+  visit(digest);
+  return blobs.values().reduce((sum, size) => sum + size, 0);
+}
+
+function validTime(text: string | undefined): string | undefined {
+  return text !== undefined && !Number.isNaN(Date.parse(text)) ? text : undefined;
+}
+
+function laterOf(a: string | undefined, b: string | undefined): string | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return Date.parse(a) > Date.parse(b) ? a : b;
+}

@@ -1,0 +1,178 @@
+import type { CleanupGit, GitCommitFacts } from "../cleanup_role.ts";
+import { EngineError } from "../errors.ts";
+import { locate, type Located, readOriginUrl, shallowCommits } from "../git/discover.ts";
+import { gitFailure, redact, shellWord } from "../git/failure.ts";
+import { type GitOutput, runGit } from "../git/process.ts";
+import { ceiling } from "../git/repository.ts";
+
+export interface GitFactsOptions {
+  /** A directory of this run, for a clone of commits alone when the project's own is shallow. */
+  scratch(): Promise<string>;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * What the remote of the project's repository has, for policies. Branches and tags come from `git ls-remote`, never from
+ * what was fetched once. Commits are read from the clone, after those it lacks were fetched; a shallow clone is not
+ * believed: the commits, without files, are cloned beside it. No ref of the clone is changed.
+ *
+ * Undefined outside of git.
+ */
+export async function cleanupGit(
+  projectDir: string,
+  options: GitFactsOptions,
+): Promise<CleanupGit | undefined> {
+  const located = await locate(projectDir);
+  return located && new RemoteFacts(located, options, await readOriginUrl(located));
+}
+
+interface Refs {
+  readonly branches: ReadonlyMap<string, string>;
+  readonly tags: ReadonlyMap<string, string>;
+}
+
+class RemoteFacts implements CleanupGit {
+  #refs: Promise<Refs> | undefined;
+  #commits: Promise<ReadonlyMap<string, GitCommitFacts>> | undefined;
+
+  constructor(
+    readonly located: Located,
+    readonly options: GitFactsOptions,
+    /** Undefined: the repository has no remote, so it is the truth itself. */
+    readonly url: string | undefined,
+  ) {}
+
+  async branches(): Promise<ReadonlyMap<string, string>> {
+    return (await this.#allRefs()).branches;
+  }
+
+  async tags(): Promise<ReadonlyMap<string, string>> {
+    return (await this.#allRefs()).tags;
+  }
+
+  commits(): Promise<ReadonlyMap<string, GitCommitFacts>> {
+    return this.#commits ??= this.#readCommits();
+  }
+
+  async trees(): Promise<ReadonlySet<string>> {
+    return new Set([...(await this.commits()).values()].map(({ tree }) => tree));
+  }
+
+  #allRefs(): Promise<Refs> {
+    return this.#refs ??= this.#readRefs();
+  }
+
+  async #readRefs(): Promise<Refs> {
+    const { root } = this.located;
+    const args = this.url === undefined ? ["show-ref", "--dereference"] : ["ls-remote", "origin"];
+    const output = await this.#git(["-C", root, ...args]);
+    // show-ref has nothing to show before the first commit.
+    if (!output.success && !(this.url === undefined && output.code === 1)) {
+      throw await this.#failure(
+        "Cannot ask the remote for its branches and tags",
+        output,
+        `git -C ${root} ls-remote origin`,
+      );
+    }
+    const branches = new Map<string, string>();
+    const tags = new Map<string, string>();
+    for (const line of new TextDecoder().decode(output.stdout).split("\n")) {
+      const match = /^([0-9a-f]{40,64})\s+refs\/(heads|tags)\/(.+)$/.exec(line);
+      if (!match) continue;
+      const [, id, kind, name] = match as unknown as [string, string, string, string];
+      // "^{}" follows an annotated tag and names the commit that it tags.
+      if (kind === "heads") branches.set(name, id);
+      else tags.set(name.replace(/\^\{\}$/, ""), id);
+    }
+    if (branches.size === 0 && this.url !== undefined) {
+      throw new EngineError(
+        "GIT_FAILED",
+        `Cannot believe the remote "${redact(this.url)}": it has no branches at all`,
+        { fix: "Check `git remote -v`" },
+      );
+    }
+    return { branches, tags };
+  }
+
+  async #readCommits(): Promise<ReadonlyMap<string, GitCommitFacts>> {
+    const { branches, tags } = await this.#allRefs();
+    const tips = [...new Set([...branches.values(), ...tags.values()])];
+    if (tips.length === 0) return new Map();
+    const at = await this.#complete(tips);
+    const args = [...at, "log", "--stdin", "--format=%H %T %ct"];
+    const output = await this.#git(args, tips.join("\n") + "\n");
+    if (!output.success) throw await this.#failure("Cannot read the commits of the project", output);
+    const commits = new Map<string, GitCommitFacts>();
+    for (const line of new TextDecoder().decode(output.stdout).split("\n")) {
+      const [id, tree, time] = line.split(" ");
+      if (id && tree) commits.set(id, { tree, time: Number(time) });
+    }
+    return commits;
+  }
+
+  /** Arguments that name a repository with the whole history of `tips`. */
+  async #complete(tips: readonly string[]): Promise<readonly string[]> {
+    const { root, commonDir } = this.located;
+    const own = ["-C", root];
+    const shallow = (await shallowCommits(commonDir)).size > 0;
+    if (shallow && this.url === undefined) {
+      throw new EngineError(
+        "GIT_FAILED",
+        `Cannot tell which commits exist: the repository "${root}" is shallow and has no remote`,
+        { fix: "Use a whole clone" },
+      );
+    }
+    if (shallow) return await this.#cloneCommits(this.url!);
+    const missing = await this.#missing(own, tips);
+    if (missing.length === 0) return own;
+    if (this.url === undefined) return own;
+    const fetch = await this.#git([
+      ...own,
+      "fetch",
+      "--quiet",
+      "--no-tags",
+      "--no-write-fetch-head",
+      "origin",
+      ...missing,
+    ]);
+    if (fetch.success && (await this.#missing(own, tips)).length === 0) return own;
+    // Not every server gives commits by id.
+    return await this.#cloneCommits(this.url);
+  }
+
+  async #missing(at: readonly string[], tips: readonly string[]): Promise<readonly string[]> {
+    const output = await this.#git([...at, "cat-file", "--batch-check"], tips.join("\n") + "\n");
+    if (!output.success) throw await this.#failure("Cannot read the commits of the project", output);
+    return [...new TextDecoder().decode(output.stdout).matchAll(/^(\S+) missing$/gm)].map(([, id]) => id!);
+  }
+
+  async #cloneCommits(url: string): Promise<readonly string[]> {
+    const dir = `${await this.options.scratch()}/commits.git`;
+    const full = /^[a-z][a-z0-9+.-]*:|^\/|^[^/]+:/i.test(url) ? url : `${this.located.root}/${url}`;
+    const output = await this.#git([
+      "-C",
+      this.located.root,
+      "clone",
+      "--quiet",
+      "--bare",
+      "--filter=tree:0",
+      "--",
+      full,
+      dir,
+    ]);
+    if (output.success) return ["--git-dir", dir];
+    throw await this.#failure(
+      "Cannot tell which commits exist: the clone is shallow or stale, and cloning the commits failed",
+      output,
+      `git -C ${shellWord(this.located.root)} fetch --unshallow`,
+    );
+  }
+
+  #git(args: readonly string[], stdin?: string): Promise<GitOutput> {
+    return runGit(args, { env: ceiling(this.located.root), signal: this.options.signal, stdin });
+  }
+
+  #failure(what: string, output: GitOutput, rerun?: string): Promise<EngineError> {
+    return gitFailure(`${what} of "${this.located.root}"`, output, rerun);
+  }
+}

@@ -1,0 +1,277 @@
+import { OciError } from "../../lib/oci/errors.ts";
+import type {
+  BrokenTag,
+  Inventory,
+  InventoryImage,
+  InventoryStage,
+  InventoryTag,
+  ManifestFacts,
+  OtherTag,
+} from "../cleanup_role.ts";
+import type { Digest } from "../digest.ts";
+import { EngineError, messageOf } from "../errors.ts";
+import { labels, SERVICE_TAG_PREFIX, STAGE_TAG_PREFIX } from "../labels.ts";
+import { Pool } from "../pool.ts";
+import type { ListedTag, RegistryBackend, RegistryMemo, Repository } from "../registry_role.ts";
+import { classify } from "./classify.ts";
+import { InventoryCache } from "./inventory_cache.ts";
+import { type KnownManifest, readKnown } from "./manifest_facts.ts";
+
+/** How the inventory is read. */
+export interface InventoryOptions {
+  readonly project: string;
+  readonly memo: RegistryMemo;
+  readonly signal: AbortSignal;
+  /** Manifests read at once. @default 16 */
+  readonly concurrency?: number;
+  /** Milliseconds for which what a movable tag pointed at is not asked again. @default 10 minutes */
+  readonly freshMs?: number;
+  /** Ask again what every tag points at, stages excepted; manifests still come from memory. @default false */
+  readonly verify?: boolean;
+  /** Milliseconds since 1970. @default the clock */
+  readonly now?: number;
+  readonly onProgress?: (progress: InventoryProgress) => void;
+}
+
+export interface InventoryProgress {
+  /** Tags listed, of which so many are done. */
+  readonly listed: number;
+  readonly done: number;
+  /** Requests for manifests. */
+  readonly requests: number;
+}
+
+/** Marks a repository below REPO as one of the project's. */
+export const CATALOGUE_PREFIX = `${SERVICE_TAG_PREFIX}dimg-`;
+/** More unreadable manifests than this are an outage. */
+const MAX_UNREADABLE = 20;
+
+/**
+ * Lists REPO and the project's repositories below it, and reads the manifests that no earlier run has read.
+ *
+ * **What is not asked again.** A manifest never changes under its digest. What a tag points at may change, so a tag
+ * whose registry does not list digests is asked again, except for stages, commits and git tags, which practically never
+ * move, and tags asked a moment ago: these come from memory, marked `remembered`. That is sound because memory only
+ * decides what a plan *shows*. Applying looks at every tag again before it is removed and spares one that moved, and
+ * before any stage goes it looks again at every image that stays, and at new ones, and spares what they stand on.
+ *
+ * @throws {EngineError} REGISTRY_DENIED, REGISTRY_FAILED when the registry cannot be read
+ */
+export async function readInventory(backend: RegistryBackend, options: InventoryOptions): Promise<Inventory> {
+  const root = backend.repository("");
+  const cache = await InventoryCache.load(options.memo, root.name);
+  const reader = new Reader(backend, cache, options);
+  await reader.readAll(root);
+  options.signal.throwIfAborted();
+  await cache.save();
+  return reader.inventory(root.name);
+}
+
+class Reader {
+  readonly #images: InventoryImage[] = [];
+  readonly #stages: InventoryStage[] = [];
+  readonly #others: OtherTag[] = [];
+  readonly #broken: BrokenTag[] = [];
+  readonly #manifests: Record<Digest, ManifestFacts> = {};
+  readonly #reading = new Map<string, Promise<KnownManifest | undefined>>();
+  readonly #pool: Pool;
+  readonly #now: number;
+  #listed = 0;
+  #done = 0;
+  #requests = 0;
+  #unreadable = 0;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(
+    readonly backend: RegistryBackend,
+    readonly cache: InventoryCache,
+    readonly options: InventoryOptions,
+  ) {
+    this.#pool = new Pool(options.concurrency ?? 16);
+    this.#now = options.now ?? Date.now();
+  }
+
+  inventory(repo: string): Inventory {
+    const byReference = (a: InventoryTag, b: InventoryTag) => a.reference < b.reference ? -1 : 1;
+    return {
+      project: this.options.project,
+      repo,
+      now: new Date(this.#now).toISOString(),
+      images: this.#images.sort(byReference),
+      stages: this.#stages.sort(byReference),
+      others: this.#others.sort(byReference),
+      broken: this.#broken.sort(byReference),
+      manifests: this.#manifests,
+    };
+  }
+
+  async readAll(root: Repository): Promise<void> {
+    const names = new Map<string, Promise<string>>();
+    await this.#readRepository("", root, (tag) => {
+      if (tag.startsWith(CATALOGUE_PREFIX)) names.set(tag, this.#markedName(root, tag));
+    });
+    const below = new Set(await Promise.all(names.values()));
+    below.delete("");
+    // One repository after another: their tags are read side by side anyway.
+    for (const name of below) await this.#readRepository(name, this.backend.repository(name), () => {});
+  }
+
+  async #markedName(root: Repository, tag: string): Promise<string> {
+    const found = await this.#find(root, { tag });
+    return found?.known?.annotations[labels.name] ?? tag.slice(CATALOGUE_PREFIX.length);
+  }
+
+  async #readRepository(name: string, repository: Repository, onTag: (tag: string) => void): Promise<void> {
+    const work: Promise<void>[] = [];
+    const seen = new Set<string>();
+    for await (const listed of repository.tags(this.options.signal)) {
+      if (this.#failure) break;
+      // A list that changes while it is read may name a tag twice.
+      if (seen.has(listed.tag)) continue;
+      seen.add(listed.tag);
+      this.#listed++;
+      onTag(listed.tag);
+      work.push(this.#pool.run(async () => {
+        if (this.#failure) return;
+        try {
+          this.options.signal.throwIfAborted();
+          await this.#readTag(name, repository, listed);
+          this.#done++;
+          const [listedCount, done, requests] = [this.#listed, this.#done, this.#requests];
+          this.options.onProgress?.({ listed: listedCount, done, requests });
+        } catch (error) {
+          this.#failure ??= { error };
+        }
+      }));
+    }
+    await Promise.all(work);
+    if (this.#failure) throw this.#failure.error;
+  }
+
+  async #readTag(name: string, repository: Repository, listed: ListedTag): Promise<void> {
+    const base: InventoryTag = {
+      repository: name,
+      tag: listed.tag,
+      reference: `${repository.name}:${listed.tag}`,
+      ...(listed.locked !== undefined && { locked: listed.locked }),
+    };
+    let found: Found | undefined;
+    try {
+      found = await this.#find(repository, listed);
+    } catch (error) {
+      if (error instanceof OciError) {
+        this.#broken.push({
+          ...base,
+          kind: "damaged",
+          why: error.message,
+          ...(listed.digest && { digest: listed.digest }),
+        });
+      } else {
+        this.options.signal.throwIfAborted();
+        const passing = error instanceof EngineError && error.code === "REGISTRY_FAILED";
+        if (!passing || ++this.#unreadable > MAX_UNREADABLE) throw error;
+        this.#broken.push({ ...base, kind: "unreadable", why: messageOf(error) });
+      }
+      return;
+    }
+    if (!found) {
+      this.#broken.push({ ...base, kind: "missing", why: "The registry lists the tag but has no manifest" });
+      return;
+    }
+    const { digest, known, remembered } = found;
+    const tag = { ...base, digest, ...(remembered && { remembered }) };
+    if (!known) {
+      this.#broken.push({ ...tag, kind: "missing", why: "The registry has no manifest for its digest" });
+      return;
+    }
+    await this.#addFacts(repository, digest, known);
+    const now = new Date(this.#now).toISOString();
+    const facts = this.#manifests;
+    const entry = classify(tag, known, { project: this.options.project, now, listed, facts });
+    if (entry.kind === "image") this.#images.push(entry.image);
+    else if (entry.kind === "stage") this.#stages.push(entry.stage);
+    else if (entry.kind === "other") this.#others.push(entry.other);
+    else this.#broken.push(entry.broken);
+  }
+
+  /** What a tag points at; undefined when nothing is there. */
+  async #find(repository: Repository, listed: ListedTag): Promise<Found | undefined> {
+    const reference = `${repository.name}:${listed.tag}`;
+    const see = (digest: Digest, at = this.#now) => this.cache.see(reference, { digest, at });
+    if (listed.digest) {
+      const known = await this.#manifest(repository, listed.digest);
+      if (known) see(listed.digest);
+      return { digest: listed.digest, known };
+    }
+    const old = this.cache.tag(reference);
+    const known = old && this.cache.manifest(old.digest);
+    if (old && known && this.#trusts(listed.tag, known, old.at)) {
+      see(old.digest, old.at);
+      return { digest: old.digest, known, remembered: true };
+    }
+    if (old && known) {
+      this.#requests++;
+      const digest = await repository.head(listed.tag, this.options.signal);
+      if (digest === undefined) return undefined;
+      const current = await this.#manifest(repository, digest);
+      if (current) see(digest);
+      return { digest, known: current };
+    }
+    this.#requests++;
+    const manifest = await repository.manifest(listed.tag, this.options.signal);
+    if (!manifest) return undefined;
+    const { digest, bytes, mediaType } = manifest;
+    const read = this.cache.manifest(digest) ?? readKnown(bytes, mediaType, `manifest ${reference}`);
+    this.cache.learn(digest, read);
+    see(digest);
+    return { digest, known: read };
+  }
+
+  #trusts(tag: string, known: KnownManifest, at: number): boolean {
+    if (tag.startsWith(STAGE_TAG_PREFIX)) return true;
+    if (this.options.verify) return false;
+    const { [labels.scheme]: scheme, [labels.dimg]: dimg } = known.annotations;
+    if (dimg === "true" && (scheme === "git_commit" || scheme === "git_tag")) return true;
+    return this.#now - at < (this.options.freshMs ?? 600_000) && at <= this.#now;
+  }
+
+  #manifest(repository: Repository, digest: Digest): Promise<KnownManifest | undefined> {
+    const known = this.cache.manifest(digest);
+    if (known) return Promise.resolve(known);
+    const key = `${repository.name}@${digest}`;
+    let reading = this.#reading.get(key);
+    if (!reading) {
+      reading = (async () => {
+        this.#requests++;
+        const manifest = await repository.manifest(digest, this.options.signal);
+        if (!manifest) return undefined;
+        const read = readKnown(manifest.bytes, manifest.mediaType, `manifest ${key}`);
+        this.cache.learn(digest, read);
+        return read;
+      })();
+      this.#reading.set(key, reading);
+    }
+    return reading;
+  }
+
+  /** Notes the manifest and, of an index, its children, as far as they are there. */
+  async #addFacts(repository: Repository, digest: Digest, known: KnownManifest): Promise<void> {
+    if (this.#manifests[digest]) return;
+    const { size, blobs, children } = known;
+    this.#manifests[digest] = { size, blobs, children };
+    for (const child of children) {
+      // A child that is gone, damaged or no image manifest frees nothing that is counted.
+      const read = await this.#manifest(repository, child).catch((error) => {
+        if (error instanceof OciError) return undefined;
+        throw error;
+      });
+      if (read) await this.#addFacts(repository, child, read);
+    }
+  }
+}
+
+interface Found {
+  readonly digest: Digest;
+  readonly known: KnownManifest | undefined;
+  readonly remembered?: true;
+}

@@ -1,0 +1,291 @@
+import type { Inventory, InventoryImage, InventoryStage } from "../cleanup_role.ts";
+import type { Digest } from "../digest.ts";
+import { STAGE_TAG_PREFIX } from "../labels.ts";
+import { BlobCount } from "./blob_count.ts";
+import { evict } from "./budget.ts";
+import type { GivenKeep } from "./keeps.ts";
+import type { CleanupPlan, PlannedRemoval, PlanOptions, RemovalGroup, TagKind } from "./plan_model.ts";
+import { addFixedRoots, Needs, short } from "./stage_roots.ts";
+
+export type * from "./plan_model.ts";
+
+/** Stages younger than this stay: a build may be on its way to using them. Milliseconds. */
+export const DEFAULT_GRACE_MS = 2 * 3_600_000;
+
+type Fate = Pick<PlannedRemoval, "verdict" | "rule" | "why" | "chain" | "plugin" | "also">;
+
+/**
+ * Decides what goes: images that nobody gives a reason to keep, and stages that nothing kept stands on. Pure.
+ *
+ * Chains follow recorded signatures. What is not the project's is never touched. While the chain of any image cannot
+ * be read, no stage goes.
+ */
+export function planCleanup(
+  inventory: Inventory,
+  keeps: readonly GivenKeep[],
+  options: PlanOptions = {},
+): CleanupPlan {
+  return new Planner(inventory, keeps, options).plan();
+}
+
+class Planner {
+  readonly #fates = new Map<string, Fate>();
+  readonly #reasons: ReadonlyMap<string, readonly GivenKeep[]>;
+  readonly #count: BlobCount;
+  readonly #notes: string[] = [];
+
+  constructor(
+    readonly inventory: Inventory,
+    keeps: readonly GivenKeep[],
+    readonly options: PlanOptions,
+  ) {
+    this.#reasons = Map.groupBy(keeps, ({ reference }) => reference);
+    this.#count = new BlobCount(inventory.manifests);
+  }
+
+  plan(): CleanupPlan {
+    const { images, stages, others, broken } = this.inventory;
+    for (const image of images) this.#fates.set(image.reference, this.#imageFate(image));
+    const needs = this.#needs();
+    this.#decideStages(needs);
+    for (const other of others) {
+      const why = other.kind === "service"
+        ? "dapp keeps its books in it"
+        : other.project !== undefined && other.project !== this.inventory.project
+        ? `it belongs to project "${other.project}"`
+        : `it does not carry the label of project "${this.inventory.project}"`;
+      this.#fates.set(other.reference, { verdict: "keep", rule: other.kind, why, chain: [why] });
+    }
+    this.#decideBroken(needs);
+
+    const all = [
+      ...images.map((i) => ({ ...i, kind: "image" as const })),
+      ...stages.map((s) => ({ ...s, kind: "stage" as const })),
+      ...others,
+      ...broken.map((b) => ({ ...b, kind: "broken" as const })),
+    ].map((tag): PlannedRemoval => ({
+      kind: tag.kind,
+      repository: tag.repository,
+      tag: tag.tag,
+      reference: tag.reference,
+      ...(tag.digest && { digest: tag.digest }),
+      ...this.#fates.get(tag.reference)!,
+      ...(tag.kind === "stage" && { signature: tag.signature }),
+      ...(tag.remembered && { remembered: tag.remembered }),
+    }));
+    const tags = all.sort((a, b) => a.reference < b.reference ? -1 : 1);
+    return {
+      format: 1,
+      project: this.inventory.project,
+      repo: this.inventory.repo,
+      now: this.inventory.now,
+      tags,
+      groups: this.#groups(tags),
+      freedBytes: this.#freed(tags),
+      counts: countsOf(tags),
+      notes: this.#notes,
+    };
+  }
+
+  #imageFate(image: InventoryImage): Fate {
+    const was = [
+      `${schemeTitle(image.scheme)} ${image.value}`,
+      ...image.commit ? [`commit ${image.commit.slice(0, 12)}`] : [],
+      `image ${image.reference}`,
+    ];
+    const keep = (rule: string, why: string): Fate => ({ verdict: "keep", rule, why, chain: [why, ...was] });
+    if (this.options.images === false) return keep("not asked for", "images were not asked for");
+    const { dimgs } = this.options;
+    if (dimgs && !dimgs.includes(image.dimg)) {
+      return keep("not selected", `dimg "${image.dimg}" is not selected`);
+    }
+    const [first, ...also] = this.#reasons.get(image.reference) ?? [];
+    if (first) {
+      return {
+        ...keep(first.rule, first.why),
+        plugin: first.plugin,
+        ...(also.length > 0 && { also: also.map(({ plugin, rule, why }) => ({ plugin, rule, why })) }),
+      };
+    }
+    if (image.locked !== undefined) return keep("locked", image.locked);
+    return {
+      verdict: "delete",
+      rule: "nobody keeps it",
+      why: "no policy gives a reason to keep it",
+      chain: was,
+    };
+  }
+
+  #needs(): Needs {
+    const { images, stages } = this.inventory;
+    const needs = new Needs(stages);
+    const kept = new Map([...this.#reasons].map(([reference, [first]]) => [reference, first!]));
+    addFixedRoots(needs, this.inventory, {
+      graceMs: this.options.graceMs ?? (this.options.stages === "all" ? 0 : DEFAULT_GRACE_MS),
+      leased: this.options.leased ?? new Map(),
+      kept,
+    });
+    if (this.options.stages === "all") return needs;
+    for (const image of images) {
+      const fate = this.#fates.get(image.reference)!;
+      if (fate.verdict === "keep") needs.addImage(image, fate.chain);
+    }
+    return needs;
+  }
+
+  #decideStages(needs: Needs): void {
+    const { stages, broken } = this.inventory;
+    const unreadable = broken.find(({ kind, tag }) =>
+      kind === "unreadable" && !tag.startsWith(STAGE_TAG_PREFIX)
+    );
+    if (unreadable && (this.options.stages ?? "none") === "unneeded") {
+      this.#notes.push(
+        `No stage goes: what ${unreadable.reference} stands on cannot be read. ${unreadable.why}`,
+      );
+    }
+    for (const stage of stages) {
+      const named = `stage ${stage.stage} ${short(stage.signature)}`;
+      const need = needs.get(stage.signature);
+      const keep = (rule: string, why: string): Fate => ({ verdict: "keep", rule, why, chain: [why, named] });
+      const fate: Fate = (this.options.stages ?? "none") === "none"
+        ? keep("not asked for", "stages were not asked for")
+        : need
+        ? { verdict: "keep", rule: need.rule, why: need.why, chain: need.chain }
+        : unreadable && this.options.stages === "unneeded"
+        ? keep("unreadable image", `what ${unreadable.reference} stands on cannot be read`)
+        : {
+          verdict: "delete",
+          rule: this.options.stages === "all" ? "flush" : "nothing needs it",
+          why: this.options.stages === "all" ? "all stages are to go" : "no image that stays stands on it",
+          chain: [named],
+        };
+      this.#fates.set(stage.reference, fate);
+    }
+    for (const tag of this.#all()) {
+      if (this.#fates.get(tag.reference)?.verdict !== "delete" && tag.digest) this.#count.hold(tag.digest);
+    }
+    if (this.options.budgetBytes !== undefined && this.options.stages === "unneeded" && !unreadable) {
+      this.#applyBudget(needs, this.options.budgetBytes);
+    }
+  }
+
+  #applyBudget(needs: Needs, budgetBytes: number): void {
+    const stays = (tag: { readonly reference: string }) => this.#fates.get(tag.reference)?.verdict === "keep";
+    const evicted = evict({
+      budgetBytes,
+      stages: this.inventory.stages.filter(stays),
+      evictable: (stage) => needs.get(stage.signature)?.evictable === true,
+      images: this.inventory.images.filter(stays),
+      count: this.#count,
+    });
+    for (const { stage, why } of evicted) {
+      const chain = [why, `stage ${stage.stage} ${short(stage.signature)}`];
+      this.#fates.set(stage.reference, { verdict: "delete", rule: "budget", why, chain });
+    }
+  }
+
+  /** A damaged tag goes only when it is a stage that our images or stages name, and nobody else's, and none that stay. */
+  #decideBroken(needs: Needs): void {
+    const { images, stages, broken, others } = this.inventory;
+    const ours = new Set([
+      ...images.flatMap((i) => [i.signature, ...i.chain.flatMap((c) => c.stages.map((s) => s.signature))]),
+      ...stages.flatMap((s) => s.previous ? [s.previous] : []),
+    ]);
+    const theirs = new Set(others.flatMap((other) => other.needs));
+    for (const tag of broken) {
+      const signature = tag.repository === "" && tag.tag.startsWith(STAGE_TAG_PREFIX)
+        ? tag.tag.slice(STAGE_TAG_PREFIX.length)
+        : "";
+      const sure = tag.kind !== "unreadable" && tag.digest !== undefined && tag.locked === undefined &&
+        ours.has(signature) && !theirs.has(signature);
+      const unneeded = (this.options.stages ?? "none") !== "none" && !needs.get(signature);
+      const blocked = broken.some(({ kind, tag }) =>
+        kind === "unreadable" && !tag.startsWith(STAGE_TAG_PREFIX)
+      );
+      this.#fates.set(
+        tag.reference,
+        sure && unneeded && !blocked
+          ? { verdict: "delete", rule: "broken", why: `nothing needs it. ${tag.why}`, chain: [tag.why] }
+          : { verdict: "keep", rule: "broken", why: tag.why, chain: [tag.why] },
+      );
+    }
+  }
+
+  #all(): readonly { readonly reference: string; readonly digest?: Digest }[] {
+    const { images, stages, others, broken } = this.inventory;
+    return [...images, ...stages, ...others, ...broken];
+  }
+
+  #freed(tags: readonly PlannedRemoval[]): number {
+    const count = new BlobCount(this.inventory.manifests);
+    for (const { digest } of tags) if (digest) count.hold(digest);
+    let bytes = 0;
+    for (const { digest, verdict } of tags) {
+      if (digest && verdict === "delete") bytes += count.release(digest);
+    }
+    return bytes;
+  }
+
+  #groups(tags: readonly PlannedRemoval[]): readonly RemovalGroup[] {
+    const byDigest = Map.groupBy(tags.filter((t) => t.digest), (t) => `${t.repository}@${t.digest}`);
+    const childOfKept = new Set<Digest>();
+    for (const { verdict, digest } of tags) {
+      if (verdict === "keep" && digest) addChildren(digest, this.inventory.manifests, childOfKept);
+    }
+    const groups: { readonly group: RemovalGroup; readonly rank: number }[] = [];
+    const depth = depthsOf(this.inventory.stages);
+    for (const members of byDigest.values()) {
+      const going = members.filter(({ verdict }) => verdict === "delete");
+      if (going.length === 0) continue;
+      const { repository, digest, kind, signature } = going[0]!;
+      groups.push({
+        group: {
+          repository,
+          digest: digest!,
+          remove: going.map(({ tag }) => tag),
+          siblings: members.filter(({ verdict }) => verdict === "keep").map(({ tag }) => tag),
+          child: childOfKept.has(digest!),
+        },
+        // Images first, then stages from the top of their chain, so that stopping midway breaks nothing.
+        rank: kind === "image" ? -Infinity : -(depth.get(signature ?? "") ?? 0),
+      });
+    }
+    return groups.sort((a, b) => a.rank === b.rank ? 0 : a.rank < b.rank ? -1 : 1).map(({ group }) => group);
+  }
+}
+
+function addChildren(digest: Digest, manifests: Inventory["manifests"], into: Set<Digest>): void {
+  for (const child of manifests[digest]?.children ?? []) {
+    if (into.has(child)) continue;
+    into.add(child);
+    addChildren(child, manifests, into);
+  }
+}
+
+/** How many stages are below each. */
+function depthsOf(stages: readonly InventoryStage[]): ReadonlyMap<string, number> {
+  const bySignature = new Map(stages.map((stage) => [stage.signature, stage]));
+  const depths = new Map<string, number>();
+  const depthOf = (signature: string, guard: number): number => {
+    const known = depths.get(signature);
+    if (known !== undefined) return known;
+    const previous = bySignature.get(signature)?.previous;
+    const depth = previous === undefined || guard === 0 ? 0 : depthOf(previous, guard - 1) + 1;
+    depths.set(signature, depth);
+    return depth;
+  };
+  for (const { signature } of stages) depthOf(signature, 1000);
+  return depths;
+}
+
+function schemeTitle(scheme: string): string {
+  return { git_branch: "branch", git_tag: "git tag", git_commit: "commit" }[scheme] ??
+    `${scheme || "no"} scheme`;
+}
+
+function countsOf(tags: readonly PlannedRemoval[]): CleanupPlan["counts"] {
+  const zero = (): Record<TagKind, number> => ({ image: 0, stage: 0, foreign: 0, service: 0, broken: 0 });
+  const counts = { keep: zero(), delete: zero() };
+  for (const { verdict, kind } of tags) counts[verdict][kind]++;
+  return counts;
+}

@@ -1,0 +1,90 @@
+import { load } from "../../lib/load.ts";
+import { isDigest, isSignature } from "../digest.ts";
+import { EngineError } from "../errors.ts";
+import { isTag } from "../../lib/oci/reference.ts";
+import type { CleanupPlan } from "./plan_model.ts";
+
+/**
+ * Reads a plan that was printed as JSON, strictly: nothing unknown, and groups that say the same as tags.
+ *
+ * @throws USAGE with what is wrong
+ */
+export async function parsePlan(text: string): Promise<CleanupPlan> {
+  const fail = (why: string) =>
+    new EngineError("USAGE", `Cannot read the cleanup plan: ${why}`, { fix: "Make a new plan with --json" });
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw fail("it is not JSON");
+  }
+  const { z } = await load<typeof import("zod")>("zod", import.meta.url);
+  const digest = z.string().refine(isDigest, "is no digest");
+  const signature = z.string().refine(isSignature, "is no signature");
+  const tag = z.string().refine(isTag, "is no tag");
+  const kind = z.enum(["image", "stage", "foreign", "service", "broken"]);
+  const line = z.string();
+  const counts = z.strictObject({
+    image: z.int(),
+    stage: z.int(),
+    foreign: z.int(),
+    service: z.int(),
+    broken: z.int(),
+  });
+  const schema = z.strictObject({
+    format: z.literal(1),
+    project: line.min(1),
+    repo: line.min(1),
+    now: z.iso.datetime(),
+    tags: z.array(z.strictObject({
+      kind,
+      repository: line,
+      tag,
+      reference: line,
+      digest: digest.optional(),
+      verdict: z.enum(["keep", "delete"]),
+      rule: line,
+      why: line,
+      plugin: line.optional(),
+      chain: z.array(line),
+      also: z.array(z.strictObject({ plugin: line, rule: line, why: line })).optional(),
+      signature: signature.optional(),
+      remembered: z.literal(true).optional(),
+    })),
+    groups: z.array(z.strictObject({
+      repository: line,
+      digest,
+      remove: z.array(tag).min(1),
+      siblings: z.array(tag),
+      child: z.boolean(),
+    })),
+    freedBytes: z.int().min(0),
+    counts: z.strictObject({ keep: counts, delete: counts }),
+    notes: z.array(line),
+  });
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) throw fail(z.prettifyError(parsed.error));
+  const plan = parsed.data as CleanupPlan;
+  const problem = contradiction(plan);
+  if (problem) throw fail(problem);
+  return plan;
+}
+
+/** What in a plan does not fit together, as after an edit by hand. */
+function contradiction({ tags, groups }: CleanupPlan): string | undefined {
+  const byKey = new Map(tags.map((tag) => [`${tag.repository}:${tag.tag}`, tag]));
+  if (byKey.size !== tags.length) return "a tag is listed twice";
+  let removed = 0;
+  for (const { repository, digest, remove } of groups) {
+    for (const name of remove) {
+      const tag = byKey.get(`${repository}:${name}`);
+      if (!tag) return `group ${digest} removes "${name}", which is not among the tags`;
+      if (tag.verdict !== "delete") return `group ${digest} removes ${tag.reference}, which is to be kept`;
+      if (tag.digest !== digest) return `group ${digest} removes ${tag.reference}, which has another digest`;
+      if (tag.kind === "foreign" || tag.kind === "service") return `${tag.reference} is not the project's`;
+      removed++;
+    }
+  }
+  const going = tags.filter(({ verdict }) => verdict === "delete").length;
+  return removed === going ? undefined : `${going} tags are to go, but groups remove ${removed}`;
+}

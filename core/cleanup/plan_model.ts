@@ -1,0 +1,74 @@
+import type { Digest } from "../digest.ts";
+
+/** What a cleanup is asked to do. */
+export interface PlanOptions {
+  /** Whether images may go. @default true */
+  readonly images?: boolean;
+  /** `unneeded`: stages that nothing kept stands on; `all`: every one, as flush wants it. @default "none" */
+  readonly stages?: "none" | "unneeded" | "all";
+  /** Names of the dimgs whose images may go; undefined = all, also of dimgs that no longer exist. */
+  readonly dimgs?: readonly string[];
+  /** Stages younger than this stay, with all they stand on, milliseconds. @default 2 hours, 0 for `all` */
+  readonly graceMs?: number;
+  /** Bytes that stages may take beside what images take anyway; more of them go when there are more. */
+  readonly budgetBytes?: number;
+  /** Signatures that builds rely on at this moment, with who says so. */
+  readonly leased?: ReadonlyMap<string, string>;
+}
+
+/** What kind of tag it is. */
+export type TagKind = "image" | "stage" | "foreign" | "service" | "broken";
+
+/** One tag with its fate. */
+export interface PlannedRemoval {
+  readonly kind: TagKind;
+  /** "" is REPO itself, any other name is below it. */
+  readonly repository: string;
+  readonly tag: string;
+  readonly reference: string;
+  readonly digest?: Digest;
+  readonly verdict: "keep" | "delete";
+  /** What the rule is called. */
+  readonly rule: string;
+  /** The case at hand, one line. */
+  readonly why: string;
+  /** The plugin that gave the reason. */
+  readonly plugin?: string;
+  /** From what decides to the tag: branch, commit, image, stage. For what goes: what it was. */
+  readonly chain: readonly string[];
+  /** Further reasons. */
+  readonly also?: readonly { readonly plugin: string; readonly rule: string; readonly why: string }[];
+  /** Of a stage. */
+  readonly signature?: string;
+  /** Whether the digest is from an earlier run. */
+  readonly remembered?: true;
+}
+
+/** Tags of one digest in one repository of which at least one goes. */
+export interface RemovalGroup {
+  readonly repository: string;
+  readonly digest: Digest;
+  readonly remove: readonly string[];
+  /** Tags at the same digest that stay. */
+  readonly siblings: readonly string[];
+  /** An index that stays refers to the manifest, so only tags may be taken off it. */
+  readonly child: boolean;
+}
+
+/** What cleaning up will do. Plain data; `JSON.stringify` gives what {@link parsePlan} reads. */
+export interface CleanupPlan {
+  readonly format: 1;
+  readonly project: string;
+  readonly repo: string;
+  /** RFC 3339, of the inventory. */
+  readonly now: string;
+  /** Every tag, kept or not, by reference. */
+  readonly tags: readonly PlannedRemoval[];
+  /** In the order in which they are to be removed: images, then stages from the top of each chain down. */
+  readonly groups: readonly RemovalGroup[];
+  /** Compressed bytes of what no manifest that stays refers to, each blob once. */
+  readonly freedBytes: number;
+  readonly counts: Readonly<Record<"keep" | "delete", Readonly<Record<TagKind, number>>>>;
+  /** Worth saying: one sentence each. */
+  readonly notes: readonly string[];
+}

@@ -1,0 +1,57 @@
+import type { CleanupSection } from "../config/model.ts";
+import { createHookRunner, type HookRunner } from "../hooks.ts";
+import { loadUses } from "../load_plugins.ts";
+import type { HookContext, Host, Plugin, Selection } from "../plugin.ts";
+
+/** Policies of the engine. */
+export interface BuiltinPolicies {
+  /** Those that a dappfile can name. */
+  readonly policies: readonly Plugin[];
+  /** Those that count unless the dappfile says otherwise. */
+  readonly defaultPolicies: readonly Selection[];
+}
+
+/** What policies are chosen from. */
+export interface PolicyChoice {
+  /** `cleanup` of the dappfile. */
+  readonly config: CleanupSection | undefined;
+  /** Policies that can be named. */
+  readonly builtins: readonly Plugin[];
+  /** Policies that count unless the dappfile names the same ones. */
+  readonly defaults: readonly Selection[];
+  /** Names of policies that do not count in this run, such as "keep-kubernetes" with `--without-kube`. */
+  readonly without?: readonly string[];
+  /** Policies of an embedder; they count beside all others. */
+  readonly extra?: readonly Selection[];
+  readonly host: Host;
+  readonly context: HookContext;
+}
+
+/**
+ * Sets up the policies of a run: those that the dappfile lists, in its order, then defaults that it does not list. One
+ * policy may be listed several times with different options. Dispose of it.
+ *
+ * @throws PLUGIN_NOT_FOUND, PLUGIN_OPTIONS_INVALID
+ */
+export async function openPolicies(choice: PolicyChoice): Promise<HookRunner> {
+  const { config, builtins, defaults, host, context } = choice;
+  const listed = await loadUses(config?.keep ?? [], host.projectDir, builtins);
+  const named = new Set(listed.map(({ plugin }) => plugin.name));
+  const rest = config?.defaults === false ? [] : defaults.filter(({ plugin }) => !named.has(plugin.name));
+  const chosen = [...choice.extra ?? [], ...listed, ...rest]
+    .filter(({ plugin }) => !choice.without?.includes(plugin.name));
+  const runner = createHookRunner(host, context);
+  const times = new Map<string, number>();
+  try {
+    for (const { plugin, options } of chosen) {
+      const time = (times.get(plugin.name) ?? 0) + 1;
+      times.set(plugin.name, time);
+      const name = time === 1 ? plugin.name : `${plugin.name}#${time}`;
+      await runner.add({ plugin: { ...plugin, name }, ...(options !== undefined && { options }) });
+    }
+    return runner;
+  } catch (error) {
+    await runner[Symbol.asyncDispose]();
+    throw error;
+  }
+}

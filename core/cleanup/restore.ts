@@ -1,0 +1,133 @@
+import { OciError } from "../../lib/oci/errors.ts";
+import { type Digest, isDigest } from "../digest.ts";
+import { EngineError, messageOf } from "../errors.ts";
+import { parseManifest } from "../../lib/oci/documents.ts";
+import type { RegistryBackend, Repository } from "../registry_role.ts";
+import type { JournalEntry } from "./journal.ts";
+
+export interface RestoreOptions {
+  readonly signal: AbortSignal;
+  /** References, or tags of REPO; undefined = everything that the journal has of REPO. */
+  readonly tags?: readonly string[];
+  readonly dryRun?: boolean;
+}
+
+/** `restored`; `present`: it is there; `taken`: the tag points at something newer, which stays; `lost`: blobs are gone. */
+export interface RestoredTag {
+  readonly reference: string;
+  readonly digest: Digest;
+  readonly outcome: "restored" | "would restore" | "present" | "taken" | "lost" | "failed";
+  readonly why?: string;
+}
+
+/**
+ * Puts deleted tags back, exactly as they were, the newest deletion of each, as long as the registry still has their
+ * blobs.
+ *
+ * @throws {EngineError} USAGE when the journal has none of a named tag
+ */
+export async function restore(
+  backend: RegistryBackend,
+  journal: readonly JournalEntry[],
+  options: RestoreOptions,
+): Promise<readonly RestoredTag[]> {
+  const root = backend.repository("").name;
+  const children = new Map<string, JournalEntry>();
+  const latest = new Map<string, JournalEntry>();
+  for (const entry of journal) {
+    if (entry.repo !== root) continue;
+    if (entry.tag === undefined) children.set(`${entry.repository}@${entry.digest}`, entry);
+    else latest.set(referenceOf(backend, entry), entry);
+  }
+  const wanted = options.tags?.map((tag) => latest.has(tag) ? tag : `${root}:${tag}`) ?? [...latest.keys()];
+  const missing = wanted.find((reference) => !latest.has(reference));
+  if (missing !== undefined) {
+    throw new EngineError("USAGE", `Cannot restore "${missing}": the journal has no deletion of it`, {
+      fix: "Name a full reference, or no tag to restore all",
+    });
+  }
+  const results: RestoredTag[] = [];
+  // Stages before images would be nicer to look at; each is whole by itself.
+  for (const reference of wanted) {
+    results.push(await restoreOne(backend, { entry: latest.get(reference)!, reference, children }, options));
+  }
+  return results;
+}
+
+async function restoreOne(
+  backend: RegistryBackend,
+  { entry, reference, children }: {
+    readonly entry: JournalEntry;
+    readonly reference: string;
+    readonly children: ReadonlyMap<string, JournalEntry>;
+  },
+  { signal, dryRun }: RestoreOptions,
+): Promise<RestoredTag> {
+  const repository = backend.repository(entry.repository);
+  const { digest, tag } = entry;
+  const say = (outcome: RestoredTag["outcome"], why?: string): RestoredTag => ({
+    reference,
+    digest,
+    outcome,
+    ...(why !== undefined && { why }),
+  });
+  const present = await repository.head(tag!, signal);
+  if (present === digest) return say("present");
+  if (present !== undefined) return say("taken", `the tag points at ${present} now`);
+  try {
+    const lost = await lostConfig(repository, entry, signal);
+    if (lost !== undefined) return say("lost", lost);
+    if (dryRun) return say("would restore");
+    for (const child of childDigests(entry)) {
+      const known = children.get(`${entry.repository}@${child}`);
+      if (known && await repository.head(child, signal) === undefined) {
+        await repository.putManifest(known, child, signal);
+      }
+    }
+    await repository.putManifest(entry, tag!, signal);
+    return say("restored");
+  } catch (error) {
+    signal.throwIfAborted();
+    const why = messageOf(error);
+    return say(
+      /BLOB_UNKNOWN|MANIFEST_BLOB|MANIFEST_UNKNOWN|not there|unknown/i.test(why) ? "lost" : "failed",
+      why,
+    );
+  }
+}
+
+/** Some registries take manifests without looking at blobs, so the smallest one is asked for first. */
+async function lostConfig(
+  repository: Repository,
+  entry: JournalEntry,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const document = parse(entry);
+  if (document?.kind !== "manifest") return undefined;
+  const { digest, size } = document.manifest.config;
+  try {
+    await repository.blob({ digest, size }, signal);
+    return undefined;
+  } catch (error) {
+    signal.throwIfAborted();
+    return `its configuration ${digest} is gone: ${messageOf(error)}`;
+  }
+}
+
+function childDigests(entry: JournalEntry): readonly Digest[] {
+  const document = parse(entry);
+  return document?.kind === "index" ? document.index.manifests.map((m) => m.digest).filter(isDigest) : [];
+}
+
+function parse({ bytes, mediaType, digest }: JournalEntry) {
+  try {
+    return parseManifest(bytes, digest, mediaType);
+  } catch (error) {
+    if (error instanceof OciError) return undefined;
+    throw error;
+  }
+}
+
+function referenceOf(backend: RegistryBackend, { repository, tag }: JournalEntry): string {
+  return `${backend.repository(repository).name}:${tag}`;
+}

@@ -1,0 +1,30 @@
+import { definePlugin } from "../../core/plugin.ts";
+import { keep, keepWithoutGit, matchesAny, newest } from "./_images.ts";
+import { count, duration, patterns } from "./_options.ts";
+
+/** Keeps images of branches that the remote has. */
+export const keepBranches = definePlugin({
+  name: "keep-branches",
+  api: 1,
+  options: (z) =>
+    z.strictObject({
+      /** Only branches that match; all when left out. */
+      branches: patterns(z).optional(),
+      /** Images published longer ago go even if their branch exists. */
+      maxAge: duration(z).optional(),
+      /** Images of one branch and dimg: the newest so many. */
+      perBranch: count(z).optional(),
+    }),
+  setup: ({ branches, maxAge, perBranch }) => ({
+    keep: async ({ inventory, git }) => {
+      const images = inventory.images.filter(({ scheme }) => scheme === "git_branch");
+      if (images.length === 0) return [];
+      if (!git) return keepWithoutGit(images);
+      const heads = await git.branches();
+      const live = images.filter(({ value }) => heads.has(value) && matchesAny(branches, value));
+      const by = ({ dimg, value }: { dimg: string; value: string }) => JSON.stringify([dimg, value]);
+      return newest(live, inventory, { maxAge, last: perBranch, by })
+        .map(({ image, words }) => keep(image, "branch exists", `branch "${image.value}" exists${words}`));
+    },
+  }),
+});

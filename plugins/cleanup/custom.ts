@@ -1,0 +1,29 @@
+import { definePlugin } from "../../core/plugin.ts";
+import { GIT_SCHEMES, keep, matchesAny, newest } from "./_images.ts";
+import { count, duration, patterns } from "./_options.ts";
+
+/** Keeps tags that were not made from git: custom ones, those of CI systems, of other tag schemes. */
+export const keepCustom = definePlugin({
+  name: "keep-custom",
+  api: 1,
+  options: (z) =>
+    z.strictObject({
+      /** Only tags that match; all when left out. */
+      tags: patterns(z).optional(),
+      /** Only tags of these schemes, such as `custom`, `ci`; all but those of git when left out. */
+      schemes: patterns(z).optional(),
+      maxAge: duration(z).optional(),
+      /** Of each dimg the newest so many. */
+      last: count(z).optional(),
+    }),
+  setup: ({ tags, schemes, maxAge, last }) => ({
+    keep: ({ inventory }) => {
+      const images = inventory.images.filter(({ scheme, tag }) =>
+        (schemes ? matchesAny(schemes, scheme) : !GIT_SCHEMES.includes(scheme)) && matchesAny(tags, tag)
+      );
+      return newest(images, inventory, { maxAge, last }).map(({ image, words }) =>
+        keep(image, "tag", `tag "${image.tag}" of scheme "${image.scheme}"${words}`)
+      );
+    },
+  }),
+});

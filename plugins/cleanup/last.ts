@@ -1,0 +1,20 @@
+import { definePlugin } from "../../core/plugin.ts";
+import { keep, matchesAny, newest } from "./_images.ts";
+import { count, patterns } from "./_options.ts";
+
+/** Keeps the newest images of each dimg, whatever their tags. */
+export const keepLast = definePlugin({
+  name: "keep-last",
+  api: 1,
+  options: (z) =>
+    z.strictObject({
+      count: count(z).default(10),
+      /** Only tags that match; all when left out. */
+      tags: patterns(z).optional(),
+    }),
+  setup: ({ count, tags }) => ({
+    keep: ({ inventory }) =>
+      newest(inventory.images.filter(({ tag }) => matchesAny(tags, tag)), inventory, { last: count })
+        .map(({ image }) => keep(image, "last", `among the newest ${count} of its dimg`)),
+  }),
+});
