@@ -26,7 +26,7 @@ const LOOKS = 5;
 const PUT_BACK_MS = 60_000;
 
 /**
- * GitHub Packages (registries.md 6.6): a version of a package is a manifest with all its tags. A tag alone on its
+ * GitHub Packages (docs.github.com/rest/packages): a version of a package is a manifest with all its tags. A tag alone on its
  * version goes with it. A tag that shares its version is first moved to a manifest of its own.
  */
 export function createGhcrApi(options: GhcrApiOptions): ProviderApi {

@@ -3,7 +3,7 @@ import { failure, MemoryRegistry } from "../../support/registry.ts";
 import { ApiServer } from "./api_server.ts";
 import { Contract } from "./contract.ts";
 
-/** Azure's metadata API beside the in-memory registry (registries.md 9.6). */
+/** Azure's metadata API beside the in-memory registry. */
 export async function startAcr() {
   const registry = new MemoryRegistry();
   const locked = new Set<string>();

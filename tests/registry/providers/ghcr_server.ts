@@ -1,4 +1,4 @@
-/** GitHub's packages API on a port of its own, over the manifests of the in-memory registry (registries.md 9.6). */
+/** GitHub's packages API on a port of its own, over the manifests of the in-memory registry. */
 import { failure, MemoryRegistry } from "../../support/registry.ts";
 import { ApiServer } from "./api_server.ts";
 

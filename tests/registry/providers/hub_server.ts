@@ -1,4 +1,4 @@
-/** Docker Hub's API in memory (registries.md 9.3). */
+/** Docker Hub's API in memory. */
 import { ApiServer } from "./api_server.ts";
 import type { MemoryRegistry } from "../../support/registry.ts";
 import { Contract } from "./contract.ts";

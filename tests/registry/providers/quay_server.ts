@@ -2,7 +2,7 @@
 import { MemoryRegistry } from "../../support/registry.ts";
 import { ApiServer } from "./api_server.ts";
 
-/** Quay's API beside the in-memory registry (registries.md 9.6); Quay answers `true` to GET /v2/. */
+/** Quay's API beside the in-memory registry; Quay answers `true` to GET /v2/. */
 export function startQuay() {
   const registry = new MemoryRegistry();
   registry.deletion = "tags";
