@@ -13,7 +13,7 @@ import { loadUses } from "./load_plugins.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { PlanInputs } from "./plan.ts";
 import type { Plugin, Selection } from "./plugin.ts";
-import { openRegistry } from "./publish/repo.ts";
+import { accessTo, openRegistry } from "./publish/repo.ts";
 import type { RegistryBackend } from "./registry_role.ts";
 import type { ImageSource, ResolvedImage, Store } from "./roles.ts";
 import { type SignedGraph, signGraph } from "./sign.ts";
@@ -43,6 +43,8 @@ export class Session implements AsyncDisposable {
   #bareStore?: Promise<Store>;
   #trees?: GitTrees;
 
+  /** The REPO that this command is about; credentials of the command line are for its host. */
+  mainRepo: string | undefined;
   /** Whether this command says which base images are not pinned: those that build or plan do. */
   saysUnpinned = false;
   /** Told, maybe more than once, when commands will probably run: a dappfile or commit is seen for the first time. */
@@ -238,6 +240,7 @@ export class Session implements AsyncDisposable {
           store: await this.store(),
           projectDir: this.options.dir,
           env: this.options.env,
+          access: accessTo(this, name),
         });
         if (!answer) {
           throw new EngineError("SOURCE_NOT_FOUND", `Cannot use base image "${name}": no plugin knows it`);
