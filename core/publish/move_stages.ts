@@ -1,4 +1,5 @@
 import type { StageMoves } from "../api.ts";
+import type { Signature } from "../digest.ts";
 import { stageTag } from "../labels.ts";
 import type { Session } from "../session.ts";
 import type { SignedGraph, SignedImage, SignedStage } from "../sign.ts";
@@ -72,7 +73,7 @@ async function pushAll(
       Promise.all(image.stages.map(async (stage) => moved(image, stage, await push(image, stage))))
     ),
   );
-  return rows.flat();
+  return once(rows.flat());
 }
 
 /**
@@ -102,7 +103,18 @@ export async function pullStages(
     }
     return out.reverse();
   }));
-  return rows.flat();
+  return once(rows.flat());
+}
+
+/** One row for a stage that several images share, and the one that says it was moved. */
+function once(rows: readonly MovedStage[]): readonly MovedStage[] {
+  const out = new Map<Signature, MovedStage>();
+  const moved = ({ state }: MovedStage) => !["exists", "absent", "not built"].includes(state);
+  for (const row of rows) {
+    const known = out.get(row.signature);
+    if (!known || (moved(row) && !moved(known))) out.set(row.signature, row);
+  }
+  return [...out.values()];
 }
 
 /** Makes rows that name stages as the registry does. */

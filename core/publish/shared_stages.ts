@@ -44,6 +44,7 @@ export class SharedStages {
   readonly #published = new Map<Signature, Promise<boolean>>();
   readonly #publishing = new Map<Signature, Promise<"pushed" | "exists" | undefined>>();
   readonly #avoided = new Set<string>();
+  readonly #taking = new Map<Signature, Promise<StageRecord | undefined>>();
   readonly #deaf = new Set<Repository>();
 
   constructor(readonly options: SharedStagesOptions) {}
@@ -125,9 +126,25 @@ export class SharedStages {
 
   /**
    * Brings a stage into the store, with the facts of those before it. Undefined, after a remark, when what is there
-   * turns out to be of no use.
+   * turns out to be of no use. A stage that several images share is brought once.
    */
-  async take(image: SignedImage, stage: SignedStage, found: FoundStage): Promise<StageRecord | undefined> {
+  take(image: SignedImage, stage: SignedStage, found: FoundStage): Promise<StageRecord | undefined> {
+    let taking = this.#taking.get(stage.signature);
+    if (!taking) {
+      taking = this.#tryTake(image, stage, found).then((record) => {
+        if (!record) this.#taking.delete(stage.signature);
+        return record;
+      });
+      this.#taking.set(stage.signature, taking);
+    }
+    return taking;
+  }
+
+  async #tryTake(
+    image: SignedImage,
+    stage: SignedStage,
+    found: FoundStage,
+  ): Promise<StageRecord | undefined> {
     const { emit, signal } = this.options.session.options;
     const start = performance.now();
     try {
