@@ -20,6 +20,8 @@ import { blobFile, layoutDirectory, REF_NAME } from "../../lib/oci/layout.ts";
 import { LayoutDirectory } from "../../lib/oci/layout_dir.ts";
 import type { Descriptor, OciPlatform } from "../../lib/oci/types.ts";
 import { readChunks, writeBlob } from "../../lib/oci/write_blob.ts";
+import { verifySource } from "../../lib/registry/blob_source.ts";
+import { explained } from "./_explain.ts";
 import { LayoutSweeper } from "./_layout_sweeper.ts";
 
 const MAX_MANIFEST = 4 << 20;
@@ -94,6 +96,8 @@ export class LayoutBackend implements RegistryBackend, Repository {
       await this.#sweeper.hold();
       if (await this.#layout.blobSize(blob.digest) === blob.size) return "present";
       const { source } = blob;
+      // A layout stays whole only if nothing wrong gets in: files are linked, not read.
+      await explained(this.name, () => verifySource(blob, io.signal));
       await this.#layout.putBlob(blob.digest, "bytes" in source ? source.bytes : source);
       io.report(blob.size);
       return "uploaded";
