@@ -58,6 +58,7 @@ export class Session implements AsyncDisposable {
     plugins: readonly Selection[],
     { plugins: builtins, policies }: Builtins,
   ) {
+    this.mainRepo = options.repo;
     this.#plugins = plugins;
     this.#builtins = builtins;
     this.policies = policies;

@@ -22,6 +22,7 @@ export async function moveStages(
 ): Promise<StageMoves> {
   const { dryRun } = sessions[0].options;
   const repo = await repoOf(sessions[0], given);
+  for (const each of sessions) each.mainRepo = repo;
   const stages: MovedStage[] = [];
   for (const session of sessions) {
     const nodes = await session.select(patterns);

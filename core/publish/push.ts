@@ -51,6 +51,7 @@ export async function pushImages(
   const [session] = sessions;
   const { emit, signal, dryRun, registry } = session.options;
   const repo = await repoOf(session, options.repo);
+  for (const each of sessions) each.mainRepo = repo;
   const backend = (await session.registry(repo)).value;
   const main = backend.repository("");
   const uploader = new BlobUploader(emit, signal);
