@@ -312,3 +312,18 @@ Deno.test("connections cut in the middle of blobs: push goes on or ends with one
     assert.deepEqual((await third.checkStore()).problems, []);
   });
 });
+
+Deno.test("a registry that reads and delivers a few bytes at a time gets and gives everything", async () => {
+  await using registry = await startDockerRegistry();
+  if (!registry) return;
+  await withBuilt(async (project) => {
+    await using proxy = new TcpProxy(registry.host);
+    proxy.piece = 300;
+    const repo = `${proxy.host}/slow`;
+    await using engine = project.engine();
+    await engine.push([], { ...push, repo });
+    await verifyRegistry(registry.host, "slow");
+    await using other = openProject(project.dir, `${project.home}-2`).engine({ repo });
+    assert.equal((await other.build()).stagesBuilt, 0);
+  });
+});

@@ -1,4 +1,4 @@
-/** A TCP proxy that cuts connections in the middle of what they carry. */
+/** A TCP proxy that cuts connections in the middle of what they carry, or carries it in small pieces. */
 
 interface Cut {
   readonly way: "up" | "down";
@@ -9,6 +9,8 @@ interface Cut {
 export class TcpProxy implements AsyncDisposable {
   /** `127.0.0.1:PORT` */
   readonly host: string;
+  /** Bytes that are read and passed on at once, for new connections. */
+  piece = 16 * 1024;
   /** Connections that were cut. */
   cuts = 0;
   readonly #listener: Deno.TcpListener;
@@ -58,7 +60,7 @@ export class TcpProxy implements AsyncDisposable {
 
   /** Ends when the source does; throws when the connection is to be cut. */
   async #pass(from: Deno.Conn, to: Deno.Conn, way: "up" | "down"): Promise<void> {
-    const buffer = new Uint8Array(16 * 1024);
+    const buffer = new Uint8Array(this.piece);
     let passed = 0;
     for (let count; (count = await from.read(buffer)) !== null;) {
       passed += count;
