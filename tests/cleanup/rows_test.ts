@@ -17,7 +17,13 @@ async function putChain(registry: MemoryRegistry, name: string, ageMs = 90 * DAY
   const below: string[] = [];
   for (const [i, stage] of names.entries()) {
     const previous = signatures[i - 1];
-    const spec = { name: stage, signature: signatures[i]!, below: [...below], ageMs, ...(previous && { previous }) };
+    const spec = {
+      name: stage,
+      signature: signatures[i]!,
+      below: [...below],
+      ageMs,
+      ...(previous && { previous }),
+    };
     await putStage(registry, spec);
     below.push(`${stage} ${signatures[i]}`);
   }
@@ -29,7 +35,12 @@ Deno.test("row 1: a stage that is not yet part of a published image survives, wi
   const registry = new MemoryRegistry();
   const old = await putChain(registry, "old");
   const top = await sig("fresh");
-  await putStage(registry, { name: "extra", signature: top, previous: old.chain[0]!.stages[1]!.signature, ageMs: HOUR });
+  await putStage(registry, {
+    name: "extra",
+    signature: top,
+    previous: old.chain[0]!.stages[1]!.signature,
+    ageMs: HOUR,
+  });
   const gone = deletedBy(await planFor(registry));
   assert.deepEqual(gone, [old.tags[2]]);
 });
@@ -38,7 +49,13 @@ Deno.test("row 2: a limit keeps the newest images, not the oldest", async () => 
   const registry = new MemoryRegistry();
   await putMarker(registry, "app");
   for (let day = 1; day <= 5; day++) {
-    await putImage(registry, { dimg: "app", tag: `v${day}`, scheme: "git_tag", value: `v${day}`, ageMs: day * DAY });
+    await putImage(registry, {
+      dimg: "app",
+      tag: `v${day}`,
+      scheme: "git_tag",
+      value: `v${day}`,
+      ageMs: day * DAY,
+    });
   }
   const plan = await planFor(registry, {
     git: { tags: ["v1", "v2", "v3", "v4", "v5"] },
@@ -94,14 +111,19 @@ Deno.test("row 8: images of renamed and removed dimgs and of all schemes can go"
     const ageMs = tag === "nightly-2" ? DAY : 3 * DAY;
     await putImage(registry, { dimg: "old-name", tag, ageMs });
   }
-  const policies = [use(keepCustom, { tags: "nightly-*", last: 1 }), use({ ...keepCustom, name: "b" }, { tags: "keep-*" })];
+  const policies = [
+    use(keepCustom, { tags: "nightly-*", last: 1 }),
+    use({ ...keepCustom, name: "b" }, { tags: "keep-*" }),
+  ];
   const plan = await planFor(registry, { policies });
   assert.deepEqual(deletedBy(plan), ["old-name:main", "old-name:nightly-1"]);
 });
 
 Deno.test("row 10: outside of git, images made from git stay and the plan says why", async () => {
   const registry = new MemoryRegistry();
-  for (const scheme of ["git_branch", "git_tag", "git_commit"]) await putImage(registry, { tag: scheme, scheme });
+  for (const scheme of ["git_branch", "git_tag", "git_commit"]) {
+    await putImage(registry, { tag: scheme, scheme });
+  }
   const plan = await planFor(registry, { git: "none" });
   assert.deepEqual(deletedBy(plan), []);
   assert.deepEqual(plan.tags.map(({ rule }) => rule), ["no git", "no git", "no git"]);
@@ -135,14 +157,25 @@ Deno.test("row 14 and 15: chains follow signatures, also over a stage that is no
   await putStage(registry, { name: "from", signature: a });
   // b was never pushed; c says it stands on it.
   await putStage(registry, { name: "setup", signature: c, previous: b });
-  const stages = [{ stage: "from", signature: a }, { stage: "install", signature: b }, { stage: "setup", signature: c }];
-  await putImage(registry, { tag: "main", scheme: "git_branch", value: "main", chain: [{ image: "app", stages }] });
+  const stages = [{ stage: "from", signature: a }, { stage: "install", signature: b }, {
+    stage: "setup",
+    signature: c,
+  }];
+  await putImage(registry, {
+    tag: "main",
+    scheme: "git_branch",
+    value: "main",
+    chain: [{ image: "app", stages }],
+  });
   // Another server pushed the same signature with other bytes.
   await putStage(registry, { name: "setup", signature: c, previous: b, bytes: 7 });
   const plan = await planFor(registry, { git: { branches: ["main"] } });
   assert.deepEqual(deletedBy(plan), []);
   const chain = plan.tags.find(({ signature }) => signature === a)!.chain;
-  assert.match(chain.join(" -> "), /^branch "main" exists -> .*image .*:main -> dimg app -> stage setup .* -> stage from/);
+  assert.match(
+    chain.join(" -> "),
+    /^branch "main" exists -> .*image .*:main -> dimg app -> stage setup .* -> stage from/,
+  );
 });
 
 Deno.test("row 16: an image that is pushed between plan and removal keeps its stages", async () => {
@@ -193,7 +226,9 @@ Deno.test("row 18: a manifest that an index refers to is not deleted from under 
 
 Deno.test("row 19: a registry that may not delete ends the run with one message", async () => {
   const registry = new MemoryRegistry();
-  for (let i = 0; i < 20; i++) await putImage(registry, { tag: `t${i}`, scheme: "git_branch", value: "gone" });
+  for (let i = 0; i < 20; i++) {
+    await putImage(registry, { tag: `t${i}`, scheme: "git_branch", value: "gone" });
+  }
   const before = registry.state();
   const plan = await planFor(registry);
   registry.fault = (operation) => {

@@ -33,7 +33,15 @@ export class MemoryRegistry implements RegistryBackend {
   readonly manifests = new Map<string, Map<string, Stored>>();
   /** Across repositories, as registries keep them. */
   readonly blobs = new Map<string, Uint8Array | undefined>();
-  readonly counts: Record<Operation, number> = { list: 0, head: 0, get: 0, put: 0, delete: 0, blob: 0, upload: 0 };
+  readonly counts: Record<Operation, number> = {
+    list: 0,
+    head: 0,
+    get: 0,
+    put: 0,
+    delete: 0,
+    blob: 0,
+    upload: 0,
+  };
   readonly locked = new Map<string, string>();
   readonly pulledAt = new Map<string, string | null>();
   /** Tags that lists still name although they are gone. */
@@ -66,7 +74,9 @@ export class MemoryRegistry implements RegistryBackend {
 
   /** Everything that can be pulled: `repository:tag` -> digest. */
   state(): Record<string, Digest> {
-    const rows = [...this.tags].flatMap(([name, tags]) => [...tags].map(([tag, d]) => [`${name}:${tag}`, d] as const));
+    const rows = [...this.tags].flatMap(([name, tags]) =>
+      [...tags].map(([tag, d]) => [`${name}:${tag}`, d] as const)
+    );
     return Object.fromEntries(rows.sort(([a], [b]) => a < b ? -1 : 1));
   }
 
@@ -144,7 +154,9 @@ class MemoryRepository implements Repository {
     const document = parseManifest(manifest.bytes, reference, manifest.mediaType);
     const lost = document.kind === "index"
       ? document.index.manifests.find((m) => !this.#manifests.has(m.digest))?.digest
-      : [document.manifest.config, ...document.manifest.layers].find((b) => !this.registry.blobs.has(b.digest))?.digest;
+      : [document.manifest.config, ...document.manifest.layers].find((b) =>
+        !this.registry.blobs.has(b.digest)
+      )?.digest;
     if (lost) throw failed(`Cannot put ${reference}: MANIFEST_BLOB_UNKNOWN ${lost}`, 400);
     this.#manifests.set(digest, { bytes: manifest.bytes, mediaType: manifest.mediaType });
     if (!isDigest(reference)) this.#tags.set(reference, digest);
@@ -172,7 +184,9 @@ class MemoryRepository implements Repository {
 
   async remove({ tag, digest, alone }: TagRemoval, signal: AbortSignal): Promise<RemovalOutcome> {
     await this.#count("delete", tag, signal);
-    if (this.registry.locked.has(`${this.path}:${tag}`)) return { outcome: "refused", why: "the tag is immutable" };
+    if (this.registry.locked.has(`${this.path}:${tag}`)) {
+      return { outcome: "refused", why: "the tag is immutable" };
+    }
     if (this.registry.capabilities.deletion === "tag") {
       return this.#tags.delete(tag) ? { outcome: "removed", by: "tag" } : { outcome: "absent" };
     }
@@ -186,7 +200,11 @@ class MemoryRepository implements Repository {
 /** A failure as the registry client gives it. */
 export function failed(message: string, status: number, retryAfterMs?: number): EngineError {
   const kind = status === 429 ? "limited" : status === 401 || status === 403 ? "denied" : "failed";
-  const cause = new RegistryError(message, { kind, status, ...(retryAfterMs !== undefined && { retryAfterMs }) });
+  const cause = new RegistryError(message, {
+    kind,
+    status,
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  });
   return new EngineError(kind === "denied" ? "REGISTRY_DENIED" : "REGISTRY_FAILED", message, { cause });
 }
 

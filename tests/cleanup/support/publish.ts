@@ -125,7 +125,11 @@ export async function putManifest(registry: MemoryRegistry, spec: ManifestSpec):
     annotations: spec.annotations,
   };
   const bytes = new TextEncoder().encode(JSON.stringify(manifest));
-  await registry.repository(spec.repository).putManifest({ bytes, mediaType: manifest.mediaType }, spec.tag, never);
+  await registry.repository(spec.repository).putManifest(
+    { bytes, mediaType: manifest.mediaType },
+    spec.tag,
+    never,
+  );
   return await digestOf(bytes);
 }
 
@@ -138,6 +142,10 @@ export async function putIndex(
   const manifests = spec.children.map((digest) => ({ mediaType: mediaTypes.manifest, digest, size: 1 }));
   const index = { schemaVersion: 2, mediaType: mediaTypes.index, manifests, annotations };
   const bytes = new TextEncoder().encode(JSON.stringify(index));
-  await registry.repository(spec.repository).putManifest({ bytes, mediaType: index.mediaType }, spec.tag, never);
+  await registry.repository(spec.repository).putManifest(
+    { bytes, mediaType: index.mediaType },
+    spec.tag,
+    never,
+  );
   return await digestOf(bytes);
 }

@@ -1,5 +1,5 @@
 /** Cleaning up in tests: policies, plan and removal with a clock that costs no time. */
-import { applyPlan, type ApplyOptions, type ApplyReport } from "../../../core/cleanup/apply.ts";
+import { type ApplyOptions, applyPlan, type ApplyReport } from "../../../core/cleanup/apply.ts";
 import type { Clock } from "../../../core/cleanup/clock.ts";
 import { readInventory } from "../../../core/cleanup/inventory.ts";
 import { Journal } from "../../../core/cleanup/journal.ts";
@@ -9,7 +9,7 @@ import { openPolicies } from "../../../core/cleanup/policies.ts";
 import type { CleanupGit, RegistryMemo, Selection } from "../../../core/plugin.ts";
 import { defaultPolicies, policies } from "../../../plugins/cleanup/mod.ts";
 import { withTempDir } from "../../support/tmp.ts";
-import { type MemoryRegistry, memoryMemo } from "./memory_registry.ts";
+import { memoryMemo, type MemoryRegistry } from "./memory_registry.ts";
 import { never, NOW } from "./publish.ts";
 
 /** A clock that only moves when somebody sleeps. */
@@ -95,10 +95,14 @@ export async function applyFor(
       ...rest,
     });
   };
-  return options.journalPath ? await work(options.journalPath) : await withTempDir((dir) => work(`${dir}/journal`));
+  return options.journalPath
+    ? await work(options.journalPath)
+    : await withTempDir((dir) => work(`${dir}/journal`));
 }
 
 /** References that a plan deletes, without the name of REPO. */
 export function deletedBy(plan: CleanupPlan): string[] {
-  return plan.tags.filter(({ verdict }) => verdict === "delete").map(({ repository, tag }) => `${repository}:${tag}`);
+  return plan.tags.filter(({ verdict }) => verdict === "delete").map(({ repository, tag }) =>
+    `${repository}:${tag}`
+  );
 }
