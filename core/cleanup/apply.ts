@@ -105,7 +105,11 @@ class Applier {
   }
 
   /** Takes this cleanup's mark back or shortens it, unless it ran out: then another's may be there. */
-  async #retract(mark: Mark, change: Partial<Mark>, where: { root: Repository; signal: AbortSignal }): Promise<void> {
+  async #retract(
+    mark: Mark,
+    change: Partial<Mark>,
+    where: { root: Repository; signal: AbortSignal },
+  ): Promise<void> {
     if (!mayRemove(mark, mark.id, this.options.clock.now() + this.#margin(mark))) return;
     await writeMark(where.root, { ...mark, ...change }, where.signal);
   }
