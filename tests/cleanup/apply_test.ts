@@ -65,6 +65,7 @@ Deno.test("restore() brings the exact digests back, says what is lost, and leave
       "dapp-dimg": "true",
       "dapp-tag-scheme": "git_branch",
       "dapp-tag-value": "gone",
+      "org.opencontainers.image.created": ago(90 * DAY),
     };
     await putIndex(registry, { repository: "", tag: "multi", children: [child] }, annotations);
     const before = registry.state();

@@ -21,7 +21,8 @@ function oracle(large: Large): Set<string> {
         return large.tags.includes(row.value) && row.ageMs <= 30 * DAY &&
           rank((o) => o.scheme === "git_tag" && large.tags.includes(o.value)) < 10;
       case "git_commit":
-        return exists(row) && row.ageMs <= 30 * DAY && rank((o) => o.scheme === "git_commit" && exists(o)) < 50;
+        return exists(row) && row.ageMs <= 30 * DAY &&
+          rank((o) => o.scheme === "git_commit" && exists(o)) < 50;
       default:
         return true;
     }
