@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { Engine, EngineOptions } from "./core/api.ts";
+import type { CleanupPlan, Engine, EngineOptions } from "./core/api.ts";
 import { createEngineWith } from "./core/engine.ts";
 import type { Plugin } from "./core/plugin.ts";
 import { builderNative } from "./plugins/builder/native/mod.ts";
@@ -97,6 +97,15 @@ const builtins: readonly Plugin[] = [
  */
 export function createEngine(options: EngineOptions = {}): Engine {
   return createEngineWith(options, builtins);
+}
+
+/**
+ * Reads a cleanup plan that was kept as JSON, strictly.
+ *
+ * @throws {EngineError} USAGE with what is wrong
+ */
+export async function parseCleanupPlan(text: string): Promise<CleanupPlan> {
+  return await (await import("./core/cleanup/plan_file.ts")).parsePlan(text);
 }
 
 /** The JSON Schema (draft 2020-12) of one YAML document of a dappfile, for editors. */

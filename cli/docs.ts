@@ -1,11 +1,12 @@
 /** The reference page of the command line, made from the same tables as `--help`. */
 import { errorCatalog } from "../core/errors.ts";
 import { optionUsage } from "./help.ts";
-import { type OptionName, optionSpec } from "./options.ts";
+import type { OptionName } from "./options.ts";
 import {
   type Command,
   commands,
   type Example,
+  optionSummary,
   program,
   registryOptions,
   takesTags,
@@ -52,7 +53,7 @@ export function cliMarkdown(): string {
     "| Code | Meaning |",
     "| --- | --- |",
     "| 0 | done |",
-    "| 1 | the work failed, or `store check` found damage |",
+    "| 1 | the work failed or could be done only in part, `store check` found damage, or a question was answered with no |",
     "| 2 | usage or configuration |",
     "| 130 | interrupted |",
     "",
@@ -115,7 +116,7 @@ function commandSection(command: Command, shared: readonly OptionName[]): string
     `    ${usageLine(command)}`,
     ...details.flatMap((paragraph) => ["", paragraph]),
   ];
-  if (options.length > 0) lines.push("", ...optionTable(options));
+  if (options.length > 0) lines.push("", ...optionTable(options, command));
   if (takesTags(command)) lines.push("", pluginTags);
   if (registry.length > 0) {
     lines.push("", `Of the [registry options](#registry-options): ${listed(registry)}.`);
@@ -137,11 +138,13 @@ function exampleBlock(examples: readonly Example[]): string[] {
   return ["```sh", ...examples.flatMap(({ command, what }) => [`# ${what}`, command]), "```"];
 }
 
-function optionTable(names: readonly OptionName[]): string[] {
+function optionTable(names: readonly OptionName[], command?: Command): string[] {
   return [
     "| Option | Meaning |",
     "| --- | --- |",
-    ...names.map((name) => `| \`${cell(optionUsage(name).trim())}\` | ${cell(optionSpec(name).summary)} |`),
+    ...names.map((name) =>
+      `| \`${cell(optionUsage(name).trim())}\` | ${cell(optionSummary(name, command))} |`
+    ),
   ];
 }
 

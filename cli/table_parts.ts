@@ -27,6 +27,8 @@ export interface CommandSpec {
   /** Options of its own; `common` follow in help. */
   readonly options: readonly OptionName[];
   readonly common: readonly OptionName[];
+  /** What options do, where this command means something else by them. */
+  readonly says?: Readonly<Partial<Record<OptionName, string>>>;
   /** Options on registries. */
   readonly registry?: readonly OptionName[];
   readonly examples: readonly [Example, Example];
