@@ -16,6 +16,7 @@ export async function consent(
   progress.close();
   io.stderr.write([...summary(), `${question} [y/N] `].join("\n"));
   const typed = await io.readLine();
+  // The end of input leaves the cursor behind the question.
   if (typed === undefined) io.stderr.write("\n");
   const agreed = /^\s*y(es)?\s*$/i.test(typed ?? "");
   if (!agreed) io.stderr.write("Nothing was deleted\n");

@@ -144,15 +144,6 @@ export function missingRepo(
   );
 }
 
-/** No flag says what is to be removed. */
-export function nothingChosen({ path }: Command, flags: readonly OptionName[]): EngineError {
-  const named = flags.map((name) => `--${name}`);
-  return usage(
-    `Cannot run dapp ${path}: nothing says what to remove, wanted is one at least of ${named.join(", ")}`,
-    path,
-  );
-}
-
 /** A word that looks like a REPO, while REPO is known already and no dimg is called so. */
 export function secondRepo(word: string, from: string, { path }: Command): EngineError {
   const advice = from === "--repo" ? "leave one of them out" : `use --repo ${word} for another one`;

@@ -1,6 +1,7 @@
 /** The commands that remove what is not needed, in REPO and on this machine. */
 import {
   aboutRepo,
+  aboutRepoAlone,
   access,
   type CommandSpec,
   dimgs,
@@ -59,6 +60,8 @@ export const cleanupCommands = [
       "--plan does what an earlier --dry-run --json printed; REPO and what may go are those of the plan.",
       aboutConsent,
       aboutOutcome,
+      "Without login options, DAPP_DIMG_CLEANUP_REGISTRY_PASSWORD in the environment is the password of a user " +
+      "dapp-cleanup-repo.",
       aboutRepo,
     ],
     positionals: [dimgs, repo],
@@ -142,7 +145,7 @@ export const cleanupCommands = [
       aboutPlan,
       aboutConsent,
       aboutOutcome,
-      aboutRepo,
+      aboutRepoAlone,
     ],
     positionals: [repo],
     options: [...improper, "yes"],
@@ -179,7 +182,7 @@ export const cleanupCommands = [
   {
     path: "dimg stages flush repo",
     summary: "Delete every stage of the project in REPO; images stay.",
-    details: [aboutPlan, aboutConsent, aboutOutcome, aboutRepo],
+    details: [aboutPlan, aboutConsent, aboutOutcome, aboutRepoAlone],
     positionals: [repo],
     options: ["yes"],
     common: cleaning,

@@ -4,7 +4,7 @@ import type { ApplyReport, CleanupPlan, CleanupRequest, TagOutcome } from "../..
 import { consent } from "../consent.ts";
 import type { CommandRun, Context } from "../context.ts";
 import { count, printable } from "../format.ts";
-import { nothingChosen } from "../mistakes.ts";
+import { improper } from "../improper.ts";
 import { usage } from "../parse.ts";
 import { applySteps, outcomeWord } from "../render/apply_steps.ts";
 import { freed, planPreview, planTable } from "../render/cleanup_table.ts";
@@ -27,26 +27,14 @@ export const flushRepo: CommandRun = (context) =>
   clean(context, { flush: true, stages: context.options.flag("with-stages") ? "all" : "none" });
 
 /** `dapp dimg stages cleanup repo`: deletes stages, by the flags given. */
-export const stagesCleanupRepo: CommandRun = (context) => {
-  const { options, command, progress } = context;
-  const unneeded = options.flag("improper-repo-cache");
-  const version = options.flag("improper-cache-version");
-  const commit = options.flag("improper-git-commit");
-  if (!unneeded && !version && !commit) {
-    throw nothingChosen(command, ["improper-repo-cache", "improper-cache-version", "improper-git-commit"]);
-  }
-  if (commit) progress.note(aboutCommits);
-  return clean(context, {
+export const stagesCleanupRepo: CommandRun = async (context) => {
+  const { unneeded, version, commit } = improper(context);
+  return await clean(context, {
     images: false,
     stages: unneeded ? "unneeded" : "none",
     ...(version ? { legacy: "all" } : commit ? { legacy: "lost commits" } : {}),
   });
 };
-
-/** What --improper-git-commit means now. */
-export const aboutCommits =
-  "note: --improper-git-commit is hardly needed any more: signatures cover content, so a lost commit makes no stage " +
-  "wrong; only what the old tool left of such is removed";
 
 /** `dapp dimg stages flush repo`: deletes every stage of the project. */
 export const stagesFlushRepo: CommandRun = (context) =>

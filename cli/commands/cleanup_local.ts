@@ -1,4 +1,5 @@
 /** The commands that remove what is on this machine. */
+import { load } from "../../lib/load.ts";
 import type {
   LocalCleanupPlan,
   LocalCleanupReport,
@@ -9,10 +10,9 @@ import { columns } from "../columns.ts";
 import { consent } from "../consent.ts";
 import type { CommandRun, Context } from "../context.ts";
 import { count, formatSize, printable } from "../format.ts";
-import { extraWord, nothingChosen } from "../mistakes.ts";
+import { improper, nothingChosen } from "../improper.ts";
 import type { Style } from "../style.ts";
 import { findTarget } from "../target.ts";
-import { aboutCommits } from "./cleanup.ts";
 
 /** `dapp dimg cleanup`: removes leftovers of all projects. */
 export const cleanupLocal: CommandRun = (context) => clean(context, { what: "leftovers" }, { ask: false });
@@ -34,19 +34,12 @@ export const stagesFlushLocal: CommandRun = (context) =>
 
 /** `dapp dimg stages cleanup local`: removes stages of the project, by the flags given. */
 export const stagesCleanupLocal: CommandRun = async (context) => {
-  const { options, command, progress } = context;
-  const byRepo = options.flag("improper-repo-cache");
-  const version = options.flag("improper-cache-version");
-  const commit = options.flag("improper-git-commit");
-  if (!byRepo && !version && !commit) {
-    throw nothingChosen(command, ["improper-repo-cache", "improper-cache-version", "improper-git-commit"]);
-  }
-  if (commit) progress.note(aboutCommits);
-  const repo = byRepo ? await chosenRepo(context) : unusedRepo(context);
+  const { unneeded, version, commit } = improper(context);
+  const repo = unneeded ? await chosenRepo(context) : await unusedRepo(context);
   return await clean(context, {
     what: "stages",
     ...(repo !== undefined && { improperRepoCache: repo }),
-    ...(options.flag("force") && { force: true }),
+    ...(context.options.flag("force") && { force: true }),
     ...(version && { improperCacheVersion: true }),
     ...(commit && { improperGitCommit: true }),
   }, { ask: false });
@@ -58,25 +51,24 @@ async function chosenRepo(context: Context): Promise<string | undefined> {
 }
 
 /** Old scripts may name REPO although nothing needs it. */
-function unusedRepo({ command, loose, progress }: Context): undefined {
-  if (loose[1] !== undefined) throw extraWord(command, loose, loose[1]);
-  if (loose[0] !== undefined) progress.note(`note: REPO is used with --improper-repo-cache only`);
+async function unusedRepo({ command, loose, progress }: Context): Promise<undefined> {
+  if (loose[1] !== undefined) {
+    const { extraWord } = await load<typeof import("../mistakes.ts")>("../mistakes.ts", import.meta.url);
+    throw extraWord(command, loose, loose[1]);
+  }
+  if (loose[0] !== undefined) progress.note("note: REPO is used with --improper-repo-cache only");
 }
 
 /** `dapp dimg mrproper`: removes what all projects have here. */
-export const mrproper: CommandRun = (context) => {
+export const mrproper: CommandRun = async (context) => {
   const { options, command } = context;
-  const only = options.flag("all")
-    ? undefined
-    : options.flag("improper-dev-mode-cache")
-    ? "dev"
-    : options.flag("improper-cache-version-stages")
-    ? "cache-version"
-    : null;
-  if (only === null) {
-    throw nothingChosen(command, ["all", "improper-dev-mode-cache", "improper-cache-version-stages"]);
-  }
-  return clean(context, { what: "everything", ...(only && { only }) }, { ask: true });
+  const flags = ["all", "improper-dev-mode-cache", "improper-cache-version-stages"] as const;
+  const chosen = flags.find((name) => options.flag(name));
+  if (chosen === undefined) throw nothingChosen(command, flags);
+  const only = chosen === "all"
+    ? {}
+    : { only: chosen === "improper-dev-mode-cache" ? "dev" as const : "cache-version" as const };
+  return await clean(context, { what: "everything", ...only }, { ask: true });
 };
 
 async function clean(

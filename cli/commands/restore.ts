@@ -1,8 +1,8 @@
+import { load } from "../../lib/load.ts";
 import type { RestoredTag } from "../../mod.ts";
 import { columns } from "../columns.ts";
 import type { CommandRun, Context } from "../context.ts";
 import { printable, shortDigest } from "../format.ts";
-import { missingRepo } from "../mistakes.ts";
 import { usage } from "../parse.ts";
 import type { Style } from "../style.ts";
 
@@ -50,7 +50,10 @@ async function findTags(
   if (options.text("repo") !== undefined) return { tags: loose };
   if (first !== undefined && isRepo(first)) return { repo: first, tags: others };
   const { project } = await (await engine()).config();
-  if (project.repo === undefined) throw missingRepo(command, "first");
+  if (project.repo === undefined) {
+    const { missingRepo } = await load<typeof import("../mistakes.ts")>("../mistakes.ts", import.meta.url);
+    throw missingRepo(command, "first");
+  }
   return { tags: loose };
 }
 
