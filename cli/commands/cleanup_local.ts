@@ -12,7 +12,7 @@ import type { CommandRun, Context } from "../context.ts";
 import { count, formatSize, printable } from "../format.ts";
 import { improper, nothingChosen } from "../improper.ts";
 import type { Style } from "../style.ts";
-import { findTarget } from "../target.ts";
+import { dappfileRepo, findTarget } from "../target.ts";
 
 /** `dapp dimg cleanup`: removes leftovers of all projects. */
 export const cleanupLocal: CommandRun = (context) => clean(context, { what: "leftovers" }, { ask: false });
@@ -47,7 +47,7 @@ export const stagesCleanupLocal: CommandRun = async (context) => {
 
 async function chosenRepo(context: Context): Promise<string | undefined> {
   const { repo } = await findTarget(context);
-  return repo ?? context.options.text("repo") ?? (await (await context.engine()).config()).project.repo;
+  return repo ?? context.options.text("repo") ?? await dappfileRepo(context.engine);
 }
 
 /** Old scripts may name REPO although nothing needs it. */

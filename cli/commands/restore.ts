@@ -5,6 +5,7 @@ import type { CommandRun, Context } from "../context.ts";
 import { printable, shortDigest } from "../format.ts";
 import { usage } from "../parse.ts";
 import type { Style } from "../style.ts";
+import { dappfileRepo } from "../target.ts";
 
 /** `dapp dimg restore`: puts deleted tags back and prints what became of each. Exits with 1 when one is lost or failed. */
 export const restore: CommandRun = async (context) => {
@@ -49,8 +50,7 @@ async function findTags(
   }
   if (options.text("repo") !== undefined) return { tags: loose };
   if (first !== undefined && isRepo(first)) return { repo: first, tags: others };
-  const { project } = await (await engine()).config();
-  if (project.repo === undefined) {
+  if (await dappfileRepo(engine) === undefined) {
     const { missingRepo } = await load<typeof import("../mistakes.ts")>("../mistakes.ts", import.meta.url);
     throw missingRepo(command, "first");
   }
