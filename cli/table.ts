@@ -37,10 +37,10 @@ export const program: { readonly summary: string; readonly examples: readonly [E
 export const groups: readonly Group[] = [
   { path: "dimg", summary: "Build images and look into them." },
   { path: "dimg stage", summary: "Look at single stages." },
+  { path: "dimg flush", summary: "Remove every image of the project." },
   { path: "dimg stages", summary: "Share stages through a registry, and clean them up." },
   { path: "dimg stages cleanup", summary: "Remove stages that are not needed." },
   { path: "dimg stages flush", summary: "Remove every stage of the project." },
-  { path: "dimg flush", summary: "Remove every image of the project." },
   { path: "config", summary: "Check the dappfile." },
   { path: "store", summary: "Look after the local store." },
   { path: "registry", summary: "Find out about registries." },
