@@ -1,24 +1,36 @@
 import type { Context } from "./context.ts";
 import { inCi } from "./render/renderer.ts";
 
+type Asking = Pick<Context, "io" | "options" | "progress">;
+
+/** Whether somebody is there to be asked; without terminal, in CI and with --yes the command itself is the consent. */
+export function mustAsk({ io, options }: Pick<Asking, "io" | "options">): boolean {
+  return !options.flag("yes") && io.stdinIsTerminal && io.stderr.isTerminal && !inCi(io.env);
+}
+
 /**
- * Whether what was asked for may be done: without a terminal, or with --yes, the command itself says so; on a terminal
- * the user is shown `summary` and asked. Says so when not.
+ * Shows what would be done and asks whether to do it; says so when not.
  *
  * @throws INTERRUPTED
  */
-export async function consent(
-  { io, options, progress }: Pick<Context, "io" | "options" | "progress">,
+export async function agreed(
+  { io, progress }: Pick<Asking, "io" | "progress">,
   question: string,
-  summary: () => readonly string[],
+  shown: readonly string[],
 ): Promise<boolean> {
-  if (options.flag("yes") || !io.stdinIsTerminal || !io.stderr.isTerminal || inCi(io.env)) return true;
   progress.close();
-  io.stderr.write([...summary(), `${question} [y/N] `].join("\n"));
-  const typed = await io.readLine();
-  // The end of input leaves the cursor behind the question.
-  if (typed === undefined) io.stderr.write("\n");
-  const agreed = /^\s*y(es)?\s*$/i.test(typed ?? "");
-  if (!agreed) io.stderr.write("Nothing was deleted\n");
-  return agreed;
+  io.stderr.write([...shown, `${question} [y/N] `].join("\n"));
+  let typed: string | undefined;
+  try {
+    typed = await io.readLine();
+  } finally {
+    // The end of input and an interrupt leave the cursor behind the question.
+    if (typed === undefined) io.stderr.write("\n");
+    if (!isYes(typed)) io.stderr.write("Nothing was deleted\n");
+  }
+  return isYes(typed);
+}
+
+function isYes(typed: string | undefined): boolean {
+  return /^\s*y(es)?\s*$/i.test(typed ?? "");
 }

@@ -83,15 +83,16 @@ const conventions: readonly string[] = [
   "`FORCE_COLOR` or `CLICOLOR_FORCE`, then `TERM=dumb` decide otherwise.",
   "",
   "`--json` prints the answer as one document with a `version`; `--json=events` prints each event of the run as one line of JSON,",
-  'and ends with a line of type `"result"` or `"error"`.',
+  'and ends with a line of type `"result"` or `"error"`. Cleanups of a registry add `cleanup.tag`, `cleanup.progress`,',
+  "`cleanup.limited` and `cleanup.waiting`.",
 ];
 
 const registries: readonly string[] = [
-  "Commands that build, look stages up or publish take these, or some of them.",
+  "Commands that build, look stages up, publish or clean up take these, or some of them.",
   "",
   "REPO is `host[:port]/path` or `oci:DIR`, an OCI image layout on this machine. With `--repo`, builds take the stages that are",
-  "there and put theirs there; the places after `--cache-from` are asked after it. Commands that publish take REPO as their last",
-  "word too, or from `repo:` in the dappfile.",
+  "there and put theirs there; the places after `--cache-from` are asked after it. Commands that publish or clean up take REPO as",
+  "their last word too, `restore` as its first, or from `repo:` in the dappfile.",
   "",
   "Logins are those of `docker login`, credential helpers included. `--registry-username` and a password replace them for the host",
   "of REPO alone. A password is best given on standard input: `--registry-password-stdin` reads it to the end and drops one line",

@@ -1,13 +1,13 @@
 /** The commands that delete tags from REPO: each makes a plan, shows it or asks, and does what it says. */
 import { load } from "../../lib/load.ts";
 import type { ApplyReport, CleanupPlan, CleanupRequest, TagOutcome } from "../../mod.ts";
-import { consent } from "../consent.ts";
+import { agreed, mustAsk } from "../consent.ts";
 import type { CommandRun, Context } from "../context.ts";
 import { count, printable } from "../format.ts";
 import { improper } from "../improper.ts";
 import { usage } from "../parse.ts";
 import { applySteps, outcomeWord } from "../render/apply_steps.ts";
-import { freed, planPreview, planTable } from "../render/cleanup_table.ts";
+import { freed, planPreview, planSummary, planTable } from "../render/cleanup_table.ts";
 import { createStyle, type Style, wantsColor } from "../style.ts";
 import { findTarget } from "../target.ts";
 
@@ -61,13 +61,12 @@ async function carryOut(context: Context, plan: CleanupPlan): Promise<number> {
     );
     return 0;
   }
-  if (going.length > 0) {
-    const question = `Delete ${count(going.length, "tag")}?`;
-    if (!await consent(context, question, () => planPreview(plan))) {
+  if (going.length > 0 && mustAsk(context)) {
+    if (!await agreed(context, `Delete ${count(going.length, "tag")}?`, planPreview(plan))) {
       answer({ plan }, () => []);
       return 1;
     }
-  }
+  } else for (const line of planSummary(plan)) progress.note(line);
   const stepOf = applySteps(plan);
   const report = await (await engine()).applyCleanup(plan, {
     onEvent: (event) => progress.step(stepOf(event)),

@@ -7,7 +7,7 @@ import type {
   LocalCleanupRow,
 } from "../../mod.ts";
 import { columns } from "../columns.ts";
-import { consent } from "../consent.ts";
+import { agreed, mustAsk } from "../consent.ts";
 import type { CommandRun, Context } from "../context.ts";
 import { count, formatSize, printable } from "../format.ts";
 import { improper, nothingChosen } from "../improper.ts";
@@ -76,7 +76,7 @@ async function clean(
   request: LocalCleanupRequest,
   { ask }: { readonly ask: boolean },
 ): Promise<number> {
-  const { engine, options, quiet, style, answer } = context;
+  const { engine, options, quiet, style, progress, answer } = context;
   const plan = await (await engine()).planLocalCleanup(request);
   const going = plan.rows.filter(({ verdict }) => verdict === "delete");
   if (options.flag("dry-run")) {
@@ -89,13 +89,13 @@ async function clean(
     );
     return 0;
   }
-  if (ask && going.length > 0) {
+  if (ask && going.length > 0 && mustAsk(context)) {
     const question = `Delete ${counted(going)} from this machine?`;
-    if (!await consent(context, question, () => preview(plan, going, style))) {
+    if (!await agreed(context, question, preview(plan, going, style))) {
       answer({ plan }, () => []);
       return 1;
     }
-  }
+  } else for (const line of summary(plan)) progress.note(line);
   const report = await (await engine()).applyLocalCleanup(plan);
   answer({ plan, report }, () => reportLines(going, report, { quiet, style }));
   return 0;

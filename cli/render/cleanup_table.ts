@@ -56,7 +56,7 @@ export function planSummary(plan: CleanupPlan): readonly string[] {
   return [
     ...plan.notes.map((note) => `note: ${printable(note)}`),
     `${plan.repo}: ${of(going)} to delete; ${of(keep)} to keep`,
-    freed(plan.freedBytes),
+    ...(plan.groups.length > 0 ? [freed(plan.freedBytes)] : []),
   ];
 }
 

@@ -22,6 +22,11 @@ const report: LocalCleanupReport = {
   spared: [{ name: "/h/tmp/y", why: "a build uses it" }],
 };
 
+/** What is said of the plan. */
+const summary = `note: 1 stage is young
+/h: 1 stage, 1 docker image, 2 directories to delete, 1 stage to keep; 4.2 MB will be free
+`;
+
 /** An engine that plans `made`, and keeps what it was asked. */
 function cleaning(made: LocalCleanupPlan = plan, done = report, repo?: string) {
   const requests: LocalCleanupRequest[] = [];
@@ -84,7 +89,7 @@ const requests: readonly {
   {
     line: "stages cleanup local --improper-cache-version r.io/x",
     request: { what: "stages", improperCacheVersion: true },
-    note: /^note: REPO is used with --improper-repo-cache only\n$/,
+    note: /^note: REPO is used with --improper-repo-cache only\n/,
   },
   { line: "mrproper --all", request: { what: "everything" } },
   {
@@ -106,8 +111,9 @@ Deno.test("commands that clean this machine up ask for this, unattended, and do 
       assert.deepEqual(made.requests, [request]);
       assert.deepEqual(made.applied, [plan]);
       assert.equal(code, 0);
+      assert(stderr.endsWith(summary), stderr);
       if (note) assert.match(stderr, note);
-      else assert.equal(stderr, "");
+      else assert.equal(stderr, summary);
     });
   }
 });
@@ -122,9 +128,7 @@ delete  stage         app/setup bb     4.2 MB  no image
 delete  docker image  r.io/shop/app:1          of project shop
 delete  directory     /h/tmp/x         10 B    scratch
 delete  directory     /h/tmp/y         10 B    scratch
-note: 1 stage is young
-/h: 1 stage, 1 docker image, 2 directories to delete, 1 stage to keep; 4.2 MB will be free
-`,
+${summary}`,
   );
   assert.deepEqual([code, made.applied], [0, []]);
   const quiet = await dapp(["dimg", "cleanup", "-nq"], made);
@@ -161,9 +165,7 @@ Deno.test("a terminal is asked before mrproper and flush, not before cleanups th
   delete  docker image  r.io/shop/app:1          of project shop
   delete  directory     /h/tmp/x         10 B    scratch
   delete  directory     /h/tmp/y         10 B    scratch
-note: 1 stage is young
-/h: 1 stage, 1 docker image, 2 directories to delete, 1 stage to keep; 4.2 MB will be free
-Delete 1 stage, 1 docker image, 2 directories from this machine? [y/N] Nothing was deleted
+${summary}Delete 1 stage, 1 docker image, 2 directories from this machine? [y/N] Nothing was deleted
 `,
       );
       assert.deepEqual([code, stdout, made.applied], [1, "", []]);
@@ -177,7 +179,7 @@ Delete 1 stage, 1 docker image, 2 directories from this machine? [y/N] Nothing w
     await t.step(line, async () => {
       const made = cleaning();
       const { stderr } = await dapp(["dimg", ...line.split(" ")], { ...made, ...world });
-      assert.deepEqual([stderr, made.applied], ["", [plan]]);
+      assert.deepEqual([stderr, made.applied], [summary, [plan]]);
     });
   }
 });
@@ -189,7 +191,11 @@ Deno.test("with nothing to delete, nobody is asked", async () => {
     spared: [],
   });
   const outcome = await dapp(["dimg", "mrproper", "--all"], { ...made, terminal: true, typed: [] });
-  assert.deepEqual([outcome.code, outcome.stdout, outcome.stderr], [0, "0 deleted; 0 B freed\n", ""]);
+  assert.deepEqual([outcome.code, outcome.stdout, outcome.stderr], [
+    0,
+    "0 deleted; 0 B freed\n",
+    "/h: nothing to delete, nothing to keep; 0 B will be free\n",
+  ]);
 });
 
 Deno.test("stages cleanup local needs a REPO with --improper-repo-cache, and no second one", async () => {

@@ -64,6 +64,12 @@ export const plan: CleanupPlan = {
   notes: ["the clone is complete"],
 };
 
+/** What is said of the plan before it is applied. */
+export const summary = `note: the clone is complete
+r.io/shop: 2 images, 1 stage to delete; 1 image, 1 stage, 1 tag of others to keep
+4.2 MB will be free once the registry has collected its garbage
+`;
+
 export const emptyPlan: CleanupPlan = {
   ...plan,
   tags: [plan.tags[0]!],

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { ApplyEvent, ApplyReport, CleanupRequest } from "../../core/api.ts";
 import { EngineError } from "../../core/errors.ts";
-import { cleaning, complete, emptyPlan, plan, repo, report } from "./cleanup_support.ts";
+import { cleaning, complete, emptyPlan, plan, repo, report, summary } from "./cleanup_support.ts";
 import { dapp } from "./support.ts";
 
 const requests: readonly (readonly [line: string, request: CleanupRequest])[] = [
@@ -73,10 +73,7 @@ delete: 2 images
 delete: 1 stage
   delete  r.io/shop:dimgstage-2  not kept  no image needs it
 
-note: the clone is complete
-r.io/shop: 2 images, 1 stage to delete; 1 image, 1 stage, 1 tag of others to keep
-4.2 MB will be free once the registry has collected its garbage
-`,
+${summary}`,
   );
   assert.deepEqual([code, stderr, engines[0]!.dryRun, made.applied], [0, "", true, []]);
   const verbose = await dapp([...args, "-v"], made);
@@ -159,10 +156,7 @@ Deno.test("the question comes after the first names and the numbers", async () =
     `  r.io/shop/app:old  not kept: no policy keeps it
   r.io/shop/app:older  not kept: no policy keeps it
   r.io/shop:dimgstage-2  not kept: no image needs it
-note: the clone is complete
-r.io/shop: 2 images, 1 stage to delete; 1 image, 1 stage, 1 tag of others to keep
-4.2 MB will be free once the registry has collected its garbage
-Delete 3 tags? [y/N] Nothing was deleted
+${summary}Delete 3 tags? [y/N] Nothing was deleted
 `,
   );
   const many = {
@@ -191,7 +185,11 @@ Deno.test("an empty plan asks nothing and says so", async () => {
     terminal: true,
     typed: [],
   });
-  assert.deepEqual([code, stdout, stderr], [0, "nothing to delete\n", ""]);
+  assert.deepEqual([code, stdout, stderr], [
+    0,
+    "nothing to delete\n",
+    "r.io/shop: nothing to delete; 1 image to keep\n",
+  ]);
 });
 
 const [old, older, stage] = ["r.io/shop/app:old", "r.io/shop/app:older", "r.io/shop:dimgstage-2"] as const;
@@ -214,7 +212,7 @@ Deno.test("while a plan is applied, each tag is one line with its reason, and wa
   const { code, stdout, stderr } = await dapp(args, cleaning(plan, done, events));
   assert.equal(
     stderr,
-    `deleted  r.io/shop/app:old  not kept: no policy keeps it
+    `${summary}deleted  r.io/shop/app:old  not kept: no policy keeps it
 waiting  the registry asks to slow down: 4 at once, going on in 3.0s
 waiting  15m 00s: builds may still rely on 1 stage
 spared   r.io/shop:dimgstage-2  a build uses it
@@ -235,6 +233,9 @@ at most 4.2 MB will be free once the registry has collected its garbage
   const stream = await dapp([...args, "--json=events"], cleaning(plan, done, events));
   const lines = stream.stdout.trim().split("\n").map((line) => JSON.parse(line));
   assert.deepEqual(lines.map(({ type }) => type), [
+    "note",
+    "note",
+    "note",
     "cleanup.tag",
     "cleanup.progress",
     "cleanup.limited",
@@ -244,7 +245,7 @@ at most 4.2 MB will be free once the registry has collected its garbage
     "cleanup.progress",
     "result",
   ]);
-  assert.deepEqual(lines[2], { type: "cleanup.limited", parallel: 4, waitMs: 3000 });
+  assert.deepEqual(lines[5], { type: "cleanup.limited", parallel: 4, waitMs: 3000 });
 });
 
 const ends: readonly {
@@ -296,7 +297,11 @@ Deno.test("the end of a cleanup is said with numbers, advice and an exit code", 
   for (const { report, stdout, stderr } of ends) {
     await t.step(report.outcome, async () => {
       const outcome = await dapp(["dimg", "cleanup", "repo", repo], cleaning(plan, report));
-      assert.deepEqual([outcome.stdout, outcome.stderr, outcome.code], [stdout, stderr, report.exitCode]);
+      assert.deepEqual([outcome.stdout, outcome.stderr, outcome.code], [
+        stdout,
+        summary + stderr,
+        report.exitCode,
+      ]);
       const quiet = await dapp(["dimg", "cleanup", "repo", repo, "-q", "--json"], cleaning(plan, report));
       assert.deepEqual([quiet.stderr, quiet.code], ["", report.exitCode]);
     });
