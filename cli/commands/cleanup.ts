@@ -142,7 +142,7 @@ function reportLines(
   const whole = counts.deleted + counts.gone === tags.length;
   return [
     ...problems.map(({ reference, outcome, why = "" }) =>
-      `${outcomeWord(outcome, style)}  ${printable(`${reference}  ${why}`)}`
+      `${outcomeWord(outcome, style)}  ${printable(`${reference}  ${why}`)}`.trimEnd()
     ),
     `${count(tags.length, "tag")}: ${numbers.join(", ")}`,
     ...(counts.deleted > 0 ? [freed(plan.freedBytes, whole ? "" : "at most ")] : []),

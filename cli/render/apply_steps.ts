@@ -1,6 +1,6 @@
 /** What happens while a cleanup plan is applied, as steps for the renderers. */
 import type { ApplyEvent, CleanupPlan, TagOutcome } from "../../mod.ts";
-import { formatDuration, printable } from "../format.ts";
+import { formatDuration, formatElapsed, printable } from "../format.ts";
 import type { Style } from "../style.ts";
 import type { Step } from "./renderer.ts";
 
@@ -42,7 +42,7 @@ export function applySteps(plan: CleanupPlan): (event: ApplyEvent) => Step {
 
 function progressText({ done, total, perSecond, etaMs }: ApplyEvent & { readonly type: "progress" }): string {
   const rate = perSecond >= 10 ? Math.round(perSecond) : Math.round(perSecond * 10) / 10;
-  const eta = Number.isFinite(etaMs) && etaMs > 0 ? `  ${formatDuration(etaMs)} left` : "";
+  const eta = Number.isFinite(etaMs) && etaMs > 0 ? `  ${formatElapsed(etaMs + 999)} left` : "";
   return `deleting  ${done} of ${total} tags  ${Math.floor(100 * done / total)}%  ${rate}/s${eta}`;
 }
 
