@@ -6,6 +6,7 @@
  * @module
  */
 import type { CleanupPlan, Engine, EngineOptions } from "./core/api.ts";
+import { load } from "./lib/load.ts";
 import { createEngineWith } from "./core/engine.ts";
 import type { Plugin } from "./core/plugin.ts";
 import { builderNative } from "./plugins/builder/native/mod.ts";
@@ -81,6 +82,10 @@ const builtins: readonly Plugin[] = [
   ciTeamcity,
 ];
 
+async function policies() {
+  return await load<typeof import("./plugins/cleanup/mod.ts")>("./plugins/cleanup/mod.ts", import.meta.url);
+}
+
 /**
  * Makes an engine with the built-in plugins. Dispose of it, with `await using` or `[Symbol.asyncDispose]()`.
  *
@@ -96,7 +101,7 @@ const builtins: readonly Plugin[] = [
  * ```
  */
 export function createEngine(options: EngineOptions = {}): Engine {
-  return createEngineWith(options, builtins);
+  return createEngineWith(options, { plugins: builtins, policies });
 }
 
 /**

@@ -1,6 +1,10 @@
 import { load } from "../lib/load.ts";
 import type {
+  ApplyReport,
   BuildOptions,
+  CleanupApply,
+  CleanupPlan,
+  CleanupRequest,
   Engine,
   EngineOptions,
   Explanation,
@@ -9,6 +13,7 @@ import type {
   PublishedTags,
   PushOptions,
   RegistryCard,
+  RestoreReport,
   RunOptions,
   StageImage,
   StageMoves,
@@ -18,14 +23,13 @@ import type { Config } from "./config/model.ts";
 import type { BuildResult } from "./execute.ts";
 import { type Plan, planBuild } from "./plan.ts";
 import { resolveOptions, splitPlatforms } from "./options.ts";
-import type { Plugin } from "./plugin.ts";
 import type { PublishReport } from "./publish/report.ts";
 import type { StoreReport } from "./roles.ts";
-import { Session } from "./session.ts";
+import { type Builtins, Session } from "./session.ts";
 import { lastStage } from "./sign.ts";
 
 /** Makes an engine with the given built-in plugins. Nothing is read or written until a method is called. */
-export function createEngineWith(options: EngineOptions, builtins: readonly Plugin[]): Engine {
+export function createEngineWith(options: EngineOptions, builtins: Builtins): Engine {
   const [first, ...others] = splitPlatforms(options.platform).map((platform) =>
     new Session(
       resolveOptions({ ...options, ...(platform && { platform }) }),
@@ -34,6 +38,10 @@ export function createEngineWith(options: EngineOptions, builtins: readonly Plug
     )
   );
   return new BuildEngine([first!, ...others]);
+}
+
+async function cleanups() {
+  return await load<typeof import("./cleanup/run.ts")>("./cleanup/run.ts", import.meta.url);
 }
 
 class BuildEngine implements Engine {
@@ -187,6 +195,21 @@ class BuildEngine implements Engine {
       import.meta.url,
     );
     return await checkRegistry(this.session, options.repo);
+  }
+
+  async planCleanup(request: CleanupRequest = {}): Promise<CleanupPlan> {
+    return await (await cleanups()).planRegistryCleanup(this.session, request);
+  }
+
+  async applyCleanup(plan: CleanupPlan, options: CleanupApply = {}): Promise<ApplyReport> {
+    return await (await cleanups()).applyRegistryCleanup(this.session, plan, options);
+  }
+
+  async restore(
+    tags: readonly string[] = [],
+    options: { readonly repo?: string } = {},
+  ): Promise<RestoreReport> {
+    return await (await cleanups()).restoreTags(this.session, tags, options.repo);
   }
 
   async tagFlags() {

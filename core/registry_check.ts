@@ -70,7 +70,7 @@ class RegistryCheck {
     const root = this.#backend.repository("");
     const reached = await this.#probe("reach", async () => {
       await root.head(`${this.#prefix}-none`, this.#signal);
-      return yes(`${root.name} answers, and the login is good for reading`);
+      return yes(`${root.name} answers, and can be read with what is known of a login`);
     });
     if (reached !== "yes") return;
     const image = await makeProbeImage();

@@ -2,6 +2,7 @@
 import type { LayerIndex } from "../lib/layer/index.ts";
 import type { Descriptor, ImageConfig, OciPlatform } from "../lib/oci/types.ts";
 import type { Digest, Signature } from "./digest.ts";
+import type { RegistryAccess } from "./registry_role.ts";
 
 /** Compressed blob and uncompressed tar of one layer. */
 export interface Layer {
@@ -235,6 +236,8 @@ export interface SourceRequest {
   /** Relative paths in `name` start here. */
   readonly projectDir: string;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** How registries are to be reached; absent = as the environment says. */
+  readonly access?: RegistryAccess;
 }
 
 export interface StoreRequest {

@@ -1,4 +1,5 @@
 import { load } from "../lib/load.ts";
+import type { BuiltinPolicies } from "./cleanup/policies.ts";
 import type { Config, ImageRule } from "./config/model.ts";
 import { loadConfig, type LoadedConfig } from "./load_config.ts";
 import type { Digest } from "./digest.ts";
@@ -12,12 +13,18 @@ import { loadUses } from "./load_plugins.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { PlanInputs } from "./plan.ts";
 import type { Plugin, Selection } from "./plugin.ts";
-import { openRegistry } from "./publish/repo.ts";
+import { accessTo, openRegistry } from "./publish/repo.ts";
 import type { RegistryBackend } from "./registry_role.ts";
 import type { ImageSource, ResolvedImage, Store } from "./roles.ts";
 import { type SignedGraph, signGraph } from "./sign.ts";
 import { matchName } from "../lib/glob.ts";
 import { suggest } from "../lib/suggest.ts";
+
+/** What comes with the engine; policies are loaded when something is cleaned up. */
+export interface Builtins {
+  readonly plugins: readonly Plugin[];
+  readonly policies: () => Promise<BuiltinPolicies>;
+}
 
 /** What every command of one engine shares: configuration, plugins, store, repositories, base images. Opened on demand. */
 export class Session implements AsyncDisposable {
@@ -36,14 +43,24 @@ export class Session implements AsyncDisposable {
   #bareStore?: Promise<Store>;
   #trees?: GitTrees;
 
+  /** The REPO that this command is about; credentials of the command line are for its host. */
+  mainRepo: string | undefined;
   /** Whether this command says which base images are not pinned: those that build or plan do. */
   saysUnpinned = false;
   /** Told, maybe more than once, when commands will probably run: a dappfile or commit is seen for the first time. */
   onNews: (() => void) | undefined;
 
-  constructor(readonly options: ResolvedOptions, plugins: readonly Selection[], builtins: readonly Plugin[]) {
+  /** Cleanup policies of the engine. */
+  readonly policies: () => Promise<BuiltinPolicies>;
+
+  constructor(
+    readonly options: ResolvedOptions,
+    plugins: readonly Selection[],
+    { plugins: builtins, policies }: Builtins,
+  ) {
     this.#plugins = plugins;
     this.#builtins = builtins;
+    this.policies = policies;
     const { dir, env, signal, dryRun, emit } = options;
     const runner = () => createHookRunner({ projectDir: dir, env }, { signal, dryRun, emit });
     this.#hooks = runner();
@@ -223,6 +240,7 @@ export class Session implements AsyncDisposable {
           store: await this.store(),
           projectDir: this.options.dir,
           env: this.options.env,
+          access: accessTo(this, name),
         });
         if (!answer) {
           throw new EngineError("SOURCE_NOT_FOUND", `Cannot use base image "${name}": no plugin knows it`);

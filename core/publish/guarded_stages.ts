@@ -1,6 +1,7 @@
 import { BuildGuard } from "../cleanup/build_guard.ts";
 import { PROTOCOL, systemClock } from "../cleanup/clock.ts";
 import type { Signature } from "../digest.ts";
+import { EngineError } from "../errors.ts";
 import type { Store } from "../roles.ts";
 import type { SignedGraph, SignedImage, SignedStage } from "../sign.ts";
 import type { Session } from "../session.ts";
@@ -28,8 +29,27 @@ export class GuardedStages {
     this.#timer = setInterval(() => void this.guard.renew().catch(() => {}), every);
   }
 
-  /** Takes the lease. Stages must be looked up after this. */
-  static async start(session: Session, signed: SignedGraph, shared: SharedStages): Promise<GuardedStages> {
+  /**
+   * Takes the lease. Stages must be looked up after this. Undefined, after a warning, where the registry takes no lease,
+   * such as one whose tags cannot be overwritten: the run itself needs none.
+   */
+  static async start(
+    session: Session,
+    signed: SignedGraph,
+    shared: SharedStages,
+  ): Promise<GuardedStages | undefined> {
+    const { signal, emit } = session.options;
+    try {
+      return await GuardedStages.#start(session, signed, shared);
+    } catch (error) {
+      if (!(error instanceof EngineError) || signal.aborted) throw error;
+      const text = `${error.message}. Do not clean up ${shared.target!.name} while this runs`;
+      emit({ type: "note", level: "warn", text });
+      return undefined;
+    }
+  }
+
+  static async #start(session: Session, signed: SignedGraph, shared: SharedStages): Promise<GuardedStages> {
     const { signal, emit } = session.options;
     const rows = signed.images.flatMap((image) =>
       image.stages.map((stage) => [stage.signature, { image, stage }] as const)

@@ -49,6 +49,8 @@ interface TagDocuments {
 }
 
 class ImagePublisher {
+  #marked: Promise<void> | undefined;
+
   constructor(
     readonly session: Session,
     readonly store: Store,
@@ -58,7 +60,7 @@ class ImagePublisher {
   ) {}
 
   async publish(): Promise<readonly PublishedTag[]> {
-    const { emit, dryRun } = this.session.options;
+    const { emit } = this.session.options;
     const out: PublishedTag[] = [];
     for (const row of this.image.tags) {
       const { tag: { tag, scheme, value, plugin }, reference } = row;
@@ -66,7 +68,6 @@ class ImagePublisher {
       emit({ type: "tag.published", image: this.image.node.rule.name, reference, ...done });
       out.push({ reference, tag, scheme, value, plugin, ...done });
     }
-    if (!dryRun && out.some(({ state }) => state === "pushed")) await this.#mark();
     return out;
   }
 
@@ -79,7 +80,11 @@ class ImagePublisher {
     if (standing) return { state: "exists", digest: standing };
     if (dryRun) return { state: "would push" };
     await withBlobs(this.uploader, repository, async () => {
-      await Promise.all([this.#sendLayers(repository), this.#sendConfigs(repository, documents.configs)]);
+      await Promise.all([
+        this.#sendLayers(repository),
+        this.#sendConfigs(repository, documents.configs),
+        row.target.repository !== "" && (this.#marked ??= this.#mark()),
+      ]);
       for (const manifest of documents.manifests) {
         await repository.putManifest(manifest, manifest.digest, signal);
       }
@@ -164,10 +169,9 @@ class ImagePublisher {
     );
   }
 
-  /** Notes the repository of a named dimg in REPO, once. */
+  /** Notes the repository of a named dimg in REPO, once, and before it has tags: who is killed in between lost nothing. */
   async #mark(): Promise<void> {
     const { rule: { name } } = this.image.node;
-    if (!this.image.tags.some(({ target }) => target.repository !== "")) return;
     const { signal } = this.session.options;
     const main = this.backend.repository("");
     const tag = repositoryMarker(name);

@@ -17,6 +17,15 @@ export interface AnswerContext {
 
 const HUB_LIMIT = "Docker Hub allows only so many pulls in an hour, fewer without a login";
 
+/**
+ * Whether an answer is Docker Hub's limit on pulls, which lasts for hours. Its limit on abuse is plain text and names a
+ * short pause, which is kept.
+ */
+export function isPullLimit(domain: string, answer: Pick<HttpResponse, "status" | "header">): boolean {
+  return domain === "docker.io" && answer.status === 429 &&
+    answer.header("content-type")?.includes("json") === true;
+}
+
 /** Turns an answer nobody wanted into an error, with the code and detail the registry gives (spec.md#error-codes). */
 export async function answerError(response: HttpResponse, context: AnswerContext): Promise<RegistryError> {
   const { status } = response;

@@ -3,7 +3,7 @@ import type { Credentials } from "./credentials.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
 import { isPrivateAddress } from "./hosts.ts";
 import type { HostMemory } from "./host_memory.ts";
-import { fetchToken, type Token, type TokenRequest } from "./token.ts";
+import { basicOf, fetchToken, type Token, type TokenRequest } from "./token.ts";
 import type { HttpResponse } from "./transport.ts";
 
 export interface AuthorizerOptions {
@@ -63,8 +63,7 @@ export class Authorizer {
     if (credentials?.kind === "bearer") return `Bearer ${credentials.token}`;
     if (challenge.scheme === "bearer") return `Bearer ${await this.#token(challenge, scopes, signal)}`;
     if (credentials?.kind !== "basic") return undefined;
-    const bytes = new TextEncoder().encode(`${credentials.username}:${credentials.password}`);
-    return `Basic ${btoa(String.fromCharCode(...bytes))}`;
+    return `Basic ${basicOf(credentials.username, credentials.password)}`;
   }
 
   /**
@@ -126,6 +125,7 @@ export class Authorizer {
     return this.#found ??= (async () => {
       const found = await this.#options.credentials();
       if (found) this.#options.secret(found.kind === "basic" ? found.password : found.token);
+      if (found?.kind === "basic") this.#options.secret(basicOf(found.username, found.password));
       return found;
     })();
   }

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { load } from "../load.ts";
 import { sha256Of } from "../oci/digest.ts";
 import { RegistryError } from "./errors.ts";
 
@@ -9,28 +9,51 @@ export interface SourceBlob {
   readonly source: { readonly file: string } | { readonly bytes: Uint8Array };
 }
 
+/** Largest blob that is read into memory as a whole; without streams and hashes of Node, which take time to load. */
+export const WHOLE_BYTES = 1024 * 1024;
+
 /** Bytes read at once; each piece is a buffer of its own, as the socket may hold on to it. */
 const PIECE = 128 * 1024;
+
+/** A whole blob of up to {@linkcode WHOLE_BYTES}. @throws {RegistryError} like {@linkcode readSource} */
+export async function readWhole(blob: SourceBlob): Promise<Uint8Array> {
+  const { source } = blob;
+  const bytes = "bytes" in source ? source.bytes : await readFile(blob, source.file);
+  requireSize(blob, bytes.length);
+  verify(blob, await sha256Of(bytes));
+  return bytes;
+}
+
+/** As much of a file as the blob should have, after a look at its size. */
+async function readFile(blob: SourceBlob, path: string): Promise<Uint8Array> {
+  using file = await open(blob, path);
+  requireSize(blob, (await file.stat()).size);
+  const bytes = new Uint8Array(blob.size);
+  for (let at = 0; at < bytes.length;) {
+    const count = await file.read(bytes.subarray(at));
+    if (count === null) throw changed(blob, `it ends after ${at} bytes`);
+    at += count;
+  }
+  return bytes;
+}
 
 /**
  * The bytes `from` (inclusive) to `to` (exclusive). Read from the start the whole blob is verified on the way: the last
  * piece is held back until its digest is known, so that a changed file is never sent completely.
  *
- * @throws {RegistryError} corrupt, when a file has another size or content than it should
+ * @throws {RegistryError} source, when a file has another size or content than it should
  */
 export async function* readSource(blob: SourceBlob, from = 0, to = blob.size): AsyncGenerator<Uint8Array> {
   const { source } = blob;
   if ("bytes" in source) {
-    if (source.bytes.length !== blob.size || await sha256Of(source.bytes) !== blob.digest) {
-      throw changed(blob, "its content differs");
-    }
+    requireSize(blob, source.bytes.length);
+    verify(blob, await sha256Of(source.bytes));
     for (let at = from; at < to; at += PIECE) yield source.bytes.subarray(at, Math.min(to, at + PIECE));
     return;
   }
   using file = await open(blob, source.file);
-  const { size } = await file.stat();
-  if (size !== blob.size) throw changed(blob, `it has ${size} bytes`);
-  const hash = from === 0 && to === blob.size ? createHash("sha256") : undefined;
+  requireSize(blob, (await file.stat()).size);
+  const hash = from === 0 && to === blob.size ? await newHash() : undefined;
   if (from > 0) await file.seek(from, Deno.SeekMode.Start);
   for (let at = from; at < to;) {
     const piece = new Uint8Array(Math.min(PIECE, to - at));
@@ -57,6 +80,14 @@ async function open(blob: SourceBlob, file: string): Promise<Deno.FsFile> {
   }
 }
 
+async function newHash() {
+  return (await load<typeof import("node:crypto")>("node:crypto", import.meta.url)).createHash("sha256");
+}
+
+function requireSize(blob: SourceBlob, size: number): void {
+  if (size !== blob.size) throw changed(blob, `it has ${size} bytes`);
+}
+
 function verify(blob: SourceBlob, digest: string): void {
   if (digest !== blob.digest) throw changed(blob, `its digest is ${digest}`);
 }
@@ -65,6 +96,6 @@ function changed(blob: SourceBlob, why: string): RegistryError {
   const what = "file" in blob.source ? `file "${blob.source.file}"` : "content";
   return new RegistryError(
     `Cannot send blob ${blob.digest}: the ${what} is not the ${blob.size} bytes it should be, ${why}`,
-    { kind: "corrupt" },
+    { kind: "source" },
   );
 }

@@ -1,4 +1,4 @@
-import { answerError } from "./answer_error.ts";
+import { answerError, isPullLimit } from "./answer_error.ts";
 import { Authorizer } from "./auth.ts";
 import { type Credentials, findCredentials } from "./credentials.ts";
 import { readDockerHeaders } from "./docker_config.ts";
@@ -44,7 +44,7 @@ export interface RegistryRequest {
   readonly follow?: boolean;
   /** Longest wait for the answer after all is sent, in milliseconds. @default 60000 */
   readonly answerMs?: number;
-  /** No body goes out, and no more than a small document comes back. @default false */
+  /** No more than a small document goes out, in one piece, or comes back. @default false */
   readonly small?: boolean;
   readonly signal: AbortSignal;
 }
@@ -97,7 +97,7 @@ export class RegistryClient implements AsyncDisposable {
       failed: (answer) => !request.expect.includes(answer.status),
       // An address that storage signed for a while has expired: the registry gives a new one.
       passing: (answer) => answer.status === 403 && this.#isStorage(answer),
-      hopeless: (answer) => this.#isHubLimit(answer),
+      hopeless: (answer) => isPullLimit(this.domain, answer),
       repeatable: request.repeatable ?? true,
     });
     if (request.expect.includes(response.status)) return response;
@@ -181,12 +181,6 @@ export class RegistryClient implements AsyncDisposable {
 
   #isStorage(answer: HttpResponse): boolean {
     return answer.url.host !== this.#host;
-  }
-
-  /** The limit on pulls lasts for hours; the one on abuse names a pause and is plain text. */
-  #isHubLimit(answer: HttpResponse): boolean {
-    return answer.status === 429 && this.domain === "docker.io" &&
-      answer.header("content-type")?.includes("json") === true;
   }
 
   /** Text without the secrets that this client knows. */

@@ -1,9 +1,10 @@
 /**
  * What kind of failure it is: `denied` credentials missing, wrong or too weak; `missing` no such thing; `limited` asked
- * to come back later; `corrupt` delivered something else than was named; `refused` the request is against a rule kept
+ * to come back later; `corrupt` delivered something else than was named; `source` what was to be sent is not what it
+ * should be; `refused` the request is against a rule kept
  * here (downgrade, foreign realm); `failed` everything else.
  */
-export type RegistryFailure = "denied" | "missing" | "limited" | "corrupt" | "refused" | "failed";
+export type RegistryFailure = "denied" | "missing" | "limited" | "corrupt" | "source" | "refused" | "failed";
 
 /** Facts about a failed exchange. */
 export interface RegistryErrorDetails {

@@ -18,6 +18,7 @@ export async function hasBlob(
     scopes: [pushScope(path)],
     expect: [200, 301, 302, 303, 307, 308, 404],
     follow: false,
+    small: true,
     doing: `look up blob ${digest} of ${client.domain}/${path}`,
     signal,
   });

@@ -8,27 +8,25 @@ export function hasProxy(): boolean {
   return Object.entries(Deno.env.toObject()).some(([name, value]) => PROXY.test(name) && value !== "");
 }
 
+/** A request whose body, if any, is in memory. */
+export type LightRequest = Omit<HttpRequest, "body"> & { readonly body: string | Uint8Array | undefined };
+
 /**
- * Sends a request without body through the built-in `fetch`. It is there at once, while loading undici takes longer than
- * all else that a build without changes does. Undefined when no answer comes: undici then tries again and says why.
+ * Sends a request with a small body or none through the built-in `fetch`. It is there at once, while loading undici takes
+ * longer than all else that a build without changes does, or a push of one small layer.
  *
- * @throws the signal's reason when aborted
+ * @throws what kept an answer from coming
  */
 export async function sendLight(
-  { method, url, headers, signal }: Omit<HttpRequest, "body">,
-): Promise<HttpResponse | undefined> {
-  let response: Response;
-  try {
-    response = await fetch(url, {
-      method,
-      headers: { ...headers },
-      redirect: "manual",
-      signal: AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)]),
-    });
-  } catch {
-    signal.throwIfAborted();
-    return undefined;
-  }
+  { method, url, headers, body, answerMs = LIMIT_MS, signal }: LightRequest,
+): Promise<HttpResponse> {
+  const response = await fetch(url, {
+    method,
+    headers: { ...headers },
+    ...(body !== undefined && { body: body as string | Uint8Array<ArrayBuffer> }),
+    redirect: "manual",
+    signal: AbortSignal.any([signal, AbortSignal.timeout(answerMs)]),
+  });
   return {
     status: response.status,
     url,

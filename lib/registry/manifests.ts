@@ -78,6 +78,7 @@ export async function getManifest(
       scopes: [pullScope(path)],
       headers: { accept: MANIFEST_TYPES.join(", "), "accept-encoding": "identity" },
       expect: [200],
+      small: true,
       doing,
       signal,
     });

@@ -48,6 +48,12 @@ export async function fetchToken(request: TokenRequest): Promise<Token> {
   return await readToken(await get(request), request);
 }
 
+/** User and password as Basic wants them (RFC 7617). */
+export function basicOf(username: string, password: string): string {
+  const bytes = new TextEncoder().encode(`${username}:${password}`);
+  return btoa(String.fromCharCode(...bytes));
+}
+
 async function get(request: TokenRequest): Promise<HttpResponse> {
   const { realm, service, scopes, credentials, signal } = request;
   const url = new URL(realm);
@@ -58,8 +64,7 @@ async function get(request: TokenRequest): Promise<HttpResponse> {
     const { username } = credentials;
     const password = credentials.kind === "basic" ? credentials.password : credentials.token;
     url.searchParams.append("account", username);
-    const bytes = new TextEncoder().encode(`${username}:${password}`);
-    headers.authorization = `Basic ${btoa(String.fromCharCode(...bytes))}`;
+    headers.authorization = `Basic ${basicOf(username, password)}`;
   }
   return await request.send({ method: "GET", url, headers, small: true, signal });
 }

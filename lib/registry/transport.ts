@@ -3,7 +3,7 @@ import { load } from "../load.ts";
 import { type HostCertificates, hostCertificates } from "./certificates.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
 import { isLoopback } from "./hosts.ts";
-import { hasProxy, sendLight } from "./light.ts";
+import { hasProxy, type LightRequest, sendLight } from "./light.ts";
 
 /** Environment variables by name. */
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -15,7 +15,7 @@ export interface HttpRequest {
   readonly body?: string | Uint8Array | AsyncIterable<Uint8Array>;
   /** Longest wait for the answer after all is sent, in milliseconds. @default 60000 */
   readonly answerMs?: number;
-  /** No body goes out, and no more than a small document comes back. @default false */
+  /** No more than a small document goes out or comes back. @default false */
   readonly small?: boolean;
   readonly signal: AbortSignal;
 }
@@ -52,6 +52,8 @@ const CONNECTIONS_PER_HOST = 32;
 export class HttpTransport implements AsyncDisposable {
   readonly #dispatchers = new Map<string, Promise<Dispatcher>>();
   readonly #known = new Map<string, Promise<HostCertificates>>();
+  /** Origins that have answered the built-in `fetch`. */
+  readonly #heard = new Set<string>();
 
   constructor(readonly env: Env, readonly unverified: ReadonlySet<string> = new Set()) {}
 
@@ -60,11 +62,11 @@ export class HttpTransport implements AsyncDisposable {
     const { method, url, body, answerMs, small = false, signal } = sent;
     const headers = { "user-agent": "dapp", ...sent.headers };
     signal.throwIfAborted();
-    if (small && await this.#isPlain(url)) {
-      const answer = await sendLight({ method, url, headers, signal });
-      if (answer) return { ...answer, body: guard(answer.body, method, url, signal) };
-    }
     try {
+      if (small && isWhole(body) && await this.#isPlain(url)) {
+        const answer = await this.#sendLight({ ...sent, headers, body });
+        if (answer) return { ...answer, body: guard(answer.body, method, url, signal) };
+      }
       const dispatcher = await this.#dispatcher(url);
       const { default: request } = await load<{ readonly default: RequestMethod }>(
         "undici/api-request",
@@ -98,6 +100,24 @@ export class HttpTransport implements AsyncDisposable {
     const all = [...this.#dispatchers.values()];
     this.#dispatchers.clear();
     await Promise.all(all.map(async (dispatcher) => await (await dispatcher).destroy()));
+  }
+
+  /**
+   * Undefined when no answer comes: undici then tries again and says why. What changes something is sent only to who has
+   * answered before, and never tried again here.
+   */
+  async #sendLight(sent: LightRequest): Promise<HttpResponse | undefined> {
+    const { method, url: { origin }, signal } = sent;
+    const asks = method === "GET" || method === "HEAD";
+    if (!asks && !this.#heard.has(origin)) return undefined;
+    try {
+      const answer = await sendLight(sent);
+      this.#heard.add(origin);
+      return answer;
+    } catch (error) {
+      if (!asks || signal.aborted) throw error;
+      return undefined;
+    }
   }
 
   /** Whether a host is reached like any other, and there is no connection to it yet that could be used again. */
@@ -152,6 +172,10 @@ export class HttpTransport implements AsyncDisposable {
     const { EnvHttpProxyAgent } = await load<typeof import("undici")>("undici", import.meta.url);
     return new EnvHttpProxyAgent({ ...options, requestTls: tls, ...proxies, noProxy });
   }
+}
+
+function isWhole(body: HttpRequest["body"]): body is string | Uint8Array | undefined {
+  return body === undefined || typeof body === "string" || body instanceof Uint8Array;
 }
 
 async function* guard(

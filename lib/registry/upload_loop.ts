@@ -51,11 +51,12 @@ export async function sendBlob(
         session = undefined;
         return;
       } catch (error) {
-        if (!(error instanceof RegistryError) || part >= MAX_PARTS) throw error;
+        // What cannot be opened has been tried often enough.
+        if (!(error instanceof RegistryError) || !session || part >= MAX_PARTS) throw error;
         const next = verdict(error);
         if (next === "fail") throw error;
         if (next === "smaller") {
-          if (sizes.length === 1 || (sizes[0] ?? blob.size) <= (session?.minChunk ?? 0)) throw error;
+          if (sizes.length === 1 || (sizes[0] ?? blob.size) <= session.minChunk) throw error;
           sizes.shift();
           await restart();
           continue;
@@ -64,14 +65,14 @@ export async function sendBlob(
           if (error.details.code === "DIGEST_INVALID" && ++mismatches > MISMATCHES) throw error;
           session = undefined;
           from = 0;
-        } else if (session) {
+        } else {
           if (await hasBlob(client, target.path, { digest: blob.digest, signal })) {
             sending.report(blob.size);
             session = undefined;
             return;
           }
           from = await session.offset();
-          if (from <= 0 || from >= blob.size) await restart();
+          if (from <= 0 || from > blob.size) await restart();
         }
         failures = from > before ? 1 : failures + 1;
         const asked = error.details.retryAfterMs ?? 0;

@@ -1,4 +1,4 @@
-import { readSource, type SourceBlob, verifySource } from "./blob_source.ts";
+import { readSource, readWhole, type SourceBlob, verifySource, WHOLE_BYTES } from "./blob_source.ts";
 import type { RegistryRequest } from "./client.ts";
 import { pushScope } from "./scopes.ts";
 import type { HttpResponse } from "./transport.ts";
@@ -67,6 +67,11 @@ async function send(
   request: Pick<RegistryRequest, "method" | "path" | "headers" | "expect" | "answerMs">,
 ): Promise<HttpResponse> {
   const { client, path, doing, signal } = sending.target;
+  const common = { ...request, scopes: [pushScope(path)], doing, signal, repeatable: false };
+  const { blob } = sending;
+  if (from === 0 && to === blob.size && blob.size <= WHOLE_BYTES) {
+    return await client.request({ ...common, ...(to > 0 && { body: await readWhole(blob) }), small: true });
+  }
   const failed: unknown[] = [];
   async function* body(): AsyncGenerator<Uint8Array> {
     try {
@@ -77,14 +82,7 @@ async function send(
     }
   }
   try {
-    return await client.request({
-      ...request,
-      ...(to > from && { body }),
-      scopes: [pushScope(path)],
-      doing,
-      signal,
-      repeatable: false,
-    });
+    return await client.request({ ...common, ...(to > from && { body }) });
   } catch (error) {
     throw failed[0] ?? error;
   }

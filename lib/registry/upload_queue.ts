@@ -40,7 +40,7 @@ export class UploadQueue {
 
   async #turn<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
     if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else await this.#wait(signal);
     try {
       signal.throwIfAborted();
       return await work();
@@ -48,6 +48,24 @@ export class UploadQueue {
       const next = this.#waiting.shift();
       if (next) next();
       else this.#free++;
+    }
+  }
+
+  /** Resolves when it is its turn. @throws the signal's reason when that is aborted before */
+  async #wait(signal: AbortSignal): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const stop = () => {
+      const at = this.#waiting.indexOf(resolve);
+      if (at >= 0) this.#waiting.splice(at, 1);
+      reject(signal.reason);
+    };
+    signal.throwIfAborted();
+    this.#waiting.push(resolve);
+    signal.addEventListener("abort", stop, { once: true });
+    try {
+      await promise;
+    } finally {
+      signal.removeEventListener("abort", stop);
     }
   }
 }

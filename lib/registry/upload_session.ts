@@ -127,6 +127,7 @@ async function post(
     scopes,
     headers: { "content-length": "0" },
     expect,
+    small: true,
     doing,
     signal,
   });

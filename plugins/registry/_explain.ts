@@ -6,7 +6,8 @@ import { RegistryError } from "../../lib/registry/errors.ts";
  * done.
  *
  * @param domain the registry as the user calls it
- * @throws {EngineError} REGISTRY_DENIED, REGISTRY_FAILED, REGISTRY_UNSUPPORTED
+ * @throws {EngineError} REGISTRY_DENIED, REGISTRY_FAILED, REGISTRY_UNSUPPORTED; STORE_CORRUPT and STORE_FAILED for files
+ *   of this machine
  */
 export async function explained<T>(domain: string, action: () => Promise<T>): Promise<T> {
   try {
@@ -26,13 +27,21 @@ export async function* explainedEach<T>(domain: string, items: AsyncIterable<T>)
 }
 
 function explain(domain: string, error: unknown): unknown {
-  if (!(error instanceof RegistryError)) return error;
+  if (!(error instanceof RegistryError)) return explainFile(error);
+  if (error.kind === "source") return new EngineError("STORE_CORRUPT", error.message, { cause: error });
   const { kind, status, code } = error.details;
   const fix = adviceFor(domain, error);
   const details = { cause: error, ...(fix && { fix }) };
   if (kind === "denied") return new EngineError("REGISTRY_DENIED", error.message, details);
   const unsupported = status === 405 || (code === "UNSUPPORTED" && status !== undefined && status < 500);
   return new EngineError(unsupported ? "REGISTRY_UNSUPPORTED" : "REGISTRY_FAILED", error.message, details);
+}
+
+function explainFile(error: unknown): unknown {
+  const fromFiles = Object.values(Deno.errors).some((type) => error instanceof type);
+  if (!fromFiles || error instanceof Deno.errors.Interrupted) return error;
+  const why = (error as Error).message;
+  return new EngineError("STORE_FAILED", `Cannot write a downloaded file: ${why}`, { cause: error });
 }
 
 function adviceFor(domain: string, { kind, message, details }: RegistryError): string | undefined {

@@ -58,6 +58,8 @@ export interface ProviderRequest {
   passing?(answer: ProviderAnswer): boolean;
   /** Whether login headers are left out. @default false */
   readonly anonymous?: boolean;
+  /** What of the body must not show in messages: a password. */
+  readonly secret?: string;
   readonly signal: AbortSignal;
 }
 
@@ -79,6 +81,8 @@ export class ProviderHttp implements AsyncDisposable {
   #base: Promise<string> | undefined;
   #transport: Promise<HttpTransport> | undefined;
   #resumeAt = 0;
+  /** What was shown as a login so far. */
+  readonly #secrets = new Set<string>();
 
   constructor(options: ProviderHttpOptions) {
     this.#options = options;
@@ -156,6 +160,8 @@ export class ProviderHttp implements AsyncDisposable {
   ): Promise<ProviderAnswer> {
     const { method, headers, body, signal } = request;
     const transport = await (this.#transport ??= this.#open());
+    for (const value of Object.values(login)) this.#secrets.add(value.replace(/^(?:Basic|Bearer) /, ""));
+    if (request.secret !== undefined) this.#secrets.add(request.secret);
     const response = await transport.send({
       method,
       url: new URL(await this.base(signal) + request.path),
@@ -163,7 +169,17 @@ export class ProviderHttp implements AsyncDisposable {
       ...(body !== undefined && { body }),
       signal,
     });
-    return await readAnswer(response);
+    return await this.#read(response);
+  }
+
+  /** The whole answer. What says why something failed must not repeat secrets. */
+  async #read(response: HttpResponse): Promise<ProviderAnswer> {
+    const { status } = response;
+    let text = new TextDecoder().decode(await readBody(response, MAX_ANSWER));
+    if (status >= 400) {
+      for (const secret of this.#secrets) if (secret.length > 3) text = text.replaceAll(secret, "…");
+    }
+    return { status, text, header: (name) => response.header(name) };
   }
 
   async #open(): Promise<HttpTransport> {
@@ -206,11 +222,6 @@ export class ProviderHttp implements AsyncDisposable {
     const message = `Cannot ${request.doing}: ${parts.join(", ")}`;
     return new EngineError(denied ? "REGISTRY_DENIED" : "REGISTRY_FAILED", message);
   }
-}
-
-async function readAnswer(response: HttpResponse): Promise<ProviderAnswer> {
-  const text = new TextDecoder().decode(await readBody(response, MAX_ANSWER));
-  return { status: response.status, text, header: (name) => response.header(name) };
 }
 
 /** Whether an answer means "too many requests"; GitHub says that with 403 as well. */

@@ -43,7 +43,14 @@ export class ProtocolRemover {
       return undefined;
     }
     if (done.outcome === "refused") return { outcome: "refused", why: done.why };
-    if (done.outcome === "absent") return { outcome: "absent" };
+    if (done.outcome === "absent") {
+      // A registry that knows no such request may answer 404 as well.
+      const there = this.#byTag === "untried" &&
+        await lookUpManifest(this.#client, path, { reference: tag, signal }) !== undefined;
+      if (!there) return { outcome: "absent" };
+      this.#byTag = "impossible";
+      return undefined;
+    }
     if (this.#byTag === "untried") this.#byTag = "unclear";
     return { outcome: "removed", by: "tag" };
   }

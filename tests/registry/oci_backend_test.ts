@@ -227,6 +227,18 @@ Deno.test("registry-oci removes nothing but the tag", async (t) => {
       deepStrictEqual(registry.tagsOf("grp/shop"), { a: digest, b: digest });
     });
   });
+  await t.step("and does not take 404 for gone while the tag is there", async () => {
+    await withBackend(async (registry, backend) => {
+      const repository = backend.repository("");
+      const { digest } = await storeImage(repository, "a");
+      registry.fault((request) =>
+        request.method === "DELETE" ? new Response("no route", { status: 404 }) : undefined
+      );
+      const done = await repository.remove({ tag: "a", digest, alone: true }, signal);
+      deepStrictEqual(done, { outcome: "removed", by: "manifest" });
+      deepStrictEqual(registry.tagsOf("grp/shop"), {});
+    });
+  });
   await t.step("and leaves a tag that was moved meanwhile", async () => {
     await withBackend(async (registry, backend) => {
       const repository = backend.repository("");

@@ -4,7 +4,9 @@ import type { TransferIo } from "../../core/plugin.ts";
 import { startDockerRegistry } from "../support/docker_registry.ts";
 import { peer } from "../support/peers.ts";
 import { run } from "../support/process.ts";
+import { someBytes } from "../support/registry_client.ts";
 import { openOci, registryRequest } from "../support/registry_request.ts";
+import { Wire, type WireFault } from "../support/registry_wire.ts";
 import { storeImage } from "./conformance.ts";
 
 const { signal } = new AbortController();
@@ -44,4 +46,29 @@ Deno.test("registry-oci pushes to docker-registry what skopeo reads", async (t) 
     const { stdout } = await run([skopeo, "list-tags", "--tls-verify=false", `docker://${repository.name}`]);
     strictEqual(JSON.parse(stdout).Tags.join(), "v2");
   });
+});
+
+Deno.test("registry-oci pushes to docker-registry over a wire that breaks", async (t) => {
+  await using registry = await startDockerRegistry();
+  if (!registry) return;
+  await using wire = new Wire(registry.host);
+  await using backend = await openOci(registryRequest(`${wire.host}/grp/shop`));
+  const repository = backend!.repository("");
+  const faults: readonly WireFault[] = [
+    { request: /^PUT .*\/uploads\//, cut: 1_500_000 },
+    { request: /^PUT .*\/uploads\//, cut: "answer" },
+    { request: /^POST /, cut: "answer" },
+    { request: /^PUT .*\/manifests\//, cut: "answer" },
+  ];
+  for (const [at, fault] of faults.entries()) {
+    await t.step(`${fault.request} ${fault.cut}`, async () => {
+      wire.faults.push(fault);
+      const tag = `cut-${at}`;
+      const layer = someBytes(3_000_000).map((byte) => byte ^ at);
+      const image = await storeImage(repository, tag, layer);
+      strictEqual(wire.faults.length, 0, "the wire was cut");
+      strictEqual(await repository.head(tag, signal), image.digest);
+      strictEqual((await repository.blob(image.layer, signal)).length, layer.length);
+    });
+  }
 });

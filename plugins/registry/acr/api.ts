@@ -8,7 +8,7 @@ import { deleteTag } from "../_delete_tag.ts";
 import type { ProviderApi } from "../_oci_backend.ts";
 import { jsonOf } from "../_provider_http.ts";
 
-/** Azure's metadata API beside `/v2/` (registries.md 6.6), with tokens of the same registry. */
+/** Azure's metadata API beside `/v2/` (Azure/acr-cli docs/swagger.yaml), with tokens of the same registry. */
 export function createAcrApi(client: RegistryClient): ProviderApi {
   return {
     kind: "acr",

@@ -24,7 +24,7 @@ const MISSING =
 const WEAK = "the token needs the right to read, write and delete (scope repo:admin)";
 
 /**
- * Docker Hub's own API (registries.md 6.3): pages of a hundred tags with digests, times and last pulls; deletion of one
+ * Docker Hub's own API (docs.docker.com/reference/api/hub/latest): pages of a hundred tags with digests, times and last pulls; deletion of one
  * tag, which is the only one there is.
  */
 export function createHubApi(options: HubApiOptions): ProviderApi {

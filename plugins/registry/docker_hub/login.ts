@@ -23,13 +23,15 @@ export class HubLogin {
 
   /** Login headers; none without credentials. @throws {EngineError} REGISTRY_DENIED */
   async headers(signal: AbortSignal, renew: boolean): Promise<Readonly<Record<string, string>>> {
-    // After a failed login the same error comes again, without a request.
+    // After a refused login the same error comes again, without a request.
     const expired = this.#until > 0 && Date.now() > this.#until;
     if (!this.#token || expired || (renew && this.#until > 0)) {
       this.#until = 0;
       this.#token = this.#login(signal);
-      this.#token.catch(() => {
-        if (signal.aborted) this.#token = undefined;
+      const pending = this.#token;
+      pending.catch((error) => {
+        const final = error instanceof EngineError && error.code === "REGISTRY_DENIED";
+        if (!final && this.#token === pending) this.#token = undefined;
       });
     }
     const token = await this.#token;
@@ -68,6 +70,7 @@ export class HubLogin {
       headers: { "content-type": "application/json" },
       body: JSON.stringify(body),
       anonymous: true,
+      secret: body.secret ?? body.password ?? "",
       expect: [200, 401, 403, 404, 405],
       doing: "log in to Docker Hub",
       signal,

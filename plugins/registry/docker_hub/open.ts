@@ -4,7 +4,7 @@ import { credentialsFor, reachOf } from "../_credentials.ts";
 import type { ProviderRepo } from "../_provider_plugin.ts";
 import { createHubApi } from "./api.ts";
 
-/** The largest name of a repository, and what it is made of (registries.md 1.3: narrower than elsewhere). */
+/** Name of a repository; narrower than the grammar of references (docs.docker.com/reference/api/hub/latest). */
 const REPOSITORY = /^(?=.{2,255}$)[a-z0-9]+(?:[._-][a-z0-9]+)*$/;
 
 /** @throws {EngineError} REPO_INVALID when REPO has not exactly two levels */

@@ -21,7 +21,7 @@ export interface EcrApi extends ProviderApi {
   login(signal: AbortSignal): Promise<{ readonly username: string; readonly password: string }>;
 }
 
-/** Amazon ECR (registries.md 6.6): DescribeImages for lists, BatchDeleteImage by tag, which leaves sibling tags. */
+/** Amazon ECR (docs.aws.amazon.com/AmazonECR/latest/APIReference): DescribeImages for lists, BatchDeleteImage by tag, which leaves sibling tags. */
 export function createEcrApi(options: EcrApiOptions): EcrApi {
   const { domain, account } = options;
   const rpc = new EcrRpc(options);

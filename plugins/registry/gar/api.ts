@@ -8,6 +8,7 @@ import { requestText } from "../_beside_v2.ts";
 import { deleteTag } from "../_delete_tag.ts";
 import type { ProviderApi } from "../_oci_backend.ts";
 import { jsonOf } from "../_provider_http.ts";
+import { deletesNothing } from "../_tag_remover.ts";
 
 /** Google's registries: the list of tags has all manifests with times; a manifest goes only after its tags. */
 export function createGarApi(client: RegistryClient): ProviderApi {
@@ -72,9 +73,7 @@ async function removeTag(
 ): Promise<RemovalOutcome> {
   const { tag, digest, alone } = removal;
   const done = await deleteTag(client, { path, tag, signal });
-  if (done.outcome === "elsewhere") {
-    return { outcome: "refused", why: `Google does not delete it: ${done.why}` };
-  }
+  if (done.outcome === "elsewhere") throw deletesNothing(client.domain, done.why);
   if (done.outcome !== "removed" || !alone) return done;
   // Refused while another tag or an index has it: then it stays, and the tag is gone all the same.
   const manifest = await deleteManifest(client, path, { reference: digest, signal });

@@ -1,5 +1,7 @@
 import { type Digest, EngineError, type RemovalOutcome, type TagRemoval } from "../../../core/plugin.ts";
+import { mediaTypes } from "../../../lib/oci/types.ts";
 import type { RegistryClient } from "../../../lib/registry/client.ts";
+import { getManifest } from "../../../lib/registry/manifests.ts";
 import { listTags } from "../../../lib/registry/tags.ts";
 import { putManifest } from "../../../lib/registry/put_manifest.ts";
 import { prepareDummy } from "../_dummy_manifest.ts";
@@ -20,9 +22,11 @@ const WANTED =
 
 /** Looks after a push until the packages API shows it. */
 const LOOKS = 5;
+/** How long giving a tag back may take, also after the removal was stopped, in milliseconds. */
+const PUT_BACK_MS = 60_000;
 
 /**
- * GitHub Packages (registries.md 6.6): a version of a package is a manifest with all its tags. A tag alone on its
+ * GitHub Packages (docs.github.com/rest/packages): a version of a package is a manifest with all its tags. A tag alone on its
  * version goes with it. A tag that shares its version is first moved to a manifest of its own.
  */
 export function createGhcrApi(options: GhcrApiOptions): ProviderApi {
@@ -72,25 +76,57 @@ interface Place {
 }
 
 async function removeTag(place: Place, { tag, digest }: TagRemoval): Promise<RemovalOutcome> {
-  const { client, packages, path, signal } = place;
+  const { packages, path, signal } = place;
   // Read anew: a tag may have joined since the list was made.
   const version = await packages.find(path, digest, signal);
   if (!version?.tags.includes(tag)) return { outcome: "absent" };
   if (version.tags.length === 1) return await removeVersion(place, version, "manifest");
+  return await moveAway(place, { tag, digest });
+}
+
+/** The tag gets a version of its own, which is then deleted; when that fails it gets back what it named. */
+async function moveAway(
+  place: Place,
+  { tag, digest }: { readonly tag: string; readonly digest: Digest },
+): Promise<RemovalOutcome> {
+  const { client, path, signal } = place;
+  const original = await getManifest(client, path, { reference: digest, signal });
   const dummy = await prepareDummy(client, path, signal);
-  await putManifest(client, path, { manifest: dummy, reference: tag, signal });
-  for (let look = 1;; look++) {
-    const moved = await packages.find(path, dummy.digest as Digest, signal, { anew: true });
-    if (moved && moved.tags.length === 1 && moved.tags[0] === tag) {
-      return await removeVersion(place, moved, "tag");
-    }
-    if (look === LOOKS) {
+  let moved = true;
+  try {
+    await putManifest(client, path, { manifest: dummy, reference: tag, signal });
+    const version = await versionOf(place, { tag, digest: dummy.digest as Digest });
+    if (!version) {
       return {
         outcome: "refused",
-        why:
-          "it was moved to an empty image, which GitHub does not show as a version yet; it goes with the next clean-up",
+        why: "other tags share its image, and GitHub does not show a version of its own for it",
       };
     }
+    const done = await removeVersion(place, version, "tag");
+    moved = done.outcome === "refused";
+    return done;
+  } finally {
+    if (moved) {
+      const { bytes, mediaType = mediaTypes.manifest } = original;
+      const back = {
+        manifest: { bytes, mediaType },
+        reference: tag,
+        signal: AbortSignal.timeout(PUT_BACK_MS),
+      };
+      await putManifest(client, path, back);
+    }
+  }
+}
+
+/** The version that has this tag alone; it may take a moment until the API shows it. */
+async function versionOf(
+  { client, packages, path, signal }: Place,
+  { tag, digest }: { readonly tag: string; readonly digest: Digest },
+): Promise<PackageVersion | undefined> {
+  for (let look = 1;; look++) {
+    const found = await packages.find(path, digest, signal, { anew: true });
+    if (found && found.tags.length === 1 && found.tags[0] === tag) return found;
+    if (look === LOOKS) return undefined;
     await client.retry.sleep(1000 * look, signal);
   }
 }

@@ -16,7 +16,7 @@ type Target = TagRemoval & { readonly path: string; readonly signal: AbortSignal
 type Route = (target: Target) => Promise<RemovalOutcome | undefined>;
 
 /**
- * GitLab's registry and its REST API (registries.md 6.4). Deleting by digest is never tried: it is slow, takes sibling
+ * GitLab's registry and its REST API (docs.gitlab.com/api/container_registry). Deleting by digest is never tried: it is slow, takes sibling
  * tags along, and is refused where tags are protected.
  */
 export function createGitlabApi(options: GitlabApiOptions): ProviderApi {

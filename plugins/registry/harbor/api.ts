@@ -24,7 +24,7 @@ export interface HarborRepository {
   readonly signal: AbortSignal;
 }
 
-/** Harbor's API v2.0 (registries.md 6.5): Basic authentication on every call, no cookies. */
+/** Harbor's API v2.0 (goharbor/harbor api/v2.0/swagger.yaml): Basic authentication on every call, no cookies. */
 export function createHarborApi(options: HarborApiOptions): ProviderApi {
   const http = new ProviderHttp({
     ...options,

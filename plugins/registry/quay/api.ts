@@ -5,6 +5,7 @@ import { listTags } from "../../../lib/registry/tags.ts";
 import { deleteTag } from "../_delete_tag.ts";
 import type { ProviderApi } from "../_oci_backend.ts";
 import { jsonOf, ProviderHttp, type ProviderReach, saidBy } from "../_provider_http.ts";
+import { deletesNothing } from "../_tag_remover.ts";
 
 export interface QuayApiOptions extends ProviderReach {
   readonly client: RegistryClient;
@@ -15,7 +16,7 @@ export interface QuayApiOptions extends ProviderReach {
 }
 
 /**
- * Quay (registries.md 6.6). Its API wants an OAuth token; without one names are listed and tags deleted through the
+ * Quay (docs.quay.io/api). Its API wants an OAuth token; without one names are listed and tags deleted through the
  * registry, which a robot with the right to write may do.
  */
 export function createQuayApi(options: QuayApiOptions): ProviderApi {
@@ -41,7 +42,8 @@ export function createQuayApi(options: QuayApiOptions): ProviderApi {
     async remove(path, { tag }, signal) {
       if (await options.token() !== undefined) return await removeByApi(http, { client, path, tag, signal });
       const done = await deleteTag(client, { path, tag, signal });
-      return done.outcome === "elsewhere" ? { outcome: "refused", why: done.why } : done;
+      if (done.outcome === "elsewhere") throw deletesNothing(client.domain, done.why);
+      return done;
     },
     [Symbol.asyncDispose]: () => http[Symbol.asyncDispose](),
   };

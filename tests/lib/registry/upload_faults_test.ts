@@ -13,7 +13,7 @@ const bytes = someBytes(3_000_000);
 async function survive(
   wireFaults: readonly WireFault[],
   setup: (registry: MemoryRegistry) => void = () => {},
-  options: Partial<UploadOptions> = {},
+  { content = bytes, ...options }: Partial<UploadOptions> & { readonly content?: Uint8Array } = {},
 ) {
   await using registry = new MemoryRegistry();
   await using wire = new Wire(registry.host);
@@ -21,9 +21,9 @@ async function survive(
   wire.faults.push(...wireFaults);
   const clock = new FakeClock();
   await using client = clientOf(wire.host, { clock });
-  const blob = await blobOf(bytes);
+  const blob = await blobOf(content);
   const outcome = await uploadBlob(client, "a", { blob, signal, ...options });
-  deepStrictEqual(registry.blobOf("a", blob.digest), bytes);
+  deepStrictEqual(registry.blobOf("a", blob.digest), content);
   strictEqual(outcome, "uploaded");
   const methods = registry.seen.map(({ method }) => method);
   return { methods, sent: wire.sent, open: registry.openUploads, waits: clock.waits };
@@ -56,6 +56,12 @@ Deno.test("uploadBlob() survives lost connections", async (t) => {
   });
   await t.step("a lost answer to the last request is looked up, not repeated", async () => {
     const { methods } = await survive([{ request: put, cut: "answer" }]);
+    deepStrictEqual(methods, ["HEAD", "POST", "PUT", "HEAD"]);
+  });
+  await t.step("a lost answer to a blob that is sent as a whole is looked up, not repeated", async () => {
+    const { methods } = await survive([{ request: put, cut: "answer" }], () => {}, {
+      content: someBytes(999),
+    });
     deepStrictEqual(methods, ["HEAD", "POST", "PUT", "HEAD"]);
   });
   await t.step("a lost answer to a chunk", async () => {
@@ -105,6 +111,15 @@ Deno.test("uploadBlob() waits out a registry in trouble", async (t) => {
       registry.fault(answerTo("PUT", () => failure(500, "UNKNOWN")), 2);
     });
     strictEqual(waits.length, 4);
+  });
+  await t.step("not for ever", async () => {
+    await using registry = new MemoryRegistry();
+    registry.fault(answerTo("POST", () => failure(503, "UNAVAILABLE")), 99);
+    await using client = clientOf(registry.host);
+    await rejects(uploadBlob(client, "a", { blob: await blobOf(bytes), signal }), {
+      message: /answered 503/,
+    });
+    strictEqual(registry.count("/uploads/", "POST"), 5);
   });
   await t.step("a pause that is asked for", async () => {
     const { waits } = await survive(

@@ -6,6 +6,8 @@ import { withTempDir } from "../../support/tmp.ts";
 
 const { signal } = new AbortController();
 const bytes = someBytes(300_000);
+/** More than is read into memory as a whole. */
+const large = someBytes(3_000_000);
 
 /** Sends `bytes` to a/b and checks that they arrived; gives the requests, and how it went. */
 async function upload(
@@ -48,26 +50,28 @@ Deno.test("uploadBlob() streams a file", async () => {
     await using registry = new MemoryRegistry();
     await using client = clientOf(registry.host);
     const told: number[] = [];
-    const blob = await fileBlob(`${dir}/blob`, bytes);
+    const blob = await fileBlob(`${dir}/blob`, large);
     await uploadBlob(client, "a", { blob, signal, report: (done) => void told.push(done) });
-    deepStrictEqual(registry.blobOf("a", blob.digest), bytes);
-    ok(told.length > 2 && told.at(-1) === bytes.length);
+    deepStrictEqual(registry.blobOf("a", blob.digest), large);
+    ok(told.length > 2 && told.at(-1) === large.length);
   });
 });
 
 Deno.test("uploadBlob() never sends all of a file that has changed", async (t) => {
-  const cases: readonly (readonly [string, Uint8Array, RegExp])[] = [
-    ["in content", someBytes(300_000).fill(1), /its digest is sha256:/],
-    ["in length", bytes.subarray(5), /it has 299995 bytes/],
+  const cases: readonly (readonly [string, Uint8Array, Uint8Array, RegExp])[] = [
+    ["in content", bytes, someBytes(300_000).fill(1), /its digest is sha256:/],
+    ["in length", bytes, bytes.subarray(5), /it has 299995 bytes/],
+    ["in content, a large one", large, someBytes(3_000_000).fill(1), /its digest is sha256:/],
+    ["in length, a large one", large, large.subarray(5), /it has 2999995 bytes/],
   ];
-  for (const [title, other, message] of cases) {
+  for (const [title, first, other, message] of cases) {
     await t.step(title, async () => {
       await withTempDir(async (dir) => {
         await using registry = new MemoryRegistry();
         await using client = clientOf(registry.host);
-        const blob = await fileBlob(`${dir}/blob`, bytes);
+        const blob = await fileBlob(`${dir}/blob`, first);
         await Deno.writeFile(`${dir}/blob`, other);
-        await rejects(uploadBlob(client, "a", { blob, signal }), { kind: "corrupt", message });
+        await rejects(uploadBlob(client, "a", { blob, signal }), { kind: "source", message });
         strictEqual(registry.blobOf("a", blob.digest), undefined);
       });
     });
@@ -76,7 +80,7 @@ Deno.test("uploadBlob() never sends all of a file that has changed", async (t) =
     await using registry = new MemoryRegistry();
     await using client = clientOf(registry.host);
     const blob = { ...await blobOf(bytes), source: { file: "/nonexistent/blob" } };
-    await rejects(uploadBlob(client, "a", { blob, signal }), { kind: "corrupt" });
+    await rejects(uploadBlob(client, "a", { blob, signal }), { kind: "source" });
     strictEqual(registry.openUploads, 0);
   });
 });

@@ -1,4 +1,5 @@
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
+import { isPullLimit } from "../../../lib/registry/answer_error.ts";
 import type { RegistryWait } from "../../../lib/registry/patience.ts";
 import { getManifest } from "../../../lib/registry/manifests.ts";
 import { isRetryableStatus, parseRetryAfter } from "../../../lib/registry/retry.ts";
@@ -96,4 +97,13 @@ Deno.test("parseRetryAfter() reads seconds and dates", () => {
   strictEqual(parseRetryAfter("Thu, 01 Jan 2026 00:01:00 GMT", now), 60_000);
   strictEqual(parseRetryAfter("Wed, 31 Dec 2025 00:00:00 GMT", now), 0);
   for (const bad of [undefined, "", "soon", "-1x"]) strictEqual(parseRetryAfter(bad, now), undefined);
+});
+
+Deno.test("isPullLimit() tells Docker Hub's limit on pulls from its limit on abuse", () => {
+  const answer = (status: number, type: string) => ({ status, header: () => type });
+  const json = "application/json; charset=utf-8";
+  ok(isPullLimit("docker.io", answer(429, json)));
+  ok(!isPullLimit("docker.io", answer(429, "text/plain")));
+  ok(!isPullLimit("docker.io", answer(503, json)));
+  ok(!isPullLimit("reg.example", answer(429, json)));
 });

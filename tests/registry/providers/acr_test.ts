@@ -1,68 +1,11 @@
 import assert from "node:assert/strict";
 import type { Digest } from "../../../core/plugin.ts";
 import { registryAcr } from "../../../plugins/registry/acr/mod.ts";
-import { failure, MemoryRegistry } from "../../support/registry.ts";
 import { registryRequest } from "../../support/registry_request.ts";
-import { ApiServer } from "./api_server.ts";
-import { Contract } from "./contract.ts";
+import { startAcr } from "./acr_server.ts";
 import { listed, opened, signal } from "./support.ts";
 
 const PATH = "team/app";
-
-/** Azure's metadata API beside the in-memory registry (registries.md 9.6). */
-async function startAcr() {
-  const registry = new MemoryRegistry();
-  const locked = new Set<string>();
-  const api = ApiServer.beside(registry, {
-    contract: await Contract.open("acr", ["name"]),
-    async handle({ method, path, url }) {
-      const list = /^\/acr\/v1\/(.+)\/_tags$/.exec(path);
-      if (list && method === "GET") {
-        const name = list[1]!;
-        const tags = Object.entries(registry.tagsOf(name));
-        if (tags.length === 0) return failure(404, "NAME_UNKNOWN");
-        const from = url.searchParams.get("last") === null ? 0 : 2;
-        const page = tags.slice(from, from + 2);
-        const more = tags.length > from + 2;
-        const link = `</acr/v1/${name}/_tags?last=${page.at(-1)![0]}&n=2&orderby=>; rel="next"`;
-        return Response.json({
-          registry: registry.host,
-          imageName: name,
-          tags: page.map(([tag, digest]) => ({
-            name: tag,
-            digest,
-            createdTime: "2026-11-20T10:00:00.1Z",
-            lastUpdateTime: "2026-11-21T10:00:00.1Z",
-            signed: false,
-            changeableAttributes: {
-              deleteEnabled: !locked.has(tag),
-              writeEnabled: true,
-              readEnabled: true,
-              listEnabled: true,
-            },
-          })),
-        }, { headers: more ? { link } : {} });
-      }
-      const one = /^\/acr\/v1\/(.+)\/_tags\/([^/]+)$/.exec(path);
-      if (!one || method !== "DELETE") return undefined;
-      const [, name = "", tag = ""] = one;
-      if (!(tag in registry.tagsOf(name))) return failure(404, "TAG_UNKNOWN");
-      if (locked.has(tag)) return failure(405, "UNSUPPORTED");
-      registry.deletion = "tags";
-      const done = await fetch(`http://${registry.host}/v2/${name}/manifests/${tag}`, { method: "DELETE" });
-      return new Response(null, { status: done.status });
-    },
-  });
-  return {
-    registry,
-    api,
-    locked,
-    async [Symbol.asyncDispose]() {
-      await registry[Symbol.asyncDispose]();
-      await api[Symbol.asyncDispose]();
-    },
-  };
-}
 
 Deno.test("registry-acr lists pages of tags with times and locks", async () => {
   await using azure = await startAcr();

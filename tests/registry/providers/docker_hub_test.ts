@@ -104,6 +104,19 @@ Deno.test("registry-docker-hub shows wrong credentials once: Docker Hub locks us
   await api[Symbol.asyncDispose]?.();
 });
 
+Deno.test("registry-docker-hub logs in again after a login that got no answer", async () => {
+  await using hub = await startHub();
+  hub.tags.set("me/app", [{ name: "v1" }]);
+  const { retry } = countedWaits();
+  const api = open(hub, { retry });
+  const broken = ({ path }: { readonly path: string }) =>
+    path === "/v2/auth/token" ? new Response("", { status: 503 }) : undefined;
+  hub.api.faults.push(...Array.from({ length: 5 }, () => broken));
+  await assert.rejects(api.remove!("me/app", removal("v1"), signal), { code: "REGISTRY_FAILED" });
+  assert.deepEqual(await api.remove!("me/app", removal("v1"), signal), { outcome: "removed", by: "tag" });
+  await api[Symbol.asyncDispose]?.();
+});
+
 Deno.test("registry-docker-hub asks for an access token where a second factor is wanted", async () => {
   await using hub = await startHub();
   hub.api.faults.push(withoutAuthToken);

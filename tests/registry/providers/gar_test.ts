@@ -3,31 +3,10 @@ import type { Digest } from "../../../core/plugin.ts";
 import { registryGar } from "../../../plugins/registry/gar/mod.ts";
 import { MemoryRegistry } from "../../support/registry.ts";
 import { registryRequest } from "../../support/registry_request.ts";
+import { googleRules } from "./gar_server.ts";
 import { listed, opened, openWith, signal } from "./support.ts";
 
 const PATH = "proj/repo/app";
-
-/** Google's rules over the in-memory registry: one list with everything, manifests stay while they have a tag. */
-function googleRules(registry: MemoryRegistry) {
-  registry.deletion = "tags";
-  registry.fault((request, url) => {
-    const list = /^\/v2\/(.+)\/tags\/list$/.exec(url.pathname);
-    if (list) {
-      const tags = Object.entries(registry.tagsOf(list[1]!));
-      const manifest: Record<string, { tag: string[]; timeUploadedMs: string }> = {};
-      for (const [tag, digest] of tags) {
-        (manifest[digest] ??= { tag: [], timeUploadedMs: "1763632800000" }).tag.push(tag);
-      }
-      return Response.json({ child: [], name: list[1], tags: tags.map(([tag]) => tag), manifest });
-    }
-    const digest = /\/manifests\/(sha256:.*)$/.exec(url.pathname)?.[1];
-    if (request.method !== "DELETE" || !Object.values(registry.tagsOf(PATH)).includes(digest ?? "")) {
-      return undefined;
-    }
-    const message = "Manifest is still referenced by tag: v2";
-    return Response.json({ errors: [{ code: "GOOGLE_MANIFEST_DANGLING_TAG", message }] }, { status: 400 });
-  }, Infinity);
-}
 
 Deno.test("registry-gar has digests and times of all tags from one answer", async () => {
   await using registry = new MemoryRegistry();

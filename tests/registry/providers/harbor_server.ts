@@ -1,4 +1,4 @@
-/** Harbor's API v2.0 beside the in-memory registry (registries.md 9.5). */
+/** Harbor's API v2.0 beside the in-memory registry. */
 import { MemoryRegistry } from "../../support/registry.ts";
 import { type ApiRequest, ApiServer } from "./api_server.ts";
 import { Contract } from "./contract.ts";

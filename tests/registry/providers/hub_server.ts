@@ -1,5 +1,6 @@
-/** Docker Hub's API in memory (registries.md 9.3). */
+/** Docker Hub's API in memory. */
 import { ApiServer } from "./api_server.ts";
+import type { MemoryRegistry } from "../../support/registry.ts";
 import { Contract } from "./contract.ts";
 
 export interface HubTag {
@@ -21,7 +22,8 @@ export interface Hub extends AsyncDisposable {
   expireTokens(): void;
 }
 
-export async function startHub(): Promise<Hub> {
+/** @param registry where its tags are, instead of {@linkcode Hub.tags} */
+export async function startHub(registry?: MemoryRegistry): Promise<Hub> {
   const tokens = new Set<string>();
   let serial = 0;
   const give = () => {
@@ -29,9 +31,13 @@ export async function startHub(): Promise<Hub> {
     tokens.add(token);
     return token;
   };
+  const tagsOf = (path: string): HubTag[] | undefined => {
+    const known = Object.entries(registry?.tagsOf(path) ?? {}).map(([name, digest]) => ({ name, digest }));
+    return registry ? known : hub.tags.get(path);
+  };
   const api = ApiServer.start({
     contract: await Contract.open("docker_hub"),
-    handle({ method, url, path, headers, body }) {
+    async handle({ method, url, path, headers, body }) {
       const limit = {
         "x-ratelimit-limit": "180",
         "x-ratelimit-remaining": "179",
@@ -63,7 +69,7 @@ export async function startHub(): Promise<Hub> {
       const known = shown !== null && tokens.has(shown.replace(/^Bearer /, ""));
       const list = /^\/v2\/namespaces\/([^/]+)\/repositories\/([^/]+)\/tags$/.exec(path);
       if (list && method === "GET") {
-        const tags = hub.tags.get(`${list[1]}/${list[2]}`);
+        const tags = tagsOf(`${list[1]}/${list[2]}`);
         if (!tags || (shown !== null && !known)) return reply(tags ? 403 : 404, { message: "httperror" });
         const page = Number(url.searchParams.get("page") ?? 1);
         const size = Math.min(Number(url.searchParams.get("page_size") ?? 10), 100);
@@ -81,10 +87,14 @@ export async function startHub(): Promise<Hub> {
       const one = /^\/v2\/repositories\/([^/]+\/[^/]+)\/tags\/([^/]+)\/$/.exec(path);
       if (!one || method !== "DELETE") return undefined;
       if (!known) return reply(401, { detail: "Authentication credentials were not provided" });
-      const tags = hub.tags.get(one[1]!) ?? [];
+      const tags = tagsOf(one[1]!) ?? [];
       const at = tags.findIndex((tag) => tag.name === one[2]);
       if (at < 0) return reply(404, { message: "tag not found" });
       tags.splice(at, 1);
+      if (registry) {
+        const target = `http://${registry.host}/v2/${one[1]}/manifests/${one[2]}`;
+        await (await fetch(target, { method: "DELETE" })).body?.cancel();
+      }
       return reply(204);
     },
   });

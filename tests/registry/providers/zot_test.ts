@@ -37,3 +37,15 @@ Deno.test("registry-zot says why a manifest that an index refers to stays", asyn
     why: "DENIED denied",
   });
 });
+
+Deno.test("registry-zot says when nothing can be deleted at all", async () => {
+  await using registry = new MemoryRegistry();
+  registry.deletion = "off";
+  const { manifest } = await registry.addImage("app", "v1");
+  await using backend = await opened(registryZot, registryRequest(`${registry.host}/app`, { kind: "zot" }));
+  const removal = { tag: "v1", digest: manifest.digest as Digest, alone: true };
+  await assert.rejects(backend.repository("").remove(removal, signal), {
+    code: "REGISTRY_UNSUPPORTED",
+    message: /Cannot delete from registry ".*": UNSUPPORTED/,
+  });
+});
