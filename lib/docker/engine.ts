@@ -6,6 +6,15 @@ export class DockerError extends Error {
   override readonly name = "DockerError";
 }
 
+/** An image of the engine. */
+export interface DockerImage {
+  readonly id: string;
+  /** With tags. */
+  readonly names: readonly string[];
+  readonly bytes: number;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
 /** Where the engine listens when `DOCKER_HOST` does not say. */
 const SOCKET = "/var/run/docker.sock";
 
@@ -60,6 +69,47 @@ export class DockerEngine implements AsyncDisposable {
     if (answer.statusCode !== 200 || failed !== undefined) {
       throw this.#problem(answer.statusCode, failed ?? text);
     }
+  }
+
+  /** Images with all of these labels (`KEY=VALUE`), by the names they have. @throws {DockerError} */
+  async images(labels: readonly string[], signal: AbortSignal): Promise<readonly DockerImage[]> {
+    const filters = encodeURIComponent(JSON.stringify({ label: labels }));
+    const rows = await this.#list(`/images/json?filters=${filters}`, signal) as readonly {
+      readonly Id: string;
+      readonly RepoTags: readonly string[] | null;
+      readonly Size: number;
+      readonly Labels: Readonly<Record<string, string>> | null;
+    }[];
+    return rows.map(({ Id: id, RepoTags, Size: bytes, Labels }) => ({
+      id,
+      names: (RepoTags ?? []).filter((name) => name !== "<none>:<none>"),
+      bytes,
+      labels: Labels ?? {},
+    }));
+  }
+
+  /** Ids of the images that containers use, running or not. @throws {DockerError} */
+  async usedImages(signal: AbortSignal): Promise<ReadonlySet<string>> {
+    const rows = await this.#list("/containers/json?all=1", signal) as readonly {
+      readonly ImageID: string;
+    }[];
+    return new Set(rows.map(({ ImageID }) => ImageID));
+  }
+
+  /** Takes a name off an image, which goes with its last name. False when a container uses it. @throws {DockerError} */
+  async removeImage(name: string, signal: AbortSignal): Promise<boolean> {
+    const answer = await this.#send({ method: "DELETE", path: `/images/${name}` }, signal);
+    const text = await answer.body.text();
+    if (answer.statusCode === 409) return false;
+    if (answer.statusCode === 200 || answer.statusCode === 404) return true;
+    throw this.#problem(answer.statusCode, text);
+  }
+
+  async #list(path: string, signal: AbortSignal): Promise<unknown> {
+    const answer = await this.#send({ method: "GET", path }, signal);
+    const text = await answer.body.text();
+    if (answer.statusCode !== 200) throw this.#problem(answer.statusCode, text);
+    return JSON.parse(text);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
