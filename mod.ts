@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { Engine, EngineOptions } from "./core/api.ts";
+import type { CleanupPlan, Engine, EngineOptions } from "./core/api.ts";
 import { load } from "./lib/load.ts";
 import { createEngineWith } from "./core/engine.ts";
 import type { Plugin } from "./core/plugin.ts";
@@ -102,6 +102,15 @@ async function policies() {
  */
 export function createEngine(options: EngineOptions = {}): Engine {
   return createEngineWith(options, { plugins: builtins, policies });
+}
+
+/**
+ * Reads a cleanup plan that was kept as JSON, strictly.
+ *
+ * @throws {EngineError} USAGE with what is wrong
+ */
+export async function parseCleanupPlan(text: string): Promise<CleanupPlan> {
+  return await (await import("./core/cleanup/plan_file.ts")).parsePlan(text);
 }
 
 /** The JSON Schema (draft 2020-12) of one YAML document of a dappfile, for editors. */

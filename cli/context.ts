@@ -62,16 +62,33 @@ export async function engineOptions(
     ...given("repo", options.text("repo")),
     ...(options.flag("repo-read-only") && { repoReadOnly: true }),
     ...given("cacheFrom", list(options.all("cache-from"))),
-    ...given("registry", registryOptions(options, await password(options, io, command.path))),
+    ...given("registry", registryOptions(options, await login({ options, command }, io))),
   };
 }
 
-function registryOptions(options: GivenOptions, password: string | undefined): RegistryOptions | undefined {
+type Login = Pick<RegistryOptions, "username" | "password">;
+
+/** User and password of the options; without them, those that the old tool took from the environment for cleanups. */
+async function login(
+  { options, command }: Pick<Parsed, "options" | "command">,
+  io: Pick<Io, "env" | "readStdin">,
+): Promise<Login> {
+  const username = options.text("registry-username");
+  const cleanup = io.env.DAPP_DIMG_CLEANUP_REGISTRY_PASSWORD;
+  if (username === undefined && cleanup && command.path === "dimg cleanup repo") {
+    return { username: "dapp-cleanup-repo", password: cleanup };
+  }
+  return {
+    ...given("username", username),
+    ...given("password", await password(options, io, command.path)),
+  };
+}
+
+function registryOptions(options: GivenOptions, login: Login): RegistryOptions | undefined {
   const naming = options.text("naming");
   const registry: RegistryOptions = {
     ...given("kind", options.text("registry-kind")),
-    ...given("username", options.text("registry-username")),
-    ...given("password", password),
+    ...login,
     ...given("insecure", list(options.all("insecure-registry"))),
     ...given("naming", naming === "nested" || naming === "flat" ? naming : undefined),
   };

@@ -1,11 +1,12 @@
 /** The reference page of the command line, made from the same tables as `--help`. */
 import { errorCatalog } from "../core/errors.ts";
 import { optionUsage } from "./help.ts";
-import { type OptionName, optionSpec } from "./options.ts";
+import type { OptionName } from "./options.ts";
 import {
   type Command,
   commands,
   type Example,
+  optionSummary,
   program,
   registryOptions,
   takesTags,
@@ -52,7 +53,7 @@ export function cliMarkdown(): string {
     "| Code | Meaning |",
     "| --- | --- |",
     "| 0 | done |",
-    "| 1 | the work failed, or `store check` found damage |",
+    "| 1 | the work failed or could be done only in part, `store check` found damage, or a question was answered with no |",
     "| 2 | usage or configuration |",
     "| 130 | interrupted |",
     "",
@@ -82,15 +83,16 @@ const conventions: readonly string[] = [
   "`FORCE_COLOR` or `CLICOLOR_FORCE`, then `TERM=dumb` decide otherwise.",
   "",
   "`--json` prints the answer as one document with a `version`; `--json=events` prints each event of the run as one line of JSON,",
-  'and ends with a line of type `"result"` or `"error"`.',
+  'and ends with a line of type `"result"` or `"error"`. Cleanups of a registry add `cleanup.tag`, `cleanup.progress`,',
+  "`cleanup.limited` and `cleanup.waiting`.",
 ];
 
 const registries: readonly string[] = [
-  "Commands that build, look stages up or publish take these, or some of them.",
+  "Commands that build, look stages up, publish or clean up take these, or some of them.",
   "",
   "REPO is `host[:port]/path` or `oci:DIR`, an OCI image layout on this machine. With `--repo`, builds take the stages that are",
-  "there and put theirs there; the places after `--cache-from` are asked after it. Commands that publish take REPO as their last",
-  "word too, or from `repo:` in the dappfile.",
+  "there and put theirs there; the places after `--cache-from` are asked after it. Commands that publish or clean up take REPO as",
+  "their last word too, `restore` as its first, or from `repo:` in the dappfile.",
   "",
   "Logins are those of `docker login`, credential helpers included. `--registry-username` and a password replace them for the host",
   "of REPO alone. A password is best given on standard input: `--registry-password-stdin` reads it to the end and drops one line",
@@ -115,7 +117,7 @@ function commandSection(command: Command, shared: readonly OptionName[]): string
     `    ${usageLine(command)}`,
     ...details.flatMap((paragraph) => ["", paragraph]),
   ];
-  if (options.length > 0) lines.push("", ...optionTable(options));
+  if (options.length > 0) lines.push("", ...optionTable(options, command));
   if (takesTags(command)) lines.push("", pluginTags);
   if (registry.length > 0) {
     lines.push("", `Of the [registry options](#registry-options): ${listed(registry)}.`);
@@ -137,11 +139,13 @@ function exampleBlock(examples: readonly Example[]): string[] {
   return ["```sh", ...examples.flatMap(({ command, what }) => [`# ${what}`, command]), "```"];
 }
 
-function optionTable(names: readonly OptionName[]): string[] {
+function optionTable(names: readonly OptionName[], command?: Command): string[] {
   return [
     "| Option | Meaning |",
     "| --- | --- |",
-    ...names.map((name) => `| \`${cell(optionUsage(name).trim())}\` | ${cell(optionSpec(name).summary)} |`),
+    ...names.map((name) =>
+      `| \`${cell(optionUsage(name).trim())}\` | ${cell(optionSummary(name, command))} |`
+    ),
   ];
 }
 

@@ -42,6 +42,34 @@ const loaders: Readonly<Record<CommandPath, () => Promise<CommandRun>>> = {
     (await load<typeof import("./commands/stages.ts")>("./commands/stages.ts", import.meta.url)).stagesPush,
   "dimg stages pull": async () =>
     (await load<typeof import("./commands/stages.ts")>("./commands/stages.ts", import.meta.url)).stagesPull,
+  "dimg cleanup": async () =>
+    (await load<typeof import("./commands/cleanup_local.ts")>("./commands/cleanup_local.ts", import.meta.url))
+      .cleanupLocal,
+  "dimg cleanup repo": async () =>
+    (await load<typeof import("./commands/cleanup.ts")>("./commands/cleanup.ts", import.meta.url))
+      .cleanupRepo,
+  "dimg flush local": async () =>
+    (await load<typeof import("./commands/cleanup_local.ts")>("./commands/cleanup_local.ts", import.meta.url))
+      .flushLocal,
+  "dimg flush repo": async () =>
+    (await load<typeof import("./commands/cleanup.ts")>("./commands/cleanup.ts", import.meta.url)).flushRepo,
+  "dimg stages cleanup local": async () =>
+    (await load<typeof import("./commands/cleanup_local.ts")>("./commands/cleanup_local.ts", import.meta.url))
+      .stagesCleanupLocal,
+  "dimg stages cleanup repo": async () =>
+    (await load<typeof import("./commands/cleanup.ts")>("./commands/cleanup.ts", import.meta.url))
+      .stagesCleanupRepo,
+  "dimg stages flush local": async () =>
+    (await load<typeof import("./commands/cleanup_local.ts")>("./commands/cleanup_local.ts", import.meta.url))
+      .stagesFlushLocal,
+  "dimg stages flush repo": async () =>
+    (await load<typeof import("./commands/cleanup.ts")>("./commands/cleanup.ts", import.meta.url))
+      .stagesFlushRepo,
+  "dimg mrproper": async () =>
+    (await load<typeof import("./commands/cleanup_local.ts")>("./commands/cleanup_local.ts", import.meta.url))
+      .mrproper,
+  "dimg restore": async () =>
+    (await load<typeof import("./commands/restore.ts")>("./commands/restore.ts", import.meta.url)).restore,
   "config check": async () =>
     (await load<typeof import("./commands/config.ts")>("./commands/config.ts", import.meta.url)).configCheck,
   "config schema": async () =>

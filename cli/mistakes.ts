@@ -38,11 +38,18 @@ export function unknownCommand(path: readonly string[]): EngineError {
 function guess(word: string, parent: string, inside: readonly string[]): readonly string[] {
   const paths = [...commands, ...groups].map(({ path }) => path);
   const same = paths.filter((path) => `-${path.replaceAll(" ", "-")}`.endsWith(`-${word}`));
+  if (same.length > 1) return same.flatMap(commandsAt);
   if (same.length > 0) return same;
+  if (word.includes("/") && inside.includes(`${parent} repo`)) return [`${parent} repo ${word}`];
   const near = suggest(word, inside.map(lastWord));
   if (near !== undefined) return [parent === "" ? near : `${parent} ${near}`];
   const far = suggest(word, paths.map(lastWord));
   return far === undefined ? [] : paths.filter((path) => lastWord(path) === far);
+}
+
+/** The command of this path and those below it. */
+function commandsAt(path: string): readonly string[] {
+  return commands.map((command) => command.path).filter((each) => `${each} `.startsWith(`${path} `));
 }
 
 function parentOf(path: string): string {
@@ -78,7 +85,12 @@ export function unknownOption(written: string, command: Command | undefined, pat
 export function misplacedOption(name: OptionName, command: Command): EngineError {
   const owners = commands.filter((c) => commandOptions(c).includes(name)).map(({ path }) => `dapp ${path}`);
   const near = suggest(name, commandOptions(command));
-  const advice = near ? `. Did you mean "--${near}"?` : `, it belongs to ${listed(owners)}`;
+  const below = owners.find((owner) => owner.startsWith(`dapp ${command.path} `));
+  const advice = below
+    ? `. Did you mean: ${below}?`
+    : near
+    ? `. Did you mean "--${near}"?`
+    : `, it belongs to ${listed(owners)}`;
   const { short } = optionSpec(name);
   const written = short ? `--${name}" (-${short})` : `--${name}"`;
   return usage(
@@ -103,7 +115,9 @@ export function extraWord(command: Command, words: readonly string[], extra: str
   }
   const taken = command.positionals.map(({ name }) => name);
   const takes = taken.length === 0 ? "takes no arguments" : `takes no more than ${taken.join(" and ")}`;
-  return usage(`Cannot use argument "${extra}": dapp ${command.path} ${takes}`, command.path);
+  const below = commandsAt(command.path).find((path) => path !== command.path);
+  const advice = below ? `. Did you mean: dapp ${below} ${words.join(" ")}?` : "";
+  return usage(`Cannot use argument "${extra}": dapp ${command.path} ${takes}${advice}`, command.path);
 }
 
 /** A tag option that is in no table and that no plugin has. `flags` are all there are. */
@@ -119,9 +133,12 @@ export function unknownTag(flag: string, flags: readonly string[], command: Comm
 }
 
 /** No word is REPO, and neither --repo nor the dappfile names one. */
-export function missingRepo({ path, examples: [{ command }] }: Command): EngineError {
+export function missingRepo(
+  { path, examples: [{ command }] }: Command,
+  place: "first" | "last" = "last",
+): EngineError {
   return usage(
-    `Cannot run dapp ${path}: REPO is missing. Give it as the last word, with --repo, or as \`repo:\` in the ` +
+    `Cannot run dapp ${path}: REPO is missing. Give it as the ${place} word, with --repo, or as \`repo:\` in the ` +
       `dappfile, such as: ${command}`,
     path,
   );

@@ -13,11 +13,13 @@ export interface OptionSpec {
   readonly negative?: string;
   /** What a value must look like. */
   readonly check?: "count" | "seconds" | "compression" | "variable" | "host";
-  readonly complete?: "directory" | "stage";
+  readonly complete?: "directory" | "file" | "stage";
   /** May be given several times; otherwise the last one counts. */
   readonly repeat?: true;
   /** What is given here is never repeated in a message. */
   readonly secret?: true;
+  /** A flag that a word of its own goes with: what that word is called. */
+  readonly word?: string;
   /** The value may be "". */
   readonly empty?: true;
   readonly summary: string;
@@ -76,6 +78,29 @@ export const options = {
   "tag-ci": { summary: "publish under the git tag or branch that CI builds" },
   "with-stages": { summary: "publish the stages first, for other machines to build on" },
   all: { summary: "take every stage, not only the highest one of each image" },
+  "improper-repo-cache": {
+    word: "REPO",
+    summary: "stages that no image of the project in REPO stands on; young ones stay, and those a build uses",
+  },
+  "improper-cache-version": { summary: "stages whose signatures are of another format" },
+  "improper-git-commit": {
+    summary: "for old scripts: stages now cover content, not commits; removes what the old tool left of such",
+  },
+  force: { summary: "go on although REPO holds no image of the project" },
+  "improper-dev-mode-cache": { summary: "stages that were built with --dev" },
+  "improper-cache-version-stages": { summary: "stages whose signatures are of another format" },
+  "without-kube": { summary: "do not ask Kubernetes what it runs" },
+  "kubernetes-timeout": {
+    value: "SEC",
+    check: "seconds",
+    summary: "accepted for old scripts; a cluster always has 30 seconds to answer",
+  },
+  plan: {
+    value: "FILE",
+    complete: "file",
+    summary: "do what this file says, which --dry-run --json printed, instead of making a new plan",
+  },
+  yes: { short: "y", summary: "do not ask before deleting" },
   update: { summary: "look every name up again instead of keeping the entries there are" },
   repair: { summary: "remove what is damaged, so that it is made again" },
   "introspect-error": { summary: "open a shell in a stage that failed, with what its commands wrote" },
@@ -144,7 +169,7 @@ export const options = {
   "lock-timeout": {
     value: "SEC",
     check: "seconds",
-    summary: "seconds to wait for another process that builds the same stage (default: 24 hours)",
+    summary: "seconds to wait for another process that works on the same stage (default: 24 hours)",
   },
   repo: {
     value: "REPO",

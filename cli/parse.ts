@@ -23,6 +23,10 @@ export async function parseArgs(args: readonly string[]): Promise<Parsed | HelpW
       throw await strayWord(found, path);
     }
   }
+  // Some commands lead on to others: dimg cleanup, dimg cleanup repo.
+  while (path.length < words.length && findCommand(`${joined()} ${words[path.length]}`)) {
+    path.push(words[path.length]!);
+  }
   const help = (helpFor: string, asked: boolean): HelpWanted => ({ helpFor, asked, options: given });
   if (given.flag("help")) return help(joined(), true);
   const command = findCommand(path.length === 0 && given.flag("version") ? "version" : joined());

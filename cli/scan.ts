@@ -100,7 +100,10 @@ function take(
   if (!spec.value) {
     if (attached !== undefined) {
       const shown = spec.secret ? written : `${written}=${attached}`;
-      found.wrong.push(`Cannot use option "${shown}": it takes no value`);
+      const apart = spec.word
+        ? `, ${spec.word} is a word of its own: ${written} ${attached || spec.word}`
+        : "";
+      found.wrong.push(`Cannot use option "${shown}": it takes no value${apart}`);
     }
     found.given.add(name, "true");
     if (isTagOption(name)) found.tags.push({ flag: name, known: true });

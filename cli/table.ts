@@ -1,5 +1,6 @@
 /** Every command: parsing, help, documentation and completion read this table. */
-import type { OptionName } from "./options.ts";
+import { type OptionName, optionSpec } from "./options.ts";
+import { cleanupCommands } from "./table_cleanup.ts";
 import {
   access,
   type CommandSpec,
@@ -36,7 +37,10 @@ export const program: { readonly summary: string; readonly examples: readonly [E
 export const groups: readonly Group[] = [
   { path: "dimg", summary: "Build images and look into them." },
   { path: "dimg stage", summary: "Look at single stages." },
-  { path: "dimg stages", summary: "Share stages through a registry." },
+  { path: "dimg flush", summary: "Remove every image of the project." },
+  { path: "dimg stages", summary: "Share stages through a registry, and clean them up." },
+  { path: "dimg stages cleanup", summary: "Remove stages that are not needed." },
+  { path: "dimg stages flush", summary: "Remove every stage of the project." },
   { path: "config", summary: "Check the dappfile." },
   { path: "store", summary: "Look after the local store." },
   { path: "registry", summary: "Find out about registries." },
@@ -158,6 +162,7 @@ const table = [
     ],
   },
   ...sharingCommands,
+  ...cleanupCommands,
   {
     path: "config check",
     summary: "Check the dappfile and say everything that is wrong with it.",
@@ -284,7 +289,12 @@ export function commandOptions({ options, common, registry = [] }: Command): rea
   return [...options, ...registry, ...common];
 }
 
-/** Whether the last word may be REPO; which one it is shows only when the dappfile has been read. */
+/** What an option does, in the words of the command where it has its own. */
+export function optionSummary(name: OptionName, command?: CommandSpec): string {
+  return command?.says?.[name] ?? optionSpec(name).summary;
+}
+
+/** Whether a word may be REPO; which one it is shows only when the dappfile has been read. */
 export function takesRepo({ positionals }: Command): boolean {
   return positionals.some(({ complete }) => complete === "repo");
 }

@@ -27,6 +27,8 @@ export interface CommandSpec {
   /** Options of its own; `common` follow in help. */
   readonly options: readonly OptionName[];
   readonly common: readonly OptionName[];
+  /** What options do, where this command means something else by them. */
+  readonly says?: Readonly<Partial<Record<OptionName, string>>>;
   /** Options on registries. */
   readonly registry?: readonly OptionName[];
   readonly examples: readonly [Example, Example];
@@ -80,6 +82,9 @@ export const introspection: readonly OptionName[] = [
 export const aboutRepo =
   "REPO is host[:port]/path or oci:DIR. It is the last word, unless it is given by --repo or by " +
   "`repo:` in the dappfile: then every word is a DIMG.";
+/** A paragraph for help, where there is no DIMG. */
+export const aboutRepoAlone =
+  "REPO is host[:port]/path or oci:DIR: the last word, that of --repo, or `repo:` in the dappfile.";
 /** A paragraph for help. */
 export const aboutTags =
   "Tags are given by the --tag options, in any number and order, and by those that plugins add; without " +

@@ -82,7 +82,7 @@ async function settleRepo(
   const split = { patterns: words.slice(0, -1), repo: last };
   if (byOption) return { patterns: words, repo: undefined };
   if (words.length > room) return split;
-  if (await repoInDappfile(engine)) {
+  if (await dappfileRepo(engine) !== undefined) {
     if (last !== undefined && looksLikeRepo(last) && !await isDimg(last, engine)) {
       throw (await mistakes()).secondRepo(last, "the dappfile", command);
     }
@@ -92,10 +92,10 @@ async function settleRepo(
   return split;
 }
 
-/** Whether the dappfile names a REPO. That there is no dappfile is for the engine to say, once REPO is known. */
-async function repoInDappfile(engine: Wanted["engine"]): Promise<boolean> {
+/** The REPO of the dappfile. That there is no dappfile is for the engine to say, once REPO is known. */
+export async function dappfileRepo(engine: Context["engine"]): Promise<string | undefined> {
   const config = await unless("CONFIG_NOT_FOUND", async () => await (await engine()).config());
-  return config?.project.repo !== undefined;
+  return config?.project.repo;
 }
 
 /** `oci:DIR`, or a first component that can only be a host. */

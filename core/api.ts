@@ -243,7 +243,13 @@ export type LocalCleanupRequest =
     readonly improperGitCommit?: boolean;
   }
   /** `dimg flush local` and `dimg stages flush local`: what the project has here. */
-  | { readonly what: "flush"; readonly images: boolean; readonly stages: boolean }
+  | {
+    readonly what: "flush";
+    readonly images: boolean;
+    readonly stages: boolean;
+    /** dimgs by glob patterns; stages that other dimgs need as well stay. @default all */
+    readonly patterns?: readonly string[];
+  }
   /** `dimg mrproper`: all projects. */
   | { readonly what: "everything"; readonly only?: "dev" | "cache-version" };
 

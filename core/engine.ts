@@ -135,6 +135,7 @@ class BuildEngine implements Engine {
   }
 
   async push(patterns: readonly string[], options: PushOptions = {}): Promise<PublishReport> {
+    this.session.trees.prefetch();
     const { pushImages } = await load<typeof import("./publish/push.ts")>(
       "./publish/push.ts",
       import.meta.url,

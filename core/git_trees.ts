@@ -49,12 +49,21 @@ export class GitTrees {
     const head = await repository?.head();
     const clean = !(this.options.dev && head && head.uncommitted.length > 0);
     const commit = clean ? head?.commit : undefined;
-    const { treeOf } = await load<typeof import("./git/tree_of.ts")>("./git/tree_of.ts", import.meta.url);
     return {
       commit,
       branch: head?.branch,
-      tree: repository && commit ? await treeOf(repository, commit) : undefined,
+      tree: repository && commit ? await this.#treeOf(repository, commit) : undefined,
     };
+  }
+
+  /** The tree of a commit, for which git is asked once. */
+  async #treeOf(repository: LocalRepository, commit: string): Promise<string | undefined> {
+    const known = await this.#memo.get("git-commit-tree", commit);
+    if (typeof known === "string" && /^[0-9a-f]{40,64}$/.test(known)) return known;
+    const { treeOf } = await load<typeof import("./git/tree_of.ts")>("./git/tree_of.ts", import.meta.url);
+    const tree = await treeOf(repository, commit);
+    if (tree !== undefined) await this.#memo.put("git-commit-tree", commit, tree);
+    return tree;
   }
 
   /** The last element of the origin's URL. */

@@ -84,6 +84,19 @@ export interface Store extends AsyncDisposable {
    */
   lock(name: string, options: LockOptions): Promise<AsyncDisposable>;
   check(options: { readonly repair: boolean }): Promise<StoreReport>;
+  /** Every readable stage record, whether or not its blobs are here. */
+  stages(): AsyncIterable<StageRecord>;
+  /** Forgets a stage. Its blobs stay until they are swept, so whoever uses it now loses nothing. */
+  removeStage(signature: Signature): Promise<void>;
+  /** Removes blobs that no record refers to; nothing while any other process has the store open. */
+  sweep(): Promise<SweepReport>;
+}
+
+export interface SweepReport {
+  readonly blobs: number;
+  readonly bytes: number;
+  /** Another process has the store open, so nothing was removed; the next sweep does it. */
+  readonly busy: boolean;
 }
 
 export interface HistoryRow {

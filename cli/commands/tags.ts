@@ -1,9 +1,8 @@
 import type { PublishedTags } from "../../mod.ts";
+import { columns } from "../columns.ts";
 import type { CommandRun } from "../context.ts";
 import { formatAge, formatInstant, formatSize, imageTitle, printable, shortDigest } from "../format.ts";
-import type { Style } from "../style.ts";
 import { findTarget } from "../target.ts";
-import { displayWidth } from "../width.ts";
 
 const header = ["DIMG", "TAG", "SCHEME", "VALUE", "COMMIT", "PUBLISHED", "SIZE", "DIGEST"];
 
@@ -18,7 +17,12 @@ export const tags: CommandRun = async (context) => {
   }
   answer(published, () => {
     if (quiet) return all.map(({ reference }) => reference);
-    return all.length === 0 ? [] : table([header, ...rows(published, io.clock.date())], style);
+    if (all.length === 0) return [];
+    const [first = "", ...lines] = columns([
+      header,
+      ...rows(published, io.clock.date()).map((row) => row.map(printable)),
+    ]);
+    return [style.dim(first), ...lines];
   });
   return 0;
 };
@@ -42,17 +46,4 @@ function rows({ images }: PublishedTags, now: number): string[][] {
 function since(rfc3339: string, now: number): string {
   const age = now - Date.parse(rfc3339);
   return Number.isNaN(age) ? rfc3339 : `${formatAge(age)} (${formatInstant(rfc3339)})`;
-}
-
-/** Aligns the cells of each column; the first row is the header. */
-function table(rows: readonly (readonly string[])[], style: Style): string[] {
-  const cells = rows.map((row) => row.map(printable));
-  const widths = header.map((_, column) => Math.max(...cells.map((row) => displayWidth(row[column]!))));
-  return cells.map((row, i) => {
-    const line = row
-      .map((cell, column) => cell + " ".repeat(widths[column]! - displayWidth(cell)))
-      .join("  ")
-      .trimEnd();
-    return i === 0 ? style.dim(line) : line;
-  });
 }

@@ -137,6 +137,7 @@ function valueCases(): string {
 
 function valueCase({ value }: CompletedOption): string {
   if (value === "directory") return paths("-d");
+  if (value === "file") return paths("-f");
   if (value === "stage") return "found=($(__dapp_stages))";
   return Array.isArray(value) ? `found=(${value.join(" ")})` : "return";
 }

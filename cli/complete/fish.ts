@@ -100,6 +100,7 @@ function optionLines({ name, short, summary, value, attached }: CompletedOption,
     return [line(""), ...value.map((v) => `complete -c dapp ${attachedAt} -a ${quote(`--${name}=${v}`)}`)];
   }
   if (value === "none") return [line("")];
+  if (value === "file") return [line(" -r -F")];
   if (value === "directory") return [line(" -x -a '(__fish_complete_directories)'")];
   if (value === "stage") return [line(` -x -a ${quote(stageNames.join(" "))}`)];
   return [line(Array.isArray(value) ? ` -x -a ${quote(value.join(" "))}` : " -x")];

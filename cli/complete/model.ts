@@ -1,6 +1,6 @@
 /** What the completion scripts of all shells say, in one form. */
 import { type OptionName, options, optionSpec } from "../options.ts";
-import { commandOptions, commands, groups, type Positional } from "../table.ts";
+import { type Command, commandOptions, commands, groups, optionSummary, type Positional } from "../table.ts";
 
 /** A place in the command tree: "" is the program, "dimg" a group, "dimg build" a command. */
 export interface Place {
@@ -19,7 +19,7 @@ export interface CompletedOption {
   readonly short: string | undefined;
   readonly summary: string;
   /** What can follow: nothing, values of a fixed list, or what a shell finds out. */
-  readonly value: "none" | "any" | "directory" | "stage" | readonly string[];
+  readonly value: "none" | "any" | "directory" | "file" | "stage" | readonly string[];
   /** The value follows `=` only. */
   readonly attached: boolean;
 }
@@ -30,26 +30,26 @@ export function places(): readonly Place[] {
     place("", ["help", "version"]),
     ...groups.map(({ path }) => place(path, ["help"])),
     ...commands.map((command) => ({
-      ...place(command.path, commandOptions(command)),
+      ...place(command.path, commandOptions(command), command),
       positionals: command.positionals.map(({ complete, many }) => ({ kind: complete, many: many ?? false })),
     })),
   ];
 }
 
-function place(path: string, names: readonly OptionName[]): Place {
+function place(path: string, names: readonly OptionName[], command?: Command): Place {
   const all = [...groups, ...commands].map(({ path, summary }) => ({ path, summary }));
   const words = all
     .filter((row) => row.path.split(" ").slice(0, -1).join(" ") === path)
     .map(({ path, summary }) => ({ word: path.split(" ").at(-1)!, summary }));
-  return { path, words, options: names.map(completedOption), positionals: [] };
+  return { path, words, options: names.map((name) => completedOption(name, command)), positionals: [] };
 }
 
-function completedOption(name: OptionName): CompletedOption {
-  const { short, summary, value, values, complete, optional } = optionSpec(name);
+function completedOption(name: OptionName, command?: Command): CompletedOption {
+  const { short, value, values, complete, optional } = optionSpec(name);
   return {
     name,
     short,
-    summary,
+    summary: optionSummary(name, command),
     value: !value ? "none" : values ?? complete ?? "any",
     attached: optional ?? false,
   };
@@ -61,7 +61,7 @@ export function valueOptions(): readonly {
   readonly option: CompletedOption;
 }[] {
   return (Object.keys(options) as OptionName[])
-    .map(completedOption)
+    .map((name) => completedOption(name))
     .filter(({ value, attached }) => value !== "none" && !attached)
     .map((option) => ({
       option,

@@ -133,6 +133,7 @@ function valueCases(): string {
 
 function valueCase({ value }: CompletedOption): string {
   if (value === "directory") return "_files -/";
+  if (value === "file") return "_files";
   if (value === "stage") return "compadd -a __dapp_stages";
   return Array.isArray(value) ? `compadd ${value.join(" ")}` : `_message 'a value'`;
 }

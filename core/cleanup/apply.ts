@@ -1,5 +1,6 @@
 import type { Inventory } from "../cleanup_role.ts";
 import { EngineError } from "../errors.ts";
+import type { Repository } from "../registry_role.ts";
 import type { ApplyOptions, ApplyReport, TagOutcome, TagResult } from "./apply_model.ts";
 import { PROTOCOL } from "./clock.ts";
 import { readInventory } from "./inventory.ts";
@@ -95,19 +96,33 @@ class Applier {
       } catch (error) {
         // A removal under way takes effect soon or never; then others need not wait for this cleanup any more.
         const until = Math.min(mark.until, this.options.clock.now() + PROTOCOL.graceMs / 2);
-        await writeMark(root, { ...mark, until }, AbortSignal.timeout(5000)).catch(() => {});
+        await this.#retract(mark, { until }, { root, signal: AbortSignal.timeout(5000) }).catch(() => {});
         throw error;
       }
-      await writeMark(root, { ...mark, active: false }, this.options.signal);
+      await this.#retract(mark, { active: false }, { root, signal: this.options.signal });
       rest = rest.filter((group) => !done.has(group));
     }
+  }
+
+  /** Takes this cleanup's mark back or shortens it, unless it ran out: then another's may be there. */
+  async #retract(
+    mark: Mark,
+    change: Partial<Mark>,
+    where: { root: Repository; signal: AbortSignal },
+  ): Promise<void> {
+    if (!mayRemove(mark, mark.id, this.options.clock.now() + this.#margin(mark))) return;
+    await writeMark(where.root, { ...mark, ...change }, where.signal);
+  }
+
+  /** Time for a request to take effect while the mark still stands. */
+  #margin(mark: Mark): number {
+    return Math.min(PROTOCOL.graceMs / 2, (mark.until - mark.at) / 4);
   }
 
   async #removeMarked(groups: readonly RemovalGroup[], mark: Mark): Promise<ReadonlySet<RemovalGroup>> {
     const look = await this.#look();
     const spare = await this.#protection(look);
-    // Time for the last removal to take effect while the mark still stands.
-    const margin = Math.min(PROTOCOL.graceMs / 2, (mark.until - mark.at) / 4);
+    const margin = this.#margin(mark);
     return await this.#removeAll(groups, {
       look,
       spare: (group, tag) => spare(this.#planned(group, tag)),

@@ -32,38 +32,41 @@ export function evict(inputs: BudgetInputs): readonly Evicted[] {
   for (const { previous } of stages) if (previous) users.set(previous, (users.get(previous) ?? 0) + 1);
   let total = ownBytes(stages, count);
   const { ms, usedAt } = factsOf(inputs.images);
+  const weigh = (stage: InventoryStage) => {
+    const cost = ms.get(stage.signature);
+    const bytes = count.wouldFree(stage.digest);
+    // Nobody knows how long it took: it goes after all those that are known.
+    const perByte = cost === undefined ? Infinity : cost / Math.max(bytes, 1);
+    return { stage, cost, perByte, at: usedAt.get(stage.signature) ?? Date.parse(stage.publishedAt) };
+  };
+  const isTop = (stage: InventoryStage) => !users.get(stage.signature) && inputs.evictable(stage);
+  const tops = stages.filter(isTop).map(weigh);
   const evicted: Evicted[] = [];
-  while (total > budgetBytes) {
-    const tops = [...staying.values()].filter((s) => !users.get(s.signature) && inputs.evictable(s))
-      .map((stage) => {
-        const bytes = count.wouldFree(stage.digest);
-        const cost = ms.get(stage.signature);
-        // Nobody knows how long it took: it goes after all those that are known.
-        return {
-          stage,
-          cost,
-          perByte: cost === undefined ? Infinity : cost / Math.max(bytes, 1),
-          at: usedAt.get(stage.signature) ?? Date.parse(stage.publishedAt),
-        };
-      })
-      .sort((a, b) =>
-        a.perByte === b.perByte
-          ? a.at - b.at || (a.stage.signature < b.stage.signature ? -1 : 1)
-          : a.perByte - b.perByte
-      );
-    if (tops.length === 0) break;
-    // What is below a stage becomes a candidate in the next round.
-    for (const { stage, cost } of tops) {
-      if (total <= budgetBytes) break;
-      const bytes = count.release(stage.digest);
-      total -= bytes;
-      staying.delete(stage.signature);
-      if (stage.previous) users.set(stage.previous, users.get(stage.previous)! - 1);
-      const took = cost === undefined ? "unknown build time" : `${Math.round(cost)} ms to build`;
-      evicted.push({ stage, why: `stages take more than the budget; ${took}, frees ${bytes} bytes` });
-    }
+  while (total > budgetBytes && tops.length > 0) {
+    const first = tops.reduce((a, b) => goesBefore(b, a) ? b : a);
+    tops.splice(tops.indexOf(first), 1);
+    const { stage, cost } = first;
+    const bytes = count.release(stage.digest);
+    total -= bytes;
+    const took = cost === undefined ? "unknown build time" : `${Math.round(cost)} ms to build`;
+    evicted.push({ stage, why: `stages take more than the budget; ${took}, frees ${bytes} bytes` });
+    const below = stage.previous === undefined ? undefined : staying.get(stage.previous);
+    if (!below) continue;
+    users.set(below.signature, users.get(below.signature)! - 1);
+    if (isTop(below)) tops.push(weigh(below));
   }
   return evicted;
+}
+
+interface Weighed {
+  readonly stage: InventoryStage;
+  readonly perByte: number;
+  readonly at: number;
+}
+
+function goesBefore(a: Weighed, b: Weighed): boolean {
+  if (a.perByte !== b.perByte) return a.perByte < b.perByte;
+  return a.at === b.at ? a.stage.signature < b.stage.signature : a.at < b.at;
 }
 
 /** Bytes that only stages hold. */

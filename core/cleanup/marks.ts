@@ -26,7 +26,10 @@ export function mayMark(mark: Mark | undefined, now: number, skewMs: number): bo
   return mark === undefined || !mark.active || mark.until + skewMs < now;
 }
 
-/** Whether the mark is this cleanup's and there is time left to remove something. */
+/**
+ * Whether the mark is this cleanup's and there is time left to remove something. Also to be asked before the mark is
+ * taken back: later it may be another's.
+ */
 export function mayRemove(mark: Mark | undefined, id: string, now: number): boolean {
   return mark?.id === id && mark.active && now < mark.until;
 }

@@ -115,7 +115,7 @@ class ImagePublisher {
   /** The digest of what is published under the tag, if it is the same content with the same facts. One HEAD, usually. */
   async #standing(repository: Repository, row: OutgoingTag, identity: Digest): Promise<Digest | undefined> {
     const { signal } = this.session.options;
-    const digest = await repository.head(row.target.tag, signal);
+    const digest = await (row.standing ?? repository.head(row.target.tag, signal));
     if (!digest) return undefined;
     const known = await this.store.memo(MEMO, row.reference) as
       | { digest?: string; identity?: string }

@@ -3,6 +3,7 @@ import { buildImages, builtImages } from "../build.ts";
 import type { BuiltImage } from "../execute.ts";
 import type { ImageNode } from "../graph.ts";
 import { isOwn } from "../base_rule.ts";
+import type { Digest } from "../digest.ts";
 import { observed } from "../pool.ts";
 import type { RegistryBackend } from "../registry_role.ts";
 import type { Session } from "../session.ts";
@@ -26,6 +27,8 @@ export interface OutgoingTag {
   /** The full name with tag. */
   readonly reference: string;
   readonly facts: TagFacts;
+  /** The digest under the tag, where it has been asked for ahead. */
+  readonly standing?: Promise<Digest | undefined>;
 }
 
 /** One dimg with all its tags. `images`: one for each platform; empty when a dry run builds it. */
@@ -40,7 +43,12 @@ export interface OutgoingImage {
 export interface Naming {
   readonly naming: "nested" | "flat";
   reference(target: ImageTarget): string;
+  /** Asks what is published under a name, as soon as the name is known. */
+  lookUp?(target: ImageTarget): Promise<Digest | undefined>;
 }
+
+/** Names that are asked for ahead. */
+const AHEAD = 8;
 
 /** Publishes images, built before or now, in REPO. One session for each platform; the first one leads. */
 export async function pushImages(
@@ -58,6 +66,10 @@ export async function pushImages(
   const naming: Naming = {
     naming: registry.naming ?? backend.capabilities.naming,
     reference: ({ repository, tag }) => `${backend.repository(repository).name}:${tag}`,
+    // A build takes time, in which the answer may become another.
+    ...(!options.build && {
+      lookUp: ({ repository, tag }) => observed(backend.repository(repository).head(tag, signal)),
+    }),
   };
   const nodes = options.single ? [await session.selectOne(patterns[0])] : await session.select(patterns);
   const tags = await prepareTags(session, nodes, naming, options);
@@ -103,10 +115,9 @@ export async function prepareTags(
   options: PushOptions,
 ): Promise<ReadonlyMap<string, readonly OutgoingTag[]>> {
   const now = new Date().toISOString().replace(/\.\d+Z$/, "Z");
+  const signing = observed(session.sign(keysOf(nodes)));
   const { commit, branch, tree } = await session.trees.facts();
   const { name: project } = await session.project();
-  const store = await session.store();
-  const signed = await session.sign(keysOf(nodes));
   const collected = await collectTags(await session.hooks(), {
     wishes: options.tags ?? [],
     images: nodes.map(({ rule }) => rule.name),
@@ -114,21 +125,19 @@ export async function prepareTags(
     env: session.options.env,
     now,
   });
+  const named = nameTags(nodes, collected, naming, options);
+  const store = await session.store();
+  const signed = await signing;
   const out = new Map<string, readonly OutgoingTag[]>();
-  for (const node of nodes) {
+  for (const [node, rows] of named) {
     const { name } = node.rule;
-    const own = collected.filter(({ image }) => image === undefined || image === name);
     const image = signed.image(node.key);
     const signature = image.stages.at(-1)!.signature;
     const chain = await chainOf(signed, image, store);
     const base = await baseOf(session, signed, node);
     out.set(
       node.key,
-      own.map((tag) => {
-        const target = imageTarget(name, tag.tag, {
-          naming: naming.naming,
-          single: options.single ?? false,
-        });
+      rows.map(({ tag, target, standing }) => {
         const { scheme, value } = tag;
         const facts = {
           project,
@@ -143,7 +152,7 @@ export async function prepareTags(
           base,
           created: now,
         };
-        return { tag, target, reference: naming.reference(target), facts };
+        return { tag, target, reference: naming.reference(target), facts, ...(standing && { standing }) };
       }),
     );
   }
@@ -157,6 +166,26 @@ export async function prepareTags(
     })),
   );
   return out;
+}
+
+/** Where each dimg goes; when these are few names, what they stand for is asked while the stages are looked up. */
+function nameTags(
+  nodes: readonly ImageNode[],
+  tags: readonly OwnedTag[],
+  naming: Naming,
+  { single = false }: PushOptions,
+): ReadonlyMap<ImageNode, readonly Pick<OutgoingTag, "tag" | "target" | "standing">[]> {
+  const few = nodes.length * tags.length <= AHEAD;
+  return new Map(nodes.map((node) => {
+    const { name } = node.rule;
+    const own = tags.filter(({ image }) => image === undefined || image === name);
+    const rows = own.map((tag) => {
+      const target = imageTarget(name, tag.tag, { naming: naming.naming, single });
+      const standing = few ? naming.lookUp?.(target) : undefined;
+      return { tag, target, ...(standing && { standing }) };
+    });
+    return [node, rows] as const;
+  }));
 }
 
 /** The base image that a dimg stands on in the end. */

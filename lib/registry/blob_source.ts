@@ -13,7 +13,7 @@ export interface SourceBlob {
 export const WHOLE_BYTES = 1024 * 1024;
 
 /** Bytes read at once; each piece is a buffer of its own, as the socket may hold on to it. */
-const PIECE = 128 * 1024;
+const PIECE = 512 * 1024;
 
 /** A whole blob of up to {@linkcode WHOLE_BYTES}. @throws {RegistryError} like {@linkcode readSource} */
 export async function readWhole(blob: SourceBlob): Promise<Uint8Array> {

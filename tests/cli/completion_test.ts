@@ -33,6 +33,10 @@ const cases: readonly Case[] = [
       "list",
       "stage",
       "stages",
+      "flush",
+      "cleanup",
+      "mrproper",
+      "restore",
       "run",
       "export",
       "lock",
@@ -64,7 +68,20 @@ const cases: readonly Case[] = [
     offers: ["app", "web", "oci:", "oci-archive:", "docker-archive:"],
     only: true,
   },
-  { line: "dapp dimg stages ", offers: ["push", "pull"], only: true },
+  { line: "dapp dimg stages ", offers: ["push", "pull", "cleanup", "flush"], only: true },
+  { line: "dapp dimg stages cleanup ", offers: ["local", "repo"], only: true },
+  { line: "dapp dimg stages cleanup local ", offers: ["oci:"], only: true },
+  { line: "dapp dimg stages cleanup local --improper-", offers: ["--improper-repo-cache"], not: ["--all"] },
+  { line: "dapp dimg cleanup ", offers: ["repo"], only: true },
+  { line: "dapp dimg cleanup --", offers: ["--dry-run"], not: ["--with-stages", "--repo", "--yes"] },
+  { line: "dapp dimg cleanup repo ", offers: ["app", "web", "oci:"], only: true },
+  { line: "dapp dimg cleanup repo --", offers: ["--with-stages", "--without-kube", "--plan", "--yes"] },
+  { line: "dapp dimg cleanup repo --kubernetes-timeout 5 w", offers: ["web"], only: true },
+  { line: "dapp dimg flush ", offers: ["local", "repo"], only: true },
+  { line: "dapp dimg flush local ", offers: ["app", "web"], only: true },
+  { line: "dapp dimg mrproper --improper-", offers: ["--improper-dev-mode-cache"] },
+  { line: "dapp dimg restore ", offers: ["oci:"], only: true },
+  { line: "dapp dimg restore r.io/x ", offers: [], only: true },
   { line: "dapp dimg push ", offers: ["app", "web", "oci:"], only: true },
   { line: "dapp dimg spush ", offers: ["app", "web", "oci:"], only: true },
   { line: "dapp dimg spush app ", offers: ["oci:"], only: true },
@@ -170,6 +187,9 @@ Deno.test("bash completes commands, options, values, dimgs and stages", async (t
       assert.deepEqual(await askBash(dir, "dapp --dir pro", ["dapp", "--dir", "pro"]), ["project"]);
       const run = ["dapp", "dimg", "run", "--", "pro"];
       assert.deepEqual(await askBash(dir, "dapp dimg run -- pro", run), ["project"]);
+      await Deno.writeTextFile(`${dir}/plan.json`, "");
+      const plan = ["dapp", "dimg", "cleanup", "repo", "--plan", "pl"];
+      assert.deepEqual(await askBash(dir, plan.join(" "), plan), ["plan.json"]);
     });
   });
 });

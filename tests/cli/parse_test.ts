@@ -40,6 +40,24 @@ Deno.test("parseArgs() assigns words to positionals, the required one last", asy
   assert.deepEqual((await parsed("dimg stage image")).words, {});
 });
 
+Deno.test("parseArgs() goes on from a command to those below it, whatever stands between", async () => {
+  const lines = {
+    "dimg cleanup": ["dimg cleanup", []],
+    "dimg cleanup repo": ["dimg cleanup repo", []],
+    "dimg cleanup --with-stages repo app r.io/x": ["dimg cleanup repo", ["app", "r.io/x"]],
+    "dimg -n cleanup repo repo": ["dimg cleanup repo", ["repo"]],
+    "dimg stages flush repo r.io/x": ["dimg stages flush repo", ["r.io/x"]],
+  } as const;
+  for (const [line, [path, words]] of Object.entries(lines)) {
+    const { command, loose } = await parsed(line);
+    assert.deepEqual([command.path, loose], [path, words], line);
+  }
+  assert.deepEqual(
+    await parseArgs(["dimg", "cleanup", "repo", "--help"]).then((p) => "helpFor" in p && p.helpFor),
+    "dimg cleanup repo",
+  );
+});
+
 Deno.test("parseArgs() passes everything after -- through", async () => {
   const { words, rest, options } = await parsed("dimg run app -e A=1 --env B -- ls --quiet -- -v");
   assert.deepEqual(words, { DIMG: ["app"] });
@@ -100,11 +118,73 @@ const mistakes: readonly (readonly [line: string, message: string, fix?: string]
   ],
   [
     "dimg zzz",
-    'Cannot find command "dapp dimg zzz". The commands here are stage, stages, build, plan, explain, list, run, export, lock, push, spush, bp, tag, tags',
+    'Cannot find command "dapp dimg zzz". The commands here are stage, flush, stages, build, plan, explain, list, run, export, lock, push, spush, bp, tag, tags, cleanup, mrproper, restore',
   ],
   [
     "zzz",
     'Cannot find command "dapp zzz". The commands here are dimg, config, store, registry, slug, completion, help, version',
+  ],
+  [
+    "cleanup",
+    'Cannot find command "dapp cleanup". Did you mean: dapp dimg cleanup or dapp dimg cleanup repo or dapp dimg stages cleanup local or dapp dimg stages cleanup repo?',
+    "Run: dapp --help",
+  ],
+  [
+    "flush repo r.io/x",
+    'Cannot find command "dapp flush". Did you mean: dapp dimg flush local or dapp dimg flush repo or dapp dimg stages flush local or dapp dimg stages flush repo?',
+  ],
+  ["mrproper --all", 'Cannot find command "dapp mrproper". Did you mean: dapp dimg mrproper?'],
+  [
+    "dimg cleanup r.io/x",
+    'Cannot use argument "r.io/x": dapp dimg cleanup takes no arguments. Did you mean: dapp dimg cleanup repo r.io/x?',
+    "Run: dapp dimg cleanup --help",
+  ],
+  [
+    "dimg cleanup app r.io/x -n",
+    'Cannot use argument "app": dapp dimg cleanup takes no arguments. Did you mean: dapp dimg cleanup repo app r.io/x?',
+  ],
+  [
+    "dimg cleanup --with-stages",
+    'Cannot use option "--with-stages": dapp dimg cleanup has no such option. Did you mean: dapp dimg cleanup repo?',
+  ],
+  [
+    "dimg flush r.io/x",
+    'Cannot find command "dapp dimg flush r.io/x". Did you mean: dapp dimg flush repo r.io/x?',
+    "Run: dapp dimg flush --help",
+  ],
+  [
+    "dimg stages cleanup r.io/x --improper-repo-cache",
+    'Cannot find command "dapp dimg stages cleanup r.io/x". Did you mean: dapp dimg stages cleanup repo r.io/x?',
+  ],
+  [
+    "dimg stages flush all",
+    'Cannot find command "dapp dimg stages flush all". The commands here are local, repo',
+  ],
+  [
+    "dimg stages cleanup repo r.io/x",
+    "Cannot run dapp dimg stages cleanup repo: nothing says what to remove, wanted is one of --improper-repo-cache, --improper-cache-version, --improper-git-commit",
+    "Run: dapp dimg stages cleanup repo --help",
+  ],
+  [
+    "dimg stages cleanup local",
+    "Cannot run dapp dimg stages cleanup local: nothing says what to remove, wanted is one of --improper-repo-cache, --improper-cache-version, --improper-git-commit",
+  ],
+  [
+    "dimg mrproper",
+    "Cannot run dapp dimg mrproper: nothing says what to remove, wanted is one of --all, --improper-dev-mode-cache, --improper-cache-version-stages",
+  ],
+  [
+    "dimg stages cleanup local --improper-repo-cache=r.io/x",
+    'Cannot use option "--improper-repo-cache=r.io/x": it takes no value, REPO is a word of its own: --improper-repo-cache r.io/x',
+  ],
+  [
+    "dimg cleanup repo r.io/x --kubernetes-timeout soon",
+    'Cannot use option "--kubernetes-timeout" with "soon": wanted is a whole number of seconds',
+  ],
+  ["dimg cleanup repo r.io/x --plan", 'Cannot use option "--plan": it needs a value, FILE'],
+  [
+    "dimg flush repo r.io/x --plan p.json",
+    'Cannot use option "--plan": dapp dimg flush repo has no such option, it belongs to dapp dimg cleanup repo',
   ],
   ["slug", "Cannot run dapp slug: STRING is missing"],
   ["slug a b", 'Cannot use argument "b": dapp slug takes no more than STRING'],
@@ -150,7 +230,7 @@ const mistakes: readonly (readonly [line: string, message: string, fix?: string]
   ],
   [
     "dimg tag shop --with-stages",
-    'Cannot use option "--with-stages": dapp dimg tag has no such option, it belongs to dapp dimg push, dapp dimg spush, dapp dimg bp',
+    'Cannot use option "--with-stages": dapp dimg tag has no such option, it belongs to dapp dimg push, dapp dimg spush, dapp dimg bp and others',
   ],
   [
     "dimg push r.io/x --naming deep",

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { EngineEvent, StageRef } from "../../core/events.ts";
 import { cleanLine, LineBuffer } from "../../cli/render/output_lines.ts";
 import { PlainRenderer } from "../../cli/render/plain.ts";
-import { chooseRenderer } from "../../cli/render/renderer.ts";
+import { chooseRenderer, type Step } from "../../cli/render/renderer.ts";
 import { TtyRenderer } from "../../cli/render/tty.ts";
 import { createStyle, wantsColor } from "../../cli/style.ts";
 import {
@@ -189,6 +189,46 @@ Deno.test("PlainRenderer repeats the elapsed time of what runs long, each 30 sec
   clock.advance(20_000);
   assert.equal(out.take(), "app/install  still running  (1m 00s)\n");
   renderer.close();
+  assert.equal(clock.pending, 0);
+});
+
+/** A step that was done, with what goes on after it. */
+const step = (live?: string, line?: string): Step => ({
+  event: { type: "test.step" },
+  ...(line !== undefined && { line: () => line }),
+  ...(live !== undefined && { live }),
+});
+
+Deno.test("PlainRenderer prints a step's line at once, and how far the work has come each 30 seconds", () => {
+  const { out, clock, renderer } = plain();
+  renderer.step(step("1 of 9", "first"));
+  clock.advance(20_000);
+  renderer.step(step("5 of 9"));
+  assert.equal(out.take(), "first\n");
+  clock.advance(10_000);
+  assert.equal(out.take(), "5 of 9  still running  (30s)\n");
+  renderer.step(step(undefined, "second"));
+  renderer.step(step(""));
+  clock.advance(60_000);
+  assert.equal(out.take(), "second\n");
+  assert.equal(clock.pending, 0);
+});
+
+Deno.test("TtyRenderer keeps how far the work has come below the lines of steps", () => {
+  const { out, clock, renderer } = tty();
+  const frames: string[] = [];
+  for (const one of [step("1 of 9"), step("5 of 9", "first"), step(undefined, "second"), step("")]) {
+    renderer.step(one);
+    clock.advance(100);
+    frames.push(visible(out.take()));
+  }
+  renderer.close();
+  assert.deepEqual(frames, [
+    "1 of 9  0s\n<hide>",
+    "<up 1>first\n5 of 9  0s\n",
+    "<up 1>second\n5 of 9  0s\n",
+    "<up 1><show>",
+  ]);
   assert.equal(clock.pending, 0);
 });
 

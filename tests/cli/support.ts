@@ -63,6 +63,8 @@ export interface FakeWorld {
   readonly env?: Readonly<Record<string, string>>;
   readonly files?: Readonly<Record<string, string>>;
   readonly stdin?: string;
+  /** What the user types when asked; after these, the input has ended. Given: standard input is a terminal. */
+  readonly typed?: readonly string[];
   readonly terminal?: boolean;
   readonly signal?: AbortSignal;
 }
@@ -86,6 +88,7 @@ export async function dapp(args: readonly string[], world: FakeWorld = {}): Prom
   const engines: EngineOptions[] = [];
   const readPaths: string[] = [];
   const lent: string[] = [];
+  const typed = [...world.typed ?? []];
   let disposed = 0;
   const io: Io = {
     stdout,
@@ -106,6 +109,8 @@ export async function dapp(args: readonly string[], world: FakeWorld = {}): Prom
       };
       return Promise.resolve(fakeEngine({ ...made, [Symbol.asyncDispose]: dispose }));
     },
+    stdinIsTerminal: world.typed !== undefined,
+    readLine: () => Promise.resolve(typed.shift()),
     readStdin: () => Promise.resolve(world.stdin ?? ""),
     readText(path) {
       readPaths.push(path);

@@ -6,6 +6,7 @@ import {
   digestOf,
   EngineError,
   type HistoryRow,
+  isSignature,
   type LockOptions,
   messageOf,
   sha256Hex,
@@ -13,8 +14,9 @@ import {
   type StageRecord,
   type Store,
   type StoreReport,
+  type SweepReport,
 } from "../../../core/plugin.ts";
-import { fileName, hasDirectory, ifPresent, publishFile } from "./files.ts";
+import { fileName, hasDirectory, ifPresent, listFiles, publishFile } from "./files.ts";
 import { lockFile } from "./locks.ts";
 import type { Scratch } from "./scratch.ts";
 
@@ -30,6 +32,7 @@ const HISTORY_ROWS = 50;
  *     memo/                derived data, disposable
  *     run/<id>/            scratch of a living process
  *     locks/               flock files of stages being built
+ *     use                  locked, shared, by every process that has the store open; alone by one that sweeps
  *     builds/              directories kept between builds
  *
  * Builders keep caches of their own beside these.
@@ -37,11 +40,13 @@ const HISTORY_ROWS = 50;
 export class LocalStore implements Store {
   #scratch: Promise<Scratch> | undefined;
   #serial = 0;
+  #closed = false;
 
-  private constructor(readonly path: string) {}
+  private constructor(readonly path: string, readonly use: Deno.FsFile) {}
 
   /** Opens or creates the store. @throws STORE_FAILED */
   static async open(path: string): Promise<LocalStore> {
+    let use: Deno.FsFile;
     try {
       const found = await ifPresent(() => Deno.readTextFile(`${path}/format`));
       if (found === undefined) {
@@ -55,13 +60,15 @@ export class LocalStore implements Store {
           { fix: "Name another directory with --home, or remove this one" },
         );
       }
+      use = await Deno.open(`${path}/use`, { read: true, write: true, create: true, mode: 0o600 });
+      await use.lock(false);
     } catch (error) {
       if (error instanceof EngineError) throw error;
       throw new EngineError("STORE_FAILED", `Cannot open store "${path}": ${messageOf(error)}`, {
         cause: error,
       });
     }
-    const store = new LocalStore(path);
+    const store = new LocalStore(path, use);
     // What a killed process left goes now, even if this one needs no scratch directory itself.
     if (await hasDirectory(`${path}/run`)) {
       await (await load<typeof import("./scratch.ts")>("./scratch.ts", import.meta.url)).sweep(`${path}/run`);
@@ -186,9 +193,28 @@ export class LocalStore implements Store {
     return await checkStore(this, options.repair);
   }
 
+  async *stages(): AsyncIterable<StageRecord> {
+    for (const name of await listFiles(`${this.path}/stages`)) {
+      const record = isSignature(name) ? await this.record(name) : undefined;
+      if (record) yield record;
+    }
+  }
+
+  async removeStage(signature: Signature): Promise<void> {
+    await ifPresent(() => Deno.remove(`${this.path}/stages/${signature}`));
+  }
+
+  async sweep(): Promise<SweepReport> {
+    const { sweepBlobs } = await load<typeof import("./sweep.ts")>("./sweep.ts", import.meta.url);
+    return await sweepBlobs(this);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await (await this.#scratch)?.[Symbol.asyncDispose]();
     this.#scratch = undefined;
+    // Closing lets go of the lock; disposing twice is fine.
+    if (!this.#closed) this.use.close();
+    this.#closed = true;
   }
 
   #historyPath(project: string, image: string, stage: string): string {

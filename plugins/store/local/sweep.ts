@@ -1,0 +1,38 @@
+import { type Digest, digestFromHex, type SweepReport } from "../../../core/plugin.ts";
+import { ifPresent, listFiles } from "./files.ts";
+import type { LocalStore } from "./store.ts";
+
+/**
+ * Removes blobs that no stage record refers to: what removed stages left, and manifests that are made again when they
+ * are needed.
+ *
+ * A build has blobs that no record names yet, and no age tells which. So this needs the store for itself: while another
+ * process has it open nothing is removed, and who opens it meanwhile waits. A crash leaves fewer blobs to remove.
+ */
+export async function sweepBlobs(store: LocalStore): Promise<SweepReport> {
+  // Taking the lock for oneself gives the shared one up first, so it has to be taken again in any case.
+  const alone = await store.use.tryLock(true);
+  try {
+    return alone ? await removeUnused(store) : { blobs: 0, bytes: 0, busy: true };
+  } finally {
+    await store.use.lock(false);
+  }
+}
+
+async function removeUnused(store: LocalStore): Promise<SweepReport> {
+  const used = new Set<Digest>();
+  for await (const { image, facts, trees } of store.stages()) {
+    for (const { digest } of image.layers) used.add(digest);
+    for (const { listing, value } of facts) if (listing) used.add(value as Digest);
+    for (const digest of Object.values(trees ?? {})) used.add(digest);
+  }
+  let [blobs, bytes] = [0, 0];
+  for (const name of await listFiles(`${store.path}/blobs/sha256`)) {
+    const digest = /^[0-9a-f]{64}$/.test(name) ? digestFromHex(name) : undefined;
+    if (!digest || used.has(digest)) continue;
+    const size = await store.blobSize(digest);
+    await ifPresent(() => Deno.remove(store.blobPath(digest)));
+    [blobs, bytes] = [blobs + 1, bytes + (size ?? 0)];
+  }
+  return { blobs, bytes, busy: false };
+}
