@@ -83,7 +83,7 @@ const builtins: readonly Plugin[] = [
 ];
 
 async function policies() {
-  return await load<typeof import("./plugins/cleanup/mod.ts")>("./plugins/cleanup/mod.ts", import.meta.url);
+  return await load<typeof import("./cleanup_policies.ts")>("./cleanup_policies.ts", import.meta.url);
 }
 
 /**
@@ -110,7 +110,11 @@ export function createEngine(options: EngineOptions = {}): Engine {
  * @throws {EngineError} USAGE with what is wrong
  */
 export async function parseCleanupPlan(text: string): Promise<CleanupPlan> {
-  return await (await import("./core/cleanup/plan_file.ts")).parsePlan(text);
+  const { parsePlan } = await load<typeof import("./core/cleanup/plan_file.ts")>(
+    "./core/cleanup/plan_file.ts",
+    import.meta.url,
+  );
+  return await parsePlan(text);
 }
 
 /** The JSON Schema (draft 2020-12) of one YAML document of a dappfile, for editors. */

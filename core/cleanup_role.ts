@@ -65,8 +65,8 @@ export interface InventoryStage extends InventoryTag {
   readonly signature: string;
   /** Signature of the stage before it. */
   readonly previous?: string;
-  /** RFC 3339; `now` when nothing tells. */
-  readonly publishedAt: string;
+  /** RFC 3339, when it was published, where the registry tells: nothing in a stage does. */
+  readonly publishedAt?: string;
   readonly pulledAt?: string | null;
   readonly bytes: number;
 }

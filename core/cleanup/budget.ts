@@ -37,7 +37,12 @@ export function evict(inputs: BudgetInputs): readonly Evicted[] {
     const bytes = count.wouldFree(stage.digest);
     // Nobody knows how long it took: it goes after all those that are known.
     const perByte = cost === undefined ? Infinity : cost / Math.max(bytes, 1);
-    return { stage, cost, perByte, at: usedAt.get(stage.signature) ?? Date.parse(stage.publishedAt) };
+    return {
+      stage,
+      cost,
+      perByte,
+      at: usedAt.get(stage.signature) ?? Date.parse(stage.publishedAt ?? "1970-01-01"),
+    };
   };
   const isTop = (stage: InventoryStage) => !users.get(stage.signature) && inputs.evictable(stage);
   const tops = stages.filter(isTop).map(weigh);

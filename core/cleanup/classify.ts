@@ -38,10 +38,10 @@ export function classify(
   }
   const owner = annotations[labels.project];
   const signature = annotations[labels.signature] ?? "";
+  const publishedAt = laterOf(validTime(annotations[ociLabels.created]), validTime(listed.pushedAt));
   const common = {
     ...tag,
     signature,
-    publishedAt: laterOf(validTime(annotations[ociLabels.created]), validTime(listed.pushedAt)) ?? now,
     bytes: bytesOf(tag.digest, facts),
     ...(listed.pulledAt !== undefined && { pulledAt: listed.pulledAt }),
   };
@@ -54,6 +54,7 @@ export function classify(
     const { [labels.commit]: commit, [labels.tree]: tree } = annotations;
     const image: InventoryImage = {
       ...common,
+      publishedAt: publishedAt ?? now,
       dimg: annotations[labels.name] ?? tag.repository,
       scheme: annotations[labels.scheme] ?? "",
       value: annotations[labels.value] ?? "",
@@ -71,6 +72,7 @@ export function classify(
     const stage: InventoryStage = {
       ...common,
       stage: annotations[labels.stage] ?? "",
+      ...(publishedAt !== undefined && { publishedAt }),
       ...(previous && { previous }),
     };
     return { kind: "stage", stage };

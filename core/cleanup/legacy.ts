@@ -6,23 +6,22 @@ import { Pool } from "../pool.ts";
 import type { RegistryBackend } from "../registry_role.ts";
 import type { Session } from "../session.ts";
 import { cleanupGit } from "./git_facts.ts";
-import { type CleanupPlan, planCleanup } from "./plan.ts";
-import type { PlannedRemoval, RemovalGroup } from "./plan_model.ts";
 
 /** Labels of the old tool's stages (docker commit images). */
 const CACHE_VERSION = "dapp-cache-version";
 const COMMIT = /^dapp-git-.*-commit$/;
 
 /**
- * A plan that removes stages which the old tool pushed for this project: all of them, since their signatures have
- * another format, or those whose git commit no longer exists. They are told by the labels in their configuration.
+ * Stages which the old tool pushed for this project, by reference, with the reason why they go: all of them, since their
+ * signatures have another format, or those whose git commit no longer exists. They are told by the labels in their
+ * configuration.
  */
 export async function legacyStages(
   session: Session,
   backend: RegistryBackend,
   inventory: Inventory,
   which: "all" | "lost commits",
-): Promise<CleanupPlan> {
+): Promise<ReadonlyMap<string, string>> {
   const { dir, signal } = session.options;
   const store = await session.store();
   const git = which === "all" ? undefined : await cleanupGit(dir, { scratch: () => store.scratch(), signal });
@@ -48,12 +47,7 @@ export async function legacyStages(
       }
     })
   ));
-  const kept = planCleanup(inventory, [], { images: false, stages: "none" });
-  const tags = kept.tags.map((tag): PlannedRemoval => {
-    const why = found.get(tag.reference);
-    return why === undefined ? tag : { ...tag, verdict: "delete", rule: "old stage", why, chain: [why] };
-  });
-  return { ...kept, tags, groups: groupsOf(tags), counts: countsOf(kept, found.size) };
+  return found;
 }
 
 async function labelsOf(
@@ -77,31 +71,4 @@ async function labelsOf(
     if (error instanceof OciError || error instanceof SyntaxError) return {};
     throw error;
   }
-}
-
-/** The old tool's stages stand on each other by image ids, so tags of one digest go together or not at all. */
-function groupsOf(tags: readonly PlannedRemoval[]): readonly RemovalGroup[] {
-  const going = tags.filter(({ verdict, digest }) => verdict === "delete" && digest);
-  return [...Map.groupBy(going, ({ repository, digest }) => `${repository}@${digest}`).values()].map(
-    (group) => {
-      const { repository, digest } = group[0]!;
-      const siblings = tags.filter((tag) =>
-        tag.verdict === "keep" && tag.repository === repository && tag.digest === digest
-      );
-      return {
-        repository,
-        digest: digest!,
-        remove: group.map(({ tag }) => tag),
-        siblings: siblings.map(({ tag }) => tag),
-        child: false,
-      };
-    },
-  );
-}
-
-function countsOf({ counts }: CleanupPlan, legacy: number): CleanupPlan["counts"] {
-  return {
-    keep: { ...counts.keep, foreign: counts.keep.foreign - legacy },
-    delete: { ...counts.delete, foreign: counts.delete.foreign + legacy },
-  };
 }

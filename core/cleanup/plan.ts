@@ -49,6 +49,11 @@ class Planner {
     const needs = this.#needs();
     this.#decideStages(needs);
     for (const other of others) {
+      const old = this.options.legacy?.get(other.reference);
+      if (old !== undefined) {
+        this.#fates.set(other.reference, { verdict: "delete", rule: "old stage", why: old, chain: [old] });
+        continue;
+      }
       const why = other.kind === "service"
         ? "dapp keeps its books in it"
         : other.project !== undefined && other.project !== this.inventory.project

@@ -12,6 +12,8 @@ export interface PlanOptions {
   readonly graceMs?: number;
   /** Bytes that stages may take beside what images take anyway; more of them go when there are more. */
   readonly budgetBytes?: number;
+  /** Stages of the old tool that are to go, by reference, with why. */
+  readonly legacy?: ReadonlyMap<string, string>;
   /** Signatures that builds rely on at this moment, with who says so. */
   readonly leased?: ReadonlyMap<string, string>;
 }

@@ -22,18 +22,11 @@ export async function planRegistryCleanup(session: Session, request: CleanupRequ
   const { signal, emit } = session.options;
   const { name: project } = await session.project();
   const { backend, memo } = await openRepo(session, request.repo);
-  const start = performance.now();
-  emit({
-    type: "transfer.started",
-    id: "inventory",
-    what: `reading ${backend.repository("").name}`,
-    total: 0,
-  });
   const inventory = await readInventory(backend, { project, memo, signal });
-  emit({ type: "transfer.finished", id: "inventory", done: 0, ms: Math.round(performance.now() - start) });
-  if (request.legacy) {
-    return await legacyStages(session, backend, inventory, request.legacy);
-  }
+  const { images, stages, others, broken } = inventory;
+  const listed = images.length + stages.length + others.length + broken.length;
+  emit({ type: "detail", text: `${inventory.repo} has ${listed} tags` });
+  const legacy = request.legacy && await legacyStages(session, backend, inventory, request.legacy);
   const { cleanup } = (await session.config()).project;
   const keeps = request.flush || request.images === false
     ? []
@@ -43,6 +36,7 @@ export async function planRegistryCleanup(session: Session, request: CleanupRequ
   return planCleanup(inventory, keeps, {
     images: request.images ?? true,
     stages: request.stages ?? "none",
+    ...(legacy && { legacy }),
     leased: leasedBy(validLeases(leases, Date.now(), PROTOCOL.skewMs)),
     ...(dimgs && { dimgs }),
     ...(cleanup?.stageGraceMs !== undefined && !request.flush && { graceMs: cleanup.stageGraceMs }),

@@ -101,8 +101,8 @@ export function addFixedRoots(
     const reason = options.kept.get(stage.reference);
     if (reason) fixed(stage.signature, reason.rule, reason.why, [reason.why, named]);
     if (stage.locked !== undefined) fixed(stage.signature, "locked", stage.locked, [stage.locked, named]);
-    const age = now - Date.parse(stage.publishedAt);
-    if (options.graceMs > 0 && age < options.graceMs) {
+    // Where a registry does not tell, leases alone protect what builds use.
+    if (stage.publishedAt !== undefined && now - Date.parse(stage.publishedAt) < options.graceMs) {
       const why = `published ${stage.publishedAt}, a build may still be using it`;
       fixed(stage.signature, "too young", why, [named]);
     }
