@@ -1,5 +1,6 @@
 /** Results as a Markdown table and as JSON. */
 import { run } from "../tests/support/process.ts";
+import { goalOf } from "./goals.ts";
 import { median, type Samples } from "./measure.ts";
 
 export interface ScenarioResult {
@@ -7,18 +8,26 @@ export interface ScenarioResult {
   readonly samples: ReadonlyMap<string, Samples>;
 }
 
-/** Medians with lowest and highest value, in ms; a ratio is the first tool's median divided by the peer's. */
+/**
+ * Medians with lowest and highest value, in ms; a ratio is dapp's median divided by the peer's, beside it the most that
+ * it should be.
+ */
 export function formatTable(results: readonly ScenarioResult[]): string {
   const rows = [
-    "| scenario | tool | median ms | lowest – highest | n | dapp / this |",
-    "|---|---|---|---|---|---|",
+    "| scenario | tool | median ms | lowest – highest | n | dapp / this | goal |",
+    "|---|---|---|---|---|---|---|",
   ];
   for (const { scenario, samples } of results) {
     const own = [...samples].find(([name]) => name.startsWith("dapp"))?.[1];
     for (const [name, values] of samples) {
-      const ratio = own === undefined || own === values ? "" : (median(own) / median(values)).toFixed(2);
+      const ratio = own === undefined || own === values ? NaN : median(own) / median(values);
+      const goal = goalOf(scenario, name);
       const range = `${ms(Math.min(...values))} – ${ms(Math.max(...values))}`;
-      rows.push(`| ${[scenario, name, ms(median(values)), range, values.length, ratio].join(" | ")} |`);
+      const shown = Number.isNaN(ratio) ? ["", ""] : [
+        ratio.toFixed(2),
+        goal === undefined ? "" : `${goal} ${ratio <= goal ? "met" : "missed"}`,
+      ];
+      rows.push(`| ${[scenario, name, ms(median(values)), range, values.length, ...shown].join(" | ")} |`);
     }
   }
   return rows.join("\n");

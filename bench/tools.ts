@@ -3,6 +3,7 @@ import { type Docker, startDocker } from "../tests/support/docker.ts";
 import { peer } from "../tests/support/peers.ts";
 import { run } from "../tests/support/process.ts";
 import { removeTree } from "../tests/support/tmp.ts";
+import type { Lab } from "./lab.ts";
 
 /** A command that is measured as a whole process. */
 export interface Timed {
@@ -17,45 +18,73 @@ export interface Tool extends AsyncDisposable {
   reset(warmUp: string): Promise<void>;
   /** Builds the project in `dir`. */
   build(dir: string): Timed;
+  /** Builds the project in `dir` and pushes it as `REPO/app:x`. */
+  publish(dir: string, repo: string): Timed;
   /** Content of /manifest.txt in the image built last. */
   manifest(dir: string): Promise<string>;
 }
 
-export interface ToolOptions {
+interface ToolOptions {
   /** On the file system that is measured. */
   readonly dir: string;
-  readonly base: { readonly layout: string; readonly image: string };
+  readonly base: Lab["base"];
 }
 
-export const toolNames = ["dapp", "buildkit", "buildah"] as const;
+/** What `--only` chooses from. */
+export const toolNames = ["dapp", "buildkit", "buildah", "legacy", "skopeo"] as const;
+
+/** Those of the `wanted` tools that take part, each below `dir`; `stack` takes them down. */
+export async function openTools(
+  stack: AsyncDisposableStack,
+  lab: Lab,
+  dir: string,
+  wanted: readonly ToolName[],
+): Promise<readonly Tool[]> {
+  const tools: Tool[] = [];
+  for (const name of wanted.filter((name) => lab.only.includes(name.replace("-stages", "")))) {
+    const tool = stack.use(await openTool(name, { dir: `${dir}/${name}`, base: lab.base }));
+    lab.versions.set(tool.name, tool.version);
+    tools.push(tool);
+  }
+  return tools;
+}
+
+type ToolName = "dapp" | "dapp-stages" | "buildkit" | "buildah" | "legacy";
 
 /** Sets a tool up below its own directory. @throws Error when it is not installed */
-export async function openTool(name: string, options: ToolOptions): Promise<Tool> {
+async function openTool(name: ToolName, options: ToolOptions): Promise<Tool> {
   await Deno.mkdir(options.dir, { recursive: true });
   switch (name) {
     case "dapp":
-      return await openDapp(options);
+    case "dapp-stages":
+      return await openDapp(name, options);
     case "buildkit":
-      return await openBuildKit(options);
+    case "legacy":
+      return await openDocker(name, options);
     case "buildah":
       return await openBuildah(options);
-    default:
-      throw new Error(`Cannot measure "${name}": known tools are ${toolNames.join(", ")}`);
   }
 }
 
 /** The command line as a user starts it. */
 export const dappCommand = [Deno.execPath(), "run", "-A", new URL("../cli.ts", import.meta.url).pathname];
 
-async function openDapp({ dir }: ToolOptions): Promise<Tool> {
+/** A dapp command on a project with its own home. */
+export function dapp(project: string, home: string, ...words: readonly string[]): Timed {
+  const [command = "", ...rest] = words;
+  return {
+    argv: [...dappCommand, "dimg", ...command.split(" "), "--dir", project, "--home", home, ...rest],
+    env: { CI: "true" },
+  };
+}
+
+/** `dapp-stages` shares every stage through REPO and publishes in a second process; `dapp` only publishes. */
+async function openDapp(name: "dapp" | "dapp-stages", { dir }: ToolOptions): Promise<Tool> {
   let store = `${dir}/store0`;
   let resets = 0;
-  const build = (project: string): Timed => ({
-    argv: [...dappCommand, "dimg", "build", "--dir", project, "--home", store],
-    env: { CI: "true" },
-  });
+  const build = (project: string) => dapp(project, store, "build");
   return {
-    name: "dapp",
+    name,
     version: (await run([...dappCommand, "--version"])).stdout.trim(),
     async reset(warmUp) {
       await removeTree(store);
@@ -63,40 +92,66 @@ async function openDapp({ dir }: ToolOptions): Promise<Tool> {
       await runTimed(build(warmUp));
     },
     build,
+    publish: (project, repo) =>
+      name === "dapp" ? dapp(project, store, "bp", "--tag=x", repo) : inOrder(
+        dapp(project, store, "build", `--repo=${repo}`),
+        dapp(project, store, "push", "--tag=x", repo),
+      ),
     async manifest(project) {
-      const show = ["dimg", "run", "app", "--dir", project, "--home", store, "--", "cat", "/manifest.txt"];
-      return (await run([...dappCommand, ...show])).stdout;
+      const { argv } = dapp(project, store, "run", "app", "--", "cat", "/manifest.txt");
+      return (await run(argv)).stdout;
     },
     async [Symbol.asyncDispose]() {},
   };
 }
 
-async function openBuildKit({ dir, base }: ToolOptions): Promise<Tool> {
+/** A daemon of its own for each builder: they would share layers. */
+async function openDocker(name: "buildkit" | "legacy", { dir, base }: ToolOptions): Promise<Tool> {
   const docker: Docker | undefined = await startDocker({ dataRoot: `${dir}/data` });
   if (docker === undefined) {
-    throw new Error("Cannot measure BuildKit: docker is not installed or this is not root");
+    throw new Error(`Cannot measure "${name}": docker is not installed or this is not root`);
   }
   await docker.load(base.layout, base.image);
   const format = "{{.ServerVersion}}, {{.Driver}} on {{(index .DriverStatus 0 1)}}";
   const { stdout } = await docker.docker(["info", "--format", format]);
-  const build = (project: string): Timed => ({
-    argv: [docker.client, "build", "--quiet", "--network", "host", "--tag", "app", project],
-    env: { ...docker.env, DOCKER_BUILDKIT: "1" },
+  const env = { ...docker.env, DOCKER_BUILDKIT: name === "buildkit" ? "1" : "0" };
+  const build = (project: string, ...names: readonly string[]): Timed => ({
+    argv: [
+      ...[docker.client, "build", "--quiet", "--network", "host", "--tag", "app"],
+      ...names.flatMap((name) => ["--tag", name]),
+      project,
+    ],
+    env,
   });
+  const forget = async () => {
+    await forgetImages(docker, `${base.image}:latest`);
+    await docker.docker(["builder", "prune", "--all", "--force"]);
+  };
   return {
-    name: "buildkit",
+    name,
     version: `inside dockerd ${stdout.trim()}`,
     async reset(warmUp) {
-      await docker.docker(["image", "rm", "--force", "app"], { allowFailure: true });
-      await docker.docker(["builder", "prune", "--all", "--force"]);
+      await forget();
       await runTimed(build(warmUp));
-      await docker.docker(["image", "rm", "--force", "app"]);
-      await docker.docker(["builder", "prune", "--all", "--force"]);
+      await forget();
     },
     build,
+    publish: (project, repo) =>
+      inOrder(build(project, `${repo}/app:x`), {
+        argv: [docker.client, "push", "--quiet", `${repo}/app:x`],
+        env,
+      }),
     manifest: async () => (await docker.docker(["run", "--rm", "--network", "host", "app"])).stdout,
     [Symbol.asyncDispose]: () => docker[Symbol.asyncDispose](),
   };
+}
+
+/** Removes every image but `kept`, and with them what they were built from. */
+export async function forgetImages(docker: Docker, kept?: string): Promise<void> {
+  const { stdout } = await docker.docker(["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"]);
+  const names = stdout.split("\n").filter((name) => name !== "" && name !== kept && !name.includes("<none>"));
+  if (names.length > 0) await docker.docker(["image", "rm", "--force", ...names]);
+  await docker.docker(["image", "prune", "--force"]);
 }
 
 async function openBuildah({ dir, base }: ToolOptions): Promise<Tool> {
@@ -133,6 +188,11 @@ async function openBuildah({ dir, base }: ToolOptions): Promise<Tool> {
       await forget();
     },
     build,
+    publish: (project, repo) =>
+      inOrder(build(project), {
+        argv: [buildah, ...places, "push", "--quiet", "--tls-verify=false", "app", `docker://${repo}/app:x`],
+        env,
+      }),
     async manifest() {
       const container = (await call("from", "--pull-never", "app")).stdout.trim();
       try {
@@ -142,6 +202,16 @@ async function openBuildah({ dir, base }: ToolOptions): Promise<Tool> {
       }
     },
     async [Symbol.asyncDispose]() {},
+  };
+}
+
+/** Two commands as one: a shell that runs the second when the first has done its work. */
+export function inOrder(first: Timed, second: Timed): Timed {
+  const text = (argv: readonly string[]) =>
+    argv.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
+  return {
+    argv: ["sh", "-c", `${text(first.argv)} && exec ${text(second.argv)}`],
+    env: { ...first.env, ...second.env },
   };
 }
 

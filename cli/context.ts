@@ -1,9 +1,10 @@
 /** What every command gets. */
-import type { Engine, EngineOptions } from "../mod.ts";
+import type { Engine, EngineOptions, RegistryOptions } from "../mod.ts";
 import type { Io } from "./io.ts";
-import type { Parsed } from "./parsed.ts";
-import { parseCompression } from "./parse.ts";
+import type { GivenOptions, Parsed } from "./parsed.ts";
+import { usage } from "./parse.ts";
 import type { Renderer } from "./render/renderer.ts";
+import { parseCompression } from "./scan.ts";
 import type { Style } from "./style.ts";
 
 export interface Context extends Parsed {
@@ -22,14 +23,22 @@ export interface Context extends Parsed {
 /** A command: does its work and gives the exit code. */
 export type CommandRun = (context: Context) => Promise<number>;
 
-/** Engine options from the options given; absent ones are left to the engine. */
-export function engineOptions(
-  { options }: Pick<Parsed, "options">,
-  io: Pick<Io, "env" | "signal">,
+/** `{ key: value }`, or nothing without value. */
+function given<K extends string, const V>(key: K, value: V | undefined): { readonly [N in K]?: V } {
+  return value === undefined ? {} : { [key]: value } as { readonly [N in K]: V };
+}
+
+/**
+ * Engine options from the options given; absent ones are left to the engine. Reads standard input when a password is
+ * there.
+ *
+ * @throws USAGE when it is empty
+ */
+export async function engineOptions(
+  { options, command }: Pick<Parsed, "options" | "command">,
+  io: Pick<Io, "env" | "signal" | "readStdin">,
   onEvent: NonNullable<EngineOptions["onEvent"]>,
-): EngineOptions {
-  const given = <K extends keyof EngineOptions>(key: K, value: EngineOptions[K] | undefined) =>
-    value === undefined ? {} : { [key]: value };
+): Promise<EngineOptions> {
   const number = (text: string | undefined, factor = 1) =>
     text === undefined ? undefined : Number(text) * factor;
   const network = options.text("network");
@@ -42,7 +51,7 @@ export function engineOptions(
     ...given("config", options.text("config")),
     ...given("home", options.text("home")),
     ...given("name", options.text("name")),
-    ...given("platform", options.text("platform")),
+    ...given("platform", list(options.all("platform"))?.join(",")),
     ...given("parallel", number(options.text("parallel"))),
     ...given("network", network === "host" || network === "none" ? network : undefined),
     ...given("builder", options.text("builder")),
@@ -50,5 +59,54 @@ export function engineOptions(
     ...given("compression", compression === undefined ? undefined : parseCompression(compression)),
     ...(options.flag("dev") && { dev: true }),
     ...(options.flag("dry-run") && { dryRun: true }),
+    ...given("repo", options.text("repo")),
+    ...(options.flag("repo-read-only") && { repoReadOnly: true }),
+    ...given("cacheFrom", list(options.all("cache-from"))),
+    ...given("registry", registryOptions(options, await login({ options, command }, io))),
   };
+}
+
+type Login = Pick<RegistryOptions, "username" | "password">;
+
+/** User and password of the options; without them, those that the old tool took from the environment for cleanups. */
+async function login(
+  { options, command }: Pick<Parsed, "options" | "command">,
+  io: Pick<Io, "env" | "readStdin">,
+): Promise<Login> {
+  const username = options.text("registry-username");
+  const cleanup = io.env.DAPP_DIMG_CLEANUP_REGISTRY_PASSWORD;
+  if (username === undefined && cleanup && command.path === "dimg cleanup repo") {
+    return { username: "dapp-cleanup-repo", password: cleanup };
+  }
+  return {
+    ...given("username", username),
+    ...given("password", await password(options, io, command.path)),
+  };
+}
+
+function registryOptions(options: GivenOptions, login: Login): RegistryOptions | undefined {
+  const naming = options.text("naming");
+  const registry: RegistryOptions = {
+    ...given("kind", options.text("registry-kind")),
+    ...login,
+    ...given("insecure", list(options.all("insecure-registry"))),
+    ...given("naming", naming === "nested" || naming === "flat" ? naming : undefined),
+  };
+  return Object.keys(registry).length > 0 ? registry : undefined;
+}
+
+async function password(
+  options: GivenOptions,
+  io: Pick<Io, "readStdin">,
+  path: string,
+): Promise<string | undefined> {
+  if (!options.flag("registry-password-stdin")) return options.text("registry-password");
+  const secret = (await io.readStdin()).replace(/\r?\n$/, "");
+  if (secret !== "") return secret;
+  throw usage('Cannot use option "--registry-password-stdin": standard input holds no password', path);
+}
+
+/** The values of an option that may be repeated; undefined when it was not given. */
+function list(values: readonly string[]): readonly string[] | undefined {
+  return values.length > 0 ? values : undefined;
 }

@@ -1,8 +1,17 @@
 /** The reference page of the command line, made from the same tables as `--help`. */
 import { errorCatalog } from "../core/errors.ts";
 import { optionUsage } from "./help.ts";
-import { type OptionName, optionSpec } from "./options.ts";
-import { type Command, commands, type Example, program, usageLine } from "./table.ts";
+import type { OptionName } from "./options.ts";
+import {
+  type Command,
+  commands,
+  type Example,
+  optionSummary,
+  program,
+  registryOptions,
+  takesTags,
+  usageLine,
+} from "./table.ts";
 
 /** The whole text of `docs/cli.md`. */
 export function cliMarkdown(): string {
@@ -31,6 +40,12 @@ export function cliMarkdown(): string {
     "The `dimg` commands take all of these; where a command takes fewer, its section names them.",
     "",
     ...optionTable(shared),
+    "",
+    "## Registry options",
+    "",
+    ...registries,
+    "",
+    ...optionTable(registryOptions),
     ...commands.flatMap((command) => commandSection(command, shared)),
     "",
     "## Exit codes",
@@ -38,7 +53,7 @@ export function cliMarkdown(): string {
     "| Code | Meaning |",
     "| --- | --- |",
     "| 0 | done |",
-    "| 1 | the work failed, or `store check` found damage |",
+    "| 1 | the work failed or could be done only in part, `store check` found damage, or a question was answered with no |",
     "| 2 | usage or configuration |",
     "| 130 | interrupted |",
     "",
@@ -68,11 +83,28 @@ const conventions: readonly string[] = [
   "`FORCE_COLOR` or `CLICOLOR_FORCE`, then `TERM=dumb` decide otherwise.",
   "",
   "`--json` prints the answer as one document with a `version`; `--json=events` prints each event of the run as one line of JSON,",
-  'and ends with a line of type `"result"` or `"error"`.',
+  'and ends with a line of type `"result"` or `"error"`. Cleanups of a registry add `cleanup.tag`, `cleanup.progress`,',
+  "`cleanup.limited` and `cleanup.waiting`.",
 ];
 
+const registries: readonly string[] = [
+  "Commands that build, look stages up, publish or clean up take these, or some of them.",
+  "",
+  "REPO is `host[:port]/path` or `oci:DIR`, an OCI image layout on this machine. With `--repo`, builds take the stages that are",
+  "there and put theirs there; the places after `--cache-from` are asked after it. Commands that publish or clean up take REPO as",
+  "their last word too, `restore` as its first, or from `repo:` in the dappfile.",
+  "",
+  "Logins are those of `docker login`, credential helpers included. `--registry-username` and a password replace them for the host",
+  "of REPO alone. A password is best given on standard input: `--registry-password-stdin` reads it to the end and drops one line",
+  "end. No message repeats it.",
+];
+
+const pluginTags =
+  "Plugins add tag options of their own, `--tag-NAME` or `--tag-NAME VALUE`; they stand after the command. Tags " +
+  "are made in the order of the command line.";
+
 function commandSection(command: Command, shared: readonly OptionName[]): string[] {
-  const { path, summary, details = [], options, common, examples } = command;
+  const { path, summary, details = [], options, registry = [], common, examples } = command;
   const all = shared.every((name) => common.includes(name));
   const lines = [
     "",
@@ -85,25 +117,35 @@ function commandSection(command: Command, shared: readonly OptionName[]): string
     `    ${usageLine(command)}`,
     ...details.flatMap((paragraph) => ["", paragraph]),
   ];
-  if (options.length > 0) lines.push("", ...optionTable(options));
+  if (options.length > 0) lines.push("", ...optionTable(options, command));
+  if (takesTags(command)) lines.push("", pluginTags);
+  if (registry.length > 0) {
+    lines.push("", `Of the [registry options](#registry-options): ${listed(registry)}.`);
+  }
   lines.push(
     "",
     all
       ? "And the [common options](#common-options)."
-      : `Of the [common options](#common-options): ${common.map((name) => `\`--${name}\``).join(", ")}.`,
+      : `Of the [common options](#common-options): ${listed(common)}.`,
   );
   return lines;
+}
+
+function listed(names: readonly OptionName[]): string {
+  return names.map((name) => `\`--${name}\``).join(", ");
 }
 
 function exampleBlock(examples: readonly Example[]): string[] {
   return ["```sh", ...examples.flatMap(({ command, what }) => [`# ${what}`, command]), "```"];
 }
 
-function optionTable(names: readonly OptionName[]): string[] {
+function optionTable(names: readonly OptionName[], command?: Command): string[] {
   return [
     "| Option | Meaning |",
     "| --- | --- |",
-    ...names.map((name) => `| \`${cell(optionUsage(name).trim())}\` | ${cell(optionSpec(name).summary)} |`),
+    ...names.map((name) =>
+      `| \`${cell(optionUsage(name).trim())}\` | ${cell(optionSummary(name, command))} |`
+    ),
   ];
 }
 

@@ -36,6 +36,32 @@ function longDuration(seconds: number): string {
   return `${Math.floor(minutes / 60)}h ${String(minutes % 60).padStart(2, "0")}m`;
 }
 
+/** Bytes per second as "14 MB/s"; undefined when there is nothing to divide. */
+export function formatRate(bytes: number, ms: number): string | undefined {
+  return bytes > 0 && ms > 0 ? `${formatSize(1000 * bytes / ms)}/s` : undefined;
+}
+
+/** What was moved and how fast: "4.2 MB in 300ms, 14 MB/s". */
+export function formatTransfer(bytes: number, ms: number): string {
+  const rate = formatRate(bytes, ms);
+  return `${formatSize(bytes)} in ${formatDuration(ms)}${rate === undefined ? "" : `, ${rate}`}`;
+}
+
+/** How long ago something was, in its largest unit: "5m ago", "3h ago", "12d ago". Less than a minute, or the future, is "just now". */
+export function formatAge(ms: number): string {
+  const minutes = Math.floor(ms / 60_000);
+  if (minutes < 1) return "just now";
+  if (minutes < 60) return `${minutes}m ago`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `${hours}h ago` : `${Math.floor(hours / 24)}d ago`;
+}
+
+/** An RFC 3339 time as "2026-01-02 03:04 UTC"; anything else stays as it is. */
+export function formatInstant(rfc3339: string): string {
+  const date = new Date(rfc3339);
+  return Number.isNaN(date.getTime()) ? rfc3339 : `${date.toISOString().slice(0, 16).replace("T", " ")} UTC`;
+}
+
 /** `sha256:` and the first 12 digits of a digest or signature, with an ellipsis. */
 export function shortDigest(digest: string): string {
   const [head, hex] = digest.includes(":") ? digest.split(":", 2) : ["", digest];

@@ -1,7 +1,16 @@
 /** Help for every level, made from the table of commands. */
 import { type OptionName, optionSpec } from "./options.ts";
 import type { Style } from "./style.ts";
-import { type Command, commands, type Example, findCommand, groups, program, usageLine } from "./table.ts";
+import {
+  type Command,
+  commands,
+  type Example,
+  findCommand,
+  groups,
+  optionSummary,
+  program,
+  usageLine,
+} from "./table.ts";
 
 const WIDTH = 100;
 
@@ -22,12 +31,14 @@ function commandHelp(command: Command, style: Style): string[] {
   ];
   for (const paragraph of command.details ?? []) lines.push("", ...wrap(paragraph, WIDTH));
   if (command.options.length > 0) {
-    lines.push("", style.bold("Options:"), ...optionLines(command.options));
+    lines.push("", style.bold("Options:"), ...optionLines(command.options, command));
   }
+  const { registry = [] } = command;
+  if (registry.length > 0) lines.push("", style.bold("Registry options:"), ...optionLines(registry, command));
   lines.push(
     "",
-    style.bold(command.options.length > 0 ? "Common options:" : "Options:"),
-    ...optionLines(command.common),
+    style.bold(command.options.length + registry.length > 0 ? "Common options:" : "Options:"),
+    ...optionLines(command.common, command),
   );
   return lines;
 }
@@ -66,10 +77,10 @@ export function optionUsage(name: OptionName): string {
   return short ? `-${short}, ${long}` : `    ${long}`;
 }
 
-function optionLines(names: readonly OptionName[]): string[] {
+function optionLines(names: readonly OptionName[], command: Command): string[] {
   return names.flatMap((name) => {
     const usage = `  ${optionUsage(name)}`;
-    const summary = wrap(optionSpec(name).summary, WIDTH - 32);
+    const summary = wrap(optionSummary(name, command), WIDTH - 32);
     const [first = "", ...more] = summary;
     const indent = " ".repeat(32);
     const start = usage.length < 31 ? [`${usage.padEnd(32)}${first}`] : [usage, `${indent}${first}`];

@@ -32,6 +32,7 @@ export function realIo(stopNow: (exitCode: number) => void): Io {
     stderr,
     clock: {
       now: () => performance.now(),
+      date: () => Date.now(),
       after(ms, action) {
         const timer = setTimeout(action, ms);
         return () => clearTimeout(timer);
@@ -44,10 +45,61 @@ export function realIo(stopNow: (exitCode: number) => void): Io {
       lent++;
       return () => lent--;
     },
+    stdinIsTerminal: Deno.stdin.isTerminal(),
+    readLine: () => readLine(Deno.stdin, controller.signal),
+    readStdin: () => readSome(Deno.stdin, controller.signal),
     createEngine: async (options) =>
       (await load<typeof import("../mod.ts")>("../mod.ts", import.meta.url)).createEngine(options),
     readText: (path) => Deno.readTextFile(path).catch(() => undefined),
   };
+}
+
+const INPUT_LIMIT = 64 * 1024;
+
+interface Input {
+  read(into: Uint8Array): Promise<number | null>;
+}
+
+/**
+ * The first 64 KiB of a stream as text.
+ *
+ * @throws the signal's reason, when that comes first
+ */
+export async function readSome(stream: Input, signal: AbortSignal): Promise<string> {
+  const bytes = new Uint8Array(INPUT_LIMIT);
+  const length = await readInto(bytes, stream, { signal, enough: () => false });
+  return new TextDecoder().decode(bytes.subarray(0, length));
+}
+
+/**
+ * One line of a terminal, which gives no more than that at once; undefined at the end of input.
+ *
+ * @throws the signal's reason, when that comes first
+ */
+export async function readLine(stream: Input, signal: AbortSignal): Promise<string | undefined> {
+  const bytes = new Uint8Array(INPUT_LIMIT);
+  const length = await readInto(bytes, stream, { signal, enough: (got) => got.includes(10) });
+  return length === 0 ? undefined : new TextDecoder().decode(bytes.subarray(0, length)).split(/\r?\n/)[0];
+}
+
+/** Reads until `bytes` is full, the stream ends, or what came is enough; returns how much that is. */
+async function readInto(
+  bytes: Uint8Array,
+  stream: Input,
+  options: { readonly signal: AbortSignal; readonly enough: (got: Uint8Array) => boolean },
+): Promise<number> {
+  const { signal, enough } = options;
+  const stopped = new Promise<never>((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+  let length = 0;
+  while (length < bytes.length && !enough(bytes.subarray(0, length))) {
+    const got = await Promise.race([stream.read(bytes.subarray(length)), stopped]);
+    if (got === null) break;
+    length += got;
+  }
+  return length;
 }
 
 /** A stream whose vanished reader (`| head`) ends the output quietly. */

@@ -13,6 +13,8 @@ export interface Output {
 export interface Clock {
   /** Milliseconds from any fixed point, never going back. */
   now(): number;
+  /** Milliseconds since 1970. */
+  date(): number;
   /** Calls `action` once after `ms`; returns what cancels it. */
   after(ms: number, action: () => void): () => void;
 }
@@ -27,6 +29,16 @@ export interface Io {
   /** Leaves Ctrl-C to the command that now has the terminal; returns what ends that. */
   lendTerminal(): () => void;
   createEngine(options: EngineOptions): Promise<Engine>;
+  /** Whether somebody can type on standard input. */
+  readonly stdinIsTerminal: boolean;
+  /**
+   * The next line that the user types, without its end; undefined when there is none.
+   *
+   * @throws the signal's reason, when that comes first
+   */
+  readLine(): Promise<string | undefined>;
+  /** Everything on standard input, or its first 64 KiB. */
+  readStdin(): Promise<string>;
   /** The file's text, or undefined when it cannot be read. */
   readText(path: string): Promise<string | undefined>;
 }

@@ -28,12 +28,59 @@ const loaders: Readonly<Record<CommandPath, () => Promise<CommandRun>>> = {
     (await load<typeof import("./commands/export.ts")>("./commands/export.ts", import.meta.url)).exportImages,
   "dimg lock": async () =>
     (await load<typeof import("./commands/lock.ts")>("./commands/lock.ts", import.meta.url)).lock,
+  "dimg push": async () =>
+    (await load<typeof import("./commands/publish.ts")>("./commands/publish.ts", import.meta.url)).push,
+  "dimg spush": async () =>
+    (await load<typeof import("./commands/publish.ts")>("./commands/publish.ts", import.meta.url)).spush,
+  "dimg bp": async () =>
+    (await load<typeof import("./commands/publish.ts")>("./commands/publish.ts", import.meta.url)).bp,
+  "dimg tag": async () =>
+    (await load<typeof import("./commands/publish.ts")>("./commands/publish.ts", import.meta.url)).tag,
+  "dimg tags": async () =>
+    (await load<typeof import("./commands/tags.ts")>("./commands/tags.ts", import.meta.url)).tags,
+  "dimg stages push": async () =>
+    (await load<typeof import("./commands/stages.ts")>("./commands/stages.ts", import.meta.url)).stagesPush,
+  "dimg stages pull": async () =>
+    (await load<typeof import("./commands/stages.ts")>("./commands/stages.ts", import.meta.url)).stagesPull,
+  "dimg cleanup": async () =>
+    (await load<typeof import("./commands/cleanup_local.ts")>("./commands/cleanup_local.ts", import.meta.url))
+      .cleanupLocal,
+  "dimg cleanup repo": async () =>
+    (await load<typeof import("./commands/cleanup.ts")>("./commands/cleanup.ts", import.meta.url))
+      .cleanupRepo,
+  "dimg flush local": async () =>
+    (await load<typeof import("./commands/cleanup_local.ts")>("./commands/cleanup_local.ts", import.meta.url))
+      .flushLocal,
+  "dimg flush repo": async () =>
+    (await load<typeof import("./commands/cleanup.ts")>("./commands/cleanup.ts", import.meta.url)).flushRepo,
+  "dimg stages cleanup local": async () =>
+    (await load<typeof import("./commands/cleanup_local.ts")>("./commands/cleanup_local.ts", import.meta.url))
+      .stagesCleanupLocal,
+  "dimg stages cleanup repo": async () =>
+    (await load<typeof import("./commands/cleanup.ts")>("./commands/cleanup.ts", import.meta.url))
+      .stagesCleanupRepo,
+  "dimg stages flush local": async () =>
+    (await load<typeof import("./commands/cleanup_local.ts")>("./commands/cleanup_local.ts", import.meta.url))
+      .stagesFlushLocal,
+  "dimg stages flush repo": async () =>
+    (await load<typeof import("./commands/cleanup.ts")>("./commands/cleanup.ts", import.meta.url))
+      .stagesFlushRepo,
+  "dimg mrproper": async () =>
+    (await load<typeof import("./commands/cleanup_local.ts")>("./commands/cleanup_local.ts", import.meta.url))
+      .mrproper,
+  "dimg restore": async () =>
+    (await load<typeof import("./commands/restore.ts")>("./commands/restore.ts", import.meta.url)).restore,
   "config check": async () =>
     (await load<typeof import("./commands/config.ts")>("./commands/config.ts", import.meta.url)).configCheck,
   "config schema": async () =>
     (await load<typeof import("./commands/config.ts")>("./commands/config.ts", import.meta.url)).configSchema,
   "store check": async () =>
     (await load<typeof import("./commands/store.ts")>("./commands/store.ts", import.meta.url)).storeCheck,
+  "registry check": async () =>
+    (await load<typeof import("./commands/registry.ts")>("./commands/registry.ts", import.meta.url))
+      .registryCheck,
+  "slug": async () =>
+    (await load<typeof import("./commands/slug.ts")>("./commands/slug.ts", import.meta.url)).slug,
   "completion": async () =>
     (await load<typeof import("./commands/completion.ts")>("./commands/completion.ts", import.meta.url))
       .completion,
@@ -94,7 +141,7 @@ async function runCommand(parsed: Parsed, io: Io): Promise<number> {
     verbose,
     progress,
     style: createStyle(wantsColor(io.stdout, color, io.env)),
-    engine: () => engine ??= io.createEngine(engineOptions(parsed, io, onEvent)),
+    engine: () => engine ??= engineOptions(parsed, io, onEvent).then((options) => io.createEngine(options)),
     answer(document, lines) {
       progress.close();
       if (json !== undefined) return writeJson(io, json, "result", document);

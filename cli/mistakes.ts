@@ -3,7 +3,7 @@ import type { EngineError } from "../core/errors.ts";
 import { suggest } from "../lib/suggest.ts";
 import { type OptionName, options, optionSpec } from "./options.ts";
 import { usage } from "./parse.ts";
-import { type Command, commands, groups } from "./table.ts";
+import { type Command, commandOptions, commands, groups } from "./table.ts";
 
 /** What options of `docker run` are called here, which the old tool passed on. */
 const dockerOptions: readonly { readonly written: RegExp; readonly advice: string }[] = [
@@ -11,6 +11,15 @@ const dockerOptions: readonly { readonly written: RegExp; readonly advice: strin
   { written: /^(-p|--publish)$/, advice: "the command uses this machine's network with --network host" },
   { written: /^--mount$/, advice: "use --volume SOURCE:TARGET" },
 ];
+
+/** What docker calls options that have longer names here. */
+const dockerNames: Readonly<Record<string, OptionName>> = {
+  "-t": "tag",
+  "-p": "registry-password",
+  "--password": "registry-password",
+  "--password-stdin": "registry-password-stdin",
+  "--username": "registry-username",
+};
 
 /** No command has the words `path`, whose last word is the first unknown one. */
 export function unknownCommand(path: readonly string[]): EngineError {
@@ -29,11 +38,18 @@ export function unknownCommand(path: readonly string[]): EngineError {
 function guess(word: string, parent: string, inside: readonly string[]): readonly string[] {
   const paths = [...commands, ...groups].map(({ path }) => path);
   const same = paths.filter((path) => `-${path.replaceAll(" ", "-")}`.endsWith(`-${word}`));
+  if (same.length > 1) return same.flatMap(commandsAt);
   if (same.length > 0) return same;
+  if (word.includes("/") && inside.includes(`${parent} repo`)) return [`${parent} repo ${word}`];
   const near = suggest(word, inside.map(lastWord));
   if (near !== undefined) return [parent === "" ? near : `${parent} ${near}`];
   const far = suggest(word, paths.map(lastWord));
   return far === undefined ? [] : paths.filter((path) => lastWord(path) === far);
+}
+
+/** The command of this path and those below it. */
+function commandsAt(path: string): readonly string[] {
+  return commands.map((command) => command.path).filter((each) => `${each} `.startsWith(`${path} `));
 }
 
 function parentOf(path: string): string {
@@ -47,9 +63,14 @@ function lastWord(path: string): string {
 /** An option that is not in the table. */
 export function unknownOption(written: string, command: Command | undefined, path: string): EngineError {
   const where = path === "" ? "dapp" : `dapp ${path}`;
-  const known = command ? [...command.options, ...command.common] : Object.keys(options);
+  const known = command ? commandOptions(command) : Object.keys(options);
   const docker = command?.path === "dimg run" && dockerOptions.find((row) => row.written.test(written));
-  const near = written.startsWith("--") ? suggest(written.slice(2), known) : undefined;
+  const named = dockerNames[written];
+  const near = named && known.includes(named)
+    ? named
+    : written.startsWith("--")
+    ? suggest(written.slice(2), known)
+    : undefined;
   const advice = docker
     ? `: ${docker.advice}`
     : near
@@ -62,11 +83,14 @@ export function unknownOption(written: string, command: Command | undefined, pat
 
 /** An option that exists, but not for this command. */
 export function misplacedOption(name: OptionName, command: Command): EngineError {
-  const owners = commands.filter((c) => [...c.options, ...c.common].includes(name)).map(({ path }) =>
-    `dapp ${path}`
-  );
-  const near = suggest(name, [...command.options, ...command.common]);
-  const advice = near ? `. Did you mean "--${near}"?` : `, it belongs to ${listed(owners)}`;
+  const owners = commands.filter((c) => commandOptions(c).includes(name)).map(({ path }) => `dapp ${path}`);
+  const near = suggest(name, commandOptions(command));
+  const below = owners.find((owner) => owner.startsWith(`dapp ${command.path} `));
+  const advice = below
+    ? `. Did you mean: ${below}?`
+    : near
+    ? `. Did you mean "--${near}"?`
+    : `, it belongs to ${listed(owners)}`;
   const { short } = optionSpec(name);
   const written = short ? `--${name}" (-${short})` : `--${name}"`;
   return usage(
@@ -91,7 +115,39 @@ export function extraWord(command: Command, words: readonly string[], extra: str
   }
   const taken = command.positionals.map(({ name }) => name);
   const takes = taken.length === 0 ? "takes no arguments" : `takes no more than ${taken.join(" and ")}`;
-  return usage(`Cannot use argument "${extra}": dapp ${command.path} ${takes}`, command.path);
+  const below = commandsAt(command.path).find((path) => path !== command.path);
+  const advice = below ? `. Did you mean: dapp ${below} ${words.join(" ")}?` : "";
+  return usage(`Cannot use argument "${extra}": dapp ${command.path} ${takes}${advice}`, command.path);
+}
+
+/** A tag option that is in no table and that no plugin has. `flags` are all there are. */
+export function unknownTag(flag: string, flags: readonly string[], command: Command): EngineError {
+  const near = suggest(flag, flags);
+  const advice = near
+    ? `Did you mean "--${near}"?`
+    : `The tag options are ${flags.map((name) => `--${name}`).join(", ")}`;
+  return usage(
+    `Cannot use option "--${flag}": dapp ${command.path} has no such option, and no plugin adds it. ${advice}`,
+    command.path,
+  );
+}
+
+/** No word is REPO, and neither --repo nor the dappfile names one. */
+export function missingRepo(
+  { path, examples: [{ command }] }: Command,
+  place: "first" | "last" = "last",
+): EngineError {
+  return usage(
+    `Cannot run dapp ${path}: REPO is missing. Give it as the ${place} word, with --repo, or as \`repo:\` in the ` +
+      `dappfile, such as: ${command}`,
+    path,
+  );
+}
+
+/** A word that looks like a REPO, while REPO is known already and no dimg is called so. */
+export function secondRepo(word: string, from: string, { path }: Command): EngineError {
+  const advice = from === "--repo" ? "leave one of them out" : `use --repo ${word} for another one`;
+  return usage(`Cannot use argument "${word}": REPO is given by ${from} already, ${advice}`, path);
 }
 
 function listed(names: readonly string[]): string {

@@ -12,10 +12,14 @@ export interface OptionSpec {
   /** What `--no-…` means, for an option with a value. */
   readonly negative?: string;
   /** What a value must look like. */
-  readonly check?: "count" | "seconds" | "compression" | "variable";
-  readonly complete?: "directory" | "stage";
+  readonly check?: "count" | "seconds" | "compression" | "variable" | "host";
+  readonly complete?: "directory" | "file" | "stage";
   /** May be given several times; otherwise the last one counts. */
   readonly repeat?: true;
+  /** What is given here is never repeated in a message. */
+  readonly secret?: true;
+  /** A flag that a word of its own goes with: what that word is called. */
+  readonly word?: string;
   /** The value may be "". */
   readonly empty?: true;
   readonly summary: string;
@@ -44,6 +48,9 @@ export const stageNames: readonly string[] = [
 /** What export destinations start with. */
 export const destinations: readonly string[] = ["oci:", "oci-archive:", "docker-archive:"];
 
+/** What a REPO that is no registry starts with. */
+export const repos: readonly string[] = ["oci:"];
+
 /** All options by name, in the order help lists them. */
 export const options = {
   stage: { value: "STAGE", complete: "stage", summary: "this stage instead of the last one" },
@@ -62,6 +69,38 @@ export const options = {
   workdir: { short: "w", value: "PATH", summary: "directory to start in, instead of the image's own" },
   user: { short: "u", value: "USER[:GROUP]", summary: "run as this user, a name or a number" },
   entrypoint: { value: "PROGRAM", empty: true, summary: 'replace the ENTRYPOINT; "" removes it' },
+  tag: { value: "TAG", repeat: true, summary: "publish under this tag, slugged if it is no valid tag" },
+  "tag-slug": { value: "TAG", repeat: true, summary: "same as --tag" },
+  "tag-plain": { value: "TAG", repeat: true, summary: "publish under exactly this tag" },
+  "tag-branch": { summary: "publish under the git branch" },
+  "tag-commit": { summary: "publish under the id of the git commit" },
+  "tag-build-id": { summary: "publish under the id of the CI build" },
+  "tag-ci": { summary: "publish under the git tag or branch that CI builds" },
+  "with-stages": { summary: "publish the stages first, for other machines to build on" },
+  all: { summary: "take every stage, not only the highest one of each image" },
+  "improper-repo-cache": {
+    word: "REPO",
+    summary: "stages that no image of the project in REPO stands on; young ones stay, and those a build uses",
+  },
+  "improper-cache-version": { summary: "stages whose signatures are of another format" },
+  "improper-git-commit": {
+    summary: "accepted for old scripts: stages cover content, so a lost commit makes none wrong",
+  },
+  force: { summary: "go on although REPO holds no image of the project" },
+  "improper-dev-mode-cache": { summary: "stages that were built with --dev" },
+  "improper-cache-version-stages": { summary: "stages whose signatures are of another format" },
+  "without-kube": { summary: "do not ask Kubernetes what it runs" },
+  "kubernetes-timeout": {
+    value: "SEC",
+    check: "seconds",
+    summary: "accepted for old scripts; a cluster always has 30 seconds to answer",
+  },
+  plan: {
+    value: "FILE",
+    complete: "file",
+    summary: "do what this file says, which --dry-run --json printed, instead of making a new plan",
+  },
+  yes: { short: "y", summary: "do not ask before deleting" },
   update: { summary: "look every name up again instead of keeping the entries there are" },
   repair: { summary: "remove what is damaged, so that it is made again" },
   "introspect-error": { summary: "open a shell in a stage that failed, with what its commands wrote" },
@@ -104,7 +143,10 @@ export const options = {
   },
   platform: {
     value: "OS/ARCH",
-    summary: "platform to build for, such as linux/arm64 (default: linux on this machine's architecture)",
+    repeat: true,
+    summary:
+      "platform to build for, such as linux/arm64; several are separated by commas (default: linux on this " +
+      "machine's architecture)",
   },
   dev: { summary: "include uncommitted changes of the project" },
   parallel: {
@@ -127,7 +169,36 @@ export const options = {
   "lock-timeout": {
     value: "SEC",
     check: "seconds",
-    summary: "seconds to wait for another process that builds the same stage (default: 24 hours)",
+    summary: "seconds to wait for another process that works on the same stage (default: 24 hours)",
+  },
+  repo: {
+    value: "REPO",
+    summary: "where stages and images are kept for everybody, host/path or oci:DIR",
+  },
+  "repo-read-only": { summary: "only take stages from REPO" },
+  "cache-from": { value: "REPO", repeat: true, summary: "another place to take stages from" },
+  "registry-kind": {
+    value: "KIND",
+    summary: "kind of the registry, when its name does not tell: oci, docker-hub, gitlab, harbor and others",
+  },
+  "registry-username": { value: "USER", summary: "user at the registry of REPO, instead of docker login's" },
+  "registry-password": {
+    value: "PASSWORD",
+    secret: true,
+    summary: "password of that user; other users of this machine can see it",
+  },
+  "registry-password-stdin": { secret: true, summary: "read that password from standard input" },
+  "insecure-registry": {
+    value: "HOST[:PORT]",
+    check: "host",
+    repeat: true,
+    summary: "use this registry without verified TLS, or without TLS",
+  },
+  naming: {
+    value: "HOW",
+    values: ["nested", "flat"],
+    summary:
+      "names of images: nested, REPO/DIMG:TAG, or flat, REPO:DIMG-TAG (default: what the registry can do)",
   },
   "dry-run": { short: "n", summary: "say what would happen and change nothing" },
   json: {
@@ -153,4 +224,14 @@ export type OptionName = keyof typeof options;
 /** The option with this name. */
 export function optionSpec(name: OptionName): OptionSpec {
   return options[name];
+}
+
+/** Whether there is an option of this name. */
+export function isOption(name: string): name is OptionName {
+  return Object.hasOwn(options, name);
+}
+
+/** Tags are asked for in an order, also by flags that plugins add; so these are kept apart from other options. */
+export function isTagOption(name: string): boolean {
+  return name === "tag" || name.startsWith("tag-");
 }

@@ -32,11 +32,27 @@ export class GivenOptions {
   }
 }
 
+/** A tag option as it was written. */
+export interface TagOption {
+  /** Without the dashes. */
+  readonly flag: string;
+  /** Undefined for a flag, and where only the plugin knows whether there is one. */
+  readonly value?: string;
+  /** In the table; otherwise a flag that a plugin may have. */
+  readonly known: boolean;
+  /** Which of the words follows an option that is not known: it may be its value. */
+  readonly next?: number;
+}
+
 export interface Parsed {
   readonly command: Command;
   readonly options: GivenOptions;
   /** Words by the name of their positional; absent when none was given. */
   readonly words: Readonly<Record<string, readonly string[]>>;
+  /** The words of a command that takes REPO, which are no positionals yet; otherwise none. */
+  readonly loose: readonly string[];
+  /** Tag options in the order they were written, for a command that publishes. */
+  readonly tags: readonly TagOption[];
   /** What followed `--`. */
   readonly rest: readonly string[];
 }

@@ -1,44 +1,28 @@
 /** Every command: parsing, help, documentation and completion read this table. */
-import type { OptionName } from "./options.ts";
+import { type OptionName, optionSpec } from "./options.ts";
+import { cleanupCommands } from "./table_cleanup.ts";
+import {
+  access,
+  type CommandSpec,
+  common,
+  dimg,
+  dimgs,
+  type Example,
+  introspection,
+  output,
+  project,
+  repo,
+  sharing,
+} from "./table_parts.ts";
+import { sharingCommands } from "./table_sharing.ts";
 
-export interface Positional {
-  readonly name: string;
-  readonly complete: "dimg" | "stage" | "shell" | "command" | "destination";
-  readonly many?: true;
-  readonly required?: true;
-}
-
-export interface Example {
-  readonly command: string;
-  readonly what: string;
-}
-
-interface CommandSpec {
-  readonly path: string;
-  readonly summary: string;
-  /** Paragraphs for help, one string each. */
-  readonly details?: readonly string[];
-  readonly positionals: readonly Positional[];
-  /** Words after `--` are taken, under this name. */
-  readonly rest?: string;
-  /** Options of its own; `common` follow in help. */
-  readonly options: readonly OptionName[];
-  readonly common: readonly OptionName[];
-  readonly examples: readonly [Example, Example];
-}
+export type { Example, Positional } from "./table_parts.ts";
+export { registryOptions } from "./table_parts.ts";
 
 export interface Group {
   readonly path: string;
   readonly summary: string;
 }
-
-const output: readonly OptionName[] = ["json", "quiet", "verbose", "color", "help"];
-const project: readonly OptionName[] = ["dir", "config", "name", "home", "platform", "dev"];
-const work: readonly OptionName[] = ["parallel", "network", "builder", "compression", "lock-timeout"];
-const common: readonly OptionName[] = [...project, ...work, "dry-run", ...output];
-
-const dimgs: Positional = { name: "DIMG", complete: "dimg", many: true };
-const dimg: Positional = { name: "DIMG", complete: "dimg" };
 
 /** What `dapp --help` says of the program. */
 export const program: { readonly summary: string; readonly examples: readonly [Example, Example] } = {
@@ -53,8 +37,13 @@ export const program: { readonly summary: string; readonly examples: readonly [E
 export const groups: readonly Group[] = [
   { path: "dimg", summary: "Build images and look into them." },
   { path: "dimg stage", summary: "Look at single stages." },
+  { path: "dimg flush", summary: "Remove every image of the project." },
+  { path: "dimg stages", summary: "Share stages through a registry, and clean them up." },
+  { path: "dimg stages cleanup", summary: "Remove stages that are not needed." },
+  { path: "dimg stages flush", summary: "Remove every stage of the project." },
   { path: "config", summary: "Check the dappfile." },
   { path: "store", summary: "Look after the local store." },
+  { path: "registry", summary: "Find out about registries." },
 ];
 
 const table = [
@@ -64,17 +53,12 @@ const table = [
     details: [
       "DIMG is a name or a glob pattern; without one, every dimg is built. Prints one line for each image: its name " +
       "and its digest.",
+      "With --repo, stages that are there are taken from REPO instead of being built, and each new one goes there.",
     ],
     positionals: [dimgs],
-    options: [
-      "introspect-error",
-      "introspect-before-error",
-      "introspect-stage",
-      "introspect-before",
-      "introspect-artifact-stage",
-      "introspect-artifact-before",
-    ],
+    options: introspection,
     common,
+    registry: sharing,
     examples: [
       { command: "dapp dimg build", what: "build everything" },
       { command: "dapp dimg build web --introspect-error", what: "open a shell where a stage of web fails" },
@@ -87,6 +71,7 @@ const table = [
     positionals: [dimgs],
     options: [],
     common,
+    registry: sharing,
     examples: [
       { command: "dapp dimg plan", what: "every image" },
       { command: "dapp dimg plan 'web*' --json", what: "some images, for a program" },
@@ -99,6 +84,7 @@ const table = [
     positionals: [dimg, { name: "STAGE", complete: "stage" }],
     options: [],
     common,
+    registry: sharing,
     examples: [
       { command: "dapp dimg explain", what: "why anything would be rebuilt" },
       { command: "dapp dimg explain web install", what: "all that goes into one stage" },
@@ -139,6 +125,8 @@ const table = [
     rest: "CMD",
     options: ["stage", "env", "volume", "workdir", "user", "entrypoint"],
     common: [...project, "network", "builder", "quiet", "verbose", "color", "help"],
+    // Standard input belongs to the command.
+    registry: sharing.filter((name) => name !== "registry-password-stdin"),
     examples: [
       { command: "dapp dimg run web", what: "start web as it would be deployed" },
       { command: "dapp dimg run web -e DEBUG=1 -- ls -l /app", what: "run another command" },
@@ -154,6 +142,7 @@ const table = [
     positionals: [dimgs, { name: "DEST", complete: "destination", required: true }],
     options: [],
     common,
+    registry: sharing,
     examples: [
       { command: "dapp dimg export oci:out", what: "every image, as an OCI image layout" },
       { command: "dapp dimg export web docker-archive:web.tar", what: "one image, for docker load" },
@@ -166,11 +155,14 @@ const table = [
     positionals: [],
     options: ["update"],
     common,
+    registry: ["repo", ...access],
     examples: [
       { command: "dapp dimg lock", what: "pin what is not pinned yet" },
       { command: "dapp dimg lock --update", what: "move every pin to what the name means now" },
     ],
   },
+  ...sharingCommands,
+  ...cleanupCommands,
   {
     path: "config check",
     summary: "Check the dappfile and say everything that is wrong with it.",
@@ -203,6 +195,40 @@ const table = [
     examples: [
       { command: "dapp store check", what: "only look" },
       { command: "dapp store check --repair", what: "remove what is damaged; the next build makes it again" },
+    ],
+  },
+  {
+    path: "registry check",
+    summary: "Try what the registry of REPO can do, in a scratch repository.",
+    details: [
+      "Prints what serves REPO and one line for each trial: yes, no, failed or skipped, and what came of it. Fails only " +
+      "when the registry cannot be reached.",
+      "REPO is host[:port]/path or oci:DIR; without one, that of --repo or of the dappfile.",
+    ],
+    positionals: [repo],
+    options: [],
+    common: ["dir", "config", "name", "home", "dry-run", ...output],
+    registry: ["repo", ...access],
+    examples: [
+      {
+        command: "dapp registry check registry.example.com/shop",
+        what: "can it be pushed to, and cleaned up?",
+      },
+      {
+        command: "dapp registry check localhost:5000/x --insecure-registry localhost:5000",
+        what: "one without TLS",
+      },
+    ],
+  },
+  {
+    path: "slug",
+    summary: "Print a text as it is used in names: lower case, with a hash when that changes it.",
+    positionals: [{ name: "STRING", complete: "text", required: true }],
+    options: [],
+    common: ["json", "quiet", "verbose", "color", "help"],
+    examples: [
+      { command: "dapp slug feature/using_cache", what: "prints feature-using-cache-81644ed0" },
+      { command: "dapp slug rework-cache", what: "is one already, and stays as it is" },
     ],
   },
   {
@@ -256,6 +282,26 @@ export const commands: readonly Command[] = table;
 /** The command with exactly this path. */
 export function findCommand(path: string): Command | undefined {
   return commands.find((command) => command.path === path);
+}
+
+/** All options of a command. */
+export function commandOptions({ options, common, registry = [] }: Command): readonly OptionName[] {
+  return [...options, ...registry, ...common];
+}
+
+/** What an option does, in the words of the command where it has its own. */
+export function optionSummary(name: OptionName, command?: CommandSpec): string {
+  return command?.says?.[name] ?? optionSpec(name).summary;
+}
+
+/** Whether a word may be REPO; which one it is shows only when the dappfile has been read. */
+export function takesRepo({ positionals }: Command): boolean {
+  return positionals.some(({ complete }) => complete === "repo");
+}
+
+/** Whether tags can be asked for, also by flags of plugins. */
+export function takesTags({ options }: Command): boolean {
+  return options.includes("tag");
 }
 
 /** `dapp dimg run [OPTION...] [DIMG] [-- CMD...]` */

@@ -1,4 +1,10 @@
 /** The engine as embedders and the command line see it. */
+export type * from "./cleanup/apply_model.ts";
+export type * from "./cleanup/plan_model.ts";
+export type { RestoredTag } from "./cleanup/restore.ts";
+import type { ApplyEvent, ApplyReport } from "./cleanup/apply_model.ts";
+import type { CleanupPlan } from "./cleanup/plan_model.ts";
+import type { RestoredTag } from "./cleanup/restore.ts";
 import type { Config } from "./config/model.ts";
 import type { Digest, Signature } from "./digest.ts";
 import type { EventSink } from "./events.ts";
@@ -113,6 +119,20 @@ export interface Engine extends AsyncDisposable {
   published(patterns?: readonly string[], options?: { readonly repo?: string }): Promise<PublishedTags>;
   /** Tries in a scratch repository, which is removed again, what the registry of REPO can do. */
   checkRegistry(options?: { readonly repo?: string }): Promise<RegistryCard>;
+  /**
+   * Decides what a cleanup of REPO would remove, and why everything else stays. Changes nothing.
+   *
+   * @throws what a policy throws: then nothing may be deleted; REGISTRY_DENIED, REGISTRY_FAILED, GIT_FAILED
+   */
+  planCleanup(request?: CleanupRequest): Promise<CleanupPlan>;
+  /** Does what a plan says, looking at everything once more. @throws USAGE when the plan is for another REPO */
+  applyCleanup(plan: CleanupPlan, options?: CleanupApply): Promise<ApplyReport>;
+  /** Puts tags back that a cleanup from this machine deleted, as long as the registry still has their blobs. */
+  restore(tags?: readonly string[], options?: { readonly repo?: string }): Promise<RestoreReport>;
+  /** Decides what a cleanup of this machine would remove. Changes nothing. */
+  planLocalCleanup(request: LocalCleanupRequest): Promise<LocalCleanupPlan>;
+  /** Does what a plan says; what a running build has come to use meanwhile stays. */
+  applyLocalCleanup(plan: LocalCleanupPlan): Promise<LocalCleanupReport>;
   /** Flags that tag schemes add, those of the dappfile's plugins included. */
   tagFlags(): Promise<readonly (TagFlag & { readonly plugin: string })[]>;
   /** Pins base images by digest in dappfile.lock. */
@@ -176,6 +196,90 @@ export interface RegistryCard {
     /** One sentence. */
     readonly detail: string;
   }[];
+}
+
+/** What is to be cleaned up in REPO. */
+export interface CleanupRequest {
+  /** @default `repo` of the engine, else of the dappfile */
+  readonly repo?: string;
+  /** dimgs whose images may go, by glob patterns, also such as the dappfile no longer has. @default all */
+  readonly patterns?: readonly string[];
+  /** Whether images may go. @default true */
+  readonly images?: boolean;
+  /** `unneeded`: stages that no image needs; `all`: every one. @default "none" */
+  readonly stages?: "none" | "unneeded" | "all";
+  /** Ask no policy: everything of the project goes (`flush`). @default false */
+  readonly flush?: boolean;
+  /** Do not ask Kubernetes what it runs. @default false */
+  readonly withoutKube?: boolean;
+  /** Stages that the old tool left behind: all of them, or those of commits that no longer exist. */
+  readonly legacy?: "all" | "lost commits";
+}
+
+export interface CleanupApply {
+  readonly onEvent?: (event: ApplyEvent) => void;
+}
+
+export interface RestoreReport {
+  readonly repo: string;
+  readonly dryRun: boolean;
+  readonly tags: readonly RestoredTag[];
+}
+
+/** What is to be cleaned up on this machine. */
+export type LocalCleanupRequest =
+  /** `dimg cleanup`: leftovers of all projects: blobs nothing names, unpacked layers of stages that are gone, scratch. */
+  | { readonly what: "leftovers" }
+  /** `dimg stages cleanup local`: stages of the project, by the flags given. */
+  | {
+    readonly what: "stages";
+    /** Stages that no image in this REPO needs, but young ones and those that a running build uses. */
+    readonly improperRepoCache?: string;
+    /** Go on although REPO holds no image of the project. @default false */
+    readonly force?: boolean;
+    /** Stages of another format of signatures. */
+    readonly improperCacheVersion?: boolean;
+    /** Accepted for old scripts: signatures cover content, so there are none. */
+    readonly improperGitCommit?: boolean;
+  }
+  /** `dimg flush local` and `dimg stages flush local`: what the project has here. */
+  | {
+    readonly what: "flush";
+    readonly images: boolean;
+    readonly stages: boolean;
+    /** dimgs by glob patterns; stages that other dimgs need as well stay. @default all */
+    readonly patterns?: readonly string[];
+  }
+  /** `dimg mrproper`: all projects. */
+  | { readonly what: "everything"; readonly only?: "dev" | "cache-version" };
+
+export interface LocalCleanupPlan {
+  readonly home: string;
+  readonly request: LocalCleanupRequest;
+  readonly rows: readonly LocalCleanupRow[];
+  /** Bytes on disk that will be free. */
+  readonly freedBytes: number;
+  readonly notes: readonly string[];
+}
+
+export interface LocalCleanupRow {
+  readonly kind: "stage" | "docker image" | "directory";
+  /** Signature, image name, path. */
+  readonly name: string;
+  readonly verdict: "keep" | "delete";
+  /** One line. */
+  readonly why: string;
+  readonly project?: string;
+  /** `image/stage` of a stage. */
+  readonly title?: string;
+  readonly bytes?: number;
+}
+
+export interface LocalCleanupReport {
+  readonly removed: number;
+  readonly freedBytes: number;
+  /** What was to go and stayed, with the reason. */
+  readonly spared: readonly { readonly name: string; readonly why: string }[];
 }
 
 export interface BuildOptions {

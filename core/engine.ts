@@ -1,33 +1,63 @@
 import { load } from "../lib/load.ts";
 import type {
+  ApplyReport,
   BuildOptions,
+  CleanupApply,
+  CleanupPlan,
+  CleanupRequest,
   Engine,
   EngineOptions,
   Explanation,
   ExportResult,
+  LocalCleanupPlan,
+  LocalCleanupReport,
+  LocalCleanupRequest,
   LockResult,
+  PublishedTags,
+  PushOptions,
+  RegistryCard,
+  RestoreReport,
   RunOptions,
   StageImage,
+  StageMoves,
 } from "./api.ts";
+import { buildImages, builtImages } from "./build.ts";
 import type { Config } from "./config/model.ts";
-import { type BuildResult, type BuiltImage, requireBuilt } from "./execute.ts";
-import { type ImageNode, imageTitle } from "./graph.ts";
-import { observed } from "./pool.ts";
-import { resolveOptions } from "./options.ts";
-import { findTops, type Plan, planBuild } from "./plan.ts";
-import type { Plugin } from "./plugin.ts";
+import type { BuildResult } from "./execute.ts";
+import { type Plan, planBuild } from "./plan.ts";
+import { resolveOptions, splitPlatforms } from "./options.ts";
+import type { PublishReport } from "./publish/report.ts";
 import type { StoreReport } from "./roles.ts";
-import { Session } from "./session.ts";
-import { lastStage, type SignedImage } from "./sign.ts";
-import type { StageWorker } from "./stage_work.ts";
+import { type Builtins, Session } from "./session.ts";
+import { lastStage } from "./sign.ts";
 
 /** Makes an engine with the given built-in plugins. Nothing is read or written until a method is called. */
-export function createEngineWith(options: EngineOptions, builtins: readonly Plugin[]): Engine {
-  return new BuildEngine(new Session(resolveOptions(options), options.plugins ?? [], builtins));
+export function createEngineWith(options: EngineOptions, builtins: Builtins): Engine {
+  const [first, ...others] = splitPlatforms(options.platform).map((platform) =>
+    new Session(
+      resolveOptions({ ...options, ...(platform && { platform }) }),
+      options.plugins ?? [],
+      builtins,
+    )
+  );
+  return new BuildEngine([first!, ...others]);
+}
+
+async function cleanups() {
+  return await load<typeof import("./cleanup/run.ts")>("./cleanup/run.ts", import.meta.url);
+}
+
+async function localCleanups() {
+  return await load<typeof import("./cleanup/local_run.ts")>("./cleanup/local_run.ts", import.meta.url);
 }
 
 class BuildEngine implements Engine {
-  constructor(readonly session: Session) {}
+  readonly session: Session;
+
+  /** @param sessions one for each platform; the first answers what is the same for all */
+  constructor(readonly sessions: readonly [Session, ...Session[]]) {
+    this.session = sessions[0];
+  }
 
   config(): Promise<Config> {
     return this.session.config();
@@ -51,85 +81,15 @@ class BuildEngine implements Engine {
   }
 
   async build(patterns: readonly string[] = [], options: BuildOptions = {}): Promise<BuildResult> {
-    const start = performance.now();
-    const { session } = this;
-    session.saysUnpinned = true;
-    session.trees.prefetch();
-    // The builder's helper starts, and modules load, while git and the registry are still being read.
-    let worker: Promise<StageWorker> | undefined;
-    const open = () => worker ??= openWorker(session);
-    if (!session.options.dryRun) {
-      session.onNews = () => {
-        observed(open().then((opened) => opened.warmUp()));
-        observed(load<typeof import("./run_build.ts")>("./run_build.ts", import.meta.url));
-        observed(load<typeof import("./deliver_git.ts")>("./deliver_git.ts", import.meta.url));
-      };
-    }
-    try {
-      return await this.#build(patterns, options, start, open);
-    } finally {
-      session.onNews = undefined;
-      await (await worker?.catch(() => undefined))?.[Symbol.asyncDispose]();
-    }
-  }
-
-  async #build(
-    patterns: readonly string[],
-    options: BuildOptions,
-    start: number,
-    worker: () => Promise<StageWorker>,
-  ): Promise<BuildResult> {
-    const { session } = this;
-    const nodes = await session.select(patterns);
-    const keys = new Set(nodes.map((node) => node.key));
-    const signed = await session.sign(keys);
-    const inputs = await session.planInputs();
-    const tops = await findTops(signed, inputs.store);
-    const images = nodes.map((node) => signed.image(node.key));
-    const fresh = images.every((image) => tops.get(image.node.key)?.index === image.stages.length - 1);
-
-    let built = new Map<string, number>();
-    let records = images.map((image) => tops.get(image.node.key)?.record);
-    if (!fresh || options.introspect || (await session.hooks()).has("plan")) {
-      const { runBuild } = await load<typeof import("./run_build.ts")>("./run_build.ts", import.meta.url);
-      const done = await runBuild({ session, worker, signed, tops, keys, images, inputs, options });
-      if (session.options.dryRun) {
-        return { project: inputs.project, platform: inputs.platform, images: [], ...done.counts };
-      }
-      records = [...done.records];
-      built = done.builtByImage;
-    }
-    const { finishImage } = await load<typeof import("./finish_image.ts")>(
-      "./finish_image.ts",
-      import.meta.url,
-    );
-    const reusedBy = (image: SignedImage) => image.stages.length - (built.get(image.node.key) ?? 0);
-    const ready: BuiltImage[] = [];
-    for (const [i, image] of images.entries()) {
-      const done = await finishImage(image, records[i]!, inputs.store, { write: !fresh });
-      ready.push(done);
-      const count = built.get(image.node.key) ?? 0;
-      session.options.emit({
-        type: "image.ready",
-        image: done.name,
-        kind: done.kind,
-        digest: done.digest,
-        signature: done.signature,
-        built: count,
-        reused: reusedBy(image),
-        ms: Math.round(performance.now() - start),
-      });
-    }
-    const stagesBuilt = [...built.values()].reduce((a, b) => a + b, 0);
-    const result: BuildResult = {
-      project: inputs.project,
-      platform: inputs.platform,
-      images: ready,
-      stagesBuilt,
-      stagesReused: images.reduce((sum, image) => sum + reusedBy(image), 0),
+    const results: BuildResult[] = [];
+    for (const session of this.sessions) results.push(await buildImages(session, patterns, options));
+    return {
+      project: results[0]!.project,
+      platform: results.map(({ platform }) => platform).join(","),
+      images: results.flatMap(({ images }) => images),
+      stagesBuilt: results.reduce((sum, { stagesBuilt }) => sum + stagesBuilt, 0),
+      stagesReused: results.reduce((sum, { stagesReused }) => sum + stagesReused, 0),
     };
-    await (await session.hooks()).parallel("built", result);
-    return result;
   }
 
   async explain(pattern?: string, stage?: string): Promise<Explanation> {
@@ -173,8 +133,7 @@ class BuildEngine implements Engine {
 
   async export(patterns: readonly string[], destination: string): Promise<ExportResult> {
     const { session } = this;
-    const nodes = await session.select(patterns);
-    const images = await this.#built(nodes);
+    const images = await builtImages(session, await session.select(patterns));
     const { exportBuilt } = await load<typeof import("./export_built.ts")>(
       "./export_built.ts",
       import.meta.url,
@@ -182,21 +141,99 @@ class BuildEngine implements Engine {
     return await exportBuilt(session, images, destination);
   }
 
-  /** The selected images from the store. @throws NOT_BUILT, checked for all of them first */
-  async #built(nodes: readonly ImageNode[]): Promise<readonly BuiltImage[]> {
-    const signed = await this.session.sign(new Set(nodes.map((node) => node.key)));
-    const store = await this.session.store();
-    const tops = await findTops(signed, store);
-    const { finishImage } = await load<typeof import("./finish_image.ts")>(
-      "./finish_image.ts",
+  async push(patterns: readonly string[], options: PushOptions = {}): Promise<PublishReport> {
+    this.session.trees.prefetch();
+    const { pushImages } = await load<typeof import("./publish/push.ts")>(
+      "./publish/push.ts",
       import.meta.url,
     );
-    const records = nodes.map((node) =>
-      requireBuilt(signed.image(node.key), tops, imageTitle(node.rule.kind, node.rule.name))
+    return await pushImages(this.sessions, patterns, options);
+  }
+
+  async tag(patterns: readonly string[], options: PushOptions = {}): Promise<PublishReport> {
+    const { repoOf } = await load<typeof import("./publish/repo.ts")>("./publish/repo.ts", import.meta.url);
+    const repo = await repoOf(this.session, options.repo);
+    if (repo.startsWith("oci:")) return await this.push(patterns, { ...options, repo });
+    const { tagInDocker } = await load<typeof import("./publish/tag_docker.ts")>(
+      "./publish/tag_docker.ts",
+      import.meta.url,
     );
-    return await Promise.all(
-      nodes.map((node, i) => finishImage(signed.image(node.key), records[i]!, store, { write: true })),
+    return await tagInDocker(this.session, repo, patterns, options);
+  }
+
+  pushStages(
+    patterns: readonly string[] = [],
+    options: { readonly repo?: string } = {},
+  ): Promise<StageMoves> {
+    return this.#move(patterns, { ...options, way: "push" });
+  }
+
+  pullStages(
+    patterns: readonly string[] = [],
+    options: { readonly repo?: string; readonly all?: boolean } = {},
+  ): Promise<StageMoves> {
+    return this.#move(patterns, { ...options, way: "pull" });
+  }
+
+  async #move(
+    patterns: readonly string[],
+    options: { readonly repo?: string; readonly all?: boolean; readonly way: "push" | "pull" },
+  ): Promise<StageMoves> {
+    const { moveStages } = await load<typeof import("./publish/move_stages.ts")>(
+      "./publish/move_stages.ts",
+      import.meta.url,
     );
+    return await moveStages(this.sessions, patterns, options);
+  }
+
+  async published(
+    patterns: readonly string[] = [],
+    options: { readonly repo?: string } = {},
+  ): Promise<PublishedTags> {
+    const { listPublished } = await load<typeof import("./publish/published.ts")>(
+      "./publish/published.ts",
+      import.meta.url,
+    );
+    return await listPublished(this.session, patterns, options.repo);
+  }
+
+  async checkRegistry(options: { readonly repo?: string } = {}): Promise<RegistryCard> {
+    const { checkRegistry } = await load<typeof import("./publish/check_registry.ts")>(
+      "./publish/check_registry.ts",
+      import.meta.url,
+    );
+    return await checkRegistry(this.session, options.repo);
+  }
+
+  async planCleanup(request: CleanupRequest = {}): Promise<CleanupPlan> {
+    return await (await cleanups()).planRegistryCleanup(this.session, request);
+  }
+
+  async applyCleanup(plan: CleanupPlan, options: CleanupApply = {}): Promise<ApplyReport> {
+    return await (await cleanups()).applyRegistryCleanup(this.session, plan, options);
+  }
+
+  async restore(
+    tags: readonly string[] = [],
+    options: { readonly repo?: string } = {},
+  ): Promise<RestoreReport> {
+    return await (await cleanups()).restoreTags(this.session, tags, options.repo);
+  }
+
+  async planLocalCleanup(request: LocalCleanupRequest): Promise<LocalCleanupPlan> {
+    return await (await localCleanups()).planLocalRun(this.session, request);
+  }
+
+  async applyLocalCleanup(plan: LocalCleanupPlan): Promise<LocalCleanupReport> {
+    return await (await localCleanups()).applyLocalRun(this.session, plan);
+  }
+
+  async tagFlags() {
+    const { collectTagFlags } = await load<typeof import("./publish/tag_flags.ts")>(
+      "./publish/tag_flags.ts",
+      import.meta.url,
+    );
+    return await collectTagFlags(await this.session.hooks());
   }
 
   async lock(options: { readonly update?: boolean } = {}): Promise<LockResult> {
@@ -208,12 +245,7 @@ class BuildEngine implements Engine {
     return await (await this.session.storeOnly()).check({ repair: options.repair ?? false });
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.session[Symbol.asyncDispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const session of this.sessions) await session[Symbol.asyncDispose]();
   }
-}
-
-async function openWorker(session: Session): Promise<StageWorker> {
-  const { StageWorker } = await load<typeof import("./stage_work.ts")>("./stage_work.ts", import.meta.url);
-  return new StageWorker(session, await session.store());
 }

@@ -24,6 +24,10 @@ export const errorCatalog = {
   REGISTRY_FAILED: { exit: 1, fix: "Try again, or check the registry's log" },
   REGISTRY_UNSUPPORTED: { exit: 1, fix: "See what the registry can do with: dapp registry check REPO" },
   REPO_INVALID: { exit: 2, fix: "Name a repository: host/path without tag, or oci:DIR" },
+  DOCKER_FAILED: {
+    exit: 1,
+    fix: "Start the Docker engine, set DOCKER_HOST, or use oci:DIR in place of REPO",
+  },
   TAG_INVALID: { exit: 2, fix: 'Use letters, digits, "_", "." and "-", at most 128' },
   TAG_CONFLICT: { exit: 2, fix: "Publish under different tags, or one dimg at a time" },
   TAG_SOURCE_MISSING: { exit: 2, fix: "Name the tag yourself with --tag" },

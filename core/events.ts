@@ -55,7 +55,40 @@ export type EngineEvent =
     readonly reused: number;
     readonly ms: number;
   }
-  /** A download, unpacking or export. `id` ties the three together; `total` is 0 when unknown. */
+  /** A stage is in REPO now. */
+  | {
+    readonly type: "stage.published";
+    readonly at: StageRef;
+    readonly signature: string;
+    /** The full name with tag. */
+    readonly reference: string;
+    /** Compressed bytes of all its layers, also of those that were there. */
+    readonly size: number;
+    readonly ms: number;
+  }
+  /** A stage was taken from a registry instead of being built; `size` is what was downloaded. */
+  | {
+    readonly type: "stage.fetched";
+    readonly at: StageRef;
+    readonly signature: string;
+    /** The repository it came from. */
+    readonly from: string;
+    readonly size: number;
+    readonly ms: number;
+  }
+  /** A tag of a dimg is live, was there before, or would be written if this were no dry run. */
+  | {
+    readonly type: "tag.published";
+    readonly image: string;
+    /** The full name with tag. */
+    readonly reference: string;
+    /** Manifest digest, when it is known. */
+    readonly digest?: string;
+    readonly state: "pushed" | "exists" | "would push";
+  }
+  /** A registry asked for patience; the next try comes after `ms`. */
+  | { readonly type: "registry.waiting"; readonly host: string; readonly ms: number; readonly reason: string }
+  /** A download, upload, unpacking or export. `id` ties the three together; `total` is 0 when unknown. */
   | { readonly type: "transfer.started"; readonly id: string; readonly what: string; readonly total: number }
   | { readonly type: "transfer.progress"; readonly id: string; readonly done: number; readonly total: number }
   | { readonly type: "transfer.finished"; readonly id: string; readonly done: number; readonly ms: number }

@@ -18,6 +18,7 @@ import {
 } from "./stage_output.ts";
 import { formatEpoch } from "./epoch.ts";
 import { imageKey, stageTitle } from "./graph.ts";
+import { refOf } from "./stage_ref.ts";
 import type { StageWorker } from "./stage_work.ts";
 
 /** What a run made. JSON-printable. */
@@ -53,6 +54,12 @@ export interface ExecuteInputs extends PlanInputs {
   readonly options: BuildOptions;
   /** Stages to build even if they are in the store. */
   readonly forced: ReadonlySet<Signature>;
+  /** Stages that others build meanwhile, and whoever wants to know of those built here. */
+  readonly shared: {
+    /** The stage in the store, if somebody has published it by now. */
+    take(image: SignedImage, stage: SignedStage): Promise<StageRecord | undefined>;
+    saved(image: SignedImage, stage: SignedStage, record: StageRecord): void;
+  };
 }
 
 /** Thrown inside when something else failed first; never reaches the caller. */
@@ -188,6 +195,10 @@ export class Executor {
         });
         return outputOf(found);
       }
+      if (stage.spec.work.kind === "run" && !this.inputs.forced.has(stage.signature)) {
+        const taken = await this.inputs.shared.take(image, stage);
+        if (taken) return outputOf(taken);
+      }
       let start = 0;
       const delta = await this.#pool.run(async () => {
         start = performance.now();
@@ -276,6 +287,7 @@ export class Executor {
       this.built++;
       this.builtByImage.set(image.node.key, (this.builtByImage.get(image.node.key) ?? 0) + 1);
       emit({ type: "stage.finished", at, signature: stage.signature, ms: buildMs, size: addedBytes });
+      this.inputs.shared.saved(image, stage, record);
       return record;
     } catch (error) {
       this.#fail(at, stage, error);
@@ -288,11 +300,6 @@ export class Executor {
     this.#failed = true;
     this.inputs.emit({ type: "stage.failed", at, signature: stage.signature, message: messageOf(error) });
   }
-}
-
-/** How events call a stage. */
-export function refOf(image: SignedImage, stage: SignedStage): StageRef {
-  return { image: image.node.rule.name, kind: image.node.rule.kind, stage: stage.spec.name };
 }
 
 /** The text of `docker history`: the same for the same stage. */

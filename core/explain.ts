@@ -58,21 +58,17 @@ async function explainStage(
   inputs: ExplainInputs,
 ): Promise<ExplainedStage> {
   const found = await compareStage(image, stage, inputs, changedBefore);
-  const { record, at } = found.with ?? {};
-  const changes = await withCommits(found.changes, image, record?.origin.commit, inputs);
+  const { stage: known, at } = found.with ?? {};
+  const changes = await withCommits(found.changes, image, known?.commit, inputs);
   return {
     stage: row.stage,
     signature: row.signature,
     state: row.state,
     hermetic: row.hermetic,
-    ...(record && at && {
-      comparedWith: {
-        signature: record.signature,
-        at,
-        ...(record.origin.commit && { commit: record.origin.commit }),
-      },
+    ...(known && at && {
+      comparedWith: { signature: known.signature, at, ...(known.commit && { commit: known.commit }) },
     }),
-    rippleOnly: record !== undefined && changes.length === 0,
+    rippleOnly: known !== undefined && changes.length === 0,
     changes,
     ripplesTo: changes.length > 0 ? ripples(signed, image, stage) : [],
     ...(withFacts && { facts: stage.facts.map(({ key, value }) => ({ key, value })) }),

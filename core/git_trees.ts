@@ -8,6 +8,7 @@ import { below, layerPath } from "./paths.ts";
 import type { TreeSource } from "./git_stages.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { Store } from "./roles.ts";
+import type { GitFacts } from "./tag_role.ts";
 
 /** A repository with the identity of its state. */
 export type RepositorySource = TreeSource & { readonly repository: GitRepository };
@@ -40,6 +41,29 @@ export class GitTrees {
   async commit(): Promise<string | undefined> {
     const repository = await this.#open();
     return repository && (await repository.head()).commit;
+  }
+
+  /** What is checked out, for tags and for the record; no commit when what is built is in none. */
+  async facts(): Promise<GitFacts & { readonly tree: string | undefined }> {
+    const repository = await this.#open();
+    const head = await repository?.head();
+    const clean = !(this.options.dev && head && head.uncommitted.length > 0);
+    const commit = clean ? head?.commit : undefined;
+    return {
+      commit,
+      branch: head?.branch,
+      tree: repository && commit ? await this.#treeOf(repository, commit) : undefined,
+    };
+  }
+
+  /** The tree of a commit, for which git is asked once. */
+  async #treeOf(repository: LocalRepository, commit: string): Promise<string | undefined> {
+    const known = await this.#memo.get("git-commit-tree", commit);
+    if (typeof known === "string" && /^[0-9a-f]{40,64}$/.test(known)) return known;
+    const { treeOf } = await load<typeof import("./git/tree_of.ts")>("./git/tree_of.ts", import.meta.url);
+    const tree = await treeOf(repository, commit);
+    if (tree !== undefined) await this.#memo.put("git-commit-tree", commit, tree);
+    return tree;
   }
 
   /** The last element of the origin's URL. */

@@ -32,7 +32,8 @@ export const ociLabels = {
   created: "org.opencontainers.image.created",
   revision: "org.opencontainers.image.revision",
   version: "org.opencontainers.image.version",
-  title: "org.opencontainers.image.title",
+  baseName: "org.opencontainers.image.base.name",
+  baseDigest: "org.opencontainers.image.base.digest",
 } as const;
 
 /** Value of the `dapp-stages` annotation: every stage that an image is made of, those of other images included. */

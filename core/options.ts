@@ -1,4 +1,4 @@
-import type { EngineOptions } from "./api.ts";
+import type { EngineOptions, RegistryOptions } from "./api.ts";
 import { EngineError } from "./errors.ts";
 import { epochFrom } from "./epoch.ts";
 import { safeEmit } from "./hooks.ts";
@@ -22,6 +22,10 @@ export interface ResolvedOptions {
   readonly dryRun: boolean;
   readonly compression: LayerCompression;
   readonly epoch: { readonly value: number; readonly overridden: boolean };
+  readonly repo: string | undefined;
+  readonly repoReadOnly: boolean;
+  readonly cacheFrom: readonly string[];
+  readonly registry: RegistryOptions;
   readonly emit: EventSink;
   readonly signal: AbortSignal;
 }
@@ -31,6 +35,10 @@ const DAY_MS = 24 * 3600 * 1000;
 /** @throws {RangeError} on values that no caller can mean; @throws USAGE on a platform that cannot be read */
 export function resolveOptions(options: EngineOptions): ResolvedOptions {
   const env = options.env ?? Deno.env.toObject();
+  const { username, password } = options.registry ?? {};
+  if ((username === undefined) !== (password === undefined)) {
+    throw new RangeError("Cannot log in to a registry: username and password go together");
+  }
   const parallel = options.parallel ?? navigator.hardwareConcurrency;
   if (!Number.isInteger(parallel) || parallel < 1) {
     throw new RangeError(`Cannot build ${parallel} stages at once: a whole number from 1 is wanted`);
@@ -50,9 +58,19 @@ export function resolveOptions(options: EngineOptions): ResolvedOptions {
     dryRun: options.dryRun ?? false,
     compression: options.compression ?? { kind: "gzip", level: 3 },
     epoch: epochFrom(env),
+    repo: options.repo,
+    repoReadOnly: options.repoReadOnly ?? false,
+    cacheFrom: options.cacheFrom ?? [],
+    registry: options.registry ?? {},
     emit: safeEmit(options.onEvent),
     signal: options.signal ?? new AbortController().signal,
   };
+}
+
+/** The platforms of an option, in order; [undefined] when none is given. */
+export function splitPlatforms(text: string | undefined): readonly (string | undefined)[] {
+  const names = (text ?? "").split(",").map((name) => name.trim()).filter((name) => name !== "");
+  return names.length > 0 ? [...new Set(names)] : [undefined];
 }
 
 function absolute(path: string): string {

@@ -3,6 +3,7 @@ import type { FactChange } from "./api.ts";
 import type { Signature } from "./digest.ts";
 import { diffFacts, type ListingReader, summarise } from "./diff.ts";
 import { imageKey, imageTitle } from "./graph.ts";
+import { type KnownStage, knownStage } from "./known_facts.ts";
 import type { StageRecord, Store } from "./roles.ts";
 import { lastStage, type SignedGraph, type SignedImage, type SignedStage } from "./sign.ts";
 
@@ -39,10 +40,17 @@ export type StageState = "cached" | "covered" | "build" | "unneeded";
 
 /** How a stage differs from the newest earlier build of the same stage of the same image. */
 export interface Comparison {
-  readonly with?: { readonly record: StageRecord; readonly at: string };
+  readonly with?: { readonly stage: KnownStage; readonly at: string };
   readonly changes: readonly FactChange[];
   /** One sentence. */
   readonly reason: string;
+}
+
+/** A stage in a registry, above those in the store. */
+export interface SharedTop {
+  readonly index: number;
+  /** Name of the repository. */
+  readonly place: string;
 }
 
 /** What planning asks. */
@@ -51,6 +59,12 @@ export interface PlanInputs {
   readonly platform: string;
   readonly store: Store;
   readonly listing: ListingReader;
+  /** Highest stages in registries, where they are above those in the store. */
+  readonly locate?: (
+    signed: SignedGraph,
+    tops: CachedTops,
+    roots: ReadonlySet<string>,
+  ) => Promise<ReadonlyMap<string, SharedTop>>;
 }
 
 /** The record of the highest cached stage of each image that has one. */
@@ -94,7 +108,7 @@ export async function withoutStages(
 /** The images that a build of `roots` touches: those, and what their missing stages stand on or import from. */
 export function neededImages(
   signed: SignedGraph,
-  tops: CachedTops,
+  tops: ReadonlyMap<string, { readonly index: number }>,
   roots: ReadonlySet<string>,
 ): ReadonlySet<string> {
   const needed = new Set(roots);
@@ -126,7 +140,9 @@ export async function planBuild(
   roots: ReadonlySet<string>,
   inputs: PlanInputs,
 ): Promise<Plan> {
-  const tops = await findTops(signed, inputs.store);
+  const local = await findTops(signed, inputs.store);
+  const shared = await inputs.locate?.(signed, local, roots) ?? new Map<string, SharedTop>();
+  const tops = new Map<string, { readonly index: number }>([...local, ...shared]);
   const needed = neededImages(signed, tops, roots);
   const images: PlannedImage[] = [];
   for (const image of signed.images) {
@@ -137,12 +153,17 @@ export async function planBuild(
     for (const [i, { spec, signature, hermetic }] of image.stages.entries()) {
       const at = { stage: spec.name, signature, hermetic };
       if (i <= top) {
+        const place = shared.get(key)?.place ?? "the store";
         const cached = i === top || await inputs.store.stage(signature) !== undefined;
         const above = image.stages[top]!.spec.name;
         stages.push({
           ...at,
           state: cached ? "cached" : "covered",
-          reason: cached ? "in the store" : `not needed: ${above} is in the store`,
+          reason: !cached
+            ? `not needed: ${above} is in ${place}`
+            : i === top
+            ? `in ${place}`
+            : "in the store",
         });
       } else if (!needed.has(key)) {
         stages.push({ ...at, state: "unneeded", reason: "nothing that will be built uses it" });
@@ -169,15 +190,15 @@ export async function compareStage(
   const rows = await inputs.store.history(inputs.project, image.node.key, stage.spec.name);
   for (const { signature, at } of rows) {
     if (signature === stage.signature) continue;
-    const record = await inputs.store.stage(signature);
-    if (!record) continue;
-    const changes = await diffFacts(record.facts, stage.facts, inputs.listing);
+    const known = await knownStage(inputs.store, signature);
+    if (!known) continue;
+    const changes = await diffFacts(known.facts, stage.facts, inputs.listing);
     const reason = changes.length > 0
       ? summarise(changes)
       : rebuilt
       ? `${rebuilt} before it is rebuilt`
       : "the stage before it changed";
-    return { with: { record, at }, changes, reason };
+    return { with: { stage: known, at }, changes, reason };
   }
   const again = rows.some((row) => row.signature === stage.signature);
   return { changes: [], reason: again ? "it is no longer in the store" : `first build for ${title}` };

@@ -2,6 +2,7 @@
 import type { LayerIndex } from "../lib/layer/index.ts";
 import type { Descriptor, ImageConfig, OciPlatform } from "../lib/oci/types.ts";
 import type { Digest, Signature } from "./digest.ts";
+import type { RegistryAccess } from "./registry_role.ts";
 
 /** Compressed blob and uncompressed tar of one layer. */
 export interface Layer {
@@ -66,6 +67,8 @@ export interface Store extends AsyncDisposable {
   getBlob(digest: Digest): Promise<Uint8Array>;
   /** The record, only if all its blobs are present. */
   stage(signature: Signature): Promise<StageRecord | undefined>;
+  /** The record, whether or not its blobs are here. */
+  record(signature: Signature): Promise<StageRecord | undefined>;
   putStage(record: StageRecord): Promise<void>;
   /** Notes that `image` (project/name) had this signature for a stage; newest first when read. */
   history(project: string, image: string, stage: string): Promise<readonly HistoryRow[]>;
@@ -86,7 +89,18 @@ export interface Store extends AsyncDisposable {
   /** Forgets a stage. Its blobs stay until they are swept, so whoever uses it now loses nothing. */
   removeStage(signature: Signature): Promise<void>;
   /** Removes blobs that no record refers to; nothing while any other process has the store open. */
-  sweep(): Promise<SweepReport>;
+  sweep(options?: SweepOptions): Promise<SweepReport>;
+  /** Says that this process relies on stages, until it ends; cleanups of other processes leave them alone. */
+  claim(signatures: readonly Signature[]): Promise<void>;
+  /** Stages that other living processes rely on, with who. */
+  claimed(): Promise<ReadonlyMap<Signature, string>>;
+}
+
+export interface SweepOptions {
+  /** Only count what would go. @default false */
+  readonly dryRun?: boolean;
+  /** More to be done while no other process has the store open. */
+  readonly alone?: () => Promise<void>;
 }
 
 export interface SweepReport {
@@ -246,6 +260,8 @@ export interface SourceRequest {
   /** Relative paths in `name` start here. */
   readonly projectDir: string;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** How registries are to be reached; absent = as the environment says. */
+  readonly access?: RegistryAccess;
 }
 
 export interface StoreRequest {

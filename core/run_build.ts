@@ -1,7 +1,8 @@
-import type { BuildOptions } from "./api.ts";
+import type { BuildExtras } from "./build.ts";
 import { Executor } from "./execute.ts";
 import { stageTitle } from "./graph.ts";
 import type { Signature } from "./digest.ts";
+import type { LiveCache } from "./publish/live_cache.ts";
 import { type CachedTops, neededImages, planBuild, type PlanInputs, withoutStages } from "./plan.ts";
 import type { StageRecord } from "./roles.ts";
 import type { Session } from "./session.ts";
@@ -17,12 +18,14 @@ export interface RunBuild {
   readonly keys: ReadonlySet<string>;
   readonly images: readonly SignedImage[];
   readonly inputs: PlanInputs;
-  readonly options: BuildOptions;
+  readonly options: BuildExtras;
+  /** Stages shared through registries. */
+  readonly cache: LiveCache | undefined;
 }
 
 /** Builds what is missing. On a dry run, says what would be built instead. */
 export async function runBuild(
-  { session, worker, signed, tops: cached, keys, images, inputs, options }: RunBuild,
+  { session, worker, signed, tops: cached, keys, images, inputs, options, cache }: RunBuild,
 ) {
   const { emit, signal, parallel, lockTimeoutMs, epoch, dryRun } = session.options;
   const hooks = await session.hooks();
@@ -49,6 +52,7 @@ export async function runBuild(
       if (first >= 0) stages.slice(first).forEach(({ signature }) => forced.add(signature));
     }
   }
+  await inputs.store.claim(signed.images.flatMap(({ stages }) => stages.map(({ signature }) => signature)));
   const tops = await withoutStages(signed, cached, forced, inputs.store);
   const stageWorker = await worker();
   const needed = neededImages(signed, tops, keys);
@@ -67,6 +71,13 @@ export async function runBuild(
     commit: await session.trees.commit(),
     options,
     forced,
+    shared: {
+      take: (image, stage) => cache?.takeLate(image, stage) ?? Promise.resolve(undefined),
+      saved(image, stage, record) {
+        cache?.publish(image, stage, record);
+        options.onSaved?.(image, stage, record);
+      },
+    },
   });
   const records = await executor.run(images.map((image) => image.node.key));
   return {

@@ -1,10 +1,10 @@
 import type { RunOptions } from "./api.ts";
+import { finishedTops } from "./build.ts";
 import { commandEnvironment } from "./command_env.ts";
 import { EngineError } from "./errors.ts";
 import { requireBuilt } from "./execute.ts";
 import { requireStage } from "./explain.ts";
 import { imageTitle } from "./graph.ts";
-import { findTops } from "./plan.ts";
 import type { StageRecord, StepMount } from "./roles.ts";
 import type { Session } from "./session.ts";
 import type { SignedImage } from "./sign.ts";
@@ -18,7 +18,7 @@ export async function runImage(session: Session, options: RunOptions): Promise<n
   const image = signed.image(node.key);
   const store = await session.store();
   const record = options.stage === undefined
-    ? requireBuilt(image, await findTops(signed, store), imageTitle("dimg", node.rule.name))
+    ? requireBuilt(image, await finishedTops(session, signed, [node]), imageTitle("dimg", node.rule.name))
     : await stageRecord(session, image, options.stage);
   const config = record.image.config.config ?? {};
   await using builder = await openBuilder(session, store);

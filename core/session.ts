@@ -1,3 +1,5 @@
+import { load } from "../lib/load.ts";
+import type { BuiltinPolicies } from "./cleanup/policies.ts";
 import type { Config, ImageRule } from "./config/model.ts";
 import { loadConfig, type LoadedConfig } from "./load_config.ts";
 import type { Digest } from "./digest.ts";
@@ -6,39 +8,64 @@ import { parseListing } from "./signature.ts";
 import { GitTrees } from "./git_trees.ts";
 import { type GitImagePlan, planGit } from "./git_stages.ts";
 import { type BuildGraph, buildGraph, imageKey, type ImageNode } from "./graph.ts";
-import { createHookRunner, type HookRunner } from "./hooks.ts";
+import { createHookRunner, type From, type HookRunner } from "./hooks.ts";
 import { loadUses } from "./load_plugins.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { PlanInputs } from "./plan.ts";
 import type { Plugin, Selection } from "./plugin.ts";
+import { accessTo, openRegistry } from "./publish/repo.ts";
+import type { RegistryBackend } from "./registry_role.ts";
 import type { ImageSource, ResolvedImage, Store } from "./roles.ts";
 import { type SignedGraph, signGraph } from "./sign.ts";
 import { matchName } from "../lib/glob.ts";
 import { suggest } from "../lib/suggest.ts";
+
+/** What comes with the engine; policies are loaded when something is cleaned up. */
+export interface Builtins {
+  readonly plugins: readonly Plugin[];
+  readonly policies: () => Promise<BuiltinPolicies>;
+}
 
 /** What every command of one engine shares: configuration, plugins, store, repositories, base images. Opened on demand. */
 export class Session implements AsyncDisposable {
   readonly #plugins: readonly Selection[];
   readonly #builtins: readonly Plugin[];
   readonly #hooks: HookRunner;
+  /** The built-in plugins alone. */
+  readonly #bareHooks: HookRunner;
   readonly #sources = new Map<string, Promise<ImageSource>>();
   readonly #bases = new Map<string, Promise<ResolvedImage>>();
   readonly #gitPlans = new Map<string, Promise<GitImagePlan | undefined>>();
+  readonly #registries = new Map<string, Promise<From<RegistryBackend>>>();
   #loaded?: Promise<LoadedConfig>;
   #ready?: Promise<Config>;
   #store?: Promise<Store>;
+  #bareStore?: Promise<Store>;
   #trees?: GitTrees;
 
+  /** The REPO that this command is about; credentials of the command line are for its host. */
+  mainRepo: string | undefined;
   /** Whether this command says which base images are not pinned: those that build or plan do. */
   saysUnpinned = false;
   /** Told, maybe more than once, when commands will probably run: a dappfile or commit is seen for the first time. */
   onNews: (() => void) | undefined;
 
-  constructor(readonly options: ResolvedOptions, plugins: readonly Selection[], builtins: readonly Plugin[]) {
+  /** Cleanup policies of the engine. */
+  readonly policies: () => Promise<BuiltinPolicies>;
+
+  constructor(
+    readonly options: ResolvedOptions,
+    plugins: readonly Selection[],
+    { plugins: builtins, policies }: Builtins,
+  ) {
+    this.mainRepo = options.repo;
     this.#plugins = plugins;
     this.#builtins = builtins;
+    this.policies = policies;
     const { dir, env, signal, dryRun, emit } = options;
-    this.#hooks = createHookRunner({ projectDir: dir, env }, { signal, dryRun, emit });
+    const runner = () => createHookRunner({ projectDir: dir, env }, { signal, dryRun, emit });
+    this.#hooks = runner();
+    this.#bareHooks = runner();
   }
 
   /** The configuration after every plugin saw it. */
@@ -83,9 +110,9 @@ export class Session implements AsyncDisposable {
   /** Opens the store without reading a project, for commands that need none. */
   storeOnly(): Promise<Store> {
     if (this.#ready) return this.store();
-    return this.#store ??= (async () => {
-      for (const plugin of this.#builtins) await this.#hooks.add({ plugin: plugin as Plugin<never> });
-      return await this.#openStore(this.#hooks);
+    return this.#bareStore ??= (async () => {
+      for (const plugin of this.#builtins) await this.#bareHooks.add({ plugin: plugin as Plugin<never> });
+      return await this.#openStore(this.#bareHooks);
     })();
   }
 
@@ -214,6 +241,7 @@ export class Session implements AsyncDisposable {
           store: await this.store(),
           projectDir: this.options.dir,
           env: this.options.env,
+          access: accessTo(this, name),
         });
         if (!answer) {
           throw new EngineError("SOURCE_NOT_FOUND", `Cannot use base image "${name}": no plugin knows it`);
@@ -227,29 +255,61 @@ export class Session implements AsyncDisposable {
 
   async planInputs(): Promise<PlanInputs> {
     const store = await this.store();
+    const { platform, repo, cacheFrom } = this.options;
     return {
       project: (await this.project()).name,
-      platform: this.options.platform,
+      platform,
       store,
       listing: (digest) => this.#listing(store, digest),
+      ...((repo !== undefined || cacheFrom.length > 0) && {
+        locate: async (...args) => {
+          const { planShared } = await load<typeof import("./publish/plan_shared.ts")>(
+            "./publish/plan_shared.ts",
+            import.meta.url,
+          );
+          return await planShared(this, ...args);
+        },
+      }),
     };
   }
 
   async #listing(store: Store, digest: string) {
-    if (await store.blobSize(digest as Digest) !== undefined) {
-      return parseListing(new TextDecoder().decode(await store.getBlob(digest as Digest)));
+    const text = await this.listingText(store, digest as Digest);
+    return text === undefined ? undefined : parseListing(text);
+  }
+
+  /** The text of a listing, from the store or from git; undefined when neither has it. */
+  async listingText(store: Store, digest: Digest): Promise<string | undefined> {
+    if (await store.blobSize(digest) !== undefined) {
+      return new TextDecoder().decode(await store.getBlob(digest));
     }
     for (const plan of this.#gitPlans.values()) {
       const text = await (await plan)?.listing(digest);
-      if (text !== undefined) return parseListing(text);
+      if (text !== undefined) return text;
     }
     return undefined;
   }
 
+  /** What serves a REPO, opened once for each name. @throws REPO_INVALID */
+  registry(repo: string): Promise<From<RegistryBackend>> {
+    let registry = this.#registries.get(repo);
+    if (!registry) {
+      registry = openRegistry(this, repo);
+      this.#registries.set(repo, registry);
+    }
+    return registry;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const source of this.#sources.values()) await (await ignore(source))?.[Symbol.asyncDispose]();
-    await (await ignore(this.#store))?.[Symbol.asyncDispose]();
+    for (const registry of this.#registries.values()) {
+      await (await ignore(registry))?.value[Symbol.asyncDispose]();
+    }
+    for (const store of [this.#store, this.#bareStore]) {
+      await (await ignore(store))?.[Symbol.asyncDispose]();
+    }
     await this.#hooks[Symbol.asyncDispose]();
+    await this.#bareHooks[Symbol.asyncDispose]();
   }
 }
 

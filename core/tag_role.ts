@@ -19,7 +19,7 @@ export interface TagFlag {
 
 /** What tags are made from. */
 export interface TagRequest {
-  /** What the user asked for, in the order of the command line; never empty. A scheme answers its own flags alone. */
+  /** What the user asked for; the engine asks for one wish at a time. A scheme answers its own flags alone. */
   readonly wishes: readonly TagWish[];
   /** Names of the dimgs that will be published. */
   readonly images: readonly string[];

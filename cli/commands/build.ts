@@ -15,7 +15,8 @@ export const build: CommandRun = async ({ engine, words, options, quiet, answer 
   return 0;
 };
 
-function introspection(options: GivenOptions): Introspection | undefined {
+/** When to open a shell; undefined for never. */
+export function introspection(options: GivenOptions): Introspection | undefined {
   const stage = options.text("introspect-stage");
   const before = options.text("introspect-before");
   const artifactStage = options.text("introspect-artifact-stage");

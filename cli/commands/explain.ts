@@ -1,6 +1,6 @@
 import type { ExplainedImage, ExplainedStage, Explanation, FactChange, FileChange } from "../../mod.ts";
 import type { CommandRun } from "../context.ts";
-import { count, imageTitle, printable, shortDigest } from "../format.ts";
+import { count, formatInstant, imageTitle, printable, shortDigest } from "../format.ts";
 import type { Style } from "../style.ts";
 
 /** `dapp dimg explain`: which facts of which stages changed since they were last built. */
@@ -49,7 +49,9 @@ function stageLines(image: ExplainedImage, stage: ExplainedStage, style: Style):
   else {
     const commit = comparedWith.commit ? ` at commit ${comparedWith.commit.slice(0, 8)}` : "";
     lines.push(
-      `  compared with ${shortDigest(comparedWith.signature)}, built ${instant(comparedWith.at)}${commit}`,
+      `  compared with ${shortDigest(comparedWith.signature)}, built ${
+        formatInstant(comparedWith.at)
+      }${commit}`,
     );
   }
   if (stage.rippleOnly) lines.push("  only the stage before it changed");
@@ -118,10 +120,4 @@ function shortId(id: string): string {
 function shown(value: string): string {
   if (/^(sha256:)?[0-9a-f]{64}$/.test(value)) return shortDigest(value);
   return /^[\x21-\x7e]+$/.test(value) && !value.startsWith('"') ? value : JSON.stringify(value);
-}
-
-/** "2026-01-02 03:04 UTC" */
-function instant(rfc3339: string): string {
-  const date = new Date(rfc3339);
-  return Number.isNaN(date.getTime()) ? rfc3339 : `${date.toISOString().slice(0, 16).replace("T", " ")} UTC`;
 }

@@ -1,4 +1,4 @@
-import { destinations, stageNames } from "../options.ts";
+import { destinations, repos, stageNames } from "../options.ts";
 import { argumentKinds, type CompletedOption, offered, type Place, places, valueOptions } from "./model.ts";
 
 /** The completion script for bash; needs no bash-completion package. */
@@ -86,6 +86,7 @@ ${valueCases()}
             stage) found+=($(__dapp_stages)) ;;
             shell) found+=(bash zsh fish) ;;
             destination) found+=(${destinations.join(" ")}) ;;
+            repo) found+=(${repos.join(" ")}) ;;
             command) found+=($(__dapp_words "$given")) ;;
           esac
         done
@@ -136,6 +137,7 @@ function valueCases(): string {
 
 function valueCase({ value }: CompletedOption): string {
   if (value === "directory") return paths("-d");
+  if (value === "file") return paths("-f");
   if (value === "stage") return "found=($(__dapp_stages))";
   return Array.isArray(value) ? `found=(${value.join(" ")})` : "return";
 }

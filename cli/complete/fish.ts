@@ -1,5 +1,12 @@
-import { destinations, stageNames } from "../options.ts";
-import { type CompletedOption, type Place, places, valueOptions } from "./model.ts";
+import { destinations, repos, stageNames } from "../options.ts";
+import {
+  argumentKinds,
+  type CompletedOption,
+  type Place,
+  places,
+  valueOptions,
+  type WordKind,
+} from "./model.ts";
 
 /** The completion script for fish. */
 export function fishScript(): string {
@@ -93,26 +100,32 @@ function optionLines({ name, short, summary, value, attached }: CompletedOption,
     return [line(""), ...value.map((v) => `complete -c dapp ${attachedAt} -a ${quote(`--${name}=${v}`)}`)];
   }
   if (value === "none") return [line("")];
+  if (value === "file") return [line(" -r -F")];
   if (value === "directory") return [line(" -x -a '(__fish_complete_directories)'")];
   if (value === "stage") return [line(` -x -a ${quote(stageNames.join(" "))}`)];
   return [line(Array.isArray(value) ? ` -x -a ${quote(value.join(" "))}` : " -x")];
 }
 
-function argumentLines({ path, positionals }: Place): string[] {
-  const many = positionals.some((p) => p.many);
-  return positionals.flatMap(({ kind }, i) => {
-    const what = {
-      dimg: "'(__dapp_dimgs)'",
-      stage: quote(stageNames.join(" ")),
-      shell: "'bash zsh fish'",
-      destination: quote(destinations.join(" ")),
-      command: undefined,
-    }[kind];
-    if (what === undefined) return [];
-    const when = many ? `__dapp_at '${path}'` : `__dapp_argument '${path}' ${i}`;
-    return [`complete -c dapp -n ${quote(when)} -a ${what}`];
+function argumentLines(place: Place): string[] {
+  const { path } = place;
+  return argumentKinds(place).flatMap(({ before, kinds }) => {
+    const when = before === "*" ? `__dapp_at '${path}'` : `__dapp_argument '${path}' ${before}`;
+    return kinds.flatMap((kind) => {
+      const what = candidates[kind];
+      return what === undefined ? [] : [`complete -c dapp -n ${quote(when)} -a ${what}`];
+    });
   });
 }
+
+const candidates: Readonly<Record<WordKind, string | undefined>> = {
+  dimg: "'(__dapp_dimgs)'",
+  stage: quote(stageNames.join(" ")),
+  shell: "'bash zsh fish'",
+  destination: quote(destinations.join(" ")),
+  repo: quote(repos.join(" ")),
+  command: undefined,
+  text: undefined,
+};
 
 function quote(text: string): string {
   return `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;

@@ -1,6 +1,6 @@
 /** What the completion scripts of all shells say, in one form. */
 import { type OptionName, options, optionSpec } from "../options.ts";
-import { commands, groups } from "../table.ts";
+import { type Command, commandOptions, commands, groups, optionSummary, type Positional } from "../table.ts";
 
 /** A place in the command tree: "" is the program, "dimg" a group, "dimg build" a command. */
 export interface Place {
@@ -12,14 +12,14 @@ export interface Place {
   readonly positionals: readonly { readonly kind: WordKind; readonly many: boolean }[];
 }
 
-export type WordKind = "dimg" | "stage" | "shell" | "command" | "destination";
+export type WordKind = Positional["complete"];
 
 export interface CompletedOption {
   readonly name: string;
   readonly short: string | undefined;
   readonly summary: string;
   /** What can follow: nothing, values of a fixed list, or what a shell finds out. */
-  readonly value: "none" | "any" | "directory" | "stage" | readonly string[];
+  readonly value: "none" | "any" | "directory" | "file" | "stage" | readonly string[];
   /** The value follows `=` only. */
   readonly attached: boolean;
 }
@@ -30,26 +30,26 @@ export function places(): readonly Place[] {
     place("", ["help", "version"]),
     ...groups.map(({ path }) => place(path, ["help"])),
     ...commands.map((command) => ({
-      ...place(command.path, [...command.options, ...command.common]),
+      ...place(command.path, commandOptions(command), command),
       positionals: command.positionals.map(({ complete, many }) => ({ kind: complete, many: many ?? false })),
     })),
   ];
 }
 
-function place(path: string, names: readonly OptionName[]): Place {
+function place(path: string, names: readonly OptionName[], command?: Command): Place {
   const all = [...groups, ...commands].map(({ path, summary }) => ({ path, summary }));
   const words = all
     .filter((row) => row.path.split(" ").slice(0, -1).join(" ") === path)
     .map(({ path, summary }) => ({ word: path.split(" ").at(-1)!, summary }));
-  return { path, words, options: names.map(completedOption), positionals: [] };
+  return { path, words, options: names.map((name) => completedOption(name, command)), positionals: [] };
 }
 
-function completedOption(name: OptionName): CompletedOption {
-  const { short, summary, value, values, complete, optional } = optionSpec(name);
+function completedOption(name: OptionName, command?: Command): CompletedOption {
+  const { short, value, values, complete, optional } = optionSpec(name);
   return {
     name,
     short,
-    summary,
+    summary: optionSummary(name, command),
     value: !value ? "none" : values ?? complete ?? "any",
     attached: optional ?? false,
   };
@@ -61,7 +61,7 @@ export function valueOptions(): readonly {
   readonly option: CompletedOption;
 }[] {
   return (Object.keys(options) as OptionName[])
-    .map(completedOption)
+    .map((name) => completedOption(name))
     .filter(({ value, attached }) => value !== "none" && !attached)
     .map((option) => ({
       option,
@@ -69,18 +69,22 @@ export function valueOptions(): readonly {
     }));
 }
 
+/** What an argument may be; `before` counts those before it, "*" is any number. */
+export interface ArgumentKinds {
+  readonly before: number | "*";
+  readonly kinds: readonly WordKind[];
+}
+
 /**
- * What the next argument may be, by the number of those before it; "*" is any number. Several of one kind take every
- * further argument, together with what may follow them.
+ * What the next argument may be, by the number of those before it. Several of one kind take every
+ * further argument, together with what may follow them. REPO may be the first word although DIMG is named first.
  */
-export function argumentKinds(
-  { positionals }: Place,
-): readonly { readonly before: number | "*"; readonly kinds: readonly WordKind[] }[] {
-  return positionals.flatMap(({ kind, many }, i) => {
+export function argumentKinds({ positionals }: Place): readonly ArgumentKinds[] {
+  const kinds = positionals.map(({ kind }) => kind);
+  return positionals.flatMap(({ kind, many }, i): ArgumentKinds[] => {
     if (i > 0 && positionals[i - 1]!.many) return [];
-    return [
-      many ? { before: "*", kinds: positionals.slice(i).map((p) => p.kind) } : { before: i, kinds: [kind] },
-    ];
+    if (many) return [{ before: "*", kinds: kinds.slice(i) }];
+    return [{ before: i, kinds: kinds[i + 1] === "repo" ? [kind, "repo"] : [kind] }];
   });
 }
 

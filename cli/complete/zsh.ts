@@ -1,4 +1,4 @@
-import { destinations, stageNames } from "../options.ts";
+import { destinations, repos, stageNames } from "../options.ts";
 import { argumentKinds, type CompletedOption, offered, type Place, places, valueOptions } from "./model.ts";
 
 /** The completion script for zsh: to be sourced, or kept as a file `_dapp` in $fpath. */
@@ -87,6 +87,7 @@ ${valueCases()}
       stage) compadd -a __dapp_stages ;;
       shell) compadd bash zsh fish ;;
       destination) compadd -S '' ${destinations.join(" ")} ;;
+      repo) compadd -S '' ${repos.join(" ")} ;;
       command)
         __dapp_words "$given"
         _describe command reply
@@ -132,6 +133,7 @@ function valueCases(): string {
 
 function valueCase({ value }: CompletedOption): string {
   if (value === "directory") return "_files -/";
+  if (value === "file") return "_files";
   if (value === "stage") return "compadd -a __dapp_stages";
   return Array.isArray(value) ? `compadd ${value.join(" ")}` : `_message 'a value'`;
 }

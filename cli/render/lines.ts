@@ -1,6 +1,14 @@
 /** The lines that stay: one for each thing that happened. Shared by the renderers for people. */
 import type { EngineEvent, StageRef } from "../../mod.ts";
-import { count, formatDuration, formatSize, imageTitle, printable, shortDigest } from "../format.ts";
+import {
+  count,
+  formatDuration,
+  formatSize,
+  formatTransfer,
+  imageTitle,
+  printable,
+  shortDigest,
+} from "../format.ts";
 import type { Style } from "../style.ts";
 
 /** `image/stage`, the name of a stage in text. */
@@ -29,6 +37,20 @@ export function lineFor(event: EngineEvent, style: Style, verbose: boolean): str
       return row(style, event.at, style.red("failed"), event.message);
     case "image.ready":
       return imageLine(event, style);
+    case "stage.published": {
+      // Most of it may have been there, so there is no rate.
+      const took = `${formatSize(event.size)} in ${formatDuration(event.ms)}`;
+      return row(style, event.at, style.green("published"), `${event.reference}  ${took}`);
+    }
+    case "stage.fetched": {
+      const moved = formatTransfer(event.size, event.ms);
+      return row(style, event.at, style.green("fetched"), `from ${event.from}  ${moved}`);
+    }
+    case "tag.published":
+      return tagLine(event, style);
+    case "registry.waiting":
+      return `${style.bold(printable(event.host))}  ${style.yellow("waiting")}  ` +
+        `${formatDuration(event.ms)}  (${printable(event.reason)})`;
     case "lock.waiting":
       return `${style.bold(event.resource)}  waiting for ${event.holder}`;
     case "stage.output":
@@ -51,4 +73,10 @@ function imageLine(event: EngineEvent & { readonly type: "image.ready" }, style:
   }
   const stages = `(${count(event.built, "stage")} built, ${event.reused} cached)`;
   return `${title}  ${style.green("built")}  ${digest}  ${stages}  ${formatDuration(event.ms)}`;
+}
+
+function tagLine(event: EngineEvent & { readonly type: "tag.published" }, style: Style): string {
+  const state = event.state === "would push" ? style.cyan(event.state) : style.green(event.state);
+  const digest = event.digest === undefined ? "" : `  ${shortDigest(event.digest)}`;
+  return `${style.bold(imageTitle(event.image, "dimg"))}  ${state}  ${printable(event.reference)}${digest}`;
 }

@@ -1,16 +1,18 @@
 /** One line for each change: for logs, pipes and terminals that cannot move their cursor. */
 import type { EngineEvent } from "../../mod.ts";
-import { formatDuration, formatElapsed, formatSize } from "../format.ts";
+import { formatElapsed, formatRate, formatSize, formatTransfer } from "../format.ts";
 import type { Clock, Output } from "../io.ts";
 import type { Style } from "../style.ts";
 import { lineFor, stageTitle } from "./lines.ts";
-import type { Renderer } from "./renderer.ts";
+import type { Renderer, Step } from "./renderer.ts";
 import { StageOutputs } from "./stage_outputs.ts";
 
 const REPEAT_MS = 30_000;
+/** The key of what a command follows itself; that of a stage has a "/". */
+const STEP = "step";
 
 interface Running {
-  readonly title: string;
+  title: string;
   readonly since: number;
   done: number;
   total: number;
@@ -39,6 +41,16 @@ export class PlainRenderer implements Renderer {
     this.#follow(event);
   }
 
+  step({ line, live }: Step): void {
+    if (line) this.#print(line(this.options.style));
+    if (live === undefined) return;
+    const running = this.#running.get(STEP);
+    if (live === "") this.#running.delete(STEP);
+    else if (running) running.title = live;
+    else this.#start(STEP, live, 0);
+    this.#schedule();
+  }
+
   note(text: string): void {
     this.#print(text);
   }
@@ -58,24 +70,20 @@ export class PlainRenderer implements Renderer {
     }
     if (event.type !== "transfer.finished") return undefined;
     const what = this.#running.get(event.id)?.title ?? event.id;
-    return `${what}  done  ${formatSize(event.done)} in ${formatDuration(event.ms)}`;
+    return `${what}  done  ${formatTransfer(event.done, event.ms)}`;
   }
 
   #follow(event: EngineEvent): void {
-    const now = this.clock.now();
-    const start = (key: string, title: string, total: number) => {
-      this.#running.set(key, { title, since: now, said: now, done: 0, total });
-    };
     switch (event.type) {
       case "stage.started":
-        start(stageTitle(event.at), stageTitle(event.at), 0);
+        this.#start(stageTitle(event.at), stageTitle(event.at), 0);
         break;
       case "stage.finished":
       case "stage.failed":
         this.#running.delete(stageTitle(event.at));
         break;
       case "transfer.started":
-        start(event.id, event.what, event.total);
+        this.#start(event.id, event.what, event.total);
         break;
       case "transfer.progress": {
         const running = this.#running.get(event.id);
@@ -87,6 +95,11 @@ export class PlainRenderer implements Renderer {
         break;
     }
     this.#schedule();
+  }
+
+  #start(key: string, title: string, total: number): void {
+    const now = this.clock.now();
+    this.#running.set(key, { title, since: now, said: now, done: 0, total });
   }
 
   #schedule(): void {
@@ -107,7 +120,9 @@ export class PlainRenderer implements Renderer {
       running.said = now;
       const { title, since, done, total } = running;
       const sent = done > 0 ? `  ${formatSize(done)}${total > 0 ? ` of ${formatSize(total)}` : ""}` : "";
-      this.#print(`${title}  still running${sent}  (${formatElapsed(now - since)})`);
+      const rate = formatRate(done, now - since);
+      const speed = rate === undefined ? "" : `  ${rate}`;
+      this.#print(`${title}  still running${sent}${speed}  (${formatElapsed(now - since)})`);
     }
   }
 }

@@ -1,8 +1,20 @@
 /** What turns events into text while a command works. */
 import type { EngineEvent } from "../../mod.ts";
+import type { Style } from "../style.ts";
+
+/** Something that happened in work that a command follows itself. */
+export interface Step {
+  /** For programs. */
+  readonly event: { readonly type: string };
+  /** The line that stays. */
+  readonly line?: (style: Style) => string;
+  /** How far the work has come, until the next one; "" when it is done. */
+  readonly live?: string;
+}
 
 export interface Renderer {
   event(event: EngineEvent): void;
+  step(step: Step): void;
   /** A remark of the command line itself. */
   note(text: string): void;
   /** Prints what is pending and leaves the terminal as it was found. */
@@ -22,8 +34,11 @@ export function chooseRenderer(wanted: {
 }): RendererKind {
   if (wanted.json === "events") return "json";
   if (wanted.quiet) return "quiet";
-  const { CI, TERM } = wanted.env;
-  const watched = wanted.isTerminal && !wanted.shell && TERM !== "dumb" &&
-    (!CI || CI === "false" || CI === "0");
+  const watched = wanted.isTerminal && !wanted.shell && wanted.env.TERM !== "dumb" && !inCi(wanted.env);
   return watched ? "tty" : "plain";
+}
+
+/** Whether nobody looks, even if there is a terminal. */
+export function inCi({ CI }: Readonly<Record<string, string | undefined>>): boolean {
+  return Boolean(CI) && CI !== "false" && CI !== "0";
 }

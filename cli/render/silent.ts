@@ -1,11 +1,12 @@
 /** Renderers that print no progress: for scripts and programs. */
 import type { EngineEvent } from "../../mod.ts";
 import type { Output } from "../io.ts";
-import type { Renderer } from "./renderer.ts";
+import type { Renderer, Step } from "./renderer.ts";
 
 /** Prints nothing: only the answer and errors are wanted. */
 export class QuietRenderer implements Renderer {
   event(): void {}
+  step(): void {}
   note(): void {}
   close(): void {}
 }
@@ -15,6 +16,10 @@ export class JsonRenderer implements Renderer {
   constructor(readonly out: Output) {}
 
   event(event: EngineEvent): void {
+    this.out.write(`${JSON.stringify(event)}\n`);
+  }
+
+  step({ event }: Step): void {
     this.out.write(`${JSON.stringify(event)}\n`);
   }
 

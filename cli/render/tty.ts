@@ -1,23 +1,25 @@
 /** Live progress at the bottom of a terminal; what is finished scrolls above it. */
 import type { EngineEvent } from "../../mod.ts";
-import { formatElapsed, formatSize } from "../format.ts";
+import { formatElapsed, formatRate, formatSize, formatTransfer } from "../format.ts";
 import type { Clock, Output } from "../io.ts";
 import type { Style } from "../style.ts";
 import { displayWidth, truncate } from "../width.ts";
 import { lineFor, stageTitle } from "./lines.ts";
-import type { Renderer } from "./renderer.ts";
+import type { Renderer, Step } from "./renderer.ts";
 import { StageOutputs } from "./stage_outputs.ts";
 
 /** At most ten frames in a second; without events, one in a second while something runs. */
 const FRAME_MS = 100;
 const TICK_MS = 1000;
+/** The key of what a command follows itself; that of a stage has a "/". */
+const STEP = "step";
 
 const HIDE_CURSOR = "\x1b[?25l";
 const SHOW_CURSOR = "\x1b[?25h";
 
 interface Running {
   readonly word: string;
-  readonly title: string;
+  title: string;
   readonly since: number;
   done: number;
   total: number;
@@ -52,6 +54,15 @@ export class TtyRenderer implements Renderer {
     this.#schedule(FRAME_MS);
   }
 
+  step({ line, live }: Step): void {
+    if (line) this.#pending.push(line(this.options.style));
+    const running = this.#running.get(STEP);
+    if (live === "") this.#running.delete(STEP);
+    else if (live !== undefined && running) running.title = live;
+    else if (live !== undefined) this.#start(STEP, "", { title: live, total: 0 });
+    this.#schedule(FRAME_MS);
+  }
+
   note(text: string): void {
     this.#pending.push(text);
     this.#frame();
@@ -63,18 +74,15 @@ export class TtyRenderer implements Renderer {
   }
 
   #follow(event: EngineEvent): void {
-    const start = (key: string, word: string, title: string, total: number) => {
-      this.#running.set(key, { word, title, since: this.clock.now(), done: 0, total });
-    };
     switch (event.type) {
       case "stage.started":
-        return start(stageTitle(event.at), "building  ", stageTitle(event.at), 0);
+        return this.#start(stageTitle(event.at), "building  ", { title: stageTitle(event.at), total: 0 });
       case "stage.finished":
       case "stage.failed":
         this.#running.delete(stageTitle(event.at));
         return;
       case "transfer.started":
-        return start(event.id, "transfer  ", event.what, event.total);
+        return this.#start(event.id, "transfer  ", { title: event.what, total: event.total });
       case "transfer.progress": {
         const running = this.#running.get(event.id);
         if (running) Object.assign(running, { done: event.done, total: event.total });
@@ -83,10 +91,14 @@ export class TtyRenderer implements Renderer {
       case "transfer.finished": {
         const what = this.#running.get(event.id)?.title;
         this.#running.delete(event.id);
-        if (what !== undefined) this.#pending.push(`${what}  done  ${formatSize(event.done)}`);
+        if (what !== undefined) this.#pending.push(`${what}  done  ${formatTransfer(event.done, event.ms)}`);
         return;
       }
     }
+  }
+
+  #start(key: string, word: string, what: { readonly title: string; readonly total: number }): void {
+    this.#running.set(key, { word, ...what, since: this.clock.now(), done: 0 });
   }
 
   /** Draws a frame `wait` after the last one, or at once when that has passed. */
@@ -139,7 +151,9 @@ export class TtyRenderer implements Renderer {
       const sent = done > 0 || total > 0
         ? `  ${formatSize(done)}${total > 0 ? ` of ${formatSize(total)}` : ""}${percent}`
         : "";
-      return `${style.cyan(word)}${title}${sent}  ${style.dim(formatElapsed(now - since))}`;
+      const rate = formatRate(done, now - since);
+      const speed = rate === undefined ? "" : `  ${rate}`;
+      return `${style.cyan(word)}${title}${sent}${speed}  ${style.dim(formatElapsed(now - since))}`;
     });
     const room = Math.max(1, rows - 2);
     const shown = lines.length <= room

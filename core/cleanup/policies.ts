@@ -3,6 +3,14 @@ import { createHookRunner, type HookRunner } from "../hooks.ts";
 import { loadUses } from "../load_plugins.ts";
 import type { HookContext, Host, Plugin, Selection } from "../plugin.ts";
 
+/** Policies of the engine. */
+export interface BuiltinPolicies {
+  /** Those that a dappfile can name. */
+  readonly policies: readonly Plugin[];
+  /** Those that count unless the dappfile says otherwise. */
+  readonly defaultPolicies: readonly Selection[];
+}
+
 /** What policies are chosen from. */
 export interface PolicyChoice {
   /** `cleanup` of the dappfile. */

@@ -1,31 +1,19 @@
 import { isObject, parseManifest } from "../../lib/oci/documents.ts";
-import { mediaTypes } from "../../lib/oci/types.ts";
-import { digestOf } from "../digest.ts";
 import { EngineError, messageOf } from "../errors.ts";
+import { putServiceManifest, serviceManifest } from "../publish/service_manifest.ts";
 import type { Repository } from "../registry_role.ts";
 
 const PAYLOAD = "dapp-service";
-const EMPTY = new TextEncoder().encode("{}");
 
-/** Writes a small document under a service tag, as an annotation of an image manifest without layers. */
+/** Writes a small document under a service tag, as an annotation of an artifact manifest. */
 export async function writeServiceTag(
   repository: Repository,
   tag: string,
   options: { readonly document: unknown; readonly signal: AbortSignal },
 ): Promise<void> {
   const { document, signal } = options;
-  const config = { mediaType: mediaTypes.config, digest: await digestOf(EMPTY), size: EMPTY.length };
-  const io = { signal, report: () => {} };
-  await repository.upload({ digest: config.digest, size: config.size, source: { bytes: EMPTY } }, io);
-  const manifest = {
-    schemaVersion: 2,
-    mediaType: mediaTypes.manifest,
-    config,
-    layers: [],
-    annotations: { [PAYLOAD]: JSON.stringify(document) },
-  };
-  const bytes = new TextEncoder().encode(JSON.stringify(manifest));
-  await repository.putManifest({ bytes, mediaType: mediaTypes.manifest }, tag, signal);
+  const manifest = await serviceManifest("service", { [PAYLOAD]: JSON.stringify(document) });
+  await putServiceManifest(repository, tag, manifest, signal);
 }
 
 /**

@@ -8,7 +8,8 @@ import type { Digest } from "../digest.ts";
 import { EngineError } from "../errors.ts";
 import type { Layer } from "../roles.ts";
 import type { ExportOptions } from "./mod.ts";
-import { entryOf, LAYOUT, replaceFile } from "./oci_layout.ts";
+import { LAYOUT, replaceFile } from "../../lib/oci/layout_dir.ts";
+import { entryOf } from "./oci_layout.ts";
 import { blobsOf, type PackedImage, type Packer } from "./packer.ts";
 
 /** Writes an OCI image layout as a tar (image-spec image-layout.md). */

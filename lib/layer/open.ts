@@ -30,10 +30,17 @@ export async function* openLayer(path: string): AsyncGenerator<Uint8Array> {
 /** The bytes of a file in chunks of up to 256 KiB, which stay valid. */
 export async function* readChunks(path: string): AsyncGenerator<Uint8Array> {
   using file = await Deno.open(path);
-  for (;;) {
+  const read = async () => {
     const chunk = new Uint8Array(256 * 1024);
     const count = await file.read(chunk);
-    if (count === null) return;
-    yield chunk.subarray(0, count);
+    return count === null ? undefined : chunk.subarray(0, count);
+  };
+  // The next one is read while the last one is worked on.
+  for (let next = read();;) {
+    const chunk = await next;
+    if (!chunk) return;
+    next = read();
+    next.catch(() => {}); // seen above, unless the loop is left
+    yield chunk;
   }
 }

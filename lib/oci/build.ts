@@ -22,9 +22,12 @@ const CONFIG_ORDER = ["created", "author", "architecture", "variant", "os", "con
 /**
  * The manifest and config of an image (image-spec manifest.md, config.md), in one canonical form: no white space, the
  * members of the specification first and in its order, all others sorted. Equal images give equal bytes on every machine.
- * Nothing is added, times least of all.
+ * Nothing is added but the annotations, times least of all.
  */
-export async function manifestOf(image: Image): Promise<BuiltManifest> {
+export async function manifestOf(
+  image: Image,
+  annotations: Readonly<Record<string, string>> = {},
+): Promise<BuiltManifest> {
   const config = await documentOf(mediaTypes.config, orderConfig(image.config));
   const { mediaType, digest, size } = config;
   const manifest = await documentOf(mediaTypes.manifest, {
@@ -32,6 +35,7 @@ export async function manifestOf(image: Image): Promise<BuiltManifest> {
     mediaType: mediaTypes.manifest,
     config: { mediaType, digest, size },
     layers: image.layers.map(({ mediaType, digest, size }) => ({ mediaType, digest, size })),
+    ...(Object.keys(annotations).length > 0 && { annotations: sortMembers(annotations) }),
   });
   return { manifest, config };
 }

@@ -2,12 +2,18 @@ import { type Challenge, parseChallenges } from "./challenge.ts";
 import type { Credentials } from "./credentials.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
 import { isPrivateAddress } from "./hosts.ts";
-import { fetchToken, type Token, type TokenRequest } from "./token.ts";
+import type { HostMemory } from "./host_memory.ts";
+import { basicOf, fetchToken, type Token, type TokenRequest } from "./token.ts";
 import type { HttpResponse } from "./transport.ts";
 
 export interface AuthorizerOptions {
   /** The registry as the user calls it. */
   readonly domain: string;
+  /** Its host with port, the only one that a remembered challenge may come from. */
+  readonly host: string;
+  readonly memory: HostMemory;
+  /** Milliseconds since 1970. */
+  now(): number;
   /** Looked up once, when the registry first asks. */
   credentials(): Promise<Credentials | undefined>;
   /** Sends a request to a token server, with retries. */
@@ -29,6 +35,8 @@ export class Authorizer {
   #challenge: Challenge | undefined;
   #asked: URL | undefined;
   #found: Promise<Credentials | undefined> | undefined;
+  /** An earlier run heard the challenge; it may be out of date. */
+  #recalled: Promise<boolean> | undefined;
 
   constructor(options: AuthorizerOptions) {
     this.#options = options;
@@ -36,14 +44,26 @@ export class Authorizer {
 
   /** The `Authorization` value for requests with these scopes; undefined when none is known to be needed. */
   async header(scopes: readonly string[], signal: AbortSignal): Promise<string | undefined> {
+    const recalled = await (this.#recalled ??= this.#recall());
+    try {
+      return await this.#authorization(scopes, signal);
+    } catch (error) {
+      if (!recalled || !(error instanceof RegistryError)) throw error;
+      this.#recalled = Promise.resolve(false);
+      this.#challenge = undefined;
+      await this.#options.memory.note({ challenge: undefined, asked: undefined });
+      return undefined;
+    }
+  }
+
+  async #authorization(scopes: readonly string[], signal: AbortSignal): Promise<string | undefined> {
     const challenge = this.#challenge;
     if (!challenge) return undefined;
     const credentials = await this.#credentials();
     if (credentials?.kind === "bearer") return `Bearer ${credentials.token}`;
     if (challenge.scheme === "bearer") return `Bearer ${await this.#token(challenge, scopes, signal)}`;
     if (credentials?.kind !== "basic") return undefined;
-    const bytes = new TextEncoder().encode(`${credentials.username}:${credentials.password}`);
-    return `Basic ${btoa(String.fromCharCode(...bytes))}`;
+    return `Basic ${basicOf(credentials.username, credentials.password)}`;
   }
 
   /**
@@ -65,12 +85,29 @@ export class Authorizer {
     }
     this.#challenge = challenge;
     this.#asked = response.url;
+    this.#recalled = Promise.resolve(false);
+    const { realm = "", service } = challenge.params;
+    const params = { realm, ...(service !== undefined && { service }) };
+    await this.#options.memory.note({
+      challenge: { scheme: challenge.scheme, params },
+      asked: response.url.origin,
+    });
     this.#tokens.delete(scopeKey(scopes));
     if (challenge.scheme === "bearer" && credentials?.kind !== "bearer") return;
     if (!credentials) throw this.#denied(response, "no credentials are known for it");
     if (await this.header(scopes, AbortSignal.abort()) === used) {
       throw this.#denied(response, "the credentials known for it are not accepted");
     }
+  }
+
+  async #recall(): Promise<boolean> {
+    const { challenge, asked } = await this.#options.memory.facts();
+    if (!challenge || !asked || new URL(asked).host !== this.#options.host.toLowerCase()) return false;
+    // Another request may have heard it meanwhile.
+    if (this.#challenge) return false;
+    this.#challenge = challenge;
+    this.#asked = new URL("/v2/", asked);
+    return true;
   }
 
   /** Whether anything but anonymous access is possible. */
@@ -88,6 +125,7 @@ export class Authorizer {
     return this.#found ??= (async () => {
       const found = await this.#options.credentials();
       if (found) this.#options.secret(found.kind === "basic" ? found.password : found.token);
+      if (found?.kind === "basic") this.#options.secret(basicOf(found.username, found.password));
       return found;
     })();
   }
@@ -100,7 +138,7 @@ export class Authorizer {
       if (!known) this.#tokens.set(key, pending);
       try {
         const token = await pending;
-        if (!known || token.expiresAt - RENEW_EARLY_MS > Date.now()) return token.value;
+        if (!known || token.expiresAt - RENEW_EARLY_MS > this.#options.now()) return token.value;
       } catch (error) {
         if (this.#tokens.get(key) === pending) this.#tokens.delete(key);
         // Whoever fetched it may have been aborted; this request need not be.
@@ -123,6 +161,7 @@ export class Authorizer {
       signal,
       domain: this.#options.domain,
       send: this.#options.send,
+      now: this.#options.now,
     });
     this.#options.secret(token.value);
     if (token.refresh && credentials?.kind === "identity") {

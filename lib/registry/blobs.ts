@@ -5,8 +5,8 @@ import { writeAllSync } from "../oci/write_blob.ts";
 import { readBody } from "./body.ts";
 import type { RegistryClient } from "./client.ts";
 import { RegistryError } from "./errors.ts";
-import { pullScope } from "./manifests.ts";
 import { backoffMs } from "./retry.ts";
+import { pullScope } from "./scopes.ts";
 import type { HttpResponse } from "./transport.ts";
 
 /** A blob that is wanted. */
@@ -28,7 +28,10 @@ export async function getBlob(
   for (let attempt = 1;; attempt++) {
     let why: string;
     try {
-      const bytes = await readBody(await requestBlob(client, path, { blob, from: 0, signal }), MAX_DOCUMENT);
+      const bytes = await readBody(
+        await requestBlob(client, path, { blob, from: 0, small: true, signal }),
+        MAX_DOCUMENT,
+      );
       if (bytes.length === blob.size && await sha256Of(bytes) === blob.digest) return bytes;
       why = "its content differs";
     } catch (error) {
@@ -124,7 +127,12 @@ export async function downloadBlob(
 async function requestBlob(
   client: RegistryClient,
   path: string,
-  { blob, from, signal }: { readonly blob: WantedBlob; readonly from: number; readonly signal: AbortSignal },
+  { blob, from, small = false, signal }: {
+    readonly blob: WantedBlob;
+    readonly from: number;
+    readonly small?: boolean;
+    readonly signal: AbortSignal;
+  },
 ): Promise<HttpResponse> {
   return await client.request({
     method: "GET",
@@ -132,6 +140,7 @@ async function requestBlob(
     scopes: [pullScope(path)],
     headers: { "accept-encoding": "identity", ...(from > 0 && { range: `bytes=${from}-` }) },
     expect: from > 0 ? [200, 206] : [200],
+    small,
     doing: `download blob ${blob.digest} of ${client.domain}/${path}`,
     signal,
   });

@@ -1,22 +1,27 @@
+import { answerError, isPullLimit } from "./answer_error.ts";
 import { Authorizer } from "./auth.ts";
-import { findCredentials } from "./credentials.ts";
-import { redactUrl, RegistryError } from "./errors.ts";
+import { type Credentials, findCredentials } from "./credentials.ts";
+import { readDockerHeaders } from "./docker_config.ts";
+import { type ClientMemo, HostMemory } from "./host_memory.ts";
 import { apiHost, isLoopback, parseHostList } from "./hosts.ts";
+import { Origin } from "./origin.ts";
+import { Patience, type RegistryWait } from "./patience.ts";
 import { followRedirects } from "./redirect.ts";
-import {
-  backoffMs,
-  defaultRetryPolicy,
-  isRetryableStatus,
-  parseRetryAfter,
-  type RetryPolicy,
-} from "./retry.ts";
-import { answerError } from "./answer_error.ts";
+import { defaultRetryPolicy, type RetryPolicy } from "./retry.ts";
 import { type Env, type HttpRequest, type HttpResponse, HttpTransport } from "./transport.ts";
 
 export interface RegistryClientOptions {
   /** Proxies, certificates, credentials; `DAPP_INSECURE_REGISTRY` lists hosts without verified TLS. */
   readonly env: Env;
+  /** More hosts (with port) that may be asked without verified TLS. */
+  readonly insecure?: readonly string[];
+  /** Shown instead of all credentials found elsewhere. */
+  readonly login?: { readonly username: string; readonly password: string };
   readonly retry?: Partial<RetryPolicy>;
+  /** What earlier runs found out, so that this one asks less. */
+  readonly memo?: ClientMemo;
+  /** Told of every wait that a server asks for; must not throw. */
+  onWait?(wait: RegistryWait): void;
 }
 
 /** One request below `/v2/`. */
@@ -35,6 +40,12 @@ export interface RegistryRequest {
   readonly doing: string;
   /** Whether it may be sent more than once. @default true */
   readonly repeatable?: boolean;
+  /** Whether GET and HEAD go where the answer leads. @default true */
+  readonly follow?: boolean;
+  /** Longest wait for the answer after all is sent, in milliseconds. @default 60000 */
+  readonly answerMs?: number;
+  /** No more than a small document goes out, in one piece, or comes back. @default false */
+  readonly small?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -42,28 +53,35 @@ export interface RegistryRequest {
  * A registry that speaks the OCI distribution protocol: finds the scheme, logs in when asked, follows redirects without
  * carrying credentials to other hosts, and repeats what failed for a while.
  *
- * Plain http is used only for this machine (loopback) and for hosts in `DAPP_INSECURE_REGISTRY`, and only when https
- * does not answer there. Operations live in files of their own and take a client.
+ * Plain http is used only for this machine (loopback) and for insecure hosts, and only when https does not answer there
+ * or did not in an earlier run. Operations live in files of their own and take a client.
  */
 export class RegistryClient implements AsyncDisposable {
   readonly retry: RetryPolicy;
   readonly #transport: HttpTransport;
-  readonly #env: Env;
+  readonly #options: RegistryClientOptions;
   readonly #host: string;
-  readonly #plainAllowed: boolean;
+  readonly #origin: Origin;
+  readonly #memory: HostMemory;
+  readonly #patience: Patience;
   readonly #authorizers = new Map<string, Authorizer>();
   readonly #secrets = new Set<string>();
-  #origin: Promise<string> | undefined;
+  #headers: Promise<Readonly<Record<string, string>>> | undefined;
 
   /** @param domain host with optional port, as in image names */
-  constructor(readonly domain: string, { env, retry }: RegistryClientOptions) {
-    const insecure = parseHostList(env.DAPP_INSECURE_REGISTRY);
+  constructor(readonly domain: string, options: RegistryClientOptions) {
+    const { env, insecure: more = [], retry, memo, onWait } = options;
+    const insecure = parseHostList([env.DAPP_INSECURE_REGISTRY ?? "", ...more].join(","));
+    this.#options = options;
     this.#host = apiHost(domain);
-    this.#env = env;
     this.#transport = new HttpTransport(env, insecure);
-    this.#plainAllowed = isLoopback(new URL(`https://${this.#host}`).hostname) ||
+    this.#memory = new HostMemory(memo, domain);
+    const plainAllowed = isLoopback(new URL(`https://${this.#host}`).hostname) ||
       insecure.has(this.#host.toLowerCase());
+    this.#origin = new Origin(this.#host, { plainAllowed, memory: this.#memory });
     this.retry = { ...defaultRetryPolicy, ...retry };
+    this.#patience = new Patience(this.retry, (wait) => onWait?.(wait));
+    if (options.login) this.#secrets.add(options.login.password);
   }
 
   /**
@@ -72,70 +90,60 @@ export class RegistryClient implements AsyncDisposable {
    * @throws {RegistryError}
    */
   async request(request: RegistryRequest): Promise<HttpResponse> {
-    const origin = await this.#originFor(request.signal);
-    const url = typeof request.path === "string" ? new URL(`/v2/${request.path}`, origin) : request.path;
-    const response = await this.repeat(
-      () => this.#authorized(request, url, origin),
-      request.signal,
-      (answer) => !request.expect.includes(answer.status),
-      request.repeatable ?? true,
-    );
+    const response = await this.#patience.repeat({
+      host: this.#host,
+      signal: request.signal,
+      send: () => this.#origin.use((origin, answered) => this.#authorized(request, origin, answered)),
+      failed: (answer) => !request.expect.includes(answer.status),
+      // An address that storage signed for a while has expired: the registry gives a new one.
+      passing: (answer) => answer.status === 403 && this.#isStorage(answer),
+      hopeless: (answer) => isPullLimit(this.domain, answer),
+      repeatable: request.repeatable ?? true,
+    });
     if (request.expect.includes(response.status)) return response;
     throw await answerError(response, {
       doing: request.doing,
       method: request.method,
       domain: this.domain,
       anonymous: !await this.#authorizer(request.scopes).hasCredentials(),
-      redact: (text) => this.#redact(text),
+      longestWaitMs: this.retry.longestWaitMs,
+      redact: (text) => this.redact(text),
     });
   }
 
-  /** Repeats an exchange while it fails in a way that may pass. The last answer or error is given back. */
-  async repeat(
-    send: () => Promise<HttpResponse>,
-    signal: AbortSignal,
-    failed: (answer: HttpResponse) => boolean = () => true,
-    repeatable = true,
-  ): Promise<HttpResponse> {
-    const { attempts, longestWaitMs, sleep } = this.retry;
-    for (let attempt = 1;; attempt++) {
-      let wait: number | undefined;
-      const last = attempt >= attempts || !repeatable;
-      try {
-        const answer = await send();
-        const passing = isRetryableStatus(answer.status) ||
-          (answer.status === 403 && this.#isForeign(answer));
-        if (last || !passing || !failed(answer)) return answer;
-        wait = parseRetryAfter(answer.header("retry-after"), Date.now());
-        if (wait !== undefined && wait > longestWaitMs) return answer;
-        await answer.discard();
-      } catch (error) {
-        if (last || !(error instanceof RegistryError) || !error.details.retryable) throw error;
-      }
-      await sleep(Math.max(wait ?? 0, backoffMs(attempt)), signal);
-    }
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#memory.settled();
     await this.#transport[Symbol.asyncDispose]();
   }
 
   /** Sends with what the registry accepts; asks for it at most once more. */
-  async #authorized(request: RegistryRequest, url: URL, origin: string): Promise<HttpResponse> {
+  async #authorized(request: RegistryRequest, origin: string, answered: () => void): Promise<HttpResponse> {
     const authorizer = this.#authorizer(request.scopes);
+    const url = typeof request.path === "string" ? new URL(`/v2/${request.path}`, origin) : request.path;
     const own = url.origin === origin;
+    const more = own ? await (this.#headers ??= readDockerHeaders(this.#options.env)) : {};
     for (let tries = 1;; tries++) {
       const authorization = own ? await authorizer.header(request.scopes, request.signal) : undefined;
       const { body } = request;
-      const response = await followRedirects(this.#transport, {
+      const exchange: HttpRequest = {
         method: request.method,
         url,
-        headers: { ...request.headers, ...(authorization && { authorization }) },
+        headers: { ...more, ...request.headers, ...(authorization && { authorization }) },
         ...(body !== undefined && { body: typeof body === "function" ? body() : body }),
+        ...(request.answerMs !== undefined && { answerMs: request.answerMs }),
+        small: request.small ?? false,
         signal: request.signal,
-      });
+      };
+      const response = await (request.follow ?? true
+        ? followRedirects(this.#transport, exchange)
+        : this.#transport.send(exchange));
+      if (own) {
+        answered();
+      }
       const asked = response.status === 401 && own && response.url.origin === origin;
-      if (!asked || tries === 2 || request.expect.includes(401)) return response;
+      if (!asked || tries === 2 || request.expect.includes(401)) {
+        return response;
+      }
       await response.discard();
       await authorizer.refused(response, authorization, request.scopes);
     }
@@ -148,8 +156,17 @@ export class RegistryClient implements AsyncDisposable {
     if (!authorizer) {
       authorizer = new Authorizer({
         domain: this.domain,
-        credentials: () => findCredentials(this.domain, path, this.#env),
-        send: (request) => this.repeat(() => followRedirects(this.#transport, request), request.signal),
+        host: this.#host,
+        memory: this.#memory,
+        credentials: () => this.#credentials(path),
+        now: () => this.retry.now(),
+        send: (request) =>
+          this.#patience.repeat({
+            host: request.url.host,
+            signal: request.signal,
+            send: () => followRedirects(this.#transport, request),
+            failed: () => true,
+          }),
         secret: (text) => this.#secrets.add(text),
       });
       this.#authorizers.set(path, authorizer);
@@ -157,58 +174,19 @@ export class RegistryClient implements AsyncDisposable {
     return authorizer;
   }
 
-  #isForeign(answer: HttpResponse): boolean {
+  async #credentials(path: string): Promise<Credentials | undefined> {
+    const { login, env } = this.#options;
+    return login ? { kind: "basic", ...login } : await findCredentials(this.domain, path, env);
+  }
+
+  #isStorage(answer: HttpResponse): boolean {
     return answer.url.host !== this.#host;
   }
 
-  #redact(text: string): string {
+  /** Text without the secrets that this client knows. */
+  redact(text: string): string {
     let out = text;
     for (const secret of this.#secrets) if (secret.length > 3) out = out.replaceAll(secret, "…");
     return out;
-  }
-
-  async #originFor(signal: AbortSignal): Promise<string> {
-    if (!this.#plainAllowed) return `https://${this.#host}`;
-    const pending = this.#origin ??= this.#probe(signal);
-    try {
-      return await pending;
-    } catch (error) {
-      if (this.#origin === pending) this.#origin = undefined;
-      throw error;
-    }
-  }
-
-  /** Asks without credentials whether https answers, then http. */
-  async #probe(signal: AbortSignal): Promise<string> {
-    const ask = async (origin: string) => {
-      const url = new URL("/v2/", origin);
-      await (await this.#transport.send({ method: "GET", url, headers: {}, signal })).discard();
-      return origin;
-    };
-    try {
-      return await ask(`https://${this.#host}`);
-    } catch (error) {
-      if (!(error instanceof RegistryError)) throw error;
-      try {
-        return await this.#askPlain(ask, signal);
-      } catch (plain) {
-        if (!(plain instanceof RegistryError)) throw plain;
-        const url = redactUrl(new URL(`https://${this.#host}`));
-        throw new RegistryError(`${error.message}; ${plain.message}`, { kind: "failed", url, cause: error });
-      }
-    }
-  }
-
-  async #askPlain(ask: (origin: string) => Promise<string>, signal: AbortSignal): Promise<string> {
-    for (let attempt = 1;; attempt++) {
-      try {
-        return await ask(`http://${this.#host}`);
-      } catch (error) {
-        if (attempt >= this.retry.attempts || !(error instanceof RegistryError) || !error.details.retryable) {
-          throw error;
-        }
-        await this.retry.sleep(backoffMs(attempt), signal);
-      }
-    }
   }
 }

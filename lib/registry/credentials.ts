@@ -1,5 +1,5 @@
 import { runHelper } from "./credential_helper.ts";
-import { type DockerConfig, parseDockerAuth, readDockerConfig } from "./docker_config.ts";
+import { type DockerConfig, dockerConfigFile, parseDockerAuth, readDockerConfig } from "./docker_config.ts";
 import type { Env } from "./transport.ts";
 
 /** What a user may show to a registry. */
@@ -14,8 +14,8 @@ const HUB_KEY = "https://index.docker.io/v1/";
 const HUB_HOSTS = ["docker.io", "index.docker.io", "registry-1.docker.io"];
 
 /**
- * Credentials for a repository, looked up where docker and podman keep them: `DOCKER_AUTH_CONFIG`,
- * `REGISTRY_AUTH_FILE`, Docker's `config.json`, then podman's `auth.json` files. The first that knows the host decides.
+ * Credentials for a repository: in a GitLab job those of the job for `CI_REGISTRY`, otherwise looked up where docker and
+ * podman keep them: `DOCKER_AUTH_CONFIG`, `REGISTRY_AUTH_FILE`, Docker's `config.json`, then podman's `auth.json` files. The first that knows the host decides.
  * Within one file helpers come first; longer path prefixes win over shorter ones.
  *
  * @throws {RegistryError} when a file cannot be read or a helper fails
@@ -25,6 +25,9 @@ export async function findCredentials(
   path: string,
   env: Env,
 ): Promise<Credentials | undefined> {
+  if (env.CI_REGISTRY && env.CI_JOB_TOKEN && hostOf(env.CI_REGISTRY) === domain.toLowerCase()) {
+    return { kind: "basic", username: "gitlab-ci-token", password: env.CI_JOB_TOKEN };
+  }
   if (env.DOCKER_AUTH_CONFIG) {
     const config = parseDockerAuth(env.DOCKER_AUTH_CONFIG, "DOCKER_AUTH_CONFIG");
     const found = fromAuths(config, domain, path);
@@ -38,12 +41,16 @@ export async function findCredentials(
   return undefined;
 }
 
+/** Host and port, lower case, of text that may have a scheme. */
+function hostOf(text: string): string {
+  return text.replace(/^https?:\/\//i, "").replace(/\/.*$/, "").toLowerCase();
+}
+
 function configFiles(env: Env): string[] {
   const home = env.HOME ?? "/root";
-  const docker = env.DOCKER_CONFIG || `${home}/.docker`;
   return [
     ...(env.REGISTRY_AUTH_FILE ? [env.REGISTRY_AUTH_FILE] : []),
-    `${docker}/config.json`,
+    dockerConfigFile(env),
     ...(env.XDG_RUNTIME_DIR ? [`${env.XDG_RUNTIME_DIR}/containers/auth.json`] : []),
     `${env.XDG_CONFIG_HOME || `${home}/.config`}/containers/auth.json`,
   ];

@@ -1,5 +1,6 @@
 import type { Credentials } from "./credentials.ts";
 import { RegistryError } from "./errors.ts";
+import type { Env } from "./transport.ts";
 
 /** What of Docker's `config.json` and podman's `auth.json` is of use here. */
 export interface DockerConfig {
@@ -9,6 +10,9 @@ export interface DockerConfig {
   readonly credHelpers: Readonly<Record<string, string>>;
   readonly credsStore?: string;
 }
+
+/** Headers that requests set themselves. */
+const RESERVED = ["authorization", "host", "content-length", "content-type", "transfer-encoding", "accept"];
 
 /** Reads a configuration file; undefined when it is absent. @throws {RegistryError} when it is malformed */
 export async function readDockerConfig(file: string): Promise<DockerConfig | undefined> {
@@ -20,6 +24,28 @@ export async function readDockerConfig(file: string): Promise<DockerConfig | und
     throw unreadable(file, error instanceof Error ? error.message : String(error));
   }
   return parseDockerAuth(text, `"${file}"`);
+}
+
+/**
+ * What Docker's `config.json` wants to be sent along with every request (`HttpHeaders`). A file that cannot be read adds
+ * nothing: it is reported when credentials are looked up there.
+ */
+export async function readDockerHeaders(env: Env): Promise<Readonly<Record<string, string>>> {
+  try {
+    const text = await Deno.readTextFile(dockerConfigFile(env));
+    const { HttpHeaders } = members(JSON.parse(text));
+    const entries = Object.entries(members(HttpHeaders));
+    return Object.fromEntries(
+      entries.filter(([name, value]) => typeof value === "string" && !RESERVED.includes(name.toLowerCase())),
+    ) as Record<string, string>;
+  } catch {
+    return {};
+  }
+}
+
+/** Where Docker keeps its configuration. */
+export function dockerConfigFile(env: Env): string {
+  return `${env.DOCKER_CONFIG || `${env.HOME ?? "/root"}/.docker`}/config.json`;
 }
 
 /** Parses a configuration; `title` names it in messages, which never quote the content. @throws {RegistryError} */

@@ -1,9 +1,10 @@
 /**
  * What kind of failure it is: `denied` credentials missing, wrong or too weak; `missing` no such thing; `limited` asked
- * to come back later; `corrupt` delivered something else than was named; `refused` the request is against a rule kept
+ * to come back later; `corrupt` delivered something else than was named; `source` what was to be sent is not what it
+ * should be; `refused` the request is against a rule kept
  * here (downgrade, foreign realm); `failed` everything else.
  */
-export type RegistryFailure = "denied" | "missing" | "limited" | "corrupt" | "refused" | "failed";
+export type RegistryFailure = "denied" | "missing" | "limited" | "corrupt" | "source" | "refused" | "failed";
 
 /** Facts about a failed exchange. */
 export interface RegistryErrorDetails {
@@ -36,4 +37,16 @@ export class RegistryError extends Error {
 /** A URL for messages: without user, password, query and fragment (pre-signed URLs carry secrets there). */
 export function redactUrl(url: URL): string {
   return `${url.origin}${url.pathname}${url.search ? "?…" : ""}`;
+}
+
+/**
+ * Whether a manifest was refused since the registry does not have what it names, although that was looked up or sent
+ * before: garbage collection ran in between. Looks through causes.
+ */
+export function isBlobUnknown(error: unknown): boolean {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    const code = at instanceof RegistryError ? at.details.code : undefined;
+    if (code === "MANIFEST_BLOB_UNKNOWN" || code === "BLOB_UNKNOWN") return true;
+  }
+  return false;
 }

@@ -5,6 +5,7 @@ import { readBody } from "./body.ts";
 import type { RegistryClient } from "./client.ts";
 import { RegistryError } from "./errors.ts";
 import { backoffMs } from "./retry.ts";
+import { pullScope } from "./scopes.ts";
 
 /** A manifest or index as delivered; the bytes are verified. */
 export interface DeliveredManifest {
@@ -16,11 +17,6 @@ export interface DeliveredManifest {
 
 const MISMATCH_TRIES = 3;
 
-/** The scope for reading from a repository. */
-export function pullScope(path: string): string {
-  return `repository:${path}:pull`;
-}
-
 /**
  * The digest behind a tag, by HEAD; by GET when the registry does not tell.
  *
@@ -31,6 +27,21 @@ export async function headManifest(
   path: string,
   options: { readonly reference: string; readonly signal: AbortSignal },
 ): Promise<string> {
+  // HEAD has no body: the reason of a failure comes with GET.
+  return await lookUpManifest(client, path, options) ?? (await getManifest(client, path, options)).digest;
+}
+
+/**
+ * The digest behind a tag, or of a digest that is there; undefined when there is none. One HEAD, and a GET when the
+ * registry does not tell by HEAD.
+ *
+ * @throws {RegistryError}
+ */
+export async function lookUpManifest(
+  client: RegistryClient,
+  path: string,
+  options: { readonly reference: string; readonly signal: AbortSignal },
+): Promise<string | undefined> {
   const { reference, signal } = options;
   const response = await client.request({
     method: "HEAD",
@@ -38,13 +49,15 @@ export async function headManifest(
     scopes: [pullScope(path)],
     headers: { accept: MANIFEST_TYPES.join(", ") },
     expect: [200, 404, 405],
+    small: true,
     doing: `look up "${reference}" of ${client.domain}/${path}`,
     signal,
   });
   await response.discard();
+  if (response.status === 404) return undefined;
   const digest = response.status === 200 ? response.header("docker-content-digest") : undefined;
-  // HEAD has no body: the reason of a failure comes with GET.
-  return isSha256(digest) ? digest : (await getManifest(client, path, options)).digest;
+  if (isSha256(digest)) return digest;
+  return (await findManifest(client, path, options))?.digest;
 }
 
 /**
@@ -65,6 +78,7 @@ export async function getManifest(
       scopes: [pullScope(path)],
       headers: { accept: MANIFEST_TYPES.join(", "), "accept-encoding": "identity" },
       expect: [200],
+      small: true,
       doing,
       signal,
     });
@@ -78,6 +92,20 @@ export async function getManifest(
       });
     }
     await client.retry.sleep(backoffMs(attempt), signal);
+  }
+}
+
+/** Like {@linkcode getManifest}; undefined when there is no such tag, digest or repository. @throws {RegistryError} */
+export async function findManifest(
+  client: RegistryClient,
+  path: string,
+  options: { readonly reference: string; readonly signal: AbortSignal },
+): Promise<DeliveredManifest | undefined> {
+  try {
+    return await getManifest(client, path, options);
+  } catch (error) {
+    if (error instanceof RegistryError && error.kind === "missing") return undefined;
+    throw error;
   }
 }
 

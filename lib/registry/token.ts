@@ -21,6 +21,8 @@ export interface TokenRequest {
   readonly signal: AbortSignal;
   /** The registry as the user calls it. */
   readonly domain: string;
+  /** Milliseconds since 1970. */
+  now(): number;
   send(request: HttpRequest): Promise<HttpResponse>;
 }
 
@@ -46,6 +48,12 @@ export async function fetchToken(request: TokenRequest): Promise<Token> {
   return await readToken(await get(request), request);
 }
 
+/** User and password as Basic wants them (RFC 7617). */
+export function basicOf(username: string, password: string): string {
+  const bytes = new TextEncoder().encode(`${username}:${password}`);
+  return btoa(String.fromCharCode(...bytes));
+}
+
 async function get(request: TokenRequest): Promise<HttpResponse> {
   const { realm, service, scopes, credentials, signal } = request;
   const url = new URL(realm);
@@ -56,10 +64,9 @@ async function get(request: TokenRequest): Promise<HttpResponse> {
     const { username } = credentials;
     const password = credentials.kind === "basic" ? credentials.password : credentials.token;
     url.searchParams.append("account", username);
-    const bytes = new TextEncoder().encode(`${username}:${password}`);
-    headers.authorization = `Basic ${btoa(String.fromCharCode(...bytes))}`;
+    headers.authorization = `Basic ${basicOf(username, password)}`;
   }
-  return await request.send({ method: "GET", url, headers, signal });
+  return await request.send({ method: "GET", url, headers, small: true, signal });
 }
 
 async function post(request: TokenRequest, refreshToken: string): Promise<HttpResponse> {
@@ -77,7 +84,7 @@ async function post(request: TokenRequest, refreshToken: string): Promise<HttpRe
 
 async function readToken(response: HttpResponse, request: TokenRequest): Promise<Token> {
   if (response.status !== 200) throw await refused(response, request);
-  const received = Date.now();
+  const received = request.now();
   const url = redactUrl(response.url);
   const fail = (why: string) =>
     new RegistryError(`Cannot log in to registry "${request.domain}": the answer of ${url} ${why}`, {

@@ -1,6 +1,9 @@
-import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from "undici";
+import type { Agent, Dispatcher } from "undici";
+import { load } from "../load.ts";
+import { type HostCertificates, hostCertificates } from "./certificates.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
 import { isLoopback } from "./hosts.ts";
+import { hasProxy, type LightRequest, sendLight } from "./light.ts";
 
 /** Environment variables by name. */
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -10,6 +13,10 @@ export interface HttpRequest {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array | AsyncIterable<Uint8Array>;
+  /** Longest wait for the answer after all is sent, in milliseconds. @default 60000 */
+  readonly answerMs?: number;
+  /** No more than a small document goes out or comes back. @default false */
+  readonly small?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -25,6 +32,13 @@ export interface HttpResponse {
   discard(): Promise<void>;
 }
 
+// Parts of undici by themselves: all of it takes three times as long to load.
+type RequestMethod = (
+  this: Dispatcher,
+  options: Dispatcher.RequestOptions,
+) => Promise<Dispatcher.ResponseData>;
+type AgentModule = { readonly default: typeof Agent };
+
 const CONNECT_MS = 30_000;
 const IDLE_MS = 60_000;
 const CONNECTIONS_PER_HOST = 32;
@@ -33,24 +47,38 @@ const CONNECTIONS_PER_HOST = 32;
  * Sends single HTTP requests through pooled connections: proxies and certificates from the environment, no redirects,
  * no retries, no cookies. This machine is never asked through a proxy. A connection may take 30 s to open, an answer may pause for 60 s.
  *
- * Certificates: those of Deno, `SSL_CERT_FILE`, `DENO_CERT`, and `/etc/docker/certs.d/<host[:port]>/*.crt` for that
- * host. Hosts in `unverified` (with port, lower case) are not checked.
+ * Certificates: those of Deno, `SSL_CERT_FILE`, `DENO_CERT`, and what docker and podman keep for that host. Hosts in `unverified` (with port, lower case) are not checked.
  */
 export class HttpTransport implements AsyncDisposable {
   readonly #dispatchers = new Map<string, Promise<Dispatcher>>();
+  readonly #known = new Map<string, Promise<HostCertificates>>();
+  /** Origins that have answered the built-in `fetch`. */
+  readonly #heard = new Set<string>();
 
   constructor(readonly env: Env, readonly unverified: ReadonlySet<string> = new Set()) {}
 
   /** @throws {RegistryError} when no answer arrives; the signal's reason when aborted */
-  async send({ method, url, headers, body, signal }: HttpRequest): Promise<HttpResponse> {
+  async send(sent: HttpRequest): Promise<HttpResponse> {
+    const { method, url, body, answerMs, small = false, signal } = sent;
+    const headers = { "user-agent": "dapp", ...sent.headers };
     signal.throwIfAborted();
     try {
+      if (small && isWhole(body) && await this.#isPlain(url)) {
+        const answer = await this.#sendLight({ ...sent, headers, body });
+        if (answer) return { ...answer, body: guard(answer.body, method, url, signal) };
+      }
       const dispatcher = await this.#dispatcher(url);
-      const answer = await request(url, {
+      const { default: request } = await load<{ readonly default: RequestMethod }>(
+        "undici/api-request",
+        import.meta.url,
+      );
+      const answer = await request.call(dispatcher, {
+        origin: url.origin,
+        path: `${url.pathname}${url.search}`,
         method,
-        dispatcher,
         signal,
-        headers: { "user-agent": "dapp", ...headers },
+        ...(answerMs !== undefined && { headersTimeout: answerMs }),
+        headers,
         ...(body !== undefined && { body: body as string | Uint8Array }),
       });
       return {
@@ -74,6 +102,47 @@ export class HttpTransport implements AsyncDisposable {
     await Promise.all(all.map(async (dispatcher) => await (await dispatcher).destroy()));
   }
 
+  /**
+   * Undefined when no answer comes: undici then tries again and says why. What changes something is sent only to who has
+   * answered before, and never tried again here.
+   */
+  async #sendLight(sent: LightRequest): Promise<HttpResponse | undefined> {
+    const { method, url: { origin }, signal } = sent;
+    const asks = method === "GET" || method === "HEAD";
+    if (!asks && !this.#heard.has(origin)) return undefined;
+    try {
+      const answer = await sendLight(sent);
+      this.#heard.add(origin);
+      return answer;
+    } catch (error) {
+      if (!asks || signal.aborted) throw error;
+      return undefined;
+    }
+  }
+
+  /** Whether a host is reached like any other, and there is no connection to it yet that could be used again. */
+  async #isPlain(url: URL): Promise<boolean> {
+    const host = url.host.toLowerCase();
+    if (this.#dispatchers.size > 0 || this.#proxies() || hasProxy() || this.unverified.has(host)) {
+      return false;
+    }
+    return url.protocol === "http:" || Object.keys(await this.#certificates(host)).length === 0;
+  }
+
+  #certificates(host: string): Promise<HostCertificates> {
+    let found = this.#known.get(host);
+    if (!found) this.#known.set(host, found = hostCertificates(this.env, host));
+    return found;
+  }
+
+  /** What the environment names. */
+  #proxies(): { readonly httpProxy: string; readonly httpsProxy: string } | undefined {
+    const { env } = this;
+    const httpProxy = env.http_proxy ?? env.HTTP_PROXY ?? "";
+    const httpsProxy = env.https_proxy ?? env.HTTPS_PROXY ?? "";
+    return httpProxy === "" && httpsProxy === "" ? undefined : { httpProxy, httpsProxy };
+  }
+
   #dispatcher(url: URL): Promise<Dispatcher> {
     const host = url.protocol === "https:" ? url.host.toLowerCase() : "";
     const direct = isLoopback(url.hostname);
@@ -84,11 +153,8 @@ export class HttpTransport implements AsyncDisposable {
   }
 
   async #open(host: string, direct: boolean): Promise<Dispatcher> {
-    const ca = host === "" ? [] : await certificates(this.env, host);
-    const tls = {
-      ...(ca.length > 0 && { ca }),
-      ...(this.unverified.has(host) && { rejectUnauthorized: false }),
-    };
+    const certificates = host === "" ? {} : await this.#certificates(host);
+    const tls = { ...certificates, ...(this.unverified.has(host) && { rejectUnauthorized: false }) };
     const options = {
       connect: { timeout: CONNECT_MS, ...tls },
       headersTimeout: IDLE_MS,
@@ -96,23 +162,20 @@ export class HttpTransport implements AsyncDisposable {
       connections: CONNECTIONS_PER_HOST,
     };
     const { env } = this;
-    const httpProxy = env.http_proxy ?? env.HTTP_PROXY ?? "";
-    const httpsProxy = env.https_proxy ?? env.HTTPS_PROXY ?? "";
-    if (direct || (httpProxy === "" && httpsProxy === "")) return new Agent(options);
+    const proxies = this.#proxies();
+    if (direct || !proxies) {
+      const { default: Agent } = await load<AgentModule>("undici/agent", import.meta.url);
+      return new Agent(options);
+    }
     const noProxy = env.no_proxy ?? env.NO_PROXY ?? "";
-    return new EnvHttpProxyAgent({ ...options, requestTls: tls, httpProxy, httpsProxy, noProxy });
+    // The proxy agents lean on methods that only the whole package puts into place.
+    const { EnvHttpProxyAgent } = await load<typeof import("undici")>("undici", import.meta.url);
+    return new EnvHttpProxyAgent({ ...options, requestTls: tls, ...proxies, noProxy });
   }
 }
 
-async function certificates(env: Env, host: string): Promise<string[]> {
-  const files = [env.SSL_CERT_FILE, env.DENO_CERT].filter((file) => file !== undefined && file !== "");
-  const dir = `/etc/docker/certs.d/${host}`;
-  try {
-    for await (const { name } of Deno.readDir(dir)) if (name.endsWith(".crt")) files.push(`${dir}/${name}`);
-  } catch {
-    // no certificates for this host, or none that this user may read
-  }
-  return await Promise.all(files.map((file) => Deno.readTextFile(file!)));
+function isWhole(body: HttpRequest["body"]): body is string | Uint8Array | undefined {
+  return body === undefined || typeof body === "string" || body instanceof Uint8Array;
 }
 
 async function* guard(

@@ -22,13 +22,15 @@ export const sourceRegistry = definePlugin({
   api: 1,
   setup: () => {
     const clients = new Map<string, Promise<RegistryClient>>();
-    const clientOf = (domain: string, env: SourceRequest["env"]) => {
+    const clientOf = (domain: string, { env, access }: SourceRequest) => {
+      const { insecure = [], username, password } = access ?? {};
+      const login = username !== undefined && password !== undefined ? { username, password } : undefined;
       let client = clients.get(domain);
       if (!client) {
         client = load<typeof import("../../lib/registry/client.ts")>(
           "../../lib/registry/client.ts",
           import.meta.url,
-        ).then((m) => new m.RegistryClient(domain, { env }));
+        ).then((m) => new m.RegistryClient(domain, { env, insecure, ...(login && { login }) }));
         clients.set(domain, client);
       }
       return client;
@@ -38,7 +40,7 @@ export const sourceRegistry = definePlugin({
         explained(request.name, () => {
           const reference = parseReference(request.name);
           return Promise.resolve(
-            openImage(request, reference, () => clientOf(reference.domain, request.env)),
+            openImage(request, reference, () => clientOf(reference.domain, request)),
           );
         }),
       async [Symbol.asyncDispose]() {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { bashScript } from "../../cli/complete/bash.ts";
 import { fishScript } from "../../cli/complete/fish.ts";
 import { zshScript } from "../../cli/complete/zsh.ts";
-import { commands } from "../../cli/table.ts";
+import { commandOptions, commands } from "../../cli/table.ts";
 import { peer } from "../support/peers.ts";
 import { run } from "../support/process.ts";
 import { withTempDir } from "../support/tmp.ts";
@@ -18,11 +18,34 @@ interface Case {
 }
 
 const cases: readonly Case[] = [
-  { line: "dapp ", offers: ["dimg", "config", "store", "completion", "help", "version"], only: true },
+  {
+    line: "dapp ",
+    offers: ["dimg", "config", "store", "registry", "slug", "completion", "help", "version"],
+    only: true,
+  },
   { line: "dapp d", offers: ["dimg"], only: true },
   {
     line: "dapp dimg ",
-    offers: ["build", "plan", "explain", "list", "stage", "run", "export", "lock"],
+    offers: [
+      "build",
+      "plan",
+      "explain",
+      "list",
+      "stage",
+      "stages",
+      "flush",
+      "cleanup",
+      "mrproper",
+      "restore",
+      "run",
+      "export",
+      "lock",
+      "push",
+      "spush",
+      "bp",
+      "tag",
+      "tags",
+    ],
     only: true,
   },
   { line: "dapp dimg stage ", offers: ["image"], only: true },
@@ -45,8 +68,47 @@ const cases: readonly Case[] = [
     offers: ["app", "web", "oci:", "oci-archive:", "docker-archive:"],
     only: true,
   },
+  { line: "dapp dimg stages ", offers: ["push", "pull", "cleanup", "flush"], only: true },
+  { line: "dapp dimg stages cleanup ", offers: ["local", "repo"], only: true },
+  { line: "dapp dimg stages cleanup local ", offers: ["oci:"], only: true },
+  { line: "dapp dimg stages cleanup local --improper-", offers: ["--improper-repo-cache"], not: ["--all"] },
+  { line: "dapp dimg cleanup ", offers: ["repo"], only: true },
+  { line: "dapp dimg cleanup --", offers: ["--dry-run"], not: ["--with-stages", "--repo", "--yes"] },
+  { line: "dapp dimg cleanup repo ", offers: ["app", "web", "oci:"], only: true },
+  { line: "dapp dimg cleanup repo --", offers: ["--with-stages", "--without-kube", "--plan", "--yes"] },
+  { line: "dapp dimg cleanup repo --kubernetes-timeout 5 w", offers: ["web"], only: true },
+  { line: "dapp dimg flush ", offers: ["local", "repo"], only: true },
+  { line: "dapp dimg flush local ", offers: ["app", "web"], only: true },
+  { line: "dapp dimg mrproper --improper-", offers: ["--improper-dev-mode-cache"] },
+  { line: "dapp dimg restore ", offers: ["oci:"], only: true },
+  { line: "dapp dimg restore r.io/x ", offers: [], only: true },
+  { line: "dapp dimg push ", offers: ["app", "web", "oci:"], only: true },
+  { line: "dapp dimg spush ", offers: ["app", "web", "oci:"], only: true },
+  { line: "dapp dimg spush app ", offers: ["oci:"], only: true },
+  { line: "dapp dimg push --tag 1.0 w", offers: ["web"], only: true },
+  { line: "dapp dimg push --repo x a", offers: ["app"], only: true },
+  {
+    line: "dapp dimg push --tag",
+    offers: [
+      "--tag",
+      "--tag-slug",
+      "--tag-plain",
+      "--tag-branch",
+      "--tag-commit",
+      "--tag-build-id",
+      "--tag-ci",
+    ],
+    only: true,
+  },
+  { line: "dapp dimg bp --naming ", offers: ["nested", "flat"], only: true },
+  { line: "dapp dimg build --re", offers: ["--repo", "--repo-read-only", "--registry-password-stdin"] },
+  { line: "dapp dimg run --registry-", offers: ["--registry-kind"], not: ["--registry-password-stdin"] },
+  { line: "dapp dimg stages pull app --", offers: ["--all", "--repo"], not: ["--tag", "--naming"] },
+  { line: "dapp registry ", offers: ["check"], only: true },
+  { line: "dapp registry check ", offers: ["oci:"], only: true },
+  { line: "dapp slug ", offers: [], only: true },
   { line: "dapp completion ", offers: ["bash", "zsh", "fish"], only: true },
-  { line: "dapp help dimg st", offers: ["stage"], only: true },
+  { line: "dapp help dimg st", offers: ["stage", "stages"], only: true },
   { line: "dapp dimg lock ", offers: [], only: true },
 ];
 
@@ -98,9 +160,10 @@ Deno.test("bash completes commands, options, values, dimgs and stages", async (t
       await t.step(one.line, async () => check(one, await askBash(dir, one.line, one.line.split(" "))));
     }
     await t.step("offers every option of every command", async () => {
-      for (const { path, options, common } of commands) {
+      for (const command of commands) {
+        const { path } = command;
         const found = await askBash(dir, `dapp ${path} --`, ["dapp", ...path.split(" "), "--"]);
-        const wanted = [...options, ...common].map((name) => `--${name}`);
+        const wanted = commandOptions(command).map((name) => `--${name}`);
         assert.deepEqual(found.filter((word) => !word.includes("=")).sort(), wanted.sort(), path);
       }
     });
@@ -124,6 +187,9 @@ Deno.test("bash completes commands, options, values, dimgs and stages", async (t
       assert.deepEqual(await askBash(dir, "dapp --dir pro", ["dapp", "--dir", "pro"]), ["project"]);
       const run = ["dapp", "dimg", "run", "--", "pro"];
       assert.deepEqual(await askBash(dir, "dapp dimg run -- pro", run), ["project"]);
+      await Deno.writeTextFile(`${dir}/plan.json`, "");
+      const plan = ["dapp", "dimg", "cleanup", "repo", "--plan", "pl"];
+      assert.deepEqual(await askBash(dir, plan.join(" "), plan), ["plan.json"]);
     });
   });
 });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readLine, readSome } from "../../cli/host.ts";
 import { peer } from "../support/peers.ts";
 import { run } from "../support/process.ts";
 import { visible } from "./support.ts";
@@ -68,6 +69,110 @@ Deno.test("a reader that goes away ends the output quietly", async () => {
   const command = `'${cli.join("' '")}' config schema | head -c 1`;
   const { stdout, stderr } = await run(["bash", "-o", "pipefail", "-c", command]);
   assert.deepEqual([stdout, stderr], ["{", ""]);
+});
+
+/** A stream that gives its chunks one by one, and then whatever `end` does. */
+function chunked(chunks: readonly string[], end: () => Promise<null>) {
+  const left = chunks.map((chunk) => new TextEncoder().encode(chunk));
+  return {
+    read(into: Uint8Array): Promise<number | null> {
+      const chunk = left.shift();
+      if (!chunk) return end();
+      const part = chunk.subarray(0, into.length);
+      into.set(part);
+      return Promise.resolve(part.length);
+    },
+  };
+}
+
+Deno.test("readSome() reads to the end, but no more than 64 KiB, and not after an interrupt", async () => {
+  const { signal } = new AbortController();
+  const ended = () => Promise.resolve(null);
+  assert.equal(await readSome(chunked(["hun", "ter2\n"], ended), signal), "hunter2\n");
+  assert.equal(await readSome(chunked([], ended), signal), "");
+  const forever = () => new Promise<null>(() => {});
+  assert.equal((await readSome(chunked(["x".repeat(70_000)], forever), signal)).length, 65_536);
+  const stopping = new AbortController();
+  const reading = readSome(chunked(["half"], forever), stopping.signal);
+  stopping.abort(new Error("stopped"));
+  await assert.rejects(reading, /stopped/);
+  await assert.rejects(readSome(chunked([], forever), stopping.signal), /stopped/);
+});
+
+Deno.test("readLine() gives one line without its end, undefined when there is none, and stops on an interrupt", async () => {
+  const { signal } = new AbortController();
+  const ended = () => Promise.resolve(null);
+  const cases: readonly (readonly [chunks: readonly string[], line: string | undefined])[] = [
+    [["y\n"], "y"],
+    [["ye", "s\r\n"], "yes"],
+    [["\n"], ""],
+    [["y\nmore\n"], "y"],
+    [["no end"], "no end"],
+    [[], undefined],
+  ];
+  for (const [chunks, line] of cases) assert.equal(await readLine(chunked(chunks, ended), signal), line);
+  const forever = () => new Promise<null>(() => {});
+  assert.equal(await readLine(chunked(["y\n"], forever), signal), "y");
+  const stopping = new AbortController();
+  const reading = readLine(chunked(["y"], forever), stopping.signal);
+  stopping.abort(new Error("stopped"));
+  await assert.rejects(reading, /stopped/);
+});
+
+/** Runs a program and types once it has printed what is asked. */
+async function typeAfter(question: RegExp, typed: string, [program = "", ...args]: readonly string[]) {
+  const child = new Deno.Command(program, { args, stdin: "piped", stdout: "piped", stderr: "inherit" })
+    .spawn();
+  const input = child.stdin.getWriter();
+  let text = "";
+  let asked = false;
+  for await (const part of child.stdout.pipeThrough(new TextDecoderStream())) {
+    text += part.replaceAll("\r\n", "\n");
+    if (asked || !question.test(text)) continue;
+    asked = true;
+    await input.write(new TextEncoder().encode(typed));
+  }
+  await input.close().catch(() => {});
+  assert(asked, text);
+  return { text, code: (await child.status).code };
+}
+
+Deno.test("a real terminal is asked, and what was typed counts; a pipe is not", async (t) => {
+  const fixture =
+    `env -u CI NO_COLOR=1 TERM=xterm '${Deno.execPath()}' run -A '${root}tests/cli/fixtures/mrproper.ts'`;
+  await t.step("a pipe", async () => {
+    const { stdout, stderr } = await run(["sh", "-c", fixture], { stdin: "n\n" });
+    assert.deepEqual([stdout, stderr], [
+      "deleted  directory  /h    all goes\n1 deleted; 10 B freed\n",
+      "/h: 1 directory to delete, nothing to keep; 10 B will be free\n",
+    ]);
+  });
+  const script = await peer("script");
+  if (!script) return;
+  const question = /Delete 1 directory from this machine\? \[y\/N\] /;
+  for (
+    const [typed, code, end] of [
+      ["y\n", 0, /1 deleted; 10 B freed\n$/],
+      ["n\n", 1, /Nothing was deleted\n$/],
+      ["\x03", 130, /Nothing was deleted\n[^]*error: Interrupted\n/],
+    ] as const
+  ) {
+    await t.step(JSON.stringify(typed), async () => {
+      const outcome = await typeAfter(question, typed, [script, "-qec", fixture, "/dev/null"]);
+      assert.match(outcome.text, end);
+      assert.equal(outcome.code, code);
+    });
+  }
+});
+
+Deno.test("a password is read from the real standard input", async () => {
+  const command = [...cli, "dimg", "push", "--repo", "r.io/x", "--registry-username", "me"];
+  const { code, stdout, stderr } = await run([...command, "--registry-password-stdin"], {
+    stdin: "\r\n",
+    allowFailure: true,
+  });
+  assert.deepEqual([code, stdout], [2, ""]);
+  assert.match(stderr, /^error: .*: standard input holds no password\n/);
 });
 
 Deno.test("cli.ts exits with the code of main()", async () => {

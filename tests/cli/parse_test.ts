@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { EngineError } from "../../core/errors.ts";
-import { parseArgs, parseCompression } from "../../cli/parse.ts";
+import { parseArgs } from "../../cli/parse.ts";
+import { parseCompression } from "../../cli/scan.ts";
 import type { Parsed } from "../../cli/parsed.ts";
 import { dapp } from "./support.ts";
 
@@ -37,6 +38,24 @@ Deno.test("parseArgs() assigns words to positionals, the required one last", asy
   assert.deepEqual((await parsed("dimg export a b oci:out")).words, { DIMG: ["a", "b"], DEST: ["oci:out"] });
   assert.deepEqual((await parsed("dimg explain a install")).words, { DIMG: ["a"], STAGE: ["install"] });
   assert.deepEqual((await parsed("dimg stage image")).words, {});
+});
+
+Deno.test("parseArgs() goes on from a command to those below it, whatever stands between", async () => {
+  const lines = {
+    "dimg cleanup": ["dimg cleanup", []],
+    "dimg cleanup repo": ["dimg cleanup repo", []],
+    "dimg cleanup --with-stages repo app r.io/x": ["dimg cleanup repo", ["app", "r.io/x"]],
+    "dimg -n cleanup repo repo": ["dimg cleanup repo", ["repo"]],
+    "dimg stages flush repo r.io/x": ["dimg stages flush repo", ["r.io/x"]],
+  } as const;
+  for (const [line, [path, words]] of Object.entries(lines)) {
+    const { command, loose } = await parsed(line);
+    assert.deepEqual([command.path, loose], [path, words], line);
+  }
+  assert.deepEqual(
+    await parseArgs(["dimg", "cleanup", "repo", "--help"]).then((p) => "helpFor" in p && p.helpFor),
+    "dimg cleanup repo",
+  );
 });
 
 Deno.test("parseArgs() passes everything after -- through", async () => {
@@ -84,17 +103,146 @@ const mistakes: readonly (readonly [line: string, message: string, fix?: string]
   ["bild", 'Cannot find command "dapp bild". Did you mean: dapp dimg build?'],
   ["stage-image", 'Cannot find command "dapp stage-image". Did you mean: dapp dimg stage image?'],
   ["stage image", 'Cannot find command "dapp stage". Did you mean: dapp dimg stage?'],
-  ["check", 'Cannot find command "dapp check". Did you mean: dapp config check or dapp store check?'],
+  [
+    "check",
+    'Cannot find command "dapp check". Did you mean: dapp config check or dapp store check or dapp registry check?',
+  ],
   ["dimgs", 'Cannot find command "dapp dimgs". Did you mean: dapp dimg?'],
   ["image", 'Cannot find command "dapp image". Did you mean: dapp dimg stage image?'],
+  ["push", 'Cannot find command "dapp push". Did you mean: dapp dimg push or dapp dimg stages push?'],
+  ["bp app", 'Cannot find command "dapp bp". Did you mean: dapp dimg bp?'],
+  ["stages pull x", 'Cannot find command "dapp stages". Did you mean: dapp dimg stages?'],
   [
-    "dimg push",
-    'Cannot find command "dapp dimg push". The commands here are stage, build, plan, explain, list, run, export, lock',
+    "dimg stage push",
+    'Cannot find command "dapp dimg stage push". Did you mean: dapp dimg push or dapp dimg stages push?',
   ],
-  ["dimg stage push", 'Cannot find command "dapp dimg stage push". The commands here are image'],
   [
-    "slug x",
-    'Cannot find command "dapp slug". The commands here are dimg, config, store, completion, help, version',
+    "dimg zzz",
+    'Cannot find command "dapp dimg zzz". The commands here are stage, flush, stages, build, plan, explain, list, run, export, lock, push, spush, bp, tag, tags, cleanup, mrproper, restore',
+  ],
+  [
+    "zzz",
+    'Cannot find command "dapp zzz". The commands here are dimg, config, store, registry, slug, completion, help, version',
+  ],
+  [
+    "cleanup",
+    'Cannot find command "dapp cleanup". Did you mean: dapp dimg cleanup or dapp dimg cleanup repo or dapp dimg stages cleanup local or dapp dimg stages cleanup repo?',
+    "Run: dapp --help",
+  ],
+  [
+    "flush repo r.io/x",
+    'Cannot find command "dapp flush". Did you mean: dapp dimg flush local or dapp dimg flush repo or dapp dimg stages flush local or dapp dimg stages flush repo?',
+  ],
+  ["mrproper --all", 'Cannot find command "dapp mrproper". Did you mean: dapp dimg mrproper?'],
+  [
+    "dimg cleanup r.io/x",
+    'Cannot use argument "r.io/x": dapp dimg cleanup takes no arguments. Did you mean: dapp dimg cleanup repo r.io/x?',
+    "Run: dapp dimg cleanup --help",
+  ],
+  [
+    "dimg cleanup app r.io/x -n",
+    'Cannot use argument "app": dapp dimg cleanup takes no arguments. Did you mean: dapp dimg cleanup repo app r.io/x?',
+  ],
+  [
+    "dimg cleanup --with-stages",
+    'Cannot use option "--with-stages": dapp dimg cleanup has no such option. Did you mean: dapp dimg cleanup repo?',
+  ],
+  [
+    "dimg flush r.io/x",
+    'Cannot find command "dapp dimg flush r.io/x". Did you mean: dapp dimg flush repo r.io/x?',
+    "Run: dapp dimg flush --help",
+  ],
+  [
+    "dimg stages cleanup r.io/x --improper-repo-cache",
+    'Cannot find command "dapp dimg stages cleanup r.io/x". Did you mean: dapp dimg stages cleanup repo r.io/x?',
+  ],
+  [
+    "dimg stages flush all",
+    'Cannot find command "dapp dimg stages flush all". The commands here are local, repo',
+  ],
+  [
+    "dimg stages cleanup repo r.io/x",
+    "Cannot run dapp dimg stages cleanup repo: nothing says what to remove, wanted is one of --improper-repo-cache, --improper-cache-version, --improper-git-commit",
+    "Run: dapp dimg stages cleanup repo --help",
+  ],
+  [
+    "dimg stages cleanup local",
+    "Cannot run dapp dimg stages cleanup local: nothing says what to remove, wanted is one of --improper-repo-cache, --improper-cache-version, --improper-git-commit",
+  ],
+  [
+    "dimg mrproper",
+    "Cannot run dapp dimg mrproper: nothing says what to remove, wanted is one of --all, --improper-dev-mode-cache, --improper-cache-version-stages",
+  ],
+  [
+    "dimg stages cleanup local --improper-repo-cache=r.io/x",
+    'Cannot use option "--improper-repo-cache=r.io/x": it takes no value, REPO is a word of its own: --improper-repo-cache r.io/x',
+  ],
+  [
+    "dimg cleanup repo r.io/x --kubernetes-timeout soon",
+    'Cannot use option "--kubernetes-timeout" with "soon": wanted is a whole number of seconds',
+  ],
+  ["dimg cleanup repo r.io/x --plan", 'Cannot use option "--plan": it needs a value, FILE'],
+  [
+    "dimg flush repo r.io/x --plan p.json",
+    'Cannot use option "--plan": dapp dimg flush repo has no such option, it belongs to dapp dimg cleanup repo',
+  ],
+  ["slug", "Cannot run dapp slug: STRING is missing"],
+  ["slug a b", 'Cannot use argument "b": dapp slug takes no more than STRING'],
+  [
+    "dimg push app r.io/x --tag",
+    'Cannot use option "--tag": it needs a value, TAG',
+    "Run: dapp dimg push --help",
+  ],
+  ["dimg push r.io/x --tag=", 'Cannot use option "--tag" with "": the value is empty, wanted is TAG'],
+  [
+    "dimg push r.io/x --tag --tag-branch",
+    'Cannot use option "--tag": it needs a value, TAG. If "--tag-branch" is meant, write --tag=--tag-branch',
+  ],
+  ["dimg push r.io/x --tag-ci=x", 'Cannot use option "--tag-ci=x": it takes no value'],
+  [
+    "dimg push r.io/x --tags 1.0",
+    'Cannot use option "--tags": dapp dimg push has no such option. Did you mean "--tag"?',
+  ],
+  [
+    "dimg push r.io/x -t 1.0",
+    'Cannot use option "-t": dapp dimg push has no such option. Did you mean "--tag"?',
+  ],
+  ["dimg build -t 1.0", 'Cannot use option "-t": dapp dimg build has no such option'],
+  [
+    "dimg build --tag 1.0",
+    'Cannot use option "--tag": dapp dimg build has no such option, it belongs to dapp dimg push, dapp dimg spush, dapp dimg bp and others',
+  ],
+  ["dimg build --tag-calver", 'Cannot use option "--tag-calver": dapp dimg build has no such option'],
+  ["dimg --tag-calver", 'Cannot use option "--tag-calver": dapp dimg has no such option'],
+  [
+    "dimg --tag-env prod push r.io/x",
+    'Cannot use option "--tag-env" before a command: write --tag-env=prod',
+  ],
+  ["dimg spush a b c", 'Cannot use argument "c": dapp dimg spush takes no more than DIMG and REPO'],
+  [
+    "dimg spush a r.io/x --repo r.io/y",
+    'Cannot use argument "r.io/x": REPO is given by --repo already, leave one of them out',
+  ],
+  ["registry check a b", 'Cannot use argument "b": dapp registry check takes no more than REPO'],
+  [
+    "registry check a --repo b",
+    'Cannot use argument "a": REPO is given by --repo already, leave one of them out',
+  ],
+  [
+    "dimg tag shop --with-stages",
+    'Cannot use option "--with-stages": dapp dimg tag has no such option, it belongs to dapp dimg push, dapp dimg spush, dapp dimg bp and others',
+  ],
+  [
+    "dimg push r.io/x --naming deep",
+    'Cannot use option "--naming" with "deep": wanted is one of nested, flat',
+  ],
+  [
+    "dimg push r.io/x --insecure-registry http://r.io",
+    'Cannot use option "--insecure-registry" with "http://r.io": wanted is a host, with its port if it has one, such as localhost:5000',
+  ],
+  [
+    "dimg push r.io/x --registry-username me",
+    'Cannot use option "--registry-username" without a password: give --registry-password-stdin or --registry-password as well',
   ],
   [
     "dimg build --paralel 3",
@@ -188,6 +336,58 @@ Deno.test("main() answers usage mistakes with exit code 2, what is wrong, and th
       assert.equal(engines.length, 0);
     });
   }
+});
+
+const secrets: readonly (readonly [line: string, message: string])[] = [
+  [
+    "--registry-password hunter2",
+    "Cannot use a registry password without user: give --registry-username as well",
+  ],
+  [
+    "--registry-password-stdin",
+    "Cannot use a registry password without user: give --registry-username as well",
+  ],
+  [
+    "--registry-username me --registry-password hunter2 --registry-password-stdin",
+    'Cannot use option "--registry-password" with "--registry-password-stdin": give one of them',
+  ],
+  [
+    "--registry-password -xunter2",
+    'Cannot use option "--registry-password": it needs a value, PASSWORD. If it begins with "-", write --registry-password=PASSWORD',
+  ],
+  [
+    "--registry-password-stdin=hunter2",
+    'Cannot use option "--registry-password-stdin": it takes no value',
+  ],
+  [
+    "--registry-pasword=hunter2",
+    'Cannot use option "--registry-pasword": dapp dimg push has no such option. Did you mean "--registry-password"?',
+  ],
+  [
+    "--password hunter2",
+    'Cannot use option "--password": dapp dimg push has no such option. Did you mean "--registry-password"?',
+  ],
+  [
+    "-phunter2",
+    'Cannot use option "-p": dapp dimg push has no such option. Did you mean "--registry-password"?',
+  ],
+];
+
+Deno.test("no message repeats a password", async (t) => {
+  for (const [options, message] of secrets) {
+    await t.step(options, async () => {
+      const { code, stderr } = await dapp(["dimg", "push", "r.io/x", ...options.split(" ")]);
+      assert.deepEqual([code, stderr], [2, `error: ${message}\nfix: Run: dapp dimg push --help\n`]);
+    });
+  }
+  await t.step("before a command", async () => {
+    const { stderr } = await dapp("--registry-pasword hunter2 dimg push r.io/x".split(" "));
+    assert.equal(
+      stderr,
+      'error: Cannot use option "--registry-pasword": dapp has no such option. Did you mean "--registry-password"?\n' +
+        "fix: Run: dapp --help\n",
+    );
+  });
 });
 
 Deno.test("parseArgs() throws EngineError with code USAGE", async () => {

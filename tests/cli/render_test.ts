@@ -2,10 +2,20 @@ import assert from "node:assert/strict";
 import type { EngineEvent, StageRef } from "../../core/events.ts";
 import { cleanLine, LineBuffer } from "../../cli/render/output_lines.ts";
 import { PlainRenderer } from "../../cli/render/plain.ts";
-import { chooseRenderer } from "../../cli/render/renderer.ts";
+import { chooseRenderer, type Step } from "../../cli/render/renderer.ts";
 import { TtyRenderer } from "../../cli/render/tty.ts";
 import { createStyle, wantsColor } from "../../cli/style.ts";
-import { formatDuration, formatElapsed, formatSize, printable, shortDigest } from "../../cli/format.ts";
+import {
+  formatAge,
+  formatDuration,
+  formatElapsed,
+  formatInstant,
+  formatRate,
+  formatSize,
+  formatTransfer,
+  printable,
+  shortDigest,
+} from "../../cli/format.ts";
 import { displayWidth, truncate } from "../../cli/width.ts";
 import { FakeClock, FakeOutput, visible } from "./support.ts";
 
@@ -94,7 +104,7 @@ Deno.test("PlainRenderer prints one line for each change", () => {
 note: debian is not in dappfile.lock
 app/from  cached  (in the store)
 layer 3f2a… of debian  29 MB
-layer 3f2a… of debian  done  29 MB in 3.2s
+layer 3f2a… of debian  done  29 MB in 3.2s, 9.0 MB/s
 app/install  building  (commands changed)
 app/setup  waiting for process 123
 app/install │ one
@@ -114,6 +124,55 @@ bye
   assert.equal(clock.pending, 0);
 });
 
+const digest = `sha256:12ab34cd56ef${"0".repeat(52)}`;
+const reference = "registry.example.com/shop/app:1.0";
+const sharing: readonly EngineEvent[] = [
+  {
+    type: "stage.fetched",
+    at: at("install"),
+    signature,
+    from: "registry.example.com/shop",
+    size: 4_200_000,
+    ms: 300,
+  },
+  {
+    type: "stage.published",
+    at: at("buildArtifact", "web", "artifact"),
+    signature,
+    reference: "registry.example.com/shop:dimgstage-abab",
+    size: 29_000_000,
+    ms: 12,
+  },
+  { type: "registry.waiting", host: "registry.example.com", ms: 2_000, reason: "too many requests" },
+  { type: "tag.published", image: "app", reference, digest, state: "pushed" },
+  { type: "tag.published", image: "app", reference, digest, state: "exists" },
+  { type: "tag.published", image: "", reference: "registry.example.com/shop:\x1b[2J", state: "would push" },
+];
+const shared = `app/install  fetched  from registry.example.com/shop  4.2 MB in 300ms, 14 MB/s
+artifact web/buildArtifact  published  registry.example.com/shop:dimgstage-abab  29 MB in 12ms
+registry.example.com  waiting  2.0s  (too many requests)
+app  pushed  registry.example.com/shop/app:1.0  sha256:12ab34cd56ef…
+app  exists  registry.example.com/shop/app:1.0  sha256:12ab34cd56ef…
+(nameless)  would push  registry.example.com/shop:\\x1b[2J
+`;
+
+Deno.test("PlainRenderer prints one line for each stage and tag that is shared", () => {
+  const { out, clock, renderer } = plain();
+  for (const event of sharing) renderer.event(event);
+  assert.equal(out.text, shared);
+  assert.equal(clock.pending, 0);
+});
+
+Deno.test("TtyRenderer lets the same lines scroll above what runs", () => {
+  const { out, clock, renderer } = tty();
+  renderer.event(started(at("setup")));
+  out.take();
+  for (const event of sharing) renderer.event(event);
+  clock.advance(100);
+  assert.equal(visible(out.take()), `<up 1>${shared}building  app/setup  0s\n`);
+  renderer.close();
+});
+
 Deno.test("PlainRenderer repeats the elapsed time of what runs long, each 30 seconds", () => {
   const { out, clock, renderer } = plain();
   renderer.event(started(at("install")));
@@ -126,10 +185,50 @@ Deno.test("PlainRenderer repeats the elapsed time of what runs long, each 30 sec
   clock.advance(1);
   assert.equal(out.take(), "app/install  still running  (30s)\n");
   clock.advance(10_000);
-  assert.equal(out.take(), "layer  still running  20 MB of 100 MB  (30s)\n");
+  assert.equal(out.take(), "layer  still running  20 MB of 100 MB  667 kB/s  (30s)\n");
   clock.advance(20_000);
   assert.equal(out.take(), "app/install  still running  (1m 00s)\n");
   renderer.close();
+  assert.equal(clock.pending, 0);
+});
+
+/** A step that was done, with what goes on after it. */
+const step = (live?: string, line?: string): Step => ({
+  event: { type: "test.step" },
+  ...(line !== undefined && { line: () => line }),
+  ...(live !== undefined && { live }),
+});
+
+Deno.test("PlainRenderer prints a step's line at once, and how far the work has come each 30 seconds", () => {
+  const { out, clock, renderer } = plain();
+  renderer.step(step("1 of 9", "first"));
+  clock.advance(20_000);
+  renderer.step(step("5 of 9"));
+  assert.equal(out.take(), "first\n");
+  clock.advance(10_000);
+  assert.equal(out.take(), "5 of 9  still running  (30s)\n");
+  renderer.step(step(undefined, "second"));
+  renderer.step(step(""));
+  clock.advance(60_000);
+  assert.equal(out.take(), "second\n");
+  assert.equal(clock.pending, 0);
+});
+
+Deno.test("TtyRenderer keeps how far the work has come below the lines of steps", () => {
+  const { out, clock, renderer } = tty();
+  const frames: string[] = [];
+  for (const one of [step("1 of 9"), step("5 of 9", "first"), step(undefined, "second"), step("")]) {
+    renderer.step(one);
+    clock.advance(100);
+    frames.push(visible(out.take()));
+  }
+  renderer.close();
+  assert.deepEqual(frames, [
+    "1 of 9  0s\n<hide>",
+    "<up 1>first\n5 of 9  0s\n",
+    "<up 1>second\n5 of 9  0s\n",
+    "<up 1><show>",
+  ]);
   assert.equal(clock.pending, 0);
 });
 
@@ -175,8 +274,8 @@ Deno.test("TtyRenderer draws what runs below what is finished", () => {
     "building  app/install  0s\n<hide>",
     "<up 1>app/install │ npm ci\nbuilding  app/install  0s\nbuilding  日本語/install  0s\n",
     "<up 2>building  app/install  1s\nbuilding  日本語/install  1s\n",
-    "<up 2>building  app/install  1s\nbuilding  日本語/install  1s\ntransfer  layer 3f2a  15 MB of 30 MB  50%  0s\n",
-    "<up 3>layer 3f2a  done  30 MB\napp/install  built  1.2s  +4.2 MB\nbuilding  日本語/install  1s\n",
+    "<up 2>building  app/install  1s\nbuilding  日本語/install  1s\ntransfer  layer 3f2a  15 MB of 30 MB  50%  150 MB/s  0s\n",
+    "<up 3>layer 3f2a  done  30 MB in 100ms, 300 MB/s\napp/install  built  1.2s  +4.2 MB\nbuilding  日本語/install  1s\n",
     "<up 1>日本語/install  built  1.3s  no layer\n<show>",
   ]);
   assert.equal(clock.pending, 0);
@@ -373,4 +472,27 @@ Deno.test("sizes, durations and digests are short", () => {
   assert.equal(shortDigest(`sha256:${"a".repeat(64)}`), "sha256:aaaaaaaaaaaa…");
   assert.equal(shortDigest("b".repeat(64)), "bbbbbbbbbbbb…");
   assert.equal(shortDigest("short"), "short");
+});
+
+Deno.test("what was moved is said with its rate, and times as ages and instants", () => {
+  assert.equal(formatTransfer(4_200_000, 300), "4.2 MB in 300ms, 14 MB/s");
+  assert.equal(formatTransfer(0, 12), "0 B in 12ms");
+  assert.equal(formatTransfer(10, 0), "10 B in 0ms");
+  assert.equal(formatRate(999, 1000), "999 B/s");
+  assert.equal(formatRate(0, 1000), undefined);
+  const [minute, hour, day] = [60_000, 3_600_000, 86_400_000];
+  const ages = [-hour, 0, minute - 1, minute, hour - 1, hour, 2 * day - 1, 2 * day, 400 * day];
+  assert.deepEqual(ages.map(formatAge), [
+    "just now",
+    "just now",
+    "just now",
+    "1m ago",
+    "59m ago",
+    "1h ago",
+    "47h ago",
+    "2d ago",
+    "400d ago",
+  ]);
+  assert.equal(formatInstant("2026-01-02T03:04:59.9+01:00"), "2026-01-02 02:04 UTC");
+  assert.equal(formatInstant("soon"), "soon");
 });

@@ -43,17 +43,47 @@ Deno.test("every command line loads these modules first, and no others", async (
     "cli/render/lines.ts",
     "cli/render/renderer.ts",
     "cli/render/tails.ts",
+    "cli/scan.ts",
     "cli/style.ts",
     "cli/table.ts",
+    "cli/table_cleanup.ts",
+    "cli/table_parts.ts",
+    "cli/table_sharing.ts",
     "core/errors.ts",
     "lib/load.ts",
   ]);
 });
 
-Deno.test("dapp dimg build adds few modules of its own to those and the engine", async () => {
+Deno.test("dapp dimg build and the commands that share add few modules of its own to those and the engine", async () => {
   const first = new Set(await loadedBy("cli.ts"));
   const added: Record<string, readonly string[]> = {
     "cli/commands/build.ts": ["cli/commands/build.ts"],
+    "cli/commands/publish.ts": ["cli/commands/build.ts", "cli/commands/publish.ts", "cli/target.ts"],
+    "cli/commands/stages.ts": ["cli/commands/stages.ts", "cli/target.ts"],
+    "cli/commands/cleanup.ts": [
+      "cli/columns.ts",
+      "cli/commands/cleanup.ts",
+      "cli/consent.ts",
+      "cli/improper.ts",
+      "cli/render/apply_steps.ts",
+      "cli/render/cleanup_table.ts",
+      "cli/target.ts",
+      "cli/width.ts",
+    ],
+    "cli/commands/cleanup_local.ts": [
+      "cli/columns.ts",
+      "cli/commands/cleanup_local.ts",
+      "cli/consent.ts",
+      "cli/improper.ts",
+      "cli/target.ts",
+      "cli/width.ts",
+    ],
+    "cli/commands/restore.ts": [
+      "cli/columns.ts",
+      "cli/commands/restore.ts",
+      "cli/target.ts",
+      "cli/width.ts",
+    ],
     "cli/commands/version.ts": ["cli/commands/version.ts"],
     "cli/render/plain.ts": [
       "cli/render/output_lines.ts",

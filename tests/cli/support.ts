@@ -33,6 +33,9 @@ export class FakeClock implements Clock {
   now(): number {
     return this.#now;
   }
+  date(): number {
+    return Date.UTC(2026, 0, 10) + this.#now;
+  }
   after(ms: number, action: () => void): () => void {
     const timer = { at: this.#now + ms, action };
     this.#timers.push(timer);
@@ -57,8 +60,13 @@ export class FakeClock implements Clock {
 export interface FakeWorld {
   /** What the engine answers; a method that is missing here fails the test. */
   readonly engine?: (emit: (event: EngineEvent) => void, options: EngineOptions) => Partial<Engine>;
+  /** The real engine, in place of answers. */
+  readonly createEngine?: (options: EngineOptions) => Engine;
   readonly env?: Readonly<Record<string, string>>;
   readonly files?: Readonly<Record<string, string>>;
+  readonly stdin?: string;
+  /** What the user types when asked; after these, the input has ended. Given: standard input is a terminal. */
+  readonly typed?: readonly string[];
   readonly terminal?: boolean;
   readonly signal?: AbortSignal;
 }
@@ -82,6 +90,7 @@ export async function dapp(args: readonly string[], world: FakeWorld = {}): Prom
   const engines: EngineOptions[] = [];
   const readPaths: string[] = [];
   const lent: string[] = [];
+  const typed = [...world.typed ?? []];
   let disposed = 0;
   const io: Io = {
     stdout,
@@ -95,6 +104,7 @@ export async function dapp(args: readonly string[], world: FakeWorld = {}): Prom
     },
     createEngine(options) {
       engines.push(options);
+      if (world.createEngine) return Promise.resolve(world.createEngine(options));
       const made = world.engine?.((event) => options.onEvent?.(event), options) ?? {};
       const dispose = () => {
         disposed++;
@@ -102,6 +112,9 @@ export async function dapp(args: readonly string[], world: FakeWorld = {}): Prom
       };
       return Promise.resolve(fakeEngine({ ...made, [Symbol.asyncDispose]: dispose }));
     },
+    stdinIsTerminal: world.typed !== undefined,
+    readLine: () => Promise.resolve(typed.shift()),
+    readStdin: () => Promise.resolve(world.stdin ?? ""),
     readText(path) {
       readPaths.push(path);
       return Promise.resolve(world.files?.[path]);

@@ -29,7 +29,6 @@ Deno.test("source-registry pulls once and asks nobody about a pinned image", asy
       registry.seen.length = 0;
       deepStrictEqual((await use())?.state, first.state);
       deepStrictEqual(registry.seen.map(({ method, path }) => `${method} ${path}`), [
-        "GET /v2/",
         "HEAD /v2/grp/app/manifests/1",
       ]);
     });

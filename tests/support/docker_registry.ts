@@ -10,25 +10,38 @@ export interface DockerRegistry extends AsyncDisposable {
 
 const TRIES = 5;
 
-/** Starts a registry that allows deletion, or returns undefined when it is not installed. */
-export async function startDockerRegistry(): Promise<DockerRegistry | undefined> {
+export interface DockerRegistryOptions {
+  /** @default true */
+  readonly deletion?: boolean;
+  /** Its data is in a directory of its own below this. @default $TMPDIR */
+  readonly dir?: string;
+}
+
+/** Starts a registry, with deletion unless told otherwise, or returns undefined when it is not installed. */
+export async function startDockerRegistry(
+  options: DockerRegistryOptions = {},
+): Promise<DockerRegistry | undefined> {
   const binary = await peer("docker-registry");
   if (binary === undefined) return undefined;
   for (let attempt = 1;; attempt++) {
-    const registry = await tryStart(binary, freePort());
+    const registry = await tryStart(binary, freePort(), options);
     if (registry) return registry;
     if (attempt === TRIES) throw new Error("Cannot start docker-registry: it ends at once");
   }
 }
 
 /** Somebody else may take the port before the registry does; it then ends at once. */
-async function tryStart(binary: string, port: number): Promise<DockerRegistry | undefined> {
-  const dir = await Deno.makeTempDir({ prefix: "dapp-registry-" });
+async function tryStart(
+  binary: string,
+  port: number,
+  { deletion = true, dir: below }: DockerRegistryOptions,
+): Promise<DockerRegistry | undefined> {
+  const dir = await Deno.makeTempDir({ prefix: "dapp-registry-", ...(below && { dir: below }) });
   const host = `127.0.0.1:${port}`;
   const config = {
     version: 0.1,
     log: { level: "error" },
-    storage: { filesystem: { rootdirectory: `${dir}/data` }, delete: { enabled: true } },
+    storage: { filesystem: { rootdirectory: `${dir}/data` }, delete: { enabled: deletion } },
     http: { addr: host },
   };
   await Deno.writeTextFile(`${dir}/config.yml`, JSON.stringify(config));

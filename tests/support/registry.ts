@@ -1,21 +1,20 @@
 /** An in-memory registry on a port of its own: strict about the protocol, with counters and faults on demand. */
 import { sha256Of } from "../../lib/oci/digest.ts";
+import { isTag } from "../../lib/oci/reference.ts";
 import { MANIFEST_TYPES } from "../../lib/oci/media_type.ts";
 import { mediaTypes } from "../../lib/oci/types.ts";
+import { blobResponse, failure } from "./registry_answers.ts";
+import { type RegistryAuth, RegistryGate } from "./registry_auth.ts";
+import { type UploadRules, Uploads } from "./registry_uploads.ts";
 
-/** Who may read. */
-export type RegistryAuth =
-  | { readonly kind: "none" }
-  | { readonly kind: "basic"; readonly user: string; readonly password: string }
-  /** Tokens from `/token` of the same server, for everybody or for who shows the credentials or the refresh token. */
-  | {
-    readonly kind: "bearer";
-    readonly user?: string;
-    readonly password?: string;
-    readonly refreshToken?: string;
-    /** @default "/token", relative */
-    readonly realm?: string;
-  };
+export { blobResponse, cutResponse, failure } from "./registry_answers.ts";
+export type { RegistryAuth } from "./registry_auth.ts";
+
+/**
+ * What DELETE does. `manifests`: distribution 2.8, by digest only, with all its tags. `tags`: distribution 3, a tag goes
+ * alone. `greedy`: a tag takes its manifest and all other tags along. `off`: nothing is deleted.
+ */
+export type DeletionRule = "manifests" | "tags" | "greedy" | "off";
 
 /** Answers instead of the registry; undefined lets it answer itself. */
 export type Fault = (request: Request, url: URL) => Response | undefined | Promise<Response | undefined>;
@@ -28,18 +27,29 @@ export interface SeenRequest {
   readonly range: string | undefined;
 }
 
+interface StoredManifest {
+  readonly bytes: Uint8Array;
+  readonly type: string;
+}
+
 export class MemoryRegistry implements AsyncDisposable {
   /** `127.0.0.1:PORT`, as in image names. */
   readonly host: string;
   readonly seen: SeenRequest[] = [];
-  auth: RegistryAuth = { kind: "none" };
+  deletion: DeletionRule = "manifests";
+  /** Tags on one page of a list. @default all */
+  pageSize: number | undefined;
+  readonly #gate = new RegistryGate();
   readonly #blobs = new Map<string, Uint8Array>();
-  readonly #manifests = new Map<string, { readonly bytes: Uint8Array; readonly type: string }>();
+  readonly #manifests = new Map<string, StoredManifest>();
   readonly #tags = new Map<string, string>();
   readonly #faults: Fault[] = [];
-  readonly #tokens = new Map<string, string>();
+  readonly #uploads = new Uploads({
+    has: (path, digest) => this.#blobs.has(`${path}@${digest}`),
+    get: (path, digest) => this.#blobs.get(`${path}@${digest}`),
+    put: (path, digest, bytes) => this.#blobs.set(`${path}@${digest}`, bytes),
+  });
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
-  #serial = 0;
 
   constructor() {
     this.#server = Deno.serve(
@@ -47,6 +57,39 @@ export class MemoryRegistry implements AsyncDisposable {
       (request) => this.#answer(request),
     );
     this.host = `127.0.0.1:${this.#server.addr.port}`;
+  }
+
+  get auth(): RegistryAuth {
+    return this.#gate.auth;
+  }
+  set auth(auth: RegistryAuth) {
+    this.#gate.auth = auth;
+  }
+  get uploadRules(): UploadRules {
+    return this.#uploads.rules;
+  }
+  /** Bytes of blobs that have arrived. */
+  get received(): number {
+    return this.#uploads.received;
+  }
+  /** Uploads that were neither finished nor given up. */
+  get openUploads(): number {
+    return this.#uploads.open;
+  }
+
+  /** Tags of a repository with their digests. */
+  tagsOf(path: string): Record<string, string> {
+    const own = [...this.#tags].filter(([key]) => key.startsWith(`${path}:`));
+    return Object.fromEntries(own.map(([key, digest]) => [key.slice(path.length + 1), digest]));
+  }
+
+  blobOf(path: string, digest: string): Uint8Array | undefined {
+    return this.#blobs.get(`${path}@${digest}`);
+  }
+
+  /** Forgets a blob, as garbage collection does. */
+  dropBlob(path: string, digest: string): void {
+    this.#blobs.delete(`${path}@${digest}`);
   }
 
   /** The next request that the fault answers uses it up. */
@@ -107,7 +150,7 @@ export class MemoryRegistry implements AsyncDisposable {
 
   /** No token given out so far is accepted any longer. */
   expireTokens(): void {
-    this.#tokens.clear();
+    this.#gate.expireTokens();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -127,14 +170,32 @@ export class MemoryRegistry implements AsyncDisposable {
       const answer = await fault(request, url);
       if (answer) return answer;
     }
-    if (url.pathname === "/token") return await this.#token(request, url);
-    const refused = this.#authorize(request, url);
-    if (refused) return refused;
+    if (url.pathname === "/token") return await this.#gate.token(request, url);
+    return this.#gate.check(request, url) ?? await this.#route(request, url);
+  }
+
+  async #route(request: Request, url: URL): Promise<Response> {
     if (url.pathname === "/v2/") return Response.json({});
-    const match = /^\/v2\/(.+)\/(manifests|blobs)\/([^/]+)$/.exec(url.pathname);
-    if (!match || (request.method !== "GET" && request.method !== "HEAD")) return failure(404, "UNSUPPORTED");
-    const [, path = "", kind, reference = ""] = match;
-    return kind === "blobs" ? this.#blob(request, path, reference) : this.#manifest(request, path, reference);
+    if (url.pathname === "/v2/_catalog") return this.#catalog();
+    const match = /^\/v2\/(.+)\/(manifests|blobs|tags)\/(.*)$/.exec(url.pathname);
+    if (!match) return failure(404, "UNSUPPORTED");
+    const [, path = "", kind, rest = ""] = match;
+    const upload = /^uploads\/(.*)$/.exec(rest)?.[1];
+    const reads = request.method === "GET" || request.method === "HEAD";
+    if (kind === "tags") return rest === "list" ? this.#list(path, url) : failure(404, "UNSUPPORTED");
+    if (kind === "blobs" && upload !== undefined && !/\/blobs$/.test(path)) {
+      if (upload === "") return this.#begin(request, path, url);
+      return await this.#uploads.answer(request, path, upload);
+    }
+    if (kind === "blobs") return reads ? this.#blob(request, path, rest) : failure(405, "UNSUPPORTED");
+    if (reads) return this.#manifest(request, path, rest);
+    if (request.method === "PUT") return await this.#putManifest(request, path, rest);
+    return request.method === "DELETE" ? this.#delete(path, rest) : failure(405, "UNSUPPORTED");
+  }
+
+  #begin(request: Request, path: string, url: URL): Response {
+    if (request.method !== "POST") return failure(405, "UNSUPPORTED");
+    return this.#uploads.begin(path, url);
   }
 
   #manifest(request: Request, path: string, reference: string): Response {
@@ -151,76 +212,82 @@ export class MemoryRegistry implements AsyncDisposable {
     return new Response(request.method === "HEAD" ? null : found.bytes as BodyInit, { headers });
   }
 
+  async #putManifest(request: Request, path: string, reference: string): Promise<Response> {
+    const type = request.headers.get("content-type") ?? "";
+    const bytes = new Uint8Array(await request.arrayBuffer());
+    const digest = await sha256Of(bytes);
+    if (!MANIFEST_TYPES.includes(type)) return failure(400, "MANIFEST_INVALID");
+    if (reference.includes(":") ? reference !== digest : !isTag(reference)) {
+      return failure(400, "DIGEST_INVALID");
+    }
+    const document = JSON.parse(new TextDecoder().decode(bytes)) as NamedContent;
+    if (document.mediaType !== undefined && document.mediaType !== type) {
+      return failure(400, "MANIFEST_INVALID");
+    }
+    const blobs = [document.config, ...document.layers ?? []].filter((blob) => blob !== undefined);
+    if (!blobs.every((blob) => this.#blobs.has(`${path}@${blob.digest}`))) {
+      return failure(400, "MANIFEST_BLOB_UNKNOWN");
+    }
+    if (!(document.manifests ?? []).every((child) => this.#manifests.has(`${path}@${child.digest}`))) {
+      return failure(404, "MANIFEST_UNKNOWN");
+    }
+    this.#manifests.set(`${path}@${digest}`, { bytes, type });
+    if (!reference.includes(":")) this.#tags.set(`${path}:${reference}`, digest);
+    const headers = { "docker-content-digest": digest, location: `/v2/${path}/manifests/${digest}` };
+    return new Response(null, { status: 201, headers });
+  }
+
+  #delete(path: string, reference: string): Response {
+    if (this.deletion === "off") return failure(405, "UNSUPPORTED");
+    const byTag = !reference.includes(":");
+    if (byTag && this.deletion === "manifests") return failure(400, "DIGEST_INVALID");
+    const digest = byTag ? this.#tags.get(`${path}:${reference}`) : reference;
+    if (digest === undefined || !this.#manifests.has(`${path}@${digest}`)) {
+      return failure(404, "MANIFEST_UNKNOWN");
+    }
+    if (byTag && this.deletion === "tags") {
+      this.#tags.delete(`${path}:${reference}`);
+    } else {
+      this.#manifests.delete(`${path}@${digest}`);
+      for (const [tag, target] of Object.entries(this.tagsOf(path))) {
+        if (target === digest) this.#tags.delete(`${path}:${tag}`);
+      }
+    }
+    return new Response(null, { status: 202 });
+  }
+
+  #list(path: string, url: URL): Response {
+    const known = [...this.#manifests.keys(), ...this.#blobs.keys()].some((key) =>
+      key.startsWith(`${path}@`)
+    );
+    if (!known) return failure(404, "NAME_UNKNOWN");
+    const all = Object.keys(this.tagsOf(path)).sort();
+    const last = url.searchParams.get("last") ?? "";
+    const rest = all.filter((tag) => tag > last);
+    const page = rest.slice(0, this.pageSize ?? rest.length);
+    const headers: Record<string, string> = {};
+    if (page.length < rest.length) {
+      const next = `/v2/${path}/tags/list?n=${this.pageSize}&last=${encodeURIComponent(page.at(-1)!)}`;
+      headers.link = `<${next}>; rel="next"`;
+    }
+    return Response.json({ name: path, tags: all.length === 0 ? null : page }, { headers });
+  }
+
+  #catalog(): Response {
+    const paths = [...this.#blobs.keys(), ...this.#manifests.keys()].map((key) => key.split("@")[0]!);
+    return Response.json({ repositories: [...new Set(paths)].sort() });
+  }
+
   #blob(request: Request, path: string, digest: string): Response {
     const bytes = this.#blobs.get(`${path}@${digest}`);
     return bytes ? blobResponse(request, bytes) : failure(404, "BLOB_UNKNOWN");
   }
-
-  #authorize(request: Request, url: URL): Response | undefined {
-    const { auth } = this;
-    const shown = request.headers.get("authorization");
-    if (auth.kind === "none") return undefined;
-    if (auth.kind === "basic") {
-      if (shown === `Basic ${btoa(`${auth.user}:${auth.password}`)}`) return undefined;
-      return failure(401, "UNAUTHORIZED", { "www-authenticate": 'Basic realm="Registry Realm"' });
-    }
-    const path = /^\/v2\/(.+)\/(?:manifests|blobs)\//.exec(url.pathname)?.[1];
-    const scope = `repository:${path}:pull`;
-    if (shown && this.#tokens.get(shown.replace(/^Bearer /, ""))?.split(" ").includes(scope)) {
-      return undefined;
-    }
-    const challenge = `Bearer realm="${
-      auth.realm ?? "/token"
-    }",service="memory, \\"quoted\\"",scope="${scope}"`;
-    return failure(401, "UNAUTHORIZED", { "www-authenticate": challenge });
-  }
-
-  async #token(request: Request, url: URL): Promise<Response> {
-    const { auth } = this;
-    if (auth.kind !== "bearer") return failure(404, "UNSUPPORTED");
-    const form = new URLSearchParams(request.method === "POST" ? await request.text() : url.search);
-    if (form.get("service") !== 'memory, "quoted"') return failure(400, "UNSUPPORTED");
-    if (request.method === "POST") {
-      if (form.get("refresh_token") !== auth.refreshToken) return failure(401, "UNAUTHORIZED");
-    } else if (auth.user !== undefined || auth.refreshToken !== undefined) {
-      const wanted = `Basic ${btoa(`${auth.user}:${auth.password}`)}`;
-      if (request.headers.get("authorization") !== wanted) return failure(401, "UNAUTHORIZED");
-    }
-    const token = `token-${++this.#serial}`;
-    this.#tokens.set(token, form.getAll("scope").join(" "));
-    return Response.json({ token, expires_in: 300 });
-  }
 }
 
-/** Bytes with support for `Range: bytes=N-`. */
-export function blobResponse(request: Request, bytes: Uint8Array): Response {
-  const from = /^bytes=(\d+)-$/.exec(request.headers.get("range") ?? "")?.[1];
-  const offset = Number(from ?? 0);
-  if (from !== undefined && offset >= bytes.length) return new Response(null, { status: 416 });
-  const part = bytes.subarray(offset);
-  const headers: Record<string, string> = { "content-length": String(part.length) };
-  if (from !== undefined) headers["content-range"] = `bytes ${offset}-${bytes.length - 1}/${bytes.length}`;
-  const body = request.method === "HEAD" ? null : part as BodyInit;
-  return new Response(body, { status: from === undefined ? 200 : 206, headers });
-}
-
-/** An answer that promises all of `bytes` and breaks off after `count`. */
-export function cutResponse(bytes: Uint8Array, count: number): Response {
-  let sent = false;
-  const body = new ReadableStream<Uint8Array>({
-    pull(controller) {
-      if (sent) return controller.error(new Error("cut"));
-      sent = true;
-      controller.enqueue(bytes.subarray(0, count));
-    },
-  });
-  return new Response(body, { headers: { "content-length": String(bytes.length) } });
-}
-
-/** An error answer of the distribution specification. */
-export function failure(status: number, code: string, headers: Record<string, string> = {}): Response {
-  return Response.json({ errors: [{ code, message: code.toLowerCase().replaceAll("_", " "), detail: {} }] }, {
-    status,
-    headers,
-  });
+/** What a manifest or index names. */
+interface NamedContent {
+  readonly mediaType?: string;
+  readonly config?: { readonly digest: string };
+  readonly layers?: readonly { readonly digest: string }[];
+  readonly manifests?: readonly { readonly digest: string }[];
 }

@@ -31,6 +31,8 @@ export class LayerUnpacker {
   readonly #options: UnpackOptions;
   /** Directories of this layer that exist as such, by real path, with what they get at the end. */
   readonly #dirs = new Map<string, DirMeta | undefined>([["", undefined]]);
+  /** Everything else of this layer, by real path: what is in neither place is not there, as the root was empty. */
+  readonly #others = new Set<string>();
   #file: { handle: Deno.FsFile; path: string; entry: TarEntry; hole: boolean } | undefined;
   #skippedDevices = 0;
 
@@ -47,6 +49,7 @@ export class LayerUnpacker {
     const path = dir === "" ? name : `${dir}/${name}`;
     if (entry.type === "dir") return this.#makeDir(path, entry);
     this.#clear(path);
+    this.#others.add(path);
     const full = `${this.#options.root}/${path}`;
     switch (entry.type) {
       case "file": {
@@ -186,8 +189,9 @@ export class LayerUnpacker {
     }
     const path = dir === "" ? hidden : `${dir}/${hidden}`;
     if (this.#dirs.has(path)) return this.#setOpaque(path);
-    const full = `${this.#options.root}/${path}`;
-    if (!lstatIfPresent(full)) mknod(full, "char", 0);
+    if (this.#others.has(path)) return;
+    this.#others.add(path);
+    mknod(`${this.#options.root}/${path}`, "char", 0);
   }
 
   #link(entry: TarEntry, full: string): void {
@@ -206,13 +210,16 @@ export class LayerUnpacker {
 
   /** Removes what this layer put at a real path before; true when that was a whiteout. */
   #clear(path: string): boolean {
+    if (!this.#others.delete(path) && !this.#dirs.has(path)) return false;
     const full = `${this.#options.root}/${path}`;
     const old = lstatIfPresent(full);
     if (!old) return false;
     Deno.removeSync(full, { recursive: true });
     if (old.type === "dir") {
-      for (const dir of [...this.#dirs.keys()]) {
-        if (dir === path || dir.startsWith(`${path}/`)) this.#dirs.delete(dir);
+      for (const known of [this.#dirs, this.#others]) {
+        for (const each of known.keys()) {
+          if (each === path || each.startsWith(`${path}/`)) known.delete(each);
+        }
       }
     }
     return old.type === "char" && old.major === 0 && old.minor === 0;
@@ -233,7 +240,7 @@ export class LayerUnpacker {
       const here = [...real, part].join("/");
       if (!this.#dirs.has(here)) {
         const full = `${this.#options.root}/${here}`;
-        if (lstatIfPresent(full)?.type === "symlink") {
+        if (this.#others.has(here) && lstatIfPresent(full)?.type === "symlink") {
           if (++links > 40) throw new UnpackError(`"/${path}" has too many levels of symbolic links`);
           const target = Deno.readLinkSync(full);
           if (target.startsWith("/")) real.length = 0;

@@ -1,5 +1,6 @@
 import { deepStrictEqual, rejects, strictEqual } from "node:assert/strict";
 import { findCredentials } from "../../../lib/registry/credentials.ts";
+import { readDockerHeaders } from "../../../lib/registry/docker_config.ts";
 import { withTempDir } from "../../support/tmp.ts";
 
 const basic = (username: string, password = "p") => ({ kind: "basic", username, password });
@@ -126,5 +127,36 @@ Deno.test("findCredentials() names a malformed file without quoting it", async (
       findCredentials("reg.io", "a", { DOCKER_CONFIG: dir, HOME: dir }),
       (error: Error) => error.message.includes(`${dir}/config.json`) && !error.message.includes("SECRET"),
     );
+  });
+});
+
+Deno.test("findCredentials() takes the job's own for the registry of a GitLab job only", async (t) => {
+  const job = { CI_JOB_TOKEN: "job", HOME: "/nonexistent" };
+  const own = basic("gitlab-ci-token", "job");
+  const file = JSON.stringify({ auths: { "reg.io": auth("file:p") } });
+  const cases: readonly (readonly [title: string, env: Record<string, string>, domain: string, unknown])[] = [
+    ["its host", { ...job, CI_REGISTRY: "reg.io" }, "reg.io", own],
+    ["before all files", { ...job, CI_REGISTRY: "reg.io", DOCKER_AUTH_CONFIG: file }, "reg.io", own],
+    ["with a scheme", { ...job, CI_REGISTRY: "https://Reg.io/" }, "reg.io", own],
+    ["with a port", { ...job, CI_REGISTRY: "reg.io:5050" }, "reg.io:5050", own],
+    ["not another port", { ...job, CI_REGISTRY: "reg.io:5050" }, "reg.io", undefined],
+    ["not a host that begins alike", { ...job, CI_REGISTRY: "reg.io" }, "reg.io.evil.example", undefined],
+    ["not without a token", { HOME: "/nonexistent", CI_REGISTRY: "reg.io" }, "reg.io", undefined],
+    ["not without a registry", job, "reg.io", undefined],
+  ];
+  for (const [title, env, domain, wanted] of cases) {
+    await t.step(title, async () => deepStrictEqual(await findCredentials(domain, "a", env), wanted));
+  }
+});
+
+Deno.test("readDockerHeaders() gives what Docker sends along, but for what requests set themselves", async () => {
+  await withTempDir(async (dir) => {
+    const env = { DOCKER_CONFIG: dir, HOME: dir };
+    deepStrictEqual(await readDockerHeaders(env), {});
+    const HttpHeaders = { "X-Meta": "value", Authorization: "Basic x", "X-Number": 7 };
+    await Deno.writeTextFile(`${dir}/config.json`, JSON.stringify({ HttpHeaders }));
+    deepStrictEqual(await readDockerHeaders(env), { "X-Meta": "value" });
+    await Deno.writeTextFile(`${dir}/config.json`, "{");
+    deepStrictEqual(await readDockerHeaders(env), {});
   });
 });

@@ -1,0 +1,232 @@
+/** The commands that remove what is not needed, in REPO and on this machine. */
+import {
+  aboutRepo,
+  aboutRepoAlone,
+  access,
+  type CommandSpec,
+  dimgs,
+  output,
+  project,
+  publishing,
+  repo,
+} from "./table_parts.ts";
+
+const cleaning = [...project, "lock-timeout", "dry-run", ...output] as const;
+const stagesAccess = ["repo", ...access] as const;
+const improper = ["improper-repo-cache", "improper-cache-version", "improper-git-commit"] as const;
+
+/** A paragraph for help. */
+const aboutPlan =
+  "With --dry-run, prints every tag, kept or not, with the rule and the case behind it (--verbose: the whole chain, " +
+  "from what decides down to the tag), and the bytes that will be free; with --quiet the names of those that would go.";
+/** A paragraph for help. */
+const aboutOutcome =
+  "Every tag is looked at once more before it is deleted, and what was deleted can be put back for a while with " +
+  "`dapp dimg restore`. Exit codes: 0, nothing is left to do; 1, some tags could not be deleted, or none; 130, " +
+  "interrupted. Run the same command again to go on.";
+/** A paragraph for help. */
+const aboutConsent =
+  "On a terminal it shows what would go and asks, unless there is --yes; without terminal, or where CI is set, the " +
+  "command itself is the consent.";
+
+const withStages = { "with-stages": "remove stages as well" } as const;
+
+/** In the order help lists them. */
+export const cleanupCommands = [
+  {
+    path: "dimg cleanup",
+    summary: "Remove what builds of any project left over on this machine.",
+    details: [
+      "Those are blobs that nothing names, unpacked layers of stages that are gone, and scratch files. What a build " +
+      "could use stays.",
+      "Images in a registry are cleaned up by `dapp dimg cleanup repo`.",
+    ],
+    positionals: [],
+    options: [],
+    common: cleaning,
+    examples: [
+      { command: "dapp dimg cleanup", what: "make room" },
+      { command: "dapp dimg cleanup --dry-run", what: "say what would go" },
+    ],
+  },
+  {
+    path: "dimg cleanup repo",
+    summary: "Delete the tags of images that no policy of the dappfile keeps.",
+    details: [
+      "DIMG is a name or a glob pattern, also of a dimg that the dappfile no longer has; without one, all are looked at. " +
+      "Only what carries this project's label can go. If a policy cannot find out what it wants to keep, nothing is " +
+      "deleted.",
+      aboutPlan,
+      "--plan does what an earlier --dry-run --json printed; REPO and what may go are those of the plan.",
+      aboutConsent,
+      aboutOutcome,
+      "Without login options, DAPP_DIMG_CLEANUP_REGISTRY_PASSWORD in the environment is the password of a user " +
+      "dapp-cleanup-repo.",
+      aboutRepo,
+    ],
+    positionals: [dimgs, repo],
+    options: ["with-stages", "without-kube", "kubernetes-timeout", "plan", "yes"],
+    says: { "with-stages": "then remove the stages that no image needs any more" },
+    common: cleaning,
+    registry: publishing,
+    examples: [
+      { command: "dapp dimg cleanup repo registry.example.com/shop -n", what: "say what would go, and why" },
+      {
+        command: "dapp dimg cleanup repo --with-stages registry.example.com/shop",
+        what: "what a nightly job does",
+      },
+    ],
+  },
+  {
+    path: "dimg flush local",
+    summary: "Remove the project's images from this machine.",
+    details: ["Those are the names that `dapp dimg tag` gave in the local Docker engine.", aboutConsent],
+    positionals: [dimgs],
+    options: ["with-stages", "yes"],
+    says: withStages,
+    common: cleaning,
+    examples: [
+      { command: "dapp dimg flush local", what: "images, not stages" },
+      { command: "dapp dimg flush local --with-stages", what: "everything the project has here" },
+    ],
+  },
+  {
+    path: "dimg flush repo",
+    summary: "Delete every tag of the project's images in REPO.",
+    details: [
+      "No policy is asked. Only what carries this project's label goes.",
+      aboutPlan,
+      aboutConsent,
+      aboutOutcome,
+      aboutRepo,
+    ],
+    positionals: [dimgs, repo],
+    options: ["with-stages", "yes"],
+    says: withStages,
+    common: cleaning,
+    registry: publishing,
+    examples: [
+      { command: "dapp dimg flush repo registry.example.com/shop -n", what: "say what would go" },
+      {
+        command: "dapp dimg flush repo --with-stages registry.example.com/shop",
+        what: "all that the project has there",
+      },
+    ],
+  },
+  {
+    path: "dimg stages cleanup local",
+    summary: "Remove stages of the project from this machine, by the flags given.",
+    details: [
+      "One of the three --improper flags at least; together they remove what any of them names. With " +
+      "--improper-repo-cache, REPO is the last word, or given by --repo or by `repo:` in the dappfile; it is refused when " +
+      "REPO holds no image of the project, unless there is --force.",
+    ],
+    positionals: [repo],
+    options: [...improper, "force"],
+    common: cleaning,
+    registry: stagesAccess,
+    examples: [
+      {
+        command: "dapp dimg stages cleanup local --improper-repo-cache registry.example.com/shop",
+        what: "keep what REPO needs",
+      },
+      {
+        command: "dapp dimg stages cleanup local --improper-cache-version -n",
+        what: "what another version of dapp left",
+      },
+    ],
+  },
+  {
+    path: "dimg stages cleanup repo",
+    summary: "Delete stages from REPO, by the flags given.",
+    details: [
+      "One of the three --improper flags at least; together they remove what any of them names. Images stay, with all " +
+      "that they stand on.",
+      aboutPlan,
+      aboutConsent,
+      aboutOutcome,
+      aboutRepoAlone,
+    ],
+    positionals: [repo],
+    options: [...improper, "yes"],
+    says: {
+      "improper-repo-cache":
+        "stages that no image in REPO stands on; young ones stay, and those a build uses",
+      "improper-cache-version": "stages that the old tool left behind",
+      "improper-git-commit":
+        "stages of commits that no longer exist, which the old tool left behind; new ones have none",
+    },
+    common: cleaning,
+    registry: stagesAccess,
+    examples: [
+      {
+        command: "dapp dimg stages cleanup repo --improper-repo-cache registry.example.com/shop",
+        what: "stages that no image needs",
+      },
+      {
+        command: "dapp dimg stages cleanup repo --improper-cache-version registry.example.com/shop -n",
+        what: "what the old tool left there",
+      },
+    ],
+  },
+  {
+    path: "dimg stages flush local",
+    summary: "Remove every stage of the project from this machine.",
+    details: [aboutConsent],
+    positionals: [],
+    options: ["yes"],
+    common: cleaning,
+    examples: [
+      { command: "dapp dimg stages flush local", what: "the next build starts from nothing" },
+      { command: "dapp dimg stages flush local -n", what: "say what would go" },
+    ],
+  },
+  {
+    path: "dimg stages flush repo",
+    summary: "Delete every stage of the project in REPO; images stay.",
+    details: [aboutPlan, aboutConsent, aboutOutcome, aboutRepoAlone],
+    positionals: [repo],
+    options: ["yes"],
+    common: cleaning,
+    registry: stagesAccess,
+    examples: [
+      { command: "dapp dimg stages flush repo registry.example.com/shop", what: "empty the shared cache" },
+      { command: "dapp dimg stages flush repo registry.example.com/shop -n", what: "say what would go" },
+    ],
+  },
+  {
+    path: "dimg mrproper",
+    summary: "Remove what all projects have on this machine, by the flags given.",
+    details: ["One of its flags at least; of several, the first in the list below counts.", aboutConsent],
+    positionals: [],
+    options: ["all", "improper-dev-mode-cache", "improper-cache-version-stages", "yes"],
+    says: { all: "everything: images, stages, and what is in the store" },
+    common: cleaning,
+    examples: [
+      { command: "dapp dimg mrproper --all", what: "as if dapp had never run here" },
+      { command: "dapp dimg mrproper --improper-dev-mode-cache -n", what: "what builds with --dev left" },
+    ],
+  },
+  {
+    path: "dimg restore",
+    summary: "Put back tags that a cleanup from this machine deleted.",
+    details: [
+      "TAG is a tag of REPO or a full name with its tag; without one, everything is put back that is gone. It works as " +
+      "long as the registry has not collected its garbage. Prints what became of each tag: restored, present (it is " +
+      "there), taken (it names something newer, which stays), lost or failed; exits with 1 when one is lost or failed.",
+      "REPO is host[:port]/path or oci:DIR. It is the first word, unless it is given by --repo or by `repo:` in the " +
+      "dappfile.",
+    ],
+    positionals: [repo, { name: "TAG", complete: "text", many: true }],
+    options: [],
+    common: cleaning,
+    registry: stagesAccess,
+    examples: [
+      { command: "dapp dimg restore registry.example.com/shop", what: "everything that was deleted there" },
+      {
+        command: "dapp dimg restore registry.example.com/shop app-1.0 -n",
+        what: "can this one be put back?",
+      },
+    ],
+  },
+] as const satisfies readonly CommandSpec[];

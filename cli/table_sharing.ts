@@ -1,0 +1,135 @@
+/** The commands that share stages and images through REPO. */
+import {
+  aboutRepo,
+  aboutTags,
+  access,
+  type CommandSpec,
+  common,
+  dimg,
+  dimgs,
+  introspection,
+  output,
+  project,
+  publishing,
+  registryOptions,
+  repo,
+  tags,
+} from "./table_parts.ts";
+
+/** In the order help lists them. */
+export const sharingCommands = [
+  {
+    path: "dimg push",
+    summary: "Publish built images under tags.",
+    details: [
+      "A dimg is published as REPO/DIMG:TAG, or as REPO:DIMG-TAG with --naming flat; one without a name as REPO:TAG. " +
+      "Everything is checked for all of them before the first byte moves. Prints one line for each tag: its full name " +
+      "and its digest; with --quiet the name only.",
+      aboutTags,
+      aboutRepo,
+    ],
+    positionals: [dimgs, repo],
+    options: [...tags, "with-stages"],
+    common,
+    registry: publishing,
+    examples: [
+      { command: "dapp dimg push registry.example.com/shop", what: "every dimg, under the tag latest" },
+      {
+        command: "dapp dimg push web --tag-branch --tag 1.0 registry.example.com/shop",
+        what: "one dimg under two tags",
+      },
+    ],
+  },
+  {
+    path: "dimg spush",
+    summary: "Publish one built image as REPO:TAG, whatever its name.",
+    details: [aboutTags, aboutRepo],
+    positionals: [dimg, repo],
+    options: [...tags, "with-stages"],
+    common,
+    registry: publishing,
+    examples: [
+      { command: "dapp dimg spush registry.example.com/shop", what: "the only dimg of a project" },
+      { command: "dapp dimg spush web registry.example.com/web --tag-ci", what: "one of several" },
+    ],
+  },
+  {
+    path: "dimg bp",
+    summary: "Build images and publish them under tags, in one go.",
+    details: [
+      "Does what `dapp dimg build` and `dapp dimg push` do one after the other. With --with-stages, stages go up while " +
+      "later ones are built.",
+      aboutTags,
+      aboutRepo,
+    ],
+    positionals: [dimgs, repo],
+    options: [...tags, "with-stages", ...introspection],
+    common,
+    registry: registryOptions,
+    examples: [
+      { command: "dapp dimg bp registry.example.com/shop --tag-ci", what: "what a CI job does" },
+      { command: "dapp dimg bp --with-stages registry.example.com/shop", what: "and share every stage" },
+    ],
+  },
+  {
+    path: "dimg tag",
+    summary: "Give built images the names that a push would give them, in the local Docker engine.",
+    details: ["When REPO is oci:DIR, they go to an OCI image layout instead.", aboutTags, aboutRepo],
+    positionals: [dimgs, repo],
+    options: tags,
+    common,
+    registry: ["repo", "naming"],
+    examples: [
+      { command: "dapp dimg tag registry.example.com/shop", what: "every dimg, under the tag latest" },
+      { command: "dapp dimg tag web oci:out --tag-commit", what: "one dimg, into an OCI image layout" },
+    ],
+  },
+  {
+    path: "dimg tags",
+    summary: "List what the project has published in REPO, with what each tag was made from.",
+    details: ["With --quiet, prints the full name of each tag only.", aboutRepo],
+    positionals: [dimgs, repo],
+    options: [],
+    common: [...project, ...output],
+    registry: publishing,
+    examples: [
+      { command: "dapp dimg tags registry.example.com/shop", what: "every tag of every dimg" },
+      { command: "dapp dimg tags web registry.example.com/shop --json", what: "those of one, for a program" },
+    ],
+  },
+  {
+    path: "dimg stages push",
+    summary: "Publish the stages of the current state that are in the store.",
+    details: [
+      "Prints one line for each stage: pushed, exists (it was in REPO already) or not built; with --quiet the names of " +
+      "those that were pushed.",
+      aboutRepo,
+    ],
+    positionals: [dimgs, repo],
+    options: [],
+    common,
+    registry: ["repo", ...access],
+    examples: [
+      { command: "dapp dimg stages push registry.example.com/shop", what: "every stage there is" },
+      { command: "dapp dimg stages push web registry.example.com/shop -n", what: "say what would be pushed" },
+    ],
+  },
+  {
+    path: "dimg stages pull",
+    summary: "Take stages of the current state from REPO into the store.",
+    details: [
+      "Takes the highest stage there is of each image, which is enough to build on. That REPO has none is no error. " +
+      "Prints one line for each stage: pulled, exists (it was in the store already) or absent; with --quiet the names of " +
+      "those that were pulled.",
+      aboutRepo,
+    ],
+    positionals: [dimgs, repo],
+    options: ["all"],
+    common,
+    registry: ["repo", ...access],
+    examples: [
+      { command: "dapp dimg stages pull registry.example.com/shop", what: "what a build can start from" },
+      { command: "dapp dimg stages pull registry.example.com/shop --all", what: "every stage" },
+    ],
+  },
+] as const satisfies readonly CommandSpec[];

@@ -1,0 +1,217 @@
+import { load } from "../lib/load.ts";
+import type { BuildOptions } from "./api.ts";
+import { type BuildResult, type BuiltImage, requireBuilt } from "./execute.ts";
+import { type ImageNode, imageTitle } from "./graph.ts";
+import { type CachedTops, findTops, neededImages } from "./plan.ts";
+import { observed } from "./pool.ts";
+import type { LiveCache } from "./publish/live_cache.ts";
+import type { BlobUploader } from "./publish/uploader.ts";
+import type { StageRecord } from "./roles.ts";
+import type { Session } from "./session.ts";
+import type { SignedGraph, SignedImage, SignedStage } from "./sign.ts";
+import type { StageWorker } from "./stage_work.ts";
+
+export interface BuildExtras extends BuildOptions {
+  /** REPO to share stages through; the engine's own when it is absent. */
+  readonly repo?: string;
+  /** Sends what goes to registries; one of its own when it is absent. */
+  readonly uploader?: BlobUploader;
+  /** Told of each stage as soon as it is saved. */
+  readonly onSaved?: (image: SignedImage, stage: SignedStage, record: StageRecord) => void;
+}
+
+/** Builds the selected images for the session's platform. */
+export async function buildImages(
+  session: Session,
+  patterns: readonly string[],
+  options: BuildExtras = {},
+): Promise<BuildResult> {
+  session.saysUnpinned = true;
+  session.trees.prefetch();
+  const repo = options.repo ?? session.options.repo;
+  // What talks to the registry loads while git is asked.
+  if (repo !== undefined) observed(session.registry(repo));
+  // The builder's helper starts, and modules load, while git and the registry are still being read.
+  let worker: Promise<StageWorker> | undefined;
+  const open = () => worker ??= openWorker(session);
+  if (!session.options.dryRun) {
+    session.onNews = () => {
+      observed(open().then((opened) => opened.warmUp()));
+      observed(load<typeof import("./run_build.ts")>("./run_build.ts", import.meta.url));
+      observed(load<typeof import("./deliver_git.ts")>("./deliver_git.ts", import.meta.url));
+    };
+  }
+  try {
+    return await new ImageBuild(session, options, open).run(patterns);
+  } finally {
+    session.onNews = undefined;
+    await (await worker?.catch(() => undefined))?.[Symbol.asyncDispose]();
+  }
+}
+
+async function openWorker(session: Session): Promise<StageWorker> {
+  const { StageWorker } = await load<typeof import("./stage_work.ts")>("./stage_work.ts", import.meta.url);
+  return new StageWorker(session, await session.store());
+}
+
+/** The selected images from the store. @throws NOT_BUILT, checked for all of them first */
+export async function builtImages(
+  session: Session,
+  nodes: readonly ImageNode[],
+  options: { readonly local?: true } = {},
+): Promise<readonly BuiltImage[]> {
+  const graph = await session.sign(new Set(nodes.map((node) => node.key)));
+  const store = await session.store();
+  const tops = await finishedTops(session, graph, nodes, options);
+  const { finishImage } = await load<typeof import("./finish_image.ts")>(
+    "./finish_image.ts",
+    import.meta.url,
+  );
+  const records = nodes.map((node) =>
+    requireBuilt(graph.image(node.key), tops, imageTitle(node.rule.kind, node.rule.name))
+  );
+  return await Promise.all(
+    nodes.map((node, i) => finishImage(graph.image(node.key), records[i]!, store, { write: true })),
+  );
+}
+
+/** The highest stages in the store; images that are not finished there are taken from the registries of `--repo`. */
+export async function finishedTops(
+  session: Session,
+  signed: SignedGraph,
+  nodes: readonly ImageNode[],
+  { local = false } = {},
+): Promise<CachedTops> {
+  const tops = await findTops(signed, await session.store());
+  const { repo, cacheFrom } = session.options;
+  const finished = isFresh(nodes.map(({ key }) => signed.image(key)), tops);
+  if (finished || local || (repo === undefined && cacheFrom.length === 0)) return tops;
+  const { openLiveCache } = await load<typeof import("./publish/open_shared.ts")>(
+    "./publish/open_shared.ts",
+    import.meta.url,
+  );
+  return await (await openLiveCache(session, signed, { repo })).takeFinished(signed, tops, nodes);
+}
+
+class ImageBuild {
+  readonly #start = performance.now();
+
+  constructor(
+    readonly session: Session,
+    readonly options: BuildExtras,
+    readonly worker: () => Promise<StageWorker>,
+  ) {}
+
+  async run(patterns: readonly string[]): Promise<BuildResult> {
+    const { session } = this;
+    const nodes = await session.select(patterns);
+    const keys = new Set(nodes.map((node) => node.key));
+    const signed = await session.sign(keys);
+    const store = await session.store();
+    const local = await findTops(signed, store);
+    const cache = await this.#cache(signed);
+    if (!cache) return await this.#build(nodes, keys, signed, local, undefined);
+    // All there is, here and in the registry: this run relies on nothing that could go.
+    const images = nodes.map((node) => signed.image(node.key));
+    if (isFresh(images, local) && await cache.hasAll(images)) {
+      return await this.#build(nodes, keys, signed, local, undefined);
+    }
+    const guard = await cache.guard(session, signed);
+    try {
+      const tops = await cache.take(signed, local, keys);
+      const needed = neededImages(signed, tops, keys);
+      const missing = cache.publishMissing(signed.images.filter(({ node }) => needed.has(node.key)), tops);
+      const result = await this.#build(nodes, keys, signed, tops, cache, async () => {
+        await missing;
+        await cache.finish();
+        await guard?.finish();
+      });
+      return result;
+    } catch (error) {
+      // What is finished goes on to the registry; why the build ended is the news.
+      await cache.finish().catch(() => {});
+      await guard?.abandon();
+      throw error;
+    }
+  }
+
+  async #cache(signed: SignedGraph): Promise<LiveCache | undefined> {
+    const { session, options } = this;
+    const repo = options.repo ?? session.options.repo;
+    if (session.options.dryRun || (repo === undefined && session.options.cacheFrom.length === 0)) {
+      return undefined;
+    }
+    const { openLiveCache } = await load<typeof import("./publish/open_shared.ts")>(
+      "./publish/open_shared.ts",
+      import.meta.url,
+    );
+    return await openLiveCache(session, signed, {
+      repo,
+      ...(options.uploader && { uploader: options.uploader }),
+    });
+  }
+
+  async #build(
+    nodes: readonly ImageNode[],
+    keys: ReadonlySet<string>,
+    signed: SignedGraph,
+    tops: CachedTops,
+    cache: LiveCache | undefined,
+    shared: () => Promise<void> = async () => {},
+  ): Promise<BuildResult> {
+    const { session, options } = this;
+    const inputs = await session.planInputs();
+    const images = nodes.map((node) => signed.image(node.key));
+    const fresh = isFresh(images, tops);
+
+    let built = new Map<string, number>();
+    let records = images.map((image) => tops.get(image.node.key)?.record);
+    if (!fresh || options.introspect || (await session.hooks()).has("plan")) {
+      const { runBuild } = await load<typeof import("./run_build.ts")>("./run_build.ts", import.meta.url);
+      const { worker } = this;
+      const done = await runBuild({ session, worker, signed, tops, keys, images, inputs, options, cache });
+      if (session.options.dryRun) {
+        return { project: inputs.project, platform: inputs.platform, images: [], ...done.counts };
+      }
+      records = [...done.records];
+      built = done.builtByImage;
+    }
+    await shared();
+    const { finishImage } = await load<typeof import("./finish_image.ts")>(
+      "./finish_image.ts",
+      import.meta.url,
+    );
+    const reusedBy = (image: SignedImage) => image.stages.length - (built.get(image.node.key) ?? 0);
+    const ready: BuiltImage[] = [];
+    for (const [i, image] of images.entries()) {
+      const done = await finishImage(image, records[i]!, inputs.store, { write: !fresh });
+      ready.push(done);
+      const count = built.get(image.node.key) ?? 0;
+      session.options.emit({
+        type: "image.ready",
+        image: done.name,
+        kind: done.kind,
+        digest: done.digest,
+        signature: done.signature,
+        built: count,
+        reused: reusedBy(image),
+        ms: Math.round(performance.now() - this.#start),
+      });
+    }
+    const stagesBuilt = [...built.values()].reduce((a, b) => a + b, 0);
+    const result: BuildResult = {
+      project: inputs.project,
+      platform: inputs.platform,
+      images: ready,
+      stagesBuilt,
+      stagesReused: images.reduce((sum, image) => sum + reusedBy(image), 0),
+    };
+    await (await session.hooks()).parallel("built", result);
+    return result;
+  }
+}
+
+/** Whether every image's last stage is in the store. */
+function isFresh(images: readonly SignedImage[], tops: CachedTops): boolean {
+  return images.every((image) => tops.get(image.node.key)?.index === image.stages.length - 1);
+}

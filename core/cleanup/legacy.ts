@@ -1,0 +1,107 @@
+import { isObject, parseManifest } from "../../lib/oci/documents.ts";
+import { OciError } from "../../lib/oci/errors.ts";
+import type { Inventory, OtherTag } from "../cleanup_role.ts";
+import { labels, STAGE_TAG_PREFIX } from "../labels.ts";
+import { Pool } from "../pool.ts";
+import type { RegistryBackend } from "../registry_role.ts";
+import type { Session } from "../session.ts";
+import { cleanupGit } from "./git_facts.ts";
+import { type CleanupPlan, planCleanup } from "./plan.ts";
+import type { PlannedRemoval, RemovalGroup } from "./plan_model.ts";
+
+/** Labels of the old tool's stages (docker commit images). */
+const CACHE_VERSION = "dapp-cache-version";
+const COMMIT = /^dapp-git-.*-commit$/;
+
+/**
+ * A plan that removes stages which the old tool pushed for this project: all of them, since their signatures have
+ * another format, or those whose git commit no longer exists. They are told by the labels in their configuration.
+ */
+export async function legacyStages(
+  session: Session,
+  backend: RegistryBackend,
+  inventory: Inventory,
+  which: "all" | "lost commits",
+): Promise<CleanupPlan> {
+  const { dir, signal } = session.options;
+  const store = await session.store();
+  const git = which === "all" ? undefined : await cleanupGit(dir, { scratch: () => store.scratch(), signal });
+  const commits = await git?.commits();
+  const pool = new Pool(8);
+  const candidates = inventory.others.filter(({ repository, kind, tag, project }) =>
+    repository === "" && kind === "foreign" && project === undefined && tag.startsWith(STAGE_TAG_PREFIX)
+  );
+  const found = new Map<string, string>();
+  await Promise.all(candidates.map((tag) =>
+    pool.run(async () => {
+      const own = await labelsOf(backend, tag, signal);
+      if (own[labels.project] !== inventory.project || own[CACHE_VERSION] === undefined) return;
+      if (which === "all") {
+        return void found.set(
+          tag.reference,
+          `the old tool made it, with cache version ${own[CACHE_VERSION]}`,
+        );
+      }
+      const lost = Object.entries(own).find(([key, id]) => COMMIT.test(key) && commits && !commits.has(id));
+      if (lost) {
+        found.set(tag.reference, `the old tool made it from commit ${lost[1].slice(0, 12)}, which is gone`);
+      }
+    })
+  ));
+  const kept = planCleanup(inventory, [], { images: false, stages: "none" });
+  const tags = kept.tags.map((tag): PlannedRemoval => {
+    const why = found.get(tag.reference);
+    return why === undefined ? tag : { ...tag, verdict: "delete", rule: "old stage", why, chain: [why] };
+  });
+  return { ...kept, tags, groups: groupsOf(tags), counts: countsOf(kept, found.size) };
+}
+
+async function labelsOf(
+  backend: RegistryBackend,
+  { repository, digest }: OtherTag,
+  signal: AbortSignal,
+): Promise<Readonly<Record<string, string>>> {
+  const from = backend.repository(repository);
+  const manifest = await from.manifest(digest, signal);
+  if (!manifest) return {};
+  try {
+    const document = parseManifest(manifest.bytes, digest, manifest.mediaType);
+    if (document.kind === "index") return {};
+    const config: unknown = JSON.parse(
+      new TextDecoder().decode(await from.blob(document.manifest.config, signal)),
+    );
+    const container = isObject(config) && isObject(config.config) ? config.config : {};
+    const rows = Object.entries(isObject(container.Labels) ? container.Labels : {});
+    return Object.fromEntries(rows.filter((row): row is [string, string] => typeof row[1] === "string"));
+  } catch (error) {
+    if (error instanceof OciError || error instanceof SyntaxError) return {};
+    throw error;
+  }
+}
+
+/** The old tool's stages stand on each other by image ids, so tags of one digest go together or not at all. */
+function groupsOf(tags: readonly PlannedRemoval[]): readonly RemovalGroup[] {
+  const going = tags.filter(({ verdict, digest }) => verdict === "delete" && digest);
+  return [...Map.groupBy(going, ({ repository, digest }) => `${repository}@${digest}`).values()].map(
+    (group) => {
+      const { repository, digest } = group[0]!;
+      const siblings = tags.filter((tag) =>
+        tag.verdict === "keep" && tag.repository === repository && tag.digest === digest
+      );
+      return {
+        repository,
+        digest: digest!,
+        remove: group.map(({ tag }) => tag),
+        siblings: siblings.map(({ tag }) => tag),
+        child: false,
+      };
+    },
+  );
+}
+
+function countsOf({ counts }: CleanupPlan, legacy: number): CleanupPlan["counts"] {
+  return {
+    keep: { ...counts.keep, foreign: counts.keep.foreign - legacy },
+    delete: { ...counts.delete, foreign: counts.delete.foreign + legacy },
+  };
+}

@@ -1,0 +1,13 @@
+import type { RegistryCard } from "../api.ts";
+import { probeRegistry } from "../registry_check.ts";
+import type { Session } from "../session.ts";
+import { repoOf } from "./repo.ts";
+
+/** Tries what the registry of REPO can do. */
+export async function checkRegistry(session: Session, given: string | undefined): Promise<RegistryCard> {
+  const repo = await repoOf(session, given);
+  const { plugin, value: backend } = await session.registry(repo);
+  const probes = await probeRegistry(backend, { signal: session.options.signal });
+  const { kind, capabilities } = backend;
+  return { repo: backend.repository("").name, plugin, kind, capabilities, probes };
+}

@@ -1,0 +1,50 @@
+import { OciError } from "../../lib/oci/errors.ts";
+import { parseReference } from "../../lib/oci/reference.ts";
+import { EngineError } from "../errors.ts";
+import { imageTitle } from "../graph.ts";
+import { SERVICE_TAG_PREFIX } from "../labels.ts";
+
+/** Where an image of a tag goes, below REPO. */
+export interface ImageTarget {
+  /** "" is REPO itself. */
+  readonly repository: string;
+  readonly tag: string;
+}
+
+export interface NamingOptions {
+  readonly naming: "nested" | "flat";
+  /** REPO:TAG whatever the dimg is called (`spush`). */
+  readonly single: boolean;
+}
+
+/**
+ * The name of a published image: `REPO/<dimg>:<tag>` (nested), `REPO:<dimg>-<tag>` (flat), `REPO:<tag>` for the nameless
+ * dimg and with `single`.
+ *
+ * @throws TAG_INVALID when a dimg's name can be no part of a repository's; tags are checked by `checkConflicts`
+ */
+export function imageTarget(dimg: string, tag: string, { naming, single }: NamingOptions): ImageTarget {
+  if (dimg === "" || single) return { repository: "", tag };
+  if (naming === "flat") return { repository: "", tag: `${dimg}-${tag}` };
+  if (isRepository(dimg)) return { repository: dimg, tag };
+  throw new EngineError(
+    "TAG_INVALID",
+    `Cannot publish ${imageTitle("dimg", dimg)}: "${dimg}" cannot be part of a repository's name`,
+    { fix: "Use --naming flat, or rename the dimg" },
+  );
+}
+
+function isRepository(name: string): boolean {
+  try {
+    parseReference(`host.example/${name}:tag`);
+    return true;
+  } catch (error) {
+    if (error instanceof OciError) return false;
+    throw error;
+  }
+}
+
+/** Tag in REPO that notes a repository below it, so that cleanup finds images of dimgs that no longer exist. */
+export function repositoryMarker(dimg: string): string {
+  return `${SERVICE_TAG_PREFIX}dimg-${dimg.replaceAll("/", "__")}`;
+}

@@ -1,0 +1,19 @@
+import type { CachedTops, SharedTop } from "../plan.ts";
+import type { Session } from "../session.ts";
+import type { SignedGraph } from "../sign.ts";
+import { locateStages } from "./locate_stages.ts";
+import { openShared } from "./open_shared.ts";
+
+/** Looks up which stages a build would take from registries, without taking them. */
+export async function planShared(
+  session: Session,
+  signed: SignedGraph,
+  tops: CachedTops,
+  roots: ReadonlySet<string>,
+): Promise<ReadonlyMap<string, SharedTop>> {
+  const shared = await openShared(session, signed, { repo: session.options.repo, readOnly: true });
+  const located = await locateStages(signed, tops, roots, shared);
+  return new Map(
+    [...located].map(([key, { index, found }]) => [key, { index, place: found.repository.name }]),
+  );
+}

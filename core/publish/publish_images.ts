@@ -1,0 +1,183 @@
+import type { BuiltDocument } from "../../lib/oci/build.ts";
+import { baseName } from "../base_rule.ts";
+import type { Digest, Signature } from "../digest.ts";
+import { Pool } from "../pool.ts";
+import type { Layer, Store } from "../roles.ts";
+import type { RegistryBackend, Repository } from "../registry_role.ts";
+import type { Session } from "../session.ts";
+import { encodeImage, encodeIndex, identityOf } from "./image_document.ts";
+import { repositoryMarker } from "./names.ts";
+import { putServiceManifest, serviceManifest } from "./service_manifest.ts";
+import type { OutgoingImage, OutgoingTag } from "./push.ts";
+import type { PublishedImage, PublishedTag } from "./report.ts";
+import { repositoryOfBase, withBlobs } from "./shared_stages.ts";
+import type { BlobUploader } from "./uploader.ts";
+import { labels } from "../labels.ts";
+
+/** dimgs published at once. */
+const PARALLEL = 4;
+const MEMO = "published";
+
+/** Publishes images: blobs, config, manifest, and the tag last, so that a tag never names what is not whole. */
+export async function publishImages(
+  session: Session,
+  backend: RegistryBackend,
+  uploader: BlobUploader,
+  images: readonly OutgoingImage[],
+): Promise<readonly PublishedImage[]> {
+  const pool = new Pool(PARALLEL);
+  const store = await session.store();
+  const results = await Promise.allSettled(images.map((image) =>
+    pool.run(async () => ({
+      name: image.node.rule.name,
+      signature: image.signature as Signature,
+      tags: await new ImagePublisher(session, store, backend, uploader, image).publish(),
+    }))
+  ));
+  const failed = results.find((result) => result.status === "rejected");
+  if (failed) throw failed.reason;
+  return results.flatMap((result) => result.status === "fulfilled" ? [result.value] : []);
+}
+
+/** The documents of one tag: what goes under the tag, and what it names. */
+interface TagDocuments {
+  readonly top: BuiltDocument;
+  readonly manifests: readonly BuiltDocument[];
+  readonly configs: readonly BuiltDocument[];
+  /** See {@linkcode identityOf}. */
+  readonly identity: Digest;
+}
+
+class ImagePublisher {
+  #marked: Promise<void> | undefined;
+
+  constructor(
+    readonly session: Session,
+    readonly store: Store,
+    readonly backend: RegistryBackend,
+    readonly uploader: BlobUploader,
+    readonly image: OutgoingImage,
+  ) {}
+
+  async publish(): Promise<readonly PublishedTag[]> {
+    const { emit } = this.session.options;
+    const out: PublishedTag[] = [];
+    for (const row of this.image.tags) {
+      const { tag: { tag, scheme, value, plugin }, reference } = row;
+      const done = await this.#publish(row);
+      emit({ type: "tag.published", image: this.image.node.rule.name, reference, ...done });
+      out.push({ reference, tag, scheme, value, plugin, ...done });
+    }
+    return out;
+  }
+
+  async #publish(row: OutgoingTag): Promise<Pick<PublishedTag, "digest" | "state">> {
+    const { signal, dryRun } = this.session.options;
+    if (this.image.images.length === 0) return { state: "would push" };
+    const repository = this.backend.repository(row.target.repository);
+    const documents = await this.#documents(row);
+    const standing = await this.#standing(repository, row, documents.identity);
+    if (standing) return { state: "exists", digest: standing };
+    if (dryRun) return { state: "would push" };
+    await withBlobs(this.uploader, repository, async () => {
+      await Promise.all([
+        this.#sendLayers(repository),
+        this.#sendConfigs(repository, documents.configs),
+        row.target.repository !== "" && (this.#marked ??= this.#mark()),
+      ]);
+      for (const manifest of documents.manifests) {
+        await repository.putManifest(manifest, manifest.digest, signal);
+      }
+      await repository.putManifest(documents.top, row.target.tag, signal);
+    });
+    const digest = documents.top.digest as Digest;
+    await this.store.putMemo(MEMO, row.reference, { digest, identity: documents.identity });
+    return { state: "pushed", digest };
+  }
+
+  async #documents({ facts }: OutgoingTag): Promise<TagDocuments> {
+    const built = await Promise.all(
+      this.image.images.map(async ({ state }) => ({ state, ...await encodeImage(state, facts) })),
+    );
+    const [only] = built;
+    const many = built.length > 1;
+    const top = many ? await encodeIndex(built, facts) : only!.manifest;
+    // The manifests below an index carry times as well; what identifies them are their configs and layers.
+    const identities = await Promise.all(built.map(({ manifest }) => identityOf(manifest.bytes)));
+    return {
+      top,
+      manifests: many ? built.map(({ manifest }) => manifest) : [],
+      configs: built.map(({ config }) => config),
+      identity: identities.join(" ") as Digest,
+    };
+  }
+
+  /** The digest of what is published under the tag, if it is the same content with the same facts. One HEAD, usually. */
+  async #standing(repository: Repository, row: OutgoingTag, identity: Digest): Promise<Digest | undefined> {
+    const { signal } = this.session.options;
+    const digest = await (row.standing ?? repository.head(row.target.tag, signal));
+    if (!digest) return undefined;
+    const known = await this.store.memo(MEMO, row.reference) as
+      | { digest?: string; identity?: string }
+      | undefined;
+    if (known?.digest === digest) return known.identity === identity ? digest : undefined;
+    const there = await this.#identityOf(repository, digest);
+    if (there !== undefined) await this.store.putMemo(MEMO, row.reference, { digest, identity: there });
+    return there === identity ? digest : undefined;
+  }
+
+  async #identityOf(repository: Repository, digest: Digest): Promise<string | undefined> {
+    const { signal } = this.session.options;
+    const manifest = await repository.manifest(digest, signal);
+    if (!manifest) return undefined;
+    if (this.image.images.length === 1) return await identityOf(manifest.bytes);
+    const { manifests = [] } = JSON.parse(new TextDecoder().decode(manifest.bytes)) as {
+      manifests?: readonly { readonly digest: string }[];
+    };
+    const below = await Promise.all(manifests.map(({ digest }) => repository.manifest(digest, signal)));
+    return (await Promise.all(below.map((each) => each && identityOf(each.bytes)))).join(" ");
+  }
+
+  async #sendLayers(repository: Repository): Promise<void> {
+    const layers = new Map(
+      this.image.images.flatMap(({ state }) => state.layers).map((layer) => [layer.digest, layer]),
+    );
+    const from = this.#origins(repository);
+    await Promise.all([...layers.values()].map((layer: Layer) =>
+      this.uploader.send(repository, {
+        digest: layer.digest,
+        size: layer.size,
+        source: { file: this.store.blobPath(layer.digest) },
+        from,
+      })
+    ));
+  }
+
+  /** Repositories of the same registry that probably have the layers: that of the stages, that of the base image. */
+  #origins(repository: Repository): readonly string[] {
+    const { base } = this.image.node.rule;
+    const stages = this.backend.repository("").name;
+    const origin = base.kind === "image" ? repositoryOfBase(baseName(this.image.node.rule)) : undefined;
+    return [stages, ...(origin ? [origin] : [])].filter((name) => name !== repository.name);
+  }
+
+  async #sendConfigs(repository: Repository, configs: readonly BuiltDocument[]): Promise<void> {
+    await Promise.all(
+      configs.map(({ digest, size, bytes }) =>
+        this.uploader.send(repository, { digest: digest as Digest, size, source: { bytes } })
+      ),
+    );
+  }
+
+  /** Notes the repository of a named dimg in REPO, once, and before it has tags: who is killed in between lost nothing. */
+  async #mark(): Promise<void> {
+    const { rule: { name } } = this.image.node;
+    const { signal } = this.session.options;
+    const main = this.backend.repository("");
+    const tag = repositoryMarker(name);
+    if (await main.head(tag, signal)) return;
+    const { name: project } = await this.session.project();
+    const manifest = await serviceManifest("repository", { [labels.project]: project, [labels.name]: name });
+    await putServiceManifest(main, tag, manifest, signal);
+  }
+}

@@ -1,0 +1,125 @@
+import { parseManifest } from "../../lib/oci/documents.ts";
+import { OciError } from "../../lib/oci/errors.ts";
+import type { PublishedTags } from "../api.ts";
+import { labels, ociLabels, SERVICE_TAG_PREFIX, STAGE_TAG_PREFIX } from "../labels.ts";
+import { Pool } from "../pool.ts";
+import type { ListedTag, Repository } from "../registry_role.ts";
+import type { Session } from "../session.ts";
+import { matchName } from "../../lib/glob.ts";
+import { annotationsOf } from "./image_document.ts";
+import { repositoryMarker } from "./names.ts";
+import { repoOf } from "./repo.ts";
+
+type Row = PublishedTags["images"][number]["tags"][number];
+
+/** Manifests read at once. */
+const PARALLEL = 8;
+
+/** Lists what the project has published in REPO, in the order of the dappfile; dimgs that it no longer has come last. */
+export async function listPublished(
+  session: Session,
+  patterns: readonly string[],
+  given: string | undefined,
+): Promise<PublishedTags> {
+  const { signal } = session.options;
+  const backend = (await session.registry(await repoOf(session, given))).value;
+  const main = backend.repository("");
+  const { name: project } = await session.project();
+  const dimgs = (await session.config()).images.filter(({ kind }) => kind === "dimg").map(({ name }) => name);
+
+  const listed: { readonly repository: Repository; readonly tag: ListedTag }[] = [];
+  const below = new Set(dimgs.filter((name) => name !== ""));
+  for await (const tag of main.tags(signal)) {
+    if (tag.tag.startsWith(repositoryMarker(""))) {
+      const marker = await main.manifest(tag.tag, signal);
+      const name = marker && annotationsOf(marker.bytes)[labels.name];
+      if (name) below.add(name);
+    } else if (!tag.tag.startsWith(STAGE_TAG_PREFIX) && !tag.tag.startsWith(SERVICE_TAG_PREFIX)) {
+      listed.push({ repository: main, tag });
+    }
+  }
+  if (backend.capabilities.nested) {
+    for (const name of below) {
+      const repository = backend.repository(name);
+      for await (const tag of repository.tags(signal)) listed.push({ repository, tag });
+    }
+  }
+  const pool = new Pool(PARALLEL);
+  const rows = await Promise.all(
+    listed.map(({ repository, tag }) => pool.run(() => readTag(repository, tag.tag, project, signal))),
+  );
+  const byName = new Map<string, Row[]>();
+  for (const found of rows) {
+    if (
+      !found || (patterns.length > 0 && !patterns.some((p) => found.name === "" || matchName(p, found.name)))
+    ) {
+      continue;
+    }
+    byName.set(found.name, [...byName.get(found.name) ?? [], found.row]);
+  }
+  const names = [...byName.keys()].sort((a, b) => place(dimgs, a) - place(dimgs, b) || (a < b ? -1 : 1));
+  return {
+    project,
+    repo: main.name,
+    images: names.map((name) => ({
+      name,
+      tags: byName.get(name)!.sort((a, b) =>
+        a.publishedAt < b.publishedAt ? 1 : a.publishedAt > b.publishedAt ? -1 : a.tag < b.tag ? -1 : 1
+      ),
+    })),
+  };
+}
+
+function place(dimgs: readonly string[], name: string): number {
+  const at = dimgs.indexOf(name);
+  return at < 0 ? dimgs.length : at;
+}
+
+/** One tag, if it is an image of the project. */
+async function readTag(
+  repository: Repository,
+  tag: string,
+  project: string,
+  signal: AbortSignal,
+): Promise<{ readonly name: string; readonly row: Row } | undefined> {
+  const manifest = await repository.manifest(tag, signal);
+  if (!manifest) return undefined;
+  const notes = annotationsOf(manifest.bytes);
+  const name = notes[labels.name];
+  if (notes[labels.project] !== project || notes[labels.dimg] !== "true" || name === undefined) {
+    return undefined;
+  }
+  const commit = notes[labels.commit];
+  return {
+    name,
+    row: {
+      reference: `${repository.name}:${tag}`,
+      tag,
+      digest: manifest.digest,
+      scheme: notes[labels.scheme] ?? "",
+      value: notes[labels.value] ?? "",
+      ...(commit && { commit }),
+      publishedAt: notes[ociLabels.created] ?? "",
+      size: await sizeOf(repository, manifest.bytes, signal),
+      signature: notes[labels.signature] ?? "",
+    },
+  };
+}
+
+/** Compressed bytes of an image's layers; of an index, of all its images together. */
+async function sizeOf(repository: Repository, bytes: Uint8Array, signal: AbortSignal): Promise<number> {
+  try {
+    const document = parseManifest(bytes, "a published image");
+    if (document.kind === "manifest") {
+      return document.manifest.layers.reduce((sum, { size }) => sum + size, 0);
+    }
+    const sizes = await Promise.all(document.index.manifests.map(async ({ digest }) => {
+      const manifest = await repository.manifest(digest, signal);
+      return manifest ? await sizeOf(repository, manifest.bytes, signal) : 0;
+    }));
+    return sizes.reduce((a, b) => a + b, 0);
+  } catch (error) {
+    if (error instanceof OciError) return 0;
+    throw error;
+  }
+}

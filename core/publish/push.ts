@@ -1,0 +1,256 @@
+import type { PushOptions } from "../api.ts";
+import { buildImages, builtImages } from "../build.ts";
+import type { BuiltImage } from "../execute.ts";
+import type { ImageNode } from "../graph.ts";
+import { isOwn } from "../base_rule.ts";
+import type { Digest } from "../digest.ts";
+import { observed } from "../pool.ts";
+import type { RegistryBackend } from "../registry_role.ts";
+import type { Session } from "../session.ts";
+import type { SignedGraph } from "../sign.ts";
+import { chainOf } from "./chain.ts";
+import { checkConflicts } from "./conflicts.ts";
+import type { TagFacts } from "./image_document.ts";
+import { pushStages } from "./move_stages.ts";
+import { type ImageTarget, imageTarget } from "./names.ts";
+import { openShared } from "./open_shared.ts";
+import { publishImages } from "./publish_images.ts";
+import { repoOf } from "./repo.ts";
+import type { MovedStage, PublishReport } from "./report.ts";
+import { collectTags, type OwnedTag } from "./tags.ts";
+import { BlobUploader } from "./uploader.ts";
+
+/** One dimg under one tag, on its way out. */
+export interface OutgoingTag {
+  readonly tag: OwnedTag;
+  readonly target: ImageTarget;
+  /** The full name with tag. */
+  readonly reference: string;
+  readonly facts: TagFacts;
+  /** The digest under the tag, where it has been asked for ahead. */
+  readonly standing?: Promise<Digest | undefined>;
+}
+
+/** One dimg with all its tags. `images`: one for each platform; empty when a dry run builds it. */
+export interface OutgoingImage {
+  readonly node: ImageNode;
+  readonly signature: string;
+  readonly tags: readonly OutgoingTag[];
+  readonly images: readonly BuiltImage[];
+}
+
+/** How references are made from targets. */
+export interface Naming {
+  readonly naming: "nested" | "flat";
+  reference(target: ImageTarget): string;
+  /** Asks what is published under a name, as soon as the name is known. */
+  lookUp?(target: ImageTarget): Promise<Digest | undefined>;
+}
+
+/** Names that are asked for ahead. */
+const AHEAD = 8;
+
+/** Publishes images, built before or now, in REPO. One session for each platform; the first one leads. */
+export async function pushImages(
+  sessions: readonly [Session, ...Session[]],
+  patterns: readonly string[],
+  options: PushOptions,
+): Promise<PublishReport> {
+  const [session] = sessions;
+  const { emit, signal, dryRun, registry } = session.options;
+  const repo = await repoOf(session, options.repo);
+  for (const each of sessions) each.mainRepo = repo;
+  const backend = (await session.registry(repo)).value;
+  const main = backend.repository("");
+  const uploader = new BlobUploader(emit, signal);
+  const naming: Naming = {
+    naming: registry.naming ?? backend.capabilities.naming,
+    reference: ({ repository, tag }) => `${backend.repository(repository).name}:${tag}`,
+    // A build takes time, in which the answer may become another.
+    ...(!options.build && {
+      lookUp: ({ repository, tag }) => observed(backend.repository(repository).head(tag, signal)),
+    }),
+  };
+  const nodes = options.single ? [await session.selectOne(patterns[0])] : await session.select(patterns);
+  const tags = await prepareTags(session, nodes, naming, options);
+
+  const names = nodes.map(({ rule }) => rule.name);
+  const stages: MovedStage[] = [];
+  if (options.build) await buildAll(sessions, names, { backend, options, repo, tags, uploader });
+  const outgoing = await collectImages(sessions, nodes, tags, options.build === true && dryRun);
+  if (options.withStages) {
+    for (const each of sessions) {
+      const signed = await each.sign(keysOf(nodes));
+      stages.push(
+        ...await pushStages(
+          each,
+          signed,
+          await openShared(each, signed, { repo, readOnly: false, uploader }),
+        ),
+      );
+    }
+  }
+  const images = await publishImages(session, backend, uploader, outgoing);
+  const report: PublishReport = {
+    project: (await session.project()).name,
+    repo: main.name,
+    dryRun,
+    images,
+    stages,
+    bytes: uploader.count,
+  };
+  await (await session.hooks()).parallel("published", report);
+  return report;
+}
+
+function keysOf(nodes: readonly ImageNode[]): ReadonlySet<string> {
+  return new Set(nodes.map(({ key }) => key));
+}
+
+/** The tags of each dimg, checked before anything is built or sent. */
+export async function prepareTags(
+  session: Session,
+  nodes: readonly ImageNode[],
+  naming: Naming,
+  options: PushOptions,
+): Promise<ReadonlyMap<string, readonly OutgoingTag[]>> {
+  const now = new Date().toISOString().replace(/\.\d+Z$/, "Z");
+  const signing = observed(session.sign(keysOf(nodes)));
+  const { commit, branch, tree } = await session.trees.facts();
+  const { name: project } = await session.project();
+  const collected = await collectTags(await session.hooks(), {
+    wishes: options.tags ?? [],
+    images: nodes.map(({ rule }) => rule.name),
+    git: { commit, branch },
+    env: session.options.env,
+    now,
+  });
+  const named = nameTags(nodes, collected, naming, options);
+  const store = await session.store();
+  const signed = await signing;
+  const out = new Map<string, readonly OutgoingTag[]>();
+  for (const [node, rows] of named) {
+    const { name } = node.rule;
+    const image = signed.image(node.key);
+    const signature = image.stages.at(-1)!.signature;
+    const chain = await chainOf(signed, image, store);
+    const base = await baseOf(session, signed, node);
+    out.set(
+      node.key,
+      rows.map(({ tag, target, standing }) => {
+        const { scheme, value } = tag;
+        const facts = {
+          project,
+          name,
+          tag: tag.tag,
+          scheme,
+          value,
+          commit,
+          tree,
+          signature,
+          chain,
+          base,
+          created: now,
+        };
+        return { tag, target, reference: naming.reference(target), facts, ...(standing && { standing }) };
+      }),
+    );
+  }
+  checkConflicts(
+    [...out.values()].flat().map(({ reference, facts: { name: image, signature, scheme, value } }) => ({
+      reference,
+      image,
+      signature,
+      scheme,
+      value,
+    })),
+  );
+  return out;
+}
+
+/** Where each dimg goes; when these are few names, what they stand for is asked while the stages are looked up. */
+function nameTags(
+  nodes: readonly ImageNode[],
+  tags: readonly OwnedTag[],
+  naming: Naming,
+  { single = false }: PushOptions,
+): ReadonlyMap<ImageNode, readonly Pick<OutgoingTag, "tag" | "target" | "standing">[]> {
+  const few = nodes.length * tags.length <= AHEAD;
+  return new Map(nodes.map((node) => {
+    const { name } = node.rule;
+    const own = tags.filter(({ image }) => image === undefined || image === name);
+    const rows = own.map((tag) => {
+      const target = imageTarget(name, tag.tag, { naming: naming.naming, single });
+      const standing = few ? naming.lookUp?.(target) : undefined;
+      return { tag, target, ...(standing && { standing }) };
+    });
+    return [node, rows] as const;
+  }));
+}
+
+/** The base image that a dimg stands on in the end. */
+async function baseOf(session: Session, signed: SignedGraph, node: ImageNode): Promise<TagFacts["base"]> {
+  const { base } = node.rule;
+  if (isOwn(base)) {
+    const key = base.kind === "dimg" ? base.name : `artifact:${base.name}`;
+    return await baseOf(session, signed, signed.image(key).node);
+  }
+  return base.kind === "image" ? { name: base.name, digest: (await session.base(base.name)).id } : undefined;
+}
+
+interface BuildAll {
+  readonly backend: RegistryBackend;
+  readonly options: PushOptions;
+  readonly repo: string;
+  readonly tags: ReadonlyMap<string, readonly OutgoingTag[]>;
+  readonly uploader: BlobUploader;
+}
+
+/** Builds while what is finished already goes up: as stages when they are wanted, else as blobs of the images. */
+async function buildAll(
+  sessions: readonly Session[],
+  names: readonly string[],
+  { backend, options, repo, tags, uploader }: BuildAll,
+): Promise<void> {
+  for (const session of sessions) {
+    const store = await session.store();
+    await buildImages(session, names, {
+      ...(options.introspect && { introspect: options.introspect }),
+      ...(options.withStages && { repo }),
+      uploader,
+      onSaved(image, _stage, record) {
+        if (options.withStages || session.options.repo !== undefined) return;
+        const targets = new Set(tags.get(image.node.key)?.map(({ target }) => target.repository));
+        for (const { digest, size } of record.image.layers) {
+          // A failure shows when the image is published, which sends again what is missing.
+          for (const name of targets) {
+            observed(uploader.send(backend.repository(name), {
+              digest,
+              size,
+              source: { file: store.blobPath(digest) },
+            }));
+          }
+        }
+      },
+    });
+  }
+}
+
+/** Everything that will be published. @throws NOT_BUILT when one of the images is not built, before anything is sent */
+export async function collectImages(
+  sessions: readonly Session[],
+  nodes: readonly ImageNode[],
+  tags: ReadonlyMap<string, readonly OutgoingTag[]>,
+  unbuilt: boolean,
+): Promise<readonly OutgoingImage[]> {
+  const built = unbuilt
+    ? []
+    : await Promise.all(sessions.map((session) => builtImages(session, nodes, { local: true })));
+  const signed = await sessions[0]!.sign(keysOf(nodes));
+  return nodes.map((node, i) => ({
+    node,
+    signature: signed.image(node.key).stages.at(-1)!.signature,
+    tags: tags.get(node.key) ?? [],
+    images: built.map((images) => images[i]!),
+  }));
+}

@@ -1,0 +1,142 @@
+import { Agent, type Dispatcher, request } from "undici";
+import { readChunks } from "../oci/write_blob.ts";
+
+/** The local Docker Engine did not do what was asked. The message is meant for people. */
+export class DockerError extends Error {
+  override readonly name = "DockerError";
+}
+
+/** An image of the engine. */
+export interface DockerImage {
+  readonly id: string;
+  /** With tags. */
+  readonly names: readonly string[];
+  readonly bytes: number;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** Where the engine listens when `DOCKER_HOST` does not say. */
+const SOCKET = "/var/run/docker.sock";
+
+/**
+ * The local Docker Engine, by its HTTP API (docs.docker.com/reference/api/engine, `POST /images/load`,
+ * `GET /images/{name}/json`). `DOCKER_HOST` may be `unix://PATH` or `tcp://HOST:PORT`.
+ */
+export class DockerEngine implements AsyncDisposable {
+  readonly address: string;
+  readonly #agent: Agent;
+  readonly #origin: string;
+
+  /** @throws {DockerError} for an address that is neither a socket nor plain tcp */
+  constructor(env: Readonly<Record<string, string | undefined>>) {
+    this.address = env.DOCKER_HOST || `unix://${SOCKET}`;
+    const { address } = this;
+    const unlimited = { headersTimeout: 0, bodyTimeout: 0 };
+    if (address.startsWith("unix://")) {
+      this.#origin = "http://docker";
+      this.#agent = new Agent({ connect: { socketPath: address.slice("unix://".length) }, ...unlimited });
+    } else if (address.startsWith("tcp://") && URL.canParse(address)) {
+      this.#origin = `http://${new URL(address).host}`;
+      this.#agent = new Agent(unlimited);
+    } else {
+      throw new DockerError(
+        `Cannot reach the Docker engine at "${address}": wanted is unix://PATH or tcp://HOST:PORT`,
+      );
+    }
+  }
+
+  /** The id of an image; undefined when there is none of that name. @throws {DockerError} */
+  async imageId(name: string, signal: AbortSignal): Promise<string | undefined> {
+    const answer = await this.#send({ method: "GET", path: `/images/${name}/json` }, signal);
+    const text = await answer.body.text();
+    if (answer.statusCode === 404) return undefined;
+    if (answer.statusCode !== 200) throw this.#problem(answer.statusCode, text);
+    const { Id } = JSON.parse(text) as { Id?: string };
+    return Id;
+  }
+
+  /** Loads a `docker save` archive. @throws {DockerError} */
+  async load(archive: string, signal: AbortSignal): Promise<void> {
+    const answer = await this.#send({
+      method: "POST",
+      path: "/images/load?quiet=1",
+      headers: { "content-type": "application/x-tar" },
+      body: copies(archive) as unknown as string, // undici takes any async iterable; its types lag behind
+    }, signal);
+    const text = await answer.body.text();
+    // Failures after the first byte come inside of a 200.
+    const failed = /"error":"((?:[^"\\]|\\.)*)"/.exec(text)?.[1];
+    if (answer.statusCode !== 200 || failed !== undefined) {
+      throw this.#problem(answer.statusCode, failed ?? text);
+    }
+  }
+
+  /** Images with all of these labels (`KEY=VALUE`), by the names they have. @throws {DockerError} */
+  async images(labels: readonly string[], signal: AbortSignal): Promise<readonly DockerImage[]> {
+    const filters = encodeURIComponent(JSON.stringify({ label: labels }));
+    const rows = await this.#list(`/images/json?filters=${filters}`, signal) as readonly {
+      readonly Id: string;
+      readonly RepoTags: readonly string[] | null;
+      readonly Size: number;
+      readonly Labels: Readonly<Record<string, string>> | null;
+    }[];
+    return rows.map(({ Id: id, RepoTags, Size: bytes, Labels }) => ({
+      id,
+      names: (RepoTags ?? []).filter((name) => name !== "<none>:<none>"),
+      bytes,
+      labels: Labels ?? {},
+    }));
+  }
+
+  /** Ids of the images that containers use, running or not. @throws {DockerError} */
+  async usedImages(signal: AbortSignal): Promise<ReadonlySet<string>> {
+    const rows = await this.#list("/containers/json?all=1", signal) as readonly {
+      readonly ImageID: string;
+    }[];
+    return new Set(rows.map(({ ImageID }) => ImageID));
+  }
+
+  /** Takes a name off an image, which goes with its last name. False when a container uses it. @throws {DockerError} */
+  async removeImage(name: string, signal: AbortSignal): Promise<boolean> {
+    const answer = await this.#send({ method: "DELETE", path: `/images/${name}` }, signal);
+    const text = await answer.body.text();
+    if (answer.statusCode === 409) return false;
+    if (answer.statusCode === 200 || answer.statusCode === 404) return true;
+    throw this.#problem(answer.statusCode, text);
+  }
+
+  async #list(path: string, signal: AbortSignal): Promise<unknown> {
+    const answer = await this.#send({ method: "GET", path }, signal);
+    const text = await answer.body.text();
+    if (answer.statusCode !== 200) throw this.#problem(answer.statusCode, text);
+    return JSON.parse(text);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#agent.destroy();
+  }
+
+  async #send(
+    { path, ...options }: Omit<Dispatcher.RequestOptions, "origin">,
+    signal: AbortSignal,
+  ): Promise<Dispatcher.ResponseData> {
+    try {
+      return await request(`${this.#origin}${path}`, { ...options, dispatcher: this.#agent, signal });
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      const { code, message } = error as { code?: string; message?: string };
+      const why = code === "ENOENT" || code === "ECONNREFUSED" ? "nothing listens there" : message;
+      throw new DockerError(`Cannot reach the Docker engine at "${this.address}": ${why}`, { cause: error });
+    }
+  }
+
+  #problem(status: number, text: string): DockerError {
+    const said = /"message":"((?:[^"\\]|\\.)*)"/.exec(text)?.[1] ?? text.trim().slice(0, 300);
+    return new DockerError(`The Docker engine at "${this.address}" answered ${status}: ${said}`);
+  }
+}
+
+/** The pieces of a file, each of its own: the connection may keep them. */
+async function* copies(file: string): AsyncGenerator<Uint8Array> {
+  for await (const chunk of readChunks(file)) yield chunk.slice();
+}

@@ -1,0 +1,129 @@
+import { withLock } from "../file_lock.ts";
+import { parseManifest } from "./documents.ts";
+import { OciError } from "./errors.ts";
+import { blobFile } from "./layout.ts";
+import { type ImageIndex, mediaTypes } from "./types.ts";
+
+/** The content of the file `oci-layout`. */
+export const LAYOUT = '{"imageLayoutVersion":"1.0.0"}';
+/** Locks, and what a write that goes on or was interrupted has not renamed yet. */
+const OWN_FILES = /^\.dapp-|^(oci-layout|index\.json)\.[0-9a-f]{8}\.tmp$/;
+
+/**
+ * Writes an OCI image layout directory (image-spec image-layout.md). Blobs are complete under their name or not there at
+ * all; `index.json` is replaced as a whole, keeping what others put there. Writers of this kind keep each other out of
+ * `index.json` by a lock on the file `.dapp-lock`. Everything is on the disk when a method returns.
+ */
+export class LayoutDirectory {
+  #prepared: Promise<void> | undefined;
+
+  constructor(readonly dir: string) {}
+
+  /** Makes the directory when it is absent or empty. @throws {OciError} when something else is there */
+  prepare(): Promise<void> {
+    return this.#prepared ??= this.#prepare();
+  }
+
+  async #prepare(): Promise<void> {
+    const { dir } = this;
+    const fail = (why: string) => new OciError("invalid", `Cannot write an OCI layout to "${dir}": ${why}`);
+    try {
+      const names = new Set<string>();
+      for await (const { name } of Deno.readDir(dir)) if (!OWN_FILES.test(name)) names.add(name);
+      // A first write that was interrupted, or goes on beside this one, leaves blobs only.
+      if (names.size > (names.has("blobs") ? 1 : 0) && !await exists(`${dir}/oci-layout`)) {
+        throw fail("it is a directory with something else in it, wanted is an OCI layout or nothing");
+      }
+    } catch (error) {
+      if (error instanceof Deno.errors.NotADirectory) throw fail("a file is there, wanted is a directory");
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+    await Deno.mkdir(`${dir}/blobs/sha256`, { recursive: true });
+  }
+
+  /** Size of a blob, undefined when it is absent. */
+  async blobSize(digest: string): Promise<number | undefined> {
+    try {
+      return (await Deno.stat(this.blobPath(digest))).size;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+        return undefined;
+      }
+      throw error;
+    }
+  }
+
+  blobPath(digest: string): string {
+    return `${this.dir}/${blobFile(digest)}`;
+  }
+
+  /** Stores a blob: bytes, or a finished file, which is linked where that is possible and otherwise copied. */
+  async putBlob(digest: string, content: Uint8Array | { readonly file: string }): Promise<void> {
+    await this.prepare();
+    await replaceFile(this.blobPath(digest), async (temp) => {
+      if (content instanceof Uint8Array) await Deno.writeFile(temp, content);
+      else await linkOrCopy(content.file, temp);
+    });
+  }
+
+  /** The index, empty when there is none yet. @throws {OciError} when it cannot be read */
+  async index(): Promise<ImageIndex> {
+    let bytes: Uint8Array;
+    try {
+      bytes = await Deno.readFile(`${this.dir}/index.json`);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory)) throw error;
+      return { schemaVersion: 2, mediaType: mediaTypes.index, manifests: [] };
+    }
+    const title = `"${this.dir}/index.json"`;
+    const document = parseManifest(bytes, title, mediaTypes.index);
+    if (document.kind === "index") return document.index;
+    throw new OciError("invalid", `Cannot read ${title}: it is not an image index`);
+  }
+
+  /** Runs `action` while no other writer changes the index. */
+  async locked<T>(signal: AbortSignal, action: () => Promise<T>): Promise<T> {
+    await this.prepare();
+    return await withLock(`${this.dir}/.dapp-lock`, signal, action);
+  }
+
+  /** Replaces the index; call it inside of {@linkcode locked}. */
+  async writeIndex(index: ImageIndex): Promise<void> {
+    await replaceFile(`${this.dir}/oci-layout`, (temp) => Deno.writeTextFile(temp, LAYOUT));
+    await replaceFile(`${this.dir}/index.json`, (temp) => Deno.writeTextFile(temp, JSON.stringify(index)));
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}
+
+/** Makes a file under a temporary name beside `path`, then moves it there, durably. */
+export async function replaceFile(path: string, write: (temp: string) => Promise<void>): Promise<void> {
+  const temp = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
+  const dir = path.slice(0, path.lastIndexOf("/"));
+  await Deno.mkdir(dir, { recursive: true });
+  try {
+    await write(temp);
+    await sync(temp);
+    await Deno.rename(temp, path);
+    await sync(dir);
+  } catch (error) {
+    await Deno.remove(temp).catch(() => {});
+    throw error;
+  }
+}
+
+async function sync(path: string): Promise<void> {
+  using file = await Deno.open(path, { read: true });
+  await file.sync();
+}
+
+/** Blobs never change in place, so a second name for the same file is as good as a copy. */
+async function linkOrCopy(from: string, to: string): Promise<void> {
+  try {
+    await Deno.link(from, to);
+  } catch {
+    await Deno.copyFile(from, to); // another file system, or one without hard links
+  }
+}

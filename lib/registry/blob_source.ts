@@ -1,0 +1,101 @@
+import { load } from "../load.ts";
+import { sha256Of } from "../oci/digest.ts";
+import { RegistryError } from "./errors.ts";
+
+/** A blob to be sent: a file with exactly this content, or the content itself. */
+export interface SourceBlob {
+  readonly digest: string;
+  readonly size: number;
+  readonly source: { readonly file: string } | { readonly bytes: Uint8Array };
+}
+
+/** Largest blob that is read into memory as a whole; without streams and hashes of Node, which take time to load. */
+export const WHOLE_BYTES = 1024 * 1024;
+
+/** Bytes read at once; each piece is a buffer of its own, as the socket may hold on to it. */
+const PIECE = 512 * 1024;
+
+/** A whole blob of up to {@linkcode WHOLE_BYTES}. @throws {RegistryError} like {@linkcode readSource} */
+export async function readWhole(blob: SourceBlob): Promise<Uint8Array> {
+  const { source } = blob;
+  const bytes = "bytes" in source ? source.bytes : await readFile(blob, source.file);
+  requireSize(blob, bytes.length);
+  verify(blob, await sha256Of(bytes));
+  return bytes;
+}
+
+/** As much of a file as the blob should have, after a look at its size. */
+async function readFile(blob: SourceBlob, path: string): Promise<Uint8Array> {
+  using file = await open(blob, path);
+  requireSize(blob, (await file.stat()).size);
+  const bytes = new Uint8Array(blob.size);
+  for (let at = 0; at < bytes.length;) {
+    const count = await file.read(bytes.subarray(at));
+    if (count === null) throw changed(blob, `it ends after ${at} bytes`);
+    at += count;
+  }
+  return bytes;
+}
+
+/**
+ * The bytes `from` (inclusive) to `to` (exclusive). Read from the start the whole blob is verified on the way: the last
+ * piece is held back until its digest is known, so that a changed file is never sent completely.
+ *
+ * @throws {RegistryError} source, when a file has another size or content than it should
+ */
+export async function* readSource(blob: SourceBlob, from = 0, to = blob.size): AsyncGenerator<Uint8Array> {
+  const { source } = blob;
+  if ("bytes" in source) {
+    requireSize(blob, source.bytes.length);
+    verify(blob, await sha256Of(source.bytes));
+    for (let at = from; at < to; at += PIECE) yield source.bytes.subarray(at, Math.min(to, at + PIECE));
+    return;
+  }
+  using file = await open(blob, source.file);
+  requireSize(blob, (await file.stat()).size);
+  const hash = from === 0 && to === blob.size ? await newHash() : undefined;
+  if (from > 0) await file.seek(from, Deno.SeekMode.Start);
+  for (let at = from; at < to;) {
+    const piece = new Uint8Array(Math.min(PIECE, to - at));
+    const count = await file.read(piece);
+    if (count === null) throw changed(blob, `it ends after ${at} bytes`);
+    const part = piece.subarray(0, count);
+    hash?.update(part);
+    at += count;
+    if (at === to && hash) verify(blob, `sha256:${hash.digest("hex")}`);
+    yield part;
+  }
+}
+
+/** Reads the whole blob without sending it. @throws {RegistryError} like {@linkcode readSource} */
+export async function verifySource(blob: SourceBlob, signal: AbortSignal): Promise<void> {
+  for await (const _ of readSource(blob)) signal.throwIfAborted();
+}
+
+async function open(blob: SourceBlob, file: string): Promise<Deno.FsFile> {
+  try {
+    return await Deno.open(file);
+  } catch (error) {
+    throw changed(blob, error instanceof Error ? error.message : String(error));
+  }
+}
+
+async function newHash() {
+  return (await load<typeof import("node:crypto")>("node:crypto", import.meta.url)).createHash("sha256");
+}
+
+function requireSize(blob: SourceBlob, size: number): void {
+  if (size !== blob.size) throw changed(blob, `it has ${size} bytes`);
+}
+
+function verify(blob: SourceBlob, digest: string): void {
+  if (digest !== blob.digest) throw changed(blob, `its digest is ${digest}`);
+}
+
+function changed(blob: SourceBlob, why: string): RegistryError {
+  const what = "file" in blob.source ? `file "${blob.source.file}"` : "content";
+  return new RegistryError(
+    `Cannot send blob ${blob.digest}: the ${what} is not the ${blob.size} bytes it should be, ${why}`,
+    { kind: "source" },
+  );
+}

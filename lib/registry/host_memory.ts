@@ -1,0 +1,82 @@
+import type { Challenge } from "./challenge.ts";
+
+/** Remembers between runs; what it gives may be anything, or nothing. */
+export interface ClientMemo {
+  get(key: string): Promise<unknown>;
+  put(key: string, value: unknown): Promise<void>;
+}
+
+/** What was found out about a host, none of it secret. */
+export interface HostFacts {
+  /** How this machine, or a host without verified TLS, answered. */
+  readonly scheme?: "http:" | "https:";
+  /** What the host asked for when it wanted a login. */
+  readonly challenge?: Challenge;
+  /** The address that asked. */
+  readonly asked?: string;
+}
+
+/** The facts of one host, read once and written when they change. A memo that fails is no failure. */
+export class HostMemory {
+  readonly #memo: ClientMemo | undefined;
+  readonly #key: string;
+  #facts: Promise<HostFacts> | undefined;
+  #written: Promise<void> = Promise.resolve();
+
+  constructor(memo: ClientMemo | undefined, key: string) {
+    this.#memo = memo;
+    this.#key = key;
+  }
+
+  facts(): Promise<HostFacts> {
+    return this.#facts ??= this.#read();
+  }
+
+  /** Adds to what is known; undefined forgets. */
+  async note(change: { readonly [K in keyof HostFacts]: HostFacts[K] | undefined }): Promise<void> {
+    const before = await this.facts();
+    const after = JSON.parse(JSON.stringify({ ...before, ...change })) as HostFacts;
+    if (JSON.stringify(before) === JSON.stringify(after)) return;
+    this.#facts = Promise.resolve(after);
+    this.#written = this.#written.then(async () => {
+      try {
+        await this.#memo?.put(this.#key, after);
+      } catch {
+        // it is asked again next time
+      }
+    });
+  }
+
+  /** Resolves when all that was noted has been handed over. */
+  async settled(): Promise<void> {
+    await this.#written;
+  }
+
+  async #read(): Promise<HostFacts> {
+    try {
+      return parseFacts(await this.#memo?.get(this.#key));
+    } catch {
+      return {};
+    }
+  }
+}
+
+function parseFacts(value: unknown): HostFacts {
+  if (typeof value !== "object" || value === null) return {};
+  const { scheme, challenge, asked } = value as Record<string, unknown>;
+  const known = parseChallenge(challenge);
+  return {
+    ...((scheme === "http:" || scheme === "https:") && { scheme }),
+    ...(known && typeof asked === "string" && URL.canParse(asked) && { challenge: known, asked }),
+  };
+}
+
+function parseChallenge(value: unknown): Challenge | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const { scheme, params } = value as Record<string, unknown>;
+  if (typeof scheme !== "string" || typeof params !== "object" || params === null) return undefined;
+  const entries = Object.entries(params).filter((entry): entry is [string, string] =>
+    typeof entry[1] === "string"
+  );
+  return { scheme, params: Object.fromEntries(entries) };
+}

@@ -1,0 +1,45 @@
+import type { HttpRequest, HttpResponse } from "./transport.ts";
+
+const LIMIT_MS = 30_000;
+const PROXY = /^(?:all|https?)_proxy$/i;
+
+/** Whether this process has a proxy configured, which the built-in `fetch` takes for every host. */
+export function hasProxy(): boolean {
+  return Object.entries(Deno.env.toObject()).some(([name, value]) => PROXY.test(name) && value !== "");
+}
+
+/** A request whose body, if any, is in memory. */
+export type LightRequest = Omit<HttpRequest, "body"> & { readonly body: string | Uint8Array | undefined };
+
+/**
+ * Sends a request with a small body or none through the built-in `fetch`. It is there at once, while loading undici takes
+ * longer than all else that a build without changes does, or a push of one small layer.
+ *
+ * @throws what kept an answer from coming
+ */
+export async function sendLight(
+  { method, url, headers, body, answerMs = LIMIT_MS, signal }: LightRequest,
+): Promise<HttpResponse> {
+  const response = await fetch(url, {
+    method,
+    headers: { ...headers },
+    ...(body !== undefined && { body: body as string | Uint8Array<ArrayBuffer> }),
+    redirect: "manual",
+    signal: AbortSignal.any([signal, AbortSignal.timeout(answerMs)]),
+  });
+  return {
+    status: response.status,
+    url,
+    body: response.body ?? nothing(),
+    header: (name) => response.headers.get(name) ?? undefined,
+    discard: async () => {
+      try {
+        await response.body?.cancel();
+      } catch {
+        // it has failed, or has been read
+      }
+    },
+  };
+}
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}

@@ -1,0 +1,82 @@
+import { redactUrl, RegistryError } from "./errors.ts";
+import type { HostMemory } from "./host_memory.ts";
+
+type Scheme = "http:" | "https:";
+
+/**
+ * Finds the scheme of a host by the first real request: https always, but for hosts that may be asked by plain http,
+ * where https goes first and http when that does not answer. What answered is remembered for later runs and goes first
+ * there. While the first request finds out, others wait.
+ */
+export class Origin {
+  readonly #host: string;
+  readonly #plainAllowed: boolean;
+  readonly #memory: HostMemory;
+  #found: string | undefined;
+  #finding: Promise<void> | undefined;
+
+  constructor(
+    host: string,
+    options: { readonly plainAllowed: boolean; readonly memory: HostMemory },
+  ) {
+    this.#host = host;
+    this.#plainAllowed = options.plainAllowed;
+    this.#memory = options.memory;
+  }
+
+  /**
+   * Sends by the scheme that answers.
+   *
+   * @param send calls `answered` when the host has answered; what fails later is not tried by another scheme
+   * @throws {RegistryError} naming both schemes when neither answers
+   */
+  async use<T>(send: (origin: string, answered: () => void) => Promise<T>): Promise<T> {
+    if (!this.#plainAllowed) return await send(`https://${this.#host}`, () => {});
+    while (this.#finding && !this.#found) await this.#finding;
+    if (this.#found) return await send(this.#found, () => {});
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#finding = promise;
+    try {
+      return await this.#find(send, resolve);
+    } finally {
+      this.#finding = undefined;
+      resolve();
+    }
+  }
+
+  async #find<T>(
+    send: (origin: string, answered: () => void) => Promise<T>,
+    done: () => void,
+  ): Promise<T> {
+    const first = (await this.#memory.facts()).scheme ?? "https:";
+    const schemes: readonly Scheme[] = first === "http:" ? ["http:", "https:"] : ["https:", "http:"];
+    const failures: RegistryError[] = [];
+    for (const scheme of schemes) {
+      const origin = `${scheme}//${this.#host}`;
+      try {
+        return await send(origin, () => {
+          if (this.#found) return;
+          this.#found = origin;
+          void this.#memory.note({ scheme });
+          done();
+        });
+      } catch (error) {
+        if (this.#found || !isUnreached(error, origin)) throw error;
+        failures.push(error);
+      }
+    }
+    const messages = failures.map(({ message }) => message).join("; ");
+    throw new RegistryError(messages, {
+      kind: "failed",
+      url: redactUrl(new URL(`https://${this.#host}`)),
+      retryable: failures.some(({ details }) => details.retryable === true),
+      cause: failures[0],
+    });
+  }
+}
+
+/** Whether nothing came back from that address. */
+function isUnreached(error: unknown, origin: string): error is RegistryError {
+  return error instanceof RegistryError && error.kind === "failed" && error.details.status === undefined &&
+    error.details.url?.startsWith(origin) === true;
+}

@@ -1,0 +1,97 @@
+import { readSource, readWhole, type SourceBlob, verifySource, WHOLE_BYTES } from "./blob_source.ts";
+import type { RegistryRequest } from "./client.ts";
+import { pushScope } from "./scopes.ts";
+import type { HttpResponse } from "./transport.ts";
+import type { UploadSession, UploadTarget } from "./upload_session.ts";
+
+/** A blob on its way. */
+export interface Sending {
+  readonly target: UploadTarget;
+  readonly blob: SourceBlob;
+  /** Takes the bytes sent so far. */
+  report(done: number): void;
+}
+
+/** A registry that has all bytes may hash and move them for minutes before it answers. */
+const ANSWER_MS = 10 * 60_000;
+
+/** Closes a session with all that it does not have yet: the whole blob, or what comes after `from`. */
+export async function putRest(session: UploadSession, sending: Sending, from: number): Promise<void> {
+  const { blob, target } = sending;
+  if (from > 0) await verifySource(blob, target.signal);
+  const rest = from < blob.size;
+  const response = await send(sending, from, blob.size, {
+    method: "PUT",
+    path: session.closing,
+    headers: {
+      "content-type": "application/octet-stream",
+      "content-length": String(blob.size - from),
+      ...(from > 0 && rest && { "content-range": `${from}-${blob.size - 1}` }),
+    },
+    expect: [201, 204],
+    answerMs: ANSWER_MS,
+  });
+  await response.discard();
+  sending.report(blob.size);
+}
+
+/** Adds the bytes `from` (inclusive) to `to` (exclusive) to a session. */
+export async function patchChunk(
+  session: UploadSession,
+  sending: Sending,
+  { from, to }: { readonly from: number; readonly to: number },
+): Promise<void> {
+  const response = await send(sending, from, to, {
+    method: "PATCH",
+    path: session.location,
+    headers: {
+      "content-type": "application/octet-stream",
+      "content-length": String(to - from),
+      "content-range": `${from}-${to - 1}`,
+    },
+    // ECR answers 201
+    expect: [201, 202, 204],
+  });
+  await response.discard();
+  session.moved(response);
+}
+
+/**
+ * Sends the bytes `from` (inclusive) to `to` (exclusive). Nothing that carries a body is repeated before it is known
+ * what has arrived. A source that fails is what is thrown, not the connection that breaks with it.
+ */
+async function send(
+  sending: Sending,
+  from: number,
+  to: number,
+  request: Pick<RegistryRequest, "method" | "path" | "headers" | "expect" | "answerMs">,
+): Promise<HttpResponse> {
+  const { client, path, doing, signal } = sending.target;
+  const common = { ...request, scopes: [pushScope(path)], doing, signal, repeatable: false };
+  const { blob } = sending;
+  if (from === 0 && to === blob.size && blob.size <= WHOLE_BYTES) {
+    return await client.request({ ...common, ...(to > 0 && { body: await readWhole(blob) }), small: true });
+  }
+  const failed: unknown[] = [];
+  async function* body(): AsyncGenerator<Uint8Array> {
+    try {
+      yield* counted(sending, from, to);
+    } catch (error) {
+      failed.push(error);
+      throw error;
+    }
+  }
+  try {
+    return await client.request({ ...common, ...(to > from && { body }) });
+  } catch (error) {
+    throw failed[0] ?? error;
+  }
+}
+
+async function* counted({ blob, report }: Sending, from: number, to: number): AsyncGenerator<Uint8Array> {
+  let done = from;
+  for await (const piece of readSource(blob, from, to)) {
+    yield piece;
+    report(done += piece.length);
+  }
+}

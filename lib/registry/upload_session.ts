@@ -1,0 +1,159 @@
+import type { RegistryClient } from "./client.ts";
+import { redactUrl, RegistryError } from "./errors.ts";
+import { isLoopback } from "./hosts.ts";
+import { cancelScope, pullScope, pushScope } from "./scopes.ts";
+import type { HttpResponse } from "./transport.ts";
+
+/** What a session belongs to. */
+export interface UploadTarget {
+  readonly client: RegistryClient;
+  readonly path: string;
+  readonly digest: string;
+  readonly signal: AbortSignal;
+  /** `store blob sha256:… in host/path`. */
+  readonly doing: string;
+}
+
+const CANCEL_MS = 10_000;
+
+/** An upload that a registry has opened: where it goes on, which every answer may change (spec.md#pushing-blobs). */
+export class UploadSession {
+  readonly #target: UploadTarget;
+  #location: URL;
+  /** Bytes that every chunk but the last must have. */
+  readonly minChunk: number;
+
+  constructor(target: UploadTarget, opened: HttpResponse) {
+    this.#target = target;
+    this.#location = locationOf(opened, opened.url, target.doing);
+    this.minChunk = Number(/^\d+$/.exec(opened.header("oci-chunk-min-length") ?? "")?.[0] ?? 0);
+  }
+
+  /** @throws {RegistryError} */
+  static async open(target: UploadTarget): Promise<UploadSession> {
+    const response = await post(target, "", [pushScope(target.path)], [202]);
+    return new UploadSession(target, response);
+  }
+
+  /** Where the next request goes. */
+  get location(): URL {
+    return this.#location;
+  }
+
+  /** Where the upload is closed: the query it has is kept as it is. */
+  get closing(): URL {
+    const { href, search } = this.#location;
+    return new URL(`${href}${search ? "&" : "?"}digest=${encodeURIComponent(this.#target.digest)}`);
+  }
+
+  /** Takes the address that an answer gives. */
+  moved(answer: HttpResponse): void {
+    if (answer.header("location") === undefined) return;
+    this.#location = locationOf(answer, this.#location, this.#target.doing);
+  }
+
+  /** Bytes that the registry says it has; 0 unless it confirms more (`Range: 0-0` may mean none). Never throws. */
+  async offset(): Promise<number> {
+    const { client, path, doing, signal } = this.#target;
+    try {
+      const response = await client.request({
+        method: "GET",
+        path: this.#location,
+        scopes: [pushScope(path)],
+        expect: [204],
+        doing,
+        signal,
+      });
+      await response.discard();
+      this.moved(response);
+      const last = /^(?:bytes[ =])?0-(\d+)$/.exec(response.header("range") ?? "")?.[1];
+      return last === undefined || last === "0" ? 0 : Number(last) + 1;
+    } catch {
+      return 0;
+    }
+  }
+
+  /** Tells the registry to forget it. Never throws, also after the upload was aborted. */
+  async cancel(): Promise<void> {
+    const { client, path, doing } = this.#target;
+    try {
+      const response = await client.request({
+        method: "DELETE",
+        path: this.#location,
+        scopes: [cancelScope(path)],
+        expect: [202, 204, 404],
+        doing,
+        repeatable: false,
+        signal: AbortSignal.timeout(CANCEL_MS),
+      });
+      await response.discard();
+    } catch {
+      // it expires by itself
+    }
+  }
+}
+
+/**
+ * Asks to have the blob taken over from another repository of the registry. A session when the registry would rather
+ * have it sent; undefined when it refuses, be it only that source.
+ *
+ * @throws {RegistryError} when the registry fails otherwise
+ */
+export async function mount(
+  target: UploadTarget,
+  from: string,
+): Promise<"mounted" | UploadSession | undefined> {
+  const query = `?mount=${encodeURIComponent(target.digest)}&from=${encodeURIComponent(from)}`;
+  try {
+    const response = await post(target, query, [pushScope(target.path), pullScope(from)], [201, 202]);
+    return response.status === 201 ? "mounted" : new UploadSession(target, response);
+  } catch (error) {
+    const refused = error instanceof RegistryError &&
+      (error.kind === "denied" || [400, 404, 405].includes(error.details.status ?? 0));
+    if (refused) return undefined;
+    throw error;
+  }
+}
+
+async function post(
+  { client, path, doing, signal }: UploadTarget,
+  query: string,
+  scopes: readonly string[],
+  expect: readonly number[],
+): Promise<HttpResponse> {
+  const response = await client.request({
+    method: "POST",
+    path: `${path}/blobs/uploads/${query}`,
+    scopes,
+    headers: { "content-length": "0" },
+    expect,
+    small: true,
+    doing,
+    signal,
+  });
+  await response.discard();
+  return response;
+}
+
+/**
+ * The `Location` of an answer, relative to `base`. The same host by another scheme (a proxy that hides TLS) is taken by
+ * the registry's own; another host by plain http is refused when the registry uses https.
+ */
+function locationOf(answer: HttpResponse, base: URL, doing: string): URL {
+  const text = answer.header("location");
+  const fail = (why: string) =>
+    new RegistryError(`Cannot ${doing}: ${why}`, { kind: "refused", url: redactUrl(answer.url) });
+  if (text === undefined) throw fail("the registry names no place for it (no Location)");
+  if (!URL.canParse(text, base)) throw fail("the place that the registry names for it is no URL");
+  const url = new URL(text, base);
+  url.hash = "";
+  const http = ["http:", "https:"].includes(url.protocol);
+  if (http && url.hostname === answer.url.hostname && url.protocol !== answer.url.protocol) {
+    return new URL(`${answer.url.origin}${url.pathname}${url.search}`);
+  }
+  const plain = url.protocol === "http:" && answer.url.protocol === "https:" && !isLoopback(url.hostname);
+  if (plain || !http) {
+    throw fail(`the registry wants it at ${redactUrl(url)}, which is not https`);
+  }
+  return url;
+}

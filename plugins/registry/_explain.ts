@@ -1,0 +1,65 @@
+import { EngineError } from "../../core/errors.ts";
+import { RegistryError } from "../../lib/registry/errors.ts";
+
+/**
+ * Runs `action`; what a registry refuses becomes an error of the engine, with advice. The only place where that is
+ * done.
+ *
+ * @param domain the registry as the user calls it
+ * @throws {EngineError} REGISTRY_DENIED, REGISTRY_FAILED, REGISTRY_UNSUPPORTED; STORE_CORRUPT and STORE_FAILED for files
+ *   of this machine
+ */
+export async function explained<T>(domain: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    throw explain(domain, error);
+  }
+}
+
+/** Like {@linkcode explained} for what comes piece by piece. */
+export async function* explainedEach<T>(domain: string, items: AsyncIterable<T>): AsyncGenerator<T> {
+  try {
+    yield* items;
+  } catch (error) {
+    throw explain(domain, error);
+  }
+}
+
+function explain(domain: string, error: unknown): unknown {
+  if (!(error instanceof RegistryError)) return explainFile(error);
+  if (error.kind === "source") return new EngineError("STORE_CORRUPT", error.message, { cause: error });
+  const { kind, status, code } = error.details;
+  const fix = adviceFor(domain, error);
+  const details = { cause: error, ...(fix && { fix }) };
+  if (kind === "denied") return new EngineError("REGISTRY_DENIED", error.message, details);
+  const unsupported = status === 405 || (code === "UNSUPPORTED" && status !== undefined && status < 500);
+  return new EngineError(unsupported ? "REGISTRY_UNSUPPORTED" : "REGISTRY_FAILED", error.message, details);
+}
+
+function explainFile(error: unknown): unknown {
+  const fromFiles = Object.values(Deno.errors).some((type) => error instanceof type);
+  if (!fromFiles || error instanceof Deno.errors.Interrupted) return error;
+  const why = (error as Error).message;
+  return new EngineError("STORE_FAILED", `Cannot write a downloaded file: ${why}`, { cause: error });
+}
+
+function adviceFor(domain: string, { kind, message, details }: RegistryError): string | undefined {
+  const login = `Log in with: docker login ${domain}`;
+  if (kind === "denied") {
+    return details.status === 403 ? `Check the rights of this user, or: ${login}` : login;
+  }
+  if (kind === "limited") {
+    const wait = details.retryAfterMs;
+    const later = wait === undefined ? "later" : `in ${Math.ceil(wait / 60_000)} min`;
+    return domain === "docker.io" ? `${login}, or try again ${later}` : `Try again ${later}`;
+  }
+  if (details.code === "NAME_UNKNOWN" || details.code === "NAME_INVALID") {
+    return "Create the project or repository first, or correct the name after --repo";
+  }
+  if (details.status === 413) return "Raise the largest body that the proxy before the registry lets through";
+  if (/certificate|SELF_SIGNED|CERT_/i.test(message)) {
+    return `Put the registry's CA into /etc/docker/certs.d/${domain}/ca.crt, or name the host with --insecure-registry`;
+  }
+  return undefined;
+}

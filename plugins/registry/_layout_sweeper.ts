@@ -1,0 +1,73 @@
+import { parseManifest } from "../../lib/oci/documents.ts";
+import { layoutDirectory } from "../../lib/oci/layout.ts";
+import { blobFile } from "../../lib/oci/layout.ts";
+import type { LayoutDirectory } from "../../lib/oci/layout_dir.ts";
+
+const MAX_MANIFEST = 4 << 20;
+/** Other tools write blobs before the index that names them, without our lock; what is this new may be theirs. */
+const SPARED_MS = 3600_000;
+
+/**
+ * Removes blobs that nothing names any more. Whoever stores blobs holds a shared lock until its work is done, so that a
+ * sweep, which needs the lock for itself, never meets blobs whose manifest is still to come.
+ */
+export class LayoutSweeper implements AsyncDisposable {
+  /** Whether something was untagged, so that a sweep makes sense at the end. */
+  wanted = false;
+  #held: Promise<Deno.FsFile> | undefined;
+
+  constructor(readonly layout: LayoutDirectory) {}
+
+  /** Keeps sweepers out until this is disposed of. */
+  async hold(): Promise<void> {
+    await (this.#held ??= (async () => {
+      await this.layout.prepare();
+      const file = await this.#open();
+      await file.lock(false);
+      return file;
+    })());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    (await this.#held?.catch(() => undefined))?.close();
+    this.#held = undefined;
+    if (!this.wanted) return;
+    this.wanted = false;
+    using file = await this.#open();
+    // Whoever stores blobs now will sweep, or the next cleanup will.
+    if (!await file.tryLock(true)) return;
+    try {
+      await this.layout.locked(new AbortController().signal, () => this.#sweep(Date.now() - SPARED_MS));
+    } catch {
+      // A manifest that cannot be read ends the sweep, since what it names is not known: only space is lost.
+    }
+  }
+
+  #open(): Promise<Deno.FsFile> {
+    return Deno.open(`${this.layout.dir}/.dapp-uploads`, { write: true, create: true });
+  }
+
+  async #sweep(before: number): Promise<void> {
+    const named = new Set<string>();
+    const visit = async (digest: string) => {
+      if (named.has(digest)) return;
+      named.add(digest);
+      const bytes = await layoutDirectory(this.layout.dir).read(blobFile(digest), MAX_MANIFEST);
+      if (!bytes) return;
+      const document = parseManifest(bytes, `manifest ${digest} of "${this.layout.dir}"`);
+      if (document.kind === "index") {
+        for (const entry of document.index.manifests) await visit(entry.digest);
+      } else {for (const { digest } of [document.manifest.config, ...document.manifest.layers]) {
+          named.add(digest);
+        }}
+    };
+    for (const { digest } of (await this.layout.index()).manifests) await visit(digest);
+    const dir = `${this.layout.dir}/blobs/sha256`;
+    for await (const { name } of Deno.readDir(dir)) {
+      if (named.has(`sha256:${name}`)) continue;
+      const path = `${dir}/${name}`;
+      const { ctime } = await Deno.stat(path);
+      if (ctime && ctime.getTime() < before) await Deno.remove(path);
+    }
+  }
+}

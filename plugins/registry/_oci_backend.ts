@@ -1,0 +1,117 @@
+import type {
+  ListedTag,
+  RegistryBackend,
+  RegistryCapabilities,
+  RegistryRequest,
+  RemovalOutcome,
+  TagRemoval,
+} from "../../core/plugin.ts";
+import { EngineError, messageOf } from "../../core/errors.ts";
+import { load } from "../../lib/load.ts";
+import type { RegistryClient } from "../../lib/registry/client.ts";
+import { OciRepository } from "./_oci_repository.ts";
+import { parseRepo } from "./_repo.ts";
+import { createTagRemover, type TagRemover } from "./_tag_remover.ts";
+
+/** What a provider's own API replaces. Paths are those of repositories, without host. */
+export interface ProviderApi {
+  readonly kind: string;
+  readonly capabilities: RegistryCapabilities;
+  /** Lists tags; without it the registry's own list of names is taken. */
+  tags?(path: string, signal: AbortSignal): AsyncIterable<ListedTag>;
+  /** Removes one tag and nothing else; without it the generic way is taken. */
+  remove?(path: string, removal: TagRemoval, signal: AbortSignal): Promise<RemovalOutcome>;
+  [Symbol.asyncDispose]?(): Promise<void>;
+}
+
+const MEMO = "registry-host";
+
+/**
+ * Serves the repositories at and below `path` of a registry, through its OCI protocol and what the provider's own API
+ * does better. The backend owns client and provider: both go when it is disposed of.
+ */
+export function createOciBackend(
+  _request: RegistryRequest,
+  client: RegistryClient,
+  path: string,
+  provider: ProviderApi,
+): RegistryBackend {
+  const remover = createTagRemover(client);
+  const repositories = new Map<string, OciRepository>();
+  const { kind, capabilities } = provider;
+  return {
+    kind,
+    capabilities,
+    repository(name) {
+      const full = name === "" ? path : repositoryPath(`${client.domain}/${path}`, name, capabilities);
+      let repository = repositories.get(full);
+      if (!repository) {
+        repository = new OciRepository({ client, path: full, ...withProvider(provider, full, remover) });
+        repositories.set(full, repository);
+      }
+      return repository;
+    },
+    async [Symbol.asyncDispose]() {
+      try {
+        await provider[Symbol.asyncDispose]?.();
+      } finally {
+        await client[Symbol.asyncDispose]();
+      }
+    },
+  };
+}
+
+function withProvider(provider: ProviderApi, path: string, generic: TagRemover) {
+  return {
+    ...(provider.tags && { tags: (signal: AbortSignal) => provider.tags!(path, signal) }),
+    remove: (removal: TagRemoval, signal: AbortSignal) =>
+      provider.remove ? provider.remove(path, removal, signal) : generic(path, removal, signal),
+  };
+}
+
+function repositoryPath(
+  above: string,
+  name: string,
+  capabilities: RegistryCapabilities,
+): string {
+  const fail = (why: string) =>
+    new EngineError("REGISTRY_UNSUPPORTED", `Cannot use repository "${above}/${name}": ${why}`, {
+      fix: "Keep all images in one repository with: --naming flat",
+    });
+  if (!capabilities.nested) throw fail("the registry has no repositories below another");
+  try {
+    return parseRepo(`${above}/${name}`).path;
+  } catch (error) {
+    throw fail(messageOf(error).replace(/^[^:]*".*?": /, ""));
+  }
+}
+
+/** What a client tells about waiting; see `RegistryClientOptions.onWait`. */
+export type OnWait = NonNullable<ConstructorParameters<typeof RegistryClient>[1]["onWait"]>;
+
+/**
+ * A client for a host, reached as the user wants it. The login given on the command line is shown to the host of REPO
+ * alone; other hosts get what is known of them elsewhere.
+ *
+ * @param onWait told when the registry makes requests wait
+ */
+export async function clientFor(
+  request: RegistryRequest,
+  domain: string,
+  onWait?: OnWait,
+): Promise<RegistryClient> {
+  const { RegistryClient } = await load<typeof import("../../lib/registry/client.ts")>(
+    "../../lib/registry/client.ts",
+    import.meta.url,
+  );
+  const { access, env, memo } = request;
+  const { username, password } = access;
+  const own = parseRepo(request.repo).domain === domain;
+  return new RegistryClient(domain, {
+    env,
+    insecure: access.insecure,
+    memo: { get: (key) => memo.get(MEMO, key), put: (key, value) => memo.put(MEMO, key, value) },
+    ...(own && username !== undefined && password !== undefined && { login: { username, password } }),
+    ...(onWait && { onWait }),
+  });
+}

@@ -1,0 +1,125 @@
+import type {
+  Digest,
+  ListedTag,
+  OutgoingBlob,
+  RemoteManifest,
+  RemovalOutcome,
+  Repository,
+  TagRemoval,
+  TransferIo,
+} from "../../core/plugin.ts";
+import { load } from "../../lib/load.ts";
+import type { RegistryClient } from "../../lib/registry/client.ts";
+import { findManifest, lookUpManifest } from "../../lib/registry/manifests.ts";
+import { mediaTypes } from "../../lib/oci/types.ts";
+import { explained, explainedEach } from "./_explain.ts";
+
+export interface OciRepositoryOptions {
+  readonly client: RegistryClient;
+  /** Below the host. */
+  readonly path: string;
+  /** Replaces the registry's own list of tags. */
+  tags?(signal: AbortSignal): AsyncIterable<ListedTag>;
+  remove(removal: TagRemoval, signal: AbortSignal): Promise<RemovalOutcome>;
+}
+
+type Blobs = typeof import("../../lib/registry/blobs.ts");
+type Upload = typeof import("../../lib/registry/upload.ts");
+
+/** A repository of a registry that speaks the OCI distribution protocol. */
+export class OciRepository implements Repository {
+  readonly name: string;
+  readonly #client: RegistryClient;
+  readonly #path: string;
+  readonly #options: OciRepositoryOptions;
+
+  constructor(options: OciRepositoryOptions) {
+    this.#client = options.client;
+    this.#path = options.path;
+    this.#options = options;
+    this.name = `${options.client.domain}/${options.path}`;
+  }
+
+  async head(reference: string, signal: AbortSignal): Promise<Digest | undefined> {
+    return await this.#asked(() => lookUpManifest(this.#client, this.#path, { reference, signal })) as
+      | Digest
+      | undefined;
+  }
+
+  async manifest(reference: string, signal: AbortSignal): Promise<RemoteManifest | undefined> {
+    const found = await this.#asked(() => findManifest(this.#client, this.#path, { reference, signal }));
+    if (!found) return undefined;
+    const { digest, bytes, mediaType = typeWithin(bytes) } = found;
+    return { digest: digest as Digest, bytes, mediaType };
+  }
+
+  async blob(blob: { readonly digest: string; readonly size: number }, signal: AbortSignal) {
+    const { getBlob } = await load<Blobs>("../../lib/registry/blobs.ts", import.meta.url);
+    return await this.#asked(() => getBlob(this.#client, this.#path, { blob, signal }));
+  }
+
+  async download(
+    blob: { readonly digest: string; readonly size: number },
+    file: string,
+    io: TransferIo,
+  ): Promise<void> {
+    const { downloadBlob } = await load<Blobs>("../../lib/registry/blobs.ts", import.meta.url);
+    await this.#asked(() => downloadBlob(this.#client, this.#path, { blob, file, ...ioOf(io) }));
+  }
+
+  async upload(blob: OutgoingBlob, io: TransferIo): Promise<"present" | "mounted" | "uploaded"> {
+    const { uploadBlob } = await load<Upload>("../../lib/registry/upload.ts", import.meta.url);
+    const here = `${this.#client.domain}/`;
+    const from = (blob.from ?? []).filter((name) => name.startsWith(here)).map((name) =>
+      name.slice(here.length)
+    );
+    return await this.#asked(() => uploadBlob(this.#client, this.#path, { blob, from, ...ioOf(io) }));
+  }
+
+  async putManifest(
+    manifest: { readonly bytes: Uint8Array; readonly mediaType: string },
+    reference: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { putManifest } = await load<typeof import("../../lib/registry/put_manifest.ts")>(
+      "../../lib/registry/put_manifest.ts",
+      import.meta.url,
+    );
+    await this.#asked(() => putManifest(this.#client, this.#path, { manifest, reference, signal }));
+  }
+
+  tags(signal: AbortSignal): AsyncIterable<ListedTag> {
+    const listed = this.#options.tags?.(signal) ?? this.#names(signal);
+    return explainedEach(this.#client.domain, listed);
+  }
+
+  async remove(removal: TagRemoval, signal: AbortSignal): Promise<RemovalOutcome> {
+    return await this.#asked(() => this.#options.remove(removal, signal));
+  }
+
+  async *#names(signal: AbortSignal): AsyncGenerator<ListedTag> {
+    const { listTags } = await load<typeof import("../../lib/registry/tags.ts")>(
+      "../../lib/registry/tags.ts",
+      import.meta.url,
+    );
+    for await (const tag of listTags(this.#client, this.#path, { signal })) yield { tag };
+  }
+
+  #asked<T>(action: () => Promise<T>): Promise<T> {
+    return explained(this.#client.domain, action);
+  }
+}
+
+function ioOf(io: TransferIo): TransferIo {
+  return { signal: io.signal, report: (done) => io.report(done) };
+}
+
+/** The type that a manifest states of itself, for registries that do not say. */
+function typeWithin(bytes: Uint8Array): string {
+  try {
+    const { mediaType } = JSON.parse(new TextDecoder().decode(bytes)) as { mediaType?: unknown };
+    return typeof mediaType === "string" ? mediaType : mediaTypes.manifest;
+  } catch {
+    return mediaTypes.manifest;
+  }
+}

@@ -1,0 +1,79 @@
+/** What the plugins of all registry providers have in common. */
+import {
+  definePlugin,
+  type HookContext,
+  type Plugin,
+  type RegistryBackend,
+  type RegistryRequest,
+} from "../../core/plugin.ts";
+import { load } from "../../lib/load.ts";
+import { detectRegistry, kindOfHost, type RegistryKind } from "./_detect.ts";
+import type { OnWait } from "./_oci_backend.ts";
+import { parseRepo } from "./_repo.ts";
+import { noteWaits } from "./_waits.ts";
+
+/** Options of every provider plugin. */
+export interface ProviderOptions {
+  /** URL that the provider's own API is reached at instead of the usual one: that of an installation of one's own. */
+  readonly api?: string | undefined;
+}
+
+/** A REPO that this provider serves. */
+export interface ProviderRepo extends ProviderOptions {
+  readonly request: RegistryRequest;
+  /** `docker.io`, `registry.example.com:5000`. */
+  readonly domain: string;
+  /** Below the host. */
+  readonly path: string;
+  /** Told when the registry or the provider makes requests wait. */
+  readonly onWait: OnWait;
+}
+
+export type ProviderOpener = (repo: ProviderRepo) => Promise<RegistryBackend>;
+
+/**
+ * Declares the plugin of a provider. `opener` loads what serves a REPO; it is called when REPO is of this kind, which
+ * is found out without a request wherever the user, the host or an earlier run tells.
+ */
+export function defineProvider(
+  kind: RegistryKind,
+  opener: () => Promise<ProviderOpener>,
+): Plugin<ProviderOptions> {
+  const setup = (options: ProviderOptions) => ({
+    async openRegistry(
+      request: RegistryRequest,
+      ctx: Pick<HookContext, "emit">,
+    ): Promise<RegistryBackend | undefined> {
+      if (request.repo.startsWith("oci:")) return undefined;
+      const { domain, path } = parseRepo(request.repo);
+      // The host tells most: nothing is loaded and nobody is asked.
+      const known = request.kind === undefined ? kindOfHost(domain) : undefined;
+      if (known !== undefined && known !== kind) return undefined;
+      if (request.kind !== kind && known === undefined && !await isDetected(request, domain, kind)) {
+        return undefined;
+      }
+      return await (await opener())({ request, domain, path, onWait: noteWaits(ctx), ...options });
+    },
+  });
+  const plugin = definePlugin({
+    name: `registry-${kind}`,
+    api: 1,
+    options: (z) => z.strictObject({ api: z.url({ protocol: /^https?$/ }).optional() }),
+    setup: (options) => setup(options),
+  });
+  return {
+    ...plugin,
+    // Without options there is nothing to check, and the schema library costs more than a no-change build.
+    load: async (raw, host) => raw === undefined ? setup({}) : await plugin.load(raw, host),
+  };
+}
+
+async function isDetected(request: RegistryRequest, domain: string, kind: RegistryKind): Promise<boolean> {
+  return (await detectRegistry(request, domain, () => connect(request, domain))).kind === kind;
+}
+
+/** A client that has nothing to do with any backend; to be disposed of. */
+export async function connect(request: RegistryRequest, domain: string) {
+  const { clientFor } = await load<typeof import("./_oci_backend.ts")>("./_oci_backend.ts", import.meta.url);
+  return await clientFor(request, domain);
+}

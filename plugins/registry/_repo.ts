@@ -1,0 +1,55 @@
+import { EngineError } from "../../core/errors.ts";
+import { OciError } from "../../lib/oci/errors.ts";
+import { parseReference } from "../../lib/oci/reference.ts";
+
+/** REPO in a registry. */
+export interface Repo {
+  /** Host with optional port. */
+  readonly domain: string;
+  /** Below the host. */
+  readonly path: string;
+}
+
+/**
+ * Reads `host[:port]/path`, completed as Docker does. A tag, a digest, a scheme or a slash at the end is a mistake.
+ *
+ * @throws {EngineError} REPO_INVALID, with what was probably meant
+ */
+export function parseRepo(text: string): Repo {
+  const meant = mendRepo(text);
+  const fail = (why: string) => {
+    const hint = meant === undefined ? "" : `. Did you mean "${meant}"?`;
+    return new EngineError("REPO_INVALID", `Cannot use repository "${text}": ${why}${hint}`);
+  };
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) throw fail("it has a scheme, wanted is host/path");
+  if (text.endsWith("/")) throw fail('it ends with "/", wanted is host/path');
+  if (text.includes("@")) throw fail("it has a digest or user name, wanted is host/path");
+  if (/^[^/]+:\d+$/.test(text)) throw fail("it has no path, wanted is host/path");
+  if (/:[^/]*$/.test(text)) throw fail("it has a tag, wanted is host/path without one");
+  try {
+    const { domain, path } = parseReference(text);
+    return { domain, path };
+  } catch (error) {
+    if (!(error instanceof OciError)) throw error;
+    throw fail(error.message.slice(error.message.indexOf('": ') + 3));
+  }
+}
+
+/** The nearest thing that could be a repository; undefined when that is no better. */
+function mendRepo(text: string): string | undefined {
+  const bare = text.trim().replace(/^[a-z][a-z0-9+.-]*:\/\//i, "").replace(/\/{2,}/g, "/").replace(
+    /\/+$/,
+    "",
+  );
+  const named = bare.replace(/@sha256:.*$/, "").replace(/^[^/@]*@/, "");
+  const slash = named.indexOf("/");
+  if (slash < 0) return undefined;
+  const mended = (named.slice(0, slash) + named.slice(slash).replace(/:[^/]*$/, "")).toLowerCase();
+  if (mended === text) return undefined;
+  try {
+    parseReference(mended);
+    return mended;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,32 @@
+import type { RemovalOutcome, TagRemoval } from "../../core/plugin.ts";
+import { EngineError } from "../../core/errors.ts";
+import { load } from "../../lib/load.ts";
+import type { RegistryClient } from "../../lib/registry/client.ts";
+
+/** Removes one tag of a repository. */
+export type TagRemover = (
+  path: string,
+  removal: TagRemoval,
+  signal: AbortSignal,
+) => Promise<RemovalOutcome>;
+
+/** Removes tags through the OCI protocol alone; what it learns about the registry it keeps. */
+export function createTagRemover(client: RegistryClient): TagRemover {
+  let remover: Promise<TagRemover> | undefined;
+  return async (path, removal, signal) => {
+    remover ??= load<typeof import("./_remove_tag.ts")>("./_remove_tag.ts", import.meta.url)
+      .then(({ ProtocolRemover }) => {
+        const made = new ProtocolRemover(client);
+        return (...args) => made.remove(...args);
+      });
+    return await (await remover)(path, removal, signal);
+  };
+}
+
+/** The registry removes neither tags nor manifests. */
+export function deletesNothing(domain: string, why: string): EngineError {
+  return new EngineError("REGISTRY_UNSUPPORTED", `Cannot delete from registry "${domain}": ${why}`, {
+    fix: "Enable deletion in the registry's configuration (distribution: storage.delete.enabled: true), " +
+      "or name what it is with --registry-kind",
+  });
+}

@@ -1,0 +1,13 @@
+import type { HookContext } from "../../core/plugin.ts";
+import type { OnWait } from "./_oci_backend.ts";
+
+const SHORTEST_MS = 3_000;
+
+/** Tells the user why nothing seems to happen when a registry asks for a pause of some seconds or more. */
+export function noteWaits(ctx: Pick<HookContext, "emit">): OnWait {
+  return ({ host, ms, status }) => {
+    if (ms < SHORTEST_MS) return;
+    const text = `Registry "${host}" asks to wait ${Math.ceil(ms / 1000)} s (status ${status}), waiting`;
+    ctx.emit({ type: "note", level: "warn", text });
+  };
+}

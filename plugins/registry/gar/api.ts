@@ -1,0 +1,81 @@
+import { isDigest, type ListedTag, type RemovalOutcome, type TagRemoval } from "../../../core/plugin.ts";
+import { isObject } from "../../../lib/oci/documents.ts";
+import type { RegistryClient } from "../../../lib/registry/client.ts";
+import { deleteManifest } from "../../../lib/registry/delete_manifest.ts";
+import { nextPage } from "../../../lib/registry/link.ts";
+import { pullScope } from "../../../lib/registry/scopes.ts";
+import { requestText } from "../_beside_v2.ts";
+import { deleteTag } from "../_delete_tag.ts";
+import type { ProviderApi } from "../_oci_backend.ts";
+import { jsonOf } from "../_provider_http.ts";
+import { deletesNothing } from "../_tag_remover.ts";
+
+/** Google's registries: the list of tags has all manifests with times; a manifest goes only after its tags. */
+export function createGarApi(client: RegistryClient): ProviderApi {
+  return {
+    kind: "gar",
+    capabilities: { naming: "nested", nested: true, deletion: "tag", listing: "times", pulls: false },
+    tags: (path, signal) => listGarTags(client, path, signal),
+    remove: (path, removal, signal) => removeTag(client, { path, removal, signal }),
+  };
+}
+
+async function* listGarTags(
+  client: RegistryClient,
+  path: string,
+  signal: AbortSignal,
+): AsyncGenerator<ListedTag> {
+  const doing = `list tags of ${client.domain}/${path}`;
+  const found = new Map<string, ListedTag>();
+  const asked = new Set<string>();
+  let page: string | URL | undefined = `${path}/tags/list`;
+  while (page !== undefined && !asked.has(String(page))) {
+    asked.add(String(page));
+    const answer = await requestText(client, {
+      method: "GET",
+      path: page,
+      scopes: [pullScope(path)],
+      expect: [200, 404],
+      doing,
+      signal,
+    });
+    if (answer.status === 404) break;
+    const json = jsonOf(answer, doing);
+    const { tags, manifest } = isObject(json) ? json : {};
+    for (const tag of Array.isArray(tags) ? tags : []) if (typeof tag === "string") found.set(tag, { tag });
+    for (const [digest, facts] of Object.entries(isObject(manifest) ? manifest : {})) {
+      for (const tag of readManifest(digest, facts)) found.set(tag.tag, tag);
+    }
+    page = nextPage(answer.header("link"), answer.url);
+  }
+  yield* found.values();
+}
+
+/** A row for each tag of a manifest; times are milliseconds, as strings. */
+function readManifest(digest: string, facts: unknown): ListedTag[] {
+  if (!isDigest(digest) || !isObject(facts) || !Array.isArray(facts.tag)) return [];
+  const uploaded = Number(facts.timeUploadedMs);
+  const pushedAt = uploaded > 0 ? new Date(uploaded).toISOString() : undefined;
+  return facts.tag.filter((tag) => typeof tag === "string").map((tag) => ({
+    tag,
+    digest,
+    ...(pushedAt !== undefined && { pushedAt }),
+  }));
+}
+
+async function removeTag(
+  client: RegistryClient,
+  { path, removal, signal }: {
+    readonly path: string;
+    readonly removal: TagRemoval;
+    readonly signal: AbortSignal;
+  },
+): Promise<RemovalOutcome> {
+  const { tag, digest, alone } = removal;
+  const done = await deleteTag(client, { path, tag, signal });
+  if (done.outcome === "elsewhere") throw deletesNothing(client.domain, done.why);
+  if (done.outcome !== "removed" || !alone) return done;
+  // Refused while another tag or an index has it: then it stays, and the tag is gone all the same.
+  const manifest = await deleteManifest(client, path, { reference: digest, signal });
+  return { outcome: "removed", by: manifest.outcome === "deleted" ? "manifest" : "tag" };
+}

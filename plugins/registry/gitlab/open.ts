@@ -1,0 +1,72 @@
+import { EngineError, type RegistryBackend } from "../../../core/plugin.ts";
+import { clientFor, createOciBackend } from "../_oci_backend.ts";
+import { credentialsFor, reachOf } from "../_credentials.ts";
+import { askRegistry } from "../_detect.ts";
+import { connect, type ProviderRepo } from "../_provider_plugin.ts";
+import { createGitlabApi } from "./api.ts";
+
+/** GitLab takes at most so many levels below the path of a project. */
+const LEVELS = 2;
+
+/** Opens a repository of GitLab's registry. */
+export async function openGitlab(repo: ProviderRepo): Promise<RegistryBackend> {
+  const { request, domain, path } = repo;
+  const client = await clientFor(request, domain, repo.onWait);
+  const backend = createOciBackend(
+    request,
+    client,
+    path,
+    createGitlabApi({
+      ...reachOf(repo),
+      client,
+      credentials: () => credentialsFor(repo),
+      gitlab: async () => repo.api ?? await gitlabOf(repo),
+    }),
+  );
+  const project = projectPath(request.env, domain, path);
+  return {
+    ...backend,
+    repository(name) {
+      const below = name === "" || project === undefined ? [] : levelsBelow(project, `${path}/${name}`);
+      if (below.length > LEVELS) {
+        throw new EngineError(
+          "REGISTRY_UNSUPPORTED",
+          `Cannot use repository "${request.repo}/${name}": GitLab takes at most ${LEVELS} levels below project ` +
+            `"${project}"`,
+          { fix: "Use shorter names, or keep all images in one repository with: --naming flat" },
+        );
+      }
+      return backend.repository(name);
+    },
+  };
+}
+
+/** The path of the project, which only a job of its own pipeline knows for certain. */
+function projectPath(
+  env: Readonly<Record<string, string | undefined>>,
+  domain: string,
+  path: string,
+): string | undefined {
+  const image = env.CI_REGISTRY_IMAGE?.toLowerCase();
+  if (!image?.startsWith(`${domain}/`)) return undefined;
+  const project = image.slice(domain.length + 1);
+  return path === project || path.startsWith(`${project}/`) ? project : undefined;
+}
+
+function levelsBelow(project: string, path: string): string[] {
+  return path.slice(project.length).split("/").filter((part) => part !== "");
+}
+
+/** The origin of GitLab itself: the token server of its registry lives there. */
+async function gitlabOf({ request, domain }: ProviderRepo): Promise<string> {
+  if (domain === "registry.gitlab.com") return "https://gitlab.com";
+  const { CI_REGISTRY, CI_SERVER_URL } = request.env;
+  if (CI_SERVER_URL && CI_REGISTRY === domain) return CI_SERVER_URL;
+  const { realm } = await askRegistry(request, domain, () => connect(request, domain));
+  if (realm?.endsWith("/jwt/auth")) return realm.slice(0, -"/jwt/auth".length);
+  throw new EngineError(
+    "REGISTRY_FAILED",
+    `Cannot find the GitLab behind registry "${domain}": it names no token server of GitLab`,
+    { fix: "Name its URL in the dappfile: plugins: [{ use: registry-gitlab, options: { api: https://… } }]" },
+  );
+}

@@ -1,0 +1,28 @@
+import { load } from "../../lib/load.ts";
+import { definePlugin, EngineError } from "../../core/plugin.ts";
+
+const KIND = "layout";
+
+/**
+ * An OCI image layout directory as REPO: `oci:DIR`, with locking, so that everything works with no server. All tags are
+ * in the one `index.json`, where `skopeo copy oci:DIR:TAG …` finds them. A relative DIR starts at the project.
+ */
+export const registryLayout = definePlugin({
+  name: "registry-layout",
+  api: 1,
+  setup: () => ({
+    openRegistry: async ({ repo, kind, projectDir }) => {
+      if (!repo.startsWith("oci:") || (kind ?? KIND) !== KIND) return undefined;
+      const path = repo.slice("oci:".length).replace(/\/+$/, "");
+      if (path === "" || path.includes(":")) {
+        const why = path === "" ? "the directory is missing" : `a tag follows the directory`;
+        throw new EngineError("REPO_INVALID", `Cannot use REPO "${repo}": ${why}, wanted is oci:DIR`);
+      }
+      const { LayoutBackend } = await load<typeof import("./_layout_backend.ts")>(
+        "./_layout_backend.ts",
+        import.meta.url,
+      );
+      return new LayoutBackend(repo, path.startsWith("/") ? path : `${projectDir}/${path}`);
+    },
+  }),
+});

@@ -1,0 +1,108 @@
+import { EngineError, isDigest, type ListedTag, type RemovalOutcome } from "../../../core/plugin.ts";
+import { isObject } from "../../../lib/oci/documents.ts";
+import type { RegistryClient } from "../../../lib/registry/client.ts";
+import { listTags } from "../../../lib/registry/tags.ts";
+import { deleteTag } from "../_delete_tag.ts";
+import type { ProviderApi } from "../_oci_backend.ts";
+import { jsonOf, ProviderHttp, type ProviderReach, saidBy } from "../_provider_http.ts";
+import { deletesNothing } from "../_tag_remover.ts";
+
+export interface QuayApiOptions extends ProviderReach {
+  readonly client: RegistryClient;
+  /** Where `/api/v1` is. */
+  origin(signal: AbortSignal): Promise<string>;
+  /** An OAuth access token: robots and users have no access to the API. */
+  token(): Promise<string | undefined>;
+}
+
+/**
+ * Quay (docs.quay.io/api). Its API wants an OAuth token; without one names are listed and tags deleted through the
+ * registry, which a robot with the right to write may do.
+ */
+export function createQuayApi(options: QuayApiOptions): ProviderApi {
+  const { client } = options;
+  const http = new ProviderHttp({
+    ...options,
+    title: `Quay at ${client.domain}`,
+    base: async (signal) => `${(await options.origin(signal)).replace(/\/+$/, "")}/api/v1`,
+    denied:
+      "wanted is an OAuth token that may administer the repository ($oauthtoken as user, or QUAY_OAUTH_TOKEN)",
+    async login() {
+      const token = await options.token();
+      return token === undefined ? {} : { authorization: `Bearer ${token}` };
+    },
+  });
+  return {
+    kind: "quay",
+    capabilities: { naming: "nested", nested: true, deletion: "tag", listing: "times", pulls: false },
+    async *tags(path, signal) {
+      if (await options.token() !== undefined) return yield* quayTags(http, { client, path, signal });
+      for await (const tag of listTags(client, path, { signal })) yield { tag };
+    },
+    async remove(path, { tag }, signal) {
+      if (await options.token() !== undefined) return await removeByApi(http, { client, path, tag, signal });
+      const done = await deleteTag(client, { path, tag, signal });
+      if (done.outcome === "elsewhere") throw deletesNothing(client.domain, done.why);
+      return done;
+    },
+    [Symbol.asyncDispose]: () => http[Symbol.asyncDispose](),
+  };
+}
+
+interface Place {
+  readonly client: RegistryClient;
+  readonly path: string;
+  readonly signal: AbortSignal;
+}
+
+/** All pages are read before the first tag is given: deleting shifts pages. */
+async function* quayTags(http: ProviderHttp, { client, path, signal }: Place): AsyncGenerator<ListedTag> {
+  const doing = `list tags of ${client.domain}/${path}`;
+  const found = new Map<string, ListedTag>();
+  for (let page = 1;; page++) {
+    const answer = await http.request({
+      method: "GET",
+      path: `/repository/${path}/tag/?onlyActiveTags=true&limit=100&page=${page}`,
+      expect: [200, 404],
+      doing,
+      signal,
+    });
+    if (answer.status === 404) break;
+    const json = jsonOf(answer, doing);
+    if (!isObject(json) || !Array.isArray(json.tags)) {
+      throw new EngineError("REGISTRY_FAILED", `Cannot ${doing}: the answer holds no list of tags`);
+    }
+    for (const tag of json.tags.flatMap(readTag)) found.set(tag.tag, tag);
+    if (json.has_additional !== true || json.tags.length === 0) break;
+  }
+  yield* found.values();
+}
+
+function readTag(value: unknown): ListedTag[] {
+  if (!isObject(value) || typeof value.name !== "string") return [];
+  const { name, manifest_digest, start_ts } = value;
+  return [{
+    tag: name,
+    ...(typeof manifest_digest === "string" && isDigest(manifest_digest) && { digest: manifest_digest }),
+    ...(typeof start_ts === "number" && { pushedAt: new Date(start_ts * 1000).toISOString() }),
+  }];
+}
+
+async function removeByApi(
+  http: ProviderHttp,
+  { client, path, tag, signal }: Place & { readonly tag: string },
+): Promise<RemovalOutcome> {
+  const answer = await http.request({
+    method: "DELETE",
+    path: `/repository/${path}/tag/${encodeURIComponent(tag)}`,
+    expect: [200, 204, 400, 403, 404, 405, 409, 412],
+    doing: `delete tag "${tag}" of ${client.domain}/${path}`,
+    signal,
+  });
+  if (answer.status < 300) return { outcome: "removed", by: "tag" };
+  if (answer.status === 404) return { outcome: "absent" };
+  return {
+    outcome: "refused",
+    why: `Quay does not delete it: ${saidBy(answer) || `status ${answer.status}`}`,
+  };
+}

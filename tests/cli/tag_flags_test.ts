@@ -1,0 +1,26 @@
+import assert from "node:assert/strict";
+import { isTagOption, type OptionName, options, optionSpec } from "../../cli/options.ts";
+import { commands, takesTags } from "../../cli/table.ts";
+import { createEngine } from "../../mod.ts";
+import { withTempDir } from "../support/tmp.ts";
+
+Deno.test("the tag options of the command line are what the built-in tag schemes declare", async () => {
+  await withTempDir(async (dir) => {
+    await Deno.writeTextFile(`${dir}/dappfile.yaml`, "dimg: app\nfrom: scratch\n");
+    await using engine = createEngine({ dir, home: `${dir}/home` });
+    const declared = (await engine.tagFlags()).map(({ name, value, summary }) => ({
+      name,
+      value,
+      summary: summary.startsWith("same as") ? summary : `publish under ${summary}`,
+    }));
+    const names = (Object.keys(options) as OptionName[]).filter(isTagOption);
+    const table = names.map((name) => {
+      const { value, summary } = optionSpec(name);
+      return { name, value, summary };
+    });
+    assert.deepEqual(table, declared);
+    for (const command of commands.filter(takesTags)) {
+      assert.deepEqual(command.options.filter(isTagOption), names, command.path);
+    }
+  });
+});

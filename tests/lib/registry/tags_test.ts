@@ -1,0 +1,86 @@
+import { deepStrictEqual, rejects, strictEqual } from "node:assert/strict";
+import { nextPage } from "../../../lib/registry/link.ts";
+import { listCatalog, listTags } from "../../../lib/registry/tags.ts";
+import { failure, MemoryRegistry } from "../../support/registry.ts";
+import { clientOf } from "../../support/registry_client.ts";
+
+const { signal } = new AbortController();
+
+async function list(registry: MemoryRegistry, path = "a"): Promise<string[]> {
+  await using client = clientOf(registry.host);
+  return await Array.fromAsync(listTags(client, path, { signal }));
+}
+
+Deno.test("listTags() gives every tag once", async (t) => {
+  await using registry = new MemoryRegistry();
+  const wanted = Array.from({ length: 25 }, (_, at) => `v${at}`).sort();
+  for (const tag of wanted) await registry.addImage("a", tag);
+  await t.step("from one page", async () => deepStrictEqual(await list(registry), wanted));
+  await t.step("from several", async () => {
+    registry.pageSize = 10;
+    registry.seen.length = 0;
+    deepStrictEqual(await list(registry), wanted);
+    strictEqual(registry.seen.length, 3);
+    registry.pageSize = undefined;
+  });
+  await t.step("none from a repository without any", async () => {
+    await registry.addBlob("empty", new Uint8Array());
+    deepStrictEqual(await list(registry, "empty"), []);
+    deepStrictEqual(await list(registry, "unknown"), []);
+  });
+  await t.step("though pages overlap, and one is empty", async () => {
+    const page = (tags: readonly string[], next?: string) => () =>
+      Response.json({ tags }, next === undefined ? {} : { headers: { link: `<${next}>; rel=next` } });
+    registry.fault(page(["x", "y"], "?page=2"));
+    registry.fault(page([], "/v2/a/tags/list?page=3"));
+    registry.fault(page(["y", "z"]));
+    deepStrictEqual(await list(registry), ["x", "y", "z"]);
+  });
+});
+
+Deno.test("listTags() refuses what leads nowhere", async (t) => {
+  await using registry = new MemoryRegistry();
+  const answers: readonly (readonly [string, () => Response, RegExp])[] = [
+    [
+      "pages in a circle",
+      () => Response.json({ tags: ["x"] }, { headers: { link: '</v2/a/tags/list>; rel="next"' } }),
+      /that came before/,
+    ],
+    [
+      "another host",
+      () => Response.json({ tags: ["x"] }, { headers: { link: '<http://other.invalid/x>; rel="next"' } }),
+      /it leads to http:\/\/other\.invalid\/x/,
+    ],
+    ["no JSON", () => new Response("<html>"), /is not JSON/],
+    ["no names", () => Response.json({ tags: [1] }), /is no list of names/],
+    ["no right", () => failure(403, "DENIED"), /answered 403/],
+  ];
+  for (const [title, answer, message] of answers) {
+    await t.step(title, async () => {
+      registry.fault(answer);
+      await rejects(list(registry), { message });
+    });
+  }
+});
+
+Deno.test("listCatalog() gives repositories", async () => {
+  await using registry = new MemoryRegistry();
+  for (const path of ["b/c", "a"]) await registry.addImage(path, "1");
+  await using client = clientOf(registry.host);
+  deepStrictEqual(await Array.fromAsync(listCatalog(client, { signal })), ["a", "b/c"]);
+});
+
+Deno.test("nextPage() reads Link", () => {
+  const page = new URL("https://reg.example:5000/v2/a/tags/list?n=1");
+  const cases: readonly (readonly [string | undefined, string | undefined])[] = [
+    [undefined, undefined],
+    ["", undefined],
+    ['</x?last=a%2Fb>; rel="next"', "https://reg.example:5000/x?last=a%2Fb"],
+    ['<list?last=b>;rel=next;type="json"', "https://reg.example:5000/v2/a/tags/list?last=b"],
+    ['</p>; rel="prev", </n>; rel="next"', "https://reg.example:5000/n"],
+    ['</p>; rel="first prev"', undefined],
+    ['</n>; type=x; rel="last next"', "https://reg.example:5000/n"],
+    ['<http://reg.example/n?a=1>; rel="next"', "https://reg.example:5000/n?a=1"],
+  ];
+  for (const [header, wanted] of cases) strictEqual(nextPage(header, page)?.href, wanted, header);
+});

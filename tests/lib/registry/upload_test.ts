@@ -1,0 +1,236 @@
+import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
+import { uploadBlob, type UploadOptions } from "../../../lib/registry/upload.ts";
+import { failure, MemoryRegistry } from "../../support/registry.ts";
+import { blobOf, clientOf, fileBlob, someBytes } from "../../support/registry_client.ts";
+import { withTempDir } from "../../support/tmp.ts";
+
+const { signal } = new AbortController();
+const bytes = someBytes(300_000);
+/** More than is read into memory as a whole. */
+const large = someBytes(3_000_000);
+
+/** Sends `bytes` to a/b and checks that they arrived; gives the requests, and how it went. */
+async function upload(
+  registry: MemoryRegistry,
+  options: Partial<UploadOptions> & { readonly user?: string } = {},
+) {
+  const { user, ...more } = options;
+  await using client = clientOf(registry.host, { ...(user !== undefined && { user }) });
+  registry.seen.length = 0;
+  const blob = await blobOf(bytes);
+  const outcome = await uploadBlob(client, "a/b", { blob, signal, ...more });
+  deepStrictEqual(registry.blobOf("a/b", blob.digest), bytes);
+  strictEqual(registry.openUploads, 0, "no session is left");
+  return { outcome, methods: registry.seen.map(({ method }) => method), seen: [...registry.seen] };
+}
+
+Deno.test("uploadBlob() asks first, then sends in one piece", async (t) => {
+  await using registry = new MemoryRegistry();
+  await t.step("what is not there", async () => {
+    const { outcome, methods } = await upload(registry);
+    strictEqual(outcome, "uploaded");
+    deepStrictEqual(methods, ["HEAD", "POST", "PUT"]);
+  });
+  await t.step("not what is there", async () => {
+    deepStrictEqual((await upload(registry)).methods, ["HEAD"]);
+  });
+  await t.step("an answer that leads to storage means that it is there", async () => {
+    const blob = await blobOf(someBytes(9));
+    registry.fault(() => new Response(null, { status: 307, headers: { location: "https://s3.invalid/x" } }));
+    await using client = clientOf(registry.host);
+    strictEqual(await uploadBlob(client, "a/b", { blob, signal }), "present");
+  });
+  await t.step("without asking when told so", async () => {
+    deepStrictEqual((await upload(registry, { lookUp: false })).methods, ["POST", "PUT"]);
+  });
+});
+
+Deno.test("uploadBlob() streams a file", async () => {
+  await withTempDir(async (dir) => {
+    await using registry = new MemoryRegistry();
+    await using client = clientOf(registry.host);
+    const told: number[] = [];
+    const blob = await fileBlob(`${dir}/blob`, large);
+    await uploadBlob(client, "a", { blob, signal, report: (done) => void told.push(done) });
+    deepStrictEqual(registry.blobOf("a", blob.digest), large);
+    ok(told.length > 2 && told.at(-1) === large.length);
+  });
+});
+
+Deno.test("uploadBlob() never sends all of a file that has changed", async (t) => {
+  const cases: readonly (readonly [string, Uint8Array, Uint8Array, RegExp])[] = [
+    ["in content", bytes, someBytes(300_000).fill(1), /its digest is sha256:/],
+    ["in length", bytes, bytes.subarray(5), /it has 299995 bytes/],
+    ["in content, a large one", large, someBytes(3_000_000).fill(1), /its digest is sha256:/],
+    ["in length, a large one", large, large.subarray(5), /it has 2999995 bytes/],
+  ];
+  for (const [title, first, other, message] of cases) {
+    await t.step(title, async () => {
+      await withTempDir(async (dir) => {
+        await using registry = new MemoryRegistry();
+        await using client = clientOf(registry.host);
+        const blob = await fileBlob(`${dir}/blob`, first);
+        await Deno.writeFile(`${dir}/blob`, other);
+        await rejects(uploadBlob(client, "a", { blob, signal }), { kind: "source", message });
+        strictEqual(registry.blobOf("a", blob.digest), undefined);
+      });
+    });
+  }
+  await t.step("into nothing", async () => {
+    await using registry = new MemoryRegistry();
+    await using client = clientOf(registry.host);
+    const blob = { ...await blobOf(bytes), source: { file: "/nonexistent/blob" } };
+    await rejects(uploadBlob(client, "a", { blob, signal }), { kind: "source" });
+    strictEqual(registry.openUploads, 0);
+  });
+});
+
+Deno.test("uploadBlob() has blobs taken over from other repositories", async (t) => {
+  await t.step("from the first that has it", async () => {
+    await using registry = new MemoryRegistry();
+    await registry.addBlob("c", bytes);
+    const { outcome, methods } = await upload(registry, { from: ["a/b", "nothing", "c"] });
+    strictEqual(outcome, "mounted");
+    deepStrictEqual(
+      methods,
+      ["HEAD", "POST", "POST", "DELETE"],
+      "the session of the one without it is closed",
+    );
+  });
+  await t.step("and uses the session that is opened instead", async () => {
+    await using registry = new MemoryRegistry();
+    registry.uploadRules.mounts = false;
+    const { outcome, methods } = await upload(registry, { from: ["c"] });
+    strictEqual(outcome, "uploaded");
+    deepStrictEqual(methods, ["HEAD", "POST", "PUT"]);
+  });
+  for (const status of [400, 403, 404, 405]) {
+    await t.step(`and sends it when the answer is ${status}`, async () => {
+      await using registry = new MemoryRegistry();
+      registry.fault((_, url) => url.searchParams.has("mount") ? failure(status, "DENIED") : undefined);
+      strictEqual((await upload(registry, { from: ["c"] })).outcome, "uploaded");
+    });
+  }
+  await t.step("with a token for both", async () => {
+    await using registry = new MemoryRegistry();
+    registry.auth = { kind: "bearer", user: "me", password: "word" };
+    await registry.addBlob("c", bytes);
+    const { outcome, seen } = await upload(registry, { from: ["c"], user: "me:word" });
+    strictEqual(outcome, "mounted");
+    const token = seen.findLast(({ path }) => path.startsWith("/token"))!.path;
+    deepStrictEqual(new URL(token, "http://x").searchParams.getAll("scope"), [
+      "repository:a/b:pull,push",
+      "repository:c:pull",
+    ]);
+  });
+  await t.step("not failing when no token is given for the source", async () => {
+    await using registry = new MemoryRegistry();
+    registry.auth = { kind: "bearer", user: "me", password: "word", refused: ["c"] };
+    await registry.addBlob("c", bytes);
+    strictEqual((await upload(registry, { from: ["c"], user: "me:word" })).outcome, "uploaded");
+  });
+});
+
+Deno.test("uploadBlob() sends chunks", async (t) => {
+  await t.step("when asked to", async () => {
+    await using registry = new MemoryRegistry();
+    const { methods } = await upload(registry, { chunk: 100_000 });
+    deepStrictEqual(methods, ["HEAD", "POST", "PATCH", "PATCH", "PATCH", "PUT"]);
+  });
+  await t.step("not smaller than the registry wants", async () => {
+    await using registry = new MemoryRegistry();
+    registry.uploadRules.chunkMin = 150_000;
+    const { methods } = await upload(registry, { chunk: 100_000 });
+    deepStrictEqual(methods, ["HEAD", "POST", "PATCH", "PATCH", "PUT"]);
+  });
+  await t.step("when one piece is too large for a proxy", async () => {
+    await using registry = new MemoryRegistry();
+    registry.uploadRules.largestBody = 4 * 1024 * 1024;
+    const large = await blobOf(someBytes(5 * 1024 * 1024));
+    await using client = clientOf(registry.host);
+    strictEqual(await uploadBlob(client, "a", { blob: large, signal }), "uploaded");
+    strictEqual(registry.count("/uploads/", "PATCH"), 2);
+    strictEqual(registry.openUploads, 0);
+  });
+  await t.step("and gives up when even small ones are too large", async () => {
+    await using registry = new MemoryRegistry();
+    registry.uploadRules.largestBody = 1000;
+    await rejects(upload(registry), { message: /answered 413/ });
+    strictEqual(registry.openUploads, 0);
+  });
+});
+
+Deno.test("uploadBlob() goes where the registry says", async (t) => {
+  /** Lets the registry open a session and tells the client that it is elsewhere. */
+  const moved = async (location: (real: URL) => string, user = "me:word") => {
+    await using registry = new MemoryRegistry();
+    registry.auth = { kind: "basic", user: "me", password: "word" };
+    await using storage = new MemoryRegistry();
+    storage.fault((request) => request.method === "PUT" ? new Response(null, { status: 201 }) : undefined, 9);
+    registry.fault((request, url) =>
+      request.method === "POST" && request.headers.has("authorization")
+        ? new Response(null, {
+          status: 202,
+          headers: { location: location(new URL(`http://${storage.host}${url.pathname}x?s=%2F~`)) },
+        })
+        : undefined
+    );
+    await using client = clientOf(registry.host, { user });
+    const sent = await uploadBlob(client, "a", { blob: await blobOf(bytes), signal }).then(
+      () => undefined,
+      (e) => e,
+    );
+    return { registry, storage, sent, put: storage.seen.find(({ method }) => method === "PUT") };
+  };
+  await t.step("another host gets the query as it was, and no credentials", async () => {
+    const { put, sent } = await moved((real) => real.href);
+    strictEqual(sent, undefined);
+    strictEqual(put?.authorization, undefined);
+    ok(/\?s=%2F~&digest=sha256%3A[0-9a-f]{64}$/.test(put?.path ?? ""), put?.path);
+  });
+  await t.step("not to what is no http", async () => {
+    strictEqual((await moved(() => "ftp://127.0.0.1/x")).sent.kind, "refused");
+    strictEqual((await moved(() => "http://[bad")).sent.kind, "refused");
+  });
+  await t.step("the same host by another scheme is taken by its own", async () => {
+    await using registry = new MemoryRegistry();
+    registry.fault((request) =>
+      request.method === "POST"
+        ? new Response(null, {
+          status: 202,
+          headers: { location: "https://127.0.0.1/v2/a/blobs/uploads/elsewhere" },
+        })
+        : undefined
+    );
+    registry.fault((request) => request.method === "PUT" ? new Response(null, { status: 201 }) : undefined);
+    await using client = clientOf(registry.host);
+    await uploadBlob(client, "a", { blob: await blobOf(bytes), signal });
+    strictEqual(registry.count("/uploads/elsewhere?digest=", "PUT"), 1);
+  });
+  await t.step("a missing Location is said", async () => {
+    await using registry = new MemoryRegistry();
+    registry.fault((request) => request.method === "POST" ? new Response(null, { status: 202 }) : undefined);
+    await rejects(upload(registry), { message: /names no place for it/ });
+  });
+});
+
+Deno.test("uploadBlob() sends at most four blobs at once, and none twice", async () => {
+  await using registry = new MemoryRegistry();
+  await using client = clientOf(registry.host);
+  let [now, most] = [0, 0];
+  const release: (() => void)[] = [];
+  registry.fault(async (request) => {
+    if (request.method !== "PUT") return undefined;
+    most = Math.max(most, ++now);
+    if (now < 4) await new Promise<void>((resolve) => release.push(resolve));
+    else release.splice(0).forEach((go) => go());
+    now--;
+    return undefined;
+  }, 99);
+  const blobs = await Promise.all(Array.from({ length: 8 }, (_, at) => blobOf(new Uint8Array([at]))));
+  const twice = [...blobs, ...blobs];
+  const outcomes = await Promise.all(twice.map((blob) => uploadBlob(client, "a", { blob, signal })));
+  strictEqual(most, 4);
+  strictEqual(outcomes.filter((outcome) => outcome === "uploaded").length, 8);
+  strictEqual(registry.count("/uploads/", "PUT"), 8);
+});

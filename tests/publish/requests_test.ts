@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { busyboxBase } from "../support/bases.ts";
+import { withProject } from "../support/project.ts";
+import { MemoryRegistry } from "../support/registry.ts";
+
+const dappfile = (base: string) => `
+dimg: [app, web]
+from: oci:${base}:latest
+git: [{ add: /src, to: /app, stageDependencies: { setup: ["*"] } }]
+shell: { install: ["echo installed >/installed"], setup: ["cat /app/* >/all"] }
+---
+dimg: other
+fromDimg: app
+docker: { ENV: { A: b } }
+`;
+
+Deno.test("build --repo without a change costs one HEAD for each dimg, and nothing on these paths lists tags", async () => {
+  await withProject({ "dappfile.yaml": dappfile(await busyboxBase()), "src/a": "a\n" }, async (project) => {
+    await using registry = new MemoryRegistry();
+    const repo = `${registry.host}/group/app`;
+    const build = async () => {
+      registry.seen.splice(0);
+      await using engine = project.engine({ repo });
+      const result = await engine.build();
+      return { ...result, seen: registry.seen.map(({ method, path }) => `${method} ${path}`) };
+    };
+    const first = await build();
+    assert.ok(first.stagesBuilt > 0);
+    const tags = Object.keys(registry.tagsOf("group/app"));
+    const unchanged = await build();
+    assert.equal(unchanged.stagesBuilt, 0);
+    assert.deepEqual(
+      unchanged.seen.sort(),
+      [...new Set(first.images.map(({ signature }) => `HEAD /v2/group/app/manifests/dimgstage-${signature}`))]
+        .sort(),
+    );
+
+    await project.write({ "src/a": "changed\n" });
+    await project.commit();
+    const changed = await build();
+    assert.ok(changed.stagesBuilt > 0);
+    assert.ok(Object.keys(registry.tagsOf("group/app")).length > tags.length);
+
+    await using engine = project.engine();
+    for (const times of [1, 2]) {
+      registry.seen.splice(0);
+      const { images } = await engine.push([], { repo, tags: [{ flag: "tag-branch" }] });
+      const states = images.flatMap((image) => image.tags.map(({ state }) => state));
+      assert.deepEqual(states, Array(3).fill(times === 1 ? "pushed" : "exists"));
+      if (times === 2) {
+        assert.deepEqual(
+          registry.seen.map(({ method, path }) => `${method} ${path}`).sort(),
+          ["app", "other", "web"].map((name) => `HEAD /v2/group/app/${name}/manifests/main`),
+        );
+      }
+    }
+    assert.equal(registry.count("/tags/list"), 0);
+    assert.equal(registry.openUploads, 0);
+  });
+});
+
+Deno.test("push mounts what the stages have brought to the registry instead of sending it again", async () => {
+  await withProject({ "dappfile.yaml": dappfile(await busyboxBase()), "src/a": "a\n" }, async (project) => {
+    await using registry = new MemoryRegistry();
+    const repo = `${registry.host}/group/app`;
+    await using engine = project.engine();
+    await engine.build();
+    const { bytes, stages } = await engine.push([], { repo, withStages: true });
+    assert.ok(stages.every(({ state }) => state === "pushed"));
+    assert.ok(bytes.mounted > bytes.uploaded, JSON.stringify(bytes));
+  });
+});
+
+Deno.test("push is all or nothing for a dimg: no tag is visible when the registry fails in between", async () => {
+  await withProject({ "dappfile.yaml": dappfile(await busyboxBase()), "src/a": "a\n" }, async (project) => {
+    await using registry = new MemoryRegistry();
+    const repo = `${registry.host}/group/app`;
+    await using engine = project.engine();
+    await engine.build();
+    let uploads = 0;
+    registry.fault((request) => {
+      if (request.method !== "PUT" || !request.url.includes("/blobs/uploads/")) return undefined;
+      return ++uploads > 2 ? new Response(null, { status: 403 }) : undefined;
+    }, Infinity);
+    await assert.rejects(engine.push(["app"], { repo }), { code: "REGISTRY_DENIED" });
+    assert.deepEqual(registry.tagsOf("group/app/app"), {});
+  });
+});
