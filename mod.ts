@@ -83,7 +83,7 @@ const builtins: readonly Plugin[] = [
 ];
 
 async function policies() {
-  return await load<typeof import("./plugins/cleanup/mod.ts")>("./plugins/cleanup/mod.ts", import.meta.url);
+  return await load<typeof import("./cleanup_policies.ts")>("./cleanup_policies.ts", import.meta.url);
 }
 
 /**
