@@ -49,7 +49,8 @@ export type ApplyEvent =
 export interface ApplyOptions {
   readonly backend: RegistryBackend;
   readonly memo: RegistryMemo;
-  readonly journal: Journal;
+  /** Where manifests are written before they are deleted. */
+  readonly journal: Pick<Journal, "append">;
   readonly signal: AbortSignal;
   readonly clock: Clock;
   /** Removals at once. @default 8 */

@@ -25,7 +25,7 @@ async function record(name: string, ageMs: number, facts: Partial<StageRecord> =
   };
 }
 
-Deno.test("planLocal() keeps what REPO, running builds and young stages stand on", async (t) => {
+Deno.test("row 1 and 5: planLocal() keeps what REPO, running builds young stages and other projects need", async (t) => {
   const lower = await record("lower", 9 * DAY);
   const upper = await record("upper", 8 * DAY, { previous: lower.signature });
   const top = await record("top", HOUR, { previous: upper.signature });

@@ -147,7 +147,7 @@ Deno.test("openPolicies() takes what is listed, then defaults not listed, and on
   await assert.rejects(open({ keep: [entry("keep-nothing")], defaults: true }), /keep-nothing/);
 });
 
-Deno.test("cleanupGit() asks the remote, completes a stale clone and does not believe a shallow one", async () => {
+Deno.test("row 9: cleanupGit() asks the remote, completes a stale clone and does not believe a shallow one", async () => {
   await inTemp(async (dir) => {
     const origin = await makeRepository(`${dir}/origin`, { a: "1" });
     await git(origin, "tag", "light");
@@ -220,7 +220,7 @@ const pod = (image: string) => ({
   spec: { containers: [{ image }] },
 });
 
-Deno.test("keep-kubernetes keeps what workloads of all contexts name, by tag and by digest, and fails closed", async (t) => {
+Deno.test("row 36: keep-kubernetes keeps what workloads of all contexts name, by tag and by digest, and fails closed", async (t) => {
   const registry = new MemoryRegistry();
   const names = ["pod", "init", "cron", "replicas", "rollout", "pinned", "mirror", "unused"];
   const digests: Record<string, string> = {};
@@ -288,7 +288,7 @@ users:
   });
 });
 
-Deno.test("keep-docker keeps what containers were made from, by the digest they really run, and fails closed", async () => {
+Deno.test("row 4: keep-docker only reads, keeps what containers were made from, by the digest they really run, and fails closed", async () => {
   const registry = new MemoryRegistry();
   const moved = await putImage(registry, { tag: "old-name", salt: "1" });
   await putImage(registry, { tag: "named" });
@@ -296,6 +296,7 @@ Deno.test("keep-docker keeps what containers were made from, by the digest they 
   await inTemp(async (dir) => {
     const socket = `${dir}/docker.sock`;
     const server = Deno.serve({ path: socket, onListen: () => {} }, (request) => {
+      assert.equal(request.method, "GET");
       const id = "sha256:" + "1".repeat(64);
       return Response.json(
         request.url.includes("/containers/")
