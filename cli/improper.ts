@@ -16,18 +16,18 @@ export interface Improper {
 }
 
 /**
- * The three flags of a command that cleans stages up; says what has become of the third.
+ * The three flags of a command that cleans stages up; says what has become of the third, with `left` at the end.
  *
  * @throws USAGE when there is none of them
  */
-export function improper({ options, command, progress }: Context): Improper {
+export function improper({ options, command, progress }: Context, left: string): Improper {
   const flags = ["improper-repo-cache", "improper-cache-version", "improper-git-commit"] as const;
   const [unneeded, version, commit] = flags.map((name) => options.flag(name)) as [boolean, boolean, boolean];
   if (!unneeded && !version && !commit) throw nothingChosen(command, flags);
   if (commit) {
     progress.note(
-      "note: --improper-git-commit is hardly needed any more: signatures cover content, so a lost commit makes no " +
-        "stage wrong; only what the old tool left of such is removed",
+      "note: --improper-git-commit is not needed any more: signatures cover content, so a lost commit makes no stage " +
+        `wrong; ${left}`,
     );
   }
   return { unneeded, version, commit };

@@ -84,7 +84,7 @@ export const options = {
   },
   "improper-cache-version": { summary: "stages whose signatures are of another format" },
   "improper-git-commit": {
-    summary: "for old scripts: stages now cover content, not commits; removes what the old tool left of such",
+    summary: "accepted for old scripts: stages cover content, so a lost commit makes none wrong",
   },
   force: { summary: "go on although REPO holds no image of the project" },
   "improper-dev-mode-cache": { summary: "stages that were built with --dev" },

@@ -153,6 +153,8 @@ export const cleanupCommands = [
       "improper-repo-cache":
         "stages that no image in REPO stands on; young ones stay, and those a build uses",
       "improper-cache-version": "stages that the old tool left behind",
+      "improper-git-commit":
+        "stages of commits that no longer exist, which the old tool left behind; new ones have none",
     },
     common: cleaning,
     registry: stagesAccess,

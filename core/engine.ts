@@ -9,6 +9,9 @@ import type {
   EngineOptions,
   Explanation,
   ExportResult,
+  LocalCleanupPlan,
+  LocalCleanupReport,
+  LocalCleanupRequest,
   LockResult,
   PublishedTags,
   PushOptions,
@@ -42,6 +45,10 @@ export function createEngineWith(options: EngineOptions, builtins: Builtins): En
 
 async function cleanups() {
   return await load<typeof import("./cleanup/run.ts")>("./cleanup/run.ts", import.meta.url);
+}
+
+async function localCleanups() {
+  return await load<typeof import("./cleanup/local_run.ts")>("./cleanup/local_run.ts", import.meta.url);
 }
 
 class BuildEngine implements Engine {
@@ -211,6 +218,14 @@ class BuildEngine implements Engine {
     options: { readonly repo?: string } = {},
   ): Promise<RestoreReport> {
     return await (await cleanups()).restoreTags(this.session, tags, options.repo);
+  }
+
+  async planLocalCleanup(request: LocalCleanupRequest): Promise<LocalCleanupPlan> {
+    return await (await localCleanups()).planLocalRun(this.session, request);
+  }
+
+  async applyLocalCleanup(plan: LocalCleanupPlan): Promise<LocalCleanupReport> {
+    return await (await localCleanups()).applyLocalRun(this.session, plan);
   }
 
   async tagFlags() {

@@ -47,6 +47,8 @@ export interface RegistryCapabilities {
   readonly listing: "names" | "digests" | "times";
   /** Whether a list of tags says when each was last pulled. */
   readonly pulls: boolean;
+  /** Milliseconds in which a request takes effect, or never does. @default 30000 */
+  readonly settleMs?: number;
 }
 
 /** One REPO with the repositories below it. */

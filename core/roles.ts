@@ -89,7 +89,18 @@ export interface Store extends AsyncDisposable {
   /** Forgets a stage. Its blobs stay until they are swept, so whoever uses it now loses nothing. */
   removeStage(signature: Signature): Promise<void>;
   /** Removes blobs that no record refers to; nothing while any other process has the store open. */
-  sweep(): Promise<SweepReport>;
+  sweep(options?: SweepOptions): Promise<SweepReport>;
+  /** Says that this process relies on stages, until it ends; cleanups of other processes leave them alone. */
+  claim(signatures: readonly Signature[]): Promise<void>;
+  /** Stages that other living processes rely on, with who. */
+  claimed(): Promise<ReadonlyMap<Signature, string>>;
+}
+
+export interface SweepOptions {
+  /** Only count what would go. @default false */
+  readonly dryRun?: boolean;
+  /** More to be done while no other process has the store open. */
+  readonly alone?: () => Promise<void>;
 }
 
 export interface SweepReport {

@@ -40,13 +40,3 @@ export function parseBytes(text: string): number | undefined {
   const size = SIZES[(match[2] ?? "B").toUpperCase()];
   return size === undefined ? undefined : Math.round(Number(match[1]) * size);
 }
-
-/** Bytes for people: `1.5 GB`. */
-export function formatBytes(bytes: number): string {
-  const [unit, size] = bytes >= 1e9
-    ? ["GB", 1e9] as const
-    : bytes >= 1e6
-    ? ["MB", 1e6] as const
-    : ["kB", 1e3] as const;
-  return bytes < 1000 ? `${bytes} B` : `${(bytes / size).toFixed(1)} ${unit}`;
-}

@@ -28,7 +28,10 @@ export const flushRepo: CommandRun = (context) =>
 
 /** `dapp dimg stages cleanup repo`: deletes stages, by the flags given. */
 export const stagesCleanupRepo: CommandRun = async (context) => {
-  const { unneeded, version, commit } = improper(context);
+  const { unneeded, version, commit } = improper(
+    context,
+    "only what the old tool left of such is removed",
+  );
   return await clean(context, {
     images: false,
     stages: unneeded ? "unneeded" : "none",

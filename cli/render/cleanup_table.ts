@@ -38,12 +38,11 @@ export function planTable(
   return [...lines, ...planSummary(plan)];
 }
 
-function details({ chain, also = [], plugin }: PlannedRemoval): readonly string[] {
-  const by = plugin === undefined ? [] : [`by ${plugin}`];
+function details({ chain, why, also = [], plugin }: PlannedRemoval): readonly string[] {
+  const path = chain.length === 1 && chain[0] === why ? "" : chain.join(" > ");
+  const first = [path, plugin === undefined ? "" : `by ${plugin}`].filter((text) => text !== "").join("  ");
   return [
-    ...(chain.length > 0 || by.length > 0
-      ? [[chain.join(" > "), ...by].filter((t) => t !== "").join("  ")]
-      : []),
+    ...(first === "" ? [] : [first]),
     ...also.map((reason) => `also ${reason.rule}: ${reason.why}  by ${reason.plugin}`),
   ];
 }

@@ -109,6 +109,7 @@ export async function applyRegistryCleanup(
     journal,
     signal: session.options.signal,
     clock: systemClock,
+    graceMs: backend.capabilities.settleMs ?? PROTOCOL.graceMs,
     ...(options.onEvent && { onEvent: options.onEvent }),
   });
 }

@@ -35,6 +35,7 @@ export class LayoutBackend implements RegistryBackend, Repository {
     deletion: "tag",
     listing: "digests",
     pulls: false,
+    settleMs: 1000,
   };
   readonly #layout: LayoutDirectory;
   readonly #sweeper: LayoutSweeper;

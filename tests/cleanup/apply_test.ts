@@ -4,7 +4,6 @@ import { readJournal } from "../../core/cleanup/journal.ts";
 import { readLeases, takeLease } from "../../core/cleanup/leases.ts";
 import { readMark, writeMark } from "../../core/cleanup/marks.ts";
 import { parsePlan } from "../../core/cleanup/plan_file.ts";
-import { planLines } from "../../core/cleanup/plan_lines.ts";
 import { restore } from "../../core/cleanup/restore.ts";
 import { withTempDir } from "../support/tmp.ts";
 import { failed, MemoryRegistry } from "./support/memory_registry.ts";
@@ -278,19 +277,6 @@ Deno.test("parsePlan() takes what JSON.stringify() gives, and refuses what was c
     ],
   ];
   for (const [changed, why] of refuse) await assert.rejects(parsePlan(changed), why);
-});
-
-Deno.test("planLines() gives a line for each tag that goes, with its chain, and a summary", async () => {
-  const registry = await withGone(1);
-  const lines = planLines(await planFor(registry));
-  assert.match(
-    lines[0]!,
-    /^delete {2}registry.test\/shop:t0 {2}nobody keeps it: .* \[branch gone -> image registry/,
-  );
-  assert.match(
-    lines[1]!,
-    /^1 images and 0 stages to delete, 0 images and 0 stages to keep, 0 other tags untouched$/,
-  );
 });
 
 Deno.test("a budget takes the cheapest stages first, from the top of a chain, and none that a build leases", async () => {

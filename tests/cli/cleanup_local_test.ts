@@ -84,7 +84,7 @@ const requests: readonly {
   {
     line: "stages cleanup local --improper-git-commit",
     request: { what: "stages", improperGitCommit: true },
-    note: /^note: --improper-git-commit is hardly needed any more: /,
+    note: /^note: --improper-git-commit is not needed any more: .*; nothing is removed for it\n/,
   },
   {
     line: "stages cleanup local --improper-cache-version r.io/x",

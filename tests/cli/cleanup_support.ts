@@ -47,7 +47,11 @@ export const plan: CleanupPlan = {
     tag("app:older", "image", gone),
     tag(":dimgstage-1", "stage", { rule: "used by an image", why: "r.io/shop/app:main stands on it" }),
     tag(":dimgstage-2", "stage", { ...gone, why: "no image needs it" }),
-    tag(":theirs", "foreign", { rule: "not the project's", why: "it has no label" }),
+    tag(":theirs", "foreign", {
+      rule: "not the project's",
+      why: "it has no label",
+      chain: ["it has no label"],
+    }),
   ],
   groups: [["app", "old"], ["app", "older"], ["", "dimgstage-2"]].map(([repository, tag]) => ({
     repository: repository!,

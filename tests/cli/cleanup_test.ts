@@ -46,7 +46,7 @@ Deno.test("commands that clean REPO up ask for this, unattended, and do the whol
       assert.deepEqual(made.requests, [request]);
       assert.deepEqual(made.applied, [plan]);
       assert.equal(code, 0, stderr);
-      assert.equal(stderr.includes("--improper-git-commit is hardly needed"), line.includes("git-commit"));
+      assert.equal(stderr.includes("--improper-git-commit is not needed"), line.includes("git-commit"));
     });
   }
 });

@@ -60,6 +60,8 @@ export class FakeClock implements Clock {
 export interface FakeWorld {
   /** What the engine answers; a method that is missing here fails the test. */
   readonly engine?: (emit: (event: EngineEvent) => void, options: EngineOptions) => Partial<Engine>;
+  /** The real engine, in place of answers. */
+  readonly createEngine?: (options: EngineOptions) => Engine;
   readonly env?: Readonly<Record<string, string>>;
   readonly files?: Readonly<Record<string, string>>;
   readonly stdin?: string;
@@ -102,6 +104,7 @@ export async function dapp(args: readonly string[], world: FakeWorld = {}): Prom
     },
     createEngine(options) {
       engines.push(options);
+      if (world.createEngine) return Promise.resolve(world.createEngine(options));
       const made = world.engine?.((event) => options.onEvent?.(event), options) ?? {};
       const dispose = () => {
         disposed++;

@@ -1,3 +1,4 @@
+import type { Agent as HttpAgent } from "undici";
 import { load } from "../../../lib/load.ts";
 import { EngineError, messageOf } from "../../../core/plugin.ts";
 import { type JsonPath, textsAt } from "../_json_path.ts";
@@ -72,7 +73,7 @@ export async function imagesIn(
 /** All objects of a list; undefined when the cluster has no such list. */
 async function listAll(
   cluster: ClusterAccess,
-  dispatcher: import("undici").Agent,
+  dispatcher: HttpAgent,
   { path, signal }: { readonly path: string; readonly signal: AbortSignal },
 ): Promise<readonly unknown[] | undefined> {
   const { request } = await load<typeof import("undici")>("undici", import.meta.url);

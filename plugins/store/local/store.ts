@@ -14,6 +14,7 @@ import {
   type StageRecord,
   type Store,
   type StoreReport,
+  type SweepOptions,
   type SweepReport,
 } from "../../../core/plugin.ts";
 import { fileName, hasDirectory, ifPresent, listFiles, publishFile } from "./files.ts";
@@ -22,6 +23,8 @@ import type { Scratch } from "./scratch.ts";
 
 const FORMAT = "1";
 const HISTORY_ROWS = 50;
+/** File in a process's scratch directory with the signatures that it relies on. */
+const CLAIMS = "claims";
 
 /**
  * The store as a directory:
@@ -204,9 +207,28 @@ export class LocalStore implements Store {
     await ifPresent(() => Deno.remove(`${this.path}/stages/${signature}`));
   }
 
-  async sweep(): Promise<SweepReport> {
+  async sweep(options: SweepOptions = {}): Promise<SweepReport> {
     const { sweepBlobs } = await load<typeof import("./sweep.ts")>("./sweep.ts", import.meta.url);
-    return await sweepBlobs(this);
+    return await sweepBlobs(this, options);
+  }
+
+  async claim(signatures: readonly Signature[]): Promise<void> {
+    await Deno.writeTextFile(`${await this.scratch()}/${CLAIMS}`, signatures.join("\n"));
+  }
+
+  async claimed(): Promise<ReadonlyMap<Signature, string>> {
+    const own = await this.scratch();
+    const out = new Map<Signature, string>();
+    for await (const { name } of Deno.readDir(`${this.path}/run`)) {
+      const dir = `${this.path}/run/${name}`;
+      if (dir === own) continue;
+      const text = await ifPresent(() => Deno.readTextFile(`${dir}/${CLAIMS}`));
+      const who = await ifPresent(() => Deno.readTextFile(`${dir}/.lock`));
+      for (const line of text?.split("\n") ?? []) {
+        if (isSignature(line)) out.set(line, who || "another process");
+      }
+    }
+    return out;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,4 +1,4 @@
-import { type Digest, digestFromHex, type SweepReport } from "../../../core/plugin.ts";
+import { type Digest, digestFromHex, type SweepOptions, type SweepReport } from "../../../core/plugin.ts";
 import { ifPresent, listFiles } from "./files.ts";
 import type { LocalStore } from "./store.ts";
 
@@ -9,17 +9,24 @@ import type { LocalStore } from "./store.ts";
  * A build has blobs that no record names yet, and no age tells which. So this needs the store for itself: while another
  * process has it open nothing is removed, and who opens it meanwhile waits. A crash leaves fewer blobs to remove.
  */
-export async function sweepBlobs(store: LocalStore): Promise<SweepReport> {
+export async function sweepBlobs(
+  store: LocalStore,
+  { dryRun = false, alone }: SweepOptions,
+): Promise<SweepReport> {
+  if (dryRun) return await removeUnused(store, true);
   // Taking the lock for oneself gives the shared one up first, so it has to be taken again in any case.
-  const alone = await store.use.tryLock(true);
+  const isAlone = await store.use.tryLock(true);
   try {
-    return alone ? await removeUnused(store) : { blobs: 0, bytes: 0, busy: true };
+    if (!isAlone) return { blobs: 0, bytes: 0, busy: true };
+    const report = await removeUnused(store, false);
+    await alone?.();
+    return report;
   } finally {
     await store.use.lock(false);
   }
 }
 
-async function removeUnused(store: LocalStore): Promise<SweepReport> {
+async function removeUnused(store: LocalStore, dryRun: boolean): Promise<SweepReport> {
   const used = new Set<Digest>();
   for await (const { image, facts, trees } of store.stages()) {
     for (const { digest } of image.layers) used.add(digest);
@@ -31,7 +38,7 @@ async function removeUnused(store: LocalStore): Promise<SweepReport> {
     const digest = /^[0-9a-f]{64}$/.test(name) ? digestFromHex(name) : undefined;
     if (!digest || used.has(digest)) continue;
     const size = await store.blobSize(digest);
-    await ifPresent(() => Deno.remove(store.blobPath(digest)));
+    if (!dryRun) await ifPresent(() => Deno.remove(store.blobPath(digest)));
     [blobs, bytes] = [blobs + 1, bytes + (size ?? 0)];
   }
   return { blobs, bytes, busy: false };

@@ -1,0 +1,45 @@
+/**
+ * The built-in cleanup policies, and which of them count when the dappfile names none. Apart from mod.ts, so that only
+ * commands that clean up load them.
+ */
+import { type Plugin, type Selection, use } from "./core/plugin.ts";
+import { keepBranches } from "./plugins/cleanup/branches.ts";
+import { keepCommits } from "./plugins/cleanup/commits.ts";
+import { keepCustom } from "./plugins/cleanup/custom.ts";
+import { keepDocker } from "./plugins/cleanup/docker.ts";
+import { keepGitTags } from "./plugins/cleanup/git_tags.ts";
+import { keepKubernetes } from "./plugins/cleanup/kubernetes/mod.ts";
+import { keepLast } from "./plugins/cleanup/last.ts";
+import { keepListed } from "./plugins/cleanup/listed.ts";
+import { keepPulled } from "./plugins/cleanup/pulled.ts";
+import { keepRecent } from "./plugins/cleanup/recent.ts";
+import { keepSemver } from "./plugins/cleanup/semver.ts";
+
+/** Every policy that a dappfile can name under `cleanup.keep`. */
+export const policies: readonly Plugin[] = [
+  keepBranches,
+  keepGitTags,
+  keepCommits,
+  keepCustom,
+  keepRecent,
+  keepLast,
+  keepSemver,
+  keepListed,
+  keepPulled,
+  keepKubernetes,
+  keepDocker,
+];
+
+/**
+ * Policies that count unless the dappfile names the same one with other options, or says `defaults: false`: images of
+ * branches that exist; of git tags and commits the newest 10 and 50, none older than 30 days; all tags not made from git;
+ * what was published within 2 hours; what Kubernetes runs, where there is a kubeconfig.
+ */
+export const defaultPolicies: readonly Selection[] = [
+  use(keepBranches),
+  use(keepGitTags),
+  use(keepCommits),
+  use(keepCustom),
+  use(keepRecent),
+  use(keepKubernetes, { required: false }),
+];

@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { createEngine } from "../../mod.ts";
+import { withProject } from "../support/project.ts";
+import { dapp, type FakeWorld } from "./support.ts";
+
+const dappfile = `project: shop
+cleanup:
+  defaults: false
+  keep:
+    - use: keep-branches
+---
+dimg: app
+from: scratch
+git: [{ add: /, to: /app }]
+`;
+
+Deno.test("dapp dimg cleanup repo, --plan, restore and flush repo work on an OCI layout from end to end", async () => {
+  await withProject({ "dappfile.yaml": dappfile }, async ({ dir, home, git, commit }) => {
+    const repo = `oci:${dir}/../repo`;
+    const env = { HOME: home, PATH: Deno.env.get("PATH") ?? "" };
+    const call = async (line: string, world: FakeWorld = {}) => {
+      const args = [...line.split(" "), "-C", dir, "--home", home, "--repo", repo];
+      return await dapp(args, { env, createEngine, ...world });
+    };
+    // The branches of a clone's origin count.
+    await git("clone", "-q", "--bare", dir, `${dir}/../origin`);
+    await git("remote", "add", "origin", `${dir}/../origin`);
+    await git("checkout", "-q", "-b", "feature");
+    await call("dimg bp --tag-branch");
+    await git("checkout", "-q", "main");
+    await commit("second");
+    await git("push", "-q", "origin", "main");
+    await call("dimg bp --tag-branch");
+
+    const dry = await call("dimg cleanup repo -nq");
+    assert.deepEqual([dry.code, dry.stdout], [0, `${repo}:app-feature\n`], dry.stderr);
+    const plan = (await call("dimg cleanup repo -n --json")).stdout;
+    const refused = await call("dimg cleanup repo", {
+      terminal: true,
+      typed: ["n"],
+      env: { ...env, NO_COLOR: "1" },
+    });
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /Delete 1 tag\? \[y\/N\] Nothing was deleted\n$/);
+
+    const applied = await call("dimg cleanup repo --plan p.json", { files: { "p.json": plan } });
+    assert.equal(applied.code, 0, applied.stderr);
+    assert.match(applied.stderr, /^deleted {2}oci:.*:app-feature {2}\S/m);
+    assert.match(applied.stdout, /^1 tag: 1 deleted\n/);
+    const again = await call("dimg cleanup repo --plan p.json", { files: { "p.json": plan } });
+    assert.deepEqual([again.code, again.stdout], [0, "1 tag: 1 gone\n"]);
+
+    const restored = await call("dimg restore app-feature");
+    assert.equal(restored.code, 0, restored.stderr);
+    assert.match(restored.stdout, /^restored {2}oci:.*:app-feature {2}sha256:[0-9a-f]{12}…\n$/);
+
+    const flushed = await call("dimg flush repo -q");
+    assert.deepEqual(
+      [flushed.code, flushed.stdout.trim().split("\n").sort()],
+      [0, [`${repo}:app-feature`, `${repo}:app-main`]],
+      flushed.stderr,
+    );
+    assert.equal((await call("dimg flush repo")).stdout, "nothing to delete\n");
+  });
+});
