@@ -16,7 +16,7 @@ export interface BuildExtras extends BuildOptions {
   readonly repo?: string;
   /** Sends what goes to registries; one of its own when it is absent. */
   readonly uploader?: BlobUploader;
-  /** Told of each stage as soon as it is saved. */
+  /** Told of each stage as soon as it is saved, and first of the last one that was there of an image that is not whole. */
   readonly onSaved?: (image: SignedImage, stage: SignedStage, record: StageRecord) => void;
 }
 
@@ -135,6 +135,16 @@ class ImageBuild {
     }
   }
 
+  /** What is here can be sent while the rest is built. */
+  #tellReused(images: readonly SignedImage[], tops: CachedTops): void {
+    for (const image of images) {
+      const top = tops.get(image.node.key);
+      if (top && top.index < image.stages.length - 1) {
+        this.options.onSaved?.(image, image.stages[top.index]!, top.record);
+      }
+    }
+  }
+
   async #cache(signed: SignedGraph): Promise<LiveCache | undefined> {
     const { session, options } = this;
     const repo = options.repo ?? session.options.repo;
@@ -168,6 +178,7 @@ class ImageBuild {
     let records = images.map((image) => tops.get(image.node.key)?.record);
     if (!fresh || options.introspect || (await session.hooks()).has("plan")) {
       const { runBuild } = await load<typeof import("./run_build.ts")>("./run_build.ts", import.meta.url);
+      if (!session.options.dryRun) this.#tellReused(images, tops);
       const { worker } = this;
       const done = await runBuild({ session, worker, signed, tops, keys, images, inputs, options, cache });
       if (session.options.dryRun) {

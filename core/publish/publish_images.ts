@@ -1,5 +1,6 @@
 import type { BuiltDocument } from "../../lib/oci/build.ts";
 import { baseName } from "../base_rule.ts";
+import type { ImageRule } from "../config/model.ts";
 import type { Digest, Signature } from "../digest.ts";
 import { Pool } from "../pool.ts";
 import type { Layer, Store } from "../roles.ts";
@@ -142,7 +143,7 @@ class ImagePublisher {
     const layers = new Map(
       this.image.images.flatMap(({ state }) => state.layers).map((layer) => [layer.digest, layer]),
     );
-    const from = this.#origins(repository);
+    const from = blobOrigins(this.image.node.rule, this.backend, repository);
     await Promise.all([...layers.values()].map((layer: Layer) =>
       this.uploader.send(repository, {
         digest: layer.digest,
@@ -151,14 +152,6 @@ class ImagePublisher {
         from,
       })
     ));
-  }
-
-  /** Repositories of the same registry that probably have the layers: that of the stages, that of the base image. */
-  #origins(repository: Repository): readonly string[] {
-    const { base } = this.image.node.rule;
-    const stages = this.backend.repository("").name;
-    const origin = base.kind === "image" ? repositoryOfBase(baseName(this.image.node.rule)) : undefined;
-    return [stages, ...(origin ? [origin] : [])].filter((name) => name !== repository.name);
   }
 
   async #sendConfigs(repository: Repository, configs: readonly BuiltDocument[]): Promise<void> {
@@ -180,4 +173,15 @@ class ImagePublisher {
     const manifest = await serviceManifest("repository", { [labels.project]: project, [labels.name]: name });
     await putServiceManifest(main, tag, manifest, signal);
   }
+}
+
+/** Repositories that probably have an image's layers, if they are of the same registry: of the stages, of the base image. */
+export function blobOrigins(
+  rule: ImageRule,
+  backend: RegistryBackend,
+  repository: Repository,
+): readonly string[] {
+  const stages = backend.repository("").name;
+  const origin = rule.base.kind === "image" ? repositoryOfBase(baseName(rule)) : undefined;
+  return [stages, ...(origin ? [origin] : [])].filter((name) => name !== repository.name);
 }

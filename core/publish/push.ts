@@ -14,7 +14,7 @@ import type { TagFacts } from "./image_document.ts";
 import { pushStages } from "./move_stages.ts";
 import { type ImageTarget, imageTarget } from "./names.ts";
 import { openShared } from "./open_shared.ts";
-import { publishImages } from "./publish_images.ts";
+import { blobOrigins, publishImages } from "./publish_images.ts";
 import { repoOf } from "./repo.ts";
 import type { MovedStage, PublishReport } from "./report.ts";
 import { collectTags, type OwnedTag } from "./tags.ts";
@@ -221,13 +221,16 @@ async function buildAll(
       onSaved(image, _stage, record) {
         if (options.withStages || session.options.repo !== undefined) return;
         const targets = new Set(tags.get(image.node.key)?.map(({ target }) => target.repository));
-        for (const { digest, size } of record.image.layers) {
-          // A failure shows when the image is published, which sends again what is missing.
-          for (const name of targets) {
-            observed(uploader.send(backend.repository(name), {
+        for (const name of targets) {
+          const repository = backend.repository(name);
+          const from = blobOrigins(image.node.rule, backend, repository);
+          for (const { digest, size } of record.image.layers) {
+            // A failure shows when the image is published, which sends again what is missing.
+            observed(uploader.send(repository, {
               digest,
               size,
               source: { file: store.blobPath(digest) },
+              from,
             }));
           }
         }

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { use } from "../../mod.ts";
 import { busyboxBase } from "../support/bases.ts";
+import { fakeBuilder, FakeBuilderLog } from "../support/fake_builder.ts";
 import { withProject } from "../support/project.ts";
 import { MemoryRegistry } from "../support/registry.ts";
 
@@ -84,5 +86,32 @@ Deno.test("push is all or nothing for a dimg: no tag is visible when the registr
     }, Infinity);
     await assert.rejects(engine.push(["app"], { repo }), { code: "REGISTRY_DENIED" });
     assert.deepEqual(registry.tagsOf("group/app/app"), {});
+  });
+});
+
+Deno.test("bp sends the layers that are there while the next stage is built", async () => {
+  const stages = (setup: string) => `
+dimg: app
+from: scratch
+shell: { install: ["write a 1"]${setup} }
+`;
+  await withProject({ "dappfile.yaml": stages("") }, async (project) => {
+    await using registry = new MemoryRegistry();
+    const log = new FakeBuilderLog();
+    const plugins = [use(fakeBuilder(log))];
+    {
+      await using engine = project.engine({ plugins });
+      await engine.build();
+    }
+    await project.write({ "dappfile.yaml": stages(', setup: ["meet gate", "write b 2"]') });
+    registry.fault((request) => {
+      // The command waits for this: without it the test would never end.
+      if (request.method === "PUT" && request.url.includes("/blobs/uploads/")) log.open("gate");
+      return undefined;
+    }, Infinity);
+    await using engine = project.engine({ plugins });
+    const { images } = await engine.push([], { repo: `${registry.host}/group/app`, build: true });
+    assert.equal(images[0]?.tags[0]?.state, "pushed");
+    assert.equal(registry.openUploads, 0);
   });
 });
