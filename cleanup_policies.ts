@@ -33,13 +33,12 @@ export const policies: readonly Plugin[] = [
 /**
  * Policies that count unless the dappfile names the same one with other options, or says `defaults: false`: images of
  * branches that exist; of git tags and commits the newest 10 and 50, none older than 30 days; all tags not made from git;
- * what was published within 2 hours; what Kubernetes runs, where there is a kubeconfig.
+ * what Kubernetes runs, where there is a kubeconfig.
  */
 export const defaultPolicies: readonly Selection[] = [
   use(keepBranches),
   use(keepGitTags),
   use(keepCommits),
   use(keepCustom),
-  use(keepRecent),
   use(keepKubernetes, { required: false }),
 ];

@@ -116,7 +116,7 @@ class Planner {
     return {
       verdict: "delete",
       rule: "nobody keeps it",
-      why: "no policy gives a reason to keep it",
+      why: `no policy keeps ${schemeTitle(image.scheme)} "${image.value}"`,
       chain: was,
     };
   }
