@@ -141,4 +141,9 @@ export interface Repository {
   tags(signal: AbortSignal): AsyncIterable<ListedTag>;
   /** @throws {EngineError} REGISTRY_UNSUPPORTED when the registry deletes nothing at all */
   remove(removal: TagRemoval, signal: AbortSignal): Promise<RemovalOutcome>;
+  /**
+   * Removes a manifest that no tag is at, such as one of an index that is gone; false when the registry keeps it. Absent
+   * where such manifests go by themselves.
+   */
+  removeUntagged?(digest: Digest, signal: AbortSignal): Promise<boolean>;
 }

@@ -1,4 +1,5 @@
 import type { Inventory } from "../cleanup_role.ts";
+import type { Digest } from "../digest.ts";
 import { EngineError } from "../errors.ts";
 import type { Repository } from "../registry_role.ts";
 import type { ApplyOptions, ApplyReport, TagOutcome, TagResult } from "./apply_model.ts";
@@ -7,6 +8,7 @@ import { readInventory } from "./inventory.ts";
 import { leasedBy, readLeases, validLeases } from "./leases.ts";
 import { type Mark, mayMark, mayRemove, readMark, writeMark } from "./marks.ts";
 import type { CleanupPlan, PlannedRemoval, RemovalGroup } from "./plan_model.ts";
+import { addChildren } from "./plan.ts";
 import { CannotDelete, removeGroup } from "./removal.ts";
 import { addFixedRoots, Needs } from "./stage_roots.ts";
 import { Throttle } from "./throttle.ts";
@@ -218,6 +220,7 @@ class Applier {
   ): Promise<ReadonlySet<RemovalGroup>> {
     const done = new Set<RemovalGroup>();
     const at = rules.look && tagsAt(rules.look);
+    const used = rules.look && this.#referredTo(rules.look);
     let failure: { readonly error: unknown } | undefined;
     const work = async (group: RemovalGroup) => {
       const { remove, siblings } = group;
@@ -230,6 +233,9 @@ class Applier {
         staying,
         spare: (tag) => rules.spare(group, tag),
         mayRemove: rules.mayRemove,
+        ...(at && used && {
+          isUsed: (digest) => used.has(digest) || at.has(`${group.repository}@${digest}`),
+        }),
       });
       for (const result of results.values()) if (result) this.#note(result);
       if ([...results.values()].every((result) => result !== undefined)) done.add(group);
@@ -249,6 +255,16 @@ class Applier {
     this.options.signal.throwIfAborted();
     if (failure) throw failure.error;
     return done;
+  }
+
+  /** Manifests below the indexes that stay. */
+  #referredTo({ images, stages, others, manifests }: Inventory): ReadonlySet<Digest> {
+    const going = new Set(this.#going.map(({ reference, digest }) => `${reference}@${digest}`));
+    const used = new Set<Digest>();
+    for (const { reference, digest } of [...images, ...stages, ...others]) {
+      if (!going.has(`${reference}@${digest}`)) addChildren(digest, manifests, used);
+    }
+    return used;
   }
 
   #planned(group: RemovalGroup, tag: string): PlannedRemoval | undefined {

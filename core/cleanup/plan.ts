@@ -243,6 +243,11 @@ class Planner {
       const going = members.filter(({ verdict }) => verdict === "delete");
       if (going.length === 0) continue;
       const { repository, digest, kind, signature } = going[0]!;
+      const below = new Set<Digest>();
+      if (going.length === members.length) addChildren(digest!, this.inventory.manifests, below);
+      const children = [...below].filter((child) =>
+        !childOfKept.has(child) && !byDigest.has(`${repository}@${child}`)
+      );
       groups.push({
         group: {
           repository,
@@ -250,6 +255,7 @@ class Planner {
           remove: going.map(({ tag }) => tag),
           siblings: members.filter(({ verdict }) => verdict === "keep").map(({ tag }) => tag),
           child: childOfKept.has(digest!),
+          ...(children.length > 0 && { children }),
         },
         // Images first, then stages from the top of their chain, so that stopping midway breaks nothing.
         rank: kind === "image" ? -Infinity : -(depth.get(signature ?? "") ?? 0),
@@ -259,7 +265,8 @@ class Planner {
   }
 }
 
-function addChildren(digest: Digest, manifests: Inventory["manifests"], into: Set<Digest>): void {
+/** Adds every manifest below an index, at any depth. */
+export function addChildren(digest: Digest, manifests: Inventory["manifests"], into: Set<Digest>): void {
   for (const child of manifests[digest]?.children ?? []) {
     if (into.has(child)) continue;
     into.add(child);

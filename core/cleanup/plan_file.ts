@@ -57,6 +57,7 @@ export async function parsePlan(text: string): Promise<CleanupPlan> {
       remove: z.array(tag).min(1),
       siblings: z.array(tag),
       child: z.boolean(),
+      children: z.array(digest).min(1).optional(),
     })),
     freedBytes: z.int().min(0),
     counts: z.strictObject({ keep: counts, delete: counts }),

@@ -55,6 +55,8 @@ export interface RemovalGroup {
   readonly siblings: readonly string[];
   /** An index that stays refers to the manifest, so only tags may be taken off it. */
   readonly child: boolean;
+  /** Manifests that only this index refers to; they go after it. */
+  readonly children?: readonly Digest[];
 }
 
 /** What cleaning up will do. Plain data; `JSON.stringify` gives what {@link parsePlan} reads. */

@@ -20,6 +20,8 @@ export interface RemovalInputs extends ApplyOptions {
   readonly staying: readonly string[];
   /** Why a tag must be left alone after all. */
   readonly spare: (tag: string) => string | undefined;
+  /** Whether a manifest below an index is still of use; undefined when the registry removes such manifests itself. */
+  readonly isUsed?: (digest: Digest) => boolean;
   /** Whether there is still time; false ends the removal without a result. */
   readonly mayRemove: () => boolean;
 }
@@ -103,7 +105,26 @@ export async function removeGroup(
     const outcome = results.get(tag)?.outcome;
     if (outcome === "refused" || outcome === "failed") alone = false;
   }
+  const gone = group.remove.every((tag) => ["deleted", "gone"].includes(results.get(tag)?.outcome ?? ""));
+  if (gone && manifest) await removeChildren(group, childrenOf(manifest), inputs);
   return results;
+}
+
+/** Removes what only an index that is gone referred to. Where it cannot be, only space is lost. */
+async function removeChildren(
+  group: RemovalGroup,
+  below: readonly Digest[],
+  { backend, isUsed, throttle, signal }: RemovalInputs,
+): Promise<void> {
+  const repository = backend.repository(group.repository);
+  for (const child of below) {
+    if (!group.children?.includes(child) || (isUsed?.(child) ?? true)) continue;
+    try {
+      await throttle.run(async () => await repository.removeUntagged?.(child, signal));
+    } catch (error) {
+      if (!(error instanceof EngineError) || signal.aborted) throw error;
+    }
+  }
 }
 
 /** What a tag points at, with the manifest if that is asked for: one request. */

@@ -97,6 +97,17 @@ export class OciRepository implements Repository {
     return await this.#asked(() => this.#options.remove(removal, signal));
   }
 
+  async removeUntagged(digest: Digest, signal: AbortSignal): Promise<boolean> {
+    const { deleteManifest } = await load<typeof import("../../lib/registry/delete_manifest.ts")>(
+      "../../lib/registry/delete_manifest.ts",
+      import.meta.url,
+    );
+    const { outcome } = await this.#asked(() =>
+      deleteManifest(this.#client, this.#path, { reference: digest, signal })
+    );
+    return outcome === "deleted" || outcome === "absent";
+  }
+
   async *#names(signal: AbortSignal): AsyncGenerator<ListedTag> {
     const { listTags } = await load<typeof import("../../lib/registry/tags.ts")>(
       "../../lib/registry/tags.ts",
