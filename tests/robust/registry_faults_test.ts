@@ -88,7 +88,7 @@ const pushCases: readonly PushCase[] = [
       r.auth = { kind: "bearer" };
       let requests = 0;
       r.fault((_, url) => {
-        if (url.pathname !== "/token" && ++requests % 12 === 0) r.expireTokens();
+        if (url.pathname !== "/token" && ++requests % 40 === 0) r.expireTokens();
         return undefined;
       });
     },

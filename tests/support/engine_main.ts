@@ -17,6 +17,7 @@ if (Deno.exitCode === 0) print(Deno.stdout, JSON.stringify(answer));
 async function run(engine: Engine, step: EngineStep): Promise<unknown> {
   if (step[0] === "build") return await engine.build();
   if (step[0] === "push") return await engine.push([], step[1]);
+  if (step[0] === "cleanup") return await engine.applyCleanup(await engine.planCleanup(step[1]));
   return await engine[step[0]]([], step[1]);
 }
 

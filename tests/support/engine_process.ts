@@ -1,5 +1,5 @@
 /** Engines in processes of their own, which can be killed. */
-import type { EngineOptions, PushOptions } from "../../mod.ts";
+import type { CleanupRequest, EngineOptions, PushOptions } from "../../mod.ts";
 import { kill } from "./process.ts";
 
 export interface EngineJob {
@@ -11,6 +11,7 @@ export interface EngineJob {
 export type EngineStep =
   | readonly ["build"]
   | readonly ["push", PushOptions]
+  | readonly ["cleanup", CleanupRequest]
   | readonly ["pushStages" | "pullStages", { readonly repo?: string; readonly all?: boolean }];
 
 /** How a process ended. `result`: what the last step gave. */
