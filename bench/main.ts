@@ -1,12 +1,13 @@
 /**
  * Measures dapp beside its peers on a journaled file system of its own; needs root:
- * `deno task bench [--scenarios builds,registry,start-up] [--only dapp,buildkit,...] [--rounds N]`.
+ * `deno task bench [--scenarios builds,registry,cleanup,start-up] [--only dapp,buildkit,...] [--rounds N]`.
  * Prints a table and writes bench/results/<time>.json.
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { debianBase } from "../tests/support/bases.ts";
 import { mountJournalFs } from "../tests/support/journal_fs.ts";
 import { measureBuilds } from "./builds.ts";
+import { measureCleaning } from "./cleaning.ts";
 import { type Lab, measure, print } from "./lab.ts";
 import { measurePublishing } from "./publishing.ts";
 import { formatJson, formatTable, type ScenarioResult } from "./report.ts";
@@ -20,6 +21,7 @@ type Group = (lab: Lab) => Promise<readonly ScenarioResult[]>;
 const groups: Readonly<Record<string, Group>> = {
   "builds": measureBuilds,
   "registry": async (lab) => [...await measurePublishing(lab), ...await measureTransfers(lab)],
+  "cleanup": measureCleaning,
   "start-up": async (lab) => [
     await measure(lab, "start-up", { weight: 8, contestants: await startUpContestants(lab.only) }),
   ],

@@ -1,3 +1,5 @@
+import { sleep } from "../../lib/sleep.ts";
+
 /** Time as the protocol between builds and cleanups sees it. */
 export interface Clock {
   /** Milliseconds since 1970. */
@@ -9,20 +11,7 @@ export interface Clock {
 /** This machine's clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
-  sleep(ms, signal) {
-    return new Promise((resolve, reject) => {
-      signal.throwIfAborted();
-      const stop = () => {
-        clearTimeout(timer);
-        reject(signal.reason);
-      };
-      const timer = setTimeout(() => {
-        signal.removeEventListener("abort", stop);
-        resolve();
-      }, ms);
-      signal.addEventListener("abort", stop, { once: true });
-    });
-  },
+  sleep,
 };
 
 /** Times of the protocol, milliseconds. All sides must use the same. */

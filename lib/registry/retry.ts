@@ -1,3 +1,5 @@
+import { sleep } from "../sleep.ts";
+
 /** How often and when a failed request is repeated. */
 export interface RetryPolicy {
   /** Requests in total. @default 5 */
@@ -41,19 +43,4 @@ const PASSING = [408, 425, 429, 499];
 /** Whether a status means that the same request may succeed later. */
 export function isRetryableStatus(status: number): boolean {
   return PASSING.includes(status) || (status >= 500 && status !== 501 && status !== 505);
-}
-
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason);
-    const aborted = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", aborted);
-      resolve();
-    }, ms);
-    signal.addEventListener("abort", aborted, { once: true });
-  });
 }

@@ -1,4 +1,5 @@
 import { EngineError, type LockOptions } from "../../../core/plugin.ts";
+import { sleep } from "../../../lib/sleep.ts";
 import { ifPresent } from "./files.ts";
 
 /**
@@ -31,7 +32,7 @@ export async function lockFile(
       announced = true;
       options.onWait?.(await holderOf(path));
     }
-    await pause(wait, options.signal);
+    await sleep(wait, options.signal);
   }
 }
 
@@ -62,18 +63,4 @@ export async function tryLock(path: string): Promise<AsyncDisposable | undefined
 
 async function holderOf(path: string): Promise<string> {
   return (await ifPresent(() => Deno.readTextFile(path))) || "another process";
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", stop);
-      resolve();
-    }, ms);
-    signal.addEventListener("abort", stop, { once: true });
-  });
 }
