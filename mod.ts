@@ -10,37 +10,11 @@ import { load } from "./lib/load.ts";
 import { createEngineWith } from "./core/engine.ts";
 import type { Plugin } from "./core/plugin.ts";
 import { builderNative } from "./plugins/builder/native/mod.ts";
-import { ciAzure } from "./plugins/ci/azure.ts";
-import { ciBitbucket } from "./plugins/ci/bitbucket.ts";
-import { ciCircleci } from "./plugins/ci/circleci.ts";
-import { ciDrone } from "./plugins/ci/drone.ts";
-import { ciGithub } from "./plugins/ci/github.ts";
-import { ciGitlab } from "./plugins/ci/gitlab.ts";
-import { ciJenkins } from "./plugins/ci/jenkins.ts";
-import { ciTeamcity } from "./plugins/ci/teamcity.ts";
-import { ciTravis } from "./plugins/ci/travis.ts";
-import { ciWoodpecker } from "./plugins/ci/woodpecker.ts";
-import { registryAcr } from "./plugins/registry/acr/mod.ts";
-import { registryDockerHub } from "./plugins/registry/docker_hub/mod.ts";
-import { registryEcr } from "./plugins/registry/ecr/mod.ts";
-import { registryGar } from "./plugins/registry/gar/mod.ts";
-import { registryGhcr } from "./plugins/registry/ghcr/mod.ts";
-import { registryGitlab } from "./plugins/registry/gitlab/mod.ts";
-import { registryHarbor } from "./plugins/registry/harbor/mod.ts";
-import { registryLayout } from "./plugins/registry/layout.ts";
-import { registryOci } from "./plugins/registry/oci.ts";
-import { registryQuay } from "./plugins/registry/quay/mod.ts";
-import { registryZot } from "./plugins/registry/zot/mod.ts";
 import { sourceArchive } from "./plugins/source/archive.ts";
 import { sourceOci } from "./plugins/source/oci_layout.ts";
 import { sourceRegistry } from "./plugins/source/registry.ts";
 import { sourceScratch } from "./plugins/source/scratch.ts";
 import { storeLocal } from "./plugins/store/local/mod.ts";
-import { tagBranch } from "./plugins/tagging/branch.ts";
-import { tagBuildId } from "./plugins/tagging/build_id.ts";
-import { tagCi } from "./plugins/tagging/ci.ts";
-import { tagCommit } from "./plugins/tagging/commit.ts";
-import { tagCustom } from "./plugins/tagging/custom.ts";
 
 export type * from "./core/api.ts";
 export type * from "./core/plugin.ts";
@@ -54,36 +28,19 @@ const builtins: readonly Plugin[] = [
   sourceArchive,
   sourceRegistry,
   builderNative,
-  registryLayout,
-  registryDockerHub,
-  registryGitlab,
-  registryHarbor,
-  registryGhcr,
-  registryEcr,
-  registryAcr,
-  registryGar,
-  registryQuay,
-  registryZot,
-  registryOci,
-  tagCustom,
-  tagBranch,
-  tagCommit,
-  tagBuildId,
-  tagCi,
-  ciGitlab,
-  ciGithub,
-  ciTravis,
-  ciJenkins,
-  ciCircleci,
-  ciBitbucket,
-  ciAzure,
-  ciWoodpecker,
-  ciDrone,
-  ciTeamcity,
 ];
 
+/** Plugins and policies that not every command needs. */
+const onDemand = {
+  registry: async () =>
+    (await load<typeof import("./builtin_registries.ts")>("./builtin_registries.ts", import.meta.url))
+      .plugins,
+  tagging: async () =>
+    (await load<typeof import("./builtin_tagging.ts")>("./builtin_tagging.ts", import.meta.url)).plugins,
+};
+
 async function policies() {
-  return await load<typeof import("./cleanup_policies.ts")>("./cleanup_policies.ts", import.meta.url);
+  return await load<typeof import("./builtin_policies.ts")>("./builtin_policies.ts", import.meta.url);
 }
 
 /**
@@ -101,7 +58,7 @@ async function policies() {
  * ```
  */
 export function createEngine(options: EngineOptions = {}): Engine {
-  return createEngineWith(options, { plugins: builtins, policies });
+  return createEngineWith(options, { plugins: builtins, onDemand, policies });
 }
 
 /**

@@ -233,7 +233,7 @@ class BuildEngine implements Engine {
       "./publish/tag_flags.ts",
       import.meta.url,
     );
-    return await collectTagFlags(await this.session.hooks());
+    return await collectTagFlags(await this.session.hooksWith("tagging"));
   }
 
   async lock(options: { readonly update?: boolean } = {}): Promise<LockResult> {

@@ -2,12 +2,24 @@ import type { PluginUse } from "./config/model.ts";
 import { EngineError, messageOf } from "./errors.ts";
 import type { Plugin, Selection } from "./plugin.ts";
 
-/** Finds the plugins that a dappfile names. `builtins` can be named too, to give them options. */
+/** Plugins that a dappfile can name. */
+export interface NamedPlugins {
+  readonly plugins: readonly Plugin[];
+  /** Those that are loaded when they are needed. */
+  readonly onDemand?: Readonly<Record<string, () => Promise<readonly Plugin[]>>>;
+}
+
+/** Finds the plugins that a dappfile names. Built-in ones can be named too, to give them options. */
 export async function loadUses(
   uses: readonly PluginUse[],
   projectDir: string,
-  builtins: readonly Plugin[],
+  { plugins, onDemand = {} }: NamedPlugins,
 ): Promise<Selection[]> {
+  const builtins = [...plugins];
+  // A name that is not here may be that of a plugin which is loaded when it is needed.
+  if (uses.some(({ use }) => !moduleUrl(use, projectDir) && !plugins.some(({ name }) => name === use))) {
+    for (const load of Object.values(onDemand)) builtins.push(...await load());
+  }
   return await Promise.all(uses.map(async ({ use, options }) => {
     const builtin = builtins.find((plugin) => plugin.name === use);
     const plugin = builtin ?? await importPlugin(use, projectDir, builtins);

@@ -10,6 +10,7 @@ import { type GitImagePlan, planGit } from "./git_stages.ts";
 import { type BuildGraph, buildGraph, imageKey, type ImageNode } from "./graph.ts";
 import { createHookRunner, type From, type HookRunner } from "./hooks.ts";
 import { loadUses } from "./load_plugins.ts";
+import { observed } from "./pool.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { PlanInputs } from "./plan.ts";
 import type { Plugin, Selection } from "./plugin.ts";
@@ -20,16 +21,22 @@ import { type SignedGraph, signGraph } from "./sign.ts";
 import { matchName } from "../lib/glob.ts";
 import { suggest } from "../lib/suggest.ts";
 
+/** Built-in plugins that are loaded when they are needed: 7 ms of a build that needs none. */
+export type PluginGroup = "registry" | "tagging";
+
 /** What comes with the engine; policies are loaded when something is cleaned up. */
 export interface Builtins {
   readonly plugins: readonly Plugin[];
+  readonly onDemand: Readonly<Record<PluginGroup, () => Promise<readonly Plugin[]>>>;
   readonly policies: () => Promise<BuiltinPolicies>;
 }
 
 /** What every command of one engine shares: configuration, plugins, store, repositories, base images. Opened on demand. */
 export class Session implements AsyncDisposable {
   readonly #plugins: readonly Selection[];
-  readonly #builtins: readonly Plugin[];
+  readonly #builtins: Builtins;
+  readonly #groups = new Map<PluginGroup, Promise<void>>();
+  readonly #named = new Set<string>();
   readonly #hooks: HookRunner;
   /** The built-in plugins alone. */
   readonly #bareHooks: HookRunner;
@@ -56,12 +63,12 @@ export class Session implements AsyncDisposable {
   constructor(
     readonly options: ResolvedOptions,
     plugins: readonly Selection[],
-    { plugins: builtins, policies }: Builtins,
+    builtins: Builtins,
   ) {
     this.mainRepo = options.repo;
     this.#plugins = plugins;
     this.#builtins = builtins;
-    this.policies = policies;
+    this.policies = builtins.policies;
     const { dir, env, signal, dryRun, emit } = options;
     const runner = () => createHookRunner({ projectDir: dir, env }, { signal, dryRun, emit });
     this.#hooks = runner();
@@ -84,13 +91,31 @@ export class Session implements AsyncDisposable {
     if (isNew) this.#tellNews(config.images);
     for (const text of config.warnings) this.options.emit({ type: "note", level: "warn", text });
     const uses = await loadUses(config.project.plugins, this.options.dir, this.#builtins);
-    const chosen = [...this.#plugins, ...uses];
-    const named = new Set(chosen.map((selection) => selection.plugin.name));
-    for (const selection of chosen) await this.#hooks.add(selection);
-    for (const plugin of this.#builtins) {
-      if (!named.has(plugin.name)) await this.#hooks.add({ plugin: plugin as Plugin<never> });
+    for (const selection of [...this.#plugins, ...uses]) {
+      this.#named.add(selection.plugin.name);
+      await this.#hooks.add(selection);
     }
+    await this.#addBuiltins(this.#builtins.plugins);
     return await this.#hooks.waterfall("config", config);
+  }
+
+  /** Adds built-in plugins, but those that were chosen with options. */
+  async #addBuiltins(plugins: readonly Plugin[]): Promise<void> {
+    for (const plugin of plugins) {
+      if (!this.#named.has(plugin.name)) await this.#hooks.add({ plugin: plugin as Plugin<never> });
+    }
+  }
+
+  /** The hooks with those of a group of built-in plugins. */
+  async hooksWith(group: PluginGroup): Promise<HookRunner> {
+    let added = this.#groups.get(group);
+    if (!added) {
+      const plugins = observed(this.#builtins.onDemand[group]());
+      added = this.config().then(async () => await this.#addBuiltins(await plugins));
+      this.#groups.set(group, added);
+    }
+    await added;
+    return this.#hooks;
   }
 
   /** The dappfile and its lock file as they are written. */
@@ -111,7 +136,9 @@ export class Session implements AsyncDisposable {
   storeOnly(): Promise<Store> {
     if (this.#ready) return this.store();
     return this.#bareStore ??= (async () => {
-      for (const plugin of this.#builtins) await this.#bareHooks.add({ plugin: plugin as Plugin<never> });
+      for (const plugin of this.#builtins.plugins) {
+        await this.#bareHooks.add({ plugin: plugin as Plugin<never> });
+      }
       return await this.#openStore(this.#bareHooks);
     })();
   }

@@ -35,7 +35,7 @@ export interface PolicyChoice {
  */
 export async function openPolicies(choice: PolicyChoice): Promise<HookRunner> {
   const { config, builtins, defaults, host, context } = choice;
-  const listed = await loadUses(config?.keep ?? [], host.projectDir, builtins);
+  const listed = await loadUses(config?.keep ?? [], host.projectDir, { plugins: builtins });
   const named = new Set(listed.map(({ plugin }) => plugin.name));
   const rest = config?.defaults === false ? [] : defaults.filter(({ plugin }) => !named.has(plugin.name));
   const chosen = [...choice.extra ?? [], ...listed, ...rest]

@@ -118,7 +118,7 @@ export async function prepareTags(
   const signing = observed(session.sign(keysOf(nodes)));
   const { commit, branch, tree } = await session.trees.facts();
   const { name: project } = await session.project();
-  const collected = await collectTags(await session.hooks(), {
+  const collected = await collectTags(await session.hooksWith("tagging"), {
     wishes: options.tags ?? [],
     images: nodes.map(({ rule }) => rule.name),
     git: { commit, branch },

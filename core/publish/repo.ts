@@ -29,7 +29,7 @@ export async function openRegistry(session: Session, repo: string): Promise<From
   const { env, dir, signal, registry } = session.options;
   const { kind } = registry;
   const store = await session.store();
-  const answer = await (await session.hooks()).first("openRegistry", {
+  const answer = await (await session.hooksWith("registry")).first("openRegistry", {
     repo,
     env,
     projectDir: dir,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { parseConfig } from "../../core/config/parse.ts";
-import { defaultPolicies, policies } from "../../cleanup_policies.ts";
+import { defaultPolicies, policies } from "../../builtin_policies.ts";
 
 const text = await Deno.readTextFile(new URL("../../docs/cleanup.md", import.meta.url));
 

@@ -9,7 +9,7 @@ import { keepDocker } from "../../plugins/cleanup/docker.ts";
 import { keepKubernetes } from "../../plugins/cleanup/kubernetes/mod.ts";
 import { keepLast } from "../../plugins/cleanup/last.ts";
 import { keepListed } from "../../plugins/cleanup/listed.ts";
-import { defaultPolicies, policies } from "../../cleanup_policies.ts";
+import { defaultPolicies, policies } from "../../builtin_policies.ts";
 import { keepPulled } from "../../plugins/cleanup/pulled.ts";
 import { keepRecent } from "../../plugins/cleanup/recent.ts";
 import { keepSemver } from "../../plugins/cleanup/semver.ts";
