@@ -76,5 +76,9 @@ export async function parseCleanupPlan(text: string): Promise<CleanupPlan> {
 
 /** The JSON Schema (draft 2020-12) of one YAML document of a dappfile, for editors. */
 export async function configJsonSchema(): Promise<object> {
-  return (await import("./core/config/json_schema.ts")).configJsonSchema();
+  const schema = await load<typeof import("./core/config/json_schema.ts")>(
+    "./core/config/json_schema.ts",
+    import.meta.url,
+  );
+  return schema.configJsonSchema();
 }

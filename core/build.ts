@@ -2,6 +2,7 @@ import { load } from "../lib/load.ts";
 import type { BuildOptions } from "./api.ts";
 import { type BuildResult, type BuiltImage, requireBuilt } from "./execute.ts";
 import { type ImageNode, imageTitle } from "./graph.ts";
+import { stageTag } from "./labels.ts";
 import { type CachedTops, findTops, neededImages } from "./plan.ts";
 import { observed } from "./pool.ts";
 import type { LiveCache } from "./publish/live_cache.ts";
@@ -109,13 +110,11 @@ class ImageBuild {
     const signed = await session.sign(keys);
     const store = await session.store();
     const local = await findTops(signed, store);
-    const cache = await this.#cache(signed);
-    if (!cache) return await this.#build(nodes, keys, signed, local, undefined);
     // All there is, here and in the registry: this run relies on nothing that could go.
     const images = nodes.map((node) => signed.image(node.key));
-    if (isFresh(images, local) && await cache.hasAll(images)) {
-      return await this.#build(nodes, keys, signed, local, undefined);
-    }
+    const done = isFresh(images, local) && await this.#isPublished(images);
+    const cache = done ? undefined : await this.#cache(signed);
+    if (!cache) return await this.#build(nodes, keys, signed, local, undefined);
     const guard = await cache.guard(session, signed);
     try {
       const tops = await cache.take(signed, local, keys);
@@ -133,6 +132,17 @@ class ImageBuild {
       await guard?.abandon();
       throw error;
     }
+  }
+
+  /** Whether REPO has the last stage of every image, by one look-up each; true when nothing is published. */
+  async #isPublished(images: readonly SignedImage[]): Promise<boolean> {
+    const { signal, dryRun, repoReadOnly } = this.session.options;
+    const repo = this.options.repo ?? this.session.options.repo;
+    if (repo === undefined || dryRun || repoReadOnly) return true;
+    const main = (await this.session.registry(repo)).value.repository("");
+    const tags = new Set(images.map((image) => stageTag(image.stages.at(-1)!.signature)));
+    const found = await Promise.all([...tags].map((tag) => main.head(tag, signal)));
+    return found.every((digest) => digest !== undefined);
   }
 
   /** What is here can be sent while the rest is built. */

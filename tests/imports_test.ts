@@ -74,12 +74,15 @@ Deno.test("mod.ts is the only module of the engine that knows the built-in plugi
 });
 
 Deno.test("modules that may not be needed are loaded with load(), which costs nothing at start-up", () => {
-  const wrong = ["core", "lib", "cli", "plugins"].flatMap((dir) =>
-    [...sources(dir)].filter((file) => {
-      const code = Deno.readTextFileSync(root + file).replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, "");
-      return /(?<!typeof )\bimport\(\s*"(?!node:)[^"]*"\s*\)/.test(code);
-    })
-  );
+  const wrong = [["mod.ts", "cli.ts"], ...["core", "lib", "cli", "plugins"].map((dir) => [...sources(dir)])]
+    .flatMap((
+      files,
+    ) =>
+      files.filter((file) => {
+        const code = Deno.readTextFileSync(root + file).replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, "");
+        return /(?<!typeof )\bimport\(\s*"(?!node:)[^"]*"\s*\)/.test(code);
+      })
+    );
   assert.deepEqual(wrong, []);
 });
 

@@ -17,14 +17,6 @@ export class LiveCache {
 
   constructor(readonly shared: SharedStages, readonly store: Store) {}
 
-  /** Whether the registry has the last stage of every image, by one look-up each; true when nothing is published. */
-  async hasAll(images: readonly SignedImage[]): Promise<boolean> {
-    if (!this.shared.target) return true;
-    const there = await Promise.all(images.map((image) => this.#there(image.stages.at(-1)!)));
-    if (this.#failure !== undefined) await this.finish();
-    return there.every(Boolean);
-  }
-
   /** Makes the run known to cleanups of the registry; undefined when nothing is published there. */
   async guard(session: Session, signed: SignedGraph): Promise<GuardedStages | undefined> {
     if (!this.shared.target) return undefined;

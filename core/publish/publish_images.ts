@@ -11,7 +11,7 @@ import { repositoryMarker } from "./names.ts";
 import { putServiceManifest, serviceManifest } from "./service_manifest.ts";
 import type { OutgoingImage, OutgoingTag } from "./push.ts";
 import type { PublishedImage, PublishedTag } from "./report.ts";
-import { repositoryOfBase, withBlobs } from "./shared_stages.ts";
+import { repositoryOfBase, withBlobs } from "./send_blobs.ts";
 import type { BlobUploader } from "./uploader.ts";
 import { labels } from "../labels.ts";
 

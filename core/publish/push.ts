@@ -1,3 +1,4 @@
+import { load } from "../../lib/load.ts";
 import type { PushOptions } from "../api.ts";
 import { buildImages, builtImages } from "../build.ts";
 import type { BuiltImage } from "../execute.ts";
@@ -11,9 +12,7 @@ import type { SignedGraph } from "../sign.ts";
 import { chainOf } from "./chain.ts";
 import { checkConflicts } from "./conflicts.ts";
 import type { TagFacts } from "./image_document.ts";
-import { pushStages } from "./move_stages.ts";
 import { type ImageTarget, imageTarget } from "./names.ts";
-import { openShared } from "./open_shared.ts";
 import { blobOrigins, publishImages } from "./publish_images.ts";
 import { repoOf } from "./repo.ts";
 import type { MovedStage, PublishReport } from "./report.ts";
@@ -78,18 +77,7 @@ export async function pushImages(
   const stages: MovedStage[] = [];
   if (options.build) await buildAll(sessions, names, { backend, options, repo, tags, uploader });
   const outgoing = await collectImages(sessions, nodes, tags, options.build === true && dryRun);
-  if (options.withStages) {
-    for (const each of sessions) {
-      const signed = await each.sign(keysOf(nodes));
-      stages.push(
-        ...await pushStages(
-          each,
-          signed,
-          await openShared(each, signed, { repo, readOnly: false, uploader }),
-        ),
-      );
-    }
-  }
+  if (options.withStages) stages.push(...await sendStages(sessions, keysOf(nodes), repo, uploader));
   const images = await publishImages(session, backend, uploader, outgoing);
   const report: PublishReport = {
     project: (await session.project()).name,
@@ -101,6 +89,25 @@ export async function pushImages(
   };
   await (await session.hooks()).parallel("published", report);
   return report;
+}
+
+async function sendStages(
+  sessions: readonly Session[],
+  keys: ReadonlySet<string>,
+  repo: string,
+  uploader: BlobUploader,
+): Promise<readonly MovedStage[]> {
+  const [{ pushStages }, { openShared }] = await Promise.all([
+    load<typeof import("./move_stages.ts")>("./move_stages.ts", import.meta.url),
+    load<typeof import("./open_shared.ts")>("./open_shared.ts", import.meta.url),
+  ]);
+  const moved: MovedStage[] = [];
+  for (const session of sessions) {
+    const signed = await session.sign(keys);
+    const shared = await openShared(session, signed, { repo, readOnly: false, uploader });
+    moved.push(...await pushStages(session, signed, shared));
+  }
+  return moved;
 }
 
 function keysOf(nodes: readonly ImageNode[]): ReadonlySet<string> {

@@ -3,8 +3,6 @@ import { OciError } from "../../lib/oci/errors.ts";
 import { fetchLayers } from "../../lib/oci/fetch_layers.ts";
 import { imageOf } from "../../lib/oci/image.ts";
 import { platformOf } from "../../lib/oci/platform.ts";
-import { parseReference } from "../../lib/oci/reference.ts";
-import { RegistryError } from "../../lib/registry/errors.ts";
 import { baseName } from "../base_rule.ts";
 import type { Digest, Signature } from "../digest.ts";
 import { EngineError, messageOf } from "../errors.ts";
@@ -18,6 +16,7 @@ import type { ImageState, StageRecord, Store } from "../roles.ts";
 import type { Session } from "../session.ts";
 import type { SignedGraph, SignedImage, SignedStage } from "../sign.ts";
 import { decodeStage, encodeStage, type StageFacts } from "./stage_document.ts";
+import { repositoryOfBase, withBlobs } from "./send_blobs.ts";
 import type { BlobUploader } from "./uploader.ts";
 
 /** Where a stage was found. */
@@ -328,33 +327,4 @@ export class SharedStages {
     visit(image, image.stages.indexOf(stage) + 1);
     return [...out.values()];
   }
-}
-
-/** The full name of the repository that a base image comes from; undefined when that is no registry. */
-export function repositoryOfBase(name: string): string | undefined {
-  if (/^(oci|archive):/.test(name)) return undefined;
-  const { domain, path } = parseReference(name);
-  return `${domain}/${path}`;
-}
-
-/**
- * Sends blobs and what names them. A registry may collect a blob as garbage between saying that it has it and storing
- * the manifest; then everything is sent once more.
- */
-export async function withBlobs(
-  uploader: BlobUploader,
-  repository: Repository,
-  action: () => Promise<void>,
-): Promise<void> {
-  try {
-    await action();
-  } catch (error) {
-    if (!(error instanceof EngineError) || !lacksBlob(error.cause)) throw error;
-    uploader.forget(repository);
-    await action();
-  }
-}
-
-function lacksBlob(cause: unknown): boolean {
-  return cause instanceof RegistryError && cause.details.code === "MANIFEST_BLOB_UNKNOWN";
 }
