@@ -23,6 +23,7 @@ import type {
 } from "./api.ts";
 import { buildImages, builtImages } from "./build.ts";
 import type { Config } from "./config/model.ts";
+import { EngineError } from "./errors.ts";
 import type { BuildResult } from "./execute.ts";
 import { type Plan, planBuild } from "./plan.ts";
 import { resolveOptions, splitPlatforms } from "./options.ts";
@@ -154,6 +155,11 @@ class BuildEngine implements Engine {
     const { repoOf } = await load<typeof import("./publish/repo.ts")>("./publish/repo.ts", import.meta.url);
     const repo = await repoOf(this.session, options.repo);
     if (repo.startsWith("oci:")) return await this.push(patterns, { ...options, repo });
+    if (this.sessions.length > 1) {
+      throw new EngineError("USAGE", "Cannot put images of several platforms into the local Docker engine", {
+        fix: "Name one platform, or use oci:DIR in place of REPO",
+      });
+    }
     const { tagInDocker } = await load<typeof import("./publish/tag_docker.ts")>(
       "./publish/tag_docker.ts",
       import.meta.url,

@@ -25,7 +25,7 @@ export interface ProbeOptions {
 const TIDY_MS = 60_000;
 
 /**
- * Tries a registry: reach it, log in, push, pull, nested names, mounts, overwriting, indexes, listing, deleting. All of
+ * Tries a registry: reach it, log in, push, pull, nested names, mounts, overwriting, indexes, listing, referrers, pages, deleting. All of
  * it goes to a scratch repository below REPO, or under scratch tags to REPO itself where there are no repositories below
  * others, and is removed again also when something fails; what stays is named by the last probe.
  *
@@ -81,6 +81,7 @@ class RegistryCheck {
     await this.#probe("overwrite", () => this.#overwrite(scratch));
     await this.#probe("index", () => this.#index(scratch, image));
     await this.#probe("list tags", () => this.#list(scratch));
+    await this.#features(scratch);
     const deletes = await this.#probe("delete tag", () => this.#delete(scratch));
     await this.#probe(
       "delete spares siblings",
@@ -191,6 +192,30 @@ class RegistryCheck {
       return yes(`the list of tags tells ${what}`);
     }
     return no(`the list of ${count} tags lacks the one that was just pushed`);
+  }
+
+  async #features(scratch: Repository): Promise<void> {
+    if (!scratch.inspect) return;
+    const digest = await scratch.head(`${this.#prefix}-a`, this.#signal).catch(() => undefined);
+    let features: Awaited<ReturnType<NonNullable<Repository["inspect"]>>> | undefined;
+    const referrers = await this.#probe("referrers", async () => {
+      if (digest === undefined) return skipped("nothing could be pushed");
+      features = await scratch.inspect!(digest, this.#signal);
+      return features.referrers
+        ? yes("signatures and other manifests that refer to an image are listed by the registry")
+        : no(
+          "the registry does not list what refers to an image; tools use tags of the form sha256-… for it",
+        );
+    });
+    await this.#probe("pages", () => {
+      const { pages } = features ?? {};
+      const finding = referrers === "failed" || pages === undefined
+        ? skipped("too few tags to tell")
+        : pages
+        ? yes("lists of tags come in pages of the size that is asked for")
+        : no("lists of tags come all at once, whatever size is asked for");
+      return Promise.resolve(finding);
+    });
   }
 
   async #delete(scratch: Repository): Promise<Finding> {

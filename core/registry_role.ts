@@ -1,5 +1,6 @@
 /** The registry role: where stages and images are kept for everybody. Part of the plugin contract. */
 import type { Descriptor } from "../lib/oci/types.ts";
+import type { RegistryFeatures } from "../lib/registry/inspect.ts";
 import type { Digest } from "./digest.ts";
 
 /** Asked for a REPO. The first plugin that answers serves it. */
@@ -146,4 +147,6 @@ export interface Repository {
    * where such manifests go by themselves.
    */
   removeUntagged?(digest: Digest, signal: AbortSignal): Promise<boolean>;
+  /** Finds out, at a manifest that is there, what the protocol leaves open. Absent where there is no such protocol. */
+  inspect?(digest: Digest, signal: AbortSignal): Promise<RegistryFeatures>;
 }

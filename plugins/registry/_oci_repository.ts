@@ -10,6 +10,7 @@ import type {
 } from "../../core/plugin.ts";
 import { load } from "../../lib/load.ts";
 import type { RegistryClient } from "../../lib/registry/client.ts";
+import type { RegistryFeatures } from "../../lib/registry/inspect.ts";
 import { findManifest, lookUpManifest } from "../../lib/registry/manifests.ts";
 import { mediaTypes } from "../../lib/oci/types.ts";
 import { explained, explainedEach } from "./_explain.ts";
@@ -106,6 +107,14 @@ export class OciRepository implements Repository {
       deleteManifest(this.#client, this.#path, { reference: digest, signal })
     );
     return outcome === "deleted" || outcome === "absent";
+  }
+
+  async inspect(digest: Digest, signal: AbortSignal): Promise<RegistryFeatures> {
+    const { inspectRepository } = await load<typeof import("../../lib/registry/inspect.ts")>(
+      "../../lib/registry/inspect.ts",
+      import.meta.url,
+    );
+    return await this.#asked(() => inspectRepository(this.#client, this.#path, { digest, signal }));
   }
 
   async *#names(signal: AbortSignal): AsyncGenerator<ListedTag> {

@@ -29,6 +29,8 @@ const everything = {
   "overwrite": "yes",
   "index": "yes",
   "list tags": "yes",
+  "referrers": "no",
+  "pages": "no",
   "delete tag": "yes",
   "delete spares siblings": "yes",
   "tidy up": "yes",
@@ -199,4 +201,17 @@ Deno.test("probeRegistry() tells the truth about a real docker-registry that del
   await using _ = registry;
   await using backend = await open(registry.host);
   assert.deepEqual(results(await probeRegistry(backend, { signal })), { ...everything, ...kept });
+});
+
+Deno.test("probeRegistry() sees referrers and pages where a registry has them", async () => {
+  await using registry = new MemoryRegistry();
+  registry.pageSize = 1;
+  registry.fault(
+    (_, url) => url.pathname.includes("/referrers/") ? Response.json({ manifests: [] }) : undefined,
+    9,
+  );
+  await using backend = await open(registry.host);
+  const found = results(await probeRegistry(backend, { signal }));
+  assert.equal(found.referrers, "yes");
+  assert.equal(found.pages, "yes");
 });
