@@ -10,7 +10,6 @@ function oracle(large: Large): Set<string> {
   const trees = new Set(Object.values(large.commits));
   const exists = (o: ImageRow) => o.value in large.commits || trees.has(o.tree ?? "-");
   const kept = (row: ImageRow): boolean => {
-    if (row.ageMs <= 2 * HOUR) return true;
     const rank = (matches: (other: ImageRow) => boolean) =>
       large.images.filter((other) => other.dimg === row.dimg && matches(other) && other.ageMs <= 30 * DAY)
         .filter((o) => o.ageMs < row.ageMs || (o.ageMs === row.ageMs && o.key < row.key)).length;
