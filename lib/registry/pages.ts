@@ -5,29 +5,32 @@ import { nextPage } from "./link.ts";
 
 /** A list that comes in pages. */
 export interface Listing {
-  /** Below `/v2/`. */
+  /** Of its first page, below `/v2/`. */
   readonly path: string;
   readonly scopes: readonly string[];
-  /** Field of the answer that holds the names. */
-  readonly field: string;
   /** `list the tags of grp/app`. */
   readonly doing: string;
   readonly signal: AbortSignal;
+}
+
+/** One page, read as a whole. */
+export interface ListPage {
+  /** 404: there is no such list. It is then the last page. */
+  readonly status: number;
+  readonly text: string;
 }
 
 /** Bytes of one page; distribution 2.8 gives all tags at once. */
 const MAX_PAGE = 64 * 1024 * 1024;
 
 /**
- * All names of a list, each once; none when it does not exist. The next page is only ever what the registry names, word
- * for word (`Link`).
+ * The pages of a list. The next one is only ever what the registry names, word for word (`Link`).
  *
  * @throws {RegistryError} refused, when the pages lead to another host or come round again
  */
-export async function* listNames(client: RegistryClient, listing: Listing): AsyncGenerator<string> {
-  const { scopes, field, doing, signal } = listing;
-  const names = new Set<string>();
-  const pages = new Set<string>();
+export async function* readPages(client: RegistryClient, listing: Listing): AsyncGenerator<ListPage> {
+  const { scopes, doing, signal } = listing;
+  const seen = new Set<string>();
   for (let path: string | URL | undefined = listing.path; path !== undefined;) {
     const response = await client.request({
       method: "GET",
@@ -38,28 +41,46 @@ export async function* listNames(client: RegistryClient, listing: Listing): Asyn
       doing,
       signal,
     });
-    if (response.status === 404) return await response.discard();
-    pages.add(response.url.href);
-    const found = namesWithin(await readBody(response, MAX_PAGE), field, doing);
-    path = nextPage(response.header("link"), response.url);
-    for (const name of found) {
-      if (names.has(name)) continue;
-      names.add(name);
-      yield name;
-    }
-    if (path && pages.has(path.href)) {
+    const { status, url } = response;
+    seen.add(url.href);
+    const text = new TextDecoder().decode(await readBody(response, MAX_PAGE));
+    const next = status === 404 ? undefined : nextPage(response.header("link"), url);
+    yield { status, text };
+    if (next && seen.has(next.href)) {
       throw new RegistryError(`Cannot ${doing}: the registry names a page as next that came before`, {
         kind: "refused",
       });
     }
+    path = next;
   }
 }
 
-function namesWithin(bytes: Uint8Array, field: string, doing: string): string[] {
+/**
+ * All names of a list, each once; none when it does not exist. `field` of the answer holds them.
+ *
+ * @throws {RegistryError} refused, when the pages lead to another host or come round again; corrupt
+ */
+export async function* listNames(
+  client: RegistryClient,
+  listing: Listing & { readonly field: string },
+): AsyncGenerator<string> {
+  const { field, doing } = listing;
+  const names = new Set<string>();
+  for await (const { status, text } of readPages(client, listing)) {
+    if (status === 404) return;
+    for (const name of namesWithin(text, field, doing)) {
+      if (names.has(name)) continue;
+      names.add(name);
+      yield name;
+    }
+  }
+}
+
+function namesWithin(text: string, field: string, doing: string): string[] {
   const fail = (why: string) => new RegistryError(`Cannot ${doing}: ${why}`, { kind: "corrupt" });
   let json: unknown;
   try {
-    json = JSON.parse(new TextDecoder().decode(bytes));
+    json = JSON.parse(text);
   } catch {
     throw fail("the answer is not JSON");
   }

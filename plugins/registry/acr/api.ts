@@ -2,8 +2,8 @@ import { isDigest, type ListedTag } from "../../../core/plugin.ts";
 import { isObject } from "../../../lib/oci/documents.ts";
 import { errorWithin } from "../../../lib/registry/answer_error.ts";
 import type { RegistryClient } from "../../../lib/registry/client.ts";
-import { nextPage } from "../../../lib/registry/link.ts";
-import { besideV2, requestText } from "../_beside_v2.ts";
+import { readPages } from "../../../lib/registry/pages.ts";
+import { besideV2 } from "../_beside_v2.ts";
 import { deleteTag } from "../_delete_tag.ts";
 import type { ProviderApi } from "../_oci_backend.ts";
 import { jsonOf } from "../_provider_http.ts";
@@ -37,24 +37,18 @@ async function* listAcrTags(
 ): AsyncGenerator<ListedTag> {
   const doing = `list tags of ${client.domain}/${path}`;
   const found = new Map<string, ListedTag>();
-  const asked = new Set<string>();
-  // Oldest first: what is pushed meanwhile comes last.
-  let page: string | URL | undefined = besideV2(`acr/v1/${path}/_tags?n=1000&orderby=timeasc`);
-  while (page !== undefined && !asked.has(String(page))) {
-    asked.add(String(page));
-    const answer = await requestText(client, {
-      method: "GET",
-      path: page,
-      scopes: [`repository:${path}:metadata_read`],
-      expect: [200, 404],
-      doing,
-      signal,
-    });
-    if (answer.status === 404 && errorWithin(answer.text).code !== "") break;
-    const json = jsonOf(answer, doing);
+  const listing = {
+    // Oldest first: what is pushed meanwhile comes last.
+    path: besideV2(`acr/v1/${path}/_tags?n=1000&orderby=timeasc`),
+    scopes: [`repository:${path}:metadata_read`],
+    doing,
+    signal,
+  };
+  for await (const page of readPages(client, listing)) {
+    if (page.status === 404 && errorWithin(page.text).code !== "") break;
+    const json = jsonOf(page, doing);
     const tags = isObject(json) && Array.isArray(json.tags) ? json.tags : [];
     for (const tag of tags.flatMap(readTag)) found.set(tag.tag, tag);
-    page = nextPage(answer.header("link"), answer.url);
   }
   yield* found.values();
 }

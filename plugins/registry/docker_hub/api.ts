@@ -3,8 +3,8 @@ import { EngineError, isDigest } from "../../../core/plugin.ts";
 import { isObject } from "../../../lib/oci/documents.ts";
 import type { Credentials } from "../../../lib/registry/credentials.ts";
 import type { ProviderApi } from "../_oci_backend.ts";
+import { providerPages } from "../_pages.ts";
 import {
-  jsonOf,
   pagePath,
   type ProviderAnswer,
   ProviderHttp,
@@ -50,24 +50,19 @@ async function* listTags(http: ProviderHttp, path: string, signal: AbortSignal):
   const doing = `list tags of docker.io/${path}`;
   const first = `/v2/namespaces/${namespace}/repositories/${repository}/tags?page=1&page_size=100`;
   const found = new Map<string, ListedTag>();
-  const asked = new Set<string>();
-  for (let page: string | undefined = first; page !== undefined && !asked.has(page);) {
-    asked.add(page);
-    const answer: ProviderAnswer = await http.request({
-      method: "GET",
-      path: page,
-      expect: [200, 404],
-      doing,
-      signal,
-    });
-    // Past the end after a deletion elsewhere, or no such repository.
-    if (answer.status === 404) break;
-    const json = jsonOf(answer, doing);
+  const pages = providerPages(
+    http,
+    { path: first, doing, signal },
+    async (_answer, _path, json) =>
+      isObject(json) && typeof json.next === "string"
+        ? pagePath(json.next, await http.base(signal))
+        : undefined,
+  );
+  for await (const json of pages) {
     if (!isObject(json) || !Array.isArray(json.results)) {
       throw new EngineError("REGISTRY_FAILED", `Cannot ${doing}: the answer holds no list of tags`);
     }
     for (const tag of json.results.flatMap(readTag)) found.set(tag.tag, tag);
-    page = typeof json.next === "string" ? pagePath(json.next, await http.base(signal)) : undefined;
   }
   yield* found.values();
 }

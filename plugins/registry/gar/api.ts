@@ -2,9 +2,8 @@ import { isDigest, type ListedTag, type RemovalOutcome, type TagRemoval } from "
 import { isObject } from "../../../lib/oci/documents.ts";
 import type { RegistryClient } from "../../../lib/registry/client.ts";
 import { deleteManifest } from "../../../lib/registry/delete_manifest.ts";
-import { nextPage } from "../../../lib/registry/link.ts";
+import { readPages } from "../../../lib/registry/pages.ts";
 import { pullScope } from "../../../lib/registry/scopes.ts";
-import { requestText } from "../_beside_v2.ts";
 import { deleteTag } from "../_delete_tag.ts";
 import type { ProviderApi } from "../_oci_backend.ts";
 import { jsonOf } from "../_provider_http.ts";
@@ -27,26 +26,15 @@ async function* listGarTags(
 ): AsyncGenerator<ListedTag> {
   const doing = `list tags of ${client.domain}/${path}`;
   const found = new Map<string, ListedTag>();
-  const asked = new Set<string>();
-  let page: string | URL | undefined = `${path}/tags/list`;
-  while (page !== undefined && !asked.has(String(page))) {
-    asked.add(String(page));
-    const answer = await requestText(client, {
-      method: "GET",
-      path: page,
-      scopes: [pullScope(path)],
-      expect: [200, 404],
-      doing,
-      signal,
-    });
-    if (answer.status === 404) break;
-    const json = jsonOf(answer, doing);
+  const listing = { path: `${path}/tags/list`, scopes: [pullScope(path)], doing, signal };
+  for await (const page of readPages(client, listing)) {
+    if (page.status === 404) break;
+    const json = jsonOf(page, doing);
     const { tags, manifest } = isObject(json) ? json : {};
     for (const tag of Array.isArray(tags) ? tags : []) if (typeof tag === "string") found.set(tag, { tag });
     for (const [digest, facts] of Object.entries(isObject(manifest) ? manifest : {})) {
       for (const tag of readManifest(digest, facts)) found.set(tag.tag, tag);
     }
-    page = nextPage(answer.header("link"), answer.url);
   }
   yield* found.values();
 }

@@ -1,6 +1,7 @@
 import { type Digest, EngineError, isDigest } from "../../../core/plugin.ts";
 import { isObject } from "../../../lib/oci/documents.ts";
 import { nextPage } from "../../../lib/registry/link.ts";
+import { providerPages } from "../_pages.ts";
 import { jsonOf, pagePath, type ProviderAnswer, type ProviderHttp } from "../_provider_http.ts";
 
 /** A manifest of a package with the tags that point at it. */
@@ -26,27 +27,18 @@ export class GhcrPackages {
   /** All versions, newest first; none when the package does not exist. */
   async *list(path: string, signal: AbortSignal): AsyncGenerator<PackageVersion> {
     const doing = `list versions of ghcr.io/${path}`;
-    const asked = new Set<string>();
-    const first: string = `${await this.#package(path, signal)}/versions?per_page=100&page=1`;
+    const first = `${await this.#package(path, signal)}/versions?per_page=100&page=1`;
     const all = new Map<number, PackageVersion>();
-    for (let page: string | undefined = first; page !== undefined && !asked.has(page);) {
-      asked.add(page);
-      const answer: ProviderAnswer = await this.#http.request({
-        method: "GET",
-        path: page,
-        expect: [200, 404],
-        doing,
-        signal,
-      });
-      if (answer.status === 404) break;
-      const rows = jsonOf(answer, doing);
+    const pages = providerPages(this.#http, { path: first, doing, signal }, async (answer, page) => {
+      const base = await this.#http.base(signal);
+      const next = nextPage(answer.header("link"), new URL(base + page));
+      return next && pagePath(next.href, base);
+    });
+    for await (const rows of pages) {
       if (!Array.isArray(rows)) {
         throw new EngineError("REGISTRY_FAILED", `Cannot ${doing}: the answer is no list`);
       }
       for (const version of rows.flatMap(readVersion)) all.set(version.id, version);
-      const base = await this.#http.base(signal);
-      const next = nextPage(answer.header("link"), new URL(base + page));
-      page = next && pagePath(next.href, base);
     }
     for (const version of all.values()) this.#ids.set(`${path}@${version.digest}`, version.id);
     yield* all.values();

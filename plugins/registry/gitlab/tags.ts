@@ -2,10 +2,10 @@ import { isDigest, type ListedTag } from "../../../core/plugin.ts";
 import { isObject } from "../../../lib/oci/documents.ts";
 import type { RegistryClient } from "../../../lib/registry/client.ts";
 import { errorWithin } from "../../../lib/registry/answer_error.ts";
-import { nextPage } from "../../../lib/registry/link.ts";
+import { readPages } from "../../../lib/registry/pages.ts";
 import { pullScope } from "../../../lib/registry/scopes.ts";
 import { listTags } from "../../../lib/registry/tags.ts";
-import { besideV2, requestText } from "../_beside_v2.ts";
+import { besideV2 } from "../_beside_v2.ts";
 import { jsonOf } from "../_provider_http.ts";
 
 /**
@@ -20,28 +20,23 @@ export async function* listGitlabTags(
   signal: AbortSignal,
 ): AsyncGenerator<ListedTag> {
   const doing = `list tags of ${client.domain}/${path}`;
-  const asked = new Set<string>();
-  let page: string | URL | undefined = besideV2(`gitlab/v1/repositories/${path}/tags/list/?n=1000`);
-  while (page !== undefined && !asked.has(String(page))) {
-    asked.add(String(page));
-    const answer = await requestText(client, {
-      method: "GET",
-      path: page,
-      scopes: [pullScope(path)],
-      expect: [200, 404],
-      doing,
-      signal,
-    });
-    if (answer.status === 404) {
-      if (errorWithin(answer.text).code === "NAME_UNKNOWN") return;
-      if (asked.size === 1) {
+  const listing = {
+    path: besideV2(`gitlab/v1/repositories/${path}/tags/list/?n=1000`),
+    scopes: [pullScope(path)],
+    doing,
+    signal,
+  };
+  let first = true;
+  for await (const page of readPages(client, listing)) {
+    if (page.status === 404) {
+      if (first && errorWithin(page.text).code !== "NAME_UNKNOWN") {
         for await (const tag of listTags(client, path, { signal })) yield { tag };
       }
       return;
     }
-    const rows = jsonOf(answer, doing);
+    first = false;
+    const rows = jsonOf(page, doing);
     if (Array.isArray(rows)) { for (const row of rows) yield* readTag(row); }
-    page = nextPage(answer.header("link"), answer.url);
   }
 }
 
