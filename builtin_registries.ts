@@ -12,6 +12,7 @@ import { registryOci } from "./plugins/registry/oci.ts";
 import { registryQuay } from "./plugins/registry/quay/mod.ts";
 import { registryZot } from "./plugins/registry/zot/mod.ts";
 
+/** In the order in which they are asked. */
 export const plugins: readonly Plugin[] = [
   registryLayout,
   registryDockerHub,

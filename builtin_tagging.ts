@@ -16,6 +16,7 @@ import { tagCi } from "./plugins/tagging/ci.ts";
 import { tagCommit } from "./plugins/tagging/commit.ts";
 import { tagCustom } from "./plugins/tagging/custom.ts";
 
+/** In the order in which they are asked. */
 export const plugins: readonly Plugin[] = [
   tagCustom,
   tagBranch,

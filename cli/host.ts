@@ -103,7 +103,7 @@ async function readInto(
 }
 
 /** A stream whose vanished reader (`| head`) ends the output quietly. */
-export function streamOutput(stream: Stream): Output {
+function streamOutput(stream: Stream): Output {
   let open = true;
   return {
     isTerminal: stream.isTerminal(),

@@ -57,5 +57,7 @@ export function stageTag(signature: string): string {
 
 /** What tags of stages start with; no image may be published under such a tag. */
 export const STAGE_TAG_PREFIX = "dimgstage-";
-/** What tags of dapp's own bookkeeping start with; their number does not grow with the number of builds. */
+/** What tags of dapp's own bookkeeping start with; their number grows with the dimgs, not with the builds. */
 export const SERVICE_TAG_PREFIX = "dappservice-";
+/** What tags in REPO start with that note a repository below it, so that cleanup finds images of dimgs that are gone. */
+export const REPOSITORY_TAG_PREFIX = `${SERVICE_TAG_PREFIX}dimg-`;

@@ -88,7 +88,7 @@ export function classify(
 }
 
 /** Bytes of a manifest with everything it refers to, each blob once. */
-export function bytesOf(digest: Digest, facts: Readonly<Record<Digest, ManifestFacts>>): number {
+function bytesOf(digest: Digest, facts: Readonly<Record<Digest, ManifestFacts>>): number {
   const blobs = new Map<string, number>();
   const visit = (each: Digest) => {
     const found = facts[each];

@@ -10,7 +10,7 @@ import type {
 } from "../cleanup_role.ts";
 import type { Digest } from "../digest.ts";
 import { EngineError, messageOf } from "../errors.ts";
-import { labels, SERVICE_TAG_PREFIX, STAGE_TAG_PREFIX } from "../labels.ts";
+import { labels, REPOSITORY_TAG_PREFIX, STAGE_TAG_PREFIX } from "../labels.ts";
 import { Pool } from "../pool.ts";
 import type { ListedTag, RegistryBackend, RegistryMemo, Repository } from "../registry_role.ts";
 import { classify } from "./classify.ts";
@@ -41,8 +41,6 @@ export interface InventoryProgress {
   readonly requests: number;
 }
 
-/** Marks a repository below REPO as one of the project's. */
-export const CATALOGUE_PREFIX = `${SERVICE_TAG_PREFIX}dimg-`;
 /** More unreadable manifests than this are an outage. */
 const MAX_UNREADABLE = 20;
 
@@ -108,7 +106,7 @@ class Reader {
   async readAll(root: Repository): Promise<void> {
     const names = new Map<string, Promise<string>>();
     await this.#readRepository("", root, (tag) => {
-      if (tag.startsWith(CATALOGUE_PREFIX)) names.set(tag, this.#markedName(root, tag));
+      if (tag.startsWith(REPOSITORY_TAG_PREFIX)) names.set(tag, this.#markedName(root, tag));
     });
     const below = new Set(await Promise.all(names.values()));
     below.delete("");
@@ -118,7 +116,7 @@ class Reader {
 
   async #markedName(root: Repository, tag: string): Promise<string> {
     const found = await this.#find(root, { tag });
-    return found?.known?.annotations[labels.name] ?? tag.slice(CATALOGUE_PREFIX.length);
+    return found?.known?.annotations[labels.name] ?? tag.slice(REPOSITORY_TAG_PREFIX.length);
   }
 
   async #readRepository(name: string, repository: Repository, onTag: (tag: string) => void): Promise<void> {

@@ -6,7 +6,7 @@ import type { Repository } from "../registry_role.ts";
 import { readServiceTag, writeServiceTag } from "./service_tag.ts";
 
 /** Slots for leases. */
-export const LEASE_SLOTS = 16;
+const LEASE_SLOTS = 16;
 /** Slots tried for one that no other build holds, before one is shared. */
 const TRIES = 4;
 /** Times a shared slot is written until one's own lease is seen in it. */
@@ -23,7 +23,7 @@ export interface Lease {
 }
 
 /** Name of a slot's tag. */
-export function leaseTag(slot: number): string {
+function leaseTag(slot: number): string {
   return `${SERVICE_TAG_PREFIX}lease-${String(slot).padStart(2, "0")}`;
 }
 

@@ -4,7 +4,7 @@ import { matchName } from "../../lib/glob.ts";
 import type { Digest, Signature } from "../digest.ts";
 import { EngineError } from "../errors.ts";
 import { labels } from "../labels.ts";
-import { repoOf } from "../publish/repo.ts";
+import { registryMemo, repoOf } from "../publish/repo.ts";
 import type { StageRecord, Store } from "../roles.ts";
 import type { Session } from "../session.ts";
 import { readInventory } from "./inventory.ts";
@@ -89,18 +89,13 @@ async function rulesOf(
 async function neededBy(session: Session, given: string, force: boolean): Promise<ReadonlySet<string>> {
   const { signal } = session.options;
   const { name: project } = await session.project();
-  const store = await session.store();
-  const repo = await repoOf(session, given);
-  const { value: backend } = await session.registry(repo);
+  const { value: backend } = await session.registry(await repoOf(session, given));
   const inventory = await readInventory(backend, {
     project,
     signal,
     // What images are made of is to be known for sure.
     verify: true,
-    memo: {
-      get: (kind, key) => store.memo(`registry-${kind}`, key),
-      put: (kind, key, value) => store.putMemo(`registry-${kind}`, key, value),
-    },
+    memo: registryMemo(await session.store()),
   });
   const unreadable = inventory.broken.find(({ kind }) => kind === "unreadable");
   if (unreadable) {

@@ -7,7 +7,7 @@ import { SERVICE_TAG_PREFIX } from "../labels.ts";
 import type { Repository } from "../registry_role.ts";
 import { readServiceTag, writeServiceTag } from "./service_tag.ts";
 
-export const MARK_TAG = `${SERVICE_TAG_PREFIX}mark`;
+const MARK_TAG = `${SERVICE_TAG_PREFIX}mark`;
 
 /** What a cleanup says of itself. Times are milliseconds since 1970 by its clock. */
 export interface Mark {

@@ -10,7 +10,7 @@ import { addFixedRoots, Needs, short } from "./stage_roots.ts";
 export type * from "./plan_model.ts";
 
 /** Stages younger than this stay: a build may be on its way to using them. Milliseconds. */
-export const DEFAULT_GRACE_MS = 2 * 3_600_000;
+const DEFAULT_GRACE_MS = 2 * 3_600_000;
 
 type Fate = Pick<PlannedRemoval, "verdict" | "rule" | "why" | "chain" | "plugin" | "also">;
 

@@ -2,7 +2,7 @@ import type { CleanupApply, CleanupRequest, RestoreReport } from "../api.ts";
 import type { Inventory } from "../cleanup_role.ts";
 import { matchName } from "../../lib/glob.ts";
 import { EngineError } from "../errors.ts";
-import { repoOf } from "../publish/repo.ts";
+import { registryMemo, repoOf } from "../publish/repo.ts";
 import type { RegistryBackend, RegistryMemo } from "../registry_role.ts";
 import type { Session } from "../session.ts";
 import { applyPlan, type ApplyReport } from "./apply.ts";
@@ -128,13 +128,8 @@ async function openRepo(
   session: Session,
   given: string | undefined,
 ): Promise<{ readonly backend: RegistryBackend; readonly memo: RegistryMemo }> {
-  const store = await session.store();
   const { value: backend } = await session.registry(await repoOf(session, given));
-  const memo: RegistryMemo = {
-    get: (kind, key) => store.memo(`registry-${kind}`, key),
-    put: (kind, key, value) => store.putMemo(`registry-${kind}`, key, value),
-  };
-  return { backend, memo };
+  return { backend, memo: registryMemo(await session.store()) };
 }
 
 /** One file for all repositories: manifests of everything that was deleted from here. */

@@ -2,7 +2,7 @@ import { OciError } from "../../lib/oci/errors.ts";
 import { parseReference } from "../../lib/oci/reference.ts";
 import { EngineError } from "../errors.ts";
 import { imageTitle } from "../graph.ts";
-import { SERVICE_TAG_PREFIX } from "../labels.ts";
+import { REPOSITORY_TAG_PREFIX } from "../labels.ts";
 
 /** Where an image of a tag goes, below REPO. */
 export interface ImageTarget {
@@ -44,7 +44,7 @@ function isRepository(name: string): boolean {
   }
 }
 
-/** Tag in REPO that notes a repository below it, so that cleanup finds images of dimgs that no longer exist. */
+/** Tag in REPO that notes the repository of a dimg below it. */
 export function repositoryMarker(dimg: string): string {
-  return `${SERVICE_TAG_PREFIX}dimg-${dimg.replaceAll("/", "__")}`;
+  return `${REPOSITORY_TAG_PREFIX}${dimg.replaceAll("/", "__")}`;
 }

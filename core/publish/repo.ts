@@ -1,6 +1,7 @@
 import { EngineError } from "../errors.ts";
 import type { From } from "../hooks.ts";
-import type { RegistryAccess, RegistryBackend } from "../registry_role.ts";
+import type { RegistryAccess, RegistryBackend, RegistryMemo } from "../registry_role.ts";
+import type { Store } from "../roles.ts";
 import type { Session } from "../session.ts";
 
 /** The REPO of a command: what it was given, else the engine's, else the dappfile's. @throws REPO_INVALID */
@@ -36,13 +37,18 @@ export async function openRegistry(session: Session, repo: string): Promise<From
     signal,
     ...(kind !== undefined && isOwnHost(session, repo) && { kind }),
     access: accessTo(session, repo),
-    memo: {
-      get: (kind, key) => store.memo(`registry-${kind}`, key),
-      put: (kind, key, value) => store.putMemo(`registry-${kind}`, key, value),
-    },
+    memo: registryMemo(store),
   });
   if (answer) return answer;
   throw new EngineError("REPO_INVALID", `Cannot use REPO "${repo}": no plugin serves it`);
+}
+
+/** What is remembered of registries, beside all else that the store remembers. */
+export function registryMemo(store: Store): RegistryMemo {
+  return {
+    get: (kind, key) => store.memo(`registry-${kind}`, key),
+    put: (kind, key, value) => store.putMemo(`registry-${kind}`, key, value),
+  };
 }
 
 /** How an image or repository is reached: the login that was given is for the host of REPO alone. */

@@ -35,7 +35,7 @@ export class DockerEngine implements AsyncDisposable {
     if (address.startsWith("unix://")) {
       this.#origin = "http://docker";
       this.#agent = new Agent({ connect: { socketPath: address.slice("unix://".length) }, ...unlimited });
-    } else if (address.startsWith("tcp://") && URL.canParse(address)) {
+    } else if (address.startsWith("tcp://") && URL.canParse(address) && new URL(address).host !== "") {
       this.#origin = `http://${new URL(address).host}`;
       this.#agent = new Agent(unlimited);
     } else {
@@ -65,10 +65,11 @@ export class DockerEngine implements AsyncDisposable {
     }, signal);
     const text = await answer.body.text();
     // Failures after the first byte come inside of a 200.
-    const failed = /"error":"((?:[^"\\]|\\.)*)"/.exec(text)?.[1];
-    if (answer.statusCode !== 200 || failed !== undefined) {
-      throw this.#problem(answer.statusCode, failed ?? text);
+    const failed = stringWithin(text, "error");
+    if (failed !== undefined) {
+      throw new DockerError(`The Docker engine at "${this.address}" failed: ${failed}`);
     }
+    if (answer.statusCode !== 200) throw this.#problem(answer.statusCode, text);
   }
 
   /** Images with all of these labels (`KEY=VALUE`), by the names they have. @throws {DockerError} */
@@ -131,8 +132,19 @@ export class DockerEngine implements AsyncDisposable {
   }
 
   #problem(status: number, text: string): DockerError {
-    const said = /"message":"((?:[^"\\]|\\.)*)"/.exec(text)?.[1] ?? text.trim().slice(0, 300);
+    const said = stringWithin(text, "message") ?? text.trim().slice(0, 300);
     return new DockerError(`The Docker engine at "${this.address}" answered ${status}: ${said}`);
+  }
+}
+
+/** The first string field of that name in JSON, or in a stream of it. */
+function stringWithin(text: string, field: string): string | undefined {
+  const found = new RegExp(`"${field}":("(?:[^"\\\\]|\\\\.)*")`).exec(text)?.[1];
+  if (found === undefined) return undefined;
+  try {
+    return JSON.parse(found);
+  } catch {
+    return found.slice(1, -1);
   }
 }
 

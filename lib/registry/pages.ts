@@ -54,39 +54,3 @@ export async function* readPages(client: RegistryClient, listing: Listing): Asyn
     path = next;
   }
 }
-
-/**
- * All names of a list, each once; none when it does not exist. `field` of the answer holds them.
- *
- * @throws {RegistryError} refused, when the pages lead to another host or come round again; corrupt
- */
-export async function* listNames(
-  client: RegistryClient,
-  listing: Listing & { readonly field: string },
-): AsyncGenerator<string> {
-  const { field, doing } = listing;
-  const names = new Set<string>();
-  for await (const { status, text } of readPages(client, listing)) {
-    if (status === 404) return;
-    for (const name of namesWithin(text, field, doing)) {
-      if (names.has(name)) continue;
-      names.add(name);
-      yield name;
-    }
-  }
-}
-
-function namesWithin(text: string, field: string, doing: string): string[] {
-  const fail = (why: string) => new RegistryError(`Cannot ${doing}: ${why}`, { kind: "corrupt" });
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    throw fail("the answer is not JSON");
-  }
-  const names = (json as Record<string, unknown> | null)?.[field] ?? [];
-  if (!Array.isArray(names) || names.some((name) => typeof name !== "string")) {
-    throw fail(`"${field}" of the answer is no list of names`);
-  }
-  return names;
-}

@@ -1,36 +1,42 @@
 import type { RegistryClient } from "./client.ts";
-import { listNames } from "./pages.ts";
+import { RegistryError } from "./errors.ts";
+import { readPages } from "./pages.ts";
 import { pullScope } from "./scopes.ts";
 
 /**
  * Every tag of a repository, each once, in no particular order (spec.md#listing-tags); none when it does not exist.
  *
- * @throws {RegistryError}
+ * @throws {RegistryError} refused, when the pages lead to another host or come round again; corrupt
  */
-export function listTags(
+export async function* listTags(
   client: RegistryClient,
   path: string,
   { signal }: { readonly signal: AbortSignal },
-): AsyncIterable<string> {
-  return listNames(client, {
-    path: `${path}/tags/list`,
-    scopes: [pullScope(path)],
-    field: "tags",
-    doing: `list the tags of ${client.domain}/${path}`,
-    signal,
-  });
+): AsyncGenerator<string> {
+  const doing = `list the tags of ${client.domain}/${path}`;
+  const listing = { path: `${path}/tags/list`, scopes: [pullScope(path)], doing, signal };
+  const found = new Set<string>();
+  for await (const { status, text } of readPages(client, listing)) {
+    if (status === 404) return;
+    for (const tag of tagsWithin(text, doing)) {
+      if (found.has(tag)) continue;
+      found.add(tag);
+      yield tag;
+    }
+  }
 }
 
-/** Every repository that the registry shows to this user (`_catalog`); many registries do not. @throws {RegistryError} */
-export function listCatalog(
-  client: RegistryClient,
-  { signal }: { readonly signal: AbortSignal },
-): AsyncIterable<string> {
-  return listNames(client, {
-    path: "_catalog",
-    scopes: ["registry:catalog:*"],
-    field: "repositories",
-    doing: `list the repositories of ${client.domain}`,
-    signal,
-  });
+function tagsWithin(text: string, doing: string): string[] {
+  const fail = (why: string) => new RegistryError(`Cannot ${doing}: ${why}`, { kind: "corrupt" });
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw fail("the answer is not JSON");
+  }
+  const tags = (json as Record<string, unknown> | null)?.tags ?? [];
+  if (!Array.isArray(tags) || tags.some((tag) => typeof tag !== "string")) {
+    throw fail('"tags" of the answer is no list of names');
+  }
+  return tags;
 }

@@ -11,7 +11,7 @@ export function ageOf(image: InventoryImage, inventory: Inventory): number {
 }
 
 /** Newest first; of equally old ones the order is fixed by name. */
-export function newestFirst(images: readonly InventoryImage[]): readonly InventoryImage[] {
+function newestFirst(images: readonly InventoryImage[]): readonly InventoryImage[] {
   return images.toSorted((a, b) =>
     Date.parse(b.publishedAt) - Date.parse(a.publishedAt) || (a.reference < b.reference ? -1 : 1)
   );

@@ -6,7 +6,7 @@ import type { RegistryClient } from "../../lib/registry/client.ts";
 import { explained } from "./_explain.ts";
 
 /** Every kind that can be named with `--registry-kind`; `oci` is any registry, by the distribution protocol alone. */
-export const registryKinds = [
+const registryKinds = [
   "docker-hub",
   "gitlab",
   "harbor",

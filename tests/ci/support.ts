@@ -1,33 +1,13 @@
 /** Tables of environments, read by all CI plugins in the order in which the engine asks them. */
 import assert from "node:assert/strict";
+import { plugins } from "../../builtin_tagging.ts";
 import { createHookRunner } from "../../core/hooks.ts";
 import { type CiFacts, use } from "../../core/plugin.ts";
-import { ciAzure } from "../../plugins/ci/azure.ts";
-import { ciBitbucket } from "../../plugins/ci/bitbucket.ts";
-import { ciCircleci } from "../../plugins/ci/circleci.ts";
-import { ciDrone } from "../../plugins/ci/drone.ts";
-import { ciGithub } from "../../plugins/ci/github.ts";
-import { ciGitlab } from "../../plugins/ci/gitlab.ts";
-import { ciJenkins } from "../../plugins/ci/jenkins.ts";
-import { ciTeamcity } from "../../plugins/ci/teamcity.ts";
-import { ciTravis } from "../../plugins/ci/travis.ts";
-import { ciWoodpecker } from "../../plugins/ci/woodpecker.ts";
 
 export type Env = Readonly<Record<string, string>>;
 
 /** All CI plugins, in the order of the built-ins. */
-export const ciPlugins = [
-  ciGitlab,
-  ciGithub,
-  ciTravis,
-  ciJenkins,
-  ciCircleci,
-  ciBitbucket,
-  ciAzure,
-  ciWoodpecker,
-  ciDrone,
-  ciTeamcity,
-];
+export const ciPlugins = plugins.filter(({ name }) => name.startsWith("ci-"));
 
 export interface CiCase {
   readonly name: string;

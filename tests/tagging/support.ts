@@ -1,5 +1,6 @@
 /** Runs tag schemes through the engine's own collection, with a CI system of the test's making. */
 import assert from "node:assert/strict";
+import { plugins } from "../../builtin_tagging.ts";
 import { createHookRunner, type HookRunner } from "../../core/hooks.ts";
 import {
   type CiFacts,
@@ -10,14 +11,9 @@ import {
   use,
 } from "../../core/plugin.ts";
 import { collectTags, type OwnedTag, type TagCollection } from "../../core/publish/tags.ts";
-import { tagBranch } from "../../plugins/tagging/branch.ts";
-import { tagBuildId } from "../../plugins/tagging/build_id.ts";
-import { tagCi } from "../../plugins/tagging/ci.ts";
-import { tagCommit } from "../../plugins/tagging/commit.ts";
-import { tagCustom } from "../../plugins/tagging/custom.ts";
 
 export const commit = "0123456789abcdef0123456789abcdef01234567";
-export const schemes = [tagCustom, tagBranch, tagCommit, tagBuildId, tagCi];
+export const schemes = plugins.filter(({ name }) => name.startsWith("tag-"));
 
 /** A CI system whose values are the given ones. */
 export function ciOf(

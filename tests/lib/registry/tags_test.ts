@@ -1,6 +1,6 @@
 import { deepStrictEqual, rejects, strictEqual } from "node:assert/strict";
 import { nextPage } from "../../../lib/registry/link.ts";
-import { listCatalog, listTags } from "../../../lib/registry/tags.ts";
+import { listTags } from "../../../lib/registry/tags.ts";
 import { failure, MemoryRegistry } from "../../support/registry.ts";
 import { clientOf } from "../../support/registry_client.ts";
 
@@ -61,13 +61,6 @@ Deno.test("listTags() refuses what leads nowhere", async (t) => {
       await rejects(list(registry), { message });
     });
   }
-});
-
-Deno.test("listCatalog() gives repositories", async () => {
-  await using registry = new MemoryRegistry();
-  for (const path of ["b/c", "a"]) await registry.addImage(path, "1");
-  await using client = clientOf(registry.host);
-  deepStrictEqual(await Array.fromAsync(listCatalog(client, { signal })), ["a", "b/c"]);
 });
 
 Deno.test("nextPage() reads Link", () => {

@@ -1,36 +1,21 @@
 import assert from "node:assert/strict";
-import type { Plugin, RegistryRequest } from "../../../core/plugin.ts";
+import { plugins } from "../../../builtin_registries.ts";
+import type { RegistryRequest } from "../../../core/plugin.ts";
 import { kindOfAnswer, kindOfHost } from "../../../plugins/registry/_detect.ts";
-import type { ProviderOptions } from "../../../plugins/registry/_provider_plugin.ts";
-import { registryAcr } from "../../../plugins/registry/acr/mod.ts";
 import { registryDockerHub } from "../../../plugins/registry/docker_hub/mod.ts";
-import { registryEcr } from "../../../plugins/registry/ecr/mod.ts";
-import { registryGar } from "../../../plugins/registry/gar/mod.ts";
-import { registryGhcr } from "../../../plugins/registry/ghcr/mod.ts";
 import { registryGitlab } from "../../../plugins/registry/gitlab/mod.ts";
 import { registryHarbor } from "../../../plugins/registry/harbor/mod.ts";
-import { registryQuay } from "../../../plugins/registry/quay/mod.ts";
-import { registryZot } from "../../../plugins/registry/zot/mod.ts";
 import { failure, MemoryRegistry } from "../../support/registry.ts";
 import { registryRequest } from "../../support/registry_request.ts";
 import { openWith } from "./support.ts";
 
-const plugins: readonly Plugin<ProviderOptions>[] = [
-  registryDockerHub,
-  registryGitlab,
-  registryHarbor,
-  registryGhcr,
-  registryEcr,
-  registryAcr,
-  registryGar,
-  registryQuay,
-  registryZot,
-];
+/** All that serve one kind of registry. */
+const providers = plugins.filter(({ name }) => name !== "registry-layout" && name !== "registry-oci");
 
 /** Kinds of the plugins that claim REPO. */
 async function claimed(request: RegistryRequest): Promise<string[]> {
   const kinds: string[] = [];
-  for (const plugin of plugins) {
+  for (const plugin of providers) {
     await using backend = await openWith(plugin, request);
     if (backend) kinds.push(backend.kind);
   }
@@ -140,7 +125,7 @@ Deno.test("plugins that ask at the same time share one question", async () => {
   await using registry = new MemoryRegistry();
   challenging(registry);
   const request = registryRequest(`${registry.host}/group/project`);
-  const backends = await Promise.all(plugins.map((plugin) => openWith(plugin, request)));
+  const backends = await Promise.all(providers.map((plugin) => openWith(plugin, request)));
   assert.deepEqual(backends.flatMap((backend) => backend ? [backend.kind] : []), ["gitlab"]);
   assert.ok(registry.seen.length <= 2);
   for (const backend of backends) await backend?.[Symbol.asyncDispose]();
