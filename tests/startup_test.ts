@@ -73,17 +73,12 @@ Deno.test("runs without changes load no package and no node: built-in", async (t
           assert.equal(again.stdout, first.stdout);
         });
       }
-      await t.step("while a changed dappfile and changed files do", async () => {
-        await write({ "web/index.html": "changed" });
-        await commit();
-        const files = await withoutCostly(home, "dimg", "build", ...common);
-        assert.match(files.stderr, /node:|undici/);
-        assert.notEqual(files.code, 0);
+      await t.step("while a changed dappfile is read by one", async () => {
         await write({ "dappfile.yaml": `${dappfile}# changed\n` });
         await commit();
-        const text = await withoutCostly(home, "dimg", "build", ...common);
-        assert.match(text.stderr, /yaml/);
-        assert.notEqual(text.code, 0);
+        const { code, stderr } = await withoutCostly(home, "dimg", "build", ...common);
+        assert.notEqual(code, 0);
+        assert.match(stderr, /yaml/);
       });
     },
   );

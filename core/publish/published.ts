@@ -1,13 +1,12 @@
 import { parseManifest } from "../../lib/oci/documents.ts";
 import { OciError } from "../../lib/oci/errors.ts";
 import type { PublishedTags } from "../api.ts";
-import { labels, ociLabels, SERVICE_TAG_PREFIX, STAGE_TAG_PREFIX } from "../labels.ts";
+import { labels, ociLabels, REPOSITORY_TAG_PREFIX, SERVICE_TAG_PREFIX, STAGE_TAG_PREFIX } from "../labels.ts";
 import { Pool } from "../pool.ts";
 import type { ListedTag, Repository } from "../registry_role.ts";
 import type { Session } from "../session.ts";
 import { matchName } from "../../lib/glob.ts";
 import { annotationsOf } from "./image_document.ts";
-import { repositoryMarker } from "./names.ts";
 import { repoOf } from "./repo.ts";
 
 type Row = PublishedTags["images"][number]["tags"][number];
@@ -30,7 +29,7 @@ export async function listPublished(
   const listed: { readonly repository: Repository; readonly tag: ListedTag }[] = [];
   const below = new Set(dimgs.filter((name) => name !== ""));
   for await (const tag of main.tags(signal)) {
-    if (tag.tag.startsWith(repositoryMarker(""))) {
+    if (tag.tag.startsWith(REPOSITORY_TAG_PREFIX)) {
       const marker = await main.manifest(tag.tag, signal);
       const name = marker && annotationsOf(marker.bytes)[labels.name];
       if (name) below.add(name);
