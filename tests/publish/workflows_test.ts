@@ -7,6 +7,7 @@ import { withTempDir } from "../support/tmp.ts";
 
 const cli = new URL("../../cli.ts", import.meta.url).pathname;
 const config = new URL("../../deno.json", import.meta.url).pathname;
+const settled = new URL("../support/settled_registry.ts", import.meta.url).pathname;
 
 const dappfile = (base: string) => `
 artifact: tool
@@ -71,7 +72,10 @@ async function withServers(
     const first = openProject(`${root}/a/project`, `${root}/a/home`);
     await Deno.mkdir(first.dir, { recursive: true });
     await first.git("init", "-q", "-b", "main");
-    await first.write({ "dappfile.yaml": `project: app\n---${dappfile(base)}`, "src/one": "1\n" });
+    await first.write({
+      "dappfile.yaml": `project: app\nplugins: [${settled}]\n---${dappfile(base)}`,
+      "src/one": "1\n",
+    });
     await first.commit("first");
     await Deno.mkdir(`${root}/b`);
     await first.git("clone", "-q", first.dir, `${root}/b/project`);
