@@ -1,6 +1,6 @@
 /** The engine as embedders and the command line see it. */
-export type * from "./cleanup/apply_model.ts";
-export type * from "./cleanup/plan_model.ts";
+export type { ApplyEvent, ApplyReport, TagOutcome, TagResult } from "./cleanup/apply_model.ts";
+export type { CleanupPlan, PlannedRemoval, RemovalGroup, TagKind } from "./cleanup/plan_model.ts";
 export type { RestoredTag } from "./cleanup/restore.ts";
 import type { ApplyEvent, ApplyReport } from "./cleanup/apply_model.ts";
 import type { CleanupPlan } from "./cleanup/plan_model.ts";

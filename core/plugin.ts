@@ -50,7 +50,16 @@ export type * from "./roles.ts";
 export type * from "./tag_role.ts";
 export type * from "./publish/report.ts";
 export type * from "./config/model.ts";
-export type { Plan, PlannedImage, PlannedStage } from "./plan.ts";
+export type { Plan, PlannedImage, PlannedStage, StageState } from "./plan.ts";
+export type {
+  ContainerConfig,
+  Descriptor,
+  HistoryEntry,
+  ImageConfig,
+  OciPlatform,
+} from "../lib/oci/types.ts";
+export type { LayerIndex, LayerIndexEntry } from "../lib/layer/index.ts";
+export type { RegistryFeatures } from "../lib/registry/inspect.ts";
 export type { BuildResult, BuiltImage } from "./execute.ts";
 export type { EngineEvent, EventSink, StageRef } from "./events.ts";
 

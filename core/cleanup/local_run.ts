@@ -31,8 +31,9 @@ export async function planLocalRun(
     freedBytes += plan.freedBytes;
   }
   const going = new Set(rows.filter(({ verdict }) => verdict === "delete").map(({ name }) => name));
-  rows.push(...await leftovers(store, records.filter(({ signature }) => !going.has(signature))));
-  if (request.what === "leftovers") freedBytes += rows.reduce((sum, row) => sum + (row.bytes ?? 0), 0);
+  const left = await leftovers(store, records.filter(({ signature }) => !going.has(signature)));
+  rows.push(...left);
+  freedBytes += left.reduce((sum, row) => sum + (row.bytes ?? 0), 0);
   const all = request.what === "everything" && request.only === undefined;
   if (all) rows.push(...await keptRows(store));
   if ((request.what === "flush" && request.images) || all) {
