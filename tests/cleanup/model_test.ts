@@ -136,7 +136,7 @@ function* cleanerSteps(s: State, c: number, without: Without | undefined): Gener
 
 function change(s: State, changes: Readonly<Record<number, number>>): State {
   const copy = s.slice();
-  for (const [at, value] of Object.entries(changes)) copy[Number(at)] = value;
+  for (const at in changes) copy[Number(at)] = changes[at]!;
   return copy;
 }
 
@@ -170,25 +170,29 @@ interface Search {
 const SWAPS: readonly (readonly number[])[] = [[0, 1], [1, 0]];
 
 function canonicalKey(s: State): string {
-  const order = (pairs: readonly number[], by: readonly number[]) =>
-    pairs.flatMap((at) => by.map((i) => s[at + i]!));
-  const keys = SWAPS.flatMap((builds) =>
-    SWAPS.map((cleaners) => {
-      const by = s[MARK_BY]!;
-      const leased = cleaners.flatMap((c) => builds.map((b) => s[LEASED_BEFORE + 2 * c + b]!));
-      const seen = builds.map((b) => s[B_MARK + b]!).map((m) => m === 0 ? 0 : cleaners.indexOf(m - 1) + 1);
-      return String.fromCharCode(
-        s[STAGE]!,
-        s[MARK_ACTIVE]!,
-        by === 0 ? 0 : cleaners.indexOf(by - 1) + 1,
-        ...order([ROOT, LEASE, B_PC, B_ACTIVE, B_LOOK], builds),
-        ...order([EXPIRED, C_PC], cleaners),
-        ...leased,
-        ...seen,
-      );
-    })
-  );
-  return keys.reduce((a, b) => a < b ? a : b);
+  let least: string | undefined;
+  for (const builds of SWAPS) {
+    for (const cleaners of SWAPS) {
+      const key = keyOf(s, builds, cleaners);
+      if (least === undefined || key < least) least = key;
+    }
+  }
+  return least!;
+}
+
+const OF_BUILDS = [ROOT, LEASE, B_PC, B_ACTIVE, B_LOOK];
+const OF_CLEANERS = [EXPIRED, C_PC];
+
+function keyOf(s: State, builds: readonly number[], cleaners: readonly number[]): string {
+  const cleaner = (mark: number) => mark === 0 ? 0 : cleaners.indexOf(mark - 1) + 1;
+  let key = String.fromCharCode(s[STAGE]!, s[MARK_ACTIVE]!, cleaner(s[MARK_BY]!));
+  for (const b of builds) {
+    for (const at of OF_BUILDS) key += String.fromCharCode(s[at + b]!);
+    key += String.fromCharCode(cleaner(s[B_MARK + b]!));
+    for (const c of cleaners) key += String.fromCharCode(s[LEASED_BEFORE + 2 * c + b]!);
+  }
+  for (const c of cleaners) for (const at of OF_CLEANERS) key += String.fromCharCode(s[at + c]!);
+  return key;
 }
 
 /** Visits every reachable state; stops at the first violation when one is looked for. */
@@ -196,6 +200,8 @@ function search(without?: Without): Search {
   const start = Array<number>(SIZE).fill(0);
   start[STAGE] = 1;
   const seen = new Set([canonicalKey(start)]);
+  // Most states are come to more than once; to tell that of the state as it is costs least.
+  const met = new Set<string>();
   const violations = new Set<string>();
   let front: State[] = [start];
   let stuck = 0;
@@ -208,6 +214,9 @@ function search(without?: Without): Search {
           violations.add(problem);
           if (without !== undefined) return { states: seen.size, violations, stuck };
         }
+        const literal = String.fromCharCode(...to);
+        if (met.has(literal)) continue;
+        met.add(literal);
         const key = canonicalKey(to);
         if (seen.has(key)) continue;
         seen.add(key);
