@@ -15,7 +15,7 @@ export async function startAcr() {
         const name = list[1]!;
         const tags = Object.entries(registry.tagsOf(name));
         if (tags.length === 0) return failure(404, "NAME_UNKNOWN");
-        const from = url.searchParams.get("last") === null ? 0 : 2;
+        const from = tags.findIndex(([tag]) => tag === url.searchParams.get("last")) + 1;
         const page = tags.slice(from, from + 2);
         const more = tags.length > from + 2;
         const link = `</acr/v1/${name}/_tags?last=${page.at(-1)![0]}&n=2&orderby=>; rel="next"`;
