@@ -1,10 +1,4 @@
-import {
-  type Digest,
-  EngineError,
-  type FetchIo,
-  type ImageState,
-  type SourceRequest,
-} from "../../core/plugin.ts";
+import type { Digest, FetchIo, ImageState, SourceRequest } from "../../core/plugin.ts";
 import { parseManifest } from "../../lib/oci/documents.ts";
 import { OciError } from "../../lib/oci/errors.ts";
 import { fetchLayers } from "../../lib/oci/fetch_layers.ts";
@@ -14,8 +8,8 @@ import type { Reference } from "../../lib/oci/reference.ts";
 import type { Descriptor } from "../../lib/oci/types.ts";
 import { downloadBlob, getBlob } from "../../lib/registry/blobs.ts";
 import type { RegistryClient } from "../../lib/registry/client.ts";
-import { RegistryError } from "../../lib/registry/errors.ts";
-import { getManifest, headManifest } from "../../lib/registry/manifests.ts";
+import { getManifest } from "../../lib/registry/manifests.ts";
+import { askRegistry } from "./_registry_head.ts";
 
 /** One image name in a registry, read through the store: documents that it holds are not asked for again. */
 export class RegistryImage {
@@ -29,12 +23,6 @@ export class RegistryImage {
     this.#request = request;
   }
 
-  /** The digest that the tag points at now. */
-  async headDigest(signal: AbortSignal): Promise<string> {
-    const { path, tag = "latest" } = this.#reference;
-    return await this.#asked(() => headManifest(this.#client, path, { reference: tag, signal }));
-  }
-
   /** The image manifest for the platform below a manifest or index, both kept in the store. */
   async find(
     root: string,
@@ -42,7 +30,7 @@ export class RegistryImage {
   ): Promise<Digest> {
     const { platform, name: title } = this.#request;
     const { signal } = options;
-    return await this.#asked(async () => {
+    return await askRegistry(this.#reference, title, async () => {
       const found = await findImage(
         { digest: root, ...await this.#manifest(root, signal) },
         { platform, title, reader: this.#reader(signal) },
@@ -54,7 +42,7 @@ export class RegistryImage {
   async fetch(id: Digest, { signal, progress }: FetchIo): Promise<ImageState> {
     const { platform, name: title, store } = this.#request;
     const { path } = this.#reference;
-    return await this.#asked(async () => {
+    return await askRegistry(this.#reference, title, async () => {
       const { bytes, mediaType } = await this.#manifest(id, signal);
       const document = parseManifest(bytes, `the manifest of "${title}"`, mediaType);
       if (document.kind === "index") {
@@ -94,24 +82,5 @@ export class RegistryImage {
     const delivered = await getManifest(this.#client, this.#reference.path, { reference: digest, signal });
     await store.putBlob(delivered.bytes);
     return { bytes: delivered.bytes, mediaType: delivered.mediaType };
-  }
-
-  /** Runs `action`; what a registry refuses becomes an error of the engine. */
-  async #asked<T>(action: () => Promise<T>, fix?: string): Promise<T> {
-    try {
-      return await action();
-    } catch (error) {
-      if (!(error instanceof RegistryError)) throw error;
-      const { domain } = this.#reference;
-      const missing = error.kind === "missing";
-      const code = missing
-        ? "SOURCE_NOT_FOUND"
-        : error.kind === "denied"
-        ? "REGISTRY_DENIED"
-        : "REGISTRY_FAILED";
-      const login = `Check the name "${this.#request.name}", or log in with: docker login ${domain}`;
-      const advice = missing ? fix : error.kind === "denied" ? login : undefined;
-      throw new EngineError(code, error.message, { cause: error, ...(advice && { fix: advice }) });
-    }
   }
 }

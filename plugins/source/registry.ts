@@ -22,15 +22,19 @@ export const sourceRegistry = definePlugin({
   api: 1,
   setup: () => {
     const clients = new Map<string, Promise<RegistryClient>>();
-    const clientOf = (domain: string, { env, access }: SourceRequest) => {
+    const clientOf = (domain: string, { env, access, store }: SourceRequest) => {
       const { insecure = [], username, password } = access ?? {};
       const login = username !== undefined && password !== undefined ? { username, password } : undefined;
+      const memo = {
+        get: (key: string) => store.memo(HOST_MEMO, key),
+        put: (key: string, value: unknown) => store.putMemo(HOST_MEMO, key, value),
+      };
       let client = clients.get(domain);
       if (!client) {
         client = load<typeof import("../../lib/registry/client.ts")>(
           "../../lib/registry/client.ts",
           import.meta.url,
-        ).then((m) => new m.RegistryClient(domain, { env, insecure, ...(login && { login }) }));
+        ).then((m) => new m.RegistryClient(domain, { env, insecure, memo, ...(login && { login }) }));
         clients.set(domain, client);
       }
       return client;
@@ -50,7 +54,8 @@ export const sourceRegistry = definePlugin({
   },
 });
 
-const MEMO = "registry-platform";
+const PLATFORM_MEMO = "registry-platform";
+const HOST_MEMO = "registry-host";
 
 /** What is known of a digest never changes: resolving a pinned image that was seen before asks nobody. */
 function openImage(
@@ -66,18 +71,25 @@ function openImage(
     );
     return new RegistryImage(await client(), reference, request);
   };
+  const head = async (signal: AbortSignal) => {
+    const { headDigest } = await load<typeof import("./_registry_head.ts")>(
+      "./_registry_head.ts",
+      import.meta.url,
+    );
+    return await headDigest(await client(), reference, { name, signal });
+  };
   const resolved = (id: Digest, root: string): ResolvedImage =>
     reference.digest ? { id } : { id, pin: root as Digest };
   return {
     resolve: (pin, signal) =>
       explained(name, async () => {
         const known = pin ?? reference.digest;
-        const root = known ?? await (await remote()).headDigest(signal);
+        const root = known ?? await head(signal);
         const key = `${root.slice(7)}-${formatPlatform(platform).replaceAll("/", "-")}`;
-        const memo = await store.memo(MEMO, key);
+        const memo = await store.memo(PLATFORM_MEMO, key);
         if (typeof memo === "string" && isDigest(memo)) return resolved(memo, root);
         const id = await (await remote()).find(root, { pinned: pin !== undefined, signal });
-        await store.putMemo(MEMO, key, id);
+        await store.putMemo(PLATFORM_MEMO, key, id);
         return resolved(id, root);
       }),
     fetch: (image, io) => explained(name, async () => await (await remote()).fetch(image.id, io)),
