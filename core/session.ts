@@ -280,9 +280,10 @@ export class Session implements AsyncDisposable {
     return source;
   }
 
-  async planInputs(): Promise<PlanInputs> {
+  /** @param repo where stages are looked up first, in place of the engine's own */
+  async planInputs(repo = this.options.repo): Promise<PlanInputs> {
     const store = await this.store();
-    const { platform, repo, cacheFrom } = this.options;
+    const { platform, cacheFrom } = this.options;
     return {
       project: (await this.project()).name,
       platform,
@@ -294,7 +295,7 @@ export class Session implements AsyncDisposable {
             "./publish/plan_shared.ts",
             import.meta.url,
           );
-          return await planShared(this, ...args);
+          return await planShared(this, repo, ...args);
         },
       }),
     };

@@ -4,7 +4,7 @@ import { buildImages, builtImages } from "../build.ts";
 import type { BuiltImage } from "../execute.ts";
 import type { ImageNode } from "../graph.ts";
 import { isOwn } from "../base_rule.ts";
-import type { Digest } from "../digest.ts";
+import type { Digest, Signature } from "../digest.ts";
 import { observed } from "../pool.ts";
 import type { RegistryBackend } from "../registry_role.ts";
 import type { Session } from "../session.ts";
@@ -75,9 +75,13 @@ export async function pushImages(
 
   const names = nodes.map(({ rule }) => rule.name);
   const stages: MovedStage[] = [];
-  if (options.build) await buildAll(sessions, names, { backend, options, repo, tags, uploader });
+  const planned = options.build
+    ? await buildAll(sessions, names, { backend, options, repo, tags, uploader })
+    : new Set<Signature>();
   const outgoing = await collectImages(sessions, nodes, tags, options.build === true && dryRun);
-  if (options.withStages) stages.push(...await sendStages(sessions, keysOf(nodes), repo, uploader));
+  if (options.withStages) {
+    stages.push(...await sendStages(sessions, keysOf(nodes), { repo, uploader, planned }));
+  }
   const images = await publishImages(session, backend, uploader, outgoing);
   const report: PublishReport = {
     project: (await session.project()).name,
@@ -94,8 +98,11 @@ export async function pushImages(
 async function sendStages(
   sessions: readonly Session[],
   keys: ReadonlySet<string>,
-  repo: string,
-  uploader: BlobUploader,
+  { repo, uploader, planned }: {
+    readonly repo: string;
+    readonly uploader: BlobUploader;
+    readonly planned: ReadonlySet<Signature>;
+  },
 ): Promise<readonly MovedStage[]> {
   const [{ pushStages }, { openShared }] = await Promise.all([
     load<typeof import("./move_stages.ts")>("./move_stages.ts", import.meta.url),
@@ -105,7 +112,7 @@ async function sendStages(
   for (const session of sessions) {
     const signed = await session.sign(keys);
     const shared = await openShared(session, signed, { repo, readOnly: false, uploader });
-    moved.push(...await pushStages(session, signed, shared));
+    moved.push(...await pushStages(session, signed, shared, planned));
   }
   return moved;
 }
@@ -213,18 +220,23 @@ interface BuildAll {
   readonly uploader: BlobUploader;
 }
 
-/** Builds while what is finished already goes up: as stages when they are wanted, else as blobs of the images. */
+/**
+ * Builds while what is finished already goes up: as stages when they are wanted, else as blobs of the images. Gives the
+ * stages that would be built, on a dry run.
+ */
 async function buildAll(
   sessions: readonly Session[],
   names: readonly string[],
   { backend, options, repo, tags, uploader }: BuildAll,
-): Promise<void> {
+): Promise<ReadonlySet<Signature>> {
+  const planned = new Set<Signature>();
   for (const session of sessions) {
     const store = await session.store();
     await buildImages(session, names, {
       ...(options.introspect && { introspect: options.introspect }),
       ...(options.withStages && { repo }),
       uploader,
+      onPlanned: (signature) => planned.add(signature),
       onSaved(image, _stage, record) {
         if (options.withStages || session.options.repo !== undefined) return;
         const targets = new Set(tags.get(image.node.key)?.map(({ target }) => target.repository));
@@ -244,6 +256,7 @@ async function buildAll(
       },
     });
   }
+  return planned;
 }
 
 /** Everything that will be published. @throws NOT_BUILT when one of the images is not built, before anything is sent */

@@ -15,7 +15,7 @@ export async function repoOf(session: Session, given: string | undefined): Promi
   // `dapp dimg push app` without REPO: the name of a dimg is read as a repository of Docker Hub.
   if (images.some(({ kind, name }) => kind === "dimg" && name === repo) && !/[/:.]/.test(repo)) {
     throw new EngineError("REPO_INVALID", `Cannot use REPO "${repo}": that is the name of a dimg`, {
-      fix: "Name the repository after it: dapp dimg push " + repo + " registry.example.com/group/project",
+      fix: `Name the repository after it: ${repo} registry.example.com/group/project`,
     });
   }
   return session.mainRepo = repo === MINIKUBE ? `localhost:5000/${(await session.project()).name}` : repo;

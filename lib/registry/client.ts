@@ -152,7 +152,9 @@ export class RegistryClient implements AsyncDisposable {
       const asked = response.status === 401 && own && response.url.origin === origin;
       // What is wrong with a token, the answer says; a password that was sent is simply not accepted.
       const last = tries === 2 && !authorization?.startsWith("Basic ");
-      if (!asked || last || request.expect.includes(401)) return response;
+      if (!asked || last || request.expect.includes(401)) {
+        return response;
+      }
       await response.discard();
       await authorizer.refused(response, authorization, request.scopes);
     }
