@@ -42,7 +42,14 @@ export async function openRegistry(session: Session, repo: string): Promise<From
     },
   });
   if (answer) return answer;
-  throw new EngineError("REPO_INVALID", `Cannot use REPO "${repo}": no plugin serves it`);
+  if (kind === undefined) {
+    throw new EngineError("REPO_INVALID", `Cannot use REPO "${repo}": no plugin serves it`);
+  }
+  throw new EngineError(
+    "REPO_INVALID",
+    `Cannot use REPO "${repo}": no plugin serves it as a registry of kind "${kind}"`,
+    { fix: "Correct the value of --registry-kind, or leave it out" },
+  );
 }
 
 /** How an image or repository is reached: the login that was given is for the host of REPO alone. */
