@@ -18,6 +18,8 @@ export interface BuildExtras extends BuildOptions {
   readonly repo?: string;
   /** Sends what goes to registries; one of its own when it is absent. */
   readonly uploader?: BlobUploader;
+  /** Told of each stage that this run has put into REPO. */
+  readonly onPublished?: (signature: Signature) => void;
   /** Told on a dry run of each stage that would be built. */
   readonly onPlanned?: (signature: Signature) => void;
   /** Told of each stage as soon as it is saved, and first of the last one that was there of an image that is not whole. */
@@ -174,6 +176,7 @@ class ImageBuild {
     return await openLiveCache(session, signed, {
       repo,
       ...(options.uploader && { uploader: options.uploader }),
+      ...(options.onPublished && { onPublished: options.onPublished }),
     });
   }
 

@@ -75,12 +75,11 @@ export async function pushImages(
 
   const names = nodes.map(({ rule }) => rule.name);
   const stages: MovedStage[] = [];
-  const planned = options.build
-    ? await buildAll(sessions, names, { backend, options, repo, tags, uploader })
-    : new Set<Signature>();
+  const done: StagesOfBuild = { planned: new Set(), published: new Set() };
+  if (options.build) await buildAll(sessions, names, { backend, options, repo, tags, uploader, done });
   const outgoing = await collectImages(sessions, nodes, tags, options.build === true && dryRun);
   if (options.withStages) {
-    stages.push(...await sendStages(sessions, keysOf(nodes), { repo, uploader, planned }));
+    stages.push(...await sendStages(sessions, keysOf(nodes), { repo, uploader, done }));
   }
   const images = await publishImages(session, backend, uploader, outgoing);
   const report: PublishReport = {
@@ -98,11 +97,7 @@ export async function pushImages(
 async function sendStages(
   sessions: readonly Session[],
   keys: ReadonlySet<string>,
-  { repo, uploader, planned }: {
-    readonly repo: string;
-    readonly uploader: BlobUploader;
-    readonly planned: ReadonlySet<Signature>;
-  },
+  { repo, uploader, done: { planned, published } }: Pick<BuildAll, "repo" | "uploader" | "done">,
 ): Promise<readonly MovedStage[]> {
   const [{ pushStages }, { openShared }] = await Promise.all([
     load<typeof import("./move_stages.ts")>("./move_stages.ts", import.meta.url),
@@ -114,7 +109,7 @@ async function sendStages(
     const shared = await openShared(session, signed, { repo, readOnly: false, uploader });
     moved.push(...await pushStages(session, signed, shared, planned));
   }
-  return moved;
+  return moved.map((row) => published.has(row.signature) ? { ...row, state: "pushed" } : row);
 }
 
 function keysOf(nodes: readonly ImageNode[]): ReadonlySet<string> {
@@ -212,31 +207,37 @@ async function baseOf(session: Session, signed: SignedGraph, node: ImageNode): P
   return base.kind === "image" ? { name: base.name, digest: (await session.base(base.name)).id } : undefined;
 }
 
+/** What a build that comes before a push has to do with stages in REPO. */
+interface StagesOfBuild {
+  /** Would be built, on a dry run. */
+  readonly planned: Set<Signature>;
+  readonly published: Set<Signature>;
+}
+
 interface BuildAll {
   readonly backend: RegistryBackend;
   readonly options: PushOptions;
   readonly repo: string;
   readonly tags: ReadonlyMap<string, readonly OutgoingTag[]>;
   readonly uploader: BlobUploader;
+  /** Filled here. */
+  readonly done: StagesOfBuild;
 }
 
-/**
- * Builds while what is finished already goes up: as stages when they are wanted, else as blobs of the images. Gives the
- * stages that would be built, on a dry run.
- */
+/** Builds while what is finished already goes up: as stages when they are wanted, else as blobs of the images. */
 async function buildAll(
   sessions: readonly Session[],
   names: readonly string[],
-  { backend, options, repo, tags, uploader }: BuildAll,
-): Promise<ReadonlySet<Signature>> {
-  const planned = new Set<Signature>();
+  { backend, options, repo, tags, uploader, done }: BuildAll,
+): Promise<void> {
   for (const session of sessions) {
     const store = await session.store();
     await buildImages(session, names, {
       ...(options.introspect && { introspect: options.introspect }),
       ...(options.withStages && { repo }),
       uploader,
-      onPlanned: (signature) => planned.add(signature),
+      onPlanned: (signature) => done.planned.add(signature),
+      onPublished: (signature) => done.published.add(signature),
       onSaved(image, _stage, record) {
         if (options.withStages || session.options.repo !== undefined) return;
         const targets = new Set(tags.get(image.node.key)?.map(({ target }) => target.repository));
@@ -256,7 +257,6 @@ async function buildAll(
       },
     });
   }
-  return planned;
 }
 
 /** Everything that will be published. @throws NOT_BUILT when one of the images is not built, before anything is sent */

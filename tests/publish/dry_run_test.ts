@@ -96,7 +96,7 @@ Deno.test("bp --with-stages: a dry run also names the stages that would be built
       return await engine.push([], { tags, build: true, withStages: true, repo });
     };
     const would = written(await run(project, true));
-    await run(project, false);
+    assert.deepEqual(written(await run(project, false)), would);
     assert.deepEqual(inRegistry(registry, paths), would);
     // Another server builds none of them, and does not say that it would.
     const { stages } = await run(openProject(project.dir, `${project.home}-other`), true);
