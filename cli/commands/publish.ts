@@ -61,6 +61,6 @@ function summary({ images, bytes: { uploaded, mounted, present } }: PublishRepor
     ? ", all there before"
     : `, ${before} of them there before`;
   // The local Docker engine counts no bytes.
-  const local = tags.every(({ digest }) => digest === undefined);
+  const local = tags.length > 0 && tags.every(({ digest }) => digest === undefined);
   return `${count(tags.length, "tag")}${known}${local ? "" : `; ${sizes.join(", ")}`}`;
 }
