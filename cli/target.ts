@@ -17,7 +17,8 @@ export interface Target {
 type Wanted = Pick<Context, "command" | "options" | "loose" | "tags" | "engine">;
 
 /**
- * Settles the words of a command that takes REPO. The dappfile is read only when `--repo` is not given, plugins are
+ * Settles the words of a command that takes REPO. With `--repo` the dappfile is read only when a word looks like another
+ * REPO; plugins are
  * asked only when there are tag options that are not in the table.
  *
  * @throws USAGE
@@ -80,11 +81,10 @@ async function settleRepo(
   const extra = words[room + 1];
   if (extra !== undefined) throw (await mistakes()).extraWord(command, words, extra);
   const split = { patterns: words.slice(0, -1), repo: last };
-  if (byOption) return { patterns: words, repo: undefined };
-  if (words.length > room) return split;
-  if (await dappfileRepo(engine) !== undefined) {
+  if (words.length > room && !byOption) return split;
+  if (byOption || await dappfileRepo(engine) !== undefined) {
     if (last !== undefined && looksLikeRepo(last) && !await isDimg(last, engine)) {
-      throw (await mistakes()).secondRepo(last, "the dappfile", command);
+      throw (await mistakes()).secondRepo(last, byOption ? "--repo" : "the dappfile", command);
     }
     return { patterns: words, repo: undefined };
   }

@@ -115,9 +115,9 @@ export interface Engine extends AsyncDisposable {
     patterns?: readonly string[],
     options?: { readonly repo?: string; readonly all?: boolean },
   ): Promise<StageMoves>;
-  /** What the project has published in REPO, by dimg; those that the dappfile no longer has come last. */
+  /** What the project has published in REPO, by dimg; dimgs that the dappfile no longer has come last. */
   published(patterns?: readonly string[], options?: { readonly repo?: string }): Promise<PublishedTags>;
-  /** Tries in a scratch repository, which is removed again, what the registry of REPO can do. */
+  /** Tries in a scratch repository what the registry of REPO can do, and removes its tags again. Needs no dappfile. */
   checkRegistry(options?: { readonly repo?: string }): Promise<RegistryCard>;
   /**
    * Decides what a cleanup of REPO would remove, and why everything else stays. Changes nothing.

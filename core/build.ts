@@ -1,6 +1,7 @@
 import { load } from "../lib/load.ts";
 import type { BuildOptions } from "./api.ts";
 import { type BuildResult, type BuiltImage, requireBuilt } from "./execute.ts";
+import type { Signature } from "./digest.ts";
 import { type ImageNode, imageTitle } from "./graph.ts";
 import { stageTag } from "./labels.ts";
 import { type CachedTops, findTops, neededImages } from "./plan.ts";
@@ -17,6 +18,10 @@ export interface BuildExtras extends BuildOptions {
   readonly repo?: string;
   /** Sends what goes to registries; one of its own when it is absent. */
   readonly uploader?: BlobUploader;
+  /** Told of each stage that this run has put into REPO. */
+  readonly onPublished?: (signature: Signature) => void;
+  /** Told on a dry run of each stage that would be built. */
+  readonly onPlanned?: (signature: Signature) => void;
   /** Told of each stage as soon as it is saved, and first of the last one that was there of an image that is not whole. */
   readonly onSaved?: (image: SignedImage, stage: SignedStage, record: StageRecord) => void;
 }
@@ -69,7 +74,10 @@ export async function builtImages(
     import.meta.url,
   );
   const records = nodes.map((node) =>
-    requireBuilt(graph.image(node.key), tops, imageTitle(node.rule.kind, node.rule.name))
+    requireBuilt(graph.image(node.key), tops, {
+      title: imageTitle(node.rule.kind, node.rule.name),
+      platform: session.options.platform,
+    })
   );
   return await Promise.all(
     nodes.map((node, i) => finishImage(graph.image(node.key), records[i]!, store, { write: true })),
@@ -168,6 +176,7 @@ class ImageBuild {
     return await openLiveCache(session, signed, {
       repo,
       ...(options.uploader && { uploader: options.uploader }),
+      ...(options.onPublished && { onPublished: options.onPublished }),
     });
   }
 
@@ -180,7 +189,7 @@ class ImageBuild {
     shared: () => Promise<void> = async () => {},
   ): Promise<BuildResult> {
     const { session, options } = this;
-    const inputs = await session.planInputs();
+    const inputs = await session.planInputs(options.repo);
     const images = nodes.map((node) => signed.image(node.key));
     const fresh = isFresh(images, tops);
 

@@ -1,3 +1,4 @@
+import { formatPlatform, hostPlatform } from "../lib/oci/platform.ts";
 import { isOwn } from "./base_rule.ts";
 import type { BuildOptions } from "./api.ts";
 import type { Digest, Signature } from "./digest.ts";
@@ -311,11 +312,22 @@ function describe(stage: SignedStage): string {
 }
 
 /** @throws NOT_BUILT when the last stage is not in the store */
-export function requireBuilt(image: SignedImage, tops: CachedTops, title: string): StageRecord {
+export function requireBuilt(
+  image: SignedImage,
+  tops: CachedTops,
+  { title, platform }: { readonly title: string; readonly platform: string },
+): StageRecord {
   const top = tops.get(image.node.key);
   if (top && top.record.signature === lastStage(image).signature) return top.record;
   const last = top
     ? `its newest built stage is ${image.stages[top.index]!.spec.name}`
     : "none of its stages is built";
-  throw new EngineError("NOT_BUILT", `Cannot use ${title}: it is not built for the current state, ${last}`);
+  const [where, option] = platform === formatPlatform(hostPlatform())
+    ? ["", ""]
+    : [` for ${platform}`, ` --platform ${platform}`];
+  throw new EngineError(
+    "NOT_BUILT",
+    `Cannot use ${title}${where}: it is not built for the current state, ${last}`,
+    { fix: `Run: dapp dimg build${option}` },
+  );
 }

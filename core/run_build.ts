@@ -34,6 +34,7 @@ export async function runBuild(
     const stages = plan.images.flatMap((image) => image.stages.map((stage) => ({ image, stage })));
     for (const { image, stage } of stages) {
       if (stage.state !== "build") continue;
+      options.onPlanned?.(stage.signature);
       const what = stageTitle(image.kind, image.name, stage.stage);
       emit({ type: "note", level: "info", text: `Would build ${what}: ${stage.reason}` });
     }

@@ -18,7 +18,10 @@ export async function runImage(session: Session, options: RunOptions): Promise<n
   const image = signed.image(node.key);
   const store = await session.store();
   const record = options.stage === undefined
-    ? requireBuilt(image, await finishedTops(session, signed, [node]), imageTitle("dimg", node.rule.name))
+    ? requireBuilt(image, await finishedTops(session, signed, [node]), {
+      title: imageTitle("dimg", node.rule.name),
+      platform: session.options.platform,
+    })
     : await stageRecord(session, image, options.stage);
   const config = record.image.config.config ?? {};
   await using builder = await openBuilder(session, store);

@@ -54,6 +54,8 @@ export class Session implements AsyncDisposable {
   mainRepo: string | undefined;
   /** Whether this command says which base images are not pinned: those that build or plan do. */
   saysUnpinned = false;
+  /** Whether this command does without a dappfile: an absent one counts as one that says nothing. */
+  projectOptional = false;
   /** Told, maybe more than once, when commands will probably run: a dappfile or commit is seen for the first time. */
   onNews: (() => void) | undefined;
 
@@ -120,7 +122,23 @@ export class Session implements AsyncDisposable {
 
   /** The dappfile and its lock file as they are written. */
   loaded(): Promise<LoadedConfig> {
-    return this.#loaded ??= loadConfig(this.options);
+    return this.#loaded ??= this.#load();
+  }
+
+  async #load(): Promise<LoadedConfig> {
+    const { dir, config } = this.options;
+    try {
+      return await loadConfig(this.options);
+    } catch (error) {
+      const absent = error instanceof EngineError && error.code === "CONFIG_NOT_FOUND";
+      if (!absent || !this.projectOptional || config !== undefined) throw error;
+      return {
+        config: { file: "dappfile.yaml", project: { plugins: [] }, images: [], warnings: [] },
+        isNew: false,
+        lockPath: `${dir}/dappfile.lock`,
+        lock: new Map(),
+      };
+    }
   }
 
   async hooks(): Promise<HookRunner> {
@@ -280,9 +298,10 @@ export class Session implements AsyncDisposable {
     return source;
   }
 
-  async planInputs(): Promise<PlanInputs> {
+  /** @param repo where stages are looked up first, in place of the engine's own */
+  async planInputs(repo = this.options.repo): Promise<PlanInputs> {
     const store = await this.store();
-    const { platform, repo, cacheFrom } = this.options;
+    const { platform, cacheFrom } = this.options;
     return {
       project: (await this.project()).name,
       platform,
@@ -294,7 +313,7 @@ export class Session implements AsyncDisposable {
             "./publish/plan_shared.ts",
             import.meta.url,
           );
-          return await planShared(this, ...args);
+          return await planShared(this, repo, ...args);
         },
       }),
     };

@@ -60,5 +60,7 @@ function summary({ images, bytes: { uploaded, mounted, present } }: PublishRepor
     : before === tags.length
     ? ", all there before"
     : `, ${before} of them there before`;
-  return `${count(tags.length, "tag")}${known}; ${sizes.join(", ")}`;
+  // The local Docker engine counts no bytes.
+  const local = tags.length > 0 && tags.every(({ digest }) => digest === undefined);
+  return `${count(tags.length, "tag")}${known}${local ? "" : `; ${sizes.join(", ")}`}`;
 }

@@ -15,7 +15,7 @@ export const registryCheck: CommandRun = async (context) => {
         ? card.probes.map(({ name, result }) => `${name} ${result}`)
         : cardLines(card, context.style),
   );
-  return 0;
+  return card.probes.some(({ name, result }) => name === "reach" && result === "failed") ? 1 : 0;
 };
 
 const deletion: Readonly<Record<RegistryCapabilities["deletion"], string>> = {

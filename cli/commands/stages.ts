@@ -10,6 +10,8 @@ export const stagesPush: CommandRun = async (context) => {
   const moves = await (await context.engine()).pushStages(patterns, { ...(repo !== undefined && { repo }) });
   if (moves.stages.every(({ state }) => state === "not built")) {
     context.progress.note("note: nothing to push: no stage of the current state is built");
+  } else if (moves.dryRun && !moves.stages.some(({ state }) => state === "would push")) {
+    context.progress.note(`note: nothing to push: ${moves.repo} has every stage that is built here`);
   }
   return answerMoves(context, moves);
 };

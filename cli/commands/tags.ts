@@ -13,7 +13,8 @@ export const tags: CommandRun = async (context) => {
   const published = await (await engine()).published(patterns, { ...(repo !== undefined && { repo }) });
   const all = published.images.flatMap(({ tags }) => tags);
   if (all.length === 0) {
-    progress.note(`note: project ${published.project} has published no such dimg in ${published.repo}`);
+    const what = patterns.length > 0 ? "no such dimg" : "nothing";
+    progress.note(`note: project ${published.project} has published ${what} in ${published.repo}`);
   }
   answer(published, () => {
     if (quiet) return all.map(({ reference }) => reference);

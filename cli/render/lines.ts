@@ -76,7 +76,11 @@ function imageLine(event: EngineEvent & { readonly type: "image.ready" }, style:
 }
 
 function tagLine(event: EngineEvent & { readonly type: "tag.published" }, style: Style): string {
-  const state = event.state === "would push" ? style.cyan(event.state) : style.green(event.state);
+  // The local Docker engine gives no digest, and nothing is pushed there.
+  const local = event.state === "pushed" && event.digest === undefined;
+  const state = event.state === "would push"
+    ? style.cyan(event.state)
+    : style.green(local ? "tagged" : event.state);
   const digest = event.digest === undefined ? "" : `  ${shortDigest(event.digest)}`;
   return `${style.bold(imageTitle(event.image, "dimg"))}  ${state}  ${printable(event.reference)}${digest}`;
 }

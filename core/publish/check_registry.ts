@@ -3,8 +3,9 @@ import { probeRegistry } from "../registry_check.ts";
 import type { Session } from "../session.ts";
 import { repoOf } from "./repo.ts";
 
-/** Tries what the registry of REPO can do. */
+/** Tries what the registry of REPO can do, also where there is no dappfile. */
 export async function checkRegistry(session: Session, given: string | undefined): Promise<RegistryCard> {
+  session.projectOptional = true;
   const repo = await repoOf(session, given);
   const { plugin, value: backend } = await session.registry(repo);
   const probes = await probeRegistry(backend, { signal: session.options.signal });

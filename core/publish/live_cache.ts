@@ -1,4 +1,5 @@
 import { load } from "../../lib/load.ts";
+import type { BuildExtras } from "../build.ts";
 import { EngineError } from "../errors.ts";
 import type { ImageNode } from "../graph.ts";
 import { observed } from "../pool.ts";
@@ -15,7 +16,11 @@ export class LiveCache {
   readonly #publishing: Promise<unknown>[] = [];
   #failure: unknown;
 
-  constructor(readonly shared: SharedStages, readonly store: Store) {}
+  constructor(
+    readonly shared: SharedStages,
+    readonly store: Store,
+    readonly onPublished?: BuildExtras["onPublished"],
+  ) {}
 
   /** Makes the run known to cleanups of the registry; undefined when nothing is published there. */
   async guard(session: Session, signed: SignedGraph): Promise<GuardedStages | undefined> {
@@ -73,7 +78,8 @@ export class LiveCache {
     this.#publishing.push(observed((async () => {
       if (this.#failure !== undefined) return;
       try {
-        await this.shared.publish(image, stage, record);
+        const how = await this.shared.publish(image, stage, record);
+        if (how === "pushed") this.onPublished?.(stage.signature);
       } catch (error) {
         this.#failure ??= error;
       }

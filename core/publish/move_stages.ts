@@ -37,15 +37,20 @@ export async function moveStages(
   return { repo: name, dryRun, stages };
 }
 
-/** Publishes every stage of the signed images that is in the store. */
+/**
+ * Publishes every stage of the signed images that is in the store.
+ *
+ * @param planned stages that will be there, on a dry run
+ */
 export async function pushStages(
   session: Session,
   signed: SignedGraph,
   shared: SharedStages,
+  planned: ReadonlySet<Signature> = new Set(),
 ): Promise<readonly MovedStage[]> {
   const guard = session.options.dryRun ? undefined : await GuardedStages.start(session, signed, shared);
   try {
-    const rows = await pushAll(session, signed, shared);
+    const rows = await pushAll(session, signed, shared, planned);
     await guard?.finish();
     return rows;
   } catch (error) {
@@ -58,15 +63,15 @@ async function pushAll(
   session: Session,
   signed: SignedGraph,
   shared: SharedStages,
+  planned: ReadonlySet<Signature>,
 ): Promise<readonly MovedStage[]> {
   const store = await session.store();
   const push = async (image: SignedImage, stage: SignedStage): Promise<MovedStage["state"]> => {
     const record = await store.stage(stage.signature);
-    if (!record) return "not built";
-    if (session.options.dryRun) {
+    if (session.options.dryRun && (record || planned.has(stage.signature))) {
       return await shared.isPublished(stage.signature) ? "exists" : "would push";
     }
-    return await shared.publish(image, stage, record) ?? "not built";
+    return record ? await shared.publish(image, stage, record) ?? "not built" : "not built";
   };
   const moved = mover(shared);
   const rows = await Promise.all(

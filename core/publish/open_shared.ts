@@ -1,3 +1,4 @@
+import type { BuildExtras } from "../build.ts";
 import { EngineError } from "../errors.ts";
 import type { Repository } from "../registry_role.ts";
 import type { Session } from "../session.ts";
@@ -50,8 +51,8 @@ export async function openShared(
 export async function openLiveCache(
   session: Session,
   signed: SignedGraph,
-  options: Omit<OpenShared, "readOnly">,
+  { onPublished, ...options }: Omit<OpenShared, "readOnly"> & Pick<BuildExtras, "onPublished">,
 ): Promise<LiveCache> {
   const shared = await openShared(session, signed, { ...options, readOnly: session.options.repoReadOnly });
-  return new LiveCache(shared, await session.store());
+  return new LiveCache(shared, await session.store(), onPublished);
 }

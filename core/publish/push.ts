@@ -4,7 +4,7 @@ import { buildImages, builtImages } from "../build.ts";
 import type { BuiltImage } from "../execute.ts";
 import type { ImageNode } from "../graph.ts";
 import { isOwn } from "../base_rule.ts";
-import type { Digest } from "../digest.ts";
+import type { Digest, Signature } from "../digest.ts";
 import { observed } from "../pool.ts";
 import type { RegistryBackend } from "../registry_role.ts";
 import type { Session } from "../session.ts";
@@ -75,9 +75,12 @@ export async function pushImages(
 
   const names = nodes.map(({ rule }) => rule.name);
   const stages: MovedStage[] = [];
-  if (options.build) await buildAll(sessions, names, { backend, options, repo, tags, uploader });
+  const done: StagesOfBuild = { planned: new Set(), published: new Set() };
+  if (options.build) await buildAll(sessions, names, { backend, options, repo, tags, uploader, done });
   const outgoing = await collectImages(sessions, nodes, tags, options.build === true && dryRun);
-  if (options.withStages) stages.push(...await sendStages(sessions, keysOf(nodes), repo, uploader));
+  if (options.withStages) {
+    stages.push(...await sendStages(sessions, keysOf(nodes), { repo, uploader, done }));
+  }
   const images = await publishImages(session, backend, uploader, outgoing);
   const report: PublishReport = {
     project: (await session.project()).name,
@@ -94,8 +97,7 @@ export async function pushImages(
 async function sendStages(
   sessions: readonly Session[],
   keys: ReadonlySet<string>,
-  repo: string,
-  uploader: BlobUploader,
+  { repo, uploader, done: { planned, published } }: Pick<BuildAll, "repo" | "uploader" | "done">,
 ): Promise<readonly MovedStage[]> {
   const [{ pushStages }, { openShared }] = await Promise.all([
     load<typeof import("./move_stages.ts")>("./move_stages.ts", import.meta.url),
@@ -105,9 +107,9 @@ async function sendStages(
   for (const session of sessions) {
     const signed = await session.sign(keys);
     const shared = await openShared(session, signed, { repo, readOnly: false, uploader });
-    moved.push(...await pushStages(session, signed, shared));
+    moved.push(...await pushStages(session, signed, shared, planned));
   }
-  return moved;
+  return moved.map((row) => published.has(row.signature) ? { ...row, state: "pushed" } : row);
 }
 
 function keysOf(nodes: readonly ImageNode[]): ReadonlySet<string> {
@@ -205,19 +207,28 @@ async function baseOf(session: Session, signed: SignedGraph, node: ImageNode): P
   return base.kind === "image" ? { name: base.name, digest: (await session.base(base.name)).id } : undefined;
 }
 
+/** What a build that comes before a push has to do with stages in REPO. */
+interface StagesOfBuild {
+  /** Would be built, on a dry run. */
+  readonly planned: Set<Signature>;
+  readonly published: Set<Signature>;
+}
+
 interface BuildAll {
   readonly backend: RegistryBackend;
   readonly options: PushOptions;
   readonly repo: string;
   readonly tags: ReadonlyMap<string, readonly OutgoingTag[]>;
   readonly uploader: BlobUploader;
+  /** Filled here. */
+  readonly done: StagesOfBuild;
 }
 
 /** Builds while what is finished already goes up: as stages when they are wanted, else as blobs of the images. */
 async function buildAll(
   sessions: readonly Session[],
   names: readonly string[],
-  { backend, options, repo, tags, uploader }: BuildAll,
+  { backend, options, repo, tags, uploader, done }: BuildAll,
 ): Promise<void> {
   for (const session of sessions) {
     const store = await session.store();
@@ -225,6 +236,8 @@ async function buildAll(
       ...(options.introspect && { introspect: options.introspect }),
       ...(options.withStages && { repo }),
       uploader,
+      onPlanned: (signature) => done.planned.add(signature),
+      onPublished: (signature) => done.published.add(signature),
       onSaved(image, _stage, record) {
         if (options.withStages || session.options.repo !== undefined) return;
         const targets = new Set(tags.get(image.node.key)?.map(({ target }) => target.repository));

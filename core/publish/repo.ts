@@ -16,7 +16,7 @@ export async function repoOf(session: Session, given: string | undefined): Promi
   // `dapp dimg push app` without REPO: the name of a dimg is read as a repository of Docker Hub.
   if (images.some(({ kind, name }) => kind === "dimg" && name === repo) && !/[/:.]/.test(repo)) {
     throw new EngineError("REPO_INVALID", `Cannot use REPO "${repo}": that is the name of a dimg`, {
-      fix: "Name the repository after it: dapp dimg push " + repo + " registry.example.com/group/project",
+      fix: `Name the repository after it: ${repo} registry.example.com/group/project`,
     });
   }
   return session.mainRepo = repo === MINIKUBE ? `localhost:5000/${(await session.project()).name}` : repo;
@@ -40,7 +40,14 @@ export async function openRegistry(session: Session, repo: string): Promise<From
     memo: registryMemo(store),
   });
   if (answer) return answer;
-  throw new EngineError("REPO_INVALID", `Cannot use REPO "${repo}": no plugin serves it`);
+  if (kind === undefined) {
+    throw new EngineError("REPO_INVALID", `Cannot use REPO "${repo}": no plugin serves it`);
+  }
+  throw new EngineError(
+    "REPO_INVALID",
+    `Cannot use REPO "${repo}": no plugin serves it as a registry of kind "${kind}"`,
+    { fix: "Correct the value of --registry-kind, or leave it out" },
+  );
 }
 
 /** What is remembered of registries, beside all else that the store remembers. */

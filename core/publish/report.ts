@@ -3,7 +3,7 @@ import type { Digest, Signature } from "../digest.ts";
 /** What publishing made, or would make on a dry run. JSON-printable. */
 export interface PublishReport {
   readonly project: string;
-  /** REPO in full, or `docker` for the local engine. */
+  /** REPO in full. */
   readonly repo: string;
   readonly dryRun: boolean;
   readonly images: readonly PublishedImage[];

@@ -45,6 +45,7 @@ export class SharedStages {
   readonly #avoided = new Set<string>();
   readonly #taking = new Map<Signature, Promise<StageRecord | undefined>>();
   readonly #deaf = new Set<Repository>();
+  readonly #downloads = new Map<string, Promise<void>>();
 
   constructor(readonly options: SharedStagesOptions) {}
 
@@ -181,6 +182,7 @@ export class SharedStages {
     await fetchLayers(document.image.layers, store, {
       title: repository.name,
       signal,
+      running: this.#downloads,
       progress(id, what, done, total) {
         if (total >= SHOWN_BYTES) transfers.progress(id, what, done, total);
       },

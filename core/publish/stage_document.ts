@@ -4,7 +4,7 @@ import type { Image } from "../../lib/oci/image.ts";
 import type { Digest, Signature } from "../digest.ts";
 import { digestOf, isDigest, isSignature } from "../digest.ts";
 import { labels } from "../labels.ts";
-import type { Fact, ImageState, StageRecord } from "../roles.ts";
+import type { Fact, ImageState } from "../roles.ts";
 
 /** Facts of one stage, as they travel with the stages that stand on it. */
 export interface StageFacts {
@@ -19,7 +19,7 @@ export interface StageDocument {
   /** The stage itself is the last; before it all that it stands on or imports from, as far as known. */
   readonly stages: readonly StageFacts[];
   readonly image: ImageState;
-  /** As in {@linkcode StageRecord}. */
+  /** As in the record of the stage. */
   readonly trees: Readonly<Record<string, Digest>>;
   /** Texts of the listings that facts and trees are digests of. */
   readonly listings: ReadonlyMap<Digest, string>;
@@ -104,11 +104,6 @@ function isFacts(value: unknown): value is StageFacts {
   return isText(stage) && isText(signature) && isSignature(signature as string) &&
     (previous === null || (isText(previous) && isSignature(previous as string))) && Array.isArray(facts) &&
     facts.every((fact) => isObject(fact) && isText(fact.key) && isText(fact.value));
-}
-
-/** A record's facts without what is only true of one build. */
-export function factsOf({ stage, signature, previous, facts }: StageRecord): StageFacts {
-  return { stage, signature, previous, facts };
 }
 
 async function pack(text: string): Promise<string> {

@@ -13,6 +13,8 @@ export interface FetchLayersOptions {
   readonly title: string;
   readonly signal: AbortSignal;
   progress(id: string, what: string, done: number, total: number): void;
+  /** Blobs that are on their way, by digest. Calls that share it bring each blob once. @default one of its own */
+  readonly running?: Map<string, Promise<void>>;
   /** Writes a blob to a new file and verifies size and digest. `report` takes the bytes written so far. */
   download(
     blob: Descriptor,
@@ -50,6 +52,18 @@ export async function fetchLayers(
 }
 
 async function fetchLayer(layer: Descriptor, sink: BlobSink, options: FetchLayersOptions): Promise<void> {
+  const { running = new Map<string, Promise<void>>(), signal } = options;
+  for (let other; (other = running.get(layer.digest)) !== undefined;) {
+    // Whoever brings it may be stopped for another reason; it is then brought here.
+    await other.catch(() => {});
+    signal.throwIfAborted();
+  }
+  const bringing = bringLayer(layer, sink, options).finally(() => running.delete(layer.digest));
+  running.set(layer.digest, bringing);
+  await bringing;
+}
+
+async function bringLayer(layer: Descriptor, sink: BlobSink, options: FetchLayersOptions): Promise<void> {
   const { digest, size } = layer;
   if (await sink.blobSize(digest) === size) return;
   const file = `${await sink.scratch()}/layer-${crypto.randomUUID()}`;

@@ -2,6 +2,7 @@ import { answerError, isPullLimit } from "./answer_error.ts";
 import { Authorizer } from "./auth.ts";
 import { type Credentials, findCredentials } from "./credentials.ts";
 import { readDockerHeaders } from "./docker_config.ts";
+import { redactUrl, RegistryError } from "./errors.ts";
 import { type ClientMemo, HostMemory } from "./host_memory.ts";
 import { apiHost, isLoopback, parseHostList } from "./hosts.ts";
 import { Origin } from "./origin.ts";
@@ -138,10 +139,20 @@ export class RegistryClient implements AsyncDisposable {
         ? followRedirects(this.#transport, exchange)
         : this.#transport.send(exchange));
       if (own) {
+        if (wantsTls(response)) {
+          await response.discard();
+          const shown = redactUrl(response.url);
+          throw new RegistryError(`Cannot reach ${shown}: it does not take plain http`, {
+            kind: "failed",
+            url: shown,
+          });
+        }
         answered();
       }
       const asked = response.status === 401 && own && response.url.origin === origin;
-      if (!asked || tries === 2 || request.expect.includes(401)) {
+      // What is wrong with a token, the answer says; a password that was sent is simply not accepted.
+      const last = tries === 2 && !authorization?.startsWith("Basic ");
+      if (!asked || last || request.expect.includes(401)) {
         return response;
       }
       await response.discard();
@@ -189,4 +200,11 @@ export class RegistryClient implements AsyncDisposable {
     for (const secret of this.#secrets) if (secret.length > 3) out = out.replaceAll(secret, "…");
     return out;
   }
+}
+
+/** Whether a plain http request came to a TLS port: servers answer 400 there, as no registry does. */
+function wantsTls(answer: HttpResponse): boolean {
+  return answer.status === 400 && answer.url.protocol === "http:" &&
+    answer.header("docker-distribution-api-version") === undefined &&
+    !(answer.header("content-type") ?? "").includes("json");
 }

@@ -28,7 +28,8 @@ export class Origin {
    * Sends by the scheme that answers.
    *
    * @param send calls `answered` when the host has answered; what fails later is not tried by another scheme
-   * @throws {RegistryError} naming both schemes when neither answers
+   * @throws {RegistryError} naming both schemes when neither answers; the one of https alone when its certificate is not
+   *   trusted, since plain http is not spoken there
    */
   async use<T>(send: (origin: string, answered: () => void) => Promise<T>): Promise<T> {
     if (!this.#plainAllowed) return await send(`https://${this.#host}`, () => {});
@@ -61,7 +62,7 @@ export class Origin {
           done();
         });
       } catch (error) {
-        if (this.#found || !isUnreached(error, origin)) throw error;
+        if (this.#found || !isUnreached(error, origin) || isUntrusted(error)) throw error;
         failures.push(error);
       }
     }
@@ -79,4 +80,9 @@ export class Origin {
 function isUnreached(error: unknown, origin: string): error is RegistryError {
   return error instanceof RegistryError && error.kind === "failed" && error.details.status === undefined &&
     error.details.url?.startsWith(origin) === true;
+}
+
+/** Whether TLS is spoken there, but one side does not trust the certificate of the other. */
+function isUntrusted({ message }: RegistryError): boolean {
+  return /certificate|CERT_|SELF_SIGNED/i.test(message);
 }

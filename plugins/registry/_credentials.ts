@@ -1,4 +1,5 @@
 import { type Credentials, findCredentials } from "../../lib/registry/credentials.ts";
+import { basicOf } from "../../lib/registry/token.ts";
 import { explained } from "./_explain.ts";
 import type { ProviderRepo } from "./_provider_plugin.ts";
 
@@ -23,8 +24,7 @@ export function secretOf(credentials: Credentials | undefined): string | undefin
 
 /** The value of an `Authorization` header of scheme Basic (RFC 7617, UTF-8). */
 export function basicAuthorization(username: string, password: string): string {
-  const bytes = new TextEncoder().encode(`${username}:${password}`);
-  return `Basic ${btoa(String.fromCharCode(...bytes))}`;
+  return `Basic ${basicOf(username, password)}`;
 }
 
 /** Settings that every client of a provider's API takes from REPO. */

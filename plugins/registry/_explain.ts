@@ -61,5 +61,7 @@ function adviceFor(domain: string, { kind, message, details }: RegistryError): s
   if (/certificate|SELF_SIGNED|CERT_/i.test(message)) {
     return `Put the registry's CA into /etc/docker/certs.d/${domain}/ca.crt, or name the host with --insecure-registry`;
   }
+  if (/no such host/.test(message)) return "Check the name of the host, and that this machine can resolve it";
+  if (/ECONNREFUSED/.test(message)) return "Check host and port, and that the registry runs";
   return undefined;
 }

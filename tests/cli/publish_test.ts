@@ -111,7 +111,7 @@ Deno.test("dapp dimg tag prints references; a local engine has no digests", asyn
   });
   const { stdout, stderr } = await dapp(["dimg", "tag", "app", "--repo", repo, "--tag", "1.0"], { engine });
   assert.equal(stdout, "r.io/shop/app:1.0\n");
-  assert.equal(stderr, "1 tag; 0 B uploaded, 29 MB there before\n");
+  assert.equal(stderr, "1 tag\n");
   assert.deepEqual(calls, [[["app"], { tags: [{ flag: "tag", value: "1.0" }] }]]);
   const wanted = await dapp(["dimg", "tag", "--repo", repo, "-n"], {
     engine: () => ({ tag: () => Promise.resolve({ ...tagged, dryRun: true, images: dry.images }) }),
@@ -220,6 +220,13 @@ not built  artifact app/buildArtifact  r.io/shop:dimgstage-buildArtifact
     moves: moves(stage("from", "exists"), stage("install", "would push")),
     stdout: "would push r.io/shop:dimgstage-install\n",
     quiet: "r.io/shop:dimgstage-install\n",
+  },
+  {
+    line: "push -n",
+    moves: { ...moves(stage("from", "exists")), dryRun: true },
+    stdout: "",
+    quiet: "",
+    note: "note: nothing to push: r.io/shop has every stage that is built here\n",
   },
   {
     line: "push",
@@ -345,7 +352,9 @@ Deno.test("dapp dimg tags says when there are none", async () => {
     engine: () => ({ published: none }),
   });
   assert.deepEqual([code, stdout], [0, ""]);
-  assert.equal(stderr, "note: project shop has published no such dimg in r.io/shop\n");
+  assert.equal(stderr, "note: project shop has published nothing in r.io/shop\n");
+  const some = await dapp(["dimg", "tags", "web", "--repo", repo], { engine: () => ({ published: none }) });
+  assert.equal(some.stderr, "note: project shop has published no such dimg in r.io/shop\n");
 });
 
 const card: RegistryCard = {

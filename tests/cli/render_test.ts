@@ -146,6 +146,7 @@ const sharing: readonly EngineEvent[] = [
   { type: "registry.waiting", host: "registry.example.com", ms: 2_000, reason: "too many requests" },
   { type: "tag.published", image: "app", reference, digest, state: "pushed" },
   { type: "tag.published", image: "app", reference, digest, state: "exists" },
+  { type: "tag.published", image: "app", reference, state: "pushed" },
   { type: "tag.published", image: "", reference: "registry.example.com/shop:\x1b[2J", state: "would push" },
 ];
 const shared = `app/install  fetched  from registry.example.com/shop  4.2 MB in 300ms, 14 MB/s
@@ -153,6 +154,7 @@ artifact web/buildArtifact  published  registry.example.com/shop:dimgstage-abab 
 registry.example.com  waiting  2.0s  (too many requests)
 app  pushed  registry.example.com/shop/app:1.0  sha256:12ab34cd56ef…
 app  exists  registry.example.com/shop/app:1.0  sha256:12ab34cd56ef…
+app  tagged  registry.example.com/shop/app:1.0
 (nameless)  would push  registry.example.com/shop:\\x1b[2J
 `;
 

@@ -175,6 +175,11 @@ const rejected: readonly { readonly line: string; readonly project?: Project; re
       'Cannot use argument "r.io/y": REPO is given by the dappfile already, use --repo r.io/y for another one',
   },
   {
+    line: "push --repo r.io/x app r.io/y",
+    project: {},
+    message: 'Cannot use argument "r.io/y": REPO is given by --repo already, leave one of them out',
+  },
+  {
     line: "push oci:out",
     project: { repo: "r.io/x" },
     message:

@@ -86,6 +86,24 @@ Deno.test("bp: a dry run builds and writes nothing, and names every tag that the
   });
 });
 
+Deno.test("bp --with-stages: a dry run also names the stages that would be built and published", async () => {
+  await withShop(async (project) => {
+    await using registry = new MemoryRegistry();
+    const repo = `${registry.host}/group/shop`;
+    const paths = ["group/shop", "group/shop/app", "group/shop/web"];
+    const run = async (of: TestProject, dryRun: boolean) => {
+      await using engine = of.engine({ dryRun });
+      return await engine.push([], { tags, build: true, withStages: true, repo });
+    };
+    const would = written(await run(project, true));
+    assert.deepEqual(written(await run(project, false)), would);
+    assert.deepEqual(inRegistry(registry, paths), would);
+    // Another server builds none of them, and does not say that it would.
+    const { stages } = await run(openProject(project.dir, `${project.home}-other`), true);
+    assert.deepEqual(stages.filter(({ state }) => state === "would push"), []);
+  });
+});
+
 Deno.test("stages push and pull: a dry run names exactly what the real run then moves", async () => {
   await withShop(async (project) => {
     const repo = `oci:${project.home}-repo`;

@@ -2,6 +2,20 @@ import assert from "node:assert/strict";
 import { openProject, withProject } from "../support/project.ts";
 import { MemoryRegistry } from "../support/registry.ts";
 
+Deno.test("checkRegistry() needs no dappfile; what else there is does", async () => {
+  await using registry = new MemoryRegistry();
+  const repo = `${registry.host}/shop`;
+  await withProject({ "README": "no dappfile\n" }, async (project) => {
+    await using engine = project.engine();
+    const { probes } = await engine.checkRegistry({ repo });
+    assert.deepEqual(probes.filter(({ result }) => result === "failed"), []);
+    await using other = project.engine();
+    await assert.rejects(other.push([], { repo }), { code: "CONFIG_NOT_FOUND" });
+    await using named = project.engine({ config: "other.yaml" });
+    await assert.rejects(named.checkRegistry({ repo }), { code: "CONFIG_NOT_FOUND" });
+  });
+});
+
 Deno.test("the login of the command line counts in every command and for every platform", async () => {
   await using registry = new MemoryRegistry();
   registry.auth = { kind: "basic", user: "ci", password: "hunter2" };

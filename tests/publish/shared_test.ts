@@ -67,7 +67,7 @@ Deno.test("push publishes under tags of their own, twice without sending anythin
   await withServers(async (a, _b, root) => {
     const repo = `oci:${root}/repo`;
     await using engine = a.engine();
-    await assert.rejects(engine.push([], { repo }), { code: "NOT_BUILT" });
+    await assert.rejects(engine.push([], { repo }), { code: "NOT_BUILT", fix: "Run: dapp dimg build" });
     await engine.build();
     const tags = [{ flag: "tag-branch" }, { flag: "tag-commit" }, { flag: "tag", value: "v1.0" }];
     const first = await engine.push([], { repo, tags });

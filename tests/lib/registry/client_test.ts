@@ -74,7 +74,8 @@ Deno.test("RegistryClient logs in with Basic", async (t) => {
     await using _ = client;
     await rejects(
       read(client),
-      (error: RegistryError) => error.kind === "denied" && !/wrong-word/.test(error.message),
+      (error: RegistryError) =>
+        error.kind === "denied" && /credentials known for it are not accepted/.test(error.message),
     );
     strictEqual(registry.seen.slice(before).filter((r) => r.path.includes("/manifests/")).length, 2);
   });

@@ -61,6 +61,9 @@ Deno.test("HttpTransport verifies certificates", async (t) => {
         return true;
       });
     });
+    await t.step("plain http is not tried where the certificate is refused", async () => {
+      await rejects(ask(port, {}), (error: Error) => !error.message.includes("http://"));
+    });
     await t.step("one named by SSL_CERT_FILE is trusted", async () => {
       strictEqual(await ask(port, { SSL_CERT_FILE: cert }), 200);
     });
@@ -69,6 +72,38 @@ Deno.test("HttpTransport verifies certificates", async (t) => {
       await rejects(ask(port, { DAPP_INSECURE_REGISTRY: "other.example" }));
     });
   });
+});
+
+Deno.test("RegistryClient does not remember plain http of a port that wants TLS", async () => {
+  using listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+  // As servers in Go do; nothing here speaks TLS, so that neither way works.
+  const answer = "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
+  const serve = (async () => {
+    for await (const connection of listener) {
+      await connection.read(new Uint8Array(4096));
+      await connection.write(new TextEncoder().encode(answer));
+      connection.close();
+    }
+  })();
+  const noted: unknown[] = [];
+  const remembered = { scheme: "http:" };
+  for (const known of [undefined, remembered]) {
+    await using client = new RegistryClient(`127.0.0.1:${listener.addr.port}`, {
+      env: { HOME: "/nonexistent" },
+      retry: { attempts: 1 },
+      memo: {
+        get: () => Promise.resolve(known),
+        put: (_, value) => Promise.resolve(void noted.push(value)),
+      },
+    });
+    const request = { method: "GET", path: "", scopes: [], expect: [200], doing: "ask", signal } as const;
+    await rejects(client.request(request), {
+      message: /https:.*http:\/\/127.*does not take plain http|does not take plain http.*https:/,
+    });
+  }
+  strictEqual(noted.length, 0);
+  listener.close();
+  await serve.catch(() => {});
 });
 
 Deno.test("HttpTransport goes through the proxy of the environment, past NO_PROXY and for loopback", async () => {
