@@ -34,6 +34,14 @@ export async function applyPlan(plan: CleanupPlan, options: ApplyOptions): Promi
       { fix: "Make a new plan" },
     );
   }
+  for (const { repository, tag, reference } of plan.tags) {
+    if (`${options.backend.repository(repository).name}:${tag}` === reference) continue;
+    throw new EngineError(
+      "USAGE",
+      `Cannot apply the plan: it calls tag "${tag}" of repository "${repository}" "${reference}"`,
+      { fix: "Make a new plan" },
+    );
+  }
   return await new Applier(plan, options).run();
 }
 
@@ -229,6 +237,9 @@ class Applier {
       const results = await removeGroup(group, {
         ...this.options,
         repo: this.plan.repo,
+        ...(["image", "stage"].includes(this.#planned(group, remove[0]!)?.kind ?? "") && {
+          ours: this.plan.project,
+        }),
         throttle: this.#throttle,
         staying,
         spare: (tag) => rules.spare(group, tag),

@@ -79,6 +79,12 @@ Deno.test("restore() brings the exact digests back, says what is lost, and leave
     registry.blobs.delete(lostLayer);
     await putImage(registry, { tag: "t2", scheme: "git_branch", value: "new" });
     const newer = registry.state()[":t2"];
+    registry.fault = (operation) => {
+      if (operation === "blob") throw failed("GET answered 500, UNKNOWN unknown error", 500);
+    };
+    const outage = await restore(registry, journal, { signal: never, tags: ["t0"], dryRun: true });
+    assert.deepEqual(outage.map(({ outcome }) => outcome), ["failed"]);
+    registry.fault = undefined;
     const results = await restore(registry, journal, { signal: never });
     assert.deepEqual(Object.fromEntries(results.map((r) => [r.reference.split(":")[1], r.outcome])), {
       multi: "restored",
@@ -268,6 +274,7 @@ Deno.test("parsePlan() takes what JSON.stringify() gives, and refuses what was c
     [text.replace('"remove":["t0"]', '"remove":["theirs"]'), /which is to be kept/],
     [text.replace('"remove":["t0"]', '"remove":["t7"]'), /is not among the tags/],
     [text.replace('"verdict":"delete"', '"verdict":"keep"'), /which is to be kept/],
+    [text.replaceAll('"t0"', '"dappservice-mark"'), /is not the project's/],
     [
       text.replace(
         /"digest":"sha256:[0-9a-f]{64}","verdict":"delete"/,
