@@ -308,3 +308,23 @@ Deno.test("a budget takes the cheapest stages first, from the top of a chain, an
   const lease = new Map([[chain[0]!.stages[1]!.signature, "build 7"]]);
   assert.ok(!(await plan(4_000, lease)).includes(cheap[1]!));
 });
+
+Deno.test("applyPlan() interrupted in its grace time leaves no mark that others would wait for", async () => {
+  const registry = new MemoryRegistry();
+  await putStage(registry, { name: "from", signature: await sig("lower") });
+  const plan = await planFor(registry);
+  const controller = new AbortController();
+  const clock = {
+    ...fakeClock(),
+    sleep: () => {
+      controller.abort(new Error("stopped"));
+      return Promise.reject(controller.signal.reason);
+    },
+  };
+  const report = await applyFor(registry, plan, { signal: controller.signal, clock });
+  assert.equal(report.outcome, "interrupted");
+  assert.equal((await readMark(registry.repository(""), never))!.active, false);
+  const again = fakeClock();
+  assert.equal((await applyFor(registry, plan, { clock: again })).counts.deleted, 1);
+  assert.equal(again.slept.length, 1);
+});
