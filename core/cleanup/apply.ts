@@ -34,6 +34,14 @@ export async function applyPlan(plan: CleanupPlan, options: ApplyOptions): Promi
       { fix: "Make a new plan" },
     );
   }
+  for (const { repository, tag, reference } of plan.tags) {
+    if (`${options.backend.repository(repository).name}:${tag}` === reference) continue;
+    throw new EngineError(
+      "USAGE",
+      `Cannot apply the plan: it calls tag "${tag}" of repository "${repository}" "${reference}"`,
+      { fix: "Make a new plan" },
+    );
+  }
   return await new Applier(plan, options).run();
 }
 
@@ -158,12 +166,25 @@ class Applier {
       const windowMs = this.options.windowMs ?? PROTOCOL.windowMs;
       const until = at + graceMs + windowMs;
       const mark: Mark = { id: crypto.randomUUID(), active: true, at, until, condemned };
-      await writeMark(root, mark, signal);
-      const slow = clock.now() - readAt > PROTOCOL.graceMs / 2;
-      onEvent?.({ type: "waiting", ms: graceMs, why: "builds are told which stages will go" });
-      await clock.sleep(graceMs, signal);
-      if (!slow && mayRemove(await readMark(root, signal), mark.id, clock.now())) return { mark, root };
+      let own = false;
+      try {
+        await writeMark(root, mark, signal);
+        const slow = clock.now() - readAt > PROTOCOL.graceMs / 2;
+        onEvent?.({ type: "waiting", ms: graceMs, why: "builds are told which stages will go" });
+        await clock.sleep(graceMs, signal);
+        own = !slow && mayRemove(await readMark(root, signal), mark.id, clock.now());
+        if (own) return { mark, root };
+      } finally {
+        if (!own) await this.#giveUp(mark, root).catch(() => {});
+      }
     }
+  }
+
+  /** Takes back a mark by which nothing was removed, if it is still there: nobody need wait for it. */
+  async #giveUp(mark: Mark, root: Repository): Promise<void> {
+    const signal = AbortSignal.timeout(5000);
+    if (!mayRemove(await readMark(root, signal), mark.id, this.options.clock.now())) return;
+    await writeMark(root, { ...mark, active: false }, signal);
   }
 
   /** Why a stage must stay after all, by what REPO holds now: new images, leases, stages of others. */
@@ -229,6 +250,9 @@ class Applier {
       const results = await removeGroup(group, {
         ...this.options,
         repo: this.plan.repo,
+        ...(["image", "stage"].includes(this.#planned(group, remove[0]!)?.kind ?? "") && {
+          ours: this.plan.project,
+        }),
         throttle: this.#throttle,
         staying,
         spare: (tag) => rules.spare(group, tag),

@@ -46,6 +46,7 @@ export function classify(
     ...(listed.pulledAt !== undefined && { pulledAt: listed.pulledAt }),
   };
   if (owner === project && annotations[labels.dimg] === "true") {
+    const copy = isCopy(tag, annotations);
     const chain = chainOf(annotations);
     if (!chain) {
       const why = `Its annotation "${labels.stages}" cannot be read`;
@@ -56,8 +57,8 @@ export function classify(
       ...common,
       publishedAt: publishedAt ?? now,
       dimg: annotations[labels.name] ?? tag.repository,
-      scheme: annotations[labels.scheme] ?? "",
-      value: annotations[labels.value] ?? "",
+      scheme: copy ? "custom" : annotations[labels.scheme] ?? "",
+      value: copy ? tag.tag : annotations[labels.value] ?? "",
       ...(commit && { commit }),
       ...(tree && { tree }),
       chain,
@@ -85,6 +86,18 @@ export function classify(
     needs: neededBy(annotations),
   };
   return { kind: "other", other };
+}
+
+/**
+ * Whether a published image stands under a name that it was not published under: somebody put the tag there by hand, as
+ * `skopeo copy` does, and what its branch or git tag becomes says nothing of that tag.
+ */
+export function isCopy(
+  { repository, tag }: Pick<InventoryTag, "repository" | "tag">,
+  annotations: KnownManifest["annotations"],
+): boolean {
+  const { [labels.name]: name = repository, [ociLabels.version]: published = tag } = annotations;
+  return repository !== "" && repository !== name || tag !== published && tag !== `${name}-${published}`;
 }
 
 /** Bytes of a manifest with everything it refers to, each blob once. */

@@ -1,6 +1,6 @@
 import type { CleanupGit, GitCommitFacts } from "../cleanup_role.ts";
 import { EngineError } from "../errors.ts";
-import { locate, type Located, readOriginUrl, shallowCommits } from "../git/discover.ts";
+import { locate, type Located, shallowCommits } from "../git/discover.ts";
 import { gitFailure, redact, shellWord } from "../git/failure.ts";
 import { type GitOutput, runGit } from "../git/process.ts";
 import { ceiling } from "../git/repository.ts";
@@ -16,14 +16,41 @@ export interface GitFactsOptions {
  * what was fetched once. Commits are read from the clone, after those it lacks were fetched; a shallow clone is not
  * believed: the commits, without files, are cloned beside it. No ref of the clone is changed.
  *
- * Undefined outside of git.
+ * The remote is `origin`, or the only one there is. Undefined outside of git, and where there is neither a remote nor a
+ * branch, as after a fetch by URL: such a repository knows nothing of what exists.
+ *
+ * @throws GIT_FAILED when it cannot be told which remote is the project's
  */
 export async function cleanupGit(
   projectDir: string,
   options: GitFactsOptions,
 ): Promise<CleanupGit | undefined> {
   const located = await locate(projectDir);
-  return located && new RemoteFacts(located, options, await readOriginUrl(located));
+  if (!located) return undefined;
+  const git = (...args: string[]) =>
+    runGit(["-C", located.root, ...args], { env: ceiling(located.root), signal: options.signal });
+  const read = async (...args: string[]) => {
+    const output = await git(...args);
+    if (!output.success) throw await gitFailure(`Cannot read the repository "${located.root}"`, output);
+    return new TextDecoder().decode(output.stdout).split("\n").filter((line) => line !== "");
+  };
+  const names = await read("remote");
+  const name = names.includes("origin") ? "origin" : names[0];
+  if (name === undefined) {
+    const branches = await read("for-each-ref", "--count=1", "refs/heads");
+    return branches.length === 0 ? undefined : new RemoteFacts(located, options, undefined);
+  }
+  if (name !== "origin" && names.length > 1) {
+    throw new EngineError(
+      "GIT_FAILED",
+      `Cannot tell which branches exist: "${located.root}" has the remotes ${
+        names.join(", ")
+      }, but no "origin"`,
+      { fix: "Call one of them origin: git remote rename NAME origin" },
+    );
+  }
+  const [url = name] = await read("remote", "get-url", name);
+  return new RemoteFacts(located, options, { name, url });
 }
 
 interface Refs {
@@ -39,7 +66,7 @@ class RemoteFacts implements CleanupGit {
     readonly located: Located,
     readonly options: GitFactsOptions,
     /** Undefined: the repository has no remote, so it is the truth itself. */
-    readonly url: string | undefined,
+    readonly remote: { readonly name: string; readonly url: string } | undefined,
   ) {}
 
   async branches(): Promise<ReadonlyMap<string, string>> {
@@ -64,15 +91,16 @@ class RemoteFacts implements CleanupGit {
 
   async #readRefs(): Promise<Refs> {
     const { root } = this.located;
-    const args = this.url === undefined ? ["show-ref", "--dereference"] : ["ls-remote", "origin"];
+    const { remote } = this;
+    if (!remote && await this.#isShallow()) throw this.#shallowAlone();
+    const args = remote ? ["ls-remote", remote.name] : ["show-ref", "--dereference"];
     const output = await this.#git(["-C", root, ...args]);
-    // show-ref has nothing to show before the first commit.
-    if (!output.success && !(this.url === undefined && output.code === 1)) {
-      throw await this.#failure(
-        "Cannot ask the remote for its branches and tags",
-        output,
-        `git -C ${root} ls-remote origin`,
-      );
+    if (!output.success) {
+      const title = remote
+        ? "Cannot ask the remote for its branches and tags"
+        : "Cannot read branches and tags";
+      const rerun = ["git", "-C", root, ...args].map(shellWord).join(" ");
+      throw await this.#failure(title, output, rerun);
     }
     const branches = new Map<string, string>();
     const tags = new Map<string, string>();
@@ -84,10 +112,10 @@ class RemoteFacts implements CleanupGit {
       if (kind === "heads") branches.set(name, id);
       else tags.set(name.replace(/\^\{\}$/, ""), id);
     }
-    if (branches.size === 0 && this.url !== undefined) {
+    if (branches.size === 0 && remote) {
       throw new EngineError(
         "GIT_FAILED",
-        `Cannot believe the remote "${redact(this.url)}": it has no branches at all`,
+        `Cannot believe the remote "${redact(remote.url)}": it has no branches at all`,
         { fix: "Check `git remote -v`" },
       );
     }
@@ -112,32 +140,36 @@ class RemoteFacts implements CleanupGit {
 
   /** Arguments that name a repository with the whole history of `tips`. */
   async #complete(tips: readonly string[]): Promise<readonly string[]> {
-    const { root, commonDir } = this.located;
-    const own = ["-C", root];
-    const shallow = (await shallowCommits(commonDir)).size > 0;
-    if (shallow && this.url === undefined) {
-      throw new EngineError(
-        "GIT_FAILED",
-        `Cannot tell which commits exist: the repository "${root}" is shallow and has no remote`,
-        { fix: "Use a whole clone" },
-      );
-    }
-    if (shallow) return await this.#cloneCommits(this.url!);
+    const own = ["-C", this.located.root];
+    const { remote } = this;
+    if (!remote) return own;
+    if (await this.#isShallow()) return await this.#cloneCommits(remote.url);
     const missing = await this.#missing(own, tips);
     if (missing.length === 0) return own;
-    if (this.url === undefined) return own;
     const fetch = await this.#git([
       ...own,
       "fetch",
       "--quiet",
       "--no-tags",
       "--no-write-fetch-head",
-      "origin",
+      remote.name,
       ...missing,
     ]);
     if (fetch.success && (await this.#missing(own, tips)).length === 0) return own;
     // Not every server gives commits by id.
-    return await this.#cloneCommits(this.url);
+    return await this.#cloneCommits(remote.url);
+  }
+
+  async #isShallow(): Promise<boolean> {
+    return (await shallowCommits(this.located.commonDir)).size > 0;
+  }
+
+  #shallowAlone(): EngineError {
+    return new EngineError(
+      "GIT_FAILED",
+      `Cannot tell what exists: the repository "${this.located.root}" is shallow and has no remote`,
+      { fix: "Use a whole clone" },
+    );
   }
 
   async #missing(at: readonly string[], tips: readonly string[]): Promise<readonly string[]> {

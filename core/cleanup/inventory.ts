@@ -13,7 +13,7 @@ import { EngineError, messageOf } from "../errors.ts";
 import { labels, REPOSITORY_TAG_PREFIX, STAGE_TAG_PREFIX } from "../labels.ts";
 import { Pool } from "../pool.ts";
 import type { ListedTag, RegistryBackend, RegistryMemo, Repository } from "../registry_role.ts";
-import { classify } from "./classify.ts";
+import { classify, isCopy } from "./classify.ts";
 import { InventoryCache } from "./inventory_cache.ts";
 import { type KnownManifest, readKnown } from "./manifest_facts.ts";
 
@@ -115,7 +115,7 @@ class Reader {
   }
 
   async #markedName(root: Repository, tag: string): Promise<string> {
-    const found = await this.#find(root, { tag });
+    const found = await this.#find({ name: "", repository: root }, { tag });
     return found?.known?.annotations[labels.name] ?? tag.slice(REPOSITORY_TAG_PREFIX.length);
   }
 
@@ -155,7 +155,7 @@ class Reader {
     };
     let found: Found | undefined;
     try {
-      found = await this.#find(repository, listed);
+      found = await this.#find({ name, repository }, listed);
     } catch (error) {
       if (error instanceof OciError) {
         this.#broken.push({
@@ -193,7 +193,10 @@ class Reader {
   }
 
   /** What a tag points at; undefined when nothing is there. */
-  async #find(repository: Repository, listed: ListedTag): Promise<Found | undefined> {
+  async #find(
+    { name, repository }: { readonly name: string; readonly repository: Repository },
+    listed: ListedTag,
+  ): Promise<Found | undefined> {
     const reference = `${repository.name}:${listed.tag}`;
     const see = (digest: Digest, at = this.#now) => this.cache.see(reference, { digest, at });
     if (listed.digest) {
@@ -203,7 +206,7 @@ class Reader {
     }
     const old = this.cache.tag(reference);
     const known = old && this.cache.manifest(old.digest);
-    if (old && known && this.#trusts(listed.tag, known, old.at)) {
+    if (old && known && this.#trusts({ repository: name, tag: listed.tag }, known, old.at)) {
       see(old.digest, old.at);
       return { digest: old.digest, known, remembered: true };
     }
@@ -225,11 +228,16 @@ class Reader {
     return { digest, known: read };
   }
 
-  #trusts(tag: string, known: KnownManifest, at: number): boolean {
-    if (tag.startsWith(STAGE_TAG_PREFIX)) return true;
+  #trusts(
+    named: { readonly repository: string; readonly tag: string },
+    { annotations }: KnownManifest,
+    at: number,
+  ): boolean {
+    if (named.tag.startsWith(STAGE_TAG_PREFIX)) return true;
     if (this.options.verify) return false;
-    const { [labels.scheme]: scheme, [labels.dimg]: dimg } = known.annotations;
-    if (dimg === "true" && (scheme === "git_commit" || scheme === "git_tag")) return true;
+    const { [labels.scheme]: scheme, [labels.dimg]: dimg } = annotations;
+    const stays = scheme === "git_commit" || scheme === "git_tag";
+    if (dimg === "true" && stays && !isCopy(named, annotations)) return true;
     return this.#now - at < (this.options.freshMs ?? 600_000) && at <= this.#now;
   }
 

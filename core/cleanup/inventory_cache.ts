@@ -10,7 +10,7 @@ export interface RememberedTag {
 }
 
 const KIND = "inventory";
-const FORMAT = 1;
+const FORMAT = 2;
 
 /**
  * What earlier runs learned of a REPO: manifests by digest, which never change, and what tags pointed at. One value in

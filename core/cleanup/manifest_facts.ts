@@ -8,7 +8,11 @@ export interface KnownManifest extends ManifestFacts {
   readonly annotations: Readonly<Record<string, string>>;
 }
 
-const KEPT: ReadonlySet<string> = new Set([...Object.values(labels), ociLabels.created]);
+const KEPT: ReadonlySet<string> = new Set([
+  ...Object.values(labels),
+  ociLabels.created,
+  ociLabels.version,
+]);
 
 /** Reads a manifest or an index. @throws {OciError} when it is neither */
 export function readKnown(bytes: Uint8Array, mediaType: string, title: string): KnownManifest {

@@ -130,7 +130,7 @@ class Planner {
       leased: this.options.leased ?? new Map(),
       kept,
     });
-    if (this.options.stages === "all") return needs;
+    if (this.options.stages === "all" && !this.options.dimgs) return needs;
     for (const image of images) {
       const fate = this.#fates.get(image.reference)!;
       if (fate.verdict === "keep") needs.addImage(image, fate.chain);

@@ -1,6 +1,7 @@
 import { load } from "../../lib/load.ts";
 import { isDigest, isSignature } from "../digest.ts";
 import { EngineError } from "../errors.ts";
+import { SERVICE_TAG_PREFIX } from "../labels.ts";
 import { isTag } from "../../lib/oci/reference.ts";
 import type { CleanupPlan } from "./plan_model.ts";
 
@@ -82,7 +83,8 @@ function contradiction({ tags, groups }: CleanupPlan): string | undefined {
       if (!tag) return `group ${digest} removes "${name}", which is not among the tags`;
       if (tag.verdict !== "delete") return `group ${digest} removes ${tag.reference}, which is to be kept`;
       if (tag.digest !== digest) return `group ${digest} removes ${tag.reference}, which has another digest`;
-      if (tag.kind === "foreign" || tag.kind === "service") return `${tag.reference} is not the project's`;
+      const service = tag.kind === "service" || tag.tag.startsWith(SERVICE_TAG_PREFIX);
+      if (tag.kind === "foreign" || service) return `${tag.reference} is not the project's`;
       removed++;
     }
   }

@@ -1,6 +1,7 @@
 import { OciError } from "../../lib/oci/errors.ts";
 import type { Digest } from "../digest.ts";
 import { EngineError, messageOf } from "../errors.ts";
+import { labels } from "../labels.ts";
 import type { RemoteManifest, Repository } from "../registry_role.ts";
 import type { ApplyOptions, TagResult } from "./apply_model.ts";
 import type { JournalEntry } from "./journal.ts";
@@ -15,6 +16,8 @@ export class CannotDelete extends Error {
 
 export interface RemovalInputs extends ApplyOptions {
   readonly repo: string;
+  /** The project whose label the manifest must carry, whatever a plan that came from a file says. */
+  readonly ours?: string;
   readonly throttle: Throttle;
   /** Tags at the digest that stay, as far as is known now. */
   readonly staying: readonly string[];
@@ -75,6 +78,11 @@ export async function removeGroup(
     }
   }
   if (going.length === 0) return results;
+  const stranger = inputs.ours && manifest && !isOf(inputs.ours, manifest);
+  if (stranger) {
+    for (const tag of going) say(tag, "spared", `it does not carry the label of project "${inputs.ours}"`);
+    return results;
+  }
   const checkedAt = inputs.clock.now();
   await inputs.journal.append(await entriesOf(group, going, { inputs, repository, manifest }));
   for (const tag of going) {
@@ -160,6 +168,16 @@ async function entriesOf(
     if (found) children.push({ ...common, ...found });
   }
   return [...children, ...tags.map((tag) => ({ ...common, tag, ...manifest }))];
+}
+
+function isOf(project: string, { bytes, mediaType, digest }: RemoteManifest): boolean {
+  try {
+    const { annotations } = readKnown(bytes, mediaType, digest);
+    return annotations[labels.project] === project && annotations[labels.dimg] !== undefined;
+  } catch (error) {
+    if (error instanceof OciError) return false;
+    throw error;
+  }
 }
 
 function childrenOf({ bytes, mediaType, digest }: RemoteManifest): readonly Digest[] {

@@ -39,7 +39,9 @@ export async function restore(
     if (entry.tag === undefined) children.set(`${entry.repository}@${entry.digest}`, entry);
     else latest.set(referenceOf(backend, entry), entry);
   }
-  const wanted = options.tags?.map((tag) => latest.has(tag) ? tag : `${root}:${tag}`) ?? [...latest.keys()];
+  // In full, below REPO, or of REPO itself.
+  const named = (tag: string) => [tag, `${root}/${tag}`].find((name) => latest.has(name)) ?? `${root}:${tag}`;
+  const wanted = options.tags?.map(named) ?? [...latest.keys()];
   const missing = wanted.find((reference) => !latest.has(reference));
   if (missing !== undefined) {
     throw new EngineError("USAGE", `Cannot restore "${missing}": the journal has no deletion of it`, {
@@ -88,12 +90,14 @@ async function restoreOne(
     return say("restored");
   } catch (error) {
     signal.throwIfAborted();
-    const why = messageOf(error);
-    return say(
-      /BLOB_UNKNOWN|MANIFEST_BLOB|MANIFEST_UNKNOWN|not there|unknown/i.test(why) ? "lost" : "failed",
-      why,
-    );
+    return say(isLoss(error) ? "lost" : "failed", messageOf(error));
   }
+}
+
+function isLoss(error: unknown): boolean {
+  return /answered 404|BLOB_UNKNOWN|MANIFEST_BLOB|MANIFEST_UNKNOWN|blob unknown|not there/i.test(
+    messageOf(error),
+  );
 }
 
 /** Some registries take manifests without looking at blobs, so the smallest one is asked for first. */
@@ -110,7 +114,8 @@ async function lostConfig(
     return undefined;
   } catch (error) {
     signal.throwIfAborted();
-    return `its configuration ${digest} is gone: ${messageOf(error)}`;
+    if (!isLoss(error)) throw error;
+    return `its configuration ${digest} is gone`;
   }
 }
 

@@ -79,6 +79,12 @@ Deno.test("restore() brings the exact digests back, says what is lost, and leave
     registry.blobs.delete(lostLayer);
     await putImage(registry, { tag: "t2", scheme: "git_branch", value: "new" });
     const newer = registry.state()[":t2"];
+    registry.fault = (operation) => {
+      if (operation === "blob") throw failed("GET answered 500, UNKNOWN unknown error", 500);
+    };
+    const outage = await restore(registry, journal, { signal: never, tags: ["t0"], dryRun: true });
+    assert.deepEqual(outage.map(({ outcome }) => outcome), ["failed"]);
+    registry.fault = undefined;
     const results = await restore(registry, journal, { signal: never });
     assert.deepEqual(Object.fromEntries(results.map((r) => [r.reference.split(":")[1], r.outcome])), {
       multi: "restored",
@@ -268,6 +274,7 @@ Deno.test("parsePlan() takes what JSON.stringify() gives, and refuses what was c
     [text.replace('"remove":["t0"]', '"remove":["theirs"]'), /which is to be kept/],
     [text.replace('"remove":["t0"]', '"remove":["t7"]'), /is not among the tags/],
     [text.replace('"verdict":"delete"', '"verdict":"keep"'), /which is to be kept/],
+    [text.replaceAll('"t0"', '"dappservice-mark"'), /is not the project's/],
     [
       text.replace(
         /"digest":"sha256:[0-9a-f]{64}","verdict":"delete"/,
@@ -300,4 +307,24 @@ Deno.test("a budget takes the cheapest stages first, from the top of a chain, an
   assert.deepEqual((await plan(4_000)).sort(), [...cheap].sort());
   const lease = new Map([[chain[0]!.stages[1]!.signature, "build 7"]]);
   assert.ok(!(await plan(4_000, lease)).includes(cheap[1]!));
+});
+
+Deno.test("applyPlan() interrupted in its grace time leaves no mark that others would wait for", async () => {
+  const registry = new MemoryRegistry();
+  await putStage(registry, { name: "from", signature: await sig("lower") });
+  const plan = await planFor(registry);
+  const controller = new AbortController();
+  const clock = {
+    ...fakeClock(),
+    sleep: () => {
+      controller.abort(new Error("stopped"));
+      return Promise.reject(controller.signal.reason);
+    },
+  };
+  const report = await applyFor(registry, plan, { signal: controller.signal, clock });
+  assert.equal(report.outcome, "interrupted");
+  assert.equal((await readMark(registry.repository(""), never))!.active, false);
+  const again = fakeClock();
+  assert.equal((await applyFor(registry, plan, { clock: again })).counts.deleted, 1);
+  assert.equal(again.slept.length, 1);
 });

@@ -180,6 +180,30 @@ Deno.test("row 9: cleanupGit() asks the remote, completes a stale clone and does
   });
 });
 
+Deno.test("row 9: cleanupGit() believes the project's remote, whatever its name, and no repository that knows nothing", async () => {
+  await inTemp(async (dir) => {
+    const origin = await makeRepository(`${dir}/origin`, { a: "1" });
+    await git(origin, "branch", "only-there");
+    const facts = (name: string) =>
+      cleanupGit(`${dir}/${name}`, { scratch: () => Promise.resolve(dir), signal: never });
+    await git(dir, "clone", "--quiet", "--origin=upstream", `file://${origin}`, "clone");
+    assert.ok((await (await facts("clone"))!.branches()).has("only-there"));
+    await git(`${dir}/clone`, "remote", "add", "fork", "file:///nowhere");
+    await assert.rejects(facts("clone"), /has the remotes fork, upstream, but no "origin"/);
+    await git(dir, "config", "--file=included", "remote.origin.url", `file://${origin}`);
+    await git(dir, "init", "--quiet", "--initial-branch=main", "included-url");
+    await git(`${dir}/included-url`, "config", "include.path", `${dir}/included`);
+    assert.ok((await (await facts("included-url"))!.branches()).has("only-there"));
+    await git(dir, "init", "--quiet", "--initial-branch=main", "fetched");
+    await git(`${dir}/fetched`, "fetch", "--quiet", "--depth=1", `file://${origin}`, "main");
+    await git(`${dir}/fetched`, "checkout", "--quiet", "--detach", "FETCH_HEAD");
+    assert.equal(await facts("fetched"), undefined);
+    await git(`${dir}/fetched`, "checkout", "--quiet", "-b", "main");
+    await assert.rejects((await facts("fetched"))!.branches(), /is shallow and has no remote/);
+    assert.ok((await (await facts("origin"))!.branches()).has("only-there"));
+  });
+});
+
 Deno.test("textsAt() follows JSON paths", () => {
   const object = { spec: { containers: [{ image: "a" }, { image: "b" }], "x.y": { image: "c" } } };
   const cases: readonly (readonly [string, readonly string[]])[] = [

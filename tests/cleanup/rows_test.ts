@@ -215,6 +215,45 @@ Deno.test("row 18: a digest with a tag that stays loses only its other tags, or 
   }
 });
 
+Deno.test("row 18: a tag that somebody put on an image by hand says nothing of git, and stays", async () => {
+  const registry = new MemoryRegistry();
+  for (const dimg of ["app", "web"]) await putMarker(registry, dimg);
+  const { chain, tags } = await putChain(registry, "copied");
+  const image = { dimg: "app", scheme: "git_branch", value: "gone", version: "gone", chain };
+  const copies = [["app", "prod"], ["web", "gone"], ["", "other-gone"]] as const;
+  await putImage(registry, { ...image, tag: "gone" });
+  await putImage(registry, { ...image, repository: "", tag: "app-gone" });
+  await putImage(registry, { ...image, repository: "", tag: "gone" });
+  for (const [repository, tag] of copies) await putImage(registry, { ...image, repository, tag });
+  const memo = memoryMemo();
+  for (let run = 0; run < 2; run++) {
+    const plan = await planFor(registry, { memo, git: { branches: ["main"] } });
+    assert.deepEqual(deletedBy(plan).sort(), [":app-gone", ":gone", "app:gone"]);
+    assert.ok(
+      plan.tags.filter(({ kind }) => kind === "image").every(({ rule, verdict }) =>
+        verdict === "delete" || rule === "tag"
+      ),
+    );
+    for (const tag of tags) assert.ok(!deletedBy(plan).includes(tag), tag);
+  }
+  const nightly = [use(keepCustom, { tags: "nightly-*" })];
+  const named = copies.map(([repository, tag]) => `${repository}:${tag}`);
+  const gone = deletedBy(await planFor(registry, { policies: nightly }));
+  for (const name of named) assert.ok(gone.includes(name), name);
+});
+
+Deno.test("flush with some dimgs chosen leaves the stages that images of the others stand on", async () => {
+  const registry = new MemoryRegistry();
+  for (const dimg of ["app", "web"]) await putMarker(registry, dimg);
+  const [app, web] = [await putChain(registry, "app"), await putChain(registry, "web")];
+  await putImage(registry, { dimg: "app", tag: "a", chain: app.chain });
+  await putImage(registry, { dimg: "web", tag: "w", chain: web.chain });
+  const flush = (dimgs?: readonly string[]) =>
+    planFor(registry, { policies: [], plan: { stages: "all", ...(dimgs && { dimgs }) } });
+  assert.deepEqual(deletedBy(await flush(["app"])).sort(), [...app.tags, "app:a"].sort());
+  assert.equal(deletedBy(await flush()).length, 8);
+});
+
 Deno.test("row 18: a manifest that an index refers to is not deleted from under it", async () => {
   const registry = new MemoryRegistry();
   const child = await putImage(registry, { tag: "gone", scheme: "git_branch", value: "gone" });
@@ -222,6 +261,27 @@ Deno.test("row 18: a manifest that an index refers to is not deleted from under 
   const plan = await planFor(registry);
   assert.equal((await applyFor(registry, plan)).counts.refused, 1);
   assert.ok(registry.manifests.get("")!.has(child));
+});
+
+Deno.test("row 7: a plan that was changed removes nothing that does not carry the project's label", async () => {
+  const registry = new MemoryRegistry();
+  await putImage(registry, { tag: "theirs", project: "other" });
+  await putMarker(registry, "app");
+  const before = registry.state();
+  const plan = await planFor(registry);
+  const groups = plan.tags.map(({ repository, digest, tag }) => ({
+    repository,
+    digest: digest!,
+    remove: [tag],
+    siblings: [],
+    child: false,
+  }));
+  const tags = plan.tags.map((tag) => ({ ...tag, kind: "image" as const, verdict: "delete" as const }));
+  const report = await applyFor(registry, { ...plan, groups, tags });
+  assert.deepEqual(report.tags.map(({ outcome }) => outcome), ["spared", "spared"]);
+  assert.deepEqual(registry.state(), before);
+  const renamed = tags.map((tag) => ({ ...tag, reference: `${tag.reference}x` }));
+  await assert.rejects(applyFor(registry, { ...plan, groups, tags: renamed }), /it calls tag/);
 });
 
 Deno.test("row 19: a registry that may not delete ends the run with one message", async () => {

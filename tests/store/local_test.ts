@@ -6,7 +6,9 @@ import {
   signatureOf,
   type StageRecord,
 } from "../../core/plugin.ts";
+import { openScratch } from "../../plugins/store/local/scratch.ts";
 import { LocalStore } from "../../plugins/store/local/store.ts";
+import { withTempDir } from "../support/tmp.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const quiet = { timeoutMs: 5000, signal: new AbortController().signal };
@@ -170,5 +172,17 @@ Deno.test("LocalStore.open() refuses a format of another release", async () => {
   await withStore(async (_, path) => {
     await Deno.writeTextFile(`${path}/format`, "7\n");
     await assert.rejects(LocalStore.open(path), /it has format 7, this release reads format 1/);
+  });
+});
+
+Deno.test("openScratch() and its disposal side by side do not disturb each other", async () => {
+  await withTempDir(async (root) => {
+    await Promise.all(Array.from({ length: 8 }, async () => {
+      for (let i = 0; i < 40; i++) {
+        await using scratch = await openScratch(root);
+        await Deno.writeTextFile(`${scratch.path}/file`, "x");
+      }
+    }));
+    assert.deepEqual(Array.from(Deno.readDirSync(root), ({ name }) => name), [".gate"]);
   });
 });

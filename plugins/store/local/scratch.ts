@@ -17,7 +17,8 @@ export async function openScratch(root: string): Promise<Scratch> {
     return {
       path,
       async [Symbol.asyncDispose]() {
-        await removeOwn(path);
+        // The store itself may be gone by now.
+        await ifPresent(() => gated(root, () => removeOwn(path)));
         await lock?.[Symbol.asyncDispose]();
       },
     };
@@ -29,7 +30,7 @@ export async function sweep(root: string): Promise<void> {
   await gated(root, () => sweepScratch(root));
 }
 
-/** Creating and sweeping exclude each other, so that a directory is never seen before its owner has locked it. */
+/** Making, sweeping and removing exclude each other: nobody sees a directory that is not locked yet, or half removed. */
 async function gated<T>(root: string, work: () => Promise<T>): Promise<T> {
   const gate = await Deno.open(`${root}/.gate`, { write: true, create: true, mode: 0o600 });
   try {

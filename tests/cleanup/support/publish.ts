@@ -39,6 +39,8 @@ export interface ImageSpec {
   readonly project?: string;
   readonly scheme?: string;
   readonly value?: string;
+  /** The tag that it was published under. */
+  readonly version?: string;
   readonly commit?: string;
   readonly tree?: string;
   readonly chain?: StageChain;
@@ -81,6 +83,7 @@ export async function putImage(registry: MemoryRegistry, spec: ImageSpec): Promi
       [labels.name]: spec.dimg ?? "",
       [labels.scheme]: spec.scheme ?? "custom",
       [labels.value]: spec.value ?? spec.tag,
+      ...(spec.version && { [ociLabels.version]: spec.version }),
       ...(spec.commit && { [labels.commit]: spec.commit }),
       ...(spec.tree && { [labels.tree]: spec.tree }),
       ...(signature && { [labels.signature]: signature }),
