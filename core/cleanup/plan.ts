@@ -4,7 +4,14 @@ import { STAGE_TAG_PREFIX } from "../labels.ts";
 import { BlobCount } from "./blob_count.ts";
 import { evict } from "./budget.ts";
 import type { GivenKeep } from "./keeps.ts";
-import type { CleanupPlan, PlannedRemoval, PlanOptions, RemovalGroup, TagKind } from "./plan_model.ts";
+import {
+  type CleanupPlan,
+  OLD_STAGE,
+  type PlannedRemoval,
+  type PlanOptions,
+  type RemovalGroup,
+  type TagKind,
+} from "./plan_model.ts";
 import { addFixedRoots, Needs, short } from "./stage_roots.ts";
 
 export type * from "./plan_model.ts";
@@ -51,7 +58,7 @@ class Planner {
     for (const other of others) {
       const old = this.options.legacy?.get(other.reference);
       if (old !== undefined) {
-        this.#fates.set(other.reference, { verdict: "delete", rule: "old stage", why: old, chain: [old] });
+        this.#fates.set(other.reference, { verdict: "delete", rule: OLD_STAGE, why: old, chain: [old] });
         continue;
       }
       const why = other.kind === "service"

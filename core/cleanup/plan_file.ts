@@ -3,7 +3,7 @@ import { isDigest, isSignature } from "../digest.ts";
 import { EngineError } from "../errors.ts";
 import { SERVICE_TAG_PREFIX } from "../labels.ts";
 import { isTag } from "../../lib/oci/reference.ts";
-import type { CleanupPlan } from "./plan_model.ts";
+import { type CleanupPlan, OLD_STAGE } from "./plan_model.ts";
 
 /**
  * Reads a plan that was printed as JSON, strictly: nothing unknown, and groups that say the same as tags.
@@ -84,7 +84,9 @@ function contradiction({ tags, groups }: CleanupPlan): string | undefined {
       if (tag.verdict !== "delete") return `group ${digest} removes ${tag.reference}, which is to be kept`;
       if (tag.digest !== digest) return `group ${digest} removes ${tag.reference}, which has another digest`;
       const service = tag.kind === "service" || tag.tag.startsWith(SERVICE_TAG_PREFIX);
-      if (tag.kind === "foreign" || service) return `${tag.reference} is not the project's`;
+      if (service || (tag.kind === "foreign" && tag.rule !== OLD_STAGE)) {
+        return `${tag.reference} is not the project's`;
+      }
       removed++;
     }
   }

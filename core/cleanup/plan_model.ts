@@ -18,6 +18,9 @@ export interface PlanOptions {
   readonly leased?: ReadonlyMap<string, string>;
 }
 
+/** The rule by which stages of the old tool go, which carry the project's label in their configuration alone. */
+export const OLD_STAGE = "old stage";
+
 /** What kind of tag it is. */
 export type TagKind = "image" | "stage" | "foreign" | "service" | "broken";
 

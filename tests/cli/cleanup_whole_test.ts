@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createEngine } from "../../mod.ts";
 import { withProject } from "../support/project.ts";
+import { MemoryRegistry } from "../support/registry.ts";
 import { dapp, type FakeWorld } from "./support.ts";
 
 const dappfile = `project: shop
@@ -61,5 +62,45 @@ Deno.test("dapp dimg cleanup repo, --plan, restore and flush repo work on an OCI
       flushed.stderr,
     );
     assert.equal((await call("dimg flush repo")).stdout, "nothing to delete\n");
+  });
+});
+
+Deno.test("stages of the old tool go with --improper-cache-version, by a plan from a file too", async () => {
+  await using registry = new MemoryRegistry();
+  const old = "dimgstage-" + "1".repeat(64);
+  const other = "dimgstage-" + "2".repeat(64);
+  const version = { "dapp-cache-version": "2.1" };
+  await registry.addImage("shop", old, { labels: { dapp: "shop", ...version } });
+  await registry.addImage("shop", other, { labels: { dapp: "blog", ...version } });
+  await registry.addImage("shop", "latest", { labels: { dapp: "shop" } });
+  const repo = `${registry.host}/shop`;
+  const settled = new URL("../support/settled_registry.ts", import.meta.url).pathname;
+  const file = dappfile.replace("---", `plugins: [${settled}]\n---`);
+  await withProject({ "dappfile.yaml": file }, async ({ dir, home }) => {
+    const env = { HOME: home, PATH: Deno.env.get("PATH") ?? "" };
+    const call = async (line: string, world: FakeWorld = {}) => {
+      const args = [...line.split(" "), "-C", dir, "--home", home, "--repo", repo];
+      return await dapp(args, { env, createEngine, ...world });
+    };
+    const all = [other, old, "latest"].sort();
+    const tags = () =>
+      Object.keys(registry.tagsOf("shop")).filter((tag) => !tag.startsWith("dappservice-")).sort();
+    const line = "dimg stages cleanup repo --improper-cache-version";
+    const dry = await call(`${line} -nq`);
+    assert.deepEqual([dry.code, dry.stdout], [0, `${repo}:${old}\n`], dry.stderr);
+    assert.deepEqual(tags(), all);
+    const plan = (await call(`${line} -n --json`)).stdout;
+    const applied = await call("dimg cleanup repo --plan p.json", { files: { "p.json": plan } });
+    assert.equal(applied.code, 0, applied.stderr);
+    assert.deepEqual(tags(), all.filter((tag) => tag !== old));
+
+    assert.equal((await call(`dimg restore ${old}`)).code, 0);
+    const direct = await call(line);
+    assert.equal(direct.code, 0, direct.stderr);
+    assert.deepEqual(tags(), all.filter((tag) => tag !== old));
+
+    const edited = plan.replace('"rule": "old stage"', '"rule": "old"');
+    const refused = await call("dimg cleanup repo --plan p.json", { files: { "p.json": edited } });
+    assert.match(refused.stderr, /is not the project's/);
   });
 });

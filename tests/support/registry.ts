@@ -129,13 +129,19 @@ export class MemoryRegistry implements AsyncDisposable {
   async addImage(
     path: string,
     tag: string | undefined,
-    options: { readonly layers?: readonly Uint8Array[]; readonly architecture?: string } = {},
+    options: {
+      readonly layers?: readonly Uint8Array[];
+      readonly architecture?: string;
+      readonly labels?: Readonly<Record<string, string>>;
+    } = {},
   ) {
-    const { layers = [new TextEncoder().encode("not really a tar")], architecture = "amd64" } = options;
+    const { layers = [new TextEncoder().encode("not really a tar")], architecture = "amd64", labels } =
+      options;
     const blobs = await Promise.all(layers.map((bytes) => this.addBlob(path, bytes)));
     const config = {
       os: "linux",
       architecture,
+      ...(labels && { config: { Labels: labels } }),
       rootfs: { type: "layers", diff_ids: blobs.map(({ digest }) => digest) },
     };
     const stored = await this.addBlob(path, new TextEncoder().encode(JSON.stringify(config)));
