@@ -84,9 +84,13 @@ function tagOptions({ tags, given }: Scan, pathLength: number): TagOption[] {
     );
 }
 
-/** User and password come together, and the password from one place. */
-function checkAccess({ path }: Command, given: GivenOptions): void {
+/** User and password come together, the password from one place; what is only read is named. */
+function checkAccess(command: Command, given: GivenOptions): void {
+  const { path } = command;
   const has = (name: OptionName) => [...given.names()].includes(name);
+  if (given.flag("repo-read-only") && !has("repo") && !takesRepo(command)) {
+    throw usage('Cannot use option "--repo-read-only" without REPO: give --repo as well', path);
+  }
   const fromStdin = given.flag("registry-password-stdin");
   if (fromStdin && has("registry-password")) {
     throw usage(

@@ -239,8 +239,6 @@ export type LocalCleanupRequest =
     readonly force?: boolean;
     /** Stages of another format of signatures. */
     readonly improperCacheVersion?: boolean;
-    /** Accepted for old scripts: signatures cover content, so there are none. */
-    readonly improperGitCommit?: boolean;
   }
   /** `dimg flush local` and `dimg stages flush local`: what the project has here. */
   | {

@@ -44,7 +44,7 @@ export const errorCatalog = {
   LOCK_TIMEOUT: { exit: 1, fix: "Wait for the other build, or raise --lock-timeout" },
   LAYER_INVALID: { exit: 1, fix: "Check the base image with: skopeo copy" },
   EXPORT_FAILED: { exit: 1, fix: "Check the destination" },
-  INTERRUPTED: { exit: 130, fix: "Run the command again: finished stages are kept" },
+  INTERRUPTED: { exit: 130, fix: "Run the command again: what is finished is kept" },
 } as const satisfies Record<string, { exit: 1 | 2 | 130; fix: string }>;
 
 /** A permanent error code, `SUBJECT_PROBLEM`. */

@@ -34,14 +34,13 @@ export const stagesFlushLocal: CommandRun = (context) =>
 
 /** `dapp dimg stages cleanup local`: removes stages of the project, by the flags given. */
 export const stagesCleanupLocal: CommandRun = async (context) => {
-  const { unneeded, version, commit } = improper(context, "nothing is removed for it");
+  const { unneeded, version } = improper(context, "nothing is removed for it");
   const repo = unneeded ? await chosenRepo(context) : await unusedRepo(context);
   return await clean(context, {
     what: "stages",
     ...(repo !== undefined && { improperRepoCache: repo }),
     ...(context.options.flag("force") && { force: true }),
     ...(version && { improperCacheVersion: true }),
-    ...(commit && { improperGitCommit: true }),
   }, { ask: false });
 };
 

@@ -68,11 +68,6 @@ async function rulesOf(
       return { ...common, improperFormat: true };
     case "stages": {
       const { name: project } = await session.project();
-      if (request.improperGitCommit) {
-        notes.push(
-          "Signatures cover the content of commits, not their ids: a commit that is gone makes no stage improper",
-        );
-      }
       const { improperRepoCache, improperCacheVersion: improperFormat } = request;
       return {
         ...common,

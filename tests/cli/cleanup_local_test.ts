@@ -83,7 +83,7 @@ const requests: readonly {
   },
   {
     line: "stages cleanup local --improper-git-commit",
-    request: { what: "stages", improperGitCommit: true },
+    request: { what: "stages" },
     note: /^note: --improper-git-commit is not needed any more: .*; nothing is removed for it\n/,
   },
   {

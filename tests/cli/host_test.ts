@@ -36,7 +36,7 @@ Deno.test("the first interrupt stops the work in order", async () => {
 app/install │ working
 Stopping; press Ctrl-C again to stop now
 error: Interrupted
-fix: Run the command again: finished stages are kept
+fix: Run the command again: what is finished is kept
 `,
   );
   assert.equal(code, 130);

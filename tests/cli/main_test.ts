@@ -284,7 +284,7 @@ app/install │ working
 Stopping; press Ctrl-C again to stop now
 app/install  failed  The operation was aborted
 error: Interrupted
-fix: Run the command again: finished stages are kept
+fix: Run the command again: what is finished is kept
 `,
   );
 });

@@ -245,6 +245,10 @@ const mistakes: readonly (readonly [line: string, message: string, fix?: string]
     'Cannot use option "--registry-username" without a password: give --registry-password-stdin or --registry-password as well',
   ],
   [
+    "dimg build --repo-read-only",
+    'Cannot use option "--repo-read-only" without REPO: give --repo as well',
+  ],
+  [
     "dimg build --paralel 3",
     'Cannot use option "--paralel": dapp dimg build has no such option. Did you mean "--parallel"?',
     "Run: dapp dimg build --help",
