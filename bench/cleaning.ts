@@ -78,7 +78,15 @@ export async function measureCleaning(lab: Lab): Promise<readonly ScenarioResult
   ];
   const taking = contestants.filter(({ name }) => name !== "skopeo" || lab.only.includes("skopeo"));
   results.push(await measure(lab, `delete ${DELETED} tags`, { weight: 1, contestants: taking }));
+  for (const { name } of taking) await requireDeleted(name, remotes.repo(name));
   return results;
+}
+
+/** @throws Error when there is more left than the image of the branch that exists */
+async function requireDeleted(name: string, repo: string): Promise<void> {
+  const [host, path] = repo.split("/");
+  const { tags } = await (await fetch(`http://${host}/v2/${path}/app/tags/list`)).json();
+  if (String(tags) !== "main") throw new Error(`${name} has left ${tags.length} tags`);
 }
 
 /** Puts `count` images under the tags `t1`, `t2` ... */
@@ -90,6 +98,7 @@ async function fill(manifests: string, count: number, scheme: string): Promise<v
       ...image.annotations,
       "dapp-tag-scheme": scheme,
       "dapp-tag-value": `t${i}`,
+      "org.opencontainers.image.version": `t${i}`, // another name would make it a copy by hand
       "org.opencontainers.image.created": new Date(Date.UTC(2026, 0, 1) + i * 60_000).toISOString(),
     };
     const answer = await fetch(`${manifests}/t${i}`, {
