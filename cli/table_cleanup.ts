@@ -80,7 +80,11 @@ export const cleanupCommands = [
   {
     path: "dimg flush local",
     summary: "Remove the project's images from this machine.",
-    details: ["Those are the names that `dapp dimg tag` gave in the local Docker engine.", aboutConsent],
+    details: [
+      "Those are the names that `dapp dimg tag` gave in the local Docker engine. --with-stages removes the stages of the " +
+      "whole project, whatever DIMG is.",
+      aboutConsent,
+    ],
     positionals: [dimgs],
     options: ["with-stages", "yes"],
     says: withStages,

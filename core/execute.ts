@@ -20,6 +20,7 @@ import {
 import { formatEpoch } from "./epoch.ts";
 import { imageKey, stageTitle } from "./graph.ts";
 import { refOf } from "./stage_ref.ts";
+import { stageRecord } from "./stage_record.ts";
 import type { StageWorker } from "./stage_work.ts";
 
 /** What a run made. JSON-printable. */
@@ -270,19 +271,8 @@ export class Executor {
         (sum, l) => sum + l.size,
         0,
       );
-      const record: StageRecord = {
-        format: 1,
-        signature: stage.signature,
-        previous: stage.previous,
-        stage: stage.spec.name,
-        facts: stage.facts,
-        image: state,
-        ...(Object.keys(output.trees).length > 0 && { trees: output.trees }),
-        builtAt: new Date().toISOString(),
-        buildMs,
-        addedBytes,
-        origin: { project, image: image.node.key, ...(commit && { commit }) },
-      };
+      const made = { image: state, trees: output.trees, project, commit, buildMs, addedBytes };
+      const record = stageRecord(image, stage, made);
       await store.putStage(record);
       await store.addHistory(project, image.node.key, stage.spec.name, stage.signature);
       this.built++;

@@ -1,4 +1,4 @@
-import type { Inventory, InventoryImage, InventoryStage } from "../cleanup_role.ts";
+import type { BrokenTag, Inventory, InventoryImage, InventoryStage } from "../cleanup_role.ts";
 import type { Digest } from "../digest.ts";
 import { STAGE_TAG_PREFIX } from "../labels.ts";
 import { BlobCount } from "./blob_count.ts";
@@ -40,6 +40,8 @@ class Planner {
   readonly #reasons: ReadonlyMap<string, readonly GivenKeep[]>;
   readonly #count: BlobCount;
   readonly #notes: string[] = [];
+  /** An image of which nobody knows what it stands on: then no stage goes. */
+  readonly #unreadable: BrokenTag | undefined;
 
   constructor(
     readonly inventory: Inventory,
@@ -48,6 +50,9 @@ class Planner {
   ) {
     this.#reasons = Map.groupBy(keeps, ({ reference }) => reference);
     this.#count = new BlobCount(inventory.manifests);
+    this.#unreadable = inventory.broken.find(({ kind, tag }) =>
+      kind === "unreadable" && !tag.startsWith(STAGE_TAG_PREFIX)
+    );
   }
 
   plan(): CleanupPlan {
@@ -146,10 +151,8 @@ class Planner {
   }
 
   #decideStages(needs: Needs): void {
-    const { stages, broken } = this.inventory;
-    const unreadable = broken.find(({ kind, tag }) =>
-      kind === "unreadable" && !tag.startsWith(STAGE_TAG_PREFIX)
-    );
+    const { stages } = this.inventory;
+    const unreadable = this.#unreadable;
     if (unreadable && (this.options.stages ?? "none") === "unneeded") {
       this.#notes.push(
         `No stage goes: what ${unreadable.reference} stands on cannot be read. ${unreadable.why}`,
@@ -211,12 +214,9 @@ class Planner {
       const sure = tag.kind !== "unreadable" && tag.digest !== undefined && tag.locked === undefined &&
         ours.has(signature) && !theirs.has(signature);
       const unneeded = (this.options.stages ?? "none") !== "none" && !needs.get(signature);
-      const blocked = broken.some(({ kind, tag }) =>
-        kind === "unreadable" && !tag.startsWith(STAGE_TAG_PREFIX)
-      );
       this.#fates.set(
         tag.reference,
-        sure && unneeded && !blocked
+        sure && unneeded && !this.#unreadable
           ? { verdict: "delete", rule: "broken", why: `nothing needs it. ${tag.why}`, chain: [tag.why] }
           : { verdict: "keep", rule: "broken", why: tag.why, chain: [tag.why] },
       );

@@ -5,7 +5,7 @@ import { labels } from "../labels.ts";
 import type { RemoteManifest, Repository } from "../registry_role.ts";
 import type { ApplyOptions, TagResult } from "./apply_model.ts";
 import type { JournalEntry } from "./journal.ts";
-import { readKnown } from "./manifest_facts.ts";
+import { type KnownManifest, readKnown } from "./manifest_facts.ts";
 import type { RemovalGroup } from "./plan_model.ts";
 import type { Throttle } from "./throttle.ts";
 
@@ -78,13 +78,15 @@ export async function removeGroup(
     }
   }
   if (going.length === 0) return results;
-  const stranger = inputs.ours && manifest && !isOf(inputs.ours, manifest);
+  const { annotations = {}, children = [] } = manifest ? knownOf(manifest) ?? {} : {};
+  const { [labels.project]: owner, [labels.dimg]: role } = annotations;
+  const stranger = inputs.ours !== undefined && (owner !== inputs.ours || role === undefined);
   if (stranger) {
     for (const tag of going) say(tag, "spared", `it does not carry the label of project "${inputs.ours}"`);
     return results;
   }
   const checkedAt = inputs.clock.now();
-  await inputs.journal.append(await entriesOf(group, going, { inputs, repository, manifest }));
+  await inputs.journal.append(await entriesOf(group, going, { inputs, repository, manifest, children }));
   for (const tag of going) {
     try {
       await inputs.throttle.run(async () => {
@@ -114,7 +116,7 @@ export async function removeGroup(
     if (outcome === "refused" || outcome === "failed") alone = false;
   }
   const gone = group.remove.every((tag) => ["deleted", "gone"].includes(results.get(tag)?.outcome ?? ""));
-  if (gone && manifest) await removeChildren(group, childrenOf(manifest), inputs);
+  if (gone) await removeChildren(group, children, inputs);
   return results;
 }
 
@@ -153,38 +155,30 @@ async function look(
 async function entriesOf(
   group: RemovalGroup,
   tags: readonly string[],
-  { inputs, repository, manifest }: {
+  { inputs, repository, manifest, children }: {
     readonly inputs: RemovalInputs;
     readonly repository: Repository;
     readonly manifest: RemoteManifest | undefined;
+    readonly children: readonly Digest[];
   },
 ): Promise<readonly JournalEntry[]> {
   if (!manifest) return [];
   const time = new Date(inputs.clock.now()).toISOString();
   const common = { time, repo: inputs.repo, repository: group.repository };
-  const children: JournalEntry[] = [];
-  for (const child of childrenOf(manifest)) {
+  const below: JournalEntry[] = [];
+  for (const child of children) {
     const found = await inputs.throttle.run(() => repository.manifest(child, inputs.signal));
-    if (found) children.push({ ...common, ...found });
+    if (found) below.push({ ...common, ...found });
   }
-  return [...children, ...tags.map((tag) => ({ ...common, tag, ...manifest }))];
+  return [...below, ...tags.map((tag) => ({ ...common, tag, ...manifest }))];
 }
 
-function isOf(project: string, { bytes, mediaType, digest }: RemoteManifest): boolean {
+/** What a manifest says; undefined when it cannot be read. */
+function knownOf({ bytes, mediaType, digest }: RemoteManifest): KnownManifest | undefined {
   try {
-    const { annotations } = readKnown(bytes, mediaType, digest);
-    return annotations[labels.project] === project && annotations[labels.dimg] !== undefined;
+    return readKnown(bytes, mediaType, digest);
   } catch (error) {
-    if (error instanceof OciError) return false;
-    throw error;
-  }
-}
-
-function childrenOf({ bytes, mediaType, digest }: RemoteManifest): readonly Digest[] {
-  try {
-    return readKnown(bytes, mediaType, digest).children;
-  } catch (error) {
-    if (error instanceof OciError) return [];
+    if (error instanceof OciError) return undefined;
     throw error;
   }
 }

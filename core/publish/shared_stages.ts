@@ -8,6 +8,7 @@ import type { Digest, Signature } from "../digest.ts";
 import { EngineError, messageOf } from "../errors.ts";
 import { stageTag } from "../labels.ts";
 import { rememberFacts } from "../known_facts.ts";
+import { stageRecord } from "../stage_record.ts";
 import { refOf } from "../stage_ref.ts";
 import { SHOWN_BYTES, transferEvents } from "../transfers.ts";
 import { imagesOf } from "../plan.ts";
@@ -196,19 +197,8 @@ export class SharedStages {
     if (repository === target) {
       uploader.known(repository, document.image.layers.map((layer) => layer.digest));
     }
-    const record: StageRecord = {
-      format: 1,
-      signature: stage.signature,
-      previous: stage.previous,
-      stage: stage.spec.name,
-      facts: stage.facts,
-      image: document.image,
-      ...(Object.keys(document.trees).length > 0 && { trees: document.trees }),
-      builtAt: new Date().toISOString(),
-      buildMs: 0,
-      addedBytes: 0,
-      origin: { project, image: image.node.key },
-    };
+    const taken = { image: document.image, trees: document.trees, project, buildMs: 0, addedBytes: 0 };
+    const record = stageRecord(image, stage, taken);
     await store.putStage(record);
     await rememberFacts(store, project, signed, document.stages);
     return { record, bytes };

@@ -24,6 +24,15 @@ export interface ProviderApi {
   [Symbol.asyncDispose]?(): Promise<void>;
 }
 
+/** What can be said of every registry that speaks the protocol, before anything is tried. */
+export const OCI_CAPABILITIES: RegistryCapabilities = {
+  naming: "nested",
+  nested: true,
+  deletion: "unknown",
+  listing: "names",
+  pulls: false,
+};
+
 const MEMO = "registry-host";
 
 /**
@@ -31,7 +40,6 @@ const MEMO = "registry-host";
  * does better. The backend owns client and provider: both go when it is disposed of.
  */
 export function createOciBackend(
-  _request: RegistryRequest,
   client: RegistryClient,
   path: string,
   provider: ProviderApi,

@@ -18,20 +18,16 @@ export const registryOci = definePlugin({
         if (kind !== undefined && kind !== "oci") return undefined;
         if (request.repo.startsWith("oci:")) return undefined;
         const { domain, path } = parseRepo(request.repo);
-        const { clientFor, createOciBackend } = await load<typeof import("./_oci_backend.ts")>(
+        const { clientFor, createOciBackend, OCI_CAPABILITIES } = await load<
+          typeof import("./_oci_backend.ts")
+        >(
           "./_oci_backend.ts",
           import.meta.url,
         );
         const client = await clientFor(request, domain, noteWaits(ctx));
-        return createOciBackend(request, client, path, {
+        return createOciBackend(client, path, {
           kind: "oci",
-          capabilities: {
-            naming: "nested",
-            nested: true,
-            deletion: "unknown",
-            listing: "names",
-            pulls: false,
-          },
+          capabilities: OCI_CAPABILITIES,
         });
       },
     },

@@ -2,7 +2,12 @@ import { deepStrictEqual, ok, rejects, strictEqual, throws } from "node:assert/s
 import { EngineError } from "../../core/errors.ts";
 import type { EngineEvent } from "../../core/events.ts";
 import type { Digest, RegistryBackend, RegistryRequest } from "../../core/plugin.ts";
-import { clientFor, createOciBackend, type ProviderApi } from "../../plugins/registry/_oci_backend.ts";
+import {
+  clientFor,
+  createOciBackend,
+  OCI_CAPABILITIES,
+  type ProviderApi,
+} from "../../plugins/registry/_oci_backend.ts";
 import { parseRepo } from "../../plugins/registry/_repo.ts";
 import { isBlobUnknown } from "../../lib/registry/errors.ts";
 import { failure, MemoryRegistry } from "../support/registry.ts";
@@ -106,7 +111,7 @@ Deno.test("clientFor() shows the given login to the host of REPO alone", async (
   });
   for (const [registry, denied] of [[own, false], [other, true]] as const) {
     await using client = await clientFor(request, registry.host);
-    await using backend = createOciBackend(request, client, "a", oci);
+    await using backend = createOciBackend(client, "a", oci);
     const head = backend.repository("").head("1", signal);
     if (!denied) ok(await head);
     else {
@@ -123,7 +128,7 @@ Deno.test("clientFor() shows the given login to the host of REPO alone", async (
 
 const oci: ProviderApi = {
   kind: "oci",
-  capabilities: { naming: "nested", nested: true, deletion: "unknown", listing: "names", pulls: false },
+  capabilities: OCI_CAPABILITIES,
 };
 
 Deno.test("createOciBackend() takes what the provider does better", async () => {
@@ -144,12 +149,7 @@ Deno.test("createOciBackend() takes what the provider does better", async () => 
     [Symbol.asyncDispose]: () => Promise.resolve(void calls.push("dispose")),
   };
   {
-    await using backend = createOciBackend(
-      request,
-      await clientFor(request, registry.host),
-      "me/app",
-      provider,
-    );
+    await using backend = createOciBackend(await clientFor(request, registry.host), "me/app", provider);
     const repository = backend.repository("");
     strictEqual(repository.name, `${registry.host}/me/app`);
     strictEqual((await Array.fromAsync(repository.tags(signal)))[0]?.pushedAt, "2026-01-01T00:00:00Z");

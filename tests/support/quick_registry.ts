@@ -2,7 +2,7 @@
 import { definePlugin } from "../../core/plugin.ts";
 import { RegistryClient } from "../../lib/registry/client.ts";
 import type { RegistryWait } from "../../lib/registry/patience.ts";
-import { createOciBackend } from "../../plugins/registry/_oci_backend.ts";
+import { createOciBackend, OCI_CAPABILITIES } from "../../plugins/registry/_oci_backend.ts";
 
 /** @param waits takes what servers asked for */
 export function quickRegistry(waits: RegistryWait[] = []) {
@@ -24,15 +24,9 @@ export function quickRegistry(waits: RegistryWait[] = []) {
           ...(username !== undefined && { login: { username, password: password! } }),
           onWait: (wait) => waits.push(wait),
         });
-        return createOciBackend(request, client, repo.slice(slash + 1), {
+        return createOciBackend(client, repo.slice(slash + 1), {
           kind: "quick",
-          capabilities: {
-            naming: "nested",
-            nested: true,
-            deletion: "unknown",
-            listing: "names",
-            pulls: false,
-          },
+          capabilities: OCI_CAPABILITIES,
         });
       },
     }),

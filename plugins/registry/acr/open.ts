@@ -6,5 +6,5 @@ import { createAcrApi } from "./api.ts";
 /** Opens a repository of Azure Container Registry; its metadata API takes the registry's own login. */
 export async function openAcr({ request, domain, path, onWait }: ProviderRepo): Promise<RegistryBackend> {
   const client = await clientFor(request, domain, onWait);
-  return createOciBackend(request, client, path, createAcrApi(client));
+  return createOciBackend(client, path, createAcrApi(client));
 }

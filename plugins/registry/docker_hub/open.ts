@@ -20,5 +20,5 @@ export async function openDockerHub(repo: ProviderRepo): Promise<RegistryBackend
     );
   }
   const hub = createHubApi({ ...reachOf(repo), api, credentials: () => credentialsFor(repo) });
-  return createOciBackend(request, await clientFor(request, domain, repo.onWait), path, hub);
+  return createOciBackend(await clientFor(request, domain, repo.onWait), path, hub);
 }

@@ -32,7 +32,7 @@ export async function openEcr(repo: ProviderRepo): Promise<RegistryBackend> {
     api: repo.api ?? `https://${fips === "" ? "api.ecr" : "ecr-fips"}.${region}.${tail}`,
   });
   const client = await clientFor(await withLogin(repo, ecr), domain, repo.onWait);
-  return createOciBackend(request, client, path, ecr);
+  return createOciBackend(client, path, ecr);
 }
 
 async function withLogin(repo: ProviderRepo, ecr: EcrApi): Promise<ProviderRepo["request"]> {

@@ -14,5 +14,5 @@ export async function openGar({ request, domain, path, onWait }: ProviderRepo): 
     );
   }
   const client = await clientFor(request, domain, onWait);
-  return createOciBackend(request, client, path, createGarApi(client));
+  return createOciBackend(client, path, createGarApi(client));
 }

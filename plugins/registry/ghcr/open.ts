@@ -15,5 +15,5 @@ export async function openGhcr(repo: ProviderRepo): Promise<RegistryBackend> {
   }
   const client = await clientFor(request, domain, repo.onWait);
   const token = async () => secretOf(await credentialsFor(repo)) ?? request.env.GITHUB_TOKEN;
-  return createOciBackend(request, client, path, createGhcrApi({ ...reachOf(repo), client, api, token }));
+  return createOciBackend(client, path, createGhcrApi({ ...reachOf(repo), client, api, token }));
 }

@@ -13,7 +13,6 @@ export async function openGitlab(repo: ProviderRepo): Promise<RegistryBackend> {
   const { request, domain, path } = repo;
   const client = await clientFor(request, domain, repo.onWait);
   const backend = createOciBackend(
-    request,
     client,
     path,
     createGitlabApi({

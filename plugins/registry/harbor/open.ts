@@ -22,5 +22,5 @@ export async function openHarbor(repo: ProviderRepo): Promise<RegistryBackend> {
     origin: (signal) => api === undefined ? registryOrigin(client, signal) : Promise.resolve(api),
     credentials: () => credentialsFor(repo),
   });
-  return createOciBackend(request, client, path, harbor);
+  return createOciBackend(client, path, harbor);
 }

@@ -25,5 +25,5 @@ export async function openQuay(repo: ProviderRepo): Promise<RegistryBackend> {
       return request.env.QUAY_OAUTH_TOKEN || undefined;
     },
   });
-  return createOciBackend(request, client, path, quay);
+  return createOciBackend(client, path, quay);
 }

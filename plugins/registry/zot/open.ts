@@ -10,7 +10,7 @@ import { deletesNothing } from "../_tag_remover.ts";
  */
 export async function openZot({ request, domain, path, onWait }: ProviderRepo): Promise<RegistryBackend> {
   const client = await clientFor(request, domain, onWait);
-  return createOciBackend(request, client, path, {
+  return createOciBackend(client, path, {
     kind: "zot",
     capabilities: { naming: "nested", nested: true, deletion: "tag", listing: "names", pulls: false },
     async remove(path, { tag }, signal) {
