@@ -6,7 +6,6 @@
  * @module
  */
 import type { CleanupPlan, Engine, EngineOptions } from "./core/api.ts";
-import { load } from "./lib/load.ts";
 import { createEngineWith } from "./core/engine.ts";
 import type { Plugin } from "./core/plugin.ts";
 import { builderNative } from "./plugins/builder/native/mod.ts";
@@ -33,14 +32,13 @@ const builtins: readonly Plugin[] = [
 /** Plugins and policies that not every command needs. */
 const onDemand = {
   registry: async () =>
-    (await load<typeof import("./builtin_registries.ts")>("./builtin_registries.ts", import.meta.url))
+    (await import("./builtin_registries.ts"))
       .plugins,
-  tagging: async () =>
-    (await load<typeof import("./builtin_tagging.ts")>("./builtin_tagging.ts", import.meta.url)).plugins,
+  tagging: async () => (await import("./builtin_tagging.ts")).plugins,
 };
 
 async function policies() {
-  return await load<typeof import("./builtin_policies.ts")>("./builtin_policies.ts", import.meta.url);
+  return await import("./builtin_policies.ts");
 }
 
 /**
@@ -67,18 +65,12 @@ export function createEngine(options: EngineOptions = {}): Engine {
  * @throws {EngineError} USAGE with what is wrong
  */
 export async function parseCleanupPlan(text: string): Promise<CleanupPlan> {
-  const { parsePlan } = await load<typeof import("./core/cleanup/plan_file.ts")>(
-    "./core/cleanup/plan_file.ts",
-    import.meta.url,
-  );
+  const { parsePlan } = await import("./core/cleanup/plan_file.ts");
   return await parsePlan(text);
 }
 
 /** The JSON Schema (draft 2020-12) of one YAML document of a dappfile, for editors. */
 export async function configJsonSchema(): Promise<object> {
-  const schema = await load<typeof import("./core/config/json_schema.ts")>(
-    "./core/config/json_schema.ts",
-    import.meta.url,
-  );
+  const schema = await import("./core/config/json_schema.ts");
   return schema.configJsonSchema();
 }

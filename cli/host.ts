@@ -1,5 +1,4 @@
 /** The real streams, clock, signals and files. */
-import { load } from "../lib/load.ts";
 import { EngineError } from "../core/errors.ts";
 import type { Io, Output } from "./io.ts";
 
@@ -48,8 +47,7 @@ export function realIo(stopNow: (exitCode: number) => void): Io {
     stdinIsTerminal: Deno.stdin.isTerminal(),
     readLine: () => readLine(Deno.stdin, controller.signal),
     readStdin: () => readSome(Deno.stdin, controller.signal),
-    createEngine: async (options) =>
-      (await load<typeof import("../mod.ts")>("../mod.ts", import.meta.url)).createEngine(options),
+    createEngine: async (options) => (await import("../mod.ts")).createEngine(options),
     readText: (path) => Deno.readTextFile(path).catch(() => undefined),
   };
 }

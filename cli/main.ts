@@ -1,94 +1,12 @@
 /** From arguments to an exit code. Loads what the command needs and no more. */
-import { load } from "../lib/load.ts";
 import type { Engine, EngineEvent } from "../mod.ts";
-import { type CommandRun, type Context, engineOptions } from "./context.ts";
+import { type Context, engineOptions } from "./context.ts";
 import type { Io } from "./io.ts";
 import { parseArgs } from "./parse.ts";
 import type { HelpWanted, Parsed } from "./parsed.ts";
 import { chooseRenderer, type Renderer, type RendererKind } from "./render/renderer.ts";
 import { Tails } from "./render/tails.ts";
 import { createStyle, wantsColor } from "./style.ts";
-import type { CommandPath } from "./table.ts";
-
-/** Where each command's code is. */
-const loaders: Readonly<Record<CommandPath, () => Promise<CommandRun>>> = {
-  "dimg build": async () =>
-    (await load<typeof import("./commands/build.ts")>("./commands/build.ts", import.meta.url)).build,
-  "dimg plan": async () =>
-    (await load<typeof import("./commands/plan.ts")>("./commands/plan.ts", import.meta.url)).plan,
-  "dimg explain": async () =>
-    (await load<typeof import("./commands/explain.ts")>("./commands/explain.ts", import.meta.url)).explain,
-  "dimg list": async () =>
-    (await load<typeof import("./commands/list.ts")>("./commands/list.ts", import.meta.url)).list,
-  "dimg stage image": async () =>
-    (await load<typeof import("./commands/list.ts")>("./commands/list.ts", import.meta.url)).stageImage,
-  "dimg run": async () =>
-    (await load<typeof import("./commands/run.ts")>("./commands/run.ts", import.meta.url)).run,
-  "dimg export": async () =>
-    (await load<typeof import("./commands/export.ts")>("./commands/export.ts", import.meta.url)).exportImages,
-  "dimg lock": async () =>
-    (await load<typeof import("./commands/lock.ts")>("./commands/lock.ts", import.meta.url)).lock,
-  "dimg push": async () =>
-    (await load<typeof import("./commands/publish.ts")>("./commands/publish.ts", import.meta.url)).push,
-  "dimg spush": async () =>
-    (await load<typeof import("./commands/publish.ts")>("./commands/publish.ts", import.meta.url)).spush,
-  "dimg bp": async () =>
-    (await load<typeof import("./commands/publish.ts")>("./commands/publish.ts", import.meta.url)).bp,
-  "dimg tag": async () =>
-    (await load<typeof import("./commands/publish.ts")>("./commands/publish.ts", import.meta.url)).tag,
-  "dimg tags": async () =>
-    (await load<typeof import("./commands/tags.ts")>("./commands/tags.ts", import.meta.url)).tags,
-  "dimg stages push": async () =>
-    (await load<typeof import("./commands/stages.ts")>("./commands/stages.ts", import.meta.url)).stagesPush,
-  "dimg stages pull": async () =>
-    (await load<typeof import("./commands/stages.ts")>("./commands/stages.ts", import.meta.url)).stagesPull,
-  "dimg cleanup": async () =>
-    (await load<typeof import("./commands/cleanup_local.ts")>("./commands/cleanup_local.ts", import.meta.url))
-      .cleanupLocal,
-  "dimg cleanup repo": async () =>
-    (await load<typeof import("./commands/cleanup.ts")>("./commands/cleanup.ts", import.meta.url))
-      .cleanupRepo,
-  "dimg flush local": async () =>
-    (await load<typeof import("./commands/cleanup_local.ts")>("./commands/cleanup_local.ts", import.meta.url))
-      .flushLocal,
-  "dimg flush repo": async () =>
-    (await load<typeof import("./commands/cleanup.ts")>("./commands/cleanup.ts", import.meta.url)).flushRepo,
-  "dimg stages cleanup local": async () =>
-    (await load<typeof import("./commands/cleanup_local.ts")>("./commands/cleanup_local.ts", import.meta.url))
-      .stagesCleanupLocal,
-  "dimg stages cleanup repo": async () =>
-    (await load<typeof import("./commands/cleanup.ts")>("./commands/cleanup.ts", import.meta.url))
-      .stagesCleanupRepo,
-  "dimg stages flush local": async () =>
-    (await load<typeof import("./commands/cleanup_local.ts")>("./commands/cleanup_local.ts", import.meta.url))
-      .stagesFlushLocal,
-  "dimg stages flush repo": async () =>
-    (await load<typeof import("./commands/cleanup.ts")>("./commands/cleanup.ts", import.meta.url))
-      .stagesFlushRepo,
-  "dimg mrproper": async () =>
-    (await load<typeof import("./commands/cleanup_local.ts")>("./commands/cleanup_local.ts", import.meta.url))
-      .mrproper,
-  "dimg restore": async () =>
-    (await load<typeof import("./commands/restore.ts")>("./commands/restore.ts", import.meta.url)).restore,
-  "config check": async () =>
-    (await load<typeof import("./commands/config.ts")>("./commands/config.ts", import.meta.url)).configCheck,
-  "config schema": async () =>
-    (await load<typeof import("./commands/config.ts")>("./commands/config.ts", import.meta.url)).configSchema,
-  "store check": async () =>
-    (await load<typeof import("./commands/store.ts")>("./commands/store.ts", import.meta.url)).storeCheck,
-  "registry check": async () =>
-    (await load<typeof import("./commands/registry.ts")>("./commands/registry.ts", import.meta.url))
-      .registryCheck,
-  "slug": async () =>
-    (await load<typeof import("./commands/slug.ts")>("./commands/slug.ts", import.meta.url)).slug,
-  "completion": async () =>
-    (await load<typeof import("./commands/completion.ts")>("./commands/completion.ts", import.meta.url))
-      .completion,
-  "help": async () =>
-    (await load<typeof import("./commands/help.ts")>("./commands/help.ts", import.meta.url)).help,
-  "version": async () =>
-    (await load<typeof import("./commands/version.ts")>("./commands/version.ts", import.meta.url)).version,
-};
 
 /**
  * Runs one command line and returns its exit code: 0 done, 1 the work failed, 2 usage or configuration, 130
@@ -99,14 +17,11 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
   try {
     parsed = await parseArgs(args);
   } catch (error) {
-    const { reportError } = await load<typeof import("./report.ts")>("./report.ts", import.meta.url);
+    const { reportError } = await import("./report.ts");
     return await reportError(error, io, { ...guessOutput(args), failed: [], dir: "." });
   }
   if ("helpFor" in parsed) {
-    const { printHelp } = await load<typeof import("./commands/help.ts")>(
-      "./commands/help.ts",
-      import.meta.url,
-    );
+    const { printHelp } = await import("./commands/help.ts");
     return printHelp(parsed, io);
   }
   return await runCommand(parsed, io);
@@ -150,14 +65,14 @@ async function runCommand(parsed: Parsed, io: Io): Promise<number> {
   };
   try {
     try {
-      return await (await loaders[command.path]())(context);
+      return await (await command.run())(context);
     } finally {
       const made = await engine?.catch(() => undefined);
       await made?.[Symbol.asyncDispose]();
       progress.close();
     }
   } catch (error) {
-    const { reportError } = await load<typeof import("./report.ts")>("./report.ts", import.meta.url);
+    const { reportError } = await import("./report.ts");
     const { failed } = tails;
     return await reportError(error, io, {
       json,
@@ -180,16 +95,16 @@ async function openRenderer(
   const style = createStyle(wantsColor(io.stderr, color, io.env));
   switch (kind) {
     case "tty":
-      return new (await load<typeof import("./render/tty.ts")>("./render/tty.ts", import.meta.url))
+      return new (await import("./render/tty.ts"))
         .TtyRenderer(io.stderr, io.clock, { style, verbose });
     case "plain":
-      return new (await load<typeof import("./render/plain.ts")>("./render/plain.ts", import.meta.url))
+      return new (await import("./render/plain.ts"))
         .PlainRenderer(io.stderr, io.clock, { style, verbose });
     case "quiet":
-      return new (await load<typeof import("./render/silent.ts")>("./render/silent.ts", import.meta.url))
+      return new (await import("./render/silent.ts"))
         .QuietRenderer();
     case "json":
-      return new (await load<typeof import("./render/silent.ts")>("./render/silent.ts", import.meta.url))
+      return new (await import("./render/silent.ts"))
         .JsonRenderer(io.stdout);
   }
 }

@@ -1,5 +1,4 @@
 /** From what was written to a command with its options. Every mistake is an error; nothing is guessed. */
-import { load } from "../lib/load.ts";
 import { EngineError } from "../core/errors.ts";
 import { isOption, type OptionName } from "./options.ts";
 import type { GivenOptions, HelpWanted, Parsed, TagOption } from "./parsed.ts";
@@ -141,5 +140,5 @@ async function assign(
 
 /** Advice on mistakes is loaded only when there is one. */
 async function mistakes(make: (module: typeof import("./mistakes.ts")) => EngineError): Promise<EngineError> {
-  return make(await load<typeof import("./mistakes.ts")>("./mistakes.ts", import.meta.url));
+  return make(await import("./mistakes.ts"));
 }

@@ -49,6 +49,7 @@ export const groups: readonly Group[] = [
 const table = [
   {
     path: "dimg build",
+    run: async () => (await import("./commands/build.ts")).build,
     summary: "Build images, reusing every stage that is there already.",
     details: [
       "DIMG is a name or a glob pattern; without one, every dimg is built. Prints one line for each image: its name " +
@@ -66,6 +67,7 @@ const table = [
   },
   {
     path: "dimg plan",
+    run: async () => (await import("./commands/plan.ts")).plan,
     summary: "Say what a build would do to every stage, and why. Changes nothing.",
     details: ["With --quiet, prints only the stages that would be built."],
     positionals: [dimgs],
@@ -79,6 +81,7 @@ const table = [
   },
   {
     path: "dimg explain",
+    run: async () => (await import("./commands/explain.ts")).explain,
     summary: "Say which files, commands and values changed since the last build.",
     details: ["With STAGE, prints every fact that the signature of that stage covers as well."],
     positionals: [dimg, { name: "STAGE", complete: "stage" }],
@@ -92,6 +95,7 @@ const table = [
   },
   {
     path: "dimg list",
+    run: async () => (await import("./commands/list.ts")).list,
     summary: "Print the names of dimgs, in the order of the dappfile.",
     details: ["A dimg without a name prints nothing."],
     positionals: [dimgs],
@@ -104,6 +108,7 @@ const table = [
   },
   {
     path: "dimg stage image",
+    run: async () => (await import("./commands/list.ts")).stageImage,
     summary: "Print the cache name of a stage, whether or not it is built.",
     positionals: [dimg],
     options: ["stage"],
@@ -115,6 +120,7 @@ const table = [
   },
   {
     path: "dimg run",
+    run: async () => (await import("./commands/run.ts")).run,
     summary: "Run a command in a built image and return its exit code.",
     details: [
       "Without CMD the image's own command runs, or a shell when it has none. What the command writes is not kept. " +
@@ -134,6 +140,7 @@ const table = [
   },
   {
     path: "dimg export",
+    run: async () => (await import("./commands/export.ts")).exportImages,
     summary: "Write built images to a directory or an archive.",
     details: [
       "DEST is oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME[:TAG]]: an OCI image layout, the same " +
@@ -150,6 +157,7 @@ const table = [
   },
   {
     path: "dimg lock",
+    run: async () => (await import("./commands/lock.ts")).lock,
     summary: "Pin base images by digest in dappfile.lock.",
     details: ["Entries that are there stay as they are; names that are no longer used are removed."],
     positionals: [],
@@ -165,6 +173,7 @@ const table = [
   ...cleanupCommands,
   {
     path: "config check",
+    run: async () => (await import("./commands/config.ts")).configCheck,
     summary: "Check the dappfile and say everything that is wrong with it.",
     positionals: [],
     options: [],
@@ -176,6 +185,7 @@ const table = [
   },
   {
     path: "config schema",
+    run: async () => (await import("./commands/config.ts")).configSchema,
     summary: "Print the JSON Schema of a dappfile document, for editors.",
     positionals: [],
     options: [],
@@ -187,6 +197,7 @@ const table = [
   },
   {
     path: "store check",
+    run: async () => (await import("./commands/store.ts")).storeCheck,
     summary: "Read the whole local store and say what is damaged.",
     details: ["Exits with 1 while something is damaged."],
     positionals: [],
@@ -199,6 +210,7 @@ const table = [
   },
   {
     path: "registry check",
+    run: async () => (await import("./commands/registry.ts")).registryCheck,
     summary: "Try what the registry of REPO can do, in a scratch repository.",
     details: [
       "Prints what serves REPO and one line for each trial: yes, no, failed or skipped, and what came of it. Fails only " +
@@ -222,6 +234,7 @@ const table = [
   },
   {
     path: "slug",
+    run: async () => (await import("./commands/slug.ts")).slug,
     summary: "Print a text as it is used in names: lower case, with a hash when that changes it.",
     positionals: [{ name: "STRING", complete: "text", required: true }],
     options: [],
@@ -233,6 +246,7 @@ const table = [
   },
   {
     path: "completion",
+    run: async () => (await import("./commands/completion.ts")).completion,
     summary: "Print a script that completes dapp's commands in a shell.",
     details: [
       "Completes commands, options, their values, and the names of dimgs and stages.",
@@ -247,6 +261,7 @@ const table = [
   },
   {
     path: "help",
+    run: async () => (await import("./commands/help.ts")).help,
     summary: "Print help for a command.",
     positionals: [{ name: "COMMAND", complete: "command", many: true }],
     options: [],
@@ -258,6 +273,7 @@ const table = [
   },
   {
     path: "version",
+    run: async () => (await import("./commands/version.ts")).version,
     summary: "Print the version.",
     positionals: [],
     options: [],

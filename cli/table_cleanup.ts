@@ -35,6 +35,7 @@ const withStages = { "with-stages": "remove stages as well" } as const;
 export const cleanupCommands = [
   {
     path: "dimg cleanup",
+    run: async () => (await import("./commands/cleanup_local.ts")).cleanupLocal,
     summary: "Remove what builds of any project left over on this machine.",
     details: [
       "Those are blobs that nothing names, unpacked layers of stages that are gone, and scratch files. What a build " +
@@ -51,6 +52,7 @@ export const cleanupCommands = [
   },
   {
     path: "dimg cleanup repo",
+    run: async () => (await import("./commands/cleanup.ts")).cleanupRepo,
     summary: "Delete the tags of images that no policy of the dappfile keeps.",
     details: [
       "DIMG is a name or a glob pattern, also of a dimg that the dappfile no longer has; without one, all are looked at. " +
@@ -79,6 +81,7 @@ export const cleanupCommands = [
   },
   {
     path: "dimg flush local",
+    run: async () => (await import("./commands/cleanup_local.ts")).flushLocal,
     summary: "Remove the project's images from this machine.",
     details: [
       "Those are the names that `dapp dimg tag` gave in the local Docker engine. --with-stages removes the stages of the " +
@@ -96,6 +99,7 @@ export const cleanupCommands = [
   },
   {
     path: "dimg flush repo",
+    run: async () => (await import("./commands/cleanup.ts")).flushRepo,
     summary: "Delete every tag of the project's images in REPO.",
     details: [
       "No policy is asked. Only what carries this project's label goes.",
@@ -119,6 +123,7 @@ export const cleanupCommands = [
   },
   {
     path: "dimg stages cleanup local",
+    run: async () => (await import("./commands/cleanup_local.ts")).stagesCleanupLocal,
     summary: "Remove stages of the project from this machine, by the flags given.",
     details: [
       "One of the three --improper flags at least; together they remove what any of them names. With " +
@@ -142,6 +147,7 @@ export const cleanupCommands = [
   },
   {
     path: "dimg stages cleanup repo",
+    run: async () => (await import("./commands/cleanup.ts")).stagesCleanupRepo,
     summary: "Delete stages from REPO, by the flags given.",
     details: [
       "One of the three --improper flags at least; together they remove what any of them names. Images stay, with all " +
@@ -175,6 +181,7 @@ export const cleanupCommands = [
   },
   {
     path: "dimg stages flush local",
+    run: async () => (await import("./commands/cleanup_local.ts")).stagesFlushLocal,
     summary: "Remove every stage of the project from this machine.",
     details: [aboutConsent],
     positionals: [],
@@ -187,6 +194,7 @@ export const cleanupCommands = [
   },
   {
     path: "dimg stages flush repo",
+    run: async () => (await import("./commands/cleanup.ts")).stagesFlushRepo,
     summary: "Delete every stage of the project in REPO; images stay.",
     details: [aboutPlan, aboutConsent, aboutOutcome, aboutRepoAlone],
     positionals: [repo],
@@ -200,6 +208,7 @@ export const cleanupCommands = [
   },
   {
     path: "dimg mrproper",
+    run: async () => (await import("./commands/cleanup_local.ts")).mrproper,
     summary: "Remove what all projects have on this machine, by the flags given.",
     details: ["One of its flags at least; of several, the first in the list below counts.", aboutConsent],
     positionals: [],
@@ -213,6 +222,7 @@ export const cleanupCommands = [
   },
   {
     path: "dimg restore",
+    run: async () => (await import("./commands/restore.ts")).restore,
     summary: "Put back tags that a cleanup from this machine deleted.",
     details: [
       "TAG is a tag of REPO or a full name with its tag; without one, everything is put back that is gone. It works as " +

@@ -1,4 +1,5 @@
 /** What the tables of commands are made of. */
+import type { CommandRun } from "./context.ts";
 import type { OptionName } from "./options.ts";
 
 /** A word that a command takes. */
@@ -18,6 +19,8 @@ export interface Example {
 /** A row of the table of commands. */
 export interface CommandSpec {
   readonly path: string;
+  /** Loads its code, which nothing else does. */
+  readonly run: () => Promise<CommandRun>;
   readonly summary: string;
   /** Paragraphs for help, one string each. */
   readonly details?: readonly string[];

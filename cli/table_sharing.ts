@@ -20,6 +20,7 @@ import {
 export const sharingCommands = [
   {
     path: "dimg push",
+    run: async () => (await import("./commands/publish.ts")).push,
     summary: "Publish built images under tags.",
     details: [
       "A dimg is published as REPO/DIMG:TAG, or as REPO:DIMG-TAG with --naming flat; one without a name as REPO:TAG. " +
@@ -42,6 +43,7 @@ export const sharingCommands = [
   },
   {
     path: "dimg spush",
+    run: async () => (await import("./commands/publish.ts")).spush,
     summary: "Publish one built image as REPO:TAG, whatever its name.",
     details: [aboutTags, aboutRepo],
     positionals: [dimg, repo],
@@ -55,6 +57,7 @@ export const sharingCommands = [
   },
   {
     path: "dimg bp",
+    run: async () => (await import("./commands/publish.ts")).bp,
     summary: "Build images and publish them under tags, in one go.",
     details: [
       "Does what `dapp dimg build` and `dapp dimg push` do one after the other. With --with-stages, stages go up while " +
@@ -73,6 +76,7 @@ export const sharingCommands = [
   },
   {
     path: "dimg tag",
+    run: async () => (await import("./commands/publish.ts")).tag,
     summary: "Give built images the names that a push would give them, in the local Docker engine.",
     details: ["When REPO is oci:DIR, they go to an OCI image layout instead.", aboutTags, aboutRepo],
     positionals: [dimgs, repo],
@@ -86,6 +90,7 @@ export const sharingCommands = [
   },
   {
     path: "dimg tags",
+    run: async () => (await import("./commands/tags.ts")).tags,
     summary: "List what the project has published in REPO, with what each tag was made from.",
     details: ["With --quiet, prints the full name of each tag only.", aboutRepo],
     positionals: [dimgs, repo],
@@ -99,6 +104,7 @@ export const sharingCommands = [
   },
   {
     path: "dimg stages push",
+    run: async () => (await import("./commands/stages.ts")).stagesPush,
     summary: "Publish the stages of the current state that are in the store.",
     details: [
       "Prints one line for each stage: pushed, exists (it was in REPO already) or not built; with --quiet the names of " +
@@ -116,6 +122,7 @@ export const sharingCommands = [
   },
   {
     path: "dimg stages pull",
+    run: async () => (await import("./commands/stages.ts")).stagesPull,
     summary: "Take stages of the current state from REPO into the store.",
     details: [
       "Takes the highest stage there is of each image, which is enough to build on. That REPO has none is no error. " +

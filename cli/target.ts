@@ -1,6 +1,5 @@
 /** Which words are DIMGs and which one is REPO, and which tags are asked for: known only with the engine's help. */
 import { EngineError } from "../core/errors.ts";
-import { load } from "../lib/load.ts";
 import type { TagWish } from "../mod.ts";
 import type { Context } from "./context.ts";
 import { usage } from "./parse.ts";
@@ -118,5 +117,5 @@ async function unless<T>(code: EngineError["code"], ask: () => Promise<T>): Prom
 }
 
 async function mistakes(): Promise<typeof import("./mistakes.ts")> {
-  return await load<typeof import("./mistakes.ts")>("./mistakes.ts", import.meta.url);
+  return await import("./mistakes.ts");
 }

@@ -1,4 +1,3 @@
-import { load } from "../lib/load.ts";
 import type { BuildOptions } from "./api.ts";
 import { type BuildResult, type BuiltImage, requireBuilt } from "./execute.ts";
 import type { Signature } from "./digest.ts";
@@ -43,8 +42,8 @@ export async function buildImages(
   if (!session.options.dryRun) {
     session.onNews = () => {
       observed(open().then((opened) => opened.warmUp()));
-      observed(load<typeof import("./run_build.ts")>("./run_build.ts", import.meta.url));
-      observed(load<typeof import("./deliver_git.ts")>("./deliver_git.ts", import.meta.url));
+      observed(import("./run_build.ts"));
+      observed(import("./deliver_git.ts"));
     };
   }
   try {
@@ -56,7 +55,7 @@ export async function buildImages(
 }
 
 async function openWorker(session: Session): Promise<StageWorker> {
-  const { StageWorker } = await load<typeof import("./stage_work.ts")>("./stage_work.ts", import.meta.url);
+  const { StageWorker } = await import("./stage_work.ts");
   return new StageWorker(session, await session.store());
 }
 
@@ -69,10 +68,7 @@ export async function builtImages(
   const graph = await session.sign(new Set(nodes.map((node) => node.key)));
   const store = await session.store();
   const tops = await finishedTops(session, graph, nodes, options);
-  const { finishImage } = await load<typeof import("./finish_image.ts")>(
-    "./finish_image.ts",
-    import.meta.url,
-  );
+  const { finishImage } = await import("./finish_image.ts");
   const records = nodes.map((node) =>
     requireBuilt(graph.image(node.key), tops, {
       title: imageTitle(node.rule.kind, node.rule.name),
@@ -95,10 +91,7 @@ export async function finishedTops(
   const { repo, cacheFrom } = session.options;
   const finished = isFresh(nodes.map(({ key }) => signed.image(key)), tops);
   if (finished || local || (repo === undefined && cacheFrom.length === 0)) return tops;
-  const { openLiveCache } = await load<typeof import("./publish/open_shared.ts")>(
-    "./publish/open_shared.ts",
-    import.meta.url,
-  );
+  const { openLiveCache } = await import("./publish/open_shared.ts");
   return await (await openLiveCache(session, signed, { repo })).takeFinished(signed, tops, nodes);
 }
 
@@ -169,10 +162,7 @@ class ImageBuild {
     if (session.options.dryRun || (repo === undefined && session.options.cacheFrom.length === 0)) {
       return undefined;
     }
-    const { openLiveCache } = await load<typeof import("./publish/open_shared.ts")>(
-      "./publish/open_shared.ts",
-      import.meta.url,
-    );
+    const { openLiveCache } = await import("./publish/open_shared.ts");
     return await openLiveCache(session, signed, {
       repo,
       ...(options.uploader && { uploader: options.uploader }),
@@ -196,7 +186,7 @@ class ImageBuild {
     let built = new Map<string, number>();
     let records = images.map((image) => tops.get(image.node.key)?.record);
     if (!fresh || options.introspect || (await session.hooks()).has("plan")) {
-      const { runBuild } = await load<typeof import("./run_build.ts")>("./run_build.ts", import.meta.url);
+      const { runBuild } = await import("./run_build.ts");
       if (!session.options.dryRun) this.#tellReused(images, tops);
       const { worker } = this;
       const done = await runBuild({ session, worker, signed, tops, keys, images, inputs, options, cache });
@@ -207,10 +197,7 @@ class ImageBuild {
       built = done.builtByImage;
     }
     await shared();
-    const { finishImage } = await load<typeof import("./finish_image.ts")>(
-      "./finish_image.ts",
-      import.meta.url,
-    );
+    const { finishImage } = await import("./finish_image.ts");
     const reusedBy = (image: SignedImage) => image.stages.length - (built.get(image.node.key) ?? 0);
     const ready: BuiltImage[] = [];
     for (const [i, image] of images.entries()) {

@@ -1,4 +1,3 @@
-import { load } from "../lib/load.ts";
 import type {
   ApplyReport,
   BuildOptions,
@@ -45,11 +44,11 @@ export function createEngineWith(options: EngineOptions, builtins: Builtins): En
 }
 
 async function cleanups() {
-  return await load<typeof import("./cleanup/run.ts")>("./cleanup/run.ts", import.meta.url);
+  return await import("./cleanup/run.ts");
 }
 
 async function localCleanups() {
-  return await load<typeof import("./cleanup/local_run.ts")>("./cleanup/local_run.ts", import.meta.url);
+  return await import("./cleanup/local_run.ts");
 }
 
 class BuildEngine implements Engine {
@@ -99,7 +98,7 @@ class BuildEngine implements Engine {
     const keys = new Set(nodes.map((node) => node.key));
     const signed = await session.sign(keys);
     const inputs = await session.planInputs();
-    const { explainBuild } = await load<typeof import("./explain.ts")>("./explain.ts", import.meta.url);
+    const { explainBuild } = await import("./explain.ts");
     return await explainBuild(signed, await planBuild(signed, keys, inputs), { keys, stage }, {
       ...inputs,
       commits: (image, paths, since) => session.trees.commits(image.node.rule.git, paths, since),
@@ -113,7 +112,7 @@ class BuildEngine implements Engine {
     const image = signed.image(node.key);
     let found = lastStage(image);
     if (stage !== undefined) {
-      const { requireStage } = await load<typeof import("./explain.ts")>("./explain.ts", import.meta.url);
+      const { requireStage } = await import("./explain.ts");
       requireStage({ images: [image], image: () => image }, stage);
       found = image.stages.find((s) => s.spec.name === stage)!;
     }
@@ -128,31 +127,25 @@ class BuildEngine implements Engine {
   }
 
   async run(options: RunOptions): Promise<number> {
-    const { runImage } = await load<typeof import("./run_image.ts")>("./run_image.ts", import.meta.url);
+    const { runImage } = await import("./run_image.ts");
     return await runImage(this.session, options);
   }
 
   async export(patterns: readonly string[], destination: string): Promise<ExportResult> {
     const { session } = this;
     const images = await builtImages(session, await session.select(patterns));
-    const { exportBuilt } = await load<typeof import("./export_built.ts")>(
-      "./export_built.ts",
-      import.meta.url,
-    );
+    const { exportBuilt } = await import("./export_built.ts");
     return await exportBuilt(session, images, destination);
   }
 
   async push(patterns: readonly string[], options: PushOptions = {}): Promise<PublishReport> {
     this.session.trees.prefetch();
-    const { pushImages } = await load<typeof import("./publish/push.ts")>(
-      "./publish/push.ts",
-      import.meta.url,
-    );
+    const { pushImages } = await import("./publish/push.ts");
     return await pushImages(this.sessions, patterns, options);
   }
 
   async tag(patterns: readonly string[], options: PushOptions = {}): Promise<PublishReport> {
-    const { repoOf } = await load<typeof import("./publish/repo.ts")>("./publish/repo.ts", import.meta.url);
+    const { repoOf } = await import("./publish/repo.ts");
     const repo = await repoOf(this.session, options.repo);
     if (repo.startsWith("oci:")) return await this.push(patterns, { ...options, repo });
     if (this.sessions.length > 1) {
@@ -160,10 +153,7 @@ class BuildEngine implements Engine {
         fix: "Name one platform, or use oci:DIR in place of REPO",
       });
     }
-    const { tagInDocker } = await load<typeof import("./publish/tag_docker.ts")>(
-      "./publish/tag_docker.ts",
-      import.meta.url,
-    );
+    const { tagInDocker } = await import("./publish/tag_docker.ts");
     return await tagInDocker(this.session, repo, patterns, options);
   }
 
@@ -185,10 +175,7 @@ class BuildEngine implements Engine {
     patterns: readonly string[],
     options: { readonly repo?: string; readonly all?: boolean; readonly way: "push" | "pull" },
   ): Promise<StageMoves> {
-    const { moveStages } = await load<typeof import("./publish/move_stages.ts")>(
-      "./publish/move_stages.ts",
-      import.meta.url,
-    );
+    const { moveStages } = await import("./publish/move_stages.ts");
     return await moveStages(this.sessions, patterns, options);
   }
 
@@ -196,18 +183,12 @@ class BuildEngine implements Engine {
     patterns: readonly string[] = [],
     options: { readonly repo?: string } = {},
   ): Promise<PublishedTags> {
-    const { listPublished } = await load<typeof import("./publish/published.ts")>(
-      "./publish/published.ts",
-      import.meta.url,
-    );
+    const { listPublished } = await import("./publish/published.ts");
     return await listPublished(this.session, patterns, options.repo);
   }
 
   async checkRegistry(options: { readonly repo?: string } = {}): Promise<RegistryCard> {
-    const { checkRegistry } = await load<typeof import("./publish/check_registry.ts")>(
-      "./publish/check_registry.ts",
-      import.meta.url,
-    );
+    const { checkRegistry } = await import("./publish/check_registry.ts");
     return await checkRegistry(this.session, options.repo);
   }
 
@@ -235,15 +216,12 @@ class BuildEngine implements Engine {
   }
 
   async tagFlags() {
-    const { collectTagFlags } = await load<typeof import("./publish/tag_flags.ts")>(
-      "./publish/tag_flags.ts",
-      import.meta.url,
-    );
+    const { collectTagFlags } = await import("./publish/tag_flags.ts");
     return await collectTagFlags(await this.session.hooksWith("tagging"));
   }
 
   async lock(options: { readonly update?: boolean } = {}): Promise<LockResult> {
-    const { lockImages } = await load<typeof import("./lock_images.ts")>("./lock_images.ts", import.meta.url);
+    const { lockImages } = await import("./lock_images.ts");
     return await lockImages(this.session, options.update ?? false);
   }
 

@@ -1,4 +1,3 @@
-import { load } from "../lib/load.ts";
 import type { GitEntry } from "./config/model.ts";
 import { type LocalRepository, noRepository, openLocal, repositoryName } from "./git/repository.ts";
 import type { GitMemo, GitRepository } from "./git/model.ts";
@@ -60,7 +59,7 @@ export class GitTrees {
   async #treeOf(repository: LocalRepository, commit: string): Promise<string | undefined> {
     const known = await this.#memo.get("git-commit-tree", commit);
     if (typeof known === "string" && /^[0-9a-f]{40,64}$/.test(known)) return known;
-    const { treeOf } = await load<typeof import("./git/tree_of.ts")>("./git/tree_of.ts", import.meta.url);
+    const { treeOf } = await import("./git/tree_of.ts");
     const tree = await treeOf(repository, commit);
     if (tree !== undefined) await this.#memo.put("git-commit-tree", commit, tree);
     return tree;
@@ -90,10 +89,7 @@ export class GitTrees {
         }
       }
     }
-    const { lastCommits } = await load<typeof import("./git/history.ts")>(
-      "./git/history.ts",
-      import.meta.url,
-    );
+    const { lastCommits } = await import("./git/history.ts");
     const found = await lastCommits(repository, [...new Set(origins.values())], { from: since });
     return new Map([...origins].flatMap(([path, origin]) => {
       const commit = found.get(origin);
@@ -138,10 +134,7 @@ export class GitTrees {
     let source = this.#remotes.get(key);
     if (!source) {
       source = (async () => {
-        const { openRemote } = await load<typeof import("./git/remote.ts")>(
-          "./git/remote.ts",
-          import.meta.url,
-        );
+        const { openRemote } = await import("./git/remote.ts");
         const { signal, lockTimeoutMs, emit } = this.options;
         const repository = await openRemote(remote, {
           directory: await (await this.store()).keptDirectory("git"),

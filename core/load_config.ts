@@ -1,4 +1,3 @@
-import { load } from "../lib/load.ts";
 import { findDappfile } from "./config/find.ts";
 import { type LockEntries, parseLock } from "./config/lock_file.ts";
 import type { Config } from "./config/model.ts";
@@ -54,10 +53,7 @@ async function remembered(
   const path = `${home}/memo/config/${await sha256Hex(JSON.stringify([MEMO_FORMAT, file, text]))}`;
   const known = await readMemo(path);
   if (known && await sameEnv(known.env, env)) return { config: known.config, isNew: false };
-  const { parseConfig } = await load<typeof import("./config/parse.ts")>(
-    "./config/parse.ts",
-    import.meta.url,
-  );
+  const { parseConfig } = await import("./config/parse.ts");
   const { config, envUsed } = parseConfig(text, { file, env });
   const hashes: Record<string, string> = {};
   for (const name of Object.keys(envUsed)) hashes[name] = await hashOf(env[name]);

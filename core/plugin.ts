@@ -3,7 +3,6 @@
  *
  * One table states every hook with its kind and its types; built-in and outside plugins use the same one.
  */
-import { load } from "../lib/load.ts";
 import type { z as Zod } from "zod";
 import type { Keep, KeepRequest } from "./cleanup_role.ts";
 import type { Config, ImageRule } from "./config/model.ts";
@@ -228,8 +227,7 @@ export function definePlugin<S extends Schema | undefined = undefined>(
   spec: PluginSpec<S>,
 ): Plugin<OptionsInput<S>> {
   const { name, api, setup } = spec;
-  const optionsSchema = async () =>
-    spec.options?.((await load<typeof import("zod")>("zod", import.meta.url)).z);
+  const optionsSchema = async () => spec.options?.((await import("zod")).z);
   return {
     name,
     optionsSchema,
@@ -243,7 +241,7 @@ export function definePlugin<S extends Schema | undefined = undefined>(
       if (!schema && raw !== undefined) throw fail("PLUGIN_OPTIONS_INVALID", "it takes no options");
       const parsed = schema?.safeParse(raw ?? {});
       if (parsed && !parsed.success) {
-        const { z } = await load<typeof import("zod")>("zod", import.meta.url);
+        const { z } = await import("zod");
         throw fail("PLUGIN_OPTIONS_INVALID", z.prettifyError(parsed.error));
       }
       return await setup(parsed?.data as OptionsOutput<S>, host);

@@ -1,4 +1,3 @@
-import { load } from "../lib/load.ts";
 import type { BuiltinPolicies } from "./cleanup/policies.ts";
 import type { Config, ImageRule } from "./config/model.ts";
 import { loadConfig, type LoadedConfig } from "./load_config.ts";
@@ -309,10 +308,7 @@ export class Session implements AsyncDisposable {
       listing: (digest) => this.#listing(store, digest),
       ...((repo !== undefined || cacheFrom.length > 0) && {
         locate: async (...args) => {
-          const { planShared } = await load<typeof import("./publish/plan_shared.ts")>(
-            "./publish/plan_shared.ts",
-            import.meta.url,
-          );
+          const { planShared } = await import("./publish/plan_shared.ts");
           return await planShared(this, repo, ...args);
         },
       }),

@@ -1,4 +1,3 @@
-import { load } from "../lib/load.ts";
 import { applyInstructions } from "./docker.ts";
 import type { GitStage, ImageRule, MountRule } from "./config/model.ts";
 import { commandEnvironment } from "./command_env.ts";
@@ -100,17 +99,11 @@ export class StageWorker implements AsyncDisposable {
       }
       case "git": {
         await this.#prepared.get(task.stage.signature);
-        const { deliverGit } = await load<typeof import("./deliver_git.ts")>(
-          "./deliver_git.ts",
-          import.meta.url,
-        );
+        const { deliverGit } = await import("./deliver_git.ts");
         return await deliverGit(this, task);
       }
       case "import": {
-        const { deliverImports } = await load<typeof import("./deliver_import.ts")>(
-          "./deliver_import.ts",
-          import.meta.url,
-        );
+        const { deliverImports } = await import("./deliver_import.ts");
         return { layers: await deliverImports(this, task, work.rules) };
       }
       case "run":
@@ -121,10 +114,7 @@ export class StageWorker implements AsyncDisposable {
   /** Makes what a git stage will need while the commands before it still run. `parent` is an earlier stage. */
   prepare(task: Omit<StageTask, "parent">, parent: Promise<StageOutput>, unpack: boolean): void {
     const done = (async () => {
-      const { prepareGit } = await load<typeof import("./deliver_git.ts")>(
-        "./deliver_git.ts",
-        import.meta.url,
-      );
+      const { prepareGit } = await import("./deliver_git.ts");
       const layers = await prepareGit(this, { ...task, parent: await parent });
       if (unpack && layers.length > 0) observed(this.#open().then((builder) => builder.prefetch?.(layers)));
     })();

@@ -1,5 +1,4 @@
 /** The commands that delete tags from REPO: each makes a plan, shows it or asks, and does what it says. */
-import { load } from "../../lib/load.ts";
 import type { ApplyReport, CleanupPlan, CleanupRequest, TagOutcome } from "../../mod.ts";
 import { agreed, mustAsk } from "../consent.ts";
 import type { CommandRun, Context } from "../context.ts";
@@ -94,7 +93,7 @@ async function readPlan({ options, command, loose, io }: Context): Promise<Clean
       command.path,
     );
   }
-  const { parseCleanupPlan } = await load<typeof import("../../mod.ts")>("../../mod.ts", import.meta.url);
+  const { parseCleanupPlan } = await import("../../mod.ts");
   const plan = await parseCleanupPlan(planIn(text));
   const [word, extra] = loose;
   const repo = word ?? options.text("repo");

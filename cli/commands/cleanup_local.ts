@@ -1,5 +1,4 @@
 /** The commands that remove what is on this machine. */
-import { load } from "../../lib/load.ts";
 import type {
   LocalCleanupPlan,
   LocalCleanupReport,
@@ -52,7 +51,7 @@ async function chosenRepo(context: Context): Promise<string | undefined> {
 /** Old scripts may name REPO although nothing needs it. */
 async function unusedRepo({ command, loose, progress }: Context): Promise<undefined> {
   if (loose[1] !== undefined) {
-    const { extraWord } = await load<typeof import("../mistakes.ts")>("../mistakes.ts", import.meta.url);
+    const { extraWord } = await import("../mistakes.ts");
     throw extraWord(command, loose, loose[1]);
   }
   if (loose[0] !== undefined) progress.note("note: REPO is used with --improper-repo-cache only");

@@ -1,14 +1,10 @@
-import { load } from "../../lib/load.ts";
 import type { CommandRun } from "../context.ts";
 import { usage } from "../parse.ts";
 
 const shells = {
-  bash: async () =>
-    (await load<typeof import("../complete/bash.ts")>("../complete/bash.ts", import.meta.url)).bashScript(),
-  zsh: async () =>
-    (await load<typeof import("../complete/zsh.ts")>("../complete/zsh.ts", import.meta.url)).zshScript(),
-  fish: async () =>
-    (await load<typeof import("../complete/fish.ts")>("../complete/fish.ts", import.meta.url)).fishScript(),
+  bash: async () => (await import("../complete/bash.ts")).bashScript(),
+  zsh: async () => (await import("../complete/zsh.ts")).zshScript(),
+  fish: async () => (await import("../complete/fish.ts")).fishScript(),
 };
 
 /** `dapp completion SHELL`: prints the script of a shell. */

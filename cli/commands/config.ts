@@ -1,4 +1,3 @@
-import { load } from "../../lib/load.ts";
 import type { CommandRun } from "../context.ts";
 import { count } from "../format.ts";
 
@@ -22,7 +21,7 @@ export const configCheck: CommandRun = async ({ engine, quiet, answer }) => {
 
 /** `dapp config schema`: the JSON Schema of a dappfile document. */
 export const configSchema: CommandRun = async ({ io }) => {
-  const { configJsonSchema } = await load<typeof import("../../mod.ts")>("../../mod.ts", import.meta.url);
+  const { configJsonSchema } = await import("../../mod.ts");
   io.stdout.write(`${JSON.stringify(await configJsonSchema(), undefined, 2)}\n`);
   return 0;
 };

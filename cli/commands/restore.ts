@@ -1,4 +1,3 @@
-import { load } from "../../lib/load.ts";
 import type { RestoredTag } from "../../mod.ts";
 import { columns } from "../columns.ts";
 import type { CommandRun, Context } from "../context.ts";
@@ -51,7 +50,7 @@ async function findTags(
   if (options.text("repo") !== undefined) return { tags: loose };
   if (first !== undefined && isRepo(first)) return { repo: first, tags: others };
   if (await dappfileRepo(engine) === undefined) {
-    const { missingRepo } = await load<typeof import("../mistakes.ts")>("../mistakes.ts", import.meta.url);
+    const { missingRepo } = await import("../mistakes.ts");
     throw missingRepo(command, "first");
   }
   return { tags: loose };

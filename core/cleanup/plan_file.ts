@@ -1,4 +1,3 @@
-import { load } from "../../lib/load.ts";
 import { isDigest, isSignature } from "../digest.ts";
 import { EngineError } from "../errors.ts";
 import { SERVICE_TAG_PREFIX } from "../labels.ts";
@@ -19,7 +18,7 @@ export async function parsePlan(text: string): Promise<CleanupPlan> {
   } catch {
     throw fail("it is not JSON");
   }
-  const { z } = await load<typeof import("zod")>("zod", import.meta.url);
+  const { z } = await import("zod");
   const digest = z.string().refine(isDigest, "is no digest");
   const signature = z.string().refine(isSignature, "is no signature");
   const tag = z.string().refine(isTag, "is no tag");

@@ -1,4 +1,3 @@
-import { load } from "../../lib/load.ts";
 import { documentOf, manifestOf } from "../../lib/oci/build.ts";
 import { blobFile, CONTAINERD_NAME, REF_NAME } from "../../lib/oci/layout.ts";
 import { type Descriptor, type ImageIndex, mediaTypes } from "../../lib/oci/types.ts";
@@ -58,10 +57,7 @@ interface UnpackedLayer extends Layer {
 
 /** The plain tar of a layer, in the scratch directory. */
 async function unpackLayer(layer: Layer, { store, signal }: ExportOptions): Promise<UnpackedLayer> {
-  const { openLayer } = await load<typeof import("../../lib/layer/open.ts")>(
-    "../../lib/layer/open.ts",
-    import.meta.url,
-  );
+  const { openLayer } = await import("../../lib/layer/open.ts");
   const file = `${await store.scratch()}/plain-${crypto.randomUUID()}`;
   const { digest, size } = await writeHashed(openLayer(store.blobPath(layer.digest)), file, { signal });
   if (digest !== layer.diffId) {

@@ -1,4 +1,3 @@
-import { load } from "../../lib/load.ts";
 import { formatReference, parseReference } from "../../lib/oci/reference.ts";
 import { manifestOf } from "../../lib/oci/build.ts";
 import { OciError } from "../../lib/oci/errors.ts";
@@ -70,13 +69,10 @@ export async function exportImages(
 async function packerFor(kind: Destination["kind"]): Promise<{ readonly pack: Packer }> {
   if (kind === "oci") {
     return {
-      pack: (await load<typeof import("./oci_layout.ts")>("./oci_layout.ts", import.meta.url)).writeLayout,
+      pack: (await import("./oci_layout.ts")).writeLayout,
     };
   }
-  const { writeDockerArchive, writeOciArchive } = await load<typeof import("./archive.ts")>(
-    "./archive.ts",
-    import.meta.url,
-  );
+  const { writeDockerArchive, writeOciArchive } = await import("./archive.ts");
   return { pack: kind === "oci-archive" ? writeOciArchive : writeDockerArchive };
 }
 

@@ -1,4 +1,3 @@
-import { load } from "../../lib/load.ts";
 import { EngineError } from "../errors.ts";
 import { locate, type Located, readOriginUrl } from "./discover.ts";
 import { gitFailure, shellWord } from "./failure.ts";
@@ -100,7 +99,7 @@ export class LocalRepository implements GitRepository {
   async #readTree(): Promise<{ tree: GitTree; databases?: ReadonlyMap<string, ObjectDatabase> }> {
     const { commit, uncommitted } = await this.head();
     if (this.options.dev && (commit === undefined || uncommitted.length > 0)) {
-      const { readWorkTree } = await load<typeof import("./work_tree.ts")>("./work_tree.ts", import.meta.url);
+      const { readWorkTree } = await import("./work_tree.ts");
       return await readWorkTree(this.located, this.options);
     }
     if (commit === undefined) {
@@ -135,10 +134,7 @@ export class LocalRepository implements GitRepository {
       gaps: [] as GitTree["gaps"],
     };
     if (listing.links.length > 0) {
-      const { expandSubmodules, listSubmodule, gitmodulesIn } = await load<typeof import("./submodules.ts")>(
-        "./submodules.ts",
-        import.meta.url,
-      );
+      const { expandSubmodules, listSubmodule, gitmodulesIn } = await import("./submodules.ts");
       const finder = await this.#submoduleFinder();
       const seen: Submodule[] = [];
       expanded = await expandSubmodules(
@@ -165,10 +161,7 @@ export class LocalRepository implements GitRepository {
   }
 
   async #submoduleFinder() {
-    const { SubmoduleFinder, chainOf } = await load<typeof import("./local_submodules.ts")>(
-      "./local_submodules.ts",
-      import.meta.url,
-    );
+    const { SubmoduleFinder, chainOf } = await import("./local_submodules.ts");
     const finder = new SubmoduleFinder(this.located);
     return (submodule: Submodule, all: readonly Submodule[]) => finder.find(chainOf(submodule, all));
   }
@@ -187,10 +180,7 @@ export class LocalRepository implements GitRepository {
     const { commit } = await this.tree();
     const own = files.filter((file) => file.repo === "");
     if (commit === undefined || own.length === 0) return;
-    const { fetchPromised } = await load<typeof import("./partial_clone.ts")>(
-      "./partial_clone.ts",
-      import.meta.url,
-    );
+    const { fetchPromised } = await import("./partial_clone.ts");
     await fetchPromised(`${this.located.commonDir}/config`, this.#own(), { commit, files: own });
   }
 

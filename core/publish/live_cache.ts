@@ -1,4 +1,3 @@
-import { load } from "../../lib/load.ts";
 import type { BuildExtras } from "../build.ts";
 import { EngineError } from "../errors.ts";
 import type { ImageNode } from "../graph.ts";
@@ -25,10 +24,7 @@ export class LiveCache {
   /** Makes the run known to cleanups of the registry; undefined when nothing is published there. */
   async guard(session: Session, signed: SignedGraph): Promise<GuardedStages | undefined> {
     if (!this.shared.target) return undefined;
-    const { GuardedStages } = await load<typeof import("./guarded_stages.ts")>(
-      "./guarded_stages.ts",
-      import.meta.url,
-    );
+    const { GuardedStages } = await import("./guarded_stages.ts");
     return await GuardedStages.start(session, signed, this.shared);
   }
 

@@ -1,4 +1,3 @@
-import { load } from "../../lib/load.ts";
 import type { PushOptions } from "../api.ts";
 import { buildImages, builtImages } from "../build.ts";
 import type { BuiltImage } from "../execute.ts";
@@ -100,8 +99,8 @@ async function sendStages(
   { repo, uploader, done: { planned, published } }: Pick<BuildAll, "repo" | "uploader" | "done">,
 ): Promise<readonly MovedStage[]> {
   const [{ pushStages }, { openShared }] = await Promise.all([
-    load<typeof import("./move_stages.ts")>("./move_stages.ts", import.meta.url),
-    load<typeof import("./open_shared.ts")>("./open_shared.ts", import.meta.url),
+    import("./move_stages.ts"),
+    import("./open_shared.ts"),
   ]);
   const moved: MovedStage[] = [];
   for (const session of sessions) {

@@ -1,4 +1,3 @@
-import { load } from "../load.ts";
 import { sniffCompression } from "../gzip/sniff.ts";
 
 /**
@@ -20,10 +19,7 @@ export async function* openLayer(path: string): AsyncGenerator<Uint8Array> {
   const kind = sniffCompression(head);
   if (kind === "plain") return yield* readChunks(path);
   // Not imported above: node:zlib costs start-up time that most runs need not pay.
-  const { gunzip, unzstd } = await load<typeof import("../gzip/decompress.ts")>(
-    "../gzip/decompress.ts",
-    import.meta.url,
-  );
+  const { gunzip, unzstd } = await import("../gzip/decompress.ts");
   yield* kind === "gzip" ? gunzip(readChunks(path)) : unzstd(readChunks(path));
 }
 

@@ -1,4 +1,3 @@
-import { load } from "../load.ts";
 import { sha256Of } from "../oci/digest.ts";
 import { RegistryError } from "./errors.ts";
 
@@ -81,7 +80,7 @@ async function open(blob: SourceBlob, file: string): Promise<Deno.FsFile> {
 }
 
 async function newHash() {
-  return (await load<typeof import("node:crypto")>("node:crypto", import.meta.url)).createHash("sha256");
+  return (await import("node:crypto")).createHash("sha256");
 }
 
 function requireSize(blob: SourceBlob, size: number): void {

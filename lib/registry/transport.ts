@@ -1,5 +1,4 @@
 import type { Agent, Dispatcher } from "undici";
-import { load } from "../load.ts";
 import { type HostCertificates, hostCertificates } from "./certificates.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
 import { isLoopback } from "./hosts.ts";
@@ -33,11 +32,12 @@ export interface HttpResponse {
 }
 
 // Parts of undici by themselves: all of it takes three times as long to load.
-type RequestMethod = (
-  this: Dispatcher,
-  options: Dispatcher.RequestOptions,
-) => Promise<Dispatcher.ResponseData>;
-type AgentModule = { readonly default: typeof Agent };
+interface RequestModule {
+  default(this: Dispatcher, options: Dispatcher.RequestOptions): Promise<Dispatcher.ResponseData>;
+}
+interface AgentModule {
+  readonly default: typeof Agent;
+}
 
 const CONNECT_MS = 30_000;
 const IDLE_MS = 60_000;
@@ -68,10 +68,7 @@ export class HttpTransport implements AsyncDisposable {
         if (answer) return { ...answer, body: guard(answer.body, method, url, signal) };
       }
       const dispatcher = await this.#dispatcher(url);
-      const { default: request } = await load<{ readonly default: RequestMethod }>(
-        "undici/api-request",
-        import.meta.url,
-      );
+      const { default: request }: RequestModule = await import("undici/api-request");
       const answer = await request.call(dispatcher, {
         origin: url.origin,
         path: `${url.pathname}${url.search}`,
@@ -164,12 +161,12 @@ export class HttpTransport implements AsyncDisposable {
     const { env } = this;
     const proxies = this.#proxies();
     if (direct || !proxies) {
-      const { default: Agent } = await load<AgentModule>("undici/agent", import.meta.url);
+      const { default: Agent }: AgentModule = await import("undici/agent");
       return new Agent(options);
     }
     const noProxy = env.no_proxy ?? env.NO_PROXY ?? "";
     // The proxy agents lean on methods that only the whole package puts into place.
-    const { EnvHttpProxyAgent } = await load<typeof import("undici")>("undici", import.meta.url);
+    const { EnvHttpProxyAgent } = await import("undici");
     return new EnvHttpProxyAgent({ ...options, requestTls: tls, ...proxies, noProxy });
   }
 }

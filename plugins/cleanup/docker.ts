@@ -1,4 +1,3 @@
-import { load } from "../../lib/load.ts";
 import { definePlugin, EngineError, messageOf } from "../../core/plugin.ts";
 import { keepUsed, type UsedImage } from "./_in_use.ts";
 import { patterns } from "./_options.ts";
@@ -46,7 +45,7 @@ interface Image {
 }
 
 async function usedImages(socket: string, signal: AbortSignal): Promise<readonly UsedImage[]> {
-  const { Agent, request } = await load<typeof import("undici")>("undici", import.meta.url);
+  const { Agent, request } = await import("undici");
   await using closing = new AsyncDisposableStack();
   const dispatcher = closing.adopt(
     new Agent({ connect: { socketPath: socket, timeout: TIMEOUT_MS } }),

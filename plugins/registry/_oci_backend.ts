@@ -7,7 +7,6 @@ import type {
   TagRemoval,
 } from "../../core/plugin.ts";
 import { EngineError, messageOf } from "../../core/errors.ts";
-import { load } from "../../lib/load.ts";
 import type { RegistryClient } from "../../lib/registry/client.ts";
 import { OciRepository } from "./_oci_repository.ts";
 import { parseRepo } from "./_repo.ts";
@@ -108,10 +107,7 @@ export async function clientFor(
   domain: string,
   onWait?: OnWait,
 ): Promise<RegistryClient> {
-  const { RegistryClient } = await load<typeof import("../../lib/registry/client.ts")>(
-    "../../lib/registry/client.ts",
-    import.meta.url,
-  );
+  const { RegistryClient } = await import("../../lib/registry/client.ts");
   const { access, env, memo } = request;
   const { username, password } = access;
   const own = parseRepo(request.repo).domain === domain;

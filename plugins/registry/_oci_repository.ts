@@ -8,7 +8,6 @@ import type {
   TagRemoval,
   TransferIo,
 } from "../../core/plugin.ts";
-import { load } from "../../lib/load.ts";
 import type { RegistryClient } from "../../lib/registry/client.ts";
 import type { RegistryFeatures } from "../../lib/registry/inspect.ts";
 import { findManifest, lookUpManifest } from "../../lib/registry/manifests.ts";
@@ -23,9 +22,6 @@ export interface OciRepositoryOptions {
   tags?(signal: AbortSignal): AsyncIterable<ListedTag>;
   remove(removal: TagRemoval, signal: AbortSignal): Promise<RemovalOutcome>;
 }
-
-type Blobs = typeof import("../../lib/registry/blobs.ts");
-type Upload = typeof import("../../lib/registry/upload.ts");
 
 /** A repository of a registry that speaks the OCI distribution protocol. */
 export class OciRepository implements Repository {
@@ -55,7 +51,7 @@ export class OciRepository implements Repository {
   }
 
   async blob(blob: { readonly digest: string; readonly size: number }, signal: AbortSignal) {
-    const { getBlob } = await load<Blobs>("../../lib/registry/blobs.ts", import.meta.url);
+    const { getBlob } = await import("../../lib/registry/blobs.ts");
     return await this.#asked(() => getBlob(this.#client, this.#path, { blob, signal }));
   }
 
@@ -64,12 +60,12 @@ export class OciRepository implements Repository {
     file: string,
     io: TransferIo,
   ): Promise<void> {
-    const { downloadBlob } = await load<Blobs>("../../lib/registry/blobs.ts", import.meta.url);
+    const { downloadBlob } = await import("../../lib/registry/blobs.ts");
     await this.#asked(() => downloadBlob(this.#client, this.#path, { blob, file, ...ioOf(io) }));
   }
 
   async upload(blob: OutgoingBlob, io: TransferIo): Promise<"present" | "mounted" | "uploaded"> {
-    const { uploadBlob } = await load<Upload>("../../lib/registry/upload.ts", import.meta.url);
+    const { uploadBlob } = await import("../../lib/registry/upload.ts");
     const here = `${this.#client.domain}/`;
     const from = (blob.from ?? []).filter((name) => name.startsWith(here)).map((name) =>
       name.slice(here.length)
@@ -82,10 +78,7 @@ export class OciRepository implements Repository {
     reference: string,
     signal: AbortSignal,
   ): Promise<void> {
-    const { putManifest } = await load<typeof import("../../lib/registry/put_manifest.ts")>(
-      "../../lib/registry/put_manifest.ts",
-      import.meta.url,
-    );
+    const { putManifest } = await import("../../lib/registry/put_manifest.ts");
     await this.#asked(() => putManifest(this.#client, this.#path, { manifest, reference, signal }));
   }
 
@@ -99,10 +92,7 @@ export class OciRepository implements Repository {
   }
 
   async removeUntagged(digest: Digest, signal: AbortSignal): Promise<boolean> {
-    const { deleteManifest } = await load<typeof import("../../lib/registry/delete_manifest.ts")>(
-      "../../lib/registry/delete_manifest.ts",
-      import.meta.url,
-    );
+    const { deleteManifest } = await import("../../lib/registry/delete_manifest.ts");
     const { outcome } = await this.#asked(() =>
       deleteManifest(this.#client, this.#path, { reference: digest, signal })
     );
@@ -110,18 +100,12 @@ export class OciRepository implements Repository {
   }
 
   async inspect(digest: Digest, signal: AbortSignal): Promise<RegistryFeatures> {
-    const { inspectRepository } = await load<typeof import("../../lib/registry/inspect.ts")>(
-      "../../lib/registry/inspect.ts",
-      import.meta.url,
-    );
+    const { inspectRepository } = await import("../../lib/registry/inspect.ts");
     return await this.#asked(() => inspectRepository(this.#client, this.#path, { digest, signal }));
   }
 
   async *#names(signal: AbortSignal): AsyncGenerator<ListedTag> {
-    const { listTags } = await load<typeof import("../../lib/registry/tags.ts")>(
-      "../../lib/registry/tags.ts",
-      import.meta.url,
-    );
+    const { listTags } = await import("../../lib/registry/tags.ts");
     for await (const tag of listTags(this.#client, this.#path, { signal })) yield { tag };
   }
 

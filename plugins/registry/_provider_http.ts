@@ -1,6 +1,5 @@
 /** HTTP to the APIs that registries have beside the distribution protocol. */
 import { EngineError } from "../../core/plugin.ts";
-import { load } from "../../lib/load.ts";
 import { isObject } from "../../lib/oci/documents.ts";
 import { readBody } from "../../lib/registry/body.ts";
 import { RegistryError } from "../../lib/registry/errors.ts";
@@ -184,10 +183,7 @@ export class ProviderHttp implements AsyncDisposable {
 
   async #open(): Promise<HttpTransport> {
     const { env, insecure = [] } = this.#options;
-    const { HttpTransport } = await load<typeof import("../../lib/registry/transport.ts")>(
-      "../../lib/registry/transport.ts",
-      import.meta.url,
-    );
+    const { HttpTransport } = await import("../../lib/registry/transport.ts");
     const unverified = new Set([...insecure.map((host) => host.toLowerCase())]);
     for (const host of parseHostList(env.DAPP_INSECURE_REGISTRY)) unverified.add(host);
     return new HttpTransport(env, unverified);

@@ -6,7 +6,6 @@ import {
   type RegistryBackend,
   type RegistryRequest,
 } from "../../core/plugin.ts";
-import { load } from "../../lib/load.ts";
 import { detectRegistry, kindOfHost, type RegistryKind } from "./_detect.ts";
 import type { OnWait } from "./_oci_backend.ts";
 import { parseRepo } from "./_repo.ts";
@@ -74,6 +73,6 @@ async function isDetected(request: RegistryRequest, domain: string, kind: Regist
 
 /** A client that has nothing to do with any backend; to be disposed of. */
 export async function connect(request: RegistryRequest, domain: string) {
-  const { clientFor } = await load<typeof import("./_oci_backend.ts")>("./_oci_backend.ts", import.meta.url);
+  const { clientFor } = await import("./_oci_backend.ts");
   return await clientFor(request, domain);
 }

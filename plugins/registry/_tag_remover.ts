@@ -1,6 +1,5 @@
 import type { RemovalOutcome, TagRemoval } from "../../core/plugin.ts";
 import { EngineError } from "../../core/errors.ts";
-import { load } from "../../lib/load.ts";
 import type { RegistryClient } from "../../lib/registry/client.ts";
 
 /** Removes one tag of a repository. */
@@ -14,7 +13,7 @@ export type TagRemover = (
 export function createTagRemover(client: RegistryClient): TagRemover {
   let remover: Promise<TagRemover> | undefined;
   return async (path, removal, signal) => {
-    remover ??= load<typeof import("./_remove_tag.ts")>("./_remove_tag.ts", import.meta.url)
+    remover ??= import("./_remove_tag.ts")
       .then(({ ProtocolRemover }) => {
         const made = new ProtocolRemover(client);
         return (...args) => made.remove(...args);

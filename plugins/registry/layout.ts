@@ -1,4 +1,3 @@
-import { load } from "../../lib/load.ts";
 import { definePlugin, EngineError } from "../../core/plugin.ts";
 
 const KIND = "layout";
@@ -18,10 +17,7 @@ export const registryLayout = definePlugin({
         const why = path === "" ? "the directory is missing" : `a tag follows the directory`;
         throw new EngineError("REPO_INVALID", `Cannot use REPO "${repo}": ${why}, wanted is oci:DIR`);
       }
-      const { LayoutBackend } = await load<typeof import("./_layout_backend.ts")>(
-        "./_layout_backend.ts",
-        import.meta.url,
-      );
+      const { LayoutBackend } = await import("./_layout_backend.ts");
       return new LayoutBackend(repo, path.startsWith("/") ? path : `${projectDir}/${path}`);
     },
   }),

@@ -1,5 +1,4 @@
 import { definePlugin, type RegistryRequest } from "../../core/plugin.ts";
-import { load } from "../../lib/load.ts";
 import { parseRepo } from "./_repo.ts";
 import { noteWaits } from "./_waits.ts";
 
@@ -18,12 +17,7 @@ export const registryOci = definePlugin({
         if (kind !== undefined && kind !== "oci") return undefined;
         if (request.repo.startsWith("oci:")) return undefined;
         const { domain, path } = parseRepo(request.repo);
-        const { clientFor, createOciBackend, OCI_CAPABILITIES } = await load<
-          typeof import("./_oci_backend.ts")
-        >(
-          "./_oci_backend.ts",
-          import.meta.url,
-        );
+        const { clientFor, createOciBackend, OCI_CAPABILITIES } = await import("./_oci_backend.ts");
         const client = await clientFor(request, domain, noteWaits(ctx));
         return createOciBackend(client, path, {
           kind: "oci",

@@ -1,4 +1,3 @@
-import { load } from "../../lib/load.ts";
 import {
   definePlugin,
   type ImageSource,
@@ -31,7 +30,7 @@ function openArchive({ name, platform, projectDir, store }: SourceRequest): Imag
   const file = location.startsWith("/") ? location : `${projectDir}/${location}`;
   let opened: Promise<Archive> | undefined;
   const open = (signal: AbortSignal) =>
-    opened ??= load<typeof import("../../lib/oci/archive.ts")>("../../lib/oci/archive.ts", import.meta.url)
+    opened ??= import("../../lib/oci/archive.ts")
       .then((m) => m.Archive.open(file, name, signal));
   return {
     resolve: (pin, signal) =>
@@ -39,10 +38,7 @@ function openArchive({ name, platform, projectDir, store }: SourceRequest): Imag
         const key = JSON.stringify([await identity(file, name), name, formatPlatform(platform), pin ?? ""]);
         const memo = await store.memo("archive", key);
         if (isResolved(memo)) return memo;
-        const { resolveInArchive } = await load<typeof import("../../lib/oci/fetch_archive.ts")>(
-          "../../lib/oci/fetch_archive.ts",
-          import.meta.url,
-        );
+        const { resolveInArchive } = await import("../../lib/oci/fetch_archive.ts");
         const found = await resolveInArchive(await open(signal), { selector, pin, platform });
         await store.putMemo("archive", key, found);
         return found as ResolvedImage;
@@ -55,10 +51,7 @@ function openArchive({ name, platform, projectDir, store }: SourceRequest): Imag
           const sizes = await Promise.all(memo.layers.map(({ digest }) => store.blobSize(digest)));
           if (memo.layers.every(({ size }, i) => sizes[i] === size)) return memo;
         }
-        const { fetchFromArchive } = await load<typeof import("../../lib/oci/fetch_archive.ts")>(
-          "../../lib/oci/fetch_archive.ts",
-          import.meta.url,
-        );
+        const { fetchFromArchive } = await import("../../lib/oci/fetch_archive.ts");
         const image = await fetchFromArchive(await open(io.signal), { ...io, id, platform, sink: store });
         await store.putMemo("archive-image", key, image);
         return image as ImageState;

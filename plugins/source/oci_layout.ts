@@ -1,4 +1,3 @@
-import { load } from "../../lib/load.ts";
 import {
   definePlugin,
   type ImageSource,
@@ -30,10 +29,7 @@ function openLayout({ name, platform, projectDir, store }: SourceRequest): Image
       explained(name, async () => await reader.resolve({ selector, pin, platform }) as ResolvedImage),
     fetch: ({ id }, io) =>
       explained(name, async () => {
-        const { fetchFromLayout } = await load<typeof import("../../lib/oci/fetch_layout.ts")>(
-          "../../lib/oci/fetch_layout.ts",
-          import.meta.url,
-        );
+        const { fetchFromLayout } = await import("../../lib/oci/fetch_layout.ts");
         return await fetchFromLayout(reader, dir, { ...io, digest: id, platform, sink: store }) as ImageState;
       }),
     [Symbol.asyncDispose]: () => Promise.resolve(),

@@ -1,4 +1,3 @@
-import { load } from "../../lib/load.ts";
 import {
   definePlugin,
   type Digest,
@@ -31,10 +30,9 @@ export const sourceRegistry = definePlugin({
       };
       let client = clients.get(domain);
       if (!client) {
-        client = load<typeof import("../../lib/registry/client.ts")>(
-          "../../lib/registry/client.ts",
-          import.meta.url,
-        ).then((m) => new m.RegistryClient(domain, { env, insecure, memo, ...(login && { login }) }));
+        client = import("../../lib/registry/client.ts").then((m) =>
+          new m.RegistryClient(domain, { env, insecure, memo, ...(login && { login }) })
+        );
         clients.set(domain, client);
       }
       return client;
@@ -65,17 +63,11 @@ function openImage(
 ): ImageSource {
   const { store, platform, name } = request;
   const remote = async () => {
-    const { RegistryImage } = await load<typeof import("./_registry_image.ts")>(
-      "./_registry_image.ts",
-      import.meta.url,
-    );
+    const { RegistryImage } = await import("./_registry_image.ts");
     return new RegistryImage(await client(), reference, request);
   };
   const head = async (signal: AbortSignal) => {
-    const { headDigest } = await load<typeof import("./_registry_head.ts")>(
-      "./_registry_head.ts",
-      import.meta.url,
-    );
+    const { headDigest } = await import("./_registry_head.ts");
     return await headDigest(await client(), reference, { name, signal });
   };
   const resolved = (id: Digest, root: string): ResolvedImage =>

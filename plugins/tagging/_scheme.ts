@@ -1,6 +1,5 @@
 /** What the built-in schemes share. */
 import { definePlugin, type Plugin, type Tag, type TagRequest } from "../../core/plugin.ts";
-import { load } from "../../lib/load.ts";
 import { isTag } from "../../lib/oci/reference.ts";
 
 /** A scheme with one flag, which takes no value and is called like the plugin. */
@@ -23,9 +22,6 @@ export function flagScheme(
 /** A tag made from a text, which is slugged when it is no valid tag. */
 export async function tagFrom(value: string, scheme: string): Promise<Tag> {
   if (isTag(value)) return { tag: value, scheme, value };
-  const { tagOf } = await load<typeof import("../../lib/slug/slug.ts")>(
-    "../../lib/slug/slug.ts",
-    import.meta.url,
-  );
+  const { tagOf } = await import("../../lib/slug/slug.ts");
   return { tag: tagOf(value), scheme, value };
 }

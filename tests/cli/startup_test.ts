@@ -50,7 +50,6 @@ Deno.test("every command line loads these modules first, and no others", async (
     "cli/table_parts.ts",
     "cli/table_sharing.ts",
     "core/errors.ts",
-    "lib/load.ts",
   ]);
 });
 

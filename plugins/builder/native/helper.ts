@@ -2,7 +2,6 @@
  * A helper process of the native builder: lives in its own mount and pid namespaces (and, for ordinary users, a user
  * namespace), takes requests as JSON lines on standard input and answers on standard output. It ends with its input.
  */
-import { load } from "../../../lib/load.ts";
 import { EngineError, messageOf } from "../../../core/errors.ts";
 import { LayerCache } from "./cache.ts";
 import { syncFileSystem } from "./libc.ts";
@@ -27,15 +26,12 @@ async function handle(id: number, request: HelperRequest): Promise<unknown> {
     case "run":
       return await run(id, request);
     case "unpack": {
-      const { unpackLayer } = await load<typeof import("./unpack_layer.ts")>(
-        "./unpack_layer.ts",
-        import.meta.url,
-      );
+      const { unpackLayer } = await import("./unpack_layer.ts");
       const note = (text: string) => void reply({ kind: "output", id, stream: "stderr", text: `${text}\n` });
       return await unpackLayer(request, note);
     }
     case "inherit": {
-      const { inheritedDirs } = await load<typeof import("./inherit.ts")>("./inherit.ts", import.meta.url);
+      const { inheritedDirs } = await import("./inherit.ts");
       return inheritedDirs(request);
     }
     case "remove":
@@ -82,9 +78,9 @@ async function run(id: number, request: RunRequest): Promise<unknown> {
 
 const stepModules = () =>
   Promise.all([
-    load<typeof import("./step.ts")>("./step.ts", import.meta.url),
-    load<typeof import("../../../lib/layer/writer.ts")>("../../../lib/layer/writer.ts", import.meta.url),
-    load<typeof import("./rootfs.ts")>("./rootfs.ts", import.meta.url),
+    import("./step.ts"),
+    import("../../../lib/layer/writer.ts"),
+    import("./rootfs.ts"),
   ]);
 
 async function remove(path: string): Promise<void> {
@@ -115,6 +111,6 @@ const [network, request] = Deno.args;
 settleHelper(network === "none" ? "none" : "host");
 if (request === undefined) await serve();
 else {
-  const { runShell } = await load<typeof import("./shell_step.ts")>("./shell_step.ts", import.meta.url);
+  const { runShell } = await import("./shell_step.ts");
   Deno.exit(await runShell(JSON.parse(await Deno.readTextFile(request)) as ShellRequest));
 }

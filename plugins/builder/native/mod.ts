@@ -1,4 +1,3 @@
-import { load } from "../../../lib/load.ts";
 import { definePlugin } from "../../../core/plugin.ts";
 
 /** The built-in builder: overlayfs and namespaces of this machine, no daemon, as root or as an ordinary user. */
@@ -8,7 +7,7 @@ export const builderNative = definePlugin({
   setup: () => ({
     openBuilder: async (request) => {
       if (Deno.build.os !== "linux" || (request.name ?? "native") !== "native") return undefined;
-      const { NativeBuilder } = await load<typeof import("./builder.ts")>("./builder.ts", import.meta.url);
+      const { NativeBuilder } = await import("./builder.ts");
       return await NativeBuilder.open(request);
     },
   }),

@@ -1,5 +1,4 @@
 /** Interactive commands: a helper process of their own that inherits this process's standard streams. */
-import { load } from "../../../lib/load.ts";
 import { EngineError } from "../../../core/errors.ts";
 import { helperCommand } from "./namespaces.ts";
 import type { RootfsSpec, ShellRequest } from "./protocol.ts";
@@ -42,6 +41,6 @@ export async function runInteractive(
 
 /** An interactive shell takes the terminal for itself; this process takes it back afterwards. */
 async function rememberForeground(): Promise<() => void> {
-  const { foregroundGroup } = await load<typeof import("./terminal.ts")>("./terminal.ts", import.meta.url);
+  const { foregroundGroup } = await import("./terminal.ts");
   return foregroundGroup();
 }

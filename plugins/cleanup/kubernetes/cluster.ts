@@ -1,5 +1,4 @@
 import type { Agent as HttpAgent } from "undici";
-import { load } from "../../../lib/load.ts";
 import { EngineError, messageOf } from "../../../core/plugin.ts";
 import { type JsonPath, textsAt } from "../_json_path.ts";
 import type { UsedImage } from "../_in_use.ts";
@@ -43,7 +42,7 @@ export async function imagesIn(
   resources: readonly Resource[],
   signal: AbortSignal,
 ): Promise<readonly UsedImage[]> {
-  const { Agent } = await load<typeof import("undici")>("undici", import.meta.url);
+  const { Agent } = await import("undici");
   const { ca, cert, key, insecure, serverName } = cluster;
   await using closing = new AsyncDisposableStack();
   const agent = closing.adopt(
@@ -76,7 +75,7 @@ async function listAll(
   dispatcher: HttpAgent,
   { path, signal }: { readonly path: string; readonly signal: AbortSignal },
 ): Promise<readonly unknown[] | undefined> {
-  const { request } = await load<typeof import("undici")>("undici", import.meta.url);
+  const { request } = await import("undici");
   const objects: unknown[] = [];
   for (let next: string | undefined = "";;) {
     const query = `limit=${PAGE}${next ? `&continue=${encodeURIComponent(next)}` : ""}`;

@@ -1,4 +1,3 @@
-import { load } from "../../../lib/load.ts";
 import { EngineError, messageOf } from "../../../core/plugin.ts";
 
 /** How one cluster is reached. */
@@ -56,7 +55,7 @@ export async function readClusters(
       throw fail(`cannot read "${path}": ${messageOf(error)}`);
     });
     if (text === undefined) continue;
-    const { parse } = await load<typeof import("yaml")>("yaml", import.meta.url);
+    const { parse } = await import("yaml");
     const value: unknown = readYaml(parse, text, path);
     if (isFields(value)) documents.push({ dir: path.slice(0, path.lastIndexOf("/")), value });
     else throw fail(`"${path}" is no map`);

@@ -1,4 +1,3 @@
-import { load } from "../../../lib/load.ts";
 import { definePlugin, EngineError } from "../../../core/plugin.ts";
 import { keepUsed } from "../_in_use.ts";
 import { parseJsonPath } from "../_json_path.ts";
@@ -41,10 +40,7 @@ export const keepKubernetes = definePlugin({
     }),
   setup: ({ contexts, kubeconfig, resources, aliases, required }) => ({
     keep: async ({ inventory, env, projectDir, signal }) => {
-      const { readClusters } = await load<typeof import("./kubeconfig.ts")>(
-        "./kubeconfig.ts",
-        import.meta.url,
-      );
+      const { readClusters } = await import("./kubeconfig.ts");
       const clusters = await readClusters({ env, projectDir, file: kubeconfig, contexts, signal });
       if (!clusters) {
         if (!required) return [];
@@ -54,10 +50,7 @@ export const keepKubernetes = definePlugin({
           { fix: "Set KUBECONFIG, or leave Kubernetes out with --without-kube" },
         );
       }
-      const { imagesIn, WORKLOADS } = await load<typeof import("./cluster.ts")>(
-        "./cluster.ts",
-        import.meta.url,
-      );
+      const { imagesIn, WORKLOADS } = await import("./cluster.ts");
       const lists = [
         ...WORKLOADS,
         ...resources.map(({ path, images }) => ({ paths: [path], ...(images && { images }) })),

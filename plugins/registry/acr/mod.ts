@@ -1,9 +1,8 @@
 import type { Plugin } from "../../../core/plugin.ts";
-import { load } from "../../../lib/load.ts";
 import { defineProvider, type ProviderOptions } from "../_provider_plugin.ts";
 
 /** Azure Container Registry: tags with times and locks in bulk, deletion of single tags, through its metadata API. */
 export const registryAcr: Plugin<ProviderOptions> = defineProvider(
   "acr",
-  async () => (await load<typeof import("./open.ts")>("./open.ts", import.meta.url)).openAcr,
+  async () => (await import("./open.ts")).openAcr,
 );

@@ -1,9 +1,8 @@
 import type { Plugin } from "../../../core/plugin.ts";
-import { load } from "../../../lib/load.ts";
 import { defineProvider, type ProviderOptions } from "../_provider_plugin.ts";
 
 /** Docker Hub: tags with times and last pulls in bulk, deletion of single tags, both through its own API. */
 export const registryDockerHub: Plugin<ProviderOptions> = defineProvider(
   "docker-hub",
-  async () => (await load<typeof import("./open.ts")>("./open.ts", import.meta.url)).openDockerHub,
+  async () => (await import("./open.ts")).openDockerHub,
 );

@@ -1,9 +1,8 @@
 import type { Plugin } from "../../../core/plugin.ts";
-import { load } from "../../../lib/load.ts";
 import { defineProvider, type ProviderOptions } from "../_provider_plugin.ts";
 
 /** Amazon Elastic Container Registry (private): login, listing and deletion with the AWS_* environment variables. */
 export const registryEcr: Plugin<ProviderOptions> = defineProvider(
   "ecr",
-  async () => (await load<typeof import("./open.ts")>("./open.ts", import.meta.url)).openEcr,
+  async () => (await import("./open.ts")).openEcr,
 );

@@ -1,9 +1,8 @@
 import type { Plugin } from "../../../core/plugin.ts";
-import { load } from "../../../lib/load.ts";
 import { defineProvider, type ProviderOptions } from "../_provider_plugin.ts";
 
 /** Google Artifact Registry and gcr.io: one list has digests and times of all tags. */
 export const registryGar: Plugin<ProviderOptions> = defineProvider(
   "gar",
-  async () => (await load<typeof import("./open.ts")>("./open.ts", import.meta.url)).openGar,
+  async () => (await import("./open.ts")).openGar,
 );

@@ -1,9 +1,8 @@
 import type { Plugin } from "../../../core/plugin.ts";
-import { load } from "../../../lib/load.ts";
 import { defineProvider, type ProviderOptions } from "../_provider_plugin.ts";
 
 /** GitHub Packages (ghcr.io): tags with times and deletion through GitHub's API, for the registry itself deletes nothing. */
 export const registryGhcr: Plugin<ProviderOptions> = defineProvider(
   "ghcr",
-  async () => (await load<typeof import("./open.ts")>("./open.ts", import.meta.url)).openGhcr,
+  async () => (await import("./open.ts")).openGhcr,
 );

@@ -1,9 +1,8 @@
 import type { Plugin } from "../../../core/plugin.ts";
-import { load } from "../../../lib/load.ts";
 import { defineProvider, type ProviderOptions } from "../_provider_plugin.ts";
 
 /** GitLab's container registry, on gitlab.com or elsewhere: tags with times in bulk, deletion of single tags. */
 export const registryGitlab: Plugin<ProviderOptions> = defineProvider(
   "gitlab",
-  async () => (await load<typeof import("./open.ts")>("./open.ts", import.meta.url)).openGitlab,
+  async () => (await import("./open.ts")).openGitlab,
 );

@@ -1,9 +1,8 @@
 import type { Plugin } from "../../../core/plugin.ts";
-import { load } from "../../../lib/load.ts";
 import { defineProvider, type ProviderOptions } from "../_provider_plugin.ts";
 
 /** Harbor: tags with times, last pulls and immutability in bulk, deletion of single tags, through its API v2.0. */
 export const registryHarbor: Plugin<ProviderOptions> = defineProvider(
   "harbor",
-  async () => (await load<typeof import("./open.ts")>("./open.ts", import.meta.url)).openHarbor,
+  async () => (await import("./open.ts")).openHarbor,
 );

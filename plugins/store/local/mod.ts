@@ -1,4 +1,3 @@
-import { load } from "../../../lib/load.ts";
 import { definePlugin } from "../../../core/plugin.ts";
 
 /** The built-in store: a content-addressed directory on this machine. */
@@ -7,7 +6,7 @@ export const storeLocal = definePlugin({
   api: 1,
   setup: () => ({
     openStore: async ({ home }) => {
-      const { LocalStore } = await load<typeof import("./store.ts")>("./store.ts", import.meta.url);
+      const { LocalStore } = await import("./store.ts");
       return await LocalStore.open(home);
     },
   }),

@@ -1,4 +1,3 @@
-import { load } from "../../../lib/load.ts";
 import {
   type Digest,
   digestFromHex,
@@ -74,15 +73,13 @@ export class LocalStore implements Store {
     const store = new LocalStore(path, use);
     // What a killed process left goes now, even if this one needs no scratch directory itself.
     if (await hasDirectory(`${path}/run`)) {
-      await (await load<typeof import("./scratch.ts")>("./scratch.ts", import.meta.url)).sweep(`${path}/run`);
+      await (await import("./scratch.ts")).sweep(`${path}/run`);
     }
     return store;
   }
 
   async scratch(): Promise<string> {
-    this.#scratch ??= load<typeof import("./scratch.ts")>("./scratch.ts", import.meta.url).then((m) =>
-      m.openScratch(`${this.path}/run`)
-    );
+    this.#scratch ??= import("./scratch.ts").then((m) => m.openScratch(`${this.path}/run`));
     return (await this.#scratch).path;
   }
 
@@ -192,7 +189,7 @@ export class LocalStore implements Store {
   }
 
   async check(options: { readonly repair: boolean }): Promise<StoreReport> {
-    const { checkStore } = await load<typeof import("./check.ts")>("./check.ts", import.meta.url);
+    const { checkStore } = await import("./check.ts");
     return await checkStore(this, options.repair);
   }
 
@@ -208,7 +205,7 @@ export class LocalStore implements Store {
   }
 
   async sweep(options: SweepOptions = {}): Promise<SweepReport> {
-    const { sweepBlobs } = await load<typeof import("./sweep.ts")>("./sweep.ts", import.meta.url);
+    const { sweepBlobs } = await import("./sweep.ts");
     return await sweepBlobs(this, options);
   }
 
