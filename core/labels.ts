@@ -25,6 +25,8 @@ export const labels = {
   stage: "dapp-stage",
   /** Of a stage: signature of the one before it; absent for the first. */
   previous: "dapp-previous",
+  /** Of dapp's own bookkeeping: `repository` names one of a dimg, `service` is what builds and cleanups tell each other. */
+  service: "dapp-service-kind",
 } as const;
 
 /** Standard annotations of the OCI image specification that dapp writes. */

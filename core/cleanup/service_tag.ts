@@ -5,7 +5,7 @@ import type { Repository } from "../registry_role.ts";
 
 const PAYLOAD = "dapp-service";
 
-/** Writes a small document under a service tag, as an annotation of an artifact manifest. */
+/** Writes a small document under a service tag, as an annotation of an image without files. */
 export async function writeServiceTag(
   repository: Repository,
   tag: string,

@@ -72,8 +72,9 @@ export class ApiServer implements AsyncDisposable {
 
   async answer(original: Request): Promise<Response | undefined> {
     const url = new URL(original.url);
-    // Only what belongs here may be read: the registry needs its bodies.
-    const foreign = url.pathname.startsWith("/v2/") && original.method !== "POST";
+    // Blobs are the registry's to read.
+    const foreign = url.pathname.startsWith("/v2/") && original.method !== "POST" &&
+      !url.pathname.includes("/manifests/");
     const request: ApiRequest = {
       method: original.method,
       url,

@@ -1,10 +1,22 @@
 /** GitLab with its registry on one port: `/jwt/auth`, `/gitlab/v1`, `/api/v4`, and `/v2` of the in-memory registry. */
+import { mediaTypes } from "../../../lib/oci/types.ts";
 import { failure, MemoryRegistry } from "../../support/registry.ts";
 import { type ApiRequest, ApiServer } from "./api_server.ts";
 import { Contract } from "./contract.ts";
 
 /** Goes past everything here: requests of the server to itself. */
 const INSIDE = "x-inside";
+
+/**
+ * What the metadata database knows of artifact types and types of configurations (types of layers are free). The real
+ * table is longer; types that dapp used to make up are not in it.
+ */
+const KNOWN_TYPES: readonly unknown[] = [
+  ...Object.values(mediaTypes),
+  "application/vnd.oci.empty.v1+json",
+  "application/json",
+  "application/octet-stream",
+];
 
 export class GitlabServer implements AsyncDisposable {
   readonly registry = new MemoryRegistry();
@@ -60,10 +72,26 @@ export class GitlabServer implements AsyncDisposable {
       });
     }
     if (path.startsWith("/gitlab/v1/")) return this.#tags(request, name);
+    if (method === "PUT" && /\/manifests\/[^/]+$/.test(path)) return this.#refusedTypes(request);
     const deletion = /^\/v2\/(.+)\/(manifests|tags\/reference)\/([^/:]+)$/.exec(path);
     return method === "DELETE" && deletion
       ? this.#delete(deletion[1]!, { route: deletion[2]!, tag: deletion[3]! })
       : undefined;
+  }
+
+  /** Seen on registry 4.39.0 with its metadata database. */
+  #refusedTypes({ body }: ApiRequest): Response | undefined {
+    const { artifactType, config } = JSON.parse(body) as {
+      readonly artifactType?: unknown;
+      readonly config?: { readonly mediaType?: unknown };
+    };
+    const unknown = [artifactType, config?.mediaType].find((type) =>
+      type !== undefined && !KNOWN_TYPES.includes(type)
+    );
+    if (!this.database || unknown === undefined) return undefined;
+    const message = "manifest invalid";
+    const detail = `unknown media type: ${unknown}`;
+    return Response.json({ errors: [{ code: "MANIFEST_INVALID", message, detail }] }, { status: 400 });
   }
 
   #token({ url }: ApiRequest): Response {

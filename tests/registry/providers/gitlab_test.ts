@@ -3,7 +3,8 @@ import type { RegistryBackend, RegistryRequest } from "../../../core/plugin.ts";
 import { registryGitlab } from "../../../plugins/registry/gitlab/mod.ts";
 import { registryRequest } from "../../support/registry_request.ts";
 import { GitlabServer } from "./gitlab_server.ts";
-import { listed, opened, signal } from "./support.ts";
+import { shareAndCleanUp } from "./cycle.ts";
+import { listed, opened, settled, signal } from "./support.ts";
 
 const PATH = "group/project/app";
 const login = { username: "me", password: "glpat-x", insecure: [] };
@@ -46,6 +47,24 @@ Deno.test("registry-gitlab lists nothing for a repository that does not exist", 
   await using backend = await open(gitlab);
   assert.deepEqual(await listed(backend.repository("none").tags(signal)), []);
 });
+
+for (const database of [true, false]) {
+  const where = database ? "with" : "without";
+  Deno.test(`stages and images are shared, cleaned up and restored at GitLab ${where} a metadata database`, async () => {
+    await using gitlab = await GitlabServer.start();
+    gitlab.database = database;
+    const project = "group/project";
+    await shareAndCleanUp({
+      repo: `${gitlab.host}/${project}`,
+      options: {
+        plugins: [settled(registryGitlab)],
+        registry: { username: login.username, password: login.password },
+      },
+      tagsOf: (name) => gitlab.registry.tagsOf(name === "" ? project : `${project}/${name}`),
+    });
+    assert.equal(gitlab.registry.count("manifests/sha256:", "DELETE"), 0);
+  });
+}
 
 interface Way {
   readonly name: string;

@@ -1,11 +1,14 @@
 /** What the tests of all providers need. */
-import type {
-  Digest,
-  HookContext,
-  ListedTag,
-  Plugin,
-  RegistryBackend,
-  RegistryRequest,
+import {
+  definePlugin,
+  type Digest,
+  type HookContext,
+  type ListedTag,
+  type Plugin,
+  type RegistryBackend,
+  type RegistryRequest,
+  type Selection,
+  use,
 } from "../../../core/plugin.ts";
 import type { Credentials } from "../../../lib/registry/credentials.ts";
 import { defaultRetryPolicy, type RetryPolicy } from "../../../lib/registry/retry.ts";
@@ -29,6 +32,21 @@ export async function openWith(
   if (typeof hook !== "function") throw new Error(`${plugin.name} has no hook openRegistry`);
   const ctx: HookContext = { signal: request.signal, dryRun: false, emit() {} };
   return await hook(request, ctx);
+}
+
+/** A provider's plugin for an engine: cleanups give builds a moment to hear of them, not half a minute. */
+export function settled(plugin: Plugin<ProviderOptions>, options?: ProviderOptions): Selection {
+  const quick = definePlugin({
+    name: `${plugin.name}-settled`,
+    api: 1,
+    setup: () => ({
+      openRegistry: async (request) => {
+        const backend = await openWith(plugin, request, options);
+        return backend && { ...backend, capabilities: { ...backend.capabilities, settleMs: 100 } };
+      },
+    }),
+  });
+  return use(quick);
 }
 
 /** {@linkcode openWith} for a REPO that must be claimed. */
