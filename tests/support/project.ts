@@ -32,6 +32,21 @@ const identity = {
   GIT_CONFIG_SYSTEM: "/dev/null",
 };
 
+/** Writes files below `dir`, with the directories they need. */
+export async function writeFiles(dir: string, files: Readonly<Record<string, FileSpec>>): Promise<void> {
+  for (const [path, spec] of Object.entries(files)) {
+    const full = `${dir}/${path}`;
+    await Deno.mkdir(full.slice(0, full.lastIndexOf("/")), { recursive: true });
+    if (typeof spec === "string") await Deno.writeTextFile(full, spec);
+    else if (spec instanceof Uint8Array) await Deno.writeFile(full, spec);
+    else if ("link" in spec) await Deno.symlink(spec.link, full);
+    else {
+      await Deno.writeTextFile(full, spec.text);
+      await Deno.chmod(full, spec.mode);
+    }
+  }
+}
+
 /** Makes a repository with the files committed, calls `body`, removes everything. */
 export async function withProject(
   files: Readonly<Record<string, FileSpec>>,
@@ -57,19 +72,7 @@ export function openProject(dir: string, home: string): TestProject {
     home,
     events,
     git,
-    async write(files) {
-      for (const [path, spec] of Object.entries(files)) {
-        const full = `${dir}/${path}`;
-        await Deno.mkdir(full.slice(0, full.lastIndexOf("/")), { recursive: true });
-        if (typeof spec === "string") await Deno.writeTextFile(full, spec);
-        else if (spec instanceof Uint8Array) await Deno.writeFile(full, spec);
-        else if ("link" in spec) await Deno.symlink(spec.link, full);
-        else {
-          await Deno.writeTextFile(full, spec.text);
-          await Deno.chmod(full, spec.mode);
-        }
-      }
-    },
+    write: (files) => writeFiles(dir, files),
     async remove(...paths) {
       for (const path of paths) await Deno.remove(`${dir}/${path}`, { recursive: true });
     },
