@@ -1,7 +1,8 @@
+import { DecompressError } from "../../lib/gzip/error.ts";
 import { documentOf, manifestOf } from "../../lib/oci/build.ts";
 import { blobFile, CONTAINERD_NAME, REF_NAME } from "../../lib/oci/layout.ts";
 import { type Descriptor, type ImageIndex, mediaTypes } from "../../lib/oci/types.ts";
-import { readChunks, writeAllSync, writeHashed } from "../../lib/oci/write_blob.ts";
+import { readBlobFile, writeAllSync, writeHashed } from "../../lib/oci/write_blob.ts";
 import { encodeTarHeader, TAR_TRAILER, tarPadding } from "../../lib/tar/encode.ts";
 import type { Digest } from "../digest.ts";
 import { EngineError } from "../errors.ts";
@@ -9,7 +10,7 @@ import type { Layer } from "../roles.ts";
 import type { ExportOptions } from "./mod.ts";
 import { LAYOUT, replaceFile } from "../../lib/oci/layout_dir.ts";
 import { entryOf } from "./oci_layout.ts";
-import { blobsOf, type PackedImage, type Packer } from "./packer.ts";
+import { blobsOf, damaged, fromStore, type PackedImage, type Packer } from "./packer.ts";
 
 /** Writes an OCI image layout as a tar (image-spec image-layout.md). */
 export const writeOciArchive: Packer = async (images, path, options) => {
@@ -59,14 +60,17 @@ interface UnpackedLayer extends Layer {
 async function unpackLayer(layer: Layer, { store, signal }: ExportOptions): Promise<UnpackedLayer> {
   const { openLayer } = await import("../../lib/layer/open.ts");
   const file = `${await store.scratch()}/plain-${crypto.randomUUID()}`;
-  const { digest, size } = await writeHashed(openLayer(store.blobPath(layer.digest)), file, { signal });
-  if (digest !== layer.diffId) {
-    throw new EngineError(
-      "STORE_CORRUPT",
-      `Cannot unpack layer ${layer.digest}: its content is ${digest}, wanted is ${layer.diffId}`,
-    );
+  const what = `Cannot unpack layer ${layer.digest}`;
+  try {
+    const { digest, size } = await writeHashed(openLayer(store.blobPath(layer.digest)), file, { signal });
+    if (digest !== layer.diffId) {
+      throw damaged(`${what}: its content is ${digest}, wanted is ${layer.diffId}`);
+    }
+    return { mediaType: mediaTypes.layerTar, digest: layer.diffId, size, diffId: layer.diffId, file };
+  } catch (error) {
+    const unreadable = error instanceof DecompressError || error instanceof Deno.errors.NotFound;
+    throw unreadable ? damaged(`${what}: ${error.message}`, error) : error;
   }
-  return { mediaType: mediaTypes.layerTar, digest: layer.diffId, size, diffId: layer.diffId, file };
 }
 
 function indexOf(manifests: readonly Descriptor[]): ImageIndex {
@@ -105,17 +109,9 @@ async function writeArchive(
       content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
     ) => {
       writeAllSync(out, encodeTarHeader({ ...ENTRY, path: name, type: "file", mode: 0o644, size }));
-      let written = 0;
       for await (const chunk of content) {
         signal.throwIfAborted();
         writeAllSync(out, chunk);
-        written += chunk.length;
-      }
-      if (written !== size) {
-        throw new EngineError(
-          "STORE_CORRUPT",
-          `Cannot export "${name}": it has ${written} bytes, wanted are ${size}`,
-        );
       }
       writeAllSync(out, tarPadding(size));
     };
@@ -124,7 +120,8 @@ async function writeArchive(
     }
     for (const { digest, size, bytes } of blobs) {
       const file = elsewhere.get(digest as Digest)?.file ?? store.blobPath(digest as Digest);
-      await entry(blobFile(digest), size, bytes ? [bytes] : readChunks(file));
+      const content = bytes ? [bytes] : readBlobFile(file, { digest, size });
+      await fromStore(() => entry(blobFile(digest), size, content));
       progress(done += size, total);
     }
     for (const [name, content] of documents) {

@@ -2,7 +2,7 @@ import { LayoutDirectory } from "../../lib/oci/layout_dir.ts";
 import { REF_NAME } from "../../lib/oci/layout.ts";
 import type { Descriptor, ImageIndex } from "../../lib/oci/types.ts";
 import type { Digest } from "../digest.ts";
-import { blobsOf, type PackedImage, type Packer } from "./packer.ts";
+import { blobsOf, fromStore, type PackedImage, type Packer } from "./packer.ts";
 
 /** Adds images to an OCI image layout directory, making it when it is absent or empty: blobs first, then the index. */
 export const writeLayout: Packer = async (images, dir, { store, signal, progress }) => {
@@ -13,8 +13,11 @@ export const writeLayout: Packer = async (images, dir, { store, signal, progress
     let done = 0;
     for (const { digest, size, bytes } of blobs) {
       signal.throwIfAborted();
-      if (await layout.blobSize(digest) !== size) {
-        await layout.putBlob(digest, bytes ?? { file: store.blobPath(digest as Digest) });
+      const blob = { digest, size };
+      if (!await layout.hasBlob(blob, signal)) {
+        await fromStore(() =>
+          layout.putBlob(blob, bytes ?? { file: store.blobPath(digest as Digest) }, signal)
+        );
       }
       progress(done += size, total);
     }

@@ -1,4 +1,6 @@
 import type { BuiltDocument } from "../../lib/oci/build.ts";
+import { OciError } from "../../lib/oci/errors.ts";
+import { EngineError } from "../errors.ts";
 import type { ImageState } from "../roles.ts";
 import type { ExportOptions } from "./mod.ts";
 
@@ -26,4 +28,21 @@ export function blobsOf(
     manifest,
   ]);
   return [...new Map(all.map((blob) => [blob.digest as string, blob])).values()];
+}
+
+/** Runs `action`, which reads blobs of the store and verifies them. @throws STORE_CORRUPT when one is damaged or gone */
+export async function fromStore<T>(action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    throw error instanceof OciError ? damaged(error.message, error) : error;
+  }
+}
+
+/** The store does not hold what it should. */
+export function damaged(message: string, cause?: unknown): EngineError {
+  return new EngineError("STORE_CORRUPT", message, {
+    cause,
+    fix: "Run: dapp store check --repair, then build again",
+  });
 }

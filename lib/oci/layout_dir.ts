@@ -2,7 +2,8 @@ import { withLock } from "../file_lock.ts";
 import { parseManifest } from "./documents.ts";
 import { OciError } from "./errors.ts";
 import { blobFile } from "./layout.ts";
-import { type ImageIndex, mediaTypes } from "./types.ts";
+import { type Descriptor, type ImageIndex, mediaTypes } from "./types.ts";
+import { readBlobFile, writeAllSync } from "./write_blob.ts";
 
 /** The content of the file `oci-layout`. */
 export const LAYOUT = '{"imageLayoutVersion":"1.0.0"}';
@@ -57,12 +58,33 @@ export class LayoutDirectory {
     return `${this.dir}/${blobFile(digest)}`;
   }
 
-  /** Stores a blob: bytes, or a finished file, which is linked where that is possible and otherwise copied. */
-  async putBlob(digest: string, content: Uint8Array | { readonly file: string }): Promise<void> {
+  /** Whether a blob is there as a whole, by reading it. */
+  async hasBlob(blob: Pick<Descriptor, "digest" | "size">, signal: AbortSignal): Promise<boolean> {
+    if (await this.blobSize(blob.digest) !== blob.size) return false;
+    try {
+      for await (const _ of readBlobFile(this.blobPath(blob.digest), blob)) signal.throwIfAborted();
+      return true;
+    } catch (error) {
+      if (error instanceof OciError) return false;
+      throw error;
+    }
+  }
+
+  /**
+   * Stores a blob: bytes, or a copy of a file, verified while it is made. It is never a second name for that file: what
+   * somebody does to a layout must not happen to where its blobs come from.
+   *
+   * @throws {OciError} when the file holds something else; nothing is stored then
+   */
+  async putBlob(
+    blob: Pick<Descriptor, "digest" | "size">,
+    content: Uint8Array | { readonly file: string },
+    signal: AbortSignal,
+  ): Promise<void> {
     await this.prepare();
-    await replaceFile(this.blobPath(digest), async (temp) => {
+    await replaceFile(this.blobPath(blob.digest), async (temp) => {
       if (content instanceof Uint8Array) await Deno.writeFile(temp, content);
-      else await linkOrCopy(content.file, temp);
+      else await copyBlob(content.file, blob, temp, signal);
     });
   }
 
@@ -94,6 +116,19 @@ export class LayoutDirectory {
   }
 }
 
+async function copyBlob(
+  from: string,
+  blob: Pick<Descriptor, "digest" | "size">,
+  to: string,
+  signal: AbortSignal,
+): Promise<void> {
+  using file = await Deno.open(to, { write: true, createNew: true });
+  for await (const chunk of readBlobFile(from, blob)) {
+    signal.throwIfAborted();
+    writeAllSync(file, chunk);
+  }
+}
+
 async function exists(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
 }
@@ -117,13 +152,4 @@ export async function replaceFile(path: string, write: (temp: string) => Promise
 async function sync(path: string): Promise<void> {
   using file = await Deno.open(path, { read: true });
   await file.sync();
-}
-
-/** Blobs never change in place, so a second name for the same file is as good as a copy. */
-async function linkOrCopy(from: string, to: string): Promise<void> {
-  try {
-    await Deno.link(from, to);
-  } catch {
-    await Deno.copyFile(from, to); // another file system, or one without hard links
-  }
 }

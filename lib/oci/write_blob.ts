@@ -34,19 +34,18 @@ export async function writeBlob(
   blob: { readonly digest: string; readonly size: number },
   options: WriteBlobOptions,
 ): Promise<void> {
-  const { size, digest } = await writeHashed(source, path, options);
-  if (size !== blob.size) {
-    throw new OciError(
-      "invalid",
-      `Cannot read ${options.title}: it has ${size} bytes, wanted are ${blob.size}`,
-    );
-  }
-  if (digest !== blob.digest) {
-    throw new OciError(
-      "invalid",
-      `Cannot read ${options.title}: its digest is ${digest}, wanted is ${blob.digest}`,
-    );
-  }
+  requireBlob(await writeHashed(source, path, options), blob, options.title);
+}
+
+/** @throws {OciError} when what was found is another blob than the wanted one */
+function requireBlob(
+  found: { readonly digest: string; readonly size: number },
+  wanted: { readonly digest: string; readonly size: number },
+  title: string,
+): void {
+  const fail = (why: string) => new OciError("invalid", `Cannot read ${title}: ${why}`);
+  if (found.size !== wanted.size) throw fail(`it has ${found.size} bytes, wanted are ${wanted.size}`);
+  if (found.digest !== wanted.digest) throw fail(`its digest is ${found.digest}, wanted is ${wanted.digest}`);
 }
 
 /** Writes all of `bytes` at the file's position. A page-cache write is quicker than handing it to a thread. */
@@ -59,4 +58,29 @@ export async function* readChunks(path: string): AsyncGenerator<Uint8Array> {
   using file = await Deno.open(path);
   const buffer = new Uint8Array(256 * 1024);
   for (let count; (count = await file.read(buffer)) !== null;) yield buffer.subarray(0, count);
+}
+
+/**
+ * The content of a file that should hold a certain blob, in pieces like {@linkcode readChunks}.
+ *
+ * @throws {OciError} when the file is absent; at its end, when size or digest differ
+ */
+export async function* readBlobFile(
+  path: string,
+  blob: { readonly digest: string; readonly size: number },
+): AsyncGenerator<Uint8Array> {
+  const title = `blob ${blob.digest} from "${path}"`;
+  const hash = createHash("sha256");
+  let size = 0;
+  try {
+    for await (const chunk of readChunks(path)) {
+      hash.update(chunk);
+      size += chunk.length;
+      yield chunk;
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new OciError("missing", `Cannot read ${title}: the file is not there`);
+  }
+  requireBlob({ size, digest: `sha256:${hash.digest("hex")}` }, blob, title);
 }

@@ -20,8 +20,6 @@ import { blobFile, layoutDirectory, REF_NAME } from "../../lib/oci/layout.ts";
 import { LayoutDirectory } from "../../lib/oci/layout_dir.ts";
 import type { Descriptor, OciPlatform } from "../../lib/oci/types.ts";
 import { readChunks, writeBlob } from "../../lib/oci/write_blob.ts";
-import { verifySource } from "../../lib/registry/blob_source.ts";
-import { explained } from "./_explain.ts";
 import { LayoutSweeper } from "./_layout_sweeper.ts";
 
 const MAX_MANIFEST = 4 << 20;
@@ -97,9 +95,12 @@ export class LayoutBackend implements RegistryBackend, Repository {
       await this.#sweeper.hold();
       if (await this.#layout.blobSize(blob.digest) === blob.size) return "present";
       const { source } = blob;
-      // A layout stays whole only if nothing wrong gets in: files are linked, not read.
-      await explained(this.name, () => verifySource(blob, io.signal));
-      await this.#layout.putBlob(blob.digest, "bytes" in source ? source.bytes : source);
+      try {
+        await this.#layout.putBlob(blob, "bytes" in source ? source.bytes : source, io.signal);
+      } catch (error) {
+        if (!(error instanceof OciError)) throw error;
+        throw new EngineError("STORE_CORRUPT", error.message, { cause: error });
+      }
       io.report(blob.size);
       return "uploaded";
     });
@@ -115,7 +116,7 @@ export class LayoutBackend implements RegistryBackend, Repository {
       const digest = await digestOf(bytes);
       await this.#sweeper.hold();
       const platform = await this.#platform(bytes, reference);
-      await this.#layout.putBlob(digest, bytes);
+      await this.#layout.putBlob({ digest, size: bytes.length }, bytes, signal);
       if (isDigest(reference)) return;
       await this.#layout.locked(signal, async () => {
         const index = await this.#layout.index();
