@@ -16,9 +16,10 @@ import {
   settleImage,
   type StageDelta,
   type StageOutput,
+  withoutTriggers,
 } from "./stage_output.ts";
 import { formatEpoch } from "./epoch.ts";
-import { imageKey, stageTitle } from "./graph.ts";
+import { imageKey, imageTitle, stageTitle } from "./graph.ts";
 import { refOf } from "./stage_ref.ts";
 import { stageRecord } from "./stage_record.ts";
 import type { StageWorker } from "./stage_work.ts";
@@ -237,11 +238,17 @@ export class Executor {
     const created = formatEpoch(this.inputs.epoch);
     const { worker } = this.inputs;
     if (!parent) {
-      if (isOwn(base)) {
-        return others.get(imageKey(base.kind, base.name))!;
-      }
-      const state = await worker.base(image.node.rule);
-      return { ...outputOfImage(state), trees: {} };
+      const output = isOwn(base)
+        ? others.get(imageKey(base.kind, base.name))!
+        : { ...outputOfImage(await worker.base(image.node.rule)), trees: {} };
+      const triggers = output.config.config?.OnBuild ?? [];
+      if (triggers.length === 0) return output;
+      const { kind, name } = image.node.rule;
+      const text = `The base of ${imageTitle(kind, name)} has ONBUILD triggers, which are not run: ${
+        triggers.join("; ")
+      }`;
+      this.inputs.emit({ type: "note", level: "warn", text });
+      return withoutTriggers(output);
     }
     const delta: StageDelta = await worker.work({
       image,

@@ -5,7 +5,7 @@ import { sha256Hex } from "./digest.ts";
 import type { ResolvedOptions } from "./options.ts";
 
 /** Raise it when the meaning of a dappfile changes, so that remembered configurations are read anew. */
-const MEMO_FORMAT = 1;
+const MEMO_FORMAT = 2;
 
 export interface LoadedConfig {
   readonly config: Config;

@@ -34,7 +34,11 @@ const DAY_MS = 24 * 3600 * 1000;
 
 /** @throws {RangeError} on values that no caller can mean; @throws USAGE on a platform that cannot be read */
 export function resolveOptions(options: EngineOptions): ResolvedOptions {
-  const env = options.env ?? Deno.env.toObject();
+  // Without a prototype: a variable named like a member of objects is not set unless it is.
+  const env: Record<string, string | undefined> = Object.assign(
+    Object.create(null),
+    options.env ?? Deno.env.toObject(),
+  );
   const { username, password } = options.registry ?? {};
   if ((username === undefined) !== (password === undefined)) {
     throw new RangeError("Cannot log in to a registry: username and password go together");

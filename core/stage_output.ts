@@ -40,6 +40,12 @@ export function outputOfImage(image: ImageState): Omit<StageOutput, "saved" | "t
   return { config, history: fits ? history : layers.map(() => ({ created_by: "base image" })), layers };
 }
 
+/** An output to stand on: ONBUILD triggers are for the first image upon a base, not for those upon that one. */
+export function withoutTriggers<O extends Pick<StageOutput, "config">>(output: O): O {
+  const { OnBuild: _, ...container } = output.config.config ?? {};
+  return { ...output, config: { ...output.config, config: container } };
+}
+
 /** Puts a stage's own part on top of what was there. `created` is RFC 3339. */
 export function addDelta(
   before: Omit<StageOutput, "saved">,

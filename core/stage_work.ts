@@ -1,4 +1,5 @@
-import { applyInstructions } from "./docker.ts";
+import type { ContainerConfig } from "../lib/oci/types.ts";
+import { applyInstructions, InstructionError } from "./docker.ts";
 import type { GitStage, ImageRule, MountRule } from "./config/model.ts";
 import { commandEnvironment } from "./command_env.ts";
 import type { Signature } from "./digest.ts";
@@ -58,6 +59,19 @@ export async function openBuilder(
   });
 }
 
+/** @throws CONFIG_INVALID when an instruction cannot be carried out for this image */
+function containerOf({ at, image: { node: { rule } }, parent }: StageTask): ContainerConfig {
+  try {
+    return applyInstructions(parent.config.config ?? {}, rule.docker ?? {});
+  } catch (error) {
+    if (!(error instanceof InstructionError)) throw error;
+    const where = `\`docker\` of the document at line ${rule.line} of the dappfile`;
+    const fix = error.hint === undefined ? `Correct ${where}` : `${error.hint}; correct ${where}`;
+    const title = stageTitle(at.kind, at.image, at.stage);
+    throw new EngineError("CONFIG_INVALID", `Cannot build ${title}: ${error.message}`, { fix, cause: error });
+  }
+}
+
 /** Does the work of single stages: the only part of a build that makes layers. */
 export class StageWorker implements AsyncDisposable {
   readonly reader: LayerReader;
@@ -93,10 +107,8 @@ export class StageWorker implements AsyncDisposable {
     switch (work.kind) {
       case "from":
         return { layers: [] };
-      case "docker": {
-        const { docker } = task.image.node.rule;
-        return { layers: [], container: applyInstructions(task.parent.config.config ?? {}, docker ?? {}) };
-      }
+      case "docker":
+        return { layers: [], container: containerOf(task) };
       case "git": {
         await this.#prepared.get(task.stage.signature);
         const { deliverGit } = await import("./deliver_git.ts");

@@ -1,3 +1,4 @@
+import { SHELL_FORM } from "./docker_schema.ts";
 import type { DockerInstructions, HealthcheckRule } from "./model.ts";
 import { defined, given, requireKey, texts } from "./parts.ts";
 import type { DocumentScope, Path } from "./report.ts";
@@ -13,8 +14,8 @@ export function readDocker(docker: Docker, scope: DocumentScope): DockerInstruct
   const check = docker.HEALTHCHECK;
   const test = check?.test ?? check?.cmd;
   const out = defined({
-    CMD: docker.CMD && texts(docker.CMD),
-    ENTRYPOINT: docker.ENTRYPOINT && texts(docker.ENTRYPOINT),
+    CMD: docker.CMD && commandOf(texts(docker.CMD)),
+    ENTRYPOINT: docker.ENTRYPOINT && commandOf(texts(docker.ENTRYPOINT)),
     ENV: docker.ENV,
     LABEL: docker.LABEL,
     EXPOSE: unique(docker.EXPOSE),
@@ -29,11 +30,16 @@ export function readDocker(docker: Docker, scope: DocumentScope): DockerInstruct
         Interval: check.interval,
         Timeout: check.timeout,
         StartPeriod: check.startPeriod,
+        StartInterval: check.startInterval,
         Retries: check.retries,
       }) as unknown as HealthcheckRule
       : undefined,
   });
   return Object.keys(out).length > 0 ? out : undefined;
+}
+
+function commandOf(list: readonly string[]): string | readonly string[] {
+  return list[0] === SHELL_FORM ? list[1] ?? "" : list;
 }
 
 /** Reports a `HEALTHCHECK` map that says when to test but not what. */

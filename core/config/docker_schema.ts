@@ -1,15 +1,18 @@
 import { z } from "zod";
-import { suggest } from "../../lib/suggest.ts";
 import {
-  absolutePathOrVariable,
-  checked,
-  LIST_OR_SCALAR,
-  listOf,
-  type Refuse,
-  SCALAR,
-  text,
-  word,
-} from "./fields.ts";
+  type PortRange,
+  readAbsolutePath,
+  readLabelName,
+  readPorts,
+  readSignal,
+  readVariableName,
+  readWord,
+} from "../../lib/dockerfile/values.ts";
+import { isLiteral, parseTemplate, VariableError } from "../../lib/dockerfile/variables.ts";
+import { checked, LIST_OR_SCALAR, listOf, type Refuse, SCALAR, text } from "./fields.ts";
+
+/** First element of a command that was written as a text, for a shell to run; no list can begin with it. */
+export const SHELL_FORM = "\0";
 
 /** A command: a text is run by a shell, a list as it is. */
 function command(
@@ -22,12 +25,41 @@ function command(
     z.array(z.string().optional()).transform(normalise).optional(),
   ).meta(LIST_OR_SCALAR);
 }
-const shellForm = () => command((value) => ["/bin/sh", "-c", value]);
+const programForm = () => command((value) => [SHELL_FORM, value]);
 
 const healthTest = command(
   (value) => value.trim() === "NONE" ? ["NONE"] : ["CMD-SHELL", value],
   (list) => ["CMD", "CMD-SHELL", "NONE"].includes(list[0] ?? "") ? list : ["CMD", ...list],
 );
+
+/**
+ * A value in which variables of the image may stand. `read` checks what it says; where that depends on the image, it
+ * is checked again when the variables are known.
+ */
+function checkTemplate(
+  value: string,
+  refuse: Refuse,
+  read: (text: string, refuse: Refuse) => string,
+): string {
+  if (!value.includes("$")) return read(value, refuse);
+  try {
+    const template = parseTemplate(value);
+    if (isLiteral(template)) read(template.join(""), refuse);
+    return value;
+  } catch (error) {
+    if (error instanceof VariableError) {
+      return refuse(
+        `"${value}" cannot be expanded: ${error.message}`,
+        "Write \\$ for a dollar that is meant as such",
+      );
+    }
+    throw error;
+  }
+}
+
+function template(read: (text: string, refuse: Refuse) => string) {
+  return checked((value, refuse) => checkTemplate(value, refuse, read));
+}
 
 const UNITS: Readonly<Record<string, number>> = { h: 3600e9, m: 60e9, s: 1e9, ms: 1e6, us: 1e3, ns: 1 };
 
@@ -50,68 +82,29 @@ const retries = checked((value, refuse) =>
   /^\d{1,9}$/.test(value) ? Number(value) : refuse(`"${value}" is not a whole number`)
 );
 
-const port = checked((value, refuse) => {
-  if (value.includes("$")) return value.includes("/") ? value : `${value}/tcp`;
-  const match = /^(\d+)(?:-(\d+))?(?:\/(.*))?$/.exec(value);
-  if (!match) {
-    return refuse(
-      `"${value}" is not a port`,
-      value.includes(":")
-        ? "EXPOSE names ports of the container only, such as `8080`"
-        : "Write it like `8080`, `53/udp` or `7000-7010`",
-    );
-  }
-  const [, first, last = first, protocol = "tcp"] = match;
-  for (const number of [first!, last!]) {
-    if (Number(number) < 1 || Number(number) > 65535) {
-      return refuse(`Port ${number} is not between 1 and 65535`);
-    }
-  }
-  if (Number(last) < Number(first)) {
-    return refuse(`Port range "${value}" runs backwards`, `Did you mean \`${last}-${first}\`?`);
-  }
-  const known = ["tcp", "udp", "sctp"];
-  if (!known.includes(protocol.toLowerCase())) {
-    const near = suggest(protocol, known);
-    return refuse(
-      `Protocol "${protocol}" is not known`,
-      near ? `Did you mean \`${near}\`?` : "Use tcp, udp or sctp",
-    );
-  }
-  const range = Number(first) === Number(last) ? `${Number(first)}` : `${Number(first)}-${Number(last)}`;
-  return `${range}/${protocol.toLowerCase()}`;
+const ports = template((value, refuse) => {
+  const words = value.split(/\s+/).filter((word) => word !== "");
+  if (words.length === 0) refuse("The value is empty");
+  return words.map((word) => formatPorts(readPorts(word, refuse))).join(" ");
 });
 
-const SIGNALS =
-  ("HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN " +
-    "TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS").split(" ").map((name) => `SIG${name}`);
-
-const signal = checked((value, refuse) => {
-  if (/^\d+$/.test(value) && Number(value) >= 1 && Number(value) <= 64) return value;
-  const name = value.startsWith("SIG") ? value : `SIG${value}`;
-  if (SIGNALS.includes(name) || /^SIGRTM(?:IN\+\d+|AX-\d+|IN|AX)$/.test(name)) return name;
-  const near = /^\d+$/.test(value) ? undefined : suggest(value, SIGNALS) ?? suggest(`SIG${value}`, SIGNALS);
-  return refuse(
-    `"${value}" is not a signal`,
-    near ? `Did you mean \`${near}\`?` : "Write a name such as SIGTERM, or a number",
-  );
-});
+function formatPorts({ first, last, protocol }: PortRange): string {
+  return `${first === last ? first : `${first}-${last}`}/${protocol}`;
+}
 
 /** A map of names to texts, also accepted as a list of `NAME=value`. */
-function pairs(check: (name: string, refuse: Refuse) => unknown) {
-  const name = checked((value, refuse) => {
-    check(value, refuse);
-    return value;
-  });
+function pairs(readName: (name: string, refuse: Refuse) => string) {
+  const name = template(readName);
+  const content = template((value) => value);
   return z.preprocess((value) => value ?? undefined, z.unknown()).transform((value, ctx) => {
     if (value === undefined) return undefined;
     const out: [string, string][] = [];
     const refuse = (path: (string | number)[], message: string, hint?: string) =>
       ctx.addIssue({ code: "custom", message, path, params: { hint } });
     const keep = (key: string, item: string, path: (string | number)[]) => {
-      const parsed = name.safeParse(key);
-      if (parsed.success) return void out.push([key, item]);
-      const issue = parsed.error.issues[0]!;
+      const wrong = [name.safeParse(key), content.safeParse(item)].find(({ success }) => !success);
+      if (!wrong) return void out.push([key, item]);
+      const issue = wrong.error!.issues[0]!;
       refuse(
         path,
         issue.message,
@@ -145,16 +138,6 @@ function pairs(check: (name: string, refuse: Refuse) => unknown) {
   }).meta({ type: ["object", "array", "null"], additionalProperties: SCALAR, items: SCALAR });
 }
 
-const envName = (name: string, refuse: Refuse) => {
-  if (name === "") return refuse("The name is empty");
-  if (/[\s=]/.test(name)) {
-    return refuse(`"${name}" is not a name of a variable`, "Names contain no spaces and no =");
-  }
-};
-const labelName = (name: string, refuse: Refuse) => {
-  if (name.trim() === "") return refuse("The name is empty");
-};
-
 /** The keys of `HEALTHCHECK` when it is a map. */
 const healthcheckShape = {
   test: healthTest.describe(
@@ -164,23 +147,28 @@ const healthcheckShape = {
   interval: duration.optional().describe("Time between checks, such as `30s`."),
   timeout: duration.optional().describe("Time after which one check has failed."),
   startPeriod: duration.optional().describe("Time after the start in which failures do not count."),
+  startInterval: duration.optional().describe("Time between checks in that time."),
   retries: retries.optional().describe("Failures in a row that make the container unhealthy."),
 };
 
 /** The keys below `docker`. */
 export const dockerShape = {
-  CMD: shellForm().describe("Default command: a list is run as it is, a text by /bin/sh."),
-  ENTRYPOINT: shellForm().describe(
-    "Program of the image: a list is run as it is, a text by /bin/sh. Drops the base image's CMD.",
+  CMD: programForm().describe("Default command: a list is run as it is, a text by the image's shell."),
+  ENTRYPOINT: programForm().describe(
+    "Program of the image: a list is run as it is, a text by the image's shell. Drops the base image's CMD.",
   ),
-  ENV: pairs(envName).describe("Environment variables, added to those of the base image."),
-  LABEL: pairs(labelName).describe("Labels, added to those of the base image."),
-  EXPOSE: listOf(port).describe("Ports the program listens on: `8080`, `53/udp` or `7000-7010`."),
-  VOLUME: listOf(absolutePathOrVariable).describe("Directories whose content lives outside the container."),
+  ENV: pairs(readVariableName).describe("Environment variables, added to those of the base image."),
+  LABEL: pairs(readLabelName).describe("Labels, added to those of the base image."),
+  EXPOSE: listOf(ports).describe("Ports the program listens on: `8080`, `53/udp` or `7000-7010`."),
+  VOLUME: listOf(template(readAbsolutePath)).describe(
+    "Directories whose content lives outside the container.",
+  ),
   ONBUILD: listOf(text).describe("Dockerfile instructions for images that are built on this one."),
-  WORKDIR: absolutePathOrVariable.optional().describe("Absolute directory in which the program starts."),
-  USER: word.optional().describe("User, or `user:group`, that the program runs as."),
-  STOPSIGNAL: signal.optional().describe("Signal that asks the program to stop."),
+  WORKDIR: template(readAbsolutePath).optional().describe(
+    "Absolute directory in which the program starts.",
+  ),
+  USER: template(readWord).optional().describe("User, or `user:group`, that the program runs as."),
+  STOPSIGNAL: template(readSignal).optional().describe("Signal that asks the program to stop."),
   HEALTHCHECK: z.preprocess(
     (value) =>
       value === null

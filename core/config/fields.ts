@@ -1,5 +1,6 @@
 /** The kinds of value a dappfile has, as zod types that also explain themselves. */
 import { compileGlob, GlobError } from "../../lib/glob.ts";
+import { readAbsolutePath, readWord, type Refuse } from "../../lib/dockerfile/values.ts";
 import { z } from "zod";
 
 /** JSON Schema of what is accepted where a text is meant. */
@@ -7,8 +8,7 @@ export const SCALAR = { type: ["string", "number", "boolean"] };
 /** The same where a list of texts may stand as well, or nothing. */
 export const LIST_OR_SCALAR = { type: [...SCALAR.type, "array", "null"] };
 
-/** Reports a value as wrong, with what to do instead. */
-export type Refuse = (message: string, hint?: string) => never;
+export type { Refuse };
 
 /** A text that is checked and normalised by `read`, which refuses it or gives what is kept. */
 export function checked<T>(read: (text: string, refuse: Refuse) => T) {
@@ -35,11 +35,7 @@ class Refusal extends Error {
 export const text = checked((value, refuse) => value.trim() === "" ? refuse("The value is empty") : value);
 
 /** One word: a name or number. */
-export const word = checked((value, refuse) => {
-  if (value === "") return refuse("The value is empty");
-  if (/\s/.test(value)) return refuse(`"${value}" contains white space`);
-  return value;
-});
+export const word = checked(readWord);
 
 /** `true` or `false`. */
 export const flag = checked((value, refuse) => {
@@ -54,32 +50,7 @@ export const flag = checked((value, refuse) => {
 });
 
 /** An absolute path without `.`, `..`, doubled or trailing slashes. */
-export const absolutePath = checked((value, refuse) => {
-  if (value === "") return refuse("The path is empty", 'Write "/" for the whole tree');
-  if (!value.startsWith("/")) {
-    const tail = value.replace(/^(?:\.\/)+|^\.$/, "");
-    const climbs = value.split("/").includes("..");
-    return refuse(
-      `Path "${value}" is relative: it must be absolute`,
-      climbs ? undefined : `Did you mean "/${tail}"?`,
-    );
-  }
-  const parts = value.split("/").filter((part) => part !== "");
-  if (parts.includes("..")) return refuse(`Path "${value}" contains "..": write where it leads`);
-  return "/" + parts.filter((part) => part !== ".").join("/");
-});
-
-/** As {@linkcode absolutePath}, or a text that starts with a variable of the image. */
-export const absolutePathOrVariable = checked((value, refuse) => {
-  if (value.startsWith("$")) return value;
-  const parsed = absolutePath.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  return refuse(
-    issue.message,
-    issue.code === "custom" ? issue.params?.hint as string | undefined : undefined,
-  );
-});
+export const absolutePath = checked(readAbsolutePath);
 
 /** A pattern relative to `add`, without a leading `./` or a trailing slash. */
 export const glob = checked((value, refuse) => {

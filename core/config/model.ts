@@ -98,14 +98,17 @@ export interface ShellStage {
   readonly stageCacheVersion?: string;
 }
 
-/** Values as the image config takes them: lists are lists, ports and volumes are names. */
+/**
+ * Instructions as the dappfile says them, normalised. Variables of the image may stand in all values but those of
+ * commands, ONBUILD and HEALTHCHECK.
+ */
 export interface DockerInstructions {
-  /** Exec form, or shell form already wrapped as ["/bin/sh", "-c", text]. */
-  readonly CMD?: readonly string[];
-  readonly ENTRYPOINT?: readonly string[];
+  /** A list is run as it is, a text by the image's shell. */
+  readonly CMD?: string | readonly string[];
+  readonly ENTRYPOINT?: string | readonly string[];
   readonly ENV?: Readonly<Record<string, string>>;
   readonly LABEL?: Readonly<Record<string, string>>;
-  /** "8080" becomes "8080/tcp". */
+  /** "8080" is "8080/tcp", "7000-7002" is "7000-7002/tcp". */
   readonly EXPOSE?: readonly string[];
   readonly VOLUME?: readonly string[];
   readonly ONBUILD?: readonly string[];
@@ -121,6 +124,7 @@ export interface HealthcheckRule {
   readonly Interval?: number;
   readonly Timeout?: number;
   readonly StartPeriod?: number;
+  readonly StartInterval?: number;
   readonly Retries?: number;
 }
 

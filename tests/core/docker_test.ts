@@ -1,45 +1,46 @@
 import assert from "node:assert/strict";
-import { applyInstructions } from "../../core/docker.ts";
-
-const base = {
-  Env: ["PATH=/usr/bin", "LANG=C"],
-  Cmd: ["base"],
-  Labels: { b: "1" },
-  ExposedPorts: { "80/tcp": {} },
-  WorkingDir: "/w",
-  User: "app",
-} as const;
+import { applyInstructions, environment, InstructionError } from "../../core/docker.ts";
+import type { ContainerConfig } from "../../lib/oci/types.ts";
+import { comparable, instructionBase, instructionCases, REFUSED } from "../support/docker_instructions.ts";
 
 Deno.test("applyInstructions() does what the Dockerfile instruction of that name does", async (t) => {
-  const cases: [string, Parameters<typeof applyInstructions>[1], Record<string, unknown>][] = [
-    ["nothing", {}, {}],
-    ["CMD replaces", { CMD: ["a", "b"] }, { Cmd: ["a", "b"] }],
-    ["ENTRYPOINT drops an inherited CMD", { ENTRYPOINT: ["e"] }, { Entrypoint: ["e"], Cmd: undefined }],
-    ["ENTRYPOINT with CMD keeps it", { ENTRYPOINT: ["e"], CMD: ["c"] }, { Entrypoint: ["e"], Cmd: ["c"] }],
-    ["ENV merges by name, in place", { ENV: { LANG: "de", A: "1" } }, {
-      Env: ["PATH=/usr/bin", "LANG=de", "A=1"],
-    }],
-    ["ENV expands the environment before it", {
-      ENV: { PATH: "/app:$PATH", X: "${NONE:-d}${LANG:+set}\\$A" },
-    }, {
-      Env: ["PATH=/app:/usr/bin", "LANG=C", "X=dset$A"],
-    }],
-    ["LABEL merges and sorts", { LABEL: { a: "2" } }, { Labels: { a: "2", b: "1" } }],
-    ["EXPOSE adds", { EXPOSE: ["8080/tcp"] }, { ExposedPorts: { "80/tcp": {}, "8080/tcp": {} } }],
-    ["VOLUME adds", { VOLUME: ["/data"] }, { Volumes: { "/data": {} } }],
-    ["WORKDIR sees the new ENV", { ENV: { HOME: "/srv" }, WORKDIR: "$HOME/app" }, {
-      Env: ["PATH=/usr/bin", "LANG=C", "HOME=/srv"],
-      WorkingDir: "/srv/app",
-    }],
-    ["USER and STOPSIGNAL", { USER: "0:0", STOPSIGNAL: "SIGINT" }, { User: "0:0", StopSignal: "SIGINT" }],
-    ["ONBUILD adds", { ONBUILD: ["RUN x"] }, { OnBuild: ["RUN x"] }],
-  ];
-  for (const [name, docker, changed] of cases) {
+  for (const { name, docker, want } of instructionCases) {
     await t.step(name, () => {
-      const wanted = Object.fromEntries(
-        Object.entries({ ...base, ...changed }).filter(([, v]) => v !== undefined),
-      );
-      assert.deepEqual(applyInstructions(base, docker), wanted);
+      if (want === REFUSED) {
+        return void assert.throws(() => applyInstructions(instructionBase, docker), InstructionError);
+      }
+      const seen = comparable(applyInstructions(instructionBase, docker));
+      assert.deepEqual(seen, comparable({ ...instructionBase, ...want } as ContainerConfig));
     });
   }
+});
+
+Deno.test("applyInstructions() knows the usual PATH where the base has none, and does not invent it", () => {
+  const usual = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  const apply = (docker: Parameters<typeof applyInstructions>[1]) => applyInstructions({}, docker);
+  assert.deepEqual(apply({ ENV: { PATH: "/app/bin:$PATH" } }).Env, [`PATH=/app/bin:${usual}`]);
+  assert.deepEqual(apply({ ENV: { A: "${PATH}" }, LABEL: { p: "$PATH" } }), {
+    Env: [`A=${usual}`],
+    Labels: { p: usual },
+  });
+  assert.deepEqual(apply({ CMD: "x" }).Cmd, ["/bin/sh", "-c", "x"]);
+});
+
+Deno.test("applyInstructions() names instruction, value and what is wrong", () => {
+  const cases = [
+    [{ EXPOSE: ["$HOST"] }, 'EXPOSE "$HOST": "db" is not a port'],
+    [{ WORKDIR: "$HOST/x" }, 'WORKDIR "$HOST/x": Path "db/x" is relative: it must be absolute'],
+    [{ USER: "$NOPE" }, 'USER "$NOPE": The value is empty'],
+    [{ ENV: { B: "${NOPE?}" } }, 'ENV B "${NOPE?}": variable "NOPE" is not set'],
+    [{ LABEL: { "$EMPTY": "1" } }, 'LABEL "$EMPTY": The name is empty'],
+  ] as const;
+  for (const [docker, message] of cases) {
+    assert.throws(() => applyInstructions(instructionBase, docker), { name: "InstructionError", message });
+  }
+});
+
+Deno.test("environment() takes the last row of a name and no member of objects", () => {
+  const env = environment(["A=1", "A=2", "NOVALUE", "=x", "B=c=d"]);
+  assert.deepEqual([...env], [["A", "2"], ["B", "c=d"]]);
+  assert.equal(env.get("constructor"), undefined);
 });

@@ -319,15 +319,23 @@ table<DockerInstructions | undefined>("parseConfig() reads docker", docker, [
     ENTRYPOINT: ["/run.sh"],
   }],
   ["shell forms", "  CMD: node x\n  ENTRYPOINT: exec y\n", {
-    CMD: ["/bin/sh", "-c", "node x"],
-    ENTRYPOINT: ["/bin/sh", "-c", "exec y"],
+    CMD: "node x",
+    ENTRYPOINT: "exec y",
   }],
   ["an empty list resets, an empty text in a list stays", "  CMD: []\n  ENTRYPOINT: ['']\n", {
     CMD: [],
     ENTRYPOINT: [""],
   }],
-  ["ports", "  EXPOSE: [8080, 53/UDP, 7000-7010, 080, 9-9/sctp, 8080/tcp, $PORT]\n", {
-    EXPOSE: ["8080/tcp", "53/udp", "7000-7010/tcp", "80/tcp", "9/sctp", "$PORT/tcp"],
+  ["ports", "  EXPOSE: [8080, 53/UDP, 7000-7010, 080, 9-9/sctp, 8080/tcp, 1 2/udp]\n", {
+    EXPOSE: ["8080/tcp", "53/udp", "7000-7010/tcp", "80/tcp", "9/sctp", "1/tcp 2/udp"],
+  }],
+  ["ports with variables, as written", "  EXPOSE: [$PORT, '${P:-1}/UDP', $A $B]\n", {
+    EXPOSE: ["$PORT", "${P:-1}/UDP", "$A $B"],
+  }],
+  ["values with variables, as written", "  WORKDIR: $A//b\n  USER: '${U:-a b}'\n  STOPSIGNAL: $S\n", {
+    WORKDIR: "$A//b",
+    USER: "${U:-a b}",
+    STOPSIGNAL: "$S",
   }],
   ["one port", "  EXPOSE: 8080\n", { EXPOSE: ["8080/tcp"] }],
   [
@@ -366,9 +374,16 @@ table<DockerInstructions | undefined>("parseConfig() reads docker", docker, [
   ["health check as list", "  HEALTHCHECK: [curl, x]\n", { HEALTHCHECK: { Test: ["CMD", "curl", "x"] } }],
   [
     "health check as map",
-    "  HEALTHCHECK: {cmd: [CMD-SHELL, x], interval: 1m30s, timeout: 500ms, startPeriod: 0, retries: 3}\n",
+    "  HEALTHCHECK: {cmd: [CMD-SHELL, x], interval: 1m30s, timeout: 500ms, startPeriod: 0, startInterval: 2s, retries: 3}\n",
     {
-      HEALTHCHECK: { Test: ["CMD-SHELL", "x"], Interval: 90e9, Timeout: 5e8, StartPeriod: 0, Retries: 3 },
+      HEALTHCHECK: {
+        Test: ["CMD-SHELL", "x"],
+        Interval: 90e9,
+        Timeout: 5e8,
+        StartPeriod: 0,
+        StartInterval: 2e9,
+        Retries: 3,
+      },
     },
   ],
 ]);

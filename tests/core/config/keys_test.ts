@@ -110,7 +110,10 @@ const sections: readonly Section[] = [
   {
     at: "docker.HEALTHCHECK",
     around: "dimg: a\nfrom: x\ndocker: {HEALTHCHECK: {KEY: VALUE}}",
-    keys: { ...all(["test", "cmd"], texts), ...all(["interval", "timeout", "startPeriod", "retries"], text) },
+    keys: {
+      ...all(["test", "cmd"], texts),
+      ...all(["interval", "timeout", "startPeriod", "startInterval", "retries"], text),
+    },
   },
 ];
 

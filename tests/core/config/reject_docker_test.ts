@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { problemsOf, type Reject } from "./support.ts";
 
+const DOLLAR = "Write \\$ for a dollar that is meant as such";
+
 const cases: readonly Reject[] = [
   {
     name: "lower-case keys",
@@ -130,6 +132,22 @@ docker: {WORKDIR: app, VOLUME: [data, /ok, ../x]}
       `3:19 docker.WORKDIR: Path "app" is relative: it must be absolute | Did you mean "/app"?`,
       `3:33 docker.VOLUME[0]: Path "data" is relative: it must be absolute | Did you mean "/data"?`,
       `3:44 docker.VOLUME[2]: Path "../x" is relative: it must be absolute`,
+    ],
+  },
+  {
+    name: "variables",
+    text: `
+dimg: a
+from: x
+docker: {EXPOSE: ['\${A', 1], WORKDIR: \\$A, LABEL: {a: '\${}', b: '\${A=1}', '\${': c}}
+`.slice(1),
+    want: [
+      `3:19 docker.EXPOSE[0]: "\${A" cannot be expanded: "\${A" is not closed: "}" is missing | ${DOLLAR}`,
+      `3:39 docker.WORKDIR: Path "$A" is relative: it must be absolute | Did you mean "/$A"?`,
+      `3:55 docker.LABEL.a: "\${}" cannot be expanded: "\${}" names no variable | ${DOLLAR}`,
+      `3:65 docker.LABEL.b: "\${A=1}" cannot be expanded: "\${A=" is not a way to write a variable: after the name ` +
+      `come "}", "-", "+", "?" (each also with a colon before it), "#" or "%" | ${DOLLAR}`,
+      `3:81 docker.LABEL["\${"]: "\${" cannot be expanded: "\${" is not closed: "}" is missing | ${DOLLAR}`,
     ],
   },
   {

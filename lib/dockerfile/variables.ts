@@ -1,0 +1,309 @@
+/** Variables in values of Dockerfile instructions: `$NAME`, `${NAME}`, `${NAME:-word}` and their kind. */
+
+/** A value whose variables cannot be understood or filled in. The message is a phrase for people. */
+export class VariableError extends Error {
+  override readonly name = "VariableError";
+}
+
+/** A parsed value: literal texts and variables. */
+export type Template = readonly (string | Variable)[];
+
+interface Variable {
+  readonly name: string;
+  /** What stands after the name in braces. */
+  readonly modifier?: {
+    readonly kind: "-" | "+" | "?" | "#" | "##" | "%" | "%%";
+    /** A colon before it: an empty value counts as none. */
+    readonly emptyIsUnset: boolean;
+    readonly word: Template;
+  };
+}
+
+/** Nested words; far more than anybody writes, far less than the stack takes. */
+const MAX_DEPTH = 50;
+/** Characters that one value may become: more than Linux passes to a program in one variable. */
+const MAX_LENGTH = 1 << 20;
+
+/**
+ * Parses a value in which `$` is special and `\$` is a dollar; of several backslashes before a `$` two stand for one.
+ * Everything else, quotes included, is what it looks like. In the word of `${NAME:-word}` quotes and backslashes work
+ * as in a shell, so that it may hold `}` and white space, and it may hold further variables.
+ *
+ * @throws {VariableError}
+ */
+export function parseTemplate(text: string): Template {
+  return new Parser(text).value();
+}
+
+/** Whether a value is the same in every environment. */
+export function isLiteral(template: Template): boolean {
+  return template.every((piece) => typeof piece === "string");
+}
+
+/**
+ * Fills in the variables. One that is not set is empty.
+ *
+ * @throws {VariableError} for `${NAME:?message}` and when the result would be enormous
+ */
+export function fillTemplate(template: Template, env: ReadonlyMap<string, string>): string {
+  let out = "";
+  for (const piece of template) {
+    out += typeof piece === "string" ? piece : valueOf(piece, env);
+    if (out.length > MAX_LENGTH) throw new VariableError(`it becomes longer than ${MAX_LENGTH} characters`);
+  }
+  return out;
+}
+
+function valueOf({ name, modifier }: Variable, env: ReadonlyMap<string, string>): string {
+  const value = env.get(name);
+  if (!modifier) return value ?? "";
+  const absent = value === undefined || (modifier.emptyIsUnset && value === "");
+  const word = fillTemplate(modifier.word, env);
+  switch (modifier.kind) {
+    case "-":
+      return absent ? word : value;
+    case "+":
+      return absent ? "" : word;
+    case "?":
+      if (!absent) return value;
+      throw new VariableError(
+        `variable "${name}" is ${value === undefined ? "not set" : "empty"}${word && `: ${word}`}`,
+      );
+    case "#":
+    case "##": {
+      const characters = [...value ?? ""];
+      const count = matchedLength(parsePattern(word), characters, modifier.kind === "##") ?? 0;
+      return characters.slice(count).join("");
+    }
+    case "%":
+    case "%%": {
+      const characters = [...value ?? ""].reverse();
+      const count = matchedLength(parsePattern(word).reverse(), characters, modifier.kind === "%%") ?? 0;
+      return characters.slice(count).reverse().join("");
+    }
+    default:
+      return modifier.kind satisfies never;
+  }
+}
+
+/** One element of a shell pattern without brackets. */
+type PatternElement = { readonly any: "one" | "many" } | { readonly character: string };
+
+function parsePattern(text: string): PatternElement[] {
+  const out: PatternElement[] = [];
+  const characters = [...text];
+  for (let i = 0; i < characters.length; i++) {
+    const character = characters[i]!;
+    if (character === "*") out.push({ any: "many" });
+    else if (character === "?") out.push({ any: "one" });
+    else if (character !== "\\") out.push({ character });
+    else {
+      const escaped = characters[++i] ?? "";
+      if (escaped === "" || !"*?\\}/".includes(escaped)) {
+        throw new VariableError(
+          `"\\${escaped}" in pattern "${text}" escapes nothing: "\\*", "\\?" and "\\\\" do`,
+        );
+      }
+      out.push({ character: escaped });
+    }
+  }
+  return out;
+}
+
+/** How many characters from the start the pattern matches; undefined = it does not. All states are followed at once. */
+function matchedLength(
+  pattern: readonly PatternElement[],
+  characters: readonly string[],
+  longest: boolean,
+): number | undefined {
+  const follow = (states: ReadonlySet<number>) => {
+    const out = new Set<number>();
+    for (let state of states) {
+      out.add(state);
+      for (let at = pattern[state]; at && "any" in at && at.any === "many"; at = pattern[state]) {
+        out.add(++state);
+      }
+    }
+    return out;
+  };
+  let states = follow(new Set([0]));
+  let found: number | undefined;
+  for (let length = 0; states.size > 0; length++) {
+    if (states.has(pattern.length)) {
+      found = length;
+      if (!longest) return found;
+    }
+    const character = characters[length];
+    if (character === undefined) break;
+    const next = new Set<number>();
+    for (const state of states) {
+      const at = pattern[state];
+      if (!at) continue;
+      if ("character" in at) {
+        if (at.character === character) next.add(state + 1);
+      } else next.add(at.any === "many" ? state : state + 1);
+    }
+    states = follow(next);
+  }
+  return found;
+}
+
+/** The names of parameters that a shell sets itself; here they are never set. */
+const SPECIAL = "@*#?-$!0";
+
+class Parser {
+  readonly #characters: readonly string[];
+  #at = 0;
+  #depth = 0;
+
+  constructor(text: string) {
+    this.#characters = [...text];
+  }
+
+  value(): Template {
+    const out = new Pieces();
+    while (this.#at < this.#characters.length) {
+      const backslashes = this.#run("\\");
+      if (backslashes > 0 && this.#peek() === "$") {
+        out.text("\\".repeat(backslashes >> 1));
+        if (backslashes % 2 === 1) out.text(this.#next());
+        continue;
+      }
+      out.text("\\".repeat(backslashes));
+      if (this.#peek() === "$") out.add(this.#variable());
+      else if (backslashes === 0) out.text(this.#next());
+    }
+    return out.list;
+  }
+
+  #peek(): string {
+    return this.#characters[this.#at] ?? "";
+  }
+
+  #next(): string {
+    return this.#characters[this.#at++] ?? "";
+  }
+
+  #run(character: string): number {
+    const start = this.#at;
+    while (this.#peek() === character) this.#at++;
+    return this.#at - start;
+  }
+
+  /** From the dollar on. */
+  #variable(): Variable | string {
+    const start = this.#at++;
+    if (this.#peek() !== "{") {
+      const name = this.#name();
+      return name === "" ? "$" : { name };
+    }
+    this.#at++;
+    const written = () => this.#characters.slice(start, this.#at).join("");
+    const name = this.#name();
+    const emptyIsUnset = this.#peek() === ":";
+    if (emptyIsUnset) this.#at++;
+    const operator = this.#next();
+    if (operator === "") throw new VariableError(`"${written()}" is not closed: "}" is missing`);
+    if (name === "") throw new VariableError(`"${written()}" names no variable`);
+    if (operator === "}" && !emptyIsUnset) return { name };
+    if (!isOperator(operator) || (emptyIsUnset && !"-+?".includes(operator))) {
+      throw new VariableError(
+        `"${written()}" is not a way to write a variable: after the name come "}", "-", "+", "?" (each also with a ` +
+          `colon before it), "#" or "%"`,
+      );
+    }
+    const kind = (operator === "#" || operator === "%") && this.#peek() === operator
+      ? `${operator}${this.#next()}` as "##" | "%%"
+      : operator;
+    if (++this.#depth > MAX_DEPTH) {
+      throw new VariableError(`variables are nested more than ${MAX_DEPTH} deep`);
+    }
+    const word = this.#word(written, operator === "#" || operator === "%");
+    this.#depth--;
+    return { name, modifier: { kind, emptyIsUnset, word } };
+  }
+
+  /** A word up to its closing brace, read as a shell does. In a pattern, backslashes are left to the pattern. */
+  #word(written: () => string, pattern: boolean): Template {
+    const out = new Pieces();
+    for (;;) {
+      switch (this.#peek()) {
+        case "":
+          throw new VariableError(`"${written()}" is not closed: "}" is missing`);
+        case "}":
+          this.#at++;
+          return out.list;
+        case "$":
+          out.add(this.#variable());
+          break;
+        case "'":
+          this.#at++;
+          while (this.#peek() !== "'") out.text(this.#inside("'", written));
+          this.#at++;
+          break;
+        case '"':
+          this.#at++;
+          while (this.#peek() !== '"') {
+            if (this.#peek() === "$") out.add(this.#variable());
+            else if (this.#peek() === "\\") out.text(this.#escaped(pattern, '"$\\'));
+            else out.text(this.#inside('"', written));
+          }
+          this.#at++;
+          break;
+        case "\\":
+          out.text(this.#escaped(pattern));
+          break;
+        default:
+          out.text(this.#next());
+      }
+    }
+  }
+
+  #inside(quote: string, written: () => string): string {
+    const character = this.#next();
+    if (character !== "") return character;
+    throw new VariableError(`"${written()}" is not closed: ${quote} is missing`);
+  }
+
+  /** A backslash and what it protects; without `only` that is any character. */
+  #escaped(pattern: boolean, only?: string): string {
+    const backslash = this.#next();
+    const character = this.#peek();
+    if (character === "" || (only !== undefined && !only.includes(character))) return backslash;
+    this.#at++;
+    return pattern ? backslash + character : character;
+  }
+
+  #name(): string {
+    if (/[0-9]/.test(this.#peek())) return this.#while(/[0-9]/);
+    if (this.#peek() !== "" && SPECIAL.includes(this.#peek())) return this.#next();
+    return this.#while(/[\p{L}\p{Nd}_]/u);
+  }
+
+  #while(allowed: RegExp): string {
+    const start = this.#at;
+    while (this.#peek() !== "" && allowed.test(this.#peek())) this.#at++;
+    return this.#characters.slice(start, this.#at).join("");
+  }
+}
+
+function isOperator(text: string): text is "-" | "+" | "?" | "#" | "%" {
+  return text.length === 1 && "-+?#%".includes(text);
+}
+
+/** A template that grows; texts that touch become one. */
+class Pieces {
+  readonly list: (string | Variable)[] = [];
+
+  text(text: string): void {
+    if (text === "") return;
+    const last = this.list.at(-1);
+    if (typeof last === "string") this.list[this.list.length - 1] = last + text;
+    else this.list.push(text);
+  }
+
+  add(piece: string | Variable): void {
+    if (typeof piece === "string") this.text(piece);
+    else this.list.push(piece);
+  }
+}

@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import type { EngineError } from "../../mod.ts";
+import { withProject } from "../support/project.ts";
+
+Deno.test("ONBUILD triggers of a base are not passed on, and are said", async () => {
+  const dappfile = `
+dimg: base
+from: scratch
+docker: { ONBUILD: [RUN a, COPY . /], USER: me }
+---
+dimg: app
+fromDimg: base
+docker: { ONBUILD: [RUN own] }
+---
+dimg: plain
+fromDimg: base
+`;
+  await withProject({ "dappfile.yaml": dappfile }, async (project) => {
+    await using engine = project.engine();
+    const { images } = await engine.build();
+    const triggers = images.map(({ name, state }) => [name, state.config.config?.OnBuild]);
+    assert.deepEqual(triggers, [["base", ["RUN a", "COPY . /"]], ["app", ["RUN own"]], ["plain", undefined]]);
+    assert.deepEqual(images.map(({ state }) => state.config.config?.User), ["me", "me", "me"]);
+    const notes = project.events.flatMap((event) => event.type === "note" ? [event.text] : []);
+    assert.ok(notes.includes("The base of app has ONBUILD triggers, which are not run: RUN a; COPY . /"));
+  });
+});
+
+Deno.test("an instruction that does not fit the image is an error of the dappfile, with its line", async () => {
+  const dappfile = `
+dimg: base
+from: scratch
+docker: { ENV: { PORT: http } }
+---
+dimg: app
+fromDimg: base
+docker: { EXPOSE: $PORT }
+`;
+  await withProject({ "dappfile.yaml": dappfile }, async (project) => {
+    await using engine = project.engine();
+    await assert.rejects(engine.build(), (error: EngineError) => {
+      assert.equal(error.code, "CONFIG_INVALID");
+      assert.equal(error.message, 'Cannot build app/docker: EXPOSE "$PORT": "http" is not a port');
+      assert.match(error.fix, /`docker` of the document at line 6 of the dappfile$/);
+      return true;
+    });
+  });
+});
+
+Deno.test("variables of the environment are those that are set, whatever their names", async () => {
+  const dappfile = `
+dimg: app
+from: scratch
+docker: { LABEL: { a: "\${{ env.constructor || 'none' }}", b: "\${{ env.toString || 'none' }}" } }
+`;
+  await withProject({ "dappfile.yaml": dappfile }, async (project) => {
+    for (const [env, a] of [[{}, "none"], [{ constructor: "set" }, "set"]] as const) {
+      await using engine = project.engine({ env });
+      const { images } = await engine.build();
+      assert.deepEqual(images[0]!.state.config.config?.Labels, { a, b: "none" });
+    }
+  });
+});
