@@ -2,7 +2,7 @@
  * The built-in cleanup policies, and which of them count when the dappfile names none. Apart from mod.ts, so that only
  * commands that clean up load them.
  */
-import { type Plugin, type Selection, use } from "./core/plugin.ts";
+import { type Plugin, type Selection, use } from "./core/contract/plugin.ts";
 import { keepBranches } from "./plugins/cleanup/branches.ts";
 import { keepCommits } from "./plugins/cleanup/commits.ts";
 import { keepCustom } from "./plugins/cleanup/custom.ts";

@@ -1,5 +1,5 @@
 /** Built-in registry plugins, in the order in which they are asked. Loaded when a REPO is opened. */
-import type { Plugin } from "./core/plugin.ts";
+import type { Plugin } from "./core/contract/plugin.ts";
 import { registryAcr } from "./plugins/registry/acr/mod.ts";
 import { registryDockerHub } from "./plugins/registry/docker_hub/mod.ts";
 import { registryEcr } from "./plugins/registry/ecr/mod.ts";

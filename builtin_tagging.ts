@@ -1,5 +1,5 @@
 /** Built-in tag schemes and CI systems, in the order in which they are asked. Loaded when images are tagged. */
-import type { Plugin } from "./core/plugin.ts";
+import type { Plugin } from "./core/contract/plugin.ts";
 import { ciAzure } from "./plugins/ci/azure.ts";
 import { ciBitbucket } from "./plugins/ci/bitbucket.ts";
 import { ciCircleci } from "./plugins/ci/circleci.ts";

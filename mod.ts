@@ -7,7 +7,7 @@
  */
 import type { CleanupPlan, Engine, EngineOptions } from "./core/api.ts";
 import { createEngineWith } from "./core/engine.ts";
-import type { Plugin } from "./core/plugin.ts";
+import type { Plugin } from "./core/contract/plugin.ts";
 import { builderNative } from "./plugins/builder/native/mod.ts";
 import { sourceArchive } from "./plugins/source/archive.ts";
 import { sourceOci } from "./plugins/source/oci_layout.ts";
@@ -16,9 +16,15 @@ import { sourceScratch } from "./plugins/source/scratch.ts";
 import { storeLocal } from "./plugins/store/local/mod.ts";
 
 export type * from "./core/api.ts";
-export type * from "./core/plugin.ts";
-export { EngineError, errorCatalog, type ErrorCode, type ErrorDetails, type Problem } from "./core/errors.ts";
-export { definePlugin, use } from "./core/plugin.ts";
+export type * from "./core/contract/plugin.ts";
+export {
+  EngineError,
+  errorCatalog,
+  type ErrorCode,
+  type ErrorDetails,
+  type Problem,
+} from "./core/contract/errors.ts";
+export { definePlugin, use } from "./core/contract/plugin.ts";
 
 const builtins: readonly Plugin[] = [
   storeLocal,

@@ -1,5 +1,5 @@
 /** The reference page of the command line, made from the same tables as `--help`. */
-import { errorCatalog } from "../core/errors.ts";
+import { errorCatalog } from "../core/contract/errors.ts";
 import { optionUsage } from "./help.ts";
 import type { OptionName } from "./options.ts";
 import {

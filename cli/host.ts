@@ -1,5 +1,5 @@
 /** The real streams, clock, signals and files. */
-import { EngineError } from "../core/errors.ts";
+import { EngineError } from "../core/contract/errors.ts";
 import type { Io, Output } from "./io.ts";
 
 type Stream = typeof Deno.stdout | typeof Deno.stderr;

@@ -1,5 +1,5 @@
 /** The flags that say what is improper, and so is to be removed. */
-import type { EngineError } from "../core/errors.ts";
+import type { EngineError } from "../core/contract/errors.ts";
 import type { Context } from "./context.ts";
 import type { OptionName } from "./options.ts";
 import { usage } from "./parse.ts";

@@ -1,5 +1,5 @@
 /** Usage errors that know what was probably meant. */
-import type { EngineError } from "../core/errors.ts";
+import type { EngineError } from "../core/contract/errors.ts";
 import { suggest } from "../lib/suggest.ts";
 import { type OptionName, options, optionSpec } from "./options.ts";
 import { usage } from "./parse.ts";

@@ -1,5 +1,5 @@
 /** From what was written to a command with its options. Every mistake is an error; nothing is guessed. */
-import { EngineError } from "../core/errors.ts";
+import { EngineError } from "../core/contract/errors.ts";
 import { isOption, type OptionName } from "./options.ts";
 import type { GivenOptions, HelpWanted, Parsed, TagOption } from "./parsed.ts";
 import { type Scan, scan } from "./scan.ts";

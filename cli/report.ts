@@ -1,5 +1,5 @@
 /** Printing what went wrong: the failed stage's last output, the error, its problems, and the fix last. */
-import { EngineError, type ErrorCode, messageOf, type Problem } from "../core/errors.ts";
+import { EngineError, type ErrorCode, messageOf, type Problem } from "../core/contract/errors.ts";
 import { printable } from "./format.ts";
 import type { Io } from "./io.ts";
 import { writeJson } from "./main.ts";

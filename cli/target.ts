@@ -1,5 +1,5 @@
 /** Which words are DIMGs and which one is REPO, and which tags are asked for: known only with the engine's help. */
-import { EngineError } from "../core/errors.ts";
+import { EngineError } from "../core/contract/errors.ts";
 import type { TagWish } from "../mod.ts";
 import type { Context } from "./context.ts";
 import { usage } from "./parse.ts";

@@ -1,20 +1,21 @@
 /** The engine as embedders and the command line see it. */
 export type { ApplyEvent, ApplyReport, TagOutcome, TagResult } from "./cleanup/apply_model.ts";
 export type { CleanupPlan, PlannedRemoval, RemovalGroup, TagKind } from "./cleanup/plan_model.ts";
+export type { BuildOptions, Introspection } from "./build/introspect.ts";
 export type { RestoredTag } from "./cleanup/restore.ts";
 import type { ApplyEvent, ApplyReport } from "./cleanup/apply_model.ts";
 import type { CleanupPlan } from "./cleanup/plan_model.ts";
 import type { RestoredTag } from "./cleanup/restore.ts";
-import type { Config } from "./config/model.ts";
-import type { Digest, Signature } from "./digest.ts";
-import type { EventSink } from "./events.ts";
-import type { BuildResult } from "./execute.ts";
-import type { Plan } from "./plan.ts";
-import type { MovedStage, PublishReport } from "./publish/report.ts";
-import type { RegistryCapabilities } from "./registry_role.ts";
-import type { TagFlag, TagWish } from "./tag_role.ts";
-import type { Selection } from "./plugin.ts";
-import type { LayerCompression, StoreReport } from "./roles.ts";
+import type { Config } from "./contract/config.ts";
+import type { Digest, Signature } from "./contract/digest.ts";
+import type { EventSink } from "./contract/events.ts";
+import type { BuildResult, FactChange, MovedStage, Plan, PublishReport } from "./contract/results.ts";
+import type { RegistryCapabilities } from "./contract/registry.ts";
+import type { TagFlag, TagWish } from "./contract/tagging.ts";
+import type { Selection } from "./contract/plugin.ts";
+import type { StoreReport } from "./contract/store.ts";
+import type { LayerCompression } from "./contract/builder.ts";
+import type { BuildOptions, Introspection } from "./build/introspect.ts";
 
 export interface EngineOptions {
   /** Project directory. @default the current directory */
@@ -280,25 +281,6 @@ export interface LocalCleanupReport {
   readonly spared: readonly { readonly name: string; readonly why: string }[];
 }
 
-export interface BuildOptions {
-  readonly introspect?: Introspection;
-}
-
-/** When to open a shell in a stage. Stage names as `plan` prints them; needs a terminal. */
-export interface Introspection {
-  /** In the failed stage, with what its commands wrote so far. */
-  readonly error?: boolean;
-  /** In the file system the failed stage started from. */
-  readonly beforeError?: boolean;
-  /** After this stage is available, built or cached. */
-  readonly stage?: string;
-  /** Before this stage, in its parent, with its mounts. */
-  readonly before?: string;
-  /** Same two for artifacts. */
-  readonly artifactStage?: string;
-  readonly artifactBefore?: string;
-}
-
 export interface StageImage {
   readonly image: string;
   readonly stage: string;
@@ -350,22 +332,6 @@ export interface ExplainedStage {
   readonly ripplesTo: readonly string[];
   /** All facts, for a single stage that was asked for by name. */
   readonly facts?: readonly { readonly key: string; readonly value: string }[];
-}
-
-export type FactChange =
-  | { readonly kind: "value"; readonly key: string; readonly before?: string; readonly after?: string }
-  /** Unified-diff lines, each starting with " ", "-" or "+". */
-  | { readonly kind: "commands"; readonly key: string; readonly diff: readonly string[] }
-  | { readonly kind: "files"; readonly key: string; readonly files: readonly FileChange[] };
-
-export interface FileChange {
-  readonly path: string;
-  readonly change: "added" | "removed" | "modified";
-  /** git object ids (with mode when the mode changed). */
-  readonly before?: string;
-  readonly after?: string;
-  /** The commit that last touched the path: `<short id> <subject>`. */
-  readonly commit?: string;
 }
 
 export interface ExportResult {

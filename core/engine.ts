@@ -1,6 +1,5 @@
 import type {
   ApplyReport,
-  BuildOptions,
   CleanupApply,
   CleanupPlan,
   CleanupRequest,
@@ -20,16 +19,16 @@ import type {
   StageImage,
   StageMoves,
 } from "./api.ts";
-import { buildImages, builtImages } from "./build.ts";
-import type { Config } from "./config/model.ts";
-import { EngineError } from "./errors.ts";
-import type { BuildResult } from "./execute.ts";
-import { type Plan, planBuild } from "./plan.ts";
-import { resolveOptions, splitPlatforms } from "./options.ts";
-import type { PublishReport } from "./publish/report.ts";
-import type { StoreReport } from "./roles.ts";
-import { type Builtins, Session } from "./session.ts";
-import { lastStage } from "./sign.ts";
+import { buildImages, builtImages } from "./build/build.ts";
+import type { Config } from "./contract/config.ts";
+import { EngineError } from "./contract/errors.ts";
+import { planBuild } from "./plan/plan.ts";
+import { resolveOptions, splitPlatforms } from "./session/options.ts";
+import type { BuildResult, Plan, PublishReport } from "./contract/results.ts";
+import type { StoreReport } from "./contract/store.ts";
+import { type Builtins, Session } from "./session/session.ts";
+import { lastStage } from "./sign/sign.ts";
+import type { BuildOptions } from "./build/introspect.ts";
 
 /** Makes an engine with the given built-in plugins. Nothing is read or written until a method is called. */
 export function createEngineWith(options: EngineOptions, builtins: Builtins): Engine {
@@ -48,7 +47,7 @@ async function cleanups() {
 }
 
 async function localCleanups() {
-  return await import("./cleanup/local_run.ts");
+  return await import("./cleanup/local/run.ts");
 }
 
 class BuildEngine implements Engine {
@@ -98,7 +97,7 @@ class BuildEngine implements Engine {
     const keys = new Set(nodes.map((node) => node.key));
     const signed = await session.sign(keys);
     const inputs = await session.planInputs();
-    const { explainBuild } = await import("./explain.ts");
+    const { explainBuild } = await import("./plan/explain.ts");
     return await explainBuild(signed, await planBuild(signed, keys, inputs), { keys, stage }, {
       ...inputs,
       commits: (image, paths, since) => session.trees.commits(image.node.rule.git, paths, since),
@@ -112,7 +111,7 @@ class BuildEngine implements Engine {
     const image = signed.image(node.key);
     let found = lastStage(image);
     if (stage !== undefined) {
-      const { requireStage } = await import("./explain.ts");
+      const { requireStage } = await import("./plan/explain.ts");
       requireStage({ images: [image], image: () => image }, stage);
       found = image.stages.find((s) => s.spec.name === stage)!;
     }
@@ -127,14 +126,14 @@ class BuildEngine implements Engine {
   }
 
   async run(options: RunOptions): Promise<number> {
-    const { runImage } = await import("./run_image.ts");
+    const { runImage } = await import("./build/run_image.ts");
     return await runImage(this.session, options);
   }
 
   async export(patterns: readonly string[], destination: string): Promise<ExportResult> {
     const { session } = this;
     const images = await builtImages(session, await session.select(patterns));
-    const { exportBuilt } = await import("./export_built.ts");
+    const { exportBuilt } = await import("./export/built.ts");
     return await exportBuilt(session, images, destination);
   }
 
@@ -145,7 +144,7 @@ class BuildEngine implements Engine {
   }
 
   async tag(patterns: readonly string[], options: PushOptions = {}): Promise<PublishReport> {
-    const { repoOf } = await import("./publish/repo.ts");
+    const { repoOf } = await import("./session/repos.ts");
     const repo = await repoOf(this.session, options.repo);
     if (repo.startsWith("oci:")) return await this.push(patterns, { ...options, repo });
     if (this.sessions.length > 1) {
@@ -175,7 +174,7 @@ class BuildEngine implements Engine {
     patterns: readonly string[],
     options: { readonly repo?: string; readonly all?: boolean; readonly way: "push" | "pull" },
   ): Promise<StageMoves> {
-    const { moveStages } = await import("./publish/move_stages.ts");
+    const { moveStages } = await import("./share/move_stages.ts");
     return await moveStages(this.sessions, patterns, options);
   }
 
@@ -188,7 +187,7 @@ class BuildEngine implements Engine {
   }
 
   async checkRegistry(options: { readonly repo?: string } = {}): Promise<RegistryCard> {
-    const { checkRegistry } = await import("./publish/check_registry.ts");
+    const { checkRegistry } = await import("./registry_check/open.ts");
     return await checkRegistry(this.session, options.repo);
   }
 
@@ -221,7 +220,7 @@ class BuildEngine implements Engine {
   }
 
   async lock(options: { readonly update?: boolean } = {}): Promise<LockResult> {
-    const { lockImages } = await import("./lock_images.ts");
+    const { lockImages } = await import("./config/lock_images.ts");
     return await lockImages(this.session, options.update ?? false);
   }
 

@@ -38,7 +38,8 @@ const rules: readonly { readonly of: string; readonly may: (target: string, from
   {
     of: "plugins",
     may: (target, from) =>
-      target.startsWith("lib/") || target === "core/plugin.ts" || target === "core/errors.ts" ||
+      target.startsWith("lib/") || target === "core/contract/plugin.ts" ||
+      target === "core/contract/errors.ts" ||
       (target.startsWith("plugins/") &&
         (pluginUnit(target) === pluginUnit(from) || target.split("/").at(-1)!.startsWith("_"))),
   },
@@ -46,7 +47,7 @@ const rules: readonly { readonly of: string; readonly may: (target: string, from
     of: "cli",
     may: (target) =>
       target.startsWith("cli/") || target.startsWith("lib/") || target === "mod.ts" ||
-      target === "core/errors.ts" || target === "deno.json",
+      target === "core/contract/errors.ts" || target === "deno.json",
   },
   {
     of: "examples",
@@ -81,7 +82,7 @@ Deno.test("modules that may not be needed are named literally, which packagers u
     });
   assert.deepEqual(
     wrong,
-    ["core/load_plugins.ts"],
+    ["core/hooks/load_plugins.ts"],
     "only plugins of users have names that are not known before",
   );
 });

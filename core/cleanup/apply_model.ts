@@ -1,5 +1,5 @@
-import type { RegistryBackend, RegistryMemo } from "../registry_role.ts";
-import type { Clock } from "./clock.ts";
+import type { RegistryBackend, RegistryMemo } from "../contract/registry.ts";
+import type { Clock } from "../protocol/clock.ts";
 import type { Journal } from "./journal.ts";
 
 /**

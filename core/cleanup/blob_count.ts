@@ -1,5 +1,5 @@
-import type { ManifestFacts } from "../cleanup_role.ts";
-import type { Digest } from "../digest.ts";
+import type { ManifestFacts } from "../contract/cleanup.ts";
+import type { Digest } from "../contract/digest.ts";
 
 /**
  * Counts what tags hold: each tag holds its manifest, a manifest its children and blobs. Taking tags away tells the

@@ -1,4 +1,4 @@
-import type { InventoryImage, InventoryStage } from "../cleanup_role.ts";
+import type { InventoryImage, InventoryStage } from "../contract/cleanup.ts";
 import type { BlobCount } from "./blob_count.ts";
 
 /** What a budget is applied to. */

@@ -5,10 +5,10 @@ import type {
   InventoryTag,
   ManifestFacts,
   OtherTag,
-} from "../cleanup_role.ts";
-import { type Digest, isSignature } from "../digest.ts";
-import { labels, ociLabels, SERVICE_TAG_PREFIX, stageTag } from "../labels.ts";
-import type { ListedTag } from "../registry_role.ts";
+} from "../contract/cleanup.ts";
+import { type Digest, isSignature } from "../contract/digest.ts";
+import { labels, ociLabels, SERVICE_TAG_PREFIX, stageTag } from "../contract/labels.ts";
+import type { ListedTag } from "../contract/registry.ts";
 import { chainOf, type KnownManifest, neededBy } from "./manifest_facts.ts";
 
 /** What a tag is to the project. */

@@ -1,5 +1,5 @@
-import type { CleanupGit, GitCommitFacts } from "../cleanup_role.ts";
-import { EngineError } from "../errors.ts";
+import type { CleanupGit, GitCommitFacts } from "../contract/cleanup.ts";
+import { EngineError } from "../contract/errors.ts";
 import { locate, type Located, shallowCommits } from "../git/discover.ts";
 import { gitFailure, redact, shellWord } from "../git/failure.ts";
 import { type GitOutput, runGit } from "../git/process.ts";

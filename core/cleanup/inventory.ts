@@ -7,12 +7,12 @@ import type {
   InventoryTag,
   ManifestFacts,
   OtherTag,
-} from "../cleanup_role.ts";
-import type { Digest } from "../digest.ts";
-import { EngineError, messageOf } from "../errors.ts";
-import { labels, REPOSITORY_TAG_PREFIX, STAGE_TAG_PREFIX } from "../labels.ts";
-import { Pool } from "../pool.ts";
-import type { ListedTag, RegistryBackend, RegistryMemo, Repository } from "../registry_role.ts";
+} from "../contract/cleanup.ts";
+import type { Digest } from "../contract/digest.ts";
+import { EngineError, messageOf } from "../contract/errors.ts";
+import { labels, REPOSITORY_TAG_PREFIX, STAGE_TAG_PREFIX } from "../contract/labels.ts";
+import { Pool } from "../../lib/pool.ts";
+import type { ListedTag, RegistryBackend, RegistryMemo, Repository } from "../contract/registry.ts";
 import { classify, isCopy } from "./classify.ts";
 import { InventoryCache } from "./inventory_cache.ts";
 import { type KnownManifest, readKnown } from "./manifest_facts.ts";

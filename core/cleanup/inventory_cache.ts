@@ -1,6 +1,6 @@
 import { isObject } from "../../lib/oci/documents.ts";
-import { type Digest, isDigest } from "../digest.ts";
-import type { RegistryMemo } from "../registry_role.ts";
+import { type Digest, isDigest } from "../contract/digest.ts";
+import type { RegistryMemo } from "../contract/registry.ts";
 import { isKnown, type KnownManifest } from "./manifest_facts.ts";
 
 /** What a tag pointed at, and when that was last asked (milliseconds since 1970). */

@@ -1,6 +1,6 @@
 import { isObject } from "../../lib/oci/documents.ts";
-import { type Digest, digestOf, isDigest } from "../digest.ts";
-import { EngineError, messageOf } from "../errors.ts";
+import { type Digest, digestOf, isDigest } from "../contract/digest.ts";
+import { EngineError, messageOf } from "../contract/errors.ts";
 
 /** A manifest that was about to be deleted. */
 export interface JournalEntry {

@@ -1,7 +1,7 @@
 import { isObject } from "../../lib/oci/documents.ts";
-import type { Inventory, Keep, KeepRequest } from "../cleanup_role.ts";
-import { EngineError } from "../errors.ts";
-import type { HookRunner } from "../hooks.ts";
+import type { Inventory, Keep, KeepRequest } from "../contract/cleanup.ts";
+import { EngineError } from "../contract/errors.ts";
+import type { HookRunner } from "../hooks/runner.ts";
 
 /** A reason to keep, with the plugin that gave it. */
 export interface GivenKeep extends Keep {

@@ -1,10 +1,10 @@
 import { isObject, parseManifest } from "../../lib/oci/documents.ts";
 import { OciError } from "../../lib/oci/errors.ts";
-import type { Inventory, OtherTag } from "../cleanup_role.ts";
-import { labels, STAGE_TAG_PREFIX } from "../labels.ts";
-import { Pool } from "../pool.ts";
-import type { RegistryBackend } from "../registry_role.ts";
-import type { Session } from "../session.ts";
+import type { Inventory, OtherTag } from "../contract/cleanup.ts";
+import { labels, STAGE_TAG_PREFIX } from "../contract/labels.ts";
+import { Pool } from "../../lib/pool.ts";
+import type { RegistryBackend } from "../contract/registry.ts";
+import type { Session } from "../session/session.ts";
 import { cleanupGit } from "./git_facts.ts";
 
 /** Labels of the old tool's stages (docker commit images). */

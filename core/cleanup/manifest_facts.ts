@@ -1,7 +1,7 @@
 import { isObject, parseManifest } from "../../lib/oci/documents.ts";
-import type { ManifestFacts } from "../cleanup_role.ts";
-import { type Digest, isDigest, isSignature } from "../digest.ts";
-import { labels, ociLabels, type StageChain } from "../labels.ts";
+import type { ManifestFacts } from "../contract/cleanup.ts";
+import { type Digest, isDigest, isSignature } from "../contract/digest.ts";
+import { labels, ociLabels, type StageChain } from "../contract/labels.ts";
 
 /** A manifest as cleanup remembers it: references, and those annotations that dapp writes. Plain JSON. */
 export interface KnownManifest extends ManifestFacts {

@@ -1,6 +1,6 @@
-import type { BrokenTag, Inventory, InventoryImage, InventoryStage } from "../cleanup_role.ts";
-import type { Digest } from "../digest.ts";
-import { STAGE_TAG_PREFIX } from "../labels.ts";
+import type { BrokenTag, Inventory, InventoryImage, InventoryStage } from "../contract/cleanup.ts";
+import type { Digest } from "../contract/digest.ts";
+import { STAGE_TAG_PREFIX } from "../contract/labels.ts";
 import { BlobCount } from "./blob_count.ts";
 import { evict } from "./budget.ts";
 import type { GivenKeep } from "./keeps.ts";

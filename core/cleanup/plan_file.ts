@@ -1,6 +1,6 @@
-import { isDigest, isSignature } from "../digest.ts";
-import { EngineError } from "../errors.ts";
-import { SERVICE_TAG_PREFIX } from "../labels.ts";
+import { isDigest, isSignature } from "../contract/digest.ts";
+import { EngineError } from "../contract/errors.ts";
+import { SERVICE_TAG_PREFIX } from "../contract/labels.ts";
 import { isTag } from "../../lib/oci/reference.ts";
 import { type CleanupPlan, OLD_STAGE } from "./plan_model.ts";
 

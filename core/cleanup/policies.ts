@@ -1,7 +1,7 @@
-import type { CleanupSection } from "../config/model.ts";
-import { createHookRunner, type HookRunner } from "../hooks.ts";
-import { loadUses } from "../load_plugins.ts";
-import type { HookContext, Host, Plugin, Selection } from "../plugin.ts";
+import type { CleanupSection } from "../contract/config.ts";
+import { createHookRunner, type HookRunner } from "../hooks/runner.ts";
+import { loadUses } from "../hooks/load_plugins.ts";
+import type { HookContext, Host, Plugin, Selection } from "../contract/plugin.ts";
 
 /** Policies of the engine. */
 export interface BuiltinPolicies {

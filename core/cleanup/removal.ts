@@ -1,8 +1,8 @@
 import { OciError } from "../../lib/oci/errors.ts";
-import type { Digest } from "../digest.ts";
-import { EngineError, messageOf } from "../errors.ts";
-import { labels } from "../labels.ts";
-import type { RemoteManifest, Repository } from "../registry_role.ts";
+import type { Digest } from "../contract/digest.ts";
+import { EngineError, messageOf } from "../contract/errors.ts";
+import { labels } from "../contract/labels.ts";
+import type { RemoteManifest, Repository } from "../contract/registry.ts";
 import type { ApplyOptions, TagResult } from "./apply_model.ts";
 import type { JournalEntry } from "./journal.ts";
 import { type KnownManifest, readKnown } from "./manifest_facts.ts";

@@ -1,8 +1,8 @@
 import { OciError } from "../../lib/oci/errors.ts";
-import { type Digest, isDigest } from "../digest.ts";
-import { EngineError, messageOf } from "../errors.ts";
+import { type Digest, isDigest } from "../contract/digest.ts";
+import { EngineError, messageOf } from "../contract/errors.ts";
 import { parseManifest } from "../../lib/oci/documents.ts";
-import type { RegistryBackend, Repository } from "../registry_role.ts";
+import type { RegistryBackend, Repository } from "../contract/registry.ts";
 import type { JournalEntry } from "./journal.ts";
 
 export interface RestoreOptions {

@@ -1,4 +1,4 @@
-import type { Inventory, InventoryImage, InventoryStage } from "../cleanup_role.ts";
+import type { Inventory, InventoryImage, InventoryStage } from "../contract/cleanup.ts";
 
 /** Why a stage is needed. */
 export interface Need {

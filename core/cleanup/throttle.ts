@@ -1,5 +1,5 @@
 import { RegistryError } from "../../lib/registry/errors.ts";
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../protocol/clock.ts";
 
 export interface ThrottleOptions {
   /** The most pieces of work at once. */

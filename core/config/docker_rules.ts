@@ -1,5 +1,5 @@
 import { SHELL_FORM } from "./docker_schema.ts";
-import type { DockerInstructions, HealthcheckRule } from "./model.ts";
+import type { DockerInstructions, HealthcheckRule } from "../contract/config.ts";
 import { defined, given, requireKey, texts } from "./parts.ts";
 import type { DocumentScope, Path } from "./report.ts";
 import type { DimgDocument } from "./schema.ts";

@@ -1,5 +1,5 @@
 import { type Document, isSeq, parseAllDocuments, visit } from "yaml";
-import { EngineError } from "../errors.ts";
+import { EngineError } from "../contract/errors.ts";
 import type { DocumentScope, Report } from "./report.ts";
 import { explainYamlError, TEMPLATE, TEMPLATE_HINT } from "./yaml_errors.ts";
 

@@ -1,5 +1,5 @@
 /** Finding and reading the dappfile of a directory. On the fast path: no npm imports. */
-import { EngineError, messageOf } from "../errors.ts";
+import { EngineError, messageOf } from "../contract/errors.ts";
 
 /** A dappfile as it is on disk. */
 export interface FoundDappfile {

@@ -7,7 +7,7 @@ import {
   type MountRule,
   type ShellStage,
   userStages,
-} from "./model.ts";
+} from "../contract/config.ts";
 import { readDocker } from "./docker_rules.ts";
 import { resolveOverlaps } from "./overlap.ts";
 import { defined, given, requireKey, texts } from "./parts.ts";

@@ -1,4 +1,4 @@
-import type { GitEntry, ImportRule } from "./model.ts";
+import type { GitEntry, ImportRule } from "../contract/config.ts";
 import type { DocumentScope, Path } from "./report.ts";
 
 type Entry = GitEntry | ImportRule;

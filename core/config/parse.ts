@@ -2,7 +2,7 @@ import { isAlias, isMap, isNode, isSeq, LineCounter } from "yaml";
 import { suggest } from "../../lib/suggest.ts";
 import { anchorsOf, invalid, readDocuments, reportEmpty, reportRoot, reportYaml } from "./documents.ts";
 import { type Draft, readImages } from "./image_rules.ts";
-import type { Config, PluginUse, ProjectSection } from "./model.ts";
+import type { Config, PluginUse, ProjectSection } from "../contract/config.ts";
 import { defined } from "./parts.ts";
 import { checkReferences } from "./references.ts";
 import { DocumentScope, Report } from "./report.ts";

@@ -1,5 +1,5 @@
 import type { LineCounter } from "yaml";
-import type { Problem } from "../errors.ts";
+import type { Problem } from "../contract/errors.ts";
 
 /** Keys and indices from the top of a document to a value. */
 export type Path = readonly (string | number)[];

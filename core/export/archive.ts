@@ -4,13 +4,12 @@ import { blobFile, CONTAINERD_NAME, REF_NAME } from "../../lib/oci/layout.ts";
 import { type Descriptor, type ImageIndex, mediaTypes } from "../../lib/oci/types.ts";
 import { readBlobFile, writeAllSync, writeHashed } from "../../lib/oci/write_blob.ts";
 import { encodeTarHeader, TAR_TRAILER, tarPadding } from "../../lib/tar/encode.ts";
-import type { Digest } from "../digest.ts";
-import { EngineError } from "../errors.ts";
-import type { Layer } from "../roles.ts";
-import type { ExportOptions } from "./mod.ts";
+import type { Digest } from "../contract/digest.ts";
+import { EngineError } from "../contract/errors.ts";
+import type { Layer } from "../contract/store.ts";
 import { LAYOUT, replaceFile } from "../../lib/oci/layout_dir.ts";
 import { entryOf } from "./oci_layout.ts";
-import { blobsOf, damaged, fromStore, type PackedImage, type Packer } from "./packer.ts";
+import { blobsOf, damaged, type ExportOptions, fromStore, type PackedImage, type Packer } from "./packer.ts";
 
 /** Writes an OCI image layout as a tar (image-spec image-layout.md). */
 export const writeOciArchive: Packer = async (images, path, options) => {

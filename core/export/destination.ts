@@ -1,4 +1,4 @@
-import { EngineError } from "../errors.ts";
+import { EngineError } from "../contract/errors.ts";
 
 const KINDS = ["oci", "oci-archive", "docker-archive"] as const;
 

@@ -2,11 +2,11 @@ import { formatReference, parseReference } from "../../lib/oci/reference.ts";
 import { manifestOf } from "../../lib/oci/build.ts";
 import { OciError } from "../../lib/oci/errors.ts";
 import type { ExportResult } from "../api.ts";
-import type { Digest } from "../digest.ts";
-import { EngineError, messageOf } from "../errors.ts";
-import type { ImageState, Store } from "../roles.ts";
+import type { Digest } from "../contract/digest.ts";
+import { EngineError, messageOf } from "../contract/errors.ts";
+import type { ImageState } from "../contract/store.ts";
 import { type Destination, parseDestination } from "./destination.ts";
-import type { PackedImage, Packer } from "./packer.ts";
+import type { ExportOptions, PackedImage, Packer } from "./packer.ts";
 
 /** An image to write. */
 export interface ExportImage {
@@ -15,15 +15,6 @@ export interface ExportImage {
   /** What it is called where the destination does not say. */
   readonly reference: string;
   readonly state: ImageState;
-}
-
-export interface ExportOptions {
-  readonly store: Store;
-  /** Relative destinations start here. */
-  readonly projectDir: string;
-  readonly signal: AbortSignal;
-  /** Bytes written and to be written. */
-  progress(done: number, total: number): void;
 }
 
 /**

@@ -1,7 +1,7 @@
 import { LayoutDirectory } from "../../lib/oci/layout_dir.ts";
 import { REF_NAME } from "../../lib/oci/layout.ts";
 import type { Descriptor, ImageIndex } from "../../lib/oci/types.ts";
-import type { Digest } from "../digest.ts";
+import type { Digest } from "../contract/digest.ts";
 import { blobsOf, fromStore, type PackedImage, type Packer } from "./packer.ts";
 
 /** Adds images to an OCI image layout directory, making it when it is absent or empty: blobs first, then the index. */

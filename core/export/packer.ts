@@ -1,8 +1,7 @@
 import type { BuiltDocument } from "../../lib/oci/build.ts";
 import { OciError } from "../../lib/oci/errors.ts";
-import { EngineError } from "../errors.ts";
-import type { ImageState } from "../roles.ts";
-import type { ExportOptions } from "./mod.ts";
+import { EngineError } from "../contract/errors.ts";
+import type { ImageState, Store } from "../contract/store.ts";
 
 /** An image with the documents and the name under which it is written. */
 export interface PackedImage {
@@ -45,4 +44,13 @@ export function damaged(message: string, cause?: unknown): EngineError {
     cause,
     fix: "Run: dapp store check --repair, then build again",
   });
+}
+
+export interface ExportOptions {
+  readonly store: Store;
+  /** Relative destinations start here. */
+  readonly projectDir: string;
+  readonly signal: AbortSignal;
+  /** Bytes written and to be written. */
+  progress(done: number, total: number): void;
 }

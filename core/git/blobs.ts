@@ -1,5 +1,5 @@
 import { collect } from "../../lib/collect.ts";
-import { EngineError } from "../errors.ts";
+import { EngineError } from "../contract/errors.ts";
 import { gitFailure, isMissingObject } from "./failure.ts";
 import type { GitFile, GitRepository, ObjectDatabase } from "./model.ts";
 import { feedGit, readText, startGit } from "./process.ts";

@@ -1,5 +1,5 @@
-import { sha256Hex } from "../digest.ts";
-import { EngineError } from "../errors.ts";
+import { sha256Hex } from "../contract/digest.ts";
+import { EngineError } from "../contract/errors.ts";
 import { exists } from "./discover.ts";
 import { gitFailure } from "./failure.ts";
 import { hasCommit } from "./listing.ts";

@@ -1,4 +1,4 @@
-import { EngineError } from "../errors.ts";
+import { EngineError } from "../contract/errors.ts";
 import { configValue } from "./config_file.ts";
 
 /** Where the parts of a repository are; absolute paths without symbolic links. */

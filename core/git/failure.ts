@@ -1,4 +1,4 @@
-import { EngineError } from "../errors.ts";
+import { EngineError } from "../contract/errors.ts";
 import { type GitOutput, MINIMUM_GIT, runGit } from "./process.ts";
 
 /** Removes passwords and tokens from URLs in a text. */

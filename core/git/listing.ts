@@ -1,4 +1,4 @@
-import { EngineError } from "../errors.ts";
+import { EngineError } from "../contract/errors.ts";
 import { gitFailure, isMissingObject, reasonOf } from "./failure.ts";
 import type { GitFile, GitMemo, GitTree, ObjectDatabase, Submodule } from "./model.ts";
 import { runGit } from "./process.ts";

@@ -1,4 +1,4 @@
-import { EngineError } from "../errors.ts";
+import { EngineError } from "../contract/errors.ts";
 import { gitDirIn, type Located } from "./discover.ts";
 import { shellWord } from "./failure.ts";
 import { hasCommit } from "./listing.ts";

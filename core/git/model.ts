@@ -100,3 +100,10 @@ export interface GitRepository {
   /** Told which files will be read next, so that missing ones can be fetched together. */
   prepare?(files: readonly GitFile[]): Promise<void>;
 }
+
+/** One repository at one state, as far as git stages need it. */
+export interface TreeSource {
+  /** Equal ids mean equal files. */
+  readonly stateId: string;
+  tree(): Promise<GitTree>;
+}

@@ -1,4 +1,4 @@
-import { EngineError } from "../errors.ts";
+import { EngineError } from "../contract/errors.ts";
 
 /** The oldest git that has every option used here. */
 export const MINIMUM_GIT = "2.20";

@@ -1,6 +1,6 @@
-import { sha256Hex } from "../digest.ts";
-import { EngineError } from "../errors.ts";
-import type { GitEntry } from "../config/model.ts";
+import { sha256Hex } from "../contract/digest.ts";
+import { EngineError } from "../contract/errors.ts";
+import type { GitEntry } from "../contract/config.ts";
 import { Clone } from "./clone.ts";
 import { redact } from "./failure.ts";
 import { listTree, recallTree, rememberTree, stateKey, treeIdOf } from "./listing.ts";

@@ -1,4 +1,4 @@
-import { EngineError } from "../errors.ts";
+import { EngineError } from "../contract/errors.ts";
 import { gitFailure, reasonOf, redact } from "./failure.ts";
 import type { GitOutput } from "./process.ts";
 

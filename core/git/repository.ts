@@ -1,4 +1,4 @@
-import { EngineError } from "../errors.ts";
+import { EngineError } from "../contract/errors.ts";
 import { locate, type Located, readOriginUrl } from "./discover.ts";
 import { gitFailure, shellWord } from "./failure.ts";
 import { listTree, recallTree, rememberTree, stateKey, treeIdOf } from "./listing.ts";

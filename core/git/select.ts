@@ -1,6 +1,6 @@
 import { compileGlob, type Glob } from "../../lib/glob.ts";
-import type { GitEntry } from "../config/model.ts";
-import { EngineError } from "../errors.ts";
+import type { GitEntry } from "../contract/config.ts";
+import { EngineError } from "../contract/errors.ts";
 import type { GitFile, GitTree } from "./model.ts";
 import { nearestPath } from "./nearest.ts";
 

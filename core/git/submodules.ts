@@ -1,4 +1,4 @@
-import { EngineError, messageOf } from "../errors.ts";
+import { EngineError, messageOf } from "../contract/errors.ts";
 import { gitFailure } from "./failure.ts";
 import { type Listing, listTree, sortFiles } from "./listing.ts";
 import type { GitFile, ObjectDatabase, Submodule, TreeGap } from "./model.ts";

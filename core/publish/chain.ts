@@ -1,7 +1,7 @@
-import type { StageChain } from "../labels.ts";
-import { imagesOf } from "../plan.ts";
-import type { Store } from "../roles.ts";
-import type { SignedGraph, SignedImage } from "../sign.ts";
+import type { StageChain } from "../contract/labels.ts";
+import { imagesOf } from "../plan/plan.ts";
+import type { Store } from "../contract/store.ts";
+import type { SignedGraph, SignedImage } from "../sign/sign.ts";
 
 /** Every stage that an image is made of: its own, and those of the images it stands on or imports from. */
 export async function chainOf(signed: SignedGraph, image: SignedImage, store: Store): Promise<StageChain> {

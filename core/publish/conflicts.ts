@@ -1,4 +1,4 @@
-import { EngineError } from "../errors.ts";
+import { EngineError } from "../contract/errors.ts";
 import { tagProblem } from "./tags.ts";
 
 /** One image under one final name. */

@@ -1,9 +1,9 @@
 import { type BuiltDocument, type BuiltManifest, documentOf, manifestOf } from "../../lib/oci/build.ts";
 import { isObject } from "../../lib/oci/documents.ts";
 import { type Descriptor, mediaTypes } from "../../lib/oci/types.ts";
-import { type Digest, digestOf } from "../digest.ts";
-import { labels, ociLabels, type StageChain } from "../labels.ts";
-import type { ImageState } from "../roles.ts";
+import { type Digest, digestOf } from "../contract/digest.ts";
+import { labels, ociLabels, type StageChain } from "../contract/labels.ts";
+import type { ImageState } from "../contract/store.ts";
 
 /** What is recorded with a published tag. */
 export interface TagFacts {

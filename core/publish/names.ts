@@ -1,8 +1,8 @@
 import { OciError } from "../../lib/oci/errors.ts";
 import { parseReference } from "../../lib/oci/reference.ts";
-import { EngineError } from "../errors.ts";
-import { imageTitle } from "../graph.ts";
-import { REPOSITORY_TAG_PREFIX } from "../labels.ts";
+import { EngineError } from "../contract/errors.ts";
+import { imageTitle } from "../sign/graph.ts";
+import { REPOSITORY_TAG_PREFIX } from "../contract/labels.ts";
 
 /** Where an image of a tag goes, below REPO. */
 export interface ImageTarget {

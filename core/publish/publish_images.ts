@@ -1,19 +1,19 @@
 import type { BuiltDocument } from "../../lib/oci/build.ts";
-import { baseName } from "../base_rule.ts";
-import type { ImageRule } from "../config/model.ts";
-import type { Digest, Signature } from "../digest.ts";
-import { Pool } from "../pool.ts";
-import type { Layer, Store } from "../roles.ts";
-import type { RegistryBackend, Repository } from "../registry_role.ts";
-import type { Session } from "../session.ts";
+import { baseName } from "../sign/base_rule.ts";
+import type { ImageRule } from "../contract/config.ts";
+import type { Digest, Signature } from "../contract/digest.ts";
+import { Pool } from "../../lib/pool.ts";
+import type { Layer, Store } from "../contract/store.ts";
+import type { RegistryBackend, Repository } from "../contract/registry.ts";
+import type { Session } from "../session/session.ts";
 import { encodeImage, encodeIndex, identityOf } from "./image_document.ts";
 import { repositoryMarker } from "./names.ts";
-import { putServiceManifest, serviceManifest } from "./service_manifest.ts";
-import type { OutgoingImage, OutgoingTag } from "./push.ts";
-import type { PublishedImage, PublishedTag } from "./report.ts";
-import { repositoryOfBase, withBlobs } from "./send_blobs.ts";
-import type { BlobUploader } from "./uploader.ts";
-import { labels } from "../labels.ts";
+import { putServiceManifest, serviceManifest } from "../protocol/service_manifest.ts";
+import type { PublishedImage, PublishedTag } from "../contract/results.ts";
+import { repositoryOfBase, withBlobs } from "../share/send_blobs.ts";
+import type { BlobUploader } from "../share/uploader.ts";
+import { labels } from "../contract/labels.ts";
+import type { OutgoingImage, OutgoingTag } from "./outgoing.ts";
 
 /** dimgs published at once. */
 const PARALLEL = 4;

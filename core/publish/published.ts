@@ -1,13 +1,19 @@
 import { parseManifest } from "../../lib/oci/documents.ts";
 import { OciError } from "../../lib/oci/errors.ts";
 import type { PublishedTags } from "../api.ts";
-import { labels, ociLabels, REPOSITORY_TAG_PREFIX, SERVICE_TAG_PREFIX, STAGE_TAG_PREFIX } from "../labels.ts";
-import { Pool } from "../pool.ts";
-import type { ListedTag, Repository } from "../registry_role.ts";
-import type { Session } from "../session.ts";
+import {
+  labels,
+  ociLabels,
+  REPOSITORY_TAG_PREFIX,
+  SERVICE_TAG_PREFIX,
+  STAGE_TAG_PREFIX,
+} from "../contract/labels.ts";
+import { Pool } from "../../lib/pool.ts";
+import type { ListedTag, Repository } from "../contract/registry.ts";
+import type { Session } from "../session/session.ts";
 import { matchName } from "../../lib/glob.ts";
 import { annotationsOf } from "./image_document.ts";
-import { repoOf } from "./repo.ts";
+import { repoOf } from "../session/repos.ts";
 
 type Row = PublishedTags["images"][number]["tags"][number];
 

@@ -1,49 +1,22 @@
 import type { PushOptions } from "../api.ts";
-import { buildImages, builtImages } from "../build.ts";
-import type { BuiltImage } from "../execute.ts";
-import type { ImageNode } from "../graph.ts";
-import { isOwn } from "../base_rule.ts";
-import type { Digest, Signature } from "../digest.ts";
-import { observed } from "../pool.ts";
-import type { RegistryBackend } from "../registry_role.ts";
-import type { Session } from "../session.ts";
-import type { SignedGraph } from "../sign.ts";
+import { buildImages, builtImages } from "../build/build.ts";
+import type { ImageNode } from "../sign/graph.ts";
+import { isOwn } from "../sign/base_rule.ts";
+import type { Signature } from "../contract/digest.ts";
+import { observed } from "../../lib/pool.ts";
+import type { RegistryBackend } from "../contract/registry.ts";
+import type { Session } from "../session/session.ts";
+import type { SignedGraph } from "../sign/sign.ts";
 import { chainOf } from "./chain.ts";
 import { checkConflicts } from "./conflicts.ts";
 import type { TagFacts } from "./image_document.ts";
-import { type ImageTarget, imageTarget } from "./names.ts";
+import { imageTarget } from "./names.ts";
 import { blobOrigins, publishImages } from "./publish_images.ts";
-import { repoOf } from "./repo.ts";
-import type { MovedStage, PublishReport } from "./report.ts";
+import { repoOf } from "../session/repos.ts";
+import type { MovedStage, PublishReport } from "../contract/results.ts";
 import { collectTags, type OwnedTag } from "./tags.ts";
-import { BlobUploader } from "./uploader.ts";
-
-/** One dimg under one tag, on its way out. */
-export interface OutgoingTag {
-  readonly tag: OwnedTag;
-  readonly target: ImageTarget;
-  /** The full name with tag. */
-  readonly reference: string;
-  readonly facts: TagFacts;
-  /** The digest under the tag, where it has been asked for ahead. */
-  readonly standing?: Promise<Digest | undefined>;
-}
-
-/** One dimg with all its tags. `images`: one for each platform; empty when a dry run builds it. */
-export interface OutgoingImage {
-  readonly node: ImageNode;
-  readonly signature: string;
-  readonly tags: readonly OutgoingTag[];
-  readonly images: readonly BuiltImage[];
-}
-
-/** How references are made from targets. */
-export interface Naming {
-  readonly naming: "nested" | "flat";
-  reference(target: ImageTarget): string;
-  /** Asks what is published under a name, as soon as the name is known. */
-  lookUp?(target: ImageTarget): Promise<Digest | undefined>;
-}
+import { BlobUploader } from "../share/uploader.ts";
+import type { Naming, OutgoingImage, OutgoingTag } from "./outgoing.ts";
 
 /** Names that are asked for ahead. */
 const AHEAD = 8;
@@ -99,8 +72,8 @@ async function sendStages(
   { repo, uploader, done: { planned, published } }: Pick<BuildAll, "repo" | "uploader" | "done">,
 ): Promise<readonly MovedStage[]> {
   const [{ pushStages }, { openShared }] = await Promise.all([
-    import("./move_stages.ts"),
-    import("./open_shared.ts"),
+    import("../share/move_stages.ts"),
+    import("../share/open_shared.ts"),
   ]);
   const moved: MovedStage[] = [];
   for (const session of sessions) {

@@ -3,12 +3,13 @@ import { manifestOf } from "../../lib/oci/build.ts";
 import { OciError } from "../../lib/oci/errors.ts";
 import { parseReference } from "../../lib/oci/reference.ts";
 import type { PushOptions } from "../api.ts";
-import { EngineError } from "../errors.ts";
+import { EngineError } from "../contract/errors.ts";
 import { exportImages } from "../export/mod.ts";
-import type { Session } from "../session.ts";
+import type { Session } from "../session/session.ts";
 import { withLabels } from "./image_document.ts";
-import { collectImages, type Naming, type OutgoingTag, prepareTags } from "./push.ts";
-import type { PublishedImage, PublishReport } from "./report.ts";
+import { collectImages, prepareTags } from "./push.ts";
+import type { PublishedImage, PublishReport } from "../contract/results.ts";
+import type { Naming, OutgoingTag } from "./outgoing.ts";
 
 /** Puts built images into the local Docker engine, under the names that `push` would give them. */
 export async function tagInDocker(

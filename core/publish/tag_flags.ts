@@ -1,7 +1,7 @@
 import { suggest } from "../../lib/suggest.ts";
-import { EngineError } from "../errors.ts";
-import type { HookRunner } from "../hooks.ts";
-import type { TagFlag, TagWish } from "../tag_role.ts";
+import { EngineError } from "../contract/errors.ts";
+import type { HookRunner } from "../hooks/runner.ts";
+import type { TagFlag, TagWish } from "../contract/tagging.ts";
 import { shapeProblem } from "./shape.ts";
 
 /** A flag with the plugin that answers it. */

@@ -1,9 +1,9 @@
 /** Which tags the images of a run get: wishes of the user in, checked tags of the schemes out. */
 import { isTag } from "../../lib/oci/reference.ts";
-import { EngineError } from "../errors.ts";
-import type { HookRunner } from "../hooks.ts";
-import { SERVICE_TAG_PREFIX, STAGE_TAG_PREFIX } from "../labels.ts";
-import type { CiFacts, Tag, TagRequest, TagWish } from "../tag_role.ts";
+import { EngineError } from "../contract/errors.ts";
+import type { HookRunner } from "../hooks/runner.ts";
+import { SERVICE_TAG_PREFIX, STAGE_TAG_PREFIX } from "../contract/labels.ts";
+import type { CiFacts, Tag, TagRequest, TagWish } from "../contract/tagging.ts";
 import { shapeProblem } from "./shape.ts";
 import { collectTagFlags, flagOf, type OwnedFlag } from "./tag_flags.ts";
 

@@ -1,5 +1,5 @@
 /** What the CI plugins share: reading variables, and the rules of tags, branches and pull requests. */
-import { type CiFacts, type CiValue, definePlugin, type Plugin } from "../../core/plugin.ts";
+import { type CiFacts, type CiValue, definePlugin, type Plugin } from "../../core/contract/plugin.ts";
 
 export type Env = Readonly<Record<string, string | undefined>>;
 

@@ -1,4 +1,4 @@
-import type { CiValue } from "../../core/plugin.ts";
+import type { CiValue } from "../../core/contract/plugin.ts";
 import { ciPlugin, type Env, firstOf, textOf } from "./_facts.ts";
 
 /**

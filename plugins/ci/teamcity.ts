@@ -1,4 +1,4 @@
-import type { CiValue } from "../../core/plugin.ts";
+import type { CiValue } from "../../core/contract/plugin.ts";
 import { ciPlugin, type Env, firstOf, refOf, textOf } from "./_facts.ts";
 
 /** Set by hand in the build configuration, from `%teamcity.build.branch%`: TeamCity passes no branch to the environment. */

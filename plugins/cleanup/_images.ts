@@ -1,6 +1,6 @@
 import { matchName } from "../../lib/glob.ts";
 import { formatDuration } from "../../lib/quantity.ts";
-import type { Inventory, InventoryImage, Keep } from "../../core/plugin.ts";
+import type { Inventory, InventoryImage, Keep } from "../../core/contract/plugin.ts";
 
 /** Schemes whose tags are made from git. */
 export const GIT_SCHEMES: readonly string[] = ["git_branch", "git_tag", "git_commit"];

@@ -1,5 +1,5 @@
 import { parseReference } from "../../lib/oci/reference.ts";
-import type { Inventory, Keep } from "../../core/plugin.ts";
+import type { Inventory, Keep } from "../../core/contract/plugin.ts";
 import { keep } from "./_images.ts";
 
 /** A name of an image that something runs, with who says so. */

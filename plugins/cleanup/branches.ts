@@ -1,4 +1,4 @@
-import { definePlugin } from "../../core/plugin.ts";
+import { definePlugin } from "../../core/contract/plugin.ts";
 import { keep, keepWithoutGit, matchesAny, newest } from "./_images.ts";
 import { count, duration, patterns } from "./_options.ts";
 

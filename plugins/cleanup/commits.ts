@@ -1,4 +1,4 @@
-import { definePlugin } from "../../core/plugin.ts";
+import { definePlugin } from "../../core/contract/plugin.ts";
 import { keep, keepWithoutGit, newest } from "./_images.ts";
 import { count, duration } from "./_options.ts";
 

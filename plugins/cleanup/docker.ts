@@ -1,4 +1,4 @@
-import { definePlugin, EngineError, messageOf } from "../../core/plugin.ts";
+import { definePlugin, EngineError, messageOf } from "../../core/contract/plugin.ts";
 import { keepUsed, type UsedImage } from "./_in_use.ts";
 import { patterns } from "./_options.ts";
 

@@ -1,5 +1,5 @@
 import { matchName } from "../../lib/glob.ts";
-import { definePlugin, EngineError, messageOf } from "../../core/plugin.ts";
+import { definePlugin, EngineError, messageOf } from "../../core/contract/plugin.ts";
 import { keep } from "./_images.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { formatDuration } from "../../lib/quantity.ts";
-import { definePlugin, EngineError } from "../../core/plugin.ts";
+import { definePlugin, EngineError } from "../../core/contract/plugin.ts";
 import { keep } from "./_images.ts";
 import { duration } from "./_options.ts";
 

@@ -1,5 +1,5 @@
 import { formatDuration } from "../../lib/quantity.ts";
-import { definePlugin } from "../../core/plugin.ts";
+import { definePlugin } from "../../core/contract/plugin.ts";
 import { ageOf, keep } from "./_images.ts";
 import { duration } from "./_options.ts";
 

@@ -1,4 +1,4 @@
-import { definePlugin, type InventoryImage } from "../../core/plugin.ts";
+import { definePlugin, type InventoryImage } from "../../core/contract/plugin.ts";
 import { keep } from "./_images.ts";
 import { count } from "./_options.ts";
 

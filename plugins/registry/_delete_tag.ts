@@ -1,4 +1,4 @@
-import type { RemovalOutcome } from "../../core/plugin.ts";
+import type { RemovalOutcome } from "../../core/contract/plugin.ts";
 import { errorWithin } from "../../lib/registry/answer_error.ts";
 import type { RegistryClient } from "../../lib/registry/client.ts";
 import { deleteScope } from "../../lib/registry/scopes.ts";

@@ -1,5 +1,5 @@
 /** Finds out what kind of registry answers at a host, with as few questions as possible. */
-import { EngineError, type RegistryMemo, type RegistryRequest } from "../../core/plugin.ts";
+import { EngineError, type RegistryMemo, type RegistryRequest } from "../../core/contract/plugin.ts";
 import { isObject } from "../../lib/oci/documents.ts";
 import { parseChallenges } from "../../lib/registry/challenge.ts";
 import type { RegistryClient } from "../../lib/registry/client.ts";

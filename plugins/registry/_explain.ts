@@ -1,4 +1,4 @@
-import { EngineError } from "../../core/errors.ts";
+import { EngineError } from "../../core/contract/errors.ts";
 import { RegistryError } from "../../lib/registry/errors.ts";
 
 /**

@@ -13,7 +13,7 @@ import {
   type Repository,
   type TagRemoval,
   type TransferIo,
-} from "../../core/plugin.ts";
+} from "../../core/contract/plugin.ts";
 import { parseManifest } from "../../lib/oci/documents.ts";
 import { OciError } from "../../lib/oci/errors.ts";
 import { blobFile, layoutDirectory, REF_NAME } from "../../lib/oci/layout.ts";

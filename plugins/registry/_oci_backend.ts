@@ -5,8 +5,8 @@ import type {
   RegistryRequest,
   RemovalOutcome,
   TagRemoval,
-} from "../../core/plugin.ts";
-import { EngineError, messageOf } from "../../core/errors.ts";
+} from "../../core/contract/plugin.ts";
+import { EngineError, messageOf } from "../../core/contract/errors.ts";
 import type { RegistryClient } from "../../lib/registry/client.ts";
 import { OciRepository } from "./_oci_repository.ts";
 import { parseRepo } from "./_repo.ts";

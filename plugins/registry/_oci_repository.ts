@@ -7,7 +7,7 @@ import type {
   Repository,
   TagRemoval,
   TransferIo,
-} from "../../core/plugin.ts";
+} from "../../core/contract/plugin.ts";
 import type { RegistryClient } from "../../lib/registry/client.ts";
 import type { RegistryFeatures } from "../../lib/registry/inspect.ts";
 import { findManifest, lookUpManifest } from "../../lib/registry/manifests.ts";

@@ -1,4 +1,4 @@
-import { EngineError } from "../../core/plugin.ts";
+import { EngineError } from "../../core/contract/plugin.ts";
 import { jsonOf, type ProviderAnswer, type ProviderHttp } from "./_provider_http.ts";
 
 /** A list of a provider's API whose pages name the next one. */

@@ -1,5 +1,5 @@
 /** HTTP to the APIs that registries have beside the distribution protocol. */
-import { EngineError } from "../../core/plugin.ts";
+import { EngineError } from "../../core/contract/plugin.ts";
 import { isObject } from "../../lib/oci/documents.ts";
 import { readBody } from "../../lib/registry/body.ts";
 import { RegistryError } from "../../lib/registry/errors.ts";

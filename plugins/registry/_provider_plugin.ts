@@ -5,7 +5,7 @@ import {
   type Plugin,
   type RegistryBackend,
   type RegistryRequest,
-} from "../../core/plugin.ts";
+} from "../../core/contract/plugin.ts";
 import { detectRegistry, kindOfHost, type RegistryKind } from "./_detect.ts";
 import type { OnWait } from "./_oci_backend.ts";
 import { parseRepo } from "./_repo.ts";

@@ -1,4 +1,4 @@
-import type { RemovalOutcome, TagRemoval } from "../../core/plugin.ts";
+import type { RemovalOutcome, TagRemoval } from "../../core/contract/plugin.ts";
 import type { RegistryClient } from "../../lib/registry/client.ts";
 import { deleteManifest } from "../../lib/registry/delete_manifest.ts";
 import { findManifest, lookUpManifest } from "../../lib/registry/manifests.ts";

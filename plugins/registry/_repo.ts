@@ -1,4 +1,4 @@
-import { EngineError } from "../../core/errors.ts";
+import { EngineError } from "../../core/contract/errors.ts";
 import { OciError } from "../../lib/oci/errors.ts";
 import { parseReference } from "../../lib/oci/reference.ts";
 

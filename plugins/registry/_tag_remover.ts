@@ -1,5 +1,5 @@
-import type { RemovalOutcome, TagRemoval } from "../../core/plugin.ts";
-import { EngineError } from "../../core/errors.ts";
+import type { RemovalOutcome, TagRemoval } from "../../core/contract/plugin.ts";
+import { EngineError } from "../../core/contract/errors.ts";
 import type { RegistryClient } from "../../lib/registry/client.ts";
 
 /** Removes one tag of a repository. */

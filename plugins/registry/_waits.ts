@@ -1,4 +1,4 @@
-import type { HookContext } from "../../core/plugin.ts";
+import type { HookContext } from "../../core/contract/plugin.ts";
 import type { OnWait } from "./_oci_backend.ts";
 
 const SHORTEST_MS = 3_000;

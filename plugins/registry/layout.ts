@@ -1,4 +1,4 @@
-import { definePlugin, EngineError } from "../../core/plugin.ts";
+import { definePlugin, EngineError } from "../../core/contract/plugin.ts";
 
 const KIND = "layout";
 

@@ -1,4 +1,4 @@
-import { definePlugin, type RegistryRequest } from "../../core/plugin.ts";
+import { definePlugin, type RegistryRequest } from "../../core/contract/plugin.ts";
 import { parseRepo } from "./_repo.ts";
 import { noteWaits } from "./_waits.ts";
 

@@ -1,4 +1,4 @@
-import { EngineError } from "../../core/plugin.ts";
+import { EngineError } from "../../core/contract/plugin.ts";
 import { OciError } from "../../lib/oci/errors.ts";
 
 /** Runs `action`; what it finds wrong with an image or its files becomes an error of the engine. */

@@ -1,4 +1,4 @@
-import { EngineError } from "../../core/plugin.ts";
+import { EngineError } from "../../core/contract/plugin.ts";
 import type { Reference } from "../../lib/oci/reference.ts";
 import type { RegistryClient } from "../../lib/registry/client.ts";
 import { RegistryError } from "../../lib/registry/errors.ts";

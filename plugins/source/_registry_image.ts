@@ -1,4 +1,4 @@
-import type { Digest, FetchIo, ImageState, SourceRequest } from "../../core/plugin.ts";
+import type { Digest, FetchIo, ImageState, SourceRequest } from "../../core/contract/plugin.ts";
 import { parseManifest } from "../../lib/oci/documents.ts";
 import { OciError } from "../../lib/oci/errors.ts";
 import { fetchLayers } from "../../lib/oci/fetch_layers.ts";

@@ -5,7 +5,7 @@ import {
   isDigest,
   type ResolvedImage,
   type SourceRequest,
-} from "../../core/plugin.ts";
+} from "../../core/contract/plugin.ts";
 import type { Archive } from "../../lib/oci/archive.ts";
 import { OciError } from "../../lib/oci/errors.ts";
 import { parseLocation } from "../../lib/oci/layout.ts";

@@ -4,7 +4,7 @@ import {
   type ImageState,
   type ResolvedImage,
   type SourceRequest,
-} from "../../core/plugin.ts";
+} from "../../core/contract/plugin.ts";
 import { layoutDirectory, LayoutReader, parseLocation } from "../../lib/oci/layout.ts";
 import { explained } from "./_explain.ts";
 

@@ -5,7 +5,7 @@ import {
   isDigest,
   type ResolvedImage,
   type SourceRequest,
-} from "../../core/plugin.ts";
+} from "../../core/contract/plugin.ts";
 import { formatPlatform } from "../../lib/oci/platform.ts";
 import { parseReference, type Reference } from "../../lib/oci/reference.ts";
 import type { RegistryClient } from "../../lib/registry/client.ts";

@@ -1,4 +1,4 @@
-import { definePlugin, digestOf } from "../../core/plugin.ts";
+import { definePlugin, digestOf } from "../../core/contract/plugin.ts";
 
 /** The base image `scratch`: nothing at all. */
 export const sourceScratch = definePlugin({

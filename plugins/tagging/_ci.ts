@@ -1,4 +1,4 @@
-import { type CiFacts, EngineError } from "../../core/plugin.ts";
+import { type CiFacts, EngineError } from "../../core/contract/plugin.ts";
 
 /**
  * The CI system that a scheme needs.

@@ -1,5 +1,5 @@
 /** What the built-in schemes share. */
-import { definePlugin, type Plugin, type Tag, type TagRequest } from "../../core/plugin.ts";
+import { definePlugin, type Plugin, type Tag, type TagRequest } from "../../core/contract/plugin.ts";
 import { isTag } from "../../lib/oci/reference.ts";
 
 /** A scheme with one flag, which takes no value and is called like the plugin. */

@@ -1,4 +1,4 @@
-import { EngineError } from "../../core/plugin.ts";
+import { EngineError } from "../../core/contract/plugin.ts";
 import { requireCi } from "./_ci.ts";
 import { flagScheme, tagFrom } from "./_scheme.ts";
 

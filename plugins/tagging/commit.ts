@@ -1,4 +1,4 @@
-import { EngineError } from "../../core/plugin.ts";
+import { EngineError } from "../../core/contract/plugin.ts";
 import { flagScheme, tagFrom } from "./_scheme.ts";
 
 const flag = "tag-commit";

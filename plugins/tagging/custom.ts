@@ -1,4 +1,4 @@
-import { definePlugin, EngineError, type Tag, type TagWish } from "../../core/plugin.ts";
+import { definePlugin, EngineError, type Tag, type TagWish } from "../../core/contract/plugin.ts";
 import { isTag } from "../../lib/oci/reference.ts";
 import { tagFrom } from "./_scheme.ts";
 

@@ -1,6 +1,6 @@
 /** What of a step's changes gets into its layer. */
 import assert from "node:assert/strict";
-import { EngineError } from "../../core/plugin.ts";
+import { EngineError } from "../../core/contract/plugin.ts";
 import { assertMembers, type Cases } from "./conformance.ts";
 import { EPOCH } from "./stage_runner.ts";
 

@@ -1,6 +1,6 @@
 /** How commands are run. */
 import assert from "node:assert/strict";
-import { EngineError } from "../../core/plugin.ts";
+import { EngineError } from "../../core/contract/plugin.ts";
 import type { Cases } from "./conformance.ts";
 
 const stageFailed = (pattern: RegExp) => (error: unknown) => {

@@ -1,6 +1,6 @@
 /** What every builder must do. `builderConformance` registers one test with a step for each behaviour. */
 import assert from "node:assert/strict";
-import type { Builder, LayerRef, Store } from "../../core/plugin.ts";
+import type { Builder, LayerRef, Store } from "../../core/contract/plugin.ts";
 import { changeCases } from "./change_cases.ts";
 import { commandCases } from "./command_cases.ts";
 import { imageCases } from "./image_cases.ts";

@@ -1,6 +1,6 @@
 /** Images made elsewhere, and how their layers stack up. */
 import assert from "node:assert/strict";
-import type { LayerRef } from "../../core/plugin.ts";
+import type { LayerRef } from "../../core/contract/plugin.ts";
 import type { Cases } from "./conformance.ts";
 import { type LayerItem, makeLayer } from "./images.ts";
 

@@ -1,5 +1,5 @@
 /** Base images for builder tests, as layers of a store. */
-import type { Digest, Layer, LayerRef, Store } from "../../core/plugin.ts";
+import type { Digest, Layer, LayerRef, Store } from "../../core/contract/plugin.ts";
 import { createLayerWriter } from "../../lib/layer/writer.ts";
 import { encodeTarHeader, TAR_TRAILER, tarPadding } from "../../lib/tar/encode.ts";
 import type { TarEntry } from "../../lib/tar/types.ts";

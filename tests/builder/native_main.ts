@@ -3,7 +3,7 @@
  *
  * Arguments: store directory, OCI layout of the base, and JSON with either `commands` or the fields of a shell step.
  */
-import type { ShellStep } from "../../core/plugin.ts";
+import type { ShellStep } from "../../core/contract/plugin.ts";
 import { NativeBuilder } from "../../plugins/builder/native/builder.ts";
 import { LocalStore } from "../../plugins/store/local/store.ts";
 import { layoutLayers } from "./images.ts";

@@ -1,5 +1,5 @@
 /** What builder tests share: running steps on top of each other and reading the layers they give. */
-import type { Builder, BuildStep, LayerRef, StepIo, Store } from "../../core/plugin.ts";
+import type { Builder, BuildStep, LayerRef, StepIo, Store } from "../../core/contract/plugin.ts";
 import { openLayer } from "../../lib/layer/open.ts";
 import { TarParser } from "../../lib/tar/parse.ts";
 import type { TarEntry } from "../../lib/tar/types.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { BuildGuard } from "../../core/cleanup/build_guard.ts";
+import { BuildGuard } from "../../core/protocol/build_guard.ts";
 import { readJournal } from "../../core/cleanup/journal.ts";
-import { readLeases, takeLease } from "../../core/cleanup/leases.ts";
-import { readMark, writeMark } from "../../core/cleanup/marks.ts";
+import { readLeases, takeLease } from "../../core/protocol/leases.ts";
+import { readMark, writeMark } from "../../core/protocol/marks.ts";
 import { parsePlan } from "../../core/cleanup/plan_file.ts";
 import { restore } from "../../core/cleanup/restore.ts";
 import { withTempDir } from "../support/tmp.ts";

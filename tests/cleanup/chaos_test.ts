@@ -1,9 +1,9 @@
 /** Builds and cleanups against each other on one registry, in simulated time, with random kills. */
 import assert from "node:assert/strict";
 import { applyPlan } from "../../core/cleanup/apply.ts";
-import { BuildGuard } from "../../core/cleanup/build_guard.ts";
-import type { Clock } from "../../core/cleanup/clock.ts";
-import { stageTag } from "../../core/plugin.ts";
+import { BuildGuard } from "../../core/protocol/build_guard.ts";
+import type { Clock } from "../../core/protocol/clock.ts";
+import { stageTag } from "../../core/contract/plugin.ts";
 import { memoryMemo, MemoryRegistry } from "./support/memory_registry.ts";
 import { DAY, NOW, putImage, putStage, sig } from "./support/publish.ts";
 import { planFor } from "./support/run.ts";

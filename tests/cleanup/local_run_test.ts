@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { digestOf } from "../../core/plugin.ts";
+import { digestOf } from "../../core/contract/plugin.ts";
 import { withProject } from "../support/project.ts";
 
 const dappfile = `project: shop

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { type LocalRules, planLocal } from "../../core/cleanup/local.ts";
-import { digestOf, type Signature, type StageRecord } from "../../core/plugin.ts";
+import { type LocalRules, planLocal } from "../../core/cleanup/local/plan.ts";
+import { digestOf, type Signature, type StageRecord } from "../../core/contract/plugin.ts";
 import { LocalStore } from "../../plugins/store/local/store.ts";
 import { withTempDir } from "../support/tmp.ts";
 import { ago, DAY, HOUR, NOW, sig } from "./support/publish.ts";

@@ -1,13 +1,13 @@
 /**
  * The protocol between builds and cleanups, checked in every interleaving of two builds and two cleanups, with expiry
- * at any moment. The rules are those of core/cleanup/marks.ts, not a copy of them. One stage is enough, as nothing in
+ * at any moment. The rules are those of core/protocol/marks.ts, not a copy of them. One stage is enough, as nothing in
  * the protocol looks at two. A crash is a process that takes no further step, which is every prefix of an interleaving.
  *
  * What is assumed is what makes two steps one here: a request takes effect while its time check still holds, and the
  * grace time is longer than what lies between another cleanup's look at the mark and its own mark.
  */
 import assert from "node:assert/strict";
-import { type Mark, mayHaveLost, mayMark, mayRemove, mustWait } from "../../core/cleanup/marks.ts";
+import { type Mark, mayHaveLost, mayMark, mayRemove, mustWait } from "../../core/protocol/marks.ts";
 
 /** A step of the protocol that is left out, to see that it is needed. */
 type Without =

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { cleanupGit } from "../../core/cleanup/git_facts.ts";
 import { openPolicies } from "../../core/cleanup/policies.ts";
-import { use } from "../../core/plugin.ts";
+import { use } from "../../core/contract/plugin.ts";
 import { parseJsonPath, textsAt } from "../../plugins/cleanup/_json_path.ts";
 import { keepBranches } from "../../plugins/cleanup/branches.ts";
 import { keepCommits } from "../../plugins/cleanup/commits.ts";

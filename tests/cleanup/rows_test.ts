@@ -1,6 +1,6 @@
 /** The complaints about the old tool's cleanup, by their number in the list of section 10 of its description. */
 import assert from "node:assert/strict";
-import { use } from "../../core/plugin.ts";
+import { use } from "../../core/contract/plugin.ts";
 import { keepCustom } from "../../plugins/cleanup/custom.ts";
 import { keepGitTags } from "../../plugins/cleanup/git_tags.ts";
 import { keepKubernetes } from "../../plugins/cleanup/kubernetes/mod.ts";

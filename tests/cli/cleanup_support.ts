@@ -9,7 +9,7 @@ import type {
   TagOutcome,
   TagResult,
 } from "../../core/api.ts";
-import type { Digest } from "../../core/digest.ts";
+import type { Digest } from "../../core/contract/digest.ts";
 
 export const repo = "r.io/shop";
 

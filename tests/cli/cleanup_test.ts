@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { ApplyEvent, ApplyReport, CleanupRequest } from "../../core/api.ts";
-import { EngineError } from "../../core/errors.ts";
+import { EngineError } from "../../core/contract/errors.ts";
 import { cleaning, complete, emptyPlan, plan, repo, report, summary } from "./cleanup_support.ts";
 import { dapp } from "./support.ts";
 

@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import type { Engine, Explanation, RunOptions } from "../../core/api.ts";
-import type { Config } from "../../core/config/model.ts";
-import type { Digest, Signature } from "../../core/digest.ts";
-import { EngineError } from "../../core/errors.ts";
-import type { EngineEvent, StageRef } from "../../core/events.ts";
-import type { BuildResult, BuiltImage } from "../../core/execute.ts";
-import type { Plan, PlannedStage } from "../../core/plan.ts";
+import type { Config } from "../../core/contract/config.ts";
+import type { Digest, Signature } from "../../core/contract/digest.ts";
+import { EngineError } from "../../core/contract/errors.ts";
+import type { EngineEvent, StageRef } from "../../core/contract/events.ts";
 import { dapp } from "./support.ts";
+import type { BuildResult, BuiltImage, Plan, PlannedStage } from "../../core/contract/results.ts";
 
 const digest = `sha256:${"12ab34cd56ef".padEnd(64, "0")}` as Digest;
 const signature = "9f8e7d6c5b4a".padEnd(64, "0") as Signature;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { EngineError } from "../../core/errors.ts";
+import { EngineError } from "../../core/contract/errors.ts";
 import { parseArgs } from "../../cli/parse.ts";
 import { parseCompression } from "../../cli/scan.ts";
 import type { Parsed } from "../../cli/parsed.ts";

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import type { Engine, EngineOptions, PublishedTags, RegistryCard, StageMoves } from "../../core/api.ts";
-import type { Digest, Signature } from "../../core/digest.ts";
-import { EngineError } from "../../core/errors.ts";
-import type { EngineEvent } from "../../core/events.ts";
-import type { MovedStage, PublishedTag, PublishReport } from "../../core/publish/report.ts";
+import type { Digest, Signature } from "../../core/contract/digest.ts";
+import { EngineError } from "../../core/contract/errors.ts";
+import type { EngineEvent } from "../../core/contract/events.ts";
+import type { MovedStage, PublishedTag, PublishReport } from "../../core/contract/results.ts";
 import { dapp } from "./support.ts";
 
 const digest = `sha256:${"12ab34cd56ef".padEnd(64, "0")}` as Digest;

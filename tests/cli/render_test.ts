@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { EngineEvent, StageRef } from "../../core/events.ts";
+import type { EngineEvent, StageRef } from "../../core/contract/events.ts";
 import { cleanLine, LineBuffer } from "../../cli/render/output_lines.ts";
 import { PlainRenderer } from "../../cli/render/plain.ts";
 import { chooseRenderer, type Step } from "../../cli/render/renderer.ts";

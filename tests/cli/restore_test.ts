@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Engine, RestoreReport } from "../../core/api.ts";
-import type { Digest } from "../../core/digest.ts";
+import type { Digest } from "../../core/contract/digest.ts";
 import { dapp } from "./support.ts";
 
 const digest = `sha256:${"12ab34cd56ef".padEnd(64, "0")}` as Digest;

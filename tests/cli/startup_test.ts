@@ -49,7 +49,7 @@ Deno.test("every command line loads these modules first, and no others", async (
     "cli/table_cleanup.ts",
     "cli/table_parts.ts",
     "cli/table_sharing.ts",
-    "core/errors.ts",
+    "core/contract/errors.ts",
   ]);
 });
 

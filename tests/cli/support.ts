@@ -1,6 +1,6 @@
 /** A terminal, a clock and an engine that tests of the command line hold in their hands. */
 import type { Engine, EngineOptions } from "../../core/api.ts";
-import type { EngineEvent } from "../../core/events.ts";
+import type { EngineEvent } from "../../core/contract/events.ts";
 import type { Clock, Io, Output } from "../../cli/io.ts";
 import { main } from "../../cli/main.ts";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import type { Engine, PushOptions } from "../../core/api.ts";
-import type { Config } from "../../core/config/model.ts";
-import { EngineError } from "../../core/errors.ts";
-import type { PublishReport } from "../../core/publish/report.ts";
+import type { Config } from "../../core/contract/config.ts";
+import { EngineError } from "../../core/contract/errors.ts";
+import type { PublishReport } from "../../core/contract/results.ts";
 import { dapp } from "./support.ts";
 
 const report: PublishReport = {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { diffFacts, diffLines, diffListings, summarise } from "../../core/diff.ts";
+import { diffFacts, diffLines, diffListings, summarise } from "../../core/plan/diff.ts";
 
 Deno.test("diffLines() marks common, removed and added lines", () => {
   assert.deepEqual(diffLines(["a", "b", "c"], ["a", "x", "c", "d"]), [" a", "-b", "+x", " c", "+d"]);

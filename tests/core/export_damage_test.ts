@@ -1,6 +1,6 @@
 import { deepStrictEqual, notStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { exportImages } from "../../core/export/mod.ts";
-import type { ImageState } from "../../core/roles.ts";
+import type { ImageState } from "../../core/contract/store.ts";
 import { LayoutDirectory } from "../../lib/oci/layout_dir.ts";
 import { createLayerWriter } from "../../lib/layer/writer.ts";
 import { encodeTarHeader, TAR_TRAILER, tarPadding } from "../../lib/tar/encode.ts";

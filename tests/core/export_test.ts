@@ -1,6 +1,6 @@
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { type ExportImage, exportImages } from "../../core/export/mod.ts";
-import type { ImageState } from "../../core/roles.ts";
+import type { ImageState } from "../../core/contract/store.ts";
 import { manifestOf } from "../../lib/oci/build.ts";
 import { layoutDirectory, LayoutReader } from "../../lib/oci/layout.ts";
 import { sourceArchive } from "../../plugins/source/archive.ts";

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
-import { createHookRunner } from "../../core/hooks.ts";
-import { definePlugin, EngineError, type Fact, type HookMap, PLUGIN_API, use } from "../../core/plugin.ts";
+import { createHookRunner } from "../../core/hooks/runner.ts";
+import {
+  definePlugin,
+  EngineError,
+  type Fact,
+  type HookMap,
+  PLUGIN_API,
+  use,
+} from "../../core/contract/plugin.ts";
 
 const host = { projectDir: "/p", env: {} };
 const context = { signal: new AbortController().signal, dryRun: false, emit: () => {} };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { EngineError, type RegistryBackend, type RemovalOutcome } from "../../core/plugin.ts";
-import { probeRegistry } from "../../core/registry_check.ts";
+import { EngineError, type RegistryBackend, type RemovalOutcome } from "../../core/contract/plugin.ts";
+import { probeRegistry } from "../../core/registry_check/check.ts";
 import { registryDockerHub } from "../../plugins/registry/docker_hub/mod.ts";
 import { startDockerRegistry } from "../support/docker_registry.ts";
 import { type DeletionRule, failure, MemoryRegistry } from "../support/registry.ts";

@@ -1,6 +1,6 @@
 /** What every registry backend must do, whatever it keeps images in. */
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
-import type { Digest, RegistryBackend, Repository, TransferIo } from "../../core/plugin.ts";
+import type { Digest, RegistryBackend, Repository, TransferIo } from "../../core/contract/plugin.ts";
 import { mediaTypes } from "../../lib/oci/types.ts";
 import { sha256Of } from "../../lib/oci/digest.ts";
 import { withTempDir } from "../support/tmp.ts";

@@ -1,7 +1,7 @@
 import { deepStrictEqual, ok, rejects, strictEqual, throws } from "node:assert/strict";
-import { EngineError } from "../../core/errors.ts";
-import type { EngineEvent } from "../../core/events.ts";
-import type { Digest, RegistryBackend, RegistryRequest } from "../../core/plugin.ts";
+import { EngineError } from "../../core/contract/errors.ts";
+import type { EngineEvent } from "../../core/contract/events.ts";
+import type { Digest, RegistryBackend, RegistryRequest } from "../../core/contract/plugin.ts";
 import {
   clientFor,
   createOciBackend,

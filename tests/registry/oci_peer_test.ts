@@ -1,6 +1,6 @@
 import { ok, strictEqual } from "node:assert/strict";
 import { isBlobUnknown } from "../../lib/registry/errors.ts";
-import type { TransferIo } from "../../core/plugin.ts";
+import type { TransferIo } from "../../core/contract/plugin.ts";
 import { startDockerRegistry } from "../support/docker_registry.ts";
 import { peer } from "../support/peers.ts";
 import { run } from "../support/process.ts";

@@ -1,5 +1,5 @@
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
-import type { Digest } from "../../core/plugin.ts";
+import type { Digest } from "../../core/contract/plugin.ts";
 import { sourceOci } from "../../plugins/source/oci_layout.ts";
 import { busyboxBase } from "../support/bases.ts";
 import { peer } from "../support/peers.ts";

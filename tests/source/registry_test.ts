@@ -1,6 +1,6 @@
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
-import type { EngineError } from "../../core/errors.ts";
-import type { Digest } from "../../core/plugin.ts";
+import type { EngineError } from "../../core/contract/errors.ts";
+import type { Digest } from "../../core/contract/plugin.ts";
 import { mediaTypes } from "../../lib/oci/types.ts";
 import { sourceOci } from "../../plugins/source/oci_layout.ts";
 import { sourceRegistry } from "../../plugins/source/registry.ts";

@@ -1,5 +1,5 @@
 /** What the tests of base image sources share. */
-import type { ImageState, Plugin, ResolvedImage } from "../../core/plugin.ts";
+import type { ImageState, Plugin, ResolvedImage } from "../../core/contract/plugin.ts";
 import type { OciPlatform } from "../../lib/oci/types.ts";
 import { LocalStore } from "../../plugins/store/local/store.ts";
 

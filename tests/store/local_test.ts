@@ -5,7 +5,7 @@ import {
   type Signature,
   signatureOf,
   type StageRecord,
-} from "../../core/plugin.ts";
+} from "../../core/contract/plugin.ts";
 import { openScratch } from "../../plugins/store/local/scratch.ts";
 import { LocalStore } from "../../plugins/store/local/store.ts";
 import { withTempDir } from "../support/tmp.ts";

@@ -3,7 +3,7 @@
  * BuildKit.
  * `tests/peers/docker_instructions_test.ts` asks again wherever a daemon can be started.
  */
-import type { DockerInstructions } from "../../core/config/model.ts";
+import type { DockerInstructions } from "../../core/contract/config.ts";
 import type { ContainerConfig } from "../../lib/oci/types.ts";
 
 export const REFUSED = "refused";

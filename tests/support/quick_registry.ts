@@ -1,5 +1,5 @@
 /** Any registry, by a client that does not really wait. */
-import { definePlugin } from "../../core/plugin.ts";
+import { definePlugin } from "../../core/contract/plugin.ts";
 import { RegistryClient } from "../../lib/registry/client.ts";
 import type { RegistryWait } from "../../lib/registry/patience.ts";
 import { createOciBackend, OCI_CAPABILITIES } from "../../plugins/registry/_oci_backend.ts";

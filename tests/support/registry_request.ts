@@ -1,6 +1,6 @@
 /** Requests to open REPO, and what hooks are handed, without an engine. */
-import type { HookContext, RegistryBackend, RegistryRequest } from "../../core/plugin.ts";
-import type { EngineEvent } from "../../core/events.ts";
+import type { HookContext, RegistryBackend, RegistryRequest } from "../../core/contract/plugin.ts";
+import type { EngineEvent } from "../../core/contract/events.ts";
 import { registryOci } from "../../plugins/registry/oci.ts";
 
 const { signal } = new AbortController();

@@ -1,5 +1,5 @@
 /** The generic registry, for one machine alone: a cleanup gives builds a moment to hear of it, not half a minute. */
-import { definePlugin } from "../../core/plugin.ts";
+import { definePlugin } from "../../core/contract/plugin.ts";
 import { openOci } from "./registry_request.ts";
 
 export default definePlugin({

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import tagCalver from "../../examples/tag_calver.ts";
-import { loadUses } from "../../core/load_plugins.ts";
-import { use } from "../../core/plugin.ts";
+import { loadUses } from "../../core/hooks/load_plugins.ts";
+import { use } from "../../core/contract/plugin.ts";
 import { collect } from "./support.ts";
 
 Deno.test("tag_calver adds --tag-calver, which tags with the date", async (t) => {

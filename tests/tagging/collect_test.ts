@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { CiFacts, HookMap, TagFlag } from "../../core/plugin.ts";
+import type { CiFacts, HookMap, TagFlag } from "../../core/contract/plugin.ts";
 import { collectTagFlags } from "../../core/publish/tag_flags.ts";
 import { ciOf, collect, commit, failure, pluginOf, withHooks } from "./support.ts";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { EngineError } from "../../core/errors.ts";
+import { EngineError } from "../../core/contract/errors.ts";
 import { checkConflicts, type PublishRow } from "../../core/publish/conflicts.ts";
 
 const row = (change: Partial<PublishRow> = {}): PublishRow => ({

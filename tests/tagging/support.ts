@@ -1,7 +1,7 @@
 /** Runs tag schemes through the engine's own collection, with a CI system of the test's making. */
 import assert from "node:assert/strict";
 import { plugins } from "../../builtin_tagging.ts";
-import { createHookRunner, type HookRunner } from "../../core/hooks.ts";
+import { createHookRunner, type HookRunner } from "../../core/hooks/runner.ts";
 import {
   type CiFacts,
   definePlugin,
@@ -9,7 +9,7 @@ import {
   type HookMap,
   type Selection,
   use,
-} from "../../core/plugin.ts";
+} from "../../core/contract/plugin.ts";
 import { collectTags, type OwnedTag, type TagCollection } from "../../core/publish/tags.ts";
 
 export const commit = "0123456789abcdef0123456789abcdef01234567";

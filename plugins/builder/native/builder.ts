@@ -9,8 +9,8 @@ import type {
   StepIo,
   StepResult,
   Store,
-} from "../../../core/plugin.ts";
-import { EngineError } from "../../../core/errors.ts";
+} from "../../../core/contract/plugin.ts";
+import { EngineError } from "../../../core/contract/errors.ts";
 import { type DirMeta, LayerCache, type LayerMeta, layerName, nativeDirectory } from "./cache.ts";
 import type { HelperProcess } from "./helper_process.ts";
 import { isRootless } from "./namespaces.ts";

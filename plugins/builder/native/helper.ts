@@ -2,7 +2,7 @@
  * A helper process of the native builder: lives in its own mount and pid namespaces (and, for ordinary users, a user
  * namespace), takes requests as JSON lines on standard input and answers on standard output. It ends with its input.
  */
-import { EngineError, messageOf } from "../../../core/errors.ts";
+import { EngineError, messageOf } from "../../../core/contract/errors.ts";
 import { LayerCache } from "./cache.ts";
 import { syncFileSystem } from "./libc.ts";
 import { readLines } from "./lines.ts";

@@ -1,5 +1,5 @@
 /** This process's end of a helper. */
-import { EngineError, errorCatalog, type ErrorCode } from "../../../core/errors.ts";
+import { EngineError, errorCatalog, type ErrorCode } from "../../../core/contract/errors.ts";
 import { readLines } from "./lines.ts";
 import { explainNoHelper, helperCommand, type HelperKind } from "./namespaces.ts";
 import type { Captured, HelperReply, HelperRequest, StoredBlob, WireError } from "./protocol.ts";

@@ -1,4 +1,4 @@
-import { definePlugin } from "../../../core/plugin.ts";
+import { definePlugin } from "../../../core/contract/plugin.ts";
 
 /** The built-in builder: overlayfs and namespaces of this machine, no daemon, as root or as an ordinary user. */
 export const builderNative = definePlugin({

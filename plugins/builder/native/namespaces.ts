@@ -1,5 +1,5 @@
 /** How helper processes get their namespaces, and what to say when they do not. */
-import { EngineError } from "../../../core/errors.ts";
+import { EngineError } from "../../../core/contract/errors.ts";
 
 /** Whether this process builds as an ordinary user. */
 export function isRootless(): boolean {

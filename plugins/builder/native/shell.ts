@@ -1,5 +1,5 @@
 /** Interactive commands: a helper process of their own that inherits this process's standard streams. */
-import { EngineError } from "../../../core/errors.ts";
+import { EngineError } from "../../../core/contract/errors.ts";
 import { helperCommand } from "./namespaces.ts";
 import type { RootfsSpec, ShellRequest } from "./protocol.ts";
 

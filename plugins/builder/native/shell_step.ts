@@ -1,5 +1,5 @@
 /** A command with this process's own standard streams in a throw-away file system, inside a helper process. */
-import { messageOf } from "../../../core/errors.ts";
+import { messageOf } from "../../../core/contract/errors.ts";
 import { resolveInside } from "./inner_path.ts";
 import { lstatIfPresent } from "./libc.ts";
 import type { ShellRequest } from "./protocol.ts";

@@ -1,5 +1,5 @@
 /** One stage, inside a helper process: file system, commands, capture. */
-import { EngineError } from "../../../core/errors.ts";
+import { EngineError } from "../../../core/contract/errors.ts";
 import { CaptureError, captureLayer } from "./capture.ts";
 import { bootId, LayerCache, type LayerMeta, layerName } from "./cache.ts";
 import { resolveInside } from "./inner_path.ts";

@@ -1,6 +1,6 @@
 /** Unpacks a layer blob into the cache, inside a helper process. */
 import { createHash } from "node:crypto";
-import { EngineError, messageOf } from "../../../core/errors.ts";
+import { EngineError, messageOf } from "../../../core/contract/errors.ts";
 import { type LayerIndex, LayerIndexer } from "../../../lib/layer/index.ts";
 import { openLayer } from "../../../lib/layer/open.ts";
 import { TarParser } from "../../../lib/tar/parse.ts";

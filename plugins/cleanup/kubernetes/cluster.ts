@@ -1,5 +1,5 @@
 import type { Agent as HttpAgent } from "undici";
-import { EngineError, messageOf } from "../../../core/plugin.ts";
+import { EngineError, messageOf } from "../../../core/contract/plugin.ts";
 import { type JsonPath, textsAt } from "../_json_path.ts";
 import type { UsedImage } from "../_in_use.ts";
 import type { ClusterAccess } from "./kubeconfig.ts";

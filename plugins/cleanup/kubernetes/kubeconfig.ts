@@ -1,4 +1,4 @@
-import { EngineError, messageOf } from "../../../core/plugin.ts";
+import { EngineError, messageOf } from "../../../core/contract/plugin.ts";
 
 /** How one cluster is reached. */
 export interface ClusterAccess {

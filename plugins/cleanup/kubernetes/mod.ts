@@ -1,4 +1,4 @@
-import { definePlugin, EngineError } from "../../../core/plugin.ts";
+import { definePlugin, EngineError } from "../../../core/contract/plugin.ts";
 import { keepUsed } from "../_in_use.ts";
 import { parseJsonPath } from "../_json_path.ts";
 import { patterns } from "../_options.ts";

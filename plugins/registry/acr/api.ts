@@ -1,4 +1,4 @@
-import { isDigest, type ListedTag } from "../../../core/plugin.ts";
+import { isDigest, type ListedTag } from "../../../core/contract/plugin.ts";
 import { isObject } from "../../../lib/oci/documents.ts";
 import { errorWithin } from "../../../lib/registry/answer_error.ts";
 import type { RegistryClient } from "../../../lib/registry/client.ts";

@@ -1,4 +1,4 @@
-import type { RegistryBackend } from "../../../core/plugin.ts";
+import type { RegistryBackend } from "../../../core/contract/plugin.ts";
 import { clientFor, createOciBackend } from "../_oci_backend.ts";
 import type { ProviderRepo } from "../_provider_plugin.ts";
 import { createAcrApi } from "./api.ts";

@@ -1,5 +1,5 @@
-import type { ListedTag, RemovalOutcome, TagRemoval } from "../../../core/plugin.ts";
-import { EngineError, isDigest } from "../../../core/plugin.ts";
+import type { ListedTag, RemovalOutcome, TagRemoval } from "../../../core/contract/plugin.ts";
+import { EngineError, isDigest } from "../../../core/contract/plugin.ts";
 import { isObject } from "../../../lib/oci/documents.ts";
 import type { Credentials } from "../../../lib/registry/credentials.ts";
 import type { ProviderApi } from "../_oci_backend.ts";

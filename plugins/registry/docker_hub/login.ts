@@ -1,4 +1,4 @@
-import { EngineError } from "../../../core/plugin.ts";
+import { EngineError } from "../../../core/contract/plugin.ts";
 import { isObject } from "../../../lib/oci/documents.ts";
 import type { Credentials } from "../../../lib/registry/credentials.ts";
 import { jsonOf, type ProviderAnswer, type ProviderHttp, saidBy } from "../_provider_http.ts";

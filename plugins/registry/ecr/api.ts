@@ -1,4 +1,4 @@
-import { EngineError, isDigest, type ListedTag, type RemovalOutcome } from "../../../core/plugin.ts";
+import { EngineError, isDigest, type ListedTag, type RemovalOutcome } from "../../../core/contract/plugin.ts";
 import { isObject } from "../../../lib/oci/documents.ts";
 import type { ProviderApi } from "../_oci_backend.ts";
 import type { ProviderReach } from "../_provider_http.ts";

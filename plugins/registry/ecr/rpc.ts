@@ -1,4 +1,4 @@
-import { EngineError } from "../../../core/plugin.ts";
+import { EngineError } from "../../../core/contract/plugin.ts";
 import { isObject } from "../../../lib/oci/documents.ts";
 import type { Env } from "../../../lib/registry/transport.ts";
 import { jsonOf, type ProviderAnswer, ProviderHttp, type ProviderReach, saidBy } from "../_provider_http.ts";

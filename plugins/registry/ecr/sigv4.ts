@@ -1,5 +1,5 @@
 /** AWS Signature Version 4, as much as JSON requests to one service need. */
-import { sha256Hex } from "../../../core/plugin.ts";
+import { sha256Hex } from "../../../core/contract/plugin.ts";
 
 export interface AwsKeys {
   readonly accessKeyId: string;

@@ -1,4 +1,9 @@
-import { isDigest, type ListedTag, type RemovalOutcome, type TagRemoval } from "../../../core/plugin.ts";
+import {
+  isDigest,
+  type ListedTag,
+  type RemovalOutcome,
+  type TagRemoval,
+} from "../../../core/contract/plugin.ts";
 import { isObject } from "../../../lib/oci/documents.ts";
 import type { RegistryClient } from "../../../lib/registry/client.ts";
 import { deleteManifest } from "../../../lib/registry/delete_manifest.ts";

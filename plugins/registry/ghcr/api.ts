@@ -1,4 +1,9 @@
-import { type Digest, EngineError, type RemovalOutcome, type TagRemoval } from "../../../core/plugin.ts";
+import {
+  type Digest,
+  EngineError,
+  type RemovalOutcome,
+  type TagRemoval,
+} from "../../../core/contract/plugin.ts";
 import { mediaTypes } from "../../../lib/oci/types.ts";
 import type { RegistryClient } from "../../../lib/registry/client.ts";
 import { getManifest } from "../../../lib/registry/manifests.ts";

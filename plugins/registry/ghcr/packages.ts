@@ -1,4 +1,4 @@
-import { type Digest, EngineError, isDigest } from "../../../core/plugin.ts";
+import { type Digest, EngineError, isDigest } from "../../../core/contract/plugin.ts";
 import { isObject } from "../../../lib/oci/documents.ts";
 import { nextPage } from "../../../lib/registry/link.ts";
 import { providerPages } from "../_pages.ts";

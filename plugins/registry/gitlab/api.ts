@@ -1,5 +1,5 @@
-import type { RemovalOutcome, TagRemoval } from "../../../core/plugin.ts";
-import { EngineError } from "../../../core/plugin.ts";
+import type { RemovalOutcome, TagRemoval } from "../../../core/contract/plugin.ts";
+import { EngineError } from "../../../core/contract/plugin.ts";
 import type { RegistryClient } from "../../../lib/registry/client.ts";
 import { RegistryError } from "../../../lib/registry/errors.ts";
 import { deleteTag } from "../_delete_tag.ts";

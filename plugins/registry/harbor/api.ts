@@ -1,4 +1,4 @@
-import { EngineError, type RemovalOutcome, type TagRemoval } from "../../../core/plugin.ts";
+import { EngineError, type RemovalOutcome, type TagRemoval } from "../../../core/contract/plugin.ts";
 import { isObject } from "../../../lib/oci/documents.ts";
 import type { Credentials } from "../../../lib/registry/credentials.ts";
 import { basicAuthorization } from "../_credentials.ts";

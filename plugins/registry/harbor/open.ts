@@ -1,4 +1,4 @@
-import { EngineError, type RegistryBackend } from "../../../core/plugin.ts";
+import { EngineError, type RegistryBackend } from "../../../core/contract/plugin.ts";
 import { clientFor, createOciBackend } from "../_oci_backend.ts";
 import { credentialsFor, reachOf } from "../_credentials.ts";
 import type { ProviderRepo } from "../_provider_plugin.ts";

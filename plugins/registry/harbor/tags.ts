@@ -1,4 +1,4 @@
-import { EngineError, isDigest, type ListedTag } from "../../../core/plugin.ts";
+import { EngineError, isDigest, type ListedTag } from "../../../core/contract/plugin.ts";
 import { isObject } from "../../../lib/oci/documents.ts";
 import { jsonOf, type ProviderAnswer } from "../_provider_http.ts";
 import type { HarborRepository } from "./api.ts";

@@ -1,4 +1,4 @@
-import { EngineError, isDigest, type ListedTag, type RemovalOutcome } from "../../../core/plugin.ts";
+import { EngineError, isDigest, type ListedTag, type RemovalOutcome } from "../../../core/contract/plugin.ts";
 import { isObject } from "../../../lib/oci/documents.ts";
 import type { RegistryClient } from "../../../lib/registry/client.ts";
 import { listTags } from "../../../lib/registry/tags.ts";

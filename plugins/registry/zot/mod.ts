@@ -1,4 +1,4 @@
-import type { Plugin } from "../../../core/plugin.ts";
+import type { Plugin } from "../../../core/contract/plugin.ts";
 import { defineProvider, type ProviderOptions } from "../_provider_plugin.ts";
 
 /** zot: plain OCI distribution protocol with deletion of single tags. */

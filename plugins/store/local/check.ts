@@ -6,7 +6,7 @@ import {
   type Signature,
   signatureOf,
   type StoreReport,
-} from "../../../core/plugin.ts";
+} from "../../../core/contract/plugin.ts";
 import { listFiles } from "./files.ts";
 import type { LocalStore } from "./store.ts";
 

@@ -1,4 +1,4 @@
-import { EngineError, type LockOptions } from "../../../core/plugin.ts";
+import { EngineError, type LockOptions } from "../../../core/contract/plugin.ts";
 import { sleep } from "../../../lib/sleep.ts";
 import { ifPresent } from "./files.ts";
 

@@ -1,4 +1,4 @@
-import { definePlugin } from "../../../core/plugin.ts";
+import { definePlugin } from "../../../core/contract/plugin.ts";
 
 /** The built-in store: a content-addressed directory on this machine. */
 export const storeLocal = definePlugin({

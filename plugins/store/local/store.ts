@@ -15,7 +15,7 @@ import {
   type StoreReport,
   type SweepOptions,
   type SweepReport,
-} from "../../../core/plugin.ts";
+} from "../../../core/contract/plugin.ts";
 import { fileName, hasDirectory, ifPresent, listFiles, publishFile } from "./files.ts";
 import { lockFile } from "./locks.ts";
 import type { Scratch } from "./scratch.ts";

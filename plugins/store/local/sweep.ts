@@ -1,4 +1,9 @@
-import { type Digest, digestFromHex, type SweepOptions, type SweepReport } from "../../../core/plugin.ts";
+import {
+  type Digest,
+  digestFromHex,
+  type SweepOptions,
+  type SweepReport,
+} from "../../../core/contract/plugin.ts";
 import { ifPresent, listFiles } from "./files.ts";
 import type { LocalStore } from "./store.ts";
 

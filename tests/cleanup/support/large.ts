@@ -1,4 +1,4 @@
-import { type Digest, digestOf, type StageChain } from "../../../core/plugin.ts";
+import { type Digest, digestOf, type StageChain } from "../../../core/contract/plugin.ts";
 import { MemoryRegistry } from "./memory_registry.ts";
 import { DAY, HOUR, putImage, putMarker, putStage, sig } from "./publish.ts";
 

@@ -14,7 +14,7 @@ import {
   type RemovalOutcome,
   type Repository,
   type TagRemoval,
-} from "../../../core/plugin.ts";
+} from "../../../core/contract/plugin.ts";
 
 type Operation = "list" | "head" | "get" | "put" | "delete" | "blob" | "upload";
 

@@ -8,7 +8,7 @@ import {
   sha256Hex,
   type StageChain,
   stageTag,
-} from "../../../core/plugin.ts";
+} from "../../../core/contract/plugin.ts";
 import type { MemoryRegistry } from "./memory_registry.ts";
 
 export const HOUR = 3_600_000;

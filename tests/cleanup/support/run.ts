@@ -1,12 +1,12 @@
 /** Cleaning up in tests: policies, plan and removal with a clock that costs no time. */
 import { type ApplyOptions, applyPlan, type ApplyReport } from "../../../core/cleanup/apply.ts";
-import type { Clock } from "../../../core/cleanup/clock.ts";
+import type { Clock } from "../../../core/protocol/clock.ts";
 import { readInventory } from "../../../core/cleanup/inventory.ts";
 import { Journal } from "../../../core/cleanup/journal.ts";
 import { collectKeeps } from "../../../core/cleanup/keeps.ts";
 import { type CleanupPlan, planCleanup, type PlanOptions } from "../../../core/cleanup/plan.ts";
 import { openPolicies } from "../../../core/cleanup/policies.ts";
-import type { CleanupGit, RegistryMemo, Selection } from "../../../core/plugin.ts";
+import type { CleanupGit, RegistryMemo, Selection } from "../../../core/contract/plugin.ts";
 import { defaultPolicies, policies } from "../../../builtin_policies.ts";
 import { withTempDir } from "../../support/tmp.ts";
 import { memoryMemo, type MemoryRegistry } from "./memory_registry.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Config, DockerInstructions, GitEntry, ImageRule } from "../../../core/config/model.ts";
+import type { Config, DockerInstructions, GitEntry, ImageRule } from "../../../core/contract/config.ts";
 import { parseConfig } from "../../../core/config/parse.ts";
 import { env, firstImage, read } from "./support.ts";
 

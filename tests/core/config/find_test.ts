@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { findDappfile } from "../../../core/config/find.ts";
-import { EngineError } from "../../../core/errors.ts";
+import { EngineError } from "../../../core/contract/errors.ts";
 
 /** Runs `body` in a new directory with the given files; a value of null makes a directory. */
 async function inDirectory(

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { parse, stringify } from "yaml";
-import { EngineError } from "../../../core/errors.ts";
+import { EngineError } from "../../../core/contract/errors.ts";
 import { parseConfig } from "../../../core/config/parse.ts";
 import { env, problemsOf, read, withoutLines } from "./support.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { formatLock, parseLock } from "../../../core/config/lock_file.ts";
-import type { Digest } from "../../../core/digest.ts";
-import { EngineError } from "../../../core/errors.ts";
+import type { Digest } from "../../../core/contract/digest.ts";
+import { EngineError } from "../../../core/contract/errors.ts";
 
 const a = `sha256:${"a".repeat(64)}` as Digest;
 const b = `sha256:${"b".repeat(64)}` as Digest;

@@ -1,6 +1,6 @@
 import { parseConfig } from "../../../core/config/parse.ts";
-import type { Config, ImageRule } from "../../../core/config/model.ts";
-import { EngineError } from "../../../core/errors.ts";
+import type { Config, ImageRule } from "../../../core/contract/config.ts";
+import { EngineError } from "../../../core/contract/errors.ts";
 
 /** The environment of the cases. */
 export const env = { TAG: "1.20", EMPTY: "", PORT: "8080", URL: "https://example.com/x.git" };

@@ -3,7 +3,7 @@
  * below "sub/" and what is missing; an error as its code, message and fix. Arguments: `local DIR` or
  * `remote URL COMMIT|"" DIRECTORY`.
  */
-import { EngineError } from "../../../core/errors.ts";
+import { EngineError } from "../../../core/contract/errors.ts";
 import { openRemote } from "../../../core/git/remote.ts";
 import type { GitRepository } from "../../../core/git/model.ts";
 import { contents, memoryMemo, open } from "./fixture.ts";

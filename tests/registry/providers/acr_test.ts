@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Digest } from "../../../core/plugin.ts";
+import type { Digest } from "../../../core/contract/digest.ts";
 import { registryAcr } from "../../../plugins/registry/acr/mod.ts";
 import { registryRequest } from "../../support/registry_request.ts";
 import { startAcr } from "./acr_server.ts";

@@ -1,5 +1,5 @@
 /** Every provider's backend does what every backend must do. */
-import type { Plugin, RegistryRequest } from "../../../core/plugin.ts";
+import type { Plugin, RegistryRequest } from "../../../core/contract/plugin.ts";
 import type { ProviderOptions } from "../../../plugins/registry/_provider_plugin.ts";
 import { registryAcr } from "../../../plugins/registry/acr/mod.ts";
 import { registryDockerHub } from "../../../plugins/registry/docker_hub/mod.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { plugins } from "../../../builtin_registries.ts";
-import type { RegistryRequest } from "../../../core/plugin.ts";
+import type { RegistryRequest } from "../../../core/contract/plugin.ts";
 import { kindOfAnswer, kindOfHost } from "../../../plugins/registry/_detect.ts";
 import { registryDockerHub } from "../../../plugins/registry/docker_hub/mod.ts";
 import { registryGitlab } from "../../../plugins/registry/gitlab/mod.ts";

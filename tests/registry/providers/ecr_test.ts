@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import type { Digest, RegistryRequest } from "../../../core/plugin.ts";
+import type { Digest } from "../../../core/contract/digest.ts";
+import type { RegistryRequest } from "../../../core/contract/registry.ts";
 import { createEcrApi } from "../../../plugins/registry/ecr/api.ts";
 import { registryEcr } from "../../../plugins/registry/ecr/mod.ts";
 import { signAws } from "../../../plugins/registry/ecr/sigv4.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Digest } from "../../../core/plugin.ts";
+import type { Digest } from "../../../core/contract/digest.ts";
 import { registryGar } from "../../../plugins/registry/gar/mod.ts";
 import { MemoryRegistry } from "../../support/registry.ts";
 import { registryRequest } from "../../support/registry_request.ts";

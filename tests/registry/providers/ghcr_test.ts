@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import type { Digest, RegistryBackend, RegistryRequest } from "../../../core/plugin.ts";
+import type { Digest } from "../../../core/contract/digest.ts";
+import type { RegistryBackend, RegistryRequest } from "../../../core/contract/registry.ts";
 import { createGhcrApi } from "../../../plugins/registry/ghcr/api.ts";
 import { registryGhcr } from "../../../plugins/registry/ghcr/mod.ts";
 import { RegistryClient } from "../../../lib/registry/client.ts";

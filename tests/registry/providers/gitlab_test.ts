@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { RegistryBackend, RegistryRequest } from "../../../core/plugin.ts";
+import type { RegistryBackend, RegistryRequest } from "../../../core/contract/registry.ts";
 import { registryGitlab } from "../../../plugins/registry/gitlab/mod.ts";
 import { registryRequest } from "../../support/registry_request.ts";
 import { GitlabServer } from "./gitlab_server.ts";

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import type { Digest, RegistryBackend, RegistryRequest } from "../../../core/plugin.ts";
+import type { Digest } from "../../../core/contract/digest.ts";
+import type { RegistryBackend, RegistryRequest } from "../../../core/contract/registry.ts";
 import { registryHarbor } from "../../../plugins/registry/harbor/mod.ts";
 import { registryRequest } from "../../support/registry_request.ts";
 import { HarborServer } from "./harbor_server.ts";

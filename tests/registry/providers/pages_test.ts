@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { RegistryBackend } from "../../../core/plugin.ts";
+import type { RegistryBackend } from "../../../core/contract/registry.ts";
 import { createHubApi } from "../../../plugins/registry/docker_hub/api.ts";
 import { registryAcr } from "../../../plugins/registry/acr/mod.ts";
 import { registryGar } from "../../../plugins/registry/gar/mod.ts";

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import type { Digest, RegistryRequest } from "../../../core/plugin.ts";
+import type { Digest } from "../../../core/contract/digest.ts";
+import type { RegistryRequest } from "../../../core/contract/registry.ts";
 import { registryQuay } from "../../../plugins/registry/quay/mod.ts";
 import { failure, type MemoryRegistry } from "../../support/registry.ts";
 import { registryRequest } from "../../support/registry_request.ts";

@@ -9,7 +9,7 @@ import {
   type RegistryRequest,
   type Selection,
   use,
-} from "../../../core/plugin.ts";
+} from "../../../core/contract/plugin.ts";
 import type { Credentials } from "../../../lib/registry/credentials.ts";
 import { defaultRetryPolicy, type RetryPolicy } from "../../../lib/registry/retry.ts";
 import type { ProviderOptions } from "../../../plugins/registry/_provider_plugin.ts";

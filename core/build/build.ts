@@ -1,0 +1,235 @@
+import { requireBuilt } from "./execute.ts";
+import type { Signature } from "../contract/digest.ts";
+import { type ImageNode, imageTitle } from "../sign/graph.ts";
+import { stageTag } from "../contract/labels.ts";
+import { type CachedTops, findTops, neededImages } from "../plan/plan.ts";
+import { observed } from "../../lib/pool.ts";
+import type { LiveCache } from "../share/live_cache.ts";
+import type { BlobUploader } from "../share/uploader.ts";
+import type { StageRecord } from "../contract/store.ts";
+import type { Session } from "../session/session.ts";
+import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
+import type { StageWorker } from "./stage_work.ts";
+import type { BuildResult, BuiltImage } from "../contract/results.ts";
+import type { BuildOptions } from "./introspect.ts";
+
+export interface BuildExtras extends BuildOptions {
+  /** REPO to share stages through; the engine's own when it is absent. */
+  readonly repo?: string;
+  /** Sends what goes to registries; one of its own when it is absent. */
+  readonly uploader?: BlobUploader;
+  /** Told of each stage that this run has put into REPO. */
+  readonly onPublished?: (signature: Signature) => void;
+  /** Told on a dry run of each stage that would be built. */
+  readonly onPlanned?: (signature: Signature) => void;
+  /** Told of each stage as soon as it is saved, and first of the last one that was there of an image that is not whole. */
+  readonly onSaved?: (image: SignedImage, stage: SignedStage, record: StageRecord) => void;
+}
+
+/** Builds the selected images for the session's platform. */
+export async function buildImages(
+  session: Session,
+  patterns: readonly string[],
+  options: BuildExtras = {},
+): Promise<BuildResult> {
+  session.saysUnpinned = true;
+  session.trees.prefetch();
+  const repo = options.repo ?? session.options.repo;
+  // What talks to the registry loads while git is asked.
+  if (repo !== undefined) observed(session.registry(repo));
+  // The builder's helper starts, and modules load, while git and the registry are still being read.
+  let worker: Promise<StageWorker> | undefined;
+  const open = () => worker ??= openWorker(session);
+  if (!session.options.dryRun) {
+    session.onNews = () => {
+      observed(open().then((opened) => opened.warmUp()));
+      observed(import("./run_build.ts"));
+      observed(import("../layers/deliver_git.ts"));
+    };
+  }
+  try {
+    return await new ImageBuild(session, options, open).run(patterns);
+  } finally {
+    session.onNews = undefined;
+    await (await worker?.catch(() => undefined))?.[Symbol.asyncDispose]();
+  }
+}
+
+async function openWorker(session: Session): Promise<StageWorker> {
+  const { StageWorker } = await import("./stage_work.ts");
+  return new StageWorker(session, await session.store());
+}
+
+/** The selected images from the store. @throws NOT_BUILT, checked for all of them first */
+export async function builtImages(
+  session: Session,
+  nodes: readonly ImageNode[],
+  options: { readonly local?: true } = {},
+): Promise<readonly BuiltImage[]> {
+  const graph = await session.sign(new Set(nodes.map((node) => node.key)));
+  const store = await session.store();
+  const tops = await finishedTops(session, graph, nodes, options);
+  const { finishImage } = await import("./finish_image.ts");
+  const records = nodes.map((node) =>
+    requireBuilt(graph.image(node.key), tops, {
+      title: imageTitle(node.rule.kind, node.rule.name),
+      platform: session.options.platform,
+    })
+  );
+  return await Promise.all(
+    nodes.map((node, i) => finishImage(graph.image(node.key), records[i]!, store, { write: true })),
+  );
+}
+
+/** The highest stages in the store; images that are not finished there are taken from the registries of `--repo`. */
+export async function finishedTops(
+  session: Session,
+  signed: SignedGraph,
+  nodes: readonly ImageNode[],
+  { local = false } = {},
+): Promise<CachedTops> {
+  const tops = await findTops(signed, await session.store());
+  const { repo, cacheFrom } = session.options;
+  const finished = isFresh(nodes.map(({ key }) => signed.image(key)), tops);
+  if (finished || local || (repo === undefined && cacheFrom.length === 0)) return tops;
+  const { openLiveCache } = await import("../share/open_shared.ts");
+  return await (await openLiveCache(session, signed, { repo })).takeFinished(signed, tops, nodes);
+}
+
+class ImageBuild {
+  readonly #start = performance.now();
+
+  constructor(
+    readonly session: Session,
+    readonly options: BuildExtras,
+    readonly worker: () => Promise<StageWorker>,
+  ) {}
+
+  async run(patterns: readonly string[]): Promise<BuildResult> {
+    const { session } = this;
+    const nodes = await session.select(patterns);
+    const keys = new Set(nodes.map((node) => node.key));
+    const signed = await session.sign(keys);
+    const store = await session.store();
+    const local = await findTops(signed, store);
+    // All there is, here and in the registry: this run relies on nothing that could go.
+    const images = nodes.map((node) => signed.image(node.key));
+    const done = isFresh(images, local) && await this.#isPublished(images);
+    const cache = done ? undefined : await this.#cache(signed);
+    if (!cache) return await this.#build(nodes, keys, signed, local, undefined);
+    const guard = await cache.guard(session, signed);
+    try {
+      const tops = await cache.take(signed, local, keys);
+      const needed = neededImages(signed, tops, keys);
+      const missing = cache.publishMissing(signed.images.filter(({ node }) => needed.has(node.key)), tops);
+      const result = await this.#build(nodes, keys, signed, tops, cache, async () => {
+        await missing;
+        await cache.finish();
+        await guard?.finish();
+      });
+      return result;
+    } catch (error) {
+      // What is finished goes on to the registry; why the build ended is the news.
+      await cache.finish().catch(() => {});
+      await guard?.abandon();
+      throw error;
+    }
+  }
+
+  /** Whether REPO has the last stage of every image, by one look-up each; true when nothing is published. */
+  async #isPublished(images: readonly SignedImage[]): Promise<boolean> {
+    const { signal, dryRun, repoReadOnly } = this.session.options;
+    const repo = this.options.repo ?? this.session.options.repo;
+    if (repo === undefined || dryRun || repoReadOnly) return true;
+    const main = (await this.session.registry(repo)).value.repository("");
+    const tags = new Set(images.map((image) => stageTag(image.stages.at(-1)!.signature)));
+    const found = await Promise.all([...tags].map((tag) => main.head(tag, signal)));
+    return found.every((digest) => digest !== undefined);
+  }
+
+  /** What is here can be sent while the rest is built. */
+  #tellReused(images: readonly SignedImage[], tops: CachedTops): void {
+    for (const image of images) {
+      const top = tops.get(image.node.key);
+      if (top && top.index < image.stages.length - 1) {
+        this.options.onSaved?.(image, image.stages[top.index]!, top.record);
+      }
+    }
+  }
+
+  async #cache(signed: SignedGraph): Promise<LiveCache | undefined> {
+    const { session, options } = this;
+    const repo = options.repo ?? session.options.repo;
+    if (session.options.dryRun || (repo === undefined && session.options.cacheFrom.length === 0)) {
+      return undefined;
+    }
+    const { openLiveCache } = await import("../share/open_shared.ts");
+    return await openLiveCache(session, signed, {
+      repo,
+      ...(options.uploader && { uploader: options.uploader }),
+      ...(options.onPublished && { onPublished: options.onPublished }),
+    });
+  }
+
+  async #build(
+    nodes: readonly ImageNode[],
+    keys: ReadonlySet<string>,
+    signed: SignedGraph,
+    tops: CachedTops,
+    cache: LiveCache | undefined,
+    shared: () => Promise<void> = async () => {},
+  ): Promise<BuildResult> {
+    const { session, options } = this;
+    const inputs = await session.planInputs(options.repo);
+    const images = nodes.map((node) => signed.image(node.key));
+    const fresh = isFresh(images, tops);
+
+    let built = new Map<string, number>();
+    let records = images.map((image) => tops.get(image.node.key)?.record);
+    if (!fresh || options.introspect || (await session.hooks()).has("plan")) {
+      const { runBuild } = await import("./run_build.ts");
+      if (!session.options.dryRun) this.#tellReused(images, tops);
+      const { worker } = this;
+      const done = await runBuild({ session, worker, signed, tops, keys, images, inputs, options, cache });
+      if (session.options.dryRun) {
+        return { project: inputs.project, platform: inputs.platform, images: [], ...done.counts };
+      }
+      records = [...done.records];
+      built = done.builtByImage;
+    }
+    await shared();
+    const { finishImage } = await import("./finish_image.ts");
+    const reusedBy = (image: SignedImage) => image.stages.length - (built.get(image.node.key) ?? 0);
+    const ready: BuiltImage[] = [];
+    for (const [i, image] of images.entries()) {
+      const done = await finishImage(image, records[i]!, inputs.store, { write: !fresh });
+      ready.push(done);
+      const count = built.get(image.node.key) ?? 0;
+      session.options.emit({
+        type: "image.ready",
+        image: done.name,
+        kind: done.kind,
+        digest: done.digest,
+        signature: done.signature,
+        built: count,
+        reused: reusedBy(image),
+        ms: Math.round(performance.now() - this.#start),
+      });
+    }
+    const stagesBuilt = [...built.values()].reduce((a, b) => a + b, 0);
+    const result: BuildResult = {
+      project: inputs.project,
+      platform: inputs.platform,
+      images: ready,
+      stagesBuilt,
+      stagesReused: images.reduce((sum, image) => sum + reusedBy(image), 0),
+    };
+    await (await session.hooks()).parallel("built", result);
+    return result;
+  }
+}
+
+/** Whether every image's last stage is in the store. */
+function isFresh(images: readonly SignedImage[], tops: CachedTops): boolean {
+  return images.every((image) => tops.get(image.node.key)?.index === image.stages.length - 1);
+}

@@ -1,0 +1,309 @@
+import { formatPlatform, hostPlatform } from "../../lib/oci/platform.ts";
+import { isOwn } from "../sign/base_rule.ts";
+import type { Signature } from "../contract/digest.ts";
+import { EngineError, messageOf } from "../contract/errors.ts";
+import type { EventSink, StageRef } from "../contract/events.ts";
+import { type BuildOptions, createIntrospector, type Introspector } from "./introspect.ts";
+import { type CachedTops, compareStage, imagesOf, type PlanInputs } from "../plan/plan.ts";
+import { observed, Pool } from "../../lib/pool.ts";
+import type { StageRecord, Store } from "../contract/store.ts";
+import { lastStage, type SignedGraph, type SignedImage, type SignedStage } from "../sign/sign.ts";
+import {
+  addDelta,
+  outputOf,
+  outputOfImage,
+  settleImage,
+  type StageDelta,
+  type StageOutput,
+  withoutTriggers,
+} from "../layers/stage_output.ts";
+import { formatEpoch } from "../sign/epoch.ts";
+import { imageKey, imageTitle, stageTitle } from "../sign/graph.ts";
+import { refOf } from "../sign/stage_ref.ts";
+import { stageRecord } from "../sign/stage_record.ts";
+import type { StageWorker } from "./stage_work.ts";
+
+/** What building needs beside the signed graph. */
+export interface ExecuteInputs extends PlanInputs {
+  readonly store: Store;
+  readonly worker: StageWorker;
+  readonly emit: EventSink;
+  readonly signal: AbortSignal;
+  readonly parallel: number;
+  readonly lockTimeoutMs: number;
+  readonly epoch: number;
+  readonly commit: string | undefined;
+  readonly options: BuildOptions;
+  /** Stages to build even if they are in the store. */
+  readonly forced: ReadonlySet<Signature>;
+  /** Stages that others build meanwhile, and whoever wants to know of those built here. */
+  readonly shared: {
+    /** The stage in the store, if somebody has published it by now. */
+    take(image: SignedImage, stage: SignedStage): Promise<StageRecord | undefined>;
+    saved(image: SignedImage, stage: SignedStage, record: StageRecord): void;
+  };
+}
+
+/** Thrown inside when something else failed first; never reaches the caller. */
+class NotStarted extends Error {}
+
+/** Builds stages on demand, each once, in parallel where nothing stands between them. */
+export class Executor {
+  readonly #pool: Pool;
+  readonly #outputs = new Map<Signature, Promise<StageOutput>>();
+  readonly #introspector: Introspector;
+  #failed = false;
+  built = 0;
+  /** Stages built here, by key of the image that asked for them first. */
+  readonly builtByImage = new Map<string, number>();
+
+  constructor(readonly signed: SignedGraph, readonly tops: CachedTops, readonly inputs: ExecuteInputs) {
+    this.#pool = new Pool(inputs.parallel);
+    this.#introspector = createIntrospector(inputs.options.introspect);
+  }
+
+  /** Builds the images and waits until they are saved. After a failure nothing new starts; what runs may end. */
+  async run(keys: readonly string[]): Promise<readonly StageRecord[]> {
+    const results = await Promise.allSettled(keys.map(async (key) => {
+      const image = this.signed.image(key);
+      return await (await this.#output(image, image.stages.length - 1)).saved;
+    }));
+    await Promise.allSettled([...this.#outputs.values()].map(async (output) => await (await output).saved));
+    this.inputs.signal.throwIfAborted();
+    const errors = results.flatMap((r) => r.status === "rejected" ? [r.reason as unknown] : []);
+    const first = errors.find((error) => !(error instanceof NotStarted)) ?? errors[0];
+    if (first !== undefined) throw first;
+    return results.flatMap((r) => r.status === "fulfilled" ? [r.value] : []);
+  }
+
+  #output(image: SignedImage, index: number): Promise<StageOutput> {
+    const { signature } = image.stages[index]!;
+    let output = this.#outputs.get(signature);
+    if (!output) {
+      output = observed(this.#make(image, index));
+      this.#outputs.set(signature, output);
+    }
+    return output;
+  }
+
+  async #make(image: SignedImage, index: number): Promise<StageOutput> {
+    const top = this.tops.get(image.node.key);
+    const stage = image.stages[index]!;
+    const at = refOf(image, stage);
+    if (top?.index === index) {
+      if (index < image.stages.length - 1) {
+        this.inputs.emit({ type: "stage.reused", at, signature: stage.signature, reason: "in the store" });
+      }
+      await this.#inspectCached(image, index);
+      return outputOf(top.record);
+    }
+    if (stage.spec.work.kind === "git") this.#prepare(image, index);
+    // What a stage imports from starts at once, beside the stages before it.
+    const started = imagesOf(image, stage).map((key) => {
+      const other = this.signed.image(key);
+      return [key, this.#output(other, other.stages.length - 1)] as const;
+    });
+    const parent = index > 0 ? await this.#output(image, index - 1) : undefined;
+    const others = new Map<string, StageOutput>();
+    for (const [key, output] of started) others.set(key, await output);
+    const output = await this.#build(image, stage, parent, others);
+    if (this.#introspector.after(at)) await this.inputs.worker.inspect(at, output, image, "after");
+    return output;
+  }
+
+  /** Opens the shells that were asked for in stages up to the highest cached one. */
+  async #inspectCached(image: SignedImage, top: number): Promise<void> {
+    const { store, worker, emit } = this.inputs;
+    for (const [i, stage] of image.stages.slice(0, top + 1).entries()) {
+      const at = refOf(image, stage);
+      for (const when of ["before", "after"] as const) {
+        if (!this.#introspector[when](at)) continue;
+        const record = await store.stage(
+          when === "after" ? stage.signature : image.stages[i - 1]?.signature ?? stage.signature,
+        );
+        if (record) await worker.inspect(at, outputOf(record), image, when);
+        else {
+          const text = `No shell ${when} ${
+            stageTitle(at.kind, at.image, at.stage)
+          }: that state is not in the store, only a later one`;
+          emit({ type: "note", level: "warn", text });
+        }
+      }
+    }
+  }
+
+  /** Lets a git stage be prepared upon the last stage that waits for no commands, when there are commands between. */
+  #prepare(image: SignedImage, index: number): void {
+    const top = this.tops.get(image.node.key)?.index ?? -1;
+    const runs = (stage: SignedStage) =>
+      stage.spec.work.kind === "run" && stage.spec.work.commands.length > 0;
+    const first = image.stages.findIndex((stage, i) => i > top && runs(stage));
+    if (first < 1 || first >= index) return;
+    const stage = image.stages[index]!;
+    const task = {
+      image,
+      stage,
+      at: refOf(image, stage),
+      others: new Map(),
+      introspector: this.#introspector,
+    };
+    const parent = this.#output(image, Math.max(top, first - 1));
+    this.inputs.worker.prepare(task, parent, image.stages.slice(index).some(runs));
+  }
+
+  async #build(
+    image: SignedImage,
+    stage: SignedStage,
+    parent: StageOutput | undefined,
+    others: ReadonlyMap<string, StageOutput>,
+  ): Promise<StageOutput> {
+    const { store, emit, signal, lockTimeoutMs } = this.inputs;
+    const at = refOf(image, stage);
+    const lock = await store.lock(`stage ${stage.signature}`, {
+      timeoutMs: lockTimeoutMs,
+      signal,
+      onWait: (holder) =>
+        emit({ type: "lock.waiting", resource: stageTitle(at.kind, at.image, at.stage), holder }),
+    });
+    let release = true;
+    try {
+      const found = this.inputs.forced.has(stage.signature) ? undefined : await store.stage(stage.signature);
+      if (found) {
+        emit({
+          type: "stage.reused",
+          at,
+          signature: stage.signature,
+          reason: "built meanwhile by another process",
+        });
+        return outputOf(found);
+      }
+      if (stage.spec.work.kind === "run" && !this.inputs.forced.has(stage.signature)) {
+        const taken = await this.inputs.shared.take(image, stage);
+        if (taken) return outputOf(taken);
+      }
+      let start = 0;
+      const delta = await this.#pool.run(async () => {
+        start = performance.now();
+        signal.throwIfAborted();
+        if (this.#failed) throw new NotStarted("Another stage failed first");
+        const { reason } = await compareStage(image, stage, this.inputs);
+        emit({ type: "stage.started", at, signature: stage.signature, reason });
+        if (parent && this.#introspector.before(at)) {
+          await this.inputs.worker.inspect(at, parent, image, "before");
+        }
+        return await this.#work(image, stage, parent, others);
+      });
+      const buildMs = Math.round(performance.now() - start);
+      const saved = observed(
+        this.#save(image, stage, parent, delta, buildMs).finally(() => lock[Symbol.asyncDispose]()),
+      );
+      release = false;
+      return { ...delta, saved };
+    } catch (error) {
+      this.#fail(at, stage, error);
+      throw error;
+    } finally {
+      if (release) await lock[Symbol.asyncDispose]();
+    }
+  }
+
+  async #work(
+    image: SignedImage,
+    stage: SignedStage,
+    parent: StageOutput | undefined,
+    others: ReadonlyMap<string, StageOutput>,
+  ): Promise<Omit<StageOutput, "saved">> {
+    const { base } = image.node.rule;
+    const created = formatEpoch(this.inputs.epoch);
+    const { worker } = this.inputs;
+    if (!parent) {
+      const output = isOwn(base)
+        ? others.get(imageKey(base.kind, base.name))!
+        : { ...outputOfImage(await worker.base(image.node.rule)), trees: {} };
+      const triggers = output.config.config?.OnBuild ?? [];
+      if (triggers.length === 0) return output;
+      const { kind, name } = image.node.rule;
+      const text = `The base of ${imageTitle(kind, name)} has ONBUILD triggers, which are not run: ${
+        triggers.join("; ")
+      }`;
+      this.inputs.emit({ type: "note", level: "warn", text });
+      return withoutTriggers(output);
+    }
+    const delta: StageDelta = await worker.work({
+      image,
+      stage,
+      at: refOf(image, stage),
+      parent,
+      others,
+      introspector: this.#introspector,
+    });
+    return addDelta(parent, delta, { created, text: describe(stage) });
+  }
+
+  async #save(
+    image: SignedImage,
+    stage: SignedStage,
+    parent: StageOutput | undefined,
+    output: Omit<StageOutput, "saved">,
+    buildMs: number,
+  ): Promise<StageRecord> {
+    const { store, emit, project, commit } = this.inputs;
+    const at = refOf(image, stage);
+    try {
+      const state = await settleImage(output);
+      const before = new Set((await parent?.saved)?.image.layers.map((layer) => layer.digest));
+      await this.inputs.worker.saveListings(image, stage);
+      const addedBytes = state.layers.filter((l) => parent && !before.has(l.digest)).reduce(
+        (sum, l) => sum + l.size,
+        0,
+      );
+      const made = { image: state, trees: output.trees, project, commit, buildMs, addedBytes };
+      const record = stageRecord(image, stage, made);
+      await store.putStage(record);
+      await store.addHistory(project, image.node.key, stage.spec.name, stage.signature);
+      this.built++;
+      this.builtByImage.set(image.node.key, (this.builtByImage.get(image.node.key) ?? 0) + 1);
+      emit({ type: "stage.finished", at, signature: stage.signature, ms: buildMs, size: addedBytes });
+      this.inputs.shared.saved(image, stage, record);
+      return record;
+    } catch (error) {
+      this.#fail(at, stage, error);
+      throw error;
+    }
+  }
+
+  #fail(at: StageRef, stage: SignedStage, error: unknown): void {
+    if (error instanceof NotStarted || this.inputs.signal.aborted) return;
+    this.#failed = true;
+    this.inputs.emit({ type: "stage.failed", at, signature: stage.signature, message: messageOf(error) });
+  }
+}
+
+/** The text of `docker history`: the same for the same stage. */
+function describe(stage: SignedStage): string {
+  const { work } = stage.spec;
+  if (work.kind !== "run") return `dapp ${stage.spec.name}`;
+  const commands = work.commands.join(" && ").replaceAll(/\s+/g, " ");
+  return `dapp ${stage.spec.name}: ${commands.length > 200 ? commands.slice(0, 199) + "…" : commands}`;
+}
+
+/** @throws NOT_BUILT when the last stage is not in the store */
+export function requireBuilt(
+  image: SignedImage,
+  tops: CachedTops,
+  { title, platform }: { readonly title: string; readonly platform: string },
+): StageRecord {
+  const top = tops.get(image.node.key);
+  if (top && top.record.signature === lastStage(image).signature) return top.record;
+  const last = top
+    ? `its newest built stage is ${image.stages[top.index]!.spec.name}`
+    : "none of its stages is built";
+  const [where, option] = platform === formatPlatform(hostPlatform())
+    ? ["", ""]
+    : [` for ${platform}`, ` --platform ${platform}`];
+  throw new EngineError(
+    "NOT_BUILT",
+    `Cannot use ${title}${where}: it is not built for the current state, ${last}`,
+    { fix: `Run: dapp dimg build${option}` },
+  );
+}

@@ -1,0 +1,40 @@
+import type { StageRef } from "../contract/events.ts";
+
+/** Where the user asked for a shell. */
+export interface Introspector {
+  /** In the failed stage. */
+  readonly error: boolean;
+  /** In what the failed stage started from. */
+  readonly beforeError: boolean;
+  before(at: StageRef): boolean;
+  after(at: StageRef): boolean;
+}
+
+/** Stage names are those of `plan`. */
+export function createIntrospector(wanted: Introspection = {}): Introspector {
+  return {
+    error: wanted.error ?? false,
+    beforeError: wanted.beforeError ?? false,
+    before: ({ kind, stage }) => stage === (kind === "dimg" ? wanted.before : wanted.artifactBefore),
+    after: ({ kind, stage }) => stage === (kind === "dimg" ? wanted.stage : wanted.artifactStage),
+  };
+}
+
+export interface BuildOptions {
+  readonly introspect?: Introspection;
+}
+
+/** When to open a shell in a stage. Stage names as `plan` prints them; needs a terminal. */
+export interface Introspection {
+  /** In the failed stage, with what its commands wrote so far. */
+  readonly error?: boolean;
+  /** In the file system the failed stage started from. */
+  readonly beforeError?: boolean;
+  /** After this stage is available, built or cached. */
+  readonly stage?: string;
+  /** Before this stage, in its parent, with its mounts. */
+  readonly before?: string;
+  /** Same two for artifacts. */
+  readonly artifactStage?: string;
+  readonly artifactBefore?: string;
+}

@@ -1,0 +1,51 @@
+import type { GitStage } from "../contract/config.ts";
+
+/** Phrases by which tools say that a file is not there. */
+const complaints =
+  /no such file|not found|cannot find|can't (open|find|cd)|could not (open|find|read)|enoent|does not exist|cannot open|failed to open|cannot stat/i;
+
+/** A git file that the commands of a stage could not see. */
+export interface UndeclaredFile {
+  /** Index of the git entry. */
+  readonly entry: number;
+  /** Relative to `add`, as patterns name it. */
+  readonly name: string;
+  /** Absolute path in the image. */
+  readonly target: string;
+}
+
+/**
+ * Advice when a command failed for want of a file that is in git but that its stage does not declare; undefined when
+ * the output names no such file.
+ */
+export function missingFileHint(
+  output: string,
+  stage: GitStage,
+  undeclared: readonly UndeclaredFile[],
+): string | undefined {
+  const lines = output.split("\n").filter((line) => complaints.test(line)).slice(-40);
+  const words = new Set(
+    lines.flatMap((line) => line.split(/[\s'"`:,()[\]<>]+/)).map((w) =>
+      w.replace(/^\.?\/+/, "").replace(/[./]+$/, "")
+    ),
+  );
+  words.delete("");
+  const found = undeclared.filter((file) => {
+    const target = file.target.slice(1);
+    for (let at = 0; at >= 0; at = target.indexOf("/", at) + 1 || -1) {
+      const tail = target.slice(at);
+      if (words.has(tail)) return true;
+      // A directory that is missing altogether.
+      for (let cut = tail.indexOf("/"); cut > 0; cut = tail.indexOf("/", cut + 1)) {
+        if (at === 0 && words.has(tail.slice(0, cut))) return true;
+      }
+    }
+    return false;
+  });
+  if (found.length === 0) return undefined;
+  const [{ entry, name }] = found as [UndeclaredFile];
+  const more = found.length > 1 ? ` (and ${found.length - 1} more)` : "";
+  return `The commands of ${stage} see declared files only: add ${
+    JSON.stringify(name)
+  }${more} to git[${entry}].stageDependencies.${stage}, or set visible: all`;
+}

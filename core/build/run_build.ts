@@ -1,0 +1,89 @@
+import type { BuildExtras } from "./build.ts";
+import { Executor } from "./execute.ts";
+import { stageTitle } from "../sign/graph.ts";
+import type { Signature } from "../contract/digest.ts";
+import type { LiveCache } from "../share/live_cache.ts";
+import { type CachedTops, neededImages, planBuild, type PlanInputs, withoutStages } from "../plan/plan.ts";
+import type { StageRecord } from "../contract/store.ts";
+import type { Session } from "../session/session.ts";
+import type { SignedGraph, SignedImage } from "../sign/sign.ts";
+import type { StageWorker } from "./stage_work.ts";
+
+export interface RunBuild {
+  readonly session: Session;
+  /** The worker of this build, made when it is first asked for. */
+  readonly worker: () => Promise<StageWorker>;
+  readonly signed: SignedGraph;
+  readonly tops: CachedTops;
+  readonly keys: ReadonlySet<string>;
+  readonly images: readonly SignedImage[];
+  readonly inputs: PlanInputs;
+  readonly options: BuildExtras;
+  /** Stages shared through registries. */
+  readonly cache: LiveCache | undefined;
+}
+
+/** Builds what is missing. On a dry run, says what would be built instead. */
+export async function runBuild(
+  { session, worker, signed, tops: cached, keys, images, inputs, options, cache }: RunBuild,
+) {
+  const { emit, signal, parallel, lockTimeoutMs, epoch, dryRun } = session.options;
+  const hooks = await session.hooks();
+  if (dryRun) {
+    const plan = await hooks.waterfall("plan", await planBuild(signed, keys, inputs));
+    const stages = plan.images.flatMap((image) => image.stages.map((stage) => ({ image, stage })));
+    for (const { image, stage } of stages) {
+      if (stage.state !== "build") continue;
+      options.onPlanned?.(stage.signature);
+      const what = stageTitle(image.kind, image.name, stage.stage);
+      emit({ type: "note", level: "info", text: `Would build ${what}: ${stage.reason}` });
+    }
+    const stagesBuilt = stages.filter(({ stage }) => stage.state === "build").length;
+    return {
+      records: [] as readonly StageRecord[],
+      builtByImage: new Map<string, number>(),
+      counts: { stagesBuilt, stagesReused: stages.filter(({ stage }) => stage.state === "cached").length },
+    };
+  }
+  const forced = new Set<Signature>();
+  if (hooks.has("plan")) {
+    const plan = await hooks.waterfall("plan", await planBuild(signed, keys, inputs));
+    for (const { stages } of plan.images) {
+      const first = stages.findIndex(({ state }) => state === "build");
+      if (first >= 0) stages.slice(first).forEach(({ signature }) => forced.add(signature));
+    }
+  }
+  await inputs.store.claim(signed.images.flatMap(({ stages }) => stages.map(({ signature }) => signature)));
+  const tops = await withoutStages(signed, cached, forced, inputs.store);
+  const stageWorker = await worker();
+  const needed = neededImages(signed, tops, keys);
+  const missing = signed.images.filter((image) => needed.has(image.node.key)).flatMap((image) =>
+    image.stages.slice((tops.get(image.node.key)?.index ?? -1) + 1)
+  );
+  if (missing.some((stage) => stage.spec.work.kind === "run")) stageWorker.warmUp();
+  const executor = new Executor(signed, tops, {
+    ...inputs,
+    worker: stageWorker,
+    emit,
+    signal,
+    parallel,
+    lockTimeoutMs,
+    epoch: epoch.value,
+    commit: await session.trees.commit(),
+    options,
+    forced,
+    shared: {
+      take: (image, stage) => cache?.takeLate(image, stage) ?? Promise.resolve(undefined),
+      saved(image, stage, record) {
+        cache?.publish(image, stage, record);
+        options.onSaved?.(image, stage, record);
+      },
+    },
+  });
+  const records = await executor.run(images.map((image) => image.node.key));
+  return {
+    records,
+    builtByImage: executor.builtByImage,
+    counts: { stagesBuilt: executor.built, stagesReused: 0 },
+  };
+}

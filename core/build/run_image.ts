@@ -1,0 +1,95 @@
+import type { RunOptions } from "../api.ts";
+import { finishedTops } from "./build.ts";
+import { commandEnvironment } from "./command_env.ts";
+import { EngineError } from "../contract/errors.ts";
+import { requireBuilt } from "./execute.ts";
+import { requireStage } from "../plan/explain.ts";
+import { imageTitle } from "../sign/graph.ts";
+import type { StageRecord } from "../contract/store.ts";
+import type { Session } from "../session/session.ts";
+import type { SignedImage } from "../sign/sign.ts";
+import { storedLayer } from "../layers/stage_output.ts";
+import { openBuilder } from "./stage_work.ts";
+import type { StepMount } from "../contract/builder.ts";
+
+/** Runs a command in a built image with this process's own stdio and returns its exit code. */
+export async function runImage(session: Session, options: RunOptions): Promise<number> {
+  const node = await session.selectOne(options.pattern);
+  const signed = await session.sign(new Set([node.key]));
+  const image = signed.image(node.key);
+  const store = await session.store();
+  const record = options.stage === undefined
+    ? requireBuilt(image, await finishedTops(session, signed, [node]), {
+      title: imageTitle("dimg", node.rule.name),
+      platform: session.options.platform,
+    })
+    : await stageRecord(session, image, options.stage);
+  const config = record.image.config.config ?? {};
+  await using builder = await openBuilder(session, store);
+  return await builder.shell({
+    label: node.rule.name,
+    parents: record.image.layers.map(storedLayer),
+    argv: commandOf(options, config),
+    env: runEnvironment(options, config.Env, session.options.env),
+    cwd: options.workdir ?? (config.WorkingDir || "/"),
+    user: options.user ?? config.User ?? "",
+    mounts: (options.volumes ?? []).map(parseVolume),
+    network: session.options.network,
+  }, session.options.signal);
+}
+
+async function stageRecord(session: Session, image: SignedImage, stage: string): Promise<StageRecord> {
+  requireStage({ images: [image], image: () => image }, stage);
+  const { signature } = image.stages.find((s) => s.spec.name === stage)!;
+  const record = await (await session.store()).stage(signature);
+  if (record) return record;
+  throw new EngineError(
+    "NOT_BUILT",
+    `Cannot run stage "${stage}": it is not in the store for the current state`,
+  );
+}
+
+interface Runnable {
+  readonly Entrypoint?: readonly string[] | null;
+  readonly Cmd?: readonly string[] | null;
+}
+
+function commandOf(options: RunOptions, config: Runnable): readonly string[] {
+  const entrypoint = options.entrypoint === undefined
+    ? config.Entrypoint ?? []
+    : options.entrypoint === ""
+    ? []
+    : [options.entrypoint];
+  const inherited = options.entrypoint === undefined ? config.Cmd ?? [] : [];
+  const argv = [...entrypoint, ...(options.command.length > 0 ? options.command : inherited)];
+  return argv.length > 0 ? argv : ["/bin/sh"];
+}
+
+function runEnvironment(
+  options: RunOptions,
+  rows: readonly string[] | undefined,
+  host: Readonly<Record<string, string | undefined>>,
+): Record<string, string> {
+  const env = commandEnvironment(rows);
+  if (host.TERM) env.TERM = host.TERM;
+  for (const row of options.env ?? []) {
+    const cut = row.indexOf("=");
+    const [name, value] = cut < 0 ? [row, host[row]] : [row.slice(0, cut), row.slice(cut + 1)];
+    if (name === "") {
+      throw new EngineError("USAGE", `Cannot set variable "${row}": wanted is NAME=value or NAME`);
+    }
+    if (value !== undefined) env[name] = value;
+  }
+  return env;
+}
+
+function parseVolume(text: string): StepMount {
+  const [source = "", target = "", mode = "rw", ...rest] = text.split(":");
+  if (source.startsWith("/") && target.startsWith("/") && /^r[ow]$/.test(mode) && rest.length === 0) {
+    return { source, target, readOnly: mode === "ro" };
+  }
+  throw new EngineError(
+    "USAGE",
+    `Cannot mount volume "${text}": wanted is /host/path:/path/in/image or the same with :ro`,
+  );
+}

@@ -1,0 +1,260 @@
+import type { ContainerConfig } from "../../lib/oci/types.ts";
+import { applyInstructions, InstructionError } from "./docker.ts";
+import type { GitStage, ImageRule, MountRule } from "../contract/config.ts";
+import { commandEnvironment } from "./command_env.ts";
+import type { Signature } from "../contract/digest.ts";
+import { EngineError } from "../contract/errors.ts";
+import type { StageRef } from "../contract/events.ts";
+import { fetchBase } from "./fetch_base.ts";
+import { stageTitle } from "../sign/graph.ts";
+import { layerError, LayerReader } from "../layers/layers.ts";
+import { missingFileHint } from "./missing_file.ts";
+import { OutputTail } from "./output_tail.ts";
+import { observed } from "../../lib/pool.ts";
+import type { ImageState, Store } from "../contract/store.ts";
+import type { Session } from "../session/session.ts";
+import type { SignedImage, SignedStage } from "../sign/sign.ts";
+import type { StageDelta, StageOutput, StageTask } from "../layers/stage_output.ts";
+import type { Builder, BuilderRequest, BuildStep, LayerRef, StepIo, StepMount } from "../contract/builder.ts";
+
+/** Opens the builder of this run. @throws BUILDER_UNAVAILABLE */
+export async function openBuilder(
+  session: Session,
+  store: Store,
+  onLayer?: BuilderRequest["onLayer"],
+): Promise<Builder> {
+  const { platform, builder: name, parallel } = session.options;
+  const [os = "linux", architecture = "amd64", variant] = platform.split("/");
+  const answer = await (await session.hooks()).first("openBuilder", {
+    platform: { os, architecture, ...(variant && { variant }) },
+    store,
+    parallel,
+    ...(name && { name }),
+    ...(onLayer && { onLayer }),
+  });
+  if (answer) return answer.value;
+  const what = name ? `no plugin offers builder "${name}"` : `no builder runs commands for ${platform} here`;
+  throw new EngineError("BUILDER_UNAVAILABLE", `Cannot run stage commands: ${what}`, {
+    fix: "The built-in builder needs Linux; images without shell commands build anywhere",
+  });
+}
+
+/** @throws CONFIG_INVALID when an instruction cannot be carried out for this image */
+function containerOf({ at, image: { node: { rule } }, parent }: StageTask): ContainerConfig {
+  try {
+    return applyInstructions(parent.config.config ?? {}, rule.docker ?? {});
+  } catch (error) {
+    if (!(error instanceof InstructionError)) throw error;
+    const where = `\`docker\` of the document at line ${rule.line} of the dappfile`;
+    const fix = error.hint === undefined ? `Correct ${where}` : `${error.hint}; correct ${where}`;
+    const title = stageTitle(at.kind, at.image, at.stage);
+    throw new EngineError("CONFIG_INVALID", `Cannot build ${title}: ${error.message}`, { fix, cause: error });
+  }
+}
+
+/** Does the work of single stages: the only part of a build that makes layers. */
+export class StageWorker implements AsyncDisposable {
+  readonly reader: LayerReader;
+  #builder: Promise<Builder> | undefined;
+  #warm: Promise<void> | undefined;
+  readonly #prepared = new Map<Signature, Promise<void>>();
+  #serial = 0;
+
+  constructor(readonly session: Session, readonly store: Store) {
+    this.reader = new LayerReader(store);
+  }
+
+  /** Starts what command stages will need. */
+  warmUp(): void {
+    this.#warm ??= observed(this.#open().then((builder) => builder.warmUp?.()));
+  }
+
+  /** Brings a base image into the store. */
+  base(rule: ImageRule): Promise<ImageState> {
+    return fetchBase(this.session, rule);
+  }
+
+  async work(task: StageTask): Promise<StageDelta> {
+    try {
+      return await this.#work(task);
+    } catch (error) {
+      throw layerError(error, `Cannot build ${stageTitle(task.at.kind, task.at.image, task.at.stage)}`);
+    }
+  }
+
+  async #work(task: StageTask): Promise<StageDelta> {
+    const { work } = task.stage.spec;
+    switch (work.kind) {
+      case "from":
+        return { layers: [] };
+      case "docker":
+        return { layers: [], container: containerOf(task) };
+      case "git": {
+        await this.#prepared.get(task.stage.signature);
+        const { deliverGit } = await import("../layers/deliver_git.ts");
+        return await deliverGit(this, task);
+      }
+      case "import": {
+        const { deliverImports } = await import("../layers/deliver_import.ts");
+        return { layers: await deliverImports(this, task, work.rules) };
+      }
+      case "run":
+        return work.commands.length === 0 ? { layers: [] } : { layers: await this.#run(task, work.commands) };
+    }
+  }
+
+  /** Makes what a git stage will need while the commands before it still run. `parent` is an earlier stage. */
+  prepare(task: Omit<StageTask, "parent">, parent: Promise<StageOutput>, unpack: boolean): void {
+    const done = (async () => {
+      const { prepareGit } = await import("../layers/deliver_git.ts");
+      const layers = await prepareGit(this, { ...task, parent: await parent });
+      if (unpack && layers.length > 0) observed(this.#open().then((builder) => builder.prefetch?.(layers)));
+    })();
+    // Whatever goes wrong goes wrong again when the stage is really made, and is reported then.
+    this.#prepared.set(task.stage.signature, done.catch(() => {}));
+  }
+
+  /** Keeps the listings that a stage's facts are digests of. */
+  async saveListings(image: SignedImage, stage: SignedStage): Promise<void> {
+    if (stage.spec.work.kind !== "git") return;
+    const texts = await (await this.session.git(image.node))?.listings(stage.spec.name) ?? [];
+    await Promise.all(texts.map((text) => this.store.putBlob(new TextEncoder().encode(text))));
+  }
+
+  /** Opens a shell in a stage's file system; nothing done in it is kept. */
+  async inspect(
+    at: StageRef,
+    output: StageOutput,
+    image: SignedImage,
+    when: "before" | "after",
+  ): Promise<void> {
+    const { emit, network, signal } = this.session.options;
+    const where = stageTitle(at.kind, at.image, at.stage);
+    emit({ type: "note", level: "info", text: `Shell ${when} ${where}; leave it with "exit" to go on` });
+    const builder = await this.#open();
+    await builder.shell({
+      label: where,
+      parents: output.layers,
+      argv: ["/bin/sh"],
+      env: this.#env(output),
+      cwd: "/",
+      user: "",
+      mounts: await this.#mounts(image),
+      network,
+    }, signal);
+  }
+
+  /** A fresh path in this process's scratch directory. */
+  async temp(): Promise<string> {
+    return `${await this.store.scratch()}/w${this.#serial++}`;
+  }
+
+  async #run(task: StageTask, commands: readonly string[]): Promise<readonly LayerRef[]> {
+    const { at, parent, image, stage, introspector } = task;
+    const { emit, network, signal, compression, epoch } = this.session.options;
+    const step: BuildStep = {
+      label: stageTitle(at.kind, at.image, at.stage),
+      signature: stage.signature,
+      parents: parent.layers,
+      commands,
+      env: this.#env(parent),
+      mounts: await this.#mounts(image),
+      network,
+      epoch: epoch.value,
+      compression,
+    };
+    const tail = new OutputTail();
+    const io: StepIo = {
+      signal,
+      output: (stream, text) => {
+        tail.add(text);
+        emit({ type: "stage.output", at, stream, text });
+      },
+      ...(introspector.error && {
+        onFailure: async (shell: () => Promise<number>) => {
+          emit({
+            type: "note",
+            level: "warn",
+            text: `${step.label} failed; this shell sees what it left behind`,
+          });
+          await shell();
+        },
+      }),
+    };
+    const builder = await this.#open();
+    try {
+      const { layer } = await builder.run(step, io);
+      if (!layer) return [];
+      if (layer.index) await this.reader.remember(layer.diffId, layer.index);
+      const stored = observed(layer.blob.then(async ({ file, ...described }) => {
+        await this.store.adoptBlob(file, described.digest);
+        return described;
+      }));
+      return [{ diffId: layer.diffId, stored }];
+    } catch (error) {
+      if (introspector.beforeError && !signal.aborted) await this.inspect(at, parent, image, "before");
+      throw await this.#withHint(error, task, tail.text);
+    }
+  }
+
+  async #withHint(error: unknown, { image, stage }: StageTask, output: string): Promise<unknown> {
+    if (!(error instanceof EngineError) || error.code !== "STAGE_FAILED" || stage.spec.work.kind !== "run") {
+      return error;
+    }
+    const name = stage.spec.work.stage;
+    const plan = await this.session.git(image.node);
+    if (!plan || name === "beforeInstall") return error;
+    const fix = missingFileHint(output, name, await plan.undeclared(name as GitStage));
+    return fix ? new EngineError(error.code, error.message, { ...error.details, fix }) : error;
+  }
+
+  #open(): Promise<Builder> {
+    return this.#builder ??= openBuilder(this.session, this.store, (diffId, index) => {
+      observed(this.reader.remember(diffId, index));
+    });
+  }
+
+  #env(parent: StageOutput): Record<string, string> {
+    const { env, epoch } = this.session.options;
+    const passed = ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"];
+    const proxies: Record<string, string> = {};
+    for (const name of passed.flatMap((n) => [n, n.toUpperCase()])) {
+      const value = env[name];
+      if (value) proxies[name] = value;
+    }
+    return {
+      ...proxies,
+      ...commandEnvironment(parent.config.config?.Env),
+      SOURCE_DATE_EPOCH: String(epoch.value),
+    };
+  }
+
+  async #mounts(image: SignedImage): Promise<StepMount[]> {
+    const { name: project } = await this.session.project();
+    return await Promise.all(image.node.rule.mounts.map(async (mount) => ({
+      source: await this.#mountSource(project, mount),
+      target: mount.to,
+      readOnly: false,
+    })));
+  }
+
+  async #mountSource(project: string, mount: MountRule): Promise<string> {
+    switch (mount.from) {
+      case "build_dir":
+        return await this.store.keptDirectory(project, "mount", mount.to);
+      case "tmp_dir": {
+        const path = `${await this.store.scratch()}/mount${mount.to}`;
+        await Deno.mkdir(path, { recursive: true });
+        return path;
+      }
+      case "path":
+        await Deno.mkdir(mount.path, { recursive: true });
+        return mount.path;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const builder = await this.#builder?.catch(() => undefined);
+    await builder?.[Symbol.asyncDispose]();
+  }
+}

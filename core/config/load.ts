@@ -1,0 +1,99 @@
+import { findDappfile } from "./find.ts";
+import { type LockEntries, parseLock } from "./lock_file.ts";
+import type { Config } from "../contract/config.ts";
+import { sha256Hex } from "../contract/digest.ts";
+import type { ResolvedOptions } from "../session/options.ts";
+
+/** Raise it when the meaning of a dappfile changes, so that remembered configurations are read anew. */
+const MEMO_FORMAT = 2;
+
+export interface LoadedConfig {
+  readonly config: Config;
+  /** This text was not seen before. */
+  readonly isNew: boolean;
+  /** Absolute path and entries of dappfile.lock, empty when there is none. */
+  readonly lockPath: string;
+  readonly lock: LockEntries;
+}
+
+interface MemoValue {
+  readonly config: Config;
+  /** sha256 of each environment value that was used, "" for unset: values themselves are not kept here. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/**
+ * Reads dappfile and lock file. The parsed form is remembered by the file's text, because the YAML and schema
+ * libraries cost more start-up time than a whole no-change build.
+ *
+ * @throws CONFIG_NOT_FOUND, CONFIG_INVALID, CONFIG_LOCK_INVALID
+ */
+export async function loadConfig(options: ResolvedOptions): Promise<LoadedConfig> {
+  const { dir, env, home } = options;
+  const { file, text } = await findDappfile(dir, options.config);
+  const lockPath = `${dir}/dappfile.lock`;
+  const [{ config, isNew }, lockText] = await Promise.all([
+    remembered(file, text, env, home),
+    readIfPresent(lockPath),
+  ]);
+  return {
+    config,
+    isNew,
+    lockPath,
+    lock: lockText === undefined ? new Map() : parseLock(lockText, "dappfile.lock"),
+  };
+}
+
+async function remembered(
+  file: string,
+  text: string,
+  env: ResolvedOptions["env"],
+  home: string,
+): Promise<Pick<LoadedConfig, "config" | "isNew">> {
+  const path = `${home}/memo/config/${await sha256Hex(JSON.stringify([MEMO_FORMAT, file, text]))}`;
+  const known = await readMemo(path);
+  if (known && await sameEnv(known.env, env)) return { config: known.config, isNew: false };
+  const { parseConfig } = await import("./parse.ts");
+  const { config, envUsed } = parseConfig(text, { file, env });
+  const hashes: Record<string, string> = {};
+  for (const name of Object.keys(envUsed)) hashes[name] = await hashOf(env[name]);
+  await writeMemo(path, { config, env: hashes });
+  return { config, isNew: true };
+}
+
+async function readMemo(path: string): Promise<MemoValue | undefined> {
+  try {
+    return JSON.parse(await Deno.readTextFile(path));
+  } catch {
+    return undefined; // absent or torn: the dappfile is read in full
+  }
+}
+
+async function sameEnv(hashes: MemoValue["env"], env: ResolvedOptions["env"]): Promise<boolean> {
+  for (const [name, hash] of Object.entries(hashes)) if (await hashOf(env[name]) !== hash) return false;
+  return true;
+}
+
+async function hashOf(value: string | undefined): Promise<string> {
+  return value === undefined ? "" : await sha256Hex(value);
+}
+
+async function writeMemo(path: string, value: MemoValue): Promise<void> {
+  const temp = `${path}.${crypto.randomUUID()}`;
+  try {
+    await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true, mode: 0o700 });
+    await Deno.writeTextFile(temp, JSON.stringify(value), { mode: 0o600 });
+    await Deno.rename(temp, path);
+  } catch {
+    // Only speed is lost: a store that cannot be written is reported when something must be kept.
+  }
+}
+
+async function readIfPresent(path: string): Promise<string | undefined> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}

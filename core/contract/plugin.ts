@@ -1,0 +1,267 @@
+/**
+ * The plugin contract: everything a plugin may import, beside `lib/`.
+ *
+ * One table states every hook with its kind and its types; built-in and outside plugins use the same one.
+ */
+import type { z as Zod } from "zod";
+import type { Keep, KeepRequest } from "./cleanup.ts";
+import type { Config, ImageRule } from "./config.ts";
+import type { EngineEvent } from "./events.ts";
+import { EngineError, type ErrorCode, messageOf } from "./errors.ts";
+import type { BuildResult, Plan, PublishReport } from "./results.ts";
+import type { RegistryBackend, RegistryRequest } from "./registry.ts";
+import type { Fact, Store, StoreRequest } from "./store.ts";
+import type { CiFacts, CiRequest, Tag, TagFlag, TagRequest } from "./tagging.ts";
+import type { Builder, BuilderRequest } from "./builder.ts";
+import type { ImageSource, SourceRequest } from "./source.ts";
+
+export { EngineError, type ErrorCode, messageOf, type Problem } from "./errors.ts";
+export {
+  type Digest,
+  digestFromHex,
+  digestHex,
+  digestOf,
+  isDigest,
+  isSignature,
+  sha256Hex,
+  type Signature,
+} from "./digest.ts";
+export { signatureOf } from "./signature.ts";
+export {
+  labels,
+  ociLabels,
+  SERVICE_TAG_PREFIX,
+  STAGE_TAG_PREFIX,
+  type StageChain,
+  stageTag,
+} from "./labels.ts";
+export type * from "./cleanup.ts";
+export type * from "./registry.ts";
+export type * from "./builder.ts";
+export type * from "./source.ts";
+export type * from "./store.ts";
+export type * from "./tagging.ts";
+export type * from "./results.ts";
+export type * from "./config.ts";
+export type {
+  ContainerConfig,
+  Descriptor,
+  HistoryEntry,
+  ImageConfig,
+  OciPlatform,
+} from "../../lib/oci/types.ts";
+export type { LayerIndex, LayerIndexEntry } from "../../lib/layer/index.ts";
+export type { RegistryFeatures } from "../../lib/registry/inspect.ts";
+export type { EngineEvent, EventSink, StageRef } from "./events.ts";
+
+type Awaitable<T> = T | Promise<T>;
+/** Asked one after another until one answers. */
+export interface First<I, O> {
+  readonly kind: "first";
+  readonly input: I;
+  readonly output: O | undefined;
+}
+/** Each sees the former's value; `undefined` leaves it unchanged. */
+export interface Waterfall<V> {
+  readonly kind: "waterfall";
+  readonly input: V;
+  readonly output: V | undefined;
+}
+/** All are asked together; answers keep the plugin order. */
+export interface Collect<I, O> {
+  readonly kind: "collect";
+  readonly input: I;
+  readonly output: readonly O[];
+}
+/** All are told together; every failure is reported. */
+export interface Parallel<I> {
+  readonly kind: "parallel";
+  readonly input: I;
+  readonly output: void;
+}
+
+/** A stage that is being signed. */
+export interface StageNode {
+  readonly image: ImageRule;
+  readonly stage: string;
+  /** Shell text of the stage, empty for stages that run nothing. */
+  readonly commands: readonly string[];
+}
+
+export interface Hooks {
+  /** Rewrite the validated configuration before the graph is built. */
+  config: Waterfall<Config>;
+  /** Open the local store. */
+  openStore: First<StoreRequest, Store>;
+  /** Claim the text after `from:`. */
+  openSource: First<SourceRequest, ImageSource>;
+  /** Claim the command stages of this run. */
+  openBuilder: First<BuilderRequest, Builder>;
+  /** Add facts that must change the signature of a stage. Keys are prefixed with the plugin's name. */
+  stageInputs: Collect<StageNode, Fact>;
+  /** Last look at what will run; return a new plan. A cached stage marked "build" is built again, and all after it. */
+  plan: Waterfall<Plan>;
+  /** Told once every image of the run is built. Skipped on --dry-run. */
+  built: Parallel<BuildResult>;
+  /** Open REPO. */
+  openRegistry: First<RegistryRequest, RegistryBackend>;
+  /** Recognise the CI system that dapp runs in. */
+  detectCi: First<CiRequest, CiFacts>;
+  /** Flags that tag schemes add to the commands that publish. */
+  tagFlags: Collect<undefined, TagFlag>;
+  /** Tags for the images of this run; each scheme answers its own flags. */
+  tags: Collect<TagRequest, Tag>;
+  /** Told once every tag is live. Skipped on --dry-run. */
+  published: Parallel<PublishReport>;
+  /** Give reasons to keep tags; only what nobody keeps may go. If one fails, nothing is deleted. */
+  keep: Collect<KeepRequest, Keep>;
+}
+export type HookName = keyof Hooks;
+export type HookInput<N extends HookName> = Hooks[N]["input"];
+export type HookOutput<N extends HookName> = Hooks[N]["output"];
+
+/** Runtime twin of {@linkcode Hooks}; a missing row or a wrong kind does not compile. `effects` rows are skipped on --dry-run. */
+export const hookTable: {
+  readonly [N in HookName]: { readonly kind: Hooks[N]["kind"]; readonly effects: boolean };
+} = {
+  config: { kind: "waterfall", effects: false },
+  openStore: { kind: "first", effects: false },
+  openSource: { kind: "first", effects: false },
+  openBuilder: { kind: "first", effects: false },
+  stageInputs: { kind: "collect", effects: false },
+  plan: { kind: "waterfall", effects: false },
+  built: { kind: "parallel", effects: true },
+  openRegistry: { kind: "first", effects: false },
+  detectCi: { kind: "first", effects: false },
+  tagFlags: { kind: "collect", effects: false },
+  tags: { kind: "collect", effects: false },
+  published: { kind: "parallel", effects: true },
+  keep: { kind: "collect", effects: false },
+};
+
+/** Handed to every hook. */
+export interface HookContext {
+  readonly signal: AbortSignal;
+  readonly dryRun: boolean;
+  emit(event: EngineEvent): void;
+}
+
+/** What a plugin may know of its surroundings at set-up. */
+export interface Host {
+  /** Absolute project directory. */
+  readonly projectDir: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+export type HookHandler<N extends HookName> = (
+  input: HookInput<N>,
+  ctx: HookContext,
+) => Awaitable<HookOutput<N>>;
+export type HookMap = {
+  readonly [N in HookName]?: HookHandler<N> | {
+    /** Before or after all handlers without an order. */
+    readonly order: "pre" | "post";
+    readonly handler: HookHandler<N>;
+  };
+};
+/** What `setup` returns: hooks, and optionally how to let go of what the plugin holds. */
+export type PluginHooks = HookMap & Partial<AsyncDisposable>;
+
+type Schema = Zod.ZodType;
+/** Options as users write them; a plugin without `options` takes none. */
+export type OptionsInput<S> = S extends Schema ? Zod.input<S> : undefined;
+/** Options after defaults. */
+export type OptionsOutput<S> = S extends Schema ? Zod.output<S> : undefined;
+
+export interface PluginSpec<S extends Schema | undefined> {
+  /** `role-subject`, unique per engine: "source-registry". */
+  readonly name: string;
+  /** The contract version this plugin was written for. */
+  readonly api: typeof PLUGIN_API;
+  /**
+   * The schema of the options, made with the engine's own zod: `(z) => z.strictObject({ ... })`. Use strict objects, so
+   * that a misspelt key is an error. It must accept `{}`, which is what no options means.
+   */
+  readonly options?: (z: typeof Zod) => S;
+  setup(options: OptionsOutput<S>, host: Host): Awaitable<PluginHooks>;
+}
+
+export interface Plugin<Input = unknown> {
+  readonly name: string;
+  /** For documentation and editors. */
+  optionsSchema(): Promise<Schema | undefined>;
+  /** @throws PLUGIN_API_MISMATCH, PLUGIN_OPTIONS_INVALID */
+  load(raw: Input | undefined, host: Host): Promise<PluginHooks>;
+}
+
+/** Version of this contract. New optional hooks keep it; a changed or removed hook raises it. */
+export const PLUGIN_API = 1;
+
+/**
+ * Declares a plugin.
+ *
+ * @example
+ * ```ts
+ * import { definePlugin } from "../../mod.ts";
+ *
+ * const stamp = definePlugin({
+ *   name: "inputs-team",
+ *   api: 1,
+ *   options: (z) => z.strictObject({ team: z.string().default("core") }),
+ *   setup: ({ team }) => ({
+ *     stageInputs: ({ stage }) => stage === "install" ? [{ key: "team", value: team }] : [],
+ *   }),
+ * });
+ * console.assert(stamp.name === "inputs-team");
+ * ```
+ */
+export function definePlugin<S extends Schema | undefined = undefined>(
+  spec: PluginSpec<S>,
+): Plugin<OptionsInput<S>> {
+  const { name, api, setup } = spec;
+  const optionsSchema = async () => spec.options?.((await import("zod")).z);
+  return {
+    name,
+    optionsSchema,
+    async load(raw, host) {
+      const fail = (code: ErrorCode, why: string) =>
+        new EngineError(code, `Cannot load plugin "${name}": ${why}`, { plugin: name });
+      if (api !== PLUGIN_API) {
+        throw fail("PLUGIN_API_MISMATCH", `it targets plugin API ${api}, this engine provides ${PLUGIN_API}`);
+      }
+      const schema = await optionsSchema();
+      if (!schema && raw !== undefined) throw fail("PLUGIN_OPTIONS_INVALID", "it takes no options");
+      const parsed = schema?.safeParse(raw ?? {});
+      if (parsed && !parsed.success) {
+        const { z } = await import("zod");
+        throw fail("PLUGIN_OPTIONS_INVALID", z.prettifyError(parsed.error));
+      }
+      return await setup(parsed?.data as OptionsOutput<S>, host);
+    },
+  };
+}
+
+/** A plugin chosen with its options. */
+export interface Selection {
+  readonly plugin: Plugin<never>;
+  readonly options?: unknown;
+}
+
+/** Typed selection for embedders; the YAML loader builds the same pair from `plugins:`. */
+export function use<Input>(plugin: Plugin<Input>, options?: Input): Selection {
+  return { plugin: plugin as Plugin<never>, options };
+}
+
+/** Wraps what a plugin threw, once. */
+export function wrapPluginError(error: unknown, plugin: string, hook: string): unknown {
+  if (error instanceof EngineError) return error;
+  return new EngineError(
+    "PLUGIN_FAILED",
+    `Plugin "${plugin}" failed in hook "${hook}": ${messageOf(error)}`,
+    {
+      plugin,
+      hook,
+      cause: error,
+    },
+  );
+}

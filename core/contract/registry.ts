@@ -1,0 +1,152 @@
+/** The registry role: where stages and images are kept for everybody. Part of the plugin contract. */
+import type { Descriptor } from "../../lib/oci/types.ts";
+import type { RegistryFeatures } from "../../lib/registry/inspect.ts";
+import type { Digest } from "./digest.ts";
+
+/** Asked for a REPO. The first plugin that answers serves it. */
+export interface RegistryRequest {
+  /** As the user wrote it: `host[:port]/path` or `oci:DIR`. */
+  readonly repo: string;
+  /** What `--registry-kind` says; a plugin of another kind must not answer. */
+  readonly kind?: string;
+  readonly access: RegistryAccess;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Relative directories start here. */
+  readonly projectDir: string;
+  /** What was found out in earlier runs, by host or repository; may vanish at any time. Values are JSON. */
+  readonly memo: RegistryMemo;
+  readonly signal: AbortSignal;
+}
+
+export interface RegistryMemo {
+  get(kind: string, key: string): Promise<unknown>;
+  put(kind: string, key: string, value: unknown): Promise<void>;
+}
+
+/** How the user wants the registry to be reached. */
+export interface RegistryAccess {
+  /** From `--registry-username`; for the host of REPO alone. */
+  readonly username?: string;
+  readonly password?: string;
+  /** Hosts (with port) that may be asked without verified TLS. */
+  readonly insecure: readonly string[];
+}
+
+/**
+ * What a registry can do, as far as it is known without trying.
+ *
+ * `deletion`: `tag` removes one tag and leaves others of the same manifest, `manifest` removes a manifest with all its
+ * tags, `none` nothing can be removed, `unknown` shows at the first deletion.
+ * `listing`: what a list of tags tells without reading manifests.
+ */
+export interface RegistryCapabilities {
+  /** What `--naming` means when it is not given. */
+  readonly naming: "nested" | "flat";
+  /** Whether repositories below REPO are possible. */
+  readonly nested: boolean;
+  readonly deletion: "tag" | "manifest" | "none" | "unknown";
+  readonly listing: "names" | "digests" | "times";
+  /** Whether a list of tags says when each was last pulled. */
+  readonly pulls: boolean;
+  /** Milliseconds in which a request takes effect, or never does. @default 30000 */
+  readonly settleMs?: number;
+}
+
+/** One REPO with the repositories below it. */
+export interface RegistryBackend extends AsyncDisposable {
+  /** Short name of the kind: `oci`, `docker-hub`, `gitlab`, `harbor`, `layout`. */
+  readonly kind: string;
+  readonly capabilities: RegistryCapabilities;
+  /**
+   * A repository: "" is REPO itself, any other name is below it.
+   *
+   * @throws {EngineError} REGISTRY_UNSUPPORTED when the registry has no such names
+   */
+  repository(name: string): Repository;
+}
+
+/** A manifest or index as it is stored. */
+export interface RemoteManifest {
+  readonly digest: Digest;
+  readonly bytes: Uint8Array;
+  readonly mediaType: string;
+}
+
+/** A blob to be stored. */
+export interface OutgoingBlob {
+  readonly digest: Digest;
+  readonly size: number;
+  /** A file with exactly this content, or the content itself. */
+  readonly source: { readonly file: string } | { readonly bytes: Uint8Array };
+  /** Full names of repositories that may have it ({@linkcode Repository.name}); those of other registries are passed over. */
+  readonly from?: readonly string[];
+}
+
+export interface TransferIo {
+  readonly signal: AbortSignal;
+  /** Takes the bytes done so far; may start again from less after a failure. */
+  report(done: number): void;
+}
+
+/** A tag as the registry lists it. */
+export interface ListedTag {
+  readonly tag: string;
+  readonly digest?: Digest;
+  /** RFC 3339, when the tag was last written. */
+  readonly pushedAt?: string;
+  /** RFC 3339; null = never. */
+  readonly pulledAt?: string | null;
+  /** Why it cannot be removed: an immutability or protection rule. */
+  readonly locked?: string;
+}
+
+/** A tag to be removed. */
+export interface TagRemoval {
+  readonly tag: string;
+  /** What it points at; a registry may remove by it only when `alone`. */
+  readonly digest: Digest;
+  /** No other tag that must stay points at this digest. */
+  readonly alone: boolean;
+}
+
+/** `refused`: this tag stays for the reason given, others may still go. */
+export type RemovalOutcome =
+  | { readonly outcome: "removed"; readonly by: "tag" | "manifest" }
+  | { readonly outcome: "absent" }
+  | { readonly outcome: "refused"; readonly why: string };
+
+/**
+ * One repository. All failures are `EngineError`s: REGISTRY_DENIED, REGISTRY_FAILED, REGISTRY_UNSUPPORTED. All methods
+ * may be called side by side.
+ */
+export interface Repository {
+  /** The full name, as `docker pull` and `skopeo` take it: `host/path`, or `oci:DIR`. */
+  readonly name: string;
+  /** The digest behind a tag, or of a digest that is there; undefined when there is none. One HEAD. */
+  head(reference: string, signal: AbortSignal): Promise<Digest | undefined>;
+  /** A manifest or index by tag or digest, verified; undefined when there is none. */
+  manifest(reference: string, signal: AbortSignal): Promise<RemoteManifest | undefined>;
+  /** A small blob, verified. */
+  blob(blob: Pick<Descriptor, "digest" | "size">, signal: AbortSignal): Promise<Uint8Array>;
+  /** A blob into a new file, verified; continues after a cut connection. */
+  download(blob: Pick<Descriptor, "digest" | "size">, file: string, io: TransferIo): Promise<void>;
+  /** Stores a blob unless it is there. */
+  upload(blob: OutgoingBlob, io: TransferIo): Promise<"present" | "mounted" | "uploaded">;
+  /** Stores a manifest under a tag, or under its own digest; all it names must be there. */
+  putManifest(
+    manifest: { readonly bytes: Uint8Array; readonly mediaType: string },
+    reference: string,
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** Every tag, in no particular order; none when the repository does not exist. */
+  tags(signal: AbortSignal): AsyncIterable<ListedTag>;
+  /** @throws {EngineError} REGISTRY_UNSUPPORTED when the registry deletes nothing at all */
+  remove(removal: TagRemoval, signal: AbortSignal): Promise<RemovalOutcome>;
+  /**
+   * Removes a manifest that no tag is at, such as one of an index that is gone; false when the registry keeps it. Absent
+   * where such manifests go by themselves.
+   */
+  removeUntagged?(digest: Digest, signal: AbortSignal): Promise<boolean>;
+  /** Finds out, at a manifest that is there, what the protocol leaves open. Absent where there is no such protocol. */
+  inspect?(digest: Digest, signal: AbortSignal): Promise<RegistryFeatures>;
+}

@@ -1,0 +1,59 @@
+import { sha256Hex, type Signature } from "./digest.ts";
+import type { Fact } from "./store.ts";
+
+/**
+ * Version of the signature rows. Raising it invalidates every stage on purpose.
+ *
+ * 1: first format.
+ */
+export const SIGNATURE_FORMAT = 1;
+
+/** Order of UTF-16 code units; the same on every machine, unlike locale order. */
+export function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/**
+ * The signature of a stage: sha256 over `[format, previous, rows]`, rows sorted by key.
+ *
+ * @throws {TypeError} when two facts have one key
+ */
+export async function signatureOf(previous: Signature | null, facts: readonly Fact[]): Promise<Signature> {
+  const rows = facts.map(({ key, value }) => [key, value] as const).sort((a, b) => compareText(a[0], b[0]));
+  for (let i = 1; i < rows.length; i++) {
+    if (rows[i]?.[0] === rows[i - 1]?.[0]) {
+      throw new TypeError(`Cannot sign a stage: two facts are named "${rows[i]?.[0]}"`);
+    }
+  }
+  return await sha256Hex(JSON.stringify([SIGNATURE_FORMAT, previous, rows])) as Signature;
+}
+
+/** One file in a listing: what makes it this file, and where it goes. */
+export interface ListedFile {
+  /** Absolute path in the image. */
+  readonly path: string;
+  readonly mode: string;
+  readonly oid: string;
+}
+
+/**
+ * The canonical text of a set of files: rows `mode oid path`, sorted by path, each ended by NUL.
+ *
+ * A listing is kept as a blob; its digest is the fact that enters the signature.
+ */
+export function formatListing(files: readonly ListedFile[]): string {
+  return files.map((f) => `${f.mode} ${f.oid} ${f.path}\0`).sort((a, b) => compareText(pathOf(a), pathOf(b)))
+    .join("");
+}
+
+/** Reads what {@linkcode formatListing} wrote. */
+export function parseListing(text: string): ListedFile[] {
+  return text.split("\0").slice(0, -1).map((row) => {
+    const [mode = "", oid = ""] = row.split(" ", 2);
+    return { mode, oid, path: row.slice(mode.length + oid.length + 2) };
+  });
+}
+
+function pathOf(row: string): string {
+  return row.slice(row.indexOf(" ", row.indexOf(" ") + 1) + 1);
+}

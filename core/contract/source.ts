@@ -1,0 +1,38 @@
+import type { OciPlatform } from "../../lib/oci/types.ts";
+import type { Digest } from "./digest.ts";
+import type { RegistryAccess } from "./registry.ts";
+import type { ImageState, Store } from "./store.ts";
+
+/** A base image found. `id` is what enters the signature. */
+export interface ResolvedImage {
+  readonly id: Digest;
+  /** Digest of the index or manifest the name pointed at, for the lock file; undefined when names do not move. */
+  readonly pin?: Digest;
+}
+
+/** Where base images come from. */
+export interface ImageSource extends AsyncDisposable {
+  /** Finds the image for a platform without its layers. `pin` (from dappfile.lock) wins over the name's tag. */
+  resolve(pin: Digest | undefined, signal: AbortSignal): Promise<ResolvedImage>;
+  /** Brings config and all layers into the store. */
+  fetch(image: ResolvedImage, io: FetchIo): Promise<ImageState>;
+}
+
+export interface FetchIo {
+  readonly signal: AbortSignal;
+  /** `what` such as "layer 3f2a… of debian:bookworm"; called with growing `done`. */
+  progress(id: string, what: string, done: number, total: number): void;
+  note(text: string): void;
+}
+
+/** Asked for the text after `from:`. */
+export interface SourceRequest {
+  readonly name: string;
+  readonly platform: OciPlatform;
+  readonly store: Store;
+  /** Relative paths in `name` start here. */
+  readonly projectDir: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** How registries are to be reached; absent = as the environment says. */
+  readonly access?: RegistryAccess;
+}

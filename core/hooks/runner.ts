@@ -1,0 +1,171 @@
+import {
+  type HookContext,
+  type HookHandler,
+  type HookInput,
+  type HookName,
+  type HookOutput,
+  type Hooks,
+  hookTable,
+  type Host,
+  type PluginHooks,
+  type Selection,
+  wrapPluginError,
+} from "../contract/plugin.ts";
+import { EngineError } from "../contract/errors.ts";
+
+type Named<K> = { [N in HookName]: Hooks[N]["kind"] extends K ? N : never }[HookName];
+
+/** A value with the plugin that gave it. */
+export interface From<T> {
+  readonly plugin: string;
+  readonly value: T;
+}
+
+/** Calls hooks according to their kind; calling one the wrong way does not compile. */
+export interface HookRunner extends AsyncDisposable {
+  first<N extends Named<"first">>(
+    name: N,
+    input: HookInput<N>,
+  ): Promise<From<NonNullable<HookOutput<N>>> | undefined>;
+  waterfall<N extends Named<"waterfall">>(name: N, input: HookInput<N>): Promise<HookInput<N>>;
+  collect<N extends Named<"collect">>(
+    name: N,
+    input: HookInput<N>,
+  ): Promise<From<HookOutput<N> extends readonly (infer T)[] ? T : never>[]>;
+  /** @throws {AggregateError} of every failure */
+  parallel<N extends Named<"parallel">>(name: N, input: HookInput<N>): Promise<void>;
+  /** Whether any plugin has a handler. */
+  has(name: HookName): boolean;
+  /** Sets up one more plugin, after those that are there. */
+  add(selection: Selection): Promise<void>;
+}
+
+interface Loaded {
+  readonly name: string;
+  readonly hooks: PluginHooks;
+}
+
+/** Makes a runner without plugins. */
+export function createHookRunner(host: Host, context: HookContext): HookRunner {
+  const plugins: Loaded[] = [];
+  return new Runner(plugins, host, context);
+}
+
+const orders = { pre: 0, normal: 1, post: 2 } as const;
+
+class Runner implements HookRunner {
+  constructor(readonly plugins: Loaded[], readonly host: Host, readonly context: HookContext) {}
+
+  async add({ plugin, options }: Selection): Promise<void> {
+    if (this.plugins.some((p) => p.name === plugin.name)) {
+      throw new EngineError(
+        "PLUGIN_OPTIONS_INVALID",
+        `Cannot load plugin "${plugin.name}": it is loaded already`,
+        {
+          plugin: plugin.name,
+        },
+      );
+    }
+    try {
+      const hooks = await plugin.load(options as never, this.host);
+      const unknown = Object.keys(hooks).find((key) => !(key in hookTable));
+      if (unknown) {
+        throw new EngineError(
+          "PLUGIN_RESULT_INVALID",
+          `Cannot load plugin "${plugin.name}": its hook "${unknown}" is unknown, known are ${
+            Object.keys(hookTable).join(", ")
+          }`,
+          { plugin: plugin.name },
+        );
+      }
+      this.plugins.push({ name: plugin.name, hooks });
+    } catch (error) {
+      throw wrapPluginError(error, plugin.name, "setup");
+    }
+  }
+
+  has(name: HookName): boolean {
+    return this.plugins.some((p) => p.hooks[name] !== undefined);
+  }
+
+  async first<N extends Named<"first">>(name: N, input: HookInput<N>) {
+    for (const { plugin, call } of this.#handlers(name)) {
+      const value = await call(input);
+      if (value !== undefined && value !== null) {
+        this.context.emit({ type: "detail", text: `Plugin "${plugin}" answers ${name}` });
+        return { plugin, value: value as NonNullable<HookOutput<N>> };
+      }
+    }
+    return undefined;
+  }
+
+  async waterfall<N extends Named<"waterfall">>(name: N, input: HookInput<N>): Promise<HookInput<N>> {
+    let value = input;
+    for (const { call } of this.#handlers(name)) {
+      value = (await call(value) as HookInput<N> | undefined) ?? value;
+    }
+    return value;
+  }
+
+  async collect<N extends Named<"collect">>(name: N, input: HookInput<N>) {
+    type Row = HookOutput<N> extends readonly (infer T)[] ? T : never;
+    const answers = await Promise.all(
+      this.#handlers(name).map(async ({ plugin, call }) => {
+        const rows: unknown = await call(input);
+        if (!Array.isArray(rows)) {
+          throw new EngineError(
+            "PLUGIN_RESULT_INVALID",
+            `Plugin "${plugin}" answered hook "${name}" with ${typeof rows}: a list is wanted`,
+            { plugin, hook: name },
+          );
+        }
+        return rows.map((value) => ({ plugin, value: value as Row }));
+      }),
+    );
+    return answers.flat();
+  }
+
+  async parallel<N extends Named<"parallel">>(name: N, input: HookInput<N>): Promise<void> {
+    if (this.context.dryRun && hookTable[name].effects) return;
+    const results = await Promise.allSettled(this.#handlers(name).map(({ call }) => call(input)));
+    const errors = results.flatMap((r) => r.status === "rejected" ? [r.reason as unknown] : []);
+    if (errors.length === 1) throw errors[0];
+    if (errors.length > 1) {
+      throw new AggregateError(errors, `${errors.length} plugins failed in hook "${name}"`);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const errors: unknown[] = [];
+    for (const { name, hooks } of this.plugins.splice(0).reverse()) {
+      try {
+        await hooks[Symbol.asyncDispose]?.();
+      } catch (error) {
+        errors.push(wrapPluginError(error, name, "dispose"));
+      }
+    }
+    if (errors.length > 0) throw errors[0];
+  }
+
+  #handlers<N extends HookName>(name: N) {
+    const rows = this.plugins.flatMap(({ name: plugin, hooks }) => {
+      const entry = hooks[name] as
+        | HookHandler<N>
+        | { order: "pre" | "post"; handler: HookHandler<N> }
+        | undefined;
+      if (entry === undefined) return [];
+      const [order, handler] = typeof entry === "function"
+        ? ["normal" as const, entry]
+        : [entry.order, entry.handler];
+      const call = async (input: HookInput<N>): Promise<unknown> => {
+        try {
+          return await handler(input, this.context);
+        } catch (error) {
+          throw this.context.signal.aborted ? error : wrapPluginError(error, plugin, name);
+        }
+      };
+      return [{ plugin, order: orders[order], call }];
+    });
+    return rows.sort((a, b) => a.order - b.order);
+  }
+}

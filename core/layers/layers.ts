@@ -1,0 +1,111 @@
+import { DecompressError } from "../../lib/gzip/error.ts";
+import { LayerError } from "../../lib/layer/error.ts";
+import { ImageFs } from "../../lib/layer/image_fs.ts";
+import { indexLayer, type LayerIndex } from "../../lib/layer/index.ts";
+import { openLayer } from "../../lib/layer/open.ts";
+import { readFile } from "../../lib/layer/read_files.ts";
+import { TarError } from "../../lib/tar/types.ts";
+import type { Digest } from "../contract/digest.ts";
+import { EngineError } from "../contract/errors.ts";
+import type { Store } from "../contract/store.ts";
+import type { LayerRef } from "../contract/builder.ts";
+
+/** Looks into layers without unpacking them, by indexes that are made once for each content. */
+export class LayerReader {
+  readonly #indexes = new Map<Digest, Promise<LayerIndex>>();
+
+  constructor(readonly store: Store) {}
+
+  /** Tells the index of a layer that was just made. */
+  async remember(diffId: Digest, index: LayerIndex): Promise<void> {
+    this.#indexes.set(diffId, Promise.resolve(index));
+    await this.store.putMemo("layer-index", diffId.slice(7), index);
+  }
+
+  /** The file system that the layers show together. */
+  async fs(layers: readonly LayerRef[]): Promise<ImageFs> {
+    return new ImageFs(await Promise.all(layers.map((layer) => this.#index(layer))));
+  }
+
+  /** A small text file of an image, symbolic links followed; undefined when it is absent. */
+  async text(layers: readonly LayerRef[], fs: ImageFs, path: string): Promise<string | undefined> {
+    const bytes = await readFile(await this.files(layers), fs, path, 1 << 20);
+    return bytes && new TextDecoder().decode(bytes);
+  }
+
+  /** The blobs of layers, once they are in the store. */
+  async files(layers: readonly LayerRef[]): Promise<{ path: string }[]> {
+    return await Promise.all(
+      layers.map(async ({ stored }) => ({ path: this.store.blobPath((await stored).digest) })),
+    );
+  }
+
+  #index(layer: LayerRef): Promise<LayerIndex> {
+    let index = this.#indexes.get(layer.diffId);
+    if (!index) {
+      index = this.#load(layer);
+      this.#indexes.set(layer.diffId, index);
+    }
+    return index;
+  }
+
+  async #load(layer: LayerRef): Promise<LayerIndex> {
+    const known = await this.store.memo("layer-index", layer.diffId.slice(7)) as LayerIndex | undefined;
+    if (known?.format === 1) return known;
+    const { digest } = await layer.stored;
+    try {
+      const { diffId, ...index } = await indexLayer(openLayer(this.store.blobPath(digest)));
+      if (diffId !== layer.diffId) {
+        throw new LayerError(`its tar has digest ${diffId}, the image says ${layer.diffId}`);
+      }
+      await this.store.putMemo("layer-index", diffId.slice(7), index);
+      return index;
+    } catch (error) {
+      if (!(error instanceof LayerError || error instanceof TarError)) throw error;
+      throw new EngineError("LAYER_INVALID", `Cannot read layer ${digest}: ${error.message}`, {
+        cause: error,
+      });
+    }
+  }
+}
+
+/** What damaged layers and impossible contents make the format libraries throw, as an error for people. */
+export function layerError(error: unknown, doing: string): unknown {
+  const known = error instanceof LayerError || error instanceof TarError || error instanceof DecompressError;
+  return known ? new EngineError("LAYER_INVALID", `${doing}: ${error.message}`, { cause: error }) : error;
+}
+
+/** Numeric owner and group of files, from names or numbers, by the image's own passwd and group files. */
+export class Owners {
+  readonly #tables = new Map<string, Promise<Map<string, number>>>();
+
+  constructor(readonly reader: LayerReader, readonly layers: readonly LayerRef[], readonly fs: ImageFs) {}
+
+  /** @throws OWNER_UNKNOWN */
+  async resolve(owner: string | undefined, group: string | undefined): Promise<{ uid: number; gid: number }> {
+    const uid = await this.#id(owner, "etc/passwd", "user");
+    const gid = await this.#id(group, "etc/group", "group");
+    return { uid, gid };
+  }
+
+  async #id(name: string | undefined, path: string, what: string): Promise<number> {
+    if (name === undefined) return 0;
+    if (/^\d+$/.test(name)) return Number(name);
+    let table = this.#tables.get(path);
+    if (!table) {
+      table = this.reader.text(this.layers, this.fs, path).then(parseIds);
+      this.#tables.set(path, table);
+    }
+    const id = (await table).get(name);
+    if (id !== undefined) return id;
+    throw new EngineError(
+      "OWNER_UNKNOWN",
+      `Cannot find ${what} "${name}": /${path} of the image does not list it`,
+    );
+  }
+}
+
+function parseIds(text: string | undefined): Map<string, number> {
+  const rows = (text ?? "").split("\n").map((line) => line.split(":"));
+  return new Map(rows.flatMap(([name, , id]) => name && id && /^\d+$/.test(id) ? [[name, Number(id)]] : []));
+}

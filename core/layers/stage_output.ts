@@ -1,0 +1,97 @@
+import type { ContainerConfig, HistoryEntry, ImageConfig } from "../../lib/oci/types.ts";
+import type { Digest } from "../contract/digest.ts";
+import { observed } from "../../lib/pool.ts";
+import type { ImageState, Layer, StageRecord } from "../contract/store.ts";
+import type { LayerRef } from "../contract/builder.ts";
+import type { StageRef } from "../contract/events.ts";
+import type { Introspector } from "../build/introspect.ts";
+import type { SignedImage, SignedStage } from "../sign/sign.ts";
+
+/** An image while it grows: later stages can stand on it before its newest layers are compressed and saved. */
+export interface StageOutput {
+  /** Everything of the image configuration but what follows from the layers. */
+  readonly config: Omit<ImageConfig, "rootfs" | "history">;
+  readonly history: readonly HistoryEntry[];
+  readonly layers: readonly LayerRef[];
+  readonly trees: Readonly<Record<string, Digest>>;
+  /** Settles when the stage and all before it are in the store. */
+  readonly saved: Promise<StageRecord>;
+}
+
+/** What a stage adds to the output before it. */
+export interface StageDelta {
+  readonly layers: readonly LayerRef[];
+  readonly container?: ContainerConfig;
+  readonly trees?: Readonly<Record<string, Digest>>;
+}
+
+/** A layer whose blob is in the store. */
+export function storedLayer(layer: Layer): LayerRef {
+  return { diffId: layer.diffId, stored: Promise.resolve(layer) };
+}
+
+/** The output that a record describes. */
+export function outputOf(record: StageRecord): StageOutput {
+  return { ...outputOfImage(record.image), trees: record.trees ?? {}, saved: Promise.resolve(record) };
+}
+
+/** The parts of a finished image. */
+export function outputOfImage(image: ImageState): Omit<StageOutput, "saved" | "trees"> {
+  const { rootfs: _, history = [], ...config } = image.config;
+  const layers = image.layers.map(storedLayer);
+  // A base whose history does not fit its layers would make an invalid image: tools refuse it.
+  const fits = history.filter((h) => !h.empty_layer).length === layers.length;
+  return { config, history: fits ? history : layers.map(() => ({ created_by: "base image" })), layers };
+}
+
+/** An output to stand on: ONBUILD triggers are for the first image upon a base, not for those upon that one. */
+export function withoutTriggers<O extends Pick<StageOutput, "config">>(output: O): O {
+  const { OnBuild: _, ...container } = output.config.config ?? {};
+  return { ...output, config: { ...output.config, config: container } };
+}
+
+/** Puts a stage's own part on top of what was there. `created` is RFC 3339. */
+export function addDelta(
+  before: Omit<StageOutput, "saved">,
+  delta: StageDelta,
+  by: { readonly created: string; readonly text: string },
+): Omit<StageOutput, "saved"> {
+  const entry = { created: by.created, created_by: by.text };
+  const history = delta.layers.length === 0
+    ? [{ ...entry, empty_layer: true }]
+    : delta.layers.map(() => entry);
+  return {
+    config: {
+      ...before.config,
+      created: by.created,
+      ...(delta.container && { config: delta.container }),
+    },
+    history: [...before.history, ...history],
+    layers: [...before.layers, ...delta.layers],
+    trees: { ...before.trees, ...delta.trees },
+  };
+}
+
+/** Waits for all blobs and gives the image as data. */
+export async function settleImage(output: Omit<StageOutput, "saved">): Promise<ImageState> {
+  const layers = await Promise.all(output.layers.map((layer) => observed(layer.stored)));
+  return {
+    layers,
+    config: {
+      ...output.config,
+      rootfs: { type: "layers", diff_ids: layers.map((layer) => layer.diffId) },
+      history: output.history,
+    },
+  };
+}
+
+/** One stage to build. */
+export interface StageTask {
+  readonly image: SignedImage;
+  readonly stage: SignedStage;
+  readonly at: StageRef;
+  readonly parent: StageOutput;
+  /** Final outputs of the images that this stage uses, by key. */
+  readonly others: ReadonlyMap<string, StageOutput>;
+  readonly introspector: Introspector;
+}

@@ -1,0 +1,108 @@
+import type { Fact } from "../contract/store.ts";
+import { compareText, type ListedFile } from "../contract/signature.ts";
+import type { FactChange, FileChange } from "../contract/results.ts";
+
+/** Reads a listing by its digest; undefined when it is gone. */
+export type ListingReader = (digest: string) => Promise<readonly ListedFile[] | undefined>;
+
+/** What changed between the facts of two builds of one stage, in key order. */
+export async function diffFacts(
+  before: readonly Fact[],
+  after: readonly Fact[],
+  listing: ListingReader,
+): Promise<FactChange[]> {
+  const old = new Map(before.map((f) => [f.key, f]));
+  const now = new Map(after.map((f) => [f.key, f]));
+  const changes: FactChange[] = [];
+  for (const key of [...new Set([...old.keys(), ...now.keys()])].sort(compareText)) {
+    const [a, b] = [old.get(key), now.get(key)];
+    if (a?.value === b?.value) continue;
+    changes.push(await factChange(key, a, b, listing));
+  }
+  return changes;
+}
+
+async function factChange(
+  key: string,
+  a: Fact | undefined,
+  b: Fact | undefined,
+  listing: ListingReader,
+): Promise<FactChange> {
+  if (a?.listing || b?.listing) {
+    const [before, after] = await Promise.all([a ? listing(a.value) : [], b ? listing(b.value) : []]);
+    if (before && after) return { kind: "files", key, files: diffListings(before, after) };
+  }
+  if (key === "commands") {
+    return { kind: "commands", key, diff: diffLines(commandLines(a?.value), commandLines(b?.value)) };
+  }
+  return { kind: "value", key, ...(a && { before: a.value }), ...(b && { after: b.value }) };
+}
+
+/** Which files were added, removed or changed, by path. */
+export function diffListings(before: readonly ListedFile[], after: readonly ListedFile[]): FileChange[] {
+  const old = new Map(before.map((f) => [f.path, f]));
+  const files: FileChange[] = [];
+  for (const file of after) {
+    const was = old.get(file.path);
+    old.delete(file.path);
+    if (!was) files.push({ path: file.path, change: "added", after: file.oid });
+    else if (was.oid !== file.oid || was.mode !== file.mode) {
+      const mode = was.mode !== file.mode;
+      const show = (f: ListedFile) => mode ? `${f.oid} (mode ${f.mode})` : f.oid;
+      files.push({ path: file.path, change: "modified", before: show(was), after: show(file) });
+    }
+  }
+  for (const file of old.values()) files.push({ path: file.path, change: "removed", before: file.oid });
+  return files.sort((x, y) => compareText(x.path, y.path));
+}
+
+function commandLines(value: string | undefined): string[] {
+  return value === undefined ? [] : (JSON.parse(value) as string[]).flatMap((command) => command.split("\n"));
+}
+
+/** A line diff by longest common subsequence: every line of both, marked " ", "-" or "+". */
+export function diffLines(before: readonly string[], after: readonly string[]): string[] {
+  const width = after.length + 1;
+  const common = new Uint32Array((before.length + 1) * width);
+  for (let i = before.length - 1; i >= 0; i--) {
+    for (let j = after.length - 1; j >= 0; j--) {
+      common[i * width + j] = before[i] === after[j]
+        ? common[(i + 1) * width + j + 1]! + 1
+        : Math.max(common[(i + 1) * width + j]!, common[i * width + j + 1]!);
+    }
+  }
+  const out: string[] = [];
+  let [i, j] = [0, 0];
+  while (i < before.length || j < after.length) {
+    if (i < before.length && j < after.length && before[i] === after[j]) out.push(` ${before[i++]}`), j++;
+    else if (
+      j >= after.length || (i < before.length && common[(i + 1) * width + j]! >= common[i * width + j + 1]!)
+    ) {
+      out.push(`-${before[i++]}`);
+    } else out.push(`+${after[j++]}`);
+  }
+  return out;
+}
+
+/** Changes in one short sentence: "commands changed; 3 files changed (/app/a.js, ...)". */
+export function summarise(changes: readonly FactChange[]): string {
+  return changes.map((change) => {
+    switch (change.kind) {
+      case "commands":
+        return "commands changed";
+      case "files": {
+        const shown = change.files.slice(0, 3).map((f) => f.path).join(", ");
+        const more = change.files.length > 3 ? ", ..." : "";
+        return `${change.files.length} ${
+          change.files.length === 1 ? "file" : "files"
+        } changed (${shown}${more})`;
+      }
+      case "value":
+        return change.before === undefined
+          ? `${change.key} is new`
+          : change.after === undefined
+          ? `${change.key} is gone`
+          : `${change.key} changed`;
+    }
+  }).join("; ");
+}

@@ -1,0 +1,129 @@
+import type { ExplainedImage, ExplainedStage, Explanation } from "../api.ts";
+import { EngineError } from "../contract/errors.ts";
+import { imageKey, stageTitle } from "../sign/graph.ts";
+import { compareStage, imagesOf, type PlanInputs } from "./plan.ts";
+import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
+import { suggest } from "../../lib/suggest.ts";
+import type { FactChange, Plan, PlannedStage } from "../contract/results.ts";
+
+export interface ExplainInputs extends PlanInputs {
+  /** The commit that last changed each absolute image path of an image's git entries: `<short id> <subject>`. */
+  commits(
+    image: SignedImage,
+    paths: readonly string[],
+    since: string | undefined,
+  ): Promise<ReadonlyMap<string, string>>;
+}
+
+/** Says for every stage of `keys` (or the one named) which facts changed since its nearest earlier build. */
+export async function explainBuild(
+  signed: SignedGraph,
+  plan: Plan,
+  wanted: { readonly keys: ReadonlySet<string>; readonly stage?: string | undefined },
+  inputs: ExplainInputs,
+): Promise<Explanation> {
+  const { stage: name, keys } = wanted;
+  if (name !== undefined) requireStage(signed, name);
+  const has = (image: SignedImage) => image.stages.some(({ spec }) => spec.name === name);
+  const own = name !== undefined && signed.images.some((image) => keys.has(image.node.key) && has(image));
+  const images: ExplainedImage[] = [];
+  for (const image of signed.images) {
+    // A stage that is named is one of the selected images, if they have it; otherwise those they need are explained too.
+    if (own && !keys.has(image.node.key)) continue;
+    const { kind, name } = image.node.rule;
+    const planned = plan.images.find((p) => p.kind === kind && p.name === name)!;
+    const stages: ExplainedStage[] = [];
+    let changedBefore: string | undefined;
+    for (const [i, stage] of image.stages.entries()) {
+      const row = planned.stages[i]!;
+      const chosen = wanted.stage === undefined ? row.state === "build" : row.stage === wanted.stage;
+      if (chosen) {
+        stages.push(
+          await explainStage(signed, image, stage, row, wanted.stage !== undefined, changedBefore, inputs),
+        );
+      }
+      if (row.state === "build") changedBefore = row.stage;
+    }
+    if (stages.length > 0) images.push({ name, kind, stages });
+  }
+  return { project: inputs.project, images };
+}
+
+async function explainStage(
+  signed: SignedGraph,
+  image: SignedImage,
+  stage: SignedStage,
+  row: PlannedStage,
+  withFacts: boolean,
+  changedBefore: string | undefined,
+  inputs: ExplainInputs,
+): Promise<ExplainedStage> {
+  const found = await compareStage(image, stage, inputs, changedBefore);
+  const { stage: known, at } = found.with ?? {};
+  const changes = await withCommits(found.changes, image, known?.commit, inputs);
+  return {
+    stage: row.stage,
+    signature: row.signature,
+    state: row.state,
+    hermetic: row.hermetic,
+    ...(known && at && {
+      comparedWith: { signature: known.signature, at, ...(known.commit && { commit: known.commit }) },
+    }),
+    rippleOnly: known !== undefined && changes.length === 0,
+    changes,
+    ripplesTo: changes.length > 0 ? ripples(signed, image, stage) : [],
+    ...(withFacts && { facts: stage.facts.map(({ key, value }) => ({ key, value })) }),
+  };
+}
+
+async function withCommits(
+  changes: readonly FactChange[],
+  image: SignedImage,
+  since: string | undefined,
+  inputs: ExplainInputs,
+): Promise<FactChange[]> {
+  const paths = changes.flatMap((c) => c.kind === "files" ? c.files.map((f) => f.path) : []);
+  if (paths.length === 0) return [...changes];
+  const commits = await inputs.commits(image, paths, since);
+  return changes.map((change) =>
+    change.kind !== "files" ? change : {
+      ...change,
+      files: change.files.map((file) => {
+        const commit = commits.get(file.path);
+        return commit ? { ...file, commit } : file;
+      }),
+    }
+  );
+}
+
+/** Every later stage, here and in images that use this one, whose signature depends on `stage`. */
+export function ripples(signed: SignedGraph, image: SignedImage, stage: SignedStage): string[] {
+  const out: string[] = [];
+  const after = (of: SignedImage, from: number) => {
+    for (const s of of.stages.slice(from)) {
+      out.push(stageTitle(of.node.rule.kind, of.node.rule.name, s.spec.name));
+    }
+  };
+  after(image, image.stages.indexOf(stage) + 1);
+  const touched = new Set([image.node.key]);
+  for (const other of signed.images) {
+    const first = other.stages.findIndex((s) => imagesOf(other, s).some((key) => touched.has(key)));
+    if (first < 0 || touched.has(other.node.key)) continue;
+    touched.add(imageKey(other.node.rule.kind, other.node.rule.name));
+    after(other, first);
+  }
+  return out;
+}
+
+/** @throws STAGE_UNKNOWN naming the stages there are */
+export function requireStage(signed: SignedGraph, stage: string): void {
+  const names = [...new Set(signed.images.flatMap((image) => image.stages.map((s) => s.spec.name)))];
+  if (names.includes(stage)) return;
+  const guess = suggest(stage, names);
+  throw new EngineError(
+    "STAGE_UNKNOWN",
+    `Cannot find stage "${stage}": the stages here are ${names.join(", ")}${
+      guess ? `. Did you mean "${guess}"?` : ""
+    }`,
+  );
+}

@@ -1,0 +1,50 @@
+import type { Signature } from "../contract/digest.ts";
+import type { Fact, Store } from "../contract/store.ts";
+import type { SignedGraph } from "../sign/sign.ts";
+
+/** What `explain` compares with. */
+export interface KnownStage {
+  readonly signature: Signature;
+  readonly facts: readonly Fact[];
+  /** The commit that was built, when it was built here. */
+  readonly commit?: string;
+}
+
+const MEMO = "stage-facts";
+
+/** The facts of an earlier stage: of one that was built here, or that came along with another from a registry. */
+export async function knownStage(store: Store, signature: Signature): Promise<KnownStage | undefined> {
+  const record = await store.record(signature);
+  if (record) {
+    const { facts, origin: { commit } } = record;
+    return { signature, facts, ...(commit && { commit }) };
+  }
+  const facts = await store.memo(MEMO, signature) as readonly Fact[] | undefined;
+  return facts && { signature, facts };
+}
+
+/** Keeps facts that came along with a stage, and notes which stages of the project they belong to. */
+export async function rememberFacts(
+  store: Store,
+  project: string,
+  signed: SignedGraph,
+  stages: readonly StageFacts[],
+): Promise<void> {
+  const come = new Map(stages.map((row) => [row.signature, row]));
+  for (const image of signed.images) {
+    for (const { spec, signature } of image.stages) {
+      const row = come.get(signature);
+      if (!row) continue;
+      if (!await store.record(signature)) await store.putMemo(MEMO, signature, row.facts);
+      await store.addHistory(project, image.node.key, spec.name, signature);
+    }
+  }
+}
+
+/** Facts of one stage, as they travel with the stages that stand on it. */
+export interface StageFacts {
+  readonly stage: string;
+  readonly signature: Signature;
+  readonly previous: Signature | null;
+  readonly facts: readonly Fact[];
+}

@@ -1,0 +1,88 @@
+import { Pool } from "../../lib/pool.ts";
+import { stageTag } from "../contract/labels.ts";
+import type { Repository } from "../contract/registry.ts";
+import { type Clock, PROTOCOL } from "./clock.ts";
+import { type HeldLease, takeLease } from "./leases.ts";
+import { type Mark, mayHaveLost, mustWait, readMark } from "./marks.ts";
+
+export interface GuardOptions {
+  /** Unique for this run. */
+  readonly builder: string;
+  /** Signatures of the stages of REPO that the build relies on. */
+  readonly signatures: readonly string[];
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** How far clocks may be apart, milliseconds. */
+  readonly skewMs?: number;
+  /** How long the lease is valid unless renewed, milliseconds. @default 30 minutes */
+  readonly leaseMs?: number;
+  readonly onWait?: (mark: Mark) => void;
+}
+
+/**
+ * A build's part in living next to cleanups. Start it before relying on stages of REPO, renew it while building, and
+ * finish it after everything is published. A build that neither takes stages from REPO nor publishes needs none.
+ */
+export class BuildGuard {
+  private constructor(
+    readonly root: Repository,
+    readonly options: GuardOptions,
+    readonly lease: HeldLease,
+    readonly before: Mark | undefined,
+  ) {}
+
+  /** Takes the lease, then reads the mark; in this order. Stages must be looked up (again) after this. */
+  static async start(root: Repository, options: GuardOptions): Promise<BuildGuard> {
+    const { builder, signatures, clock, signal } = options;
+    const now = clock.now();
+    const until = now + (options.leaseMs ?? PROTOCOL.leaseMs);
+    const skewMs = options.skewMs ?? PROTOCOL.skewMs;
+    const lease = await takeLease(root, { builder, signatures, until }, { now, skewMs, signal });
+    return new BuildGuard(root, options, lease, await readMark(root, signal));
+  }
+
+  /** Moves the end of the lease; call it at least twice in `leaseMs`, and once before publishing. */
+  async renew(signatures: readonly string[] = this.options.signatures): Promise<void> {
+    const until = this.options.clock.now() + (this.options.leaseMs ?? PROTOCOL.leaseMs);
+    await this.lease.renew({ signatures, until });
+  }
+
+  /**
+   * Makes sure, after all tags are live, that every stage of `chain` is in REPO: waits for a cleanup that condemned one
+   * of them, then looks, if any cleanup was at work since the start, and publishes again what went. Gives what it had to
+   * publish.
+   */
+  async finish(
+    chain: readonly string[],
+    republish: (signature: string) => Promise<void>,
+  ): Promise<readonly string[]> {
+    const { clock, signal } = this.options;
+    const skewMs = this.options.skewMs ?? PROTOCOL.skewMs;
+    const needs = new Set(chain);
+    let mark = await readMark(this.root, signal);
+    for (let told = false; mustWait(mark, needs, { now: clock.now(), skewMs }); told = true) {
+      if (!told) this.options.onWait?.(mark!);
+      await clock.sleep(PROTOCOL.pollMs, signal);
+      mark = await readMark(this.root, signal);
+    }
+    const lost: string[] = [];
+    if (mayHaveLost(this.before, mark)) {
+      const pool = new Pool(8);
+      await Promise.all([...needs].map((signature) =>
+        pool.run(async () => {
+          if (await this.root.head(stageTag(signature), signal) === undefined) lost.push(signature);
+        })
+      ));
+      // Lowest first, so that stopping midway leaves no stage without the one before it.
+      lost.sort((a, b) => chain.indexOf(a) - chain.indexOf(b));
+      for (const signature of lost) await republish(signature);
+    }
+    await this.lease.release();
+    return lost;
+  }
+
+  /** Gives the lease back without having published anything. */
+  async abandon(): Promise<void> {
+    await this.lease.release();
+  }
+}

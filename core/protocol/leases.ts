@@ -1,0 +1,110 @@
+/** Leases: how builds say which stages of REPO they rely on. A fixed number of tags, whatever the number of builds. */
+import { isObject } from "../../lib/oci/documents.ts";
+import { sha256Hex } from "../contract/digest.ts";
+import { SERVICE_TAG_PREFIX } from "../contract/labels.ts";
+import type { Repository } from "../contract/registry.ts";
+import { readServiceTag, writeServiceTag } from "./service_tag.ts";
+
+/** Slots for leases. */
+const LEASE_SLOTS = 16;
+/** Slots tried for one that no other build holds, before one is shared. */
+const TRIES = 4;
+/** Times a shared slot is written until one's own lease is seen in it. */
+const WRITES = 4;
+
+/** What one build relies on. */
+export interface Lease {
+  /** Unique for each build. */
+  readonly builder: string;
+  /** Signatures; the stages before them are meant too. */
+  readonly signatures: readonly string[];
+  /** Milliseconds since 1970 by the builder's clock; no longer valid after this. */
+  readonly until: number;
+}
+
+/** Name of a slot's tag. */
+function leaseTag(slot: number): string {
+  return `${SERVICE_TAG_PREFIX}lease-${String(slot).padStart(2, "0")}`;
+}
+
+/** Leases that may still be valid. */
+export function validLeases(leases: readonly Lease[], now: number, skewMs: number): readonly Lease[] {
+  return leases.filter(({ until }) => until + skewMs >= now);
+}
+
+/** Signature -> the build that relies on it. */
+export function leasedBy(leases: readonly Lease[]): ReadonlyMap<string, string> {
+  return new Map(
+    leases.flatMap(({ builder, signatures, until }) =>
+      signatures.map((s) =>
+        [s, `build ${builder} relies on it until ${new Date(until).toISOString()}`] as const
+      )
+    ),
+  );
+}
+
+/** All leases in REPO, expired ones included. @throws REGISTRY_FAILED when one cannot be understood */
+export async function readLeases(root: Repository, signal: AbortSignal): Promise<readonly Lease[]> {
+  const slots = Array.from({ length: LEASE_SLOTS }, (_, slot) => readSlot(root, slot, signal));
+  return (await Promise.all(slots)).flat();
+}
+
+/** A lease in place, to be renewed and given back. */
+export interface HeldLease {
+  readonly slot: number;
+  /** Writes it again, with other signatures or a later end. */
+  renew(lease: Pick<Lease, "signatures" | "until">): Promise<void>;
+  release(): Promise<void>;
+}
+
+/**
+ * Puts a lease into a slot that no other build holds, or shares one when all that were tried are held. A shared slot
+ * can lose a lease when two builds write it at the same instant: then the lease protects nothing, which costs work but
+ * no stage of a finished build, as every build looks at its stages after it has published.
+ */
+export async function takeLease(
+  root: Repository,
+  lease: Lease,
+  options: { readonly now: number; readonly skewMs: number; readonly signal: AbortSignal },
+): Promise<HeldLease> {
+  const { now, skewMs, signal } = options;
+  const first = parseInt((await sha256Hex(lease.builder)).slice(0, 8), 16) % LEASE_SLOTS;
+  let slot = first;
+  for (let i = 0; i < TRIES; i++) {
+    const tried = (first + i * 5) % LEASE_SLOTS;
+    const held = validLeases(await readSlot(root, tried, signal), now, skewMs);
+    if (held.every(({ builder }) => builder === lease.builder)) {
+      slot = tried;
+      break;
+    }
+  }
+  const write = async (own: readonly Lease[], at: number) => {
+    for (let i = 0; i < WRITES; i++) {
+      const others = validLeases(await readSlot(root, slot, signal), at, skewMs)
+        .filter(({ builder }) => builder !== lease.builder);
+      const document = { format: 1, leases: [...others, ...own] };
+      await writeServiceTag(root, leaseTag(slot), { document, signal });
+      const seen = await readSlot(root, slot, signal);
+      if (own.every(({ builder }) => seen.some((each) => each.builder === builder))) return;
+    }
+  };
+  await write([lease], now);
+  return {
+    slot,
+    renew: ({ signatures, until }) => write([{ builder: lease.builder, signatures, until }], now),
+    release: () => write([], now),
+  };
+}
+
+async function readSlot(root: Repository, slot: number, signal: AbortSignal): Promise<readonly Lease[]> {
+  const value = await readServiceTag(root, leaseTag(slot), signal);
+  const rows = Array.isArray(value?.leases) ? value.leases : [];
+  return rows.map((row): Lease => {
+    const { builder, signatures, until } = isObject(row) ? row : {};
+    return {
+      builder: String(builder),
+      signatures: Array.isArray(signatures) ? signatures.map(String) : [],
+      until: typeof until === "number" ? until : Number.MAX_SAFE_INTEGER,
+    };
+  });
+}

@@ -1,0 +1,44 @@
+import { type EmptyImage, emptyImage } from "../../lib/oci/empty_image.ts";
+import { isBlobUnknown } from "../../lib/registry/errors.ts";
+import type { Digest } from "../contract/digest.ts";
+import { labels } from "../contract/labels.ts";
+import type { Repository } from "../contract/registry.ts";
+
+/** An image without files that carries annotations, the kind of service among them. */
+export async function serviceManifest(
+  kind: "service" | "repository",
+  annotations: Readonly<Record<string, string>>,
+): Promise<EmptyImage> {
+  return await emptyImage({ annotations: { ...annotations, [labels.service]: kind } });
+}
+
+/** Repositories that have the blobs, which are always the same. */
+const supplied = new WeakSet<Repository>();
+
+/** Stores a service manifest under a tag. */
+export async function putServiceManifest(
+  repository: Repository,
+  tag: string,
+  { manifest, blobs }: EmptyImage,
+  signal: AbortSignal,
+): Promise<void> {
+  const supply = async () => {
+    const io = { signal, report() {} };
+    await Promise.all(
+      blobs.map(({ digest, size, bytes }) =>
+        repository.upload({ digest: digest as Digest, size, source: { bytes } }, io)
+      ),
+    );
+    supplied.add(repository);
+  };
+  const known = supplied.has(repository);
+  if (!known) await supply();
+  try {
+    await repository.putManifest(manifest, tag, signal);
+  } catch (error) {
+    // Garbage collection ran since.
+    if (!known || !isBlobUnknown(error)) throw error;
+    await supply();
+    await repository.putManifest(manifest, tag, signal);
+  }
+}

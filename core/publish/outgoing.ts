@@ -1,0 +1,33 @@
+import type { ImageNode } from "../sign/graph.ts";
+import type { Digest } from "../contract/digest.ts";
+import type { TagFacts } from "./image_document.ts";
+import type { ImageTarget } from "./names.ts";
+import type { BuiltImage } from "../contract/results.ts";
+import type { OwnedTag } from "./tags.ts";
+
+/** One dimg under one tag, on its way out. */
+export interface OutgoingTag {
+  readonly tag: OwnedTag;
+  readonly target: ImageTarget;
+  /** The full name with tag. */
+  readonly reference: string;
+  readonly facts: TagFacts;
+  /** The digest under the tag, where it has been asked for ahead. */
+  readonly standing?: Promise<Digest | undefined>;
+}
+
+/** One dimg with all its tags. `images`: one for each platform; empty when a dry run builds it. */
+export interface OutgoingImage {
+  readonly node: ImageNode;
+  readonly signature: string;
+  readonly tags: readonly OutgoingTag[];
+  readonly images: readonly BuiltImage[];
+}
+
+/** How references are made from targets. */
+export interface Naming {
+  readonly naming: "nested" | "flat";
+  reference(target: ImageTarget): string;
+  /** Asks what is published under a name, as soon as the name is known. */
+  lookUp?(target: ImageTarget): Promise<Digest | undefined>;
+}

@@ -1,0 +1,100 @@
+import { BuildGuard } from "../protocol/build_guard.ts";
+import { PROTOCOL, systemClock } from "../protocol/clock.ts";
+import type { Signature } from "../contract/digest.ts";
+import { EngineError } from "../contract/errors.ts";
+import type { Store } from "../contract/store.ts";
+import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
+import type { Session } from "../session/session.ts";
+import type { SharedStages } from "./shared_stages.ts";
+
+/** Renewals within the life of a lease. */
+const RENEWALS = 3;
+
+/**
+ * Lets a run that takes stages from a registry or publishes them live next to cleanups of it: holds a lease on all
+ * stages of the run, keeps away from those that a cleanup is about to remove, and in the end makes sure that what it
+ * published is still there. The protocol is described in ARCHITECTURE.md.
+ */
+export class GuardedStages {
+  #timer: ReturnType<typeof setInterval> | undefined;
+
+  private constructor(
+    readonly shared: SharedStages,
+    readonly store: Store,
+    readonly guard: BuildGuard,
+    readonly stages: ReadonlyMap<Signature, { readonly image: SignedImage; readonly stage: SignedStage }>,
+  ) {
+    const every = PROTOCOL.leaseMs / RENEWALS;
+    // A renewal that fails is tried again; the look at the end holds without it.
+    this.#timer = setInterval(() => void this.guard.renew().catch(() => {}), every);
+  }
+
+  /**
+   * Takes the lease. Stages must be looked up after this. Undefined, after a warning, where the registry takes no lease,
+   * such as one whose tags cannot be overwritten: the run itself needs none.
+   */
+  static async start(
+    session: Session,
+    signed: SignedGraph,
+    shared: SharedStages,
+  ): Promise<GuardedStages | undefined> {
+    const { signal, emit } = session.options;
+    try {
+      return await GuardedStages.#start(session, signed, shared);
+    } catch (error) {
+      if (!(error instanceof EngineError) || signal.aborted) throw error;
+      const text = `${error.message}. Do not clean up ${shared.target!.name} while this runs`;
+      emit({ type: "note", level: "warn", text });
+      return undefined;
+    }
+  }
+
+  static async #start(session: Session, signed: SignedGraph, shared: SharedStages): Promise<GuardedStages> {
+    const { signal, emit } = session.options;
+    const rows = signed.images.flatMap((image) =>
+      image.stages.map((stage) => [stage.signature, { image, stage }] as const)
+    );
+    const stages = new Map(rows);
+    const guard = await BuildGuard.start(shared.target!, {
+      builder: crypto.randomUUID(),
+      signatures: [...stages.keys()],
+      clock: systemClock,
+      signal,
+      onWait: ({ until }) => {
+        const text =
+          `A cleanup of ${shared.target!.name} is about to remove stages of this build; waiting for it, ` +
+          `until ${new Date(until).toISOString()} at most`;
+        emit({ type: "note", level: "info", text });
+      },
+    });
+    // What is about to go is built again rather than relied on.
+    const { before } = guard;
+    if (before?.active && before.until + PROTOCOL.skewMs >= Date.now()) shared.avoid(before.condemned);
+    return new GuardedStages(shared, await session.store(), guard, stages);
+  }
+
+  /** Publishes again what a cleanup removed meanwhile, and gives the lease back. */
+  async finish(): Promise<void> {
+    const there: string[] = [];
+    for (const signature of this.stages.keys()) {
+      if (await this.shared.wasPublished(signature)) there.push(signature);
+    }
+    await this.guard.finish(there, async (signature) => {
+      const { image, stage } = this.stages.get(signature as Signature)!;
+      const record = await this.store.stage(stage.signature);
+      if (record) await this.shared.publishAgain(image, stage, record);
+    });
+    this.#stop();
+  }
+
+  /** Gives the lease back after a failure. */
+  async abandon(): Promise<void> {
+    this.#stop();
+    await this.guard.abandon().catch(() => {});
+  }
+
+  #stop(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+}

@@ -1,0 +1,121 @@
+import type { BuildExtras } from "../build/build.ts";
+import { EngineError } from "../contract/errors.ts";
+import type { ImageNode } from "../sign/graph.ts";
+import { observed } from "../../lib/pool.ts";
+import type { CachedTops } from "../plan/plan.ts";
+import type { StageRecord, Store } from "../contract/store.ts";
+import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
+import { locateStages } from "./locate_stages.ts";
+import type { Session } from "../session/session.ts";
+import type { GuardedStages } from "./guarded_stages.ts";
+import type { SharedStages } from "./shared_stages.ts";
+
+/** A build's connection to the stages of registries: what is there is taken, what is built goes there at once. */
+export class LiveCache {
+  readonly #publishing: Promise<unknown>[] = [];
+  #failure: unknown;
+
+  constructor(
+    readonly shared: SharedStages,
+    readonly store: Store,
+    readonly onPublished?: BuildExtras["onPublished"],
+  ) {}
+
+  /** Makes the run known to cleanups of the registry; undefined when nothing is published there. */
+  async guard(session: Session, signed: SignedGraph): Promise<GuardedStages | undefined> {
+    if (!this.shared.target) return undefined;
+    const { GuardedStages } = await import("./guarded_stages.ts");
+    return await GuardedStages.start(session, signed, this.shared);
+  }
+
+  /** Takes for each image that a build of `roots` needs the highest stage there is; gives the tops with those. */
+  async take(signed: SignedGraph, tops: CachedTops, roots: ReadonlySet<string>): Promise<CachedTops> {
+    const out = new Map(tops);
+    await locateStages(signed, tops, roots, this.shared, async (image, located) => {
+      for (const { index, found } of located) {
+        const record = await this.shared.take(image, image.stages[index]!, found);
+        if (!record) continue;
+        out.set(image.node.key, { index, record });
+        return index;
+      }
+      return tops.get(image.node.key)?.index ?? -1;
+    });
+    return out;
+  }
+
+  /** Takes the images whose last stage is there. */
+  async takeFinished(
+    signed: SignedGraph,
+    tops: CachedTops,
+    nodes: readonly ImageNode[],
+  ): Promise<CachedTops> {
+    const out = new Map(tops);
+    await Promise.all(nodes.map(async ({ key }) => {
+      const image = signed.image(key);
+      const index = image.stages.length - 1;
+      if (tops.get(key)?.index === index) return;
+      const record = await this.takeLate(image, image.stages[index]!);
+      if (record) out.set(key, { index, record });
+    }));
+    return out;
+  }
+
+  /** A stage that was not there when the build began: somebody may have built it since. */
+  async takeLate(image: SignedImage, stage: SignedStage): Promise<StageRecord | undefined> {
+    const found = await this.shared.find(stage.signature, { again: true });
+    const record = found && await this.shared.take(image, stage, found);
+    if (record && found.repository !== this.shared.target) this.publish(image, stage, record);
+    return record;
+  }
+
+  /** Publishes a stage beside the build. A failure is reported by {@linkcode finish}; nothing else is sent after it. */
+  publish(image: SignedImage, stage: SignedStage, record: StageRecord): void {
+    if (!this.shared.target) return;
+    this.#publishing.push(observed((async () => {
+      if (this.#failure !== undefined) return;
+      try {
+        const how = await this.shared.publish(image, stage, record);
+        if (how === "pushed") this.onPublished?.(stage.signature);
+      } catch (error) {
+        this.#failure ??= error;
+      }
+    })()));
+  }
+
+  /**
+   * Publishes stages of the given images that are in the store and not in the registry, as far as they are needed for
+   * what `tops` says. One look-up for an image whose highest stage is there.
+   */
+  async publishMissing(images: readonly SignedImage[], tops: CachedTops): Promise<void> {
+    if (!this.shared.target) return;
+    await Promise.all(images.map(async (image) => {
+      const top = tops.get(image.node.key);
+      if (!top || await this.#there(image.stages[top.index]!)) return;
+      for (const stage of image.stages.slice(0, top.index + 1)) {
+        const record = stage.signature === top.record.signature
+          ? top.record
+          : await this.store.stage(stage.signature);
+        if (record) this.publish(image, stage, record);
+      }
+    }));
+  }
+
+  async #there(stage: SignedStage): Promise<boolean> {
+    try {
+      return await this.shared.isPublished(stage.signature);
+    } catch (error) {
+      this.#failure ??= error;
+      return true;
+    }
+  }
+
+  /** Waits until everything is published. @throws what kept a stage from being published */
+  async finish(): Promise<void> {
+    await Promise.all(this.#publishing.splice(0));
+    const error = this.#failure;
+    if (error === undefined) return;
+    if (!(error instanceof EngineError)) throw error;
+    const text = `${error.message}. What was built is in the store`;
+    throw new EngineError(error.code, text, { ...error.details, cause: error.details.cause ?? error });
+  }
+}

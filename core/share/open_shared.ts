@@ -1,0 +1,58 @@
+import type { BuildExtras } from "../build/build.ts";
+import { EngineError } from "../contract/errors.ts";
+import type { Repository } from "../contract/registry.ts";
+import type { Session } from "../session/session.ts";
+import type { SignedGraph } from "../sign/sign.ts";
+import { LiveCache } from "./live_cache.ts";
+import { SharedStages } from "./shared_stages.ts";
+import { BlobUploader } from "./uploader.ts";
+
+export interface OpenShared {
+  /** Asked for stages before those of `--cache-from`, and written to unless `readOnly`. */
+  readonly repo: string | undefined;
+  readonly readOnly: boolean;
+  /** Fail when `repo` cannot be reached, although nothing is written to it. */
+  readonly mustReach?: boolean;
+  readonly uploader?: BlobUploader;
+}
+
+/** Opens the registries that stages are taken from and published in. */
+export async function openShared(
+  session: Session,
+  signed: SignedGraph,
+  { repo, readOnly, mustReach = !readOnly, uploader }: OpenShared,
+): Promise<SharedStages> {
+  const { cacheFrom, emit, signal } = session.options;
+  const names = [...new Set([...(repo === undefined ? [] : [repo]), ...cacheFrom])];
+  const open = async (name: string): Promise<Repository | undefined> => {
+    try {
+      return (await session.registry(name)).value.repository("");
+    } catch (error) {
+      // Taking stages must not fail a build by itself; where they are to be published must be there.
+      const needed = mustReach && name === repo;
+      if (needed || !(error instanceof EngineError) || error.exitCode !== 1) throw error;
+      emit({ type: "note", level: "warn", text: `${error.message}. Stages of ${name} are not used` });
+      return undefined;
+    }
+  };
+  const sources = (await Promise.all(names.map(open))).filter((source) => source !== undefined);
+  return new SharedStages({
+    session,
+    signed,
+    sources,
+    store: await session.store(),
+    project: (await session.project()).name,
+    uploader: uploader ?? new BlobUploader(emit, signal),
+    target: repo === undefined || readOnly ? undefined : sources[0],
+  });
+}
+
+/** Connects a build to the registries of its options. */
+export async function openLiveCache(
+  session: Session,
+  signed: SignedGraph,
+  { onPublished, ...options }: Omit<OpenShared, "readOnly"> & Pick<BuildExtras, "onPublished">,
+): Promise<LiveCache> {
+  const shared = await openShared(session, signed, { ...options, readOnly: session.options.repoReadOnly });
+  return new LiveCache(shared, await session.store(), onPublished);
+}

@@ -1,0 +1,20 @@
+import type { CachedTops, SharedTop } from "../plan/plan.ts";
+import type { Session } from "../session/session.ts";
+import type { SignedGraph } from "../sign/sign.ts";
+import { locateStages } from "./locate_stages.ts";
+import { openShared } from "./open_shared.ts";
+
+/** Looks up which stages a build would take from registries, without taking them. */
+export async function planShared(
+  session: Session,
+  repo: string | undefined,
+  signed: SignedGraph,
+  tops: CachedTops,
+  roots: ReadonlySet<string>,
+): Promise<ReadonlyMap<string, SharedTop>> {
+  const shared = await openShared(session, signed, { repo, readOnly: true });
+  const located = await locateStages(signed, tops, roots, shared);
+  return new Map(
+    [...located].map(([key, { index, found }]) => [key, { index, place: found.repository.name }]),
+  );
+}

@@ -1,0 +1,322 @@
+import { parseManifest } from "../../lib/oci/documents.ts";
+import { OciError } from "../../lib/oci/errors.ts";
+import { fetchLayers } from "../../lib/oci/fetch_layers.ts";
+import { imageOf } from "../../lib/oci/image.ts";
+import { platformOf } from "../../lib/oci/platform.ts";
+import { baseName } from "../sign/base_rule.ts";
+import type { Digest, Signature } from "../contract/digest.ts";
+import { EngineError, messageOf } from "../contract/errors.ts";
+import { stageTag } from "../contract/labels.ts";
+import { rememberFacts, type StageFacts } from "../plan/known_facts.ts";
+import { stageRecord } from "../sign/stage_record.ts";
+import { refOf } from "../sign/stage_ref.ts";
+import { SHOWN_BYTES, transferEvents } from "../layers/transfers.ts";
+import { imagesOf } from "../plan/plan.ts";
+import type { RemoteManifest, Repository } from "../contract/registry.ts";
+import type { ImageState, StageRecord, Store } from "../contract/store.ts";
+import type { Session } from "../session/session.ts";
+import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
+import { decodeStage, encodeStage } from "./stage_document.ts";
+import { repositoryOfBase, withBlobs } from "./send_blobs.ts";
+import type { BlobUploader } from "./uploader.ts";
+
+/** Where a stage was found. */
+export interface FoundStage {
+  readonly repository: Repository;
+  readonly digest: Digest;
+}
+
+export interface SharedStagesOptions {
+  readonly session: Session;
+  readonly store: Store;
+  readonly project: string;
+  readonly signed: SignedGraph;
+  readonly uploader: BlobUploader;
+  /** Asked in this order. */
+  readonly sources: readonly Repository[];
+  /** Where stages are published; absent = nowhere. */
+  readonly target: Repository | undefined;
+}
+
+/** Stages in registries: looked up by one HEAD each, taken into the store, published from it. */
+export class SharedStages {
+  readonly #found = new Map<Signature, Promise<FoundStage | undefined>>();
+  readonly #published = new Map<Signature, Promise<boolean>>();
+  readonly #publishing = new Map<Signature, Promise<"pushed" | "exists" | undefined>>();
+  readonly #avoided = new Set<string>();
+  readonly #taking = new Map<Signature, Promise<StageRecord | undefined>>();
+  readonly #deaf = new Set<Repository>();
+  readonly #downloads = new Map<string, Promise<void>>();
+
+  constructor(readonly options: SharedStagesOptions) {}
+
+  get target(): Repository | undefined {
+    return this.options.target;
+  }
+
+  /** Leaves stages of the target alone from now on: a cleanup is about to remove them. */
+  avoid(signatures: Iterable<string>): void {
+    for (const signature of signatures) this.#avoided.add(signature);
+  }
+
+  /** Looks a stage up in the sources. What was found absent is asked for again only with `again`. */
+  find(signature: Signature, { again = false } = {}): Promise<FoundStage | undefined> {
+    let found = this.#found.get(signature);
+    if (!found) {
+      found = this.#find(signature);
+      this.#found.set(signature, found);
+    } else if (again) {
+      found = found.then((known) => known ?? this.#find(signature));
+      this.#found.set(signature, found);
+    }
+    return found;
+  }
+
+  async #find(signature: Signature): Promise<FoundStage | undefined> {
+    for (const repository of this.options.sources) {
+      if (repository === this.options.target && this.#avoided.has(signature)) continue;
+      const digest = await this.#head(repository, signature);
+      if (digest) return { repository, digest };
+    }
+    return undefined;
+  }
+
+  /** A source that does not answer is left out from then on: it must not fail a build by itself. */
+  async #head(repository: Repository, signature: Signature): Promise<Digest | undefined> {
+    const { signal, emit } = this.options.session.options;
+    if (this.#deaf.has(repository)) return undefined;
+    try {
+      return await repository.head(stageTag(signature), signal);
+    } catch (error) {
+      if (!(error instanceof EngineError) || signal.aborted) throw error;
+      if (!this.#deaf.has(repository)) {
+        this.#deaf.add(repository);
+        emit({
+          type: "note",
+          level: "warn",
+          text: `${error.message}. Stages of ${repository.name} are not used`,
+        });
+      }
+      return undefined;
+    }
+  }
+
+  /** Whether the target has the stage, by one HEAD unless it is known. */
+  isPublished(signature: Signature): Promise<boolean> {
+    let published = this.#published.get(signature);
+    if (!published) {
+      published = this.#isPublished(signature);
+      this.#published.set(signature, published);
+      published.catch(() => this.#published.delete(signature));
+    }
+    return published;
+  }
+
+  /** Whether the stage was seen in the target, or put there, in this run. */
+  async wasPublished(signature: Signature): Promise<boolean> {
+    if ((await this.#found.get(signature))?.repository === this.options.target) return true;
+    return await this.#published.get(signature)?.catch(() => false) ?? false;
+  }
+
+  async #isPublished(signature: Signature): Promise<boolean> {
+    const { target, session } = this.options;
+    if (!target) return false;
+    if ((await this.#found.get(signature))?.repository === target) return true;
+    return await target.head(stageTag(signature), session.options.signal) !== undefined;
+  }
+
+  /**
+   * Brings a stage into the store, with the facts of those before it. Undefined, after a remark, when what is there
+   * turns out to be of no use. A stage that several images share is brought once.
+   */
+  take(image: SignedImage, stage: SignedStage, found: FoundStage): Promise<StageRecord | undefined> {
+    let taking = this.#taking.get(stage.signature);
+    if (!taking) {
+      taking = this.#tryTake(image, stage, found).then((record) => {
+        if (!record) this.#taking.delete(stage.signature);
+        return record;
+      });
+      this.#taking.set(stage.signature, taking);
+    }
+    return taking;
+  }
+
+  async #tryTake(
+    image: SignedImage,
+    stage: SignedStage,
+    found: FoundStage,
+  ): Promise<StageRecord | undefined> {
+    const { emit, signal } = this.options.session.options;
+    const start = performance.now();
+    try {
+      const { record, bytes } = await this.#take(image, stage, found);
+      emit({
+        type: "stage.fetched",
+        at: refOf(image, stage),
+        signature: stage.signature,
+        from: found.repository.name,
+        size: bytes,
+        ms: Math.round(performance.now() - start),
+      });
+      return record;
+    } catch (error) {
+      if (signal.aborted || !(error instanceof EngineError || error instanceof OciError)) throw error;
+      const text = `Stage ${found.repository.name}:${stageTag(stage.signature)} is not used: ${
+        messageOf(error)
+      }`;
+      emit({ type: "note", level: "warn", text });
+      return undefined;
+    }
+  }
+
+  async #take(image: SignedImage, stage: SignedStage, { repository, digest }: FoundStage) {
+    const { session, store, project, signed, target, uploader } = this.options;
+    const { signal, platform } = session.options;
+    const title = `${repository.name}:${stageTag(stage.signature)}`;
+    const manifest = await repository.manifest(digest, signal);
+    if (!manifest) throw new OciError("missing", `Cannot use image "${title}": it is gone`);
+    const state = await this.#state(repository, manifest, title, platform);
+    const document = await decodeStage(state, stage.signature);
+    if (!document) throw new OciError("invalid", `Cannot use image "${title}": it is not this stage`);
+    const transfers = transferEvents(session.options.emit);
+    let bytes = 0;
+    await fetchLayers(document.image.layers, store, {
+      title: repository.name,
+      signal,
+      running: this.#downloads,
+      progress(id, what, done, total) {
+        if (total >= SHOWN_BYTES) transfers.progress(id, what, done, total);
+      },
+      download: async (blob, file, io) => {
+        await repository.download(blob, file, io);
+        bytes += blob.size;
+      },
+    });
+    const encoder = new TextEncoder();
+    await Promise.all([...document.listings.values()].map((text) => store.putBlob(encoder.encode(text))));
+    if (repository === target) {
+      uploader.known(repository, document.image.layers.map((layer) => layer.digest));
+    }
+    const taken = { image: document.image, trees: document.trees, project, buildMs: 0, addedBytes: 0 };
+    const record = stageRecord(image, stage, taken);
+    await store.putStage(record);
+    await rememberFacts(store, project, signed, document.stages);
+    return { record, bytes };
+  }
+
+  async #state(
+    repository: Repository,
+    { bytes, mediaType }: RemoteManifest,
+    title: string,
+    platform: string,
+  ): Promise<ImageState> {
+    const parsed = parseManifest(bytes, `the manifest of "${title}"`, mediaType);
+    if (parsed.kind === "index") {
+      throw new OciError("invalid", `Cannot use image "${title}": it is an index, wanted is an image`);
+    }
+    const config = await repository.blob(parsed.manifest.config, this.options.session.options.signal);
+    return imageOf(parsed.manifest, config, { title, platform: platformOf(platform) }) as ImageState;
+  }
+
+  /** Publishes a stage of the store, unless it is there. Undefined when it cannot be published. */
+  publish(
+    image: SignedImage,
+    stage: SignedStage,
+    record: StageRecord,
+  ): Promise<"pushed" | "exists" | undefined> {
+    let publishing = this.#publishing.get(stage.signature);
+    if (!publishing) {
+      publishing = this.isPublished(stage.signature).then((is) =>
+        is ? "exists" : this.#publish(image, stage, record)
+      );
+      this.#publishing.set(stage.signature, publishing);
+    }
+    return publishing;
+  }
+
+  /** Publishes a stage that was there and has gone. */
+  async publishAgain(image: SignedImage, stage: SignedStage, record: StageRecord): Promise<void> {
+    this.options.uploader.forget(this.options.target!);
+    await this.#publish(image, stage, record);
+  }
+
+  async #publish(
+    image: SignedImage,
+    stage: SignedStage,
+    record: StageRecord,
+  ): Promise<"pushed" | undefined> {
+    const { session, store, project } = this.options;
+    const { emit, signal } = session.options;
+    const target = this.options.target!;
+    const start = performance.now();
+    const stages = this.#factsUpTo(image, stage);
+    const listings = new Map<Digest, string>();
+    const digests = [
+      ...Object.values(record.trees ?? {}),
+      ...stages.flatMap(({ facts }) => facts.flatMap((fact) => fact.listing ? [fact.value as Digest] : [])),
+    ];
+    for (const digest of new Set(digests)) {
+      const text = await session.listingText(store, digest);
+      if (text !== undefined) listings.set(digest, text);
+    }
+    const built = await encodeStage(
+      { stages, image: record.image, trees: record.trees ?? {}, listings },
+      project,
+    );
+    const at = refOf(image, stage);
+    const reference = `${target.name}:${stageTag(stage.signature)}`;
+    if (!built) {
+      emit({
+        type: "note",
+        level: "warn",
+        text: `${reference} is not published: its list of files is too long`,
+      });
+      return undefined;
+    }
+    const { base } = image.node.rule;
+    const origin = base.kind === "image" ? repositoryOfBase(baseName(image.node.rule)) : undefined;
+    const from = origin ? [origin] : [];
+    let size = 0;
+    await withBlobs(this.options.uploader, target, async () => {
+      const { uploader } = this.options;
+      const { config, manifest } = built;
+      const sent = await Promise.all([
+        ...record.image.layers.map(({ digest, size }) =>
+          uploader.send(target, { digest, size, source: { file: store.blobPath(digest) }, from })
+        ),
+        uploader.send(target, {
+          digest: config.digest as Digest,
+          size: config.size,
+          source: { bytes: config.bytes },
+        }),
+      ]);
+      size = sent.reduce((sum, bytes) => sum + bytes, 0);
+      await target.putManifest(manifest, stageTag(stage.signature), signal);
+    });
+    this.#published.set(stage.signature, Promise.resolve(true));
+    emit({
+      type: "stage.published",
+      at,
+      signature: stage.signature,
+      reference,
+      size,
+      ms: Math.round(performance.now() - start),
+    });
+    return "pushed";
+  }
+
+  /** Facts of a stage and of all that it stands on or imports from, each once, the stage itself last. */
+  #factsUpTo(image: SignedImage, stage: SignedStage): readonly StageFacts[] {
+    const { signed } = this.options;
+    const out = new Map<Signature, StageFacts>();
+    const visit = (of: SignedImage, count: number) => {
+      for (const each of of.stages.slice(0, count)) {
+        for (const key of imagesOf(of, each)) visit(signed.image(key), Infinity);
+        const { signature, previous, facts, spec } = each;
+        out.set(signature, { stage: spec.name, signature, previous, facts });
+      }
+    };
+    visit(image, image.stages.indexOf(stage) + 1);
+    return [...out.values()];
+  }
+}

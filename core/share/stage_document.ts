@@ -1,0 +1,120 @@
+import { type BuiltManifest, manifestOf } from "../../lib/oci/build.ts";
+import { isObject } from "../../lib/oci/documents.ts";
+import type { Image } from "../../lib/oci/image.ts";
+import type { Digest, Signature } from "../contract/digest.ts";
+import { digestOf, isDigest, isSignature } from "../contract/digest.ts";
+import { labels } from "../contract/labels.ts";
+import type { ImageState } from "../contract/store.ts";
+import type { StageFacts } from "../plan/known_facts.ts";
+
+/** A stage as it is kept in a registry: an image that any tool can pull, with what `explain` needs in its config. */
+export interface StageDocument {
+  /** The stage itself is the last; before it all that it stands on or imports from, as far as known. */
+  readonly stages: readonly StageFacts[];
+  readonly image: ImageState;
+  /** As in the record of the stage. */
+  readonly trees: Readonly<Record<string, Digest>>;
+  /** Texts of the listings that facts and trees are digests of. */
+  readonly listings: ReadonlyMap<Digest, string>;
+}
+
+/** Config member that holds it (image-spec config.md: implementations ignore what they do not know). */
+const MEMBER = "dapp";
+const FORMAT = 1;
+/** Tools refuse configs beyond 4 MiB; listings that do not fit are left out, and `explain` names no files then. */
+const MAX_LISTINGS = 2 << 20;
+/** What a foreign config may unpack to, in characters. */
+const MAX_TEXT = 64 << 20;
+
+/**
+ * Writes a stage for a registry. Nothing in it depends on who built it, when, or where: whoever builds the same stage
+ * gets the same manifest. Undefined when trees that later stages need do not fit.
+ */
+export async function encodeStage(
+  { stages, image, trees, listings }: StageDocument,
+  project: string,
+): Promise<BuiltManifest | undefined> {
+  const { signature, previous, stage } = stages.at(-1)!;
+  const packed: Record<string, string> = {};
+  const needed = new Set<string>(Object.values(trees));
+  let room = MAX_LISTINGS;
+  // Trees first, then the newest facts.
+  const wanted = [
+    ...needed,
+    ...stages.toReversed().flatMap(({ facts }) => facts.filter((f) => f.listing).map((f) => f.value)),
+  ];
+  for (const digest of new Set(wanted)) {
+    const text = listings.get(digest as Digest);
+    const bytes = text === undefined ? undefined : await pack(text);
+    if (bytes !== undefined && bytes.length <= room) {
+      packed[digest] = bytes;
+      room -= bytes.length;
+    } else if (needed.has(digest)) return undefined;
+  }
+  const member = { format: FORMAT, stages, listings: packed, trees };
+  const config = { ...image.config, [MEMBER]: member } as Image["config"];
+  return await manifestOf({ ...image, config }, {
+    [labels.project]: project,
+    [labels.dimg]: "false",
+    [labels.stage]: stage,
+    [labels.signature]: signature,
+    ...(previous && { [labels.previous]: previous }),
+  });
+}
+
+/** Reads what {@linkcode encodeStage} wrote, whatever tool copied it; undefined when it is something else. */
+export async function decodeStage(
+  image: ImageState,
+  signature: Signature,
+): Promise<StageDocument | undefined> {
+  const { [MEMBER]: member, ...config } = image.config as ImageState["config"] & Record<string, unknown>;
+  if (!isObject(member) || member.format !== FORMAT) return undefined;
+  const { stages, listings, trees } = member;
+  if (!Array.isArray(stages) || !stages.every(isFacts) || stages.at(-1)?.signature !== signature) {
+    return undefined;
+  }
+  const texts = new Map<Digest, string>();
+  for (const [digest, value] of Object.entries(isObject(listings) ? listings : {})) {
+    if (!isDigest(digest) || typeof value !== "string") return undefined;
+    const text = await unpack(value).catch(() => undefined);
+    if (text === undefined || await digestOf(text) !== digest) return undefined;
+    texts.set(digest, text);
+  }
+  const shown = Object.entries(isObject(trees) ? trees : {});
+  if (!shown.every(([, digest]) => texts.has(digest as Digest))) return undefined;
+  return {
+    stages,
+    image: { config: config as ImageState["config"], layers: image.layers },
+    trees: Object.fromEntries(shown) as Record<string, Digest>,
+    listings: texts,
+  };
+}
+
+function isFacts(value: unknown): value is StageFacts {
+  if (!isObject(value)) return false;
+  const { stage, signature, previous, facts } = value;
+  const isText = (text: unknown) => typeof text === "string";
+  return isText(stage) && isText(signature) && isSignature(signature as string) &&
+    (previous === null || (isText(previous) && isSignature(previous as string))) && Array.isArray(facts) &&
+    facts.every((fact) => isObject(fact) && isText(fact.key) && isText(fact.value));
+}
+
+async function pack(text: string): Promise<string> {
+  const stream = new Blob([text]).stream().pipeThrough(new CompressionStream("deflate-raw"));
+  const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
+  let out = "";
+  for (let i = 0; i < bytes.length; i += 8192) out += String.fromCharCode(...bytes.subarray(i, i + 8192));
+  return btoa(out);
+}
+
+async function unpack(value: string): Promise<string> {
+  const bytes = Uint8Array.from(atob(value), (char) => char.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of stream) {
+    text += decoder.decode(chunk, { stream: true });
+    if (text.length > MAX_TEXT) throw new RangeError("too long");
+  }
+  return text + decoder.decode();
+}

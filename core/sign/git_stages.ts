@@ -1,0 +1,194 @@
+import type { GitEntry, GitStage, ImageRule } from "../contract/config.ts";
+import { digestOf, sha256Hex } from "../contract/digest.ts";
+import { EngineError } from "../contract/errors.ts";
+import type { TreeSource } from "../git/model.ts";
+import { matchDependencies, type SelectedFile, selectFiles } from "../git/select.ts";
+import { conveyorGitStages, imageTitle } from "./graph.ts";
+import type { Fact } from "../contract/store.ts";
+import type { GitStageFacts } from "./sign.ts";
+import type { UndeclaredFile } from "../build/missing_file.ts";
+import { formatListing, type ListedFile } from "../contract/signature.ts";
+
+/** Version of the memo below; raise it when the facts of git stages are computed in another way. */
+const MEMO_FORMAT = 1;
+
+/** Files that one entry delivers in one stage. */
+export interface GitDelivery {
+  readonly entry: GitEntry;
+  readonly index: number;
+  readonly files: readonly SelectedFile[];
+  /** The entry shows its whole tree (`visible: all`): `files` is the tree, whatever an earlier stage delivered. */
+  readonly wholeTree: boolean;
+}
+
+/** What the git entries of one image do in each of its stages. */
+export interface GitImagePlan {
+  readonly facts: ReadonlyMap<string, GitStageFacts>;
+  /** Reads the listings again; only for a stage that is built or explained. */
+  deliveries(stage: string): Promise<readonly GitDelivery[]>;
+  /** Listings behind the facts of a stage, as blobs. */
+  listings(stage: string): Promise<readonly string[]>;
+  /** The listing with this digest, if it belongs to one of the stages. */
+  listing(digest: string): Promise<string | undefined>;
+  /** Files that are not delivered before the commands of `stage` run, for advice on undeclared files. */
+  undeclared(stage: GitStage): Promise<readonly UndeclaredFile[]>;
+  readonly warnings: readonly string[];
+}
+
+export interface Memo {
+  memo(kind: string, key: string): Promise<unknown>;
+  putMemo(kind: string, key: string, value: unknown): Promise<void>;
+}
+
+interface MemoValue {
+  readonly stages: readonly (readonly [string, GitStageFacts])[];
+  readonly warnings: readonly string[];
+}
+
+/** Plans the git stages of one image; with a memo hit no file list is read. */
+export async function planGit(
+  rule: ImageRule,
+  trees: readonly TreeSource[],
+  memo: Memo,
+  onNews?: () => void,
+): Promise<GitImagePlan> {
+  const entries = rule.git.map(({ line: _, ...entry }) => entry);
+  const key = await sha256Hex(JSON.stringify([
+    MEMO_FORMAT,
+    rule.kind,
+    entries,
+    trees.map((tree) => tree.stateId),
+    Object.keys(rule.shell).sort(),
+  ]));
+  const compute = once(() => computeStages(rule, trees));
+  let known = await memo.memo("git-stages", key) as MemoValue | undefined;
+  if (!known) {
+    onNews?.();
+    const { stages, warnings } = await compute();
+    known = {
+      stages: await Promise.all(stages.map(async (s) => [s.name, await factsOf(s)] as const)),
+      warnings,
+    };
+    await memo.putMemo("git-stages", key, known);
+  }
+  const stage = async (name: string) => (await compute()).stages.find((s) => s.name === name);
+  return {
+    facts: new Map(known.stages),
+    warnings: known.warnings,
+    deliveries: async (name) => (await stage(name))?.deliveries ?? [],
+    listing: async (digest) => {
+      const wanted = known.stages.filter(([, { facts }]) =>
+        facts.some((f) => f.listing && f.value === digest)
+      );
+      for (const [name] of wanted) {
+        for (const text of listingsOf(await stage(name))) if (await digestOf(text) === digest) return text;
+      }
+    },
+    listings: async (name) => listingsOf(await stage(name)),
+    undeclared: async (name) => (await compute()).undeclared.get(name) ?? [],
+  };
+}
+
+interface GitStagePlan {
+  readonly name: string;
+  readonly deliveries: readonly GitDelivery[];
+  /** What the signature covers: the same, but for `visible: all` entries the declared files only. */
+  readonly signed: readonly GitDelivery[];
+  readonly hermetic: boolean;
+}
+
+async function computeStages(rule: ImageRule, trees: readonly TreeSource[]) {
+  const warnings: string[] = [];
+  const title = imageTitle(rule.kind, rule.name);
+  const selected = await Promise.all(rule.git.map(async (entry, i) => {
+    const { files, nearest } = selectFiles(await trees[i]!.tree(), entry);
+    if (files.length === 0) {
+      const hint = nearest ? `; did you mean "${nearest}"?` : "";
+      throw new EngineError(
+        "CONFIG_INVALID",
+        `Cannot add git files to ${title}: git[${i}] with add "${entry.add}" selects no committed file${hint}`,
+        { fix: "Correct `add`, `includePaths` or `excludePaths`, or commit the files" },
+      );
+    }
+    return files;
+  }));
+  const delivered = rule.git.map(() => new Set<string>());
+  const shown = rule.git.map(() => false);
+  const undeclared = new Map<GitStage, UndeclaredFile[]>();
+  const stages: GitStagePlan[] = [];
+  for (const stage of conveyorGitStages(rule)) {
+    const [deliveries, signed]: [GitDelivery[], GitDelivery[]] = [[], []];
+    for (const [index, entry] of rule.git.entries()) {
+      const all = selected[index]!;
+      const patterns = stage ? entry.stageDependencies[stage] ?? [] : [];
+      const { files, unmatched } = stage ? matchDependencies(all, patterns) : { files: all, unmatched: [] };
+      for (const pattern of unmatched) {
+        warnings.push(
+          `${title}: git[${index}].stageDependencies.${stage} "${pattern}" matches no committed file`,
+        );
+      }
+      const fresh = files.filter((file) => !delivered[index]!.has(file.target));
+      fresh.forEach((file) => delivered[index]!.add(file.target));
+      if (!entry.visibleAll) {
+        const delivery = { entry, index, files: fresh, wholeTree: false };
+        deliveries.push(delivery);
+        signed.push(delivery);
+        continue;
+      }
+      const first = stage !== undefined && !shown[index] && rule.shell[stage] !== undefined;
+      if (first || fresh.length > 0 || !stage) {
+        shown[index] = true;
+        deliveries.push({ entry, index, files: all, wholeTree: true });
+        signed.push({ entry, index, files: stage ? fresh : all, wholeTree: true });
+      }
+    }
+    if (stage) {
+      undeclared.set(
+        stage,
+        rule.git.flatMap((entry, index) =>
+          entry.visibleAll ? [] : selected[index]!.filter((file) => !delivered[index]!.has(file.target))
+            .map(({ name, target }) => ({ entry: index, name, target }))
+        ),
+      );
+    }
+    const name = stage ? `git:${stage}` : "gitArchive";
+    const hermetic = !deliveries.some((d) => d.wholeTree) || !stage;
+    if (deliveries.some((d) => d.files.length > 0)) stages.push({ name, deliveries, signed, hermetic });
+  }
+  return { stages, warnings, undeclared };
+}
+
+function listingsOf(stage: GitStagePlan | undefined): string[] {
+  return (stage?.signed ?? []).flatMap((delivery) => delivery.files.length > 0 ? [listingOf(delivery)] : []);
+}
+
+async function factsOf(stage: GitStagePlan): Promise<GitStageFacts> {
+  const facts: Fact[] = [];
+  for (const { entry, index, files, wholeTree } of stage.signed) {
+    const at = `git[${index}]`;
+    if (files.length === 0 && !wholeTree) continue;
+    if (files.length > 0) {
+      const value = await digestOf(listingOf({ files }));
+      facts.push({ key: `${at}.files`, value, listing: true });
+    }
+    if (wholeTree && stage.name !== "gitArchive") facts.push({ key: `${at}.visible`, value: "all" });
+    if (entry.owner !== undefined) facts.push({ key: `${at}.owner`, value: entry.owner });
+    if (entry.group !== undefined) facts.push({ key: `${at}.group`, value: entry.group });
+  }
+  return { facts, hermetic: stage.hermetic };
+}
+
+/** The canonical listing of what a delivery puts into the image. */
+export function listingOf(delivery: { readonly files: readonly SelectedFile[] }): string {
+  return formatListing(delivery.files.map(listed));
+}
+
+/** A selected file as a listing row. */
+export function listed({ target, mode, oid }: SelectedFile): ListedFile {
+  return { path: target, mode, oid };
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => made ??= make();
+}

@@ -1,0 +1,168 @@
+import type { ImageRule } from "../contract/config.ts";
+import type { Digest, Signature } from "../contract/digest.ts";
+import { type BuildGraph, imageKey, type ImageNode, type StageSpec } from "./graph.ts";
+import type { Fact } from "../contract/store.ts";
+import { baseName, isOwn } from "./base_rule.ts";
+import { compareText, signatureOf } from "../contract/signature.ts";
+
+/** A stage with its signature and the facts behind it. */
+export interface SignedStage {
+  readonly spec: StageSpec;
+  readonly signature: Signature;
+  readonly previous: Signature | null;
+  readonly facts: readonly Fact[];
+  /** False when the stage's commands see files that the signature does not cover. */
+  readonly hermetic: boolean;
+}
+
+export interface SignedImage {
+  readonly node: ImageNode;
+  /** Without the stages that turned out to be empty. */
+  readonly stages: readonly SignedStage[];
+}
+
+export interface SignedGraph {
+  readonly images: readonly SignedImage[];
+  image(key: string): SignedImage;
+}
+
+/** What signing needs to know of the world. */
+export interface SignInputs {
+  /** `os/architecture[/variant]` */
+  readonly platform: string;
+  /** The fixed modification time, only when it is not the default. */
+  readonly epoch: number | undefined;
+  /** Digest of a base image by the text after `from:`. */
+  baseDigest(name: string): Promise<Digest>;
+  /** Facts of the git stages of an image by stage name; a stage without an entry is empty. */
+  gitFacts(rule: ImageRule): Promise<ReadonlyMap<string, GitStageFacts>>;
+  /** What plugins add. */
+  pluginFacts(rule: ImageRule, spec: StageSpec): Promise<readonly Fact[]>;
+}
+
+export interface GitStageFacts {
+  readonly facts: readonly Fact[];
+  readonly hermetic: boolean;
+}
+
+/** The last stage of an image: its final state. */
+export function lastStage(image: SignedImage): SignedStage {
+  const last = image.stages.at(-1);
+  if (!last) throw new TypeError(`Image "${image.node.key}" has no stages`);
+  return last;
+}
+
+/** Computes the signature of every stage of the images named by `keys` and of all that they need. */
+export async function signGraph(
+  graph: BuildGraph,
+  keys: ReadonlySet<string>,
+  inputs: SignInputs,
+): Promise<SignedGraph> {
+  const wanted = new Set<string>();
+  const want = (key: string) => {
+    if (wanted.has(key)) return;
+    wanted.add(key);
+    graph.node(key).needs.forEach(want);
+  };
+  keys.forEach(want);
+
+  const nodes = graph.images.filter((image) => wanted.has(image.key));
+  // Everything that reads the outside world starts at once; the signatures then follow in order.
+  const world = nodes.map((node) => ({
+    base: isOwn(node.rule.base) ? undefined : inputs.baseDigest(baseName(node.rule)),
+    git: inputs.gitFacts(node.rule),
+    plugins: Promise.all(node.stages.map((spec) => inputs.pluginFacts(node.rule, spec))),
+  }));
+  await Promise.all(world.flatMap((w) => [w.base, w.git, w.plugins]));
+
+  const signed = new Map<string, SignedImage>();
+  const image = (key: string) => {
+    const found = signed.get(key);
+    if (!found) throw new TypeError(`Image "${key}" is not signed`);
+    return found;
+  };
+  for (const [i, node] of nodes.entries()) {
+    const git = await world[i]!.git;
+    const plugins = await world[i]!.plugins;
+    const base = await world[i]!.base;
+    const stages: SignedStage[] = [];
+    let [previous, hermetic]: [Signature | null, boolean] = [null, true];
+    for (const [s, spec] of node.stages.entries()) {
+      const own = ownFacts(node.rule, spec, {
+        base,
+        git,
+        inputs,
+        final: (key) => lastStage(image(key)).signature,
+      });
+      if (!own) continue;
+      const facts = [{ key: "stage", value: spec.name }, ...own, ...plugins[s]!];
+      if (spec.work.kind === "git") hermetic &&= git.get(spec.name)?.hermetic ?? true;
+      const signature = await signatureOf(previous, facts);
+      stages.push({ spec, signature, previous, facts, hermetic: hermetic || spec.name === "gitArchive" });
+      previous = signature;
+    }
+    signed.set(node.key, { node, stages });
+  }
+  return { images: [...signed.values()], image };
+}
+
+interface Known {
+  readonly base: Digest | undefined;
+  readonly git: ReadonlyMap<string, GitStageFacts>;
+  readonly inputs: SignInputs;
+  final(key: string): Signature;
+}
+
+/** The facts that make a stage what it is; undefined when it is empty. */
+function ownFacts(rule: ImageRule, spec: StageSpec, known: Known): readonly Fact[] | undefined {
+  const { work } = spec;
+  switch (work.kind) {
+    case "from":
+      return fromFacts(rule, known);
+    case "git":
+      return known.git.get(spec.name)?.facts;
+    case "import":
+      return work.rules.flatMap((r, i) => [
+        { key: `import[${i}].artifact`, value: known.final(imageKey("artifact", r.artifact)) },
+        {
+          key: `import[${i}].files`,
+          value: JSON.stringify([r.add, r.to, r.includePaths, r.excludePaths, r.owner ?? "", r.group ?? ""]),
+        },
+      ]);
+    case "run": {
+      const shell = rule.shell[work.stage];
+      const mounts = rule.mounts.map((m) => `${m.to} ${m.from}`).sort(compareText);
+      return present([
+        ["commands", JSON.stringify(work.commands)],
+        ["cacheVersion", shell?.cacheVersion],
+        ["stageCacheVersion", shell?.stageCacheVersion],
+        ["mounts", mounts.length > 0 ? JSON.stringify(mounts) : undefined],
+      ]);
+    }
+    case "docker":
+      return Object.entries(rule.docker ?? {}).map(([key, value]) => ({
+        key: `docker.${key}`,
+        value: JSON.stringify(
+          isRecord(value) ? Object.entries(value).sort((a, b) => compareText(a[0], b[0])) : value,
+        ),
+      }));
+  }
+}
+
+function fromFacts(rule: ImageRule, { base, inputs, final }: Known): readonly Fact[] {
+  const value = isOwn(rule.base) ? final(imageKey(rule.base.kind, rule.base.name)) : base;
+  return present([
+    ["base", value],
+    ["platform", inputs.platform],
+    ["cacheVersion", rule.fromCacheVersion],
+    ["epoch", inputs.epoch?.toString()],
+  ]);
+}
+
+function present(rows: readonly (readonly [string, string | undefined])[]): Fact[] {
+  return rows.flatMap(([key, value]) => value === undefined ? [] : [{ key, value }]);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
