@@ -1,4 +1,10 @@
-import { createGunzip, createZstdDecompress } from "node:zlib";
+import {
+  createBrotliDecompress,
+  createGunzip,
+  createInflate,
+  createInflateRaw,
+  createZstdDecompress,
+} from "node:zlib";
 import { pipeline, Readable } from "node:stream";
 import { DecompressError } from "./error.ts";
 import { ZstdFrameSplitter } from "./zstd_frames.ts";
@@ -22,7 +28,22 @@ export async function* unzstd(source: AsyncIterable<Uint8Array>): AsyncGenerator
   }
 }
 
-type Decoder = ReturnType<typeof createGunzip> | ReturnType<typeof createZstdDecompress>;
+/** Uncompressed bytes of a brotli stream. @throws {DecompressError} */
+export async function* unbrotli(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield* through(source, createBrotliDecompress({ chunkSize: CHUNK }), "brotli");
+}
+
+/** Uncompressed bytes of a deflate stream, within zlib's frame or `raw` without. @throws {DecompressError} */
+export async function* inflate(
+  source: AsyncIterable<Uint8Array>,
+  { raw }: { readonly raw: boolean },
+): AsyncGenerator<Uint8Array> {
+  yield* through(source, (raw ? createInflateRaw : createInflate)({ chunkSize: CHUNK }), "deflate");
+}
+
+type Decoder = ReturnType<
+  typeof createGunzip | typeof createZstdDecompress | typeof createBrotliDecompress | typeof createInflate
+>;
 
 async function* through(
   source: AsyncIterable<Uint8Array>,

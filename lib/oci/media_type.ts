@@ -32,6 +32,11 @@ export function isImageConfig(mediaType: string): boolean {
   return mediaType === types.config || mediaType === types.dockerConfig;
 }
 
+/** Whether a manifest is in Docker's schema 1, which no current tool writes. */
+export function isSchema1(mediaType: string | undefined): boolean {
+  return mediaType?.startsWith("application/vnd.docker.distribution.manifest.v1+") === true;
+}
+
 /** A Content-Type without its parameters, lower case; undefined for types that say nothing about a manifest. */
 export function plainType(contentType: string | undefined): string | undefined {
   const type = contentType?.split(";")[0]?.trim().toLowerCase();

@@ -3,7 +3,7 @@ import { OciError } from "./errors.ts";
 
 /** The full name of an image in a registry (github.com/distribution/reference). */
 export interface Reference {
-  /** Host with optional port: `docker.io`, `localhost:5000`, `[::1]:5000`. */
+  /** Host with optional port, in lower case: `docker.io`, `localhost:5000`, `[::1]:5000`. */
   readonly domain: string;
   /** Repository below the host. */
   readonly path: string;
@@ -65,7 +65,8 @@ function splitDomain(name: string): { readonly domain: string; readonly path: st
   const slash = name.indexOf("/");
   const first = name.slice(0, Math.max(slash, 0));
   const isHost = /[.:A-Z]/.test(first) || first === "localhost";
-  const domain = !isHost || first === "index.docker.io" ? "docker.io" : first;
+  const host = first.toLowerCase();
+  const domain = !isHost || host === "index.docker.io" ? "docker.io" : host;
   const path = isHost ? name.slice(slash + 1) : name;
   return { domain, path: domain === "docker.io" && !path.includes("/") ? `library/${path}` : path };
 }

@@ -1,7 +1,7 @@
 import { type Challenge, parseChallenges } from "./challenge.ts";
 import type { Credentials } from "./credentials.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
-import { isPrivateAddress } from "./hosts.ts";
+import { isHost, isPrivateAddress } from "./hosts.ts";
 import type { HostMemory } from "./host_memory.ts";
 import { basicOf, fetchToken, type Token, type TokenRequest } from "./token.ts";
 import type { HttpResponse } from "./transport.ts";
@@ -102,7 +102,7 @@ export class Authorizer {
 
   async #recall(): Promise<boolean> {
     const { challenge, asked } = await this.#options.memory.facts();
-    if (!challenge || !asked || new URL(asked).host !== this.#options.host.toLowerCase()) return false;
+    if (!challenge || !asked || !isHost(new URL(asked), this.#options.host)) return false;
     // Another request may have heard it meanwhile.
     if (this.#challenge) return false;
     this.#challenge = challenge;

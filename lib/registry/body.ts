@@ -1,11 +1,37 @@
+import { DecompressError } from "../gzip/error.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
 import type { HttpResponse } from "./transport.ts";
 
-/** The whole body. @throws {RegistryError} beyond `limit` bytes */
+/**
+ * The content of an answer, without the compression that servers and proxies put around it, be it that nobody has asked
+ * for any.
+ *
+ * @throws {RegistryError} corrupt, while it is read, when it is not what `Content-Encoding` says
+ */
+export async function* contentOf(response: HttpResponse): AsyncGenerator<Uint8Array> {
+  const encoding = response.header("content-encoding");
+  if (encoding === undefined) return yield* response.body;
+  // Loaded only when needed: zlib takes time, and few answers are compressed.
+  const { contentCodings, decodeContent } = await import("./content_coding.ts");
+  try {
+    yield* decodeContent(response.body, contentCodings(encoding));
+  } catch (error) {
+    if (!(error instanceof DecompressError)) throw error;
+    const url = redactUrl(response.url);
+    throw new RegistryError(`Cannot read ${url}: the answer comes as "${encoding}". ${error.message}`, {
+      kind: "corrupt",
+      url,
+      retryable: true,
+      cause: error,
+    });
+  }
+}
+
+/** The whole content. @throws {RegistryError} beyond `limit` bytes */
 export async function readBody(response: HttpResponse, limit: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of response.body) {
+  for await (const chunk of contentOf(response)) {
     size += chunk.length;
     if (size > limit) {
       const url = redactUrl(response.url);
@@ -25,13 +51,13 @@ export async function readBody(response: HttpResponse, limit: number): Promise<U
   return bytes;
 }
 
-/** The beginning of a body, as much as says why a request failed. Never throws. */
+/** The beginning of the content, as much as says why a request failed. Never throws. */
 export async function readExcerpt(response: HttpResponse): Promise<string> {
   const limit = 16 * 1024;
   let text = "";
   const decoder = new TextDecoder();
   try {
-    for await (const chunk of response.body) {
+    for await (const chunk of contentOf(response)) {
       text += decoder.decode(chunk, { stream: true });
       if (text.length >= limit) break;
     }

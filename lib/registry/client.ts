@@ -4,7 +4,8 @@ import { type Credentials, findCredentials } from "./credentials.ts";
 import { readDockerHeaders } from "./docker_config.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
 import { type ClientMemo, HostMemory } from "./host_memory.ts";
-import { apiHost, isLoopback, parseHostList } from "./hosts.ts";
+import { HeadHabits } from "./head_habits.ts";
+import { apiHost, isHost, isLoopback, parseHostList } from "./hosts.ts";
 import { Origin } from "./origin.ts";
 import { Patience, type RegistryWait } from "./patience.ts";
 import { followRedirects } from "./redirect.ts";
@@ -59,6 +60,7 @@ export interface RegistryRequest {
  */
 export class RegistryClient implements AsyncDisposable {
   readonly retry: RetryPolicy;
+  readonly heads: HeadHabits;
   readonly #transport: HttpTransport;
   readonly #options: RegistryClientOptions;
   readonly #host: string;
@@ -69,17 +71,21 @@ export class RegistryClient implements AsyncDisposable {
   readonly #secrets = new Set<string>();
   #headers: Promise<Readonly<Record<string, string>>> | undefined;
 
-  /** @param domain host with optional port, as in image names */
-  constructor(readonly domain: string, options: RegistryClientOptions) {
+  /** Host with optional port, as in image names; lower case, as host names know no other. */
+  readonly domain: string;
+
+  constructor(domain: string, options: RegistryClientOptions) {
     const { env, insecure: more = [], retry, memo, onWait } = options;
     const insecure = parseHostList([env.DAPP_INSECURE_REGISTRY ?? "", ...more].join(","));
     this.#options = options;
-    this.#host = apiHost(domain);
+    this.domain = domain.toLowerCase();
+    this.#host = apiHost(this.domain);
     this.#transport = new HttpTransport(env, insecure);
-    this.#memory = new HostMemory(memo, domain);
+    this.#memory = new HostMemory(memo, this.domain);
     const plainAllowed = isLoopback(new URL(`https://${this.#host}`).hostname) ||
-      insecure.has(this.#host.toLowerCase());
+      insecure.has(this.#host);
     this.#origin = new Origin(this.#host, { plainAllowed, memory: this.#memory });
+    this.heads = new HeadHabits(this.#memory);
     this.retry = { ...defaultRetryPolicy, ...retry };
     this.#patience = new Patience(this.retry, (wait) => onWait?.(wait));
     if (options.login) this.#secrets.add(options.login.password);
@@ -191,7 +197,7 @@ export class RegistryClient implements AsyncDisposable {
   }
 
   #isStorage(answer: HttpResponse): boolean {
-    return answer.url.host !== this.#host;
+    return !isHost(answer.url, this.#host);
   }
 
   /** Text without the secrets that this client knows. */

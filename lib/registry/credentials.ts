@@ -11,12 +11,14 @@ export type Credentials =
   | { readonly kind: "bearer"; readonly token: string };
 
 const HUB_KEY = "https://index.docker.io/v1/";
-const HUB_HOSTS = ["docker.io", "index.docker.io", "registry-1.docker.io"];
+const HUB = "docker.io";
+const HUB_HOSTS = [HUB, "index.docker.io", "registry-1.docker.io"];
 
 /**
  * Credentials for a repository: in a GitLab job those of the job for `CI_REGISTRY`, otherwise looked up where docker and
  * podman keep them: `DOCKER_AUTH_CONFIG`, `REGISTRY_AUTH_FILE`, Docker's `config.json`, then podman's `auth.json` files. The first that knows the host decides.
- * Within one file helpers come first; longer path prefixes win over shorter ones.
+ * Within one file the most specific wins: the longest path that the repository lies in, then a helper for the host, then
+ * what the file has for the host.
  *
  * @throws {RegistryError} when a file cannot be read or a helper fails
  */
@@ -25,7 +27,7 @@ export async function findCredentials(
   path: string,
   env: Env,
 ): Promise<Credentials | undefined> {
-  if (env.CI_REGISTRY && env.CI_JOB_TOKEN && hostOf(env.CI_REGISTRY) === domain.toLowerCase()) {
+  if (env.CI_REGISTRY && env.CI_JOB_TOKEN && hostOf(env.CI_REGISTRY) === hostOf(domain)) {
     return { kind: "basic", username: "gitlab-ci-token", password: env.CI_JOB_TOKEN };
   }
   if (env.DOCKER_AUTH_CONFIG) {
@@ -41,9 +43,13 @@ export async function findCredentials(
   return undefined;
 }
 
-/** Host and port, lower case, of text that may have a scheme. */
+/**
+ * Host and port, in lower case and without the usual port of https, of text that may have a scheme and a path. All names
+ * of Docker Hub are one.
+ */
 function hostOf(text: string): string {
-  return text.replace(/^https?:\/\//i, "").replace(/\/.*$/, "").toLowerCase();
+  const host = text.replace(/^https?:\/\//i, "").replace(/\/.*$/, "").toLowerCase().replace(/:443$/, "");
+  return HUB_HOSTS.includes(host) ? HUB : host;
 }
 
 function configFiles(env: Env): string[] {
@@ -62,30 +68,63 @@ async function fromConfig(
   path: string,
   env: Env,
 ): Promise<Credentials | undefined> {
-  const keys = HUB_HOSTS.includes(domain) ? [HUB_KEY, ...HUB_HOSTS] : [domain];
-  const named = keys.map((key) => config.credHelpers[key]).find((name) => name !== undefined);
+  const own = keysOf(config, domain);
+  const scoped = scopedTo(own, path);
+  if (scoped) return scoped;
+  const named = Object.entries(config.credHelpers).find(([key]) => authKey(key).host === hostOf(domain))?.[1];
   const helper = named ?? config.credsStore;
-  const found = helper ? await runHelper(helper, keys[0]!, env) : undefined;
-  return found ?? fromAuths(config, domain, path);
+  const server = hostOf(domain) === HUB ? HUB_KEY : domain;
+  const found = helper ? await runHelper(helper, server, env) : undefined;
+  return found ?? forHost(own);
 }
 
 function fromAuths(config: DockerConfig, domain: string, path: string): Credentials | undefined {
-  const entries = new Map(
-    Object.entries(config.auths).map((
-      [key, value],
-    ) => [key.replace(/^https?:\/\//, "").replace(/\/+$/, ""), value]),
-  );
-  const hosts = HUB_HOSTS.includes(domain) ? HUB_HOSTS : [domain];
-  const parts = path.split("/");
-  for (let depth = parts.length; depth >= 0; depth--) {
-    const prefix = parts.slice(0, depth).map((part) => "/" + part).join("");
-    for (const host of hosts) {
-      const keys = depth > 0 ? [host + prefix] : [host, `${host}/v1`, `${host}/v2`];
-      for (const key of keys) {
-        const found = entries.get(key);
-        if (found) return found;
-      }
-    }
-  }
-  return undefined;
+  const own = keysOf(config, domain);
+  return scopedTo(own, path) ?? forHost(own);
+}
+
+/** What a key of `auths` stands for, as people and tools have written them. */
+interface AuthKey {
+  /** See {@linkcode hostOf}. */
+  readonly host: string;
+  /** Repository, or what its name begins with; "" for the whole host. */
+  readonly path: string;
+  /** A URL: `docker login` took any of a host, and stood by the host alone. */
+  readonly url: boolean;
+  /** Nothing but the host. */
+  readonly plain: boolean;
+}
+
+type KnownKey = AuthKey & { readonly credentials: Credentials };
+
+function keysOf(config: DockerConfig, domain: string): KnownKey[] {
+  const keys = Object.entries(config.auths).map(([key, credentials]) => ({ ...authKey(key), credentials }));
+  return keys.filter(({ host }) => host === hostOf(domain));
+}
+
+function authKey(key: string): AuthKey {
+  const [, scheme, rest = ""] = /^(https?:\/\/)?(.*)$/i.exec(key.trim()) ?? [];
+  const bare = rest.replace(/\/+$/, "");
+  const slash = bare.indexOf("/");
+  const below = slash < 0 ? "" : bare.slice(slash + 1);
+  return {
+    host: hostOf(bare),
+    path: below.replace(/^v[12](?:\/|$)/, ""),
+    url: scheme !== undefined,
+    plain: scheme === undefined && below === "",
+  };
+}
+
+/** The longest key that a repository lies in, part by part. */
+function scopedTo(keys: readonly KnownKey[], path: string): Credentials | undefined {
+  const inside = keys.filter((key) => key.path !== "" && `${path}/`.startsWith(`${key.path}/`));
+  return inside.sort((a, b) => b.path.length - a.path.length || Number(a.url) - Number(b.url))[0]
+    ?.credentials;
+}
+
+/** The plain host first, then its addresses with a version of the protocol, then any other address of it. */
+function forHost(keys: readonly KnownKey[]): Credentials | undefined {
+  const found = keys.find(({ plain }) => plain) ?? keys.find(({ path }) => path === "") ??
+    keys.find(({ url }) => url);
+  return found?.credentials;
 }

@@ -14,6 +14,8 @@ export interface HostFacts {
   readonly challenge?: Challenge;
   /** The address that asked. */
   readonly asked?: string;
+  /** HEAD of a manifest says the same as GET. */
+  readonly heads?: true;
 }
 
 /** The facts of one host, read once and written when they change. A memo that fails is no failure. */
@@ -63,10 +65,11 @@ export class HostMemory {
 
 function parseFacts(value: unknown): HostFacts {
   if (typeof value !== "object" || value === null) return {};
-  const { scheme, challenge, asked } = value as Record<string, unknown>;
+  const { scheme, challenge, asked, heads } = value as Record<string, unknown>;
   const known = parseChallenge(challenge);
   return {
     ...((scheme === "http:" || scheme === "https:") && { scheme }),
+    ...(heads === true && { heads }),
     ...(known && typeof asked === "string" && URL.canParse(asked) && { challenge: known, asked }),
   };
 }

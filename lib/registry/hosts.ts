@@ -3,6 +3,11 @@ export function apiHost(domain: string): string {
   return domain === "docker.io" ? "registry-1.docker.io" : domain;
 }
 
+/** Whether a URL leads to `host`, whose port may be the usual one of the URL's scheme, or left out. */
+export function isHost(url: URL, host: string): boolean {
+  return new URL(`${url.protocol}//${host}`).host === url.host;
+}
+
 /** Whether a host name (without port) is this machine: localhost, 127.0.0.0/8, ::1. */
 export function isLoopback(hostname: string): boolean {
   const name = hostname.toLowerCase();

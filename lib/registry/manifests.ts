@@ -1,13 +1,17 @@
 import { MAX_DOCUMENT } from "../oci/documents.ts";
 import { isSha256, sha256Of } from "../oci/digest.ts";
-import { MANIFEST_TYPES, plainType } from "../oci/media_type.ts";
+import { isSchema1, MANIFEST_TYPES, plainType } from "../oci/media_type.ts";
 import { readBody } from "./body.ts";
 import type { RegistryClient } from "./client.ts";
 import { RegistryError } from "./errors.ts";
 import { backoffMs } from "./retry.ts";
 import { pullScope } from "./scopes.ts";
+import type { HttpResponse } from "./transport.ts";
 
-/** A manifest or index as delivered; the bytes are verified. */
+/**
+ * A manifest or index as delivered. The bytes are verified, but for those of Docker's schema 1: its digests leave out the
+ * signatures that are part of it, and nobody reads more of it than what it is.
+ */
 export interface DeliveredManifest {
   readonly digest: string;
   readonly bytes: Uint8Array;
@@ -32,32 +36,77 @@ export async function headManifest(
 }
 
 /**
- * The digest behind a tag, or of a digest that is there; undefined when there is none. One HEAD, and a GET when the
- * registry does not tell by HEAD.
+ * The digest behind a tag, or of a digest that is there; undefined when there is none. One HEAD; a GET as well when the
+ * registry does not tell by HEAD, refuses it, or is not known to tell the same by both.
  *
- * @throws {RegistryError}
+ * @throws {RegistryError} with the reason that a registry gives to GET alone
  */
 export async function lookUpManifest(
   client: RegistryClient,
   path: string,
   options: { readonly reference: string; readonly signal: AbortSignal },
 ): Promise<string | undefined> {
-  const { reference, signal } = options;
-  const response = await client.request({
-    method: "HEAD",
-    path: `${path}/manifests/${reference}`,
-    scopes: [pullScope(path)],
-    headers: { accept: MANIFEST_TYPES.join(", ") },
-    expect: [200, 404, 405],
-    small: true,
-    doing: `look up "${reference}" of ${client.domain}/${path}`,
-    signal,
-  });
-  await response.discard();
-  if (response.status === 404) return undefined;
-  const digest = response.status === 200 ? response.header("docker-content-digest") : undefined;
-  if (isSha256(digest)) return digest;
-  return (await findManifest(client, path, options))?.digest;
+  const { heads } = client;
+  const head = heads.useless ? undefined : await askByHead(client, path, options);
+  if (head?.status === 200) {
+    const digest = head.header("docker-content-digest");
+    if (isSha256(digest)) {
+      await heads.found();
+      return digest;
+    }
+  }
+  let found: DeliveredManifest | undefined;
+  if (head?.status === 404) {
+    const missing = await heads.believes(head, async () => {
+      const answer = await readManifest(client, path, options);
+      if (!("digest" in answer)) return answer;
+      found = answer;
+      return undefined;
+    });
+    if (missing) return undefined;
+  }
+  found ??= await findManifest(client, path, options);
+  if (found && head?.status !== 200 && !heads.useless && head?.passing !== true) await heads.misled();
+  return found?.digest;
+}
+
+/** What came of HEAD. */
+interface HeadAnswer {
+  readonly status: number;
+  /** The failure may be gone the next time. */
+  readonly passing?: boolean;
+  header(name: string): string | undefined;
+}
+
+/** Its failures have no body that says why: GET, which comes next, has. */
+async function askByHead(
+  client: RegistryClient,
+  path: string,
+  { reference, signal }: { readonly reference: string; readonly signal: AbortSignal },
+): Promise<HeadAnswer> {
+  try {
+    const response = await client.request({
+      method: "HEAD",
+      path: `${path}/manifests/${reference}`,
+      scopes: [pullScope(path)],
+      headers: { accept: MANIFEST_TYPES.join(", ") },
+      expect: [200, 404],
+      // GET is patient.
+      repeatable: false,
+      small: true,
+      doing: `look up "${reference}" of ${client.domain}/${path}`,
+      signal,
+    });
+    await response.discard();
+    return response;
+  } catch (error) {
+    if (!(error instanceof RegistryError)) throw error;
+    const { kind, status, method, retryable = false } = error.details;
+    // Nobody got as far as asking: no login, no way there, a redirect that is not followed.
+    const asked = status !== undefined && method === "HEAD" && kind !== "refused";
+    if (!asked && !retryable) throw error;
+    return { status: status ?? 0, passing: retryable, header: () => undefined };
+  }
 }
 
 /**
@@ -68,8 +117,30 @@ export async function lookUpManifest(
 export async function getManifest(
   client: RegistryClient,
   path: string,
-  { reference, signal }: { readonly reference: string; readonly signal: AbortSignal },
+  options: { readonly reference: string; readonly signal: AbortSignal },
 ): Promise<DeliveredManifest> {
+  const answer = await readManifest(client, path, options, [200]);
+  if ("digest" in answer) return answer;
+  throw new Error(`status ${answer.status} was not asked for`);
+}
+
+/** Like {@linkcode getManifest}; undefined when there is no such tag, digest or repository. @throws {RegistryError} */
+export async function findManifest(
+  client: RegistryClient,
+  path: string,
+  options: { readonly reference: string; readonly signal: AbortSignal },
+): Promise<DeliveredManifest | undefined> {
+  const answer = await readManifest(client, path, options);
+  return "digest" in answer ? answer : undefined;
+}
+
+/** The manifest, or the answer that says that there is none. */
+async function readManifest(
+  client: RegistryClient,
+  path: string,
+  { reference, signal }: { readonly reference: string; readonly signal: AbortSignal },
+  expect: readonly number[] = [200, 404],
+): Promise<DeliveredManifest | HttpResponse> {
   const doing = `read manifest "${reference}" of ${client.domain}/${path}`;
   for (let attempt = 1;; attempt++) {
     const response = await client.request({
@@ -77,11 +148,15 @@ export async function getManifest(
       path: `${path}/manifests/${reference}`,
       scopes: [pullScope(path)],
       headers: { accept: MANIFEST_TYPES.join(", "), "accept-encoding": "identity" },
-      expect: [200],
+      expect,
       small: true,
       doing,
       signal,
     });
+    if (response.status === 404) {
+      await response.discard();
+      return response;
+    }
     const problem = await takeManifest(response, reference);
     if (!("why" in problem)) return problem;
     if (attempt === MISMATCH_TRIES) {
@@ -95,22 +170,8 @@ export async function getManifest(
   }
 }
 
-/** Like {@linkcode getManifest}; undefined when there is no such tag, digest or repository. @throws {RegistryError} */
-export async function findManifest(
-  client: RegistryClient,
-  path: string,
-  options: { readonly reference: string; readonly signal: AbortSignal },
-): Promise<DeliveredManifest | undefined> {
-  try {
-    return await getManifest(client, path, options);
-  } catch (error) {
-    if (error instanceof RegistryError && error.kind === "missing") return undefined;
-    throw error;
-  }
-}
-
 async function takeManifest(
-  response: Awaited<ReturnType<RegistryClient["request"]>>,
+  response: HttpResponse,
   reference: string,
 ): Promise<DeliveredManifest | { readonly why: string }> {
   let bytes: Uint8Array;
@@ -122,6 +183,8 @@ async function takeManifest(
   }
   const digest = await sha256Of(bytes);
   const wanted = reference.includes(":") ? reference : response.header("docker-content-digest");
-  if (isSha256(wanted) && wanted !== digest) return { why: `its digest is ${digest}, wanted is ${wanted}` };
-  return { digest, bytes, mediaType: plainType(response.header("content-type")) };
+  const mediaType = plainType(response.header("content-type"));
+  if (!isSha256(wanted) || wanted === digest) return { digest, bytes, mediaType };
+  if (isSchema1(mediaType)) return { digest: wanted, bytes, mediaType };
+  return { why: `its digest is ${digest}, wanted is ${wanted}` };
 }

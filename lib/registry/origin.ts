@@ -32,7 +32,7 @@ export class Origin {
    *   trusted, since plain http is not spoken there
    */
   async use<T>(send: (origin: string, answered: () => void) => Promise<T>): Promise<T> {
-    if (!this.#plainAllowed) return await send(`https://${this.#host}`, () => {});
+    if (!this.#plainAllowed) return await send(originOf("https:", this.#host), () => {});
     while (this.#finding && !this.#found) await this.#finding;
     if (this.#found) return await send(this.#found, () => {});
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -53,7 +53,7 @@ export class Origin {
     const schemes: readonly Scheme[] = first === "http:" ? ["http:", "https:"] : ["https:", "http:"];
     const failures: RegistryError[] = [];
     for (const scheme of schemes) {
-      const origin = `${scheme}//${this.#host}`;
+      const origin = originOf(scheme, this.#host);
       try {
         return await send(origin, () => {
           if (this.#found) return;
@@ -74,6 +74,11 @@ export class Origin {
       cause: failures[0],
     });
   }
+}
+
+/** As a URL has it: lower case, without the scheme's usual port. */
+function originOf(scheme: Scheme, host: string): string {
+  return new URL(`${scheme}//${host}`).origin;
 }
 
 /** Whether nothing came back from that address. */

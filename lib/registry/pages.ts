@@ -1,6 +1,6 @@
 import { readBody } from "./body.ts";
 import type { RegistryClient } from "./client.ts";
-import { RegistryError } from "./errors.ts";
+import { redactUrl, RegistryError } from "./errors.ts";
 import { nextPage } from "./link.ts";
 
 /** A list that comes in pages. */
@@ -15,7 +15,7 @@ export interface Listing {
 
 /** One page, read as a whole. */
 export interface ListPage {
-  /** 404: there is no such list. It is then the last page. */
+  /** 404: there is no such list. It is then the only page. */
   readonly status: number;
   readonly text: string;
 }
@@ -26,11 +26,14 @@ const MAX_PAGE = 64 * 1024 * 1024;
 /**
  * The pages of a list. The next one is only ever what the registry names, word for word (`Link`).
  *
- * @throws {RegistryError} refused, when the pages lead to another host or come round again
+ * @throws {RegistryError} refused, when the pages lead nowhere, to another host or come round again: nobody takes a part
+ *   for the whole
  */
 export async function* readPages(client: RegistryClient, listing: Listing): AsyncGenerator<ListPage> {
   const { scopes, doing, signal } = listing;
   const seen = new Set<string>();
+  const refuse = (why: string) =>
+    new RegistryError(`Cannot ${doing}: the registry ${why}`, { kind: "refused" });
   for (let path: string | URL | undefined = listing.path; path !== undefined;) {
     const response = await client.request({
       method: "GET",
@@ -42,15 +45,15 @@ export async function* readPages(client: RegistryClient, listing: Listing): Asyn
       signal,
     });
     const { status, url } = response;
+    if (status === 404 && seen.size > 0) {
+      await response.discard();
+      throw refuse(`answered 404 to ${redactUrl(url)}, which it named as the next page`);
+    }
     seen.add(url.href);
     const text = new TextDecoder().decode(await readBody(response, MAX_PAGE));
     const next = status === 404 ? undefined : nextPage(response.header("link"), url);
     yield { status, text };
-    if (next && seen.has(next.href)) {
-      throw new RegistryError(`Cannot ${doing}: the registry names a page as next that came before`, {
-        kind: "refused",
-      });
-    }
+    if (next && seen.has(next.href)) throw refuse("names a page as next that came before");
     path = next;
   }
 }

@@ -1,3 +1,4 @@
+import { isObject } from "../oci/documents.ts";
 import type { RegistryClient } from "./client.ts";
 import { RegistryError } from "./errors.ts";
 import { readPages } from "./pages.ts";
@@ -6,7 +7,7 @@ import { pullScope } from "./scopes.ts";
 /**
  * Every tag of a repository, each once, in no particular order (spec.md#listing-tags); none when it does not exist.
  *
- * @throws {RegistryError} refused, when the pages lead to another host or come round again; corrupt
+ * @throws {RegistryError} refused, when the pages lead nowhere; corrupt
  */
 export async function* listTags(
   client: RegistryClient,
@@ -34,8 +35,10 @@ function tagsWithin(text: string, doing: string): string[] {
   } catch {
     throw fail("the answer is not JSON");
   }
-  const tags = (json as Record<string, unknown> | null)?.tags ?? [];
-  if (!Array.isArray(tags) || tags.some((tag) => typeof tag !== "string")) {
+  if (!isObject(json) || json.tags === undefined) throw fail('the answer has no "tags"');
+  // Go writes an empty list as null.
+  const tags: unknown = json.tags ?? [];
+  if (!Array.isArray(tags) || !tags.every((tag): tag is string => typeof tag === "string")) {
     throw fail('"tags" of the answer is no list of names');
   }
   return tags;

@@ -1,7 +1,6 @@
 import type { Agent, Dispatcher } from "undici";
 import { type HostCertificates, hostCertificates } from "./certificates.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
-import { isLoopback } from "./hosts.ts";
 import { hasProxy, type LightRequest, sendLight } from "./light.ts";
 
 /** Environment variables by name. */
@@ -39,6 +38,7 @@ interface AgentModule {
   readonly default: typeof Agent;
 }
 
+const PROXIES = ["HTTP_PROXY", "HTTPS_PROXY"];
 const CONNECT_MS = 30_000;
 const IDLE_MS = 60_000;
 const CONNECTIONS_PER_HOST = 32;
@@ -120,7 +120,7 @@ export class HttpTransport implements AsyncDisposable {
   /** Whether a host is reached like any other, and there is no connection to it yet that could be used again. */
   async #isPlain(url: URL): Promise<boolean> {
     const host = url.host.toLowerCase();
-    if (this.#dispatchers.size > 0 || this.#proxies() || hasProxy() || this.unverified.has(host)) {
+    if (this.#dispatchers.size > 0 || this.#mayProxy() || hasProxy() || this.unverified.has(host)) {
       return false;
     }
     return url.protocol === "http:" || Object.keys(await this.#certificates(host)).length === 0;
@@ -132,24 +132,17 @@ export class HttpTransport implements AsyncDisposable {
     return found;
   }
 
-  /** What the environment names. */
-  #proxies(): { readonly httpProxy: string; readonly httpsProxy: string } | undefined {
-    const { env } = this;
-    const httpProxy = env.http_proxy ?? env.HTTP_PROXY ?? "";
-    const httpsProxy = env.https_proxy ?? env.HTTPS_PROXY ?? "";
-    return httpProxy === "" && httpsProxy === "" ? undefined : { httpProxy, httpsProxy };
-  }
-
-  #dispatcher(url: URL): Promise<Dispatcher> {
+  async #dispatcher(url: URL): Promise<Dispatcher> {
     const host = url.protocol === "https:" ? url.host.toLowerCase() : "";
-    const direct = isLoopback(url.hostname);
-    const key = `${direct ? "direct" : "proxied"} ${host}`;
+    // Rules for addresses need `node:net`, which is not loaded for nothing.
+    const proxy = this.#mayProxy() ? (await import("./proxy.ts")).proxyFor(url, this.env) : undefined;
+    const key = `${proxy ?? ""} ${host}`;
     let dispatcher = this.#dispatchers.get(key);
-    if (!dispatcher) this.#dispatchers.set(key, dispatcher = this.#open(host, direct));
-    return dispatcher;
+    if (!dispatcher) this.#dispatchers.set(key, dispatcher = this.#open(host, proxy));
+    return await dispatcher;
   }
 
-  async #open(host: string, direct: boolean): Promise<Dispatcher> {
+  async #open(host: string, proxy: string | undefined): Promise<Dispatcher> {
     const certificates = host === "" ? {} : await this.#certificates(host);
     const tls = { ...certificates, ...(this.unverified.has(host) && { rejectUnauthorized: false }) };
     const options = {
@@ -158,16 +151,24 @@ export class HttpTransport implements AsyncDisposable {
       bodyTimeout: IDLE_MS,
       connections: CONNECTIONS_PER_HOST,
     };
-    const { env } = this;
-    const proxies = this.#proxies();
-    if (direct || !proxies) {
+    if (proxy === undefined) {
       const { default: Agent }: AgentModule = await import("undici/agent");
       return new Agent(options);
     }
-    const noProxy = env.no_proxy ?? env.NO_PROXY ?? "";
+    if (!URL.canParse(proxy)) {
+      // It may hold a password.
+      throw new RegistryError("Cannot use the proxy that HTTP_PROXY or HTTPS_PROXY names: it is no URL", {
+        kind: "refused",
+      });
+    }
     // The proxy agents lean on methods that only the whole package puts into place.
-    const { EnvHttpProxyAgent } = await import("undici");
-    return new EnvHttpProxyAgent({ ...options, requestTls: tls, ...proxies, noProxy });
+    const { ProxyAgent } = await import("undici");
+    return new ProxyAgent({ ...options, uri: proxy, requestTls: tls, connectTimeout: CONNECT_MS });
+  }
+
+  /** Whether the environment names any proxy. */
+  #mayProxy(): boolean {
+    return PROXIES.some((name) => this.env[name] || this.env[name.toLowerCase()]);
   }
 }
 

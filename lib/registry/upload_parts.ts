@@ -1,5 +1,6 @@
 import { readSource, readWhole, type SourceBlob, verifySource, WHOLE_BYTES } from "./blob_source.ts";
 import type { RegistryRequest } from "./client.ts";
+import { RegistryError } from "./errors.ts";
 import { pushScope } from "./scopes.ts";
 import type { HttpResponse } from "./transport.ts";
 import type { UploadSession, UploadTarget } from "./upload_session.ts";
@@ -28,11 +29,35 @@ export async function putRest(session: UploadSession, sending: Sending, from: nu
       "content-length": String(blob.size - from),
       ...(from > 0 && rest && { "content-range": `${from}-${blob.size - 1}` }),
     },
-    expect: [201, 204],
+    expect: [200, 201, 202, 204],
     answerMs: ANSWER_MS,
   });
   await response.discard();
+  // 200 and 202 are not what the specification has: they may mean that it has arrived, or that more is expected.
+  if (response.status === 200 || response.status === 202) await confirmStored(target);
   sending.report(blob.size);
+}
+
+async function confirmStored({ client, path, digest, signal, doing }: UploadTarget): Promise<void> {
+  try {
+    const response = await client.request({
+      method: "GET",
+      path: `${path}/blobs/${digest}`,
+      scopes: [pushScope(path)],
+      headers: { range: "bytes=0-0" },
+      expect: [200, 206, 301, 302, 303, 307, 308, 416],
+      follow: false,
+      doing,
+      signal,
+    });
+    await response.discard();
+  } catch (error) {
+    if (!(error instanceof RegistryError) || error.kind !== "missing") throw error;
+    throw new RegistryError(`Cannot ${doing}: the registry took it, but does not have it`, {
+      kind: "failed",
+      cause: error,
+    });
+  }
 }
 
 /** Adds the bytes `from` (inclusive) to `to` (exclusive) to a session. */
@@ -50,7 +75,7 @@ export async function patchChunk(
       "content-range": `${from}-${to - 1}`,
     },
     // ECR answers 201
-    expect: [201, 202, 204],
+    expect: [200, 201, 202, 204],
   });
   await response.discard();
   session.moved(response);

@@ -1,4 +1,4 @@
-import type { RegistryClient } from "./client.ts";
+import type { RegistryClient, RegistryRequest } from "./client.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
 import { isLoopback } from "./hosts.ts";
 import { cancelScope, pullScope, pushScope } from "./scopes.ts";
@@ -31,7 +31,8 @@ export class UploadSession {
 
   /** @throws {RegistryError} */
   static async open(target: UploadTarget): Promise<UploadSession> {
-    const response = await post(target, "", [pushScope(target.path)], [202]);
+    // Some answer 200 or 201 with the session.
+    const response = await post(target, "", { scopes: [pushScope(target.path)], expect: [200, 201, 202] });
     return new UploadSession(target, response);
   }
 
@@ -66,7 +67,7 @@ export class UploadSession {
       });
       await response.discard();
       this.moved(response);
-      const last = /^(?:bytes[ =])?0-(\d+)$/.exec(response.header("range") ?? "")?.[1];
+      const last = /^\s*(?:bytes\s*[ =]\s*)?0-(\d+)(?:\/.*)?\s*$/i.exec(response.header("range") ?? "")?.[1];
       return last === undefined || last === "0" ? 0 : Number(last) + 1;
     } catch {
       return 0;
@@ -95,9 +96,7 @@ export class UploadSession {
 
 /**
  * Asks to have the blob taken over from another repository of the registry. A session when the registry would rather
- * have it sent; undefined when it refuses, be it only that source.
- *
- * @throws {RegistryError} when the registry fails otherwise
+ * have it sent; undefined when that fails in whatever way: sending it works, or says what is wrong.
  */
 export async function mount(
   target: UploadTarget,
@@ -105,28 +104,34 @@ export async function mount(
 ): Promise<"mounted" | UploadSession | undefined> {
   const query = `?mount=${encodeURIComponent(target.digest)}&from=${encodeURIComponent(from)}`;
   try {
-    const response = await post(target, query, [pushScope(target.path), pullScope(from)], [201, 202]);
-    return response.status === 201 ? "mounted" : new UploadSession(target, response);
+    const response = await post(target, query, {
+      scopes: [pushScope(target.path), pullScope(from)],
+      expect: [200, 201, 202],
+      repeatable: false,
+    });
+    const mounted = response.status === 201 && !isUpload(response.header("location"));
+    return mounted ? "mounted" : new UploadSession(target, response);
   } catch (error) {
-    const refused = error instanceof RegistryError &&
-      (error.kind === "denied" || [400, 404, 405].includes(error.details.status ?? 0));
-    if (refused) return undefined;
+    if (error instanceof RegistryError) return undefined;
     throw error;
   }
+}
+
+/** Whether an address is that of an upload; what was mounted has the address of a blob, or none. */
+function isUpload(location: string | undefined): boolean {
+  return location?.includes("/blobs/uploads/") === true;
 }
 
 async function post(
   { client, path, doing, signal }: UploadTarget,
   query: string,
-  scopes: readonly string[],
-  expect: readonly number[],
+  request: Pick<RegistryRequest, "scopes" | "expect" | "repeatable">,
 ): Promise<HttpResponse> {
   const response = await client.request({
     method: "POST",
+    ...request,
     path: `${path}/blobs/uploads/${query}`,
-    scopes,
     headers: { "content-length": "0" },
-    expect,
     small: true,
     doing,
     signal,

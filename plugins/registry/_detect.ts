@@ -1,6 +1,7 @@
 /** Finds out what kind of registry answers at a host, with as few questions as possible. */
 import { EngineError, type RegistryMemo, type RegistryRequest } from "../../core/contract/plugin.ts";
 import { isObject } from "../../lib/oci/documents.ts";
+import { contentOf } from "../../lib/registry/body.ts";
 import { parseChallenges } from "../../lib/registry/challenge.ts";
 import type { RegistryClient } from "../../lib/registry/client.ts";
 import { explained } from "./_explain.ts";
@@ -138,7 +139,7 @@ async function probe(client: RegistryClient, signal: AbortSignal): Promise<Detec
     signal,
   });
   const challenges = parseChallenges(response.header("www-authenticate") ?? "");
-  const text = await firstText(response.body);
+  const text = await firstText(contentOf(response));
   const realm = challenges.find(({ scheme, params }) => scheme === "bearer" && params.realm)?.params.realm;
   const full = realm !== undefined && URL.canParse(realm, response.url)
     ? new URL(realm, response.url)
@@ -187,7 +188,7 @@ async function isZot(client: RegistryClient, signal: AbortSignal): Promise<boole
     signal,
   });
   const type = response.header("content-type") ?? "";
-  const text = await firstText(response.body);
+  const text = await firstText(contentOf(response));
   return response.status === 200 && type.includes("json") && text.includes('"distSpecVersion"');
 }
 

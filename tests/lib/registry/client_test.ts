@@ -304,3 +304,21 @@ Deno.test("RegistryClient bounds what it reads", async () => {
   await using _ = client;
   await rejects(read(client), { kind: "corrupt", message: /longer than 4194304 bytes/ });
 });
+
+Deno.test("RegistryClient takes capitals of a host for what they are", async (t) => {
+  for (const kind of ["basic", "bearer"] as const) {
+    await t.step(kind, async () => {
+      await using registry = new MemoryRegistry();
+      const { manifest } = await registry.addImage("a/b", "1");
+      registry.auth = { kind, user: "me", password: "secret-word" };
+      const port = registry.host.split(":")[1];
+      for (const name of ["localhost", "LOCALHOST", "LocalHost"]) {
+        const auths = { [`localhost:${port}`]: { auth: btoa("me:secret-word") } };
+        const env = { ...nowhere, DOCKER_AUTH_CONFIG: JSON.stringify({ auths }) };
+        await using client = new RegistryClient(`${name}:${port}`, { env });
+        strictEqual((await read(client)).digest, manifest.digest);
+        strictEqual(client.domain, `localhost:${port}`);
+      }
+    });
+  }
+});

@@ -46,6 +46,65 @@ Deno.test("findCredentials() reads Docker's config.json", async (t) => {
   });
 });
 
+Deno.test("findCredentials() takes keys as tools and people write them, the most specific first", async (t) => {
+  const own = basic("own");
+  const mine = auth("own:p");
+  const theirs = auth("other:p");
+  const keys: readonly (readonly [title: string, auths: Record<string, unknown>, wanted: unknown])[] = [
+    ["capitals", { "Reg.IO:5000": mine }, own],
+    ["a scheme in capitals", { "HTTPS://reg.io:5000": mine }, own],
+    ["slashes at the end", { "reg.io:5000//": mine }, own],
+    ["spaces around", { " reg.io:5000 ": mine }, own],
+    ["a version", { "http://reg.io:5000/v1/": mine }, own],
+    ["a version without scheme", { "reg.io:5000/v2": mine }, own],
+    ["a path that is no repository, with a scheme", { "https://reg.io:5000/api/docker/": mine }, own],
+    ["not such a path without scheme", { "reg.io:5000/api/docker": mine }, undefined],
+    ["a path that is one, with a scheme", { "reg.io:5000": theirs, "https://reg.io:5000/grp": mine }, own],
+    ["a path after the version", { "reg.io:5000": theirs, "https://reg.io:5000/v2/grp/": mine }, own],
+    ["the longest path", { "reg.io:5000/grp": theirs, "reg.io:5000/grp/app": mine }, own],
+    ["whole parts only", { "reg.io:5000/gr": theirs, "reg.io:5000": mine }, own],
+    ["not a longer path", { "reg.io:5000/grp/app/x": theirs, "reg.io:5000": mine }, own],
+    ["the plain host before its URLs", {
+      "https://reg.io:5000/x": theirs,
+      "https://reg.io:5000": theirs,
+      "reg.io:5000": mine,
+    }, own],
+    [
+      "the host before a foreign path",
+      { "https://reg.io:5000/x": theirs, "https://reg.io:5000/v1/": mine },
+      own,
+    ],
+    ["not another port", { "reg.io": theirs, "reg.io:5001": theirs }, undefined],
+    [
+      "not a host that begins alike",
+      { "reg.io:50001": theirs, "https://reg.io:5000.evil.example": theirs },
+      undefined,
+    ],
+  ];
+  for (const [title, auths, wanted] of keys) {
+    await t.step(title, async () => {
+      for (const domain of ["reg.io:5000", "REG.io:5000"]) {
+        const env = { HOME: "/nonexistent", DOCKER_AUTH_CONFIG: JSON.stringify({ auths }) };
+        deepStrictEqual(await findCredentials(domain, "grp/app", env), wanted);
+        // The order in a file decides nothing.
+        const reversed = Object.fromEntries(Object.entries(auths).reverse());
+        const turned = { ...env, DOCKER_AUTH_CONFIG: JSON.stringify({ auths: reversed }) };
+        deepStrictEqual(await findCredentials(domain, "grp/app", turned), wanted);
+      }
+    });
+  }
+  await t.step("the usual port is none", async () => {
+    const of = (key: string, domain: string) =>
+      findCredentials(domain, "a", {
+        HOME: "/nonexistent",
+        DOCKER_AUTH_CONFIG: JSON.stringify({ auths: { [key]: mine } }),
+      });
+    deepStrictEqual(await of("https://reg.io:443/v2/", "reg.io"), own);
+    deepStrictEqual(await of("reg.io", "reg.io:443"), own);
+    deepStrictEqual(await of("https://Index.Docker.IO/v1/", "docker.io"), own);
+  });
+});
+
 Deno.test("findCredentials() goes from the variable over Docker's file to podman's", async () => {
   await withTempDir(async (dir) => {
     const write = async (file: string, auths: unknown) => {
@@ -87,8 +146,8 @@ esac
 `;
     await Deno.writeTextFile(`${dir}/docker-credential-test`, script, { mode: 0o755 });
     const config = {
-      auths: { "file.io": auth("file:p") },
-      credHelpers: { "gone.io": "absent" },
+      auths: { "file.io": auth("file:p"), "reg.io/team": auth("team:p") },
+      credHelpers: { "Gone.io": "absent" },
       credsStore: "test",
     };
     await Deno.writeTextFile(`${dir}/config.json`, JSON.stringify(config));
@@ -99,6 +158,10 @@ esac
     await t.step("Docker Hub by its key", async () => deepStrictEqual(await find("docker.io"), basic("hub")));
     await t.step("an identity token", async () => {
       deepStrictEqual(await find("token.io"), { kind: "identity", username: "", token: "refresh" });
+    });
+    await t.step("a longer path comes before the helper of the host", async () => {
+      deepStrictEqual(await findCredentials("reg.io", "team/a", env), basic("team"));
+      deepStrictEqual(await findCredentials("reg.io", "teams/a", env), basic("u"));
     });
     await t.step("not found falls back to the file", async () => {
       deepStrictEqual(await find("file.io"), basic("file"));

@@ -51,6 +51,19 @@ Deno.test("listTags() refuses what leads nowhere", async (t) => {
       () => Response.json({ tags: ["x"] }, { headers: { link: '<http://other.invalid/x>; rel="next"' } }),
       /it leads to http:\/\/other\.invalid\/x/,
     ],
+    [
+      "a next page that is not there",
+      () => Response.json({ tags: ["x"] }, { headers: { link: '</v2/gone/tags/list>; rel="next"' } }),
+      /answered 404 to .*gone.*, which it named as the next page/,
+    ],
+    [
+      "a Link that cannot be understood",
+      () => Response.json({ tags: ["x"] }, { headers: { link: "<" } }),
+      /Link header cannot be understood: </,
+    ],
+    ["no tags", () => Response.json({ name: "a" }), /has no "tags"/],
+    ["an error that comes as 200", () => Response.json({ errors: [] }), /has no "tags"/],
+    ["null", () => Response.json(null), /has no "tags"/],
     ["no JSON", () => new Response("<html>"), /is not JSON/],
     ["no names", () => Response.json({ tags: [1] }), /is no list of names/],
     ["no right", () => failure(403, "DENIED"), /answered 403/],
@@ -74,6 +87,17 @@ Deno.test("nextPage() reads Link", () => {
     ['</p>; rel="first prev"', undefined],
     ['</n>; type=x; rel="last next"', "https://reg.example:5000/n"],
     ['<http://reg.example/n?a=1>; rel="next"', "https://reg.example:5000/n?a=1"],
+    [
+      '</p?last=a,b>; rel="previous",</n?q=name=~a,b;c>; REL = "NEXT"',
+      "https://reg.example:5000/n?q=name=~a,b;c",
+    ],
+    ['</n?q=a b>; title="rel=\\"prev\\", x"; rel=next', "https://reg.example:5000/n?q=a%20b"],
+    ["</n>; rel='next'", "https://reg.example:5000/n"],
+    ["?last=z; rel=next", "https://reg.example:5000/v2/a/tags/list?last=z"],
+    ["/p; rel=prev, /n; rel=next", "https://reg.example:5000/n"],
+    ["</n?last=z>", "https://reg.example:5000/n?last=z"],
+    ["</p>; rel=prev, </n?last=z>; n=1", "https://reg.example:5000/n?last=z"],
+    ['</f>; rel="first", </l>; rel="last"', undefined],
   ];
   for (const [header, wanted] of cases) strictEqual(nextPage(header, page)?.href, wanted, header);
 });

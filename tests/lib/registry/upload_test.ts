@@ -104,13 +104,27 @@ Deno.test("uploadBlob() has blobs taken over from other repositories", async (t)
     strictEqual(outcome, "uploaded");
     deepStrictEqual(methods, ["HEAD", "POST", "PUT"]);
   });
-  for (const status of [400, 403, 404, 405]) {
+  for (const status of [400, 401, 403, 404, 405, 409, 422, 429, 500, 501, 503]) {
     await t.step(`and sends it when the answer is ${status}`, async () => {
       await using registry = new MemoryRegistry();
-      registry.fault((_, url) => url.searchParams.has("mount") ? failure(status, "DENIED") : undefined);
+      registry.fault(
+        (_, url) => url.searchParams.has("mount") ? failure(status, "DENIED") : undefined,
+        Infinity,
+      );
       strictEqual((await upload(registry, { from: ["c"] })).outcome, "uploaded");
     });
   }
+  await t.step("not taking 201 with the address of an upload for a mount", async () => {
+    await using registry = new MemoryRegistry();
+    registry.uploadRules.mounts = false;
+    registry.fault(async (request, url) => {
+      if (!url.searchParams.has("mount")) return undefined;
+      const opened = await fetch(`http://${registry.host}${url.pathname}`, { method: request.method });
+      await opened.body?.cancel();
+      return new Response(null, { status: 201, headers: { location: opened.headers.get("location")! } });
+    });
+    strictEqual((await upload(registry, { from: ["c"] })).outcome, "uploaded");
+  });
   await t.step("with a token for both", async () => {
     await using registry = new MemoryRegistry();
     registry.auth = { kind: "bearer", user: "me", password: "word" };
@@ -157,6 +171,58 @@ Deno.test("uploadBlob() sends chunks", async (t) => {
     registry.uploadRules.largestBody = 1000;
     await rejects(upload(registry), { message: /answered 413/ });
     strictEqual(registry.openUploads, 0);
+  });
+});
+
+/** The registry's own answer with another status. */
+function answering(registry: MemoryRegistry, method: string, status: number): void {
+  let own = false;
+  registry.fault(async (request, url) => {
+    if (own || request.method !== method || !url.pathname.includes("/uploads/")) return undefined;
+    own = true;
+    const answer = await fetch(`http://${registry.host}${url.pathname}${url.search}`, {
+      method,
+      headers: request.headers,
+      ...(method !== "POST" && { body: await request.arrayBuffer() }),
+    });
+    own = false;
+    await answer.body?.cancel();
+    return new Response(null, { status, headers: answer.headers });
+  }, Infinity);
+}
+
+Deno.test("uploadBlob() takes what registries answer in place of what is specified", async (t) => {
+  for (
+    const [method, status] of [["POST", 200], ["POST", 201], ["PUT", 200], ["PUT", 202], [
+      "PUT",
+      204,
+    ]] as const
+  ) {
+    await t.step(`${method} ${status}`, async () => {
+      await using registry = new MemoryRegistry();
+      answering(registry, method, status);
+      strictEqual((await upload(registry)).outcome, "uploaded");
+    });
+  }
+  await t.step("PATCH 200", async () => {
+    await using registry = new MemoryRegistry();
+    answering(registry, "PATCH", 200);
+    strictEqual((await upload(registry, { chunk: 100_000 })).outcome, "uploaded");
+  });
+  await t.step("but not 202 for a blob that is not there afterwards", async () => {
+    await using registry = new MemoryRegistry();
+    registry.fault((request) => request.method === "PUT" ? new Response(null, { status: 202 }) : undefined);
+    await rejects(upload(registry), { message: /took it, but does not have it/ });
+  });
+  await t.step("and HEAD of a blob that is refused", async () => {
+    for (const status of [400, 403, 405, 501]) {
+      await using registry = new MemoryRegistry();
+      registry.fault(
+        (request) => request.method === "HEAD" ? failure(status, "DENIED") : undefined,
+        Infinity,
+      );
+      strictEqual((await upload(registry)).outcome, "uploaded");
+    }
   });
 });
 
