@@ -52,7 +52,8 @@ export class Executor {
   readonly #pool: Pool;
   readonly #outputs = new Map<Signature, Promise<StageOutput>>();
   readonly #introspector: Introspector;
-  #failed = false;
+  /** What failed first. */
+  #failure: { readonly error: unknown } | undefined;
   built = 0;
   /** Stages built here, by key of the image that asked for them first. */
   readonly builtByImage = new Map<string, number>();
@@ -71,8 +72,10 @@ export class Executor {
     await Promise.allSettled([...this.#outputs.values()].map(async (output) => await (await output).saved));
     this.inputs.signal.throwIfAborted();
     const errors = results.flatMap((r) => r.status === "rejected" ? [r.reason as unknown] : []);
-    const first = errors.find((error) => !(error instanceof NotStarted)) ?? errors[0];
-    if (first !== undefined) throw first;
+    // Saving an earlier stage can fail while the last one was not even begun.
+    if (errors.length > 0) {
+      throw errors.find((error) => !(error instanceof NotStarted)) ?? this.#failure?.error;
+    }
     return results.flatMap((r) => r.status === "fulfilled" ? [r.value] : []);
   }
 
@@ -135,9 +138,7 @@ export class Executor {
   /** Lets a git stage be prepared upon the last stage that waits for no commands, when there are commands between. */
   #prepare(image: SignedImage, index: number): void {
     const top = this.tops.get(image.node.key)?.index ?? -1;
-    const runs = (stage: SignedStage) =>
-      stage.spec.work.kind === "run" && stage.spec.work.commands.length > 0;
-    const first = image.stages.findIndex((stage, i) => i > top && runs(stage));
+    const first = image.stages.findIndex((stage, i) => i > top && runsCommands(stage));
     if (first < 1 || first >= index) return;
     const stage = image.stages[index]!;
     const task = {
@@ -148,7 +149,7 @@ export class Executor {
       introspector: this.#introspector,
     };
     const parent = this.#output(image, Math.max(top, first - 1));
-    this.inputs.worker.prepare(task, parent, image.stages.slice(index).some(runs));
+    this.inputs.worker.prepare(task, parent, image.stages.slice(index).some(runsCommands));
   }
 
   async #build(
@@ -185,7 +186,7 @@ export class Executor {
       const delta = await this.#pool.run(async () => {
         start = performance.now();
         signal.throwIfAborted();
-        if (this.#failed) throw new NotStarted("Another stage failed first");
+        if (this.#failure) throw new NotStarted("Another stage failed first");
         const { reason } = await compareStage(image, stage, this.inputs);
         emit({ type: "stage.started", at, signature: stage.signature, reason });
         if (parent && this.#introspector.before(at)) {
@@ -251,6 +252,10 @@ export class Executor {
     const at = refOf(image, stage);
     try {
       const state = await settleImage(output);
+      const { rule } = image.node;
+      if (!parent && !isOwn(rule.base)) {
+        await this.inputs.worker.requireBase(rule, state, image.stages.some(runsCommands));
+      }
       const before = new Set((await parent?.saved)?.image.layers.map((layer) => layer.digest));
       await this.inputs.worker.saveListings(image, stage);
       const addedBytes = state.layers.filter((l) => parent && !before.has(l.digest)).reduce(
@@ -274,9 +279,13 @@ export class Executor {
 
   #fail(at: StageRef, stage: SignedStage, error: unknown): void {
     if (error instanceof NotStarted || this.inputs.signal.aborted) return;
-    this.#failed = true;
+    this.#failure ??= { error };
     this.inputs.emit({ type: "stage.failed", at, signature: stage.signature, message: messageOf(error) });
   }
+}
+
+function runsCommands({ spec: { work } }: SignedStage): boolean {
+  return work.kind === "run" && work.commands.length > 0;
 }
 
 /** The text of `docker history`: the same for the same stage. */

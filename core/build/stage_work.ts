@@ -14,7 +14,8 @@ import { observed } from "../../lib/pool.ts";
 import type { ImageState, Store } from "../contract/store.ts";
 import type { Session } from "../session/session.ts";
 import type { SignedImage, SignedStage } from "../sign/sign.ts";
-import type { StageDelta, StageOutput, StageTask } from "../layers/stage_output.ts";
+import { type StageDelta, type StageOutput, type StageTask, storedLayer } from "../layers/stage_output.ts";
+import { baseName } from "../sign/base_rule.ts";
 import type { Builder, BuilderRequest, BuildStep, LayerRef, StepIo, StepMount } from "../contract/builder.ts";
 
 /** Opens the builder of this run. @throws BUILDER_UNAVAILABLE */
@@ -72,6 +73,15 @@ export class StageWorker implements AsyncDisposable {
   /** Brings a base image into the store. */
   base(rule: ImageRule): Promise<ImageState> {
     return fetchBase(this.session, rule);
+  }
+
+  /**
+   * Makes sure that the layers of a base image hold what it says. With `unpack` a builder will need them, and sees that
+   * on the way.
+   */
+  async requireBase(rule: ImageRule, state: ImageState, unpack: boolean): Promise<void> {
+    if (unpack) await (await this.#open().catch(() => undefined))?.prefetch?.(state.layers.map(storedLayer));
+    await this.reader.contents.require(state.layers, baseName(rule), this.session.options.signal);
   }
 
   async work(task: StageTask): Promise<StageDelta> {
@@ -209,8 +219,9 @@ export class StageWorker implements AsyncDisposable {
   }
 
   #open(): Promise<Builder> {
-    return this.#builder ??= openBuilder(this.session, this.store, (diffId, index) => {
-      observed(this.reader.remember(diffId, index));
+    return this.#builder ??= openBuilder(this.session, this.store, (layer, index) => {
+      observed(this.reader.contents.note(layer));
+      observed(this.reader.remember(layer.diffId, index));
     });
   }
 

@@ -82,8 +82,8 @@ export interface Builder extends AsyncDisposable {
   readonly name: string;
   /** Prepares what the first step will need while the engine still plans; never throws. */
   warmUp?(): void;
-  /** Unpacks layers that a later step will probably stand on; never throws. */
-  prefetch?(layers: readonly LayerRef[]): void;
+  /** Unpacks layers that a later step will probably stand on; settles when it is done, and never throws. */
+  prefetch?(layers: readonly LayerRef[]): Promise<void>;
   /** @throws STAGE_FAILED when a command fails, BUILDER_UNAVAILABLE when this machine lacks something */
   run(step: BuildStep, io: StepIo): Promise<StepResult>;
   /** Runs with this process's own stdin, stdout and stderr; returns the exit code, 128+n for signal n. */
@@ -98,6 +98,6 @@ export interface BuilderRequest {
   readonly name?: string;
   /** Steps that may run at once. */
   readonly parallel: number;
-  /** To be told what is in a layer that was unpacked, which saves reading it again. */
-  readonly onLayer?: (diffId: Digest, index: LayerIndex) => void;
+  /** To be told what is in a blob that was unpacked and has the content it should, which saves reading it again. */
+  readonly onLayer?: (layer: Pick<Layer, "digest" | "diffId">, index: LayerIndex) => void;
 }

@@ -3,18 +3,22 @@ import { LayerError } from "../../lib/layer/error.ts";
 import { ImageFs } from "../../lib/layer/image_fs.ts";
 import { indexLayer, type LayerIndex } from "../../lib/layer/index.ts";
 import { openLayer } from "../../lib/layer/open.ts";
-import { readFile } from "../../lib/layer/read_files.ts";
+import { type LayerFile, readFile } from "../../lib/layer/read_files.ts";
 import { TarError } from "../../lib/tar/types.ts";
 import type { Digest } from "../contract/digest.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { Store } from "../contract/store.ts";
+import { LayerContents } from "./contents.ts";
 import type { LayerRef } from "../contract/builder.ts";
 
 /** Looks into layers without unpacking them, by indexes that are made once for each content. */
 export class LayerReader {
   readonly #indexes = new Map<Digest, Promise<LayerIndex>>();
+  readonly contents: LayerContents;
 
-  constructor(readonly store: Store) {}
+  constructor(readonly store: Store) {
+    this.contents = new LayerContents(store);
+  }
 
   /** Tells the index of a layer that was just made. */
   async remember(diffId: Digest, index: LayerIndex): Promise<void> {
@@ -34,10 +38,11 @@ export class LayerReader {
   }
 
   /** The blobs of layers, once they are in the store. */
-  async files(layers: readonly LayerRef[]): Promise<{ path: string }[]> {
-    return await Promise.all(
-      layers.map(async ({ stored }) => ({ path: this.store.blobPath((await stored).digest) })),
-    );
+  async files(layers: readonly LayerRef[]): Promise<LayerFile[]> {
+    return await Promise.all(layers.map(async ({ diffId, stored }) => {
+      const { digest } = await stored;
+      return { path: this.store.blobPath(digest), name: digest, diffId };
+    }));
   }
 
   #index(layer: LayerRef): Promise<LayerIndex> {
@@ -58,13 +63,11 @@ export class LayerReader {
       if (diffId !== layer.diffId) {
         throw new LayerError(`its tar has digest ${diffId}, the image says ${layer.diffId}`);
       }
+      await this.contents.note({ digest, diffId: layer.diffId });
       await this.store.putMemo("layer-index", diffId.slice(7), index);
       return index;
     } catch (error) {
-      if (!(error instanceof LayerError || error instanceof TarError)) throw error;
-      throw new EngineError("LAYER_INVALID", `Cannot read layer ${digest}: ${error.message}`, {
-        cause: error,
-      });
+      throw layerError(error, `Cannot read layer ${digest}`);
     }
   }
 }

@@ -10,6 +10,7 @@ import { stageTag } from "../contract/labels.ts";
 import { rememberFacts, type StageFacts } from "../plan/known_facts.ts";
 import { stageRecord } from "../sign/stage_record.ts";
 import { refOf } from "../sign/stage_ref.ts";
+import { LayerContents } from "../layers/contents.ts";
 import { SHOWN_BYTES, transferEvents } from "../layers/transfers.ts";
 import { imagesOf } from "../plan/plan.ts";
 import type { RemoteManifest, Repository } from "../contract/registry.ts";
@@ -48,7 +49,11 @@ export class SharedStages {
   readonly #deaf = new Set<Repository>();
   readonly #downloads = new Map<string, Promise<void>>();
 
-  constructor(readonly options: SharedStagesOptions) {}
+  readonly #contents: LayerContents;
+
+  constructor(readonly options: SharedStagesOptions) {
+    this.#contents = new LayerContents(options.store);
+  }
 
   get target(): Repository | undefined {
     return this.options.target;
@@ -192,6 +197,7 @@ export class SharedStages {
         bytes += blob.size;
       },
     });
+    await this.#contents.require(document.image.layers, title, signal);
     const encoder = new TextEncoder();
     await Promise.all([...document.listings.values()].map((text) => store.putBlob(encoder.encode(text))));
     if (repository === target) {

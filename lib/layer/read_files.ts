@@ -1,5 +1,6 @@
 import { collect } from "../collect.ts";
-import type { TarEntry } from "../tar/types.ts";
+import { DecompressError } from "../gzip/error.ts";
+import { type TarEntry, TarError } from "../tar/types.ts";
 import { LayerError } from "./error.ts";
 import type { ImageFs } from "./image_fs.ts";
 import { openLayer, readChunks } from "./open.ts";
@@ -8,6 +9,10 @@ import { type Chunks, TarReader } from "./tar_reader.ts";
 /** A layer file on disk. */
 export interface LayerFile {
   readonly path: string;
+  /** For messages; where it stands among the layers by default. */
+  readonly name?: string;
+  /** `sha256:` digest of the tar in it, which is then verified: damage must not pass for content. */
+  readonly diffId?: string;
 }
 
 /** Takes one file. Content that is left unread is skipped; `chunks` ends with the call. */
@@ -25,7 +30,8 @@ const MAX_CHAIN = 40;
  *
  * @param wanted path to index of the layer that holds it, as `ImageFs.lookup` tells
  * @param tempDir where large contents are set aside; the system's directory by default
- * @throws {LayerError} when a path is not there, occurs twice, or is a hard link to nothing
+ * @throws {LayerError} when a path is not there, occurs twice, or is a hard link to nothing; when a layer turns out at its
+ *   end not to hold what it should, so use nothing before this has settled
  */
 export async function readFiles(
   layers: readonly LayerFile[],
@@ -150,14 +156,34 @@ async function scan(
 ): Promise<void> {
   const file = layers[layer];
   if (!file) throw new RangeError(`Cannot read layer ${layer}: there are ${layers.length}`);
-  const reader = new TarReader(openLayer(file.path), want);
+  const title = `Cannot read layer ${file.name ?? layer}`;
+  const { diffId } = file;
+  const content = diffId === undefined ? openLayer(file.path) : verified(openLayer(file.path), diffId, title);
+  const reader = new TarReader(content, want);
   try {
     for (let entry; (entry = await reader.next()) !== undefined;) {
-      if (await visit(entry, reader.content())) return;
+      if (await visit(entry, reader.content())) break;
     }
+    if (diffId !== undefined) await reader.drain();
+  } catch (error) {
+    if (!(error instanceof TarError || error instanceof DecompressError)) throw error;
+    throw new LayerError(`${title}: ${error.message}`, { cause: error });
   } finally {
     await reader.close();
   }
+}
+
+/** Passes a tar on. @throws {LayerError} at its end, when it is another one */
+async function* verified(chunks: Chunks, diffId: string, title: string): AsyncGenerator<Uint8Array> {
+  const { createHash } = await import("node:crypto");
+  const hash = createHash("sha256");
+  for await (const chunk of chunks) {
+    hash.update(chunk);
+    yield chunk;
+  }
+  const found = `sha256:${hash.digest("hex")}`;
+  if (found === diffId) return;
+  throw new LayerError(`${title}: its content is ${found}, wanted is ${diffId}`);
 }
 
 function addLink(links: Map<string, string[]>, target: string, path: string): void {

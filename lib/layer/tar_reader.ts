@@ -38,6 +38,11 @@ export class TarReader {
     for (let event; (event = await this.#event()) instanceof Uint8Array;) yield event;
   }
 
+  /** Reads what is left of the source, without a look at it. */
+  async drain(): Promise<void> {
+    while (!(await this.#source.next()).done);
+  }
+
   /** Lets go of the source. */
   async close(): Promise<void> {
     await this.#source.return?.();

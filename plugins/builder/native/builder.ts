@@ -74,8 +74,8 @@ export class NativeBuilder implements Builder {
     this.#pools.host.warmUp();
   }
 
-  prefetch(layers: readonly LayerRef[]): void {
-    for (const layer of layers) this.#layer(layer).catch(() => {});
+  async prefetch(layers: readonly LayerRef[]): Promise<void> {
+    await Promise.allSettled(layers.map((layer) => this.#layer(layer)));
   }
 
   async run(step: BuildStep, io: StepIo): Promise<StepResult> {
@@ -225,7 +225,7 @@ export class NativeBuilder implements Builder {
         ...(dirs && { dirs }),
       })
     );
-    this.#onLayer?.(ref.diffId, unpacked.index);
+    this.#onLayer?.({ digest, diffId: ref.diffId }, unpacked.index);
     return { name, meta: unpacked.meta };
   }
 

@@ -7,6 +7,8 @@ import {
   signatureOf,
   type StoreReport,
 } from "../../../core/contract/plugin.ts";
+import { DecompressError } from "../../../lib/gzip/error.ts";
+import { openLayer } from "../../../lib/layer/open.ts";
 import { listFiles } from "./files.ts";
 import type { LocalStore } from "./store.ts";
 
@@ -36,8 +38,9 @@ export async function checkStore(store: LocalStore, repair: boolean): Promise<St
   }
 
   const stages = await listFiles(`${store.path}/stages`);
+  const contents = new Map<string, string>();
   for (const name of stages) {
-    const problem = await recordProblem(store, name, sound);
+    const problem = await recordProblem(store, name, sound) ?? await contentProblem(store, name, contents);
     if (!problem) continue;
     problems.push(problem);
     await drop(`${store.path}/stages/${name}`, `stage record ${name}`);
@@ -69,6 +72,35 @@ async function recordProblem(
     return `Stage record ${name} (${record.stage}) lists other layers than its image configuration`;
   }
   return undefined;
+}
+
+/** What is wrong with the content of a sound record's layers; `contents` is what is known already, by digest of the blob. */
+async function contentProblem(
+  store: LocalStore,
+  name: string,
+  contents: Map<string, string>,
+): Promise<string | undefined> {
+  const { stage, image } = (await store.record(name as Signature))!;
+  for (const { digest, diffId } of image.layers) {
+    const found = contents.get(digest) ?? await contentOf(store.blobPath(digest));
+    contents.set(digest, found);
+    if (found !== diffId) {
+      return `Stage record ${name} (${stage}) says that ${digest} holds ${diffId}, but it holds ${found}`;
+    }
+  }
+  return undefined;
+}
+
+/** Digest of the tar in a layer file, or why there is none. */
+async function contentOf(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  try {
+    for await (const chunk of openLayer(path)) hash.update(chunk);
+    return `sha256:${hash.digest("hex")}`;
+  } catch (error) {
+    if (error instanceof DecompressError) return `something else: ${error.message}`;
+    throw error;
+  }
 }
 
 async function hashFile(path: string): Promise<{ hex: string; size: number }> {

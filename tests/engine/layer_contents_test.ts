@@ -1,0 +1,176 @@
+import { deepStrictEqual, match, notStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
+import { gzipSync, zstdCompressSync } from "node:zlib";
+import { LayerContents } from "../../core/layers/contents.ts";
+import type { Digest } from "../../core/contract/digest.ts";
+import { encodeTarHeader, TAR_TRAILER, tarPadding } from "../../lib/tar/encode.ts";
+import { mediaTypes } from "../../lib/oci/types.ts";
+import { LocalStore } from "../../plugins/store/local/store.ts";
+import { fakeBuilder, FakeBuilderLog } from "../support/fake_builder.ts";
+import { gzipLayer, type MadeLayer, sha256, writeImage } from "../support/made_image.ts";
+import { type TestProject, withProject } from "../support/project.ts";
+import { withTempDir } from "../support/tmp.ts";
+
+const { signal } = new AbortController();
+
+function tarOf(files: Readonly<Record<string, string>>): Uint8Array {
+  const parts = Object.entries(files).flatMap(([path, text]) => {
+    const bytes = new TextEncoder().encode(text);
+    const entry = { path, type: "file", mode: 0o644, uid: 0, gid: 0, size: bytes.length, mtime: 0 } as const;
+    return [encodeTarHeader(entry), bytes, tarPadding(bytes.length)];
+  });
+  return new Uint8Array(Buffer.concat([...parts, TAR_TRAILER]));
+}
+
+const tar = tarOf({
+  "etc/passwd": "root:x:0:0::/:/bin/sh\nweb:x:33:34::/:/bin/sh\n",
+  "data": "d".repeat(9000),
+});
+const other = tarOf({ data: "other" });
+const diffId = sha256(tar);
+
+/** Blobs that say they hold `tar`, and do not. */
+const liars: Readonly<Record<string, MadeLayer>> = {
+  "another layer": { blob: gzipSync(other), diffId },
+  "another layer, plain": { blob: other, diffId },
+  "another layer, zstd": {
+    blob: new Uint8Array(zstdCompressSync(other)),
+    diffId,
+    mediaType: mediaTypes.layerZstd,
+  },
+  "a cut stream": { blob: gzipSync(tar).subarray(0, -20), diffId },
+  "a wrong checksum": {
+    blob: new Uint8Array([...gzipSync(tar).subarray(0, -8), 0, 0, 0, 0, 0, 0, 0, 0]),
+    diffId,
+  },
+  "garbage behind": { blob: new Uint8Array([...gzipSync(tar), 1, 2, 3, 4]), diffId },
+  "one more byte inside": { blob: gzipSync(new Uint8Array([...tar, 0])), diffId },
+  "nothing": { blob: new Uint8Array(0), diffId },
+  "itself, compressed twice": { blob: gzipSync(gzipSync(tar)), diffId },
+};
+
+const dappfiles: Readonly<Record<string, string>> = {
+  "configuration only": "docker: { CMD: [x] }",
+  "git files": "git: [{ add: /src, to: /app, owner: web }]",
+  "commands": 'shell: { install: ["write made text"] }',
+};
+
+const dappfile = (image: string, rest: string) => `dimg: app\nfrom: oci:../${image}:latest\n${rest}\n`;
+
+async function builds(project: TestProject, log = new FakeBuilderLog()): Promise<void> {
+  await using engine = project.engine({ plugins: [{ plugin: fakeBuilder(log) }], network: "none" });
+  await engine.build();
+}
+
+for (const [what, rest] of Object.entries(dappfiles)) {
+  Deno.test(`a base layer is not taken for another of its diffID by an image of ${what}`, async (t) => {
+    for (const [title, layer] of Object.entries(liars)) {
+      await t.step(title, async () => {
+        await withProject({ "src/a": "a\n", "dappfile.yaml": dappfile("good", rest) }, async (project) => {
+          await writeImage(`${project.dir}/../good`, { layers: [gzipLayer(tar)] });
+          await builds(project);
+          await writeImage(`${project.dir}/../bad`, { layers: [layer] });
+          await project.write({ "dappfile.yaml": dappfile("bad", rest) });
+          await project.commit();
+          await rejects(builds(project), (error: Error & { code?: string }) => {
+            strictEqual(error.code, "LAYER_INVALID", error.message);
+            match(error.message, /oci:\.\.\/bad:latest|app\/gitArchive/);
+            ok(error.message.includes(sha256(layer.blob)), error.message);
+            return true;
+          });
+          // Nor is it the next time.
+          await rejects(builds(project), { code: "LAYER_INVALID" });
+        });
+      });
+    }
+  });
+}
+
+Deno.test("LayerContents reads a blob once, and tells a damaged store from a wrong image", async () => {
+  await withTempDir(async (dir) => {
+    await using store = await LocalStore.open(dir);
+    const { digest } = await store.putBlob(gzipSync(tar));
+    const layer = { digest, diffId: diffId as Digest };
+    const sound = new LayerContents(store);
+    await Promise.all([1, 2, 3].map(() => sound.require([layer, layer], "image", signal)));
+    await Deno.writeFile(store.blobPath(digest), new Uint8Array(9));
+    await new LayerContents(store).require([layer], "image", signal); // what was found is remembered
+    const unread = await store.putBlob(gzipSync(other));
+    await Deno.truncate(store.blobPath(unread.digest), 30);
+    const claim = { digest: unread.digest, diffId: sha256(other) as Digest };
+    const damaged = { code: "STORE_CORRUPT", message: /layer sha256:.* of "image"/ };
+    await rejects(new LayerContents(store).require([claim], "image", signal), damaged);
+    await Deno.remove(store.blobPath(unread.digest));
+    await rejects(new LayerContents(store).require([claim], "image", signal), damaged);
+  });
+});
+
+Deno.test("a stage of REPO whose layer has other content than it says is not used", async () => {
+  const base = { layers: [gzipLayer(tarOf({ "etc/base": "base" }))] };
+  const yaml = dappfile("base", 'shell: { install: ["write made text"], setup: ["write more text"] }');
+  await withProject({ "dappfile.yaml": yaml }, async (project) => {
+    await writeImage(`${project.dir}/../base`, base);
+    const log = new FakeBuilderLog();
+    const plugins = [{ plugin: fakeBuilder(log) }];
+    const repo = `oci:${project.dir}/../repo`;
+    let first;
+    {
+      await using engine = project.engine({ plugins, network: "none", repo });
+      first = await engine.build();
+    }
+    // The blob of the last layer is replaced, and the manifest and its tag follow.
+    const dir = `${project.dir}/../repo`;
+    const read = async (digest: string) =>
+      JSON.parse(await Deno.readTextFile(`${dir}/blobs/sha256/${digest.slice(7)}`));
+    const put = async (bytes: Uint8Array) => {
+      const digest = sha256(bytes);
+      await Deno.writeFile(`${dir}/blobs/sha256/${digest.slice(7)}`, bytes);
+      return { digest, size: bytes.length };
+    };
+    const index = JSON.parse(await Deno.readTextFile(`${dir}/index.json`));
+    for (const entry of index.manifests) {
+      const manifest = await read(entry.digest);
+      if (manifest.layers.length < 2) continue;
+      Object.assign(manifest.layers.at(-1), await put(gzipSync(other)));
+      Object.assign(entry, await put(new TextEncoder().encode(JSON.stringify(manifest))));
+    }
+    await Deno.writeTextFile(`${dir}/index.json`, JSON.stringify(index));
+    await Deno.remove(project.home, { recursive: true });
+    project.events.length = 0;
+    await using engine = project.engine({ plugins, network: "none", repo, repoReadOnly: true });
+    const second = await engine.build();
+    ok(second.stagesBuilt > 0);
+    deepStrictEqual(second.images.map((i) => i.digest), first.images.map((i) => i.digest));
+    const notes = project.events.flatMap((e) => e.type === "note" && e.level === "warn" ? [e.text] : []);
+    ok(notes.some((text) => /is not used: .*its content is/.test(text)), notes.join("\n"));
+  });
+});
+
+Deno.test("an import from a layer that was damaged in the store fails instead of copying the damage", async () => {
+  const yaml = `artifact: made
+from: oci:../base:latest
+---
+dimg: app
+from: scratch
+import: [{ artifact: made, add: /big, to: /big, after: setup }]
+`;
+  const content = new Uint8Array(40_000);
+  for (let i = 0; i < content.length; i++) content[i] = i * 7 + (i >> 8);
+  const plain = tarOf({ big: String.fromCharCode(...content.map((byte) => 32 + byte % 90)) });
+  await withProject({ "dappfile.yaml": yaml }, async (project) => {
+    await writeImage(`${project.dir}/../base`, { layers: [{ blob: plain, diffId: sha256(plain) }] });
+    {
+      await using engine = project.engine();
+      await engine.build();
+    }
+    // A plain tar has no checksum of its own over contents.
+    const path = `${project.home}/blobs/sha256/${sha256(plain).slice(7)}`;
+    const bytes = await Deno.readFile(path);
+    notStrictEqual(bytes[20_000], 0);
+    bytes[20_000] = 0x21 ^ bytes[20_000]!;
+    await Deno.writeFile(path, bytes);
+    await project.write({ "dappfile.yaml": yaml.replace("to: /big", "to: /other") });
+    await project.commit();
+    await using engine = project.engine();
+    await rejects(engine.build(), { code: "LAYER_INVALID", message: /its content is/ });
+  });
+});
