@@ -11,8 +11,8 @@ import { StageRunner } from "./stage_runner.ts";
 
 interface Work {
   readonly commands?: readonly string[];
-  /** Run afterwards, in the same helper process, on the new layer. */
-  readonly after?: readonly string[];
+  /** Print the most memory that a helper process had. */
+  readonly peak?: boolean;
   /** Open a shell when a command fails. */
   readonly introspect?: boolean;
   readonly shell?: Partial<ShellStep>;
@@ -36,7 +36,7 @@ async function main(): Promise<number> {
   }
   const runner = new StageRunner(builder, store);
   try {
-    const { diffId, image } = await runner.run(parents, work.commands ?? [], {
+    const { diffId } = await runner.run(parents, work.commands ?? [], {
       onOutput: print,
       compression: { kind: "zstd", level: 1 },
       ...(work.introspect && {
@@ -44,12 +44,30 @@ async function main(): Promise<number> {
       }),
     });
     print(`layer ${diffId}\n`);
-    if (work.after) await runner.run(image, work.after, { onOutput: print });
+    if (work.peak) print(`peak ${peakOfHelpers()} kB\n`);
     return 0;
   } catch (error) {
     print(`${error instanceof Error ? error.message : error}\n`);
     return 1;
   }
+}
+
+/** Largest VmHWM of the helper processes below this one, in kB. */
+function peakOfHelpers(): number {
+  const read = (pid: string, file: string) => {
+    try {
+      return Deno.readTextFileSync(`/proc/${pid}/${file}`);
+    } catch {
+      return ""; // it has ended
+    }
+  };
+  const field = (pid: string, name: string) =>
+    new RegExp(`^${name}:\\s*([0-9]+)`, "m").exec(read(pid, "status"))?.[1] ?? "0";
+  const isBelow = (pid: string): boolean =>
+    pid === String(Deno.pid) || (Number(pid) > 1 && isBelow(field(pid, "PPid")));
+  const pids = [...Deno.readDirSync("/proc")].map(({ name }) => name).filter((name) => /^[0-9]+$/.test(name));
+  const helpers = pids.filter((pid) => read(pid, "cmdline").includes("native/helper.ts") && isBelow(pid));
+  return Math.max(0, ...helpers.map((pid) => Number(field(pid, "VmHWM"))));
 }
 
 Deno.exit(await main());

@@ -33,7 +33,7 @@ Deno.test("resolveUser() takes names and numbers", async (t) => {
   for (const [text, uid, gid] of cases) {
     await t.step(
       JSON.stringify(text),
-      () => assert.deepEqual(resolveUser(text, passwd, group), { uid, gid }),
+      () => assert.deepEqual(resolveUser(text, passwd, group), { uid, gid, groups: [] }),
     );
   }
   for (const text of ["nobody", "app:wheel", "-1"]) {

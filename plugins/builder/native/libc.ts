@@ -1,4 +1,5 @@
 /** System calls that Deno lacks, through the C library. Everything here blocks and acts on the calling thread. */
+import { syscallNumber } from "./syscalls.ts";
 
 const symbols = {
   __errno_location: { parameters: [], result: "pointer" },
@@ -6,16 +7,11 @@ const symbols = {
   open: { parameters: ["buffer", "i32"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
   chdir: { parameters: ["buffer"], result: "i32" },
-  chroot: { parameters: ["buffer"], result: "i32" },
   mount: { parameters: ["buffer", "buffer", "buffer", "u64", "buffer"], result: "i32" },
   umount2: { parameters: ["buffer", "i32"], result: "i32" },
   unshare: { parameters: ["i32"], result: "i32" },
   setns: { parameters: ["i32", "i32"], result: "i32" },
   sethostname: { parameters: ["buffer", "usize"], result: "i32" },
-  prctl: { parameters: ["i32", "u64", "u64", "u64", "u64"], result: "i32" },
-  kill: { parameters: ["i32", "i32"], result: "i32" },
-  waitpid: { parameters: ["i32", "buffer", "i32"], result: "i32" },
-  waitid: { parameters: ["i32", "i32", "buffer", "i32"], result: "i32" },
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
   ioctl: { parameters: ["i32", "u64", "buffer"], result: "i32" },
   lchown: { parameters: ["buffer", "u32", "u32"], result: "i32" },
@@ -27,8 +23,8 @@ const symbols = {
   lremovexattr: { parameters: ["buffer", "buffer"], result: "i32" },
   syncfs: { parameters: ["i32"], result: "i32", nonblocking: true },
   // by number: the C library has no function for these, or not in every version
-  pivot_root: { name: "syscall", parameters: ["i64", "buffer", "buffer"], result: "i64" },
   mknodat: { name: "syscall", parameters: ["i64", "i64", "buffer", "u64", "u64"], result: "i64" },
+  close_range: { name: "syscall", parameters: ["i64", "u64", "u64", "u64"], result: "i64" },
   mount_setattr: {
     name: "syscall",
     parameters: ["i64", "i64", "buffer", "u64", "buffer", "u64"],
@@ -56,10 +52,6 @@ const decoder = new TextDecoder();
 const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 
-const numbers = Deno.build.arch === "aarch64"
-  ? { pivot_root: 41n, mknodat: 33n, mount_setattr: 442n }
-  : { pivot_root: 155n, mknodat: 259n, mount_setattr: 442n };
-
 export const errno = {
   EPERM: 1,
   ENOENT: 2,
@@ -76,9 +68,13 @@ export const errno = {
 export class SyscallError extends Error {
   override readonly name = "SyscallError";
   constructor(readonly call: string, readonly errno: number, subject: string) {
-    const text = Deno.UnsafePointerView.getCString(libc.strerror(errno)!);
-    super(`Cannot ${call} "${subject}": ${text}`);
+    super(`Cannot ${call} "${subject}": ${errorText(errno)}`);
   }
+}
+
+/** What an error number means, in words. */
+export function errorText(errno: number): string {
+  return Deno.UnsafePointerView.getCString(libc.strerror(errno)!);
 }
 
 const cstr = (text: string) => encoder.encode(text + "\0");
@@ -110,33 +106,27 @@ export function unmount(target: string): void {
   check("unmount", libc.umount2(cstr(target), 2), target);
 }
 
-/** Makes a mount and all below it read-only (Linux 5.12). */
-export function setReadOnly(target: string): void {
-  const attributes = new BigUint64Array([BigInt(MS.RDONLY), 0n, 0n, 0n]);
-  const [here, recursive] = [BigInt(AT_FDCWD), 0x8000n];
-  const result = libc.mount_setattr(numbers.mount_setattr, here, cstr(target), recursive, attributes, 32n);
-  check("make read-only", result, target);
+/** struct mount_attr that sets flags (RDONLY, NOSUID, NODEV, NOEXEC of {@linkcode MS}). */
+export function mountAttributes(flags: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(new BigUint64Array([BigInt(flags), 0n, 0n, 0n]).buffer);
 }
 
-/** Makes the current directory the root of this thread and lets go of the old root. */
-export function pivotHere(): void {
-  const dot = cstr(".");
-  if (Number(libc.pivot_root(numbers.pivot_root, dot, dot)) === 0) {
-    check("unmount", libc.umount2(dot, 2), "the old root");
-  } else if (errnoView.getInt32() === errno.EINVAL) { // the machine runs from an initial ramdisk
-    mount(".", "/", "", MS.MOVE);
-    check("change root to", libc.chroot(dot), ".");
-  } else check("change root to", -1, ".");
-  check("enter", libc.chdir(cstr("/")), "/");
+/** Sets flags of a mount and of all below it (Linux 5.12). */
+export function restrictMount(target: string, flags: number): void {
+  const [here, recursive] = [BigInt(AT_FDCWD), 0x8000n];
+  const number = BigInt(syscallNumber("mount_setattr"));
+  const attributes = mountAttributes(flags);
+  const size = BigInt(attributes.length);
+  check("restrict", libc.mount_setattr(number, here, cstr(target), recursive, attributes, size), target);
 }
 
 export function chdir(path: string): void {
   check("enter", libc.chdir(cstr(path)), path);
 }
 
-/** Opens for reading, not passed on to children. */
-export function openFd(path: string): number {
-  return check("open", libc.open(cstr(path), 0o2000000), path);
+/** Opens for reading, passed on to children only when that is asked for. */
+export function openFd(path: string, { inherit = false } = {}): number {
+  return check("open", libc.open(cstr(path), inherit ? 0 : 0o2000000), path);
 }
 
 export function closeFd(fd: number): void {
@@ -144,7 +134,7 @@ export function closeFd(fd: number): void {
 }
 
 /** clone(2) flags of namespaces. */
-export const NS = { mnt: 0x20000, ipc: 0x8000000 } as const;
+export const NS = { mnt: 0x20000, ipc: 0x8000000, pid: 0x20000000, cgroup: 0x2000000 } as const;
 
 export function unshare(flags: number): void {
   check("make", libc.unshare(flags), "namespaces");
@@ -172,26 +162,11 @@ export function loopbackUp(): void {
   }
 }
 
-/** Takes a capability from everything this thread will execute. False when the kernel does not know it. */
-export function dropBoundingCapability(capability: number): boolean {
-  return libc.prctl(24, BigInt(capability), 0n, 0n, 0n) === 0;
-}
-
-/** Sends a signal; -1 means every process of this pid namespace except this one. */
-export function kill(pid: number, signal: number): void {
-  libc.kill(pid, signal);
-}
-
-/** The next ended child without taking it, or 0 when none has ended, -1 when there are no children. */
-export function peekEnded(): number {
-  const info = new Int32Array(32);
-  const result = libc.waitid(0, 0, info, 0x1 | 0x4 | 0x1000000); // P_ALL; WNOHANG, WEXITED, WNOWAIT
-  return result < 0 ? -1 : info[4]!; // si_pid
-}
-
-/** Takes an ended child. Harmless when it is none. */
-export function reap(pid: number): void {
-  libc.waitpid(pid, new Int32Array(1), 1);
+/** Keeps every descriptor but the standard streams from what this process will execute (Linux 5.11). */
+export function keepDescriptors(): void {
+  const [first, last, closeOnExec] = [3n, 0xffffffffn, 4n];
+  const number = BigInt(syscallNumber("close_range"));
+  check("keep back", libc.close_range(number, first, last, closeOnExec), "open files");
 }
 
 /** What lstat(2) tells, with nanoseconds. */
@@ -278,7 +253,11 @@ export function mknod(
   const { major, minor } = device;
   const packed = BigInt((minor & 0xff) | ((major & 0xfff) << 8)) | (BigInt(minor >>> 8) << 20n);
   const format = BigInt(formats[type] | mode);
-  check("make device", libc.mknodat(numbers.mknodat, BigInt(AT_FDCWD), cstr(path), format, packed), path);
+  check(
+    "make device",
+    libc.mknodat(BigInt(syscallNumber("mknodat")), BigInt(AT_FDCWD), cstr(path), format, packed),
+    path,
+  );
 }
 
 /** Writes everything of the file system that holds `path` to disk. */

@@ -1,9 +1,10 @@
-/** Mounts the file system of a step: the overlay, devices, /proc, /sys and what is bound in. */
+/** Mounts the file system of a step: the overlay, devices, /sys and what is bound in. */
 import type { DirMeta } from "./cache.ts";
 import { ancestorsAndSelf, resolveInside } from "./inner_path.ts";
-import { chdir, lchown, lstatIfPresent, mount, MS, setMtime, setReadOnly, unmount } from "./libc.ts";
+import { chdir, lchown, lstatIfPresent, mount, MS, restrictMount, setMtime, unmount } from "./libc.ts";
 import { overlayOptions } from "./lower_view.ts";
 import type { RootfsSpec } from "./protocol.ts";
+import { mountDev, mountSys } from "./system_mounts.ts";
 
 /** Something mounted over the image. */
 interface Bind {
@@ -28,7 +29,7 @@ export function stepPaths(run: string) {
     target: `${run}/m`,
     placeholders: `${run}/p`,
     view: `${run}/v`,
-    control: `${run}/k`,
+    report: `${run}/r`,
     tar: `${run}/t`,
   };
 }
@@ -36,24 +37,25 @@ export function stepPaths(run: string) {
 /** Host name of every step, so that none gets into a layer. */
 export const HOSTNAME = "dapp";
 
-/** Makes the directories that {@linkcode mountRootfs} needs; `control` gets `files`. */
-export function prepareStep(spec: RootfsSpec, files: Readonly<Record<string, string>>): void {
+/** Makes the directories that {@linkcode mountRootfs} needs. */
+export function prepareStep(spec: RootfsSpec): void {
   const paths = stepPaths(spec.run);
-  for (const dir of [paths.wrapper, paths.work, paths.target, paths.control, paths.placeholders]) {
+  for (const dir of [paths.wrapper, paths.work, paths.target, paths.placeholders]) {
     Deno.mkdirSync(dir, { recursive: true, mode: 0o700 });
   }
   Deno.mkdirSync(`${paths.placeholders}/d`);
   Deno.mkdirSync(paths.upper);
   applyMeta(paths.upper, spec.root);
+}
+
+/** What stands in /etc/hosts and /etc/resolv.conf; an image's own resolv.conf stays where there is no network. */
+function networkFiles({ network }: RootfsSpec): Record<string, string> {
   const hosts = `127.0.0.1\tlocalhost ${HOSTNAME}\n::1\tlocalhost ip6-localhost ip6-loopback\n`;
-  const all: Record<string, string> = { ...files, hosts };
-  if (spec.network === "host") {
-    all["hosts"] = readHost("/etc/hosts") + `127.0.0.1\t${HOSTNAME}\n`;
-    all["resolv.conf"] = readHost("/etc/resolv.conf");
-  }
-  for (const [name, text] of Object.entries(all)) {
-    Deno.writeTextFileSync(`${paths.control}/${name}`, text, { mode: 0o644 });
-  }
+  if (network === "none") return { hosts };
+  return {
+    hosts: readHost("/etc/hosts") + `127.0.0.1\t${HOSTNAME}\n`,
+    "resolv.conf": readHost("/etc/resolv.conf"),
+  };
 }
 
 function readHost(path: string): string {
@@ -70,26 +72,49 @@ function applyMeta(path: string, meta: DirMeta): void {
   setMtime(path, meta.mtime);
 }
 
+/** The file system of a step, mounted. Paths are those outside. */
+export interface MountedRootfs {
+  /** Paths inside that exist for mounting only, without leading "/". */
+  readonly placeholders: ReadonlySet<string>;
+  /** Directory of the files that the helper shares with the step. */
+  readonly control: string;
+  /** Where /proc is to be mounted. */
+  readonly proc: string;
+}
+
 /**
- * Mounts everything at `run`/m in the calling thread's mount namespace. Returns the paths that exist for mounting
- * only, without leading "/".
+ * Mounts everything but /proc at `run`/m in the calling thread's mount namespace. `files` are seen in /dev/.dapp.
  *
  * @throws {RootfsError}
  */
-export function mountRootfs(spec: RootfsSpec, extra: readonly Bind[] = []): Set<string> {
+export function mountRootfs(
+  spec: RootfsSpec,
+  files: Readonly<Record<string, string>> = {},
+  extra: readonly Bind[] = [],
+): MountedRootfs {
   const { target } = stepPaths(spec.run);
-  const binds = [...systemBinds(spec), ...spec.mounts.map((m) => userBind(m)), ...extra];
+  const network = networkFiles(spec);
+  const inside = (path: string) => `${target}/${resolveInside(target, path)}`;
+  const system: Bind[] = [
+    { target: "/dev", kind: "dir", mount: (full) => mountDev(full, { ...files, ...network }) },
+    { target: "/proc", kind: "dir", mount() {} },
+    { target: "/sys", kind: "dir", mount: mountSys },
+    ...Object.keys(network).map((name): Bind => ({
+      target: `/etc/${name}`,
+      kind: "file",
+      mount: (full) => mount(inside(`/dev/.dapp/${name}`), full, "", MS.BIND),
+    })),
+  ];
+  const binds = [...system, ...spec.mounts.map((m) => userBind(m)), ...extra];
   mountOverlay(spec, []);
-  const missing = binds.filter(({ target: inner }) =>
-    !lstatIfPresent(`${target}/${resolveInside(target, inner)}`)
-  );
+  const missing = binds.filter(({ target: inner }) => !lstatIfPresent(inside(inner)));
   const placeholders = makePlaceholders(spec, missing);
   if (placeholders.size > 0) {
     unmount(target);
     mountOverlay(spec, [`../${relative(spec, stepPaths(spec.run).placeholders)}`]);
   }
   for (const bind of binds) mountBind(target, bind);
-  return placeholders;
+  return { placeholders, control: inside("/dev/.dapp"), proc: inside("/proc") };
 }
 
 function relative(spec: RootfsSpec, path: string): string {
@@ -164,14 +189,14 @@ function mountBind(root: string, bind: Bind): void {
   bind.mount(full);
 }
 
-/** Binds a host directory or file, with the mounts below it. */
+/** Binds a host directory or file, with the mounts below it. Devices in it cannot be opened. */
 export function hostBind(source: string, target: string, kind: Bind["kind"], readOnly = false): Bind {
   return {
     target,
     kind,
     mount(full) {
       mount(source, full, "", MS.BIND | MS.REC);
-      if (readOnly) setReadOnly(full);
+      restrictMount(full, MS.NODEV | (readOnly ? MS.RDONLY : 0));
     },
   };
 }
@@ -185,58 +210,4 @@ function userBind({ source, target, readOnly }: RootfsSpec["mounts"][number]): B
     throw new RootfsError(`cannot mount "${source}" on "${target}": it does not exist`);
   }
   return hostBind(source, target, kind, readOnly);
-}
-
-function systemBinds(spec: RootfsSpec): Bind[] {
-  const { control } = stepPaths(spec.run);
-  const binds: Bind[] = [
-    { target: "/dev", kind: "dir", mount: (full) => mountDev(full, control) },
-    { target: "/proc", kind: "dir", mount: (full) => mountProc(full, spec.rootless) },
-    hostBind("/sys", "/sys", "dir", true),
-    hostBind(`${control}/hosts`, "/etc/hosts", "file"),
-  ];
-  if (spec.network === "host") binds.push(hostBind(`${control}/resolv.conf`, "/etc/resolv.conf", "file"));
-  return binds;
-}
-
-const SAFE = MS.NOSUID | MS.NODEV | MS.NOEXEC;
-
-function mountProc(full: string, rootless: boolean): void {
-  try {
-    mount("proc", full, "proc", SAFE);
-  } catch {
-    // A container around us that hides parts of /proc does not let us have an own one.
-    mount("/proc", full, "", MS.BIND | MS.REC);
-  }
-  if (rootless) return; // the kernel's settings are out of reach anyway
-  for (const name of ["sys", "sysrq-trigger", "irq", "bus"]) {
-    const path = `${full}/${name}`;
-    if (!lstatIfPresent(path)) continue;
-    mount(path, path, "", MS.BIND);
-    setReadOnly(path);
-  }
-}
-
-const DEVICES = ["null", "zero", "full", "random", "urandom", "tty"];
-const LINKS = {
-  fd: "/proc/self/fd",
-  stdin: "/proc/self/fd/0",
-  stdout: "/proc/self/fd/1",
-  stderr: "/proc/self/fd/2",
-  ptmx: "pts/ptmx",
-} as const;
-
-function mountDev(full: string, control: string): void {
-  mount("tmpfs", full, "tmpfs", MS.NOSUID, "mode=755,size=65536k");
-  for (const name of DEVICES) {
-    Deno.writeTextFileSync(`${full}/${name}`, "", { mode: 0o666 });
-    mount(`/dev/${name}`, `${full}/${name}`, "", MS.BIND);
-  }
-  for (const [name, target] of Object.entries(LINKS)) Deno.symlinkSync(target, `${full}/${name}`);
-  Deno.mkdirSync(`${full}/pts`);
-  mount("devpts", `${full}/pts`, "devpts", MS.NOSUID | MS.NOEXEC, "newinstance,ptmxmode=0666,mode=620");
-  Deno.mkdirSync(`${full}/shm`);
-  mount("tmpfs", `${full}/shm`, "tmpfs", MS.NOSUID | MS.NODEV, "mode=1777");
-  Deno.mkdirSync(`${full}/.dapp`);
-  mount(control, `${full}/.dapp`, "", MS.BIND);
 }

@@ -24,7 +24,7 @@ export function stageScript(commands: readonly string[]): string {
 export function explainExit(
   commands: readonly string[],
   at: string,
-  status: Pick<Deno.CommandStatus, "code" | "signal">,
+  status: { readonly code: number; readonly signal: string | null },
 ): string | undefined {
   const ended = at.trim() === "end";
   if (status.code === 0 && !status.signal && ended) return undefined;

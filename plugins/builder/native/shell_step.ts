@@ -1,66 +1,59 @@
 /** A command with this process's own standard streams in a throw-away file system, inside a helper process. */
 import { messageOf } from "../../../core/contract/errors.ts";
+import type { ConfinedProcess } from "./confine.ts";
 import { resolveInside } from "./inner_path.ts";
 import { lstatIfPresent } from "./libc.ts";
 import type { ShellRequest } from "./protocol.ts";
 import { hostBind, mountRootfs, prepareStep, stepPaths } from "./rootfs.ts";
-import { reapOrphans, spawnInside } from "./sandbox.ts";
+import { spawnInside } from "./sandbox.ts";
 import { shellOf } from "./step.ts";
 import { resolveUser } from "./users.ts";
 
 /** Exit code of the command, 128+n for signal n. When it cannot be started, `run`/error says why. */
 export async function runShell(request: ShellRequest): Promise<number> {
-  const { run } = request;
-  let child: Deno.ChildProcess;
+  const { run, terminal } = request;
   try {
     const { target, upper } = stepPaths(run);
-    if (!lstatIfPresent(upper)) prepareStep(request, {});
-    const { terminal } = request;
+    if (!lstatIfPresent(upper)) prepareStep(request);
     const extra = terminal ? [hostBind(terminal, "/dev/console", "file")] : [];
-    child = spawnInside(run, () => {
-      mountRootfs(request, extra);
-      const cwd = `${target}/${resolveInside(target, request.cwd)}`;
-      if (!lstatIfPresent(cwd)) Deno.mkdirSync(cwd, { recursive: true, mode: 0o755 });
-    }, () => start(request));
+    const { ended } = spawnInside(
+      run,
+      () => {
+        const rootfs = mountRootfs(request, {}, extra);
+        const cwd = `${target}/${resolveInside(target, request.cwd)}`;
+        if (!lstatIfPresent(cwd)) Deno.mkdirSync(cwd, { recursive: true, mode: 0o755 });
+        return rootfs;
+      },
+      () => shellProcess(request, target),
+      { stdin: "inherit", stdout: "inherit", stderr: "inherit" },
+    );
+    return (await ended).code;
   } catch (error) {
     await Deno.writeTextFile(`${run}/error`, messageOf(error));
     return 125;
   }
-  Deno.addSignalListener("SIGCHLD", () => reapOrphans(child.pid));
-  return (await child.status).code;
 }
 
-/** Called with the image as root. */
-function start(request: ShellRequest): Deno.ChildProcess {
-  const read = (path: string) => lstatIfPresent(path) ? Deno.readTextFileSync(path) : "";
-  const identity = resolveUser(request.user, read("/etc/passwd"), read("/etc/group"));
-  const argv = request.argv.length > 0 ? request.argv : [shellOf("") ?? "/bin/sh"];
-  const program = findProgram(argv[0]!, request.env.PATH ?? "", request.cwd);
-  if (!program) throw new Error(`"${argv[0]}" is not in the image (PATH is "${request.env.PATH ?? ""}")`);
-  const { uid, gid } = identity;
-  return new Deno.Command(program, {
-    args: argv.slice(1),
-    cwd: request.cwd,
-    clearEnv: true,
-    env: request.env,
-    stdin: "inherit",
-    stdout: "inherit",
-    stderr: "inherit",
-    ...(uid !== 0 || gid !== 0 ? { uid, gid } : {}),
-  }).spawn();
+/** The command, looked up in the mounted image `root`. */
+function shellProcess({ user, argv, env, cwd, network }: ShellRequest, root: string): ConfinedProcess {
+  const read = (path: string) => {
+    const full = `${root}/${resolveInside(root, path)}`;
+    return lstatIfPresent(full)?.type === "file" ? Deno.readTextFileSync(full) : "";
+  };
+  const identity = resolveUser(user, read("/etc/passwd"), read("/etc/group"));
+  const [name, ...args] = argv.length > 0 ? argv : [shellOf(root) ?? "/bin/sh"];
+  const program = findProgram(root, name!, env.PATH ?? "", cwd);
+  if (!program) throw new Error(`"${name}" is not in the image (PATH is "${env.PATH ?? ""}")`);
+  return { argv: [program, ...args], env, cwd, identity, session: false, network };
 }
 
 /** Like a shell does it. */
-function findProgram(name: string, path: string, cwd: string): string | undefined {
+function findProgram(root: string, name: string, path: string, cwd: string): string | undefined {
   const places = name.includes("/")
     ? [name.startsWith("/") ? name : `${cwd}/${name}`]
     : path.split(":").map((dir) => `${dir || cwd}/${name}`);
   return places.find((place) => {
-    try {
-      const { isFile, mode } = Deno.statSync(place);
-      return isFile && ((mode ?? 0) & 0o111) !== 0;
-    } catch {
-      return false;
-    }
+    const stat = lstatIfPresent(`${root}/${resolveInside(root, place)}`);
+    return stat?.type === "file" && (stat.mode & 0o111) !== 0;
   });
 }

@@ -2,14 +2,16 @@
 import { EngineError } from "../../../core/contract/errors.ts";
 import { CaptureError, captureLayer } from "./capture.ts";
 import { bootId, LayerCache, type LayerMeta, layerName } from "./cache.ts";
+import type { ConfinedProcess } from "./confine.ts";
 import { resolveInside } from "./inner_path.ts";
 import { lstat, lstatIfPresent, type Stat, SyscallError } from "./libc.ts";
 import { openLowerView } from "./lower_view.ts";
 import { forwardOutput } from "./output.ts";
 import type { Captured, RunRequest } from "./protocol.ts";
-import { mountRootfs, prepareStep, RootfsError, stepPaths } from "./rootfs.ts";
-import { killAll, reapOrphans, spawnInside } from "./sandbox.ts";
+import { type MountedRootfs, mountRootfs, prepareStep, RootfsError, stepPaths } from "./rootfs.ts";
+import { type Ended, type Inside, spawnInside } from "./sandbox.ts";
 import { CONTROL, explainExit, stageScript } from "./script.ts";
+import { ROOT } from "./users.ts";
 
 export interface StepEvents {
   output(stream: "stdout" | "stderr", text: string): Promise<void>;
@@ -21,29 +23,43 @@ export async function runStep(request: RunRequest, events: StepEvents): Promise<
   const { label, commands, run, rootless } = request;
   const fail = (why: string, cause?: unknown) =>
     new EngineError("STAGE_FAILED", `Cannot build stage "${label}": ${why}`, { cause });
-  const paths = stepPaths(run);
-  prepareStep(request, { script: stageScript(commands), at: "" });
+  prepareStep(request);
   const started = Math.floor(Date.now() / 1000);
-  let placeholders = new Set<string>();
-  let child: Deno.ChildProcess;
+  let rootfs: MountedRootfs | undefined;
+  let at: Deno.FsFile | undefined;
   try {
-    child = spawnInside(run, () => void (placeholders = mountRootfs(request)), () => {
-      const shell = shellOf("");
-      if (!shell) throw new RootfsError("the image has no shell, neither /bin/bash nor /bin/sh");
-      return start(shell, request.env);
-    });
+    const inside = spawnInside(
+      run,
+      () => {
+        rootfs = mountRootfs(request, { script: stageScript(commands), at: "" });
+        // Open before commands run: whatever they put in its place, this stays the file.
+        at = Deno.openSync(`${rootfs.control}/at`);
+        return rootfs;
+      },
+      () => shellProcess(request),
+      { stdin: "null", stdout: "piped", stderr: "piped" },
+    );
+    const ended = await finishCommands(inside, events);
+    events.signal.throwIfAborted();
+    const why = explainExit(commands, readProgress(at!), ended);
+    if (why) throw fail(why);
   } catch (error) {
     throw explainSetup(error, label, rootless);
+  } finally {
+    at?.close();
   }
-  const status = await finishCommands(child, events);
-  events.signal.throwIfAborted();
-  const why = explainExit(commands, Deno.readTextFileSync(`${paths.control}/at`), status);
-  if (why) throw fail(why);
   try {
-    return await capture(request, placeholders, started);
+    return await capture(request, rootfs!.placeholders, started);
   } catch (error) {
     throw error instanceof CaptureError ? fail(error.message) : error;
   }
+}
+
+/** The state file holds a number or a word; commands can write anything there. */
+function readProgress(file: Deno.FsFile): string {
+  const bytes = new Uint8Array(16);
+  file.seekSync(0, Deno.SeekMode.Start);
+  return new TextDecoder().decode(bytes.subarray(0, file.readSync(bytes) ?? 0));
 }
 
 /** What kept a step's file system from being set up, as something a person can act on. */
@@ -67,51 +83,38 @@ export function shellOf(root: string): string | undefined {
   });
 }
 
-function start(shell: string, env: Readonly<Record<string, string>>): Deno.ChildProcess {
-  try {
-    return new Deno.Command(shell, {
-      args: ["-e", `${CONTROL}/script`],
-      cwd: "/",
-      clearEnv: true,
-      env,
-      stdin: "null",
-      stdout: "piped",
-      stderr: "piped",
-      detached: true,
-    }).spawn();
-  } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
-    throw new RootfsError(
-      `"${shell}" of the image cannot be started, is it for another processor, or lacks it its loader? ${text}`,
-    );
-  }
+/** Runs the script. @throws {RootfsError} */
+function shellProcess({ run, env, network }: RunRequest): ConfinedProcess {
+  const shell = shellOf(stepPaths(run).target);
+  if (!shell) throw new RootfsError("the image has no shell, neither /bin/bash nor /bin/sh");
+  const argv = [shell, "-e", `${CONTROL}/script`] as const;
+  return { argv, env, cwd: "/", identity: ROOT, session: true, network };
 }
 
-/** Waits for the shell; what it left running in the background is killed. */
+/** Forwards output until the step has ended. */
 async function finishCommands(
-  child: Deno.ChildProcess,
+  inside: Inside,
   { output, signal }: StepEvents,
-): Promise<Deno.CommandStatus> {
-  const reaper = () => reapOrphans(child.pid);
-  const stop = () => void killAll(child);
-  Deno.addSignalListener("SIGCHLD", reaper);
+): Promise<Ended> {
+  const stop = () => inside.kill();
   signal.addEventListener("abort", stop);
   if (signal.aborted) stop();
   try {
     const streams = (["stdout", "stderr"] as const).map((name) =>
-      forwardOutput(child[name], (text) => output(name, text))
+      forwardOutput(inside.child[name], (text) => output(name, text))
     );
-    const status = await child.status;
-    await killAll(child);
-    await Promise.all(streams);
-    return status;
+    const [ended] = await Promise.all([inside.ended, ...streams]);
+    return ended;
   } finally {
-    Deno.removeSignalListener("SIGCHLD", reaper);
     signal.removeEventListener("abort", stop);
   }
 }
 
-async function capture(request: RunRequest, placeholders: Set<string>, started: number): Promise<Captured> {
+async function capture(
+  request: RunRequest,
+  placeholders: ReadonlySet<string>,
+  started: number,
+): Promise<Captured> {
   const { run, native, lower, rootless, epoch, root } = request;
   const paths = stepPaths(run);
   using view = openLowerView(`${native}/l`, lower, paths.view, rootless);
