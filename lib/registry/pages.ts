@@ -17,6 +17,8 @@ export interface Listing {
 export interface ListPage {
   /** 404: there is no such list. It is then the only page. */
   readonly status: number;
+  /** What was asked: `GET https://host/path`. */
+  readonly from: string;
   readonly text: string;
 }
 
@@ -52,7 +54,7 @@ export async function* readPages(client: RegistryClient, listing: Listing): Asyn
     seen.add(url.href);
     const text = new TextDecoder().decode(await readBody(response, MAX_PAGE));
     const next = status === 404 ? undefined : nextPage(response.header("link"), url);
-    yield { status, text };
+    yield { status, from: `GET ${redactUrl(url)}`, text };
     if (next && seen.has(next.href)) throw refuse("names a page as next that came before");
     path = next;
   }

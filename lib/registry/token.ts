@@ -1,3 +1,4 @@
+import { isObject } from "../oci/documents.ts";
 import { readBody, readExcerpt } from "./body.ts";
 import type { Credentials } from "./credentials.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
@@ -91,12 +92,13 @@ async function readToken(response: HttpResponse, request: TokenRequest): Promise
       kind: "failed",
       url,
     });
-  let json: Record<string, unknown>;
+  let json: unknown;
   try {
     json = JSON.parse(new TextDecoder().decode(await readBody(response, LIMIT)));
   } catch (error) {
     throw error instanceof RegistryError ? error : fail("is not JSON");
   }
+  if (!isObject(json)) throw fail("is no JSON object");
   const text = (value: unknown) => typeof value === "string" ? value : "";
   const value = text(json.token) || text(json.access_token);
   if (!value) throw fail("holds no token");

@@ -1,5 +1,6 @@
 import { EngineError } from "../../core/contract/plugin.ts";
-import { jsonOf, type ProviderAnswer, type ProviderHttp } from "./_provider_http.ts";
+import { Field } from "./_fields.ts";
+import type { ProviderAnswer, ProviderHttp } from "./_provider_http.ts";
 
 /** A list of a provider's API whose pages name the next one. */
 export interface ProviderListing {
@@ -9,17 +10,22 @@ export interface ProviderListing {
   readonly signal: AbortSignal;
 }
 
+/** Times that a list is read from its beginning when it shrinks meanwhile. */
+const READINGS = 3;
+
 /**
- * The pages of a list, as JSON; none when there is no such list. `next` finds the path of the page after an answer.
+ * The pages of a list; none when there is no such list. `next` finds the path of the page after an answer. When a page is
+ * gone that was named as next, rows have moved to pages that were read before: they all come once more.
  *
- * @throws {EngineError} REGISTRY_DENIED, REGISTRY_FAILED; also when the pages come round again
+ * @throws {EngineError} REGISTRY_DENIED, REGISTRY_FAILED; also when the pages come round again or never stay
  */
 export async function* providerPages(
   http: ProviderHttp,
   { path, doing, signal }: ProviderListing,
-  next: (answer: ProviderAnswer, path: string, json: unknown) => Promise<string | undefined>,
-): AsyncGenerator<unknown> {
+  next: (answer: ProviderAnswer, path: string, page: Field) => Promise<string | undefined>,
+): AsyncGenerator<Field> {
   const seen = new Set<string>();
+  let reading = 1;
   for (let page: string | undefined = path; page !== undefined;) {
     if (seen.has(page)) {
       throw new EngineError("REGISTRY_FAILED", `Cannot ${doing}: a page is named as next that came before`);
@@ -27,10 +33,21 @@ export async function* providerPages(
     seen.add(page);
     const request = { method: "GET", path: page, expect: [200, 404], doing, signal } as const;
     const answer: ProviderAnswer = await http.request(request);
-    // Past the end after a deletion elsewhere, or no such list.
-    if (answer.status === 404) return;
-    const json = jsonOf(answer, doing);
-    yield json;
-    page = await next(answer, page, json);
+    if (answer.status === 404) {
+      if (seen.size === 1) return;
+      if (reading++ === READINGS) {
+        throw new EngineError(
+          "REGISTRY_FAILED",
+          `Cannot ${doing}: ${answer.from} answered 404, though it was named as the next page`,
+          { fix: "Try again when nobody deletes from it" },
+        );
+      }
+      seen.clear();
+      page = path;
+      continue;
+    }
+    const fields = Field.of(answer, doing);
+    yield fields;
+    page = await next(answer, page, fields);
   }
 }

@@ -2,7 +2,7 @@
 import { EngineError } from "../../core/contract/plugin.ts";
 import { isObject } from "../../lib/oci/documents.ts";
 import { readBody } from "../../lib/registry/body.ts";
-import { RegistryError } from "../../lib/registry/errors.ts";
+import { redactUrl, RegistryError } from "../../lib/registry/errors.ts";
 import { parseHostList } from "../../lib/registry/hosts.ts";
 import type { RegistryWait } from "../../lib/registry/patience.ts";
 import {
@@ -64,6 +64,8 @@ export interface ProviderRequest {
 
 export interface ProviderAnswer {
   readonly status: number;
+  /** What was asked: `GET https://host/path`. */
+  readonly from: string;
   /** The whole body. */
   readonly text: string;
   /** A header by its lower-case name. */
@@ -168,17 +170,22 @@ export class ProviderHttp implements AsyncDisposable {
       ...(body !== undefined && { body }),
       signal,
     });
-    return await this.#read(response);
+    return await this.#read(response, method);
   }
 
   /** The whole answer. What says why something failed must not repeat secrets. */
-  async #read(response: HttpResponse): Promise<ProviderAnswer> {
+  async #read(response: HttpResponse, method: string): Promise<ProviderAnswer> {
     const { status } = response;
     let text = new TextDecoder().decode(await readBody(response, MAX_ANSWER));
     if (status >= 400) {
       for (const secret of this.#secrets) if (secret.length > 3) text = text.replaceAll(secret, "…");
     }
-    return { status, text, header: (name) => response.header(name) };
+    return {
+      status,
+      from: `${method} ${redactUrl(response.url)}`,
+      text,
+      header: (name) => response.header(name),
+    };
   }
 
   async #open(): Promise<HttpTransport> {

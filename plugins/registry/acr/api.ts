@@ -1,12 +1,11 @@
 import { isDigest, type ListedTag } from "../../../core/contract/plugin.ts";
-import { isObject } from "../../../lib/oci/documents.ts";
 import { errorWithin } from "../../../lib/registry/answer_error.ts";
 import type { RegistryClient } from "../../../lib/registry/client.ts";
 import { readPages } from "../../../lib/registry/pages.ts";
 import { besideV2 } from "../_beside_v2.ts";
 import { deleteTag } from "../_delete_tag.ts";
+import { Field } from "../_fields.ts";
 import type { ProviderApi } from "../_oci_backend.ts";
-import { jsonOf } from "../_provider_http.ts";
 
 /** Azure's metadata API beside `/v2/` (Azure/acr-cli docs/swagger.yaml), with tokens of the same registry. */
 export function createAcrApi(client: RegistryClient): ProviderApi {
@@ -46,23 +45,22 @@ async function* listAcrTags(
   };
   for await (const page of readPages(client, listing)) {
     if (page.status === 404 && errorWithin(page.text).code !== "") break;
-    const json = jsonOf(page, doing);
-    const tags = isObject(json) && Array.isArray(json.tags) ? json.tags : [];
-    for (const tag of tags.flatMap(readTag)) found.set(tag.tag, tag);
+    for (const tag of Field.of(page, doing).member("tags").list().map(readTag)) found.set(tag.tag, tag);
   }
   yield* found.values();
 }
 
-function readTag(value: unknown): ListedTag[] {
-  if (!isObject(value) || typeof value.name !== "string") return [];
-  const { name, digest, lastUpdateTime, createdTime, changeableAttributes } = value;
-  const pushed = lastUpdateTime ?? createdTime;
-  const locks = isObject(changeableAttributes) ? changeableAttributes : {};
-  const locked = locks.deleteEnabled === false || locks.writeEnabled === false;
-  return [{
-    tag: name,
-    ...(typeof digest === "string" && isDigest(digest) && { digest }),
-    ...(typeof pushed === "string" && { pushedAt: pushed }),
+function readTag(row: Field): ListedTag {
+  const text = (name: string) => row.member(name).optional((field) => field.text());
+  const digest = text("digest");
+  const pushedAt = text("lastUpdateTime") ?? text("createdTime");
+  const locks = row.member("changeableAttributes").optional((field) => field);
+  const allows = (name: string) => locks?.member(name).optional((field) => field.flag()) ?? true;
+  const locked = !allows("deleteEnabled") || !allows("writeEnabled");
+  return {
+    tag: row.member("name").text(),
+    ...(digest !== undefined && isDigest(digest) && { digest }),
+    ...(pushedAt !== undefined && { pushedAt }),
     ...(locked && { locked: "it is locked in Azure (az acr repository update --delete-enabled)" }),
-  }];
+  };
 }

@@ -1,8 +1,8 @@
 import type { ListedTag, RemovalOutcome, TagRemoval } from "../../../core/contract/plugin.ts";
 import { EngineError, isDigest } from "../../../core/contract/plugin.ts";
-import { isObject } from "../../../lib/oci/documents.ts";
 import type { Credentials } from "../../../lib/registry/credentials.ts";
 import type { ProviderApi } from "../_oci_backend.ts";
+import type { Field } from "../_fields.ts";
 import { providerPages } from "../_pages.ts";
 import {
   pagePath,
@@ -53,30 +53,29 @@ async function* listTags(http: ProviderHttp, path: string, signal: AbortSignal):
   const pages = providerPages(
     http,
     { path: first, doing, signal },
-    async (_answer, _path, json) =>
-      isObject(json) && typeof json.next === "string"
-        ? pagePath(json.next, await http.base(signal))
-        : undefined,
+    async (_answer, _path, page) => {
+      const next = page.member("next").optional((field) => field.text());
+      return next === undefined ? undefined : pagePath(next, await http.base(signal));
+    },
   );
-  for await (const json of pages) {
-    if (!isObject(json) || !Array.isArray(json.results)) {
-      throw new EngineError("REGISTRY_FAILED", `Cannot ${doing}: the answer holds no list of tags`);
-    }
-    for (const tag of json.results.flatMap(readTag)) found.set(tag.tag, tag);
+  for await (const page of pages) {
+    for (const tag of page.member("results").list().map(readTag)) found.set(tag.tag, tag);
   }
   yield* found.values();
 }
 
-function readTag(value: unknown): ListedTag[] {
-  if (!isObject(value) || typeof value.name !== "string") return [];
-  const { name, digest, tag_last_pushed, last_updated, tag_last_pulled } = value;
-  const pushed = tag_last_pushed ?? last_updated;
-  return [{
-    tag: name,
-    ...(typeof digest === "string" && isDigest(digest) && { digest }),
-    ...(typeof pushed === "string" && { pushedAt: pushed }),
-    ...((typeof tag_last_pulled === "string" || tag_last_pulled === null) && { pulledAt: tag_last_pulled }),
-  }];
+function readTag(row: Field): ListedTag {
+  const text = (name: string) => row.member(name).optional((field) => field.text());
+  const digest = text("digest");
+  const pushedAt = text("tag_last_pushed") ?? text("last_updated");
+  // Absent: it is not told. Null: never.
+  const pulledAt = text("tag_last_pulled") ?? (row.member("tag_last_pulled").isNull ? null : undefined);
+  return {
+    tag: row.member("name").text(),
+    ...(digest !== undefined && isDigest(digest) && { digest }),
+    ...(pushedAt !== undefined && { pushedAt }),
+    ...(pulledAt !== undefined && { pulledAt }),
+  };
 }
 
 /** Not in Docker's OpenAPI document; Docker's own tool uses it. */

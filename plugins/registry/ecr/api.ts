@@ -1,5 +1,5 @@
 import { EngineError, isDigest, type ListedTag, type RemovalOutcome } from "../../../core/contract/plugin.ts";
-import { isObject } from "../../../lib/oci/documents.ts";
+import type { Field } from "../_fields.ts";
 import type { ProviderApi } from "../_oci_backend.ts";
 import type { ProviderReach } from "../_provider_http.ts";
 import { EcrRpc } from "./rpc.ts";
@@ -34,30 +34,41 @@ export function createEcrApi(options: EcrApiOptions): EcrApi {
       const doing = `log in to ${domain}`;
       const input = account === undefined ? {} : { registryIds: [account] };
       const answer = await rpc.call("GetAuthorizationToken", input, { doing, signal });
-      const [data] = Array.isArray(answer.authorizationData) ? answer.authorizationData : [];
-      const token = isObject(data) && typeof data.authorizationToken === "string"
-        ? data.authorizationToken
-        : "";
-      const text = atob(token);
+      const [data] = answer === "missing" ? [] : answer.member("authorizationData").list();
+      const text = decodeBase64(data?.member("authorizationToken").text() ?? "");
       const colon = text.indexOf(":");
       if (colon < 1) throw new EngineError("REGISTRY_FAILED", `Cannot ${doing}: the answer holds no token`);
       return { username: text.slice(0, colon), password: text.slice(colon + 1) };
     },
     async *tags(path, signal) {
       const found = new Map<string, ListedTag>();
-      for (let next: string | undefined = "";;) {
-        const page: Readonly<Record<string, unknown>> = await rpc.call("DescribeImages", {
+      const seen = new Set<string>();
+      for (let next = "";;) {
+        const doing = `list tags of ${domain}/${path}`;
+        const page = await rpc.call("DescribeImages", {
           ...registry,
           repositoryName: path,
           filter: { tagStatus: "TAGGED" },
           maxResults: 1000,
           ...(next && { nextToken: next }),
-        }, { doing: `list tags of ${domain}/${path}`, signal, missing: "RepositoryNotFoundException" });
-        const images = Array.isArray(page.imageDetails) ? page.imageDetails : [];
-        for (const tag of images.flatMap(readImage)) found.set(tag.tag, tag);
-        const following: unknown = page.nextToken;
-        if (typeof following !== "string" || following === "" || following === next) break;
-        next = following;
+        }, { doing, signal, missing: "RepositoryNotFoundException" });
+        if (page === "missing") {
+          if (next === "") break;
+          throw new EngineError(
+            "REGISTRY_FAILED",
+            `Cannot ${doing}: the repository is gone while it was read`,
+          );
+        }
+        for (const tag of page.member("imageDetails").list().flatMap(readImage)) found.set(tag.tag, tag);
+        const following: string | undefined = page.member("nextToken").optional((field) => field.text());
+        if (following === undefined) break;
+        if (seen.has(following)) {
+          throw new EngineError(
+            "REGISTRY_FAILED",
+            `Cannot ${doing}: a page is named as next that came before`,
+          );
+        }
+        seen.add(next = following);
       }
       yield* found.values();
     },
@@ -71,26 +82,39 @@ export function createEcrApi(options: EcrApiOptions): EcrApi {
         signal,
         missing: "RepositoryNotFoundException",
       });
-      if (answer.missing === true) return { outcome: "absent" };
-      const [failure] = Array.isArray(answer.failures) ? answer.failures : [];
-      if (!isObject(failure)) return { outcome: "removed", by: "tag" };
-      if (failure.failureCode === "ImageNotFound") return { outcome: "absent" };
-      return {
-        outcome: "refused",
-        why: `Amazon ECR does not delete it: ${failure.failureReason ?? failure.failureCode}`,
-      };
+      if (answer === "missing") return { outcome: "absent" };
+      const [failure] = answer.member("failures").optional((field) => field.list()) ?? [];
+      if (!failure) {
+        // What was deleted is named.
+        answer.member("imageIds").list();
+        return { outcome: "removed", by: "tag" };
+      }
+      const code = failure.member("failureCode").text();
+      if (code === "ImageNotFound") return { outcome: "absent" };
+      const reason = failure.member("failureReason").optional((field) => field.text());
+      return { outcome: "refused", why: `Amazon ECR does not delete it: ${reason ?? code}` };
     },
     [Symbol.asyncDispose]: () => rpc[Symbol.asyncDispose](),
   };
 }
 
 /** A row for each tag of an image; the time is that of its push, in seconds. */
-function readImage(value: unknown): ListedTag[] {
-  if (!isObject(value)) return [];
-  const { imageDigest, imageTags, imagePushedAt } = value;
-  return (Array.isArray(imageTags) ? imageTags : []).filter((tag) => typeof tag === "string").map((tag) => ({
-    tag,
-    ...(typeof imageDigest === "string" && isDigest(imageDigest) && { digest: imageDigest }),
-    ...(typeof imagePushedAt === "number" && { pushedAt: new Date(imagePushedAt * 1000).toISOString() }),
+function readImage(image: Field): ListedTag[] {
+  const digest = image.member("imageDigest").optional((field) => field.text());
+  const pushed = image.member("imagePushedAt").optional((field) => field.number());
+  const tags = image.member("imageTags").optional((field) => field.list()) ?? [];
+  return tags.map((field) => ({
+    tag: field.text(),
+    ...(digest !== undefined && isDigest(digest) && { digest }),
+    ...(pushed !== undefined && { pushedAt: new Date(pushed * 1000).toISOString() }),
   }));
+}
+
+/** "" for what is none. */
+function decodeBase64(text: string): string {
+  try {
+    return atob(text);
+  } catch {
+    return "";
+  }
 }

@@ -1,7 +1,7 @@
 import { EngineError } from "../../../core/contract/plugin.ts";
-import { isObject } from "../../../lib/oci/documents.ts";
 import type { Env } from "../../../lib/registry/transport.ts";
-import { jsonOf, type ProviderAnswer, ProviderHttp, type ProviderReach, saidBy } from "../_provider_http.ts";
+import { Field } from "../_fields.ts";
+import { type ProviderAnswer, ProviderHttp, type ProviderReach, saidBy } from "../_provider_http.ts";
 import { type AwsKeys, signAws } from "./sigv4.ts";
 
 export interface EcrRpcOptions extends ProviderReach {
@@ -13,7 +13,7 @@ export interface EcrRpcOptions extends ProviderReach {
 interface Call {
   readonly doing: string;
   readonly signal: AbortSignal;
-  /** An error that is an answer: `{ missing: true }`. */
+  /** An error that is an answer: `missing`. */
   readonly missing?: string;
 }
 
@@ -39,12 +39,12 @@ export class EcrRpc implements AsyncDisposable {
     });
   }
 
-  /** @throws {EngineError} REGISTRY_DENIED, REGISTRY_FAILED */
+  /** `missing`: see {@linkcode Call}. @throws {EngineError} REGISTRY_DENIED, REGISTRY_FAILED */
   async call(
     operation: string,
     input: Readonly<Record<string, unknown>>,
     { doing, signal, missing }: Call,
-  ): Promise<Readonly<Record<string, unknown>>> {
+  ): Promise<Field | "missing"> {
     const { domain, region, api } = this.#options;
     const { keys } = this;
     if (!keys) {
@@ -80,12 +80,9 @@ export class EcrRpc implements AsyncDisposable {
       doing,
       signal,
     });
-    if (answer.status === 200) {
-      const json = jsonOf(answer, doing);
-      return isObject(json) ? json : {};
-    }
+    if (answer.status === 200) return Field.of(answer, doing);
     const type = errorType(answer);
-    if (missing !== undefined && type === missing) return { missing: true };
+    if (missing !== undefined && type === missing) return "missing";
     const code = answer.status === 403 || DENIED.test(type) ? "REGISTRY_DENIED" : "REGISTRY_FAILED";
     throw new EngineError(
       code,

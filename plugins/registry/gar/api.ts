@@ -4,14 +4,13 @@ import {
   type RemovalOutcome,
   type TagRemoval,
 } from "../../../core/contract/plugin.ts";
-import { isObject } from "../../../lib/oci/documents.ts";
 import type { RegistryClient } from "../../../lib/registry/client.ts";
 import { deleteManifest } from "../../../lib/registry/delete_manifest.ts";
 import { readPages } from "../../../lib/registry/pages.ts";
 import { pullScope } from "../../../lib/registry/scopes.ts";
 import { deleteTag } from "../_delete_tag.ts";
+import { Field } from "../_fields.ts";
 import type { ProviderApi } from "../_oci_backend.ts";
-import { jsonOf } from "../_provider_http.ts";
 import { deletesNothing } from "../_tag_remover.ts";
 
 /** Google's registries: the list of tags has all manifests with times; a manifest goes only after its tags. */
@@ -34,10 +33,10 @@ async function* listGarTags(
   const listing = { path: `${path}/tags/list`, scopes: [pullScope(path)], doing, signal };
   for await (const page of readPages(client, listing)) {
     if (page.status === 404) break;
-    const json = jsonOf(page, doing);
-    const { tags, manifest } = isObject(json) ? json : {};
-    for (const tag of Array.isArray(tags) ? tags : []) if (typeof tag === "string") found.set(tag, { tag });
-    for (const [digest, facts] of Object.entries(isObject(manifest) ? manifest : {})) {
+    const fields = Field.of(page, doing);
+    for (const tag of fields.member("tags").list().map((field) => field.text())) found.set(tag, { tag });
+    // Absent where Artifact Registry speaks the protocol alone.
+    for (const [digest, facts] of fields.member("manifest").optional((field) => field.entries()) ?? []) {
       for (const tag of readManifest(digest, facts)) found.set(tag.tag, tag);
     }
   }
@@ -45,13 +44,13 @@ async function* listGarTags(
 }
 
 /** A row for each tag of a manifest; times are milliseconds, as strings. */
-function readManifest(digest: string, facts: unknown): ListedTag[] {
-  if (!isDigest(digest) || !isObject(facts) || !Array.isArray(facts.tag)) return [];
-  const uploaded = Number(facts.timeUploadedMs);
+function readManifest(digest: string, facts: Field): ListedTag[] {
+  const uploaded = Number(facts.member("timeUploadedMs").optional((field) => field.text()));
   const pushedAt = uploaded > 0 ? new Date(uploaded).toISOString() : undefined;
-  return facts.tag.filter((tag) => typeof tag === "string").map((tag) => ({
-    tag,
-    digest,
+  const tags = facts.member("tag").optional((field) => field.list()) ?? [];
+  return tags.map((field) => ({
+    tag: field.text(),
+    ...(isDigest(digest) && { digest }),
     ...(pushedAt !== undefined && { pushedAt }),
   }));
 }

@@ -1,8 +1,8 @@
-import { type Digest, EngineError, isDigest } from "../../../core/contract/plugin.ts";
-import { isObject } from "../../../lib/oci/documents.ts";
+import { type Digest, isDigest } from "../../../core/contract/plugin.ts";
 import { nextPage } from "../../../lib/registry/link.ts";
+import { Field } from "../_fields.ts";
 import { providerPages } from "../_pages.ts";
-import { jsonOf, pagePath, type ProviderAnswer, type ProviderHttp } from "../_provider_http.ts";
+import { pagePath, type ProviderAnswer, type ProviderHttp } from "../_provider_http.ts";
 
 /** A manifest of a package with the tags that point at it. */
 export interface PackageVersion {
@@ -34,11 +34,8 @@ export class GhcrPackages {
       const next = nextPage(answer.header("link"), new URL(base + page));
       return next && pagePath(next.href, base);
     });
-    for await (const rows of pages) {
-      if (!Array.isArray(rows)) {
-        throw new EngineError("REGISTRY_FAILED", `Cannot ${doing}: the answer is no list`);
-      }
-      for (const version of rows.flatMap(readVersion)) all.set(version.id, version);
+    for await (const page of pages) {
+      for (const version of page.list().map(readVersion)) all.set(version.id, version);
     }
     for (const version of all.values()) this.#ids.set(`${path}@${version.digest}`, version.id);
     yield* all.values();
@@ -64,7 +61,7 @@ export class GhcrPackages {
       doing,
       signal,
     });
-    return answer.status === 404 ? undefined : readVersion(jsonOf(answer, doing))[0];
+    return answer.status === 404 ? undefined : readVersion(Field.of(answer, doing));
   }
 
   /** Deletes a version with all its tags. */
@@ -100,18 +97,19 @@ export class GhcrPackages {
       doing,
       signal,
     });
-    const json = jsonOf(answer, doing);
-    const kind = isObject(json) && json.type === "Organization" ? "orgs" : "users";
+    const kind = Field.of(answer, doing).member("type").text() === "Organization" ? "orgs" : "users";
     return `/${kind}/${encodeURIComponent(owner)}`;
   }
 }
 
-function readVersion(value: unknown): PackageVersion[] {
-  if (!isObject(value)) return [];
-  const { id, name, metadata, updated_at, created_at } = value;
-  if (typeof id !== "number" || typeof name !== "string" || !isDigest(name)) return [];
-  const container = isObject(metadata) && isObject(metadata.container) ? metadata.container : {};
-  const tags = (Array.isArray(container.tags) ? container.tags : []).filter((tag) => typeof tag === "string");
-  const updatedAt = updated_at ?? created_at;
-  return [{ id, digest: name, tags, ...(typeof updatedAt === "string" && { updatedAt }) }];
+function readVersion(row: Field): PackageVersion {
+  const text = (name: string) => row.member(name).optional((field) => field.text());
+  const container = row.member("metadata").member("container");
+  const updatedAt = text("updated_at") ?? text("created_at");
+  return {
+    id: row.member("id").number(),
+    digest: row.member("name").matching(isDigest, "a digest"),
+    tags: container.member("tags").list().map((field) => field.text()),
+    ...(updatedAt !== undefined && { updatedAt }),
+  };
 }

@@ -1,10 +1,10 @@
 import { EngineError, isDigest, type ListedTag, type RemovalOutcome } from "../../../core/contract/plugin.ts";
-import { isObject } from "../../../lib/oci/documents.ts";
 import type { RegistryClient } from "../../../lib/registry/client.ts";
 import { listTags } from "../../../lib/registry/tags.ts";
 import { deleteTag } from "../_delete_tag.ts";
+import { Field } from "../_fields.ts";
 import type { ProviderApi } from "../_oci_backend.ts";
-import { jsonOf, ProviderHttp, type ProviderReach, saidBy } from "../_provider_http.ts";
+import { ProviderHttp, type ProviderReach, saidBy } from "../_provider_http.ts";
 import { deletesNothing } from "../_tag_remover.ts";
 
 export interface QuayApiOptions extends ProviderReach {
@@ -67,25 +67,31 @@ async function* quayTags(http: ProviderHttp, { client, path, signal }: Place): A
       doing,
       signal,
     });
-    if (answer.status === 404) break;
-    const json = jsonOf(answer, doing);
-    if (!isObject(json) || !Array.isArray(json.tags)) {
-      throw new EngineError("REGISTRY_FAILED", `Cannot ${doing}: the answer holds no list of tags`);
+    if (answer.status === 404) {
+      if (page === 1) break;
+      throw new EngineError(
+        "REGISTRY_FAILED",
+        `Cannot ${doing}: ${answer.from} answered 404 to page ${page}, though there are more tags`,
+      );
     }
-    for (const tag of json.tags.flatMap(readTag)) found.set(tag.tag, tag);
-    if (json.has_additional !== true || json.tags.length === 0) break;
+    const fields = Field.of(answer, doing);
+    const rows = fields.member("tags").list().map(readTag);
+    for (const tag of rows) found.set(tag.tag, tag);
+    const more = fields.member("has_additional").optional((field) => field.flag()) ?? false;
+    // What is deleted meanwhile may leave a last page without rows.
+    if (!more || rows.length === 0) break;
   }
   yield* found.values();
 }
 
-function readTag(value: unknown): ListedTag[] {
-  if (!isObject(value) || typeof value.name !== "string") return [];
-  const { name, manifest_digest, start_ts } = value;
-  return [{
-    tag: name,
-    ...(typeof manifest_digest === "string" && isDigest(manifest_digest) && { digest: manifest_digest }),
-    ...(typeof start_ts === "number" && { pushedAt: new Date(start_ts * 1000).toISOString() }),
-  }];
+function readTag(row: Field): ListedTag {
+  const digest = row.member("manifest_digest").optional((field) => field.text());
+  const started = row.member("start_ts").optional((field) => field.number());
+  return {
+    tag: row.member("name").text(),
+    ...(digest !== undefined && isDigest(digest) && { digest }),
+    ...(started !== undefined && { pushedAt: new Date(started * 1000).toISOString() }),
+  };
 }
 
 async function removeByApi(

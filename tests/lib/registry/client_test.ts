@@ -322,3 +322,20 @@ Deno.test("RegistryClient takes capitals of a host for what they are", async (t)
     });
   }
 });
+
+Deno.test("RegistryClient names a token server whose answer is none", async (t) => {
+  for (
+    const [answer, why] of [["null", "is no JSON object"], ["[]", "is no JSON object"], [
+      "{}",
+      "holds no token",
+    ]]
+  ) {
+    await t.step(answer!, async () => {
+      await using registry = new MemoryRegistry();
+      registry.auth = { kind: "bearer", user: "me", password: "secret-word" };
+      registry.fault((_, url) => url.pathname === "/token" ? new Response(answer) : undefined, Infinity);
+      await using client = connect(registry, user(registry)).client;
+      await rejects(read(client), { message: new RegExp(`the answer of http://.*/token.* ${why}`) });
+    });
+  }
+});

@@ -7,7 +7,7 @@ import { registryGhcr } from "../../../plugins/registry/ghcr/mod.ts";
 import { registryGitlab } from "../../../plugins/registry/gitlab/mod.ts";
 import { MemoryRegistry } from "../../support/registry.ts";
 import { registryRequest } from "../../support/registry_request.ts";
-import type { ApiHandler } from "./api_server.ts";
+import { type ApiHandler, ApiServer } from "./api_server.ts";
 import { startGithub } from "./ghcr_server.ts";
 import { startHub } from "./hub_server.ts";
 import { credentialsOf, digestNo, listed, opened, signal, user } from "./support.ts";
@@ -68,5 +68,31 @@ Deno.test("registry-ghcr fails when pages come round again", async () => {
   await assert.rejects(listed(backend.repository("").tags(signal)), {
     code: "REGISTRY_FAILED",
     message: "Cannot list versions of ghcr.io/acme/app: a page is named as next that came before",
+  });
+});
+
+Deno.test("registry-docker-hub reads a list anew when a page is gone that was named as next", async (t) => {
+  const read = async (gone: number) => {
+    let [first, later] = [0, 0];
+    await using api = ApiServer.start({
+      handle({ url }) {
+        const page = url.searchParams.get("page");
+        if (page === "2") return ++later <= gone ? new Response("{}", { status: 404 }) : undefined;
+        const next = ++first <= gone ? { next: `${url.origin}${url.pathname}?page=2` } : {};
+        return Response.json({ ...next, results: [{ name: `v${first}` }] });
+      },
+    });
+    const hub = createHubApi({ api: api.url, env: {}, credentials: credentialsOf(undefined) });
+    try {
+      return (await listed(hub.tags!("me/app", signal))).map(({ tag }) => tag);
+    } finally {
+      await hub[Symbol.asyncDispose]?.();
+    }
+  };
+  await t.step("with what is on the pages now", async () => {
+    assert.deepEqual(await read(2), ["v1", "v2", "v3"]);
+  });
+  await t.step("not for ever", async () => {
+    await assert.rejects(read(9), { message: /answered 404, though it was named as the next page$/ });
   });
 });
