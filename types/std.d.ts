@@ -14,3 +14,22 @@ declare module "@std/cli/parse-args" {
   export type Args = { _: (string | number)[]; "--"?: string[] } & Record<string, unknown>;
   export function parseArgs(args: readonly string[], options?: ParseOptions): Args;
 }
+
+declare module "@std/path/posix/dirname" {
+  export function dirname(path: string | URL): string;
+}
+
+declare module "@std/path/posix/resolve" {
+  /** The last absolute one with what follows it, without "." and ".."; below the working directory when none is absolute. */
+  export function resolve(...paths: string[]): string;
+}
+
+declare module "@std/yaml/parse" {
+  export interface ParseOptions {
+    schema?: "failsafe" | "json" | "core" | "default" | "extended";
+    allowDuplicateKeys?: boolean;
+    onWarning?(error: Error): void;
+  }
+  /** @throws {SyntaxError} for what is no YAML, or more than one document */
+  export function parse(content: string, options?: ParseOptions): unknown;
+}

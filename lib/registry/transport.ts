@@ -150,6 +150,8 @@ export class HttpTransport implements AsyncDisposable {
       headersTimeout: IDLE_MS,
       bodyTimeout: IDLE_MS,
       connections: CONNECTIONS_PER_HOST,
+      // Over HTTP/2, undici fails an assertion outside of any promise when it is destroyed while requests are open.
+      allowH2: false,
     };
     if (proxy === undefined) {
       const { default: Agent }: AgentModule = await import("undici/agent");

@@ -1,3 +1,4 @@
+import { parseReference } from "../../lib/oci/reference.ts";
 import { parseDuration } from "../../lib/quantity.ts";
 import type { z as Zod } from "zod";
 
@@ -18,6 +19,26 @@ export function duration(z: typeof Zod) {
 export function patterns(z: typeof Zod) {
   const pattern = z.string().min(1);
   return z.union([pattern.transform((one) => [one]), z.array(pattern).min(1)]);
+}
+
+/** An option that takes other names of REPO, one or a list. */
+export function aliases(z: typeof Zod) {
+  return patterns(z).superRefine((names, ctx) => {
+    for (const name of names.filter((each) => !isRepository(each))) {
+      const message =
+        `"${name}" is no name of REPO, wanted is one without scheme and tag: mirror.example.com/shop`;
+      ctx.addIssue({ code: "custom", message });
+    }
+  });
+}
+
+function isRepository(name: string): boolean {
+  try {
+    parseReference(name);
+    return !/[:@]/.test(name.slice(name.lastIndexOf("/") + 1));
+  } catch {
+    return false;
+  }
 }
 
 /** An option that takes a number of images. */

@@ -1,6 +1,6 @@
 import { definePlugin, EngineError, messageOf } from "../../core/contract/plugin.ts";
 import { keepUsed, type UsedImage } from "./_in_use.ts";
-import { patterns } from "./_options.ts";
+import { aliases } from "./_options.ts";
 
 const TIMEOUT_MS = 30_000;
 
@@ -16,7 +16,7 @@ export const keepDocker = definePlugin({
       /** Socket of the engine; from DOCKER_HOST, else /var/run/docker.sock, when left out. */
       socket: z.string().startsWith("/").optional(),
       /** Other names under which this host pulls from REPO. */
-      aliases: patterns(z).optional(),
+      aliases: aliases(z).optional(),
     }),
   setup: ({ socket, aliases }, { env }) => ({
     keep: async ({ inventory, signal }) => {

@@ -6,7 +6,6 @@ import { parseJsonPath, textsAt } from "../../plugins/cleanup/_json_path.ts";
 import { keepBranches } from "../../plugins/cleanup/branches.ts";
 import { keepCommits } from "../../plugins/cleanup/commits.ts";
 import { keepDocker } from "../../plugins/cleanup/docker.ts";
-import { keepKubernetes } from "../../plugins/cleanup/kubernetes/mod.ts";
 import { keepLast } from "../../plugins/cleanup/last.ts";
 import { keepListed } from "../../plugins/cleanup/listed.ts";
 import { defaultPolicies, policies } from "../../builtin_policies.ts";
@@ -17,16 +16,7 @@ import keepDeployed from "../../examples/keep_deployed.ts";
 import { commit, git, inTemp, makeRepository } from "../core/git/fixture.ts";
 import { MemoryRegistry } from "./support/memory_registry.ts";
 import { ago, DAY, HOUR, never, putImage } from "./support/publish.ts";
-import { planFor } from "./support/run.ts";
-
-/** Tags that stay. */
-async function kept(
-  registry: MemoryRegistry,
-  ...[run]: Parameters<typeof planFor> extends [unknown, ...infer R] ? R : never
-) {
-  const plan = await planFor(registry, run);
-  return plan.tags.filter(({ verdict }) => verdict === "keep").map(({ tag }) => tag);
-}
+import { keptTags as kept, planFor } from "./support/run.ts";
 
 Deno.test("keep-branches keeps branches of the remote, by pattern, age and number for each branch", async () => {
   const registry = new MemoryRegistry();
@@ -102,6 +92,18 @@ Deno.test("policies refuse options that they do not know", async (t) => {
     ["keep-recent", { within: 3 }],
     ["keep-kubernetes", { resources: [{ path: "rollouts" }] }],
     ["keep-kubernetes", { resources: [{ path: "/apis/a/v1/b", images: "a[" }] }],
+    ["keep-kubernetes", { namespaces: ["Shop"] }],
+    ["keep-kubernetes", { namespaces: [] }],
+    ...[
+      "https://mirror.test/shop",
+      "mirror.test/shop:1",
+      "mirror.test/shop/",
+      "mirror.test:5000",
+      "Mirror/Shop",
+      "m/*",
+    ]
+      .map((aliases) => ["keep-kubernetes", { aliases }] as const),
+    ["keep-docker", { aliases: "mirror.test/shop:1" }],
     ["keep-docker", { socket: "docker.sock" }],
     ["keep-semver", { line: "patch" }],
   ];
@@ -219,98 +221,17 @@ Deno.test("textsAt() follows JSON paths", () => {
   }
 });
 
-/** A server of JSON by path; whatever is not listed is an empty list. */
-function serve(answers: Readonly<Record<string, unknown>>, options: { readonly token?: string } = {}) {
-  const asked: string[] = [];
+/** A server of JSON by path. */
+function serve(answers: Readonly<Record<string, unknown>>) {
   const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, (request) => {
-    const { pathname, searchParams } = new URL(request.url);
-    asked.push(pathname);
-    if (options.token && request.headers.get("authorization") !== `Bearer ${options.token}`) {
-      return new Response("no", { status: 401 });
-    }
-    const key = searchParams.get("continue") ? `${pathname}#${searchParams.get("continue")}` : pathname;
-    const answer = answers[key] ?? { items: [] };
+    const answer = answers[new URL(request.url).pathname];
     return typeof answer === "number" ? new Response("x", { status: answer }) : Response.json(answer);
   });
   return {
-    asked,
     url: `http://127.0.0.1:${server.addr.port}`,
     [Symbol.asyncDispose]: () => server.shutdown(),
   };
 }
-
-const pod = (image: string) => ({
-  metadata: { namespace: "shop", name: "web" },
-  spec: { containers: [{ image }] },
-});
-
-Deno.test("row 36: keep-kubernetes keeps what workloads of all contexts name, by tag and by digest, and fails closed", async (t) => {
-  const registry = new MemoryRegistry();
-  const names = ["pod", "init", "cron", "replicas", "rollout", "pinned", "mirror", "unused"];
-  const digests: Record<string, string> = {};
-  for (const tag of names) digests[tag] = await putImage(registry, { tag, salt: tag });
-  const image = (tag: string) => `registry.test/shop:${tag}`;
-  await inTemp(async (dir) => {
-    await using one = serve({
-      "/api/v1/pods": { items: [pod(image("pod"))], metadata: { continue: "p2" } },
-      "/api/v1/pods#p2": {
-        items: [
-          { spec: { initContainers: [{ image: image("init") }] } },
-          pod(`elsewhere/x@${digests.pinned}`),
-        ],
-      },
-      "/apis/batch/v1/cronjobs": 404,
-      "/apis/batch/v1beta1/cronjobs": {
-        items: [{ spec: { jobTemplate: { spec: { template: pod(image("cron")) } } } }],
-      },
-      "/apis/x.io/v1/rollouts": { items: [{ spec: { deploy: [{ what: image("rollout") }] } }] },
-    }, { token: "secret" });
-    await using two = serve({
-      "/apis/apps/v1/replicasets": {
-        items: [{ spec: { template: pod(image("replicas")) } }, pod("cache.local/shop:mirror")],
-      },
-    });
-    const file = `${dir}/config`;
-    await Deno.writeTextFile(
-      file,
-      `
-clusters:
-- {name: one, cluster: {server: "${one.url}"}}
-- {name: two, cluster: {server: "${two.url}"}}
-contexts:
-- {name: a, context: {cluster: one, user: u}}
-- {name: b, context: {cluster: two}}
-users:
-- {name: u, user: {exec: {command: ./login.sh, apiVersion: client.authentication.k8s.io/v1}}}
-`,
-    );
-    await Deno.writeTextFile(`${dir}/login.sh`, `#!/bin/sh\necho '{"status":{"token":"secret"}}'\n`, {
-      mode: 0o755,
-    });
-    const env = { KUBECONFIG: file, PATH: Deno.env.get("PATH")! };
-    const resources = [{ path: "/apis/x.io/v1/rollouts", images: "spec.deploy[*].what" }];
-    const run = (options: unknown) =>
-      kept(registry, { env, policies: [use(keepKubernetes as never, options as never)] });
-    await t.step("everything in use", async () => {
-      assert.deepEqual(await run({ resources, aliases: ["cache.local/shop"] }), names.slice(0, -1).sort());
-    });
-    await t.step("one context", async () => {
-      assert.deepEqual(await run({ contexts: "b" }), ["replicas"]);
-      await assert.rejects(run({ contexts: "c" }), /there is no context "c", there are a, b/);
-    });
-    await t.step("a resource that the cluster does not know", async () => {
-      const unknown = [{ path: "/apis/y.io/v1/things" }];
-      await using none = serve({ "/apis/y.io/v1/things": 404 });
-      await Deno.writeTextFile(file, (await Deno.readTextFile(file)).replace(two.url, none.url));
-      await assert.rejects(run({ contexts: "b", resources: unknown }), /it does not know \/apis\/y.io/);
-    });
-    await t.step("a cluster that refuses, and one that is gone", async () => {
-      await Deno.writeTextFile(`${dir}/login.sh`, `#!/bin/sh\necho '{"status":{"token":"wrong"}}'\n`);
-      await assert.rejects(run({ contexts: "a" }), /answered 401/);
-      await assert.rejects(run({ contexts: "b" }), /does not answer/);
-    });
-  });
-});
 
 Deno.test("row 4: keep-docker only reads, keeps what containers were made from, by the digest they really run, and fails closed", async () => {
   const registry = new MemoryRegistry();

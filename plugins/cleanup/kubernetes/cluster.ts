@@ -1,137 +1,104 @@
-import type { Agent as HttpAgent } from "undici";
-import { EngineError, messageOf } from "../../../core/contract/plugin.ts";
-import { type JsonPath, textsAt } from "../_json_path.ts";
-import type { UsedImage } from "../_in_use.ts";
-import type { ClusterAccess } from "./kubeconfig.ts";
+import { textsAt } from "../_json_path.ts";
+import { namesImage, type UsedImage } from "../_in_use.ts";
+import type { ClusterAccess } from "./access.ts";
+import { KubeApi } from "./api.ts";
+import { listAll, type Listed, refusal } from "./list.ts";
+import { type Resource, within } from "./resources.ts";
 
-/** A list of the API and where its objects name images. */
-export interface Resource {
-  /** `/apis/apps/v1/deployments`; several are tried in turn when a cluster does not know the first. */
-  readonly paths: readonly string[];
-  /** Absent: every `image`, `imageID` and volume `reference` anywhere in the object. */
-  readonly images?: JsonPath;
+/** What of a cluster is read. */
+export interface Scan {
+  readonly resources: readonly Resource[];
+  /** Everything in the cluster when left out. */
+  readonly namespaces?: readonly string[] | undefined;
+  /** Says which proxies there are. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly signal: AbortSignal;
 }
-
-/**
- * What can hold a pod, in this moment or after a rollback: replica sets and controller revisions are the history that
- * `kubectl rollout undo` goes back to.
- */
-export const WORKLOADS: readonly Resource[] = [
-  "/api/v1/pods",
-  "/api/v1/replicationcontrollers",
-  "/apis/apps/v1/deployments",
-  "/apis/apps/v1/replicasets",
-  "/apis/apps/v1/statefulsets",
-  "/apis/apps/v1/daemonsets",
-  "/apis/apps/v1/controllerrevisions",
-  "/apis/batch/v1/jobs",
-].map((path): Resource => ({ paths: [path] })).concat({
-  paths: ["/apis/batch/v1/cronjobs", "/apis/batch/v1beta1/cronjobs"],
-});
-
-const TIMEOUT_MS = 30_000;
-const PAGE = 500;
 
 /**
  * Every image that objects of a cluster name. All lists must be readable, to their end.
  *
  * @throws {EngineError} PLUGIN_FAILED
  */
-export async function imagesIn(
-  cluster: ClusterAccess,
+export async function imagesIn(access: ClusterAccess, scan: Scan): Promise<readonly UsedImage[]> {
+  await using api = await KubeApi.open(access, scan);
+  if (!scan.namespaces) return (await scanLists(api, scan.resources, (path) => path)).found;
+  const found: UsedImage[] = [];
+  for (const namespace of scan.namespaces) {
+    const known = await exists(api, namespace);
+    const listed = await scanLists(api, scan.resources, (path) => within(path, namespace));
+    if (!known && listed.objects === 0) {
+      throw api.fail(
+        `namespace "${namespace}" seems empty, and this user may not see whether there is one`,
+        "Correct `namespaces` in keep-kubernetes, or let this user get namespaces",
+      );
+    }
+    found.push(...listed.found);
+  }
+  return found;
+}
+
+/** False when this user may not know; lists of a namespace that does not exist are empty, and say nothing. */
+async function exists(api: KubeApi, namespace: string): Promise<boolean> {
+  const path = `/api/v1/namespaces/${namespace}`;
+  const answer = await api.get(path);
+  if (answer.status === 200) return true;
+  if (answer.status === 403) return false;
+  if (answer.status !== 404) throw refusal(api, path, answer);
+  throw api.fail(`there is no namespace "${namespace}"`, "Correct `namespaces` in keep-kubernetes");
+}
+
+async function scanLists(
+  api: KubeApi,
   resources: readonly Resource[],
-  signal: AbortSignal,
-): Promise<readonly UsedImage[]> {
-  const { Agent } = await import("undici");
-  const { ca, cert, key, insecure, serverName } = cluster;
-  await using closing = new AsyncDisposableStack();
-  const agent = closing.adopt(
-    new Agent({
-      connections: 4,
-      connect: {
-        timeout: TIMEOUT_MS,
-        rejectUnauthorized: !insecure,
-        ...(ca !== undefined && { ca }),
-        ...(cert !== undefined && { cert }),
-        ...(key !== undefined && { key }),
-        ...(serverName !== undefined && { servername: serverName }),
-      },
-    }),
-    (each) => each.destroy(),
+  place: (path: string) => string,
+): Promise<Listed<UsedImage>> {
+  const lists = await Promise.all(resources.map((resource) => scanList(api, resource, place)));
+  return {
+    objects: lists.reduce((sum, { objects }) => sum + objects, 0),
+    found: lists.flatMap(({ found }) => found),
+  };
+}
+
+async function scanList(
+  api: KubeApi,
+  resource: Resource,
+  place: (path: string) => string,
+): Promise<Listed<UsedImage>> {
+  for (const path of resource.paths.map(place)) {
+    const listed = await listAll(api, path, (object) => namesIn(object, resource, { api, path }));
+    if (!listed) continue;
+    if (resource.listed && listed.objects > 0 && !listed.found.some(({ name }) => namesImage(name))) {
+      const where = resource.images ? "`images` in keep-kubernetes finds" : "`image` anywhere is";
+      throw api.fail(
+        `none of the ${listed.objects} objects of ${path} names an image: no text where ${where}`,
+        "Correct `images` of that resource, or leave it out of `resources`",
+      );
+    }
+    return listed;
+  }
+  throw api.fail(
+    `it does not know ${resource.paths.map(place).join(" or ")}`,
+    "Correct `resources` in keep-kubernetes, or name the contexts of clusters that know it",
   );
-  const found = await Promise.all(resources.map(async ({ paths, images }) => {
-    for (const path of paths) {
-      const objects = await listAll(cluster, agent, { path, signal });
-      if (objects) return objects.flatMap((object) => namesIn(object, images, { cluster, path }));
-    }
-    throw fail(cluster, `it does not know ${paths.join(" or ")}`);
-  }));
-  return found.flat();
-}
-
-/** All objects of a list; undefined when the cluster has no such list. */
-async function listAll(
-  cluster: ClusterAccess,
-  dispatcher: HttpAgent,
-  { path, signal }: { readonly path: string; readonly signal: AbortSignal },
-): Promise<readonly unknown[] | undefined> {
-  const { request } = await import("undici");
-  const objects: unknown[] = [];
-  for (let next: string | undefined = "";;) {
-    const query = `limit=${PAGE}${next ? `&continue=${encodeURIComponent(next)}` : ""}`;
-    let status: number;
-    let text: string;
-    try {
-      const answer = await request(`${cluster.server}${path}?${query}`, {
-        dispatcher,
-        signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
-        headers: {
-          accept: "application/json",
-          "user-agent": "dapp",
-          ...(cluster.authorization !== undefined && { authorization: cluster.authorization }),
-        },
-      });
-      [status, text] = [answer.statusCode, await answer.body.text()];
-    } catch (error) {
-      signal.throwIfAborted();
-      throw fail(cluster, `${cluster.server}${path} does not answer: ${messageOf(error)}`);
-    }
-    if (status === 404 && objects.length === 0) return undefined;
-    if (status !== 200) {
-      throw fail(cluster, `${cluster.server}${path} answered ${status}: ${text.slice(0, 200)}`);
-    }
-    const page = parse(text);
-    if (!page) throw fail(cluster, `${cluster.server}${path} answered with no list`);
-    objects.push(...page.items);
-    next = page.next;
-    if (!next) return objects;
-  }
-}
-
-function parse(text: string): { readonly items: readonly unknown[]; readonly next?: string } | undefined {
-  try {
-    const value = JSON.parse(text) as { items?: unknown; metadata?: { continue?: unknown } } | null;
-    // An empty list may be null.
-    if (!value || !("items" in value) || !(Array.isArray(value.items) || value.items === null)) {
-      return undefined;
-    }
-    const next = value.metadata?.continue;
-    return { items: value.items ?? [], ...(typeof next === "string" && next !== "" && { next }) };
-  } catch {
-    return undefined;
-  }
 }
 
 function namesIn(
   object: unknown,
-  images: JsonPath | undefined,
-  { cluster, path }: { readonly cluster: ClusterAccess; readonly path: string },
+  { images, listed }: Resource,
+  { api, path }: { readonly api: KubeApi; readonly path: string },
 ): readonly UsedImage[] {
   const { metadata } = object as { metadata?: { name?: unknown; namespace?: unknown } };
   const kind = path.slice(path.lastIndexOf("/") + 1).replace(/s$/, "");
   const name = [metadata?.namespace, metadata?.name].filter(Boolean).join("/");
-  const by = `${kind} ${name} in context "${cluster.context}"`;
-  return (images ? textsAt(object, images) : imageNames(object)).map((text) => ({ name: text, by }));
+  const by = `${kind} ${name} in ${api.access.name}`;
+  const texts = images ? textsAt(object, images).flatMap(words) : imageNames(object);
+  return [...new Set(texts)].map((text) => ({ name: text, by, ...(listed && { everyTag: true }) }));
+}
+
+/** Names may stand in a text that says more: `--image=shop/app:1`, `a:1,b:2`. */
+function words(text: string): readonly string[] {
+  return text.split(/[\s,;="']+/).filter((word) => word !== "");
 }
 
 /** Reading too much only keeps too much; a field that comes with a new release of Kubernetes is not missed. */
@@ -141,15 +108,5 @@ function imageNames(value: unknown): readonly string[] {
     typeof each === "string"
       ? (["image", "imageID", "reference"].includes(key) ? [each] : [])
       : imageNames(each)
-  );
-}
-
-function fail({ context }: ClusterAccess, why: string): EngineError {
-  return new EngineError(
-    "PLUGIN_FAILED",
-    `Cannot find out what runs in Kubernetes context "${context}": ${why}`,
-    {
-      fix: "Make the cluster reachable, name others in keep-kubernetes, or leave it out with --without-kube",
-    },
   );
 }

@@ -1,19 +1,26 @@
-import { definePlugin, EngineError } from "../../../core/contract/plugin.ts";
+import { definePlugin } from "../../../core/contract/plugin.ts";
+import { keep } from "../_images.ts";
 import { keepUsed } from "../_in_use.ts";
 import { parseJsonPath } from "../_json_path.ts";
-import { patterns } from "../_options.ts";
+import { aliases, patterns } from "../_options.ts";
 
 /**
- * Keeps images that Kubernetes runs, or would run after a rollback. A cluster that does not answer is a failure, so
- * nothing is deleted.
+ * Keeps images that Kubernetes runs, or would run after a rollback. What cannot be found out is a failure, so nothing is
+ * deleted.
  */
 export const keepKubernetes = definePlugin({
   name: "keep-kubernetes",
   api: 1,
-  options: (z) =>
-    z.strictObject({
+  options: (z) => {
+    const namespace = z.string().regex(
+      /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,
+      "wanted is the name of a namespace",
+    );
+    return z.strictObject({
       /** Names of contexts; all of the kubeconfig when left out. */
       contexts: patterns(z).optional(),
+      /** Only what is in these namespaces; everything when left out. */
+      namespaces: z.union([namespace.transform((one) => [one]), z.array(namespace).min(1)]).optional(),
       /** A kubeconfig instead of those in KUBECONFIG or ~/.kube/config. */
       kubeconfig: z.string().min(1).optional(),
       /** More lists to read, such as custom resources. */
@@ -34,29 +41,43 @@ export const keepKubernetes = definePlugin({
         }).optional(),
       })).default([]),
       /** Other names under which the clusters pull from REPO. */
-      aliases: patterns(z).optional(),
+      aliases: aliases(z).optional(),
       /** Whether it is a failure that there is no kubeconfig. */
       required: z.boolean().default(true),
-    }),
-  setup: ({ contexts, kubeconfig, resources, aliases, required }) => ({
-    keep: async ({ inventory, env, projectDir, signal }) => {
-      const { readClusters } = await import("./kubeconfig.ts");
-      const clusters = await readClusters({ env, projectDir, file: kubeconfig, contexts, signal });
-      if (!clusters) {
-        if (!required) return [];
-        throw new EngineError(
-          "PLUGIN_FAILED",
-          "Cannot find out what runs in Kubernetes: there is no kubeconfig, wanted is one in KUBECONFIG or ~/.kube/config",
-          { fix: "Set KUBECONFIG, or leave Kubernetes out with --without-kube" },
-        );
+    });
+  },
+  setup: ({ contexts, namespaces, kubeconfig, resources, aliases, required }) => ({
+    keep: async ({ inventory, env, projectDir, signal: outer }, { emit }) => {
+      // What one cluster does not tell makes the others needless.
+      const failed = new AbortController();
+      const signal = AbortSignal.any([outer, failed.signal]);
+      try {
+        const { findClusters } = await import("./find_clusters.ts");
+        const places = { env, projectDir, file: kubeconfig };
+        const found = await findClusters(places, { contexts, required, exec: { env, signal, emit } });
+        if (found.kind === "none") {
+          emit({ type: "detail", text: "Kubernetes is not asked: there is no kubeconfig" });
+          return [];
+        }
+        if (found.kind === "lost") {
+          const why = `KUBECONFIG names "${found.path}", which does not exist`;
+          const text = `${why}: every image stays, since nobody knows what runs in Kubernetes`;
+          emit({ type: "note", level: "warn", text });
+          return inventory.images.map((image) => keep(image, "Kubernetes unknown", why));
+        }
+        const { imagesIn } = await import("./cluster.ts");
+        const { WORKLOADS } = await import("./resources.ts");
+        const listed = resources.map(({ path, images }) => ({
+          paths: [path],
+          listed: true as const,
+          ...(images && { images }),
+        }));
+        const scan = { resources: [...WORKLOADS, ...listed], namespaces, env, signal };
+        const used = await Promise.all(found.clusters.map((cluster) => imagesIn(cluster, scan)));
+        return keepUsed(inventory, used.flat(), { rule: "runs in Kubernetes", ...(aliases && { aliases }) });
+      } finally {
+        failed.abort();
       }
-      const { imagesIn, WORKLOADS } = await import("./cluster.ts");
-      const lists = [
-        ...WORKLOADS,
-        ...resources.map(({ path, images }) => ({ paths: [path], ...(images && { images }) })),
-      ];
-      const used = await Promise.all(clusters.map((cluster) => imagesIn(cluster, lists, signal)));
-      return keepUsed(inventory, used.flat(), { rule: "runs in Kubernetes", ...(aliases && { aliases }) });
     },
   }),
 });

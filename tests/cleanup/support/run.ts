@@ -100,6 +100,12 @@ export async function applyFor(
     : await withTempDir((dir) => work(`${dir}/journal`));
 }
 
+/** Tags that stay. */
+export async function keptTags(registry: MemoryRegistry, run?: CleanupRun): Promise<string[]> {
+  const plan = await planFor(registry, run);
+  return plan.tags.filter(({ verdict }) => verdict === "keep").map(({ tag }) => tag);
+}
+
 /** References that a plan deletes, without the name of REPO. */
 export function deletedBy(plan: CleanupPlan): string[] {
   return plan.tags.filter(({ verdict }) => verdict === "delete").map(({ repository, tag }) =>
