@@ -95,9 +95,7 @@ async function restoreOne(
 }
 
 function isLoss(error: unknown): boolean {
-  return /answered 404|BLOB_UNKNOWN|MANIFEST_BLOB|MANIFEST_UNKNOWN|blob unknown|not there/i.test(
-    messageOf(error),
-  );
+  return error instanceof EngineError && error.details.missing === true;
 }
 
 /** Some registries take manifests without looking at blobs, so the smallest one is asked for first. */

@@ -1,4 +1,4 @@
-import { RegistryError } from "../../lib/registry/errors.ts";
+import { EngineError } from "../contract/errors.ts";
 import type { Clock } from "../protocol/clock.ts";
 
 export interface ThrottleOptions {
@@ -73,15 +73,9 @@ export class Throttle {
   }
 }
 
-/** Whether a failure, or what caused it, is a server's wish to be asked later. */
+/** Whether a failure is a server's wish to be asked later. */
 function limitOf(error: unknown): { readonly waitMs?: number } | undefined {
-  for (let each = error; each instanceof Error; each = each.cause) {
-    if (!(each instanceof RegistryError)) continue;
-    const { kind, status, retryAfterMs } = each.details;
-    if (kind !== "limited" && status !== 429 && !(status === 503 && retryAfterMs !== undefined)) {
-      return undefined;
-    }
-    return retryAfterMs === undefined ? {} : { waitMs: retryAfterMs };
-  }
-  return undefined;
+  if (!(error instanceof EngineError) || !error.details.limited) return undefined;
+  const { retryAfterMs } = error.details;
+  return retryAfterMs === undefined ? {} : { waitMs: retryAfterMs };
 }

@@ -60,6 +60,14 @@ export interface ErrorDetails {
   readonly fix?: string;
   /** All problems found in one run, each a full sentence. */
   readonly problems?: readonly Problem[];
+  /** Of a registry: what was asked for is not there, or what it would be made of is not. */
+  readonly missing?: boolean;
+  /** Of a registry: a rule of its own stands against it, such as an immutable tag. Other names may be free. */
+  readonly locked?: boolean;
+  /** Of a server: it wants to be asked later, or less. */
+  readonly limited?: boolean;
+  /** How long the server asked to be left alone, in milliseconds. */
+  readonly retryAfterMs?: number;
   readonly cause?: unknown;
 }
 

@@ -15,7 +15,7 @@ import type { CiFacts, CiRequest, Tag, TagFlag, TagRequest } from "./tagging.ts"
 import type { Builder, BuilderRequest } from "./builder.ts";
 import type { ImageSource, SourceRequest } from "./source.ts";
 
-export { EngineError, type ErrorCode, messageOf, type Problem } from "./errors.ts";
+export { EngineError, type ErrorCode, type ErrorDetails, messageOf, type Problem } from "./errors.ts";
 export {
   type Digest,
   digestFromHex,

@@ -1,6 +1,6 @@
 import { type EmptyImage, emptyImage } from "../../lib/oci/empty_image.ts";
-import { isBlobUnknown } from "../../lib/registry/errors.ts";
 import type { Digest } from "../contract/digest.ts";
+import { EngineError } from "../contract/errors.ts";
 import { labels } from "../contract/labels.ts";
 import type { Repository } from "../contract/registry.ts";
 
@@ -37,7 +37,7 @@ export async function putServiceManifest(
     await repository.putManifest(manifest, tag, signal);
   } catch (error) {
     // Garbage collection ran since.
-    if (!known || !isBlobUnknown(error)) throw error;
+    if (!known || !(error instanceof EngineError) || !error.details.missing) throw error;
     await supply();
     await repository.putManifest(manifest, tag, signal);
   }

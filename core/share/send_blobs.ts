@@ -1,5 +1,5 @@
 import { parseReference } from "../../lib/oci/reference.ts";
-import { isBlobUnknown } from "../../lib/registry/errors.ts";
+import { EngineError } from "../contract/errors.ts";
 import type { Repository } from "../contract/registry.ts";
 import type { BlobUploader } from "./uploader.ts";
 
@@ -22,7 +22,7 @@ export async function withBlobs(
   try {
     await action();
   } catch (error) {
-    if (!isBlobUnknown(error)) throw error;
+    if (!(error instanceof EngineError) || !error.details.missing) throw error;
     uploader.forget(repository);
     await action();
   }

@@ -1,5 +1,6 @@
 import { readExcerpt } from "./body.ts";
-import { redactUrl, RegistryError } from "./errors.ts";
+import { challengeOf } from "./challenge.ts";
+import { redactUrl, RegistryError, type RegistryErrorDetails, type RegistryFailure } from "./errors.ts";
 import { isRetryableStatus, parseRetryAfter } from "./retry.ts";
 import type { HttpResponse } from "./transport.ts";
 
@@ -8,8 +9,10 @@ export interface AnswerContext {
   readonly doing: string;
   readonly method: string;
   readonly domain: string;
-  /** Whether no credentials are known. */
-  readonly anonymous: boolean;
+  /** What was shown last: the scheme of its `Authorization`, "" when that was none; undefined when nothing is known to show. */
+  readonly shown: string | undefined;
+  /** Token scopes of the request. */
+  readonly scopes: readonly string[];
   /** Longest wait that would have been kept, in milliseconds. */
   readonly longestWaitMs: number;
   redact(text: string): string;
@@ -32,21 +35,16 @@ export async function answerError(response: HttpResponse, context: AnswerContext
   const url = redactUrl(response.url);
   const { code, text } = errorWithin(await readExcerpt(response));
   const retryAfterMs = parseRetryAfter(response.header("retry-after"), Date.now());
-  const said = context.redact(text).slice(0, 300);
+  const said = [code, context.redact(text).slice(0, 300)].filter((part) => part !== "").join(" ");
+  const kind = kindOf(response, code);
+  const login = kind === "denied" ? loginOf(response, context) : undefined;
   const parts = [
     `${context.method} ${url} answered ${status}`,
-    ...(code || said ? [[code, said].filter(Boolean).join(" ")] : []),
+    ...(said === "" ? [] : [said]),
     ...(status === 429 && context.domain === "docker.io" ? [HUB_LIMIT] : []),
     ...(retryAfterMs ? [waiting(retryAfterMs, context.longestWaitMs)] : []),
-    ...((status === 401 || status === 403) && context.anonymous ? ["no credentials are known for it"] : []),
+    ...(login ? [login.words] : []),
   ];
-  const kind = status === 401 || status === 403
-    ? "denied"
-    : status === 404
-    ? "missing"
-    : status === 429
-    ? "limited"
-    : "failed";
   return new RegistryError(`Cannot ${context.doing}: ${parts.join(", ")}`, {
     kind,
     status,
@@ -54,8 +52,48 @@ export async function answerError(response: HttpResponse, context: AnswerContext
     url,
     ...(isRetryableStatus(status) && { retryable: true }),
     ...(code && { code }),
+    ...(said && { said }),
+    ...login?.facts,
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   });
+}
+
+/** With these codes registries refuse to change what one of their rules protects: GitLab (401), Quay (409), ECR (400). */
+const RULES = [
+  "PROTECTED_TAG",
+  "IMMUTABLE_TAG",
+  "PROTECTED_MANIFEST",
+  "TAG_IMMUTABLE",
+  "ImageTagAlreadyExistsException",
+];
+
+function kindOf(response: HttpResponse, code: string): RegistryFailure {
+  const { status } = response;
+  // 412 is Harbor's, for immutable tags and policies; 409 in general: the state of what is there is against it.
+  if (RULES.includes(code) || status === 409 || status === 412) return "locked";
+  if (status === 401 || status === 403) return "denied";
+  if (status === 404) return "missing";
+  return status === 429 ? "limited" : "failed";
+}
+
+/** What an answer that denies says of the credentials, which it may have asked for, or not accepted, or found too weak. */
+function loginOf(
+  response: HttpResponse,
+  { shown, scopes }: AnswerContext,
+): { readonly words: string; readonly facts: Pick<RegistryErrorDetails, "login" | "lacking"> } {
+  if (response.status === 401 && !challengeOf(response)) {
+    const words = "it asks for no credentials that could be given, or the repository does not exist";
+    return { words, facts: { login: shown === undefined ? "none" : "weak" } };
+  }
+  if (shown === undefined) {
+    return { words: "no credentials are known for it", facts: { login: "none" } };
+  }
+  if (response.status === 401 && shown === "Basic") {
+    return { words: "the credentials known for it are not accepted", facts: { login: "wrong" } };
+  }
+  const lacking = /:([^:]*)$/.exec(scopes[0] ?? "")?.[1] ?? "";
+  const words = `the credentials known for it are not good for this${lacking && ` (${lacking})`}`;
+  return { words, facts: { login: "weak", ...(lacking && { lacking }) } };
 }
 
 function waiting(ms: number, longest: number): string {
@@ -72,7 +110,11 @@ export function errorWithin(body: string): { readonly code: string; readonly tex
     };
     const [error] = Array.isArray(errors) ? errors : [];
     if (!error) return { code: "", text: "" };
-    const string = (value: unknown) => typeof value === "string" ? value : value ? JSON.stringify(value) : "";
+    const string = (value: unknown) => {
+      if (typeof value === "string") return value;
+      const json = value ? JSON.stringify(value) : "";
+      return json === "{}" || json === "[]" ? "" : json;
+    };
     const [message, detail] = [string(error.message), string(error.detail)];
     return { code: string(error.code), text: [message, detail].filter(Boolean).join(": ") };
   } catch {

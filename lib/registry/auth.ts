@@ -1,4 +1,4 @@
-import { type Challenge, parseChallenges } from "./challenge.ts";
+import { type Challenge, challengeOf } from "./challenge.ts";
 import type { Credentials } from "./credentials.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
 import { isHost, isPrivateAddress } from "./hosts.ts";
@@ -67,37 +67,36 @@ export class Authorizer {
   }
 
   /**
-   * Takes a 401 answer. Returns when another try makes sense.
+   * Takes a 401 answer and says whether another try makes sense. Without a challenge that can be met it is an answer like
+   * any other.
    *
    * @param used the Authorization value of the request that was refused
-   * @throws {RegistryError} denied, when there is nothing else to show
    */
-  async refused(response: HttpResponse, used: string | undefined, scopes: readonly string[]): Promise<void> {
-    const challenges = parseChallenges(response.header("www-authenticate") ?? "");
-    const challenge = challenges.find((c) => c.scheme === "bearer" && c.params.realm) ??
-      challenges.find((c) => c.scheme === "basic");
-    const credentials = await this.#credentials();
-    if (!challenge) {
-      throw this.#denied(
-        response,
-        "it asks for no credentials that could be given, or the repository does not exist",
-      );
-    }
+  async refused(
+    response: Pick<HttpResponse, "url" | "header">,
+    used: string | undefined,
+    scopes: readonly string[],
+  ): Promise<boolean> {
+    const challenge = challengeOf(response);
+    if (!challenge) return false;
+    // Harbor asks for Basic when a token lacks a right: that is nothing to remember.
+    const before = this.#challenge;
+    const changed = before?.scheme === "bearer" && challenge.scheme === "basic";
     this.#challenge = challenge;
     this.#asked = response.url;
     this.#recalled = Promise.resolve(false);
     const { realm = "", service } = challenge.params;
     const params = { realm, ...(service !== undefined && { service }) };
-    await this.#options.memory.note({
-      challenge: { scheme: challenge.scheme, params },
-      asked: response.url.origin,
-    });
-    this.#tokens.delete(scopeKey(scopes));
-    if (challenge.scheme === "bearer" && credentials?.kind !== "bearer") return;
-    if (!credentials) throw this.#denied(response, "no credentials are known for it");
-    if (await this.header(scopes, AbortSignal.abort()) === used) {
-      throw this.#denied(response, "the credentials known for it are not accepted");
+    if (!changed) {
+      await this.#options.memory.note({
+        challenge: { scheme: challenge.scheme, params },
+        asked: response.url.origin,
+      });
     }
+    this.#tokens.delete(scopeKey(scopes));
+    const credentials = await this.#credentials();
+    if (challenge.scheme === "bearer" && credentials?.kind !== "bearer") return true;
+    return credentials !== undefined && await this.header(scopes, AbortSignal.abort()) !== used;
   }
 
   async #recall(): Promise<boolean> {
@@ -110,15 +109,12 @@ export class Authorizer {
     return true;
   }
 
-  /** Whether anything but anonymous access is possible. */
-  async hasCredentials(): Promise<boolean> {
-    return await this.#credentials() !== undefined;
-  }
-
-  #denied(response: HttpResponse, why: string): RegistryError {
-    const { status, url } = response;
-    const message = `Cannot access registry "${this.#options.domain}": ${why}`;
-    return new RegistryError(message, { kind: "denied", status, url: redactUrl(url) });
+  /** How the credentials are shown: `Basic` or `Bearer`, "" when nobody has asked; undefined when there are none. */
+  async shown(): Promise<string | undefined> {
+    const credentials = await this.#credentials();
+    if (!credentials) return undefined;
+    if (!this.#challenge) return "";
+    return this.#challenge.scheme === "bearer" || credentials.kind === "bearer" ? "Bearer" : "Basic";
   }
 
   #credentials(): Promise<Credentials | undefined> {

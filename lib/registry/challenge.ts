@@ -6,6 +6,13 @@ export interface Challenge {
   readonly params: Readonly<Record<string, string>>;
 }
 
+/** The challenge of a 401 answer that can be met: Bearer, else Basic; undefined when it has none. */
+export function challengeOf(response: { header(name: string): string | undefined }): Challenge | undefined {
+  const challenges = parseChallenges(response.header("www-authenticate") ?? "");
+  return challenges.find(({ scheme, params }) => scheme === "bearer" && params.realm) ??
+    challenges.find(({ scheme }) => scheme === "basic");
+}
+
 const TOKEN = /[!#$%&'*+.^_`|~0-9A-Za-z-]+/y;
 
 /**

@@ -112,7 +112,8 @@ export class RegistryClient implements AsyncDisposable {
       doing: request.doing,
       method: request.method,
       domain: this.domain,
-      anonymous: !await this.#authorizer(request.scopes).hasCredentials(),
+      scopes: request.scopes,
+      shown: await this.#authorizer(request.scopes).shown(),
       longestWaitMs: this.retry.longestWaitMs,
       redact: (text) => this.redact(text),
     });
@@ -156,13 +157,14 @@ export class RegistryClient implements AsyncDisposable {
         answered();
       }
       const asked = response.status === 401 && own && response.url.origin === origin;
-      // What is wrong with a token, the answer says; a password that was sent is simply not accepted.
       const last = tries === 2 && !authorization?.startsWith("Basic ");
       if (!asked || last || request.expect.includes(401)) {
         return response;
       }
+      if (!await authorizer.refused(response, authorization, request.scopes)) {
+        return response;
+      }
       await response.discard();
-      await authorizer.refused(response, authorization, request.scopes);
     }
   }
 

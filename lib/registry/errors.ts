@@ -1,10 +1,18 @@
 /**
  * What kind of failure it is: `denied` credentials missing, wrong or too weak; `missing` no such thing; `limited` asked
- * to come back later; `corrupt` delivered something else than was named; `source` what was to be sent is not what it
- * should be; `refused` the request is against a rule kept
- * here (downgrade, foreign realm); `failed` everything else.
+ * to come back later; `locked` a rule of the registry is against it, whoever asks: a protected or immutable tag, a policy;
+ * `corrupt` delivered something else than was named; `source` what was to be sent is not what it should be; `refused` the
+ * request is against a rule kept here (downgrade, foreign realm); `failed` everything else.
  */
-export type RegistryFailure = "denied" | "missing" | "limited" | "corrupt" | "source" | "refused" | "failed";
+export type RegistryFailure =
+  | "denied"
+  | "missing"
+  | "limited"
+  | "locked"
+  | "corrupt"
+  | "source"
+  | "refused"
+  | "failed";
 
 /** Facts about a failed exchange. */
 export interface RegistryErrorDetails {
@@ -16,6 +24,12 @@ export interface RegistryErrorDetails {
   readonly url?: string;
   /** Error code of the distribution specification, such as `MANIFEST_UNKNOWN`. */
   readonly code?: string;
+  /** What the registry gave as its reason: code and text. */
+  readonly said?: string;
+  /** Of what is denied: whether credentials were sent along, and if so, what they are not good for. */
+  readonly login?: "none" | "wrong" | "weak";
+  /** Of what is denied to credentials that are too weak: the actions that the request needs, such as `pull,push`. */
+  readonly lacking?: string;
   /** Whether the same request may succeed later. */
   readonly retryable?: boolean;
   /** How long the server asked to wait, in milliseconds. */

@@ -12,10 +12,15 @@ import { pullScope } from "./scopes.ts";
 export async function* listTags(
   client: RegistryClient,
   path: string,
-  { signal }: { readonly signal: AbortSignal },
+  { signal, pageSize }: {
+    readonly signal: AbortSignal;
+    /** Tags that the registry is asked for at once. @default what it likes */
+    readonly pageSize?: number;
+  },
 ): AsyncGenerator<string> {
   const doing = `list the tags of ${client.domain}/${path}`;
-  const listing = { path: `${path}/tags/list`, scopes: [pullScope(path)], doing, signal };
+  const query = pageSize === undefined ? "" : `?n=${pageSize}`;
+  const listing = { path: `${path}/tags/list${query}`, scopes: [pullScope(path)], doing, signal };
   const found = new Set<string>();
   for await (const { status, text } of readPages(client, listing)) {
     if (status === 404) return;

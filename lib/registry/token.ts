@@ -125,5 +125,6 @@ async function refused(response: HttpResponse, request: TokenRequest): Promise<R
     kind: denied ? "denied" : "failed",
     status,
     url,
+    ...(denied && { login: request.credentials ? "wrong" : "none" }),
   });
 }

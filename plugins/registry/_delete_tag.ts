@@ -1,12 +1,16 @@
 import type { RemovalOutcome } from "../../core/contract/plugin.ts";
 import { errorWithin } from "../../lib/registry/answer_error.ts";
 import type { RegistryClient } from "../../lib/registry/client.ts";
+import { RegistryError } from "../../lib/registry/errors.ts";
 import { deleteScope } from "../../lib/registry/scopes.ts";
-import { requestText } from "./_beside_v2.ts";
+import { requestText, type TextAnswer } from "./_beside_v2.ts";
 import { saidBy } from "./_provider_http.ts";
 
 /** `elsewhere`: this registry does not delete tags that way; nothing was deleted. */
 export type DeleteOutcome = RemovalOutcome | { readonly outcome: "elsewhere"; readonly why: string };
+
+/** Words for the code of a rule that keeps a tag; undefined: what the registry says will do. */
+type RuleWords = (code: string) => string | undefined;
 
 export interface DeleteTag {
   /** Of the repository. */
@@ -16,6 +20,7 @@ export interface DeleteTag {
   readonly route?: string;
   /** Token scope. @default `repository:PATH:delete` */
   readonly scope?: string;
+  readonly ruleWords?: RuleWords;
   readonly signal: AbortSignal;
 }
 
@@ -28,18 +33,24 @@ const OTHER_WAY = ["DIGEST_INVALID", "UNSUPPORTED", ""];
  *
  * @throws {RegistryError} denied, when the registry gives no token for it
  */
-export async function deleteTag(
-  client: RegistryClient,
-  { path, tag, route = `${path}/manifests/${tag}`, scope = deleteScope(path), signal }: DeleteTag,
-): Promise<DeleteOutcome> {
-  const answer = await requestText(client, {
-    method: "DELETE",
-    path: route,
-    scopes: [scope],
-    expect: [200, 202, 204, 400, 403, 404, 405, 409, 412],
-    doing: `delete tag "${tag}" of ${client.domain}/${path}`,
-    signal,
-  });
+export async function deleteTag(client: RegistryClient, deletion: DeleteTag): Promise<DeleteOutcome> {
+  const { path, tag, route = `${path}/manifests/${tag}`, scope = deleteScope(path), signal } = deletion;
+  let answer: TextAnswer;
+  try {
+    answer = await requestText(client, {
+      method: "DELETE",
+      path: route,
+      scopes: [scope],
+      expect: [200, 202, 204, 400, 403, 404, 405],
+      doing: `delete tag "${tag}" of ${client.domain}/${path}`,
+      signal,
+    });
+  } catch (error) {
+    if (!(error instanceof RegistryError) || error.kind !== "locked") throw error;
+    const { code = "", said = error.message } = error.details;
+    const words = deletion.ruleWords?.(code);
+    return { outcome: "refused", why: words === undefined ? said : `${words} (${said})` };
+  }
   const { status } = answer;
   if (status < 300) return { outcome: "removed", by: "tag" };
   const { code } = errorWithin(answer.text);

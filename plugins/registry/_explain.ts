@@ -1,5 +1,8 @@
 import { EngineError } from "../../core/contract/errors.ts";
-import { RegistryError } from "../../lib/registry/errors.ts";
+import { isBlobUnknown, RegistryError } from "../../lib/registry/errors.ts";
+
+/** What to do about a failure, by somebody who knows the registry better; undefined: what is said of any other. */
+export type Advise = (error: RegistryError) => string | undefined;
 
 /**
  * Runs `action`; what a registry refuses becomes an error of the engine, with advice. The only place where that is
@@ -9,29 +12,44 @@ import { RegistryError } from "../../lib/registry/errors.ts";
  * @throws {EngineError} REGISTRY_DENIED, REGISTRY_FAILED, REGISTRY_UNSUPPORTED; STORE_CORRUPT and STORE_FAILED for files
  *   of this machine
  */
-export async function explained<T>(domain: string, action: () => Promise<T>): Promise<T> {
+export async function explained<T>(
+  domain: string,
+  action: () => Promise<T>,
+  advise?: Advise,
+): Promise<T> {
   try {
     return await action();
   } catch (error) {
-    throw explain(domain, error);
+    throw explain(domain, error, advise);
   }
 }
 
 /** Like {@linkcode explained} for what comes piece by piece. */
-export async function* explainedEach<T>(domain: string, items: AsyncIterable<T>): AsyncGenerator<T> {
+export async function* explainedEach<T>(
+  domain: string,
+  items: AsyncIterable<T>,
+  advise?: Advise,
+): AsyncGenerator<T> {
   try {
     yield* items;
   } catch (error) {
-    throw explain(domain, error);
+    throw explain(domain, error, advise);
   }
 }
 
-function explain(domain: string, error: unknown): unknown {
+function explain(domain: string, error: unknown, advise?: Advise): unknown {
   if (!(error instanceof RegistryError)) return explainFile(error);
   if (error.kind === "source") return new EngineError("STORE_CORRUPT", error.message, { cause: error });
-  const { kind, status, code } = error.details;
-  const fix = adviceFor(domain, error);
-  const details = { cause: error, ...(fix && { fix }) };
+  const { kind, status, code, retryAfterMs } = error.details;
+  const fix = advise?.(error) ?? adviceFor(domain, error);
+  const limited = kind === "limited" || (status === 503 && retryAfterMs !== undefined);
+  const details = {
+    cause: error,
+    ...(fix && { fix }),
+    ...((kind === "missing" || isBlobUnknown(error)) && { missing: true }),
+    ...(kind === "locked" && { locked: true }),
+    ...(limited && { limited: true, ...(retryAfterMs !== undefined && { retryAfterMs }) }),
+  };
   if (kind === "denied") return new EngineError("REGISTRY_DENIED", error.message, details);
   const unsupported = status === 405 || (code === "UNSUPPORTED" && status !== undefined && status < 500);
   return new EngineError(unsupported ? "REGISTRY_UNSUPPORTED" : "REGISTRY_FAILED", error.message, details);
@@ -47,7 +65,14 @@ function explainFile(error: unknown): unknown {
 function adviceFor(domain: string, { kind, message, details }: RegistryError): string | undefined {
   const login = `Log in with: docker login ${domain}`;
   if (kind === "denied") {
-    return details.status === 403 ? `Check the rights of this user, or: ${login}` : login;
+    if (details.login !== "weak") return login;
+    const rights = details.lacking === undefined
+      ? "the rights of this login"
+      : `its right to ${details.lacking}`;
+    return `Check ${rights}, and that the repository exists; or log in as somebody else: docker login ${domain}`;
+  }
+  if (kind === "locked") {
+    return "Have the rule of the registry changed that the message names, or use other tags or another repository";
   }
   if (kind === "limited") {
     const wait = details.retryAfterMs;

@@ -142,7 +142,7 @@ export class LayoutBackend implements RegistryBackend, Repository {
       : [document.manifest.config, ...document.manifest.layers];
     for (const { digest } of named) {
       if (await this.#layout.blobSize(digest) !== undefined) continue;
-      throw new OciError("invalid", `Cannot store ${title}: blob ${digest} is not there`);
+      throw new OciError("missing", `Cannot store ${title}: blob ${digest} is not there`);
     }
     if (document.kind === "index") return undefined;
     const config = await this.#read(document.manifest.config.digest);
@@ -202,6 +202,7 @@ export class LayoutBackend implements RegistryBackend, Repository {
         : `Cannot use "${this.name}": ${messageOf(error)}`;
       throw new EngineError("REGISTRY_FAILED", message, {
         cause: error,
+        ...(error instanceof OciError && error.kind === "missing" && { missing: true }),
         fix: "Check the directory: its content, permissions and free space",
       });
     }

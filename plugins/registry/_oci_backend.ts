@@ -8,6 +8,8 @@ import type {
 } from "../../core/contract/plugin.ts";
 import { EngineError, messageOf } from "../../core/contract/errors.ts";
 import type { RegistryClient } from "../../lib/registry/client.ts";
+import type { RegistryError } from "../../lib/registry/errors.ts";
+import type { Advise } from "./_explain.ts";
 import { OciRepository } from "./_oci_repository.ts";
 import { parseRepo } from "./_repo.ts";
 import { createTagRemover, type TagRemover } from "./_tag_remover.ts";
@@ -20,6 +22,12 @@ export interface ProviderApi {
   tags?(path: string, signal: AbortSignal): AsyncIterable<ListedTag>;
   /** Removes one tag and nothing else; without it the generic way is taken. */
   remove?(path: string, removal: TagRemoval, signal: AbortSignal): Promise<RemovalOutcome>;
+  /** Whether manifests without tags go by themselves, so that nobody need remove them. @default false */
+  readonly collectsUntagged?: boolean;
+  /** Why a repository below REPO cannot be, and what to do. */
+  nameProblem?(path: string): { readonly why: string; readonly fix: string } | undefined;
+  /** What to do about a failure of the registry itself. */
+  advise?(path: string, ...args: Parameters<Advise>): ReturnType<Advise>;
   [Symbol.asyncDispose]?(): Promise<void>;
 }
 
@@ -45,12 +53,14 @@ export function createOciBackend(
 ): RegistryBackend {
   const remover = createTagRemover(client);
   const repositories = new Map<string, OciRepository>();
-  const { kind, capabilities } = provider;
   return {
-    kind,
-    capabilities,
+    kind: provider.kind,
+    // What a provider's registry can do may show with its first answer.
+    get capabilities() {
+      return provider.capabilities;
+    },
     repository(name) {
-      const full = name === "" ? path : repositoryPath(`${client.domain}/${path}`, name, capabilities);
+      const full = name === "" ? path : repositoryPath(`${client.domain}/${path}`, name, provider);
       let repository = repositories.get(full);
       if (!repository) {
         repository = new OciRepository({ client, path: full, ...withProvider(provider, full, remover) });
@@ -70,27 +80,27 @@ export function createOciBackend(
 
 function withProvider(provider: ProviderApi, path: string, generic: TagRemover) {
   return {
+    collectsUntagged: provider.collectsUntagged ?? false,
+    ...(provider.advise && { advise: (error: RegistryError) => provider.advise!(path, error) }),
     ...(provider.tags && { tags: (signal: AbortSignal) => provider.tags!(path, signal) }),
     remove: (removal: TagRemoval, signal: AbortSignal) =>
       provider.remove ? provider.remove(path, removal, signal) : generic(path, removal, signal),
   };
 }
 
-function repositoryPath(
-  above: string,
-  name: string,
-  capabilities: RegistryCapabilities,
-): string {
-  const fail = (why: string) =>
-    new EngineError("REGISTRY_UNSUPPORTED", `Cannot use repository "${above}/${name}": ${why}`, {
-      fix: "Keep all images in one repository with: --naming flat",
-    });
-  if (!capabilities.nested) throw fail("the registry has no repositories below another");
+function repositoryPath(above: string, name: string, provider: ProviderApi): string {
+  const fail = (why: string, fix = "Keep all images in one repository with: --naming flat") =>
+    new EngineError("REGISTRY_UNSUPPORTED", `Cannot use repository "${above}/${name}": ${why}`, { fix });
+  if (!provider.capabilities.nested) throw fail("the registry has no repositories below another");
+  let path: string;
   try {
-    return parseRepo(`${above}/${name}`).path;
+    ({ path } = parseRepo(`${above}/${name}`));
   } catch (error) {
     throw fail(messageOf(error).replace(/^[^:]*".*?": /, ""));
   }
+  const problem = provider.nameProblem?.(path);
+  if (problem) throw fail(problem.why, problem.fix);
+  return path;
 }
 
 /** What a client tells about waiting; see `RegistryClientOptions.onWait`. */

@@ -12,7 +12,7 @@ import type { RegistryClient } from "../../lib/registry/client.ts";
 import type { RegistryFeatures } from "../../lib/registry/inspect.ts";
 import { findManifest, lookUpManifest } from "../../lib/registry/manifests.ts";
 import { mediaTypes } from "../../lib/oci/types.ts";
-import { explained, explainedEach } from "./_explain.ts";
+import { type Advise, explained, explainedEach } from "./_explain.ts";
 
 export interface OciRepositoryOptions {
   readonly client: RegistryClient;
@@ -21,6 +21,9 @@ export interface OciRepositoryOptions {
   /** Replaces the registry's own list of tags. */
   tags?(signal: AbortSignal): AsyncIterable<ListedTag>;
   remove(removal: TagRemoval, signal: AbortSignal): Promise<RemovalOutcome>;
+  /** Whether manifests without tags go by themselves. @default false */
+  readonly collectsUntagged?: boolean;
+  readonly advise?: Advise;
 }
 
 /** A repository of a registry that speaks the OCI distribution protocol. */
@@ -84,7 +87,7 @@ export class OciRepository implements Repository {
 
   tags(signal: AbortSignal): AsyncIterable<ListedTag> {
     const listed = this.#options.tags?.(signal) ?? this.#names(signal);
-    return explainedEach(this.#client.domain, listed);
+    return explainedEach(this.#client.domain, listed, this.#options.advise);
   }
 
   async remove(removal: TagRemoval, signal: AbortSignal): Promise<RemovalOutcome> {
@@ -92,6 +95,7 @@ export class OciRepository implements Repository {
   }
 
   async removeUntagged(digest: Digest, signal: AbortSignal): Promise<boolean> {
+    if (this.#options.collectsUntagged) return false;
     const { deleteManifest } = await import("../../lib/registry/delete_manifest.ts");
     const { outcome } = await this.#asked(() =>
       deleteManifest(this.#client, this.#path, { reference: digest, signal })
@@ -110,7 +114,7 @@ export class OciRepository implements Repository {
   }
 
   #asked<T>(action: () => Promise<T>): Promise<T> {
-    return explained(this.#client.domain, action);
+    return explained(this.#client.domain, action, this.#options.advise);
   }
 }
 

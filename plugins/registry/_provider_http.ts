@@ -36,6 +36,8 @@ export interface ProviderHttpOptions extends ProviderReach {
   login?(signal: AbortSignal, renew: boolean): Promise<Readonly<Record<string, string>>>;
   /** What to say when access is refused: which credential is missing or too weak. */
   readonly denied?: string;
+  /** What to do when access is refused. @default the catalog's advice */
+  readonly deniedFix?: string;
 }
 
 /** One request to a provider's API. */
@@ -223,7 +225,14 @@ export class ProviderHttp implements AsyncDisposable {
       ...(denied && this.#options.denied ? [this.#options.denied] : []),
     ];
     const message = `Cannot ${request.doing}: ${parts.join(", ")}`;
-    return new EngineError(denied ? "REGISTRY_DENIED" : "REGISTRY_FAILED", message);
+    if (denied) {
+      const { deniedFix } = this.#options;
+      return new EngineError("REGISTRY_DENIED", message, { ...(deniedFix && { fix: deniedFix }) });
+    }
+    return new EngineError("REGISTRY_FAILED", message, {
+      ...(isLimited(answer) && { limited: true, ...(wait !== undefined && { retryAfterMs: wait }) }),
+      ...(status === 404 && { missing: true }),
+    });
   }
 }
 

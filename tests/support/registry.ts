@@ -37,7 +37,7 @@ export class MemoryRegistry implements AsyncDisposable {
   readonly host: string;
   readonly seen: SeenRequest[] = [];
   deletion: DeletionRule = "manifests";
-  /** Tags on one page of a list. @default all */
+  /** Tags on one page of a list, unless the client says so; without it all come at once, whatever it says. */
   pageSize: number | undefined;
   readonly #gate = new RegistryGate();
   readonly #blobs = new Map<string, Uint8Array>();
@@ -81,6 +81,24 @@ export class MemoryRegistry implements AsyncDisposable {
   tagsOf(path: string): Record<string, string> {
     const own = [...this.#tags].filter(([key]) => key.startsWith(`${path}:`));
     return Object.fromEntries(own.map(([key, digest]) => [key.slice(path.length + 1), digest]));
+  }
+
+  /** Whether anything was ever stored there. */
+  knows(path: string): boolean {
+    return [...this.#manifests.keys(), ...this.#blobs.keys()].some((key) => key.startsWith(`${path}@`));
+  }
+
+  /** A manifest or index as JSON. */
+  documentOf(path: string, digest: string): StoredDocument | undefined {
+    const found = this.#manifests.get(`${path}@${digest}`);
+    return found && JSON.parse(new TextDecoder().decode(found.bytes));
+  }
+
+  /** Digests of all manifests of a repository, those without tags included. */
+  manifestsOf(path: string): string[] {
+    return [...this.#manifests.keys()].filter((key) => key.startsWith(`${path}@`)).map((key) =>
+      key.slice(path.length + 1)
+    );
   }
 
   blobOf(path: string, digest: string): Uint8Array | undefined {
@@ -226,7 +244,7 @@ export class MemoryRegistry implements AsyncDisposable {
     if (reference.includes(":") ? reference !== digest : !isTag(reference)) {
       return failure(400, "DIGEST_INVALID");
     }
-    const document = JSON.parse(new TextDecoder().decode(bytes)) as NamedContent;
+    const document = JSON.parse(new TextDecoder().decode(bytes)) as StoredDocument;
     if (document.mediaType !== undefined && document.mediaType !== type) {
       return failure(400, "MANIFEST_INVALID");
     }
@@ -263,17 +281,15 @@ export class MemoryRegistry implements AsyncDisposable {
   }
 
   #list(path: string, url: URL): Response {
-    const known = [...this.#manifests.keys(), ...this.#blobs.keys()].some((key) =>
-      key.startsWith(`${path}@`)
-    );
-    if (!known) return failure(404, "NAME_UNKNOWN");
+    if (!this.knows(path)) return failure(404, "NAME_UNKNOWN");
     const all = Object.keys(this.tagsOf(path)).sort();
     const last = url.searchParams.get("last") ?? "";
     const rest = all.filter((tag) => tag > last);
-    const page = rest.slice(0, this.pageSize ?? rest.length);
+    const size = this.pageSize && (Number(url.searchParams.get("n")) || this.pageSize);
+    const page = rest.slice(0, size ?? rest.length);
     const headers: Record<string, string> = {};
     if (page.length < rest.length) {
-      const next = `/v2/${path}/tags/list?n=${this.pageSize}&last=${encodeURIComponent(page.at(-1)!)}`;
+      const next = `/v2/${path}/tags/list?n=${page.length}&last=${encodeURIComponent(page.at(-1)!)}`;
       headers.link = `<${next}>; rel="next"`;
     }
     return Response.json({ name: path, tags: all.length === 0 ? null : page }, { headers });
@@ -290,10 +306,20 @@ export class MemoryRegistry implements AsyncDisposable {
   }
 }
 
-/** What a manifest or index names. */
-interface NamedContent {
+/** What a manifest or index says. */
+export interface StoredDocument {
   readonly mediaType?: string;
-  readonly config?: { readonly digest: string };
-  readonly layers?: readonly { readonly digest: string }[];
-  readonly manifests?: readonly { readonly digest: string }[];
+  readonly artifactType?: string;
+  readonly config?: StoredDescriptor;
+  readonly layers?: readonly StoredDescriptor[];
+  readonly manifests?: readonly StoredDescriptor[];
+  readonly subject?: StoredDescriptor;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+interface StoredDescriptor {
+  readonly mediaType: string;
+  readonly digest: string;
+  readonly size: number;
+  readonly platform?: { readonly os: string; readonly architecture: string };
 }

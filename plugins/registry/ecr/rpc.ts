@@ -89,6 +89,7 @@ export class EcrRpc implements AsyncDisposable {
       `Cannot ${doing}: Amazon ECR answered ${[type, saidBy(answer)].join(" ").trim()}`,
       {
         ...(code === "REGISTRY_DENIED" && { fix: "Check the rights of the AWS_* keys in the environment" }),
+        ...(THROTTLED.test(type) && { limited: true }),
       },
     );
   }

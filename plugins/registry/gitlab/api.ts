@@ -1,9 +1,14 @@
-import type { RemovalOutcome, TagRemoval } from "../../../core/contract/plugin.ts";
-import { EngineError } from "../../../core/contract/plugin.ts";
+import {
+  EngineError,
+  type RegistryCapabilities,
+  type RemovalOutcome,
+  type TagRemoval,
+} from "../../../core/contract/plugin.ts";
 import type { RegistryClient } from "../../../lib/registry/client.ts";
 import { RegistryError } from "../../../lib/registry/errors.ts";
 import { deleteTag } from "../_delete_tag.ts";
 import type { ProviderApi } from "../_oci_backend.ts";
+import { gitlabRule } from "./advice.ts";
 import { GitlabRest, type GitlabRestOptions } from "./rest.ts";
 import { listGitlabTags } from "./tags.ts";
 
@@ -31,10 +36,17 @@ export function createGitlabApi(options: GitlabApiOptions): ProviderApi {
   ];
   // What worked for one tag works for the next.
   let first = 0;
+  // Without its metadata database the registry tells names alone, which shows with the first list.
+  let listing: RegistryCapabilities["listing"] = "times";
   return {
     kind: "gitlab",
-    capabilities: { naming: "nested", nested: true, deletion: "tag", listing: "times", pulls: false },
-    tags: (path, signal) => listGitlabTags(client, path, signal),
+    get capabilities(): RegistryCapabilities {
+      return { naming: "nested", nested: true, deletion: "tag", listing, pulls: false };
+    },
+    // Its garbage collection; deleting by digest is refused where any tag is protected.
+    collectsUntagged: true,
+    tags: (path, signal) =>
+      listGitlabTags(client, path, { signal, onNamesAlone: () => void (listing = "names") }),
     async remove(path, removal, signal) {
       for (let i = first; i < routes.length; i++) {
         const outcome = await routes[i]!({ ...removal, path, signal });
@@ -58,7 +70,14 @@ function byRegistry(client: RegistryClient, route: string, actions: string): Rou
   return async ({ path, tag, signal }) => {
     try {
       const scope = `repository:${path}:${actions}`;
-      const found = await deleteTag(client, { path, tag, route: `${path}/${route}/${tag}`, scope, signal });
+      const found = await deleteTag(client, {
+        path,
+        tag,
+        route: `${path}/${route}/${tag}`,
+        scope,
+        ruleWords: gitlabRule,
+        signal,
+      });
       return found.outcome === "elsewhere" ? undefined : found;
     } catch (error) {
       if (error instanceof RegistryError && error.kind === "denied") return undefined;

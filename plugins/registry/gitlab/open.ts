@@ -4,40 +4,34 @@ import { credentialsFor, reachOf } from "../_credentials.ts";
 import { askRegistry } from "../_detect.ts";
 import { connect, type ProviderRepo } from "../_provider_plugin.ts";
 import { createGitlabApi } from "./api.ts";
-
-/** GitLab takes at most so many levels below the path of a project. */
-const LEVELS = 2;
+import { gitlabAdvice, LEVELS } from "./advice.ts";
 
 /** Opens a repository of GitLab's registry. */
 export async function openGitlab(repo: ProviderRepo): Promise<RegistryBackend> {
   const { request, domain, path } = repo;
   const client = await clientFor(request, domain, repo.onWait);
-  const backend = createOciBackend(
-    client,
-    path,
-    createGitlabApi({
-      ...reachOf(repo),
-      client,
-      credentials: () => credentialsFor(repo),
-      gitlab: async () => repo.api ?? await gitlabOf(repo),
-    }),
-  );
   const project = projectPath(request.env, domain, path);
-  return {
-    ...backend,
-    repository(name) {
-      const below = name === "" || project === undefined ? [] : levelsBelow(project, `${path}/${name}`);
-      if (below.length > LEVELS) {
-        throw new EngineError(
-          "REGISTRY_UNSUPPORTED",
-          `Cannot use repository "${request.repo}/${name}": GitLab takes at most ${LEVELS} levels below project ` +
-            `"${project}"`,
-          { fix: "Use shorter names, or keep all images in one repository with: --naming flat" },
-        );
-      }
-      return backend.repository(name);
+  const api = createGitlabApi({
+    ...reachOf(repo),
+    client,
+    credentials: () => credentialsFor(repo),
+    gitlab: async () => repo.api ?? await gitlabOf(repo),
+  });
+  return createOciBackend(client, path, {
+    ...api,
+    // What the registry tells of itself shows later.
+    get capabilities() {
+      return api.capabilities;
     },
-  };
+    nameProblem(below) {
+      if (project === undefined || levelsBelow(project, below) <= LEVELS) return undefined;
+      return {
+        why: `GitLab takes at most ${LEVELS} levels below project "${project}"`,
+        fix: "Use shorter names, or keep all images in one repository with: --naming flat",
+      };
+    },
+    advise: (below, error) => gitlabAdvice(error, { request, domain, path: below }),
+  });
 }
 
 /** The path of the project, which only a job of its own pipeline knows for certain. */
@@ -52,8 +46,8 @@ function projectPath(
   return path === project || path.startsWith(`${project}/`) ? project : undefined;
 }
 
-function levelsBelow(project: string, path: string): string[] {
-  return path.slice(project.length).split("/").filter((part) => part !== "");
+function levelsBelow(project: string, path: string): number {
+  return path.slice(project.length).split("/").filter((part) => part !== "").length;
 }
 
 /** The origin of GitLab itself: the token server of its registry lives there. */

@@ -3,6 +3,7 @@ import { isObject } from "../../../lib/oci/documents.ts";
 import type { Credentials } from "../../../lib/registry/credentials.ts";
 import { secretOf } from "../_credentials.ts";
 import { jsonOf, ProviderHttp, type ProviderReach, saidBy } from "../_provider_http.ts";
+import { LEVELS } from "./advice.ts";
 
 export interface GitlabRestOptions extends ProviderReach {
   /** The origin of GitLab itself, with its relative root if it has one; asked when first needed. */
@@ -16,9 +17,6 @@ interface TagPlace {
   readonly tag: string;
   readonly signal: AbortSignal;
 }
-
-/** GitLab takes at most so many levels below the path of a project. */
-const LEVELS = 2;
 
 /** GitLab's REST API, as far as single tags of its registry go. */
 export class GitlabRest implements AsyncDisposable {

@@ -8,6 +8,9 @@ import { listTags } from "../../../lib/registry/tags.ts";
 import { besideV2 } from "../_beside_v2.ts";
 import { jsonOf } from "../_provider_http.ts";
 
+/** The most that GitLab's registry gives at once; more is an error. */
+const PAGE = 1000;
+
 /**
  * Tags with digests and times from the registry's metadata database, a thousand at a time
  * (`/gitlab/v1/repositories/PATH/tags/list/`); names alone where there is no such database.
@@ -17,11 +20,11 @@ import { jsonOf } from "../_provider_http.ts";
 export async function* listGitlabTags(
   client: RegistryClient,
   path: string,
-  signal: AbortSignal,
+  { signal, onNamesAlone }: { readonly signal: AbortSignal; readonly onNamesAlone: () => void },
 ): AsyncGenerator<ListedTag> {
   const doing = `list tags of ${client.domain}/${path}`;
   const listing = {
-    path: besideV2(`gitlab/v1/repositories/${path}/tags/list/?n=1000`),
+    path: besideV2(`gitlab/v1/repositories/${path}/tags/list/?n=${PAGE}`),
     scopes: [pullScope(path)],
     doing,
     signal,
@@ -30,7 +33,8 @@ export async function* listGitlabTags(
   for await (const page of readPages(client, listing)) {
     if (page.status === 404) {
       if (first && errorWithin(page.text).code !== "NAME_UNKNOWN") {
-        for await (const tag of listTags(client, path, { signal })) yield { tag };
+        onNamesAlone();
+        for await (const tag of listTags(client, path, { signal, pageSize: PAGE })) yield { tag };
       }
       return;
     }

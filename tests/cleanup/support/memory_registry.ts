@@ -1,10 +1,10 @@
 /** A registry in memory, strict about blobs, with counters and faults. */
-import { RegistryError } from "../../../lib/registry/errors.ts";
 import { parseManifest } from "../../../lib/oci/documents.ts";
 import {
   type Digest,
   digestOf,
   EngineError,
+  type ErrorDetails,
   isDigest,
   type ListedTag,
   type RegistryBackend,
@@ -44,8 +44,6 @@ export class MemoryRegistry implements RegistryBackend {
   };
   readonly locked = new Map<string, string>();
   readonly pulledAt = new Map<string, string | null>();
-  /** Whether tags go with their manifests alone, as where they cannot be overwritten. */
-  inseparable = false;
   /** Tags that lists still name although they are gone. */
   readonly stale: string[] = [];
   fault: Fault | undefined;
@@ -128,7 +126,9 @@ class MemoryRepository implements Repository {
 
   async blob({ digest }: { readonly digest: string }, signal: AbortSignal): Promise<Uint8Array> {
     await this.#count("blob", digest, signal);
-    if (!this.registry.blobs.has(digest)) throw failed(`Cannot read blob ${digest}: BLOB_UNKNOWN`, 404);
+    if (!this.registry.blobs.has(digest)) {
+      throw failed(`Cannot read blob ${digest}: BLOB_UNKNOWN`, 404, { missing: true });
+    }
     return this.registry.blobs.get(digest) ?? new Uint8Array();
   }
 
@@ -159,7 +159,7 @@ class MemoryRepository implements Repository {
       : [document.manifest.config, ...document.manifest.layers].find((b) =>
         !this.registry.blobs.has(b.digest)
       )?.digest;
-    if (lost) throw failed(`Cannot put ${reference}: MANIFEST_BLOB_UNKNOWN ${lost}`, 400);
+    if (lost) throw failed(`Cannot put ${reference}: MANIFEST_BLOB_UNKNOWN ${lost}`, 400, { missing: true });
     this.#manifests.set(digest, { bytes: manifest.bytes, mediaType: manifest.mediaType });
     if (!isDigest(reference)) this.#tags.set(reference, digest);
   }
@@ -184,39 +184,29 @@ class MemoryRepository implements Repository {
     }
   }
 
-  async remove({ tag, digest }: TagRemoval, signal: AbortSignal): Promise<RemovalOutcome> {
+  async remove({ tag, digest, alone }: TagRemoval, signal: AbortSignal): Promise<RemovalOutcome> {
     await this.#count("delete", tag, signal);
     if (this.registry.locked.has(`${this.path}:${tag}`)) {
       return { outcome: "refused", why: "the tag is immutable" };
     }
-    if (this.registry.inseparable && this.#tags.has(tag)) {
-      return { outcome: "inseparable", why: "tags cannot be overwritten here" };
+    if (this.registry.capabilities.deletion === "tag") {
+      return this.#tags.delete(tag) ? { outcome: "removed", by: "tag" } : { outcome: "absent" };
     }
-    const at = this.#tags.get(tag);
-    if (at !== undefined && at !== digest) return { outcome: "refused", why: "it was moved meanwhile" };
-    if (!this.#tags.delete(tag)) return { outcome: "absent" };
-    const { stale } = this.registry;
-    if (stale.includes(tag)) stale.splice(stale.indexOf(tag), 1);
-    return { outcome: "removed", by: "tag" };
-  }
-
-  async removeUntagged(digest: Digest, signal: AbortSignal): Promise<boolean> {
-    await this.#count("delete", digest, signal);
-    this.#manifests.delete(digest);
+    if (!alone) return { outcome: "refused", why: "other tags point at the same manifest" };
+    if (!this.#manifests.delete(digest)) return { outcome: "absent" };
     for (const [name, at] of this.#tags) if (at === digest) this.#tags.delete(name);
-    return true;
+    return { outcome: "removed", by: "manifest" };
   }
 }
 
-/** A failure as the registry client gives it. */
-export function failed(message: string, status: number, retryAfterMs?: number): EngineError {
-  const kind = status === 429 ? "limited" : status === 401 || status === 403 ? "denied" : "failed";
-  const cause = new RegistryError(message, {
-    kind,
-    status,
-    ...(retryAfterMs !== undefined && { retryAfterMs }),
-  });
-  return new EngineError(kind === "denied" ? "REGISTRY_DENIED" : "REGISTRY_FAILED", message, { cause });
+/** A failure as a backend gives it. */
+export function failed(
+  message: string,
+  status: number,
+  facts: Pick<ErrorDetails, "retryAfterMs" | "missing"> = {},
+): EngineError {
+  const code = status === 401 || status === 403 ? "REGISTRY_DENIED" : "REGISTRY_FAILED";
+  return new EngineError(code, message, { ...facts, ...(status === 429 && { limited: true }) });
 }
 
 /** A memo in memory. */

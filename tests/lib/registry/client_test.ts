@@ -177,6 +177,53 @@ Deno.test("RegistryClient logs in with Bearer tokens", async (t) => {
     await using _ = client;
     await rejects(read(client), { kind: "denied", message: /does not exist/ });
   });
+  await t.step("a 401 that asks for nothing is an answer like any other, with its reason", async () => {
+    await using registry = new MemoryRegistry();
+    registry.auth = { kind: "bearer", user: "me", password: "word" };
+    registry.fault(
+      (request, url) =>
+        request.headers.has("authorization") && url.pathname.includes("/manifests/")
+          ? failure(401, "PROTECTED_TAG")
+          : undefined,
+      Infinity,
+    );
+    const { client } = connect(registry, { [registry.host]: { auth: btoa("me:word") } });
+    await using _ = client;
+    for (const tokens of [1, 1]) {
+      await rejects(
+        read(client),
+        ({ kind, message, details }: RegistryError) =>
+          kind === "locked" && /answered 401, PROTECTED_TAG protected tag$/.test(message) &&
+          details.said === "PROTECTED_TAG protected tag" && details.code === "PROTECTED_TAG",
+      );
+      strictEqual(registry.count("/token"), tokens);
+    }
+  });
+  await t.step(
+    "a token that lacks a right is answered by asking for Basic at Harbor: the reason is kept",
+    async () => {
+      await using registry = new MemoryRegistry();
+      registry.auth = { kind: "bearer", user: "me", password: "word" };
+      const basic = { "www-authenticate": 'Basic realm="harbor"' };
+      registry.fault(
+        (request, url) =>
+          request.headers.has("authorization") && url.pathname.includes("/manifests/")
+            ? failure(401, "UNAUTHORIZED", basic)
+            : undefined,
+        Infinity,
+      );
+      const { client } = connect(registry, { [registry.host]: { auth: btoa("me:word") } });
+      await using _ = client;
+      for (const _ of ["first", "again"]) {
+        await rejects(
+          read(client),
+          ({ kind, details }: RegistryError) =>
+            kind === "denied" && details.code === "UNAUTHORIZED" &&
+            details.said === "UNAUTHORIZED unauthorized",
+        );
+      }
+    },
+  );
 });
 
 Deno.test("RegistryClient repeats what may pass", async (t) => {

@@ -81,8 +81,13 @@ Deno.test("deleteManifest() tells what became of it", async (t) => {
     for (const status of [409, 412]) {
       registry.fault(() => failure(status, "PRECONDITION"));
       const done = await deleteManifest(client, "a", { reference: "1", signal });
-      deepStrictEqual(done, { outcome: "refused", status, why: "PRECONDITION precondition: {}" });
+      deepStrictEqual(done, { outcome: "refused", status, why: "PRECONDITION precondition" });
     }
+  });
+  await t.step("a rule that is told with 401, without asking for credentials", async () => {
+    registry.fault(() => failure(401, "PROTECTED_TAG"));
+    const done = await deleteManifest(client, "a", { reference: "1", signal });
+    deepStrictEqual(done, { outcome: "refused", status: 401, why: "PROTECTED_TAG protected tag" });
   });
   await t.step("anything but 202 is no deletion", async () => {
     registry.fault(() => new Response(null, { status: 200 }));

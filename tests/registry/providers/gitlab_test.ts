@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import type { RegistryBackend, RegistryRequest } from "../../../core/contract/registry.ts";
 import { registryGitlab } from "../../../plugins/registry/gitlab/mod.ts";
+import { withProject } from "../../support/project.ts";
 import { registryRequest } from "../../support/registry_request.ts";
+import { storeImage } from "../conformance.ts";
 import { GitlabServer } from "./gitlab_server.ts";
 import { shareAndCleanUp } from "./cycle.ts";
 import { listed, opened, settled, signal } from "./support.ts";
@@ -22,6 +24,8 @@ Deno.test("registry-gitlab knows GitLab by its token server and lists tags with 
   await using gitlab = await GitlabServer.start();
   gitlab.pageSize = 2;
   for (const tag of ["a", "b", "c", "d", "e"]) await gitlab.registry.addImage(PATH, tag);
+  gitlab.times.set(`${PATH}:a`, { created: "2022-06-07T12:10:12.412Z", updated: "2022-06-08T12:10:12.412Z" });
+  gitlab.times.set(`${PATH}:b`, { created: "2022-06-09T12:10:12.412Z" });
   await using backend = await open(gitlab);
   assert.equal(backend.kind, "gitlab");
   const rows = await listed(backend.repository("").tags(signal));
@@ -31,6 +35,8 @@ Deno.test("registry-gitlab knows GitLab by its token server and lists tags with 
     digest: gitlab.registry.tagsOf(PATH).a,
     pushedAt: "2022-06-08T12:10:12.412Z",
   });
+  assert.equal(rows[1]!.pushedAt, "2022-06-09T12:10:12.412Z");
+  assert.equal(backend.capabilities.listing, "times");
   assert.equal(gitlab.registry.count("tags/list?"), 0);
 });
 
@@ -40,13 +46,21 @@ Deno.test("registry-gitlab lists names through the registry when there is no met
   await twoTags(gitlab);
   await using backend = await open(gitlab);
   assert.deepEqual(await listed(backend.repository("").tags(signal)), [{ tag: "v1" }, { tag: "v2" }]);
+  assert.equal(backend.capabilities.listing, "names");
+  assert.equal(gitlab.registry.count("/tags/list?n=1000"), 1);
 });
 
-Deno.test("registry-gitlab lists nothing for a repository that does not exist", async () => {
-  await using gitlab = await GitlabServer.start();
-  await using backend = await open(gitlab);
-  assert.deepEqual(await listed(backend.repository("none").tags(signal)), []);
-});
+for (const database of [true, false]) {
+  const where = database ? "with" : "without";
+  Deno.test(`registry-gitlab lists nothing, ${where} a database, where there is no repository or no tag`, async () => {
+    await using gitlab = await GitlabServer.start();
+    gitlab.database = database;
+    await gitlab.registry.addImage(PATH, undefined);
+    await using backend = await open(gitlab);
+    assert.deepEqual(await listed(backend.repository("none").tags(signal)), []);
+    assert.deepEqual(await listed(backend.repository("").tags(signal)), []);
+  });
+}
 
 for (const database of [true, false]) {
   const where = database ? "with" : "without";
@@ -65,6 +79,68 @@ for (const database of [true, false]) {
     assert.equal(gitlab.registry.count("manifests/sha256:", "DELETE"), 0);
   });
 }
+
+Deno.test("a cleanup says which tags GitLab protects, and removes all others", async () => {
+  await using gitlab = await GitlabServer.start();
+  const repo = `${gitlab.host}/group/project`;
+  await withProject(
+    { "dappfile.yaml": "dimg: app\nfrom: scratch\ngit: [{ add: /, to: /app }]\n" },
+    async (project) => {
+      await using engine = project.engine({
+        plugins: [settled(registryGitlab)],
+        registry: { username: login.username, password: login.password },
+      });
+      const names = ["t1", "t2", "t3", "t4", "t5", "t6"];
+      const tags = names.map((value) => ({ flag: "tag", value }));
+      await engine.push([], { repo, tags, build: true });
+      gitlab.protectedTags.add("t2").add("t5");
+      const report = await engine.applyCleanup(await engine.planCleanup({ repo, flush: true }));
+      assert.equal(report.outcome, "partial");
+      assert.deepEqual(
+        report.tags.filter(({ outcome }) => outcome === "refused").map((
+          { reference, why },
+        ) => [reference, why]),
+        ["t2", "t5"].map((tag) => [
+          `${repo}/app:${tag}`,
+          "a protection rule of the GitLab project covers the tag (PROTECTED_TAG protected tag)",
+        ]),
+      );
+      assert.deepEqual(Object.keys(gitlab.registry.tagsOf(PATH)), ["t2", "t5"]);
+      assert.equal(gitlab.rest.seen.length, 0);
+    },
+  );
+});
+
+Deno.test("restore at GitLab brings back what lives, and names what its garbage collection has taken", async () => {
+  await using gitlab = await GitlabServer.start();
+  const repo = `${gitlab.host}/group/project`;
+  await withProject(
+    { "dappfile.yaml": "dimg: app\nfrom: scratch\ngit: [{ add: /, to: /app }]\n" },
+    async (project) => {
+      await using engine = project.engine({
+        plugins: [settled(registryGitlab)],
+        registry: { username: login.username, password: login.password },
+      });
+      await engine.push([], {
+        repo,
+        tags: ["t1", "t2"].map((value) => ({ flag: "tag", value })),
+        build: true,
+      });
+      const { t1 } = gitlab.registry.tagsOf(PATH);
+      const { config, layers = [] } = gitlab.registry.documentOf(PATH, t1!)!;
+      await engine.applyCleanup(await engine.planCleanup({ repo, flush: true }));
+      gitlab.halfCollected.add(layers[0]!.digest);
+      const first = await engine.restore(["app:t1"], { repo });
+      assert.deepEqual(first.tags.map(({ outcome }) => outcome), ["lost"]);
+      gitlab.registry.dropBlob(PATH, config!.digest);
+      const second = await engine.restore(["app:t1"], { repo });
+      assert.deepEqual(second.tags.map(({ outcome, why }) => [outcome, why]), [
+        ["lost", `its configuration ${config!.digest} is gone`],
+      ]);
+      assert.deepEqual(gitlab.registry.tagsOf(PATH), {});
+    },
+  );
+});
 
 interface Way {
   readonly name: string;
@@ -135,18 +211,33 @@ Deno.test("registry-gitlab leaves the sibling of a deleted tag", async () => {
   assert.deepEqual(gitlab.registry.tagsOf(PATH), { v2: removal.digest });
 });
 
-Deno.test("registry-gitlab says why a protected tag stays", async () => {
+Deno.test("registry-gitlab says which rule keeps a tag, and removes the others by the same way", async () => {
   await using gitlab = await GitlabServer.start();
   gitlab.protectedTags.add("v1");
-  const removal = await twoTags(gitlab);
-  {
-    await using backend = await open(gitlab);
-    assert.deepEqual(await backend.repository("").remove(removal, signal), {
-      outcome: "refused",
-      why: "DENIED denied",
-    });
-  }
+  gitlab.immutableTags.add("v2");
+  const { digest } = await twoTags(gitlab);
+  await gitlab.registry.addImage(PATH, "v3");
+  await using backend = await open(gitlab);
+  const remove = (tag: string) => backend.repository("").remove({ tag, digest, alone: true }, signal);
+  assert.deepEqual(await remove("v1"), {
+    outcome: "refused",
+    why: "a protection rule of the GitLab project covers the tag (PROTECTED_TAG protected tag)",
+  });
+  assert.deepEqual(await remove("v2"), {
+    outcome: "refused",
+    why: "an immutability rule of the GitLab project covers the tag (IMMUTABLE_TAG immutable tag)",
+  });
+  assert.deepEqual(await remove("v3"), { outcome: "removed", by: "tag" });
+  assert.equal(gitlab.rest.seen.length, 0);
+  // One that asks for the token, then one for each tag.
+  assert.equal(gitlab.api.count("/manifests/", "DELETE"), 4);
+});
+
+Deno.test("registry-gitlab says that the role is too low, or the tag protected, when only the REST API is left", async () => {
+  await using gitlab = await GitlabServer.start();
+  gitlab.protectedTags.add("v1");
   gitlab.actions = ["pull", "push"];
+  const removal = await twoTags(gitlab);
   await using backend = await open(gitlab);
   const done = await backend.repository("").remove(removal, signal);
   assert.equal(done.outcome, "refused");
@@ -154,7 +245,90 @@ Deno.test("registry-gitlab says why a protected tag stays", async () => {
     done.outcome === "refused" ? done.why : "",
     /403 Forbidden, the role of this token is too low/,
   );
+  assert.deepEqual(await backend.repository("").remove({ ...removal, tag: "v2" }, signal), {
+    outcome: "removed",
+    by: "tag",
+  });
 });
+
+Deno.test("registry-gitlab names the rule against a push", async () => {
+  await using gitlab = await GitlabServer.start();
+  gitlab.protectedTags.add("v1");
+  gitlab.immutableTags.add("v2");
+  await using backend = await open(gitlab);
+  const repository = backend.repository("");
+  await assert.rejects(storeImage(repository, "v1"), {
+    code: "REGISTRY_FAILED",
+    message: /answered 401, PROTECTED_TAG/,
+    fix: /^A protection rule of the GitLab project covers the tag: publish under other tags/,
+  });
+  await storeImage(repository, "v2");
+  await assert.rejects(storeImage(repository, "v2"), {
+    code: "REGISTRY_FAILED",
+    fix: /^An immutability rule of the GitLab project covers the tag/,
+  });
+});
+
+Deno.test("registry-gitlab leaves manifests without tags to GitLab's garbage collection", async () => {
+  await using gitlab = await GitlabServer.start();
+  await using backend = await open(gitlab);
+  const image = await storeImage(backend.repository(""));
+  assert.equal(await backend.repository("").removeUntagged!(image.digest, signal), false);
+  assert.equal(gitlab.registry.count("", "DELETE"), 0);
+});
+
+const logins = [
+  {
+    name: "a password that is wrong",
+    access: { username: "me", password: "glpat-old", insecure: [] },
+    message: /does not accept the credentials known for it \(status 403\)/,
+    fix: /^Log in with: docker login/,
+  },
+  {
+    name: "no login",
+    access: { insecure: [] },
+    message: /no credentials are known for it/,
+    fix: /^Log in with: docker login/,
+  },
+  {
+    name: "a role that is too low",
+    access: { username: "me", password: "glpat-x", insecure: [] },
+    actions: ["pull"],
+    message: /not good for this \(pull,push\)/,
+    fix: /that this login has at least the role Developer and a token with the scope write_registry/,
+  },
+  {
+    name: "a name too deep below a project that nobody knows",
+    access: { username: "me", password: "glpat-x", insecure: [] },
+    below: "a/b",
+    message: /not good for this/,
+    fix: /at most 2 levels below one \(else use shorter names or --naming flat\)/,
+  },
+  {
+    name: "the token of a job of another project",
+    access: { username: "gitlab-ci-token", password: "job-x", insecure: [] },
+    project: "group/other",
+    actions: [],
+    message: /not good for this/,
+    fix: /^The token of this job is for .*\/group\/other: let that project in under "Job token permissions"/,
+  },
+];
+for (const { name, access, actions, below = "", project, message, fix } of logins) {
+  Deno.test(`registry-gitlab tells a push with ${name} what is wrong`, async () => {
+    await using gitlab = await GitlabServer.start();
+    if (actions) gitlab.actions = actions;
+    const env = {
+      HOME: "/nonexistent",
+      ...(project && { CI_REGISTRY: gitlab.host, CI_REGISTRY_IMAGE: `${gitlab.host}/${project}` }),
+    };
+    await using backend = await open(gitlab, { access, env });
+    await assert.rejects(storeImage(backend.repository(below), "v1"), {
+      code: "REGISTRY_DENIED",
+      message,
+      fix,
+    });
+  });
+}
 
 Deno.test("registry-gitlab shows the token of a job to the GitLab that runs it, and to no other", async () => {
   await using gitlab = await GitlabServer.start();
@@ -190,7 +364,7 @@ Deno.test("registry-gitlab says what token is missing", async () => {
   await using gitlab = await GitlabServer.start();
   gitlab.actions = ["pull"];
   const removal = await twoTags(gitlab);
-  const access = { username: "me", password: "deploy-token", insecure: [] };
+  const access = { username: "deploy", password: "deploy-x", insecure: [] };
   await using backend = await open(gitlab, { access });
   await assert.rejects(backend.repository("").remove(removal, signal), {
     code: "REGISTRY_DENIED",
