@@ -1,6 +1,6 @@
 import type { RunOptions } from "../api.ts";
 import { finishedTops } from "./build.ts";
-import { commandEnvironment } from "./command_env.ts";
+import { programEnvironment } from "./command_env.ts";
 import { EngineError } from "../contract/errors.ts";
 import { requireBuilt } from "./execute.ts";
 import { requireStage } from "../plan/explain.ts";
@@ -70,7 +70,7 @@ function runEnvironment(
   rows: readonly string[] | undefined,
   host: Readonly<Record<string, string | undefined>>,
 ): Record<string, string> {
-  const env = commandEnvironment(rows);
+  const env = programEnvironment(rows);
   if (host.TERM) env.TERM = host.TERM;
   for (const row of options.env ?? []) {
     const cut = row.indexOf("=");

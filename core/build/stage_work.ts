@@ -149,7 +149,7 @@ export class StageWorker implements AsyncDisposable {
       env: this.#env(output),
       cwd: "/",
       user: "",
-      mounts: await this.#mounts(image),
+      mounts: await this.#mounts(image, where),
       network,
     }, signal);
   }
@@ -168,7 +168,7 @@ export class StageWorker implements AsyncDisposable {
       parents: parent.layers,
       commands,
       env: this.#env(parent),
-      mounts: await this.#mounts(image),
+      mounts: await this.#mounts(image, stageTitle(at.kind, at.image, at.stage)),
       network,
       epoch: epoch.value,
       compression,
@@ -240,16 +240,16 @@ export class StageWorker implements AsyncDisposable {
     };
   }
 
-  async #mounts(image: SignedImage): Promise<StepMount[]> {
+  async #mounts(image: SignedImage, what: string): Promise<StepMount[]> {
     const { name: project } = await this.session.project();
     return await Promise.all(image.node.rule.mounts.map(async (mount) => ({
-      source: await this.#mountSource(project, mount),
+      source: await this.#mountSource(project, mount, what),
       target: mount.to,
       readOnly: false,
     })));
   }
 
-  async #mountSource(project: string, mount: MountRule): Promise<string> {
+  async #mountSource(project: string, mount: MountRule, what: string): Promise<string> {
     switch (mount.from) {
       case "build_dir":
         return await this.store.keptDirectory(project, "mount", mount.to);
@@ -259,13 +259,29 @@ export class StageWorker implements AsyncDisposable {
         return path;
       }
       case "path":
-        await Deno.mkdir(mount.path, { recursive: true });
-        return mount.path;
+        return await existing(mount.path, () => {
+          throw new EngineError(
+            "CONFIG_INVALID",
+            `Cannot build ${what}: "${mount.path}", which is to be mounted on "${mount.to}", does not exist here`,
+            { fix: `Create it, or correct \`fromPath\` in line ${mount.line} of the dappfile` },
+          );
+        });
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     const builder = await this.#builder?.catch(() => undefined);
     await builder?.[Symbol.asyncDispose]();
+  }
+}
+
+/** `path` if something is there, whatever it is. */
+async function existing(path: string, absent: () => never): Promise<string> {
+  try {
+    await Deno.stat(path);
+    return path;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return absent();
+    throw error;
   }
 }

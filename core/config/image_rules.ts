@@ -207,7 +207,8 @@ function readMounts(document: ImageDocument, scope: DocumentScope): MountRule[] 
       );
     }
     seen.set(to, at);
-    if (from !== undefined) return [{ to, from }];
-    return fromPath === undefined ? [] : [{ to, from: "path", path: fromPath }];
+    const line = scope.line(at, "value");
+    if (from !== undefined) return [{ to, from, line }];
+    return fromPath === undefined ? [] : [{ to, from: "path", path: fromPath, line }];
   }).flatMap(({ entry }) => entry);
 }

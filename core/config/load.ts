@@ -5,7 +5,7 @@ import { sha256Hex } from "../contract/digest.ts";
 import type { ResolvedOptions } from "../session/options.ts";
 
 /** Raise it when the meaning of a dappfile changes, so that remembered configurations are read anew. */
-const MEMO_FORMAT = 2;
+const MEMO_FORMAT = 3;
 
 export interface LoadedConfig {
   readonly config: Config;

@@ -162,7 +162,9 @@ const mountEntry = z.strictObject({
   from: oneOf("tmp_dir", "build_dir").optional().describe(
     "`tmp_dir`: new in every run; `build_dir`: kept for the project.",
   ),
-  fromPath: absolutePath.optional().describe("Absolute directory of the build machine."),
+  fromPath: absolutePath.optional().describe(
+    "Absolute path of a directory, file or socket of the build machine.",
+  ),
 }).meta({ required: ["to"] });
 
 const importEntry = z.strictObject({

@@ -61,10 +61,11 @@ export interface ShellStep {
   /** Lowest first. */
   readonly parents: readonly LayerRef[];
   readonly argv: readonly string[];
+  /** Complete, but for HOME: where it is absent, it is the user's. */
   readonly env: Readonly<Record<string, string>>;
   /** Absolute path inside; created when missing. */
   readonly cwd: string;
-  /** `user`, `uid`, `user:group` or `uid:gid`; "" is root. */
+  /** `user`, `uid`, `user:group` or `uid:gid`; "" is root. A known user without a group has all its groups of the image. */
   readonly user: string;
   readonly mounts: readonly StepMount[];
   readonly network: "host" | "none";

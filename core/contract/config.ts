@@ -129,7 +129,8 @@ export interface HealthcheckRule {
 }
 
 export type MountRule =
-  & { readonly to: string }
+  /** Line of the entry in the dappfile. */
+  & { readonly to: string; readonly line: number }
   & ({ readonly from: "tmp_dir" | "build_dir" } | { readonly from: "path"; readonly path: string });
 
 export interface ImportRule {

@@ -234,4 +234,30 @@ export const changeCases: Cases = {
       await Deno.remove(dir, { recursive: true });
     }
   },
+
+  "mounts files and sockets, and what lies below another mount, in any order": async ({ runner, base }) => {
+    const dir = await Deno.makeTempDir();
+    try {
+      for (const name of ["outer", "inner"]) await Deno.mkdir(`${dir}/${name}`);
+      for (const name of ["outer/o", "inner/i", "file"]) await Deno.writeTextFile(`${dir}/${name}`, "x");
+      using _socket = Deno.listen({ transport: "unix", path: `${dir}/socket` });
+      const mounts = [
+        { source: `${dir}/inner`, target: "/c/sub/deep", readOnly: false },
+        { source: `${dir}/file`, target: "/c/sub/deep/f", readOnly: true },
+        { source: `${dir}/socket`, target: "/run/s", readOnly: false },
+        { source: `${dir}/outer`, target: "/c", readOnly: false },
+      ];
+      const { diffId } = await runner.run(base, [
+        "test -e /c/o && test -e /c/sub/deep/i && test -f /c/sub/deep/f && test -S /run/s",
+      ], { mounts });
+      assert.equal(diffId, undefined);
+      const locked = [{ ...mounts[3]!, readOnly: true }, { ...mounts[0]!, target: "/c/none/x" }];
+      await assert.rejects(
+        runner.run(base, ["true"], { mounts: locked }),
+        /cannot mount on "\/c\/none\/x": its mount point cannot be made in the mount around it/,
+      );
+    } finally {
+      await Deno.remove(dir, { recursive: true });
+    }
+  },
 };

@@ -4,8 +4,9 @@ import { builderNative } from "../../plugins/builder/native/mod.ts";
 import { forwardOutput } from "../../plugins/builder/native/output.ts";
 import { resolveInside } from "../../plugins/builder/native/inner_path.ts";
 import { explainExit, stageScript } from "../../plugins/builder/native/script.ts";
-import { resolveUser } from "../../plugins/builder/native/users.ts";
+import { readAccounts, resolveUser } from "../../plugins/builder/native/users.ts";
 import { isZero } from "../../plugins/builder/native/zeros.ts";
+import { run } from "../support/process.ts";
 import { withTempDir } from "../support/tmp.ts";
 
 Deno.test("builderNative leaves builders of other names to other plugins", async () => {
@@ -17,31 +18,76 @@ Deno.test("builderNative leaves builders of other names to other plugins", async
 });
 
 Deno.test("resolveUser() takes names and numbers", async (t) => {
-  const passwd = "root:x:0:0::/root:/bin/sh\napp:x:100:200::/:/bin/sh\n7:x:300:301::/:/bin/sh\n";
-  const group = "root:x:0:\nstaff:x:50:app\n";
+  const passwd =
+    "root:x:0:0::/root:/bin/sh\napp:x:100:200::/srv/app:/bin/sh\r\n7:x:300:301:::/bin/sh\nbad:x:y:0::/:\n" +
+    "\n# no row\napp:x:999:999::/second:\n";
+  const group =
+    "root:x:0:root\nstaff:x:50:app,root\nbad:x::app\nwheel:x:10:x,app\nappx:x:11:xapp\n60:x:61:\n";
+  const accounts = { passwd: { text: passwd }, group: { text: group } };
   const cases = [
-    ["", 0, 0],
-    ["root", 0, 0],
-    ["app", 100, 200],
-    ["100", 100, 200],
-    ["app:staff", 100, 50],
-    ["app:77", 100, 77],
-    ["5000", 5000, 0],
-    ["5000:staff", 5000, 50],
-    ["7", 300, 301],
+    ["", 0, 0, [0, 50], "/root"],
+    ["root", 0, 0, [0, 50], "/root"],
+    ["0", 0, 0, [0, 50], "/root"],
+    ["app", 100, 200, [50, 10], "/srv/app"],
+    ["100", 100, 200, [50, 10], "/srv/app"],
+    ["app:staff", 100, 50, [], "/srv/app"],
+    ["app:77", 100, 77, [], "/srv/app"],
+    ["app:60", 100, 61, [], "/srv/app"],
+    [":staff", 0, 50, [], "/root"],
+    ["5000", 5000, 0, [], "/"],
+    ["5000:staff", 5000, 50, [], "/"],
+    ["7", 300, 301, [], "/"],
   ] as const;
-  for (const [text, uid, gid] of cases) {
+  for (const [text, uid, gid, groups, home] of cases) {
     await t.step(
       JSON.stringify(text),
-      () => assert.deepEqual(resolveUser(text, passwd, group), { uid, gid, groups: [] }),
+      () => assert.deepEqual(resolveUser(text, accounts), { uid, gid, groups, home }),
     );
   }
-  for (const text of ["nobody", "app:wheel", "-1"]) {
+  for (const text of ["nobody", "app:none", "-1", "bad", "app:bad", "2147483648", "constructor"]) {
     await t.step(
       `${text} is unknown`,
-      () => assert.throws(() => resolveUser(text, passwd, group), /is not in \/etc\//),
+      () => assert.throws(() => resolveUser(text, accounts), /is not in \/etc\//),
     );
   }
+  await t.step("an image without accounts", () => {
+    const none = { passwd: { text: "" }, group: { text: "" } };
+    assert.deepEqual(resolveUser("", none), { uid: 0, gid: 0, groups: [], home: "/" });
+  });
+});
+
+Deno.test("readAccounts() reads regular files of the image, of bounded size, and nothing else", async () => {
+  await withTempDir(async (dir) => {
+    const root = `${dir}/image`;
+    await Deno.mkdir(`${root}/etc`, { recursive: true });
+    await Deno.writeTextFile(`${dir}/outside`, "mallory:x:0:0::/:\n");
+    await Deno.writeTextFile(`${root}/real`, "app:x:7:7::/a:\n");
+    const passwd = async (make: (path: string) => Promise<unknown>) => {
+      await Deno.remove(`${root}/etc/passwd`, { recursive: true }).catch(() => {});
+      await make(`${root}/etc/passwd`);
+      return readAccounts(root).passwd;
+    };
+    const text = "app:x:7:7::/a:\n";
+    assert.deepEqual(await passwd(() => Promise.resolve()), { text: "" });
+    assert.deepEqual(await passwd((path) => Deno.writeTextFile(path, text)), { text });
+    assert.deepEqual(await passwd((path) => Deno.symlink("/real", path)), { text });
+    assert.deepEqual(await passwd((path) => Deno.symlink("../../outside", path)), { text: "" });
+    assert.deepEqual(await passwd((path) => Deno.symlink(`${dir}/outside`, path)), { text: "" });
+    assert.deepEqual(await passwd((path) => Deno.mkdir(path)), {
+      unreadable: "/etc/passwd of the image is a dir, wanted is a file",
+    });
+    await passwd((path) => run(["mkfifo", path]));
+    assert.throws(
+      () => resolveUser("app", readAccounts(root)),
+      /"app" cannot be looked up: \/etc\/passwd of the image is a fifo/,
+    );
+    assert.equal(resolveUser("12", readAccounts(root)).uid, 12);
+    await passwd(async (path) => {
+      using file = await Deno.open(path, { create: true, write: true });
+      await file.truncate(1e12);
+    });
+    assert.throws(() => resolveUser("app", readAccounts(root)), /has 1000000000000 bytes/);
+  });
 });
 
 Deno.test("explainExit() names the command that ended a stage", () => {

@@ -97,6 +97,17 @@ Deno.test("NativeBuilder.shell() passes input, output and exit code through", as
       assert.equal(stdout, "content\nread-only\n1\n");
       assert.equal(await Deno.readTextFile(`${dir}/new`), "new\n");
     });
+    await t.step("other users have their home and may open the streams they write to", async () => {
+      const command = "echo one >/dev/stdout; echo two >/dev/stderr; echo $HOME; id -u";
+      const step = { argv: ["sh", "-c", command], user: "4711:4712", env: { PATH: "/bin" } };
+      const piped = await shell(step);
+      assert.deepEqual([piped.stdout, piped.stderr], ["one\n/\n4711\n", "two\n"]);
+      const file = `${home}/../streams`;
+      const words = argv(home, layout, { shell: step }).map((word) => `'${word}'`).join(" ");
+      await run(["sh", "-c", `${words} >'${file}' 2>'${file}.err'`]);
+      assert.equal(await Deno.readTextFile(file), "one\n/\n4711\n");
+      assert.equal(await Deno.readTextFile(`${file}.err`), "two\n");
+    });
     await t.step("what it writes is gone afterwards", async () => {
       await shell({ argv: ["sh", "-c", "rm -r /etc/passwd; echo > /gone"] });
       const { stdout } = await shell({ argv: ["sh", "-c", "ls / | grep gone; wc -l < /etc/passwd"] });

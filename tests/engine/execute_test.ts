@@ -337,3 +337,30 @@ Deno.test("run() uses the image's configuration and passes the exit code through
     assert.deepEqual(bare!.argv, ["x"]);
   });
 });
+
+Deno.test("a mount of something that does not exist is an error with its line, and makes nothing here", async () => {
+  const dappfile = (path: string) => `
+dimg: app
+from: scratch
+mount:
+  - { to: /cache, from: tmp_dir }
+  - { to: /models, fromPath: ${path} }
+shell: { install: ["write a 1"] }
+`;
+  await withProject({}, async (project) => {
+    const path = `${project.dir}/absent/models`;
+    await project.write({ "dappfile.yaml": dappfile(path) });
+    const log = new FakeBuilderLog();
+    await using engine = engineOf(project, log);
+    await assert.rejects(engine.build(), (error: EngineError) => {
+      assert.equal(error.code, "CONFIG_INVALID");
+      assert.match(error.message, /app\/install: ".*\/absent\/models", .* "\/models", does not exist here/);
+      assert.match(error.fix, /line 6 of the dappfile/);
+      return true;
+    });
+    await assert.rejects(Deno.lstat(`${project.dir}/absent`), Deno.errors.NotFound);
+    await project.write({ "absent/models": "a file" });
+    await engine.build();
+    assert.equal(log.steps[0]?.mounts.find((mount) => mount.target === "/models")?.source, path);
+  });
+});

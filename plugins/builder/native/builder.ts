@@ -165,7 +165,7 @@ export class NativeBuilder implements Builder {
       run: this.#run.next(),
       lower: layers.map(({ name }) => name),
       root: layers.findLast(({ meta }) => meta.root)?.meta.root ?? DEFAULT_ROOT,
-      mounts: step.mounts,
+      mounts: outermostFirst(step.mounts),
       network: step.network,
       rootless: this.#rootless,
     };
@@ -250,6 +250,13 @@ export class NativeBuilder implements Builder {
       }
     }
   }
+}
+
+/** What is mounted below another mount must come after it, or it would be hidden. */
+function outermostFirst(mounts: BuildStep["mounts"]): BuildStep["mounts"] {
+  const depth = ({ target }: { readonly target: string }) =>
+    target.split("/").filter((part) => part !== "").length;
+  return mounts.toSorted((a, b) => depth(a) - depth(b));
 }
 
 function layerOf(blob: StoredBlob, file: string) {

@@ -173,13 +173,8 @@ function mountBind(root: string, bind: Bind): void {
   const inner = resolveInside(root, bind.target);
   const full = `${root}/${inner}`;
   const there = lstatIfPresent(full);
-  if (!there) { // inside of another mount
-    if (bind.kind === "dir") Deno.mkdirSync(full, { recursive: true });
-    else {
-      Deno.mkdirSync(full.slice(0, full.lastIndexOf("/")), { recursive: true });
-      Deno.writeTextFileSync(full, "", { mode: 0o644 });
-    }
-  } else if ((there.type === "dir") !== (bind.kind === "dir")) {
+  if (!there) makeMountPoint(full, bind); // inside of another mount
+  else if ((there.type === "dir") !== (bind.kind === "dir")) {
     throw new RootfsError(
       `cannot mount on "${bind.target}": it is a ${there.type} in the image, wanted is a ${
         bind.kind === "dir" ? "directory" : "file"
@@ -187,6 +182,20 @@ function mountBind(root: string, bind: Bind): void {
     );
   }
   bind.mount(full);
+}
+
+/** @throws {RootfsError} where the mount around it is read-only or holds something else */
+function makeMountPoint(full: string, { target, kind }: Bind): void {
+  try {
+    if (kind === "dir") return Deno.mkdirSync(full, { recursive: true });
+    Deno.mkdirSync(full.slice(0, full.lastIndexOf("/")), { recursive: true });
+    Deno.writeTextFileSync(full, "", { mode: 0o644 });
+  } catch (error) {
+    const why = error instanceof Error ? error.message.replace(/ \(os error \d+\).*/, "") : String(error);
+    throw new RootfsError(
+      `cannot mount on "${target}": its mount point cannot be made in the mount around it: ${why}`,
+    );
+  }
 }
 
 /** Binds a host directory or file, with the mounts below it. Devices in it cannot be opened. */

@@ -16,11 +16,11 @@ export async function runInteractive(
   await Deno.writeTextFile(`${run}/request`, JSON.stringify({ ...request, ...(terminal && { terminal }) }));
   const [program, ...args] = helperCommand(request, [`${run}/request`]);
   const restore = terminal ? await rememberForeground() : () => {};
+  const streams = { stdout: streamFor(1, request.user), stderr: streamFor(2, request.user) };
   const child = new Deno.Command(program!, {
     args,
     stdin: "inherit",
-    stdout: "inherit",
-    stderr: "inherit",
+    ...streams,
     env: { DENO_NO_UPDATE_CHECK: "1" },
   }).spawn();
   const stop = () => child.kill("SIGKILL");
@@ -28,7 +28,7 @@ export async function runInteractive(
   if (signal.aborted) stop();
   let code: number;
   try {
-    code = (await child.status).code;
+    [{ code }] = await Promise.all([child.status, ...forwarded(child, streams)]);
   } finally {
     signal.removeEventListener("abort", stop);
     restore();
@@ -37,6 +37,23 @@ export async function runInteractive(
   const why = await Deno.readTextFile(`${run}/error`).catch(() => undefined);
   if (why === undefined) return code;
   throw new EngineError("RUN_FAILED", `Cannot run a command in "${request.label}": ${why}`);
+}
+
+type Stream = "inherit" | "piped";
+
+/** A file that this process writes to may not be opened by other users of the image: they get a pipe of their own. */
+function streamFor(fd: 1 | 2, user: string): Stream {
+  try {
+    return user !== "" && Deno.statSync(`/proc/self/fd/${fd}`).isFile ? "piped" : "inherit";
+  } catch {
+    return "inherit"; // closed
+  }
+}
+
+function forwarded(child: Deno.ChildProcess, streams: { stdout: Stream; stderr: Stream }): Promise<void>[] {
+  return (["stdout", "stderr"] as const).filter((name) => streams[name] === "piped").map((name) =>
+    child[name].pipeTo(Deno[name].writable, { preventClose: true })
+  );
 }
 
 /** An interactive shell takes the terminal for itself; this process takes it back afterwards. */

@@ -7,7 +7,8 @@ import type { ShellRequest } from "./protocol.ts";
 import { hostBind, mountRootfs, prepareStep, stepPaths } from "./rootfs.ts";
 import { spawnInside } from "./sandbox.ts";
 import { shellOf } from "./step.ts";
-import { resolveUser } from "./users.ts";
+import { ownStreams } from "./streams.ts";
+import { readAccounts, resolveUser } from "./users.ts";
 
 /** Exit code of the command, 128+n for signal n. When it cannot be started, `run`/error says why. */
 export async function runShell(request: ShellRequest): Promise<number> {
@@ -36,15 +37,19 @@ export async function runShell(request: ShellRequest): Promise<number> {
 
 /** The command, looked up in the mounted image `root`. */
 function shellProcess({ user, argv, env, cwd, network }: ShellRequest, root: string): ConfinedProcess {
-  const read = (path: string) => {
-    const full = `${root}/${resolveInside(root, path)}`;
-    return lstatIfPresent(full)?.type === "file" ? Deno.readTextFileSync(full) : "";
-  };
-  const identity = resolveUser(user, read("/etc/passwd"), read("/etc/group"));
+  const identity = resolveUser(user, readAccounts(root));
   const [name, ...args] = argv.length > 0 ? argv : [shellOf(root) ?? "/bin/sh"];
   const program = findProgram(root, name!, env.PATH ?? "", cwd);
   if (!program) throw new Error(`"${name}" is not in the image (PATH is "${env.PATH ?? ""}")`);
-  return { argv: [program, ...args], env, cwd, identity, session: false, network };
+  if (identity.uid !== 0) ownStreams(identity.uid);
+  return {
+    argv: [program, ...args],
+    env: { HOME: identity.home, ...env },
+    cwd,
+    identity,
+    session: false,
+    network,
+  };
 }
 
 /** Like a shell does it. */

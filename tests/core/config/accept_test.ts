@@ -305,9 +305,9 @@ from: y
   ]);
   assert.deepEqual(image.git[0]!.excludePaths, ["public"]);
   assert.deepEqual(image.mounts, [
-    { to: "/t", from: "tmp_dir" },
-    { to: "/b", from: "build_dir" },
-    { to: "/p", from: "path", path: "/var/cache" },
+    { to: "/t", from: "tmp_dir", line: 8 },
+    { to: "/b", from: "build_dir", line: 9 },
+    { to: "/p", from: "path", path: "/var/cache", line: 10 },
   ]);
 });
 
