@@ -1,6 +1,6 @@
 import type { Inventory } from "../contract/cleanup.ts";
-import type { Digest } from "../contract/digest.ts";
 import { EngineError } from "../contract/errors.ts";
+import { STAGE_TAG_PREFIX, stageTag } from "../contract/labels.ts";
 import type { Repository } from "../contract/registry.ts";
 import type { ApplyOptions, ApplyReport, TagOutcome, TagResult } from "./apply_model.ts";
 import { PROTOCOL } from "../protocol/clock.ts";
@@ -8,8 +8,10 @@ import { readInventory } from "./inventory.ts";
 import { leasedBy, readLeases, validLeases } from "../protocol/leases.ts";
 import { type Mark, mayMark, mayRemove, readMark, writeMark } from "../protocol/marks.ts";
 import type { CleanupPlan, PlannedRemoval, RemovalGroup } from "./plan_model.ts";
-import { addChildren } from "./plan.ts";
-import { CannotDelete, removeGroup } from "./removal.ts";
+import { clearListed } from "./clear_listed.ts";
+import { dropLeftovers, type Leftover } from "./leftovers.ts";
+import type { JournalEntry } from "./journal.ts";
+import { CannotDelete, knownOf, removeGroup } from "./removal.ts";
 import { addFixedRoots, Needs } from "./stage_roots.ts";
 import { Throttle } from "./throttle.ts";
 
@@ -49,12 +51,21 @@ class Applier {
   readonly #results = new Map<string, TagResult>();
   readonly #tags: ReadonlyMap<string, PlannedRemoval>;
   readonly #going: readonly PlannedRemoval[];
+  /** Manifests that lost their tags in this run. */
+  readonly #leftovers: Leftover[] = [];
+  /** Those that earlier runs have left. */
+  readonly #pending: readonly Leftover[];
   readonly #throttle: Throttle;
   readonly #start: number;
 
   constructor(readonly plan: CleanupPlan, readonly options: ApplyOptions) {
     this.#tags = new Map(plan.tags.map((tag) => [key(tag.repository, tag.tag), tag]));
     this.#going = plan.tags.filter(({ verdict }) => verdict === "delete");
+    // What has its tag again is no leftover.
+    const left = (options.pending ?? []).filter(({ repository, tag }) =>
+      !this.#tags.has(key(repository, tag!))
+    );
+    this.#pending = left.map(leftoverOf);
     this.#start = options.clock.now();
     this.#throttle = new Throttle({
       parallel: options.parallel ?? 8,
@@ -66,7 +77,7 @@ class Applier {
 
   async run(): Promise<ApplyReport> {
     const { backend, signal } = this.options;
-    if (this.#going.length === 0) return this.#report("complete");
+    if (this.#going.length === 0 && this.#pending.length === 0) return this.#report("complete");
     if (backend.capabilities.deletion === "none") {
       return this.#report(
         "impossible",
@@ -77,6 +88,7 @@ class Applier {
       const isImage = (group: RemovalGroup) => this.#planned(group, group.remove[0]!)?.kind === "image";
       await this.#removeImages(this.plan.groups.filter(isImage));
       await this.#removeStages(this.plan.groups.filter((group) => !isImage(group)));
+      await this.#clearListed();
     } catch (error) {
       if (error instanceof CannotDelete) return this.#report("impossible", error.message);
       if (signal.aborted) return this.#report("interrupted", "Interrupted; run it again to go on");
@@ -89,10 +101,9 @@ class Applier {
   }
 
   async #removeImages(groups: readonly RemovalGroup[]): Promise<void> {
-    if (groups.length === 0) return;
-    // Where a tag can be removed by itself, others at the same digest are in no danger.
-    const look = this.options.backend.capabilities.deletion === "tag" ? undefined : await this.#look();
-    await this.#removeAll(groups, { look, spare: () => undefined, mayRemove: () => true });
+    const mayRemove = () => true;
+    await this.#removeAll(groups, { spare: () => undefined, mayRemove });
+    await this.#dropLeftovers(this.#pending.filter(({ tags }) => !tags.some(isStageTag)), mayRemove);
   }
 
   /** In rounds, each with a mark of its own, until all are done. */
@@ -133,11 +144,44 @@ class Applier {
     const look = await this.#look();
     const spare = await this.#protection(look);
     const margin = this.#margin(mark);
-    return await this.#removeAll(groups, {
-      look,
+    const inTime = () => mayRemove(mark, mark.id, this.options.clock.now() + margin);
+    const done = await this.#removeAll(groups, {
       spare: (group, tag) => spare(this.#planned(group, tag)),
-      mayRemove: () => mayRemove(mark, mark.id, this.options.clock.now() + margin),
+      mayRemove: inTime,
     });
+    // A build may publish what an earlier run has left, unless the mark says so.
+    const condemned = new Set(mark.condemned.map(stageTag));
+    const left = this.#pending.filter(({ tags }) => tags.every((tag) => condemned.has(tag)));
+    await this.#dropLeftovers(left, inTime);
+    return done;
+  }
+
+  /** Deletes manifests that lost their tags, in this run or in one before; what could go with them alone is told now. */
+  async #dropLeftovers(before: readonly Leftover[], inTime: () => boolean): Promise<void> {
+    const { backend, clock, signal, journal } = this.options;
+    const own = this.#leftovers.splice(0);
+    if (backend.capabilities.deletion === "tag") return;
+    const here = new Set(own.map(({ repository, digest }) => `${repository}@${digest}`));
+    const leftovers = [...own, ...before.filter((l) => !here.has(`${l.repository}@${l.digest}`))];
+    const done = await dropLeftovers(leftovers, {
+      backend,
+      repo: this.plan.repo,
+      look: () => this.#look(),
+      journal,
+      throttle: this.#throttle,
+      clock,
+      signal,
+      parallel: this.options.parallel ?? 8,
+      mayRemove: inTime,
+    });
+    for (const leftover of own) {
+      const result = done.get(leftover);
+      for (const [tag, why] of leftover.inseparable) {
+        const reference = `${backend.repository(leftover.repository).name}:${tag}`;
+        if (result === "dropped") this.#note({ reference, outcome: "deleted" });
+        else if (result) this.#note({ reference, outcome: "refused", why: `${why}; ${result.why}` });
+      }
+    }
   }
 
   /** Says which stages are to go, gives builds time to notice, and makes sure that no other cleanup is at work. */
@@ -146,9 +190,12 @@ class Applier {
     const root = backend.repository("");
     const skewMs = this.options.skewMs ?? PROTOCOL.skewMs;
     const graceMs = this.options.graceMs ?? PROTOCOL.graceMs;
-    const condemned = groups.flatMap((group) =>
-      group.remove.flatMap((tag) => this.#planned(group, tag)?.signature ?? tag.split("-").at(-1)!)
-    );
+    const condemned = [
+      ...groups.flatMap((group) =>
+        group.remove.map((tag) => this.#planned(group, tag)?.signature ?? signatureIn(tag))
+      ),
+      ...this.#pending.flatMap(({ tags }) => tags.filter(isStageTag).map(signatureIn)),
+    ];
     for (;;) {
       const readAt = clock.now();
       const present = await readMark(root, signal);
@@ -217,7 +264,7 @@ class Applier {
       if (planned.rule !== "flush" && unreadable) {
         return `what ${unreadable.reference} stands on cannot be read`;
       }
-      const signature = planned.signature ?? planned.tag.split("-").at(-1)!;
+      const signature = planned.signature ?? signatureIn(planned.tag);
       // What a budget takes away is needed by images that were there before; a flush asks for leases alone.
       const from = planned.rule === "budget" || planned.rule === "flush" ? fixed : needs;
       const need = from.get(signature);
@@ -234,35 +281,26 @@ class Applier {
   async #removeAll(
     groups: readonly RemovalGroup[],
     rules: {
-      readonly look: Inventory | undefined;
       readonly spare: (group: RemovalGroup, tag: string) => string | undefined;
       readonly mayRemove: () => boolean;
     },
   ): Promise<ReadonlySet<RemovalGroup>> {
     const done = new Set<RemovalGroup>();
-    const at = rules.look && tagsAt(rules.look);
-    const used = rules.look && this.#referredTo(rules.look);
     let failure: { readonly error: unknown } | undefined;
     const work = async (group: RemovalGroup) => {
-      const { remove, siblings } = group;
-      const current = at?.get(`${group.repository}@${group.digest}`) ?? siblings;
-      const staying = [...new Set([...current, ...siblings])].filter((tag) => !remove.includes(tag));
-      const results = await removeGroup(group, {
+      const { tags, leftover } = await removeGroup(group, {
         ...this.options,
         repo: this.plan.repo,
-        ...(["image", "stage"].includes(this.#planned(group, remove[0]!)?.kind ?? "") && {
+        ...(["image", "stage"].includes(this.#planned(group, group.remove[0]!)?.kind ?? "") && {
           ours: this.plan.project,
         }),
         throttle: this.#throttle,
-        staying,
         spare: (tag) => rules.spare(group, tag),
         mayRemove: rules.mayRemove,
-        ...(at && used && {
-          isUsed: (digest) => used.has(digest) || at.has(`${group.repository}@${digest}`),
-        }),
       });
-      for (const result of results.values()) if (result) this.#note(result);
-      if ([...results.values()].every((result) => result !== undefined)) done.add(group);
+      for (const result of tags.values()) if (result) this.#note(result);
+      if (leftover) this.#leftovers.push(leftover);
+      if ([...tags.values()].every((result) => result !== undefined)) done.add(group);
     };
     // In the order of the plan: a few workers take the next group each.
     let next = 0;
@@ -281,14 +319,20 @@ class Applier {
     return done;
   }
 
-  /** Manifests below the indexes that stay. */
-  #referredTo({ images, stages, others, manifests }: Inventory): ReadonlySet<Digest> {
-    const going = new Set(this.#going.map(({ reference, digest }) => `${reference}@${digest}`));
-    const used = new Set<Digest>();
-    for (const { reference, digest } of [...images, ...stages, ...others]) {
-      if (!going.has(`${reference}@${digest}`)) addChildren(digest, manifests, used);
+  /** distribution can go on listing tags whose manifests were deleted at the same time: they would be asked for ever. */
+  async #clearListed(): Promise<void> {
+    const { backend, signal } = this.options;
+    if (backend.capabilities.deletion === "tag") return;
+    const gone = this.#going.filter(({ reference }) =>
+      ["deleted", "gone"].includes(this.#results.get(reference)?.outcome ?? "")
+    );
+    for (const [name, tags] of Map.groupBy(gone, ({ repository }) => repository)) {
+      const repository = backend.repository(name);
+      const mine = new Set(tags.map(({ tag }) => tag));
+      for await (const { tag } of repository.tags(signal)) {
+        if (mine.has(tag)) await this.#throttle.run(() => clearListed(repository, tag, signal));
+      }
     }
-    return used;
   }
 
   #planned(group: RemovalGroup, tag: string): PlannedRemoval | undefined {
@@ -330,18 +374,19 @@ class Applier {
   }
 }
 
-/** `repository@digest` -> the tags that are at it now. */
-function tagsAt(inventory: Inventory): ReadonlyMap<string, readonly string[]> {
-  const at = new Map<string, string[]>();
-  const { images, stages, others, broken } = inventory;
-  for (const { repository, digest, tag } of [...images, ...stages, ...others, ...broken]) {
-    if (!digest) continue;
-    const id = `${repository}@${digest}`;
-    at.set(id, [...at.get(id) ?? [], tag]);
-  }
-  return at;
-}
-
 function key(repository: string, tag: string): string {
   return `${repository}:${tag}`;
+}
+
+function signatureIn(stageTag: string): string {
+  return stageTag.slice(STAGE_TAG_PREFIX.length);
+}
+
+function isStageTag(tag: string): boolean {
+  return tag.startsWith(STAGE_TAG_PREFIX);
+}
+
+function leftoverOf({ repository, digest, tag, bytes, mediaType }: JournalEntry): Leftover {
+  const children = knownOf({ digest, bytes, mediaType })?.children ?? [];
+  return { repository, digest, tags: tag === undefined ? [] : [tag], inseparable: new Map(), children };
 }

@@ -1,6 +1,6 @@
 import type { RegistryBackend, RegistryMemo } from "../contract/registry.ts";
 import type { Clock } from "../protocol/clock.ts";
-import type { Journal } from "./journal.ts";
+import type { Journal, JournalEntry } from "./journal.ts";
 
 /**
  * What became of a tag. `deleted`; `gone`: it was not there any more; `spared`: left alone, because something changed
@@ -50,7 +50,9 @@ export interface ApplyOptions {
   readonly backend: RegistryBackend;
   readonly memo: RegistryMemo;
   /** Where manifests are written before they are deleted. */
-  readonly journal: Pick<Journal, "append">;
+  readonly journal: Pick<Journal, "append" | "dropped">;
+  /** What earlier runs may have left without tags: see {@linkcode readPending}. */
+  readonly pending?: readonly JournalEntry[];
   readonly signal: AbortSignal;
   readonly clock: Clock;
   /** Removals at once. @default 8 */

@@ -17,9 +17,13 @@ export interface JournalEntry {
   readonly bytes: Uint8Array;
 }
 
+/** Where a manifest was: full name of REPO, repository in it, digest. */
+export type JournalPlace = Pick<JournalEntry, "repo" | "repository" | "digest">;
+
 /**
  * Manifests of deleted tags, one JSON line each, appended and on the disk before anything is deleted. A crash can tear
- * the last line only, and what that names was not deleted yet.
+ * the last line only, and what that names was not deleted yet. Lines with `dropped` say that a manifest itself is gone:
+ * tags go first, and a run can be stopped in between.
  */
 export class Journal implements AsyncDisposable {
   #queue: { readonly text: string; readonly done: PromiseWithResolvers<void> }[] = [];
@@ -48,9 +52,16 @@ export class Journal implements AsyncDisposable {
 
   /** Resolves when the entries are on the disk; entries given side by side share one flush. @throws STORE_FAILED */
   append(entries: readonly JournalEntry[]): Promise<void> {
-    const text = entries.map((entry) => JSON.stringify({ ...entry, bytes: encode(entry.bytes) }) + "\n").join(
-      "",
-    );
+    return this.#add(entries.map((entry) => ({ ...entry, bytes: encode(entry.bytes) })));
+  }
+
+  /** Notes that a manifest is gone. @throws STORE_FAILED */
+  dropped({ repo, repository, digest }: JournalPlace): Promise<void> {
+    return this.#add([{ dropped: digest, repo, repository }]);
+  }
+
+  #add(lines: readonly unknown[]): Promise<void> {
+    const text = lines.map((line) => JSON.stringify(line) + "\n").join("");
     const done = Promise.withResolvers<void>();
     this.#queue.push({ text, done });
     this.#writing ??= this.#flush();
@@ -84,6 +95,27 @@ export class Journal implements AsyncDisposable {
 
 /** All whole entries, oldest first; none when there is no file. @throws STORE_FAILED */
 export async function readJournal(path: string): Promise<readonly JournalEntry[]> {
+  return (await readLines(path)).filter((line) => "bytes" in line);
+}
+
+/**
+ * What REPO lost from here and is not known to be gone as a manifest: what a run that was stopped has left, and what got
+ * its tag back. The newest entry for each tag. @throws STORE_FAILED
+ */
+export async function readPending(path: string, repo: string): Promise<readonly JournalEntry[]> {
+  const pending = new Map<string, Map<string, JournalEntry>>();
+  for (const line of await readLines(path)) {
+    if (line.repo !== repo) continue;
+    const place = `${line.repository}@${line.digest}`;
+    if (!("bytes" in line)) pending.delete(place);
+    else if (line.tag !== undefined) {
+      pending.set(place, (pending.get(place) ?? new Map()).set(line.tag, line));
+    }
+  }
+  return [...pending.values()].flatMap((tags) => [...tags.values()]);
+}
+
+async function readLines(path: string): Promise<readonly (JournalEntry | JournalPlace)[]> {
   let text: string;
   try {
     text = await Deno.readTextFile(path);
@@ -91,32 +123,31 @@ export async function readJournal(path: string): Promise<readonly JournalEntry[]
     if (error instanceof Deno.errors.NotFound) return [];
     throw failed(path, error);
   }
-  const entries = await Promise.all(text.split("\n").map(parseLine));
-  return entries.filter((entry) => entry !== undefined);
+  const lines = await Promise.all(text.split("\n").map(parseLine));
+  return lines.filter((line) => line !== undefined);
 }
 
-async function parseLine(line: string): Promise<JournalEntry | undefined> {
+async function parseLine(line: string): Promise<JournalEntry | JournalPlace | undefined> {
   let value: unknown;
   let bytes: Uint8Array;
   try {
     value = JSON.parse(line);
-    bytes = Uint8Array.fromBase64(isObject(value) ? String(value.bytes) : "");
+    bytes = Uint8Array.fromBase64(isObject(value) ? String(value.bytes ?? "") : "");
   } catch {
     return undefined;
   }
-  const { time, repo, repository, tag, digest, mediaType } = value as Record<string, unknown>;
-  const texts = [time, repo, repository, digest, mediaType];
-  if (texts.some((t) => typeof t !== "string") || !isDigest(digest as string)) return undefined;
-  if (await digestOf(bytes) !== digest) return undefined;
-  return {
-    time: time as string,
-    repo: repo as string,
-    repository: repository as string,
-    ...(typeof tag === "string" && { tag }),
-    digest: digest as Digest,
-    mediaType: mediaType as string,
-    bytes,
-  };
+  if (!isObject(value)) return undefined;
+  const { time, repo, repository, tag, mediaType, dropped, digest = dropped } = value;
+  if (typeof repo !== "string" || typeof repository !== "string" || typeof digest !== "string") {
+    return undefined;
+  }
+  if (!isDigest(digest)) return undefined;
+  const place = { repo, repository, digest };
+  if (dropped !== undefined) return place;
+  if (typeof time !== "string" || typeof mediaType !== "string" || await digestOf(bytes) !== digest) {
+    return undefined;
+  }
+  return { time, ...place, ...(typeof tag === "string" && { tag }), mediaType, bytes };
 }
 
 function encode(bytes: Uint8Array): string {

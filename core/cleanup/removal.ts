@@ -5,6 +5,7 @@ import { labels } from "../contract/labels.ts";
 import type { RemoteManifest, Repository } from "../contract/registry.ts";
 import type { ApplyOptions, TagResult } from "./apply_model.ts";
 import type { JournalEntry } from "./journal.ts";
+import type { Leftover } from "./leftovers.ts";
 import { type KnownManifest, readKnown } from "./manifest_facts.ts";
 import type { RemovalGroup } from "./plan_model.ts";
 import type { Throttle } from "./throttle.ts";
@@ -19,89 +20,92 @@ export interface RemovalInputs extends ApplyOptions {
   /** The project whose label the manifest must carry, whatever a plan that came from a file says. */
   readonly ours?: string;
   readonly throttle: Throttle;
-  /** Tags at the digest that stay, as far as is known now. */
-  readonly staying: readonly string[];
   /** Why a tag must be left alone after all. */
   readonly spare: (tag: string) => string | undefined;
-  /** Whether a manifest below an index is still of use; undefined when the registry removes such manifests itself. */
-  readonly isUsed?: (digest: Digest) => boolean;
   /** Whether there is still time; false ends the removal without a result. */
   readonly mayRemove: () => boolean;
+}
+
+/** What became of the tags of one digest. */
+export interface GroupResult {
+  /** Undefined for tags that must wait for another round. */
+  readonly tags: ReadonlyMap<string, TagResult | undefined>;
+  /** The manifest, when all its tags are gone or wait for it to go. */
+  readonly leftover?: Leftover;
 }
 
 /** A check older than this is made again right before the removal, milliseconds. */
 const CHECK_LASTS_MS = 250;
 
 /**
- * Removes the tags of one digest in one repository: looks at each once more, writes the journal, then deletes. A tag
- * that moved is left alone, and a manifest is only deleted as such when no tag that stays is at it.
+ * Removes the tags of one digest in one repository: looks at each once more, writes the journal, then takes the tags
+ * away. A tag that moved is left alone. The manifest stays: see {@linkcode dropLeftovers}.
  *
- * @returns undefined for tags that must wait for another round
  * @throws {CannotDelete}
  */
-export async function removeGroup(
-  group: RemovalGroup,
-  inputs: RemovalInputs,
-): Promise<ReadonlyMap<string, TagResult | undefined>> {
+export async function removeGroup(group: RemovalGroup, inputs: RemovalInputs): Promise<GroupResult> {
   const repository = inputs.backend.repository(group.repository);
-  const results = new Map<string, TagResult | undefined>();
+  const tags = new Map<string, TagResult | undefined>();
   const say = (tag: string, outcome: TagResult["outcome"], why?: string) =>
-    results.set(tag, { reference: `${repository.name}:${tag}`, outcome, ...(why !== undefined && { why }) });
-  // A manifest that went with the first of its tags took the others along.
-  const sayAbsent = (tag: string) =>
-    results.values().some((r) => r?.outcome === "deleted")
-      ? say(tag, "deleted")
-      : say(tag, "gone", "it is not there any more");
-  let alone = inputs.staying.length === 0 && !group.child;
-  const going: string[] = [];
+    tags.set(tag, { reference: `${repository.name}:${tag}`, outcome, ...(why !== undefined && { why }) });
+  const sayAbsent = (tag: string) => say(tag, "gone", "it is not there any more");
+  const sayMoved = (tag: string, to: Digest) =>
+    say(tag, "spared", `it moved to ${to} since the plan was made`);
+  const going = new Map<string, Digest>();
   let manifest: RemoteManifest | undefined;
   for (const tag of group.remove) {
     const why = inputs.spare(tag);
     if (why !== undefined) {
       say(tag, "spared", why);
-      alone = false;
       continue;
     }
     try {
-      const found = await inputs.throttle.run(() => look(repository, tag, manifest === undefined, inputs));
+      const found = await inputs.throttle.run(() =>
+        look(repository, tag, { ...inputs, group, known: manifest })
+      );
       if (found === undefined) sayAbsent(tag);
-      else if (found.digest !== group.digest) {
-        say(tag, "spared", `it moved to ${found.digest} since the plan was made`);
-      } else {
+      else if (found.digest !== group.digest && !found.isDummy) sayMoved(tag, found.digest);
+      else {
         manifest ??= found.manifest;
-        going.push(tag);
+        going.set(tag, found.digest);
       }
     } catch (error) {
       inputs.signal.throwIfAborted();
       say(tag, "failed", messageOf(error));
-      alone = false;
     }
   }
-  if (going.length === 0) return results;
   const { annotations = {}, children = [] } = manifest ? knownOf(manifest) ?? {} : {};
   const { [labels.project]: owner, [labels.dimg]: role } = annotations;
-  const stranger = inputs.ours !== undefined && (owner !== inputs.ours || role === undefined);
+  const stranger = inputs.ours !== undefined && manifest && (owner !== inputs.ours || role === undefined);
   if (stranger) {
-    for (const tag of going) say(tag, "spared", `it does not carry the label of project "${inputs.ours}"`);
-    return results;
+    for (const tag of going.keys()) {
+      say(tag, "spared", `it does not carry the label of project "${inputs.ours}"`);
+    }
+    return { tags };
   }
   const checkedAt = inputs.clock.now();
-  await inputs.journal.append(await entriesOf(group, going, { inputs, repository, manifest, children }));
-  for (const tag of going) {
+  const named = [...going].filter(([, digest]) => digest === group.digest).map(([tag]) => tag);
+  await inputs.journal.append(await entriesOf(group, named, { inputs, repository, manifest, children }));
+  const inseparable = new Map<string, string>();
+  for (const [tag, digest] of going) {
     try {
       await inputs.throttle.run(async () => {
         inputs.signal.throwIfAborted();
         if (inputs.clock.now() - checkedAt > CHECK_LASTS_MS) {
           const now = await repository.head(tag, inputs.signal);
           if (now === undefined) return sayAbsent(tag);
-          if (now !== group.digest) return say(tag, "spared", `it moved to ${now} since the plan was made`);
+          if (now !== digest) return sayMoved(tag, now);
         }
-        if (!inputs.mayRemove()) return results.set(tag, undefined);
-        const { digest } = group;
+        if (!inputs.mayRemove()) return tags.set(tag, undefined);
+        const alone = group.siblings.length === 0 && !group.child && group.remove.length === going.size;
         const removal = await repository.remove({ tag, digest, alone }, inputs.signal);
-        if (removal.outcome === "removed") say(tag, "deleted");
-        else if (removal.outcome === "refused") say(tag, "refused", removal.why);
-        else sayAbsent(tag);
+        if (removal.outcome === "removed") return say(tag, "deleted");
+        if (removal.outcome === "absent") return sayAbsent(tag);
+        if (removal.outcome === "inseparable") return inseparable.set(tag, removal.why);
+        // Somebody was faster, which is no failure.
+        const now = await repository.head(tag, inputs.signal);
+        if (now !== undefined && now !== digest) return sayMoved(tag, now);
+        say(tag, "refused", removal.why);
       });
     } catch (error) {
       inputs.signal.throwIfAborted();
@@ -111,45 +115,37 @@ export async function removeGroup(
       }
       say(tag, "failed", messageOf(error));
     }
-    // What stays now is at the digest, and must not be taken along by the next one.
-    const outcome = results.get(tag)?.outcome;
-    if (outcome === "refused" || outcome === "failed") alone = false;
   }
-  const gone = group.remove.every((tag) => ["deleted", "gone"].includes(results.get(tag)?.outcome ?? ""));
-  if (gone) await removeChildren(group, children, inputs);
-  return results;
+  const away = group.remove.every((tag) =>
+    inseparable.has(tag) || ["deleted", "gone"].includes(tags.get(tag)?.outcome ?? "")
+  );
+  const { repository: name, digest, remove, siblings, child } = group;
+  if (away && siblings.length === 0 && !child) {
+    const below = manifest ? children : group.children ?? [];
+    return { tags, leftover: { repository: name, digest, tags: remove, inseparable, children: below } };
+  }
+  for (const [tag, why] of inseparable) say(tag, "refused", `${why}; its image has other tags, or stays`);
+  return { tags };
 }
 
-/** Removes what only an index that is gone referred to. Where it cannot be, only space is lost. */
-async function removeChildren(
-  group: RemovalGroup,
-  below: readonly Digest[],
-  { backend, isUsed, throttle, signal }: RemovalInputs,
-): Promise<void> {
-  const repository = backend.repository(group.repository);
-  for (const child of below) {
-    if (!group.children?.includes(child) || (isUsed?.(child) ?? true)) continue;
-    try {
-      await throttle.run(async () => await repository.removeUntagged?.(child, signal));
-    } catch (error) {
-      if (!(error instanceof EngineError) || signal.aborted) throw error;
-    }
-  }
-}
-
-/** What a tag points at, with the manifest if that is asked for: one request. */
+/** What a tag points at, with the manifest unless that is known; one request, unless it is not what was expected. */
 async function look(
   repository: Repository,
   tag: string,
-  whole: boolean,
-  { signal }: ApplyOptions,
-): Promise<{ readonly digest: Digest; readonly manifest?: RemoteManifest } | undefined> {
-  if (whole) {
-    const manifest = await repository.manifest(tag, signal);
-    return manifest && { digest: manifest.digest, manifest };
-  }
-  const digest = await repository.head(tag, signal);
-  return digest === undefined ? undefined : { digest };
+  { group, known, signal }: ApplyOptions & {
+    readonly group: RemovalGroup;
+    readonly known: RemoteManifest | undefined;
+  },
+): Promise<
+  { readonly digest: Digest; readonly manifest?: RemoteManifest; readonly isDummy?: true } | undefined
+> {
+  if (known && await repository.head(tag, signal) === group.digest) return { digest: group.digest };
+  const manifest = await repository.manifest(tag, signal);
+  if (!manifest) return undefined;
+  const { digest } = manifest;
+  // A removal that was stopped leaves a tag at what it was moved to.
+  const isDummy = digest !== group.digest && knownOf(manifest)?.annotations[labels.removed] !== undefined;
+  return isDummy ? { digest, isDummy } : { digest, manifest };
 }
 
 async function entriesOf(
@@ -174,7 +170,7 @@ async function entriesOf(
 }
 
 /** What a manifest says; undefined when it cannot be read. */
-function knownOf({ bytes, mediaType, digest }: RemoteManifest): KnownManifest | undefined {
+export function knownOf({ bytes, mediaType, digest }: RemoteManifest): KnownManifest | undefined {
   try {
     return readKnown(bytes, mediaType, digest);
   } catch (error) {

@@ -9,7 +9,7 @@ import { applyPlan, type ApplyReport } from "./apply.ts";
 import { PROTOCOL, systemClock } from "../protocol/clock.ts";
 import { cleanupGit } from "./git_facts.ts";
 import { readInventory } from "./inventory.ts";
-import { Journal, readJournal } from "./journal.ts";
+import { Journal, readJournal, readPending } from "./journal.ts";
 import { collectKeeps, type GivenKeep } from "./keeps.ts";
 import { legacyStages } from "./legacy.ts";
 import { leasedBy, readLeases, validLeases } from "../protocol/leases.ts";
@@ -96,11 +96,13 @@ export async function applyRegistryCleanup(
     throw new TypeError("Cannot apply a plan: this engine only says what it would do");
   }
   const { backend, memo } = await openRepo(session, plan.repo);
-  await using journal = await Journal.open(await journalPath(session));
+  const path = await journalPath(session);
+  await using journal = await Journal.open(path);
   return await applyPlan(plan, {
     backend,
     memo,
     journal,
+    pending: await readPending(path, plan.repo),
     signal: session.options.signal,
     clock: systemClock,
     graceMs: backend.capabilities.settleMs ?? PROTOCOL.graceMs,

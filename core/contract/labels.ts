@@ -27,6 +27,8 @@ export const labels = {
   previous: "dapp-previous",
   /** Of dapp's own bookkeeping: `repository` names one of a dimg, `service` is what builds and cleanups tell each other. */
   service: "dapp-service-kind",
+  /** Of what a tag is moved to while it is being removed, so that its manifest stays for others. */
+  removed: "dapp-removed-tag",
 } as const;
 
 /** Standard annotations of the OCI image specification that dapp writes. */

@@ -35,8 +35,8 @@ export interface RegistryAccess {
 /**
  * What a registry can do, as far as it is known without trying.
  *
- * `deletion`: `tag` removes one tag and leaves others of the same manifest, `manifest` removes a manifest with all its
- * tags, `none` nothing can be removed, `unknown` shows at the first deletion.
+ * `deletion`: `tag` the registry itself removes one tag and leaves others of the same manifest, `manifest` it removes
+ * manifests with all their tags, `none` nothing can be removed, `unknown` shows at the first deletion.
  * `listing`: what a list of tags tells without reading manifests.
  */
 export interface RegistryCapabilities {
@@ -103,16 +103,20 @@ export interface ListedTag {
 /** A tag to be removed. */
 export interface TagRemoval {
   readonly tag: string;
-  /** What it points at; a registry may remove by it only when `alone`. */
+  /** What it points at. */
   readonly digest: Digest;
-  /** No other tag that must stay points at this digest. */
+  /** The manifest may go as well, if the registry itself makes sure that no other tag is at it. */
   readonly alone: boolean;
 }
 
-/** `refused`: this tag stays for the reason given, others may still go. */
+/**
+ * `refused`: this tag stays for the reason given, others may still go. `inseparable`: the tag cannot go without its
+ * manifest, which takes all its tags along; {@linkcode Repository.removeUntagged} does that.
+ */
 export type RemovalOutcome =
   | { readonly outcome: "removed"; readonly by: "tag" | "manifest" }
   | { readonly outcome: "absent" }
+  | { readonly outcome: "inseparable"; readonly why: string }
   | { readonly outcome: "refused"; readonly why: string };
 
 /**
@@ -143,8 +147,8 @@ export interface Repository {
   /** @throws {EngineError} REGISTRY_UNSUPPORTED when the registry deletes nothing at all */
   remove(removal: TagRemoval, signal: AbortSignal): Promise<RemovalOutcome>;
   /**
-   * Removes a manifest that no tag is at, such as one of an index that is gone; false when the registry keeps it. Absent
-   * where such manifests go by themselves.
+   * Removes a manifest, with every tag that is at it; false when the registry keeps it. For those that no tag is at, such
+   * as one of an index that is gone. Absent where such manifests go by themselves.
    */
   removeUntagged?(digest: Digest, signal: AbortSignal): Promise<boolean>;
   /** Finds out, at a manifest that is there, what the protocol leaves open. Absent where there is no such protocol. */

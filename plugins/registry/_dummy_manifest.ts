@@ -1,24 +1,70 @@
+import { isObject } from "../../lib/oci/documents.ts";
+import { labels } from "../../core/contract/plugin.ts";
 import { emptyImage } from "../../lib/oci/empty_image.ts";
 import type { RegistryClient } from "../../lib/registry/client.ts";
-import type { OutgoingManifest } from "../../lib/registry/put_manifest.ts";
+import { isBlobUnknown } from "../../lib/registry/errors.ts";
+import { type OutgoingManifest, putManifest } from "../../lib/registry/put_manifest.ts";
 import { uploadBlob } from "../../lib/registry/upload.ts";
 
-/** An image like no other, of an empty layer; with it a tag can be moved away from what it names. */
+/** An image like no other, without files; with it a tag can be moved away from what it names. */
 export interface DummyManifest extends OutgoingManifest {
   readonly digest: string;
 }
 
-const LABEL = "dapp-removed-tag";
+/** Where to store a dummy. */
+export interface DummyPlace {
+  readonly path: string;
+  /** A tag, or the dummy's own digest. */
+  readonly reference: string;
+  readonly signal: AbortSignal;
+}
 
-/** Makes a dummy and stores its blobs, not yet the manifest. @throws {RegistryError} */
-export async function prepareDummy(
-  client: RegistryClient,
-  path: string,
-  signal: AbortSignal,
-): Promise<DummyManifest> {
-  const { manifest, blobs } = await emptyImage({ labels: { [LABEL]: crypto.randomUUID() } });
-  for (const { digest, size, bytes } of blobs) {
-    await uploadBlob(client, path, { blob: { digest, size, source: { bytes } }, signal });
+/** Makes dummies and stores them. Their blobs are always the same, so each repository gets them once. */
+export class Dummies {
+  readonly #supplied = new Map<string, Promise<void>>();
+
+  constructor(readonly client: RegistryClient) {}
+
+  async make(): Promise<DummyManifest> {
+    return (await emptyImage({ annotations: { [labels.removed]: crypto.randomUUID() } })).manifest;
   }
-  return manifest;
+
+  /** @throws {RegistryError} */
+  async put(dummy: DummyManifest, { path, reference, signal }: DummyPlace): Promise<void> {
+    const put = () => putManifest(this.client, path, { manifest: dummy, reference, signal });
+    const known = this.#supplied.get(path);
+    await (known ?? this.#supply(path, signal));
+    try {
+      await put();
+    } catch (error) {
+      // Garbage collection ran since.
+      if (!known || !isBlobUnknown(error)) throw error;
+      await this.#supply(path, signal);
+      await put();
+    }
+  }
+
+  #supply(path: string, signal: AbortSignal): Promise<void> {
+    const pending = (async () => {
+      const { blobs } = await emptyImage({});
+      for (const { digest, size, bytes } of blobs) {
+        await uploadBlob(this.client, path, { blob: { digest, size, source: { bytes } }, signal });
+      }
+    })();
+    this.#supplied.set(path, pending);
+    pending.catch(() => {
+      if (this.#supplied.get(path) === pending) this.#supplied.delete(path);
+    });
+    return pending;
+  }
+}
+
+/** Whether a manifest is a dummy of anybody. */
+export function isDummy(manifest: Uint8Array): boolean {
+  try {
+    const json: unknown = JSON.parse(new TextDecoder().decode(manifest));
+    return isObject(json) && isObject(json.annotations) && labels.removed in json.annotations;
+  } catch {
+    return false;
+  }
 }

@@ -109,8 +109,8 @@ Deno.test("readJournal() passes over a torn last line, and the next run appends 
     const journalPath = `${dir}/journal`;
     const registry = await withGone(2);
     await applyFor(registry, await planFor(registry), { journalPath });
-    const text = await Deno.readTextFile(journalPath);
-    await Deno.writeTextFile(journalPath, text.slice(0, -40));
+    const lines = (await Deno.readTextFile(journalPath)).split("\n").filter((line) => line.includes("bytes"));
+    await Deno.writeTextFile(journalPath, lines.join("\n").slice(0, -40));
     assert.equal((await readJournal(journalPath)).length, 1);
     await putImage(registry, { tag: "t9", scheme: "git_branch", value: "gone" });
     await applyFor(registry, await planFor(registry), { journalPath });

@@ -133,7 +133,7 @@ for (const seed of [1, 2, 3]) {
           const report = await applyPlan(plan, {
             backend: registry,
             memo: memoryMemo(),
-            journal: { append: () => Promise.resolve() },
+            journal: { append: () => Promise.resolve(), dropped: () => Promise.resolve() },
             signal,
             clock: simulation,
             parallel: 2,

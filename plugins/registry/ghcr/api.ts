@@ -9,7 +9,7 @@ import type { RegistryClient } from "../../../lib/registry/client.ts";
 import { getManifest } from "../../../lib/registry/manifests.ts";
 import { listTags } from "../../../lib/registry/tags.ts";
 import { putManifest } from "../../../lib/registry/put_manifest.ts";
-import { prepareDummy } from "../_dummy_manifest.ts";
+import { Dummies } from "../_dummy_manifest.ts";
 import type { ProviderApi } from "../_oci_backend.ts";
 import { ProviderHttp, type ProviderReach, saidBy } from "../_provider_http.ts";
 import { GhcrPackages, type PackageVersion } from "./packages.ts";
@@ -96,10 +96,11 @@ async function moveAway(
 ): Promise<RemovalOutcome> {
   const { client, path, signal } = place;
   const original = await getManifest(client, path, { reference: digest, signal });
-  const dummy = await prepareDummy(client, path, signal);
+  const dummies = new Dummies(client);
+  const dummy = await dummies.make();
   let moved = true;
   try {
-    await putManifest(client, path, { manifest: dummy, reference: tag, signal });
+    await dummies.put(dummy, { path, reference: tag, signal });
     const version = await versionOf(place, { tag, digest: dummy.digest as Digest });
     if (!version) {
       return {

@@ -44,6 +44,8 @@ export class MemoryRegistry implements RegistryBackend {
   };
   readonly locked = new Map<string, string>();
   readonly pulledAt = new Map<string, string | null>();
+  /** Whether tags go with their manifests alone, as where they cannot be overwritten. */
+  inseparable = false;
   /** Tags that lists still name although they are gone. */
   readonly stale: string[] = [];
   fault: Fault | undefined;
@@ -184,18 +186,27 @@ class MemoryRepository implements Repository {
     }
   }
 
-  async remove({ tag, digest, alone }: TagRemoval, signal: AbortSignal): Promise<RemovalOutcome> {
+  async remove({ tag, digest }: TagRemoval, signal: AbortSignal): Promise<RemovalOutcome> {
     await this.#count("delete", tag, signal);
     if (this.registry.locked.has(`${this.path}:${tag}`)) {
       return { outcome: "refused", why: "the tag is immutable" };
     }
-    if (this.registry.capabilities.deletion === "tag") {
-      return this.#tags.delete(tag) ? { outcome: "removed", by: "tag" } : { outcome: "absent" };
+    if (this.registry.inseparable && this.#tags.has(tag)) {
+      return { outcome: "inseparable", why: "tags cannot be overwritten here" };
     }
-    if (!alone) return { outcome: "refused", why: "other tags point at the same manifest" };
-    if (!this.#manifests.delete(digest)) return { outcome: "absent" };
+    const at = this.#tags.get(tag);
+    if (at !== undefined && at !== digest) return { outcome: "refused", why: "it was moved meanwhile" };
+    if (!this.#tags.delete(tag)) return { outcome: "absent" };
+    const { stale } = this.registry;
+    if (stale.includes(tag)) stale.splice(stale.indexOf(tag), 1);
+    return { outcome: "removed", by: "tag" };
+  }
+
+  async removeUntagged(digest: Digest, signal: AbortSignal): Promise<boolean> {
+    await this.#count("delete", digest, signal);
+    this.#manifests.delete(digest);
     for (const [name, at] of this.#tags) if (at === digest) this.#tags.delete(name);
-    return { outcome: "removed", by: "manifest" };
+    return true;
   }
 }
 
