@@ -6,7 +6,7 @@ import type { ApplyOptions, ApplyReport, TagOutcome, TagResult } from "./apply_m
 import { PROTOCOL } from "../protocol/clock.ts";
 import { readInventory } from "./inventory.ts";
 import { leasedBy, readLeases, validLeases } from "../protocol/leases.ts";
-import { type Mark, mayMark, mayRemove, readMark, writeMark } from "../protocol/marks.ts";
+import { type Mark, mayMark, mayRemove, readMark, retractMark, writeMark } from "../protocol/marks.ts";
 import type { CleanupPlan, PlannedRemoval, RemovalGroup } from "./plan_model.ts";
 import { clearListed } from "./clear_listed.ts";
 import { dropLeftovers, type Leftover } from "./leftovers.ts";
@@ -132,7 +132,7 @@ class Applier {
     where: { root: Repository; signal: AbortSignal },
   ): Promise<void> {
     if (!mayRemove(mark, mark.id, this.options.clock.now() + this.#margin(mark))) return;
-    await writeMark(where.root, { ...mark, ...change }, where.signal);
+    await retractMark(where.root, { ...mark, ...change }, where.signal);
   }
 
   /** Time for a request to take effect while the mark still stands. */
@@ -231,7 +231,7 @@ class Applier {
   async #giveUp(mark: Mark, root: Repository): Promise<void> {
     const signal = AbortSignal.timeout(5000);
     if (!mayRemove(await readMark(root, signal), mark.id, this.options.clock.now())) return;
-    await writeMark(root, { ...mark, active: false }, signal);
+    await retractMark(root, { ...mark, active: false }, signal);
   }
 
   /** Why a stage must stay after all, by what REPO holds now: new images, leases, stages of others. */

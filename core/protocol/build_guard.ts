@@ -1,3 +1,4 @@
+import { EngineError } from "../contract/errors.ts";
 import { Pool } from "../../lib/pool.ts";
 import { stageTag } from "../contract/labels.ts";
 import type { Repository } from "../contract/registry.ts";
@@ -77,12 +78,16 @@ export class BuildGuard {
       lost.sort((a, b) => chain.indexOf(a) - chain.indexOf(b));
       for (const signature of lost) await republish(signature);
     }
-    await this.lease.release();
+    await this.abandon();
     return lost;
   }
 
-  /** Gives the lease back without having published anything. */
+  /** Gives the lease back. Where the registry does not take that, it ends by itself. */
   async abandon(): Promise<void> {
-    await this.lease.release();
+    try {
+      await this.lease.release();
+    } catch (error) {
+      if (!(error instanceof EngineError) || this.options.signal.aborted) throw error;
+    }
   }
 }

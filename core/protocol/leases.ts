@@ -3,7 +3,7 @@ import { isObject } from "../../lib/oci/documents.ts";
 import { sha256Hex } from "../contract/digest.ts";
 import { SERVICE_TAG_PREFIX } from "../contract/labels.ts";
 import type { Repository } from "../contract/registry.ts";
-import { readServiceTag, writeServiceTag } from "./service_tag.ts";
+import { readServiceTag, replaceServiceTag } from "./service_tag.ts";
 
 /** Slots for leases. */
 const LEASE_SLOTS = 16;
@@ -83,7 +83,7 @@ export async function takeLease(
       const others = validLeases(await readSlot(root, slot, signal), at, skewMs)
         .filter(({ builder }) => builder !== lease.builder);
       const document = { format: 1, leases: [...others, ...own] };
-      await writeServiceTag(root, leaseTag(slot), { document, signal });
+      await replaceServiceTag(root, leaseTag(slot), { document, signal });
       const seen = await readSlot(root, slot, signal);
       if (own.every(({ builder }) => seen.some((each) => each.builder === builder))) return;
     }

@@ -3,9 +3,10 @@
  *
  * The rules here are those that tests/cleanup/model_test.ts checks in all interleavings.
  */
+import { isRefused } from "../../lib/registry/errors.ts";
 import { SERVICE_TAG_PREFIX } from "../contract/labels.ts";
 import type { Repository } from "../contract/registry.ts";
-import { readServiceTag, writeServiceTag } from "./service_tag.ts";
+import { readServiceTag, replaceServiceTag } from "./service_tag.ts";
 
 const MARK_TAG = `${SERVICE_TAG_PREFIX}mark`;
 
@@ -67,7 +68,19 @@ export async function readMark(root: Repository, signal: AbortSignal): Promise<M
   };
 }
 
-/** Puts a mark in place of whatever is there. */
+/**
+ * Puts a mark in place of whatever is there. Where tags cannot be overwritten there is none for a moment; a build that
+ * sees that moment, and saw no mark before either, is protected by its lease.
+ */
 export async function writeMark(root: Repository, mark: Mark, signal: AbortSignal): Promise<void> {
-  await writeServiceTag(root, MARK_TAG, { document: { format: 1, ...mark }, signal });
+  await replaceServiceTag(root, MARK_TAG, { document: { format: 1, ...mark }, signal });
+}
+
+/** Changes one's own mark: it is over, or ends sooner. Where the registry does not let it, it ends as it said. */
+export async function retractMark(root: Repository, mark: Mark, signal: AbortSignal): Promise<void> {
+  try {
+    await writeMark(root, mark, signal);
+  } catch (error) {
+    if (!isRefused(error)) throw error;
+  }
 }

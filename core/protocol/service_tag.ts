@@ -1,4 +1,5 @@
 import { isObject, parseManifest } from "../../lib/oci/documents.ts";
+import { isRefused } from "../../lib/registry/errors.ts";
 import { EngineError, messageOf } from "../contract/errors.ts";
 import { putServiceManifest, serviceManifest } from "./service_manifest.ts";
 import type { Repository } from "../contract/registry.ts";
@@ -14,6 +15,36 @@ export async function writeServiceTag(
   const { document, signal } = options;
   const manifest = await serviceManifest("service", { [PAYLOAD]: JSON.stringify(document) });
   await putServiceManifest(repository, tag, manifest, signal);
+}
+
+/**
+ * Like {@linkcode writeServiceTag} for what may be missed for a moment: where tags cannot be overwritten, the one that is
+ * there is deleted first.
+ */
+export async function replaceServiceTag(
+  repository: Repository,
+  tag: string,
+  options: { readonly document: unknown; readonly signal: AbortSignal },
+): Promise<void> {
+  try {
+    await writeServiceTag(repository, tag, options);
+  } catch (error) {
+    if (!isRefused(error) || !await removed(repository, tag, options.signal)) throw error;
+    await writeServiceTag(repository, tag, options);
+  }
+}
+
+/** Whether a tag was there and is not any more. */
+async function removed(repository: Repository, tag: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    const digest = await repository.head(tag, signal);
+    if (digest === undefined) return false;
+    const { outcome } = await repository.remove({ tag, digest, alone: true }, signal);
+    return outcome === "removed" || outcome === "absent";
+  } catch (error) {
+    if (error instanceof EngineError) return false;
+    throw error;
+  }
 }
 
 /**

@@ -53,6 +53,17 @@ export function redactUrl(url: URL): string {
   return `${url.origin}${url.pathname}${url.search ? "?…" : ""}`;
 }
 
+/** Statuses by which registries say that a tag keeps what it names, or that this user may not change it. */
+const REFUSALS = [400, 401, 403, 409, 412, 422];
+
+/** Whether a registry has refused something by a rule, rather than failed. Looks through causes. */
+export function isRefused(error: unknown): boolean {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if (at instanceof RegistryError) return REFUSALS.includes(at.details.status ?? 0);
+  }
+  return false;
+}
+
 /**
  * Whether a manifest was refused since the registry does not have what it names, although that was looked up or sent
  * before: garbage collection ran in between. Looks through causes.
