@@ -256,9 +256,10 @@ class Applier {
       needs.addImage(image, []);
       if (isNew) fixed.addImage(image, []);
     }
-    const unreadable = look.broken.find(({ reference, kind }) =>
-      kind === "unreadable" && known.get(reference)?.verdict !== "keep"
-    );
+    const unreadable = look.broken.find((tag) => {
+      const gone = ["deleted", "gone"].includes(this.#results.get(tag.reference)?.outcome ?? "");
+      return tag.kind !== "damaged" && !gone && known.get(tag.reference)?.verdict !== "keep";
+    });
     return (planned) => {
       if (!planned) return "the plan does not say what it is";
       if (planned.rule !== "flush" && unreadable) {

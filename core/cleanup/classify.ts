@@ -7,9 +7,9 @@ import type {
   OtherTag,
 } from "../contract/cleanup.ts";
 import { type Digest, isSignature } from "../contract/digest.ts";
-import { labels, ociLabels, SERVICE_TAG_PREFIX, stageTag } from "../contract/labels.ts";
+import { labels, ociLabels, parseChain, SERVICE_TAG_PREFIX, stageTag } from "../contract/labels.ts";
 import type { ListedTag } from "../contract/registry.ts";
-import { chainOf, type KnownManifest, neededBy } from "./manifest_facts.ts";
+import { type KnownManifest, neededBy } from "./manifest_facts.ts";
 
 /** What a tag is to the project. */
 export type Classified =
@@ -47,7 +47,7 @@ export function classify(
   };
   if (owner === project && annotations[labels.dimg] === "true") {
     const copy = isCopy(tag, annotations);
-    const chain = chainOf(annotations);
+    const chain = parseChain(annotations[labels.stages]);
     if (!chain) {
       const why = `Its annotation "${labels.stages}" cannot be read`;
       return { kind: "broken", broken: { ...tag, kind: "unreadable", why } };

@@ -12,10 +12,17 @@ import type { Digest } from "../contract/digest.ts";
 import { EngineError, messageOf } from "../contract/errors.ts";
 import { labels, REPOSITORY_TAG_PREFIX, STAGE_TAG_PREFIX } from "../contract/labels.ts";
 import { Pool } from "../../lib/pool.ts";
-import type { ListedTag, RegistryBackend, RegistryMemo, Repository } from "../contract/registry.ts";
+import type {
+  ListedTag,
+  RegistryBackend,
+  RegistryMemo,
+  RemoteManifest,
+  Repository,
+} from "../contract/registry.ts";
 import { classify, isCopy } from "./classify.ts";
 import { InventoryCache } from "./inventory_cache.ts";
-import { type KnownManifest, readKnown } from "./manifest_facts.ts";
+import type { KnownManifest } from "./manifest_facts.ts";
+import { readFacts } from "./read_facts.ts";
 
 /** How the inventory is read. */
 export interface InventoryOptions {
@@ -172,16 +179,23 @@ class Reader {
       }
       return;
     }
-    if (!found) {
-      this.#broken.push({ ...base, kind: "missing", why: "The registry lists the tag but has no manifest" });
+    if (!found?.known) {
+      const seenBefore = this.cache.wasGone(base.reference);
+      this.cache.seeGone(base.reference);
+      const why = found
+        ? "The registry has no manifest for its digest"
+        : "The registry lists the tag but has no manifest";
+      this.#broken.push({
+        ...base,
+        kind: "missing",
+        why,
+        ...(found && { digest: found.digest }),
+        ...(seenBefore && { seenBefore }),
+      });
       return;
     }
     const { digest, known, remembered } = found;
     const tag = { ...base, digest, ...(remembered && { remembered }) };
-    if (!known) {
-      this.#broken.push({ ...tag, kind: "missing", why: "The registry has no manifest for its digest" });
-      return;
-    }
     await this.#addFacts(repository, digest, known);
     const now = new Date(this.#now).toISOString();
     const facts = this.#manifests;
@@ -221,9 +235,8 @@ class Reader {
     this.#requests++;
     const manifest = await repository.manifest(listed.tag, this.options.signal);
     if (!manifest) return undefined;
-    const { digest, bytes, mediaType } = manifest;
-    const read = this.cache.manifest(digest) ?? readKnown(bytes, mediaType, `manifest ${reference}`);
-    this.cache.learn(digest, read);
+    const { digest } = manifest;
+    const read = this.cache.manifest(digest) ?? await this.#learn(repository, manifest);
     see(digest);
     return { digest, known: read };
   }
@@ -251,13 +264,34 @@ class Reader {
         this.#requests++;
         const manifest = await repository.manifest(digest, this.options.signal);
         if (!manifest) return undefined;
-        const read = readKnown(manifest.bytes, manifest.mediaType, `manifest ${key}`);
-        this.cache.learn(digest, read);
-        return read;
+        return await this.#learn(repository, manifest);
       })();
       this.#reading.set(key, reading);
     }
     return reading;
+  }
+
+  async #learn(repository: Repository, manifest: RemoteManifest): Promise<KnownManifest> {
+    const { digest } = manifest;
+    const known = await readFacts(manifest, `manifest ${repository.name}@${digest}`, {
+      repository,
+      root: this.backend.repository(""),
+      manifest: (child) => this.#child(repository, child),
+      signal: this.options.signal,
+    });
+    this.cache.learn(digest, known);
+    return known;
+  }
+
+  /** A manifest of an index; undefined when it is gone, damaged, or cannot be read: the index is what it is all the same. */
+  async #child(repository: Repository, digest: Digest): Promise<KnownManifest | undefined> {
+    try {
+      return await this.#manifest(repository, digest);
+    } catch (error) {
+      this.options.signal.throwIfAborted();
+      if (error instanceof OciError || error instanceof EngineError) return undefined;
+      throw error;
+    }
   }
 
   /** Notes the manifest and, of an index, its children, as far as they are there. */
@@ -266,11 +300,7 @@ class Reader {
     const { size, blobs, children } = known;
     this.#manifests[digest] = { size, blobs, children };
     for (const child of children) {
-      // A child that is gone, damaged or no image manifest frees nothing that is counted.
-      const read = await this.#manifest(repository, child).catch((error) => {
-        if (error instanceof OciError) return undefined;
-        throw error;
-      });
+      const read = await this.#child(repository, child);
       if (read) await this.#addFacts(repository, child, read);
     }
   }

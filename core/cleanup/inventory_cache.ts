@@ -10,7 +10,7 @@ export interface RememberedTag {
 }
 
 const KIND = "inventory";
-const FORMAT = 2;
+const FORMAT = 3;
 
 /**
  * What earlier runs learned of a REPO: manifests by digest, which never change, and what tags pointed at. One value in
@@ -21,6 +21,9 @@ export class InventoryCache {
   readonly #tags = new Map<string, RememberedTag>();
   readonly #used = new Map<string, KnownManifest>();
   readonly #seen = new Map<string, RememberedTag>();
+  /** Tags that were listed without a manifest, before and now. */
+  readonly #wasGone = new Set<string>();
+  readonly #gone = new Set<string>();
 
   private constructor(readonly memo: RegistryMemo, readonly repo: string) {}
 
@@ -37,7 +40,19 @@ export class InventoryCache {
         cache.#tags.set(reference, { digest: row[0], at: row[1] });
       }
     }
+    for (const reference of Array.isArray(value.gone) ? value.gone : []) {
+      cache.#wasGone.add(String(reference));
+    }
     return cache;
+  }
+
+  /** True, or absent. */
+  wasGone(reference: string): true | undefined {
+    return this.#wasGone.has(reference) || undefined;
+  }
+
+  seeGone(reference: string): void {
+    this.#gone.add(reference);
   }
 
   manifest(digest: Digest): KnownManifest | undefined {
@@ -62,6 +77,7 @@ export class InventoryCache {
   async save(): Promise<void> {
     await this.memo.put(KIND, this.repo, {
       format: FORMAT,
+      gone: [...this.#gone],
       manifests: Object.fromEntries(this.#used),
       tags: Object.fromEntries(
         [...this.#seen].map(([reference, { digest, at }]) => [reference, [digest, at]]),

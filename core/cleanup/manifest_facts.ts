@@ -1,11 +1,14 @@
-import { isObject, parseManifest } from "../../lib/oci/documents.ts";
+import { blobsOf, isObject, manifestsOf, parseManifest } from "../../lib/oci/documents.ts";
+import { isImageConfig } from "../../lib/oci/media_type.ts";
 import type { ManifestFacts } from "../contract/cleanup.ts";
-import { type Digest, isDigest, isSignature } from "../contract/digest.ts";
-import { labels, ociLabels, type StageChain } from "../contract/labels.ts";
+import { type Digest, isDigest } from "../contract/digest.ts";
+import { labels, ociLabels, parseChain } from "../contract/labels.ts";
 
 /** A manifest as cleanup remembers it: references, and those annotations that dapp writes. Plain JSON. */
 export interface KnownManifest extends ManifestFacts {
   readonly annotations: Readonly<Record<string, string>>;
+  /** What `annotations` says was in the labels of the configuration. */
+  readonly fromLabels?: true;
 }
 
 const KEPT: ReadonlySet<string> = new Set([
@@ -22,51 +25,34 @@ export function readKnown(bytes: Uint8Array, mediaType: string, title: string): 
   for (const [key, value] of Object.entries(isObject(annotations) ? annotations : {})) {
     if (KEPT.has(key) && typeof value === "string") kept[key] = value;
   }
-  return document.kind === "index"
-    ? {
-      size: bytes.length,
-      blobs: [],
-      children: document.index.manifests.map((child) => child.digest as Digest),
-      annotations: kept,
-    }
-    : {
-      size: bytes.length,
-      blobs: [document.manifest.config, ...document.manifest.layers].map((b) => [b.digest, b.size] as const),
-      children: [],
-      annotations: kept,
-    };
+  const children = document.kind === "index" ? manifestsOf(document.index) : [];
+  return {
+    size: bytes.length,
+    blobs: blobsOf(document).map(({ digest, size }) => [digest, size] as const),
+    children: children.map(({ digest }) => digest as Digest),
+    annotations: kept,
+  };
 }
 
-/** The chain in a manifest's annotation; undefined when there is one that cannot be read, empty when there is none. */
-export function chainOf(annotations: KnownManifest["annotations"]): StageChain | undefined {
-  const text = annotations[labels.stages];
-  if (text === undefined) return [];
-  try {
-    const value: unknown = JSON.parse(text);
-    return isChain(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
+/** The configuration of an image; undefined for an index, and for what is no image. */
+export function configOf(
+  bytes: Uint8Array,
+  mediaType: string,
+  title: string,
+): { readonly digest: string; readonly size: number } | undefined {
+  const document = parseManifest(bytes, title, mediaType);
+  if (document.kind === "index") return undefined;
+  const { config } = document.manifest;
+  return isImageConfig(config.mediaType) ? config : undefined;
 }
 
 /** Signatures of every stage that a manifest with these annotations stands on. */
 export function neededBy(annotations: KnownManifest["annotations"]): readonly string[] {
-  const chain = chainOf(annotations) ?? [];
+  const chain = parseChain(annotations[labels.stages]) ?? [];
   const own = annotations[labels.signature];
   const previous = annotations[labels.previous];
   const found = chain.flatMap(({ stages }) => stages.map(({ signature }) => signature));
   return [...new Set([...found, ...own ? [own] : [], ...previous ? [previous] : []])];
-}
-
-function isChain(value: unknown): value is StageChain {
-  return Array.isArray(value) &&
-    value.every((image) =>
-      isObject(image) && typeof image.image === "string" && Array.isArray(image.stages) &&
-      image.stages.every((stage) =>
-        isObject(stage) && typeof stage.stage === "string" && typeof stage.signature === "string" &&
-        isSignature(stage.signature)
-      )
-    );
 }
 
 /** Whether a value from the cache is what {@linkcode readKnown} gives. */

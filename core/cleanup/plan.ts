@@ -50,8 +50,8 @@ class Planner {
   ) {
     this.#reasons = Map.groupBy(keeps, ({ reference }) => reference);
     this.#count = new BlobCount(inventory.manifests);
-    this.#unreadable = inventory.broken.find(({ kind, tag }) =>
-      kind === "unreadable" && !tag.startsWith(STAGE_TAG_PREFIX)
+    this.#unreadable = inventory.broken.find((tag) =>
+      mayStandOnStages(tag) && !tag.tag.startsWith(STAGE_TAG_PREFIX)
     );
   }
 
@@ -270,6 +270,11 @@ class Planner {
     }
     return groups.sort((a, b) => a.rank === b.rank ? 0 : a.rank < b.rank ? -1 : 1).map(({ group }) => group);
   }
+}
+
+/** Whether a tag may be an image of which nobody can tell at this moment what it stands on. */
+export function mayStandOnStages({ kind, seenBefore }: BrokenTag): boolean {
+  return kind === "unreadable" || (kind === "missing" && !seenBefore);
 }
 
 /** Adds every manifest below an index, at any depth. */

@@ -7,6 +7,7 @@ import type { ApplyOptions, TagResult } from "./apply_model.ts";
 import type { JournalEntry } from "./journal.ts";
 import type { Leftover } from "./leftovers.ts";
 import { type KnownManifest, readKnown } from "./manifest_facts.ts";
+import { readFacts } from "./read_facts.ts";
 import type { RemovalGroup } from "./plan_model.ts";
 import type { Throttle } from "./throttle.ts";
 
@@ -74,7 +75,9 @@ export async function removeGroup(group: RemovalGroup, inputs: RemovalInputs): P
       say(tag, "failed", messageOf(error));
     }
   }
-  const { annotations = {}, children = [] } = manifest ? knownOf(manifest) ?? {} : {};
+  const { annotations = {}, children = [] } = manifest
+    ? await factsOf(repository, manifest, inputs) ?? {}
+    : {};
   const { [labels.project]: owner, [labels.dimg]: role } = annotations;
   const stranger = inputs.ours !== undefined && manifest && (owner !== inputs.ours || role === undefined);
   if (stranger) {
@@ -167,6 +170,30 @@ async function entriesOf(
     if (found) below.push({ ...common, ...found });
   }
   return [...below, ...tags.map((tag) => ({ ...common, tag, ...manifest }))];
+}
+
+/** What a manifest says, in its labels too; undefined when it cannot be read. */
+async function factsOf(
+  repository: Repository,
+  manifest: RemoteManifest,
+  { backend, signal }: RemovalInputs,
+): Promise<KnownManifest | undefined> {
+  const sources = { repository, root: backend.repository(""), signal };
+  const read = async (each: RemoteManifest): Promise<KnownManifest | undefined> => {
+    try {
+      return await readFacts(each, each.digest, {
+        ...sources,
+        manifest: async (digest) => {
+          const child = await repository.manifest(digest, signal);
+          return child && await read(child);
+        },
+      });
+    } catch (error) {
+      if (error instanceof OciError) return undefined;
+      throw error;
+    }
+  };
+  return await read(manifest);
 }
 
 /** What a manifest says; undefined when it cannot be read. */

@@ -1,7 +1,7 @@
 import { OciError } from "../../lib/oci/errors.ts";
 import { type Digest, isDigest } from "../contract/digest.ts";
 import { EngineError, messageOf } from "../contract/errors.ts";
-import { parseManifest } from "../../lib/oci/documents.ts";
+import { manifestsOf, parseManifest } from "../../lib/oci/documents.ts";
 import type { RegistryBackend, Repository } from "../contract/registry.ts";
 import type { JournalEntry } from "./journal.ts";
 
@@ -119,7 +119,7 @@ async function lostConfig(
 
 function childDigests(entry: JournalEntry): readonly Digest[] {
   const document = parse(entry);
-  return document?.kind === "index" ? document.index.manifests.map((m) => m.digest).filter(isDigest) : [];
+  return document?.kind === "index" ? manifestsOf(document.index).map((m) => m.digest).filter(isDigest) : [];
 }
 
 function parse({ bytes, mediaType, digest }: JournalEntry) {

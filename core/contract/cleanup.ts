@@ -85,6 +85,8 @@ export interface OtherTag extends InventoryTag {
 export interface BrokenTag extends InventoryTag {
   readonly kind: "missing" | "damaged" | "unreadable";
   readonly digest?: Digest;
+  /** It was missing in an earlier run too: it is really gone. */
+  readonly seenBefore?: true;
   /** One sentence. */
   readonly why: string;
 }

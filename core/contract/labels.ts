@@ -1,3 +1,6 @@
+import { isObject } from "../../lib/oci/documents.ts";
+import { isSignature } from "./digest.ts";
+
 /**
  * Keys of labels (image config) and annotations (manifest) that dapp writes, beside the standard ones of the OCI image
  * specification (annotations.md). The first three are those of the old tool.
@@ -53,6 +56,28 @@ export type StageChain = readonly {
     readonly bytes?: number;
   }[];
 }[];
+
+/** Reads the annotation `dapp-stages`; empty when there is none, undefined when it cannot be read. */
+export function parseChain(text: string | undefined): StageChain | undefined {
+  if (text === undefined) return [];
+  try {
+    const value: unknown = JSON.parse(text);
+    return isChain(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isChain(value: unknown): value is StageChain {
+  return Array.isArray(value) &&
+    value.every((image) =>
+      isObject(image) && typeof image.image === "string" && Array.isArray(image.stages) &&
+      image.stages.every((stage) =>
+        isObject(stage) && typeof stage.stage === "string" && typeof stage.signature === "string" &&
+        isSignature(stage.signature)
+      )
+    );
+}
 
 /** Tag of a stage in REPO. */
 export function stageTag(signature: string): string {

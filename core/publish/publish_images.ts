@@ -1,18 +1,18 @@
 import type { BuiltDocument } from "../../lib/oci/build.ts";
 import { baseName } from "../sign/base_rule.ts";
 import type { ImageRule } from "../contract/config.ts";
-import type { Digest, Signature } from "../contract/digest.ts";
+import { type Digest, digestOf, type Signature } from "../contract/digest.ts";
 import { Pool } from "../../lib/pool.ts";
 import type { Layer, Store } from "../contract/store.ts";
 import type { RegistryBackend, Repository } from "../contract/registry.ts";
 import type { Session } from "../session/session.ts";
-import { encodeImage, encodeIndex, identityOf } from "./image_document.ts";
+import { annotationsOf, encodeImage, encodeIndex, identityOf } from "./image_document.ts";
 import { repositoryMarker } from "./names.ts";
 import { putServiceManifest, serviceManifest } from "../protocol/service_manifest.ts";
 import type { PublishedImage, PublishedTag } from "../contract/results.ts";
 import { repositoryOfBase, withBlobs } from "../share/send_blobs.ts";
 import type { BlobUploader } from "../share/uploader.ts";
-import { labels } from "../contract/labels.ts";
+import { labels, parseChain, type StageChain } from "../contract/labels.ts";
 import type { OutgoingImage, OutgoingTag } from "./outgoing.ts";
 
 /** dimgs published at once. */
@@ -109,8 +109,17 @@ class ImagePublisher {
       top,
       manifests: many ? built.map(({ manifest }) => manifest) : [],
       configs: built.map(({ config }) => config),
-      identity: identities.join(" ") as Digest,
+      identity: many ? await this.#identity(identities, facts.chain) : identities[0]!,
     };
+  }
+
+  /** Of an index also the stages that it says it is made of: releases before named those of one platform alone. */
+  async #identity(
+    manifests: readonly (string | undefined)[],
+    chain: StageChain | undefined,
+  ): Promise<Digest> {
+    const signatures = (chain ?? []).flatMap(({ stages }) => stages.map(({ signature }) => signature));
+    return await digestOf(JSON.stringify([manifests, signatures]));
   }
 
   /** The digest of what is published under the tag, if it is the same content with the same facts. One HEAD, usually. */
@@ -136,7 +145,8 @@ class ImagePublisher {
       manifests?: readonly { readonly digest: string }[];
     };
     const below = await Promise.all(manifests.map(({ digest }) => repository.manifest(digest, signal)));
-    return (await Promise.all(below.map((each) => each && identityOf(each.bytes)))).join(" ");
+    const identities = await Promise.all(below.map((each) => each && identityOf(each.bytes)));
+    return await this.#identity(identities, parseChain(annotationsOf(manifest.bytes)[labels.stages]));
   }
 
   async #sendLayers(repository: Repository): Promise<void> {

@@ -1,4 +1,4 @@
-import { parseManifest } from "../../lib/oci/documents.ts";
+import { manifestsOf, parseManifest } from "../../lib/oci/documents.ts";
 import { OciError } from "../../lib/oci/errors.ts";
 import type { PublishedTags } from "../api.ts";
 import {
@@ -118,10 +118,12 @@ async function sizeOf(repository: Repository, bytes: Uint8Array, signal: AbortSi
     if (document.kind === "manifest") {
       return document.manifest.layers.reduce((sum, { size }) => sum + size, 0);
     }
-    const sizes = await Promise.all(document.index.manifests.map(async ({ digest }) => {
-      const manifest = await repository.manifest(digest, signal);
-      return manifest ? await sizeOf(repository, manifest.bytes, signal) : 0;
-    }));
+    const sizes = await Promise.all(
+      manifestsOf(document.index).map(async ({ digest }) => {
+        const manifest = await repository.manifest(digest, signal);
+        return manifest ? await sizeOf(repository, manifest.bytes, signal) : 0;
+      }),
+    );
     return sizes.reduce((a, b) => a + b, 0);
   } catch (error) {
     if (error instanceof OciError) return 0;

@@ -43,7 +43,7 @@ export async function pushImages(
     }),
   };
   const nodes = options.single ? [await session.selectOne(patterns[0])] : await session.select(patterns);
-  const tags = await prepareTags(session, nodes, naming, options);
+  const tags = await prepareTags(sessions, nodes, naming, options);
 
   const names = nodes.map(({ rule }) => rule.name);
   const stages: MovedStage[] = [];
@@ -90,13 +90,14 @@ function keysOf(nodes: readonly ImageNode[]): ReadonlySet<string> {
 
 /** The tags of each dimg, checked before anything is built or sent. */
 export async function prepareTags(
-  session: Session,
+  sessions: readonly [Session, ...Session[]],
   nodes: readonly ImageNode[],
   naming: Naming,
   options: PushOptions,
 ): Promise<ReadonlyMap<string, readonly OutgoingTag[]>> {
+  const [session] = sessions;
   const now = new Date().toISOString().replace(/\.\d+Z$/, "Z");
-  const signing = observed(session.sign(keysOf(nodes)));
+  const signing = observed(Promise.all(sessions.map((each) => each.sign(keysOf(nodes)))));
   const { commit, branch, tree } = await session.trees.facts();
   const { name: project } = await session.project();
   const collected = await collectTags(await session.hooksWith("tagging"), {
@@ -108,13 +109,15 @@ export async function prepareTags(
   });
   const named = nameTags(nodes, collected, naming, options);
   const store = await session.store();
-  const signed = await signing;
+  const all = await signing;
+  const signed = all[0]!;
   const out = new Map<string, readonly OutgoingTag[]>();
   for (const [node, rows] of named) {
     const { name } = node.rule;
     const image = signed.image(node.key);
     const signature = image.stages.at(-1)!.signature;
-    const chain = await chainOf(signed, image, store);
+    // What an index is made of are the stages of every platform.
+    const chain = (await Promise.all(all.map((each) => chainOf(each, each.image(node.key), store)))).flat();
     const base = await baseOf(session, signed, node);
     out.set(
       node.key,

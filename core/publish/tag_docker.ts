@@ -25,7 +25,7 @@ export async function tagInDocker(
     naming: registry.naming ?? (hub ? "flat" : "nested"),
     reference: ({ repository, tag }) => `${repo}${repository && "/" + repository}:${tag}`,
   };
-  const tags = await prepareTags(session, nodes, naming, options);
+  const tags = await prepareTags([session], nodes, naming, options);
   const outgoing = await collectImages([session], nodes, tags, false);
   const store = await session.store();
   const images: PublishedImage[] = [];

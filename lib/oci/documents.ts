@@ -1,6 +1,6 @@
 import { isSha256 } from "./digest.ts";
 import { OciError } from "./errors.ts";
-import { plainType } from "./media_type.ts";
+import { MANIFEST_TYPES, plainType } from "./media_type.ts";
 import { type Descriptor, type ImageIndex, type ImageManifest, mediaTypes as types } from "./types.ts";
 
 /** A manifest or an index, told apart. */
@@ -45,6 +45,18 @@ export function parseManifest(bytes: Uint8Array, title: string, declared?: strin
     kind: "manifest",
     manifest: { ...json, schemaVersion: 2, mediaType: type, config: config!, layers },
   };
+}
+
+/** Entries of an index that are manifests. Build caches of BuildKit have blobs as entries, which no manifest request finds. */
+export function manifestsOf({ manifests }: ImageIndex): readonly Descriptor[] {
+  return manifests.filter(({ mediaType }) => MANIFEST_TYPES.includes(mediaType));
+}
+
+/** Everything else that an index or a manifest refers to. */
+export function blobsOf(document: ManifestDocument): readonly Descriptor[] {
+  return document.kind === "index"
+    ? document.index.manifests.filter(({ mediaType }) => !MANIFEST_TYPES.includes(mediaType))
+    : [document.manifest.config, ...document.manifest.layers];
 }
 
 /** Parses a JSON object. @throws {OciError} */

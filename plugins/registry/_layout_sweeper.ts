@@ -1,4 +1,4 @@
-import { parseManifest } from "../../lib/oci/documents.ts";
+import { blobsOf, manifestsOf, parseManifest } from "../../lib/oci/documents.ts";
 import { layoutDirectory } from "../../lib/oci/layout.ts";
 import { blobFile } from "../../lib/oci/layout.ts";
 import type { LayoutDirectory } from "../../lib/oci/layout_dir.ts";
@@ -55,11 +55,10 @@ export class LayoutSweeper implements AsyncDisposable {
       const bytes = await layoutDirectory(this.layout.dir).read(blobFile(digest), MAX_MANIFEST);
       if (!bytes) return;
       const document = parseManifest(bytes, `manifest ${digest} of "${this.layout.dir}"`);
+      for (const { digest } of blobsOf(document)) named.add(digest);
       if (document.kind === "index") {
-        for (const entry of document.index.manifests) await visit(entry.digest);
-      } else {for (const { digest } of [document.manifest.config, ...document.manifest.layers]) {
-          named.add(digest);
-        }}
+        for (const entry of manifestsOf(document.index)) await visit(entry.digest);
+      }
     };
     for (const { digest } of (await this.layout.index()).manifests) await visit(digest);
     const dir = `${this.layout.dir}/blobs/sha256`;

@@ -45,3 +45,55 @@ Deno.test("cleaning up docker-registry takes the manifests of an index along, an
     for (const child of children) assert.equal((await get(child)).status, 200);
   });
 });
+
+Deno.test("an index stands on the stages of all its platforms, artifacts included", async () => {
+  await withProject({
+    "dappfile.yaml": `artifact: lib
+from: scratch
+git: [{ add: /lib, to: /lib }]
+---
+dimg: app
+from: scratch
+git: [{ add: /, to: /app }]
+import: [{ artifact: lib, add: /lib, to: /lib, after: setup }]
+docker: { CMD: [a] }
+`,
+    "lib/b.txt": "b",
+    "a.txt": "a",
+  }, async (project) => {
+    const repo = `oci:${project.dir}/../repo-${crypto.randomUUID()}`;
+    try {
+      const platforms = ["linux/amd64", "linux/arm64", "linux/s390x"];
+      await using engine = project.engine({ platform: platforms.join(",") });
+      const push = () =>
+        engine.push([], { repo, tags: [{ flag: "tag-branch" }], build: true, withStages: true });
+      const { stages } = await push();
+      assert.ok(stages.length >= 9, `${stages.length}`);
+      const plan = await engine.planCleanup({ repo, stages: "unneeded" });
+      assert.deepEqual(plan.counts.delete.stage, 0);
+      const needed = plan.tags.filter(({ kind, rule }) => kind === "stage" && rule === "used by an image");
+      assert.equal(needed.length, plan.counts.keep.stage);
+
+      // Releases before named the stages of the first platform alone.
+      const dir = repo.slice(4);
+      const top = JSON.parse(await Deno.readTextFile(`${dir}/index.json`));
+      const entry = top.manifests.find((m: { mediaType: string }) => m.mediaType.endsWith("index.v1+json"));
+      const path = `${dir}/blobs/sha256/${entry.digest.slice(7)}`;
+      const index = JSON.parse(await Deno.readTextFile(path));
+      const chain = JSON.parse(index.annotations["dapp-stages"]);
+      index.annotations["dapp-stages"] = JSON.stringify(chain.slice(0, chain.length / 3));
+      const bytes = new TextEncoder().encode(JSON.stringify(index));
+      const hex = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+      await Deno.writeFile(`${dir}/blobs/sha256/${hex}`, bytes);
+      [entry.digest, entry.size] = [`sha256:${hex}`, bytes.length];
+      await Deno.writeTextFile(`${dir}/index.json`, JSON.stringify(top));
+      const states = async () => (await push()).images.flatMap(({ tags }) => tags.map(({ state }) => state));
+      assert.deepEqual(await states(), ["pushed"]);
+      assert.deepEqual(await states(), ["exists"]);
+      const again = await engine.planCleanup({ repo, stages: "unneeded" });
+      assert.deepEqual(again.counts.delete.stage, 0);
+    } finally {
+      await Deno.remove(repo.slice(4), { recursive: true });
+    }
+  });
+});

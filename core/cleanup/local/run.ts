@@ -13,6 +13,7 @@ import { registryMemo, repoOf } from "../../session/repos.ts";
 import type { StageRecord, Store } from "../../contract/store.ts";
 import type { Session } from "../../session/session.ts";
 import { readInventory } from "../inventory.ts";
+import { mayStandOnStages } from "../plan.ts";
 import { type LocalFate, type LocalRules, planLocal } from "./plan.ts";
 import { removeUnpacked } from "./unpacked.ts";
 
@@ -98,7 +99,7 @@ async function neededBy(session: Session, given: string, force: boolean): Promis
     verify: true,
     memo: registryMemo(await session.store()),
   });
-  const unreadable = inventory.broken.find(({ kind }) => kind === "unreadable");
+  const unreadable = inventory.broken.find(mayStandOnStages);
   if (unreadable) {
     throw new EngineError(
       "REGISTRY_FAILED",
