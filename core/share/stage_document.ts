@@ -23,7 +23,7 @@ const MEMBER = "dapp";
 const FORMAT = 1;
 /** Tools refuse configs beyond 4 MiB; listings that do not fit are left out, and `explain` names no files then. */
 const MAX_LISTINGS = 2 << 20;
-/** What a foreign config may unpack to, in characters. */
+/** What the listings of a foreign config may unpack to together, in characters. */
 const MAX_TEXT = 64 << 20;
 
 /**
@@ -74,10 +74,12 @@ export async function decodeStage(
     return undefined;
   }
   const texts = new Map<Digest, string>();
+  let unpacked = 0;
   for (const [digest, value] of Object.entries(isObject(listings) ? listings : {})) {
     if (!isDigest(digest) || typeof value !== "string") return undefined;
-    const text = await unpack(value).catch(() => undefined);
+    const text = await unpack(value, MAX_TEXT - unpacked).catch(() => undefined);
     if (text === undefined || await digestOf(text) !== digest) return undefined;
+    unpacked += text.length;
     texts.set(digest, text);
   }
   const shown = Object.entries(isObject(trees) ? trees : {});
@@ -107,14 +109,14 @@ async function pack(text: string): Promise<string> {
   return btoa(out);
 }
 
-async function unpack(value: string): Promise<string> {
+async function unpack(value: string, limit: number): Promise<string> {
   const bytes = Uint8Array.from(atob(value), (char) => char.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
   const decoder = new TextDecoder();
   let text = "";
   for await (const chunk of stream) {
     text += decoder.decode(chunk, { stream: true });
-    if (text.length > MAX_TEXT) throw new RangeError("too long");
+    if (text.length > limit) throw new RangeError("too long");
   }
   return text + decoder.decode();
 }

@@ -37,17 +37,27 @@ export const WHITEOUT = ".wh.";
 /** Marks its directory as opaque. */
 export const OPAQUE = ".wh..wh..opq";
 
+/**
+ * What a layer may hold, so that a small blob cannot take all memory: paths, with the directories that only lead to them,
+ * and characters of their names, link targets and attributes.
+ */
+export const LAYER_LIMITS = { paths: 2_000_000, text: 256 << 20 } as const;
+
 /** Collects the index of a layer, entry by entry in archive order. */
 export class LayerIndexer {
+  #paths = 0;
+  #text = 0;
   readonly #entries = new Map<string, LayerIndexEntry>();
   /** Directories, explicit or implied. */
   readonly #dirs = new Set<string>([""]);
   readonly #whiteouts = new Set<string>();
   readonly #opaque = new Set<string>();
 
-  /** @throws {LayerError} for a whiteout of nothing */
+  /** @throws {LayerError} for a whiteout of nothing, and for a layer beyond {@linkcode LAYER_LIMITS} */
   add(entry: TarEntry): void {
     const { path, type, mode, uid, gid, size, link, xattrs } = entry;
+    this.#spend(path.length + (link?.length ?? 0));
+    for (const [name, value] of xattrs ?? []) this.#text += name.length + 2 * value.length;
     const name = baseName(path);
     if (name.startsWith(WHITEOUT)) return this.#hide(parentPath(path), name);
     this.#imply(parentPath(path));
@@ -93,9 +103,19 @@ export class LayerIndexer {
   /** Notes that `dir` and its parents are directories; a file of that name was replaced. */
   #imply(dir: string): void {
     for (let at = dir; !this.#dirs.has(at); at = parentPath(at)) {
+      this.#spend(at.length);
       this.#dirs.add(at);
       this.#entries.delete(at);
     }
+  }
+
+  #spend(text: number): void {
+    this.#text += text;
+    if (++this.#paths <= LAYER_LIMITS.paths && this.#text <= LAYER_LIMITS.text) return;
+    throw new LayerError(
+      `Cannot read the layer: it has more than ${LAYER_LIMITS.paths} files and directories, or their names more than ` +
+        `${LAYER_LIMITS.text} characters`,
+    );
   }
 
   /** A directory became something else: what was in it is gone. */
@@ -122,7 +142,7 @@ export async function indexLayer(
   const { createHash } = await import("node:crypto");
   const hash = createHash("sha256");
   const indexer = new LayerIndexer();
-  const parser = new TarParser({ entry: (entry) => indexer.add(entry), data() {}, end() {} });
+  const parser = new TarParser({ entry: (entry) => indexer.add(entry), data() {}, hole() {}, end() {} });
   for await (const chunk of chunks) {
     hash.update(chunk);
     parser.push(chunk);

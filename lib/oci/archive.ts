@@ -10,13 +10,21 @@ interface Member {
   readonly size: number;
   /** Path of another member that this one stands for. */
   readonly link?: string;
-  /** Content of JSON documents. */
+  /** Begins like a JSON document and is small enough for one. */
+  readonly json: boolean;
+  /** Its content, if it was kept. */
   readonly bytes?: Uint8Array;
 }
 
 const MAX_LINKS = 16;
 
-/** The table of contents of an image archive, with its JSON documents in memory. */
+/** Members, and characters of their names, that an image archive may have. */
+const MAX_MEMBERS = 200_000;
+const MAX_NAMES = 64 << 20;
+/** Bytes of JSON documents that are kept; others are read again when they are asked for. */
+const KEPT_BYTES = 32 << 20;
+
+/** The table of contents of an image archive, with its JSON documents in memory as far as there is room. */
 export class Archive implements LayoutFiles {
   private constructor(
     readonly file: string,
@@ -27,25 +35,24 @@ export class Archive implements LayoutFiles {
   /** Reads a tar, plain or compressed, from end to end. @throws {OciError} */
   static async open(file: string, title: string, signal: AbortSignal): Promise<Archive> {
     const members = new Map<string, Member>();
+    let room = KEPT_BYTES;
+    let names = 0;
     await scan(file, title, signal, (entry) => {
-      const { size, type } = entry;
+      const { path, size, type } = entry;
       const link = linkTarget(entry);
-      members.set(entry.path, { size, ...(link !== undefined && { link }) });
+      names += path.length + (link?.length ?? 0);
+      members.set(path, { size, json: false, ...(link !== undefined && { link }) });
+      if (members.size > MAX_MEMBERS || names > MAX_NAMES) {
+        const why =
+          `it has more than ${MAX_MEMBERS} members, or their names more than ${MAX_NAMES} characters`;
+        throw new OciError("invalid", `Cannot use image "${title}": ${why}`);
+      }
       if (type !== "file" || size === 0 || size > MAX_DOCUMENT) return undefined;
-      let bytes: Uint8Array | undefined;
-      let at = 0;
-      return {
-        data(chunk) {
-          if (at === 0 && (chunk[0] === OPEN_BRACE || chunk[0] === OPEN_BRACKET)) {
-            bytes = new Uint8Array(size);
-          }
-          bytes?.set(chunk, at);
-          at += chunk.length;
-        },
-        end() {
-          if (bytes) members.set(entry.path, { size, bytes });
-        },
-      };
+      return documentSink(size, (bytes) => {
+        const kept = size <= room;
+        if (kept) room -= size;
+        members.set(path, { size, json: true, ...(kept && { bytes }) });
+      });
     });
     return new Archive(file, title, members);
   }
@@ -66,14 +73,41 @@ export class Archive implements LayoutFiles {
     return undefined;
   }
 
-  read(path: string, limit: number): Promise<Uint8Array | undefined> {
+  async read(path: string, limit: number): Promise<Uint8Array | undefined> {
     const found = this.resolve(path);
-    const member = found === undefined ? undefined : this.members.get(found);
-    if (member && (!member.bytes || member.size > limit)) {
+    if (found === undefined) return undefined;
+    const { json, bytes, size } = this.members.get(found)!;
+    if (!json || size > limit) {
       throw new OciError("invalid", `Cannot use image "${this.title}": "${path}" is not a JSON document`);
     }
-    return Promise.resolve(member?.bytes);
+    return bytes ?? await this.#readAgain(found, size);
   }
+
+  /** A document that there was no room for. The last member of a name counts, as it does for `members`. */
+  async #readAgain(path: string, size: number): Promise<Uint8Array | undefined> {
+    let found: Uint8Array | undefined;
+    await scan(this.file, this.title, new AbortController().signal, (entry) => {
+      if (entry.path !== path || entry.size !== size) return undefined;
+      return documentSink(size, (bytes) => found = bytes);
+    });
+    return found;
+  }
+}
+
+/** Collects a member that begins like JSON; others are passed over. */
+function documentSink(size: number, done: (bytes: Uint8Array) => void): MemberSink {
+  let bytes: Uint8Array | undefined;
+  let at = 0;
+  return {
+    data(chunk) {
+      if (at === 0 && (chunk[0] === OPEN_BRACE || chunk[0] === OPEN_BRACKET)) bytes = new Uint8Array(size);
+      bytes?.set(chunk, at);
+      at += chunk.length;
+    },
+    end() {
+      if (bytes) done(bytes);
+    },
+  };
 }
 
 const [OPEN_BRACE, OPEN_BRACKET] = [0x7b, 0x5b];

@@ -1,8 +1,8 @@
 import type { Archive } from "./archive.ts";
 import { sha256Of } from "./digest.ts";
-import { isObject, MAX_DOCUMENT } from "./documents.ts";
+import { isObject, MAX_DOCUMENT, requireFlat } from "./documents.ts";
 import { OciError } from "./errors.ts";
-import { parseConfig } from "./image.ts";
+import { parseConfig, requireLayerCount } from "./image.ts";
 import { fullName, type ImageSelector } from "./layout.ts";
 import { formatPlatform, platformDistance } from "./platform.ts";
 import type { ImageConfig, OciPlatform } from "./types.ts";
@@ -30,10 +30,16 @@ export async function findDockerImage(
     new OciError(kind, `Cannot use image "${archive.title}": ${why}`);
   const rows = await readRows(archive);
   const names = rows.flatMap(({ tags }) => tags);
-  const list = names.length > 0 ? names.join(", ") : `${rows.length} images without names`;
-  const images = await Promise.all(
-    rows.map(async (row) => ({ ...row, ...await readConfig(archive, row.config) })),
-  );
+  const list = names.length > 0
+    ? names.slice(0, 20).join(", ") + (names.length > 20 ? ", ..." : "")
+    : `${rows.length} images without names`;
+  const configs = new Map<string, Promise<Document>>();
+  const images: (Row & Document)[] = [];
+  for (const row of rows) {
+    const config = configs.get(row.config) ?? readConfig(archive, row.config);
+    configs.set(row.config, config);
+    images.push({ ...row, ...await config });
+  }
   const wanted = images.filter((image) =>
     (digest === undefined || image.digest === digest) &&
     (tag === undefined || image.tags.some((name) => fullName(name) === fullName(tag)))
@@ -47,6 +53,7 @@ export async function findDockerImage(
   if (config.os !== "" && config.architecture !== "" && platformDistance(platform, config) === undefined) {
     throw fail("invalid", `it is made for ${formatPlatform(config)}, wanted is ${formatPlatform(platform)}`);
   }
+  requireLayerCount(config.rootfs.diff_ids.length, archive.title);
   if (config.rootfs.diff_ids.length !== found.layers.length) {
     const { length } = config.rootfs.diff_ids;
     throw fail("invalid", `its config lists ${length} layers, manifest.json ${found.layers.length}`);
@@ -71,6 +78,7 @@ async function readRows(archive: Archive): Promise<readonly Row[]> {
     throw fail("its manifest.json is not JSON");
   }
   if (!Array.isArray(rows)) throw fail("its manifest.json is not a list");
+  requireFlat(rows, `manifest.json of "${archive.title}"`);
   return rows.map((row: unknown) => {
     const { Config: config, RepoTags: tags, Layers: layers } = isObject(row) ? row : {};
     if (typeof config !== "string" || !isTexts(layers ?? []) || !isTexts(tags ?? [])) {
@@ -80,7 +88,12 @@ async function readRows(archive: Archive): Promise<readonly Row[]> {
   });
 }
 
-async function readConfig(archive: Archive, path: string) {
+interface Document {
+  readonly bytes: Uint8Array;
+  readonly digest: string;
+}
+
+async function readConfig(archive: Archive, path: string): Promise<Document> {
   const bytes = await archive.read(path, MAX_DOCUMENT);
   if (bytes) return { bytes, digest: await sha256Of(bytes) };
   throw new OciError("invalid", `Cannot use image "${archive.title}": "${path}" is not in the archive`);

@@ -10,6 +10,8 @@ export type ManifestDocument =
 
 /** Largest manifest, index or config that is read, in bytes. */
 export const MAX_DOCUMENT = 4 << 20;
+/** Lists and objects in each other that are read; what walks a document then has stack enough. */
+const MAX_DEPTH = 100;
 
 /**
  * Reads an image index, manifest list or image manifest (image-spec manifest.md, image-index.md; Docker schema 2).
@@ -67,8 +69,20 @@ export function parseJson(bytes: Uint8Array, title: string): Record<string, unkn
   } catch {
     throw new OciError("invalid", `Cannot read ${title}: it is not JSON`);
   }
-  if (isObject(value)) return value;
-  throw new OciError("invalid", `Cannot read ${title}: it is not a JSON object`);
+  if (!isObject(value)) throw new OciError("invalid", `Cannot read ${title}: it is not a JSON object`);
+  requireFlat(value, title);
+  return value;
+}
+
+/** @throws {OciError} when lists and objects stand in each other too deep */
+export function requireFlat(value: unknown, title: string): void {
+  let level: unknown[] = [value];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > MAX_DEPTH) {
+      throw new OciError("invalid", `Cannot read ${title}: it is nested more than ${MAX_DEPTH} levels deep`);
+    }
+    level = level.flatMap((each) => typeof each === "object" && each !== null ? Object.values(each) : []);
+  }
 }
 
 /** Whether `value` is an object with named members. */

@@ -34,6 +34,8 @@ export interface FindOptions {
 }
 
 const MAX_DEPTH = 4;
+/** Manifests and indexes that are looked at to find one image. */
+const MAX_LOOKS = 1000;
 
 /**
  * Finds the image for a platform below a manifest or index (image-spec image-index.md). Indexes may nest; attestations
@@ -42,20 +44,30 @@ const MAX_DEPTH = 4;
  * @throws {OciError} when there is none (with a list of what there is), or it is not an image
  */
 export async function findImage(root: RootDocument, options: FindOptions): Promise<FoundImage> {
-  const seen: string[] = [];
+  const seen = new Seen();
   const found = await search(root, options, seen, 0);
   if (found) return found;
-  const there = seen.length > 0 ? `it has ${[...new Set(seen)].join(", ")}` : "it holds no image";
+  const [shown, more] = [
+    [...seen.platforms].slice(0, 20).join(", "),
+    seen.platforms.size > 20 ? ", ..." : "",
+  ];
+  const there = seen.platforms.size > 0 ? `it has ${shown}${more}` : "it holds no image";
   throw new OciError(
     "invalid",
     `Cannot use image "${options.title}": ${there}, wanted is ${formatPlatform(options.platform)}`,
   );
 }
 
+/** What a search has met. */
+class Seen {
+  readonly platforms = new Set<string>();
+  documents = 0;
+}
+
 async function search(
   root: RootDocument,
   options: FindOptions,
-  seen: string[],
+  seen: Seen,
   depth: number,
 ): Promise<FoundImage | undefined> {
   const { platform, title, reader } = options;
@@ -66,7 +78,7 @@ async function search(
     const config = parseConfig(await reader.config(manifest.config), title);
     const fits = config.os === "" || config.architecture === "" ||
       platformDistance(platform, config) !== undefined;
-    if (!fits) seen.push(formatPlatform(config));
+    if (!fits) seen.platforms.add(formatPlatform(config));
     return fits ? { digest: root.digest, bytes: root.bytes, manifest } : undefined;
   }
   if (depth === MAX_DEPTH) {
@@ -81,7 +93,7 @@ async function search(
   if (best) return await enter(best, options, seen, depth);
   for (const entry of images) {
     if (entry.platform) {
-      seen.push(formatPlatform(entry.platform));
+      seen.platforms.add(formatPlatform(entry.platform));
       continue;
     }
     const found = await enter(entry, options, seen, depth);
@@ -90,7 +102,12 @@ async function search(
   return undefined;
 }
 
-async function enter(entry: Descriptor, options: FindOptions, seen: string[], depth: number) {
+async function enter(entry: Descriptor, options: FindOptions, seen: Seen, depth: number) {
+  if (++seen.documents > MAX_LOOKS) {
+    const why = `none of the first ${MAX_LOOKS} manifests in its indexes is made for it`;
+    const wanted = formatPlatform(options.platform);
+    throw new OciError("invalid", `Cannot use image "${options.title}" for ${wanted}: ${why}`);
+  }
   const bytes = await options.reader.manifest(entry);
   const nested = entry.mediaType === mediaTypes.index || entry.mediaType === mediaTypes.dockerList;
   if (entry.platform && !nested) {

@@ -18,6 +18,9 @@ export interface Image {
   readonly layers: readonly ImageLayer[];
 }
 
+/** More layers than any tool makes or runs; Docker stops at 127. */
+const MAX_LAYERS = 1000;
+
 /** Members that describe how the last layer was made by an old Docker, wrong for whatever is built on top. */
 const STALE = ["container", "container_config", "docker_version", "id", "parent", "throwaway"];
 
@@ -66,6 +69,7 @@ export function imageOf(
   const parsed = parseConfig(config, title);
   const ids = parsed.rootfs.diff_ids;
   const fail = (why: string) => new OciError("invalid", `Cannot use image "${title}": ${why}`);
+  requireLayerCount(ids.length, title);
   if (ids.length !== manifest.layers.length) {
     throw fail(`its config lists ${ids.length} layers, its manifest ${manifest.layers.length}`);
   }
@@ -75,6 +79,15 @@ export function imageOf(
     return { mediaType: type, digest, size, diffId: ids[i]! };
   });
   return { config: withPlatform(parsed, platform), layers };
+}
+
+/** @throws {OciError} for more layers than an image may have */
+export function requireLayerCount(count: number, title: string): void {
+  if (count <= MAX_LAYERS) return;
+  throw new OciError(
+    "invalid",
+    `Cannot use image "${title}": it has ${count} layers, allowed are ${MAX_LAYERS}`,
+  );
 }
 
 /** Fills in what some tools leave empty. */

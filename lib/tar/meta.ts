@@ -1,4 +1,5 @@
 import { decodeName, escapeBytes, normalizePath, type RawHeader } from "./header.ts";
+import { checkLength, checkPathBytes, checkXattr, TAR_LIMITS } from "./limits.ts";
 import { parsePax, type PaxRecord } from "./pax.ts";
 import { sparseFromPax, type SparseInfo } from "./sparse.ts";
 import { type TarEntry, TarError, type TarType } from "./types.ts";
@@ -24,15 +25,38 @@ export class TarMeta {
   #values: Map<string, Uint8Array> | undefined;
   #longName: Uint8Array | undefined;
   #longLink: Uint8Array | undefined;
+  /** Bytes of extension headers since the last entry, and of values that count for all. */
+  #bytes = 0;
+  #globalBytes = 0;
 
   /** Takes the body of an extension header of type x, X, g, L or K. @throws {TarError} */
   add(flag: string, body: Uint8Array): void {
+    this.#bytes += body.length;
+    if (this.#bytes > TAR_LIMITS.extension) {
+      throw new TarError(
+        `Cannot read the tar archive: the extension headers of an entry have more than ${TAR_LIMITS.extension} bytes`,
+      );
+    }
     if (flag === "L") this.#longName = untilNul(body);
     else if (flag === "K") this.#longLink = untilNul(body);
     else {
       const records = parsePax(body);
-      if (flag === "g") return records.forEach(([key, value]) => this.#global.set(key, value));
+      if (flag === "g") return this.#setGlobal(records);
       this.#records.push(...records);
+    }
+  }
+
+  #setGlobal(records: readonly PaxRecord[]): void {
+    for (const [key, value] of records) {
+      const old = this.#global.get(key);
+      this.#globalBytes += value.length + key.length - (old ? old.length + key.length : 0);
+      this.#global.set(key, value);
+    }
+    this.#bytes = 0;
+    if (this.#globalBytes > TAR_LIMITS.global) {
+      throw new TarError(
+        `Cannot read the tar archive: its global PAX headers have more than ${TAR_LIMITS.global} bytes`,
+      );
     }
   }
 
@@ -52,7 +76,9 @@ export class TarMeta {
 
   /** Builds the entry and forgets what belonged to it alone. `size` is the expanded size. @throws {TarError} */
   entry(raw: RawHeader, size: number, sparse: SparseInfo | undefined): TarEntry {
-    const name = decodeName(sparse?.name ?? this.#get("path") ?? this.#longName ?? raw.name);
+    const nameBytes = sparse?.name ?? this.#get("path") ?? this.#longName ?? raw.name;
+    checkPathBytes(nameBytes);
+    const name = decodeName(nameBytes);
     const flagged = TYPES[raw.flag];
     if (!flagged) {
       throw new TarError(
@@ -75,7 +101,10 @@ export class TarMeta {
       mtime: this.#number("mtime", raw.mtime, /^-?[0-9]*\.?[0-9]*$/),
     };
     if (type === "symlink" || type === "hardlink") {
-      const target = decodeName(this.#get("linkpath") ?? this.#longLink ?? raw.link);
+      const targetBytes = this.#get("linkpath") ?? this.#longLink ?? raw.link;
+      if (type === "hardlink") checkPathBytes(targetBytes);
+      else checkLength(targetBytes);
+      const target = decodeName(targetBytes);
       entry.link = type === "hardlink" ? normalizePath(target) : target;
       if (entry.link === "") {
         throw new TarError(`Cannot read the tar archive: the ${type} ${JSON.stringify(path)} has no target`);
@@ -88,6 +117,7 @@ export class TarMeta {
     const xattrs = this.#xattrs();
     if (xattrs.size > 0) entry.xattrs = xattrs;
     this.#records = [];
+    this.#bytes = 0;
     this.#values = this.#longName = this.#longLink = undefined;
     return entry;
   }
@@ -97,7 +127,12 @@ export class TarMeta {
     if (this.#records.length === 0 && this.#global.size === 0) return found;
     // An empty value is a legal attribute, so unlike other keywords it does not mean "unset".
     for (const source of [this.#global, this.#records]) {
-      for (const [key, value] of source) if (key.startsWith(XATTR)) found.set(key.slice(XATTR.length), value);
+      for (const [key, value] of source) {
+        if (!key.startsWith(XATTR)) continue;
+        const name = key.slice(XATTR.length);
+        checkXattr(name, value);
+        found.set(name, value);
+      }
     }
     return found;
   }

@@ -1,4 +1,5 @@
 import { checksumOk, isZeroBlock, type RawHeader, readHeader } from "./header.ts";
+import { TAR_LIMITS } from "./limits.ts";
 import { TarMeta } from "./meta.ts";
 import { checkSegments, HeadSparseMap, OldSparseMap, type Segment, type SparseInfo } from "./sparse.ts";
 import { TAR_BLOCK, type TarEntry, TarError } from "./types.ts";
@@ -9,12 +10,12 @@ export interface TarHandler {
   entry(entry: TarEntry): void;
   /** Part of its content, valid during the call only. The parts add up to `entry.size`; holes come as zeros. */
   data(chunk: Uint8Array): void;
+  /** Takes a hole of a sparse file in one piece, in place of `data` with as many zeros. */
+  hole?(length: number): void;
   /** The entry is complete; called for every entry, with or without content. */
   end(): void;
 }
 
-/** Largest extension header (PAX, long name) that is read into memory. */
-const MAX_META = 1 << 20;
 /** Large, so that long holes make few calls; its pages are never touched by a write. */
 const ZEROS = new Uint8Array(1 << 20);
 
@@ -174,9 +175,9 @@ export class TarParser {
   }
 
   #metaStart(raw: RawHeader): void {
-    if (raw.size < 0 || raw.size > MAX_META) {
+    if (raw.size < 0 || raw.size > TAR_LIMITS.extension) {
       throw new TarError(
-        `Cannot read the tar archive: an extension header has ${raw.size} bytes, allowed are ${MAX_META}`,
+        `Cannot read the tar archive: an extension header has ${raw.size} bytes, allowed are ${TAR_LIMITS.extension}`,
       );
     }
     this.#metaFlag = raw.flag;
@@ -214,6 +215,10 @@ export class TarParser {
 
   /** Delivers zeros up to `offset`. */
   #hole(offset: number): void {
+    if (this.#handler.hole && this.#offset < offset) {
+      this.#handler.hole(offset - this.#offset);
+      this.#offset = offset;
+    }
     while (this.#offset < offset) {
       const zeros = ZEROS.subarray(0, offset - this.#offset);
       this.#offset += zeros.length;

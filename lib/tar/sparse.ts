@@ -1,4 +1,5 @@
 import { number } from "./header.ts";
+import { TAR_LIMITS } from "./limits.ts";
 import type { PaxRecord } from "./pax.ts";
 import { TAR_BLOCK, TarError } from "./types.ts";
 
@@ -14,8 +15,6 @@ export interface SparseInfo {
   readonly map?: readonly Segment[];
 }
 
-/** More segments than this are refused, so that a small archive cannot take all memory. */
-const MAX_SEGMENTS = 1 << 20;
 const latin1 = new TextDecoder("latin1");
 
 const malformed = () => new TarError("Cannot read the tar archive: a GNU sparse map is malformed");
@@ -69,7 +68,7 @@ export class OldSparseMap {
       if (block[offset] === 0) break;
       this.#numbers.push(number(block, offset, 12), number(block, offset + 12, 12));
     }
-    if (this.#numbers.length > 2 * MAX_SEGMENTS) throw malformed();
+    if (this.#numbers.length > 2 * TAR_LIMITS.segments) throw malformed();
     return block[flagAt] !== 0;
   }
 }
@@ -87,7 +86,7 @@ export class HeadSparseMap {
       if (this.#complete()) break;
       this.#numbers.push(whole(line));
     }
-    if (this.#partial.length > TAR_BLOCK || (this.#numbers[0] ?? 0) > MAX_SEGMENTS) throw malformed();
+    if (this.#partial.length > TAR_BLOCK || (this.#numbers[0] ?? 0) > TAR_LIMITS.segments) throw malformed();
     return this.#complete();
   }
 
@@ -101,8 +100,13 @@ export class HeadSparseMap {
   }
 }
 
-/** @throws {TarError} unless the segments ascend, stay within `size` and hold `stored` bytes together */
+/** @throws {TarError} unless the segments ascend, stay within `size`, which a file can have, and hold `stored` bytes together */
 export function checkSegments(map: readonly Segment[], size: number, stored: number): void {
+  if (size > TAR_LIMITS.fileSize) {
+    throw new TarError(
+      `Cannot read the tar archive: a file has ${size} bytes, allowed are ${TAR_LIMITS.fileSize}`,
+    );
+  }
   let end = 0;
   let sum = 0;
   for (const [offset, length] of map) {
@@ -120,7 +124,7 @@ function whole(text: string): number {
 }
 
 function segments(numbers: readonly number[]): Segment[] {
-  if (numbers.length % 2 !== 0 || numbers.length > 2 * MAX_SEGMENTS) throw malformed();
+  if (numbers.length % 2 !== 0 || numbers.length > 2 * TAR_LIMITS.segments) throw malformed();
   const out: Segment[] = [];
   for (let i = 0; i < numbers.length; i += 2) out.push([numbers[i]!, numbers[i + 1]!]);
   return out;

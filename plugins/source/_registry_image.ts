@@ -1,5 +1,5 @@
 import type { Digest, FetchIo, ImageState, SourceRequest } from "../../core/contract/plugin.ts";
-import { parseManifest } from "../../lib/oci/documents.ts";
+import { MAX_DOCUMENT, parseManifest } from "../../lib/oci/documents.ts";
 import { OciError } from "../../lib/oci/errors.ts";
 import { fetchLayers } from "../../lib/oci/fetch_layers.ts";
 import { findImage, type ImageReader } from "../../lib/oci/find_image.ts";
@@ -66,6 +66,10 @@ export class RegistryImage {
       manifest: async ({ digest }) => (await this.#manifest(digest, signal)).bytes,
       config: async (blob: Descriptor) => {
         const digest = blob.digest as Digest;
+        if (blob.size > MAX_DOCUMENT) {
+          const why = `its config has ${blob.size} bytes, allowed are ${MAX_DOCUMENT}`;
+          throw new OciError("invalid", `Cannot use image "${this.#request.name}": ${why}`);
+        }
         if (await store.blobSize(digest) === blob.size) return await store.getBlob(digest);
         const bytes = await getBlob(this.#client, this.#reference.path, { blob, signal });
         await store.putBlob(bytes);
@@ -76,7 +80,8 @@ export class RegistryImage {
 
   async #manifest(digest: string, signal: AbortSignal) {
     const { store } = this.#request;
-    if (await store.blobSize(digest as Digest) !== undefined) {
+    const size = await store.blobSize(digest as Digest);
+    if (size !== undefined && size <= MAX_DOCUMENT) {
       return { bytes: await store.getBlob(digest as Digest), mediaType: undefined };
     }
     const delivered = await getManifest(this.#client, this.#reference.path, { reference: digest, signal });

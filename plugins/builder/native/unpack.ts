@@ -86,6 +86,11 @@ export class LayerUnpacker {
     file.hole = false;
   }
 
+  hole(length: number): void {
+    this.#file?.handle.seekSync(length, Deno.SeekMode.Current);
+    if (this.#file) this.#file.hole = true;
+  }
+
   end(): void {
     const file = this.#file;
     if (!file) return;

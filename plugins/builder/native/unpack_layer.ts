@@ -33,6 +33,7 @@ export async function unpackLayer(
         unpacker.entry(entry);
       },
       data: (chunk) => unpacker.data(chunk),
+      hole: (length) => unpacker.hole(length),
       end: () => unpacker.end(),
     });
     for await (const chunk of openLayer(request.blob)) {

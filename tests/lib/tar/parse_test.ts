@@ -45,7 +45,7 @@ Deno.test("TarParser gives the same however the archive is cut", () => {
 Deno.test("TarParser understands other dialects", async (t) => {
   const plain = header("f", "data");
   const data = padded(utf8("data"));
-  const long = "l".repeat(300);
+  const long = "l".repeat(200) + "/" + "l".repeat(99);
   const cases: readonly (readonly [string, Uint8Array[], object])[] = [
     ["v7 without magic", [patched(plain, { 257: new Uint8Array(255), 156: "\0" }), data], {
       path: "f",
