@@ -1,3 +1,4 @@
+import { checkConfig } from "./check_config.ts";
 import { isObject, parseJson } from "./documents.ts";
 import { isSha256 } from "./digest.ts";
 import { OciError } from "./errors.ts";
@@ -28,31 +29,20 @@ const STALE = ["container", "container_config", "docker_version", "id", "parent"
  * Reads an image config (image-spec config.md). Unknown members stay; `null` is read as absent; a missing platform is
  * "".
  *
- * @throws {OciError} when it is no config
+ * @throws {OciError} when it is no config; names the member that has another type than it should
  */
 export function parseConfig(bytes: Uint8Array, title: string): ImageConfig {
   const what = `the config of "${title}"`;
-  const json = parseJson(bytes, what);
-  const kept = present(json).filter(([key]) => !STALE.includes(key));
-  const { rootfs } = json;
-  if (!isObject(rootfs)) throw new OciError("invalid", `Cannot read ${what}: it has no "rootfs"`);
+  const fail = (why: string) => new OciError("invalid", `Cannot read ${what}: ${why}`);
+  const json = checkConfig(parseJson(bytes, what), fail);
+  const { rootfs, os = "", architecture = "", ...rest } = json as Partial<ImageConfig>;
+  if (!isObject(rootfs)) throw fail('it has no "rootfs"');
   const ids = rootfs.diff_ids ?? [];
   if (!Array.isArray(ids) || !ids.every(isSha256)) {
-    throw new OciError("invalid", `Cannot read ${what}: "rootfs.diff_ids" is not a list of sha256 digests`);
+    throw fail('"rootfs.diff_ids" is not a list of sha256 digests');
   }
-  const text = (key: string) => typeof json[key] === "string" ? json[key] as string : "";
-  return {
-    ...Object.fromEntries(kept),
-    ...(isObject(json.config) && { config: Object.fromEntries(present(json.config)) }),
-    os: text("os"),
-    architecture: text("architecture"),
-    rootfs: { type: "layers", diff_ids: ids },
-  };
-}
-
-/** Members that are not null. */
-function present(object: Record<string, unknown>): [string, unknown][] {
-  return Object.entries(object).filter(([, value]) => value !== null);
+  const kept = Object.entries(rest).filter(([key]) => !STALE.includes(key));
+  return { ...Object.fromEntries(kept), os, architecture, rootfs: { type: "layers", diff_ids: ids } };
 }
 
 /**
