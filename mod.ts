@@ -55,7 +55,7 @@ async function policies() {
  *
  * @example
  * ```ts
- * import { createEngine } from "./mod.ts";
+ * import { createEngine } from "@dapp/dapp";
  *
  * await using engine = createEngine({ dir: "/nowhere" });
  * console.assert(typeof engine.build === "function");

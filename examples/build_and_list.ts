@@ -3,7 +3,7 @@
  *
  *     deno run -A examples/build_and_list.ts [PROJECT_DIR] [DAPPFILE] [OUT_DIR]
  */
-import { createEngine, EngineError } from "../mod.ts";
+import { createEngine, EngineError } from "@dapp/dapp";
 import { indexLayer } from "../lib/layer/index.ts";
 import { openLayer } from "../lib/layer/open.ts";
 

@@ -8,7 +8,7 @@
  *         - use: ./examples/keep_deployed.ts
  *           options: { url: https://deploy.example.com/images }
  */
-import { definePlugin } from "../mod.ts";
+import { definePlugin } from "@dapp/dapp";
 
 export default definePlugin({
   name: "keep-deployed",

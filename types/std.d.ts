@@ -15,6 +15,11 @@ declare module "@std/cli/parse-args" {
   export function parseArgs(args: readonly string[], options?: ParseOptions): Args;
 }
 
+declare module "@std/fmt/colors" {
+  /** The text without colours and other terminal codes. */
+  export function stripAnsiCode(text: string): string;
+}
+
 declare module "@std/path/posix/dirname" {
   export function dirname(path: string | URL): string;
 }

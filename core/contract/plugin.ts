@@ -202,7 +202,7 @@ export const PLUGIN_API = 1;
  *
  * @example
  * ```ts
- * import { definePlugin } from "../../mod.ts";
+ * import { definePlugin } from "@dapp/dapp";
  *
  * const stamp = definePlugin({
  *   name: "inputs-team",

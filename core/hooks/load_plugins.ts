@@ -1,5 +1,5 @@
 import type { PluginUse } from "../contract/config.ts";
-import { EngineError, messageOf } from "../contract/errors.ts";
+import { EngineError } from "../contract/errors.ts";
 import type { Plugin, Selection } from "../contract/plugin.ts";
 
 /** Plugins that a dappfile can name. */
@@ -40,15 +40,15 @@ async function importPlugin(use: string, projectDir: string, builtins: readonly 
   try {
     module = await import(url);
   } catch (error) {
-    throw new EngineError("PLUGIN_NOT_FOUND", `Cannot load plugin "${use}": ${messageOf(error)}`, {
-      cause: error,
-    });
+    const { importError } = await import("./import_error.ts");
+    throw await importError({ use, url, project: fileUrl(projectDir + "/") }, error);
   }
   const found = [...new Set("default" in module ? [module.default] : Object.values(module))].filter(isPlugin);
   if (found.length === 1) return found[0]!;
   throw new EngineError(
     "PLUGIN_NOT_FOUND",
     `Cannot load plugin "${use}": it exports ${found.length} plugins, wanted is one (or a default export)`,
+    { fix: 'Write in it: export default definePlugin({ ... }), with definePlugin from "@dapp/dapp"' },
   );
 }
 

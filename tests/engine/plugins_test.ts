@@ -64,48 +64,103 @@ export const inputsTeam = definePlugin({
 });
 
 Deno.test("mistakes with plugins name the plugin and what to do", async (t) => {
-  const cases: [string, string, string, EngineError["code"], RegExp][] = [
-    ["no such file", "{ use: ./nope.ts }", "", "PLUGIN_NOT_FOUND", /Cannot load plugin "\.\/nope\.ts"/],
-    ["no path and no built-in", "{ use: nope }", "", "PLUGIN_NOT_FOUND", /start it with "\.\/".*store-local/],
-    ["exports none", "{ use: ./p.ts }", "export const x = 1;", "PLUGIN_NOT_FOUND", /exports 0 plugins/],
-    [
-      "does not parse",
-      "{ use: ./p.ts }",
-      "export const = 1;",
+  type Case = readonly [string, string, EngineError["code"], RegExp, RegExp];
+  const inPlugin = (code: string, message: RegExp, fix: RegExp): Case => [
+    "{ use: ./tools/p.ts }",
+    code,
+    "PLUGIN_NOT_FOUND",
+    message,
+    fix,
+  ];
+  const importFix = /Correct that import: dapp itself is "@dapp\/dapp"/;
+  const cases: Record<string, Case> = {
+    "no such file": [
+      "{ use: ./nope.ts }",
+      "",
       "PLUGIN_NOT_FOUND",
-      /Cannot load plugin "\.\/p\.ts"/,
+      /^Cannot load plugin "\.\/nope\.ts": there is no file "\/.*\/nope\.ts"$/,
+      /path after `use:`/,
     ],
-    [
-      "misspelt option",
+    "no path and no built-in": [
+      "{ use: nope }",
+      "",
+      "PLUGIN_NOT_FOUND",
+      /start it with "\.\/".*store-local/,
+      /Correct the name or path/,
+    ],
+    "a package that is nowhere": [
+      "{ use: 'https://127.0.0.1:1/p.ts' }",
+      "",
+      "PLUGIN_NOT_FOUND",
+      /^Cannot load plugin "https:.*": Import 'https:\/\/127\.0\.0\.1:1\/p\.ts' failed$/,
+      /server it comes from can be reached/,
+    ],
+    "exports none": inPlugin("export const x = 1;", /exports 0 plugins/, /export default definePlugin\(/),
+    "exports a plain object": inPlugin(
+      "export default { name: 'x' };",
+      /exports 0 plugins/,
+      /definePlugin from "@dapp\/dapp"/,
+    ),
+    "does not parse": inPlugin(
+      "export const = 1;",
+      /^Cannot load plugin "\.\/tools\/p\.ts": .*, at tools\/p\.ts:1:14$/,
+      /Correct that line of the plugin/,
+    ),
+    "imports a file that is not there": inPlugin(
+      'import { definePlugin } from "./mod.ts";',
+      /^Cannot load plugin "\.\/tools\/p\.ts": Module not found "tools\/mod\.ts", at tools\/p\.ts:1:30$/,
+      importFix,
+    ),
+    "imports a package that nobody named": inPlugin(
+      "\nimport 'lodash';",
+      /^.*Import "lodash" not a dependency.*, at tools\/p\.ts:2:8$/,
+      importFix,
+    ),
+    "imports what dapp does not have": inPlugin(
+      'import { nope } from "@dapp/dapp"; export default nope;',
+      /does not provide an export named 'nope' at tools\/p\.ts:1:10$/,
+      /Correct the plugin/,
+    ),
+    "fails": inPlugin(
+      'throw new Error("boom");',
+      /^Cannot load plugin ".*": boom$/,
+      /Correct the plugin: it failed/,
+    ),
+    "misspelt option": [
       `{ use: "${example}", options: { stagess: [] } }`,
       "",
       "PLUGIN_OPTIONS_INVALID",
       /stagess/,
+      /options/,
     ],
-    ["set-up fails", `{ use: "${example}", options: { file: gone } }`, "", "PLUGIN_FAILED", /hook "setup"/],
-    [
-      "options for a built-in that takes none",
+    "set-up fails": [
+      `{ use: "${example}", options: { file: gone } }`,
+      "",
+      "PLUGIN_FAILED",
+      /hook "setup"/,
+      /cause/,
+    ],
+    "options for a built-in that takes none": [
       "{ use: store-local, options: { a: 1 } }",
       "",
       "PLUGIN_OPTIONS_INVALID",
       /takes no options/,
+      /options/,
     ],
-  ];
-  for (const [name, entry, code, wanted, message] of cases) {
-    await t.step(
-      name,
-      () =>
-        withProject(
-          { "dappfile.yaml": `plugins: [${entry}]\n---\n${stage}`, "p.ts": code },
-          async (project) => {
-            await assert.rejects(signatures(project), (e: EngineError) => {
-              assert.equal(e.code, wanted);
-              assert.match(e.message, message);
-              return true;
-            });
-          },
-        ),
-    );
+  };
+  for (const [name, [entry, code, wanted, message, fix]] of Object.entries(cases)) {
+    await t.step(name, async () => {
+      const files = { "dappfile.yaml": `plugins: [${entry}]\n---\n${stage}`, "tools/p.ts": code };
+      await withProject(files, async (project) => {
+        await assert.rejects(signatures(project), (error: EngineError) => {
+          assert.equal(error.code, wanted);
+          assert.match(error.message, message);
+          assert.ok(!error.message.includes("\x1b"), error.message);
+          assert.match(error.fix, fix);
+          return true;
+        });
+      });
+    });
   }
 });
 

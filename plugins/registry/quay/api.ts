@@ -27,7 +27,7 @@ export function createQuayApi(options: QuayApiOptions): ProviderApi {
     base: async (signal) => `${(await options.origin(signal)).replace(/\/+$/, "")}/api/v1`,
     denied:
       "wanted is an OAuth token that may administer the repository ($oauthtoken as user, or QUAY_OAUTH_TOKEN)",
-    async login() {
+    async login(): Promise<Readonly<Record<string, string>>> {
       const token = await options.token();
       return token === undefined ? {} : { authorization: `Bearer ${token}` };
     },

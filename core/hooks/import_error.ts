@@ -1,0 +1,39 @@
+import { EngineError, messageOf } from "../contract/errors.ts";
+
+/** A plugin that was to be imported. */
+export interface ImportedPlugin {
+  /** As the dappfile names it. */
+  readonly use: string;
+  readonly url: string;
+  /** URL of the project, with a slash at the end. */
+  readonly project: string;
+}
+
+/** What kept a plugin's module from being loaded: it is not there, something in it is wrong, or it failed by itself. */
+export async function importError(
+  { use, url, project }: ImportedPlugin,
+  cause: unknown,
+): Promise<EngineError> {
+  const { stripAnsiCode } = await import("@std/fmt/colors");
+  const text = stripAnsiCode(messageOf(cause));
+  const fail = (why: string, fix: string) =>
+    new EngineError("PLUGIN_NOT_FOUND", `Cannot load plugin "${use}": ${why}`, { fix });
+  const [first = ""] = text.split("\n");
+  const why = first.replace(/^SyntaxError: /, "").replace(/\.$/, "").replaceAll(project, "");
+  const at = /\s+at ((?:file|https?):\/\/\S+:\d+:\d+)$/.exec(text)?.[1]?.replace(project, "");
+  const where = at === undefined || why.includes(at) ? "" : `, at ${at}`;
+  if (!(cause instanceof TypeError && "code" in cause && cause.code === "ERR_MODULE_NOT_FOUND")) {
+    return fail(`${why}${where}`, "Correct the plugin: it failed with this while it was loaded");
+  }
+  if (at === undefined) {
+    return url.startsWith("file:")
+      ? fail(`there is no file "${decodeURI(url.slice("file://".length))}"`, "Correct the path after `use:`")
+      : fail(why, "Correct the name after `use:`, and see whether the server it comes from can be reached");
+  }
+  return fail(
+    `${why}${where}`,
+    first.startsWith("SyntaxError:")
+      ? "Correct that line of the plugin"
+      : 'Correct that import: dapp itself is "@dapp/dapp", a package "npm:NAME", a file starts with "./"',
+  );
+}
