@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { CleanupPlan, Engine, EngineOptions } from "./core/api.ts";
+import type { CleanupPlan, Engine } from "./core/api.ts";
 import { createEngineWith } from "./core/engine.ts";
 import type { Plugin } from "./core/contract/plugin.ts";
 import { builderNative } from "./plugins/builder/native/mod.ts";
@@ -14,6 +14,7 @@ import { sourceOci } from "./plugins/source/oci_layout.ts";
 import { sourceRegistry } from "./plugins/source/registry.ts";
 import { sourceScratch } from "./plugins/source/scratch.ts";
 import { storeLocal } from "./plugins/store/local/mod.ts";
+import type { EngineOptions } from "./core/settings/options.ts";
 
 export type * from "./core/api.ts";
 export type * from "./core/contract/plugin.ts";

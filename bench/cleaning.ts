@@ -1,9 +1,9 @@
 /** Planning the cleanup of a large registry, and deleting from it: dapp beside `skopeo delete` and bare requests. */
 import { openProject } from "../tests/support/project.ts";
-import { type Lab, measure, print } from "./lab.ts";
+import { type Lab, measure } from "./lab.ts";
 import type { Contestant } from "./measure.ts";
 import { Remotes } from "./remotes.ts";
-import type { ScenarioResult } from "./report.ts";
+import { print, type ScenarioResult } from "./report.ts";
 import { dappCommand } from "./tools.ts";
 
 const TAGS = 10_000;

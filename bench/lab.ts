@@ -1,7 +1,7 @@
 /** What all groups of scenarios share: where they work, how often, and how a scenario is run. */
 import { run } from "../tests/support/process.ts";
 import { type Contestant, race } from "./measure.ts";
-import type { ScenarioResult } from "./report.ts";
+import { print, type ScenarioResult } from "./report.ts";
 
 export interface Lab {
   /** On the file system that is measured; a group makes directories of its own in it. */
@@ -31,9 +31,4 @@ export async function measure(
   }));
   const show = (name: string, ms: number) => print(`${scenario}: ${name} ${ms.toFixed(0)} ms\n`);
   return { scenario, samples: await race(synced, lab.rounds * weight, show) };
-}
-
-/** Writes to standard output at once. */
-export function print(text: string): void {
-  Deno.stdout.writeSync(new TextEncoder().encode(text));
 }

@@ -1,6 +1,5 @@
 /** Wall time of whole processes, several tools in turn, so that drifts of the machine hit all of them. */
 import { RunError } from "../tests/support/process.ts";
-import type { Timed } from "./tools.ts";
 
 /** Milliseconds of each round. */
 export type Samples = readonly number[];
@@ -57,4 +56,10 @@ export function median(samples: Samples): number {
   const sorted = [...samples].sort((a, b) => a - b);
   const middle = sorted.length / 2;
   return ((sorted[Math.ceil(middle) - 1] ?? NaN) + (sorted[Math.floor(middle)] ?? NaN)) / 2;
+}
+
+/** A command that is measured as a whole process. */
+export interface Timed {
+  readonly argv: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
 }

@@ -64,3 +64,8 @@ async function machineFacts() {
 function ms(value: number): string {
   return value < 100 ? value.toFixed(1) : value.toFixed(0);
 }
+
+/** Writes to standard output at once. */
+export function print(text: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(text));
+}

@@ -4,12 +4,7 @@ import { peer } from "../tests/support/peers.ts";
 import { run } from "../tests/support/process.ts";
 import { removeTree } from "../tests/support/tmp.ts";
 import type { Lab } from "./lab.ts";
-
-/** A command that is measured as a whole process. */
-export interface Timed {
-  readonly argv: readonly string[];
-  readonly env?: Readonly<Record<string, string>>;
-}
+import type { Timed } from "./measure.ts";
 
 export interface Tool extends AsyncDisposable {
   readonly name: string;

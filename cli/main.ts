@@ -1,7 +1,7 @@
 /** From arguments to an exit code. Loads what the command needs and no more. */
 import type { Engine, EngineEvent } from "../mod.ts";
 import { type Context, engineOptions } from "./context.ts";
-import type { Io } from "./io.ts";
+import { type Io, writeJson } from "./io.ts";
 import { parseArgs } from "./parse.ts";
 import type { HelpWanted, Parsed } from "./parsed.ts";
 import { chooseRenderer, type Renderer, type RendererKind } from "./render/renderer.ts";
@@ -107,14 +107,6 @@ async function openRenderer(
       return new (await import("./render/silent.ts"))
         .JsonRenderer(io.stdout);
   }
-}
-
-/** Writes the document whole, or as the last line of a stream of events. */
-export function writeJson(io: Io, mode: string, type: "result" | "error", document: object): void {
-  const text = mode === "events"
-    ? JSON.stringify({ type, version: 1, ...document })
-    : JSON.stringify({ version: 1, ...document }, undefined, 2);
-  io.stdout.write(`${text}\n`);
 }
 
 /** How to print an error about a command line that could not be parsed. */

@@ -1,44 +1,34 @@
-import type {
-  ApplyReport,
-  CleanupApply,
-  CleanupPlan,
-  CleanupRequest,
-  Engine,
-  EngineOptions,
-  Explanation,
-  ExportResult,
-  LocalCleanupPlan,
-  LocalCleanupReport,
-  LocalCleanupRequest,
-  LockResult,
-  PublishedTags,
-  PushOptions,
-  RegistryCard,
-  RestoreReport,
-  RunOptions,
-  StageImage,
-  StageMoves,
-} from "./api.ts";
+import type { ApplyReport, CleanupPlan, Engine, StageImage } from "./api.ts";
 import { buildImages, builtImages } from "./build/build.ts";
 import type { Config } from "./contract/config.ts";
 import { EngineError } from "./contract/errors.ts";
 import { planBuild } from "./plan/plan.ts";
-import { resolveOptions, splitPlatforms } from "./session/options.ts";
+import { type EngineOptions, resolveOptions, splitPlatforms } from "./settings/options.ts";
 import type { BuildResult, Plan, PublishReport } from "./contract/results.ts";
 import type { StoreReport } from "./contract/store.ts";
-import { type Builtins, Session } from "./session/session.ts";
+import { disposeAll } from "./hooks/dispose.ts";
+import { Session } from "./session/session.ts";
+import { type Builtins, Workspace } from "./session/workspace.ts";
+import type { BaseImage } from "./session/bases.ts";
 import { lastStage } from "./sign/sign.ts";
 import type { BuildOptions } from "./build/introspect.ts";
+import type { StageMoves } from "./share/move_stages.ts";
+import type { Explanation } from "./plan/explain.ts";
+import type { RunOptions } from "./build/run_image.ts";
+import type { LockResult } from "./config/lock_images.ts";
+import type { PushOptions } from "./publish/outgoing.ts";
+import type { PublishedTags } from "./publish/published.ts";
+import type { CleanupApply, CleanupRequest, RestoreReport } from "./cleanup/run.ts";
+import type { LocalCleanupPlan, LocalCleanupReport, LocalCleanupRequest } from "./cleanup/local/run.ts";
+import type { ExportResult } from "./export/packer.ts";
+import type { RegistryCard } from "./registry_check/check.ts";
 
 /** Makes an engine with the given built-in plugins. Nothing is read or written until a method is called. */
 export function createEngineWith(options: EngineOptions, builtins: Builtins): Engine {
-  const [first, ...others] = splitPlatforms(options.platform).map((platform) =>
-    new Session(
-      resolveOptions({ ...options, ...(platform && { platform }) }),
-      options.plugins ?? [],
-      builtins,
-    )
-  );
+  const [first, ...others] = splitPlatforms(options.platform).map((platform) => {
+    const resolved = resolveOptions({ ...options, ...(platform && { platform }) });
+    return new Session(new Workspace(resolved, options.plugins ?? [], builtins), resolved.repo);
+  });
   return new BuildEngine([first!, ...others]);
 }
 
@@ -73,15 +63,17 @@ class BuildEngine implements Engine {
 
   async plan(patterns: readonly string[] = []): Promise<Plan> {
     const { session } = this;
-    session.saysUnpinned = true;
     const keys = new Set((await session.select(patterns)).map((node) => node.key));
-    const plan = await planBuild(await session.sign(keys), keys, await session.planInputs());
+    const plan = await planBuild(await session.sign(keys), keys, await session.planInputs(session.repo));
     return await (await session.hooks()).waterfall("plan", plan);
   }
 
   async build(patterns: readonly string[] = [], options: BuildOptions = {}): Promise<BuildResult> {
     const results: BuildResult[] = [];
-    for (const session of this.sessions) results.push(await buildImages(session, patterns, options));
+    const onBase = this.#tellUnpinned();
+    for (const session of this.sessions) {
+      results.push(await buildImages(session, patterns, { ...options, onBase }));
+    }
     return {
       project: results[0]!.project,
       platform: results.map(({ platform }) => platform).join(","),
@@ -96,7 +88,7 @@ class BuildEngine implements Engine {
     const nodes = await session.select(pattern === undefined ? [] : [pattern]);
     const keys = new Set(nodes.map((node) => node.key));
     const signed = await session.sign(keys);
-    const inputs = await session.planInputs();
+    const inputs = await session.planInputs(session.repo);
     const { explainBuild } = await import("./plan/explain.ts");
     return await explainBuild(signed, await planBuild(signed, keys, inputs), { keys, stage }, {
       ...inputs,
@@ -139,13 +131,34 @@ class BuildEngine implements Engine {
 
   async push(patterns: readonly string[], options: PushOptions = {}): Promise<PublishReport> {
     this.session.trees.prefetch();
-    const { pushImages } = await import("./publish/push.ts");
-    return await pushImages(this.sessions, patterns, options);
+    const loading = import("./publish/push.ts");
+    const { sessions, repo } = await this.#about(options.repo);
+    const { pushImages } = await loading;
+    return await pushImages(sessions, patterns, { ...options, repo, onBase: this.#tellUnpinned() });
+  }
+
+  /** Says of each base image once that dappfile.lock does not have it. */
+  #tellUnpinned(): (name: string, image: BaseImage) => void {
+    const told = new Set<string>();
+    return (name, { pin, unpinned }) => {
+      if (!unpinned || told.has(name)) return;
+      told.add(name);
+      const text = `${name} is not pinned, it is ${pin!.slice(0, 19)}… now (pin it: dapp dimg lock)`;
+      this.session.options.emit({ type: "note", level: "info", text });
+    };
+  }
+
+  /** The sessions of a command about REPO. @throws CONFIG_NOT_FOUND, REPO_INVALID */
+  async #about(given: string | undefined) {
+    await this.session.config();
+    const { session, repo } = await this.session.about(given);
+    const others = this.sessions.slice(1).map((each) => each.at(repo));
+    const sessions: readonly [Session, ...Session[]] = [session, ...others];
+    return { session, sessions, repo };
   }
 
   async tag(patterns: readonly string[], options: PushOptions = {}): Promise<PublishReport> {
-    const { repoOf } = await import("./session/repos.ts");
-    const repo = await repoOf(this.session, options.repo);
+    const { session, repo } = await this.#about(options.repo);
     if (repo.startsWith("oci:")) return await this.push(patterns, { ...options, repo });
     if (this.sessions.length > 1) {
       throw new EngineError("USAGE", "Cannot put images of several platforms into the local Docker engine", {
@@ -153,7 +166,7 @@ class BuildEngine implements Engine {
       });
     }
     const { tagInDocker } = await import("./publish/tag_docker.ts");
-    return await tagInDocker(this.session, repo, patterns, options);
+    return await tagInDocker(session, repo, patterns, options);
   }
 
   pushStages(
@@ -175,7 +188,8 @@ class BuildEngine implements Engine {
     options: { readonly repo?: string; readonly all?: boolean; readonly way: "push" | "pull" },
   ): Promise<StageMoves> {
     const { moveStages } = await import("./share/move_stages.ts");
-    return await moveStages(this.sessions, patterns, options);
+    const { sessions, repo } = await this.#about(options.repo);
+    return await moveStages(sessions, patterns, { ...options, repo });
   }
 
   async published(
@@ -183,31 +197,42 @@ class BuildEngine implements Engine {
     options: { readonly repo?: string } = {},
   ): Promise<PublishedTags> {
     const { listPublished } = await import("./publish/published.ts");
-    return await listPublished(this.session, patterns, options.repo);
+    const { session, repo } = await this.#about(options.repo);
+    return await listPublished(session, patterns, repo);
   }
 
   async checkRegistry(options: { readonly repo?: string } = {}): Promise<RegistryCard> {
     const { checkRegistry } = await import("./registry_check/open.ts");
-    return await checkRegistry(this.session, options.repo);
+    // Also where there is no dappfile.
+    const { session, repo } = await this.session.about(options.repo);
+    return await checkRegistry(await session.registry(repo), session.options.signal);
   }
 
   async planCleanup(request: CleanupRequest = {}): Promise<CleanupPlan> {
-    return await (await cleanups()).planRegistryCleanup(this.session, request);
+    const { session, repo } = await this.#about(request.repo);
+    return await (await cleanups()).planRegistryCleanup(session, { ...request, repo });
   }
 
   async applyCleanup(plan: CleanupPlan, options: CleanupApply = {}): Promise<ApplyReport> {
-    return await (await cleanups()).applyRegistryCleanup(this.session, plan, options);
+    const { session } = await this.#about(plan.repo);
+    return await (await cleanups()).applyRegistryCleanup(session, plan, options);
   }
 
   async restore(
     tags: readonly string[] = [],
     options: { readonly repo?: string } = {},
   ): Promise<RestoreReport> {
-    return await (await cleanups()).restoreTags(this.session, tags, options.repo);
+    const { session, repo } = await this.#about(options.repo);
+    return await (await cleanups()).restoreTags(session, tags, repo);
   }
 
   async planLocalCleanup(request: LocalCleanupRequest): Promise<LocalCleanupPlan> {
-    return await (await localCleanups()).planLocalRun(this.session, request);
+    const { planLocalRun } = await localCleanups();
+    if (request.what !== "stages" || request.improperRepoCache === undefined) {
+      return await planLocalRun(this.session, request);
+    }
+    const { session, repo } = await this.#about(request.improperRepoCache);
+    return await planLocalRun(session, { ...request, improperRepoCache: repo });
   }
 
   async applyLocalCleanup(plan: LocalCleanupPlan): Promise<LocalCleanupReport> {
@@ -228,7 +253,7 @@ class BuildEngine implements Engine {
     return await (await this.session.storeOnly()).check({ repair: options.repair ?? false });
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const session of this.sessions) await session[Symbol.asyncDispose]();
+  [Symbol.asyncDispose](): Promise<void> {
+    return disposeAll([...this.sessions, ...this.sessions.map(({ workspace }) => workspace)]);
   }
 }

@@ -1,38 +1,22 @@
 import { requireBuilt } from "./execute.ts";
-import type { Signature } from "../contract/digest.ts";
 import { type ImageNode, imageTitle } from "../sign/graph.ts";
 import { stageTag } from "../contract/labels.ts";
 import { type CachedTops, findTops, neededImages } from "../plan/plan.ts";
 import { observed } from "../../lib/pool.ts";
+import { disposeAll, disposing } from "../hooks/dispose.ts";
 import type { LiveCache } from "../share/live_cache.ts";
-import type { BlobUploader } from "../share/uploader.ts";
-import type { StageRecord } from "../contract/store.ts";
-import type { Session } from "../session/session.ts";
-import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
-import type { StageWorker } from "./stage_work.ts";
+import type { ShareNeeds } from "../share/open_shared.ts";
+import type { SignedGraph, SignedImage } from "../sign/sign.ts";
+import type { StageWorker, WorkerNeeds } from "./stage_work.ts";
 import type { BuildResult, BuiltImage } from "../contract/results.ts";
-import type { BuildOptions } from "./introspect.ts";
-
-export interface BuildExtras extends BuildOptions {
-  /** REPO to share stages through; the engine's own when it is absent. */
-  readonly repo?: string;
-  /** Sends what goes to registries; one of its own when it is absent. */
-  readonly uploader?: BlobUploader;
-  /** Told of each stage that this run has put into REPO. */
-  readonly onPublished?: (signature: Signature) => void;
-  /** Told on a dry run of each stage that would be built. */
-  readonly onPlanned?: (signature: Signature) => void;
-  /** Told of each stage as soon as it is saved, and first of the last one that was there of an image that is not whole. */
-  readonly onSaved?: (image: SignedImage, stage: SignedStage, record: StageRecord) => void;
-}
+import type { BuildExtras, BuildNeeds, BuiltNeeds } from "./needs.ts";
 
 /** Builds the selected images for the session's platform. */
 export async function buildImages(
-  session: Session,
+  session: BuildNeeds,
   patterns: readonly string[],
   options: BuildExtras = {},
 ): Promise<BuildResult> {
-  session.saysUnpinned = true;
   session.trees.prefetch();
   const repo = options.repo ?? session.options.repo;
   // What talks to the registry loads while git is asked.
@@ -40,29 +24,34 @@ export async function buildImages(
   // The builder's helper starts, and modules load, while git and the registry are still being read.
   let worker: Promise<StageWorker> | undefined;
   const open = () => worker ??= openWorker(session);
-  if (!session.options.dryRun) {
-    session.onNews = () => {
-      observed(open().then((opened) => opened.warmUp()));
-      observed(import("./run_build.ts"));
-      observed(import("../layers/deliver_git.ts"));
-    };
-  }
-  try {
-    return await new ImageBuild(session, options, open).run(patterns);
-  } finally {
-    session.onNews = undefined;
-    await (await worker?.catch(() => undefined))?.[Symbol.asyncDispose]();
-  }
+  let over = session.options.dryRun;
+  observed(session.news.then(() => {
+    if (over) return;
+    observed(open().then((opened) => opened.warmUp()));
+    observed(import("./run_build.ts"));
+    observed(import("../layers/deliver_git.ts"));
+  }));
+  const build = {
+    async [Symbol.asyncDispose]() {
+      over = true;
+      await disposeAll([worker]);
+    },
+  };
+  return await disposing(
+    build,
+    session.options.emit,
+    () => new ImageBuild(session, options, open).run(patterns),
+  );
 }
 
-async function openWorker(session: Session): Promise<StageWorker> {
+async function openWorker(session: WorkerNeeds & Pick<ShareNeeds, "store">): Promise<StageWorker> {
   const { StageWorker } = await import("./stage_work.ts");
   return new StageWorker(session, await session.store());
 }
 
 /** The selected images from the store. @throws NOT_BUILT, checked for all of them first */
 export async function builtImages(
-  session: Session,
+  session: BuiltNeeds,
   nodes: readonly ImageNode[],
   options: { readonly local?: true } = {},
 ): Promise<readonly BuiltImage[]> {
@@ -83,7 +72,7 @@ export async function builtImages(
 
 /** The highest stages in the store; images that are not finished there are taken from the registries of `--repo`. */
 export async function finishedTops(
-  session: Session,
+  session: BuiltNeeds,
   signed: SignedGraph,
   nodes: readonly ImageNode[],
   { local = false } = {},
@@ -100,7 +89,7 @@ class ImageBuild {
   readonly #start = performance.now();
 
   constructor(
-    readonly session: Session,
+    readonly session: BuildNeeds,
     readonly options: BuildExtras,
     readonly worker: () => Promise<StageWorker>,
   ) {}
@@ -109,7 +98,7 @@ class ImageBuild {
     const { session } = this;
     const nodes = await session.select(patterns);
     const keys = new Set(nodes.map((node) => node.key));
-    const signed = await session.sign(keys);
+    const signed = await session.sign(keys, this.options.onBase);
     const store = await session.store();
     const local = await findTops(signed, store);
     // All there is, here and in the registry: this run relies on nothing that could go.
@@ -117,7 +106,7 @@ class ImageBuild {
     const done = isFresh(images, local) && await this.#isPublished(images);
     const cache = done ? undefined : await this.#cache(signed);
     if (!cache) return await this.#build(nodes, keys, signed, local, undefined);
-    const guard = await cache.guard(session, signed);
+    const guard = await cache.guard();
     try {
       const tops = await cache.take(signed, local, keys);
       const needed = neededImages(signed, tops, keys);
@@ -180,7 +169,7 @@ class ImageBuild {
     shared: () => Promise<void> = async () => {},
   ): Promise<BuildResult> {
     const { session, options } = this;
-    const inputs = await session.planInputs(options.repo);
+    const inputs = await session.planInputs(options.repo ?? session.options.repo);
     const images = nodes.map((node) => signed.image(node.key));
     const fresh = isFresh(images, tops);
 

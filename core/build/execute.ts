@@ -17,7 +17,7 @@ import {
   type StageOutput,
   withoutTriggers,
 } from "../layers/stage_output.ts";
-import { formatEpoch } from "../sign/epoch.ts";
+import { formatEpoch } from "../settings/epoch.ts";
 import { imageKey, imageTitle, stageTitle } from "../sign/graph.ts";
 import { refOf } from "../sign/stage_ref.ts";
 import { stageRecord } from "../sign/stage_record.ts";

@@ -1,11 +1,19 @@
 import { baseName } from "../sign/base_rule.ts";
 import type { ImageRule } from "../contract/config.ts";
 import type { ImageState } from "../contract/store.ts";
-import type { Session } from "../session/session.ts";
+import type { ImageSource, ResolvedImage } from "../contract/source.ts";
+import type { ResolvedOptions } from "../settings/options.ts";
 import { transferEvents } from "../layers/transfers.ts";
 
+/** What bringing base images takes. */
+export interface BaseNeeds {
+  readonly options: Pick<ResolvedOptions, "emit" | "signal">;
+  source(name: string): Promise<ImageSource>;
+  base(name: string): Promise<ResolvedImage>;
+}
+
 /** Brings the base image of a rule into the store, with progress. */
-export async function fetchBase(session: Session, rule: ImageRule): Promise<ImageState> {
+export async function fetchBase(session: BaseNeeds, rule: ImageRule): Promise<ImageState> {
   const { emit, signal } = session.options;
   const name = baseName(rule);
   const source = await session.source(name);

@@ -1,18 +1,9 @@
 import type { GitStage } from "../contract/config.ts";
+import type { UndeclaredFile } from "../sign/git_stages.ts";
 
 /** Phrases by which tools say that a file is not there. */
 const complaints =
   /no such file|not found|cannot find|can't (open|find|cd)|could not (open|find|read)|enoent|does not exist|cannot open|failed to open|cannot stat/i;
-
-/** A git file that the commands of a stage could not see. */
-export interface UndeclaredFile {
-  /** Index of the git entry. */
-  readonly entry: number;
-  /** Relative to `add`, as patterns name it. */
-  readonly name: string;
-  /** Absolute path in the image. */
-  readonly target: string;
-}
 
 /**
  * Advice when a command failed for want of a file that is in git but that its stage does not declare; undefined when

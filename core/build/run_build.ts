@@ -1,16 +1,15 @@
-import type { BuildExtras } from "./build.ts";
 import { Executor } from "./execute.ts";
 import { stageTitle } from "../sign/graph.ts";
 import type { Signature } from "../contract/digest.ts";
 import type { LiveCache } from "../share/live_cache.ts";
 import { type CachedTops, neededImages, planBuild, type PlanInputs, withoutStages } from "../plan/plan.ts";
 import type { StageRecord } from "../contract/store.ts";
-import type { Session } from "../session/session.ts";
 import type { SignedGraph, SignedImage } from "../sign/sign.ts";
 import type { StageWorker } from "./stage_work.ts";
+import type { BuildExtras, BuildNeeds } from "./needs.ts";
 
 export interface RunBuild {
-  readonly session: Session;
+  readonly session: BuildNeeds;
   /** The worker of this build, made when it is first asked for. */
   readonly worker: () => Promise<StageWorker>;
   readonly signed: SignedGraph;

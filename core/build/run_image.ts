@@ -1,19 +1,28 @@
-import type { RunOptions } from "../api.ts";
 import { finishedTops } from "./build.ts";
 import { programEnvironment } from "./command_env.ts";
 import { EngineError } from "../contract/errors.ts";
 import { requireBuilt } from "./execute.ts";
 import { requireStage } from "../plan/explain.ts";
-import { imageTitle } from "../sign/graph.ts";
+import { type ImageNode, imageTitle } from "../sign/graph.ts";
 import type { StageRecord } from "../contract/store.ts";
-import type { Session } from "../session/session.ts";
+import type { ResolvedOptions } from "../settings/options.ts";
 import type { SignedImage } from "../sign/sign.ts";
 import { storedLayer } from "../layers/stage_output.ts";
-import { openBuilder } from "./stage_work.ts";
+import { type BuilderNeeds, openBuilder } from "./stage_work.ts";
 import type { StepMount } from "../contract/builder.ts";
+import type { BuiltNeeds } from "./needs.ts";
+
+/** What running a command in an image takes. */
+export interface RunNeeds extends BuiltNeeds, BuilderNeeds {
+  readonly options:
+    & BuiltNeeds["options"]
+    & BuilderNeeds["options"]
+    & Pick<ResolvedOptions, "env" | "network">;
+  selectOne(pattern: string | undefined): Promise<ImageNode>;
+}
 
 /** Runs a command in a built image with this process's own stdio and returns its exit code. */
-export async function runImage(session: Session, options: RunOptions): Promise<number> {
+export async function runImage(session: RunNeeds, options: RunOptions): Promise<number> {
   const node = await session.selectOne(options.pattern);
   const signed = await session.sign(new Set([node.key]));
   const image = signed.image(node.key);
@@ -38,7 +47,11 @@ export async function runImage(session: Session, options: RunOptions): Promise<n
   }, session.options.signal);
 }
 
-async function stageRecord(session: Session, image: SignedImage, stage: string): Promise<StageRecord> {
+async function stageRecord(
+  session: Pick<RunNeeds, "store">,
+  image: SignedImage,
+  stage: string,
+): Promise<StageRecord> {
   requireStage({ images: [image], image: () => image }, stage);
   const { signature } = image.stages.find((s) => s.spec.name === stage)!;
   const record = await (await session.store()).stage(signature);
@@ -92,4 +105,20 @@ function parseVolume(text: string): StepMount {
     "USAGE",
     `Cannot mount volume "${text}": wanted is /host/path:/path/in/image or the same with :ro`,
   );
+}
+
+export interface RunOptions {
+  /** dimg name or glob that matches one. */
+  readonly pattern?: string;
+  readonly stage?: string;
+  /** Replaces the image's CMD; empty = the image's own CMD, or a shell when it has none. */
+  readonly command: readonly string[];
+  /** Replaces the image's ENTRYPOINT; "" removes it. */
+  readonly entrypoint?: string;
+  /** Added to the image's environment, `NAME=value` or `NAME` to pass this process's value on. */
+  readonly env?: readonly string[];
+  /** `source:target[:ro]`, absolute host directory or file. */
+  readonly volumes?: readonly string[];
+  readonly workdir?: string;
+  readonly user?: string;
 }

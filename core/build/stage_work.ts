@@ -5,29 +5,61 @@ import { commandEnvironment } from "./command_env.ts";
 import type { Signature } from "../contract/digest.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { StageRef } from "../contract/events.ts";
-import { fetchBase } from "./fetch_base.ts";
-import { stageTitle } from "../sign/graph.ts";
+import { type BaseNeeds, fetchBase } from "./fetch_base.ts";
+import { type ImageNode, stageTitle } from "../sign/graph.ts";
 import { layerError, LayerReader } from "../layers/layers.ts";
 import { missingFileHint } from "./missing_file.ts";
 import { OutputTail } from "./output_tail.ts";
 import { observed } from "../../lib/pool.ts";
 import type { ImageState, Store } from "../contract/store.ts";
-import type { Session } from "../session/session.ts";
+import type { GitImagePlan } from "../sign/git_stages.ts";
+import type { HookRunner } from "../hooks/runner.ts";
+import type { ResolvedOptions } from "../settings/options.ts";
+import { platformOf } from "../../lib/oci/platform.ts";
+import type { Introspector } from "./introspect.ts";
 import type { SignedImage, SignedStage } from "../sign/sign.ts";
-import { type StageDelta, type StageOutput, type StageTask, storedLayer } from "../layers/stage_output.ts";
+import {
+  type LayerWorker,
+  type StageDelta,
+  type StageOutput,
+  type StageTask,
+  storedLayer,
+} from "../layers/stage_output.ts";
 import { baseName } from "../sign/base_rule.ts";
 import type { Builder, BuilderRequest, BuildStep, LayerRef, StepIo, StepMount } from "../contract/builder.ts";
 
+/** What running commands takes. */
+export interface BuilderNeeds {
+  readonly options: Pick<ResolvedOptions, "platform" | "builder" | "parallel">;
+  hooks(): Promise<HookRunner>;
+}
+
+/** What the work on stages takes. */
+export interface WorkerNeeds extends BuilderNeeds, BaseNeeds {
+  readonly options:
+    & BuilderNeeds["options"]
+    & BaseNeeds["options"]
+    & LayerWorker["session"]["options"]
+    & Pick<ResolvedOptions, "network" | "env">;
+  readonly trees: LayerWorker["session"]["trees"];
+  project(): Promise<{ readonly name: string }>;
+  git(node: ImageNode): Promise<GitImagePlan | undefined>;
+}
+
+/** One stage to build, with where shells were asked for. */
+export interface WorkTask extends StageTask {
+  readonly introspector: Introspector;
+}
+
 /** Opens the builder of this run. @throws BUILDER_UNAVAILABLE */
 export async function openBuilder(
-  session: Session,
+  session: BuilderNeeds,
   store: Store,
   onLayer?: BuilderRequest["onLayer"],
 ): Promise<Builder> {
   const { platform, builder: name, parallel } = session.options;
-  const [os = "linux", architecture = "amd64", variant] = platform.split("/");
   const answer = await (await session.hooks()).first("openBuilder", {
-    platform: { os, architecture, ...(variant && { variant }) },
+    platform: platformOf(platform),
     store,
     parallel,
     ...(name && { name }),
@@ -54,14 +86,14 @@ function containerOf({ at, image: { node: { rule } }, parent }: StageTask): Cont
 }
 
 /** Does the work of single stages: the only part of a build that makes layers. */
-export class StageWorker implements AsyncDisposable {
+export class StageWorker implements LayerWorker, AsyncDisposable {
   readonly reader: LayerReader;
   #builder: Promise<Builder> | undefined;
   #warm: Promise<void> | undefined;
   readonly #prepared = new Map<Signature, Promise<void>>();
   #serial = 0;
 
-  constructor(readonly session: Session, readonly store: Store) {
+  constructor(readonly session: WorkerNeeds, readonly store: Store) {
     this.reader = new LayerReader(store);
   }
 
@@ -84,7 +116,7 @@ export class StageWorker implements AsyncDisposable {
     await this.reader.contents.require(state.layers, baseName(rule), this.session.options.signal);
   }
 
-  async work(task: StageTask): Promise<StageDelta> {
+  async work(task: WorkTask): Promise<StageDelta> {
     try {
       return await this.#work(task);
     } catch (error) {
@@ -92,7 +124,7 @@ export class StageWorker implements AsyncDisposable {
     }
   }
 
-  async #work(task: StageTask): Promise<StageDelta> {
+  async #work(task: WorkTask): Promise<StageDelta> {
     const { work } = task.stage.spec;
     switch (work.kind) {
       case "from":
@@ -114,7 +146,7 @@ export class StageWorker implements AsyncDisposable {
   }
 
   /** Makes what a git stage will need while the commands before it still run. `parent` is an earlier stage. */
-  prepare(task: Omit<StageTask, "parent">, parent: Promise<StageOutput>, unpack: boolean): void {
+  prepare(task: Omit<WorkTask, "parent">, parent: Promise<StageOutput>, unpack: boolean): void {
     const done = (async () => {
       const { prepareGit } = await import("../layers/deliver_git.ts");
       const layers = await prepareGit(this, { ...task, parent: await parent });
@@ -159,7 +191,7 @@ export class StageWorker implements AsyncDisposable {
     return `${await this.store.scratch()}/w${this.#serial++}`;
   }
 
-  async #run(task: StageTask, commands: readonly string[]): Promise<readonly LayerRef[]> {
+  async #run(task: WorkTask, commands: readonly string[]): Promise<readonly LayerRef[]> {
     const { at, parent, image, stage, introspector } = task;
     const { emit, network, signal, compression, epoch } = this.session.options;
     const step: BuildStep = {

@@ -1,9 +1,8 @@
 import type { CleanupGit, GitCommitFacts } from "../contract/cleanup.ts";
 import { EngineError } from "../contract/errors.ts";
-import { locate, type Located, shallowCommits } from "../git/discover.ts";
+import { ceiling, locate, type Located, shallowCommits } from "../git/discover.ts";
 import { gitFailure, redact, shellWord } from "../git/failure.ts";
 import { type GitOutput, runGit } from "../git/process.ts";
-import { ceiling } from "../git/repository.ts";
 
 export interface GitFactsOptions {
   /** A directory of this run, for a clone of commits alone when the project's own is shallow. */

@@ -4,7 +4,7 @@ import type { Inventory, OtherTag } from "../contract/cleanup.ts";
 import { labels, STAGE_TAG_PREFIX } from "../contract/labels.ts";
 import { Pool } from "../../lib/pool.ts";
 import type { RegistryBackend } from "../contract/registry.ts";
-import type { Session } from "../session/session.ts";
+import type { CleanupNeeds } from "./needs.ts";
 import { cleanupGit } from "./git_facts.ts";
 
 /** Labels of the old tool's stages (docker commit images). */
@@ -17,7 +17,7 @@ const COMMIT = /^dapp-git-.*-commit$/;
  * configuration.
  */
 export async function legacyStages(
-  session: Session,
+  session: Pick<CleanupNeeds, "options" | "store">,
   backend: RegistryBackend,
   inventory: Inventory,
   which: "all" | "lost commits",

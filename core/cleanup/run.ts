@@ -1,10 +1,8 @@
-import type { CleanupApply, CleanupRequest, RestoreReport } from "../api.ts";
 import type { Inventory } from "../contract/cleanup.ts";
 import { matchName } from "../../lib/glob.ts";
 import { EngineError } from "../contract/errors.ts";
-import { registryMemo, repoOf } from "../session/repos.ts";
+import { type CleanupNeeds, registryMemo } from "./needs.ts";
 import type { RegistryBackend, RegistryMemo } from "../contract/registry.ts";
-import type { Session } from "../session/session.ts";
 import { applyPlan, type ApplyReport } from "./apply.ts";
 import { PROTOCOL, systemClock } from "../protocol/clock.ts";
 import { cleanupGit } from "./git_facts.ts";
@@ -15,10 +13,14 @@ import { legacyStages } from "./legacy.ts";
 import { leasedBy, readLeases, validLeases } from "../protocol/leases.ts";
 import { type CleanupPlan, planCleanup } from "./plan.ts";
 import { openPolicies } from "./policies.ts";
-import { restore } from "./restore.ts";
+import { restore, type RestoredTag } from "./restore.ts";
+import type { ApplyEvent } from "./apply_model.ts";
 
 /** Reads REPO, asks every policy, and decides. Changes nothing. */
-export async function planRegistryCleanup(session: Session, request: CleanupRequest): Promise<CleanupPlan> {
+export async function planRegistryCleanup(
+  session: CleanupNeeds,
+  request: CleanupRequest & { readonly repo: string },
+): Promise<CleanupPlan> {
   const { signal, emit } = session.options;
   const { name: project } = await session.project();
   const { backend, memo } = await openRepo(session, request.repo);
@@ -46,7 +48,7 @@ export async function planRegistryCleanup(session: Session, request: CleanupRequ
 
 /** Names of dimgs that match, those of images that the dappfile no longer has included. @throws DIMG_UNKNOWN */
 async function selected(
-  session: Session,
+  session: CleanupNeeds,
   inventory: Inventory,
   patterns: readonly string[],
 ): Promise<readonly string[]> {
@@ -64,7 +66,7 @@ async function selected(
 }
 
 async function askPolicies(
-  session: Session,
+  session: CleanupNeeds,
   inventory: Inventory,
   request: CleanupRequest,
 ): Promise<readonly GivenKeep[]> {
@@ -88,7 +90,7 @@ async function askPolicies(
 
 /** Does what a plan says. */
 export async function applyRegistryCleanup(
-  session: Session,
+  session: CleanupNeeds,
   plan: CleanupPlan,
   options: CleanupApply,
 ): Promise<ApplyReport> {
@@ -112,12 +114,12 @@ export async function applyRegistryCleanup(
 
 /** Puts deleted tags back. */
 export async function restoreTags(
-  session: Session,
+  session: CleanupNeeds,
   tags: readonly string[],
-  given: string | undefined,
+  repo: string,
 ): Promise<RestoreReport> {
   const { signal, dryRun } = session.options;
-  const { backend } = await openRepo(session, given);
+  const { backend } = await openRepo(session, repo);
   const restored = await restore(backend, await readJournal(await journalPath(session)), {
     signal,
     dryRun,
@@ -127,14 +129,42 @@ export async function restoreTags(
 }
 
 async function openRepo(
-  session: Session,
-  given: string | undefined,
+  session: CleanupNeeds,
+  repo: string,
 ): Promise<{ readonly backend: RegistryBackend; readonly memo: RegistryMemo }> {
-  const { value: backend } = await session.registry(await repoOf(session, given));
+  const { value: backend } = await session.registry(repo);
   return { backend, memo: registryMemo(await session.store()) };
 }
 
 /** One file for all repositories: manifests of everything that was deleted from here. */
-async function journalPath(session: Session): Promise<string> {
+async function journalPath(session: Pick<CleanupNeeds, "store">): Promise<string> {
   return `${(await session.store()).path}/cleanup/journal`;
+}
+
+/** What is to be cleaned up in REPO. */
+export interface CleanupRequest {
+  /** @default `repo` of the engine, else of the dappfile */
+  readonly repo?: string;
+  /** dimgs whose images may go, by glob patterns, also such as the dappfile no longer has. @default all */
+  readonly patterns?: readonly string[];
+  /** Whether images may go. @default true */
+  readonly images?: boolean;
+  /** `unneeded`: stages that no image needs; `all`: every one. @default "none" */
+  readonly stages?: "none" | "unneeded" | "all";
+  /** Ask no policy: everything of the project goes (`flush`). @default false */
+  readonly flush?: boolean;
+  /** Do not ask Kubernetes what it runs. @default false */
+  readonly withoutKube?: boolean;
+  /** Stages that the old tool left behind: all of them, or those of commits that no longer exist. */
+  readonly legacy?: "all" | "lost commits";
+}
+
+export interface CleanupApply {
+  readonly onEvent?: (event: ApplyEvent) => void;
+}
+
+export interface RestoreReport {
+  readonly repo: string;
+  readonly dryRun: boolean;
+  readonly tags: readonly RestoredTag[];
 }

@@ -2,7 +2,8 @@ import { findDappfile } from "./find.ts";
 import { type LockEntries, parseLock } from "./lock_file.ts";
 import type { Config } from "../contract/config.ts";
 import { sha256Hex } from "../contract/digest.ts";
-import type { ResolvedOptions } from "../session/options.ts";
+import type { ResolvedOptions } from "../settings/options.ts";
+import { EngineError } from "../contract/errors.ts";
 
 /** Raise it when the meaning of a dappfile changes, so that remembered configurations are read anew. */
 const MEMO_FORMAT = 3;
@@ -14,6 +15,8 @@ export interface LoadedConfig {
   /** Absolute path and entries of dappfile.lock, empty when there is none. */
   readonly lockPath: string;
   readonly lock: LockEntries;
+  /** There is no dappfile, which only matters to what needs a project; `config` says nothing then. */
+  readonly absent?: EngineError;
 }
 
 interface MemoValue {
@@ -26,12 +29,24 @@ interface MemoValue {
  * Reads dappfile and lock file. The parsed form is remembered by the file's text, because the YAML and schema
  * libraries cost more start-up time than a whole no-change build.
  *
- * @throws CONFIG_NOT_FOUND, CONFIG_INVALID, CONFIG_LOCK_INVALID
+ * @throws CONFIG_NOT_FOUND when the file that is named is not there, CONFIG_INVALID, CONFIG_LOCK_INVALID
  */
-export async function loadConfig(options: ResolvedOptions): Promise<LoadedConfig> {
+export async function loadConfig(
+  options: Pick<ResolvedOptions, "dir" | "env" | "home" | "config">,
+): Promise<LoadedConfig> {
   const { dir, env, home } = options;
-  const { file, text } = await findDappfile(dir, options.config);
   const lockPath = `${dir}/dappfile.lock`;
+  const found = await findDappfile(dir, options.config).catch((error) => {
+    if (error instanceof EngineError && error.code === "CONFIG_NOT_FOUND" && options.config === undefined) {
+      return error;
+    }
+    throw error;
+  });
+  if (found instanceof EngineError) {
+    const config = { file: "dappfile.yaml", project: { plugins: [] }, images: [], warnings: [] };
+    return { config, isNew: false, lockPath, lock: new Map(), absent: found };
+  }
+  const { file, text } = found;
   const [{ config, isNew }, lockText] = await Promise.all([
     remembered(file, text, env, home),
     readIfPresent(lockPath),

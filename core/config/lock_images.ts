@@ -1,10 +1,20 @@
-import type { LockResult } from "../api.ts";
 import { formatLock } from "./lock_file.ts";
 import type { Digest } from "../contract/digest.ts";
-import type { Session } from "../session/session.ts";
+import type { ImageSource } from "../contract/source.ts";
+import type { ResolvedOptions } from "../settings/options.ts";
+import type { Config } from "../contract/config.ts";
+import type { LoadedConfig } from "./load.ts";
+
+/** What locking takes. */
+export interface LockNeeds {
+  readonly options: Pick<ResolvedOptions, "signal" | "dryRun">;
+  config(): Promise<Config>;
+  loaded(): Promise<Pick<LoadedConfig, "lock" | "lockPath">>;
+  source(name: string): Promise<ImageSource>;
+}
 
 /** Resolves every base image whose name can move and writes dappfile.lock; entries present stay unless `update`. */
-export async function lockImages(session: Session, update: boolean): Promise<LockResult> {
+export async function lockImages(session: LockNeeds, update: boolean): Promise<LockResult> {
   const { lock, lockPath } = await session.loaded();
   const { images } = await session.config();
   const names = [...new Set(images.flatMap(({ base }) => base.kind === "image" ? [base.name] : []))].sort();
@@ -28,4 +38,14 @@ export async function lockImages(session: Session, update: boolean): Promise<Loc
     await Deno.rename(temp, lockPath);
   }
   return { file: lockPath, entries: rows };
+}
+
+export interface LockResult {
+  /** Path of the lock file. */
+  readonly file: string;
+  readonly entries: readonly {
+    readonly name: string;
+    readonly digest: Digest;
+    readonly change: "added" | "updated" | "unchanged" | "removed";
+  }[];
 }

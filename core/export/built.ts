@@ -1,11 +1,19 @@
-import type { ExportResult } from "../api.ts";
 import { exportImages } from "./mod.ts";
-import type { Session } from "../session/session.ts";
+import type { Store } from "../contract/store.ts";
+import type { ResolvedOptions } from "../settings/options.ts";
 import type { BuiltImage } from "../contract/results.ts";
+import type { ExportResult } from "./packer.ts";
+
+/** What exporting takes. */
+export interface ExportNeeds {
+  readonly options: Pick<ResolvedOptions, "dir" | "emit" | "signal">;
+  project(): Promise<{ readonly name: string }>;
+  store(): Promise<Store>;
+}
 
 /** Writes built images to `destination` with progress. */
 export async function exportBuilt(
-  session: Session,
+  session: ExportNeeds,
   images: readonly BuiltImage[],
   destination: string,
 ): Promise<ExportResult> {

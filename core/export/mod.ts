@@ -1,12 +1,11 @@
 import { formatReference, parseReference } from "../../lib/oci/reference.ts";
 import { manifestOf } from "../../lib/oci/build.ts";
 import { OciError } from "../../lib/oci/errors.ts";
-import type { ExportResult } from "../api.ts";
 import type { Digest } from "../contract/digest.ts";
 import { EngineError, messageOf } from "../contract/errors.ts";
 import type { ImageState } from "../contract/store.ts";
 import { type Destination, parseDestination } from "./destination.ts";
-import type { ExportOptions, PackedImage, Packer } from "./packer.ts";
+import type { ExportOptions, ExportResult, PackedImage, Packer } from "./packer.ts";
 
 /** An image to write. */
 export interface ExportImage {

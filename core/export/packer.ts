@@ -2,6 +2,7 @@ import type { BuiltDocument } from "../../lib/oci/build.ts";
 import { OciError } from "../../lib/oci/errors.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { ImageState, Store } from "../contract/store.ts";
+import type { Digest } from "../contract/digest.ts";
 
 /** An image with the documents and the name under which it is written. */
 export interface PackedImage {
@@ -53,4 +54,9 @@ export interface ExportOptions {
   readonly signal: AbortSignal;
   /** Bytes written and to be written. */
   progress(done: number, total: number): void;
+}
+
+export interface ExportResult {
+  readonly destination: string;
+  readonly images: readonly { readonly name: string; readonly reference: string; readonly digest: Digest }[];
 }

@@ -1,5 +1,6 @@
 import { EngineError } from "../contract/errors.ts";
 import { configValue } from "./config_file.ts";
+import type { GitMemo } from "./model.ts";
 
 /** Where the parts of a repository are; absolute paths without symbolic links. */
 export interface Located {
@@ -84,4 +85,19 @@ function join(dir: string, name: string): string {
 
 function parentOf(path: string): string {
   return path.slice(0, path.lastIndexOf("/")) || "/";
+}
+
+/** How the project's own repository is read. */
+export interface LocalOptions {
+  /** Uncommitted and untracked files count, as if all were committed now. */
+  readonly dev: boolean;
+  readonly memo: GitMemo;
+  /** A directory that is removed after the run; asked for in dev mode only. */
+  scratch(): Promise<string>;
+  readonly signal?: AbortSignal;
+}
+
+/** Keeps git from searching above `root`. */
+export function ceiling(root: string): Record<string, string> {
+  return root === "/" ? {} : { GIT_CEILING_DIRECTORIES: root.slice(0, root.lastIndexOf("/")) || "/" };
 }

@@ -1,31 +1,13 @@
 import { EngineError } from "../contract/errors.ts";
-import { locate, type Located, readOriginUrl } from "./discover.ts";
+import { ceiling, type LocalOptions, locate, type Located, readOriginUrl } from "./discover.ts";
 import { gitFailure, shellWord } from "./failure.ts";
 import { listTree, recallTree, rememberTree, stateKey, treeIdOf } from "./listing.ts";
-import type {
-  GitFile,
-  GitHead,
-  GitMemo,
-  GitRepository,
-  GitTree,
-  ObjectDatabase,
-  Submodule,
-} from "./model.ts";
+import type { GitFile, GitHead, GitRepository, GitTree, ObjectDatabase, Submodule } from "./model.ts";
 import { runGit } from "./process.ts";
 import { parseStatus, statusArgs } from "./status.ts";
 
 export type * from "./model.ts";
 export { repositoryName } from "./config_file.ts";
-
-/** How the project's own repository is read. */
-export interface LocalOptions {
-  /** Uncommitted and untracked files count, as if all were committed now. */
-  readonly dev: boolean;
-  readonly memo: GitMemo;
-  /** A directory that is removed after the run; asked for in dev mode only. */
-  scratch(): Promise<string>;
-  readonly signal?: AbortSignal;
-}
 
 /**
  * Opens the repository that `projectDir` is in, which may be the repository's top, a directory below it, a worktree or
@@ -202,9 +184,4 @@ export class LocalRepository implements GitRepository {
     const { signal } = this.options;
     return { env: ceiling(this.located.root), ...(signal && { signal }) };
   }
-}
-
-/** Keeps git from searching above `root`. */
-export function ceiling(root: string): Record<string, string> {
-  return root === "/" ? {} : { GIT_CEILING_DIRECTORIES: root.slice(0, root.lastIndexOf("/")) || "/" };
 }

@@ -4,7 +4,7 @@ import type { GitMemo, GitRepository, TreeSource } from "./model.ts";
 import type { RemoteSource } from "./remote.ts";
 import { observed } from "../../lib/pool.ts";
 import { below, layerPath } from "../../lib/layer/paths.ts";
-import type { ResolvedOptions } from "../session/options.ts";
+import type { ResolvedOptions } from "../settings/options.ts";
 import type { Store } from "../contract/store.ts";
 import type { GitFacts } from "../contract/tagging.ts";
 
@@ -18,7 +18,10 @@ export class GitTrees {
   #repository?: Promise<LocalRepository | undefined>;
   #local?: Promise<RepositorySource>;
 
-  constructor(readonly options: ResolvedOptions, readonly store: () => Promise<Store>) {
+  constructor(
+    readonly options: Pick<ResolvedOptions, "dir" | "dev" | "config" | "signal" | "lockTimeoutMs" | "emit">,
+    readonly store: () => Promise<Store>,
+  ) {
     this.#memo = {
       get: async (kind, key) => await (await store()).memo(kind, key),
       put: async (kind, key, value) => await (await store()).putMemo(kind, key, value),

@@ -1,12 +1,11 @@
 import { sha256Hex } from "../contract/digest.ts";
 import { EngineError } from "../contract/errors.ts";
-import { exists, gitDirIn, locate, type Located } from "./discover.ts";
+import { ceiling, exists, gitDirIn, type LocalOptions, locate, type Located } from "./discover.ts";
 import { gitFailure } from "./failure.ts";
 import { listTree, treeIdOf } from "./listing.ts";
 import { chainOf, SubmoduleFinder } from "./local_submodules.ts";
 import type { GitTree, ObjectDatabase, Submodule } from "./model.ts";
 import { runGit } from "./process.ts";
-import { ceiling, type LocalOptions } from "./repository.ts";
 import { expandSubmodules, listSubmodule, type SubmoduleContent } from "./submodules.ts";
 
 /** What is on disk, as a tree, with where its new objects are. */

@@ -13,8 +13,7 @@ import { Owners } from "./layers.ts";
 import { layerPath } from "../../lib/layer/paths.ts";
 import type { Layer } from "../contract/store.ts";
 import { parseListing } from "../contract/signature.ts";
-import { type StageDelta, type StageTask, storedLayer } from "./stage_output.ts";
-import type { StageWorker } from "../build/stage_work.ts";
+import { type LayerWorker, type StageDelta, type StageTask, storedLayer } from "./stage_output.ts";
 import type { LayerRef } from "../contract/builder.ts";
 
 /** Patches may be at most this part of their anchor, in files before and in bytes after they are made. */
@@ -34,7 +33,7 @@ interface LayerChoice {
 }
 
 /** Puts the files of a git stage on top of the image: as one layer, or as an earlier layer and the difference to it. */
-export async function deliverGit(worker: StageWorker, task: StageTask): Promise<StageDelta> {
+export async function deliverGit(worker: LayerWorker, task: StageTask): Promise<StageDelta> {
   return await new GitDeliverer(worker, task).deliver();
 }
 
@@ -42,12 +41,12 @@ export async function deliverGit(worker: StageWorker, task: StageTask): Promise<
  * Makes the full layer of a git stage before the image it goes on is finished, standing on an earlier stage of it. Of
  * use if the directories above the files look the same in the end, which the layer's key tells; harmless otherwise.
  */
-export async function prepareGit(worker: StageWorker, task: StageTask): Promise<readonly LayerRef[]> {
+export async function prepareGit(worker: LayerWorker, task: StageTask): Promise<readonly LayerRef[]> {
   return await new GitDeliverer(worker, task).prepare();
 }
 
 class GitDeliverer {
-  constructor(readonly worker: StageWorker, readonly task: StageTask) {}
+  constructor(readonly worker: LayerWorker, readonly task: StageTask) {}
 
   async deliver(): Promise<StageDelta> {
     const { input, trees, whole } = await this.#input();

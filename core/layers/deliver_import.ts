@@ -10,13 +10,12 @@ import { EngineError } from "../contract/errors.ts";
 import { imageKey } from "../sign/graph.ts";
 import { Owners } from "./layers.ts";
 import { below, layerPath } from "../../lib/layer/paths.ts";
-import { type StageOutput, type StageTask, storedLayer } from "./stage_output.ts";
-import type { StageWorker } from "../build/stage_work.ts";
+import { type LayerWorker, type StageOutput, type StageTask, storedLayer } from "./stage_output.ts";
 import type { LayerRef } from "../contract/builder.ts";
 
 /** Copies the chosen files of artifacts into one layer. @throws IMPORT_FAILED, OWNER_UNKNOWN */
 export async function deliverImports(
-  worker: StageWorker,
+  worker: LayerWorker,
   task: StageTask,
   rules: readonly ImportRule[],
 ): Promise<readonly LayerRef[]> {
@@ -65,7 +64,7 @@ export async function deliverImports(
 
 /** The files of one rule under their new names, with their contents in the spool. */
 async function importItems(
-  worker: StageWorker,
+  worker: LayerWorker,
   rule: ImportRule,
   artifact: StageOutput,
   parent: ImageFs,

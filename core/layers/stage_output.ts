@@ -1,11 +1,15 @@
 import type { ContainerConfig, HistoryEntry, ImageConfig } from "../../lib/oci/types.ts";
 import type { Digest } from "../contract/digest.ts";
 import { observed } from "../../lib/pool.ts";
-import type { ImageState, Layer, StageRecord } from "../contract/store.ts";
+import type { ImageState, Layer, StageRecord, Store } from "../contract/store.ts";
 import type { LayerRef } from "../contract/builder.ts";
 import type { StageRef } from "../contract/events.ts";
-import type { Introspector } from "../build/introspect.ts";
+import type { GitTrees } from "../git/trees.ts";
+import type { ResolvedOptions } from "../settings/options.ts";
+import type { GitImagePlan } from "../sign/git_stages.ts";
+import type { ImageNode } from "../sign/graph.ts";
 import type { SignedImage, SignedStage } from "../sign/sign.ts";
+import type { LayerReader } from "./layers.ts";
 
 /** An image while it grows: later stages can stand on it before its newest layers are compressed and saved. */
 export interface StageOutput {
@@ -93,5 +97,19 @@ export interface StageTask {
   readonly parent: StageOutput;
   /** Final outputs of the images that this stage uses, by key. */
   readonly others: ReadonlyMap<string, StageOutput>;
-  readonly introspector: Introspector;
+}
+
+/** What making the layer of a stage takes. */
+export interface LayerWorker {
+  readonly reader: LayerReader;
+  readonly store: Store;
+  /** A fresh path in this process's scratch directory. */
+  temp(): Promise<string>;
+  readonly session: {
+    readonly options: Pick<ResolvedOptions, "epoch" | "compression" | "emit">;
+    readonly trees: Pick<GitTrees, "of">;
+    project(): Promise<{ readonly name: string }>;
+    /** What the git stages of an image deliver; undefined when it has no git entries. */
+    git(node: ImageNode): Promise<GitImagePlan | undefined>;
+  };
 }

@@ -1,10 +1,10 @@
-import type { ExplainedImage, ExplainedStage, Explanation } from "../api.ts";
 import { EngineError } from "../contract/errors.ts";
 import { imageKey, stageTitle } from "../sign/graph.ts";
 import { compareStage, imagesOf, type PlanInputs } from "./plan.ts";
 import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
 import { suggest } from "../../lib/suggest.ts";
 import type { FactChange, Plan, PlannedStage } from "../contract/results.ts";
+import type { Signature } from "../contract/digest.ts";
 
 export interface ExplainInputs extends PlanInputs {
   /** The commit that last changed each absolute image path of an image's git entries: `<short id> <subject>`. */
@@ -126,4 +126,32 @@ export function requireStage(signed: SignedGraph, stage: string): void {
       guess ? `. Did you mean "${guess}"?` : ""
     }`,
   );
+}
+
+/** A diff of facts between a stage now and its nearest earlier build. */
+export interface Explanation {
+  readonly project: string;
+  readonly images: readonly ExplainedImage[];
+}
+
+export interface ExplainedImage {
+  readonly name: string;
+  readonly kind: "dimg" | "artifact";
+  readonly stages: readonly ExplainedStage[];
+}
+
+export interface ExplainedStage {
+  readonly stage: string;
+  readonly signature: Signature;
+  readonly state: "cached" | "covered" | "build" | "unneeded";
+  readonly hermetic: boolean;
+  /** The earlier build it is compared with; undefined = this stage was never built here. */
+  readonly comparedWith?: { readonly signature: Signature; readonly at: string; readonly commit?: string };
+  /** True when only the stage before it changed. */
+  readonly rippleOnly: boolean;
+  readonly changes: readonly FactChange[];
+  /** Later stages, of this and of other images, whose signatures change because of this one: `image/stage`. */
+  readonly ripplesTo: readonly string[];
+  /** All facts, for a single stage that was asked for by name. */
+  readonly facts?: readonly { readonly key: string; readonly value: string }[];
 }

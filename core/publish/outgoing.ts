@@ -4,6 +4,8 @@ import type { TagFacts } from "./image_document.ts";
 import type { ImageTarget } from "./names.ts";
 import type { BuiltImage } from "../contract/results.ts";
 import type { OwnedTag } from "./tags.ts";
+import type { TagWish } from "../contract/tagging.ts";
+import type { Introspection } from "../build/introspect.ts";
 
 /** One dimg under one tag, on its way out. */
 export interface OutgoingTag {
@@ -30,4 +32,18 @@ export interface Naming {
   reference(target: ImageTarget): string;
   /** Asks what is published under a name, as soon as the name is known. */
   lookUp?(target: ImageTarget): Promise<Digest | undefined>;
+}
+
+export interface PushOptions {
+  /** @default `repo` of the engine, else of the dappfile */
+  readonly repo?: string;
+  /** @default one: `{ flag: "tag-plain", value: "latest" }` */
+  readonly tags?: readonly TagWish[];
+  /** Publish the stages first. @default false */
+  readonly withStages?: boolean;
+  /** One dimg, under REPO:TAG whatever its name (`spush`). @default false */
+  readonly single?: boolean;
+  /** Build first; stages go up while later ones are built (`bp`). @default false */
+  readonly build?: boolean;
+  readonly introspect?: Introspection;
 }

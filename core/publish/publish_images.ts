@@ -5,8 +5,8 @@ import { type Digest, digestOf, type Signature } from "../contract/digest.ts";
 import { Pool } from "../../lib/pool.ts";
 import type { Layer, Store } from "../contract/store.ts";
 import type { RegistryBackend, Repository } from "../contract/registry.ts";
-import type { Session } from "../session/session.ts";
 import { annotationsOf, encodeImage, encodeIndex, identityOf } from "./image_document.ts";
+import type { ResolvedOptions } from "../settings/options.ts";
 import { repositoryMarker } from "./names.ts";
 import { putServiceManifest, serviceManifest } from "../protocol/service_manifest.ts";
 import type { PublishedImage, PublishedTag } from "../contract/results.ts";
@@ -19,20 +19,25 @@ import type { OutgoingImage, OutgoingTag } from "./outgoing.ts";
 const PARALLEL = 4;
 const MEMO = "published";
 
+/** What publishing takes. */
+export interface PublishNeeds extends Pick<ResolvedOptions, "emit" | "signal" | "dryRun"> {
+  readonly project: string;
+  readonly store: Store;
+}
+
 /** Publishes images: blobs, config, manifest, and the tag last, so that a tag never names what is not whole. */
 export async function publishImages(
-  session: Session,
+  needs: PublishNeeds,
   backend: RegistryBackend,
   uploader: BlobUploader,
   images: readonly OutgoingImage[],
 ): Promise<readonly PublishedImage[]> {
   const pool = new Pool(PARALLEL);
-  const store = await session.store();
   const results = await Promise.allSettled(images.map((image) =>
     pool.run(async () => ({
       name: image.node.rule.name,
       signature: image.signature as Signature,
-      tags: await new ImagePublisher(session, store, backend, uploader, image).publish(),
+      tags: await new ImagePublisher(needs, backend, uploader, image).publish(),
     }))
   ));
   const failed = results.find((result) => result.status === "rejected");
@@ -53,15 +58,14 @@ class ImagePublisher {
   #marked: Promise<void> | undefined;
 
   constructor(
-    readonly session: Session,
-    readonly store: Store,
+    readonly needs: PublishNeeds,
     readonly backend: RegistryBackend,
     readonly uploader: BlobUploader,
     readonly image: OutgoingImage,
   ) {}
 
   async publish(): Promise<readonly PublishedTag[]> {
-    const { emit } = this.session.options;
+    const { emit } = this.needs;
     const out: PublishedTag[] = [];
     for (const row of this.image.tags) {
       const { tag: { tag, scheme, value, plugin }, reference } = row;
@@ -73,7 +77,7 @@ class ImagePublisher {
   }
 
   async #publish(row: OutgoingTag): Promise<Pick<PublishedTag, "digest" | "state">> {
-    const { signal, dryRun } = this.session.options;
+    const { signal, dryRun } = this.needs;
     if (this.image.images.length === 0) return { state: "would push" };
     const repository = this.backend.repository(row.target.repository);
     const documents = await this.#documents(row);
@@ -92,7 +96,7 @@ class ImagePublisher {
       await repository.putManifest(documents.top, row.target.tag, signal);
     });
     const digest = documents.top.digest as Digest;
-    await this.store.putMemo(MEMO, row.reference, { digest, identity: documents.identity });
+    await this.needs.store.putMemo(MEMO, row.reference, { digest, identity: documents.identity });
     return { state: "pushed", digest };
   }
 
@@ -124,20 +128,20 @@ class ImagePublisher {
 
   /** The digest of what is published under the tag, if it is the same content with the same facts. One HEAD, usually. */
   async #standing(repository: Repository, row: OutgoingTag, identity: Digest): Promise<Digest | undefined> {
-    const { signal } = this.session.options;
+    const { signal } = this.needs;
     const digest = await (row.standing ?? repository.head(row.target.tag, signal));
     if (!digest) return undefined;
-    const known = await this.store.memo(MEMO, row.reference) as
+    const known = await this.needs.store.memo(MEMO, row.reference) as
       | { digest?: string; identity?: string }
       | undefined;
     if (known?.digest === digest) return known.identity === identity ? digest : undefined;
     const there = await this.#identityOf(repository, digest);
-    if (there !== undefined) await this.store.putMemo(MEMO, row.reference, { digest, identity: there });
+    if (there !== undefined) await this.needs.store.putMemo(MEMO, row.reference, { digest, identity: there });
     return there === identity ? digest : undefined;
   }
 
   async #identityOf(repository: Repository, digest: Digest): Promise<string | undefined> {
-    const { signal } = this.session.options;
+    const { signal } = this.needs;
     const manifest = await repository.manifest(digest, signal);
     if (!manifest) return undefined;
     if (this.image.images.length === 1) return await identityOf(manifest.bytes);
@@ -158,7 +162,7 @@ class ImagePublisher {
       this.uploader.send(repository, {
         digest: layer.digest,
         size: layer.size,
-        source: { file: this.store.blobPath(layer.digest) },
+        source: { file: this.needs.store.blobPath(layer.digest) },
         from,
       })
     ));
@@ -175,11 +179,11 @@ class ImagePublisher {
   /** Notes the repository of a named dimg in REPO, once, and before it has tags: who is killed in between lost nothing. */
   async #mark(): Promise<void> {
     const { rule: { name } } = this.image.node;
-    const { signal } = this.session.options;
+    const { signal } = this.needs;
     const main = this.backend.repository("");
     const tag = repositoryMarker(name);
     if (await main.head(tag, signal)) return;
-    const { name: project } = await this.session.project();
+    const { project } = this.needs;
     const manifest = await serviceManifest("repository", { [labels.project]: project, [labels.name]: name });
     await putServiceManifest(main, tag, manifest, signal);
   }

@@ -1,6 +1,5 @@
 import { manifestsOf, parseManifest } from "../../lib/oci/documents.ts";
 import { OciError } from "../../lib/oci/errors.ts";
-import type { PublishedTags } from "../api.ts";
 import {
   labels,
   ociLabels,
@@ -9,25 +8,33 @@ import {
   STAGE_TAG_PREFIX,
 } from "../contract/labels.ts";
 import { Pool } from "../../lib/pool.ts";
-import type { ListedTag, Repository } from "../contract/registry.ts";
-import type { Session } from "../session/session.ts";
+import type { ListedTag, RegistryBackend, Repository } from "../contract/registry.ts";
+import type { Config } from "../contract/config.ts";
 import { matchName } from "../../lib/glob.ts";
 import { annotationsOf } from "./image_document.ts";
-import { repoOf } from "../session/repos.ts";
+import type { Digest } from "../contract/digest.ts";
 
 type Row = PublishedTags["images"][number]["tags"][number];
 
 /** Manifests read at once. */
 const PARALLEL = 8;
 
+/** What listing takes. */
+export interface ListNeeds {
+  readonly options: { readonly signal: AbortSignal };
+  config(): Promise<Config>;
+  project(): Promise<{ readonly name: string }>;
+  registry(repo: string): Promise<{ readonly value: RegistryBackend }>;
+}
+
 /** Lists what the project has published in REPO, in the order of the dappfile; dimgs that it no longer has come last. */
 export async function listPublished(
-  session: Session,
+  session: ListNeeds,
   patterns: readonly string[],
-  given: string | undefined,
+  repo: string,
 ): Promise<PublishedTags> {
   const { signal } = session.options;
-  const backend = (await session.registry(await repoOf(session, given))).value;
+  const backend = (await session.registry(repo)).value;
   const main = backend.repository("");
   const { name: project } = await session.project();
   const dimgs = (await session.config()).images.filter(({ kind }) => kind === "dimg").map(({ name }) => name);
@@ -129,4 +136,25 @@ async function sizeOf(repository: Repository, bytes: Uint8Array, signal: AbortSi
     if (error instanceof OciError) return 0;
     throw error;
   }
+}
+
+export interface PublishedTags {
+  readonly project: string;
+  readonly repo: string;
+  readonly images: readonly {
+    readonly name: string;
+    readonly tags: readonly {
+      readonly reference: string;
+      readonly tag: string;
+      readonly digest: Digest;
+      readonly scheme: string;
+      readonly value: string;
+      readonly commit?: string;
+      /** RFC 3339, when it was published. */
+      readonly publishedAt: string;
+      /** Compressed bytes of all layers. */
+      readonly size: number;
+      readonly signature: string;
+    }[];
+  }[];
 }

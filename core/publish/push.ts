@@ -1,36 +1,55 @@
-import type { PushOptions } from "../api.ts";
 import { buildImages, builtImages } from "../build/build.ts";
+import type { BuildExtras, BuildNeeds, BuiltNeeds } from "../build/needs.ts";
+import type { ResolvedImage } from "../contract/source.ts";
 import type { ImageNode } from "../sign/graph.ts";
 import { isOwn } from "../sign/base_rule.ts";
 import type { Signature } from "../contract/digest.ts";
 import { observed } from "../../lib/pool.ts";
 import type { RegistryBackend } from "../contract/registry.ts";
-import type { Session } from "../session/session.ts";
+import type { HookRunner } from "../hooks/runner.ts";
+import type { ResolvedOptions } from "../settings/options.ts";
+import type { GitTrees } from "../git/trees.ts";
 import type { SignedGraph } from "../sign/sign.ts";
 import { chainOf } from "./chain.ts";
 import { checkConflicts } from "./conflicts.ts";
 import type { TagFacts } from "./image_document.ts";
 import { imageTarget } from "./names.ts";
 import { blobOrigins, publishImages } from "./publish_images.ts";
-import { repoOf } from "../session/repos.ts";
 import type { MovedStage, PublishReport } from "../contract/results.ts";
 import { collectTags, type OwnedTag } from "./tags.ts";
 import { BlobUploader } from "../share/uploader.ts";
-import type { Naming, OutgoingImage, OutgoingTag } from "./outgoing.ts";
+import type { Naming, OutgoingImage, OutgoingTag, PushOptions } from "./outgoing.ts";
+
+/** What naming images takes. */
+export interface TagNeeds extends BuiltNeeds {
+  readonly options: BuiltNeeds["options"] & Pick<ResolvedOptions, "env" | "dryRun" | "registry">;
+  readonly trees: Pick<GitTrees, "facts">;
+  select(patterns: readonly string[]): Promise<readonly ImageNode[]>;
+  base(name: string): Promise<ResolvedImage>;
+  /** The hooks with those of the tag schemes. */
+  hooksWith(group: "tagging"): Promise<HookRunner>;
+}
+
+/** What publishing takes, with a build before it. */
+export interface PushNeeds extends TagNeeds, BuildNeeds {
+  readonly options: TagNeeds["options"] & BuildNeeds["options"];
+  readonly trees: TagNeeds["trees"] & BuildNeeds["trees"];
+  selectOne(pattern: string | undefined): Promise<ImageNode>;
+  sign: BuildNeeds["sign"];
+}
 
 /** Names that are asked for ahead. */
 const AHEAD = 8;
 
 /** Publishes images, built before or now, in REPO. One session for each platform; the first one leads. */
 export async function pushImages(
-  sessions: readonly [Session, ...Session[]],
+  sessions: readonly [PushNeeds, ...PushNeeds[]],
   patterns: readonly string[],
-  options: PushOptions,
+  options: PushOptions & { readonly repo: string; readonly onBase?: BuildExtras["onBase"] },
 ): Promise<PublishReport> {
   const [session] = sessions;
+  const { repo } = options;
   const { emit, signal, dryRun, registry } = session.options;
-  const repo = await repoOf(session, options.repo);
-  for (const each of sessions) each.mainRepo = repo;
   const backend = (await session.registry(repo)).value;
   const main = backend.repository("");
   const uploader = new BlobUploader(emit, signal);
@@ -53,9 +72,11 @@ export async function pushImages(
   if (options.withStages) {
     stages.push(...await sendStages(sessions, keysOf(nodes), { repo, uploader, done }));
   }
-  const images = await publishImages(session, backend, uploader, outgoing);
+  const { name: project } = await session.project();
+  const store = await session.store();
+  const images = await publishImages({ project, store, emit, signal, dryRun }, backend, uploader, outgoing);
   const report: PublishReport = {
-    project: (await session.project()).name,
+    project,
     repo: main.name,
     dryRun,
     images,
@@ -67,7 +88,7 @@ export async function pushImages(
 }
 
 async function sendStages(
-  sessions: readonly Session[],
+  sessions: readonly PushNeeds[],
   keys: ReadonlySet<string>,
   { repo, uploader, done: { planned, published } }: Pick<BuildAll, "repo" | "uploader" | "done">,
 ): Promise<readonly MovedStage[]> {
@@ -79,7 +100,7 @@ async function sendStages(
   for (const session of sessions) {
     const signed = await session.sign(keys);
     const shared = await openShared(session, signed, { repo, readOnly: false, uploader });
-    moved.push(...await pushStages(session, signed, shared, planned));
+    moved.push(...await pushStages(shared, { dryRun: session.options.dryRun, planned }));
   }
   return moved.map((row) => published.has(row.signature) ? { ...row, state: "pushed" } : row);
 }
@@ -90,7 +111,7 @@ function keysOf(nodes: readonly ImageNode[]): ReadonlySet<string> {
 
 /** The tags of each dimg, checked before anything is built or sent. */
 export async function prepareTags(
-  sessions: readonly [Session, ...Session[]],
+  sessions: readonly [TagNeeds, ...TagNeeds[]],
   nodes: readonly ImageNode[],
   naming: Naming,
   options: PushOptions,
@@ -173,7 +194,11 @@ function nameTags(
 }
 
 /** The base image that a dimg stands on in the end. */
-async function baseOf(session: Session, signed: SignedGraph, node: ImageNode): Promise<TagFacts["base"]> {
+async function baseOf(
+  session: Pick<TagNeeds, "base">,
+  signed: SignedGraph,
+  node: ImageNode,
+): Promise<TagFacts["base"]> {
   const { base } = node.rule;
   if (isOwn(base)) {
     const key = base.kind === "dimg" ? base.name : `artifact:${base.name}`;
@@ -191,7 +216,7 @@ interface StagesOfBuild {
 
 interface BuildAll {
   readonly backend: RegistryBackend;
-  readonly options: PushOptions;
+  readonly options: Parameters<typeof pushImages>[2];
   readonly repo: string;
   readonly tags: ReadonlyMap<string, readonly OutgoingTag[]>;
   readonly uploader: BlobUploader;
@@ -201,7 +226,7 @@ interface BuildAll {
 
 /** Builds while what is finished already goes up: as stages when they are wanted, else as blobs of the images. */
 async function buildAll(
-  sessions: readonly Session[],
+  sessions: readonly PushNeeds[],
   names: readonly string[],
   { backend, options, repo, tags, uploader, done }: BuildAll,
 ): Promise<void> {
@@ -209,6 +234,7 @@ async function buildAll(
     const store = await session.store();
     await buildImages(session, names, {
       ...(options.introspect && { introspect: options.introspect }),
+      ...(options.onBase && { onBase: options.onBase }),
       ...(options.withStages && { repo }),
       uploader,
       onPlanned: (signature) => done.planned.add(signature),
@@ -236,7 +262,7 @@ async function buildAll(
 
 /** Everything that will be published. @throws NOT_BUILT when one of the images is not built, before anything is sent */
 export async function collectImages(
-  sessions: readonly Session[],
+  sessions: readonly BuiltNeeds[],
   nodes: readonly ImageNode[],
   tags: ReadonlyMap<string, readonly OutgoingTag[]>,
   unbuilt: boolean,

@@ -2,18 +2,17 @@ import { DockerEngine, DockerError } from "../../lib/docker/engine.ts";
 import { manifestOf } from "../../lib/oci/build.ts";
 import { OciError } from "../../lib/oci/errors.ts";
 import { parseReference } from "../../lib/oci/reference.ts";
-import type { PushOptions } from "../api.ts";
 import { EngineError } from "../contract/errors.ts";
 import { exportImages } from "../export/mod.ts";
-import type { Session } from "../session/session.ts";
+import type { ResolvedOptions } from "../settings/options.ts";
 import { withLabels } from "./image_document.ts";
-import { collectImages, prepareTags } from "./push.ts";
+import { collectImages, prepareTags, type TagNeeds } from "./push.ts";
 import type { PublishedImage, PublishReport } from "../contract/results.ts";
-import type { Naming, OutgoingTag } from "./outgoing.ts";
+import type { Naming, OutgoingTag, PushOptions } from "./outgoing.ts";
 
 /** Puts built images into the local Docker engine, under the names that `push` would give them. */
 export async function tagInDocker(
-  session: Session,
+  session: TagNeeds & { readonly options: Pick<ResolvedOptions, "dir"> },
   repo: string,
   patterns: readonly string[],
   options: PushOptions,

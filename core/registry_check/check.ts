@@ -1,5 +1,4 @@
 /** Tries out what a registry can do, with tiny images that are removed again. */
-import type { RegistryCard } from "../api.ts";
 import { EngineError, messageOf } from "../contract/errors.ts";
 import { SERVICE_TAG_PREFIX } from "../contract/labels.ts";
 import {
@@ -9,7 +8,7 @@ import {
   uploadProbeBlob,
   uploadProbeBlobs,
 } from "./probe_image.ts";
-import type { RegistryBackend, Repository } from "../contract/registry.ts";
+import type { RegistryBackend, RegistryCapabilities, Repository } from "../contract/registry.ts";
 
 type Probe = RegistryCard["probes"][number];
 /** What a probe found, in one sentence. */
@@ -278,4 +277,20 @@ class RegistryCheck {
   #note(name: string, { result, detail }: Finding): void {
     this.probes.push({ name, result, detail });
   }
+}
+
+/** What a registry can do, as tried. */
+export interface RegistryCard {
+  readonly repo: string;
+  /** Plugin and kind that serve it. */
+  readonly plugin: string;
+  readonly kind: string;
+  readonly capabilities: RegistryCapabilities;
+  /** In the order they were tried. */
+  readonly probes: readonly {
+    readonly name: string;
+    readonly result: "yes" | "no" | "failed" | "skipped";
+    /** One sentence. */
+    readonly detail: string;
+  }[];
 }

@@ -3,8 +3,7 @@ import { PROTOCOL, systemClock } from "../protocol/clock.ts";
 import type { Signature } from "../contract/digest.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { Store } from "../contract/store.ts";
-import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
-import type { Session } from "../session/session.ts";
+import type { SignedImage, SignedStage } from "../sign/sign.ts";
 import type { SharedStages } from "./shared_stages.ts";
 
 /** Renewals within the life of a lease. */
@@ -33,14 +32,10 @@ export class GuardedStages {
    * Takes the lease. Stages must be looked up after this. Undefined, after a warning, where the registry takes no lease,
    * such as one whose tags cannot be overwritten: the run itself needs none.
    */
-  static async start(
-    session: Session,
-    signed: SignedGraph,
-    shared: SharedStages,
-  ): Promise<GuardedStages | undefined> {
-    const { signal, emit } = session.options;
+  static async start(shared: SharedStages): Promise<GuardedStages | undefined> {
+    const { signal, emit } = shared.options;
     try {
-      return await GuardedStages.#start(session, signed, shared);
+      return await GuardedStages.#start(shared);
     } catch (error) {
       if (!(error instanceof EngineError) || signal.aborted) throw error;
       const text = `${error.message}. Do not clean up ${shared.target!.name} while this runs`;
@@ -49,8 +44,8 @@ export class GuardedStages {
     }
   }
 
-  static async #start(session: Session, signed: SignedGraph, shared: SharedStages): Promise<GuardedStages> {
-    const { signal, emit } = session.options;
+  static async #start(shared: SharedStages): Promise<GuardedStages> {
+    const { signal, emit, signed, store } = shared.options;
     const rows = signed.images.flatMap((image) =>
       image.stages.map((stage) => [stage.signature, { image, stage }] as const)
     );
@@ -70,7 +65,7 @@ export class GuardedStages {
     // What is about to go is built again rather than relied on.
     const { before } = guard;
     if (before?.active && before.until + PROTOCOL.skewMs >= Date.now()) shared.avoid(before.condemned);
-    return new GuardedStages(shared, await session.store(), guard, stages);
+    return new GuardedStages(shared, store, guard, stages);
   }
 
   /** Publishes again what a cleanup removed meanwhile, and gives the lease back. */

@@ -1,4 +1,4 @@
-import type { BuildExtras } from "../build/build.ts";
+import type { Signature } from "../contract/digest.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { ImageNode } from "../sign/graph.ts";
 import { observed } from "../../lib/pool.ts";
@@ -6,7 +6,6 @@ import type { CachedTops } from "../plan/plan.ts";
 import type { StageRecord, Store } from "../contract/store.ts";
 import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
 import { locateStages } from "./locate_stages.ts";
-import type { Session } from "../session/session.ts";
 import type { GuardedStages } from "./guarded_stages.ts";
 import type { SharedStages } from "./shared_stages.ts";
 
@@ -18,14 +17,14 @@ export class LiveCache {
   constructor(
     readonly shared: SharedStages,
     readonly store: Store,
-    readonly onPublished?: BuildExtras["onPublished"],
+    readonly onPublished?: (signature: Signature) => void,
   ) {}
 
   /** Makes the run known to cleanups of the registry; undefined when nothing is published there. */
-  async guard(session: Session, signed: SignedGraph): Promise<GuardedStages | undefined> {
+  async guard(): Promise<GuardedStages | undefined> {
     if (!this.shared.target) return undefined;
     const { GuardedStages } = await import("./guarded_stages.ts");
-    return await GuardedStages.start(session, signed, this.shared);
+    return await GuardedStages.start(this.shared);
   }
 
   /** Takes for each image that a build of `roots` needs the highest stage there is; gives the tops with those. */

@@ -1,36 +1,40 @@
-import type { StageMoves } from "../api.ts";
 import type { Signature } from "../contract/digest.ts";
 import { stageTag } from "../contract/labels.ts";
-import type { Session } from "../session/session.ts";
 import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
 import { refOf } from "../sign/stage_ref.ts";
 import { GuardedStages } from "./guarded_stages.ts";
-import { openShared } from "./open_shared.ts";
-import { repoOf } from "../session/repos.ts";
+import { openShared, type ShareNeeds } from "./open_shared.ts";
+import type { ResolvedOptions } from "../settings/options.ts";
+import type { ImageNode } from "../sign/graph.ts";
 import type { MovedStage } from "../contract/results.ts";
 import type { SharedStages } from "./shared_stages.ts";
 
+/** What moving stages takes. */
+export interface MoveNeeds extends ShareNeeds {
+  readonly options: ShareNeeds["options"] & Pick<ResolvedOptions, "dryRun">;
+  select(patterns: readonly string[]): Promise<readonly ImageNode[]>;
+  sign(keys: ReadonlySet<string>): Promise<SignedGraph>;
+}
+
 /** Moves the stages of the selected images between the store and REPO. One session for each platform. */
 export async function moveStages(
-  sessions: readonly [Session, ...Session[]],
+  sessions: readonly [MoveNeeds, ...MoveNeeds[]],
   patterns: readonly string[],
-  { repo: given, all, way }: {
-    readonly repo?: string;
+  { repo, all, way }: {
+    readonly repo: string;
     readonly all?: boolean;
     readonly way: "push" | "pull";
   },
 ): Promise<StageMoves> {
   const { dryRun } = sessions[0].options;
-  const repo = await repoOf(sessions[0], given);
-  for (const each of sessions) each.mainRepo = repo;
   const stages: MovedStage[] = [];
   for (const session of sessions) {
     const nodes = await session.select(patterns);
     const signed = await session.sign(new Set(nodes.map(({ key }) => key)));
     const shared = await openShared(session, signed, { repo, readOnly: way === "pull", mustReach: true });
     const moved = way === "push"
-      ? pushStages(session, signed, shared)
-      : pullStages(session, signed, shared, all ?? false);
+      ? pushStages(shared, { dryRun })
+      : pullStages(shared, { dryRun, all: all ?? false });
     stages.push(...await moved);
   }
   const { name } = (await sessions[0].registry(repo)).value.repository("");
@@ -43,14 +47,12 @@ export async function moveStages(
  * @param planned stages that will be there, on a dry run
  */
 export async function pushStages(
-  session: Session,
-  signed: SignedGraph,
   shared: SharedStages,
-  planned: ReadonlySet<Signature> = new Set(),
+  { dryRun, planned = new Set() }: { readonly dryRun: boolean; readonly planned?: ReadonlySet<Signature> },
 ): Promise<readonly MovedStage[]> {
-  const guard = session.options.dryRun ? undefined : await GuardedStages.start(session, signed, shared);
+  const guard = dryRun ? undefined : await GuardedStages.start(shared);
   try {
-    const rows = await pushAll(session, signed, shared, planned);
+    const rows = await pushAll(shared, dryRun ? planned : undefined);
     await guard?.finish();
     return rows;
   } catch (error) {
@@ -59,16 +61,15 @@ export async function pushStages(
   }
 }
 
+/** @param planned on a dry run: stages that would be in the store */
 async function pushAll(
-  session: Session,
-  signed: SignedGraph,
   shared: SharedStages,
-  planned: ReadonlySet<Signature>,
+  planned: ReadonlySet<Signature> | undefined,
 ): Promise<readonly MovedStage[]> {
-  const store = await session.store();
+  const { signed, store } = shared.options;
   const push = async (image: SignedImage, stage: SignedStage): Promise<MovedStage["state"]> => {
     const record = await store.stage(stage.signature);
-    if (session.options.dryRun && (record || planned.has(stage.signature))) {
+    if (planned && (record || planned.has(stage.signature))) {
       return await shared.isPublished(stage.signature) ? "exists" : "would push";
     }
     return record ? await shared.publish(image, stage, record) ?? "not built" : "not built";
@@ -87,12 +88,10 @@ async function pushAll(
  * every one that is missing. Stages that nobody has are no failure.
  */
 export async function pullStages(
-  session: Session,
-  signed: SignedGraph,
   shared: SharedStages,
-  all: boolean,
+  { dryRun, all }: { readonly dryRun: boolean; readonly all: boolean },
 ): Promise<readonly MovedStage[]> {
-  const store = await session.store();
+  const { signed, store } = shared.options;
   const moved = mover(shared);
   const rows = await Promise.all(signed.images.map(async (image) => {
     const out: MovedStage[] = [];
@@ -103,8 +102,8 @@ export async function pullStages(
         continue;
       }
       const found = await shared.find(stage.signature);
-      const taken = found && !session.options.dryRun ? await shared.take(image, stage, found) : found;
-      out.push(moved(image, stage, !taken ? "absent" : session.options.dryRun ? "would pull" : "pulled"));
+      const taken = found && !dryRun ? await shared.take(image, stage, found) : found;
+      out.push(moved(image, stage, !taken ? "absent" : dryRun ? "would pull" : "pulled"));
       if (taken && !all) break;
     }
     return out.reverse();
@@ -132,4 +131,11 @@ function mover(shared: SharedStages) {
     reference: `${repository.name}:${stageTag(stage.signature)}`,
     state,
   });
+}
+
+/** Stages moved between the store and REPO. */
+export interface StageMoves {
+  readonly repo: string;
+  readonly dryRun: boolean;
+  readonly stages: readonly MovedStage[];
 }

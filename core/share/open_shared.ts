@@ -1,11 +1,21 @@
-import type { BuildExtras } from "../build/build.ts";
+import type { Digest, Signature } from "../contract/digest.ts";
 import { EngineError } from "../contract/errors.ts";
-import type { Repository } from "../contract/registry.ts";
-import type { Session } from "../session/session.ts";
+import type { RegistryBackend, Repository } from "../contract/registry.ts";
+import type { Store } from "../contract/store.ts";
+import type { ResolvedOptions } from "../settings/options.ts";
 import type { SignedGraph } from "../sign/sign.ts";
 import { LiveCache } from "./live_cache.ts";
 import { SharedStages } from "./shared_stages.ts";
 import { BlobUploader } from "./uploader.ts";
+
+/** What sharing stages through registries takes. */
+export interface ShareNeeds {
+  readonly options: Pick<ResolvedOptions, "platform" | "cacheFrom" | "repoReadOnly" | "emit" | "signal">;
+  store(): Promise<Store>;
+  project(): Promise<{ readonly name: string }>;
+  registry(repo: string): Promise<{ readonly value: RegistryBackend }>;
+  listingText(store: Store, digest: Digest): Promise<string | undefined>;
+}
 
 export interface OpenShared {
   /** Asked for stages before those of `--cache-from`, and written to unless `readOnly`. */
@@ -18,11 +28,11 @@ export interface OpenShared {
 
 /** Opens the registries that stages are taken from and published in. */
 export async function openShared(
-  session: Session,
+  session: ShareNeeds,
   signed: SignedGraph,
   { repo, readOnly, mustReach = !readOnly, uploader }: OpenShared,
 ): Promise<SharedStages> {
-  const { cacheFrom, emit, signal } = session.options;
+  const { platform, cacheFrom, emit, signal } = session.options;
   const names = [...new Set([...(repo === undefined ? [] : [repo]), ...cacheFrom])];
   const open = async (name: string): Promise<Repository | undefined> => {
     try {
@@ -37,7 +47,10 @@ export async function openShared(
   };
   const sources = (await Promise.all(names.map(open))).filter((source) => source !== undefined);
   return new SharedStages({
-    session,
+    platform,
+    emit,
+    signal,
+    listingText: (store, digest) => session.listingText(store, digest),
     signed,
     sources,
     store: await session.store(),
@@ -49,9 +62,11 @@ export async function openShared(
 
 /** Connects a build to the registries of its options. */
 export async function openLiveCache(
-  session: Session,
+  session: ShareNeeds,
   signed: SignedGraph,
-  { onPublished, ...options }: Omit<OpenShared, "readOnly"> & Pick<BuildExtras, "onPublished">,
+  { onPublished, ...options }: Omit<OpenShared, "readOnly"> & {
+    readonly onPublished?: (signature: Signature) => void;
+  },
 ): Promise<LiveCache> {
   const shared = await openShared(session, signed, { ...options, readOnly: session.options.repoReadOnly });
   return new LiveCache(shared, await session.store(), onPublished);

@@ -1,12 +1,11 @@
 import type { CachedTops, SharedTop } from "../plan/plan.ts";
-import type { Session } from "../session/session.ts";
 import type { SignedGraph } from "../sign/sign.ts";
 import { locateStages } from "./locate_stages.ts";
-import { openShared } from "./open_shared.ts";
+import { openShared, type ShareNeeds } from "./open_shared.ts";
 
 /** Looks up which stages a build would take from registries, without taking them. */
 export async function planShared(
-  session: Session,
+  session: ShareNeeds,
   repo: string | undefined,
   signed: SignedGraph,
   tops: CachedTops,

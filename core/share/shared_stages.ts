@@ -6,6 +6,7 @@ import { platformOf } from "../../lib/oci/platform.ts";
 import { baseName } from "../sign/base_rule.ts";
 import type { Digest, Signature } from "../contract/digest.ts";
 import { EngineError, messageOf } from "../contract/errors.ts";
+import type { EventSink } from "../contract/events.ts";
 import { stageTag } from "../contract/labels.ts";
 import { rememberFacts, type StageFacts } from "../plan/known_facts.ts";
 import { stageRecord } from "../sign/stage_record.ts";
@@ -15,7 +16,6 @@ import { SHOWN_BYTES, transferEvents } from "../layers/transfers.ts";
 import { imagesOf } from "../plan/plan.ts";
 import type { RemoteManifest, Repository } from "../contract/registry.ts";
 import type { ImageState, StageRecord, Store } from "../contract/store.ts";
-import type { Session } from "../session/session.ts";
 import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
 import { decodeStage, encodeStage } from "./stage_document.ts";
 import { repositoryOfBase, withBlobs } from "./send_blobs.ts";
@@ -28,8 +28,12 @@ export interface FoundStage {
 }
 
 export interface SharedStagesOptions {
-  readonly session: Session;
+  readonly platform: string;
+  readonly emit: EventSink;
+  readonly signal: AbortSignal;
   readonly store: Store;
+  /** The text of a listing; undefined when it cannot be had. */
+  listingText(store: Store, digest: Digest): Promise<string | undefined>;
   readonly project: string;
   readonly signed: SignedGraph;
   readonly uploader: BlobUploader;
@@ -88,7 +92,7 @@ export class SharedStages {
 
   /** A source that does not answer is left out from then on: it must not fail a build by itself. */
   async #head(repository: Repository, signature: Signature): Promise<Digest | undefined> {
-    const { signal, emit } = this.options.session.options;
+    const { signal, emit } = this.options;
     if (this.#deaf.has(repository)) return undefined;
     try {
       return await repository.head(stageTag(signature), signal);
@@ -124,10 +128,10 @@ export class SharedStages {
   }
 
   async #isPublished(signature: Signature): Promise<boolean> {
-    const { target, session } = this.options;
+    const { target, signal } = this.options;
     if (!target) return false;
     if ((await this.#found.get(signature))?.repository === target) return true;
-    return await target.head(stageTag(signature), session.options.signal) !== undefined;
+    return await target.head(stageTag(signature), signal) !== undefined;
   }
 
   /**
@@ -151,7 +155,7 @@ export class SharedStages {
     stage: SignedStage,
     found: FoundStage,
   ): Promise<StageRecord | undefined> {
-    const { emit, signal } = this.options.session.options;
+    const { emit, signal } = this.options;
     const start = performance.now();
     try {
       const { record, bytes } = await this.#take(image, stage, found);
@@ -175,15 +179,14 @@ export class SharedStages {
   }
 
   async #take(image: SignedImage, stage: SignedStage, { repository, digest }: FoundStage) {
-    const { session, store, project, signed, target, uploader } = this.options;
-    const { signal, platform } = session.options;
+    const { store, project, signed, target, uploader, signal, platform, emit } = this.options;
     const title = `${repository.name}:${stageTag(stage.signature)}`;
     const manifest = await repository.manifest(digest, signal);
     if (!manifest) throw new OciError("missing", `Cannot use image "${title}": it is gone`);
     const state = await this.#state(repository, manifest, title, platform);
     const document = await decodeStage(state, stage.signature);
     if (!document) throw new OciError("invalid", `Cannot use image "${title}": it is not this stage`);
-    const transfers = transferEvents(session.options.emit);
+    const transfers = transferEvents(emit);
     let bytes = 0;
     await fetchLayers(document.image.layers, store, {
       title: repository.name,
@@ -220,7 +223,7 @@ export class SharedStages {
     if (parsed.kind === "index") {
       throw new OciError("invalid", `Cannot use image "${title}": it is an index, wanted is an image`);
     }
-    const config = await repository.blob(parsed.manifest.config, this.options.session.options.signal);
+    const config = await repository.blob(parsed.manifest.config, this.options.signal);
     return imageOf(parsed.manifest, config, { title, platform: platformOf(platform) }) as ImageState;
   }
 
@@ -251,8 +254,7 @@ export class SharedStages {
     stage: SignedStage,
     record: StageRecord,
   ): Promise<"pushed" | undefined> {
-    const { session, store, project } = this.options;
-    const { emit, signal } = session.options;
+    const { store, project, emit, signal } = this.options;
     const target = this.options.target!;
     const start = performance.now();
     const stages = this.#factsUpTo(image, stage);
@@ -262,7 +264,7 @@ export class SharedStages {
       ...stages.flatMap(({ facts }) => facts.flatMap((fact) => fact.listing ? [fact.value as Digest] : [])),
     ];
     for (const digest of new Set(digests)) {
-      const text = await session.listingText(store, digest);
+      const text = await this.options.listingText(store, digest);
       if (text !== undefined) listings.set(digest, text);
     }
     const built = await encodeStage(

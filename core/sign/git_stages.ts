@@ -6,7 +6,6 @@ import { matchDependencies, type SelectedFile, selectFiles } from "../git/select
 import { conveyorGitStages, imageTitle } from "./graph.ts";
 import type { Fact } from "../contract/store.ts";
 import type { GitStageFacts } from "./sign.ts";
-import type { UndeclaredFile } from "../build/missing_file.ts";
 import { formatListing, type ListedFile } from "../contract/signature.ts";
 
 /** Version of the memo below; raise it when the facts of git stages are computed in another way. */
@@ -191,4 +190,14 @@ export function listed({ target, mode, oid }: SelectedFile): ListedFile {
 function once<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | undefined;
   return () => made ??= make();
+}
+
+/** A git file that the commands of a stage could not see. */
+export interface UndeclaredFile {
+  /** Index of the git entry. */
+  readonly entry: number;
+  /** Relative to `add`, as patterns name it. */
+  readonly name: string;
+  /** Absolute path in the image. */
+  readonly target: string;
 }

@@ -2,7 +2,7 @@ import { readExcerpt } from "./body.ts";
 import { challengeOf } from "./challenge.ts";
 import { redactUrl, RegistryError, type RegistryErrorDetails, type RegistryFailure } from "./errors.ts";
 import { isRetryableStatus, parseRetryAfter } from "./retry.ts";
-import type { HttpResponse } from "./transport.ts";
+import type { HttpResponse } from "./http.ts";
 
 export interface AnswerContext {
   /** What was being done: `read manifest "1.2" of grp/app`. */

@@ -1,10 +1,10 @@
 import { type Challenge, challengeOf } from "./challenge.ts";
-import type { Credentials } from "./credentials.ts";
+import type { Credentials } from "./docker_config.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
 import { isHost, isPrivateAddress } from "./hosts.ts";
 import type { HostMemory } from "./host_memory.ts";
 import { basicOf, fetchToken, type Token, type TokenRequest } from "./token.ts";
-import type { HttpResponse } from "./transport.ts";
+import type { HttpResponse } from "./http.ts";
 
 export interface AuthorizerOptions {
   /** The registry as the user calls it. */

@@ -7,7 +7,7 @@ import type { RegistryClient } from "./client.ts";
 import { RegistryError } from "./errors.ts";
 import { backoffMs } from "./retry.ts";
 import { pullScope } from "./scopes.ts";
-import type { HttpResponse } from "./transport.ts";
+import type { HttpResponse } from "./http.ts";
 
 /** A blob that is wanted. */
 export interface WantedBlob {

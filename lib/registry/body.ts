@@ -1,6 +1,6 @@
 import { DecompressError } from "../gzip/error.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
-import type { HttpResponse } from "./transport.ts";
+import type { HttpResponse } from "./http.ts";
 
 /**
  * The content of an answer, without the compression that servers and proxies put around it, be it that nobody has asked

@@ -1,4 +1,4 @@
-import type { Env } from "./transport.ts";
+import type { Env } from "./http.ts";
 
 /** What a TLS connection to one host needs beside the certificates that are always trusted. PEM texts. */
 export interface HostCertificates {

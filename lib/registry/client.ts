@@ -1,7 +1,7 @@
 import { answerError, isPullLimit } from "./answer_error.ts";
 import { Authorizer } from "./auth.ts";
-import { type Credentials, findCredentials } from "./credentials.ts";
-import { readDockerHeaders } from "./docker_config.ts";
+import { findCredentials } from "./credentials.ts";
+import { type Credentials, readDockerHeaders } from "./docker_config.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
 import { type ClientMemo, HostMemory } from "./host_memory.ts";
 import { HeadHabits } from "./head_habits.ts";
@@ -10,7 +10,8 @@ import { Origin } from "./origin.ts";
 import { Patience, type RegistryWait } from "./patience.ts";
 import { followRedirects } from "./redirect.ts";
 import { defaultRetryPolicy, type RetryPolicy } from "./retry.ts";
-import { type Env, type HttpRequest, type HttpResponse, HttpTransport } from "./transport.ts";
+import { HttpTransport } from "./transport.ts";
+import type { Env, HttpRequest, HttpResponse } from "./http.ts";
 
 export interface RegistryClientOptions {
   /** Proxies, certificates, credentials; `DAPP_INSECURE_REGISTRY` lists hosts without verified TLS. */

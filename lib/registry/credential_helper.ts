@@ -1,6 +1,6 @@
-import type { Credentials } from "./credentials.ts";
 import { RegistryError } from "./errors.ts";
-import type { Env } from "./transport.ts";
+import type { Env } from "./http.ts";
+import type { Credentials } from "./docker_config.ts";
 
 const ABSENT = [
   "credentials not found in native keychain",

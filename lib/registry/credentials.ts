@@ -1,14 +1,12 @@
 import { runHelper } from "./credential_helper.ts";
-import { type DockerConfig, dockerConfigFile, parseDockerAuth, readDockerConfig } from "./docker_config.ts";
-import type { Env } from "./transport.ts";
-
-/** What a user may show to a registry. */
-export type Credentials =
-  | { readonly kind: "basic"; readonly username: string; readonly password: string }
-  /** A refresh token, exchanged for access tokens. */
-  | { readonly kind: "identity"; readonly username: string; readonly token: string }
-  /** Sent as it is. */
-  | { readonly kind: "bearer"; readonly token: string };
+import {
+  type Credentials,
+  type DockerConfig,
+  dockerConfigFile,
+  parseDockerAuth,
+  readDockerConfig,
+} from "./docker_config.ts";
+import type { Env } from "./http.ts";
 
 const HUB_KEY = "https://index.docker.io/v1/";
 const HUB = "docker.io";

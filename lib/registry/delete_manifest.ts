@@ -3,7 +3,7 @@ import { errorWithin } from "./answer_error.ts";
 import type { RegistryClient } from "./client.ts";
 import { RegistryError } from "./errors.ts";
 import { deleteScope } from "./scopes.ts";
-import type { HttpResponse } from "./transport.ts";
+import type { HttpResponse } from "./http.ts";
 
 /**
  * `absent`: there was none. `unsupported`: not by such a reference, or not at all. `refused`: this one stays, by a rule

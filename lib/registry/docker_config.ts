@@ -1,6 +1,5 @@
-import type { Credentials } from "./credentials.ts";
 import { RegistryError } from "./errors.ts";
-import type { Env } from "./transport.ts";
+import type { Env } from "./http.ts";
 
 /** What of Docker's `config.json` and podman's `auth.json` is of use here. */
 export interface DockerConfig {
@@ -102,3 +101,11 @@ function members(value: unknown): Readonly<Record<string, unknown>> {
 function unreadable(title: string, why: string): RegistryError {
   return new RegistryError(`Cannot read registry credentials from ${title}: ${why}`, { kind: "denied" });
 }
+
+/** What a user may show to a registry. */
+export type Credentials =
+  | { readonly kind: "basic"; readonly username: string; readonly password: string }
+  /** A refresh token, exchanged for access tokens. */
+  | { readonly kind: "identity"; readonly username: string; readonly token: string }
+  /** Sent as it is. */
+  | { readonly kind: "bearer"; readonly token: string };

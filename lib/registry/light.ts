@@ -1,4 +1,4 @@
-import type { HttpRequest, HttpResponse } from "./transport.ts";
+import type { HttpRequest, HttpResponse } from "./http.ts";
 
 const LIMIT_MS = 30_000;
 const PROXY = /^(?:all|https?)_proxy$/i;

@@ -6,7 +6,7 @@ import type { RegistryClient } from "./client.ts";
 import { RegistryError } from "./errors.ts";
 import { backoffMs } from "./retry.ts";
 import { pullScope } from "./scopes.ts";
-import type { HttpResponse } from "./transport.ts";
+import type { HttpResponse } from "./http.ts";
 
 /**
  * A manifest or index as delivered. The bytes are verified, but for those of Docker's schema 1: its digests leave out the

@@ -1,6 +1,6 @@
 import { RegistryError } from "./errors.ts";
 import { backoffMs, isRetryableStatus, parseRetryAfter, type RetryPolicy } from "./retry.ts";
-import type { HttpResponse } from "./transport.ts";
+import type { HttpResponse } from "./http.ts";
 
 /** A server asked for a pause, which is kept. */
 export interface RegistryWait {

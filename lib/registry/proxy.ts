@@ -1,6 +1,6 @@
 import { BlockList, isIP } from "node:net";
 import { isLoopback } from "./hosts.ts";
-import type { Env } from "./transport.ts";
+import type { Env } from "./http.ts";
 
 /**
  * The proxy for a URL, as Go's tools take it from the environment (golang.org/x/net/http/httpproxy), so that what

@@ -1,6 +1,7 @@
 import { redactUrl, RegistryError } from "./errors.ts";
 import { isLoopback } from "./hosts.ts";
-import type { HttpRequest, HttpResponse, HttpTransport } from "./transport.ts";
+import type { HttpTransport } from "./transport.ts";
+import type { HttpRequest, HttpResponse } from "./http.ts";
 
 const LIMIT = 5;
 const STATUSES = [301, 302, 303, 307, 308];

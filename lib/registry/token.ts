@@ -1,8 +1,8 @@
 import { isObject } from "../oci/documents.ts";
 import { readBody, readExcerpt } from "./body.ts";
-import type { Credentials } from "./credentials.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
-import type { HttpRequest, HttpResponse } from "./transport.ts";
+import type { HttpRequest, HttpResponse } from "./http.ts";
+import type { Credentials } from "./docker_config.ts";
 
 /** An access token. */
 export interface Token {

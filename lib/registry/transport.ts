@@ -2,33 +2,7 @@ import type { Agent, Dispatcher } from "undici";
 import { type HostCertificates, hostCertificates } from "./certificates.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
 import { hasProxy, type LightRequest, sendLight } from "./light.ts";
-
-/** Environment variables by name. */
-export type Env = Readonly<Record<string, string | undefined>>;
-
-export interface HttpRequest {
-  readonly method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
-  readonly url: URL;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string | Uint8Array | AsyncIterable<Uint8Array>;
-  /** Longest wait for the answer after all is sent, in milliseconds. @default 60000 */
-  readonly answerMs?: number;
-  /** No more than a small document goes out or comes back. @default false */
-  readonly small?: boolean;
-  readonly signal: AbortSignal;
-}
-
-/** An answer whose body must be read or discarded. */
-export interface HttpResponse {
-  readonly status: number;
-  /** Where it came from, after redirects. */
-  readonly url: URL;
-  readonly body: AsyncIterable<Uint8Array>;
-  /** A header by its lower-case name; several lines are joined by ", ". */
-  header(name: string): string | undefined;
-  /** Throws the body away so that the connection can be used again. */
-  discard(): Promise<void>;
-}
+import type { Env, HttpRequest, HttpResponse } from "./http.ts";
 
 // Parts of undici by themselves: all of it takes three times as long to load.
 interface RequestModule {

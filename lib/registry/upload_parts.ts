@@ -2,8 +2,8 @@ import { readSource, readWhole, type SourceBlob, verifySource, WHOLE_BYTES } fro
 import type { RegistryRequest } from "./client.ts";
 import { RegistryError } from "./errors.ts";
 import { pushScope } from "./scopes.ts";
-import type { HttpResponse } from "./transport.ts";
 import type { UploadSession, UploadTarget } from "./upload_session.ts";
+import type { HttpResponse } from "./http.ts";
 
 /** A blob on its way. */
 export interface Sending {

@@ -2,7 +2,7 @@ import type { RegistryClient, RegistryRequest } from "./client.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
 import { isLoopback } from "./hosts.ts";
 import { cancelScope, pullScope, pushScope } from "./scopes.ts";
-import type { HttpResponse } from "./transport.ts";
+import type { HttpResponse } from "./http.ts";
 
 /** What a session belongs to. */
 export interface UploadTarget {

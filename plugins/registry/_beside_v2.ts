@@ -1,7 +1,7 @@
 /** Requests to what a registry has on its own host beside `/v2/`, with the registry's own login. */
 import { readBody } from "../../lib/registry/body.ts";
 import type { RegistryClient, RegistryRequest } from "../../lib/registry/client.ts";
-import type { HttpResponse } from "../../lib/registry/transport.ts";
+import type { HttpResponse } from "../../lib/registry/http.ts";
 
 /** Largest page of a list, in bytes. */
 const MAX_PAGE = 64 << 20;

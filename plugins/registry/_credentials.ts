@@ -1,7 +1,8 @@
-import { type Credentials, findCredentials } from "../../lib/registry/credentials.ts";
+import { findCredentials } from "../../lib/registry/credentials.ts";
 import { basicOf } from "../../lib/registry/token.ts";
 import { explained } from "./_explain.ts";
 import type { ProviderRepo } from "./_provider_plugin.ts";
+import type { Credentials } from "../../lib/registry/docker_config.ts";
 
 /**
  * What the user may show to the provider of REPO: the login of the command line, else what docker and podman know of

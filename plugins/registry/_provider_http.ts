@@ -11,8 +11,9 @@ import {
   isRetryableStatus,
   type RetryPolicy,
 } from "../../lib/registry/retry.ts";
-import type { Env, HttpResponse, HttpTransport } from "../../lib/registry/transport.ts";
+import type { HttpTransport } from "../../lib/registry/transport.ts";
 import { exhaustedWaitMs, waitMs } from "./_rate_limit.ts";
+import type { Env, HttpResponse } from "../../lib/registry/http.ts";
 
 /** Longest answer that is read, in bytes; a page of tags is far below. */
 const MAX_ANSWER = 32 << 20;

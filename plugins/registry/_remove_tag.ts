@@ -5,7 +5,7 @@ import { isBlobUnknown, RegistryError } from "../../lib/registry/errors.ts";
 import { findManifest, lookUpManifest } from "../../lib/registry/manifests.ts";
 import { putManifest } from "../../lib/registry/put_manifest.ts";
 import { Dummies, type DummyManifest, isDummy } from "./_dummy_manifest.ts";
-import { deletesNothing } from "./_tag_remover.ts";
+import { EngineError } from "../../core/contract/errors.ts";
 
 /**
  * How a tag goes: `untag` by DELETE with the tag, which leaves its manifest; `move` by moving it to a dummy that is
@@ -221,4 +221,12 @@ function ruleAgainst(error: unknown): string | undefined {
   const { kind, status } = error.details;
   const rule = kind === "denied" || kind === "locked" || [400, 405].includes(status ?? 0);
   return rule ? error.message : undefined;
+}
+
+/** The registry removes neither tags nor manifests. */
+export function deletesNothing(domain: string, why: string): EngineError {
+  return new EngineError("REGISTRY_UNSUPPORTED", `Cannot delete from registry "${domain}": ${why}`, {
+    fix: "Enable deletion in the registry's configuration (distribution: storage.delete.enabled: true), " +
+      "or name what it is with --registry-kind",
+  });
 }

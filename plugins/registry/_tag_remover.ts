@@ -1,5 +1,4 @@
 import type { RemovalOutcome, TagRemoval } from "../../core/contract/plugin.ts";
-import { EngineError } from "../../core/contract/errors.ts";
 import type { RegistryClient } from "../../lib/registry/client.ts";
 
 /** Removes one tag of a repository. */
@@ -20,12 +19,4 @@ export function createTagRemover(client: RegistryClient): TagRemover {
       });
     return await (await remover)(path, removal, signal);
   };
-}
-
-/** The registry removes neither tags nor manifests. */
-export function deletesNothing(domain: string, why: string): EngineError {
-  return new EngineError("REGISTRY_UNSUPPORTED", `Cannot delete from registry "${domain}": ${why}`, {
-    fix: "Enable deletion in the registry's configuration (distribution: storage.delete.enabled: true), " +
-      "or name what it is with --registry-kind",
-  });
 }

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
-import type { Engine, LocalCleanupPlan, LocalCleanupReport, LocalCleanupRequest } from "../../core/api.ts";
+import type { Engine } from "../../core/api.ts";
 import { dapp, type FakeWorld } from "./support.ts";
+import type {
+  LocalCleanupPlan,
+  LocalCleanupReport,
+  LocalCleanupRequest,
+} from "../../core/cleanup/local/run.ts";
 
 const plan: LocalCleanupPlan = {
   home: "/h",

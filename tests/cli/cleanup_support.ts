@@ -3,13 +3,13 @@ import type {
   ApplyEvent,
   ApplyReport,
   CleanupPlan,
-  CleanupRequest,
   Engine,
   PlannedRemoval,
   TagOutcome,
   TagResult,
 } from "../../core/api.ts";
 import type { Digest } from "../../core/contract/digest.ts";
+import type { CleanupRequest } from "../../core/cleanup/run.ts";
 
 export const repo = "r.io/shop";
 

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import type { ApplyEvent, ApplyReport, CleanupRequest } from "../../core/api.ts";
+import type { ApplyEvent, ApplyReport } from "../../core/api.ts";
 import { EngineError } from "../../core/contract/errors.ts";
 import { cleaning, complete, emptyPlan, plan, repo, report, summary } from "./cleanup_support.ts";
 import { dapp } from "./support.ts";
+import type { CleanupRequest } from "../../core/cleanup/run.ts";
 
 const requests: readonly (readonly [line: string, request: CleanupRequest])[] = [
   ["cleanup repo r.io/x", { repo: "r.io/x", stages: "none" }],

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
-import type { Engine, Explanation, RunOptions } from "../../core/api.ts";
+import type { Engine } from "../../core/api.ts";
 import type { Config } from "../../core/contract/config.ts";
 import type { Digest, Signature } from "../../core/contract/digest.ts";
 import { EngineError } from "../../core/contract/errors.ts";
 import type { EngineEvent, StageRef } from "../../core/contract/events.ts";
 import { dapp } from "./support.ts";
 import type { BuildResult, BuiltImage, Plan, PlannedStage } from "../../core/contract/results.ts";
+import type { Explanation } from "../../core/plan/explain.ts";
+import type { RunOptions } from "../../core/build/run_image.ts";
 
 const digest = `sha256:${"12ab34cd56ef".padEnd(64, "0")}` as Digest;
 const signature = "9f8e7d6c5b4a".padEnd(64, "0") as Signature;

@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
-import type { Engine, EngineOptions, PublishedTags, RegistryCard, StageMoves } from "../../core/api.ts";
+import type { Engine } from "../../core/api.ts";
 import type { Digest, Signature } from "../../core/contract/digest.ts";
 import { EngineError } from "../../core/contract/errors.ts";
 import type { EngineEvent } from "../../core/contract/events.ts";
 import type { MovedStage, PublishedTag, PublishReport } from "../../core/contract/results.ts";
 import { dapp } from "./support.ts";
+import type { EngineOptions } from "../../core/settings/options.ts";
+import type { StageMoves } from "../../core/share/move_stages.ts";
+import type { PublishedTags } from "../../core/publish/published.ts";
+import type { RegistryCard } from "../../core/registry_check/check.ts";
 
 const digest = `sha256:${"12ab34cd56ef".padEnd(64, "0")}` as Digest;
 const signature = "9f8e7d6c5b4a".padEnd(64, "0") as Signature;

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import type { Engine, RestoreReport } from "../../core/api.ts";
+import type { Engine } from "../../core/api.ts";
 import type { Digest } from "../../core/contract/digest.ts";
 import { dapp } from "./support.ts";
+import type { RestoreReport } from "../../core/cleanup/run.ts";
 
 const digest = `sha256:${"12ab34cd56ef".padEnd(64, "0")}` as Digest;
 const done: RestoreReport = {

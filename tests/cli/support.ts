@@ -1,8 +1,9 @@
 /** A terminal, a clock and an engine that tests of the command line hold in their hands. */
-import type { Engine, EngineOptions } from "../../core/api.ts";
+import type { Engine } from "../../core/api.ts";
 import type { EngineEvent } from "../../core/contract/events.ts";
 import type { Clock, Io, Output } from "../../cli/io.ts";
 import { main } from "../../cli/main.ts";
+import type { EngineOptions } from "../../core/settings/options.ts";
 
 /** A stream that keeps what was written. */
 export class FakeOutput implements Output {

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import type { Engine, PushOptions } from "../../core/api.ts";
+import type { Engine } from "../../core/api.ts";
 import type { Config } from "../../core/contract/config.ts";
 import { EngineError } from "../../core/contract/errors.ts";
 import type { PublishReport } from "../../core/contract/results.ts";
 import { dapp } from "./support.ts";
+import type { PushOptions } from "../../core/publish/outgoing.ts";
 
 const report: PublishReport = {
   project: "shop",

@@ -1,17 +1,10 @@
-import type {
-  LocalCleanupPlan,
-  LocalCleanupReport,
-  LocalCleanupRequest,
-  LocalCleanupRow,
-} from "../../api.ts";
 import { DockerEngine, DockerError } from "../../../lib/docker/engine.ts";
 import { matchName } from "../../../lib/glob.ts";
 import type { Digest, Signature } from "../../contract/digest.ts";
 import { EngineError } from "../../contract/errors.ts";
 import { labels } from "../../contract/labels.ts";
-import { registryMemo, repoOf } from "../../session/repos.ts";
+import { type LocalCleanupNeeds, registryMemo } from "../needs.ts";
 import type { StageRecord, Store } from "../../contract/store.ts";
-import type { Session } from "../../session/session.ts";
 import { readInventory } from "../inventory.ts";
 import { mayStandOnStages } from "../plan.ts";
 import { type LocalFate, type LocalRules, planLocal } from "./plan.ts";
@@ -19,7 +12,7 @@ import { removeUnpacked } from "./unpacked.ts";
 
 /** Decides what of this machine goes. Changes nothing. */
 export async function planLocalRun(
-  session: Session,
+  session: LocalCleanupNeeds,
   request: LocalCleanupRequest,
 ): Promise<LocalCleanupPlan> {
   // Leftovers are those of all projects, so no dappfile is needed for them.
@@ -52,7 +45,7 @@ export async function planLocalRun(
 
 /** What says which stages go; undefined when none do. */
 async function rulesOf(
-  session: Session,
+  session: LocalCleanupNeeds,
   request: LocalCleanupRequest,
   store: Store,
   notes: string[],
@@ -88,10 +81,14 @@ async function rulesOf(
 }
 
 /** Signatures of all stages that images in REPO are made of. @throws USAGE when REPO has no image of the project */
-async function neededBy(session: Session, given: string, force: boolean): Promise<ReadonlySet<string>> {
+async function neededBy(
+  session: LocalCleanupNeeds,
+  repo: string,
+  force: boolean,
+): Promise<ReadonlySet<string>> {
   const { signal } = session.options;
   const { name: project } = await session.project();
-  const { value: backend } = await session.registry(await repoOf(session, given));
+  const { value: backend } = await session.registry(repo);
   const inventory = await readInventory(backend, {
     project,
     signal,
@@ -186,7 +183,7 @@ async function keptRows(store: Store): Promise<readonly LocalCleanupRow[]> {
 
 /** Images of the local Docker engine that `dapp dimg tag` made. */
 async function dockerRows(
-  session: Session,
+  session: LocalCleanupNeeds,
   request: LocalCleanupRequest,
   notes: string[],
 ): Promise<readonly LocalCleanupRow[]> {
@@ -218,7 +215,10 @@ async function dockerRows(
 }
 
 /** Does what a plan says; what has come into use meanwhile stays. */
-export async function applyLocalRun(session: Session, plan: LocalCleanupPlan): Promise<LocalCleanupReport> {
+export async function applyLocalRun(
+  session: LocalCleanupNeeds,
+  plan: LocalCleanupPlan,
+): Promise<LocalCleanupReport> {
   const { env, signal, dryRun } = session.options;
   if (dryRun) throw new TypeError("Cannot apply a plan: this engine only says what it would do");
   const store = await session.storeOnly();
@@ -265,4 +265,58 @@ export async function applyLocalRun(session: Session, plan: LocalCleanupPlan): P
     }
   }
   return { removed, freedBytes: bytes, spared };
+}
+
+/** What is to be cleaned up on this machine. */
+export type LocalCleanupRequest =
+  /** `dimg cleanup`: leftovers of all projects: blobs nothing names, unpacked layers of stages that are gone, scratch. */
+  | { readonly what: "leftovers" }
+  /** `dimg stages cleanup local`: stages of the project, by the flags given. */
+  | {
+    readonly what: "stages";
+    /** Stages that no image in this REPO needs, but young ones and those that a running build uses. */
+    readonly improperRepoCache?: string;
+    /** Go on although REPO holds no image of the project. @default false */
+    readonly force?: boolean;
+    /** Stages of another format of signatures. */
+    readonly improperCacheVersion?: boolean;
+  }
+  /** `dimg flush local` and `dimg stages flush local`: what the project has here. */
+  | {
+    readonly what: "flush";
+    readonly images: boolean;
+    readonly stages: boolean;
+    /** dimgs by glob patterns; stages that other dimgs need as well stay. @default all */
+    readonly patterns?: readonly string[];
+  }
+  /** `dimg mrproper`: all projects. */
+  | { readonly what: "everything"; readonly only?: "dev" | "cache-version" };
+
+export interface LocalCleanupPlan {
+  readonly home: string;
+  readonly request: LocalCleanupRequest;
+  readonly rows: readonly LocalCleanupRow[];
+  /** Bytes on disk that will be free. */
+  readonly freedBytes: number;
+  readonly notes: readonly string[];
+}
+
+export interface LocalCleanupRow {
+  readonly kind: "stage" | "docker image" | "directory";
+  /** Signature, image name, path. */
+  readonly name: string;
+  readonly verdict: "keep" | "delete";
+  /** One line. */
+  readonly why: string;
+  readonly project?: string;
+  /** `image/stage` of a stage. */
+  readonly title?: string;
+  readonly bytes?: number;
+}
+
+export interface LocalCleanupReport {
+  readonly removed: number;
+  readonly freedBytes: number;
+  /** What was to go and stayed, with the reason. */
+  readonly spared: readonly { readonly name: string; readonly why: string }[];
 }

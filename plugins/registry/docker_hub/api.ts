@@ -1,6 +1,11 @@
-import type { ListedTag, RemovalOutcome, TagRemoval } from "../../../core/contract/plugin.ts";
-import { EngineError, isDigest } from "../../../core/contract/plugin.ts";
-import type { Credentials } from "../../../lib/registry/credentials.ts";
+import {
+  EngineError,
+  isDigest,
+  type ListedTag,
+  type RemovalOutcome,
+  type TagRemoval,
+} from "../../../core/contract/plugin.ts";
+import type { Credentials } from "../../../lib/registry/docker_config.ts";
 import type { ProviderApi } from "../_oci_backend.ts";
 import type { Field } from "../_fields.ts";
 import { providerPages } from "../_pages.ts";

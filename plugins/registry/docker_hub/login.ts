@@ -1,7 +1,7 @@
 import { EngineError } from "../../../core/contract/plugin.ts";
 import { isObject } from "../../../lib/oci/documents.ts";
-import type { Credentials } from "../../../lib/registry/credentials.ts";
 import { jsonOf, type ProviderAnswer, type ProviderHttp, saidBy } from "../_provider_http.ts";
+import type { Credentials } from "../../../lib/registry/docker_config.ts";
 
 /** Tokens live for 10 minutes. */
 const LIFETIME_MS = 9 * 60_000;

@@ -1,5 +1,5 @@
 import { EngineError } from "../../../core/contract/plugin.ts";
-import type { Env } from "../../../lib/registry/transport.ts";
+import type { Env } from "../../../lib/registry/http.ts";
 import { Field } from "../_fields.ts";
 import { type ProviderAnswer, ProviderHttp, type ProviderReach, saidBy } from "../_provider_http.ts";
 import { type AwsKeys, signAws } from "./sigv4.ts";

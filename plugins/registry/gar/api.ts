@@ -11,7 +11,7 @@ import { pullScope } from "../../../lib/registry/scopes.ts";
 import { deleteTag } from "../_delete_tag.ts";
 import { Field } from "../_fields.ts";
 import type { ProviderApi } from "../_oci_backend.ts";
-import { deletesNothing } from "../_tag_remover.ts";
+import { deletesNothing } from "../_remove_tag.ts";
 
 /** Google's registries: the list of tags has all manifests with times; a manifest goes only after its tags. */
 export function createGarApi(client: RegistryClient): ProviderApi {

@@ -1,9 +1,9 @@
 import { EngineError, type RemovalOutcome } from "../../../core/contract/plugin.ts";
 import { isObject } from "../../../lib/oci/documents.ts";
-import type { Credentials } from "../../../lib/registry/credentials.ts";
 import { secretOf } from "../_credentials.ts";
 import { jsonOf, ProviderHttp, type ProviderReach, saidBy } from "../_provider_http.ts";
 import { LEVELS } from "./advice.ts";
+import type { Credentials } from "../../../lib/registry/docker_config.ts";
 
 export interface GitlabRestOptions extends ProviderReach {
   /** The origin of GitLab itself, with its relative root if it has one; asked when first needed. */

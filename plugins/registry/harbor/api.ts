@@ -1,10 +1,10 @@
 import { EngineError, type RemovalOutcome, type TagRemoval } from "../../../core/contract/plugin.ts";
 import { isObject } from "../../../lib/oci/documents.ts";
-import type { Credentials } from "../../../lib/registry/credentials.ts";
 import { basicAuthorization } from "../_credentials.ts";
 import type { ProviderApi } from "../_oci_backend.ts";
 import { jsonOf, type ProviderAnswer, ProviderHttp, type ProviderReach, saidBy } from "../_provider_http.ts";
-import { listHarborTags } from "./tags.ts";
+import { type HarborRepository, listHarborTags } from "./tags.ts";
+import type { Credentials } from "../../../lib/registry/docker_config.ts";
 
 export interface HarborApiOptions extends ProviderReach {
   /** As in image names. */
@@ -12,16 +12,6 @@ export interface HarborApiOptions extends ProviderReach {
   /** Where `/api/v2.0` is. */
   origin(signal: AbortSignal): Promise<string>;
   credentials(): Promise<Credentials | undefined>;
-}
-
-/** A repository of Harbor, for its API. */
-export interface HarborRepository {
-  readonly http: ProviderHttp;
-  /** `harbor.example.com/lib/team/app` */
-  readonly name: string;
-  /** `/projects/lib/repositories/team%252Fapp` */
-  readonly at: string;
-  readonly signal: AbortSignal;
 }
 
 /** Harbor's API v2.0 (goharbor/harbor api/v2.0/swagger.yaml): Basic authentication on every call, no cookies. */

@@ -1,7 +1,6 @@
 import { EngineError, isDigest, type ListedTag } from "../../../core/contract/plugin.ts";
 import { isObject } from "../../../lib/oci/documents.ts";
-import { jsonOf, type ProviderAnswer } from "../_provider_http.ts";
-import type { HarborRepository } from "./api.ts";
+import { jsonOf, type ProviderAnswer, type ProviderHttp } from "../_provider_http.ts";
 
 /** The most that Harbor gives at once; more is an error. */
 const PAGE = 100;
@@ -102,4 +101,14 @@ function readTag(value: unknown, digest: string): ListedTag[] {
     ...(typeof pull_time === "string" && { pulledAt: pull_time === NEVER ? null : pull_time }),
     ...(immutable === true && { locked: "a tag immutability rule of the Harbor project covers it" }),
   }];
+}
+
+/** A repository of Harbor, for its API. */
+export interface HarborRepository {
+  readonly http: ProviderHttp;
+  /** `harbor.example.com/lib/team/app` */
+  readonly name: string;
+  /** `/projects/lib/repositories/team%252Fapp` */
+  readonly at: string;
+  readonly signal: AbortSignal;
 }

@@ -5,7 +5,7 @@ import { deleteTag } from "../_delete_tag.ts";
 import { Field } from "../_fields.ts";
 import type { ProviderApi } from "../_oci_backend.ts";
 import { ProviderHttp, type ProviderReach, saidBy } from "../_provider_http.ts";
-import { deletesNothing } from "../_tag_remover.ts";
+import { deletesNothing } from "../_remove_tag.ts";
 
 export interface QuayApiOptions extends ProviderReach {
   readonly client: RegistryClient;

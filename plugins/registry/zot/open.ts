@@ -2,7 +2,7 @@ import type { RegistryBackend } from "../../../core/contract/plugin.ts";
 import { deleteTag } from "../_delete_tag.ts";
 import { clientFor, createOciBackend } from "../_oci_backend.ts";
 import type { ProviderRepo } from "../_provider_plugin.ts";
-import { deletesNothing } from "../_tag_remover.ts";
+import { deletesNothing } from "../_remove_tag.ts";
 
 /**
  * Opens a repository of zot, which deletes single tags by the protocol of the registry; what loses its last tag goes with

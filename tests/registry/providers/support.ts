@@ -10,9 +10,9 @@ import {
   type Selection,
   use,
 } from "../../../core/contract/plugin.ts";
-import type { Credentials } from "../../../lib/registry/credentials.ts";
 import { defaultRetryPolicy, type RetryPolicy } from "../../../lib/registry/retry.ts";
 import type { ProviderOptions } from "../../../plugins/registry/_provider_plugin.ts";
+import type { Credentials } from "../../../lib/registry/docker_config.ts";
 
 export const { signal } = new AbortController();
 

@@ -1,8 +1,8 @@
-import type { EngineOptions, RegistryOptions } from "../api.ts";
 import { EngineError } from "../contract/errors.ts";
-import { epochFrom } from "../sign/epoch.ts";
+import { epochFrom } from "./epoch.ts";
 import { type EventSink, safeEmit } from "../contract/events.ts";
 import type { LayerCompression } from "../contract/builder.ts";
+import type { Selection } from "../contract/plugin.ts";
 
 /** Engine options with every default filled in. */
 export interface ResolvedOptions {
@@ -105,4 +105,64 @@ function checkPlatform(text: string): string {
     "USAGE",
     `Cannot build for platform "${text}": wanted os/architecture, such as linux/amd64`,
   );
+}
+
+export interface EngineOptions {
+  /** Project directory. @default the current directory */
+  readonly dir?: string;
+  /** Dappfile, relative to the project directory. @default dappfile.yaml or dappfile.yml */
+  readonly config?: string;
+  /** Environment. @default that of the process */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Directory of the local store. @default $DAPP_HOME, else $XDG_DATA_HOME/dapp, else ~/.local/share/dapp */
+  readonly home?: string;
+  /** Project name, overriding the dappfile and git. */
+  readonly name?: string;
+  /**
+   * `os/architecture[/variant]`; several, separated by commas, are built one after another and published as an index.
+   * @default linux and this machine's architecture
+   */
+  readonly platform?: string;
+  /** Stages that may be built at once. @default number of processors */
+  readonly parallel?: number;
+  /** Network of stage commands. @default "host" */
+  readonly network?: "host" | "none";
+  /** Name of the builder to use; undefined = whichever plugin claims the stage. */
+  readonly builder?: string;
+  /** Include uncommitted changes of the project's repository. @default false */
+  readonly dev?: boolean;
+  /** How long to wait for another process that builds the same stage. @default 24 hours */
+  readonly lockTimeoutMs?: number;
+  /** Say what would happen and change nothing. @default false */
+  readonly dryRun?: boolean;
+  /** @default gzip level 3 */
+  readonly compression?: LayerCompression;
+  /**
+   * Where stages and images are kept for everybody: `host[:port]/path` or `oci:DIR`. With it, builds take stages from
+   * there and put theirs there. Commands that need a REPO use the dappfile's `repo:` when there is none.
+   */
+  readonly repo?: string;
+  /** Only take stages from `repo`. @default false */
+  readonly repoReadOnly?: boolean;
+  /** More places to take stages from, asked after `repo`. */
+  readonly cacheFrom?: readonly string[];
+  readonly registry?: RegistryOptions;
+  /** Plugins beside the built-in ones and those in the dappfile; asked first. */
+  readonly plugins?: readonly Selection[];
+  readonly onEvent?: EventSink;
+  /** Stops the work: running commands are ended, mounts and temporary files removed. */
+  readonly signal?: AbortSignal;
+}
+
+/** How registries are reached and used. */
+export interface RegistryOptions {
+  /** Kind of the registry, when it cannot be told from its name: `oci`, `docker-hub`, `gitlab`, `harbor`, ... */
+  readonly kind?: string;
+  /** For the host of REPO alone; both or neither. */
+  readonly username?: string;
+  readonly password?: string;
+  /** Hosts (with port) that may be asked without verified TLS, by plain http if need be. */
+  readonly insecure?: readonly string[];
+  /** `nested`: REPO/dimg:tag; `flat`: REPO:dimg-tag. @default what the registry can do */
+  readonly naming?: "nested" | "flat";
 }

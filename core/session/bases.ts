@@ -1,0 +1,77 @@
+import type { Digest } from "../contract/digest.ts";
+import { EngineError } from "../contract/errors.ts";
+import type { RegistryAccess } from "../contract/registry.ts";
+import type { ImageSource, ResolvedImage } from "../contract/source.ts";
+import type { Store } from "../contract/store.ts";
+import { disposeAll } from "../hooks/dispose.ts";
+import type { HookRunner } from "../hooks/runner.ts";
+import type { ResolvedOptions } from "../settings/options.ts";
+import { platformOf } from "../../lib/oci/platform.ts";
+
+/** What finding base images takes. */
+export interface BaseFinder {
+  readonly options: Pick<ResolvedOptions, "platform" | "dir" | "env" | "signal">;
+  hooks(): Promise<HookRunner>;
+  store(): Promise<Store>;
+  /** What dappfile.lock says of a name. */
+  pin(name: string): Promise<Digest | undefined>;
+  accessTo(name: string): RegistryAccess;
+}
+
+/** A base image as this run uses it. */
+export interface BaseImage extends ResolvedImage {
+  /** Its name may point to another image next time: dappfile.lock does not have it. */
+  readonly unpinned: boolean;
+}
+
+/** The base images of one run, each found once. */
+export class Bases implements AsyncDisposable {
+  readonly #sources = new Map<string, Promise<ImageSource>>();
+  readonly #images = new Map<string, Promise<BaseImage>>();
+
+  constructor(readonly finder: BaseFinder) {}
+
+  /** The image behind a name. */
+  image(name: string): Promise<BaseImage> {
+    let image = this.#images.get(name);
+    if (!image) {
+      image = this.#resolve(name);
+      this.#images.set(name, image);
+    }
+    return image;
+  }
+
+  async #resolve(name: string): Promise<BaseImage> {
+    const pin = await this.finder.pin(name);
+    const found = await (await this.source(name)).resolve(pin, this.finder.options.signal);
+    return { ...found, unpinned: found.pin !== undefined && pin === undefined };
+  }
+
+  /** What provides a base image. @throws SOURCE_NOT_FOUND */
+  source(name: string): Promise<ImageSource> {
+    let source = this.#sources.get(name);
+    if (!source) {
+      source = this.#ask(name);
+      this.#sources.set(name, source);
+    }
+    return source;
+  }
+
+  async #ask(name: string): Promise<ImageSource> {
+    const { platform, dir, env } = this.finder.options;
+    const answer = await (await this.finder.hooks()).first("openSource", {
+      name,
+      platform: platformOf(platform),
+      store: await this.finder.store(),
+      projectDir: dir,
+      env,
+      access: this.finder.accessTo(name),
+    });
+    if (answer) return answer.value;
+    throw new EngineError("SOURCE_NOT_FOUND", `Cannot use base image "${name}": no plugin knows it`);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return disposeAll([...this.#sources.values()]);
+  }
+}

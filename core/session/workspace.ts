@@ -1,0 +1,192 @@
+import type { BuiltinPolicies } from "../cleanup/policies.ts";
+import { loadConfig, type LoadedConfig } from "../config/load.ts";
+import type { Config, ImageRule } from "../contract/config.ts";
+import type { Digest } from "../contract/digest.ts";
+import { EngineError } from "../contract/errors.ts";
+import type { Plugin, Selection } from "../contract/plugin.ts";
+import type { Store } from "../contract/store.ts";
+import { GitTrees } from "../git/trees.ts";
+import { disposeAll } from "../hooks/dispose.ts";
+import { loadUses } from "../hooks/load_plugins.ts";
+import { createHookRunner, type HookRunner } from "../hooks/runner.ts";
+import type { ResolvedOptions } from "../settings/options.ts";
+import { type GitImagePlan, planGit } from "../sign/git_stages.ts";
+import { type BuildGraph, buildGraph, type ImageNode } from "../sign/graph.ts";
+import { observed } from "../../lib/pool.ts";
+
+/** Built-in plugins that are loaded when they are needed: 7 ms of a build that needs none. */
+export type PluginGroup = "registry" | "tagging";
+
+/** What comes with the engine; policies are loaded when something is cleaned up. */
+export interface Builtins {
+  readonly plugins: readonly Plugin[];
+  readonly onDemand: Readonly<Record<PluginGroup, () => Promise<readonly Plugin[]>>>;
+  readonly policies: () => Promise<BuiltinPolicies>;
+}
+
+/** The project's name and where it came from. */
+export interface ProjectName {
+  readonly name: string;
+  readonly from: "option" | "dappfile" | "git" | "directory";
+}
+
+/** One project as it was found: configuration, plugins, store, repositories. Each is opened when it is first asked for. */
+export class Workspace implements AsyncDisposable {
+  readonly #plugins: readonly Selection[];
+  readonly #builtins: Builtins;
+  readonly #groups = new Map<PluginGroup, Promise<void>>();
+  readonly #named = new Set<string>();
+  readonly #hooks: HookRunner;
+  /** The built-in plugins alone. */
+  readonly #bareHooks: HookRunner;
+  readonly #gitPlans = new Map<string, Promise<GitImagePlan | undefined>>();
+  readonly #news = Promise.withResolvers<void>();
+  #loaded?: Promise<LoadedConfig>;
+  #ready?: Promise<Config>;
+  #store?: Promise<Store>;
+  #bareStore?: Promise<Store>;
+
+  /** Settles when commands will probably run: a dappfile or commit is seen for the first time. */
+  readonly news: Promise<void> = this.#news.promise;
+  /** Cleanup policies of the engine. */
+  readonly policies: () => Promise<BuiltinPolicies>;
+  /** The repositories of the project; they read nothing until they are asked. */
+  readonly trees: GitTrees;
+
+  constructor(readonly options: ResolvedOptions, plugins: readonly Selection[], builtins: Builtins) {
+    this.#plugins = plugins;
+    this.#builtins = builtins;
+    this.policies = builtins.policies;
+    this.trees = new GitTrees(options, () => this.store());
+    const { dir, env, signal, dryRun, emit } = options;
+    const runner = () => createHookRunner({ projectDir: dir, env }, { signal, dryRun, emit });
+    this.#hooks = runner();
+    this.#bareHooks = runner();
+  }
+
+  /** The configuration after every plugin saw it. @throws CONFIG_NOT_FOUND, CONFIG_INVALID */
+  async config(): Promise<Config> {
+    const { absent } = await this.loaded();
+    if (absent) throw absent;
+    return await this.prepared();
+  }
+
+  /** The same, where a project without a dappfile is one that says nothing. */
+  prepared(): Promise<Config> {
+    return this.#ready ??= this.#prepare();
+  }
+
+  /** The dappfile and its lock file as they are written. */
+  loaded(): Promise<LoadedConfig> {
+    return this.#loaded ??= loadConfig(this.options);
+  }
+
+  #tellNews(rules: readonly ImageRule[]): void {
+    if (rules.some(({ shell }) => Object.values(shell).some(({ commands }) => commands.length > 0))) {
+      this.#news.resolve();
+    }
+  }
+
+  async #prepare(): Promise<Config> {
+    const { config, isNew } = await this.loaded();
+    if (isNew) this.#tellNews(config.images);
+    for (const text of config.warnings) this.options.emit({ type: "note", level: "warn", text });
+    const uses = await loadUses(config.project.plugins, this.options.dir, this.#builtins);
+    for (const selection of [...this.#plugins, ...uses]) {
+      this.#named.add(selection.plugin.name);
+      await this.#hooks.add(selection);
+    }
+    await this.#addBuiltins(this.#builtins.plugins);
+    return await this.#hooks.waterfall("config", config);
+  }
+
+  /** Adds built-in plugins, but those that were chosen with options. */
+  async #addBuiltins(plugins: readonly Plugin[]): Promise<void> {
+    for (const plugin of plugins) {
+      if (!this.#named.has(plugin.name)) await this.#hooks.add({ plugin: plugin as Plugin<never> });
+    }
+  }
+
+  async hooks(): Promise<HookRunner> {
+    await this.prepared();
+    return this.#hooks;
+  }
+
+  /** The hooks with those of a group of built-in plugins. */
+  async hooksWith(group: PluginGroup): Promise<HookRunner> {
+    let added = this.#groups.get(group);
+    if (!added) {
+      const plugins = observed(this.#builtins.onDemand[group]());
+      added = this.prepared().then(async () => await this.#addBuiltins(await plugins));
+      this.#groups.set(group, added);
+    }
+    await added;
+    return this.#hooks;
+  }
+
+  store(): Promise<Store> {
+    return this.#store ??= this.hooks().then((hooks) => this.#openStore(hooks));
+  }
+
+  /** Opens the store without reading a project, for commands that need none. */
+  storeOnly(): Promise<Store> {
+    if (this.#ready) return this.store();
+    return this.#bareStore ??= (async () => {
+      for (const plugin of this.#builtins.plugins) {
+        await this.#bareHooks.add({ plugin: plugin as Plugin<never> });
+      }
+      return await this.#openStore(this.#bareHooks);
+    })();
+  }
+
+  async #openStore(hooks: HookRunner): Promise<Store> {
+    const answer = await hooks.first("openStore", { home: this.options.home });
+    if (answer) return answer.value;
+    throw new EngineError("STORE_FAILED", "Cannot open a store: no plugin offers one");
+  }
+
+  async project(): Promise<ProjectName> {
+    if (this.options.name) return { name: this.options.name, from: "option" };
+    const { project } = await this.config();
+    if (project.name) return { name: project.name, from: "dappfile" };
+    const origin = await this.trees.originName();
+    if (origin) return { name: origin, from: "git" };
+    return { name: this.options.dir.split("/").at(-1) || "root", from: "directory" };
+  }
+
+  async graph(): Promise<BuildGraph> {
+    return buildGraph(await this.config());
+  }
+
+  /** The git plan of an image; undefined when it has no git entries. */
+  git(node: ImageNode): Promise<GitImagePlan | undefined> {
+    let plan = this.#gitPlans.get(node.key);
+    if (!plan) {
+      plan = (async () => {
+        if (node.rule.git.length === 0) return undefined;
+        const news = () => this.#tellNews([node.rule]);
+        const made = await planGit(node.rule, await this.trees.of(node.rule.git), await this.store(), news);
+        for (const text of made.warnings) this.options.emit({ type: "note", level: "warn", text });
+        return made;
+      })();
+      this.#gitPlans.set(node.key, plan);
+    }
+    return plan;
+  }
+
+  /** The text of a listing, from the store or from git; undefined when neither has it. */
+  async listingText(store: Store, digest: Digest): Promise<string | undefined> {
+    if (await store.blobSize(digest) !== undefined) {
+      return new TextDecoder().decode(await store.getBlob(digest));
+    }
+    for (const plan of this.#gitPlans.values()) {
+      const text = await (await plan)?.listing(digest);
+      if (text !== undefined) return text;
+    }
+    return undefined;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return disposeAll([this.#store, this.#bareStore, this.#hooks, this.#bareHooks]);
+  }
+}
