@@ -11,6 +11,9 @@ export const tags: CommandRun = async (context) => {
   const { engine, quiet, style, progress, io, answer } = context;
   const { patterns, repo } = await findTarget(context);
   const published = await (await engine()).published(patterns, { ...(repo !== undefined && { repo }) });
+  for (const { reference, why } of published.unreadable ?? []) {
+    progress.note(`warning: ${reference} is left out: ${why}`);
+  }
   const all = published.images.flatMap(({ tags }) => tags);
   if (all.length === 0) {
     const what = patterns.length > 0 ? "no such dimg" : "nothing";

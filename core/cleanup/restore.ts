@@ -73,10 +73,10 @@ async function restoreOne(
     outcome,
     ...(why !== undefined && { why }),
   });
-  const present = await repository.head(tag!, signal);
-  if (present === digest) return say("present");
-  if (present !== undefined) return say("taken", `the tag points at ${present} now`);
   try {
+    const present = await repository.head(tag!, signal);
+    if (present === digest) return say("present");
+    if (present !== undefined) return say("taken", `the tag points at ${present} now`);
     const lost = await lostConfig(repository, entry, signal);
     if (lost !== undefined) return say("lost", lost);
     if (dryRun) return say("would restore");

@@ -7,6 +7,7 @@ import {
   SERVICE_TAG_PREFIX,
   STAGE_TAG_PREFIX,
 } from "../contract/labels.ts";
+import { EngineError } from "../contract/errors.ts";
 import { Pool } from "../../lib/pool.ts";
 import type { ListedTag, RegistryBackend, Repository } from "../contract/registry.ts";
 import type { Config } from "../contract/config.ts";
@@ -16,6 +17,10 @@ import type { Digest } from "../contract/digest.ts";
 
 type Row = PublishedTags["images"][number]["tags"][number];
 
+type Unreadable = NonNullable<PublishedTags["unreadable"]>[number];
+
+/** Tags that may fail to be read before the registry counts as unreadable. */
+const MAX_UNREADABLE = 100;
 /** Manifests read at once. */
 const PARALLEL = 8;
 
@@ -41,9 +46,21 @@ export async function listPublished(
 
   const listed: { readonly repository: Repository; readonly tag: ListedTag }[] = [];
   const below = new Set(dimgs.filter((name) => name !== ""));
+  const unreadable: Unreadable[] = [];
+  const read = async <T>(reference: string, body: () => Promise<T | undefined>): Promise<T | undefined> => {
+    try {
+      return await body();
+    } catch (error) {
+      // A tag that cannot be read says nothing of the others, unless nobody may read here.
+      const one = error instanceof EngineError && error.code === "REGISTRY_FAILED" && !signal.aborted;
+      if (!one || unreadable.length >= MAX_UNREADABLE) throw error;
+      unreadable.push({ reference, why: error.message });
+      return undefined;
+    }
+  };
   for await (const tag of main.tags(signal)) {
     if (tag.tag.startsWith(REPOSITORY_TAG_PREFIX)) {
-      const marker = await main.manifest(tag.tag, signal);
+      const marker = await read(`${main.name}:${tag.tag}`, () => main.manifest(tag.tag, signal));
       const name = marker && annotationsOf(marker.bytes)[labels.name];
       if (name) below.add(name);
     } else if (!tag.tag.startsWith(STAGE_TAG_PREFIX) && !tag.tag.startsWith(SERVICE_TAG_PREFIX)) {
@@ -58,7 +75,9 @@ export async function listPublished(
   }
   const pool = new Pool(PARALLEL);
   const rows = await Promise.all(
-    listed.map(({ repository, tag }) => pool.run(() => readTag(repository, tag.tag, project, signal))),
+    listed.map(({ repository, tag: { tag } }) =>
+      pool.run(() => read(`${repository.name}:${tag}`, () => readTag(repository, tag, project, signal)))
+    ),
   );
   const byName = new Map<string, Row[]>();
   for (const found of rows) {
@@ -73,6 +92,7 @@ export async function listPublished(
   return {
     project,
     repo: main.name,
+    ...(unreadable.length > 0 && { unreadable }),
     images: names.map((name) => ({
       name,
       tags: byName.get(name)!.sort((a, b) =>
@@ -141,6 +161,8 @@ async function sizeOf(repository: Repository, bytes: Uint8Array, signal: AbortSi
 export interface PublishedTags {
   readonly project: string;
   readonly repo: string;
+  /** Tags that could not be read, whosever they are. */
+  readonly unreadable?: readonly { readonly reference: string; readonly why: string }[];
   readonly images: readonly {
     readonly name: string;
     readonly tags: readonly {

@@ -1,5 +1,6 @@
 import { parseManifest } from "../../lib/oci/documents.ts";
 import { OciError } from "../../lib/oci/errors.ts";
+import { isAnswered } from "../../lib/registry/errors.ts";
 import { fetchLayers } from "../../lib/oci/fetch_layers.ts";
 import { imageOf } from "../../lib/oci/image.ts";
 import { platformOf } from "../../lib/oci/platform.ts";
@@ -20,6 +21,9 @@ import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
 import { decodeStage, encodeStage } from "./stage_document.ts";
 import { repositoryOfBase, withBlobs } from "./send_blobs.ts";
 import type { BlobUploader } from "./uploader.ts";
+
+/** Stages of a source that may fail to be read before it is left out. */
+const MAX_UNREAD = 3;
 
 /** Where a stage was found. */
 export interface FoundStage {
@@ -51,6 +55,8 @@ export class SharedStages {
   readonly #avoided = new Set<string>();
   readonly #taking = new Map<Signature, Promise<StageRecord | undefined>>();
   readonly #deaf = new Set<Repository>();
+  /** Stages that could not be read. */
+  readonly #unread = new Map<Repository, number>();
   readonly #downloads = new Map<string, Promise<void>>();
 
   readonly #contents: LayerContents;
@@ -90,7 +96,10 @@ export class SharedStages {
     return undefined;
   }
 
-  /** A source that does not answer is left out from then on: it must not fail a build by itself. */
+  /**
+   * A source that does not answer, or refuses, is left out from then on: it must not fail a build by itself. One stage
+   * that cannot be read is no more than that, until there are several.
+   */
   async #head(repository: Repository, signature: Signature): Promise<Digest | undefined> {
     const { signal, emit } = this.options;
     if (this.#deaf.has(repository)) return undefined;
@@ -98,14 +107,13 @@ export class SharedStages {
       return await repository.head(stageTag(signature), signal);
     } catch (error) {
       if (!(error instanceof EngineError) || signal.aborted) throw error;
-      if (!this.#deaf.has(repository)) {
-        this.#deaf.add(repository);
-        emit({
-          type: "note",
-          level: "warn",
-          text: `${error.message}. Stages of ${repository.name} are not used`,
-        });
-      }
+      if (this.#deaf.has(repository)) return undefined;
+      const unread = (this.#unread.get(repository) ?? 0) + 1;
+      this.#unread.set(repository, unread);
+      const one = isAnswered(error) && unread <= MAX_UNREAD;
+      if (!one) this.#deaf.add(repository);
+      const what = one ? "This stage is not used" : `Stages of ${repository.name} are not used`;
+      emit({ type: "note", level: "warn", text: `${error.message}. ${what}` });
       return undefined;
     }
   }
@@ -131,7 +139,13 @@ export class SharedStages {
     const { target, signal } = this.options;
     if (!target) return false;
     if ((await this.#found.get(signature))?.repository === target) return true;
-    return await target.head(stageTag(signature), signal) !== undefined;
+    try {
+      return await target.head(stageTag(signature), signal) !== undefined;
+    } catch (error) {
+      // What is there cannot be read, so nobody can use it; storing it says whether anything else is wrong.
+      if (isAnswered(error)) return false;
+      throw error;
+    }
   }
 
   /**

@@ -65,6 +65,19 @@ export function isRefused(error: unknown): boolean {
 }
 
 /**
+ * Whether a registry has answered, although not with what was asked for, and has neither refused nor asked to come back
+ * later: what is wrong may be wrong with this one thing alone. Looks through causes.
+ */
+export function isAnswered(error: unknown): boolean {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if (at instanceof RegistryError) {
+      return at.details.status !== undefined && (at.kind === "failed" || at.kind === "corrupt");
+    }
+  }
+  return false;
+}
+
+/**
  * Whether a manifest was refused since the registry does not have what it names, although that was looked up or sent
  * before: garbage collection ran in between. Looks through causes.
  */
