@@ -6,9 +6,12 @@ type Stream = typeof Deno.stdout | typeof Deno.stderr;
 
 const encoder = new TextEncoder();
 
+/** How long an orderly end may take. */
+const STOP_MS = 10_000;
+
 /**
- * Connects the command line to this process. The first SIGINT, SIGTERM or SIGHUP asks for an orderly end; the second one calls
- * `stopNow`.
+ * Connects the command line to this process. The first SIGINT, SIGTERM or SIGHUP asks for an orderly end; the second one,
+ * or an end that takes longer than ten seconds, calls `stopNow`.
  */
 export function realIo(stopNow: (exitCode: number) => void): Io {
   const controller = new AbortController();
@@ -20,6 +23,7 @@ export function realIo(stopNow: (exitCode: number) => void): Io {
       stopNow(130);
     }
     controller.abort(new EngineError("INTERRUPTED", "Interrupted"));
+    Deno.unrefTimer(setTimeout(stop, STOP_MS));
   };
   Deno.addSignalListener("SIGINT", () => {
     if (lent === 0) stop();

@@ -100,13 +100,16 @@ async function computeStages(rule: ImageRule, trees: readonly TreeSource[]) {
   const warnings: string[] = [];
   const title = imageTitle(rule.kind, rule.name);
   const selected = await Promise.all(rule.git.map(async (entry, i) => {
-    const { files, nearest } = selectFiles(await trees[i]!.tree(), entry);
-    if (files.length === 0) {
+    const { kind, files, nearest } = selectFiles(await trees[i]!.tree(), entry);
+    const filtered = kind !== "nothing" && entry.includePaths.length + entry.excludePaths.length > 0;
+    if (files.length === 0 && filtered) {
+      warnings.push(`${title}: git[${i}].includePaths and excludePaths leave no committed file`);
+    } else if (files.length === 0) {
       const hint = nearest ? `; did you mean "${nearest}"?` : "";
       throw new EngineError(
         "CONFIG_INVALID",
         `Cannot add git files to ${title}: git[${i}] with add "${entry.add}" selects no committed file${hint}`,
-        { fix: "Correct `add`, `includePaths` or `excludePaths`, or commit the files" },
+        { fix: "Correct `add`, or commit the files" },
       );
     }
     return files;

@@ -1,6 +1,6 @@
 import { openLayer } from "../layer/open.ts";
 import { TarParser } from "../tar/parse.ts";
-import type { TarEntry } from "../tar/types.ts";
+import { type TarEntry, TarError } from "../tar/types.ts";
 import { MAX_DOCUMENT } from "./documents.ts";
 import { OciError } from "./errors.ts";
 import type { LayoutFiles } from "./layout.ts";
@@ -110,6 +110,10 @@ function documentSink(size: number, done: (bytes: Uint8Array) => void): MemberSi
   };
 }
 
+/** Zeros of sparse members: a few bytes of an archive could stand for any number. */
+const MAX_HOLES = 16 * 2 ** 30;
+const ZEROS = new Uint8Array(1 << 18);
+
 const [OPEN_BRACE, OPEN_BRACKET] = [0x7b, 0x5b];
 
 /** Takes the content of one member. */
@@ -126,9 +130,17 @@ export async function scan(
   visit: (entry: TarEntry) => MemberSink | undefined,
 ): Promise<void> {
   let sink: MemberSink | undefined;
+  let holes = 0;
   const parser = new TarParser({
     entry: (entry) => sink = visit(entry),
     data: (chunk) => sink?.data(chunk),
+    hole(size) {
+      holes += size;
+      if (holes > MAX_HOLES) {
+        throw new TarError("Cannot read the tar archive: it has more than 16 GiB of holes");
+      }
+      for (let left = size; sink && left > 0; left -= ZEROS.length) sink.data(ZEROS.subarray(0, left));
+    },
     end: () => sink?.end(),
   });
   try {

@@ -6,6 +6,7 @@
 import type { ShellStep } from "../../core/contract/plugin.ts";
 import { NativeBuilder } from "../../plugins/builder/native/builder.ts";
 import { LocalStore } from "../../plugins/store/local/store.ts";
+import { helpersOf, statusOf } from "../support/proc.ts";
 import { layoutLayers } from "./images.ts";
 import { StageRunner } from "./stage_runner.ts";
 
@@ -44,30 +45,14 @@ async function main(): Promise<number> {
       }),
     });
     print(`layer ${diffId}\n`);
-    if (work.peak) print(`peak ${peakOfHelpers()} kB\n`);
+    if (work.peak) {
+      print(`peak ${Math.max(...helpersOf(Deno.pid).map((pid) => parseInt(statusOf(pid, "VmHWM"))))} kB\n`);
+    }
     return 0;
   } catch (error) {
     print(`${error instanceof Error ? error.message : error}\n`);
     return 1;
   }
-}
-
-/** Largest VmHWM of the helper processes below this one, in kB. */
-function peakOfHelpers(): number {
-  const read = (pid: string, file: string) => {
-    try {
-      return Deno.readTextFileSync(`/proc/${pid}/${file}`);
-    } catch {
-      return ""; // it has ended
-    }
-  };
-  const field = (pid: string, name: string) =>
-    new RegExp(`^${name}:\\s*([0-9]+)`, "m").exec(read(pid, "status"))?.[1] ?? "0";
-  const isBelow = (pid: string): boolean =>
-    pid === String(Deno.pid) || (Number(pid) > 1 && isBelow(field(pid, "PPid")));
-  const pids = [...Deno.readDirSync("/proc")].map(({ name }) => name).filter((name) => /^[0-9]+$/.test(name));
-  const helpers = pids.filter((pid) => read(pid, "cmdline").includes("native/helper.ts") && isBelow(pid));
-  return Math.max(0, ...helpers.map((pid) => Number(field(pid, "VmHWM"))));
 }
 
 Deno.exit(await main());

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { busyboxBase } from "../support/bases.ts";
 import { peer } from "../support/peers.ts";
+import { helpersOf, processesWith } from "../support/proc.ts";
 import { run } from "../support/process.ts";
 import { removeTree, withTempDir } from "../support/tmp.ts";
 
@@ -39,11 +40,11 @@ Deno.test("NativeBuilder dies with its process, leaving no process and no mount"
       assert.ok(!done, text);
       text += value;
     }
-    assert.ok((await processesOf(mark)).length >= 3); // this child, two shells
+    assert.ok(processesWith(mark).length >= 3); // this child, two shells
     child.kill("SIGKILL");
     await child.status;
     await reader.cancel();
-    await until(async () => (await processesOf(mark)).length === 0);
+    await until(() => processesWith(mark).length === 0);
     assert.ok(!(await Deno.readTextFile("/proc/self/mountinfo")).includes(home));
     // the next one removes what is left
     const next = await run(argv(home, layout, { commands: ["echo 1 > /x"] }));
@@ -51,6 +52,43 @@ Deno.test("NativeBuilder dies with its process, leaving no process and no mount"
     const native = rootless ? `${home}/native/user` : `${home}/native`;
     assert.deepEqual([...Deno.readDirSync(`${native}/run`)].map(({ name }) => name), [".gate"]);
   });
+});
+
+Deno.test("an interrupt ends dapp also when a helper process does not answer", async (t) => {
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    await t.step(signal, async () =>
+      await withStore(async (home, layout) => {
+        const mark = `mark-${crypto.randomUUID()}`;
+        const project = `${home}-project`;
+        await Deno.mkdir(project);
+        await Deno.writeTextFile(
+          `${project}/dappfile.yaml`,
+          `dimg: app\nfrom: oci:${layout}:latest\nshell: { setup: ["sh -c 'echo started; sleep 1000; :' ${mark}"] }\n`,
+        );
+        const cli = new URL("../../cli.ts", import.meta.url).pathname;
+        const child = new Deno.Command(Deno.execPath(), {
+          args: ["run", "-A", "--no-check", cli, "dimg", "build"],
+          cwd: project,
+          env: { DAPP_HOME: home, NO_COLOR: "1", CI: "1" },
+          stdin: "null",
+          stdout: "null",
+          stderr: "piped",
+        }).spawn();
+        let stderr = "";
+        for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
+          const before = stderr.includes("│ started");
+          stderr += text;
+          if (before || !stderr.includes("│ started")) continue;
+          const helpers = helpersOf(child.pid);
+          assert.ok(helpers.length > 0);
+          for (const pid of helpers) Deno.kill(pid, "SIGSTOP");
+          child.kill(signal);
+        }
+        assert.equal((await child.status).code, 130, stderr);
+        assert.match(stderr, /error: Interrupted/);
+        await until(() => processesWith(mark).length === 0);
+      }));
+  }
 });
 
 Deno.test("NativeBuilder.shell() passes input, output and exit code through", async (t) => {
@@ -184,20 +222,9 @@ Deno.test("NativeBuilder unpacks layers again that an unclean stop may have torn
   });
 });
 
-/** Processes with `mark` in their command line. */
-async function processesOf(mark: string): Promise<string[]> {
-  const found: string[] = [];
-  for await (const { name } of Deno.readDir("/proc")) {
-    if (!/^[0-9]+$/.test(name) || name === String(Deno.pid)) continue;
-    const line = await Deno.readTextFile(`/proc/${name}/cmdline`).catch(() => "");
-    if (line.includes(mark)) found.push(name);
-  }
-  return found;
-}
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
+async function until(condition: () => boolean): Promise<void> {
   const deadline = Date.now() + 10_000;
-  while (!await condition()) {
+  while (!condition()) {
     assert.ok(Date.now() < deadline, "it does not happen");
     await new Promise((resolve) => setTimeout(resolve, 10));
   }

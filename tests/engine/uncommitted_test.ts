@@ -67,3 +67,26 @@ Deno.test("an image without commands is built for any platform", async () => {
     assert.equal(signatures.size, 3);
   });
 });
+
+Deno.test("patterns that leave no file are a warning, a path that is not there is an error", async () => {
+  const entry = (more: string) =>
+    `dimg: app\nfrom: scratch\ngit: [{ to: /app, ${more} }]\ndocker: { CMD: [x] }\n`;
+  const files = { "dappfile.yaml": entry("includePaths: ['*.sql']"), "src/a": "1" };
+  await withProject(files, async (project) => {
+    {
+      await using engine = project.engine();
+      assert.deepEqual((await engine.build()).images[0]!.state.layers, []);
+    }
+    const notes = project.events.flatMap((e) => e.type === "note" ? [e.text] : []);
+    assert.ok(
+      notes.includes("app: git[0].includePaths and excludePaths leave no committed file"),
+      notes.join("\n"),
+    );
+    await project.write({ "dappfile.yaml": entry("add: /scr") });
+    await using engine = project.engine();
+    await assert.rejects(
+      engine.build(),
+      /git\[0\] with add "\/scr" selects no committed file/,
+    );
+  });
+});

@@ -96,3 +96,73 @@ Deno.test("matchName() is fnmatch without flags", async (t) => {
     });
   }
 });
+
+Deno.test("patterns take no more time than their length times that of the path", async (t) => {
+  // with a regular expression each of these takes longer than anybody waits
+  const stars = "*a".repeat(60);
+  const deep = "**/a/".repeat(300);
+  const cases: readonly { pattern: string; path: string; wanted: boolean }[] = [
+    { pattern: `${stars}*b`, path: "a".repeat(4000), wanted: false },
+    { pattern: `${stars}*b`, path: `${"a".repeat(4000)}b`, wanted: true },
+    { pattern: `${deep}b`, path: "a/".repeat(2000) + "c", wanted: false },
+    { pattern: `${deep}b`, path: "a/".repeat(2000) + "b", wanted: true },
+    {
+      pattern: "**/*a*a*a*a*a*a*a*b/**/*a*a*a*a*b",
+      path: `${"a".repeat(200)}/`.repeat(15) + "x",
+      wanted: false,
+    },
+    { pattern: "[a][a]*[a]*[a]*[a]*[a]*[a]*[a]*[a]*[b]", path: "a".repeat(4000), wanted: false },
+    { pattern: `${"?*".repeat(100)}b`, path: "a".repeat(4000), wanted: false },
+    { pattern: "{*a,*b}".repeat(9) + "c", path: "a".repeat(4000), wanted: false },
+  ];
+  for (const { pattern, path, wanted } of cases) {
+    await t.step(`${pattern.slice(0, 40)} on ${path.length} characters`, () => {
+      assert.equal(compileGlob(pattern).matches(path), wanted);
+      assert.equal(compileGlob(pattern).reaches(path), wanted || pattern.includes("**"));
+    });
+  }
+  await t.step("names", () => assert.equal(matchName(`${stars}*b`, "a".repeat(4000)), false));
+  await t.step("braces that never end", () => {
+    assert.ok(compileGlob("{".repeat(4096)).matches("{".repeat(4096)));
+    const nested = compileGlob("{".repeat(150) + "a" + ",b}".repeat(150));
+    assert.ok(nested.matches("a") && nested.matches("b") && !nested.matches("c"));
+  });
+  await t.step("what is too long is refused", () => {
+    assert.throws(() => compileGlob("a".repeat(4097)), /longer than 4096 characters/);
+    assert.throws(
+      () => compileGlob("{" + "a".repeat(900) + ",b}" + "{c,d}".repeat(8)),
+      /stand for more than/,
+    );
+  });
+});
+
+Deno.test("compileGlob() agrees with a regular expression on random patterns", () => {
+  const pick = <T>(from: readonly T[]) => from[Math.floor(random() * from.length)]!;
+  let seed = 1;
+  const random = () => (seed = (seed * 48271) % 2147483647) / 2147483647;
+  const text = (letters: readonly string[], most: number) =>
+    Array.from({ length: 1 + Math.floor(random() * most) }, () => pick(letters)).join("");
+  const path = (letters: readonly string[], most: number) =>
+    Array.from({ length: 1 + Math.floor(random() * 4) }, () => text(letters, most)).join("/");
+  let matched = 0;
+  for (let i = 0; i < 20_000; i++) {
+    const pattern = path(["a", "b", "*", "?", "**", "a"], 3);
+    const subject = path(["a", "b"], 3);
+    const wanted = model(pattern).test(subject);
+    matched += Number(wanted);
+    assert.equal(compileGlob(pattern).matches(subject), wanted, `${pattern} on ${subject}`);
+  }
+  assert.ok(matched > 2000, `${matched}`);
+});
+
+/** The meaning of a pattern without sets and braces. */
+function model(pattern: string): RegExp {
+  const elements = pattern.split("/");
+  let source = "^";
+  for (const [i, element] of elements.entries()) {
+    const last = i === elements.length - 1;
+    if (element === "**") source += last ? "[^/]+" : "(?:[^/]+/)*";
+    else source += element.replaceAll(/\*+/g, "[^/]*").replaceAll("?", "[^/]") + (last ? "" : "/");
+  }
+  return new RegExp(`${source}(?:/|$)`);
+}

@@ -186,3 +186,14 @@ Deno.test("openScratch() and its disposal side by side do not disturb each other
     assert.deepEqual(Array.from(Deno.readDirSync(root), ({ name }) => name), [".gate"]);
   });
 });
+
+Deno.test("keptDirectory() is for nobody but its owner, but what is in it is for every user of a step", async () => {
+  await withTempDir(async (dir) => {
+    await Deno.mkdir(`${dir}/store/builds`, { recursive: true, mode: 0o755 }); // as an older release made it
+    await using store = await LocalStore.open(`${dir}/store`);
+    const path = await store.keptDirectory("project", "mount", "/cache");
+    const modeOf = async (of: string) => ((await Deno.stat(of)).mode! & 0o777).toString(8);
+    assert.equal(await modeOf(path), "755");
+    assert.equal(await modeOf(`${dir}/store/builds`), "700");
+  });
+});

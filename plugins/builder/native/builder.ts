@@ -49,6 +49,8 @@ export class NativeBuilder implements Builder {
   readonly #variants = new Map<string, Promise<Unpacked>>();
   readonly #onLayer: BuilderRequest["onLayer"];
   #tidied: Promise<unknown> | undefined;
+  #interrupted = false;
+  readonly #onAbort = () => void (this.#interrupted = true);
 
   private constructor(request: BuilderRequest, run: RunDirectory, options: NativeOptions) {
     this.#store = request.store;
@@ -80,6 +82,7 @@ export class NativeBuilder implements Builder {
 
   async run(step: BuildStep, io: StepIo): Promise<StepResult> {
     io.signal.throwIfAborted();
+    io.signal.addEventListener("abort", this.#onAbort, { once: true });
     const rootfs = await orAbort(this.#rootfs(step), io.signal);
     const request: RunRequest = {
       op: "run",
@@ -143,8 +146,11 @@ export class NativeBuilder implements Builder {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#tidied;
-    await this.#remove([this.#run.path]).catch(() => {});
+    // What takes longer, or hangs in a helper, is left to the next run.
+    await atMost(
+      Promise.all([this.#tidied, this.#remove([this.#run.path]).catch(() => {})]),
+      this.#interrupted ? 1000 : 10_000,
+    );
     await Promise.all(Object.values(this.#pools).map((pool) => pool[Symbol.asyncDispose]()));
     this.#run.lock.close();
   }
@@ -274,6 +280,13 @@ async function orAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   } finally {
     signal.removeEventListener("abort", abort);
   }
+}
+
+/** Settles with `work`, or when that takes longer. */
+async function atMost(work: Promise<unknown>, ms: number): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, ms);
+  await Promise.race([work, late.promise]).finally(() => clearTimeout(timer));
 }
 
 /** Shares one promise a key; a failure is forgotten. */

@@ -16,6 +16,9 @@ export interface RunReplies {
   readonly stored: Promise<StoredBlob | undefined>;
 }
 
+/** How long a helper may take to end a step or itself before it is killed with all it runs. */
+const PATIENCE_MS = 1500;
+
 /** A helper process. Requests may overlap, except that only one may be a run that is not yet captured. */
 export class HelperProcess implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
@@ -67,7 +70,11 @@ export class HelperProcess implements AsyncDisposable {
   ): RunReplies {
     const captured = Promise.withResolvers<Captured>();
     const { promise, id } = this.#send(request, { captured: (value) => captured.resolve(value), output });
-    const abort = () => void this.request({ op: "abort", target: id }).catch(() => {});
+    const abort = () => {
+      this.request({ op: "abort", target: id }).catch(() => {});
+      const timer = setTimeout(() => this.#kill(), PATIENCE_MS);
+      captured.promise.catch(() => {}).finally(() => clearTimeout(timer));
+    };
     signal.addEventListener("abort", abort);
     const stored = promise.catch((error) => {
       const reason = signal.aborted ? signal.reason : error;
@@ -127,11 +134,21 @@ export class HelperProcess implements AsyncDisposable {
     this.#pending.clear();
   }
 
+  #kill(): void {
+    try {
+      this.#child.kill("SIGKILL");
+    } catch {
+      // it has ended
+    }
+  }
+
   /** Ends it, with everything that it runs. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing = true;
-    await this.#input.close().catch(() => {});
+    const timer = setTimeout(() => this.#kill(), PATIENCE_MS);
+    this.#input.close().catch(() => {}); // one that does not read never takes what was written
     await this.#ended;
+    clearTimeout(timer);
   }
 }
 

@@ -179,8 +179,11 @@ export class LocalStore implements Store {
   }
 
   async keptDirectory(...parts: string[]): Promise<string> {
-    const path = [this.path, "builds", ...parts.map(fileName)].join("/");
-    await Deno.mkdir(path, { recursive: true });
+    const kept = `${this.path}/builds`;
+    await Deno.mkdir(kept, { recursive: true, mode: 0o700 });
+    await Deno.chmod(kept, 0o700); // stages leave programs with setuid and device nodes in it, for nobody else to use
+    const path = [kept, ...parts.map(fileName)].join("/");
+    await Deno.mkdir(path, { recursive: true, mode: 0o755 });
     return path;
   }
 

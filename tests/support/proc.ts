@@ -1,0 +1,32 @@
+/** What /proc says about processes of a test. */
+
+function read(pid: number, file: string): string {
+  try {
+    return Deno.readTextFileSync(`/proc/${pid}/${file}`);
+  } catch {
+    return ""; // it has ended
+  }
+}
+
+function pids(): number[] {
+  return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name)).filter((pid) => pid > 0);
+}
+
+/** A field of /proc/PID/status, "" when there is none. */
+export function statusOf(pid: number, field: string): string {
+  return new RegExp(`^${field}:\\s*(.*)`, "m").exec(read(pid, "status"))?.[1] ?? "";
+}
+
+/** Processes with `text` in their command line, but for this one. */
+export function processesWith(text: string): number[] {
+  return pids().filter((pid) => pid !== Deno.pid && read(pid, "cmdline").includes(text));
+}
+
+/** Helper processes of the native builder that `pid` or its children have started. */
+export function helpersOf(pid: number): number[] {
+  const isBelow = (each: number): boolean =>
+    each === pid || (each > 1 && isBelow(Number(statusOf(each, "PPid"))));
+  return processesWith("native/helper.ts").filter((each) =>
+    read(each, "cmdline").split("\0")[0] === Deno.execPath() && isBelow(each)
+  );
+}
