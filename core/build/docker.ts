@@ -10,6 +10,7 @@ import {
 import { fillTemplate, parseTemplate, VariableError } from "../../lib/dockerfile/variables.ts";
 import type { ContainerConfig } from "../../lib/oci/types.ts";
 import type { DockerInstructions } from "../contract/config.ts";
+import { compareText } from "../contract/signature.ts";
 
 /** PATH of an image that sets none. */
 export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -32,7 +33,8 @@ export class InstructionError extends Error {
 export function applyInstructions(config: ContainerConfig, docker: DockerInstructions): ContainerConfig {
   const own = environment(config.Env);
   const before = new Map([["PATH", DEFAULT_PATH], ...own]);
-  for (const [name, value] of Object.entries(docker.ENV ?? {})) {
+  // Sorted, as they are signed: the order in the dappfile must not reach the image.
+  for (const [name, value] of Object.entries(docker.ENV ?? {}).sort(([a], [b]) => compareText(a, b))) {
     own.set(...pair("ENV", name, value, before, readVariableName));
   }
   const env = new Map([["PATH", DEFAULT_PATH], ...own]);

@@ -67,7 +67,7 @@ export async function runBuild(
     signal,
     parallel,
     lockTimeoutMs,
-    epoch: epoch.value,
+    epoch,
     commit: await session.trees.commit(),
     options,
     forced,

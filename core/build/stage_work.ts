@@ -1,3 +1,4 @@
+import { platformOf } from "../../lib/oci/platform.ts";
 import type { ContainerConfig } from "../../lib/oci/types.ts";
 import { applyInstructions, InstructionError } from "./docker.ts";
 import type { GitStage, ImageRule, MountRule } from "../contract/config.ts";
@@ -202,7 +203,7 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
       env: this.#env(parent),
       mounts: await this.#mounts(image, stageTitle(at.kind, at.image, at.stage)),
       network,
-      epoch: epoch.value,
+      epoch,
       compression,
     };
     const tail = new OutputTail();
@@ -268,7 +269,7 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
     return {
       ...proxies,
       ...commandEnvironment(parent.config.config?.Env),
-      SOURCE_DATE_EPOCH: String(epoch.value),
+      SOURCE_DATE_EPOCH: String(epoch),
     };
   }
 

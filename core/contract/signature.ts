@@ -4,9 +4,10 @@ import type { Fact } from "./store.ts";
 /**
  * Version of the signature rows. Raising it invalidates every stage on purpose.
  *
- * 1: first format.
+ * 1: first format. 2: every stage names its kind with a version, entries are named by their targets and not counted,
+ * the epoch is always a fact, a platform has one spelling; layers are written as containerd and BuildKit write them.
  */
-export const SIGNATURE_FORMAT = 1;
+export const SIGNATURE_FORMAT = 2;
 
 /** Order of UTF-16 code units; the same on every machine, unlike locale order. */
 export function compareText(a: string, b: string): number {

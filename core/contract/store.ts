@@ -25,9 +25,10 @@ export interface Fact {
   readonly listing?: true;
 }
 
-/** All that is known of a finished stage; the file of a stage signature in the store. Format 1. */
+/** All that is known of a finished stage; the file of a stage signature in the store. */
 export interface StageRecord {
-  readonly format: 1;
+  /** The format of its signature; records of another one are never used. */
+  readonly format: 2;
   readonly signature: Signature;
   readonly previous: Signature | null;
   readonly stage: string;

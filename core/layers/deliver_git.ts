@@ -88,7 +88,7 @@ class GitDeliverer {
         if (owner.uid || owner.gid) addDirectories(newDirs, entry.to, file.target, owner);
       }
     }
-    const input = { items, whiteouts, parent: fs, newDirs, epoch: session.options.epoch.value };
+    const input = { items, whiteouts, parent: fs, newDirs, epoch: session.options.epoch };
     return { input, trees, whole: deliveries.some((delivery) => delivery.wholeTree) };
   }
 

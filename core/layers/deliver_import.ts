@@ -40,7 +40,7 @@ export async function deliverImports(
     items: [...items.values()],
     parent: fs,
     newDirOwner: { uid: 0, gid: 0 },
-    epoch: session.options.epoch.value,
+    epoch: session.options.epoch,
   });
   const file = await worker.temp();
   const writer = createLayerWriter({
@@ -73,7 +73,7 @@ async function importItems(
 ): Promise<FileItem[]> {
   const { reader } = worker;
   const fs = await reader.fs(artifact.layers);
-  const { targets, dirs } = chooseEntries(rule, fs, parent, worker.session.options.epoch.value, warn);
+  const { targets, dirs } = chooseEntries(rule, fs, parent, worker.session.options.epoch, warn);
   const wanted = new Map(Array.from(targets.keys(), (path) => [path, fs.lookup(path)!.layer]));
   const items: FileItem[] = dirs;
   await readFiles(await reader.files(artifact.layers), wanted, async (path, entry, chunks) => {

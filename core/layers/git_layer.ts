@@ -16,7 +16,8 @@ import { readBlobs } from "../git/blobs.ts";
 import type { GitFile, GitRepository } from "../git/model.ts";
 import type { Layer } from "../contract/store.ts";
 import { layerPath } from "../../lib/layer/paths.ts";
-import { compareText, formatListing } from "../contract/signature.ts";
+import { compareText, formatListing, SIGNATURE_FORMAT } from "../contract/signature.ts";
+import { GIT_FORMAT } from "../sign/stage_formats.ts";
 import type { LayerCompression } from "../contract/builder.ts";
 
 /** A git file on its way into a layer. */
@@ -95,7 +96,9 @@ export async function layerKey(
     const { type, mode, uid, gid, xattrs } = parent.lookup(real)?.entry ?? {};
     return type === "dir" ? [dir, real, mode, uid, gid, xattrs] : [dir, real, type, newDirs.get(dir)];
   });
-  return await sha256Hex(JSON.stringify([1, compression.kind, compression.level, epoch, listing, rows]));
+  return await sha256Hex(
+    JSON.stringify([SIGNATURE_FORMAT, GIT_FORMAT, compression.kind, compression.level, epoch, listing, rows]),
+  );
 }
 
 /** Writes a planned layer to `file`, streaming the contents out of git in the order of the plan; gives its index too. */

@@ -56,7 +56,7 @@ export class LayerReader {
 
   async #load(layer: LayerRef): Promise<LayerIndex> {
     const known = await this.store.memo("layer-index", layer.diffId.slice(7)) as LayerIndex | undefined;
-    if (known?.format === 1) return known;
+    if (known?.format === 2) return known;
     const { digest } = await layer.stored;
     try {
       const { diffId, ...index } = await indexLayer(openLayer(this.store.blobPath(digest)));

@@ -1,4 +1,5 @@
 import type { Fact } from "../contract/store.ts";
+import { FORMAT_KEY } from "../sign/stage_formats.ts";
 import { compareText, type ListedFile } from "../contract/signature.ts";
 import type { FactChange, FileChange } from "../contract/results.ts";
 
@@ -98,6 +99,7 @@ export function summarise(changes: readonly FactChange[]): string {
         } changed (${shown}${more})`;
       }
       case "value":
+        if (change.key === FORMAT_KEY) return formatChange(change.after ?? change.before ?? "");
         return change.before === undefined
           ? `${change.key} is new`
           : change.after === undefined
@@ -105,4 +107,9 @@ export function summarise(changes: readonly FactChange[]): string {
           : `${change.key} changed`;
     }
   }).join("; ");
+}
+
+/** `git 2` as a sentence for people: what these stages contain is made in another way. */
+function formatChange(value: string): string {
+  return `the format of ${value.replace(/ .*/, "")} stages changed`;
 }

@@ -10,7 +10,7 @@ export interface KnownStage {
   readonly commit?: string;
 }
 
-const MEMO = "stage-facts";
+const MEMO = "stage-facts-2";
 
 /** The facts of an earlier stage: of one that was built here, or that came along with another from a registry. */
 export async function knownStage(store: Store, signature: Signature): Promise<KnownStage | undefined> {

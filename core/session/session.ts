@@ -165,7 +165,7 @@ export class Session implements AsyncDisposable {
     const { platform, epoch } = this.options;
     return await signGraph(graph, keys, {
       platform,
-      epoch: epoch.overridden ? epoch.value : undefined,
+      epoch,
       baseDigest: async (name) => {
         const image = await this.base(name);
         onBase?.(name, image);

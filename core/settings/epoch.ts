@@ -5,15 +5,9 @@
 export const DEFAULT_EPOCH = 1767225600;
 
 /** The epoch of this run: `SOURCE_DATE_EPOCH` (reproducible-builds.org) when it is a whole number of seconds. */
-export function epochFrom(
-  env: Readonly<Record<string, string | undefined>>,
-): { value: number; overridden: boolean } {
+export function epochFrom(env: Readonly<Record<string, string | undefined>>): number {
   const text = env.SOURCE_DATE_EPOCH;
-  if (text !== undefined && /^\d{1,11}$/.test(text)) {
-    const value = Number(text);
-    return { value, overridden: value !== DEFAULT_EPOCH };
-  }
-  return { value: DEFAULT_EPOCH, overridden: false };
+  return text !== undefined && /^\d{1,11}$/.test(text) ? Number(text) : DEFAULT_EPOCH;
 }
 
 /** RFC 3339 of an epoch. */

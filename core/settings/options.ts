@@ -2,6 +2,7 @@ import { EngineError } from "../contract/errors.ts";
 import { epochFrom } from "./epoch.ts";
 import { type EventSink, safeEmit } from "../contract/events.ts";
 import type { LayerCompression } from "../contract/builder.ts";
+import { formatPlatform, hostPlatform, platformOf } from "../../lib/oci/platform.ts";
 import type { Selection } from "../contract/plugin.ts";
 
 /** Engine options with every default filled in. */
@@ -20,7 +21,7 @@ export interface ResolvedOptions {
   readonly lockTimeoutMs: number;
   readonly dryRun: boolean;
   readonly compression: LayerCompression;
-  readonly epoch: { readonly value: number; readonly overridden: boolean };
+  readonly epoch: number;
   readonly repo: string | undefined;
   readonly repoReadOnly: boolean;
   readonly cacheFrom: readonly string[];
@@ -52,7 +53,7 @@ export function resolveOptions(options: EngineOptions): ResolvedOptions {
     env,
     home: absolute(options.home ?? defaultHome(env)),
     name: options.name,
-    platform: options.platform ? checkPlatform(options.platform) : `linux/${machine()}`,
+    platform: options.platform ? readPlatform(options.platform) : formatPlatform(hostPlatform()),
     parallel,
     network: options.network ?? "host",
     builder: options.builder,
@@ -70,10 +71,10 @@ export function resolveOptions(options: EngineOptions): ResolvedOptions {
   };
 }
 
-/** The platforms of an option, in order; [undefined] when none is given. */
+/** The platforms of an option in their usual spelling, in order; [undefined] when none is given. @throws USAGE */
 export function splitPlatforms(text: string | undefined): readonly (string | undefined)[] {
   const names = (text ?? "").split(",").map((name) => name.trim()).filter((name) => name !== "");
-  return names.length > 0 ? [...new Set(names)] : [undefined];
+  return names.length > 0 ? [...new Set(names.map(readPlatform))] : [undefined];
 }
 
 function absolute(path: string): string {
@@ -95,16 +96,13 @@ function defaultHome(env: Readonly<Record<string, string | undefined>>): string 
   });
 }
 
-function machine(): string {
-  return Deno.build.arch === "aarch64" ? "arm64" : "amd64";
-}
-
-function checkPlatform(text: string): string {
-  if (/^[a-z0-9]+\/[a-z0-9_]+(\/[a-z0-9.]+)?$/.test(text)) return text;
-  throw new EngineError(
-    "USAGE",
-    `Cannot build for platform "${text}": wanted os/architecture, such as linux/amd64`,
-  );
+function readPlatform(text: string): string {
+  try {
+    return formatPlatform(platformOf(text));
+  } catch (error) {
+    if (error instanceof RangeError) throw new EngineError("USAGE", error.message);
+    throw error;
+  }
 }
 
 export interface EngineOptions {

@@ -3,13 +3,14 @@ import { digestOf, sha256Hex } from "../contract/digest.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { TreeSource } from "../git/model.ts";
 import { matchDependencies, type SelectedFile, selectFiles } from "../git/select.ts";
+import { compareEntries, entryKey } from "./entry_key.ts";
 import { conveyorGitStages, imageTitle } from "./graph.ts";
 import type { Fact } from "../contract/store.ts";
 import type { GitStageFacts } from "./sign.ts";
 import { formatListing, type ListedFile } from "../contract/signature.ts";
 
 /** Version of the memo below; raise it when the facts of git stages are computed in another way. */
-const MEMO_FORMAT = 1;
+const MEMO_FORMAT = 2;
 
 /** Files that one entry delivers in one stage. */
 export interface GitDelivery {
@@ -65,7 +66,7 @@ export async function planGit(
     onNews?.();
     const { stages, warnings } = await compute();
     known = {
-      stages: await Promise.all(stages.map(async (s) => [s.name, await factsOf(s)] as const)),
+      stages: await Promise.all(stages.map(async (s) => [s.name, await factsOf(s, rule.git)] as const)),
       warnings,
     };
     await memo.putMemo("git-stages", key, known);
@@ -153,6 +154,7 @@ async function computeStages(rule: ImageRule, trees: readonly TreeSource[]) {
         ),
       );
     }
+    for (const list of [deliveries, signed]) list.sort((a, b) => compareEntries(a.entry, b.entry));
     const name = stage ? `git:${stage}` : "gitArchive";
     const hermetic = !deliveries.some((d) => d.wholeTree) || !stage;
     if (deliveries.some((d) => d.files.length > 0)) stages.push({ name, deliveries, signed, hermetic });
@@ -164,10 +166,10 @@ function listingsOf(stage: GitStagePlan | undefined): string[] {
   return (stage?.signed ?? []).flatMap((delivery) => delivery.files.length > 0 ? [listingOf(delivery)] : []);
 }
 
-async function factsOf(stage: GitStagePlan): Promise<GitStageFacts> {
+async function factsOf(stage: GitStagePlan, entries: readonly GitEntry[]): Promise<GitStageFacts> {
   const facts: Fact[] = [];
-  for (const { entry, index, files, wholeTree } of stage.signed) {
-    const at = `git[${index}]`;
+  for (const { entry, files, wholeTree } of stage.signed) {
+    const at = entryKey("git", entry, entries);
     if (files.length === 0 && !wholeTree) continue;
     if (files.length > 0) {
       const value = await digestOf(listingOf({ files }));

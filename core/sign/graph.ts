@@ -1,5 +1,6 @@
 import type { Config, GitStage, ImageRule, ImportRule, UserStage } from "../contract/config.ts";
 import { EngineError } from "../contract/errors.ts";
+import { compareEntries } from "./entry_key.ts";
 
 /** One step of an image, before anything is known of its inputs. */
 export interface StageSpec {
@@ -85,7 +86,7 @@ export function buildGraph(config: Config): BuildGraph {
 function conveyor(rule: ImageRule): StageSpec[] {
   const stages: StageSpec[] = [{ name: "from", work: { kind: "from" } }];
   const imports = (when: "before" | "after", stage: "install" | "setup") => {
-    const rules = rule.imports.filter((i) => i[when] === stage);
+    const rules = rule.imports.filter((i) => i[when] === stage).sort(compareEntries);
     if (rules.length > 0) stages.push({ name: `import:${when}-${stage}`, work: { kind: "import", rules } });
   };
   const git = (stage: GitStage | undefined) => {

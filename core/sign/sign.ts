@@ -3,6 +3,8 @@ import type { Digest, Signature } from "../contract/digest.ts";
 import { type BuildGraph, imageKey, type ImageNode, type StageSpec } from "./graph.ts";
 import type { Fact } from "../contract/store.ts";
 import { baseName, isOwn } from "./base_rule.ts";
+import { entryKey } from "./entry_key.ts";
+import { formatFact } from "./stage_formats.ts";
 import { compareText, signatureOf } from "../contract/signature.ts";
 
 /** A stage with its signature and the facts behind it. */
@@ -30,8 +32,8 @@ export interface SignedGraph {
 export interface SignInputs {
   /** `os/architecture[/variant]` */
   readonly platform: string;
-  /** The fixed modification time, only when it is not the default. */
-  readonly epoch: number | undefined;
+  /** The fixed modification time, seconds since 1970. */
+  readonly epoch: number;
   /** Digest of a base image by the text after `from:`. */
   baseDigest(name: string): Promise<Digest>;
   /** Facts of the git stages of an image by stage name; a stage without an entry is empty. */
@@ -95,7 +97,7 @@ export async function signGraph(
         final: (key) => lastStage(image(key)).signature,
       });
       if (!own) continue;
-      const facts = [{ key: "stage", value: spec.name }, ...own, ...plugins[s]!];
+      const facts = [{ key: "stage", value: spec.name }, formatFact(spec.work), ...own, ...plugins[s]!];
       if (spec.work.kind === "git") hermetic &&= git.get(spec.name)?.hermetic ?? true;
       const signature = await signatureOf(previous, facts);
       stages.push({ spec, signature, previous, facts, hermetic: hermetic || spec.name === "gitArchive" });
@@ -122,13 +124,17 @@ function ownFacts(rule: ImageRule, spec: StageSpec, known: Known): readonly Fact
     case "git":
       return known.git.get(spec.name)?.facts;
     case "import":
-      return work.rules.flatMap((r, i) => [
-        { key: `import[${i}].artifact`, value: known.final(imageKey("artifact", r.artifact)) },
-        {
-          key: `import[${i}].files`,
-          value: JSON.stringify([r.add, r.to, r.includePaths, r.excludePaths, r.owner ?? "", r.group ?? ""]),
-        },
-      ]);
+      return work.rules.flatMap((r) => {
+        const at = entryKey("import", r, work.rules);
+        const [include, exclude] = [r.includePaths, r.excludePaths].map((paths) =>
+          paths.toSorted(compareText)
+        );
+        const files = JSON.stringify([r.add, r.to, include, exclude, r.owner ?? "", r.group ?? ""]);
+        return [
+          { key: `${at}.artifact`, value: known.final(imageKey("artifact", r.artifact)) },
+          { key: `${at}.files`, value: files },
+        ];
+      });
     case "run": {
       const shell = rule.shell[work.stage];
       const mounts = rule.mounts.map((m) => `${m.to} ${m.from}`).sort(compareText);
@@ -155,7 +161,7 @@ function fromFacts(rule: ImageRule, { base, inputs, final }: Known): readonly Fa
     ["base", value],
     ["platform", inputs.platform],
     ["cacheVersion", rule.fromCacheVersion],
-    ["epoch", inputs.epoch?.toString()],
+    ["epoch", String(inputs.epoch)],
   ]);
 }
 

@@ -16,7 +16,7 @@ export function stageRecord(
   { image, trees, project, commit, buildMs, addedBytes }: StageOutcome,
 ): StageRecord {
   return {
-    format: 1,
+    format: 2,
     signature,
     previous,
     stage: spec.name,

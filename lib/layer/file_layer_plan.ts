@@ -1,8 +1,8 @@
 import type { TarEntry } from "../tar/types.ts";
 import { LayerError } from "./error.ts";
 import { type ImageFs, resolvePath } from "./image_fs.ts";
-import { OPAQUE, WHITEOUT } from "./index.ts";
 import { baseName, comparePaths, joinPath, parentPath } from "./path_order.ts";
+import { WHITEOUT, whiteoutOf } from "./whiteout.ts";
 
 /** A file, directory or symlink that a layer shall bring. */
 export interface FileItem {
@@ -44,12 +44,12 @@ export interface FileLayerRow {
 }
 
 /**
- * Lays out a layer: parents first, sorted by path bytes, missing directories added (with the owner and mode of the
- * parent image, so that nothing of it changes), whiteouts directly after their directory. The same input in any order
+ * Lays out a layer: in the order of {@linkcode comparePaths}, missing directories added (with the owner and mode of the
+ * parent image, so that nothing of it changes), whiteouts where the hidden path would stand. The same input in any order
  * gives the same plan.
  *
- * A whiteout of a directory that items fill again becomes an opaque directory, because in one layer a whiteout and an
- * entry of the same name contradict each other.
+ * In one layer a whiteout and an entry of the same name contradict each other: when items fill a deleted directory
+ * again, everything else that was in it is deleted name by name.
  *
  * @throws {LayerError} for items that collide or cannot be in a layer
  */
@@ -115,20 +115,15 @@ export function planFileLayer(input: FileLayerInput): FileLayerPlan {
   };
   for (const path of [...rows.keys(), ...hidden]) addParents(path);
 
-  for (const path of hidden) {
+  const hide = (path: string) => {
     const row = rows.get(path);
+    if (!row) return put(path, { entry: whiteoutOf(path) });
     // Replacing hides as well, unless a directory would be merged with one below.
-    if (row && (row.entry.type !== "dir" || (parent && parent.lookup(path)?.entry.type !== "dir"))) continue;
-    const name = row ? joinPath(path, OPAQUE) : joinPath(parentPath(path), WHITEOUT + baseName(path));
-    put(name, { entry: { path: name, type: "file", mode: 0, uid: 0, gid: 0, size: 0, mtime: 0 } });
-  }
-  const keyed = Array.from(rows.values(), (row) => ({ row, key: sortKey(row) }));
-  return { rows: keyed.sort((a, b) => comparePaths(a.key, b.key)).map(({ row }) => row) };
-}
-
-/** Puts whiteouts before everything else in their directory, as image-spec layer.md asks. */
-function sortKey({ entry: { path } }: FileLayerRow): string {
-  return baseName(path).startsWith(WHITEOUT) ? joinPath(parentPath(path), "\0" + baseName(path)) : path;
+    if (row.entry.type !== "dir" || parent?.lookup(path)?.entry.type !== "dir") return;
+    for (const name of parent.list(path)) hide(joinPath(path, name));
+  };
+  hidden.forEach(hide);
+  return { rows: [...rows].sort(([a], [b]) => comparePaths(a, b)).map(([, row]) => row) };
 }
 
 /** @throws {LayerError} */

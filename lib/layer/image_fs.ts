@@ -42,7 +42,7 @@ export class ImageFs {
     return [...this.#find(dir)?.children?.keys() ?? []].sort(comparePaths);
   }
 
-  /** All entries below `path`, sorted by path bytes, `path` itself not included. Follows no symlinks. */
+  /** All entries below `path` in the order of {@linkcode comparePaths}, `path` itself not included. Follows no symlinks. */
   *walk(path: string): Generator<ImageEntry> {
     const children = this.#find(path)?.children;
     if (children) yield* walkSorted(children);
@@ -179,16 +179,9 @@ function merge(indexes: readonly LayerIndex[]): Node {
   return root;
 }
 
-/** Depth first would put "a/b" before "a-b"; so entering a directory is a step of its own, sorted as "a/". */
 function* walkSorted(children: ReadonlyMap<string, Node>): Generator<ImageEntry> {
-  const steps: { readonly key: string; readonly node: Node; readonly enter: boolean }[] = [];
-  for (const [name, node] of children) {
-    steps.push({ key: name, node, enter: false });
-    if (node.children && node.children.size > 0) steps.push({ key: `${name}/`, node, enter: true });
-  }
-  steps.sort((a, b) => comparePaths(a.key, b.key));
-  for (const { node, enter } of steps) {
-    if (enter) yield* walkSorted(node.children!);
-    else yield node;
+  for (const [, node] of [...children].sort(([a], [b]) => comparePaths(a, b))) {
+    yield node;
+    if (node.children) yield* walkSorted(node.children);
   }
 }

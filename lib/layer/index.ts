@@ -2,6 +2,7 @@ import { TarParser } from "../tar/parse.ts";
 import type { TarEntry, TarType } from "../tar/types.ts";
 import { LayerError } from "./error.ts";
 import { baseName, comparePaths, joinPath, parentPath } from "./path_order.ts";
+import { OPAQUE, WHITEOUT } from "./whiteout.ts";
 
 /** One path of a layer, as far as looking things up needs it. */
 export interface LayerIndexEntry {
@@ -21,21 +22,16 @@ export interface LayerIndexEntry {
   readonly repeated?: true;
 }
 
-/** What a layer holds and hides. JSON-printable. */
+/** What a layer holds and hides. JSON-printable. Format 1 was sorted in another order. */
 export interface LayerIndex {
-  readonly format: 1;
-  /** Sorted by path bytes, with all parent directories below the root. */
+  readonly format: 2;
+  /** Sorted as {@linkcode comparePaths} says, with all parent directories below the root. */
   readonly entries: readonly LayerIndexEntry[];
   /** Paths deleted from lower layers, sorted (image-spec layer.md, "Whiteouts"). */
   readonly whiteouts: readonly string[];
   /** Directories of which lower layers show nothing, sorted. */
   readonly opaque: readonly string[];
 }
-
-/** Prefix of whiteout names. */
-export const WHITEOUT = ".wh.";
-/** Marks its directory as opaque. */
-export const OPAQUE = ".wh..wh..opq";
 
 /**
  * What a layer may hold, so that a small blob cannot take all memory: paths, with the directories that only lead to them,
@@ -82,7 +78,7 @@ export class LayerIndexer {
       this.#entries.set(path, { path, type: "dir", mode: 0o755, uid: 0, gid: 0, size: 0, implicit: true });
     }
     return {
-      format: 1,
+      format: 2,
       entries: [...this.#entries.values()].sort((a, b) => comparePaths(a.path, b.path)),
       whiteouts: [...this.#whiteouts].sort(comparePaths),
       opaque: [...this.#opaque].sort(comparePaths),

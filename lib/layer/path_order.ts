@@ -1,20 +1,20 @@
 /**
- * Compares paths by their UTF-8 bytes, the order of canonical layers: parents come before what is in them.
- *
- * Strings compare by UTF-16 units, which differs only where surrogate pairs meet U+E000 to U+FFFF.
+ * The order of canonical layers: that of a walk through the tree, names within a directory sorted by their UTF-8 bytes.
+ * So a directory comes before what is in it, and that before the next name, as in layers of containerd and BuildKit.
  */
 export function comparePaths(a: string, b: string): number {
   const shared = Math.min(a.length, b.length);
   for (let i = 0; i < shared; i++) {
     const x = a.charCodeAt(i);
     const y = b.charCodeAt(i);
-    if (x !== y) return aboveSurrogates(x) - aboveSurrogates(y);
+    if (x !== y) return rank(x) - rank(y);
   }
   return a.length - b.length;
 }
 
-/** Moves surrogates (code points from U+10000) behind the rest. */
-function aboveSurrogates(unit: number): number {
+/** "/" before every byte of a name; surrogates (code points from U+10000) behind the rest of UTF-16. */
+function rank(unit: number): number {
+  if (unit === 0x2f) return -1;
   return unit >= 0xd800 && unit < 0xe000 ? unit + 0x10000 : unit;
 }
 

@@ -16,6 +16,7 @@ const TYPE_FLAGS: { readonly [T in TarType]: string } = {
   fifo: "6",
 };
 const encoder = new TextEncoder();
+const decoder = new TextDecoder();
 
 /** Zero bytes that follow `size` bytes of content. The result is a view of a shared array: do not write to it. */
 export function tarPadding(size: number): Uint8Array {
@@ -27,7 +28,8 @@ export function tarPadding(size: number): Uint8Array {
  *
  * POSIX.1-2001: a ustar block, preceded by a PAX extended header only for what ustar cannot say (long or non-ASCII
  * names, large numbers, fractional or negative times, extended attributes). No user names, no access times: equal
- * entries give equal bytes.
+ * entries give equal bytes, and they are the bytes of Go's archive/tar, with which containerd, BuildKit, Docker, umoci
+ * and ko write their layers.
  *
  * @throws {TarError} for values that no tar archive can hold
  */
@@ -53,12 +55,12 @@ export function encodeTarHeader(entry: TarEntry): Uint8Array {
   const block = new Uint8Array(TAR_BLOCK);
   const path = text("path", type === "dir" ? (entry.path || ".") + "/" : entry.path);
   if (path.length === 0) throw fail("its path is empty");
-  if (!putPath(block, path)) records.push(["path", path]);
+  if (!fits(path)) records.push(["path", path]);
   if (type === "symlink" || type === "hardlink") {
     if (!link) throw fail("its link target is missing");
     const target = text("linkpath", link);
-    if (!isAscii(target) || target.length > 100) records.push(["linkpath", target]);
-    putFallback(block, 157, target);
+    if (!fits(target)) records.push(["linkpath", target]);
+    putText(block, 157, target);
   }
   putOctal(block, 100, 8, mode & 0o7777);
   putOctal(block, 108, 8, number("uid", uid, MAX_ID));
@@ -67,17 +69,14 @@ export function encodeTarHeader(entry: TarEntry): Uint8Array {
   if (!Number.isFinite(mtime) || Math.abs(mtime) > Number.MAX_SAFE_INTEGER) {
     throw fail(`its modification time is ${mtime}, expected seconds since 1970`);
   }
-  if (!Number.isInteger(mtime) || mtime < 0 || mtime > MAX_SIZE) {
-    records.push(["mtime", encoder.encode(decimal(mtime))]);
-  }
-  putOctal(block, 136, 12, Math.floor(Math.min(Math.max(mtime, 0), MAX_SIZE)));
+  const inRange = mtime >= 0 && mtime <= MAX_SIZE;
+  if (!Number.isInteger(mtime) || !inRange) records.push(["mtime", encoder.encode(decimal(mtime))]);
+  putOctal(block, 136, 12, inRange ? Math.floor(mtime) : 0);
   block[156] = TYPE_FLAGS[type].charCodeAt(0);
   putAscii(block, 257, "ustar\x0000");
-  if (type === "char" || type === "block") {
-    putOctal(block, 329, 8, device(entry.major, fail));
-    putOctal(block, 337, 8, device(entry.minor, fail));
-  }
-  putChecksum(block);
+  const special = type === "char" || type === "block";
+  putOctal(block, 329, 8, special ? device(entry.major, fail) : 0);
+  putOctal(block, 337, 8, special ? device(entry.minor, fail) : 0);
 
   for (const [name, value] of entry.xattrs ?? []) {
     if (name.includes("=")) {
@@ -86,14 +85,22 @@ export function encodeTarHeader(entry: TarEntry): Uint8Array {
     text("extended attribute name", name);
     records.push([`SCHILY.xattr.${name}`, value]);
   }
-  return records.length === 0 ? block : withPax(encodePax(records), block);
+  const prefix = records.length === 1 && records[0]![0] === "path" ? splitAt(path) : undefined;
+  if (prefix !== undefined) {
+    block.set(path.subarray(prefix + 1));
+    block.set(path.subarray(0, prefix), 345);
+    records.pop();
+  } else putText(block, 0, path);
+  putChecksum(block);
+  return records.length === 0 ? block : withPax(path, encodePax(records), block);
 }
 
-/** Puts a PAX extended header with a fixed name before `block`. */
-function withPax(body: Uint8Array, block: Uint8Array): Uint8Array {
+/** Puts a PAX extended header before `block`, named after the entry as Go does. */
+function withPax(path: Uint8Array, body: Uint8Array, block: Uint8Array): Uint8Array {
   const padded = Math.ceil(body.length / TAR_BLOCK) * TAR_BLOCK;
   const out = new Uint8Array(TAR_BLOCK + padded + TAR_BLOCK);
-  putAscii(out, 0, "././@PaxHeader");
+  const ascii = decoder.decode(path.filter((byte) => byte < 0x80 && byte !== 0)).replace(/^\.\//, "");
+  putAscii(out, 0, ascii.replace(/[^/]*$/, "PaxHeaders.0/$&").slice(0, 100).replace(/\/+$/, ""));
   for (const at of [100, 108, 116]) putOctal(out, at, 8, 0);
   putOctal(out, 124, 12, body.length);
   putOctal(out, 136, 12, 0);
@@ -105,32 +112,28 @@ function withPax(body: Uint8Array, block: Uint8Array): Uint8Array {
   return out;
 }
 
-/** Writes the name, split into prefix and name when that helps; false when only PAX can hold it whole. */
-function putPath(block: Uint8Array, path: Uint8Array): boolean {
-  if (isAscii(path)) {
-    if (path.length <= 100) {
-      block.set(path);
-      return true;
-    }
-    // The name after the split must not be empty, so the last byte of a directory's name is no place to split.
-    const split = path.subarray(0, path.length - 1).indexOf(0x2f, path.length - 101);
-    if (split > 0 && split <= 155) {
-      block.set(path.subarray(split + 1));
-      block.set(path.subarray(0, split), 345);
-      return true;
-    }
-  }
-  putFallback(block, 0, path);
-  return false;
+/** Whether ustar can say it in the field alone. */
+function fits(text: Uint8Array): boolean {
+  return text.length <= 100 && isAscii(text);
 }
 
-/** What readers without PAX get to see: the ASCII part, cut to the field, never looking like a directory. */
-function putFallback(block: Uint8Array, at: number, text: Uint8Array): void {
-  const ascii = text.filter((byte) => byte < 0x80).subarray(0, 100);
-  block.set(ascii, at);
-  if (text.length > 100 || ascii.length < text.length) {
-    for (let i = at + ascii.length - 1; i > at && block[i] === 0x2f; i--) block[i] = 0;
-  }
+/** Where a name is split into prefix and name; undefined when it cannot be. */
+function splitAt(path: Uint8Array): number | undefined {
+  if (!isAscii(path)) return undefined;
+  // The name after the split must not be empty, so the last byte of a directory's name is no place to split.
+  const at = path.subarray(0, Math.min(path.length - 1, 156)).lastIndexOf(0x2f);
+  return at > 0 && path.length - at - 1 <= 100 ? at : undefined;
+}
+
+/** What readers without PAX get to see: the ASCII part, cut to the field, never looking like a directory when cut. */
+function putText(block: Uint8Array, at: number, text: Uint8Array): void {
+  const ascii = text.filter((byte) => byte < 0x80);
+  const shown = ascii.subarray(0, 100);
+  block.set(shown, at);
+  if (ascii.length <= 100 || shown[99] !== 0x2f) return;
+  let end = 99;
+  while (end > 0 && shown[end - 1] === 0x2f) end--;
+  block[at + end] = 0;
 }
 
 function isAscii(bytes: Uint8Array): boolean {

@@ -8,7 +8,7 @@ import { ago, DAY, HOUR, NOW, sig } from "./support/publish.ts";
 async function record(name: string, ageMs: number, facts: Partial<StageRecord> = {}): Promise<StageRecord> {
   const digest = await digestOf(name);
   return {
-    format: 1,
+    format: 2,
     signature: await sig(name) as Signature,
     previous: null,
     stage: name,
@@ -47,7 +47,7 @@ Deno.test("row 1 and 5: planLocal() keeps what REPO, running builds young stages
     ["flush", records, { now: NOW, project: "shop", flush: true }, ["top", "upper", "lower"]],
     ["all projects", records, { now: NOW, flush: true }, ["top", "upper", "lower", "other"]],
     ["no rule", records, { now: NOW, project: "shop" }, []],
-    ["another format", [{ ...lower, format: 2 as 1 }, upper], {
+    ["another format", [{ ...lower, format: 1 as 2 }, upper], {
       now: NOW,
       project: "shop",
       improperFormat: true,

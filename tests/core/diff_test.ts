@@ -54,3 +54,9 @@ Deno.test("diffFacts() explains commands by line, files by listing, and other fa
     "cacheVersion is gone; commands changed; 1 file changed (/f); team is new",
   );
 });
+
+Deno.test("summarise() says which kind of stage is made in another way", async () => {
+  const at = (value: string) => [{ key: "format", value }, { key: "stage", value: "git:setup" }];
+  const changes = await diffFacts(at("git 1"), at("git 2"), () => Promise.resolve(undefined));
+  assert.equal(summarise(changes), "the format of git stages changed");
+});

@@ -19,27 +19,36 @@ git:
     owner: 5
     excludePaths: [skip]
     stageDependencies: { setup: ["*.ts"] }
-import: [{ artifact: assets, add: /web, to: /www, after: setup }]
+  - { add: /web, to: /app/web, owner: 6, stageDependencies: { setup: [i] } }
+  - { add: /web, to: /both, owner: 7, includePaths: [i] }
+  - { add: /web, to: /both, owner: 8, includePaths: [j] }
+import:
+  - { artifact: assets, add: /web, to: /www, after: setup }
+  - { artifact: assets, add: /web/i, to: /www/here/i, after: setup, owner: 9 }
 shell: { setupCacheVersion: 3, setup: [] }
 docker: { CMD: [a], ENV: { B: "1", A: "2" }, LABEL: { z: "1", y: "2" } }
 `;
 
-/** The same with other key order, comments, quoting and white space. */
+/** The same with other order of keys and entries, comments, quoting and white space. */
 const reordered = `# a comment
 project:   "shop"
 ---
 docker:
   LABEL: {y: "2", z: '1'}
   ENV:
-    B: 1
     A: 2
+    B: 1
   CMD: ["a"]
 shell:
   setup: []
   setupCacheVersion: "3"
 import:
+  - {owner: "9", to: /www/here/i, after: setup, add: /web/i, artifact: assets}
   - {to: /www, after: setup, add: /web/, artifact: assets}
 git:
+  - {add: /web, owner: 8, to: /both, includePaths: j}
+  - {add: /web, to: /both, owner: 7, includePaths: i}
+  - {to: /app/web, owner: 6, add: /web, stageDependencies: {setup: i}}
   - stageDependencies: {setup: "*.ts"}
     excludePaths: skip
     owner: "5"
@@ -64,6 +73,7 @@ const files = {
   "src/run": { text: "x", mode: 0o755 },
   "src/l": { link: "a.ts" },
   "web/i": "i",
+  "web/j": "j",
 };
 
 async function print(

@@ -27,7 +27,7 @@ async function recordOf(store: LocalStore, layer: string): Promise<StageRecord> 
   const { digest, size } = await store.putBlob(bytes(layer));
   const facts = [{ key: "stage", value: layer }];
   return {
-    format: 1,
+    format: 2,
     signature: await signatureOf(null, facts),
     previous: null,
     stage: "from",
@@ -63,7 +63,7 @@ Deno.test("LocalStore gives a stage only while all its layers are whole", async 
     assert.deepEqual(await store.stage(record.signature), record);
     await Deno.truncate(store.blobPath(record.image.layers[0]!.digest), 2);
     assert.equal(await store.stage(record.signature), undefined);
-    await Deno.writeTextFile(`${store.path}/stages/${record.signature}`, '{"format":1,');
+    await Deno.writeTextFile(`${store.path}/stages/${record.signature}`, '{"format":2,');
     assert.equal(await store.stage(record.signature), undefined);
   });
 });
@@ -171,7 +171,31 @@ Deno.test("scratch() is removed at the end, and after a process that was killed 
 Deno.test("LocalStore.open() refuses a format of another release", async () => {
   await withStore(async (_, path) => {
     await Deno.writeTextFile(`${path}/format`, "7\n");
-    await assert.rejects(LocalStore.open(path), /it has format 7, this release reads format 1/);
+    await assert.rejects(LocalStore.open(path), /it has format 7, this release reads format 2/);
+  });
+});
+
+Deno.test("LocalStore finds no stage of format 1, says so once, and lets housekeeping see it", async () => {
+  await withTempDir(async (dir) => {
+    const path = `${dir}/s`;
+    let record: StageRecord;
+    {
+      await using store = await LocalStore.open(path);
+      record = await recordOf(store, "layer");
+      await store.putStage(record);
+      assert.equal(store.upgraded, false);
+    }
+    await Deno.writeTextFile(`${path}/stages/${record.signature}`, JSON.stringify({ ...record, format: 1 }));
+    await Deno.writeTextFile(`${path}/format`, "1\n");
+    for (const upgraded of [true, false]) {
+      await using store = await LocalStore.open(path);
+      assert.equal(store.upgraded, upgraded);
+      assert.equal(await store.stage(record.signature), undefined);
+      assert.equal(await store.record(record.signature), undefined);
+      assert.deepEqual((await store.check({ repair: true })).problems, []);
+      assert.deepEqual((await Array.fromAsync(store.stages())).map(({ format }) => format as number), [1]);
+      assert.equal((await store.sweep()).blobs, 0);
+    }
   });
 });
 

@@ -42,7 +42,7 @@ export interface LocalPlan {
 }
 
 /** The format of stage records that this release writes. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 /** Decides which records of the local store go. Pure. */
 export function planLocal(records: readonly StageRecord[], rules: LocalRules): LocalPlan {

@@ -1,8 +1,9 @@
 /** Turns the upper directory of an overlay into a canonical layer tar. */
 import type { LayerIndex } from "../../../lib/layer/index.ts";
 import { comparePaths } from "../../../lib/layer/path_order.ts";
+import { WHITEOUT, whiteoutOf } from "../../../lib/layer/whiteout.ts";
 import type { TarEntry } from "../../../lib/tar/types.ts";
-import { getXattr, listXattrs, lstat, removeXattr, setMtime, type Stat } from "./libc.ts";
+import { getXattr, listXattrs, lstat, mknod, removeXattr, setMtime, type Stat } from "./libc.ts";
 import { isOpaque, isWhiteout, type LowerView } from "./lower_view.ts";
 import { TarFile } from "./tar_file.ts";
 
@@ -30,9 +31,15 @@ export interface CaptureOptions {
 
 interface Row {
   readonly path: string;
-  readonly stat: Stat;
-  readonly kind: "entry" | "whiteout" | "opaque";
+  /** Undefined: the path is deleted. */
+  readonly stat?: Stat;
 }
+
+/**
+ * What the layers below have where a directory of the upper one is: `merged` shows through; `covered` is there but
+ * hidden, since the directory was removed and made anew; `nothing` is there.
+ */
+type Below = "merged" | "covered" | "nothing";
 
 /** What a step changed, as a tar. */
 export interface CapturedTar {
@@ -48,9 +55,9 @@ export function captureLayer(options: CaptureOptions): CapturedTar | undefined {
   const root = lstat(options.upper);
   const { mode, uid, gid } = options.root;
   const rootChanged = root.mode !== mode || root.uid !== uid || root.gid !== gid;
-  if (rootChanged) rows.push({ path: "", stat: root, kind: "entry" });
+  if (rootChanged) rows.push({ path: "", stat: root });
   if (rows.length === 0) return undefined;
-  rows.sort((a, b) => comparePaths(tarPath(a), tarPath(b)));
+  rows.sort((a, b) => comparePaths(a.path, b.path));
   const tar = new TarFile(options.tar);
   try {
     const inodes = new Map<string, string>();
@@ -61,71 +68,75 @@ export function captureLayer(options: CaptureOptions): CapturedTar | undefined {
   }
 }
 
-/** All that differs from the layers below; the rest is removed from the upper directory. */
+/**
+ * All that differs from the layers below; the rest is removed from the upper directory. Directories that hide what is
+ * below them as a whole come to hide it name by name, in the layer and in the upper directory alike: that is what
+ * other builders write.
+ */
 function collect(options: CaptureOptions): Row[] {
+  const { upper, lower } = options;
   const rows: Row[] = [];
-  walk("", false);
+  walk("", "merged");
   return rows;
 
-  /** `fresh`: nothing of the layers below shows in this directory. */
-  function walk(dir: string, fresh: boolean): void {
-    for (const name of namesOf(`${options.upper}/${dir}`, dir)) {
-      const path = dir === "" ? name : `${dir}/${name}`;
-      const full = `${options.upper}/${path}`;
-      const stat = statEntry(full, dir, name);
-      if (isWhiteout(stat)) {
-        if (!fresh && options.lower.stat(path)) rows.push({ path, stat, kind: "whiteout" });
-        else Deno.removeSync(full);
-        continue;
-      }
-      if (name.startsWith(".wh.")) {
-        throw new CaptureError(
-          `"/${path}" cannot be in a layer: names that start with ".wh." mean deletions there`,
-        );
-      }
-      if (stat.type === "dir") directory(path, full, stat, fresh);
-      else if (stat.type === "socket" || (!fresh && isUnchanged(path, full, stat, options.lower))) {
-        Deno.removeSync(full);
-      } else rows.push({ path, stat, kind: "entry" });
+  function walk(dir: string, below: Below): void {
+    const names = namesOf(`${upper}/${dir}`, dir);
+    for (const name of names) entry(dir, name, below);
+    if (below !== "covered") return;
+    const kept = new Set(names);
+    for (const name of lower.names(dir)) {
+      if (kept.has(name)) continue;
+      mknod(`${upper}/${dir}/${name}`, "char", 0);
+      rows.push({ path: `${dir}/${name}` });
     }
   }
 
-  function directory(path: string, full: string, stat: Stat, fresh: boolean): void {
-    const below = fresh ? undefined : options.lower.stat(path);
-    const opaque = isOpaque(full, options.rootless);
+  function entry(dir: string, name: string, below: Below): void {
+    const path = dir === "" ? name : `${dir}/${name}`;
+    const full = `${upper}/${path}`;
+    const stat = statEntry(full, dir, name);
+    const hidden = below === "nothing" ? undefined : lower.stat(path);
+    if (isWhiteout(stat)) {
+      if (hidden) rows.push({ path });
+      else Deno.removeSync(full);
+      return;
+    }
+    if (name.startsWith(WHITEOUT)) {
+      throw new CaptureError(
+        `"/${path}" cannot be in a layer: names that start with ".wh." mean deletions there`,
+      );
+    }
+    if (stat.type === "dir") directory(path, stat, hidden, below);
+    else if (stat.type === "socket" || (hidden && isUnchanged(path, full, stat, hidden, lower))) {
+      Deno.removeSync(full);
+    } else rows.push({ path, stat });
+  }
+
+  function directory(path: string, stat: Stat, hidden: Stat | undefined, below: Below): void {
+    const full = `${upper}/${path}`;
     const before = rows.length;
-    walk(path, fresh || opaque || below?.type !== "dir");
-    const hides = opaque && below?.type === "dir";
-    if (opaque && !hides) {
-      removeXattr(full, options.rootless ? "user.overlay.opaque" : "trusted.overlay.opaque");
-    }
-    if (rows.length === before && !hides) {
+    const opaque = isOpaque(full, options.rootless);
+    if (opaque) removeXattr(full, options.rootless ? "user.overlay.opaque" : "trusted.overlay.opaque");
+    walk(path, hidden?.type !== "dir" ? "nothing" : opaque ? "covered" : below);
+    if (rows.length === before && hidden?.type === "dir") {
       // Files that came and went leave a new time behind, which is no change.
-      const touched = stat.mtime >= options.started
-        ? { ...stat, mtime: below?.mtime, mtimeNs: below?.mtimeNs }
-        : stat;
-      const same = below?.type === "dir" && sameMeta(touched as Stat, below) &&
-        sameXattrs(full, options.lower.path(path));
-      if (same || options.placeholders.has(path)) return Deno.removeSync(full);
+      const { mtime, mtimeNs } = hidden;
+      const touched = stat.mtime >= options.started ? { ...stat, mtime, mtimeNs } : stat;
+      const same = sameMeta(touched, hidden) && sameXattrs(full, lower.path(path));
+      if (same) return Deno.removeSync(full);
     }
-    rows.push({ path, stat, kind: "entry" });
-    if (hides) rows.push({ path, stat, kind: "opaque" });
+    if (rows.length === before && options.placeholders.has(path)) return Deno.removeSync(full);
+    rows.push({ path, stat });
   }
 }
 
-function addRow(tar: TarFile, row: Row, inodes: Map<string, string>, options: CaptureOptions): void {
-  const { path, stat, kind } = row;
-  if (kind !== "entry") {
-    return tar.add({
-      path: tarPath(row),
-      type: "file",
-      mode: 0,
-      uid: 0,
-      gid: 0,
-      size: 0,
-      mtime: options.epoch,
-    });
-  }
+function addRow(
+  tar: TarFile,
+  { path, stat }: Row,
+  inodes: Map<string, string>,
+  options: CaptureOptions,
+): void {
+  if (!stat) return tar.add(whiteoutOf(path));
   const full = `${options.upper}/${path}`;
   const first = stat.nlink > 1 && stat.type !== "dir" ? inodes.get(stat.inode) : undefined;
   const { mode, uid, gid } = stat;
@@ -150,14 +161,6 @@ function addRow(tar: TarFile, row: Row, inodes: Map<string, string>, options: Ca
   else tar.add(whole);
   // The next step must see what another machine sees that unpacks this layer.
   if (stat.type === "dir" || stat.mtime !== mtime || stat.mtimeNs !== 0) setMtime(full, mtime);
-}
-
-/** Where an entry stands in the tar; markers stand beside or in what they are about. */
-function tarPath({ path, kind }: Row): string {
-  if (kind === "opaque") return `${path}/.wh..wh..opq`;
-  if (kind === "entry") return path;
-  const cut = path.lastIndexOf("/") + 1;
-  return `${path.slice(0, cut)}.wh.${path.slice(cut)}`;
 }
 
 function namesOf(directory: string, shown: string): string[] {
@@ -205,10 +208,9 @@ function xattrsOf(path: string): Map<string, Uint8Array> {
 }
 
 /** Whether a file was only copied up: opened for writing, touched back, moved away and back. */
-function isUnchanged(path: string, full: string, stat: Stat, lower: LowerView): boolean {
+function isUnchanged(path: string, full: string, stat: Stat, below: Stat, lower: LowerView): boolean {
   if (stat.nlink > 1) return false;
-  const below = lower.stat(path);
-  if (!below || below.type !== stat.type || !sameMeta(stat, below)) return false;
+  if (below.type !== stat.type || !sameMeta(stat, below)) return false;
   const old = lower.path(path);
   if (!sameXattrs(full, old)) return false;
   switch (stat.type) {

@@ -6,6 +6,8 @@ export interface LowerView extends Disposable {
   stat(path: string): Stat | undefined;
   /** Real path for reading; only for what `stat` has found. */
   path(path: string): string;
+  /** What is in a directory that `stat` has found. */
+  names(dir: string): string[];
 }
 
 /** Longest text of mount options that the kernel takes. */
@@ -29,13 +31,15 @@ export function openLowerView(
   rootless: boolean,
 ): LowerView {
   if (lower.length === 0) {
-    return { stat: () => undefined, path: (path) => path, [Symbol.dispose]() {} };
+    return { stat: () => undefined, path: (path) => path, names: () => [], [Symbol.dispose]() {} };
   }
   if (lower.length === 1) {
     const root = `${layers}/${lower[0]}/d`;
+    const stat = (path: string) => visible(lstatIfPresent(`${root}/${path}`));
     return {
-      stat: (path) => visible(lstatIfPresent(`${root}/${path}`)),
+      stat,
       path: (path) => `${root}/${path}`,
+      names: (dir) => namesIn(`${root}/${dir}`).filter((name) => stat(`${dir}/${name}`)),
       [Symbol.dispose]() {},
     };
   }
@@ -53,10 +57,15 @@ export function openLowerView(
   return {
     stat: (path) => lstatIfPresent(at(path)),
     path: at,
+    names: (dir) => namesIn(at(dir)),
     [Symbol.dispose]() {
       if (mounted) unmount(target);
     },
   };
+}
+
+function namesIn(dir: string): string[] {
+  return Array.from(Deno.readDirSync(dir), ({ name }) => name);
 }
 
 /** A whiteout shows only where layers are merged. */

@@ -5,9 +5,16 @@ export const storeLocal = definePlugin({
   name: "store-local",
   api: 1,
   setup: () => ({
-    openStore: async ({ home }) => {
+    openStore: async ({ home }, { emit }) => {
       const { LocalStore } = await import("./store.ts");
-      return await LocalStore.open(home);
+      const store = await LocalStore.open(home);
+      if (store.upgraded) {
+        const text =
+          `Stages in "${home}" have signatures of an older release, they are not found by this one ` +
+          "(remove them: dapp dimg mrproper --improper-cache-version-stages)";
+        emit({ type: "note", level: "info", text });
+      }
+      return store;
     },
   }),
 });

@@ -20,7 +20,9 @@ import { fileName, hasDirectory, ifPresent, listFiles, publishFile } from "./fil
 import { lockFile } from "./locks.ts";
 import type { Scratch } from "./scratch.ts";
 
-const FORMAT = "1";
+/** Of the store's layout and of the stages in it. In a store of format 1 all is where it is now, but no stage is found. */
+const FORMAT = "2";
+const OLD_FORMAT = "1";
 const HISTORY_ROWS = 50;
 /** File in a process's scratch directory with the signatures that it relies on. */
 const CLAIMS = "claims";
@@ -44,16 +46,20 @@ export class LocalStore implements Store {
   #serial = 0;
   #closed = false;
 
-  private constructor(readonly path: string, readonly use: Deno.FsFile) {}
+  private constructor(readonly path: string, readonly use: Deno.FsFile, readonly upgraded: boolean) {}
 
-  /** Opens or creates the store. @throws STORE_FAILED */
+  /** Opens or creates the store; `upgraded` tells that stages of an older format are in it. @throws STORE_FAILED */
   static async open(path: string): Promise<LocalStore> {
     let use: Deno.FsFile;
+    let upgraded = false;
     try {
       const found = await ifPresent(() => Deno.readTextFile(`${path}/format`));
       if (found === undefined) {
         await Deno.mkdir(`${path}/blobs/sha256`, { recursive: true, mode: 0o700 });
         await Deno.mkdir(`${path}/locks`, { recursive: true, mode: 0o700 });
+        await Deno.writeTextFile(`${path}/format`, FORMAT + "\n");
+      } else if (found.trim() === OLD_FORMAT) {
+        upgraded = (await listFiles(`${path}/stages`)).length > 0;
         await Deno.writeTextFile(`${path}/format`, FORMAT + "\n");
       } else if (found.trim() !== FORMAT && found.trim() !== "") {
         throw new EngineError(
@@ -70,7 +76,7 @@ export class LocalStore implements Store {
         cause: error,
       });
     }
-    const store = new LocalStore(path, use);
+    const store = new LocalStore(path, use, upgraded);
     // What a killed process left goes now, even if this one needs no scratch directory itself.
     if (await hasDirectory(`${path}/run`)) {
       await (await import("./scratch.ts")).sweep(`${path}/run`);
@@ -130,11 +136,17 @@ export class LocalStore implements Store {
 
   /** The record, whether or not its blobs are here. */
   async record(signature: Signature): Promise<StageRecord | undefined> {
+    const record = await this.anyRecord(signature);
+    return record?.format === 2 ? record : undefined;
+  }
+
+  /** The record, even if it is of an older format: for those that keep house. */
+  async anyRecord(signature: Signature): Promise<StageRecord | undefined> {
     const text = await ifPresent(() => Deno.readTextFile(`${this.path}/stages/${signature}`));
     if (text === undefined) return undefined;
     try {
       const record = JSON.parse(text) as StageRecord;
-      return record.format === 1 && record.signature === signature ? record : undefined;
+      return record.signature === signature ? record : undefined;
     } catch {
       return undefined; // torn by a failing disk: as good as absent
     }
@@ -198,7 +210,7 @@ export class LocalStore implements Store {
 
   async *stages(): AsyncIterable<StageRecord> {
     for (const name of await listFiles(`${this.path}/stages`)) {
-      const record = isSignature(name) ? await this.record(name) : undefined;
+      const record = isSignature(name) ? await this.anyRecord(name) : undefined;
       if (record) yield record;
     }
   }

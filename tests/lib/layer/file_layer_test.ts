@@ -66,11 +66,11 @@ Deno.test("planFileLayer() adds directories as the parent image has them", async
       "etc/new/x",
     ]],
     ["a directory item counts", { parent, items: [file("etc/x"), dir("etc")] }, ["etc/ 750 1:2", "etc/x"]],
-    ["sorted by bytes", { items: [file("a/b"), file("a-b"), file("a.b"), dir("a")] }, [
+    ["in the order of a walk", { items: [file("a/b"), file("a-b"), file("a.b"), dir("a")] }, [
       "a/ 750 1:2",
+      "a/b",
       "a-b",
       "a.b",
-      "a/b",
     ]],
     ["symlinks of the base are followed in directories", {
       parent,
@@ -102,16 +102,17 @@ Deno.test("planFileLayer() places whiteouts", async (t) => {
   const srv = ["srv/ 755 0:0", "srv/app/ 755 0:0"];
   const lib = [...srv, "srv/app/lib/ 755 0:0"];
   const cases: readonly (readonly [string, Partial<FileLayerInput>, string[]])[] = [
-    ["before what is in the directory", {
+    ["where the hidden path would stand", {
       parent,
-      items: [file("srv/app/lib/+")],
+      items: [file("srv/app/lib/+"), file("srv/app/lib/c")],
       whiteouts: ["srv/app/lib/b"],
     }, [
       ...lib,
-      "srv/app/lib/.wh.b",
       "srv/app/lib/+",
+      "srv/app/lib/.wh.b",
+      "srv/app/lib/c",
     ]],
-    ["in the root", { parent, items: [file("!")], whiteouts: ["etc"] }, [".wh.etc", "!"]],
+    ["in the root", { parent, items: [file("!"), file("z")], whiteouts: ["etc"] }, ["!", ".wh.etc", "z"]],
     ["of what is not there: none", { parent, whiteouts: ["none", "etc/none/x"] }, []],
     ["without a parent image: as told", { whiteouts: ["x/y"] }, ["x/ 755 30:40", "x/.wh.y"]],
     ["of a tree, once", { parent, whiteouts: ["srv/app/lib/a", "srv/app/lib"] }, [...srv, "srv/app/.wh.lib"]],
@@ -132,11 +133,30 @@ Deno.test("planFileLayer() places whiteouts", async (t) => {
       "etc/conf/ 755 30:40",
       "etc/conf/x",
     ]],
-    ["a tree made anew is opaque", { parent, items: [file("srv/app/lib/new")], whiteouts: ["srv/app/lib"] }, [
+    ["a tree made anew hides what was in it by name", {
+      parent,
+      items: [file("srv/app/lib/b"), file("srv/app/lib/new")],
+      whiteouts: ["srv/app/lib"],
+    }, [
       ...srv,
       "srv/app/lib/ 755 30:40",
-      "srv/app/lib/.wh..wh..opq",
+      "srv/app/lib/.wh.a",
+      "srv/app/lib/b",
       "srv/app/lib/new",
+    ]],
+    ["and what was in directories below it", {
+      parent,
+      items: [file("srv/app/lib/new"), file("srv/app/vendor/v")],
+      whiteouts: ["srv"],
+    }, [
+      "srv/ 755 30:40",
+      "srv/app/ 755 30:40",
+      "srv/app/lib/ 755 30:40",
+      "srv/app/lib/.wh.a",
+      "srv/app/lib/.wh.b",
+      "srv/app/lib/new",
+      "srv/app/vendor/ 755 30:40",
+      "srv/app/vendor/v",
     ]],
     ["a deleted symlink is not followed", {
       parent,

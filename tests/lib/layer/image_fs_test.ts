@@ -14,10 +14,24 @@ const image = (...layers: Member[][]) => new ImageFs(layers.map((members) => ind
 const walk = (fs: ImageFs, path = "") =>
   [...fs.walk(path)].map(({ entry, layer }) => `${layer} ${entry.path}`);
 
-Deno.test("comparePaths() orders by UTF-8 bytes", () => {
-  const sorted = ["", "a", "a-b", "a/b", "ab", "é", "\ufffd", "\u{1f600}"];
+Deno.test("comparePaths() orders as a walk does that sorts names by UTF-8 bytes", () => {
+  const sorted = [
+    "",
+    "a",
+    "a/!",
+    "a/b",
+    "a/b/c",
+    "a/b!",
+    "a!",
+    "a-b",
+    "a-b/c",
+    "ab",
+    "é",
+    "\ufffd",
+    "\u{1f600}",
+  ];
   deepEqual(sorted.toReversed().sort(comparePaths), sorted);
-  const bytes = (path: string) => new TextEncoder().encode(path);
+  const bytes = (path: string) => new TextEncoder().encode(path.replaceAll("/", "\0"));
   deepEqual(sorted.toSorted((a, b) => Buffer.compare(bytes(a), bytes(b))), sorted);
 });
 
@@ -105,55 +119,55 @@ Deno.test("ImageFs merges layers", async (t) => {
   const cases: readonly (readonly [string, Member[], string[]])[] = [
     ["an implied directory leaves the lower one alone", [member("etc/c")], [
       "0 etc",
-      "0 etc-x",
       "0 etc/a",
       "0 etc/b",
       "1 etc/c",
+      "0 etc-x",
       "0 var",
       "0 var/lib",
       "0 var/lib/x",
     ]],
     ["a directory entry replaces the lower one, not its content", [dir("etc")], [
       "1 etc",
-      "0 etc-x",
       "0 etc/a",
       "0 etc/b",
+      "0 etc-x",
       "0 var",
       "0 var/lib",
       "0 var/lib/x",
     ]],
     ["a whiteout of a file", [member("etc/.wh.a")], [
       "0 etc",
-      "0 etc-x",
       "0 etc/b",
+      "0 etc-x",
       "0 var",
       "0 var/lib",
       "0 var/lib/x",
     ]],
     ["a whiteout of a tree", [member(".wh.var"), member(".wh.none"), member("none/.wh.none")], [
       "0 etc",
-      "0 etc-x",
       "0 etc/a",
       "0 etc/b",
+      "0 etc-x",
       "1 none",
     ]],
     ["a whiteout speaks of lower layers only", [member("etc/new"), member(".wh.etc"), member(".wh.var")], [
       "1 etc",
-      "0 etc-x",
       "1 etc/new",
+      "0 etc-x",
     ]],
     ["an opaque directory", [dir("etc"), member("etc/new"), member("etc/.wh..wh..opq"), member(".wh.var")], [
       "1 etc",
-      "0 etc-x",
       "1 etc/new",
+      "0 etc-x",
     ]],
     ["a file over a directory", [member("etc"), member("var")], ["1 etc", "0 etc-x", "1 var"]],
     ["a directory over a file", [member("etc/a/deep"), member(".wh.var")], [
       "0 etc",
-      "0 etc-x",
       "1 etc/a",
       "1 etc/a/deep",
       "0 etc/b",
+      "0 etc-x",
     ]],
     ["a symlink over a directory", [link("etc", "var"), member(".wh.var")], ["1 etc", "0 etc-x"]],
   ];

@@ -1,9 +1,11 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { encodeTarHeader, tarPadding } from "../../../lib/tar/encode.ts";
 import { type TarEntry, TarError } from "../../../lib/tar/types.ts";
 import { peer } from "../../support/peers.ts";
 import { run } from "../../support/process.ts";
 import { withTempDir } from "../../support/tmp.ts";
+import { goEntries } from "./go_headers.ts";
 import { archive, type Member, member, parse, utf8 } from "./support.ts";
 
 const long = (length: number) => "x".repeat(length);
@@ -66,7 +68,7 @@ Deno.test("encodeTarHeader() sorts PAX records and has no room for time or names
     "path",
     "uid",
   ]);
-  equal(text.slice(0, 14), "././@PaxHeader");
+  equal(text.slice(0, 14), "PaxHeaders.0\0\0");
 });
 
 Deno.test("encodeTarHeader() writes sizes beyond 8 GiB in PAX", () => {
@@ -137,4 +139,14 @@ print(json.dumps(rows))`;
       ) => [e.path || ".", flags[e.type], e.mode, e.uid, e.gid, e.size, e.mtime, e.link ?? ""]),
     );
   });
+});
+
+Deno.test("encodeTarHeader() writes the bytes that Go's archive/tar 1.26 was seen to write", async (t) => {
+  const seen = JSON.parse(await Deno.readTextFile(new URL("./go_headers.json", import.meta.url)));
+  deepEqual(Object.keys(seen).sort(), Object.keys(goEntries).sort());
+  for (const [title, entry] of Object.entries(goEntries)) {
+    await t.step(title, () => {
+      equal(createHash("sha256").update(encodeTarHeader(entry)).digest("hex"), seen[title]);
+    });
+  }
 });
