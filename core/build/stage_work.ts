@@ -1,4 +1,3 @@
-import { platformOf } from "../../lib/oci/platform.ts";
 import type { ContainerConfig } from "../../lib/oci/types.ts";
 import { applyInstructions, InstructionError } from "./docker.ts";
 import type { GitStage, ImageRule, MountRule } from "../contract/config.ts";
