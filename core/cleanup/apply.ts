@@ -6,6 +6,7 @@ import type { ApplyOptions, ApplyReport, TagOutcome, TagResult } from "./apply_m
 import { PROTOCOL } from "../protocol/clock.ts";
 import { readInventory } from "./inventory.ts";
 import { leasedBy, readLeases, validLeases } from "../protocol/leases.ts";
+import { MarkWatch } from "../protocol/mark_watch.ts";
 import { type Mark, mayMark, mayRemove, readMark, retractMark, writeMark } from "../protocol/marks.ts";
 import type { CleanupPlan, PlannedRemoval, RemovalGroup } from "./plan_model.ts";
 import { clearListed } from "./clear_listed.ts";
@@ -110,7 +111,8 @@ class Applier {
   async #removeStages(groups: readonly RemovalGroup[]): Promise<void> {
     let rest = groups;
     while (rest.length > 0) {
-      const { mark, root } = await this.#mark(rest);
+      const { mark, root, held } = await this.#mark(rest);
+      await using _ = held;
       let done: ReadonlySet<RemovalGroup>;
       try {
         done = await this.#removeMarked(rest, mark);
@@ -196,17 +198,22 @@ class Applier {
       ),
       ...this.#pending.flatMap(({ tags }) => tags.filter(isStageTag).map(signatureIn)),
     ];
-    for (;;) {
+    const { owners } = this.options;
+    const watch = new MarkWatch({ clock, owners, settleMs: graceMs / 2 });
+    for (let told = "";;) {
       const readAt = clock.now();
-      const present = await readMark(root, signal);
-      if (!mayMark(present, clock.now(), skewMs)) {
-        const until = new Date(present!.until + skewMs).toISOString();
-        onEvent?.({
-          type: "waiting",
-          ms: PROTOCOL.pollMs,
-          why: `another cleanup is at work, until ${until} at most`,
-        });
-        await clock.sleep(PROTOCOL.pollMs, signal);
+      const present = await watch.judge(await readMark(root, signal));
+      if (present && !mayMark(present, clock.now(), skewMs)) {
+        if (told !== present.id) {
+          told = present.id;
+          const ends = present.until + skewMs;
+          onEvent?.({
+            type: "waiting",
+            ms: Math.max(0, ends - clock.now()),
+            why: `another cleanup is at work, until ${new Date(ends).toISOString()} at most`,
+          });
+        }
+        await clock.sleep(Math.min(PROTOCOL.pollMs, graceMs), signal);
         continue;
       }
       const at = clock.now();
@@ -214,13 +221,15 @@ class Applier {
       const until = at + graceMs + windowMs;
       const mark: Mark = { id: crypto.randomUUID(), active: true, at, until, condemned };
       let own = false;
+      await using stack = new AsyncDisposableStack();
+      if (owners) stack.use(await owners.hold(mark.id));
       try {
         await writeMark(root, mark, signal);
         const slow = clock.now() - readAt > PROTOCOL.graceMs / 2;
         onEvent?.({ type: "waiting", ms: graceMs, why: "builds are told which stages will go" });
         await clock.sleep(graceMs, signal);
         own = !slow && mayRemove(await readMark(root, signal), mark.id, clock.now());
-        if (own) return { mark, root };
+        if (own) return { mark, root, held: stack.move() };
       } finally {
         if (!own) await this.#giveUp(mark, root).catch(() => {});
       }

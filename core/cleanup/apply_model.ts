@@ -1,5 +1,6 @@
 import type { RegistryBackend, RegistryMemo } from "../contract/registry.ts";
 import type { Clock } from "../protocol/clock.ts";
+import type { MarkOwners } from "../protocol/mark_watch.ts";
 import type { Journal, JournalEntry } from "./journal.ts";
 
 /**
@@ -53,6 +54,8 @@ export interface ApplyOptions {
   readonly journal: Pick<Journal, "append" | "dropped">;
   /** What earlier runs may have left without tags: see {@linkcode readPending}. */
   readonly pending?: readonly JournalEntry[];
+  /** What is known here of other cleanups, and what these may know of this one. */
+  readonly owners?: MarkOwners;
   readonly signal: AbortSignal;
   readonly clock: Clock;
   /** Removals at once. @default 8 */

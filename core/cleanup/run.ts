@@ -5,6 +5,7 @@ import { type CleanupNeeds, registryMemo } from "./needs.ts";
 import type { RegistryBackend, RegistryMemo } from "../contract/registry.ts";
 import { applyPlan, type ApplyReport } from "./apply.ts";
 import { PROTOCOL, systemClock } from "../protocol/clock.ts";
+import { localMarkOwners } from "../protocol/mark_owners.ts";
 import { cleanupGit } from "./git_facts.ts";
 import { readInventory } from "./inventory.ts";
 import { Journal, readJournal, readPending } from "./journal.ts";
@@ -104,6 +105,7 @@ export async function applyRegistryCleanup(
     backend,
     memo,
     journal,
+    owners: localMarkOwners(`${(await session.store()).path}/cleanup/marks`),
     pending: await readPending(path, plan.repo),
     signal: session.options.signal,
     clock: systemClock,

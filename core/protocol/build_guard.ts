@@ -4,6 +4,7 @@ import { stageTag } from "../contract/labels.ts";
 import type { Repository } from "../contract/registry.ts";
 import { type Clock, PROTOCOL } from "./clock.ts";
 import { type HeldLease, takeLease } from "./leases.ts";
+import { type MarkOwners, MarkWatch } from "./mark_watch.ts";
 import { type Mark, mayHaveLost, mustWait, readMark } from "./marks.ts";
 
 export interface GuardOptions {
@@ -17,6 +18,9 @@ export interface GuardOptions {
   readonly skewMs?: number;
   /** How long the lease is valid unless renewed, milliseconds. @default 30 minutes */
   readonly leaseMs?: number;
+  /** What is known here of cleanups. */
+  readonly owners?: MarkOwners;
+  readonly settleMs?: number | undefined;
   readonly onWait?: (mark: Mark) => void;
 }
 
@@ -29,6 +33,7 @@ export class BuildGuard {
     readonly root: Repository,
     readonly options: GuardOptions,
     readonly lease: HeldLease,
+    readonly watch: MarkWatch,
     readonly before: Mark | undefined,
   ) {}
 
@@ -39,7 +44,8 @@ export class BuildGuard {
     const until = now + (options.leaseMs ?? PROTOCOL.leaseMs);
     const skewMs = options.skewMs ?? PROTOCOL.skewMs;
     const lease = await takeLease(root, { builder, signatures, until }, { now, skewMs, signal });
-    return new BuildGuard(root, options, lease, await readMark(root, signal));
+    const watch = new MarkWatch(options);
+    return new BuildGuard(root, options, lease, watch, await watch.judge(await readMark(root, signal)));
   }
 
   /** Moves the end of the lease; call it at least twice in `leaseMs`, and once before publishing. */
@@ -60,11 +66,12 @@ export class BuildGuard {
     const { clock, signal } = this.options;
     const skewMs = this.options.skewMs ?? PROTOCOL.skewMs;
     const needs = new Set(chain);
-    let mark = await readMark(this.root, signal);
+    const read = async () => await this.watch.judge(await readMark(this.root, signal));
+    let mark = await read();
     for (let told = false; mustWait(mark, needs, { now: clock.now(), skewMs }); told = true) {
       if (!told) this.options.onWait?.(mark!);
       await clock.sleep(PROTOCOL.pollMs, signal);
-      mark = await readMark(this.root, signal);
+      mark = await read();
     }
     const lost: string[] = [];
     if (mayHaveLost(this.before, mark)) {

@@ -1,5 +1,6 @@
 import { BuildGuard } from "../protocol/build_guard.ts";
 import { PROTOCOL, systemClock } from "../protocol/clock.ts";
+import { localMarkOwners } from "../protocol/mark_owners.ts";
 import type { Signature } from "../contract/digest.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { Store } from "../contract/store.ts";
@@ -55,6 +56,7 @@ export class GuardedStages {
       signatures: [...stages.keys()],
       clock: systemClock,
       signal,
+      owners: localMarkOwners(`${store.path}/cleanup/marks`),
       onWait: ({ until }) => {
         const text =
           `A cleanup of ${shared.target!.name} is about to remove stages of this build; waiting for it, ` +
