@@ -71,6 +71,7 @@ class BuildEngine implements Engine {
   async build(patterns: readonly string[] = [], options: BuildOptions = {}): Promise<BuildResult> {
     const results: BuildResult[] = [];
     const onBase = this.#tellUnpinned();
+    await this.#requireBases(patterns);
     for (const session of this.sessions) {
       results.push(await buildImages(session, patterns, { ...options, onBase }));
     }
@@ -81,6 +82,20 @@ class BuildEngine implements Engine {
       stagesBuilt: results.reduce((sum, { stagesBuilt }) => sum + stagesBuilt, 0),
       stagesReused: results.reduce((sum, { stagesReused }) => sum + stagesReused, 0),
     };
+  }
+
+  /** Every platform needs its base images, which shows before the first one is built. */
+  async #requireBases(patterns: readonly string[]): Promise<void> {
+    if (this.sessions.length === 1) return;
+    const keys = new Set((await this.session.select(patterns)).map(({ key }) => key));
+    const all = await Promise.allSettled(this.sessions.map((session) => session.sign(keys)));
+    const [first, ...others] = all.flatMap((each) => each.status === "rejected" ? [each.reason] : []);
+    if (first === undefined) return;
+    if (!(first instanceof EngineError)) throw first;
+    const messages = [first, ...others].flatMap((error) =>
+      error instanceof EngineError ? [error.message] : []
+    );
+    throw new EngineError(first.code, [...new Set(messages)].join("; "), { ...first.details, cause: first });
   }
 
   async explain(pattern?: string, stage?: string): Promise<Explanation> {

@@ -43,6 +43,8 @@ export interface BuildExtras extends BuildOptions {
   readonly uploader?: BlobUploader;
   /** Told of each stage that this run has put into REPO. */
   readonly onPublished?: (signature: Signature) => void;
+  /** Asked before the first stage is built: what is to be done with images must be possible. */
+  readonly mayBuild?: () => Promise<void>;
   /** Told of each base image that is used. */
   readonly onBase?: Parameters<BuildNeeds["sign"]>[1];
   /** Told on a dry run of each stage that would be built. */

@@ -59,6 +59,7 @@ export async function runBuild(
   const missing = signed.images.filter((image) => needed.has(image.node.key)).flatMap((image) =>
     image.stages.slice((tops.get(image.node.key)?.index ?? -1) + 1)
   );
+  if (missing.length > 0) await options.mayBuild?.();
   if (missing.some((stage) => stage.spec.work.kind === "run")) stageWorker.warmUp();
   const executor = new Executor(signed, tops, {
     ...inputs,

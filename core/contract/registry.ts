@@ -142,6 +142,13 @@ export interface Repository {
     reference: string,
     signal: AbortSignal,
   ): Promise<void>;
+  /**
+   * Makes sure that this user may store here, as far as the registry tells before anything is sent. Absent where nobody
+   * needs a right.
+   *
+   * @throws {EngineError} REGISTRY_DENIED, REGISTRY_FAILED, REGISTRY_UNSUPPORTED
+   */
+  requirePush?(signal: AbortSignal): Promise<void>;
   /** Every tag, in no particular order; none when the repository does not exist. */
   tags(signal: AbortSignal): AsyncIterable<ListedTag>;
   /** @throws {EngineError} REGISTRY_UNSUPPORTED when the registry deletes nothing at all */

@@ -4,7 +4,7 @@ import type { ResolvedImage } from "../contract/source.ts";
 import type { ImageNode } from "../sign/graph.ts";
 import { isOwn } from "../sign/base_rule.ts";
 import type { Signature } from "../contract/digest.ts";
-import { observed } from "../../lib/pool.ts";
+import { observed, Pool } from "../../lib/pool.ts";
 import type { RegistryBackend } from "../contract/registry.ts";
 import type { HookRunner } from "../hooks/runner.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
@@ -207,6 +207,22 @@ async function baseOf(
   return base.kind === "image" ? { name: base.name, digest: (await session.base(base.name)).id } : undefined;
 }
 
+/** Repositories that are asked at once whether this user may push there. */
+const ASKED = 8;
+
+/** Makes sure, as far as registries tell, that this user may push wherever an image is to go. */
+async function requirePush(
+  backend: RegistryBackend,
+  tags: BuildAll["tags"],
+  signal: AbortSignal,
+): Promise<void> {
+  const names = new Set([...tags.values()].flat().map(({ target }) => target.repository));
+  const pool = new Pool(ASKED);
+  await Promise.all(
+    [...names].map((name) => pool.run(async () => await backend.repository(name).requirePush?.(signal))),
+  );
+}
+
 /** What a build that comes before a push has to do with stages in REPO. */
 interface StagesOfBuild {
   /** Would be built, on a dry run. */
@@ -237,6 +253,7 @@ async function buildAll(
       ...(options.onBase && { onBase: options.onBase }),
       ...(options.withStages && { repo }),
       uploader,
+      mayBuild: () => requirePush(backend, tags, session.options.signal),
       onPlanned: (signature) => done.planned.add(signature),
       onPublished: (signature) => done.published.add(signature),
       onSaved(image, _stage, record) {

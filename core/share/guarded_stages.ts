@@ -32,6 +32,8 @@ export class GuardedStages {
   /**
    * Takes the lease. Stages must be looked up after this. Undefined, after a warning, where the registry takes no lease,
    * such as one whose tags cannot be overwritten: the run itself needs none.
+   *
+   * @throws {EngineError} REGISTRY_DENIED before anything is built, when this user may not publish at all
    */
   static async start(shared: SharedStages): Promise<GuardedStages | undefined> {
     const { signal, emit } = shared.options;
@@ -39,6 +41,8 @@ export class GuardedStages {
       return await GuardedStages.#start(shared);
     } catch (error) {
       if (!(error instanceof EngineError) || signal.aborted) throw error;
+      // Who may not store a lease may store no stage either, or is kept from this tag alone.
+      if (error.code === "REGISTRY_DENIED") await shared.target!.requirePush?.(signal);
       const text = `${error.message}. Do not clean up ${shared.target!.name} while this runs`;
       emit({ type: "note", level: "warn", text });
       return undefined;

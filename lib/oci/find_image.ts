@@ -1,3 +1,4 @@
+import { suggest } from "../suggest.ts";
 import { parseManifest } from "./documents.ts";
 import { OciError } from "./errors.ts";
 import { parseConfig } from "./image.ts";
@@ -52,9 +53,12 @@ export async function findImage(root: RootDocument, options: FindOptions): Promi
     seen.platforms.size > 20 ? ", ..." : "",
   ];
   const there = seen.platforms.size > 0 ? `it has ${shown}${more}` : "it holds no image";
+  const wanted = formatPlatform(options.platform);
+  const meant = suggest(wanted, seen.platforms);
+  const hint = meant === undefined ? "" : `. Did you mean "${meant}"?`;
   throw new OciError(
     "invalid",
-    `Cannot use image "${options.title}": ${there}, wanted is ${formatPlatform(options.platform)}`,
+    `Cannot use image "${options.title}": ${there}, wanted is ${wanted}${hint}`,
   );
 }
 

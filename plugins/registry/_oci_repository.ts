@@ -85,6 +85,11 @@ export class OciRepository implements Repository {
     await this.#asked(() => putManifest(this.#client, this.#path, { manifest, reference, signal }));
   }
 
+  async requirePush(signal: AbortSignal): Promise<void> {
+    const { requirePush } = await import("../../lib/registry/push_right.ts");
+    await this.#asked(() => requirePush(this.#client, this.#path, { signal }));
+  }
+
   tags(signal: AbortSignal): AsyncIterable<ListedTag> {
     const listed = this.#options.tags?.(signal) ?? this.#names(signal);
     return explainedEach(this.#client.domain, listed, this.#options.advise);
