@@ -39,13 +39,13 @@ const builtins: readonly Plugin[] = [
 /** Plugins and policies that not every command needs. */
 const onDemand = {
   registry: async () =>
-    (await import("./builtin_registries.ts"))
+    (await import("./plugins/builtin/registries.ts"))
       .plugins,
-  tagging: async () => (await import("./builtin_tagging.ts")).plugins,
+  tagging: async () => (await import("./plugins/builtin/tagging.ts")).plugins,
 };
 
 async function policies() {
-  return await import("./builtin_policies.ts");
+  return await import("./plugins/builtin/policies.ts");
 }
 
 /**

@@ -1,5 +1,5 @@
-import type { Context } from "./context.ts";
 import { inCi } from "./render/renderer.ts";
+import type { Context } from "./command.ts";
 
 type Asking = Pick<Context, "io" | "options" | "progress">;
 

@@ -3,18 +3,17 @@ import { errorCatalog } from "../core/contract/errors.ts";
 import { optionUsage } from "./help.ts";
 import type { OptionName } from "./options.ts";
 import {
-  type Command,
-  commands,
+  type CommandSpec,
+  type CommandTable,
   type Example,
   optionSummary,
-  program,
-  registryOptions,
   takesTags,
   usageLine,
-} from "./table.ts";
+} from "./command.ts";
+import { registryOptions } from "./table_parts.ts";
 
 /** The whole text of `docs/cli.md`. */
-export function cliMarkdown(): string {
+export function cliMarkdown({ program, commands }: CommandTable): string {
   const shared = commands.find(({ path }) => path === "dimg build")!.common;
   const lines = [
     "# Command line",
@@ -103,7 +102,7 @@ const pluginTags =
   "Plugins add tag options of their own, `--tag-NAME` or `--tag-NAME VALUE`; they stand after the command. Tags " +
   "are made in the order of the command line.";
 
-function commandSection(command: Command, shared: readonly OptionName[]): string[] {
+function commandSection(command: CommandSpec, shared: readonly OptionName[]): string[] {
   const { path, summary, details = [], options, registry = [], common, examples } = command;
   const all = shared.every((name) => common.includes(name));
   const lines = [
@@ -139,7 +138,7 @@ function exampleBlock(examples: readonly Example[]): string[] {
   return ["```sh", ...examples.flatMap(({ command, what }) => [`# ${what}`, command]), "```"];
 }
 
-function optionTable(names: readonly OptionName[], command?: Command): string[] {
+function optionTable(names: readonly OptionName[], command?: CommandSpec): string[] {
   return [
     "| Option | Meaning |",
     "| --- | --- |",

@@ -1,4 +1,5 @@
 /** Numbers and names as people read them. */
+import type { Io } from "./io.ts";
 
 const units = ["B", "kB", "MB", "GB", "TB", "PB"];
 
@@ -84,4 +85,12 @@ export function printable(text: string): string {
 export function imageTitle(name: string, kind: "dimg" | "artifact"): string {
   if (kind === "artifact") return `artifact ${name}`;
   return name === "" ? "(nameless)" : name;
+}
+
+/** Writes the document whole, or as the last line of a stream of events. */
+export function writeJson(io: Io, mode: string, type: "result" | "error", document: object): void {
+  const text = mode === "events"
+    ? JSON.stringify({ type, version: 1, ...document })
+    : JSON.stringify({ version: 1, ...document }, undefined, 2);
+  io.stdout.write(`${text}\n`);
 }

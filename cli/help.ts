@@ -2,25 +2,23 @@
 import { type OptionName, optionSpec } from "./options.ts";
 import type { Style } from "./style.ts";
 import {
-  type Command,
-  commands,
+  type CommandSpec,
+  type CommandTable,
   type Example,
   findCommand,
-  groups,
   optionSummary,
-  program,
   usageLine,
-} from "./table.ts";
+} from "./command.ts";
 
 const WIDTH = 100;
 
 /** Help for the program (""), a group or a command. Opens with two examples. */
-export function helpText(path: string, style: Style): string {
-  const command = findCommand(path);
-  return `${(command ? commandHelp(command, style) : groupHelp(path, style)).join("\n")}\n`;
+export function helpText(path: string, style: Style, table: CommandTable): string {
+  const command = findCommand(table, path);
+  return `${(command ? commandHelp(command, style) : groupHelp(path, style, table)).join("\n")}\n`;
 }
 
-function commandHelp(command: Command, style: Style): string[] {
+function commandHelp(command: CommandSpec, style: Style): string[] {
   const lines = [
     command.summary,
     "",
@@ -43,7 +41,7 @@ function commandHelp(command: Command, style: Style): string[] {
   return lines;
 }
 
-function groupHelp(path: string, style: Style): string[] {
+function groupHelp(path: string, style: Style, { program, groups, commands }: CommandTable): string[] {
   const inside = commands.filter((command) => path === "" || command.path.startsWith(`${path} `));
   const group = groups.find((g) => g.path === path);
   const examples = path === ""
@@ -77,7 +75,7 @@ export function optionUsage(name: OptionName): string {
   return short ? `-${short}, ${long}` : `    ${long}`;
 }
 
-function optionLines(names: readonly OptionName[], command: Command): string[] {
+function optionLines(names: readonly OptionName[], command: CommandSpec): string[] {
   return names.flatMap((name) => {
     const usage = `  ${optionUsage(name)}`;
     const summary = wrap(optionSummary(name, command), WIDTH - 32);

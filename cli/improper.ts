@@ -1,9 +1,8 @@
 /** The flags that say what is improper, and so is to be removed. */
 import type { EngineError } from "../core/contract/errors.ts";
-import type { Context } from "./context.ts";
 import type { OptionName } from "./options.ts";
-import { usage } from "./parse.ts";
-import type { Command } from "./table.ts";
+import type { CommandSpec, Context } from "./command.ts";
+import { usage } from "./usage.ts";
 
 /** What commands that clean stages up are asked to remove. */
 export interface Improper {
@@ -34,7 +33,7 @@ export function improper({ options, command, progress }: Context, left: string):
 }
 
 /** No flag says what is to be removed. */
-export function nothingChosen({ path }: Command, flags: readonly OptionName[]): EngineError {
+export function nothingChosen({ path }: CommandSpec, flags: readonly OptionName[]): EngineError {
   const named = flags.map((name) => `--${name}`).join(", ");
   return usage(`Cannot run dapp ${path}: nothing says what to remove, wanted is one of ${named}`, path);
 }

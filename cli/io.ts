@@ -42,11 +42,3 @@ export interface Io {
   /** The file's text, or undefined when it cannot be read. */
   readText(path: string): Promise<string | undefined>;
 }
-
-/** Writes the document whole, or as the last line of a stream of events. */
-export function writeJson(io: Io, mode: string, type: "result" | "error", document: object): void {
-  const text = mode === "events"
-    ? JSON.stringify({ type, version: 1, ...document })
-    : JSON.stringify({ version: 1, ...document }, undefined, 2);
-  io.stdout.write(`${text}\n`);
-}

@@ -1,12 +1,14 @@
 /** From arguments to an exit code. Loads what the command needs and no more. */
 import type { Engine, EngineEvent } from "../mod.ts";
-import { type Context, engineOptions } from "./context.ts";
-import { type Io, writeJson } from "./io.ts";
+import { engineOptions } from "./engine_options.ts";
+import type { Io } from "./io.ts";
 import { parseArgs } from "./parse.ts";
-import type { HelpWanted, Parsed } from "./parsed.ts";
+import { table } from "./table.ts";
 import { chooseRenderer, type Renderer, type RendererKind } from "./render/renderer.ts";
 import { Tails } from "./render/tails.ts";
 import { createStyle, wantsColor } from "./style.ts";
+import type { Context, HelpWanted, Parsed } from "./command.ts";
+import { writeJson } from "./format.ts";
 
 /**
  * Runs one command line and returns its exit code: 0 done, 1 the work failed, 2 usage or configuration, 130
@@ -15,14 +17,14 @@ import { createStyle, wantsColor } from "./style.ts";
 export async function main(args: readonly string[], io: Io): Promise<number> {
   let parsed: Parsed | HelpWanted;
   try {
-    parsed = await parseArgs(args);
+    parsed = await parseArgs(args, table);
   } catch (error) {
     const { reportError } = await import("./report.ts");
     return await reportError(error, io, { ...guessOutput(args), failed: [], dir: "." });
   }
   if ("helpFor" in parsed) {
     const { printHelp } = await import("./commands/help.ts");
-    return printHelp(parsed, io);
+    return printHelp(parsed, io, table);
   }
   return await runCommand(parsed, io);
 }
@@ -51,6 +53,7 @@ async function runCommand(parsed: Parsed, io: Io): Promise<number> {
   let engine: Promise<Engine> | undefined;
   const context: Context = {
     ...parsed,
+    table,
     io,
     quiet,
     verbose,

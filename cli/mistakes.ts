@@ -2,8 +2,8 @@
 import type { EngineError } from "../core/contract/errors.ts";
 import { suggest } from "../lib/suggest.ts";
 import { type OptionName, options, optionSpec } from "./options.ts";
-import { usage } from "./parse.ts";
-import { type Command, commandOptions, commands, groups } from "./table.ts";
+import { commandOptions, type CommandSpec, type CommandTable } from "./command.ts";
+import { usage } from "./usage.ts";
 
 /** What options of `docker run` are called here, which the old tool passed on. */
 const dockerOptions: readonly { readonly written: RegExp; readonly advice: string }[] = [
@@ -22,11 +22,12 @@ const dockerNames: Readonly<Record<string, OptionName>> = {
 };
 
 /** No command has the words `path`, whose last word is the first unknown one. */
-export function unknownCommand(path: readonly string[]): EngineError {
+export function unknownCommand(path: readonly string[], table: CommandTable): EngineError {
+  const { groups, commands } = table;
   const word = path.at(-1)!;
   const parent = path.slice(0, -1).join(" ");
   const inside = [...groups, ...commands].map(({ path }) => path).filter((p) => parentOf(p) === parent);
-  const meant = guess(word, parent, inside);
+  const meant = guess(word, parent, inside, table);
   const there = inside.map((p) => p.split(" ").at(-1)).join(", ");
   const advice = meant.length > 0
     ? `Did you mean: ${meant.map((p) => `dapp ${p}`).join(" or ")}?`
@@ -35,10 +36,16 @@ export function unknownCommand(path: readonly string[]): EngineError {
 }
 
 /** The command or commands that were probably meant: the same word elsewhere, then a similar word here, then anywhere. */
-function guess(word: string, parent: string, inside: readonly string[]): readonly string[] {
+function guess(
+  word: string,
+  parent: string,
+  inside: readonly string[],
+  table: CommandTable,
+): readonly string[] {
+  const { groups, commands } = table;
   const paths = [...commands, ...groups].map(({ path }) => path);
   const same = paths.filter((path) => `-${path.replaceAll(" ", "-")}`.endsWith(`-${word}`));
-  if (same.length > 1) return same.flatMap(commandsAt);
+  if (same.length > 1) return same.flatMap((path) => commandsAt(path, table));
   if (same.length > 0) return same;
   if (word.includes("/") && inside.includes(`${parent} repo`)) return [`${parent} repo ${word}`];
   const near = suggest(word, inside.map(lastWord));
@@ -48,7 +55,7 @@ function guess(word: string, parent: string, inside: readonly string[]): readonl
 }
 
 /** The command of this path and those below it. */
-function commandsAt(path: string): readonly string[] {
+function commandsAt(path: string, { commands }: CommandTable): readonly string[] {
   return commands.map((command) => command.path).filter((each) => `${each} `.startsWith(`${path} `));
 }
 
@@ -61,7 +68,7 @@ function lastWord(path: string): string {
 }
 
 /** An option that is not in the table. */
-export function unknownOption(written: string, command: Command | undefined, path: string): EngineError {
+export function unknownOption(written: string, command: CommandSpec | undefined, path: string): EngineError {
   const where = path === "" ? "dapp" : `dapp ${path}`;
   const known = command ? commandOptions(command) : Object.keys(options);
   const docker = command?.path === "dimg run" && dockerOptions.find((row) => row.written.test(written));
@@ -82,7 +89,11 @@ export function unknownOption(written: string, command: Command | undefined, pat
 }
 
 /** An option that exists, but not for this command. */
-export function misplacedOption(name: OptionName, command: Command): EngineError {
+export function misplacedOption(
+  name: OptionName,
+  command: CommandSpec,
+  { commands }: CommandTable,
+): EngineError {
   const owners = commands.filter((c) => commandOptions(c).includes(name)).map(({ path }) => `dapp ${path}`);
   const near = suggest(name, commandOptions(command));
   const below = owners.find((owner) => owner.startsWith(`dapp ${command.path} `));
@@ -102,7 +113,12 @@ export function misplacedOption(name: OptionName, command: Command): EngineError
 }
 
 /** More words than the command takes. */
-export function extraWord(command: Command, words: readonly string[], extra: string): EngineError {
+export function extraWord(
+  command: CommandSpec,
+  words: readonly string[],
+  extra: string,
+  table: CommandTable,
+): EngineError {
   if (command.rest) {
     const start = words.slice(0, words.indexOf(extra)).join(" ");
     const rest = words.slice(words.indexOf(extra)).join(" ");
@@ -115,13 +131,13 @@ export function extraWord(command: Command, words: readonly string[], extra: str
   }
   const taken = command.positionals.map(({ name }) => name);
   const takes = taken.length === 0 ? "takes no arguments" : `takes no more than ${taken.join(" and ")}`;
-  const below = commandsAt(command.path).find((path) => path !== command.path);
+  const below = commandsAt(command.path, table).find((path) => path !== command.path);
   const advice = below ? `. Did you mean: dapp ${below} ${words.join(" ")}?` : "";
   return usage(`Cannot use argument "${extra}": dapp ${command.path} ${takes}${advice}`, command.path);
 }
 
 /** A tag option that is in no table and that no plugin has. `flags` are all there are. */
-export function unknownTag(flag: string, flags: readonly string[], command: Command): EngineError {
+export function unknownTag(flag: string, flags: readonly string[], command: CommandSpec): EngineError {
   const near = suggest(flag, flags);
   const advice = near
     ? `Did you mean "--${near}"?`
@@ -134,7 +150,7 @@ export function unknownTag(flag: string, flags: readonly string[], command: Comm
 
 /** No word is REPO, and neither --repo nor the dappfile names one. */
 export function missingRepo(
-  { path, examples: [{ command }] }: Command,
+  { path, examples: [{ command }] }: CommandSpec,
   place: "first" | "last" = "last",
 ): EngineError {
   return usage(
@@ -145,16 +161,11 @@ export function missingRepo(
 }
 
 /** A word that looks like a REPO, while REPO is known already and no dimg is called so. */
-export function secondRepo(word: string, from: string, { path }: Command): EngineError {
+export function secondRepo(word: string, from: string, { path }: CommandSpec): EngineError {
   const advice = from === "--repo" ? "leave one of them out" : `use --repo ${word} for another one`;
   return usage(`Cannot use argument "${word}": REPO is given by ${from} already, ${advice}`, path);
 }
 
 function listed(names: readonly string[]): string {
   return names.length <= 3 ? names.join(", ") : `${names.slice(0, 3).join(", ")} and others`;
-}
-
-/** `dapp help` for something that is no command. */
-export function mistakenHelp(path: string): EngineError {
-  return unknownCommand(path.split(" "));
 }

@@ -1,9 +1,20 @@
 /** From what was written to a command with its options. Every mistake is an error; nothing is guessed. */
-import { EngineError } from "../core/contract/errors.ts";
+import type { EngineError } from "../core/contract/errors.ts";
 import { isOption, type OptionName } from "./options.ts";
-import type { GivenOptions, HelpWanted, Parsed, TagOption } from "./parsed.ts";
 import { type Scan, scan } from "./scan.ts";
-import { type Command, commandOptions, findCommand, groups, takesRepo, takesTags } from "./table.ts";
+import {
+  commandOptions,
+  type CommandSpec,
+  type CommandTable,
+  findCommand,
+  type GivenOptions,
+  type HelpWanted,
+  type Parsed,
+  type TagOption,
+  takesRepo,
+  takesTags,
+} from "./command.ts";
+import { usage } from "./usage.ts";
 
 /**
  * Parses a command line. Options may stand anywhere before `--`: `dapp --dir x dimg build` equals
@@ -11,24 +22,25 @@ import { type Command, commandOptions, findCommand, groups, takesRepo, takesTags
  *
  * @throws USAGE
  */
-export async function parseArgs(args: readonly string[]): Promise<Parsed | HelpWanted> {
+export async function parseArgs(args: readonly string[], table: CommandTable): Promise<Parsed | HelpWanted> {
+  const { groups } = table;
   const found = scan(args);
   const { words, given } = found;
   const path: string[] = [];
   const joined = () => path.join(" ");
   while (path.length < words.length && (path.length === 0 || groups.some((g) => g.path === joined()))) {
     path.push(words[path.length]!);
-    if (!findCommand(joined()) && !groups.some((g) => g.path === joined())) {
-      throw await strayWord(found, path);
+    if (!findCommand(table, joined()) && !groups.some((g) => g.path === joined())) {
+      throw await strayWord(found, path, table);
     }
   }
   // Some commands lead on to others: dimg cleanup, dimg cleanup repo.
-  while (path.length < words.length && findCommand(`${joined()} ${words[path.length]}`)) {
+  while (path.length < words.length && findCommand(table, `${joined()} ${words[path.length]}`)) {
     path.push(words[path.length]!);
   }
   const help = (helpFor: string, asked: boolean): HelpWanted => ({ helpFor, asked, options: given });
   if (given.flag("help")) return help(joined(), true);
-  const command = findCommand(path.length === 0 && given.flag("version") ? "version" : joined());
+  const command = findCommand(table, path.length === 0 && given.flag("version") ? "version" : joined());
   const unknown = found.unknown[0]?.written ??
     (command && takesTags(command) ? undefined : pluginFlag(found));
   if (unknown) throw await mistakes((m) => m.unknownOption(unknown, command, joined()));
@@ -37,7 +49,7 @@ export async function parseArgs(args: readonly string[]): Promise<Parsed | HelpW
   for (const name of given.names()) {
     if (name === "version" && path.length === 0) continue;
     if (!commandOptions(command).includes(name)) {
-      throw await mistakes((m) => m.misplacedOption(name, command));
+      throw await mistakes((m) => m.misplacedOption(name, command, table));
     }
   }
   if (found.rest && !command.rest) {
@@ -48,7 +60,7 @@ export async function parseArgs(args: readonly string[]): Promise<Parsed | HelpW
   return {
     command,
     options: given,
-    words: takesRepo(command) ? {} : await assign(command, own),
+    words: takesRepo(command) ? {} : await assign(command, own, table),
     loose: takesRepo(command) ? own : [],
     tags: tagOptions(found, path.length),
     rest: found.rest ?? [],
@@ -56,7 +68,11 @@ export async function parseArgs(args: readonly string[]): Promise<Parsed | HelpW
 }
 
 /** A word that should have been a command. What follows an unknown option may be its value, which may be a secret. */
-async function strayWord(found: Scan, path: readonly string[]): Promise<EngineError> {
+async function strayWord(
+  found: Scan,
+  path: readonly string[],
+  table: CommandTable,
+): Promise<EngineError> {
   const before = path.slice(0, -1).join(" ");
   const option = found.unknown.find(({ next }) => next === path.length - 1);
   if (option) return await mistakes((m) => m.unknownOption(option.written, undefined, before));
@@ -65,7 +81,7 @@ async function strayWord(found: Scan, path: readonly string[]): Promise<EngineEr
     const written = `--${tag.flag}`;
     return usage(`Cannot use option "${written}" before a command: write ${written}=${path.at(-1)}`, before);
   }
-  return await mistakes((m) => m.unknownCommand(path));
+  return await mistakes((m) => m.unknownCommand(path, table));
 }
 
 /** The first tag option that only a plugin can have. */
@@ -84,7 +100,7 @@ function tagOptions({ tags, given }: Scan, pathLength: number): TagOption[] {
 }
 
 /** User and password come together, the password from one place; what is only read is named. */
-function checkAccess(command: Command, given: GivenOptions): void {
+function checkAccess(command: CommandSpec, given: GivenOptions): void {
   const { path } = command;
   const has = (name: OptionName) => [...given.names()].includes(name);
   if (given.flag("repo-read-only") && !has("repo") && !takesRepo(command)) {
@@ -107,15 +123,11 @@ function checkAccess(command: Command, given: GivenOptions): void {
   }
 }
 
-/** A usage error that leads to the help of `path`. */
-export function usage(message: string, path: string): EngineError {
-  return new EngineError("USAGE", message, { fix: `Run: dapp ${path === "" ? "" : `${path} `}--help` });
-}
-
 /** Gives words to positionals: required ones at the end first, then from the left. */
 async function assign(
-  command: Command,
+  command: CommandSpec,
   words: readonly string[],
+  table: CommandTable,
 ): Promise<Record<string, readonly string[]>> {
   const out: Record<string, readonly string[]> = {};
   const left = [...words];
@@ -134,7 +146,7 @@ async function assign(
     if (taken.length > 0) out[name] = taken;
   }
   const extra = left.length > 0 ? words[positionals.length] : undefined;
-  if (extra !== undefined) throw await mistakes((m) => m.extraWord(command, words, extra));
+  if (extra !== undefined) throw await mistakes((m) => m.extraWord(command, words, extra, table));
   return out;
 }
 

@@ -1,7 +1,7 @@
 /** Printing what went wrong: the failed stage's last output, the error, its problems, and the fix last. */
 import { EngineError, type ErrorCode, messageOf, type Problem } from "../core/contract/errors.ts";
-import { printable } from "./format.ts";
-import { type Io, writeJson } from "./io.ts";
+import { printable, writeJson } from "./format.ts";
+import type { Io } from "./io.ts";
 import { LineBuffer } from "./render/output_lines.ts";
 import { type FailedStage, TAIL_LINES } from "./render/tails.ts";
 import { createStyle, type Style, wantsColor } from "./style.ts";

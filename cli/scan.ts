@@ -1,6 +1,6 @@
 /** Words and options of a command line, by what the table of options says; the command is not looked at. */
 import { isOption, isTagOption, type OptionName, options, type OptionSpec, optionSpec } from "./options.ts";
-import { GivenOptions, type TagOption } from "./parsed.ts";
+import { GivenOptions, type TagOption } from "./command.ts";
 
 /** What a command line says before it is known which command it is. */
 export interface Scan {

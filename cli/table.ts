@@ -1,31 +1,11 @@
 /** Every command: parsing, help, documentation and completion read this table. */
-import { type OptionName, optionSpec } from "./options.ts";
 import { cleanupCommands } from "./table_cleanup.ts";
-import {
-  access,
-  type CommandSpec,
-  common,
-  dimg,
-  dimgs,
-  type Example,
-  introspection,
-  output,
-  project,
-  repo,
-  sharing,
-} from "./table_parts.ts";
+import { access, common, dimg, dimgs, introspection, output, project, repo, sharing } from "./table_parts.ts";
 import { sharingCommands } from "./table_sharing.ts";
-
-export type { Example, Positional } from "./table_parts.ts";
-export { registryOptions } from "./table_parts.ts";
-
-export interface Group {
-  readonly path: string;
-  readonly summary: string;
-}
+import type { CommandTable, Example, Group } from "./command.ts";
 
 /** What `dapp --help` says of the program. */
-export const program: { readonly summary: string; readonly examples: readonly [Example, Example] } = {
+const program: { readonly summary: string; readonly examples: readonly [Example, Example] } = {
   summary: "Builds container images from a dappfile.yaml, stage by stage.",
   examples: [
     { command: "dapp dimg build", what: "build every image of the project in this directory" },
@@ -34,7 +14,7 @@ export const program: { readonly summary: string; readonly examples: readonly [E
 };
 
 /** Words that only lead to commands. */
-export const groups: readonly Group[] = [
+const groups: readonly Group[] = [
   { path: "dimg", summary: "Build images and look into them." },
   { path: "dimg stage", summary: "Look at single stages." },
   { path: "dimg flush", summary: "Remove every image of the project." },
@@ -46,286 +26,255 @@ export const groups: readonly Group[] = [
   { path: "registry", summary: "Find out about registries." },
 ];
 
-const table = [
-  {
-    path: "dimg build",
-    run: async () => (await import("./commands/build.ts")).build,
-    summary: "Build images, reusing every stage that is there already.",
-    details: [
-      "DIMG is a name or a glob pattern; without one, every dimg is built. Prints one line for each image: its name " +
-      "and its digest.",
-      "With --repo, stages that are there are taken from REPO instead of being built, and each new one goes there.",
-    ],
-    positionals: [dimgs],
-    options: introspection,
-    common,
-    registry: sharing,
-    examples: [
-      { command: "dapp dimg build", what: "build everything" },
-      { command: "dapp dimg build web --introspect-error", what: "open a shell where a stage of web fails" },
-    ],
-  },
-  {
-    path: "dimg plan",
-    run: async () => (await import("./commands/plan.ts")).plan,
-    summary: "Say what a build would do to every stage, and why. Changes nothing.",
-    details: ["With --quiet, prints only the stages that would be built."],
-    positionals: [dimgs],
-    options: [],
-    common,
-    registry: sharing,
-    examples: [
-      { command: "dapp dimg plan", what: "every image" },
-      { command: "dapp dimg plan 'web*' --json", what: "some images, for a program" },
-    ],
-  },
-  {
-    path: "dimg explain",
-    run: async () => (await import("./commands/explain.ts")).explain,
-    summary: "Say which files, commands and values changed since the last build.",
-    details: ["With STAGE, prints every fact that the signature of that stage covers as well."],
-    positionals: [dimg, { name: "STAGE", complete: "stage" }],
-    options: [],
-    common,
-    registry: sharing,
-    examples: [
-      { command: "dapp dimg explain", what: "why anything would be rebuilt" },
-      { command: "dapp dimg explain web install", what: "all that goes into one stage" },
-    ],
-  },
-  {
-    path: "dimg list",
-    run: async () => (await import("./commands/list.ts")).list,
-    summary: "Print the names of dimgs, in the order of the dappfile.",
-    details: ["A dimg without a name prints nothing."],
-    positionals: [dimgs],
-    options: [],
-    common,
-    examples: [
-      { command: "dapp dimg list", what: "every name" },
-      { command: "dapp dimg list 'web*' --json", what: "some names with their stages" },
-    ],
-  },
-  {
-    path: "dimg stage image",
-    run: async () => (await import("./commands/list.ts")).stageImage,
-    summary: "Print the cache name of a stage, whether or not it is built.",
-    positionals: [dimg],
-    options: ["stage"],
-    common,
-    examples: [
-      { command: "dapp dimg stage image web", what: "the last stage of web" },
-      { command: "dapp dimg stage image web --stage install", what: "an earlier stage" },
-    ],
-  },
-  {
-    path: "dimg run",
-    run: async () => (await import("./commands/run.ts")).run,
-    summary: "Run a command in a built image and return its exit code.",
-    details: [
-      "Without CMD the image's own command runs, or a shell when it has none. What the command writes is not kept. " +
-      "Standard input and output are passed through, and the image is removed afterwards: -i, -t and --rm are not " +
-      "needed.",
-    ],
-    positionals: [dimg],
-    rest: "CMD",
-    options: ["stage", "env", "volume", "workdir", "user", "entrypoint"],
-    common: [...project, "network", "builder", "quiet", "verbose", "color", "help"],
-    // Standard input belongs to the command.
-    registry: sharing.filter((name) => name !== "registry-password-stdin"),
-    examples: [
-      { command: "dapp dimg run web", what: "start web as it would be deployed" },
-      { command: "dapp dimg run web -e DEBUG=1 -- ls -l /app", what: "run another command" },
-    ],
-  },
-  {
-    path: "dimg export",
-    run: async () => (await import("./commands/export.ts")).exportImages,
-    summary: "Write built images to a directory or an archive.",
-    details: [
-      "DEST is oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME[:TAG]]: an OCI image layout, the same " +
-      "in a tar archive, or what `docker load` reads. Without DIMG, every dimg is written.",
-    ],
-    positionals: [dimgs, { name: "DEST", complete: "destination", required: true }],
-    options: [],
-    common,
-    registry: sharing,
-    examples: [
-      { command: "dapp dimg export oci:out", what: "every image, as an OCI image layout" },
-      { command: "dapp dimg export web docker-archive:web.tar", what: "one image, for docker load" },
-    ],
-  },
-  {
-    path: "dimg lock",
-    run: async () => (await import("./commands/lock.ts")).lock,
-    summary: "Pin base images by digest in dappfile.lock.",
-    details: ["Entries that are there stay as they are; names that are no longer used are removed."],
-    positionals: [],
-    options: ["update"],
-    common,
-    registry: ["repo", ...access],
-    examples: [
-      { command: "dapp dimg lock", what: "pin what is not pinned yet" },
-      { command: "dapp dimg lock --update", what: "move every pin to what the name means now" },
-    ],
-  },
-  ...sharingCommands,
-  ...cleanupCommands,
-  {
-    path: "config check",
-    run: async () => (await import("./commands/config.ts")).configCheck,
-    summary: "Check the dappfile and say everything that is wrong with it.",
-    positionals: [],
-    options: [],
-    common: [...project, ...output],
-    examples: [
-      { command: "dapp config check", what: "check the project in this directory" },
-      { command: "dapp config check -C services/web --json", what: "another one, for a program" },
-    ],
-  },
-  {
-    path: "config schema",
-    run: async () => (await import("./commands/config.ts")).configSchema,
-    summary: "Print the JSON Schema of a dappfile document, for editors.",
-    positionals: [],
-    options: [],
-    common: ["quiet", "verbose", "color", "help"],
-    examples: [
-      { command: "dapp config schema", what: "print it" },
-      { command: "dapp config schema > dappfile.schema.json", what: "keep it beside the dappfile" },
-    ],
-  },
-  {
-    path: "store check",
-    run: async () => (await import("./commands/store.ts")).storeCheck,
-    summary: "Read the whole local store and say what is damaged.",
-    details: ["Exits with 1 while something is damaged."],
-    positionals: [],
-    options: ["repair"],
-    common: ["home", "dry-run", ...output],
-    examples: [
-      { command: "dapp store check", what: "only look" },
-      { command: "dapp store check --repair", what: "remove what is damaged; the next build makes it again" },
-    ],
-  },
-  {
-    path: "registry check",
-    run: async () => (await import("./commands/registry.ts")).registryCheck,
-    summary: "Try what the registry of REPO can do, in a scratch repository.",
-    details: [
-      "Prints what serves REPO and one line for each trial: yes, no, failed or skipped, and what came of it. Fails only " +
-      "when the registry cannot be reached.",
-      "REPO is host[:port]/path or oci:DIR; without one, that of --repo or of the dappfile.",
-    ],
-    positionals: [repo],
-    options: [],
-    common: ["dir", "config", "name", "home", "dry-run", ...output],
-    registry: ["repo", ...access],
-    examples: [
-      {
-        command: "dapp registry check registry.example.com/shop",
-        what: "can it be pushed to, and cleaned up?",
-      },
-      {
-        command: "dapp registry check localhost:5000/x --insecure-registry localhost:5000",
-        what: "one without TLS",
-      },
-    ],
-  },
-  {
-    path: "slug",
-    run: async () => (await import("./commands/slug.ts")).slug,
-    summary: "Print a text as it is used in names: lower case, with a hash when that changes it.",
-    positionals: [{ name: "STRING", complete: "text", required: true }],
-    options: [],
-    common: ["json", "quiet", "verbose", "color", "help"],
-    examples: [
-      { command: "dapp slug feature/using_cache", what: "prints feature-using-cache-81644ed0" },
-      { command: "dapp slug rework-cache", what: "is one already, and stays as it is" },
-    ],
-  },
-  {
-    path: "completion",
-    run: async () => (await import("./commands/completion.ts")).completion,
-    summary: "Print a script that completes dapp's commands in a shell.",
-    details: [
-      "Completes commands, options, their values, and the names of dimgs and stages.",
-    ],
-    positionals: [{ name: "SHELL", complete: "shell", required: true }],
-    options: [],
-    common: ["quiet", "verbose", "color", "help"],
-    examples: [
-      { command: "source <(dapp completion bash)", what: "for this bash; zsh reads its script the same way" },
-      { command: "dapp completion fish > ~/.config/fish/completions/dapp.fish", what: "for every fish" },
-    ],
-  },
-  {
-    path: "help",
-    run: async () => (await import("./commands/help.ts")).help,
-    summary: "Print help for a command.",
-    positionals: [{ name: "COMMAND", complete: "command", many: true }],
-    options: [],
-    common: ["quiet", "verbose", "color", "help"],
-    examples: [
-      { command: "dapp help dimg build", what: "one command" },
-      { command: "dapp help dimg", what: "all commands on images" },
-    ],
-  },
-  {
-    path: "version",
-    run: async () => (await import("./commands/version.ts")).version,
-    summary: "Print the version.",
-    positionals: [],
-    options: [],
-    common: ["json", "quiet", "verbose", "color", "help"],
-    examples: [
-      { command: "dapp version", what: "the version of dapp" },
-      { command: "dapp version --verbose", what: "and of what it runs on" },
-    ],
-  },
-] as const satisfies readonly CommandSpec[];
-
-/** The words that call a command, without `dapp`. */
-export type CommandPath = typeof table[number]["path"];
-
-export interface Command extends CommandSpec {
-  readonly path: CommandPath;
-}
-
-/** All commands, in the order help lists them. */
-export const commands: readonly Command[] = table;
-
-/** The command with exactly this path. */
-export function findCommand(path: string): Command | undefined {
-  return commands.find((command) => command.path === path);
-}
-
-/** All options of a command. */
-export function commandOptions({ options, common, registry = [] }: Command): readonly OptionName[] {
-  return [...options, ...registry, ...common];
-}
-
-/** What an option does, in the words of the command where it has its own. */
-export function optionSummary(name: OptionName, command?: CommandSpec): string {
-  return command?.says?.[name] ?? optionSpec(name).summary;
-}
-
-/** Whether a word may be REPO; which one it is shows only when the dappfile has been read. */
-export function takesRepo({ positionals }: Command): boolean {
-  return positionals.some(({ complete }) => complete === "repo");
-}
-
-/** Whether tags can be asked for, also by flags of plugins. */
-export function takesTags({ options }: Command): boolean {
-  return options.includes("tag");
-}
-
-/** `dapp dimg run [OPTION...] [DIMG] [-- CMD...]` */
-export function usageLine(command: Command): string {
-  const words = command.positionals.map(({ name, many, required }) => {
-    const text = many ? `${name}...` : name;
-    return required ? text : `[${text}]`;
-  });
-  const rest = command.rest ? [`[-- ${command.rest}...]`] : [];
-  return ["dapp", command.path, "[OPTION...]", ...words, ...rest].join(" ");
-}
+/** The program, all its commands in the order help lists them: what each does, takes and runs. */
+export const table: CommandTable = {
+  program,
+  groups,
+  commands: [
+    {
+      path: "dimg build",
+      run: async () => (await import("./commands/build.ts")).build,
+      summary: "Build images, reusing every stage that is there already.",
+      details: [
+        "DIMG is a name or a glob pattern; without one, every dimg is built. Prints one line for each image: its name " +
+        "and its digest.",
+        "With --repo, stages that are there are taken from REPO instead of being built, and each new one goes there.",
+      ],
+      positionals: [dimgs],
+      options: introspection,
+      common,
+      registry: sharing,
+      examples: [
+        { command: "dapp dimg build", what: "build everything" },
+        {
+          command: "dapp dimg build web --introspect-error",
+          what: "open a shell where a stage of web fails",
+        },
+      ],
+    },
+    {
+      path: "dimg plan",
+      run: async () => (await import("./commands/plan.ts")).plan,
+      summary: "Say what a build would do to every stage, and why. Changes nothing.",
+      details: ["With --quiet, prints only the stages that would be built."],
+      positionals: [dimgs],
+      options: [],
+      common,
+      registry: sharing,
+      examples: [
+        { command: "dapp dimg plan", what: "every image" },
+        { command: "dapp dimg plan 'web*' --json", what: "some images, for a program" },
+      ],
+    },
+    {
+      path: "dimg explain",
+      run: async () => (await import("./commands/explain.ts")).explain,
+      summary: "Say which files, commands and values changed since the last build.",
+      details: ["With STAGE, prints every fact that the signature of that stage covers as well."],
+      positionals: [dimg, { name: "STAGE", complete: "stage" }],
+      options: [],
+      common,
+      registry: sharing,
+      examples: [
+        { command: "dapp dimg explain", what: "why anything would be rebuilt" },
+        { command: "dapp dimg explain web install", what: "all that goes into one stage" },
+      ],
+    },
+    {
+      path: "dimg list",
+      run: async () => (await import("./commands/list.ts")).list,
+      summary: "Print the names of dimgs, in the order of the dappfile.",
+      details: ["A dimg without a name prints nothing."],
+      positionals: [dimgs],
+      options: [],
+      common,
+      examples: [
+        { command: "dapp dimg list", what: "every name" },
+        { command: "dapp dimg list 'web*' --json", what: "some names with their stages" },
+      ],
+    },
+    {
+      path: "dimg stage image",
+      run: async () => (await import("./commands/list.ts")).stageImage,
+      summary: "Print the cache name of a stage, whether or not it is built.",
+      positionals: [dimg],
+      options: ["stage"],
+      common,
+      examples: [
+        { command: "dapp dimg stage image web", what: "the last stage of web" },
+        { command: "dapp dimg stage image web --stage install", what: "an earlier stage" },
+      ],
+    },
+    {
+      path: "dimg run",
+      run: async () => (await import("./commands/run.ts")).run,
+      summary: "Run a command in a built image and return its exit code.",
+      details: [
+        "Without CMD the image's own command runs, or a shell when it has none. What the command writes is not kept. " +
+        "Standard input and output are passed through, and the image is removed afterwards: -i, -t and --rm are not " +
+        "needed.",
+      ],
+      positionals: [dimg],
+      rest: "CMD",
+      options: ["stage", "env", "volume", "workdir", "user", "entrypoint"],
+      common: [...project, "network", "builder", "quiet", "verbose", "color", "help"],
+      // Standard input belongs to the command.
+      registry: sharing.filter((name) => name !== "registry-password-stdin"),
+      examples: [
+        { command: "dapp dimg run web", what: "start web as it would be deployed" },
+        { command: "dapp dimg run web -e DEBUG=1 -- ls -l /app", what: "run another command" },
+      ],
+    },
+    {
+      path: "dimg export",
+      run: async () => (await import("./commands/export.ts")).exportImages,
+      summary: "Write built images to a directory or an archive.",
+      details: [
+        "DEST is oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME[:TAG]]: an OCI image layout, the same " +
+        "in a tar archive, or what `docker load` reads. Without DIMG, every dimg is written.",
+      ],
+      positionals: [dimgs, { name: "DEST", complete: "destination", required: true }],
+      options: [],
+      common,
+      registry: sharing,
+      examples: [
+        { command: "dapp dimg export oci:out", what: "every image, as an OCI image layout" },
+        { command: "dapp dimg export web docker-archive:web.tar", what: "one image, for docker load" },
+      ],
+    },
+    {
+      path: "dimg lock",
+      run: async () => (await import("./commands/lock.ts")).lock,
+      summary: "Pin base images by digest in dappfile.lock.",
+      details: ["Entries that are there stay as they are; names that are no longer used are removed."],
+      positionals: [],
+      options: ["update"],
+      common,
+      registry: ["repo", ...access],
+      examples: [
+        { command: "dapp dimg lock", what: "pin what is not pinned yet" },
+        { command: "dapp dimg lock --update", what: "move every pin to what the name means now" },
+      ],
+    },
+    ...sharingCommands,
+    ...cleanupCommands,
+    {
+      path: "config check",
+      run: async () => (await import("./commands/config.ts")).configCheck,
+      summary: "Check the dappfile and say everything that is wrong with it.",
+      positionals: [],
+      options: [],
+      common: [...project, ...output],
+      examples: [
+        { command: "dapp config check", what: "check the project in this directory" },
+        { command: "dapp config check -C services/web --json", what: "another one, for a program" },
+      ],
+    },
+    {
+      path: "config schema",
+      run: async () => (await import("./commands/config.ts")).configSchema,
+      summary: "Print the JSON Schema of a dappfile document, for editors.",
+      positionals: [],
+      options: [],
+      common: ["quiet", "verbose", "color", "help"],
+      examples: [
+        { command: "dapp config schema", what: "print it" },
+        { command: "dapp config schema > dappfile.schema.json", what: "keep it beside the dappfile" },
+      ],
+    },
+    {
+      path: "store check",
+      run: async () => (await import("./commands/store.ts")).storeCheck,
+      summary: "Read the whole local store and say what is damaged.",
+      details: ["Exits with 1 while something is damaged."],
+      positionals: [],
+      options: ["repair"],
+      common: ["home", "dry-run", ...output],
+      examples: [
+        { command: "dapp store check", what: "only look" },
+        {
+          command: "dapp store check --repair",
+          what: "remove what is damaged; the next build makes it again",
+        },
+      ],
+    },
+    {
+      path: "registry check",
+      run: async () => (await import("./commands/registry.ts")).registryCheck,
+      summary: "Try what the registry of REPO can do, in a scratch repository.",
+      details: [
+        "Prints what serves REPO and one line for each trial: yes, no, failed or skipped, and what came of it. Fails only " +
+        "when the registry cannot be reached.",
+        "REPO is host[:port]/path or oci:DIR; without one, that of --repo or of the dappfile.",
+      ],
+      positionals: [repo],
+      options: [],
+      common: ["dir", "config", "name", "home", "dry-run", ...output],
+      registry: ["repo", ...access],
+      examples: [
+        {
+          command: "dapp registry check registry.example.com/shop",
+          what: "can it be pushed to, and cleaned up?",
+        },
+        {
+          command: "dapp registry check localhost:5000/x --insecure-registry localhost:5000",
+          what: "one without TLS",
+        },
+      ],
+    },
+    {
+      path: "slug",
+      run: async () => (await import("./commands/slug.ts")).slug,
+      summary: "Print a text as it is used in names: lower case, with a hash when that changes it.",
+      positionals: [{ name: "STRING", complete: "text", required: true }],
+      options: [],
+      common: ["json", "quiet", "verbose", "color", "help"],
+      examples: [
+        { command: "dapp slug feature/using_cache", what: "prints feature-using-cache-81644ed0" },
+        { command: "dapp slug rework-cache", what: "is one already, and stays as it is" },
+      ],
+    },
+    {
+      path: "completion",
+      run: async () => (await import("./commands/completion.ts")).completion,
+      summary: "Print a script that completes dapp's commands in a shell.",
+      details: [
+        "Completes commands, options, their values, and the names of dimgs and stages.",
+      ],
+      positionals: [{ name: "SHELL", complete: "shell", required: true }],
+      options: [],
+      common: ["quiet", "verbose", "color", "help"],
+      examples: [
+        {
+          command: "source <(dapp completion bash)",
+          what: "for this bash; zsh reads its script the same way",
+        },
+        { command: "dapp completion fish > ~/.config/fish/completions/dapp.fish", what: "for every fish" },
+      ],
+    },
+    {
+      path: "help",
+      run: async () => (await import("./commands/help.ts")).help,
+      summary: "Print help for a command.",
+      positionals: [{ name: "COMMAND", complete: "command", many: true }],
+      options: [],
+      common: ["quiet", "verbose", "color", "help"],
+      examples: [
+        { command: "dapp help dimg build", what: "one command" },
+        { command: "dapp help dimg", what: "all commands on images" },
+      ],
+    },
+    {
+      path: "version",
+      run: async () => (await import("./commands/version.ts")).version,
+      summary: "Print the version.",
+      positionals: [],
+      options: [],
+      common: ["json", "quiet", "verbose", "color", "help"],
+      examples: [
+        { command: "dapp version", what: "the version of dapp" },
+        { command: "dapp version --verbose", what: "and of what it runs on" },
+      ],
+    },
+  ],
+};

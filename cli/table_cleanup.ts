@@ -3,13 +3,13 @@ import {
   aboutRepo,
   aboutRepoAlone,
   access,
-  type CommandSpec,
   dimgs,
   output,
   project,
   publishing,
   repo,
 } from "./table_parts.ts";
+import type { CommandSpec } from "./command.ts";
 
 const cleaning = [...project, "lock-timeout", "dry-run", ...output] as const;
 const stagesAccess = ["repo", ...access] as const;

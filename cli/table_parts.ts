@@ -1,41 +1,6 @@
 /** What the tables of commands are made of. */
-import type { CommandRun } from "./context.ts";
 import type { OptionName } from "./options.ts";
-
-/** A word that a command takes. */
-export interface Positional {
-  readonly name: string;
-  readonly complete: "dimg" | "stage" | "repo" | "shell" | "command" | "destination" | "text";
-  readonly many?: true;
-  readonly required?: true;
-}
-
-/** A command line with what it does. */
-export interface Example {
-  readonly command: string;
-  readonly what: string;
-}
-
-/** A row of the table of commands. */
-export interface CommandSpec {
-  readonly path: string;
-  /** Loads its code, which nothing else does. */
-  readonly run: () => Promise<CommandRun>;
-  readonly summary: string;
-  /** Paragraphs for help, one string each. */
-  readonly details?: readonly string[];
-  readonly positionals: readonly Positional[];
-  /** Words after `--` are taken, under this name. */
-  readonly rest?: string;
-  /** Options of its own; `common` follow in help. */
-  readonly options: readonly OptionName[];
-  readonly common: readonly OptionName[];
-  /** What options do, where this command means something else by them. */
-  readonly says?: Readonly<Partial<Record<OptionName, string>>>;
-  /** Options on registries. */
-  readonly registry?: readonly OptionName[];
-  readonly examples: readonly [Example, Example];
-}
+import type { Positional } from "./command.ts";
 
 /** How the answer is printed. */
 export const output: readonly OptionName[] = ["json", "quiet", "verbose", "color", "help"];

@@ -3,7 +3,6 @@ import {
   aboutRepo,
   aboutTags,
   access,
-  type CommandSpec,
   common,
   dimg,
   dimgs,
@@ -15,6 +14,7 @@ import {
   repo,
   tags,
 } from "./table_parts.ts";
+import type { CommandSpec } from "./command.ts";
 
 /** In the order help lists them. */
 export const sharingCommands = [

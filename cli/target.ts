@@ -1,9 +1,8 @@
 /** Which words are DIMGs and which one is REPO, and which tags are asked for: known only with the engine's help. */
 import { EngineError } from "../core/contract/errors.ts";
 import type { TagWish } from "../mod.ts";
-import type { Context } from "./context.ts";
-import { usage } from "./parse.ts";
-import type { TagOption } from "./parsed.ts";
+import type { Context, TagOption } from "./command.ts";
+import { usage } from "./usage.ts";
 
 export interface Target {
   readonly patterns: readonly string[];
@@ -13,7 +12,7 @@ export interface Target {
   readonly tags: readonly TagWish[];
 }
 
-type Wanted = Pick<Context, "command" | "options" | "loose" | "tags" | "engine">;
+type Wanted = Pick<Context, "command" | "options" | "loose" | "tags" | "engine" | "table">;
 
 /**
  * Settles the words of a command that takes REPO. With `--repo` the dappfile is read only when a word looks like another
@@ -67,7 +66,7 @@ function wish(flag: string, value: string | undefined): TagWish {
 }
 
 async function settleRepo(
-  { command, options, engine }: Wanted,
+  { command, options, engine, table }: Wanted,
   words: readonly string[],
 ): Promise<Omit<Target, "tags">> {
   const dimg = command.positionals.find(({ complete }) => complete === "dimg");
@@ -78,7 +77,7 @@ async function settleRepo(
     throw (await mistakes()).secondRepo(last, "--repo", command);
   }
   const extra = words[room + 1];
-  if (extra !== undefined) throw (await mistakes()).extraWord(command, words, extra);
+  if (extra !== undefined) throw (await mistakes()).extraWord(command, words, extra, table);
   const split = { patterns: words.slice(0, -1), repo: last };
   if (words.length > room && !byOption) return split;
   if (byOption || await dappfileRepo(engine) !== undefined) {

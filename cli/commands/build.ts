@@ -1,6 +1,5 @@
 import type { Introspection } from "../../mod.ts";
-import type { CommandRun } from "../context.ts";
-import type { GivenOptions } from "../parsed.ts";
+import type { CommandRun, GivenOptions } from "../command.ts";
 
 /** `dapp dimg build`: builds and prints `name digest` for each image. */
 export const build: CommandRun = async ({ engine, words, options, quiet, answer }) => {

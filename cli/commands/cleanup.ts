@@ -1,14 +1,14 @@
 /** The commands that delete tags from REPO: each makes a plan, shows it or asks, and does what it says. */
 import type { ApplyReport, CleanupPlan, CleanupRequest, TagOutcome } from "../../mod.ts";
 import { agreed, mustAsk } from "../consent.ts";
-import type { CommandRun, Context } from "../context.ts";
 import { count, printable } from "../format.ts";
 import { improper } from "../improper.ts";
-import { usage } from "../parse.ts";
 import { applySteps, outcomeWord } from "../render/apply_steps.ts";
 import { freed, planPreview, planSummary, planTable } from "../render/cleanup_table.ts";
 import { createStyle, type Style, wantsColor } from "../style.ts";
 import { findTarget } from "../target.ts";
+import type { CommandRun, Context } from "../command.ts";
+import { usage } from "../usage.ts";
 
 /** `dapp dimg cleanup repo`: deletes what no policy keeps, or what an earlier plan says. */
 export const cleanupRepo: CommandRun = async (context) => {

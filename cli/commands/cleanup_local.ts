@@ -7,11 +7,11 @@ import type {
 } from "../../mod.ts";
 import { columns } from "../columns.ts";
 import { agreed, mustAsk } from "../consent.ts";
-import type { CommandRun, Context } from "../context.ts";
 import { count, formatSize, printable } from "../format.ts";
 import { improper, nothingChosen } from "../improper.ts";
 import type { Style } from "../style.ts";
 import { dappfileRepo, findTarget } from "../target.ts";
+import type { CommandRun, Context } from "../command.ts";
 
 /** `dapp dimg cleanup`: removes leftovers of all projects. */
 export const cleanupLocal: CommandRun = (context) => clean(context, { what: "leftovers" }, { ask: false });
@@ -49,10 +49,10 @@ async function chosenRepo(context: Context): Promise<string | undefined> {
 }
 
 /** Old scripts may name REPO although nothing needs it. */
-async function unusedRepo({ command, loose, progress }: Context): Promise<undefined> {
+async function unusedRepo({ command, loose, progress, table }: Context): Promise<undefined> {
   if (loose[1] !== undefined) {
     const { extraWord } = await import("../mistakes.ts");
-    throw extraWord(command, loose, loose[1]);
+    throw extraWord(command, loose, loose[1], table);
   }
   if (loose[0] !== undefined) progress.note("note: REPO is used with --improper-repo-cache only");
 }

@@ -1,14 +1,14 @@
-import type { CommandRun } from "../context.ts";
-import { usage } from "../parse.ts";
+import type { CommandRun, CommandTable } from "../command.ts";
+import { usage } from "../usage.ts";
 
 const shells = {
-  bash: async () => (await import("../complete/bash.ts")).bashScript(),
-  zsh: async () => (await import("../complete/zsh.ts")).zshScript(),
-  fish: async () => (await import("../complete/fish.ts")).fishScript(),
+  bash: async (table: CommandTable) => (await import("../complete/bash.ts")).bashScript(table),
+  zsh: async (table: CommandTable) => (await import("../complete/zsh.ts")).zshScript(table),
+  fish: async (table: CommandTable) => (await import("../complete/fish.ts")).fishScript(table),
 };
 
 /** `dapp completion SHELL`: prints the script of a shell. */
-export const completion: CommandRun = async ({ words, io }) => {
+export const completion: CommandRun = async ({ words, io, table }) => {
   const shell = words.SHELL![0]!;
   if (!isShell(shell)) {
     throw usage(
@@ -16,7 +16,7 @@ export const completion: CommandRun = async ({ words, io }) => {
       "completion",
     );
   }
-  io.stdout.write(await shells[shell]());
+  io.stdout.write(await shells[shell](table));
   return 0;
 };
 

@@ -1,5 +1,5 @@
-import type { CommandRun } from "../context.ts";
 import { count } from "../format.ts";
+import type { CommandRun } from "../command.ts";
 
 /** `dapp config check`: reads the dappfile; its warnings arrive as events, its errors are thrown. */
 export const configCheck: CommandRun = async ({ engine, quiet, answer }) => {

@@ -1,7 +1,7 @@
 import type { ExplainedImage, ExplainedStage, Explanation, FactChange, FileChange } from "../../mod.ts";
-import type { CommandRun } from "../context.ts";
 import { count, formatInstant, imageTitle, printable, shortDigest } from "../format.ts";
 import type { Style } from "../style.ts";
+import type { CommandRun } from "../command.ts";
 
 /** `dapp dimg explain`: which facts of which stages changed since they were last built. */
 export const explain: CommandRun = async ({ engine, words, style, quiet, verbose, answer }) => {

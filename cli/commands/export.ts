@@ -1,5 +1,5 @@
-import type { CommandRun } from "../context.ts";
 import { imageTitle } from "../format.ts";
+import type { CommandRun } from "../command.ts";
 
 /** `dapp dimg export`: writes built images somewhere else and prints `reference digest` for each. */
 export const exportImages: CommandRun = async ({ engine, words, options, quiet, answer }) => {

@@ -1,4 +1,4 @@
-import type { CommandRun } from "../context.ts";
+import type { CommandRun } from "../command.ts";
 
 /** `dapp dimg list`: the names of dimgs. */
 export const list: CommandRun = async ({ engine, words, progress, verbose, answer }) => {

@@ -1,5 +1,5 @@
-import type { CommandRun } from "../context.ts";
 import { count } from "../format.ts";
+import type { CommandRun } from "../command.ts";
 
 /** `dapp dimg lock`: pins base images and prints each entry with what became of it. */
 export const lock: CommandRun = async ({ engine, options, quiet, progress, answer }) => {

@@ -1,7 +1,7 @@
 import type { Plan, PlannedStage } from "../../mod.ts";
-import type { CommandRun } from "../context.ts";
 import { count, imageTitle, printable } from "../format.ts";
 import type { Style } from "../style.ts";
+import type { CommandRun } from "../command.ts";
 
 /** `dapp dimg plan`: a table of every stage with its state and the reason. */
 export const plan: CommandRun = async ({ engine, words, quiet, style, answer }) => {

@@ -1,9 +1,9 @@
 /** The commands that publish images under tags. */
 import type { PublishReport, PushOptions } from "../../mod.ts";
-import type { CommandRun, Context } from "../context.ts";
 import { count, formatSize } from "../format.ts";
 import { findTarget } from "../target.ts";
 import { introspection } from "./build.ts";
+import type { CommandRun, Context } from "../command.ts";
 
 /** `dapp dimg push`: publishes built images and prints `reference digest` for each tag. */
 export const push: CommandRun = (context) => publish(context, "push", {});

@@ -1,8 +1,8 @@
 import type { RegistryCapabilities, RegistryCard } from "../../mod.ts";
-import type { CommandRun } from "../context.ts";
 import { printable } from "../format.ts";
 import type { Style } from "../style.ts";
 import { findTarget } from "../target.ts";
+import type { CommandRun } from "../command.ts";
 
 /** `dapp registry check`: prints what the registry of REPO can do. That it can do little is no failure. */
 export const registryCheck: CommandRun = async (context) => {

@@ -1,10 +1,10 @@
 import type { RestoredTag } from "../../mod.ts";
 import { columns } from "../columns.ts";
-import type { CommandRun, Context } from "../context.ts";
 import { printable, shortDigest } from "../format.ts";
-import { usage } from "../parse.ts";
 import type { Style } from "../style.ts";
 import { dappfileRepo } from "../target.ts";
+import type { CommandRun, Context } from "../command.ts";
+import { usage } from "../usage.ts";
 
 /** `dapp dimg restore`: puts deleted tags back and prints what became of each. Exits with 1 when one is lost or failed. */
 export const restore: CommandRun = async (context) => {

@@ -1,4 +1,4 @@
-import type { CommandRun } from "../context.ts";
+import type { CommandRun } from "../command.ts";
 
 /** `dapp dimg run`: runs a command in an image and passes its exit code through. */
 export const run: CommandRun = async ({ engine, words, options, rest, io }) => {

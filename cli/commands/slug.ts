@@ -1,5 +1,5 @@
 import { slug as slugOf } from "../../lib/slug/slug.ts";
-import type { CommandRun } from "../context.ts";
+import type { CommandRun } from "../command.ts";
 
 /** `dapp slug STRING`: prints the slug. */
 export const slug: CommandRun = ({ words, answer }) => {

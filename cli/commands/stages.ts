@@ -1,8 +1,8 @@
 /** The commands that move stages between the store and a registry. */
 import type { StageMoves } from "../../mod.ts";
-import type { CommandRun, Context } from "../context.ts";
 import { stageTitle } from "../render/lines.ts";
 import { findTarget } from "../target.ts";
+import type { CommandRun, Context } from "../command.ts";
 
 /** `dapp dimg stages push`: publishes stages and prints what became of each. */
 export const stagesPush: CommandRun = async (context) => {

@@ -1,5 +1,5 @@
-import type { CommandRun } from "../context.ts";
 import { count, formatSize } from "../format.ts";
+import type { CommandRun } from "../command.ts";
 
 /** `dapp store check`: says what is damaged and, with --repair, removes it. Exits with 1 while damage remains. */
 export const storeCheck: CommandRun = async ({ engine, options, quiet, style, answer }) => {

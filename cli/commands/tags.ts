@@ -1,8 +1,8 @@
 import type { PublishedTags } from "../../mod.ts";
 import { columns } from "../columns.ts";
-import type { CommandRun } from "../context.ts";
 import { formatAge, formatInstant, formatSize, imageTitle, printable, shortDigest } from "../format.ts";
 import { findTarget } from "../target.ts";
+import type { CommandRun } from "../command.ts";
 
 const header = ["DIMG", "TAG", "SCHEME", "VALUE", "COMMIT", "PUBLISHED", "SIZE", "DIGEST"];
 

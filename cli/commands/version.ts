@@ -1,4 +1,4 @@
-import type { CommandRun } from "../context.ts";
+import type { CommandRun } from "../command.ts";
 
 /** `dapp version`. */
 export const version: CommandRun = async ({ verbose, quiet, answer }) => {

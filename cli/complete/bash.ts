@@ -1,9 +1,10 @@
+import type { CommandTable } from "../command.ts";
 import { destinations, repos, stageNames } from "../options.ts";
 import { argumentKinds, type CompletedOption, offered, type Place, places, valueOptions } from "./model.ts";
 
 /** The completion script for bash; needs no bash-completion package. */
-export function bashScript(): string {
-  const all = places();
+export function bashScript(table: CommandTable): string {
+  const all = places(table);
   return `# bash completion for dapp. Load it with: source <(dapp completion bash)
 
 # The words that lead on from a place in the command tree.

@@ -1,3 +1,4 @@
+import type { CommandTable } from "../command.ts";
 import { destinations, repos, stageNames } from "../options.ts";
 import {
   argumentKinds,
@@ -9,8 +10,8 @@ import {
 } from "./model.ts";
 
 /** The completion script for fish. */
-export function fishScript(): string {
-  const all = places();
+export function fishScript(table: CommandTable): string {
+  const all = places(table);
   return `# fish completion for dapp. Load it with: dapp completion fish | source
 
 # Sets __dapp_place and __dapp_given from the words before the cursor; fails after "--".

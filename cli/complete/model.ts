@@ -1,6 +1,12 @@
 /** What the completion scripts of all shells say, in one form. */
 import { type OptionName, options, optionSpec } from "../options.ts";
-import { type Command, commandOptions, commands, groups, optionSummary, type Positional } from "../table.ts";
+import {
+  commandOptions,
+  type CommandSpec,
+  type CommandTable,
+  optionSummary,
+  type Positional,
+} from "../command.ts";
 
 /** A place in the command tree: "" is the program, "dimg" a group, "dimg build" a command. */
 export interface Place {
@@ -25,18 +31,24 @@ export interface CompletedOption {
 }
 
 /** Every place, the program first. */
-export function places(): readonly Place[] {
+export function places(table: CommandTable): readonly Place[] {
+  const { groups, commands } = table;
   return [
-    place("", ["help", "version"]),
-    ...groups.map(({ path }) => place(path, ["help"])),
+    place(table, "", ["help", "version"]),
+    ...groups.map(({ path }) => place(table, path, ["help"])),
     ...commands.map((command) => ({
-      ...place(command.path, commandOptions(command), command),
+      ...place(table, command.path, commandOptions(command), command),
       positionals: command.positionals.map(({ complete, many }) => ({ kind: complete, many: many ?? false })),
     })),
   ];
 }
 
-function place(path: string, names: readonly OptionName[], command?: Command): Place {
+function place(
+  { groups, commands }: CommandTable,
+  path: string,
+  names: readonly OptionName[],
+  command?: CommandSpec,
+): Place {
   const all = [...groups, ...commands].map(({ path, summary }) => ({ path, summary }));
   const words = all
     .filter((row) => row.path.split(" ").slice(0, -1).join(" ") === path)
@@ -44,7 +56,7 @@ function place(path: string, names: readonly OptionName[], command?: Command): P
   return { path, words, options: names.map((name) => completedOption(name, command)), positionals: [] };
 }
 
-function completedOption(name: OptionName, command?: Command): CompletedOption {
+function completedOption(name: OptionName, command?: CommandSpec): CompletedOption {
   const { short, value, values, complete, optional } = optionSpec(name);
   return {
     name,

@@ -1,9 +1,10 @@
+import type { CommandTable } from "../command.ts";
 import { destinations, repos, stageNames } from "../options.ts";
 import { argumentKinds, type CompletedOption, offered, type Place, places, valueOptions } from "./model.ts";
 
 /** The completion script for zsh: to be sourced, or kept as a file `_dapp` in $fpath. */
-export function zshScript(): string {
-  const all = places();
+export function zshScript(table: CommandTable): string {
+  const all = places(table);
   return `#compdef dapp
 # zsh completion for dapp. Load it with: source <(dapp completion zsh)
 

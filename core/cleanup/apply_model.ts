@@ -2,6 +2,7 @@ import type { RegistryBackend, RegistryMemo } from "../contract/registry.ts";
 import type { Clock } from "../protocol/clock.ts";
 import type { MarkOwners } from "../protocol/mark_watch.ts";
 import type { Journal, JournalEntry } from "./journal.ts";
+import type { Digest } from "../contract/digest.ts";
 
 /**
  * What became of a tag. `deleted`; `gone`: it was not there any more; `spared`: left alone, because something changed
@@ -67,4 +68,16 @@ export interface ApplyOptions {
   /** How long one mark lasts, milliseconds. */
   readonly windowMs?: number;
   readonly onEvent?: (event: ApplyEvent) => void;
+}
+
+/** A manifest whose tags were taken away, and which takes space as long as it is there. */
+export interface Leftover {
+  readonly repository: string;
+  readonly digest: Digest;
+  /** Tags that were at it. */
+  readonly tags: readonly string[];
+  /** Those of them that can go with the manifest alone, with why. */
+  readonly inseparable: ReadonlyMap<string, string>;
+  /** Manifests of this index; they go with it unless they are of use elsewhere. */
+  readonly children: readonly Digest[];
 }

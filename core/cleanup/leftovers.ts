@@ -8,18 +8,7 @@ import type { Journal } from "./journal.ts";
 import { addChildren } from "./plan.ts";
 import { CannotDelete } from "./removal.ts";
 import type { Throttle } from "./throttle.ts";
-
-/** A manifest whose tags were taken away, and which takes space as long as it is there. */
-export interface Leftover {
-  readonly repository: string;
-  readonly digest: Digest;
-  /** Tags that were at it. */
-  readonly tags: readonly string[];
-  /** Those of them that can go with the manifest alone, with why. */
-  readonly inseparable: ReadonlyMap<string, string>;
-  /** Manifests of this index; they go with it unless they are of use elsewhere. */
-  readonly children: readonly Digest[];
-}
+import type { Leftover } from "./apply_model.ts";
 
 export interface DropInputs {
   readonly backend: RegistryBackend;

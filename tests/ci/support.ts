@@ -1,6 +1,6 @@
 /** Tables of environments, read by all CI plugins in the order in which the engine asks them. */
 import assert from "node:assert/strict";
-import { plugins } from "../../builtin_tagging.ts";
+import { plugins } from "../../plugins/builtin/tagging.ts";
 import { createHookRunner } from "../../core/hooks/runner.ts";
 import { type CiFacts, use } from "../../core/contract/plugin.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { parse } from "@std/yaml/parse";
 import { parseConfig } from "../../core/config/parse.ts";
-import { defaultPolicies, policies } from "../../builtin_policies.ts";
+import { defaultPolicies, policies } from "../../plugins/builtin/policies.ts";
 import { WORKLOADS } from "../../plugins/cleanup/kubernetes/resources.ts";
 
 const text = await Deno.readTextFile(new URL("../../docs/cleanup.md", import.meta.url));

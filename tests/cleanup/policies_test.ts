@@ -8,7 +8,7 @@ import { keepCommits } from "../../plugins/cleanup/commits.ts";
 import { keepDocker } from "../../plugins/cleanup/docker.ts";
 import { keepLast } from "../../plugins/cleanup/last.ts";
 import { keepListed } from "../../plugins/cleanup/listed.ts";
-import { defaultPolicies, policies } from "../../builtin_policies.ts";
+import { defaultPolicies, policies } from "../../plugins/builtin/policies.ts";
 import { keepPulled } from "../../plugins/cleanup/pulled.ts";
 import { keepRecent } from "../../plugins/cleanup/recent.ts";
 import { keepSemver } from "../../plugins/cleanup/semver.ts";

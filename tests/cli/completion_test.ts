@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { bashScript } from "../../cli/complete/bash.ts";
 import { fishScript } from "../../cli/complete/fish.ts";
 import { zshScript } from "../../cli/complete/zsh.ts";
-import { commandOptions, commands } from "../../cli/table.ts";
+import { table } from "../../cli/table.ts";
 import { peer } from "../support/peers.ts";
 import { run } from "../support/process.ts";
 import { withTempDir } from "../support/tmp.ts";
 import { dapp } from "./support.ts";
+import { commandOptions } from "../../cli/command.ts";
 
 /** What the shells must offer after a line, whatever else they offer. */
 interface Case {
@@ -140,7 +141,7 @@ function lines(text: string): string[] {
 /** Runs the completion function as bash does, and gives the replies. */
 async function askBash(dir: string, line: string, words: readonly string[]): Promise<string[]> {
   const quoted = (text: string) => `'${text}'`;
-  const program = `${bashScript()}
+  const program = `${bashScript(table)}
 COMP_WORDBREAKS=$' \\t\\n"\\'><=;|&(:'
 COMP_WORDS=(${words.map(quoted).join(" ")})
 COMP_CWORD=${words.length - 1}
@@ -154,13 +155,13 @@ printf '%s\\n' "\${COMPREPLY[@]}"
 }
 
 Deno.test("bash completes commands, options, values, dimgs and stages", async (t) => {
-  await run(["bash", "-n"], { stdin: bashScript() });
+  await run(["bash", "-n"], { stdin: bashScript(table) });
   await withFakeDapp(async (dir) => {
     for (const one of cases) {
       await t.step(one.line, async () => check(one, await askBash(dir, one.line, one.line.split(" "))));
     }
     await t.step("offers every option of every command", async () => {
-      for (const command of commands) {
+      for (const command of table.commands) {
         const { path } = command;
         const found = await askBash(dir, `dapp ${path} --`, ["dapp", ...path.split(" "), "--"]);
         const wanted = commandOptions(command).map((name) => `--${name}`);
@@ -197,9 +198,9 @@ Deno.test("bash completes commands, options, values, dimgs and stages", async (t
 Deno.test("zsh accepts its script and calls it", async () => {
   const zsh = await peer("zsh");
   if (!zsh) return;
-  await run([zsh, "-n"], { stdin: zshScript() });
+  await run([zsh, "-n"], { stdin: zshScript(table) });
   await withFakeDapp(async (dir) => {
-    await Deno.writeTextFile(`${dir}/_dapp`, zshScript());
+    await Deno.writeTextFile(`${dir}/_dapp`, zshScript(table));
     for (const one of cases) {
       // The builtins that put words on the screen print them instead.
       const program = `
@@ -240,7 +241,7 @@ Deno.test("fish completes the same", async (t) => {
   const fish = await peer("fish");
   if (!fish) return;
   await withFakeDapp(async (dir) => {
-    await Deno.writeTextFile(`${dir}/dapp.fish`, fishScript());
+    await Deno.writeTextFile(`${dir}/dapp.fish`, fishScript(table));
     await run([fish, "--no-execute", `${dir}/dapp.fish`], { env: { HOME: dir } });
     for (const one of cases) {
       await t.step(one.line, async () => {
@@ -256,7 +257,10 @@ Deno.test("fish completes the same", async (t) => {
 
 Deno.test("dapp completion prints the scripts", async () => {
   for (
-    const [shell, script] of [["bash", bashScript()], ["zsh", zshScript()], ["fish", fishScript()]] as const
+    const [shell, script] of [["bash", bashScript(table)], ["zsh", zshScript(table)], [
+      "fish",
+      fishScript(table),
+    ]] as const
   ) {
     assert.equal((await dapp(["completion", shell])).stdout, script);
   }

@@ -1,15 +1,17 @@
 import assert from "node:assert/strict";
 import { helpText } from "../../cli/help.ts";
 import { createStyle } from "../../cli/style.ts";
-import { commands, groups } from "../../cli/table.ts";
+import { table } from "../../cli/table.ts";
 import { parseArgs } from "../../cli/parse.ts";
 import { dapp } from "./support.ts";
 
 const golden = new URL("golden/help.txt", import.meta.url);
 
 Deno.test("help of every level is as recorded (UPDATE_GOLDEN=1 records it anew)", async () => {
-  const paths = ["", ...groups.map(({ path }) => path), ...commands.map(({ path }) => path)];
-  const text = paths.map((path) => `$ dapp ${`${path} --help`.trim()}\n${helpText(path, createStyle(false))}`)
+  const paths = ["", ...table.groups.map(({ path }) => path), ...table.commands.map(({ path }) => path)];
+  const text = paths.map((path) =>
+    `$ dapp ${`${path} --help`.trim()}\n${helpText(path, createStyle(false), table)}`
+  )
     .join("\n");
   if (Deno.env.get("UPDATE_GOLDEN") === "1") await Deno.writeTextFile(golden, text);
   assert.equal(text, await Deno.readTextFile(golden));
@@ -44,10 +46,10 @@ Deno.test("an incomplete command prints help on stderr and exits with 2", async 
 });
 
 Deno.test("every example is a command line that can be parsed", async () => {
-  for (const { path, examples } of commands) {
+  for (const { path, examples } of table.commands) {
     for (const { command } of examples) {
       const [, line = ""] = /^(?:source <\()?dapp ([^>)]*)/.exec(command) ?? [];
-      const parsed = await parseArgs(line.trim().replaceAll("'", "").split(" "));
+      const parsed = await parseArgs(line.trim().replaceAll("'", "").split(" "), table);
       assert("command" in parsed && parsed.command.path === path, command);
     }
   }

@@ -1,12 +1,13 @@
+import { table } from "../../cli/table.ts";
 import assert from "node:assert/strict";
 import { EngineError } from "../../core/contract/errors.ts";
 import { parseArgs } from "../../cli/parse.ts";
 import { parseCompression } from "../../cli/scan.ts";
-import type { Parsed } from "../../cli/parsed.ts";
 import { dapp } from "./support.ts";
+import type { Parsed } from "../../cli/command.ts";
 
 async function parsed(line: string): Promise<Parsed> {
-  const result = await parseArgs(line.split(" "));
+  const result = await parseArgs(line.split(" "), table);
   assert("command" in result, `${line} is a whole command`);
   return result;
 }
@@ -53,7 +54,7 @@ Deno.test("parseArgs() goes on from a command to those below it, whatever stands
     assert.deepEqual([command.path, loose], [path, words], line);
   }
   assert.deepEqual(
-    await parseArgs(["dimg", "cleanup", "repo", "--help"]).then((p) => "helpFor" in p && p.helpFor),
+    await parseArgs(["dimg", "cleanup", "repo", "--help"], table).then((p) => "helpFor" in p && p.helpFor),
     "dimg cleanup repo",
   );
 });
@@ -78,7 +79,7 @@ Deno.test("parseArgs() negates flags and colors", async () => {
 });
 
 Deno.test("parseArgs() accepts values that begin with - after =, and an empty entrypoint", async () => {
-  const result = await parseArgs(["dimg", "run", "--workdir=-x", "--entrypoint", ""]);
+  const result = await parseArgs(["dimg", "run", "--workdir=-x", "--entrypoint", ""], table);
   assert("command" in result);
   assert.equal(result.options.text("workdir"), "-x");
   assert.equal(result.options.text("entrypoint"), "");
@@ -396,7 +397,7 @@ Deno.test("no message repeats a password", async (t) => {
 
 Deno.test("parseArgs() throws EngineError with code USAGE", async () => {
   await assert.rejects(
-    parseArgs(["nope"]),
+    parseArgs(["nope"], table),
     (error) => error instanceof EngineError && error.code === "USAGE",
   );
 });

@@ -33,13 +33,13 @@ async function loadedBy(path: string): Promise<readonly string[]> {
 Deno.test("every command line loads these modules first, and no others", async () => {
   assert.deepEqual(await loadedBy("cli.ts"), [
     "cli.ts",
-    "cli/context.ts",
+    "cli/command.ts",
+    "cli/engine_options.ts",
     "cli/format.ts",
     "cli/host.ts",
     "cli/main.ts",
     "cli/options.ts",
     "cli/parse.ts",
-    "cli/parsed.ts",
     "cli/render/lines.ts",
     "cli/render/renderer.ts",
     "cli/render/tails.ts",
@@ -49,6 +49,7 @@ Deno.test("every command line loads these modules first, and no others", async (
     "cli/table_cleanup.ts",
     "cli/table_parts.ts",
     "cli/table_sharing.ts",
+    "cli/usage.ts",
     "core/contract/errors.ts",
   ]);
 });

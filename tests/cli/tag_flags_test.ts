@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { isTagOption, type OptionName, options, optionSpec } from "../../cli/options.ts";
-import { commands, takesTags } from "../../cli/table.ts";
+import { table } from "../../cli/table.ts";
 import { createEngine } from "../../mod.ts";
 import { withTempDir } from "../support/tmp.ts";
+import { takesTags } from "../../cli/command.ts";
 
 Deno.test("the tag options of the command line are what the built-in tag schemes declare", async () => {
   await withTempDir(async (dir) => {
@@ -14,12 +15,12 @@ Deno.test("the tag options of the command line are what the built-in tag schemes
       summary: summary.startsWith("same as") ? summary : `publish under ${summary}`,
     }));
     const names = (Object.keys(options) as OptionName[]).filter(isTagOption);
-    const table = names.map((name) => {
+    const described = names.map((name) => {
       const { value, summary } = optionSpec(name);
       return { name, value, summary };
     });
-    assert.deepEqual(table, declared);
-    for (const command of commands.filter(takesTags)) {
+    assert.deepEqual(described, declared);
+    for (const command of table.commands.filter(takesTags)) {
       assert.deepEqual(command.options.filter(isTagOption), names, command.path);
     }
   });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { EngineError, type RegistryBackend, type RemovalOutcome } from "../../core/contract/plugin.ts";
 import { probeRegistry } from "../../core/registry_check/check.ts";
-import { registryDockerHub } from "../../plugins/registry/docker_hub/mod.ts";
+import { registryDockerHub } from "../../plugins/registry/providers.ts";
 import { startDockerRegistry } from "../support/docker_registry.ts";
 import { type DeletionRule, failure, MemoryRegistry } from "../support/registry.ts";
 import { openOci, registryRequest } from "../support/registry_request.ts";

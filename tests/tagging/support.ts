@@ -1,6 +1,6 @@
 /** Runs tag schemes through the engine's own collection, with a CI system of the test's making. */
 import assert from "node:assert/strict";
-import { plugins } from "../../builtin_tagging.ts";
+import { plugins } from "../../plugins/builtin/tagging.ts";
 import { createHookRunner, type HookRunner } from "../../core/hooks/runner.ts";
 import {
   type CiFacts,

@@ -7,7 +7,7 @@ import { collectKeeps } from "../../../core/cleanup/keeps.ts";
 import { type CleanupPlan, planCleanup, type PlanOptions } from "../../../core/cleanup/plan.ts";
 import { openPolicies } from "../../../core/cleanup/policies.ts";
 import type { CleanupGit, RegistryMemo, Selection } from "../../../core/contract/plugin.ts";
-import { defaultPolicies, policies } from "../../../builtin_policies.ts";
+import { defaultPolicies, policies } from "../../../plugins/builtin/policies.ts";
 import { withTempDir } from "../../support/tmp.ts";
 import { memoryMemo, type MemoryRegistry } from "./memory_registry.ts";
 import { never, NOW } from "./publish.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Digest } from "../../../core/contract/digest.ts";
-import { registryAcr } from "../../../plugins/registry/acr/mod.ts";
+import { registryAcr } from "../../../plugins/registry/providers.ts";
 import { registryRequest } from "../../support/registry_request.ts";
 import { startAcr } from "./acr_server.ts";
 import { listed, opened, signal } from "./support.ts";

@@ -1,14 +1,16 @@
 /** Every provider's backend does what every backend must do. */
 import type { Plugin, RegistryRequest } from "../../../core/contract/plugin.ts";
 import type { ProviderOptions } from "../../../plugins/registry/_provider_plugin.ts";
-import { registryAcr } from "../../../plugins/registry/acr/mod.ts";
-import { registryDockerHub } from "../../../plugins/registry/docker_hub/mod.ts";
-import { registryGar } from "../../../plugins/registry/gar/mod.ts";
-import { registryGhcr } from "../../../plugins/registry/ghcr/mod.ts";
-import { registryGitlab } from "../../../plugins/registry/gitlab/mod.ts";
-import { registryHarbor } from "../../../plugins/registry/harbor/mod.ts";
-import { registryQuay } from "../../../plugins/registry/quay/mod.ts";
-import { registryZot } from "../../../plugins/registry/zot/mod.ts";
+import {
+  registryAcr,
+  registryDockerHub,
+  registryGar,
+  registryGhcr,
+  registryGitlab,
+  registryHarbor,
+  registryQuay,
+  registryZot,
+} from "../../../plugins/registry/providers.ts";
 import { MemoryRegistry } from "../../support/registry.ts";
 import { registryRequest } from "../../support/registry_request.ts";
 import { registryConformance, type RegistrySubject } from "../conformance.ts";

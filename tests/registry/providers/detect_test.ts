@@ -1,10 +1,8 @@
 import assert from "node:assert/strict";
-import { plugins } from "../../../builtin_registries.ts";
+import { plugins } from "../../../plugins/builtin/registries.ts";
 import type { RegistryRequest } from "../../../core/contract/plugin.ts";
 import { kindOfAnswer, kindOfHost } from "../../../plugins/registry/_detect.ts";
-import { registryDockerHub } from "../../../plugins/registry/docker_hub/mod.ts";
-import { registryGitlab } from "../../../plugins/registry/gitlab/mod.ts";
-import { registryHarbor } from "../../../plugins/registry/harbor/mod.ts";
+import { registryDockerHub, registryGitlab, registryHarbor } from "../../../plugins/registry/providers.ts";
 import { failure, MemoryRegistry } from "../../support/registry.ts";
 import { registryRequest } from "../../support/registry_request.ts";
 import { openWith } from "./support.ts";

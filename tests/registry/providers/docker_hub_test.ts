@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHubApi } from "../../../plugins/registry/docker_hub/api.ts";
-import { registryDockerHub } from "../../../plugins/registry/docker_hub/mod.ts";
+import { registryDockerHub } from "../../../plugins/registry/providers.ts";
 import { MemoryRegistry } from "../../support/registry.ts";
 import { registryRequest } from "../../support/registry_request.ts";
 import { type Hub, startHub } from "./hub_server.ts";

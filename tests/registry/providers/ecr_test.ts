@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Digest } from "../../../core/contract/digest.ts";
 import type { RegistryRequest } from "../../../core/contract/registry.ts";
 import { createEcrApi } from "../../../plugins/registry/ecr/api.ts";
-import { registryEcr } from "../../../plugins/registry/ecr/mod.ts";
+import { registryEcr } from "../../../plugins/registry/providers.ts";
 import { signAws } from "../../../plugins/registry/ecr/sigv4.ts";
 import { MemoryRegistry } from "../../support/registry.ts";
 import { registryRequest } from "../../support/registry_request.ts";

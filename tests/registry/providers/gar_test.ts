@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Digest } from "../../../core/contract/digest.ts";
-import { registryGar } from "../../../plugins/registry/gar/mod.ts";
+import { registryGar } from "../../../plugins/registry/providers.ts";
 import { MemoryRegistry } from "../../support/registry.ts";
 import { registryRequest } from "../../support/registry_request.ts";
 import { googleRules } from "./gar_server.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Digest } from "../../../core/contract/digest.ts";
 import type { RegistryBackend, RegistryRequest } from "../../../core/contract/registry.ts";
 import { createGhcrApi } from "../../../plugins/registry/ghcr/api.ts";
-import { registryGhcr } from "../../../plugins/registry/ghcr/mod.ts";
+import { registryGhcr } from "../../../plugins/registry/providers.ts";
 import { RegistryClient } from "../../../lib/registry/client.ts";
 import { registryRequest } from "../../support/registry_request.ts";
 import { type Github, startGithub } from "./ghcr_server.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { RegistryBackend, RegistryRequest } from "../../../core/contract/registry.ts";
-import { registryGitlab } from "../../../plugins/registry/gitlab/mod.ts";
+import { registryGitlab } from "../../../plugins/registry/providers.ts";
 import { withProject } from "../../support/project.ts";
 import { registryRequest } from "../../support/registry_request.ts";
 import { storeImage } from "../conformance.ts";

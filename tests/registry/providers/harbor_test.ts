@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Digest } from "../../../core/contract/digest.ts";
 import type { RegistryBackend, RegistryRequest } from "../../../core/contract/registry.ts";
-import { registryHarbor } from "../../../plugins/registry/harbor/mod.ts";
+import { registryHarbor } from "../../../plugins/registry/providers.ts";
 import { registryRequest } from "../../support/registry_request.ts";
 import { HarborServer } from "./harbor_server.ts";
 import { listed, opened, openWith, signal } from "./support.ts";

@@ -2,12 +2,9 @@
 import assert from "node:assert/strict";
 import { EngineError, type ListedTag, type Plugin } from "../../../core/contract/plugin.ts";
 import type { ProviderOptions } from "../../../plugins/registry/_provider_plugin.ts";
-import { registryAcr } from "../../../plugins/registry/acr/mod.ts";
+import { registryAcr, registryGar, registryGhcr, registryQuay } from "../../../plugins/registry/providers.ts";
 import { createHubApi } from "../../../plugins/registry/docker_hub/api.ts";
 import { createEcrApi } from "../../../plugins/registry/ecr/api.ts";
-import { registryGar } from "../../../plugins/registry/gar/mod.ts";
-import { registryGhcr } from "../../../plugins/registry/ghcr/mod.ts";
-import { registryQuay } from "../../../plugins/registry/quay/mod.ts";
 import { MemoryRegistry } from "../../support/registry.ts";
 import { registryRequest } from "../../support/registry_request.ts";
 import { ApiServer } from "./api_server.ts";

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import type { RegistryBackend } from "../../../core/contract/registry.ts";
 import { createHubApi } from "../../../plugins/registry/docker_hub/api.ts";
-import { registryAcr } from "../../../plugins/registry/acr/mod.ts";
-import { registryGar } from "../../../plugins/registry/gar/mod.ts";
-import { registryGhcr } from "../../../plugins/registry/ghcr/mod.ts";
-import { registryGitlab } from "../../../plugins/registry/gitlab/mod.ts";
+import {
+  registryAcr,
+  registryGar,
+  registryGhcr,
+  registryGitlab,
+} from "../../../plugins/registry/providers.ts";
 import { MemoryRegistry } from "../../support/registry.ts";
 import { registryRequest } from "../../support/registry_request.ts";
 import { type ApiHandler, ApiServer } from "./api_server.ts";

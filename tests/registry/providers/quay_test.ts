@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Digest } from "../../../core/contract/digest.ts";
 import type { RegistryRequest } from "../../../core/contract/registry.ts";
-import { registryQuay } from "../../../plugins/registry/quay/mod.ts";
+import { registryQuay } from "../../../plugins/registry/providers.ts";
 import { failure, type MemoryRegistry } from "../../support/registry.ts";
 import { registryRequest } from "../../support/registry_request.ts";
 import { startQuay } from "./quay_server.ts";

@@ -2,18 +2,18 @@
  * The built-in cleanup policies, and which of them count when the dappfile names none. Apart from mod.ts, so that only
  * commands that clean up load them.
  */
-import { type Plugin, type Selection, use } from "./core/contract/plugin.ts";
-import { keepBranches } from "./plugins/cleanup/branches.ts";
-import { keepCommits } from "./plugins/cleanup/commits.ts";
-import { keepCustom } from "./plugins/cleanup/custom.ts";
-import { keepDocker } from "./plugins/cleanup/docker.ts";
-import { keepGitTags } from "./plugins/cleanup/git_tags.ts";
-import { keepKubernetes } from "./plugins/cleanup/kubernetes/mod.ts";
-import { keepLast } from "./plugins/cleanup/last.ts";
-import { keepListed } from "./plugins/cleanup/listed.ts";
-import { keepPulled } from "./plugins/cleanup/pulled.ts";
-import { keepRecent } from "./plugins/cleanup/recent.ts";
-import { keepSemver } from "./plugins/cleanup/semver.ts";
+import { type Plugin, type Selection, use } from "../../core/contract/plugin.ts";
+import { keepBranches } from "../cleanup/branches.ts";
+import { keepCommits } from "../cleanup/commits.ts";
+import { keepCustom } from "../cleanup/custom.ts";
+import { keepDocker } from "../cleanup/docker.ts";
+import { keepGitTags } from "../cleanup/git_tags.ts";
+import { keepKubernetes } from "../cleanup/kubernetes/mod.ts";
+import { keepLast } from "../cleanup/last.ts";
+import { keepListed } from "../cleanup/listed.ts";
+import { keepPulled } from "../cleanup/pulled.ts";
+import { keepRecent } from "../cleanup/recent.ts";
+import { keepSemver } from "../cleanup/semver.ts";
 
 /** Every policy that a dappfile can name under `cleanup.keep`. */
 export const policies: readonly Plugin[] = [

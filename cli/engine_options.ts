@@ -1,27 +1,9 @@
 /** What every command gets. */
-import type { Engine, EngineOptions, RegistryOptions } from "../mod.ts";
+import type { EngineOptions, RegistryOptions } from "../mod.ts";
 import type { Io } from "./io.ts";
-import type { GivenOptions, Parsed } from "./parsed.ts";
-import { usage } from "./parse.ts";
-import type { Renderer } from "./render/renderer.ts";
 import { parseCompression } from "./scan.ts";
-import type { Style } from "./style.ts";
-
-export interface Context extends Parsed {
-  readonly io: Io;
-  /** For stdout. */
-  readonly style: Style;
-  readonly quiet: boolean;
-  readonly verbose: boolean;
-  readonly progress: Renderer;
-  /** The engine, made on first use and disposed of at the end. */
-  engine(): Promise<Engine>;
-  /** Prints the answer on stdout: lines for people, or the document when JSON is wanted. */
-  answer(document: object, lines: () => readonly string[]): void;
-}
-
-/** A command: does its work and gives the exit code. */
-export type CommandRun = (context: Context) => Promise<number>;
+import type { GivenOptions, Parsed } from "./command.ts";
+import { usage } from "./usage.ts";
 
 /** `{ key: value }`, or nothing without value. */
 function given<K extends string, const V>(key: K, value: V | undefined): { readonly [N in K]?: V } {

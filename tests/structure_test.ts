@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { circles, sources, targets, textOf } from "./support/import_graph.ts";
+
+const PROGRAM = ["core", "lib", "cli", "bench", "mod.ts", "cli.ts"];
+
+/** Rooms from the drawing in ARCHITECTURE.md, highest first: a folder, or files side by side. */
+function drawing(): readonly (readonly string[])[] {
+  const block = textOf("ARCHITECTURE.md").match(/^```rooms\n([\s\S]*?)^```$/m);
+  assert.ok(block, "ARCHITECTURE.md has no ```rooms block");
+  const lines = block[1]!.split("\n").filter((line) => line.trim() !== "");
+  return lines.map((line) => line.split(/\s{2,}/)[0]!.split(" "));
+}
+
+const rooms = drawing();
+
+/** Which line of the drawing a file is on. */
+function lineOf(file: string): number {
+  return rooms.findIndex((names) =>
+    names.some((name) => name.endsWith("/") ? file.startsWith(name) : file === name)
+  );
+}
+
+Deno.test("no module imports itself through others, by types or lazily included", () => {
+  const files = PROGRAM.flatMap((place) => [...sources(place)]);
+  assert.deepEqual(circles(new Map(files.map((file) => [file, targets(file)]))), []);
+});
+
+Deno.test("the drawing in ARCHITECTURE.md names every room of core, and nothing else of it", () => {
+  const there = [...new Set([...sources("core")].map((file) => file.split("/").slice(0, 2).join("/")))];
+  const drawn = rooms.flat().filter((name) => name.startsWith("core/")).map((name) =>
+    name.replace(/\/$/, "")
+  );
+  assert.deepEqual(drawn.sort(), there.sort());
+});
+
+Deno.test("every import points down in the drawing, or stays in its room", () => {
+  const wrong = ["core", "lib", "cli", "mod.ts", "cli.ts"].flatMap((place) => [...sources(place)]).flatMap((
+    file,
+  ) =>
+    targets(file).filter((target) => target.endsWith(".ts") && !target.startsWith("plugins/"))
+      .filter((target) => lineOf(target) < lineOf(file))
+      .map((target) => `${file} -> ${target}`)
+  );
+  assert.deepEqual(wrong, []);
+});
+
+Deno.test("circles() finds types, lazy imports and long ways round", () => {
+  const edges = (rows: Record<string, string[]>) => new Map(Object.entries(rows));
+  assert.deepEqual(circles(edges({ a: ["b"], b: ["c"], c: [] })), []);
+  assert.deepEqual(circles(edges({ a: ["b"], b: ["c"], c: ["d"], d: ["b"] })), ["b -> c -> d -> b"]);
+  assert.deepEqual(circles(edges({ a: ["a"], b: ["c"], c: ["b"] })), ["a -> a", "b -> c -> b"]);
+});
