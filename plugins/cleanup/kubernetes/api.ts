@@ -3,8 +3,9 @@ import { backoffMs, isRetryableStatus, parseRetryAfter } from "../../../lib/regi
 import { contentCodings, decodeContent } from "../../../lib/registry/content_coding.ts";
 import { proxyFor } from "../../../lib/registry/proxy.ts";
 import { sleep } from "../../../lib/sleep.ts";
-import { messageOf } from "../../../core/contract/plugin.ts";
+import { type HookContext, messageOf } from "../../../core/contract/plugin.ts";
 import type { ClusterAccess } from "./access.ts";
+import { openDispatcher } from "./dispatcher.ts";
 import { unknown } from "./unknown.ts";
 
 /** What a cluster answered. */
@@ -18,10 +19,22 @@ interface Http {
   readonly dispatcher: Dispatcher;
 }
 
-const TIMEOUT_MS = 30_000;
-const ATTEMPTS = 6;
+/** How often a busy server is asked in all: for about a minute. */
+const ATTEMPTS = 10;
+/** How often a question is sent whose connection is cut. */
+const CUTS = 4;
 /** Longest pause between attempts, whatever a server asks for. */
 const LONGEST_PAUSE_MS = 30_000;
+/** From this attempt on people are told what is being waited for. */
+const TOLD = 3;
+
+/** What asking needs beside the access. */
+export interface ApiContext {
+  /** Says which proxies there are. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly signal: AbortSignal;
+  readonly emit: HookContext["emit"];
+}
 
 /**
  * Asks the API of one cluster, at most two things at once. A server that is busy (429, 5xx) or cuts the connection is
@@ -30,60 +43,50 @@ const LONGEST_PAUSE_MS = 30_000;
 export class KubeApi implements AsyncDisposable {
   readonly #closed = new AbortController();
   readonly #signal: AbortSignal;
+  #told = false;
 
   private constructor(
     readonly access: ClusterAccess,
     readonly through: string,
     private readonly http: Http,
-    signal: AbortSignal,
+    private readonly context: ApiContext,
   ) {
-    this.#signal = AbortSignal.any([signal, this.#closed.signal]);
+    this.#signal = AbortSignal.any([context.signal, this.#closed.signal]);
   }
 
-  /** @param env says which proxies there are */
-  static async open(
-    access: ClusterAccess,
-    { env, signal }: {
-      readonly env: Readonly<Record<string, string | undefined>>;
-      readonly signal: AbortSignal;
-    },
-  ): Promise<KubeApi> {
-    const { Agent, ProxyAgent, request } = await import("undici");
-    const tls = { timeout: TIMEOUT_MS, ...access.tls };
-    const options = {
-      connections: 2,
-      headersTimeout: TIMEOUT_MS,
-      bodyTimeout: TIMEOUT_MS,
-      // undici fails an assertion, outside of any promise, when it is destroyed while requests share a connection.
-      allowH2: false,
-    };
-    const proxy = access.proxy ?? proxyFor(new URL(access.server), env);
+  static async open(access: ClusterAccess, context: ApiContext): Promise<KubeApi> {
+    const { request } = await import("undici");
+    const proxy = access.proxy ?? proxyFor(new URL(access.server), context.env);
     const at = proxy === undefined ? undefined : URL.parse(proxy);
     if (at === null) throw unknown("HTTP_PROXY or HTTPS_PROXY names no proxy, wanted is http://HOST:PORT");
-    const dispatcher = at
-      ? new ProxyAgent({ ...options, uri: at.href, requestTls: tls, connectTimeout: TIMEOUT_MS })
-      : new Agent({ ...options, connect: tls });
+    const dispatcher = await openDispatcher(access.tls, at);
     const through = at ? ` through the proxy ${at.protocol}//${at.host}` : "";
-    return new KubeApi(access, through, { request, dispatcher }, signal);
+    return new KubeApi(access, through, { request, dispatcher }, context);
   }
 
   /** @throws {EngineError} PLUGIN_FAILED when there is no answer */
   async get(path: string): Promise<ApiAnswer> {
     for (let attempt = 1;; attempt++) {
-      const last = attempt === ATTEMPTS;
       let asked: number | undefined;
       try {
         const { retryAfter, ...answer } = await this.#ask(path);
-        if (last || !isRetryableStatus(answer.status)) return answer;
+        if (attempt === ATTEMPTS || !isRetryableStatus(answer.status)) return answer;
         asked = parseRetryAfter(retryAfter, Date.now());
+        if (attempt >= TOLD) this.#tell(`Waiting for ${this.access.name}: it is busy (${answer.status})`);
       } catch (error) {
         this.#signal.throwIfAborted();
-        if (last || !isCut(error)) {
+        if (attempt >= CUTS || !isCut(error)) {
           throw this.fail(`${this.access.server} does not answer${this.through}: ${reasonOf(error)}`);
         }
       }
       await sleep(Math.min(LONGEST_PAUSE_MS, Math.max(asked ?? 0, backoffMs(attempt))), this.#signal);
     }
+  }
+
+  /** Once. */
+  #tell(text: string): void {
+    if (!this.#told) this.context.emit({ type: "note", level: "info", text });
+    this.#told = true;
   }
 
   /** That this cluster cannot be read. */

@@ -1,18 +1,15 @@
 import { textsAt } from "../_json_path.ts";
 import { namesImage, type UsedImage } from "../_in_use.ts";
 import type { ClusterAccess } from "./access.ts";
-import { KubeApi } from "./api.ts";
+import { type ApiContext, KubeApi } from "./api.ts";
 import { listAll, type Listed, refusal } from "./list.ts";
 import { type Resource, within } from "./resources.ts";
 
 /** What of a cluster is read. */
-export interface Scan {
+export interface Scan extends ApiContext {
   readonly resources: readonly Resource[];
   /** Everything in the cluster when left out. */
   readonly namespaces?: readonly string[] | undefined;
-  /** Says which proxies there are. */
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly signal: AbortSignal;
 }
 
 /**
@@ -69,9 +66,9 @@ async function scanList(
     const listed = await listAll(api, path, (object) => namesIn(object, resource, { api, path }));
     if (!listed) continue;
     if (resource.listed && listed.objects > 0 && !listed.found.some(({ name }) => namesImage(name))) {
-      const where = resource.images ? "`images` in keep-kubernetes finds" : "`image` anywhere is";
+      const where = resource.images ? "where `images` in keep-kubernetes says" : "in any `image`";
       throw api.fail(
-        `none of the ${listed.objects} objects of ${path} names an image: no text where ${where}`,
+        `nothing in ${path} names an image ${where}, and it is not empty (${listed.objects} there)`,
         "Correct `images` of that resource, or leave it out of `resources`",
       );
     }

@@ -2,7 +2,7 @@ import type { KubeApi } from "./api.ts";
 
 /** Text that a page should have: enough for few requests, little enough for memory. */
 const PAGE_BYTES = 4_000_000;
-const FIRST_PAGE = 100;
+const FIRST_PAGE = 25;
 const LONGEST_PAGE = 1_000;
 /** How often a list is begun anew in pages before it is asked for as a whole. */
 const RESTARTS = 2;

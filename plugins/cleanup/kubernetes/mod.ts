@@ -72,7 +72,7 @@ export const keepKubernetes = definePlugin({
           listed: true as const,
           ...(images && { images }),
         }));
-        const scan = { resources: [...WORKLOADS, ...listed], namespaces, env, signal };
+        const scan = { resources: [...WORKLOADS, ...listed], namespaces, env, signal, emit };
         const used = await Promise.all(found.clusters.map((cluster) => imagesIn(cluster, scan)));
         return keepUsed(inventory, used.flat(), { rule: "runs in Kubernetes", ...(aliases && { aliases }) });
       } finally {

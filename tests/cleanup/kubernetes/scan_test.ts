@@ -331,7 +331,7 @@ Deno.test("keep-kubernetes refuses lists of one's own that say nothing", async (
       ask(configOf(kube.url), { resources: [{ path, ...(images && { images }) }] });
     assert.deepEqual(await run("/apis/x.io/v1/things", "spec.main"), ["a"]);
     assert.deepEqual(await run("/apis/x.io/v1/none", "spec.main"), []);
-    const nothing = /none of the 1 objects of \/apis\/x\.io\/v1\/things names an image/;
+    const nothing = /nothing in \/apis\/x\.io\/v1\/things names an image .*\(1 there\)/;
     for (const path of ["spec.mian", "spec.count", "spec", "items[*].spec.main", undefined]) {
       await assert.rejects(run("/apis/x.io/v1/things", path), nothing);
     }
@@ -384,10 +384,14 @@ Deno.test("keep-kubernetes reaches clusters the ways that kubeconfigs describe",
       await reaches(configOf(kube.url, `, proxy-url: "http://127.0.0.1:${proxy.port}"`, user));
       assert.equal(proxy.asked[0], `127.0.0.1:${kube.port}`);
     });
-    await t.step("a SOCKS proxy", async () => {
-      await using proxy = startSocksProxy(kube.port);
-      await reaches(configOf(other, `, proxy-url: "socks5://127.0.0.1:${proxy.port}"`, user));
-      assert.equal(proxy.asked[0], `api.test:${kube.port}`);
+    await t.step("a SOCKS proxy, by name and by address", async () => {
+      for (const [url, host] of [[other, "api.test"], [kube.url, "127.0.0.1"]] as const) {
+        await using proxy = startSocksProxy(kube.port);
+        await reaches(configOf(url, `, proxy-url: "socks5://127.0.0.1:${proxy.port}"`, user));
+        assert.equal(proxy.asked[0], `${host}:${kube.port}`);
+        const gone = configOf(url, `, proxy-url: "socks5://127.0.0.1:1"`);
+        await assert.rejects(ask(gone), /does not answer through the proxy socks5:\/\/127\.0\.0\.1:1: /);
+      }
     });
     await t.step("a proxy of the environment", async () => {
       await using proxy = startConnectProxy(kube.port);

@@ -2,7 +2,7 @@
  * A Kubernetes API server as far as reading lists goes: TLS, h2 offered, client certificates, tokens, pages, compression,
  * and the answers that kube-apiserver 1.36 was seen to give to what it does not know, does not allow or cannot do now.
  *
- * Never seen of the real one, and made up here: a connection that is cut, and an answer of a proxy in front (`answer`).
+ * Never seen of the real one, and made up by tests: connections that are cut, 503, redirects, and pages that are no list.
  */
 import http2 from "node:http2";
 import { gzipSync } from "node:zlib";
