@@ -142,12 +142,13 @@ function reportLines(
     : tags.filter(({ outcome }) => outcome === "spared" || outcome === "refused" || outcome === "failed");
   const numbers = outcomes.filter((name) => counts[name] > 0).map((name) => `${counts[name]} ${name}`);
   const whole = counts.deleted + counts.gone === tags.length;
+  const stays = tags.some(({ outcome, why }) => outcome === "deleted" && why !== undefined);
   return [
     ...problems.map(({ reference, outcome, why = "" }) =>
       `${outcomeWord(outcome, style)}  ${printable(`${reference}  ${why}`)}`.trimEnd()
     ),
     `${count(tags.length, "tag")}: ${numbers.join(", ")}`,
-    ...(counts.deleted > 0 ? [freed(plan.freedBytes, whole ? "" : "at most ")] : []),
+    ...(counts.deleted > 0 && !stays ? [freed(plan.freedBytes, whole ? "" : "at most ")] : []),
   ];
 }
 

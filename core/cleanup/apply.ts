@@ -5,7 +5,7 @@ import type { Repository } from "../contract/registry.ts";
 import type { ApplyOptions, ApplyReport, Leftover, TagOutcome, TagResult } from "./apply_model.ts";
 import { PROTOCOL } from "../protocol/clock.ts";
 import { readInventory } from "./inventory.ts";
-import { leasedBy, readLeases, validLeases } from "../protocol/leases.ts";
+import { leasedBy, readLeases, removeIdleSlots, validLeases } from "../protocol/leases.ts";
 import { MarkWatch } from "../protocol/mark_watch.ts";
 import { type Mark, mayMark, mayRemove, readMark, retractMark, writeMark } from "../protocol/marks.ts";
 import type { CleanupPlan, PlannedRemoval, RemovalGroup } from "./plan_model.ts";
@@ -95,10 +95,16 @@ class Applier {
       if (signal.aborted) return this.#report("interrupted", "Interrupted; run it again to go on");
       throw error;
     }
-    const left = [...this.#results.values()].some(({ outcome }) =>
+    const results = [...this.#results.values()];
+    const stays = results.filter(({ outcome, why }) => outcome === "deleted" && why !== undefined);
+    const left = results.some(({ outcome }) =>
       outcome === "failed" || outcome === "refused" || outcome === "not tried"
     );
-    return this.#report(left ? "partial" : "complete");
+    if (stays.length === 0) return this.#report(left ? "partial" : "complete");
+    const what = stays.length === 1
+      ? "1 image that lost its tags takes"
+      : `${stays.length} images that lost their tags take`;
+    return this.#report("partial", `${what} space all the same: ${stays[0]!.why}`);
   }
 
   async #removeImages(groups: readonly RemovalGroup[]): Promise<void> {
@@ -111,11 +117,16 @@ class Applier {
   async #removeStages(groups: readonly RemovalGroup[]): Promise<void> {
     let rest = groups;
     while (rest.length > 0) {
-      const { mark, root, held } = await this.#mark(rest);
+      const marked = await this.#markSome(rest);
+      if (marked.unmarked) {
+        rest = rest.filter((group) => !marked.groups.includes(group));
+        continue;
+      }
+      const { mark, root, held } = marked;
       await using _ = held;
       let done: ReadonlySet<RemovalGroup>;
       try {
-        done = await this.#removeMarked(rest, mark);
+        done = await this.#removeMarked(marked.groups, mark);
       } catch (error) {
         // A removal under way takes effect soon or never; then others need not wait for this cleanup any more.
         const until = Math.min(mark.until, this.options.clock.now() + PROTOCOL.graceMs / 2);
@@ -184,6 +195,60 @@ class Applier {
         else if (result) this.#note({ reference, outcome: "refused", why: `${why}; ${result.why}` });
       }
     }
+  }
+
+  /**
+   * Marks as many stages as the registry has room for: where a quota is used up, what nobody needs of dapp's own
+   * bookkeeping goes first, then fewer stages make a smaller mark. Their removal makes room for the others.
+   */
+  async #markSome(groups: readonly RemovalGroup[]) {
+    const { backend, clock, signal } = this.options;
+    const skewMs = this.options.skewMs ?? PROTOCOL.skewMs;
+    let made = false;
+    for (let some = groups;;) {
+      try {
+        return { ...await this.#mark(some), groups: some, unmarked: false } as const;
+      } catch (error) {
+        if (!(error instanceof EngineError) || !error.details.full) throw error;
+        if (!made) {
+          made = true;
+          const freed = await removeIdleSlots(backend.repository(""), { now: clock.now(), skewMs, signal });
+          if (freed > 0) continue;
+        }
+        if (some.length > 1) {
+          some = some.slice(0, Math.ceil(some.length / 2));
+          continue;
+        }
+        const tried = await this.#removeUnmarked(groups);
+        if (!tried) throw error;
+        return { groups: tried, unmarked: true } as const;
+      }
+    }
+  }
+
+  /**
+   * Removes a stage without a mark, where there is no room for one: as long as that is so, nobody can publish anything
+   * that would need it. Builds that publish from now on see a mark that they did not see before, and look at their stages.
+   * Gives what was done or must stay; undefined when nothing could go.
+   */
+  async #removeUnmarked(groups: readonly RemovalGroup[]): Promise<readonly RemovalGroup[] | undefined> {
+    const { backend, clock, signal } = this.options;
+    const spare = await this.#protection(await this.#look());
+    const tried: RemovalGroup[] = [];
+    for (const group of groups) {
+      tried.push(group);
+      await this.#removeAll([group], {
+        spare: (group, tag) => spare(this.#planned(group, tag)),
+        mayRemove: () => true,
+      });
+      const { name } = backend.repository(group.repository);
+      if (!group.remove.some((tag) => this.#results.get(`${name}:${tag}`)?.outcome === "deleted")) continue;
+      const at = clock.now();
+      const mark = { id: crypto.randomUUID(), active: false, at, until: at, condemned: [] };
+      await writeMark(backend.repository(""), mark, signal);
+      return tried;
+    }
+    return undefined;
   }
 
   /** Says which stages are to go, gives builds time to notice, and makes sure that no other cleanup is at work. */

@@ -14,7 +14,7 @@ export type TagOutcome = "deleted" | "gone" | "spared" | "refused" | "failed" | 
 export interface TagResult {
   readonly reference: string;
   readonly outcome: TagOutcome;
-  /** One line; absent for what was deleted. */
+  /** One line; of what was deleted: why its image stays all the same, without a tag. */
   readonly why?: string;
 }
 

@@ -38,7 +38,10 @@ export function classify(
   }
   const owner = annotations[labels.project];
   const signature = annotations[labels.signature] ?? "";
-  const publishedAt = laterOf(validTime(annotations[ociLabels.created]), validTime(listed.pushedAt));
+  const [recorded, pushed] = [validTime(annotations[ociLabels.created]), validTime(listed.pushedAt)];
+  // What was recorded stays true when a tag is restored, or all is moved to another registry; a tag that somebody put
+  // there by hand is as young as that.
+  const publishedAt = isCopy(tag, annotations) ? laterOf(recorded, pushed) : recorded ?? pushed;
   const common = {
     ...tag,
     signature,

@@ -21,6 +21,7 @@ import type {
 } from "../contract/registry.ts";
 import { classify, isCopy } from "./classify.ts";
 import { InventoryCache } from "./inventory_cache.ts";
+import { listedFacts, shareListedBytes } from "./listed_facts.ts";
 import type { KnownManifest } from "./manifest_facts.ts";
 import { readFacts } from "./read_facts.ts";
 
@@ -78,6 +79,8 @@ class Reader {
   readonly #others: OtherTag[] = [];
   readonly #broken: BrokenTag[] = [];
   readonly #manifests: Record<Digest, ManifestFacts> = {};
+  /** Manifests of which no more is known than the list told. */
+  readonly #fromList = new Set<Digest>();
   readonly #reading = new Map<string, Promise<KnownManifest | undefined>>();
   readonly #pool: Pool;
   readonly #now: number;
@@ -98,6 +101,7 @@ class Reader {
 
   inventory(repo: string): Inventory {
     const byReference = (a: InventoryTag, b: InventoryTag) => a.reference < b.reference ? -1 : 1;
+    const [images, stages, manifests] = [this.#images, this.#stages, this.#manifests];
     return {
       project: this.options.project,
       repo,
@@ -106,14 +110,15 @@ class Reader {
       stages: this.#stages.sort(byReference),
       others: this.#others.sort(byReference),
       broken: this.#broken.sort(byReference),
-      manifests: this.#manifests,
+      manifests: shareListedBytes({ images, stages, manifests }, this.#fromList),
     };
   }
 
   async readAll(root: Repository): Promise<void> {
     const names = new Map<string, Promise<string>>();
-    await this.#readRepository("", root, (tag) => {
-      if (tag.startsWith(REPOSITORY_TAG_PREFIX)) names.set(tag, this.#markedName(root, tag));
+    await this.#readRepository("", root, (listed) => {
+      const { tag } = listed;
+      if (tag.startsWith(REPOSITORY_TAG_PREFIX)) names.set(tag, this.#markedName(root, listed));
     });
     const below = new Set(await Promise.all(names.values()));
     below.delete("");
@@ -121,12 +126,17 @@ class Reader {
     for (const name of below) await this.#readRepository(name, this.backend.repository(name), () => {});
   }
 
-  async #markedName(root: Repository, tag: string): Promise<string> {
-    const found = await this.#find({ name: "", repository: root }, { tag });
-    return found?.known?.annotations[labels.name] ?? tag.slice(REPOSITORY_TAG_PREFIX.length);
+  /** The name in a marker, else what its tag is made of: that one cannot be read is noted where all tags are read. */
+  async #markedName(root: Repository, listed: ListedTag): Promise<string> {
+    const found = await this.#find({ name: "", repository: root }, listed).catch(() => undefined);
+    return found?.known?.annotations[labels.name] ?? listed.tag.slice(REPOSITORY_TAG_PREFIX.length);
   }
 
-  async #readRepository(name: string, repository: Repository, onTag: (tag: string) => void): Promise<void> {
+  async #readRepository(
+    name: string,
+    repository: Repository,
+    onTag: (listed: ListedTag) => void,
+  ): Promise<void> {
     const work: Promise<void>[] = [];
     const seen = new Set<string>();
     for await (const listed of repository.tags(this.options.signal)) {
@@ -135,7 +145,7 @@ class Reader {
       if (seen.has(listed.tag)) continue;
       seen.add(listed.tag);
       this.#listed++;
-      onTag(listed.tag);
+      onTag(listed);
       work.push(this.#pool.run(async () => {
         if (this.#failure) return;
         try {
@@ -173,8 +183,8 @@ class Reader {
         });
       } else {
         this.options.signal.throwIfAborted();
-        const passing = error instanceof EngineError && error.code === "REGISTRY_FAILED";
-        if (!passing || ++this.#unreadable > MAX_UNREADABLE) throw error;
+        const one = error instanceof EngineError && error.code.startsWith("REGISTRY_");
+        if (!one || ++this.#unreadable > MAX_UNREADABLE) throw error;
         this.#broken.push({ ...base, kind: "unreadable", why: messageOf(error) });
       }
       return;
@@ -214,7 +224,8 @@ class Reader {
     const reference = `${repository.name}:${listed.tag}`;
     const see = (digest: Digest, at = this.#now) => this.cache.see(reference, { digest, at });
     if (listed.digest) {
-      const known = await this.#manifest(repository, listed.digest);
+      const known = this.cache.manifest(listed.digest) ?? this.#listedFacts(listed, listed.digest) ??
+        await this.#manifest(repository, listed.digest);
       if (known) see(listed.digest);
       return { digest: listed.digest, known };
     }
@@ -252,6 +263,12 @@ class Reader {
     const stays = scheme === "git_commit" || scheme === "git_tag";
     if (dimg === "true" && stays && !isCopy(named, annotations)) return true;
     return this.#now - at < (this.options.freshMs ?? 600_000) && at <= this.#now;
+  }
+
+  #listedFacts(listed: ListedTag, digest: Digest): KnownManifest | undefined {
+    const known = listedFacts(listed);
+    if (known) this.#fromList.add(digest);
+    return known;
   }
 
   #manifest(repository: Repository, digest: Digest): Promise<KnownManifest | undefined> {
@@ -299,6 +316,8 @@ class Reader {
     if (this.#manifests[digest]) return;
     const { size, blobs, children } = known;
     this.#manifests[digest] = { size, blobs, children };
+    // What a list tells of an index counts its manifests in.
+    if (this.#fromList.has(digest)) return;
     for (const child of children) {
       const read = await this.#child(repository, child);
       if (read) await this.#addFacts(repository, child, read);

@@ -17,20 +17,24 @@ const KEPT: ReadonlySet<string> = new Set([
   ociLabels.version,
 ]);
 
+/** Those annotations that are remembered. */
+export function keptOf(annotations: Readonly<Record<string, unknown>>): Record<string, string> {
+  const rows = Object.entries(annotations);
+  return Object.fromEntries(
+    rows.filter((row): row is [string, string] => KEPT.has(row[0]) && typeof row[1] === "string"),
+  );
+}
+
 /** Reads a manifest or an index. @throws {OciError} when it is neither */
 export function readKnown(bytes: Uint8Array, mediaType: string, title: string): KnownManifest {
   const document = parseManifest(bytes, title, mediaType);
   const { annotations } = document.kind === "index" ? document.index : document.manifest;
-  const kept: Record<string, string> = {};
-  for (const [key, value] of Object.entries(isObject(annotations) ? annotations : {})) {
-    if (KEPT.has(key) && typeof value === "string") kept[key] = value;
-  }
   const children = document.kind === "index" ? manifestsOf(document.index) : [];
   return {
     size: bytes.length,
     blobs: blobsOf(document).map(({ digest, size }) => [digest, size] as const),
     children: children.map(({ digest }) => digest as Digest),
-    annotations: kept,
+    annotations: keptOf(isObject(annotations) ? annotations : {}),
   };
 }
 

@@ -75,6 +75,7 @@ class Planner {
     }
     this.#decideBroken(needs);
 
+    this.#noteLocked();
     const all = [
       ...images.map((i) => ({ ...i, kind: "image" as const })),
       ...stages.map((s) => ({ ...s, kind: "stage" as const })),
@@ -102,6 +103,15 @@ class Planner {
       counts: countsOf(tags),
       notes: this.#notes,
     };
+  }
+
+  /** What would go, were it not for a rule of the registry. */
+  #noteLocked(): void {
+    const locked = [...this.#fates.values()].filter(({ rule }) => rule === "locked");
+    for (const [why, fates] of Map.groupBy(locked, (fate) => fate.why)) {
+      const tags = fates.length === 1 ? "1 tag stays" : `${fates.length} tags stay`;
+      this.#notes.push(`${tags} although nothing here keeps them: ${why}`);
+    }
   }
 
   #imageFate(image: InventoryImage): Fate {

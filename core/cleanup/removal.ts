@@ -101,7 +101,7 @@ export async function removeGroup(group: RemovalGroup, inputs: RemovalInputs): P
         if (!inputs.mayRemove()) return tags.set(tag, undefined);
         const alone = group.siblings.length === 0 && !group.child && group.remove.length === going.size;
         const removal = await repository.remove({ tag, digest, alone }, inputs.signal);
-        if (removal.outcome === "removed") return say(tag, "deleted");
+        if (removal.outcome === "removed") return say(tag, "deleted", removal.left);
         if (removal.outcome === "absent") return sayAbsent(tag);
         if (removal.outcome === "inseparable") return inseparable.set(tag, removal.why);
         // Somebody was faster, which is no failure.
@@ -130,11 +130,14 @@ export async function removeGroup(group: RemovalGroup, inputs: RemovalInputs): P
   return { tags };
 }
 
-/** What a tag points at, with the manifest unless that is known; one request, unless it is not what was expected. */
+/**
+ * What a tag points at, with the manifest unless that is known; one request, unless it is not what was expected. Where
+ * reading counts as a pull, a tag is looked up first, so that one that stays was not read.
+ */
 async function look(
   repository: Repository,
   tag: string,
-  { group, known, signal }: ApplyOptions & {
+  { backend, group, known, signal }: ApplyOptions & {
     readonly group: RemovalGroup;
     readonly known: RemoteManifest | undefined;
   },
@@ -142,7 +145,14 @@ async function look(
   { readonly digest: Digest; readonly manifest?: RemoteManifest; readonly isDummy?: true } | undefined
 > {
   if (known && await repository.head(tag, signal) === group.digest) return { digest: group.digest };
-  const manifest = await repository.manifest(tag, signal);
+  let reference = tag;
+  if (backend.capabilities.pulls && !known) {
+    const now = await repository.head(tag, signal);
+    if (now === undefined) return undefined;
+    if (now !== group.digest) return { digest: now };
+    reference = now;
+  }
+  const manifest = await repository.manifest(reference, signal);
   if (!manifest) return undefined;
   const { digest } = manifest;
   // A removal that was stopped leaves a tag at what it was moved to.

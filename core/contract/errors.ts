@@ -64,6 +64,10 @@ export interface ErrorDetails {
   readonly missing?: boolean;
   /** Of a registry: a rule of its own stands against it, such as an immutable tag. Other names may be free. */
   readonly locked?: boolean;
+  /** Of a registry: what is there is not handed out, by a policy on signatures or vulnerabilities. */
+  readonly withheld?: boolean;
+  /** Of a registry: it has no room left, a quota is used up. */
+  readonly full?: boolean;
   /** Of a server: it wants to be asked later, or less. */
   readonly limited?: boolean;
   /** How long the server asked to be left alone, in milliseconds. */

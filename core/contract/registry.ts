@@ -88,6 +88,17 @@ export interface TransferIo {
   report(done: number): void;
 }
 
+/** What a list tells of a manifest or index, so that it need not be read. */
+export interface ListedManifest {
+  readonly annotations: Readonly<Record<string, string>>;
+  /** Of the image's configuration, as far as they are told. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Compressed bytes of all that it is made of. */
+  readonly bytes: number;
+  /** Manifests of an index. */
+  readonly children: readonly Digest[];
+}
+
 /** A tag as the registry lists it. */
 export interface ListedTag {
   readonly tag: string;
@@ -98,6 +109,8 @@ export interface ListedTag {
   readonly pulledAt?: string | null;
   /** Why it cannot be removed: an immutability or protection rule. */
   readonly locked?: string;
+  /** Where reading a manifest would count as a pull, or take long. */
+  readonly manifest?: ListedManifest;
 }
 
 /** A tag to be removed. */
@@ -114,7 +127,8 @@ export interface TagRemoval {
  * manifest, which takes all its tags along; {@linkcode Repository.removeUntagged} does that.
  */
 export type RemovalOutcome =
-  | { readonly outcome: "removed"; readonly by: "tag" | "manifest" }
+  /** `left`: why the manifest stays, takes space and has no tag, although it could have gone. */
+  | { readonly outcome: "removed"; readonly by: "tag" | "manifest"; readonly left?: string }
   | { readonly outcome: "absent" }
   | { readonly outcome: "inseparable"; readonly why: string }
   | { readonly outcome: "refused"; readonly why: string };
@@ -158,6 +172,10 @@ export interface Repository {
    * as one of an index that is gone. Absent where such manifests go by themselves.
    */
   removeUntagged?(digest: Digest, signal: AbortSignal): Promise<boolean>;
+  /**
+   * Removes a manifest whose only tag was overwritten, unless a tag is at it. Absent where nobody sees such manifests.
+   */
+  dropOverwritten?(digest: Digest, signal: AbortSignal): Promise<void>;
   /** Finds out, at a manifest that is there, what the protocol leaves open. Absent where there is no such protocol. */
   inspect?(digest: Digest, signal: AbortSignal): Promise<RegistryFeatures>;
 }

@@ -3,7 +3,7 @@ import { isObject } from "../../lib/oci/documents.ts";
 import { sha256Hex } from "../contract/digest.ts";
 import { SERVICE_TAG_PREFIX } from "../contract/labels.ts";
 import type { Repository } from "../contract/registry.ts";
-import { readServiceTag, replaceServiceTag } from "./service_tag.ts";
+import { readServiceTag, removeServiceTag, replaceServiceTag } from "./service_tag.ts";
 
 /** Slots for leases. */
 const LEASE_SLOTS = 16;
@@ -47,6 +47,19 @@ export function leasedBy(leases: readonly Lease[]): ReadonlyMap<string, string> 
 export async function readLeases(root: Repository, signal: AbortSignal): Promise<readonly Lease[]> {
   const slots = Array.from({ length: LEASE_SLOTS }, (_, slot) => readSlot(root, slot, signal));
   return (await Promise.all(slots)).flat();
+}
+
+/** Removes slots in which no lease is valid, to make room; their number. */
+export async function removeIdleSlots(
+  root: Repository,
+  { now, skewMs, signal }: { readonly now: number; readonly skewMs: number; readonly signal: AbortSignal },
+): Promise<number> {
+  let count = 0;
+  for (let slot = 0; slot < LEASE_SLOTS; slot++) {
+    if (validLeases(await readSlot(root, slot, signal), now, skewMs).length > 0) continue;
+    if (await removeServiceTag(root, leaseTag(slot), signal)) count++;
+  }
+  return count;
 }
 
 /** A lease in place, to be renewed and given back. */

@@ -18,24 +18,38 @@ export async function writeServiceTag(
 }
 
 /**
- * Like {@linkcode writeServiceTag} for what may be missed for a moment: where tags cannot be overwritten, the one that is
- * there is deleted first.
+ * Like {@linkcode writeServiceTag} for what may be missed for a moment: where tags cannot be overwritten, or there is no
+ * room, the one that is there is deleted first. What was overwritten does not stay where somebody would see it.
  */
 export async function replaceServiceTag(
   repository: Repository,
   tag: string,
   options: { readonly document: unknown; readonly signal: AbortSignal },
 ): Promise<void> {
+  const { signal } = options;
+  const before = repository.dropOverwritten && await repository.head(tag, signal);
   try {
     await writeServiceTag(repository, tag, options);
   } catch (error) {
-    if (!isRefused(error) || !await removed(repository, tag, options.signal)) throw error;
+    if (!isRefused(error) || !await removeServiceTag(repository, tag, signal)) throw error;
     await writeServiceTag(repository, tag, options);
+    return;
+  }
+  if (before === undefined) return;
+  try {
+    await repository.dropOverwritten?.(before, signal);
+  } catch (error) {
+    // It takes some space; whoever may not remove it cannot help it.
+    if (!(error instanceof EngineError) || signal.aborted) throw error;
   }
 }
 
-/** Whether a tag was there and is not any more. */
-async function removed(repository: Repository, tag: string, signal: AbortSignal): Promise<boolean> {
+/** Removes a tag with its image; whether it was there and is not any more. */
+export async function removeServiceTag(
+  repository: Repository,
+  tag: string,
+  signal: AbortSignal,
+): Promise<boolean> {
   try {
     const digest = await repository.head(tag, signal);
     if (digest === undefined) return false;

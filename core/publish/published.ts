@@ -60,8 +60,11 @@ export async function listPublished(
   };
   for await (const tag of main.tags(signal)) {
     if (tag.tag.startsWith(REPOSITORY_TAG_PREFIX)) {
-      const marker = await read(`${main.name}:${tag.tag}`, () => main.manifest(tag.tag, signal));
-      const name = marker && annotationsOf(marker.bytes)[labels.name];
+      const marker = tag.manifest
+        ? undefined
+        : await read(`${main.name}:${tag.tag}`, () => main.manifest(tag.tag, signal));
+      const notes = tag.manifest?.annotations ?? (marker && annotationsOf(marker.bytes));
+      const name = notes?.[labels.name];
       if (name) below.add(name);
     } else if (!tag.tag.startsWith(STAGE_TAG_PREFIX) && !tag.tag.startsWith(SERVICE_TAG_PREFIX)) {
       listed.push({ repository: main, tag });
@@ -75,8 +78,8 @@ export async function listPublished(
   }
   const pool = new Pool(PARALLEL);
   const rows = await Promise.all(
-    listed.map(({ repository, tag: { tag } }) =>
-      pool.run(() => read(`${repository.name}:${tag}`, () => readTag(repository, tag, project, signal)))
+    listed.map(({ repository, tag }) =>
+      pool.run(() => read(`${repository.name}:${tag.tag}`, () => readTag(repository, tag, project, signal)))
     ),
   );
   const byName = new Map<string, Row[]>();
@@ -107,16 +110,19 @@ function place(dimgs: readonly string[], name: string): number {
   return at < 0 ? dimgs.length : at;
 }
 
-/** One tag, if it is an image of the project. */
+/** One tag, if it is an image of the project. What the list tells is not asked for: reading might count as a pull. */
 async function readTag(
   repository: Repository,
-  tag: string,
+  listed: ListedTag,
   project: string,
   signal: AbortSignal,
 ): Promise<{ readonly name: string; readonly row: Row } | undefined> {
-  const manifest = await repository.manifest(tag, signal);
-  if (!manifest) return undefined;
-  const notes = annotationsOf(manifest.bytes);
+  const { tag } = listed;
+  const known = listed.digest && listed.manifest && { digest: listed.digest, ...listed.manifest };
+  const manifest = known ? undefined : await repository.manifest(tag, signal);
+  const digest = known?.digest ?? manifest?.digest;
+  if (digest === undefined) return undefined;
+  const notes = known?.annotations ?? annotationsOf(manifest!.bytes);
   const name = notes[labels.name];
   if (notes[labels.project] !== project || notes[labels.dimg] !== "true" || name === undefined) {
     return undefined;
@@ -127,12 +133,12 @@ async function readTag(
     row: {
       reference: `${repository.name}:${tag}`,
       tag,
-      digest: manifest.digest,
+      digest,
       scheme: notes[labels.scheme] ?? "",
       value: notes[labels.value] ?? "",
       ...(commit && { commit }),
       publishedAt: notes[ociLabels.created] ?? "",
-      size: await sizeOf(repository, manifest.bytes, signal),
+      size: known?.bytes ?? await sizeOf(repository, manifest!.bytes, signal),
       signature: notes[labels.signature] ?? "",
     },
   };

@@ -40,9 +40,13 @@ export class GuardedStages {
     try {
       return await GuardedStages.#start(shared);
     } catch (error) {
-      if (!(error instanceof EngineError) || signal.aborted) throw error;
+      // What is published could not be read: better said before anything is built.
+      if (!(error instanceof EngineError) || signal.aborted || error.details.withheld) throw error;
+      // Where tags cannot be changed, cleanups remove none.
+      if (error.details.locked) return undefined;
       // Who may not store a lease may store no stage either, or is kept from this tag alone.
-      if (error.code === "REGISTRY_DENIED") await shared.target!.requirePush?.(signal);
+      const barred = error.code === "REGISTRY_DENIED" || error.code === "REGISTRY_UNSUPPORTED";
+      if (barred) await shared.target!.requirePush?.(signal);
       const text = `${error.message}. Do not clean up ${shared.target!.name} while this runs`;
       emit({ type: "note", level: "warn", text });
       return undefined;

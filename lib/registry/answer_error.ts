@@ -80,10 +80,10 @@ function kindOf(response: HttpResponse, code: string): RegistryFailure {
 function loginOf(
   response: HttpResponse,
   { shown, scopes }: AnswerContext,
-): { readonly words: string; readonly facts: Pick<RegistryErrorDetails, "login" | "lacking"> } {
+): { readonly words: string; readonly facts: Pick<RegistryErrorDetails, "login" | "lacking" | "challenge"> } {
   if (response.status === 401 && !challengeOf(response)) {
     const words = "it asks for no credentials that could be given, or the repository does not exist";
-    return { words, facts: { login: shown === undefined ? "none" : "weak" } };
+    return { words, facts: { login: shown === undefined ? "none" : "weak", challenge: false } };
   }
   if (shown === undefined) {
     return { words: "no credentials are known for it", facts: { login: "none" } };

@@ -30,6 +30,8 @@ export interface RegistryErrorDetails {
   readonly login?: "none" | "wrong" | "weak";
   /** Of what is denied to credentials that are too weak: the actions that the request needs, such as `pull,push`. */
   readonly lacking?: string;
+  /** Of what is denied: it did not say which credentials it wants. */
+  readonly challenge?: false;
   /** Whether the same request may succeed later. */
   readonly retryable?: boolean;
   /** How long the server asked to wait, in milliseconds. */

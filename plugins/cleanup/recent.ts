@@ -3,14 +3,22 @@ import { definePlugin } from "../../core/contract/plugin.ts";
 import { ageOf, keep } from "./_images.ts";
 import { duration } from "./_options.ts";
 
-/** Keeps images published a short while ago, whatever their tag. */
+/** Keeps images published or pushed a short while ago, whatever their tag. */
 export const keepRecent = definePlugin({
   name: "keep-recent",
   api: 1,
   options: (z) => z.strictObject({ within: duration(z).default(2 * 3_600_000) }),
   setup: ({ within }) => ({
     keep: ({ inventory }) =>
-      inventory.images.filter((image) => ageOf(image, inventory) <= within)
-        .map((image) => keep(image, "recent", `published within ${formatDuration(within)}`)),
+      inventory.images.flatMap((image) => {
+        if (ageOf(image, inventory) <= within) {
+          return [keep(image, "recent", `published within ${formatDuration(within)}`)];
+        }
+        // One that was restored is as old as ever, but somebody wants it.
+        const { pushedAt = "" } = image;
+        return Date.parse(inventory.now) - Date.parse(pushedAt) <= within
+          ? [keep(image, "recent", `pushed within ${formatDuration(within)}`)]
+          : [];
+      }),
   }),
 });

@@ -1,8 +1,18 @@
-import { EngineError } from "../../core/contract/errors.ts";
+import { EngineError, type ErrorCode } from "../../core/contract/errors.ts";
 import { isBlobUnknown, RegistryError } from "../../lib/registry/errors.ts";
 
-/** What to do about a failure, by somebody who knows the registry better; undefined: what is said of any other. */
-export type Advise = (error: RegistryError) => string | undefined;
+/** What somebody who knows the registry better says of a failure. */
+export interface Advice {
+  /** What to do. */
+  readonly fix: string;
+  /** In place of the usual one. */
+  readonly code?: ErrorCode;
+  /** The registry has no room left. */
+  readonly full?: boolean;
+}
+
+/** Undefined: what is said of any other registry. */
+export type Advise = (error: RegistryError) => Advice | undefined;
 
 /**
  * Runs `action`; what a registry refuses becomes an error of the engine, with advice. The only place where that is
@@ -40,16 +50,20 @@ export async function* explainedEach<T>(
 function explain(domain: string, error: unknown, advise?: Advise): unknown {
   if (!(error instanceof RegistryError)) return explainFile(error);
   if (error.kind === "source") return new EngineError("STORE_CORRUPT", error.message, { cause: error });
-  const { kind, status, code, retryAfterMs } = error.details;
-  const fix = advise?.(error) ?? adviceFor(domain, error);
+  const { kind, status, code, method, retryAfterMs } = error.details;
+  const advice = advise?.(error);
+  const fix = advice?.fix ?? adviceFor(domain, error);
+  const reads = method === "GET" || method === "HEAD";
   const limited = kind === "limited" || (status === 503 && retryAfterMs !== undefined);
   const details = {
     cause: error,
     ...(fix && { fix }),
     ...((kind === "missing" || isBlobUnknown(error)) && { missing: true }),
-    ...(kind === "locked" && { locked: true }),
+    ...(kind === "locked" && (reads ? { withheld: true } : { locked: true })),
+    ...(advice?.full && { full: true }),
     ...(limited && { limited: true, ...(retryAfterMs !== undefined && { retryAfterMs }) }),
   };
+  if (advice?.code) return new EngineError(advice.code, error.message, details);
   if (kind === "denied") return new EngineError("REGISTRY_DENIED", error.message, details);
   const unsupported = status === 405 || (code === "UNSUPPORTED" && status !== undefined && status < 500);
   return new EngineError(unsupported ? "REGISTRY_UNSUPPORTED" : "REGISTRY_FAILED", error.message, details);

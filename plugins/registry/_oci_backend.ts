@@ -1,4 +1,5 @@
 import type {
+  Digest,
   ListedTag,
   RegistryBackend,
   RegistryCapabilities,
@@ -24,6 +25,10 @@ export interface ProviderApi {
   remove?(path: string, removal: TagRemoval, signal: AbortSignal): Promise<RemovalOutcome>;
   /** Whether manifests without tags go by themselves, so that nobody need remove them. @default false */
   readonly collectsUntagged?: boolean;
+  /** Removes a manifest that no tag is at, in place of the protocol. */
+  removeUntagged?(path: string, digest: Digest, signal: AbortSignal): Promise<boolean>;
+  /** Whether a manifest whose tag is overwritten stays, is shown and counts: then it is removed by who overwrote it. */
+  readonly keepsOverwritten?: boolean;
   /** Why a repository below REPO cannot be, and what to do. */
   nameProblem?(path: string): { readonly why: string; readonly fix: string } | undefined;
   /** What to do about a failure of the registry itself. */
@@ -81,6 +86,10 @@ export function createOciBackend(
 function withProvider(provider: ProviderApi, path: string, generic: TagRemover) {
   return {
     collectsUntagged: provider.collectsUntagged ?? false,
+    keepsOverwritten: provider.keepsOverwritten ?? false,
+    ...(provider.removeUntagged && {
+      removeUntagged: (digest: Digest, signal: AbortSignal) => provider.removeUntagged!(path, digest, signal),
+    }),
     ...(provider.advise && { advise: (error: RegistryError) => provider.advise!(path, error) }),
     ...(provider.tags && { tags: (signal: AbortSignal) => provider.tags!(path, signal) }),
     remove: (removal: TagRemoval, signal: AbortSignal) =>

@@ -23,6 +23,10 @@ export interface OciRepositoryOptions {
   remove(removal: TagRemoval, signal: AbortSignal): Promise<RemovalOutcome>;
   /** Whether manifests without tags go by themselves. @default false */
   readonly collectsUntagged?: boolean;
+  /** Removes a manifest that no tag is at, in place of the protocol. */
+  removeUntagged?(digest: Digest, signal: AbortSignal): Promise<boolean>;
+  /** Whether a manifest whose tag is overwritten stays until it is removed. @default false */
+  readonly keepsOverwritten?: boolean;
   readonly advise?: Advise;
 }
 
@@ -32,12 +36,20 @@ export class OciRepository implements Repository {
   readonly #client: RegistryClient;
   readonly #path: string;
   readonly #options: OciRepositoryOptions;
+  readonly removeUntagged?: (digest: Digest, signal: AbortSignal) => Promise<boolean>;
+  readonly dropOverwritten?: (digest: Digest, signal: AbortSignal) => Promise<void>;
 
   constructor(options: OciRepositoryOptions) {
     this.#client = options.client;
     this.#path = options.path;
     this.#options = options;
     this.name = `${options.client.domain}/${options.path}`;
+    if (!options.collectsUntagged) {
+      this.removeUntagged = (digest, signal) => this.#removeUntagged(digest, signal);
+    }
+    if (options.keepsOverwritten) {
+      this.dropOverwritten = async (digest, signal) => void await this.#removeUntagged(digest, signal);
+    }
   }
 
   async head(reference: string, signal: AbortSignal): Promise<Digest | undefined> {
@@ -99,18 +111,19 @@ export class OciRepository implements Repository {
     return await this.#asked(() => this.#options.remove(removal, signal));
   }
 
-  async removeUntagged(digest: Digest, signal: AbortSignal): Promise<boolean> {
-    if (this.#options.collectsUntagged) return false;
+  async inspect(digest: Digest, signal: AbortSignal): Promise<RegistryFeatures> {
+    const { inspectRepository } = await import("../../lib/registry/inspect.ts");
+    return await this.#asked(() => inspectRepository(this.#client, this.#path, { digest, signal }));
+  }
+
+  async #removeUntagged(digest: Digest, signal: AbortSignal): Promise<boolean> {
+    const { removeUntagged } = this.#options;
+    if (removeUntagged) return await this.#asked(() => removeUntagged(digest, signal));
     const { deleteManifest } = await import("../../lib/registry/delete_manifest.ts");
     const { outcome } = await this.#asked(() =>
       deleteManifest(this.#client, this.#path, { reference: digest, signal })
     );
     return outcome === "deleted" || outcome === "absent";
-  }
-
-  async inspect(digest: Digest, signal: AbortSignal): Promise<RegistryFeatures> {
-    const { inspectRepository } = await import("../../lib/registry/inspect.ts");
-    return await this.#asked(() => inspectRepository(this.#client, this.#path, { digest, signal }));
   }
 
   async *#names(signal: AbortSignal): AsyncGenerator<ListedTag> {

@@ -37,8 +37,8 @@ export interface ProviderHttpOptions extends ProviderReach {
   login?(signal: AbortSignal, renew: boolean): Promise<Readonly<Record<string, string>>>;
   /** What to say when access is refused: which credential is missing or too weak. */
   readonly denied?: string;
-  /** What to do when access is refused. @default the catalog's advice */
-  readonly deniedFix?: string;
+  /** What to do when access is refused with a status. @default the catalog's advice */
+  deniedFix?(status: number): string;
 }
 
 /** One request to a provider's API. */
@@ -227,8 +227,8 @@ export class ProviderHttp implements AsyncDisposable {
     ];
     const message = `Cannot ${request.doing}: ${parts.join(", ")}`;
     if (denied) {
-      const { deniedFix } = this.#options;
-      return new EngineError("REGISTRY_DENIED", message, { ...(deniedFix && { fix: deniedFix }) });
+      const fix = this.#options.deniedFix?.(status);
+      return new EngineError("REGISTRY_DENIED", message, { ...(fix && { fix }) });
     }
     return new EngineError("REGISTRY_FAILED", message, {
       ...(isLimited(answer) && { limited: true, ...(wait !== undefined && { retryAfterMs: wait }) }),

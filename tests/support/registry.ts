@@ -83,6 +83,11 @@ export class MemoryRegistry implements AsyncDisposable {
     return Object.fromEntries(own.map(([key, digest]) => [key.slice(path.length + 1), digest]));
   }
 
+  /** All repositories. */
+  paths(): string[] {
+    return [...new Set([...this.#manifests.keys(), ...this.#blobs.keys()].map((key) => key.split("@")[0]!))];
+  }
+
   /** Whether anything was ever stored there. */
   knows(path: string): boolean {
     return [...this.#manifests.keys(), ...this.#blobs.keys()].some((key) => key.startsWith(`${path}@`));
@@ -296,8 +301,7 @@ export class MemoryRegistry implements AsyncDisposable {
   }
 
   #catalog(): Response {
-    const paths = [...this.#blobs.keys(), ...this.#manifests.keys()].map((key) => key.split("@")[0]!);
-    return Response.json({ repositories: [...new Set(paths)].sort() });
+    return Response.json({ repositories: this.paths().sort() });
   }
 
   #blob(request: Request, path: string, digest: string): Response {

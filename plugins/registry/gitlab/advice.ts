@@ -1,5 +1,6 @@
 import type { RegistryRequest } from "../../../core/contract/plugin.ts";
 import type { RegistryError } from "../../../lib/registry/errors.ts";
+import type { Advice } from "../_explain.ts";
 
 /** GitLab takes at most so many levels below the path of a project. */
 export const LEVELS = 2;
@@ -24,11 +25,14 @@ export function gitlabAdvice(
     readonly domain: string;
     readonly path: string;
   },
-): string | undefined {
+): Advice | undefined {
   const rule = gitlabRule(details.code ?? "");
   if (kind === "locked" && rule !== undefined) {
     const name = rule[0]!.toUpperCase() + rule.slice(1);
-    return `${name}: publish under other tags, or change it in the project's settings, "Packages and registries"`;
+    return {
+      fix:
+        `${name}: publish under other tags, or change it in the project's settings, "Packages and registries"`,
+    };
   }
   if (kind !== "denied" || details.login === "none") return undefined;
   const { env, access } = request;
@@ -38,13 +42,19 @@ export function gitlabAdvice(
     : access.username === "gitlab-ci-token";
   const own = CI_REGISTRY_IMAGE?.toLowerCase();
   if (job && own !== undefined && own !== `${domain}/${path}` && !`${domain}/${path}`.startsWith(`${own}/`)) {
-    return `The token of this job is for ${own}: let that project in under "Job token permissions" of the other one, ` +
-      "or log in with an access token: --registry-username, --registry-password-stdin";
+    return {
+      fix:
+        `The token of this job is for ${own}: let that project in under "Job token permissions" of the other one, ` +
+        "or log in with an access token: --registry-username, --registry-password-stdin",
+    };
   }
   if (details.login === "wrong") return undefined;
   const role = details.lacking?.includes("push") || details.lacking?.includes("delete")
     ? "at least the role Developer and a token with the scope write_registry or api"
     : "at least the role Reporter and a token with the scope read_registry";
-  return `Check that ${path} is a project of this GitLab, or at most ${LEVELS} levels below one (else use shorter names or ` +
-    `--naming flat), and that this login has ${role}`;
+  return {
+    fix:
+      `Check that ${path} is a project of this GitLab, or at most ${LEVELS} levels below one (else use shorter names or ` +
+      `--naming flat), and that this login has ${role}`,
+  };
 }

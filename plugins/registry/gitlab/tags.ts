@@ -1,12 +1,11 @@
 import { isDigest, type ListedTag } from "../../../core/contract/plugin.ts";
-import { isObject } from "../../../lib/oci/documents.ts";
 import type { RegistryClient } from "../../../lib/registry/client.ts";
 import { errorWithin } from "../../../lib/registry/answer_error.ts";
 import { readPages } from "../../../lib/registry/pages.ts";
 import { pullScope } from "../../../lib/registry/scopes.ts";
 import { listTags } from "../../../lib/registry/tags.ts";
 import { besideV2 } from "../_beside_v2.ts";
-import { jsonOf } from "../_provider_http.ts";
+import { Field } from "../_fields.ts";
 
 /** The most that GitLab's registry gives at once; more is an error. */
 const PAGE = 1000;
@@ -39,18 +38,17 @@ export async function* listGitlabTags(
       return;
     }
     first = false;
-    const rows = jsonOf(page, doing);
-    if (Array.isArray(rows)) { for (const row of rows) yield* readTag(row); }
+    yield* Field.of(page, doing).list().map(readTag);
   }
 }
 
-function readTag(value: unknown): ListedTag[] {
-  if (!isObject(value) || typeof value.name !== "string") return [];
-  const { name, digest, published_at, created_at } = value;
-  const pushed = published_at ?? created_at;
-  return [{
-    tag: name,
-    ...(typeof digest === "string" && isDigest(digest) && { digest }),
-    ...(typeof pushed === "string" && { pushedAt: pushed }),
-  }];
+function readTag(row: Field): ListedTag {
+  const digest = row.member("digest").optional((field) => field.matching(isDigest, "a digest"));
+  const time = (name: string) => row.member(name).optional((field) => field.text());
+  const pushedAt = time("published_at") ?? time("created_at");
+  return {
+    tag: row.member("name").text(),
+    ...(digest !== undefined && { digest }),
+    ...(pushedAt !== undefined && { pushedAt }),
+  };
 }

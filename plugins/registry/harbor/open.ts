@@ -18,7 +18,7 @@ export async function openHarbor(repo: ProviderRepo): Promise<RegistryBackend> {
   const client = await clientFor(request, domain, repo.onWait);
   const harbor = createHarborApi({
     ...reachOf(repo),
-    domain,
+    client,
     origin: (signal) => api === undefined ? registryOrigin(client, signal) : Promise.resolve(api),
     credentials: () => credentialsFor(repo),
   });

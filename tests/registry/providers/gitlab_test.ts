@@ -272,9 +272,7 @@ Deno.test("registry-gitlab names the rule against a push", async () => {
 Deno.test("registry-gitlab leaves manifests without tags to GitLab's garbage collection", async () => {
   await using gitlab = await GitlabServer.start();
   await using backend = await open(gitlab);
-  const image = await storeImage(backend.repository(""));
-  assert.equal(await backend.repository("").removeUntagged!(image.digest, signal), false);
-  assert.equal(gitlab.registry.count("", "DELETE"), 0);
+  assert.equal(backend.repository("").removeUntagged, undefined);
 });
 
 const logins = [

@@ -3,6 +3,8 @@ import type { Digest } from "../../../core/contract/digest.ts";
 import type { RegistryBackend, RegistryRequest } from "../../../core/contract/registry.ts";
 import { registryHarbor } from "../../../plugins/registry/providers.ts";
 import { registryRequest } from "../../support/registry_request.ts";
+import { mediaTypes } from "../../../lib/oci/types.ts";
+import { storeImage } from "../conformance.ts";
 import { HarborServer } from "./harbor_server.ts";
 import { listed, opened, openWith, signal } from "./support.ts";
 
@@ -20,12 +22,15 @@ async function image(harbor: HarborServer, tag: string, content = tag): Promise<
 Deno.test("registry-harbor knows Harbor by its challenge, lists all pages with times, pulls and locks", async () => {
   await using harbor = await HarborServer.start();
   for (let i = 0; i < 250; i++) await image(harbor, `t${String(i).padStart(3, "0")}`);
-  harbor.facts.set("t000", { pull_time: "2026-11-21T10:00:00.000Z", immutable: true });
+  harbor.tags.set(`${PATH}:t000`, { pulled: "2026-11-21T10:00:00.000Z" });
+  harbor.immutable = /^t000$/;
   await using backend = await open(harbor);
   assert.equal(backend.kind, "harbor");
   const rows = await listed(backend.repository("").tags(signal));
   assert.equal(rows.length, 250);
-  assert.deepEqual(rows[0], {
+  const { manifest, ...first } = rows[0]!;
+  assert.equal(manifest?.children.length, 0);
+  assert.deepEqual(first, {
     tag: "t000",
     digest: harbor.registry.tagsOf(PATH).t000,
     pushedAt: "2026-11-20T10:00:00.000Z",
@@ -97,7 +102,10 @@ Deno.test("registry-harbor keeps an artifact that got another tag meanwhile, or 
     outcome: "removed",
     by: "tag",
   });
-  harbor.referenced.add(digest);
+  await harbor.registry.addManifest(PATH, {
+    mediaType: mediaTypes.index,
+    manifests: [{ mediaType: mediaTypes.manifest, digest, size: 1 }],
+  } as { mediaType: string }, "both");
   assert.deepEqual(await repository.remove({ tag: "v2", digest, alone: true }, signal), {
     outcome: "removed",
     by: "tag",
@@ -117,18 +125,151 @@ Deno.test("registry-harbor does not touch a tag that was moved meanwhile", async
 Deno.test("registry-harbor says why a tag stays", async () => {
   await using harbor = await HarborServer.start();
   const digest = await image(harbor, "v1");
-  harbor.facts.set("v1", { immutable: true });
+  harbor.immutable = /^v1$/;
   await using backend = await open(harbor);
-  const removal = { tag: "v1", digest, alone: true };
-  assert.deepEqual(await backend.repository("").remove(removal, signal), {
+  assert.deepEqual(await backend.repository("").remove({ tag: "v1", digest, alone: true }, signal), {
     outcome: "refused",
     why: "Harbor does not allow it: PRECONDITION the tag v1 configured as immutable, cannot be deleted",
   });
-  harbor.mayDelete = false;
-  assert.deepEqual(await backend.repository("").remove(removal, signal), {
-    outcome: "refused",
-    why: "this user has no right to delete tags (FORBIDDEN forbidden)",
+});
+
+Deno.test("registry-harbor ends with one message where no tag can go", async (t) => {
+  await using harbor = await HarborServer.start();
+  const digest = await image(harbor, "v1");
+  await using backend = await open(harbor);
+  const remove = () => backend.repository("").remove({ tag: "v1", digest, alone: true }, signal);
+  await t.step("for want of a right", async () => {
+    harbor.rights.delete("tag:delete");
+    await assert.rejects(remove(), {
+      code: "REGISTRY_DENIED",
+      message: /this user or robot lacks the right tag:delete \(FORBIDDEN forbidden\)/,
+      fix: "Give this user or robot the right tag:delete in the Harbor project",
+    });
+    harbor.rights.add("tag:delete");
   });
+  await t.step("in read-only mode", async () => {
+    harbor.readOnly = true;
+    await assert.rejects(remove(), {
+      code: "REGISTRY_UNSUPPORTED",
+      message: /The system is in read only mode/,
+      fix: /^Wait for the administrator of Harbor to leave the read-only mode/,
+    });
+  });
+});
+
+Deno.test("registry-harbor says that an image stays when it may take tags away, but delete no artifacts", async () => {
+  await using harbor = await HarborServer.start();
+  const digest = await image(harbor, "v1");
+  harbor.rights.delete("artifact:delete");
+  await using backend = await open(harbor);
+  assert.deepEqual(await backend.repository("").remove({ tag: "v1", digest, alone: true }, signal), {
+    outcome: "removed",
+    by: "tag",
+    left: "this user or robot lacks the right artifact:delete (FORBIDDEN forbidden)",
+  });
+});
+
+Deno.test("registry-harbor lists names through the registry for a robot that may only push and pull", async () => {
+  await using harbor = await HarborServer.start();
+  for (const right of harbor.rights) if (!right.startsWith("repository:")) harbor.rights.delete(right);
+  await image(harbor, "v1");
+  await using backend = await open(harbor);
+  assert.deepEqual(await listed(backend.repository("").tags(signal)), [{ tag: "v1" }]);
+  assert.equal(backend.capabilities.listing, "names");
+  assert.equal(backend.capabilities.pulls, false);
+});
+
+for (const robot of [true, false]) {
+  Deno.test(`registry-harbor says to ${robot ? "a robot" : "a person"} that a project does not exist`, async () => {
+    await using harbor = await HarborServer.start();
+    harbor.robot = robot;
+    await using backend = await open(harbor, {});
+    harbor.projects.clear();
+    const fix = /^Create the (Harbor )?project "?(lib" |in Harbor )first, /;
+    await assert.rejects(listed(backend.repository("").tags(signal)), {
+      code: robot ? "REGISTRY_DENIED" : "REPO_INVALID",
+      fix,
+    });
+    await assert.rejects(storeImage(backend.repository(""), "v1"), { code: "REGISTRY_DENIED", fix });
+  });
+}
+
+Deno.test("registry-harbor knows the later of what was pulled by tag and by digest, and HEAD is no pull", async () => {
+  await using harbor = await HarborServer.start();
+  const digest = await image(harbor, "v1");
+  await using backend = await open(harbor);
+  const repository = backend.repository("");
+  const pulled = async () => (await listed(repository.tags(signal)))[0]!.pulledAt;
+  await repository.head("v1", signal);
+  await repository.head(digest, signal);
+  assert.equal(await pulled(), null);
+  harbor.now = "2026-11-21T10:00:00.000Z";
+  await repository.manifest(digest, signal);
+  assert.equal(harbor.tags.get(`${PATH}:v1`)?.pulled, undefined);
+  assert.equal(await pulled(), "2026-11-21T10:00:00.000Z");
+  harbor.now = "2026-11-22T10:00:00.000Z";
+  await repository.manifest("v1", signal);
+  assert.equal(await pulled(), "2026-11-22T10:00:00.000Z");
+});
+
+const pushes = [
+  {
+    name: "without the right to push",
+    spoil: (harbor: HarborServer) => void harbor.rights.delete("repository:push"),
+    error: {
+      code: "REGISTRY_DENIED",
+      message: /unauthorized to access repository: lib\/team\/app, action: push/,
+      fix: /^Give this user or robot the right to push in the Harbor project "lib"/,
+    },
+  },
+  {
+    name: "with a full quota",
+    spoil: (harbor: HarborServer) => void (harbor.quota = 10),
+    error: {
+      code: "REGISTRY_FAILED",
+      message: /will exceed the configured upper limit/,
+      fix: /^Make room in the Harbor project "lib" with dapp dimg cleanup repo/,
+    },
+  },
+  {
+    name: "in read-only mode",
+    spoil: (harbor: HarborServer) => void (harbor.readOnly = true),
+    error: { code: "REGISTRY_UNSUPPORTED", message: /read only mode/, fix: /read-only mode/ },
+  },
+  {
+    name: "over an immutable tag",
+    spoil: async (harbor: HarborServer) => {
+      await image(harbor, "v1");
+      harbor.immutable = /v1/;
+    },
+    error: {
+      code: "REGISTRY_FAILED",
+      message: /'team\/app:v1' configured as immutable/,
+      fix: /change the tag immutability rule of the Harbor project "lib"/,
+    },
+  },
+];
+for (const { name, spoil, error } of pushes) {
+  Deno.test(`registry-harbor tells a push ${name} what to do`, async () => {
+    await using harbor = await HarborServer.start();
+    await spoil(harbor);
+    await using backend = await open(harbor);
+    await assert.rejects(storeImage(backend.repository(""), "v1"), error);
+  });
+}
+
+Deno.test("registry-harbor says which policy keeps images from being pulled, though HEAD does not", async () => {
+  await using harbor = await HarborServer.start();
+  await image(harbor, "v1");
+  harbor.demandsSignatures = true;
+  await using backend = await open(harbor);
+  for (const ask of ["head", "manifest"] as const) {
+    await assert.rejects(backend.repository("")[ask]("v1", signal), {
+      code: "REGISTRY_FAILED",
+      message: /PROJECTPOLICYVIOLATION/,
+      fix: /^Switch off what the Harbor project "lib" demands before images may be pulled/,
+    });
+  }
 });
 
 Deno.test("registry-harbor says which credentials are wanted", async () => {
