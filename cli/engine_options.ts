@@ -43,9 +43,16 @@ export async function engineOptions(
     ...(options.flag("dry-run") && { dryRun: true }),
     ...given("repo", options.text("repo")),
     ...(options.flag("repo-read-only") && { repoReadOnly: true }),
+    ...given("secrets", await parsedSecrets(options.all("secret"), command.path)),
     ...given("cacheFrom", list(options.all("cache-from"))),
     ...given("registry", registryOptions(options, await login({ options, command }, io))),
   };
+}
+
+async function parsedSecrets(values: readonly string[], path: string): Promise<EngineOptions["secrets"]> {
+  if (values.length === 0) return undefined;
+  const { parseSecrets } = await import("./secrets.ts");
+  return parseSecrets(values, path);
 }
 
 type Login = Pick<RegistryOptions, "username" | "password">;

@@ -51,6 +51,11 @@ export function realIo(stopNow: (exitCode: number) => void): Io {
     stdinIsTerminal: Deno.stdin.isTerminal(),
     readLine: () => readLine(Deno.stdin, controller.signal),
     readStdin: () => readSome(Deno.stdin, controller.signal),
+    async startSshAgent(keys) {
+      const agent = await (await import("./ssh_agent.ts")).startSshAgent(keys);
+      Deno.env.set("SSH_AUTH_SOCK", agent.socket); // for git, which is started with this environment
+      return agent;
+    },
     createEngine: async (options) => (await import("../mod.ts")).createEngine(options),
     readText: (path) => Deno.readTextFile(path).catch(() => undefined),
   };

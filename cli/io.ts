@@ -1,5 +1,6 @@
 /** What the command line needs from the world; tests give it fakes. */
 import type { Engine, EngineOptions } from "../mod.ts";
+import type { SshAgent } from "./ssh_agent.ts";
 
 /** A standard stream. */
 export interface Output {
@@ -28,6 +29,8 @@ export interface Io {
   readonly signal: AbortSignal;
   /** Leaves Ctrl-C to the command that now has the terminal; returns what ends that. */
   lendTerminal(): () => void;
+  /** An ssh agent with the keys of these files. @throws SECRET_UNAVAILABLE */
+  startSshAgent(keys: readonly string[]): Promise<SshAgent>;
   createEngine(options: EngineOptions): Promise<Engine>;
   /** Whether somebody can type on standard input. */
   readonly stdinIsTerminal: boolean;

@@ -2,6 +2,7 @@
 import type { Engine, EngineEvent } from "../mod.ts";
 import { engineOptions } from "./engine_options.ts";
 import type { Io } from "./io.ts";
+import type { SshAgent } from "./ssh_agent.ts";
 import { parseArgs } from "./parse.ts";
 import { table } from "./table.ts";
 import { chooseRenderer, type Renderer, type RendererKind } from "./render/renderer.ts";
@@ -51,6 +52,13 @@ async function runCommand(parsed: Parsed, io: Io): Promise<number> {
   const onAbort = () => progress.note("Stopping; press Ctrl-C again to stop now");
   io.signal.addEventListener("abort", onAbort);
   let engine: Promise<Engine> | undefined;
+  let agent: SshAgent | undefined;
+  const createEngine = async () => {
+    const keys = options.all("ssh-key");
+    if (keys.length > 0) agent = await io.startSshAgent(keys);
+    const env = agent ? { ...io.env, SSH_AUTH_SOCK: agent.socket } : io.env;
+    return await io.createEngine(await engineOptions(parsed, { ...io, env }, onEvent));
+  };
   const context: Context = {
     ...parsed,
     table,
@@ -59,7 +67,7 @@ async function runCommand(parsed: Parsed, io: Io): Promise<number> {
     verbose,
     progress,
     style: createStyle(wantsColor(io.stdout, color, io.env)),
-    engine: () => engine ??= engineOptions(parsed, io, onEvent).then((options) => io.createEngine(options)),
+    engine: () => engine ??= createEngine(),
     answer(document, lines) {
       progress.close();
       if (json !== undefined) return writeJson(io, json, "result", document);
@@ -72,6 +80,7 @@ async function runCommand(parsed: Parsed, io: Io): Promise<number> {
     } finally {
       const made = await engine?.catch(() => undefined);
       await made?.[Symbol.asyncDispose]();
+      await agent?.[Symbol.asyncDispose]();
       progress.close();
     }
   } catch (error) {

@@ -125,6 +125,18 @@ export const options = {
     complete: "stage",
     summary: "the same as --introspect-before for artifacts",
   },
+  secret: {
+    value: "ID=FILE",
+    repeat: true,
+    summary:
+      "take this secret from a file (or id=ID,env=NAME: a variable) instead of where the dappfile says",
+  },
+  "ssh-key": {
+    value: "FILE",
+    complete: "file",
+    repeat: true,
+    summary: "use this ssh key, for git and for commands with `ssh`, instead of the agent's",
+  },
   dir: {
     short: "C",
     value: "PATH",

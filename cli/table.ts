@@ -1,6 +1,17 @@
 /** Every command: parsing, help, documentation and completion read this table. */
 import { cleanupCommands } from "./table_cleanup.ts";
-import { access, common, dimg, dimgs, introspection, output, project, repo, sharing } from "./table_parts.ts";
+import {
+  access,
+  common,
+  dimg,
+  dimgs,
+  introspection,
+  output,
+  project,
+  repo,
+  secrets,
+  sharing,
+} from "./table_parts.ts";
 import { sharingCommands } from "./table_sharing.ts";
 import type { CommandTable, Example, Group } from "./command.ts";
 
@@ -41,7 +52,7 @@ export const table: CommandTable = {
         "With --repo, stages that are there are taken from REPO instead of being built, and each new one goes there.",
       ],
       positionals: [dimgs],
-      options: introspection,
+      options: [...secrets, ...introspection],
       common,
       registry: sharing,
       examples: [

@@ -36,6 +36,8 @@ export const tags: readonly OptionName[] = [
   "tag-build-id",
   "tag-ci",
 ];
+/** What commands need that is no part of the project. */
+export const secrets: readonly OptionName[] = ["secret", "ssh-key"];
 /** When to open a shell. */
 export const introspection: readonly OptionName[] = [
   "introspect-error",

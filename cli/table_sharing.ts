@@ -12,6 +12,7 @@ import {
   publishing,
   registryOptions,
   repo,
+  secrets,
   tags,
 } from "./table_parts.ts";
 import type { CommandSpec } from "./command.ts";
@@ -66,7 +67,7 @@ export const sharingCommands = [
       aboutRepo,
     ],
     positionals: [dimgs, repo],
-    options: [...tags, "with-stages", ...introspection],
+    options: [...tags, "with-stages", ...secrets, ...introspection],
     common,
     registry: registryOptions,
     examples: [

@@ -10,6 +10,7 @@ import { disposeAll } from "./hooks/dispose.ts";
 import { Session } from "./session/session.ts";
 import { type Builtins, Workspace } from "./session/workspace.ts";
 import type { BaseImage } from "./session/bases.ts";
+import { maskedError } from "./session/masked_error.ts";
 import { lastStage } from "./sign/sign.ts";
 import type { BuildOptions } from "./build/introspect.ts";
 import type { StageMoves } from "./share/move_stages.ts";
@@ -73,7 +74,7 @@ class BuildEngine implements Engine {
     const onBase = this.#tellUnpinned();
     await this.#requireBases(patterns);
     for (const session of this.sessions) {
-      results.push(await buildImages(session, patterns, { ...options, onBase }));
+      results.push(await this.#masked(buildImages(session, patterns, { ...options, onBase })));
     }
     return {
       project: results[0]!.project,
@@ -149,7 +150,8 @@ class BuildEngine implements Engine {
     const loading = import("./publish/push.ts");
     const { sessions, repo } = await this.#about(options.repo);
     const { pushImages } = await loading;
-    return await pushImages(sessions, patterns, { ...options, repo, onBase: this.#tellUnpinned() });
+    const pushing = pushImages(sessions, patterns, { ...options, repo, onBase: this.#tellUnpinned() });
+    return await this.#masked(pushing);
   }
 
   /** Says of each base image once that dappfile.lock does not have it. */
@@ -266,6 +268,17 @@ class BuildEngine implements Engine {
 
   async checkStore(options: { readonly repair?: boolean } = {}): Promise<StoreReport> {
     return await (await this.session.storeOnly()).check({ repair: options.repair ?? false });
+  }
+
+  /** Errors of builds carry no values of secrets. */
+  async #masked<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      let masked: unknown = error;
+      for (const { options: { masker } } of this.sessions) masked = maskedError(masked, masker);
+      throw masked;
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -96,6 +96,10 @@ class ImageBuild {
 
   async run(patterns: readonly string[]): Promise<BuildResult> {
     const { session } = this;
+    if (Object.keys(session.options.secrets).length > 0) {
+      const { checkSecretOptions } = await import("./secrets.ts");
+      checkSecretOptions(session.options.secrets, (await session.config()).images);
+    }
     const nodes = await session.select(patterns);
     const keys = new Set(nodes.map((node) => node.key));
     const signed = await session.sign(keys, this.options.onBase);

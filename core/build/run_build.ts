@@ -4,7 +4,7 @@ import type { Signature } from "../contract/digest.ts";
 import type { LiveCache } from "../share/live_cache.ts";
 import { type CachedTops, neededImages, planBuild, type PlanInputs, withoutStages } from "../plan/plan.ts";
 import type { StageRecord } from "../contract/store.ts";
-import type { SignedGraph, SignedImage } from "../sign/sign.ts";
+import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
 import type { StageWorker } from "./stage_work.ts";
 import type { BuildExtras, BuildNeeds } from "./needs.ts";
 
@@ -60,7 +60,14 @@ export async function runBuild(
     image.stages.slice((tops.get(image.node.key)?.index ?? -1) + 1)
   );
   if (missing.length > 0) await options.mayBuild?.();
-  if (missing.some((stage) => stage.spec.work.kind === "run")) stageWorker.warmUp();
+  if (missing.some(runsCommands)) stageWorker.warmUp();
+  const running = signed.images.filter(({ node, stages }) =>
+    needed.has(node.key) && stages.slice((tops.get(node.key)?.index ?? -1) + 1).some(runsCommands)
+  );
+  const rules = running.map(({ node }) => node.rule).filter(({ secrets, ssh }) =>
+    secrets.length + ssh.length > 0
+  );
+  if (rules.length > 0) await stageWorker.loadSecrets(rules);
   const executor = new Executor(signed, tops, {
     ...inputs,
     worker: stageWorker,
@@ -86,4 +93,8 @@ export async function runBuild(
     builtByImage: executor.builtByImage,
     counts: { stagesBuilt: executor.built, stagesReused: 0 },
   };
+}
+
+function runsCommands({ spec: { work } }: SignedStage): boolean {
+  return work.kind === "run" && work.commands.length > 0;
 }

@@ -99,7 +99,7 @@ function runEnvironment(
 function parseVolume(text: string): StepMount {
   const [source = "", target = "", mode = "rw", ...rest] = text.split(":");
   if (source.startsWith("/") && target.startsWith("/") && /^r[ow]$/.test(mode) && rest.length === 0) {
-    return { source, target, readOnly: mode === "ro" };
+    return { kind: "host", source, target, readOnly: mode === "ro" };
   }
   throw new EngineError(
     "USAGE",

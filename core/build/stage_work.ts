@@ -1,6 +1,6 @@
 import type { ContainerConfig } from "../../lib/oci/types.ts";
 import { applyInstructions, InstructionError } from "./docker.ts";
-import type { GitStage, ImageRule, MountRule } from "../contract/config.ts";
+import type { Config, GitStage, ImageRule, MountRule } from "../contract/config.ts";
 import { commandEnvironment } from "./command_env.ts";
 import type { Signature } from "../contract/digest.ts";
 import { EngineError } from "../contract/errors.ts";
@@ -26,7 +26,17 @@ import {
   storedLayer,
 } from "../layers/stage_output.ts";
 import { baseName } from "../sign/base_rule.ts";
-import type { Builder, BuilderRequest, BuildStep, LayerRef, StepIo, StepMount } from "../contract/builder.ts";
+import { MaskedStream, type Masker } from "../../lib/mask.ts";
+import { type SecretNeeds, SecretVault } from "./secrets.ts";
+import type {
+  Builder,
+  BuilderRequest,
+  BuildStep,
+  LayerRef,
+  MountKind,
+  StepIo,
+  StepMount,
+} from "../contract/builder.ts";
 
 /** What running commands takes. */
 export interface BuilderNeeds {
@@ -40,7 +50,9 @@ export interface WorkerNeeds extends BuilderNeeds, BaseNeeds {
     & BuilderNeeds["options"]
     & BaseNeeds["options"]
     & LayerWorker["session"]["options"]
-    & Pick<ResolvedOptions, "network" | "env">;
+    & SecretNeeds
+    & Pick<ResolvedOptions, "network">;
+  config(): Promise<Config>;
   readonly trees: LayerWorker["session"]["trees"];
   project(): Promise<{ readonly name: string }>;
   git(node: ImageNode): Promise<GitImagePlan | undefined>;
@@ -85,6 +97,31 @@ function containerOf({ at, image: { node: { rule } }, parent }: StageTask): Cont
   }
 }
 
+/** Where commands find the socket of the ssh agent. */
+const AGENT_SOCKET = "/run/ssh-agent/default";
+
+/** @throws BUILDER_UNAVAILABLE when a builder cannot show a step what it needs */
+function requireMounts({ name, mounts = ["host", "cache", "tmp"] }: Builder, step: BuildStep): void {
+  const needed: MountKind[] = step.mounts.map(({ kind }) => kind);
+  if (step.secretEnv) needed.push("secret");
+  const missing = needed.find((kind) => !mounts.includes(kind));
+  if (missing === undefined) return;
+  const what = {
+    host: "directories of this machine (`fromPath`)",
+    cache: "directories that are kept (`build_dir`)",
+    tmp: "temporary directories (`tmp_dir`)",
+    secret: "`secrets`",
+    ssh: "`ssh`",
+  }[missing];
+  throw new EngineError(
+    "BUILDER_UNAVAILABLE",
+    `Cannot build ${step.label}: builder "${name}" does not offer ${what}`,
+    {
+      fix: "Choose another builder with --builder",
+    },
+  );
+}
+
 /** Does the work of single stages: the only part of a build that makes layers. */
 export class StageWorker implements LayerWorker, AsyncDisposable {
   readonly reader: LayerReader;
@@ -93,8 +130,16 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
   readonly #prepared = new Map<Signature, Promise<void>>();
   #serial = 0;
 
+  readonly #vault: SecretVault;
+
   constructor(readonly session: WorkerNeeds, readonly store: Store) {
     this.reader = new LayerReader(store);
+    this.#vault = new SecretVault(session.options);
+  }
+
+  /** Reads the secrets of images whose commands will run. @throws SECRET_UNAVAILABLE, CONFIG_INVALID */
+  async loadSecrets(rules: readonly ImageRule[]): Promise<void> {
+    await this.#vault.load(rules, (await this.session.config()).file);
   }
 
   /** Starts what command stages will need. */
@@ -193,25 +238,37 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
 
   async #run(task: WorkTask, commands: readonly string[]): Promise<readonly LayerRef[]> {
     const { at, parent, image, stage, introspector } = task;
-    const { emit, network, signal, compression, epoch } = this.session.options;
+    const { emit, network, signal, compression, epoch, masker } = this.session.options;
+    const { rule } = image.node;
+    const variables = rule.secrets.flatMap(({ id, as }) => as === undefined ? [] : [[as, id] as const]);
     const step: BuildStep = {
       label: stageTitle(at.kind, at.image, at.stage),
       signature: stage.signature,
       parents: parent.layers,
       commands,
-      env: this.#env(parent),
-      mounts: await this.#mounts(image, stageTitle(at.kind, at.image, at.stage)),
+      env: { ...this.#env(parent), ...(rule.ssh.length > 0 && { SSH_AUTH_SOCK: AGENT_SOCKET }) },
+      ...(variables.length > 0 && { secretEnv: Object.fromEntries(variables) }),
+      mounts: [
+        ...await this.#mounts(image, stageTitle(at.kind, at.image, at.stage)),
+        ...rule.secrets.flatMap(({ id, target }): StepMount[] =>
+          target === undefined ? [] : [{ kind: "secret", id, target }]
+        ),
+        ...rule.ssh.map((id): StepMount => ({ kind: "ssh", id, target: AGENT_SOCKET })),
+      ],
       network,
       epoch,
       compression,
     };
     const tail = new OutputTail();
+    const streams = maskedStreams(masker, (stream, text) => {
+      tail.add(text);
+      emit({ type: "stage.output", at, stream, text });
+    });
     const io: StepIo = {
       signal,
-      output: (stream, text) => {
-        tail.add(text);
-        emit({ type: "stage.output", at, stream, text });
-      },
+      secret: (id) => this.#vault.value(rule.secrets.find((secret) => secret.id === id)!),
+      sshAgent: () => this.#vault.agent,
+      output: (stream, text) => streams[stream].push(text),
       ...(introspector.error && {
         onFailure: async (shell: () => Promise<number>) => {
           emit({
@@ -224,8 +281,11 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
       }),
     };
     const builder = await this.#open();
+    requireMounts(builder, step);
     try {
-      const { layer } = await builder.run(step, io);
+      const { layer } = await builder.run(step, io).finally(() => {
+        for (const stream of Object.values(streams)) stream.end();
+      });
       if (!layer) return [];
       if (layer.index) await this.reader.remember(layer.diffId, layer.index);
       const stored = observed(layer.blob.then(async ({ file, ...described }) => {
@@ -274,37 +334,42 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
 
   async #mounts(image: SignedImage, what: string): Promise<StepMount[]> {
     const { name: project } = await this.session.project();
-    return await Promise.all(image.node.rule.mounts.map(async (mount) => ({
-      source: await this.#mountSource(project, mount, what),
-      target: mount.to,
-      readOnly: false,
-    })));
-  }
-
-  async #mountSource(project: string, mount: MountRule, what: string): Promise<string> {
-    switch (mount.from) {
-      case "build_dir":
-        return await this.store.keptDirectory(project, "mount", mount.to);
-      case "tmp_dir": {
-        const path = `${await this.store.scratch()}/mount${mount.to}`;
-        await Deno.mkdir(path, { recursive: true });
-        return path;
-      }
-      case "path":
-        return await existing(mount.path, () => {
-          throw new EngineError(
-            "CONFIG_INVALID",
-            `Cannot build ${what}: "${mount.path}", which is to be mounted on "${mount.to}", does not exist here`,
-            { fix: `Create it, or correct \`fromPath\` in line ${mount.line} of the dappfile` },
-          );
-        });
-    }
+    return await Promise.all(image.node.rule.mounts.map((mount) => mountOf(mount, project, what)));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     const builder = await this.#builder?.catch(() => undefined);
     await builder?.[Symbol.asyncDispose]();
   }
+}
+
+/** @throws CONFIG_INVALID when there is nothing to mount */
+async function mountOf(mount: MountRule, project: string, what: string): Promise<StepMount> {
+  const { to: target } = mount;
+  switch (mount.from) {
+    case "build_dir":
+      return { kind: "cache", project, name: target, target };
+    case "tmp_dir":
+      return { kind: "tmp", target };
+    case "path": {
+      const source = await existing(mount.path, () => {
+        throw new EngineError(
+          "CONFIG_INVALID",
+          `Cannot build ${what}: "${mount.path}", which is to be mounted on "${target}", does not exist here`,
+          { fix: `Create it, or correct \`fromPath\` in line ${mount.line} of the dappfile` },
+        );
+      });
+      return { kind: "host", source, target, readOnly: false };
+    }
+  }
+}
+
+/** Output on its way out, without the values of secrets. */
+function maskedStreams(masker: Masker, output: StepIo["output"]) {
+  return {
+    stdout: new MaskedStream(masker, (text) => output("stdout", text)),
+    stderr: new MaskedStream(masker, (text) => output("stderr", text)),
+  };
 }
 
 /** `path` if something is there, whatever it is. */

@@ -9,6 +9,7 @@ import {
   userStages,
 } from "../contract/config.ts";
 import { readDocker } from "./docker_rules.ts";
+import { readSecrets } from "./secret_rules.ts";
 import { resolveOverlaps } from "./overlap.ts";
 import { defined, given, requireKey, texts } from "./parts.ts";
 import type { DocumentScope, Path } from "./report.ts";
@@ -24,6 +25,7 @@ export interface Draft {
   readonly importsAt: readonly Path[];
 }
 
+/** One entry of a list of an image document. */
 type Part<K extends "git" | "mount" | "import"> = NonNullable<NonNullable<ImageDocument[K]>[number]>;
 
 /** Builds the rules of one image document, one for each name, and reports what its parts do to each other. */
@@ -45,6 +47,8 @@ export function readImages(
     git: git.map(({ entry }) => changed.get(entry) as GitEntry ?? entry),
     shell,
     mounts: readMounts(document, scope),
+    secrets: readSecrets(document, shell, scope),
+    ssh: [...new Set((document.ssh ?? []).filter((id) => id !== undefined))],
     imports: imports.map(({ entry }) => changed.get(entry) as ImportRule ?? entry),
     asLayers: document.asLayers ?? false,
     ...defined({ fromCacheVersion: document.fromCacheVersion, docker: readDocker(document.docker, scope) }),

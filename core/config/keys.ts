@@ -110,8 +110,8 @@ function placesOf(kind: DocumentKind, path: Path, key: string): string | undefin
   ) {
     return `\`${key}\` belongs under \`stageDependencies\``;
   }
-  for (const section of ["shell", "docker", "git", "mount", "import"]) {
-    const list = ["git", "mount", "import"].includes(section);
+  for (const section of ["shell", "docker", "git", "mount", "import", "secrets"]) {
+    const list = ["git", "mount", "import", "secrets"].includes(section);
     const known = knownKeys(kind, list ? [section, 0] : [section]) ?? [];
     const meant = known.find((k) => k === key || k === key.toUpperCase());
     if (meant && path[0] !== section) return `\`${meant}\` belongs under \`${section}\``;

@@ -6,7 +6,7 @@ import type { ResolvedOptions } from "../settings/options.ts";
 import { EngineError } from "../contract/errors.ts";
 
 /** Raise it when the meaning of a dappfile changes, so that remembered configurations are read anew. */
-const MEMO_FORMAT = 3;
+const MEMO_FORMAT = 4;
 
 export interface LoadedConfig {
   readonly config: Config;

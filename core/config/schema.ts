@@ -167,6 +167,30 @@ const mountEntry = z.strictObject({
   ),
 }).meta({ required: ["to"] });
 
+const secretId = checked((value, refuse) =>
+  /^[A-Za-z0-9][\w.-]{0,127}$/.test(value)
+    ? value
+    : refuse(`"${value}" is not an id`, "Use letters, digits, `_`, `.` and `-`; commands see /run/secrets/ID")
+);
+
+const variable = checked((value, refuse) => {
+  if (/^[A-Za-z_]\w*$/.test(value)) return value;
+  const meant = /^\$\{?(\w+)\}?$|^\$\{\{\s*env\.(\w+)/.exec(value);
+  return refuse(
+    `"${value}" is not a name of a variable`,
+    meant ? `Name it alone: \`${meant[1] ?? meant[2]}\`` : "Use letters, digits and `_`",
+  );
+});
+
+const secretEntry = z.strictObject({
+  id: secretId.optional().describe("Name of the secret: commands see it as /run/secrets/ID."),
+  env: variable.optional().describe("Variable of the environment of dapp that has the value."),
+  file: text.optional().describe("File that has the value: absolute, from the project directory, or ~/..."),
+  target: absolutePath.optional().describe("File in which commands see it, instead of /run/secrets/ID."),
+  as: variable.optional().describe("Variable in which commands see it; without `target` there is no file."),
+  version: text.optional().describe("Change it to build again: the value itself is not signed."),
+}).meta({ required: ["id"] });
+
 const importEntry = z.strictObject({
   artifact: text.optional().describe("Name of the artifact."),
   add: absolutePath.optional().describe("Directory or file in the artifact."),
@@ -186,6 +210,12 @@ function imageShape(kind: "dimg" | "artifact") {
     shell: shellSection(kind),
     mount: entriesOf(mountEntry).describe(
       "Directories that the commands see but that never enter the image.",
+    ),
+    secrets: entriesOf(secretEntry).describe(
+      "Values that commands see and nothing else does: no layer, log, record or signature.",
+    ),
+    ssh: listOf(oneOf("default")).describe(
+      "`default`: commands may use the keys of the ssh agent ($SSH_AUTH_SOCK, or --ssh-key).",
     ),
     import: entriesOf(importEntry).describe("Files from artifacts."),
     asLayers: flag.optional().meta({

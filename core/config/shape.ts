@@ -57,7 +57,8 @@ function explainType(
   const value = valueAt(data, path);
   const name = formatPath(path.slice(typeof path.at(-1) === "number" ? -2 : -1));
   const found = describe(value);
-  const listed = path.length === 1 && ["git", "mount", "import", "plugins"].includes(String(path[0]));
+  const listed = path.length === 1 &&
+    ["git", "mount", "secrets", "import", "plugins"].includes(String(path[0]));
   if (issue.expected === "array" && listed) {
     return {
       message: `"${name}" takes a list of entries: found ${found}`,

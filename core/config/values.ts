@@ -210,6 +210,7 @@ function readScalar(node: Scalar, path: Path, ctx: ReadContext): unknown {
   for (const name of expanded.names) {
     ctx.envUsed[name] = Object.hasOwn(ctx.env, name) ? ctx.env[name] : undefined;
   }
+  warnOfSecrets(expanded.names, path, ctx);
   for (const failure of expanded.failures) {
     ctx.scope.markBroken(path);
     ctx.scope.report.problem(expressionOffset(node, failure.occurrence, ctx), {
@@ -221,6 +222,23 @@ function readScalar(node: Scalar, path: Path, ctx: ReadContext): unknown {
   }
   if (expanded.failures.length > 0) return undefined;
   return typed && node.type === "PLAIN" ? typedText(expanded.text) : expanded.text;
+}
+
+/** Names of variables that hold what nobody else may see. */
+const SECRET_LOOKING =
+  /(?:^|_)(?:TOKEN|SECRETS?|PASSWORD|PASSWD|PASS|PASSPHRASE|PWD|CREDENTIALS?|AUTH|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|SSH_?KEY)(?:_|$)/i;
+
+/** What stands in commands and instructions is signed, printed and kept: that is no place for a secret. */
+function warnOfSecrets(names: readonly string[], path: Path, ctx: ReadContext): void {
+  if (path[0] !== "shell" && path[0] !== "docker") return;
+  const found = names.find((name) => SECRET_LOOKING.test(name) && !/^(?:PWD|OLDPWD)$/.test(name));
+  if (found === undefined) return;
+  const where = path[0] === "shell" ? "the commands, which are printed and kept" : "the image";
+  ctx.scope.warn(
+    path,
+    `the value of ${found}, which looks like a secret, becomes a part of ${where}; declare it under \`secrets\` and ` +
+      "read it from /run/secrets",
+  );
 }
 
 /** What an unquoted text means in YAML (1.2 core schema): a number, a boolean, or itself. */

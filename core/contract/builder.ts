@@ -3,12 +3,26 @@ import type { OciPlatform } from "../../lib/oci/types.ts";
 import type { Digest, Signature } from "./digest.ts";
 import type { Layer, Store } from "./store.ts";
 
-/** A host directory bound into a step. Nothing in it enters the image. */
-export interface StepMount {
-  readonly source: string;
-  readonly target: string;
-  readonly readOnly: boolean;
-}
+/** What a step sees beside its image. Nothing in it enters the image. `target` is an absolute path inside. */
+export type StepMount =
+  /** A directory, file or socket of this machine; only builders on this machine can offer it. */
+  | {
+    readonly kind: "host";
+    readonly source: string;
+    readonly target: string;
+    readonly readOnly: boolean;
+  }
+  /** A directory that is kept between builds of a project, wherever the builder keeps it. */
+  | { readonly kind: "cache"; readonly project: string; readonly name: string; readonly target: string }
+  /** A directory that is empty at the start of a run. */
+  | { readonly kind: "tmp"; readonly target: string }
+  /** A file of mode 0400 in memory with a value of `StepIo.secret`. */
+  | { readonly kind: "secret"; readonly id: string; readonly target: string }
+  /** The socket of an agent for ssh keys. */
+  | { readonly kind: "ssh"; readonly id: string; readonly target: string };
+
+/** What a builder may offer to mount. Variables with secrets belong to `secret`. */
+export type MountKind = StepMount["kind"];
 
 /**
  * A layer that steps can already stand on. Its content is fixed (`diffId`) before it is compressed, so the next
@@ -28,8 +42,10 @@ export interface BuildStep {
   readonly parents: readonly LayerRef[];
   /** Each is shell text; they share one shell and stop at the first failure. */
   readonly commands: readonly string[];
-  /** Complete environment. */
+  /** Complete environment but for `secretEnv`. */
   readonly env: Readonly<Record<string, string>>;
+  /** Variables whose values are secrets: ids by name. They win over those of `env`. */
+  readonly secretEnv?: Readonly<Record<string, string>>;
   readonly mounts: readonly StepMount[];
   readonly network: "host" | "none";
   /** Latest modification time that a file in the layer may carry, seconds since 1970. */
@@ -72,6 +88,13 @@ export interface ShellStep {
 }
 
 export interface StepIo {
+  /**
+   * The value of one of the step's secrets. It must get to the step's commands and nowhere else: into no file of a
+   * disk, no argument or environment of another process, no message.
+   */
+  secret?(id: string): Uint8Array;
+  /** Path on this machine of the socket of one of the step's ssh agents. */
+  sshAgent?(id: string): string;
   output(stream: "stdout" | "stderr", text: string): void;
   readonly signal: AbortSignal;
   /** Called with the step's file system still in place when a command failed, before it is discarded. */
@@ -81,6 +104,8 @@ export interface StepIo {
 /** Runs commands on top of an image and captures what they changed. */
 export interface Builder extends AsyncDisposable {
   readonly name: string;
+  /** What steps may mount. @default host, cache and tmp */
+  readonly mounts?: readonly MountKind[];
   /** Prepares what the first step will need while the engine still plans; never throws. */
   warmUp?(): void;
   /** Unpacks layers that a later step will probably stand on; settles when it is done, and never throws. */

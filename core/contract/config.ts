@@ -56,6 +56,9 @@ export interface ImageRule {
   readonly shell: Readonly<Partial<Record<UserStage, ShellStage>>>;
   readonly docker?: DockerInstructions;
   readonly mounts: readonly MountRule[];
+  readonly secrets: readonly SecretRule[];
+  /** Agents for ssh keys that commands may use. */
+  readonly ssh: readonly "default"[];
   readonly imports: readonly ImportRule[];
   /** One layer for each shell command instead of one for each stage. */
   readonly asLayers: boolean;
@@ -132,6 +135,26 @@ export type MountRule =
   /** Line of the entry in the dappfile. */
   & { readonly to: string; readonly line: number }
   & ({ readonly from: "tmp_dir" | "build_dir" } | { readonly from: "path"; readonly path: string });
+
+/** Where a secret comes from: a variable of dapp's environment, or a file. */
+export type SecretSource =
+  | { readonly env: string }
+  /** Absolute, relative to the project directory, or starting with `~/`. */
+  | { readonly file: string };
+
+/** A value that commands see and nothing else does. */
+export interface SecretRule {
+  readonly id: string;
+  readonly source: SecretSource;
+  /** Where commands find it as a file, absolute; absent when they see it as a variable only. */
+  readonly target?: string;
+  /** Variable in which commands find it. */
+  readonly as?: string;
+  /** Part of the signature, as the value is not: changing it builds again. */
+  readonly version?: string;
+  /** Line of the entry in the dappfile. */
+  readonly line: number;
+}
 
 export interface ImportRule {
   readonly artifact: string;

@@ -1,4 +1,6 @@
 import { EngineError } from "../contract/errors.ts";
+import { Masker } from "../../lib/mask.ts";
+import type { SecretSource } from "../contract/config.ts";
 import { epochFrom } from "./epoch.ts";
 import { type EventSink, safeEmit } from "../contract/events.ts";
 import type { LayerCompression } from "../contract/builder.ts";
@@ -26,6 +28,10 @@ export interface ResolvedOptions {
   readonly repoReadOnly: boolean;
   readonly cacheFrom: readonly string[];
   readonly registry: RegistryOptions;
+  /** Where secrets come from instead of where the dappfile says, by id. */
+  readonly secrets: Readonly<Record<string, SecretSource>>;
+  /** Knows the values of secrets once they are read; events and errors go through it. */
+  readonly masker: Masker;
   readonly emit: EventSink;
   readonly signal: AbortSignal;
 }
@@ -47,6 +53,8 @@ export function resolveOptions(options: EngineOptions): ResolvedOptions {
   if (!Number.isInteger(parallel) || parallel < 1) {
     throw new RangeError(`Cannot build ${parallel} stages at once: a whole number from 1 is wanted`);
   }
+  const masker = new Masker();
+  const emit = safeEmit(options.onEvent);
   return {
     dir: absolute(options.dir ?? "."),
     config: options.config,
@@ -66,7 +74,10 @@ export function resolveOptions(options: EngineOptions): ResolvedOptions {
     repoReadOnly: options.repoReadOnly ?? false,
     cacheFrom: options.cacheFrom ?? [],
     registry: options.registry ?? {},
-    emit: safeEmit(options.onEvent),
+    secrets: Object.assign(Object.create(null), options.secrets),
+    masker,
+    // output of commands is masked where it comes in, since a value may lie in two pieces of it
+    emit: (event) => emit(event.type === "stage.output" ? event : masker.maskAll(event)),
     signal: options.signal ?? new AbortController().signal,
   };
 }
@@ -145,6 +156,8 @@ export interface EngineOptions {
   /** More places to take stages from, asked after `repo`. */
   readonly cacheFrom?: readonly string[];
   readonly registry?: RegistryOptions;
+  /** Where secrets come from instead of where the dappfile says, by id. */
+  readonly secrets?: Readonly<Record<string, SecretSource>>;
   /** Plugins beside the built-in ones and those in the dappfile; asked first. */
   readonly plugins?: readonly Selection[];
   readonly onEvent?: EventSink;

@@ -143,6 +143,7 @@ function ownFacts(rule: ImageRule, spec: StageSpec, known: Known): readonly Fact
         ["cacheVersion", shell?.cacheVersion],
         ["stageCacheVersion", shell?.stageCacheVersion],
         ["mounts", mounts.length > 0 ? JSON.stringify(mounts) : undefined],
+        ...secretFacts(rule),
       ]);
     }
     case "docker":
@@ -153,6 +154,16 @@ function ownFacts(rule: ImageRule, spec: StageSpec, known: Known): readonly Fact
         ),
       }));
   }
+}
+
+/** What commands can see of secrets but their values, which are not signed. */
+function secretFacts({ secrets, ssh }: ImageRule): [string, string | undefined][] {
+  const rows = secrets.map(({ id, target = "", as = "", version = "" }) => [id, target, as, version]);
+  rows.sort((a, b) => compareText(a[0]!, b[0]!));
+  return [
+    ["secrets", rows.length > 0 ? JSON.stringify(rows) : undefined],
+    ["ssh", ssh.length > 0 ? JSON.stringify(ssh) : undefined],
+  ];
 }
 
 function fromFacts(rule: ImageRule, { base, inputs, final }: Known): readonly Fact[] {

@@ -215,9 +215,9 @@ export const changeCases: Cases = {
     await Deno.writeTextFile(`${dir}/given`, "given");
     try {
       const mounts = [
-        { source: dir, target: "/var/cache/new/deep", readOnly: false },
-        { source: dir, target: "/home", readOnly: true },
-        { source: `${dir}/given`, target: "/etc/given", readOnly: true },
+        { kind: "host" as const, source: dir, target: "/var/cache/new/deep", readOnly: false },
+        { kind: "host" as const, source: dir, target: "/home", readOnly: true },
+        { kind: "host" as const, source: `${dir}/given`, target: "/etc/given", readOnly: true },
       ];
       const first = await runner.run(base, [
         "cat /var/cache/new/deep/given /home/given /etc/given > /dev/null; echo out > /var/cache/new/deep/out",
@@ -228,7 +228,9 @@ export const changeCases: Cases = {
       const second = await runner.run(base, ["touch /var/cache/own; chmod 711 /var/cache"], { mounts });
       assertMembers(second.members, ["dir var", "dir var/cache", "file var/cache/own"]);
       await assert.rejects(
-        runner.run(base, ["true"], { mounts: [{ source: `${dir}/none`, target: "/x", readOnly: true }] }),
+        runner.run(base, ["true"], {
+          mounts: [{ kind: "host" as const, source: `${dir}/none`, target: "/x", readOnly: true }],
+        }),
         /none" on "\/x": it does not exist/,
       );
     } finally {
@@ -243,10 +245,10 @@ export const changeCases: Cases = {
       for (const name of ["outer/o", "inner/i", "file"]) await Deno.writeTextFile(`${dir}/${name}`, "x");
       using _socket = Deno.listen({ transport: "unix", path: `${dir}/socket` });
       const mounts = [
-        { source: `${dir}/inner`, target: "/c/sub/deep", readOnly: false },
-        { source: `${dir}/file`, target: "/c/sub/deep/f", readOnly: true },
-        { source: `${dir}/socket`, target: "/run/s", readOnly: false },
-        { source: `${dir}/outer`, target: "/c", readOnly: false },
+        { kind: "host" as const, source: `${dir}/inner`, target: "/c/sub/deep", readOnly: false },
+        { kind: "host" as const, source: `${dir}/file`, target: "/c/sub/deep/f", readOnly: true },
+        { kind: "host" as const, source: `${dir}/socket`, target: "/run/s", readOnly: false },
+        { kind: "host" as const, source: `${dir}/outer`, target: "/c", readOnly: false },
       ];
       const { diffId } = await runner.run(base, [
         "test -e /c/o && test -e /c/sub/deep/i && test -f /c/sub/deep/f && test -S /run/s",

@@ -80,7 +80,7 @@ export const commandCases: Cases = {
       `printf 'first '; while [ ! -e ${target}/go ]; do sleep 0.05; done`,
       "printf '\\303'; sleep 0.3; printf '\\244\\n'; printf '\\377 end'",
     ], {
-      mounts: [{ source: pipe.path, target, readOnly: true }],
+      mounts: [{ kind: "host" as const, source: pipe.path, target, readOnly: true }],
       onOutput(text) {
         pieces.push(text);
         if (text.includes("first ")) seen.resolve();
@@ -139,7 +139,7 @@ export const commandCases: Cases = {
       `echo $$ > /mnt/seen/pid; trap '' TERM INT; setsid sleep 1000 & sleep 1000`,
     ], {
       signal: controller.signal,
-      mounts: [{ source: seen.path, target: "/mnt/seen", readOnly: false }],
+      mounts: [{ kind: "host" as const, source: seen.path, target: "/mnt/seen", readOnly: false }],
     });
     while (!await Deno.readTextFile(`${seen.path}/pid`).catch(() => "")) {
       await new Promise((resolve) => setTimeout(resolve, 10));

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { Builder, LayerRef, Store } from "../../core/contract/plugin.ts";
 import { changeCases } from "./change_cases.ts";
 import { commandCases } from "./command_cases.ts";
+import { secretCases } from "./secret_cases.ts";
 import { imageCases } from "./image_cases.ts";
 import { StageRunner } from "./stage_runner.ts";
 
@@ -36,7 +37,14 @@ export function builderConformance(name: string, makeBuilder: () => Promise<Buil
       [Symbol.asyncDispose]: () => Promise.resolve(),
     };
     assert.equal(typeof builder.name, "string");
-    for (const [title, work] of Object.entries({ ...commandCases, ...changeCases, ...imageCases })) {
+    for (
+      const [title, work] of Object.entries({
+        ...commandCases,
+        ...changeCases,
+        ...imageCases,
+        ...secretCases,
+      })
+    ) {
       await t.step(title, () => work(context));
     }
   });

@@ -126,8 +126,8 @@ Deno.test("NativeBuilder.shell() passes input, output and exit code through", as
       await Deno.mkdir(dir);
       await Deno.writeTextFile(`${dir}/f`, "content\n");
       const mounts = [
-        { source: dir, target: "/v", readOnly: false },
-        { source: `${dir}/f`, target: "/etc/f", readOnly: true },
+        { kind: "host", source: dir, target: "/v", readOnly: false },
+        { kind: "host", source: `${dir}/f`, target: "/etc/f", readOnly: true },
       ];
       const command =
         "cat /etc/f; echo new > /v/new; echo no 2>/dev/null >> /etc/f || echo read-only; grep -c : /proc/net/dev";

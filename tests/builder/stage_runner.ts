@@ -22,7 +22,8 @@ export interface Ran {
   readonly image: readonly LayerRef[];
 }
 
-export interface StageOptions extends Partial<Omit<BuildStep, "commands" | "parents">> {
+export interface StageOptions
+  extends Partial<Omit<BuildStep, "commands" | "parents">>, Pick<StepIo, "secret" | "sshAgent"> {
   readonly signal?: AbortSignal;
   readonly onFailure?: NonNullable<StepIo["onFailure"]>;
   onOutput?(text: string, stream: "stdout" | "stderr"): void;
@@ -37,7 +38,7 @@ export class StageRunner {
     commands: readonly string[],
     options: StageOptions = {},
   ): Promise<Ran> {
-    const { signal = new AbortController().signal, onFailure, onOutput, ...rest } = options;
+    const { signal = new AbortController().signal, onFailure, onOutput, secret, sshAgent, ...rest } = options;
     let output = "";
     const { layer } = await this.builder.run({
       label: "app/install",
@@ -53,6 +54,8 @@ export class StageRunner {
     }, {
       signal,
       ...(onFailure && { onFailure }),
+      ...(secret && { secret }),
+      ...(sshAgent && { sshAgent }),
       output(stream, text) {
         output += text;
         onOutput?.(text, stream);

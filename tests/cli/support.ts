@@ -103,6 +103,13 @@ export async function dapp(args: readonly string[], world: FakeWorld = {}): Prom
       lent.push("lent");
       return () => lent.push("back");
     },
+    startSshAgent(keys) {
+      lent.push(`keys ${keys.join(" ")}`);
+      return Promise.resolve({
+        socket: "/agent",
+        [Symbol.asyncDispose]: () => Promise.resolve(void lent.push("agent stopped")),
+      });
+    },
     createEngine(options) {
       engines.push(options);
       if (world.createEngine) return Promise.resolve(world.createEngine(options));

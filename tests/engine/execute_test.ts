@@ -333,7 +333,7 @@ Deno.test("run() uses the image's configuration and passes the exit code through
     assert.deepEqual([plain!.argv, plain!.cwd, plain!.user, plain!.env.A], [["e", "c"], "/w", "u", "1"]);
     assert.deepEqual([full!.argv, full!.cwd, full!.user], [["e", "x", "y"], "/", "0"]);
     assert.deepEqual([full!.env.B, full!.env.C, full!.env.TERM], ["2", "3", "t"]);
-    assert.deepEqual(full!.mounts, [{ source: "/h", target: "/v", readOnly: true }]);
+    assert.deepEqual(full!.mounts, [{ kind: "host", source: "/h", target: "/v", readOnly: true }]);
     assert.deepEqual(bare!.argv, ["x"]);
   });
 });
@@ -361,6 +361,9 @@ shell: { install: ["write a 1"] }
     await assert.rejects(Deno.lstat(`${project.dir}/absent`), Deno.errors.NotFound);
     await project.write({ "absent/models": "a file" });
     await engine.build();
-    assert.equal(log.steps[0]?.mounts.find((mount) => mount.target === "/models")?.source, path);
+    assert.deepEqual(log.steps[0]?.mounts, [
+      { kind: "tmp", target: "/cache" },
+      { kind: "host", source: path, target: "/models", readOnly: false },
+    ]);
   });
 });

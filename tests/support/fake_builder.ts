@@ -1,4 +1,7 @@
-/** A builder without processes: commands are `write PATH TEXT`, `say TEXT`, `fail TEXT`, `meet NAME` and `nothing`. */
+/**
+ * A builder without processes: commands are `write PATH TEXT`, `say TEXT`, `fail TEXT`, `reveal ID` (prints a secret, in
+ * two pieces), `betray ID` (fails with it), `meet NAME` and `nothing`.
+ */
 import { indexEntries } from "../../lib/layer/index.ts";
 import { createLayerWriter } from "../../lib/layer/writer.ts";
 import { encodeTarHeader, TAR_TRAILER, tarPadding } from "../../lib/tar/encode.ts";
@@ -9,6 +12,7 @@ import {
   definePlugin,
   type Digest,
   EngineError,
+  type MountKind,
   type ShellStep,
   type StepIo,
   type Store,
@@ -47,18 +51,21 @@ export class FakeBuilderLog {
 }
 
 /** The plugin; it claims every stage. */
-export function fakeBuilder(log: FakeBuilderLog) {
+export function fakeBuilder(log: FakeBuilderLog, mounts?: readonly MountKind[]) {
   return definePlugin({
     name: "builder-fake",
     api: 1,
-    setup: () => ({ openBuilder: ({ store }) => new FakeBuilder(log, store) }),
+    setup: () => ({ openBuilder: ({ store }) => new FakeBuilder(log, store, mounts) }),
   });
 }
 
 class FakeBuilder implements Builder {
   readonly name = "fake";
   #serial = 0;
-  constructor(readonly log: FakeBuilderLog, readonly store: Store) {}
+  readonly mounts: readonly MountKind[];
+  constructor(readonly log: FakeBuilderLog, readonly store: Store, mounts?: readonly MountKind[]) {
+    this.mounts = mounts ?? ["host", "cache", "tmp"];
+  }
 
   async run(step: BuildStep, io: StepIo) {
     const { log } = this;
@@ -79,7 +86,14 @@ class FakeBuilder implements Builder {
     const [verb, first = "", ...rest] = command.split(" ");
     if (verb === "write") files.set(first, rest.join(" "));
     else if (verb === "say") io.output("stdout", [first, ...rest].join(" ") + "\n");
-    else if (verb === "meet") await this.log.wait(first, io.signal);
+    else if (verb === "reveal") {
+      const value = new TextDecoder().decode(io.secret!(first));
+      io.output("stdout", `it is ${value.slice(0, 3)}`);
+      io.output("stdout", `${value.slice(3)}, or ${btoa(value)}\n`);
+    } else if (verb === "betray") {
+      const value = new TextDecoder().decode(io.secret!(first));
+      throw new EngineError("STAGE_FAILED", `Cannot build ${step.label}: it knows ${value}`, { fix: value });
+    } else if (verb === "meet") await this.log.wait(first, io.signal);
     else if (verb === "fail") {
       io.output("stderr", [first, ...rest].join(" ") + "\n");
       await io.onFailure?.(() => {

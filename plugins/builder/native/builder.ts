@@ -7,6 +7,7 @@ import type {
   LayerRef,
   ShellStep,
   StepIo,
+  StepMount,
   StepResult,
   Store,
 } from "../../../core/contract/plugin.ts";
@@ -15,7 +16,7 @@ import { type DirMeta, LayerCache, type LayerMeta, layerName, nativeDirectory } 
 import type { HelperProcess } from "./helper_process.ts";
 import { isRootless } from "./namespaces.ts";
 import { HelperPool } from "./pool.ts";
-import type { RootfsSpec, RunRequest, StoredBlob } from "./protocol.ts";
+import type { MountSpec, RootfsSpec, RunRequest, StoredBlob } from "./protocol.ts";
 import { RunDirectory } from "./run_directory.ts";
 import { runInteractive } from "./shell.ts";
 
@@ -40,6 +41,7 @@ export interface NativeOptions {
  */
 export class NativeBuilder implements Builder {
   readonly name = "native";
+  readonly mounts = ["host", "cache", "tmp", "secret", "ssh"] as const;
   readonly #store: Store;
   readonly #pools: { readonly host: HelperPool; readonly none: HelperPool };
   readonly #cache: LayerCache;
@@ -83,13 +85,13 @@ export class NativeBuilder implements Builder {
   async run(step: BuildStep, io: StepIo): Promise<StepResult> {
     io.signal.throwIfAborted();
     io.signal.addEventListener("abort", this.#onAbort, { once: true });
-    const rootfs = await orAbort(this.#rootfs(step), io.signal);
+    const rootfs = await orAbort(this.#rootfs(step, io), io.signal);
     const request: RunRequest = {
       op: "run",
       ...rootfs,
       label: step.label,
       commands: step.commands,
-      env: step.env,
+      ...secretsOf(step, io),
       epoch: step.epoch,
       compression: step.compression,
       threads: Math.max(1, navigator.hardwareConcurrency - 1), // the next stage runs meanwhile
@@ -164,17 +166,47 @@ export class NativeBuilder implements Builder {
     return runInteractive({ ...rootfs, label, argv, env, cwd, user }, signal);
   }
 
-  async #rootfs(step: Pick<BuildStep, "parents" | "mounts" | "network">): Promise<RootfsSpec> {
+  async #rootfs(
+    step: Pick<BuildStep, "parents" | "mounts" | "network">,
+    io: Pick<StepIo, "sshAgent"> = {},
+  ): Promise<RootfsSpec> {
+    const binds = await Promise.all(step.mounts.map((mount) => this.#bind(mount, io)));
     const layers = await this.#lower(step.parents);
     return {
       native: this.#cache.native,
       run: this.#run.next(),
       lower: layers.map(({ name }) => name),
       root: layers.findLast(({ meta }) => meta.root)?.meta.root ?? DEFAULT_ROOT,
-      mounts: outermostFirst(step.mounts),
+      mounts: outermostFirst(binds.filter((bind) => bind !== undefined)),
       network: step.network,
       rootless: this.#rootless,
     };
+  }
+
+  /** What of this machine is bound into a step for a mount; undefined for secrets, which are on no disk. */
+  async #bind(mount: StepMount, { sshAgent }: Pick<StepIo, "sshAgent">): Promise<MountSpec | undefined> {
+    const { target } = mount;
+    switch (mount.kind) {
+      case "host":
+        return { source: mount.source, target, readOnly: mount.readOnly };
+      case "cache":
+        return {
+          source: await this.#store.keptDirectory(mount.project, "mount", mount.name),
+          target,
+          readOnly: false,
+        };
+      case "tmp": {
+        const source = `${await this.#store.scratch()}/mount${target}`;
+        await Deno.mkdir(source, { recursive: true });
+        return { source, target, readOnly: false };
+      }
+      case "ssh":
+        return { source: sshAgent?.(mount.id) ?? "", target, readOnly: false };
+      case "secret":
+        return undefined;
+      default:
+        return mount satisfies never;
+    }
   }
 
   /** The unpacked layers, lowest first. Of a layer that occurs twice the upper one counts: it hides all of the lower. */
@@ -258,8 +290,23 @@ export class NativeBuilder implements Builder {
   }
 }
 
+/** The secrets of a step, as files and in its environment. They are in memory alone, here and in the helper. */
+function secretsOf(step: BuildStep, { secret }: StepIo): Pick<RunRequest, "secrets" | "env"> {
+  const value = (id: string) => secret?.(id) ?? new Uint8Array();
+  const variables = Object.entries(step.secretEnv ?? {});
+  return {
+    secrets: step.mounts.flatMap((mount) =>
+      mount.kind === "secret" ? [{ target: mount.target, content: value(mount.id).toBase64() }] : []
+    ),
+    env: {
+      ...step.env,
+      ...Object.fromEntries(variables.map(([name, id]) => [name, new TextDecoder().decode(value(id))])),
+    },
+  };
+}
+
 /** What is mounted below another mount must come after it, or it would be hidden. */
-function outermostFirst(mounts: BuildStep["mounts"]): BuildStep["mounts"] {
+function outermostFirst(mounts: readonly MountSpec[]): readonly MountSpec[] {
   const depth = ({ target }: { readonly target: string }) =>
     target.split("/").filter((part) => part !== "").length;
   return mounts.toSorted((a, b) => depth(a) - depth(b));

@@ -1,7 +1,7 @@
 /** This process's end of a helper. */
 import { EngineError, errorCatalog, type ErrorCode } from "../../../core/contract/errors.ts";
 import { readLines } from "./lines.ts";
-import { explainNoHelper, helperCommand, type HelperKind } from "./namespaces.ts";
+import { explainNoHelper, helperCommand, helperEnvironment, type HelperKind } from "./namespaces.ts";
 import type { Captured, HelperReply, HelperRequest, StoredBlob, WireError } from "./protocol.ts";
 
 interface Pending {
@@ -42,7 +42,8 @@ export class HelperProcess implements AsyncDisposable {
       stdout: "piped",
       stderr: "piped",
       detached: true, // Ctrl-C is for this process, which then stops its helpers
-      env: { DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" },
+      clearEnv: true,
+      env: helperEnvironment(),
     }).spawn();
     this.#input = this.#child.stdin.getWriter();
     this.#ready.promise.catch(() => {});

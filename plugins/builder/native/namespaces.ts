@@ -70,6 +70,26 @@ export function helperCommand(
   ];
 }
 
+/** Where this process's programs and caches are; nothing else of its environment concerns a helper. */
+const PASSED = [
+  "PATH",
+  "HOME",
+  "USER",
+  "LOGNAME",
+  "TMPDIR",
+  "XDG_CACHE_HOME",
+  "XDG_RUNTIME_DIR",
+  "LD_LIBRARY_PATH",
+];
+
+/** The environment of a helper: secrets in that of this process are not passed on. */
+export function helperEnvironment(): Record<string, string> {
+  const own = Object.entries(Deno.env.toObject()).filter(([name]) =>
+    PASSED.includes(name) || name.startsWith("DENO_")
+  );
+  return { ...Object.fromEntries(own), DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" };
+}
+
 function find(program: string): string | undefined {
   return (Deno.env.get("PATH") ?? "/usr/bin:/bin").split(":").map((dir) => `${dir}/${program}`).find(
     (path) => {

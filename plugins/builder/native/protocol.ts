@@ -28,6 +28,8 @@ export interface RunRequest extends RootfsSpec {
   readonly op: "run";
   readonly label: string;
   readonly commands: readonly string[];
+  /** Seen as files of mode 0400 in memory; contents are base64. */
+  readonly secrets: readonly { readonly target: string; readonly content: string }[];
   readonly env: Readonly<Record<string, string>>;
   readonly epoch: number;
   readonly compression: { readonly kind: "gzip" | "zstd"; readonly level: number };

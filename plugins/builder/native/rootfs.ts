@@ -7,7 +7,7 @@ import type { RootfsSpec } from "./protocol.ts";
 import { mountDev, mountSys } from "./system_mounts.ts";
 
 /** Something mounted over the image. */
-interface Bind {
+export interface Bind {
   /** Absolute, inside. */
   readonly target: string;
   readonly kind: "dir" | "file";
@@ -29,6 +29,7 @@ export function stepPaths(run: string) {
     target: `${run}/m`,
     placeholders: `${run}/p`,
     view: `${run}/v`,
+    secrets: `${run}/s`,
     report: `${run}/r`,
     tar: `${run}/t`,
   };

@@ -1,6 +1,6 @@
 /** Interactive commands: a helper process of their own that inherits this process's standard streams. */
 import { EngineError } from "../../../core/contract/errors.ts";
-import { helperCommand } from "./namespaces.ts";
+import { helperCommand, helperEnvironment } from "./namespaces.ts";
 import type { RootfsSpec, ShellRequest } from "./protocol.ts";
 
 /** Runs a command in a file system and gives its exit code. @throws RUN_FAILED when it cannot be started */
@@ -21,7 +21,8 @@ export async function runInteractive(
     args,
     stdin: "inherit",
     ...streams,
-    env: { DENO_NO_UPDATE_CHECK: "1" },
+    clearEnv: true,
+    env: helperEnvironment(),
   }).spawn();
   const stop = () => child.kill("SIGKILL");
   signal.addEventListener("abort", stop);

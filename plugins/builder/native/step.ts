@@ -11,6 +11,7 @@ import type { Captured, RunRequest } from "./protocol.ts";
 import { type MountedRootfs, mountRootfs, prepareStep, RootfsError, stepPaths } from "./rootfs.ts";
 import { type Ended, type Inside, spawnInside } from "./sandbox.ts";
 import { CONTROL, explainExit, stageScript } from "./script.ts";
+import { secretBinds } from "./secret_files.ts";
 import { ROOT } from "./users.ts";
 
 export interface StepEvents {
@@ -31,7 +32,7 @@ export async function runStep(request: RunRequest, events: StepEvents): Promise<
     const inside = spawnInside(
       run,
       () => {
-        rootfs = mountRootfs(request, { script: stageScript(commands), at: "" });
+        rootfs = mountRootfs(request, { script: stageScript(commands), at: "" }, secretBinds(request));
         // Open before commands run: whatever they put in its place, this stays the file.
         at = Deno.openSync(`${rootfs.control}/at`);
         return rootfs;

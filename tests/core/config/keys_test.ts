@@ -26,6 +26,8 @@ const image = {
   git: entries,
   shell: map,
   mount: entries,
+  secrets: entries,
+  ssh: texts,
   import: entries,
   asLayers: text,
 };
@@ -90,6 +92,11 @@ const sections: readonly Section[] = [
     at: "mount[0]",
     around: "dimg: a\nfrom: x\nmount: [{KEY: VALUE}]",
     keys: { to: text, from: text, fromPath: text },
+  },
+  {
+    at: "secrets[0]",
+    around: "dimg: a\nfrom: x\nsecrets: [{KEY: VALUE}]",
+    keys: { id: text, env: text, file: text, target: text, as: text, version: text },
   },
   {
     at: "import[0]",
