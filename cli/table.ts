@@ -214,8 +214,10 @@ export const table: CommandTable = {
       run: async () => (await import("./commands/registry.ts")).registryCheck,
       summary: "Try what the registry of REPO can do, in a scratch repository.",
       details: [
-        "Prints what serves REPO and one line for each trial: yes, no, failed or skipped, and what came of it. Fails only " +
-        "when the registry cannot be reached.",
+        "Prints what serves REPO and one line for each trial: yes, no, failed or skipped, and what came of it. It " +
+        "writes and removes every kind of manifest that dapp ever writes, and so tells what this login may do.",
+        "That a registry can do little is no failure. It ends with 1 when a trial failed, or when something stays behind, " +
+        "which the last line names.",
         "REPO is host[:port]/path or oci:DIR; without one, that of --repo or of the dappfile.",
       ],
       positionals: [repo],

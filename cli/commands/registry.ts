@@ -4,7 +4,10 @@ import type { Style } from "../style.ts";
 import { findTarget } from "../target.ts";
 import type { CommandRun } from "../command.ts";
 
-/** `dapp registry check`: prints what the registry of REPO can do. That it can do little is no failure. */
+/**
+ * `dapp registry check`: prints what the registry of REPO can do. That it can do little is no failure; a trial that did
+ * not come to an end, or something that stays behind, is.
+ */
 export const registryCheck: CommandRun = async (context) => {
   const { repo } = await findTarget(context);
   const card = await (await context.engine()).checkRegistry({ ...(repo !== undefined && { repo }) });
@@ -15,7 +18,7 @@ export const registryCheck: CommandRun = async (context) => {
         ? card.probes.map(({ name, result }) => `${name} ${result}`)
         : cardLines(card, context.style),
   );
-  return card.probes.some(({ name, result }) => name === "reach" && result === "failed") ? 1 : 0;
+  return card.probes.some(({ result }) => result === "failed") ? 1 : 0;
 };
 
 const deletion: Readonly<Record<RegistryCapabilities["deletion"], string>> = {

@@ -1,14 +1,9 @@
 /** Tries out what a registry can do, with tiny images that are removed again. */
 import { EngineError, messageOf } from "../contract/errors.ts";
-import { SERVICE_TAG_PREFIX } from "../contract/labels.ts";
-import {
-  makeProbeImage,
-  makeProbeIndex,
-  type ProbeImage,
-  uploadProbeBlob,
-  uploadProbeBlobs,
-} from "./probe_image.ts";
+import { isRefused } from "../../lib/registry/errors.ts";
 import type { RegistryBackend, RegistryCapabilities, Repository } from "../contract/registry.ts";
+import { type ProbeDocument, probeImage, probeIndex, probeService, probeStage } from "./probe_documents.ts";
+import { Scratch } from "./scratch.ts";
 
 type Probe = RegistryCard["probes"][number];
 /** What a probe found, in one sentence. */
@@ -24,9 +19,10 @@ export interface ProbeOptions {
 const TIDY_MS = 60_000;
 
 /**
- * Tries a registry: reach it, log in, push, pull, nested names, mounts, overwriting, indexes, listing, referrers, pages, deleting. All of
- * it goes to a scratch repository below REPO, or under scratch tags to REPO itself where there are no repositories below
- * others, and is removed again also when something fails; what stays is named by the last probe.
+ * Tries a registry: reach it, log in, push, pull, nested names, mounts, overwriting, every kind of manifest that dapp
+ * writes, listing, referrers, pages, deleting. Images go to a scratch repository below REPO, or under scratch tags to REPO
+ * itself where there are no repositories below others; stages and bookkeeping go to REPO, where the real ones are. All of
+ * it is removed again also when something fails; what stays is named by the last probe.
  *
  * Failures are findings. Only the signal's reason is thrown, after tidying up.
  */
@@ -45,6 +41,7 @@ export async function probeRegistry(
 
 const yes = (detail: string): Finding => ({ result: "yes", detail });
 const no = (detail: string): Finding => ({ result: "no", detail });
+const failed = (detail: string): Finding => ({ result: "failed", detail });
 const skipped = (detail: string): Finding => ({ result: "skipped", detail });
 
 class RegistryCheck {
@@ -52,9 +49,7 @@ class RegistryCheck {
   readonly #backend: RegistryBackend;
   readonly #signal: AbortSignal;
   readonly #scratchName: string;
-  readonly #prefix = `${SERVICE_TAG_PREFIX}check-${crypto.randomUUID().slice(0, 8)}`;
-  /** Every tag that may have come into being. */
-  readonly #tags = new Map<string, { readonly repository: Repository; readonly tag: string }>();
+  readonly #scratch: Scratch;
 
   constructor(
     backend: RegistryBackend,
@@ -63,64 +58,54 @@ class RegistryCheck {
     this.#backend = backend;
     this.#signal = signal;
     this.#scratchName = scratchName;
+    this.#scratch = new Scratch(signal, backend.capabilities.deletion === "tag");
   }
 
   async run(): Promise<void> {
     const root = this.#backend.repository("");
     const reached = await this.#probe("reach", async () => {
-      await root.head(`${this.#prefix}-none`, this.#signal);
+      await root.head(`${this.#scratch.prefix}-none`, this.#signal);
       return yes(`${root.name} answers, and can be read with what is known of a login`);
     });
     if (reached !== "yes") return;
-    const image = await makeProbeImage();
-    const scratch = await this.#push(root, image);
-    if (!scratch) return;
-    await this.#probe("pull", () => this.#pull(scratch, image));
-    await this.#probe("mount", () => this.#mount(scratch, root, image));
-    await this.#probe("overwrite", () => this.#overwrite(scratch));
-    await this.#probe("index", () => this.#index(scratch, image));
-    await this.#probe("list tags", () => this.#list(scratch));
-    await this.#features(scratch);
-    const deletes = await this.#probe("delete tag", () => this.#delete(scratch));
-    await this.#probe(
-      "delete spares siblings",
-      deletes === "yes"
-        ? () => this.#siblings(scratch)
-        : () => Promise.resolve(skipped("no tag could be deleted")),
-    );
+    const image = await probeImage();
+    const where = await this.#push(root, image);
+    if (!where) {
+      await this.#probe("list tags", () => this.#list(root, undefined));
+      return;
+    }
+    await this.#probe("pull", () => this.#pull(where, image));
+    await this.#probe("mount", () => this.#mount(where, root, image));
+    await this.#probe("overwrite", () => this.#overwrite(where, "a", probeImage));
+    await this.#probe("index", () => this.#index(where));
+    await this.#probe("stage", () => this.#stage(root));
+    await this.#probe("service tags", () => this.#service(root));
+    await this.#probe("list tags", () => this.#list(where, this.#scratch.tag("a")));
+    await this.#features(where);
+    const deletes = await this.#probe("delete tag", () => this.#delete(where));
+    const notTried = () => Promise.resolve(skipped("no tag could be deleted"));
+    await this.#probe("delete image", deletes === "yes" ? () => this.#deleteImage(where) : notTried);
+    await this.#probe("delete spares siblings", deletes === "yes" ? () => this.#siblings(where) : notTried);
   }
 
   /** Removes what was pushed and says what could not be. */
   async tidy(signal: AbortSignal): Promise<void> {
-    const left: string[] = [];
-    let why = "";
-    for (const [name, { repository, tag }] of this.#tags) {
-      try {
-        const digest = await repository.head(tag, signal);
-        if (digest === undefined) continue;
-        const done = await repository.remove({ tag, digest, alone: true }, signal);
-        if (done.outcome !== "refused") continue;
-        why ||= done.why;
-      } catch (error) {
-        why ||= messageOf(error);
-      }
-      left.push(name);
-    }
-    if (this.#tags.size === 0) return;
-    const detail = left.length === 0
-      ? "every tag pushed for this check is removed again"
-      : `${left.join(", ")} could not be removed: ${why}`;
-    this.probes.push({ name: "tidy up", result: left.length === 0 ? "yes" : "failed", detail });
+    if (this.#scratch.isEmpty) return;
+    const { names, why } = await this.#scratch.tidy(signal);
+    const detail = names.length === 0
+      ? "every tag and image pushed for this check is removed again"
+      : `${names.join(", ")} could not be removed: ${why}`;
+    this.probes.push({ name: "tidy up", result: names.length === 0 ? "yes" : "failed", detail });
   }
 
   /** The repository that took an image: one below REPO, or REPO itself. */
-  async #push(root: Repository, image: ProbeImage): Promise<Repository | undefined> {
+  async #push(root: Repository, image: ProbeDocument): Promise<Repository | undefined> {
     const { nested } = this.#backend.capabilities;
     let refused = "the registry has no repositories below others; publish with --naming flat";
     if (nested) {
       try {
         const below = this.#backend.repository(this.#scratchName);
-        await this.#store(below, image, "a");
+        await this.#scratch.store(below, image, this.#scratch.tag("a"));
         this.#note("push", yes(`an image was pushed to ${below.name}`));
         this.#note("nested names", yes(`repositories such as ${below.name} are possible`));
         return below;
@@ -130,26 +115,26 @@ class RegistryCheck {
       }
     }
     const pushed = await this.#probe("push", async () => {
-      await this.#store(root, image, "a");
+      await this.#scratch.store(root, image, this.#scratch.tag("a"));
       return yes(`an image was pushed to ${root.name}`);
     });
     this.#note("nested names", pushed === "yes" ? no(refused) : skipped("nothing could be pushed"));
     return pushed === "yes" ? root : undefined;
   }
 
-  async #pull(scratch: Repository, image: ProbeImage): Promise<Finding> {
-    const found = await scratch.manifest(`${this.#prefix}-a`, this.#signal);
-    if (!found) return no("the tag that was just pushed is not there");
+  async #pull(where: Repository, image: ProbeDocument): Promise<Finding> {
+    const found = await where.manifest(this.#scratch.tag("a"), this.#signal);
+    if (!found) return failed("the tag that was just pushed is not there");
     if (found.digest !== image.digest) {
-      return no(`the tag that was just pushed names ${found.digest}, pushed was ${image.digest}`);
+      return failed(`the tag that was just pushed names ${found.digest}, pushed was ${image.digest}`);
     }
-    await scratch.blob(image.config, this.#signal);
+    await where.blob(image.blobs.at(-1)!, this.#signal);
     return yes("manifest and blob came back as they were pushed");
   }
 
-  async #mount(scratch: Repository, root: Repository, { config }: ProbeImage): Promise<Finding> {
-    if (scratch === root) return skipped("it takes two repositories");
-    const how = await uploadProbeBlob(root, config, { signal: this.#signal, from: scratch.name });
+  async #mount(where: Repository, root: Repository, { blobs }: ProbeDocument): Promise<Finding> {
+    if (where === root) return skipped("it takes two repositories");
+    const how = await this.#scratch.upload(root, blobs.at(-1)!, where.name);
     if (how === "mounted") {
       return yes("blobs are taken over from other repositories without being sent again");
     }
@@ -157,32 +142,64 @@ class RegistryCheck {
     return no("blobs are sent again for every repository: the registry did not take one over");
   }
 
-  async #overwrite(scratch: Repository): Promise<Finding> {
-    const other = await makeProbeImage();
-    await this.#store(scratch, other, "a");
-    const now = await scratch.head(`${this.#prefix}-a`, this.#signal);
-    return now === other.digest
+  /** Stores something else under a tag that is there. */
+  async #overwrite(
+    where: Repository,
+    name: string,
+    make: () => Promise<ProbeDocument>,
+  ): Promise<Finding> {
+    const other = await make();
+    const tag = this.#scratch.tag(name);
+    try {
+      await this.#scratch.store(where, other, tag);
+    } catch (error) {
+      if (!isRefused(error)) throw error;
+      return no(`a tag keeps what it names: ${messageOf(error)}`);
+    }
+    return await where.head(tag, this.#signal) === other.digest
       ? yes("a tag can be pushed again with another image")
-      : no("a tag that was pushed again still names the former image");
+      : failed("a tag that was pushed again still names the former image");
   }
 
-  async #index(scratch: Repository, image: ProbeImage): Promise<Finding> {
-    const index = await makeProbeIndex(image);
-    // The entry must be there by digest whatever became of its tag.
-    await scratch.putManifest(image.manifest, image.digest, this.#signal);
-    const tag = this.#tag(scratch, "index");
-    await scratch.putManifest(index.manifest, tag, this.#signal);
-    return await scratch.head(tag, this.#signal) === index.digest
+  async #index(where: Repository): Promise<Finding> {
+    const { image, index } = await probeIndex();
+    await this.#scratch.store(where, image);
+    const tag = await this.#scratch.store(where, index, this.#scratch.tag("index"));
+    return await where.head(tag, this.#signal) === index.digest
       ? yes("images for several platforms can be published under one tag")
-      : no("an index was taken, but its tag names something else");
+      : failed("an index was taken, but its tag names something else");
   }
 
-  async #list(scratch: Repository): Promise<Finding> {
-    const wanted = `${this.#prefix}-a`;
+  async #stage(root: Repository): Promise<Finding> {
+    const { tag, document } = await probeStage();
+    await this.#scratch.store(root, document, tag);
+    return await root.head(tag, this.#signal) === document.digest
+      ? yes(`stages can be shared in ${root.name}`)
+      : failed("a stage was taken, but its tag names something else");
+  }
+
+  /** Leases and marks, and notes of what repositories there are. */
+  async #service(root: Repository): Promise<Finding> {
+    await this.#scratch.store(root, await probeService("repository"), this.#scratch.tag("dimg"));
+    const tag = await this.#scratch.store(root, await probeService("service"), this.#scratch.tag("lease"));
+    if (await root.head(tag, this.#signal) === undefined) {
+      return failed("a lease was taken, but is not there");
+    }
+    const again = await this.#overwrite(root, "lease", () => probeService("service"));
+    if (again.result !== "no") {
+      return again.result === "yes" ? yes("builds and cleanups can tell each other what they use") : again;
+    }
+    return no(
+      `builds and cleanups cannot change what they tell each other but by deleting it: ${again.detail}`,
+    );
+  }
+
+  /** Looks for `wanted`, if that is known to be there. */
+  async #list(where: Repository, wanted: string | undefined): Promise<Finding> {
     let count = 0;
-    for await (const row of scratch.tags(this.#signal)) {
+    for await (const row of where.tags(this.#signal)) {
       count++;
-      if (row.tag !== wanted) continue;
+      if (wanted !== undefined && row.tag !== wanted) continue;
       const told = [
         ...(row.digest === undefined ? [] : ["digests"]),
         ...(row.pushedAt === undefined ? [] : ["times"]),
@@ -190,16 +207,18 @@ class RegistryCheck {
       const what = told.length === 0 ? "names alone" : `names, ${told.join(" and ")}`;
       return yes(`the list of tags tells ${what}`);
     }
-    return no(`the list of ${count} tags lacks the one that was just pushed`);
+    return wanted === undefined
+      ? yes("the list of tags can be read, and is empty")
+      : failed(`the list of ${count} tags lacks the one that was just pushed`);
   }
 
-  async #features(scratch: Repository): Promise<void> {
-    if (!scratch.inspect) return;
-    const digest = await scratch.head(`${this.#prefix}-a`, this.#signal).catch(() => undefined);
+  async #features(where: Repository): Promise<void> {
+    if (!where.inspect) return;
+    const digest = await where.head(this.#scratch.tag("a"), this.#signal).catch(() => undefined);
     let features: Awaited<ReturnType<NonNullable<Repository["inspect"]>>> | undefined;
     const referrers = await this.#probe("referrers", async () => {
       if (digest === undefined) return skipped("nothing could be pushed");
-      features = await scratch.inspect!(digest, this.#signal);
+      features = await where.inspect!(digest, this.#signal);
       return features.referrers
         ? yes("signatures and other manifests that refer to an image are listed by the registry")
         : no(
@@ -217,13 +236,15 @@ class RegistryCheck {
     });
   }
 
-  async #delete(scratch: Repository): Promise<Finding> {
-    const image = await makeProbeImage();
-    const tag = await this.#store(scratch, image, "delete");
-    const done = await scratch.remove({ tag, digest: image.digest, alone: true }, this.#signal);
-    if (done.outcome === "refused") return no(`the registry keeps the tag: ${done.why}`);
-    if (await scratch.head(tag, this.#signal) !== undefined) {
-      return no("the registry said that the tag is deleted, but it is still there");
+  async #delete(where: Repository): Promise<Finding> {
+    const image = await probeImage();
+    const tag = await this.#scratch.store(where, image, this.#scratch.tag("delete"));
+    const done = await where.remove({ tag, digest: image.digest, alone: true }, this.#signal);
+    if (done.outcome === "refused" || done.outcome === "inseparable") {
+      return no(`the registry keeps the tag: ${done.why}`);
+    }
+    if (await where.head(tag, this.#signal) !== undefined) {
+      return failed("the registry said that the tag is deleted, but it is still there");
     }
     return yes(
       done.outcome === "removed" && done.by === "manifest"
@@ -232,33 +253,35 @@ class RegistryCheck {
     );
   }
 
-  async #siblings(scratch: Repository): Promise<Finding> {
-    const image = await makeProbeImage();
-    const goes = await this.#store(scratch, image, "goes");
-    const stays = this.#tag(scratch, "stays");
-    await scratch.putManifest(image.manifest, stays, this.#signal);
-    const done = await scratch.remove({ tag: goes, digest: image.digest, alone: false }, this.#signal);
-    if (await scratch.head(stays, this.#signal) !== image.digest) {
+  /** What becomes of an image that no tag names any more. */
+  async #deleteImage(where: Repository): Promise<Finding> {
+    const image = await probeImage();
+    const tag = await this.#scratch.store(where, image, this.#scratch.tag("image"));
+    await where.remove({ tag, digest: image.digest, alone: true }, this.#signal);
+    if (await where.head(image.digest, this.#signal) === undefined) {
+      return yes("an image goes with the last tag that names it");
+    }
+    const removed = await where.removeUntagged?.(image.digest, this.#signal) ?? false;
+    if (removed && await where.head(image.digest, this.#signal) === undefined) {
+      return yes("images that no tag names can be deleted");
+    }
+    return this.#scratch.collected
+      ? yes("an image that no tag names stays until the registry collects its garbage")
+      : no("an image stays when the last tag that names it is gone");
+  }
+
+  async #siblings(where: Repository): Promise<Finding> {
+    const image = await probeImage();
+    const goes = await this.#scratch.store(where, image, this.#scratch.tag("goes"));
+    const stays = await this.#scratch.store(where, image, this.#scratch.tag("stays"));
+    const done = await where.remove({ tag: goes, digest: image.digest, alone: false }, this.#signal);
+    if (await where.head(stays, this.#signal) !== image.digest) {
       return no("deleting one tag takes other tags of the same image along");
     }
-    if (done.outcome === "refused") {
+    if (done.outcome === "refused" || done.outcome === "inseparable") {
       return no(`a tag that shares its image with another cannot be deleted: ${done.why}`);
     }
     return yes("deleting one tag leaves other tags of the same image");
-  }
-
-  /** Pushes an image and gives its tag. */
-  async #store(repository: Repository, image: ProbeImage, name: string): Promise<string> {
-    await uploadProbeBlobs(repository, image, this.#signal);
-    const tag = this.#tag(repository, name);
-    await repository.putManifest(image.manifest, tag, this.#signal);
-    return tag;
-  }
-
-  #tag(repository: Repository, name: string): string {
-    const tag = `${this.#prefix}-${name}`;
-    this.#tags.set(`${repository.name}:${tag}`, { repository, tag });
-    return tag;
   }
 
   async #probe(name: string, probe: () => Promise<Finding>): Promise<Probe["result"]> {

@@ -374,7 +374,7 @@ const card: RegistryCard = {
   ],
 };
 
-Deno.test("dapp registry check prints a card and exits with 0 whatever the registry can do", async () => {
+Deno.test("dapp registry check prints a card and exits with 1 when a trial failed", async () => {
   const calls: unknown[] = [];
   const engine = (): Partial<Engine> => ({
     checkRegistry: (...given) => {
@@ -388,7 +388,7 @@ Deno.test("dapp registry check prints a card and exits with 0 whatever the regis
       config: () => Promise.reject(new EngineError("CONFIG_NOT_FOUND", "Cannot find a dappfile")),
     }),
   });
-  assert.equal(code, 0);
+  assert.equal(code, 1);
   assert.equal(
     stdout,
     `r.io/shop
@@ -406,6 +406,11 @@ Deno.test("dapp registry check prints a card and exits with 0 whatever the regis
   const quiet = await dapp(["registry", "check", "--repo", repo, "-q"], { engine });
   assert.equal(quiet.stdout, "push yes\ntag deletion no\nreferrers failed\nmount skipped\n");
   assert.deepEqual(calls, [[{ repo }], [{}]]);
+  const able = { ...card, probes: card.probes.filter(({ result }) => result !== "failed") };
+  const fine = await dapp(["registry", "check", "--repo", repo], {
+    engine: () => ({ checkRegistry: () => Promise.resolve(able) }),
+  });
+  assert.equal(fine.code, 0);
   const json = await dapp(["registry", "check", "--repo", repo, "--json"], { engine });
   assert.deepEqual(JSON.parse(json.stdout), { version: 1, ...card });
 });

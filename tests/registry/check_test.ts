@@ -28,14 +28,22 @@ const everything = {
   "mount": "yes",
   "overwrite": "yes",
   "index": "yes",
+  "stage": "yes",
+  "service tags": "yes",
   "list tags": "yes",
   "referrers": "no",
   "pages": "no",
   "delete tag": "yes",
+  "delete image": "yes",
   "delete spares siblings": "yes",
   "tidy up": "yes",
 };
-const kept = { "delete tag": "no", "delete spares siblings": "skipped", "tidy up": "failed" };
+const kept = {
+  "delete tag": "no",
+  "delete image": "skipped",
+  "delete spares siblings": "skipped",
+  "tidy up": "failed",
+};
 const rules: readonly (readonly [DeletionRule, Readonly<Record<string, string>>])[] = [
   ["manifests", everything],
   ["tags", everything],
@@ -51,11 +59,24 @@ for (const [rule, wanted] of rules) {
     const probes = await probeRegistry(backend, { signal });
     assert.deepEqual(results(probes), wanted);
     assert.ok(probes.every(({ detail }) => /^\S.*[^.]$/.test(detail)), JSON.stringify(probes));
-    assert.deepEqual(registry.tagsOf("grp/app"), { mine: manifest.digest });
-    const left = Object.keys(registry.tagsOf("grp/app/dapp-check"));
-    if (rule !== "off") return assert.deepEqual(left, []);
+    const { mine, ...root } = registry.tagsOf("grp/app");
+    assert.equal(mine, manifest.digest);
+    const left = [
+      ...Object.keys(root).map((tag) => `/grp/app:${tag}`),
+      ...Object.keys(registry.tagsOf("grp/app/dapp-check")).map((tag) => `/grp/app/dapp-check:${tag}`),
+    ];
+    if (rule !== "off") {
+      assert.deepEqual(left, []);
+      return assert.deepEqual(
+        registry.digestsOf("grp/app").length + registry.digestsOf("grp/app/dapp-check").length,
+        1,
+      );
+    }
+    assert.ok(left.some((tag) => tag.includes(":dimgstage-")) && left.length >= 6, left.join());
     const tidied = probes.at(-1)!.detail;
-    for (const tag of left) assert.ok(tidied.includes(`/grp/app/dapp-check:${tag}`), tidied);
+    for (const tag of left) assert.ok(tidied.includes(tag), tidied);
+    // The image that was pushed over has no tag any more, and is there all the same.
+    assert.match(tidied, /\/grp\/app\/dapp-check@sha256:/);
   });
 }
 
@@ -103,8 +124,89 @@ Deno.test("probeRegistry() says why nothing can be pushed", async () => {
     "reach": "yes",
     "push": "failed",
     "nested names": "skipped",
+    "list tags": "yes",
   });
   assert.match(probes[1]!.detail, /DENIED/);
+});
+
+/** Refuses to store under a tag that is there. */
+function keepTags(registry: MemoryRegistry): void {
+  registry.fault((request, url) => {
+    const [, path, tag] = /^\/v2\/(.+)\/manifests\/([^:]+)$/.exec(url.pathname) ?? [];
+    const there = request.method === "PUT" && path && registry.tagsOf(path)[tag!] !== undefined;
+    return there ? failure(412, "PRECONDITION") : undefined;
+  }, Infinity);
+}
+
+Deno.test("probeRegistry() tells the truth about tags that keep what they name", async (t) => {
+  const immutable = { ...everything, "overwrite": "no", "service tags": "no" };
+  for (const [rule, wanted] of [["tags", immutable], ["off", { ...immutable, ...kept }]] as const) {
+    await t.step(`deletion "${rule}"`, async () => {
+      await using registry = new MemoryRegistry();
+      registry.deletion = rule;
+      keepTags(registry);
+      await using backend = await open(registry.host);
+      const probes = await probeRegistry(backend, { signal });
+      assert.deepEqual(results(probes), wanted);
+      assert.match(probes.find(({ name }) => name === "overwrite")!.detail, /PRECONDITION/);
+      const left = [
+        ...Object.keys(registry.tagsOf("grp/app")),
+        ...Object.keys(registry.tagsOf("grp/app/dapp-check")),
+      ];
+      if (rule === "tags") assert.deepEqual(left, []);
+      for (const tag of left) assert.ok(probes.at(-1)!.detail.includes(tag), probes.at(-1)!.detail);
+    });
+  }
+});
+
+Deno.test("probeRegistry() finds each kind of manifest that is refused", async (t) => {
+  const cases: readonly (readonly [row: string, refused: (tag: string, type: string) => boolean])[] = [
+    ["index", (_, type) => type.includes("index")],
+    ["stage", (tag) => tag.startsWith("dimgstage-")],
+    ["service tags", (tag) => tag.endsWith("-lease")],
+    ["service tags", (tag) => tag.endsWith("-dimg")],
+  ];
+  for (const [row, refused] of cases) {
+    await t.step(row, async () => {
+      await using registry = new MemoryRegistry();
+      registry.fault((request, url) => {
+        const type = request.headers.get("content-type") ?? "";
+        const put = request.method === "PUT" && url.pathname.includes("/manifests/");
+        return put && refused(url.pathname.split("/").at(-1)!, type)
+          ? failure(400, "MANIFEST_INVALID")
+          : undefined;
+      }, Infinity);
+      await using backend = await open(registry.host);
+      const probes = await probeRegistry(backend, { signal });
+      // Two tags are needed to see whether lists come in pages.
+      const pages = row === "index" ? "skipped" : "no";
+      assert.deepEqual(results(probes), { ...everything, pages, [row]: "failed" });
+      assert.match(probes.find(({ name }) => name === row)!.detail, /MANIFEST_INVALID/);
+    });
+  }
+});
+
+Deno.test("probeRegistry() names images that stay when their tags are gone", async () => {
+  await using registry = new MemoryRegistry();
+  registry.deletion = "tags";
+  registry.fault(
+    (request, url) =>
+      request.method === "DELETE" && url.pathname.includes("/manifests/sha256:")
+        ? failure(403, "DENIED")
+        : undefined,
+    Infinity,
+  );
+  await using backend = await open(registry.host);
+  const probes = await probeRegistry(backend, { signal });
+  const found = results(probes);
+  assert.equal(found["delete tag"], "yes");
+  assert.equal(found["delete image"], "failed");
+  assert.equal(found["tidy up"], "failed");
+  const names = registry.digestsOf("grp/app/dapp-check").map((digest) => `/grp/app/dapp-check@${digest}`);
+  const { detail } = probes.at(-1)!;
+  assert.ok(names.length > 3);
+  // How tags go is found out at an image that is nobody's.
+  assert.ok(names.filter((name) => !detail.includes(name)).length <= 1, detail);
 });
 
 /** A backend whose deletions do something else. */
@@ -140,8 +242,9 @@ Deno.test("probeRegistry() does not believe that a tag is deleted before it has 
   await using backend = await open(registry.host);
   const liar = withRemoval(backend, () => Promise.resolve({ outcome: "removed", by: "tag" }));
   const probes = await probeRegistry(liar, { signal });
-  assert.equal(results(probes)["delete tag"], "no");
+  assert.equal(results(probes)["delete tag"], "failed");
   assert.match(probes.find(({ name }) => name === "delete tag")!.detail, /still there/);
+  assert.match(probes.at(-1)!.detail, /could not be removed: .*still there/);
 });
 
 Deno.test("probeRegistry() finds out that siblings of a deleted tag go along", async () => {

@@ -106,6 +106,13 @@ export class MemoryRegistry implements AsyncDisposable {
     );
   }
 
+  /** Digests of the manifests of a repository, tagged or not. */
+  digestsOf(path: string): string[] {
+    return [...this.#manifests.keys()].filter((key) => key.startsWith(`${path}@`)).map((key) =>
+      key.slice(path.length + 1)
+    );
+  }
+
   blobOf(path: string, digest: string): Uint8Array | undefined {
     return this.#blobs.get(`${path}@${digest}`);
   }
