@@ -161,11 +161,14 @@ const advice: Readonly<Record<ApplyReport["outcome"], string>> = {
 };
 
 /** Says on stderr why it is not all done, and what to do about it. */
-function tellEnd({ io, options, quiet }: Context, { outcome, message, exitCode }: ApplyReport): void {
+function tellEnd(
+  { io, options, quiet }: Context,
+  { outcome, message, fix = advice[outcome], exitCode }: ApplyReport,
+): void {
   if (exitCode === 0 || quiet && options.text("json") !== undefined) return;
   const style = createStyle(wantsColor(io.stderr, options.text("color") ?? "auto", io.env));
   const said = message ?? "Some tags could not be deleted";
   io.stderr.write(
-    `${style.red(style.bold("error:"))} ${printable(said)}\n${style.bold("fix:")} ${advice[outcome]}\n`,
+    `${style.red(style.bold("error:"))} ${printable(said)}\n${style.bold("fix:")} ${fix}\n`,
   );
 }

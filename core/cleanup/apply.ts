@@ -91,7 +91,7 @@ class Applier {
       await this.#removeStages(this.plan.groups.filter((group) => !isImage(group)));
       await this.#clearListed();
     } catch (error) {
-      if (error instanceof CannotDelete) return this.#report("impossible", error.message);
+      if (error instanceof CannotDelete) return this.#report("impossible", error.message, error.fix);
       if (signal.aborted) return this.#report("interrupted", "Interrupted; run it again to go on");
       throw error;
     }
@@ -104,7 +104,11 @@ class Applier {
     const what = stays.length === 1
       ? "1 image that lost its tags takes"
       : `${stays.length} images that lost their tags take`;
-    return this.#report("partial", `${what} space all the same: ${stays[0]!.why}`);
+    return this.#report(
+      "partial",
+      `${what} space all the same: ${stays[0]!.why}`,
+      "Give this login the right that is missing; what has lost its tags can be deleted in the registry itself",
+    );
   }
 
   async #removeImages(groups: readonly RemovalGroup[]): Promise<void> {
@@ -430,7 +434,7 @@ class Applier {
     });
   }
 
-  #report(outcome: ApplyReport["outcome"], message?: string): ApplyReport {
+  #report(outcome: ApplyReport["outcome"], message?: string, fix?: string): ApplyReport {
     const counts: Record<TagOutcome, number> = {
       deleted: 0,
       gone: 0,
@@ -445,7 +449,14 @@ class Applier {
     );
     for (const tag of tags) counts[tag.outcome]++;
     const exitCode = outcome === "complete" ? 0 : outcome === "interrupted" ? 130 : 1;
-    return { outcome, exitCode, ...(message !== undefined && { message }), counts, tags };
+    return {
+      outcome,
+      exitCode,
+      ...(message !== undefined && { message }),
+      ...(fix !== undefined && { fix }),
+      counts,
+      tags,
+    };
   }
 }
 

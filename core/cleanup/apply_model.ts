@@ -28,6 +28,8 @@ export interface ApplyReport {
   readonly exitCode: 0 | 1 | 130;
   /** What ended the run, when something did. */
   readonly message?: string;
+  /** What to do about that, where it is known. */
+  readonly fix?: string;
   readonly counts: Readonly<Record<TagOutcome, number>>;
   /** In the order of the plan's tags, those that were to go. */
   readonly tags: readonly TagResult[];

@@ -109,8 +109,10 @@ class Planner {
   #noteLocked(): void {
     const locked = [...this.#fates.values()].filter(({ rule }) => rule === "locked");
     for (const [why, fates] of Map.groupBy(locked, (fate) => fate.why)) {
-      const tags = fates.length === 1 ? "1 tag stays" : `${fates.length} tags stay`;
-      this.#notes.push(`${tags} although nothing here keeps them: ${why}`);
+      const tags = fates.length === 1
+        ? "1 tag that nothing here keeps stays"
+        : `${fates.length} tags that nothing here keeps stay`;
+      this.#notes.push(`${tags}: ${why}`);
     }
   }
 

@@ -13,6 +13,11 @@ import type { Throttle } from "./throttle.ts";
 /** Ends the whole run: the same would be said for every other tag. */
 export class CannotDelete extends Error {
   override readonly name = "CannotDelete";
+
+  /** What to do about it, where whoever failed has said so. */
+  get fix(): string | undefined {
+    return this.cause instanceof EngineError ? this.cause.details.fix : undefined;
+  }
 }
 
 export interface RemovalInputs extends ApplyOptions {

@@ -38,12 +38,14 @@ export async function answerError(response: HttpResponse, context: AnswerContext
   const said = [code, context.redact(text).slice(0, 300)].filter((part) => part !== "").join(" ");
   const kind = kindOf(response, code);
   const login = kind === "denied" ? loginOf(response, context) : undefined;
+  // With 403 it may be anything else: a quota, a mode; then the registry says so.
+  const words = login?.facts.login === "weak" && status === 403 && said !== "" ? undefined : login?.words;
   const parts = [
     `${context.method} ${url} answered ${status}`,
     ...(said === "" ? [] : [said]),
     ...(status === 429 && context.domain === "docker.io" ? [HUB_LIMIT] : []),
     ...(retryAfterMs ? [waiting(retryAfterMs, context.longestWaitMs)] : []),
-    ...(login ? [login.words] : []),
+    ...(words === undefined ? [] : [words]),
   ];
   return new RegistryError(`Cannot ${context.doing}: ${parts.join(", ")}`, {
     kind,

@@ -166,7 +166,7 @@ Deno.test("a Harbor project whose tags are all immutable takes stages and images
     assert.equal(plan.groups.length, 0);
     assert.match(
       plan.notes.join("\n"),
-      /\d+ tags stay although nothing here keeps them: a tag immutability rule of the Harbor project covers it/,
+      /\d+ tags that nothing here keeps stay: a tag immutability rule of the Harbor project covers it/,
     );
   });
 });

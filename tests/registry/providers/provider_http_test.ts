@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { EngineError } from "../../../core/contract/errors.ts";
 import { waitMs } from "../../../plugins/registry/_rate_limit.ts";
 import { jsonOf, pagePath, ProviderHttp, saidBy } from "../../../plugins/registry/_provider_http.ts";
 import { type ApiHandler, ApiServer } from "./api_server.ts";
@@ -76,6 +77,22 @@ Deno.test("ProviderHttp takes GitHub's 403 with a limit for a limit, and other 4
     message: "Cannot try it: Test answered 403, no right, wanted is a key",
   });
   assert.deepEqual(server.waits, [60_000]);
+});
+
+Deno.test("ProviderHttp says of a pause that is too long that it is one, so that deletions slow down", async () => {
+  await using server = withAnswers([
+    status(429, { "retry-after": "3600" }),
+    status(403, { "retry-after": "3600" }),
+  ]);
+  for (const _ of ["429", "403 as GitHub has it"]) {
+    await assert.rejects(server.get(), (error) => {
+      assert.ok(error instanceof EngineError);
+      assert.equal(error.code, "REGISTRY_FAILED");
+      assert.deepEqual([error.details.limited, error.details.retryAfterMs], [true, 3_600_000]);
+      return true;
+    });
+  }
+  assert.deepEqual(server.waits, []);
 });
 
 Deno.test("ProviderHttp logs in anew once after 401", async () => {
