@@ -56,7 +56,7 @@ Deno.test("NativeBuilder does the same for an ordinary user", async () => {
   if (!await available()) return;
   await withUser(async (asUser) => {
     const { code, stdout, stderr } = await asUser(
-      "cd $SOURCES; $DENO test --allow-all --no-check --no-config tests/builder/native_test.ts tests/builder/native_process_test.ts",
+      "cd $SOURCES; $DENO test --allow-all --no-check --no-config tests/builder/native_test.ts tests/builder/native_process_test.ts tests/builder/isolation_test.ts",
       true,
     );
     assert.equal(code, 0, stdout + stderr);

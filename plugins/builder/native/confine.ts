@@ -61,7 +61,12 @@ const DEFAULT_ACTION = new Uint8Array(32); // struct sigaction
 export function addConfinement(program: CallProgram, process: ConfinedProcess): void {
   const { argv, env, cwd, identity, session, network } = process;
   const { uid, gid, groups } = identity;
-  if (session) program.call("start a session", "setsid", []);
+  if (session) {
+    program
+      .call("start a session", "setsid", [])
+      .call("close standard input", "close_range", [0, 0, 0])
+      .call("open /dev/null", "openat", [-100, "/dev/null", 0, 0]); // the step's own; it becomes descriptor 0
+  }
   program
     .call("set the umask", "umask", [0o022])
     .call("set the personality", "personality", [0])

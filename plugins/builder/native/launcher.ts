@@ -24,7 +24,7 @@ export interface Branches {
 
 interface Call extends Branches {
   readonly what: string;
-  readonly name: string;
+  readonly name: string | number;
   readonly args: readonly Argument[];
 }
 
@@ -105,8 +105,8 @@ export class CallProgram {
     this.#of = of;
   }
 
-  /** Adds a call. `what` says in an error what it was for: "Cannot ‹what›". */
-  call(what: string, name: string, args: readonly Argument[], branches: Branches = {}): this {
+  /** Adds a call by name or number. `what` says in an error what it was for: "Cannot ‹what›". */
+  call(what: string, name: string | number, args: readonly Argument[], branches: Branches = {}): this {
     this.#calls.push({ what, name, args, ...branches });
     return this;
   }
@@ -142,7 +142,8 @@ export class CallProgram {
     const words = this.#calls.flatMap((call, i) => {
       const args = call.args.map((arg) => pool.word(arg));
       while (args.length < 6) args.push(0n);
-      return [BigInt(syscallNumber(call.name, this.#of)), ...args, ...this.#branches(call, i)];
+      const number = typeof call.name === "number" ? call.name : syscallNumber(call.name, this.#of);
+      return [BigInt(number), ...args, ...this.#branches(call, i)];
     });
     const table = new Uint8Array(new BigInt64Array(words).buffer);
     const strings = pool.bytes();

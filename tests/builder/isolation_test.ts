@@ -1,0 +1,78 @@
+/** Every row of SECURITY.md's table, probed inside a step of the native builder and inside `docker run`. */
+import assert from "node:assert/strict";
+import { NativeBuilder } from "../../plugins/builder/native/builder.ts";
+import { LocalStore } from "../../plugins/store/local/store.ts";
+import { busyboxBase } from "../support/bases.ts";
+import { useDocker } from "../support/docker.ts";
+import { withTempDir } from "../support/tmp.ts";
+import { layoutLayers, makeLayer } from "./images.ts";
+import { isolationRows, namespaceRow, networkRow, PRELUDE, probePrograms } from "./isolation_rows.ts";
+import { StageRunner } from "./stage_runner.ts";
+
+const user = Deno.uid() !== 0;
+
+Deno.test(`isolation of a step (${user ? "ordinary user" : "root"})`, async (t) => {
+  await withTempDir(async (dir) => {
+    await using store = await LocalStore.open(`${dir}/store`);
+    const platform = { os: "linux", architecture: Deno.build.arch === "aarch64" ? "arm64" : "amd64" };
+    await using builder = await NativeBuilder.open({ platform, store, parallel: 1 });
+    const runner = new StageRunner(builder, store);
+    const programs = Object.entries(probePrograms()).map(([name, bytes]) => ({
+      ...{ path: `probe/${name}`, bytes, mode: 0o755 },
+    }));
+    const image = [...await layoutLayers(store, await busyboxBase()), await makeLayer(store, programs)];
+    const ask = async (probe: string) =>
+      (await runner.ask(image, `${PRELUDE}{ ${probe}; } || true`, { env: { PATH: "/bin", HOST_PATH: dir } }))
+        .trim();
+    for (const { title, probe, cells } of isolationRows) {
+      await t.step(title, async () => assert.equal(await ask(probe), user ? cells.user : cells.root));
+    }
+    await t.step(namespaceRow.title, async () => {
+      const own = (await ask(namespaceRow.probe)).split("\n").map((row) => row.split(" ")).filter(
+        ([name, inode]) => Deno.readLinkSync(`/proc/self/ns/${name}`) !== `${name}:[${inode}]`,
+      ).map(([name]) => name);
+      assert.equal(own.join(" "), user ? namespaceRow.cells.user : namespaceRow.cells.root);
+    });
+    await t.step(networkRow.title, async () => {
+      const name = `dapp-${crypto.randomUUID()}`;
+      using port = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+      using _socket = Deno.listen({ transport: "unix", path: `\0${name}` });
+      const answering = (async () => {
+        for await (const connection of port) connection.close();
+      })();
+      const env = { PATH: "/bin", PORT: String(port.addr.port), NAME: name };
+      const seen = async (network: "host" | "none") =>
+        (await runner.ask(image, `{ ${networkRow.probe}; } || true`, { env, network })).trim();
+      assert.equal(await seen("host"), "port\nsocket");
+      assert.equal(await seen("none"), "");
+      port.close();
+      await answering;
+    });
+  });
+});
+
+const docker = useDocker();
+
+Deno.test("isolation of docker run, which the table compares with", async (t) => {
+  const daemon = docker();
+  if (!daemon) return;
+  await withTempDir(async (dir) => {
+    await daemon.load(await busyboxBase(), "isolation");
+    for (const [name, bytes] of Object.entries(probePrograms())) {
+      await Deno.writeFile(`${dir}/${name}`, bytes, { mode: 0o755 });
+    }
+    await Deno.chmod(dir, 0o755);
+    for (const { title, probe, cells, dockerMay, notInDocker } of isolationRows) {
+      if (notInDocker) continue;
+      await t.step(title, async () => {
+        const args = ["run", "--rm", "--network", "host", "--volume", `${dir}:/probe:ro`, "isolation"];
+        const { stdout } = await daemon.docker([...args, "sh", "-c", PRELUDE + probe], {
+          allowFailure: true,
+        });
+        const seen = stdout.trim();
+        if (dockerMay?.test(seen)) return;
+        assert.equal(seen, cells.docker);
+      });
+    }
+  });
+});
