@@ -31,15 +31,17 @@ function checkKeep(plugin: string, keep: unknown, known: ReadonlySet<string>): K
       plugin,
       hook: "keep",
     });
-  const { reference, rule, why, ...rest } = isObject(keep) ? keep : {};
+  const { reference, rule, why, nearly, ...rest } = isObject(keep) ? keep : {};
   if (
     typeof reference !== "string" || typeof rule !== "string" || rule === "" || typeof why !== "string" ||
-    Object.keys(rest).length > 0
+    (nearly !== undefined && nearly !== true) || Object.keys(rest).length > 0
   ) {
-    throw fail(`${JSON.stringify(keep)}: wanted is { reference: string, rule: string, why: string }`);
+    throw fail(
+      `${JSON.stringify(keep)}: wanted is { reference: string, rule: string, why: string, nearly?: true }`,
+    );
   }
   if (!known.has(reference)) {
     throw fail(`"${reference}": the inventory has no such image or stage, wanted is one of its references`);
   }
-  return { reference, rule, why };
+  return { reference, rule, why, ...(nearly === true && { nearly }) };
 }

@@ -38,8 +38,10 @@ export function planCleanup(
 class Planner {
   readonly #fates = new Map<string, Fate>();
   readonly #reasons: ReadonlyMap<string, readonly GivenKeep[]>;
+  /** What was not quite a reason. */
+  readonly #nearly: ReadonlyMap<string, readonly GivenKeep[]>;
   readonly #count: BlobCount;
-  readonly #notes: string[] = [];
+  readonly #notes: string[];
   /** An image of which nobody knows what it stands on: then no stage goes. */
   readonly #unreadable: BrokenTag | undefined;
 
@@ -48,8 +50,10 @@ class Planner {
     keeps: readonly GivenKeep[],
     readonly options: PlanOptions,
   ) {
-    this.#reasons = Map.groupBy(keeps, ({ reference }) => reference);
+    this.#reasons = Map.groupBy(keeps.filter((keep) => !keep.nearly), ({ reference }) => reference);
+    this.#nearly = Map.groupBy(keeps.filter((keep) => keep.nearly), ({ reference }) => reference);
     this.#count = new BlobCount(inventory.manifests);
+    this.#notes = [...options.notes ?? []];
     this.#unreadable = inventory.broken.find((tag) =>
       mayStandOnStages(tag) && !tag.tag.startsWith(STAGE_TAG_PREFIX)
     );
@@ -90,6 +94,7 @@ class Planner {
       ...this.#fates.get(tag.reference)!,
       ...(tag.kind === "stage" && { signature: tag.signature }),
       ...(tag.remembered && { remembered: tag.remembered }),
+      ...((tag.kind === "image" || tag.kind === "stage") && detailsOf(tag)),
     }));
     const tags = all.sort((a, b) => a.reference < b.reference ? -1 : 1);
     return {
@@ -123,7 +128,7 @@ class Planner {
       `image ${image.reference}`,
     ];
     const keep = (rule: string, why: string): Fate => ({ verdict: "keep", rule, why, chain: [why, ...was] });
-    if (this.options.images === false) return keep("not asked for", "images were not asked for");
+    if (this.options.images === false) return keep("not asked for", "only stages are cleaned up");
     const { dimgs } = this.options;
     if (dimgs && !dimgs.includes(image.dimg)) {
       return keep("not selected", `dimg "${image.dimg}" is not selected`);
@@ -137,12 +142,17 @@ class Planner {
       };
     }
     if (image.locked !== undefined) return keep("locked", image.locked);
-    return {
-      verdict: "delete",
-      rule: "nobody keeps it",
-      why: `no policy keeps ${schemeTitle(image.scheme)} "${image.value}"`,
-      chain: was,
-    };
+    if (this.options.flush) {
+      return { verdict: "delete", rule: "flush", why: "all images are to go", chain: was };
+    }
+    const [nearest, ...more] = this.#nearly.get(image.reference) ?? [];
+    if (nearest) {
+      const { rule, why, plugin } = nearest;
+      const others = more.map(({ plugin, rule, why }) => ({ plugin, rule, why }));
+      return { verdict: "delete", rule, why, chain: was, plugin, ...(others.length > 0 && { also: others }) };
+    }
+    const why = `no policy is about ${schemeTitle(image.scheme)} "${image.value}"`;
+    return { verdict: "delete", rule: "nobody keeps it", why, chain: was };
   }
 
   #needs(): Needs {
@@ -175,7 +185,7 @@ class Planner {
       const need = needs.get(stage.signature);
       const keep = (rule: string, why: string): Fate => ({ verdict: "keep", rule, why, chain: [why, named] });
       const fate: Fate = (this.options.stages ?? "none") === "none"
-        ? keep("not asked for", "stages were not asked for")
+        ? keep("not asked for", "only images are cleaned up")
         : need
         ? { verdict: "keep", rule: need.rule, why: need.why, chain: need.chain }
         : unreadable && this.options.stages === "unneeded"
@@ -317,6 +327,18 @@ function depthsOf(stages: readonly InventoryStage[]): ReadonlyMap<string, number
 function schemeTitle(scheme: string): string {
   return { git_branch: "branch", git_tag: "git tag", git_commit: "commit" }[scheme] ??
     `${scheme || "no"} scheme`;
+}
+
+/** What else a plan says of an image or stage. */
+function detailsOf(
+  tag: InventoryImage | InventoryStage,
+): Pick<PlannedRemoval, "dimg" | "scheme" | "commit" | "time" | "bytes"> {
+  const { publishedAt: time, bytes } = tag;
+  return {
+    ...("dimg" in tag && { dimg: tag.dimg, scheme: tag.scheme, ...(tag.commit && { commit: tag.commit }) }),
+    ...(time !== undefined && { time }),
+    bytes,
+  };
 }
 
 function countsOf(tags: readonly PlannedRemoval[]): CleanupPlan["counts"] {

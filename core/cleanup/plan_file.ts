@@ -50,6 +50,11 @@ export async function parsePlan(text: string): Promise<CleanupPlan> {
       also: z.array(z.strictObject({ plugin: line, rule: line, why: line })).optional(),
       signature: signature.optional(),
       remembered: z.literal(true).optional(),
+      dimg: line.optional(),
+      scheme: line.optional(),
+      commit: line.optional(),
+      time: line.optional(),
+      bytes: z.int().min(0).optional(),
     })),
     groups: z.array(z.strictObject({
       repository: line,

@@ -12,6 +12,10 @@ export interface PlanOptions {
   readonly graceMs?: number;
   /** Bytes that stages may take beside what images take anyway; more of them go when there are more. */
   readonly budgetBytes?: number;
+  /** Nobody was asked for reasons to keep. */
+  readonly flush?: boolean;
+  /** Worth saying with the plan, one sentence each. */
+  readonly notes?: readonly string[];
   /** Stages of the old tool that are to go, by reference, with why. */
   readonly legacy?: ReadonlyMap<string, string>;
   /** Signatures that builds rely on at this moment, with who says so. */
@@ -47,6 +51,15 @@ export interface PlannedRemoval {
   readonly signature?: string;
   /** Whether the digest is from an earlier run. */
   readonly remembered?: true;
+  /** Of an image: name of its dimg. */
+  readonly dimg?: string;
+  /** Of an image. */
+  readonly scheme?: string;
+  readonly commit?: string;
+  /** RFC 3339, when it was published, where that is known. */
+  readonly time?: string;
+  /** Compressed bytes with everything that it refers to. */
+  readonly bytes?: number;
 }
 
 /** Tags of one digest in one repository of which at least one goes. */

@@ -9,6 +9,7 @@ import { localMarkOwners } from "../protocol/mark_owners.ts";
 import { cleanupGit } from "./git_facts.ts";
 import { readInventory } from "./inventory.ts";
 import { Journal, readJournal, readPending } from "./journal.ts";
+import { otherRemote } from "./other_remote.ts";
 import { collectKeeps, type GivenKeep } from "./keeps.ts";
 import { legacyStages } from "./legacy.ts";
 import { leasedBy, readLeases, validLeases } from "../protocol/leases.ts";
@@ -31,12 +32,14 @@ export async function planRegistryCleanup(
   emit({ type: "detail", text: `${inventory.repo} has ${listed} tags` });
   const legacy = request.legacy && await legacyStages(session, backend, inventory, request.legacy);
   const { cleanup } = (await session.config()).project;
-  const keeps = request.flush || request.images === false
-    ? []
+  const { keeps, notes } = request.flush || request.images === false
+    ? { keeps: [], notes: [] }
     : await askPolicies(session, inventory, request);
   const leases = request.flush ? [] : await readLeases(backend.repository(""), signal);
   const dimgs = request.patterns?.length ? await selected(session, inventory, request.patterns) : undefined;
   return planCleanup(inventory, keeps, {
+    notes,
+    ...(request.flush && { flush: true }),
     images: request.images ?? true,
     stages: request.stages ?? "none",
     ...(legacy && { legacy }),
@@ -70,7 +73,7 @@ async function askPolicies(
   session: CleanupNeeds,
   inventory: Inventory,
   request: CleanupRequest,
-): Promise<readonly GivenKeep[]> {
+): Promise<{ readonly keeps: readonly GivenKeep[]; readonly notes: readonly string[] }> {
   const { dir, env, signal, dryRun, emit } = session.options;
   const store = await session.store();
   const hooks = await session.hooks();
@@ -84,9 +87,17 @@ async function askPolicies(
     context: { signal, dryRun, emit },
   });
   const git = await cleanupGit(dir, { scratch: () => store.scratch(), signal });
+  const other = git && await otherRemote(git, inventory);
   const asked = { inventory, git, env, projectDir: dir, signal };
   const answers = await Promise.all([runner, hooks].map((each) => collectKeeps(each, asked)));
-  return answers.flat();
+  if (other === undefined) return { keeps: answers.flat(), notes: [] };
+  // What it lacks says nothing: images made from git stay, as they do outside of git.
+  const made = inventory.images.filter(({ scheme }) => scheme.startsWith("git_"));
+  const own = made.map(({ reference }) => ({ reference, rule: "other remote", why: other, plugin: "dapp" }));
+  const notes = [
+    `No image made from git goes: ${other}. Run the cleanup in a clone of the project's own repository`,
+  ];
+  return { keeps: [...answers.flat(), ...own], notes };
 }
 
 /** Does what a plan says. */

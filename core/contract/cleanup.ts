@@ -109,6 +109,11 @@ export interface Keep {
   readonly rule: string;
   /** The case at hand, one line: `branch "main" exists`. */
   readonly why: string;
+  /**
+   * It is no reason to keep, but came near to being one: `git tag "v1" exists, but is older than 30d`. When nobody keeps
+   * the tag, the plan says this instead of nothing.
+   */
+  readonly nearly?: true;
 }
 
 /** Asked for reasons to keep. If any policy fails, nothing is deleted. */

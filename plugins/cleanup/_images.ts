@@ -17,9 +17,11 @@ function newestFirst(images: readonly InventoryImage[]): readonly InventoryImage
   );
 }
 
-/** What an age and a count leave over. */
+/** Which images a rule is about, and how many of them it keeps. */
 export interface Limits {
-  /** Milliseconds; older images are passed over. */
+  readonly images: readonly InventoryImage[];
+  readonly inventory: Inventory;
+  /** Milliseconds; older images go. */
   readonly maxAge?: number | undefined;
   /** Of each group the newest so many. */
   readonly last?: number | undefined;
@@ -27,20 +29,38 @@ export interface Limits {
   readonly by?: (image: InventoryImage) => string;
 }
 
-/** The newest images of each group that are not too old, with the words for it. */
-export function newest(
-  images: readonly InventoryImage[],
-  inventory: Inventory,
-  { maxAge, last, by = (image) => image.dimg }: Limits,
-): readonly { readonly image: InventoryImage; readonly words: string }[] {
-  const young = images.filter((image) => maxAge === undefined || ageOf(image, inventory) <= maxAge);
+/** Keeps the newest images of each group that are not too old, and says of the others why they are not among them. */
+export function keepNewest(
+  { images, inventory, maxAge, last, by = (image) => image.dimg }: Limits,
+  rule: string | ((image: InventoryImage) => string),
+  say: (image: InventoryImage) => string,
+): readonly Keep[] {
   const words = [
     ...last === undefined ? [] : [`among the newest ${last}`],
     ...maxAge === undefined ? [] : [`not older than ${formatDuration(maxAge)}`],
   ].map((text) => `, ${text}`).join("");
-  return [...Map.groupBy(young, by).values()].flatMap((group) =>
-    newestFirst(group).slice(0, last ?? group.length).map((image) => ({ image, words }))
-  );
+  return [...Map.groupBy(images, by).values()].flatMap((group) => {
+    let rank = 0;
+    return newestFirst(group).map((image): Keep => {
+      if (maxAge !== undefined && ageOf(image, inventory) > maxAge) {
+        return nearly(image, "too old", `${say(image)}, but older than ${formatDuration(maxAge)}`);
+      }
+      rank++;
+      return last !== undefined && rank > last
+        ? nearly(
+          image,
+          "enough newer ones",
+          `${say(image)}, but ${ordinal(rank)} newest, the rule keeps ${last}`,
+        )
+        : keep(image, typeof rule === "string" ? rule : rule(image), say(image) + words);
+    });
+  });
+}
+
+/** 1 → "1st", 12 → "12th", 23 → "23rd". */
+export function ordinal(n: number): string {
+  const word = new Intl.PluralRules("en", { type: "ordinal" }).select(n);
+  return `${n}${{ one: "st", two: "nd", few: "rd", many: "th", other: "th", zero: "th" }[word]}`;
 }
 
 /** Whether any pattern matches; all match when there are none. */
@@ -51,6 +71,11 @@ export function matchesAny(patterns: readonly string[] | undefined, name: string
 /** A reason to keep an image. */
 export function keep(image: InventoryImage, rule: string, why: string): Keep {
   return { reference: image.reference, rule, why };
+}
+
+/** What came near to being a reason to keep an image. */
+export function nearly(image: InventoryImage, rule: string, why: string): Keep {
+  return { reference: image.reference, rule, why, nearly: true };
 }
 
 /** Outside of git nothing can be told about branches, tags and commits, so all their images stay. */

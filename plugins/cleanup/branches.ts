@@ -1,5 +1,5 @@
 import { definePlugin } from "../../core/contract/plugin.ts";
-import { keep, keepWithoutGit, matchesAny, newest } from "./_images.ts";
+import { keepNewest, keepWithoutGit, matchesAny, nearly } from "./_images.ts";
 import { count, duration, patterns } from "./_options.ts";
 
 /** Keeps images of branches that the remote has. */
@@ -21,10 +21,20 @@ export const keepBranches = definePlugin({
       if (images.length === 0) return [];
       if (!git) return keepWithoutGit(images);
       const heads = await git.branches();
-      const live = images.filter(({ value }) => heads.has(value) && matchesAny(branches, value));
+      const named = images.filter(({ value }) => matchesAny(branches, value));
+      const [live, gone] = [true, false].map((there) =>
+        named.filter(({ value }) => heads.has(value) === there)
+      );
       const by = ({ dimg, value }: { dimg: string; value: string }) => JSON.stringify([dimg, value]);
-      return newest(live, inventory, { maxAge, last: perBranch, by })
-        .map(({ image, words }) => keep(image, "branch exists", `branch "${image.value}" exists${words}`));
+      const rule = "branch exists";
+      return [
+        ...keepNewest(
+          { images: live!, inventory, maxAge, last: perBranch, by },
+          rule,
+          ({ value }) => `branch "${value}" exists`,
+        ),
+        ...gone!.map((image) => nearly(image, "branch gone", `the remote has no branch "${image.value}"`)),
+      ];
     },
   }),
 });

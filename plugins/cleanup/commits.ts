@@ -1,5 +1,5 @@
-import { definePlugin } from "../../core/contract/plugin.ts";
-import { keep, keepWithoutGit, newest } from "./_images.ts";
+import { definePlugin, type InventoryImage } from "../../core/contract/plugin.ts";
+import { keepNewest, keepWithoutGit, nearly } from "./_images.ts";
 import { count, duration } from "./_options.ts";
 
 /** Keeps the newest images of commits that a branch or tag of the remote reaches, or whose very files one has. */
@@ -21,15 +21,23 @@ export const keepCommits = definePlugin({
       const commitOf = (image: { readonly commit?: string; readonly value: string }) =>
         image.commit ?? image.value;
       // A squash or rebase makes another commit of the same tree.
-      const live = images.filter((image) =>
-        commits.has(commitOf(image)) || (image.tree !== undefined && trees.has(image.tree))
-      );
-      return newest(live, inventory, { maxAge, last }).map(({ image, words }) => {
-        const commit = commitOf(image).slice(0, 12);
-        return commits.has(commitOf(image))
-          ? keep(image, "commit exists", `commit ${commit} is in a branch or tag${words}`)
-          : keep(image, "tree exists", `another commit has the files of ${commit}${words}`);
-      });
+      const isLive = (image: InventoryImage) =>
+        commits.has(commitOf(image)) || (image.tree !== undefined && trees.has(image.tree));
+      const [live, gone] = [true, false].map((there) => images.filter((image) => isLive(image) === there));
+      const short = (image: InventoryImage) => commitOf(image).slice(0, 12);
+      return [
+        ...keepNewest(
+          { images: live!, inventory, maxAge, last },
+          (image) => commits.has(commitOf(image)) ? "commit exists" : "tree exists",
+          (image) =>
+            commits.has(commitOf(image))
+              ? `commit ${short(image)} is in a branch or tag`
+              : `another commit has the files of ${short(image)}`,
+        ),
+        ...gone!.map((image) =>
+          nearly(image, "commit gone", `commit ${short(image)} is in no branch or tag of the remote`)
+        ),
+      ];
     },
   }),
 });

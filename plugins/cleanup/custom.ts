@@ -1,5 +1,5 @@
 import { definePlugin } from "../../core/contract/plugin.ts";
-import { GIT_SCHEMES, keep, matchesAny, newest } from "./_images.ts";
+import { GIT_SCHEMES, keepNewest, matchesAny } from "./_images.ts";
 import { count, duration, patterns } from "./_options.ts";
 
 /** Keeps tags that were not made from git: custom ones, those of CI systems, of other tag schemes. */
@@ -21,8 +21,10 @@ export const keepCustom = definePlugin({
       const images = inventory.images.filter(({ scheme, tag }) =>
         (schemes ? matchesAny(schemes, scheme) : !GIT_SCHEMES.includes(scheme)) && matchesAny(tags, tag)
       );
-      return newest(images, inventory, { maxAge, last }).map(({ image, words }) =>
-        keep(image, "tag", `tag "${image.tag}" of scheme "${image.scheme}"${words}`)
+      return keepNewest(
+        { images, inventory, maxAge, last },
+        "tag",
+        (image) => `tag "${image.tag}" of scheme "${image.scheme}"`,
       );
     },
   }),

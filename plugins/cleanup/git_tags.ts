@@ -1,5 +1,5 @@
 import { definePlugin } from "../../core/contract/plugin.ts";
-import { keep, keepWithoutGit, matchesAny, newest } from "./_images.ts";
+import { keepNewest, keepWithoutGit, matchesAny, nearly } from "./_images.ts";
 import { count, duration, patterns } from "./_options.ts";
 
 /** Keeps the newest images of git tags that the remote has. */
@@ -20,9 +20,18 @@ export const keepGitTags = definePlugin({
       if (images.length === 0) return [];
       if (!git) return keepWithoutGit(images);
       const known = await git.tags();
-      const live = images.filter(({ value }) => known.has(value) && matchesAny(tags, value));
-      return newest(live, inventory, { maxAge, last })
-        .map(({ image, words }) => keep(image, "git tag exists", `git tag "${image.value}" exists${words}`));
+      const named = images.filter(({ value }) => matchesAny(tags, value));
+      const [live, gone] = [true, false].map((there) =>
+        named.filter(({ value }) => known.has(value) === there)
+      );
+      return [
+        ...keepNewest(
+          { images: live!, inventory, maxAge, last },
+          "git tag exists",
+          ({ value }) => `git tag "${value}" exists`,
+        ),
+        ...gone!.map((image) => nearly(image, "git tag gone", `the remote has no git tag "${image.value}"`)),
+      ];
     },
   }),
 });

@@ -1,5 +1,5 @@
 import { definePlugin } from "../../core/contract/plugin.ts";
-import { keep, matchesAny, newest } from "./_images.ts";
+import { keepNewest, matchesAny } from "./_images.ts";
 import { count, patterns } from "./_options.ts";
 
 /** Keeps the newest images of each dimg, whatever their tags. */
@@ -14,7 +14,10 @@ export const keepLast = definePlugin({
     }),
   setup: ({ count, tags }) => ({
     keep: ({ inventory }) =>
-      newest(inventory.images.filter(({ tag }) => matchesAny(tags, tag)), inventory, { last: count })
-        .map(({ image }) => keep(image, "last", `among the newest ${count} of its dimg`)),
+      keepNewest(
+        { images: inventory.images.filter(({ tag }) => matchesAny(tags, tag)), inventory, last: count },
+        "last",
+        ({ dimg }) => `an image of ${dimg === "" ? "the nameless dimg" : `dimg "${dimg}"`}`,
+      ),
   }),
 });

@@ -1,6 +1,6 @@
 import { formatDuration } from "../../lib/quantity.ts";
 import { definePlugin, EngineError } from "../../core/contract/plugin.ts";
-import { keep } from "./_images.ts";
+import { keep, nearly } from "./_images.ts";
 import { duration } from "./_options.ts";
 
 /** Keeps images pulled a short while ago, where the registry tells when a tag was last pulled. */
@@ -24,7 +24,11 @@ export const keepPulled = definePlugin({
         if (pulledAt === undefined) {
           return [keep(image, "pulled", "the registry does not say when it was pulled")];
         }
-        if (pulledAt === null || now - Date.parse(pulledAt) > within) return [];
+        const limit = `the rule keeps ${formatDuration(within)}`;
+        if (pulledAt === null) return [nearly(image, "never pulled", `it was never pulled, ${limit}`)];
+        if (now - Date.parse(pulledAt) > within) {
+          return [nearly(image, "not pulled lately", `last pulled ${pulledAt}, ${limit}`)];
+        }
         return [keep(image, "pulled", `pulled ${pulledAt}, within ${formatDuration(within)}`)];
       });
     },

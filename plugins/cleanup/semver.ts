@@ -1,5 +1,5 @@
 import { definePlugin, type InventoryImage } from "../../core/contract/plugin.ts";
-import { keep } from "./_images.ts";
+import { keep, nearly, ordinal } from "./_images.ts";
 import { count } from "./_options.ts";
 
 /** Keeps release lines: of each the newest versions, by version and not by date. */
@@ -26,11 +26,22 @@ export const keepSemver = definePlugin({
       return [...Map.groupBy(versions, ({ image }) => image.dimg).values()].flatMap((ofDimg) => {
         const sorted = ofDimg.toSorted((a, b) => compareVersions(b.version, a.version));
         const byLine = Map.groupBy(sorted, ({ version }) => lineOf(version, line));
-        return [...byLine].slice(0, lines).flatMap(([name, group]) =>
-          newestVersions(group, perLine).map(({ image }) =>
-            keep(image, "release line", `among the newest ${perLine} of line ${name}`)
-          )
-        );
+        return [...byLine].flatMap(([name, group], at) => {
+          if (lines !== undefined && at >= lines) {
+            const why = `line ${name} is the ${ordinal(at + 1)} newest, the rule keeps ${lines}`;
+            return group.map(({ image }) => nearly(image, "old release line", why));
+          }
+          const kept = new Set(newestVersions(group, perLine));
+          return group.map((version, rank) =>
+            kept.has(version)
+              ? keep(version.image, "release line", `among the newest ${perLine} of line ${name}`)
+              : nearly(
+                version.image,
+                "enough newer ones",
+                `${ordinal(rank + 1)} newest of line ${name}, the rule keeps ${perLine}`,
+              )
+          );
+        });
       });
     },
   }),
