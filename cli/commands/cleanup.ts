@@ -59,7 +59,10 @@ async function carryOut(context: Context, plan: CleanupPlan): Promise<number> {
   if (options.flag("dry-run")) {
     answer(
       plan,
-      () => quiet ? going.map(({ reference }) => reference) : planTable(plan, { style, verbose }),
+      () =>
+        quiet
+          ? going.map(({ reference }) => reference)
+          : planTable(plan, { style, verbose, ...terminalWidth(context) }),
     );
     return 0;
   }
@@ -76,6 +79,11 @@ async function carryOut(context: Context, plan: CleanupPlan): Promise<number> {
   answer({ plan, report }, () => quiet ? deleted(report) : reportLines(plan, report, style));
   tellEnd(context, report);
   return report.exitCode;
+}
+
+/** Lines are cut to the terminal; in a file or a pipe they are whole. */
+function terminalWidth({ io: { stdout } }: Context): { readonly width?: number } {
+  return stdout.isTerminal ? { width: stdout.size().columns } : {};
 }
 
 /** The plan in the file after --plan. What may go is settled by it, so nothing else may say so. */

@@ -9,6 +9,7 @@ import { columns } from "../columns.ts";
 import { agreed, mustAsk } from "../consent.ts";
 import { count, formatSize, printable } from "../format.ts";
 import { improper, nothingChosen } from "../improper.ts";
+import { shortTag } from "../render/cleanup_table.ts";
 import type { Style } from "../style.ts";
 import { dappfileRepo, findTarget } from "../target.ts";
 import type { CommandRun, Context } from "../command.ts";
@@ -74,16 +75,18 @@ async function clean(
   request: LocalCleanupRequest,
   { ask }: { readonly ask: boolean },
 ): Promise<number> {
-  const { engine, options, quiet, style, progress, answer } = context;
+  const { engine, options, quiet, verbose, style, progress, answer } = context;
   const plan = await (await engine()).planLocalCleanup(request);
   const going = plan.rows.filter(({ verdict }) => verdict === "delete");
   if (options.flag("dry-run")) {
     answer(
       plan,
       () =>
-        quiet
-          ? going.map(({ name }) => printable(name))
-          : [...rowLines(plan.rows, (row) => row.verdict, style), ...summary(plan)],
+        quiet ? going.map(({ name }) => printable(name)) : [
+          ...rowLines(verbose ? plan.rows : worthSaying(plan.rows), (row) => row.verdict, style),
+          ...(verbose ? [] : staying(plan.rows)),
+          ...summary(plan),
+        ],
     );
     return 0;
   }
@@ -97,6 +100,18 @@ async function clean(
   const report = await (await engine()).applyLocalCleanup(plan);
   answer({ plan, report }, () => reportLines(going, report, { quiet, style }));
   return 0;
+}
+
+/** What goes, and what stays although it was meant. */
+function worthSaying(rows: readonly LocalCleanupRow[]): readonly LocalCleanupRow[] {
+  return rows.filter(({ verdict, kind }) => verdict === "delete" || kind !== "stage");
+}
+
+/** How many stages stay, by why: those of other projects are many, and none of them is of interest here. */
+function staying(rows: readonly LocalCleanupRow[]): readonly string[] {
+  const kept = rows.filter(({ verdict, kind }) => verdict === "keep" && kind === "stage");
+  const groups = [...Map.groupBy(kept, ({ why }) => why.replace(/built .*/, "built a short while ago"))];
+  return groups.map(([why, own]) => `${count(own.length, "stage")} to keep: ${printable(why)}`);
 }
 
 /** Names that a question shows. */
@@ -122,7 +137,7 @@ function rowLines(
   const lines = columns(sorted.map((row) => [
     word(row),
     row.kind,
-    printable(row.title === undefined ? row.name : `${row.title} ${row.name}`),
+    printable(shortTag(row.title === undefined ? row.name : `${row.title} ${row.name}`)),
     row.bytes === undefined ? "" : formatSize(row.bytes),
     printable(row.why),
   ]));

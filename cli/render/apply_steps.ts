@@ -2,6 +2,7 @@
 import type { ApplyEvent, CleanupPlan, TagOutcome } from "../../mod.ts";
 import { formatDuration, formatElapsed, printable } from "../format.ts";
 import type { Style } from "../style.ts";
+import { shortTag } from "./cleanup_table.ts";
 import type { Step } from "./renderer.ts";
 
 /** Makes steps from events; a deleted tag is said with the reason that the plan gives. */
@@ -16,7 +17,8 @@ export function applySteps(plan: CleanupPlan): (event: ApplyEvent) => Step {
         const reason = why ?? reasons.get(reference) ?? "";
         return {
           ...step,
-          line: (style) => `${outcomeWord(outcome, style)}  ${printable(`${reference}  ${reason}`)}`,
+          line: (style) =>
+            `${outcomeWord(outcome, style)}  ${printable(`${shortTag(reference)}  ${reason}`)}`,
         };
       }
       case "progress":

@@ -1,8 +1,9 @@
 /** Cleanup plans as people read them. */
 import type { CleanupPlan, PlannedRemoval, TagKind } from "../../mod.ts";
 import { columns } from "../columns.ts";
-import { count, formatSize, printable } from "../format.ts";
+import { count, formatAge, formatSize, imageTitle, printable } from "../format.ts";
 import type { Style } from "../style.ts";
+import { truncate } from "../width.ts";
 
 const kinds: readonly TagKind[] = ["image", "stage", "broken", "foreign", "service"];
 const titles: Readonly<Record<TagKind, string>> = {
@@ -15,27 +16,65 @@ const titles: Readonly<Record<TagKind, string>> = {
 /** Names that a question shows. */
 const SHOWN = 10;
 
-/** Every tag with its rule and the case at hand, what stays before what goes; `verbose` adds chains and more reasons. */
-export function planTable(
-  plan: CleanupPlan,
-  { style, verbose }: { readonly style: Style; readonly verbose: boolean },
-): readonly string[] {
+export interface TableOptions {
+  readonly style: Style;
+  /** Lists what stays too, and the chain behind each. */
+  readonly verbose: boolean;
+  /** Columns of the terminal; absent where there is none. */
+  readonly width?: number;
+}
+
+/** What goes, tag by tag with the reason, and how many stay by which rule; no line is wider than the terminal. */
+export function planTable(plan: CleanupPlan, options: TableOptions): readonly string[] {
+  const { style, verbose } = options;
+  const width = verbose ? Infinity : options.width ?? Infinity;
   const lines: string[] = [];
   for (const verdict of ["keep", "delete"] as const) {
     for (const kind of kinds) {
       const tags = plan.tags.filter((tag) => tag.verdict === verdict && tag.kind === kind);
       if (tags.length === 0) continue;
-      const paint = verdict === "delete" ? style.red : style.green;
       lines.push(style.bold(`${verdict}: ${counted(kind, tags.length)}`));
-      const rows = columns(tags.map(({ reference, rule, why }) => [reference, rule, why].map(printable)));
-      tags.forEach((tag, i) => {
-        lines.push(`  ${paint(verdict)}  ${rows[i]!}`);
-        if (verbose) lines.push(...details(tag).map((line) => style.dim(`      ${printable(line)}`)));
-      });
+      const rows = verbose || verdict === "delete" ? tagLines(plan, tags, options) : ruleLines(plan, tags);
+      lines.push(...rows.map((line) => truncate(line, width)));
       lines.push("");
     }
   }
   return [...lines, ...planSummary(plan)];
+}
+
+function tagLines(
+  plan: CleanupPlan,
+  tags: readonly PlannedRemoval[],
+  { style, verbose }: TableOptions,
+): readonly string[] {
+  const now = Date.parse(plan.now);
+  const cells = tags.map((tag) => [
+    printable(tagTitle(tag, plan)),
+    tag.time === undefined ? "" : formatAge(now - Date.parse(tag.time)),
+    tag.bytes === undefined ? "" : formatSize(tag.bytes),
+    verbose ? printable(tag.rule) : "",
+    printable(tag.why),
+  ]);
+  // What nobody knows takes no column.
+  const known = cells[0]!.map((_, i) => cells.some((row) => row[i] !== ""));
+  const rows = columns(cells.map((row) => row.filter((_, i) => known[i])));
+  return tags.flatMap((tag, i) => {
+    const paint = tag.verdict === "delete" ? style.red : style.green;
+    const more = verbose ? details(tag).map((line) => style.dim(`      ${printable(line)}`)) : [];
+    return [`  ${paint(tag.verdict)}  ${rows[i]!}`, ...more];
+  });
+}
+
+/** How many tags a rule keeps, and of which dimgs. */
+function ruleLines(plan: CleanupPlan, tags: readonly PlannedRemoval[]): readonly string[] {
+  const byRule = [...Map.groupBy(tags, ({ rule }) => rule)].sort(([, a], [, b]) => b.length - a.length);
+  return columns(byRule.map(([rule, kept]) => {
+    const dimgs = Map.groupBy(kept.filter(({ dimg }) => dimg !== undefined), ({ dimg }) => dimg!);
+    const named = [...dimgs].map(([name, own]) => `${imageTitle(name, "dimg")} ${own.length}`);
+    const [only] = kept;
+    const said = named.join(", ") || (kept.length === 1 ? `${tagTitle(only!, plan)}: ${only!.why}` : "");
+    return [`  ${kept.length}`, printable(rule), printable(said)];
+  }));
 }
 
 function details({ chain, why, also = [], plugin }: PlannedRemoval): readonly string[] {
@@ -63,10 +102,20 @@ export function planSummary(plan: CleanupPlan): readonly string[] {
 export function planPreview(plan: CleanupPlan): readonly string[] {
   const going = plan.tags.filter(({ verdict }) => verdict === "delete");
   return [
-    ...going.slice(0, SHOWN).map(({ reference, rule, why }) => printable(`  ${reference}  ${rule}: ${why}`)),
+    ...going.slice(0, SHOWN).map((tag) => printable(`  ${tagTitle(tag, plan)}  ${tag.rule}: ${tag.why}`)),
     ...(going.length > SHOWN ? [`  and ${going.length - SHOWN} more`] : []),
     ...planSummary(plan),
   ];
+}
+
+/** A tag below REPO as people tell it from others: signatures are cut short. */
+function tagTitle({ reference }: PlannedRemoval, { repo }: CleanupPlan): string {
+  return shortTag(reference.startsWith(repo) ? reference.slice(repo.length + 1) : reference);
+}
+
+/** A name without the greater part of each signature or digest in it. */
+export function shortTag(name: string): string {
+  return name.replaceAll(/\b([0-9a-f]{12})[0-9a-f]{52}\b/g, "$1…");
 }
 
 /** What deletion frees: a registry gives blobs up later than tags. */

@@ -128,13 +128,15 @@ Deno.test("a dry run of a local cleanup prints each thing with its reason and si
   const { code, stdout } = await dapp(["dimg", "cleanup", "-n"], made);
   assert.equal(
     stdout,
-    `keep    stage         app/install aa           r.io/shop/app:1 stands on it
-delete  stage         app/setup bb     4.2 MB  no image
+    `delete  stage         app/setup bb     4.2 MB  no image
 delete  docker image  r.io/shop/app:1          of project shop
 delete  directory     /h/tmp/x         10 B    scratch
 delete  directory     /h/tmp/y         10 B    scratch
+1 stage to keep: r.io/shop/app:1 stands on it
 ${summary}`,
   );
+  const verbose = await dapp(["dimg", "cleanup", "-nv"], made);
+  assert.match(verbose.stdout, /^keep {4}stage {9}app\/install aa {11}r.io\/shop\/app:1 stands on it\n/);
   assert.deepEqual([code, made.applied], [0, []]);
   const quiet = await dapp(["dimg", "cleanup", "-nq"], made);
   assert.equal(quiet.stdout, "bb\nr.io/shop/app:1\n/h/tmp/x\n/h/tmp/y\n");

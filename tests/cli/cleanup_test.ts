@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { ApplyEvent, ApplyReport } from "../../core/api.ts";
+import type { ApplyEvent, ApplyReport, CleanupPlan } from "../../core/api.ts";
 import { EngineError } from "../../core/contract/errors.ts";
 import { cleaning, complete, emptyPlan, plan, repo, report, summary } from "./cleanup_support.ts";
 import { dapp } from "./support.ts";
@@ -52,27 +52,27 @@ Deno.test("commands that clean REPO up ask for this, unattended, and do the whol
   }
 });
 
-Deno.test("a dry run prints every tag with rule and reason, what stays before what goes, and applies nothing", async () => {
+Deno.test("a dry run prints what goes with its reason, counts what stays by rule, and applies nothing", async () => {
   const made = cleaning();
   const args = ["dimg", "cleanup", "repo", repo, "-n"];
   const { code, stdout, stderr, engines } = await dapp(args, { ...made, terminal: true, typed: [] });
   assert.equal(
     stdout.replaceAll(new RegExp("\x1b\\[\\d+m", "g"), ""),
     `keep: 1 image
-  keep  r.io/shop/app:main  branch  branch "main" is there
+  1  branch  app:main: branch "main" is there
 
 keep: 1 stage
-  keep  r.io/shop:dimgstage-1  used by an image  r.io/shop/app:main stands on it
+  1  used by an image  dimgstage-1: r.io/shop/app:main stands on it
 
 keep: 1 tag of others
-  keep  r.io/shop:theirs  not the project's  it has no label
+  1  not the project's  theirs: it has no label
 
 delete: 2 images
-  delete  r.io/shop/app:old    not kept  no policy keeps it
-  delete  r.io/shop/app:older  not kept  no policy keeps it
+  delete  app:old    no policy keeps it
+  delete  app:older  no policy keeps it
 
 delete: 1 stage
-  delete  r.io/shop:dimgstage-2  not kept  no image needs it
+  delete  dimgstage-2  no image needs it
 
 ${summary}`,
   );
@@ -154,9 +154,9 @@ Deno.test("the question comes after the first names and the numbers", async () =
   });
   assert.equal(
     stderr,
-    `  r.io/shop/app:old  not kept: no policy keeps it
-  r.io/shop/app:older  not kept: no policy keeps it
-  r.io/shop:dimgstage-2  not kept: no image needs it
+    `  app:old  not kept: no policy keeps it
+  app:older  not kept: no policy keeps it
+  dimgstage-2  not kept: no image needs it
 ${summary}Delete 3 tags? [y/N] Nothing was deleted
 `,
   );
@@ -418,4 +418,50 @@ Deno.test("REPO must be somewhere", async () => {
     /^error: Cannot run dapp dimg cleanup repo: REPO is missing\. Give it as the last word/,
   );
   assert.equal(code, 2);
+});
+
+Deno.test("the table of a large plan counts what stays by rule and dimg, cuts signatures and fits the terminal", async () => {
+  const hex = "0123456789abcdef".repeat(4);
+  const image = plan.tags[0]!;
+  const named = (n: number, row: Partial<CleanupPlan["tags"][number]>) => ({
+    ...image,
+    tag: `t${n}`,
+    reference: `${repo}/app:t${n}`,
+    dimg: n % 3 === 0 ? "" : "app",
+    time: "2026-01-01T00:00:00Z",
+    bytes: 4_200_000,
+    ...row,
+  });
+  const why = "the remote has no branch with a name that is as long as names of branches of robots are";
+  const large: CleanupPlan = {
+    ...plan,
+    tags: [
+      ...Array.from({ length: 9 }, (_, n) => named(n, n > 6 ? { rule: "recent" } : {})),
+      named(10, { verdict: "delete", why }),
+      named(11, { verdict: "delete", kind: "stage", repository: "", tag: `dimgstage-${hex}`, why }),
+    ],
+    counts: {
+      keep: { image: 9, stage: 0, foreign: 0, service: 0, broken: 0 },
+      delete: { image: 1, stage: 1, foreign: 0, service: 0, broken: 0 },
+    },
+  };
+  const { engine } = cleaning(large);
+  const args = ["dimg", "cleanup", "repo", repo, "-n"];
+  const env = { NO_COLOR: "1" };
+  const { stdout, stderr } = await dapp(args, { engine, terminal: true, typed: [], env });
+  assert.equal(stderr, "");
+  const lines = stdout.split("\n");
+  assert.ok(lines.includes("  7  branch  (nameless) 3, app 4"), stdout);
+  assert.ok(lines.includes("  2  recent  app 2"), stdout);
+  const going = lines.filter((line) => line.startsWith("  delete"));
+  assert.match(going[0]!, /^ {2}delete {2}app:t10 {2}9d ago {2}4\.2 MB {2}the remote has no branch .*…$/);
+  assert.match(going[1]!, /^ {2}delete {2}dimgstage-0123456789ab… {2}9d ago {2}4\.2 MB /);
+  assert.ok(going.every((line) => line.length <= 80));
+  assert.ok(!stdout.includes(hex));
+  // In a pipe nothing is cut, and -v lists all.
+  const piped = await dapp([...args, "-v"], { engine, env });
+  assert.equal(piped.stdout.split("\n").filter((line) => /^ {2}(keep|delete) /.test(line)).length, 11);
+  assert.ok(piped.stdout.includes(why));
+  const quiet = await dapp([...args, "-q"], { engine, env });
+  assert.ok(quiet.stdout.includes(`${repo}/app:t11`));
 });
