@@ -40,7 +40,7 @@ export async function engineOptions(
     ...given("lockTimeoutMs", number(options.text("lock-timeout"), 1000)),
     ...given("compression", compression === undefined ? undefined : parseCompression(compression)),
     ...(options.flag("dev") && { dev: true }),
-    ...(options.flag("dry-run") && { dryRun: true }),
+    ...((options.flag("dry-run") || options.flag("list")) && { dryRun: true }),
     ...given("repo", options.text("repo")),
     ...(options.flag("repo-read-only") && { repoReadOnly: true }),
     ...given("secrets", await parsedSecrets(options.all("secret"), command.path)),

@@ -89,6 +89,7 @@ export const options = {
   force: { summary: "go on although REPO holds no image of the project" },
   "improper-dev-mode-cache": { summary: "stages that were built with --dev" },
   "improper-cache-version-stages": { summary: "stages whose signatures are of another format" },
+  list: { summary: "only list the cleanups that deleted something, and how much of it can be put back" },
   "without-kube": { summary: "do not ask Kubernetes what it runs" },
   "kubernetes-timeout": {
     value: "SEC",

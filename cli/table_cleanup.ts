@@ -17,8 +17,9 @@ const improper = ["improper-repo-cache", "improper-cache-version", "improper-git
 
 /** A paragraph for help. */
 const aboutPlan =
-  "With --dry-run, prints every tag, kept or not, with the rule and the case behind it (--verbose: the whole chain, " +
-  "from what decides down to the tag), and the bytes that will be free; with --quiet the names of those that would go.";
+  "With --dry-run, prints each tag that would go, with the rule that came nearest to keeping it, how many stay by which " +
+  "rule (--verbose: each of them, with the whole chain from what decides down to the tag), and the bytes that will be " +
+  "free; with --quiet the names of those that would go.";
 /** A paragraph for help. */
 const aboutOutcome =
   "Every tag is looked at once more before it is deleted, and what was deleted can be put back for a while with " +
@@ -232,15 +233,12 @@ export const cleanupCommands = [
       "dappfile.",
     ],
     positionals: [repo, { name: "TAG", complete: "text", many: true }],
-    options: [],
+    options: ["list"],
     common: cleaning,
     registry: stagesAccess,
     examples: [
-      { command: "dapp dimg restore registry.example.com/shop", what: "everything that was deleted there" },
-      {
-        command: "dapp dimg restore registry.example.com/shop app-1.0 -n",
-        what: "can this one be put back?",
-      },
+      { command: "dapp dimg restore registry.example.com/shop --list", what: "what was deleted when" },
+      { command: "dapp dimg restore registry.example.com/shop app-1.0", what: "put this one back" },
     ],
   },
 ] as const satisfies readonly CommandSpec[];

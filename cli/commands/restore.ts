@@ -1,6 +1,6 @@
-import type { RestoredTag } from "../../mod.ts";
+import type { RestoredTag, RestoreReport } from "../../mod.ts";
 import { columns } from "../columns.ts";
-import { printable, shortDigest } from "../format.ts";
+import { count, formatInstant, printable, shortDigest } from "../format.ts";
 import type { Style } from "../style.ts";
 import { dappfileRepo } from "../target.ts";
 import type { CommandRun, Context } from "../command.ts";
@@ -8,7 +8,7 @@ import { usage } from "../usage.ts";
 
 /** `dapp dimg restore`: puts deleted tags back and prints what became of each. Exits with 1 when one is lost or failed. */
 export const restore: CommandRun = async (context) => {
-  const { engine, quiet, style, progress, answer } = context;
+  const { engine, options, quiet, style, progress, answer } = context;
   const { repo, tags } = await findTags(context);
   const report = await (await engine()).restore(
     tags.length > 0 ? tags : undefined,
@@ -19,6 +19,11 @@ export const restore: CommandRun = async (context) => {
     progress.note(
       `note: nothing to restore: no cleanup from this machine deleted anything in ${report.repo}`,
     );
+  }
+  if (options.flag("list")) {
+    const runs = runsOf(report);
+    answer({ repo: report.repo, runs }, () => runLines(runs, quiet));
+    return 0;
   }
   answer(report, () => {
     if (quiet) {
@@ -33,6 +38,46 @@ export const restore: CommandRun = async (context) => {
   });
   return of("lost").length + of("failed").length > 0 ? 1 : 0;
 };
+
+/** A cleanup that deleted tags here. */
+interface Run {
+  /** RFC 3339, when it began. */
+  readonly time: string;
+  readonly deleted: number;
+  /** Of these, those that can be put back. */
+  readonly restorable: number;
+  readonly outcomes: Readonly<Partial<Record<RestoredTag["outcome"], number>>>;
+}
+
+/** The newest deletion of each tag counts, in the order of time. */
+function runsOf({ tags }: RestoreReport): readonly Run[] {
+  return [...Map.groupBy(tags, ({ run }) => run)].sort(([a], [b]) => a < b ? -1 : 1).map(([time, own]) => {
+    const outcomes = Map.groupBy(own, ({ outcome }) => outcome);
+    return {
+      time,
+      deleted: own.length,
+      restorable: outcomes.get("would restore")?.length ?? 0,
+      outcomes: Object.fromEntries([...outcomes].map(([outcome, rows]) => [outcome, rows.length])),
+    };
+  });
+}
+
+const words: readonly (readonly [RestoredTag["outcome"], string])[] = [
+  ["would restore", "can be put back"],
+  ["present", "there again"],
+  ["taken", "taken by something newer"],
+  ["lost", "lost"],
+  ["failed", "not to be found out"],
+];
+
+function runLines(runs: readonly Run[], quiet: boolean): readonly string[] {
+  if (quiet) return runs.map(({ time }) => time);
+  return columns(runs.map(({ time, deleted, outcomes }) => [
+    formatInstant(time),
+    `${count(deleted, "tag")} deleted`,
+    words.flatMap(([outcome, word]) => outcomes[outcome] ? [`${outcomes[outcome]} ${word}`] : []).join(", "),
+  ]));
+}
 
 /** REPO is the first word, unless --repo or the dappfile names it. */
 async function findTags(

@@ -370,6 +370,7 @@ class Applier {
       const { tags, leftover } = await removeGroup(group, {
         ...this.options,
         repo: this.plan.repo,
+        run: new Date(this.#start).toISOString(),
         ...(["image", "stage"].includes(this.#planned(group, group.remove[0]!)?.kind ?? "") && {
           ours: this.plan.project,
         }),

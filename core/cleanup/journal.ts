@@ -6,6 +6,8 @@ import { EngineError, messageOf } from "../contract/errors.ts";
 export interface JournalEntry {
   /** RFC 3339. */
   readonly time: string;
+  /** RFC 3339, when the cleanup began to remove tags; absent in entries of earlier releases. */
+  readonly run?: string;
   /** Full name of REPO. */
   readonly repo: string;
   /** "" is REPO itself, any other name is below it. */
@@ -137,7 +139,7 @@ async function parseLine(line: string): Promise<JournalEntry | JournalPlace | un
     return undefined;
   }
   if (!isObject(value)) return undefined;
-  const { time, repo, repository, tag, mediaType, dropped, digest = dropped } = value;
+  const { time, run, repo, repository, tag, mediaType, dropped, digest = dropped } = value;
   if (typeof repo !== "string" || typeof repository !== "string" || typeof digest !== "string") {
     return undefined;
   }
@@ -147,7 +149,14 @@ async function parseLine(line: string): Promise<JournalEntry | JournalPlace | un
   if (typeof time !== "string" || typeof mediaType !== "string" || await digestOf(bytes) !== digest) {
     return undefined;
   }
-  return { time, ...place, ...(typeof tag === "string" && { tag }), mediaType, bytes };
+  return {
+    time,
+    ...(typeof run === "string" && { run }),
+    ...place,
+    ...(typeof tag === "string" && { tag }),
+    mediaType,
+    bytes,
+  };
 }
 
 function encode(bytes: Uint8Array): string {

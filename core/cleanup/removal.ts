@@ -22,6 +22,8 @@ export class CannotDelete extends Error {
 
 export interface RemovalInputs extends ApplyOptions {
   readonly repo: string;
+  /** RFC 3339, when this cleanup began. */
+  readonly run: string;
   /** The project whose label the manifest must carry, whatever a plan that came from a file says. */
   readonly ours?: string;
   readonly throttle: Throttle;
@@ -177,7 +179,7 @@ async function entriesOf(
 ): Promise<readonly JournalEntry[]> {
   if (!manifest) return [];
   const time = new Date(inputs.clock.now()).toISOString();
-  const common = { time, repo: inputs.repo, repository: group.repository };
+  const common = { time, run: inputs.run, repo: inputs.repo, repository: group.repository };
   const below: JournalEntry[] = [];
   for (const child of children) {
     const found = await inputs.throttle.run(() => repository.manifest(child, inputs.signal));

@@ -3,7 +3,9 @@ import { type Digest, isDigest } from "../contract/digest.ts";
 import { EngineError, messageOf } from "../contract/errors.ts";
 import { manifestsOf, parseManifest } from "../../lib/oci/documents.ts";
 import type { RegistryBackend, Repository } from "../contract/registry.ts";
+import { labels } from "../contract/labels.ts";
 import type { JournalEntry } from "./journal.ts";
+import { knownOf } from "./removal.ts";
 
 export interface RestoreOptions {
   readonly signal: AbortSignal;
@@ -18,6 +20,8 @@ export interface RestoredTag {
   readonly digest: Digest;
   readonly outcome: "restored" | "would restore" | "present" | "taken" | "lost" | "failed";
   readonly why?: string;
+  /** RFC 3339, when the cleanup that deleted it began. */
+  readonly run: string;
 }
 
 /**
@@ -72,11 +76,14 @@ async function restoreOne(
     digest,
     outcome,
     ...(why !== undefined && { why }),
+    run: entry.run ?? entry.time,
   });
   try {
     const present = await repository.head(tag!, signal);
     if (present === digest) return say("present");
-    if (present !== undefined) return say("taken", `the tag points at ${present} now`);
+    if (present !== undefined && !await isDummy(repository, present, signal)) {
+      return say("taken", `the tag points at ${present} now`);
+    }
     const lost = await lostConfig(repository, entry, signal);
     if (lost !== undefined) return say("lost", lost);
     if (dryRun) return say("would restore");
@@ -92,6 +99,12 @@ async function restoreOne(
     signal.throwIfAborted();
     return say(isLoss(error) ? "lost" : "failed", messageOf(error));
   }
+}
+
+/** Whether a tag is at what it was moved to by a removal that was stopped. */
+async function isDummy(repository: Repository, digest: Digest, signal: AbortSignal): Promise<boolean> {
+  const manifest = await repository.manifest(digest, signal);
+  return manifest !== undefined && knownOf(manifest)?.annotations[labels.removed] !== undefined;
 }
 
 function isLoss(error: unknown): boolean {

@@ -438,7 +438,7 @@ Deno.test("the table of a large plan counts what stays by rule and dimg, cuts si
     tags: [
       ...Array.from({ length: 9 }, (_, n) => named(n, n > 6 ? { rule: "recent" } : {})),
       named(10, { verdict: "delete", why }),
-      named(11, { verdict: "delete", kind: "stage", repository: "", tag: `dimgstage-${hex}`, why }),
+      named(11, { verdict: "delete", kind: "stage", reference: `${repo}:dimgstage-${hex}`, why }),
     ],
     counts: {
       keep: { image: 9, stage: 0, foreign: 0, service: 0, broken: 0 },
@@ -463,5 +463,5 @@ Deno.test("the table of a large plan counts what stays by rule and dimg, cuts si
   assert.equal(piped.stdout.split("\n").filter((line) => /^ {2}(keep|delete) /.test(line)).length, 11);
   assert.ok(piped.stdout.includes(why));
   const quiet = await dapp([...args, "-q"], { engine, env });
-  assert.ok(quiet.stdout.includes(`${repo}/app:t11`));
+  assert.ok(quiet.stdout.includes(`${repo}:dimgstage-${hex}\n`));
 });

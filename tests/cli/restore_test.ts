@@ -5,13 +5,14 @@ import { dapp } from "./support.ts";
 import type { RestoreReport } from "../../core/cleanup/run.ts";
 
 const digest = `sha256:${"12ab34cd56ef".padEnd(64, "0")}` as Digest;
+const run = "2026-01-02T03:04:05Z";
 const done: RestoreReport = {
   repo: "r.io/shop",
   dryRun: false,
   tags: [
-    { reference: "r.io/shop/app:1", digest, outcome: "restored" },
-    { reference: "r.io/shop/app:22", digest, outcome: "present" },
-    { reference: "r.io/shop/app:3", digest, outcome: "taken", why: "it names something newer" },
+    { reference: "r.io/shop/app:1", digest, outcome: "restored", run },
+    { reference: "r.io/shop/app:22", digest, outcome: "present", run },
+    { reference: "r.io/shop/app:3", digest, outcome: "taken", why: "it names something newer", run },
   ],
 };
 
@@ -94,7 +95,13 @@ taken     r.io/shop/app:3   it names something newer
   const json = await dapp([...args, "--json"], restoring());
   assert.deepEqual(JSON.parse(json.stdout), { version: 1, ...done });
   for (const outcome of ["lost", "failed"] as const) {
-    const tags = [...done.tags, { reference: "r.io/shop/app:4", digest, outcome, why: "blobs are gone" }];
+    const tags = [...done.tags, {
+      reference: "r.io/shop/app:4",
+      digest,
+      outcome,
+      why: "blobs are gone",
+      run,
+    }];
     const { code, stdout } = await dapp(args, restoring({ ...done, tags }));
     assert.equal(code, 1);
     assert(stdout.endsWith(`${outcome.padEnd(8)}  r.io/shop/app:4   blobs are gone\n`), stdout);
@@ -109,4 +116,33 @@ taken     r.io/shop/app:3   it names something newer
     "",
     "note: nothing to restore: no cleanup from this machine deleted anything in r.io/shop\n",
   ]);
+});
+
+Deno.test("dapp dimg restore --list says when what was deleted, and how much can be put back", async () => {
+  const later = "2026-02-02T00:00:00Z";
+  const tag = (n: number, outcome: RestoreReport["tags"][number]["outcome"], at = later) => ({
+    reference: `r.io/shop:${n}`,
+    digest,
+    outcome,
+    run: at,
+  });
+  const tags = [
+    tag(1, "would restore"),
+    tag(2, "lost", run),
+    tag(3, "would restore"),
+    tag(4, "present"),
+    tag(5, "taken", run),
+  ];
+  const made = restoring({ ...done, dryRun: true, tags });
+  const { code, stdout, engines } = await dapp(["dimg", "restore", "r.io/shop", "--list"], made);
+  assert.equal(
+    stdout,
+    `2026-01-02 03:04 UTC  2 tags deleted  1 taken by something newer, 1 lost
+2026-02-02 00:00 UTC  3 tags deleted  2 can be put back, 1 there again
+`,
+  );
+  assert.deepEqual([code, engines[0]!.dryRun], [0, true]);
+  const json = await dapp(["dimg", "restore", "r.io/shop", "--list", "--json"], made);
+  const { runs } = JSON.parse(json.stdout);
+  assert.deepEqual(runs.map((each: { restorable: number }) => each.restorable), [0, 2]);
 });
