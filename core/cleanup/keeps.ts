@@ -1,4 +1,3 @@
-import { isObject } from "../../lib/oci/documents.ts";
 import type { Inventory, Keep, KeepRequest } from "../contract/cleanup.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { HookRunner } from "../hooks/runner.ts";
@@ -18,30 +17,22 @@ export async function collectKeeps(hooks: HookRunner, request: KeepRequest): Pro
   const rows = await hooks.collect("keep", request);
   request.signal.throwIfAborted();
   const known = referencesOf(request.inventory);
-  return rows.map(({ plugin, value }) => ({ ...checkKeep(plugin, value, known), plugin }));
+  return rows.map(({ plugin, value }) => {
+    requireKnown(plugin, value, known);
+    return { ...value, plugin };
+  });
 }
 
 function referencesOf(inventory: Inventory): ReadonlySet<string> {
   return new Set([...inventory.images, ...inventory.stages].map(({ reference }) => reference));
 }
 
-function checkKeep(plugin: string, keep: unknown, known: ReadonlySet<string>): Keep {
-  const fail = (why: string) =>
-    new EngineError("PLUGIN_RESULT_INVALID", `Plugin "${plugin}" answered hook "keep" with ${why}`, {
-      plugin,
-      hook: "keep",
-    });
-  const { reference, rule, why, nearly, ...rest } = isObject(keep) ? keep : {};
-  if (
-    typeof reference !== "string" || typeof rule !== "string" || rule === "" || typeof why !== "string" ||
-    (nearly !== undefined && nearly !== true) || Object.keys(rest).length > 0
-  ) {
-    throw fail(
-      `${JSON.stringify(keep)}: wanted is { reference: string, rule: string, why: string, nearly?: true }`,
-    );
-  }
-  if (!known.has(reference)) {
-    throw fail(`"${reference}": the inventory has no such image or stage, wanted is one of its references`);
-  }
-  return { reference, rule, why, ...(nearly === true && { nearly }) };
+function requireKnown(plugin: string, { reference }: Keep, known: ReadonlySet<string>): void {
+  if (known.has(reference)) return;
+  throw new EngineError(
+    "PLUGIN_RESULT_INVALID",
+    `Plugin "${plugin}" answered hook "keep" with "${reference}": the inventory has no such image or stage, wanted ` +
+      "is one of its references",
+    { plugin, hook: "keep" },
+  );
 }

@@ -47,7 +47,8 @@ export async function openPolicies(choice: PolicyChoice): Promise<HookRunner> {
       const time = (times.get(plugin.name) ?? 0) + 1;
       times.set(plugin.name, time);
       const name = time === 1 ? plugin.name : `${plugin.name}#${time}`;
-      await runner.add({ plugin: { ...plugin, name }, ...(options !== undefined && { options }) });
+      const selection = { plugin: { ...plugin, name }, ...(options !== undefined && { options }) };
+      await runner.add(selection, { builtin: builtins.includes(plugin as Plugin) });
     }
     return runner;
   } catch (error) {

@@ -36,13 +36,14 @@ export interface HookRunner extends AsyncDisposable {
   parallel<N extends Named<"parallel">>(name: N, input: HookInput<N>): Promise<void>;
   /** Whether any plugin has a handler. */
   has(name: HookName): boolean;
-  /** Sets up one more plugin, after those that are there. */
-  add(selection: Selection): Promise<void>;
+  /** Sets up one more plugin, after those that are there. What `builtin` ones answer is held by their types alone. */
+  add(selection: Selection, options?: { readonly builtin?: boolean }): Promise<void>;
 }
 
 interface Loaded {
   readonly name: string;
   readonly hooks: PluginHooks;
+  readonly builtin: boolean;
 }
 
 /** Makes a runner without plugins. */
@@ -56,7 +57,7 @@ const orders = { pre: 0, normal: 1, post: 2 } as const;
 class Runner implements HookRunner {
   constructor(readonly plugins: Loaded[], readonly host: Host, readonly context: HookContext) {}
 
-  async add({ plugin, options }: Selection): Promise<void> {
+  async add({ plugin, options }: Selection, { builtin = false } = {}): Promise<void> {
     if (this.plugins.some((p) => p.name === plugin.name)) {
       throw new EngineError(
         "PLUGIN_OPTIONS_INVALID",
@@ -78,7 +79,7 @@ class Runner implements HookRunner {
           { plugin: plugin.name },
         );
       }
-      this.plugins.push({ name: plugin.name, hooks });
+      this.plugins.push({ name: plugin.name, hooks, builtin });
     } catch (error) {
       throw wrapPluginError(error, plugin.name, "setup");
     }
@@ -89,9 +90,10 @@ class Runner implements HookRunner {
   }
 
   async first<N extends Named<"first">>(name: N, input: HookInput<N>) {
-    for (const { plugin, call } of this.#handlers(name)) {
+    for (const { plugin, call, check } of this.#handlers(name)) {
       const value = await call(input);
       if (value !== undefined && value !== null) {
+        await check(value);
         this.context.emit({ type: "detail", text: `Plugin "${plugin}" answers ${name}` });
         return { plugin, value: value as NonNullable<HookOutput<N>> };
       }
@@ -101,8 +103,11 @@ class Runner implements HookRunner {
 
   async waterfall<N extends Named<"waterfall">>(name: N, input: HookInput<N>): Promise<HookInput<N>> {
     let value = input;
-    for (const { call } of this.#handlers(name)) {
-      value = (await call(value) as HookInput<N> | undefined) ?? value;
+    for (const { call, check } of this.#handlers(name)) {
+      const answer = await call(value);
+      if (answer === undefined || answer === null) continue;
+      await check(answer);
+      value = answer as HookInput<N>;
     }
     return value;
   }
@@ -110,7 +115,7 @@ class Runner implements HookRunner {
   async collect<N extends Named<"collect">>(name: N, input: HookInput<N>) {
     type Row = HookOutput<N> extends readonly (infer T)[] ? T : never;
     const answers = await Promise.all(
-      this.#handlers(name).map(async ({ plugin, call }) => {
+      this.#handlers(name).map(async ({ plugin, call, check }) => {
         const rows: unknown = await call(input);
         if (!Array.isArray(rows)) {
           throw new EngineError(
@@ -119,6 +124,7 @@ class Runner implements HookRunner {
             { plugin, hook: name },
           );
         }
+        for (const row of rows) await check(row);
         return rows.map((value) => ({ plugin, value: value as Row }));
       }),
     );
@@ -148,7 +154,7 @@ class Runner implements HookRunner {
   }
 
   #handlers<N extends HookName>(name: N) {
-    const rows = this.plugins.flatMap(({ name: plugin, hooks }) => {
+    const rows = this.plugins.flatMap(({ name: plugin, hooks, builtin }) => {
       const entry = hooks[name] as
         | HookHandler<N>
         | { order: "pre" | "post"; handler: HookHandler<N> }
@@ -164,7 +170,12 @@ class Runner implements HookRunner {
           throw this.context.signal.aborted ? error : wrapPluginError(error, plugin, name);
         }
       };
-      return [{ plugin, order: orders[order], call }];
+      const check = async (answer: unknown): Promise<void> => {
+        if (builtin) return;
+        const { checkAnswer } = await import("./answers.ts");
+        checkAnswer(name, plugin, answer);
+      };
+      return [{ plugin, order: orders[order], call, check }];
     });
     return rows.sort((a, b) => a.order - b.order);
   }

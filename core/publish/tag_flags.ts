@@ -2,7 +2,6 @@ import { suggest } from "../../lib/suggest.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { HookRunner } from "../hooks/runner.ts";
 import type { TagFlag, TagWish } from "../contract/tagging.ts";
-import { shapeProblem } from "./shape.ts";
 
 /** A flag with the plugin that answers it. */
 export type OwnedFlag = TagFlag & { readonly plugin: string };
@@ -20,8 +19,6 @@ export async function collectTagFlags(hooks: HookRunner): Promise<readonly Owned
         plugin,
         hook: "tagFlags",
       });
-    const problem = shapeProblem(flag, { name: "text", value: "text?", summary: "text" });
-    if (problem !== undefined) throw fail(`${problem} (in the flag ${JSON.stringify(flag)})`);
     if (!/^tag(-[a-z0-9]+)*$/.test(flag.name)) {
       throw fail(
         `the flag "${flag.name}" is no such name, wanted is "tag-" and lower-case letters, digits and dashes`,

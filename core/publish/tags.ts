@@ -4,7 +4,6 @@ import { EngineError } from "../contract/errors.ts";
 import type { HookRunner } from "../hooks/runner.ts";
 import { SERVICE_TAG_PREFIX, STAGE_TAG_PREFIX } from "../contract/labels.ts";
 import type { CiFacts, Tag, TagRequest, TagWish } from "../contract/tagging.ts";
-import { shapeProblem } from "./shape.ts";
 import { collectTagFlags, flagOf, type OwnedFlag } from "./tag_flags.ts";
 
 /** A tag with the plugin that gave it. */
@@ -48,17 +47,7 @@ export async function collectTags(
 }
 
 async function detectCi(hooks: HookRunner, env: TagCollection["env"]): Promise<CiFacts | undefined> {
-  const found = await hooks.first("detectCi", { env });
-  if (!found) return undefined;
-  const value = { value: "text?", variables: "texts" } as const;
-  const problem = shapeProblem(found.value, { name: "text", tag: value, branch: value, buildId: value });
-  if (problem === undefined) return found.value;
-  const { plugin } = found;
-  throw new EngineError(
-    "PLUGIN_RESULT_INVALID",
-    `Cannot use what plugin "${plugin}" says of the CI system: ${problem}`,
-    { plugin, hook: "detectCi" },
-  );
+  return (await hooks.first("detectCi", { env }))?.value;
 }
 
 interface TagOrigin {
@@ -76,8 +65,6 @@ function checkTag(tag: Tag, { plugin, flag, images }: TagOrigin): OwnedTag {
       details,
     );
   if (plugin !== flag.plugin) throw fail(`this flag is that of plugin "${flag.plugin}"`);
-  const problem = shapeProblem(tag, { tag: "text", scheme: "text", value: "text", image: "name?" });
-  if (problem !== undefined) throw fail(problem);
   if (tag.image !== undefined && !images.includes(tag.image)) {
     throw fail(
       `it names the dimg "${tag.image}", published are ${images.map((name) => `"${name}"`).join(", ")}`,

@@ -178,7 +178,7 @@ export class Session implements AsyncDisposable {
         if (!hooks.has("stageInputs")) return [];
         const commands = work.kind === "run" ? work.commands : [];
         const rows = await hooks.collect("stageInputs", { image, stage, commands });
-        return rows.map(({ plugin, value }) => checkFact(plugin, value));
+        return rows.map(({ plugin, value: { key, value } }) => ({ key: `${plugin}/${key}`, value }));
       },
     });
   }
@@ -208,18 +208,4 @@ export class Session implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return disposeAll([this.#bases, this.#registries, ...this.#about.values()]);
   }
-}
-
-function checkFact(plugin: string, fact: unknown): { key: string; value: string } {
-  const { key, value, ...rest } = (fact ?? {}) as Record<string, unknown>;
-  if (typeof key === "string" && key !== "" && typeof value === "string" && Object.keys(rest).length === 0) {
-    return { key: `${plugin}/${key}`, value };
-  }
-  throw new EngineError(
-    "PLUGIN_RESULT_INVALID",
-    `Plugin "${plugin}" answered hook "stageInputs" with ${
-      JSON.stringify(fact)
-    }: wanted is { key: string, value: string }`,
-    { plugin, hook: "stageInputs" },
-  );
 }

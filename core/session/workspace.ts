@@ -103,7 +103,9 @@ export class Workspace implements AsyncDisposable {
   /** Adds built-in plugins, but those that were chosen with options. */
   async #addBuiltins(plugins: readonly Plugin[]): Promise<void> {
     for (const plugin of plugins) {
-      if (!this.#named.has(plugin.name)) await this.#hooks.add({ plugin: plugin as Plugin<never> });
+      if (!this.#named.has(plugin.name)) {
+        await this.#hooks.add({ plugin: plugin as Plugin<never> }, { builtin: true });
+      }
     }
   }
 
@@ -133,7 +135,7 @@ export class Workspace implements AsyncDisposable {
     if (this.#ready) return this.store();
     return this.#bareStore ??= (async () => {
       for (const plugin of this.#builtins.plugins) {
-        await this.#bareHooks.add({ plugin: plugin as Plugin<never> });
+        await this.#bareHooks.add({ plugin: plugin as Plugin<never> }, { builtin: true });
       }
       return await this.#openStore(this.#bareHooks);
     })();

@@ -37,12 +37,10 @@ Deno.test("first: asks in order and stops at the first answer, with the plugin t
         return value as never;
       },
     });
-  const runner = await runnerOf(
-    answer("none", undefined),
-    answer("yes", { path: "x" }),
-    answer("late", { path: "y" }),
-  );
-  assert.deepEqual(await runner.first("openStore", { home: "/h" }), { plugin: "yes", value: { path: "x" } });
+  const methods = { stage() {}, putStage() {}, lock() {} };
+  const [yes, late] = [{ path: "x", ...methods }, { path: "y", ...methods }];
+  const runner = await runnerOf(answer("none", undefined), answer("yes", yes), answer("late", late));
+  assert.deepEqual(await runner.first("openStore", { home: "/h" }), { plugin: "yes", value: yes });
   assert.deepEqual(asked, ["none", "yes"]);
 });
 

@@ -111,7 +111,7 @@ Deno.test("collectTags() checks what schemes answer, and names the plugin", asyn
       "a text",
       ["x"],
       "PLUGIN_RESULT_INVALID",
-      /plugin "tag-x" to --tag-x: it is a string, wanted is an object$/,
+      /^Plugin "tag-x" answered hook "tags" .*: it is a string, wanted is an object$/,
     ],
     ["null", [null], "PLUGIN_RESULT_INVALID", /it is null/],
     [
@@ -189,7 +189,7 @@ Deno.test("collectTags() checks what CI plugins answer", async (t) => {
     [
       "a misspelt key",
       { ...facts, buildID: facts.buildId },
-      /"ci-x" says of the CI system: its key "buildID" is unknown/,
+      /^Plugin "ci-x" answered hook "detectCi" .*: its key "buildID" is unknown/,
     ],
     ["no branch", { ...facts, branch: undefined }, /its key "branch" is missing, wanted is an object/],
     ["an empty tag", { ...facts, tag: { value: "", variables: [] } }, /its key "tag.value" is empty/],

@@ -1,0 +1,268 @@
+/**
+ * What plugins may answer, as strict schemas: a misspelt key is as much of a mistake as it is in a dappfile. Each names
+ * every key of its type in the contract, or does not compile. Loaded when a plugin that is not built in answers.
+ */
+import { z } from "zod";
+import type { Keep } from "../contract/cleanup.ts";
+import {
+  type CleanupSection,
+  type Config,
+  type DockerInstructions,
+  type GitEntry,
+  type HealthcheckRule,
+  type ImageRule,
+  type ImportRule,
+  type MountRule,
+  type PluginUse,
+  type ProjectSection,
+  type SecretRule,
+  type ShellStage,
+  userStages,
+} from "../contract/config.ts";
+import { isSignature } from "../contract/digest.ts";
+import { EngineError } from "../contract/errors.ts";
+import type { HookName } from "../contract/plugin.ts";
+import type { Plan, PlannedImage, PlannedStage } from "../contract/results.ts";
+import type { Fact } from "../contract/store.ts";
+import type { CiFacts, CiValue, Tag, TagFlag } from "../contract/tagging.ts";
+
+type ShapeOf<T> = { readonly [K in keyof T]-?: z.ZodType };
+
+/** The keys of a type of the contract and no others. */
+function strict<T>(shape: ShapeOf<T>): z.ZodType {
+  return z.strictObject(shape);
+}
+
+/** Something with methods, such as a store: each must be there, and what else it has is its own business. */
+function withMethods(...names: readonly string[]): z.ZodType {
+  const method = z.custom<unknown>((value) => typeof value === "function", { error: "function" });
+  return z.looseObject(Object.fromEntries(names.map((name) => [name, method])));
+}
+
+const text = z.string().min(1);
+const maybe = text.optional();
+const texts = z.array(z.string());
+const named = z.record(z.string(), z.string());
+const number = z.number();
+const kind = z.enum(["dimg", "artifact"]);
+const signature = z.string().refine(isSignature, "signature");
+
+const use = strict<PluginUse>({ use: text, options: z.unknown(), line: number });
+
+const git = strict<GitEntry>({
+  remote: z.looseObject({ url: text, ref: z.looseObject({ kind: text }) }).optional(),
+  add: text,
+  to: text,
+  includePaths: texts,
+  excludePaths: texts,
+  owner: maybe,
+  group: maybe,
+  stageDependencies: z.partialRecord(z.enum(userStages), texts),
+  visibleAll: z.boolean(),
+  line: number,
+});
+
+const shell = strict<ShellStage>({
+  commands: texts,
+  cacheVersion: z.string().optional(),
+  stageCacheVersion: z.string().optional(),
+});
+
+const docker = strict<DockerInstructions>({
+  CMD: z.union([z.string(), texts]).optional(),
+  ENTRYPOINT: z.union([z.string(), texts]).optional(),
+  ENV: named.optional(),
+  LABEL: named.optional(),
+  EXPOSE: texts.optional(),
+  VOLUME: texts.optional(),
+  ONBUILD: texts.optional(),
+  WORKDIR: z.string().optional(),
+  USER: z.string().optional(),
+  STOPSIGNAL: z.string().optional(),
+  HEALTHCHECK: strict<HealthcheckRule>({
+    Test: texts,
+    Interval: number.optional(),
+    Timeout: number.optional(),
+    StartPeriod: number.optional(),
+    StartInterval: number.optional(),
+    Retries: number.optional(),
+  }).optional(),
+});
+
+const imports = strict<ImportRule>({
+  artifact: text,
+  add: text,
+  to: text,
+  before: z.enum(["install", "setup"]).optional(),
+  after: z.enum(["install", "setup"]).optional(),
+  includePaths: texts,
+  excludePaths: texts,
+  owner: maybe,
+  group: maybe,
+  line: number,
+});
+
+const mount = strict<MountRule & { readonly path?: string }>({
+  to: text,
+  line: number,
+  from: z.enum(["tmp_dir", "build_dir", "path"]),
+  path: maybe,
+});
+
+const secret = strict<SecretRule>({
+  id: text,
+  source: z.looseObject({}),
+  target: maybe,
+  as: maybe,
+  version: maybe,
+  line: number,
+});
+
+const image = strict<ImageRule>({
+  kind,
+  name: z.string(),
+  document: number,
+  line: number,
+  base: z.looseObject({ kind: z.enum(["scratch", "image", "dimg", "artifact"]) }),
+  fromCacheVersion: z.string().optional(),
+  git: z.array(git),
+  shell: z.partialRecord(z.enum(userStages), shell),
+  docker: docker.optional(),
+  mounts: z.array(mount),
+  secrets: z.array(secret),
+  ssh: z.array(z.literal("default")),
+  imports: z.array(imports),
+  asLayers: z.boolean(),
+});
+
+const cleanup = strict<CleanupSection>({
+  keep: z.array(use),
+  defaults: z.boolean(),
+  stageGraceMs: number.optional(),
+  stageBudgetBytes: number.optional(),
+});
+
+const config = strict<Config>({
+  file: text,
+  project: strict<ProjectSection>({
+    name: maybe,
+    repo: maybe,
+    plugins: z.array(use),
+    cleanup: cleanup.optional(),
+  }),
+  images: z.array(image),
+  warnings: texts,
+});
+
+const plan = strict<Plan>({
+  project: z.string(),
+  platform: text,
+  images: z.array(strict<PlannedImage>({
+    name: z.string(),
+    kind,
+    signature,
+    stages: z.array(strict<PlannedStage>({
+      stage: text,
+      signature,
+      state: z.enum(["cached", "covered", "build", "unneeded"]),
+      reason: z.string(),
+      hermetic: z.boolean(),
+    })),
+  })),
+});
+
+const ciValue = strict<CiValue>({ value: maybe, variables: texts });
+
+/** One answer of each hook; of those that collect, one row. */
+const schemas: Readonly<Record<HookName, z.ZodType>> = {
+  config,
+  plan,
+  openStore: withMethods("stage", "putStage", "lock"),
+  openSource: withMethods("resolve", "fetch"),
+  openBuilder: withMethods("run", "shell").and(z.looseObject({ name: text })),
+  openRegistry: withMethods("repository").and(z.looseObject({ kind: text, capabilities: z.looseObject({}) })),
+  stageInputs: strict<Fact>({ key: text, value: z.string(), listing: z.literal(true).optional() }),
+  detectCi: strict<CiFacts>({ name: text, tag: ciValue, branch: ciValue, buildId: ciValue }),
+  tagFlags: strict<TagFlag>({ name: text, value: maybe, summary: text }),
+  tags: strict<Tag>({ tag: text, scheme: text, value: text, image: z.string().optional() }),
+  keep: strict<Keep>({
+    reference: z.string(),
+    rule: text,
+    why: z.string(),
+    nearly: z.literal(true).optional(),
+  }),
+  built: z.unknown(),
+  published: z.unknown(),
+};
+
+/** @throws PLUGIN_RESULT_INVALID with plugin, hook, field and what is wrong with it */
+export function checkAnswer(hook: HookName, plugin: string, answer: unknown): void {
+  const parsed = schemas[hook].safeParse(answer);
+  if (parsed.success) return;
+  const why = problemOf(parsed.error.issues[0]!, answer, schemas[hook]);
+  throw new EngineError(
+    "PLUGIN_RESULT_INVALID",
+    `Plugin "${plugin}" answered hook "${hook}" with something else than wanted: ${why}`,
+    { plugin, hook },
+  );
+}
+
+/** What is wrong, as the end of a sentence: `its key "tag" is a number, wanted is a text`. */
+function problemOf(issue: z.core.$ZodIssue, answer: unknown, schema: z.ZodType): string {
+  const path = issue.path.map(String);
+  if (issue.code === "unrecognized_keys") {
+    const known = keysAt(schema, path).map((key) => `"${[...path, key].join(".")}"`).join(", ");
+    return `its key "${[...path, issue.keys[0]!].join(".")}" is unknown, known are ${known}`;
+  }
+  const value = path.reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], answer);
+  const found = value === undefined ? "missing" : kindOf(value);
+  return `${path.length === 0 ? "it" : `its key "${path.join(".")}"`} is ${found}, wanted is ${
+    wanted(issue)
+  }`;
+}
+
+function wanted(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case "invalid_type":
+      return {
+        string: "a text",
+        array: "a list of texts or entries",
+        object: "an object",
+        record: "an object",
+      }[
+        issue.expected as string
+      ] ?? `a ${issue.expected}`;
+    case "invalid_value":
+      return issue.values.map((value) => JSON.stringify(value)).join(" or ");
+    case "too_small":
+      return "a text";
+    case "custom":
+      return `a ${issue.message}`;
+    default:
+      return issue.message;
+  }
+}
+
+/** The keys of the object that a path leads to. */
+function keysAt(schema: z.ZodType, path: readonly string[]): readonly string[] {
+  let at: z.ZodType = schema;
+  for (const key of path) {
+    if (at instanceof z.ZodOptional) at = at.unwrap() as z.ZodType;
+    if (at instanceof z.ZodArray) at = at.element as z.ZodType;
+    else if (at instanceof z.ZodObject) at = at.shape[key] as z.ZodType;
+    else return [];
+  }
+  if (at instanceof z.ZodOptional) at = at.unwrap() as z.ZodType;
+  return at instanceof z.ZodObject ? Object.keys(at.shape) : [];
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return "null";
+  if (value === "") return "empty";
+  if (Array.isArray(value)) return "a list";
+  return typeof value === "object"
+    ? "an object"
+    : typeof value === "string"
+    ? "a string"
+    : `a ${typeof value}`;
+}
