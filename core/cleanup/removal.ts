@@ -8,6 +8,7 @@ import type { JournalEntry } from "./journal.ts";
 import { type KnownManifest, readKnown } from "./manifest_facts.ts";
 import { readFacts } from "./read_facts.ts";
 import type { RemovalGroup } from "./plan_model.ts";
+import { referrersOf } from "./referrers.ts";
 import type { Throttle } from "./throttle.ts";
 
 /** Ends the whole run: the same would be said for every other tag. */
@@ -185,7 +186,14 @@ async function entriesOf(
     const found = await inputs.throttle.run(() => repository.manifest(child, inputs.signal));
     if (found) below.push({ ...common, ...found });
   }
-  return [...below, ...tags.map((tag) => ({ ...common, tag, ...manifest }))];
+  const referrers = await inputs.throttle.run(() =>
+    referrersOf(repository, [manifest.digest, ...children], inputs.signal)
+  );
+  return [
+    ...below,
+    ...referrers.map((referrer) => ({ ...common, ...referrer })),
+    ...tags.map((tag) => ({ ...common, tag, ...manifest })),
+  ];
 }
 
 /** What a manifest says, in its labels too; undefined when it cannot be read. */

@@ -5,6 +5,7 @@ import { manifestsOf, parseManifest } from "../../lib/oci/documents.ts";
 import type { RegistryBackend, Repository } from "../contract/registry.ts";
 import { labels } from "../contract/labels.ts";
 import type { JournalEntry } from "./journal.ts";
+import { subjectOf } from "./referrers.ts";
 import { knownOf } from "./removal.ts";
 
 export interface RestoreOptions {
@@ -94,7 +95,7 @@ async function restoreOne(
       }
     }
     await repository.putManifest(entry, tag!, signal);
-    return say("restored");
+    return say("restored", await restoreReferrers(repository, { entry, children }, signal));
   } catch (error) {
     signal.throwIfAborted();
     return say(isLoss(error) ? "lost" : "failed", messageOf(error));
@@ -105,6 +106,39 @@ async function restoreOne(
 async function isDummy(repository: Repository, digest: Digest, signal: AbortSignal): Promise<boolean> {
   const manifest = await repository.manifest(digest, signal);
   return manifest !== undefined && knownOf(manifest)?.annotations[labels.removed] !== undefined;
+}
+
+/** Puts back what referred to an image, its signatures and SBOMs, and what referred to these; says what could not be. */
+async function restoreReferrers(
+  repository: Repository,
+  { entry, children }: {
+    readonly entry: JournalEntry;
+    readonly children: ReadonlyMap<string, JournalEntry>;
+  },
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const back = new Set<Digest>([entry.digest, ...childDigests(entry)]);
+  const rest = new Set([...children.values()].filter(({ repository }) => repository === entry.repository));
+  let lost: string | undefined;
+  for (let before = -1; before !== rest.size;) {
+    before = rest.size;
+    for (const referrer of rest) {
+      const subject = subjectOf(referrer);
+      if (subject === undefined) rest.delete(referrer);
+      if (subject === undefined || !back.has(subject)) continue;
+      rest.delete(referrer);
+      try {
+        if (await repository.head(referrer.digest, signal) === undefined) {
+          await repository.putManifest(referrer, referrer.digest, signal);
+        }
+        back.add(referrer.digest);
+      } catch (error) {
+        if (!(error instanceof EngineError) || signal.aborted) throw error;
+        lost ??= `without ${referrer.digest}, which refers to it: ${error.message}`;
+      }
+    }
+  }
+  return lost;
 }
 
 function isLoss(error: unknown): boolean {

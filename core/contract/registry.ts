@@ -173,6 +173,11 @@ export interface Repository {
    */
   removeUntagged?(digest: Digest, signal: AbortSignal): Promise<boolean>;
   /**
+   * Manifests that refer to one, such as signatures and SBOMs (`subject`), and that the registry removes along with it.
+   * Absent where it leaves them alone.
+   */
+  referrers?(digest: Digest, signal: AbortSignal): Promise<readonly Digest[]>;
+  /**
    * Removes a manifest whose only tag was overwritten, unless a tag is at it. Absent where nobody sees such manifests.
    */
   dropOverwritten?(digest: Digest, signal: AbortSignal): Promise<void>;

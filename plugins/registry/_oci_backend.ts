@@ -27,6 +27,8 @@ export interface ProviderApi {
   readonly collectsUntagged?: boolean;
   /** Removes a manifest that no tag is at, in place of the protocol. */
   removeUntagged?(path: string, digest: Digest, signal: AbortSignal): Promise<boolean>;
+  /** Manifests that refer to one and are removed along with it. */
+  referrers?(path: string, digest: Digest, signal: AbortSignal): Promise<readonly Digest[]>;
   /** Whether a manifest whose tag is overwritten stays, is shown and counts: then it is removed by who overwrote it. */
   readonly keepsOverwritten?: boolean;
   /** Why a repository below REPO cannot be, and what to do. */
@@ -87,6 +89,9 @@ function withProvider(provider: ProviderApi, path: string, generic: TagRemover) 
   return {
     collectsUntagged: provider.collectsUntagged ?? false,
     keepsOverwritten: provider.keepsOverwritten ?? false,
+    ...(provider.referrers && {
+      referrers: (digest: Digest, signal: AbortSignal) => provider.referrers!(path, digest, signal),
+    }),
     ...(provider.removeUntagged && {
       removeUntagged: (digest: Digest, signal: AbortSignal) => provider.removeUntagged!(path, digest, signal),
     }),

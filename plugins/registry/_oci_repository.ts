@@ -25,6 +25,8 @@ export interface OciRepositoryOptions {
   readonly collectsUntagged?: boolean;
   /** Removes a manifest that no tag is at, in place of the protocol. */
   removeUntagged?(digest: Digest, signal: AbortSignal): Promise<boolean>;
+  /** Manifests that refer to one and are removed along with it. */
+  referrers?(digest: Digest, signal: AbortSignal): Promise<readonly Digest[]>;
   /** Whether a manifest whose tag is overwritten stays until it is removed. @default false */
   readonly keepsOverwritten?: boolean;
   readonly advise?: Advise;
@@ -38,12 +40,15 @@ export class OciRepository implements Repository {
   readonly #options: OciRepositoryOptions;
   readonly removeUntagged?: (digest: Digest, signal: AbortSignal) => Promise<boolean>;
   readonly dropOverwritten?: (digest: Digest, signal: AbortSignal) => Promise<void>;
+  readonly referrers?: (digest: Digest, signal: AbortSignal) => Promise<readonly Digest[]>;
 
   constructor(options: OciRepositoryOptions) {
     this.#client = options.client;
     this.#path = options.path;
     this.#options = options;
     this.name = `${options.client.domain}/${options.path}`;
+    const { referrers } = options;
+    if (referrers) this.referrers = (digest, signal) => this.#asked(() => referrers(digest, signal));
     if (!options.collectsUntagged) {
       this.removeUntagged = (digest, signal) => this.#removeUntagged(digest, signal);
     }

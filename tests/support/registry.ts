@@ -138,6 +138,11 @@ export class MemoryRegistry implements AsyncDisposable {
     return this.seen.filter((r) => r.path.includes(part) && (!method || r.method === method)).length;
   }
 
+  /** Forgets a manifest, as garbage collection does. */
+  dropManifest(path: string, digest: string): void {
+    this.#manifests.delete(`${path}@${digest}`);
+  }
+
   async addBlob(
     path: string,
     bytes: Uint8Array,

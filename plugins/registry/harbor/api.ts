@@ -8,7 +8,7 @@ import { ProviderHttp, type ProviderReach } from "../_provider_http.ts";
 import { harborAdvice } from "./advice.ts";
 import { removeTag, removeUntagged } from "./remove.ts";
 import { type HarborRepository, harborRepository } from "./repository.ts";
-import { listHarborTags } from "./tags.ts";
+import { harborAccessories, listHarborTags } from "./tags.ts";
 
 export interface HarborApiOptions extends ProviderReach {
   readonly client: RegistryClient;
@@ -58,6 +58,7 @@ export function createHarborApi(options: HarborApiOptions): ProviderApi {
       throw new EngineError("REGISTRY_DENIED", `Cannot delete ${domain}/${path}@${digest}: ${done.why}`);
     },
     keepsOverwritten: true,
+    referrers: (path, digest, signal) => harborAccessories(open(path, signal), digest),
     advise: (path, error) => harborAdvice(error, { domain, path }),
     [Symbol.asyncDispose]: () => http[Symbol.asyncDispose](),
   };

@@ -1,4 +1,10 @@
-import { EngineError, isDigest, type ListedManifest, type ListedTag } from "../../../core/contract/plugin.ts";
+import {
+  type Digest,
+  EngineError,
+  isDigest,
+  type ListedManifest,
+  type ListedTag,
+} from "../../../core/contract/plugin.ts";
 import { Field } from "../_fields.ts";
 import type { HarborRepository } from "./repository.ts";
 
@@ -151,4 +157,23 @@ function texts(field: Field): Record<string, string> {
     const text = value.optional((each) => each.text());
     return text === undefined ? [] : [[key, text]];
   }));
+}
+
+/** Signatures, SBOMs and the like of an artifact, which Harbor removes with it; none when this user may not ask. */
+export async function harborAccessories(
+  repository: HarborRepository,
+  digest: Digest,
+): Promise<readonly Digest[]> {
+  const { http, at, name, signal } = repository;
+  const doing = `list accessories of ${name}@${digest}`;
+  const answer = await http.request({
+    method: "GET",
+    path: `${at}/artifacts/${digest}?with_accessory=true&with_tag=false`,
+    expect: [200, 403, 404],
+    doing,
+    signal,
+  });
+  if (answer.status !== 200) return [];
+  const rows = Field.of(answer, doing).member("accessories").optional((field) => field.list()) ?? [];
+  return rows.map((row) => row.member("digest").matching(isDigest, "a digest"));
 }

@@ -1,6 +1,7 @@
 /** What a user of Harbor meets, from the engine down. */
 import assert from "node:assert/strict";
 import type { Engine, EngineOptions } from "../../../mod.ts";
+import { mediaTypes } from "../../../lib/oci/types.ts";
 import { registryHarbor } from "../../../plugins/registry/providers.ts";
 import { type TestProject, withProject } from "../../support/project.ts";
 import { shareAndCleanUp } from "./cycle.ts";
@@ -208,5 +209,33 @@ Deno.test("a robot that may only push and pull lists what is published", async (
     await using one = engine();
     const { images } = await one.published([], { repo });
     assert.deepEqual(images.map(({ tags }) => tags.map(({ tag }) => tag)), [["t1"]]);
+  });
+});
+
+Deno.test("signatures that Harbor removes with their image come back with it", async () => {
+  await withShop("{ use: keep-last, options: { count: 0 } }", async (shop) => {
+    const { harbor, repo, engine } = shop;
+    await shop.publish("t1");
+    const { t1 } = harbor.registry.tagsOf(APP);
+    const sign = async (subject: string, text: string) => {
+      const blob = await harbor.registry.addBlob(APP, new TextEncoder().encode(text));
+      const { digest } = await harbor.registry.addManifest(APP, {
+        schemaVersion: 2,
+        mediaType: mediaTypes.manifest,
+        config: { mediaType: mediaTypes.config, ...blob },
+        layers: [],
+        subject: { mediaType: mediaTypes.manifest, digest: subject, size: 1 },
+      } as { mediaType: string });
+      return digest;
+    };
+    const sbom = await sign(t1!, "sbom");
+    const all = [t1!, await sign(t1!, "signature"), sbom, await sign(sbom, "signature of the sbom")].sort();
+    await using one = engine();
+    assert.equal((await one.applyCleanup(await one.planCleanup({ repo }))).outcome, "complete");
+    assert.ok(!harbor.registry.manifestsOf(APP).includes(t1!));
+    for (const digest of all) harbor.registry.dropManifest(APP, digest);
+    const { tags } = await one.restore([], { repo });
+    assert.deepEqual(tags.map(({ outcome, why }) => [outcome, why]), [["restored", undefined]]);
+    assert.deepEqual(harbor.registry.manifestsOf(APP).sort(), all);
   });
 });
