@@ -20,8 +20,16 @@ declare module "@std/fmt/colors" {
   export function stripAnsiCode(text: string): string;
 }
 
+declare module "@std/path/posix/basename" {
+  export function basename(path: string | URL, suffix?: string): string;
+}
+
 declare module "@std/path/posix/dirname" {
   export function dirname(path: string | URL): string;
+}
+
+declare module "@std/path/posix/join" {
+  export function join(...paths: string[]): string;
 }
 
 declare module "@std/path/posix/resolve" {

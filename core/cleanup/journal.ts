@@ -1,3 +1,4 @@
+import { dirname } from "@std/path/posix/dirname";
 import { isObject } from "../../lib/oci/documents.ts";
 import { type Digest, digestOf, isDigest } from "../contract/digest.ts";
 import { EngineError, messageOf } from "../contract/errors.ts";
@@ -36,15 +37,14 @@ export class Journal implements AsyncDisposable {
   /** Opens or creates the file. @throws STORE_FAILED */
   static async open(path: string): Promise<Journal> {
     try {
-      const dir = path.slice(0, path.lastIndexOf("/")) || "/";
-      await Deno.mkdir(dir, { recursive: true, mode: 0o700 });
+      await Deno.mkdir(dirname(path), { recursive: true, mode: 0o700 });
       const file = await Deno.open(path, { append: true, create: true, mode: 0o600 });
       const journal = new Journal(path, file);
       // A torn line must not swallow the first one written now.
       const { size } = await file.stat();
       if (size > 0) await journal.#write("\n");
       await file.sync();
-      using directory = await Deno.open(dir);
+      using directory = await Deno.open(dirname(path));
       await directory.sync();
       return journal;
     } catch (error) {

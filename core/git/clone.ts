@@ -1,3 +1,4 @@
+import { dirname } from "@std/path/posix/dirname";
 import { sha256Hex } from "../contract/digest.ts";
 import { EngineError } from "../contract/errors.ts";
 import { exists } from "./discover.ts";
@@ -207,8 +208,7 @@ export class Clone {
 
   #call() {
     const { directory, env, signal } = this.options;
-    const above = directory.slice(0, directory.lastIndexOf("/")) || "/";
-    return { env: { ...env, GIT_CEILING_DIRECTORIES: above }, signal };
+    return { env: { ...env, GIT_CEILING_DIRECTORIES: dirname(directory) }, signal };
   }
 
   #fail(why: string, fix: string): EngineError {

@@ -1,3 +1,6 @@
+import { join } from "@std/path/posix/join";
+import { basename } from "@std/path/posix/basename";
+import { dirname } from "@std/path/posix/dirname";
 import { compileGlob } from "../../lib/glob.ts";
 import { type FileItem, indexOfPlan, planFileLayer, writeFileLayer } from "../../lib/layer/file_layer.ts";
 import type { ImageFs } from "../../lib/layer/image_fs.ts";
@@ -113,14 +116,12 @@ function chooseEntries(
   const to = layerPath(rule.to);
   const place = (path: string, name: string, type: TarEntry["type"]) => {
     const inside = parent.lookup(parent.resolve(to, { last: true }))?.entry.type === "dir";
-    const target = name === ""
-      ? (inside ? join(to, path.slice(path.lastIndexOf("/") + 1)) : to)
-      : join(to, name);
+    const target = name === "" ? (inside ? join(to, basename(path)) : to) : join(to, name);
     if (type === "file" || type === "hardlink" || type === "symlink") targets.set(path, target);
     else warn(`Import of ${title}: "/${path}" is left out, it is a ${type}`);
   };
   if (found.entry.type !== "dir") {
-    if (passes(add.slice(add.lastIndexOf("/") + 1))) place(add, "", found.entry.type);
+    if (passes(basename(add))) place(add, "", found.entry.type);
   } else {
     for (const { entry } of [found, ...fs.walk(add)]) {
       const name = below(add, entry.path)!;
@@ -129,7 +130,7 @@ function chooseEntries(
         place(entry.path, name, entry.type);
         continue;
       }
-      const target = join(to, name);
+      const target = name === "" ? to : join(to, name);
       const there = target === "" ||
         parent.lookup(parent.resolve(target, { last: true }))?.entry.type === "dir";
       if (there || (include.length > 0 && name === "")) continue;
@@ -146,14 +147,16 @@ function chooseEntries(
   return { targets, dirs };
 }
 
-function join(dir: string, name: string): string {
-  return dir === "" || name === "" ? dir + name : `${dir}/${name}`;
+/** The directory of a layer's path; "" is the top. */
+function above(path: string): string {
+  const dir = dirname(path);
+  return dir === "." ? "" : dir;
 }
 
 /** The nearest existing directory above a missing path, with what is in it. */
 function nearestParent(fs: ImageFs, path: string): string {
   let dir = path;
-  do dir = dir.slice(0, Math.max(0, dir.lastIndexOf("/"))); while (dir !== "" && !fs.lookup(dir));
+  do dir = above(dir); while (dir !== "" && !fs.lookup(dir));
   const names = fs.list(dir);
   const shown = names.slice(0, 12).join(", ") + (names.length > 12 ? ", ..." : "");
   return names.length === 0 ? `nothing in "/${dir}"` : `in "/${dir}": ${shown}`;

@@ -1,4 +1,5 @@
 /** What values of Dockerfile instructions must look like, wherever they come from. */
+import { resolve } from "@std/path/posix/resolve";
 import { suggest } from "../suggest.ts";
 
 /** Reports a value as wrong, with what to do instead. */
@@ -77,7 +78,7 @@ export function readAbsolutePath(value: string, refuse: Refuse): string {
   }
   const parts = value.split("/").filter((part) => part !== "");
   if (parts.includes("..")) return refuse(`Path "${value}" contains "..": write where it leads`);
-  return "/" + parts.filter((part) => part !== ".").join("/");
+  return resolve(value);
 }
 
 /** The name of an environment variable. */

@@ -1,3 +1,4 @@
+import { resolve } from "@std/path/posix/resolve";
 import { openLayer } from "../layer/open.ts";
 import { TarParser } from "../tar/parse.ts";
 import { type TarEntry, TarError } from "../tar/types.ts";
@@ -168,10 +169,5 @@ function linkTarget(entry: TarEntry): string | undefined {
 
 /** A path inside the archive without "." and "..". */
 function clean(path: string): string {
-  const out: string[] = [];
-  for (const part of path.split("/")) {
-    if (part === "..") out.pop();
-    else if (part !== "" && part !== ".") out.push(part);
-  }
-  return out.join("/");
+  return resolve("/", path).slice(1);
 }
