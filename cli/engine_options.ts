@@ -35,7 +35,10 @@ export async function engineOptions(
     ...given("name", options.text("name")),
     ...given("platform", list(options.all("platform"))?.join(",")),
     ...given("parallel", number(options.text("parallel"))),
-    ...given("network", network === "host" || network === "none" ? network : undefined),
+    ...given(
+      "network",
+      network === "host" || network === "none" || network === "private" ? network : undefined,
+    ),
     ...given("builder", options.text("builder")),
     ...given("lockTimeoutMs", number(options.text("lock-timeout"), 1000)),
     ...given("compression", compression === undefined ? undefined : parseCompression(compression)),

@@ -169,8 +169,8 @@ export const options = {
   },
   network: {
     value: "MODE",
-    values: ["host", "none"],
-    summary: "network of commands in images: host or none (default: host)",
+    values: ["host", "none", "private"],
+    summary: "network of commands in images: host, none or private (default: host)",
   },
   builder: { value: "NAME", summary: "builder to use (default: the first that can)" },
   compression: {

@@ -13,7 +13,7 @@ Deno.test("SECURITY.md has every row that is probed, with what the probe finds, 
     cells: [cells.root, cells.user, cells.docker].map((cell) => cell.replaceAll("\n", "; ")),
   }));
   for (const { title, cells } of wanted) assert.deepEqual(table.get(title), cells, title);
-  const network = `${host}; with \`--network none\`: ${none}`;
+  const network = `${host}; with \`--network none\` or \`private\`: ${none}`;
   assert.deepEqual(table.get(networkRow.title)?.slice(0, 2), [network, network]);
   const known = new Set([...wanted.map(({ title }) => title), networkRow.title]);
   const others = rows.slice(2).map(([title]) => title!).filter((title) => !known.has(title));

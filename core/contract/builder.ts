@@ -34,6 +34,9 @@ export interface LayerRef {
   readonly stored: Promise<Layer>;
 }
 
+/** Network of commands: this machine's, only a loopback interface, or one of their own with a way out. */
+export type StepNetwork = "host" | "none" | "private";
+
 /** What a builder must do for one stage, free of names and time. */
 export interface BuildStep {
   readonly label: string;
@@ -47,7 +50,7 @@ export interface BuildStep {
   /** Variables whose values are secrets: ids by name. They win over those of `env`. */
   readonly secretEnv?: Readonly<Record<string, string>>;
   readonly mounts: readonly StepMount[];
-  readonly network: "host" | "none";
+  readonly network: StepNetwork;
   /** Latest modification time that a file in the layer may carry, seconds since 1970. */
   readonly epoch: number;
   readonly compression: LayerCompression;
@@ -84,7 +87,7 @@ export interface ShellStep {
   /** `user`, `uid`, `user:group` or `uid:gid`; "" is root. A known user without a group has all its groups of the image. */
   readonly user: string;
   readonly mounts: readonly StepMount[];
-  readonly network: "host" | "none";
+  readonly network: StepNetwork;
 }
 
 export interface StepIo {

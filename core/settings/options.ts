@@ -3,7 +3,7 @@ import { Masker } from "../../lib/mask.ts";
 import type { SecretSource } from "../contract/config.ts";
 import { epochFrom } from "./epoch.ts";
 import { type EventSink, safeEmit } from "../contract/events.ts";
-import type { LayerCompression } from "../contract/builder.ts";
+import type { LayerCompression, StepNetwork } from "../contract/builder.ts";
 import { formatPlatform, hostPlatform, platformOf } from "../../lib/oci/platform.ts";
 import type { Selection } from "../contract/plugin.ts";
 
@@ -17,7 +17,7 @@ export interface ResolvedOptions {
   readonly name: string | undefined;
   readonly platform: string;
   readonly parallel: number;
-  readonly network: "host" | "none";
+  readonly network: StepNetwork;
   readonly builder: string | undefined;
   readonly dev: boolean;
   readonly lockTimeoutMs: number;
@@ -135,7 +135,7 @@ export interface EngineOptions {
   /** Stages that may be built at once. @default number of processors */
   readonly parallel?: number;
   /** Network of stage commands. @default "host" */
-  readonly network?: "host" | "none";
+  readonly network?: StepNetwork;
   /** Name of the builder to use; undefined = whichever plugin claims the stage. */
   readonly builder?: string;
   /** Include uncommitted changes of the project's repository. @default false */

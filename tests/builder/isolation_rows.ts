@@ -320,5 +320,5 @@ export const networkRow = {
   /** `$PORT` and `$NAME` are what this process listens on. */
   probe:
     'nc -w 1 127.0.0.1 $PORT </dev/null >/dev/null 2>&1 && echo port; grep -q "@$NAME" /proc/net/unix && echo socket',
-  cells: { host: "reached", none: "out of reach" },
+  cells: { host: "reached", none: "out of reach" }, // "private" is as "none"
 };

@@ -4,12 +4,24 @@ import { NativeBuilder } from "../../plugins/builder/native/builder.ts";
 import { LocalStore } from "../../plugins/store/local/store.ts";
 import { busyboxBase } from "../support/bases.ts";
 import { useDocker } from "../support/docker.ts";
+import { peer } from "../support/peers.ts";
 import { withTempDir } from "../support/tmp.ts";
 import { layoutLayers, makeLayer } from "./images.ts";
 import { isolationRows, namespaceRow, networkRow, PRELUDE, probePrograms } from "./isolation_rows.ts";
 import { StageRunner } from "./stage_runner.ts";
 
 const user = Deno.uid() !== 0;
+
+/** Whether this machine has what `--network private` needs. */
+async function privateNetwork(): Promise<boolean> {
+  if (!await peer("slirp4netns")) return false;
+  try {
+    Deno.openSync("/dev/net/tun", { read: true, write: true }).close();
+    return true;
+  } catch {
+    return false; // some machines keep it to root
+  }
+}
 
 Deno.test(`isolation of a step (${user ? "ordinary user" : "root"})`, async (t) => {
   await withTempDir(async (dir) => {
@@ -41,13 +53,39 @@ Deno.test(`isolation of a step (${user ? "ordinary user" : "root"})`, async (t) 
         for await (const connection of port) connection.close();
       })();
       const env = { PATH: "/bin", PORT: String(port.addr.port), NAME: name };
-      const seen = async (network: "host" | "none") =>
+      const seen = async (network: "host" | "none" | "private") =>
         (await runner.ask(image, `{ ${networkRow.probe}; } || true`, { env, network })).trim();
       assert.equal(await seen("host"), "port\nsocket");
       assert.equal(await seen("none"), "");
+      if (await privateNetwork()) assert.equal(await seen("private"), "");
       port.close();
       await answering;
     });
+  });
+});
+
+Deno.test("a private network reaches other machines, and not what this one keeps to itself", async () => {
+  const address = Deno.networkInterfaces().find(({ family, address }) =>
+    family === "IPv4" && !address.startsWith("127.")
+  )?.address;
+  if (!await privateNetwork() || address === undefined) return;
+  await withTempDir(async (dir) => {
+    await using store = await LocalStore.open(`${dir}/store`);
+    const platform = { os: "linux", architecture: Deno.build.arch === "aarch64" ? "arm64" : "amd64" };
+    await using builder = await NativeBuilder.open({ platform, store, parallel: 1 });
+    const base = await layoutLayers(store, await busyboxBase());
+    await using server = Deno.serve(
+      { hostname: address, port: 0, onListen() {} },
+      () => new Response("hello"),
+    );
+    const { port } = server.addr;
+    const ask = (command: string) =>
+      new StageRunner(builder, store).ask(base, command, { network: "private", env: { PATH: "/bin" } });
+    assert.equal(await ask(`wget -q -O - http://${address}:${port}/`), "hello");
+    assert.equal(
+      await ask("cat /etc/resolv.conf; grep -o 'tap0\\|lo:' /proc/net/dev"),
+      "nameserver 10.0.2.3\nlo:\ntap0\n",
+    );
   });
 });
 

@@ -8,6 +8,7 @@ import type {
   ShellStep,
   StepIo,
   StepMount,
+  StepNetwork,
   StepResult,
   Store,
 } from "../../../core/contract/plugin.ts";
@@ -43,7 +44,7 @@ export class NativeBuilder implements Builder {
   readonly name = "native";
   readonly mounts = ["host", "cache", "tmp", "secret", "ssh"] as const;
   readonly #store: Store;
-  readonly #pools: { readonly host: HelperPool; readonly none: HelperPool };
+  readonly #pools: Readonly<Record<StepNetwork, HelperPool>>;
   readonly #cache: LayerCache;
   readonly #run: RunDirectory;
   readonly #rootless: boolean;
@@ -60,13 +61,13 @@ export class NativeBuilder implements Builder {
     this.#rootless = isRootless();
     this.#cache = new LayerCache(nativeDirectory(request.store.path, this.#rootless));
     this.#run = run;
-    const pool = (network: "host" | "none") =>
+    const pool = (network: StepNetwork) =>
       new HelperPool(
         Math.max(1, request.parallel),
         { rootless: this.#rootless, network },
         options.helperFlags ?? [],
       );
-    this.#pools = { host: pool("host"), none: pool("none") };
+    this.#pools = { host: pool("host"), none: pool("none"), private: pool("private") };
   }
 
   static async open(request: BuilderRequest, options: NativeOptions = {}): Promise<NativeBuilder> {

@@ -1,4 +1,5 @@
 /** How a step's processes are confined: the calls that its first process makes before it runs the image's program. */
+import type { StepNetwork } from "../../../core/contract/plugin.ts";
 import type { CallProgram } from "./launcher.ts";
 import { encodeFilter, seccompFilter } from "./seccomp.ts";
 import type { Identity } from "./users.ts";
@@ -11,7 +12,7 @@ export interface ConfinedProcess {
   readonly identity: Identity;
   /** A session of its own, without a terminal. */
   readonly session: boolean;
-  readonly network: "host" | "none";
+  readonly network: StepNetwork;
 }
 
 /** What the last call is for, in an error. */
@@ -76,7 +77,7 @@ export function addConfinement(program: CallProgram, process: ConfinedProcess): 
   for (const [name, limit] of Object.entries(limits())) {
     program.call(`limit ${name}`, "prlimit64", [0, RLIMIT[name as keyof typeof RLIMIT], limit, 0]);
   }
-  const kept = CAPABILITIES.filter((capability) => capability !== NET_RAW || network === "none");
+  const kept = CAPABILITIES.filter((capability) => capability !== NET_RAW || network !== "host");
   const last = Number(Deno.readTextFileSync("/proc/sys/kernel/cap_last_cap"));
   for (let capability = 0; capability <= last; capability++) {
     if (kept.includes(capability)) continue;

@@ -8,6 +8,7 @@ import { syncFileSystem } from "./libc.ts";
 import { readLines } from "./lines.ts";
 import type { HelperReply, HelperRequest, Numbered, RunRequest, ShellRequest } from "./protocol.ts";
 import { settleHelper } from "./sandbox.ts";
+import { networkUp } from "./user_network.ts";
 
 const encoder = new TextEncoder();
 const aborts = new Map<number, AbortController>();
@@ -108,7 +109,8 @@ async function serve(): Promise<never> {
 }
 
 const [network, request] = Deno.args;
-settleHelper(network === "none" ? "none" : "host");
+settleHelper(network === "none" || network === "private" ? network : "host");
+if (network === "private") await networkUp();
 if (request === undefined) await serve();
 else {
   const { runShell } = await import("./shell_step.ts");

@@ -2,6 +2,7 @@
 import { EngineError, errorCatalog, type ErrorCode } from "../../../core/contract/errors.ts";
 import { readLines } from "./lines.ts";
 import { explainNoHelper, helperCommand, helperEnvironment, type HelperKind } from "./namespaces.ts";
+import { connectNetwork, slirpProgram } from "./user_network.ts";
 import type { Captured, HelperReply, HelperRequest, StoredBlob, WireError } from "./protocol.ts";
 
 interface Pending {
@@ -31,10 +32,12 @@ export class HelperProcess implements AsyncDisposable {
   #printed = "";
   #dead: Error | undefined;
   #closing = false;
+  #disconnect: (() => void) | undefined;
 
   /** Starts one. @throws BUILDER_UNAVAILABLE */
   constructor(kind: HelperKind, flags: readonly string[]) {
     this.#kind = kind;
+    if (kind.network === "private") slirpProgram();
     const [program, ...args] = helperCommand(kind, [], flags);
     this.#child = new Deno.Command(program!, {
       args,
@@ -45,6 +48,12 @@ export class HelperProcess implements AsyncDisposable {
       clearEnv: true,
       env: helperEnvironment(),
     }).spawn();
+    if (kind.network === "private") {
+      connectNetwork(this.#child.pid, kind.rootless).then((end) => {
+        if (this.#dead) end();
+        else this.#disconnect = end;
+      });
+    }
     this.#input = this.#child.stdin.getWriter();
     this.#ready.promise.catch(() => {});
     this.#ended = Promise.all([this.#readReplies(), this.#readErrors()]).then(() => this.#end());
@@ -124,6 +133,7 @@ export class HelperProcess implements AsyncDisposable {
 
   async #end(): Promise<void> {
     const { code, signal } = await this.#child.status;
+    this.#disconnect?.();
     this.#dead = this.#closing ? new Error("The builder is closed") : new EngineError(
       "PLUGIN_FAILED",
       `The helper process of builder "native" ended unexpectedly (${signal ?? `exit status ${code}`})${

@@ -1,5 +1,6 @@
 /** How helper processes get their namespaces, and what to say when they do not. */
 import { EngineError } from "../../../core/contract/errors.ts";
+import type { StepNetwork } from "../../../core/contract/plugin.ts";
 
 /** Whether this process builds as an ordinary user. */
 export function isRootless(): boolean {
@@ -9,8 +10,8 @@ export function isRootless(): boolean {
 /** What a helper is started as and stays. */
 export interface HelperKind {
   readonly rootless: boolean;
-  /** With "none", its steps see a loopback interface only. */
-  readonly network: "host" | "none";
+  /** With "none", its steps see a loopback interface only; with "private", `user_network.ts` connects it. */
+  readonly network: StepNetwork;
 }
 
 /**
@@ -43,7 +44,7 @@ export function helperCommand(
     ...(setpriv ? [setpriv, "--pdeathsig", "KILL"] : []), // without it helpers end when their input does
     unshare,
     ...(rootless ? ["--user", "--map-root-user", "--map-auto"] : []),
-    ...(network === "none" ? ["--net"] : []),
+    ...(network === "host" ? [] : ["--net"]),
     ...[
       "--mount",
       "--propagation",
@@ -90,7 +91,8 @@ export function helperEnvironment(): Record<string, string> {
   return { ...Object.fromEntries(own), DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" };
 }
 
-function find(program: string): string | undefined {
+/** A program of PATH. */
+export function find(program: string): string | undefined {
   return (Deno.env.get("PATH") ?? "/usr/bin:/bin").split(":").map((dir) => `${dir}/${program}`).find(
     (path) => {
       try {
@@ -102,7 +104,8 @@ function find(program: string): string | undefined {
   );
 }
 
-function unavailable(why: string, fix: string): EngineError {
+/** Why this builder cannot be used, and what to do. */
+export function unavailable(why: string, fix: string): EngineError {
   return new EngineError("BUILDER_UNAVAILABLE", `Cannot use builder "native": ${why}`, { fix });
 }
 

@@ -1,4 +1,5 @@
 /** Messages between the builder and its helper processes: one JSON document a line. */
+import type { StepNetwork } from "../../../core/contract/plugin.ts";
 import type { LayerIndex } from "../../../lib/layer/index.ts";
 import type { DirMeta, LayerMeta } from "./cache.ts";
 
@@ -20,7 +21,7 @@ export interface RootfsSpec {
   /** Metadata of "/". */
   readonly root: DirMeta;
   readonly mounts: readonly MountSpec[];
-  readonly network: "host" | "none";
+  readonly network: StepNetwork;
   readonly rootless: boolean;
 }
 

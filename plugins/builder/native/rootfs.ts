@@ -5,6 +5,7 @@ import { chdir, lchown, lstatIfPresent, mount, MS, restrictMount, setMtime, unmo
 import { overlayOptions } from "./lower_view.ts";
 import type { RootfsSpec } from "./protocol.ts";
 import { mountDev, mountSys } from "./system_mounts.ts";
+import { NAME_SERVER } from "./user_network.ts";
 
 /** Something mounted over the image. */
 export interface Bind {
@@ -53,6 +54,7 @@ export function prepareStep(spec: RootfsSpec): void {
 function networkFiles({ network }: RootfsSpec): Record<string, string> {
   const hosts = `127.0.0.1\tlocalhost ${HOSTNAME}\n::1\tlocalhost ip6-localhost ip6-loopback\n`;
   if (network === "none") return { hosts };
+  if (network === "private") return { hosts, "resolv.conf": `nameserver ${NAME_SERVER}\n` };
   return {
     hosts: readHost("/etc/hosts") + `127.0.0.1\t${HOSTNAME}\n`,
     "resolv.conf": readHost("/etc/resolv.conf"),

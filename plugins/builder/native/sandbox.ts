@@ -1,4 +1,5 @@
 /** Starting a process inside namespaces and a root of its own, straight from this thread. */
+import type { StepNetwork } from "../../../core/contract/plugin.ts";
 import { addConfinement, addSettling, type ConfinedProcess, START } from "./confine.ts";
 import { CallProgram } from "./launcher.ts";
 import {
@@ -17,10 +18,10 @@ import { HOSTNAME, type MountedRootfs, RootfsError, stepPaths } from "./rootfs.t
 import { addProcMounts } from "./system_mounts.ts";
 
 /** Prepares this process for its steps: host name, loopback, control groups, what they would inherit. */
-export function settleHelper(network: "host" | "none"): void {
+export function settleHelper(network: StepNetwork): void {
   keepDescriptors();
   setHostname(HOSTNAME);
-  if (network === "none") loopbackUp();
+  if (network !== "host") loopbackUp();
   unshare(NS.cgroup);
   Deno.umask(0);
   endBeforeOthers();

@@ -1,6 +1,7 @@
 /** Interactive commands: a helper process of their own that inherits this process's standard streams. */
 import { EngineError } from "../../../core/contract/errors.ts";
 import { helperCommand, helperEnvironment } from "./namespaces.ts";
+import { connectNetwork } from "./user_network.ts";
 import type { RootfsSpec, ShellRequest } from "./protocol.ts";
 
 /** Runs a command in a file system and gives its exit code. @throws RUN_FAILED when it cannot be started */
@@ -24,6 +25,9 @@ export async function runInteractive(
     clearEnv: true,
     env: helperEnvironment(),
   }).spawn();
+  const disconnect = request.network === "private"
+    ? await connectNetwork(child.pid, request.rootless)
+    : () => {};
   const stop = () => child.kill("SIGKILL");
   signal.addEventListener("abort", stop);
   if (signal.aborted) stop();
@@ -32,6 +36,7 @@ export async function runInteractive(
     [{ code }] = await Promise.all([child.status, ...forwarded(child, streams)]);
   } finally {
     signal.removeEventListener("abort", stop);
+    disconnect();
     restore();
   }
   signal.throwIfAborted();
