@@ -15,6 +15,9 @@ export interface ProbeOptions {
   readonly scratchName?: string;
 }
 
+/** What dapp cannot do without. */
+const NEEDED = ["push", "index", "stage", "service tags"];
+
 /** How long tidying up may take after the check was stopped, in milliseconds. */
 const TIDY_MS = 60_000;
 
@@ -291,7 +294,9 @@ class RegistryCheck {
     } catch (error) {
       this.#signal.throwIfAborted();
       if (!(error instanceof EngineError)) throw error;
-      finding = { result: error.code === "REGISTRY_UNSUPPORTED" ? "no" : "failed", detail: error.message };
+      // A registry may be able to do little, but not without these.
+      const able = error.code !== "REGISTRY_UNSUPPORTED" || NEEDED.includes(name);
+      finding = { result: able ? "failed" : "no", detail: error.message };
     }
     this.#note(name, finding);
     return finding.result;

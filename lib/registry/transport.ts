@@ -1,4 +1,5 @@
 import type { Agent, Dispatcher } from "undici";
+import { collect } from "../collect.ts";
 import { type HostCertificates, hostCertificates } from "./certificates.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
 import { hasProxy, type LightRequest, sendLight } from "./light.ts";
@@ -13,6 +14,10 @@ interface AgentModule {
 }
 
 const PROXIES = ["HTTP_PROXY", "HTTPS_PROXY"];
+/** Longest exchange with a host that says "100 Continue", in milliseconds; sending is part of it. */
+const TALK_MS = 10 * 60_000;
+/** Largest body that is sent to such a host in one piece: the built-in `fetch` states no length of what it streams. */
+const TALK_BYTES = 8 * 1024 * 1024;
 const CONNECT_MS = 30_000;
 const IDLE_MS = 60_000;
 const CONNECTIONS_PER_HOST = 32;
@@ -28,6 +33,8 @@ export class HttpTransport implements AsyncDisposable {
   readonly #known = new Map<string, Promise<HostCertificates>>();
   /** Origins that have answered the built-in `fetch`. */
   readonly #heard = new Set<string>();
+  /** Origins that say "100 Continue" without being asked, at which undici gives up and the built-in `fetch` does not. */
+  readonly #interim = new Set<string>();
 
   constructor(readonly env: Env, readonly unverified: ReadonlySet<string> = new Set()) {}
 
@@ -40,6 +47,11 @@ export class HttpTransport implements AsyncDisposable {
       if (small && isWhole(body) && await this.#isPlain(url)) {
         const answer = await this.#sendLight({ ...sent, headers, body });
         if (answer) return { ...answer, body: guard(answer.body, method, url, signal) };
+      }
+      if (this.#interim.has(url.origin)) {
+        const whole = isWhole(body) ? body : await gathered(body, sent);
+        const answer = await sendLight({ ...sent, headers, body: whole, answerMs: TALK_MS });
+        return { ...answer, body: guard(answer.body, method, url, signal) };
       }
       const dispatcher = await this.#dispatcher(url);
       const { default: request }: RequestModule = await import("undici/api-request");
@@ -63,6 +75,12 @@ export class HttpTransport implements AsyncDisposable {
         discard: () => answer.body.dump({ limit: 64 * 1024 }).catch(() => {}),
       };
     } catch (error) {
+      if (error instanceof RegistryError) throw error;
+      if (isInterim(error) && await this.#isOrdinary(url)) {
+        this.#interim.add(url.origin);
+        // A body that is read once is sent again by who knows how much of it has arrived.
+        if (isWhole(body) && (method === "GET" || method === "HEAD")) return await this.send(sent);
+      }
       throw networkError(error, method, url, signal);
     }
   }
@@ -93,10 +111,13 @@ export class HttpTransport implements AsyncDisposable {
 
   /** Whether a host is reached like any other, and there is no connection to it yet that could be used again. */
   async #isPlain(url: URL): Promise<boolean> {
+    return this.#dispatchers.size === 0 && await this.#isOrdinary(url);
+  }
+
+  /** Whether a host is reached without proxies and certificates of its own. */
+  async #isOrdinary(url: URL): Promise<boolean> {
     const host = url.host.toLowerCase();
-    if (this.#dispatchers.size > 0 || this.#mayProxy() || hasProxy() || this.unverified.has(host)) {
-      return false;
-    }
+    if (this.#mayProxy() || hasProxy() || this.unverified.has(host)) return false;
     return url.protocol === "http:" || Object.keys(await this.#certificates(host)).length === 0;
   }
 
@@ -146,6 +167,25 @@ export class HttpTransport implements AsyncDisposable {
   #mayProxy(): boolean {
     return PROXIES.some((name) => this.env[name] || this.env[name.toLowerCase()]);
   }
+}
+
+/** Whether undici has met a "100 Continue" that nobody asked for. */
+function isInterim(error: unknown): boolean {
+  return error instanceof Error && error.message === "bad response" &&
+    (error as { readonly code?: unknown }).code === "UND_ERR_SOCKET";
+}
+
+/** A body in memory. @throws {RegistryError} with status 413 when it is too large for that: smaller pieces may go */
+async function gathered(body: AsyncIterable<Uint8Array>, { method, url, headers }: HttpRequest) {
+  const length = Number(headers["content-length"]);
+  if (length <= TALK_BYTES) return await collect(body, length);
+  const shown = redactUrl(url);
+  throw new RegistryError(`Cannot send ${length} bytes to ${shown} in one piece`, {
+    kind: "failed",
+    status: 413,
+    method,
+    url: shown,
+  });
 }
 
 function isWhole(body: HttpRequest["body"]): body is string | Uint8Array | undefined {

@@ -116,17 +116,20 @@ Deno.test("probeRegistry() stops when the login is not accepted", async () => {
 });
 
 Deno.test("probeRegistry() says why nothing can be pushed", async () => {
-  await using registry = new MemoryRegistry();
-  registry.fault(({ method }) => method === "POST" ? failure(403, "DENIED") : undefined, Infinity);
-  await using backend = await open(registry.host);
-  const probes = await probeRegistry(backend, { signal });
-  assert.deepEqual(results(probes), {
-    "reach": "yes",
-    "push": "failed",
-    "nested names": "skipped",
-    "list tags": "yes",
-  });
-  assert.match(probes[1]!.detail, /DENIED/);
+  // A login without the right, and distribution that is set to be read only.
+  for (const [status, code] of [[403, "DENIED"], [405, "UNSUPPORTED"]] as const) {
+    await using registry = new MemoryRegistry();
+    registry.fault(({ method }) => method === "POST" ? failure(status, code) : undefined, Infinity);
+    await using backend = await open(registry.host);
+    const probes = await probeRegistry(backend, { signal });
+    assert.deepEqual(results(probes), {
+      "reach": "yes",
+      "push": "failed",
+      "nested names": "skipped",
+      "list tags": "yes",
+    });
+    assert.match(probes[1]!.detail, new RegExp(code));
+  }
 });
 
 /** Refuses to store under a tag that is there. */
