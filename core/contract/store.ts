@@ -35,8 +35,8 @@ export interface StageRecord {
   readonly facts: readonly Fact[];
   readonly image: ImageState;
   /**
-   * Trees that commands see beyond what the signature covers (`visible: all`), by target directory: digests of
-   * listings. Never signed.
+   * What commands see beyond what the signature covers (`visible: all`): digests of blobs, for the stage that must show
+   * another commit. Never signed.
    */
   readonly trees?: Readonly<Record<string, Digest>>;
   /** RFC 3339, when and how long it was built here. Never signed. */

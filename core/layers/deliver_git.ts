@@ -1,25 +1,31 @@
+import { type FileLayerRow, planFileLayer } from "../../lib/layer/file_layer.ts";
+import type { ImageFs } from "../../lib/layer/image_fs.ts";
+import { layerPath } from "../../lib/layer/paths.ts";
+import type { LayerRef } from "../contract/builder.ts";
 import type { Digest } from "../contract/digest.ts";
-import { type Anchor, type AnchorChoice, chooseAnchor, knownAnchors, removals } from "./git_anchors.ts";
+import type { Layer } from "../contract/store.ts";
+import type { GitDelivery } from "../sign/git_stages.ts";
+import { type Anchor, type AnchorChoice, chooseAnchor, knownAnchors, noteAnchor } from "./git_anchors.ts";
 import {
   type GitItem,
   type GitLayerInput,
+  type GitLayerPlan,
   layerKey,
   layerListing,
+  type OwnedDirs,
+  parseLayerListing,
+  type PlacedFile,
   planGitLayer,
   writeGitLayer,
 } from "./git_layer.ts";
-import { type GitDelivery, listingOf } from "../sign/git_stages.ts";
 import { Owners } from "./layers.ts";
-import { layerPath } from "../../lib/layer/paths.ts";
-import type { Layer } from "../contract/store.ts";
-import { parseListing } from "../contract/signature.ts";
+import { changeTrees, SHOWN, type ShownEntry, shownKey, type ShownTrees, type Trees } from "./shown_trees.ts";
+import { setAside, Spool } from "./spool.ts";
 import { type LayerWorker, type StageDelta, type StageTask, storedLayer } from "./stage_output.ts";
-import type { LayerRef } from "../contract/builder.ts";
 
 /** Patches may be at most this part of their anchor, in files before and in bytes after they are made. */
 const PATCH_FILES = 1 / 4;
 const PATCH_BYTES = 1 / 2;
-const KEPT_ANCHORS = 4;
 
 /** How a full layer can be had: as it is, from an anchor, or by making it. */
 interface LayerChoice {
@@ -27,9 +33,17 @@ interface LayerChoice {
   readonly listing: Digest;
   /** Which anchors belong together. */
   readonly set: string;
+  readonly plan: GitLayerPlan;
   readonly anchors: readonly Anchor[];
   readonly known?: Layer;
   readonly choice?: AnchorChoice | undefined;
+}
+
+/** One entry with its files where they go. */
+interface Placed {
+  readonly delivery: GitDelivery;
+  readonly owner: { readonly uid: number; readonly gid: number };
+  readonly items: readonly GitItem[];
 }
 
 /** Puts the files of a git stage on top of the image: as one layer, or as an earlier layer and the difference to it. */
@@ -49,80 +63,113 @@ class GitDeliverer {
   constructor(readonly worker: LayerWorker, readonly task: StageTask) {}
 
   async deliver(): Promise<StageDelta> {
-    const { input, trees, whole } = await this.#input();
-    const { items, whiteouts } = input;
-    if (items.length === 0 && whiteouts.length === 0) return { layers: [], trees };
-    const layers = whole ? [await this.#write(planGitLayer(input))] : await this.#anchored(input);
-    return { layers: layers.map(storedLayer), trees };
+    const { parent } = this.task;
+    const fs = await this.worker.reader.fs(parent.layers);
+    const shown = await this.#shown();
+    const placed = await this.#place(fs, shown);
+    const trees = placed.filter(({ delivery }) => delivery.wholeTree);
+    const layers = shown && trees.length > 0
+      ? await this.#change(shown, placed, fs)
+      : await this.#full(this.#input(placed, fs));
+    if (trees.length === 0) return { layers };
+    const own = [...shown?.own ?? [], ...layers.map((_, i) => parent.layers.length + i)];
+    const below = shown?.below ?? parent.layers.length;
+    return { layers, trees: await this.#remember({ below, own, entries: entriesOf(shown, trees) }) };
   }
 
   async prepare(): Promise<readonly LayerRef[]> {
-    const { input, whole } = await this.#input();
-    if (whole || input.items.length === 0) return [];
-    const { known, choice, ...rest } = await this.#choose(input);
-    if (known) return [storedLayer(known)];
-    return choice ? [] : [storedLayer(await this.#full(input, rest))];
+    const fs = await this.worker.reader.fs(this.task.parent.layers);
+    const placed = await this.#place(fs, undefined);
+    if (placed.some(({ delivery }) => delivery.wholeTree)) return [];
+    const input = this.#input(placed, fs);
+    if (input.items.length === 0) return [];
+    const chosen = await this.#choose(input);
+    if (chosen.known) return [storedLayer(chosen.known)];
+    return chosen.choice ? [] : [storedLayer(await this.#make(chosen, input))];
   }
 
-  /** What the stage puts on its parent, and whether it shows a whole tree. */
-  async #input() {
+  /** What the stage brings, entry by entry. An entry that was shown before keeps the owner it had then. */
+  async #place(fs: ImageFs, shown: ShownTrees | undefined): Promise<readonly Placed[]> {
     const { session, reader } = this.worker;
     const { image, stage, parent } = this.task;
     const deliveries = await (await session.git(image.node))!.deliveries(stage.spec.name);
-    const fs = await reader.fs(parent.layers);
     const owners = new Owners(reader, parent.layers, fs);
     const sources = await session.trees.of(image.node.rule.git);
-
-    const items: GitItem[] = [];
-    const whiteouts: string[] = [];
-    const newDirs = new Map<string, { uid: number; gid: number }>();
-    const trees: Record<string, Digest> = {};
-    for (const delivery of deliveries) {
-      const { entry, index } = delivery;
-      const owner = await owners.resolve(entry.owner, entry.group);
+    return await Promise.all(deliveries.map(async (delivery) => {
+      const { entry, index, files } = delivery;
+      const { uid, gid } = shown?.entries[shownKey(entry)] ?? await owners.resolve(entry.owner, entry.group);
       const { repository } = sources[index]!;
-      const { files, removed } = await this.#changed(delivery, trees);
-      whiteouts.push(...removed);
-      for (const file of files) {
-        items.push({ file, repository, ...owner });
-        if (owner.uid || owner.gid) addDirectories(newDirs, entry.to, file.target, owner);
-      }
-    }
-    const input = { items, whiteouts, parent: fs, newDirs, epoch: session.options.epoch };
-    return { input, trees, whole: deliveries.some((delivery) => delivery.wholeTree) };
+      return { delivery, owner: { uid, gid }, items: files.map((file) => ({ file, repository, uid, gid })) };
+    }));
   }
 
-  /** What an entry that shows its whole tree must change since the tree that was shown before. */
-  async #changed({ entry, files, wholeTree }: GitDelivery, trees: Record<string, Digest>) {
-    if (!wholeTree) return { files, removed: [] };
-    const { store } = this.worker;
-    const text = listingOf({ files });
-    const shown = this.task.parent.trees[entry.to];
-    trees[entry.to] = (await store.putBlob(new TextEncoder().encode(text))).digest;
-    if (!shown) return { files, removed: [] };
-    const before = parseListing(new TextDecoder().decode(await store.getBlob(shown)));
-    const old = new Map(before.map((row) => [row.path, `${row.mode} ${row.oid}`]));
-    return {
-      files: files.filter((file) => old.get(file.target) !== `${file.mode} ${file.oid}`),
-      removed: removals(
-        before.map((r) => layerPath(r.path)),
-        files.map((f) => layerPath(f.target)),
-        () => false,
-      ),
-    };
+  #input(placed: readonly Placed[], parent: ImageFs): GitLayerInput {
+    const items = placed.flatMap(({ items }) => items);
+    const newDirs = ownedDirs(
+      placed.map(({ delivery, owner, items }) => ({ ...owner, to: delivery.entry.to, items })),
+    );
+    return { items, parent, newDirs, epoch: this.worker.session.options.epoch };
   }
 
-  async #anchored(input: GitLayerInput): Promise<Layer[]> {
-    const { known, choice, ...rest } = await this.#choose(input);
-    if (known) return [known];
+  /** All files as a layer, or as an anchor with a patch. */
+  async #full(input: GitLayerInput): Promise<readonly LayerRef[]> {
+    if (input.items.length === 0) return [];
+    const chosen = await this.#choose(input);
+    const { known, choice, plan } = chosen;
+    if (known) return [storedLayer(known)];
     if (choice) {
-      const { anchor, items, whiteouts } = choice;
-      const layers: LayerRef[] = [...this.task.parent.layers, storedLayer(anchor.layer)];
-      const parent = await this.worker.reader.fs(layers);
-      const patch = await this.#write(planGitLayer({ ...input, items, whiteouts, parent }));
-      if (patch.size <= anchor.layer.size * PATCH_BYTES) return [anchor.layer, patch];
+      const { layer } = choice.anchor;
+      const patch = await this.#write(choice.rows, plan.items);
+      if (patch.size <= layer.size * PATCH_BYTES) return [layer, patch].map(storedLayer);
     }
-    return [await this.#full(input, rest)];
+    return [storedLayer(await this.#make(chosen, input))];
+  }
+
+  /** A layer that turns the trees which the image shows into those of this commit, and then the other files. */
+  async #change(shown: ShownTrees, placed: readonly Placed[], image: ImageFs): Promise<readonly LayerRef[]> {
+    const { reader, session: { options: { epoch, emit } } } = this.worker;
+    const { layers } = this.task.parent;
+    const lower = layers.slice(0, shown.below);
+    const below = await reader.fs(lower);
+    const trees = placed.filter(({ delivery }) => delivery.wholeTree);
+    const others = placed.filter(({ delivery }) => !delivery.wholeTree);
+    const { wishes, items, whiteouts, files, lost } = changeTrees(
+      treesBefore(shown, trees),
+      this.#input(trees, below),
+      { below, image, own: new Set(shown.own), epoch },
+    );
+    if (wishes.length + whiteouts.length + files.length === 0) {
+      return await this.#full(this.#input(others, image));
+    }
+    for (const path of lost) {
+      const text = `"/${path}" of the base is covered by an earlier commit and cannot be brought back`;
+      emit({ type: "note", level: "warn", text });
+    }
+    await using spool = await Spool.open(await this.worker.temp());
+    const targets = new Map(files.map((path) => [path, path]));
+    const restored = await setAside({ worker: this.worker, layers: lower, fs: below, targets, spool });
+    const newDirOwner = { uid: 0, gid: 0 };
+    const plan = planFileLayer({
+      items: [...wishes, ...restored],
+      whiteouts,
+      parent: image,
+      newDirOwner,
+      epoch,
+    });
+    const changed = storedLayer(await this.#write(plan.rows, items, spool));
+    const then = others.length > 0 ? await reader.fs([...layers, changed]) : image;
+    return [changed, ...await this.#full(this.#input(others, then))];
+  }
+
+  async #shown(): Promise<ShownTrees | undefined> {
+    const digest = this.task.parent.trees[SHOWN];
+    if (!digest) return undefined;
+    return JSON.parse(new TextDecoder().decode(await this.worker.store.getBlob(digest)));
+  }
+
+  async #remember(shown: ShownTrees): Promise<Record<string, Digest>> {
+    const { digest } = await this.worker.store.putBlob(new TextEncoder().encode(JSON.stringify(shown)));
+    return { [SHOWN]: digest };
   }
 
   /** The layer itself if it was made before, else an anchor that is near enough, if any. */
@@ -133,32 +180,76 @@ class GitDeliverer {
     const key = await layerKey(listing, input.items.map(({ file }) => file.target), input, compression);
     const { image, stage } = this.task;
     const set = JSON.stringify([(await session.project()).name, image.node.key, stage.spec.name]);
-    const made = { key, listing, set };
+    const made = { key, listing, set, plan: planGitLayer(input) };
     const known = await store.memo("git-layer", key) as Layer | undefined;
     if (known && await store.blobSize(known.digest) === known.size) return { ...made, anchors: [], known };
     const anchors = await knownAnchors(store, set);
-    const choice = await chooseAnchor(anchors, input, { store, compression, maxPart: PATCH_FILES });
+    const choice = await chooseAnchor(anchors, input, made.plan, {
+      store,
+      compression,
+      maxPart: PATCH_FILES,
+    });
     return { ...made, anchors, choice };
   }
 
   /** Makes the full layer, which is the next anchor. */
-  async #full(input: GitLayerInput, { key, listing, set, anchors }: LayerChoice): Promise<Layer> {
+  async #make({ key, listing, set, plan, anchors }: LayerChoice, { newDirs }: GitLayerInput): Promise<Layer> {
     const { store } = this.worker;
-    const layer = await this.#write(planGitLayer(input));
-    const anchor: Anchor = { key, listing, layer };
+    const layer = await this.#write(plan.plan.rows, plan.items);
     await store.putMemo("git-layer", key, layer);
-    await store.putMemo("git-anchors", set, [anchor, ...anchors].slice(0, KEPT_ANCHORS));
+    await noteAnchor(store, set, { key, listing, dirs: [...newDirs], layer }, anchors);
     return layer;
   }
 
-  async #write(planned: ReturnType<typeof planGitLayer>): Promise<Layer> {
+  async #write(
+    rows: readonly FileLayerRow[],
+    items: ReadonlyMap<string, GitItem>,
+    spool?: Spool,
+  ): Promise<Layer> {
     const { store, session, reader } = this.worker;
     const file = await this.worker.temp();
-    const { layer, index } = await writeGitLayer(planned, file, session.options.compression);
+    const { layer, index } = await writeGitLayer(
+      { plan: { rows }, items },
+      file,
+      session.options.compression,
+      spool,
+    );
     await store.adoptBlob(file, layer.digest);
     await reader.remember(layer.diffId, index);
     return layer;
   }
+}
+
+/** The trees that are in the image, of the entries whose trees are at hand now and of all others. */
+function treesBefore(shown: ShownTrees, trees: readonly Placed[]): Trees<PlacedFile> {
+  const now = new Set(trees.map(({ delivery }) => shownKey(delivery.entry)));
+  const entries = Object.entries(shown.entries).filter(([key]) => now.has(key)).map((
+    [, { files, ...entry }],
+  ) => ({
+    ...entry,
+    items: parseLayerListing(files),
+  }));
+  return { items: entries.flatMap(({ items }) => items), newDirs: ownedDirs(entries) };
+}
+
+/** What is shown once the trees of this stage are. */
+function entriesOf(shown: ShownTrees | undefined, trees: readonly Placed[]): Record<string, ShownEntry> {
+  const now = trees.map(({ delivery: { entry }, owner, items }) => [
+    shownKey(entry),
+    { to: entry.to, ...owner, files: layerListing(items) },
+  ]);
+  return { ...shown?.entries, ...Object.fromEntries(now) };
+}
+
+/** Directories from each `to` down to its files, which belong to whom the files belong. */
+function ownedDirs(
+  entries: readonly { to: string; uid: number; gid: number; items: readonly PlacedFile[] }[],
+): OwnedDirs {
+  const dirs = new Map<string, { uid: number; gid: number }>();
+  for (const { to, uid, gid, items } of entries) {
+    if (uid || gid) { for (const { file } of items) addDirectories(dirs, to, file.target, { uid, gid }); }
+  }
+  return dirs;
 }
 
 /** Notes the owner of `to` and of every directory between it and a file. */

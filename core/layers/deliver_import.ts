@@ -4,7 +4,6 @@ import { dirname } from "@std/path/posix/dirname";
 import { compileGlob } from "../../lib/glob.ts";
 import { type FileItem, indexOfPlan, planFileLayer, writeFileLayer } from "../../lib/layer/file_layer.ts";
 import type { ImageFs } from "../../lib/layer/image_fs.ts";
-import { readFiles } from "../../lib/layer/read_files.ts";
 import { createLayerWriter } from "../../lib/layer/writer.ts";
 import type { TarEntry } from "../../lib/tar/types.ts";
 import type { ImportRule } from "../contract/config.ts";
@@ -15,6 +14,7 @@ import { Owners } from "./layers.ts";
 import { below, layerPath } from "../../lib/layer/paths.ts";
 import { type LayerWorker, type StageOutput, type StageTask, storedLayer } from "./stage_output.ts";
 import type { LayerRef } from "../contract/builder.ts";
+import { setAside, Spool } from "./spool.ts";
 
 /** Copies the chosen files of artifacts into one layer. @throws IMPORT_FAILED, OWNER_UNKNOWN */
 export async function deliverImports(
@@ -74,22 +74,9 @@ async function importItems(
   spool: Spool,
   warn: (text: string) => void,
 ): Promise<FileItem[]> {
-  const { reader } = worker;
-  const fs = await reader.fs(artifact.layers);
+  const fs = await worker.reader.fs(artifact.layers);
   const { targets, dirs } = chooseEntries(rule, fs, parent, worker.session.options.epoch, warn);
-  const wanted = new Map(Array.from(targets.keys(), (path) => [path, fs.lookup(path)!.layer]));
-  const items: FileItem[] = dirs;
-  await readFiles(await reader.files(artifact.layers), wanted, async (path, entry, chunks) => {
-    const target = targets.get(path)!;
-    if (entry.type === "file") await spool.add(target, entry.size, chunks);
-    items.push(itemOf(entry, target));
-  }, await worker.store.scratch());
-  return items;
-}
-
-function itemOf({ type, mode, uid, gid, size, link, mtime, xattrs }: TarEntry, path: string): FileItem {
-  const common = { path, mode, uid, gid, mtime, ...(xattrs && { xattrs }) };
-  return type === "symlink" ? { ...common, type, size: 0, link: link! } : { ...common, type: "file", size };
+  return [...dirs, ...await setAside({ worker, layers: artifact.layers, fs, targets, spool })];
 }
 
 /** Paths of the artifact's files with where they go, and the directories to make. */
@@ -160,46 +147,4 @@ function nearestParent(fs: ImageFs, path: string): string {
   const names = fs.list(dir);
   const shown = names.slice(0, 12).join(", ") + (names.length > 12 ? ", ..." : "");
   return names.length === 0 ? `nothing in "/${dir}"` : `in "/${dir}": ${shown}`;
-}
-
-/** Contents set aside in one file, because artifacts give them in another order than the layer wants them. */
-class Spool implements AsyncDisposable {
-  readonly #parts = new Map<string, { readonly at: number; readonly size: number }>();
-  size = 0;
-
-  private constructor(readonly path: string, readonly file: Deno.FsFile) {}
-
-  static async open(path: string): Promise<Spool> {
-    return new Spool(path, await Deno.open(path, { read: true, write: true, createNew: true }));
-  }
-
-  async add(name: string, size: number, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-    this.#parts.set(name, { at: this.size, size });
-    await this.file.seek(this.size, Deno.SeekMode.Start);
-    for await (const chunk of chunks) {
-      for (let done = 0; done < chunk.length;) done += this.file.writeSync(chunk.subarray(done));
-    }
-    this.size += size;
-  }
-
-  read(name: string): { size: number; chunks: Iterable<Uint8Array> } {
-    const { at, size } = this.#parts.get(name)!;
-    return { size, chunks: this.#chunks(at, size) };
-  }
-
-  *#chunks(at: number, size: number): Generator<Uint8Array> {
-    this.file.seekSync(at, Deno.SeekMode.Start);
-    const buffer = new Uint8Array(Math.min(size, 1 << 20));
-    for (let left = size; left > 0;) {
-      const count = this.file.readSync(buffer.subarray(0, Math.min(left, buffer.length)));
-      if (count === null) throw new Error(`Cannot read "${this.path}" back: it ends early`);
-      yield buffer.subarray(0, count);
-      left -= count;
-    }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.file.close();
-    await Deno.remove(this.path);
-  }
 }

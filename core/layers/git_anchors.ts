@@ -1,30 +1,40 @@
-import type { Digest } from "../contract/digest.ts";
-import { type GitItem, type GitLayerInput, layerKey } from "./git_layer.ts";
-import { layerPath } from "../../lib/layer/paths.ts";
-import type { Layer, Store } from "../contract/store.ts";
-import { parseListing } from "../contract/signature.ts";
+import type { FileLayerRow } from "../../lib/layer/file_layer.ts";
 import type { LayerCompression } from "../contract/builder.ts";
+import type { Digest } from "../contract/digest.ts";
+import type { Layer, Store } from "../contract/store.ts";
+import {
+  type GitLayerInput,
+  type GitLayerPlan,
+  layerKey,
+  parseLayerListing,
+  type PlacedFile,
+  planGitLayer,
+} from "./git_layer.ts";
+import { patchRows } from "./git_patch.ts";
 
 /** An earlier full git layer that a patch can be built upon. */
 export interface Anchor {
   /** `layerKey` of the layer. */
   readonly key: string;
-  /** Blob with rows `mode:uid:gid oid path`. */
+  /** Blob with the `layerListing` of its files. */
   readonly listing: Digest;
+  /** Directories that it gives an owner of their own. */
+  readonly dirs: readonly (readonly [path: string, owner: { readonly uid: number; readonly gid: number }])[];
   readonly layer: Layer;
 }
 
-/** A usable anchor with what a patch must change. */
+/** A usable anchor with the rows of the patch upon it. */
 export interface AnchorChoice {
   readonly anchor: Anchor;
-  readonly items: readonly GitItem[];
-  /** Layer paths. */
-  readonly whiteouts: readonly string[];
+  readonly rows: readonly FileLayerRow[];
 }
+
+const MEMO = "git-anchors-2";
+const KEPT = 4;
 
 /** Anchors of one stage of one image whose blobs are still there, newest first. */
 export async function knownAnchors(store: Store, set: string): Promise<readonly Anchor[]> {
-  const rows = (await store.memo("git-anchors", set) ?? []) as readonly Anchor[];
+  const rows = (await store.memo(MEMO, set) ?? []) as readonly Anchor[];
   const present = await Promise.all(
     rows.map(async ({ layer, listing }) =>
       await store.blobSize(layer.digest) === layer.size && await store.blobSize(listing) !== undefined
@@ -33,65 +43,59 @@ export async function knownAnchors(store: Store, set: string): Promise<readonly 
   return rows.filter((_, i) => present[i]);
 }
 
+/** Notes one more anchor beside those that are known. */
+export async function noteAnchor(
+  store: Store,
+  set: string,
+  anchor: Anchor,
+  known: readonly Anchor[],
+): Promise<void> {
+  await store.putMemo(MEMO, set, [anchor, ...known].slice(0, KEPT));
+}
+
 /**
- * The anchor with the smallest difference, if one is close enough and the result would be the same as with a full layer:
- * the anchor's layer is what it would be on this parent, and nothing it deletes is also in the parent.
+ * The anchor with the smallest difference, if one is close enough and the result is the same as with a full layer: the
+ * anchor's layer is what it would be on this parent, and all that it covers up there the full layer covers up too.
  */
 export async function chooseAnchor(
   anchors: readonly Anchor[],
   input: GitLayerInput,
+  after: GitLayerPlan,
   options: { readonly store: Store; readonly compression: LayerCompression; readonly maxPart: number },
 ): Promise<AnchorChoice | undefined> {
   const { store, compression, maxPart } = options;
-  const fs = input.parent;
+  const { parent, epoch } = input;
   let best: AnchorChoice | undefined;
   for (const anchor of anchors) {
-    const rows = parseListing(new TextDecoder().decode(await store.getBlob(anchor.listing)));
-    const old = new Map(rows.map((row) => [row.path, `${row.mode} ${row.oid}`]));
-    const items = input.items.filter(({ file, uid, gid }) =>
-      old.get(file.target) !== `${file.mode}:${uid}:${gid} ${file.oid}`
-    );
-    const wanted = input.items.map(({ file }) => layerPath(file.target));
-    const inParent = (path: string) => fs.lookup(fs.resolve(path, { last: false })) !== undefined;
-    const whiteouts = removals(rows.map((row) => layerPath(row.path)), wanted, inParent);
-    const changes = items.length + whiteouts.length;
-    if (changes > rows.length * maxPart || (best && changes >= best.items.length + best.whiteouts.length)) {
+    const items = parseLayerListing(new TextDecoder().decode(await store.getBlob(anchor.listing)));
+    if (changedFiles(items, input.items) > items.length * maxPart) continue;
+    const newDirs = new Map(anchor.dirs);
+    const targets = items.map(({ file }) => file.target);
+    if (await layerKey(anchor.listing, targets, { parent, newDirs, epoch }, compression) !== anchor.key) {
       continue;
     }
-    if (whiteouts.some(inParent)) continue;
-    const key = await layerKey(anchor.listing, rows.map((row) => row.path), input, compression);
-    if (key === anchor.key) best = { anchor, items, whiteouts };
+    const rows = patchRows(planGitLayer({ items, parent, newDirs, epoch }), after, parent);
+    if (!rows || changesIn(rows) > items.length * maxPart) continue;
+    if (!best || changesIn(rows) < changesIn(best.rows)) best = { anchor, rows };
   }
   return best;
 }
 
-/**
- * What to delete to get from one set of files to another: the highest directories that have no wanted file left and that
- * are not in the parent image either, otherwise the files. Nothing below a path that is itself wanted.
- */
-export function removals(
-  before: readonly string[],
-  wanted: readonly string[],
-  inParent: (path: string) => boolean,
-): string[] {
-  const files = new Set(wanted);
-  const dirs = new Set<string>();
-  for (const path of wanted) {
-    for (let dir = up(path); dir !== "" && !dirs.has(dir); dir = up(dir)) dirs.add(dir);
+/** How many files are new, changed or gone, wherever they are in the image. */
+function changedFiles(before: readonly PlacedFile[], after: readonly PlacedFile[]): number {
+  const old = new Map(before.map((item) => [item.file.target, item]));
+  let kept = 0;
+  let changed = 0;
+  for (const { file, uid, gid } of after) {
+    const was = old.get(file.target);
+    if (was) kept++;
+    const same = was?.file.oid === file.oid && was.file.mode === file.mode && was.uid === uid &&
+      was.gid === gid;
+    if (!same) changed++;
   }
-  const out = new Set<string>();
-  for (const path of before) {
-    if (files.has(path)) continue;
-    let remove: string | undefined = path;
-    for (let dir = up(path); dir !== ""; dir = up(dir)) {
-      if (files.has(dir)) remove = undefined;
-      else if (remove && !dirs.has(dir) && !inParent(dir)) remove = dir;
-    }
-    if (remove) out.add(remove);
-  }
-  return [...out];
+  return changed + before.length - kept;
 }
 
-function up(path: string): string {
-  return path.slice(0, Math.max(0, path.lastIndexOf("/")));
+function changesIn(rows: readonly FileLayerRow[]): number {
+  return rows.filter(({ entry }) => entry.type !== "dir").length;
 }

@@ -8,6 +8,9 @@ import {
   writeFileLayer,
 } from "../../lib/layer/file_layer.ts";
 import type { ImageFs } from "../../lib/layer/image_fs.ts";
+import { collect } from "../../lib/collect.ts";
+import { LayerError } from "../../lib/layer/error.ts";
+import { escapeBytes } from "../../lib/tar/header.ts";
 import type { LayerIndex } from "../../lib/layer/index.ts";
 import { parentPath } from "../../lib/layer/path_order.ts";
 import { createLayerWriter } from "../../lib/layer/writer.ts";
@@ -16,35 +19,45 @@ import { readBlobs } from "../git/blobs.ts";
 import type { GitFile, GitRepository } from "../git/model.ts";
 import type { Layer } from "../contract/store.ts";
 import { layerPath } from "../../lib/layer/paths.ts";
-import { compareText, formatListing, SIGNATURE_FORMAT } from "../contract/signature.ts";
+import { compareText, formatListing, parseListing, SIGNATURE_FORMAT } from "../contract/signature.ts";
 import { GIT_FORMAT } from "../sign/stage_formats.ts";
 import type { LayerCompression } from "../contract/builder.ts";
+import type { Spool } from "./spool.ts";
 
-/** A git file on its way into a layer. */
-export interface GitItem {
-  readonly file: GitFile & { readonly target: string };
-  readonly repository: GitRepository;
+/** A git file with its place and owner in an image. */
+export interface PlacedFile {
+  readonly file: Pick<GitFile, "mode" | "oid"> & { readonly target: string };
   readonly uid: number;
   readonly gid: number;
 }
 
+/** A git file on its way into a layer. */
+export interface GitItem extends PlacedFile {
+  readonly file: GitFile & { readonly target: string };
+  readonly repository: GitRepository;
+}
+
+/** Directories that get an owner of their own unless the parent image has them: layer path to ids. */
+export type OwnedDirs = ReadonlyMap<string, { readonly uid: number; readonly gid: number }>;
+
 /** Everything of a git layer but the contents. */
-export interface GitLayerInput {
-  readonly items: readonly GitItem[];
-  /** Layer paths to delete. */
-  readonly whiteouts: readonly string[];
+export interface GitLayerInput<F extends PlacedFile = GitItem> {
+  readonly items: readonly F[];
   readonly parent: ImageFs;
-  /** Directories that get an owner of their own unless the parent image has them: layer path to ids. */
-  readonly newDirs: ReadonlyMap<string, { readonly uid: number; readonly gid: number }>;
+  readonly newDirs: OwnedDirs;
   readonly epoch: number;
 }
 
+/** The entries of a layer with the git files behind them, by the path that they were asked for under. */
+export interface GitLayerPlan<F extends PlacedFile = GitItem> {
+  readonly plan: FileLayerPlan;
+  readonly items: ReadonlyMap<string, F>;
+}
+
 /** The entries of a git layer. Contents of symbolic links come with {@linkcode writeGitLayer}. */
-export function planGitLayer(
-  input: GitLayerInput,
-): { plan: FileLayerPlan; items: ReadonlyMap<string, GitItem> } {
-  const { parent, newDirs, epoch, whiteouts } = input;
-  const items = new Map<string, GitItem>();
+export function planGitLayer<F extends PlacedFile>(input: GitLayerInput<F>): GitLayerPlan<F> {
+  const { parent, newDirs, epoch } = input;
+  const items = new Map<string, F>();
   const wishes: FileItem[] = [];
   for (const item of input.items) {
     const path = layerPath(item.file.target);
@@ -60,17 +73,38 @@ export function planGitLayer(
     }
     wishes.push({ path, type: "dir", mode: 0o755, ...owner, size: 0, mtime: epoch });
   }
-  const newDirOwner = { uid: 0, gid: 0 };
-  return { plan: planFileLayer({ items: wishes, whiteouts, parent, newDirOwner, epoch }), items };
+  return { plan: planFileLayer({ items: wishes, parent, newDirOwner: { uid: 0, gid: 0 }, epoch }), items };
 }
 
-/** The files of a layer as text: rows `mode:uid:gid oid path`. */
-export function layerListing(items: readonly GitItem[]): string {
+/** Equal texts mean that two entries of one path are the same, content included. */
+export function lookOf({ entry, item }: FileLayerRow, items: ReadonlyMap<string, PlacedFile>): string {
+  const placed = item && items.get(item.path);
+  if (placed) return `${placed.file.mode}:${placed.uid}:${placed.gid} ${placed.file.oid}`;
+  const { type, mode, uid, gid, xattrs } = entry;
+  return JSON.stringify([
+    type,
+    mode,
+    uid,
+    gid,
+    [...xattrs ?? []].map(([name, value]) => [name, value.toBase64()]),
+  ]);
+}
+
+/** Files as text: rows `mode:uid:gid oid path`. */
+export function layerListing(items: readonly PlacedFile[]): string {
   return formatListing(items.map(({ file: { target, mode, oid }, uid, gid }) => ({
     path: target,
     oid,
     mode: `${mode}:${uid}:${gid}`,
   })));
+}
+
+/** Reads what {@linkcode layerListing} wrote. */
+export function parseLayerListing(text: string): PlacedFile[] {
+  return parseListing(text).map(({ path, mode: row, oid }) => {
+    const [mode = "", uid, gid] = row.split(":");
+    return { file: { target: path, mode: mode as GitFile["mode"], oid }, uid: Number(uid), gid: Number(gid) };
+  });
 }
 
 /**
@@ -82,7 +116,7 @@ export function layerListing(items: readonly GitItem[]): string {
 export async function layerKey(
   listing: Digest,
   paths: readonly string[],
-  { parent, newDirs, epoch }: Omit<GitLayerInput, "items" | "whiteouts">,
+  { parent, newDirs, epoch }: Omit<GitLayerInput, "items">,
   compression: LayerCompression,
 ): Promise<string> {
   const dirs = new Set<string>();
@@ -91,24 +125,36 @@ export async function layerKey(
       dirs.add(dir);
     }
   }
+  const looks = (path: string) => {
+    const { type, mode, uid, gid, xattrs } = parent.lookup(path)?.entry ?? {};
+    return type === "dir" ? [mode, uid, gid, xattrs] : [type];
+  };
   const rows = [...dirs].sort(compareText).map((dir) => {
     const real = parent.resolve(dir, { last: true });
-    const { type, mode, uid, gid, xattrs } = parent.lookup(real)?.entry ?? {};
-    return type === "dir" ? [dir, real, mode, uid, gid, xattrs] : [dir, real, type, newDirs.get(dir)];
+    // Through a link of the parent image, directories that no path here names come into the layer as well.
+    const above = [];
+    if (real !== dir) {
+      for (let at = parentPath(real); at !== ""; at = parentPath(at)) above.push(looks(at));
+    }
+    return [dir, real, looks(real), parent.lookup(real)?.entry.type === "dir" ? [] : newDirs.get(dir), above];
   });
   return await sha256Hex(
     JSON.stringify([SIGNATURE_FORMAT, GIT_FORMAT, compression.kind, compression.level, epoch, listing, rows]),
   );
 }
 
-/** Writes a planned layer to `file`, streaming the contents out of git in the order of the plan; gives its index too. */
+/**
+ * Writes a planned layer to `file`, streaming the contents out of git in the order of the plan, and what is not from git
+ * out of the spool; gives its index too.
+ */
 export async function writeGitLayer(
-  { plan, items }: ReturnType<typeof planGitLayer>,
+  { plan, items }: GitLayerPlan,
   file: string,
   compression: LayerCompression,
+  spool?: Spool,
 ): Promise<{ layer: Layer; index: LayerIndex }> {
   const rows = await withLinks(plan.rows, items);
-  const wanted = contentOrder(plan).map((item) => items.get(item.path)!);
+  const wanted = contentOrder(plan).flatMap((item) => items.get(item.path) ?? []);
   const streams = new Map<GitRepository, ReturnType<typeof readItems>>();
   for (const { repository } of wanted) {
     if (!streams.has(repository)) streams.set(repository, readItems(repository, wanted));
@@ -116,7 +162,9 @@ export async function writeGitLayer(
   const writer = createLayerWriter({ file, compression, threads: navigator.hardwareConcurrency });
   try {
     await writeFileLayer(writer, { rows }, async (item) => {
-      const next = await streams.get(items.get(item.path)!.repository)!.next();
+      const git = items.get(item.path);
+      if (!git) return spool!.read(item.path);
+      const next = await streams.get(git.repository)!.next();
       if (next.done) throw new TypeError(`git gave no content for "${item.path}"`);
       return next.value;
     });
@@ -143,18 +191,26 @@ async function withLinks(
   rows: readonly FileLayerRow[],
   items: ReadonlyMap<string, GitItem>,
 ): Promise<readonly FileLayerRow[]> {
-  const links = rows.flatMap(({ item }) => item?.type === "symlink" ? [items.get(item.path)!] : []);
+  const links = rows.flatMap(({ item }) => item?.type === "symlink" ? items.get(item.path) ?? [] : []);
   const targets = new Map<string, string>();
   for (const repository of new Set(links.map((item) => item.repository))) {
-    for await (const { file, chunks } of readItems(repository, links)) {
-      const decoder = new TextDecoder("utf-8", { fatal: true });
-      let link = "";
-      for await (const chunk of chunks) link += decoder.decode(chunk, { stream: true });
-      targets.set(layerPath(file.target), link + decoder.decode());
+    for await (const { file, size, chunks } of readItems(repository, links)) {
+      targets.set(file.target, decodeLink(file.target, await collect(chunks, size)));
     }
   }
   return rows.map((row) => {
-    const link = row.item && targets.get(row.item.path);
+    const git = row.item && items.get(row.item.path);
+    const link = git && targets.get(git.file.target);
     return link === undefined ? row : { ...row, entry: { ...row.entry, link } };
   });
+}
+
+/** @throws {LayerError} naming the link */
+function decodeLink(path: string, bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    const why = `the symbolic link "${path}" from git leads to "${escapeBytes(bytes)}", which is not UTF-8`;
+    throw new LayerError(`${why}: only UTF-8 names can be built, make the link anew`);
+  }
 }

@@ -5,11 +5,12 @@ import type { StageSpec } from "./graph.ts";
  * What stages of each kind contain, as a version. Raise one when stages of that kind come to hold something else for
  * the same facts: what an older release built is then not reused, and `explain` says why.
  *
- * from: 1. git: 1. import: 1. run: 1. docker: 1.
+ * git: 2: what an earlier commit brought is taken away where it really is, and what it covered comes back.
+ * All others: 1.
  */
 const STAGE_FORMATS: Readonly<Record<StageSpec["work"]["kind"], number>> = {
   from: 1,
-  git: 1,
+  git: 2,
   import: 1,
   run: 1,
   docker: 1,

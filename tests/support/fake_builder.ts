@@ -1,6 +1,6 @@
 /**
- * A builder without processes: commands are `write PATH TEXT`, `say TEXT`, `fail TEXT`, `reveal ID` (prints a secret, in
- * two pieces), `betray ID` (fails with it), `meet NAME` and `nothing`.
+ * A builder without processes: commands are `write PATH TEXT`, `link PATH TARGET`, `say TEXT`, `fail TEXT`, `reveal ID`
+ * (prints a secret, in two pieces), `betray ID` (fails with it), `meet NAME` and `nothing`.
  */
 import { indexEntries } from "../../lib/layer/index.ts";
 import { createLayerWriter } from "../../lib/layer/writer.ts";
@@ -85,6 +85,7 @@ class FakeBuilder implements Builder {
   async #command(command: string, files: Map<string, string>, step: BuildStep, io: StepIo): Promise<void> {
     const [verb, first = "", ...rest] = command.split(" ");
     if (verb === "write") files.set(first, rest.join(" "));
+    else if (verb === "link") files.set(first, `-> ${rest.join(" ")}`);
     else if (verb === "say") io.output("stdout", [first, ...rest].join(" ") + "\n");
     else if (verb === "reveal") {
       const value = new TextDecoder().decode(io.secret!(first));
@@ -112,8 +113,20 @@ class FakeBuilder implements Builder {
     const writer = createLayerWriter({ file, compression: { kind: "gzip", level: 4 }, threads: 0 });
     const entries: TarEntry[] = [];
     for (const [path, text] of [...files].sort()) {
-      const bytes = new TextEncoder().encode(text);
-      const entry: TarEntry = { path, type: "file", mode: 0o644, uid: 0, gid: 0, size: bytes.length, mtime };
+      const link = text.startsWith("-> ") ? text.slice(3) : undefined;
+      const bytes = new TextEncoder().encode(link === undefined ? text : "");
+      const type = link === undefined ? "file" : "symlink";
+      const owner = { uid: 0, gid: 0 };
+      const size = bytes.length;
+      const entry: TarEntry = {
+        path,
+        type,
+        mode: 0o644,
+        ...owner,
+        size,
+        mtime,
+        ...(link !== undefined && { link }),
+      };
       entries.push(entry);
       await writer.write(encodeTarHeader(entry));
       await writer.write(bytes);
