@@ -44,6 +44,7 @@ export async function engineOptions(
     ...given("compression", compression === undefined ? undefined : parseCompression(compression)),
     ...(options.flag("dev") && { dev: true }),
     ...((options.flag("dry-run") || options.flag("list")) && { dryRun: true }),
+    ...(options.flag("untrusted") && { untrusted: true }),
     ...given("repo", options.text("repo")),
     ...(options.flag("repo-read-only") && { repoReadOnly: true }),
     ...given("secrets", await parsedSecrets(options.all("secret"), command.path)),

@@ -126,6 +126,9 @@ export const options = {
     complete: "stage",
     summary: "the same as --introspect-before for artifacts",
   },
+  untrusted: {
+    summary: "build a project of strangers: no plugins, host files, environment, secrets or logins for it",
+  },
   secret: {
     value: "ID=FILE",
     repeat: true,

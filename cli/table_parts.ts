@@ -5,7 +5,15 @@ import type { Positional } from "./command.ts";
 /** How the answer is printed. */
 export const output: readonly OptionName[] = ["json", "quiet", "verbose", "color", "help"];
 /** Which project, and where things are. */
-export const project: readonly OptionName[] = ["dir", "config", "name", "home", "platform", "dev"];
+export const project: readonly OptionName[] = [
+  "dir",
+  "config",
+  "name",
+  "home",
+  "platform",
+  "dev",
+  "untrusted",
+];
 /** How stages are built. */
 export const work: readonly OptionName[] = ["parallel", "network", "builder", "compression", "lock-timeout"];
 /** What every command on images takes. */

@@ -226,6 +226,15 @@ class BuildEngine implements Engine {
   }
 
   async planCleanup(request: CleanupRequest = {}): Promise<CleanupPlan> {
+    if (this.session.options.untrusted) {
+      throw new EngineError(
+        "USAGE",
+        "Cannot clean up with --untrusted: strangers do not say what a registry keeps",
+        {
+          fix: "Run it in a project of your own, without --untrusted",
+        },
+      );
+    }
     const { session, repo } = await this.#about(request.repo);
     return await (await cleanups()).planRegistryCleanup(session, { ...request, repo });
   }

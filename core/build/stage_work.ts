@@ -51,7 +51,7 @@ export interface WorkerNeeds extends BuilderNeeds, BaseNeeds {
     & BaseNeeds["options"]
     & LayerWorker["session"]["options"]
     & SecretNeeds
-    & Pick<ResolvedOptions, "network">;
+    & Pick<ResolvedOptions, "network" | "untrusted">;
   config(): Promise<Config>;
   readonly trees: LayerWorker["session"]["trees"];
   project(): Promise<{ readonly name: string }>;
@@ -318,12 +318,12 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
   }
 
   #env(parent: StageOutput): Record<string, string> {
-    const { env, epoch } = this.session.options;
+    const { env, epoch, untrusted } = this.session.options;
     const passed = ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"];
     const proxies: Record<string, string> = {};
     for (const name of passed.flatMap((n) => [n, n.toUpperCase()])) {
       const value = env[name];
-      if (value) proxies[name] = value;
+      if (value) proxies[name] = untrusted ? withoutLogin(value) : value;
     }
     return {
       ...proxies,
@@ -334,7 +334,14 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
 
   async #mounts(image: SignedImage, what: string): Promise<StepMount[]> {
     const { name: project } = await this.session.project();
-    return await Promise.all(image.node.rule.mounts.map((mount) => mountOf(mount, project, what)));
+    const { untrusted } = this.session.options;
+    return await Promise.all(
+      image.node.rule.mounts.map(async (mount): Promise<StepMount> => {
+        // What strangers leave there, builds of others would find.
+        if (untrusted && mount.from === "build_dir") return { kind: "tmp", target: mount.to };
+        return await mountOf(mount, project, what);
+      }),
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -362,6 +369,11 @@ async function mountOf(mount: MountRule, project: string, what: string): Promise
       return { kind: "host", source, target, readOnly: false };
     }
   }
+}
+
+/** A proxy's address without user and password. */
+function withoutLogin(proxy: string): string {
+  return proxy.replace(/^([a-z][a-z0-9+.-]*:\/\/)?[^/@]*@/i, "$1");
 }
 
 /** Output on its way out, without the values of secrets. */

@@ -14,6 +14,8 @@ export interface ExpressionFailure {
   readonly occurrence: number;
   readonly message: string;
   readonly hint: string;
+  /** The expression is fine, its variables are not set. */
+  readonly missing?: true;
 }
 
 type Term = { readonly name: string } | { readonly literal: string };
@@ -41,7 +43,8 @@ export function expandExpressions(
       continue;
     }
     out += text.slice(done, at);
-    const fail = (message: string, hint: string) => failures.push({ occurrence, message, hint });
+    const fail = (message: string, hint: string, missing?: true) =>
+      failures.push({ occurrence, message, hint, ...(missing && { missing }) });
     const parsed = readTerms(text, at + 3);
     if ("end" in parsed) {
       out += evaluate(parsed.terms, env, names, fail) ?? "";
@@ -79,7 +82,7 @@ function evaluate(
   terms: readonly Term[],
   env: Readonly<Record<string, string | undefined>>,
   names: string[],
-  fail: (message: string, hint: string) => void,
+  fail: (message: string, hint: string, missing?: true) => void,
 ): string | undefined {
   const missing: string[] = [];
   for (const term of terms) {
@@ -95,6 +98,7 @@ function evaluate(
       ? `Environment variable "${first}" is not set`
       : `Environment variables ${missing.map((n) => `"${n}"`).join(" and ")} are not set`,
     `Set it, or give a default: \${{ env.${first} || "default" }}`,
+    true,
   );
 }
 

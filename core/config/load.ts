@@ -32,10 +32,11 @@ interface MemoValue {
  * @throws CONFIG_NOT_FOUND when the file that is named is not there, CONFIG_INVALID, CONFIG_LOCK_INVALID
  */
 export async function loadConfig(
-  options: Pick<ResolvedOptions, "dir" | "env" | "home" | "config">,
+  options: Pick<ResolvedOptions, "dir" | "env" | "home" | "config" | "untrusted">,
 ): Promise<LoadedConfig> {
   const { dir, env, home } = options;
   const lockPath = `${dir}/dappfile.lock`;
+  if (options.untrusted) await requireOwnFiles(options, lockPath);
   const found = await findDappfile(dir, options.config).catch((error) => {
     if (error instanceof EngineError && error.code === "CONFIG_NOT_FOUND" && options.config === undefined) {
       return error;
@@ -48,7 +49,7 @@ export async function loadConfig(
   }
   const { file, text } = found;
   const [{ config, isNew }, lockText] = await Promise.all([
-    remembered(file, text, env, home),
+    options.untrusted ? strangers(file, text, dir) : remembered(file, text, env, home),
     readIfPresent(lockPath),
   ]);
   return {
@@ -57,6 +58,30 @@ export async function loadConfig(
     lockPath,
     lock: lockText === undefined ? new Map() : parseLock(lockText, "dappfile.lock"),
   };
+}
+
+async function requireOwnFiles(
+  { dir, config }: Pick<ResolvedOptions, "dir" | "config">,
+  lockPath: string,
+): Promise<void> {
+  const { requireOwnFile } = await import("./untrusted.ts");
+  const names = config === undefined ? ["dappfile.yaml", "dappfile.yml"] : [config];
+  for (const name of names) await requireOwnFile(dir, name.startsWith("/") ? name : `${dir}/${name}`);
+  await requireOwnFile(dir, lockPath);
+}
+
+/** A dappfile of strangers sees no environment, is never remembered, and may not want what it could harm with. */
+async function strangers(
+  file: string,
+  text: string,
+  dir: string,
+): Promise<Pick<LoadedConfig, "config" | "isNew">> {
+  const [{ parseConfig }, { checkUntrusted }] = await Promise.all([
+    import("./parse.ts"),
+    import("./untrusted.ts"),
+  ]);
+  const { config } = parseConfig(text, { file, env: {}, untrusted: true });
+  return { config: await checkUntrusted(config, dir), isNew: true };
 }
 
 async function remembered(

@@ -15,6 +15,8 @@ export interface ParseOptions {
   /** Name of the file for messages and {@linkcode Config.file}. */
   readonly file: string;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** The environment is kept from this dappfile, and messages say so. @default false */
+  readonly untrusted?: boolean;
 }
 
 /** What {@linkcode parseConfig} gives. */
@@ -55,7 +57,16 @@ export function parseConfig(text: string, options: ParseOptions): ParsedConfig {
       reportRoot(root, scope, source);
       continue;
     }
-    const context = { scope, document, text: source, env: options.env, envUsed, anchors, count: 0 };
+    const context = {
+      scope,
+      document,
+      text: source,
+      env: options.env,
+      envUsed,
+      anchors,
+      count: 0,
+      untrusted: options.untrusted ?? false,
+    };
     const value = readValue(root, [], context) as Record<string, unknown>;
     const kind = kindOf(value, scope);
     if (!kind) report.incomplete = true;

@@ -24,6 +24,8 @@ export interface ReadContext {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Receives every variable that was read. */
   readonly envUsed: Record<string, string | undefined>;
+  /** No variable can be seen, so that none being set would be misleading. */
+  readonly untrusted: boolean;
   /** Anchors of the other documents, for a hint. */
   readonly anchors: ReadonlySet<string>;
   /** Values read so far: bounds what aliases may expand to. */
@@ -214,7 +216,9 @@ function readScalar(node: Scalar, path: Path, ctx: ReadContext): unknown {
   for (const failure of expanded.failures) {
     ctx.scope.markBroken(path);
     ctx.scope.report.problem(expressionOffset(node, failure.occurrence, ctx), {
-      message: failure.message,
+      message: ctx.untrusted && failure.missing
+        ? `${failure.message} for a dappfile read with --untrusted`
+        : failure.message,
       hint: failure.hint,
       document: ctx.scope.number,
       path: formatPath(path),

@@ -31,6 +31,10 @@ export const errorCatalog = {
   TAG_INVALID: { exit: 2, fix: 'Use letters, digits, "_", "." and "-", at most 128' },
   TAG_CONFLICT: { exit: 2, fix: "Publish under different tags, or one dimg at a time" },
   TAG_SOURCE_MISSING: { exit: 2, fix: "Name the tag yourself with --tag" },
+  UNTRUSTED_REFUSED: {
+    exit: 2,
+    fix: "Have what is named removed, or build without --untrusted once its authors are trusted",
+  },
   SECRET_UNAVAILABLE: {
     exit: 2,
     fix: "Provide what is missing, or correct `secrets` and `ssh` in the dappfile",

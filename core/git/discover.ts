@@ -92,7 +92,9 @@ export interface LocalOptions {
   /** Uncommitted and untracked files count, as if all were committed now. */
   readonly dev: boolean;
   readonly memo: GitMemo;
-  /** A directory that is removed after the run; asked for in dev mode only. */
+  /** The repository is made by strangers: nothing of its configuration counts. @default false */
+  readonly untrusted?: boolean;
+  /** A directory that is removed after the run; asked for in dev mode and for strangers only. */
   scratch(): Promise<string>;
   readonly signal?: AbortSignal;
 }

@@ -8,7 +8,11 @@ import type { ObjectDatabase, Submodule } from "./model.ts";
 export class SubmoduleFinder {
   readonly #found = new Map<string, Promise<ObjectDatabase>>();
 
-  constructor(readonly located: Located) {}
+  /** @param strangers the repository is theirs: submodules are read without their configuration, from below it alone */
+  constructor(
+    readonly located: Located,
+    readonly strangers?: { scratch(): Promise<string> },
+  ) {}
 
   /**
    * The object database of a submodule that holds its commit: that of its checked-out directory, or what an earlier
@@ -31,7 +35,7 @@ export class SubmoduleFinder {
     const dirs = await this.#candidates(chain);
     for (const dir of dirs) {
       // Its configured work tree may be gone, on which git would insist without another one.
-      const database = { at: ["--git-dir", dir, "--work-tree", dir], title };
+      const database = { ...await this.#at(dir, title), title };
       if (await hasCommit(database, commit)) return database;
     }
     const root = shellWord(this.located.root);
@@ -48,6 +52,21 @@ export class SubmoduleFinder {
           `Fetch it: git -C ${root} submodule update --init --recursive; if that fails, push the commit first`,
       },
     );
+  }
+
+  async #at(dir: string, title: string): Promise<Pick<ObjectDatabase, "at" | "env">> {
+    if (!this.strangers) return { at: ["--git-dir", dir, "--work-tree", dir] };
+    const { shadowGitDir, UNTRUSTED_ENV } = await import("./untrusted.ts");
+    const { root } = this.located;
+    if (!dir.startsWith(`${root}/`)) {
+      throw new EngineError(
+        "UNTRUSTED_REFUSED",
+        `Cannot read the ${title} with --untrusted: it is outside of "${root}"`,
+      );
+    }
+    const shadow = `${await this.strangers.scratch()}/git-shadow-${crypto.randomUUID()}`;
+    await shadowGitDir(dir, shadow, title);
+    return { at: ["--git-dir", shadow, "--work-tree", shadow], env: { ...UNTRUSTED_ENV } };
   }
 
   async #candidates(chain: readonly Submodule[]): Promise<string[]> {

@@ -18,6 +18,8 @@ export interface RemoteOptions {
   readonly memo: GitMemo;
   /** Ask no server: branches, tags and the default branch are where the last run found them. @default false */
   readonly offline?: boolean;
+  /** Without any login, key or configuration of this user or machine. @default false */
+  readonly anonymous?: boolean;
   /** Exclusive between processes; held while something is fetched. */
   lock(name: string): Promise<AsyncDisposable>;
   readonly signal?: AbortSignal;
@@ -37,7 +39,9 @@ export interface RemoteRepository extends GitRepository {
  * @throws GIT_FAILED with URL, ref and reason
  */
 export async function openRemote(source: RemoteSource, options: RemoteOptions): Promise<RemoteRepository> {
-  return await open(source, options, {});
+  if (!options.anonymous) return await open(source, options, {});
+  const { UNTRUSTED_ENV } = await import("./untrusted.ts");
+  return await open(source, options, UNTRUSTED_ENV);
 }
 
 async function open(

@@ -18,7 +18,13 @@ export async function openLocal(
   options: LocalOptions,
 ): Promise<LocalRepository | undefined> {
   const located = await locate(projectDir);
-  return located && new LocalRepository(located, options);
+  if (!located || !options.untrusted) return located && new LocalRepository(located, options);
+  const { shadowRepository } = await import("./untrusted.ts");
+  const shadow = await shadowRepository(
+    located,
+    `${await options.scratch()}/git-shadow-${crypto.randomUUID()}`,
+  );
+  return new LocalRepository(located, options, shadow);
 }
 
 /** The error for a project that names git files and is in no repository. */
@@ -37,7 +43,12 @@ export class LocalRepository implements GitRepository {
   #head: Promise<GitHead> | undefined;
   #tree: Promise<{ tree: GitTree; databases?: ReadonlyMap<string, ObjectDatabase> }> | undefined;
 
-  constructor(readonly located: Located, readonly options: LocalOptions) {
+  /** @param env of git; by it git is led to another git directory than the repository's own */
+  constructor(
+    readonly located: Located,
+    readonly options: LocalOptions,
+    readonly env: Readonly<Record<string, string>> = ceiling(located.root),
+  ) {
     const { root, prefix } = located;
     this.#projectDir = prefix === "" ? root : `${root}/${prefix}`;
     this.title = `"${this.#projectDir}"`;
@@ -82,7 +93,7 @@ export class LocalRepository implements GitRepository {
     const { commit, uncommitted } = await this.head();
     if (this.options.dev && (commit === undefined || uncommitted.length > 0)) {
       const { readWorkTree } = await import("./work_tree.ts");
-      return await readWorkTree(this.located, this.options);
+      return await readWorkTree(this.located, this.options, this.env);
     }
     if (commit === undefined) {
       throw new EngineError(
@@ -144,7 +155,7 @@ export class LocalRepository implements GitRepository {
 
   async #submoduleFinder() {
     const { SubmoduleFinder, chainOf } = await import("./local_submodules.ts");
-    const finder = new SubmoduleFinder(this.located);
+    const finder = new SubmoduleFinder(this.located, this.options.untrusted ? this.options : undefined);
     return (submodule: Submodule, all: readonly Submodule[]) => finder.find(chainOf(submodule, all));
   }
 
@@ -161,7 +172,7 @@ export class LocalRepository implements GitRepository {
   async prepare(files: readonly GitFile[]): Promise<void> {
     const { commit } = await this.tree();
     const own = files.filter((file) => file.repo === "");
-    if (commit === undefined || own.length === 0) return;
+    if (commit === undefined || own.length === 0 || this.options.untrusted) return;
     const { fetchPromised } = await import("./partial_clone.ts");
     await fetchPromised(`${this.located.commonDir}/config`, this.#own(), { commit, files: own });
   }
@@ -182,6 +193,6 @@ export class LocalRepository implements GitRepository {
   /** git looks for the repository itself, so that its check of the owner holds, but not above the one found here. */
   #call(): { env: Record<string, string>; signal?: AbortSignal } {
     const { signal } = this.options;
-    return { env: ceiling(this.located.root), ...(signal && { signal }) };
+    return { env: { ...this.env }, ...(signal && { signal }) };
   }
 }

@@ -19,7 +19,10 @@ export class GitTrees {
   #local?: Promise<RepositorySource>;
 
   constructor(
-    readonly options: Pick<ResolvedOptions, "dir" | "dev" | "config" | "signal" | "lockTimeoutMs" | "emit">,
+    readonly options: Pick<
+      ResolvedOptions,
+      "dir" | "dev" | "config" | "signal" | "lockTimeoutMs" | "emit" | "untrusted"
+    >,
     readonly store: () => Promise<Store>,
   ) {
     this.#memo = {
@@ -100,9 +103,10 @@ export class GitTrees {
   }
 
   #open(): Promise<LocalRepository | undefined> {
-    const { dir, dev, signal } = this.options;
+    const { dir, dev, signal, untrusted } = this.options;
     return this.#repository ??= openLocal(dir, {
       dev,
+      untrusted,
       signal,
       memo: this.#memo,
       scratch: async () => await (await this.store()).scratch(),
@@ -137,8 +141,9 @@ export class GitTrees {
     if (!source) {
       source = (async () => {
         const { openRemote } = await import("./remote.ts");
-        const { signal, lockTimeoutMs, emit } = this.options;
+        const { signal, lockTimeoutMs, emit, untrusted } = this.options;
         const repository = await openRemote(remote, {
+          anonymous: untrusted,
           directory: await (await this.store()).keptDirectory("git"),
           memo: this.#memo,
           signal,

@@ -23,21 +23,29 @@ export interface WorkTree {
  *
  * @throws GIT_FAILED, GIT_MISSING_OBJECT
  */
-export async function readWorkTree(located: Located, options: LocalOptions): Promise<WorkTree> {
+export async function readWorkTree(
+  located: Located,
+  options: LocalOptions,
+  repositoryEnv: Readonly<Record<string, string>> = ceiling(located.root),
+): Promise<WorkTree> {
   const scratch = `${await options.scratch()}/git-${crypto.randomUUID()}`;
   const databases = new Map<string, ObjectDatabase>();
-  const top = await snapshot(located, "", `${scratch}/0`, options.signal);
+  const top = await snapshot(located, "", `${scratch}/0`, { signal: options.signal, env: repositoryEnv });
   databases.set("", top.database);
 
-  const finder = new SubmoduleFinder(located);
+  const finder = new SubmoduleFinder(located, options.untrusted ? options : undefined);
   const seen: Submodule[] = [];
   const ids = [top.treeId];
   const open = async (submodule: Submodule): Promise<SubmoduleContent> => {
     const dir = `${directoryOf(located)}/${submodule.path}`;
-    const inner = await gitDirIn(dir) === undefined ? undefined : await locate(dir);
+    // Those of strangers are read as committed: their work trees would bring a configuration along.
+    const inner = options.untrusted || await gitDirIn(dir) === undefined ? undefined : await locate(dir);
     let content: SubmoduleContent;
     if (inner) {
-      const taken = await snapshot(inner, submodule.path, `${scratch}/${ids.length}`, options.signal);
+      const taken = await snapshot(inner, submodule.path, `${scratch}/${ids.length}`, {
+        signal: options.signal,
+        env: ceiling(inner.root),
+      });
       databases.set(submodule.path, taken.database);
       ids.push(`${submodule.path}\0${taken.treeId}`);
       content = taken;
@@ -66,8 +74,9 @@ async function snapshot(
   located: Located,
   mount: string,
   scratch: string,
-  signal: AbortSignal | undefined,
+  call: { readonly signal: AbortSignal | undefined; readonly env: Readonly<Record<string, string>> },
 ): Promise<Snapshot> {
+  const { signal } = call;
   const dir = directoryOf(located);
   const what = `Cannot read the uncommitted files of "${dir}"`;
   const index = `${scratch}/index`;
@@ -76,7 +85,7 @@ async function snapshot(
   await Deno.writeTextFile(`${objects}/info/alternates`, `${quote(`${located.commonDir}/objects`)}\n`);
   await copyIndex(`${located.gitDir}/index`, index);
 
-  const env = { ...ceiling(located.root), GIT_OBJECT_DIRECTORY: objects };
+  const env = { ...call.env, GIT_OBJECT_DIRECTORY: objects };
   const git = async (at: string, args: readonly string[]) =>
     await runGit(["-C", at, "-c", "core.safecrlf=false", "-c", "advice.addEmbeddedRepo=false", ...args], {
       env: { ...env, GIT_INDEX_FILE: index },

@@ -10,7 +10,7 @@ import { platformOf } from "../../lib/oci/platform.ts";
 
 /** What finding base images takes. */
 export interface BaseFinder {
-  readonly options: Pick<ResolvedOptions, "platform" | "dir" | "env" | "signal">;
+  readonly options: Pick<ResolvedOptions, "platform" | "dir" | "env" | "signal" | "untrusted">;
   hooks(): Promise<HookRunner>;
   store(): Promise<Store>;
   /** What dappfile.lock says of a name. */
@@ -58,14 +58,16 @@ export class Bases implements AsyncDisposable {
   }
 
   async #ask(name: string): Promise<ImageSource> {
-    const { platform, dir, env } = this.finder.options;
+    const { platform, dir, env, untrusted } = this.finder.options;
+    const access = this.finder.accessTo(name);
     const answer = await (await this.finder.hooks()).first("openSource", {
       name,
       platform: platformOf(platform),
       store: await this.finder.store(),
       projectDir: dir,
-      env,
-      access: this.finder.accessTo(name),
+      // Strangers would choose where the logins of this machine are used, and see what they give.
+      env: untrusted ? (await import("../config/untrusted.ts")).anonymousEnvironment(env) : env,
+      access: untrusted ? { insecure: access.insecure ?? [] } : access,
     });
     if (answer) return answer.value;
     throw new EngineError("SOURCE_NOT_FOUND", `Cannot use base image "${name}": no plugin knows it`);

@@ -28,6 +28,8 @@ export interface ResolvedOptions {
   readonly repoReadOnly: boolean;
   readonly cacheFrom: readonly string[];
   readonly registry: RegistryOptions;
+  /** The project is made by strangers. */
+  readonly untrusted: boolean;
   /** Where secrets come from instead of where the dappfile says, by id. */
   readonly secrets: Readonly<Record<string, SecretSource>>;
   /** Knows the values of secrets once they are read; events and errors go through it. */
@@ -76,6 +78,7 @@ export function resolveOptions(options: EngineOptions): ResolvedOptions {
     registry: options.registry ?? {},
     secrets: Object.assign(Object.create(null), options.secrets),
     masker,
+    untrusted: options.untrusted ?? false,
     // output of commands is masked where it comes in, since a value may lie in two pieces of it
     emit: (event) => emit(event.type === "stage.output" ? event : masker.maskAll(event)),
     signal: options.signal ?? new AbortController().signal,
@@ -158,6 +161,11 @@ export interface EngineOptions {
   readonly registry?: RegistryOptions;
   /** Where secrets come from instead of where the dappfile says, by id. */
   readonly secrets?: Readonly<Record<string, SecretSource>>;
+  /**
+   * The project is made by strangers: it gets no plugins, host mounts, sources outside of the project, environment,
+   * secrets or logins, and git reads it without its own configuration. @default false
+   */
+  readonly untrusted?: boolean;
   /** Plugins beside the built-in ones and those in the dappfile; asked first. */
   readonly plugins?: readonly Selection[];
   readonly onEvent?: EventSink;
