@@ -54,6 +54,7 @@ export interface Engine extends AsyncDisposable {
   ): Promise<readonly { readonly name: string; readonly stages: readonly string[] }[]>;
   /** What `build` would do; reads only. */
   plan(patterns?: readonly string[]): Promise<Plan>;
+  /** Builds dimgs and what they need. @throws STAGE_FAILED and what a builder, source or store throws */
   build(patterns?: readonly string[], options?: BuildOptions): Promise<BuildResult>;
   /** Why stages differ from the nearest earlier build. Default: every stage of the selected dimg that changed. */
   explain(pattern?: string, stage?: string): Promise<Explanation>;
@@ -100,14 +101,20 @@ export interface Engine extends AsyncDisposable {
   tagFlags(): Promise<readonly (TagFlag & { readonly plugin: string })[]>;
   /** Pins base images by digest in dappfile.lock. */
   lock(options?: { readonly update?: boolean }): Promise<LockResult>;
+  /** Looks for damage in the local store, and mends it with `repair`. */
   checkStore(options?: { readonly repair?: boolean }): Promise<StoreReport>;
 }
 
+/** The local cache name of a stage. */
 export interface StageImage {
+  /** Name of the dimg. */
   readonly image: string;
+  /** Name of the stage, as `plan` prints it. */
   readonly stage: string;
+  /** Signature of the stage. */
   readonly signature: Signature;
   /** `dimgstage-<project>:<signature>` */
   readonly name: string;
+  /** Whether the stage is in the store. */
   readonly present: boolean;
 }

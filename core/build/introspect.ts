@@ -20,7 +20,9 @@ export function createIntrospector(wanted: Introspection = {}): Introspector {
   };
 }
 
+/** What a build may be asked for beside what to build. */
 export interface BuildOptions {
+  /** When to open a shell in a stage. */
   readonly introspect?: Introspection;
 }
 
@@ -36,5 +38,6 @@ export interface Introspection {
   readonly before?: string;
   /** Same two for artifacts. */
   readonly artifactStage?: string;
+  /** Before this stage of an artifact. */
   readonly artifactBefore?: string;
 }

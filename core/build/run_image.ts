@@ -107,9 +107,11 @@ function parseVolume(text: string): StepMount {
   );
 }
 
+/** A command in a built image. */
 export interface RunOptions {
   /** dimg name or glob that matches one. */
   readonly pattern?: string;
+  /** Run in this stage in place of the finished image. */
   readonly stage?: string;
   /** Replaces the image's CMD; empty = the image's own CMD, or a shell when it has none. */
   readonly command: readonly string[];
@@ -119,6 +121,8 @@ export interface RunOptions {
   readonly env?: readonly string[];
   /** `source:target[:ro]`, absolute host directory or file. */
   readonly volumes?: readonly string[];
+  /** Absolute directory in the image. @default that of the image */
   readonly workdir?: string;
+  /** `user`, `uid`, `user:group` or `uid:gid`. @default that of the image */
   readonly user?: string;
 }

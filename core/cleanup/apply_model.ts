@@ -11,8 +11,11 @@ import type { Digest } from "../contract/digest.ts";
  */
 export type TagOutcome = "deleted" | "gone" | "spared" | "refused" | "failed" | "not tried";
 
+/** What became of one tag of a plan. */
 export interface TagResult {
+  /** The full name with tag. */
   readonly reference: string;
+  /** Whether it is gone, and if not in what way it stayed. */
   readonly outcome: TagOutcome;
   /** One line; of what was deleted: why its image stays all the same, without a tag. */
   readonly why?: string;
@@ -25,11 +28,13 @@ export interface ApplyReport {
    * registry or these credentials delete nothing. `interrupted`: run it again to go on.
    */
   readonly outcome: "complete" | "partial" | "impossible" | "interrupted";
+  /** 0 done; 1 something failed; 130 interrupted. */
   readonly exitCode: 0 | 1 | 130;
   /** What ended the run, when something did. */
   readonly message?: string;
   /** What to do about that, where it is known. */
   readonly fix?: string;
+  /** How many tags ended in which way. */
   readonly counts: Readonly<Record<TagOutcome, number>>;
   /** In the order of the plan's tags, those that were to go. */
   readonly tags: readonly TagResult[];

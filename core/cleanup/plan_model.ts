@@ -30,12 +30,17 @@ export type TagKind = "image" | "stage" | "foreign" | "service" | "broken";
 
 /** One tag with its fate. */
 export interface PlannedRemoval {
+  /** What stands under the tag. */
   readonly kind: TagKind;
   /** "" is REPO itself, any other name is below it. */
   readonly repository: string;
+  /** What stands after the ":". */
   readonly tag: string;
+  /** The full name with tag. */
   readonly reference: string;
+  /** What the tag points at, when that is known. */
   readonly digest?: Digest;
+  /** Whether it goes. */
   readonly verdict: "keep" | "delete";
   /** What the rule is called. */
   readonly rule: string;
@@ -55,6 +60,7 @@ export interface PlannedRemoval {
   readonly dimg?: string;
   /** Of an image. */
   readonly scheme?: string;
+  /** The git commit, when it is known. */
   readonly commit?: string;
   /** RFC 3339, when it was published, where that is known. */
   readonly time?: string;
@@ -64,8 +70,11 @@ export interface PlannedRemoval {
 
 /** Tags of one digest in one repository of which at least one goes. */
 export interface RemovalGroup {
+  /** "" is REPO itself, any other name is below it. */
   readonly repository: string;
+  /** The manifest that these tags point at. */
   readonly digest: Digest;
+  /** Tags that go. */
   readonly remove: readonly string[];
   /** Tags at the same digest that stay. */
   readonly siblings: readonly string[];
@@ -77,8 +86,11 @@ export interface RemovalGroup {
 
 /** What cleaning up will do. Plain data; `JSON.stringify` gives what {@link parsePlan} reads. */
 export interface CleanupPlan {
+  /** Of this document. */
   readonly format: 1;
+  /** Name of the project. */
   readonly project: string;
+  /** REPO in full. */
   readonly repo: string;
   /** RFC 3339, of the inventory. */
   readonly now: string;
@@ -88,6 +100,7 @@ export interface CleanupPlan {
   readonly groups: readonly RemovalGroup[];
   /** Compressed bytes of what no manifest that stays refers to, each blob once. */
   readonly freedBytes: number;
+  /** How many tags stay and go, by kind. */
   readonly counts: Readonly<Record<"keep" | "delete", Readonly<Record<TagKind, number>>>>;
   /** Worth saying: one sentence each. */
   readonly notes: readonly string[];

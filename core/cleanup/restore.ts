@@ -17,9 +17,13 @@ export interface RestoreOptions {
 
 /** `restored`; `present`: it is there; `taken`: the tag points at something newer, which stays; `lost`: blobs are gone. */
 export interface RestoredTag {
+  /** The full name with tag. */
   readonly reference: string;
+  /** What the tag points at again. */
   readonly digest: Digest;
+  /** `present`: it was there already. `taken`: the tag points at something else by now. `lost`: the registry has collected its blobs. */
   readonly outcome: "restored" | "would restore" | "present" | "taken" | "lost" | "failed";
+  /** One line. */
   readonly why?: string;
   /** RFC 3339, when the cleanup that deleted it began. */
   readonly run: string;

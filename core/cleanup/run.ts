@@ -156,7 +156,7 @@ async function journalPath(session: Pick<CleanupNeeds, "store">): Promise<string
 
 /** What is to be cleaned up in REPO. */
 export interface CleanupRequest {
-  /** @default `repo` of the engine, else of the dappfile */
+  /** What is cleaned up. @default `repo` of the engine, else of the dappfile */
   readonly repo?: string;
   /** dimgs whose images may go, by glob patterns, also such as the dappfile no longer has. @default all */
   readonly patterns?: readonly string[];
@@ -172,12 +172,18 @@ export interface CleanupRequest {
   readonly legacy?: "all" | "lost commits";
 }
 
+/** How a plan is applied. */
 export interface CleanupApply {
+  /** Told of each tag as it goes. */
   readonly onEvent?: (event: ApplyEvent) => void;
 }
 
+/** What became of deleted tags that were to come back. */
 export interface RestoreReport {
+  /** REPO in full. */
   readonly repo: string;
+  /** Nothing was changed, only told. */
   readonly dryRun: boolean;
+  /** One row for each tag. */
   readonly tags: readonly RestoredTag[];
 }

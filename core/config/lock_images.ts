@@ -40,9 +40,11 @@ export async function lockImages(session: LockNeeds, update: boolean): Promise<L
   return { file: lockPath, entries: rows };
 }
 
+/** What pinning base images did. */
 export interface LockResult {
   /** Path of the lock file. */
   readonly file: string;
+  /** One row for each base image whose name can move. */
   readonly entries: readonly {
     readonly name: string;
     readonly digest: Digest;

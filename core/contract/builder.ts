@@ -29,6 +29,7 @@ export type MountKind = StepMount["kind"];
  * stage need not wait for the blob.
  */
 export interface LayerRef {
+  /** Digest of the uncompressed tar. */
   readonly diffId: Digest;
   /** Settles when the blob is in the store. */
   readonly stored: Promise<Layer>;
@@ -39,7 +40,9 @@ export type StepNetwork = "host" | "none" | "private";
 
 /** What a builder must do for one stage, free of names and time. */
 export interface BuildStep {
+  /** Names the work in messages and logs. */
   readonly label: string;
+  /** Signature of the stage. */
   readonly signature: Signature;
   /** Lowest first. */
   readonly parents: readonly LayerRef[];
@@ -49,14 +52,19 @@ export interface BuildStep {
   readonly env: Readonly<Record<string, string>>;
   /** Variables whose values are secrets: ids by name. They win over those of `env`. */
   readonly secretEnv?: Readonly<Record<string, string>>;
+  /** What is mounted while commands run. */
   readonly mounts: readonly StepMount[];
+  /** Whether commands reach the network of the machine. */
   readonly network: StepNetwork;
   /** Latest modification time that a file in the layer may carry, seconds since 1970. */
   readonly epoch: number;
+  /** How the layer is compressed. */
   readonly compression: LayerCompression;
 }
 
+/** How layers are compressed. */
 export interface LayerCompression {
+  /** The algorithm. */
   readonly kind: "gzip" | "zstd";
   /** gzip 2 to 9, zstd 1 to 19. */
   readonly level: number;
@@ -76,9 +84,11 @@ export interface StepResult {
 
 /** An interactive or piped command in an image; nothing it writes is kept. */
 export interface ShellStep {
+  /** Names the work in messages and logs. */
   readonly label: string;
   /** Lowest first. */
   readonly parents: readonly LayerRef[];
+  /** Program and arguments. */
   readonly argv: readonly string[];
   /** Complete, but for HOME: where it is absent, it is the user's. */
   readonly env: Readonly<Record<string, string>>;
@@ -86,10 +96,13 @@ export interface ShellStep {
   readonly cwd: string;
   /** `user`, `uid`, `user:group` or `uid:gid`; "" is root. A known user without a group has all its groups of the image. */
   readonly user: string;
+  /** What is mounted while commands run. */
   readonly mounts: readonly StepMount[];
+  /** Whether commands reach the network of the machine. */
   readonly network: StepNetwork;
 }
 
+/** What a step needs while it runs. */
 export interface StepIo {
   /**
    * The value of one of the step's secrets. It must get to the step's commands and nowhere else: into no file of a
@@ -98,7 +111,9 @@ export interface StepIo {
   secret?(id: string): Uint8Array;
   /** Path on this machine of the socket of one of the step's ssh agents. */
   sshAgent?(id: string): string;
+  /** Takes what commands print. */
   output(stream: "stdout" | "stderr", text: string): void;
+  /** Aborts the work. */
   readonly signal: AbortSignal;
   /** Called with the step's file system still in place when a command failed, before it is discarded. */
   readonly onFailure?: (shell: () => Promise<number>) => Promise<void>;
@@ -106,6 +121,7 @@ export interface StepIo {
 
 /** Runs commands on top of an image and captures what they changed. */
 export interface Builder extends AsyncDisposable {
+  /** As `--builder` names it. */
   readonly name: string;
   /** What steps may mount. @default host, cache and tmp */
   readonly mounts?: readonly MountKind[];
@@ -113,7 +129,11 @@ export interface Builder extends AsyncDisposable {
   warmUp?(): void;
   /** Unpacks layers that a later step will probably stand on; settles when it is done, and never throws. */
   prefetch?(layers: readonly LayerRef[]): Promise<void>;
-  /** @throws STAGE_FAILED when a command fails, BUILDER_UNAVAILABLE when this machine lacks something */
+  /**
+   * Runs the commands of a stage and captures what they changed.
+   *
+   * @throws STAGE_FAILED when a command fails, BUILDER_UNAVAILABLE when this machine lacks something
+   */
   run(step: BuildStep, io: StepIo): Promise<StepResult>;
   /** Runs with this process's own stdin, stdout and stderr; returns the exit code, 128+n for signal n. */
   shell(step: ShellStep, signal: AbortSignal): Promise<number>;
@@ -121,7 +141,9 @@ export interface Builder extends AsyncDisposable {
 
 /** Asked when a command stage is about to be built. */
 export interface BuilderRequest {
+  /** What stages are built for. */
   readonly platform: OciPlatform;
+  /** Where layers come from and go to. */
   readonly store: Store;
   /** The name from `--builder` or the configuration; undefined = whoever can. */
   readonly name?: string;

@@ -4,6 +4,7 @@ import type { StageChain } from "./labels.ts";
 
 /** Everything in REPO and the repositories of the project below it, as far as cleanup may see it. JSON-printable. */
 export interface Inventory {
+  /** Name of the project. */
   readonly project: string;
   /** Full name of REPO. */
   readonly repo: string;
@@ -25,6 +26,7 @@ export interface Inventory {
 export interface InventoryTag {
   /** "" is REPO itself, any other name is below it. */
   readonly repository: string;
+  /** What stands after the ":". */
   readonly tag: string;
   /** Full name with tag, as `docker pull` takes it. Unique in the inventory. */
   readonly reference: string;
@@ -36,6 +38,7 @@ export interface InventoryTag {
 
 /** A published image of the project. */
 export interface InventoryImage extends InventoryTag {
+  /** Digest of the manifest. */
   readonly digest: Digest;
   /** "" is the nameless one. */
   readonly dimg: string;
@@ -43,10 +46,13 @@ export interface InventoryImage extends InventoryTag {
   readonly scheme: string;
   /** What the tag was made from: the branch, the git tag, the commit, the text. */
   readonly value: string;
+  /** The git commit, when it is known. */
   readonly commit?: string;
   /** Id of that commit's tree, which a squash or rebase keeps. */
   readonly tree?: string;
+  /** Signature of its last stage. */
   readonly signature: string;
+  /** All stages it is made of. */
   readonly chain: StageChain;
   /** RFC 3339, when it was published; `now` when the image does not say. */
   readonly publishedAt: string;
@@ -60,20 +66,27 @@ export interface InventoryImage extends InventoryTag {
 
 /** A stage of the project. */
 export interface InventoryStage extends InventoryTag {
+  /** Digest of the manifest. */
   readonly digest: Digest;
+  /** Name of the stage, as `plan` prints it. */
   readonly stage: string;
+  /** Signature of the stage. */
   readonly signature: string;
   /** Signature of the stage before it. */
   readonly previous?: string;
   /** RFC 3339, when it was published, where the registry tells: nothing in a stage does. */
   readonly publishedAt?: string;
+  /** RFC 3339; null = never; absent = the registry does not tell. */
   readonly pulledAt?: string | null;
+  /** Compressed bytes of its layers. */
   readonly bytes: number;
 }
 
 /** `service`: dapp's own bookkeeping. `foreign`: no project of this name made it. */
 export interface OtherTag extends InventoryTag {
+  /** `service`: of dapp itself. */
   readonly kind: "foreign" | "service";
+  /** Digest of the manifest. */
   readonly digest: Digest;
   /** Its project, when another one of dapp made it. */
   readonly project?: string;
@@ -83,7 +96,9 @@ export interface OtherTag extends InventoryTag {
 
 /** `missing`: listed, but not there. `damaged`: it can never be read. `unreadable`: the registry failed, it may be whole. */
 export interface BrokenTag extends InventoryTag {
+  /** What is wrong with it. */
   readonly kind: "missing" | "damaged" | "unreadable";
+  /** Digest of the manifest. */
   readonly digest?: Digest;
   /** It was missing in an earlier run too: it is really gone. */
   readonly seenBefore?: true;
@@ -118,12 +133,15 @@ export interface Keep {
 
 /** Asked for reasons to keep. If any policy fails, nothing is deleted. */
 export interface KeepRequest {
+  /** What there is. */
   readonly inventory: Inventory;
   /** Undefined outside of git: then policies about git keep all images of theirs. */
   readonly git: CleanupGit | undefined;
+  /** Environment of the run. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Relative paths start here. */
   readonly projectDir: string;
+  /** Aborts the work. */
   readonly signal: AbortSignal;
 }
 
@@ -144,6 +162,7 @@ export interface CleanupGit {
   trees(): Promise<ReadonlySet<string>>;
 }
 
+/** What is known of a commit. */
 export interface GitCommitFacts {
   /** Id of its tree. */
   readonly tree: string;

@@ -2,14 +2,17 @@
 
 /** User stages: those whose commands the dappfile gives. `buildArtifact` belongs to artifacts only. */
 export const userStages = ["beforeInstall", "install", "beforeSetup", "setup", "buildArtifact"] as const;
+/** Name of a stage with commands of the user. */
 export type UserStage = typeof userStages[number];
 
 /** Stages that may name the git files their commands read. */
 export type GitStage = Exclude<UserStage, "beforeInstall">;
 
+/** A validated dappfile. */
 export interface Config {
   /** The dappfile, relative to the project directory. */
   readonly file: string;
+  /** The project document. */
   readonly project: ProjectSection;
   /** dimgs and artifacts in document order; a list of dimg names gives one rule for each. */
   readonly images: readonly ImageRule[];
@@ -17,10 +20,15 @@ export interface Config {
   readonly warnings: readonly string[];
 }
 
+/** What the project document says. */
 export interface ProjectSection {
+  /** `project:` */
   readonly name?: string;
+  /** `repo:` */
   readonly repo?: string;
+  /** `plugins:`, in order. */
   readonly plugins: readonly PluginUse[];
+  /** `cleanup:` */
   readonly cleanup?: CleanupSection;
 }
 
@@ -36,40 +44,56 @@ export interface CleanupSection {
   readonly stageBudgetBytes?: number;
 }
 
+/** A plugin that the dappfile names. */
 export interface PluginUse {
   /** A path (starts with `.` or `/`), `npm:`, `jsr:`, `https:` specifier, or a built-in name. */
   readonly use: string;
+  /** As written; the plugin checks them. */
   readonly options?: unknown;
+  /** Line of the entry in the dappfile, 1-based. */
   readonly line: number;
 }
 
+/** What the dappfile says of one image. */
 export interface ImageRule {
+  /** A dimg, or an artifact. */
   readonly kind: "dimg" | "artifact";
   /** "" is the nameless dimg. */
   readonly name: string;
   /** 1-based YAML document and the line it starts at. */
   readonly document: number;
+  /** Line that the document starts at, 1-based. */
   readonly line: number;
+  /** What it stands on. */
   readonly base: BaseRule;
+  /** `fromCacheVersion:`; changing it builds everything again. */
   readonly fromCacheVersion?: string;
+  /** `git:`, in order. */
   readonly git: readonly GitEntry[];
+  /** `shell:` by stage. */
   readonly shell: Readonly<Partial<Record<UserStage, ShellStage>>>;
+  /** `docker:` */
   readonly docker?: DockerInstructions;
+  /** `mount:` */
   readonly mounts: readonly MountRule[];
+  /** `secrets:` */
   readonly secrets: readonly SecretRule[];
   /** Agents for ssh keys that commands may use. */
   readonly ssh: readonly "default"[];
+  /** `import:`, in order. */
   readonly imports: readonly ImportRule[];
   /** One layer for each shell command instead of one for each stage. */
   readonly asLayers: boolean;
 }
 
+/** What an image stands on. */
 export type BaseRule =
   | { readonly kind: "scratch" }
   /** `oci:DIR:TAG`, `archive:FILE`, or a registry reference, as written. */
   | { readonly kind: "image"; readonly name: string }
   | { readonly kind: "dimg" | "artifact"; readonly name: string };
 
+/** Files of a repository that go into the image. */
 export interface GitEntry {
   /** Absent: the project's own repository. */
   readonly remote?: {
@@ -82,11 +106,15 @@ export interface GitEntry {
   readonly add: string;
   /** Absolute path in the image, no trailing slash. */
   readonly to: string;
+  /** Patterns of files to take; empty means all. */
   readonly includePaths: readonly string[];
+  /** Patterns of files to leave out. */
   readonly excludePaths: readonly string[];
   /** Name or number. */
   readonly owner?: string;
+  /** Group of the files, by name or number. */
   readonly group?: string;
+  /** Patterns of the files that each stage reads, by stage. */
   readonly stageDependencies: Readonly<Partial<Record<GitStage, readonly string[]>>>;
   /** The whole tree is delivered at the first git stage instead of the declared files only. */
   readonly visibleAll: boolean;
@@ -94,10 +122,13 @@ export interface GitEntry {
   readonly line: number;
 }
 
+/** Commands of one stage. */
 export interface ShellStage {
+  /** Shell text, run one after another in one shell. */
   readonly commands: readonly string[];
   /** `cacheVersion` and `<stage>CacheVersion`; either makes the stage exist even without commands. */
   readonly cacheVersion?: string;
+  /** `<stage>CacheVersion` */
   readonly stageCacheVersion?: string;
 }
 
@@ -108,29 +139,45 @@ export interface ShellStage {
 export interface DockerInstructions {
   /** A list is run as it is, a text by the image's shell. */
   readonly CMD?: string | readonly string[];
+  /** A list is run as it is, a text by the image's shell. */
   readonly ENTRYPOINT?: string | readonly string[];
+  /** Variables, in the order they were written. */
   readonly ENV?: Readonly<Record<string, string>>;
+  /** Labels by name. */
   readonly LABEL?: Readonly<Record<string, string>>;
   /** "8080" is "8080/tcp", "7000-7002" is "7000-7002/tcp". */
   readonly EXPOSE?: readonly string[];
+  /** Absolute paths. */
   readonly VOLUME?: readonly string[];
+  /** Dockerfile instructions for images that stand on this one. */
   readonly ONBUILD?: readonly string[];
+  /** Absolute, or below the one before. */
   readonly WORKDIR?: string;
+  /** `user`, `uid`, `user:group` or `uid:gid` */
   readonly USER?: string;
+  /** Name or number. */
   readonly STOPSIGNAL?: string;
+  /** How the container is asked whether it works. */
   readonly HEALTHCHECK?: HealthcheckRule;
 }
 
 /** image config `Healthcheck`; durations in nanoseconds as Docker stores them. */
 export interface HealthcheckRule {
+  /** `NONE`, or `CMD` or `CMD-SHELL` with what to run. */
   readonly Test: readonly string[];
+  /** Nanoseconds between checks. */
   readonly Interval?: number;
+  /** Nanoseconds that a check may take. */
   readonly Timeout?: number;
+  /** Nanoseconds in which failures do not count. */
   readonly StartPeriod?: number;
+  /** Nanoseconds between checks in that time. */
   readonly StartInterval?: number;
+  /** Failures in a row that count. */
   readonly Retries?: number;
 }
 
+/** What commands find mounted. Nothing in it enters the image. */
 export type MountRule =
   /** Line of the entry in the dappfile. */
   & { readonly to: string; readonly line: number }
@@ -144,7 +191,9 @@ export type SecretSource =
 
 /** A value that commands see and nothing else does. */
 export interface SecretRule {
+  /** Its name, a part of the signature. */
   readonly id: string;
+  /** Where the value comes from. */
   readonly source: SecretSource;
   /** Where commands find it as a file, absolute; absent when they see it as a variable only. */
   readonly target?: string;
@@ -156,16 +205,26 @@ export interface SecretRule {
   readonly line: number;
 }
 
+/** Files of an artifact that go into the image. */
 export interface ImportRule {
+  /** Name of the artifact. */
   readonly artifact: string;
+  /** Absolute path in the artifact. */
   readonly add: string;
+  /** Absolute path in the image. */
   readonly to: string;
+  /** The stage that the files are there for. */
   readonly before?: "install" | "setup";
   /** Exactly one of `before` and `after` is present. */
   readonly after?: "install" | "setup";
+  /** Patterns of files to take; empty means all. */
   readonly includePaths: readonly string[];
+  /** Patterns of files to leave out. */
   readonly excludePaths: readonly string[];
+  /** User of the files, by name or number. */
   readonly owner?: string;
+  /** Group of the files, by name or number. */
   readonly group?: string;
+  /** Line of the entry in the dappfile, 1-based. */
   readonly line: number;
 }

@@ -62,7 +62,9 @@ export type ErrorCode = keyof typeof errorCatalog;
 export interface ErrorDetails {
   /** Where: a file with line and column, or a path within the configuration. */
   readonly at?: string;
+  /** Name of the plugin. */
   readonly plugin?: string;
+  /** Name of the hook. */
   readonly hook?: string;
   /** Replaces the catalog's advice when the thrower knows better. */
   readonly fix?: string;
@@ -80,19 +82,23 @@ export interface ErrorDetails {
   readonly limited?: boolean;
   /** How long the server asked to be left alone, in milliseconds. */
   readonly retryAfterMs?: number;
+  /** What was thrown before. */
   readonly cause?: unknown;
 }
 
 /** One problem in a file that the user wrote. */
 export interface Problem {
+  /** As the user named it. */
   readonly file: string;
   /** 1-based; 0 when the file as a whole is meant. */
   readonly line: number;
+  /** 1-based; 0 when the line as a whole is meant. */
   readonly column: number;
   /** 1-based YAML document, when the file has documents. */
   readonly document?: number;
   /** Path inside the document, such as `git[0].add`. */
   readonly path?: string;
+  /** One sentence. */
   readonly message: string;
   /** "did you mean" or another concrete next step. */
   readonly hint?: string;
@@ -100,7 +106,15 @@ export interface Problem {
 
 /** The one error class that the engine throws for failures a person can act on; the code tells them apart. */
 export class EngineError extends Error {
+  /** Tells it from other errors, also across copies of this module. */
   override readonly name = "EngineError";
+  /**
+   * What was being done, the value, and what is wrong with it.
+   *
+   * @param code tells failures apart
+   * @param message one or more sentences, the last without a period
+   * @param details facts beside the message
+   */
   constructor(readonly code: ErrorCode, message: string, readonly details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
   }

@@ -1,7 +1,10 @@
 /** Names a stage of an image in events and errors. `image` is "" for the nameless dimg. */
 export interface StageRef {
+  /** Name of the image; "" is the nameless dimg. */
   readonly image: string;
+  /** A dimg, or an artifact. */
   readonly kind: "dimg" | "artifact";
+  /** Name of the stage, as `plan` prints it. */
   readonly stage: string;
 }
 

@@ -51,43 +51,60 @@ export type {
   OciPlatform,
 } from "../../lib/oci/types.ts";
 export type { LayerIndex, LayerIndexEntry } from "../../lib/layer/index.ts";
+export type { TarType } from "../../lib/tar/types.ts";
 export type { RegistryFeatures } from "../../lib/registry/inspect.ts";
 export type { EngineEvent, EventSink, StageRef } from "./events.ts";
 
-type Awaitable<T> = T | Promise<T>;
+/** A value now or later. */
+export type Awaitable<T> = T | Promise<T>;
 /** Asked one after another until one answers. */
 export interface First<I, O> {
+  /** How the hook is called. */
   readonly kind: "first";
+  /** What the plugin is handed. */
   readonly input: I;
+  /** What it answers; undefined leaves it to the next one. */
   readonly output: O | undefined;
 }
 /** Each sees the former's value; `undefined` leaves it unchanged. */
 export interface Waterfall<V> {
+  /** How the hook is called. */
   readonly kind: "waterfall";
+  /** What the plugin is handed. */
   readonly input: V;
+  /** What takes its place; undefined changes nothing. */
   readonly output: V | undefined;
 }
 /** All are asked together; answers keep the plugin order. */
 export interface Collect<I, O> {
+  /** How the hook is called. */
   readonly kind: "collect";
+  /** What the plugin is handed. */
   readonly input: I;
+  /** Rows, none if there is nothing to say. */
   readonly output: readonly O[];
 }
 /** All are told together; every failure is reported. */
 export interface Parallel<I> {
+  /** How the hook is called. */
   readonly kind: "parallel";
+  /** What the plugin is told. */
   readonly input: I;
+  /** Nothing is awaited but the end. */
   readonly output: void;
 }
 
 /** A stage that is being signed. */
 export interface StageNode {
+  /** The image it belongs to. */
   readonly image: ImageRule;
+  /** Name of the stage, as `plan` prints it. */
   readonly stage: string;
   /** Shell text of the stage, empty for stages that run nothing. */
   readonly commands: readonly string[];
 }
 
+/** Every hook with its kind and its types. */
 export interface Hooks {
   /** Rewrite the validated configuration before the graph is built. */
   config: Waterfall<Config>;
@@ -116,8 +133,11 @@ export interface Hooks {
   /** Give reasons to keep tags; only what nobody keeps may go. If one fails, nothing is deleted. */
   keep: Collect<KeepRequest, Keep>;
 }
+/** Name of a hook. */
 export type HookName = keyof Hooks;
+/** What a hook hands to plugins. */
 export type HookInput<N extends HookName> = Hooks[N]["input"];
+/** What plugins answer to a hook. */
 export type HookOutput<N extends HookName> = Hooks[N]["output"];
 
 /** Runtime twin of {@linkcode Hooks}; a missing row or a wrong kind does not compile. `effects` rows are skipped on --dry-run. */
@@ -141,8 +161,11 @@ export const hookTable: {
 
 /** Handed to every hook. */
 export interface HookContext {
+  /** Aborts the work. */
   readonly signal: AbortSignal;
+  /** Nothing may be changed. */
   readonly dryRun: boolean;
+  /** Tells the user something. */
   emit(event: EngineEvent): void;
 }
 
@@ -150,13 +173,16 @@ export interface HookContext {
 export interface Host {
   /** Absolute project directory. */
   readonly projectDir: string;
+  /** Environment of the run. */
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
+/** Answers a hook. */
 export type HookHandler<N extends HookName> = (
   input: HookInput<N>,
   ctx: HookContext,
 ) => Awaitable<HookOutput<N>>;
+/** The hooks that a plugin answers. */
 export type HookMap = {
   readonly [N in HookName]?: HookHandler<N> | {
     /** Before or after all handlers without an order. */
@@ -167,12 +193,14 @@ export type HookMap = {
 /** What `setup` returns: hooks, and optionally how to let go of what the plugin holds. */
 export type PluginHooks = HookMap & Partial<AsyncDisposable>;
 
-type Schema = Zod.ZodType;
+/** A schema of the engine's own zod. */
+export type Schema = Zod.ZodType;
 /** Options as users write them; a plugin without `options` takes none. */
-export type OptionsInput<S> = S extends Schema ? Zod.input<S> : undefined;
+export type OptionsInput<S> = S extends { readonly _zod: { readonly input: infer I } } ? I : undefined;
 /** Options after defaults. */
-export type OptionsOutput<S> = S extends Schema ? Zod.output<S> : undefined;
+export type OptionsOutput<S> = S extends { readonly _zod: { readonly output: infer O } } ? O : undefined;
 
+/** What declares a plugin. */
 export interface PluginSpec<S extends Schema | undefined> {
   /** `role-subject`, unique per engine: "source-registry". */
   readonly name: string;
@@ -183,14 +211,17 @@ export interface PluginSpec<S extends Schema | undefined> {
    * that a misspelt key is an error. It must accept `{}`, which is what no options means.
    */
   readonly options?: (z: typeof Zod) => S;
+  /** Called once for each engine; what it answers is called from then on. */
   setup(options: OptionsOutput<S>, host: Host): Awaitable<PluginHooks>;
 }
 
+/** A plugin as the engine sees it. */
 export interface Plugin<Input = unknown> {
+  /** `role-subject`, unique per engine. */
   readonly name: string;
   /** For documentation and editors. */
   optionsSchema(): Promise<Schema | undefined>;
-  /** @throws PLUGIN_API_MISMATCH, PLUGIN_OPTIONS_INVALID */
+  /** Checks the options and sets the plugin up. @throws PLUGIN_API_MISMATCH, PLUGIN_OPTIONS_INVALID */
   load(raw: Input | undefined, host: Host): Promise<PluginHooks>;
 }
 
@@ -243,7 +274,9 @@ export function definePlugin<S extends Schema | undefined = undefined>(
 
 /** A plugin chosen with its options. */
 export interface Selection {
+  /** The plugin. */
   readonly plugin: Plugin<never>;
+  /** Its options; the plugin checks them. */
   readonly options?: unknown;
 }
 

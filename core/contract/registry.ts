@@ -9,17 +9,23 @@ export interface RegistryRequest {
   readonly repo: string;
   /** What `--registry-kind` says; a plugin of another kind must not answer. */
   readonly kind?: string;
+  /** How the user wants it to be reached. */
   readonly access: RegistryAccess;
+  /** Environment of the run. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Relative directories start here. */
   readonly projectDir: string;
   /** What was found out in earlier runs, by host or repository; may vanish at any time. Values are JSON. */
   readonly memo: RegistryMemo;
+  /** Aborts the work. */
   readonly signal: AbortSignal;
 }
 
+/** What is remembered between runs. */
 export interface RegistryMemo {
+  /** Undefined when nothing is known. */
   get(kind: string, key: string): Promise<unknown>;
+  /** Remembers a value that JSON can say. */
   put(kind: string, key: string, value: unknown): Promise<void>;
 }
 
@@ -27,6 +33,7 @@ export interface RegistryMemo {
 export interface RegistryAccess {
   /** From `--registry-username`; for the host of REPO alone. */
   readonly username?: string;
+  /** Goes with `username`. */
   readonly password?: string;
   /** Hosts (with port) that may be asked without verified TLS. */
   readonly insecure: readonly string[];
@@ -44,7 +51,9 @@ export interface RegistryCapabilities {
   readonly naming: "nested" | "flat";
   /** Whether repositories below REPO are possible. */
   readonly nested: boolean;
+  /** How a tag can go. */
   readonly deletion: "tag" | "manifest" | "none" | "unknown";
+  /** What a list of tags tells. */
   readonly listing: "names" | "digests" | "times";
   /** Whether a list of tags says when each was last pulled. */
   readonly pulls: boolean;
@@ -56,6 +65,7 @@ export interface RegistryCapabilities {
 export interface RegistryBackend extends AsyncDisposable {
   /** Short name of the kind: `oci`, `docker-hub`, `gitlab`, `harbor`, `layout`. */
   readonly kind: string;
+  /** What it can do, as far as that is known. */
   readonly capabilities: RegistryCapabilities;
   /**
    * A repository: "" is REPO itself, any other name is below it.
@@ -67,14 +77,19 @@ export interface RegistryBackend extends AsyncDisposable {
 
 /** A manifest or index as it is stored. */
 export interface RemoteManifest {
+  /** Digest of the manifest. */
   readonly digest: Digest;
+  /** The document as it is stored. */
   readonly bytes: Uint8Array;
+  /** Media type, as the registry or store has it. */
   readonly mediaType: string;
 }
 
 /** A blob to be stored. */
 export interface OutgoingBlob {
+  /** Of the content. */
   readonly digest: Digest;
+  /** Size in bytes. */
   readonly size: number;
   /** A file with exactly this content, or the content itself. */
   readonly source: { readonly file: string } | { readonly bytes: Uint8Array };
@@ -82,7 +97,9 @@ export interface OutgoingBlob {
   readonly from?: readonly string[];
 }
 
+/** What a transfer needs while it runs. */
 export interface TransferIo {
+  /** Aborts the work. */
   readonly signal: AbortSignal;
   /** Takes the bytes done so far; may start again from less after a failure. */
   report(done: number): void;
@@ -90,6 +107,7 @@ export interface TransferIo {
 
 /** What a list tells of a manifest or index, so that it need not be read. */
 export interface ListedManifest {
+  /** Of the manifest. */
   readonly annotations: Readonly<Record<string, string>>;
   /** Of the image's configuration, as far as they are told. */
   readonly labels: Readonly<Record<string, string>>;
@@ -101,7 +119,9 @@ export interface ListedManifest {
 
 /** A tag as the registry lists it. */
 export interface ListedTag {
+  /** What stands after the ":". */
   readonly tag: string;
+  /** What the tag points at, when the list says so. */
   readonly digest?: Digest;
   /** RFC 3339, when the tag was last written. */
   readonly pushedAt?: string;
@@ -115,6 +135,7 @@ export interface ListedTag {
 
 /** A tag to be removed. */
 export interface TagRemoval {
+  /** What stands after the ":". */
   readonly tag: string;
   /** What it points at. */
   readonly digest: Digest;
@@ -165,7 +186,11 @@ export interface Repository {
   requirePush?(signal: AbortSignal): Promise<void>;
   /** Every tag, in no particular order; none when the repository does not exist. */
   tags(signal: AbortSignal): AsyncIterable<ListedTag>;
-  /** @throws {EngineError} REGISTRY_UNSUPPORTED when the registry deletes nothing at all */
+  /**
+   * Removes one tag and nothing that other tags name.
+   *
+   * @throws {EngineError} REGISTRY_UNSUPPORTED when the registry deletes nothing at all
+   */
   remove(removal: TagRemoval, signal: AbortSignal): Promise<RemovalOutcome>;
   /**
    * Removes a manifest, with every tag that is at it; false when the registry keeps it. For those that no tag is at, such

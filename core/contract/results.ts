@@ -3,27 +3,37 @@ import type { ImageState } from "./store.ts";
 
 /** What publishing made, or would make on a dry run. JSON-printable. */
 export interface PublishReport {
+  /** Name of the project. */
   readonly project: string;
   /** REPO in full. */
   readonly repo: string;
+  /** Nothing was changed, only told. */
   readonly dryRun: boolean;
+  /** One row for each dimg. */
   readonly images: readonly PublishedImage[];
   /** Stages, when they were asked for. */
   readonly stages: readonly MovedStage[];
+  /** What it took to have the blobs there. */
   readonly bytes: TransferCount;
 }
 
+/** A dimg and its tags. */
 export interface PublishedImage {
   /** Of the dimg. */
   readonly name: string;
+  /** Of its last stage. */
   readonly signature: Signature;
+  /** In the order they were asked for. */
   readonly tags: readonly PublishedTag[];
 }
 
+/** One tag of a dimg. */
 export interface PublishedTag {
   /** The full name with tag. */
   readonly reference: string;
+  /** What stands after the ":". */
   readonly tag: string;
+  /** The tag scheme, as cleanup knows it. */
   readonly scheme: string;
   /** What the tag was made from. */
   readonly value: string;
@@ -37,9 +47,13 @@ export interface PublishedTag {
 
 /** A stage that was moved between the store and REPO. */
 export interface MovedStage {
+  /** Name of the image; "" is the nameless dimg. */
   readonly image: string;
+  /** A dimg, or an artifact. */
   readonly kind: "dimg" | "artifact";
+  /** Name of the stage, as `plan` prints it. */
   readonly stage: string;
+  /** Signature of the stage. */
   readonly signature: Signature;
   /** The full name with tag. */
   readonly reference: string;
@@ -52,6 +66,7 @@ export interface MovedStage {
 
 /** Bytes of blobs, by what it took to have them there. */
 export interface TransferCount {
+  /** Sent. */
   readonly uploaded: number;
   /** Linked from another repository of the same registry. */
   readonly mounted: number;
@@ -61,22 +76,33 @@ export interface TransferCount {
 
 /** What a run will do, in the order it will do it. JSON-printable. */
 export interface Plan {
+  /** Name of the project. */
   readonly project: string;
+  /** `os/architecture[/variant]` */
   readonly platform: string;
+  /** One row for each image. */
   readonly images: readonly PlannedImage[];
 }
 
+/** What will be done for one image. */
 export interface PlannedImage {
+  /** Name of the dimg or artifact; "" is the nameless one. */
   readonly name: string;
+  /** A dimg, or an artifact. */
   readonly kind: "dimg" | "artifact";
   /** Signature of the last stage. */
   readonly signature: Signature;
+  /** One row for each stage, in order. */
   readonly stages: readonly PlannedStage[];
 }
 
+/** What will be done for one stage. */
 export interface PlannedStage {
+  /** Name of the stage, as `plan` prints it. */
   readonly stage: string;
+  /** Signature of the stage. */
   readonly signature: Signature;
+  /** What will be done. */
   readonly state: StageState;
   /** Why, in one sentence. */
   readonly reason: string;
@@ -92,8 +118,11 @@ export type StageState = "cached" | "covered" | "build" | "unneeded";
 
 /** What a run made. JSON-printable. */
 export interface BuildResult {
+  /** Name of the project. */
   readonly project: string;
+  /** `os/architecture[/variant]` */
   readonly platform: string;
+  /** The selected dimgs. */
   readonly images: readonly BuiltImage[];
   /** Of all images, artifacts included. */
   readonly stagesBuilt: number;
@@ -101,26 +130,36 @@ export interface BuildResult {
   readonly stagesReused: number;
 }
 
+/** An image that is whole in the store. */
 export interface BuiltImage {
+  /** Name of the dimg or artifact; "" is the nameless one. */
   readonly name: string;
+  /** A dimg, or an artifact. */
   readonly kind: "dimg" | "artifact";
+  /** Of its last stage. */
   readonly signature: Signature;
   /** Digest of the image manifest in the store. */
   readonly digest: Digest;
+  /** Configuration and layers. */
   readonly state: ImageState;
 }
 
+/** One fact that differs between two builds. */
 export type FactChange =
   | { readonly kind: "value"; readonly key: string; readonly before?: string; readonly after?: string }
   /** Unified-diff lines, each starting with " ", "-" or "+". */
   | { readonly kind: "commands"; readonly key: string; readonly diff: readonly string[] }
   | { readonly kind: "files"; readonly key: string; readonly files: readonly FileChange[] };
 
+/** One file that differs between two builds. */
 export interface FileChange {
+  /** Absolute, in the image. */
   readonly path: string;
+  /** What became of it. */
   readonly change: "added" | "removed" | "modified";
   /** git object ids (with mode when the mode changed). */
   readonly before?: string;
+  /** What it is now. */
   readonly after?: string;
   /** The commit that last touched the path: `<short id> <subject>`. */
   readonly commit?: string;

@@ -5,6 +5,7 @@ import type { ImageState, Store } from "./store.ts";
 
 /** A base image found. `id` is what enters the signature. */
 export interface ResolvedImage {
+  /** Digest of the image for the platform: what enters the signature. */
   readonly id: Digest;
   /** Digest of the index or manifest the name pointed at, for the lock file; undefined when names do not move. */
   readonly pin?: Digest;
@@ -18,20 +19,27 @@ export interface ImageSource extends AsyncDisposable {
   fetch(image: ResolvedImage, io: FetchIo): Promise<ImageState>;
 }
 
+/** What fetching needs while it runs. */
 export interface FetchIo {
+  /** Aborts the work. */
   readonly signal: AbortSignal;
   /** `what` such as "layer 3f2a… of debian:bookworm"; called with growing `done`. */
   progress(id: string, what: string, done: number, total: number): void;
+  /** Tells the user something once. */
   note(text: string): void;
 }
 
 /** Asked for the text after `from:`. */
 export interface SourceRequest {
+  /** The text after `from:`. */
   readonly name: string;
+  /** `os/architecture[/variant]` */
   readonly platform: OciPlatform;
+  /** Where layers go. */
   readonly store: Store;
   /** Relative paths in `name` start here. */
   readonly projectDir: string;
+  /** Environment of the run. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** How registries are to be reached; absent = as the environment says. */
   readonly access?: RegistryAccess;

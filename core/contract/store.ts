@@ -4,14 +4,19 @@ import type { Digest, Signature } from "./digest.ts";
 
 /** Compressed blob and uncompressed tar of one layer. */
 export interface Layer {
+  /** Media type, as the registry or store has it. */
   readonly mediaType: string;
+  /** Of the compressed blob. */
   readonly digest: Digest;
+  /** Size in bytes. */
   readonly size: number;
+  /** Digest of the uncompressed tar. */
   readonly diffId: Digest;
 }
 
 /** An image as data: what a stage produced or a base image contains. */
 export interface ImageState {
+  /** The image configuration. */
   readonly config: ImageConfig;
   /** Lowest first; one for each diff_id of the config. */
   readonly layers: readonly Layer[];
@@ -19,7 +24,9 @@ export interface ImageState {
 
 /** One named input of a stage. Keys are unique within a stage; a plugin's facts are keyed `plugin-name/key`. */
 export interface Fact {
+  /** Unique within the stage. */
   readonly key: string;
+  /** What counts, as text. */
   readonly value: string;
   /** The value is the digest of a listing kept as a blob: rows of `mode id path`, NUL-separated, for `explain`. */
   readonly listing?: true;
@@ -29,10 +36,15 @@ export interface Fact {
 export interface StageRecord {
   /** The format of its signature; records of another one are never used. */
   readonly format: 2;
+  /** Signature of the stage. */
   readonly signature: Signature;
+  /** Signature of the stage before it; null for the first. */
   readonly previous: Signature | null;
+  /** Name of the stage. */
   readonly stage: string;
+  /** All that went into the signature. */
   readonly facts: readonly Fact[];
+  /** The image up to here. */
   readonly image: ImageState;
   /**
    * What commands see beyond what the signature covers (`visible: all`): digests of blobs, for the stage that must show
@@ -41,6 +53,7 @@ export interface StageRecord {
   readonly trees?: Readonly<Record<string, Digest>>;
   /** RFC 3339, when and how long it was built here. Never signed. */
   readonly builtAt: string;
+  /** Milliseconds that building it took here. */
   readonly buildMs: number;
   /** Compressed bytes that this stage added. */
   readonly addedBytes: number;
@@ -68,12 +81,15 @@ export interface Store extends AsyncDisposable {
   stage(signature: Signature): Promise<StageRecord | undefined>;
   /** The record, whether or not its blobs are here. */
   record(signature: Signature): Promise<StageRecord | undefined>;
+  /** Keeps the record of a finished stage; its blobs are there already. */
   putStage(record: StageRecord): Promise<void>;
   /** Notes that `image` (project/name) had this signature for a stage; newest first when read. */
   history(project: string, image: string, stage: string): Promise<readonly HistoryRow[]>;
+  /** Notes a signature as the newest one. */
   addHistory(project: string, image: string, stage: string, signature: Signature): Promise<void>;
   /** Derived data that may vanish at any time; values are JSON. */
   memo(kind: string, key: string): Promise<unknown>;
+  /** Remembers a value; that it cannot is no failure. */
   putMemo(kind: string, key: string, value: unknown): Promise<void>;
   /** A directory that is kept between builds (`builds/<project>/...`), created when missing. */
   keptDirectory(...parts: string[]): Promise<string>;
@@ -82,6 +98,7 @@ export interface Store extends AsyncDisposable {
    * @throws LOCK_TIMEOUT after `timeoutMs`
    */
   lock(name: string, options: LockOptions): Promise<AsyncDisposable>;
+  /** Looks for damage, and mends it with `repair`. */
   check(options: { readonly repair: boolean }): Promise<StoreReport>;
   /** Every readable stage record, whether or not its blobs are here. */
   stages(): AsyncIterable<StageRecord>;
@@ -95,6 +112,7 @@ export interface Store extends AsyncDisposable {
   claimed(): Promise<ReadonlyMap<Signature, string>>;
 }
 
+/** How unused blobs are removed. */
 export interface SweepOptions {
   /** Only count what would go. @default false */
   readonly dryRun?: boolean;
@@ -102,34 +120,49 @@ export interface SweepOptions {
   readonly alone?: () => Promise<void>;
 }
 
+/** What removing unused blobs did. */
 export interface SweepReport {
+  /** How many went. */
   readonly blobs: number;
+  /** Size in bytes. */
   readonly bytes: number;
   /** Another process has the store open, so nothing was removed; the next sweep does it. */
   readonly busy: boolean;
 }
 
+/** An earlier signature of a stage. */
 export interface HistoryRow {
+  /** Signature of the stage. */
   readonly signature: Signature;
   /** RFC 3339. */
   readonly at: string;
 }
 
+/** How long and how a lock is waited for. */
 export interface LockOptions {
+  /** Longest wait. */
   readonly timeoutMs: number;
+  /** Aborts the work. */
   readonly signal: AbortSignal;
+  /** Told once who holds the lock. */
   onWait?(holder: string): void;
 }
 
+/** What a look at the whole store found. */
 export interface StoreReport {
+  /** Blobs looked at. */
   readonly blobs: number;
+  /** Size in bytes. */
   readonly bytes: number;
+  /** Stages looked at. */
   readonly stages: number;
   /** One sentence each; empty when the store is sound. */
   readonly problems: readonly string[];
+  /** What was mended, one sentence each. */
   readonly repaired: readonly string[];
 }
 
+/** Asked for the local store. */
 export interface StoreRequest {
   /** Directory of the store. */
   readonly home: string;

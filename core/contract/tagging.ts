@@ -4,6 +4,7 @@
 export interface TagWish {
   /** Without the dashes: `tag-branch`. */
   readonly flag: string;
+  /** Absent for a flag without value. */
   readonly value?: string;
 }
 
@@ -23,6 +24,7 @@ export interface TagRequest {
   readonly wishes: readonly TagWish[];
   /** Names of the dimgs that will be published. */
   readonly images: readonly string[];
+  /** What is checked out. */
   readonly git: GitFacts;
   /** Undefined outside of CI. */
   readonly ci: CiFacts | undefined;
@@ -52,6 +54,7 @@ export interface Tag {
 
 /** Asked what CI system this is. */
 export interface CiRequest {
+  /** Environment of the run. */
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
@@ -69,6 +72,7 @@ export interface CiFacts {
   readonly name: string;
   /** The git tag that is built; without value when a branch is built. */
   readonly tag: CiValue;
+  /** The branch that is built; without value when a tag is built. */
   readonly branch: CiValue;
   /** Names this run, a job or a build. */
   readonly buildId: CiValue;

@@ -56,7 +56,10 @@ export interface ExportOptions {
   progress(done: number, total: number): void;
 }
 
+/** What an export wrote. */
 export interface ExportResult {
+  /** Where it went. */
   readonly destination: string;
+  /** What is in it, under which names. */
   readonly images: readonly { readonly name: string; readonly reference: string; readonly digest: Digest }[];
 }

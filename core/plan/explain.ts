@@ -130,25 +130,37 @@ export function requireStage(signed: SignedGraph, stage: string): void {
 
 /** A diff of facts between a stage now and its nearest earlier build. */
 export interface Explanation {
+  /** Name of the project. */
   readonly project: string;
+  /** One row for each image. */
   readonly images: readonly ExplainedImage[];
 }
 
+/** Stages of one image that differ. */
 export interface ExplainedImage {
+  /** Name of the dimg or artifact; "" is the nameless one. */
   readonly name: string;
+  /** A dimg, or an artifact. */
   readonly kind: "dimg" | "artifact";
+  /** One row for each stage, in order. */
   readonly stages: readonly ExplainedStage[];
 }
 
+/** How one stage differs from its nearest earlier build. */
 export interface ExplainedStage {
+  /** Name of the stage, as `plan` prints it. */
   readonly stage: string;
+  /** Signature of the stage. */
   readonly signature: Signature;
+  /** What a build would do with it. */
   readonly state: "cached" | "covered" | "build" | "unneeded";
+  /** Whether the signature covers all that its commands see. */
   readonly hermetic: boolean;
   /** The earlier build it is compared with; undefined = this stage was never built here. */
   readonly comparedWith?: { readonly signature: Signature; readonly at: string; readonly commit?: string };
   /** True when only the stage before it changed. */
   readonly rippleOnly: boolean;
+  /** Facts that differ. */
   readonly changes: readonly FactChange[];
   /** Later stages, of this and of other images, whose signatures change because of this one: `image/stage`. */
   readonly ripplesTo: readonly string[];

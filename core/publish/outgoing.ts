@@ -34,10 +34,11 @@ export interface Naming {
   lookUp?(target: ImageTarget): Promise<Digest | undefined>;
 }
 
+/** What to publish, and how. */
 export interface PushOptions {
-  /** @default `repo` of the engine, else of the dappfile */
+  /** Where to. @default `repo` of the engine, else of the dappfile */
   readonly repo?: string;
-  /** @default one: `{ flag: "tag-plain", value: "latest" }` */
+  /** Which tags. @default one: `{ flag: "tag-plain", value: "latest" }` */
   readonly tags?: readonly TagWish[];
   /** Publish the stages first. @default false */
   readonly withStages?: boolean;
@@ -45,5 +46,6 @@ export interface PushOptions {
   readonly single?: boolean;
   /** Build first; stages go up while later ones are built (`bp`). @default false */
   readonly build?: boolean;
+  /** When to open a shell, with `build`. */
   readonly introspect?: Introspection;
 }

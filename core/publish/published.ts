@@ -164,11 +164,15 @@ async function sizeOf(repository: Repository, bytes: Uint8Array, signal: AbortSi
   }
 }
 
+/** What the project has published in REPO. */
 export interface PublishedTags {
+  /** Name of the project. */
   readonly project: string;
+  /** REPO in full. */
   readonly repo: string;
   /** Tags that could not be read, whosever they are. */
   readonly unreadable?: readonly { readonly reference: string; readonly why: string }[];
+  /** One row for each image. */
   readonly images: readonly {
     readonly name: string;
     readonly tags: readonly {

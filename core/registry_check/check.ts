@@ -309,10 +309,13 @@ class RegistryCheck {
 
 /** What a registry can do, as tried. */
 export interface RegistryCard {
+  /** REPO in full. */
   readonly repo: string;
   /** Plugin and kind that serve it. */
   readonly plugin: string;
+  /** Short name of the kind of registry. */
   readonly kind: string;
+  /** What the plugin says of it. */
   readonly capabilities: RegistryCapabilities;
   /** In the order they were tried. */
   readonly probes: readonly {

@@ -119,6 +119,7 @@ function readPlatform(text: string): string {
   }
 }
 
+/** What an engine is made with. Everything has a default. */
 export interface EngineOptions {
   /** Project directory. @default the current directory */
   readonly dir?: string;
@@ -147,7 +148,7 @@ export interface EngineOptions {
   readonly lockTimeoutMs?: number;
   /** Say what would happen and change nothing. @default false */
   readonly dryRun?: boolean;
-  /** @default gzip level 3 */
+  /** How layers are compressed. @default gzip level 3 */
   readonly compression?: LayerCompression;
   /**
    * Where stages and images are kept for everybody: `host[:port]/path` or `oci:DIR`. With it, builds take stages from
@@ -158,6 +159,7 @@ export interface EngineOptions {
   readonly repoReadOnly?: boolean;
   /** More places to take stages from, asked after `repo`. */
   readonly cacheFrom?: readonly string[];
+  /** How registries are reached and used. */
   readonly registry?: RegistryOptions;
   /** Where secrets come from instead of where the dappfile says, by id. */
   readonly secrets?: Readonly<Record<string, SecretSource>>;
@@ -168,6 +170,7 @@ export interface EngineOptions {
   readonly untrusted?: boolean;
   /** Plugins beside the built-in ones and those in the dappfile; asked first. */
   readonly plugins?: readonly Selection[];
+  /** Told of all that happens. */
   readonly onEvent?: EventSink;
   /** Stops the work: running commands are ended, mounts and temporary files removed. */
   readonly signal?: AbortSignal;
@@ -179,6 +182,7 @@ export interface RegistryOptions {
   readonly kind?: string;
   /** For the host of REPO alone; both or neither. */
   readonly username?: string;
+  /** Goes with `username`. */
   readonly password?: string;
   /** Hosts (with port) that may be asked without verified TLS, by plain http if need be. */
   readonly insecure?: readonly string[];

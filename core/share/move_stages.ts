@@ -135,7 +135,10 @@ function mover(shared: SharedStages) {
 
 /** Stages moved between the store and REPO. */
 export interface StageMoves {
+  /** REPO in full. */
   readonly repo: string;
+  /** Nothing was changed, only told. */
   readonly dryRun: boolean;
+  /** One row for each stage. */
   readonly stages: readonly MovedStage[];
 }

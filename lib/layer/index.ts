@@ -8,11 +8,17 @@ import { OPAQUE, WHITEOUT } from "./whiteout.ts";
 export interface LayerIndexEntry {
   /** Without leading "/"; "" is the root. */
   readonly path: string;
+  /** What it is. */
   readonly type: TarType;
+  /** Permission bits. */
   readonly mode: number;
+  /** Numeric owner. */
   readonly uid: number;
+  /** Numeric group. */
   readonly gid: number;
+  /** Size in bytes. */
   readonly size: number;
+  /** Target of a link. */
   readonly link?: string;
   /** Extended attributes of a directory, base64. */
   readonly xattrs?: Readonly<Record<string, string>>;
@@ -24,6 +30,7 @@ export interface LayerIndexEntry {
 
 /** What a layer holds and hides. JSON-printable. Format 1 was sorted in another order. */
 export interface LayerIndex {
+  /** Of this document. */
   readonly format: 2;
   /** Sorted as {@linkcode comparePaths} says, with all parent directories below the root. */
   readonly entries: readonly LayerIndexEntry[];

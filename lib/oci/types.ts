@@ -16,17 +16,25 @@ export const mediaTypes = {
 
 /** image-spec descriptor.md. */
 export interface Descriptor {
+  /** Media type, as the registry or store has it. */
   readonly mediaType: string;
+  /** Of the content (descriptor.md#digests). */
   readonly digest: string;
   /** Bytes of the blob. */
   readonly size: number;
+  /** Of a manifest in an index. */
   readonly platform?: OciPlatform;
+  /** Free text by key. */
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
+/** What an image runs on (image-index.md). */
 export interface OciPlatform {
+  /** As Go calls it: `linux`. */
   readonly os: string;
+  /** As Go calls it: `amd64`. */
   readonly architecture: string;
+  /** Of the processor: `v7`. */
   readonly variant?: string;
 }
 
@@ -49,36 +57,62 @@ export interface ImageIndex {
 
 /** The execution parameters inside an image config (image-spec config.md). */
 export interface ContainerConfig {
+  /** `user`, `uid`, `user:group` or `uid:gid` */
   readonly User?: string;
+  /** `port/protocol` as keys. */
   readonly ExposedPorts?: Readonly<Record<string, Record<string, never>>>;
+  /** `NAME=value` */
   readonly Env?: readonly string[];
+  /** What is run, before `Cmd`. */
   readonly Entrypoint?: readonly string[] | null;
+  /** Arguments, or what is run. */
   readonly Cmd?: readonly string[] | null;
+  /** Absolute paths as keys. */
   readonly Volumes?: Readonly<Record<string, Record<string, never>>>;
+  /** Where it is run. */
   readonly WorkingDir?: string;
+  /** Free text by key. */
   readonly Labels?: Readonly<Record<string, string>>;
+  /** Name or number. */
   readonly StopSignal?: string;
+  /** Docker's own: instructions for images that stand on this one. */
   readonly OnBuild?: readonly string[];
+  /** Docker's own. */
   readonly Healthcheck?: unknown;
+  /** Docker's own: what runs texts. */
   readonly Shell?: readonly string[];
 }
 
+/** How one layer, or none, came about. */
 export interface HistoryEntry {
+  /** RFC 3339. */
   readonly created?: string;
+  /** The command. */
   readonly created_by?: string;
+  /** Who made it. */
   readonly author?: string;
+  /** Free text. */
   readonly comment?: string;
+  /** It added no layer. */
   readonly empty_layer?: boolean;
 }
 
 /** image-spec config.md. */
 export interface ImageConfig {
+  /** RFC 3339. */
   readonly created?: string;
+  /** Who made it. */
   readonly author?: string;
+  /** As Go calls it. */
   readonly architecture: string;
+  /** As Go calls it. */
   readonly os: string;
+  /** Of the processor. */
   readonly variant?: string;
+  /** How it is run. */
   readonly config?: ContainerConfig;
+  /** The layers, lowest first. */
   readonly rootfs: { readonly type: "layers"; readonly diff_ids: readonly string[] };
+  /** One entry for each layer, and for steps without one. */
   readonly history?: readonly HistoryEntry[];
 }

@@ -20,6 +20,7 @@ export interface TarEntry {
   readonly xattrs?: ReadonlyMap<string, Uint8Array>;
 }
 
+/** What an entry of an archive is. */
 export type TarType = "file" | "dir" | "symlink" | "hardlink" | "char" | "block" | "fifo";
 
 /** A tar archive that cannot be read, or an entry that cannot be written. The message is meant for people. */

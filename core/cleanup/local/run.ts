@@ -292,30 +292,43 @@ export type LocalCleanupRequest =
   /** `dimg mrproper`: all projects. */
   | { readonly what: "everything"; readonly only?: "dev" | "cache-version" };
 
+/** What a cleanup of this machine would do. JSON-printable. */
 export interface LocalCleanupPlan {
+  /** Directory of the store. */
   readonly home: string;
+  /** What was asked for. */
   readonly request: LocalCleanupRequest;
+  /** What was looked at, with its fate. */
   readonly rows: readonly LocalCleanupRow[];
   /** Bytes on disk that will be free. */
   readonly freedBytes: number;
+  /** Remarks, one sentence each. */
   readonly notes: readonly string[];
 }
 
+/** One thing on this machine and its fate. */
 export interface LocalCleanupRow {
+  /** What it is. */
   readonly kind: "stage" | "docker image" | "directory";
   /** Signature, image name, path. */
   readonly name: string;
+  /** Whether it goes. */
   readonly verdict: "keep" | "delete";
   /** One line. */
   readonly why: string;
+  /** The project it belongs to, when it belongs to one. */
   readonly project?: string;
   /** `image/stage` of a stage. */
   readonly title?: string;
+  /** Bytes on disk that would be free. */
   readonly bytes?: number;
 }
 
+/** What a cleanup of this machine did. */
 export interface LocalCleanupReport {
+  /** How many things went. */
   readonly removed: number;
+  /** Bytes on disk that are free now. */
   readonly freedBytes: number;
   /** What was to go and stayed, with the reason. */
   readonly spared: readonly { readonly name: string; readonly why: string }[];
