@@ -69,6 +69,11 @@ export function shortDigest(digest: string): string {
   return `${head ? `${head}:` : ""}${hex!.slice(0, 12)}${hex!.length > 12 ? "…" : ""}`;
 }
 
+/** A name without the greater part of each signature or digest in it. */
+export function shortTag(name: string): string {
+  return name.replaceAll(/\b([0-9a-f]{12})[0-9a-f]{52}\b/g, "$1…");
+}
+
 /** `1 stage`, `2 stages`. */
 export function count(n: number, noun: string): string {
   return `${n} ${noun}${n === 1 ? "" : "s"}`;

@@ -7,9 +7,8 @@ import type {
 } from "../../mod.ts";
 import { columns } from "../columns.ts";
 import { agreed, mustAsk } from "../consent.ts";
-import { count, formatSize, printable } from "../format.ts";
+import { count, formatSize, printable, shortTag } from "../format.ts";
 import { improper, nothingChosen } from "../improper.ts";
-import { shortTag } from "../render/cleanup_table.ts";
 import type { Style } from "../style.ts";
 import { dappfileRepo, findTarget } from "../target.ts";
 import type { CommandRun, Context } from "../command.ts";

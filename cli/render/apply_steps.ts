@@ -1,8 +1,7 @@
 /** What happens while a cleanup plan is applied, as steps for the renderers. */
 import type { ApplyEvent, CleanupPlan, TagOutcome } from "../../mod.ts";
-import { formatDuration, formatElapsed, printable } from "../format.ts";
+import { formatDuration, formatElapsed, printable, shortTag } from "../format.ts";
 import type { Style } from "../style.ts";
-import { shortTag } from "./cleanup_table.ts";
 import type { Step } from "./renderer.ts";
 
 /** Makes steps from events; a deleted tag is said with the reason that the plan gives. */

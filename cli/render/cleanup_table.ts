@@ -1,7 +1,7 @@
 /** Cleanup plans as people read them. */
 import type { CleanupPlan, PlannedRemoval, TagKind } from "../../mod.ts";
 import { columns } from "../columns.ts";
-import { count, formatAge, formatSize, imageTitle, printable } from "../format.ts";
+import { count, formatAge, formatSize, imageTitle, printable, shortTag } from "../format.ts";
 import type { Style } from "../style.ts";
 import { truncate } from "../width.ts";
 
@@ -111,11 +111,6 @@ export function planPreview(plan: CleanupPlan): readonly string[] {
 /** A tag below REPO as people tell it from others: signatures are cut short. */
 function tagTitle({ reference }: PlannedRemoval, { repo }: CleanupPlan): string {
   return shortTag(reference.startsWith(repo) ? reference.slice(repo.length + 1) : reference);
-}
-
-/** A name without the greater part of each signature or digest in it. */
-export function shortTag(name: string): string {
-  return name.replaceAll(/\b([0-9a-f]{12})[0-9a-f]{52}\b/g, "$1…");
 }
 
 /** What deletion frees: a registry gives blobs up later than tags. */
