@@ -8,7 +8,8 @@ import { readInventory } from "./inventory.ts";
 import { leasedBy, readLeases, removeIdleSlots, validLeases } from "../protocol/leases.ts";
 import { MarkWatch } from "../protocol/mark_watch.ts";
 import { type Mark, mayMark, mayRemove, readMark, retractMark, writeMark } from "../protocol/marks.ts";
-import type { CleanupPlan, PlannedRemoval, RemovalGroup } from "./plan_model.ts";
+import { ATTACHED, type CleanupPlan, type PlannedRemoval, type RemovalGroup } from "./plan_model.ts";
+import { subjectInName } from "./classify.ts";
 import { clearListed } from "./clear_listed.ts";
 import { dropLeftovers } from "./leftovers.ts";
 import type { JournalEntry } from "./journal.ts";
@@ -86,9 +87,13 @@ class Applier {
       );
     }
     try {
-      const isImage = (group: RemovalGroup) => this.#planned(group, group.remove[0]!)?.kind === "image";
-      await this.#removeImages(this.plan.groups.filter(isImage));
-      await this.#removeStages(this.plan.groups.filter((group) => !isImage(group)));
+      const { image = [], attached = [], stage = [] } = Object.groupBy(this.plan.groups, (group) => {
+        const planned = this.#planned(group, group.remove[0]!);
+        return planned?.kind === "image" ? "image" : planned?.rule === ATTACHED ? "attached" : "stage";
+      });
+      await this.#removeImages(image);
+      await this.#removeStages(stage);
+      await this.#removeAttached(attached);
       await this.#clearListed();
     } catch (error) {
       if (error instanceof CannotDelete) return this.#report("impossible", error.message, error.fix);
@@ -115,6 +120,29 @@ class Applier {
     const mayRemove = () => true;
     await this.#removeAll(groups, { spare: () => undefined, mayRemove });
     await this.#dropLeftovers(this.#pending.filter(({ tags }) => !tags.some(isStageTag)), mayRemove);
+  }
+
+  /** What belongs to images goes after them, unless one has stayed or got another tag meanwhile. */
+  async #removeAttached(groups: readonly RemovalGroup[]): Promise<void> {
+    if (groups.length === 0) return;
+    const { images, stages, others, broken, manifests } = await this.#look();
+    const standing = new Set<string>();
+    for (const { repository, digest } of [...images, ...stages, ...others, ...broken]) {
+      if (!digest) continue;
+      for (const each of [digest, ...manifests[digest]?.children ?? []]) {
+        standing.add(`${repository}@${each}`);
+      }
+    }
+    const mayRemove = () => true;
+    await this.#removeAll(groups, {
+      spare: ({ repository }, tag) => {
+        const subject = subjectInName(tag);
+        if (subject && !standing.has(`${repository}@${subject}`)) return undefined;
+        return "its image has stayed, or has a tag again";
+      },
+      mayRemove,
+    });
+    await this.#dropLeftovers([], mayRemove);
   }
 
   /** In rounds, each with a mark of its own, until all are done. */

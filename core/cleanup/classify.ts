@@ -82,13 +82,21 @@ export function classify(
     return { kind: "stage", stage };
   }
   // A copy under another name, or another project: whoever made it knows what it is for.
+  const attachedTo = subjectInName(tag.tag);
   const other: OtherTag = {
     ...tag,
     kind: "foreign",
+    ...(attachedTo && { attachedTo }),
     ...(owner && { project: owner }),
     needs: neededBy(annotations),
   };
   return { kind: "other", other };
+}
+
+/** The manifest that a tag belongs to by its name; undefined for other names. */
+export function subjectInName(tag: string): Digest | undefined {
+  const hex = /^sha256-([0-9a-f]{64})(?:\.[a-z0-9]+)?$/.exec(tag)?.[1];
+  return hex === undefined ? undefined : `sha256:${hex}` as Digest;
 }
 
 /**

@@ -1,10 +1,11 @@
-import type { BrokenTag, Inventory, InventoryImage, InventoryStage } from "../contract/cleanup.ts";
+import type { BrokenTag, Inventory, InventoryImage, InventoryStage, OtherTag } from "../contract/cleanup.ts";
 import type { Digest } from "../contract/digest.ts";
 import { STAGE_TAG_PREFIX } from "../contract/labels.ts";
 import { BlobCount } from "./blob_count.ts";
 import { evict } from "./budget.ts";
 import type { GivenKeep } from "./keeps.ts";
 import {
+  ATTACHED,
   type CleanupPlan,
   OLD_STAGE,
   type PlannedRemoval,
@@ -68,6 +69,11 @@ class Planner {
       const old = this.options.legacy?.get(other.reference);
       if (old !== undefined) {
         this.#fates.set(other.reference, { verdict: "delete", rule: OLD_STAGE, why: old, chain: [old] });
+        continue;
+      }
+      const attached = other.attachedTo && this.#attachedFate(other, other.attachedTo);
+      if (attached) {
+        this.#fates.set(other.reference, attached);
         continue;
       }
       const why = other.kind === "service"
@@ -153,6 +159,21 @@ class Planner {
     }
     const why = `no policy is about ${schemeTitle(image.scheme)} "${image.value}"`;
     return { verdict: "delete", rule: "nobody keeps it", why, chain: was };
+  }
+
+  /** What belongs to an image of the project stays and goes with it; undefined where the image is not known. */
+  #attachedFate({ repository, locked }: OtherTag, subject: Digest): Fate | undefined {
+    const { images, stages, others, broken, manifests } = this.inventory;
+    const has = (digest: Digest | undefined) =>
+      digest !== undefined && (digest === subject || manifests[digest]?.children.includes(subject));
+    const above = [...images, ...stages, ...others, ...broken].filter((tag) =>
+      tag.repository === repository && has(tag.digest)
+    );
+    const [first] = above;
+    if (!first) return undefined;
+    const goes = above.every(({ reference }) => this.#fates.get(reference)?.verdict === "delete");
+    const why = goes ? `it belongs to ${first.reference}, which goes` : `it belongs to ${first.reference}`;
+    return { verdict: goes && locked === undefined ? "delete" : "keep", rule: ATTACHED, why, chain: [why] };
   }
 
   #needs(): Needs {

@@ -2,7 +2,8 @@ import { isDigest, isSignature } from "../contract/digest.ts";
 import { EngineError } from "../contract/errors.ts";
 import { SERVICE_TAG_PREFIX } from "../contract/labels.ts";
 import { isTag } from "../../lib/oci/reference.ts";
-import { type CleanupPlan, OLD_STAGE } from "./plan_model.ts";
+import { subjectInName } from "./classify.ts";
+import { ATTACHED, type CleanupPlan, OLD_STAGE } from "./plan_model.ts";
 
 /**
  * Reads a plan that was printed as JSON, strictly: nothing unknown, and groups that say the same as tags.
@@ -88,7 +89,11 @@ function contradiction({ tags, groups }: CleanupPlan): string | undefined {
       if (tag.verdict !== "delete") return `group ${digest} removes ${tag.reference}, which is to be kept`;
       if (tag.digest !== digest) return `group ${digest} removes ${tag.reference}, which has another digest`;
       const service = tag.kind === "service" || tag.tag.startsWith(SERVICE_TAG_PREFIX);
-      if (service || (tag.kind === "foreign" && tag.rule !== OLD_STAGE)) {
+      if (
+        service ||
+        (tag.kind === "foreign" && tag.rule !== OLD_STAGE &&
+          !(tag.rule === ATTACHED && subjectInName(tag.tag)))
+      ) {
         return `${tag.reference} is not the project's`;
       }
       removed++;

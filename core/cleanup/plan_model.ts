@@ -25,6 +25,9 @@ export interface PlanOptions {
 /** The rule by which stages of the old tool go, which carry the project's label in their configuration alone. */
 export const OLD_STAGE = "old stage";
 
+/** The rule by which signatures, attestations and lists of referrers go with their image. */
+export const ATTACHED = "attached";
+
 /** What kind of tag it is. */
 export type TagKind = "image" | "stage" | "foreign" | "service" | "broken";
 

@@ -5,6 +5,7 @@ import { manifestsOf, parseManifest } from "../../lib/oci/documents.ts";
 import type { RegistryBackend, Repository } from "../contract/registry.ts";
 import { labels } from "../contract/labels.ts";
 import type { JournalEntry } from "./journal.ts";
+import { subjectInName } from "./classify.ts";
 import { subjectOf } from "./referrers.ts";
 import { knownOf } from "./removal.ts";
 
@@ -50,7 +51,14 @@ export async function restore(
   }
   // In full, below REPO, or of REPO itself.
   const named = (tag: string) => [tag, `${root}/${tag}`].find((name) => latest.has(name)) ?? `${root}:${tag}`;
-  const wanted = options.tags?.map(named) ?? [...latest.keys()];
+  const asked = options.tags?.map(named) ?? [...latest.keys()];
+  const digests = new Set(asked.map((reference) => latest.get(reference)?.digest));
+  // Signatures and what else belongs to an image come back with it.
+  const attached = [...latest].flatMap(([name, { tag }]) => {
+    const subject = subjectInName(tag!);
+    return subject !== undefined && digests.has(subject) ? [name] : [];
+  });
+  const wanted = [...new Set([...asked, ...attached])];
   const missing = wanted.find((reference) => !latest.has(reference));
   if (missing !== undefined) {
     throw new EngineError("USAGE", `Cannot restore "${missing}": the journal has no deletion of it`, {

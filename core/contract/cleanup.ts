@@ -92,6 +92,11 @@ export interface OtherTag extends InventoryTag {
   readonly project?: string;
   /** Signatures of all stages that it is made of. */
   readonly needs: readonly string[];
+  /**
+   * What it signs, attests or lists referrers of, by its name: `sha256-HEX.sig`, `.att`, `.sbom` of cosign, `sha256-HEX` of
+   * registries without a list of referrers.
+   */
+  readonly attachedTo?: Digest;
 }
 
 /** `missing`: listed, but not there. `damaged`: it can never be read. `unreadable`: the registry failed, it may be whole. */

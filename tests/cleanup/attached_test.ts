@@ -1,0 +1,103 @@
+/** Signatures, attestations and lists of referrers follow their image. */
+import assert from "node:assert/strict";
+import { readJournal } from "../../core/cleanup/journal.ts";
+import { parsePlan } from "../../core/cleanup/plan_file.ts";
+import { restore } from "../../core/cleanup/restore.ts";
+import type { Digest } from "../../core/contract/plugin.ts";
+import { withTempDir } from "../support/tmp.ts";
+import { MemoryRegistry } from "./support/memory_registry.ts";
+import { never, putImage, putIndex, putManifest } from "./support/publish.ts";
+import { applyFor, deletedBy, planFor } from "./support/run.ts";
+
+const tagOf = (digest: Digest, suffix: string) => `${digest.replace(":", "-")}${suffix}`;
+
+/** What cosign and oras put beside an image. */
+async function attach(registry: MemoryRegistry, digest: Digest, suffixes: readonly string[]): Promise<void> {
+  for (const suffix of suffixes) {
+    const spec = { repository: "", tag: tagOf(digest, suffix), layers: [`${suffix} ${digest}`], bytes: 9 };
+    if (suffix !== "") await putManifest(registry, { ...spec, annotations: {} });
+    else {
+      const child = await putManifest(registry, { ...spec, tag: "tmp", annotations: {} });
+      registry.tags.get("")!.delete("tmp");
+      await putIndex(registry, { repository: "", tag: spec.tag, children: [child] });
+    }
+  }
+}
+
+const all = [".sig", ".att", ".sbom", ""];
+
+for (const deletion of ["manifest", "tag"] as const) {
+  Deno.test(`what is attached to an image is kept with it, goes with it, and comes back with it (${deletion})`, async () => {
+    await withTempDir(async (dir) => {
+      const journalPath = `${dir}/journal`;
+      const registry = new MemoryRegistry({ deletion });
+      const image = { scheme: "git_branch", layers: ["l"] };
+      const live = await putImage(registry, { ...image, tag: "main", value: "main" });
+      const gone = await putImage(registry, { ...image, tag: "gone", value: "gone" });
+      const theirs = await putImage(registry, { ...image, tag: "theirs", value: "gone", project: "other" });
+      const unknown = `sha256:${"7".repeat(64)}` as Digest;
+      for (const digest of [live, gone, theirs, unknown]) await attach(registry, digest, all);
+      const before = registry.state();
+      const plan = await planFor(registry, { git: { branches: ["main"] } });
+      assert.deepEqual(
+        deletedBy(plan).sort(),
+        [":gone", ...all.map((suffix) => `:${tagOf(gone, suffix)}`)].sort(),
+      );
+      const kept = plan.tags.find(({ tag }) => tag === tagOf(live, ".sig"))!;
+      assert.deepEqual([kept.rule, kept.why], ["attached", "it belongs to registry.test/shop:main"]);
+      assert.deepEqual(await parsePlan(JSON.stringify(plan)), plan);
+
+      const report = await applyFor(registry, plan, { journalPath });
+      assert.deepEqual([report.counts.deleted, report.exitCode], [5, 0]);
+      const rest = Object.fromEntries(
+        Object.entries(before).filter(([key]) => !deletedBy(plan).includes(key)),
+      );
+      assert.deepEqual(registry.state(), rest);
+
+      const back = await restore(registry, await readJournal(journalPath), { signal: never, tags: ["gone"] });
+      assert.deepEqual(back.map(({ outcome }) => outcome), Array(5).fill("restored"));
+      assert.deepEqual(registry.state(), before);
+    });
+  });
+}
+
+Deno.test("what is attached to an image that got a tag meanwhile stays, as does what is attached below an index", async () => {
+  const registry = new MemoryRegistry();
+  const image = { scheme: "git_branch", value: "gone", version: "x" };
+  const gone = await putImage(registry, { ...image, tag: "x" });
+  const child = await putImage(registry, { tag: "child", project: "other" });
+  registry.tags.get("")!.delete("child");
+  await putIndex(registry, { repository: "", tag: "multi", children: [child] });
+  for (const digest of [gone, child]) await attach(registry, digest, [".sig"]);
+  const plan = await planFor(registry);
+  assert.deepEqual(deletedBy(plan).sort(), [`:${tagOf(gone, ".sig")}`, ":x"].sort());
+  registry.fault = (operation, _, reference) => {
+    if (operation === "delete" && reference === "x") registry.tags.get("")!.set("mine", gone);
+  };
+  const report = await applyFor(registry, plan);
+  assert.deepEqual([report.counts.deleted, report.counts.spared, report.exitCode], [1, 1, 0]);
+  assert.ok(registry.tags.get("")!.has(tagOf(gone, ".sig")));
+});
+
+Deno.test("a plan that was changed takes no tag of others for something attached", async () => {
+  const registry = new MemoryRegistry();
+  const theirs = await putImage(registry, { tag: "theirs", project: "other" });
+  await attach(registry, theirs, [".sig"]);
+  const plan = await planFor(registry);
+  const change = (tag: string) => ({
+    ...plan,
+    tags: plan.tags.map((row) =>
+      row.tag === tag ? { ...row, verdict: "delete" as const, rule: "attached" } : row
+    ),
+    groups: plan.tags.filter((row) => row.tag === tag).map(({ repository, digest }) => ({
+      repository,
+      digest: digest!,
+      remove: [tag],
+      siblings: [],
+      child: false,
+    })),
+  });
+  await assert.rejects(parsePlan(JSON.stringify(change("theirs"))), /is not the project's/);
+  const report = await applyFor(registry, change(tagOf(theirs, ".sig")));
+  assert.deepEqual(report.tags.map(({ outcome }) => outcome), ["spared"]);
+});
