@@ -1,5 +1,5 @@
 /** Small manifests of every kind that dapp writes, made by what makes the real ones. */
-import { emptyImage } from "../../lib/oci/empty_image.ts";
+import { EMPTY_LAYER } from "../../lib/oci/empty_image.ts";
 import type { BuiltDocument } from "../../lib/oci/build.ts";
 import { type Digest, digestHex, digestOf, isDigest, isSignature } from "../contract/digest.ts";
 import { labels, SERVICE_TAG_PREFIX, stageTag } from "../contract/labels.ts";
@@ -70,14 +70,14 @@ export async function probeService(kind: "service" | "repository"): Promise<Prob
 }
 
 async function emptyState(): Promise<{ readonly state: ImageState; readonly layer: ProbeBlob }> {
-  const { blobs } = await emptyImage({});
-  const layer = await blobOf(blobs[0]!.bytes);
-  const { digest, size } = layer;
+  const layer = await blobOf(EMPTY_LAYER.bytes);
+  const { mediaType, diffId } = EMPTY_LAYER;
+  if (!isDigest(diffId)) throw new Error(`"${diffId}" is no digest`);
   return {
     layer,
     state: {
-      config: { architecture: "amd64", os: "linux", rootfs: { type: "layers", diff_ids: [digest] } },
-      layers: [{ mediaType: "application/vnd.oci.image.layer.v1.tar", digest, size, diffId: digest }],
+      config: { architecture: "amd64", os: "linux", rootfs: { type: "layers", diff_ids: [diffId] } },
+      layers: [{ mediaType, digest: layer.digest, size: layer.size, diffId }],
     },
   };
 }

@@ -1,5 +1,5 @@
 import { type BuiltDocument, manifestOf } from "./build.ts";
-import { sha256Of } from "./digest.ts";
+import type { ImageLayer } from "./image.ts";
 import { mediaTypes } from "./types.ts";
 
 /** A blob with its content. */
@@ -16,8 +16,17 @@ export interface EmptyImage {
   readonly blobs: readonly EmptyImageBlob[];
 }
 
-/** A tar archive that ends at once. */
-const EMPTY_TAR = new Uint8Array(1024);
+/**
+ * The layer without entries, byte by byte as Docker writes it. It is compressed, since who copies an image to a
+ * registry compresses what is not (skopeo, buildah), and the image gets another digest.
+ */
+export const EMPTY_LAYER = {
+  mediaType: mediaTypes.layerGzip,
+  digest: "sha256:a3ed95caeb02ffe68cdd9fd84406680ae93d633cb16422d00e8a7c22955b46d4",
+  size: 32,
+  diffId: "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",
+  bytes: Uint8Array.from(atob("H4sIAAAJbogA/2IYBaNgFIxYAAgAAP//Lq+17wAEAAA="), (char) => char.charCodeAt(0)),
+} as const satisfies ImageLayer & EmptyImageBlob;
 
 /**
  * Makes an image without files, to carry labels or annotations. It is an image like any other, since some registries
@@ -29,16 +38,17 @@ export async function emptyImage(
     readonly annotations?: Readonly<Record<string, string>>;
   },
 ): Promise<EmptyImage> {
-  const digest = await sha256Of(EMPTY_TAR);
-  const layer = { digest, size: EMPTY_TAR.length, bytes: EMPTY_TAR };
   const { manifest, config } = await manifestOf({
     config: {
       architecture: "amd64",
       os: "linux",
       ...(labels && { config: { Labels: labels } }),
-      rootfs: { type: "layers", diff_ids: [digest] },
+      rootfs: { type: "layers", diff_ids: [EMPTY_LAYER.diffId] },
     },
-    layers: [{ mediaType: mediaTypes.layerTar, digest, size: layer.size, diffId: digest }],
+    layers: [EMPTY_LAYER],
   }, annotations);
-  return { manifest, blobs: [layer, { digest: config.digest, size: config.size, bytes: config.bytes }] };
+  return {
+    manifest,
+    blobs: [EMPTY_LAYER, { digest: config.digest, size: config.size, bytes: config.bytes }],
+  };
 }
