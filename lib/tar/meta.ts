@@ -42,7 +42,9 @@ export class TarMeta {
     else {
       const records = parsePax(body);
       if (flag === "g") return this.#setGlobal(records);
-      this.#records.push(...records);
+      // Of several before one entry the last counts alone, as in Go and GNU tar.
+      this.#records = records;
+      this.#values = undefined;
     }
   }
 

@@ -44,7 +44,8 @@ export function parsePax(body: Uint8Array): PaxRecord[] {
     if (!/^[0-9]+$/.test(digits)) throw fail();
     const end = at + Number(digits);
     const equals = body.indexOf(0x3d, space);
-    if (end > body.length || equals < 0 || equals >= end || body[end - 1] !== 0x0a) throw fail();
+    if (end > body.length || equals <= space + 1 || equals >= end || body[end - 1] !== 0x0a) throw fail();
+    if (body.subarray(space, equals).includes(0)) throw fail();
     try {
       records.push([decoder.decode(body.subarray(space + 1, equals)), body.slice(equals + 1, end - 1)]);
     } catch {

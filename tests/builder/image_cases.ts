@@ -32,6 +32,13 @@ export const imageCases: Cases = {
     assert.equal(await runner.ask([...base, one, two], "ls /d /o /r"), "/d:\nb\n\n/o:\ny\n\n/r:\n2\n");
   },
 
+  "shows nothing below a layer whose root is opaque": async ({ runner, base, store }) => {
+    const one = await makeLayer(store, [dir("gone"), file("gone/x"), dir("etc"), file("etc/old")]);
+    const two = await makeLayer(store, [file(".wh..wh..opq"), dir("etc"), file("etc/new")]);
+    const command = "ls -d /etc/new /etc/passwd; test ! -e /etc/old && test ! -e /gone && echo hidden";
+    assert.equal(await runner.ask([one, two, ...base], command), "/etc/new\n/etc/passwd\nhidden\n");
+  },
+
   "leaves directories alone that a layer does not describe": async ({ runner, base, store }) => {
     const one = await makeLayer(store, [
       dir("opt", { mode: 0o711, uid: 5, gid: 6, mtime: 77 }),

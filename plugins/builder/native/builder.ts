@@ -172,7 +172,8 @@ export class NativeBuilder implements Builder {
     io: Pick<StepIo, "sshAgent"> = {},
   ): Promise<RootfsSpec> {
     const binds = await Promise.all(step.mounts.map((mount) => this.#bind(mount, io)));
-    const layers = await this.#lower(step.parents);
+    const all = await this.#lower(step.parents);
+    const layers = all.slice(Math.max(0, all.findLastIndex(({ meta }) => meta.opaqueRoot)));
     return {
       native: this.#cache.native,
       run: this.#run.next(),

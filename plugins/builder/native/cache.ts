@@ -18,6 +18,8 @@ export interface LayerMeta {
   readonly implicit: readonly string[];
   /** Of "/", when the layer sets it. */
   readonly root?: DirMeta;
+  /** Nothing of the layers below shows; overlayfs knows no such mark for a root. */
+  readonly opaqueRoot?: true;
 }
 
 /** The directory of the builder below a store; root and ordinary users write different kinds of trees. */

@@ -1,6 +1,6 @@
 /** Unpacks a layer into a directory that overlayfs understands as a lower layer. */
 import type { TarEntry } from "../../../lib/tar/types.ts";
-import type { DirMeta } from "./cache.ts";
+import type { DirMeta, LayerMeta } from "./cache.ts";
 import { errno, lchown, lstatIfPresent, mknod, setMtime, setXattr, SyscallError } from "./libc.ts";
 import { isZero } from "./zeros.ts";
 
@@ -35,6 +35,7 @@ export class LayerUnpacker {
   readonly #others = new Set<string>();
   #file: { handle: Deno.FsFile; path: string; entry: TarEntry; hole: boolean } | undefined;
   #skippedDevices = 0;
+  #opaqueRoot = false;
 
   constructor(options: UnpackOptions) {
     this.#options = options;
@@ -101,7 +102,7 @@ export class LayerUnpacker {
   }
 
   /** Call after the last entry. */
-  finish(): { readonly implicit: string[]; readonly root?: DirMeta } {
+  finish(): Pick<LayerMeta, "implicit" | "root" | "opaqueRoot"> {
     const implicit: string[] = [];
     const paths = [...this.#dirs.keys()].sort((a, b) => a < b ? 1 : -1);
     for (const path of paths) {
@@ -123,6 +124,7 @@ export class LayerUnpacker {
     const root = this.#dirs.get("");
     return {
       implicit: implicit.reverse(),
+      ...(this.#opaqueRoot && { opaqueRoot: true }),
       ...(root && { root: { mode: root.mode, uid: root.uid, gid: root.gid, mtime: Math.floor(root.mtime) } }),
     };
   }
@@ -179,6 +181,7 @@ export class LayerUnpacker {
   }
 
   #setOpaque(path: string): void {
+    if (path === "") return void (this.#opaqueRoot = true);
     const name = this.#options.rootless ? "user.overlay.opaque" : "trusted.overlay.opaque";
     if (!setXattr(`${this.#options.root}/${path}`, name, OPAQUE)) {
       throw new UnpackError(`"${this.#options.root}" is on a file system without the attribute "${name}"`);

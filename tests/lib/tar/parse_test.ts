@@ -90,6 +90,12 @@ Deno.test("TarParser understands other dialects", async (t) => {
       plain,
       data,
     ], { gid: 0 }],
+    ["of two PAX headers the last counts alone", [
+      pax([["path", utf8("first")], ["gid", utf8("77")], ["SCHILY.xattr.user.a", utf8("1")]]),
+      pax([["uid", utf8("5")]]),
+      plain,
+      data,
+    ], { uid: 5 }],
     ["LIBARCHIVE attributes are ignored", [
       pax([["LIBARCHIVE.xattr.user.a", utf8("eA")], ["SCHILY.xattr.user.a", Uint8Array.of(0, 10)]]),
       plain,
@@ -162,6 +168,8 @@ Deno.test("TarParser rejects damaged and hostile archives", async (t) => {
     ],
     ["a negative size", [patched(header("x"), { 124: new Uint8Array(12).fill(0xff) })], /negative size/],
     ["a huge extension header", [patched(header("x"), { 124: "00010000000", 156: "x" })], /extension header/],
+    ["a NUL in a PAX keyword", [pax([["a\0b", utf8("1")]]), header("x")], /malformed/],
+    ["a PAX record without a keyword", [extension("x", utf8("5 =x\n")), header("x")], /malformed/],
     ["a malformed PAX length", [extension("x", utf8("99 path=x\n")), header("x")], /malformed/],
     ["a PAX record without end", [extension("x", utf8("9 path=xy")), header("x")], /malformed/],
     ["letters in a PAX number", [pax([["uid", utf8("12a")]]), header("x")], /expected a number/],
