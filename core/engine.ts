@@ -129,7 +129,7 @@ class BuildEngine implements Engine {
       stage: found.spec.name,
       signature: found.signature,
       name: `dimgstage-${name}:${found.signature}`,
-      present: await (await session.store()).stage(found.signature) !== undefined,
+      present: await (await session.store()).stages.whole(found.signature) !== undefined,
     };
   }
 
@@ -276,7 +276,7 @@ class BuildEngine implements Engine {
   }
 
   async checkStore(options: { readonly repair?: boolean } = {}): Promise<StoreReport> {
-    return await (await this.session.storeOnly()).check({ repair: options.repair ?? false });
+    return await (await this.session.storeOnly()).housekeeping.check({ repair: options.repair ?? false });
   }
 
   /** Errors of builds carry no values of secrets. */

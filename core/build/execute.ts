@@ -121,7 +121,7 @@ export class Executor {
       const at = refOf(image, stage);
       for (const when of ["before", "after"] as const) {
         if (!this.#introspector[when](at)) continue;
-        const record = await store.stage(
+        const record = await store.stages.whole(
           when === "after" ? stage.signature : image.stages[i - 1]?.signature ?? stage.signature,
         );
         if (record) await worker.inspect(at, outputOf(record), image, when);
@@ -160,7 +160,7 @@ export class Executor {
   ): Promise<StageOutput> {
     const { store, emit, signal, lockTimeoutMs } = this.inputs;
     const at = refOf(image, stage);
-    const lock = await store.lock(`stage ${stage.signature}`, {
+    const lock = await store.locks.take(`stage ${stage.signature}`, {
       timeoutMs: lockTimeoutMs,
       signal,
       onWait: (holder) =>
@@ -168,7 +168,9 @@ export class Executor {
     });
     let release = true;
     try {
-      const found = this.inputs.forced.has(stage.signature) ? undefined : await store.stage(stage.signature);
+      const found = this.inputs.forced.has(stage.signature)
+        ? undefined
+        : await store.stages.whole(stage.signature);
       if (found) {
         emit({
           type: "stage.reused",
@@ -264,8 +266,8 @@ export class Executor {
       );
       const made = { image: state, trees: output.trees, project, commit, buildMs, addedBytes };
       const record = stageRecord(image, stage, made);
-      await store.putStage(record);
-      await store.addHistory(project, image.node.key, stage.spec.name, stage.signature);
+      await store.stages.put(record);
+      await store.stages.addHistory(project, image.node.key, stage.spec.name, stage.signature);
       this.built++;
       this.builtByImage.set(image.node.key, (this.builtByImage.get(image.node.key) ?? 0) + 1);
       emit({ type: "stage.finished", at, signature: stage.signature, ms: buildMs, size: addedBytes });

@@ -12,7 +12,7 @@ export async function finishImage(
   options: { readonly write: boolean },
 ): Promise<BuiltImage> {
   const { manifest, config } = await manifestOf(record.image);
-  if (options.write) await Promise.all([store.putBlob(config.bytes), store.putBlob(manifest.bytes)]);
+  if (options.write) await Promise.all([store.blobs.put(config.bytes), store.blobs.put(manifest.bytes)]);
   const { name, kind } = image.node.rule;
   return { name, kind, signature: record.signature, digest: manifest.digest as Digest, state: record.image };
 }

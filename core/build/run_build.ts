@@ -52,7 +52,9 @@ export async function runBuild(
       if (first >= 0) stages.slice(first).forEach(({ signature }) => forced.add(signature));
     }
   }
-  await inputs.store.claim(signed.images.flatMap(({ stages }) => stages.map(({ signature }) => signature)));
+  await inputs.store.locks.claim(
+    signed.images.flatMap(({ stages }) => stages.map(({ signature }) => signature)),
+  );
   const tops = await withoutStages(signed, cached, forced, inputs.store);
   const stageWorker = await worker();
   const needed = neededImages(signed, tops, keys);

@@ -54,7 +54,7 @@ async function stageRecord(
 ): Promise<StageRecord> {
   requireStage({ images: [image], image: () => image }, stage);
   const { signature } = image.stages.find((s) => s.spec.name === stage)!;
-  const record = await (await session.store()).stage(signature);
+  const record = await (await session.store()).stages.whole(signature);
   if (record) return record;
   throw new EngineError(
     "NOT_BUILT",

@@ -205,7 +205,7 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
   async saveListings(image: SignedImage, stage: SignedStage): Promise<void> {
     if (stage.spec.work.kind !== "git") return;
     const texts = await (await this.session.git(image.node))?.listings(stage.spec.name) ?? [];
-    await Promise.all(texts.map((text) => this.store.putBlob(new TextEncoder().encode(text))));
+    await Promise.all(texts.map((text) => this.store.blobs.put(new TextEncoder().encode(text))));
   }
 
   /** Opens a shell in a stage's file system; nothing done in it is kept. */
@@ -233,7 +233,7 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
 
   /** A fresh path in this process's scratch directory. */
   async temp(): Promise<string> {
-    return `${await this.store.scratch()}/w${this.#serial++}`;
+    return `${await this.store.blobs.scratch()}/w${this.#serial++}`;
   }
 
   async #run(task: WorkTask, commands: readonly string[]): Promise<readonly LayerRef[]> {
@@ -289,7 +289,7 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
       if (!layer) return [];
       if (layer.index) await this.reader.remember(layer.diffId, layer.index);
       const stored = observed(layer.blob.then(async ({ file, ...described }) => {
-        await this.store.adoptBlob(file, described.digest);
+        await this.store.blobs.adopt(file, described.digest);
         return described;
       }));
       return [{ diffId: layer.diffId, stored }];

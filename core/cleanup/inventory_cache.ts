@@ -1,4 +1,4 @@
-import { isObject } from "../../lib/oci/documents.ts";
+import { isObject } from "../../lib/guard.ts";
 import { type Digest, isDigest } from "../contract/digest.ts";
 import type { RegistryMemo } from "../contract/registry.ts";
 import { isKnown, type KnownManifest } from "./manifest_facts.ts";
@@ -29,8 +29,8 @@ export class InventoryCache {
 
   static async load(memo: RegistryMemo, repo: string): Promise<InventoryCache> {
     const cache = new InventoryCache(memo, repo);
-    const value = await memo.get(KIND, repo).catch(() => undefined);
-    if (!isObject(value) || value.format !== FORMAT) return cache;
+    const value = await memo.get(KIND, repo, isObject).catch(() => undefined);
+    if (value?.format !== FORMAT) return cache;
     for (const [digest, known] of Object.entries(isObject(value.manifests) ? value.manifests : {})) {
       if (isDigest(digest) && isKnown(known)) cache.#manifests.set(digest, known);
     }

@@ -1,5 +1,5 @@
 import { dirname } from "@std/path/posix/dirname";
-import { isObject } from "../../lib/oci/documents.ts";
+import { isObject } from "../../lib/guard.ts";
 import { type Digest, digestOf, isDigest } from "../contract/digest.ts";
 import { EngineError, messageOf } from "../contract/errors.ts";
 

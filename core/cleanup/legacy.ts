@@ -1,4 +1,5 @@
-import { isObject, parseManifest } from "../../lib/oci/documents.ts";
+import { isObject } from "../../lib/guard.ts";
+import { parseManifest } from "../../lib/oci/documents.ts";
 import { OciError } from "../../lib/oci/errors.ts";
 import type { Inventory, OtherTag } from "../contract/cleanup.ts";
 import { labels, STAGE_TAG_PREFIX } from "../contract/labels.ts";
@@ -24,7 +25,9 @@ export async function legacyStages(
 ): Promise<ReadonlyMap<string, string>> {
   const { dir, signal } = session.options;
   const store = await session.store();
-  const git = which === "all" ? undefined : await cleanupGit(dir, { scratch: () => store.scratch(), signal });
+  const git = which === "all"
+    ? undefined
+    : await cleanupGit(dir, { scratch: () => store.blobs.scratch(), signal });
   const commits = await git?.commits();
   const pool = new Pool(8);
   const candidates = inventory.others.filter(({ repository, kind, tag, project }) =>

@@ -1,4 +1,5 @@
-import { blobsOf, isObject, manifestsOf, parseManifest } from "../../lib/oci/documents.ts";
+import { isObject } from "../../lib/guard.ts";
+import { blobsOf, manifestsOf, parseManifest } from "../../lib/oci/documents.ts";
 import { isImageConfig } from "../../lib/oci/media_type.ts";
 import type { ManifestFacts } from "../contract/cleanup.ts";
 import { type Digest, isDigest } from "../contract/digest.ts";

@@ -1,5 +1,6 @@
 import type { Config } from "../contract/config.ts";
 import type { RegistryBackend, RegistryMemo } from "../contract/registry.ts";
+import type { Builder } from "../contract/builder.ts";
 import type { Store } from "../contract/store.ts";
 import type { HookRunner } from "../hooks/runner.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
@@ -21,12 +22,14 @@ export interface CleanupNeeds {
 export interface LocalCleanupNeeds extends Pick<CleanupNeeds, "options" | "project" | "store" | "registry"> {
   /** The store, also where there is no project. */
   storeOnly(): Promise<Store>;
+  /** A builder to tidy up with; undefined when none runs here. */
+  tidyBuilder(): Promise<Builder | undefined>;
 }
 
 /** What is remembered of registries, beside all else that the store remembers. */
 export function registryMemo(store: Store): RegistryMemo {
   return {
-    get: (kind, key) => store.memo(`registry-${kind}`, key),
-    put: (kind, key, value) => store.putMemo(`registry-${kind}`, key, value),
+    get: (kind, key, is) => store.memo.get(`registry-${kind}`, key, is),
+    put: (kind, key, value) => store.memo.put(`registry-${kind}`, key, value),
   };
 }

@@ -1,4 +1,5 @@
-import { isObject, MAX_DOCUMENT } from "../../lib/oci/documents.ts";
+import { isObject } from "../../lib/guard.ts";
+import { MAX_DOCUMENT } from "../../lib/oci/documents.ts";
 import { OciError } from "../../lib/oci/errors.ts";
 import type { Digest } from "../contract/digest.ts";
 import { labels, ociLabels, type StageChain, stageTag } from "../contract/labels.ts";

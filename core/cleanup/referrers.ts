@@ -1,4 +1,4 @@
-import { isObject } from "../../lib/oci/documents.ts";
+import { isObject } from "../../lib/guard.ts";
 import { type Digest, isDigest } from "../contract/digest.ts";
 import type { RemoteManifest, Repository } from "../contract/registry.ts";
 

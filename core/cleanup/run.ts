@@ -86,7 +86,7 @@ async function askPolicies(
     host: { projectDir: dir, env },
     context: { signal, dryRun, emit },
   });
-  const git = await cleanupGit(dir, { scratch: () => store.scratch(), signal });
+  const git = await cleanupGit(dir, { scratch: () => store.blobs.scratch(), signal });
   const other = git && await otherRemote(git, inventory);
   const asked = { inventory, git, env, projectDir: dir, signal };
   const answers = await Promise.all([runner, hooks].map((each) => collectKeeps(each, asked)));

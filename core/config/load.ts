@@ -1,3 +1,4 @@
+import { seal, unseal } from "../../lib/sealed.ts";
 import { findDappfile } from "./find.ts";
 import { type LockEntries, parseLock } from "./lock_file.ts";
 import type { Config } from "../contract/config.ts";
@@ -19,6 +20,10 @@ export interface LoadedConfig {
   readonly absent?: EngineError;
 }
 
+/**
+ * What is kept, sealed. It is a file of its own and not a memo of the store: which plugin opens the store is
+ * only known from it.
+ */
 interface MemoValue {
   readonly config: Config;
   /** sha256 of each environment value that was used, "" for unset: values themselves are not kept here. */
@@ -103,9 +108,10 @@ async function remembered(
 
 async function readMemo(path: string): Promise<MemoValue | undefined> {
   try {
-    return JSON.parse(await Deno.readTextFile(path));
+    const text = await unseal(await Deno.readTextFile(path));
+    return text === undefined ? undefined : JSON.parse(text);
   } catch {
-    return undefined; // absent or torn: the dappfile is read in full
+    return undefined; // absent: the dappfile is read in full
   }
 }
 
@@ -122,9 +128,10 @@ async function writeMemo(path: string, value: MemoValue): Promise<void> {
   const temp = `${path}.${crypto.randomUUID()}`;
   try {
     await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true, mode: 0o700 });
-    await Deno.writeTextFile(temp, JSON.stringify(value), { mode: 0o600 });
+    await Deno.writeTextFile(temp, await seal(JSON.stringify(value)), { mode: 0o600 });
     await Deno.rename(temp, path);
   } catch {
+    await Deno.remove(temp).catch(() => {});
     // Only speed is lost: a store that cannot be written is reported when something must be kept.
   }
 }

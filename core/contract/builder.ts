@@ -135,8 +135,23 @@ export interface Builder extends AsyncDisposable {
    * @throws STAGE_FAILED when a command fails, BUILDER_UNAVAILABLE when this machine lacks something
    */
   run(step: BuildStep, io: StepIo): Promise<StepResult>;
+  /**
+   * What is kept of layers that no stage has; removes it unless `dryRun`. `used`: contents of all stages' layers. Asked
+   * while no other process has the store open, and needs no space.
+   */
+  leftovers?(used: ReadonlySet<Digest>, options: { readonly dryRun: boolean }): Promise<BuilderLeftovers>;
   /** Runs with this process's own stdin, stdout and stderr; returns the exit code, 128+n for signal n. */
   shell(step: ShellStep, signal: AbortSignal): Promise<number>;
+}
+
+/** What a builder keeps that is not needed any more. */
+export interface BuilderLeftovers {
+  /** Where it is, for people. */
+  readonly path: string;
+  /** Things that were or would be removed. */
+  readonly count: number;
+  /** Directories that this user may not remove. */
+  readonly kept: readonly string[];
 }
 
 /** Asked when a command stage is about to be built. */

@@ -30,13 +30,13 @@ export async function digestOf(data: string | Uint8Array): Promise<Digest> {
 }
 
 /** Whether `text` is a digest this engine can verify: sha256 only. */
-export function isDigest(text: string): text is Digest {
-  return text.startsWith("sha256:") && HEX64.test(text.slice(7));
+export function isDigest(text: unknown): text is Digest {
+  return typeof text === "string" && text.startsWith("sha256:") && HEX64.test(text.slice(7));
 }
 
 /** Whether `text` is a stage signature. */
-export function isSignature(text: string): text is Signature {
-  return HEX64.test(text);
+export function isSignature(text: unknown): text is Signature {
+  return typeof text === "string" && HEX64.test(text);
 }
 
 /** Turns 64 hex digits into a digest. @throws {TypeError} when `hex` is anything else. */

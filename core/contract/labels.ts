@@ -1,4 +1,4 @@
-import { isObject } from "../../lib/oci/documents.ts";
+import { isObject } from "../../lib/guard.ts";
 import { isSignature } from "./digest.ts";
 
 /**

@@ -27,6 +27,7 @@ export {
   type Signature,
 } from "./digest.ts";
 export { signatureOf } from "./signature.ts";
+export { isFact, isImageState, isLayer } from "./guards.ts";
 export {
   labels,
   ociLabels,
@@ -40,6 +41,7 @@ export type * from "./registry.ts";
 export type * from "./builder.ts";
 export type * from "./source.ts";
 export type * from "./store.ts";
+export type { Guard } from "../../lib/guard.ts";
 export type * from "./tagging.ts";
 export type * from "./results.ts";
 export type * from "./config.ts";

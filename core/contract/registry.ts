@@ -1,4 +1,5 @@
 /** The registry role: where stages and images are kept for everybody. Part of the plugin contract. */
+import type { Guard } from "../../lib/guard.ts";
 import type { Descriptor } from "../../lib/oci/types.ts";
 import type { RegistryFeatures } from "../../lib/registry/inspect.ts";
 import type { Digest } from "./digest.ts";
@@ -24,7 +25,7 @@ export interface RegistryRequest {
 /** What is remembered between runs. */
 export interface RegistryMemo {
   /** Undefined when nothing is known. */
-  get(kind: string, key: string): Promise<unknown>;
+  get<T>(kind: string, key: string, is: Guard<T>): Promise<T | undefined>;
   /** Remembers a value that JSON can say. */
   put(kind: string, key: string, value: unknown): Promise<void>;
 }

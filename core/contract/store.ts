@@ -1,4 +1,5 @@
 /** The roles that plugins fill, one small interface each. Part of the plugin contract. */
+import type { Guard } from "../../lib/guard.ts";
 import type { Descriptor, ImageConfig } from "../../lib/oci/types.ts";
 import type { Digest, Signature } from "./digest.ts";
 
@@ -61,55 +62,97 @@ export interface StageRecord {
   readonly origin: { readonly project: string; readonly image: string; readonly commit?: string };
 }
 
-/** Content-addressed local storage of blobs and stage records. All writes are atomic and durable when they return. */
+/** Content-addressed local storage, in parts. All writes are atomic and durable when they return. */
 export interface Store extends AsyncDisposable {
   /** Directory for people and messages. */
   readonly path: string;
+  /** Bytes by digest. */
+  readonly blobs: Blobs;
+  /** Finished stages by signature. */
+  readonly stages: Stages;
+  /** What can be found out again. */
+  readonly memo: Memo;
+  /** What processes say to each other. */
+  readonly locks: Locks;
+  /** Keeping it sound and small. */
+  readonly housekeeping: Housekeeping;
+}
+
+/** Bytes by their digest. */
+export interface Blobs {
   /** A directory of this process, on the store's file system; removed at the end and after a crash. */
   scratch(): Promise<string>;
   /** Where a blob is, or will be. Existing files there are complete. */
-  blobPath(digest: Digest): string;
+  path(digest: Digest): string;
   /** Size in bytes, or undefined when the blob is absent. */
-  blobSize(digest: Digest): Promise<number | undefined>;
+  size(digest: Digest): Promise<number | undefined>;
   /** Moves a finished file from `scratch()` to its digest; the caller has hashed it while writing. */
-  adoptBlob(file: string, digest: Digest): Promise<void>;
+  adopt(file: string, digest: Digest): Promise<void>;
   /** Stores bytes that are in memory. */
-  putBlob(bytes: Uint8Array): Promise<Descriptor & { readonly digest: Digest }>;
+  put(bytes: Uint8Array): Promise<Descriptor & { readonly digest: Digest }>;
   /** Whole blob in memory, verified; for manifests, configs and listings. @throws STORE_CORRUPT */
-  getBlob(digest: Digest): Promise<Uint8Array>;
+  get(digest: Digest): Promise<Uint8Array>;
+}
+
+/** Finished stages by their signature. */
+export interface Stages {
   /** The record, only if all its blobs are present. */
-  stage(signature: Signature): Promise<StageRecord | undefined>;
+  whole(signature: Signature): Promise<StageRecord | undefined>;
   /** The record, whether or not its blobs are here. */
   record(signature: Signature): Promise<StageRecord | undefined>;
+  /** Every readable stage record, whether or not its blobs are here. */
+  all(): AsyncIterable<StageRecord>;
   /** Keeps the record of a finished stage; its blobs are there already. */
-  putStage(record: StageRecord): Promise<void>;
+  put(record: StageRecord): Promise<void>;
   /** Notes that `image` (project/name) had this signature for a stage; newest first when read. */
   history(project: string, image: string, stage: string): Promise<readonly HistoryRow[]>;
-  /** Notes a signature as the newest one. */
+  /** Puts a signature on top of a history. */
   addHistory(project: string, image: string, stage: string, signature: Signature): Promise<void>;
-  /** Derived data that may vanish at any time; values are JSON. */
-  memo(kind: string, key: string): Promise<unknown>;
-  /** Remembers a value; that it cannot is no failure. */
-  putMemo(kind: string, key: string, value: unknown): Promise<void>;
-  /** A directory that is kept between builds (`builds/<project>/...`), created when missing. */
-  keptDirectory(...parts: string[]): Promise<string>;
+}
+
+/** Derived data that may vanish at any time; values are JSON. Writing may fail quietly: it is only remembering. */
+export interface Memo {
+  /** What was put there, if it still has the shape that `is` checks; whatever else is there counts as absent. */
+  get<T>(kind: string, key: string, is: Guard<T>): Promise<T | undefined>;
+  /** Keeps a value. */
+  put(kind: string, key: string, value: unknown): Promise<void>;
+}
+
+/** What processes of this machine say to each other. */
+export interface Locks {
   /**
-   * Exclusive lock between processes of this machine. Waiting is announced once through `onWait` with the holder.
+   * Exclusive lock between processes. Waiting is announced once through `onWait` with the holder.
    * @throws LOCK_TIMEOUT after `timeoutMs`
    */
-  lock(name: string, options: LockOptions): Promise<AsyncDisposable>;
-  /** Looks for damage, and mends it with `repair`. */
-  check(options: { readonly repair: boolean }): Promise<StoreReport>;
-  /** Every readable stage record, whether or not its blobs are here. */
-  stages(): AsyncIterable<StageRecord>;
-  /** Forgets a stage. Its blobs stay until they are swept, so whoever uses it now loses nothing. */
-  removeStage(signature: Signature): Promise<void>;
-  /** Removes blobs that no record refers to; nothing while any other process has the store open. */
-  sweep(options?: SweepOptions): Promise<SweepReport>;
+  take(name: string, options: LockOptions): Promise<AsyncDisposable>;
   /** Says that this process relies on stages, until it ends; cleanups of other processes leave them alone. */
   claim(signatures: readonly Signature[]): Promise<void>;
   /** Stages that other living processes rely on, with who. */
   claimed(): Promise<ReadonlyMap<Signature, string>>;
+}
+
+/** Keeping the store sound and small. Nothing that removes needs space. */
+export interface Housekeeping {
+  /** Reads everything and says what is wrong; with `repair` removes what is damaged. */
+  check(options: { readonly repair: boolean }): Promise<StoreReport>;
+  /** Forgets a stage. Its blobs stay until they are swept, so whoever uses it now loses nothing. */
+  forget(signature: Signature): Promise<void>;
+  /** Removes blobs that no record refers to; nothing while any other process has the store open. */
+  sweep(options?: SweepOptions): Promise<SweepReport>;
+  /** A directory that is kept between builds, created when missing. */
+  directory(...parts: string[]): Promise<string>;
+  /** What is remembered between builds beside stages and blobs; only a reset of everything takes it. */
+  sections(): Promise<readonly StoreSection[]>;
+}
+
+/** A part of the store that can be removed as a whole. */
+export interface StoreSection {
+  /** Where it is, for people. */
+  readonly path: string;
+  /** What it is, for people: `kept between builds`. */
+  readonly what: string;
+  /** Removes it; needs no space. */
+  remove(): Promise<void>;
 }
 
 /** How unused blobs are removed. */
@@ -122,6 +165,8 @@ export interface SweepOptions {
 
 /** What removing unused blobs did. */
 export interface SweepReport {
+  /** Where the blobs are, for people. */
+  readonly path: string;
   /** How many went. */
   readonly blobs: number;
   /** Size in bytes. */

@@ -58,10 +58,10 @@ interface UnpackedLayer extends Layer {
 /** The plain tar of a layer, in the scratch directory. */
 async function unpackLayer(layer: Layer, { store, signal }: ExportOptions): Promise<UnpackedLayer> {
   const { openLayer } = await import("../../lib/layer/open.ts");
-  const file = `${await store.scratch()}/plain-${crypto.randomUUID()}`;
+  const file = `${await store.blobs.scratch()}/plain-${crypto.randomUUID()}`;
   const what = `Cannot unpack layer ${layer.digest}`;
   try {
-    const { digest, size } = await writeHashed(openLayer(store.blobPath(layer.digest)), file, { signal });
+    const { digest, size } = await writeHashed(openLayer(store.blobs.path(layer.digest)), file, { signal });
     if (digest !== layer.diffId) {
       throw damaged(`${what}: its content is ${digest}, wanted is ${layer.diffId}`);
     }
@@ -118,7 +118,7 @@ async function writeArchive(
       writeAllSync(out, encodeTarHeader({ ...ENTRY, path: dir, type: "dir", mode: 0o755, size: 0 }));
     }
     for (const { digest, size, bytes } of blobs) {
-      const file = elsewhere.get(digest as Digest)?.file ?? store.blobPath(digest as Digest);
+      const file = elsewhere.get(digest as Digest)?.file ?? store.blobs.path(digest as Digest);
       const content = bytes ? [bytes] : readBlobFile(file, { digest, size });
       await fromStore(() => entry(blobFile(digest), size, content));
       progress(done += size, total);

@@ -16,7 +16,7 @@ export const writeLayout: Packer = async (images, dir, { store, signal, progress
       const blob = { digest, size };
       if (!await layout.hasBlob(blob, signal)) {
         await fromStore(() =>
-          layout.putBlob(blob, bytes ?? { file: store.blobPath(digest as Digest) }, signal)
+          layout.putBlob(blob, bytes ?? { file: store.blobs.path(digest as Digest) }, signal)
         );
       }
       progress(done += size, total);

@@ -1,5 +1,6 @@
 import { EngineError } from "../contract/errors.ts";
 import { gitFailure, isMissingObject, reasonOf } from "./failure.ts";
+import { hasMembers, isJust, isListOf, isText } from "../../lib/guard.ts";
 import type { GitFile, GitMemo, GitTree, ObjectDatabase, Submodule } from "./model.ts";
 import { runGit } from "./process.ts";
 
@@ -151,6 +152,15 @@ interface TreeMemo {
   readonly submodules: readonly Submodule[];
 }
 
+const isSubmodule = hasMembers<Submodule>({ path: isText, name: isText, url: isText, commit: isText });
+
+const isTreeMemo = hasMembers<TreeMemo>({
+  v: isJust(1),
+  treeId: isText,
+  rows: isText,
+  submodules: isListOf(isSubmodule),
+});
+
 /** Names what is in the directory `prefix` of a commit. */
 export function stateKey(commit: string, prefix: string): string {
   return `${commit}:${prefix}`;
@@ -158,9 +168,9 @@ export function stateKey(commit: string, prefix: string): string {
 
 /** The tree that {@linkcode rememberTree} kept, if it is still there. */
 export async function recallTree(memo: GitMemo, key: string, commit: string): Promise<GitTree | undefined> {
-  const value = await memo.get(MEMO, key) as Partial<TreeMemo> | null | undefined;
-  if (value?.v !== 1 || typeof value.rows !== "string" || typeof value.treeId !== "string") return undefined;
-  const submodules = value.submodules ?? [];
+  const value = await memo.get(MEMO, key, isTreeMemo);
+  if (!value) return undefined;
+  const { submodules } = value;
   const repos = ["", ...submodules.map((s) => s.path)];
   const files = value.rows.split("\0").slice(0, -1).map((row): GitFile => {
     const repoEnd = row.indexOf(" ", 7);

@@ -1,5 +1,7 @@
 /** What the engine knows of a git repository: plain data, read by object id and never from checked-out files. */
 
+import type { Guard } from "../../lib/guard.ts";
+
 /** One file of a tree. Directories exist only as parts of paths. */
 export interface GitFile {
   /** Relative to the project directory (of a remote repository: to its root), "/"-separated, never with "..". */
@@ -75,7 +77,7 @@ export interface ObjectDatabase {
 
 /** Derived data that may vanish at any time; values are JSON. */
 export interface GitMemo {
-  get(kind: string, key: string): Promise<unknown>;
+  get<T>(kind: string, key: string, is: Guard<T>): Promise<T | undefined>;
   put(kind: string, key: string, value: unknown): Promise<void>;
 }
 

@@ -2,6 +2,7 @@ import type { GitEntry } from "../contract/config.ts";
 import { type LocalRepository, noRepository, openLocal, repositoryName } from "./repository.ts";
 import type { GitMemo, GitRepository, TreeSource } from "./model.ts";
 import type { RemoteSource } from "./remote.ts";
+import { isText } from "../../lib/guard.ts";
 import { observed } from "../../lib/pool.ts";
 import { below, layerPath } from "../../lib/layer/paths.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
@@ -26,8 +27,8 @@ export class GitTrees {
     readonly store: () => Promise<Store>,
   ) {
     this.#memo = {
-      get: async (kind, key) => await (await store()).memo(kind, key),
-      put: async (kind, key, value) => await (await store()).putMemo(kind, key, value),
+      get: async (kind, key, is) => await (await store()).memo.get(kind, key, is),
+      put: async (kind, key, value) => await (await store()).memo.put(kind, key, value),
     };
   }
 
@@ -62,8 +63,8 @@ export class GitTrees {
 
   /** The tree of a commit, for which git is asked once. */
   async #treeOf(repository: LocalRepository, commit: string): Promise<string | undefined> {
-    const known = await this.#memo.get("git-commit-tree", commit);
-    if (typeof known === "string" && /^[0-9a-f]{40,64}$/.test(known)) return known;
+    const known = await this.#memo.get("git-commit-tree", commit, isText);
+    if (known !== undefined && /^[0-9a-f]{40,64}$/.test(known)) return known;
     const { treeOf } = await import("./tree_of.ts");
     const tree = await treeOf(repository, commit);
     if (tree !== undefined) await this.#memo.put("git-commit-tree", commit, tree);
@@ -109,7 +110,7 @@ export class GitTrees {
       untrusted,
       signal,
       memo: this.#memo,
-      scratch: async () => await (await this.store()).scratch(),
+      scratch: async () => await (await this.store()).blobs.scratch(),
     });
   }
 
@@ -144,11 +145,11 @@ export class GitTrees {
         const { signal, lockTimeoutMs, emit, untrusted } = this.options;
         const repository = await openRemote(remote, {
           anonymous: untrusted,
-          directory: await (await this.store()).keptDirectory("git"),
+          directory: await (await this.store()).housekeeping.directory("git"),
           memo: this.#memo,
           signal,
           lock: async (name) =>
-            await (await this.store()).lock(name, {
+            await (await this.store()).locks.take(name, {
               signal,
               timeoutMs: lockTimeoutMs,
               onWait: (holder) => {

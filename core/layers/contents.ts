@@ -25,7 +25,7 @@ export class LayerContents {
   /** Tells what somebody found in a blob while reading all of it. */
   async note({ digest, diffId }: Content): Promise<void> {
     this.#known.set(digest, Promise.resolve(diffId));
-    await this.store.putMemo(MEMO, digest.slice(7), diffId);
+    await this.store.memo.put(MEMO, digest.slice(7), diffId);
   }
 
   /**
@@ -56,12 +56,12 @@ export class LayerContents {
   }
 
   async #read(digest: Digest, title: string, signal: AbortSignal): Promise<Digest> {
-    const memo = await this.store.memo(MEMO, digest.slice(7));
-    if (typeof memo === "string" && isDigest(memo)) return memo;
-    const path = this.store.blobPath(digest);
+    const known = await this.store.memo.get(MEMO, digest.slice(7), isDigest);
+    if (known) return known;
+    const path = this.store.blobs.path(digest);
     try {
       const content = await hashOf(openLayer(path), signal);
-      await this.store.putMemo(MEMO, digest.slice(7), content);
+      await this.store.memo.put(MEMO, digest.slice(7), content);
       return content;
     } catch (error) {
       const gone = error instanceof Deno.errors.NotFound;

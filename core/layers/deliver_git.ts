@@ -1,3 +1,4 @@
+import { isLayer } from "../contract/guards.ts";
 import { type FileLayerRow, planFileLayer } from "../../lib/layer/file_layer.ts";
 import type { ImageFs } from "../../lib/layer/image_fs.ts";
 import { layerPath } from "../../lib/layer/paths.ts";
@@ -164,11 +165,11 @@ class GitDeliverer {
   async #shown(): Promise<ShownTrees | undefined> {
     const digest = this.task.parent.trees[SHOWN];
     if (!digest) return undefined;
-    return JSON.parse(new TextDecoder().decode(await this.worker.store.getBlob(digest)));
+    return JSON.parse(new TextDecoder().decode(await this.worker.store.blobs.get(digest)));
   }
 
   async #remember(shown: ShownTrees): Promise<Record<string, Digest>> {
-    const { digest } = await this.worker.store.putBlob(new TextEncoder().encode(JSON.stringify(shown)));
+    const { digest } = await this.worker.store.blobs.put(new TextEncoder().encode(JSON.stringify(shown)));
     return { [SHOWN]: digest };
   }
 
@@ -176,13 +177,13 @@ class GitDeliverer {
   async #choose(input: GitLayerInput): Promise<LayerChoice> {
     const { store, session } = this.worker;
     const { compression } = session.options;
-    const { digest: listing } = await store.putBlob(new TextEncoder().encode(layerListing(input.items)));
+    const { digest: listing } = await store.blobs.put(new TextEncoder().encode(layerListing(input.items)));
     const key = await layerKey(listing, input.items.map(({ file }) => file.target), input, compression);
     const { image, stage } = this.task;
     const set = JSON.stringify([(await session.project()).name, image.node.key, stage.spec.name]);
     const made = { key, listing, set, plan: planGitLayer(input) };
-    const known = await store.memo("git-layer", key) as Layer | undefined;
-    if (known && await store.blobSize(known.digest) === known.size) return { ...made, anchors: [], known };
+    const known = await store.memo.get("git-layer", key, isLayer);
+    if (known && await store.blobs.size(known.digest) === known.size) return { ...made, anchors: [], known };
     const anchors = await knownAnchors(store, set);
     const choice = await chooseAnchor(anchors, input, made.plan, {
       store,
@@ -196,7 +197,7 @@ class GitDeliverer {
   async #make({ key, listing, set, plan, anchors }: LayerChoice, { newDirs }: GitLayerInput): Promise<Layer> {
     const { store } = this.worker;
     const layer = await this.#write(plan.plan.rows, plan.items);
-    await store.putMemo("git-layer", key, layer);
+    await store.memo.put("git-layer", key, layer);
     await noteAnchor(store, set, { key, listing, dirs: [...newDirs], layer }, anchors);
     return layer;
   }
@@ -214,7 +215,7 @@ class GitDeliverer {
       session.options.compression,
       spool,
     );
-    await store.adoptBlob(file, layer.digest);
+    await store.blobs.adopt(file, layer.digest);
     await reader.remember(layer.diffId, index);
     return layer;
   }

@@ -56,7 +56,7 @@ export async function deliverImports(
     await writeFileLayer(writer, plan, (item) => spool.read(item.path));
     const written = await writer.close();
     const layer = { ...written, digest: written.digest as Digest, diffId: written.diffId as Digest };
-    await store.adoptBlob(file, layer.digest);
+    await store.blobs.adopt(file, layer.digest);
     await reader.remember(layer.diffId, indexOfPlan(plan));
     return [storedLayer(layer)];
   } catch (error) {

@@ -1,6 +1,8 @@
 import type { FileLayerRow } from "../../lib/layer/file_layer.ts";
 import type { LayerCompression } from "../contract/builder.ts";
-import type { Digest } from "../contract/digest.ts";
+import { type Digest, isDigest } from "../contract/digest.ts";
+import { isLayer } from "../contract/guards.ts";
+import { hasMembers, isCount, isListOf, isPair, isText } from "../../lib/guard.ts";
 import type { Layer, Store } from "../contract/store.ts";
 import {
   type GitLayerInput,
@@ -23,6 +25,13 @@ export interface Anchor {
   readonly layer: Layer;
 }
 
+const isAnchor = hasMembers<Anchor>({
+  key: isText,
+  listing: isDigest,
+  dirs: isListOf(isPair(isText, hasMembers<Anchor["dirs"][number][1]>({ uid: isCount, gid: isCount }))),
+  layer: isLayer,
+});
+
 /** A usable anchor with the rows of the patch upon it. */
 export interface AnchorChoice {
   readonly anchor: Anchor;
@@ -34,10 +43,10 @@ const KEPT = 4;
 
 /** Anchors of one stage of one image whose blobs are still there, newest first. */
 export async function knownAnchors(store: Store, set: string): Promise<readonly Anchor[]> {
-  const rows = (await store.memo(MEMO, set) ?? []) as readonly Anchor[];
+  const rows = await store.memo.get(MEMO, set, isListOf(isAnchor)) ?? [];
   const present = await Promise.all(
     rows.map(async ({ layer, listing }) =>
-      await store.blobSize(layer.digest) === layer.size && await store.blobSize(listing) !== undefined
+      await store.blobs.size(layer.digest) === layer.size && await store.blobs.size(listing) !== undefined
     ),
   );
   return rows.filter((_, i) => present[i]);
@@ -50,7 +59,7 @@ export async function noteAnchor(
   anchor: Anchor,
   known: readonly Anchor[],
 ): Promise<void> {
-  await store.putMemo(MEMO, set, [anchor, ...known].slice(0, KEPT));
+  await store.memo.put(MEMO, set, [anchor, ...known].slice(0, KEPT));
 }
 
 /**
@@ -67,7 +76,7 @@ export async function chooseAnchor(
   const { parent, epoch } = input;
   let best: AnchorChoice | undefined;
   for (const anchor of anchors) {
-    const items = parseLayerListing(new TextDecoder().decode(await store.getBlob(anchor.listing)));
+    const items = parseLayerListing(new TextDecoder().decode(await store.blobs.get(anchor.listing)));
     if (changedFiles(items, input.items) > items.length * maxPart) continue;
     const newDirs = new Map(anchor.dirs);
     const targets = items.map(({ file }) => file.target);

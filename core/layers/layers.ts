@@ -1,7 +1,7 @@
 import { DecompressError } from "../../lib/gzip/error.ts";
 import { LayerError } from "../../lib/layer/error.ts";
 import { ImageFs } from "../../lib/layer/image_fs.ts";
-import { indexLayer, type LayerIndex } from "../../lib/layer/index.ts";
+import { indexLayer, isLayerIndex, type LayerIndex } from "../../lib/layer/index.ts";
 import { openLayer } from "../../lib/layer/open.ts";
 import { type LayerFile, readFile } from "../../lib/layer/read_files.ts";
 import { TarError } from "../../lib/tar/types.ts";
@@ -23,7 +23,7 @@ export class LayerReader {
   /** Tells the index of a layer that was just made. */
   async remember(diffId: Digest, index: LayerIndex): Promise<void> {
     this.#indexes.set(diffId, Promise.resolve(index));
-    await this.store.putMemo("layer-index", diffId.slice(7), index);
+    await this.store.memo.put("layer-index", diffId.slice(7), index);
   }
 
   /** The file system that the layers show together. */
@@ -41,7 +41,7 @@ export class LayerReader {
   async files(layers: readonly LayerRef[]): Promise<LayerFile[]> {
     return await Promise.all(layers.map(async ({ diffId, stored }) => {
       const { digest } = await stored;
-      return { path: this.store.blobPath(digest), name: digest, diffId };
+      return { path: this.store.blobs.path(digest), name: digest, diffId };
     }));
   }
 
@@ -55,16 +55,16 @@ export class LayerReader {
   }
 
   async #load(layer: LayerRef): Promise<LayerIndex> {
-    const known = await this.store.memo("layer-index", layer.diffId.slice(7)) as LayerIndex | undefined;
-    if (known?.format === 2) return known;
+    const known = await this.store.memo.get("layer-index", layer.diffId.slice(7), isLayerIndex);
+    if (known) return known;
     const { digest } = await layer.stored;
     try {
-      const { diffId, ...index } = await indexLayer(openLayer(this.store.blobPath(digest)));
+      const { diffId, ...index } = await indexLayer(openLayer(this.store.blobs.path(digest)));
       if (diffId !== layer.diffId) {
         throw new LayerError(`its tar has digest ${diffId}, the image says ${layer.diffId}`);
       }
       await this.contents.note({ digest, diffId: layer.diffId });
-      await this.store.putMemo("layer-index", diffId.slice(7), index);
+      await this.store.memo.put("layer-index", diffId.slice(7), index);
       return index;
     } catch (error) {
       throw layerError(error, `Cannot read layer ${digest}`);

@@ -22,7 +22,7 @@ export async function setAside({ worker, layers, fs, targets, spool }: SetAside)
     const target = targets.get(path)!;
     if (entry.type === "file") await spool.add(target, entry.size, chunks);
     items.push(itemOf(entry, target));
-  }, await worker.store.scratch());
+  }, await worker.store.blobs.scratch());
   return items;
 }
 

@@ -1,4 +1,6 @@
 import type { Signature } from "../contract/digest.ts";
+import { isListOf } from "../../lib/guard.ts";
+import { isFact } from "../contract/guards.ts";
 import type { Fact, Store } from "../contract/store.ts";
 import type { SignedGraph } from "../sign/sign.ts";
 
@@ -14,12 +16,12 @@ const MEMO = "stage-facts-2";
 
 /** The facts of an earlier stage: of one that was built here, or that came along with another from a registry. */
 export async function knownStage(store: Store, signature: Signature): Promise<KnownStage | undefined> {
-  const record = await store.record(signature);
+  const record = await store.stages.record(signature);
   if (record) {
     const { facts, origin: { commit } } = record;
     return { signature, facts, ...(commit && { commit }) };
   }
-  const facts = await store.memo(MEMO, signature) as readonly Fact[] | undefined;
+  const facts = await store.memo.get(MEMO, signature, isListOf(isFact));
   return facts && { signature, facts };
 }
 
@@ -35,8 +37,8 @@ export async function rememberFacts(
     for (const { spec, signature } of image.stages) {
       const row = come.get(signature);
       if (!row) continue;
-      if (!await store.record(signature)) await store.putMemo(MEMO, signature, row.facts);
-      await store.addHistory(project, image.node.key, spec.name, signature);
+      if (!await store.stages.record(signature)) await store.memo.put(MEMO, signature, row.facts);
+      await store.stages.addHistory(project, image.node.key, spec.name, signature);
     }
   }
 }

@@ -44,7 +44,7 @@ export async function findTops(signed: SignedGraph, store: Store): Promise<Cache
   const tops = new Map<string, { index: number; record: StageRecord }>();
   await Promise.all(signed.images.map(async (image) => {
     for (let index = image.stages.length - 1; index >= 0; index--) {
-      const record = await store.stage(image.stages[index]!.signature);
+      const record = await store.stages.whole(image.stages[index]!.signature);
       if (record) return void tops.set(image.node.key, { index, record });
     }
   }));
@@ -65,7 +65,7 @@ export async function withoutStages(
     if (first < 0 || first > index) continue;
     out.delete(key);
     for (let i = first - 1; i >= 0; i--) {
-      const record = await store.stage(stages[i]!.signature);
+      const record = await store.stages.whole(stages[i]!.signature);
       if (!record) continue;
       out.set(key, { index: i, record });
       break;
@@ -123,7 +123,7 @@ export async function planBuild(
       const at = { stage: spec.name, signature, hermetic };
       if (i <= top) {
         const place = shared.get(key)?.place ?? "the store";
-        const cached = i === top || await inputs.store.stage(signature) !== undefined;
+        const cached = i === top || await inputs.store.stages.whole(signature) !== undefined;
         const above = image.stages[top]!.spec.name;
         stages.push({
           ...at,
@@ -156,7 +156,7 @@ export async function compareStage(
 ): Promise<Comparison> {
   const { rule } = image.node;
   const title = imageTitle(rule.kind, rule.name);
-  const rows = await inputs.store.history(inputs.project, image.node.key, stage.spec.name);
+  const rows = await inputs.store.stages.history(inputs.project, image.node.key, stage.spec.name);
   for (const { signature, at } of rows) {
     if (signature === stage.signature) continue;
     const known = await knownStage(inputs.store, signature);

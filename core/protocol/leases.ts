@@ -1,5 +1,5 @@
 /** Leases: how builds say which stages of REPO they rely on. A fixed number of tags, whatever the number of builds. */
-import { isObject } from "../../lib/oci/documents.ts";
+import { isObject } from "../../lib/guard.ts";
 import { sha256Hex } from "../contract/digest.ts";
 import { SERVICE_TAG_PREFIX } from "../contract/labels.ts";
 import type { Repository } from "../contract/registry.ts";

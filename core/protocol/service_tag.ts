@@ -1,4 +1,5 @@
-import { isObject, parseManifest } from "../../lib/oci/documents.ts";
+import { isObject } from "../../lib/guard.ts";
+import { parseManifest } from "../../lib/oci/documents.ts";
 import { isRefused } from "../../lib/registry/errors.ts";
 import { EngineError, messageOf } from "../contract/errors.ts";
 import { putServiceManifest, serviceManifest } from "./service_manifest.ts";

@@ -16,7 +16,7 @@ export async function chainOf(signed: SignedGraph, image: SignedImage, store: St
     [...images].map(async ([key, { stages }]) => ({
       image: key,
       stages: await Promise.all(stages.map(async ({ spec, signature }) => {
-        const record = await store.record(signature);
+        const record = await store.stages.record(signature);
         const known = record && record.buildMs > 0;
         return {
           stage: spec.name,

@@ -1,5 +1,5 @@
 import { type BuiltDocument, type BuiltManifest, documentOf, manifestOf } from "../../lib/oci/build.ts";
-import { isObject } from "../../lib/oci/documents.ts";
+import { isObject } from "../../lib/guard.ts";
 import { type Descriptor, mediaTypes } from "../../lib/oci/types.ts";
 import { type Digest, digestOf } from "../contract/digest.ts";
 import { labels, ociLabels, type StageChain } from "../contract/labels.ts";

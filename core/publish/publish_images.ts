@@ -1,7 +1,8 @@
+import { hasMembers } from "../../lib/guard.ts";
 import type { BuiltDocument } from "../../lib/oci/build.ts";
 import { baseName } from "../sign/base_rule.ts";
 import type { ImageRule } from "../contract/config.ts";
-import { type Digest, digestOf, type Signature } from "../contract/digest.ts";
+import { type Digest, digestOf, isDigest, type Signature } from "../contract/digest.ts";
 import { Pool } from "../../lib/pool.ts";
 import type { Layer, Store } from "../contract/store.ts";
 import type { RegistryBackend, Repository } from "../contract/registry.ts";
@@ -18,6 +19,11 @@ import type { OutgoingImage, OutgoingTag } from "./outgoing.ts";
 /** dimgs published at once. */
 const PARALLEL = 4;
 const MEMO = "published";
+/** What a tag was seen to hold. */
+const isKnownTag = hasMembers<{ readonly digest: Digest; readonly identity: Digest }>({
+  digest: isDigest,
+  identity: isDigest,
+});
 
 /** What publishing takes. */
 export interface PublishNeeds extends Pick<ResolvedOptions, "emit" | "signal" | "dryRun"> {
@@ -96,7 +102,7 @@ class ImagePublisher {
       await repository.putManifest(documents.top, row.target.tag, signal);
     });
     const digest = documents.top.digest as Digest;
-    await this.needs.store.putMemo(MEMO, row.reference, { digest, identity: documents.identity });
+    await this.needs.store.memo.put(MEMO, row.reference, { digest, identity: documents.identity });
     return { state: "pushed", digest };
   }
 
@@ -131,12 +137,12 @@ class ImagePublisher {
     const { signal } = this.needs;
     const digest = await (row.standing ?? repository.head(row.target.tag, signal));
     if (!digest) return undefined;
-    const known = await this.needs.store.memo(MEMO, row.reference) as
-      | { digest?: string; identity?: string }
-      | undefined;
+    const known = await this.needs.store.memo.get(MEMO, row.reference, isKnownTag);
     if (known?.digest === digest) return known.identity === identity ? digest : undefined;
     const there = await this.#identityOf(repository, digest);
-    if (there !== undefined) await this.needs.store.putMemo(MEMO, row.reference, { digest, identity: there });
+    if (there !== undefined) {
+      await this.needs.store.memo.put(MEMO, row.reference, { digest, identity: there });
+    }
     return there === identity ? digest : undefined;
   }
 
@@ -162,7 +168,7 @@ class ImagePublisher {
       this.uploader.send(repository, {
         digest: layer.digest,
         size: layer.size,
-        source: { file: this.needs.store.blobPath(layer.digest) },
+        source: { file: this.needs.store.blobs.path(layer.digest) },
         from,
       })
     ));

@@ -267,7 +267,7 @@ async function buildAll(
             observed(uploader.send(repository, {
               digest,
               size,
-              source: { file: store.blobPath(digest) },
+              source: { file: store.blobs.path(digest) },
               from,
             }));
           }

@@ -39,7 +39,7 @@ export async function tagInDocker(
         const id = await engine.imageId(row.reference, signal);
         const exists = id === config.digest || id === manifest.digest;
         if (!exists && !dryRun) {
-          const archive = `${await store.scratch()}/tag-${crypto.randomUUID()}.tar`;
+          const archive = `${await store.blobs.scratch()}/tag-${crypto.randomUUID()}.tar`;
           const named = { name: node.rule.name, reference: row.reference, state };
           await exportImages([named], `docker-archive:${archive}`, {
             store,

@@ -94,6 +94,10 @@ export class Session implements AsyncDisposable {
     return this.workspace.storeOnly();
   }
 
+  tidyBuilder() {
+    return this.workspace.tidyBuilder();
+  }
+
   project() {
     return this.workspace.project();
   }

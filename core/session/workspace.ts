@@ -4,7 +4,9 @@ import type { Config, ImageRule } from "../contract/config.ts";
 import type { Digest } from "../contract/digest.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { Plugin, Selection } from "../contract/plugin.ts";
+import type { Builder } from "../contract/builder.ts";
 import type { Store } from "../contract/store.ts";
+import { platformOf } from "../../lib/oci/platform.ts";
 import { GitTrees } from "../git/trees.ts";
 import { disposeAll } from "../hooks/dispose.ts";
 import { loadUses } from "../hooks/load_plugins.ts";
@@ -141,6 +143,14 @@ export class Workspace implements AsyncDisposable {
     })();
   }
 
+  /** A builder to tidy up with, undefined when none runs here. Like {@linkcode storeOnly} it needs no project. */
+  async tidyBuilder(): Promise<Builder | undefined> {
+    const store = await this.storeOnly();
+    const hooks = this.#ready ? await this.hooks() : this.#bareHooks;
+    const platform = platformOf(this.options.platform);
+    return (await hooks.first("openBuilder", { platform, store, parallel: 1 }))?.value;
+  }
+
   async #openStore(hooks: HookRunner): Promise<Store> {
     const answer = await hooks.first("openStore", { home: this.options.home });
     if (answer) return answer.value;
@@ -167,7 +177,12 @@ export class Workspace implements AsyncDisposable {
       plan = (async () => {
         if (node.rule.git.length === 0) return undefined;
         const news = () => this.#tellNews([node.rule]);
-        const made = await planGit(node.rule, await this.trees.of(node.rule.git), await this.store(), news);
+        const made = await planGit(
+          node.rule,
+          await this.trees.of(node.rule.git),
+          (await this.store()).memo,
+          news,
+        );
         for (const text of made.warnings) this.options.emit({ type: "note", level: "warn", text });
         return made;
       })();
@@ -178,8 +193,8 @@ export class Workspace implements AsyncDisposable {
 
   /** The text of a listing, from the store or from git; undefined when neither has it. */
   async listingText(store: Store, digest: Digest): Promise<string | undefined> {
-    if (await store.blobSize(digest) !== undefined) {
-      return new TextDecoder().decode(await store.getBlob(digest));
+    if (await store.blobs.size(digest) !== undefined) {
+      return new TextDecoder().decode(await store.blobs.get(digest));
     }
     for (const plan of this.#gitPlans.values()) {
       const text = await (await plan)?.listing(digest);

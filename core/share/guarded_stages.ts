@@ -86,7 +86,7 @@ export class GuardedStages {
     }
     await this.guard.finish(there, async (signature) => {
       const { image, stage } = this.stages.get(signature as Signature)!;
-      const record = await this.store.stage(stage.signature);
+      const record = await this.store.stages.whole(stage.signature);
       if (record) await this.shared.publishAgain(image, stage, record);
     });
     this.#stop();

@@ -93,7 +93,7 @@ export class LiveCache {
       for (const stage of image.stages.slice(0, top.index + 1)) {
         const record = stage.signature === top.record.signature
           ? top.record
-          : await this.store.stage(stage.signature);
+          : await this.store.stages.whole(stage.signature);
         if (record) this.publish(image, stage, record);
       }
     }));

@@ -68,7 +68,7 @@ async function pushAll(
 ): Promise<readonly MovedStage[]> {
   const { signed, store } = shared.options;
   const push = async (image: SignedImage, stage: SignedStage): Promise<MovedStage["state"]> => {
-    const record = await store.stage(stage.signature);
+    const record = await store.stages.whole(stage.signature);
     if (planned && (record || planned.has(stage.signature))) {
       return await shared.isPublished(stage.signature) ? "exists" : "would push";
     }
@@ -96,7 +96,7 @@ export async function pullStages(
   const rows = await Promise.all(signed.images.map(async (image) => {
     const out: MovedStage[] = [];
     for (const stage of image.stages.toReversed()) {
-      if (await store.stage(stage.signature)) {
+      if (await store.stages.whole(stage.signature)) {
         out.push(moved(image, stage, "exists"));
         if (!all) break;
         continue;

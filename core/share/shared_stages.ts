@@ -202,7 +202,7 @@ export class SharedStages {
     if (!document) throw new OciError("invalid", `Cannot use image "${title}": it is not this stage`);
     const transfers = transferEvents(emit);
     let bytes = 0;
-    await fetchLayers(document.image.layers, store, {
+    await fetchLayers(document.image.layers, store.blobs, {
       title: repository.name,
       signal,
       running: this.#downloads,
@@ -216,13 +216,13 @@ export class SharedStages {
     });
     await this.#contents.require(document.image.layers, title, signal);
     const encoder = new TextEncoder();
-    await Promise.all([...document.listings.values()].map((text) => store.putBlob(encoder.encode(text))));
+    await Promise.all([...document.listings.values()].map((text) => store.blobs.put(encoder.encode(text))));
     if (repository === target) {
       uploader.known(repository, document.image.layers.map((layer) => layer.digest));
     }
     const taken = { image: document.image, trees: document.trees, project, buildMs: 0, addedBytes: 0 };
     const record = stageRecord(image, stage, taken);
-    await store.putStage(record);
+    await store.stages.put(record);
     await rememberFacts(store, project, signed, document.stages);
     return { record, bytes };
   }
@@ -304,7 +304,7 @@ export class SharedStages {
       const { config, manifest } = built;
       const sent = await Promise.all([
         ...record.image.layers.map(({ digest, size }) =>
-          uploader.send(target, { digest, size, source: { file: store.blobPath(digest) }, from })
+          uploader.send(target, { digest, size, source: { file: store.blobs.path(digest) }, from })
         ),
         uploader.send(target, {
           digest: config.digest as Digest,

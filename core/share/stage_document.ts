@@ -1,5 +1,5 @@
 import { type BuiltManifest, manifestOf } from "../../lib/oci/build.ts";
-import { isObject } from "../../lib/oci/documents.ts";
+import { isObject } from "../../lib/guard.ts";
 import type { Image } from "../../lib/oci/image.ts";
 import type { Digest, Signature } from "../contract/digest.ts";
 import { digestOf, isDigest, isSignature } from "../contract/digest.ts";

@@ -5,7 +5,9 @@ import type { TreeSource } from "../git/model.ts";
 import { matchDependencies, type SelectedFile, selectFiles } from "../git/select.ts";
 import { compareEntries, entryKey } from "./entry_key.ts";
 import { conveyorGitStages, imageTitle } from "./graph.ts";
-import type { Fact } from "../contract/store.ts";
+import type { Fact, Memo } from "../contract/store.ts";
+import { hasMembers, isFlag, isListOf, isPair, isText } from "../../lib/guard.ts";
+import { isFact } from "../contract/guards.ts";
 import type { GitStageFacts } from "./sign.ts";
 import { formatListing, type ListedFile } from "../contract/signature.ts";
 
@@ -35,15 +37,15 @@ export interface GitImagePlan {
   readonly warnings: readonly string[];
 }
 
-export interface Memo {
-  memo(kind: string, key: string): Promise<unknown>;
-  putMemo(kind: string, key: string, value: unknown): Promise<void>;
-}
-
 interface MemoValue {
   readonly stages: readonly (readonly [string, GitStageFacts])[];
   readonly warnings: readonly string[];
 }
+
+const isMemoValue = hasMembers<MemoValue>({
+  stages: isListOf(isPair(isText, hasMembers<GitStageFacts>({ facts: isListOf(isFact), hermetic: isFlag }))),
+  warnings: isListOf(isText),
+});
 
 /** Plans the git stages of one image; with a memo hit no file list is read. */
 export async function planGit(
@@ -61,7 +63,7 @@ export async function planGit(
     Object.keys(rule.shell).sort(),
   ]));
   const compute = once(() => computeStages(rule, trees));
-  let known = await memo.memo("git-stages", key) as MemoValue | undefined;
+  let known = await memo.get("git-stages", key, isMemoValue);
   if (!known) {
     onNews?.();
     const { stages, warnings } = await compute();
@@ -69,7 +71,7 @@ export async function planGit(
       stages: await Promise.all(stages.map(async (s) => [s.name, await factsOf(s, rule.git)] as const)),
       warnings,
     };
-    await memo.putMemo("git-stages", key, known);
+    await memo.put("git-stages", key, known);
   }
   const stage = async (name: string) => (await compute()).stages.find((s) => s.name === name);
   return {

@@ -1,8 +1,22 @@
+import {
+  type Guard,
+  hasMembers,
+  isCount,
+  isJust,
+  isListOf,
+  isOptional,
+  isRecordOf,
+  isText,
+} from "../guard.ts";
 import { TarParser } from "../tar/parse.ts";
 import type { TarEntry, TarType } from "../tar/types.ts";
 import { LayerError } from "./error.ts";
 import { baseName, comparePaths, joinPath, parentPath } from "./path_order.ts";
 import { OPAQUE, WHITEOUT } from "./whiteout.ts";
+
+const TYPES: ReadonlySet<string> = new Set(
+  ["file", "dir", "symlink", "hardlink", "char", "block", "fifo"] satisfies TarType[],
+);
 
 /** One path of a layer, as far as looking things up needs it. */
 export interface LayerIndexEntry {
@@ -39,6 +53,27 @@ export interface LayerIndex {
   /** Directories of which lower layers show nothing, sorted. */
   readonly opaque: readonly string[];
 }
+
+const isEntry = hasMembers<LayerIndexEntry>({
+  path: isText,
+  type: (value): value is TarType => isText(value) && TYPES.has(value),
+  mode: isCount,
+  uid: isCount,
+  gid: isCount,
+  size: isCount,
+  link: isOptional(isText),
+  xattrs: isOptional(isRecordOf(isText)),
+  implicit: isOptional(isJust(true)),
+  repeated: isOptional(isJust(true)),
+});
+
+/** Whether a value that was kept as JSON is the index of a layer. */
+export const isLayerIndex: Guard<LayerIndex> = hasMembers<LayerIndex>({
+  format: isJust(2),
+  entries: isListOf(isEntry),
+  whiteouts: isListOf(isText),
+  opaque: isListOf(isText),
+});
 
 /**
  * What a layer may hold, so that a small blob cannot take all memory: paths, with the directories that only lead to them,

@@ -1,5 +1,5 @@
 import { sha256Of } from "./digest.ts";
-import { isObject } from "./documents.ts";
+import { isObject } from "../guard.ts";
 import type { Image } from "./image.ts";
 import { mediaTypes } from "./types.ts";
 

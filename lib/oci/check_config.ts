@@ -1,4 +1,4 @@
-import { isObject } from "./documents.ts";
+import { isObject } from "../guard.ts";
 
 /** Says what is wrong with the value at a place; gives the value as it is to be used. */
 type Shape = (value: unknown, at: string, fail: (why: string) => Error) => unknown;

@@ -1,6 +1,7 @@
 import type { Archive } from "./archive.ts";
 import { sha256Of } from "./digest.ts";
-import { isObject, MAX_DOCUMENT, requireFlat } from "./documents.ts";
+import { isObject } from "../guard.ts";
+import { MAX_DOCUMENT, requireFlat } from "./documents.ts";
 import { OciError } from "./errors.ts";
 import { parseConfig, requireLayerCount } from "./image.ts";
 import { fullName, type ImageSelector } from "./layout.ts";

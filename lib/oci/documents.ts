@@ -1,3 +1,4 @@
+import { isObject } from "../guard.ts";
 import { isSha256 } from "./digest.ts";
 import { OciError } from "./errors.ts";
 import { MANIFEST_TYPES, plainType } from "./media_type.ts";
@@ -83,11 +84,6 @@ export function requireFlat(value: unknown, title: string): void {
     }
     level = level.flatMap((each) => typeof each === "object" && each !== null ? Object.values(each) : []);
   }
-}
-
-/** Whether `value` is an object with named members. */
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function descriptors(value: unknown, field: string, fail: (why: string) => OciError): Descriptor[] {

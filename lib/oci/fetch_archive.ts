@@ -67,7 +67,7 @@ export async function fetchFromArchive(archive: Archive, options: FetchArchiveOp
     platform,
   });
   const present = await Promise.all(
-    image.layers.map(async ({ digest, size }) => await sink.blobSize(digest) === size),
+    image.layers.map(async ({ digest, size }) => await sink.size(digest) === size),
   );
   const absent = image.layers.filter((_, i) => !present[i]);
   const blobs = await extract(archive, absent.map(({ digest }) => blobFile(digest)), options);
@@ -132,7 +132,7 @@ async function extract(
         },
       };
     });
-    for (const { file, digest } of found.values()) await sink.adoptBlob(file, digest);
+    for (const { file, digest } of found.values()) await sink.adopt(file, digest);
   } catch (error) {
     await Promise.allSettled([...found.values()].map(({ file }) => Deno.remove(file)));
     throw error;

@@ -4,8 +4,8 @@ import type { Descriptor } from "./types.ts";
 export interface BlobSink {
   /** A directory on the same file system. */
   scratch(): Promise<string>;
-  blobSize(digest: string): Promise<number | undefined>;
-  adoptBlob(file: string, digest: string): Promise<void>;
+  size(digest: string): Promise<number | undefined>;
+  adopt(file: string, digest: string): Promise<void>;
 }
 
 export interface FetchLayersOptions {
@@ -65,7 +65,7 @@ async function fetchLayer(layer: Descriptor, sink: BlobSink, options: FetchLayer
 
 async function bringLayer(layer: Descriptor, sink: BlobSink, options: FetchLayersOptions): Promise<void> {
   const { digest, size } = layer;
-  if (await sink.blobSize(digest) === size) return;
+  if (await sink.size(digest) === size) return;
   const file = `${await sink.scratch()}/layer-${crypto.randomUUID()}`;
   const what = `layer ${digest.slice(7, 19)} of ${options.title}`;
   let told = 0;
@@ -79,7 +79,7 @@ async function bringLayer(layer: Descriptor, sink: BlobSink, options: FetchLayer
         options.progress(digest, what, done, size);
       },
     });
-    await sink.adoptBlob(file, digest);
+    await sink.adopt(file, digest);
   } catch (error) {
     await Deno.remove(file).catch(() => {});
     throw error;

@@ -1,5 +1,6 @@
 import { checkConfig } from "./check_config.ts";
-import { isObject, parseJson } from "./documents.ts";
+import { isObject } from "../guard.ts";
+import { parseJson } from "./documents.ts";
 import { isSha256 } from "./digest.ts";
 import { OciError } from "./errors.ts";
 import { layerType } from "./media_type.ts";

@@ -1,4 +1,4 @@
-import { isObject } from "../oci/documents.ts";
+import { isObject } from "../guard.ts";
 import type { RegistryClient } from "./client.ts";
 import { RegistryError } from "./errors.ts";
 import { readPages } from "./pages.ts";

@@ -1,4 +1,4 @@
-import { isObject } from "../oci/documents.ts";
+import { isObject } from "../guard.ts";
 import { readBody, readExcerpt } from "./body.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
 import type { HttpRequest, HttpResponse } from "./http.ts";

@@ -1,6 +1,6 @@
 /** Finds out what kind of registry answers at a host, with as few questions as possible. */
 import { EngineError, type RegistryMemo, type RegistryRequest } from "../../core/contract/plugin.ts";
-import { isObject } from "../../lib/oci/documents.ts";
+import { isObject } from "../../lib/guard.ts";
 import { contentOf } from "../../lib/registry/body.ts";
 import { parseChallenges } from "../../lib/registry/challenge.ts";
 import type { RegistryClient } from "../../lib/registry/client.ts";
@@ -111,7 +111,7 @@ async function rememberedOr(
   domain: string,
   connect: () => Promise<RegistryClient>,
 ): Promise<DetectedRegistry> {
-  const remembered = readDetected(await request.memo.get(MEMO, domain));
+  const remembered = readDetected(await request.memo.get(MEMO, domain, isObject));
   if (remembered) return remembered;
   const found = await explained(domain, async () => {
     await using client = await connect();

@@ -1,4 +1,4 @@
-import { isObject } from "../../lib/oci/documents.ts";
+import { isObject } from "../../lib/guard.ts";
 import { labels } from "../../core/contract/plugin.ts";
 import { emptyImage } from "../../lib/oci/empty_image.ts";
 import type { RegistryClient } from "../../lib/registry/client.ts";

@@ -1,6 +1,6 @@
 /** Answers of providers' APIs, read as what the APIs say they are. */
 import { EngineError } from "../../core/contract/plugin.ts";
-import { isObject } from "../../lib/oci/documents.ts";
+import { isObject } from "../../lib/guard.ts";
 
 /** An answer and what it was asked for. */
 export interface FieldSource {

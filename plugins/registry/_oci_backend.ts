@@ -1,3 +1,4 @@
+import { isObject } from "../../lib/guard.ts";
 import type {
   Digest,
   ListedTag,
@@ -138,7 +139,7 @@ export async function clientFor(
   return new RegistryClient(domain, {
     env,
     insecure: access.insecure,
-    memo: { get: (key) => memo.get(MEMO, key), put: (key, value) => memo.put(MEMO, key, value) },
+    memo: { get: (key) => memo.get(MEMO, key, isObject), put: (key, value) => memo.put(MEMO, key, value) },
     ...(own && username !== undefined && password !== undefined && { login: { username, password } }),
     ...(onWait && { onWait }),
   });

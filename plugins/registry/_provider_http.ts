@@ -1,6 +1,6 @@
 /** HTTP to the APIs that registries have beside the distribution protocol. */
 import { EngineError } from "../../core/contract/plugin.ts";
-import { isObject } from "../../lib/oci/documents.ts";
+import { isObject } from "../../lib/guard.ts";
 import { readBody } from "../../lib/registry/body.ts";
 import { redactUrl, RegistryError } from "../../lib/registry/errors.ts";
 import { parseHostList } from "../../lib/registry/hosts.ts";

@@ -50,7 +50,7 @@ export class RegistryImage {
       }
       const config = await this.#reader(signal).config(document.manifest.config);
       const image = imageOf(document.manifest, config, { title, platform });
-      await fetchLayers(image.layers, store, {
+      await fetchLayers(image.layers, store.blobs, {
         title,
         signal,
         progress,
@@ -70,9 +70,9 @@ export class RegistryImage {
           const why = `its config has ${blob.size} bytes, allowed are ${MAX_DOCUMENT}`;
           throw new OciError("invalid", `Cannot use image "${this.#request.name}": ${why}`);
         }
-        if (await store.blobSize(digest) === blob.size) return await store.getBlob(digest);
+        if (await store.blobs.size(digest) === blob.size) return await store.blobs.get(digest);
         const bytes = await getBlob(this.#client, this.#reference.path, { blob, signal });
-        await store.putBlob(bytes);
+        await store.blobs.put(bytes);
         return bytes;
       },
     };
@@ -80,12 +80,12 @@ export class RegistryImage {
 
   async #manifest(digest: string, signal: AbortSignal) {
     const { store } = this.#request;
-    const size = await store.blobSize(digest as Digest);
+    const size = await store.blobs.size(digest as Digest);
     if (size !== undefined && size <= MAX_DOCUMENT) {
-      return { bytes: await store.getBlob(digest as Digest), mediaType: undefined };
+      return { bytes: await store.blobs.get(digest as Digest), mediaType: undefined };
     }
     const delivered = await getManifest(this.#client, this.#reference.path, { reference: digest, signal });
-    await store.putBlob(delivered.bytes);
+    await store.blobs.put(delivered.bytes);
     return { bytes: delivered.bytes, mediaType: delivered.mediaType };
   }
 }

@@ -3,10 +3,12 @@ import {
   type ImageSource,
   type ImageState,
   isDigest,
+  isImageState,
   type ResolvedImage,
   type SourceRequest,
 } from "../../core/contract/plugin.ts";
 import type { Archive } from "../../lib/oci/archive.ts";
+import { hasMembers, isOptional } from "../../lib/guard.ts";
 import { OciError } from "../../lib/oci/errors.ts";
 import { parseLocation } from "../../lib/oci/layout.ts";
 import { formatPlatform } from "../../lib/oci/platform.ts";
@@ -36,24 +38,29 @@ function openArchive({ name, platform, projectDir, store }: SourceRequest): Imag
     resolve: (pin, signal) =>
       explained(name, async () => {
         const key = JSON.stringify([await identity(file, name), name, formatPlatform(platform), pin ?? ""]);
-        const memo = await store.memo("archive", key);
-        if (isResolved(memo)) return memo;
+        const memo = await store.memo.get("archive", key, isResolved);
+        if (memo) return memo;
         const { resolveInArchive } = await import("../../lib/oci/fetch_archive.ts");
         const found = await resolveInArchive(await open(signal), { selector, pin, platform });
-        await store.putMemo("archive", key, found);
+        await store.memo.put("archive", key, found);
         return found as ResolvedImage;
       }),
     fetch: ({ id }, io) =>
       explained(name, async () => {
         const key = `${id.slice(7)}-${formatPlatform(platform).replaceAll("/", "-")}`;
-        const memo = await store.memo("archive-image", key) as ImageState | undefined;
+        const memo = await store.memo.get("archive-image", key, isImageState);
         if (memo) {
-          const sizes = await Promise.all(memo.layers.map(({ digest }) => store.blobSize(digest)));
+          const sizes = await Promise.all(memo.layers.map(({ digest }) => store.blobs.size(digest)));
           if (memo.layers.every(({ size }, i) => sizes[i] === size)) return memo;
         }
         const { fetchFromArchive } = await import("../../lib/oci/fetch_archive.ts");
-        const image = await fetchFromArchive(await open(io.signal), { ...io, id, platform, sink: store });
-        await store.putMemo("archive-image", key, image);
+        const image = await fetchFromArchive(await open(io.signal), {
+          ...io,
+          id,
+          platform,
+          sink: store.blobs,
+        });
+        await store.memo.put("archive-image", key, image);
         return image as ImageState;
       }),
     [Symbol.asyncDispose]: () => Promise.resolve(),
@@ -71,8 +78,4 @@ async function identity(file: string, title: string): Promise<unknown> {
   }
 }
 
-function isResolved(value: unknown): value is ResolvedImage {
-  const { id, pin } = (value ?? {}) as Record<string, unknown>;
-  return typeof id === "string" && isDigest(id) &&
-    (pin === undefined || (typeof pin === "string" && isDigest(pin)));
-}
+const isResolved = hasMembers<ResolvedImage>({ id: isDigest, pin: isOptional(isDigest) });

@@ -30,7 +30,12 @@ function openLayout({ name, platform, projectDir, store }: SourceRequest): Image
     fetch: ({ id }, io) =>
       explained(name, async () => {
         const { fetchFromLayout } = await import("../../lib/oci/fetch_layout.ts");
-        return await fetchFromLayout(reader, dir, { ...io, digest: id, platform, sink: store }) as ImageState;
+        return await fetchFromLayout(reader, dir, {
+          ...io,
+          digest: id,
+          platform,
+          sink: store.blobs,
+        }) as ImageState;
       }),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };

@@ -6,6 +6,7 @@ import {
   type ResolvedImage,
   type SourceRequest,
 } from "../../core/contract/plugin.ts";
+import { isObject } from "../../lib/guard.ts";
 import { formatPlatform } from "../../lib/oci/platform.ts";
 import { parseReference, type Reference } from "../../lib/oci/reference.ts";
 import type { RegistryClient } from "../../lib/registry/client.ts";
@@ -25,8 +26,8 @@ export const sourceRegistry = definePlugin({
       const { insecure = [], username, password } = access ?? {};
       const login = username !== undefined && password !== undefined ? { username, password } : undefined;
       const memo = {
-        get: (key: string) => store.memo(HOST_MEMO, key),
-        put: (key: string, value: unknown) => store.putMemo(HOST_MEMO, key, value),
+        get: (key: string) => store.memo.get(HOST_MEMO, key, isObject),
+        put: (key: string, value: unknown) => store.memo.put(HOST_MEMO, key, value),
       };
       let client = clients.get(domain);
       if (!client) {
@@ -78,10 +79,10 @@ function openImage(
         const known = pin ?? reference.digest;
         const root = known ?? await head(signal);
         const key = `${root.slice(7)}-${formatPlatform(platform).replaceAll("/", "-")}`;
-        const memo = await store.memo(PLATFORM_MEMO, key);
-        if (typeof memo === "string" && isDigest(memo)) return resolved(memo, root);
+        const memo = await store.memo.get(PLATFORM_MEMO, key, isDigest);
+        if (memo) return resolved(memo, root);
         const id = await (await remote()).find(root, { pinned: pin !== undefined, signal });
-        await store.putMemo(PLATFORM_MEMO, key, id);
+        await store.memo.put(PLATFORM_MEMO, key, id);
         return resolved(id, root);
       }),
     fetch: (image, io) => explained(name, async () => await (await remote()).fetch(image.id, io)),

@@ -151,7 +151,7 @@ export const commandCases: Cases = {
       runner.run(base, ["true"], { signal: controller.signal }),
       (error) => error === reason,
     );
-    assert.ok(await store.scratch());
+    assert.ok(await store.blobs.scratch());
   },
 
   "calls onFailure with the file system of the failed step": async ({ runner, base }) => {

@@ -16,12 +16,12 @@ export async function layoutLayers(store: Store, layout: string): Promise<LayerR
   const index = JSON.parse(await Deno.readTextFile(`${layout}/index.json`));
   const manifest = await read(index.manifests[0].digest);
   const config = await read(manifest.config.digest);
-  const scratch = await store.scratch();
+  const scratch = await store.blobs.scratch();
   return await Promise.all(
     manifest.layers.map(async (layer: { mediaType: string; digest: Digest; size: number }, i: number) => {
       const file = `${scratch}/${crypto.randomUUID()}`;
       await Deno.copyFile(`${layout}/blobs/sha256/${layer.digest.slice(7)}`, file);
-      await store.adoptBlob(file, layer.digest);
+      await store.blobs.adopt(file, layer.digest);
       return refOf({ ...layer, diffId: config.rootfs.diff_ids[i] });
     }),
   );
@@ -34,7 +34,7 @@ export type LayerItem = Partial<TarEntry> & Pick<TarEntry, "path"> & {
 
 /** Writes a layer with these entries, in this order, and nothing else. */
 export async function makeLayer(store: Store, items: readonly LayerItem[]): Promise<LayerRef> {
-  const file = `${await store.scratch()}/${crypto.randomUUID()}`;
+  const file = `${await store.blobs.scratch()}/${crypto.randomUUID()}`;
   const writer = createLayerWriter({ file, compression: { kind: "gzip", level: 6 }, threads: 0 });
   for (const { content, bytes, ...item } of items) {
     const body = bytes ?? new TextEncoder().encode(content ?? "");
@@ -46,6 +46,6 @@ export async function makeLayer(store: Store, items: readonly LayerItem[]): Prom
   }
   await writer.write(TAR_TRAILER);
   const made = await writer.close() as Layer;
-  await store.adoptBlob(file, made.digest);
+  await store.blobs.adopt(file, made.digest);
   return refOf(made);
 }

@@ -26,7 +26,7 @@ Deno.test({
     await withTempDir(async (dir) => {
       await using store = await LocalStore.open(`${dir}/store`);
       const platform = { os: "linux", architecture: Deno.build.arch === "aarch64" ? "arm64" : "amd64" };
-      await using builder = await NativeBuilder.open({ platform, store, parallel: 2 });
+      await using builder = new NativeBuilder({ platform, store, parallel: 2 });
       const runner = new StageRunner(builder, store);
       const base = await layoutLayers(store, layout);
 
@@ -81,7 +81,7 @@ Deno.test({
         const two = await runner.run(one.image, [
           "rm /srv/a/g; rm -r /srv/c; ln -s a /srv/c; rm -r /srv/e; mkdir /srv/e; echo 3 > /srv/e/f; useradd --system someone; rm /var/log/lastlog",
         ]);
-        await writeLayout(`${dir}/layout`, layout, [one, two], store.blobPath.bind(store));
+        await writeLayout(`${dir}/layout`, layout, [one, two], (digest) => store.blobs.path(digest));
         await run([umoci, "unpack", "--image", `${dir}/layout:out`, `${dir}/bundle`]);
         const list =
           `cd ROOT && find . -xdev ! -path './dev/*' ! -path './proc/*' ! -path './sys/*' ! -path ./dev ! -path ./proc ! -path ./sys ! -path . ` +

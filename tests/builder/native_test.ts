@@ -12,7 +12,7 @@ builderConformance(rootless ? "native (ordinary user)" : "native (root)", async 
   const dir = await Deno.makeTempDir({ prefix: "dapp-native-" });
   stack.defer(() => Deno.remove(dir, { recursive: true }).catch(() => {}));
   const store = stack.use(await LocalStore.open(`${dir}/store`));
-  const builder = stack.use(await NativeBuilder.open({ platform, store, parallel: 2 }));
+  const builder = stack.use(new NativeBuilder({ platform, store, parallel: 2 }));
   const base = await layoutLayers(store, await busyboxBase());
   const kept = stack.move();
   return { builder, store, base, rootless, [Symbol.asyncDispose]: () => kept.disposeAsync() };

@@ -63,10 +63,10 @@ export class StageRunner {
     });
     if (!layer) return { output, members: new Map(), image: parents };
     const { file, ...blob } = await layer.blob;
-    await this.store.adoptBlob(file, blob.digest);
+    await this.store.blobs.adopt(file, blob.digest);
     return {
       output,
-      members: await readMembers(this.store.blobPath(blob.digest)),
+      members: await readMembers(this.store.blobs.path(blob.digest)),
       diffId: blob.diffId,
       digest: blob.digest,
       image: [...parents, refOf(blob)],

@@ -67,23 +67,33 @@ Deno.test("LocalStore.sweep() removes blobs of removed stages, and nothing while
   await withTempDir(async (dir) => {
     await using store = await LocalStore.open(`${dir}/s`);
     const [kept, gone] = [await record("kept", DAY), await record("gone", DAY)];
-    const listing = await store.putBlob(new TextEncoder().encode("listing"));
-    for (const name of ["kept", "gone"]) await store.putBlob(new TextEncoder().encode(name));
-    await store.putStage({ ...kept, facts: [{ key: "files", value: listing.digest, listing: true }] });
-    await store.putStage(gone);
-    await store.removeStage(gone.signature);
-    await store.removeStage(gone.signature);
-    assert.deepEqual((await Array.fromAsync(store.stages())).map(({ stage }) => stage), ["kept"]);
+    const listing = await store.blobs.put(new TextEncoder().encode("listing"));
+    for (const name of ["kept", "gone"]) await store.blobs.put(new TextEncoder().encode(name));
+    await store.stages.put({ ...kept, facts: [{ key: "files", value: listing.digest, listing: true }] });
+    await store.stages.put(gone);
+    await store.housekeeping.forget(gone.signature);
+    await store.housekeeping.forget(gone.signature);
+    assert.deepEqual((await Array.fromAsync(store.stages.all())).map(({ stage }) => stage), ["kept"]);
     {
       await using _other = await LocalStore.open(`${dir}/s`);
-      assert.deepEqual(await store.sweep(), { blobs: 0, bytes: 0, busy: true });
+      assert.deepEqual(await store.housekeeping.sweep(), {
+        path: `${store.path}/blobs`,
+        blobs: 0,
+        bytes: 0,
+        busy: true,
+      });
     }
-    assert.deepEqual(await store.sweep(), { blobs: 1, bytes: 4, busy: false });
-    assert.equal(await store.blobSize(await digestOf("gone")), undefined);
-    assert.ok(await store.stage(kept.signature));
-    assert.equal(await store.blobSize(listing.digest), 7);
+    assert.deepEqual(await store.housekeeping.sweep(), {
+      path: `${store.path}/blobs`,
+      blobs: 1,
+      bytes: 4,
+      busy: false,
+    });
+    assert.equal(await store.blobs.size(await digestOf("gone")), undefined);
+    assert.ok(await store.stages.whole(kept.signature));
+    assert.equal(await store.blobs.size(listing.digest), 7);
     // The store can be used and opened again.
     await using again = await LocalStore.open(`${dir}/s`);
-    assert.ok(await again.stage(kept.signature));
+    assert.ok(await again.stages.whole(kept.signature));
   });
 });

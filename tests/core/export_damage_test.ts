@@ -24,7 +24,7 @@ async function withShop(body: (shop: Shop) => Promise<void>): Promise<void> {
     await using store = await LocalStore.open(`${dir}/store`);
     const layers = [];
     for (const [kind, size] of [["gzip", 700_000], ["zstd", 300_000], ["gzip", 1]] as const) {
-      const file = `${await store.scratch()}/layer-${crypto.randomUUID()}`;
+      const file = `${await store.blobs.scratch()}/layer-${crypto.randomUUID()}`;
       const writer = createLayerWriter({ file, compression: { kind, level: 3 }, threads: 0 });
       const entry = { path: "data", type: "file", mode: 0o644, uid: 0, gid: 0, size, mtime: 0 } as const;
       await writer.write(encodeTarHeader(entry));
@@ -34,7 +34,7 @@ async function withShop(body: (shop: Shop) => Promise<void>): Promise<void> {
       await writer.write(tarPadding(size));
       await writer.write(TAR_TRAILER);
       const layer = await writer.close() as ImageState["layers"][number];
-      await store.adoptBlob(file, layer.digest);
+      await store.blobs.adopt(file, layer.digest);
       layers.push(layer);
     }
     const diff_ids = layers.map(({ diffId }) => diffId);
@@ -82,7 +82,7 @@ for (const destination of KINDS) {
       for (const index of [0, 1, 2]) {
         await withShop(async (shop) => {
           const { digest } = shop.state.layers[index]!;
-          await damage(shop.store.blobPath(digest));
+          await damage(shop.store.blobs.path(digest));
           await rejects(shop.export(destination), { code: "STORE_CORRUPT", message: new RegExp(digest) });
           const path = `${shop.dir}/${destination.slice(destination.indexOf(":") + 1)}`;
           await rejects(Deno.stat(destination.startsWith("oci:") ? `${path}/index.json` : path), {
@@ -109,7 +109,7 @@ Deno.test("export to a layout replaces what an earlier export left damaged there
       for (const { digest } of shop.state.layers) {
         deepStrictEqual(
           await Deno.readFile(new LayoutDirectory(`${shop.dir}/out`).blobPath(digest)),
-          await Deno.readFile(shop.store.blobPath(digest)),
+          await Deno.readFile(shop.store.blobs.path(digest)),
         );
       }
     }
@@ -121,20 +121,20 @@ Deno.test("neither an exported layout nor REPO in a directory shares a file with
     await shop.export("oci:out");
     await using repo = new LayoutBackend("oci:repo", `${shop.dir}/repo`);
     for (const { digest, size } of shop.state.layers) {
-      const source = { file: shop.store.blobPath(digest) };
+      const source = { file: shop.store.blobs.path(digest) };
       await repo.upload({ digest, size, source, from: [] }, { signal, report() {} });
     }
     for (const dir of ["out", "repo"]) {
       for (const { digest } of shop.state.layers) {
         const path = new LayoutDirectory(`${shop.dir}/${dir}`).blobPath(digest);
-        const [mine, theirs] = [await Deno.stat(shop.store.blobPath(digest)), await Deno.stat(path)];
+        const [mine, theirs] = [await Deno.stat(shop.store.blobs.path(digest)), await Deno.stat(path)];
         notStrictEqual(mine.ino, theirs.ino);
         strictEqual(mine.nlink, 1);
         await Deno.chmod(path, 0o600);
         await Deno.truncate(path);
-        ok((await Deno.stat(shop.store.blobPath(digest))).size > 0);
+        ok((await Deno.stat(shop.store.blobs.path(digest))).size > 0);
       }
     }
-    deepStrictEqual((await shop.store.check({ repair: false })).problems, []);
+    deepStrictEqual((await shop.store.housekeeping.check({ repair: false })).problems, []);
   });
 });

@@ -88,18 +88,18 @@ for (const [what, rest] of Object.entries(dappfiles)) {
 Deno.test("LayerContents reads a blob once, and tells a damaged store from a wrong image", async () => {
   await withTempDir(async (dir) => {
     await using store = await LocalStore.open(dir);
-    const { digest } = await store.putBlob(gzipSync(tar));
+    const { digest } = await store.blobs.put(gzipSync(tar));
     const layer = { digest, diffId: diffId as Digest };
     const sound = new LayerContents(store);
     await Promise.all([1, 2, 3].map(() => sound.require([layer, layer], "image", signal)));
-    await Deno.writeFile(store.blobPath(digest), new Uint8Array(9));
+    await Deno.writeFile(store.blobs.path(digest), new Uint8Array(9));
     await new LayerContents(store).require([layer], "image", signal); // what was found is remembered
-    const unread = await store.putBlob(gzipSync(other));
-    await Deno.truncate(store.blobPath(unread.digest), 30);
+    const unread = await store.blobs.put(gzipSync(other));
+    await Deno.truncate(store.blobs.path(unread.digest), 30);
     const claim = { digest: unread.digest, diffId: sha256(other) as Digest };
     const damaged = { code: "STORE_CORRUPT", message: /layer sha256:.* of "image"/ };
     await rejects(new LayerContents(store).require([claim], "image", signal), damaged);
-    await Deno.remove(store.blobPath(unread.digest));
+    await Deno.remove(store.blobs.path(unread.digest));
     await rejects(new LayerContents(store).require([claim], "image", signal), damaged);
   });
 });

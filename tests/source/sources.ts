@@ -43,7 +43,7 @@ export async function useSource(
       progress: (id, _what, done) => void progress.set(id, done),
     });
     for (const { digest, size } of state.layers) {
-      if (await store.blobSize(digest) !== size) throw new Error(`layer ${digest} is not in the store`);
+      if (await store.blobs.size(digest) !== size) throw new Error(`layer ${digest} is not in the store`);
     }
     await source[Symbol.asyncDispose]();
     return { resolved, state, progress };

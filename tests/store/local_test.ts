@@ -1,3 +1,4 @@
+import { isCount, isListOf, isRecordOf } from "../../lib/guard.ts";
 import assert from "node:assert/strict";
 import {
   digestOf,
@@ -24,7 +25,7 @@ async function withStore(work: (store: LocalStore, path: string) => Promise<void
 }
 
 async function recordOf(store: LocalStore, layer: string): Promise<StageRecord> {
-  const { digest, size } = await store.putBlob(bytes(layer));
+  const { digest, size } = await store.blobs.put(bytes(layer));
   const facts = [{ key: "stage", value: layer }];
   return {
     format: 2,
@@ -45,26 +46,26 @@ async function recordOf(store: LocalStore, layer: string): Promise<StageRecord> 
 
 Deno.test("LocalStore keeps blobs by digest and verifies them when read", async () => {
   await withStore(async (store) => {
-    const { digest } = await store.putBlob(bytes("hello"));
+    const { digest } = await store.blobs.put(bytes("hello"));
     assert.equal(digest, await digestOf("hello"));
-    assert.deepEqual(await store.getBlob(digest), bytes("hello"));
-    assert.equal(await store.blobSize(digest), 5);
-    assert.equal(await store.blobSize(await digestOf("other")), undefined);
-    await Deno.writeTextFile(store.blobPath(digest), "jello");
-    await assert.rejects(store.getBlob(digest), (e: EngineError) => e.code === "STORE_CORRUPT");
+    assert.deepEqual(await store.blobs.get(digest), bytes("hello"));
+    assert.equal(await store.blobs.size(digest), 5);
+    assert.equal(await store.blobs.size(await digestOf("other")), undefined);
+    await Deno.writeTextFile(store.blobs.path(digest), "jello");
+    await assert.rejects(store.blobs.get(digest), (e: EngineError) => e.code === "STORE_CORRUPT");
   });
 });
 
 Deno.test("LocalStore gives a stage only while all its layers are whole", async () => {
   await withStore(async (store) => {
     const record = await recordOf(store, "layer");
-    assert.equal(await store.stage(record.signature), undefined);
-    await store.putStage(record);
-    assert.deepEqual(await store.stage(record.signature), record);
-    await Deno.truncate(store.blobPath(record.image.layers[0]!.digest), 2);
-    assert.equal(await store.stage(record.signature), undefined);
+    assert.equal(await store.stages.whole(record.signature), undefined);
+    await store.stages.put(record);
+    assert.deepEqual(await store.stages.whole(record.signature), record);
+    await Deno.truncate(store.blobs.path(record.image.layers[0]!.digest), 2);
+    assert.equal(await store.stages.whole(record.signature), undefined);
     await Deno.writeTextFile(`${store.path}/stages/${record.signature}`, '{"format":2,');
-    assert.equal(await store.stage(record.signature), undefined);
+    assert.equal(await store.stages.whole(record.signature), undefined);
   });
 });
 
@@ -76,20 +77,20 @@ Deno.test("LocalStore.check() finds damage of every kind and repairs it by remov
       await recordOf(store, "forged"),
       await recordOf(store, "orphan"),
     ];
-    for (const record of [sound, torn, orphan]) await store.putStage(record);
-    await store.putStage({ ...forged, facts: [{ key: "stage", value: "else" }] });
-    await Deno.writeTextFile(store.blobPath(torn.image.layers[0]!.digest), "tor");
-    await Deno.remove(store.blobPath(orphan.image.layers[0]!.digest));
-    const report = await store.check({ repair: false });
+    for (const record of [sound, torn, orphan]) await store.stages.put(record);
+    await store.stages.put({ ...forged, facts: [{ key: "stage", value: "else" }] });
+    await Deno.writeTextFile(store.blobs.path(torn.image.layers[0]!.digest), "tor");
+    await Deno.remove(store.blobs.path(orphan.image.layers[0]!.digest));
+    const report = await store.housekeeping.check({ repair: false });
     assert.equal(report.problems.length, 4);
     assert.deepEqual(report.repaired, []);
     for (const text of ["has the content of", "holds facts of another signature", "which is not sound"]) {
       assert.ok(report.problems.some((p) => p.includes(text)), text);
     }
-    assert.equal((await store.check({ repair: true })).repaired.length, 4);
-    assert.deepEqual((await store.check({ repair: false })).problems, []);
-    assert.deepEqual(await store.stage(sound.signature), sound);
-    assert.equal(await store.stage(torn.signature), undefined);
+    assert.equal((await store.housekeeping.check({ repair: true })).repaired.length, 4);
+    assert.deepEqual((await store.housekeeping.check({ repair: false })).problems, []);
+    assert.deepEqual(await store.stages.whole(sound.signature), sound);
+    assert.equal(await store.stages.whole(torn.signature), undefined);
   });
 });
 
@@ -97,40 +98,50 @@ Deno.test("LocalStore.history() is newest first, without repeats", async () => {
   await withStore(async (store) => {
     const [a, b] = ["a".repeat(64), "b".repeat(64)] as Signature[];
     for (const signature of [a!, a!, b!, a!]) {
-      await store.addHistory("p", "weird/../name", "git:setup", signature);
+      await store.stages.addHistory("p", "weird/../name", "git:setup", signature);
     }
-    const rows = await store.history("p", "weird/../name", "git:setup");
+    const rows = await store.stages.history("p", "weird/../name", "git:setup");
     assert.deepEqual(rows.map((row) => row.signature), [a, b]);
-    assert.deepEqual(await store.history("p", "", "git:setup"), []);
+    assert.deepEqual(await store.stages.history("p", "", "git:setup"), []);
   });
 });
 
-Deno.test("LocalStore.memo() forgets what is torn", async () => {
+Deno.test("LocalStore.memo forgets what is torn or has another shape than is asked for", async () => {
   await withStore(async (store) => {
-    await store.putMemo("kind", "a key / with anything", { x: [1] });
-    assert.deepEqual(await store.memo("kind", "a key / with anything"), { x: [1] });
-    await store.putMemo("kind", "plain", 1);
-    await Deno.writeTextFile(`${store.path}/memo/kind/plain`, "{");
-    assert.equal(await store.memo("kind", "plain"), undefined);
+    const isLists = isRecordOf(isListOf(isCount));
+    await store.memo.put("kind", "a key / with anything", { x: [1] });
+    assert.deepEqual(await store.memo.get("kind", "a key / with anything", isLists), { x: [1] });
+    assert.equal(await store.memo.get("kind", "a key / with anything", isCount), undefined);
+    await store.memo.put("kind", "plain", { x: [1] });
+    for (
+      const text of ["{", "", "null", "5", "[]", '{"x":1}', '{"x":["1"]}', '{"x":[-1]}', '{"x":[1]}', "\0"]
+    ) {
+      await Deno.writeTextFile(`${store.path}/memo/kind/plain`, text);
+      assert.equal(await store.memo.get("kind", "plain", isLists), undefined, text);
+    }
+    for (const value of [null, 5, [], { x: 1 }, { x: ["1"] }, { x: [-1] }]) {
+      await store.memo.put("kind", "plain", value);
+      assert.equal(await store.memo.get("kind", "plain", isLists), undefined, JSON.stringify(value));
+    }
   });
 });
 
 Deno.test("LocalStore.lock() excludes a second holder, names the first, times out and lets go", async () => {
   await withStore(async (store, path) => {
     await using other = await LocalStore.open(path);
-    const first = await store.lock("stage x", quiet);
+    const first = await store.locks.take("stage x", quiet);
     await assert.rejects(
-      other.lock("stage x", { ...quiet, timeoutMs: 0 }),
+      other.locks.take("stage x", { ...quiet, timeoutMs: 0 }),
       (e: EngineError) => e.code === "LOCK_TIMEOUT" && e.message.includes(`process ${Deno.pid}`),
     );
     const holder = Promise.withResolvers<string>();
-    const second = other.lock("stage x", { ...quiet, onWait: holder.resolve });
+    const second = other.locks.take("stage x", { ...quiet, onWait: holder.resolve });
     assert.match(await holder.promise, new RegExp(`process ${Deno.pid} since`));
     await first[Symbol.asyncDispose]();
     await (await second)[Symbol.asyncDispose]();
     const abort = new AbortController();
-    await using _held = await store.lock("y", quiet);
-    const waiting = other.lock("y", { ...quiet, signal: abort.signal });
+    await using _held = await store.locks.take("y", quiet);
+    const waiting = other.locks.take("y", { ...quiet, signal: abort.signal });
     abort.abort(new Error("enough"));
     await assert.rejects(waiting, /enough/);
     assert.deepEqual([...Deno.readDirSync(`${path}/locks`)].map((e) => e.name), ["y"]);
@@ -144,7 +155,7 @@ Deno.test("scratch() is removed at the end, and after a process that was killed 
       JSON.stringify(new URL("../../plugins/store/local/store.ts", import.meta.url).href)
     };
       const store = await LocalStore.open(Deno.args[0]);
-      await Deno.writeTextFile(await store.scratch() + "/junk", "x");
+      await Deno.writeTextFile(await store.blobs.scratch() + "/junk", "x");
       console.log("ready");
       setInterval(() => {}, 1000);
     `;
@@ -159,7 +170,7 @@ Deno.test("scratch() is removed at the end, and after a process that was killed 
     child.kill("SIGKILL");
     await child.status;
     await reader.cancel();
-    const mine = await store.scratch();
+    const mine = await store.blobs.scratch();
     assert.deepEqual([...Deno.readDirSync(`${path}/run`)].filter((e) => e.isDirectory).map((e) => e.name), [
       mine.split("/").at(-1),
     ]);
@@ -182,7 +193,7 @@ Deno.test("LocalStore finds no stage of format 1, says so once, and lets houseke
     {
       await using store = await LocalStore.open(path);
       record = await recordOf(store, "layer");
-      await store.putStage(record);
+      await store.stages.put(record);
       assert.equal(store.upgraded, false);
     }
     await Deno.writeTextFile(`${path}/stages/${record.signature}`, JSON.stringify({ ...record, format: 1 }));
@@ -190,11 +201,13 @@ Deno.test("LocalStore finds no stage of format 1, says so once, and lets houseke
     for (const upgraded of [true, false]) {
       await using store = await LocalStore.open(path);
       assert.equal(store.upgraded, upgraded);
-      assert.equal(await store.stage(record.signature), undefined);
-      assert.equal(await store.record(record.signature), undefined);
-      assert.deepEqual((await store.check({ repair: true })).problems, []);
-      assert.deepEqual((await Array.fromAsync(store.stages())).map(({ format }) => format as number), [1]);
-      assert.equal((await store.sweep()).blobs, 0);
+      assert.equal(await store.stages.whole(record.signature), undefined);
+      assert.equal(await store.stages.record(record.signature), undefined);
+      assert.deepEqual((await store.housekeeping.check({ repair: true })).problems, []);
+      assert.deepEqual((await Array.fromAsync(store.stages.all())).map(({ format }) => format as number), [
+        1,
+      ]);
+      assert.equal((await store.housekeeping.sweep()).blobs, 0);
     }
   });
 });
@@ -215,7 +228,7 @@ Deno.test("keptDirectory() is for nobody but its owner, but what is in it is for
   await withTempDir(async (dir) => {
     await Deno.mkdir(`${dir}/store/builds`, { recursive: true, mode: 0o755 }); // as an older release made it
     await using store = await LocalStore.open(`${dir}/store`);
-    const path = await store.keptDirectory("project", "mount", "/cache");
+    const path = await store.housekeeping.directory("project", "mount", "/cache");
     const modeOf = async (of: string) => ((await Deno.stat(of)).mode! & 0o777).toString(8);
     assert.equal(await modeOf(path), "755");
     assert.equal(await modeOf(`${dir}/store/builds`), "700");

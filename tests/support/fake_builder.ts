@@ -109,7 +109,7 @@ class FakeBuilder implements Builder {
   }
 
   async #layer(files: ReadonlyMap<string, string>, mtime: number) {
-    const file = `${await this.store.scratch()}/fake${this.#serial++}`;
+    const file = `${await this.store.blobs.scratch()}/fake${this.#serial++}`;
     const writer = createLayerWriter({ file, compression: { kind: "gzip", level: 4 }, threads: 0 });
     const entries: TarEntry[] = [];
     for (const [path, text] of [...files].sort()) {

@@ -17,7 +17,10 @@ export function registryRequest(
     env: { HOME: "/nonexistent" },
     projectDir: "/nonexistent",
     memo: {
-      get: (kind, key) => Promise.resolve(memo.get(`${kind} ${key}`)),
+      get: (kind, key, is) => {
+        const value = memo.get(`${kind} ${key}`);
+        return Promise.resolve(is(value) ? value : undefined);
+      },
       put: (kind, key, value) => Promise.resolve(void memo.set(`${kind} ${key}`, value)),
     },
     signal,

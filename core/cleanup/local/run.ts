@@ -1,5 +1,6 @@
 import { DockerEngine, DockerError } from "../../../lib/docker/engine.ts";
 import { matchName } from "../../../lib/glob.ts";
+import type { BuilderLeftovers } from "../../contract/builder.ts";
 import type { Digest, Signature } from "../../contract/digest.ts";
 import { EngineError } from "../../contract/errors.ts";
 import { labels } from "../../contract/labels.ts";
@@ -8,7 +9,6 @@ import type { StageRecord, Store } from "../../contract/store.ts";
 import { readInventory } from "../inventory.ts";
 import { mayStandOnStages } from "../plan.ts";
 import { type LocalFate, type LocalRules, planLocal } from "./plan.ts";
-import { removeUnpacked } from "./unpacked.ts";
 
 /** Decides what of this machine goes. Changes nothing. */
 export async function planLocalRun(
@@ -18,7 +18,7 @@ export async function planLocalRun(
   // Leftovers are those of all projects, so no dappfile is needed for them.
   const needsProject = request.what === "stages" || request.what === "flush";
   const store = needsProject ? await session.store() : await session.storeOnly();
-  const records = await Array.fromAsync(store.stages());
+  const records = await Array.fromAsync(store.stages.all());
   const notes: string[] = [];
   const rows: LocalCleanupRow[] = [];
   let freedBytes = 0;
@@ -30,11 +30,11 @@ export async function planLocalRun(
     freedBytes += plan.freedBytes;
   }
   const going = new Set(rows.filter(({ verdict }) => verdict === "delete").map(({ name }) => name));
-  const left = await leftovers(store, records.filter(({ signature }) => !going.has(signature)));
+  const left = await leftovers(session, store, records.filter(({ signature }) => !going.has(signature)));
   rows.push(...left);
   freedBytes += left.reduce((sum, row) => sum + (row.bytes ?? 0), 0);
   const all = request.what === "everything" && request.only === undefined;
-  if (all) rows.push(...await keptRows(store));
+  if (all) rows.push(...await sectionRows(store));
   if ((request.what === "flush" && request.images) || all) {
     const docker = await dockerRows(session, request, notes);
     rows.push(...docker);
@@ -50,7 +50,7 @@ async function rulesOf(
   store: Store,
   notes: string[],
 ): Promise<LocalRules | undefined> {
-  const common = { now: Date.now(), inUse: await store.claimed() };
+  const common = { now: Date.now(), inUse: await store.locks.claimed() };
   switch (request.what) {
     case "leftovers":
       return undefined;
@@ -131,23 +131,29 @@ function stageRow(fate: LocalFate): LocalCleanupRow {
 }
 
 /** Blobs and unpacked layers that no stage has, as far as they are there now. */
-async function leftovers(store: Store, staying: readonly StageRecord[]): Promise<readonly LocalCleanupRow[]> {
+async function leftovers(
+  session: LocalCleanupNeeds,
+  store: Store,
+  staying: readonly StageRecord[],
+): Promise<readonly LocalCleanupRow[]> {
   const rows: LocalCleanupRow[] = [];
-  const { blobs, bytes } = await store.sweep({ dryRun: true });
+  const { path, blobs, bytes } = await store.housekeeping.sweep({ dryRun: true });
   if (blobs > 0) {
     rows.push({
       kind: "directory",
-      name: `${store.path}/blobs`,
+      name: path,
       verdict: "delete",
       why: `${blobs} ${blobs === 1 ? "blob" : "blobs"} that no stage has`,
       bytes,
     });
   }
-  const { count } = await removeUnpacked(store.path, layersOf(staying), { dryRun: true });
+  await using builder = await session.tidyBuilder();
+  const { path: unpacked, count } = await builder?.leftovers?.(layersOf(staying), { dryRun: true }) ??
+    NOTHING;
   if (count > 0) {
     rows.push({
       kind: "directory",
-      name: `${store.path}/native`,
+      name: unpacked,
       verdict: "delete",
       why: `${count} unpacked ${count === 1 ? "layer" : "layers"} of no stage`,
     });
@@ -159,26 +165,12 @@ function layersOf(records: readonly StageRecord[]): ReadonlySet<Digest> {
   return new Set(records.flatMap(({ image }) => image.layers.map(({ diffId }) => diffId)));
 }
 
-/** What is remembered between builds; only a reset of everything takes it. The journal of deleted tags stays. */
-const KEPT = {
-  builds: "kept between builds",
-  history: "what was built before, for explain",
-  memo: "what was found out before",
-} as const;
+const NOTHING: BuilderLeftovers = { path: "", count: 0, kept: [] };
 
-function isKept({ kind, name }: LocalCleanupRow): boolean {
-  return kind === "directory" && Object.keys(KEPT).some((each) => name.endsWith(`/${each}`));
-}
-
-async function keptRows(store: Store): Promise<readonly LocalCleanupRow[]> {
-  const rows: LocalCleanupRow[] = [];
-  for (const [name, why] of Object.entries(KEPT)) {
-    const path = `${store.path}/${name}`;
-    if (await Deno.stat(path).catch(() => undefined)) {
-      rows.push({ kind: "directory", name: path, verdict: "delete", why });
-    }
-  }
-  return rows;
+/** What is remembered between builds; only a reset of everything takes it. */
+async function sectionRows(store: Store): Promise<readonly LocalCleanupRow[]> {
+  const sections = await store.housekeeping.sections();
+  return sections.map(({ path, what }) => ({ kind: "directory", name: path, verdict: "delete", why: what }));
 }
 
 /** Images of the local Docker engine that `dapp dimg tag` made. */
@@ -225,23 +217,26 @@ export async function applyLocalRun(
   const spared: { name: string; why: string }[] = [];
   let removed = 0;
   const going = plan.rows.filter(({ verdict }) => verdict === "delete");
-  const claimed = await store.claimed();
+  const claimed = await store.locks.claimed();
   for (const { name } of going.filter(({ kind }) => kind === "stage")) {
     signal.throwIfAborted();
     const who = claimed.get(name as Signature);
     if (who !== undefined) spared.push({ name, why: `${who} relies on it` });
     else {
-      await store.removeStage(name as Signature);
+      await store.housekeeping.forget(name as Signature);
       removed++;
     }
   }
-  const swept = await store.sweep({
+  const swept = await store.housekeeping.sweep({
     alone: async () => {
-      const records = await Array.fromAsync(store.stages());
-      const { kept } = await removeUnpacked(store.path, layersOf(records), { dryRun: false });
+      const records = await Array.fromAsync(store.stages.all());
+      await using builder = await session.tidyBuilder();
+      const { kept } = await builder?.leftovers?.(layersOf(records), { dryRun: false }) ?? NOTHING;
       spared.push(...kept.map((name) => ({ name, why: "another user owns what is in it" })));
-      for (const { name } of going.filter(isKept)) {
-        await Deno.remove(name, { recursive: true });
+      const resets = new Set(going.filter(({ kind }) => kind === "directory").map(({ name }) => name));
+      for (const { path, remove } of await store.housekeeping.sections()) {
+        if (!resets.has(path)) continue;
+        await remove();
         removed++;
       }
     },

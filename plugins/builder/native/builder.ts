@@ -46,7 +46,7 @@ export class NativeBuilder implements Builder {
   readonly #store: Store;
   readonly #pools: Readonly<Record<StepNetwork, HelperPool>>;
   readonly #cache: LayerCache;
-  readonly #run: RunDirectory;
+  #run: Promise<RunDirectory> | undefined;
   readonly #rootless: boolean;
   readonly #unpacked = new Map<Digest, Promise<Unpacked>>();
   readonly #variants = new Map<string, Promise<Unpacked>>();
@@ -55,12 +55,11 @@ export class NativeBuilder implements Builder {
   #interrupted = false;
   readonly #onAbort = () => void (this.#interrupted = true);
 
-  private constructor(request: BuilderRequest, run: RunDirectory, options: NativeOptions) {
+  constructor(request: BuilderRequest, options: NativeOptions = {}) {
     this.#store = request.store;
     this.#onLayer = request.onLayer;
     this.#rootless = isRootless();
     this.#cache = new LayerCache(nativeDirectory(request.store.path, this.#rootless));
-    this.#run = run;
     const pool = (network: StepNetwork) =>
       new HelperPool(
         Math.max(1, request.parallel),
@@ -68,11 +67,6 @@ export class NativeBuilder implements Builder {
         options.helperFlags ?? [],
       );
     this.#pools = { host: pool("host"), none: pool("none"), private: pool("private") };
-  }
-
-  static async open(request: BuilderRequest, options: NativeOptions = {}): Promise<NativeBuilder> {
-    const run = await RunDirectory.open(nativeDirectory(request.store.path, isRootless()));
-    return new NativeBuilder(request, run, options);
   }
 
   warmUp(): void {
@@ -96,7 +90,7 @@ export class NativeBuilder implements Builder {
       epoch: step.epoch,
       compression: step.compression,
       threads: Math.max(1, navigator.hardwareConcurrency - 1), // the next stage runs meanwhile
-      blob: `${await this.#store.scratch()}/layer-${crypto.randomUUID()}`,
+      blob: `${await this.#store.blobs.scratch()}/layer-${crypto.randomUUID()}`,
       keepFailed: io.onFailure !== undefined,
     };
     try {
@@ -138,6 +132,13 @@ export class NativeBuilder implements Builder {
     }
   }
 
+  async leftovers(used: ReadonlySet<Digest>, { dryRun }: { readonly dryRun: boolean }) {
+    const { findLeftovers } = await import("./leftovers.ts");
+    return await findLeftovers(this.#store.path, used, async (path) => {
+      if (!dryRun) await this.#remove([path]);
+    });
+  }
+
   async shell(step: ShellStep, signal: AbortSignal): Promise<number> {
     signal.throwIfAborted();
     const rootfs = await orAbort(this.#rootfs(step), signal);
@@ -150,12 +151,18 @@ export class NativeBuilder implements Builder {
 
   async [Symbol.asyncDispose](): Promise<void> {
     // What takes longer, or hangs in a helper, is left to the next run.
+    const run = await this.#run?.catch(() => undefined);
     await atMost(
-      Promise.all([this.#tidied, this.#remove([this.#run.path]).catch(() => {})]),
+      Promise.all([this.#tidied, run && this.#remove([run.path]).catch(() => {})]),
       this.#interrupted ? 1000 : 10_000,
     );
     await Promise.all(Object.values(this.#pools).map((pool) => pool[Symbol.asyncDispose]()));
-    this.#run.lock.close();
+    run?.lock.close();
+  }
+
+  /** Made when the first step needs it: what only removes must not need space. */
+  #runDirectory(): Promise<RunDirectory> {
+    return this.#run ??= RunDirectory.open(this.#cache.native);
   }
 
   #interactive(
@@ -176,7 +183,7 @@ export class NativeBuilder implements Builder {
     const layers = all.slice(Math.max(0, all.findLastIndex(({ meta }) => meta.opaqueRoot)));
     return {
       native: this.#cache.native,
-      run: this.#run.next(),
+      run: (await this.#runDirectory()).next(),
       lower: layers.map(({ name }) => name),
       root: layers.findLast(({ meta }) => meta.root)?.meta.root ?? DEFAULT_ROOT,
       mounts: outermostFirst(binds.filter((bind) => bind !== undefined)),
@@ -193,12 +200,12 @@ export class NativeBuilder implements Builder {
         return { source: mount.source, target, readOnly: mount.readOnly };
       case "cache":
         return {
-          source: await this.#store.keptDirectory(mount.project, "mount", mount.name),
+          source: await this.#store.housekeeping.directory(mount.project, "mount", mount.name),
           target,
           readOnly: false,
         };
       case "tmp": {
-        const source = `${await this.#store.scratch()}/mount${target}`;
+        const source = `${await this.#store.blobs.scratch()}/mount${target}`;
         await Deno.mkdir(source, { recursive: true });
         return { source, target, readOnly: false };
       }
@@ -253,14 +260,14 @@ export class NativeBuilder implements Builder {
     const meta = await this.#cache.read(name, ref.diffId);
     if (meta) return { name, meta };
     const { digest } = await ref.stored;
-    const unpacked = await this.#pools.host.use((helper) =>
-      helper.request<UnpackedLayer>({
+    const unpacked = await this.#pools.host.use(async (helper) =>
+      await helper.request<UnpackedLayer>({
         op: "unpack",
         native: this.#cache.native,
-        run: this.#run.next(),
+        run: (await this.#runDirectory()).next(),
         name,
         diffId: ref.diffId,
-        blob: this.#store.blobPath(digest),
+        blob: this.#store.blobs.path(digest),
         rootless: this.#rootless,
         ...(dirs && { dirs }),
       })
@@ -273,7 +280,9 @@ export class NativeBuilder implements Builder {
   #tidy(helper: HelperProcess): void {
     if (this.#tidied) return;
     const { native } = this.#cache;
-    this.#tidied = helper.request({ op: "remove", paths: this.#run.stale }).catch(() => {});
+    this.#tidied = this.#runDirectory()
+      .then(({ stale }) => helper.request({ op: "remove", paths: stale }))
+      .catch(() => {});
     this.#cache.unsynced()
       .then((names) => names.length > 0 && helper.request({ op: "sync", native, names }))
       .catch(() => {});

@@ -1,5 +1,7 @@
 /** Where the builder keeps unpacked layers and what it works on. A cache: all of it may be deleted between runs. */
 
+import { hasMembers, isCount, isJust, isListOf, isNumber, isOptional, isText } from "../../../lib/guard.ts";
+
 /** Owner, mode and time of a directory. */
 export interface DirMeta {
   readonly mode: number;
@@ -21,6 +23,16 @@ export interface LayerMeta {
   /** Nothing of the layers below shows; overlayfs knows no such mark for a root. */
   readonly opaqueRoot?: true;
 }
+
+const isDirMeta = hasMembers<DirMeta>({ mode: isCount, uid: isCount, gid: isCount, mtime: isNumber });
+const isLayerMeta = hasMembers<LayerMeta>({
+  format: isJust(1),
+  diffId: isText,
+  boot: isText,
+  implicit: isListOf(isText),
+  root: isOptional(isDirMeta),
+  opaqueRoot: isOptional(isJust(true)),
+});
 
 /** The directory of the builder below a store; root and ordinary users write different kinds of trees. */
 export function nativeDirectory(storePath: string, rootless: boolean): string {
@@ -55,8 +67,8 @@ export class LayerCache {
   /** What is known of a whole layer; undefined when it is absent, or may be torn. */
   async read(name: string, diffId: string): Promise<LayerMeta | undefined> {
     try {
-      const meta = JSON.parse(await Deno.readTextFile(`${this.layers}/${name}/meta.json`)) as LayerMeta;
-      if (meta.format !== 1 || meta.diffId !== diffId) return undefined;
+      const meta: unknown = JSON.parse(await Deno.readTextFile(`${this.layers}/${name}/meta.json`));
+      if (!isLayerMeta(meta) || meta.diffId !== diffId) return undefined;
       if (meta.boot !== bootId()) await Deno.stat(`${this.layers}/${name}/synced`);
       return meta;
     } catch (error) {

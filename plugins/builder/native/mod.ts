@@ -8,7 +8,7 @@ export const builderNative = definePlugin({
     openBuilder: async (request) => {
       if (Deno.build.os !== "linux" || (request.name ?? "native") !== "native") return undefined;
       const { NativeBuilder } = await import("./builder.ts");
-      return await NativeBuilder.open(request);
+      return new NativeBuilder(request);
     },
   }),
 });

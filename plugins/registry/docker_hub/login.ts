@@ -1,5 +1,5 @@
 import { EngineError } from "../../../core/contract/plugin.ts";
-import { isObject } from "../../../lib/oci/documents.ts";
+import { isObject } from "../../../lib/guard.ts";
 import { jsonOf, type ProviderAnswer, type ProviderHttp, saidBy } from "../_provider_http.ts";
 import type { Credentials } from "../../../lib/registry/docker_config.ts";
 

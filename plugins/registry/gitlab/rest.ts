@@ -1,5 +1,5 @@
 import { EngineError, type RemovalOutcome } from "../../../core/contract/plugin.ts";
-import { isObject } from "../../../lib/oci/documents.ts";
+import { isObject } from "../../../lib/guard.ts";
 import { secretOf } from "../_credentials.ts";
 import { jsonOf, ProviderHttp, type ProviderReach, saidBy } from "../_provider_http.ts";
 import { LEVELS } from "./advice.ts";

@@ -24,9 +24,9 @@ export async function checkStore(store: LocalStore, repair: boolean): Promise<St
 
   const sound = new Set<string>();
   let bytes = 0;
-  const blobs = await listFiles(`${store.path}/blobs/sha256`);
+  const blobs = await listFiles(`${store.blobs.directory}/sha256`);
   for (const name of blobs) {
-    const path = `${store.path}/blobs/sha256/${name}`;
+    const path = `${store.blobs.directory}/sha256/${name}`;
     const { hex, size } = await hashFile(path);
     bytes += size;
     if (hex === name) {
@@ -37,13 +37,13 @@ export async function checkStore(store: LocalStore, repair: boolean): Promise<St
     await drop(path, `blob ${name}`);
   }
 
-  const stages = await listFiles(`${store.path}/stages`);
+  const stages = await listFiles(store.stages.directory);
   const contents = new Map<string, string>();
   for (const name of stages) {
     const problem = await recordProblem(store, name, sound) ?? await contentProblem(store, name, contents);
     if (!problem) continue;
     problems.push(problem);
-    await drop(`${store.path}/stages/${name}`, `stage record ${name}`);
+    await drop(`${store.stages.directory}/${name}`, `stage record ${name}`);
   }
   return { blobs: blobs.length, bytes, stages: stages.length, problems, repaired };
 }
@@ -53,7 +53,7 @@ async function recordProblem(
   name: string,
   sound: ReadonlySet<string>,
 ): Promise<string | undefined> {
-  const record = isSignature(name) ? await store.anyRecord(name as Signature) : undefined;
+  const record = isSignature(name) ? await store.stages.anyRecord(name as Signature) : undefined;
   if (!record) return `Stage record ${name} cannot be read`;
   // Records of an older release are used by nobody, and were signed in another way.
   if (record.format === 2 && await signatureOf(record.previous, record.facts) !== name) {
@@ -81,9 +81,9 @@ async function contentProblem(
   name: string,
   contents: Map<string, string>,
 ): Promise<string | undefined> {
-  const { stage, image } = (await store.anyRecord(name as Signature))!;
+  const { stage, image } = (await store.stages.anyRecord(name as Signature))!;
   for (const { digest, diffId } of image.layers) {
-    const found = contents.get(digest) ?? await contentOf(store.blobPath(digest));
+    const found = contents.get(digest) ?? await contentOf(store.blobs.path(digest));
     contents.set(digest, found);
     if (found !== diffId) {
       return `Stage record ${name} (${stage}) says that ${digest} holds ${diffId}, but it holds ${found}`;

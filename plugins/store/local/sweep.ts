@@ -22,7 +22,7 @@ export async function sweepBlobs(
   // Taking the lock for oneself gives the shared one up first, so it has to be taken again in any case.
   const isAlone = await store.use.tryLock(true);
   try {
-    if (!isAlone) return { blobs: 0, bytes: 0, busy: true };
+    if (!isAlone) return { path: store.blobs.directory, blobs: 0, bytes: 0, busy: true };
     const report = await removeUnused(store, false);
     await alone?.();
     return report;
@@ -33,18 +33,18 @@ export async function sweepBlobs(
 
 async function removeUnused(store: LocalStore, dryRun: boolean): Promise<SweepReport> {
   const used = new Set<Digest>();
-  for await (const { image, facts, trees } of store.stages()) {
+  for await (const { image, facts, trees } of store.stages.all()) {
     for (const { digest } of image.layers) used.add(digest);
     for (const { listing, value } of facts) if (listing) used.add(value as Digest);
     for (const digest of Object.values(trees ?? {})) used.add(digest);
   }
   let [blobs, bytes] = [0, 0];
-  for (const name of await listFiles(`${store.path}/blobs/sha256`)) {
+  for (const name of await listFiles(`${store.blobs.directory}/sha256`)) {
     const digest = /^[0-9a-f]{64}$/.test(name) ? digestFromHex(name) : undefined;
     if (!digest || used.has(digest)) continue;
-    const size = await store.blobSize(digest);
-    if (!dryRun) await ifPresent(() => Deno.remove(store.blobPath(digest)));
+    const size = await store.blobs.size(digest);
+    if (!dryRun) await ifPresent(() => Deno.remove(store.blobs.path(digest)));
     [blobs, bytes] = [blobs + 1, bytes + (size ?? 0)];
   }
-  return { blobs, bytes, busy: false };
+  return { path: store.blobs.directory, blobs, bytes, busy: false };
 }

@@ -225,7 +225,10 @@ export function memoryMemo(): RegistryMemo & { readonly values: Map<string, unkn
   const values = new Map<string, unknown>();
   return {
     values,
-    get: (kind, key) => Promise.resolve(structuredClone(values.get(`${kind}/${key}`))),
+    get: (kind, key, is) => {
+      const value: unknown = structuredClone(values.get(`${kind}/${key}`));
+      return Promise.resolve(is(value) ? value : undefined);
+    },
     put: (kind, key, value) => Promise.resolve(void values.set(`${kind}/${key}`, structuredClone(value))),
   };
 }

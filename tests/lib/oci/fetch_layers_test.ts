@@ -22,8 +22,8 @@ async function withCalls(
     const downloads: string[] = [];
     const sink = {
       scratch: () => Promise.resolve(dir),
-      blobSize: (digest: string) => Promise.resolve(have.get(digest)),
-      adoptBlob: (_: string, digest: string) => Promise.resolve(void have.set(digest, 1)),
+      size: (digest: string) => Promise.resolve(have.get(digest)),
+      adopt: (_: string, digest: string) => Promise.resolve(void have.set(digest, 1)),
     };
     const { signal } = new AbortController();
     await body({

@@ -1,0 +1,50 @@
+import { type Blobs, type Digest, digestHex, digestOf, EngineError } from "../../../core/contract/plugin.ts";
+import { ifPresent, publishFile } from "./files.ts";
+import type { ScratchFiles } from "./scratch_files.ts";
+
+/** Blobs as files `blobs/sha256/<hex>`, complete as soon as they have this name. */
+export class LocalBlobs implements Blobs {
+  constructor(readonly root: string, readonly files: ScratchFiles) {}
+
+  get directory(): string {
+    return `${this.root}/blobs`;
+  }
+
+  scratch(): Promise<string> {
+    return this.files.directory();
+  }
+
+  path(digest: Digest): string {
+    return `${this.directory}/sha256/${digestHex(digest)}`;
+  }
+
+  async size(digest: Digest): Promise<number | undefined> {
+    return (await ifPresent(() => Deno.stat(this.path(digest))))?.size;
+  }
+
+  async adopt(file: string, digest: Digest): Promise<void> {
+    await publishFile(file, this.path(digest), true);
+  }
+
+  async put(bytes: Uint8Array) {
+    const digest = await digestOf(bytes);
+    if (await this.size(digest) !== bytes.length) {
+      await this.files.write(this.path(digest), bytes, { durable: true });
+    }
+    return { mediaType: "application/octet-stream", digest, size: bytes.length };
+  }
+
+  async get(digest: Digest): Promise<Uint8Array> {
+    const bytes = await ifPresent(() => Deno.readFile(this.path(digest)));
+    if (!bytes) {
+      throw new EngineError("STORE_CORRUPT", `Cannot read blob ${digest}: it is not in store "${this.root}"`);
+    }
+    if (await digestOf(bytes) !== digest) {
+      throw new EngineError(
+        "STORE_CORRUPT",
+        `Cannot read blob ${digest}: its content in store "${this.root}" differs`,
+      );
+    }
+    return bytes;
+  }
+}

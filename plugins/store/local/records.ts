@@ -1,0 +1,32 @@
+import {
+  isDigest,
+  isFact,
+  isImageState,
+  isSignature,
+  type StageRecord,
+} from "../../../core/contract/plugin.ts";
+import {
+  hasMembers,
+  isCount,
+  isEither,
+  isJust,
+  isListOf,
+  isOptional,
+  isRecordOf,
+  isText,
+} from "../../../lib/guard.ts";
+
+/** Whether a file is the record of a stage, of whichever format. The image's configuration is not looked into: it was when it came here. */
+export const isStageRecord = hasMembers<StageRecord>({
+  format: (value): value is 2 => isCount(value),
+  signature: isSignature,
+  previous: isEither(isJust(null), isSignature),
+  stage: isText,
+  facts: isListOf(isFact),
+  image: isImageState,
+  trees: isOptional(isRecordOf(isDigest)),
+  builtAt: isText,
+  buildMs: isCount,
+  addedBytes: isCount,
+  origin: hasMembers<StageRecord["origin"]>({ project: isText, image: isText, commit: isOptional(isText) }),
+});

@@ -1,0 +1,41 @@
+import { publishFile } from "./files.ts";
+import type { Scratch } from "./scratch.ts";
+
+/** The scratch directory of this process, made on first use, and files that begin in it. */
+export class ScratchFiles implements AsyncDisposable {
+  #scratch: Promise<Scratch> | undefined;
+  #serial = 0;
+  /** The directory, if it was made. */
+  opened: string | undefined;
+
+  /** @param root directory of the scratch directories of all processes */
+  constructor(readonly root: string) {}
+
+  async directory(): Promise<string> {
+    this.#scratch ??= import("./scratch.ts").then((m) => m.openScratch(this.root));
+    return this.opened = (await this.#scratch).path;
+  }
+
+  /** Puts a whole file in its place, or none. Durable: it is on the disk when this returns. */
+  async write(
+    path: string,
+    content: string | Uint8Array,
+    { durable }: { readonly durable: boolean },
+  ): Promise<void> {
+    const temp = `${await this.directory()}/s${this.#serial++}`;
+    try {
+      if (typeof content === "string") await Deno.writeTextFile(temp, content);
+      else await Deno.writeFile(temp, content);
+      await publishFile(temp, path, durable);
+    } catch (error) {
+      await Deno.remove(temp).catch(() => {}); // its space is needed
+      throw error;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const scratch = await this.#scratch?.catch(() => undefined);
+    this.#scratch = undefined;
+    await scratch?.[Symbol.asyncDispose]();
+  }
+}
