@@ -80,15 +80,18 @@ export async function inTemp(work: (dir: string) => Promise<void>): Promise<void
 }
 
 /** A memo in memory that counts what is asked. */
-export function memoryMemo(): GitMemo & { readonly values: Map<string, unknown>; hits: number } {
-  const values = new Map<string, unknown>();
+export function memoryMemo(): GitMemo & { readonly values: Map<string, string>; hits: number } {
+  const values = new Map<string, string>();
   return {
     values,
     hits: 0,
-    get(kind, key) {
+    get(kind, key, is) {
       const text = values.get(`${kind}/${key}`);
-      if (text !== undefined) this.hits++;
-      return Promise.resolve(text === undefined ? undefined : JSON.parse(text as string));
+      if (text === undefined) return Promise.resolve(undefined);
+      const value: unknown = JSON.parse(text);
+      if (!is(value)) return Promise.resolve(undefined);
+      this.hits++;
+      return Promise.resolve(value);
     },
     put(kind, key, value) {
       values.set(`${kind}/${key}`, JSON.stringify(value));
