@@ -78,7 +78,7 @@ export async function runBuild(
     parallel,
     lockTimeoutMs,
     epoch,
-    commit: await session.trees.commit(),
+    commit: missing.length > 0 ? await session.trees.commit() : undefined,
     options,
     forced,
     shared: {

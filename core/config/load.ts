@@ -13,6 +13,8 @@ export interface LoadedConfig {
   readonly config: Config;
   /** This text was not seen before. */
   readonly isNew: boolean;
+  /** Absolute path of the dappfile. */
+  readonly path: string;
   /** Absolute path and entries of dappfile.lock, empty when there is none. */
   readonly lockPath: string;
   readonly lock: LockEntries;
@@ -50,9 +52,9 @@ export async function loadConfig(
   });
   if (found instanceof EngineError) {
     const config = { file: "dappfile.yaml", project: { plugins: [] }, images: [], warnings: [] };
-    return { config, isNew: false, lockPath, lock: new Map(), absent: found };
+    return { config, isNew: false, path: `${dir}/${config.file}`, lockPath, lock: new Map(), absent: found };
   }
-  const { file, text } = found;
+  const { file, path, text } = found;
   const [{ config, isNew }, lockText] = await Promise.all([
     options.untrusted ? strangers(file, text, dir) : remembered(file, text, env, home),
     readIfPresent(lockPath),
@@ -60,6 +62,7 @@ export async function loadConfig(
   return {
     config,
     isNew,
+    path,
     lockPath,
     lock: lockText === undefined ? new Map() : parseLock(lockText, "dappfile.lock"),
   };

@@ -34,10 +34,12 @@ export interface TagRequest {
 
 /** What is checked out. All undefined outside of git. */
 export interface GitFacts {
-  /** Full id. */
+  /** Full id; undefined also when what is built is not what the commit holds. */
   readonly commit: string | undefined;
   /** Undefined when HEAD is detached. */
   readonly branch: string | undefined;
+  /** What is used and differs from HEAD: why there is no commit. Absent when that is not the reason. */
+  readonly uncommitted?: readonly string[];
 }
 
 /** A tag for images of this run. */

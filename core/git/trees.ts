@@ -1,4 +1,5 @@
 import type { GitEntry } from "../contract/config.ts";
+import { ConfigurationFiles } from "./configuration.ts";
 import { type LocalRepository, noRepository, openLocal, repositoryName } from "./repository.ts";
 import type { GitMemo, GitRepository, TreeSource } from "./model.ts";
 import type { RemoteSource } from "./remote.ts";
@@ -18,13 +19,19 @@ export class GitTrees {
   readonly #memo: GitMemo;
   #repository?: Promise<LocalRepository | undefined>;
   #local?: Promise<RepositorySource>;
+  #files?: Promise<ConfigurationFiles>;
+  #outside?: Promise<readonly string[]>;
+  /** Files of the configuration that the user was told of. */
+  readonly #noted = new Set<string>();
 
+  /** @param configuration absolute paths of the files that say what is built, which may be in no repository */
   constructor(
     readonly options: Pick<
       ResolvedOptions,
-      "dir" | "dev" | "config" | "signal" | "lockTimeoutMs" | "emit" | "untrusted"
+      "dir" | "dev" | "signal" | "lockTimeoutMs" | "emit" | "untrusted"
     >,
     readonly store: () => Promise<Store>,
+    readonly configuration: () => Promise<readonly string[]>,
   ) {
     this.#memo = {
       get: async (kind, key, is) => await (await store()).memo.get(kind, key, is),
@@ -44,21 +51,53 @@ export class GitTrees {
 
   /** The commit of the project's repository, when it has one and all that is used is in it. */
   async commit(): Promise<string | undefined> {
-    const repository = await this.#open();
-    return repository && (await repository.head()).commit;
+    return (await this.#state()).commit;
   }
 
   /** What is checked out, for tags and for the record; no commit when what is built is in none. */
   async facts(): Promise<GitFacts & { readonly tree: string | undefined }> {
+    const facts = await this.#state();
+    const repository = await this.#open();
+    const { commit } = facts;
+    return { ...facts, tree: repository && commit ? await this.#treeOf(repository, commit) : undefined };
+  }
+
+  async #state(): Promise<GitFacts> {
     const repository = await this.#open();
     const head = await repository?.head();
-    const clean = !(this.options.dev && head && head.uncommitted.length > 0);
-    const commit = clean ? head?.commit : undefined;
-    return {
-      commit,
-      branch: head?.branch,
-      tree: repository && commit ? await this.#treeOf(repository, commit) : undefined,
-    };
+    if (!repository || head?.commit === undefined) return { commit: undefined, branch: head?.branch };
+    const { commit, branch } = head;
+    const outside = [
+      ...this.options.dev ? head.uncommitted.map(({ path }) => path || "this directory") : [],
+      ...await (this.#outside ??= this.#outsideOf(repository, commit)),
+    ];
+    if (outside.length === 0) return { commit, branch };
+    return { commit: undefined, branch, uncommitted: [...new Set(outside)] };
+  }
+
+  /** Files of the configuration that the commit does not hold as they are used. */
+  async #outsideOf(repository: LocalRepository, commit: string): Promise<readonly string[]> {
+    const { uncommitted } = await repository.head();
+    const files = await this.#configurationIn(repository);
+    const missing = await files.missing(commit, uncommitted, this.#memo);
+    this.#note(missing);
+    return missing;
+  }
+
+  #configurationIn(repository: LocalRepository): Promise<ConfigurationFiles> {
+    return this.#files ??= this.configuration().then((files) => ConfigurationFiles.of(repository, files));
+  }
+
+  /** Says once of each file that it is used although it is in no commit. */
+  #note(files: readonly string[]): void {
+    const news = files.filter((file) => !this.#noted.has(file));
+    if (this.options.dev || news.length === 0) return;
+    for (const file of news) this.#noted.add(file);
+    const it = news.length > 1 ? "them" : "it";
+    const text = `uncommitted configuration is included: ${
+      listed(news)
+    } (images carry no commit; commit ${it})`;
+    this.options.emit({ type: "note", level: "info", text });
   }
 
   /** The tree of a commit, for which git is asked once. */
@@ -122,16 +161,17 @@ export class GitTrees {
 
   async #describe(repository: LocalRepository): Promise<RepositorySource> {
     const { commit, uncommitted } = await repository.head();
-    const { dev, emit, config = "" } = this.options;
-    // The dappfile and its lock file are read as they are on disk, so they do count.
-    const left = uncommitted.filter(({ path }) =>
-      ![config, "dappfile.yaml", "dappfile.yml", "dappfile.lock"].includes(path)
-    );
-    if (!dev && commit !== undefined && left.length > 0) {
-      const shown = left.slice(0, 3).map(({ path }) => path || "this directory").join(", ");
-      const more = left.length > 3 ? ` and ${left.length - 3} more` : "";
-      const text = `uncommitted changes are not included: ${shown}${more} (commit them, or use --dev)`;
-      emit({ type: "note", level: "info", text });
+    const { dev, emit } = this.options;
+    if (!dev && commit !== undefined && uncommitted.length > 0) {
+      // The configuration is read as it is on disk, so it does count.
+      const counted = (await this.#configurationIn(repository)).changed(uncommitted);
+      const left = uncommitted.filter(({ path }) => !counted.includes(path));
+      if (left.length > 0) {
+        const shown = listed(left.map(({ path }) => path || "this directory"));
+        const text = `uncommitted changes are not included: ${shown} (commit them, or use --dev)`;
+        emit({ type: "note", level: "info", text });
+      }
+      this.#note(counted);
     }
     return { repository, stateId: await repository.stateId(), tree: () => repository.tree() };
   }
@@ -166,4 +206,10 @@ export class GitTrees {
     }
     return await source;
   }
+}
+
+/** The first few of the paths, and how many more there are. */
+function listed(paths: readonly string[]): string {
+  const more = paths.length > 3 ? ` and ${paths.length - 3} more` : "";
+  return `${paths.slice(0, 3).join(", ")}${more}`;
 }

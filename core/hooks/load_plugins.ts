@@ -27,6 +27,14 @@ export async function loadUses(
   }));
 }
 
+/** Absolute paths of the plugins that are files of the project: other paths are of the machine, as packages are. */
+export function pluginFiles(uses: readonly PluginUse[], projectDir: string): readonly string[] {
+  return uses.filter(({ use }) => /^[.]{1,2}[/]/.test(use)).flatMap(({ use }) => {
+    const url = moduleUrl(use, projectDir);
+    return url === undefined ? [] : [decodeURIComponent(new URL(url).pathname)];
+  });
+}
+
 async function importPlugin(use: string, projectDir: string, builtins: readonly Plugin[]): Promise<Plugin> {
   const url = moduleUrl(use, projectDir);
   if (!url) {

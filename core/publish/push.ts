@@ -119,12 +119,13 @@ export async function prepareTags(
   const [session] = sessions;
   const now = new Date().toISOString().replace(/\.\d+Z$/, "Z");
   const signing = observed(Promise.all(sessions.map((each) => each.sign(keysOf(nodes)))));
-  const { commit, branch, tree } = await session.trees.facts();
+  const { tree, ...git } = await session.trees.facts();
+  const { commit } = git;
   const { name: project } = await session.project();
   const collected = await collectTags(await session.hooksWith("tagging"), {
     wishes: options.tags ?? [],
     images: nodes.map(({ rule }) => rule.name),
-    git: { commit, branch },
+    git,
     env: session.options.env,
     now,
   });

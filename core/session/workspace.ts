@@ -9,7 +9,7 @@ import type { Store } from "../contract/store.ts";
 import { platformOf } from "../../lib/oci/platform.ts";
 import { GitTrees } from "../git/trees.ts";
 import { disposeAll } from "../hooks/dispose.ts";
-import { loadUses } from "../hooks/load_plugins.ts";
+import { loadUses, pluginFiles } from "../hooks/load_plugins.ts";
 import { createHookRunner, type HookRunner } from "../hooks/runner.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import { type GitImagePlan, planGit } from "../sign/git_stages.ts";
@@ -59,7 +59,7 @@ export class Workspace implements AsyncDisposable {
     this.#plugins = plugins;
     this.#builtins = builtins;
     this.policies = builtins.policies;
-    this.trees = new GitTrees(options, () => this.store());
+    this.trees = new GitTrees(options, () => this.store(), () => this.#configurationFiles());
     const { dir, env, signal, dryRun, emit } = options;
     const runner = () => createHookRunner({ projectDir: dir, env }, { signal, dryRun, emit });
     this.#hooks = runner();
@@ -81,6 +81,12 @@ export class Workspace implements AsyncDisposable {
   /** The dappfile and its lock file as they are written. */
   loaded(): Promise<LoadedConfig> {
     return this.#loaded ??= loadConfig(this.options);
+  }
+
+  /** Files that say what is built, beside those that plugins bring in themselves. */
+  async #configurationFiles(): Promise<readonly string[]> {
+    const { path, lockPath, config } = await this.loaded();
+    return [path, lockPath, ...pluginFiles(config.project.plugins, this.options.dir)];
   }
 
   #tellNews(rules: readonly ImageRule[]): void {

@@ -7,7 +7,7 @@ const flag = "tag-branch";
 export const tagBranch = flagScheme(flag, "the git branch", async ({ git, ci }) => {
   const branch = git.branch ?? ci?.branch.value;
   if (branch === undefined) {
-    const state = git.commit === undefined
+    const state = git.commit === undefined && !git.uncommitted
       ? "there is no commit in the project's git repository"
       : "HEAD is detached, so no branch is checked out";
     const system = ci &&

@@ -27,6 +27,7 @@ Deno.test("uncommitted changes are left out and said once; --dev includes them, 
     const notes = project.events.flatMap((e) => e.type === "note" ? [e.text] : []);
     assert.deepEqual(notes, [
       "uncommitted changes are not included: src/a, src/b, src/new (commit them, or use --dev)",
+      "uncommitted configuration is included: dappfile.yaml (images carry no commit; commit it)",
     ]);
     assert.deepEqual(await tree(true), { "app": "755 0:0 /", "app/a": "644 0:0 2", "app/new": "644 0:0 n" });
     assert.equal(

@@ -164,6 +164,21 @@ Deno.test("tag schemes say what is missing, and never fall back to latest", asyn
       /there is no commit in the project's git/,
     ],
     [
+      "--tag-commit of what no commit holds",
+      "tag-commit",
+      { git: { ...nowhere, branch: "main", uncommitted: ["dappfile.yaml"] } },
+      "TAG_SOURCE_MISSING",
+      "Cannot tag with --tag-commit: what is built is in no commit of the project's git repository",
+      /^Commit "dappfile.yaml", which differs from HEAD, or .*--tag$/,
+    ],
+    [
+      "--tag-branch on a detached HEAD, of what no commit holds",
+      "tag-branch",
+      { git: { ...nowhere, uncommitted: ["dappfile.yaml"] } },
+      "TAG_SOURCE_MISSING",
+      "Cannot tag with --tag-branch: HEAD is detached, so no branch is checked out",
+    ],
+    [
       "--tag-build-id outside of CI",
       "tag-build-id",
       {},
