@@ -54,7 +54,10 @@ Deno.test("cleanup of 10,000 tags deletes exactly what the rules say, and a seco
   registry.resetCounts();
   const plan = await planFor(registry, { git, memo });
   assert.ok(registry.requests <= requests * 0.05, `${registry.requests} of ${requests}`);
-  assert.deepEqual(plan.groups, first.groups);
+  // A tag that is listed and not there holds stages back until a second look does not find it either.
+  const ofImages = plan.groups.filter(({ remove }) => !remove.every((tag) => tag.startsWith("dimgstage-")));
+  assert.ok(ofImages.length > 0 && ofImages.length < plan.groups.length);
+  assert.deepEqual(first.groups.map(({ digest }) => digest), ofImages.map(({ digest }) => digest));
 
   const expected = oracle(large);
   assert.deepEqual(deletedBy(plan).sort(), [...expected].sort());
