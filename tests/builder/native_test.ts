@@ -1,19 +1,4 @@
-import { LocalStore } from "../../plugins/store/local/store.ts";
-import { NativeBuilder } from "../../plugins/builder/native/builder.ts";
-import { busyboxBase } from "../support/bases.ts";
 import { builderConformance } from "./conformance.ts";
-import { layoutLayers } from "./images.ts";
+import { nativeFixture } from "./native_fixture.ts";
 
-const rootless = Deno.uid() !== 0;
-const platform = { os: "linux", architecture: Deno.build.arch === "aarch64" ? "arm64" : "amd64" };
-
-builderConformance(rootless ? "native (ordinary user)" : "native (root)", async () => {
-  await using stack = new AsyncDisposableStack();
-  const dir = await Deno.makeTempDir({ prefix: "dapp-native-" });
-  stack.defer(() => Deno.remove(dir, { recursive: true }).catch(() => {}));
-  const store = stack.use(await LocalStore.open(`${dir}/store`));
-  const builder = stack.use(new NativeBuilder({ platform, store, parallel: 2 }));
-  const base = await layoutLayers(store, await busyboxBase());
-  const kept = stack.move();
-  return { builder, store, base, rootless, [Symbol.asyncDispose]: () => kept.disposeAsync() };
-});
+builderConformance(Deno.uid() === 0 ? "native (root)" : "native (ordinary user)", nativeFixture);

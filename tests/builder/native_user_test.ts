@@ -58,7 +58,8 @@ Deno.test("NativeBuilder does the same for an ordinary user", async () => {
     const { code, stdout, stderr } = await asUser(
       // The one about the whole program needs packages, which this user's Deno does not have.
       "cd $SOURCES; $DENO test --allow-all --no-check --no-config --filter '/^(?!an interrupt ends dapp)/' " +
-        "tests/builder/native_test.ts tests/builder/native_process_test.ts tests/builder/isolation_test.ts",
+        "tests/builder/native_test.ts tests/builder/whiteouts_test.ts tests/builder/native_process_test.ts " +
+        "tests/builder/isolation_test.ts",
       true,
     );
     assert.equal(code, 0, stdout + stderr);

@@ -20,6 +20,7 @@ import { HelperPool } from "./pool.ts";
 import type { MountSpec, RootfsSpec, RunRequest, StoredBlob } from "./protocol.ts";
 import { RunDirectory } from "./run_directory.ts";
 import { runInteractive } from "./shell.ts";
+import { overlayDirs } from "./skeleton.ts";
 
 const DEFAULT_ROOT: DirMeta = { mode: 0o755, uid: 0, gid: 0, mtime: 0 };
 
@@ -184,7 +185,7 @@ export class NativeBuilder implements Builder {
     return {
       native: this.#cache.native,
       run: (await this.#runDirectory()).next(),
-      lower: layers.map(({ name }) => name),
+      lower: layers.flatMap(({ name, meta }) => overlayDirs(name, meta)),
       root: layers.findLast(({ meta }) => meta.root)?.meta.root ?? DEFAULT_ROOT,
       mounts: outermostFirst(binds.filter((bind) => bind !== undefined)),
       network: step.network,

@@ -12,12 +12,14 @@ export interface DirMeta {
 
 /** What is known of an unpacked layer, in `meta.json` beside its tree. */
 export interface LayerMeta {
-  readonly format: 1;
+  readonly format: 2;
   readonly diffId: string;
   /** Boot of the machine in which it was written; what an unclean stop tore is found by it. */
   readonly boot: string;
   /** Directories that the tar has no entry for, in order, without leading "/". */
   readonly implicit: readonly string[];
+  /** Directories with whiteouts, which its skeleton has as well. */
+  readonly merged: readonly string[];
   /** Of "/", when the layer sets it. */
   readonly root?: DirMeta;
   /** Nothing of the layers below shows; overlayfs knows no such mark for a root. */
@@ -26,10 +28,11 @@ export interface LayerMeta {
 
 const isDirMeta = hasMembers<DirMeta>({ mode: isCount, uid: isCount, gid: isCount, mtime: isNumber });
 const isLayerMeta = hasMembers<LayerMeta>({
-  format: isJust(1),
+  format: isJust(2),
   diffId: isText,
   boot: isText,
   implicit: isListOf(isText),
+  merged: isListOf(isText),
   root: isOptional(isDirMeta),
   opaqueRoot: isOptional(isJust(true)),
 });
@@ -57,7 +60,10 @@ export function bootId(): string {
   return boot ??= Deno.readTextFileSync("/proc/sys/kernel/random/boot_id").trim();
 }
 
-/** Unpacked layers: `l/<name>/d` is the tree in overlayfs form, `meta.json` describes it, `synced` says it is on disk. */
+/**
+ * Unpacked layers: `l/<name>/d` is the tree in overlayfs form, `s` its skeleton, `meta.json` describes it, `synced` says
+ * it is on disk.
+ */
 export class LayerCache {
   readonly layers: string;
   constructor(readonly native: string) {

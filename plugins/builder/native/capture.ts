@@ -1,6 +1,6 @@
 /** Turns the upper directory of an overlay into a canonical layer tar. */
 import type { LayerIndex } from "../../../lib/layer/index.ts";
-import { comparePaths } from "../../../lib/layer/path_order.ts";
+import { comparePaths, parentPath } from "../../../lib/layer/path_order.ts";
 import { WHITEOUT, whiteoutOf } from "../../../lib/layer/whiteout.ts";
 import type { TarEntry } from "../../../lib/tar/types.ts";
 import { getXattr, listXattrs, lstat, mknod, removeXattr, setMtime, type Stat } from "./libc.ts";
@@ -47,6 +47,8 @@ export interface CapturedTar {
   readonly index: LayerIndex;
   /** Mode or owner of "/" are others than before. */
   readonly rootChanged: boolean;
+  /** Directories in which it deletes something. */
+  readonly merged: readonly string[];
 }
 
 /** Writes the tar; undefined when nothing changed. @throws {CaptureError} */
@@ -62,7 +64,8 @@ export function captureLayer(options: CaptureOptions): CapturedTar | undefined {
   try {
     const inodes = new Map<string, string>();
     for (const row of rows) addRow(tar, row, inodes, options);
-    return { diffId: tar.finish(), index: tar.index.finish(), rootChanged };
+    const merged = [...new Set(rows.filter(({ stat }) => !stat).map(({ path }) => parentPath(path)))];
+    return { diffId: tar.finish(), index: tar.index.finish(), rootChanged, merged };
   } finally {
     tar.close();
   }

@@ -1,4 +1,6 @@
 import type { DirMeta } from "./cache.ts";
+import { parentPath } from "../../../lib/layer/path_order.ts";
+import { ancestorsAndSelf } from "./inner_path.ts";
 import { lstatIfPresent } from "./libc.ts";
 import { isOpaque } from "./lower_view.ts";
 import type { InheritRequest } from "./protocol.ts";
@@ -27,11 +29,9 @@ export function inheritedDirs({ native, lower, paths, rootless }: InheritRequest
   }
 
   function hidesBelow(root: string, path: string): boolean {
-    for (let cut = path.lastIndexOf("/"); cut > 0; cut = path.lastIndexOf("/", cut - 1)) {
-      const parent = `${root}/${path.slice(0, cut)}`;
-      const stat = lstatIfPresent(parent);
-      if (stat) return stat.type !== "dir" || isOpaque(parent, rootless);
-    }
-    return false;
+    return ancestorsAndSelf(parentPath(path)).some((parent) => {
+      const stat = lstatIfPresent(`${root}/${parent}`);
+      return stat !== undefined && (stat.type !== "dir" || isOpaque(`${root}/${parent}`, rootless));
+    });
   }
 }

@@ -15,13 +15,16 @@ const PAGE = 4096;
 
 /** Joins overlayfs options. @throws {RangeError} when there are too many layers for one mount */
 export function overlayOptions(lower: readonly string[], rest: readonly string[]): string {
-  const text = [`lowerdir=${[...lower].reverse().map((name) => `${name}/d`).join(":")}`, ...rest].join(",");
+  const text = [`lowerdir=${[...lower].reverse().join(":")}`, ...rest].join(",");
   if (text.length < PAGE) return text;
-  throw new RangeError(`an image of ${lower.length} layers is too high for overlayfs, which takes about 260`);
+  const layers = lower.filter((path) => path.endsWith("/d")).length;
+  throw new RangeError(
+    `an image of ${layers} layers is too high for overlayfs, which takes about 260, and of those that delete files half`,
+  );
 }
 
 /**
- * Shows the merged layers `lower` (names in `layers`, lowest first) read-only, mounted at `target` when there are
+ * Shows the merged layers `lower` (below `layers`, lowest first) read-only, mounted at `target` when there are
  * several. Call it in the helper's own mount namespace.
  */
 export function openLowerView(
@@ -34,12 +37,11 @@ export function openLowerView(
     return { stat: () => undefined, path: (path) => path, names: () => [], [Symbol.dispose]() {} };
   }
   if (lower.length === 1) {
-    const root = `${layers}/${lower[0]}/d`;
-    const stat = (path: string) => visible(lstatIfPresent(`${root}/${path}`));
+    const root = `${layers}/${lower[0]}`;
     return {
-      stat,
+      stat: (path) => lstatIfPresent(`${root}/${path}`),
       path: (path) => `${root}/${path}`,
-      names: (dir) => namesIn(`${root}/${dir}`).filter((name) => stat(`${dir}/${name}`)),
+      names: (dir) => namesIn(`${root}/${dir}`),
       [Symbol.dispose]() {},
     };
   }
@@ -66,11 +68,6 @@ export function openLowerView(
 
 function namesIn(dir: string): string[] {
   return Array.from(Deno.readDirSync(dir), ({ name }) => name);
-}
-
-/** A whiteout shows only where layers are merged. */
-function visible(stat: Stat | undefined): Stat | undefined {
-  return stat && isWhiteout(stat) ? undefined : stat;
 }
 
 /** How overlayfs marks a deletion. */

@@ -10,13 +10,13 @@ export interface MountSpec {
   readonly readOnly: boolean;
 }
 
-/** How to make the file system of a step. Paths are absolute, names are those in `l/`. */
+/** How to make the file system of a step. Paths are absolute, but for those below `l/`. */
 export interface RootfsSpec {
   /** Directory with `l/`. */
   readonly native: string;
   /** Working directory of this step, empty. */
   readonly run: string;
-  /** Names of unpacked layers, lowest first, without repetition. */
+  /** Directories of unpacked layers and their skeletons, lowest first, below `l/`, without repetition. */
   readonly lower: readonly string[];
   /** Metadata of "/". */
   readonly root: DirMeta;

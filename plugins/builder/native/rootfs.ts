@@ -114,7 +114,7 @@ export function mountRootfs(
   const placeholders = makePlaceholders(spec, missing);
   if (placeholders.size > 0) {
     unmount(target);
-    mountOverlay(spec, [`../${relative(spec, stepPaths(spec.run).placeholders)}`]);
+    mountOverlay(spec, [placeholderDir(spec)]);
   }
   for (const bind of binds) mountBind(target, bind);
   return { placeholders, control: inside("/dev/.dapp"), proc: inside("/proc") };
@@ -124,11 +124,15 @@ function relative(spec: RootfsSpec, path: string): string {
   return path.slice(spec.native.length + 1);
 }
 
+function placeholderDir(spec: RootfsSpec): string {
+  return `../${relative(spec, stepPaths(spec.run).placeholders)}/d`;
+}
+
 /** Options are relative to `l/`, so that many layers fit. */
 function mountOverlay(spec: RootfsSpec, above: readonly string[]): void {
-  const { upper, work, target, placeholders } = stepPaths(spec.run);
+  const { upper, work, target } = stepPaths(spec.run);
   const lower = [...spec.lower, ...above];
-  if (lower.length === 0) lower.push(`../${relative(spec, placeholders)}`);
+  if (lower.length === 0) lower.push(placeholderDir(spec));
   const dirs = [`upperdir=../${relative(spec, upper)}`, `workdir=../${relative(spec, work)}`, "volatile"];
   const plain = ["index=off", "metacopy=off"];
   const options = overlayOptions(lower, [

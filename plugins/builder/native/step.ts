@@ -12,6 +12,7 @@ import { type MountedRootfs, mountRootfs, prepareStep, RootfsError, stepPaths } 
 import { type Ended, type Inside, spawnInside } from "./sandbox.ts";
 import { CONTROL, explainExit, stageScript } from "./script.ts";
 import { secretBinds } from "./secret_files.ts";
+import { makeSkeleton } from "./skeleton.ts";
 import { ROOT } from "./users.ts";
 
 export interface StepEvents {
@@ -130,14 +131,16 @@ async function capture(
     root,
   });
   if (!result) return {};
-  const { diffId, index } = result;
+  const { diffId, index, merged } = result;
   const meta: LayerMeta = {
-    format: 1,
+    format: 2,
     diffId,
     boot: bootId(),
     implicit: [],
+    merged,
     ...(result.rootChanged && { root: rootMeta(lstat(paths.upper)) }),
   };
+  makeSkeleton(paths.wrapper, merged);
   const name = await layerName(diffId);
   await new LayerCache(native).adopt(paths.wrapper, name, meta, `${run}/aside`);
   return { layer: { name, meta, index } };

@@ -1,6 +1,8 @@
 /** Unpacks a layer into a directory that overlayfs understands as a lower layer. */
 import type { TarEntry } from "../../../lib/tar/types.ts";
+import { joinPath, parentPath } from "../../../lib/layer/path_order.ts";
 import type { DirMeta, LayerMeta } from "./cache.ts";
+import { ancestorsAndSelf } from "./inner_path.ts";
 import { errno, lchown, lstatIfPresent, mknod, setMtime, setXattr, SyscallError } from "./libc.ts";
 import { isZero } from "./zeros.ts";
 
@@ -26,16 +28,21 @@ const HOLE = 4096;
 /**
  * Takes the entries of one layer in order. Whiteouts (OCI image-spec, layer.md) become 0/0 devices and opaque
  * attributes. Links inside the layer are followed as in a chroot, never out of `root`.
+ *
+ * overlayfs hides a 0/0 device only where a directory is merged with one below it (`skeleton.ts` sees to that), so
+ * there are none where nothing shows through: below opaque directories.
  */
 export class LayerUnpacker {
   readonly #options: UnpackOptions;
   /** Directories of this layer that exist as such, by real path, with what they get at the end. */
   readonly #dirs = new Map<string, DirMeta | undefined>([["", undefined]]);
-  /** Everything else of this layer, by real path: what is in neither place is not there, as the root was empty. */
+  /** Everything else of this layer, by real path. */
   readonly #others = new Set<string>();
+  /** What this layer hides of those below, by real path. What is in none of the three is not there: the root was empty. */
+  readonly #whiteouts = new Set<string>();
+  readonly #opaque = new Set<string>();
   #file: { handle: Deno.FsFile; path: string; entry: TarEntry; hole: boolean } | undefined;
   #skippedDevices = 0;
-  #opaqueRoot = false;
 
   constructor(options: UnpackOptions) {
     this.#options = options;
@@ -50,6 +57,7 @@ export class LayerUnpacker {
     const path = dir === "" ? name : `${dir}/${name}`;
     if (entry.type === "dir") return this.#makeDir(path, entry);
     this.#clear(path);
+    if (entry.type === "char" && !entry.major && !entry.minor) return this.#hide(path); // as every overlay shows it
     this.#others.add(path);
     const full = `${this.#options.root}/${path}`;
     switch (entry.type) {
@@ -69,7 +77,8 @@ export class LayerUnpacker {
         } catch (error) {
           if (!(error instanceof SyscallError) || error.errno !== errno.EPERM) throw error;
           this.#skippedDevices++;
-          return;
+          this.#others.delete(path);
+          return this.#hide(path); // what is below must not take its place
         }
     }
     this.#finishMeta(path, entry);
@@ -102,7 +111,8 @@ export class LayerUnpacker {
   }
 
   /** Call after the last entry. */
-  finish(): Pick<LayerMeta, "implicit" | "root" | "opaqueRoot"> {
+  finish(): Pick<LayerMeta, "implicit" | "root" | "opaqueRoot" | "merged"> {
+    const merged = this.#mergedDirs();
     const implicit: string[] = [];
     const paths = [...this.#dirs.keys()].sort((a, b) => a < b ? 1 : -1);
     for (const path of paths) {
@@ -124,7 +134,8 @@ export class LayerUnpacker {
     const root = this.#dirs.get("");
     return {
       implicit: implicit.reverse(),
-      ...(this.#opaqueRoot && { opaqueRoot: true }),
+      merged,
+      ...(this.#opaque.has("") && { opaqueRoot: true }),
       ...(root && { root: { mode: root.mode, uid: root.uid, gid: root.gid, mtime: Math.floor(root.mtime) } }),
     };
   }
@@ -181,7 +192,8 @@ export class LayerUnpacker {
   }
 
   #setOpaque(path: string): void {
-    if (path === "") return void (this.#opaqueRoot = true);
+    this.#opaque.add(path);
+    if (path === "") return; // overlayfs knows no such mark for a root
     const name = this.#options.rootless ? "user.overlay.opaque" : "trusted.overlay.opaque";
     if (!setXattr(`${this.#options.root}/${path}`, name, OPAQUE)) {
       throw new UnpackError(`"${this.#options.root}" is on a file system without the attribute "${name}"`);
@@ -197,17 +209,34 @@ export class LayerUnpacker {
     }
     const path = dir === "" ? hidden : `${dir}/${hidden}`;
     if (this.#dirs.has(path)) return this.#setOpaque(path);
-    if (this.#others.has(path)) return;
-    this.#others.add(path);
+    if (!this.#others.has(path) && !this.#whiteouts.has(path)) this.#hide(path);
+  }
+
+  #hide(path: string): void {
+    this.#whiteouts.add(path);
     mknod(`${this.#options.root}/${path}`, "char", 0);
+  }
+
+  /** The directories with whiteouts, once those are gone that hide nothing. */
+  #mergedDirs(): string[] {
+    const dirs = new Set<string>();
+    for (const path of this.#whiteouts) {
+      if (this.#opaque.has("") || ancestorsAndSelf(path).some((part) => this.#opaque.has(part))) {
+        Deno.removeSync(`${this.#options.root}/${path}`);
+      } else dirs.add(parentPath(path));
+    }
+    return [...dirs].sort();
   }
 
   #link(entry: TarEntry, full: string): void {
     const cut = entry.link!.lastIndexOf("/");
-    const dir = this.#directory(entry.link!.slice(0, Math.max(cut, 0)));
-    const target = `${this.#options.root}/${dir === "" ? "" : `${dir}/`}${entry.link!.slice(cut + 1)}`;
+    const target = joinPath(
+      this.#directory(entry.link!.slice(0, Math.max(cut, 0))),
+      entry.link!.slice(cut + 1),
+    );
     try {
-      Deno.linkSync(target, full);
+      if (this.#whiteouts.has(target)) throw new Deno.errors.NotFound();
+      Deno.linkSync(`${this.#options.root}/${target}`, full);
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
       throw new UnpackError(
@@ -218,19 +247,20 @@ export class LayerUnpacker {
 
   /** Removes what this layer put at a real path before; true when that was a whiteout. */
   #clear(path: string): boolean {
-    if (!this.#others.delete(path) && !this.#dirs.has(path)) return false;
+    const hid = this.#whiteouts.delete(path);
+    if (!hid && !this.#others.delete(path) && !this.#dirs.has(path)) return false;
     const full = `${this.#options.root}/${path}`;
     const old = lstatIfPresent(full);
     if (!old) return false;
     Deno.removeSync(full, { recursive: true });
     if (old.type === "dir") {
-      for (const known of [this.#dirs, this.#others]) {
+      for (const known of [this.#dirs, this.#others, this.#whiteouts, this.#opaque]) {
         for (const each of known.keys()) {
           if (each === path || each.startsWith(`${path}/`)) known.delete(each);
         }
       }
     }
-    return old.type === "char" && old.major === 0 && old.minor === 0;
+    return hid;
   }
 
   /** The real path of a directory of this layer; links are followed, what is missing is made. */

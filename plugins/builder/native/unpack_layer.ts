@@ -6,6 +6,7 @@ import { openLayer } from "../../../lib/layer/open.ts";
 import { TarParser } from "../../../lib/tar/parse.ts";
 import { bootId, LayerCache, type LayerMeta } from "./cache.ts";
 import type { UnpackRequest } from "./protocol.ts";
+import { makeSkeleton } from "./skeleton.ts";
 import { LayerUnpacker } from "./unpack.ts";
 
 /** An unpacked layer, and what is in it. */
@@ -43,7 +44,8 @@ export async function unpackLayer(
     parser.finish();
     const found = `sha256:${hash.digest("hex")}`;
     if (found !== diffId) throw new Error(`its content has the digest ${found}`);
-    const meta: LayerMeta = { format: 1, diffId, boot: bootId(), ...unpacker.finish() };
+    const meta: LayerMeta = { format: 2, diffId, boot: bootId(), ...unpacker.finish() };
+    makeSkeleton(wrapper, meta.merged);
     await new LayerCache(native).adopt(wrapper, name, meta, `${run}/aside`);
     return { meta, index: indexer.finish() };
   } catch (error) {
