@@ -23,7 +23,6 @@ export type { EngineOptions, RegistryOptions } from "./settings/options.ts";
 import type { ApplyReport } from "./cleanup/apply_model.ts";
 import type { CleanupPlan } from "./cleanup/plan_model.ts";
 import type { Config } from "./contract/config.ts";
-import type { Signature } from "./contract/digest.ts";
 import type { BuildResult, Plan, PublishReport } from "./contract/results.ts";
 import type { TagFlag } from "./contract/tagging.ts";
 import type { StoreReport } from "./contract/store.ts";
@@ -38,6 +37,7 @@ import type { CleanupApply, CleanupRequest, RestoreReport } from "./cleanup/run.
 import type { LocalCleanupPlan, LocalCleanupReport, LocalCleanupRequest } from "./cleanup/local/run.ts";
 import type { ExportResult } from "./export/packer.ts";
 import type { RegistryCard } from "./registry_check/check.ts";
+import type { Signature } from "./contract/signature.ts";
 
 /**
  * One look at a project: dappfile, commits and base images are read once, when they are first needed, and stay as they

@@ -1,6 +1,5 @@
 import { formatPlatform, hostPlatform } from "../../lib/oci/platform.ts";
 import { isOwn } from "../sign/base_rule.ts";
-import type { Signature } from "../contract/digest.ts";
 import { EngineError, messageOf } from "../contract/errors.ts";
 import type { EventSink, StageRef } from "../contract/events.ts";
 import { type BuildOptions, createIntrospector, type Introspector } from "./introspect.ts";
@@ -22,6 +21,7 @@ import { imageKey, imageTitle, stageTitle } from "../sign/graph.ts";
 import { refOf } from "../sign/stage_ref.ts";
 import { stageRecord } from "../sign/stage_record.ts";
 import type { StageWorker } from "./stage_work.ts";
+import type { Signature } from "../contract/signature.ts";
 
 /** What building needs beside the signed graph. */
 export interface ExecuteInputs extends PlanInputs {

@@ -1,5 +1,4 @@
 import { manifestOf } from "../../lib/oci/build.ts";
-import type { Digest } from "../contract/digest.ts";
 import type { StageRecord, Store } from "../contract/store.ts";
 import type { SignedImage } from "../sign/sign.ts";
 import type { BuiltImage } from "../contract/results.ts";
@@ -14,5 +13,5 @@ export async function finishImage(
   const { manifest, config } = await manifestOf(record.image);
   if (options.write) await Promise.all([store.blobs.put(config.bytes), store.blobs.put(manifest.bytes)]);
   const { name, kind } = image.node.rule;
-  return { name, kind, signature: record.signature, digest: manifest.digest as Digest, state: record.image };
+  return { name, kind, signature: record.signature, digest: manifest.digest, state: record.image };
 }

@@ -1,4 +1,3 @@
-import type { Signature } from "../contract/digest.ts";
 import type { ImageNode } from "../sign/graph.ts";
 import type { PlanInputs } from "../plan/plan.ts";
 import type { ShareNeeds } from "../share/open_shared.ts";
@@ -11,6 +10,7 @@ import type { ResolvedImage } from "../contract/source.ts";
 import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
 import type { WorkerNeeds } from "./stage_work.ts";
 import type { BuildOptions } from "./introspect.ts";
+import type { Signature } from "../contract/signature.ts";
 
 /** What it takes to have built images: to know, from here or from registries, that they are there. */
 export interface BuiltNeeds extends ShareNeeds {

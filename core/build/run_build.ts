@@ -1,12 +1,12 @@
 import { Executor } from "./execute.ts";
 import { stageTitle } from "../sign/graph.ts";
-import type { Signature } from "../contract/digest.ts";
 import type { LiveCache } from "../share/live_cache.ts";
 import { type CachedTops, neededImages, planBuild, type PlanInputs, withoutStages } from "../plan/plan.ts";
 import type { StageRecord } from "../contract/store.ts";
 import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
 import type { StageWorker } from "./stage_work.ts";
 import type { BuildExtras, BuildNeeds } from "./needs.ts";
+import type { Signature } from "../contract/signature.ts";
 
 export interface RunBuild {
   readonly session: BuildNeeds;

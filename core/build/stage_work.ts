@@ -2,7 +2,6 @@ import type { ContainerConfig } from "../../lib/oci/types.ts";
 import { applyInstructions, InstructionError } from "./docker.ts";
 import type { Config, GitStage, ImageRule, MountRule } from "../contract/config.ts";
 import { commandEnvironment } from "./command_env.ts";
-import type { Signature } from "../contract/digest.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { StageRef } from "../contract/events.ts";
 import { type BaseNeeds, fetchBase } from "./fetch_base.ts";
@@ -37,6 +36,7 @@ import type {
   StepIo,
   StepMount,
 } from "../contract/builder.ts";
+import type { Signature } from "../contract/signature.ts";
 
 /** What running commands takes. */
 export interface BuilderNeeds {

@@ -2,7 +2,7 @@ import type { RegistryBackend, RegistryMemo } from "../contract/registry.ts";
 import type { Clock } from "../protocol/clock.ts";
 import type { MarkOwners } from "../protocol/mark_watch.ts";
 import type { Journal, JournalEntry } from "./journal.ts";
-import type { Digest } from "../contract/digest.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 
 /**
  * What became of a tag. `deleted`; `gone`: it was not there any more; `spared`: left alone, because something changed

@@ -1,5 +1,5 @@
 import type { ManifestFacts } from "../contract/cleanup.ts";
-import type { Digest } from "../contract/digest.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 
 /**
  * Counts what tags hold: each tag holds its manifest, a manifest its children and blobs. Taking tags away tells the
@@ -26,7 +26,7 @@ export class BlobCount {
     return freed;
   }
 
-  holds(digest: string): boolean {
+  holds(digest: Digest): boolean {
     return (this.#holders.get(digest) ?? 0) > 0;
   }
 

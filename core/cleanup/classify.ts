@@ -6,10 +6,11 @@ import type {
   ManifestFacts,
   OtherTag,
 } from "../contract/cleanup.ts";
-import { type Digest, isSignature } from "../contract/digest.ts";
 import { labels, ociLabels, parseChain, SERVICE_TAG_PREFIX, stageTag } from "../contract/labels.ts";
 import type { ListedTag } from "../contract/registry.ts";
 import { type KnownManifest, neededBy } from "./manifest_facts.ts";
+import { isSignature } from "../contract/signature.ts";
+import { type Digest, digestFromHex } from "../../lib/oci/digest.ts";
 
 /** What a tag is to the project. */
 export type Classified =
@@ -96,7 +97,7 @@ export function classify(
 /** The manifest that a tag belongs to by its name; undefined for other names. */
 export function subjectInName(tag: string): Digest | undefined {
   const hex = /^sha256-([0-9a-f]{64})(?:\.[a-z0-9]+)?$/.exec(tag)?.[1];
-  return hex === undefined ? undefined : `sha256:${hex}` as Digest;
+  return hex === undefined ? undefined : digestFromHex(hex);
 }
 
 /**

@@ -1,5 +1,4 @@
 import { emptyImage } from "../../lib/oci/empty_image.ts";
-import type { Digest } from "../contract/digest.ts";
 import { labels } from "../contract/labels.ts";
 import type { Repository } from "../contract/registry.ts";
 
@@ -8,9 +7,9 @@ export async function clearListed(repository: Repository, tag: string, signal: A
   if (await repository.head(tag, signal) !== undefined) return;
   const { manifest, blobs } = await emptyImage({ annotations: { [labels.removed]: crypto.randomUUID() } });
   for (const { digest, size, bytes } of blobs) {
-    const blob = { digest: digest as Digest, size, source: { bytes } };
+    const blob = { digest, size, source: { bytes } };
     await repository.upload(blob, { signal, report() {} });
   }
   await repository.putManifest(manifest, tag, signal);
-  await repository.remove({ tag, digest: manifest.digest as Digest, alone: true }, signal);
+  await repository.remove({ tag, digest: manifest.digest, alone: true }, signal);
 }

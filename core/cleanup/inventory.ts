@@ -8,7 +8,6 @@ import type {
   ManifestFacts,
   OtherTag,
 } from "../contract/cleanup.ts";
-import type { Digest } from "../contract/digest.ts";
 import { EngineError, messageOf } from "../contract/errors.ts";
 import { labels, REPOSITORY_TAG_PREFIX, STAGE_TAG_PREFIX } from "../contract/labels.ts";
 import { Pool } from "../../lib/pool.ts";
@@ -24,6 +23,7 @@ import { InventoryCache } from "./inventory_cache.ts";
 import { listedFacts, shareListedBytes } from "./listed_facts.ts";
 import type { KnownManifest } from "./manifest_facts.ts";
 import { readFacts } from "./read_facts.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 
 /** How the inventory is read. */
 export interface InventoryOptions {

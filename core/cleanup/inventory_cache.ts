@@ -1,7 +1,7 @@
 import { isObject } from "../../lib/guard.ts";
-import { type Digest, isDigest } from "../contract/digest.ts";
 import type { RegistryMemo } from "../contract/registry.ts";
 import { isKnown, type KnownManifest } from "./manifest_facts.ts";
+import { type Digest, isDigest } from "../../lib/oci/digest.ts";
 
 /** What a tag pointed at, and when that was last asked (milliseconds since 1970). */
 export interface RememberedTag {

@@ -1,7 +1,7 @@
 import { dirname } from "@std/path/posix/dirname";
 import { isObject } from "../../lib/guard.ts";
-import { type Digest, digestOf, isDigest } from "../contract/digest.ts";
 import { EngineError, messageOf } from "../contract/errors.ts";
+import { type Digest, digestOf, isDigest } from "../../lib/oci/digest.ts";
 
 /** A manifest that was about to be deleted. */
 export interface JournalEntry {

@@ -1,5 +1,4 @@
 import type { Inventory } from "../contract/cleanup.ts";
-import type { Digest } from "../contract/digest.ts";
 import { EngineError, messageOf } from "../contract/errors.ts";
 import { Pool } from "../../lib/pool.ts";
 import type { RegistryBackend, Repository } from "../contract/registry.ts";
@@ -9,6 +8,7 @@ import { addChildren } from "./plan.ts";
 import { CannotDelete } from "./removal.ts";
 import type { Throttle } from "./throttle.ts";
 import type { Leftover } from "./apply_model.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 
 export interface DropInputs {
   readonly backend: RegistryBackend;

@@ -1,8 +1,8 @@
 import type { Inventory, InventoryImage, InventoryStage, ManifestFacts } from "../contract/cleanup.ts";
-import type { Digest } from "../contract/digest.ts";
 import { labels } from "../contract/labels.ts";
 import type { ListedTag } from "../contract/registry.ts";
 import { keptOf, type KnownManifest } from "./manifest_facts.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 
 /**
  * What a list of tags tells of a manifest, in place of the manifest; undefined when it tells too little. What is in its

@@ -2,8 +2,8 @@ import { isObject } from "../../lib/guard.ts";
 import { blobsOf, manifestsOf, parseManifest } from "../../lib/oci/documents.ts";
 import { isImageConfig } from "../../lib/oci/media_type.ts";
 import type { ManifestFacts } from "../contract/cleanup.ts";
-import { type Digest, isDigest } from "../contract/digest.ts";
 import { labels, ociLabels, parseChain } from "../contract/labels.ts";
+import { type Digest, isDigest } from "../../lib/oci/digest.ts";
 
 /** A manifest as cleanup remembers it: references, and those annotations that dapp writes. Plain JSON. */
 export interface KnownManifest extends ManifestFacts {
@@ -34,7 +34,7 @@ export function readKnown(bytes: Uint8Array, mediaType: string, title: string): 
   return {
     size: bytes.length,
     blobs: blobsOf(document).map(({ digest, size }) => [digest, size] as const),
-    children: children.map(({ digest }) => digest as Digest),
+    children: children.map(({ digest }) => digest),
     annotations: keptOf(isObject(annotations) ? annotations : {}),
   };
 }
@@ -44,7 +44,7 @@ export function configOf(
   bytes: Uint8Array,
   mediaType: string,
   title: string,
-): { readonly digest: string; readonly size: number } | undefined {
+): { readonly digest: Digest; readonly size: number } | undefined {
   const document = parseManifest(bytes, title, mediaType);
   if (document.kind === "index") return undefined;
   const { config } = document.manifest;

@@ -1,5 +1,4 @@
 import type { BrokenTag, Inventory, InventoryImage, InventoryStage, OtherTag } from "../contract/cleanup.ts";
-import type { Digest } from "../contract/digest.ts";
 import { STAGE_TAG_PREFIX } from "../contract/labels.ts";
 import { BlobCount } from "./blob_count.ts";
 import { evict } from "./budget.ts";
@@ -14,6 +13,7 @@ import {
   type TagKind,
 } from "./plan_model.ts";
 import { addFixedRoots, Needs, short } from "./stage_roots.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 
 export type * from "./plan_model.ts";
 

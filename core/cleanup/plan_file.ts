@@ -1,9 +1,10 @@
-import { isDigest, isSignature } from "../contract/digest.ts";
 import { EngineError } from "../contract/errors.ts";
 import { SERVICE_TAG_PREFIX } from "../contract/labels.ts";
 import { isTag } from "../../lib/oci/reference.ts";
 import { subjectInName } from "./classify.ts";
 import { ATTACHED, type CleanupPlan, OLD_STAGE } from "./plan_model.ts";
+import { isSignature } from "../contract/signature.ts";
+import { isDigest } from "../../lib/oci/digest.ts";
 
 /**
  * Reads a plan that was printed as JSON, strictly: nothing unknown, and groups that say the same as tags.

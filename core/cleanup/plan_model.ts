@@ -1,4 +1,4 @@
-import type { Digest } from "../contract/digest.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 
 /** What a cleanup is asked to do. */
 export interface PlanOptions {

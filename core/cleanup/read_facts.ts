@@ -1,10 +1,10 @@
 import { isObject } from "../../lib/guard.ts";
 import { MAX_DOCUMENT } from "../../lib/oci/documents.ts";
 import { OciError } from "../../lib/oci/errors.ts";
-import type { Digest } from "../contract/digest.ts";
 import { labels, ociLabels, type StageChain, stageTag } from "../contract/labels.ts";
 import type { RemoteManifest, Repository } from "../contract/registry.ts";
 import { configOf, type KnownManifest, readKnown } from "./manifest_facts.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 
 /** Where the facts of a manifest come from beside itself. */
 export interface FactSources {
@@ -57,7 +57,7 @@ function neededOf(facts: Readonly<Record<string, string>>): Readonly<Record<stri
 }
 
 async function factsInLabels(
-  config: { readonly digest: string; readonly size: number },
+  config: { readonly digest: Digest; readonly size: number },
   { repository, root, signal }: FactSources,
 ): Promise<Readonly<Record<string, string>> | undefined> {
   const json = parse(await repository.blob(config, signal));

@@ -1,6 +1,6 @@
 import { isObject } from "../../lib/guard.ts";
-import { type Digest, isDigest } from "../contract/digest.ts";
 import type { RemoteManifest, Repository } from "../contract/registry.ts";
+import { type Digest, isDigest } from "../../lib/oci/digest.ts";
 
 /** A signature may be signed, an SBOM too; deeper it does not get. */
 const DEPTH = 3;

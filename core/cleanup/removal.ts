@@ -1,5 +1,4 @@
 import { OciError } from "../../lib/oci/errors.ts";
-import type { Digest } from "../contract/digest.ts";
 import { EngineError, messageOf } from "../contract/errors.ts";
 import { labels } from "../contract/labels.ts";
 import type { RemoteManifest, Repository } from "../contract/registry.ts";
@@ -10,6 +9,7 @@ import { readFacts } from "./read_facts.ts";
 import type { RemovalGroup } from "./plan_model.ts";
 import { referrersOf } from "./referrers.ts";
 import type { Throttle } from "./throttle.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 
 /** Ends the whole run: the same would be said for every other tag. */
 export class CannotDelete extends Error {

@@ -1,5 +1,4 @@
 import { OciError } from "../../lib/oci/errors.ts";
-import { type Digest, isDigest } from "../contract/digest.ts";
 import { EngineError, messageOf } from "../contract/errors.ts";
 import { manifestsOf, parseManifest } from "../../lib/oci/documents.ts";
 import type { RegistryBackend, Repository } from "../contract/registry.ts";
@@ -8,6 +7,7 @@ import type { JournalEntry } from "./journal.ts";
 import { subjectInName } from "./classify.ts";
 import { subjectOf } from "./referrers.ts";
 import { knownOf } from "./removal.ts";
+import { type Digest, isDigest } from "../../lib/oci/digest.ts";
 
 export interface RestoreOptions {
   readonly signal: AbortSignal;

@@ -2,9 +2,9 @@ import { seal, unseal } from "../../lib/sealed.ts";
 import { findDappfile } from "./find.ts";
 import { type LockEntries, parseLock } from "./lock_file.ts";
 import type { Config } from "../contract/config.ts";
-import { sha256Hex } from "../contract/digest.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import { EngineError } from "../contract/errors.ts";
+import { sha256Hex } from "../../lib/oci/digest.ts";
 
 /** Raise it when the meaning of a dappfile changes, so that remembered configurations are read anew. */
 const MEMO_FORMAT = 4;

@@ -1,6 +1,6 @@
 /** `dappfile.lock`: the digests that base images are pinned to. On the fast path: no npm imports. */
-import { type Digest, isDigest } from "../contract/digest.ts";
 import { EngineError, type Problem } from "../contract/errors.ts";
+import { type Digest, isDigest } from "../../lib/oci/digest.ts";
 
 /** Pinned digests by the text after `from:`. */
 export type LockEntries = ReadonlyMap<string, Digest>;

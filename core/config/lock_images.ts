@@ -1,9 +1,9 @@
 import { formatLock } from "./lock_file.ts";
-import type { Digest } from "../contract/digest.ts";
 import type { ImageSource } from "../contract/source.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import type { Config } from "../contract/config.ts";
 import type { LoadedConfig } from "./load.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 
 /** What locking takes. */
 export interface LockNeeds {

@@ -1,7 +1,8 @@
 import type { LayerIndex } from "../../lib/layer/index.ts";
 import type { OciPlatform } from "../../lib/oci/types.ts";
-import type { Digest, Signature } from "./digest.ts";
 import type { Layer, Store } from "./store.ts";
+import type { Signature } from "./signature.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 
 /** What a step sees beside its image. Nothing in it enters the image. `target` is an absolute path inside. */
 export type StepMount =

@@ -1,6 +1,6 @@
 /** The cleanup role: what a registry holds, and reasons to keep it. Part of the plugin contract. */
-import type { Digest } from "./digest.ts";
 import type { StageChain } from "./labels.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 
 /** Everything in REPO and the repositories of the project below it, as far as cleanup may see it. JSON-printable. */
 export interface Inventory {
@@ -115,8 +115,8 @@ export interface BrokenTag extends InventoryTag {
 export interface ManifestFacts {
   /** Of the document itself. */
   readonly size: number;
-  /** Configuration and layers, with their sizes. */
-  readonly blobs: readonly (readonly [digest: string, size: number])[];
+  /** Configuration and layers by digest, with their sizes; all in one, by another name, where manifests are not read. */
+  readonly blobs: readonly (readonly [blob: string, size: number])[];
   /** Manifests of an index. */
   readonly children: readonly Digest[];
 }

@@ -1,3 +1,5 @@
+import type { Digest } from "../../lib/oci/digest.ts";
+
 /** Names a stage of an image in events and errors. `image` is "" for the nameless dimg. */
 export interface StageRef {
   /** Name of the image; "" is the nameless dimg. */
@@ -52,7 +54,7 @@ export type EngineEvent =
     readonly image: string;
     readonly kind: "dimg" | "artifact";
     /** Manifest digest. */
-    readonly digest: string;
+    readonly digest: Digest;
     readonly signature: string;
     readonly built: number;
     readonly reused: number;
@@ -86,7 +88,7 @@ export type EngineEvent =
     /** The full name with tag. */
     readonly reference: string;
     /** Manifest digest, when it is known. */
-    readonly digest?: string;
+    readonly digest?: Digest;
     readonly state: "pushed" | "exists" | "would push";
   }
   /** A registry asked for patience; the next try comes after `ms`. */

@@ -3,21 +3,21 @@ import {
   type Guard,
   hasMembers,
   isCount,
+  isEither,
   isJust,
   isListOf,
   isObject,
-  isOptional,
   isText,
 } from "../../lib/guard.ts";
-import { isDigest } from "./digest.ts";
-import type { Fact, ImageState, Layer } from "./store.ts";
+import type { ImageState, Layer } from "./store.ts";
+import { isDigest } from "../../lib/oci/digest.ts";
+import type { Fact, ListingFact, TextFact } from "./signature.ts";
 
 /** Whether a value is one named input of a stage. */
-export const isFact: Guard<Fact> = hasMembers<Fact>({
-  key: isText,
-  value: isText,
-  listing: isOptional(isJust(true)),
-});
+export const isFact: Guard<Fact> = isEither(
+  hasMembers<TextFact>({ key: isText, value: isText, listing: isJust(undefined) }),
+  hasMembers<ListingFact>({ key: isText, value: isDigest, listing: isJust(true) }),
+);
 
 /** Whether a value is the description of a layer. */
 export const isLayer: Guard<Layer> = hasMembers<Layer>({

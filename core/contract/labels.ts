@@ -1,5 +1,5 @@
 import { isObject } from "../../lib/guard.ts";
-import { isSignature } from "./digest.ts";
+import { isSignature } from "./signature.ts";
 
 /**
  * Keys of labels (image config) and annotations (manifest) that dapp writes, beside the standard ones of the OCI image

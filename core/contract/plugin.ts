@@ -10,23 +10,30 @@ import type { EngineEvent } from "./events.ts";
 import { EngineError, type ErrorCode, messageOf } from "./errors.ts";
 import type { BuildResult, Plan, PublishReport } from "./results.ts";
 import type { RegistryBackend, RegistryRequest } from "./registry.ts";
-import type { Fact, Store, StoreRequest } from "./store.ts";
+import type { Store, StoreRequest } from "./store.ts";
 import type { CiFacts, CiRequest, Tag, TagFlag, TagRequest } from "./tagging.ts";
 import type { Builder, BuilderRequest } from "./builder.ts";
 import type { ImageSource, SourceRequest } from "./source.ts";
+import type { Fact } from "./signature.ts";
 
 export { EngineError, type ErrorCode, type ErrorDetails, messageOf, type Problem } from "./errors.ts";
+export {
+  type Fact,
+  isSignature,
+  type ListingFact,
+  type Signature,
+  signatureOf,
+  type TextFact,
+} from "./signature.ts";
 export {
   type Digest,
   digestFromHex,
   digestHex,
   digestOf,
   isDigest,
-  isSignature,
+  parseDigest,
   sha256Hex,
-  type Signature,
-} from "./digest.ts";
-export { signatureOf } from "./signature.ts";
+} from "../../lib/oci/digest.ts";
 export { isFact, isImageState, isLayer } from "./guards.ts";
 export {
   labels,

@@ -2,7 +2,7 @@
 import type { Guard } from "../../lib/guard.ts";
 import type { Descriptor } from "../../lib/oci/types.ts";
 import type { RegistryFeatures } from "../../lib/registry/inspect.ts";
-import type { Digest } from "./digest.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 
 /** Asked for a REPO. The first plugin that answers serves it. */
 export interface RegistryRequest {

@@ -1,5 +1,6 @@
-import type { Digest, Signature } from "./digest.ts";
 import type { ImageState } from "./store.ts";
+import type { Signature } from "./signature.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 
 /** What publishing made, or would make on a dry run. JSON-printable. */
 export interface PublishReport {

@@ -1,5 +1,41 @@
-import { sha256Hex, type Signature } from "./digest.ts";
-import type { Fact } from "./store.ts";
+import { type Digest, sha256Hex } from "../../lib/oci/digest.ts";
+
+/** 64 lower-case hex digits: the sha256 of a stage's canonical facts. */
+export type Signature = string & { readonly __brand: "Signature" };
+
+/** Takes a text for a stage signature. @throws {TypeError} when it is none */
+function parseSignature(text: string): Signature {
+  if (isSignature(text)) return text;
+  throw new TypeError(`Cannot read signature "${text}": expected 64 lower-case hex digits`);
+}
+
+/** Whether `text` is a stage signature. */
+export function isSignature(text: unknown): text is Signature {
+  return typeof text === "string" && /^[0-9a-f]{64}$/.test(text);
+}
+
+/** One named input of a stage. Keys are unique within a stage; a plugin's facts are keyed `plugin-name/key`. */
+export type Fact = TextFact | ListingFact;
+
+/** A fact whose value says all. */
+export interface TextFact {
+  /** Unique within the stage. */
+  readonly key: string;
+  /** What counts, as text. */
+  readonly value: string;
+  /** Tells the two apart. */
+  readonly listing?: never;
+}
+
+/** A fact about files: its value is the digest of a listing. */
+export interface ListingFact {
+  /** Unique within the stage. */
+  readonly key: string;
+  /** Of a listing kept as a blob: rows of `mode id path`, NUL-separated, for `explain`. */
+  readonly value: Digest;
+  /** Tells the two apart. */
+  readonly listing: true;
+}
 
 /**
  * Version of the signature rows. Raising it invalidates every stage on purpose.
@@ -26,7 +62,7 @@ export async function signatureOf(previous: Signature | null, facts: readonly Fa
       throw new TypeError(`Cannot sign a stage: two facts are named "${rows[i]?.[0]}"`);
     }
   }
-  return await sha256Hex(JSON.stringify([SIGNATURE_FORMAT, previous, rows])) as Signature;
+  return parseSignature(await sha256Hex(JSON.stringify([SIGNATURE_FORMAT, previous, rows])));
 }
 
 /** One file in a listing: what makes it this file, and where it goes. */

@@ -1,7 +1,7 @@
 import type { OciPlatform } from "../../lib/oci/types.ts";
-import type { Digest } from "./digest.ts";
 import type { RegistryAccess } from "./registry.ts";
 import type { ImageState, Store } from "./store.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 
 /** A base image found. `id` is what enters the signature. */
 export interface ResolvedImage {

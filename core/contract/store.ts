@@ -1,7 +1,8 @@
 /** The roles that plugins fill, one small interface each. Part of the plugin contract. */
 import type { Guard } from "../../lib/guard.ts";
 import type { Descriptor, ImageConfig } from "../../lib/oci/types.ts";
-import type { Digest, Signature } from "./digest.ts";
+import type { Fact, Signature } from "./signature.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 
 /** Compressed blob and uncompressed tar of one layer. */
 export interface Layer {
@@ -21,16 +22,6 @@ export interface ImageState {
   readonly config: ImageConfig;
   /** Lowest first; one for each diff_id of the config. */
   readonly layers: readonly Layer[];
-}
-
-/** One named input of a stage. Keys are unique within a stage; a plugin's facts are keyed `plugin-name/key`. */
-export interface Fact {
-  /** Unique within the stage. */
-  readonly key: string;
-  /** What counts, as text. */
-  readonly value: string;
-  /** The value is the digest of a listing kept as a blob: rows of `mode id path`, NUL-separated, for `explain`. */
-  readonly listing?: true;
 }
 
 /** All that is known of a finished stage; the file of a stage signature in the store. */

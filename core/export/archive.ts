@@ -4,12 +4,12 @@ import { blobFile, CONTAINERD_NAME, REF_NAME } from "../../lib/oci/layout.ts";
 import { type Descriptor, type ImageIndex, mediaTypes } from "../../lib/oci/types.ts";
 import { readBlobFile, writeAllSync, writeHashed } from "../../lib/oci/write_blob.ts";
 import { encodeTarHeader, TAR_TRAILER, tarPadding } from "../../lib/tar/encode.ts";
-import type { Digest } from "../contract/digest.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { Layer } from "../contract/store.ts";
 import { LAYOUT, replaceFile } from "../../lib/oci/layout_dir.ts";
 import { entryOf } from "./oci_layout.ts";
 import { blobsOf, damaged, type ExportOptions, fromStore, type PackedImage, type Packer } from "./packer.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 
 /** Writes an OCI image layout as a tar (image-spec image-layout.md). */
 export const writeOciArchive: Packer = async (images, path, options) => {
@@ -118,7 +118,7 @@ async function writeArchive(
       writeAllSync(out, encodeTarHeader({ ...ENTRY, path: dir, type: "dir", mode: 0o755, size: 0 }));
     }
     for (const { digest, size, bytes } of blobs) {
-      const file = elsewhere.get(digest as Digest)?.file ?? store.blobs.path(digest as Digest);
+      const file = elsewhere.get(digest)?.file ?? store.blobs.path(digest);
       const content = bytes ? [bytes] : readBlobFile(file, { digest, size });
       await fromStore(() => entry(blobFile(digest), size, content));
       progress(done += size, total);

@@ -1,7 +1,6 @@
 import { formatReference, parseReference } from "../../lib/oci/reference.ts";
 import { manifestOf } from "../../lib/oci/build.ts";
 import { OciError } from "../../lib/oci/errors.ts";
-import type { Digest } from "../contract/digest.ts";
 import { EngineError, messageOf } from "../contract/errors.ts";
 import type { ImageState } from "../contract/store.ts";
 import { type Destination, parseDestination } from "./destination.ts";
@@ -51,7 +50,7 @@ export async function exportImages(
     images: packed.map(({ name, reference, manifest }) => ({
       name,
       reference,
-      digest: manifest.digest as Digest,
+      digest: manifest.digest,
     })),
   };
 }

@@ -1,7 +1,6 @@
 import { LayoutDirectory } from "../../lib/oci/layout_dir.ts";
 import { REF_NAME } from "../../lib/oci/layout.ts";
 import type { Descriptor, ImageIndex } from "../../lib/oci/types.ts";
-import type { Digest } from "../contract/digest.ts";
 import { blobsOf, fromStore, type PackedImage, type Packer } from "./packer.ts";
 
 /** Adds images to an OCI image layout directory, making it when it is absent or empty: blobs first, then the index. */
@@ -15,9 +14,7 @@ export const writeLayout: Packer = async (images, dir, { store, signal, progress
       signal.throwIfAborted();
       const blob = { digest, size };
       if (!await layout.hasBlob(blob, signal)) {
-        await fromStore(() =>
-          layout.putBlob(blob, bytes ?? { file: store.blobs.path(digest as Digest) }, signal)
-        );
+        await fromStore(() => layout.putBlob(blob, bytes ?? { file: store.blobs.path(digest) }, signal));
       }
       progress(done += size, total);
     }

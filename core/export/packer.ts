@@ -2,7 +2,7 @@ import type { BuiltDocument } from "../../lib/oci/build.ts";
 import { OciError } from "../../lib/oci/errors.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { ImageState, Store } from "../contract/store.ts";
-import type { Digest } from "../contract/digest.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 
 /** An image with the documents and the name under which it is written. */
 export interface PackedImage {
@@ -21,7 +21,7 @@ export type Packer = (images: readonly PackedImage[], path: string, options: Exp
 /** Every blob of some images once, by digest: documents as bytes, layers without. */
 export function blobsOf(
   images: readonly PackedImage[],
-): { readonly digest: string; readonly size: number; readonly bytes?: Uint8Array }[] {
+): { readonly digest: Digest; readonly size: number; readonly bytes?: Uint8Array }[] {
   const all = images.flatMap(({ state, manifest, config }) => [
     ...state.layers.map(({ digest, size }) => ({ digest, size })),
     config,

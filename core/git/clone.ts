@@ -1,11 +1,11 @@
 import { dirname } from "@std/path/posix/dirname";
-import { sha256Hex } from "../contract/digest.ts";
 import { EngineError } from "../contract/errors.ts";
 import { exists } from "./discover.ts";
 import { gitFailure } from "./failure.ts";
 import { hasCommit } from "./listing.ts";
 import { type GitOutput, runGit } from "./process.ts";
 import { isCommitRefused, isDepthRefused, remoteFailure } from "./remote_failure.ts";
+import { sha256Hex } from "../../lib/oci/digest.ts";
 
 /** A name that moves. */
 export type MovingRef = { readonly kind: "branch" | "tag"; readonly value: string } | {

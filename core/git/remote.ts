@@ -1,4 +1,3 @@
-import { sha256Hex } from "../contract/digest.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { GitEntry } from "../contract/config.ts";
 import { Clone } from "./clone.ts";
@@ -7,6 +6,7 @@ import { listTree, recallTree, rememberTree, stateKey, treeIdOf } from "./listin
 import { chainOf } from "./local_submodules.ts";
 import type { GitMemo, GitRepository, GitTree, ObjectDatabase, Submodule } from "./model.ts";
 import { expandSubmodules, gitmodulesIn, listSubmodule } from "./submodules.ts";
+import { sha256Hex } from "../../lib/oci/digest.ts";
 
 /** A repository elsewhere and the state of it that is wanted. */
 export type RemoteSource = NonNullable<GitEntry["remote"]>;

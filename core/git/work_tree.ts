@@ -1,4 +1,3 @@
-import { sha256Hex } from "../contract/digest.ts";
 import { EngineError } from "../contract/errors.ts";
 import { ceiling, exists, gitDirIn, type LocalOptions, locate, type Located } from "./discover.ts";
 import { gitFailure } from "./failure.ts";
@@ -7,6 +6,7 @@ import { chainOf, SubmoduleFinder } from "./local_submodules.ts";
 import type { GitTree, ObjectDatabase, Submodule } from "./model.ts";
 import { runGit } from "./process.ts";
 import { expandSubmodules, listSubmodule, type SubmoduleContent } from "./submodules.ts";
+import { sha256Hex } from "../../lib/oci/digest.ts";
 
 /** What is on disk, as a tree, with where its new objects are. */
 export interface WorkTree {

@@ -19,12 +19,12 @@ import {
   type ShellStage,
   userStages,
 } from "../contract/config.ts";
-import { isSignature } from "../contract/digest.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { HookName } from "../contract/plugin.ts";
 import type { Plan, PlannedImage, PlannedStage } from "../contract/results.ts";
-import type { Fact } from "../contract/store.ts";
 import type { CiFacts, CiValue, Tag, TagFlag } from "../contract/tagging.ts";
+import { isFact } from "../contract/guards.ts";
+import { type Fact, isSignature } from "../contract/signature.ts";
 
 type ShapeOf<T> = { readonly [K in keyof T]-?: z.ZodType };
 
@@ -181,7 +181,8 @@ const schemas: Readonly<Record<HookName, z.ZodType>> = {
   openSource: withMethods("resolve", "fetch"),
   openBuilder: withMethods("run", "shell").and(z.looseObject({ name: text })),
   openRegistry: withMethods("repository").and(z.looseObject({ kind: text, capabilities: z.looseObject({}) })),
-  stageInputs: strict<Fact>({ key: text, value: z.string(), listing: z.literal(true).optional() }),
+  stageInputs: strict<Fact>({ key: text, value: z.string(), listing: z.literal(true).optional() })
+    .refine((fact) => isFact(fact), { path: ["value"], error: "digest" }),
   detectCi: strict<CiFacts>({ name: text, tag: ciValue, branch: ciValue, buildId: ciValue }),
   tagFlags: strict<TagFlag>({ name: text, value: maybe, summary: text }),
   tags: strict<Tag>({ tag: text, scheme: text, value: text, image: z.string().optional() }),

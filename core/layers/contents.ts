@@ -1,9 +1,9 @@
 import { DecompressError } from "../../lib/gzip/error.ts";
 import { openLayer, readChunks } from "../../lib/layer/open.ts";
-import { type Digest, isDigest } from "../contract/digest.ts";
 import { EngineError } from "../contract/errors.ts";
 import { Pool } from "../../lib/pool.ts";
 import type { Layer, Store } from "../contract/store.ts";
+import { type Digest, digestFromHex, isDigest } from "../../lib/oci/digest.ts";
 
 const MEMO = "layer-content";
 /** Layers that are read at once. */
@@ -90,5 +90,5 @@ async function hashOf(chunks: AsyncIterable<Uint8Array>, signal: AbortSignal): P
     signal.throwIfAborted();
     hash.update(chunk);
   }
-  return `sha256:${hash.digest("hex")}` as Digest;
+  return digestFromHex(hash.digest("hex"));
 }

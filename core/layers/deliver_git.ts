@@ -3,7 +3,6 @@ import { type FileLayerRow, planFileLayer } from "../../lib/layer/file_layer.ts"
 import type { ImageFs } from "../../lib/layer/image_fs.ts";
 import { layerPath } from "../../lib/layer/paths.ts";
 import type { LayerRef } from "../contract/builder.ts";
-import type { Digest } from "../contract/digest.ts";
 import type { Layer } from "../contract/store.ts";
 import type { GitDelivery } from "../sign/git_stages.ts";
 import { type Anchor, type AnchorChoice, chooseAnchor, knownAnchors, noteAnchor } from "./git_anchors.ts";
@@ -23,6 +22,7 @@ import { Owners } from "./layers.ts";
 import { changeTrees, SHOWN, type ShownEntry, shownKey, type ShownTrees, type Trees } from "./shown_trees.ts";
 import { setAside, Spool } from "./spool.ts";
 import { type LayerWorker, type StageDelta, type StageTask, storedLayer } from "./stage_output.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 
 /** Patches may be at most this part of their anchor, in files before and in bytes after they are made. */
 const PATCH_FILES = 1 / 4;

@@ -7,7 +7,6 @@ import type { ImageFs } from "../../lib/layer/image_fs.ts";
 import { createLayerWriter } from "../../lib/layer/writer.ts";
 import type { TarEntry } from "../../lib/tar/types.ts";
 import type { ImportRule } from "../contract/config.ts";
-import type { Digest } from "../contract/digest.ts";
 import { EngineError } from "../contract/errors.ts";
 import { imageKey } from "../sign/graph.ts";
 import { Owners } from "./layers.ts";
@@ -55,7 +54,7 @@ export async function deliverImports(
   try {
     await writeFileLayer(writer, plan, (item) => spool.read(item.path));
     const written = await writer.close();
-    const layer = { ...written, digest: written.digest as Digest, diffId: written.diffId as Digest };
+    const layer = { ...written, digest: written.digest, diffId: written.diffId };
     await store.blobs.adopt(file, layer.digest);
     await reader.remember(layer.diffId, indexOfPlan(plan));
     return [storedLayer(layer)];

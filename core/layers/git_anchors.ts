@@ -1,6 +1,5 @@
 import type { FileLayerRow } from "../../lib/layer/file_layer.ts";
 import type { LayerCompression } from "../contract/builder.ts";
-import { type Digest, isDigest } from "../contract/digest.ts";
 import { isLayer } from "../contract/guards.ts";
 import { hasMembers, isCount, isListOf, isPair, isText } from "../../lib/guard.ts";
 import type { Layer, Store } from "../contract/store.ts";
@@ -13,6 +12,7 @@ import {
   planGitLayer,
 } from "./git_layer.ts";
 import { patchRows } from "./git_patch.ts";
+import { type Digest, isDigest } from "../../lib/oci/digest.ts";
 
 /** An earlier full git layer that a patch can be built upon. */
 export interface Anchor {

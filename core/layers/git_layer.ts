@@ -14,7 +14,6 @@ import { escapeBytes } from "../../lib/tar/header.ts";
 import type { LayerIndex } from "../../lib/layer/index.ts";
 import { parentPath } from "../../lib/layer/path_order.ts";
 import { createLayerWriter } from "../../lib/layer/writer.ts";
-import { type Digest, sha256Hex } from "../contract/digest.ts";
 import { readBlobs } from "../git/blobs.ts";
 import type { GitFile, GitRepository } from "../git/model.ts";
 import type { Layer } from "../contract/store.ts";
@@ -23,6 +22,7 @@ import { compareText, formatListing, parseListing, SIGNATURE_FORMAT } from "../c
 import { GIT_FORMAT } from "../sign/stage_formats.ts";
 import type { LayerCompression } from "../contract/builder.ts";
 import type { Spool } from "./spool.ts";
+import { type Digest, sha256Hex } from "../../lib/oci/digest.ts";
 
 /** A git file with its place and owner in an image. */
 export interface PlacedFile {
@@ -169,7 +169,7 @@ export async function writeGitLayer(
       return next.value;
     });
     const { digest, diffId, size, mediaType } = await writer.close();
-    const layer = { digest: digest as Digest, diffId: diffId as Digest, size, mediaType };
+    const layer = { digest, diffId, size, mediaType };
     return { layer, index: indexOfPlan({ rows }) };
   } catch (error) {
     await writer.abort();

@@ -5,11 +5,11 @@ import { indexLayer, isLayerIndex, type LayerIndex } from "../../lib/layer/index
 import { openLayer } from "../../lib/layer/open.ts";
 import { type LayerFile, readFile } from "../../lib/layer/read_files.ts";
 import { TarError } from "../../lib/tar/types.ts";
-import type { Digest } from "../contract/digest.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { Store } from "../contract/store.ts";
 import { LayerContents } from "./contents.ts";
 import type { LayerRef } from "../contract/builder.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 
 /** Looks into layers without unpacking them, by indexes that are made once for each content. */
 export class LayerReader {

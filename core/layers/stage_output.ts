@@ -1,5 +1,4 @@
 import type { ContainerConfig, HistoryEntry, ImageConfig } from "../../lib/oci/types.ts";
-import type { Digest } from "../contract/digest.ts";
 import { observed } from "../../lib/pool.ts";
 import type { ImageState, Layer, StageRecord, Store } from "../contract/store.ts";
 import type { LayerRef } from "../contract/builder.ts";
@@ -10,6 +9,7 @@ import type { GitImagePlan } from "../sign/git_stages.ts";
 import type { ImageNode } from "../sign/graph.ts";
 import type { SignedImage, SignedStage } from "../sign/sign.ts";
 import type { LayerReader } from "./layers.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 
 /** An image while it grows: later stages can stand on it before its newest layers are compressed and saved. */
 export interface StageOutput {

@@ -1,10 +1,10 @@
-import type { Fact } from "../contract/store.ts";
 import { FORMAT_KEY } from "../sign/stage_formats.ts";
-import { compareText, type ListedFile } from "../contract/signature.ts";
+import { compareText, type Fact, type ListedFile } from "../contract/signature.ts";
 import type { FactChange, FileChange } from "../contract/results.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 
 /** Reads a listing by its digest; undefined when it is gone. */
-export type ListingReader = (digest: string) => Promise<readonly ListedFile[] | undefined>;
+export type ListingReader = (digest: Digest) => Promise<readonly ListedFile[] | undefined>;
 
 /** What changed between the facts of two builds of one stage, in key order. */
 export async function diffFacts(
@@ -29,8 +29,9 @@ async function factChange(
   b: Fact | undefined,
   listing: ListingReader,
 ): Promise<FactChange> {
-  if (a?.listing || b?.listing) {
-    const [before, after] = await Promise.all([a ? listing(a.value) : [], b ? listing(b.value) : []]);
+  if ((a ?? b)?.listing) {
+    const read = (fact: Fact | undefined) => fact?.listing ? listing(fact.value) : [];
+    const [before, after] = await Promise.all([read(a), read(b)]);
     if (before && after) return { kind: "files", key, files: diffListings(before, after) };
   }
   if (key === "commands") {

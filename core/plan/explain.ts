@@ -4,7 +4,7 @@ import { compareStage, imagesOf, type PlanInputs } from "./plan.ts";
 import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
 import { suggest } from "../../lib/suggest.ts";
 import type { FactChange, Plan, PlannedStage } from "../contract/results.ts";
-import type { Signature } from "../contract/digest.ts";
+import type { Signature } from "../contract/signature.ts";
 
 export interface ExplainInputs extends PlanInputs {
   /** The commit that last changed each absolute image path of an image's git entries: `<short id> <subject>`. */

@@ -1,8 +1,8 @@
-import type { Signature } from "../contract/digest.ts";
 import { isListOf } from "../../lib/guard.ts";
 import { isFact } from "../contract/guards.ts";
-import type { Fact, Store } from "../contract/store.ts";
+import type { Store } from "../contract/store.ts";
 import type { SignedGraph } from "../sign/sign.ts";
+import type { Fact, Signature } from "../contract/signature.ts";
 
 /** What `explain` compares with. */
 export interface KnownStage {

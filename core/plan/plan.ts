@@ -1,11 +1,11 @@
 import { isOwn } from "../sign/base_rule.ts";
-import type { Signature } from "../contract/digest.ts";
 import { diffFacts, type ListingReader, summarise } from "./diff.ts";
 import { imageKey, imageTitle } from "../sign/graph.ts";
 import { type KnownStage, knownStage } from "./known_facts.ts";
 import type { StageRecord, Store } from "../contract/store.ts";
 import { lastStage, type SignedGraph, type SignedImage, type SignedStage } from "../sign/sign.ts";
 import type { FactChange, Plan, PlannedImage, PlannedStage } from "../contract/results.ts";
+import type { Signature } from "../contract/signature.ts";
 
 /** How a stage differs from the newest earlier build of the same stage of the same image. */
 export interface Comparison {

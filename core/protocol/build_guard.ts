@@ -59,10 +59,10 @@ export class BuildGuard {
    * of them, then looks, if any cleanup was at work since the start, and publishes again what went. Gives what it had to
    * publish.
    */
-  async finish(
-    chain: readonly string[],
-    republish: (signature: string) => Promise<void>,
-  ): Promise<readonly string[]> {
+  async finish<S extends string>(
+    chain: readonly S[],
+    republish: (signature: S) => Promise<void>,
+  ): Promise<readonly S[]> {
     const { clock, signal } = this.options;
     const skewMs = this.options.skewMs ?? PROTOCOL.skewMs;
     const needs = new Set(chain);
@@ -73,7 +73,7 @@ export class BuildGuard {
       await clock.sleep(PROTOCOL.pollMs, signal);
       mark = await read();
     }
-    const lost: string[] = [];
+    const lost: S[] = [];
     if (mayHaveLost(this.before, mark)) {
       const pool = new Pool(8);
       await Promise.all([...needs].map((signature) =>

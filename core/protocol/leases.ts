@@ -1,9 +1,9 @@
 /** Leases: how builds say which stages of REPO they rely on. A fixed number of tags, whatever the number of builds. */
 import { isObject } from "../../lib/guard.ts";
-import { sha256Hex } from "../contract/digest.ts";
 import { SERVICE_TAG_PREFIX } from "../contract/labels.ts";
 import type { Repository } from "../contract/registry.ts";
 import { readServiceTag, removeServiceTag, replaceServiceTag } from "./service_tag.ts";
+import { sha256Hex } from "../../lib/oci/digest.ts";
 
 /** Slots for leases. */
 const LEASE_SLOTS = 16;

@@ -1,5 +1,4 @@
 import { type EmptyImage, emptyImage } from "../../lib/oci/empty_image.ts";
-import type { Digest } from "../contract/digest.ts";
 import { EngineError } from "../contract/errors.ts";
 import { labels } from "../contract/labels.ts";
 import type { Repository } from "../contract/registry.ts";
@@ -25,9 +24,7 @@ export async function putServiceManifest(
   const supply = async () => {
     const io = { signal, report() {} };
     await Promise.all(
-      blobs.map(({ digest, size, bytes }) =>
-        repository.upload({ digest: digest as Digest, size, source: { bytes } }, io)
-      ),
+      blobs.map(({ digest, size, bytes }) => repository.upload({ digest, size, source: { bytes } }, io)),
     );
     supplied.add(repository);
   };

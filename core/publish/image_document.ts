@@ -1,9 +1,9 @@
 import { type BuiltDocument, type BuiltManifest, documentOf, manifestOf } from "../../lib/oci/build.ts";
 import { isObject } from "../../lib/guard.ts";
 import { type Descriptor, mediaTypes } from "../../lib/oci/types.ts";
-import { type Digest, digestOf } from "../contract/digest.ts";
 import { labels, ociLabels, type StageChain } from "../contract/labels.ts";
 import type { ImageState } from "../contract/store.ts";
+import { type Digest, digestOf } from "../../lib/oci/digest.ts";
 
 /** What is recorded with a published tag. */
 export interface TagFacts {
@@ -18,7 +18,7 @@ export interface TagFacts {
   readonly tree: string | undefined;
   readonly signature: string;
   readonly chain: StageChain;
-  readonly base: { readonly name: string; readonly digest: string } | undefined;
+  readonly base: { readonly name: string; readonly digest: Digest } | undefined;
   /** RFC 3339. */
   readonly created: string;
 }

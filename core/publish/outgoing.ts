@@ -1,11 +1,12 @@
 import type { ImageNode } from "../sign/graph.ts";
-import type { Digest } from "../contract/digest.ts";
 import type { TagFacts } from "./image_document.ts";
 import type { ImageTarget } from "./names.ts";
 import type { BuiltImage } from "../contract/results.ts";
 import type { OwnedTag } from "./tags.ts";
 import type { TagWish } from "../contract/tagging.ts";
 import type { Introspection } from "../build/introspect.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
+import type { Signature } from "../contract/signature.ts";
 
 /** One dimg under one tag, on its way out. */
 export interface OutgoingTag {
@@ -21,7 +22,7 @@ export interface OutgoingTag {
 /** One dimg with all its tags. `images`: one for each platform; empty when a dry run builds it. */
 export interface OutgoingImage {
   readonly node: ImageNode;
-  readonly signature: string;
+  readonly signature: Signature;
   readonly tags: readonly OutgoingTag[];
   readonly images: readonly BuiltImage[];
 }

@@ -2,7 +2,6 @@ import { hasMembers } from "../../lib/guard.ts";
 import type { BuiltDocument } from "../../lib/oci/build.ts";
 import { baseName } from "../sign/base_rule.ts";
 import type { ImageRule } from "../contract/config.ts";
-import { type Digest, digestOf, isDigest, type Signature } from "../contract/digest.ts";
 import { Pool } from "../../lib/pool.ts";
 import type { Layer, Store } from "../contract/store.ts";
 import type { RegistryBackend, Repository } from "../contract/registry.ts";
@@ -15,6 +14,7 @@ import { repositoryOfBase, withBlobs } from "../share/send_blobs.ts";
 import type { BlobUploader } from "../share/uploader.ts";
 import { labels, parseChain, type StageChain } from "../contract/labels.ts";
 import type { OutgoingImage, OutgoingTag } from "./outgoing.ts";
+import { type Digest, digestOf, isDigest } from "../../lib/oci/digest.ts";
 
 /** dimgs published at once. */
 const PARALLEL = 4;
@@ -42,7 +42,7 @@ export async function publishImages(
   const results = await Promise.allSettled(images.map((image) =>
     pool.run(async () => ({
       name: image.node.rule.name,
-      signature: image.signature as Signature,
+      signature: image.signature,
       tags: await new ImagePublisher(needs, backend, uploader, image).publish(),
     }))
   ));
@@ -101,7 +101,7 @@ class ImagePublisher {
       }
       await repository.putManifest(documents.top, row.target.tag, signal);
     });
-    const digest = documents.top.digest as Digest;
+    const digest = documents.top.digest;
     await this.needs.store.memo.put(MEMO, row.reference, { digest, identity: documents.identity });
     return { state: "pushed", digest };
   }
@@ -152,7 +152,7 @@ class ImagePublisher {
     if (!manifest) return undefined;
     if (this.image.images.length === 1) return await identityOf(manifest.bytes);
     const { manifests = [] } = JSON.parse(new TextDecoder().decode(manifest.bytes)) as {
-      manifests?: readonly { readonly digest: string }[];
+      manifests?: readonly { readonly digest: Digest }[];
     };
     const below = await Promise.all(manifests.map(({ digest }) => repository.manifest(digest, signal)));
     const identities = await Promise.all(below.map((each) => each && identityOf(each.bytes)));
@@ -177,7 +177,7 @@ class ImagePublisher {
   async #sendConfigs(repository: Repository, configs: readonly BuiltDocument[]): Promise<void> {
     await Promise.all(
       configs.map(({ digest, size, bytes }) =>
-        this.uploader.send(repository, { digest: digest as Digest, size, source: { bytes } })
+        this.uploader.send(repository, { digest, size, source: { bytes } })
       ),
     );
   }

@@ -13,7 +13,7 @@ import type { ListedTag, RegistryBackend, Repository } from "../contract/registr
 import type { Config } from "../contract/config.ts";
 import { matchName } from "../../lib/glob.ts";
 import { annotationsOf } from "./image_document.ts";
-import type { Digest } from "../contract/digest.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 
 type Row = PublishedTags["images"][number]["tags"][number];
 

@@ -3,7 +3,6 @@ import type { BuildExtras, BuildNeeds, BuiltNeeds } from "../build/needs.ts";
 import type { ResolvedImage } from "../contract/source.ts";
 import type { ImageNode } from "../sign/graph.ts";
 import { isOwn } from "../sign/base_rule.ts";
-import type { Signature } from "../contract/digest.ts";
 import { observed, Pool } from "../../lib/pool.ts";
 import type { RegistryBackend } from "../contract/registry.ts";
 import type { HookRunner } from "../hooks/runner.ts";
@@ -19,6 +18,7 @@ import type { MovedStage, PublishReport } from "../contract/results.ts";
 import { collectTags, type OwnedTag } from "./tags.ts";
 import { BlobUploader } from "../share/uploader.ts";
 import type { Naming, OutgoingImage, OutgoingTag, PushOptions } from "./outgoing.ts";
+import type { Signature } from "../contract/signature.ts";
 
 /** What naming images takes. */
 export interface TagNeeds extends BuiltNeeds {

@@ -1,12 +1,13 @@
 /** Small manifests of every kind that dapp writes, made by what makes the real ones. */
 import { EMPTY_LAYER } from "../../lib/oci/empty_image.ts";
 import type { BuiltDocument } from "../../lib/oci/build.ts";
-import { type Digest, digestHex, digestOf, isDigest, isSignature } from "../contract/digest.ts";
 import { labels, SERVICE_TAG_PREFIX, stageTag } from "../contract/labels.ts";
 import type { ImageState } from "../contract/store.ts";
 import { serviceManifest } from "../protocol/service_manifest.ts";
 import { encodeImage, encodeIndex, type TagFacts, withLabels } from "../publish/image_document.ts";
 import { encodeStage } from "../share/stage_document.ts";
+import { isSignature } from "../contract/signature.ts";
+import { type Digest, digestHex, digestOf, isDigest } from "../../lib/oci/digest.ts";
 
 /** A blob in memory. */
 export interface ProbeBlob {

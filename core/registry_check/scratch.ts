@@ -1,8 +1,8 @@
-import type { Digest } from "../contract/digest.ts";
 import { EngineError, messageOf } from "../contract/errors.ts";
 import { SERVICE_TAG_PREFIX } from "../contract/labels.ts";
 import type { Repository } from "../contract/registry.ts";
 import type { ProbeBlob, ProbeDocument } from "./probe_documents.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 
 /** What a check has put somewhere. */
 interface Put {

@@ -1,4 +1,3 @@
-import type { Digest } from "../contract/digest.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { RegistryAccess } from "../contract/registry.ts";
 import type { ImageSource, ResolvedImage } from "../contract/source.ts";
@@ -7,6 +6,7 @@ import { disposeAll } from "../hooks/dispose.ts";
 import type { HookRunner } from "../hooks/runner.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import { platformOf } from "../../lib/oci/platform.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 
 /** What finding base images takes. */
 export interface BaseFinder {

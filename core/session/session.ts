@@ -9,8 +9,8 @@ import { matchName } from "../../lib/glob.ts";
 import { suggest } from "../../lib/suggest.ts";
 import { type BaseImage, Bases } from "./bases.ts";
 import { Registries, repoOf } from "./registries.ts";
-import type { Digest } from "../contract/digest.ts";
 import type { PluginGroup, Workspace } from "./workspace.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 
 /**
  * A workspace as the commands about one REPO see it: they share all that was read, and differ in how registries are
@@ -196,7 +196,7 @@ export class Session implements AsyncDisposable {
       platform,
       store,
       listing: async (digest) => {
-        const text = await this.listingText(store, digest as Digest);
+        const text = await this.listingText(store, digest);
         return text === undefined ? undefined : parseListing(text);
       },
       ...((repo !== undefined || cacheFrom.length > 0) && {

@@ -1,7 +1,6 @@
 import type { BuiltinPolicies } from "../cleanup/policies.ts";
 import { loadConfig, type LoadedConfig } from "../config/load.ts";
 import type { Config, ImageRule } from "../contract/config.ts";
-import type { Digest } from "../contract/digest.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { Plugin, Selection } from "../contract/plugin.ts";
 import type { Builder } from "../contract/builder.ts";
@@ -15,6 +14,7 @@ import type { ResolvedOptions } from "../settings/options.ts";
 import { type GitImagePlan, planGit } from "../sign/git_stages.ts";
 import { type BuildGraph, buildGraph, type ImageNode } from "../sign/graph.ts";
 import { observed } from "../../lib/pool.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 
 /** Built-in plugins that are loaded when they are needed: 7 ms of a build that needs none. */
 export type PluginGroup = "registry" | "tagging";

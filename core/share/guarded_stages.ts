@@ -1,11 +1,11 @@
 import { BuildGuard } from "../protocol/build_guard.ts";
 import { PROTOCOL, systemClock } from "../protocol/clock.ts";
 import { localMarkOwners } from "../protocol/mark_owners.ts";
-import type { Signature } from "../contract/digest.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { Store } from "../contract/store.ts";
 import type { SignedImage, SignedStage } from "../sign/sign.ts";
 import type { SharedStages } from "./shared_stages.ts";
+import type { Signature } from "../contract/signature.ts";
 
 /** Renewals within the life of a lease. */
 const RENEWALS = 3;
@@ -80,12 +80,12 @@ export class GuardedStages {
 
   /** Publishes again what a cleanup removed meanwhile, and gives the lease back. */
   async finish(): Promise<void> {
-    const there: string[] = [];
+    const there: Signature[] = [];
     for (const signature of this.stages.keys()) {
       if (await this.shared.wasPublished(signature)) there.push(signature);
     }
     await this.guard.finish(there, async (signature) => {
-      const { image, stage } = this.stages.get(signature as Signature)!;
+      const { image, stage } = this.stages.get(signature)!;
       const record = await this.store.stages.whole(stage.signature);
       if (record) await this.shared.publishAgain(image, stage, record);
     });

@@ -1,4 +1,3 @@
-import type { Signature } from "../contract/digest.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { ImageNode } from "../sign/graph.ts";
 import { observed } from "../../lib/pool.ts";
@@ -8,6 +7,7 @@ import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
 import { locateStages } from "./locate_stages.ts";
 import type { GuardedStages } from "./guarded_stages.ts";
 import type { SharedStages } from "./shared_stages.ts";
+import type { Signature } from "../contract/signature.ts";
 
 /** A build's connection to the stages of registries: what is there is taken, what is built goes there at once. */
 export class LiveCache {

@@ -1,4 +1,3 @@
-import type { Signature } from "../contract/digest.ts";
 import { stageTag } from "../contract/labels.ts";
 import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
 import { refOf } from "../sign/stage_ref.ts";
@@ -8,6 +7,7 @@ import type { ResolvedOptions } from "../settings/options.ts";
 import type { ImageNode } from "../sign/graph.ts";
 import type { MovedStage } from "../contract/results.ts";
 import type { SharedStages } from "./shared_stages.ts";
+import type { Signature } from "../contract/signature.ts";
 
 /** What moving stages takes. */
 export interface MoveNeeds extends ShareNeeds {

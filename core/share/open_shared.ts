@@ -1,4 +1,3 @@
-import type { Digest, Signature } from "../contract/digest.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { RegistryBackend, Repository } from "../contract/registry.ts";
 import type { Store } from "../contract/store.ts";
@@ -7,6 +6,8 @@ import type { SignedGraph } from "../sign/sign.ts";
 import { LiveCache } from "./live_cache.ts";
 import { SharedStages } from "./shared_stages.ts";
 import { BlobUploader } from "./uploader.ts";
+import type { Signature } from "../contract/signature.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 
 /** What sharing stages through registries takes. */
 export interface ShareNeeds {

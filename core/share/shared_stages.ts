@@ -5,7 +5,6 @@ import { fetchLayers } from "../../lib/oci/fetch_layers.ts";
 import { imageOf } from "../../lib/oci/image.ts";
 import { platformOf } from "../../lib/oci/platform.ts";
 import { baseName } from "../sign/base_rule.ts";
-import type { Digest, Signature } from "../contract/digest.ts";
 import { EngineError, messageOf } from "../contract/errors.ts";
 import type { EventSink } from "../contract/events.ts";
 import { stageTag } from "../contract/labels.ts";
@@ -21,6 +20,8 @@ import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
 import { decodeStage, encodeStage } from "./stage_document.ts";
 import { repositoryOfBase, withBlobs } from "./send_blobs.ts";
 import type { BlobUploader } from "./uploader.ts";
+import type { Signature } from "../contract/signature.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 
 /** Stages of a source that may fail to be read before it is left out. */
 const MAX_UNREAD = 3;
@@ -275,7 +276,7 @@ export class SharedStages {
     const listings = new Map<Digest, string>();
     const digests = [
       ...Object.values(record.trees ?? {}),
-      ...stages.flatMap(({ facts }) => facts.flatMap((fact) => fact.listing ? [fact.value as Digest] : [])),
+      ...stages.flatMap(({ facts }) => facts.flatMap((fact) => fact.listing ? [fact.value] : [])),
     ];
     for (const digest of new Set(digests)) {
       const text = await this.options.listingText(store, digest);
@@ -307,7 +308,7 @@ export class SharedStages {
           uploader.send(target, { digest, size, source: { file: store.blobs.path(digest) }, from })
         ),
         uploader.send(target, {
-          digest: config.digest as Digest,
+          digest: config.digest,
           size: config.size,
           source: { bytes: config.bytes },
         }),

@@ -1,11 +1,12 @@
 import { type BuiltManifest, manifestOf } from "../../lib/oci/build.ts";
-import { isObject } from "../../lib/guard.ts";
+import { hasMembers, isEither, isJust, isListOf, isObject, isRecordOf, isText } from "../../lib/guard.ts";
 import type { Image } from "../../lib/oci/image.ts";
-import type { Digest, Signature } from "../contract/digest.ts";
-import { digestOf, isDigest, isSignature } from "../contract/digest.ts";
 import { labels } from "../contract/labels.ts";
 import type { ImageState } from "../contract/store.ts";
 import type { StageFacts } from "../plan/known_facts.ts";
+import { isSignature, type Signature } from "../contract/signature.ts";
+import { type Digest, digestOf, isDigest } from "../../lib/oci/digest.ts";
+import { isFact } from "../contract/guards.ts";
 
 /** A stage as it is kept in a registry: an image that any tool can pull, with what `explain` needs in its config. */
 export interface StageDocument {
@@ -36,15 +37,15 @@ export async function encodeStage(
 ): Promise<BuiltManifest | undefined> {
   const { signature, previous, stage } = stages.at(-1)!;
   const packed: Record<string, string> = {};
-  const needed = new Set<string>(Object.values(trees));
+  const needed = new Set(Object.values(trees));
   let room = MAX_LISTINGS;
   // Trees first, then the newest facts.
   const wanted = [
     ...needed,
-    ...stages.toReversed().flatMap(({ facts }) => facts.filter((f) => f.listing).map((f) => f.value)),
+    ...stages.toReversed().flatMap(({ facts }) => facts.flatMap((f) => f.listing ? [f.value] : [])),
   ];
   for (const digest of new Set(wanted)) {
-    const text = listings.get(digest as Digest);
+    const text = listings.get(digest);
     const bytes = text === undefined ? undefined : await pack(text);
     if (bytes !== undefined && bytes.length <= room) {
       packed[digest] = bytes;
@@ -82,24 +83,24 @@ export async function decodeStage(
     unpacked += text.length;
     texts.set(digest, text);
   }
-  const shown = Object.entries(isObject(trees) ? trees : {});
-  if (!shown.every(([, digest]) => texts.has(digest as Digest))) return undefined;
+  const shown = trees ?? {};
+  if (!isRecordOf(isDigest)(shown) || !Object.values(shown).every((digest) => texts.has(digest))) {
+    return undefined;
+  }
   return {
     stages,
     image: { config: config as ImageState["config"], layers: image.layers },
-    trees: Object.fromEntries(shown) as Record<string, Digest>,
+    trees: shown,
     listings: texts,
   };
 }
 
-function isFacts(value: unknown): value is StageFacts {
-  if (!isObject(value)) return false;
-  const { stage, signature, previous, facts } = value;
-  const isText = (text: unknown) => typeof text === "string";
-  return isText(stage) && isText(signature) && isSignature(signature as string) &&
-    (previous === null || (isText(previous) && isSignature(previous as string))) && Array.isArray(facts) &&
-    facts.every((fact) => isObject(fact) && isText(fact.key) && isText(fact.value));
-}
+const isFacts = hasMembers<StageFacts>({
+  stage: isText,
+  signature: isSignature,
+  previous: isEither(isJust(null), isSignature),
+  facts: isListOf(isFact),
+});
 
 async function pack(text: string): Promise<string> {
   const stream = new Blob([text]).stream().pipeThrough(new CompressionStream("deflate-raw"));

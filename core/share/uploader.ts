@@ -1,9 +1,9 @@
-import type { Digest } from "../contract/digest.ts";
 import type { EventSink } from "../contract/events.ts";
 import { observed, Pool } from "../../lib/pool.ts";
 import type { OutgoingBlob, Repository } from "../contract/registry.ts";
 import { SHOWN_BYTES } from "../layers/transfers.ts";
 import type { TransferCount } from "../contract/results.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 
 /** Blobs sent at once, to all repositories together. */
 const PARALLEL = 4;
@@ -71,6 +71,6 @@ export class BlobUploader {
   }
 }
 
-function keyOf(repository: Repository, digest: string): string {
+function keyOf(repository: Repository, digest: Digest): string {
   return `${repository.name}@${digest}`;
 }

@@ -1,15 +1,15 @@
 import type { GitEntry, GitStage, ImageRule } from "../contract/config.ts";
-import { digestOf, sha256Hex } from "../contract/digest.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { TreeSource } from "../git/model.ts";
 import { matchDependencies, type SelectedFile, selectFiles } from "../git/select.ts";
 import { compareEntries, entryKey } from "./entry_key.ts";
 import { conveyorGitStages, imageTitle } from "./graph.ts";
-import type { Fact, Memo } from "../contract/store.ts";
+import type { Memo } from "../contract/store.ts";
 import { hasMembers, isFlag, isListOf, isPair, isText } from "../../lib/guard.ts";
 import { isFact } from "../contract/guards.ts";
 import type { GitStageFacts } from "./sign.ts";
-import { formatListing, type ListedFile } from "../contract/signature.ts";
+import { type Fact, formatListing, type ListedFile } from "../contract/signature.ts";
+import { type Digest, digestOf, sha256Hex } from "../../lib/oci/digest.ts";
 
 /** Version of the memo below; raise it when the facts of git stages are computed in another way. */
 const MEMO_FORMAT = 2;
@@ -31,7 +31,7 @@ export interface GitImagePlan {
   /** Listings behind the facts of a stage, as blobs. */
   listings(stage: string): Promise<readonly string[]>;
   /** The listing with this digest, if it belongs to one of the stages. */
-  listing(digest: string): Promise<string | undefined>;
+  listing(digest: Digest): Promise<string | undefined>;
   /** Files that are not delivered before the commands of `stage` run, for advice on undeclared files. */
   undeclared(stage: GitStage): Promise<readonly UndeclaredFile[]>;
   readonly warnings: readonly string[];

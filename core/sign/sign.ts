@@ -1,11 +1,10 @@
 import type { ImageRule } from "../contract/config.ts";
-import type { Digest, Signature } from "../contract/digest.ts";
 import { type BuildGraph, imageKey, type ImageNode, type StageSpec } from "./graph.ts";
-import type { Fact } from "../contract/store.ts";
 import { baseName, isOwn } from "./base_rule.ts";
 import { entryKey } from "./entry_key.ts";
 import { formatFact } from "./stage_formats.ts";
-import { compareText, signatureOf } from "../contract/signature.ts";
+import { compareText, type Fact, type Signature, signatureOf } from "../contract/signature.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 
 /** A stage with its signature and the facts behind it. */
 export interface SignedStage {

@@ -1,5 +1,5 @@
-import type { Fact } from "../contract/store.ts";
 import type { StageSpec } from "./graph.ts";
+import type { Fact } from "../contract/signature.ts";
 
 /**
  * What stages of each kind contain, as a version. Raise one when stages of that kind come to hold something else for

@@ -13,6 +13,7 @@ import type { TarEntry, TarType } from "../tar/types.ts";
 import { LayerError } from "./error.ts";
 import { baseName, comparePaths, joinPath, parentPath } from "./path_order.ts";
 import { OPAQUE, WHITEOUT } from "./whiteout.ts";
+import { type Digest, digestFromHex } from "../oci/digest.ts";
 
 const TYPES: ReadonlySet<string> = new Set(
   ["file", "dir", "symlink", "hardlink", "char", "block", "fifo"] satisfies TarType[],
@@ -176,7 +177,7 @@ export function indexEntries(entries: Iterable<TarEntry>): LayerIndex {
 /** Reads an uncompressed layer: its index, and the digest of all its bytes. @throws {LayerError} @throws {TarError} */
 export async function indexLayer(
   chunks: AsyncIterable<Uint8Array>,
-): Promise<LayerIndex & { diffId: string }> {
+): Promise<LayerIndex & { diffId: Digest }> {
   const { createHash } = await import("node:crypto");
   const hash = createHash("sha256");
   const indexer = new LayerIndexer();
@@ -186,7 +187,7 @@ export async function indexLayer(
     parser.push(chunk);
   }
   parser.finish();
-  return { ...indexer.finish(), diffId: `sha256:${hash.digest("hex")}` };
+  return { ...indexer.finish(), diffId: digestFromHex(hash.digest("hex")) };
 }
 
 function printable(xattrs: ReadonlyMap<string, Uint8Array>): Record<string, string> {

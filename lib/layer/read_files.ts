@@ -5,6 +5,7 @@ import { LayerError } from "./error.ts";
 import type { ImageFs } from "./image_fs.ts";
 import { openLayer, readChunks } from "./open.ts";
 import { type Chunks, TarReader } from "./tar_reader.ts";
+import { type Digest, digestFromHex } from "../oci/digest.ts";
 
 /** A layer file on disk. */
 export interface LayerFile {
@@ -12,7 +13,7 @@ export interface LayerFile {
   /** For messages; where it stands among the layers by default. */
   readonly name?: string;
   /** `sha256:` digest of the tar in it, which is then verified: damage must not pass for content. */
-  readonly diffId?: string;
+  readonly diffId?: Digest;
 }
 
 /** Takes one file. Content that is left unread is skipped; `chunks` ends with the call. */
@@ -174,14 +175,14 @@ async function scan(
 }
 
 /** Passes a tar on. @throws {LayerError} at its end, when it is another one */
-async function* verified(chunks: Chunks, diffId: string, title: string): AsyncGenerator<Uint8Array> {
+async function* verified(chunks: Chunks, diffId: Digest, title: string): AsyncGenerator<Uint8Array> {
   const { createHash } = await import("node:crypto");
   const hash = createHash("sha256");
   for await (const chunk of chunks) {
     hash.update(chunk);
     yield chunk;
   }
-  const found = `sha256:${hash.digest("hex")}`;
+  const found = digestFromHex(hash.digest("hex"));
   if (found === diffId) return;
   throw new LayerError(`${title}: its content is ${found}, wanted is ${diffId}`);
 }

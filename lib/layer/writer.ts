@@ -1,14 +1,15 @@
 import { createHash } from "node:crypto";
 import { type Compression, createCompressor } from "../gzip/compress.ts";
 import { mediaTypes } from "../oci/types.ts";
+import { type Digest, digestFromHex } from "../oci/digest.ts";
 
 /** A finished layer file. */
 export interface WrittenLayer {
   /** `sha256:` digest and size in bytes of the compressed file. */
-  readonly digest: string;
+  readonly digest: Digest;
   readonly size: number;
   /** `sha256:` digest of the tar inside. */
-  readonly diffId: string;
+  readonly diffId: Digest;
   readonly mediaType: string;
 }
 
@@ -59,9 +60,9 @@ export function createLayerWriter({ file, ...options }: LayerWriterOptions): Lay
       await target.sync();
       closeFile();
       return {
-        digest: `sha256:${digest.digest("hex")}`,
+        digest: digestFromHex(digest.digest("hex")),
         size,
-        diffId: `sha256:${diffId.digest("hex")}`,
+        diffId: digestFromHex(diffId.digest("hex")),
         mediaType: options.compression.kind === "gzip" ? mediaTypes.layerGzip : mediaTypes.layerZstd,
       };
     },

@@ -1,4 +1,4 @@
-import { sha256Of } from "./digest.ts";
+import { type Digest, digestOf } from "./digest.ts";
 import { isObject } from "../guard.ts";
 import type { Image } from "./image.ts";
 import { mediaTypes } from "./types.ts";
@@ -6,7 +6,7 @@ import { mediaTypes } from "./types.ts";
 /** A document as it is stored and named. */
 export interface BuiltDocument {
   readonly mediaType: string;
-  readonly digest: string;
+  readonly digest: Digest;
   readonly size: number;
   readonly bytes: Uint8Array;
 }
@@ -43,7 +43,7 @@ export async function manifestOf(
 /** Serialises a document whose member order is settled. */
 export async function documentOf(mediaType: string, value: unknown): Promise<BuiltDocument> {
   const bytes = new TextEncoder().encode(JSON.stringify(value));
-  return { mediaType, digest: await sha256Of(bytes), size: bytes.length, bytes };
+  return { mediaType, digest: await digestOf(bytes), size: bytes.length, bytes };
 }
 
 function orderConfig(config: Image["config"]): Record<string, unknown> {

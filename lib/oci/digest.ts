@@ -1,12 +1,41 @@
-const SHA256 = /^sha256:[0-9a-f]{64}$/;
+/** `sha256:` followed by 64 lower-case hex digits (OCI image-spec, descriptor.md#digests). */
+export type Digest = string & { readonly __brand: "Digest" };
 
-/** Whether `text` is a digest that can be verified here: `sha256:` and 64 lower-case hex digits. */
-export function isSha256(text: unknown): text is string {
+const SHA256 = /^sha256:[0-9a-f]{64}$/;
+const encoder = new TextEncoder();
+
+/** Whether `text` is a digest that can be verified here: sha256 only. */
+export function isDigest(text: unknown): text is Digest {
   return typeof text === "string" && SHA256.test(text);
 }
 
-/** The sha256 digest of bytes in memory (image-spec descriptor.md#digests). */
-export async function sha256Of(bytes: Uint8Array): Promise<string> {
-  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>));
-  return "sha256:" + Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
+/** Takes a text for a digest. @throws {TypeError} when it is none */
+export function parseDigest(text: string): Digest {
+  if (isDigest(text)) return text;
+  throw new TypeError(`Cannot read digest "${text}": expected "sha256:" and 64 lower-case hex digits`);
+}
+
+/** Turns 64 hex digits, as hashes of `node:crypto` give them, into a digest. @throws {TypeError} */
+export function digestFromHex(hex: string): Digest {
+  return parseDigest(`sha256:${hex}`);
+}
+
+/** The 64 hex digits of a digest. */
+export function digestHex(digest: Digest): string {
+  return digest.slice(7);
+}
+
+/**
+ * sha256 of a value that is already in memory, as 64 hex digits.
+ *
+ * Uses WebCrypto, which costs nothing at start-up; hash streams and layers with `node:crypto` instead.
+ */
+export async function sha256Hex(data: string | Uint8Array): Promise<string> {
+  const bytes = typeof data === "string" ? encoder.encode(data) : data;
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>)).toHex();
+}
+
+/** The digest of a value that is already in memory. */
+export async function digestOf(data: string | Uint8Array): Promise<Digest> {
+  return digestFromHex(await sha256Hex(data));
 }

@@ -1,6 +1,6 @@
 import type { Archive } from "./archive.ts";
-import { sha256Of } from "./digest.ts";
-import { isObject } from "../guard.ts";
+import { type Digest, digestOf } from "./digest.ts";
+import { isListOf, isObject, isText } from "../guard.ts";
 import { MAX_DOCUMENT, requireFlat } from "./documents.ts";
 import { OciError } from "./errors.ts";
 import { parseConfig, requireLayerCount } from "./image.ts";
@@ -11,7 +11,7 @@ import type { ImageConfig, OciPlatform } from "./types.ts";
 /** An image of a `docker save` archive without an OCI layout in it. */
 export interface DockerImage {
   /** Of the config: Docker's image id. */
-  readonly digest: string;
+  readonly digest: Digest;
   readonly config: ImageConfig;
   /** Paths in the archive, lowest first. */
   readonly layers: readonly string[];
@@ -82,24 +82,23 @@ async function readRows(archive: Archive): Promise<readonly Row[]> {
   requireFlat(rows, `manifest.json of "${archive.title}"`);
   return rows.map((row: unknown) => {
     const { Config: config, RepoTags: tags, Layers: layers } = isObject(row) ? row : {};
-    if (typeof config !== "string" || !isTexts(layers ?? []) || !isTexts(tags ?? [])) {
+    const texts = { tags: tags ?? [], layers: layers ?? [] };
+    if (typeof config !== "string" || !isTexts(texts.layers) || !isTexts(texts.tags)) {
       throw fail("its manifest.json has an entry without Config or Layers");
     }
-    return { config, tags: (tags ?? []) as string[], layers: (layers ?? []) as string[] };
+    return { config, tags: texts.tags, layers: texts.layers };
   });
 }
 
 interface Document {
   readonly bytes: Uint8Array;
-  readonly digest: string;
+  readonly digest: Digest;
 }
 
 async function readConfig(archive: Archive, path: string): Promise<Document> {
   const bytes = await archive.read(path, MAX_DOCUMENT);
-  if (bytes) return { bytes, digest: await sha256Of(bytes) };
+  if (bytes) return { bytes, digest: await digestOf(bytes) };
   throw new OciError("invalid", `Cannot use image "${archive.title}": "${path}" is not in the archive`);
 }
 
-function isTexts(value: unknown): boolean {
-  return Array.isArray(value) && value.every((item) => typeof item === "string");
-}
+const isTexts = isListOf(isText);

@@ -1,5 +1,5 @@
 import { isObject } from "../guard.ts";
-import { isSha256 } from "./digest.ts";
+import { isDigest } from "./digest.ts";
 import { OciError } from "./errors.ts";
 import { MANIFEST_TYPES, plainType } from "./media_type.ts";
 import { type Descriptor, type ImageIndex, type ImageManifest, mediaTypes as types } from "./types.ts";
@@ -92,7 +92,7 @@ function descriptors(value: unknown, field: string, fail: (why: string) => OciEr
     if (!isObject(item)) throw fail(`"${field}" entry ${i} is no descriptor`);
     const { mediaType, digest, size } = item;
     if (typeof mediaType !== "string") throw fail(`"${field}" entry ${i} has no mediaType`);
-    if (!isSha256(digest)) {
+    if (!isDigest(digest)) {
       throw fail(`"${field}" entry ${i} has digest ${JSON.stringify(digest)}, only sha256 is supported`);
     }
     if (!Number.isSafeInteger(size) || (size as number) < 0) {

@@ -1,10 +1,11 @@
 import { type BuiltDocument, manifestOf } from "./build.ts";
 import type { ImageLayer } from "./image.ts";
 import { mediaTypes } from "./types.ts";
+import { type Digest, parseDigest } from "./digest.ts";
 
 /** A blob with its content. */
 export interface EmptyImageBlob {
-  readonly digest: string;
+  readonly digest: Digest;
   readonly size: number;
   readonly bytes: Uint8Array;
 }
@@ -22,9 +23,9 @@ export interface EmptyImage {
  */
 export const EMPTY_LAYER = {
   mediaType: mediaTypes.layerGzip,
-  digest: "sha256:a3ed95caeb02ffe68cdd9fd84406680ae93d633cb16422d00e8a7c22955b46d4",
+  digest: parseDigest("sha256:a3ed95caeb02ffe68cdd9fd84406680ae93d633cb16422d00e8a7c22955b46d4"),
   size: 32,
-  diffId: "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",
+  diffId: parseDigest("sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"),
   bytes: Uint8Array.from(atob("H4sIAAAJbogA/2IYBaNgFIxYAAgAAP//Lq+17wAEAAA="), (char) => char.charCodeAt(0)),
 } as const satisfies ImageLayer & EmptyImageBlob;
 

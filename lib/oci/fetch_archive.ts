@@ -6,9 +6,10 @@ import { parseManifest } from "./documents.ts";
 import { OciError } from "./errors.ts";
 import type { BlobSink, FetchLayersOptions } from "./fetch_layers.ts";
 import { type Image, type ImageLayer, imageOf, withPlatform } from "./image.ts";
-import { blobFile, type ImageSelector, LayoutReader } from "./layout.ts";
+import { blobFile, type ImageSelector, LayoutReader, type PinnedImage } from "./layout.ts";
 import { mediaTypes, type OciPlatform } from "./types.ts";
 import { writeAllSync } from "./write_blob.ts";
+import { type Digest, digestFromHex } from "./digest.ts";
 
 /**
  * Finds an image in an archive. With an OCI layout in it the `id` is the image manifest's digest, otherwise that of the
@@ -20,10 +21,10 @@ export async function resolveInArchive(
   archive: Archive,
   options: {
     readonly selector: ImageSelector;
-    readonly pin?: string | undefined;
+    readonly pin?: Digest | undefined;
     readonly platform: OciPlatform;
   },
-): Promise<{ readonly id: string; readonly pin?: string }> {
+): Promise<PinnedImage> {
   if (hasLayout(archive)) return await new LayoutReader(archive, archive.title).resolve(options);
   const { selector, pin, platform } = options;
   const { digest: id } = await findDockerImage(archive, pin ? { digest: pin } : selector, platform);
@@ -32,7 +33,7 @@ export async function resolveInArchive(
 
 export interface FetchArchiveOptions extends Pick<FetchLayersOptions, "signal" | "progress"> {
   /** As `resolveInArchive` gave it. */
-  readonly id: string;
+  readonly id: Digest;
   readonly platform: OciPlatform;
   readonly sink: BlobSink;
 }
@@ -116,7 +117,7 @@ async function extract(
       let size = 0;
       const save = () => {
         const mediaType = TYPES[sniffCompression(Uint8Array.from(head))];
-        found.set(entry.path, { file: path, mediaType, digest: `sha256:${hash.digest("hex")}`, size });
+        found.set(entry.path, { file: path, mediaType, digest: digestFromHex(hash.digest("hex")), size });
       };
       return {
         data(chunk) {

@@ -1,11 +1,12 @@
 import type { Descriptor } from "./types.ts";
+import type { Digest } from "./digest.ts";
 
 /** Content-addressed storage that files are moved into. */
 export interface BlobSink {
   /** A directory on the same file system. */
   scratch(): Promise<string>;
-  size(digest: string): Promise<number | undefined>;
-  adopt(file: string, digest: string): Promise<void>;
+  size(digest: Digest): Promise<number | undefined>;
+  adopt(file: string, digest: Digest): Promise<void>;
 }
 
 export interface FetchLayersOptions {

@@ -5,10 +5,11 @@ import { type Image, imageOf } from "./image.ts";
 import { blobFile, type LayoutReader } from "./layout.ts";
 import type { OciPlatform } from "./types.ts";
 import { readChunks, writeBlob } from "./write_blob.ts";
+import type { Digest } from "./digest.ts";
 
 export interface FetchLayoutOptions extends Pick<FetchLayersOptions, "signal" | "progress"> {
   /** Of the image manifest. */
-  readonly digest: string;
+  readonly digest: Digest;
   readonly platform: OciPlatform;
   readonly sink: BlobSink;
 }

@@ -5,6 +5,7 @@ import { parseConfig } from "./image.ts";
 import { isImageConfig } from "./media_type.ts";
 import { formatPlatform, platformDistance } from "./platform.ts";
 import { type Descriptor, type ImageManifest, mediaTypes, type OciPlatform } from "./types.ts";
+import type { Digest } from "./digest.ts";
 
 /** Gives documents whose digest has been verified. */
 export interface ImageReader {
@@ -14,7 +15,7 @@ export interface ImageReader {
 
 /** A manifest or index and what it was called by. */
 export interface RootDocument {
-  readonly digest: string;
+  readonly digest: Digest;
   readonly bytes: Uint8Array;
   /** As delivered; undefined when nobody said. */
   readonly mediaType?: string | undefined;
@@ -22,7 +23,7 @@ export interface RootDocument {
 
 /** The manifest of one image for one platform. */
 export interface FoundImage {
-  readonly digest: string;
+  readonly digest: Digest;
   readonly bytes: Uint8Array;
   readonly manifest: ImageManifest;
 }

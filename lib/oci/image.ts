@@ -1,7 +1,7 @@
 import { checkConfig } from "./check_config.ts";
 import { isObject } from "../guard.ts";
 import { parseJson } from "./documents.ts";
-import { isSha256 } from "./digest.ts";
+import { type Digest, isDigest } from "./digest.ts";
 import { OciError } from "./errors.ts";
 import { layerType } from "./media_type.ts";
 import type { ImageConfig, ImageManifest, OciPlatform } from "./types.ts";
@@ -9,9 +9,9 @@ import type { ImageConfig, ImageManifest, OciPlatform } from "./types.ts";
 /** One layer with its compressed and its uncompressed identity. */
 export interface ImageLayer {
   readonly mediaType: string;
-  readonly digest: string;
+  readonly digest: Digest;
   readonly size: number;
-  readonly diffId: string;
+  readonly diffId: Digest;
 }
 
 /** An image as data. */
@@ -39,7 +39,7 @@ export function parseConfig(bytes: Uint8Array, title: string): ImageConfig {
   const { rootfs, os = "", architecture = "", ...rest } = json as Partial<ImageConfig>;
   if (!isObject(rootfs)) throw fail('it has no "rootfs"');
   const ids = rootfs.diff_ids ?? [];
-  if (!Array.isArray(ids) || !ids.every(isSha256)) {
+  if (!Array.isArray(ids) || !ids.every(isDigest)) {
     throw fail('"rootfs.diff_ids" is not a list of sha256 digests');
   }
   const kept = Object.entries(rest).filter(([key]) => !STALE.includes(key));

@@ -1,4 +1,4 @@
-import { isSha256, sha256Of } from "./digest.ts";
+import { type Digest, digestOf, isDigest } from "./digest.ts";
 import { MAX_DOCUMENT, parseManifest } from "./documents.ts";
 import { OciError } from "./errors.ts";
 import { findImage, type ImageReader, type RootDocument } from "./find_image.ts";
@@ -13,15 +13,21 @@ export const CONTAINERD_NAME = "io.containerd.image.name";
 /** Which image of a layout or archive is meant. */
 export interface ImageSelector {
   readonly tag?: string;
-  readonly digest?: string;
+  readonly digest?: Digest;
+}
+
+/** An image for one platform, and what to ask for to get it again. */
+export interface PinnedImage {
+  readonly id: Digest;
+  /** Absent when the selector is a digest. */
+  readonly pin?: Digest;
 }
 
 /** `LOCATION`, `LOCATION:TAG` or `LOCATION@sha256:HEX`; the location ends at the first ":" or at that "@". */
 export function parseLocation(text: string): ImageSelector & { readonly location: string } {
-  const at = text.lastIndexOf("@sha256:");
-  if (at >= 0 && isSha256(text.slice(at + 1))) {
-    return { location: text.slice(0, at), digest: text.slice(at + 1) };
-  }
+  const at = text.lastIndexOf("@");
+  const digest = text.slice(at + 1);
+  if (at >= 0 && isDigest(digest)) return { location: text.slice(0, at), digest };
   const colon = text.indexOf(":");
   return colon < 0 ? { location: text } : { location: text.slice(0, colon), tag: text.slice(colon + 1) };
 }
@@ -52,8 +58,14 @@ function readSmall(dir: string, path: string, limit: number): Uint8Array | undef
 }
 
 /** The path of a blob inside a layout. */
-export function blobFile(digest: string): string {
+export function blobFile(digest: Digest): string {
   return `blobs/sha256/${digest.slice(7)}`;
+}
+
+/** Where a search starts. */
+interface SelectedRoot extends RootDocument {
+  /** It was made for the search and stands nowhere. */
+  readonly made?: true;
 }
 
 /** Reads an OCI image layout (image-spec image-layout.md), directory or archive alike. */
@@ -87,20 +99,20 @@ export class LayoutReader implements ImageReader {
   async resolve(
     { selector, pin, platform }: {
       readonly selector: ImageSelector;
-      readonly pin?: string | undefined;
+      readonly pin?: Digest | undefined;
       readonly platform: OciPlatform;
     },
-  ): Promise<{ readonly id: string; readonly pin?: string }> {
-    const root = pin ? await this.byDigest(pin) : await this.#root(selector);
+  ): Promise<PinnedImage> {
+    const root: SelectedRoot = pin ? await this.byDigest(pin) : await this.#root(selector);
     const { digest: id } = await findImage(root, { platform, title: this.title, reader: this });
-    return selector.digest ? { id } : { id, pin: root.digest === "" ? id : root.digest };
+    return selector.digest ? { id } : { id, pin: root.made ? id : root.digest };
   }
 
   /**
    * The document that a selector means: the entry of that tag or digest, the only entry without one. Entries that share
-   * the name are taken together, as an index of platforms without a digest of its own ("").
+   * the name are taken together, as an index of platforms.
    */
-  async #root({ tag, digest }: ImageSelector): Promise<RootDocument> {
+  async #root({ tag, digest }: ImageSelector): Promise<SelectedRoot> {
     if (digest) return await this.byDigest(digest);
     const index = await this.index();
     const named = tag === undefined
@@ -130,11 +142,11 @@ export class LayoutReader implements ImageReader {
     }
     const document = { schemaVersion: 2, mediaType: mediaTypes.index, manifests: named };
     const bytes = new TextEncoder().encode(JSON.stringify(document));
-    return { digest: "", bytes };
+    return { digest: await digestOf(bytes), bytes, made: true };
   }
 
   /** A manifest or index that need not be listed in index.json. @throws {OciError} */
-  async byDigest(digest: string): Promise<RootDocument> {
+  async byDigest(digest: Digest): Promise<RootDocument> {
     return { digest, bytes: await this.#blob(digest) };
   }
 
@@ -146,10 +158,10 @@ export class LayoutReader implements ImageReader {
     return this.#blob(descriptor.digest);
   }
 
-  async #blob(digest: string): Promise<Uint8Array> {
+  async #blob(digest: Digest): Promise<Uint8Array> {
     const bytes = await this.files.read(blobFile(digest), MAX_DOCUMENT);
     if (!bytes) throw new OciError("missing", `Cannot use image "${this.title}": it has no blob ${digest}`);
-    if (await sha256Of(bytes) === digest) return bytes;
+    if (await digestOf(bytes) === digest) return bytes;
     throw new OciError("invalid", `Cannot use image "${this.title}": the content of blob ${digest} differs`);
   }
 }

@@ -4,6 +4,7 @@ import { OciError } from "./errors.ts";
 import { blobFile } from "./layout.ts";
 import { type Descriptor, type ImageIndex, mediaTypes } from "./types.ts";
 import { readBlobFile, writeAllSync } from "./write_blob.ts";
+import type { Digest } from "./digest.ts";
 
 /** The content of the file `oci-layout`. */
 export const LAYOUT = '{"imageLayoutVersion":"1.0.0"}';
@@ -43,7 +44,7 @@ export class LayoutDirectory {
   }
 
   /** Size of a blob, undefined when it is absent. */
-  async blobSize(digest: string): Promise<number | undefined> {
+  async blobSize(digest: Digest): Promise<number | undefined> {
     try {
       return (await Deno.stat(this.blobPath(digest))).size;
     } catch (error) {
@@ -54,7 +55,7 @@ export class LayoutDirectory {
     }
   }
 
-  blobPath(digest: string): string {
+  blobPath(digest: Digest): string {
     return `${this.dir}/${blobFile(digest)}`;
   }
 

@@ -1,4 +1,4 @@
-import { isSha256 } from "./digest.ts";
+import { type Digest, isDigest } from "./digest.ts";
 import { OciError } from "./errors.ts";
 
 /** The full name of an image in a registry (github.com/distribution/reference). */
@@ -10,7 +10,7 @@ export interface Reference {
   /** `latest` when neither tag nor digest was given. */
   readonly tag?: string;
   /** Decides over the tag. */
-  readonly digest?: string;
+  readonly digest?: Digest;
 }
 
 const PART = "[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?";
@@ -32,7 +32,7 @@ export function parseReference(text: string): Reference {
   if (/^[0-9a-f]{64}$/.test(text)) throw fail("it is an image id, wanted is a name");
   const at = text.indexOf("@");
   const digest = at < 0 ? undefined : text.slice(at + 1);
-  if (digest !== undefined && !isSha256(digest)) {
+  if (digest !== undefined && !isDigest(digest)) {
     throw fail(`"${digest}" is no digest, wanted is "sha256:" and 64 hex digits`);
   }
   const named = at < 0 ? text : text.slice(0, at);

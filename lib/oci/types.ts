@@ -1,4 +1,5 @@
 /** OCI image-spec v1.1 and Docker image manifest v2 schema 2 documents, as far as they are read or written here. */
+import type { Digest } from "./digest.ts";
 
 export const mediaTypes = {
   index: "application/vnd.oci.image.index.v1+json",
@@ -19,7 +20,7 @@ export interface Descriptor {
   /** Media type, as the registry or store has it. */
   readonly mediaType: string;
   /** Of the content (descriptor.md#digests). */
-  readonly digest: string;
+  readonly digest: Digest;
   /** Bytes of the blob. */
   readonly size: number;
   /** Of a manifest in an index. */
@@ -112,7 +113,7 @@ export interface ImageConfig {
   /** How it is run. */
   readonly config?: ContainerConfig;
   /** The layers, lowest first. */
-  readonly rootfs: { readonly type: "layers"; readonly diff_ids: readonly string[] };
+  readonly rootfs: { readonly type: "layers"; readonly diff_ids: readonly Digest[] };
   /** One entry for each layer, and for steps without one. */
   readonly history?: readonly HistoryEntry[];
 }

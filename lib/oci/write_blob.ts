@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { OciError } from "./errors.ts";
+import { type Digest, digestFromHex } from "./digest.ts";
 
 export interface WriteBlobOptions {
   readonly signal: AbortSignal;
@@ -13,7 +14,7 @@ export async function writeHashed(
   source: AsyncIterable<Uint8Array>,
   path: string,
   options: Omit<WriteBlobOptions, "title">,
-): Promise<{ readonly size: number; readonly digest: string }> {
+): Promise<{ readonly size: number; readonly digest: Digest }> {
   using file = await Deno.open(path, { write: true, createNew: true });
   const hash = createHash("sha256");
   let size = 0;
@@ -24,14 +25,14 @@ export async function writeHashed(
     size += chunk.length;
     options.report?.(size);
   }
-  return { size, digest: `sha256:${hash.digest("hex")}` };
+  return { size, digest: digestFromHex(hash.digest("hex")) };
 }
 
 /** Like {@linkcode writeHashed} for a blob that is known. @throws {OciError} when its size or digest differs */
 export async function writeBlob(
   source: AsyncIterable<Uint8Array>,
   path: string,
-  blob: { readonly digest: string; readonly size: number },
+  blob: { readonly digest: Digest; readonly size: number },
   options: WriteBlobOptions,
 ): Promise<void> {
   requireBlob(await writeHashed(source, path, options), blob, options.title);
@@ -39,8 +40,8 @@ export async function writeBlob(
 
 /** @throws {OciError} when what was found is another blob than the wanted one */
 function requireBlob(
-  found: { readonly digest: string; readonly size: number },
-  wanted: { readonly digest: string; readonly size: number },
+  found: { readonly digest: Digest; readonly size: number },
+  wanted: { readonly digest: Digest; readonly size: number },
   title: string,
 ): void {
   const fail = (why: string) => new OciError("invalid", `Cannot read ${title}: ${why}`);
@@ -67,7 +68,7 @@ export async function* readChunks(path: string): AsyncGenerator<Uint8Array> {
  */
 export async function* readBlobFile(
   path: string,
-  blob: { readonly digest: string; readonly size: number },
+  blob: { readonly digest: Digest; readonly size: number },
 ): AsyncGenerator<Uint8Array> {
   const title = `blob ${blob.digest} from "${path}"`;
   const hash = createHash("sha256");
@@ -82,5 +83,5 @@ export async function* readBlobFile(
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     throw new OciError("missing", `Cannot read ${title}: the file is not there`);
   }
-  requireBlob({ size, digest: `sha256:${hash.digest("hex")}` }, blob, title);
+  requireBlob({ size, digest: digestFromHex(hash.digest("hex")) }, blob, title);
 }

@@ -1,9 +1,9 @@
-import { sha256Of } from "../oci/digest.ts";
+import { type Digest, digestFromHex, digestOf } from "../oci/digest.ts";
 import { RegistryError } from "./errors.ts";
 
 /** A blob to be sent: a file with exactly this content, or the content itself. */
 export interface SourceBlob {
-  readonly digest: string;
+  readonly digest: Digest;
   readonly size: number;
   readonly source: { readonly file: string } | { readonly bytes: Uint8Array };
 }
@@ -19,7 +19,7 @@ export async function readWhole(blob: SourceBlob): Promise<Uint8Array> {
   const { source } = blob;
   const bytes = "bytes" in source ? source.bytes : await readFile(blob, source.file);
   requireSize(blob, bytes.length);
-  verify(blob, await sha256Of(bytes));
+  verify(blob, await digestOf(bytes));
   return bytes;
 }
 
@@ -46,7 +46,7 @@ export async function* readSource(blob: SourceBlob, from = 0, to = blob.size): A
   const { source } = blob;
   if ("bytes" in source) {
     requireSize(blob, source.bytes.length);
-    verify(blob, await sha256Of(source.bytes));
+    verify(blob, await digestOf(source.bytes));
     for (let at = from; at < to; at += PIECE) yield source.bytes.subarray(at, Math.min(to, at + PIECE));
     return;
   }
@@ -61,7 +61,7 @@ export async function* readSource(blob: SourceBlob, from = 0, to = blob.size): A
     const part = piece.subarray(0, count);
     hash?.update(part);
     at += count;
-    if (at === to && hash) verify(blob, `sha256:${hash.digest("hex")}`);
+    if (at === to && hash) verify(blob, digestFromHex(hash.digest("hex")));
     yield part;
   }
 }
@@ -87,7 +87,7 @@ function requireSize(blob: SourceBlob, size: number): void {
   if (size !== blob.size) throw changed(blob, `it has ${size} bytes`);
 }
 
-function verify(blob: SourceBlob, digest: string): void {
+function verify(blob: SourceBlob, digest: Digest): void {
   if (digest !== blob.digest) throw changed(blob, `its digest is ${digest}`);
 }
 

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { MAX_DOCUMENT } from "../oci/documents.ts";
-import { sha256Of } from "../oci/digest.ts";
+import { type Digest, digestFromHex, digestOf } from "../oci/digest.ts";
 import { writeAllSync } from "../oci/write_blob.ts";
 import { contentOf, readBody } from "./body.ts";
 import type { RegistryClient } from "./client.ts";
@@ -11,7 +11,7 @@ import type { HttpResponse } from "./http.ts";
 
 /** A blob that is wanted. */
 export interface WantedBlob {
-  readonly digest: string;
+  readonly digest: Digest;
   readonly size: number;
 }
 
@@ -33,7 +33,7 @@ export async function getBlob(
         await requestBlob(client, path, { blob, from: 0, small: attempt === 1, signal }),
         MAX_DOCUMENT,
       );
-      if (bytes.length === blob.size && await sha256Of(bytes) === blob.digest) return bytes;
+      if (bytes.length === blob.size && await digestOf(bytes) === blob.digest) return bytes;
       why = "its content differs";
     } catch (error) {
       if (!(error instanceof RegistryError) || !error.details.retryable) throw error;
@@ -96,7 +96,7 @@ export async function downloadBlob(
         if (done > most) report(most = done);
       }
       if (done < blob.size) throw cut(`it ended after ${done} of ${blob.size} bytes`);
-      const digest = `sha256:${hash.digest("hex")}`;
+      const digest = digestFromHex(hash.digest("hex"));
       if (digest === blob.digest) return;
       throw corrupt(`its digest is ${digest}`);
     } catch (error) {

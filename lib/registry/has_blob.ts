@@ -1,6 +1,7 @@
 import type { RegistryClient } from "./client.ts";
 import { RegistryError } from "./errors.ts";
 import { pushScope } from "./scopes.ts";
+import type { Digest } from "../oci/digest.ts";
 
 /**
  * Whether a repository has a blob. An answer that leads to storage says yes: the address there may be good for reading
@@ -12,7 +13,7 @@ import { pushScope } from "./scopes.ts";
 export async function hasBlob(
   client: RegistryClient,
   path: string,
-  { digest, signal }: { readonly digest: string; readonly signal: AbortSignal },
+  { digest, signal }: { readonly digest: Digest; readonly signal: AbortSignal },
 ): Promise<boolean> {
   try {
     const response = await client.request({

@@ -3,6 +3,7 @@ import { readBody } from "./body.ts";
 import type { RegistryClient } from "./client.ts";
 import { nextPage } from "./link.ts";
 import { pullScope } from "./scopes.ts";
+import type { Digest } from "../oci/digest.ts";
 
 /** What the distribution specification leaves open to a registry. */
 export interface RegistryFeatures {
@@ -16,7 +17,7 @@ export interface RegistryFeatures {
 export async function inspectRepository(
   client: RegistryClient,
   path: string,
-  { digest, signal }: { readonly digest: string; readonly signal: AbortSignal },
+  { digest, signal }: { readonly digest: Digest; readonly signal: AbortSignal },
 ): Promise<RegistryFeatures> {
   const scopes = [pullScope(path)];
   const asked = await client.request({

@@ -1,5 +1,5 @@
 import { MAX_DOCUMENT } from "../oci/documents.ts";
-import { isSha256, sha256Of } from "../oci/digest.ts";
+import { type Digest, digestOf, isDigest } from "../oci/digest.ts";
 import { isSchema1, MANIFEST_TYPES, plainType } from "../oci/media_type.ts";
 import { readBody } from "./body.ts";
 import type { RegistryClient } from "./client.ts";
@@ -13,7 +13,7 @@ import type { HttpResponse } from "./http.ts";
  * signatures that are part of it, and nobody reads more of it than what it is.
  */
 export interface DeliveredManifest {
-  readonly digest: string;
+  readonly digest: Digest;
   readonly bytes: Uint8Array;
   /** Undefined when the registry said nothing useful. */
   readonly mediaType: string | undefined;
@@ -30,7 +30,7 @@ export async function headManifest(
   client: RegistryClient,
   path: string,
   options: { readonly reference: string; readonly signal: AbortSignal },
-): Promise<string> {
+): Promise<Digest> {
   // HEAD has no body: the reason of a failure comes with GET.
   return await lookUpManifest(client, path, options) ?? (await getManifest(client, path, options)).digest;
 }
@@ -45,12 +45,12 @@ export async function lookUpManifest(
   client: RegistryClient,
   path: string,
   options: { readonly reference: string; readonly signal: AbortSignal },
-): Promise<string | undefined> {
+): Promise<Digest | undefined> {
   const { heads } = client;
   const head = heads.useless ? undefined : await askByHead(client, path, options);
   if (head?.status === 200) {
     const digest = head.header("docker-content-digest");
-    if (isSha256(digest)) {
+    if (isDigest(digest)) {
       await heads.found();
       return digest;
     }
@@ -181,10 +181,10 @@ async function takeManifest(
     if (!(error instanceof RegistryError) || !error.details.retryable) throw error;
     return { why: error.message };
   }
-  const digest = await sha256Of(bytes);
+  const digest = await digestOf(bytes);
   const wanted = reference.includes(":") ? reference : response.header("docker-content-digest");
   const mediaType = plainType(response.header("content-type"));
-  if (!isSha256(wanted) || wanted === digest) return { digest, bytes, mediaType };
+  if (!isDigest(wanted) || wanted === digest) return { digest, bytes, mediaType };
   if (isSchema1(mediaType)) return { digest: wanted, bytes, mediaType };
   return { why: `its digest is ${digest}, wanted is ${wanted}` };
 }

@@ -17,7 +17,7 @@ export async function requirePush(
   const doing = `push to ${client.domain}/${path}`;
   let session: UploadSession;
   try {
-    session = await UploadSession.open({ client, path, digest: "", signal, doing });
+    session = await UploadSession.open({ client, path, signal, doing });
   } catch (error) {
     if (!(error instanceof RegistryError)) throw error;
     const { status, code = "" } = error.details;

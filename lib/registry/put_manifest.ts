@@ -1,4 +1,4 @@
-import { isSha256, sha256Of } from "../oci/digest.ts";
+import { digestOf, isDigest } from "../oci/digest.ts";
 import type { RegistryClient } from "./client.ts";
 import { RegistryError } from "./errors.ts";
 import { backoffMs } from "./retry.ts";
@@ -33,7 +33,7 @@ export async function putManifest(
 ): Promise<string> {
   const { bytes, mediaType } = manifest;
   const doing = `store manifest "${reference}" in ${client.domain}/${path}`;
-  const digest = await sha256Of(bytes);
+  const digest = await digestOf(bytes);
   const fail = (why: string) => new RegistryError(`Cannot ${doing}: ${why}`, { kind: "corrupt" });
   if (reference.includes(":") && reference !== digest) throw fail(`its digest is ${digest}`);
   const send = () =>
@@ -56,7 +56,7 @@ export async function putManifest(
   }
   await response.discard();
   const stored = response.header("docker-content-digest");
-  if (isSha256(stored) && stored !== digest) {
+  if (isDigest(stored) && stored !== digest) {
     throw fail(`the registry says its digest is ${stored}, sent was ${digest}`);
   }
   return digest;

@@ -23,7 +23,7 @@ export async function putRest(session: UploadSession, sending: Sending, from: nu
   const rest = from < blob.size;
   const response = await send(sending, from, blob.size, {
     method: "PUT",
-    path: session.closing,
+    path: session.closing(blob.digest),
     headers: {
       "content-type": "application/octet-stream",
       "content-length": String(blob.size - from),

@@ -3,37 +3,42 @@ import { redactUrl, RegistryError } from "./errors.ts";
 import { isLoopback } from "./hosts.ts";
 import { cancelScope, pullScope, pushScope } from "./scopes.ts";
 import type { HttpResponse } from "./http.ts";
+import type { Digest } from "../oci/digest.ts";
 
-/** What a session belongs to. */
-export interface UploadTarget {
+/** Where uploads are opened. */
+export interface UploadPlace {
   readonly client: RegistryClient;
   readonly path: string;
-  readonly digest: string;
   readonly signal: AbortSignal;
   /** `store blob sha256:… in host/path`. */
   readonly doing: string;
+}
+
+/** A blob that is to be there. */
+export interface UploadTarget extends UploadPlace {
+  readonly digest: Digest;
 }
 
 const CANCEL_MS = 10_000;
 
 /** An upload that a registry has opened: where it goes on, which every answer may change (spec.md#pushing-blobs). */
 export class UploadSession {
-  readonly #target: UploadTarget;
+  readonly #place: UploadPlace;
   #location: URL;
   /** Bytes that every chunk but the last must have. */
   readonly minChunk: number;
 
-  constructor(target: UploadTarget, opened: HttpResponse) {
-    this.#target = target;
-    this.#location = locationOf(opened, opened.url, target.doing);
+  constructor(place: UploadPlace, opened: HttpResponse) {
+    this.#place = place;
+    this.#location = locationOf(opened, opened.url, place.doing);
     this.minChunk = Number(/^\d+$/.exec(opened.header("oci-chunk-min-length") ?? "")?.[0] ?? 0);
   }
 
   /** @throws {RegistryError} */
-  static async open(target: UploadTarget): Promise<UploadSession> {
+  static async open(place: UploadPlace): Promise<UploadSession> {
     // Some answer 200 or 201 with the session.
-    const response = await post(target, "", { scopes: [pushScope(target.path)], expect: [200, 201, 202] });
-    return new UploadSession(target, response);
+    const response = await post(place, "", { scopes: [pushScope(place.path)], expect: [200, 201, 202] });
+    return new UploadSession(place, response);
   }
 
   /** Where the next request goes. */
@@ -41,21 +46,21 @@ export class UploadSession {
     return this.#location;
   }
 
-  /** Where the upload is closed: the query it has is kept as it is. */
-  get closing(): URL {
+  /** Where the upload of a blob is closed: the query it has is kept as it is. */
+  closing(digest: Digest): URL {
     const { href, search } = this.#location;
-    return new URL(`${href}${search ? "&" : "?"}digest=${encodeURIComponent(this.#target.digest)}`);
+    return new URL(`${href}${search ? "&" : "?"}digest=${encodeURIComponent(digest)}`);
   }
 
   /** Takes the address that an answer gives. */
   moved(answer: HttpResponse): void {
     if (answer.header("location") === undefined) return;
-    this.#location = locationOf(answer, this.#location, this.#target.doing);
+    this.#location = locationOf(answer, this.#location, this.#place.doing);
   }
 
   /** Bytes that the registry says it has; 0 unless it confirms more (`Range: 0-0` may mean none). Never throws. */
   async offset(): Promise<number> {
-    const { client, path, doing, signal } = this.#target;
+    const { client, path, doing, signal } = this.#place;
     try {
       const response = await client.request({
         method: "GET",
@@ -76,7 +81,7 @@ export class UploadSession {
 
   /** Tells the registry to forget it. Never throws, also after the upload was aborted. */
   async cancel(): Promise<void> {
-    const { client, path, doing } = this.#target;
+    const { client, path, doing } = this.#place;
     try {
       const response = await client.request({
         method: "DELETE",
@@ -123,7 +128,7 @@ function isUpload(location: string | undefined): boolean {
 }
 
 async function post(
-  { client, path, doing, signal }: UploadTarget,
+  { client, path, doing, signal }: UploadPlace,
   query: string,
   request: Pick<RegistryRequest, "scopes" | "expect" | "repeatable">,
 ): Promise<HttpResponse> {

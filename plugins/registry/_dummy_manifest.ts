@@ -1,5 +1,5 @@
 import { isObject } from "../../lib/guard.ts";
-import { labels } from "../../core/contract/plugin.ts";
+import { type Digest, labels } from "../../core/contract/plugin.ts";
 import { emptyImage } from "../../lib/oci/empty_image.ts";
 import type { RegistryClient } from "../../lib/registry/client.ts";
 import { isBlobUnknown } from "../../lib/registry/errors.ts";
@@ -8,7 +8,7 @@ import { uploadBlob } from "../../lib/registry/upload.ts";
 
 /** An image like no other, without files; with it a tag can be moved away from what it names. */
 export interface DummyManifest extends OutgoingManifest {
-  readonly digest: string;
+  readonly digest: Digest;
 }
 
 /** Where to store a dummy. */

@@ -58,7 +58,7 @@ export class LayoutBackend implements RegistryBackend, Repository {
       if (isDigest(reference)) {
         return await this.#layout.blobSize(reference) === undefined ? undefined : reference;
       }
-      return (await this.#entry(reference))?.digest as Digest | undefined;
+      return (await this.#entry(reference))?.digest;
     });
   }
 
@@ -156,7 +156,7 @@ export class LayoutBackend implements RegistryBackend, Repository {
     const { manifests } = await this.#explained(() => this.#layout.index());
     for (const { digest, annotations } of manifests) {
       const tag = annotations?.[REF_NAME];
-      if (tag !== undefined) yield { tag, digest: digest as Digest };
+      if (tag !== undefined) yield { tag, digest };
     }
   }
 
@@ -185,7 +185,7 @@ export class LayoutBackend implements RegistryBackend, Repository {
   }
 
   /** A blob, verified; undefined when it is absent. */
-  async #read(digest: string): Promise<Uint8Array | undefined> {
+  async #read(digest: Digest): Promise<Uint8Array | undefined> {
     const bytes = await layoutDirectory(this.#layout.dir).read(blobFile(digest), MAX_MANIFEST);
     if (!bytes || await digestOf(bytes) === digest) return bytes;
     throw new OciError("invalid", `Cannot read blob ${digest} of ${this.name}: its content differs`);

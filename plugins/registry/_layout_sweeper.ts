@@ -2,6 +2,7 @@ import { blobsOf, manifestsOf, parseManifest } from "../../lib/oci/documents.ts"
 import { layoutDirectory } from "../../lib/oci/layout.ts";
 import { blobFile } from "../../lib/oci/layout.ts";
 import type { LayoutDirectory } from "../../lib/oci/layout_dir.ts";
+import type { Digest } from "../../core/contract/plugin.ts";
 
 const MAX_MANIFEST = 4 << 20;
 /** Other tools write blobs before the index that names them, without our lock; what is this new may be theirs. */
@@ -49,7 +50,7 @@ export class LayoutSweeper implements AsyncDisposable {
 
   async #sweep(before: number): Promise<void> {
     const named = new Set<string>();
-    const visit = async (digest: string) => {
+    const visit = async (digest: Digest) => {
       if (named.has(digest)) return;
       named.add(digest);
       const bytes = await layoutDirectory(this.layout.dir).read(blobFile(digest), MAX_MANIFEST);

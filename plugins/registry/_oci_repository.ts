@@ -67,16 +67,16 @@ export class OciRepository implements Repository {
     const found = await this.#asked(() => findManifest(this.#client, this.#path, { reference, signal }));
     if (!found) return undefined;
     const { digest, bytes, mediaType = typeWithin(bytes) } = found;
-    return { digest: digest as Digest, bytes, mediaType };
+    return { digest, bytes, mediaType };
   }
 
-  async blob(blob: { readonly digest: string; readonly size: number }, signal: AbortSignal) {
+  async blob(blob: { readonly digest: Digest; readonly size: number }, signal: AbortSignal) {
     const { getBlob } = await import("../../lib/registry/blobs.ts");
     return await this.#asked(() => getBlob(this.#client, this.#path, { blob, signal }));
   }
 
   async download(
-    blob: { readonly digest: string; readonly size: number },
+    blob: { readonly digest: Digest; readonly size: number },
     file: string,
     io: TransferIo,
   ): Promise<void> {

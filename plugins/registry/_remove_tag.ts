@@ -1,4 +1,4 @@
-import type { RemovalOutcome, TagRemoval } from "../../core/contract/plugin.ts";
+import type { Digest, RemovalOutcome, TagRemoval } from "../../core/contract/plugin.ts";
 import type { RegistryClient } from "../../lib/registry/client.ts";
 import { deleteManifest, type Deletion } from "../../lib/registry/delete_manifest.ts";
 import { isBlobUnknown, RegistryError } from "../../lib/registry/errors.ts";
@@ -63,7 +63,7 @@ export class ProtocolRemover {
 
   async #moveAway(
     path: string,
-    tag: { readonly tag: string; readonly digest: string; readonly signal: AbortSignal },
+    tag: { readonly tag: string; readonly digest: Digest; readonly signal: AbortSignal },
   ): Promise<RemovalOutcome> {
     for (let round = 1, last = "";; round++) {
       if (round > 1) {
@@ -171,7 +171,7 @@ export class ProtocolRemover {
   /** Gives a tag back what it named, unless it names no dummy; whether it is there again. */
   async #putBack(path: string, { tag, digest, dummy }: {
     readonly tag: string;
-    readonly digest: string;
+    readonly digest: Digest;
     readonly dummy: DummyManifest;
   }): Promise<boolean> {
     const signal = AbortSignal.timeout(FINISH_MS);

@@ -1,4 +1,4 @@
-import { EngineError } from "../../core/contract/plugin.ts";
+import { type Digest, EngineError } from "../../core/contract/plugin.ts";
 import type { Reference } from "../../lib/oci/reference.ts";
 import type { RegistryClient } from "../../lib/registry/client.ts";
 import { RegistryError } from "../../lib/registry/errors.ts";
@@ -12,7 +12,7 @@ export async function headDigest(
   client: RegistryClient,
   reference: Reference,
   { name, signal }: { readonly name: string; readonly signal: AbortSignal },
-): Promise<string> {
+): Promise<Digest> {
   const { path, tag = "latest" } = reference;
   return await askRegistry(reference, name, () => headManifest(client, path, { reference: tag, signal }));
 }

@@ -25,7 +25,7 @@ export class RegistryImage {
 
   /** The image manifest for the platform below a manifest or index, both kept in the store. */
   async find(
-    root: string,
+    root: Digest,
     options: { readonly pinned: boolean; readonly signal: AbortSignal },
   ): Promise<Digest> {
     const { platform, name: title } = this.#request;
@@ -35,7 +35,7 @@ export class RegistryImage {
         { digest: root, ...await this.#manifest(root, signal) },
         { platform, title, reader: this.#reader(signal) },
       );
-      return found.digest as Digest;
+      return found.digest;
     }, options.pinned ? `dappfile.lock pins ${root}. Run: dapp dimg lock --update` : undefined);
   }
 
@@ -65,7 +65,7 @@ export class RegistryImage {
     return {
       manifest: async ({ digest }) => (await this.#manifest(digest, signal)).bytes,
       config: async (blob: Descriptor) => {
-        const digest = blob.digest as Digest;
+        const { digest } = blob;
         if (blob.size > MAX_DOCUMENT) {
           const why = `its config has ${blob.size} bytes, allowed are ${MAX_DOCUMENT}`;
           throw new OciError("invalid", `Cannot use image "${this.#request.name}": ${why}`);
@@ -78,11 +78,11 @@ export class RegistryImage {
     };
   }
 
-  async #manifest(digest: string, signal: AbortSignal) {
+  async #manifest(digest: Digest, signal: AbortSignal) {
     const { store } = this.#request;
-    const size = await store.blobs.size(digest as Digest);
+    const size = await store.blobs.size(digest);
     if (size !== undefined && size <= MAX_DOCUMENT) {
-      return { bytes: await store.blobs.get(digest as Digest), mediaType: undefined };
+      return { bytes: await store.blobs.get(digest), mediaType: undefined };
     }
     const delivered = await getManifest(this.#client, this.#reference.path, { reference: digest, signal });
     await store.blobs.put(delivered.bytes);

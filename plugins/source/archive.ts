@@ -1,7 +1,6 @@
 import {
   definePlugin,
   type ImageSource,
-  type ImageState,
   isDigest,
   isImageState,
   type ResolvedImage,
@@ -43,7 +42,7 @@ function openArchive({ name, platform, projectDir, store }: SourceRequest): Imag
         const { resolveInArchive } = await import("../../lib/oci/fetch_archive.ts");
         const found = await resolveInArchive(await open(signal), { selector, pin, platform });
         await store.memo.put("archive", key, found);
-        return found as ResolvedImage;
+        return found;
       }),
     fetch: ({ id }, io) =>
       explained(name, async () => {
@@ -61,7 +60,7 @@ function openArchive({ name, platform, projectDir, store }: SourceRequest): Imag
           sink: store.blobs,
         });
         await store.memo.put("archive-image", key, image);
-        return image as ImageState;
+        return image;
       }),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };

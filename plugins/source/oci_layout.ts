@@ -1,10 +1,4 @@
-import {
-  definePlugin,
-  type ImageSource,
-  type ImageState,
-  type ResolvedImage,
-  type SourceRequest,
-} from "../../core/contract/plugin.ts";
+import { definePlugin, type ImageSource, type SourceRequest } from "../../core/contract/plugin.ts";
 import { layoutDirectory, LayoutReader, parseLocation } from "../../lib/oci/layout.ts";
 import { explained } from "./_explain.ts";
 
@@ -25,8 +19,7 @@ function openLayout({ name, platform, projectDir, store }: SourceRequest): Image
   const dir = location.startsWith("/") ? location : `${projectDir}/${location}`;
   const reader = new LayoutReader(layoutDirectory(dir), name);
   return {
-    resolve: (pin) =>
-      explained(name, async () => await reader.resolve({ selector, pin, platform }) as ResolvedImage),
+    resolve: (pin) => explained(name, async () => await reader.resolve({ selector, pin, platform })),
     fetch: ({ id }, io) =>
       explained(name, async () => {
         const { fetchFromLayout } = await import("../../lib/oci/fetch_layout.ts");
@@ -35,7 +28,7 @@ function openLayout({ name, platform, projectDir, store }: SourceRequest): Image
           digest: id,
           platform,
           sink: store.blobs,
-        }) as ImageState;
+        });
       }),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };

@@ -71,8 +71,7 @@ function openImage(
     const { headDigest } = await import("./_registry_head.ts");
     return await headDigest(await client(), reference, { name, signal });
   };
-  const resolved = (id: Digest, root: string): ResolvedImage =>
-    reference.digest ? { id } : { id, pin: root as Digest };
+  const resolved = (id: Digest, root: Digest): ResolvedImage => reference.digest ? { id } : { id, pin: root };
   return {
     resolve: (pin, signal) =>
       explained(name, async () => {

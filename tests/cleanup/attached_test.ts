@@ -8,6 +8,7 @@ import { withTempDir } from "../support/tmp.ts";
 import { MemoryRegistry } from "./support/memory_registry.ts";
 import { never, putImage, putIndex, putManifest } from "./support/publish.ts";
 import { applyFor, deletedBy, planFor } from "./support/run.ts";
+import { digestFromHex } from "../../lib/oci/digest.ts";
 
 const tagOf = (digest: Digest, suffix: string) => `${digest.replace(":", "-")}${suffix}`;
 
@@ -35,7 +36,7 @@ for (const deletion of ["manifest", "tag"] as const) {
       const live = await putImage(registry, { ...image, tag: "main", value: "main" });
       const gone = await putImage(registry, { ...image, tag: "gone", value: "gone" });
       const theirs = await putImage(registry, { ...image, tag: "theirs", value: "gone", project: "other" });
-      const unknown = `sha256:${"7".repeat(64)}` as Digest;
+      const unknown = digestFromHex("7".repeat(64));
       for (const digest of [live, gone, theirs, unknown]) await attach(registry, digest, all);
       const before = registry.state();
       const plan = await planFor(registry, { git: { branches: ["main"] } });

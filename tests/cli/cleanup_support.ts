@@ -8,8 +8,8 @@ import type {
   TagOutcome,
   TagResult,
 } from "../../core/api.ts";
-import type { Digest } from "../../core/contract/digest.ts";
 import type { CleanupRequest } from "../../core/cleanup/run.ts";
+import { digestFromHex } from "../../lib/oci/digest.ts";
 
 export const repo = "r.io/shop";
 
@@ -20,7 +20,7 @@ function tag(name: string, kind: PlannedRemoval["kind"], fate: Partial<PlannedRe
     repository,
     tag,
     reference: `${repo}${repository && "/"}${name}`,
-    digest: `sha256:${tag.replace(/[^0-9a-f]/g, "").padEnd(64, "0")}` as Digest,
+    digest: digestFromHex(tag.replace(/[^0-9a-f]/g, "").padEnd(64, "0")),
     verdict: "keep",
     rule: "branch",
     why: 'branch "main" is there',
@@ -55,7 +55,7 @@ export const plan: CleanupPlan = {
   ],
   groups: [["app", "old"], ["app", "older"], ["", "dimgstage-2"]].map(([repository, tag]) => ({
     repository: repository!,
-    digest: `sha256:${tag!.replace(/[^0-9a-f]/g, "").padEnd(64, "0")}` as Digest,
+    digest: digestFromHex(tag!.replace(/[^0-9a-f]/g, "").padEnd(64, "0")),
     remove: [tag!],
     siblings: [],
     child: false,

@@ -1,15 +1,16 @@
 import assert from "node:assert/strict";
 import type { Engine } from "../../core/api.ts";
 import type { Config } from "../../core/contract/config.ts";
-import type { Digest, Signature } from "../../core/contract/digest.ts";
 import { EngineError } from "../../core/contract/errors.ts";
 import type { EngineEvent, StageRef } from "../../core/contract/events.ts";
 import { dapp } from "./support.ts";
 import type { BuildResult, BuiltImage, Plan, PlannedStage } from "../../core/contract/results.ts";
 import type { Explanation } from "../../core/plan/explain.ts";
 import type { RunOptions } from "../../core/build/run_image.ts";
+import type { Signature } from "../../core/contract/signature.ts";
+import { digestFromHex } from "../../lib/oci/digest.ts";
 
-const digest = `sha256:${"12ab34cd56ef".padEnd(64, "0")}` as Digest;
+const digest = digestFromHex("12ab34cd56ef".padEnd(64, "0"));
 const signature = "9f8e7d6c5b4a".padEnd(64, "0") as Signature;
 const earlier = "1a2b3c4d5e6f".padEnd(64, "0") as Signature;
 

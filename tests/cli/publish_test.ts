@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import type { Engine } from "../../core/api.ts";
-import type { Digest, Signature } from "../../core/contract/digest.ts";
 import { EngineError } from "../../core/contract/errors.ts";
 import type { EngineEvent } from "../../core/contract/events.ts";
 import type { MovedStage, PublishedTag, PublishReport } from "../../core/contract/results.ts";
@@ -9,8 +8,10 @@ import type { EngineOptions } from "../../core/settings/options.ts";
 import type { StageMoves } from "../../core/share/move_stages.ts";
 import type { PublishedTags } from "../../core/publish/published.ts";
 import type { RegistryCard } from "../../core/registry_check/check.ts";
+import type { Signature } from "../../core/contract/signature.ts";
+import { digestFromHex } from "../../lib/oci/digest.ts";
 
-const digest = `sha256:${"12ab34cd56ef".padEnd(64, "0")}` as Digest;
+const digest = digestFromHex("12ab34cd56ef".padEnd(64, "0"));
 const signature = "9f8e7d6c5b4a".padEnd(64, "0") as Signature;
 const repo = "r.io/shop";
 

@@ -18,6 +18,7 @@ import {
 } from "../../cli/format.ts";
 import { displayWidth, truncate } from "../../cli/width.ts";
 import { FakeClock, FakeOutput, visible } from "./support.ts";
+import { digestFromHex } from "../../lib/oci/digest.ts";
 
 const signature = "ab".repeat(32);
 const at = (stage: string, image = "app", kind: StageRef["kind"] = "dimg"): StageRef => ({
@@ -48,7 +49,7 @@ const ready = (built: number): EngineEvent => ({
   type: "image.ready",
   image: "app",
   kind: "dimg",
-  digest: `sha256:12ab34cd56ef${"0".repeat(52)}`,
+  digest: digestFromHex(`12ab34cd56ef${"0".repeat(52)}`),
   signature,
   built,
   reused: 9 - built,
@@ -124,7 +125,7 @@ bye
   assert.equal(clock.pending, 0);
 });
 
-const digest = `sha256:12ab34cd56ef${"0".repeat(52)}`;
+const digest = digestFromHex(`12ab34cd56ef${"0".repeat(52)}`);
 const reference = "registry.example.com/shop/app:1.0";
 const sharing: readonly EngineEvent[] = [
   {

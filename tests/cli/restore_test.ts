@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import type { Engine } from "../../core/api.ts";
-import type { Digest } from "../../core/contract/digest.ts";
 import { dapp } from "./support.ts";
 import type { RestoreReport } from "../../core/cleanup/run.ts";
+import { digestFromHex } from "../../lib/oci/digest.ts";
 
-const digest = `sha256:${"12ab34cd56ef".padEnd(64, "0")}` as Digest;
+const digest = digestFromHex("12ab34cd56ef".padEnd(64, "0"));
 const run = "2026-01-02T03:04:05Z";
 const done: RestoreReport = {
   repo: "r.io/shop",

@@ -57,6 +57,7 @@ const answers: Readonly<
   stageInputs: [
     { key: "team", value: "" },
     [{ key: "", value: "v" }, /its key "key" is empty/],
+    [{ key: "k", value: "v", listing: true }, /its key "value" is a string, wanted is a digest/],
     [{ key: "k", value: 3 }, /its key "value" is a number, wanted is a text/],
     [{ key: "k", val: "v" }, /its key "v(al|alue)" is/],
   ],

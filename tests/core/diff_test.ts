@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { diffFacts, diffLines, diffListings, summarise } from "../../core/plan/diff.ts";
+import { digestOf } from "../../lib/oci/digest.ts";
 
 Deno.test("diffLines() marks common, removed and added lines", () => {
   assert.deepEqual(diffLines(["a", "b", "c"], ["a", "x", "c", "d"]), [" a", "-b", "+x", " c", "+d"]);
@@ -22,21 +23,22 @@ Deno.test("diffListings() tells added, removed, changed content and changed mode
 });
 
 Deno.test("diffFacts() explains commands by line, files by listing, and other facts by value", async () => {
+  const [first, second] = await Promise.all([digestOf("1"), digestOf("2")]);
   const before = [
     { key: "stage", value: "install" },
     { key: "commands", value: '["a","b"]' },
     { key: "cacheVersion", value: "1" },
-    { key: "git[0].files", value: "L1", listing: true as const },
+    { key: "git[0].files", value: first, listing: true as const },
   ];
   const after = [
     { key: "stage", value: "install" },
     { key: "commands", value: '["a","c"]' },
-    { key: "git[0].files", value: "L2", listing: true as const },
+    { key: "git[0].files", value: second, listing: true as const },
     { key: "team", value: "x" },
   ];
   const listings: Record<string, { path: string; mode: string; oid: string }[]> = {
-    L1: [{ path: "/f", mode: "100644", oid: "1" }],
-    L2: [{ path: "/f", mode: "100644", oid: "2" }],
+    [first]: [{ path: "/f", mode: "100644", oid: "1" }],
+    [second]: [{ path: "/f", mode: "100644", oid: "2" }],
   };
   const changes = await diffFacts(before, after, (digest) => Promise.resolve(listings[digest]));
   assert.deepEqual(changes, [

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { formatListing, parseListing, signatureOf } from "../../core/contract/signature.ts";
-import { isSignature } from "../../core/contract/digest.ts";
+import { formatListing, isSignature, parseListing, signatureOf } from "../../core/contract/signature.ts";
 
 Deno.test("signatureOf() does not depend on the order of facts, but on every key, value and the stage before", async () => {
   const facts = [{ key: "b", value: "1" }, { key: "10", value: "2" }, { key: "9", value: "3" }];

@@ -1,7 +1,6 @@
 import { deepStrictEqual, match, notStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { LayerContents } from "../../core/layers/contents.ts";
-import type { Digest } from "../../core/contract/digest.ts";
 import { encodeTarHeader, TAR_TRAILER, tarPadding } from "../../lib/tar/encode.ts";
 import { mediaTypes } from "../../lib/oci/types.ts";
 import { LocalStore } from "../../plugins/store/local/store.ts";
@@ -89,14 +88,14 @@ Deno.test("LayerContents reads a blob once, and tells a damaged store from a wro
   await withTempDir(async (dir) => {
     await using store = await LocalStore.open(dir);
     const { digest } = await store.blobs.put(gzipSync(tar));
-    const layer = { digest, diffId: diffId as Digest };
+    const layer = { digest, diffId };
     const sound = new LayerContents(store);
     await Promise.all([1, 2, 3].map(() => sound.require([layer, layer], "image", signal)));
     await Deno.writeFile(store.blobs.path(digest), new Uint8Array(9));
     await new LayerContents(store).require([layer], "image", signal); // what was found is remembered
     const unread = await store.blobs.put(gzipSync(other));
     await Deno.truncate(store.blobs.path(unread.digest), 30);
-    const claim = { digest: unread.digest, diffId: sha256(other) as Digest };
+    const claim = { digest: unread.digest, diffId: sha256(other) };
     const damaged = { code: "STORE_CORRUPT", message: /layer sha256:.* of "image"/ };
     await rejects(new LayerContents(store).require([claim], "image", signal), damaged);
     await Deno.remove(store.blobs.path(unread.digest));

@@ -1,8 +1,8 @@
 /** What every registry backend must do, whatever it keeps images in. */
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
-import type { Digest, RegistryBackend, Repository, TransferIo } from "../../core/contract/plugin.ts";
+import type { RegistryBackend, Repository, TransferIo } from "../../core/contract/plugin.ts";
 import { mediaTypes } from "../../lib/oci/types.ts";
-import { sha256Of } from "../../lib/oci/digest.ts";
+import { digestOf } from "../../lib/oci/digest.ts";
 import { withTempDir } from "../support/tmp.ts";
 
 /** A backend over an empty REPO of its own; disposing of it stops everything behind it. */
@@ -21,7 +21,7 @@ function uniqueBytes(size = 64): Uint8Array {
 }
 
 async function blobOf(bytes: Uint8Array) {
-  return { digest: await sha256Of(bytes) as Digest, size: bytes.length, source: { bytes } };
+  return { digest: await digestOf(bytes), size: bytes.length, source: { bytes } };
 }
 
 /** Stores an image of one layer; without `reference` its blobs only. */
@@ -40,7 +40,7 @@ export async function storeImage(repository: Repository, reference?: string, lay
   }));
   const manifest = { bytes, mediaType: mediaTypes.manifest };
   if (reference !== undefined) await repository.putManifest(manifest, reference, signal);
-  return { ...manifest, digest: await sha256Of(bytes) as Digest, layer: blobs[1] };
+  return { ...manifest, digest: await digestOf(bytes), layer: blobs[1] };
 }
 
 async function tagsOf(repository: Repository): Promise<string[]> {
@@ -60,9 +60,9 @@ export function registryConformance(name: string, make: () => Promise<RegistrySu
     await t.step("what is not there is undefined, and lists are empty", async () => {
       strictEqual(await repository.head("absent", signal), undefined);
       strictEqual(await repository.manifest("absent", signal), undefined);
-      strictEqual(await repository.head(await sha256Of(uniqueBytes()), signal), undefined);
+      strictEqual(await repository.head(await digestOf(uniqueBytes()), signal), undefined);
       deepStrictEqual(await tagsOf(repository), []);
-      const removal = { tag: "absent", digest: await sha256Of(uniqueBytes()) as Digest, alone: true };
+      const removal = { tag: "absent", digest: await digestOf(uniqueBytes()), alone: true };
       if (backend.capabilities.deletion !== "none") {
         deepStrictEqual(await repository.remove(removal, signal), { outcome: "absent" });
       }
@@ -154,7 +154,7 @@ export function registryConformance(name: string, make: () => Promise<RegistrySu
       const bytes = encoder.encode(JSON.stringify({
         schemaVersion: 2,
         mediaType: mediaTypes.manifest,
-        config: { mediaType: mediaTypes.config, digest: await sha256Of(uniqueBytes()), size: 64 },
+        config: { mediaType: mediaTypes.config, digest: await digestOf(uniqueBytes()), size: 64 },
         layers: [],
       }));
       const put = repository.putManifest({ bytes, mediaType: mediaTypes.manifest }, "half", signal);

@@ -13,6 +13,7 @@ import { isBlobUnknown } from "../../lib/registry/errors.ts";
 import { failure, MemoryRegistry } from "../support/registry.ts";
 import { openOci, registryRequest } from "../support/registry_request.ts";
 import { storeImage } from "./conformance.ts";
+import { digestFromHex } from "../../lib/oci/digest.ts";
 
 const { signal } = new AbortController();
 
@@ -153,7 +154,7 @@ Deno.test("createOciBackend() takes what the provider does better", async () => 
     const repository = backend.repository("");
     strictEqual(repository.name, `${registry.host}/me/app`);
     strictEqual((await Array.fromAsync(repository.tags(signal)))[0]?.pushedAt, "2026-01-01T00:00:00Z");
-    const digest = `sha256:${"0".repeat(64)}` as Digest;
+    const digest = digestFromHex("0".repeat(64));
     deepStrictEqual(await repository.remove({ tag: "x", digest, alone: true }, signal), {
       outcome: "absent",
     });

@@ -5,6 +5,7 @@ import { runEngine } from "../support/engine_process.ts";
 import { openProject, type TestProject } from "../support/project.ts";
 import { withTempDir } from "../support/tmp.ts";
 import { verifyLayout } from "../support/verify_registry.ts";
+import { parseDigest } from "../../lib/oci/digest.ts";
 
 const BUILDERS = 3;
 const CLEANERS = 2;
@@ -104,7 +105,7 @@ Deno.test("builds and cleanups against each other, killed at random: every branc
     for (const name of names) {
       const digest = tags[`app-${name}`];
       assert.ok(digest, `no image of ${name}: ${Object.keys(tags)}`);
-      const { bytes } = await reader.byDigest(digest);
+      const { bytes } = await reader.byDigest(parseDigest(digest));
       const { annotations } = JSON.parse(new TextDecoder().decode(bytes));
       const chain = JSON.parse(annotations["dapp-stages"]) as { stages: { signature: string }[] }[];
       const missing = chain.flatMap(({ stages }) => stages).filter(({ signature }) =>

@@ -6,6 +6,7 @@ import { peer } from "../support/peers.ts";
 import { run } from "../support/process.ts";
 import { withTempDir } from "../support/tmp.ts";
 import { useSource } from "./sources.ts";
+import { digestFromHex } from "../../lib/oci/digest.ts";
 
 Deno.test("source-oci finds images by tag, by digest and alone, and fetches once", async (t) => {
   const base = await busyboxBase();
@@ -39,7 +40,7 @@ Deno.test("source-oci finds images by tag, by digest and alone, and fetches once
         message: /has latest, wanted is "gone"/,
       });
       await rejects(use("oci:nowhere"), { code: "SOURCE_NOT_FOUND", message: /no OCI layout is there/ });
-      const pin = `sha256:${"0".repeat(64)}` as Digest;
+      const pin = digestFromHex("0".repeat(64));
       await rejects(use("oci:base", pin), {
         code: "SOURCE_NOT_FOUND",
         message: /it has no blob sha256:0000/,

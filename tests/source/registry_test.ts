@@ -11,6 +11,7 @@ import { run } from "../support/process.ts";
 import { cutResponse, MemoryRegistry } from "../support/registry.ts";
 import { withTempDir } from "../support/tmp.ts";
 import { useSource } from "./sources.ts";
+import { digestFromHex } from "../../lib/oci/digest.ts";
 
 Deno.test("source-registry pulls once and asks nobody about a pinned image", async (t) => {
   await using registry = new MemoryRegistry();
@@ -61,7 +62,7 @@ Deno.test("source-registry chooses the platform and pins the index", async () =>
   await withTempDir(async (dir) => {
     const name = `${registry.host}/app:1`;
     const found = await useSource(sourceRegistry, name, { dir });
-    deepStrictEqual(found?.resolved, { id: amd.digest as Digest, pin: index.digest as Digest });
+    deepStrictEqual(found?.resolved, { id: amd.digest, pin: index.digest });
     const platform = { os: "linux", architecture: "arm64" };
     strictEqual((await useSource(sourceRegistry, name, { dir, platform }))?.resolved.id, arm.digest);
     await rejects(
@@ -100,7 +101,7 @@ Deno.test("source-registry explains failures", async (t) => {
     });
     await t.step("a pin that is gone", async () => {
       await rejects(
-        use(`sha256:${"0".repeat(64)}` as Digest),
+        use(digestFromHex("0".repeat(64))),
         (error: EngineError) =>
           error.code === "SOURCE_NOT_FOUND" && /dapp dimg lock --update/.test(error.fix),
       );

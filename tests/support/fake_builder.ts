@@ -10,7 +10,6 @@ import {
   type Builder,
   type BuildStep,
   definePlugin,
-  type Digest,
   EngineError,
   type MountKind,
   type ShellStep,
@@ -134,7 +133,7 @@ class FakeBuilder implements Builder {
     }
     await writer.write(TAR_TRAILER);
     const { digest, diffId, ...rest } = await writer.close();
-    const layer = { ...rest, file, digest: digest as Digest, diffId: diffId as Digest };
+    const layer = { ...rest, file, digest: digest, diffId: diffId };
     return { diffId: layer.diffId, index: indexEntries(entries), blob: Promise.resolve(layer) };
   }
 

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import { mediaTypes } from "../../lib/oci/types.ts";
 import { architecture } from "./rootfs_image.ts";
+import { type Digest, digestFromHex } from "../../lib/oci/digest.ts";
 
 /** A layer as it is stored and as the image describes it. */
 export interface MadeLayer {
@@ -19,8 +20,8 @@ export interface MadeImage {
   readonly manifest?: Readonly<Record<string, unknown>>;
 }
 
-export function sha256(bytes: Uint8Array): string {
-  return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+export function sha256(bytes: Uint8Array): Digest {
+  return digestFromHex(createHash("sha256").update(bytes).digest("hex"));
 }
 
 /** A layer whose image tells the truth. */

@@ -1,5 +1,5 @@
 /** An in-memory registry on a port of its own: strict about the protocol, with counters and faults on demand. */
-import { sha256Of } from "../../lib/oci/digest.ts";
+import { type Digest, digestOf } from "../../lib/oci/digest.ts";
 import { isTag } from "../../lib/oci/reference.ts";
 import { MANIFEST_TYPES } from "../../lib/oci/media_type.ts";
 import { mediaTypes } from "../../lib/oci/types.ts";
@@ -146,15 +146,15 @@ export class MemoryRegistry implements AsyncDisposable {
   async addBlob(
     path: string,
     bytes: Uint8Array,
-  ): Promise<{ readonly digest: string; readonly size: number }> {
-    const digest = await sha256Of(bytes);
+  ): Promise<{ readonly digest: Digest; readonly size: number }> {
+    const digest = await digestOf(bytes);
     this.#blobs.set(`${path}@${digest}`, bytes);
     return { digest, size: bytes.length };
   }
 
   async addManifest(path: string, document: { readonly mediaType: string }, tag?: string) {
     const bytes = new TextEncoder().encode(JSON.stringify(document));
-    const digest = await sha256Of(bytes);
+    const digest = await digestOf(bytes);
     this.#manifests.set(`${path}@${digest}`, { bytes, type: document.mediaType });
     if (tag !== undefined) this.#tags.set(`${path}:${tag}`, digest);
     return { mediaType: document.mediaType, digest, size: bytes.length };
@@ -256,7 +256,7 @@ export class MemoryRegistry implements AsyncDisposable {
   async #putManifest(request: Request, path: string, reference: string): Promise<Response> {
     const type = request.headers.get("content-type") ?? "";
     const bytes = new Uint8Array(await request.arrayBuffer());
-    const digest = await sha256Of(bytes);
+    const digest = await digestOf(bytes);
     if (!MANIFEST_TYPES.includes(type)) return failure(400, "MANIFEST_INVALID");
     if (reference.includes(":") ? reference !== digest : !isTag(reference)) {
       return failure(400, "DIGEST_INVALID");

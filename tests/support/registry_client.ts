@@ -1,5 +1,5 @@
 /** Clients that note what they do instead of waiting, and blobs to send. */
-import { sha256Of } from "../../lib/oci/digest.ts";
+import { digestOf } from "../../lib/oci/digest.ts";
 import type { SourceBlob } from "../../lib/registry/blob_source.ts";
 import { RegistryClient, type RegistryClientOptions } from "../../lib/registry/client.ts";
 
@@ -36,7 +36,7 @@ export function someBytes(size: number): Uint8Array {
 
 /** A blob in memory. */
 export async function blobOf(bytes: Uint8Array): Promise<SourceBlob> {
-  return { digest: await sha256Of(bytes), size: bytes.length, source: { bytes } };
+  return { digest: await digestOf(bytes), size: bytes.length, source: { bytes } };
 }
 
 /** A blob in a file, which is written. */

@@ -1,5 +1,5 @@
 /** Reads everything that a repository publishes, as a suspicious consumer: nothing may be missing or differ. */
-import { sha256Of } from "../../lib/oci/digest.ts";
+import { digestOf } from "../../lib/oci/digest.ts";
 import { MANIFEST_TYPES } from "../../lib/oci/media_type.ts";
 
 /** Digests by tag. */
@@ -67,7 +67,7 @@ async function verify(source: Source): Promise<VerifiedTags> {
     if (seen.has(digest)) return undefined;
     seen.add(digest);
     const bytes = await read(digest);
-    const found = await sha256Of(bytes);
+    const found = await digestOf(bytes);
     if (found !== digest || bytes.length !== size) {
       throw new Error(`${digest} (${size} bytes) is ${found} (${bytes.length} bytes)`);
     }
@@ -90,7 +90,7 @@ async function verify(source: Source): Promise<VerifiedTags> {
   for (const tag of (await source.tags()).toSorted()) {
     try {
       const bytes = await source.manifest(tag);
-      out[tag] = await sha256Of(bytes);
+      out[tag] = await digestOf(bytes);
       await visit(bytes);
     } catch (error) {
       throw new Error(`Tag "${tag}" is not whole`, { cause: error });

@@ -1,6 +1,6 @@
-import type { Signature } from "../../contract/digest.ts";
 import type { StageRecord } from "../../contract/store.ts";
 import { short } from "../stage_roots.ts";
+import type { Signature } from "../../contract/signature.ts";
 
 /** What is to go from the local store. Rules may be combined; a stage goes when any of them says so. */
 export interface LocalRules {

@@ -1,7 +1,6 @@
 import { DockerEngine, DockerError } from "../../../lib/docker/engine.ts";
 import { matchName } from "../../../lib/glob.ts";
 import type { BuilderLeftovers } from "../../contract/builder.ts";
-import type { Digest, Signature } from "../../contract/digest.ts";
 import { EngineError } from "../../contract/errors.ts";
 import { labels } from "../../contract/labels.ts";
 import { type LocalCleanupNeeds, registryMemo } from "../needs.ts";
@@ -9,6 +8,8 @@ import type { StageRecord, Store } from "../../contract/store.ts";
 import { readInventory } from "../inventory.ts";
 import { mayStandOnStages } from "../plan.ts";
 import { type LocalFate, type LocalRules, planLocal } from "./plan.ts";
+import type { Signature } from "../../contract/signature.ts";
+import type { Digest } from "../../../lib/oci/digest.ts";
 
 /** Decides what of this machine goes. Changes nothing. */
 export async function planLocalRun(

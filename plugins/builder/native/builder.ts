@@ -105,7 +105,7 @@ export class NativeBuilder implements Builder {
         );
         const { layer } = await captured;
         if (!layer) return {};
-        const diffId = layer.meta.diffId as Digest;
+        const diffId = layer.meta.diffId;
         const { name, meta, index } = layer;
         this.#unpacked.set(diffId, Promise.resolve({ name, meta }));
         const blob = stored.then((value) => layerOf(value!, request.blob));
@@ -326,7 +326,7 @@ function outermostFirst(mounts: readonly MountSpec[]): readonly MountSpec[] {
 
 function layerOf(blob: StoredBlob, file: string) {
   const { mediaType, digest, size, diffId } = blob;
-  return { mediaType, digest: digest as Digest, size, diffId: diffId as Digest, file };
+  return { mediaType, digest, size, diffId, file };
 }
 
 /** The result of work that goes on when the signal is aborted, but that nobody then waits for. */

@@ -1,6 +1,7 @@
 /** Where the builder keeps unpacked layers and what it works on. A cache: all of it may be deleted between runs. */
 
 import { hasMembers, isCount, isJust, isListOf, isNumber, isOptional, isText } from "../../../lib/guard.ts";
+import { type Digest, isDigest } from "../../../core/contract/plugin.ts";
 
 /** Owner, mode and time of a directory. */
 export interface DirMeta {
@@ -13,7 +14,7 @@ export interface DirMeta {
 /** What is known of an unpacked layer, in `meta.json` beside its tree. */
 export interface LayerMeta {
   readonly format: 2;
-  readonly diffId: string;
+  readonly diffId: Digest;
   /** Boot of the machine in which it was written; what an unclean stop tore is found by it. */
   readonly boot: string;
   /** Directories that the tar has no entry for, in order, without leading "/". */
@@ -29,7 +30,7 @@ export interface LayerMeta {
 const isDirMeta = hasMembers<DirMeta>({ mode: isCount, uid: isCount, gid: isCount, mtime: isNumber });
 const isLayerMeta = hasMembers<LayerMeta>({
   format: isJust(2),
-  diffId: isText,
+  diffId: isDigest,
   boot: isText,
   implicit: isListOf(isText),
   merged: isListOf(isText),
@@ -44,7 +45,7 @@ export function nativeDirectory(storePath: string, rootless: boolean): string {
 
 /** Name of a layer's directory: short, since all names of an image must fit one page of memory. */
 export async function layerName(
-  diffId: string,
+  diffId: Digest,
   variant: readonly (DirMeta | undefined)[] = [],
 ): Promise<string> {
   if (variant.every((dir) => dir === undefined)) return diffId.slice("sha256:".length, "sha256:".length + 12);
@@ -71,7 +72,7 @@ export class LayerCache {
   }
 
   /** What is known of a whole layer; undefined when it is absent, or may be torn. */
-  async read(name: string, diffId: string): Promise<LayerMeta | undefined> {
+  async read(name: string, diffId: Digest): Promise<LayerMeta | undefined> {
     try {
       const meta: unknown = JSON.parse(await Deno.readTextFile(`${this.layers}/${name}/meta.json`));
       if (!isLayerMeta(meta) || meta.diffId !== diffId) return undefined;

@@ -6,6 +6,7 @@ import type { TarEntry } from "../../../lib/tar/types.ts";
 import { getXattr, listXattrs, lstat, mknod, removeXattr, setMtime, type Stat } from "./libc.ts";
 import { isOpaque, isWhiteout, type LowerView } from "./lower_view.ts";
 import { TarFile } from "./tar_file.ts";
+import type { Digest } from "../../../core/contract/plugin.ts";
 
 /** A file system content that no layer can hold. The message is meant for people. */
 export class CaptureError extends Error {
@@ -43,7 +44,7 @@ type Below = "merged" | "covered" | "nothing";
 
 /** What a step changed, as a tar. */
 export interface CapturedTar {
-  readonly diffId: string;
+  readonly diffId: Digest;
   readonly index: LayerIndex;
   /** Mode or owner of "/" are others than before. */
   readonly rootChanged: boolean;

@@ -1,4 +1,4 @@
-import type { BuilderLeftovers, Digest } from "../../../core/contract/plugin.ts";
+import { type BuilderLeftovers, type Digest, isDigest } from "../../../core/contract/plugin.ts";
 import { nativeDirectory } from "./cache.ts";
 
 /**
@@ -16,7 +16,8 @@ export async function findLeftovers(
     const dir = `${nativeDirectory(storePath, rootless)}/l`;
     for (const name of await namesIn(dir)) {
       const path = `${dir}/${name}`;
-      if (used.has(await diffIdOf(path) as Digest)) continue;
+      const diffId = await diffIdOf(path);
+      if (diffId && used.has(diffId)) continue;
       try {
         await remove(path);
         count++;
@@ -37,12 +38,12 @@ async function namesIn(dir: string): Promise<readonly string[]> {
   }
 }
 
-/** "" for what is no whole layer. */
-async function diffIdOf(path: string): Promise<string> {
+/** undefined for what is no whole layer. */
+async function diffIdOf(path: string): Promise<Digest | undefined> {
   try {
-    const { diffId } = JSON.parse(await Deno.readTextFile(`${path}/meta.json`)) as { diffId?: unknown };
-    return typeof diffId === "string" ? diffId : "";
+    const { diffId } = JSON.parse(await Deno.readTextFile(`${path}/meta.json`));
+    return isDigest(diffId) ? diffId : undefined;
   } catch {
-    return "";
+    return undefined;
   }
 }

@@ -1,5 +1,5 @@
 /** Messages between the builder and its helper processes: one JSON document a line. */
-import type { StepNetwork } from "../../../core/contract/plugin.ts";
+import type { Digest, StepNetwork } from "../../../core/contract/plugin.ts";
 import type { LayerIndex } from "../../../lib/layer/index.ts";
 import type { DirMeta, LayerMeta } from "./cache.ts";
 
@@ -57,7 +57,7 @@ export interface UnpackRequest {
   readonly native: string;
   readonly run: string;
   readonly name: string;
-  readonly diffId: string;
+  readonly diffId: Digest;
   /** Compressed layer. */
   readonly blob: string;
   readonly rootless: boolean;
@@ -107,9 +107,9 @@ export interface Captured {
 }
 
 export interface StoredBlob {
-  readonly digest: string;
+  readonly digest: Digest;
   readonly size: number;
-  readonly diffId: string;
+  readonly diffId: Digest;
   readonly mediaType: string;
 }
 

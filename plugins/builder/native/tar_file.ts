@@ -3,6 +3,7 @@ import { encodeTarHeader, TAR_TRAILER, tarPadding } from "../../../lib/tar/encod
 import { LayerIndexer } from "../../../lib/layer/index.ts";
 import type { TarEntry } from "../../../lib/tar/types.ts";
 import { isZero } from "./zeros.ts";
+import { type Digest, digestFromHex } from "../../../core/contract/plugin.ts";
 
 const BLOCK = 1 << 20;
 
@@ -42,11 +43,11 @@ export class TarFile {
   }
 
   /** Ends the tar and gives its digest. */
-  finish(): string {
+  finish(): Digest {
     this.#write(TAR_TRAILER);
     this.#flush();
     this.#file.truncateSync(this.#size);
-    return `sha256:${this.#hash.digest("hex")}`;
+    return digestFromHex(this.#hash.digest("hex"));
   }
 
   close(): void {

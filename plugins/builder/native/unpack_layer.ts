@@ -8,6 +8,7 @@ import { bootId, LayerCache, type LayerMeta } from "./cache.ts";
 import type { UnpackRequest } from "./protocol.ts";
 import { makeSkeleton } from "./skeleton.ts";
 import { LayerUnpacker } from "./unpack.ts";
+import { digestFromHex } from "../../../core/contract/plugin.ts";
 
 /** An unpacked layer, and what is in it. */
 export interface UnpackedLayer {
@@ -42,7 +43,7 @@ export async function unpackLayer(
       parser.push(chunk);
     }
     parser.finish();
-    const found = `sha256:${hash.digest("hex")}`;
+    const found = digestFromHex(hash.digest("hex"));
     if (found !== diffId) throw new Error(`its content has the digest ${found}`);
     const meta: LayerMeta = { format: 2, diffId, boot: bootId(), ...unpacker.finish() };
     makeSkeleton(wrapper, meta.merged);

@@ -101,7 +101,7 @@ async function moveAway(
   let moved = true;
   try {
     await dummies.put(dummy, { path, reference: tag, signal });
-    const version = await versionOf(place, { tag, digest: dummy.digest as Digest });
+    const version = await versionOf(place, { tag, digest: dummy.digest });
     if (!version) {
       return {
         outcome: "refused",

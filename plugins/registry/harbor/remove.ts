@@ -1,4 +1,9 @@
-import { EngineError, type RemovalOutcome, type TagRemoval } from "../../../core/contract/plugin.ts";
+import {
+  type Digest,
+  EngineError,
+  type RemovalOutcome,
+  type TagRemoval,
+} from "../../../core/contract/plugin.ts";
 import { Field } from "../_fields.ts";
 import { type ProviderAnswer, saidBy } from "../_provider_http.ts";
 import { isReadOnly, READ_ONLY } from "./advice.ts";
@@ -58,7 +63,7 @@ async function whyMissing(
  */
 export async function removeUntagged(
   repository: HarborRepository,
-  digest: string,
+  digest: Digest,
 ): Promise<"removed" | "kept" | { readonly why: string }> {
   const { http, at, name, signal } = repository;
   const artifact = `${at}/artifacts/${digest}`;

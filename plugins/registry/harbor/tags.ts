@@ -78,7 +78,7 @@ async function artifacts(repository: HarborRepository): Promise<readonly Row[] |
   }
 }
 
-async function allTags(repository: HarborRepository, digest: string): Promise<readonly Field[] | undefined> {
+async function allTags(repository: HarborRepository, digest: Digest): Promise<readonly Field[] | undefined> {
   const { at, name } = repository;
   const all: Field[] = [];
   for (let page = 1;; page++) {

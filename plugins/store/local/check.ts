@@ -3,8 +3,8 @@ import {
   type Digest,
   digestFromHex,
   isSignature,
-  type Signature,
   signatureOf,
+  type StageRecord,
   type StoreReport,
 } from "../../../core/contract/plugin.ts";
 import { DecompressError } from "../../../lib/gzip/error.ts";
@@ -22,7 +22,7 @@ export async function checkStore(store: LocalStore, repair: boolean): Promise<St
     repaired.push(`Removed ${what}`);
   };
 
-  const sound = new Set<string>();
+  const sound = new Set<Digest>();
   let bytes = 0;
   const blobs = await listFiles(`${store.blobs.directory}/sha256`);
   for (const name of blobs) {
@@ -40,7 +40,10 @@ export async function checkStore(store: LocalStore, repair: boolean): Promise<St
   const stages = await listFiles(store.stages.directory);
   const contents = new Map<string, string>();
   for (const name of stages) {
-    const problem = await recordProblem(store, name, sound) ?? await contentProblem(store, name, contents);
+    const record = isSignature(name) ? await store.stages.anyRecord(name) : undefined;
+    const problem = record
+      ? await recordProblem(record, sound) ?? await contentProblem(store, record, contents)
+      : `Stage record ${name} cannot be read`;
     if (!problem) continue;
     problems.push(problem);
     await drop(`${store.stages.directory}/${name}`, `stage record ${name}`);
@@ -49,18 +52,16 @@ export async function checkStore(store: LocalStore, repair: boolean): Promise<St
 }
 
 async function recordProblem(
-  store: LocalStore,
-  name: string,
-  sound: ReadonlySet<string>,
+  record: StageRecord,
+  sound: ReadonlySet<Digest>,
 ): Promise<string | undefined> {
-  const record = isSignature(name) ? await store.stages.anyRecord(name as Signature) : undefined;
-  if (!record) return `Stage record ${name} cannot be read`;
+  const { signature: name } = record;
   // Records of an older release are used by nobody, and were signed in another way.
   if (record.format === 2 && await signatureOf(record.previous, record.facts) !== name) {
     return `Stage record ${name} (${record.stage}) holds facts of another signature`;
   }
-  const digests: Digest[] = record.image.layers.map((layer) => layer.digest);
-  for (const fact of record.facts) if (fact.listing) digests.push(fact.value as Digest);
+  const digests = record.image.layers.map((layer) => layer.digest);
+  for (const fact of record.facts) if (fact.listing) digests.push(fact.value);
   const missing = digests.filter((digest) => !sound.has(digest));
   if (missing.length > 0) {
     return `Stage record ${name} (${record.stage}) needs ${missing.join(", ")}, which is not sound`;
@@ -78,10 +79,9 @@ async function recordProblem(
 /** What is wrong with the content of a sound record's layers; `contents` is what is known already, by digest of the blob. */
 async function contentProblem(
   store: LocalStore,
-  name: string,
+  { signature: name, stage, image }: StageRecord,
   contents: Map<string, string>,
 ): Promise<string | undefined> {
-  const { stage, image } = (await store.stages.anyRecord(name as Signature))!;
   for (const { digest, diffId } of image.layers) {
     const found = contents.get(digest) ?? await contentOf(store.blobs.path(digest));
     contents.set(digest, found);
@@ -97,7 +97,7 @@ async function contentOf(path: string): Promise<string> {
   const hash = createHash("sha256");
   try {
     for await (const chunk of openLayer(path)) hash.update(chunk);
-    return `sha256:${hash.digest("hex")}`;
+    return digestFromHex(hash.digest("hex"));
   } catch (error) {
     if (error instanceof DecompressError) return `something else: ${error.message}`;
     throw error;

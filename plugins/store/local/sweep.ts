@@ -35,7 +35,7 @@ async function removeUnused(store: LocalStore, dryRun: boolean): Promise<SweepRe
   const used = new Set<Digest>();
   for await (const { image, facts, trees } of store.stages.all()) {
     for (const { digest } of image.layers) used.add(digest);
-    for (const { listing, value } of facts) if (listing) used.add(value as Digest);
+    for (const { listing, value } of facts) if (listing) used.add(value);
     for (const digest of Object.values(trees ?? {})) used.add(digest);
   }
   let [blobs, bytes] = [0, 0];

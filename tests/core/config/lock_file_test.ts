@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { formatLock, parseLock } from "../../../core/config/lock_file.ts";
-import type { Digest } from "../../../core/contract/digest.ts";
 import { EngineError } from "../../../core/contract/errors.ts";
+import { digestFromHex } from "../../../lib/oci/digest.ts";
 
-const a = `sha256:${"a".repeat(64)}` as Digest;
-const b = `sha256:${"b".repeat(64)}` as Digest;
+const a = digestFromHex("a".repeat(64));
+const b = digestFromHex("b".repeat(64));
 
 Deno.test("formatLock() sorts by image, whatever the names look like", () => {
   const text = formatLock([["node:22", b], ["10", a], ["9", b], ["debian:bookworm", a]]);

@@ -2,8 +2,9 @@ import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { manifestOf } from "../../../lib/oci/build.ts";
 import type { Image } from "../../../lib/oci/image.ts";
 import { mediaTypes } from "../../../lib/oci/types.ts";
+import { digestFromHex } from "../../../lib/oci/digest.ts";
 
-const digest = "sha256:" + "1".repeat(64);
+const digest = digestFromHex("1".repeat(64));
 const layer = { mediaType: mediaTypes.layerGzip, digest, size: 3, diffId: digest };
 
 Deno.test("manifestOf() gives equal bytes whatever the member order", async () => {

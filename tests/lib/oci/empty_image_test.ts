@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { gunzipSync } from "node:zlib";
-import { sha256Of } from "../../../lib/oci/digest.ts";
+import { digestOf } from "../../../lib/oci/digest.ts";
 import { EMPTY_LAYER, emptyImage } from "../../../lib/oci/empty_image.ts";
 
 Deno.test("EMPTY_LAYER names its bytes and the archive in them, which has no entry", async () => {
   const { bytes, digest, size, diffId } = EMPTY_LAYER;
-  assert.deepEqual([digest, size], [await sha256Of(bytes), bytes.length]);
+  assert.deepEqual([digest, size], [await digestOf(bytes), bytes.length]);
   const tar = new Uint8Array(gunzipSync(bytes));
-  assert.deepEqual([diffId, tar], [await sha256Of(tar), new Uint8Array(1024)]);
+  assert.deepEqual([diffId, tar], [await digestOf(tar), new Uint8Array(1024)]);
 });
 
 Deno.test("emptyImage() gives every blob that its manifest names", async () => {
@@ -18,5 +18,5 @@ Deno.test("emptyImage() gives every blob that its manifest names", async () => {
     new Set(blobs.map(({ digest, size }) => `${digest} ${size}`)),
     new Set([config, ...layers].map(({ digest, size }) => `${digest} ${size}`)),
   );
-  for (const { digest, bytes } of blobs) assert.equal(await sha256Of(bytes), digest);
+  for (const { digest, bytes } of blobs) assert.equal(await digestOf(bytes), digest);
 });

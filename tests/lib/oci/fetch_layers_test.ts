@@ -1,10 +1,11 @@
 import { deepStrictEqual, rejects } from "node:assert/strict";
 import { fetchLayers, type FetchLayersOptions } from "../../../lib/oci/fetch_layers.ts";
 import { withTempDir } from "../../support/tmp.ts";
+import { digestFromHex } from "../../../lib/oci/digest.ts";
 
 const blob = (digit: string) => ({
   mediaType: "application/vnd.oci.image.layer.v1.tar",
-  digest: `sha256:${digit.repeat(64)}`,
+  digest: digestFromHex(digit.repeat(64)),
   size: 1,
 });
 const [a, b] = [blob("a"), blob("b")];

@@ -1,5 +1,5 @@
 import { rejects, strictEqual } from "node:assert/strict";
-import { sha256Of } from "../../../lib/oci/digest.ts";
+import { digestFromHex, digestOf } from "../../../lib/oci/digest.ts";
 import { findImage } from "../../../lib/oci/find_image.ts";
 import { imageOf, parseConfig } from "../../../lib/oci/image.ts";
 import { type Descriptor, type ImageManifest, mediaTypes as types } from "../../../lib/oci/types.ts";
@@ -14,7 +14,7 @@ class Documents {
 
   async add(mediaType: string, value: unknown): Promise<Descriptor & { readonly bytes: Uint8Array }> {
     const bytes = new TextEncoder().encode(JSON.stringify(value));
-    const digest = await sha256Of(bytes);
+    const digest = await digestOf(bytes);
     this.#all.set(digest, bytes);
     return { mediaType, digest, size: bytes.length, bytes };
   }
@@ -143,7 +143,7 @@ Deno.test("findImage() says what is no image", async (t) => {
 });
 
 Deno.test("imageOf() maps Docker layers and refuses what does not fit", async (t) => {
-  const digest = "sha256:" + "2".repeat(64);
+  const digest = digestFromHex("2".repeat(64));
   const config = (count: number) =>
     new TextEncoder().encode(JSON.stringify({
       os: "linux",

@@ -6,6 +6,7 @@ import { mediaTypes } from "../../../lib/oci/types.ts";
 import { withTempDir } from "../../support/tmp.ts";
 import { sha256 } from "../../support/made_image.ts";
 import { archive, member } from "../tar/support.ts";
+import type { Digest } from "../../../lib/oci/digest.ts";
 
 const { signal } = new AbortController();
 const platform = { os: "linux", architecture: "amd64" };
@@ -31,7 +32,7 @@ Deno.test("findImage() gives up on indexes that multiply", async () => {
     entry = put(mediaTypes.index, { schemaVersion: 2, mediaType: mediaTypes.index, manifests });
   }
   let reads = 0;
-  const read = ({ digest }: { digest: string }) => {
+  const read = ({ digest }: { digest: Digest }) => {
     reads++;
     return Promise.resolve(documents.get(digest)!);
   };

@@ -5,6 +5,7 @@ import { failure, type Fault, MemoryRegistry } from "../../support/registry.ts";
 import { blobOf, clientOf, FakeClock, someBytes } from "../../support/registry_client.ts";
 import { Wire, type WireFault } from "../../support/registry_wire.ts";
 import { withTempDir } from "../../support/tmp.ts";
+import { digestFromHex } from "../../../lib/oci/digest.ts";
 
 const { signal } = new AbortController();
 const bytes = someBytes(3_000_000);
@@ -203,7 +204,7 @@ Deno.test("uploadBlob() sends 200 MB no faster than the registry reads, without 
     const before = Deno.memoryUsage().rss;
     let most = 0;
     await uploadBlob(client, "a", {
-      blob: { digest: `sha256:${hash.digest("hex")}`, size, source: { file: `${dir}/large` } },
+      blob: { digest: digestFromHex(hash.digest("hex")), size, source: { file: `${dir}/large` } },
       signal,
       report(now) {
         done = now;

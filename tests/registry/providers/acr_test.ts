@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import type { Digest } from "../../../core/contract/digest.ts";
 import { registryAcr } from "../../../plugins/registry/providers.ts";
 import { registryRequest } from "../../support/registry_request.ts";
 import { startAcr } from "./acr_server.ts";
@@ -29,7 +28,7 @@ Deno.test("registry-acr deletes one tag; a locked one stays with its reason", as
   const request = registryRequest(`${azure.registry.host}/${PATH}`, { kind: "acr" });
   await using backend = await opened(registryAcr, request);
   const repository = backend.repository("");
-  const digest = manifest.digest as Digest;
+  const digest = manifest.digest;
   const remove = (tag: string) => repository.remove({ tag, digest, alone: false }, signal);
   assert.deepEqual(await remove("v1"), { outcome: "removed", by: "tag" });
   assert.deepEqual(await remove("v1"), { outcome: "absent" });

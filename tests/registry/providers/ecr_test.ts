@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Digest } from "../../../core/contract/digest.ts";
+import type { Digest } from "../../../lib/oci/digest.ts";
 import type { RegistryRequest } from "../../../core/contract/registry.ts";
 import { createEcrApi } from "../../../plugins/registry/ecr/api.ts";
 import { registryEcr } from "../../../plugins/registry/providers.ts";

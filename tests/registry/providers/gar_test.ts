@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import type { Digest } from "../../../core/contract/digest.ts";
 import { registryGar } from "../../../plugins/registry/providers.ts";
 import { MemoryRegistry } from "../../support/registry.ts";
 import { registryRequest } from "../../support/registry_request.ts";
@@ -27,7 +26,7 @@ Deno.test("registry-gar deletes a tag, then its manifest unless something still 
   googleRules(registry);
   const { manifest } = await registry.addImage(PATH, "v1");
   await registry.addImage(PATH, "v2");
-  const digest = manifest.digest as Digest;
+  const digest = manifest.digest;
   const request = registryRequest(`${registry.host}/${PATH}`, { kind: "gar" });
   await using backend = await opened(registryGar, request);
   const repository = backend.repository("");

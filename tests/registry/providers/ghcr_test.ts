@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import type { Digest } from "../../../core/contract/digest.ts";
 import type { RegistryBackend, RegistryRequest } from "../../../core/contract/registry.ts";
 import { createGhcrApi } from "../../../plugins/registry/ghcr/api.ts";
 import { registryGhcr } from "../../../plugins/registry/providers.ts";
@@ -39,7 +38,7 @@ Deno.test("registry-ghcr deletes the version of a tag that is alone on it", asyn
   await using backend = await open(github);
   const repository = backend.repository("");
   await listed(repository.tags(signal));
-  const removal = { tag: "v1", digest: manifest.digest as Digest, alone: true };
+  const removal = { tag: "v1", digest: manifest.digest, alone: true };
   assert.deepEqual(await repository.remove(removal, signal), { outcome: "removed", by: "manifest" });
   assert.deepEqual(Object.keys(github.registry.tagsOf(PATH)), ["v2"]);
   assert.deepEqual(await repository.remove(removal, signal), { outcome: "absent" });
@@ -51,7 +50,7 @@ Deno.test("registry-ghcr moves a tag away from a version that others share, alth
   await github.registry.addImage(PATH, "v2", layer("same"));
   await using backend = await open(github);
   const repository = backend.repository("");
-  const digest = manifest.digest as Digest;
+  const digest = manifest.digest;
   const done = await repository.remove({ tag: "v1", digest, alone: true }, signal);
   assert.deepEqual(done, { outcome: "removed", by: "tag" });
   assert.deepEqual(github.registry.tagsOf(PATH), { v2: digest });
@@ -63,7 +62,7 @@ Deno.test("registry-ghcr says what to do about the last version of a package", a
   const { manifest } = await github.registry.addImage(PATH, "v1");
   await using backend = await open(github);
   const done = await backend.repository("").remove(
-    { tag: "v1", digest: manifest.digest as Digest, alone: true },
+    { tag: "v1", digest: manifest.digest, alone: true },
     signal,
   );
   assert.equal(done.outcome, "refused");
@@ -76,7 +75,7 @@ Deno.test("registry-ghcr lists names without a token, and says which one deletin
   await using backend = await open(github, { access: { insecure: [] } });
   const repository = backend.repository("");
   assert.deepEqual(await listed(repository.tags(signal)), [{ tag: "v1" }]);
-  const removal = { tag: "v1", digest: manifest.digest as Digest, alone: true };
+  const removal = { tag: "v1", digest: manifest.digest, alone: true };
   await assert.rejects(repository.remove(removal, signal), {
     code: "REGISTRY_DENIED",
     message: /scopes read:packages and delete:packages .*GITHUB_TOKEN/,
@@ -88,7 +87,7 @@ Deno.test("registry-ghcr gives a tag back what it named when GitHub does not sho
   await using github = startGithub();
   const { manifest } = await github.registry.addImage(PATH, "v1", layer("same"));
   await github.registry.addImage(PATH, "v2", layer("same"));
-  const digest = manifest.digest as Digest;
+  const digest = manifest.digest;
   github.stale.add(digest);
   const { waits, retry } = countedWaits();
   await using client = new RegistryClient(github.registry.host, { env: { HOME: "/nonexistent" }, retry });

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import type { Digest } from "../../../core/contract/digest.ts";
 import type { RegistryBackend, RegistryRequest } from "../../../core/contract/registry.ts";
 import { registryHarbor } from "../../../plugins/registry/providers.ts";
 import { registryRequest } from "../../support/registry_request.ts";
@@ -7,6 +6,7 @@ import { mediaTypes } from "../../../lib/oci/types.ts";
 import { storeImage } from "../conformance.ts";
 import { HarborServer } from "./harbor_server.ts";
 import { listed, opened, openWith, signal } from "./support.ts";
+import type { Digest } from "../../../lib/oci/digest.ts";
 
 const PATH = "lib/team/app";
 const access = { username: "robot$lib+ci", password: "secret", insecure: [] };
@@ -16,7 +16,7 @@ const open = (harbor: HarborServer, changes: Partial<RegistryRequest> = {}): Pro
 
 async function image(harbor: HarborServer, tag: string, content = tag): Promise<Digest> {
   const layers = [new TextEncoder().encode(content)];
-  return (await harbor.registry.addImage(PATH, tag, { layers })).manifest.digest as Digest;
+  return (await harbor.registry.addImage(PATH, tag, { layers })).manifest.digest;
 }
 
 Deno.test("registry-harbor knows Harbor by its challenge, lists all pages with times, pulls and locks", async () => {

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import type { Digest } from "../../../core/contract/digest.ts";
 import type { RegistryRequest } from "../../../core/contract/registry.ts";
 import { registryQuay } from "../../../plugins/registry/providers.ts";
 import { failure, type MemoryRegistry } from "../../support/registry.ts";
@@ -37,7 +36,7 @@ Deno.test("registry-quay deletes one tag through its API when an OAuth token is 
   const env = { HOME: "/nonexistent", QUAY_OAUTH_TOKEN: "oauth-x" };
   await using backend = await open(registry, { env });
   const remove = (tag: string) =>
-    backend.repository("").remove({ tag, digest: manifest.digest as Digest, alone: false }, signal);
+    backend.repository("").remove({ tag, digest: manifest.digest, alone: false }, signal);
   assert.deepEqual(await remove("v1"), { outcome: "removed", by: "tag" });
   assert.deepEqual(await remove("v1"), { outcome: "absent" });
   assert.deepEqual(await remove("keep"), {
@@ -56,7 +55,7 @@ Deno.test("registry-quay lists and deletes through the registry for a robot", as
   await using backend = await open(registry, { access: { username: "ns+ci", password: "x", insecure: [] } });
   const repository = backend.repository("");
   assert.deepEqual(await listed(repository.tags(signal)), [{ tag: "v1" }, { tag: "v2" }]);
-  const removal = { tag: "v1", digest: manifest.digest as Digest, alone: false };
+  const removal = { tag: "v1", digest: manifest.digest, alone: false };
   assert.deepEqual(await repository.remove(removal, signal), { outcome: "removed", by: "tag" });
   registry.fault(({ method }) => method === "DELETE" ? failure(409, "TAG_IMMUTABLE") : undefined);
   assert.deepEqual(await repository.remove({ ...removal, tag: "v2" }, signal), {

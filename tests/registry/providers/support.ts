@@ -13,12 +13,13 @@ import {
 import { defaultRetryPolicy, type RetryPolicy } from "../../../lib/registry/retry.ts";
 import type { ProviderOptions } from "../../../plugins/registry/_provider_plugin.ts";
 import type { Credentials } from "../../../lib/registry/docker_config.ts";
+import { digestFromHex } from "../../../lib/oci/digest.ts";
 
 export const { signal } = new AbortController();
 
 /** A digest that says nothing but "another one". */
 export function digestNo(number: number): Digest {
-  return `sha256:${number.toString(16).padStart(64, "0")}` as Digest;
+  return digestFromHex(number.toString(16).padStart(64, "0"));
 }
 
 /** Opens REPO with one provider's plugin; undefined when it does not claim it. */

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import type { Digest } from "../../../core/contract/digest.ts";
 import { registryZot } from "../../../plugins/registry/providers.ts";
 import { failure, MemoryRegistry } from "../../support/registry.ts";
 import { registryRequest } from "../../support/registry_request.ts";
@@ -17,7 +16,7 @@ Deno.test("registry-zot knows zot by its extensions, lists names and deletes one
   await registry.addImage("app", "v2");
   await using backend = await opened(registryZot, registryRequest(`${registry.host}/app`));
   const repository = backend.repository("");
-  const digest = manifest.digest as Digest;
+  const digest = manifest.digest;
   assert.deepEqual(await listed(repository.tags(signal)), [{ tag: "v1" }, { tag: "v2" }]);
   assert.deepEqual(await repository.remove({ tag: "v1", digest, alone: false }, signal), {
     outcome: "removed",
@@ -31,7 +30,7 @@ Deno.test("registry-zot says why a manifest that an index refers to stays", asyn
   const { manifest } = await registry.addImage("app", "v1");
   registry.fault(({ method }) => method === "DELETE" ? failure(405, "DENIED") : undefined);
   await using backend = await opened(registryZot, registryRequest(`${registry.host}/app`, { kind: "zot" }));
-  const removal = { tag: "v1", digest: manifest.digest as Digest, alone: true };
+  const removal = { tag: "v1", digest: manifest.digest, alone: true };
   assert.deepEqual(await backend.repository("").remove(removal, signal), {
     outcome: "refused",
     why: "DENIED denied",
@@ -43,7 +42,7 @@ Deno.test("registry-zot says when nothing can be deleted at all", async () => {
   registry.deletion = "off";
   const { manifest } = await registry.addImage("app", "v1");
   await using backend = await opened(registryZot, registryRequest(`${registry.host}/app`, { kind: "zot" }));
-  const removal = { tag: "v1", digest: manifest.digest as Digest, alone: true };
+  const removal = { tag: "v1", digest: manifest.digest, alone: true };
   await assert.rejects(backend.repository("").remove(removal, signal), {
     code: "REGISTRY_UNSUPPORTED",
     message: /Cannot delete from registry ".*": UNSUPPORTED/,
