@@ -1,6 +1,7 @@
 /** How helper processes get their namespaces, and what to say when they do not. */
-import { EngineError } from "../../../core/contract/errors.ts";
+import type { EngineError } from "../../../core/contract/errors.ts";
 import type { StepNetwork } from "../../../core/contract/plugin.ts";
+import { find, unavailable } from "./programs.ts";
 
 /** Whether this process builds as an ordinary user. */
 export function isRootless(): boolean {
@@ -89,24 +90,6 @@ export function helperEnvironment(): Record<string, string> {
     PASSED.includes(name) || name.startsWith("DENO_")
   );
   return { ...Object.fromEntries(own), DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" };
-}
-
-/** A program of PATH. */
-export function find(program: string): string | undefined {
-  return (Deno.env.get("PATH") ?? "/usr/bin:/bin").split(":").map((dir) => `${dir}/${program}`).find(
-    (path) => {
-      try {
-        return Deno.statSync(path).isFile;
-      } catch {
-        return false;
-      }
-    },
-  );
-}
-
-/** Why this builder cannot be used, and what to do. */
-export function unavailable(why: string, fix: string): EngineError {
-  return new EngineError("BUILDER_UNAVAILABLE", `Cannot use builder "native": ${why}`, { fix });
 }
 
 /** Turns a helper that did not start, and what it printed, into an error that says what to change. */

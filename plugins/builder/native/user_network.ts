@@ -1,6 +1,6 @@
 /** A network of a helper's own that reaches other machines through slirp4netns, a program that speaks for it. */
 import { messageOf } from "../../../core/contract/errors.ts";
-import { find, unavailable } from "./namespaces.ts";
+import { find, unavailable } from "./programs.ts";
 
 /** Where slirp4netns answers questions for names. */
 export const NAME_SERVER = "10.0.2.3";

@@ -10,10 +10,10 @@ import {
 import { DecompressError } from "../../../lib/gzip/error.ts";
 import { openLayer } from "../../../lib/layer/open.ts";
 import { listFiles } from "./files.ts";
-import type { LocalStore } from "./store.ts";
+import type { StoreParts } from "./parts.ts";
 
 /** Reads every blob and record and says what is wrong. With `repair`, removes what is damaged, so that it is made again. */
-export async function checkStore(store: LocalStore, repair: boolean): Promise<StoreReport> {
+export async function checkStore(store: StoreParts, repair: boolean): Promise<StoreReport> {
   const problems: string[] = [];
   const repaired: string[] = [];
   const drop = async (path: string, what: string) => {
@@ -78,7 +78,7 @@ async function recordProblem(
 
 /** What is wrong with the content of a sound record's layers; `contents` is what is known already, by digest of the blob. */
 async function contentProblem(
-  store: LocalStore,
+  store: StoreParts,
   { signature: name, stage, image }: StageRecord,
   contents: Map<string, string>,
 ): Promise<string | undefined> {

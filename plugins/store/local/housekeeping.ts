@@ -7,7 +7,7 @@ import type {
   SweepReport,
 } from "../../../core/contract/plugin.ts";
 import { fileName, ifPresent } from "./files.ts";
-import type { LocalStore } from "./store.ts";
+import type { StoreParts } from "./parts.ts";
 
 /** What is remembered between builds. The journal of deleted tags is none of it. */
 const SECTIONS = {
@@ -18,7 +18,7 @@ const SECTIONS = {
 
 /** Keeps a store's directory sound and small. */
 export class LocalHousekeeping implements Housekeeping {
-  constructor(readonly store: LocalStore) {}
+  constructor(readonly store: StoreParts) {}
 
   async check(options: { readonly repair: boolean }): Promise<StoreReport> {
     const { checkStore } = await import("./check.ts");

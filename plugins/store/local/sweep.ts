@@ -5,7 +5,7 @@ import {
   type SweepReport,
 } from "../../../core/contract/plugin.ts";
 import { ifPresent, listFiles } from "./files.ts";
-import type { LocalStore } from "./store.ts";
+import type { StoreParts } from "./parts.ts";
 
 /**
  * Removes blobs that no stage record refers to: what removed stages left, and manifests that are made again when they
@@ -15,7 +15,7 @@ import type { LocalStore } from "./store.ts";
  * process has it open nothing is removed, and who opens it meanwhile waits. A crash leaves fewer blobs to remove.
  */
 export async function sweepBlobs(
-  store: LocalStore,
+  store: StoreParts,
   { dryRun = false, alone }: SweepOptions,
 ): Promise<SweepReport> {
   if (dryRun) return await removeUnused(store, true);
@@ -31,7 +31,7 @@ export async function sweepBlobs(
   }
 }
 
-async function removeUnused(store: LocalStore, dryRun: boolean): Promise<SweepReport> {
+async function removeUnused(store: StoreParts, dryRun: boolean): Promise<SweepReport> {
   const used = new Set<Digest>();
   for await (const { image, facts, trees } of store.stages.all()) {
     for (const { digest } of image.layers) used.add(digest);
