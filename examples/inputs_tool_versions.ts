@@ -6,7 +6,7 @@
  *       - use: ./examples/inputs_tool_versions.ts
  *         options: { stages: [install, setup] }
  */
-import { definePlugin } from "@dapp/dapp";
+import { definePlugin } from "@dapp/dapp/plugin";
 
 export default definePlugin({
   name: "inputs-tool-versions",

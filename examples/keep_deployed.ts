@@ -8,7 +8,7 @@
  *         - use: ./examples/keep_deployed.ts
  *           options: { url: https://deploy.example.com/images }
  */
-import { definePlugin } from "@dapp/dapp";
+import { definePlugin } from "@dapp/dapp/plugin";
 
 export default definePlugin({
   name: "keep-deployed",

@@ -5,7 +5,7 @@
  *       - use: ./examples/tag_calver.ts
  *         options: { zone: Europe/Berlin, format: YYYY.0M.0D }
  */
-import { definePlugin } from "@dapp/dapp";
+import { definePlugin } from "@dapp/dapp/plugin";
 
 const flag = "tag-calver";
 

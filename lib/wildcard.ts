@@ -7,6 +7,7 @@
 
 /** A pattern that cannot be understood. The message is meant for people. */
 export class GlobError extends Error {
+  /** Tells it from other errors. */
   override readonly name = "GlobError";
 }
 

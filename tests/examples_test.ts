@@ -39,7 +39,9 @@ Deno.test("README's plugin loads in a project of its own, and type-checks there 
     await write({ ".nvmrc": "24\n" });
     assert.notEqual(await signature(), before);
     const { imports } = JSON.parse(await Deno.readTextFile(`${root}deno.json`));
-    await write({ "deno.json": JSON.stringify({ imports: { ...imports, "@dapp/dapp": `${root}mod.ts` } }) });
+    await write({
+      "deno.json": JSON.stringify({ imports: { ...imports, "@dapp/dapp/plugin": `${root}plugin.ts` } }),
+    });
     await run([Deno.execPath(), "check", "toolchain.ts"], { cwd: dir, env });
   });
 });

@@ -108,6 +108,11 @@ export interface Problem {
 export class EngineError extends Error {
   /** Tells it from other errors, also across copies of this module. */
   override readonly name = "EngineError";
+  /** Whether a value is one, also of another copy of this module: a plugin from elsewhere may bring its own. */
+  static override [Symbol.hasInstance](value: unknown): value is EngineError {
+    return value instanceof Error && value.name === "EngineError" && "code" in value && "exitCode" in value &&
+      "fix" in value;
+  }
   /**
    * What was being done, the value, and what is wrong with it.
    *

@@ -4,6 +4,7 @@
  * One table states every hook with its kind and its types; built-in and outside plugins use the same one.
  */
 import type { z as Zod } from "zod";
+import type { Schema } from "./option_schemas.ts";
 import type { Keep, KeepRequest } from "./cleanup.ts";
 import type { Config, ImageRule } from "./config.ts";
 import type { EngineEvent } from "./events.ts";
@@ -43,6 +44,7 @@ export {
   type StageChain,
   stageTag,
 } from "./labels.ts";
+export type { Schema } from "./option_schemas.ts";
 export type * from "./cleanup.ts";
 export type * from "./registry.ts";
 export type * from "./builder.ts";
@@ -202,8 +204,6 @@ export type HookMap = {
 /** What `setup` returns: hooks, and optionally how to let go of what the plugin holds. */
 export type PluginHooks = HookMap & Partial<AsyncDisposable>;
 
-/** A schema of the engine's own zod. */
-export type Schema = Zod.ZodType;
 /** Options as users write them; a plugin without `options` takes none. */
 export type OptionsInput<S> = S extends { readonly _zod: { readonly input: infer I } } ? I : undefined;
 /** Options after defaults. */
@@ -242,7 +242,7 @@ export const PLUGIN_API = 1;
  *
  * @example
  * ```ts
- * import { definePlugin } from "@dapp/dapp";
+ * import { definePlugin } from "@dapp/dapp/plugin";
  *
  * const stamp = definePlugin({
  *   name: "inputs-team",

@@ -34,6 +34,6 @@ export async function importError(
     `${why}${where}`,
     first.startsWith("SyntaxError:")
       ? "Correct that line of the plugin"
-      : 'Correct that import: dapp itself is "@dapp/dapp", a package "npm:NAME", a file starts with "./"',
+      : 'Correct that import: dapp itself is "@dapp/dapp/plugin" (and "@dapp/dapp"), a package "npm:NAME", a file starts with "./"',
   );
 }

@@ -56,7 +56,7 @@ async function importPlugin(use: string, projectDir: string, builtins: readonly 
   throw new EngineError(
     "PLUGIN_NOT_FOUND",
     `Cannot load plugin "${use}": it exports ${found.length} plugins, wanted is one (or a default export)`,
-    { fix: 'Write in it: export default definePlugin({ ... }), with definePlugin from "@dapp/dapp"' },
+    { fix: 'Write in it: export default definePlugin({ ... }), with definePlugin from "@dapp/dapp/plugin"' },
   );
 }
 

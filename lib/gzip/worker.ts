@@ -1,4 +1,3 @@
-/// <reference lib="deno.worker" />
 import { compressBlock, type Compression } from "./codec.ts";
 
 /** What a worker is asked. Both directions transfer their buffers. */
@@ -16,7 +15,13 @@ export interface BlockReply {
   readonly block: Uint8Array<ArrayBuffer>;
 }
 
-self.onmessage = ({ data }: MessageEvent<BlockRequest>) => {
+/** Of a worker, which the types of a main thread do not know. */
+declare const self: {
+  onmessage: (event: MessageEvent<BlockRequest>) => void;
+  postMessage(reply: BlockReply, transfer: Transferable[]): void;
+};
+
+self.onmessage = ({ data }) => {
   const { compression, block, size, last } = data;
   // A copy, because the result may be a view of a pooled buffer, which must not be transferred.
   const bytes = new Uint8Array(compressBlock(compression, block.subarray(0, size), last));

@@ -1,14 +1,10 @@
 import { matchName } from "../../lib/glob.ts";
 import { formatDuration } from "../../lib/quantity.ts";
+import { ageOf, keep, nearly } from "../../core/contract/reasons.ts";
 import type { Inventory, InventoryImage, Keep } from "../../core/contract/plugin.ts";
 
 /** Schemes whose tags are made from git. */
 export const GIT_SCHEMES: readonly string[] = ["git_branch", "git_tag", "git_commit"];
-
-/** Age in milliseconds; what the future made is as young as can be. */
-export function ageOf(image: InventoryImage, inventory: Inventory): number {
-  return Math.max(0, Date.parse(inventory.now) - Date.parse(image.publishedAt));
-}
 
 /** Newest first; of equally old ones the order is fixed by name. */
 function newestFirst(images: readonly InventoryImage[]): readonly InventoryImage[] {
@@ -66,16 +62,6 @@ export function ordinal(n: number): string {
 /** Whether any pattern matches; all match when there are none. */
 export function matchesAny(patterns: readonly string[] | undefined, name: string): boolean {
   return patterns === undefined || patterns.some((pattern) => matchName(pattern, name));
-}
-
-/** A reason to keep an image. */
-export function keep(image: InventoryImage, rule: string, why: string): Keep {
-  return { reference: image.reference, rule, why };
-}
-
-/** What came near to being a reason to keep an image. */
-export function nearly(image: InventoryImage, rule: string, why: string): Keep {
-  return { reference: image.reference, rule, why, nearly: true };
 }
 
 /** Outside of git nothing can be told about branches, tags and commits, so all their images stay. */

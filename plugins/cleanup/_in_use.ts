@@ -1,6 +1,6 @@
 import { parseReference, type Reference } from "../../lib/oci/reference.ts";
 import type { Inventory, InventoryImage, Keep } from "../../core/contract/plugin.ts";
-import { keep } from "./_images.ts";
+import { keep } from "../../core/contract/reasons.ts";
 
 /** A name of an image that something runs, with who says so. */
 export interface UsedImage {

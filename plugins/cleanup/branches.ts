@@ -1,6 +1,7 @@
 import { definePlugin } from "../../core/contract/plugin.ts";
-import { keepNewest, keepWithoutGit, matchesAny, nearly } from "./_images.ts";
-import { count, duration, patterns } from "./_options.ts";
+import { nearly } from "../../core/contract/reasons.ts";
+import { keepNewest, keepWithoutGit, matchesAny } from "./_images.ts";
+import { countOption, durationOption, patternsOption } from "../../core/contract/option_schemas.ts";
 
 /** Keeps images of branches that the remote has. */
 export const keepBranches = definePlugin({
@@ -9,11 +10,11 @@ export const keepBranches = definePlugin({
   options: (z) =>
     z.strictObject({
       /** Only branches that match; all when left out. */
-      branches: patterns(z).optional(),
+      branches: patternsOption(z).optional(),
       /** Images published longer ago go even if their branch exists. */
-      maxAge: duration(z).optional(),
+      maxAge: durationOption(z).optional(),
       /** Images of one branch and dimg: the newest so many. */
-      perBranch: count(z).optional(),
+      perBranch: countOption(z).optional(),
     }),
   setup: ({ branches, maxAge, perBranch }) => ({
     keep: async ({ inventory, git }) => {

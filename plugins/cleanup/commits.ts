@@ -1,6 +1,7 @@
 import { definePlugin, type InventoryImage } from "../../core/contract/plugin.ts";
-import { keepNewest, keepWithoutGit, nearly } from "./_images.ts";
-import { count, duration } from "./_options.ts";
+import { nearly } from "../../core/contract/reasons.ts";
+import { keepNewest, keepWithoutGit } from "./_images.ts";
+import { countOption, durationOption } from "../../core/contract/option_schemas.ts";
 
 /** Keeps the newest images of commits that a branch or tag of the remote reaches, or whose very files one has. */
 export const keepCommits = definePlugin({
@@ -8,9 +9,9 @@ export const keepCommits = definePlugin({
   api: 1,
   options: (z) =>
     z.strictObject({
-      maxAge: duration(z).default(30 * 86_400_000),
+      maxAge: durationOption(z).default(30 * 86_400_000),
       /** Of each dimg the newest so many. */
-      last: count(z).default(50),
+      last: countOption(z).default(50),
     }),
   setup: ({ maxAge, last }) => ({
     keep: async ({ inventory, git }) => {

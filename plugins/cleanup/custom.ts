@@ -1,6 +1,6 @@
 import { definePlugin } from "../../core/contract/plugin.ts";
 import { GIT_SCHEMES, keepNewest, matchesAny } from "./_images.ts";
-import { count, duration, patterns } from "./_options.ts";
+import { countOption, durationOption, patternsOption } from "../../core/contract/option_schemas.ts";
 
 /** Keeps tags that were not made from git: custom ones, those of CI systems, of other tag schemes. */
 export const keepCustom = definePlugin({
@@ -9,12 +9,12 @@ export const keepCustom = definePlugin({
   options: (z) =>
     z.strictObject({
       /** Only tags that match; all when left out. */
-      tags: patterns(z).optional(),
+      tags: patternsOption(z).optional(),
       /** Only tags of these schemes, such as `custom`, `ci`; all but those of git when left out. */
-      schemes: patterns(z).optional(),
-      maxAge: duration(z).optional(),
+      schemes: patternsOption(z).optional(),
+      maxAge: durationOption(z).optional(),
       /** Of each dimg the newest so many. */
-      last: count(z).optional(),
+      last: countOption(z).optional(),
     }),
   setup: ({ tags, schemes, maxAge, last }) => ({
     keep: ({ inventory }) => {

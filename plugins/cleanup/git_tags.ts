@@ -1,6 +1,7 @@
 import { definePlugin } from "../../core/contract/plugin.ts";
-import { keepNewest, keepWithoutGit, matchesAny, nearly } from "./_images.ts";
-import { count, duration, patterns } from "./_options.ts";
+import { nearly } from "../../core/contract/reasons.ts";
+import { keepNewest, keepWithoutGit, matchesAny } from "./_images.ts";
+import { countOption, durationOption, patternsOption } from "../../core/contract/option_schemas.ts";
 
 /** Keeps the newest images of git tags that the remote has. */
 export const keepGitTags = definePlugin({
@@ -9,10 +10,10 @@ export const keepGitTags = definePlugin({
   options: (z) =>
     z.strictObject({
       /** Only tags that match; all when left out. */
-      tags: patterns(z).optional(),
-      maxAge: duration(z).default(30 * 86_400_000),
+      tags: patternsOption(z).optional(),
+      maxAge: durationOption(z).default(30 * 86_400_000),
       /** Of each dimg the newest so many. */
-      last: count(z).default(10),
+      last: countOption(z).default(10),
     }),
   setup: ({ tags, maxAge, last }) => ({
     keep: async ({ inventory, git }) => {

@@ -1,6 +1,6 @@
 import { definePlugin } from "../../core/contract/plugin.ts";
 import { keepNewest, matchesAny } from "./_images.ts";
-import { count, patterns } from "./_options.ts";
+import { countOption, patternsOption } from "../../core/contract/option_schemas.ts";
 
 /** Keeps the newest images of each dimg, whatever their tags. */
 export const keepLast = definePlugin({
@@ -8,9 +8,9 @@ export const keepLast = definePlugin({
   api: 1,
   options: (z) =>
     z.strictObject({
-      count: count(z).default(10),
+      count: countOption(z).default(10),
       /** Only tags that match; all when left out. */
-      tags: patterns(z).optional(),
+      tags: patternsOption(z).optional(),
     }),
   setup: ({ count, tags }) => ({
     keep: ({ inventory }) =>

@@ -1,6 +1,6 @@
 import { matchName } from "../../lib/glob.ts";
 import { definePlugin, EngineError, messageOf } from "../../core/contract/plugin.ts";
-import { keep } from "./_images.ts";
+import { keep } from "../../core/contract/reasons.ts";
 
 /**
  * Keeps what a file lists: one full reference, tag or digest a line, `*` and `?` allowed, `#` starts a comment. A file

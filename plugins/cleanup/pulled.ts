@@ -1,13 +1,13 @@
 import { formatDuration } from "../../lib/quantity.ts";
 import { definePlugin, EngineError } from "../../core/contract/plugin.ts";
-import { keep, nearly } from "./_images.ts";
-import { duration } from "./_options.ts";
+import { keep, nearly } from "../../core/contract/reasons.ts";
+import { durationOption } from "../../core/contract/option_schemas.ts";
 
 /** Keeps images pulled a short while ago, where the registry tells when a tag was last pulled. */
 export const keepPulled = definePlugin({
   name: "keep-pulled",
   api: 1,
-  options: (z) => z.strictObject({ within: duration(z).default(30 * 86_400_000) }),
+  options: (z) => z.strictObject({ within: durationOption(z).default(30 * 86_400_000) }),
   setup: ({ within }) => ({
     keep: ({ inventory }) => {
       const { images } = inventory;

@@ -1,6 +1,7 @@
 import { definePlugin, type InventoryImage } from "../../core/contract/plugin.ts";
-import { keep, nearly, ordinal } from "./_images.ts";
-import { count } from "./_options.ts";
+import { keep, nearly } from "../../core/contract/reasons.ts";
+import { ordinal } from "./_images.ts";
+import { countOption } from "../../core/contract/option_schemas.ts";
 
 /** Keeps release lines: of each the newest versions, by version and not by date. */
 export const keepSemver = definePlugin({
@@ -11,9 +12,9 @@ export const keepSemver = definePlugin({
       /** What a line is: `1.4` or `1`. */
       line: z.enum(["minor", "major"]).default("minor"),
       /** Versions kept of each line. */
-      perLine: count(z).default(3),
+      perLine: countOption(z).default(3),
       /** Newest lines kept; all when left out. */
-      lines: count(z).optional(),
+      lines: countOption(z).optional(),
       /** Whether `1.4.0-rc.1` counts as a version. */
       prereleases: z.boolean().default(false),
     }),

@@ -75,7 +75,7 @@ Deno.test("mistakes with plugins name the plugin and what to do", async (t) => {
     message,
     fix,
   ];
-  const importFix = /Correct that import: dapp itself is "@dapp\/dapp"/;
+  const importFix = /Correct that import: dapp itself is "@dapp\/dapp\/plugin"/;
   const cases: Record<string, Case> = {
     "no such file": [
       "{ use: ./nope.ts }",
@@ -102,7 +102,7 @@ Deno.test("mistakes with plugins name the plugin and what to do", async (t) => {
     "exports a plain object": inPlugin(
       "export default { name: 'x' };",
       /exports 0 plugins/,
-      /definePlugin from "@dapp\/dapp"/,
+      /definePlugin from "@dapp\/dapp\/plugin"/,
     ),
     "does not parse": inPlugin(
       "export const = 1;",

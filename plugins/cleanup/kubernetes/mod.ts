@@ -1,8 +1,9 @@
 import { definePlugin } from "../../../core/contract/plugin.ts";
-import { keep } from "../_images.ts";
+import { keep } from "../../../core/contract/reasons.ts";
 import { keepUsed } from "../_in_use.ts";
 import { parseJsonPath } from "../_json_path.ts";
-import { aliases, patterns } from "../_options.ts";
+import { patternsOption } from "../../../core/contract/option_schemas.ts";
+import { aliases } from "../_options.ts";
 
 /**
  * Keeps images that Kubernetes runs, or would run after a rollback. What cannot be found out is a failure, so nothing is
@@ -18,7 +19,7 @@ export const keepKubernetes = definePlugin({
     );
     return z.strictObject({
       /** Names of contexts; all of the kubeconfig when left out. */
-      contexts: patterns(z).optional(),
+      contexts: patternsOption(z).optional(),
       /** Only what is in these namespaces; everything when left out. */
       namespaces: z.union([namespace.transform((one) => [one]), z.array(namespace).min(1)]).optional(),
       /** A kubeconfig instead of those in KUBECONFIG or ~/.kube/config. */
