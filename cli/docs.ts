@@ -81,9 +81,20 @@ const conventions: readonly string[] = [
   "terminal and `CI` is unset; otherwise each change is one line. Colors are used on terminals; `--color`, then `NO_COLOR`, then",
   "`FORCE_COLOR` or `CLICOLOR_FORCE`, then `TERM=dumb` decide otherwise.",
   "",
-  "`--json` prints the answer as one document with a `version`; `--json=events` prints each event of the run as one line of JSON,",
-  'and ends with a line of type `"result"` or `"error"`. Cleanups of a registry add `cleanup.tag`, `cleanup.progress`,',
-  "`cleanup.limited` and `cleanup.waiting`.",
+  "`--json` prints the answer as one document with a `version`; `--json=events` prints each event of the run as one line of JSON",
+  'with its `time` (UTC with milliseconds, `2026-01-02T03:04:05.678Z`), and ends with a line of type `"result"` or `"error"`.',
+  "Cleanups of a registry add `cleanup.tag`, `cleanup.progress`, `cleanup.limited` and `cleanup.waiting`.",
+  "",
+  "Times in JSON are milliseconds, and parts add up to their whole. A stage's time is its own: `ms` = `runningMs` (commands,",
+  "files, bringing the base) + `savingMs` (compressing and storing what it added). Until it can begin it waits for its turn, for",
+  "other processes and for layers to be unpacked: `waitingMs`, which is in no `ms`. An image and a build are in one part at any",
+  "moment: `ms` = `preparingMs` + `waitingMs` + `runningMs` + `savingMs`, and `publishingMs` of a build that shares stages. Running",
+  "counts as long as any stage runs, saving while one is saved and none runs. `build --json` has each stage with its signature,",
+  "what became of it (`built`, `reused`, `fetched` with `from`, `covered` by a later one), times, size and digest; `bp --json` has",
+  "the same under `build`.",
+  "",
+  "When a stage fails, nothing new is started, what runs may end and is kept; the log says what still runs and what was not",
+  "started. `--fail-fast` stops what runs.",
 ];
 
 const registries: readonly string[] = [

@@ -37,6 +37,34 @@ function longDuration(seconds: number): string {
   return `${Math.floor(minutes / 60)}h ${String(minutes % 60).padStart(2, "0")}m`;
 }
 
+/**
+ * A whole and its parts, all rounded to the unit that the whole wants, so that what is printed adds up. Parts of nothing
+ * are left out.
+ */
+export function formatParts(
+  ms: number,
+  parts: readonly (readonly [ms: number, what: string])[],
+): { readonly whole: string; readonly parts: readonly string[] } {
+  const unit = ms < 999.5 ? 1 : ms < 9950 ? 100 : ms < 3_599_500 ? 1000 : 60_000;
+  const whole = Math.round(ms / unit);
+  const counts = parts.map(([part]) => Math.floor(part / unit));
+  // What rounding down left over goes to those that lost most.
+  const lost = parts.map(([part], i) => [part / unit - counts[i]!, i] as const).sort(([a], [b]) => b - a);
+  const left = whole - counts.reduce((sum, n) => sum + n, 0);
+  for (const [, i] of lost.slice(0, Math.max(0, left))) counts[i]!++;
+  return {
+    whole: inUnit(whole, unit),
+    parts: parts.flatMap(([, what], i) => counts[i]! > 0 ? [`${inUnit(counts[i]!, unit)} ${what}`] : []),
+  };
+}
+
+function inUnit(n: number, unit: number): string {
+  if (unit === 1) return `${n}ms`;
+  if (unit === 100) return `${(n / 10).toFixed(1)}s`;
+  if (unit === 60_000 && n < 60) return `${n}m`;
+  return formatElapsed(n * unit);
+}
+
 /** Bytes per second as "14 MB/s"; undefined when there is nothing to divide. */
 export function formatRate(bytes: number, ms: number): string | undefined {
   return bytes > 0 && ms > 0 ? `${formatSize(1000 * bytes / ms)}/s` : undefined;
@@ -95,7 +123,7 @@ export function imageTitle(name: string, kind: "dimg" | "artifact"): string {
 /** Writes the document whole, or as the last line of a stream of events. */
 export function writeJson(io: Io, mode: string, type: "result" | "error", document: object): void {
   const text = mode === "events"
-    ? JSON.stringify({ type, version: 1, ...document })
+    ? JSON.stringify({ type, version: 1, ...document, time: new Date().toISOString() })
     : JSON.stringify({ version: 1, ...document }, undefined, 2);
   io.stdout.write(`${text}\n`);
 }

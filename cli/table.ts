@@ -52,7 +52,7 @@ export const table: CommandTable = {
         "With --repo, stages that are there are taken from REPO instead of being built, and each new one goes there.",
       ],
       positionals: [dimgs],
-      options: [...secrets, ...introspection],
+      options: ["fail-fast", ...secrets, ...introspection],
       common,
       registry: sharing,
       examples: [

@@ -67,7 +67,7 @@ export const sharingCommands = [
       aboutRepo,
     ],
     positionals: [dimgs, repo],
-    options: [...tags, "with-stages", ...secrets, ...introspection],
+    options: [...tags, "with-stages", "fail-fast", ...secrets, ...introspection],
     common,
     registry: registryOptions,
     examples: [

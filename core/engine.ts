@@ -22,6 +22,7 @@ import type { PublishedTags } from "./publish/published.ts";
 import type { CleanupApply, CleanupRequest, RestoreReport } from "./cleanup/run.ts";
 import type { LocalCleanupPlan, LocalCleanupReport, LocalCleanupRequest } from "./cleanup/local/run.ts";
 import type { ExportResult } from "./export/packer.ts";
+import { addTimes, beforeBuilding, wholeMs } from "./build/stopwatch.ts";
 import type { RegistryCard } from "./registry_check/check.ts";
 
 /** Makes an engine with the given built-in plugins. Nothing is read or written until a method is called. */
@@ -72,7 +73,9 @@ class BuildEngine implements Engine {
   async build(patterns: readonly string[] = [], options: BuildOptions = {}): Promise<BuildResult> {
     const results: BuildResult[] = [];
     const onBase = this.#tellUnpinned();
+    const start = wholeMs();
     await this.#requireBases(patterns);
+    const looked = wholeMs() - start;
     for (const session of this.sessions) {
       results.push(await this.#masked(buildImages(session, patterns, { ...options, onBase })));
     }
@@ -82,6 +85,8 @@ class BuildEngine implements Engine {
       images: results.flatMap(({ images }) => images),
       stagesBuilt: results.reduce((sum, { stagesBuilt }) => sum + stagesBuilt, 0),
       stagesReused: results.reduce((sum, { stagesReused }) => sum + stagesReused, 0),
+      stages: results.flatMap(({ stages }) => stages),
+      times: results.map(({ times }) => times).reduce(addTimes, beforeBuilding(looked)),
     };
   }
 

@@ -7,6 +7,11 @@ export class Pool {
     this.#free = size;
   }
 
+  /** Whether the next piece of work has to wait. */
+  get full(): boolean {
+    return this.#free === 0;
+  }
+
   async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free--;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));

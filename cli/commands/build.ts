@@ -1,10 +1,9 @@
-import type { Introspection } from "../../mod.ts";
+import type { BuildOptions, Introspection } from "../../mod.ts";
 import type { CommandRun, GivenOptions } from "../command.ts";
 
 /** `dapp dimg build`: builds and prints `name digest` for each image. */
 export const build: CommandRun = async ({ engine, words, options, quiet, answer }) => {
-  const introspect = introspection(options);
-  const result = await (await engine()).build(words.DIMG ?? [], introspect ? { introspect } : {});
+  const result = await (await engine()).build(words.DIMG ?? [], buildOptions(options));
   answer(result, () => {
     if (options.flag("dry-run")) {
       return quiet ? [] : [`would build ${result.stagesBuilt}, cached ${result.stagesReused}`];
@@ -14,8 +13,18 @@ export const build: CommandRun = async ({ engine, words, options, quiet, answer 
   return 0;
 };
 
+/** What a build is asked for beside what to build. */
+export function buildOptions(options: GivenOptions): BuildOptions {
+  const introspect = introspection(options);
+  return {
+    ...(introspect && { introspect }),
+    ...(options.flag("fail-fast") && { failFast: true }),
+    ...(options.text("json") !== undefined && { stages: true }),
+  };
+}
+
 /** When to open a shell; undefined for never. */
-export function introspection(options: GivenOptions): Introspection | undefined {
+function introspection(options: GivenOptions): Introspection | undefined {
   const stage = options.text("introspect-stage");
   const before = options.text("introspect-before");
   const artifactStage = options.text("introspect-artifact-stage");

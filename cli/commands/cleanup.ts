@@ -125,7 +125,11 @@ function planIn(text: string): string {
   }
   if (typeof document !== "object" || document === null) return text;
   if ("plan" in document) return JSON.stringify(document.plan);
-  const { version, type, ...plan } = document as { readonly version?: unknown; readonly type?: unknown };
+  const { version, type, time: _time, ...plan } = document as {
+    readonly version?: unknown;
+    readonly type?: unknown;
+    readonly time?: unknown;
+  };
   return (version === undefined || version === 1) && (type === undefined || type === "result")
     ? JSON.stringify(plan)
     : text;

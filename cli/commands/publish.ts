@@ -2,7 +2,7 @@
 import type { PublishReport, PushOptions } from "../../mod.ts";
 import { count, formatSize } from "../format.ts";
 import { findTarget } from "../target.ts";
-import { introspection } from "./build.ts";
+import { buildOptions } from "./build.ts";
 import type { CommandRun, Context } from "../command.ts";
 
 /** `dapp dimg push`: publishes built images and prints `reference digest` for each tag. */
@@ -12,10 +12,8 @@ export const push: CommandRun = (context) => publish(context, "push", {});
 export const spush: CommandRun = (context) => publish(context, "push", { single: true });
 
 /** `dapp dimg bp`: builds and publishes. */
-export const bp: CommandRun = (context) => {
-  const introspect = introspection(context.options);
-  return publish(context, "push", { build: true, ...(introspect && { introspect }) });
-};
+export const bp: CommandRun = (context) =>
+  publish(context, "push", { build: true, ...buildOptions(context.options) });
 
 /** `dapp dimg tag`: gives images their names in the local Docker engine. */
 export const tag: CommandRun = (context) => publish(context, "tag", {});

@@ -3,6 +3,7 @@ import type { EngineEvent, StageRef } from "../../mod.ts";
 import {
   count,
   formatDuration,
+  formatParts,
   formatSize,
   formatTransfer,
   imageTitle,
@@ -11,13 +12,42 @@ import {
 } from "../format.ts";
 import type { Style } from "../style.ts";
 
+/** Parts of a stage's time shorter than this are not worth a word. */
+const NOTABLE_MS = 100;
+/** Stages quicker than this are not named among the slowest. */
+const SLOW_MS = 1000;
+/** Names of stages in one line. */
+const SHOWN = 6;
+
 /** `image/stage`, the name of a stage in text. */
 export function stageTitle(at: StageRef): string {
   return `${imageTitle(at.image, at.kind)}/${at.stage}`;
 }
 
-/** The line for an event, or undefined when it has none of its own. */
-export function lineFor(event: EngineEvent, style: Style, verbose: boolean): string | undefined {
+export interface LineOptions {
+  readonly style: Style;
+  readonly verbose: boolean;
+  /** How far the build has come with this event: `7/12`; "" when it has one stage or the event ends none. */
+  readonly progress: string;
+}
+
+/** The lines for an event; none when it has none of its own. */
+export function linesFor(event: EngineEvent, options: LineOptions): readonly string[] {
+  const line = lineFor(event, options);
+  if (line === undefined) return [];
+  const { style, progress } = options;
+  const first = progress === "" ? line : `${line}  ${style.dim(progress)}`;
+  switch (event.type) {
+    case "stage.failed":
+      return [first, ...failureLines(event, style)];
+    case "build.finished":
+      return [first, ...slowestLines(event, style)];
+    default:
+      return [first];
+  }
+}
+
+function lineFor(event: EngineEvent, { style, verbose }: LineOptions): string | undefined {
   switch (event.type) {
     case "note":
       return event.level === "warn"
@@ -31,8 +61,12 @@ export function lineFor(event: EngineEvent, style: Style, verbose: boolean): str
       return row(style, event.at, style.cyan("building"), `(${event.reason})`);
     case "stage.finished": {
       const size = event.size > 0 ? `+${formatSize(event.size)}` : "no layer";
-      return row(style, event.at, style.green("built"), `${formatDuration(event.ms)}  ${size}`);
+      return row(style, event.at, style.green("built"), `${stageTime(event)}  ${size}`);
     }
+    case "stage.stopped":
+      return row(style, event.at, style.yellow("stopped"), "(--fail-fast)");
+    case "build.finished":
+      return summaryLine(event, style);
     case "stage.failed":
       return row(style, event.at, style.red("failed"), event.message);
     case "image.ready":
@@ -53,6 +87,9 @@ export function lineFor(event: EngineEvent, style: Style, verbose: boolean): str
         `${formatDuration(event.ms)}  (${printable(event.reason)})`;
     case "lock.waiting":
       return `${style.bold(event.resource)}  waiting for ${event.holder}`;
+    case "build.started":
+    case "stage.waiting":
+    case "stage.saving":
     case "stage.output":
     case "transfer.started":
     case "transfer.progress":
@@ -65,6 +102,60 @@ function row(style: Style, at: StageRef, word: string, rest: string): string {
   return `${style.bold(stageTitle(at))}  ${word}  ${printable(rest)}`;
 }
 
+/** `3.9s`, with what is saving of it and what came before it where that is worth a word. */
+function stageTime(
+  { ms, runningMs, savingMs, waitingMs }: EngineEvent & { readonly type: "stage.finished" },
+) {
+  const { whole, parts } = formatParts(ms, [[runningMs, "running"], [savingMs, "saving"]]);
+  const own = savingMs >= NOTABLE_MS && parts.length > 1 ? `${whole} (${parts.join(", ")})` : whole;
+  return waitingMs >= NOTABLE_MS ? `${own} after waiting ${formatDuration(waitingMs)}` : own;
+}
+
+function failureLines(
+  { running = [], notStarted = [] }: EngineEvent & { readonly type: "stage.failed" },
+  style: Style,
+): readonly string[] {
+  const names = (stages: readonly StageRef[]) => {
+    const shown = stages.slice(0, SHOWN).map(stageTitle).join(", ");
+    return stages.length > SHOWN ? `${shown} and ${stages.length - SHOWN} more` : shown;
+  };
+  return [
+    ...(running.length > 0
+      ? [
+        `${style.yellow("still running:")} ${
+          names(running)
+        }  (what is finished is kept; --fail-fast stops them)`,
+      ]
+      : []),
+    ...(notStarted.length > 0 ? [`${style.yellow("not started:")} ${names(notStarted)}`] : []),
+  ];
+}
+
+/** `3 images in 14s: 9 stages built, 3 cached  (1s preparing, 5s running, 8s saving)` */
+function summaryLine(event: EngineEvent & { readonly type: "build.finished" }, style: Style) {
+  const { images, stagesBuilt, stagesReused } = event;
+  if (images < 2 && stagesBuilt < 2) return undefined;
+  const { whole, parts } = formatParts(event.ms, [
+    [event.preparingMs, "preparing"],
+    [event.waitingMs, "waiting"],
+    [event.runningMs, "running"],
+    [event.savingMs, "saving"],
+    [event.publishingMs, "publishing"],
+  ]);
+  const took = parts.length > 1 ? `  (${parts.join(", ")})` : "";
+  const stages = `${count(stagesBuilt, "stage")} built, ${stagesReused} cached`;
+  return `${style.bold(count(images, "image"))} in ${whole}: ${stages}${took}`;
+}
+
+/** The slowest stages, where there are several and that is worth a word. */
+function slowestLines({ slowest }: EngineEvent & { readonly type: "build.finished" }, style: Style) {
+  const slow = slowest.filter(({ ms }) => ms >= SLOW_MS);
+  if (slowest.length < 2 || slow.length === 0) return [];
+  return [
+    style.dim(`slowest: ${slow.map(({ at, ms }) => `${stageTitle(at)} ${formatDuration(ms)}`).join(", ")}`),
+  ];
+}
+
 function imageLine(event: EngineEvent & { readonly type: "image.ready" }, style: Style): string {
   const title = style.bold(imageTitle(event.image, event.kind));
   const digest = shortDigest(event.digest);
@@ -72,7 +163,14 @@ function imageLine(event: EngineEvent & { readonly type: "image.ready" }, style:
     return `${title}  ${style.green("up to date")}  ${digest}  (${count(event.reused, "stage")} cached)`;
   }
   const stages = `(${count(event.built, "stage")} built, ${event.reused} cached)`;
-  return `${title}  ${style.green("built")}  ${digest}  ${stages}  ${formatDuration(event.ms)}`;
+  const { whole, parts } = formatParts(event.ms, [
+    [event.preparingMs, "preparing"],
+    [event.waitingMs, "waiting"],
+    [event.runningMs, "running"],
+    [event.savingMs, "saving"],
+  ]);
+  const took = parts.length > 1 ? `${whole} (${parts.join(", ")})` : whole;
+  return `${title}  ${style.green("built")}  ${digest}  ${stages}  ${took}`;
 }
 
 function tagLine(event: EngineEvent & { readonly type: "tag.published" }, style: Style): string {

@@ -3,7 +3,8 @@ import type { EngineEvent } from "../../mod.ts";
 import { formatElapsed, formatRate, formatSize, formatTransfer } from "../format.ts";
 import type { Clock, Output } from "../io.ts";
 import type { Style } from "../style.ts";
-import { lineFor, stageTitle } from "./lines.ts";
+import { linesFor, stageTitle } from "./lines.ts";
+import { Progress } from "./progress.ts";
 import type { Renderer, Step } from "./renderer.ts";
 import { StageOutputs } from "./stage_outputs.ts";
 
@@ -13,6 +14,8 @@ const STEP = "step";
 
 interface Running {
   title: string;
+  /** What it does: `running`. */
+  readonly word: string;
   readonly since: number;
   done: number;
   total: number;
@@ -23,6 +26,7 @@ interface Running {
 export class PlainRenderer implements Renderer {
   readonly #running = new Map<string, Running>();
   readonly #outputs: StageOutputs;
+  readonly #progress = new Progress();
   #cancel: (() => void) | undefined;
 
   constructor(
@@ -36,8 +40,10 @@ export class PlainRenderer implements Renderer {
   event(event: EngineEvent): void {
     for (const line of this.#outputs.lines(event)) this.#print(line);
     const { style, verbose } = this.options;
-    const line = lineFor(event, style, verbose) ?? this.#transferLine(event);
-    if (line !== undefined) this.#print(line);
+    const progress = this.#progress.event(event);
+    for (const line of linesFor(event, { style, verbose, progress })) this.#print(line);
+    const transfer = this.#transferLine(event);
+    if (transfer !== undefined) this.#print(transfer);
     this.#follow(event);
   }
 
@@ -47,7 +53,7 @@ export class PlainRenderer implements Renderer {
     const running = this.#running.get(STEP);
     if (live === "") this.#running.delete(STEP);
     else if (running) running.title = live;
-    else this.#start(STEP, live, 0);
+    else this.#start(STEP, { title: live, word: "running" });
     this.#schedule();
   }
 
@@ -75,15 +81,24 @@ export class PlainRenderer implements Renderer {
 
   #follow(event: EngineEvent): void {
     switch (event.type) {
-      case "stage.started":
-        this.#start(stageTitle(event.at), stageTitle(event.at), 0);
+      case "stage.waiting":
+        this.#start(stageTitle(event.at), { title: stageTitle(event.at), word: `waiting ${event.reason}` });
         break;
+      case "stage.started":
+        this.#start(stageTitle(event.at), { title: stageTitle(event.at), word: "running" });
+        break;
+      case "stage.saving":
+        this.#start(stageTitle(event.at), { title: stageTitle(event.at), word: "saving" });
+        break;
+      case "stage.reused":
+      case "stage.fetched":
       case "stage.finished":
       case "stage.failed":
+      case "stage.stopped":
         this.#running.delete(stageTitle(event.at));
         break;
       case "transfer.started":
-        this.#start(event.id, event.what, event.total);
+        this.#start(event.id, { title: event.what, word: "running" }, event.total);
         break;
       case "transfer.progress": {
         const running = this.#running.get(event.id);
@@ -97,9 +112,9 @@ export class PlainRenderer implements Renderer {
     this.#schedule();
   }
 
-  #start(key: string, title: string, total: number): void {
+  #start(key: string, what: Pick<Running, "title" | "word">, total = 0): void {
     const now = this.clock.now();
-    this.#running.set(key, { title, since: now, said: now, done: 0, total });
+    this.#running.set(key, { ...what, since: now, said: now, done: 0, total });
   }
 
   #schedule(): void {
@@ -118,11 +133,11 @@ export class PlainRenderer implements Renderer {
     for (const running of this.#running.values()) {
       if (now - running.said < REPEAT_MS) continue;
       running.said = now;
-      const { title, since, done, total } = running;
+      const { title, word, since, done, total } = running;
       const sent = done > 0 ? `  ${formatSize(done)}${total > 0 ? ` of ${formatSize(total)}` : ""}` : "";
       const rate = formatRate(done, now - since);
       const speed = rate === undefined ? "" : `  ${rate}`;
-      this.#print(`${title}  still running${sent}${speed}  (${formatElapsed(now - since)})`);
+      this.#print(`${title}  still ${word}${sent}${speed}  (${formatElapsed(now - since)})`);
     }
   }
 }

@@ -16,11 +16,16 @@ export class JsonRenderer implements Renderer {
   constructor(readonly out: Output) {}
 
   event(event: EngineEvent): void {
-    this.out.write(`${JSON.stringify(event)}\n`);
+    this.#write(event);
   }
 
   step({ event }: Step): void {
-    this.out.write(`${JSON.stringify(event)}\n`);
+    this.#write(event);
+  }
+
+  /** Events of the engine bring their time; what the command line tells itself happens now. */
+  #write(event: object): void {
+    this.out.write(`${JSON.stringify({ ...event, time: "time" in event ? event.time : now() })}\n`);
   }
 
   note(text: string): void {
@@ -28,4 +33,8 @@ export class JsonRenderer implements Renderer {
   }
 
   close(): void {}
+}
+
+function now(): string {
+  return new Date().toISOString();
 }

@@ -1,10 +1,11 @@
 /** Live progress at the bottom of a terminal; what is finished scrolls above it. */
 import type { EngineEvent } from "../../mod.ts";
-import { formatElapsed, formatRate, formatSize, formatTransfer } from "../format.ts";
+import { formatElapsed, formatRate, formatSize, formatTransfer, printable } from "../format.ts";
 import type { Clock, Output } from "../io.ts";
 import type { Style } from "../style.ts";
 import { displayWidth, truncate } from "../width.ts";
-import { lineFor, stageTitle } from "./lines.ts";
+import { linesFor, stageTitle } from "./lines.ts";
+import { Progress } from "./progress.ts";
 import type { Renderer, Step } from "./renderer.ts";
 import { StageOutputs } from "./stage_outputs.ts";
 
@@ -29,6 +30,7 @@ interface Running {
 export class TtyRenderer implements Renderer {
   readonly #running = new Map<string, Running>();
   readonly #outputs: StageOutputs;
+  readonly #progress = new Progress();
   /** Lines that will scroll, not printed yet. */
   #pending: string[] = [];
   /** The live lines on the screen. */
@@ -46,10 +48,8 @@ export class TtyRenderer implements Renderer {
 
   event(event: EngineEvent): void {
     this.#pending.push(...this.#outputs.lines(event));
-    if (event.type !== "stage.started") {
-      const line = lineFor(event, this.options.style, this.options.verbose);
-      if (line !== undefined) this.#pending.push(line);
-    }
+    const progress = this.#progress.event(event);
+    if (event.type !== "stage.started") this.#pending.push(...linesFor(event, { ...this.options, progress }));
     this.#follow(event);
     this.#schedule(FRAME_MS);
   }
@@ -75,10 +75,20 @@ export class TtyRenderer implements Renderer {
 
   #follow(event: EngineEvent): void {
     switch (event.type) {
+      case "stage.waiting":
+        return this.#start(stageTitle(event.at), "waiting   ", {
+          title: `${stageTitle(event.at)}  ${printable(event.reason)}`,
+          total: 0,
+        });
       case "stage.started":
         return this.#start(stageTitle(event.at), "building  ", { title: stageTitle(event.at), total: 0 });
+      case "stage.saving":
+        return this.#start(stageTitle(event.at), "saving    ", { title: stageTitle(event.at), total: 0 });
+      case "stage.reused":
+      case "stage.fetched":
       case "stage.finished":
       case "stage.failed":
+      case "stage.stopped":
         this.#running.delete(stageTitle(event.at));
         return;
       case "transfer.started":
@@ -146,6 +156,7 @@ export class TtyRenderer implements Renderer {
     const { columns, rows } = this.out.size();
     const now = this.clock.now();
     const { style } = this.options;
+    const width = Math.max(1, columns - 1);
     const lines = [...this.#running.values()].map(({ word, title, since, done, total }) => {
       const percent = total > 0 ? `  ${Math.min(100, Math.floor(100 * done / total))}%` : "";
       const sent = done > 0 || total > 0
@@ -153,14 +164,32 @@ export class TtyRenderer implements Renderer {
         : "";
       const rate = formatRate(done, now - since);
       const speed = rate === undefined ? "" : `  ${rate}`;
-      return `${style.cyan(word)}${title}${sent}${speed}  ${style.dim(formatElapsed(now - since))}`;
+      return withTail(
+        style.cyan(word) + title,
+        [sent, speed, `  ${style.dim(formatElapsed(now - since))}`],
+        width,
+      );
     });
+    if (this.#progress.open && lines.length > 0) lines.push(style.dim(`${this.#progress.text} stages`));
     const room = Math.max(1, rows - 2);
     const shown = lines.length <= room
       ? lines
       : [...lines.slice(0, room - 1), `${lines.length - room + 1} more running`];
-    return shown.map((line) => truncate(line, Math.max(1, columns - 1)));
+    return shown.map((line) => truncate(line, width));
   }
+}
+
+/** At least as much of a name must stay. */
+const NAME_COLUMNS = 24;
+
+/** The head with as much of the tail, from its end, as leaves room for a name: how long it takes is said last. */
+function withTail(head: string, tail: readonly string[], width: number): string {
+  let kept = "";
+  for (const part of [...tail].reverse()) {
+    if (displayWidth(part + kept) > width - Math.min(NAME_COLUMNS, displayWidth(head))) break;
+    kept = part + kept;
+  }
+  return truncate(head, Math.max(1, width - displayWidth(kept))) + kept;
 }
 
 function withEnd(line: string): string {

@@ -8,7 +8,11 @@ import type { LiveCache } from "../share/live_cache.ts";
 import type { ShareNeeds } from "../share/open_shared.ts";
 import type { SignedGraph, SignedImage } from "../sign/sign.ts";
 import type { StageWorker, WorkerNeeds } from "./stage_work.ts";
-import type { BuildResult, BuiltImage } from "../contract/results.ts";
+import type { BuildResult, BuildTimes, BuiltImage } from "../contract/results.ts";
+import type { EngineEvent } from "../contract/events.ts";
+import type { RunBuild } from "./run_build.ts";
+import { Ledger } from "./ledger.ts";
+import { Stopwatch } from "./stopwatch.ts";
 import type { BuildExtras, BuildNeeds, BuiltNeeds } from "./needs.ts";
 
 /** Builds the selected images for the session's platform. */
@@ -23,7 +27,9 @@ export async function buildImages(
   if (repo !== undefined) observed(session.registry(repo));
   // The builder's helper starts, and modules load, while git and the registry are still being read.
   let worker: Promise<StageWorker> | undefined;
-  const open = () => worker ??= openWorker(session);
+  const stop = options.failFast ? new AbortController() : undefined;
+  const signal = stop ? AbortSignal.any([session.options.signal, stop.signal]) : session.options.signal;
+  const open = () => worker ??= openWorker(session, signal);
   let over = session.options.dryRun;
   observed(session.news.then(() => {
     if (over) return;
@@ -40,13 +46,16 @@ export async function buildImages(
   return await disposing(
     build,
     session.options.emit,
-    () => new ImageBuild(session, options, open).run(patterns),
+    () => new ImageBuild(session, options, { worker: open, signal, ...(stop && { stop }) }).run(patterns),
   );
 }
 
-async function openWorker(session: WorkerNeeds & Pick<ShareNeeds, "store">): Promise<StageWorker> {
+async function openWorker(
+  session: WorkerNeeds & Pick<ShareNeeds, "store">,
+  signal: AbortSignal,
+): Promise<StageWorker> {
   const { StageWorker } = await import("./stage_work.ts");
-  return new StageWorker(session, await session.store());
+  return new StageWorker(session, await session.store(), signal);
 }
 
 /** The selected images from the store. @throws NOT_BUILT, checked for all of them first */
@@ -85,13 +94,18 @@ export async function finishedTops(
   return await (await openLiveCache(session, signed, { repo })).takeFinished(signed, tops, nodes);
 }
 
+/** How many of the slowest stages are named. */
+const SLOWEST = 5;
+
 class ImageBuild {
-  readonly #start = performance.now();
+  readonly #watch = new Stopwatch();
+  readonly #prepared = this.#watch.begin("preparing");
+  readonly #ledger = new Ledger();
 
   constructor(
     readonly session: BuildNeeds,
     readonly options: BuildExtras,
-    readonly worker: () => Promise<StageWorker>,
+    readonly means: Pick<RunBuild, "worker" | "signal" | "stop">,
   ) {}
 
   async run(patterns: readonly string[]): Promise<BuildResult> {
@@ -179,47 +193,89 @@ class ImageBuild {
 
     let built = new Map<string, number>();
     let records = images.map((image) => tops.get(image.node.key)?.record);
+    let timesOf: (key: string) => BuildTimes = () => this.#watch.times;
+    const watch = this.#watch;
+    const ledger = this.#ledger;
     if (!fresh || options.introspect || (await session.hooks()).has("plan")) {
       const { runBuild } = await import("./run_build.ts");
       if (!session.options.dryRun) this.#tellReused(images, tops);
-      const { worker } = this;
-      const done = await runBuild({ session, worker, signed, tops, keys, images, inputs, options, cache });
+      const done = await runBuild({
+        ...this.means,
+        session,
+        signed,
+        tops,
+        keys,
+        images,
+        inputs,
+        options,
+        cache,
+        watch,
+        prepared: this.#prepared,
+        ledger,
+      });
       if (session.options.dryRun) {
-        return { project: inputs.project, platform: inputs.platform, images: [], ...done.counts };
+        const { project, platform } = inputs;
+        return { project, platform, images: [], ...done.counts, stages: done.rows, times: watch.times };
       }
       records = [...done.records];
       built = done.builtByImage;
+      timesOf = done.timesOf;
     }
+    const published = watch.begin("publishing");
     await shared();
+    published();
     const { finishImage } = await import("./finish_image.ts");
     const reusedBy = (image: SignedImage) => image.stages.length - (built.get(image.node.key) ?? 0);
     const ready: BuiltImage[] = [];
     for (const [i, image] of images.entries()) {
       const done = await finishImage(image, records[i]!, inputs.store, { write: !fresh });
       ready.push(done);
-      const count = built.get(image.node.key) ?? 0;
+      const { publishingMs: _, ...times } = timesOf(image.node.key);
       session.options.emit({
         type: "image.ready",
         image: done.name,
         kind: done.kind,
         digest: done.digest,
         signature: done.signature,
-        built: count,
+        built: built.get(image.node.key) ?? 0,
         reused: reusedBy(image),
-        ms: Math.round(performance.now() - this.#start),
+        ...times,
       });
     }
-    const stagesBuilt = [...built.values()].reduce((a, b) => a + b, 0);
+    let stages: BuildResult["stages"] = [];
+    if (options.stages || ledger.planned.length > 0) {
+      const needed = neededImages(signed, tops, keys);
+      const { stageRows } = await import("./stage_rows.ts");
+      stages = await stageRows(signed.images.filter(({ node }) => needed.has(node.key)), {
+        store: inputs.store,
+        platform: inputs.platform,
+        ledger,
+        taken: cache?.taken ?? new Map(),
+      });
+    }
+    this.#prepared();
+    watch.stop();
     const result: BuildResult = {
       project: inputs.project,
       platform: inputs.platform,
       images: ready,
-      stagesBuilt,
+      stagesBuilt: [...built.values()].reduce((a, b) => a + b, 0),
       stagesReused: images.reduce((sum, image) => sum + reusedBy(image), 0),
+      stages,
+      times: watch.times,
     };
+    session.options.emit(summaryOf(result));
     await (await session.hooks()).parallel("built", result);
     return result;
   }
+}
+
+function summaryOf({ images, stagesBuilt, stagesReused, stages, times }: BuildResult): EngineEvent {
+  const built = stages.flatMap(({ image, kind, stage, times }) =>
+    times ? [{ at: { image, kind, stage }, ms: times.ms }] : []
+  );
+  const slowest = built.sort((a, b) => b.ms - a.ms).slice(0, SLOWEST);
+  return { type: "build.finished", images: images.length, stagesBuilt, stagesReused, ...times, slowest };
 }
 
 /** Whether every image's last stage is in the store. */

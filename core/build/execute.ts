@@ -22,18 +22,27 @@ import { refOf } from "../sign/stage_ref.ts";
 import { stageRecord } from "../sign/stage_record.ts";
 import type { StageWorker } from "./stage_work.ts";
 import type { Signature } from "../contract/signature.ts";
+import { type Stopwatch, wholeMs } from "./stopwatch.ts";
+import type { Ledger } from "./ledger.ts";
+import type { BuildTimes, StageTimes } from "../contract/results.ts";
 
 /** What building needs beside the signed graph. */
 export interface ExecuteInputs extends PlanInputs {
   readonly store: Store;
   readonly worker: StageWorker;
   readonly emit: EventSink;
+  /** Ends the build: the user's, and `stop`. */
   readonly signal: AbortSignal;
+  /** Ends what runs once a stage has failed, when that is wanted. */
+  readonly stop?: AbortController;
   readonly parallel: number;
   readonly lockTimeoutMs: number;
   readonly epoch: number;
   readonly commit: string | undefined;
   readonly options: BuildOptions;
+  /** Of the build so far. */
+  readonly watch: Stopwatch;
+  readonly ledger: Ledger;
   /** Stages to build even if they are in the store. */
   readonly forced: ReadonlySet<Signature>;
   /** Stages that others build meanwhile, and whoever wants to know of those built here. */
@@ -54,6 +63,8 @@ export class Executor {
   readonly #introspector: Introspector;
   /** What failed first. */
   #failure: { readonly error: unknown } | undefined;
+  /** By key of the image. */
+  readonly #watches = new Map<string, Stopwatch>();
   built = 0;
   /** Stages built here, by key of the image that asked for them first. */
   readonly builtByImage = new Map<string, number>();
@@ -61,13 +72,21 @@ export class Executor {
   constructor(readonly signed: SignedGraph, readonly tops: CachedTops, readonly inputs: ExecuteInputs) {
     this.#pool = new Pool(inputs.parallel);
     this.#introspector = createIntrospector(inputs.options.introspect);
+    for (const { node } of signed.images) this.#watches.set(node.key, inputs.watch.fork());
+  }
+
+  /** How long an image took so far, or until it was saved. */
+  timesOf(key: string): BuildTimes {
+    return this.#watches.get(key)!.times;
   }
 
   /** Builds the images and waits until they are saved. After a failure nothing new starts; what runs may end. */
   async run(keys: readonly string[]): Promise<readonly StageRecord[]> {
     const results = await Promise.allSettled(keys.map(async (key) => {
       const image = this.signed.image(key);
-      return await (await this.#output(image, image.stages.length - 1)).saved;
+      const record = await (await this.#output(image, image.stages.length - 1)).saved;
+      this.#watches.get(key)!.stop();
+      return record;
     }));
     await Promise.allSettled([...this.#outputs.values()].map(async (output) => await (await output).saved));
     this.inputs.signal.throwIfAborted();
@@ -94,9 +113,7 @@ export class Executor {
     const stage = image.stages[index]!;
     const at = refOf(image, stage);
     if (top?.index === index) {
-      if (index < image.stages.length - 1) {
-        this.inputs.emit({ type: "stage.reused", at, signature: stage.signature, reason: "in the store" });
-      }
+      if (index < image.stages.length - 1) this.#reuse(at, stage, "in the store");
       await this.#inspectCached(image, index);
       return outputOf(top.record);
     }
@@ -158,56 +175,83 @@ export class Executor {
     parent: StageOutput | undefined,
     others: ReadonlyMap<string, StageOutput>,
   ): Promise<StageOutput> {
-    const { store, emit, signal, lockTimeoutMs } = this.inputs;
+    const { store, emit, signal, lockTimeoutMs, ledger, parallel } = this.inputs;
     const at = refOf(image, stage);
+    const { signature } = stage;
+    const turn = wholeMs();
+    const wait = (reason: string) => emit({ type: "stage.waiting", at, signature, reason });
     const lock = await store.locks.take(`stage ${stage.signature}`, {
       timeoutMs: lockTimeoutMs,
       signal,
-      onWait: (holder) =>
-        emit({ type: "lock.waiting", resource: stageTitle(at.kind, at.image, at.stage), holder }),
+      onWait: (holder) => {
+        emit({ type: "lock.waiting", resource: stageTitle(at.kind, at.image, at.stage), holder });
+        wait(`for ${holder}`);
+      },
     });
     let release = true;
+    let stopRunning = () => {};
     try {
       const found = this.inputs.forced.has(stage.signature)
         ? undefined
         : await store.stages.whole(stage.signature);
       if (found) {
-        emit({
-          type: "stage.reused",
-          at,
-          signature: stage.signature,
-          reason: "built meanwhile by another process",
-        });
+        this.#reuse(at, stage, "built meanwhile by another process");
         return outputOf(found);
       }
       if (stage.spec.work.kind === "run" && !this.inputs.forced.has(stage.signature)) {
         const taken = await this.inputs.shared.take(image, stage);
-        if (taken) return outputOf(taken);
+        if (taken) {
+          ledger.end(signature, { state: "fetched" });
+          return outputOf(taken);
+        }
       }
-      let start = 0;
+      if (parent) await this.inputs.worker.ready({ stage, parent, others }, wait);
+      if (this.#pool.full) wait(`until one of ${parallel} running stages ends (--parallel)`);
+      let start = turn;
       const delta = await this.#pool.run(async () => {
-        start = performance.now();
         signal.throwIfAborted();
         if (this.#failure) throw new NotStarted("Another stage failed first");
         const { reason } = await compareStage(image, stage, this.inputs);
-        emit({ type: "stage.started", at, signature: stage.signature, reason });
+        ledger.start(signature, at);
+        emit({ type: "stage.started", at, signature, reason });
         if (parent && this.#introspector.before(at)) {
           await this.inputs.worker.inspect(at, parent, image, "before");
         }
+        start = wholeMs();
+        stopRunning = this.#begin(image, "running");
         return await this.#work(image, stage, parent, others);
       });
-      const buildMs = Math.round(performance.now() - start);
+      const times = { waitingMs: start - turn, runningMs: wholeMs() - start };
+      const stopSaving = this.#begin(image, "saving");
+      stopRunning();
+      ledger.save(signature);
+      emit({ type: "stage.saving", at, signature });
       const saved = observed(
-        this.#save(image, stage, parent, delta, buildMs).finally(() => lock[Symbol.asyncDispose]()),
+        this.#save(image, stage, parent, delta, times).finally(async () => {
+          stopSaving();
+          await lock[Symbol.asyncDispose]();
+        }),
       );
       release = false;
       return { ...delta, saved };
     } catch (error) {
+      stopRunning();
       this.#fail(at, stage, error);
       throw error;
     } finally {
       if (release) await lock[Symbol.asyncDispose]();
     }
+  }
+
+  /** Begins an activity of an image, and so of the build. */
+  #begin(image: SignedImage, activity: "running" | "saving"): () => void {
+    const ends = [this.inputs.watch, this.#watches.get(image.node.key)!].map((each) => each.begin(activity));
+    return () => ends.forEach((end) => end());
+  }
+
+  #reuse(at: StageRef, { signature }: SignedStage, reason: string): void {
+    this.inputs.ledger.end(signature, { state: "reused" });
+    this.inputs.emit({ type: "stage.reused", at, signature, reason });
   }
 
   async #work(
@@ -248,29 +292,39 @@ export class Executor {
     stage: SignedStage,
     parent: StageOutput | undefined,
     output: Omit<StageOutput, "saved">,
-    buildMs: number,
+    { waitingMs, runningMs }: Pick<StageTimes, "waitingMs" | "runningMs">,
   ): Promise<StageRecord> {
-    const { store, emit, project, commit } = this.inputs;
+    const { store, emit, project, commit, ledger } = this.inputs;
     const at = refOf(image, stage);
+    const { signature } = stage;
+    const start = wholeMs();
     try {
+      const below = new Set(parent?.layers);
+      await Promise.all(output.layers.filter((layer) => !below.has(layer)).map(({ stored }) => stored));
+      const stored = wholeMs();
+      // Those before it may be slower; that is their time.
       const state = await settleImage(output);
       const { rule } = image.node;
       if (!parent && !isOwn(rule.base)) {
         await this.inputs.worker.requireBase(rule, state, image.stages.some(runsCommands));
       }
       const before = new Set((await parent?.saved)?.image.layers.map((layer) => layer.digest));
+      const waited = parent ? wholeMs() - stored : 0;
       await this.inputs.worker.saveListings(image, stage);
       const addedBytes = state.layers.filter((l) => parent && !before.has(l.digest)).reduce(
         (sum, l) => sum + l.size,
         0,
       );
-      const made = { image: state, trees: output.trees, project, commit, buildMs, addedBytes };
+      const made = { image: state, trees: output.trees, project, commit, buildMs: runningMs, addedBytes };
       const record = stageRecord(image, stage, made);
       await store.stages.put(record);
       await store.stages.addHistory(project, image.node.key, stage.spec.name, stage.signature);
       this.built++;
       this.builtByImage.set(image.node.key, (this.builtByImage.get(image.node.key) ?? 0) + 1);
-      emit({ type: "stage.finished", at, signature: stage.signature, ms: buildMs, size: addedBytes });
+      const savingMs = wholeMs() - start - waited;
+      const times = { ms: runningMs + savingMs, runningMs, savingMs, waitingMs: waitingMs + waited };
+      ledger.end(signature, { state: "built", ...times });
+      emit({ type: "stage.finished", at, signature, ...times, size: addedBytes });
       this.inputs.shared.saved(image, stage, record);
       return record;
     } catch (error) {
@@ -279,10 +333,18 @@ export class Executor {
     }
   }
 
-  #fail(at: StageRef, stage: SignedStage, error: unknown): void {
-    if (error instanceof NotStarted || this.inputs.signal.aborted) return;
+  #fail(at: StageRef, { signature }: SignedStage, error: unknown): void {
+    const { signal, stop, ledger, emit } = this.inputs;
+    if (error instanceof NotStarted) return;
+    ledger.end(signature);
+    if (stop?.signal.aborted) return emit({ type: "stage.stopped", at, signature });
+    if (signal.aborted) return;
+    const first = this.#failure === undefined;
     this.#failure ??= { error };
-    this.inputs.emit({ type: "stage.failed", at, signature: stage.signature, message: messageOf(error) });
+    const { running, notStarted } = ledger;
+    const message = messageOf(error);
+    emit({ type: "stage.failed", at, signature, message, ...(first && { running, notStarted }) });
+    stop?.abort(error);
   }
 }
 

@@ -24,6 +24,10 @@ export function createIntrospector(wanted: Introspection = {}): Introspector {
 export interface BuildOptions {
   /** When to open a shell in a stage. */
   readonly introspect?: Introspection;
+  /** When a stage fails, stop those that still run instead of letting them end. @default false */
+  readonly failFast?: boolean;
+  /** Say what became of every stage also when none was to be built, which takes a look at each. @default false */
+  readonly stages?: boolean;
 }
 
 /** When to open a shell in a stage. Stage names as `plan` prints them; needs a terminal. */

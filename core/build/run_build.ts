@@ -7,6 +7,9 @@ import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
 import type { StageWorker } from "./stage_work.ts";
 import type { BuildExtras, BuildNeeds } from "./needs.ts";
 import type { Signature } from "../contract/signature.ts";
+import type { Ledger } from "./ledger.ts";
+import type { Stopwatch } from "./stopwatch.ts";
+import { refOf } from "../sign/stage_ref.ts";
 
 export interface RunBuild {
   readonly session: BuildNeeds;
@@ -20,17 +23,46 @@ export interface RunBuild {
   readonly options: BuildExtras;
   /** Stages shared through registries. */
   readonly cache: LiveCache | undefined;
+  readonly watch: Stopwatch;
+  /** Told when nothing but building is left to do. */
+  readonly prepared: () => void;
+  readonly ledger: Ledger;
+  /** Ends the build: the user's, and `stop`. */
+  readonly signal: AbortSignal;
+  /** Ends what runs once a stage has failed, when that is wanted. */
+  readonly stop?: AbortController;
 }
 
 /** Builds what is missing. On a dry run, says what would be built instead. */
 export async function runBuild(
-  { session, worker, signed, tops: cached, keys, images, inputs, options, cache }: RunBuild,
+  {
+    session,
+    worker,
+    signed,
+    tops: cached,
+    keys,
+    images,
+    inputs,
+    options,
+    cache,
+    watch,
+    prepared,
+    ledger,
+    signal,
+    stop,
+  }: RunBuild,
 ) {
-  const { emit, signal, parallel, lockTimeoutMs, epoch, dryRun } = session.options;
+  const { emit, parallel, lockTimeoutMs, epoch, dryRun } = session.options;
   const hooks = await session.hooks();
   if (dryRun) {
     const plan = await hooks.waterfall("plan", await planBuild(signed, keys, inputs));
     const stages = plan.images.flatMap((image) => image.stages.map((stage) => ({ image, stage })));
+    const states = { build: "would build", cached: "reused", covered: "covered" } as const;
+    const rows = stages.flatMap(({ image: { name: image, kind }, stage: { stage, signature, state } }) =>
+      state === "unneeded"
+        ? []
+        : [{ image, kind, stage, platform: plan.platform, signature, state: states[state] }]
+    );
     for (const { image, stage } of stages) {
       if (stage.state !== "build") continue;
       options.onPlanned?.(stage.signature);
@@ -41,6 +73,8 @@ export async function runBuild(
     return {
       records: [] as readonly StageRecord[],
       builtByImage: new Map<string, number>(),
+      rows,
+      timesOf: () => watch.times,
       counts: { stagesBuilt, stagesReused: stages.filter(({ stage }) => stage.state === "cached").length },
     };
   }
@@ -59,26 +93,33 @@ export async function runBuild(
   const stageWorker = await worker();
   const needed = neededImages(signed, tops, keys);
   const missing = signed.images.filter((image) => needed.has(image.node.key)).flatMap((image) =>
-    image.stages.slice((tops.get(image.node.key)?.index ?? -1) + 1)
+    image.stages.slice((tops.get(image.node.key)?.index ?? -1) + 1).map((stage) => ({ image, stage }))
   );
-  if (missing.length > 0) await options.mayBuild?.();
-  if (missing.some(runsCommands)) stageWorker.warmUp();
-  const running = signed.images.filter(({ node, stages }) =>
-    needed.has(node.key) && stages.slice((tops.get(node.key)?.index ?? -1) + 1).some(runsCommands)
-  );
-  const rules = running.map(({ node }) => node.rule).filter(({ secrets, ssh }) =>
+  for (const { image, stage } of missing) ledger.plan(stage.signature, refOf(image, stage));
+  if (missing.length > 0) {
+    await options.mayBuild?.();
+    emit({ type: "build.started", stages: ledger.planned.map(([signature, at]) => ({ at, signature })) });
+  }
+  const running = missing.filter(({ stage }) => runsCommands(stage));
+  if (running.length > 0) stageWorker.warmUp();
+  const rules = [...new Set(running.map(({ image }) => image.node.rule))].filter(({ secrets, ssh }) =>
     secrets.length + ssh.length > 0
   );
   if (rules.length > 0) await stageWorker.loadSecrets(rules);
+  const commit = missing.length > 0 ? await session.trees.commit() : undefined;
+  prepared();
   const executor = new Executor(signed, tops, {
     ...inputs,
     worker: stageWorker,
     emit,
     signal,
+    ...(stop && { stop }),
+    watch,
+    ledger,
     parallel,
     lockTimeoutMs,
     epoch,
-    commit: missing.length > 0 ? await session.trees.commit() : undefined,
+    commit,
     options,
     forced,
     shared: {
@@ -93,6 +134,8 @@ export async function runBuild(
   return {
     records,
     builtByImage: executor.builtByImage,
+    rows: [],
+    timesOf: (key: string) => executor.timesOf(key),
     counts: { stagesBuilt: executor.built, stagesReused: 0 },
   };
 }

@@ -132,7 +132,8 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
 
   readonly #vault: SecretVault;
 
-  constructor(readonly session: WorkerNeeds, readonly store: Store) {
+  /** @param signal ends the work */
+  constructor(readonly session: WorkerNeeds, readonly store: Store, readonly signal: AbortSignal) {
     this.reader = new LayerReader(store);
     this.#vault = new SecretVault(session.options);
   }
@@ -149,7 +150,12 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
 
   /** Brings a base image into the store. */
   base(rule: ImageRule): Promise<ImageState> {
-    return fetchBase(this.session, rule);
+    const { session, signal } = this;
+    return fetchBase({
+      options: { emit: session.options.emit, signal },
+      source: (name) => session.source(name),
+      base: (name) => session.base(name),
+    }, rule);
   }
 
   /**
@@ -158,7 +164,42 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
    */
   async requireBase(rule: ImageRule, state: ImageState, unpack: boolean): Promise<void> {
     if (unpack) await (await this.#open().catch(() => undefined))?.prefetch?.(state.layers.map(storedLayer));
-    await this.reader.contents.require(state.layers, baseName(rule), this.session.options.signal);
+    await this.reader.contents.require(state.layers, baseName(rule), this.signal);
+  }
+
+  /**
+   * Waits for what a stage needs of others, so that its own time has none of that: files of artifacts to be stored,
+   * layers to be unpacked. Never throws for what the work itself will report.
+   */
+  async ready(
+    { stage, parent, others }: Pick<StageTask, "stage" | "parent" | "others">,
+    onWait: (reason: string) => void,
+  ): Promise<void> {
+    const { work } = stage.spec;
+    const needed: Promise<unknown>[] = [];
+    if (work.kind === "git") needed.push(this.#prepared.get(stage.signature) ?? Promise.resolve());
+    if (work.kind === "import") {
+      needed.push(...[...others.values()].flatMap(({ layers }) => layers.map(({ stored }) => stored)));
+    }
+    if (work.kind === "run" && work.commands.length > 0) {
+      needed.push(this.#open().then((builder) => builder.prefetch?.(parent.layers)));
+    }
+    const all = Promise.allSettled(needed);
+    const soon = Promise.withResolvers<void>();
+    const timer = setTimeout(soon.resolve, 100);
+    const aborted = Promise.withResolvers<void>();
+    const abort = () => aborted.resolve();
+    this.signal.addEventListener("abort", abort);
+    try {
+      if (this.signal.aborted) return;
+      const slow = await Promise.race([all, aborted.promise, soon.promise.then(() => "slow" as const)]);
+      if (slow !== "slow") return;
+      onWait(work.kind === "run" ? "for layers to be unpacked" : "for what it takes files from");
+      await Promise.race([all, aborted.promise]);
+    } finally {
+      clearTimeout(timer);
+      this.signal.removeEventListener("abort", abort);
+    }
   }
 
   async work(task: WorkTask): Promise<StageDelta> {
@@ -215,7 +256,8 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
     image: SignedImage,
     when: "before" | "after",
   ): Promise<void> {
-    const { emit, network, signal } = this.session.options;
+    const { signal } = this;
+    const { emit, network } = this.session.options;
     const where = stageTitle(at.kind, at.image, at.stage);
     emit({ type: "note", level: "info", text: `Shell ${when} ${where}; leave it with "exit" to go on` });
     const builder = await this.#open();
@@ -238,7 +280,8 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
 
   async #run(task: WorkTask, commands: readonly string[]): Promise<readonly LayerRef[]> {
     const { at, parent, image, stage, introspector } = task;
-    const { emit, network, signal, compression, epoch, masker } = this.session.options;
+    const { signal } = this;
+    const { emit, network, compression, epoch, masker } = this.session.options;
     const { rule } = image.node;
     const variables = rule.secrets.flatMap(({ id, as }) => as === undefined ? [] : [[as, id] as const]);
     const step: BuildStep = {
@@ -294,7 +337,8 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
       }));
       return [{ diffId: layer.diffId, stored }];
     } catch (error) {
-      if (introspector.beforeError && !signal.aborted) await this.inspect(at, parent, image, "before");
+      if (signal.aborted) throw error;
+      if (introspector.beforeError) await this.inspect(at, parent, image, "before");
       throw await this.#withHint(error, task, tail.text);
     }
   }

@@ -1,4 +1,5 @@
 import type { Digest } from "../../lib/oci/digest.ts";
+import type { BuildTimes, StageTimes } from "./results.ts";
 
 /** Names a stage of an image in events and errors. `image` is "" for the nameless dimg. */
 export interface StageRef {
@@ -16,6 +17,18 @@ export type EngineEvent =
   | { readonly type: "note"; readonly level: "info" | "warn"; readonly text: string }
   /** Detail for `--verbose`: which plugin claimed, which command ran. */
   | { readonly type: "detail"; readonly text: string }
+  /** What a build will make, in no order. Each ends as finished, reused, fetched, failed or stopped, or is not begun. */
+  | {
+    readonly type: "build.started";
+    readonly stages: readonly { readonly at: StageRef; readonly signature: string }[];
+  }
+  /** A stage whose turn it is has to wait; it is started, reused or fetched after that. */
+  | {
+    readonly type: "stage.waiting";
+    readonly at: StageRef;
+    readonly signature: string;
+    readonly reason: string;
+  }
   | {
     readonly type: "stage.reused";
     readonly at: StageRef;
@@ -35,11 +48,13 @@ export type EngineEvent =
     readonly stream: "stdout" | "stderr";
     readonly text: string;
   }
-  | {
+  /** The work is done; what it added is being compressed and stored, while later stages may run. */
+  | { readonly type: "stage.saving"; readonly at: StageRef; readonly signature: string }
+  /** Built and saved. `ms` is its own time: `runningMs` + `savingMs`. */
+  | StageTimes & {
     readonly type: "stage.finished";
     readonly at: StageRef;
     readonly signature: string;
-    readonly ms: number;
     /** Compressed size of the layer it added; 0 when it added none. */
     readonly size: number;
   }
@@ -48,7 +63,13 @@ export type EngineEvent =
     readonly at: StageRef;
     readonly signature: string;
     readonly message: string;
+    /** Of the first that failed: what still runs, and will end as it may. */
+    readonly running?: readonly StageRef[];
+    /** Of the first that failed: what was to be built and will not be begun. */
+    readonly notStarted?: readonly StageRef[];
   }
+  /** It ran when another stage failed, and was stopped. */
+  | { readonly type: "stage.stopped"; readonly at: StageRef; readonly signature: string }
   | {
     readonly type: "image.ready";
     readonly image: string;
@@ -58,7 +79,21 @@ export type EngineEvent =
     readonly signature: string;
     readonly built: number;
     readonly reused: number;
+    /** From the beginning of the build until this image was saved: the sum of its parts. */
     readonly ms: number;
+    readonly preparingMs: number;
+    readonly waitingMs: number;
+    readonly runningMs: number;
+    readonly savingMs: number;
+  }
+  /** All images of a build are ready. */
+  | BuildTimes & {
+    readonly type: "build.finished";
+    readonly images: number;
+    readonly stagesBuilt: number;
+    readonly stagesReused: number;
+    /** The stages that took longest, the slowest first. */
+    readonly slowest: readonly { readonly at: StageRef; readonly ms: number }[];
   }
   /** A stage is in REPO now. */
   | {
@@ -99,14 +134,17 @@ export type EngineEvent =
   | { readonly type: "transfer.finished"; readonly id: string; readonly done: number; readonly ms: number }
   | { readonly type: "lock.waiting"; readonly resource: string; readonly holder: string };
 
-/** Receives events; must not throw and must not block. */
+/** An event as it is told: with the moment, in UTC with milliseconds: `2026-01-02T03:04:05.678Z`. */
+export type TimedEvent = EngineEvent & { readonly time: string };
+
+/** Receives events inside of the engine. */
 export type EventSink = (event: EngineEvent) => void;
 
-/** Emits an event without letting a renderer's mistake end the build. */
-export function safeEmit(sink: ((event: EngineEvent) => void) | undefined): (event: EngineEvent) => void {
+/** Emits an event with its time, without letting a renderer's mistake end the build. */
+export function safeEmit(sink: ((event: TimedEvent) => void) | undefined): EventSink {
   return (event) => {
     try {
-      sink?.(event);
+      sink?.({ ...event, time: new Date().toISOString() });
     } catch {
       // A renderer that cannot print must not fail the work.
     }

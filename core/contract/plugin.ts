@@ -64,7 +64,7 @@ export type {
 export type { LayerIndex, LayerIndexEntry } from "../../lib/layer/index.ts";
 export type { TarType } from "../../lib/tar/types.ts";
 export type { RegistryFeatures } from "../../lib/registry/inspect.ts";
-export type { EngineEvent, EventSink, StageRef } from "./events.ts";
+export type { EngineEvent, EventSink, StageRef, TimedEvent } from "./events.ts";
 
 /** A value now or later. */
 export type Awaitable<T> = T | Promise<T>;

@@ -16,6 +16,8 @@ export interface PublishReport {
   readonly stages: readonly MovedStage[];
   /** What it took to have the blobs there. */
   readonly bytes: TransferCount;
+  /** Of the build that came first (`bp`). */
+  readonly build?: Pick<BuildResult, "stages" | "times">;
 }
 
 /** A dimg and its tags. */
@@ -129,6 +131,68 @@ export interface BuildResult {
   readonly stagesBuilt: number;
   /** Of the selected dimgs. */
   readonly stagesReused: number;
+  /**
+   * Every stage of the selected dimgs and of what was built for them, in order; none where nothing was to be built and
+   * nobody asked for them.
+   */
+  readonly stages: readonly BuiltStage[];
+  /** How long the build took. */
+  readonly times: BuildTimes;
+}
+
+/** How long a build took in milliseconds. At any moment the build is in one part, so they add up to `ms`. */
+export interface BuildTimes {
+  /** The whole. */
+  readonly ms: number;
+  /** The project was read, registries were asked, and stages taken from there. */
+  readonly preparingMs: number;
+  /** Nothing of what follows went on: other processes, or layers to be unpacked, were waited for. */
+  readonly waitingMs: number;
+  /** At least one stage did its work. */
+  readonly runningMs: number;
+  /** Layers were compressed and stored, and no stage did its work. */
+  readonly savingMs: number;
+  /** All was built, and stages still went to REPO. */
+  readonly publishingMs: number;
+}
+
+/** How long a stage took in milliseconds. */
+export interface StageTimes {
+  /** Its own time, the sum of the next two. */
+  readonly ms: number;
+  /** Its work: commands, files, bringing the base. */
+  readonly runningMs: number;
+  /** Compressing and storing what it added. */
+  readonly savingMs: number;
+  /** Beside `ms`: for other stages to be saved or unpacked, other processes, and its turn. */
+  readonly waitingMs: number;
+}
+
+/** A stage after a build. */
+export interface BuiltStage {
+  /** Name of the image; "" is the nameless dimg. */
+  readonly image: string;
+  /** A dimg, or an artifact. */
+  readonly kind: "dimg" | "artifact";
+  /** Name of the stage, as `plan` prints it. */
+  readonly stage: string;
+  /** `os/architecture[/variant]` */
+  readonly platform: string;
+  /** Signature of the stage. */
+  readonly signature: Signature;
+  /**
+   * `reused`: it was in the store. `fetched`: it came from a registry. `covered`: it is not here, and not needed, since a
+   * later one is. `would build`: on a dry run.
+   */
+  readonly state: "built" | "reused" | "fetched" | "covered" | "would build";
+  /** The repository a fetched one came from. */
+  readonly from?: string;
+  /** Of one that was built, how long that took. */
+  readonly times?: StageTimes;
+  /** Compressed bytes that it added, where it is in the store. */
+  readonly size?: number;
+  /** Digest of the manifest of the image up to here, where it is in the store. */
+  readonly digest?: Digest;
 }
 
 /** An image that is whole in the store. */

@@ -4,7 +4,7 @@ import type { ImageTarget } from "./names.ts";
 import type { BuiltImage } from "../contract/results.ts";
 import type { OwnedTag } from "./tags.ts";
 import type { TagWish } from "../contract/tagging.ts";
-import type { Introspection } from "../build/introspect.ts";
+import type { BuildOptions } from "../build/introspect.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 import type { Signature } from "../contract/signature.ts";
 
@@ -35,8 +35,8 @@ export interface Naming {
   lookUp?(target: ImageTarget): Promise<Digest | undefined>;
 }
 
-/** What to publish, and how. */
-export interface PushOptions {
+/** What to publish, and how; what a build is asked for counts with `build`. */
+export interface PushOptions extends BuildOptions {
   /** Where to. @default `repo` of the engine, else of the dappfile */
   readonly repo?: string;
   /** Which tags. @default one: `{ flag: "tag-plain", value: "latest" }` */
@@ -47,6 +47,4 @@ export interface PushOptions {
   readonly single?: boolean;
   /** Build first; stages go up while later ones are built (`bp`). @default false */
   readonly build?: boolean;
-  /** When to open a shell, with `build`. */
-  readonly introspect?: Introspection;
 }

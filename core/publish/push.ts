@@ -14,7 +14,8 @@ import { checkConflicts } from "./conflicts.ts";
 import type { TagFacts } from "./image_document.ts";
 import { imageTarget } from "./names.ts";
 import { blobOrigins, publishImages } from "./publish_images.ts";
-import type { MovedStage, PublishReport } from "../contract/results.ts";
+import { addTimes } from "../build/stopwatch.ts";
+import type { BuildResult, MovedStage, PublishReport } from "../contract/results.ts";
 import { collectTags, type OwnedTag } from "./tags.ts";
 import { BlobUploader } from "../share/uploader.ts";
 import type { Naming, OutgoingImage, OutgoingTag, PushOptions } from "./outgoing.ts";
@@ -67,7 +68,9 @@ export async function pushImages(
   const names = nodes.map(({ rule }) => rule.name);
   const stages: MovedStage[] = [];
   const done: StagesOfBuild = { planned: new Set(), published: new Set() };
-  if (options.build) await buildAll(sessions, names, { backend, options, repo, tags, uploader, done });
+  const builds = options.build
+    ? await buildAll(sessions, names, { backend, options, repo, tags, uploader, done })
+    : [];
   const outgoing = await collectImages(sessions, nodes, tags, options.build === true && dryRun);
   if (options.withStages) {
     stages.push(...await sendStages(sessions, keysOf(nodes), { repo, uploader, done }));
@@ -82,6 +85,12 @@ export async function pushImages(
     images,
     stages,
     bytes: uploader.count,
+    ...(builds.length > 0 && {
+      build: {
+        stages: builds.flatMap(({ stages }) => stages),
+        times: builds.map(({ times }) => times).reduce(addTimes),
+      },
+    }),
   };
   await (await session.hooks()).parallel("published", report);
   return report;
@@ -246,11 +255,14 @@ async function buildAll(
   sessions: readonly PushNeeds[],
   names: readonly string[],
   { backend, options, repo, tags, uploader, done }: BuildAll,
-): Promise<void> {
+): Promise<readonly BuildResult[]> {
+  const results: BuildResult[] = [];
   for (const session of sessions) {
     const store = await session.store();
-    await buildImages(session, names, {
+    const result = await buildImages(session, names, {
       ...(options.introspect && { introspect: options.introspect }),
+      ...(options.failFast && { failFast: true }),
+      ...(options.stages && { stages: true }),
       ...(options.onBase && { onBase: options.onBase }),
       ...(options.withStages && { repo }),
       uploader,
@@ -275,7 +287,9 @@ async function buildAll(
         }
       },
     });
+    results.push(result);
   }
+  return results;
 }
 
 /** Everything that will be published. @throws NOT_BUILT when one of the images is not built, before anything is sent */

@@ -2,7 +2,7 @@ import { EngineError } from "../contract/errors.ts";
 import { Masker } from "../../lib/mask.ts";
 import type { SecretSource } from "../contract/config.ts";
 import { epochFrom } from "./epoch.ts";
-import { type EventSink, safeEmit } from "../contract/events.ts";
+import { type EventSink, safeEmit, type TimedEvent } from "../contract/events.ts";
 import type { LayerCompression, StepNetwork } from "../contract/builder.ts";
 import { formatPlatform, hostPlatform, platformOf } from "../../lib/oci/platform.ts";
 import type { Selection } from "../contract/plugin.ts";
@@ -170,8 +170,8 @@ export interface EngineOptions {
   readonly untrusted?: boolean;
   /** Plugins beside the built-in ones and those in the dappfile; asked first. */
   readonly plugins?: readonly Selection[];
-  /** Told of all that happens. */
-  readonly onEvent?: EventSink;
+  /** Told of all that happens, each time with the moment; must not throw and must not block. */
+  readonly onEvent?: (event: TimedEvent) => void;
   /** Stops the work: running commands are ended, mounts and temporary files removed. */
   readonly signal?: AbortSignal;
 }

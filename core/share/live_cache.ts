@@ -20,6 +20,11 @@ export class LiveCache {
     readonly onPublished?: (signature: Signature) => void,
   ) {}
 
+  /** The repositories that stages were taken from in this run. */
+  get taken(): ReadonlyMap<Signature, string> {
+    return this.shared.taken;
+  }
+
   /** Makes the run known to cleanups of the registry; undefined when nothing is published there. */
   async guard(): Promise<GuardedStages | undefined> {
     if (!this.shared.target) return undefined;

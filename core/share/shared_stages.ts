@@ -59,6 +59,8 @@ export class SharedStages {
   /** Stages that could not be read. */
   readonly #unread = new Map<Repository, number>();
   readonly #downloads = new Map<string, Promise<void>>();
+  /** The repositories that stages were taken from. */
+  readonly taken = new Map<Signature, string>();
 
   readonly #contents: LayerContents;
 
@@ -174,6 +176,7 @@ export class SharedStages {
     const start = performance.now();
     try {
       const { record, bytes } = await this.#take(image, stage, found);
+      this.taken.set(stage.signature, found.repository.name);
       emit({
         type: "stage.fetched",
         at: refOf(image, stage),

@@ -246,7 +246,9 @@ at most 4.2 MB will be free once the registry has collected its garbage
     "cleanup.progress",
     "result",
   ]);
-  assert.deepEqual(lines[5], { type: "cleanup.limited", parallel: 4, waitMs: 3000 });
+  const { time, ...limited } = lines[5];
+  assert.equal(new Date(time).toISOString(), time);
+  assert.deepEqual(limited, { type: "cleanup.limited", parallel: 4, waitMs: 3000 });
 });
 
 const ends: readonly {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { noTimes } from "../support/times.ts";
 import type { Engine } from "../../core/api.ts";
 import type { Config } from "../../core/contract/config.ts";
 import { EngineError } from "../../core/contract/errors.ts";
@@ -25,6 +26,8 @@ function built(...names: string[]): BuildResult {
     images: names.map((name) => ({ name, kind: "dimg", signature, digest, state })),
     stagesBuilt: 0,
     stagesReused: 9,
+    stages: [],
+    times: noTimes,
   };
 }
 
@@ -37,6 +40,10 @@ const ready: EngineEvent = {
   built: 0,
   reused: 9,
   ms: 4,
+  preparingMs: 4,
+  waitingMs: 0,
+  runningMs: 0,
+  savingMs: 0,
 };
 
 Deno.test("dapp dimg build prints name and digest on stdout, and one line of progress for an image that is up to date", async () => {
@@ -121,7 +128,10 @@ Deno.test("--json prints one versioned document; --json=events prints events and
   assert.deepEqual(JSON.parse(one.stdout), { version: 1, ...built("app") });
   const many = await dapp(["dimg", "build", "--json=events"], { engine });
   const lines = many.stdout.trimEnd().split("\n").map((line) => JSON.parse(line) as unknown);
-  assert.deepEqual(lines, [{ ...ready }, { type: "result", version: 1, ...built("app") }]);
+  const [first, { time, ...last }] = lines as [object, { time: string }];
+  assert.deepEqual(first, { ...ready, time: "2026-01-02T03:04:05.678Z" });
+  assert.equal(new Date(time).toISOString(), time);
+  assert.deepEqual(last, { type: "result", version: 1, ...built("app") });
   assert.equal(many.stderr, "");
 });
 
@@ -174,11 +184,9 @@ Deno.test("--json prints errors as one document and keeps the exit code", async 
   assert.equal(code, 1);
   assert.deepEqual(JSON.parse(stdout), { version: 1, error });
   const events = await dapp(["dimg", "build", "--json=events"], { engine: failing });
-  assert.deepEqual(JSON.parse(events.stdout.trimEnd().split("\n").at(-1)!), {
-    type: "error",
-    version: 1,
-    error,
-  });
+  const { time, ...last } = JSON.parse(events.stdout.trimEnd().split("\n").at(-1)!);
+  assert.equal(new Date(time).toISOString(), time);
+  assert.deepEqual(last, { type: "error", version: 1, error });
   const usage = await dapp(["dimg", "bild", "--json"]);
   assert.equal(usage.code, 2);
   assert.equal(JSON.parse(usage.stdout).error.code, "USAGE");

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { noTimes } from "../support/times.ts";
 import type { Engine } from "../../core/api.ts";
 import { EngineError } from "../../core/contract/errors.ts";
 import type { EngineEvent } from "../../core/contract/events.ts";
@@ -173,7 +174,15 @@ Deno.test("options on registries reach the engine, a password from standard inpu
   for (const [line, wanted, stdin] of options) {
     await t.step(line, async () => {
       const build = () =>
-        Promise.resolve({ project: "", platform: "", images: [], stagesBuilt: 0, stagesReused: 0 });
+        Promise.resolve({
+          project: "",
+          platform: "",
+          images: [],
+          stagesBuilt: 0,
+          stagesReused: 0,
+          stages: [],
+          times: noTimes,
+        });
       const { engines, code } = await dapp(line.split(" "), {
         engine: () => ({ build, push: () => Promise.resolve(report) }),
         ...(stdin !== undefined && { stdin }),

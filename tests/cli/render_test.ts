@@ -10,6 +10,7 @@ import {
   formatDuration,
   formatElapsed,
   formatInstant,
+  formatParts,
   formatRate,
   formatSize,
   formatTransfer,
@@ -43,6 +44,9 @@ const finished = (ref: StageRef, ms: number, size: number): EngineEvent => ({
   at: ref,
   signature,
   ms,
+  runningMs: ms,
+  savingMs: 0,
+  waitingMs: 0,
   size,
 });
 const ready = (built: number): EngineEvent => ({
@@ -54,6 +58,10 @@ const ready = (built: number): EngineEvent => ({
   built,
   reused: 9 - built,
   ms: 65_400,
+  preparingMs: 400,
+  waitingMs: 0,
+  runningMs: 60_000,
+  savingMs: 5000,
 });
 
 function plain(options: { color?: boolean; verbose?: boolean } = {}) {
@@ -117,7 +125,7 @@ app/docker  building  (commands changed)
 app/docker  built  12ms  no layer
 artifact web/buildArtifact  building  (commands changed)
 artifact web/buildArtifact  failed  exit code 1
-app  built  sha256:12ab34cd56ef…  (2 stages built, 7 cached)  1m 05s
+app  built  sha256:12ab34cd56ef…  (2 stages built, 7 cached)  1m 05s (1m 00s running, 5s saving)
 app  up to date  sha256:12ab34cd56ef…  (9 stages cached)
 bye
 `,
@@ -158,6 +166,114 @@ app  exists  registry.example.com/shop/app:1.0  sha256:12ab34cd56ef…
 app  tagged  registry.example.com/shop/app:1.0
 (nameless)  would push  registry.example.com/shop:\\x1b[2J
 `;
+
+Deno.test("a build of several stages counts them, sums up, names the slowest, and says what a failure leaves", () => {
+  const { out, renderer } = plain();
+  const sig = (n: number) => String(n).repeat(64);
+  const stages = ["from", "install", "setup"].map((stage, i) => ({ at: at(stage), signature: sig(i) }));
+  const done = (
+    i: number,
+    times: { runningMs: number; savingMs: number; waitingMs: number },
+  ): EngineEvent => ({
+    type: "stage.finished",
+    ...stages[i]!,
+    ms: times.runningMs + times.savingMs,
+    ...times,
+    size: 1_000_000,
+  });
+  const events: EngineEvent[] = [
+    { type: "build.started", stages },
+    done(0, { runningMs: 20, savingMs: 30, waitingMs: 0 }),
+    { type: "stage.waiting", ...stages[1]!, reason: "for layers to be unpacked" },
+    done(1, { runningMs: 3_940, savingMs: 2_040, waitingMs: 1_200 }),
+    { type: "stage.reused", ...stages[2]!, reason: "built meanwhile by another process" },
+    {
+      type: "stage.failed",
+      at: at("install", "b"),
+      signature,
+      message: "exit code 1",
+      running: [at("install", "c")],
+      notStarted: ["1", "2", "3", "4", "5", "6", "7"].map((stage) => at(stage, "d")),
+    },
+    { type: "stage.stopped", at: at("install", "c"), signature },
+    {
+      type: "build.finished",
+      images: 2,
+      stagesBuilt: 2,
+      stagesReused: 1,
+      ms: 14_000,
+      preparingMs: 1_400,
+      waitingMs: 0,
+      runningMs: 4_400,
+      savingMs: 8_200,
+      publishingMs: 0,
+      slowest: [{ at: at("install"), ms: 5_980 }, { at: at("from"), ms: 50 }],
+    },
+  ];
+  for (const event of events) renderer.event(event);
+  renderer.close();
+  assert.equal(
+    out.text,
+    `app/from  built  50ms  +1.0 MB  1/3
+app/install  built  6.0s (4.0s running, 2.0s saving) after waiting 1.2s  +1.0 MB  2/3
+app/setup  cached  (built meanwhile by another process)  3/3
+b/install  failed  exit code 1
+still running: c/install  (what is finished is kept; --fail-fast stops them)
+not started: d/1, d/2, d/3, d/4, d/5, d/6 and 1 more
+c/install  stopped  (--fail-fast)
+2 images in 14s: 2 stages built, 1 cached  (1s preparing, 5s running, 8s saving)
+slowest: app/install 6.0s
+`,
+  );
+});
+
+Deno.test("formatParts() prints parts that add up to the whole that is printed", () => {
+  const parsed = (text: string) => {
+    const found = /^(?:(\d+)h )?(?:(\d+)m ?)?(?:([\d.]+)s)?(?:(\d+)ms)?/.exec(text)!;
+    if (/^\d+ms/.test(text)) return Number.parseInt(text);
+    const [, h = "0", m = "0", s = "0"] = found;
+    return Math.round(1000 * (3600 * Number(h) + 60 * Number(m) + Number(s)));
+  };
+  let seed = 3;
+  const random = (n: number) => (seed = (seed * 1103515245 + 12345) % 2147483648) % n;
+  for (let round = 0; round < 2000; round++) {
+    const limit = [900, 9_000, 50_000, 3_000_000][round % 4]!;
+    const sizes = Array.from({ length: 1 + random(5) }, () => random(limit));
+    const ms = sizes.reduce((a, b) => a + b, 0);
+    const { whole, parts } = formatParts(ms, sizes.map((size) => [size, "x"]));
+    assert.equal(
+      parts.map(parsed).reduce((a, b) => a + b, 0),
+      parsed(whole),
+      `${whole}: ${parts.join(", ")}`,
+    );
+  }
+  assert.deepEqual(formatParts(5_980, [[3_940, "running"], [2_040, "saving"], [0, "waiting"]]), {
+    whole: "6.0s",
+    parts: ["4.0s running", "2.0s saving"],
+  });
+});
+
+Deno.test("TtyRenderer cuts names, not how long it takes, and says what waits and what is saved", () => {
+  const { out, clock, renderer } = tty();
+  out.columns = 40;
+  const long = at("install", "a-rather-long-name-of-a-service");
+  renderer.event({ type: "build.started", stages: [1, 2].map((n) => ({ at: long, signature: String(n) })) });
+  renderer.event({ type: "stage.waiting", at: long, signature, reason: "for layers to be unpacked" });
+  clock.advance(5_000);
+  assert.match(visible(out.text).trimEnd().split("\n").at(-2)!, /waiting {3}a-rather-long-.*…  [45]s$/);
+  renderer.event(started(long));
+  clock.advance(65_000);
+  const lines = visible(out.text).trimEnd().split("\n");
+  assert.match(lines.at(-2)!, /building {2}a-rather-long-.*…  1m 0[45]s$/);
+  assert.equal(lines.at(-1), "0/2 stages");
+  renderer.event({ type: "stage.saving", at: long, signature });
+  clock.advance(2_000);
+  assert.match(visible(out.text).trimEnd().split("\n").at(-2)!, /saving {4}a-rather-long-.*…  [12]s$/);
+  for (const line of visible(out.text).split("\n")) {
+    assert.ok(displayWidth(line.replace(/<.*?>/g, "")) < 40, line);
+  }
+  renderer.close();
+});
 
 Deno.test("PlainRenderer prints one line for each stage and tag that is shared", () => {
   const { out, clock, renderer } = plain();

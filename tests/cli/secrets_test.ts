@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { noTimes } from "../support/times.ts";
 import { parseSecrets } from "../../cli/secrets.ts";
 import { startSshAgent } from "../../cli/ssh_agent.ts";
 import type { BuildResult } from "../../mod.ts";
@@ -13,6 +14,8 @@ const result: BuildResult = {
   images: [],
   stagesBuilt: 0,
   stagesReused: 0,
+  stages: [],
+  times: noTimes,
 };
 
 Deno.test("--secret takes ID=FILE and what docker build takes", async (t) => {

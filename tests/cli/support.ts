@@ -113,7 +113,10 @@ export async function dapp(args: readonly string[], world: FakeWorld = {}): Prom
     createEngine(options) {
       engines.push(options);
       if (world.createEngine) return Promise.resolve(world.createEngine(options));
-      const made = world.engine?.((event) => options.onEvent?.(event), options) ?? {};
+      const made = world.engine?.(
+        (event) => options.onEvent?.({ ...event, time: "2026-01-02T03:04:05.678Z" }),
+        options,
+      ) ?? {};
       const dispose = () => {
         disposed++;
         return Promise.resolve();

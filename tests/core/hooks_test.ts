@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { noTimes } from "../support/times.ts";
 import { createHookRunner } from "../../core/hooks/runner.ts";
 import {
   definePlugin,
@@ -83,7 +84,15 @@ Deno.test("parallel: every plugin is told, all failures are reported; skipped on
         if (fail) throw new Error(`${name} broke`);
       },
     });
-  const result = { project: "p", platform: "l", images: [], stagesBuilt: 0, stagesReused: 0 };
+  const result = {
+    project: "p",
+    platform: "l",
+    images: [],
+    stagesBuilt: 0,
+    stagesReused: 0,
+    stages: [],
+    times: noTimes,
+  };
   const runner = await runnerOf(make("a", true), make("b", false), make("c", true));
   await assert.rejects(runner.parallel("built", result), (error: AggregateError) => {
     assert.equal(error.errors.length, 2);
