@@ -1,5 +1,4 @@
 import { manifestOf } from "../../lib/oci/build.ts";
-import type { Digest } from "../../lib/oci/digest.ts";
 import type { Signature } from "../contract/signature.ts";
 import type { BuiltStage } from "../contract/results.ts";
 import type { StageRecord, Store } from "../contract/store.ts";
