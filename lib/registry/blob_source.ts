@@ -1,4 +1,5 @@
 import { type Digest, digestFromHex, digestOf } from "../oci/digest.ts";
+import { observed } from "../pool.ts";
 import { RegistryError } from "./errors.ts";
 
 /** A blob to be sent: a file with exactly this content, or the content itself. */
@@ -11,7 +12,7 @@ export interface SourceBlob {
 /** Largest blob that is read into memory as a whole; without streams and hashes of Node, which take time to load. */
 export const WHOLE_BYTES = 1024 * 1024;
 
-/** Bytes read at once; each piece is a buffer of its own, as the socket may hold on to it. */
+/** Bytes read at once. */
 const PIECE = 512 * 1024;
 
 /** A whole blob of up to {@linkcode WHOLE_BYTES}. @throws {RegistryError} like {@linkcode readSource} */
@@ -37,7 +38,7 @@ async function readFile(blob: SourceBlob, path: string): Promise<Uint8Array> {
 }
 
 /**
- * The bytes `from` (inclusive) to `to` (exclusive). Read from the start the whole blob is verified on the way: the last
+ * The bytes `from` (inclusive) to `to` (exclusive), in pieces that are good until the next is asked for. Read from the start the whole blob is verified on the way: the last
  * piece is held back until its digest is known, so that a changed file is never sent completely.
  *
  * @throws {RegistryError} source, when a file has another size or content than it should
@@ -54,13 +55,17 @@ export async function* readSource(blob: SourceBlob, from = 0, to = blob.size): A
   requireSize(blob, (await file.stat()).size);
   const hash = from === 0 && to === blob.size ? await newHash() : undefined;
   if (from > 0) await file.seek(from, Deno.SeekMode.Start);
-  for (let at = from; at < to;) {
-    const piece = new Uint8Array(Math.min(PIECE, to - at));
-    const count = await file.read(piece);
+  let [now, other] = [new Uint8Array(PIECE), new Uint8Array(PIECE)];
+  const read = (at: number) => observed(file.read(now.subarray(0, to - at)));
+  // The next piece is read while the last one is on its way.
+  for (let [at, reading] = [from, read(from)]; at < to;) {
+    const count = await reading;
     if (count === null) throw changed(blob, `it ends after ${at} bytes`);
-    const part = piece.subarray(0, count);
-    hash?.update(part);
+    const part = now.subarray(0, count);
     at += count;
+    [now, other] = [other, now];
+    if (at < to) reading = read(at);
+    hash?.update(part);
     if (at === to && hash) verify(blob, digestFromHex(hash.digest("hex")));
     yield part;
   }

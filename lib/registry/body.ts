@@ -14,7 +14,7 @@ export async function* contentOf(response: HttpResponse): AsyncGenerator<Uint8Ar
   // Loaded only when needed: zlib takes time, and few answers are compressed.
   const { contentCodings, decodeContent } = await import("./content_coding.ts");
   try {
-    yield* decodeContent(response.body, contentCodings(encoding));
+    yield* decodeContent(kept(response.body), contentCodings(encoding));
   } catch (error) {
     if (!(error instanceof DecompressError)) throw error;
     const url = redactUrl(response.url);
@@ -25,6 +25,11 @@ export async function* contentOf(response: HttpResponse): AsyncGenerator<Uint8Ar
       cause: error,
     });
   }
+}
+
+/** Pieces that stay as they are: decoders hold on to them. */
+async function* kept(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const piece of body) yield piece.slice();
 }
 
 /** The whole content. @throws {RegistryError} beyond `limit` bytes */
@@ -40,7 +45,7 @@ export async function readBody(response: HttpResponse, limit: number): Promise<U
         url,
       });
     }
-    chunks.push(chunk);
+    chunks.push(chunk.slice());
   }
   const bytes = new Uint8Array(size);
   let at = 0;

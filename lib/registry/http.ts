@@ -5,6 +5,7 @@ export interface HttpRequest {
   readonly method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
+  /** Pieces have to be good until the next is asked for. */
   readonly body?: string | Uint8Array | AsyncIterable<Uint8Array>;
   /** Longest wait for the answer after all is sent, in milliseconds. @default 60000 */
   readonly answerMs?: number;
@@ -18,6 +19,7 @@ export interface HttpResponse {
   readonly status: number;
   /** Where it came from, after redirects. */
   readonly url: URL;
+  /** Each piece is good until the next is asked for. */
   readonly body: AsyncIterable<Uint8Array>;
   /** A header by its lower-case name; several lines are joined by ", ". */
   header(name: string): string | undefined;

@@ -1,9 +1,9 @@
 import type { Agent, Dispatcher } from "undici";
-import { collect } from "../collect.ts";
 import { type HostCertificates, hostCertificates } from "./certificates.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
 import { hasProxy, type LightRequest, sendLight } from "./light.ts";
 import type { Env, HttpRequest, HttpResponse } from "./http.ts";
+import { sendWire } from "./wire.ts";
 
 // Parts of undici by themselves: all of it takes three times as long to load.
 interface RequestModule {
@@ -14,17 +14,16 @@ interface AgentModule {
 }
 
 const PROXIES = ["HTTP_PROXY", "HTTPS_PROXY"];
-/** Longest exchange with a host that says "100 Continue", in milliseconds; sending is part of it. */
-const TALK_MS = 10 * 60_000;
-/** Largest body that is sent to such a host in one piece: the built-in `fetch` states no length of what it streams. */
-const TALK_BYTES = 8 * 1024 * 1024;
 const CONNECT_MS = 30_000;
 const IDLE_MS = 60_000;
 const CONNECTIONS_PER_HOST = 32;
 
 /**
- * Sends single HTTP requests through pooled connections: proxies and certificates from the environment, no redirects,
- * no retries, no cookies. This machine is never asked through a proxy. A connection may take 30 s to open, an answer may pause for 60 s.
+ * Sends single HTTP requests: proxies and certificates from the environment, no redirects, no retries, no cookies. This
+ * machine is never asked through a proxy. A connection may take 30 s to open, an answer may pause for 60 s.
+ *
+ * Small ones go through the built-in `fetch`, blobs over connections of their own; undici, which takes long to load and to
+ * send, serves hosts behind proxies and with certificates of their own.
  *
  * Certificates: those of Deno, `SSL_CERT_FILE`, `DENO_CERT`, and what docker and podman keep for that host. Hosts in `unverified` (with port, lower case) are not checked.
  */
@@ -33,66 +32,60 @@ export class HttpTransport implements AsyncDisposable {
   readonly #known = new Map<string, Promise<HostCertificates>>();
   /** Origins that have answered the built-in `fetch`. */
   readonly #heard = new Set<string>();
-  /** Origins that say "100 Continue" without being asked, at which undici gives up and the built-in `fetch` does not. */
-  readonly #interim = new Set<string>();
+  readonly #closing = new AbortController();
 
   constructor(readonly env: Env, readonly unverified: ReadonlySet<string> = new Set()) {}
 
   /** @throws {RegistryError} when no answer arrives; the signal's reason when aborted */
   async send(sent: HttpRequest): Promise<HttpResponse> {
-    const { method, url, body, answerMs, small = false, signal } = sent;
-    const headers = { "user-agent": "dapp", ...sent.headers };
+    const { method, url, body, small = false } = sent;
+    const signal = AbortSignal.any([sent.signal, this.#closing.signal]);
+    const request: HttpRequest = { ...sent, headers: { "user-agent": "dapp", ...sent.headers }, signal };
     signal.throwIfAborted();
     try {
-      if (small && isWhole(body) && await this.#isPlain(url)) {
-        const answer = await this.#sendLight({ ...sent, headers, body });
-        if (answer) return { ...answer, body: guard(answer.body, method, url, signal) };
-      }
-      if (this.#interim.has(url.origin)) {
-        const whole = isWhole(body) ? body : await gathered(body, sent);
-        const answer = await sendLight({ ...sent, headers, body: whole, answerMs: TALK_MS });
-        return { ...answer, body: guard(answer.body, method, url, signal) };
-      }
-      const dispatcher = await this.#dispatcher(url);
-      const { default: request }: RequestModule = await import("undici/api-request");
-      const answer = await request.call(dispatcher, {
-        origin: url.origin,
-        path: `${url.pathname}${url.search}`,
-        method,
-        signal,
-        ...(answerMs !== undefined && { headersTimeout: answerMs }),
-        headers,
-        ...(body !== undefined && { body: body as string | Uint8Array }),
-      });
-      return {
-        status: answer.statusCode,
-        url,
-        body: guard(answer.body, method, url, signal),
-        header(name) {
-          const value = answer.headers[name];
-          return Array.isArray(value) ? value.join(", ") : value;
-        },
-        discard: () => answer.body.dump({ limit: 64 * 1024 }).catch(() => {}),
-      };
+      if (!await this.#isOrdinary(url)) return await this.#sendUndici(request);
+      const light = small && isWhole(body) ? await this.#sendLight({ ...request, body }) : undefined;
+      const answer = light ?? await sendWire(request);
+      return { ...answer, body: guard(answer.body, method, url, sent.signal) };
     } catch (error) {
       if (error instanceof RegistryError) throw error;
-      if (isInterim(error) && await this.#isOrdinary(url)) {
-        this.#interim.add(url.origin);
-        // A body that is read once is sent again by who knows how much of it has arrived.
-        if (isWhole(body) && (method === "GET" || method === "HEAD")) return await this.send(sent);
-      }
-      throw networkError(error, method, url, signal);
+      throw networkError(error, method, url, sent.signal);
     }
   }
 
+  async #sendUndici({ method, url, headers, body, answerMs, signal }: HttpRequest): Promise<HttpResponse> {
+    const dispatcher = await this.#dispatcher(url);
+    const { default: request }: RequestModule = await import("undici/api-request");
+    const answer = await request.call(dispatcher, {
+      origin: url.origin,
+      path: `${url.pathname}${url.search}`,
+      method,
+      signal,
+      ...(answerMs !== undefined && { headersTimeout: answerMs }),
+      headers,
+      ...(body !== undefined && { body: (isWhole(body) ? body : copies(body)) as string | Uint8Array }),
+    });
+    return {
+      status: answer.statusCode,
+      url,
+      body: guard(answer.body, method, url, signal),
+      header(name) {
+        const value = answer.headers[name];
+        return Array.isArray(value) ? value.join(", ") : value;
+      },
+      discard: () => answer.body.dump({ limit: 64 * 1024 }).catch(() => {}),
+    };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort(new Error("the client was closed"));
     const all = [...this.#dispatchers.values()];
     this.#dispatchers.clear();
     await Promise.all(all.map(async (dispatcher) => await (await dispatcher).destroy()));
   }
 
   /**
-   * Undefined when no answer comes: undici then tries again and says why. What changes something is sent only to who has
+   * Undefined when no answer comes: a connection of its own then tries again and says why. What changes something is sent only to who has
    * answered before, and never tried again here.
    */
   async #sendLight(sent: LightRequest): Promise<HttpResponse | undefined> {
@@ -107,11 +100,6 @@ export class HttpTransport implements AsyncDisposable {
       if (!asks || signal.aborted) throw error;
       return undefined;
     }
-  }
-
-  /** Whether a host is reached like any other, and there is no connection to it yet that could be used again. */
-  async #isPlain(url: URL): Promise<boolean> {
-    return this.#dispatchers.size === 0 && await this.#isOrdinary(url);
   }
 
   /** Whether a host is reached without proxies and certificates of its own. */
@@ -169,27 +157,13 @@ export class HttpTransport implements AsyncDisposable {
   }
 }
 
-/** Whether undici has met a "100 Continue" that nobody asked for. */
-function isInterim(error: unknown): boolean {
-  return error instanceof Error && error.message === "bad response" &&
-    (error as { readonly code?: unknown }).code === "UND_ERR_SOCKET";
-}
-
-/** A body in memory. @throws {RegistryError} with status 413 when it is too large for that: smaller pieces may go */
-async function gathered(body: AsyncIterable<Uint8Array>, { method, url, headers }: HttpRequest) {
-  const length = Number(headers["content-length"]);
-  if (length <= TALK_BYTES) return await collect(body, length);
-  const shown = redactUrl(url);
-  throw new RegistryError(`Cannot send ${length} bytes to ${shown} in one piece`, {
-    kind: "failed",
-    status: 413,
-    method,
-    url: shown,
-  });
-}
-
 function isWhole(body: HttpRequest["body"]): body is string | Uint8Array | undefined {
   return body === undefined || typeof body === "string" || body instanceof Uint8Array;
+}
+
+/** Pieces that stay as they are: undici holds on to them. */
+async function* copies(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const piece of body) yield piece.slice();
 }
 
 async function* guard(
@@ -210,7 +184,7 @@ function networkError(error: unknown, method: string, url: URL, signal: AbortSig
   const { code, message } = error as { code?: string; message?: string };
   const shown = redactUrl(url);
   const why = code === "ENOTFOUND" ? `no such host "${url.hostname}"` : message || code || String(error);
-  const final = code === "ENOTFOUND" ||
+  const final = code === "ENOTFOUND" || why.startsWith("no such host") ||
     /certificate|CERT_|SELF_SIGNED|ERR_TLS|ERR_SSL/i.test(`${code} ${message}`);
   return new RegistryError(`Cannot reach ${shown}: ${why}`, {
     kind: "failed",

@@ -83,7 +83,7 @@ export async function patchChunk(
 
 /**
  * Sends the bytes `from` (inclusive) to `to` (exclusive). Nothing that carries a body is repeated before it is known
- * what has arrived. A source that fails is what is thrown, not the connection that breaks with it.
+ * what has arrived, so none of it goes through the built-in `fetch`, which does that by itself. A source that fails is what is thrown, not the connection that breaks with it.
  */
 async function send(
   sending: Sending,
@@ -95,7 +95,7 @@ async function send(
   const common = { ...request, scopes: [pushScope(path)], doing, signal, repeatable: false };
   const { blob } = sending;
   if (from === 0 && to === blob.size && blob.size <= WHOLE_BYTES) {
-    return await client.request({ ...common, ...(to > 0 && { body: await readWhole(blob) }), small: true });
+    return await client.request({ ...common, ...(to > 0 && { body: await readWhole(blob) }) });
   }
   const failed: unknown[] = [];
   async function* body(): AsyncGenerator<Uint8Array> {
