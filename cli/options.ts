@@ -173,8 +173,9 @@ export const options = {
   },
   network: {
     value: "MODE",
-    values: ["host", "none", "private"],
-    summary: "network of commands in images: host, none or private (default: host)",
+    values: ["private", "host", "none"],
+    summary:
+      "network of commands in images: private, host or none (default: private if that works, else host)",
   },
   builder: { value: "NAME", summary: "builder to use (default: the first that can)" },
   compression: {

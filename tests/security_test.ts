@@ -7,13 +7,13 @@ Deno.test("SECURITY.md has every row that is probed, with what the probe finds, 
   const rows = text.split("\n").map((line) => line.split("|").map((cell) => cell.trim()))
     .filter((cells) => cells.length === 8).map((cells) => cells.slice(1, 5)); // the table of six columns
   const table = new Map(rows.map(([title, ...cells]) => [title!, cells]));
-  const { host, none } = networkRow.cells;
+  const { host, own } = networkRow.cells;
   const wanted = [...isolationRows, namespaceRow].map(({ title, cells }) => ({
     title,
     cells: [cells.root, cells.user, cells.docker].map((cell) => cell.replaceAll("\n", "; ")),
   }));
   for (const { title, cells } of wanted) assert.deepEqual(table.get(title), cells, title);
-  const network = `${host}; with \`--network none\` or \`private\`: ${none}`;
+  const network = `${own}; with \`--network host\`: ${host}`;
   assert.deepEqual(table.get(networkRow.title)?.slice(0, 2), [network, network]);
   const known = new Set([...wanted.map(({ title }) => title), networkRow.title]);
   const others = rows.slice(2).map(([title]) => title!).filter((title) => !known.has(title));

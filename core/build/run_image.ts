@@ -8,6 +8,7 @@ import type { StageRecord } from "../contract/store.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import type { SignedImage } from "../sign/sign.ts";
 import { storedLayer } from "../layers/stage_output.ts";
+import { networkOf } from "./step_network.ts";
 import { type BuilderNeeds, openBuilder } from "./stage_work.ts";
 import type { StepMount } from "../contract/builder.ts";
 import type { BuiltNeeds } from "./needs.ts";
@@ -43,7 +44,7 @@ export async function runImage(session: RunNeeds, options: RunOptions): Promise<
     cwd: options.workdir ?? (config.WorkingDir || "/"),
     user: options.user ?? config.User ?? "",
     mounts: (options.volumes ?? []).map(parseVolume),
-    network: session.options.network,
+    ...networkOf(session.options, node.rule),
   }, session.options.signal);
 }
 

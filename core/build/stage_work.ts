@@ -13,6 +13,7 @@ import { observed } from "../../lib/pool.ts";
 import type { ImageState, Store } from "../contract/store.ts";
 import type { GitImagePlan } from "../sign/git_stages.ts";
 import type { HookRunner } from "../hooks/runner.ts";
+import { networkOf, PROXIES, proxyOfThisMachine } from "./step_network.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import { platformOf } from "../../lib/oci/platform.ts";
 import type { Introspector } from "./introspect.ts";
@@ -40,7 +41,10 @@ import type { Signature } from "../contract/signature.ts";
 
 /** What running commands takes. */
 export interface BuilderNeeds {
-  readonly options: Pick<ResolvedOptions, "platform" | "builder" | "parallel">;
+  readonly options: Pick<
+    ResolvedOptions,
+    "platform" | "builder" | "parallel" | "network" | "env" | "untrusted" | "emit"
+  >;
   hooks(): Promise<HookRunner>;
 }
 
@@ -69,12 +73,21 @@ export async function openBuilder(
   store: Store,
   onLayer?: BuilderRequest["onLayer"],
 ): Promise<Builder> {
-  const { platform, builder: name, parallel } = session.options;
+  const { platform, builder: name, parallel, emit } = session.options;
+  const why = session.options.network ? undefined : proxyOfThisMachine(session.options);
+  if (why) {
+    emit({
+      type: "note",
+      level: "info",
+      text: `Commands have this machine's network (as with --network host): ${why}`,
+    });
+  }
   const answer = await (await session.hooks()).first("openBuilder", {
     platform: platformOf(platform),
     store,
     parallel,
     ...(name && { name }),
+    ...networkOf(session.options, {}),
     ...(onLayer && { onLayer }),
   });
   if (answer) return answer.value;
@@ -257,7 +270,7 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
     when: "before" | "after",
   ): Promise<void> {
     const { signal } = this;
-    const { emit, network } = this.session.options;
+    const { emit } = this.session.options;
     const where = stageTitle(at.kind, at.image, at.stage);
     emit({ type: "note", level: "info", text: `Shell ${when} ${where}; leave it with "exit" to go on` });
     const builder = await this.#open();
@@ -269,7 +282,7 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
       cwd: "/",
       user: "",
       mounts: await this.#mounts(image, where),
-      network,
+      ...networkOf(this.session.options, image.node.rule),
     }, signal);
   }
 
@@ -281,7 +294,7 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
   async #run(task: WorkTask, commands: readonly string[]): Promise<readonly LayerRef[]> {
     const { at, parent, image, stage, introspector } = task;
     const { signal } = this;
-    const { emit, network, compression, epoch, masker } = this.session.options;
+    const { emit, compression, epoch, masker } = this.session.options;
     const { rule } = image.node;
     const variables = rule.secrets.flatMap(({ id, as }) => as === undefined ? [] : [[as, id] as const]);
     const step: BuildStep = {
@@ -298,7 +311,7 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
         ),
         ...rule.ssh.map((id): StepMount => ({ kind: "ssh", id, target: AGENT_SOCKET })),
       ],
-      network,
+      ...networkOf(this.session.options, image.node.rule),
       epoch,
       compression,
     };
@@ -363,9 +376,8 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
 
   #env(parent: StageOutput): Record<string, string> {
     const { env, epoch, untrusted } = this.session.options;
-    const passed = ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"];
     const proxies: Record<string, string> = {};
-    for (const name of passed.flatMap((n) => [n, n.toUpperCase()])) {
+    for (const name of [...PROXIES, "no_proxy"].flatMap((n) => [n, n.toUpperCase()])) {
       const value = env[name];
       if (value) proxies[name] = untrusted ? withoutLogin(value) : value;
     }

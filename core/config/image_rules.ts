@@ -51,7 +51,11 @@ export function readImages(
     ssh: [...new Set((document.ssh ?? []).filter((id) => id !== undefined))],
     imports: imports.map(({ entry }) => changed.get(entry) as ImportRule ?? entry),
     asLayers: document.asLayers ?? false,
-    ...defined({ fromCacheVersion: document.fromCacheVersion, docker: readDocker(document.docker, scope) }),
+    ...defined({
+      fromCacheVersion: document.fromCacheVersion,
+      network: document.network,
+      docker: readDocker(document.docker, scope),
+    }),
   };
   const importsAt = imports.map(({ at }) => at);
   return names.map(({ name, at }) => ({ scope, at, rule: { ...rule, name }, importsAt }));

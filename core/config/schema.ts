@@ -217,6 +217,9 @@ function imageShape(kind: "dimg" | "artifact") {
     ssh: listOf(oneOf("default")).describe(
       "`default`: commands may use the keys of the ssh agent ($SSH_AUTH_SOCK, or --ssh-key).",
     ),
+    network: oneOf("private", "host", "none").optional().describe(
+      "Network of its commands, unless --network names one. Absent: `private` where that works, else `host`.",
+    ),
     import: entriesOf(importEntry).describe("Files from artifacts."),
     asLayers: flag.optional().meta({
       type: ["boolean", "string"],

@@ -42,7 +42,7 @@ export async function checkUntrusted(config: Config, dir: string): Promise<Confi
 type Refuse = (line: number, message: string, hint: string) => void;
 
 async function checkImage(rule: ImageRule, dir: string, refuse: Refuse): Promise<void> {
-  const { base, mounts, secrets, ssh, git, line } = rule;
+  const { base, mounts, secrets, ssh, git, network, line } = rule;
   if (base.kind === "image") {
     const why = await foreignFiles(base.name, dir);
     if (why) {
@@ -62,6 +62,9 @@ async function checkImage(rule: ImageRule, dir: string, refuse: Refuse): Promise
   }
   if (ssh.length > 0) {
     refuse(line, "`ssh` would let its commands use the keys of the ssh agent", "Leave it out");
+  }
+  if (network === "host") {
+    refuse(line, "`network: host` would let its commands reach what is on this machine", "Leave it out");
   }
   for (const { remote, visibleAll, line: at } of git) {
     if (visibleAll) {

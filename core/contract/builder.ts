@@ -55,8 +55,8 @@ export interface BuildStep {
   readonly secretEnv?: Readonly<Record<string, string>>;
   /** What is mounted while commands run. */
   readonly mounts: readonly StepMount[];
-  /** Whether commands reach the network of the machine. */
-  readonly network: StepNetwork;
+  /** Network of the commands. Absent: private where the builder can give that, else the machine's, which it says. */
+  readonly network?: StepNetwork;
   /** Latest modification time that a file in the layer may carry, seconds since 1970. */
   readonly epoch: number;
   /** How the layer is compressed. */
@@ -99,8 +99,8 @@ export interface ShellStep {
   readonly user: string;
   /** What is mounted while commands run. */
   readonly mounts: readonly StepMount[];
-  /** Whether commands reach the network of the machine. */
-  readonly network: StepNetwork;
+  /** Network of the commands. Absent: private where the builder can give that, else the machine's, which it says. */
+  readonly network?: StepNetwork;
 }
 
 /** What a step needs while it runs. */
@@ -165,6 +165,8 @@ export interface BuilderRequest {
   readonly name?: string;
   /** Steps that may run at once. */
   readonly parallel: number;
+  /** What steps will ask for, as far as it is known. */
+  readonly network?: StepNetwork;
   /** To be told what is in a blob that was unpacked and has the content it should, which saves reading it again. */
   readonly onLayer?: (layer: Pick<Layer, "digest" | "diffId">, index: LayerIndex) => void;
 }

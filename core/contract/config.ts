@@ -1,4 +1,5 @@
 /** What a validated dappfile says: plain data, no defaults left to fill in, safe to print as JSON. */
+import type { StepNetwork } from "./builder.ts";
 
 /** User stages: those whose commands the dappfile gives. `buildArtifact` belongs to artifacts only. */
 export const userStages = ["beforeInstall", "install", "beforeSetup", "setup", "buildArtifact"] as const;
@@ -82,6 +83,8 @@ export interface ImageRule {
   readonly ssh: readonly "default"[];
   /** `import:`, in order. */
   readonly imports: readonly ImportRule[];
+  /** `network:` of its commands. */
+  readonly network?: StepNetwork;
   /** One layer for each shell command instead of one for each stage. */
   readonly asLayers: boolean;
 }

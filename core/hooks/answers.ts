@@ -132,6 +132,7 @@ const image = strict<ImageRule>({
   secrets: z.array(secret),
   ssh: z.array(z.literal("default")),
   imports: z.array(imports),
+  network: z.enum(["private", "host", "none"]).optional(),
   asLayers: z.boolean(),
 });
 

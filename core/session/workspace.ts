@@ -154,7 +154,7 @@ export class Workspace implements AsyncDisposable {
     const store = await this.storeOnly();
     const hooks = this.#ready ? await this.hooks() : this.#bareHooks;
     const platform = platformOf(this.options.platform);
-    return (await hooks.first("openBuilder", { platform, store, parallel: 1 }))?.value;
+    return (await hooks.first("openBuilder", { platform, store, parallel: 1, network: "host" }))?.value;
   }
 
   async #openStore(hooks: HookRunner): Promise<Store> {

@@ -17,7 +17,7 @@ export interface ResolvedOptions {
   readonly name: string | undefined;
   readonly platform: string;
   readonly parallel: number;
-  readonly network: StepNetwork;
+  readonly network: StepNetwork | undefined;
   readonly builder: string | undefined;
   readonly dev: boolean;
   readonly lockTimeoutMs: number;
@@ -65,7 +65,7 @@ export function resolveOptions(options: EngineOptions): ResolvedOptions {
     name: options.name,
     platform: options.platform ? readPlatform(options.platform) : formatPlatform(hostPlatform()),
     parallel,
-    network: options.network ?? "host",
+    network: options.network,
     builder: options.builder,
     dev: options.dev ?? false,
     lockTimeoutMs: options.lockTimeoutMs ?? DAY_MS,
@@ -138,7 +138,7 @@ export interface EngineOptions {
   readonly platform?: string;
   /** Stages that may be built at once. @default number of processors */
   readonly parallel?: number;
-  /** Network of stage commands. @default "host" */
+  /** Network of commands. @default what the dappfile says, else private where the builder can give that, else host */
   readonly network?: StepNetwork;
   /** Name of the builder to use; undefined = whichever plugin claims the stage. */
   readonly builder?: string;

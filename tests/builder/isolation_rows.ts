@@ -17,6 +17,8 @@ export interface IsolationRow {
   readonly cells: Readonly<Record<Tool, string>>;
   /** Other answers of Docker that depend on its version or its machine. */
   readonly dockerMay?: RegExp;
+  /** The network that the step has. @default one of its own */
+  readonly network?: "host";
   /** The row is about the container network that the daemon of the tests does not have. */
   readonly notInDocker?: boolean;
 }
@@ -127,11 +129,7 @@ export const isolationRows: readonly IsolationRow[] = [
   {
     title: "Capabilities: inheritable, permitted, effective, bounding, ambient",
     probe: "sed -n 's/^Cap.*:\\t0*\\([0-9a-f]\\)/\\1/p' /proc/self/status | tr '\\n' ' ' | sed 's/ $//'",
-    cells: {
-      root: capabilities("a80405fb"),
-      user: capabilities("a80405fb"),
-      docker: capabilities("a80425fb"),
-    },
+    cells: all(capabilities("a80425fb")),
   },
   {
     title: "`no_new_privs`, seccomp mode (2: filtered)",
@@ -204,6 +202,7 @@ export const isolationRows: readonly IsolationRow[] = [
   {
     title: "Raw packets in the host's network",
     probe: "e packet raw",
+    network: "host",
     cells: { ...all("EPERM"), docker: "ok" },
   },
   {
@@ -308,17 +307,17 @@ export const namespaceRow = {
   title: "Own namespaces",
   probe: own(["mnt", "pid", "ipc", "uts", "cgroup", "net", "user"]),
   cells: {
-    root: "mnt pid ipc uts cgroup",
-    user: "mnt pid ipc uts cgroup user",
+    root: "mnt pid ipc uts cgroup net",
+    user: "mnt pid ipc uts cgroup net user",
     docker: "mnt pid ipc uts cgroup net",
   },
 };
 
-/** What the host's network shows; asked once with it and once without. */
+/** What the host's network shows; asked once with it and with every other. */
 export const networkRow = {
   title: "Services of the host: on 127.0.0.1, on abstract sockets",
   /** `$PORT` and `$NAME` are what this process listens on. */
   probe:
     'nc -w 1 127.0.0.1 $PORT </dev/null >/dev/null 2>&1 && echo port; grep -q "@$NAME" /proc/net/unix && echo socket',
-  cells: { host: "reached", none: "out of reach" }, // "private" is as "none"
+  cells: { host: "reached", own: "out of reach" },
 };

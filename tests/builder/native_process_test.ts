@@ -40,7 +40,7 @@ Deno.test("NativeBuilder dies with its process, leaving no process and no mount"
       assert.ok(!done, text);
       text += value;
     }
-    assert.ok(processesWith(mark).length >= 3); // this child, two shells
+    await until(() => processesWith(mark).length >= 3); // this child, two shells
     child.kill("SIGKILL");
     await child.status;
     await reader.cancel();

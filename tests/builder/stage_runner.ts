@@ -1,5 +1,5 @@
 /** What builder tests share: running steps on top of each other and reading the layers they give. */
-import type { Builder, BuildStep, LayerRef, StepIo, Store } from "../../core/contract/plugin.ts";
+import type { Builder, BuildStep, LayerRef, StepIo, StepNetwork, Store } from "../../core/contract/plugin.ts";
 import { openLayer } from "../../lib/layer/open.ts";
 import { TarParser } from "../../lib/tar/parse.ts";
 import type { TarEntry } from "../../lib/tar/types.ts";
@@ -23,7 +23,9 @@ export interface Ran {
 }
 
 export interface StageOptions
-  extends Partial<Omit<BuildStep, "commands" | "parents">>, Pick<StepIo, "secret" | "sshAgent"> {
+  extends Partial<Omit<BuildStep, "commands" | "parents" | "network">>, Pick<StepIo, "secret" | "sshAgent"> {
+  /** "default": none in particular is asked for. @default "host" */
+  readonly network?: StepNetwork | "default";
   readonly signal?: AbortSignal;
   readonly onFailure?: NonNullable<StepIo["onFailure"]>;
   onOutput?(text: string, stream: "stdout" | "stderr"): void;
@@ -38,14 +40,15 @@ export class StageRunner {
     commands: readonly string[],
     options: StageOptions = {},
   ): Promise<Ran> {
-    const { signal = new AbortController().signal, onFailure, onOutput, secret, sshAgent, ...rest } = options;
+    const { signal = new AbortController().signal, onFailure, onOutput, secret, sshAgent, ...more } = options;
+    const { network = "host", ...rest } = more;
     let output = "";
     const { layer } = await this.builder.run({
       label: "app/install",
       signature: "0".repeat(64) as BuildStep["signature"],
       env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
       mounts: [],
-      network: "host",
+      ...(network !== "default" && { network }),
       epoch: EPOCH,
       compression: { kind: "gzip", level: 6 },
       ...rest,

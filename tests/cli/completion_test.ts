@@ -61,7 +61,7 @@ const cases: readonly Case[] = [
     offers: ["--json", "--json=events", "--parallel"],
     not: ["--introspect-error", "--stage"],
   },
-  { line: "dapp dimg build --network ", offers: ["host", "none", "private"], only: true },
+  { line: "dapp dimg build --network ", offers: ["private", "host", "none"], only: true },
   { line: "dapp dimg stage image app --stage before", offers: ["beforeInstall", "beforeSetup"], only: true },
   { line: "dapp dimg explain app buildA", offers: ["buildArtifact"], only: true },
   {

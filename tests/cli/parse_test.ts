@@ -284,7 +284,7 @@ const mistakes: readonly (readonly [line: string, message: string, fix?: string]
   ["dimg build --json=event", 'Cannot use option "--json" with "event": wanted is events'],
   [
     "dimg build --network bridge",
-    'Cannot use option "--network" with "bridge": wanted is one of host, none, private',
+    'Cannot use option "--network" with "bridge": wanted is one of private, host, none',
   ],
   ["dimg build --parallel 0", 'Cannot use option "--parallel" with "0": wanted is a whole number from 1'],
   ["dimg build --parallel 1.5", 'Cannot use option "--parallel" with "1.5": wanted is a whole number from 1'],

@@ -31,7 +31,7 @@ docker: { ENV: { A: "2" } }
       A: "1",
       SOURCE_DATE_EPOCH: "1767225600",
     });
-    assert.deepEqual([network, epoch], ["host", 1767225600]);
+    assert.deepEqual([network, epoch], [undefined, 1767225600]);
   });
 });
 

@@ -49,6 +49,7 @@ mount:
 secrets:
   - { id: t, env: TOKEN }
 ssh: default
+network: host
 shell: { install: ["write a 1"] }
 ---
 artifact: b
@@ -65,6 +66,7 @@ from: archive:../b.tar
       [15, 'Mount of "/root" would show files of this machine'],
       [18, 'Secret "t" would be shown to its commands'],
       [7, "`ssh` would let its commands use the keys of the ssh agent"],
+      [7, "`network: host` would let its commands reach what is on this machine"],
       [
         10,
         "`visible: all` lets commands see what signatures do not cover: trusted builds would take their stages",
@@ -72,7 +74,7 @@ from: archive:../b.tar
       [11, 'Repository "/srv/private" is on this machine'],
       [12, 'Repository "git@example.com:me/private.git" would be read with this user\'s ssh keys'],
       [13, 'Repository "file:///srv/private" is on this machine'],
-      [22, 'Base image "archive:../b.tar" is outside of the project'],
+      [23, 'Base image "archive:../b.tar" is outside of the project'],
     ]);
   });
 });

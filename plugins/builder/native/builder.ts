@@ -21,6 +21,7 @@ import type { MountSpec, RootfsSpec, RunRequest, StoredBlob } from "./protocol.t
 import { RunDirectory } from "./run_directory.ts";
 import { runInteractive } from "./shell.ts";
 import { overlayDirs } from "./skeleton.ts";
+import { NetworkChoice } from "./step_network.ts";
 
 const DEFAULT_ROOT: DirMeta = { mode: 0o755, uid: 0, gid: 0, mtime: 0 };
 
@@ -30,10 +31,12 @@ interface Unpacked {
   readonly meta: LayerMeta;
 }
 
-/** Settings for tests. */
+/** What it works with. */
 export interface NativeOptions {
-  /** Flags of Deno for helper processes. */
+  /** Flags of Deno for helper processes, for tests. */
   readonly helperFlags?: readonly string[];
+  /** Takes what the user should know. */
+  note?(text: string): void;
 }
 
 /**
@@ -46,6 +49,9 @@ export class NativeBuilder implements Builder {
   readonly mounts = ["host", "cache", "tmp", "secret", "ssh"] as const;
   readonly #store: Store;
   readonly #pools: Readonly<Record<StepNetwork, HelperPool>>;
+  /** What most steps ask for. */
+  readonly #network: StepNetwork | undefined;
+  readonly #choice: NetworkChoice;
   readonly #cache: LayerCache;
   #run: Promise<RunDirectory> | undefined;
   readonly #rootless: boolean;
@@ -68,10 +74,18 @@ export class NativeBuilder implements Builder {
         options.helperFlags ?? [],
       );
     this.#pools = { host: pool("host"), none: pool("none"), private: pool("private") };
+    this.#network = request.network;
+    const connect = () => this.#pools.private.use(() => Promise.resolve());
+    this.#choice = new NetworkChoice(connect, options.note ?? (() => {}));
   }
 
   warmUp(): void {
-    this.#pools.host.warmUp();
+    this.#helpers.warmUp();
+  }
+
+  /** Helpers for all but steps: those that most steps probably take, since each is a process. */
+  get #helpers(): HelperPool {
+    return this.#pools[this.#network ?? this.#choice.likely];
   }
 
   async prefetch(layers: readonly LayerRef[]): Promise<void> {
@@ -81,7 +95,8 @@ export class NativeBuilder implements Builder {
   async run(step: BuildStep, io: StepIo): Promise<StepResult> {
     io.signal.throwIfAborted();
     io.signal.addEventListener("abort", this.#onAbort, { once: true });
-    const rootfs = await orAbort(this.#rootfs(step, io), io.signal);
+    const network = step.network ?? await orAbort(this.#choice.make(), io.signal);
+    const rootfs = await orAbort(this.#rootfs(step, network, io), io.signal);
     const request: RunRequest = {
       op: "run",
       ...rootfs,
@@ -95,7 +110,7 @@ export class NativeBuilder implements Builder {
       keepFailed: io.onFailure !== undefined,
     };
     try {
-      return await this.#pools[step.network].use(async (helper) => {
+      return await this.#pools[network].use(async (helper) => {
         io.signal.throwIfAborted();
         this.#tidy(helper);
         const { captured, stored } = helper.run(
@@ -142,7 +157,8 @@ export class NativeBuilder implements Builder {
 
   async shell(step: ShellStep, signal: AbortSignal): Promise<number> {
     signal.throwIfAborted();
-    const rootfs = await orAbort(this.#rootfs(step), signal);
+    const network = step.network ?? await this.#choice.make({ untried: true });
+    const rootfs = await orAbort(this.#rootfs(step, network), signal);
     try {
       return await this.#interactive(rootfs, step, signal);
     } finally {
@@ -176,7 +192,8 @@ export class NativeBuilder implements Builder {
   }
 
   async #rootfs(
-    step: Pick<BuildStep, "parents" | "mounts" | "network">,
+    step: Pick<BuildStep, "parents" | "mounts">,
+    network: StepNetwork,
     io: Pick<StepIo, "sshAgent"> = {},
   ): Promise<RootfsSpec> {
     const binds = await Promise.all(step.mounts.map((mount) => this.#bind(mount, io)));
@@ -188,7 +205,7 @@ export class NativeBuilder implements Builder {
       lower: layers.flatMap(({ name, meta }) => overlayDirs(name, meta)),
       root: layers.findLast(({ meta }) => meta.root)?.meta.root ?? DEFAULT_ROOT,
       mounts: outermostFirst(binds.filter((bind) => bind !== undefined)),
-      network: step.network,
+      network,
       rootless: this.#rootless,
     };
   }
@@ -243,7 +260,7 @@ export class NativeBuilder implements Builder {
   async #adapted(ref: LayerRef, layer: Unpacked, below: readonly Unpacked[]): Promise<Unpacked> {
     const { implicit } = layer.meta;
     if (implicit.length === 0 || below.length === 0) return layer;
-    const dirs = await this.#pools.host.use((helper) =>
+    const dirs = await this.#helpers.use((helper) =>
       helper.request<Record<string, DirMeta>>({
         op: "inherit",
         native: this.#cache.native,
@@ -261,7 +278,7 @@ export class NativeBuilder implements Builder {
     const meta = await this.#cache.read(name, ref.diffId);
     if (meta) return { name, meta };
     const { digest } = await ref.stored;
-    const unpacked = await this.#pools.host.use(async (helper) =>
+    const unpacked = await this.#helpers.use(async (helper) =>
       await helper.request<UnpackedLayer>({
         op: "unpack",
         native: this.#cache.native,
@@ -296,7 +313,7 @@ export class NativeBuilder implements Builder {
         await Deno.remove(path, { recursive: true });
       } catch (error) {
         if (error instanceof Deno.errors.NotFound) continue;
-        await this.#pools.host.use((helper) => helper.request({ op: "remove", paths: [path] }));
+        await this.#helpers.use((helper) => helper.request({ op: "remove", paths: [path] }));
       }
     }
   }

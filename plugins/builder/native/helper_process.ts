@@ -2,7 +2,7 @@
 import { EngineError, errorCatalog, type ErrorCode } from "../../../core/contract/errors.ts";
 import { readLines } from "./lines.ts";
 import { explainNoHelper, helperCommand, helperEnvironment, type HelperKind } from "./namespaces.ts";
-import { connectNetwork, slirpProgram } from "./user_network.ts";
+import { type Connection, connectNetwork, requirePrivateNetwork } from "./user_network.ts";
 import type { Captured, HelperReply, HelperRequest, StoredBlob, WireError } from "./protocol.ts";
 
 interface Pending {
@@ -32,12 +32,13 @@ export class HelperProcess implements AsyncDisposable {
   #printed = "";
   #dead: Error | undefined;
   #closing = false;
-  #disconnect: (() => void) | undefined;
+  #connection: Connection | undefined;
+  #unconnected: EngineError | undefined;
 
   /** Starts one. @throws BUILDER_UNAVAILABLE */
   constructor(kind: HelperKind, flags: readonly string[]) {
     this.#kind = kind;
-    if (kind.network === "private") slirpProgram();
+    if (kind.network === "private") requirePrivateNetwork();
     const [program, ...args] = helperCommand(kind, [], flags);
     this.#child = new Deno.Command(program!, {
       args,
@@ -48,12 +49,7 @@ export class HelperProcess implements AsyncDisposable {
       clearEnv: true,
       env: helperEnvironment(),
     }).spawn();
-    if (kind.network === "private") {
-      connectNetwork(this.#child.pid, kind.rootless).then((end) => {
-        if (this.#dead) end();
-        else this.#disconnect = end;
-      });
-    }
+    if (kind.network === "private") this.#connect();
     this.#input = this.#child.stdin.getWriter();
     this.#ready.promise.catch(() => {});
     this.#ended = Promise.all([this.#readReplies(), this.#readErrors()]).then(() => this.#end());
@@ -107,6 +103,15 @@ export class HelperProcess implements AsyncDisposable {
     return { promise: settle.promise, id };
   }
 
+  /** Connects its network, without which it is of no use. */
+  async #connect(): Promise<void> {
+    const connection = await connectNetwork(this.#child.pid, this.#kind.rootless);
+    if (this.#dead) return connection?.end();
+    this.#connection = connection;
+    this.#unconnected = await connection?.failed;
+    this.#kill();
+  }
+
   async #readReplies(): Promise<void> {
     for await (const line of readLines(this.#child.stdout)) {
       const reply = JSON.parse(line) as HelperReply;
@@ -133,14 +138,14 @@ export class HelperProcess implements AsyncDisposable {
 
   async #end(): Promise<void> {
     const { code, signal } = await this.#child.status;
-    this.#disconnect?.();
-    this.#dead = this.#closing ? new Error("The builder is closed") : new EngineError(
+    this.#connection?.end();
+    this.#dead = this.#closing ? new Error("The builder is closed") : this.#unconnected ?? new EngineError(
       "PLUGIN_FAILED",
       `The helper process of builder "native" ended unexpectedly (${signal ?? `exit status ${code}`})${
         this.#printed === "" ? "" : `: ${this.#printed.trim()}`
       }`,
     );
-    this.#ready.reject(await explainNoHelper(this.#kind.rootless, this.#printed));
+    this.#ready.reject(this.#unconnected ?? await explainNoHelper(this.#kind.rootless, this.#printed));
     for (const { settle } of this.#pending.values()) settle.reject(this.#dead);
     this.#pending.clear();
   }

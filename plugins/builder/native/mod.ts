@@ -5,10 +5,10 @@ export const builderNative = definePlugin({
   name: "builder-native",
   api: 1,
   setup: () => ({
-    openBuilder: async (request) => {
+    openBuilder: async (request, { emit }) => {
       if (Deno.build.os !== "linux" || (request.name ?? "native") !== "native") return undefined;
       const { NativeBuilder } = await import("./builder.ts");
-      return new NativeBuilder(request);
+      return new NativeBuilder(request, { note: (text) => emit({ type: "note", level: "info", text }) });
     },
   }),
 });

@@ -3,9 +3,9 @@ import type { DirMeta } from "./cache.ts";
 import { ancestorsAndSelf, resolveInside } from "./inner_path.ts";
 import { chdir, lchown, lstatIfPresent, mount, MS, restrictMount, setMtime, unmount } from "./libc.ts";
 import { overlayOptions } from "./lower_view.ts";
+import { networkFiles } from "./network_files.ts";
 import type { RootfsSpec } from "./protocol.ts";
 import { mountDev, mountSys } from "./system_mounts.ts";
-import { NAME_SERVER } from "./user_network.ts";
 
 /** Something mounted over the image. */
 export interface Bind {
@@ -36,9 +36,6 @@ export function stepPaths(run: string) {
   };
 }
 
-/** Host name of every step, so that none gets into a layer. */
-export const HOSTNAME = "dapp";
-
 /** Makes the directories that {@linkcode mountRootfs} needs. */
 export function prepareStep(spec: RootfsSpec): void {
   const paths = stepPaths(spec.run);
@@ -48,25 +45,6 @@ export function prepareStep(spec: RootfsSpec): void {
   Deno.mkdirSync(`${paths.placeholders}/d`);
   Deno.mkdirSync(paths.upper);
   applyMeta(paths.upper, spec.root);
-}
-
-/** What stands in /etc/hosts and /etc/resolv.conf; an image's own resolv.conf stays where there is no network. */
-function networkFiles({ network }: RootfsSpec): Record<string, string> {
-  const hosts = `127.0.0.1\tlocalhost ${HOSTNAME}\n::1\tlocalhost ip6-localhost ip6-loopback\n`;
-  if (network === "none") return { hosts };
-  if (network === "private") return { hosts, "resolv.conf": `nameserver ${NAME_SERVER}\n` };
-  return {
-    hosts: readHost("/etc/hosts") + `127.0.0.1\t${HOSTNAME}\n`,
-    "resolv.conf": readHost("/etc/resolv.conf"),
-  };
-}
-
-function readHost(path: string): string {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch {
-    return "";
-  }
 }
 
 function applyMeta(path: string, meta: DirMeta): void {
@@ -96,7 +74,7 @@ export function mountRootfs(
   extra: readonly Bind[] = [],
 ): MountedRootfs {
   const { target } = stepPaths(spec.run);
-  const network = networkFiles(spec);
+  const network = networkFiles(spec.network);
   const inside = (path: string) => `${target}/${resolveInside(target, path)}`;
   const system: Bind[] = [
     { target: "/dev", kind: "dir", mount: (full) => mountDev(full, { ...files, ...network }) },

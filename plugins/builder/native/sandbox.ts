@@ -14,7 +14,8 @@ import {
   setns,
   unshare,
 } from "./libc.ts";
-import { HOSTNAME, type MountedRootfs, RootfsError, stepPaths } from "./rootfs.ts";
+import { HOSTNAME } from "./network_files.ts";
+import { type MountedRootfs, RootfsError, stepPaths } from "./rootfs.ts";
 import { addProcMounts } from "./system_mounts.ts";
 
 /** Prepares this process for its steps: host name, loopback, control groups, what they would inherit. */

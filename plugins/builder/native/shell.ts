@@ -1,7 +1,7 @@
 /** Interactive commands: a helper process of their own that inherits this process's standard streams. */
 import { EngineError } from "../../../core/contract/errors.ts";
 import { helperCommand, helperEnvironment } from "./namespaces.ts";
-import { connectNetwork } from "./user_network.ts";
+import { connectNetwork, requirePrivateNetwork } from "./user_network.ts";
 import type { RootfsSpec, ShellRequest } from "./protocol.ts";
 
 /** Runs a command in a file system and gives its exit code. @throws RUN_FAILED when it cannot be started */
@@ -10,6 +10,7 @@ export async function runInteractive(
   signal: AbortSignal,
 ): Promise<number> {
   const { run } = request;
+  if (request.network === "private") requirePrivateNetwork();
   await Deno.mkdir(run, { recursive: true, mode: 0o700 });
   const terminal = Deno.stdin.isTerminal()
     ? await Deno.readLink("/proc/self/fd/0").catch(() => undefined)
@@ -25,9 +26,9 @@ export async function runInteractive(
     clearEnv: true,
     env: helperEnvironment(),
   }).spawn();
-  const disconnect = request.network === "private"
+  const connection = request.network === "private"
     ? await connectNetwork(child.pid, request.rootless)
-    : () => {};
+    : undefined;
   const stop = () => child.kill("SIGKILL");
   signal.addEventListener("abort", stop);
   if (signal.aborted) stop();
@@ -36,7 +37,7 @@ export async function runInteractive(
     [{ code }] = await Promise.all([child.status, ...forwarded(child, streams)]);
   } finally {
     signal.removeEventListener("abort", stop);
-    disconnect();
+    connection?.end();
     restore();
   }
   signal.throwIfAborted();

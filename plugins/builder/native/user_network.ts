@@ -1,5 +1,5 @@
 /** A network of a helper's own that reaches other machines through slirp4netns, a program that speaks for it. */
-import { messageOf } from "../../../core/contract/errors.ts";
+import { type EngineError, messageOf } from "../../../core/contract/errors.ts";
 import { find, unavailable } from "./programs.ts";
 
 /** Where slirp4netns answers questions for names. */
@@ -7,37 +7,65 @@ export const NAME_SERVER = "10.0.2.3";
 
 const TUN = "/dev/net/tun";
 
-/** Where slirp4netns is. @throws BUILDER_UNAVAILABLE when it is not installed or cannot work */
-export function slirpProgram(): string {
-  const program = find("slirp4netns");
-  if (!program) {
-    throw unavailable(
-      'the network "private" needs "slirp4netns", which is not in PATH',
-      "Install the package slirp4netns, or use --network host or --network none",
-    );
+/** What keeps this machine from giving steps a private network, and what to do; undefined where nothing is known to. */
+export function whyNoPrivateNetwork(): { readonly why: string; readonly fix: string } | undefined {
+  if (!find("slirp4netns")) {
+    return { why: '"slirp4netns" is not in PATH', fix: "Install the package slirp4netns" };
   }
   try {
     Deno.openSync(TUN, { read: true, write: true }).close();
   } catch (error) {
-    throw unavailable(
-      `the network "private" needs "${TUN}", which cannot be opened: ${messageOf(error)}`,
-      `Make it usable for everybody (chmod 666 ${TUN}), or use --network host or --network none`,
-    );
+    return {
+      why: `"${TUN}" cannot be opened: ${messageOf(error).replace(/ \(os error.*/, "")}`,
+      fix: `Make it usable for everybody (chmod 666 ${TUN})`,
+    };
   }
-  return program;
+  if (!/^\s*nameserver\s+[0-9.]+\s*$/m.test(textOf("/etc/resolv.conf"))) {
+    return {
+      why: "/etc/resolv.conf names no server with an IPv4 address, and slirp4netns asks no other",
+      fix: "Add a nameserver with an IPv4 address",
+    };
+  }
+}
+
+function textOf(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch {
+    return "";
+  }
+}
+
+/** @throws BUILDER_UNAVAILABLE when steps cannot have a private network here */
+export function requirePrivateNetwork(): void {
+  const missing = whyNoPrivateNetwork();
+  if (missing) throw noPrivateNetwork(missing.why, missing.fix);
+}
+
+function noPrivateNetwork(why: string, fix: string): EngineError {
+  return unavailable(
+    `steps cannot have the network "private": ${why}`,
+    `${fix}, or use --network host or none`,
+  );
+}
+
+/** A running slirp4netns. */
+export interface Connection {
+  /** Settles with the reason when it ends although nobody ended it. */
+  readonly failed: Promise<EngineError>;
+  end(): void;
 }
 
 /**
- * Connects the network namespace of the process `pid`, which has just been started and may not have made it yet. The
- * result ends the connection.
+ * Connects the network namespace of the process `pid`, which has just been started and may not have made it yet; undefined
+ * when that has ended.
  */
-export async function connectNetwork(pid: number, rootless: boolean): Promise<() => void> {
-  const slirp = slirpProgram();
+export async function connectNetwork(pid: number, rootless: boolean): Promise<Connection | undefined> {
   const setpriv = find("setpriv");
-  if (!await ownNetwork(pid)) return () => {}; // it has ended, and says why itself
+  if (!await ownNetwork(pid)) return undefined; // it says why itself
   const command = [
     ...(setpriv ? [setpriv, "--pdeathsig", "KILL"] : []),
-    slirp,
+    find("slirp4netns") ?? "slirp4netns",
     "--configure",
     "--mtu=65520",
     "--disable-host-loopback",
@@ -50,15 +78,33 @@ export async function connectNetwork(pid: number, rootless: boolean): Promise<()
     args: command.slice(1),
     stdin: "null",
     stdout: "null",
-    stderr: "null",
+    stderr: "piped",
   }).spawn();
-  return () => {
-    try {
-      child.kill("SIGKILL");
-    } catch {
-      // it has ended
-    }
+  const ended = Promise.withResolvers<EngineError>();
+  let wanted = true;
+  child.stderr.pipeThrough(new TextDecoderStream()).pipeTo(lastLine((line) => {
+    if (wanted) ended.resolve(noPrivateNetwork(line || "slirp4netns ended", "Make slirp4netns work here"));
+  })).catch(() => {});
+  return {
+    failed: ended.promise,
+    end() {
+      wanted = false;
+      try {
+        child.kill("SIGKILL");
+      } catch {
+        // it has ended
+      }
+    },
   };
+}
+
+/** Takes text and gives its last line when it ends. */
+function lastLine(take: (line: string) => void): WritableStream<string> {
+  let text = "";
+  return new WritableStream({
+    write: (chunk) => void (text = (text + chunk).slice(-4096)),
+    close: () => take(text.trim().split("\n").at(-1) ?? ""),
+  });
 }
 
 /** Waits until the process is in another network namespace than this one; false when it ends before. */
@@ -82,8 +128,7 @@ export async function networkUp(): Promise<void> {
   const deadline = performance.now() + PATIENCE_MS;
   while (!/^tap0\t00000000\t/m.test(await Deno.readTextFile("/proc/self/net/route"))) {
     if (performance.now() > deadline) {
-      const why = 'the network "private" did not come up: does slirp4netns work here? It needs /dev/net/tun';
-      Deno.stderr.writeSync(new TextEncoder().encode(`${why}\n`));
+      Deno.stderr.writeSync(new TextEncoder().encode("slirp4netns made no network\n"));
       Deno.exit(1);
     }
     await new Promise((resolve) => setTimeout(resolve, 2));

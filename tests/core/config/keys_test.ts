@@ -28,6 +28,7 @@ const image = {
   mount: entries,
   secrets: entries,
   ssh: texts,
+  network: text,
   import: entries,
   asLayers: text,
 };

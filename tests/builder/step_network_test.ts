@@ -1,0 +1,75 @@
+/** The network of a step that asks for none in particular, and what it finds about names. */
+import assert from "node:assert/strict";
+import { NativeBuilder } from "../../plugins/builder/native/builder.ts";
+import { networkFiles } from "../../plugins/builder/native/network_files.ts";
+import { NetworkChoice } from "../../plugins/builder/native/step_network.ts";
+import { whyNoPrivateNetwork } from "../../plugins/builder/native/user_network.ts";
+import { nativeFixture } from "./native_fixture.ts";
+import { StageRunner } from "./stage_runner.ts";
+
+const here = whyNoPrivateNetwork() === undefined;
+
+Deno.test("a step that asks for no network has a private one where that works", async () => {
+  await using fixture = await nativeFixture();
+  const runner = new StageRunner(fixture.builder, fixture.store);
+  const machine = `${await Deno.readLink("/proc/self/ns/net")}\n`;
+  const seen = await runner.ask(fixture.base, "readlink /proc/self/ns/net", { network: "default" });
+  assert.equal(seen === machine, !here);
+});
+
+Deno.test("NetworkChoice.make() takes this machine's network where there is no other, and says so once", async () => {
+  const notes: string[] = [];
+  const note = (text: string) => notes.push(text);
+  const broken = new NetworkChoice(() => Promise.reject(new Error("it is broken")), note);
+  assert.equal(broken.likely, here ? "private" : "host");
+  assert.equal(await broken.make(), "host");
+  assert.equal(await broken.make(), "host");
+  assert.equal(broken.likely, "host");
+  assert.equal(notes.length, 1);
+  if (here) assert.match(notes[0]!, /^Commands have this machine's network .*it is broken$/);
+  const works = new NetworkChoice(() => Promise.resolve(), () => {});
+  assert.equal(await works.make(), here ? "private" : "host");
+});
+
+Deno.test("a private network that cannot be connected is an error when it was asked for", async () => {
+  if (!here) return;
+  await using fixture = await nativeFixture();
+  const dir = await Deno.makeTempDir();
+  const path = Deno.env.get("PATH")!;
+  try {
+    await Deno.writeTextFile(`${dir}/slirp4netns`, "#!/bin/sh\necho no network today >&2\nexit 1\n", {
+      mode: 0o755,
+    });
+    Deno.env.set("PATH", `${dir}:${path}`);
+    const notes: string[] = [];
+    const platform = { os: "linux", architecture: "amd64" };
+    const note = (text: string) => notes.push(text);
+    await using builder = new NativeBuilder({ platform, store: fixture.store, parallel: 1 }, { note });
+    const runner = new StageRunner(builder, fixture.store);
+    await assert.rejects(
+      runner.run(fixture.base, ["true"], { network: "private" }),
+      { code: "BUILDER_UNAVAILABLE", message: /network "private": no network today$/ },
+    );
+    const command = "readlink /proc/self/ns/net";
+    const machine = `${await Deno.readLink("/proc/self/ns/net")}\n`;
+    assert.equal(await runner.ask(fixture.base, command, { network: "default" }), machine);
+    assert.match(notes.join("\n"), /^Commands have this machine's network .*no network today$/);
+  } finally {
+    Deno.env.set("PATH", path);
+    await Deno.remove(dir, { recursive: true });
+  }
+});
+
+Deno.test("networkFiles() keeps what holds in a network of its own", () => {
+  const machine = (path: string) =>
+    path === "/etc/hosts"
+      ? "127.0.0.1 localhost\n127.0.1.1\tbuilder\n::1 ip6-loopback\n# 10.0.0.1 old\n 10.0.0.7 registry.corp registry\nfd00::7 six\n"
+      : "# by hand\nnameserver 10.1.1.1\nsearch corp example.com\nnameserver 10.1.1.2\noptions ndots:2\n";
+  const own = "127.0.0.1\tlocalhost dapp\n::1\tlocalhost ip6-localhost ip6-loopback\n";
+  assert.deepEqual(networkFiles("private", machine), {
+    hosts: `${own} 10.0.0.7 registry.corp registry\nfd00::7 six\n`,
+    "resolv.conf": "nameserver 10.0.2.3\nsearch corp example.com\noptions ndots:2\n",
+  });
+  assert.deepEqual(networkFiles("none", machine), { hosts: own });
+  assert.equal(networkFiles("host", machine)["resolv.conf"], machine("/etc/resolv.conf"));
+});
