@@ -1,6 +1,6 @@
 /** The engine as embedders and the command line see it. */
 export type { ApplyEvent, ApplyReport, TagOutcome, TagResult } from "./cleanup/apply_model.ts";
-export type { CleanupPlan, PlannedRemoval, RemovalGroup, TagKind } from "./cleanup/plan_model.ts";
+export type { CleanupPlan, PlannedRemoval, RemovalGroup, TagKind } from "./cleanup/plan.ts";
 export type { BuildOptions, Introspection } from "./build/introspect.ts";
 export type { RestoredTag } from "./cleanup/restore.ts";
 export type { StageMoves } from "./share/move_stages.ts";
@@ -21,7 +21,7 @@ export type {
 } from "./cleanup/local/run.ts";
 export type { EngineOptions, RegistryOptions } from "./settings/options.ts";
 import type { ApplyReport } from "./cleanup/apply_model.ts";
-import type { CleanupPlan } from "./cleanup/plan_model.ts";
+import type { CleanupPlan } from "./cleanup/plan.ts";
 import type { Config } from "./contract/config.ts";
 import type { BuildResult, Plan, PublishReport } from "./contract/results.ts";
 import type { TagFlag } from "./contract/tagging.ts";

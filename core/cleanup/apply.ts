@@ -8,7 +8,7 @@ import { readInventory } from "./inventory.ts";
 import { leasedBy, readLeases, removeIdleSlots, validLeases } from "../protocol/leases.ts";
 import { MarkWatch } from "../protocol/mark_watch.ts";
 import { type Mark, mayMark, mayRemove, readMark, retractMark, writeMark } from "../protocol/marks.ts";
-import { ATTACHED, type CleanupPlan, type PlannedRemoval, type RemovalGroup } from "./plan_model.ts";
+import { ATTACHED, type CleanupPlan, type PlannedRemoval, type RemovalGroup } from "./plan.ts";
 import { subjectInName } from "./classify.ts";
 import { clearListed } from "./clear_listed.ts";
 import { dropLeftovers } from "./leftovers.ts";

@@ -1,10 +1,10 @@
 import type { Inventory } from "../contract/cleanup.ts";
-import { EngineError, messageOf } from "../contract/errors.ts";
+import { EngineError } from "../contract/errors.ts";
 import { Pool } from "../../lib/pool.ts";
 import type { RegistryBackend, Repository } from "../contract/registry.ts";
 import type { Clock } from "../protocol/clock.ts";
 import type { Journal } from "./journal.ts";
-import { addChildren } from "./plan.ts";
+import { addChildren } from "./groups.ts";
 import { CannotDelete } from "./removal.ts";
 import type { Throttle } from "./throttle.ts";
 import type { Leftover } from "./apply_model.ts";
@@ -75,11 +75,8 @@ export async function dropLeftovers(leftovers: readonly Leftover[], inputs: Drop
       }
     } catch (error) {
       inputs.signal.throwIfAborted();
-      const cannot = error instanceof EngineError &&
-        (error.code === "REGISTRY_UNSUPPORTED" || error.code === "REGISTRY_DENIED");
-      if (cannot && inseparable.size > 0) {
-        failure = { error: new CannotDelete(error.message, { cause: error }) };
-      } else if (error instanceof EngineError) keep(messageOf(error));
+      if (CannotDelete.isMeant(error) && inseparable.size > 0) failure = { error: new CannotDelete(error) };
+      else if (error instanceof EngineError) keep(error.message);
       else failure = { error };
     }
   };

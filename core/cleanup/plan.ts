@@ -1,370 +1,88 @@
-import type { BrokenTag, Inventory, InventoryImage, InventoryStage, OtherTag } from "../contract/cleanup.ts";
-import { STAGE_TAG_PREFIX } from "../contract/labels.ts";
-import { BlobCount } from "./blob_count.ts";
-import { evict } from "./budget.ts";
-import type { GivenKeep } from "./keeps.ts";
-import {
-  ATTACHED,
-  type CleanupPlan,
-  OLD_STAGE,
-  type PlannedRemoval,
-  type PlanOptions,
-  type RemovalGroup,
-  type TagKind,
-} from "./plan_model.ts";
-import { addFixedRoots, Needs, short } from "./stage_roots.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 
-export type * from "./plan_model.ts";
+/** The rule by which stages of the old tool go, which carry the project's label in their configuration alone. */
+export const OLD_STAGE = "old stage";
 
-/** Stages younger than this stay: a build may be on its way to using them. Milliseconds. */
-const DEFAULT_GRACE_MS = 2 * 3_600_000;
+/** The rule by which signatures, attestations and lists of referrers go with their image. */
+export const ATTACHED = "attached";
 
-type Fate = Pick<PlannedRemoval, "verdict" | "rule" | "why" | "chain" | "plugin" | "also">;
+/** What kind of tag it is. */
+export type TagKind = "image" | "stage" | "foreign" | "service" | "broken";
 
-/**
- * Decides what goes: images that nobody gives a reason to keep, and stages that nothing kept stands on. Pure.
- *
- * Chains follow recorded signatures. What is not the project's is never touched. While the chain of any image cannot
- * be read, no stage goes.
- */
-export function planCleanup(
-  inventory: Inventory,
-  keeps: readonly GivenKeep[],
-  options: PlanOptions = {},
-): CleanupPlan {
-  return new Planner(inventory, keeps, options).plan();
+/** One tag with its fate. */
+export interface PlannedRemoval {
+  /** What stands under the tag. */
+  readonly kind: TagKind;
+  /** "" is REPO itself, any other name is below it. */
+  readonly repository: string;
+  /** What stands after the ":". */
+  readonly tag: string;
+  /** The full name with tag. */
+  readonly reference: string;
+  /** What the tag points at, when that is known. */
+  readonly digest?: Digest;
+  /** Whether it goes. */
+  readonly verdict: "keep" | "delete";
+  /** What the rule is called. */
+  readonly rule: string;
+  /** The case at hand, one line. */
+  readonly why: string;
+  /** The plugin that gave the reason. */
+  readonly plugin?: string;
+  /** From what decides to the tag: branch, commit, image, stage. For what goes: what it was. */
+  readonly chain: readonly string[];
+  /** Further reasons. */
+  readonly also?: readonly { readonly plugin: string; readonly rule: string; readonly why: string }[];
+  /** Of a stage. */
+  readonly signature?: string;
+  /** Whether the digest is from an earlier run. */
+  readonly remembered?: true;
+  /** Of an image: name of its dimg. */
+  readonly dimg?: string;
+  /** Of an image. */
+  readonly scheme?: string;
+  /** The git commit, when it is known. */
+  readonly commit?: string;
+  /** RFC 3339, when it was published, where that is known. */
+  readonly time?: string;
+  /** Compressed bytes with everything that it refers to. */
+  readonly bytes?: number;
 }
 
-class Planner {
-  readonly #fates = new Map<string, Fate>();
-  readonly #reasons: ReadonlyMap<string, readonly GivenKeep[]>;
-  /** What was not quite a reason. */
-  readonly #nearly: ReadonlyMap<string, readonly GivenKeep[]>;
-  readonly #count: BlobCount;
-  readonly #notes: string[];
-  /** An image of which nobody knows what it stands on: then no stage goes. */
-  readonly #unreadable: BrokenTag | undefined;
-
-  constructor(
-    readonly inventory: Inventory,
-    keeps: readonly GivenKeep[],
-    readonly options: PlanOptions,
-  ) {
-    this.#reasons = Map.groupBy(keeps.filter((keep) => !keep.nearly), ({ reference }) => reference);
-    this.#nearly = Map.groupBy(keeps.filter((keep) => keep.nearly), ({ reference }) => reference);
-    this.#count = new BlobCount(inventory.manifests);
-    this.#notes = [...options.notes ?? []];
-    this.#unreadable = inventory.broken.find((tag) =>
-      mayStandOnStages(tag) && !tag.tag.startsWith(STAGE_TAG_PREFIX)
-    );
-  }
-
-  plan(): CleanupPlan {
-    const { images, stages, others, broken } = this.inventory;
-    for (const image of images) this.#fates.set(image.reference, this.#imageFate(image));
-    const needs = this.#needs();
-    this.#decideStages(needs);
-    for (const other of others) {
-      const old = this.options.legacy?.get(other.reference);
-      if (old !== undefined) {
-        this.#fates.set(other.reference, { verdict: "delete", rule: OLD_STAGE, why: old, chain: [old] });
-        continue;
-      }
-      const attached = other.attachedTo && this.#attachedFate(other, other.attachedTo);
-      if (attached) {
-        this.#fates.set(other.reference, attached);
-        continue;
-      }
-      const why = other.kind === "service"
-        ? "dapp keeps its books in it"
-        : other.project !== undefined && other.project !== this.inventory.project
-        ? `it belongs to project "${other.project}"`
-        : `it does not carry the label of project "${this.inventory.project}"`;
-      this.#fates.set(other.reference, { verdict: "keep", rule: other.kind, why, chain: [why] });
-    }
-    this.#decideBroken(needs);
-
-    this.#noteLocked();
-    const all = [
-      ...images.map((i) => ({ ...i, kind: "image" as const })),
-      ...stages.map((s) => ({ ...s, kind: "stage" as const })),
-      ...others,
-      ...broken.map((b) => ({ ...b, kind: "broken" as const })),
-    ].map((tag): PlannedRemoval => ({
-      kind: tag.kind,
-      repository: tag.repository,
-      tag: tag.tag,
-      reference: tag.reference,
-      ...(tag.digest && { digest: tag.digest }),
-      ...this.#fates.get(tag.reference)!,
-      ...(tag.kind === "stage" && { signature: tag.signature }),
-      ...(tag.remembered && { remembered: tag.remembered }),
-      ...((tag.kind === "image" || tag.kind === "stage") && detailsOf(tag)),
-    }));
-    const tags = all.sort((a, b) => a.reference < b.reference ? -1 : 1);
-    return {
-      format: 1,
-      project: this.inventory.project,
-      repo: this.inventory.repo,
-      now: this.inventory.now,
-      tags,
-      groups: this.#groups(tags),
-      freedBytes: this.#freed(tags),
-      counts: countsOf(tags),
-      notes: this.#notes,
-    };
-  }
-
-  /** What would go, were it not for a rule of the registry. */
-  #noteLocked(): void {
-    const locked = [...this.#fates.values()].filter(({ rule }) => rule === "locked");
-    for (const [why, fates] of Map.groupBy(locked, (fate) => fate.why)) {
-      const tags = fates.length === 1
-        ? "1 tag that nothing here keeps stays"
-        : `${fates.length} tags that nothing here keeps stay`;
-      this.#notes.push(`${tags}: ${why}`);
-    }
-  }
-
-  #imageFate(image: InventoryImage): Fate {
-    const was = [
-      `${schemeTitle(image.scheme)} ${image.value}`,
-      ...image.commit ? [`commit ${image.commit.slice(0, 12)}`] : [],
-      `image ${image.reference}`,
-    ];
-    const keep = (rule: string, why: string): Fate => ({ verdict: "keep", rule, why, chain: [why, ...was] });
-    if (this.options.images === false) return keep("not asked for", "only stages are cleaned up");
-    const { dimgs } = this.options;
-    if (dimgs && !dimgs.includes(image.dimg)) {
-      return keep("not selected", `dimg "${image.dimg}" is not selected`);
-    }
-    const [first, ...also] = this.#reasons.get(image.reference) ?? [];
-    if (first) {
-      return {
-        ...keep(first.rule, first.why),
-        plugin: first.plugin,
-        ...(also.length > 0 && { also: also.map(({ plugin, rule, why }) => ({ plugin, rule, why })) }),
-      };
-    }
-    if (image.locked !== undefined) return keep("locked", image.locked);
-    if (this.options.flush) {
-      return { verdict: "delete", rule: "flush", why: "all images are to go", chain: was };
-    }
-    const [nearest, ...more] = this.#nearly.get(image.reference) ?? [];
-    if (nearest) {
-      const { rule, why, plugin } = nearest;
-      const others = more.map(({ plugin, rule, why }) => ({ plugin, rule, why }));
-      return { verdict: "delete", rule, why, chain: was, plugin, ...(others.length > 0 && { also: others }) };
-    }
-    const why = `no policy is about ${schemeTitle(image.scheme)} "${image.value}"`;
-    return { verdict: "delete", rule: "nobody keeps it", why, chain: was };
-  }
-
-  /** What belongs to an image of the project stays and goes with it; undefined where the image is not known. */
-  #attachedFate({ repository, locked }: OtherTag, subject: Digest): Fate | undefined {
-    const { images, stages, others, broken, manifests } = this.inventory;
-    const has = (digest: Digest | undefined) =>
-      digest !== undefined && (digest === subject || manifests[digest]?.children.includes(subject));
-    const above = [...images, ...stages, ...others, ...broken].filter((tag) =>
-      tag.repository === repository && has(tag.digest)
-    );
-    const [first] = above;
-    if (!first) return undefined;
-    const goes = above.every(({ reference }) => this.#fates.get(reference)?.verdict === "delete");
-    const why = goes ? `it belongs to ${first.reference}, which goes` : `it belongs to ${first.reference}`;
-    return { verdict: goes && locked === undefined ? "delete" : "keep", rule: ATTACHED, why, chain: [why] };
-  }
-
-  #needs(): Needs {
-    const { images, stages } = this.inventory;
-    const needs = new Needs(stages);
-    const kept = new Map([...this.#reasons].map(([reference, [first]]) => [reference, first!]));
-    addFixedRoots(needs, this.inventory, {
-      graceMs: this.options.graceMs ?? (this.options.stages === "all" ? 0 : DEFAULT_GRACE_MS),
-      leased: this.options.leased ?? new Map(),
-      kept,
-    });
-    if (this.options.stages === "all" && !this.options.dimgs) return needs;
-    for (const image of images) {
-      const fate = this.#fates.get(image.reference)!;
-      if (fate.verdict === "keep") needs.addImage(image, fate.chain);
-    }
-    return needs;
-  }
-
-  #decideStages(needs: Needs): void {
-    const { stages } = this.inventory;
-    const unreadable = this.#unreadable;
-    if (unreadable && (this.options.stages ?? "none") === "unneeded") {
-      this.#notes.push(
-        `No stage goes: what ${unreadable.reference} stands on cannot be read. ${unreadable.why}`,
-      );
-    }
-    for (const stage of stages) {
-      const named = `stage ${stage.stage} ${short(stage.signature)}`;
-      const need = needs.get(stage.signature);
-      const keep = (rule: string, why: string): Fate => ({ verdict: "keep", rule, why, chain: [why, named] });
-      const fate: Fate = (this.options.stages ?? "none") === "none"
-        ? keep("not asked for", "only images are cleaned up")
-        : need
-        ? { verdict: "keep", rule: need.rule, why: need.why, chain: need.chain }
-        : unreadable && this.options.stages === "unneeded"
-        ? keep("unreadable image", `what ${unreadable.reference} stands on cannot be read`)
-        : {
-          verdict: "delete",
-          rule: this.options.stages === "all" ? "flush" : "nothing needs it",
-          why: this.options.stages === "all" ? "all stages are to go" : "no image that stays stands on it",
-          chain: [named],
-        };
-      this.#fates.set(stage.reference, fate);
-    }
-    for (const tag of this.#all()) {
-      if (this.#fates.get(tag.reference)?.verdict !== "delete" && tag.digest) this.#count.hold(tag.digest);
-    }
-    if (this.options.budgetBytes !== undefined && this.options.stages === "unneeded" && !unreadable) {
-      this.#applyBudget(needs, this.options.budgetBytes);
-    }
-  }
-
-  #applyBudget(needs: Needs, budgetBytes: number): void {
-    const stays = (tag: { readonly reference: string }) => this.#fates.get(tag.reference)?.verdict === "keep";
-    const evicted = evict({
-      budgetBytes,
-      stages: this.inventory.stages.filter(stays),
-      evictable: (stage) => needs.get(stage.signature)?.evictable === true,
-      images: this.inventory.images.filter(stays),
-      count: this.#count,
-    });
-    for (const { stage, why } of evicted) {
-      const chain = [why, `stage ${stage.stage} ${short(stage.signature)}`];
-      this.#fates.set(stage.reference, { verdict: "delete", rule: "budget", why, chain });
-    }
-  }
-
-  /** A damaged tag goes only when it is a stage that our images or stages name, and nobody else's, and none that stay. */
-  #decideBroken(needs: Needs): void {
-    const { images, stages, broken, others } = this.inventory;
-    const ours = new Set([
-      ...images.flatMap((i) => [i.signature, ...i.chain.flatMap((c) => c.stages.map((s) => s.signature))]),
-      ...stages.flatMap((s) => s.previous ? [s.previous] : []),
-    ]);
-    const theirs = new Set(others.flatMap((other) => other.needs));
-    for (const tag of broken) {
-      const signature = tag.repository === "" && tag.tag.startsWith(STAGE_TAG_PREFIX)
-        ? tag.tag.slice(STAGE_TAG_PREFIX.length)
-        : "";
-      const sure = tag.kind !== "unreadable" && tag.digest !== undefined && tag.locked === undefined &&
-        ours.has(signature) && !theirs.has(signature);
-      const unneeded = (this.options.stages ?? "none") !== "none" && !needs.get(signature);
-      this.#fates.set(
-        tag.reference,
-        sure && unneeded && !this.#unreadable
-          ? { verdict: "delete", rule: "broken", why: `nothing needs it. ${tag.why}`, chain: [tag.why] }
-          : { verdict: "keep", rule: "broken", why: tag.why, chain: [tag.why] },
-      );
-    }
-  }
-
-  #all(): readonly { readonly reference: string; readonly digest?: Digest }[] {
-    const { images, stages, others, broken } = this.inventory;
-    return [...images, ...stages, ...others, ...broken];
-  }
-
-  #freed(tags: readonly PlannedRemoval[]): number {
-    const count = new BlobCount(this.inventory.manifests);
-    for (const { digest } of tags) if (digest) count.hold(digest);
-    let bytes = 0;
-    for (const { digest, verdict } of tags) {
-      if (digest && verdict === "delete") bytes += count.release(digest);
-    }
-    return bytes;
-  }
-
-  #groups(tags: readonly PlannedRemoval[]): readonly RemovalGroup[] {
-    const byDigest = Map.groupBy(tags.filter((t) => t.digest), (t) => `${t.repository}@${t.digest}`);
-    const childOfKept = new Set<Digest>();
-    for (const { verdict, digest } of tags) {
-      if (verdict === "keep" && digest) addChildren(digest, this.inventory.manifests, childOfKept);
-    }
-    const groups: { readonly group: RemovalGroup; readonly rank: number }[] = [];
-    const depth = depthsOf(this.inventory.stages);
-    for (const members of byDigest.values()) {
-      const going = members.filter(({ verdict }) => verdict === "delete");
-      if (going.length === 0) continue;
-      const { repository, digest, kind, signature } = going[0]!;
-      const below = new Set<Digest>();
-      if (going.length === members.length) addChildren(digest!, this.inventory.manifests, below);
-      const children = [...below].filter((child) =>
-        !childOfKept.has(child) && !byDigest.has(`${repository}@${child}`)
-      );
-      groups.push({
-        group: {
-          repository,
-          digest: digest!,
-          remove: going.map(({ tag }) => tag),
-          siblings: members.filter(({ verdict }) => verdict === "keep").map(({ tag }) => tag),
-          child: childOfKept.has(digest!),
-          ...(children.length > 0 && { children }),
-        },
-        // Images first, then stages from the top of their chain, so that stopping midway breaks nothing.
-        rank: kind === "image" ? -Infinity : -(depth.get(signature ?? "") ?? 0),
-      });
-    }
-    return groups.sort((a, b) => a.rank === b.rank ? 0 : a.rank < b.rank ? -1 : 1).map(({ group }) => group);
-  }
+/** Tags of one digest in one repository of which at least one goes. */
+export interface RemovalGroup {
+  /** "" is REPO itself, any other name is below it. */
+  readonly repository: string;
+  /** The manifest that these tags point at. */
+  readonly digest: Digest;
+  /** Tags that go. */
+  readonly remove: readonly string[];
+  /** Tags at the same digest that stay. */
+  readonly siblings: readonly string[];
+  /** An index that stays refers to the manifest, so only tags may be taken off it. */
+  readonly child: boolean;
+  /** Manifests that only this index refers to; they go after it. */
+  readonly children?: readonly Digest[];
 }
 
-/** Whether a tag may be an image of which nobody can tell at this moment what it stands on. */
-export function mayStandOnStages({ kind, seenBefore }: BrokenTag): boolean {
-  return kind === "unreadable" || (kind === "missing" && !seenBefore);
-}
-
-/** Adds every manifest below an index, at any depth. */
-export function addChildren(digest: Digest, manifests: Inventory["manifests"], into: Set<Digest>): void {
-  for (const child of manifests[digest]?.children ?? []) {
-    if (into.has(child)) continue;
-    into.add(child);
-    addChildren(child, manifests, into);
-  }
-}
-
-/** How many stages are below each. */
-function depthsOf(stages: readonly InventoryStage[]): ReadonlyMap<string, number> {
-  const bySignature = new Map(stages.map((stage) => [stage.signature, stage]));
-  const depths = new Map<string, number>();
-  const depthOf = (signature: string, guard: number): number => {
-    const known = depths.get(signature);
-    if (known !== undefined) return known;
-    const previous = bySignature.get(signature)?.previous;
-    const depth = previous === undefined || guard === 0 ? 0 : depthOf(previous, guard - 1) + 1;
-    depths.set(signature, depth);
-    return depth;
-  };
-  for (const { signature } of stages) depthOf(signature, 1000);
-  return depths;
-}
-
-function schemeTitle(scheme: string): string {
-  return { git_branch: "branch", git_tag: "git tag", git_commit: "commit" }[scheme] ??
-    `${scheme || "no"} scheme`;
-}
-
-/** What else a plan says of an image or stage. */
-function detailsOf(
-  tag: InventoryImage | InventoryStage,
-): Pick<PlannedRemoval, "dimg" | "scheme" | "commit" | "time" | "bytes"> {
-  const { publishedAt: time, bytes } = tag;
-  return {
-    ...("dimg" in tag && { dimg: tag.dimg, scheme: tag.scheme, ...(tag.commit && { commit: tag.commit }) }),
-    ...(time !== undefined && { time }),
-    bytes,
-  };
-}
-
-function countsOf(tags: readonly PlannedRemoval[]): CleanupPlan["counts"] {
-  const zero = (): Record<TagKind, number> => ({ image: 0, stage: 0, foreign: 0, service: 0, broken: 0 });
-  const counts = { keep: zero(), delete: zero() };
-  for (const { verdict, kind } of tags) counts[verdict][kind]++;
-  return counts;
+/** What cleaning up will do. Plain data; `JSON.stringify` gives what {@link parsePlan} reads. */
+export interface CleanupPlan {
+  /** Of this document. */
+  readonly format: 1;
+  /** Name of the project. */
+  readonly project: string;
+  /** REPO in full. */
+  readonly repo: string;
+  /** RFC 3339, of the inventory. */
+  readonly now: string;
+  /** Every tag, kept or not, by reference. */
+  readonly tags: readonly PlannedRemoval[];
+  /** In the order in which they are to be removed: images, then stages from the top of each chain down. */
+  readonly groups: readonly RemovalGroup[];
+  /** Compressed bytes of what no manifest that stays refers to, each blob once. */
+  readonly freedBytes: number;
+  /** How many tags stay and go, by kind. */
+  readonly counts: Readonly<Record<"keep" | "delete", Readonly<Record<TagKind, number>>>>;
+  /** Worth saying: one sentence each. */
+  readonly notes: readonly string[];
 }

@@ -1,8 +1,9 @@
+import type { z as Zod } from "zod";
 import { EngineError } from "../contract/errors.ts";
 import { SERVICE_TAG_PREFIX } from "../contract/labels.ts";
 import { isTag } from "../../lib/oci/reference.ts";
 import { subjectInName } from "./classify.ts";
-import { ATTACHED, type CleanupPlan, OLD_STAGE } from "./plan_model.ts";
+import { ATTACHED, type CleanupPlan, OLD_STAGE } from "./plan.ts";
 import { isSignature } from "../contract/signature.ts";
 import { isDigest } from "../../lib/oci/digest.ts";
 
@@ -33,7 +34,7 @@ export async function parsePlan(text: string): Promise<CleanupPlan> {
     service: z.int(),
     broken: z.int(),
   });
-  const schema = z.strictObject({
+  const schema: Zod.ZodType<CleanupPlan> = z.strictObject({
     format: z.literal(1),
     project: line.min(1),
     repo: line.min(1),
@@ -43,20 +44,20 @@ export async function parsePlan(text: string): Promise<CleanupPlan> {
       repository: line,
       tag,
       reference: line,
-      digest: digest.optional(),
+      digest: digest.exactOptional(),
       verdict: z.enum(["keep", "delete"]),
       rule: line,
       why: line,
-      plugin: line.optional(),
+      plugin: line.exactOptional(),
       chain: z.array(line),
-      also: z.array(z.strictObject({ plugin: line, rule: line, why: line })).optional(),
-      signature: signature.optional(),
-      remembered: z.literal(true).optional(),
-      dimg: line.optional(),
-      scheme: line.optional(),
-      commit: line.optional(),
-      time: line.optional(),
-      bytes: z.int().min(0).optional(),
+      also: z.array(z.strictObject({ plugin: line, rule: line, why: line })).exactOptional(),
+      signature: signature.exactOptional(),
+      remembered: z.literal(true).exactOptional(),
+      dimg: line.exactOptional(),
+      scheme: line.exactOptional(),
+      commit: line.exactOptional(),
+      time: line.exactOptional(),
+      bytes: z.int().min(0).exactOptional(),
     })),
     groups: z.array(z.strictObject({
       repository: line,
@@ -64,7 +65,7 @@ export async function parsePlan(text: string): Promise<CleanupPlan> {
       remove: z.array(tag).min(1),
       siblings: z.array(tag),
       child: z.boolean(),
-      children: z.array(digest).min(1).optional(),
+      children: z.array(digest).min(1).exactOptional(),
     })),
     freedBytes: z.int().min(0),
     counts: z.strictObject({ keep: counts, delete: counts }),
@@ -72,10 +73,9 @@ export async function parsePlan(text: string): Promise<CleanupPlan> {
   });
   const parsed = schema.safeParse(value);
   if (!parsed.success) throw fail(z.prettifyError(parsed.error));
-  const plan = parsed.data as CleanupPlan;
-  const problem = contradiction(plan);
+  const problem = contradiction(parsed.data);
   if (problem) throw fail(problem);
-  return plan;
+  return parsed.data;
 }
 
 /** What in a plan does not fit together, as after an edit by hand. */

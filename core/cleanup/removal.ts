@@ -6,7 +6,7 @@ import type { ApplyOptions, Leftover, TagResult } from "./apply_model.ts";
 import type { JournalEntry } from "./journal.ts";
 import { type KnownManifest, readKnown } from "./manifest_facts.ts";
 import { readFacts } from "./read_facts.ts";
-import type { RemovalGroup } from "./plan_model.ts";
+import type { RemovalGroup } from "./plan.ts";
 import { referrersOf } from "./referrers.ts";
 import type { Throttle } from "./throttle.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
@@ -14,10 +14,18 @@ import type { Digest } from "../../lib/oci/digest.ts";
 /** Ends the whole run: the same would be said for every other tag. */
 export class CannotDelete extends Error {
   override readonly name = "CannotDelete";
-
   /** What to do about it, where whoever failed has said so. */
-  get fix(): string | undefined {
-    return this.cause instanceof EngineError ? this.cause.details.fix : undefined;
+  readonly fix: string | undefined;
+
+  constructor(error: EngineError) {
+    super(error.message, { cause: error });
+    this.fix = error.details.fix;
+  }
+
+  /** Whether a failure is one of these. */
+  static isMeant(error: unknown): error is EngineError {
+    return error instanceof EngineError &&
+      (error.code === "REGISTRY_UNSUPPORTED" || error.code === "REGISTRY_DENIED");
   }
 }
 
@@ -119,10 +127,7 @@ export async function removeGroup(group: RemovalGroup, inputs: RemovalInputs): P
       });
     } catch (error) {
       inputs.signal.throwIfAborted();
-      const code = error instanceof EngineError ? error.code : undefined;
-      if (code === "REGISTRY_UNSUPPORTED" || code === "REGISTRY_DENIED") {
-        throw new CannotDelete(messageOf(error), { cause: error });
-      }
+      if (CannotDelete.isMeant(error)) throw new CannotDelete(error);
       say(tag, "failed", messageOf(error));
     }
   }

@@ -72,6 +72,10 @@ export interface ErrorDetails {
   readonly problems?: readonly Problem[];
   /** Of a registry: what was asked for is not there, or what it would be made of is not. */
   readonly missing?: boolean;
+  /** Of a registry: it says no, by a rule of its own or for lack of rights. Asking again changes nothing. */
+  readonly refused?: boolean;
+  /** Of a registry: it answers, but with something of no use. Only what was asked for may be wrong. */
+  readonly unusable?: boolean;
   /** Of a registry: a rule of its own stands against it, such as an immutable tag. Other names may be free. */
   readonly locked?: boolean;
   /** Of a registry: what is there is not handed out, by a policy on signatures or vulnerabilities. */

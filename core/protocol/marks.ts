@@ -3,10 +3,10 @@
  *
  * The rules here are those that tests/cleanup/model_test.ts checks in all interleavings.
  */
-import { isRefused } from "../../lib/registry/errors.ts";
 import { SERVICE_TAG_PREFIX } from "../contract/labels.ts";
 import type { Repository } from "../contract/registry.ts";
 import { readServiceTag, replaceServiceTag } from "./service_tag.ts";
+import { EngineError } from "../contract/errors.ts";
 
 const MARK_TAG = `${SERVICE_TAG_PREFIX}mark`;
 
@@ -81,6 +81,6 @@ export async function retractMark(root: Repository, mark: Mark, signal: AbortSig
   try {
     await writeMark(root, mark, signal);
   } catch (error) {
-    if (!isRefused(error)) throw error;
+    if (!(error instanceof EngineError && error.details.refused)) throw error;
   }
 }

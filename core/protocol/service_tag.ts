@@ -1,6 +1,5 @@
 import { isObject } from "../../lib/guard.ts";
 import { parseManifest } from "../../lib/oci/documents.ts";
-import { isRefused } from "../../lib/registry/errors.ts";
 import { EngineError, messageOf } from "../contract/errors.ts";
 import { putServiceManifest, serviceManifest } from "./service_manifest.ts";
 import type { Repository } from "../contract/registry.ts";
@@ -32,7 +31,8 @@ export async function replaceServiceTag(
   try {
     await writeServiceTag(repository, tag, options);
   } catch (error) {
-    if (!isRefused(error) || !await removeServiceTag(repository, tag, signal)) throw error;
+    const refused = error instanceof EngineError && error.details.refused;
+    if (!refused || !await removeServiceTag(repository, tag, signal)) throw error;
     await writeServiceTag(repository, tag, options);
     return;
   }

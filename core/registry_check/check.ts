@@ -1,6 +1,5 @@
 /** Tries out what a registry can do, with tiny images that are removed again. */
 import { EngineError, messageOf } from "../contract/errors.ts";
-import { isRefused } from "../../lib/registry/errors.ts";
 import type { RegistryBackend, RegistryCapabilities, Repository } from "../contract/registry.ts";
 import { type ProbeDocument, probeImage, probeIndex, probeService, probeStage } from "./probe_documents.ts";
 import { Scratch } from "./scratch.ts";
@@ -156,7 +155,7 @@ class RegistryCheck {
     try {
       await this.#scratch.store(where, other, tag);
     } catch (error) {
-      if (!isRefused(error)) throw error;
+      if (!(error instanceof EngineError && error.details.refused)) throw error;
       return no(`a tag keeps what it names: ${messageOf(error)}`);
     }
     return await where.head(tag, this.#signal) === other.digest

@@ -1,6 +1,5 @@
 import { parseManifest } from "../../lib/oci/documents.ts";
 import { OciError } from "../../lib/oci/errors.ts";
-import { isAnswered } from "../../lib/registry/errors.ts";
 import { fetchLayers } from "../../lib/oci/fetch_layers.ts";
 import { imageOf } from "../../lib/oci/image.ts";
 import { platformOf } from "../../lib/oci/platform.ts";
@@ -113,7 +112,7 @@ export class SharedStages {
       if (this.#deaf.has(repository)) return undefined;
       const unread = (this.#unread.get(repository) ?? 0) + 1;
       this.#unread.set(repository, unread);
-      const one = isAnswered(error) && unread <= MAX_UNREAD;
+      const one = error.details.unusable === true && unread <= MAX_UNREAD;
       if (!one) this.#deaf.add(repository);
       const what = one ? "This stage is not used" : `Stages of ${repository.name} are not used`;
       emit({ type: "note", level: "warn", text: `${error.message}. ${what}` });
@@ -146,7 +145,7 @@ export class SharedStages {
       return await target.head(stageTag(signature), signal) !== undefined;
     } catch (error) {
       // What is there cannot be read, so nobody can use it; storing it says whether anything else is wrong.
-      if (isAnswered(error)) return false;
+      if (error instanceof EngineError && error.details.unusable) return false;
       throw error;
     }
   }

@@ -55,38 +55,11 @@ export function redactUrl(url: URL): string {
   return `${url.origin}${url.pathname}${url.search ? "?…" : ""}`;
 }
 
-/** Statuses by which registries say that a tag keeps what it names, or that this user may not change it. */
-const REFUSALS = [400, 401, 403, 409, 412, 422];
-
-/** Whether a registry has refused something by a rule, rather than failed. Looks through causes. */
-export function isRefused(error: unknown): boolean {
-  for (let at = error; at instanceof Error; at = at.cause) {
-    if (at instanceof RegistryError) return REFUSALS.includes(at.details.status ?? 0);
-  }
-  return false;
-}
-
-/**
- * Whether a registry has answered, although not with what was asked for, and has neither refused nor asked to come back
- * later: what is wrong may be wrong with this one thing alone. Looks through causes.
- */
-export function isAnswered(error: unknown): boolean {
-  for (let at = error; at instanceof Error; at = at.cause) {
-    if (at instanceof RegistryError) {
-      return at.details.status !== undefined && (at.kind === "failed" || at.kind === "corrupt");
-    }
-  }
-  return false;
-}
-
 /**
  * Whether a manifest was refused since the registry does not have what it names, although that was looked up or sent
- * before: garbage collection ran in between. Looks through causes.
+ * before: garbage collection ran in between.
  */
 export function isBlobUnknown(error: unknown): boolean {
-  for (let at = error; at instanceof Error; at = at.cause) {
-    const code = at instanceof RegistryError ? at.details.code : undefined;
-    if (code === "MANIFEST_BLOB_UNKNOWN" || code === "BLOB_UNKNOWN") return true;
-  }
-  return false;
+  const code = error instanceof RegistryError ? error.details.code : undefined;
+  return code === "MANIFEST_BLOB_UNKNOWN" || code === "BLOB_UNKNOWN";
 }

@@ -11,6 +11,9 @@ export interface Advice {
   readonly full?: boolean;
 }
 
+/** Statuses by which registries say that a tag keeps what it names, or that this user may not change it. */
+const REFUSALS = [400, 401, 403, 409, 412, 422];
+
 /** Undefined: what is said of any other registry. */
 export type Advise = (error: RegistryError) => Advice | undefined;
 
@@ -59,6 +62,8 @@ function explain(domain: string, error: unknown, advise?: Advise): unknown {
     cause: error,
     ...(fix && { fix }),
     ...((kind === "missing" || isBlobUnknown(error)) && { missing: true }),
+    ...(REFUSALS.includes(status ?? 0) && { refused: true }),
+    ...(status !== undefined && (kind === "failed" || kind === "corrupt") && { unusable: true }),
     ...(kind === "locked" && (reads ? { withheld: true } : { locked: true })),
     ...(advice?.full && { full: true }),
     ...(limited && { limited: true, ...(retryAfterMs !== undefined && { retryAfterMs }) }),

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { otherRemote } from "../../core/cleanup/other_remote.ts";
 import { parsePlan } from "../../core/cleanup/plan_file.ts";
-import type { PlannedRemoval } from "../../core/cleanup/plan_model.ts";
+import type { PlannedRemoval } from "../../core/cleanup/plan.ts";
 import { type CleanupGit, definePlugin, type InventoryImage, use } from "../../core/contract/plugin.ts";
 import { keepBranches } from "../../plugins/cleanup/branches.ts";
 import { keepGitTags } from "../../plugins/cleanup/git_tags.ts";

@@ -1,5 +1,5 @@
 import { deepStrictEqual, ok, rejects, strictEqual, throws } from "node:assert/strict";
-import { EngineError } from "../../core/contract/errors.ts";
+import { EngineError, type ErrorDetails } from "../../core/contract/errors.ts";
 import type { EngineEvent } from "../../core/contract/events.ts";
 import type { Digest, RegistryBackend, RegistryRequest } from "../../core/contract/plugin.ts";
 import {
@@ -9,7 +9,6 @@ import {
   type ProviderApi,
 } from "../../plugins/registry/_oci_backend.ts";
 import { parseRepo } from "../../plugins/registry/_repo.ts";
-import { isBlobUnknown } from "../../lib/registry/errors.ts";
 import { failure, MemoryRegistry } from "../support/registry.ts";
 import { openOci, registryRequest } from "../support/registry_request.ts";
 import { storeImage } from "./conformance.ts";
@@ -323,10 +322,30 @@ Deno.test("registry-oci explains failures", async (t) => {
       registry.dropBlob("grp/shop", image.layer.digest);
       await rejects(
         repository.putManifest(image, "a", signal),
-        (error) => error instanceof EngineError && error.code === "REGISTRY_FAILED" && isBlobUnknown(error),
+        (error) =>
+          error instanceof EngineError && error.code === "REGISTRY_FAILED" && error.details.missing === true,
       );
       deepStrictEqual(registry.tagsOf("grp/shop"), {});
     });
+  });
+  await t.step("with the facts that builds and cleanups go by", async () => {
+    const rows: readonly [status: number, facts: Pick<ErrorDetails, "refused" | "unusable" | "limited">][] = [
+      [400, { refused: true, unusable: true }],
+      [403, { refused: true }],
+      [409, { refused: true }],
+      [418, { unusable: true }],
+      [429, { limited: true }],
+    ];
+    for (const [status, wanted] of rows) {
+      await withBackend(async (registry, backend) => {
+        registry.fault(() => failure(status, "UNKNOWN"), Infinity);
+        await rejects(backend.repository("").manifest("1", signal), (error: EngineError) => {
+          const { refused, unusable, limited } = error.details;
+          deepStrictEqual(JSON.parse(JSON.stringify({ refused, unusable, limited })), wanted, `${status}`);
+          return true;
+        });
+      });
+    }
   });
   await t.step("a host that does not answer", async () => {
     await using backend = await openOci(registryRequest("nowhere.invalid/a"));

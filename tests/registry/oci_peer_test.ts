@@ -1,5 +1,4 @@
 import { ok, strictEqual } from "node:assert/strict";
-import { isBlobUnknown } from "../../lib/registry/errors.ts";
 import type { TransferIo } from "../../core/contract/plugin.ts";
 import { startDockerRegistry } from "../support/docker_registry.ts";
 import { peer } from "../support/peers.ts";
@@ -8,6 +7,7 @@ import { someBytes } from "../support/registry_client.ts";
 import { openOci, registryRequest } from "../support/registry_request.ts";
 import { Wire, type WireFault } from "../support/registry_wire.ts";
 import { storeImage } from "./conformance.ts";
+import { EngineError } from "../../core/contract/errors.ts";
 
 const { signal } = new AbortController();
 const io: TransferIo = { signal, report() {} };
@@ -37,7 +37,7 @@ Deno.test("registry-oci pushes to docker-registry what skopeo reads", async (t) 
     const { bytes, mediaType } = image;
     const failure = await backend!.repository("other").putManifest({ bytes, mediaType }, "v1", signal)
       .then(() => undefined, (error: unknown) => error);
-    ok(isBlobUnknown(failure));
+    ok(failure instanceof EngineError && failure.details.missing);
   });
   await t.step("and its tags are gone after removal, those of siblings not", async () => {
     await repository.putManifest(image, "v2", signal);

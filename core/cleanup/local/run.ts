@@ -6,7 +6,7 @@ import { labels } from "../../contract/labels.ts";
 import { type LocalCleanupNeeds, registryMemo } from "../needs.ts";
 import type { StageRecord, Store } from "../../contract/store.ts";
 import { readInventory } from "../inventory.ts";
-import { mayStandOnStages } from "../plan.ts";
+import { mayStandOnStages } from "../planner.ts";
 import { type LocalFate, type LocalRules, planLocal } from "./plan.ts";
 import type { Signature } from "../../contract/signature.ts";
 import type { Digest } from "../../../lib/oci/digest.ts";

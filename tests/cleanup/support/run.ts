@@ -3,8 +3,9 @@ import { type ApplyOptions, applyPlan, type ApplyReport } from "../../../core/cl
 import type { Clock } from "../../../core/protocol/clock.ts";
 import { readInventory } from "../../../core/cleanup/inventory.ts";
 import { Journal } from "../../../core/cleanup/journal.ts";
-import { collectKeeps } from "../../../core/cleanup/keeps.ts";
-import { type CleanupPlan, planCleanup, type PlanOptions } from "../../../core/cleanup/plan.ts";
+import { collectKeeps } from "../../../core/cleanup/policies.ts";
+import type { CleanupPlan } from "../../../core/cleanup/plan.ts";
+import { planCleanup, type PlanOptions } from "../../../core/cleanup/planner.ts";
 import { openPolicies } from "../../../core/cleanup/policies.ts";
 import type { CleanupGit, RegistryMemo, Selection } from "../../../core/contract/plugin.ts";
 import { defaultPolicies, policies } from "../../../plugins/builtin/policies.ts";

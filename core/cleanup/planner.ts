@@ -1,0 +1,325 @@
+import type { BrokenTag, Inventory, InventoryImage, InventoryStage, OtherTag } from "../contract/cleanup.ts";
+import { STAGE_TAG_PREFIX } from "../contract/labels.ts";
+import { BlobCount } from "./blob_count.ts";
+import { evict } from "./budget.ts";
+import type { GivenKeep } from "./policies.ts";
+import { removalGroups } from "./groups.ts";
+import { addFixedRoots, Needs, short } from "./stage_roots.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
+import { ATTACHED, type CleanupPlan, OLD_STAGE, type PlannedRemoval, type TagKind } from "./plan.ts";
+
+/** What a cleanup is asked to do. */
+export interface PlanOptions {
+  /** Whether images may go. @default true */
+  readonly images?: boolean;
+  /** `unneeded`: stages that nothing kept stands on; `all`: every one, as flush wants it. @default "none" */
+  readonly stages?: "none" | "unneeded" | "all";
+  /** Names of the dimgs whose images may go; undefined = all, also of dimgs that no longer exist. */
+  readonly dimgs?: readonly string[];
+  /** Stages younger than this stay, with all they stand on, milliseconds. @default 2 hours, 0 for `all` */
+  readonly graceMs?: number;
+  /** Bytes that stages may take beside what images take anyway; more of them go when there are more. */
+  readonly budgetBytes?: number;
+  /** Nobody was asked for reasons to keep. */
+  readonly flush?: boolean;
+  /** Worth saying with the plan, one sentence each. */
+  readonly notes?: readonly string[];
+  /** Stages of the old tool that are to go, by reference, with why. */
+  readonly legacy?: ReadonlyMap<string, string>;
+  /** Signatures that builds rely on at this moment, with who says so. */
+  readonly leased?: ReadonlyMap<string, string>;
+}
+
+/** Stages younger than this stay: a build may be on its way to using them. Milliseconds. */
+const DEFAULT_GRACE_MS = 2 * 3_600_000;
+
+type Fate = Pick<PlannedRemoval, "verdict" | "rule" | "why" | "chain" | "plugin" | "also">;
+
+/**
+ * Decides what goes: images that nobody gives a reason to keep, and stages that nothing kept stands on. Pure.
+ *
+ * Chains follow recorded signatures. What is not the project's is never touched. While the chain of any image cannot
+ * be read, no stage goes.
+ */
+export function planCleanup(
+  inventory: Inventory,
+  keeps: readonly GivenKeep[],
+  options: PlanOptions = {},
+): CleanupPlan {
+  return new Planner(inventory, keeps, options).plan();
+}
+
+class Planner {
+  readonly #fates = new Map<string, Fate>();
+  readonly #reasons: ReadonlyMap<string, readonly GivenKeep[]>;
+  /** What was not quite a reason. */
+  readonly #nearly: ReadonlyMap<string, readonly GivenKeep[]>;
+  readonly #count: BlobCount;
+  readonly #notes: string[];
+  /** An image of which nobody knows what it stands on: then no stage goes. */
+  readonly #unreadable: BrokenTag | undefined;
+
+  constructor(
+    readonly inventory: Inventory,
+    keeps: readonly GivenKeep[],
+    readonly options: PlanOptions,
+  ) {
+    this.#reasons = Map.groupBy(keeps.filter((keep) => !keep.nearly), ({ reference }) => reference);
+    this.#nearly = Map.groupBy(keeps.filter((keep) => keep.nearly), ({ reference }) => reference);
+    this.#count = new BlobCount(inventory.manifests);
+    this.#notes = [...options.notes ?? []];
+    this.#unreadable = inventory.broken.find((tag) =>
+      mayStandOnStages(tag) && !tag.tag.startsWith(STAGE_TAG_PREFIX)
+    );
+  }
+
+  plan(): CleanupPlan {
+    const { images, stages, others, broken } = this.inventory;
+    for (const image of images) this.#fates.set(image.reference, this.#imageFate(image));
+    const needs = this.#needs();
+    this.#decideStages(needs);
+    for (const other of others) {
+      const old = this.options.legacy?.get(other.reference);
+      if (old !== undefined) {
+        this.#fates.set(other.reference, { verdict: "delete", rule: OLD_STAGE, why: old, chain: [old] });
+        continue;
+      }
+      const attached = other.attachedTo && this.#attachedFate(other, other.attachedTo);
+      if (attached) {
+        this.#fates.set(other.reference, attached);
+        continue;
+      }
+      const why = other.kind === "service"
+        ? "dapp keeps its books in it"
+        : other.project !== undefined && other.project !== this.inventory.project
+        ? `it belongs to project "${other.project}"`
+        : `it does not carry the label of project "${this.inventory.project}"`;
+      this.#fates.set(other.reference, { verdict: "keep", rule: other.kind, why, chain: [why] });
+    }
+    this.#decideBroken(needs);
+
+    this.#noteLocked();
+    const all = [
+      ...images.map((i) => ({ ...i, kind: "image" as const })),
+      ...stages.map((s) => ({ ...s, kind: "stage" as const })),
+      ...others,
+      ...broken.map((b) => ({ ...b, kind: "broken" as const })),
+    ].map((tag): PlannedRemoval => ({
+      kind: tag.kind,
+      repository: tag.repository,
+      tag: tag.tag,
+      reference: tag.reference,
+      ...(tag.digest && { digest: tag.digest }),
+      ...this.#fates.get(tag.reference)!,
+      ...(tag.kind === "stage" && { signature: tag.signature }),
+      ...(tag.remembered && { remembered: tag.remembered }),
+      ...((tag.kind === "image" || tag.kind === "stage") && detailsOf(tag)),
+    }));
+    const tags = all.sort((a, b) => a.reference < b.reference ? -1 : 1);
+    return {
+      format: 1,
+      project: this.inventory.project,
+      repo: this.inventory.repo,
+      now: this.inventory.now,
+      tags,
+      groups: removalGroups(tags, this.inventory),
+      freedBytes: this.#freed(tags),
+      counts: countsOf(tags),
+      notes: this.#notes,
+    };
+  }
+
+  /** What would go, were it not for a rule of the registry. */
+  #noteLocked(): void {
+    const locked = [...this.#fates.values()].filter(({ rule }) => rule === "locked");
+    for (const [why, fates] of Map.groupBy(locked, (fate) => fate.why)) {
+      const tags = fates.length === 1
+        ? "1 tag that nothing here keeps stays"
+        : `${fates.length} tags that nothing here keeps stay`;
+      this.#notes.push(`${tags}: ${why}`);
+    }
+  }
+
+  #imageFate(image: InventoryImage): Fate {
+    const was = [
+      `${schemeTitle(image.scheme)} ${image.value}`,
+      ...image.commit ? [`commit ${image.commit.slice(0, 12)}`] : [],
+      `image ${image.reference}`,
+    ];
+    const keep = (rule: string, why: string): Fate => ({ verdict: "keep", rule, why, chain: [why, ...was] });
+    if (this.options.images === false) return keep("not asked for", "only stages are cleaned up");
+    const { dimgs } = this.options;
+    if (dimgs && !dimgs.includes(image.dimg)) {
+      return keep("not selected", `dimg "${image.dimg}" is not selected`);
+    }
+    const [first, ...also] = this.#reasons.get(image.reference) ?? [];
+    if (first) {
+      return {
+        ...keep(first.rule, first.why),
+        plugin: first.plugin,
+        ...(also.length > 0 && { also: also.map(({ plugin, rule, why }) => ({ plugin, rule, why })) }),
+      };
+    }
+    if (image.locked !== undefined) return keep("locked", image.locked);
+    if (this.options.flush) {
+      return { verdict: "delete", rule: "flush", why: "all images are to go", chain: was };
+    }
+    const [nearest, ...more] = this.#nearly.get(image.reference) ?? [];
+    if (nearest) {
+      const { rule, why, plugin } = nearest;
+      const others = more.map(({ plugin, rule, why }) => ({ plugin, rule, why }));
+      return { verdict: "delete", rule, why, chain: was, plugin, ...(others.length > 0 && { also: others }) };
+    }
+    const why = `no policy is about ${schemeTitle(image.scheme)} "${image.value}"`;
+    return { verdict: "delete", rule: "nobody keeps it", why, chain: was };
+  }
+
+  /** What belongs to an image of the project stays and goes with it; undefined where the image is not known. */
+  #attachedFate({ repository, locked }: OtherTag, subject: Digest): Fate | undefined {
+    const { images, stages, others, broken, manifests } = this.inventory;
+    const has = (digest: Digest | undefined) =>
+      digest !== undefined && (digest === subject || manifests[digest]?.children.includes(subject));
+    const above = [...images, ...stages, ...others, ...broken].filter((tag) =>
+      tag.repository === repository && has(tag.digest)
+    );
+    const [first] = above;
+    if (!first) return undefined;
+    const goes = above.every(({ reference }) => this.#fates.get(reference)?.verdict === "delete");
+    const why = goes ? `it belongs to ${first.reference}, which goes` : `it belongs to ${first.reference}`;
+    return { verdict: goes && locked === undefined ? "delete" : "keep", rule: ATTACHED, why, chain: [why] };
+  }
+
+  #needs(): Needs {
+    const { images, stages } = this.inventory;
+    const needs = new Needs(stages);
+    const kept = new Map([...this.#reasons].map(([reference, [first]]) => [reference, first!]));
+    addFixedRoots(needs, this.inventory, {
+      graceMs: this.options.graceMs ?? (this.options.stages === "all" ? 0 : DEFAULT_GRACE_MS),
+      leased: this.options.leased ?? new Map(),
+      kept,
+    });
+    if (this.options.stages === "all" && !this.options.dimgs) return needs;
+    for (const image of images) {
+      const fate = this.#fates.get(image.reference)!;
+      if (fate.verdict === "keep") needs.addImage(image, fate.chain);
+    }
+    return needs;
+  }
+
+  #decideStages(needs: Needs): void {
+    const { stages } = this.inventory;
+    const unreadable = this.#unreadable;
+    if (unreadable && (this.options.stages ?? "none") === "unneeded") {
+      this.#notes.push(
+        `No stage goes: what ${unreadable.reference} stands on cannot be read. ${unreadable.why}`,
+      );
+    }
+    for (const stage of stages) {
+      const named = `stage ${stage.stage} ${short(stage.signature)}`;
+      const need = needs.get(stage.signature);
+      const keep = (rule: string, why: string): Fate => ({ verdict: "keep", rule, why, chain: [why, named] });
+      const fate: Fate = (this.options.stages ?? "none") === "none"
+        ? keep("not asked for", "only images are cleaned up")
+        : need
+        ? { verdict: "keep", rule: need.rule, why: need.why, chain: need.chain }
+        : unreadable && this.options.stages === "unneeded"
+        ? keep("unreadable image", `what ${unreadable.reference} stands on cannot be read`)
+        : {
+          verdict: "delete",
+          rule: this.options.stages === "all" ? "flush" : "nothing needs it",
+          why: this.options.stages === "all" ? "all stages are to go" : "no image that stays stands on it",
+          chain: [named],
+        };
+      this.#fates.set(stage.reference, fate);
+    }
+    for (const tag of this.#all()) {
+      if (this.#fates.get(tag.reference)?.verdict !== "delete" && tag.digest) this.#count.hold(tag.digest);
+    }
+    if (this.options.budgetBytes !== undefined && this.options.stages === "unneeded" && !unreadable) {
+      this.#applyBudget(needs, this.options.budgetBytes);
+    }
+  }
+
+  #applyBudget(needs: Needs, budgetBytes: number): void {
+    const stays = (tag: { readonly reference: string }) => this.#fates.get(tag.reference)?.verdict === "keep";
+    const evicted = evict({
+      budgetBytes,
+      stages: this.inventory.stages.filter(stays),
+      evictable: (stage) => needs.get(stage.signature)?.evictable === true,
+      images: this.inventory.images.filter(stays),
+      count: this.#count,
+    });
+    for (const { stage, why } of evicted) {
+      const chain = [why, `stage ${stage.stage} ${short(stage.signature)}`];
+      this.#fates.set(stage.reference, { verdict: "delete", rule: "budget", why, chain });
+    }
+  }
+
+  /** A damaged tag goes only when it is a stage that our images or stages name, and nobody else's, and none that stay. */
+  #decideBroken(needs: Needs): void {
+    const { images, stages, broken, others } = this.inventory;
+    const ours = new Set([
+      ...images.flatMap((i) => [i.signature, ...i.chain.flatMap((c) => c.stages.map((s) => s.signature))]),
+      ...stages.flatMap((s) => s.previous ? [s.previous] : []),
+    ]);
+    const theirs = new Set(others.flatMap((other) => other.needs));
+    for (const tag of broken) {
+      const signature = tag.repository === "" && tag.tag.startsWith(STAGE_TAG_PREFIX)
+        ? tag.tag.slice(STAGE_TAG_PREFIX.length)
+        : "";
+      const sure = tag.kind !== "unreadable" && tag.digest !== undefined && tag.locked === undefined &&
+        ours.has(signature) && !theirs.has(signature);
+      const unneeded = (this.options.stages ?? "none") !== "none" && !needs.get(signature);
+      this.#fates.set(
+        tag.reference,
+        sure && unneeded && !this.#unreadable
+          ? { verdict: "delete", rule: "broken", why: `nothing needs it. ${tag.why}`, chain: [tag.why] }
+          : { verdict: "keep", rule: "broken", why: tag.why, chain: [tag.why] },
+      );
+    }
+  }
+
+  #all(): readonly { readonly reference: string; readonly digest?: Digest }[] {
+    const { images, stages, others, broken } = this.inventory;
+    return [...images, ...stages, ...others, ...broken];
+  }
+
+  #freed(tags: readonly PlannedRemoval[]): number {
+    const count = new BlobCount(this.inventory.manifests);
+    for (const { digest } of tags) if (digest) count.hold(digest);
+    let bytes = 0;
+    for (const { digest, verdict } of tags) {
+      if (digest && verdict === "delete") bytes += count.release(digest);
+    }
+    return bytes;
+  }
+}
+
+/** Whether a tag may be an image of which nobody can tell at this moment what it stands on. */
+export function mayStandOnStages({ kind, seenBefore }: BrokenTag): boolean {
+  return kind === "unreadable" || (kind === "missing" && !seenBefore);
+}
+
+function schemeTitle(scheme: string): string {
+  return { git_branch: "branch", git_tag: "git tag", git_commit: "commit" }[scheme] ??
+    `${scheme || "no"} scheme`;
+}
+
+/** What else a plan says of an image or stage. */
+function detailsOf(
+  tag: InventoryImage | InventoryStage,
+): Pick<PlannedRemoval, "dimg" | "scheme" | "commit" | "time" | "bytes"> {
+  const { publishedAt: time, bytes } = tag;
+  return {
+    ...("dimg" in tag && { dimg: tag.dimg, scheme: tag.scheme, ...(tag.commit && { commit: tag.commit }) }),
+    ...(time !== undefined && { time }),
+    bytes,
+  };
+}
+
+function countsOf(tags: readonly PlannedRemoval[]): CleanupPlan["counts"] {
+  const zero = (): Record<TagKind, number> => ({ image: 0, stage: 0, foreign: 0, service: 0, broken: 0 });
+  const counts = { keep: zero(), delete: zero() };
+  for (const { verdict, kind } of tags) counts[verdict][kind]++;
+  return counts;
+}
