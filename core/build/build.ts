@@ -79,19 +79,19 @@ export async function builtImages(
   );
 }
 
-/** The highest stages in the store; images that are not finished there are taken from the registries of `--repo`. */
+/** The highest stages in the store; images that are not finished there are taken from the registries of `--repo`, with `unseen` without a look into them. */
 export async function finishedTops(
   session: BuiltNeeds,
   signed: SignedGraph,
   nodes: readonly ImageNode[],
-  { local = false } = {},
+  { local = false, unseen = false } = {},
 ): Promise<CachedTops> {
   const tops = await findTops(signed, await session.store());
   const { repo, cacheFrom } = session.options;
   const finished = isFresh(nodes.map(({ key }) => signed.image(key)), tops);
   if (finished || local || (repo === undefined && cacheFrom.length === 0)) return tops;
   const { openLiveCache } = await import("../share/open_shared.ts");
-  return await (await openLiveCache(session, signed, { repo })).takeFinished(signed, tops, nodes);
+  return await (await openLiveCache(session, signed, { repo })).takeFinished(signed, tops, nodes, { unseen });
 }
 
 /** How many of the slowest stages are named. */

@@ -7,6 +7,9 @@ import { type ImageNode, imageTitle } from "../sign/graph.ts";
 import type { StageRecord } from "../contract/store.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import type { SignedImage } from "../sign/sign.ts";
+import { LayerContents } from "../layers/contents.ts";
+import { putSeen } from "../layers/sound_stages.ts";
+import { observed } from "../../lib/pool.ts";
 import { storedLayer } from "../layers/stage_output.ts";
 import { networkOf } from "./step_network.ts";
 import { type BuilderNeeds, openBuilder } from "./stage_work.ts";
@@ -29,13 +32,20 @@ export async function runImage(session: RunNeeds, options: RunOptions): Promise<
   const image = signed.image(node.key);
   const store = await session.store();
   const record = options.stage === undefined
-    ? requireBuilt(image, await finishedTops(session, signed, [node]), {
+    ? requireBuilt(image, await finishedTops(session, signed, [node], { unseen: true }), {
       title: imageTitle("dimg", node.rule.name),
       platform: session.options.platform,
     })
     : await stageRecord(session, image, options.stage);
   const config = record.image.config.config ?? {};
-  await using builder = await openBuilder(session, store);
+  const contents = new LayerContents(store);
+  await using builder = await openBuilder(session, store, (layer) => observed(contents.note(layer)));
+  if (record.unseen) {
+    // Unpacking is looking, and has to be done anyway.
+    await builder.prefetch?.(record.image.layers.map(storedLayer));
+    await contents.require(record.image.layers, node.rule.name || "the image", session.options.signal);
+    await putSeen(store, record);
+  }
   return await builder.shell({
     label: node.rule.name,
     parents: record.image.layers.map(storedLayer),

@@ -43,6 +43,11 @@ export interface StageRecord {
    * another commit. Never signed.
    */
   readonly trees?: Readonly<Record<string, Digest>>;
+  /**
+   * It was taken from a registry as it is: every blob is what its digest says, and nobody has made sure yet that layers
+   * hold what the image's configuration says. The engine does before it uses the stage.
+   */
+  readonly unseen?: true;
   /** RFC 3339, when and how long it was built here. Never signed. */
   readonly builtAt: string;
   /** Milliseconds that building it took here. */

@@ -6,6 +6,7 @@ import type { Plugin, Selection } from "../contract/plugin.ts";
 import type { Builder } from "../contract/builder.ts";
 import type { Store } from "../contract/store.ts";
 import { platformOf } from "../../lib/oci/platform.ts";
+import { soundStore } from "../layers/sound_stages.ts";
 import { GitTrees } from "../git/trees.ts";
 import { disposeAll } from "../hooks/dispose.ts";
 import { loadUses, pluginFiles } from "../hooks/load_plugins.ts";
@@ -159,7 +160,7 @@ export class Workspace implements AsyncDisposable {
 
   async #openStore(hooks: HookRunner): Promise<Store> {
     const answer = await hooks.first("openStore", { home: this.options.home });
-    if (answer) return answer.value;
+    if (answer) return soundStore(answer.value, this.options);
     throw new EngineError("STORE_FAILED", "Cannot open a store: no plugin offers one");
   }
 

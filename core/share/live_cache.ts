@@ -47,27 +47,32 @@ export class LiveCache {
     return out;
   }
 
-  /** Takes the images whose last stage is there. */
+  /** Takes the images whose last stage is there; with `unseen`, nobody looks into their layers yet. */
   async takeFinished(
     signed: SignedGraph,
     tops: CachedTops,
     nodes: readonly ImageNode[],
+    options: { readonly unseen?: boolean } = {},
   ): Promise<CachedTops> {
     const out = new Map(tops);
     await Promise.all(nodes.map(async ({ key }) => {
       const image = signed.image(key);
       const index = image.stages.length - 1;
       if (tops.get(key)?.index === index) return;
-      const record = await this.takeLate(image, image.stages[index]!);
+      const record = await this.takeLate(image, image.stages[index]!, options);
       if (record) out.set(key, { index, record });
     }));
     return out;
   }
 
   /** A stage that was not there when the build began: somebody may have built it since. */
-  async takeLate(image: SignedImage, stage: SignedStage): Promise<StageRecord | undefined> {
+  async takeLate(
+    image: SignedImage,
+    stage: SignedStage,
+    options: { readonly unseen?: boolean } = {},
+  ): Promise<StageRecord | undefined> {
     const found = await this.shared.find(stage.signature, { again: true });
-    const record = found && await this.shared.take(image, stage, found);
+    const record = found && await this.shared.take(image, stage, found, options);
     if (record && found.repository !== this.shared.target) this.publish(image, stage, record);
     return record;
   }

@@ -102,7 +102,7 @@ export async function pullStages(
         continue;
       }
       const found = await shared.find(stage.signature);
-      const taken = found && !dryRun ? await shared.take(image, stage, found) : found;
+      const taken = found && !dryRun ? await shared.take(image, stage, found, { unseen: true }) : found;
       out.push(moved(image, stage, !taken ? "absent" : dryRun ? "would pull" : "pulled"));
       if (taken && !all) break;
     }

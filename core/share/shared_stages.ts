@@ -152,12 +152,18 @@ export class SharedStages {
 
   /**
    * Brings a stage into the store, with the facts of those before it. Undefined, after a remark, when what is there
-   * turns out to be of no use. A stage that several images share is brought once.
+   * turns out to be of no use. A stage that several images share is brought once. With `unseen` nobody looks into its
+   * layers yet.
    */
-  take(image: SignedImage, stage: SignedStage, found: FoundStage): Promise<StageRecord | undefined> {
+  take(
+    image: SignedImage,
+    stage: SignedStage,
+    found: FoundStage,
+    { unseen = false } = {},
+  ): Promise<StageRecord | undefined> {
     let taking = this.#taking.get(stage.signature);
     if (!taking) {
-      taking = this.#tryTake(image, stage, found).then((record) => {
+      taking = this.#tryTake(image, stage, found, unseen).then((record) => {
         if (!record) this.#taking.delete(stage.signature);
         return record;
       });
@@ -170,11 +176,12 @@ export class SharedStages {
     image: SignedImage,
     stage: SignedStage,
     found: FoundStage,
+    unseen: boolean,
   ): Promise<StageRecord | undefined> {
     const { emit, signal } = this.options;
     const start = performance.now();
     try {
-      const { record, bytes } = await this.#take(image, stage, found);
+      const { record, bytes } = await this.#take(image, stage, found, unseen);
       this.taken.set(stage.signature, found.repository.name);
       emit({
         type: "stage.fetched",
@@ -195,7 +202,12 @@ export class SharedStages {
     }
   }
 
-  async #take(image: SignedImage, stage: SignedStage, { repository, digest }: FoundStage) {
+  async #take(
+    image: SignedImage,
+    stage: SignedStage,
+    { repository, digest }: FoundStage,
+    unseen: boolean,
+  ) {
     const { store, project, signed, target, uploader, signal, platform, emit } = this.options;
     const title = `${repository.name}:${stageTag(stage.signature)}`;
     const manifest = await repository.manifest(digest, signal);
@@ -217,13 +229,20 @@ export class SharedStages {
         bytes += blob.size;
       },
     });
-    await this.#contents.require(document.image.layers, title, signal);
+    if (!unseen) await this.#contents.require(document.image.layers, title, signal);
     const encoder = new TextEncoder();
     await Promise.all([...document.listings.values()].map((text) => store.blobs.put(encoder.encode(text))));
     if (repository === target) {
       uploader.known(repository, document.image.layers.map((layer) => layer.digest));
     }
-    const taken = { image: document.image, trees: document.trees, project, buildMs: 0, addedBytes: 0 };
+    const taken = {
+      image: document.image,
+      trees: document.trees,
+      project,
+      buildMs: 0,
+      addedBytes: 0,
+      ...(unseen && { unseen }),
+    };
     const record = stageRecord(image, stage, taken);
     await store.stages.put(record);
     await rememberFacts(store, project, signed, document.stages);

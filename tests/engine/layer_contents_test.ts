@@ -103,7 +103,14 @@ Deno.test("LayerContents reads a blob once, and tells a damaged store from a wro
   });
 });
 
-Deno.test("a stage of REPO whose layer has other content than it says is not used", async () => {
+for (const pulled of [false, true]) {
+  const how = pulled ? ", when it was pulled as it is" : "";
+  Deno.test(`a stage of REPO whose layer has other content than it says is not used${how}`, async () => {
+    await lyingStage(pulled);
+  });
+}
+
+async function lyingStage(pulled: boolean): Promise<void> {
   const base = { layers: [gzipLayer(tarOf({ "etc/base": "base" }))] };
   const yaml = dappfile("base", 'shell: { install: ["write made text"], setup: ["write more text"] }');
   await withProject({ "dappfile.yaml": yaml }, async (project) => {
@@ -135,14 +142,23 @@ Deno.test("a stage of REPO whose layer has other content than it says is not use
     await Deno.writeTextFile(`${dir}/index.json`, JSON.stringify(index));
     await Deno.remove(project.home, { recursive: true });
     project.events.length = 0;
-    await using engine = project.engine({ plugins, network: "none", repo, repoReadOnly: true });
+    if (pulled) {
+      await using engine = project.engine({ plugins, network: "none" });
+      const { stages } = await engine.pullStages([], { repo });
+      deepStrictEqual(stages.map(({ state }) => state), ["pulled"]);
+    }
+    const more = pulled ? {} : { repo, repoReadOnly: true };
+    await using engine = project.engine({ plugins, network: "none", ...more });
+    // Whatever uses it looks first: what sends it on, and what runs it.
+    if (pulled) await rejects(engine.export([], `oci:${project.dir}/../out`), { code: "NOT_BUILT" });
+    else await rejects(engine.run({ command: ["true"] }), { code: "LAYER_INVALID" });
     const second = await engine.build();
     ok(second.stagesBuilt > 0);
     deepStrictEqual(second.images.map((i) => i.digest), first.images.map((i) => i.digest));
     const notes = project.events.flatMap((e) => e.type === "note" && e.level === "warn" ? [e.text] : []);
     ok(notes.some((text) => /is not used: .*its content is/.test(text)), notes.join("\n"));
   });
-});
+}
 
 Deno.test("an import from a layer that was damaged in the store fails instead of copying the damage", async () => {
   const yaml = `artifact: made

@@ -25,6 +25,7 @@ export const isStageRecord = hasMembers<StageRecord>({
   facts: isListOf(isFact),
   image: isImageState,
   trees: isOptional(isRecordOf(isDigest)),
+  unseen: isOptional(isJust(true)),
   builtAt: isText,
   buildMs: isCount,
   addedBytes: isCount,
