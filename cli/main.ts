@@ -10,6 +10,7 @@ import { Tails } from "./render/tails.ts";
 import { createStyle, wantsColor } from "./style.ts";
 import type { Context, HelpWanted, Parsed } from "./command.ts";
 import { writeJson } from "./format.ts";
+import { unreachable } from "../lib/unreachable.ts";
 
 /**
  * Runs one command line and returns its exit code: 0 done, 1 the work failed, 2 usage or configuration, 130
@@ -118,6 +119,8 @@ async function openRenderer(
     case "json":
       return new (await import("./render/silent.ts"))
         .JsonRenderer(io.stdout);
+    default:
+      return unreachable(kind);
   }
 }
 

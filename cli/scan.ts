@@ -1,6 +1,7 @@
 /** Words and options of a command line, by what the table of options says; the command is not looked at. */
 import { isOption, isTagOption, type OptionName, options, type OptionSpec, optionSpec } from "./options.ts";
 import { GivenOptions, type TagOption } from "./command.ts";
+import { unreachable } from "../lib/unreachable.ts";
 
 /** What a command line says before it is known which command it is. */
 export interface Scan {
@@ -153,6 +154,10 @@ function problemOf(spec: OptionSpec, value: string): string | undefined {
       return parseCompression(value)
         ? undefined
         : "wanted is gzip, gzip:2 to gzip:9, zstd, or zstd:1 to zstd:19";
+    case undefined:
+      break;
+    default:
+      return unreachable(spec.check);
   }
   if (spec.values && !spec.values.includes(value)) {
     return `wanted is ${spec.values.length > 1 ? `one of ${spec.values.join(", ")}` : spec.values[0]}`;

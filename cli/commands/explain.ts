@@ -2,6 +2,7 @@ import type { ExplainedImage, ExplainedStage, Explanation, FactChange, FileChang
 import { count, formatInstant, imageTitle, printable, shortDigest } from "../format.ts";
 import type { Style } from "../style.ts";
 import type { CommandRun } from "../command.ts";
+import { unreachable } from "../../lib/unreachable.ts";
 
 /** `dapp dimg explain`: which facts of which stages changed since they were last built. */
 export const explain: CommandRun = async ({ engine, words, style, quiet, verbose, answer }) => {
@@ -89,6 +90,8 @@ function changeLines(change: FactChange, style: Style): string[] {
         ...change.files.map((file) => `    ${fileLine(file, width, style)}`),
       ];
     }
+    default:
+      return unreachable(change);
   }
 }
 

@@ -34,11 +34,8 @@ function planTable({ images }: Plan, style: Style): string[] {
 
 function stageLine({ stage, state, reason, hermetic }: PlannedStage, width: number, style: Style): string {
   const word = state.padEnd("unneeded".length);
-  const painted = state === "build"
-    ? style.yellow(word)
-    : state === "cached"
-    ? style.green(word)
-    : style.dim(word);
+  const paints = { build: style.yellow, cached: style.green, covered: style.dim, unneeded: style.dim };
+  const painted = paints[state](word);
   return `  ${stage.padEnd(width)}  ${painted}  ${printable(reason)}${
     hermetic ? "" : style.yellow("  (not hermetic)")
   }`;

@@ -3,6 +3,7 @@ import { printable } from "../format.ts";
 import type { Style } from "../style.ts";
 import { findTarget } from "../target.ts";
 import type { CommandRun } from "../command.ts";
+import { unreachable } from "../../lib/unreachable.ts";
 
 /**
  * `dapp registry check`: prints what the registry of REPO can do. That it can do little is no failure; a trial that did
@@ -69,5 +70,7 @@ function paint(result: RegistryCard["probes"][number]["result"], style: Style): 
       return style.red;
     case "skipped":
       return style.dim;
+    default:
+      return unreachable(result);
   }
 }

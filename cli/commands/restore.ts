@@ -5,6 +5,7 @@ import type { Style } from "../style.ts";
 import { dappfileRepo } from "../target.ts";
 import type { CommandRun, Context } from "../command.ts";
 import { usage } from "../usage.ts";
+import { unreachable } from "../../lib/unreachable.ts";
 
 /** `dapp dimg restore`: puts deleted tags back and prints what became of each. Exits with 1 when one is lost or failed. */
 export const restore: CommandRun = async (context) => {
@@ -118,5 +119,7 @@ function paint(outcome: RestoredTag["outcome"], style: Style): (text: string) =>
       return style.yellow;
     case "present":
       return style.dim;
+    default:
+      return unreachable(outcome);
   }
 }

@@ -3,6 +3,7 @@ import type { ApplyEvent, CleanupPlan, TagOutcome } from "../../mod.ts";
 import { formatDuration, formatElapsed, printable, shortTag } from "../format.ts";
 import type { Style } from "../style.ts";
 import type { Step } from "./renderer.ts";
+import { unreachable } from "../../lib/unreachable.ts";
 
 /** Makes steps from events; a deleted tag is said with the reason that the plan gives. */
 export function applySteps(plan: CleanupPlan): (event: ApplyEvent) => Step {
@@ -37,6 +38,8 @@ export function applySteps(plan: CleanupPlan): (event: ApplyEvent) => Step {
           live: `waiting  ${printable(event.why)}`,
         };
       }
+      default:
+        return unreachable(event);
     }
   };
 }
@@ -61,5 +64,7 @@ export function outcomeWord(outcome: TagOutcome, style: Style): string {
     case "gone":
     case "not tried":
       return style.dim(word);
+    default:
+      return unreachable(outcome);
   }
 }

@@ -11,6 +11,7 @@ import {
   shortDigest,
 } from "../format.ts";
 import type { Style } from "../style.ts";
+import { unreachable } from "../../lib/unreachable.ts";
 
 /** Parts of a stage's time shorter than this are not worth a word. */
 const NOTABLE_MS = 100;
@@ -95,6 +96,8 @@ function lineFor(event: EngineEvent, { style, verbose }: LineOptions): string | 
     case "transfer.progress":
     case "transfer.finished":
       return undefined;
+    default:
+      return unreachable(event);
   }
 }
 

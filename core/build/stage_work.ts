@@ -38,6 +38,7 @@ import type {
   StepMount,
 } from "../contract/builder.ts";
 import type { Signature } from "../contract/signature.ts";
+import { unreachable } from "../../lib/unreachable.ts";
 
 /** What running commands takes. */
 export interface BuilderNeeds {
@@ -241,6 +242,8 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
       }
       case "run":
         return work.commands.length === 0 ? { layers: [] } : { layers: await this.#run(task, work.commands) };
+      default:
+        return unreachable(work);
     }
   }
 
@@ -424,6 +427,8 @@ async function mountOf(mount: MountRule, project: string, what: string): Promise
       });
       return { kind: "host", source, target, readOnly: false };
     }
+    default:
+      return unreachable(mount);
   }
 }
 

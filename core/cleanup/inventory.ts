@@ -24,6 +24,7 @@ import { listedFacts, shareListedBytes } from "./listed_facts.ts";
 import type { KnownManifest } from "./manifest_facts.ts";
 import { readFacts } from "./read_facts.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
+import { unreachable } from "../../lib/unreachable.ts";
 
 /** How the inventory is read. */
 export interface InventoryOptions {
@@ -213,7 +214,8 @@ class Reader {
     if (entry.kind === "image") this.#images.push(entry.image);
     else if (entry.kind === "stage") this.#stages.push(entry.stage);
     else if (entry.kind === "other") this.#others.push(entry.other);
-    else this.#broken.push(entry.broken);
+    else if (entry.kind === "broken") this.#broken.push(entry.broken);
+    else unreachable(entry);
   }
 
   /** What a tag points at; undefined when nothing is there. */

@@ -10,6 +10,7 @@ import type { RemovalGroup } from "./plan.ts";
 import { referrersOf } from "./referrers.ts";
 import type { Throttle } from "./throttle.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
+import { unreachable } from "../../lib/unreachable.ts";
 
 /** Ends the whole run: the same would be said for every other tag. */
 export class CannotDelete extends Error {
@@ -120,6 +121,7 @@ export async function removeGroup(group: RemovalGroup, inputs: RemovalInputs): P
         if (removal.outcome === "removed") return say(tag, "deleted", removal.left);
         if (removal.outcome === "absent") return sayAbsent(tag);
         if (removal.outcome === "inseparable") return inseparable.set(tag, removal.why);
+        if (removal.outcome !== "refused") return unreachable(removal);
         // Somebody was faster, which is no failure.
         const now = await repository.head(tag, inputs.signal);
         if (now !== undefined && now !== digest) return sayMoved(tag, now);

@@ -102,7 +102,8 @@ export interface GitEntry {
   readonly remote?: {
     readonly url: string;
     readonly ref:
-      | { readonly kind: "branch" | "tag" | "commit"; readonly value: string }
+      | { readonly kind: "branch" | "tag"; readonly value: string }
+      | { readonly kind: "commit"; readonly value: string }
       | { readonly kind: "head" };
   };
   /** Absolute path in the repository (below the project directory for the local one), no trailing slash, "/" for all. */

@@ -5,6 +5,7 @@ import { EngineError, messageOf } from "../contract/errors.ts";
 import type { ImageState } from "../contract/store.ts";
 import { type Destination, parseDestination } from "./destination.ts";
 import type { ExportOptions, ExportResult, PackedImage, Packer } from "./packer.ts";
+import { unreachable } from "../../lib/unreachable.ts";
 
 /** An image to write. */
 export interface ExportImage {
@@ -56,13 +57,16 @@ export async function exportImages(
 }
 
 async function packerFor(kind: Destination["kind"]): Promise<{ readonly pack: Packer }> {
-  if (kind === "oci") {
-    return {
-      pack: (await import("./oci_layout.ts")).writeLayout,
-    };
+  switch (kind) {
+    case "oci":
+      return { pack: (await import("./oci_layout.ts")).writeLayout };
+    case "oci-archive":
+      return { pack: (await import("./archive.ts")).writeOciArchive };
+    case "docker-archive":
+      return { pack: (await import("./archive.ts")).writeDockerArchive };
+    default:
+      return unreachable(kind);
   }
-  const { writeDockerArchive, writeOciArchive } = await import("./archive.ts");
-  return { pack: kind === "oci-archive" ? writeOciArchive : writeDockerArchive };
 }
 
 async function pack(image: ExportImage, { kind, reference }: Destination): Promise<PackedImage> {

@@ -6,11 +6,12 @@ import { hasCommit } from "./listing.ts";
 import { type GitOutput, runGit } from "./process.ts";
 import { isCommitRefused, isDepthRefused, remoteFailure } from "./remote_failure.ts";
 import { sha256Hex } from "../../lib/oci/digest.ts";
+import { unreachable } from "../../lib/unreachable.ts";
 
 /** A name that moves. */
-export type MovingRef = { readonly kind: "branch" | "tag"; readonly value: string } | {
-  readonly kind: "head";
-};
+export type MovingRef =
+  | { readonly kind: "branch" | "tag"; readonly value: string }
+  | { readonly kind: "head" };
 
 /** What a clone must know. */
 export interface CloneOptions {
@@ -70,11 +71,7 @@ export class Clone {
 
   /** Asks the server where a name points now and makes sure that commit is here. @throws GIT_FAILED */
   async named(ref: MovingRef): Promise<string> {
-    const remote = ref.kind === "head"
-      ? "HEAD"
-      : ref.kind === "tag"
-      ? `refs/tags/${ref.value}`
-      : `refs/heads/${ref.value}`;
+    const remote = nameOf(ref);
     // Flat names: a server may have a branch "a" today and "a/b" tomorrow.
     const local = `${this.#refs()}/names/${(await sha256Hex(remote)).slice(0, 16)}`;
     if (this.options.offline) return await this.#lastKnown(local);
@@ -234,4 +231,18 @@ async function countPacks(dir: string): Promise<number> {
   let count = 0;
   for await (const { name } of Deno.readDir(`${dir}/objects/pack`)) if (name.endsWith(".pack")) count++;
   return count;
+}
+
+/** What the server calls it. */
+function nameOf(ref: MovingRef): string {
+  switch (ref.kind) {
+    case "head":
+      return "HEAD";
+    case "tag":
+      return `refs/tags/${ref.value}`;
+    case "branch":
+      return `refs/heads/${ref.value}`;
+    default:
+      return unreachable(ref);
+  }
 }

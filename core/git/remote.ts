@@ -57,11 +57,7 @@ async function open(
   }
   const key = (await sha256Hex(redact(url))).slice(0, 16);
   const clone = new Clone({ ...options, url, key, what, env });
-  const commit = ref.kind === "head"
-    ? await clone.named(ref)
-    : ref.kind === "commit"
-    ? await clone.commit(ref.value)
-    : await clone.named({ kind: ref.kind, value: ref.value });
+  const commit = ref.kind === "commit" ? await clone.commit(ref.value) : await clone.named(ref);
   return new OpenedRemote(url, commit, clone, options);
 }
 

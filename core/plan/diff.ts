@@ -2,6 +2,7 @@ import { FORMAT_KEY } from "../sign/stage_formats.ts";
 import { compareText, type Fact, type ListedFile } from "../contract/signature.ts";
 import type { FactChange, FileChange } from "../contract/results.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
+import { unreachable } from "../../lib/unreachable.ts";
 
 /** Reads a listing by its digest; undefined when it is gone. */
 export type ListingReader = (digest: Digest) => Promise<readonly ListedFile[] | undefined>;
@@ -106,6 +107,8 @@ export function summarise(changes: readonly FactChange[]): string {
           : change.after === undefined
           ? `${change.key} is gone`
           : `${change.key} changed`;
+      default:
+        return unreachable(change);
     }
   }).join("; ");
 }

@@ -6,6 +6,7 @@ import type { StageRecord, Store } from "../contract/store.ts";
 import { lastStage, type SignedGraph, type SignedImage, type SignedStage } from "../sign/sign.ts";
 import type { FactChange, Plan, PlannedImage, PlannedStage } from "../contract/results.ts";
 import type { Signature } from "../contract/signature.ts";
+import { unreachable } from "../../lib/unreachable.ts";
 
 /** How a stage differs from the newest earlier build of the same stage of the same image. */
 export interface Comparison {
@@ -96,11 +97,18 @@ export function neededImages(
 export function imagesOf(image: SignedImage, stage: SignedStage): string[] {
   const { work } = stage.spec;
   const { base } = image.node.rule;
-  if (work.kind === "import") return work.rules.map((r) => imageKey("artifact", r.artifact));
-  if (work.kind === "from" && isOwn(base)) {
-    return [imageKey(base.kind, base.name)];
+  switch (work.kind) {
+    case "import":
+      return work.rules.map((r) => imageKey("artifact", r.artifact));
+    case "from":
+      return isOwn(base) ? [imageKey(base.kind, base.name)] : [];
+    case "git":
+    case "run":
+    case "docker":
+      return [];
+    default:
+      return unreachable(work);
   }
-  return [];
 }
 
 /** States what a build of `roots` will do to every stage, and why. */

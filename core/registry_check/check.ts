@@ -3,6 +3,7 @@ import { EngineError, messageOf } from "../contract/errors.ts";
 import type { RegistryBackend, RegistryCapabilities, Repository } from "../contract/registry.ts";
 import { type ProbeDocument, probeImage, probeIndex, probeService, probeStage } from "./probe_documents.ts";
 import { Scratch } from "./scratch.ts";
+import { unreachable } from "../../lib/unreachable.ts";
 
 type Probe = RegistryCard["probes"][number];
 /** What a probe found, in one sentence. */
@@ -137,11 +138,16 @@ class RegistryCheck {
   async #mount(where: Repository, root: Repository, { blobs }: ProbeDocument): Promise<Finding> {
     if (where === root) return skipped("it takes two repositories");
     const how = await this.#scratch.upload(root, blobs.at(-1)!, where.name);
-    if (how === "mounted") {
-      return yes("blobs are taken over from other repositories without being sent again");
+    switch (how) {
+      case "mounted":
+        return yes("blobs are taken over from other repositories without being sent again");
+      case "present":
+        return yes("blobs are shared by all repositories without being sent again");
+      case "uploaded":
+        return no("blobs are sent again for every repository: the registry did not take one over");
+      default:
+        return unreachable(how);
     }
-    if (how === "present") return yes("blobs are shared by all repositories without being sent again");
-    return no("blobs are sent again for every repository: the registry did not take one over");
   }
 
   /** Stores something else under a tag that is there. */

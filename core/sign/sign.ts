@@ -5,6 +5,7 @@ import { entryKey } from "./entry_key.ts";
 import { formatFact } from "./stage_formats.ts";
 import { compareText, type Fact, type Signature, signatureOf } from "../contract/signature.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
+import { unreachable } from "../../lib/unreachable.ts";
 
 /** A stage with its signature and the facts behind it. */
 export interface SignedStage {
@@ -152,6 +153,8 @@ function ownFacts(rule: ImageRule, spec: StageSpec, known: Known): readonly Fact
           isRecord(value) ? Object.entries(value).sort((a, b) => compareText(a[0], b[0])) : value,
         ),
       }));
+    default:
+      return unreachable(work);
   }
 }
 

@@ -1,4 +1,5 @@
 /** Variables in values of Dockerfile instructions: `$NAME`, `${NAME}`, `${NAME:-word}` and their kind. */
+import { unreachable } from "../unreachable.ts";
 
 /** A value whose variables cannot be understood or filled in. The message is a phrase for people. */
 export class VariableError extends Error {
@@ -82,7 +83,7 @@ function valueOf({ name, modifier }: Variable, env: ReadonlyMap<string, string>)
       return characters.slice(count).reverse().join("");
     }
     default:
-      return modifier.kind satisfies never;
+      return unreachable(modifier.kind);
   }
 }
 

@@ -1,4 +1,5 @@
 import { sniffCompression } from "../gzip/sniff.ts";
+import { unreachable } from "../unreachable.ts";
 
 /**
  * The tar inside a layer file, uncompressed. What the file is shows in its first bytes; the media type is not trusted,
@@ -20,7 +21,9 @@ export async function* openLayer(path: string): AsyncGenerator<Uint8Array> {
   if (kind === "plain") return yield* readChunks(path);
   // Not imported above: node:zlib costs start-up time that most runs need not pay.
   const { gunzip, unzstd } = await import("../gzip/decompress.ts");
-  yield* kind === "gzip" ? gunzip(readChunks(path)) : unzstd(readChunks(path));
+  if (kind === "gzip") yield* gunzip(readChunks(path));
+  else if (kind === "zstd") yield* unzstd(readChunks(path));
+  else unreachable(kind);
 }
 
 /** The bytes of a file in chunks of up to 256 KiB, which stay valid. */

@@ -3,6 +3,7 @@ import { TAR_LIMITS } from "./limits.ts";
 import { TarMeta } from "./meta.ts";
 import { checkSegments, HeadSparseMap, OldSparseMap, type Segment, type SparseInfo } from "./sparse.ts";
 import { TAR_BLOCK, type TarEntry, TarError } from "./types.ts";
+import { unreachable } from "../unreachable.ts";
 
 /** Receives what {@linkcode TarParser} finds, in archive order. */
 export interface TarHandler {
@@ -108,8 +109,13 @@ export class TarParser {
         if (this.#size < 0) throw new TarError("Cannot read the tar archive: a GNU sparse map is malformed");
         if (this.#headMap!.push(block)) this.#file({ ...this.#sparse!, map: this.#headMap!.map() });
         return;
+      case "header":
+      case "zero":
+        return this.#header(block);
+      case "nothing":
+        return;
       default:
-        this.#header(block);
+        return unreachable(this.#expect);
     }
   }
 

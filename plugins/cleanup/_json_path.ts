@@ -1,3 +1,5 @@
+import { unreachable } from "../../lib/unreachable.ts";
+
 /** A path into a JSON document, as far as Kubernetes users need it: `spec.containers[*].image`, `..image`, `['a.b'][0]`. */
 export type JsonPath = readonly JsonStep[];
 
@@ -34,15 +36,22 @@ export function parseJsonPath(text: string): JsonPath {
 export function textsAt(document: unknown, path: JsonPath): readonly string[] {
   let at: unknown[] = [document];
   for (const step of path) {
-    at = at.flatMap((value) =>
-      step.kind === "each"
-        ? membersOf(value)
-        : step.kind === "anywhere"
-        ? anywhere(value, step.name)
-        : member(value, step.name)
-    );
+    at = at.flatMap((value) => below(value, step));
   }
   return at.filter((value) => typeof value === "string");
+}
+
+function below(value: unknown, step: JsonStep): readonly unknown[] {
+  switch (step.kind) {
+    case "each":
+      return membersOf(value);
+    case "anywhere":
+      return anywhere(value, step.name);
+    case "name":
+      return member(value, step.name);
+    default:
+      return unreachable(step);
+  }
 }
 
 function membersOf(value: unknown): readonly unknown[] {

@@ -6,6 +6,7 @@ import { findManifest, lookUpManifest } from "../../lib/registry/manifests.ts";
 import { putManifest } from "../../lib/registry/put_manifest.ts";
 import { Dummies, type DummyManifest, isDummy } from "./_dummy_manifest.ts";
 import { EngineError } from "../../core/contract/errors.ts";
+import { unreachable } from "../../lib/unreachable.ts";
 
 /**
  * How a tag goes: `untag` by DELETE with the tag, which leaves its manifest; `move` by moving it to a dummy that is
@@ -48,6 +49,7 @@ export class ProtocolRemover {
     if (now !== digest) return await this.#moved(path, now, signal);
     if (way.by === "whole") return { outcome: "inseparable", why: way.why };
     if (way.by === "move") return await this.#moveAway(path, { tag, digest, signal });
+    if (way.by !== "untag") return unreachable(way);
     const done = await deleteManifest(this.#client, path, { reference: tag, signal });
     if (done.outcome === "deleted") return { outcome: "removed", by: "tag" };
     return "why" in done ? { outcome: "refused", why: done.why } : { outcome: "absent" };

@@ -51,6 +51,7 @@ Deno.test("every command line loads these modules first, and no others", async (
     "cli/table_sharing.ts",
     "cli/usage.ts",
     "core/contract/errors.ts",
+    "lib/unreachable.ts",
   ]);
 });
 
@@ -88,10 +89,12 @@ Deno.test("dapp dimg build and the commands that share add few modules of its ow
     "cli/render/plain.ts": [
       "cli/render/output_lines.ts",
       "cli/render/plain.ts",
+      "cli/render/progress.ts",
       "cli/render/stage_outputs.ts",
     ],
     "cli/render/tty.ts": [
       "cli/render/output_lines.ts",
+      "cli/render/progress.ts",
       "cli/render/stage_outputs.ts",
       "cli/render/tty.ts",
       "cli/width.ts",

@@ -10,6 +10,7 @@ import { mayStandOnStages } from "../planner.ts";
 import { type LocalFate, type LocalRules, planLocal } from "./plan.ts";
 import type { Signature } from "../../contract/signature.ts";
 import type { Digest } from "../../../lib/oci/digest.ts";
+import { unreachable } from "../../../lib/unreachable.ts";
 
 /** Decides what of this machine goes. Changes nothing. */
 export async function planLocalRun(
@@ -78,6 +79,8 @@ async function rulesOf(
         }),
       };
     }
+    default:
+      return unreachable(request);
   }
 }
 

@@ -22,6 +22,7 @@ import { RunDirectory } from "./run_directory.ts";
 import { runInteractive } from "./shell.ts";
 import { overlayDirs } from "./skeleton.ts";
 import { NetworkChoice } from "./step_network.ts";
+import { unreachable } from "../../../lib/unreachable.ts";
 
 const DEFAULT_ROOT: DirMeta = { mode: 0o755, uid: 0, gid: 0, mtime: 0 };
 
@@ -232,7 +233,7 @@ export class NativeBuilder implements Builder {
       case "secret":
         return undefined;
       default:
-        return mount satisfies never;
+        return unreachable(mount);
     }
   }
 

@@ -9,6 +9,7 @@ import { readLines } from "./lines.ts";
 import type { HelperReply, HelperRequest, Numbered, RunRequest, ShellRequest } from "./protocol.ts";
 import { settleHelper } from "./sandbox.ts";
 import { networkUp } from "./user_network.ts";
+import { unreachable } from "../../../lib/unreachable.ts";
 
 const encoder = new TextEncoder();
 const aborts = new Map<number, AbortController>();
@@ -44,7 +45,7 @@ async function handle(id: number, request: HelperRequest): Promise<unknown> {
     case "abort":
       return void aborts.get(request.target)?.abort();
     default:
-      return request satisfies never;
+      return unreachable(request);
   }
 }
 

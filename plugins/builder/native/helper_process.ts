@@ -4,6 +4,7 @@ import { readLines } from "./lines.ts";
 import { explainNoHelper, helperCommand, helperEnvironment, type HelperKind } from "./namespaces.ts";
 import { type Connection, connectNetwork, requirePrivateNetwork } from "./user_network.ts";
 import type { Captured, HelperReply, HelperRequest, StoredBlob, WireError } from "./protocol.ts";
+import { unreachable } from "../../../lib/unreachable.ts";
 
 interface Pending {
   readonly settle: PromiseWithResolvers<unknown>;
@@ -114,19 +115,26 @@ export class HelperProcess implements AsyncDisposable {
 
   async #readReplies(): Promise<void> {
     for await (const line of readLines(this.#child.stdout)) {
-      const reply = JSON.parse(line) as HelperReply;
-      if (reply.kind === "ready") {
-        this.#ready.resolve();
-        continue;
-      }
-      const pending = this.#pending.get(reply.id);
-      if (reply.kind === "output") pending?.output?.(reply.stream, reply.text);
-      else if (reply.kind === "captured") pending?.captured?.(reply.value);
-      else {
+      this.#take(JSON.parse(line) as HelperReply);
+    }
+  }
+
+  #take(reply: HelperReply): void {
+    if (reply.kind === "ready") return this.#ready.resolve();
+    const pending = this.#pending.get(reply.id);
+    switch (reply.kind) {
+      case "output":
+        return pending?.output?.(reply.stream, reply.text);
+      case "captured":
+        return pending?.captured?.(reply.value);
+      case "done":
         this.#pending.delete(reply.id);
-        if (reply.kind === "done") pending?.settle.resolve(reply.value);
-        else pending?.settle.reject(errorOf(reply.error));
-      }
+        return pending?.settle.resolve(reply.value);
+      case "failed":
+        this.#pending.delete(reply.id);
+        return pending?.settle.reject(errorOf(reply.error));
+      default:
+        return unreachable(reply);
     }
   }
 

@@ -2,6 +2,7 @@
 import type { StepNetwork } from "../../../core/contract/plugin.ts";
 import { isLoopback } from "../../../lib/loopback.ts";
 import { NAME_SERVER } from "./user_network.ts";
+import { unreachable } from "../../../lib/unreachable.ts";
 
 /** Host name of every step, so that none gets into a layer. */
 export const HOSTNAME = "dapp";
@@ -27,7 +28,7 @@ export function networkFiles(
         "resolv.conf": machine("/etc/resolv.conf"),
       };
     default:
-      return network satisfies never;
+      return unreachable(network);
   }
 }
 

@@ -5,6 +5,7 @@ import type { DirMeta, LayerMeta } from "./cache.ts";
 import { ancestorsAndSelf } from "./inner_path.ts";
 import { errno, lchown, lstatIfPresent, mknod, setMtime, setXattr, SyscallError } from "./libc.ts";
 import { isZero } from "./zeros.ts";
+import { unreachable } from "../../../lib/unreachable.ts";
 
 /** A layer that cannot be unpacked. */
 export class UnpackError extends Error {
@@ -71,7 +72,9 @@ export class LayerUnpacker {
         break;
       case "hardlink":
         return this.#link(entry, full);
-      default:
+      case "char":
+      case "block":
+      case "fifo":
         try {
           mknod(full, entry.type, entry.mode, { major: entry.major ?? 0, minor: entry.minor ?? 0 });
         } catch (error) {
@@ -80,6 +83,9 @@ export class LayerUnpacker {
           this.#others.delete(path);
           return this.#hide(path); // what is below must not take its place
         }
+        break;
+      default:
+        return unreachable(entry.type);
     }
     this.#finishMeta(path, entry);
   }
