@@ -115,7 +115,7 @@ async function openRenderer(
         .PlainRenderer(io.stderr, io.clock, { style, verbose });
     case "quiet":
       return new (await import("./render/silent.ts"))
-        .QuietRenderer();
+        .QuietRenderer(io.stderr, style);
     case "json":
       return new (await import("./render/silent.ts"))
         .JsonRenderer(io.stdout);

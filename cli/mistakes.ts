@@ -1,8 +1,9 @@
 /** Usage errors that know what was probably meant. */
-import type { EngineError } from "../core/contract/errors.ts";
+import { EngineError } from "../core/contract/errors.ts";
 import { suggest } from "../lib/suggest.ts";
 import { type OptionName, options, optionSpec } from "./options.ts";
 import { commandOptions, type CommandSpec, type CommandTable } from "./command.ts";
+import { dockerBuildOptions, formerCommands, formerOptions } from "./former.ts";
 import { usage } from "./usage.ts";
 
 /** What options of `docker run` are called here, which the old tool passed on. */
@@ -26,6 +27,10 @@ export function unknownCommand(path: readonly string[], table: CommandTable): En
   const { groups, commands } = table;
   const word = path.at(-1)!;
   const parent = path.slice(0, -1).join(" ");
+  const former = Object.hasOwn(formerCommands, path.join(" ")) ? formerCommands[path.join(" ")] : undefined;
+  if (former !== undefined) {
+    return new EngineError("USAGE", `Cannot find command "dapp ${path.join(" ")}"`, { fix: former });
+  }
   const inside = [...groups, ...commands].map(({ path }) => path).filter((p) => parentOf(p) === parent);
   const meant = guess(word, parent, inside, table);
   const there = inside.map((p) => p.split(" ").at(-1)).join(", ");
@@ -70,6 +75,14 @@ function lastWord(path: string): string {
 /** An option that is not in the table. */
 export function unknownOption(written: string, command: CommandSpec | undefined, path: string): EngineError {
   const where = path === "" ? "dapp" : `dapp ${path}`;
+  const name = written.replace(/^--/, "").replace(/=.*$/s, "");
+  if (Object.hasOwn(formerOptions, name) || Object.hasOwn(dockerBuildOptions, name)) {
+    const fix = formerOptions[name] ?? dockerBuildOptions[name]!;
+    const message = `Cannot use option "${written.replace(/=.*$/s, "")}": ${where} has no such option`;
+    return new EngineError("USAGE", `${message}${Object.hasOwn(formerOptions, name) ? " any more" : ""}`, {
+      fix,
+    });
+  }
   const known = command ? commandOptions(command) : Object.keys(options);
   const docker = command?.path === "dimg run" && dockerOptions.find((row) => row.written.test(written));
   const named = dockerNames[written];

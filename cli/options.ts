@@ -225,7 +225,10 @@ export const options = {
     values: ["events"],
     summary: "print the answer as one JSON document; --json=events: one event per line, then the answer",
   },
-  quiet: { short: "q", summary: "print only the answer and errors, the answer as short as it can be" },
+  quiet: {
+    short: "q",
+    summary: "print only the answer, warnings and errors, the answer as short as it can be",
+  },
   verbose: { short: "v", summary: "print details as well" },
   color: {
     value: "WHEN",

@@ -34,15 +34,14 @@ export interface LineOptions {
 
 /** The lines for an event; none when it has none of its own. */
 export function linesFor(event: EngineEvent, options: LineOptions): readonly string[] {
+  const { style, progress } = options;
+  if (event.type === "build.finished") return [...summaryLines(event, style), ...slowestLines(event, style)];
   const line = lineFor(event, options);
   if (line === undefined) return [];
-  const { style, progress } = options;
   const first = progress === "" ? line : `${line}  ${style.dim(progress)}`;
   switch (event.type) {
     case "stage.failed":
       return [first, ...failureLines(event, style)];
-    case "build.finished":
-      return [first, ...slowestLines(event, style)];
     default:
       return [first];
   }
@@ -66,8 +65,6 @@ function lineFor(event: EngineEvent, { style, verbose }: LineOptions): string | 
     }
     case "stage.stopped":
       return row(style, event.at, style.yellow("stopped"), "(--fail-fast)");
-    case "build.finished":
-      return summaryLine(event, style);
     case "stage.failed":
       return row(style, event.at, style.red("failed"), event.message);
     case "image.ready":
@@ -89,6 +86,7 @@ function lineFor(event: EngineEvent, { style, verbose }: LineOptions): string | 
     case "lock.waiting":
       return `${style.bold(event.resource)}  waiting for ${event.holder}`;
     case "build.started":
+    case "build.finished":
     case "stage.waiting":
     case "stage.saving":
     case "stage.output":
@@ -135,9 +133,10 @@ function failureLines(
 }
 
 /** `3 images in 14s: 9 stages built, 3 cached  (1s preparing, 5s running, 8s saving)` */
-function summaryLine(event: EngineEvent & { readonly type: "build.finished" }, style: Style) {
+function summaryLines(event: EngineEvent & { readonly type: "build.finished" }, style: Style) {
   const { images, stagesBuilt, stagesReused } = event;
-  if (images < 2 && stagesBuilt < 2) return undefined;
+  // The line of one image says it all.
+  if (images < 2) return [];
   const { whole, parts } = formatParts(event.ms, [
     [event.preparingMs, "preparing"],
     [event.waitingMs, "waiting"],
@@ -147,7 +146,7 @@ function summaryLine(event: EngineEvent & { readonly type: "build.finished" }, s
   ]);
   const took = parts.length > 1 ? `  (${parts.join(", ")})` : "";
   const stages = `${count(stagesBuilt, "stage")} built, ${stagesReused} cached`;
-  return `${style.bold(count(images, "image"))} in ${whole}: ${stages}${took}`;
+  return [`${style.bold(count(images, "image"))} in ${whole}: ${stages}${took}`];
 }
 
 /** The slowest stages, where there are several and that is worth a word. */

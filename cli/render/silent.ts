@@ -1,11 +1,21 @@
 /** Renderers that print no progress: for scripts and programs. */
 import type { EngineEvent } from "../../mod.ts";
 import type { Output } from "../io.ts";
+import type { Style } from "../style.ts";
+import { linesFor } from "./lines.ts";
 import type { Renderer, Step } from "./renderer.ts";
 
-/** Prints nothing: only the answer and errors are wanted. */
+/** Prints no progress: only the answer, errors, and warnings of what the answer is not. */
 export class QuietRenderer implements Renderer {
-  event(): void {}
+  constructor(readonly out: Output, readonly style: Style) {}
+
+  event(event: EngineEvent): void {
+    if (event.type !== "note" || event.level !== "warn") return;
+    for (const line of linesFor(event, { style: this.style, verbose: false, progress: "" })) {
+      this.out.write(`${line}\n`);
+    }
+  }
+
   step(): void {}
   note(): void {}
   close(): void {}

@@ -17,6 +17,8 @@ export interface BuiltinPolicies {
 export interface PolicyChoice {
   /** `cleanup` of the dappfile. */
   readonly config: CleanupSection | undefined;
+  /** The dappfile. */
+  readonly file: string;
   /** Policies that can be named. */
   readonly builtins: readonly Plugin[];
   /** Policies that count unless the dappfile names the same ones. */
@@ -37,7 +39,10 @@ export interface PolicyChoice {
  */
 export async function openPolicies(choice: PolicyChoice): Promise<HookRunner> {
   const { config, builtins, defaults, host, context } = choice;
-  const listed = await loadUses(config?.keep ?? [], host.projectDir, { plugins: builtins });
+  const listed = await loadUses(config?.keep ?? [], host.projectDir, {
+    plugins: builtins,
+    file: choice.file,
+  });
   const named = new Set(listed.map(({ plugin }) => plugin.name));
   const rest = config?.defaults === false ? [] : defaults.filter(({ plugin }) => !named.has(plugin.name));
   const chosen = [...choice.extra ?? [], ...listed, ...rest]
@@ -45,11 +50,15 @@ export async function openPolicies(choice: PolicyChoice): Promise<HookRunner> {
   const runner = createHookRunner(host, context);
   const times = new Map<string, number>();
   try {
-    for (const { plugin, options } of chosen) {
+    for (const { plugin, options, written } of chosen) {
       const time = (times.get(plugin.name) ?? 0) + 1;
       times.set(plugin.name, time);
       const name = time === 1 ? plugin.name : `${plugin.name}#${time}`;
-      const selection = { plugin: { ...plugin, name }, ...(options !== undefined && { options }) };
+      const selection = {
+        plugin: { ...plugin, name },
+        ...(options !== undefined && { options }),
+        ...(written && { written }),
+      };
       await runner.add(selection, { builtin: builtins.includes(plugin as Plugin) });
     }
     return runner;

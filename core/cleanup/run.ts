@@ -79,8 +79,10 @@ async function askPolicies(
   const store = await session.store();
   const hooks = await session.hooks();
   const { policies, defaultPolicies } = await session.policies();
+  const config = await session.config();
   await using runner = await openPolicies({
-    config: (await session.config()).project.cleanup,
+    config: config.project.cleanup,
+    file: config.file,
     builtins: policies,
     defaults: defaultPolicies,
     without: request.withoutKube ? ["keep-kubernetes"] : [],

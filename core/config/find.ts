@@ -89,9 +89,86 @@ async function notFound(dir: string): Promise<EngineError> {
     );
   }
   const like = names.find((name) => /^\.?dapp[-_ ]?file(?:\.ya?ml)?(?:\.txt)?$/i.test(name));
-  return new EngineError("CONFIG_NOT_FOUND", like ? `${message}; there is "${like}"` : message, {
-    ...(like && { fix: `Rename "${like}" to dappfile.yaml` }),
-  });
+  const near = like === undefined ? await nearby(dir, names) : {
+    there: `there is "${like}"`,
+    fix: `Rename "${like}" to dappfile.yaml`,
+  };
+  if (!near) return new EngineError("CONFIG_NOT_FOUND", message);
+  return new EngineError("CONFIG_NOT_FOUND", `${message}; ${near.there}`, { fix: near.fix });
+}
+
+/** What may have been meant in a directory without a dappfile, and what to do then. */
+async function nearby(
+  dir: string,
+  names: readonly string[],
+): Promise<{ readonly there: string; readonly fix: string } | undefined> {
+  const above = await dappfileAbove(dir);
+  if (above) return { there: `there is one above: ${above}`, fix: `Run it there: --dir ${parentOf(above)}` };
+  const below = await dappfileBelow(dir, names);
+  if (below) {
+    const fix =
+      `Run it there: --dir ${
+        parentOf(below)
+      }; or --config ${below}, for which all of this directory is the ` +
+      "project";
+    return { there: `there is one below: ${below}`, fix };
+  }
+  for (const { pattern, what, fix } of FOREIGN) {
+    const name = names.find((each) => pattern.test(each));
+    if (name !== undefined) return { there: `there is "${name}", ${what}`, fix };
+  }
+  return undefined;
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/")) || "/";
+}
+
+/** Files of other tools, and how to come from them. */
+const FOREIGN = [
+  {
+    pattern: /^werf\.ya?ml$/,
+    what: "which is werf's configuration",
+    fix:
+      "Write it as dappfile.yaml: `image:` is `dimg:`, `configVersion` goes, templates become ${{ env.NAME }}",
+  },
+  {
+    pattern: /^(?:Dockerfile|Containerfile)$/,
+    what: "which dapp does not read",
+    fix: "Write dappfile.yaml: FROM is `from`, RUN is `shell`, COPY is `git`, the rest is `docker`",
+  },
+] as const;
+
+/** The nearest dappfile above a directory. */
+async function dappfileAbove(dir: string): Promise<string | undefined> {
+  for (let at = dir.replace(/\/+$/, ""); at !== "";) {
+    at = at.slice(0, at.lastIndexOf("/"));
+    for (const file of DAPPFILES) {
+      const path = `${at}/${file}`;
+      if (await Deno.stat(path).then(({ isFile }) => isFile, () => false)) return path;
+    }
+  }
+  return undefined;
+}
+
+/** Directories that are looked into for a dappfile. */
+const LOOKED_INTO = 200;
+
+/** A dappfile one or two levels below. */
+async function dappfileBelow(dir: string, names: readonly string[]): Promise<string | undefined> {
+  const open = names.filter((name) => !name.startsWith(".") && name !== "node_modules").sort();
+  for (let looked = 0; looked < Math.min(open.length, LOOKED_INTO); looked++) {
+    const at = open[looked]!;
+    try {
+      for await (const { name, isDirectory } of Deno.readDir(`${dir}/${at}`)) {
+        if (DAPPFILES.some((file) => file === name)) return `${at}/${name}`;
+        if (isDirectory && !at.includes("/") && !name.startsWith(".")) open.push(`${at}/${name}`);
+      }
+    } catch {
+      // A file, or one that may not be read: there is nothing to be found in it.
+    }
+  }
+  return undefined;
 }
 
 function decode(bytes: Uint8Array, file: string): string {

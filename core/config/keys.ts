@@ -41,6 +41,104 @@ const INSTRUCTIONS: Readonly<Record<string, string>> = {
   SHELL: "Name the shell in CMD and ENTRYPOINT",
 };
 
+/** What other tools, and people who guess, call keys: by section, then by what was written, without case. */
+const SYNONYMS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  "git[]": {
+    exclude: "excludePaths",
+    excludes: "excludePaths",
+    ignore: "excludePaths",
+    include: "includePaths",
+    includes: "includePaths",
+    paths: "includePaths",
+    from: "add",
+    path: "add",
+    src: "add",
+    source: "add",
+    cwd: "add",
+    dest: "to",
+    destination: "to",
+    dst: "to",
+    target: "to",
+    dependencies: "stageDependencies",
+    user: "owner",
+    uid: "owner",
+    gid: "group",
+    repo: "url",
+    repository: "url",
+    remote: "url",
+    ref: "branch",
+    revision: "commit",
+  },
+  "import[]": {
+    from: "artifact",
+    artefact: "artifact",
+    artifactname: "artifact",
+    image: "artifact",
+    src: "add",
+    source: "add",
+    path: "add",
+    dest: "to",
+    destination: "to",
+    dst: "to",
+    target: "to",
+    exclude: "excludePaths",
+    excludes: "excludePaths",
+    include: "includePaths",
+    includes: "includePaths",
+    stage: "after",
+    user: "owner",
+  },
+  "mount[]": {
+    source: "fromPath",
+    src: "fromPath",
+    path: "fromPath",
+    host: "fromPath",
+    target: "to",
+    destination: "to",
+    dest: "to",
+    dst: "to",
+  },
+  shell: { run: "install", commands: "install", build: "install", script: "install" },
+  docker: {
+    command: "CMD",
+    entry: "ENTRYPOINT",
+    environment: "ENV",
+    labels: "LABEL",
+    ports: "EXPOSE",
+    port: "EXPOSE",
+    volumes: "VOLUME",
+    workingdir: "WORKDIR",
+    working_dir: "WORKDIR",
+    dir: "WORKDIR",
+    healthcheck: "HEALTHCHECK",
+    stop_signal: "STOPSIGNAL",
+  },
+  "": {
+    base: "from",
+    baseimage: "from",
+    fromimage: "fromDimg",
+    fromartifact: "fromDimgArtifact",
+    fromimageartifact: "fromDimgArtifact",
+    imports: "import",
+    mounts: "mount",
+    sources: "git",
+    run: "shell",
+    commands: "shell",
+    script: "shell",
+    secret: "secrets",
+  },
+};
+
+/** What belongs under `docker`, as compose files and other tools call it at the top. */
+const IMAGE_SETTINGS: Readonly<Record<string, string>> = {
+  volumes: "VOLUME",
+  ports: "EXPOSE",
+  environment: "ENV",
+  labels: "LABEL",
+  command: "CMD",
+  working_dir: "WORKDIR",
+};
+
 /** What is wrong with an unknown key, and the key that was probably meant. */
 interface UnknownKey {
   readonly message: string;
@@ -61,6 +159,15 @@ export function explainKey(kind: DocumentKind, path: Path, key: string): Unknown
   }
   const meant = known.find((k) => k === key.toUpperCase()) ?? suggest(key, known);
   if (meant) return { message, hint: `Did you mean \`${meant}\`?`, meant };
+  const section = formatPath(path).replace(/\[\d+\]/g, "[]");
+  const synonym = SYNONYMS[section]?.[key.toLowerCase()];
+  if (synonym !== undefined && known.includes(synonym)) {
+    return { message, hint: `Did you mean \`${synonym}\`?`, meant: synonym };
+  }
+  const setting = section === "" ? IMAGE_SETTINGS[key.toLowerCase()] : undefined;
+  if (setting !== undefined && kind === "dimg") {
+    return { message, hint: `Use \`${setting}\` under \`docker\`` };
+  }
   const place = placesOf(kind, path, key);
   if (place) return { message, hint: place };
   return { message, hint: `Known keys: ${known.join(", ")}` };
@@ -72,6 +179,15 @@ function specialKey(
   key: string,
 ): { hint: string; message?: string } | undefined {
   const section = formatPath(path).replace(/\[\d+\]/g, "[]");
+  if (section === "" && key === "image") {
+    return { hint: "An image that is built is named by `dimg` (werf's `image`); its base image by `from`" };
+  }
+  if (section === "" && key === "dockerfile") {
+    return {
+      message: '"dockerfile" is not supported',
+      hint: "Name the base image with `from`, its commands with `shell`, the rest with `docker`",
+    };
+  }
   if (section === "" && (key === "ansible" || key === "chef")) {
     return { message: `"${key}" is not supported`, hint: "Use `shell`" };
   }

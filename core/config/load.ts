@@ -7,7 +7,7 @@ import { EngineError } from "../contract/errors.ts";
 import { sha256Hex } from "../../lib/oci/digest.ts";
 
 /** Raise it when the meaning of a dappfile changes, so that remembered configurations are read anew. */
-const MEMO_FORMAT = 4;
+const MEMO_FORMAT = 5;
 
 export interface LoadedConfig {
   readonly config: Config;

@@ -135,7 +135,12 @@ function kindOf(value: Record<string, unknown>, scope: DocumentScope): DocumentK
     return "project";
   }
   const where = keys.length === 0 ? "" : `: it starts with \`${keys[0]}\``;
-  scope.problem([], `The document has neither \`dimg\` nor \`artifact\`${where}`, "Add `dimg: NAME`");
+  const hint = keys.includes("configVersion")
+    ? "This document is werf's: keep `project:` of it, and leave the rest out"
+    : keys.includes("image")
+    ? "werf's `image: NAME` is `dimg: NAME` here"
+    : "Add `dimg: NAME`";
+  scope.problem([], `The document has neither \`dimg\` nor \`artifact\`${where}`, hint);
   scope.markBroken(["dimg"]);
   return keys.some((key) => image.includes(key)) ? "dimg" : undefined;
 }
@@ -201,6 +206,15 @@ function readUses(
       }
       return [];
     }
-    return [{ use: entry.use, line: scope.line(at, "value"), ...defined({ options: entry.options }) }];
+    const { use, options } = entry;
+    const line = scope.line(at, "value");
+    return [
+      options === undefined ? { use, line } : {
+        use,
+        line,
+        options,
+        places: scope.placesBelow([...at, "options"]),
+      },
+    ];
   });
 }

@@ -77,6 +77,18 @@ export class DocumentScope {
     return (part === "key" ? this.#keys.get(name) : undefined) ?? this.#values.get(name) ?? this.offset;
   }
 
+  /** Line and column of everything that was written below `path`, by what follows it. */
+  placesBelow(path: Path): Record<string, readonly [number, number]> {
+    const above = formatPath(path);
+    const places: Record<string, readonly [number, number]> = {};
+    for (const [name, value] of this.#values) {
+      if (!name.startsWith(above) || !/^[.[]/.test(name.slice(above.length))) continue;
+      const { line, col } = this.report.lines.linePos(this.#keys.get(name) ?? value);
+      places[name.slice(above.length).replace(/^\./, "")] = [line, col];
+    }
+    return places;
+  }
+
   line(path: Path, part: "key" | "value" = "key"): number {
     return this.report.line(this.offsetOf(path, part));
   }

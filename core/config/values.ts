@@ -199,6 +199,7 @@ function encloses(target: Node, node: Node): boolean {
 function readScalar(node: Scalar, path: Path, ctx: ReadContext): unknown {
   if (node.value === null) return null;
   const written = typeof node.value === "string" ? node.value : node.source ?? String(node.value);
+  warnOfFolded(node, path, ctx);
   const typed = (path[0] === "plugins" && path[2] === "options") ||
     (path[0] === "cleanup" && path[1] === "keep" && path[3] === "options");
   if (!written.includes("${{")) {
@@ -226,6 +227,22 @@ function readScalar(node: Scalar, path: Path, ctx: ReadContext): unknown {
   }
   if (expanded.failures.length > 0) return undefined;
   return typed && node.type === "PLAIN" ? typedText(expanded.text) : expanded.text;
+}
+
+/** A list entry that is indented deeper than the one above is no entry: YAML joins it to the text there. */
+function warnOfFolded(node: Scalar, path: Path, ctx: ReadContext): void {
+  if (node.type !== "PLAIN" || !node.range) return;
+  const lines = ctx.text.slice(node.range[0], node.range[1]).split("\n");
+  const folded = lines.slice(1).findIndex((line) => /^\s*- /.test(line));
+  if (folded < 0) return;
+  const line = ctx.scope.report.line(node.range[0]) + folded + 1;
+  ctx.scope.warn(
+    path,
+    `line ${line}, \`${
+      lines[folded + 1]!.trim()
+    }\`, is read as a part of the text above, since it is indented deeper; ` +
+      "give it the same indentation, or put quotes around the text",
+  );
 }
 
 /** Names of variables that hold what nobody else may see. */

@@ -53,6 +53,8 @@ export interface PluginUse {
   readonly options?: unknown;
   /** Line of the entry in the dappfile, 1-based. */
   readonly line: number;
+  /** Line and column of everything below `options`, by its path there: `keep.last`. */
+  readonly places?: Readonly<Record<string, readonly [number, number]>>;
 }
 
 /** What the dappfile says of one image. */

@@ -273,8 +273,13 @@ export function definePlugin<S extends Schema | undefined = undefined>(
       if (!schema && raw !== undefined) throw fail("PLUGIN_OPTIONS_INVALID", "it takes no options");
       const parsed = schema?.safeParse(raw ?? {});
       if (parsed && !parsed.success) {
-        const { z } = await import("zod");
-        throw fail("PLUGIN_OPTIONS_INVALID", z.prettifyError(parsed.error));
+        const [{ z }, { optionProblems }] = await Promise.all([
+          import("zod"),
+          import("./option_problems.ts"),
+        ]);
+        const message = `Cannot load plugin "${name}": ${z.prettifyError(parsed.error)}`;
+        const problems = optionProblems(parsed.error.issues, schema!);
+        throw new EngineError("PLUGIN_OPTIONS_INVALID", message, { plugin: name, problems });
       }
       return await setup(parsed?.data as OptionsOutput<S>, host);
     },
@@ -287,6 +292,18 @@ export interface Selection {
   readonly plugin: Plugin<never>;
   /** Its options; the plugin checks them. */
   readonly options?: unknown;
+  /** Where they are written. */
+  readonly written?: OptionPlaces;
+}
+
+/** Where the options of a plugin are written. */
+export interface OptionPlaces {
+  /** As messages call it. */
+  readonly file: string;
+  /** Line of the plugin's entry, 1-based. */
+  readonly line: number;
+  /** Line and column by path below the options. */
+  readonly places: Readonly<Record<string, readonly [number, number]>>;
 }
 
 /** Typed selection for embedders; the YAML loader builds the same pair from `plugins:`. */

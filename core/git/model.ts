@@ -108,4 +108,6 @@ export interface TreeSource {
   /** Equal ids mean equal files. */
   readonly stateId: string;
   tree(): Promise<GitTree>;
+  /** Of a project below the top of its repository: where both are. */
+  readonly within?: { readonly root: string; readonly prefix: string };
 }

@@ -169,11 +169,17 @@ export class GitTrees {
       if (left.length > 0) {
         const shown = listed(left.map(({ path }) => path || "this directory"));
         const text = `uncommitted changes are not included: ${shown} (commit them, or use --dev)`;
-        emit({ type: "note", level: "info", text });
+        emit({ type: "note", level: "warn", text });
       }
       this.#note(counted);
     }
-    return { repository, stateId: await repository.stateId(), tree: () => repository.tree() };
+    const { root, prefix } = repository.located;
+    return {
+      repository,
+      stateId: await repository.stateId(),
+      tree: () => repository.tree(),
+      ...(prefix !== "" && { within: { root, prefix } }),
+    };
   }
 
   async #remote(remote: RemoteSource): Promise<RepositorySource> {

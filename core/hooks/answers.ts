@@ -47,7 +47,12 @@ const number = z.number();
 const kind = z.enum(["dimg", "artifact"]);
 const signature = z.string().refine(isSignature, "signature");
 
-const use = strict<PluginUse>({ use: text, options: z.unknown(), line: number });
+const use = strict<PluginUse>({
+  use: text,
+  options: z.unknown(),
+  line: number,
+  places: z.record(z.string(), z.tuple([number, number])).optional(),
+});
 
 const git = strict<GitEntry>({
   remote: z.looseObject({ url: text, ref: z.looseObject({ kind: text }) }).optional(),

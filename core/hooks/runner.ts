@@ -7,6 +7,7 @@ import {
   type Hooks,
   hookTable,
   type Host,
+  type OptionPlaces,
   type PluginHooks,
   type Selection,
   wrapPluginError,
@@ -52,12 +53,41 @@ export function createHookRunner(host: Host, context: HookContext): HookRunner {
   return new Runner(plugins, host, context);
 }
 
+/** An error about options with the lines they are written in. */
+function placed(error: unknown, name: string, { file, line: entry, places }: OptionPlaces): unknown {
+  if (!(error instanceof EngineError) || error.code !== "PLUGIN_OPTIONS_INVALID") return error;
+  const { problems } = error.details;
+  if (!problems) {
+    return new EngineError(error.code, error.message, { ...error.details, at: `${file}:${entry}` });
+  }
+  const message = `Cannot load plugin "${name}": its options have ${problems.length} problem${
+    problems.length === 1 ? "" : "s"
+  }`;
+  return new EngineError(error.code, message, {
+    ...error.details,
+    fix: "Correct the lines named above",
+    problems: problems.map((problem) => {
+      let path = problem.path ?? "";
+      while (path !== "" && !places[path]) path = path.replace(/(?:^|\.)[^.[]*$|\[\d+\]$/, "");
+      const [line, column] = places[path] ?? [entry, 1];
+      return { ...problem, file, line, column, path: problem.path ? `options.${problem.path}` : "options" };
+    }),
+  });
+}
+
+/** An error about options that are written nowhere: its message says all. */
+function unplaced(error: unknown): unknown {
+  if (!(error instanceof EngineError) || error.code !== "PLUGIN_OPTIONS_INVALID") return error;
+  const { problems: _, ...details } = error.details;
+  return new EngineError(error.code, error.message, details);
+}
+
 const orders = { pre: 0, normal: 1, post: 2 } as const;
 
 class Runner implements HookRunner {
   constructor(readonly plugins: Loaded[], readonly host: Host, readonly context: HookContext) {}
 
-  async add({ plugin, options }: Selection, { builtin = false } = {}): Promise<void> {
+  async add({ plugin, options, written }: Selection, { builtin = false } = {}): Promise<void> {
     if (this.plugins.some((p) => p.name === plugin.name)) {
       throw new EngineError(
         "PLUGIN_OPTIONS_INVALID",
@@ -81,7 +111,11 @@ class Runner implements HookRunner {
       }
       this.plugins.push({ name: plugin.name, hooks, builtin });
     } catch (error) {
-      throw wrapPluginError(error, plugin.name, "setup");
+      throw wrapPluginError(
+        written ? placed(error, plugin.name, written) : unplaced(error),
+        plugin.name,
+        "setup",
+      );
     }
   }
 

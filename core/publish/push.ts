@@ -35,7 +35,7 @@ export interface TagNeeds extends BuiltNeeds {
 export interface PushNeeds extends TagNeeds, BuildNeeds {
   readonly options: TagNeeds["options"] & BuildNeeds["options"];
   readonly trees: TagNeeds["trees"] & BuildNeeds["trees"];
-  selectOne(pattern: string | undefined): Promise<ImageNode>;
+  selectOne(pattern: string | undefined, options: { readonly single: true }): Promise<ImageNode>;
   sign: BuildNeeds["sign"];
 }
 
@@ -62,7 +62,9 @@ export async function pushImages(
       lookUp: ({ repository, tag }) => observed(backend.repository(repository).head(tag, signal)),
     }),
   };
-  const nodes = options.single ? [await session.selectOne(patterns[0])] : await session.select(patterns);
+  const nodes = options.single
+    ? [await session.selectOne(patterns[0], { single: true })]
+    : await session.select(patterns);
   const tags = await prepareTags(sessions, nodes, naming, options);
 
   const names = nodes.map(({ rule }) => rule.name);

@@ -150,12 +150,17 @@ export class Session implements AsyncDisposable {
   }
 
   /** One dimg for commands that work on one. @throws DIMG_UNKNOWN, USAGE when several match */
-  async selectOne(pattern: string | undefined): Promise<ImageNode> {
+  async selectOne(pattern: string | undefined, { single = false } = {}): Promise<ImageNode> {
     const nodes = await this.select(pattern === undefined ? [] : [pattern]);
     if (nodes.length === 1) return nodes[0]!;
-    const names = nodes.map(({ rule }) => rule.name).join(", ");
-    throw new EngineError("USAGE", `Cannot choose one dimg: ${pattern ?? "no name"} matches ${names}`, {
-      fix: "Name one of them",
+    const names = nodes.map(({ rule }) => rule.name);
+    const why = pattern === undefined
+      ? `none is named, and the dappfile has ${names.join(", ")}`
+      : `"${pattern}" matches ${names.join(", ")}`;
+    throw new EngineError("USAGE", `Cannot choose one dimg: ${why}`, {
+      fix: `Name one, as the first word after the command: ${names[0]!}${
+        single ? `; dapp dimg push publishes all` : ""
+      }`,
     });
   }
 

@@ -100,7 +100,14 @@ export class Workspace implements AsyncDisposable {
     const { config, isNew } = await this.loaded();
     if (isNew) this.#tellNews(config.images);
     for (const text of config.warnings) this.options.emit({ type: "note", level: "warn", text });
-    const uses = await loadUses(config.project.plugins, this.options.dir, this.#builtins);
+    const uses = await loadUses(config.project.plugins, this.options.dir, {
+      ...this.#builtins,
+      file: config.file,
+      elsewhere: {
+        where: "`cleanup.keep`",
+        names: async () => (await this.policies()).policies.map(({ name }) => name),
+      },
+    });
     for (const selection of [...this.#plugins, ...uses]) {
       this.#named.add(selection.plugin.name);
       await this.#hooks.add(selection);

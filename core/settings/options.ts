@@ -4,7 +4,7 @@ import type { SecretSource } from "../contract/config.ts";
 import { epochFrom } from "./epoch.ts";
 import { type EventSink, safeEmit, type TimedEvent } from "../contract/events.ts";
 import type { LayerCompression, StepNetwork } from "../contract/builder.ts";
-import { formatPlatform, hostPlatform, platformOf } from "../../lib/oci/platform.ts";
+import { formatPlatform, hostPlatform, platformOf, platformProblem } from "../../lib/oci/platform.ts";
 import type { Selection } from "../contract/plugin.ts";
 
 /** Engine options with every default filled in. */
@@ -112,7 +112,14 @@ function defaultHome(env: Readonly<Record<string, string | undefined>>): string 
 
 function readPlatform(text: string): string {
   try {
-    return formatPlatform(platformOf(text));
+    const platform = platformOf(text);
+    const problem = platformProblem(platform);
+    if (!problem) return formatPlatform(platform);
+    throw new EngineError("USAGE", `Cannot build for platform "${text}": ${problem.why}`, {
+      fix: problem.meant === undefined
+        ? "Name one as os/architecture[/variant], such as linux/arm64"
+        : `Did you mean ${problem.meant}?`,
+    });
   } catch (error) {
     if (error instanceof RangeError) throw new EngineError("USAGE", error.message);
     throw error;

@@ -91,6 +91,14 @@ export async function planGit(
   };
 }
 
+/** What to do about a path that is in the repository of a project, but not below the project. */
+async function outsideOf({ within }: TreeSource, add: string): Promise<string | undefined> {
+  if (!within || !await Deno.lstat(`${within.root}${add}`).catch(() => undefined)) return undefined;
+  const { root, prefix } = within;
+  return `\`add\` is a path below the project directory, which is ${prefix} of the repository; to reach all of it, run ` +
+    `dapp at its top: --dir ${root} --config ${prefix}/dappfile.yaml`;
+}
+
 interface GitStagePlan {
   readonly name: string;
   readonly deliveries: readonly GitDelivery[];
@@ -112,7 +120,7 @@ async function computeStages(rule: ImageRule, trees: readonly TreeSource[]) {
       throw new EngineError(
         "CONFIG_INVALID",
         `Cannot add git files to ${title}: git[${i}] with add "${entry.add}" selects no committed file${hint}`,
-        { fix: "Correct `add`, or commit the files" },
+        { fix: await outsideOf(trees[i]!, entry.add) ?? "Correct `add`, or commit the files" },
       );
     }
     return files;

@@ -1,4 +1,3 @@
-import { suggest } from "../suggest.ts";
 import { parseManifest } from "./documents.ts";
 import { OciError } from "./errors.ts";
 import { parseConfig } from "./image.ts";
@@ -55,12 +54,13 @@ export async function findImage(root: RootDocument, options: FindOptions): Promi
   ];
   const there = seen.platforms.size > 0 ? `it has ${shown}${more}` : "it holds no image";
   const wanted = formatPlatform(options.platform);
-  const meant = suggest(wanted, seen.platforms);
-  const hint = meant === undefined ? "" : `. Did you mean "${meant}"?`;
-  throw new OciError(
-    "invalid",
-    `Cannot use image "${options.title}": ${there}, wanted is ${wanted}${hint}`,
-  );
+  throw new OciError("invalid", `Cannot use image "${options.title}": ${there}, wanted is ${wanted}`, {
+    ...(seen.platforms.size > 0 && {
+      fix: `Build for ${seen.platforms.size === 1 ? "" : "one of "}what it has (--platform ${
+        [...seen.platforms][0]
+      }), or choose a base image that is made for ${wanted}`,
+    }),
+  });
 }
 
 /** What a search has met. */

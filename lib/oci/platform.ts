@@ -1,3 +1,4 @@
+import { suggest } from "../suggest.ts";
 import type { OciPlatform } from "./types.ts";
 
 const ALIASES: Readonly<Record<string, string>> = {
@@ -30,6 +31,55 @@ export function platformOf(text: string): OciPlatform {
   const variant = given ?? implied;
   const usual = `${architecture}/${variant}`;
   return { os, architecture, ...(variant && usual !== "arm64/v8" && usual !== "amd64/v1" && { variant }) };
+}
+
+/** Systems and processors that Go knows (`go tool dist list`), and so those that images are made for. */
+const SYSTEMS = [
+  "linux",
+  "windows",
+  "darwin",
+  "freebsd",
+  "netbsd",
+  "openbsd",
+  "solaris",
+  "illumos",
+  "aix",
+  "wasip1",
+];
+const PROCESSORS = [
+  "amd64",
+  "arm64",
+  "arm",
+  "386",
+  "riscv64",
+  "ppc64le",
+  "s390x",
+  "loong64",
+  "mips64le",
+  "mips64",
+  "mipsle",
+  "mips",
+  "ppc64",
+  "wasm",
+];
+
+/** What is unknown of a platform, with what was probably meant: `there is no processor "amd46"`. */
+export function platformProblem(
+  { os, architecture, variant }: OciPlatform,
+): { readonly why: string; readonly meant?: string } | undefined {
+  const wrong = !SYSTEMS.includes(os)
+    ? "os"
+    : !PROCESSORS.includes(architecture)
+    ? "architecture"
+    : undefined;
+  if (wrong === undefined) return undefined;
+  const system = wrong === "os" ? suggest(os, SYSTEMS) : os;
+  const processor = PROCESSORS.includes(architecture) ? architecture : suggest(architecture, PROCESSORS);
+  const why = wrong === "os"
+    ? `there is no system "${os}", known are ${SYSTEMS.join(", ")}`
+    : `there is no processor "${architecture}", known are ${PROCESSORS.join(", ")}`;
+  if (system === undefined || processor === undefined) return { why };
+  return { why, meant: formatPlatform({ os: system, architecture: processor, ...(variant && { variant }) }) };
 }
 
 /** `os/architecture[/variant]`. */

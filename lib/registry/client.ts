@@ -98,6 +98,15 @@ export class RegistryClient implements AsyncDisposable {
    * @throws {RegistryError}
    */
   async request(request: RegistryRequest): Promise<HttpResponse> {
+    try {
+      return await this.#request(request);
+    } catch (error) {
+      if (!(error instanceof RegistryError) || error.kind !== "denied" || !this.#options.login) throw error;
+      throw new RegistryError(error.message, { ...error.details, given: true });
+    }
+  }
+
+  async #request(request: RegistryRequest): Promise<HttpResponse> {
     const response = await this.#patience.repeat({
       host: this.#host,
       signal: request.signal,

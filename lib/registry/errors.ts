@@ -28,6 +28,8 @@ export interface RegistryErrorDetails {
   readonly said?: string;
   /** Of what is denied: whether credentials were sent along, and if so, what they are not good for. */
   readonly login?: "none" | "wrong" | "weak";
+  /** Of what is denied: the credentials were handed to the client, not found on this machine. */
+  readonly given?: true;
   /** Of what is denied to credentials that are too weak: the actions that the request needs, such as `pull,push`. */
   readonly lacking?: string;
   /** Of what is denied: it did not say which credentials it wants. */

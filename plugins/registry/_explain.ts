@@ -1,5 +1,12 @@
 import { EngineError, type ErrorCode } from "../../core/contract/errors.ts";
+import { adviceFor, type AdviceWords } from "../../lib/registry/advice.ts";
 import { isBlobUnknown, RegistryError } from "../../lib/registry/errors.ts";
+
+const WORDS: Omit<AdviceWords, "domain"> = {
+  name: "the name after --repo",
+  login: "--registry-username and the password",
+  insecure: "--insecure-registry",
+};
 
 /** What somebody who knows the registry better says of a failure. */
 export interface Advice {
@@ -55,7 +62,7 @@ function explain(domain: string, error: unknown, advise?: Advise): unknown {
   if (error.kind === "source") return new EngineError("STORE_CORRUPT", error.message, { cause: error });
   const { kind, status, code, method, retryAfterMs } = error.details;
   const advice = advise?.(error);
-  const fix = advice?.fix ?? adviceFor(domain, error);
+  const fix = advice?.fix ?? adviceFor(error, { ...WORDS, domain });
   const reads = method === "GET" || method === "HEAD";
   const limited = kind === "limited" || (status === 503 && retryAfterMs !== undefined);
   const details = {
@@ -79,33 +86,4 @@ function explainFile(error: unknown): unknown {
   if (!fromFiles || error instanceof Deno.errors.Interrupted) return error;
   const why = (error as Error).message;
   return new EngineError("STORE_FAILED", `Cannot write a downloaded file: ${why}`, { cause: error });
-}
-
-function adviceFor(domain: string, { kind, message, details }: RegistryError): string | undefined {
-  const login = `Log in with: docker login ${domain}`;
-  if (kind === "denied") {
-    if (details.login !== "weak") return login;
-    const rights = details.lacking === undefined
-      ? "the rights of this login"
-      : `its right to ${details.lacking}`;
-    return `Check ${rights}, and that the repository exists; or log in as somebody else: docker login ${domain}`;
-  }
-  if (kind === "locked") {
-    return "Have the rule of the registry changed that the message names, or use other tags or another repository";
-  }
-  if (kind === "limited") {
-    const wait = details.retryAfterMs;
-    const later = wait === undefined ? "later" : `in ${Math.ceil(wait / 60_000)} min`;
-    return domain === "docker.io" ? `${login}, or try again ${later}` : `Try again ${later}`;
-  }
-  if (details.code === "NAME_UNKNOWN" || details.code === "NAME_INVALID") {
-    return "Create the project or repository first, or correct the name after --repo";
-  }
-  if (details.status === 413) return "Raise the largest body that the proxy before the registry lets through";
-  if (/certificate|SELF_SIGNED|CERT_/i.test(message)) {
-    return `Put the registry's CA into /etc/docker/certs.d/${domain}/ca.crt, or name the host with --insecure-registry`;
-  }
-  if (/no such host/.test(message)) return "Check the name of the host, and that this machine can resolve it";
-  if (/ECONNREFUSED/.test(message)) return "Check host and port, and that the registry runs";
-  return undefined;
 }

@@ -8,7 +8,7 @@ export async function explained<T>(title: string, action: () => Promise<T>): Pro
   } catch (error) {
     if (error instanceof OciError) {
       const code = error.kind === "missing" ? "SOURCE_NOT_FOUND" : "SOURCE_INVALID";
-      throw new EngineError(code, error.message, { cause: error });
+      throw new EngineError(code, error.message, { cause: error, ...(error.fix && { fix: error.fix }) });
     }
     const fromFiles = Object.values(Deno.errors).some((type) => error instanceof type);
     if (!fromFiles || error instanceof Deno.errors.Interrupted) throw error;

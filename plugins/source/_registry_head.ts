@@ -1,6 +1,7 @@
 import { type Digest, EngineError } from "../../core/contract/plugin.ts";
 import type { Reference } from "../../lib/oci/reference.ts";
 import type { RegistryClient } from "../../lib/registry/client.ts";
+import { adviceFor } from "../../lib/registry/advice.ts";
 import { RegistryError } from "../../lib/registry/errors.ts";
 import { headManifest } from "../../lib/registry/manifests.ts";
 
@@ -40,8 +41,15 @@ export async function askRegistry<T>(
       : error.kind === "denied"
       ? "REGISTRY_DENIED"
       : "REGISTRY_FAILED";
-    const login = `Check the name "${name}", or log in with: docker login ${domain}`;
-    const advice = missing ? fix : error.kind === "denied" ? login : undefined;
-    throw new EngineError(code, error.message, { cause: error, ...(advice && { fix: advice }) });
+    const advice = missing ? fix : adviceFor(error, {
+      domain,
+      name: `"${name}" in the dappfile`,
+      login: "--registry-username and the password",
+      insecure: "--insecure-registry",
+    });
+    const named = advice !== undefined && error.kind === "denied" && !error.details.given
+      ? `Check the name "${name}"; ${advice.charAt(0).toLowerCase()}${advice.slice(1)}`
+      : advice;
+    throw new EngineError(code, error.message, { cause: error, ...(named && { fix: named }) });
   }
 }

@@ -7,8 +7,10 @@ const flag = "tag-branch";
 export const tagBranch = flagScheme(flag, "the git branch", async ({ git, ci }) => {
   const branch = git.branch ?? ci?.branch.value;
   if (branch === undefined) {
-    const state = git.commit === undefined && !git.uncommitted
-      ? "there is no commit in the project's git repository"
+    // A repository has a branch even before its first commit.
+    const outside = git.commit === undefined && !git.uncommitted;
+    const state = outside
+      ? "the project is in no git repository"
       : "HEAD is detached, so no branch is checked out";
     const system = ci &&
       (ci.tag.value === undefined
@@ -18,7 +20,9 @@ export const tagBranch = flagScheme(flag, "the git branch", async ({ git, ci }) 
       "TAG_SOURCE_MISSING",
       `Cannot tag with --${flag}: ${state}${system ? `, and ${system}` : ""}`,
       {
-        fix: ci?.tag.value === undefined
+        fix: outside
+          ? "Name the tag yourself with --tag, or run dapp in a clone of the project's git repository"
+          : ci?.tag.value === undefined
           ? "Check out a branch (git switch BRANCH), or name the tag yourself with --tag"
           : "Use --tag-ci, which takes the git tag or the branch, whichever is built",
       },

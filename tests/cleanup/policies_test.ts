@@ -119,6 +119,7 @@ Deno.test("openPolicies() takes what is listed, then defaults not listed, and on
   const open = (config: Parameters<typeof openPolicies>[0]["config"], without: readonly string[] = []) =>
     openPolicies({
       config,
+      file: "dappfile.yaml",
       builtins: policies,
       defaults: defaultPolicies,
       without,

@@ -88,7 +88,7 @@ Deno.test("mistakes with plugins name the plugin and what to do", async (t) => {
       "{ use: nope }",
       "",
       "PLUGIN_NOT_FOUND",
-      /start it with "\.\/".*store-local/,
+      /which starts with "\.\/".*store-local/,
       /Correct the name or path/,
     ],
     "a package that is nowhere": [
@@ -133,8 +133,8 @@ Deno.test("mistakes with plugins name the plugin and what to do", async (t) => {
       `{ use: "${example}", options: { stagess: [] } }`,
       "",
       "PLUGIN_OPTIONS_INVALID",
-      /stagess/,
-      /options/,
+      /^Cannot load plugin "inputs-tool-versions": its options have 1 problem$/,
+      /Correct the lines/,
     ],
     "set-up fails": [
       `{ use: "${example}", options: { file: gone } }`,
@@ -150,6 +150,14 @@ Deno.test("mistakes with plugins name the plugin and what to do", async (t) => {
       /takes no options/,
       /options/,
     ],
+    "a misspelt name": [
+      "tag-branhc",
+      "",
+      "PLUGIN_NOT_FOUND",
+      /"tag-branhc"/,
+      /^Did you mean "tag-branch"\?$/,
+    ],
+    "a policy": ["keep-last", "", "PLUGIN_NOT_FOUND", /it is a cleanup policy$/, /under `cleanup.keep`/],
   };
   for (const [name, [entry, code, wanted, message, fix]] of Object.entries(cases)) {
     await t.step(name, async () => {

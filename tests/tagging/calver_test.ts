@@ -42,6 +42,7 @@ Deno.test("tag_calver can be named in a dappfile", async () => {
   const dir = new URL("../../examples", import.meta.url).pathname;
   const plugins = await loadUses([{ use: "./tag_calver.ts", options: { zone: "UTC" }, line: 1 }], dir, {
     plugins: [],
+    file: "dappfile.yaml",
   });
   const [tag] = await collect(["tag-calver"], { plugins });
   assert.deepEqual([tag?.tag, tag?.plugin], ["2026.11.25", "tag-calver"]);

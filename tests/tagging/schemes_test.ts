@@ -154,14 +154,16 @@ Deno.test("tag schemes say what is missing, and never fall back to latest", asyn
       "tag-branch",
       { git: nowhere },
       "TAG_SOURCE_MISSING",
-      /there is no commit in the project's git/,
+      /the project is in no git repository$/,
+      /--tag, or run dapp in a clone/,
     ],
     [
       "--tag-commit outside of git",
       "tag-commit",
       { git: nowhere },
       "TAG_SOURCE_MISSING",
-      /there is no commit in the project's git/,
+      /the project is in no git repository$/,
+      /--tag, or run dapp in a clone/,
     ],
     [
       "--tag-commit of what no commit holds",

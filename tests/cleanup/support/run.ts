@@ -68,6 +68,7 @@ export async function planFor(registry: MemoryRegistry, run: CleanupRun = {}): P
   const { env = {}, projectDir = "/nowhere" } = run;
   await using hooks = await openPolicies({
     config: undefined,
+    file: "dappfile.yaml",
     builtins: policies,
     defaults: run.policies ?? defaultPolicies,
     host: { projectDir, env },

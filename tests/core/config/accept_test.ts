@@ -62,7 +62,12 @@ table("parseConfig() reads the project document", project, [
     {
       plugins: [
         { use: "./a.ts", line: 2 },
-        { use: "npm:b", options: { n: 1, f: 1.5, t: true, s: "1", x: null, l: [2] }, line: 3 },
+        {
+          use: "npm:b",
+          options: { n: 1, f: 1.5, t: true, s: "1", x: null, l: [2] },
+          line: 3,
+          places: { n: [4, 13], f: [4, 19], t: [4, 27], s: [4, 36], x: [4, 44], l: [4, 50], "l[0]": [4, 54] },
+        },
       ],
     },
   ],
@@ -70,7 +75,7 @@ table("parseConfig() reads the project document", project, [
     "options from the environment",
     'plugins:\n- use: b\n  options:\n    n: ${{ env.PORT }}\n    s: "${{ env.PORT }}"\n',
     {
-      plugins: [{ use: "b", options: { n: 8080, s: "8080" }, line: 2 }],
+      plugins: [{ use: "b", options: { n: 8080, s: "8080" }, line: 2, places: { n: [4, 5], s: [5, 5] } }],
     },
   ],
   ["cleanup, empty", "cleanup:\n", { plugins: [] }],
@@ -83,7 +88,12 @@ table("parseConfig() reads the project document", project, [
       cleanup: {
         keep: [
           { use: "keep-last", line: 3 },
-          { use: "keep-git-tags", options: { last: 3, maxAge: "30d" }, line: 4 },
+          {
+            use: "keep-git-tags",
+            options: { last: 3, maxAge: "30d" },
+            line: 4,
+            places: { last: [5, 15], maxAge: [5, 24] },
+          },
         ],
         defaults: false,
         stageGraceMs: 5_400_000,

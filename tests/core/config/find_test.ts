@@ -99,3 +99,41 @@ Deno.test("findDappfile() says what is there instead", async (t) => {
       );
     }));
 });
+
+Deno.test("findDappfile() says what lies near instead: misspelt, above, below, of another tool", async (t) => {
+  const cases: readonly (readonly [
+    name: string,
+    there: Readonly<Record<string, string | null>>,
+    at: string,
+    wanted: RegExp,
+  ])[] = [
+    [
+      "misspelt",
+      { "dapp-file.yaml": "" },
+      "",
+      /there is "dapp-file\.yaml" \| Rename "dapp-file\.yaml" to dappfile\.yaml$/,
+    ],
+    [
+      "above",
+      { "dappfile.yaml": "", services: null, "services/a": null },
+      "/services/a",
+      /there is one above: DIR\/dappfile\.yaml \| Run it there: --dir DIR$/,
+    ],
+    [
+      "below",
+      { services: null, "services/a": null, "services/a/dappfile.yml": "", Dockerfile: "" },
+      "",
+      /there is one below: services\/a\/dappfile\.yml \| Run it there: --dir services\/a; or --config services\/a\/dappfile\.yml,/,
+    ],
+    ["werf", { "werf.yaml": "" }, "", /there is "werf\.yaml".* \| .*`image:` is `dimg:`/],
+    ["Dockerfile", { Dockerfile: "FROM x" }, "", /there is "Dockerfile".* \| .*RUN is `shell`/],
+    ["nothing", { "a.txt": "", src: null }, "", /dappfile\.yml \| Create dappfile\.yaml/],
+  ];
+  for (const [name, files, at, wanted] of cases) {
+    await t.step(name, () =>
+      inDirectory(files, async (dir) => {
+        const said = await failure(`${dir}${at}`);
+        assert.match(said.replaceAll(dir, "DIR"), wanted);
+      }));
+  }
+});

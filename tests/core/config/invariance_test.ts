@@ -68,7 +68,7 @@ Deno.test("parseConfig() does not depend on the order of keys, on comments or on
     });
     const found = withoutLines(read(parts.join("--- # next\n")));
     // Quoting turns plugin options into texts: those differ by right.
-    const same = (json: string) => json.replace(/"options":\{[^}]*\}/, "");
+    const same = (json: string) => json.replace(/"options":\{[^}]*\}/, "").replace(/"places":\{[^}]*\}/, "");
     assert.equal(same(JSON.stringify(found)), same(want), `seed ${seed}`);
   }
 });

@@ -1,0 +1,53 @@
+/** Options and commands that the old tool, werf or docker have and dapp has not, with what to do instead. */
+
+const STORE = "Name the directory of the store with --home or $DAPP_HOME: it is one for all projects";
+const DEPLOY =
+  "Give the tags that dapp dimg bp prints to helm or kubectl: dapp builds and publishes, and deploys nothing";
+
+/** Of the old tool and of werf, by the option's name. */
+export const formerOptions: Readonly<Record<string, string>> = {
+  "build-dir": STORE,
+  "tmp-dir-prefix": STORE,
+  "build-context-directory": "Use dapp dimg stages push oci:DIR and dapp dimg stages pull oci:DIR",
+  "force-save-cache": "Leave it out: each stage is saved the moment it succeeds",
+  "git-artifact-branch": "Write `branch:` beside `url:` in the dappfile",
+  "ignore-config-sequential-processing-warnings": "Leave it out: there is nothing to be warned of",
+  "time": "Use --json=events: each event has its time",
+  "use-system-tar": "Leave it out: layers are written without tar",
+  "log-verbose": "Use --verbose",
+  "log-color-mode": "Use --color",
+  "stages-storage": "Use --repo REPO",
+  "images-repo": "Use --repo REPO",
+  "tag-git-branch": "Use --tag-branch",
+  "tag-git-tag": "Use --tag-ci, which takes the git tag or the branch, whichever is built",
+  "tag-git-commit": "Use --tag-commit",
+  "tag-custom": "Use --tag",
+  "kube-context": "Name it in the dappfile, in the options of keep-kubernetes under `cleanup.keep`",
+};
+
+/** Of docker build, by the option's name. */
+export const dockerBuildOptions: Readonly<Record<string, string>> = {
+  "no-cache": "Raise `cacheVersion` under `shell`, or `fromCacheVersion`, to have stages built again",
+  "target": "Name the dimg to build as a word: dapp dimg build NAME",
+  "build-arg": "Use ${{ env.NAME }} in the dappfile, and set the variable",
+  "file": "Use --config FILE",
+  "pull": "Look base images up again with: dapp dimg lock --update",
+  "push": "Build and publish with: dapp dimg bp",
+  "load": "Put images into the local Docker engine with: dapp dimg tag REPO",
+  "output": "Use dapp dimg export",
+  "label": "Write LABEL under `docker` in the dappfile",
+  "progress": "Leave it out: progress is live on terminals, and one line a change elsewhere",
+};
+
+/** Of the old tool and of werf, by the command's words. */
+export const formerCommands: Readonly<Record<string, string>> = {
+  "kube": DEPLOY,
+  "deploy": DEPLOY,
+  "converge": DEPLOY,
+  "update": "Install the release you want: dapp does not update itself",
+  "sample": "Start from the dappfile in README.md, or from dappfile.example.yaml",
+  "dimg build-context": "Use dapp dimg stages push oci:DIR here and dapp dimg stages pull oci:DIR there",
+  "publish": "Run: dapp dimg push",
+  "build-and-publish": "Run: dapp dimg bp",
+  "purge": "Run: dapp dimg flush repo",
+};

@@ -1,0 +1,64 @@
+import type { RegistryError } from "./errors.ts";
+
+/** How the user calls what messages are about. */
+export interface AdviceWords {
+  /** Host with optional port, `docker.io` for Docker Hub. */
+  readonly domain: string;
+  /** What was asked for: "the name after --repo". */
+  readonly name: string;
+  /** Where the login of this run was given, if it was: "--registry-username and --registry-password". */
+  readonly login: string;
+  /** How hosts are allowed that cannot be verified: "--insecure-registry". */
+  readonly insecure: string;
+}
+
+const HUB = 'a name whose part before the first "/" has no "." and no ":" is one of Docker Hub';
+
+/** What to do about a failure of a registry; undefined where nobody can tell. */
+export function adviceFor({ kind, message, details }: RegistryError, words: AdviceWords): string | undefined {
+  const { domain } = words;
+  const login = `Log in with: docker login${domain === "docker.io" ? "" : ` ${domain}`}`;
+  if (kind === "denied") {
+    if (details.given && details.login !== "weak") {
+      return `Correct ${words.login}: that is the login of this run`;
+    }
+    if (details.login === "none") return `${login}${hub(domain)}`;
+    if (details.login !== "weak") return login;
+    const rights = details.lacking === undefined
+      ? "the rights of this login"
+      : `its right to ${details.lacking}`;
+    const other = details.given
+      ? `give another one with ${words.login}`
+      : `log in as somebody else: ${login.slice(13)}`;
+    return `Check ${rights}, and that the repository exists; or ${other}`;
+  }
+  if (kind === "locked") {
+    return "Have the rule of the registry changed that the message names, or use other tags or another repository";
+  }
+  if (kind === "limited") {
+    const wait = details.retryAfterMs;
+    const later = wait === undefined ? "later" : `in ${Math.ceil(wait / 60_000)} min`;
+    return domain === "docker.io" ? `${login}, or try again ${later}` : `Try again ${later}`;
+  }
+  if (details.code === "NAME_UNKNOWN" || details.code === "NAME_INVALID") {
+    return `Create the project or repository first, or correct ${words.name}`;
+  }
+  if (details.status === 413) return "Raise the largest body that the proxy before the registry lets through";
+  if (/certificate|SELF_SIGNED|CERT_/i.test(message)) {
+    return `Put the registry's CA into /etc/docker/certs.d/${domain}/ca.crt, or name the host with ${words.insecure}`;
+  }
+  if (/no such host/.test(message)) {
+    return domain === "docker.io"
+      ? `Check this machine's network and name server, or the proxy in HTTPS_PROXY; ${HUB}`
+      : `Check the host in ${words.name}, and that this machine can resolve it`;
+  }
+  if (/ECONNREFUSED/.test(message)) return `Check host and port in ${words.name}, and that the registry runs`;
+  if (details.status === undefined && /ENETUNREACH|EHOSTUNREACH|ETIMEDOUT|timed out|timeout/i.test(message)) {
+    return `Check this machine's network, or the proxy in HTTPS_PROXY${hub(domain)}`;
+  }
+  return undefined;
+}
+
+function hub(domain: string): string {
+  return domain === "docker.io" ? `; ${HUB}` : "";
+}

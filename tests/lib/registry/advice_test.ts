@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { adviceFor } from "../../../lib/registry/advice.ts";
+import { RegistryError, type RegistryErrorDetails } from "../../../lib/registry/errors.ts";
+
+const words = {
+  name: "the name after --repo",
+  login: "--registry-username",
+  insecure: "--insecure-registry",
+};
+
+Deno.test("adviceFor() fits what happened, where, and where the login came from", async (t) => {
+  const cases: readonly (readonly [
+    name: string,
+    domain: string,
+    details: RegistryErrorDetails & { readonly message?: string },
+    wanted: RegExp | undefined,
+  ])[] = [
+    ["no login", "r.io", { kind: "denied", login: "none" }, /^Log in with: docker login r\.io$/],
+    [
+      "no login, Docker Hub",
+      "docker.io",
+      { kind: "denied", login: "none" },
+      /^Log in with: docker login; .*one of Docker Hub$/,
+    ],
+    ["a wrong login", "r.io", { kind: "denied", login: "wrong" }, /^Log in with: docker login r\.io$/],
+    [
+      "a wrong login of options",
+      "r.io",
+      { kind: "denied", login: "wrong", given: true },
+      /^Correct --registry-username: /,
+    ],
+    [
+      "options where none is asked for",
+      "r.io",
+      { kind: "denied", given: true },
+      /^Correct --registry-username: /,
+    ],
+    [
+      "a weak login",
+      "r.io",
+      { kind: "denied", login: "weak", lacking: "push" },
+      /^Check its right to push, and that the repository exists; or log in as somebody else: docker login r\.io$/,
+    ],
+    [
+      "a weak login of options",
+      "r.io",
+      { kind: "denied", login: "weak", given: true },
+      /^Check the rights of this login, .*; or give another one with --registry-username$/,
+    ],
+    [
+      "no network",
+      "docker.io",
+      {
+        kind: "failed",
+        message: 'Cannot reach https://registry-1.docker.io: no such host "registry-1.docker.io"',
+      },
+      /^Check this machine's network.*HTTPS_PROXY; .*Docker Hub$/,
+    ],
+    [
+      "no such host",
+      "r.io",
+      { kind: "failed", message: 'no such host "r.io"' },
+      /^Check the host in the name after --repo/,
+    ],
+    [
+      "refused",
+      "r.io:5000",
+      { kind: "failed", message: "connect ECONNREFUSED" },
+      /^Check host and port in the name/,
+    ],
+    [
+      "no way",
+      "r.io",
+      { kind: "failed", message: "connect ENETUNREACH 1.2.3.4:443" },
+      /^Check this machine's network/,
+    ],
+    ["a bad answer", "r.io", { kind: "failed", status: 500 }, undefined],
+    ["a slow answer", "r.io", { kind: "failed", status: 504, message: "Gateway timeout" }, undefined],
+  ];
+  for (const [name, domain, { message = "Cannot push", ...details }, wanted] of cases) {
+    await t.step(name, () => {
+      const advice = adviceFor(new RegistryError(message, details), { ...words, domain });
+      if (wanted === undefined) assert.equal(advice, undefined);
+      else assert.match(advice ?? "", wanted);
+    });
+  }
+});
