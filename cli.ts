@@ -3,7 +3,12 @@
  *
  * @module
  */
-import { realIo } from "./cli/host.ts";
-import { main } from "./cli/main.ts";
 
-if (import.meta.main) Deno.exit(await main(Deno.args, realIo(Deno.exit)));
+if (import.meta.main) Deno.exit(await start(Deno.args));
+
+async function start(args: readonly string[]): Promise<number> {
+  // Scripts ask for nothing but this to see whether dapp is there; the rest need not be loaded for it.
+  if (args.length === 1 && args[0] === "--version") return (await import("./cli/version.ts")).printVersion();
+  const [{ main }, { realIo }] = await Promise.all([import("./cli/main.ts"), import("./cli/host.ts")]);
+  return await main(args, realIo(Deno.exit));
+}

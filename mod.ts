@@ -7,7 +7,8 @@
  */
 import type { CleanupPlan, Engine } from "./core/api.ts";
 import { createEngineWith } from "./core/engine.ts";
-import type { Plugin } from "./core/contract/plugin.ts";
+import { EngineError } from "./core/contract/errors.ts";
+import type { Config, Plugin } from "./core/contract/plugin.ts";
 import { builderNative } from "./plugins/builder/native/mod.ts";
 import { sourceArchive } from "./plugins/source/archive.ts";
 import { sourceOci } from "./plugins/source/oci_layout.ts";
@@ -52,7 +53,7 @@ async function policies() {
  * Makes an engine with the built-in plugins. Dispose of it, with `await using` or `[Symbol.asyncDispose]()`.
  *
  * @throws {RangeError} on options that no caller can mean
- * @throws {EngineError} USAGE on a platform that cannot be read
+ * @throws {EngineError} USAGE on a platform that cannot be read, and in a program that does not run on Deno
  *
  * @example
  * ```ts
@@ -63,6 +64,11 @@ async function policies() {
  * ```
  */
 export function createEngine(options: EngineOptions = {}): Engine {
+  if (!("Deno" in globalThis)) {
+    throw new EngineError("USAGE", "Cannot make an engine: it runs on Deno, and this program does not", {
+      fix: "Run the program with deno (npx deno run -A FILE), or start the command: npx dapp",
+    });
+  }
   return createEngineWith(options, { plugins: builtins, onDemand, policies });
 }
 
@@ -74,6 +80,32 @@ export function createEngine(options: EngineOptions = {}): Engine {
 export async function parseCleanupPlan(text: string): Promise<CleanupPlan> {
   const { parsePlan } = await import("./core/cleanup/plan_file.ts");
   return await parsePlan(text);
+}
+
+/** What reading a dappfile needs beside its text. */
+export interface DappfileOptions {
+  /** Name of the file for messages. @default "dappfile.yaml" */
+  readonly file?: string;
+  /** Variables that it may use. @default none */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+/**
+ * Reads the text of a dappfile, as an engine does before anything else; nothing but the text is looked at.
+ *
+ * @throws {EngineError} CONFIG_INVALID with every problem of the file in `details.problems`
+ *
+ * @example
+ * ```ts
+ * import { parseDappfile } from "@dapp/dapp";
+ *
+ * const { images } = await parseDappfile("dimg: app\nfrom: scratch\n");
+ * console.assert(images[0]?.name === "app");
+ * ```
+ */
+export async function parseDappfile(text: string, options: DappfileOptions = {}): Promise<Config> {
+  const { parseConfig } = await import("./core/config/parse.ts");
+  return parseConfig(text, { file: options.file ?? "dappfile.yaml", env: options.env ?? {} }).config;
 }
 
 /** The JSON Schema (draft 2020-12) of one YAML document of a dappfile, for editors. */

@@ -1,8 +1,8 @@
 import type { CommandRun } from "../command.ts";
+import { version as dapp } from "../version.ts";
 
 /** `dapp version`. */
-export const version: CommandRun = async ({ verbose, quiet, answer }) => {
-  const { default: { version: dapp } } = await import("../../deno.json", { with: { type: "json" } });
+export const version: CommandRun = ({ verbose, quiet, answer }) => {
   const { deno, v8 } = Deno.version;
   answer({ dapp, deno, v8 }, () => {
     const first = quiet ? dapp : `dapp ${dapp}`;

@@ -30,9 +30,18 @@ async function loadedBy(path: string): Promise<readonly string[]> {
   return [...seen].map((specifier) => specifier.replace(root.href, "")).sort();
 }
 
-Deno.test("every command line loads these modules first, and no others", async () => {
-  assert.deepEqual(await loadedBy("cli.ts"), [
-    "cli.ts",
+Deno.test("dapp --version loads nothing but the version", async () => {
+  assert.deepEqual(await loadedBy("cli.ts"), ["cli.ts"]);
+  assert.deepEqual(await loadedBy("cli/version.ts"), ["cli/version.ts", "deno.json"]);
+});
+
+/** What `cli.ts` loads for any other command line. */
+async function loadedFirst(): Promise<readonly string[]> {
+  return [...new Set([...await loadedBy("cli/main.ts"), ...await loadedBy("cli/host.ts")])].sort();
+}
+
+Deno.test("every other command line loads these modules first, and no others", async () => {
+  assert.deepEqual(await loadedFirst(), [
     "cli/command.ts",
     "cli/engine_options.ts",
     "cli/format.ts",
@@ -56,7 +65,7 @@ Deno.test("every command line loads these modules first, and no others", async (
 });
 
 Deno.test("dapp dimg build and the commands that share add few modules of its own to those and the engine", async () => {
-  const first = new Set(await loadedBy("cli.ts"));
+  const first = new Set(await loadedFirst());
   const added: Record<string, readonly string[]> = {
     "cli/commands/build.ts": ["cli/commands/build.ts"],
     "cli/commands/publish.ts": ["cli/commands/build.ts", "cli/commands/publish.ts", "cli/target.ts"],
@@ -85,7 +94,7 @@ Deno.test("dapp dimg build and the commands that share add few modules of its ow
       "cli/target.ts",
       "cli/width.ts",
     ],
-    "cli/commands/version.ts": ["cli/commands/version.ts"],
+    "cli/commands/version.ts": ["cli/commands/version.ts", "cli/version.ts", "deno.json"],
     "cli/render/plain.ts": [
       "cli/render/output_lines.ts",
       "cli/render/plain.ts",

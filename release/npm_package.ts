@@ -1,0 +1,48 @@
+/** The npm package: the bundled program, its types, and a launcher that finds the Deno it depends on. */
+import { project, versionOf } from "./project.ts";
+import { runTool } from "./run.ts";
+
+const TEXTS = ["README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md"];
+
+/** Writes everything but `dist/` and `types/` to `dir`. */
+export async function writeNpmPackage(dir: string): Promise<void> {
+  for (const name of TEXTS) await Deno.copyFile(new URL(name, project.root), `${dir}/${name}`);
+  await Deno.mkdir(`${dir}/bin`, { recursive: true });
+  await Deno.copyFile(new URL("release/dapp.sh", project.root), `${dir}/bin/dapp`);
+  await Deno.chmod(`${dir}/bin/dapp`, 0o755);
+  await Deno.writeTextFile(`${dir}/package.json`, `${JSON.stringify(manifest(), undefined, 2)}\n`);
+}
+
+function manifest(): object {
+  const exports = Object.entries(project.exports).map(([name, path]) => [name, {
+    types: path.replace("./", "./types/").replace(/ts$/, "d.ts"),
+    default: path.replace("./", "./dist/").replace(/ts$/, "js"),
+  }]);
+  return {
+    name: project.name,
+    version: project.version,
+    description:
+      "Builds container images from a dappfile, stage by stage, and tags, shares and cleans them up",
+    license: project.license,
+    type: "module",
+    bin: { dapp: "bin/dapp" },
+    exports: Object.fromEntries(exports),
+    files: [
+      "bin",
+      "dist",
+      "types",
+      ...TEXTS.filter((name) => name === "CHANGELOG.md" || name === "SECURITY.md"),
+    ],
+    // The Deno that this release is built and tested with; zod for the types alone, the program has its own.
+    dependencies: { deno: Deno.version.deno, zod: versionOf("zod") },
+  };
+}
+
+/** Packs `dir` into a tarball in `into` and returns its path. */
+export async function packNpm(dir: string, into: string): Promise<string> {
+  const [packed]: { filename: string }[] = JSON.parse(
+    await runTool(["npm", "pack", "--json", "--ignore-scripts", "--pack-destination", into, dir], into),
+  );
+  if (!packed) throw new Error(`Cannot pack "${dir}": npm named no file`);
+  return `${into}/${packed.filename}`;
+}

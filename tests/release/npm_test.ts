@@ -1,0 +1,159 @@
+/** The npm package, as somebody uses it who has Node.js alone. */
+import assert from "node:assert/strict";
+import { busyboxBase } from "../support/bases.ts";
+import { asStranger, type Stranger } from "../support/packages.ts";
+import { writeFiles } from "../support/project.ts";
+
+const { version } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
+
+const PLUGIN = `import { definePlugin, slug } from "@dapp/dapp/plugin";
+
+export default definePlugin({
+  name: "tag-team",
+  api: 1,
+  options: (z) => z.strictObject({ team: z.string() }),
+  setup: ({ team }) => ({
+    stageInputs: ({ stage }) => stage === "install" ? [{ key: "team", value: team }] : [],
+    tagFlags: () => [{ name: "tag-team", summary: "the team" }],
+    tags: ({ wishes }) =>
+      wishes.filter(({ flag }) => flag === "tag-team").map(() => ({ tag: slug(team), scheme: "team", value: team })),
+  }),
+});
+`;
+
+const DAPPFILE = `project: shop
+plugins: [{ use: ./team.ts, options: { team: Core Team } }]
+---
+dimg: app
+from: oci:base:latest
+git: [{ add: /web, to: /app }]
+secrets: [{ id: token, env: TOKEN }]
+shell:
+  install:
+    - test "$(wc -c < /run/secrets/token)" -eq 20
+    - head -c 9000000 /dev/urandom > /random
+`;
+
+const EMBEDDED = `import { createEngine, type BuildResult } from "@dapp/dapp";
+import { Glob } from "./types.ts";
+await using engine = createEngine({ dir: "shop", env: { TOKEN: "a secret of the test", HOME: Deno.env.get("HOME") } });
+const result: BuildResult = await engine.build();
+const names: Glob[] = [];
+console.log(JSON.stringify([...names, ...result.images.map(({ name, digest }) => [name, digest])]));
+`;
+
+const IN_NODE = `import { EngineError, isTag, parseReference, signatureOf, slug } from "@dapp/dapp/plugin";
+import { configJsonSchema, createEngine, parseDappfile } from "@dapp/dapp";
+import { readFile } from "node:fs/promises";
+const config = await parseDappfile(await readFile("shop/dappfile.yaml", "utf8"));
+const wrong = await parseDappfile("dimg: app\\nform: x\\n").catch((error) => error);
+let refused;
+try { createEngine(); } catch (error) { refused = error; }
+console.log(JSON.stringify({
+  images: config.images.map(({ name }) => name),
+  problem: [wrong instanceof EngineError, wrong.code, wrong.details.problems[0].line],
+  refused: [refused.code, refused.message, refused.fix],
+  slug: slug("Feature/x"),
+  tag: isTag("v1"),
+  reference: parseReference("debian").path,
+  signature: typeof signatureOf,
+  schema: Object.keys(await configJsonSchema()).includes("anyOf"),
+}));
+`;
+
+async function prepare({ dir, run, tarball }: Stranger): Promise<void> {
+  await writeFiles(dir, {
+    "package.json": JSON.stringify({ name: "stranger", private: true, type: "module" }),
+    "embed.ts": EMBEDDED,
+    "types.ts": 'export type { Glob } from "@dapp/dapp/plugin";\n',
+    "node.mjs": IN_NODE,
+    "shop/dappfile.yaml": DAPPFILE,
+    "shop/team.ts": PLUGIN,
+    "shop/web/index.html": "hi",
+    "shop/.gitignore": "base\n",
+  });
+  await run(["cp", "-r", await busyboxBase(), `${dir}/shop/base`]);
+  const git = ["git", "-c", "user.name=T", "-c", "user.email=t@example.com", "-c", "init.defaultBranch=main"];
+  for (const args of [["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "shop"]]) {
+    await run([...git, "-C", `${dir}/shop`, ...args]);
+  }
+  await run(["npm", "install", "--prefer-offline", "--no-audit", "--no-fund", tarball]);
+}
+
+Deno.test("the npm package works on a machine that has Node.js alone", async (t) => {
+  await using stranger = await asStranger();
+  if (!stranger) return;
+  await prepare(stranger);
+  const { dir, run } = stranger;
+  const dapp = `${dir}/node_modules/.bin/dapp`;
+  const shop = { cwd: `${dir}/shop`, env: { TOKEN: "a secret of the test" } };
+
+  await t.step("dapp tells its version, by npx too", async () => {
+    assert.equal((await run([dapp, "--version"])).stdout, `dapp ${version}\n`);
+    assert.equal((await run(["npx", "--no-install", "dapp", "--version"])).stdout, `dapp ${version}\n`);
+    const { deno } = JSON.parse((await run([dapp, "version", "--json"])).stdout);
+    assert.equal(deno, Deno.version.deno);
+  });
+
+  let digest = "";
+  await t.step("it builds with commands, a secret and a plugin of the project", async () => {
+    const { stdout } = await run([dapp, "dimg", "build"], shop);
+    digest = stdout.trim().split(" ")[1]!;
+    assert.match(digest, /^sha256:[0-9a-f]{64}$/);
+    const again = await run([dapp, "dimg", "build"], shop);
+    assert.equal(again.stdout, stdout);
+    assert.match(again.stderr, /3 stages cached/);
+    const shown = await run([dapp, "dimg", "run", "app", "--", "cat", "/app/index.html"], shop);
+    assert.equal(shown.stdout, "hi");
+  });
+
+  await t.step("what it built is published under a tag of that plugin, and is whole", async () => {
+    await run([dapp, "dimg", "push", "oci:out", "--tag-team"], shop);
+    const { stdout } = await run([dapp, "dimg", "tags", "oci:out", "--json"], shop);
+    assert.match(stdout, /"app-core-team-[0-9a-f]{8}"/);
+    await run([dapp, "store", "check"], shop);
+  });
+
+  await t.step("a mistake is told as from a checkout", async () => {
+    const { code, stderr } = await run([dapp, "dimg", "biuld"], { ...shop, allowFailure: true });
+    assert.equal(code, 2);
+    assert.match(stderr, /dimg build/);
+    assert.doesNotMatch(stderr, /dist|\.js/);
+  });
+
+  const deno = `${dir}/node_modules/deno/bin.cjs`;
+  await t.step("a program on Deno builds with the engine, and type-checks", async () => {
+    await run(["node", deno, "check", "embed.ts"]);
+    const { stdout } = await run(["node", deno, "run", "-A", "embed.ts"]);
+    assert.deepEqual(JSON.parse(stdout), [["app", digest]]);
+  });
+
+  await t.step(
+    "a program on Node.js reads dappfiles and uses the helpers; an engine says that it needs Deno",
+    async () => {
+      const { stdout } = await run(["node", "node.mjs"]);
+      const { refused, ...rest } = JSON.parse(stdout);
+      assert.deepEqual(rest, {
+        images: ["app"],
+        problem: [true, "CONFIG_INVALID", 2],
+        slug: "feature-x-08d64944",
+        tag: true,
+        reference: "library/debian",
+        signature: "function",
+        schema: true,
+      });
+      assert.equal(refused[0], "USAGE");
+      assert.match(refused[2], /deno run/);
+    },
+  );
+
+  await t.step("deno install makes a command of the program that is in the package", async () => {
+    const program = `${dir}/node_modules/@dapp/dapp/dist`;
+    await run(["cp", "-r", program, `${dir}/program`]);
+    const install = ["install", "--global", "-A", "--root", `${dir}/installed`, "--name", "dapp"];
+    await run(["node", deno, ...install, "--config", `${dir}/program/deno.json`, `${dir}/program/cli.js`]);
+    const env = { ...shop.env, PATH: `${dir}/node_modules/.bin:/usr/bin:/bin:/usr/sbin:/sbin` };
+    const { stdout } = await run([`${dir}/installed/bin/dapp`, "dimg", "build"], { ...shop, env });
+    assert.equal(stdout, `app ${digest}\n`);
+  });
+});
