@@ -13,7 +13,18 @@ export async function declarations(dir: string): Promise<void> {
     );
     await Deno.mkdir(dir, { recursive: true });
     await runTool(
-      ["tar", "-xzf", tarball, "-C", dir, "--strip-components=1", "--wildcards", "package/*.d.ts"],
+      [
+        "tar",
+        "-xzf",
+        tarball,
+        "-C",
+        dir,
+        "--strip-components=1",
+        "--exclude",
+        "package/types",
+        "--wildcards",
+        "package/*.d.ts",
+      ],
       project.root,
     );
   } finally {
