@@ -86,14 +86,25 @@ export interface RemoteManifest {
   readonly mediaType: string;
 }
 
+/** The file of a blob. */
+export interface BlobFile {
+  /** Where it is. */
+  readonly file: string;
+  /** Asked when the file is about to be read. */
+  untouched?(): Promise<boolean>;
+}
+
 /** A blob to be stored. */
 export interface OutgoingBlob {
   /** Of the content. */
   readonly digest: Digest;
   /** Size in bytes. */
   readonly size: number;
-  /** A file with exactly this content, or the content itself. */
-  readonly source: { readonly file: string } | { readonly bytes: Uint8Array };
+  /**
+   * A file with exactly this content, or the content itself. `untouched` tells whether the file was verified and nobody
+   * has changed it since, so that a registry that verifies what it gets is enough.
+   */
+  readonly source: BlobFile | { readonly bytes: Uint8Array };
   /** Full names of repositories that may have it ({@linkcode Repository.name}); those of other registries are passed over. */
   readonly from?: readonly string[];
 }

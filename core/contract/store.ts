@@ -84,6 +84,11 @@ export interface Blobs {
   size(digest: Digest): Promise<number | undefined>;
   /** Moves a finished file from `scratch()` to its digest; the caller has hashed it while writing. */
   adopt(file: string, digest: Digest): Promise<void>;
+  /**
+   * Whether a blob's file is, as far as the file system tells, as it was when it was stored and verified. Absent where
+   * nobody can tell: it is then read once more before it is sent.
+   */
+  isUntouched?(digest: Digest): Promise<boolean>;
   /** Stores bytes that are in memory. */
   put(bytes: Uint8Array): Promise<Descriptor & { readonly digest: Digest }>;
   /** Whole blob in memory, verified; for manifests, configs and listings. @throws STORE_CORRUPT */

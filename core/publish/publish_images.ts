@@ -10,7 +10,7 @@ import type { ResolvedOptions } from "../settings/options.ts";
 import { repositoryMarker } from "./names.ts";
 import { putServiceManifest, serviceManifest } from "../protocol/service_manifest.ts";
 import type { PublishedImage, PublishedTag } from "../contract/results.ts";
-import { repositoryOfBase, withBlobs } from "../share/send_blobs.ts";
+import { outgoingLayer, repositoryOfBase, withBlobs } from "../share/send_blobs.ts";
 import type { BlobUploader } from "../share/uploader.ts";
 import { labels, parseChain, type StageChain } from "../contract/labels.ts";
 import type { OutgoingImage, OutgoingTag } from "./outgoing.ts";
@@ -164,14 +164,11 @@ class ImagePublisher {
       this.image.images.flatMap(({ state }) => state.layers).map((layer) => [layer.digest, layer]),
     );
     const from = blobOrigins(this.image.node.rule, this.backend, repository);
-    await Promise.all([...layers.values()].map((layer: Layer) =>
-      this.uploader.send(repository, {
-        digest: layer.digest,
-        size: layer.size,
-        source: { file: this.needs.store.blobs.path(layer.digest) },
-        from,
-      })
-    ));
+    await Promise.all(
+      [...layers.values()].map((layer: Layer) =>
+        this.uploader.send(repository, outgoingLayer(layer, this.needs.store, from))
+      ),
+    );
   }
 
   async #sendConfigs(repository: Repository, configs: readonly BuiltDocument[]): Promise<void> {

@@ -17,6 +17,7 @@ import { blobOrigins, publishImages } from "./publish_images.ts";
 import { addTimes } from "../build/stopwatch.ts";
 import type { BuildResult, MovedStage, PublishReport } from "../contract/results.ts";
 import { collectTags, type OwnedTag } from "./tags.ts";
+import { outgoingLayer } from "../share/send_blobs.ts";
 import { BlobUploader } from "../share/uploader.ts";
 import type { Naming, OutgoingImage, OutgoingTag, PushOptions } from "./outgoing.ts";
 import type { Signature } from "../contract/signature.ts";
@@ -277,14 +278,9 @@ async function buildAll(
         for (const name of targets) {
           const repository = backend.repository(name);
           const from = blobOrigins(image.node.rule, backend, repository);
-          for (const { digest, size } of record.image.layers) {
+          for (const layer of record.image.layers) {
             // A failure shows when the image is published, which sends again what is missing.
-            observed(uploader.send(repository, {
-              digest,
-              size,
-              source: { file: store.blobs.path(digest) },
-              from,
-            }));
+            observed(uploader.send(repository, outgoingLayer(layer, store, from)));
           }
         }
       },

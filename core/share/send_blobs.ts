@@ -1,6 +1,7 @@
 import { parseReference } from "../../lib/oci/reference.ts";
 import { EngineError } from "../contract/errors.ts";
-import type { Repository } from "../contract/registry.ts";
+import type { OutgoingBlob, Repository } from "../contract/registry.ts";
+import type { Layer, Store } from "../contract/store.ts";
 import type { BlobUploader } from "./uploader.ts";
 
 /** The full name of the repository that a base image comes from; undefined when that is no registry. */
@@ -8,6 +9,16 @@ export function repositoryOfBase(name: string): string | undefined {
   if (/^(oci|archive):/.test(name)) return undefined;
   const { domain, path } = parseReference(name);
   return `${domain}/${path}`;
+}
+
+/** A layer of the store on its way out. */
+export function outgoingLayer(
+  { digest, size }: Pick<Layer, "digest" | "size">,
+  { blobs }: Pick<Store, "blobs">,
+  from: readonly string[],
+): OutgoingBlob {
+  const untouched = async () => await blobs.isUntouched?.(digest) ?? false;
+  return { digest, size, source: { file: blobs.path(digest), untouched }, from };
 }
 
 /**

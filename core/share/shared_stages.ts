@@ -17,7 +17,7 @@ import type { RemoteManifest, Repository } from "../contract/registry.ts";
 import type { ImageState, StageRecord, Store } from "../contract/store.ts";
 import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
 import { decodeStage, encodeStage } from "./stage_document.ts";
-import { repositoryOfBase, withBlobs } from "./send_blobs.ts";
+import { outgoingLayer, repositoryOfBase, withBlobs } from "./send_blobs.ts";
 import type { BlobUploader } from "./uploader.ts";
 import type { Signature } from "../contract/signature.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
@@ -325,9 +325,7 @@ export class SharedStages {
       const { uploader } = this.options;
       const { config, manifest } = built;
       const sent = await Promise.all([
-        ...record.image.layers.map(({ digest, size }) =>
-          uploader.send(target, { digest, size, source: { file: store.blobs.path(digest) }, from })
-        ),
+        ...record.image.layers.map((layer) => uploader.send(target, outgoingLayer(layer, store, from))),
         uploader.send(target, {
           digest: config.digest,
           size: config.size,

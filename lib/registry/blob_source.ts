@@ -2,11 +2,14 @@ import { type Digest, digestFromHex, digestOf } from "../oci/digest.ts";
 import { observed } from "../pool.ts";
 import { RegistryError } from "./errors.ts";
 
-/** A blob to be sent: a file with exactly this content, or the content itself. */
+/**
+ * A blob to be sent: a file with exactly this content, or the content itself. A file that is `untouched` since it was
+ * verified is not hashed on the way; should the registry say that it got something else, it is read again.
+ */
 export interface SourceBlob {
   readonly digest: Digest;
   readonly size: number;
-  readonly source: { readonly file: string } | { readonly bytes: Uint8Array };
+  readonly source: { readonly file: string; untouched?(): Promise<boolean> } | { readonly bytes: Uint8Array };
 }
 
 /** Largest blob that is read into memory as a whole; without streams and hashes of Node, which take time to load. */
@@ -38,8 +41,9 @@ async function readFile(blob: SourceBlob, path: string): Promise<Uint8Array> {
 }
 
 /**
- * The bytes `from` (inclusive) to `to` (exclusive), in pieces that are good until the next is asked for. Read from the start the whole blob is verified on the way: the last
- * piece is held back until its digest is known, so that a changed file is never sent completely.
+ * The bytes `from` (inclusive) to `to` (exclusive), in pieces that are good until the next is asked for. Read from the
+ * start the whole blob is verified on the way: the last piece is held back until its digest is known, so that a changed
+ * file is never sent completely.
  *
  * @throws {RegistryError} source, when a file has another size or content than it should
  */
@@ -53,7 +57,8 @@ export async function* readSource(blob: SourceBlob, from = 0, to = blob.size): A
   }
   using file = await open(blob, source.file);
   requireSize(blob, (await file.stat()).size);
-  const hash = from === 0 && to === blob.size ? await newHash() : undefined;
+  const all = from === 0 && to === blob.size;
+  const hash = all && !await source.untouched?.() ? await newHash() : undefined;
   if (from > 0) await file.seek(from, Deno.SeekMode.Start);
   let [now, other] = [new Uint8Array(PIECE), new Uint8Array(PIECE)];
   const read = (at: number) => observed(file.read(now.subarray(0, to - at)));
@@ -72,7 +77,9 @@ export async function* readSource(blob: SourceBlob, from = 0, to = blob.size): A
 }
 
 /** Reads the whole blob without sending it. @throws {RegistryError} like {@linkcode readSource} */
-export async function verifySource(blob: SourceBlob, signal: AbortSignal): Promise<void> {
+export async function verifySource(sent: SourceBlob, signal: AbortSignal): Promise<void> {
+  const { source } = sent;
+  const blob = "file" in source ? { ...sent, source: { file: source.file } } : sent;
   for await (const _ of readSource(blob)) signal.throwIfAborted();
 }
 

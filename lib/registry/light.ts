@@ -19,12 +19,14 @@ export type LightRequest = Omit<HttpRequest, "body"> & { readonly body: string |
  */
 export async function sendLight(
   { method, url, headers, body, answerMs = LIMIT_MS, signal }: LightRequest,
+  client?: Deno.HttpClient,
 ): Promise<HttpResponse> {
   const response = await fetch(url, {
     method,
     headers: { ...headers },
     ...(body !== undefined && { body: body as string | Uint8Array<ArrayBuffer> }),
     redirect: "manual",
+    ...(client && { client }),
     signal: AbortSignal.any([signal, AbortSignal.timeout(answerMs)]),
   });
   return {

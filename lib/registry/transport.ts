@@ -23,15 +23,17 @@ const CONNECTIONS_PER_HOST = 32;
  * machine is never asked through a proxy. A connection may take 30 s to open, an answer may pause for 60 s.
  *
  * Small ones go through the built-in `fetch`, blobs over connections of their own; undici, which takes long to load and to
- * send, serves hosts behind proxies and with certificates of their own.
+ * send, serves hosts behind proxies and those that are not verified.
  *
- * Certificates: those of Deno, `SSL_CERT_FILE`, `DENO_CERT`, and what docker and podman keep for that host. Hosts in `unverified` (with port, lower case) are not checked.
+ * Certificates: those of Deno, `SSL_CERT_FILE`, `DENO_CERT`, and what docker and podman keep for that host. Hosts in
+ * `unverified` (with port, lower case) are not checked.
  */
 export class HttpTransport implements AsyncDisposable {
   readonly #dispatchers = new Map<string, Promise<Dispatcher>>();
   readonly #known = new Map<string, Promise<HostCertificates>>();
   /** Origins that have answered the built-in `fetch`. */
   readonly #heard = new Set<string>();
+  readonly #clients = new Map<string, Deno.HttpClient>();
   readonly #closing = new AbortController();
 
   constructor(readonly env: Env, readonly unverified: ReadonlySet<string> = new Set()) {}
@@ -43,9 +45,9 @@ export class HttpTransport implements AsyncDisposable {
     const request: HttpRequest = { ...sent, headers: { "user-agent": "dapp", ...sent.headers }, signal };
     signal.throwIfAborted();
     try {
-      if (!await this.#isOrdinary(url)) return await this.#sendUndici(request);
+      if (!this.#isDirect(url)) return await this.#sendUndici(request);
       const light = small && isWhole(body) ? await this.#sendLight({ ...request, body }) : undefined;
-      const answer = light ?? await sendWire(request);
+      const answer = light ?? await sendWire(request, await this.#certificatesFor(url));
       return { ...answer, body: guard(answer.body, method, url, sent.signal) };
     } catch (error) {
       if (error instanceof RegistryError) throw error;
@@ -81,19 +83,22 @@ export class HttpTransport implements AsyncDisposable {
     this.#closing.abort(new Error("the client was closed"));
     const all = [...this.#dispatchers.values()];
     this.#dispatchers.clear();
+    for (const client of this.#clients.values()) client.close();
+    this.#clients.clear();
     await Promise.all(all.map(async (dispatcher) => await (await dispatcher).destroy()));
   }
 
   /**
-   * Undefined when no answer comes: a connection of its own then tries again and says why. What changes something is sent only to who has
-   * answered before, and never tried again here.
+   * Undefined when no answer comes: a connection of its own then tries again and says why. What changes something is sent
+   * only to who has answered before, and never tried again here.
    */
   async #sendLight(sent: LightRequest): Promise<HttpResponse | undefined> {
-    const { method, url: { origin }, signal } = sent;
+    const { method, url, signal } = sent;
+    const { origin } = url;
     const asks = method === "GET" || method === "HEAD";
     if (!asks && !this.#heard.has(origin)) return undefined;
     try {
-      const answer = await sendLight(sent);
+      const answer = await sendLight(sent, await this.#client(url));
       this.#heard.add(origin);
       return answer;
     } catch (error) {
@@ -102,11 +107,27 @@ export class HttpTransport implements AsyncDisposable {
     }
   }
 
-  /** Whether a host is reached without proxies and certificates of its own. */
-  async #isOrdinary(url: URL): Promise<boolean> {
+  /** Whether a host is reached without proxies and, where it speaks TLS, verified. */
+  #isDirect(url: URL): boolean {
+    if (this.#mayProxy() || hasProxy()) return false;
+    return url.protocol === "http:" || !this.unverified.has(url.host.toLowerCase());
+  }
+
+  async #certificatesFor(url: URL): Promise<HostCertificates> {
+    return url.protocol === "https:" ? await this.#certificates(url.host.toLowerCase()) : {};
+  }
+
+  /** A client of the built-in `fetch` for a host with certificates of its own. */
+  async #client(url: URL): Promise<Deno.HttpClient | undefined> {
+    const { ca, cert, key } = await this.#certificatesFor(url);
+    if (!ca && !cert) return undefined;
     const host = url.host.toLowerCase();
-    if (this.#mayProxy() || hasProxy() || this.unverified.has(host)) return false;
-    return url.protocol === "http:" || Object.keys(await this.#certificates(host)).length === 0;
+    let client = this.#clients.get(host);
+    if (!client) {
+      client = Deno.createHttpClient({ ...(ca && { caCerts: ca }), ...(cert && key && { cert, key }) });
+      this.#clients.set(host, client);
+    }
+    return client;
   }
 
   #certificates(host: string): Promise<HostCertificates> {

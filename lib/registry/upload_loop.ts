@@ -53,6 +53,8 @@ export async function sendBlob(
       } catch (error) {
         // What cannot be opened has been tried often enough.
         if (!(error instanceof RegistryError) || !session || part >= MAX_PARTS) throw error;
+        // What was said of what had arrived may be true: a file can rot.
+        if (error.details.status === 400) await verifySource(blob, signal);
         const next = verdict(error);
         if (next === "fail") throw error;
         if (next === "smaller") {

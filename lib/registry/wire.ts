@@ -1,4 +1,5 @@
 import { observed } from "../pool.ts";
+import type { HostCertificates } from "./certificates.ts";
 import type { HttpRequest, HttpResponse } from "./http.ts";
 import { AnswerReader, type Receive } from "./wire_answer.ts";
 
@@ -25,11 +26,14 @@ export class ConnectError extends Error {
  *
  * @throws {ConnectError} when there is no connection; what broke it later; the signal's reason when aborted
  */
-export async function sendWire(request: HttpRequest): Promise<HttpResponse> {
+export async function sendWire(
+  request: HttpRequest,
+  certificates: HostCertificates = {},
+): Promise<HttpResponse> {
   const { method, url, body, answerMs = IDLE_MS, signal } = request;
   const whole = typeof body === "string" ? new TextEncoder().encode(body) : body;
   const head = headOf(request, whole instanceof Uint8Array ? whole.length : undefined);
-  const line = await Line.open(url, signal);
+  const line = await Line.open(url, certificates, signal);
   try {
     const reader = new AnswerReader(line.receiver(PIECE));
     const answer = observed(line.guarded(reader.head()));
@@ -114,11 +118,13 @@ class Line {
     signal.addEventListener("abort", this.#stop, { once: true });
   }
 
-  static async open(url: URL, signal: AbortSignal): Promise<Line> {
+  static async open(url: URL, certificates: HostCertificates, signal: AbortSignal): Promise<Line> {
     signal.throwIfAborted();
     const hostname = url.hostname.replace(/^\[|\]$/g, "");
     const port = Number(url.port || (url.protocol === "https:" ? 443 : 80));
-    const connecting = url.protocol === "https:" ? connectTls(hostname, port) : connectPlain(hostname, port);
+    const connecting = url.protocol === "https:"
+      ? connectTls(hostname, port, certificates)
+      : connectPlain(hostname, port);
     const { promise: stopped, reject } = Promise.withResolvers<never>();
     const stop = () => reject(signal.reason);
     const late = () => reject(new ConnectError(`no connection within ${CONNECT_MS / 1000} s`));
@@ -213,8 +219,18 @@ async function connectPlain(hostname: string, port: number): Promise<Deno.Conn> 
   return connection;
 }
 
-async function connectTls(hostname: string, port: number): Promise<Deno.Conn> {
-  const connection = await Deno.connectTls({ hostname, port, alpnProtocols: ["http/1.1"] });
+async function connectTls(
+  hostname: string,
+  port: number,
+  { ca, cert, key }: HostCertificates,
+): Promise<Deno.Conn> {
+  const connection = await Deno.connectTls({
+    hostname,
+    port,
+    alpnProtocols: ["http/1.1"],
+    ...(ca && { caCerts: ca }),
+    ...(cert && key && { cert, key }),
+  });
   try {
     await connection.handshake();
     return connection;

@@ -234,3 +234,47 @@ Deno.test("keptDirectory() is for nobody but its owner, but what is in it is for
     assert.equal(await modeOf(`${dir}/store/builds`), "700");
   });
 });
+
+Deno.test("LocalBlobs tells whether a blob is as it was when it was stored", async (t) => {
+  const changes: Readonly<Record<string, (path: string) => Promise<void>>> = {
+    "written in place": async (path) => {
+      const { atime, mtime } = await Deno.stat(path);
+      using file = await Deno.open(path, { write: true });
+      await file.write(bytes("b"));
+      await Deno.utime(path, atime!, mtime!);
+    },
+    "replaced by a file of the same size and time": async (path) => {
+      const { atime, mtime } = await Deno.stat(path);
+      await Deno.writeTextFile(`${path}.new`, "b".repeat(9));
+      await Deno.utime(`${path}.new`, atime!, mtime!);
+      await Deno.rename(`${path}.new`, path);
+    },
+    "cut": (path) => Deno.truncate(path, 3),
+    "gone": (path) => Deno.remove(path),
+  };
+  for (const [name, change] of Object.entries(changes)) {
+    await t.step(name, async () => {
+      await withTempDir(async (dir) => {
+        const content = bytes("a".repeat(9));
+        const digest = await digestOf(content);
+        {
+          await using store = await LocalStore.open(dir);
+          assert.strictEqual(await store.blobs.isUntouched(digest), false);
+          const file = `${await store.blobs.scratch()}/blob`;
+          await Deno.writeFile(file, content);
+          await store.blobs.adopt(file, digest);
+        }
+        await using store = await LocalStore.open(dir);
+        assert.strictEqual(await store.blobs.isUntouched(digest), true);
+        // Times are told in steps; whatever happens to a blob happens later.
+        const path = store.blobs.path(digest);
+        const { ctime } = await Deno.stat(path);
+        do await Deno.writeTextFile(`${dir}/tick`, ""); while (
+          (await Deno.stat(`${dir}/tick`)).ctime!.getTime() <= ctime!.getTime()
+        );
+        await change(path);
+        assert.strictEqual(await store.blobs.isUntouched(digest), false);
+      });
+    });
+  }
+});

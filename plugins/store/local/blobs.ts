@@ -1,10 +1,15 @@
 import { type Blobs, type Digest, digestHex, digestOf, EngineError } from "../../../core/contract/plugin.ts";
 import { ifPresent, publishFile } from "./files.ts";
+import type { LocalMemo } from "./memo.ts";
 import type { ScratchFiles } from "./scratch_files.ts";
+import { isFileLook, isSameLook, lookAt } from "./verified.ts";
+
+/** How files looked when they were stored. */
+const MEMO = "blob-look";
 
 /** Blobs as files `blobs/sha256/<hex>`, complete as soon as they have this name. */
 export class LocalBlobs implements Blobs {
-  constructor(readonly root: string, readonly files: ScratchFiles) {}
+  constructor(readonly root: string, readonly files: ScratchFiles, readonly memo: LocalMemo) {}
 
   get directory(): string {
     return `${this.root}/blobs`;
@@ -24,6 +29,17 @@ export class LocalBlobs implements Blobs {
 
   async adopt(file: string, digest: Digest): Promise<void> {
     await publishFile(file, this.path(digest), true);
+    try {
+      await this.memo.put(MEMO, digestHex(digest), await lookAt(this.path(digest)));
+    } catch {
+      // it is read once more before it is sent
+    }
+  }
+
+  async isUntouched(digest: Digest): Promise<boolean> {
+    const before = await this.memo.get(MEMO, digestHex(digest), isFileLook);
+    const now = before && await ifPresent(() => lookAt(this.path(digest)));
+    return now !== undefined && isSameLook(before!, now);
   }
 
   async put(bytes: Uint8Array) {

@@ -36,9 +36,9 @@ export class LocalStore implements Store {
 
   private constructor(readonly path: string, readonly use: Deno.FsFile, readonly upgraded: boolean) {
     const files = this.#files = new ScratchFiles(`${path}/run`);
-    this.blobs = new LocalBlobs(path, files);
-    this.stages = new LocalStages(path, files, this.blobs);
     this.memo = new LocalMemo(path, files);
+    this.blobs = new LocalBlobs(path, files, this.memo);
+    this.stages = new LocalStages(path, files, this.blobs);
     this.locks = new LocalLocks(path, files);
     this.housekeeping = new LocalHousekeeping(this);
   }

@@ -76,6 +76,20 @@ Deno.test("uploadBlob() never sends all of a file that has changed", async (t) =
       });
     });
   }
+  await t.step("in content, one that rots unseen, into a registry that looks", async () => {
+    await withTempDir(async (dir) => {
+      await using registry = new MemoryRegistry();
+      await using client = clientOf(registry.host);
+      const blob = await fileBlob(`${dir}/blob`, large);
+      const source = { file: `${dir}/blob`, untouched: () => Promise.resolve(true) };
+      strictEqual(await uploadBlob(client, "a", { blob: { ...blob, source }, signal }), "uploaded");
+      await Deno.writeFile(`${dir}/blob`, someBytes(3_000_000).fill(1));
+      const rotten = uploadBlob(client, "b", { blob: { ...blob, source }, signal });
+      await rejects(rotten, { kind: "source", message: /its digest is sha256:/ });
+      strictEqual(registry.blobOf("b", blob.digest), undefined);
+      strictEqual(registry.openUploads, 0);
+    });
+  });
   await t.step("into nothing", async () => {
     await using registry = new MemoryRegistry();
     await using client = clientOf(registry.host);
