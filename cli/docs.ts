@@ -106,7 +106,7 @@ const registries: readonly string[] = [
   "",
   "Logins are those of `docker login`, credential helpers included. `--registry-username` and a password replace them for the host",
   "of REPO alone. A password is best given on standard input: `--registry-password-stdin` reads it to the end and drops one line",
-  "end. No message repeats it.",
+  "end. At a terminal, a password that is not given is asked for. No message repeats it.",
 ];
 
 const pluginTags =

@@ -4,6 +4,8 @@ import type { Io } from "./io.ts";
 import { parseCompression } from "./scan.ts";
 import type { GivenOptions, Parsed } from "./command.ts";
 import { usage } from "./usage.ts";
+import { printable } from "./format.ts";
+import { inCi } from "./render/renderer.ts";
 
 /** `{ key: value }`, or nothing without value. */
 function given<K extends string, const V>(key: K, value: V | undefined): { readonly [N in K]?: V } {
@@ -12,13 +14,13 @@ function given<K extends string, const V>(key: K, value: V | undefined): { reado
 
 /**
  * Engine options from the options given; absent ones are left to the engine. Reads standard input when a password is
- * there.
+ * there, and asks for one that is missing at a terminal.
  *
- * @throws USAGE when it is empty
+ * @throws USAGE when there is none
  */
 export async function engineOptions(
   { options, command }: Pick<Parsed, "options" | "command">,
-  io: Pick<Io, "env" | "signal" | "readStdin">,
+  io: Pick<Io, "signal"> & Terminal,
   onEvent: NonNullable<EngineOptions["onEvent"]>,
 ): Promise<EngineOptions> {
   const number = (text: string | undefined, factor = 1) =>
@@ -59,12 +61,15 @@ async function parsedSecrets(values: readonly string[], path: string): Promise<E
   return parseSecrets(values, path);
 }
 
+/** What tells whether somebody can be asked, and asks. */
+type Terminal = Pick<Io, "env" | "readStdin" | "askSecret" | "stdinIsTerminal" | "stdout" | "stderr">;
+
 type Login = Pick<RegistryOptions, "username" | "password">;
 
 /** User and password of the options; without them, those that the old tool took from the environment for cleanups. */
 async function login(
   { options, command }: Pick<Parsed, "options" | "command">,
-  io: Pick<Io, "env" | "readStdin">,
+  io: Terminal,
 ): Promise<Login> {
   const username = options.text("registry-username");
   const cleanup = io.env.DAPP_DIMG_CLEANUP_REGISTRY_PASSWORD;
@@ -73,7 +78,7 @@ async function login(
   }
   return {
     ...given("username", username),
-    ...given("password", await password(options, io, command.path)),
+    ...given("password", await password({ options, command }, io)),
   };
 }
 
@@ -89,14 +94,22 @@ function registryOptions(options: GivenOptions, login: Login): RegistryOptions |
 }
 
 async function password(
-  options: GivenOptions,
-  io: Pick<Io, "readStdin">,
-  path: string,
+  { options, command: { path } }: Pick<Parsed, "options" | "command">,
+  io: Terminal,
 ): Promise<string | undefined> {
-  if (!options.flag("registry-password-stdin")) return options.text("registry-password");
-  const secret = (await io.readStdin()).replace(/\r?\n$/, "");
-  if (secret !== "") return secret;
-  throw usage('Cannot use option "--registry-password-stdin": standard input holds no password', path);
+  const username = options.text("registry-username");
+  if (options.flag("registry-password-stdin")) {
+    const secret = (await io.readStdin()).replace(/\r?\n$/, "");
+    if (secret !== "") return secret;
+    throw usage('Cannot use option "--registry-password-stdin": standard input holds no password', path);
+  }
+  const written = options.text("registry-password");
+  if (written !== undefined || username === undefined) return written;
+  const somebody = io.stdinIsTerminal && io.stdout.isTerminal && io.stderr.isTerminal && !inCi(io.env);
+  const typed = somebody ? await io.askSecret(`Password of "${printable(username)}" at the registry:`) : "";
+  if (typed) return typed;
+  const advice = "give --registry-password-stdin or --registry-password as well";
+  throw usage(`Cannot use option "--registry-username" without a password: ${advice}`, path);
 }
 
 /** The values of an option that may be repeated; undefined when it was not given. */

@@ -50,6 +50,8 @@ export function realIo(stopNow: (exitCode: number) => void): Io {
     },
     stdinIsTerminal: Deno.stdin.isTerminal(),
     readLine: () => readLine(Deno.stdin, controller.signal),
+    askSecret: async (question) =>
+      await (await import("./ask_secret.ts")).askSecret(question, controller.signal),
     readStdin: () => readSome(Deno.stdin, controller.signal),
     async startSshAgent(keys) {
       const agent = await (await import("./ssh_agent.ts")).startSshAgent(keys);

@@ -40,6 +40,12 @@ export interface Io {
    * @throws the signal's reason, when that comes first
    */
   readLine(): Promise<string | undefined>;
+  /**
+   * A secret that the user types, and nobody sees; undefined when there is no terminal.
+   *
+   * @throws the signal's reason, when that comes first
+   */
+  askSecret(question: string): Promise<string | undefined>;
   /** Everything on standard input, or its first 64 KiB. */
   readStdin(): Promise<string>;
   /** The file's text, or undefined when it cannot be read. */

@@ -199,7 +199,10 @@ export const options = {
     value: "KIND",
     summary: "kind of the registry, when its name does not tell: oci, docker-hub, gitlab, harbor and others",
   },
-  "registry-username": { value: "USER", summary: "user at the registry of REPO, instead of docker login's" },
+  "registry-username": {
+    value: "USER",
+    summary: "user at the registry of REPO, instead of docker login's; a terminal is asked for the password",
+  },
   "registry-password": {
     value: "PASSWORD",
     secret: true,

@@ -99,7 +99,7 @@ function tagOptions({ tags, given }: Scan, pathLength: number): TagOption[] {
     );
 }
 
-/** User and password come together, the password from one place; what is only read is named. */
+/** No password without its user, and from one place; what is only read is named. */
 function checkAccess(command: CommandSpec, given: GivenOptions): void {
   const { path } = command;
   const has = (name: OptionName) => [...given.names()].includes(name);
@@ -116,10 +116,6 @@ function checkAccess(command: CommandSpec, given: GivenOptions): void {
   const password = fromStdin || has("registry-password");
   if (password && !has("registry-username")) {
     throw usage("Cannot use a registry password without user: give --registry-username as well", path);
-  }
-  if (!password && has("registry-username")) {
-    const advice = "give --registry-password-stdin or --registry-password as well";
-    throw usage(`Cannot use option "--registry-username" without a password: ${advice}`, path);
   }
 }
 

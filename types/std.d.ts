@@ -15,6 +15,11 @@ declare module "@std/cli/parse-args" {
   export function parseArgs(args: readonly string[], options?: ParseOptions): Args;
 }
 
+declare module "@std/cli/prompt-secret" {
+  /** Shows nothing when `mask` is ""; null when standard input is no terminal. */
+  export function promptSecret(message: string, options?: { mask?: string; clear?: boolean }): string | null;
+}
+
 declare module "@std/fmt/colors" {
   /** The text without colours and other terminal codes. */
   export function stripAnsiCode(text: string): string;
@@ -35,6 +40,29 @@ declare module "@std/path/posix/join" {
 declare module "@std/path/posix/resolve" {
   /** The last absolute one with what follows it, without "." and ".."; below the working directory when none is absolute. */
   export function resolve(...paths: string[]): string;
+}
+
+declare module "@std/semver/compare" {
+  import type { SemVer } from "@std/semver/try-parse";
+  /** By precedence (semver.org 2.0.0, item 11). */
+  export function compare(a: SemVer, b: SemVer): 1 | 0 | -1;
+}
+
+declare module "@std/semver/format" {
+  import type { SemVer } from "@std/semver/try-parse";
+  export function format(version: SemVer): string;
+}
+
+declare module "@std/semver/try-parse" {
+  export interface SemVer {
+    major: number;
+    minor: number;
+    patch: number;
+    prerelease?: (string | number)[];
+    build?: string[];
+  }
+  /** A version with or without "v" before it. */
+  export function tryParse(text: string): SemVer | undefined;
 }
 
 declare module "@std/yaml/parse" {

@@ -105,13 +105,11 @@ const isFacts = hasMembers<StageFacts>({
 async function pack(text: string): Promise<string> {
   const stream = new Blob([text]).stream().pipeThrough(new CompressionStream("deflate-raw"));
   const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
-  let out = "";
-  for (let i = 0; i < bytes.length; i += 8192) out += String.fromCharCode(...bytes.subarray(i, i + 8192));
-  return btoa(out);
+  return bytes.toBase64();
 }
 
 async function unpack(value: string, limit: number): Promise<string> {
-  const bytes = Uint8Array.from(atob(value), (char) => char.charCodeAt(0));
+  const bytes = Uint8Array.fromBase64(value);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
   const decoder = new TextDecoder();
   let text = "";

@@ -26,7 +26,7 @@ export const EMPTY_LAYER = {
   digest: parseDigest("sha256:a3ed95caeb02ffe68cdd9fd84406680ae93d633cb16422d00e8a7c22955b46d4"),
   size: 32,
   diffId: parseDigest("sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"),
-  bytes: Uint8Array.from(atob("H4sIAAAJbogA/2IYBaNgFIxYAAgAAP//Lq+17wAEAAA="), (char) => char.charCodeAt(0)),
+  bytes: Uint8Array.fromBase64("H4sIAAAJbogA/2IYBaNgFIxYAAgAAP//Lq+17wAEAAA="),
 } as const satisfies ImageLayer & EmptyImageBlob;
 
 /**

@@ -88,7 +88,7 @@ function credentialsOf(entry: Readonly<Record<string, unknown>>): Credentials | 
 
 function decodeBase64(text: string): string {
   try {
-    return new TextDecoder().decode(Uint8Array.from(atob(text.trim()), (char) => char.charCodeAt(0)));
+    return new TextDecoder().decode(Uint8Array.fromBase64(text.trim()));
   } catch {
     return "";
   }

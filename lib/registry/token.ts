@@ -51,8 +51,7 @@ export async function fetchToken(request: TokenRequest): Promise<Token> {
 
 /** User and password as Basic wants them (RFC 7617). */
 export function basicOf(username: string, password: string): string {
-  const bytes = new TextEncoder().encode(`${username}:${password}`);
-  return btoa(String.fromCharCode(...bytes));
+  return new TextEncoder().encode(`${username}:${password}`).toBase64();
 }
 
 async function get(request: TokenRequest): Promise<HttpResponse> {

@@ -1,3 +1,6 @@
+import { compare } from "@std/semver/compare";
+import { format } from "@std/semver/format";
+import { type SemVer, tryParse } from "@std/semver/try-parse";
 import { definePlugin, type InventoryImage } from "../../core/contract/plugin.ts";
 import { keep, nearly } from "../../core/contract/reasons.ts";
 import { ordinal } from "./_images.ts";
@@ -22,10 +25,10 @@ export const keepSemver = definePlugin({
     keep: ({ inventory }) => {
       const versions = inventory.images.flatMap((image) => {
         const version = parseVersion(image.value) ?? parseVersion(image.tag);
-        return version && (prereleases || version.pre.length === 0) ? [{ image, version }] : [];
+        return version && (prereleases || !version.prerelease?.length) ? [{ image, version }] : [];
       });
       return [...Map.groupBy(versions, ({ image }) => image.dimg).values()].flatMap((ofDimg) => {
-        const sorted = ofDimg.toSorted((a, b) => compareVersions(b.version, a.version));
+        const sorted = ofDimg.toSorted((a, b) => compare(b.version, a.version));
         const byLine = Map.groupBy(sorted, ({ version }) => lineOf(version, line));
         return [...byLine].flatMap(([name, group], at) => {
           if (lines !== undefined && at >= lines) {
@@ -48,56 +51,27 @@ export const keepSemver = definePlugin({
   }),
 });
 
-interface Version {
-  readonly core: readonly [number, number, number];
-  /** Pre-release identifiers. */
-  readonly pre: readonly string[];
-}
-
 interface Versioned {
   readonly image: InventoryImage;
-  readonly version: Version;
+  readonly version: SemVer;
 }
 
 /** Two tags of one version, with and without "v", count once. */
 function newestVersions(sorted: readonly Versioned[], perLine: number): readonly Versioned[] {
   const names = new Set<string>();
-  return sorted.filter(({ version: { core, pre } }) => {
-    const name = JSON.stringify([core, pre]);
+  return sorted.filter(({ version }) => {
+    const name = format(version);
     if (names.size >= perLine && !names.has(name)) return false;
     names.add(name);
     return true;
   });
 }
 
-/** A version as semver.org 2.0.0 has it, with an optional "v"; `_` stands for "+", which no tag can have. */
-function parseVersion(text: string): Version | undefined {
-  const number = "(0|[1-9]\\d{0,8})";
-  const match = new RegExp(`^v?${number}\\.${number}\\.${number}(?:-([0-9A-Za-z.-]+))?(?:[+_].*)?$`).exec(
-    text,
-  );
-  if (!match) return undefined;
-  return {
-    core: [Number(match[1]), Number(match[2]), Number(match[3])],
-    pre: match[4]?.split(".") ?? [],
-  };
+/** A version without what stands after "+", for which tags have `_`: it does not count. */
+function parseVersion(text: string): SemVer | undefined {
+  return tryParse(text.replace(/[+_].*$/s, ""));
 }
 
-function lineOf({ core }: Version, line: "minor" | "major"): string {
-  return line === "major" ? String(core[0]) : `${core[0]}.${core[1]}`;
-}
-
-/** semver.org 2.0.0, item 11. */
-function compareVersions(a: Version, b: Version): number {
-  for (let i = 0; i < 3; i++) if (a.core[i] !== b.core[i]) return a.core[i]! - b.core[i]!;
-  if (a.pre.length === 0 || b.pre.length === 0) return b.pre.length - a.pre.length;
-  for (let i = 0; i < Math.max(a.pre.length, b.pre.length); i++) {
-    const [x, y] = [a.pre[i], b.pre[i]];
-    if (x === undefined || y === undefined) return x === undefined ? -1 : 1;
-    if (x === y) continue;
-    const [n, m] = [/^\d+$/.test(x), /^\d+$/.test(y)];
-    if (n && m) return Number(x) - Number(y);
-    return n !== m ? (n ? -1 : 1) : x < y ? -1 : 1;
-  }
-  return 0;
+function lineOf({ major, minor }: SemVer, line: "minor" | "major"): string {
+  return line === "major" ? String(major) : `${major}.${minor}`;
 }

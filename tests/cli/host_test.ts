@@ -3,6 +3,8 @@ import { readLine, readSome } from "../../cli/host.ts";
 import { peer } from "../support/peers.ts";
 import { run } from "../support/process.ts";
 import { visible } from "./support.ts";
+import { MemoryRegistry } from "../support/registry.ts";
+import { withProject } from "../support/project.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 const cli = [Deno.execPath(), "run", "-A", `${root}cli.ts`];
@@ -163,6 +165,42 @@ Deno.test("a real terminal is asked, and what was typed counts; a pipe is not", 
       assert.equal(outcome.code, code);
     });
   }
+});
+
+Deno.test("a real terminal is asked for a password, which it does not show, and Ctrl-C ends that", async (t) => {
+  const script = await peer("script");
+  if (!script) return;
+  await using server = new MemoryRegistry();
+  server.auth = { kind: "basic", user: "me", password: "my word" };
+  await withProject(
+    { "dappfile.yaml": "project: p\n---\ndimg: app\nfrom: scratch\n" },
+    async ({ dir, home }) => {
+      const push =
+        `env -u CI NO_COLOR=1 TERM=xterm '${Deno.execPath()}' run -A '${root}cli.ts' dimg bp ${server.host}/p ` +
+        `-C '${dir}' --home '${home}' --registry-username me`;
+      const shown = `${push}; echo "code $?"; stty -a`; // whether the terminal shows what is typed again
+      const question = /Password of "me" at the registry: /;
+      for (
+        const [title, typed, wanted] of [
+          ["right, with a mistake taken back", "my wird\x7f\x7f\x7ford\n", /code 0\r?\n/],
+          ["wrong", "other\n", /code 1\r?\n/],
+          ["interrupted", "my w\x03", /error: Interrupted[^]*code 130\r?\n/],
+        ] as const
+      ) {
+        await t.step(title, async () => {
+          const { text } = await typeAfter(question, typed, [
+            script,
+            "-qec",
+            `trap : INT; ${shown}`,
+            "/dev/null",
+          ]);
+          assert.match(text, wanted);
+          assert.match(text, / echo /);
+          assert.doesNotMatch(text, /my w|other/);
+        });
+      }
+    },
+  );
 });
 
 Deno.test("a password is read from the real standard input", async () => {

@@ -242,10 +242,6 @@ const mistakes: readonly (readonly [line: string, message: string, fix?: string]
     'Cannot use option "--insecure-registry" with "http://r.io": wanted is a host, with its port if it has one, such as localhost:5000',
   ],
   [
-    "dimg push r.io/x --registry-username me",
-    'Cannot use option "--registry-username" without a password: give --registry-password-stdin or --registry-password as well',
-  ],
-  [
     "dimg build --repo-read-only",
     'Cannot use option "--repo-read-only" without REPO: give --repo as well',
   ],

@@ -205,6 +205,35 @@ Deno.test("an empty standard input is no password", async () => {
   );
 });
 
+Deno.test("a terminal is asked for a password that is not given, and nothing else is", async (t) => {
+  const push = { engine: () => ({ push: () => Promise.resolve(report) }) };
+  const args = ["dimg", "push", "--repo", repo, "--registry-username", "me"];
+  const question = 'Password of "me" at the registry:';
+  const refused =
+    'error: Cannot use option "--registry-username" without a password: give --registry-password-stdin or --registry-password as well\n';
+  await t.step("what was typed is the password", async () => {
+    const { code, stderr, engines } = await dapp(args, { ...push, terminal: true, typed: ["my word"] });
+    assert.equal(code, 0, stderr);
+    assert.ok(stderr.startsWith(question), stderr);
+    assert.deepEqual(engines[0]!.registry, { username: "me", password: "my word" });
+  });
+  for (
+    const [title, world] of Object.entries({
+      "nothing was typed": { terminal: true, typed: [""] },
+      "no terminal": { typed: ["my word"] },
+      "standard input is no terminal": { terminal: true },
+      "in CI": { terminal: true, typed: ["my word"], env: { CI: "true" } },
+    })
+  ) {
+    await t.step(title, async () => {
+      const { code, stderr, engines } = await dapp([...args, "--color=never"], { ...push, ...world });
+      assert.deepEqual([code, engines], [2, []]);
+      assert.equal(stderr.startsWith(question), title === "nothing was typed");
+      assert.ok(stderr.includes(refused), stderr);
+    });
+  }
+});
+
 function moves(...stages: MovedStage[]): StageMoves {
   return { repo, dryRun: stages.some(({ state }) => state.startsWith("would ")), stages };
 }

@@ -125,6 +125,10 @@ export async function dapp(args: readonly string[], world: FakeWorld = {}): Prom
     },
     stdinIsTerminal: world.typed !== undefined,
     readLine: () => Promise.resolve(typed.shift()),
+    askSecret(question) {
+      stderr.write(question);
+      return Promise.resolve(typed.shift());
+    },
     readStdin: () => Promise.resolve(world.stdin ?? ""),
     readText(path) {
       readPaths.push(path);

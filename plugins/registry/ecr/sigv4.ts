@@ -57,7 +57,7 @@ export async function signAws(
   const text = ["AWS4-HMAC-SHA256", time, scope, await sha256Hex(canonical)].join("\n");
   let key: Uint8Array = encoder.encode(`AWS4${keys.secretAccessKey}`);
   for (const part of [date, region, service, "aws4_request"]) key = await hmac(key, part);
-  const signature = Array.from(await hmac(key, text), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const signature = (await hmac(key, text)).toHex();
   headers.authorization =
     `AWS4-HMAC-SHA256 Credential=${keys.accessKeyId}/${scope}, SignedHeaders=${signed}, Signature=${signature}`;
   return headers;
