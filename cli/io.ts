@@ -51,3 +51,8 @@ export interface Io {
   /** The file's text, or undefined when it cannot be read. */
   readText(path: string): Promise<string | undefined>;
 }
+
+/** Columns of a terminal; what is no terminal has no end. */
+export function widthOf(out: Output): number {
+  return out.isTerminal ? out.size().columns : Infinity;
+}

@@ -1,5 +1,6 @@
 /** Printing what went wrong: the failed stage's last output, the error, its problems, and the fix last. */
 import { EngineError, type ErrorCode, messageOf, type Problem } from "../core/contract/errors.ts";
+import { missingPermission } from "./permission.ts";
 import { printable, writeJson } from "./format.ts";
 import type { Io } from "./io.ts";
 import { LineBuffer } from "./render/output_lines.ts";
@@ -23,7 +24,7 @@ const BUG = "this is a bug in dapp, please report it";
 export async function reportError(thrown: unknown, io: Io, options: ReportOptions): Promise<number> {
   const error = io.signal.aborted && !(thrown instanceof EngineError && thrown.code === "INTERRUPTED")
     ? new EngineError("INTERRUPTED", "Interrupted")
-    : thrown;
+    : withoutPermission(thrown) ?? thrown;
   const style = createStyle(wantsColor(io.stderr, options.color, io.env));
   if (options.json !== undefined) writeJson(io, options.json, "error", { error: errorDocument(error) });
   if (options.json === undefined || !options.quiet) {
@@ -37,6 +38,12 @@ export async function reportError(thrown: unknown, io: Io, options: ReportOption
     io.stderr.write(lines.map((line) => `${line}\n`).join(""));
   }
   return error instanceof EngineError ? error.exitCode : 1;
+}
+
+function withoutPermission(thrown: unknown): EngineError | undefined {
+  const missing = missingPermission(thrown);
+  return missing &&
+    new EngineError("PERMISSION_MISSING", missing.message, { fix: missing.fix, cause: thrown });
 }
 
 interface ErrorDocument {
@@ -94,7 +101,8 @@ async function engineErrorLines(
     lines.push("", ...problemLines(problem, await sourceOf(problem.file), style));
   }
   // That something is not there has been said in better words.
-  const told = cause === undefined || error.message.includes(messageOf(cause)) ||
+  const told = cause === undefined || error.code === "PERMISSION_MISSING" ||
+    error.message.includes(messageOf(cause)) ||
     cause instanceof Deno.errors.NotFound;
   if (!told || options.verbose && cause !== undefined) {
     lines.push(`${style.bold("cause:")} ${printable(messageOf(cause))}`);

@@ -37,6 +37,18 @@ export function displayWidth(text: string): number {
   return width;
 }
 
+/** Breaks text between words into lines of at most `columns`; a longer word has a line of its own. */
+export function wrap(text: string, columns: number): readonly string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    if (last !== undefined && displayWidth(`${last} ${word}`) <= columns) {
+      lines[lines.length - 1] = `${last} ${word}`;
+    } else lines.push(word);
+  }
+  return lines;
+}
+
 /** Cuts a line to at most `columns`, with an ellipsis where something is missing. Color sequences all stay. */
 export function truncate(text: string, columns: number): string {
   if (displayWidth(text) <= columns) return text;

@@ -48,7 +48,10 @@ export interface Engine extends AsyncDisposable {
   config(): Promise<Config>;
   /** Name of the project, with where it came from. */
   project(): Promise<{ readonly name: string; readonly from: "option" | "dappfile" | "git" | "directory" }>;
-  /** dimgs that match any of the glob patterns, in dappfile order; all when there are none. @throws DIMG_UNKNOWN */
+  /**
+   * dimgs that match any of the glob patterns, in dappfile order; all when there are none. The stages are those that the
+   * dappfile gives them: nothing is read from git or a registry. @throws DIMG_UNKNOWN
+   */
   list(
     patterns?: readonly string[],
   ): Promise<readonly { readonly name: string; readonly stages: readonly string[] }[]>;

@@ -2,6 +2,7 @@ import type { ApplyReport, CleanupPlan, Engine, StageImage } from "./api.ts";
 import { buildImages, builtImages } from "./build/build.ts";
 import type { Config } from "./contract/config.ts";
 import { EngineError } from "./contract/errors.ts";
+import { likelyStages } from "./sign/graph.ts";
 import { planBuild } from "./plan/plan.ts";
 import { type EngineOptions, resolveOptions, splitPlatforms } from "./settings/options.ts";
 import type { BuildResult, Plan, PublishReport } from "./contract/results.ts";
@@ -60,7 +61,7 @@ class BuildEngine implements Engine {
 
   async list(patterns: readonly string[] = []) {
     const nodes = await this.session.select(patterns);
-    return nodes.map(({ rule, stages }) => ({ name: rule.name, stages: stages.map((s) => s.name) }));
+    return nodes.map(({ rule, stages }) => ({ name: rule.name, stages: likelyStages(rule, stages) }));
   }
 
   async plan(patterns: readonly string[] = []): Promise<Plan> {

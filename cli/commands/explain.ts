@@ -1,4 +1,11 @@
-import type { ExplainedImage, ExplainedStage, Explanation, FactChange, FileChange } from "../../mod.ts";
+import type {
+  Engine,
+  ExplainedImage,
+  ExplainedStage,
+  Explanation,
+  FactChange,
+  FileChange,
+} from "../../mod.ts";
 import { count, formatInstant, imageTitle, printable, shortDigest } from "../format.ts";
 import type { Style } from "../style.ts";
 import type { CommandRun } from "../command.ts";
@@ -6,15 +13,24 @@ import { unreachable } from "../../lib/unreachable.ts";
 
 /** `dapp dimg explain`: which facts of which stages changed since they were last built. */
 export const explain: CommandRun = async ({ engine, words, style, quiet, verbose, answer }) => {
-  const result = await (await engine()).explain(words.DIMG?.[0], words.STAGE?.[0]);
+  const [dimg, stage] = await named(await engine(), words.DIMG?.[0], words.STAGE?.[0]);
+  const result = await (await engine()).explain(dimg, stage);
   // Stages that change only because one before them did are named there; asked for by name, they are shown.
-  const all = verbose || words.STAGE !== undefined;
+  const all = verbose || stage !== undefined;
   answer(
     result,
     () => quiet ? changedStages(result) : explanationLines(all ? result : withoutRipples(result), style),
   );
   return 0;
 };
+
+/** A dimg and a stage, which may be written as every output names them: `app/install`. */
+async function named(engine: Engine, dimg: string | undefined, stage: string | undefined) {
+  const slash = dimg?.lastIndexOf("/") ?? -1;
+  if (dimg === undefined || stage !== undefined || slash < 0) return [dimg, stage] as const;
+  const known = (await engine.list()).some(({ name }) => name === dimg);
+  return known ? [dimg, stage] as const : [dimg.slice(0, slash), dimg.slice(slash + 1)] as const;
+}
 
 /** `image/stage` of each stage with a change of its own. */
 function changedStages({ images }: Explanation): string[] {

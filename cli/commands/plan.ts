@@ -1,12 +1,14 @@
 import type { Plan, PlannedStage } from "../../mod.ts";
 import { count, imageTitle, printable } from "../format.ts";
 import type { Style } from "../style.ts";
+import { widthOf } from "../io.ts";
+import { displayWidth, wrap } from "../width.ts";
 import type { CommandRun } from "../command.ts";
 
 /** `dapp dimg plan`: a table of every stage with its state and the reason. */
-export const plan: CommandRun = async ({ engine, words, quiet, style, answer }) => {
+export const plan: CommandRun = async ({ engine, words, quiet, style, io, answer }) => {
   const result = await (await engine()).plan(words.DIMG ?? []);
-  answer(result, () => quiet ? toBuild(result) : planTable(result, style));
+  answer(result, () => quiet ? toBuild(result) : planTable(result, style, widthOf(io.stdout)));
   return 0;
 };
 
@@ -17,26 +19,39 @@ function toBuild({ images }: Plan): string[] {
   );
 }
 
-function planTable({ images }: Plan, style: Style): string[] {
+function planTable({ images }: Plan, style: Style, columns: number): string[] {
   const all = images.flatMap(({ stages }) => stages);
-  const width = Math.max(0, ...all.map(({ stage }) => stage.length));
+  const width = Math.max(0, ...all.map(({ stage }) => displayWidth(stage)));
   const lines: string[] = [];
   for (const { name, kind, stages } of images) {
     lines.push(style.bold(imageTitle(name, kind)));
-    for (const stage of stages) lines.push(stageLine(stage, width, style));
+    for (const stage of stages) lines.push(...stageLines(stage, { width, style, columns }));
   }
   const counted = (["build", "cached", "covered", "unneeded"] as const).flatMap((state) => {
     const n = all.filter((stage) => stage.state === state).length;
     return n > 0 ? [`${n} ${state === "build" ? "to build" : state}`] : [];
   });
-  return [...lines, "", `${count(all.length, "stage")}: ${counted.join(", ") || "nothing to do"}`];
+  const summary = `${count(all.length, "stage")}: ${counted.join(", ") || "nothing to do"}`;
+  return [...lines, "", ...wrap(summary, columns)];
 }
 
-function stageLine({ stage, state, reason, hermetic }: PlannedStage, width: number, style: Style): string {
+/** Room that a reason wants beside the state; with less it stands below. */
+const REASON_COLUMNS = 30;
+
+function stageLines(
+  { stage, state, reason, hermetic }: PlannedStage,
+  { width, style, columns }: { readonly width: number; readonly style: Style; readonly columns: number },
+): string[] {
   const word = state.padEnd("unneeded".length);
   const paints = { build: style.yellow, cached: style.green, covered: style.dim, unneeded: style.dim };
   const painted = paints[state](word);
-  return `  ${stage.padEnd(width)}  ${painted}  ${printable(reason)}${
-    hermetic ? "" : style.yellow("  (not hermetic)")
-  }`;
+  const head = `  ${stage}${" ".repeat(width - displayWidth(stage))}  ${painted}`;
+  const beside = displayWidth(head) + 2;
+  const marked = `${printable(reason)}${hermetic ? "" : `  ${style.yellow("(not hermetic)")}`}`;
+  const below = columns - beside < REASON_COLUMNS;
+  const indent = below ? 4 : beside;
+  if (beside + displayWidth(marked) <= columns) return [`${head}  ${marked}`];
+  const [first = "", ...more] = wrap(marked, Math.max(1, columns - indent));
+  const lines = more.map((line) => " ".repeat(indent) + line);
+  return below ? [head.trimEnd(), " ".repeat(indent) + first, ...lines] : [`${head}  ${first}`, ...lines];
 }

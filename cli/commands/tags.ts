@@ -2,6 +2,8 @@ import type { PublishedTags } from "../../mod.ts";
 import { columns } from "../columns.ts";
 import { formatAge, formatInstant, formatSize, imageTitle, printable, shortDigest } from "../format.ts";
 import { findTarget } from "../target.ts";
+import { widthOf } from "../io.ts";
+import { displayWidth, truncate } from "../width.ts";
 import type { CommandRun } from "../command.ts";
 
 const header = ["DIMG", "TAG", "SCHEME", "VALUE", "COMMIT", "PUBLISHED", "SIZE", "DIGEST"];
@@ -22,16 +24,36 @@ export const tags: CommandRun = async (context) => {
   answer(published, () => {
     if (quiet) return all.map(({ reference }) => reference);
     if (all.length === 0) return [];
-    const [first = "", ...lines] = columns([
-      header,
-      ...rows(published, io.clock.date()).map((row) => row.map(printable)),
-    ]);
+    const now = io.clock.date();
+    const width = widthOf(io.stdout);
+    const [first = "", ...lines] = table(published, now, width).map((line) => truncate(line, width));
     return [style.dim(first), ...lines];
   });
   return 0;
 };
 
-function rows({ images }: PublishedTags, now: number): string[][] {
+/** Columns by index, in the order in which a narrow terminal goes without them. */
+const dispensable = [7, 2, 6, 4, 3];
+
+/** The widest table that fits: first the instants beside ages go, then whole columns. */
+function table(published: PublishedTags, now: number, width: number): readonly string[] {
+  const fits = (lines: readonly string[]) => lines.every((line) => displayWidth(line) <= width);
+  const cells = (short: boolean, without: readonly number[]) =>
+    columns(
+      [header, ...rows(published, now, short).map((row) => row.map(printable))].map((row) =>
+        row.filter((_, i) => !without.includes(i))
+      ),
+    );
+  const whole = cells(false, []);
+  if (fits(whole)) return whole;
+  for (let n = 0; n < dispensable.length; n++) {
+    const lines = cells(true, dispensable.slice(0, n));
+    if (fits(lines)) return lines;
+  }
+  return cells(true, dispensable);
+}
+
+function rows({ images }: PublishedTags, now: number, short: boolean): string[][] {
   return images.flatMap(({ name, tags }) =>
     tags.map(({ tag, scheme, value, commit, publishedAt, size, digest }) => [
       imageTitle(name, "dimg"),
@@ -39,7 +61,7 @@ function rows({ images }: PublishedTags, now: number): string[][] {
       scheme,
       value,
       commit?.slice(0, 8) ?? "-",
-      since(publishedAt, now),
+      since(publishedAt, now, short),
       formatSize(size),
       shortDigest(digest),
     ])
@@ -47,7 +69,8 @@ function rows({ images }: PublishedTags, now: number): string[][] {
 }
 
 /** The age of a time and the time itself; only the text when it is no time, for it comes from elsewhere. */
-function since(rfc3339: string, now: number): string {
+function since(rfc3339: string, now: number, short: boolean): string {
   const age = now - Date.parse(rfc3339);
-  return Number.isNaN(age) ? rfc3339 : `${formatAge(age)} (${formatInstant(rfc3339)})`;
+  if (Number.isNaN(age)) return rfc3339;
+  return short ? formatAge(age) : `${formatAge(age)} (${formatInstant(rfc3339)})`;
 }

@@ -72,7 +72,9 @@ function ruleLines(plan: CleanupPlan, tags: readonly PlannedRemoval[]): readonly
     const dimgs = Map.groupBy(kept.filter(({ dimg }) => dimg !== undefined), ({ dimg }) => dimg!);
     const named = [...dimgs].map(([name, own]) => `${imageTitle(name, "dimg")} ${own.length}`);
     const [only] = kept;
-    const said = named.join(", ") || (kept.length === 1 ? `${tagTitle(only!, plan)}: ${only!.why}` : "");
+    const whys = new Set(kept.map(({ why }) => why));
+    const said = named.join(", ") || (kept.length > 1 && whys.size === 1 ? [...whys][0]! : "") ||
+      (kept.length === 1 ? `${tagTitle(only!, plan)}: ${only!.why}` : "");
     return [`  ${kept.length}`, printable(rule), printable(said)];
   }));
 }

@@ -9,6 +9,7 @@ import {
   imageTitle,
   printable,
   shortDigest,
+  shortTag,
 } from "../format.ts";
 import type { Style } from "../style.ts";
 import { unreachable } from "../../lib/unreachable.ts";
@@ -72,7 +73,7 @@ function lineFor(event: EngineEvent, { style, verbose }: LineOptions): string | 
     case "stage.published": {
       // Most of it may have been there, so there is no rate.
       const took = `${formatSize(event.size)} in ${formatDuration(event.ms)}`;
-      return row(style, event.at, style.green("published"), `${event.reference}  ${took}`);
+      return row(style, event.at, style.green("published"), `${shortTag(event.reference)}  ${took}`);
     }
     case "stage.fetched": {
       const moved = formatTransfer(event.size, event.ms);

@@ -147,7 +147,7 @@ class Planner {
       `image ${image.reference}`,
     ];
     const keep = (rule: string, why: string): Fate => ({ verdict: "keep", rule, why, chain: [why, ...was] });
-    if (this.options.images === false) return keep("not asked for", "only stages are cleaned up");
+    if (this.options.images === false) return keep("not asked for", "only stages are asked for");
     const { dimgs } = this.options;
     if (dimgs && !dimgs.includes(image.dimg)) {
       return keep("not selected", `dimg "${image.dimg}" is not selected`);
@@ -219,7 +219,7 @@ class Planner {
       const need = needs.get(stage.signature);
       const keep = (rule: string, why: string): Fate => ({ verdict: "keep", rule, why, chain: [why, named] });
       const fate: Fate = (this.options.stages ?? "none") === "none"
-        ? keep("not asked for", "only images are cleaned up")
+        ? keep("not asked for", "stages go with --with-stages only")
         : need
         ? { verdict: "keep", rule: need.rule, why: need.why, chain: need.chain }
         : unreadable && this.options.stages === "unneeded"

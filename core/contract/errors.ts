@@ -52,6 +52,7 @@ export const errorCatalog = {
   LOCK_TIMEOUT: { exit: 1, fix: "Wait for the other build, or raise --lock-timeout" },
   LAYER_INVALID: { exit: 1, fix: "Check the base image with: skopeo copy" },
   EXPORT_FAILED: { exit: 1, fix: "Check the destination" },
+  PERMISSION_MISSING: { exit: 2, fix: "Run Deno with -A" },
   INTERRUPTED: { exit: 130, fix: "Run the command again: what is finished is kept" },
 } as const satisfies Record<string, { exit: 1 | 2 | 130; fix: string }>;
 

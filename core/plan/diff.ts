@@ -93,13 +93,8 @@ export function summarise(changes: readonly FactChange[]): string {
     switch (change.kind) {
       case "commands":
         return "commands changed";
-      case "files": {
-        const shown = change.files.slice(0, 3).map((f) => f.path).join(", ");
-        const more = change.files.length > 3 ? ", ..." : "";
-        return `${change.files.length} ${
-          change.files.length === 1 ? "file" : "files"
-        } changed (${shown}${more})`;
-      }
+      case "files":
+        return filesChanged(change.files);
       case "value":
         if (change.key === FORMAT_KEY) return formatChange(change.after ?? change.before ?? "");
         return change.before === undefined
@@ -111,6 +106,24 @@ export function summarise(changes: readonly FactChange[]): string {
         return unreachable(change);
     }
   }).join("; ");
+}
+
+/**
+ * `2 files changed (/a, /b), 1 no longer delivered (/c)`. A file that comes or goes may have done so in git, or only be
+ * declared now or no longer.
+ */
+function filesChanged(files: readonly FileChange[]): string {
+  const words = { modified: "changed", added: "added", removed: "no longer delivered" } as const;
+  const groups = (["modified", "added", "removed"] as const).flatMap((change) => {
+    const paths = files.filter((file) => file.change === change).map(({ path }) => path);
+    return paths.length === 0 ? [] : [{ word: words[change], paths }];
+  });
+  return groups.map(({ word, paths }, i) => {
+    const noun = i > 0 ? "" : paths.length === 1 ? " file" : " files";
+    return `${paths.length}${noun} ${word} (${paths.slice(0, 3).join(", ")}${
+      paths.length > 3 ? ", ..." : ""
+    })`;
+  }).join(", ");
 }
 
 /** `git 2` as a sentence for people: what these stages contain is made in another way. */

@@ -119,6 +119,18 @@ function conveyor(rule: ImageRule): StageSpec[] {
   return stages;
 }
 
+/** Names of the stages that an image will probably have: without those to which no git entry declares files. */
+export function likelyStages(rule: ImageRule, stages: readonly StageSpec[]): readonly string[] {
+  return stages.flatMap(({ name, work }) => {
+    if (work.kind !== "git" || work.stage === undefined) return [name];
+    const { stage } = work;
+    const declared = rule.git.some(({ stageDependencies, visibleAll }) =>
+      visibleAll || (stageDependencies[stage]?.length ?? 0) > 0
+    );
+    return declared ? [name] : [];
+  });
+}
+
 /** Stages of an image at which git files can arrive, in order; undefined is the rest of the tree at the end. */
 export function conveyorGitStages(rule: ImageRule): readonly (GitStage | undefined)[] {
   return conveyor(rule).flatMap(({ work }) => work.kind === "git" ? [work.stage] : []);

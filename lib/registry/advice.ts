@@ -52,6 +52,9 @@ export function adviceFor({ kind, message, details }: RegistryError, words: Advi
       ? `Check this machine's network and name server, or the proxy in HTTPS_PROXY; ${HUB}`
       : `Check the host in ${words.name}, and that this machine can resolve it`;
   }
+  if (/\bEPERM\b|Requires net access/.test(message)) {
+    return "Run Deno with --allow-net as well, or with -A: without it nothing can be reached";
+  }
   if (/ECONNREFUSED/.test(message)) return `Check host and port in ${words.name}, and that the registry runs`;
   if (details.status === undefined && /ENETUNREACH|EHOSTUNREACH|ETIMEDOUT|timed out|timeout/i.test(message)) {
     return `Check this machine's network, or the proxy in HTTPS_PROXY${hub(domain)}`;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { displayWidth } from "../../cli/width.ts";
 import { noTimes } from "../support/times.ts";
 import type { Engine } from "../../core/api.ts";
 import type { Config } from "../../core/contract/config.ts";
@@ -328,6 +329,63 @@ const plan: Plan = {
     },
   ],
 };
+
+Deno.test("dapp dimg plan breaks reasons, not words, on narrow terminals, whatever the names are", async () => {
+  const [artifact, app] = plan.images as [typeof plan.images[0] & object, typeof plan.images[0] & object];
+  const wide: Plan = {
+    ...plan,
+    images: [artifact, {
+      ...app,
+      name: "画像",
+      stages: [
+        stage("setup", "build", "2 files changed (/app/資料.txt, /app/a rather long name.txt), 1 added (/b)"),
+        ...app.stages,
+      ],
+    }],
+  };
+  for (const columns of [40, 60, 80, 200]) {
+    const engine = () => ({ plan: () => Promise.resolve(wide) });
+    const { stdout } = await dapp(["dimg", "plan", "--color", "off"], { engine, terminal: true, columns });
+    for (const line of stdout.split("\n")) assert.ok(displayWidth(line) <= columns, `${columns}: ${line}`);
+    const words = (text: string) => text.split(/\s+/).filter((word) => word !== "");
+    const whole = await dapp(["dimg", "plan", "--color", "off"], { engine });
+    assert.deepEqual(words(stdout), words(whole.stdout));
+  }
+});
+
+Deno.test("dapp dimg explain takes a stage as every output names it", async () => {
+  const asked: unknown[] = [];
+  const engine = () => ({
+    list: () => Promise.resolve([{ name: "app", stages: [] }, { name: "team/app", stages: [] }]),
+    explain: (...given: unknown[]) => {
+      asked.push(given);
+      return Promise.resolve({ project: "p", images: [] });
+    },
+  });
+  for (const words of [["app/install"], ["app", "install"], ["team/app"], ["team/app/install"], ["app"]]) {
+    await dapp(["dimg", "explain", ...words], { engine });
+  }
+  assert.deepEqual(asked, [
+    ["app", "install"],
+    ["app", "install"],
+    ["team/app", undefined],
+    ["team/app", "install"],
+    ["app", undefined],
+  ]);
+});
+
+Deno.test("--quiet keeps warnings, and drops notes", async () => {
+  const engine = (emit: (event: EngineEvent) => void): Partial<Engine> => ({
+    build() {
+      emit({ type: "note", level: "info", text: "not pinned" });
+      emit({ type: "note", level: "warn", text: "uncommitted changes are not included: a" });
+      emit(ready);
+      return Promise.resolve(built("app"));
+    },
+  });
+  const { stdout, stderr } = await dapp(["dimg", "build", "-q"], { engine });
+  assert.deepEqual([stdout, stderr], [`${digest}\n`, "warning: uncommitted changes are not included: a\n"]);
+});
 
 Deno.test("dapp dimg plan prints an aligned table with states and reasons", async () => {
   const engine = () => ({ plan: () => Promise.resolve(plan) });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { displayWidth } from "../../cli/width.ts";
 import { noTimes } from "../support/times.ts";
 import type { Engine } from "../../core/api.ts";
 import { EngineError } from "../../core/contract/errors.ts";
@@ -387,6 +388,26 @@ app   1.0                 custom      1.0                  -         long ago   
   );
   const json = await dapp(["dimg", "tags", repo, "--json"], { engine });
   assert.deepEqual(JSON.parse(json.stdout), { version: 1, ...published });
+});
+
+Deno.test("dapp dimg tags leaves columns out on narrow terminals, and the tag last", async () => {
+  const engine = (): Partial<Engine> => ({
+    config: () => Promise.reject(new EngineError("CONFIG_NOT_FOUND", "Cannot find a dappfile")),
+    published: () => Promise.resolve(published),
+  });
+  const show = async (columns: number) =>
+    (await dapp(["dimg", "tags", repo, "--color", "off"], { engine, terminal: true, columns })).stdout
+      .trimEnd().split(
+        "\n",
+      );
+  for (const columns of [20, 40, 60, 80, 100, 130, 200]) {
+    const lines = await show(columns);
+    assert.equal(lines.length, 3);
+    for (const line of lines) assert.ok(displayWidth(line) <= columns, `${columns}: ${line}`);
+    if (columns >= 40) assert.match(lines[1]!, /feature-x-81644ed0/);
+  }
+  assert.match((await show(200))[1]!, /2026-01-09 22:00 UTC/);
+  assert.match((await show(110))[0]!, /DIGEST/);
 });
 
 Deno.test("dapp dimg tags says when there are none", async () => {

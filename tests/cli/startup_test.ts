@@ -30,8 +30,8 @@ async function loadedBy(path: string): Promise<readonly string[]> {
   return [...seen].map((specifier) => specifier.replace(root.href, "")).sort();
 }
 
-Deno.test("dapp --version loads nothing but the version", async () => {
-  assert.deepEqual(await loadedBy("cli.ts"), ["cli.ts"]);
+Deno.test("dapp --version loads nothing but the version, and what a permission that is missing is called", async () => {
+  assert.deepEqual(await loadedBy("cli.ts"), ["cli.ts", "cli/permission.ts"]);
   assert.deepEqual(await loadedBy("cli/version.ts"), ["cli/version.ts", "deno.json"]);
 });
 

@@ -69,6 +69,8 @@ export interface FakeWorld {
   /** What the user types when asked; after these, the input has ended. Given: standard input is a terminal. */
   readonly typed?: readonly string[];
   readonly terminal?: boolean;
+  /** Of the terminal. @default 80 */
+  readonly columns?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -88,6 +90,7 @@ export interface Outcome {
 export async function dapp(args: readonly string[], world: FakeWorld = {}): Promise<Outcome> {
   const stdout = new FakeOutput(world.terminal);
   const stderr = new FakeOutput(world.terminal);
+  stdout.columns = stderr.columns = world.columns ?? 80;
   const engines: EngineOptions[] = [];
   const readPaths: string[] = [];
   const lent: string[] = [];

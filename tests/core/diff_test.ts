@@ -57,6 +57,21 @@ Deno.test("diffFacts() explains commands by line, files by listing, and other fa
   );
 });
 
+Deno.test("summarise() tells files that changed from those that came and those that are delivered no longer", () => {
+  const file = (path: string, change: "added" | "removed" | "modified") => ({ path, change });
+  const said = (...files: ReturnType<typeof file>[]) => summarise([{ kind: "files", key: "git", files }]);
+  assert.equal(said(file("/a", "modified")), "1 file changed (/a)");
+  assert.equal(said(file("/a", "removed"), file("/b", "removed")), "2 files no longer delivered (/a, /b)");
+  assert.equal(
+    said(
+      file("/a", "added"),
+      file("/b", "removed"),
+      ..."cdefg".split("").map((c) => file(`/${c}`, "modified")),
+    ),
+    "5 files changed (/c, /d, /e, ...), 1 added (/a), 1 no longer delivered (/b)",
+  );
+});
+
 Deno.test("summarise() says which kind of stage is made in another way", async () => {
   const at = (value: string) => [{ key: "format", value }, { key: "stage", value: "git:setup" }];
   const changes = await diffFacts(at("git 1"), at("git 2"), () => Promise.resolve(undefined));

@@ -78,7 +78,7 @@ export function planLocal(records: readonly StageRecord[], rules: LocalRules): L
       bytes: addedBytes,
     });
     if (rules.project !== undefined && origin.project !== rules.project) {
-      return fate("keep", "other project", `it belongs to project "${origin.project}"`);
+      return fate("keep", "other project", `of project "${origin.project}"`);
     }
     if (reason?.rule === "in use") return fate("keep", reason.rule, reason.why);
     if (rules.flush) return fate("delete", "flush", "all stages are to go");
