@@ -182,6 +182,22 @@ export const table: CommandTable = {
       ],
     },
     {
+      path: "config render",
+      run: async () => (await import("./commands/config.ts")).configRender,
+      summary: "Print the dappfile spelled out: no includes, defaults, templates and matrices.",
+      details: [
+        "What is printed is a dappfile with the same signatures. Above each document stands where it comes from.",
+        "Expressions that read the environment stay as they are written.",
+      ],
+      positionals: [],
+      options: [],
+      common: [...project, ...output],
+      examples: [
+        { command: "dapp config render", what: "see what templates and matrices come to" },
+        { command: "dapp config render --json", what: "the same for a program" },
+      ],
+    },
+    {
       path: "config schema",
       run: async () => (await import("./commands/config.ts")).configSchema,
       summary: "Print the JSON Schema of a dappfile document, for editors.",

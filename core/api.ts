@@ -8,6 +8,7 @@ export type { ExplainedImage, ExplainedStage, Explanation } from "./plan/explain
 export type { FactChange, FileChange } from "./contract/results.ts";
 export type { RunOptions } from "./build/run_image.ts";
 export type { LockResult } from "./config/lock_images.ts";
+export type { RenderedConfig, RenderedDocument } from "./config/render.ts";
 export type { ExportResult } from "./export/packer.ts";
 export type { PushOptions } from "./publish/outgoing.ts";
 export type { PublishedTags } from "./publish/published.ts";
@@ -31,6 +32,7 @@ import type { StageMoves } from "./share/move_stages.ts";
 import type { Explanation } from "./plan/explain.ts";
 import type { RunOptions } from "./build/run_image.ts";
 import type { LockResult } from "./config/lock_images.ts";
+import type { RenderedConfig } from "./config/render.ts";
 import type { PushOptions } from "./publish/outgoing.ts";
 import type { PublishedTags } from "./publish/published.ts";
 import type { CleanupApply, CleanupRequest, RestoreReport } from "./cleanup/run.ts";
@@ -46,6 +48,8 @@ import type { Signature } from "./contract/signature.ts";
 export interface Engine extends AsyncDisposable {
   /** The validated configuration. @throws CONFIG_NOT_FOUND, CONFIG_INVALID with every problem found */
   config(): Promise<Config>;
+  /** The dappfile spelled out: no includes, defaults, templates and matrices. @throws CONFIG_NOT_FOUND, CONFIG_INVALID */
+  renderConfig(): Promise<RenderedConfig>;
   /** Name of the project, with where it came from. */
   project(): Promise<{ readonly name: string; readonly from: "option" | "dappfile" | "git" | "directory" }>;
   /**

@@ -55,6 +55,14 @@ class BuildEngine implements Engine {
     return this.session.config();
   }
 
+  async renderConfig() {
+    const loaded = await this.session.loaded();
+    if (loaded.absent) throw loaded.absent;
+    const { renderConfig } = await import("./config/render.ts");
+    const { dir, env, untrusted } = this.session.options;
+    return await renderConfig(loaded, { dir, env: untrusted ? {} : env });
+  }
+
   project() {
     return this.session.project();
   }

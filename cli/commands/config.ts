@@ -19,6 +19,13 @@ export const configCheck: CommandRun = async ({ engine, quiet, answer }) => {
   return 0;
 };
 
+/** `dapp config render`: the dappfile spelled out. */
+export const configRender: CommandRun = async ({ engine, answer }) => {
+  const { file, documents, text } = await (await engine()).renderConfig();
+  answer({ file, documents }, () => text.trimEnd().split("\n"));
+  return 0;
+};
+
 /** `dapp config schema`: the JSON Schema of a dappfile document. */
 export const configSchema: CommandRun = async ({ io }) => {
   const { configJsonSchema } = await import("../../mod.ts");

@@ -34,18 +34,20 @@ export class SecretVault {
    */
   async load(rules: readonly ImageRule[], file: string): Promise<void> {
     const problems: Problem[] = [];
-    const problem = (line: number, { why, hint }: Refusal) => {
-      if (problems.some((known) => known.line === line && known.message === why)) return;
-      problems.push({ file, line, column: 0, message: why, hint });
+    const problem = (at: ImageRule | SecretRule, { why, hint }: Refusal) => {
+      const place = { file: at.file ?? file, line: at.line };
+      const isSame = (known: Problem) =>
+        known.file === place.file && known.line === place.line && known.message === why;
+      if (!problems.some(isSame)) problems.push({ ...place, column: 0, message: why, hint });
     };
     for (const rule of rules) {
       for (const secret of rule.secrets) {
         const read = await this.#read(secret);
-        if (!(read instanceof Uint8Array)) problem(secret.line, read);
+        if (!(read instanceof Uint8Array)) problem(secret, read);
         else this.#keep(secret, read);
       }
       if (rule.ssh.length > 0 && !await isSocket(this.options.env.SSH_AUTH_SOCK)) {
-        problem(rule.line, {
+        problem(rule, {
           why: `${imageTitle(rule.kind, rule.name)} wants the ssh agent, and there is none at $SSH_AUTH_SOCK`,
           hint: "Start ssh-agent and add a key with ssh-add, or name the key with --ssh-key",
         });

@@ -104,7 +104,7 @@ function containerOf({ at, image: { node: { rule } }, parent }: StageTask): Cont
     return applyInstructions(parent.config.config ?? {}, rule.docker ?? {});
   } catch (error) {
     if (!(error instanceof InstructionError)) throw error;
-    const where = `\`docker\` of the document at line ${rule.line} of the dappfile`;
+    const where = `\`docker\` of the document at line ${rule.line} of ${rule.file ?? "the dappfile"}`;
     const fix = error.hint === undefined ? `Correct ${where}` : `${error.hint}; correct ${where}`;
     const title = stageTitle(at.kind, at.image, at.stage);
     throw new EngineError("CONFIG_INVALID", `Cannot build ${title}: ${error.message}`, { fix, cause: error });
@@ -422,7 +422,11 @@ async function mountOf(mount: MountRule, project: string, what: string): Promise
         throw new EngineError(
           "CONFIG_INVALID",
           `Cannot build ${what}: "${mount.path}", which is to be mounted on "${target}", does not exist here`,
-          { fix: `Create it, or correct \`fromPath\` in line ${mount.line} of the dappfile` },
+          {
+            fix: `Create it, or correct \`fromPath\` in line ${mount.line} of ${
+              mount.file ?? "the dappfile"
+            }`,
+          },
         );
       });
       return { kind: "host", source, target, readOnly: false };

@@ -1,17 +1,61 @@
-import { type Document, isSeq, parseAllDocuments, visit } from "yaml";
+import { type Document, isAlias, isMap, isNode, isSeq, LineCounter, parseAllDocuments, visit } from "yaml";
 import { EngineError } from "../contract/errors.ts";
-import type { DocumentScope, Report } from "./report.ts";
+import { DocumentScope, type Place, type Report, type Source } from "./report.ts";
+import { type MapTree, readTree } from "./tree.ts";
 import { explainYamlError, TEMPLATE, TEMPLATE_HINT } from "./yaml_errors.ts";
 
-/** Splits the text into YAML documents, with syntax errors still in them. @throws CONFIG_INVALID when that is not possible */
-export function readDocuments(source: string, report: Report): Document.Parsed[] {
-  const nul = source.indexOf("\0");
-  if (nul >= 0) {
-    report.lines.addNewLine(0);
-    for (let at = source.indexOf("\n"); at >= 0 && at < nul; at = source.indexOf("\n", at + 1)) {
-      report.lines.addNewLine(at + 1);
+/** A document of a file that is a map, with the place of each of its keys. */
+export interface ReadDocument {
+  readonly tree: MapTree;
+  readonly scope: DocumentScope;
+  /** Nothing but comments is before it in its file. */
+  readonly first: boolean;
+}
+
+/** Reads the documents of a file. What is wrong with them as YAML is reported. @throws CONFIG_INVALID for no YAML at all */
+export function readDocuments(file: string, written: string, report: Report): readonly ReadDocument[] {
+  const text = written.replace(/^\uFEFF/, "");
+  const source = { file, text, lines: new LineCounter() };
+  const documents = parseDocuments(source, report);
+  const anchors = new Set(documents.flatMap(anchorsOf));
+  const out: ReadDocument[] = [];
+  let seen = 0;
+  for (const [index, document] of documents.entries()) {
+    const offset = isNode(document.contents) ? document.contents.range![0] : document.range[0];
+    const place = { source, offset, document: index + 1 };
+    if (document.errors.length + document.warnings.length > 0) {
+      reportYaml(document, place, report);
+      seen++;
+      continue;
     }
-    report.problem(nul, {
+    const root = document.contents;
+    if (root === null || (!isMap(root) && !isSeq(root) && !isAlias(root) && root.value === null)) continue;
+    seen++;
+    if (!isMap(root) || text.startsWith("{{", offset)) {
+      reportRoot(root, place, report);
+      continue;
+    }
+    const context = { report, source, document, number: index + 1, offset, anchors, count: 0 };
+    const tree = readTree(root, [], context);
+    if (tree.kind !== "map") continue;
+    const scope = new DocumentScope(report, place);
+    for (const [name, { key, value }] of tree.entries) scope.locate([name], value.place, key);
+    out.push({ tree, scope, first: seen === 1 });
+  }
+  if (seen === 0) reportEmpty(file, report);
+  return out;
+}
+
+/** Splits the text into YAML documents, with syntax errors still in them. @throws CONFIG_INVALID when that is not possible */
+function parseDocuments(source: Source, report: Report): Document.Parsed[] {
+  const { text, lines } = source;
+  const nul = text.indexOf("\0");
+  if (nul >= 0) {
+    lines.addNewLine(0);
+    for (let at = text.indexOf("\n"); at >= 0 && at < nul; at = text.indexOf("\n", at + 1)) {
+      lines.addNewLine(at + 1);
+    }
+    report.problem({ source, offset: nul }, {
       message: "The file is not a text: it contains a NUL character",
       hint: "Save it as UTF-8 text",
     });
@@ -19,23 +63,24 @@ export function readDocuments(source: string, report: Report): Document.Parsed[]
   }
   try {
     const options = {
-      lineCounter: report.lines,
+      lineCounter: lines,
       prettyErrors: false,
       uniqueKeys: false,
       logLevel: "silent",
     } as const;
-    const documents = parseAllDocuments(source, options);
+    const documents = parseAllDocuments(text, options);
     return Array.isArray(documents) ? documents : [];
   } catch (error) {
     // The parser recurses once for each level.
     if (!(error instanceof RangeError)) throw error;
-    report.problem(0, { message: "The file is nested too deeply to be read", hint: "Check its brackets" });
+    const message = "The file is nested too deeply to be read";
+    report.problem({ source, offset: 0 }, { message, hint: "Check its brackets" });
     throw invalid(report);
   }
 }
 
 /** Names of the anchors in a document. */
-export function anchorsOf(document: Document.Parsed): string[] {
+function anchorsOf(document: Document.Parsed): string[] {
   const names: string[] = [];
   visit(document, {
     Node(_, node) {
@@ -46,36 +91,33 @@ export function anchorsOf(document: Document.Parsed): string[] {
 }
 
 /** The first YAML error says what is wrong; later ones mostly follow from it, other than those about tabs. */
-export function reportYaml(document: Document.Parsed, scope: DocumentScope, source: string): void {
-  scope.report.incomplete = true;
+function reportYaml(document: Document.Parsed, place: Place, report: Report): void {
+  report.incomplete = true;
   const errors = [...document.errors, ...document.warnings].sort((a, b) => a.pos[0] - b.pos[0]);
   for (const [i, error] of errors.entries()) {
     if (i > 0 && error.code !== "TAB_AS_INDENT" && error.code !== "TAG_RESOLVE_FAILED") continue;
-    const { offset, message, hint } = explainYamlError(error, document, source);
-    scope.report.problem(offset, { message, hint, document: scope.number });
+    const { offset, message, hint } = explainYamlError(error, document, place.source.text);
+    report.problem({ ...place, offset }, { message, hint });
   }
 }
 
 /** Reports a document that is no map. */
-export function reportRoot(
-  root: NonNullable<Document.Parsed["contents"]>,
-  scope: DocumentScope,
-  source: string,
-): void {
-  scope.report.incomplete = true;
-  const template = source.startsWith("{{", scope.offset) ||
-    TEMPLATE.test(source.slice(scope.offset, scope.offset + 40));
+function reportRoot(root: NonNullable<Document.Parsed["contents"]>, place: Place, report: Report): void {
+  report.incomplete = true;
+  const { source: { text }, offset } = place;
+  const template = text.startsWith("{{", offset) || TEMPLATE.test(text.slice(offset, offset + 40));
   const hint = template
     ? TEMPLATE_HINT
     : "Start it with `dimg: NAME` or `artifact: NAME`, and give each key a line `key: value`";
   const found = template ? "a template" : isSeq(root) ? "a list" : "a text";
-  scope.problem([], `The document is ${found}: it must be a map`, hint);
+  report.problem(place, { message: `The document is ${found}: it must be a map`, hint });
 }
 
 /** Reports a file without content. */
-export function reportEmpty(report: Report): void {
+function reportEmpty(file: string, report: Report): void {
+  report.incomplete = true;
   report.problems.push({
-    file: report.file,
+    file,
     line: 0,
     column: 0,
     message: "The file is empty, or has comments only",
@@ -83,13 +125,23 @@ export function reportEmpty(report: Report): void {
   });
 }
 
-/** The error that carries every problem, in the order of the file. */
+/** The error that carries every problem, in the order of the files. */
 export function invalid(report: Report): EngineError {
-  const problems = report.problems.sort((a, b) => a.line - b.line || a.column - b.column);
+  const files = [...new Set([report.file, ...report.problems.map(({ file }) => file)])];
+  const order = (file: string) => files.indexOf(file);
+  const problems = report.problems.sort((a, b) =>
+    order(a.file) - order(b.file) || a.line - b.line || a.column - b.column
+  );
   const { file, line, column } = problems[0]!;
   const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
-  return new EngineError("CONFIG_INVALID", `Cannot use "${file}": it has ${count}`, {
-    at: line === 0 ? file : `${file}:${line}:${column}`,
-    problems,
-  });
+  const several = problems.some((problem) => problem.file !== file);
+  const what = several ? `"${report.file}" with what it includes` : `"${file}"`;
+  return new EngineError(
+    "CONFIG_INVALID",
+    `Cannot use ${what}: ${several ? "there are" : "it has"} ${count}`,
+    {
+      at: line === 0 ? file : `${file}:${line}:${column}`,
+      problems,
+    },
+  );
 }

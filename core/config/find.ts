@@ -63,6 +63,13 @@ async function read(path: string): Promise<Uint8Array | undefined> {
   }
 }
 
+/** The text of a file that is there. @throws CONFIG_INVALID when it is no readable UTF-8 text */
+export async function readTextFile(path: string, name: string): Promise<string> {
+  const bytes = await read(path);
+  if (bytes) return decode(bytes, name);
+  throw invalid(name, `Cannot read "${path}": it is gone`, { fix: "Try again" });
+}
+
 async function notFound(dir: string): Promise<EngineError> {
   const names: string[] = [];
   try {

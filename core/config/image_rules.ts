@@ -23,6 +23,8 @@ export interface Draft {
   readonly rule: ImageRule;
   /** Where each of `rule.imports` stands. */
   readonly importsAt: readonly Path[];
+  /** A matrix makes others of the same document. */
+  readonly isOneOfMany?: boolean;
 }
 
 /** One entry of a list of an image document. */
@@ -41,8 +43,8 @@ export function readImages(
   const changed = resolveOverlaps([...git, ...imports], scope);
   const rule: Omit<ImageRule, "name"> = {
     kind,
-    document: scope.number,
-    line: scope.report.line(scope.offset),
+    document: scope.root.document ?? 1,
+    ...scope.position([]),
     base: readBase(document, scope),
     git: git.map(({ entry }) => changed.get(entry) as GitEntry ?? entry),
     shell,
@@ -77,7 +79,7 @@ function readBase(document: ImageDocument, scope: DocumentScope): BaseRule {
   const keys = ["from", "fromDimg", "fromDimgArtifact"] as const;
   const found = keys.filter((key) => given(scope, [], document, key));
   if (found.length > 1) {
-    const lines = found.map((key) => `\`${key}\` (line ${scope.line([key])})`).join(" and ");
+    const lines = found.map((key) => `\`${key}\` (${scope.where([key])})`).join(" and ");
     scope.problem([found[1]!], `There can be only one base: found ${lines}`, "Keep one of them", "key");
   }
   if (found.length === 0) {
@@ -136,7 +138,7 @@ function readGit(entry: Part<"git">, at: Path, shell: ImageRule["shell"], scope:
     ...defined({ owner: entry.owner, group: entry.group }),
     stageDependencies: readDependencies(entry, at, shell, scope),
     visibleAll: entry.stageDependencies?.visible === "all",
-    line: scope.line(at, "value"),
+    ...scope.position(at),
   };
 }
 
@@ -179,7 +181,7 @@ function readImport(entry: Part<"import">, at: Path, scope: DocumentScope): Impo
     includePaths: texts(entry.includePaths),
     excludePaths: texts(entry.excludePaths),
     ...defined({ owner: entry.owner, group: entry.group }),
-    line: scope.line(at, "value"),
+    ...scope.position(at),
   };
 }
 
@@ -210,13 +212,13 @@ function readMounts(document: ImageDocument, scope: DocumentScope): MountRule[] 
     } else if (before) {
       scope.problem(
         [...at, "to"],
-        `"${to}" is mounted twice: first on line ${scope.line(before)}`,
+        `"${to}" is mounted twice: first on ${scope.where(before)}`,
         "Remove one of the mounts",
       );
     }
     seen.set(to, at);
-    const line = scope.line(at, "value");
-    if (from !== undefined) return [{ to, from, line }];
-    return fromPath === undefined ? [] : [{ to, from: "path", path: fromPath, line }];
+    const position = scope.position(at);
+    if (from !== undefined) return [{ to, from, ...position }];
+    return fromPath === undefined ? [] : [{ to, from: "path", path: fromPath, ...position }];
   }).flatMap(({ entry }) => entry);
 }

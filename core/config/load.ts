@@ -1,5 +1,5 @@
 import { seal, unseal } from "../../lib/sealed.ts";
-import { findDappfile } from "./find.ts";
+import { findDappfile, readTextFile } from "./find.ts";
 import { type LockEntries, parseLock } from "./lock_file.ts";
 import type { Config } from "../contract/config.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
@@ -7,7 +7,7 @@ import { EngineError } from "../contract/errors.ts";
 import { sha256Hex } from "../../lib/oci/digest.ts";
 
 /** Raise it when the meaning of a dappfile changes, so that remembered configurations are read anew. */
-const MEMO_FORMAT = 5;
+const MEMO_FORMAT = 6;
 
 export interface LoadedConfig {
   readonly config: Config;
@@ -15,6 +15,8 @@ export interface LoadedConfig {
   readonly isNew: boolean;
   /** Absolute path of the dappfile. */
   readonly path: string;
+  /** Absolute paths of the files that it includes. */
+  readonly included: readonly string[];
   /** Absolute path and entries of dappfile.lock, empty when there is none. */
   readonly lockPath: string;
   readonly lock: LockEntries;
@@ -30,7 +32,13 @@ interface MemoValue {
   readonly config: Config;
   /** sha256 of each environment value that was used, "" for unset: values themselves are not kept here. */
   readonly env: Readonly<Record<string, string>>;
+  /** What is included: patterns, and sha256 of each file. */
+  readonly patterns: readonly string[];
+  readonly files: Readonly<Record<string, string>>;
 }
+
+/** A configuration with the files that it includes. */
+type Read = Pick<LoadedConfig, "config" | "isNew"> & { readonly files: Iterable<string> };
 
 /**
  * Reads dappfile and lock file. The parsed form is remembered by the file's text, because the YAML and schema
@@ -52,17 +60,26 @@ export async function loadConfig(
   });
   if (found instanceof EngineError) {
     const config = { file: "dappfile.yaml", project: { plugins: [] }, images: [], warnings: [] };
-    return { config, isNew: false, path: `${dir}/${config.file}`, lockPath, lock: new Map(), absent: found };
+    return {
+      config,
+      isNew: false,
+      path: `${dir}/${config.file}`,
+      included: [],
+      lockPath,
+      lock: new Map(),
+      absent: found,
+    };
   }
   const { file, path, text } = found;
-  const [{ config, isNew }, lockText] = await Promise.all([
-    options.untrusted ? strangers(file, text, dir) : remembered(file, text, env, home),
+  const [{ config, isNew, files }, lockText] = await Promise.all([
+    options.untrusted ? strangers({ file, text, dir }) : remembered({ file, text, dir }, env, home),
     readIfPresent(lockPath),
   ]);
   return {
     config,
     isNew,
     path,
+    included: [...files].map((name) => `${dir}/${name}`),
     lockPath,
     lock: lockText === undefined ? new Map() : parseLock(lockText, "dappfile.lock"),
   };
@@ -78,35 +95,40 @@ async function requireOwnFiles(
   await requireOwnFile(dir, lockPath);
 }
 
-/** A dappfile of strangers sees no environment, is never remembered, and may not want what it could harm with. */
-async function strangers(
-  file: string,
-  text: string,
-  dir: string,
-): Promise<Pick<LoadedConfig, "config" | "isNew">> {
-  const [{ parseConfig }, { checkUntrusted }] = await Promise.all([
-    import("./parse.ts"),
-    import("./untrusted.ts"),
-  ]);
-  const { config } = parseConfig(text, { file, env: {}, untrusted: true });
-  return { config: await checkUntrusted(config, dir), isNew: true };
+/** A dappfile as it was found. */
+interface Found {
+  readonly file: string;
+  readonly text: string;
+  readonly dir: string;
 }
 
-async function remembered(
-  file: string,
-  text: string,
-  env: ResolvedOptions["env"],
-  home: string,
-): Promise<Pick<LoadedConfig, "config" | "isNew">> {
+/** A dappfile of strangers sees no environment, is never remembered, and may not want what it could harm with. */
+async function strangers(found: Found): Promise<Read> {
+  const { dir } = found;
+  const [{ readConfig }, { checkUntrusted, requireOwnFile }] = await Promise.all([
+    import("./read_config.ts"),
+    import("./untrusted.ts"),
+  ]);
+  const allowed = (path: string) => requireOwnFile(dir, path);
+  const { config, files } = await readConfig({ ...found, allowed }, { env: {}, untrusted: true });
+  return { config: await checkUntrusted(config, dir), isNew: true, files: files.keys() };
+}
+
+async function remembered(found: Found, env: ResolvedOptions["env"], home: string): Promise<Read> {
+  const { file, text, dir } = found;
   const path = `${home}/memo/config/${await sha256Hex(JSON.stringify([MEMO_FORMAT, file, text]))}`;
   const known = await readMemo(path);
-  if (known && await sameEnv(known.env, env)) return { config: known.config, isNew: false };
-  const { parseConfig } = await import("./parse.ts");
-  const { config, envUsed } = parseConfig(text, { file, env });
+  if (known && await sameEnv(known.env, env) && await sameFiles(known, dir)) {
+    return { config: known.config, isNew: false, files: Object.keys(known.files) };
+  }
+  const { readConfig } = await import("./read_config.ts");
+  const { config, envUsed, patterns, files } = await readConfig(found, { env });
   const hashes: Record<string, string> = {};
   for (const name of Object.keys(envUsed)) hashes[name] = await hashOf(env[name]);
-  await writeMemo(path, { config, env: hashes });
-  return { config, isNew: true };
+  const fileHashes: Record<string, string> = {};
+  for (const [name, content] of files) fileHashes[name] = await sha256Hex(content);
+  await writeMemo(path, { config, env: hashes, patterns, files: fileHashes });
+  return { config, isNew: true, files: files.keys() };
 }
 
 async function readMemo(path: string): Promise<MemoValue | undefined> {
@@ -121,6 +143,25 @@ async function readMemo(path: string): Promise<MemoValue | undefined> {
 async function sameEnv(hashes: MemoValue["env"], env: ResolvedOptions["env"]): Promise<boolean> {
   for (const [name, hash] of Object.entries(hashes)) if (await hashOf(env[name]) !== hash) return false;
   return true;
+}
+
+/** Whether the same files are included, with the same texts. */
+async function sameFiles({ patterns, files }: MemoValue, dir: string): Promise<boolean> {
+  if (patterns.length === 0) return true;
+  const { filesOf } = await import("./include_files.ts");
+  try {
+    const names = new Set((await Promise.all(patterns.map((each) => filesOf(dir, each)))).flat());
+    const known = Object.keys(files);
+    if (known.some((name) => !names.has(name)) || [...names].some((name) => !known.includes(name))) {
+      return false;
+    }
+    const texts = await Promise.all(
+      known.map(async (name) => await sha256Hex(await readTextFile(`${dir}/${name}`, name))),
+    );
+    return texts.every((hash, i) => hash === files[known[i]!]);
+  } catch {
+    return false; // the dappfile is read in full, which says what is wrong
+  }
 }
 
 async function hashOf(value: string | undefined): Promise<string> {

@@ -46,8 +46,8 @@ export function resolveOverlaps(placed: readonly Placed[], scope: DocumentScope)
   return changed;
 }
 
-function title({ at, entry }: Placed, scope: DocumentScope): string {
-  return `${at[0]}[${at[1]}] (line ${scope.line([...at, "to"]) || entry.line})`;
+function title({ at }: Placed, scope: DocumentScope): string {
+  return `${at[0]}[${at[1]}] (${scope.where([...at, "to"])})`;
 }
 
 function isBelow(path: string, outer: string): boolean {

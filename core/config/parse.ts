@@ -1,19 +1,17 @@
-import { isAlias, isMap, isNode, isSeq, LineCounter } from "yaml";
-import { suggest } from "../../lib/suggest.ts";
-import { anchorsOf, invalid, readDocuments, reportEmpty, reportRoot, reportYaml } from "./documents.ts";
-import { type Draft, readImages } from "./image_rules.ts";
 import type { Config, PluginUse, ProjectSection } from "../contract/config.ts";
+import { invalid } from "./documents.ts";
+import { type Draft, readImages } from "./image_rules.ts";
 import { defined } from "./parts.ts";
+import { type ComposedDocument, DappfileReader } from "./reader.ts";
 import { checkReferences } from "./references.ts";
-import { DocumentScope, Report } from "./report.ts";
-import { type DocumentKind, documentSchemas, type ProjectDocument } from "./schema.ts";
+import type { DocumentScope } from "./report.ts";
+import type { ProjectDocument } from "./schema.ts";
 import { checkShape } from "./shape.ts";
-import { readValue } from "./values.ts";
+import type { MapTree } from "./tree.ts";
+import { type ReadContext, readValue } from "./values.ts";
 
 /** What reading a dappfile needs beside its text. */
 export interface ParseOptions {
-  /** Name of the file for messages and {@linkcode Config.file}. */
-  readonly file: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The environment is kept from this dappfile, and messages say so. @default false */
   readonly untrusted?: boolean;
@@ -27,137 +25,66 @@ export interface ParsedConfig {
 }
 
 /**
- * Reads a dappfile.
+ * Reads a dappfile that stands alone: what it includes counts as not known.
  *
  * @throws CONFIG_INVALID with every problem of the file in `details.problems`, in the order of the file
  */
-export function parseConfig(text: string, options: ParseOptions): ParsedConfig {
-  const source = text.replace(/^\uFEFF/, "");
-  const lines = new LineCounter();
-  const report = new Report(options.file, lines);
-  const documents = readDocuments(source, report);
+export function parseConfig(text: string, options: ParseOptions & { readonly file: string }): ParsedConfig {
+  const reader = new DappfileReader(options.file);
+  if (reader.add(options.file, text).length > 0) reader.report.incomplete = true;
+  return parseFiles(reader, options);
+}
+
+/** Reads the files that a reader has taken. @throws CONFIG_INVALID with every problem */
+export function parseFiles(reader: DappfileReader, options: ParseOptions): ParsedConfig {
+  const { report, budget } = reader;
+  const { project, images, unused, any } = reader.compose();
   const envUsed: Record<string, string | undefined> = {};
-  const anchors = new Set(documents.flatMap(anchorsOf));
+  const shared = { budget, env: options.env, envUsed, untrusted: options.untrusted ?? false };
+  const section = project &&
+    readProject(project.tree, { ...shared, scope: project.scope, matrix: new Map() });
+  const drafts = images.flatMap((image) =>
+    readDrafts(image, { ...shared, scope: image.scope, matrix: image.matrix })
+      .map((draft) => ({ ...draft, isOneOfMany: image.matrix.size > 0 }))
+  );
+  for (const { tree, scope } of unused) checkShape("template", read(tree, { ...shared, scope }), scope);
 
-  const drafts: Draft[] = [];
-  let project: { readonly section: ProjectSection; readonly scope: DocumentScope } | undefined;
-  let seen = 0;
-  for (const [index, document] of documents.entries()) {
-    const offset = isNode(document.contents) ? document.contents.range![0] : document.range[0];
-    const scope = new DocumentScope(report, index + 1, offset);
-    if (document.errors.length + document.warnings.length > 0) {
-      reportYaml(document, scope, source);
-      seen++;
-      continue;
-    }
-    const root = document.contents;
-    if (root === null || (!isMap(root) && !isSeq(root) && !isAlias(root) && root.value === null)) continue;
-    seen++;
-    if (!isMap(root) || source.startsWith("{{", scope.offset)) {
-      reportRoot(root, scope, source);
-      continue;
-    }
-    const context = {
-      scope,
-      document,
-      text: source,
-      env: options.env,
-      envUsed,
-      anchors,
-      count: 0,
-      untrusted: options.untrusted ?? false,
-    };
-    const value = readValue(root, [], context) as Record<string, unknown>;
-    const kind = kindOf(value, scope);
-    if (!kind) report.incomplete = true;
-    else if (kind === "project") {
-      const section = readProject(checkShape("project", value, scope), scope);
-      if (project) {
-        const first = report.line(project.scope.offset);
-        scope.problem(
-          [],
-          `There is a second project document: the first is on line ${first}`,
-          "Put all project keys into one document",
-        );
-      } else if (seen > 1) {
-        scope.problem([], "The project document is not the first of the file", "Move it to the top");
-      }
-      project ??= { section, scope };
-    } else drafts.push(...readDrafts(kind, value, scope));
+  if (any && !report.incomplete && !drafts.some(({ rule }) => rule.kind === "dimg")) {
+    const { root } = (project ?? images[0] ?? unused[0])!.scope;
+    report.problem({ source: root.source, offset: 0 }, {
+      message: "The file describes no image: there is no document with `dimg`",
+      hint: "Add one: `dimg: app`",
+    });
   }
-
-  if (seen === 0) reportEmpty(report);
-  else {
-    if (!report.incomplete && !drafts.some(({ rule }) => rule.kind === "dimg")) {
-      report.problem(0, {
-        message: "The file describes no image: there is no document with `dimg`",
-        hint: "Add one: `dimg: app`",
-      });
-    }
-    checkReferences(drafts, report);
-  }
+  checkReferences(drafts, report);
   if (report.problems.length > 0) throw invalid(report);
   const config: Config = {
-    file: options.file,
-    project: project?.section ?? { plugins: [] },
+    file: report.file,
+    project: section ?? { plugins: [] },
     images: drafts.map((draft) => draft.rule),
     warnings: [...new Set(report.warnings)],
   };
   return { config, envUsed };
 }
 
-const KINDS = ["dimg", "artifact"] as const;
-
-/** What a document is about, by its keys; a misspelt key counts when nothing better is there. */
-function kindOf(value: Record<string, unknown>, scope: DocumentScope): DocumentKind | undefined {
-  const keys = Object.keys(value);
-  const found = KINDS.filter((kind) => keys.includes(kind));
-  if (found.length === 2) {
-    const lines = `lines ${scope.line(["dimg"])} and ${scope.line(["artifact"])}`;
-    scope.problem(
-      ["artifact"],
-      `A document is a dimg or an artifact, not both: see ${lines}`,
-      "Split it with a line `---`",
-      "key",
-    );
-    delete value.artifact;
-  }
-  if (found[0]) return found[0];
-  const project = Object.keys(documentSchemas.project.shape);
-  const image = Object.keys(documentSchemas.dimg.shape);
-  if (keys.some((key) => project.includes(key)) && !keys.some((key) => image.includes(key))) return "project";
-  const unknown = keys.filter((key) => !image.includes(key) && !project.includes(key));
-  for (const key of unknown) {
-    const meant = suggest(key, KINDS) as "dimg" | "artifact" | undefined;
-    if (meant) return meant;
-  }
-  if (!keys.some((key) => image.includes(key)) && unknown.some((key) => suggest(key, project))) {
-    return "project";
-  }
-  const where = keys.length === 0 ? "" : `: it starts with \`${keys[0]}\``;
-  const hint = keys.includes("configVersion")
-    ? "This document is werf's: keep `project:` of it, and leave the rest out"
-    : keys.includes("image")
-    ? "werf's `image: NAME` is `dimg: NAME` here"
-    : "Add `dimg: NAME`";
-  scope.problem([], `The document has neither \`dimg\` nor \`artifact\`${where}`, hint);
-  scope.markBroken(["dimg"]);
-  return keys.some((key) => image.includes(key)) ? "dimg" : undefined;
+/** The values of a document. */
+function read(tree: MapTree, context: ReadContext): Record<string, unknown> {
+  const value = readValue(tree, [], context);
+  return typeof value === "object" && value !== null ? value as Record<string, unknown> : {};
 }
 
-function readDrafts(
-  kind: "dimg" | "artifact",
-  value: Record<string, unknown>,
-  scope: DocumentScope,
-): Draft[] {
+function readDrafts({ kind, tree }: ComposedDocument, context: ReadContext): Draft[] {
+  const { scope } = context;
+  const value = read(tree, context);
   if (kind === "artifact") {
     const document = checkShape("artifact", value, scope);
     if (document.artifact === undefined) scope.report.incomplete = true;
     const names = document.artifact === undefined ? [] : [{ name: document.artifact, at: ["artifact"] }];
     return readImages("artifact", document, names, scope);
   }
-  const document = checkShape("dimg", value, scope);
   const listed = Array.isArray(value.dimg);
+  if (!Object.hasOwn(value, "dimg")) scope.markBroken(["dimg"]);
+  const document = checkShape("dimg", value, scope);
   const names = (document.dimg ?? []).flatMap((name, i) =>
     name === undefined ? [] : [{ name, at: listed ? ["dimg", i] : ["dimg"] }]
   );
@@ -172,7 +99,9 @@ function readDrafts(
   return readImages("dimg", document, names, scope);
 }
 
-function readProject(document: ProjectDocument, scope: DocumentScope): ProjectSection {
+function readProject(tree: MapTree, context: ReadContext): ProjectSection {
+  const { scope } = context;
+  const document = checkShape("project", read(tree, context), scope);
   const plugins = readUses(document.plugins, ["plugins"], scope);
   const { cleanup } = document;
   return {
@@ -207,7 +136,7 @@ function readUses(
       return [];
     }
     const { use, options } = entry;
-    const line = scope.line(at, "value");
+    const { line } = scope.position(at);
     return [
       options === undefined ? { use, line } : {
         use,

@@ -1,6 +1,6 @@
 import { suggest } from "../../lib/suggest.ts";
 import type { Draft } from "./image_rules.ts";
-import type { Path, Report } from "./report.ts";
+import { lineOf, nameOf, type Path, type Place, type Report } from "./report.ts";
 
 /** Components of lower-case letters and digits, parted by `.`, `_`, `__` or dashes. */
 const DIMG_NAME = /^[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*$/;
@@ -38,9 +38,13 @@ function checkNames(drafts: readonly Draft[]): void {
     const before = first.get(keyOf(draft));
     if (!before) first.set(keyOf(draft), draft);
     else if (rule.name !== "" || rule.kind === "artifact") {
-      const [a, b] = [before.scope.line(before.at, "value"), scope.line(at, "value")];
-      const lines = a === b ? `both on line ${a}` : `on lines ${a} and ${b}`;
-      scope.problem(at, `Two ${rule.kind}s are named "${rule.name}": ${lines}`, "Rename one of them");
+      const [a, b] = [before.scope.placeOf(before.at), scope.placeOf(at)];
+      const same = a.source === b.source && a.offset === b.offset;
+      scope.problem(
+        at,
+        `Two ${rule.kind}s are named "${rule.name}": ${both(a, b)}`,
+        same && draft.isOneOfMany ? "Put ${{ matrix.NAME }} into the name" : "Rename one of them",
+      );
     }
     if (rule.kind !== "dimg") continue;
     if (rule.name === "") {
@@ -60,6 +64,12 @@ function checkNames(drafts: readonly Draft[]): void {
       );
     }
   }
+}
+
+function both(a: Place, b: Place): string {
+  if (a.source !== b.source) return `on line ${lineOf(a)} of ${a.source.file} and ${nameOf(b, a.source)}`;
+  const [first, second] = [lineOf(a), lineOf(b)];
+  return first === second ? `both on line ${first}` : `on lines ${first} and ${second}`;
 }
 
 function corrected(name: string): string {
@@ -137,7 +147,10 @@ function reportCycle(cycle: readonly Link[]): void {
     from.scope.problem(at, `"${label(from)}" needs itself`, "Name another image");
     return;
   }
-  const steps = cycle.map((link) => `${label(link.from)} (line ${link.from.scope.line(link.at)})`);
+  const steps = cycle.map((link) => {
+    const place = link.from.scope.placeOf(link.at, "key");
+    return `${label(link.from)} (${nameOf(place, from.scope.root.source)})`;
+  });
   from.scope.problem(
     at,
     `Images need each other in a circle: ${[...steps, label(from)].join(" -> ")}`,

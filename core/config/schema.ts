@@ -200,6 +200,16 @@ const importEntry = z.strictObject({
   ...paths,
 }).meta({ required: ["artifact", "add"] });
 
+/** Read by `matrix.ts` before there are values to check. */
+const matrixSection = z.unknown().optional().meta({
+  anyOf: [
+    { type: "object", additionalProperties: LIST_OR_SCALAR },
+    { type: "array", items: { type: "object", additionalProperties: LIST_OR_SCALAR } },
+    { type: "null" },
+  ],
+  description: "One image for each combination of the values, which are ${{ matrix.NAME }}.",
+});
+
 function imageShape(kind: "dimg" | "artifact") {
   return {
     from: baseImage.optional().describe("Base image, oci:DIR:TAG, archive:FILE, or `scratch`."),
@@ -225,6 +235,8 @@ function imageShape(kind: "dimg" | "artifact") {
       type: ["boolean", "string"],
       description: "One layer for each command, to find a slow or failing one.",
     }),
+    extends: listOf(text).describe("Templates to inherit from; of later ones more counts."),
+    matrix: matrixSection,
   };
 }
 
@@ -250,6 +262,13 @@ export const artifactSchema = z.strictObject({
   artifact: text.optional().describe("Name of the artifact."),
   ...imageShape("artifact"),
 }).meta({ required: ["artifact"] });
+
+/** What documents inherit: all that an image can have. */
+export const templateSchema = z.strictObject({
+  template: text.optional().describe("Name of the template, for `extends`."),
+  ...imageShape("artifact"),
+  docker: section(dockerShape).describe("What the image says about itself; dimgs inherit it."),
+}).meta({ required: ["template"] });
 
 const duration = checked((value, refuse) =>
   parseDuration(value) ??
@@ -291,6 +310,15 @@ export const projectSchema = z.strictObject({
   repo: repo.optional().describe("Where images and stages go: host/path, or oci:DIR."),
   plugins: pluginUses("Plugins to load."),
   cleanup: cleanupSection,
+  include: listOf(text).describe(
+    "Further files with documents: paths from the project directory, with wildcards.",
+  ),
+  defaults: z.preprocess(
+    (value) => value ?? undefined,
+    templateSchema.omit({ template: true, extends: true }).optional(),
+  ).meta({ type: ["object", "null"] }).describe(
+    "What every dimg and artifact starts with, as in a template.",
+  ),
 });
 
 /** A dimg as the schema gives it: texts are normalised, what was wrong or absent is undefined. */
@@ -302,6 +330,11 @@ export type ProjectDocument = z.output<typeof projectSchema>;
 export type ImageDocument = Omit<ArtifactDocument, "artifact"> & Partial<Pick<DimgDocument, "docker">>;
 
 /** The schemas by the kind of document. */
-export const documentSchemas = { dimg: dimgSchema, artifact: artifactSchema, project: projectSchema };
+export const documentSchemas = {
+  dimg: dimgSchema,
+  artifact: artifactSchema,
+  template: templateSchema,
+  project: projectSchema,
+};
 /** What a document may be about. */
 export type DocumentKind = keyof typeof documentSchemas;

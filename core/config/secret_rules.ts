@@ -57,14 +57,14 @@ function readSecret(entry: Entry, at: Path, taken: Map<string, Path>, scope: Doc
     if (name === undefined) continue;
     const before = taken.get(name);
     if (before) {
-      scope.problem([...at, key], `${what}: first on line ${scope.line(before)}`, "Keep one of them");
+      scope.problem([...at, key], `${what}: first on ${scope.where(before)}`, "Keep one of them");
       break;
     }
     taken.set(name, at);
   }
   const source = env !== undefined ? { env } : file !== undefined ? { file } : undefined;
   if (!source) return [];
-  return [{ id, source, ...defined({ target, as, version }), line: scope.line(at, "value") }];
+  return [{ id, source, ...defined({ target, as, version }), ...scope.position(at) }];
 }
 
 /** Says when commands name a secret that the image does not have. */

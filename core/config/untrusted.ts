@@ -1,6 +1,7 @@
 /** Building a repository of strangers: what its dappfile may not want, and which of its files are read. */
 import type { Config, ImageRule } from "../contract/config.ts";
 import { EngineError, type Problem } from "../contract/errors.ts";
+import type { Position } from "./report.ts";
 import { parseLocation } from "../../lib/oci/layout.ts";
 
 /** Bytes that a dappfile or lock file of a stranger may have. */
@@ -16,15 +17,16 @@ const MAX_ENTRIES = 10_000;
  */
 export async function checkUntrusted(config: Config, dir: string): Promise<Config> {
   const problems: Problem[] = [];
-  const refuse = (line: number, message: string, hint: string) => {
-    if (problems.some((known) => known.line === line && known.message === message)) return;
-    problems.push({ file: config.file, line, column: 0, message, hint });
+  const refuse: Refuse = ({ file = config.file, line }, message, hint) => {
+    const isSame = (known: Problem) =>
+      known.file === file && known.line === line && known.message === message;
+    if (!problems.some(isSame)) problems.push({ file, line, column: 0, message, hint });
   };
   for (const { use, line } of config.project.plugins) {
-    refuse(line, `Plugin "${use}" would run as this user`, "Leave it out");
+    refuse({ line }, `Plugin "${use}" would run as this user`, "Leave it out");
   }
   for (const { use, line } of config.project.cleanup?.keep ?? []) {
-    if (/^[./]|:/.test(use)) refuse(line, `Policy "${use}" would run as this user`, "Leave it out");
+    if (/^[./]|:/.test(use)) refuse({ line }, `Policy "${use}" would run as this user`, "Leave it out");
   }
   for (const rule of config.images) await checkImage(rule, dir, refuse);
   if (problems.length > 0) {
@@ -39,15 +41,15 @@ export async function checkUntrusted(config: Config, dir: string): Promise<Confi
   return { ...config, project };
 }
 
-type Refuse = (line: number, message: string, hint: string) => void;
+type Refuse = (at: Position, message: string, hint: string) => void;
 
 async function checkImage(rule: ImageRule, dir: string, refuse: Refuse): Promise<void> {
-  const { base, mounts, secrets, ssh, git, network, line } = rule;
+  const { base, mounts, secrets, ssh, git, network } = rule;
   if (base.kind === "image") {
     const why = await foreignFiles(base.name, dir);
     if (why) {
       refuse(
-        line,
+        rule,
         `Base image "${base.name}" ${why}`,
         "Use an image of a registry, or a directory in the project",
       );
@@ -55,27 +57,28 @@ async function checkImage(rule: ImageRule, dir: string, refuse: Refuse): Promise
   }
   for (const mount of mounts) {
     if (mount.from !== "path") continue;
-    refuse(mount.line, `Mount of "${mount.path}" would show files of this machine`, "Leave `fromPath` out");
+    refuse(mount, `Mount of "${mount.path}" would show files of this machine`, "Leave `fromPath` out");
   }
   for (const secret of secrets) {
-    refuse(secret.line, `Secret "${secret.id}" would be shown to its commands`, "Leave it out");
+    refuse(secret, `Secret "${secret.id}" would be shown to its commands`, "Leave it out");
   }
   if (ssh.length > 0) {
-    refuse(line, "`ssh` would let its commands use the keys of the ssh agent", "Leave it out");
+    refuse(rule, "`ssh` would let its commands use the keys of the ssh agent", "Leave it out");
   }
   if (network === "host") {
-    refuse(line, "`network: host` would let its commands reach what is on this machine", "Leave it out");
+    refuse(rule, "`network: host` would let its commands reach what is on this machine", "Leave it out");
   }
-  for (const { remote, visibleAll, line: at } of git) {
+  for (const entry of git) {
+    const { remote, visibleAll } = entry;
     if (visibleAll) {
       const what =
         "`visible: all` lets commands see what signatures do not cover: trusted builds would take their stages";
-      refuse(at, what, "Declare files under `stageDependencies`");
+      refuse(entry, what, "Declare files under `stageDependencies`");
     }
     if (remote && !/^(?:https?|git):\/\//i.test(remote.url)) {
       const ssh = /^ssh:|^[^/]*@?[^/:]+:/.test(remote.url) && !/^file:/i.test(remote.url);
       refuse(
-        at,
+        entry,
         ssh
           ? `Repository "${remote.url}" would be read with this user's ssh keys`
           : `Repository "${remote.url}" is on this machine`,

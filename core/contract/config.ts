@@ -67,6 +67,8 @@ export interface ImageRule {
   readonly document: number;
   /** Line that the document starts at, 1-based. */
   readonly line: number;
+  /** The file of the document; absent: the dappfile. */
+  readonly file?: string;
   /** What it stands on. */
   readonly base: BaseRule;
   /** `fromCacheVersion:`; changing it builds everything again. */
@@ -124,8 +126,10 @@ export interface GitEntry {
   readonly stageDependencies: Readonly<Partial<Record<GitStage, readonly string[]>>>;
   /** The whole tree is delivered at the first git stage instead of the declared files only. */
   readonly visibleAll: boolean;
-  /** Line of the entry in the dappfile. */
+  /** Line of the entry. */
   readonly line: number;
+  /** The file of the entry; absent: the dappfile. */
+  readonly file?: string;
 }
 
 /** Commands of one stage. */
@@ -185,8 +189,8 @@ export interface HealthcheckRule {
 
 /** What commands find mounted. Nothing in it enters the image. */
 export type MountRule =
-  /** Line of the entry in the dappfile. */
-  & { readonly to: string; readonly line: number }
+  /** Line of the entry, and its file; absent: the dappfile. */
+  & { readonly to: string; readonly line: number; readonly file?: string }
   & ({ readonly from: "tmp_dir" | "build_dir" } | { readonly from: "path"; readonly path: string });
 
 /** Where a secret comes from: a variable of dapp's environment, or a file. */
@@ -207,8 +211,10 @@ export interface SecretRule {
   readonly as?: string;
   /** Part of the signature, as the value is not: changing it builds again. */
   readonly version?: string;
-  /** Line of the entry in the dappfile. */
+  /** Line of the entry. */
   readonly line: number;
+  /** The file of the entry; absent: the dappfile. */
+  readonly file?: string;
 }
 
 /** Files of an artifact that go into the image. */
@@ -231,6 +237,8 @@ export interface ImportRule {
   readonly owner?: string;
   /** Group of the files, by name or number. */
   readonly group?: string;
-  /** Line of the entry in the dappfile, 1-based. */
+  /** Line of the entry, 1-based. */
   readonly line: number;
+  /** The file of the entry; absent: the dappfile. */
+  readonly file?: string;
 }

@@ -45,6 +45,7 @@ const texts = z.array(z.string());
 const named = z.record(z.string(), z.string());
 const number = z.number();
 const kind = z.enum(["dimg", "artifact"]);
+const position = { line: number, file: z.string().optional() };
 const signature = z.string().refine(isSignature, "signature");
 
 const use = strict<PluginUse>({
@@ -64,7 +65,7 @@ const git = strict<GitEntry>({
   group: maybe,
   stageDependencies: z.partialRecord(z.enum(userStages), texts),
   visibleAll: z.boolean(),
-  line: number,
+  ...position,
 });
 
 const shell = strict<ShellStage>({
@@ -104,12 +105,12 @@ const imports = strict<ImportRule>({
   excludePaths: texts,
   owner: maybe,
   group: maybe,
-  line: number,
+  ...position,
 });
 
 const mount = strict<MountRule & { readonly path?: string }>({
   to: text,
-  line: number,
+  ...position,
   from: z.enum(["tmp_dir", "build_dir", "path"]),
   path: maybe,
 });
@@ -120,14 +121,14 @@ const secret = strict<SecretRule>({
   target: maybe,
   as: maybe,
   version: maybe,
-  line: number,
+  ...position,
 });
 
 const image = strict<ImageRule>({
   kind,
   name: z.string(),
   document: number,
-  line: number,
+  ...position,
   base: z.looseObject({ kind: z.enum(["scratch", "image", "dimg", "artifact"]) }),
   fromCacheVersion: z.string().optional(),
   git: z.array(git),

@@ -86,8 +86,8 @@ export class Workspace implements AsyncDisposable {
 
   /** Files that say what is built, beside those that plugins bring in themselves. */
   async #configurationFiles(): Promise<readonly string[]> {
-    const { path, lockPath, config } = await this.loaded();
-    return [path, lockPath, ...pluginFiles(config.project.plugins, this.options.dir)];
+    const { path, included, lockPath, config } = await this.loaded();
+    return [path, ...included, lockPath, ...pluginFiles(config.project.plugins, this.options.dir)];
   }
 
   #tellNews(rules: readonly ImageRule[]): void {

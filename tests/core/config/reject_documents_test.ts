@@ -120,7 +120,7 @@ dimg: a
 from: x
 `.slice(1),
     want: [
-      `2:1 deployment: Unknown key "deployment" in the project document | Known keys: project, repo, plugins, cleanup`,
+      `2:1 deployment: Unknown key "deployment" in the project document | Known keys: project, repo, plugins, cleanup, include, defaults`,
     ],
   },
   {
