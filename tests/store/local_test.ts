@@ -1,12 +1,6 @@
 import { isCount, isListOf, isRecordOf } from "../../lib/guard.ts";
 import assert from "node:assert/strict";
-import {
-  digestOf,
-  type EngineError,
-  type Signature,
-  signatureOf,
-  type StageRecord,
-} from "../../core/contract/plugin.ts";
+import { digestOf, type EngineError, signatureOf, type StageRecord } from "../../core/contract/plugin.ts";
 import { openScratch } from "../../plugins/store/local/scratch.ts";
 import { LocalStore } from "../../plugins/store/local/store.ts";
 import { withTempDir } from "../support/tmp.ts";
@@ -91,18 +85,6 @@ Deno.test("LocalStore.check() finds damage of every kind and repairs it by remov
     assert.deepEqual((await store.housekeeping.check({ repair: false })).problems, []);
     assert.deepEqual(await store.stages.whole(sound.signature), sound);
     assert.equal(await store.stages.whole(torn.signature), undefined);
-  });
-});
-
-Deno.test("LocalStore.history() is newest first, without repeats", async () => {
-  await withStore(async (store) => {
-    const [a, b] = ["a".repeat(64), "b".repeat(64)] as Signature[];
-    for (const signature of [a!, a!, b!, a!]) {
-      await store.stages.addHistory("p", "weird/../name", "git:setup", signature);
-    }
-    const rows = await store.stages.history("p", "weird/../name", "git:setup");
-    assert.deepEqual(rows.map((row) => row.signature), [a, b]);
-    assert.deepEqual(await store.stages.history("p", "", "git:setup"), []);
   });
 });
 

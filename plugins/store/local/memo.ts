@@ -22,7 +22,7 @@ export class LocalMemo implements Memo {
   }
 
   async #path(kind: string, key: string): Promise<string> {
-    const name = /^[\w.-]{1,120}$/.test(key) ? key : await sha256Hex(key);
+    const name = /^[\w-][\w.-]{0,119}$/.test(key) ? key : await sha256Hex(key);
     return `${this.root}/memo/${kind}/${name}`;
   }
 }
