@@ -1,12 +1,14 @@
 /**
  * What a command can reach, row by row, as SECURITY.md shows it. Each row has a probe that runs inside a step, and
- * inside a real `docker run` where the daemon is at hand.
+ * inside containers of Docker, buildah and BuildKit where they are at hand.
  */
 import { machine } from "../../plugins/builder/native/syscalls.ts";
 import { CallProgram } from "../../plugins/builder/native/launcher.ts";
 
 /** Column of SECURITY.md. */
-export type Tool = "root" | "user" | "docker";
+export type OtherTool = "docker" | "buildah" | "BuildKit";
+
+export type Tool = "root" | "user" | OtherTool;
 
 export interface IsolationRow {
   /** First cell of the table. */
@@ -15,15 +17,16 @@ export interface IsolationRow {
   readonly probe: string;
   /** What they print. */
   readonly cells: Readonly<Record<Tool, string>>;
-  /** Other answers of Docker that depend on its version or its machine. */
-  readonly dockerMay?: RegExp;
+  /** Other answers of a tool that depend on its version or its machine. */
+  readonly may?: Partial<Record<OtherTool, RegExp>>;
   /** The network that the step has. @default one of its own */
   readonly network?: "host";
-  /** The row is about the container network that the daemon of the tests does not have. */
-  readonly notInDocker?: boolean;
+  /** There is nothing to probe in other tools: the command is itself what the row is about. */
+  readonly ownOnly?: true;
 }
 
-const all = (text: string) => ({ root: text, user: text, docker: text });
+const others = (text: string) => ({ docker: text, buildah: text, BuildKit: text });
+const all = (text: string) => ({ root: text, user: text, ...others(text) });
 
 /** System calls that probes make: number of the call and its arguments. */
 const calls: Readonly<Record<string, readonly [name: string, ...args: (number | bigint | string)[]]>> = {
@@ -64,6 +67,8 @@ const calls: Readonly<Record<string, readonly [name: string, ...args: (number | 
   tiocsti_high: ["ioctl", 0, 0x100005412n, "x"],
   tioclinux: ["ioctl", 0, 0x541c, "\x0b"],
   ptrace: ["ptrace", 16, 1, 0, 0],
+  pidfd_getfd: ["pidfd_getfd", 0, 0, 0],
+  kcmp: ["kcmp", 1, 1, 0, 0, 0],
   become_root: ["setresuid", 0, 0, 0],
 };
 
@@ -88,6 +93,8 @@ const numbers: Readonly<Record<string, readonly [x86_64: number, aarch64: number
   sethostname: [170, 161],
   fanotify_init: [300, 262],
   move_pages: [279, 239],
+  pidfd_getfd: [438, 438],
+  kcmp: [312, 272],
 };
 
 /** Executables by name, each of which makes one call; a failure is written to standard output as a record. */
@@ -125,11 +132,14 @@ const capabilities = (set: string) => `0 ${set} ${set} ${set} 0`;
 const own = (names: readonly string[]) =>
   names.map((name) => `readlink /proc/self/ns/${name} | sed 's/.*\\[\\(.*\\)\\]/${name} \\1/'`).join("; ");
 
+/** Of /dev/shm, /dev/mqueue, /proc and /sys. */
+const FLAGS = "rw,nosuid,nodev,noexec rw,nosuid,nodev,noexec rw,nosuid,nodev,noexec ro,nosuid,nodev,noexec";
+
 export const isolationRows: readonly IsolationRow[] = [
   {
     title: "Capabilities: inheritable, permitted, effective, bounding, ambient",
     probe: "sed -n 's/^Cap.*:\\t0*\\([0-9a-f]\\)/\\1/p' /proc/self/status | tr '\\n' ' ' | sed 's/ $//'",
-    cells: all(capabilities("a80425fb")),
+    cells: { ...all(capabilities("a80425fb")), buildah: capabilities("800405fb") },
   },
   {
     title: "`no_new_privs`, seccomp mode (2: filtered)",
@@ -145,22 +155,22 @@ export const isolationRows: readonly IsolationRow[] = [
   {
     title: "Make namespaces: user, mount (unshare, clone)",
     probe: "e unshare_user unshare_mount clone_user",
-    cells: all("EPERM"),
+    cells: { ...all("EPERM"), buildah: "EPERM ok" },
   },
   {
     title: "clone3, whose flags no filter sees",
     probe: "e clone3",
-    cells: all("ENOSYS"),
+    cells: { ...all("ENOSYS"), buildah: "EINVAL" },
   },
   {
     title: "mount, umount2, pivot_root, setns",
     probe: "e mount umount pivot_root setns",
-    cells: all("EPERM"),
+    cells: { ...all("EPERM"), buildah: "EINVAL EPERM" },
   },
   {
     title: "Keyrings of the kernel (keyctl, add_key, request_key)",
     probe: "e keyctl add_key request_key",
-    cells: all("EPERM"),
+    cells: { ...all("EPERM"), buildah: "ENOSYS ok" },
   },
   {
     title: "bpf, perf_event_open, userfaultfd, kexec_load, init_module, open_by_handle_at",
@@ -170,8 +180,8 @@ export const isolationRows: readonly IsolationRow[] = [
   {
     title: "io_uring",
     probe: "e io_uring",
-    cells: all("EPERM"),
-    dockerMay: /^(EPERM|EFAULT|EINVAL)$/, // before 25
+    cells: { ...all("EPERM"), buildah: "ENOSYS" },
+    may: { docker: /^(EPERM|EFAULT|EINVAL)$/ }, // before 25
   },
   {
     title: "reboot, swapon, quotactl, acct, settimeofday, syslog, sethostname, fanotify_init, move_pages",
@@ -181,7 +191,7 @@ export const isolationRows: readonly IsolationRow[] = [
   {
     title: "personality with other than its harmless values",
     probe: "e personality",
-    cells: all("EPERM"),
+    cells: { ...all("EPERM"), buildah: "ENOSYS" },
   },
   {
     title: "Calls by the numbers of x32",
@@ -196,19 +206,19 @@ export const isolationRows: readonly IsolationRow[] = [
   {
     title: "Sockets of virtual machines (AF_VSOCK) and of the kernel's ciphers (AF_ALG)",
     probe: "e vsock alg",
-    cells: all("EPERM"),
-    dockerMay: /^((EPERM|ok|EAFNOSUPPORT) ?)+$/, // AF_VSOCK before 24, AF_ALG before 29
+    cells: { ...all("EPERM"), buildah: "ok" },
+    may: { docker: /^((EPERM|ok|EAFNOSUPPORT) ?)+$/, buildah: /^((EPERM|ok|EAFNOSUPPORT) ?)+$/ }, // AF_VSOCK before 24, AF_ALG before 29
   },
   {
     title: "Raw packets in the host's network",
     probe: "e packet raw",
     network: "host",
-    cells: { ...all("EPERM"), docker: "ok" },
+    cells: { ...all("EPERM"), docker: "ok", BuildKit: "ok" },
   },
   {
     title: "Type into the terminal (TIOCSTI, TIOCLINUX, also with high bits set)",
     probe: "e tiocsti tiocsti_high tioclinux",
-    cells: { ...all("EPERM"), docker: "ENOTTY" },
+    cells: { root: "EPERM", user: "EPERM", ...others("ENOTTY") },
   },
   {
     title: "Terminal, standard input, descriptors",
@@ -219,18 +229,31 @@ export const isolationRows: readonly IsolationRow[] = [
   {
     title: "Open a block device of the host (in /, /dev, /dev/shm)",
     probe: "for d in /tmp /dev /dev/shm; do opens $d/probe b 7 0; done | sort -u",
-    cells: { root: "Permission denied", user: "cannot be made", docker: "Operation not permitted" },
-    dockerMay:
-      /^(Operation not permitted|Permission denied\nOperation not permitted|Operation not permitted\nPermission denied)$/,
+    cells: {
+      root: "Permission denied",
+      user: "cannot be made",
+      ...others("Operation not permitted"),
+      buildah: "cannot be made",
+    },
+    may: {
+      docker:
+        /^(Operation not permitted|Permission denied\nOperation not permitted|Operation not permitted\nPermission denied)$/,
+      BuildKit: /^((Operation not permitted|Permission denied)\n?)+$/,
+    },
   },
   {
     title: "Open a character device (`mknod c 1 3`, which package scripts make)",
     probe: "opens /tmp/probe c 1 3",
-    cells: { root: "Permission denied", user: "cannot be made", docker: "opens" },
+    cells: {
+      root: "Permission denied",
+      user: "cannot be made",
+      ...others("opens"),
+      buildah: "cannot be made",
+    },
   },
   {
     title: "Devices in /dev",
-    probe: "ls /dev | grep -vx -e console -e core -e probe | tr '\\n' ' ' | sed 's/ $//'",
+    probe: "ls /dev | grep -vx -e console -e core -e probe -e otel-grpc.sock | tr '\\n' ' ' | sed 's/ $//'",
     cells: all("fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero"),
   },
   {
@@ -238,11 +261,9 @@ export const isolationRows: readonly IsolationRow[] = [
     probe:
       "for d in /dev /dev/shm /dev/mqueue /proc /sys; do awk -v d=$d '$5==d {print d, $6}' /proc/self/mountinfo | tail -n 1 | sed 's/,relatime\\|,strictatime\\|relatime,//'; done | sed 's/^[^ ]* //; s/^rw$/rw/' | tr '\\n' ' ' | sed 's/ $//'",
     cells: {
-      ...all(
-        "rw,nosuid,nodev rw,nosuid,nodev,noexec rw,nosuid,nodev,noexec rw,nosuid,nodev,noexec ro,nosuid,nodev,noexec",
-      ),
-      docker:
-        "rw,nosuid rw,nosuid,nodev,noexec rw,nosuid,nodev,noexec rw,nosuid,nodev,noexec ro,nosuid,nodev,noexec",
+      ...all(`rw,nosuid,nodev ${FLAGS}`),
+      ...others(`rw,nosuid ${FLAGS}`),
+      buildah: `rw,nosuid,noexec ${FLAGS}`,
     },
   },
   {
@@ -264,6 +285,19 @@ export const isolationRows: readonly IsolationRow[] = [
     cells: all("Read-only file system"),
   },
   {
+    title: "Files of the kernel that open for writing: control groups, /sys/kernel, /proc/sys/kernel",
+    probe:
+      'for f in $(find /sys/fs/cgroup /sys/kernel /proc/sys/kernel -maxdepth 2 -type f 2>/dev/null); do true 2>/dev/null >>"$f" && echo x; done | wc -l',
+    cells: { ...all("0"), buildah: "its control groups" },
+    may: { buildah: /^[0-9]+$/ },
+  },
+  {
+    title: "Mounts that follow the host's, or that the host's follow",
+    probe: "grep -c ' \\(shared\\|master\\):' /proc/self/mountinfo",
+    cells: { ...all("0"), docker: "volumes" },
+    may: { docker: /^[0-9]+$/ },
+  },
+  {
     title: "Other processes than the step's own",
     probe: "ls /proc | grep -c '^[0-9]' | awk '{ print ($1 < 12) ? \"none\" : \"seen\" }'",
     cells: all("none"),
@@ -272,33 +306,33 @@ export const isolationRows: readonly IsolationRow[] = [
     title: "Signals to process 1",
     probe:
       'for s in TERM INT HUP SEGV ABRT STOP KILL USR1; do sh -c "kill -$s 1"; done; sleep 0.1; kill -0 1 && echo ignored',
-    cells: { ...all("ignored"), docker: "ignored, but for those that the command handles" },
-    dockerMay: /^(ignored)?$/,
+    cells: { ...all("ignored"), ...others("ignored, but for those that the command handles") },
+    may: { docker: /^(ignored)?$/, buildah: /^(ignored)?$/, BuildKit: /^(ignored)?$/ },
   },
   {
-    title: "Look into process 1 (memory, descriptors, environment), trace it",
+    title: "Look into process 1 (memory, program, descriptors, root, environment), trace it",
     probe:
-      "for f in environ mem maps; do (cat /proc/1/$f) 2>&1 >/dev/null | sed 's/.*: //'; done | sort -u | head -n 1; e ptrace",
-    cells: { ...all("Permission denied\nEPERM"), docker: "is the command itself" },
-    notInDocker: true,
+      "for f in environ mem maps exe; do (cat /proc/1/$f) 2>&1 >/dev/null | sed 's/.*: //'; done | sort -u; for d in fd root/ cwd/; do (ls /proc/1/$d) 2>&1 >/dev/null | sed 's/.*: //'; done | sort -u | grep -v 'Permission denied'; e ptrace pidfd_getfd kcmp",
+    cells: { ...all("Permission denied\nEPERM"), ...others("is the command itself") },
+    ownOnly: true,
   },
   {
     title: "Groups, umask",
     probe: "echo $(id -G) $(umask)",
     cells: all("0 0022"),
-    dockerMay: /^[0-9 ]+ 0022$/, // /etc/group of the image
+    may: { docker: /^[0-9 ]+ 0022$/, buildah: /^[0-9 ]+ 0022$/, BuildKit: /^[0-9 ]+ 0022$/ }, // /etc/group of the image
   },
   {
     title: "Core files, protection from the kernel's search for memory",
     probe: "echo $(ulimit -c) $(cat /proc/self/oom_score_adj)",
-    cells: { ...all("0 0"), docker: "unlimited 0" },
-    dockerMay: /^(0|unlimited) 0$/,
+    cells: { ...all("0 0"), ...others("unlimited 0") },
+    may: { docker: /^(0|unlimited) 0$/, buildah: /^(0|unlimited) 0$/, BuildKit: /^(0|unlimited) 0$/ },
   },
   {
     title: "Paths of the host in mounts and command lines",
     probe: 'cat /proc/self/mountinfo /proc/1/cmdline | grep -c -a "$HOST_PATH"',
-    cells: { ...all("0"), docker: "its own directories" },
-    notInDocker: true,
+    cells: { ...all("0"), ...others("its own directories") },
+    ownOnly: true,
   },
 ];
 
@@ -309,9 +343,12 @@ export const namespaceRow = {
   cells: {
     root: "mnt pid ipc uts cgroup net",
     user: "mnt pid ipc uts cgroup net user",
-    docker: "mnt pid ipc uts cgroup net",
+    ...others("mnt pid ipc uts cgroup net"),
+    buildah: "mnt pid ipc uts net",
   },
-};
+  /** With control groups of version 1 the others have the machine's. */
+  may: /^mnt pid ipc uts (cgroup )?net$/,
+} as const;
 
 /** What the host's network shows; asked once with it and with every other. */
 export const networkRow = {
@@ -319,5 +356,5 @@ export const networkRow = {
   /** `$PORT` and `$NAME` are what this process listens on. */
   probe:
     'nc -w 1 127.0.0.1 $PORT </dev/null >/dev/null 2>&1 && echo port; grep -q "@$NAME" /proc/net/unix && echo socket',
-  cells: { host: "reached", own: "out of reach" },
+  cells: { host: "reached", own: "out of reach" }, // of every tool
 };

@@ -1,15 +1,24 @@
-/** Every row of SECURITY.md's table, probed inside a step of the native builder and inside `docker run`. */
+/** Every row of SECURITY.md's table, probed inside a step of the native builder and inside containers of other tools. */
 import assert from "node:assert/strict";
 import type { StepNetwork } from "../../core/contract/plugin.ts";
 import { NativeBuilder } from "../../plugins/builder/native/builder.ts";
 import { whyNoPrivateNetwork } from "../../plugins/builder/native/user_network.ts";
 import { LocalStore } from "../../plugins/store/local/store.ts";
 import { busyboxBase } from "../support/bases.ts";
-import { useDocker } from "../support/docker.ts";
 import { peer } from "../support/peers.ts";
 import { withTempDir } from "../support/tmp.ts";
+import { run } from "../support/process.ts";
 import { layoutLayers, makeLayer } from "./images.ts";
-import { isolationRows, namespaceRow, networkRow, PRELUDE, probePrograms } from "./isolation_rows.ts";
+import { isolationPeers } from "./isolation_peers.ts";
+import {
+  isolationRows,
+  namespaceRow,
+  networkRow,
+  type OtherTool,
+  PRELUDE,
+  probePrograms,
+} from "./isolation_rows.ts";
+import { nativeFixture } from "./native_fixture.ts";
 import { StageRunner } from "./stage_runner.ts";
 
 const user = Deno.uid() !== 0;
@@ -40,9 +49,8 @@ Deno.test(`isolation of a step (${user ? "ordinary user" : "root"})`, async (t) 
       );
     }
     await t.step(namespaceRow.title, async () => {
-      const names = (await ask(namespaceRow.probe)).split("\n").map((row) => row.split(" ")).filter(
-        ([name, inode]) => Deno.readLinkSync(`/proc/self/ns/${name}`) !== `${name}:[${inode}]`,
-      ).map(([name]) => name);
+      const names = (await ask(namespaceRow.probe)).split("\n").map((row) => row.split(" "))
+        .filter((row) => !isHost(row)).map(([name]) => name);
       assert.equal(names.join(" "), user ? namespaceRow.cells.user : namespaceRow.cells.root);
     });
     await t.step(networkRow.title, async () => {
@@ -97,28 +105,67 @@ Deno.test("a private network reaches other machines, and not what this one keeps
   });
 });
 
-const docker = useDocker();
-
-Deno.test("isolation of docker run, which the table compares with", async (t) => {
-  const daemon = docker();
-  if (!daemon) return;
+Deno.test("a step has a session keyring of its own", async () => {
+  const keyrings = async () =>
+    (await Deno.readTextFile("/proc/keys")).split("\n").filter((row) => /keyring +_ses/.test(row))
+      .map((row) => row.split(" ")[0]!);
+  await using fixture = await nativeFixture();
   await withTempDir(async (dir) => {
-    await daemon.load(await busyboxBase(), "isolation");
-    for (const [name, bytes] of Object.entries(probePrograms())) {
-      await Deno.writeFile(`${dir}/${name}`, bytes, { mode: 0o755 });
-    }
+    await run(["mkfifo", "-m", "666", `${dir}/go`]);
     await Deno.chmod(dir, 0o755);
-    for (const { title, probe, cells, dockerMay, notInDocker } of isolationRows) {
-      if (notInDocker) continue;
-      await t.step(title, async () => {
-        const args = ["run", "--rm", "--network", "host", "--volume", `${dir}:/probe:ro`, "isolation"];
-        const { stdout } = await daemon.docker([...args, "sh", "-c", PRELUDE + probe], {
-          allowFailure: true,
-        });
-        const seen = stdout.trim();
-        if (dockerMay?.test(seen)) return;
-        assert.equal(seen, cells.docker);
-      });
-    }
+    const before = new Set(await keyrings());
+    const started = Promise.withResolvers<void>();
+    const step = new StageRunner(fixture.builder, fixture.store).run(
+      fixture.base,
+      ["echo sta''rted; read x </run/sync/go"],
+      {
+        mounts: [{ kind: "host", source: dir, target: "/run/sync", readOnly: false }],
+        onOutput: (text) => void (/^started$/m.test(text) && started.resolve()),
+      },
+    );
+    await Promise.race([started.promise, step]);
+    const during = await keyrings();
+    await Deno.writeTextFile(`${dir}/go`, "go\n");
+    await step;
+    assert.notDeepEqual(during.filter((key) => !before.has(key)), []);
   });
 });
+
+const isHost = ([name, inode]: readonly string[]) =>
+  Deno.readLinkSync(`/proc/self/ns/${name}`) === `${name}:[${inode}]`;
+
+for (const [tool, open] of Object.entries(isolationPeers)) {
+  Deno.test(`isolation of ${tool}, which the table compares with`, async (t) => {
+    await using other = await open();
+    if (!other) return;
+    const column = tool as OtherTool;
+    const name = `dapp-${crypto.randomUUID()}`;
+    using port = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const answering = (async () => {
+      for await (const connection of port) connection.close();
+    })();
+    using _socket = Deno.listen({ transport: "unix", path: `\0${name}` });
+    const services = networkRow.probe.replace("$PORT", `${port.addr.port}`).replace("$NAME", name);
+    for (const network of ["none", "host"] as const) {
+      const rows = isolationRows.filter((row) => !row.ownOnly && (row.network ?? "none") === network);
+      const probes = Object.fromEntries(rows.map(({ title, probe }) => [title, probe]));
+      const own = { [namespaceRow.title]: namespaceRow.probe, [networkRow.title]: services };
+      const seen = await other.probe(network, { ...probes, ...own });
+      for (const { title, cells, may } of rows) {
+        await t.step(title, () => {
+          if (!may?.[column]?.test(seen[title]!)) assert.equal(seen[title], cells[column]);
+        });
+      }
+      await t.step(`${networkRow.title} (network ${network})`, () => {
+        assert.equal(seen[networkRow.title], network === "none" ? "" : "port\nsocket");
+      });
+      if (network === "host") continue;
+      await t.step(namespaceRow.title, () => {
+        const names = seen[namespaceRow.title]!.split("\n").map((row) => row.split(" "));
+        assert.match(names.filter((row) => !isHost(row)).map(([name]) => name).join(" "), namespaceRow.may);
+      });
+    }
+    port.close();
+    await answering;
+  });
+}

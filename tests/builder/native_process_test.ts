@@ -1,10 +1,9 @@
 /** The native builder as a process: killed, on a terminal, with little memory, next to others. */
 import assert from "node:assert/strict";
-import { busyboxBase } from "../support/bases.ts";
 import { peer } from "../support/peers.ts";
-import { helpersOf, processesWith } from "../support/proc.ts";
+import { processesWith } from "../support/proc.ts";
 import { run } from "../support/process.ts";
-import { removeTree, withTempDir } from "../support/tmp.ts";
+import { until, withStore } from "./native_store.ts";
 
 const rootless = Deno.uid() !== 0;
 const script = new URL("./native_main.ts", import.meta.url).pathname;
@@ -14,18 +13,6 @@ const argv = (
   layout: string,
   work: unknown,
 ) => [...deno, script, home, layout, JSON.stringify(work)];
-
-async function withStore(work: (home: string, layout: string) => Promise<void>): Promise<void> {
-  const layout = await busyboxBase();
-  await withTempDir(async (dir) => {
-    try {
-      await work(`${dir}/store`, layout);
-    } finally {
-      if (rootless) await run(["unshare", "--map-root-user", "--map-auto", "rm", "-rf", `${dir}/store`]);
-      else await removeTree(`${dir}/store`);
-    }
-  });
-}
 
 Deno.test("NativeBuilder dies with its process, leaving no process and no mount", async () => {
   await withStore(async (home, layout) => {
@@ -52,43 +39,6 @@ Deno.test("NativeBuilder dies with its process, leaving no process and no mount"
     const native = rootless ? `${home}/native/user` : `${home}/native`;
     assert.deepEqual([...Deno.readDirSync(`${native}/run`)].map(({ name }) => name), [".gate"]);
   });
-});
-
-Deno.test("an interrupt ends dapp also when a helper process does not answer", async (t) => {
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    await t.step(signal, async () =>
-      await withStore(async (home, layout) => {
-        const mark = `mark-${crypto.randomUUID()}`;
-        const project = `${home}-project`;
-        await Deno.mkdir(project);
-        await Deno.writeTextFile(
-          `${project}/dappfile.yaml`,
-          `dimg: app\nfrom: oci:${layout}:latest\nshell: { setup: ["sh -c 'echo started; sleep 1000; :' ${mark}"] }\n`,
-        );
-        const cli = new URL("../../cli.ts", import.meta.url).pathname;
-        const child = new Deno.Command(Deno.execPath(), {
-          args: ["run", "-A", "--no-check", cli, "dimg", "build"],
-          cwd: project,
-          env: { DAPP_HOME: home, NO_COLOR: "1", CI: "1" },
-          stdin: "null",
-          stdout: "null",
-          stderr: "piped",
-        }).spawn();
-        let stderr = "";
-        for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
-          const before = stderr.includes("│ started");
-          stderr += text;
-          if (before || !stderr.includes("│ started")) continue;
-          const helpers = helpersOf(child.pid);
-          assert.ok(helpers.length > 0);
-          for (const pid of helpers) Deno.kill(pid, "SIGSTOP");
-          child.kill(signal);
-        }
-        assert.equal((await child.status).code, 130, stderr);
-        assert.match(stderr, /error: Interrupted/);
-        await until(() => processesWith(mark).length === 0);
-      }));
-  }
 });
 
 Deno.test("NativeBuilder.shell() passes input, output and exit code through", async (t) => {
@@ -221,11 +171,3 @@ Deno.test("NativeBuilder unpacks layers again that an unclean stop may have torn
     assert.match(stdout, /\n2\n/);
   });
 });
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while (!condition()) {
-    assert.ok(Date.now() < deadline, "it does not happen");
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
