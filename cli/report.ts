@@ -1,5 +1,5 @@
 /** Printing what went wrong: the failed stage's last output, the error, its problems, and the fix last. */
-import { EngineError, type ErrorCode, messageOf, type Problem } from "../core/contract/errors.ts";
+import { EngineError, type ErrorCode, explained, messageOf, type Problem } from "../core/contract/errors.ts";
 import { missingPermission } from "./permission.ts";
 import { printable, writeJson } from "./format.ts";
 import type { Io } from "./io.ts";
@@ -24,7 +24,7 @@ const BUG = "this is a bug in dapp, please report it";
 export async function reportError(thrown: unknown, io: Io, options: ReportOptions): Promise<number> {
   const error = io.signal.aborted && !(thrown instanceof EngineError && thrown.code === "INTERRUPTED")
     ? new EngineError("INTERRUPTED", "Interrupted")
-    : withoutPermission(thrown) ?? thrown;
+    : withoutPermission(thrown) ?? explained(thrown);
   const style = createStyle(wantsColor(io.stderr, options.color, io.env));
   if (options.json !== undefined) writeJson(io, options.json, "error", { error: errorDocument(error) });
   if (options.json === undefined || !options.quiet) {

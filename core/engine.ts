@@ -1,7 +1,7 @@
 import type { ApplyReport, CleanupPlan, Engine, StageImage } from "./api.ts";
 import { buildImages, builtImages } from "./build/build.ts";
 import type { Config } from "./contract/config.ts";
-import { EngineError } from "./contract/errors.ts";
+import { EngineError, explained } from "./contract/errors.ts";
 import { likelyStages } from "./sign/graph.ts";
 import { planBuild } from "./plan/plan.ts";
 import { type EngineOptions, resolveOptions, splitPlatforms } from "./settings/options.ts";
@@ -32,7 +32,24 @@ export function createEngineWith(options: EngineOptions, builtins: Builtins): En
     const resolved = resolveOptions({ ...options, ...(platform && { platform }) });
     return new Session(new Workspace(resolved, options.plugins ?? [], builtins), resolved.repo);
   });
-  return new BuildEngine([first!, ...others]);
+  return explaining(new BuildEngine([first!, ...others]));
+}
+
+/** The engine, with failures of files told as such, whichever method meets them. */
+function explaining(engine: Engine): Engine {
+  return new Proxy(engine, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name);
+      if (typeof member !== "function") return member;
+      return async (...args: readonly unknown[]) => {
+        try {
+          return await Reflect.apply(member, target, args);
+        } catch (error) {
+          throw explained(error);
+        }
+      };
+    },
+  });
 }
 
 async function cleanups() {

@@ -1,13 +1,39 @@
+import { isFull } from "./file_failure.ts";
+
 /**
- * Runs `action` while holding an exclusive lock on a file. The file stays: removing it would let two in at once.
+ * Runs `action` while holding an exclusive lock on the file `name` of a directory. The file stays: removing it would let
+ * two in at once. The directory itself is locked as well, where its file system does that, and is lock enough where there
+ * is no room for the file: what removes must not need space.
  *
  * @throws the signal's reason when aborted while waiting
  */
-export async function withLock<T>(path: string, signal: AbortSignal, action: () => Promise<T>): Promise<T> {
-  using file = await Deno.open(path, { write: true, create: true });
+export async function withLock<T>(
+  { dir, name, signal }: { readonly dir: string; readonly name: string; readonly signal: AbortSignal },
+  action: () => Promise<T>,
+): Promise<T> {
+  using directory = await Deno.open(dir);
+  const isLocked = await lock(directory, signal).then(() => true, () => {
+    signal.throwIfAborted();
+    return false; // NFS locks no directories
+  });
+  using file = await openLock(`${dir}/${name}`, isLocked);
+  if (file) await lock(file, signal);
+  return await action();
+}
+
+/** Undefined when there is no room for it, and it can be done without. */
+async function openLock(path: string, dispensable: boolean): Promise<Deno.FsFile | undefined> {
+  try {
+    return await Deno.open(path, { write: true, create: true });
+  } catch (error) {
+    if (dispensable && isFull(error)) return undefined;
+    throw error;
+  }
+}
+
+async function lock(file: Deno.FsFile, signal: AbortSignal): Promise<void> {
   for (let wait = 20; !await file.tryLock(true); wait = Math.min(wait * 1.5, 500)) {
     signal.throwIfAborted();
     await new Promise((resolve) => setTimeout(resolve, wait));
   }
-  return await action();
 }

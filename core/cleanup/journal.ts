@@ -1,6 +1,7 @@
 import { dirname } from "@std/path/posix/dirname";
+import { atPath, fileFailureOf, isFull } from "../../lib/file_failure.ts";
 import { isObject } from "../../lib/guard.ts";
-import { EngineError, messageOf } from "../contract/errors.ts";
+import { EngineError, fullFact, messageOf } from "../contract/errors.ts";
 import { type Digest, digestOf, isDigest } from "../../lib/oci/digest.ts";
 
 /** A manifest that was about to be deleted. */
@@ -20,6 +21,9 @@ export interface JournalEntry {
   readonly bytes: Uint8Array;
 }
 
+/** Makes room on a full disk; false when nothing more can be given up. */
+export type MakeRoom = () => Promise<boolean>;
+
 /** Where a manifest was: full name of REPO, repository in it, digest. */
 export type JournalPlace = Pick<JournalEntry, "repo" | "repository" | "digest">;
 
@@ -32,21 +36,27 @@ export class Journal implements AsyncDisposable {
   #queue: { readonly text: string; readonly done: PromiseWithResolvers<void> }[] = [];
   #writing: Promise<void> | undefined;
 
-  private constructor(readonly path: string, readonly file: Deno.FsFile) {}
+  /** The last line in the file may lack its end, and must not swallow the next one. */
+  #torn = false;
 
-  /** Opens or creates the file. @throws STORE_FAILED */
-  static async open(path: string): Promise<Journal> {
+  private constructor(readonly path: string, readonly file: Deno.FsFile, readonly makeRoom: MakeRoom) {}
+
+  /** Opens or creates the file. Where the disk is full, `makeRoom` is asked. @throws STORE_FAILED */
+  static async open(path: string, makeRoom: MakeRoom = () => Promise.resolve(false)): Promise<Journal> {
     try {
-      await Deno.mkdir(dirname(path), { recursive: true, mode: 0o700 });
-      const file = await Deno.open(path, { append: true, create: true, mode: 0o600 });
-      const journal = new Journal(path, file);
-      // A torn line must not swallow the first one written now.
-      const { size } = await file.stat();
-      if (size > 0) await journal.#write("\n");
-      await file.sync();
-      using directory = await Deno.open(dirname(path));
-      await directory.sync();
-      return journal;
+      return await withRoom(makeRoom, async () => {
+        await Deno.mkdir(dirname(path), { recursive: true, mode: 0o700 });
+        const file = await Deno.open(path, { append: true, create: true, mode: 0o600 });
+        using opened = new DisposableStack();
+        opened.use(file);
+        const journal = new Journal(path, file, makeRoom);
+        journal.#torn = (await file.stat()).size > 0;
+        await file.sync();
+        using directory = await Deno.open(dirname(path));
+        await directory.sync();
+        opened.move();
+        return journal;
+      });
     } catch (error) {
       throw failed(path, error);
     }
@@ -74,8 +84,13 @@ export class Journal implements AsyncDisposable {
     while (this.#queue.length > 0) {
       const batch = this.#queue.splice(0);
       try {
-        await this.#write(batch.map(({ text }) => text).join(""));
-        await this.file.syncData();
+        const text = batch.map(({ text }) => text).join("");
+        await withRoom(this.makeRoom, async () => {
+          await atPath(this.path, async () => {
+            await this.#write(text);
+            await this.file.syncData();
+          });
+        });
         for (const { done } of batch) done.resolve();
       } catch (error) {
         for (const { done } of batch) done.reject(failed(this.path, error));
@@ -85,8 +100,10 @@ export class Journal implements AsyncDisposable {
   }
 
   async #write(text: string): Promise<void> {
-    let bytes = new TextEncoder().encode(text);
+    let bytes = new TextEncoder().encode(this.#torn ? `\n${text}` : text);
+    this.#torn = true;
     while (bytes.length > 0) bytes = bytes.subarray(await this.file.write(bytes));
+    this.#torn = false;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -163,8 +180,20 @@ function encode(bytes: Uint8Array): string {
   return bytes.toBase64();
 }
 
+/** Does what needs space, as often as room can be made for it. */
+async function withRoom<T>(makeRoom: MakeRoom, work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isFull(error) || !await makeRoom()) throw error;
+    }
+  }
+}
+
 function failed(path: string, error: unknown): EngineError {
   return new EngineError("STORE_FAILED", `Cannot use the journal "${path}": ${messageOf(error)}`, {
     cause: error,
+    ...fullFact(fileFailureOf(error)),
   });
 }

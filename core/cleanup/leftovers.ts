@@ -1,5 +1,5 @@
 import type { Inventory } from "../contract/cleanup.ts";
-import { EngineError } from "../contract/errors.ts";
+import { EngineError, whyOf } from "../contract/errors.ts";
 import { Pool } from "../../lib/pool.ts";
 import type { RegistryBackend, Repository } from "../contract/registry.ts";
 import type { Clock } from "../protocol/clock.ts";
@@ -76,7 +76,7 @@ export async function dropLeftovers(leftovers: readonly Leftover[], inputs: Drop
     } catch (error) {
       inputs.signal.throwIfAborted();
       if (CannotDelete.isMeant(error) && inseparable.size > 0) failure = { error: new CannotDelete(error) };
-      else if (error instanceof EngineError) keep(error.message);
+      else if (error instanceof EngineError) keep(whyOf(error));
       else failure = { error };
     }
   };

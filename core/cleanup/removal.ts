@@ -1,5 +1,5 @@
 import { OciError } from "../../lib/oci/errors.ts";
-import { EngineError, messageOf } from "../contract/errors.ts";
+import { EngineError, whyOf } from "../contract/errors.ts";
 import { labels } from "../contract/labels.ts";
 import type { RemoteManifest, Repository } from "../contract/registry.ts";
 import type { ApplyOptions, Leftover, TagResult } from "./apply_model.ts";
@@ -88,7 +88,7 @@ export async function removeGroup(group: RemovalGroup, inputs: RemovalInputs): P
       }
     } catch (error) {
       inputs.signal.throwIfAborted();
-      say(tag, "failed", messageOf(error));
+      say(tag, "failed", whyOf(error));
     }
   }
   const { annotations = {}, children = [] } = manifest
@@ -130,7 +130,7 @@ export async function removeGroup(group: RemovalGroup, inputs: RemovalInputs): P
     } catch (error) {
       inputs.signal.throwIfAborted();
       if (CannotDelete.isMeant(error)) throw new CannotDelete(error);
-      say(tag, "failed", messageOf(error));
+      say(tag, "failed", whyOf(error));
     }
   }
   const away = group.remove.every((tag) =>

@@ -1,5 +1,6 @@
 import { OciError } from "../../lib/oci/errors.ts";
-import { EngineError, messageOf } from "../contract/errors.ts";
+import { EngineError, whyOf } from "../contract/errors.ts";
+import { type Digest, isDigest } from "../../lib/oci/digest.ts";
 import { manifestsOf, parseManifest } from "../../lib/oci/documents.ts";
 import type { RegistryBackend, Repository } from "../contract/registry.ts";
 import { labels } from "../contract/labels.ts";
@@ -7,7 +8,6 @@ import type { JournalEntry } from "./journal.ts";
 import { subjectInName } from "./classify.ts";
 import { subjectOf } from "./referrers.ts";
 import { knownOf } from "./removal.ts";
-import { type Digest, isDigest } from "../../lib/oci/digest.ts";
 
 export interface RestoreOptions {
   readonly signal: AbortSignal;
@@ -110,7 +110,7 @@ async function restoreOne(
     return say("restored", await restoreReferrers(repository, { entry, children }, signal));
   } catch (error) {
     signal.throwIfAborted();
-    return say(isLoss(error) ? "lost" : "failed", messageOf(error));
+    return say(isLoss(error) ? "lost" : "failed", whyOf(error));
   }
 }
 

@@ -114,7 +114,8 @@ export async function applyRegistryCleanup(
   }
   const { backend, memo } = await openRepo(session, plan.repo);
   const path = await journalPath(session);
-  await using journal = await Journal.open(path);
+  const { housekeeping } = await session.store();
+  await using journal = await Journal.open(path, () => housekeeping.makeRoom());
   return await applyPlan(plan, {
     backend,
     memo,

@@ -34,8 +34,13 @@ export async function lockImages(session: LockNeeds, update: boolean): Promise<L
   }
   if (!session.options.dryRun && rows.some((row) => row.change !== "unchanged")) {
     const temp = `${lockPath}.${crypto.randomUUID().slice(0, 8)}`;
-    await Deno.writeTextFile(temp, formatLock(entries));
-    await Deno.rename(temp, lockPath);
+    try {
+      await Deno.writeTextFile(temp, formatLock(entries));
+      await Deno.rename(temp, lockPath);
+    } catch (error) {
+      await Deno.remove(temp).catch(() => {});
+      throw error;
+    }
   }
   return { file: lockPath, entries: rows };
 }

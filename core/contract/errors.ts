@@ -1,3 +1,5 @@
+import { type FileFailure, fileFailureOf } from "../../lib/file_failure.ts";
+
 /**
  * Every failure that the engine reports to people, with its exit code and the first thing to try.
  *
@@ -49,6 +51,7 @@ export const errorCatalog = {
   OWNER_UNKNOWN: { exit: 1, fix: "Use a numeric id, or create the user in an earlier stage" },
   STORE_CORRUPT: { exit: 1, fix: "Run: dapp store check --repair" },
   STORE_FAILED: { exit: 1, fix: "Check the directory's permissions and free space" },
+  FILES_FAILED: { exit: 1, fix: "Check the path: its permissions and free space" },
   LOCK_TIMEOUT: { exit: 1, fix: "Wait for the other build, or raise --lock-timeout" },
   LAYER_INVALID: { exit: 1, fix: "Check the base image with: skopeo copy" },
   EXPORT_FAILED: { exit: 1, fix: "Check the destination" },
@@ -81,7 +84,7 @@ export interface ErrorDetails {
   readonly locked?: boolean;
   /** Of a registry: what is there is not handed out, by a policy on signatures or vulnerabilities. */
   readonly withheld?: boolean;
-  /** Of a registry: it has no room left, a quota is used up. */
+  /** Of a registry or file system: it has no room left, a quota is used up. */
   readonly full?: boolean;
   /** Of a server: it wants to be asked later, or less. */
   readonly limited?: boolean;
@@ -132,10 +135,56 @@ export class EngineError extends Error {
   get exitCode(): 1 | 2 | 130 {
     return errorCatalog[this.code].exit;
   }
-  /** The first thing to try. */
+  /** The first thing to try. Of a full disk and the like that alone helps, whatever was being done. */
   get fix(): string {
-    return this.details.fix ?? errorCatalog[this.code].fix;
+    const failure = fileFailureOf(this.details.cause);
+    const own = this.details.fix;
+    if (failure && (own === undefined || failure.kind !== "denied")) return fileFix(failure);
+    return own ?? errorCatalog[this.code].fix;
   }
+}
+
+/** What helps against a failure of files. */
+export function fileFix({ kind, path }: FileFailure): string {
+  const where = path === undefined ? "there" : `on the file system of "${path}"`;
+  switch (kind) {
+    case "full":
+      return `Free space or inodes ${where} (see df and df -i), for example with: dapp dimg cleanup; then run it again`;
+    case "quota":
+      return `Free space ${where}, for example with: dapp dimg cleanup, or have the quota raised; then run it again`;
+    case "read-only":
+      return `Have it mounted writable, or use another directory (--home for the store)`;
+    case "limit":
+      return "Raise the limit (ulimit -n, ulimit -f, sysctl fs.file-max), or use a lower --parallel";
+    case "denied":
+      return `Give this user the right to ${
+        path === undefined ? "it" : `"${path}"`
+      }, or use another directory (--home for the store)`;
+    case "damaged":
+      return "Look at the kernel's log (dmesg), and check the disk";
+    default:
+      return kind satisfies never;
+  }
+}
+
+/** Anything thrown, with a failure of files as something that a person can act on. */
+export function explained(error: unknown): unknown {
+  const failure = error instanceof EngineError ? undefined : fileFailureOf(error);
+  if (!failure) return error;
+  const { path, why } = failure;
+  const message = path === undefined ? `Cannot go on: ${messageOf(error)}` : `Cannot use "${path}": ${why}`;
+  return new EngineError("FILES_FAILED", message, { cause: error, ...fullFact(failure) });
+}
+
+/** The fact that something has no room left, for {@linkcode ErrorDetails}. */
+export function fullFact(failure: FileFailure | undefined): Pick<ErrorDetails, "full"> {
+  return failure?.kind === "full" || failure?.kind === "quota" ? { full: true } : {};
+}
+
+/** The message of anything thrown, for a row among others: where there was no room, with what helps. */
+export function whyOf(error: unknown): string {
+  const full = error instanceof EngineError && error.details.full;
+  return full ? `${error.message} (${error.fix})` : messageOf(error);
 }
 
 /** The message of anything thrown. */

@@ -17,7 +17,14 @@ import type { Builder, BuilderRequest } from "./builder.ts";
 import type { ImageSource, SourceRequest } from "./source.ts";
 import type { Fact } from "./signature.ts";
 
-export { EngineError, type ErrorCode, type ErrorDetails, messageOf, type Problem } from "./errors.ts";
+export {
+  EngineError,
+  type ErrorCode,
+  type ErrorDetails,
+  fullFact,
+  messageOf,
+  type Problem,
+} from "./errors.ts";
 export {
   type Fact,
   isSignature,

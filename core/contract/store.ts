@@ -142,6 +142,11 @@ export interface Housekeeping {
   sweep(options?: SweepOptions): Promise<SweepReport>;
   /** A directory that is kept between builds, created when missing. */
   directory(...parts: string[]): Promise<string>;
+  /**
+   * Makes room on a full disk, by giving up what is kept for that and what can be found out again. For whoever must write
+   * in order to remove. False when nothing is left to give up.
+   */
+  makeRoom(): Promise<boolean>;
   /** What is remembered between builds beside stages and blobs; only a reset of everything takes it. */
   sections(): Promise<readonly StoreSection[]>;
 }

@@ -1,7 +1,7 @@
 import { dirname } from "@std/path/posix/dirname";
 import { EngineError } from "../contract/errors.ts";
 import { exists } from "./discover.ts";
-import { gitFailure } from "./failure.ts";
+import { gitFailure, placeFailure } from "./failure.ts";
 import { hasCommit } from "./listing.ts";
 import { type GitOutput, runGit } from "./process.ts";
 import { isCommitRefused, isDepthRefused, remoteFailure } from "./remote_failure.ts";
@@ -56,11 +56,11 @@ export class Clone {
       const ref = `${this.#refs()}/commits/${id}`;
       const single = await this.#fetch(id, [`+${id}:${ref}`]);
       if (single.success) return;
-      if (!isCommitRefused(single)) throw await remoteFailure(this.options.what, single);
+      if (!isCommitRefused(single)) throw await this.#failure(single);
       // The server hands out branches and tags only: the commit is in one of them, or nowhere.
       const all = ["heads", "tags"].map((kind) => `+refs/${kind}/*:${this.#refs()}/all/${kind}/*`);
       const full = await this.#fetch(id, all, { history: true });
-      if (!full.success) throw await remoteFailure(this.options.what, full);
+      if (!full.success) throw await this.#failure(full);
       if (!await this.#has(id)) {
         throw this.#fail("no branch or tag of the repository contains it", "Check `commit:` in the dappfile");
       }
@@ -84,7 +84,7 @@ export class Clone {
     return await this.#locked(oid, async () => {
       if (await current()) return commit;
       const output = await this.#fetch(oid, [`+${remote}:${local}`]);
-      if (!output.success) throw await remoteFailure(this.options.what, output);
+      if (!output.success) throw await this.#failure(output);
       // What was fetched, should the name have moved since the question.
       const fetched = await this.#resolve(this.dirFor(oid), local);
       if (fetched === undefined) {
@@ -96,13 +96,13 @@ export class Clone {
 
   /** One `git ls-remote`: the id of the ref's object and, behind an annotated tag, of the commit. */
   async #ask(remote: string, ref: MovingRef): Promise<{ oid: string; commit: string }> {
-    const { directory, url, what } = this.options;
+    const { directory, url } = this.options;
     await Deno.mkdir(directory, { recursive: true });
     const output = await runGit(
       ["-C", directory, "ls-remote", "--", url, remote, `${remote}^{}`],
       this.#call(),
     );
-    if (!output.success) throw await remoteFailure(what, output);
+    if (!output.success) throw await this.#failure(output);
     const rows = new Map<string, string>();
     for (const line of new TextDecoder().decode(output.stdout).split("\n")) {
       const [oid = "", name = ""] = line.split("\t");
@@ -194,7 +194,9 @@ export class Clone {
       this.#call(),
     );
     if (!output.success) {
-      throw await gitFailure(`Cannot create a clone in "${this.options.directory}"`, output);
+      await Deno.remove(temporary, { recursive: true }).catch(() => {}); // its space is needed
+      const what = `Cannot create a clone in "${this.options.directory}"`;
+      throw placeFailure(what, output, this.options.directory) ?? await gitFailure(what, output);
     }
     await Deno.rename(temporary, dir);
   }
@@ -206,6 +208,10 @@ export class Clone {
   #call() {
     const { directory, env, signal } = this.options;
     return { env: { ...env, GIT_CEILING_DIRECTORIES: dirname(directory) }, signal };
+  }
+
+  #failure(output: GitOutput): Promise<EngineError> {
+    return remoteFailure(this.options.what, output, this.options.directory);
   }
 
   #fail(why: string, fix: string): EngineError {

@@ -1,4 +1,5 @@
-import { EngineError } from "../contract/errors.ts";
+import { fileFailureIn } from "../../lib/file_failure.ts";
+import { EngineError, fileFix, fullFact } from "../contract/errors.ts";
 import { type GitOutput, MINIMUM_GIT, runGit } from "./process.ts";
 
 /** Removes passwords and tokens from URLs in a text. */
@@ -19,6 +20,17 @@ export function reasonOf(output: GitOutput): string {
 export function isMissingObject(output: GitOutput): boolean {
   return /not a valid object name|bad object|missing (blob|tree|commit|object)|unable to read (tree|sha1)|could not fetch|could not read|promisor|not a tree object|bad tree/i
     .test(output.stderr);
+}
+
+/** The error for git having had no room, or no right, to write below `place`; undefined when that is not it. */
+export function placeFailure(what: string, output: GitOutput, place: string): EngineError | undefined {
+  // What the other side says is of its own disk.
+  const own = output.stderr.split("\n").filter((line) => !line.startsWith("remote:")).join("\n");
+  const failure = fileFailureIn(own);
+  return failure && new EngineError("GIT_FAILED", `${what}: git cannot write to "${place}": ${failure.why}`, {
+    fix: fileFix({ ...failure, path: place }),
+    ...fullFact(failure),
+  });
 }
 
 /**

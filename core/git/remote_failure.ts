@@ -1,5 +1,5 @@
 import { EngineError } from "../contract/errors.ts";
-import { gitFailure, reasonOf, redact } from "./failure.ts";
+import { gitFailure, placeFailure, reasonOf, redact } from "./failure.ts";
 import type { GitOutput } from "./process.ts";
 
 interface Kind {
@@ -42,8 +42,10 @@ const KINDS: readonly Kind[] = [
   },
 ];
 
-/** The error for git having failed to talk to another repository. */
-export async function remoteFailure(what: string, output: GitOutput): Promise<EngineError> {
+/** The error for git having failed to talk to another repository, or to keep what came from it in `place`. */
+export async function remoteFailure(what: string, output: GitOutput, place: string): Promise<EngineError> {
+  const unkept = placeFailure(what, output, place);
+  if (unkept) return unkept;
   const lines = output.stderr.split("\n").map((line) => line.trim()).filter((line) => line !== "");
   for (const { says, summary, fix } of KINDS) {
     const line = lines.find((each) => says.test(each));

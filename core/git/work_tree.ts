@@ -1,6 +1,6 @@
 import { EngineError } from "../contract/errors.ts";
 import { ceiling, exists, gitDirIn, type LocalOptions, locate, type Located } from "./discover.ts";
-import { gitFailure } from "./failure.ts";
+import { gitFailure, placeFailure } from "./failure.ts";
 import { listTree, treeIdOf } from "./listing.ts";
 import { chainOf, SubmoduleFinder } from "./local_submodules.ts";
 import type { GitTree, ObjectDatabase, Submodule } from "./model.ts";
@@ -93,7 +93,9 @@ async function snapshot(
     });
   const add = async (at: string) => {
     const output = await git(at, ["add", "--all", "--", "."]);
-    if (!output.success) throw await gitFailure(what, output, `git -C ${at} add --all --dry-run`);
+    if (output.success) return;
+    throw placeFailure(what, output, scratch) ??
+      await gitFailure(what, output, `git -C ${at} add --all --dry-run`);
   };
   const writeTree = () => git(dir, ["write-tree", "--missing-ok"]);
   await add(dir);
@@ -103,7 +105,7 @@ async function snapshot(
     await add(located.root);
     written = await writeTree();
   }
-  if (!written.success) throw await gitFailure(what, written);
+  if (!written.success) throw placeFailure(what, written, scratch) ?? await gitFailure(what, written);
 
   const database: ObjectDatabase = { at: ["-C", dir], title: `"${dir}"`, env, ...(signal && { signal }) };
   const root = new TextDecoder().decode(written.stdout).trim();

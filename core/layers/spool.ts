@@ -1,6 +1,8 @@
+import { atPathSync } from "../../lib/file_failure.ts";
 import type { FileItem } from "../../lib/layer/file_layer.ts";
 import type { ImageFs } from "../../lib/layer/image_fs.ts";
 import { readFiles } from "../../lib/layer/read_files.ts";
+import { writeAllSync } from "../../lib/oci/write_blob.ts";
 import type { TarEntry } from "../../lib/tar/types.ts";
 import type { LayerRef } from "../contract/builder.ts";
 import type { LayerWorker } from "./stage_output.ts";
@@ -45,9 +47,7 @@ export class Spool implements AsyncDisposable {
   async add(name: string, size: number, chunks: AsyncIterable<Uint8Array>): Promise<void> {
     this.#parts.set(name, { at: this.size, size });
     await this.file.seek(this.size, Deno.SeekMode.Start);
-    for await (const chunk of chunks) {
-      for (let done = 0; done < chunk.length;) done += this.file.writeSync(chunk.subarray(done));
-    }
+    for await (const chunk of chunks) atPathSync(this.path, () => writeAllSync(this.file, chunk));
     this.size += size;
   }
 

@@ -1,3 +1,4 @@
+import { isFull } from "../../lib/file_failure.ts";
 import type { MarkOwners } from "./mark_watch.ts";
 
 /** Files of cleanups that ended longer ago are removed, milliseconds. */
@@ -12,15 +13,21 @@ export function localMarkOwners(dir: string): MarkOwners {
   const pathOf = (id: string) => `${dir}/${id.replaceAll(/[^0-9a-zA-Z-]/g, "_")}`;
   return {
     async hold(id) {
-      await Deno.mkdir(dir, { recursive: true, mode: 0o700 });
-      await removeOld(dir);
-      const file = await Deno.open(pathOf(id), { write: true, create: true, truncate: true });
-      await file.lock(true);
-      await file.write(new TextEncoder().encode(await kernel()));
+      let file: Deno.FsFile | undefined;
+      try {
+        await Deno.mkdir(dir, { recursive: true, mode: 0o700 });
+        await removeOld(dir);
+        file = await Deno.open(pathOf(id), { write: true, create: true, truncate: true });
+        await file.lock(true);
+        await file.write(new TextEncoder().encode(await kernel()));
+      } catch (error) {
+        // Without it others wait until the mark ends; a full disk is no reason not to clean up.
+        if (!isFull(error)) throw error;
+      }
       return {
         async [Symbol.asyncDispose]() {
           await Deno.remove(pathOf(id)).catch(() => {});
-          file.close();
+          file?.close();
         },
       };
     },

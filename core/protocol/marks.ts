@@ -5,8 +5,7 @@
  */
 import { SERVICE_TAG_PREFIX } from "../contract/labels.ts";
 import type { Repository } from "../contract/registry.ts";
-import { readServiceTag, replaceServiceTag } from "./service_tag.ts";
-import { EngineError } from "../contract/errors.ts";
+import { isUnwelcome, readServiceTag, replaceServiceTag } from "./service_tag.ts";
 
 const MARK_TAG = `${SERVICE_TAG_PREFIX}mark`;
 
@@ -81,6 +80,6 @@ export async function retractMark(root: Repository, mark: Mark, signal: AbortSig
   try {
     await writeMark(root, mark, signal);
   } catch (error) {
-    if (!(error instanceof EngineError && error.details.refused)) throw error;
+    if (!isUnwelcome(error)) throw error;
   }
 }

@@ -31,8 +31,7 @@ export async function replaceServiceTag(
   try {
     await writeServiceTag(repository, tag, options);
   } catch (error) {
-    const refused = error instanceof EngineError && error.details.refused;
-    if (!refused || !await removeServiceTag(repository, tag, signal)) throw error;
+    if (!isUnwelcome(error) || !await removeServiceTag(repository, tag, signal)) throw error;
     await writeServiceTag(repository, tag, options);
     return;
   }
@@ -43,6 +42,11 @@ export async function replaceServiceTag(
     // It takes some space; whoever may not remove it cannot help it.
     if (!(error instanceof EngineError) || signal.aborted) throw error;
   }
+}
+
+/** Whether a service tag was not taken, by a rule or for lack of room. */
+export function isUnwelcome(error: unknown): boolean {
+  return error instanceof EngineError && (error.details.refused === true || error.details.full === true);
 }
 
 /** Removes a tag with its image; whether it was there and is not any more. */

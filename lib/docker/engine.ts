@@ -15,6 +15,9 @@ export interface DockerImage {
   readonly labels: Readonly<Record<string, string>>;
 }
 
+/** Longest answer that is read, in characters; a list of 10,000 containers has some 20 million. */
+const MAX_ANSWER = 128 << 20;
+
 /** Where the engine listens when `DOCKER_HOST` does not say. */
 const SOCKET = "/var/run/docker.sock";
 
@@ -48,7 +51,7 @@ export class DockerEngine implements AsyncDisposable {
   /** The id of an image; undefined when there is none of that name. @throws {DockerError} */
   async imageId(name: string, signal: AbortSignal): Promise<string | undefined> {
     const answer = await this.#send({ method: "GET", path: `/images/${name}/json` }, signal);
-    const text = await answer.body.text();
+    const text = await this.#text(answer);
     if (answer.statusCode === 404) return undefined;
     if (answer.statusCode !== 200) throw this.#problem(answer.statusCode, text);
     const { Id } = JSON.parse(text) as { Id?: string };
@@ -63,7 +66,7 @@ export class DockerEngine implements AsyncDisposable {
       headers: { "content-type": "application/x-tar" },
       body: copies(archive) as unknown as string, // undici takes any async iterable; its types lag behind
     }, signal);
-    const text = await answer.body.text();
+    const text = await this.#text(answer);
     // Failures after the first byte come inside of a 200.
     const failed = stringWithin(text, "error");
     if (failed !== undefined) {
@@ -100,7 +103,7 @@ export class DockerEngine implements AsyncDisposable {
   /** Takes a name off an image, which goes with its last name. False when a container uses it. @throws {DockerError} */
   async removeImage(name: string, signal: AbortSignal): Promise<boolean> {
     const answer = await this.#send({ method: "DELETE", path: `/images/${name}` }, signal);
-    const text = await answer.body.text();
+    const text = await this.#text(answer);
     if (answer.statusCode === 409) return false;
     if (answer.statusCode === 200 || answer.statusCode === 404) return true;
     throw this.#problem(answer.statusCode, text);
@@ -108,9 +111,23 @@ export class DockerEngine implements AsyncDisposable {
 
   async #list(path: string, signal: AbortSignal): Promise<unknown> {
     const answer = await this.#send({ method: "GET", path }, signal);
-    const text = await answer.body.text();
+    const text = await this.#text(answer);
     if (answer.statusCode !== 200) throw this.#problem(answer.statusCode, text);
     return JSON.parse(text);
+  }
+
+  /** The whole answer. @throws {DockerError} beyond {@linkcode MAX_ANSWER} */
+  async #text(answer: Dispatcher.ResponseData): Promise<string> {
+    const decoder = new TextDecoder();
+    let text = "";
+    for await (const chunk of answer.body) {
+      text += decoder.decode(chunk, { stream: true });
+      if (text.length <= MAX_ANSWER) continue;
+      throw new DockerError(
+        `The Docker engine at "${this.address}" answered with more than ${MAX_ANSWER} characters`,
+      );
+    }
+    return text + decoder.decode();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

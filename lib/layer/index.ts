@@ -10,7 +10,9 @@ import {
 } from "../guard.ts";
 import { TarParser } from "../tar/parse.ts";
 import type { TarEntry, TarType } from "../tar/types.ts";
+import { Below } from "./below.ts";
 import { LayerError } from "./error.ts";
+import { PathMap } from "./path_map.ts";
 import { baseName, comparePaths, joinPath, parentPath } from "./path_order.ts";
 import { OPAQUE, WHITEOUT } from "./whiteout.ts";
 import { type Digest, digestFromHex } from "../oci/digest.ts";
@@ -86,11 +88,16 @@ export const LAYER_LIMITS = { paths: 2_000_000, text: 256 << 20 } as const;
 export class LayerIndexer {
   #paths = 0;
   #text = 0;
-  readonly #entries = new Map<string, LayerIndexEntry>();
+  readonly #entries = new PathMap<LayerIndexEntry>();
   /** Directories, explicit or implied. */
-  readonly #dirs = new Set<string>([""]);
+  readonly #dirs = new PathMap<true>();
   readonly #whiteouts = new Set<string>();
   readonly #opaque = new Set<string>();
+  readonly #below = new Below();
+
+  constructor() {
+    this.#dirs.set("", true);
+  }
 
   /** @throws {LayerError} for a whiteout of nothing, and for a layer beyond {@linkcode LAYER_LIMITS} */
   add(entry: TarEntry): void {
@@ -100,8 +107,9 @@ export class LayerIndexer {
     const name = baseName(path);
     if (name.startsWith(WHITEOUT)) return this.#hide(parentPath(path), name);
     this.#imply(parentPath(path));
-    if (type === "dir") this.#dirs.add(path);
+    if (type === "dir") this.#dirs.set(path, true);
     else if (this.#dirs.has(path)) this.#drop(path);
+    this.#below.add(path);
     this.#entries.set(path, {
       path,
       type,
@@ -116,13 +124,14 @@ export class LayerIndexer {
   }
 
   finish(): LayerIndex {
-    for (const path of this.#dirs) {
+    for (const path of this.#dirs.keys()) {
       if (path === "" || this.#entries.has(path)) continue;
       this.#entries.set(path, { path, type: "dir", mode: 0o755, uid: 0, gid: 0, size: 0, implicit: true });
     }
     return {
       format: 2,
-      entries: [...this.#entries.values()].sort((a, b) => comparePaths(a.path, b.path)),
+      entries: Array.from(this.#entries.entries(), ([, entry]) => entry)
+        .sort((a, b) => comparePaths(a.path, b.path)),
       whiteouts: [...this.#whiteouts].sort(comparePaths),
       opaque: [...this.#opaque].sort(comparePaths),
     };
@@ -143,9 +152,10 @@ export class LayerIndexer {
   #imply(dir: string): void {
     for (let at = dir; !this.#dirs.has(at); at = parentPath(at)) {
       this.#spend(at.length);
-      this.#dirs.add(at);
+      this.#dirs.set(at, true);
       this.#entries.delete(at);
     }
+    this.#below.add(dir);
   }
 
   #spend(text: number): void {
@@ -159,10 +169,10 @@ export class LayerIndexer {
 
   /** A directory became something else: what was in it is gone. */
   #drop(dir: string): void {
-    const below = `${dir}/`;
     this.#dirs.delete(dir);
-    for (const paths of [this.#dirs, this.#entries]) {
-      for (const path of paths.keys()) if (path.startsWith(below)) paths.delete(path);
+    for (const path of this.#below.take(dir, () => [...this.#dirs.keys(), ...this.#entries.keys()])) {
+      this.#dirs.delete(path);
+      this.#entries.delete(path);
     }
   }
 }

@@ -209,7 +209,12 @@ async function spool(chunks: Chunks, size: number, dir: string | undefined): Pro
     };
   }
   const file = await Deno.makeTempFile(dir === undefined ? {} : { dir });
-  await Deno.writeFile(file, ReadableStream.from(chunks));
+  try {
+    await Deno.writeFile(file, ReadableStream.from(chunks));
+  } catch (error) {
+    await Deno.remove(file).catch(() => {});
+    throw error;
+  }
   return {
     read: () => readChunks(file),
     [Symbol.asyncDispose]: () => Deno.remove(file),

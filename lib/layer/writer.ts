@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
 import { type Compression, createCompressor } from "../gzip/compress.ts";
+import { atPath, atPathSync } from "../file_failure.ts";
 import { mediaTypes } from "../oci/types.ts";
 import { type Digest, digestFromHex } from "../oci/digest.ts";
+import { writeAllSync } from "../oci/write_blob.ts";
 
 /** A finished layer file. */
 export interface WrittenLayer {
@@ -44,7 +46,7 @@ export function createLayerWriter({ file, ...options }: LayerWriterOptions): Lay
     output(bytes) {
       digest.update(bytes);
       size += bytes.length;
-      for (let at = 0; at < bytes.length;) at += target.writeSync(bytes.subarray(at));
+      atPathSync(file, () => writeAllSync(target, bytes));
     },
   });
   const target = Deno.openSync(file, { write: true, create: true, truncate: true });
@@ -57,7 +59,7 @@ export function createLayerWriter({ file, ...options }: LayerWriterOptions): Lay
     write: (chunk) => compressor.write(chunk),
     async close() {
       await compressor.finish();
-      await target.sync();
+      await atPath(file, () => target.sync());
       closeFile();
       return {
         digest: digestFromHex(digest.digest("hex")),

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { sniffCompression } from "../gzip/sniff.ts";
+import { atPathSync } from "../file_failure.ts";
 import { type Archive, scan } from "./archive.ts";
 import { findDockerImage } from "./docker_archive.ts";
 import { parseManifest } from "./documents.ts";
@@ -123,7 +124,7 @@ async function extract(
         data(chunk) {
           for (let i = 0; head.length < 4 && i < chunk.length; i++) head.push(chunk[i]!);
           hash.update(chunk);
-          writeAllSync(file, chunk);
+          atPathSync(path, () => writeAllSync(file, chunk));
           size += chunk.length;
           progress(archive.file, `layers of ${title}`, done += chunk.length, total);
         },

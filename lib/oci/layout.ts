@@ -45,7 +45,9 @@ export function layoutDirectory(dir: string): LayoutFiles {
 /** Synchronous, since waiting for a thread takes longer than such a file. */
 function readSmall(dir: string, path: string, limit: number): Uint8Array | undefined {
   try {
-    const { size } = Deno.statSync(`${dir}/${path}`);
+    const { size, isFile } = Deno.statSync(`${dir}/${path}`);
+    // A pipe would be waited for, for ever.
+    if (!isFile) throw new OciError("invalid", `Cannot read "${path}" in "${dir}": it is no regular file`);
     if (size <= limit) return Deno.readFileSync(`${dir}/${path}`);
     throw new OciError(
       "invalid",

@@ -1,7 +1,8 @@
 import { withLock } from "../file_lock.ts";
+import { atPath, isFull } from "../file_failure.ts";
 import { parseManifest } from "./documents.ts";
 import { OciError } from "./errors.ts";
-import { blobFile } from "./layout.ts";
+import { blobFile, layoutDirectory } from "./layout.ts";
 import { type Descriptor, type ImageIndex, mediaTypes } from "./types.ts";
 import { readBlobFile, writeAllSync } from "./write_blob.ts";
 import type { Digest } from "./digest.ts";
@@ -10,6 +11,10 @@ import type { Digest } from "./digest.ts";
 export const LAYOUT = '{"imageLayoutVersion":"1.0.0"}';
 /** Locks, and what a write that goes on or was interrupted has not renamed yet. */
 const OWN_FILES = /^\.dapp-|^(oci-layout|index\.json)\.[0-9a-f]{8}\.tmp$/;
+/** The index before the last one, whose space the next one can have when there is no other. */
+const RESERVE = ".dapp-reserve";
+/** Longest index that is read, in bytes: some 200,000 tags. */
+const MAX_INDEX = 64 << 20;
 
 /**
  * Writes an OCI image layout directory (image-spec image-layout.md). Blobs are complete under their name or not there at
@@ -91,13 +96,8 @@ export class LayoutDirectory {
 
   /** The index, empty when there is none yet. @throws {OciError} when it cannot be read */
   async index(): Promise<ImageIndex> {
-    let bytes: Uint8Array;
-    try {
-      bytes = await Deno.readFile(`${this.dir}/index.json`);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory)) throw error;
-      return { schemaVersion: 2, mediaType: mediaTypes.index, manifests: [] };
-    }
+    const bytes = await layoutDirectory(this.dir).read("index.json", MAX_INDEX);
+    if (!bytes) return { schemaVersion: 2, mediaType: mediaTypes.index, manifests: [] };
     const title = `"${this.dir}/index.json"`;
     const document = parseManifest(bytes, title, mediaTypes.index);
     if (document.kind === "index") return document.index;
@@ -107,14 +107,68 @@ export class LayoutDirectory {
   /** Runs `action` while no other writer changes the index. */
   async locked<T>(signal: AbortSignal, action: () => Promise<T>): Promise<T> {
     await this.prepare();
-    return await withLock(`${this.dir}/.dapp-lock`, signal, action);
+    return await withLock({ dir: this.dir, name: ".dapp-lock", signal }, action);
   }
 
-  /** Replaces the index; call it inside of {@linkcode locked}. */
+  /** Replaces the index; call it inside of {@linkcode locked}. An index that becomes shorter needs no space. */
   async writeIndex(index: ImageIndex): Promise<void> {
-    await replaceFile(`${this.dir}/oci-layout`, (temp) => Deno.writeTextFile(temp, LAYOUT));
-    await replaceFile(`${this.dir}/index.json`, (temp) => Deno.writeTextFile(temp, JSON.stringify(index)));
+    const { dir } = this;
+    if (await readText(`${dir}/oci-layout`) !== LAYOUT) {
+      await replaceFile(`${dir}/oci-layout`, (temp) => Deno.writeTextFile(temp, LAYOUT));
+    }
+    const path = `${dir}/index.json`;
+    const bytes = new TextEncoder().encode(JSON.stringify(index));
+    try {
+      await replaceFile(path, async (temp) => {
+        await Deno.writeFile(temp, bytes);
+        await keepOld(path, `${dir}/${RESERVE}`);
+      });
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      if (!await overwrite(path, bytes, `${dir}/${RESERVE}`)) throw error;
+    }
   }
+}
+
+/** Gives the file that is about to be replaced a second name, under which its space is kept. */
+async function keepOld(path: string, reserve: string): Promise<void> {
+  await Deno.remove(reserve).catch(() => {});
+  await Deno.link(path, reserve).catch(() => {}); // the first of all, or a file system without links
+}
+
+/**
+ * Puts content into the place of a file without taking space: into the file before it, which then takes its name; else
+ * into the file itself, if it fits, filled up with blanks. False when it does not fit.
+ */
+async function overwrite(path: string, bytes: Uint8Array, reserve: string): Promise<boolean> {
+  const [now, before] = await Promise.all(
+    [path, reserve].map((each) => Deno.stat(each).catch(() => undefined)),
+  );
+  if (before?.isFile && before.ino !== now?.ino && before.size >= bytes.length) {
+    await write(reserve, bytes);
+    await Deno.rename(reserve, path);
+    await sync(path.slice(0, path.lastIndexOf("/")));
+    return true;
+  }
+  if (!now?.isFile || now.size < bytes.length) return false;
+  const padded = new Uint8Array(now.size).fill(0x20);
+  padded.set(bytes);
+  await write(path, padded);
+  return true;
+}
+
+/** Writes from the start of a file that is there, cutting off the rest. */
+async function write(path: string, bytes: Uint8Array): Promise<void> {
+  using file = await Deno.open(path, { write: true });
+  await atPath(path, async () => {
+    writeAllSync(file, bytes);
+    await file.truncate(bytes.length);
+    await file.sync();
+  });
+}
+
+async function readText(path: string): Promise<string | undefined> {
+  return await Deno.readTextFile(path).catch(() => undefined);
 }
 
 async function copyBlob(
@@ -140,7 +194,7 @@ export async function replaceFile(path: string, write: (temp: string) => Promise
   const dir = path.slice(0, path.lastIndexOf("/"));
   await Deno.mkdir(dir, { recursive: true });
   try {
-    await write(temp);
+    await atPath(path, () => write(temp));
     await sync(temp);
     await Deno.rename(temp, path);
     await sync(dir);
@@ -152,5 +206,5 @@ export async function replaceFile(path: string, write: (temp: string) => Promise
 
 async function sync(path: string): Promise<void> {
   using file = await Deno.open(path, { read: true });
-  await file.sync();
+  await atPath(path, () => file.sync());
 }

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { atPath } from "../file_failure.ts";
 import { OciError } from "./errors.ts";
 import { type Digest, digestFromHex } from "./digest.ts";
 
@@ -18,13 +19,15 @@ export async function writeHashed(
   using file = await Deno.open(path, { write: true, createNew: true });
   const hash = createHash("sha256");
   let size = 0;
-  for await (const chunk of source) {
-    options.signal.throwIfAborted();
-    hash.update(chunk);
-    writeAllSync(file, chunk);
-    size += chunk.length;
-    options.report?.(size);
-  }
+  await atPath(path, async () => {
+    for await (const chunk of source) {
+      options.signal.throwIfAborted();
+      hash.update(chunk);
+      writeAllSync(file, chunk);
+      size += chunk.length;
+      options.report?.(size);
+    }
+  });
   return { size, digest: digestFromHex(hash.digest("hex")) };
 }
 

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { MAX_DOCUMENT } from "../oci/documents.ts";
 import { type Digest, digestFromHex, digestOf } from "../oci/digest.ts";
+import { atPathSync } from "../file_failure.ts";
 import { writeAllSync } from "../oci/write_blob.ts";
 import { contentOf, readBody } from "./body.ts";
 import type { RegistryClient } from "./client.ts";
@@ -91,7 +92,7 @@ export async function downloadBlob(
       for await (const chunk of blobWithin(response, blob, mismatches)) {
         if (done + chunk.length > blob.size) throw corrupt(`it is longer than ${blob.size} bytes`);
         hash.update(chunk);
-        writeAllSync(out, chunk);
+        atPathSync(file, () => writeAllSync(out, chunk));
         done += chunk.length;
         if (done > most) report(most = done);
       }

@@ -2,6 +2,7 @@ import {
   type Digest,
   digestOf,
   EngineError,
+  fullFact,
   isDigest,
   type ListedTag,
   messageOf,
@@ -11,9 +12,11 @@ import {
   type RemoteManifest,
   type RemovalOutcome,
   type Repository,
+  SERVICE_TAG_PREFIX,
   type TagRemoval,
   type TransferIo,
 } from "../../core/contract/plugin.ts";
+import { fileFailureOf } from "../../lib/file_failure.ts";
 import { parseManifest } from "../../lib/oci/documents.ts";
 import { OciError } from "../../lib/oci/errors.ts";
 import { blobFile, layoutDirectory, REF_NAME } from "../../lib/oci/layout.ts";
@@ -116,9 +119,10 @@ export class LayoutBackend implements RegistryBackend, Repository {
       const digest = await digestOf(bytes);
       await this.#sweeper.hold();
       const platform = await this.#platform(bytes, reference);
-      await this.#layout.putBlob({ digest, size: bytes.length }, bytes, signal);
-      if (isDigest(reference)) return;
+      const store = () => this.#layout.putBlob({ digest, size: bytes.length }, bytes, signal);
+      if (isDigest(reference)) return await store();
       await this.#layout.locked(signal, async () => {
+        await store();
         const index = await this.#layout.index();
         const kept = index.manifests.filter((entry) => entry.annotations?.[REF_NAME] !== reference);
         const entry: Descriptor = {
@@ -170,6 +174,9 @@ export class LayoutBackend implements RegistryBackend, Repository {
         const manifests = index.manifests.filter(({ annotations }) => annotations?.[REF_NAME] !== tag);
         await this.#layout.writeIndex({ ...index, manifests });
         this.#sweeper.wanted = true;
+        // Nobody copies these, and another one may need the room at once.
+        const spare = tag.startsWith(SERVICE_TAG_PREFIX) && !manifests.some((each) => each.digest === digest);
+        if (spare) await Deno.remove(this.#layout.blobPath(digest)).catch(() => {});
         return { outcome: "removed", by: "tag" };
       })
     );
@@ -195,14 +202,16 @@ export class LayoutBackend implements RegistryBackend, Repository {
     try {
       return await action();
     } catch (error) {
-      const fromFiles = Object.values(Deno.errors).some((type) => error instanceof type);
-      if (!(error instanceof OciError) && !fromFiles) throw error;
+      const failure = fileFailureOf(error);
+      const fromFiles = failure || Object.values(Deno.errors).some((type) => error instanceof type);
+      if (error instanceof EngineError || !(error instanceof OciError) && !fromFiles) throw error;
       const message = error instanceof OciError
         ? error.message
         : `Cannot use "${this.name}": ${messageOf(error)}`;
       throw new EngineError("REGISTRY_FAILED", message, {
         cause: error,
         ...(error instanceof OciError && error.kind === "missing" && { missing: true }),
+        ...fullFact(failure),
         fix: "Check the directory: its content, permissions and free space",
       });
     }

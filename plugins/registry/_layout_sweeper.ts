@@ -1,3 +1,4 @@
+import { isFull } from "../../lib/file_failure.ts";
 import { blobsOf, manifestsOf, parseManifest } from "../../lib/oci/documents.ts";
 import { layoutDirectory } from "../../lib/oci/layout.ts";
 import { blobFile } from "../../lib/oci/layout.ts";
@@ -26,7 +27,10 @@ export class LayoutSweeper implements AsyncDisposable {
       const file = await this.#open();
       await file.lock(false);
       return file;
-    })());
+    })().catch((error) => {
+      this.#held = undefined; // there may be room the next time
+      throw error;
+    }));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -34,9 +38,13 @@ export class LayoutSweeper implements AsyncDisposable {
     this.#held = undefined;
     if (!this.wanted) return;
     this.wanted = false;
-    using file = await this.#open();
+    // Without room for the file nobody holds it, and whoever could make it now has young blobs only, which are spared.
+    using file = await this.#open().catch((error) => {
+      if (!isFull(error)) throw error;
+      return undefined;
+    });
     // Whoever stores blobs now will sweep, or the next cleanup will.
-    if (!await file.tryLock(true)) return;
+    if (file && !await file.tryLock(true)) return;
     try {
       await this.layout.locked(new AbortController().signal, () => this.#sweep(Date.now() - SPARED_MS));
     } catch {

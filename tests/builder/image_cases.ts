@@ -115,14 +115,14 @@ export const imageCases: Cases = {
     assert.equal(await runner.ask([...base, one, two, one], "cat /q/a /q/b"), "onetwo");
   },
 
-  "stands on 130 layers": async ({ runner, base, store }) => {
+  "stands on 300 layers": async ({ runner, base, store }) => {
     const layers = await Promise.all(
       Array.from(
-        { length: 130 },
+        { length: 300 },
         (_, i) => makeLayer(store, [dir("many"), file(`many/${i}`, `${i}`), file("top", `${i}`)]),
       ),
     );
-    assert.equal(await runner.ask([...base, ...layers], "ls /many | wc -l; cat /top"), "130\n129");
+    assert.equal(await runner.ask([...base, ...layers], "ls /many | wc -l; cat /top"), "300\n299");
   },
 
   "stands on an image without directories for mounts": async ({ runner, store }) => {

@@ -13,6 +13,7 @@ export interface DirMeta {
 
 /** What is known of an unpacked layer, in `meta.json` beside its tree. */
 export interface LayerMeta {
+  /** Format 1 had no skeletons, and names that another layer can be made to have. */
   readonly format: 2;
   readonly diffId: Digest;
   /** Boot of the machine in which it was written; what an unclean stop tore is found by it. */
@@ -43,15 +44,18 @@ export function nativeDirectory(storePath: string, rootless: boolean): string {
   return rootless ? `${storePath}/native/user` : `${storePath}/native`;
 }
 
-/** Name of a layer's directory: short, since all names of an image must fit one page of memory. */
+/**
+ * Name of a layer's directory: 128 bits, since whoever can make two layers of one name can have one used for the other,
+ * in few characters, since all names of an image should fit one page of memory.
+ */
 export async function layerName(
   diffId: Digest,
   variant: readonly (DirMeta | undefined)[] = [],
 ): Promise<string> {
-  if (variant.every((dir) => dir === undefined)) return diffId.slice("sha256:".length, "sha256:".length + 12);
-  const bytes = new TextEncoder().encode(JSON.stringify([diffId, variant]));
+  const plain = variant.every((dir) => dir === undefined);
+  const bytes = new TextEncoder().encode(JSON.stringify(plain ? [diffId] : [diffId, variant]));
   const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  return hash.toHex().slice(0, 12);
+  return hash.subarray(0, 16).toBase64({ alphabet: "base64url", omitPadding: true });
 }
 
 let boot: string | undefined;
@@ -69,6 +73,16 @@ export class LayerCache {
   readonly layers: string;
   constructor(readonly native: string) {
     this.layers = `${native}/l`;
+  }
+
+  /** The layer that a directory holds; undefined for what this release does not use. */
+  async diffIdOf(name: string): Promise<Digest | undefined> {
+    try {
+      const meta: unknown = JSON.parse(await Deno.readTextFile(`${this.layers}/${name}/meta.json`));
+      return isLayerMeta(meta) ? meta.diffId : undefined;
+    } catch {
+      return undefined;
+    }
   }
 
   /** What is known of a whole layer; undefined when it is absent, or may be torn. */

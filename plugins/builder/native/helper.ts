@@ -2,7 +2,7 @@
  * A helper process of the native builder: lives in its own mount and pid namespaces (and, for ordinary users, a user
  * namespace), takes requests as JSON lines on standard input and answers on standard output. It ends with its input.
  */
-import { EngineError, messageOf } from "../../../core/contract/errors.ts";
+import { EngineError, explained, messageOf } from "../../../core/contract/errors.ts";
 import { LayerCache } from "./cache.ts";
 import { syncFileSystem } from "./libc.ts";
 import { readLines } from "./lines.ts";
@@ -96,7 +96,8 @@ async function remove(path: string): Promise<void> {
 async function answer({ id, ...request }: Numbered): Promise<void> {
   try {
     await reply({ kind: "done", id, value: await handle(id, request as HelperRequest) });
-  } catch (error) {
+  } catch (thrown) {
+    const error = explained(thrown);
     const known = error instanceof EngineError ? { code: error.code, fix: error.fix } : {};
     await reply({ kind: "failed", id, error: { ...known, message: messageOf(error) } });
   }

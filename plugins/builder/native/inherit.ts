@@ -11,6 +11,11 @@ import type { InheritRequest } from "./protocol.ts";
  */
 export function inheritedDirs({ native, lower, paths, rootless }: InheritRequest): Record<string, DirMeta> {
   const found: Record<string, DirMeta> = {};
+  const layers = lower.map(({ name, implicit }) => ({
+    root: `${native}/l/${name}/d`,
+    implicit: new Set(implicit),
+  }))
+    .reverse();
   for (const path of paths) {
     const meta = find(path);
     if (meta) found[path] = meta;
@@ -18,12 +23,11 @@ export function inheritedDirs({ native, lower, paths, rootless }: InheritRequest
   return found;
 
   function find(path: string): DirMeta | undefined {
-    for (const { name, implicit } of [...lower].reverse()) {
-      const root = `${native}/l/${name}/d`;
+    for (const { root, implicit } of layers) {
       const stat = lstatIfPresent(`${root}/${path}`);
       if (stat?.type === "dir") {
         const { mode, uid, gid, mtime } = stat;
-        if (!implicit.includes(path)) return { mode, uid, gid, mtime };
+        if (!implicit.has(path)) return { mode, uid, gid, mtime };
       } else if (stat || hidesBelow(root, path)) return undefined;
     }
   }

@@ -1,5 +1,6 @@
-import { type BuilderLeftovers, type Digest, isDigest } from "../../../core/contract/plugin.ts";
-import { nativeDirectory } from "./cache.ts";
+import type { BuilderLeftovers, Digest } from "../../../core/contract/plugin.ts";
+import { LayerCache, nativeDirectory } from "./cache.ts";
+import { abandonedRuns } from "./run_directory.ts";
 
 /**
  * Finds unpacked layers, of root's builder and of ordinary users', that belong to no stage, and what is no whole layer.
@@ -13,10 +14,13 @@ export async function findLeftovers(
   let count = 0;
   const kept: string[] = [];
   for (const rootless of [false, true]) {
-    const dir = `${nativeDirectory(storePath, rootless)}/l`;
-    for (const name of await namesIn(dir)) {
-      const path = `${dir}/${name}`;
-      const diffId = await diffIdOf(path);
+    const native = nativeDirectory(storePath, rootless);
+    // What builders that were killed worked on; the next build would remove it, if there is room for one.
+    for (const path of await abandonedRuns(native)) await remove(path).catch(() => kept.push(path));
+    const cache = new LayerCache(native);
+    for (const name of await namesIn(cache.layers)) {
+      const path = `${cache.layers}/${name}`;
+      const diffId = await cache.diffIdOf(name);
       if (diffId && used.has(diffId)) continue;
       try {
         await remove(path);
@@ -35,15 +39,5 @@ async function namesIn(dir: string): Promise<readonly string[]> {
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied) return [];
     throw error;
-  }
-}
-
-/** undefined for what is no whole layer. */
-async function diffIdOf(path: string): Promise<Digest | undefined> {
-  try {
-    const { diffId } = JSON.parse(await Deno.readTextFile(`${path}/meta.json`));
-    return isDigest(diffId) ? diffId : undefined;
-  } catch {
-    return undefined;
   }
 }

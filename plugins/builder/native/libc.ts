@@ -64,11 +64,23 @@ export const errno = {
   EOPNOTSUPP: 95,
 } as const;
 
+const FILE_CODES: Readonly<Record<number, string>> = {
+  5: "EIO",
+  23: "ENFILE",
+  24: "EMFILE",
+  28: "ENOSPC",
+  30: "EROFS",
+  122: "EDQUOT",
+};
+
 /** A system call that failed. */
 export class SyscallError extends Error {
   override readonly name = "SyscallError";
-  constructor(readonly call: string, readonly errno: number, subject: string) {
-    super(`Cannot ${call} "${subject}": ${errorText(errno)}`);
+  /** What failures of files are told by, like those of Deno. */
+  readonly code: string | undefined;
+  constructor(readonly call: string, readonly errno: number, readonly path: string) {
+    super(`Cannot ${call} "${path}": ${errorText(errno)}`);
+    this.code = FILE_CODES[errno];
   }
 }
 

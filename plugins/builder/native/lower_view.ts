@@ -1,5 +1,5 @@
 /** Looking at the file system that a step started from. */
-import { chdir, getXattr, lstatIfPresent, mount, type Stat, unmount } from "./libc.ts";
+import { chdir, getXattr, lstatIfPresent, mount, MS, type Stat, unmount } from "./libc.ts";
 
 /** Path of something in the layers below a step. Undefined when nothing of that name was there. */
 export interface LowerView extends Disposable {
@@ -13,22 +13,67 @@ export interface LowerView extends Disposable {
 /** Longest text of mount options that the kernel takes. */
 const PAGE = 4096;
 
-/** Joins overlayfs options. @throws {RangeError} when there are too many layers for one mount */
-export function overlayOptions(lower: readonly string[], rest: readonly string[]): string {
-  const text = [`lowerdir=${[...lower].reverse().join(":")}`, ...rest].join(",");
-  if (text.length < PAGE) return text;
-  const layers = lower.filter((path) => path.endsWith("/d")).length;
-  throw new RangeError(
-    `an image of ${layers} layers is too high for overlayfs, which takes about 260, and of those that delete files half`,
-  );
+/** Directories that overlayfs takes in one mount. */
+const MOST_DIRS = 500;
+
+/** What an overlay is made of. All of it is below `native`. */
+export interface Overlay {
+  readonly native: string;
+  /** Directories by their paths from `native`/l, lowest first. */
+  readonly lower: readonly string[];
+  /** Directory for links to them, which is made when their names are too long together. */
+  readonly links: string;
+  /** Directories of what is written, by their options. */
+  readonly dirs?: Readonly<Record<string, string>>;
+  /** Options without a path. */
+  readonly plain: readonly string[];
+}
+
+/** Mounts layers. Goes to another working directory. @throws {RangeError} when there are too many for one mount */
+export function mountLayers(overlay: Overlay, target: string, flags: number): void {
+  const { native, lower, links, dirs = {}, plain } = overlay;
+  if (lower.length > MOST_DIRS) {
+    const count = lower.filter((path) => path.endsWith("/d")).length;
+    throw new RangeError(
+      `an image of ${count} layers is too high for overlayfs, which takes ${MOST_DIRS}, and of those that delete files half`,
+    );
+  }
+  // Relative paths are short, and hold none of the signs that mean something in options.
+  const below = (path: string) => path.slice(native.length + 1);
+  const optionsIn = (cwd: string, names: readonly string[]) => {
+    const up = below(cwd).replaceAll(/[^/]+/g, "..");
+    return [
+      `lowerdir=${names.toReversed().join(":")}`,
+      ...Object.entries(dirs).map(([option, path]) => `${option}=${up}/${below(path)}`),
+      ...plain,
+    ].join(",");
+  };
+  const layers = `${native}/l`;
+  const direct = optionsIn(layers, lower);
+  chdir(direct.length < PAGE ? layers : makeLinks(overlay));
+  const options = direct.length < PAGE ? direct : optionsIn(links, lower.map((_, i) => linkName(i)));
+  mount("overlay", target, "overlay", flags, options);
+}
+
+function makeLinks({ native, lower, links }: Overlay): string {
+  Deno.mkdirSync(links, { recursive: true, mode: 0o700 });
+  for (const [i, dir] of lower.entries()) {
+    const link = `${links}/${linkName(i)}`;
+    if (!lstatIfPresent(link)) Deno.symlinkSync(`${native}/l/${dir}`, link);
+  }
+  return links;
+}
+
+function linkName(i: number): string {
+  return i.toString(36);
 }
 
 /**
- * Shows the merged layers `lower` (below `layers`, lowest first) read-only, mounted at `target` when there are
+ * Shows the merged layers `lower` (paths from `native`/l, lowest first) read-only, mounted at `target` when there are
  * several. Call it in the helper's own mount namespace.
  */
 export function openLowerView(
-  layers: string,
+  native: string,
   lower: readonly string[],
   target: string,
   rootless: boolean,
@@ -37,7 +82,7 @@ export function openLowerView(
     return { stat: () => undefined, path: (path) => path, names: () => [], [Symbol.dispose]() {} };
   }
   if (lower.length === 1) {
-    const root = `${layers}/${lower[0]}`;
+    const root = `${native}/l/${lower[0]}`;
     return {
       stat: (path) => lstatIfPresent(`${root}/${path}`),
       path: (path) => `${root}/${path}`,
@@ -49,8 +94,8 @@ export function openLowerView(
   const at = (path: string) => {
     if (!mounted) {
       Deno.mkdirSync(target, { recursive: true });
-      chdir(layers);
-      mount("overlay", target, "overlay", 1, overlayOptions(lower, rootless ? ["userxattr"] : []));
+      const links = `${target}.links`;
+      mountLayers({ native, lower, links, plain: rootless ? ["userxattr"] : [] }, target, MS.RDONLY);
       chdir("/");
       mounted = true;
     }

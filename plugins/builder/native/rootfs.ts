@@ -1,9 +1,9 @@
 /** Mounts the file system of a step: the overlay, devices, /sys and what is bound in. */
 import type { DirMeta } from "./cache.ts";
 import { ancestorsAndSelf, resolveInside } from "./inner_path.ts";
-import { chdir, lchown, lstatIfPresent, mount, MS, restrictMount, setMtime, unmount } from "./libc.ts";
-import { overlayOptions } from "./lower_view.ts";
 import { networkFiles } from "./network_files.ts";
+import { lchown, lstatIfPresent, mount, MS, restrictMount, setMtime, unmount } from "./libc.ts";
+import { mountLayers } from "./lower_view.ts";
 import type { RootfsSpec } from "./protocol.ts";
 import { mountDev, mountSys } from "./system_mounts.ts";
 
@@ -27,6 +27,7 @@ export function stepPaths(run: string) {
     wrapper: `${run}/c`,
     upper: `${run}/c/d`,
     work: `${run}/w`,
+    links: `${run}/k`,
     target: `${run}/m`,
     placeholders: `${run}/p`,
     view: `${run}/v`,
@@ -98,34 +99,27 @@ export function mountRootfs(
   return { placeholders, control: inside("/dev/.dapp"), proc: inside("/proc") };
 }
 
-function relative(spec: RootfsSpec, path: string): string {
+function fromNative(spec: RootfsSpec, path: string): string {
   return path.slice(spec.native.length + 1);
 }
 
 function placeholderDir(spec: RootfsSpec): string {
-  return `../${relative(spec, stepPaths(spec.run).placeholders)}/d`;
+  return `../${fromNative(spec, stepPaths(spec.run).placeholders)}/d`;
 }
 
-/** Options are relative to `l/`, so that many layers fit. */
 function mountOverlay(spec: RootfsSpec, above: readonly string[]): void {
-  const { upper, work, target } = stepPaths(spec.run);
+  const { upper, work, target, links } = stepPaths(spec.run);
   const lower = [...spec.lower, ...above];
   if (lower.length === 0) lower.push(placeholderDir(spec));
-  const dirs = [`upperdir=../${relative(spec, upper)}`, `workdir=../${relative(spec, work)}`, "volatile"];
-  const plain = ["index=off", "metacopy=off"];
-  const options = overlayOptions(lower, [
-    ...dirs,
-    ...plain,
-    ...(spec.rootless ? ["userxattr"] : ["redirect_dir=off"]),
-  ]);
   // what an earlier volatile mount of the same directory leaves behind
   try {
     Deno.removeSync(`${work}/work/incompat`, { recursive: true });
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
-  chdir(`${spec.native}/l`);
-  mount("overlay", target, "overlay", MS.NODEV, options);
+  const plain = ["volatile", "index=off", "metacopy=off", spec.rootless ? "userxattr" : "redirect_dir=off"];
+  const dirs = { upperdir: upper, workdir: work };
+  mountLayers({ native: spec.native, lower, links, dirs, plain }, target, MS.NODEV);
 }
 
 /** Makes mount points that the image lacks, in a layer of their own that is never captured. */
@@ -179,6 +173,7 @@ function makeMountPoint(full: string, { target, kind }: Bind): void {
     const why = error instanceof Error ? error.message.replace(/ \(os error \d+\).*/, "") : String(error);
     throw new RootfsError(
       `cannot mount on "${target}": its mount point cannot be made in the mount around it: ${why}`,
+      { cause: error },
     );
   }
 }

@@ -13,10 +13,7 @@ export class RunDirectory {
     // Making and looking exclude each other, so that no directory is seen before its owner has locked it.
     using gate = await Deno.open(`${root}/.gate`, { write: true, create: true, mode: 0o600 });
     await gate.lock(true);
-    const stale: string[] = [];
-    for await (const { name, isDirectory } of Deno.readDir(root)) {
-      if (isDirectory && await isAbandoned(`${root}/${name}`)) stale.push(`${root}/${name}`);
-    }
+    const stale = await abandonedBelow(root);
     const path = `${root}/${crypto.randomUUID().slice(0, 8)}`;
     await Deno.mkdir(path, { mode: 0o700 });
     const lock = await Deno.open(`${path}/lock`, { write: true, create: true, mode: 0o600 });
@@ -30,12 +27,34 @@ export class RunDirectory {
   }
 }
 
+/** Working directories below `native`/run whose builders are gone; none where this user may not look. Needs no space. */
+export async function abandonedRuns(native: string): Promise<readonly string[]> {
+  const root = `${native}/run`;
+  try {
+    using gate = await Deno.open(`${root}/.gate`, { write: true });
+    await gate.lock(true);
+    return await abandonedBelow(root);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied) return [];
+    throw error;
+  }
+}
+
+/** The caller holds the gate: a directory without a lock is one whose maker was killed, or had no room for it. */
+async function abandonedBelow(root: string): Promise<readonly string[]> {
+  const found: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(root)) {
+    if (isDirectory && await isAbandoned(`${root}/${name}`)) found.push(`${root}/${name}`);
+  }
+  return found;
+}
+
 async function isAbandoned(path: string): Promise<boolean> {
   try {
-    using file = await Deno.open(`${path}/lock`, { write: true, create: true });
+    using file = await Deno.open(`${path}/lock`, { write: true });
     return await file.tryLock(true);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
+    if (error instanceof Deno.errors.NotFound) return true;
     throw error;
   }
 }

@@ -79,6 +79,7 @@ export function spawnInside(
     const rootfs = mount();
     const confined = process();
     const program = stepProgram(run, rootfs, confined);
+    Deno.writeFileSync(stepPaths(run).report, UNWRITTEN, { mode: 0o600 });
     const child = launch(`${rootfs.control}/init`, program, streams);
     return {
       child,
@@ -114,7 +115,9 @@ function launch(file: string, program: CallProgram, streams: Streams): Deno.Chil
 /** Descriptor of the report in process 1 of a step, the first one after the standard streams. */
 const REPORT = 3;
 const WAIT_ALL = 0x40000000;
-const CREATE = 0o100 | 0o1000 | 0o2000000 | 1; // O_CREAT, O_TRUNC, O_CLOEXEC, O_WRONLY
+const WRITE = 0o2000000 | 1; // O_CLOEXEC, O_WRONLY
+/** What stands in the report before it is written: no status, no failure. Writing over it needs no space. */
+const UNWRITTEN = new Uint8Array(32).fill(0xff);
 
 /**
  * What process 1 of the step does: mounts /proc, makes the image its root, starts the image's program as process 2,
@@ -126,7 +129,7 @@ function stepProgram(run: string, rootfs: MountedRootfs, process: ConfinedProces
   const program = new CallProgram();
   program
     .call("close open files", "close_range", [3, 0xffffffff, 0])
-    .call("open the report", "openat", [here, stepPaths(run).report, CREATE, 0o600]);
+    .call("open the report", "openat", [here, stepPaths(run).report, WRITE, 0]);
   addProcMounts(program, rootfs.proc);
   program
     .call("enter the image", "chdir", [stepPaths(run).target])
@@ -185,12 +188,6 @@ async function endOf(
 }
 
 async function readReport(path: string): Promise<Uint8Array> {
-  const bytes = new Uint8Array(32);
-  try {
-    using file = await Deno.open(path);
-    return bytes.subarray(0, await file.read(bytes) ?? 0);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return bytes.subarray(0, 0);
-    throw error;
-  }
+  const bytes = await Deno.readFile(path);
+  return bytes.every((byte) => byte === 0xff) ? bytes.subarray(0, 0) : bytes;
 }

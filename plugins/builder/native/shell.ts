@@ -2,7 +2,7 @@
 import { EngineError } from "../../../core/contract/errors.ts";
 import { helperCommand, helperEnvironment } from "./namespaces.ts";
 import { connectNetwork, requirePrivateNetwork } from "./user_network.ts";
-import type { RootfsSpec, ShellRequest } from "./protocol.ts";
+import type { RootfsSpec, ShellRequest, WireError } from "./protocol.ts";
 
 /** Runs a command in a file system and gives its exit code. @throws RUN_FAILED when it cannot be started */
 export async function runInteractive(
@@ -12,6 +12,7 @@ export async function runInteractive(
   const { run } = request;
   if (request.network === "private") requirePrivateNetwork();
   await Deno.mkdir(run, { recursive: true, mode: 0o700 });
+  await Deno.writeTextFile(`${run}/error`, " ".repeat(ROOM));
   const terminal = Deno.stdin.isTerminal()
     ? await Deno.readLink("/proc/self/fd/0").catch(() => undefined)
     : undefined;
@@ -41,10 +42,18 @@ export async function runInteractive(
     restore();
   }
   signal.throwIfAborted();
-  const why = await Deno.readTextFile(`${run}/error`).catch(() => undefined);
-  if (why === undefined) return code;
-  throw new EngineError("RUN_FAILED", `Cannot run a command in "${request.label}": ${why}`);
+  const said = (await Deno.readTextFile(`${run}/error`)).trim();
+  if (said === "") return code;
+  const { message, fix } = JSON.parse(said) as Omit<WireError, "code">;
+  throw new EngineError(
+    "RUN_FAILED",
+    `Cannot run a command in "${request.label}": ${message}`,
+    fix === undefined ? {} : { fix },
+  );
 }
+
+/** Room for what kept a command from being started, taken while there is some. */
+const ROOM = 16 << 10;
 
 type Stream = "inherit" | "piped";
 

@@ -1,5 +1,5 @@
 /** A command with this process's own standard streams in a throw-away file system, inside a helper process. */
-import { messageOf } from "../../../core/contract/errors.ts";
+import { EngineError, explained, messageOf } from "../../../core/contract/errors.ts";
 import type { ConfinedProcess } from "./confine.ts";
 import { resolveInside } from "./inner_path.ts";
 import { lstatIfPresent } from "./libc.ts";
@@ -29,8 +29,11 @@ export async function runShell(request: ShellRequest): Promise<number> {
       { stdin: "inherit", stdout: "inherit", stderr: "inherit" },
     );
     return (await ended).code;
-  } catch (error) {
-    await Deno.writeTextFile(`${run}/error`, messageOf(error));
+  } catch (thrown) {
+    const error = explained(thrown);
+    const fix = error instanceof EngineError ? { fix: error.fix } : {};
+    using file = await Deno.open(`${run}/error`, { write: true }); // over what stands there, which needs no space
+    await file.write(new TextEncoder().encode(JSON.stringify({ message: messageOf(error), ...fix })));
     return 125;
   }
 }

@@ -1,5 +1,6 @@
 /** One stage, inside a helper process: file system, commands, capture. */
-import { EngineError } from "../../../core/contract/errors.ts";
+import { EngineError, type ErrorDetails } from "../../../core/contract/errors.ts";
+import { fileFailureOf } from "../../../lib/file_failure.ts";
 import { CaptureError, captureLayer } from "./capture.ts";
 import { bootId, LayerCache, type LayerMeta, layerName } from "./cache.ts";
 import type { ConfinedProcess } from "./confine.ts";
@@ -8,6 +9,7 @@ import { lstat, lstatIfPresent, type Stat, SyscallError } from "./libc.ts";
 import { openLowerView } from "./lower_view.ts";
 import { forwardOutput } from "./output.ts";
 import type { Captured, RunRequest } from "./protocol.ts";
+import { noRoom, Tail } from "./room.ts";
 import { type MountedRootfs, mountRootfs, prepareStep, RootfsError, stepPaths } from "./rootfs.ts";
 import { type Ended, type Inside, spawnInside } from "./sandbox.ts";
 import { CONTROL, explainExit, stageScript } from "./script.ts";
@@ -23,8 +25,8 @@ export interface StepEvents {
 /** Runs the commands and puts what they changed into the layer cache. The tar is left at `run`/t. */
 export async function runStep(request: RunRequest, events: StepEvents): Promise<Captured> {
   const { label, commands, run, rootless } = request;
-  const fail = (why: string, cause?: unknown) =>
-    new EngineError("STAGE_FAILED", `Cannot build stage "${label}": ${why}`, { cause });
+  const fail = (why: string, details?: ErrorDetails) =>
+    new EngineError("STAGE_FAILED", `Cannot build stage "${label}": ${why}`, details);
   prepareStep(request);
   const started = Math.floor(Date.now() / 1000);
   let rootfs: MountedRootfs | undefined;
@@ -41,10 +43,15 @@ export async function runStep(request: RunRequest, events: StepEvents): Promise<
       () => shellProcess(request),
       { stdin: "null", stdout: "piped", stderr: "piped" },
     );
-    const ended = await finishCommands(inside, events);
+    const told = new Tail();
+    const output = told.listened(events.output);
+    const ended = await finishCommands(inside, { output, signal: events.signal });
     events.signal.throwIfAborted();
     const why = explainExit(commands, readProgress(at!), ended);
-    if (why) throw fail(why);
+    if (why) {
+      const room = await noRoom(request.native, told.text);
+      throw room ? fail(`${why}; ${room.why}`, room.details) : fail(why);
+    }
   } catch (error) {
     throw explainSetup(error, label, rootless);
   } finally {
@@ -67,8 +74,11 @@ function readProgress(file: Deno.FsFile): string {
 /** What kept a step's file system from being set up, as something a person can act on. */
 function explainSetup(error: unknown, label: string, rootless: boolean): unknown {
   const what = `Cannot build stage "${label}"`;
-  if (error instanceof RootfsError) return new EngineError("STAGE_FAILED", `${what}: ${error.message}`);
+  if (error instanceof RootfsError) {
+    return new EngineError("STAGE_FAILED", `${what}: ${error.message}`, { cause: error.cause });
+  }
   if (error instanceof RangeError) return new EngineError("LAYER_INVALID", `${what}: ${error.message}`);
+  if (fileFailureOf(error)) return error;
   if (!(error instanceof SyscallError) || error.call !== "mount overlay on") return error;
   const fix = rootless
     ? "Keep the store ($DAPP_HOME) on ext4, xfs or btrfs, use Linux 5.11 or later, or build as root"
@@ -119,7 +129,7 @@ async function capture(
 ): Promise<Captured> {
   const { run, native, lower, rootless, epoch, root } = request;
   const paths = stepPaths(run);
-  using view = openLowerView(`${native}/l`, lower, paths.view, rootless);
+  using view = openLowerView(native, lower, paths.view, rootless);
   const result = captureLayer({
     upper: paths.upper,
     lower: view,

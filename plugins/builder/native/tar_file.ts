@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import { encodeTarHeader, TAR_TRAILER, tarPadding } from "../../../lib/tar/encode.ts";
+import { atPathSync } from "../../../lib/file_failure.ts";
 import { LayerIndexer } from "../../../lib/layer/index.ts";
+import { writeAllSync } from "../../../lib/oci/write_blob.ts";
 import type { TarEntry } from "../../../lib/tar/types.ts";
 import { isZero } from "./zeros.ts";
 import { type Digest, digestFromHex } from "../../../core/contract/plugin.ts";
@@ -17,7 +19,7 @@ export class TarFile {
   /** What is in it. */
   readonly index = new LayerIndexer();
 
-  constructor(path: string) {
+  constructor(readonly path: string) {
     this.#file = Deno.openSync(path, { write: true, create: true, truncate: true, mode: 0o600 });
   }
 
@@ -46,7 +48,7 @@ export class TarFile {
   finish(): Digest {
     this.#write(TAR_TRAILER);
     this.#flush();
-    this.#file.truncateSync(this.#size);
+    atPathSync(this.path, () => this.#file.truncateSync(this.#size));
     return digestFromHex(this.#hash.digest("hex"));
   }
 
@@ -68,7 +70,7 @@ export class TarFile {
     const block = this.#buffer.subarray(0, this.#have);
     this.#hash.update(block);
     if (isZero(block)) this.#file.seekSync(block.length, Deno.SeekMode.Current);
-    else for (let at = 0; at < block.length;) at += this.#file.writeSync(block.subarray(at));
+    else atPathSync(this.path, () => writeAllSync(this.#file, block));
     this.#size += block.length;
     this.#have = 0;
   }

@@ -1,4 +1,8 @@
 /** Unpacks a layer into a directory that overlayfs understands as a lower layer. */
+import { atPathSync } from "../../../lib/file_failure.ts";
+import { PathMap } from "../../../lib/layer/path_map.ts";
+import { Below } from "../../../lib/layer/below.ts";
+import { writeAllSync } from "../../../lib/oci/write_blob.ts";
 import type { TarEntry } from "../../../lib/tar/types.ts";
 import { joinPath, parentPath } from "../../../lib/layer/path_order.ts";
 import type { DirMeta, LayerMeta } from "./cache.ts";
@@ -36,17 +40,19 @@ const HOLE = 4096;
 export class LayerUnpacker {
   readonly #options: UnpackOptions;
   /** Directories of this layer that exist as such, by real path, with what they get at the end. */
-  readonly #dirs = new Map<string, DirMeta | undefined>([["", undefined]]);
+  readonly #dirs = new PathMap<DirMeta | "implicit">();
   /** Everything else of this layer, by real path. */
-  readonly #others = new Set<string>();
+  readonly #others = new PathMap<true>();
   /** What this layer hides of those below, by real path. What is in none of the three is not there: the root was empty. */
-  readonly #whiteouts = new Set<string>();
-  readonly #opaque = new Set<string>();
+  readonly #whiteouts = new PathMap<true>();
+  readonly #opaque = new PathMap<true>();
+  readonly #below = new Below();
   #file: { handle: Deno.FsFile; path: string; entry: TarEntry; hole: boolean } | undefined;
   #skippedDevices = 0;
 
   constructor(options: UnpackOptions) {
     this.#options = options;
+    this.#dirs.set("", "implicit");
   }
 
   entry(entry: TarEntry): void {
@@ -59,7 +65,8 @@ export class LayerUnpacker {
     if (entry.type === "dir") return this.#makeDir(path, entry);
     this.#clear(path);
     if (entry.type === "char" && !entry.major && !entry.minor) return this.#hide(path); // as every overlay shows it
-    this.#others.add(path);
+    this.#others.set(path, true);
+    this.#below.add(path);
     const full = `${this.#options.root}/${path}`;
     switch (entry.type) {
       case "file": {
@@ -98,7 +105,7 @@ export class LayerUnpacker {
       file.hole = true;
       return;
     }
-    for (let at = 0; at < chunk.length;) at += file.handle.writeSync(chunk.subarray(at));
+    atPathSync(this.#full(file.path), () => writeAllSync(file.handle, chunk));
     file.hole = false;
   }
 
@@ -110,10 +117,14 @@ export class LayerUnpacker {
   end(): void {
     const file = this.#file;
     if (!file) return;
+    if (file.hole) atPathSync(this.#full(file.path), () => file.handle.truncateSync(file.entry.size));
     this.#file = undefined;
-    if (file.hole) file.handle.truncateSync(file.entry.size);
     file.handle.close();
     this.#finishMeta(file.path, file.entry);
+  }
+
+  #full(path: string): string {
+    return `${this.#options.root}/${path}`;
   }
 
   /** Call after the last entry. */
@@ -123,7 +134,7 @@ export class LayerUnpacker {
     const paths = [...this.#dirs.keys()].sort((a, b) => a < b ? 1 : -1);
     for (const path of paths) {
       let meta = this.#dirs.get(path);
-      if (!meta) {
+      if (!meta || meta === "implicit") {
         if (path !== "") implicit.push(path);
         meta = this.#options.dirs?.[path] ?? DEFAULT_DIR;
       }
@@ -142,7 +153,8 @@ export class LayerUnpacker {
       implicit: implicit.reverse(),
       merged,
       ...(this.#opaque.has("") && { opaqueRoot: true }),
-      ...(root && { root: { mode: root.mode, uid: root.uid, gid: root.gid, mtime: Math.floor(root.mtime) } }),
+      ...(root && root !== "implicit" &&
+        { root: { mode: root.mode, uid: root.uid, gid: root.gid, mtime: Math.floor(root.mtime) } }),
     };
   }
 
@@ -193,12 +205,13 @@ export class LayerUnpacker {
   #mkdir(path: string): void {
     const hidden = this.#clear(path);
     Deno.mkdirSync(`${this.#options.root}/${path}`, { mode: 0o700 });
-    this.#dirs.set(path, undefined);
+    this.#dirs.set(path, "implicit");
+    this.#below.add(path);
     if (hidden) this.#setOpaque(path);
   }
 
   #setOpaque(path: string): void {
-    this.#opaque.add(path);
+    this.#opaque.set(path, true);
     if (path === "") return; // overlayfs knows no such mark for a root
     const name = this.#options.rootless ? "user.overlay.opaque" : "trusted.overlay.opaque";
     if (!setXattr(`${this.#options.root}/${path}`, name, OPAQUE)) {
@@ -219,14 +232,15 @@ export class LayerUnpacker {
   }
 
   #hide(path: string): void {
-    this.#whiteouts.add(path);
+    this.#whiteouts.set(path, true);
+    this.#below.add(path);
     mknod(`${this.#options.root}/${path}`, "char", 0);
   }
 
   /** The directories with whiteouts, once those are gone that hide nothing. */
   #mergedDirs(): string[] {
     const dirs = new Set<string>();
-    for (const path of this.#whiteouts) {
+    for (const path of this.#whiteouts.keys()) {
       if (this.#opaque.has("") || ancestorsAndSelf(path).some((part) => this.#opaque.has(part))) {
         Deno.removeSync(`${this.#options.root}/${path}`);
       } else dirs.add(parentPath(path));
@@ -260,10 +274,10 @@ export class LayerUnpacker {
     if (!old) return false;
     Deno.removeSync(full, { recursive: true });
     if (old.type === "dir") {
-      for (const known of [this.#dirs, this.#others, this.#whiteouts, this.#opaque]) {
-        for (const each of known.keys()) {
-          if (each === path || each.startsWith(`${path}/`)) known.delete(each);
-        }
+      const all = [this.#dirs, this.#others, this.#whiteouts, this.#opaque];
+      const known = () => all.flatMap((paths) => [...paths.keys()]);
+      for (const each of [path, ...this.#below.take(path, known)]) {
+        for (const paths of all) paths.delete(each);
       }
     }
     return hid;

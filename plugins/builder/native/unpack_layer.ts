@@ -1,6 +1,7 @@
 /** Unpacks a layer blob into the cache, inside a helper process. */
 import { createHash } from "node:crypto";
-import { EngineError, messageOf } from "../../../core/contract/errors.ts";
+import { EngineError, fullFact, messageOf } from "../../../core/contract/errors.ts";
+import { fileFailureOf } from "../../../lib/file_failure.ts";
 import { type LayerIndex, LayerIndexer } from "../../../lib/layer/index.ts";
 import { openLayer } from "../../../lib/layer/open.ts";
 import { TarParser } from "../../../lib/tar/parse.ts";
@@ -51,9 +52,12 @@ export async function unpackLayer(
     return { meta, index: indexer.finish() };
   } catch (error) {
     unpacker.abort();
-    throw new EngineError("LAYER_INVALID", `Cannot unpack layer "${diffId}": ${messageOf(error)}`, {
-      cause: error,
-    });
+    const failure = fileFailureOf(error);
+    throw new EngineError(
+      failure ? "STORE_FAILED" : "LAYER_INVALID",
+      `Cannot unpack layer "${diffId}"${failure ? ` to "${native}"` : ""}: ${messageOf(error)}`,
+      { cause: error, ...fullFact(failure) },
+    );
   } finally {
     await Deno.remove(run, { recursive: true });
   }

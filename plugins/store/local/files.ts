@@ -1,4 +1,5 @@
 /** Small file operations that the store is made of. */
+import { atPath, isFull } from "../../../lib/file_failure.ts";
 
 /** Runs `action`, giving undefined when the file or directory it needs is absent. */
 export async function ifPresent<T>(action: () => Promise<T>): Promise<T | undefined> {
@@ -10,10 +11,19 @@ export async function ifPresent<T>(action: () => Promise<T>): Promise<T | undefi
   }
 }
 
+/** Writes what is only remembered: on a full disk it is not, and nothing fails for it. */
+export async function remember(write: () => Promise<void>): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    if (!isFull(error)) throw error;
+  }
+}
+
 /** Flushes a file or directory to the disk. */
 export async function syncPath(path: string): Promise<void> {
   using file = await Deno.open(path, { read: true });
-  await file.sync();
+  await atPath(path, () => file.sync());
 }
 
 /** Makes a finished temporary file visible under its final name, durably when `durable`. Creates the directory. */

@@ -43,6 +43,10 @@ export class LocalHousekeeping implements Housekeeping {
     return path;
   }
 
+  async makeRoom(): Promise<boolean> {
+    return await this.store.reserve.giveUp();
+  }
+
   async sections(): Promise<readonly StoreSection[]> {
     const found: StoreSection[] = [];
     for (const [name, what] of Object.entries(SECTIONS)) {

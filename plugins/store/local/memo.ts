@@ -1,6 +1,6 @@
 import { type Guard, type Memo, sha256Hex } from "../../../core/contract/plugin.ts";
 import { seal, unseal } from "../../../lib/sealed.ts";
-import { ifPresent } from "./files.ts";
+import { ifPresent, remember } from "./files.ts";
 import type { ScratchFiles } from "./scratch_files.ts";
 
 /** Derived values as sealed JSON files `memo/<kind>/<key>`. */
@@ -16,9 +16,9 @@ export class LocalMemo implements Memo {
   }
 
   async put(kind: string, key: string, value: unknown): Promise<void> {
-    await this.files.write(await this.#path(kind, key), await seal(JSON.stringify(value)), {
-      durable: false,
-    });
+    const path = await this.#path(kind, key);
+    const text = await seal(JSON.stringify(value));
+    await remember(() => this.files.write(path, text, { durable: false }));
   }
 
   async #path(kind: string, key: string): Promise<string> {

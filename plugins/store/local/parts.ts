@@ -1,4 +1,5 @@
 import type { LocalBlobs } from "./blobs.ts";
+import type { Reserve } from "./reserve.ts";
 import type { LocalStages } from "./stages.ts";
 
 /** What keeping house needs of a store's directory. */
@@ -9,4 +10,5 @@ export interface StoreParts {
   readonly use: Deno.FsFile;
   readonly blobs: LocalBlobs;
   readonly stages: LocalStages;
+  readonly reserve: Reserve;
 }

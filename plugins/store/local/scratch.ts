@@ -13,7 +13,10 @@ export async function openScratch(root: string): Promise<Scratch> {
     await sweepScratch(root);
     const path = `${root}/${crypto.randomUUID().slice(0, 13)}`;
     await Deno.mkdir(path, { mode: 0o700 });
-    const lock = await tryLock(`${path}/.lock`);
+    const lock = await tryLock(`${path}/.lock`).catch(async (error) => {
+      await Deno.remove(path, { recursive: true }).catch(() => {});
+      throw error;
+    });
     return {
       path,
       async [Symbol.asyncDispose]() {
@@ -46,10 +49,11 @@ async function sweepScratch(root: string): Promise<void> {
   for await (const entry of Deno.readDir(root)) {
     if (!entry.isDirectory) continue;
     const path = `${root}/${entry.name}`;
-    const lock = await tryLock(`${path}/.lock`);
-    if (!lock) continue;
+    // Whoever made it held the gate until its lock was there. So one without a lock is dead, and removing needs no space.
+    const lock = await ifPresent(async () => await tryLock(`${path}/.lock`, { create: false }) ?? "held");
+    if (lock === "held") continue;
     await removeOwn(path);
-    await lock[Symbol.asyncDispose]();
+    await lock?.[Symbol.asyncDispose]();
   }
 }
 

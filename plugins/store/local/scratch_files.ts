@@ -8,12 +8,28 @@ export class ScratchFiles implements AsyncDisposable {
   /** The directory, if it was made. */
   opened: string | undefined;
 
-  /** @param root directory of the scratch directories of all processes */
-  constructor(readonly root: string) {}
+  /**
+   * @param root directory of the scratch directories of all processes
+   * @param onWriting called when there is one, so that something will be written
+   */
+  constructor(readonly root: string, readonly onWriting: () => Promise<void>) {}
 
   async directory(): Promise<string> {
-    this.#scratch ??= import("./scratch.ts").then((m) => m.openScratch(this.root));
-    return this.opened = (await this.#scratch).path;
+    const scratch = this.#scratch ??= this.#open();
+    try {
+      return this.opened = (await scratch).path;
+    } catch (error) {
+      // There may be room the next time.
+      if (this.#scratch === scratch) this.#scratch = undefined;
+      throw error;
+    }
+  }
+
+  async #open(): Promise<Scratch> {
+    const { openScratch } = await import("./scratch.ts");
+    const scratch = await openScratch(this.root);
+    await this.onWriting();
+    return scratch;
   }
 
   /** Puts a whole file in its place, or none. Durable: it is on the disk when this returns. */

@@ -6,7 +6,7 @@ import {
   type Stages,
 } from "../../../core/contract/plugin.ts";
 import type { LocalBlobs } from "./blobs.ts";
-import { fileName, ifPresent, listFiles } from "./files.ts";
+import { fileName, ifPresent, listFiles, remember } from "./files.ts";
 import { isStageRecord } from "./records.ts";
 import type { ScratchFiles } from "./scratch_files.ts";
 
@@ -77,7 +77,8 @@ export class LocalStages implements Stages {
       ...old.filter((r) => r.signature !== signature),
     ];
     const text = rows.slice(0, HISTORY_ROWS).map((r) => `${r.at} ${r.signature}\n`).join("");
-    await this.files.write(this.#historyPath(project, image, stage), text, { durable: false });
+    const path = this.#historyPath(project, image, stage);
+    await remember(() => this.files.write(path, text, { durable: false }));
   }
 
   #historyPath(project: string, image: string, stage: string): string {

@@ -1,9 +1,11 @@
-import { EngineError, messageOf, type Store } from "../../../core/contract/plugin.ts";
+import { EngineError, fullFact, messageOf, type Store } from "../../../core/contract/plugin.ts";
+import { fileFailureOf } from "../../../lib/file_failure.ts";
 import { LocalBlobs } from "./blobs.ts";
 import { hasDirectory, ifPresent, listFiles } from "./files.ts";
 import { LocalHousekeeping } from "./housekeeping.ts";
 import { LocalMemo } from "./memo.ts";
 import { LocalLocks } from "./process_locks.ts";
+import { Reserve } from "./reserve.ts";
 import { ScratchFiles } from "./scratch_files.ts";
 import { LocalStages } from "./stages.ts";
 
@@ -20,6 +22,7 @@ const OLD_FORMAT = "1";
  *     memo/                derived data, disposable
  *     run/<id>/            scratch of a living process
  *     locks/               flock files of stages being built
+ *     reserve/             given up when the disk is full and something must be written in order to remove
  *     use                  locked, shared, by every process that has the store open; alone by one that sweeps
  *     builds/              directories kept between builds
  *
@@ -31,11 +34,13 @@ export class LocalStore implements Store {
   readonly memo: LocalMemo;
   readonly locks: LocalLocks;
   readonly housekeeping: LocalHousekeeping;
+  readonly reserve: Reserve;
   readonly #files: ScratchFiles;
   #closed = false;
 
   private constructor(readonly path: string, readonly use: Deno.FsFile, readonly upgraded: boolean) {
-    const files = this.#files = new ScratchFiles(`${path}/run`);
+    this.reserve = new Reserve(path);
+    const files = this.#files = new ScratchFiles(`${path}/run`, () => this.reserve.keep());
     this.memo = new LocalMemo(path, files);
     this.blobs = new LocalBlobs(path, files, this.memo);
     this.stages = new LocalStages(path, files, this.blobs);
@@ -49,13 +54,15 @@ export class LocalStore implements Store {
     let upgraded = false;
     try {
       const found = await ifPresent(() => Deno.readTextFile(`${path}/format`));
+      const openUse = () => Deno.open(`${path}/use`, { read: true, write: true, create: true, mode: 0o600 });
       if (found === undefined) {
         await Deno.mkdir(`${path}/blobs/sha256`, { recursive: true, mode: 0o700 });
         await Deno.mkdir(`${path}/locks`, { recursive: true, mode: 0o700 });
+        (await openUse()).close(); // opening a store that is there must need no space
         await Deno.writeTextFile(`${path}/format`, FORMAT + "\n");
       } else if (found.trim() === OLD_FORMAT) {
         upgraded = (await listFiles(`${path}/stages`)).length > 0;
-        await Deno.writeTextFile(`${path}/format`, FORMAT + "\n");
+        await Deno.writeTextFile(`${path}/format`, FORMAT + "\n"); // as long as what is there
       } else if (found.trim() !== FORMAT && found.trim() !== "") {
         throw new EngineError(
           "STORE_FAILED",
@@ -63,12 +70,13 @@ export class LocalStore implements Store {
           { fix: "Name another directory with --home, or remove this one" },
         );
       }
-      use = await Deno.open(`${path}/use`, { read: true, write: true, create: true, mode: 0o600 });
+      use = await openUse();
       await use.lock(false);
     } catch (error) {
       if (error instanceof EngineError) throw error;
       throw new EngineError("STORE_FAILED", `Cannot open store "${path}": ${messageOf(error)}`, {
         cause: error,
+        ...fullFact(fileFailureOf(error)),
       });
     }
     const store = new LocalStore(path, use, upgraded);

@@ -82,3 +82,14 @@ Deno.test("DockerEngine rejects an address that is neither a socket nor plain tc
     });
   }
 });
+
+Deno.test("DockerEngine reads no answer without an end", async () => {
+  const piece = new TextEncoder().encode(" ".repeat(1 << 20));
+  const endless = () => {
+    const body = new ReadableStream<Uint8Array>({ pull: (controller) => controller.enqueue(piece) });
+    return new Response(body);
+  };
+  await withEngine(endless, async (engine) => {
+    await assert.rejects(engine.images([], signal), /answered with more than 134217728 characters/);
+  });
+});

@@ -1,0 +1,42 @@
+/** Tells stages that had no room from those that failed for another reason. */
+import { fileFailureIn } from "../../../lib/file_failure.ts";
+import { fileFix, fullFact } from "../../../core/contract/errors.ts";
+import type { ErrorDetails } from "../../../core/contract/plugin.ts";
+
+/** Bytes of output that are kept; the reason of a failure is among the last. */
+const KEPT = 8192;
+/** Less room than this is none. */
+const LITTLE = 64 << 10;
+
+/** The last output of a step. */
+export class Tail {
+  text = "";
+
+  /** Takes what a step prints, and passes it on. */
+  listened<S>(
+    output: (stream: S, text: string) => Promise<void>,
+  ): (stream: S, text: string) => Promise<void> {
+    return (stream, text) => {
+      this.text = (this.text + text).slice(-KEPT);
+      return output(stream, text);
+    };
+  }
+}
+
+/** What to add to the failure of a step that wrote to the file system of `native`: nothing when there was room. */
+export async function noRoom(
+  native: string,
+  output: string,
+): Promise<{ readonly why: string; readonly details: Pick<ErrorDetails, "fix" | "full"> } | undefined> {
+  const { statfsSync } = await import("node:fs");
+  const { bavail, bsize, files, ffree } = statfsSync(native);
+  const full = bavail * bsize < LITTLE || files > 0 && ffree === 0;
+  const said = fileFailureIn(output);
+  const kind = full ? "full" : said?.kind;
+  if (kind !== "full" && kind !== "quota") return undefined;
+  const failure = { kind, path: native, why: "" };
+  const place = full
+    ? `no space is left on the file system of "${native}"`
+    : `its output tells of a full disk`;
+  return { why: place, details: { fix: fileFix(failure), ...fullFact(failure) } };
+}

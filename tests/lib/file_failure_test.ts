@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { atPath, fileFailureIn, fileFailureOf, isFull } from "../../lib/file_failure.ts";
+import { EngineError, explained, messageOf } from "../../core/contract/errors.ts";
+
+/** A failure of the system itself, as Deno reports it. */
+async function failureOf(action: () => unknown): Promise<unknown> {
+  try {
+    await action();
+  } catch (error) {
+    return error;
+  }
+  throw new Error("It did not fail");
+}
+
+function writeFull(): void {
+  using file = Deno.openSync("/dev/full", { write: true });
+  file.writeSync(new Uint8Array(1));
+}
+
+Deno.test("fileFailureOf() finds full disks behind any number of causes, with the path that is known", async () => {
+  const bare = await failureOf(writeFull);
+  assert.deepEqual(fileFailureOf(bare), { kind: "full", why: "no space is left on its file system" });
+  const named = await failureOf(() => atPath("/data/x", () => Promise.resolve().then(writeFull)));
+  assert.match(messageOf(named), /No space left on device .*: '\/data\/x'$/);
+  const outer = new Error("outer", { cause: new Error("inner", { cause: named }) });
+  assert.equal(fileFailureOf(outer)?.path, "/data/x");
+  assert.ok(isFull(outer));
+  const own = await failureOf(() => Deno.writeTextFile("/dev/full", "x"));
+  assert.deepEqual(fileFailureOf(own), { kind: "full", path: "/dev/full", why: fileFailureOf(bare)!.why });
+});
+
+Deno.test("fileFailureOf() leaves other failures alone, also where they are their own cause", async () => {
+  assert.equal(fileFailureOf(await failureOf(() => Deno.readTextFile("/absent/file"))), undefined);
+  assert.equal(fileFailureOf(new TypeError("x is not a function")), undefined);
+  assert.equal(fileFailureOf("ENOSPC"), undefined);
+  const round = new Error("round");
+  round.cause = round;
+  assert.equal(fileFailureOf(round), undefined);
+  const other = new TypeError("no");
+  assert.equal(await failureOf(() => atPath("/x", () => Promise.reject(other))), other);
+});
+
+Deno.test("explained() and EngineError.fix say what helps against each failure of files", async (t) => {
+  const cases: readonly (readonly [code: string, message: RegExp, fix: RegExp])[] = [
+    ["ENOSPC", /no space is left/, /^Free space or inodes on the file system of "\/data"/],
+    ["EDQUOT", /quota of this user/, /^Free space on the file system of "\/data".*quota raised/],
+    ["EROFS", /read-only/, /mounted writable/],
+    ["EMFILE", /too many files open/, /ulimit -n/],
+    ["ENFILE", /machine has too many files open/, /fs\.file-max/],
+    ["EACCES", /this user may not/, /right to "\/data"/],
+    ["EIO", /does not answer rightly/, /dmesg/],
+  ];
+  for (const [code, message, fix] of cases) {
+    await t.step(code, async () => {
+      const system = Object.assign(new Error(`Said by the system (os error 1)`), { code });
+      const named = await failureOf(() => atPath("/data", () => Promise.reject(system)));
+      const error = explained(named);
+      assert.ok(error instanceof EngineError);
+      assert.equal(error.code, "FILES_FAILED");
+      assert.match(error.message, new RegExp(`^Cannot use "/data": .*${message.source}`));
+      assert.match(error.fix, fix);
+      const inner = new EngineError("EXPORT_FAILED", "Cannot export", { cause: named });
+      assert.equal(explained(inner), inner);
+      assert.match(inner.fix, fix);
+      // Who knows better than "you may not" says so; against a full disk nothing else helps.
+      const advised = new EngineError("DOCKER_FAILED", "Cannot reach it", { cause: named, fix: "Start it" });
+      assert.match(advised.fix, code === "EACCES" ? /^Start it$/ : fix);
+    });
+  }
+  const bug = new TypeError("x is not a function");
+  assert.equal(explained(bug), bug);
+});
+
+Deno.test("fileFailureIn() reads what tools print", () => {
+  const kinds = [
+    ["fatal: write error: No space left on device", "full"],
+    ["error: unable to create temporary file: Disk quota exceeded", "quota"],
+    ["fatal: could not create work tree dir 'x': Read-only file system", "read-only"],
+    ["error: cannot open .git/FETCH_HEAD: Too many open files", "limit"],
+    ["fatal: repository not found", undefined],
+  ] as const;
+  for (const [text, kind] of kinds) assert.equal(fileFailureIn(text)?.kind, kind, text);
+});
