@@ -23,7 +23,7 @@ const CONNECTIONS_PER_HOST = 32;
  * machine is never asked through a proxy. A connection may take 30 s to open, an answer may pause for 60 s.
  *
  * Small ones go through the built-in `fetch`, blobs over connections of their own; undici, which takes long to load and to
- * send, serves hosts behind proxies and those that are not verified.
+ * send, serves hosts behind proxies, those that are not verified, and those whose certificate only OpenSSL's rules take.
  *
  * Certificates: those of Deno, `SSL_CERT_FILE`, `DENO_CERT`, and what docker and podman keep for that host. Hosts in
  * `unverified` (with port, lower case) are not checked.
@@ -33,6 +33,8 @@ export class HttpTransport implements AsyncDisposable {
   readonly #known = new Map<string, Promise<HostCertificates>>();
   /** Origins that have answered the built-in `fetch`. */
   readonly #heard = new Set<string>();
+  /** Origins with certificates of their own that Deno's TLS does not take, as one that is its own authority. */
+  readonly #particular = new Set<string>();
   readonly #clients = new Map<string, Deno.HttpClient>();
   readonly #closing = new AbortController();
 
@@ -45,9 +47,14 @@ export class HttpTransport implements AsyncDisposable {
     const request: HttpRequest = { ...sent, headers: { "user-agent": "dapp", ...sent.headers }, signal };
     signal.throwIfAborted();
     try {
-      if (!this.#isDirect(url)) return await this.#sendUndici(request);
+      if (!this.#isDirect(url) || this.#particular.has(url.origin)) return await this.#sendUndici(request);
       const light = small && isWhole(body) ? await this.#sendLight({ ...request, body }) : undefined;
-      const answer = light ?? await sendWire(request, await this.#certificatesFor(url));
+      const certificates = await this.#certificatesFor(url);
+      if (!light && isOwn(certificates) && !this.#heard.has(url.origin)) {
+        this.#particular.add(url.origin);
+        return await this.#sendUndici(request);
+      }
+      const answer = light ?? await sendWire(request, certificates);
       return { ...answer, body: guard(answer.body, method, url, sent.signal) };
     } catch (error) {
       if (error instanceof RegistryError) throw error;
@@ -119,8 +126,9 @@ export class HttpTransport implements AsyncDisposable {
 
   /** A client of the built-in `fetch` for a host with certificates of its own. */
   async #client(url: URL): Promise<Deno.HttpClient | undefined> {
-    const { ca, cert, key } = await this.#certificatesFor(url);
-    if (!ca && !cert) return undefined;
+    const certificates = await this.#certificatesFor(url);
+    if (!isOwn(certificates)) return undefined;
+    const { ca, cert, key } = certificates;
     const host = url.host.toLowerCase();
     let client = this.#clients.get(host);
     if (!client) {
@@ -176,6 +184,10 @@ export class HttpTransport implements AsyncDisposable {
   #mayProxy(): boolean {
     return PROXIES.some((name) => this.env[name] || this.env[name.toLowerCase()]);
   }
+}
+
+function isOwn({ ca, cert }: HostCertificates): boolean {
+  return ca !== undefined || cert !== undefined;
 }
 
 function isWhole(body: HttpRequest["body"]): body is string | Uint8Array | undefined {

@@ -24,7 +24,12 @@ async function ask(port: number, env: Record<string, string>): Promise<number> {
   return response.status;
 }
 
-Deno.test("HttpTransport verifies certificates", async (t) => {
+// The second kind is what `openssl req -x509` makes of itself: a certificate that is its own authority.
+for (const [kind, constraints] of [["a leaf", "CA:FALSE"], ["its own authority", "CA:TRUE"]] as const) {
+  Deno.test(`HttpTransport verifies certificates: ${kind}`, (t) => verifies(t, constraints));
+}
+
+async function verifies(t: Deno.TestContext, constraints: string): Promise<void> {
   const openssl = await peer("openssl");
   if (!openssl) return;
   await withTempDir(async (dir) => {
@@ -43,7 +48,7 @@ Deno.test("HttpTransport verifies certificates", async (t) => {
           "-addext",
           "subjectAltName=DNS:localhost",
         ],
-        ["-addext", "basicConstraints=critical,CA:FALSE"],
+        ["-addext", `basicConstraints=critical,${constraints}`],
       ),
     );
     await using server = Deno.serve({
@@ -72,7 +77,7 @@ Deno.test("HttpTransport verifies certificates", async (t) => {
       await rejects(ask(port, { DAPP_INSECURE_REGISTRY: "other.example" }));
     });
   });
-});
+}
 
 Deno.test("RegistryClient does not remember plain http of a port that wants TLS", async () => {
   using listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
