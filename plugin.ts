@@ -38,4 +38,5 @@ export { OciError } from "./lib/oci/errors.ts";
 export { formatDuration, parseBytes, parseDuration } from "./lib/quantity.ts";
 export { sleep } from "./lib/sleep.ts";
 export { slug, tagOf } from "./lib/slug/slug.ts";
+export { unreachable } from "./lib/unreachable.ts";
 export { suggest } from "./lib/suggest.ts";

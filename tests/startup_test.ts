@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { run, type RunResult } from "./support/process.ts";
 import { withProject } from "./support/project.ts";
-import { MemoryRegistry } from "./support/registry.ts";
+import { MemoryRegistry } from "../testing/memory_registry/registry.ts";
 
 const root = new URL("../", import.meta.url);
 const { imports }: { imports: Record<string, string> } = JSON.parse(

@@ -9,6 +9,7 @@ const PROGRAM = [
   "bench",
   "examples",
   "release",
+  "testing",
   "mod.ts",
   "plugin.ts",
   "cli.ts",

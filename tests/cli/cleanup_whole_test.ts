@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createEngine } from "../../mod.ts";
 import { withProject } from "../support/project.ts";
-import { MemoryRegistry } from "../support/registry.ts";
+import { MemoryRegistry } from "../../testing/memory_registry/registry.ts";
 import { dapp, type FakeWorld } from "./support.ts";
 
 const dappfile = `project: shop

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { withProject } from "../support/project.ts";
-import { MemoryRegistry } from "../support/registry.ts";
+import { MemoryRegistry } from "../../testing/memory_registry/registry.ts";
 
 Deno.test("the login of the command line is shown to the host of REPO and to no other", async () => {
   await using base = new MemoryRegistry();

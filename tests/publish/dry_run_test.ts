@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { PublishReport, PushOptions, StageMoves } from "../../mod.ts";
 import { busyboxBase } from "../support/bases.ts";
 import { openProject, type TestProject, withProject } from "../support/project.ts";
-import { MemoryRegistry } from "../support/registry.ts";
+import { MemoryRegistry } from "../../testing/memory_registry/registry.ts";
 import { verifyLayout } from "../support/verify_registry.ts";
 
 const dappfile = (base: string) => `

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type Engine, EngineError } from "../../mod.ts";
 import { openProject, takeBuilt, type TestProject, withProject } from "../support/project.ts";
-import { failure, MemoryRegistry, type RegistryAuth } from "../support/registry.ts";
+import { failure, MemoryRegistry, type RegistryAuth } from "../../testing/memory_registry/registry.ts";
 
 const files = {
   "dappfile.yaml": "dimg: [app, web]\nfrom: scratch\ngit: [{ add: /, to: /app }]\n",

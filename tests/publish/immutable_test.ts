@@ -1,6 +1,6 @@
 /** Registries whose tags keep what they name: ECR with IMMUTABLE, Harbor with a rule for everything. */
 import assert from "node:assert/strict";
-import { failure, MemoryRegistry } from "../support/registry.ts";
+import { failure, MemoryRegistry } from "../../testing/memory_registry/registry.ts";
 import { withProject } from "../support/project.ts";
 
 const settled = new URL("../support/settled_registry.ts", import.meta.url).pathname;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { openProject, withProject } from "../support/project.ts";
-import { MemoryRegistry } from "../support/registry.ts";
+import { MemoryRegistry } from "../../testing/memory_registry/registry.ts";
 
 Deno.test("checkRegistry() needs no dappfile; what else there is does", async () => {
   await using registry = new MemoryRegistry();

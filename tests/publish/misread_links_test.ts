@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { RegistryClient } from "../../lib/registry/client.ts";
 import { putManifest } from "../../lib/registry/put_manifest.ts";
-import { failure, MemoryRegistry } from "../support/registry.ts";
+import { failure, MemoryRegistry } from "../../testing/memory_registry/registry.ts";
 
 const manifest = {
   mediaType: "application/vnd.oci.image.index.v1+json",

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { busyboxBase } from "../support/bases.ts";
 import { openProject, takeBuilt, type TestProject, withProject } from "../support/project.ts";
-import { MemoryRegistry } from "../support/registry.ts";
+import { MemoryRegistry } from "../../testing/memory_registry/registry.ts";
 import { verifyLayout, verifyRegistry } from "../support/verify_registry.ts";
 
 const dappfile = (base: string, names = "[app, web]") => `

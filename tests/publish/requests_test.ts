@@ -3,7 +3,7 @@ import { use } from "../../mod.ts";
 import { busyboxBase } from "../support/bases.ts";
 import { fakeBuilder, FakeBuilderLog } from "../support/fake_builder.ts";
 import { withProject } from "../support/project.ts";
-import { MemoryRegistry } from "../support/registry.ts";
+import { MemoryRegistry } from "../../testing/memory_registry/registry.ts";
 
 const dappfile = (base: string) => `
 dimg: [app, web]

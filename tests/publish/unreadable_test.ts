@@ -1,7 +1,7 @@
 /** One tag that cannot be read among those that can: a line, and not the end. */
 import assert from "node:assert/strict";
 import { use } from "../../mod.ts";
-import { failure, MemoryRegistry } from "../support/registry.ts";
+import { failure, MemoryRegistry } from "../../testing/memory_registry/registry.ts";
 import { quickRegistry } from "../support/quick_registry.ts";
 import { openProject, withProject } from "../support/project.ts";
 

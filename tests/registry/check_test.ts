@@ -3,7 +3,7 @@ import { EngineError, type RegistryBackend, type RemovalOutcome } from "../../co
 import { probeRegistry } from "../../core/registry_check/check.ts";
 import { registryDockerHub } from "../../plugins/registry/providers.ts";
 import { startDockerRegistry } from "../support/docker_registry.ts";
-import { type DeletionRule, failure, MemoryRegistry } from "../support/registry.ts";
+import { type DeletionRule, failure, MemoryRegistry } from "../../testing/memory_registry/registry.ts";
 import { openOci, registryRequest } from "../support/registry_request.ts";
 import { opened } from "./providers/support.ts";
 

@@ -9,9 +9,9 @@ import {
   type ProviderApi,
 } from "../../plugins/registry/_oci_backend.ts";
 import { parseRepo } from "../../plugins/registry/_repo.ts";
-import { failure, MemoryRegistry } from "../support/registry.ts";
+import { failure, MemoryRegistry } from "../../testing/memory_registry/registry.ts";
 import { openOci, registryRequest } from "../support/registry_request.ts";
-import { storeImage } from "./conformance.ts";
+import { storeImage } from "../../testing/registry_conformance.ts";
 import { digestFromHex } from "../../lib/oci/digest.ts";
 
 const { signal } = new AbortController();

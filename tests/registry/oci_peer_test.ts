@@ -6,7 +6,7 @@ import { run } from "../support/process.ts";
 import { someBytes } from "../support/registry_client.ts";
 import { openOci, registryRequest } from "../support/registry_request.ts";
 import { Wire, type WireFault } from "../support/registry_wire.ts";
-import { storeImage } from "./conformance.ts";
+import { storeImage } from "../../testing/registry_conformance.ts";
 import { EngineError } from "../../core/contract/errors.ts";
 
 const { signal } = new AbortController();

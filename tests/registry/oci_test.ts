@@ -1,7 +1,7 @@
 import { startDockerRegistry } from "../support/docker_registry.ts";
-import { type DeletionRule, MemoryRegistry } from "../support/registry.ts";
+import { type DeletionRule, MemoryRegistry } from "../../testing/memory_registry/registry.ts";
 import { openOci, registryRequest } from "../support/registry_request.ts";
-import { registryConformance } from "./conformance.ts";
+import { registryConformance } from "../../testing/registry_conformance.ts";
 
 for (const deletion of ["manifests", "tags", "greedy"] satisfies DeletionRule[]) {
   registryConformance(`registry-oci with a registry that deletes ${deletion}`, async () => {

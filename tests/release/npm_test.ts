@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { busyboxBase } from "../support/bases.ts";
 import { asStranger, type Stranger } from "../support/packages.ts";
+import { textOf } from "../support/import_graph.ts";
 import { writeFiles } from "../support/project.ts";
 
 const { version } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
@@ -126,6 +127,15 @@ Deno.test("the npm package works on a machine that has Node.js alone", async (t)
     await run(["node", deno, "check", "embed.ts"]);
     const { stdout } = await run(["node", deno, "run", "-A", "embed.ts"]);
     assert.deepEqual(JSON.parse(stdout), [["app", digest]]);
+  });
+
+  await t.step("the plugin of docs/plugins.md passes its test there, and type-checks", async () => {
+    const blocks = textOf("docs/plugins.md").matchAll(/^```ts ignore\n([\s\S]*?)^```$/gm);
+    const [plugin, test] = [...blocks].map(([, code]) => code!) as [string, string];
+    await writeFiles(dir, { "tag_team.ts": plugin, "tag_team_test.ts": test });
+    await run(["node", deno, "check", "tag_team.ts", "tag_team_test.ts"]);
+    const { stdout } = await run(["node", deno, "test", "-A", "tag_team_test.ts"]);
+    assert.match(stdout, /ok \| 2 passed \(\d+ steps\)/);
   });
 
   await t.step(

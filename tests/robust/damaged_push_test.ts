@@ -3,7 +3,7 @@ import { EngineError } from "../../mod.ts";
 import { busyboxBase } from "../support/bases.ts";
 import { finishEngine } from "../support/engine_process.ts";
 import { openProject, type TestProject, withProject } from "../support/project.ts";
-import { MemoryRegistry } from "../support/registry.ts";
+import { MemoryRegistry } from "../../testing/memory_registry/registry.ts";
 import { verifyLayout } from "../support/verify_registry.ts";
 
 const dappfile = (base: string, setup = "cat /app/* >/all") => `

@@ -5,7 +5,7 @@ import { busyboxBase } from "../support/bases.ts";
 import { startDockerRegistry } from "../support/docker_registry.ts";
 import { openProject, type TestProject, withProject } from "../support/project.ts";
 import { quickRegistry } from "../support/quick_registry.ts";
-import { cutResponse, failure, type Fault, MemoryRegistry } from "../support/registry.ts";
+import { cutResponse, failure, type Fault, MemoryRegistry } from "../../testing/memory_registry/registry.ts";
 import { TcpProxy } from "../support/tcp_proxy.ts";
 import { verifyRegistry } from "../support/verify_registry.ts";
 

@@ -8,7 +8,7 @@ import { busyboxBase } from "../support/bases.ts";
 import { startDockerRegistry } from "../support/docker_registry.ts";
 import { peer } from "../support/peers.ts";
 import { run } from "../support/process.ts";
-import { cutResponse, MemoryRegistry } from "../support/registry.ts";
+import { cutResponse, MemoryRegistry } from "../../testing/memory_registry/registry.ts";
 import { withTempDir } from "../support/tmp.ts";
 import { useSource } from "./sources.ts";
 import { digestFromHex } from "../../lib/oci/digest.ts";

@@ -2,7 +2,7 @@ import { deepStrictEqual, notStrictEqual, ok, rejects, strictEqual } from "node:
 import { RegistryClient } from "../../../lib/registry/client.ts";
 import type { RegistryError } from "../../../lib/registry/errors.ts";
 import { getManifest, headManifest } from "../../../lib/registry/manifests.ts";
-import { failure, MemoryRegistry } from "../../support/registry.ts";
+import { failure, MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
 
 const { signal } = new AbortController();
 const nowhere = { HOME: "/nonexistent" };

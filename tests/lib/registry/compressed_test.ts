@@ -4,7 +4,7 @@ import * as zlib from "node:zlib";
 import { downloadBlob, getBlob } from "../../../lib/registry/blobs.ts";
 import { getManifest, lookUpManifest } from "../../../lib/registry/manifests.ts";
 import { listTags } from "../../../lib/registry/tags.ts";
-import { type Fault, MemoryRegistry } from "../../support/registry.ts";
+import { type Fault, MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
 import { clientOf, someBytes } from "../../support/registry_client.ts";
 import { withTempDir } from "../../support/tmp.ts";
 

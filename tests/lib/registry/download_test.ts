@@ -1,7 +1,12 @@
 import { deepStrictEqual, rejects, strictEqual } from "node:assert/strict";
 import { downloadBlob, getBlob } from "../../../lib/registry/blobs.ts";
 import { RegistryClient } from "../../../lib/registry/client.ts";
-import { blobResponse, cutResponse, type Fault, MemoryRegistry } from "../../support/registry.ts";
+import {
+  blobResponse,
+  cutResponse,
+  type Fault,
+  MemoryRegistry,
+} from "../../../testing/memory_registry/registry.ts";
 import { withTempDir } from "../../support/tmp.ts";
 
 const { signal } = new AbortController();

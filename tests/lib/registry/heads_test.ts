@@ -2,7 +2,7 @@
 import { deepStrictEqual, rejects, strictEqual } from "node:assert/strict";
 import type { ClientMemo } from "../../../lib/registry/host_memory.ts";
 import { getManifest, lookUpManifest } from "../../../lib/registry/manifests.ts";
-import { failure, MemoryRegistry } from "../../support/registry.ts";
+import { failure, MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
 import { clientOf } from "../../support/registry_client.ts";
 
 const { signal } = new AbortController();

@@ -2,7 +2,7 @@
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { downloadBlob } from "../../../lib/registry/blobs.ts";
 import { uploadBlob } from "../../../lib/registry/upload.ts";
-import { MemoryRegistry } from "../../support/registry.ts";
+import { MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
 import { clientOf, fileBlob, someBytes } from "../../support/registry_client.ts";
 import { withTempDir } from "../../support/tmp.ts";
 

@@ -1,7 +1,7 @@
 import { rejects, strictEqual } from "node:assert/strict";
 import { sendLight } from "../../../lib/registry/light.ts";
 import { readBody } from "../../../lib/registry/body.ts";
-import { MemoryRegistry } from "../../support/registry.ts";
+import { MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
 
 const { signal } = new AbortController();
 const ask = (url: string, stop = signal) =>

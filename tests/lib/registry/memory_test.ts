@@ -1,7 +1,7 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import type { ClientMemo } from "../../../lib/registry/host_memory.ts";
 import { lookUpManifest } from "../../../lib/registry/manifests.ts";
-import { MemoryRegistry, type RegistryAuth } from "../../support/registry.ts";
+import { MemoryRegistry, type RegistryAuth } from "../../../testing/memory_registry/registry.ts";
 import { clientOf } from "../../support/registry_client.ts";
 
 const { signal } = new AbortController();

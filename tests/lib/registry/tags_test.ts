@@ -1,7 +1,7 @@
 import { deepStrictEqual, rejects, strictEqual } from "node:assert/strict";
 import { nextPage } from "../../../lib/registry/link.ts";
 import { listTags } from "../../../lib/registry/tags.ts";
-import { failure, MemoryRegistry } from "../../support/registry.ts";
+import { failure, MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
 import { clientOf } from "../../support/registry_client.ts";
 
 const { signal } = new AbortController();

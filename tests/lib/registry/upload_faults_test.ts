@@ -1,7 +1,7 @@
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { uploadBlob, type UploadOptions } from "../../../lib/registry/upload.ts";
-import { failure, type Fault, MemoryRegistry } from "../../support/registry.ts";
+import { failure, type Fault, MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
 import { blobOf, clientOf, FakeClock, someBytes } from "../../support/registry_client.ts";
 import { Wire, type WireFault } from "../../support/registry_wire.ts";
 import { withTempDir } from "../../support/tmp.ts";

@@ -1,6 +1,6 @@
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { uploadBlob, type UploadOptions } from "../../../lib/registry/upload.ts";
-import { failure, MemoryRegistry } from "../../support/registry.ts";
+import { failure, MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
 import { blobOf, clientOf, fileBlob, someBytes } from "../../support/registry_client.ts";
 import { withTempDir } from "../../support/tmp.ts";
 

@@ -3,7 +3,7 @@ import { isPullLimit } from "../../../lib/registry/answer_error.ts";
 import type { RegistryWait } from "../../../lib/registry/patience.ts";
 import { getManifest } from "../../../lib/registry/manifests.ts";
 import { isRetryableStatus, parseRetryAfter } from "../../../lib/registry/retry.ts";
-import { failure, MemoryRegistry } from "../../support/registry.ts";
+import { failure, MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
 import { clientOf, FakeClock } from "../../support/registry_client.ts";
 
 const { signal } = new AbortController();

@@ -3,7 +3,7 @@ import { mediaTypes } from "../../../lib/oci/types.ts";
 import { deleteManifest } from "../../../lib/registry/delete_manifest.ts";
 import { isBlobUnknown } from "../../../lib/registry/errors.ts";
 import { putManifest } from "../../../lib/registry/put_manifest.ts";
-import { failure, MemoryRegistry } from "../../support/registry.ts";
+import { failure, MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
 import { clientOf } from "../../support/registry_client.ts";
 
 const { signal } = new AbortController();

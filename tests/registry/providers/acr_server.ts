@@ -1,5 +1,5 @@
 /** Azure Container Registry in memory. */
-import { failure, MemoryRegistry } from "../../support/registry.ts";
+import { failure, MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
 import { ApiServer } from "./api_server.ts";
 import { Contract } from "./contract.ts";
 

@@ -1,6 +1,6 @@
 /** The API of a provider in memory: checks every exchange against its OpenAPI document. */
 import assert from "node:assert/strict";
-import type { MemoryRegistry } from "../../support/registry.ts";
+import type { MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
 import type { Contract } from "./contract.ts";
 
 /** A request with its body, which is read once. */

@@ -11,9 +11,9 @@ import {
   registryQuay,
   registryZot,
 } from "../../../plugins/registry/providers.ts";
-import { MemoryRegistry } from "../../support/registry.ts";
+import { MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
 import { registryRequest } from "../../support/registry_request.ts";
-import { registryConformance, type RegistrySubject } from "../conformance.ts";
+import { registryConformance, type RegistrySubject } from "../../../testing/registry_conformance.ts";
 import { startAcr } from "./acr_server.ts";
 import { googleRules } from "./gar_server.ts";
 import { startGithub } from "./ghcr_server.ts";

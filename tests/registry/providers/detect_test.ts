@@ -3,7 +3,7 @@ import { plugins } from "../../../plugins/builtin/registries.ts";
 import type { RegistryRequest } from "../../../core/contract/plugin.ts";
 import { kindOfAnswer, kindOfHost } from "../../../plugins/registry/_detect.ts";
 import { registryDockerHub, registryGitlab, registryHarbor } from "../../../plugins/registry/providers.ts";
-import { failure, MemoryRegistry } from "../../support/registry.ts";
+import { failure, MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
 import { registryRequest } from "../../support/registry_request.ts";
 import { openWith } from "./support.ts";
 

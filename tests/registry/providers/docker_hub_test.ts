@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHubApi } from "../../../plugins/registry/docker_hub/api.ts";
 import { registryDockerHub } from "../../../plugins/registry/providers.ts";
-import { MemoryRegistry } from "../../support/registry.ts";
+import { MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
 import { registryRequest } from "../../support/registry_request.ts";
 import { type Hub, startHub } from "./hub_server.ts";
 import { countedWaits, credentialsOf, digestNo, listed, opened, openWith, signal, user } from "./support.ts";

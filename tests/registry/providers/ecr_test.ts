@@ -4,7 +4,7 @@ import type { RegistryRequest } from "../../../core/contract/registry.ts";
 import { createEcrApi } from "../../../plugins/registry/ecr/api.ts";
 import { registryEcr } from "../../../plugins/registry/providers.ts";
 import { signAws } from "../../../plugins/registry/ecr/sigv4.ts";
-import { MemoryRegistry } from "../../support/registry.ts";
+import { MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
 import { registryRequest } from "../../support/registry_request.ts";
 import { ApiServer } from "./api_server.ts";
 import { countedWaits, digestNo, listed, opened, openWith, signal } from "./support.ts";

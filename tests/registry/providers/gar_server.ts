@@ -1,5 +1,5 @@
 /** Google's registries in memory. */
-import type { MemoryRegistry } from "../../support/registry.ts";
+import type { MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
 
 /** Google's rules over the in-memory registry: one list with everything, manifests stay while they have a tag. */
 export function googleRules(registry: MemoryRegistry) {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { registryGar } from "../../../plugins/registry/providers.ts";
-import { MemoryRegistry } from "../../support/registry.ts";
+import { MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
 import { registryRequest } from "../../support/registry_request.ts";
 import { googleRules } from "./gar_server.ts";
 import { listed, opened, openWith, signal } from "./support.ts";

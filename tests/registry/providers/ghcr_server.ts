@@ -1,5 +1,5 @@
 /** GitHub's packages API on a port of its own, over the manifests of the in-memory registry. */
-import { failure, MemoryRegistry } from "../../support/registry.ts";
+import { failure, MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
 import { ApiServer } from "./api_server.ts";
 
 export interface Github extends AsyncDisposable {

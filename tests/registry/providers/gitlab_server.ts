@@ -6,7 +6,7 @@
  * tag's siblings by digest, and what GitLab.com does differently.
  */
 import { mediaTypes } from "../../../lib/oci/types.ts";
-import { failure, MemoryRegistry, type StoredDocument } from "../../support/registry.ts";
+import { failure, MemoryRegistry, type StoredDocument } from "../../../testing/memory_registry/registry.ts";
 import { type ApiRequest, ApiServer } from "./api_server.ts";
 import { Contract } from "./contract.ts";
 

@@ -3,7 +3,7 @@ import type { RegistryBackend, RegistryRequest } from "../../../core/contract/re
 import { registryGitlab } from "../../../plugins/registry/providers.ts";
 import { withProject } from "../../support/project.ts";
 import { registryRequest } from "../../support/registry_request.ts";
-import { storeImage } from "../conformance.ts";
+import { storeImage } from "../../../testing/registry_conformance.ts";
 import { GitlabServer } from "./gitlab_server.ts";
 import { shareAndCleanUp } from "./cycle.ts";
 import { listed, opened, settled, signal } from "./support.ts";

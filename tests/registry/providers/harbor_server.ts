@@ -4,7 +4,7 @@
  * What it answers was seen on the real one, version 2.15.2 (core, registry, jobservice, nginx). Never seen: the portal,
  * OIDC, Trivy, pushing into a proxy cache, and what other versions do. The OpenAPI document is of a later commit.
  */
-import { MemoryRegistry, type StoredDocument } from "../../support/registry.ts";
+import { MemoryRegistry, type StoredDocument } from "../../../testing/memory_registry/registry.ts";
 import { type ApiRequest, ApiServer } from "./api_server.ts";
 import { Contract } from "./contract.ts";
 

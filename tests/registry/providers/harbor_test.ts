@@ -3,7 +3,7 @@ import type { RegistryBackend, RegistryRequest } from "../../../core/contract/re
 import { registryHarbor } from "../../../plugins/registry/providers.ts";
 import { registryRequest } from "../../support/registry_request.ts";
 import { mediaTypes } from "../../../lib/oci/types.ts";
-import { storeImage } from "../conformance.ts";
+import { storeImage } from "../../../testing/registry_conformance.ts";
 import { HarborServer } from "./harbor_server.ts";
 import { listed, opened, openWith, signal } from "./support.ts";
 import type { Digest } from "../../../lib/oci/digest.ts";

@@ -1,6 +1,6 @@
 /** Docker Hub's API in memory. */
 import { ApiServer } from "./api_server.ts";
-import type { MemoryRegistry } from "../../support/registry.ts";
+import type { MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
 import { Contract } from "./contract.ts";
 
 export interface HubTag {

@@ -5,7 +5,7 @@ import type { ProviderOptions } from "../../../plugins/registry/_provider_plugin
 import { registryAcr, registryGar, registryGhcr, registryQuay } from "../../../plugins/registry/providers.ts";
 import { createHubApi } from "../../../plugins/registry/docker_hub/api.ts";
 import { createEcrApi } from "../../../plugins/registry/ecr/api.ts";
-import { MemoryRegistry } from "../../support/registry.ts";
+import { MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
 import { registryRequest } from "../../support/registry_request.ts";
 import { ApiServer } from "./api_server.ts";
 import { startGithub } from "./ghcr_server.ts";

@@ -7,7 +7,7 @@ import {
   registryGhcr,
   registryGitlab,
 } from "../../../plugins/registry/providers.ts";
-import { MemoryRegistry } from "../../support/registry.ts";
+import { MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
 import { registryRequest } from "../../support/registry_request.ts";
 import { type ApiHandler, ApiServer } from "./api_server.ts";
 import { startGithub } from "./ghcr_server.ts";

@@ -1,5 +1,5 @@
 /** Quay in memory. */
-import { MemoryRegistry } from "../../support/registry.ts";
+import { MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
 import { ApiServer } from "./api_server.ts";
 
 /** Quay's API beside the in-memory registry; Quay answers `true` to GET /v2/. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { RegistryRequest } from "../../../core/contract/registry.ts";
 import { registryQuay } from "../../../plugins/registry/providers.ts";
-import { failure, type MemoryRegistry } from "../../support/registry.ts";
+import { failure, type MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
 import { registryRequest } from "../../support/registry_request.ts";
 import { startQuay } from "./quay_server.ts";
 import { listed, opened, openWith, signal } from "./support.ts";

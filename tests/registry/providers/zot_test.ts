@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { registryZot } from "../../../plugins/registry/providers.ts";
-import { failure, MemoryRegistry } from "../../support/registry.ts";
+import { failure, MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
 import { registryRequest } from "../../support/registry_request.ts";
 import { listed, opened, signal } from "./support.ts";
 

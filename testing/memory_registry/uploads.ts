@@ -1,7 +1,8 @@
 /** Upload sessions of the in-memory registry, strict about their state. */
 import { createHash, type Hash } from "node:crypto";
-import { failure } from "./registry_answers.ts";
+import { failure } from "./answers.ts";
 
+/** How blobs are taken. */
 export interface UploadRules {
   /** Whether a blob is taken over from another repository. @default true */
   mounts: boolean;

@@ -3,12 +3,13 @@ import { type Digest, digestOf } from "../../lib/oci/digest.ts";
 import { isTag } from "../../lib/oci/reference.ts";
 import { MANIFEST_TYPES } from "../../lib/oci/media_type.ts";
 import { mediaTypes } from "../../lib/oci/types.ts";
-import { blobResponse, failure } from "./registry_answers.ts";
-import { type RegistryAuth, RegistryGate } from "./registry_auth.ts";
-import { type UploadRules, Uploads } from "./registry_uploads.ts";
+import { blobResponse, failure } from "./answers.ts";
+import { type RegistryAuth, RegistryGate } from "./auth.ts";
+import { type UploadRules, Uploads } from "./uploads.ts";
 
-export { blobResponse, cutResponse, failure } from "./registry_answers.ts";
-export type { RegistryAuth } from "./registry_auth.ts";
+export { blobResponse, cutResponse, failure } from "./answers.ts";
+export type { RegistryAuth } from "./auth.ts";
+export type { UploadRules } from "./uploads.ts";
 
 /**
  * What DELETE does. `manifests`: distribution 2.8, by digest only, with all its tags. `tags`: distribution 3, a tag goes
@@ -19,11 +20,15 @@ export type DeletionRule = "manifests" | "tags" | "greedy" | "off";
 /** Answers instead of the registry; undefined lets it answer itself. */
 export type Fault = (request: Request, url: URL) => Response | undefined | Promise<Response | undefined>;
 
+/** A request that came. */
 export interface SeenRequest {
+  /** Of HTTP. */
   readonly method: string;
   /** With query. */
   readonly path: string;
+  /** The header of that name. */
   readonly authorization: string | undefined;
+  /** The header of that name. */
   readonly range: string | undefined;
 }
 
@@ -32,10 +37,28 @@ interface StoredManifest {
   readonly type: string;
 }
 
+/**
+ * A registry on a port of its own, which starts when it is made and ends when it is disposed of. It speaks the
+ * distribution specification, counts, and fails when told to.
+ *
+ * @example
+ * ```ts
+ * import { MemoryRegistry } from "@dapp/dapp/testing";
+ *
+ * await using registry = new MemoryRegistry();
+ * await registry.addImage("base", "1");
+ * registry.fault(() => new Response(null, { status: 503 }));
+ * const first = await fetch(`http://${registry.host}/v2/`);
+ * console.assert(first.status === 503 && registry.count("/v2/") === 1);
+ * await first.body?.cancel();
+ * ```
+ */
 export class MemoryRegistry implements AsyncDisposable {
   /** `127.0.0.1:PORT`, as in image names. */
   readonly host: string;
+  /** All requests, in order. Empty it to count anew. */
   readonly seen: SeenRequest[] = [];
+  /** What DELETE does. @default "manifests" */
   deletion: DeletionRule = "manifests";
   /** Tags on one page of a list, unless the client says so; without it all come at once, whatever it says. */
   pageSize: number | undefined;
@@ -51,6 +74,7 @@ export class MemoryRegistry implements AsyncDisposable {
   });
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
 
+  /** Starts it. */
   constructor() {
     this.#server = Deno.serve(
       { port: 0, hostname: "127.0.0.1", onListen() {}, onError: () => new Response(null, { status: 500 }) },
@@ -59,12 +83,14 @@ export class MemoryRegistry implements AsyncDisposable {
     this.host = `127.0.0.1:${this.#server.addr.port}`;
   }
 
+  /** Who may use it. @default everybody */
   get auth(): RegistryAuth {
     return this.#gate.auth;
   }
   set auth(auth: RegistryAuth) {
     this.#gate.auth = auth;
   }
+  /** How it takes blobs. */
   get uploadRules(): UploadRules {
     return this.#uploads.rules;
   }
@@ -113,6 +139,7 @@ export class MemoryRegistry implements AsyncDisposable {
     );
   }
 
+  /** A blob of a repository. */
   blobOf(path: string, digest: string): Uint8Array | undefined {
     return this.#blobs.get(`${path}@${digest}`);
   }
@@ -143,6 +170,7 @@ export class MemoryRegistry implements AsyncDisposable {
     this.#manifests.delete(`${path}@${digest}`);
   }
 
+  /** Stores a blob. */
   async addBlob(
     path: string,
     bytes: Uint8Array,
@@ -152,7 +180,12 @@ export class MemoryRegistry implements AsyncDisposable {
     return { digest, size: bytes.length };
   }
 
-  async addManifest(path: string, document: { readonly mediaType: string }, tag?: string) {
+  /** Stores a manifest or index as JSON, under its digest and, if given, a tag. */
+  async addManifest(
+    path: string,
+    document: { readonly mediaType: string },
+    tag?: string,
+  ): Promise<StoredDescriptor & { readonly digest: Digest }> {
     const bytes = new TextEncoder().encode(JSON.stringify(document));
     const digest = await digestOf(bytes);
     this.#manifests.set(`${path}@${digest}`, { bytes, type: document.mediaType });
@@ -169,7 +202,7 @@ export class MemoryRegistry implements AsyncDisposable {
       readonly architecture?: string;
       readonly labels?: Readonly<Record<string, string>>;
     } = {},
-  ) {
+  ): Promise<AddedImage> {
     const { layers = [new TextEncoder().encode("not really a tar")], architecture = "amd64", labels } =
       options;
     const blobs = await Promise.all(layers.map((bytes) => this.addBlob(path, bytes)));
@@ -194,6 +227,7 @@ export class MemoryRegistry implements AsyncDisposable {
     this.#gate.expireTokens();
   }
 
+  /** Ends it. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#server.shutdown();
   }
@@ -324,18 +358,38 @@ export class MemoryRegistry implements AsyncDisposable {
 
 /** What a manifest or index says. */
 export interface StoredDocument {
+  /** Its own. */
   readonly mediaType?: string;
+  /** What it is, when it is no image. */
   readonly artifactType?: string;
+  /** Of a manifest. */
   readonly config?: StoredDescriptor;
+  /** Of a manifest, lowest first. */
   readonly layers?: readonly StoredDescriptor[];
+  /** Of an index. */
   readonly manifests?: readonly StoredDescriptor[];
+  /** What it refers to. */
   readonly subject?: StoredDescriptor;
+  /** Names and texts. */
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
-interface StoredDescriptor {
+/** Something that is stored, by its digest. */
+export interface StoredDescriptor {
+  /** What it is. */
   readonly mediaType: string;
+  /** sha256 of it. */
   readonly digest: string;
+  /** In bytes. */
   readonly size: number;
+  /** In an index: what the image is for. */
   readonly platform?: { readonly os: string; readonly architecture: string };
+}
+
+/** An image that was stored. */
+export interface AddedImage {
+  /** Its manifest. */
+  readonly manifest: StoredDescriptor & { readonly digest: Digest };
+  /** Its layers, lowest first. */
+  readonly layers: readonly { readonly digest: Digest; readonly size: number }[];
 }

@@ -1,12 +1,13 @@
 /** What every registry backend must do, whatever it keeps images in. */
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
-import type { RegistryBackend, Repository, TransferIo } from "../../core/contract/plugin.ts";
-import { mediaTypes } from "../../lib/oci/types.ts";
-import { digestOf } from "../../lib/oci/digest.ts";
-import { withTempDir } from "../support/tmp.ts";
+import type { RegistryBackend, Repository, TransferIo } from "../core/contract/plugin.ts";
+import { mediaTypes } from "../lib/oci/types.ts";
+import { digestOf } from "../lib/oci/digest.ts";
+import { withTempDir } from "./temp_dir.ts";
 
 /** A backend over an empty REPO of its own; disposing of it stops everything behind it. */
 export interface RegistrySubject extends AsyncDisposable {
+  /** What is tested. */
   readonly backend: RegistryBackend;
 }
 
@@ -48,7 +49,11 @@ async function tagsOf(repository: Repository): Promise<string[]> {
   return tags.map(({ tag }) => tag).sort();
 }
 
-/** Runs the suite. `make` gives undefined when a backend cannot be had on this machine. */
+/**
+ * Registers a test with a step for each rule of a registry backend: blobs and manifests come back as they were, nothing
+ * is stored that is not what its digest says, tags move, removing one leaves others alone. `make` gives undefined when a
+ * backend cannot be had on this machine.
+ */
 export function registryConformance(name: string, make: () => Promise<RegistrySubject | undefined>): void {
   Deno.test(`${name}: conformance of a registry backend`, async (t) => {
     const subject = await make();

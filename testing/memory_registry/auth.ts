@@ -1,5 +1,5 @@
 /** Who may do what in the in-memory registry. */
-import { failure } from "./registry_answers.ts";
+import { failure } from "./answers.ts";
 
 /** Who may use it. */
 export type RegistryAuth =
