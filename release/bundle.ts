@@ -2,20 +2,36 @@
 import { project } from "./project.ts";
 import { runTool } from "./run.ts";
 
-/** Modules that are started by their path, as a process or worker of their own. */
-const STARTED = ["plugins/builder/native/helper.ts", "lib/gzip/worker.ts"];
+/** How a module names one that is started by its path, as a process or worker of its own. */
+const STARTS = /new URL\("\.\/([^"]+)\.ts", import\.meta\.url\)/g;
+
+/** Modules of the program that others start by their path. */
+async function startedModules(): Promise<readonly string[]> {
+  const found = new Set<string>();
+  for (const room of ["cli", "core", "lib", "plugins"]) {
+    for await (const path of files(new URL(room, project.root).pathname, ".ts")) {
+      const file = `${room}/${path}`;
+      const text = await Deno.readTextFile(new URL(file, project.root));
+      for (const [, name] of text.matchAll(STARTS)) {
+        found.add(`${file.slice(0, file.lastIndexOf("/"))}/${name}.ts`);
+      }
+    }
+  }
+  return [...found].sort();
+}
 
 /** Writes entry points, what they share and what they load later to `dir`, with a deno.json for plugins of users. */
 export async function bundle(dir: string): Promise<void> {
-  const entries = [...Object.values(project.exports).map((path) => path.slice("./".length)), ...STARTED];
+  const started = await startedModules();
+  const entries = [...Object.values(project.exports).map((path) => path.slice("./".length)), ...started];
   await runTool([
     Deno.execPath(),
     ...["bundle", "--quiet", "--code-splitting", "--platform", "deno", "--outdir", dir],
     ...entries,
   ], project.root);
-  for await (const path of scripts(dir)) {
+  for await (const path of files(dir, ".js")) {
     const text = await Deno.readTextFile(`${dir}/${path}`);
-    const adapted = adapt(text, path);
+    const adapted = adapt(text, path, started);
     if (adapted !== text) await Deno.writeTextFile(`${dir}/${path}`, adapted);
   }
   // Deno finds it beside the program: plugins of any project import dapp by these names.
@@ -31,11 +47,11 @@ export async function bundle(dir: string): Promise<void> {
   );
 }
 
-/** JavaScript files below a directory, as paths in it. */
-async function* scripts(dir: string, below = ""): AsyncGenerator<string> {
+/** Files below a directory whose names end like this, as paths in it. */
+async function* files(dir: string, end: string, below = ""): AsyncGenerator<string> {
   for await (const { name, isDirectory } of Deno.readDir(`${dir}/${below}`)) {
-    if (isDirectory) yield* scripts(dir, `${below}${name}/`);
-    else if (name.endsWith(".js")) yield below + name;
+    if (isDirectory) yield* files(dir, end, `${below}${name}/`);
+    else if (name.endsWith(end)) yield below + name;
   }
 }
 
@@ -44,18 +60,18 @@ const REQUIRE =
   /^import \{ createRequire as (\w+) \} from "node:module";\nvar __require = \1\(import\.meta\.url\);$/m;
 
 /** Makes one file of the bundle work where it lies. @throws Error on what it does not know */
-export function adapt(text: string, path: string): string {
+export function adapt(text: string, path: string, started: readonly string[]): string {
   const up = "../".repeat(path.split("/").length - 1);
   const adapted = text
     .replace(REQUIRE, "var __require = (name) => globalThis.process.getBuiltinModule(name);")
     // A template is loaded when it is reached; a plain text would be read, with all it imports, at the start.
     .replaceAll(/\bimport\("(\.[^"]+)"\)/g, 'import(`${"$1"}`)')
-    .replaceAll(/new URL\("\.\/([^"]+)\.ts", import\.meta\.url\)/g, (_, name) => {
-      const started = STARTED.filter((module) => module.endsWith(`/${name}.ts`));
-      if (started.length !== 1) {
+    .replaceAll(STARTS, (_, name) => {
+      const modules = started.filter((module) => module.endsWith(`/${name}.ts`));
+      if (modules.length !== 1) {
         throw new Error(`Cannot bundle "${path}": what it starts, "${name}.ts", is no entry`);
       }
-      return `new URL("./${up}${started[0]!.replace(/ts$/, "js")}", import.meta.url)`;
+      return `new URL("./${up}${modules[0]!.replace(/ts$/, "js")}", import.meta.url)`;
     });
   const stray = /createRequire\w*\(|\bimport\("\.|\.ts", import\.meta\.url/.exec(adapted);
   if (stray) throw new Error(`Cannot bundle "${path}": it still has "${stray[0]}"`);

@@ -3,7 +3,7 @@ import { readLine, readSome } from "../../cli/host.ts";
 import { peer } from "../support/peers.ts";
 import { run } from "../support/process.ts";
 import { visible } from "./support.ts";
-import { MemoryRegistry } from "../support/registry.ts";
+import { MemoryRegistry } from "../../testing/memory_registry/registry.ts";
 import { withProject } from "../support/project.ts";
 
 const root = new URL("../../", import.meta.url).pathname;

@@ -36,19 +36,21 @@ Deno.test("the changelog's first section is that of the version in deno.json", (
 });
 
 Deno.test("adapt() makes files of a bundle start what lies elsewhere, and load what is lazy when it is reached", () => {
+  const started = ["cli/ask.ts", "lib/gzip/worker.ts"];
+  const adapted = (text: string, path: string) => adapt(text, path, started);
   const start = 'x = new URL("./worker.ts", import.meta.url);';
-  assert.equal(adapt(start, "chunk.js"), 'x = new URL("./lib/gzip/worker.js", import.meta.url);');
-  assert.equal(adapt(start, "a/b.js"), 'x = new URL("./../lib/gzip/worker.js", import.meta.url);');
-  assert.equal(adapt('await import("./a-1.js")', "b.js"), 'await import(`${"./a-1.js"}`)');
-  assert.equal(adapt('await import("node:zlib")', "b.js"), 'await import("node:zlib")');
+  assert.equal(adapted(start, "chunk.js"), 'x = new URL("./lib/gzip/worker.js", import.meta.url);');
+  assert.equal(adapted(start, "a/b.js"), 'x = new URL("./../lib/gzip/worker.js", import.meta.url);');
+  assert.equal(adapted('await import("./a-1.js")', "b.js"), 'await import(`${"./a-1.js"}`)');
+  assert.equal(adapted('await import("node:zlib")', "b.js"), 'await import("node:zlib")');
   const required = 'import { createRequire as r } from "node:module";\nvar __require = r(import.meta.url);\n';
   assert.match(
-    adapt(required, "b.js"),
+    adapted(required, "b.js"),
     /^var __require = \(name\) => globalThis\.process\.getBuiltinModule\(name\);$/m,
   );
-  assert.throws(() => adapt('new URL("./other.ts", import.meta.url)', "b.js"), /is no entry/);
+  assert.throws(() => adapted('new URL("./other.ts", import.meta.url)', "b.js"), /is no entry/);
   assert.throws(
-    () => adapt("const r = createRequire(import.meta.url)", "b.js"),
+    () => adapted("const r = createRequire(import.meta.url)", "b.js"),
     /still has "createRequire\("/,
   );
 });
