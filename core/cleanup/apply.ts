@@ -35,7 +35,7 @@ export async function applyPlan(plan: CleanupPlan, options: ApplyOptions): Promi
     throw new EngineError(
       "USAGE",
       `Cannot apply the plan: it was made for "${plan.repo}", this is "${name}"`,
-      { fix: "Make a new plan" },
+      { fix: "Make a new plan: dapp dimg cleanup repo REPO --dry-run --json > FILE" },
     );
   }
   for (const { repository, tag, reference } of plan.tags) {
@@ -43,7 +43,7 @@ export async function applyPlan(plan: CleanupPlan, options: ApplyOptions): Promi
     throw new EngineError(
       "USAGE",
       `Cannot apply the plan: it calls tag "${tag}" of repository "${repository}" "${reference}"`,
-      { fix: "Make a new plan" },
+      { fix: "Make a new plan: dapp dimg cleanup repo REPO --dry-run --json > FILE" },
     );
   }
   return await new Applier(plan, options).run();

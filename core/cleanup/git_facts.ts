@@ -115,7 +115,7 @@ class RemoteFacts implements CleanupGit {
       throw new EngineError(
         "GIT_FAILED",
         `Cannot believe the remote "${redact(remote.url)}": it has no branches at all`,
-        { fix: "Check `git remote -v`" },
+        { fix: "Check the URL that `git remote -v` shows: the branches of the project should be there" },
       );
     }
     return { branches, tags };
@@ -167,7 +167,7 @@ class RemoteFacts implements CleanupGit {
     return new EngineError(
       "GIT_FAILED",
       `Cannot tell what exists: the repository "${this.located.root}" is shallow and has no remote`,
-      { fix: "Use a whole clone" },
+      { fix: "Make a whole clone of the project: git clone without --depth" },
     );
   }
 

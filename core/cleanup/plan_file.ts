@@ -14,7 +14,9 @@ import { isDigest } from "../../lib/oci/digest.ts";
  */
 export async function parsePlan(text: string): Promise<CleanupPlan> {
   const fail = (why: string) =>
-    new EngineError("USAGE", `Cannot read the cleanup plan: ${why}`, { fix: "Make a new plan with --json" });
+    new EngineError("USAGE", `Cannot read the cleanup plan: ${why}`, {
+      fix: "Make a new plan: dapp dimg cleanup repo REPO --dry-run --json > FILE",
+    });
   let value: unknown;
   try {
     value = JSON.parse(text);

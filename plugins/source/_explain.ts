@@ -1,6 +1,13 @@
 import { EngineError } from "../../core/contract/plugin.ts";
 import { OciError } from "../../lib/oci/errors.ts";
 
+/** How to see what an image is, for people who wonder. */
+function lookAt(title: string): string {
+  const [kind, name = ""] = /^(oci|archive):(.*)$/s.exec(title)?.slice(1) ?? ["docker", `//${title}`];
+  const place = kind === "archive" ? `docker-archive:${name} (or oci-archive:)` : `${kind}:${name}`;
+  return `Choose another base image, or look at this one with: skopeo inspect ${place}`;
+}
+
 /** Runs `action`; what it finds wrong with an image or its files becomes an error of the engine. */
 export async function explained<T>(title: string, action: () => Promise<T>): Promise<T> {
   try {
@@ -8,7 +15,8 @@ export async function explained<T>(title: string, action: () => Promise<T>): Pro
   } catch (error) {
     if (error instanceof OciError) {
       const code = error.kind === "missing" ? "SOURCE_NOT_FOUND" : "SOURCE_INVALID";
-      throw new EngineError(code, error.message, { cause: error, ...(error.fix && { fix: error.fix }) });
+      const fix = error.fix ?? (code === "SOURCE_INVALID" ? lookAt(title) : undefined);
+      throw new EngineError(code, error.message, { cause: error, ...(fix && { fix }) });
     }
     const fromFiles = Object.values(Deno.errors).some((type) => error instanceof type);
     if (!fromFiles || error instanceof Deno.errors.Interrupted) throw error;

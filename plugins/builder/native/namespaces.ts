@@ -106,12 +106,15 @@ export async function explainNoHelper(rootless: boolean, printed: string): Promi
     );
   }
   if (await setting("/proc/sys/user/max_user_namespaces") === "0") {
-    return unavailable("user namespaces are switched off", "Run: sysctl -w user.max_user_namespaces=15000");
+    return unavailable(
+      "user namespaces are switched off",
+      "Run as root: sysctl -w user.max_user_namespaces=15000",
+    );
   }
   if (await setting("/proc/sys/kernel/unprivileged_userns_clone") === "0") {
     return unavailable(
       "user namespaces are switched off for ordinary users",
-      "Run: sysctl -w kernel.unprivileged_userns_clone=1",
+      "Run as root: sysctl -w kernel.unprivileged_userns_clone=1",
     );
   }
   const name = await userName();
@@ -126,7 +129,7 @@ export async function explainNoHelper(rootless: boolean, printed: string): Promi
   if (await setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") === "1") {
     return unavailable(
       "AppArmor keeps ordinary users from using user namespaces",
-      "Run: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or build as root",
+      "Run as root: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or build as root",
     );
   }
   if (/map-auto|unrecognized/.test(printed)) {
