@@ -88,7 +88,9 @@ const OTHERS =
 
 Deno.test("every option that advice names is one of dapp's, or of a program that it names", async () => {
   const wrong: string[] = [];
-  const texts = (await allTexts()).filter(({ at }) => !/^(?:lib|cli\/(?:docs|complete|former|table))/.test(at));
+  const texts = (await allTexts()).filter(({ at }) =>
+    !/^(?:lib|cli\/(?:docs|complete|former|table))/.test(at)
+  );
   const advice = texts.filter(({ text }) => /^(?:[A-Z][a-z]+ |Run: )/.test(text));
   for (const { at, text } of advice) {
     for (const [, name] of text.matchAll(/(?<![\w-])--([a-z][a-z-]+)/g)) {

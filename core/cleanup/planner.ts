@@ -3,6 +3,7 @@ import { STAGE_TAG_PREFIX } from "../contract/labels.ts";
 import { BlobCount } from "./blob_count.ts";
 import { evict } from "./budget.ts";
 import type { GivenKeep } from "./policies.ts";
+import { placeOf } from "./removed_before.ts";
 import { removalGroups } from "./groups.ts";
 import { addFixedRoots, Needs, short } from "./stage_roots.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
@@ -26,6 +27,8 @@ export interface PlanOptions {
   readonly notes?: readonly string[];
   /** Stages of the old tool that are to go, by reference, with why. */
   readonly legacy?: ReadonlyMap<string, string>;
+  /** Images of the project that earlier cleanups removed, as `placeOf` calls them. */
+  readonly removed?: ReadonlySet<string>;
   /** Signatures that builds rely on at this moment, with who says so. */
   readonly leased?: ReadonlyMap<string, string>;
 }
@@ -183,7 +186,13 @@ class Planner {
       tag.repository === repository && has(tag.digest)
     );
     const [first] = above;
-    if (!first) return undefined;
+    if (!first) {
+      const left = this.options.removed?.has(placeOf(repository, subject)) && !this.options.dimgs &&
+        this.options.images !== false && locked === undefined;
+      if (!left) return undefined;
+      const why = "the image it belongs to was removed by an earlier cleanup";
+      return { verdict: "delete", rule: ATTACHED, why, chain: [why] };
+    }
     const goes = above.every(({ reference }) => this.#fates.get(reference)?.verdict === "delete");
     const why = goes ? `it belongs to ${first.reference}, which goes` : `it belongs to ${first.reference}`;
     return { verdict: goes && locked === undefined ? "delete" : "keep", rule: ATTACHED, why, chain: [why] };

@@ -16,6 +16,7 @@ import { leasedBy, readLeases, validLeases } from "../protocol/leases.ts";
 import type { CleanupPlan } from "./plan.ts";
 import { planCleanup } from "./planner.ts";
 import { openPolicies } from "./policies.ts";
+import { removedBefore } from "./removed_before.ts";
 import { restore, type RestoredTag } from "./restore.ts";
 import type { ApplyEvent } from "./apply_model.ts";
 
@@ -40,6 +41,7 @@ export async function planRegistryCleanup(
   const dimgs = request.patterns?.length ? await selected(session, inventory, request.patterns) : undefined;
   return planCleanup(inventory, keeps, {
     notes,
+    removed: await removedBefore(await journalPath(session), { repo: inventory.repo, project }),
     ...(request.flush && { flush: true }),
     images: request.images ?? true,
     stages: request.stages ?? "none",

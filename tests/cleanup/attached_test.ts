@@ -5,7 +5,8 @@ import { parsePlan } from "../../core/cleanup/plan_file.ts";
 import { restore } from "../../core/cleanup/restore.ts";
 import type { Digest } from "../../core/contract/plugin.ts";
 import { withTempDir } from "../support/tmp.ts";
-import { MemoryRegistry } from "./support/memory_registry.ts";
+import { removedBefore } from "../../core/cleanup/removed_before.ts";
+import { failed, MemoryRegistry } from "./support/memory_registry.ts";
 import { never, putImage, putIndex, putManifest } from "./support/publish.ts";
 import { applyFor, deletedBy, planFor } from "./support/run.ts";
 import { digestFromHex } from "../../lib/oci/digest.ts";
@@ -101,4 +102,37 @@ Deno.test("a plan that was changed takes no tag of others for something attached
   await assert.rejects(parsePlan(JSON.stringify(change("theirs"))), /is not the project's/);
   const report = await applyFor(registry, change(tagOf(theirs, ".sig")));
   assert.deepEqual(report.tags.map(({ outcome }) => outcome), ["spared"]);
+});
+
+Deno.test("what a run that was stopped left of a removed image goes with the next one, and nothing else does", async () => {
+  await withTempDir(async (dir) => {
+    const journalPath = `${dir}/journal`;
+    const registry = new MemoryRegistry({ deletion: "tag" });
+    const image = { scheme: "git_branch", layers: ["l"] };
+    const gone = await putImage(registry, { ...image, tag: "gone", value: "gone" });
+    const unknown = digestFromHex("7".repeat(64));
+    for (const digest of [gone, unknown]) await attach(registry, digest, [".sig", ".att"]);
+    const left = [".sig", ".att"].map((suffix) => tagOf(gone, suffix));
+    registry.fault = (operation, _, reference) => {
+      if (operation === "delete" && left.includes(reference)) throw failed("the connection was cut", 500);
+    };
+    const first = await applyFor(registry, await planFor(registry), { journalPath });
+    assert.notEqual(first.exitCode, 0);
+    registry.fault = undefined;
+    assert.ok(!registry.tags.get("")!.has("gone"));
+    for (const tag of left) assert.ok(registry.tags.get("")!.has(tag), tag);
+
+    // Without its journal nobody knows whose they are.
+    assert.deepEqual(deletedBy(await planFor(registry)), []);
+    const repo = "registry.test/shop";
+    const removed = await removedBefore(journalPath, { repo, project: "shop" });
+    assert.deepEqual([...await removedBefore(journalPath, { repo, project: "other" })], []);
+    const only = await planFor(registry, { plan: { stages: "none", removed, dimgs: ["web"] } });
+    assert.deepEqual(deletedBy(only), []);
+    const next = await planFor(registry, { plan: { stages: "unneeded", removed } });
+    assert.deepEqual(deletedBy(next).sort(), left.map((tag) => `:${tag}`).sort());
+    const second = await applyFor(registry, next, { journalPath });
+    assert.deepEqual([second.counts.deleted, second.exitCode], [2, 0]);
+    assert.ok(registry.tags.get("")!.has(tagOf(unknown, ".sig")));
+  });
 });

@@ -1,6 +1,7 @@
 /**
  * Random worlds, cleaned up by two cleanups at once while people copy and move tags and the registry fails now and then.
- * Nothing that anybody still needs may go, and nothing of others may be touched. DAPP_WORLDS=N tries N worlds.
+ * Nothing that anybody still needs may go, and nothing of others may be touched. DAPP_WORLDS=N tries N worlds;
+ * DAPP_WORLD_SCALE=20 makes each of more than 10,000 tags.
  */
 import assert from "node:assert/strict";
 import { type Digest, type StageChain, stageTag } from "../../core/contract/plugin.ts";
@@ -14,6 +15,8 @@ function randomOf(seed: number): () => number {
   let state = seed;
   return () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32;
 }
+
+const scale = Number(Deno.env.get("DAPP_WORLD_SCALE") ?? 1);
 
 interface World {
   readonly registry: MemoryRegistry;
@@ -29,7 +32,7 @@ async function makeWorld(random: () => number, deletion: "tag" | "manifest" | "u
   for (const dimg of dimgs) await putMarker(registry, dimg);
   const chains: StageChain[number]["stages"][] = [];
   const previous = new Map<string, string>();
-  for (let n = 0; n < 120; n++) {
+  for (let n = 0; n < 120 * scale; n++) {
     const shared = (chains.at(-1) ?? []).slice(0, Math.floor(random() * 3));
     const chain = [...shared];
     for (const stage of ["from", "install", "setup"].slice(shared.length)) {
@@ -41,7 +44,7 @@ async function makeWorld(random: () => number, deletion: "tag" | "manifest" | "u
     }
     chains.push(chain);
   }
-  const branches = Array.from({ length: 60 }, (_, n) => `b${n}`);
+  const branches = Array.from({ length: 60 * scale }, (_, n) => `b${n}`);
   const needed = new Set<string>();
   const kept: string[] = [];
   const add = async (dimg: string, tag: string, row: { scheme: string; value: string; project?: string }) => {

@@ -4,7 +4,8 @@
  *
  * - `registry`: distribution 3 (github.com/distribution/distribution/v3/cmd/registry)
  * - `crane`: the registry of go-containerregistry (github.com/google/go-containerregistry/cmd/crane)
- * - `olareg`: github.com/olareg/olareg. Its options are those of its documents; it was never seen to run with them.
+ * - `olareg`: github.com/olareg/olareg. The Go module proxy refuses this module (403, tried with several versions), so
+ *   it was never run here: its options are those of its documents.
  */
 import { startDockerRegistry } from "./docker_registry.ts";
 import { type RealServer, startServer } from "./real_server.ts";
