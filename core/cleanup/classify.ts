@@ -8,7 +8,7 @@ import type {
 } from "../contract/cleanup.ts";
 import { labels, ociLabels, parseChain, SERVICE_TAG_PREFIX, stageTag } from "../contract/labels.ts";
 import type { ListedTag } from "../contract/registry.ts";
-import { type KnownManifest, neededBy } from "./manifest_facts.ts";
+import { type KnownManifest, neededBy } from "../protocol/manifest_facts.ts";
 import { isSignature } from "../contract/signature.ts";
 import { type Digest, digestFromHex } from "../../lib/oci/digest.ts";
 

@@ -21,8 +21,8 @@ import type {
 import { classify, isCopy } from "./classify.ts";
 import { InventoryCache } from "./inventory_cache.ts";
 import { listedFacts, shareListedBytes } from "./listed_facts.ts";
-import type { KnownManifest } from "./manifest_facts.ts";
-import { readFacts } from "./read_facts.ts";
+import type { KnownManifest } from "../protocol/manifest_facts.ts";
+import { readFacts } from "../protocol/read_facts.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 import { unreachable } from "../../lib/unreachable.ts";
 

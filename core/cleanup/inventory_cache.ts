@@ -1,6 +1,6 @@
 import { isObject } from "../../lib/guard.ts";
 import type { RegistryMemo } from "../contract/registry.ts";
-import { isKnown, type KnownManifest } from "./manifest_facts.ts";
+import { isKnown, type KnownManifest } from "../protocol/manifest_facts.ts";
 import { type Digest, isDigest } from "../../lib/oci/digest.ts";
 
 /** What a tag pointed at, and when that was last asked (milliseconds since 1970). */

@@ -1,7 +1,7 @@
 import type { Inventory, InventoryImage, InventoryStage, ManifestFacts } from "../contract/cleanup.ts";
 import { labels } from "../contract/labels.ts";
 import type { ListedTag } from "../contract/registry.ts";
-import { keptOf, type KnownManifest } from "./manifest_facts.ts";
+import { keptOf, type KnownManifest } from "../protocol/manifest_facts.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 
 /**

@@ -2,7 +2,7 @@ import { OciError } from "../../lib/oci/errors.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 import { labels } from "../contract/labels.ts";
 import { type JournalEntry, readJournal } from "./journal.ts";
-import { readKnown } from "./manifest_facts.ts";
+import { readKnown } from "../protocol/manifest_facts.ts";
 
 /** Where an image was: the repository below REPO, and its digest. */
 export function placeOf(repository: string, digest: Digest): string {

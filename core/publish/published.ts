@@ -9,7 +9,8 @@ import {
 } from "../contract/labels.ts";
 import { EngineError } from "../contract/errors.ts";
 import { Pool } from "../../lib/pool.ts";
-import type { ListedTag, RegistryBackend, Repository } from "../contract/registry.ts";
+import { type FactSources, readFacts } from "../protocol/read_facts.ts";
+import type { ListedTag, RegistryBackend, RemoteManifest, Repository } from "../contract/registry.ts";
 import type { Config } from "../contract/config.ts";
 import { matchName } from "../../lib/glob.ts";
 import { annotationsOf } from "./image_document.ts";
@@ -79,7 +80,9 @@ export async function listPublished(
   const pool = new Pool(PARALLEL);
   const rows = await Promise.all(
     listed.map(({ repository, tag }) =>
-      pool.run(() => read(`${repository.name}:${tag.tag}`, () => readTag(repository, tag, project, signal)))
+      pool.run(() =>
+        read(`${repository.name}:${tag.tag}`, () => readTag(repository, tag, { project, root: main, signal }))
+      )
     ),
   );
   const byName = new Map<string, Row[]>();
@@ -114,15 +117,19 @@ function place(dimgs: readonly string[], name: string): number {
 async function readTag(
   repository: Repository,
   listed: ListedTag,
-  project: string,
-  signal: AbortSignal,
+  { project, root, signal }: {
+    readonly project: string;
+    readonly root: Repository;
+    readonly signal: AbortSignal;
+  },
 ): Promise<{ readonly name: string; readonly row: Row } | undefined> {
   const { tag } = listed;
-  const known = listed.digest && listed.manifest && { digest: listed.digest, ...listed.manifest };
+  const told = listed.digest && listed.manifest && { digest: listed.digest, ...listed.manifest };
+  const known = told?.annotations[labels.project] === undefined ? undefined : told;
   const manifest = known ? undefined : await repository.manifest(tag, signal);
   const digest = known?.digest ?? manifest?.digest;
   if (digest === undefined) return undefined;
-  const notes = known?.annotations ?? annotationsOf(manifest!.bytes);
+  const notes = known?.annotations ?? await notesOf(manifest!, tag, { repository, root, signal });
   const name = notes[labels.name];
   if (notes[labels.project] !== project || notes[labels.dimg] !== "true" || name === undefined) {
     return undefined;
@@ -142,6 +149,36 @@ async function readTag(
       signature: notes[labels.signature] ?? "",
     },
   };
+}
+
+/** What a manifest says of dapp: in annotations, or in the labels of its configuration, where a copy lost those. */
+async function notesOf(
+  manifest: RemoteManifest,
+  title: string,
+  { repository, root, signal }: Pick<FactSources, "repository" | "root" | "signal">,
+): Promise<Readonly<Record<string, string>>> {
+  const notes = annotationsOf(manifest.bytes);
+  if (notes[labels.project] !== undefined) return notes;
+  try {
+    const facts = await readFacts(manifest, title, {
+      repository,
+      root,
+      signal,
+      manifest: async (digest) => {
+        const child = await repository.manifest(digest, signal);
+        return child && await readFacts(child, title, {
+          repository,
+          root,
+          signal,
+          manifest: () => Promise.resolve(undefined),
+        });
+      },
+    });
+    return { ...facts.annotations, ...notes };
+  } catch (error) {
+    if (error instanceof OciError) return notes; // no image
+    throw error;
+  }
 }
 
 /** Compressed bytes of an image's layers; of an index, of all its images together. */
