@@ -2,14 +2,15 @@
 import { type Lab, measure } from "./lab.ts";
 import type { Contestant } from "./measure.ts";
 import type { ScenarioResult } from "./report.ts";
-import { openTools, runTimed, type Tool } from "./tools.ts";
+import { emptyProgram } from "./startup.ts";
+import { inOrder, openTools, runTimed, type Tool } from "./tools.ts";
 import { changeOneFile, createProject, createWarmUp } from "./workload.ts";
 
 /** Every tool builds its own copy of the project. */
 export async function measureBuilds(lab: Lab): Promise<readonly ScenarioResult[]> {
   const dir = `${lab.dir}/builds`;
   await using stack = new AsyncDisposableStack();
-  const tools = await openTools(stack, lab, dir, ["dapp", "buildkit", "buildah"]);
+  const tools = await openTools(stack, lab, dir, ["dapp", "buildctl", "buildkit", "buildah"]);
   const project = (tool: Tool) => `${dir}/${tool.name}/project`;
   for (const tool of tools) await createProject(project(tool), lab.base);
   const warm = `${dir}/warm`;
@@ -25,9 +26,16 @@ export async function measureBuilds(lab: Lab): Promise<readonly ScenarioResult[]
     await measure(lab, "cold", { weight: 1, contestants: contestants((tool) => tool.reset(warm)) }),
     await measure(lab, "no change", {
       weight: 4,
-      contestants: contestants(async (tool, round) => {
-        if (round === 0) await runTimed(tool.build(project(tool))); // page cache
-      }),
+      contestants: [
+        ...contestants(async (tool, round) => {
+          if (round === 0) await runTimed(tool.build(project(tool))); // page cache
+        }),
+        ...tools.slice(0, 1).map((tool) => ({
+          name: "empty Deno program, git status",
+          command: () =>
+            inOrder(emptyProgram, { argv: ["git", "-C", project(tool), "status", "--porcelain"] }),
+        })),
+      ],
     }),
     await measure(lab, "one file changed", {
       weight: 2,

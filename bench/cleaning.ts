@@ -4,7 +4,6 @@ import { type Lab, measure } from "./lab.ts";
 import type { Contestant } from "./measure.ts";
 import { Remotes } from "./remotes.ts";
 import { print, type ScenarioResult } from "./report.ts";
-import { dappCommand } from "./tools.ts";
 
 const TAGS = 10_000;
 const DELETED = 300;
@@ -30,7 +29,7 @@ export async function measureCleaning(lab: Lab): Promise<readonly ScenarioResult
     return repo;
   };
   const command = (repo: string, home: string, ...args: string[]) => ({
-    argv: [...dappCommand, "dimg", "cleanup", "repo", repo, "--dir", project.dir, "--home", home, ...args],
+    argv: [...lab.dapp, "dimg", "cleanup", "repo", repo, "--dir", project.dir, "--home", home, ...args],
     env: { DAPP_HOME: home },
   });
 

@@ -12,6 +12,8 @@ export interface Lab {
   readonly rounds: number;
   /** Names of the tools that take part. */
   readonly only: readonly string[];
+  /** The dapp that is measured: program and first arguments. */
+  readonly dapp: readonly string[];
   /** Versions of what was measured, by name; groups add theirs. */
   readonly versions: Map<string, string>;
 }

@@ -1,6 +1,7 @@
 /**
  * Measures dapp beside its peers on a journaled file system of its own; needs root:
- * `deno task bench [--scenarios builds,registry,cleanup,start-up] [--only dapp,buildkit,...] [--rounds N]`.
+ * `deno task bench [--scenarios builds,registry,cleanup,start-up] [--only dapp,buildctl,...] [--rounds N]
+ * [--bin DIR,...] [--dapp PROGRAM]`.
  * Prints a table and writes bench/results/<time>.json.
  */
 import { parseArgs } from "@std/cli/parse-args";
@@ -12,7 +13,7 @@ import { type Lab, measure } from "./lab.ts";
 import { measurePublishing } from "./publishing.ts";
 import { formatJson, formatTable, print, type ScenarioResult } from "./report.ts";
 import { startUpContestants } from "./startup.ts";
-import { toolNames } from "./tools.ts";
+import { findPeers, preferPrograms, toolNames } from "./peers.ts";
 import { measureTransfers } from "./transfers.ts";
 
 type Group = (lab: Lab) => Promise<readonly ScenarioResult[]>;
@@ -23,18 +24,22 @@ const groups: Readonly<Record<string, Group>> = {
   "registry": async (lab) => [...await measurePublishing(lab), ...await measureTransfers(lab)],
   "cleanup": measureCleaning,
   "start-up": async (lab) => [
-    await measure(lab, "start-up", { weight: 8, contestants: await startUpContestants(lab.only) }),
+    await measure(lab, "start-up", { weight: 8, contestants: await startUpContestants(lab) }),
   ],
 };
 
 async function main(): Promise<void> {
-  const args = parseArgs(Deno.args, { string: ["only", "rounds", "scenarios"] });
-  const only = choose(args["only"], toolNames, "tools");
+  const args = parseArgs(Deno.args, { string: ["bin", "dapp", "only", "rounds", "scenarios"] });
+  if (args["bin"] !== undefined) preferPrograms(String(args["bin"]).split(","));
+  const chosen = choose(args["only"], toolNames, "tools");
   const scenarios = choose(args["scenarios"], Object.keys(groups), "scenarios");
   const rounds = Number(args["rounds"] ?? 3);
   if (!Number.isInteger(rounds) || rounds < 1) {
     throw new Error(`Cannot run "${args["rounds"]}" rounds: not 1 or more`);
   }
+  const peers = await findPeers(chosen, { byName: args["only"] !== undefined });
+  const cli = new URL("../cli.ts", import.meta.url).pathname;
+  const dapp = args["dapp"] === undefined ? [Deno.execPath(), "run", "-A", cli] : [String(args["dapp"])];
   const layout = await debianBase();
   if (layout === undefined) throw new Error("Cannot measure without the Debian base image");
   const interrupted = Promise.withResolvers<never>();
@@ -42,7 +47,8 @@ async function main(): Promise<void> {
   Deno.addSignalListener("SIGINT", interrupt);
   try {
     await using fs = await mountJournalFs(24);
-    const lab = { dir: fs.path, base: { layout, image: "bench-base" }, rounds, only, versions: new Map() };
+    const base = { layout, image: "bench-base" };
+    const lab = { dir: fs.path, base, rounds, only: peers.present, dapp, versions: new Map() };
     await Promise.race([runGroups(lab, scenarios), interrupted.promise]);
   } finally {
     Deno.removeSignalListener("SIGINT", interrupt);

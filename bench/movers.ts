@@ -38,8 +38,10 @@ export async function openMovers(
   source: Source,
 ): Promise<readonly Mover[]> {
   const movers: Mover[] = [];
-  if (lab.only.includes("dapp")) movers.push(openDapp(dir, source));
+  if (lab.only.includes("dapp")) movers.push(openDapp(lab, dir, source));
   if (lab.only.includes("skopeo")) movers.push(await openSkopeo(lab, dir, source));
+  if (lab.only.includes("crane")) movers.push(await openCrane(lab, dir, source));
+  if (lab.only.includes("regctl")) movers.push(await openRegctl(lab, dir, source));
   if (lab.only.includes("buildkit") || lab.only.includes("legacy")) {
     movers.push(await openDocker(stack, dir, source));
   }
@@ -50,16 +52,16 @@ export async function openMovers(
 const nothing = async () => {};
 
 /** A pull takes the image's last stage; running a command in it unpacks it, and is measured too. */
-function openDapp(dir: string, { project, home }: Source): Mover {
-  const other = `${dir}/dapp`;
+function openDapp(lab: Lab, dir: string, here: Source): Mover {
+  const other = { project: here.project, home: `${dir}/dapp` };
   return {
     name: "dapp",
     take: nothing,
     prepare: nothing,
-    push: (repo) => dapp(project, home, "push", "--tag=x", repo),
-    forget: () => removeTree(other),
-    pull: (repo) => dapp(project, other, "stages pull", repo),
-    pullAndUnpack: (repo) => dapp(project, other, "run", `--repo=${repo}`, "app", "--", "true"),
+    push: (repo) => dapp(lab, here, "push", "--tag=x", repo),
+    forget: () => removeTree(other.home),
+    pull: (repo) => dapp(lab, other, "stages pull", repo),
+    pullAndUnpack: (repo) => dapp(lab, other, "run", `--repo=${repo}`, "app", "--", "true"),
   };
 }
 
@@ -79,6 +81,38 @@ async function openSkopeo(lab: Lab, dir: string, { layout }: Source): Promise<Mo
     pull: (repo) => ({
       argv: [...copy, "--src-tls-verify=false", `docker://${repo}/app:x`, `oci:${other}:latest`],
     }),
+  };
+}
+
+async function openCrane(lab: Lab, dir: string, { layout }: Source): Promise<Mover> {
+  const crane = await required("crane");
+  lab.versions.set("crane", (await run([crane, "version"])).stdout.trim());
+  const other = `${dir}/crane`;
+  return {
+    name: "crane",
+    take: nothing,
+    prepare: nothing,
+    push: (repo) => ({ argv: [crane, "push", "--insecure", layout, `${repo}/app:x`] }),
+    forget: () => removeTree(other),
+    pull: (repo) => ({ argv: [crane, "pull", "--insecure", "--format=oci", `${repo}/app:x`, other] }),
+  };
+}
+
+async function openRegctl(lab: Lab, dir: string, { layout }: Source): Promise<Mover> {
+  const regctl = await required("regctl");
+  const { stdout } = await run([regctl, "version", "--format", "{{.VCSTag}}"]);
+  lab.versions.set("regctl", stdout.trim());
+  const other = `${dir}/regctl`;
+  const copy = (repo: string, from: string, to: string): Timed => ({
+    argv: [regctl, "image", "copy", "--host", `reg=${repo.split("/")[0]},tls=disabled`, from, to],
+  });
+  return {
+    name: "regctl",
+    take: nothing,
+    prepare: nothing,
+    push: (repo) => copy(repo, `ocidir://${layout}:latest`, `${repo}/app:x`),
+    forget: () => removeTree(other),
+    pull: (repo) => copy(repo, `${repo}/app:x`, `ocidir://${other}:latest`),
   };
 }
 

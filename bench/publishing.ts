@@ -12,7 +12,14 @@ export async function measurePublishing(lab: Lab): Promise<readonly ScenarioResu
   const dir = `${lab.dir}/publishing`;
   await using stack = new AsyncDisposableStack();
   const remotes = stack.use(new Remotes(lab.dir));
-  const tools = await openTools(stack, lab, dir, ["dapp", "dapp-stages", "buildkit", "buildah", "legacy"]);
+  const tools = await openTools(stack, lab, dir, [
+    "dapp",
+    "dapp-stages",
+    "buildctl",
+    "buildkit",
+    "buildah",
+    "legacy",
+  ]);
   const project = (tool: Tool) => `${dir}/${tool.name}/project`;
   const publish = (tool: Tool) => tool.publish(project(tool), remotes.repo(tool.name));
   for (const tool of tools) await createProject(project(tool), lab.base);

@@ -1,16 +1,18 @@
 /** The least that a command costs: printing its version. */
 import { peer } from "../tests/support/peers.ts";
-import type { Contestant } from "./measure.ts";
-import { dappCommand } from "./tools.ts";
+import type { Lab } from "./lab.ts";
+import type { Contestant, Timed } from "./measure.ts";
 
-/** `dapp --version` beside an empty Deno program and the peers' clients; dapp only when it is among `tools`. */
-export async function startUpContestants(tools: readonly string[]): Promise<Contestant[]> {
-  const empty = new URL("./empty.ts", import.meta.url).pathname;
-  const contestants: Contestant[] = [
-    { name: "empty Deno program", command: () => ({ argv: [Deno.execPath(), "run", "-A", empty] }) },
-  ];
-  if (tools.includes("dapp")) {
-    contestants.unshift({ name: "dapp --version", command: () => ({ argv: [...dappCommand, "--version"] }) });
+/** The floor under every command that runs on Deno. */
+export const emptyProgram: Timed = {
+  argv: [Deno.execPath(), "run", "-A", new URL("./empty.ts", import.meta.url).pathname],
+};
+
+/** `dapp --version` beside an empty Deno program and the peers' clients; dapp only when it takes part. */
+export async function startUpContestants(lab: Lab): Promise<Contestant[]> {
+  const contestants: Contestant[] = [{ name: "empty Deno program", command: () => emptyProgram }];
+  if (lab.only.includes("dapp")) {
+    contestants.unshift({ name: "dapp --version", command: () => ({ argv: [...lab.dapp, "--version"] }) });
   }
   for (const client of ["buildah", "docker"]) {
     const path = await peer(client);

@@ -19,14 +19,11 @@ export interface Tool extends AsyncDisposable {
   manifest(dir: string): Promise<string>;
 }
 
-interface ToolOptions {
+/** What setting up a tool takes. */
+export interface ToolOptions extends Pick<Lab, "base" | "dapp"> {
   /** On the file system that is measured. */
   readonly dir: string;
-  readonly base: Lab["base"];
 }
-
-/** What `--only` chooses from. */
-export const toolNames = ["dapp", "buildkit", "buildah", "legacy", "skopeo"] as const;
 
 /** Those of the `wanted` tools that take part, each below `dir`; `stack` takes them down. */
 export async function openTools(
@@ -37,14 +34,14 @@ export async function openTools(
 ): Promise<readonly Tool[]> {
   const tools: Tool[] = [];
   for (const name of wanted.filter((name) => lab.only.includes(name.replace("-stages", "")))) {
-    const tool = stack.use(await openTool(name, { dir: `${dir}/${name}`, base: lab.base }));
+    const tool = stack.use(await openTool(name, { dir: `${dir}/${name}`, base: lab.base, dapp: lab.dapp }));
     lab.versions.set(tool.name, tool.version);
     tools.push(tool);
   }
   return tools;
 }
 
-type ToolName = "dapp" | "dapp-stages" | "buildkit" | "buildah" | "legacy";
+type ToolName = "dapp" | "dapp-stages" | "buildkit" | "buildctl" | "buildah" | "legacy";
 
 /** Sets a tool up below its own directory. @throws Error when it is not installed */
 async function openTool(name: ToolName, options: ToolOptions): Promise<Tool> {
@@ -56,31 +53,37 @@ async function openTool(name: ToolName, options: ToolOptions): Promise<Tool> {
     case "buildkit":
     case "legacy":
       return await openDocker(name, options);
+    case "buildctl":
+      return await (await import("./buildkit.ts")).openBuildctl(options);
     case "buildah":
       return await openBuildah(options);
   }
 }
 
-/** The command line as a user starts it. */
-export const dappCommand = [Deno.execPath(), "run", "-A", new URL("../cli.ts", import.meta.url).pathname];
-
 /** A dapp command on a project with its own home. */
-export function dapp(project: string, home: string, ...words: readonly string[]): Timed {
+export function dapp(
+  { dapp }: Pick<Lab, "dapp">,
+  { project, home }: { readonly project: string; readonly home: string },
+  ...words: readonly string[]
+): Timed {
   const [command = "", ...rest] = words;
   return {
-    argv: [...dappCommand, "dimg", ...command.split(" "), "--dir", project, "--home", home, ...rest],
+    argv: [...dapp, "dimg", ...command.split(" "), "--dir", project, "--home", home, ...rest],
     env: { CI: "true" },
   };
 }
 
 /** `dapp-stages` shares every stage through REPO and publishes in a second process; `dapp` only publishes. */
-async function openDapp(name: "dapp" | "dapp-stages", { dir }: ToolOptions): Promise<Tool> {
+async function openDapp(name: "dapp" | "dapp-stages", options: ToolOptions): Promise<Tool> {
+  const { dir } = options;
   let store = `${dir}/store0`;
   let resets = 0;
-  const build = (project: string) => dapp(project, store, "build");
+  const call = (project: string, ...words: readonly string[]) =>
+    dapp(options, { project, home: store }, ...words);
+  const build = (project: string) => call(project, "build");
   return {
     name,
-    version: (await run([...dappCommand, "--version"])).stdout.trim(),
+    version: (await run([...options.dapp, "--version"])).stdout.trim(),
     async reset(warmUp) {
       await removeTree(store);
       store = `${dir}/store${++resets}`;
@@ -88,12 +91,12 @@ async function openDapp(name: "dapp" | "dapp-stages", { dir }: ToolOptions): Pro
     },
     build,
     publish: (project, repo) =>
-      name === "dapp" ? dapp(project, store, "bp", "--tag=x", repo) : inOrder(
-        dapp(project, store, "build", `--repo=${repo}`),
-        dapp(project, store, "push", "--tag=x", repo),
+      name === "dapp" ? call(project, "bp", "--tag=x", repo) : inOrder(
+        call(project, "build", `--repo=${repo}`),
+        call(project, "push", "--tag=x", repo),
       ),
     async manifest(project) {
-      const { argv } = dapp(project, store, "run", "app", "--", "cat", "/manifest.txt");
+      const { argv } = call(project, "run", "app", "--", "cat", "/manifest.txt");
       return (await run(argv)).stdout;
     },
     async [Symbol.asyncDispose]() {},

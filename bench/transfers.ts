@@ -15,8 +15,8 @@ export async function measureTransfers(lab: Lab): Promise<readonly ScenarioResul
   const source = { project: `${dir}/project`, home: `${dir}/home`, layout: `${dir}/layout` };
   await createProject(source.project, lab.base);
   const build = async () => {
-    await runTimed(dapp(source.project, source.home, "build"));
-    await runTimed(dapp(source.project, source.home, "export", `oci:${source.layout}:latest`));
+    await runTimed(dapp(lab, source, "build"));
+    await runTimed(dapp(lab, source, "export", `oci:${source.layout}:latest`));
   };
   await build();
   const movers = await openMovers(stack, lab, dir, source);
@@ -59,7 +59,7 @@ export async function measureTransfers(lab: Lab): Promise<readonly ScenarioResul
 
   await remotes.fresh("pull");
   const repo = remotes.repo("pull");
-  await runTimed(dapp(source.project, source.home, "push", "--tag=x", "--with-stages", repo));
+  await runTimed(dapp(lab, source, "push", "--tag=x", "--with-stages", repo));
   const pulls = (scenario: string, command: "pull" | "pullAndUnpack") =>
     measure(lab, scenario, {
       weight: 2,

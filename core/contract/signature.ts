@@ -1,4 +1,4 @@
-import { type Digest, sha256Hex } from "../../lib/oci/digest.ts";
+import { type Digest, digestFromHex, digestOf, sha256Hex } from "../../lib/oci/digest.ts";
 
 /** 64 lower-case hex digits: the sha256 of a stage's canonical facts. */
 export type Signature = string & { readonly __brand: "Signature" };
@@ -73,14 +73,44 @@ export interface ListedFile {
   readonly oid: string;
 }
 
+/** Rows of a listing that are put together at once. */
+const ROWS = 1000;
+/** Rows from which on a listing is long. */
+const LONG = 20_000;
+
 /**
  * The canonical text of a set of files: rows `mode oid path`, sorted by path, each ended by NUL.
  *
  * A listing is kept as a blob; its digest is the fact that enters the signature.
  */
 export function formatListing(files: readonly ListedFile[]): string {
-  return files.map((f) => `${f.mode} ${f.oid} ${f.path}\0`).sort((a, b) => compareText(pathOf(a), pathOf(b)))
-    .join("");
+  return [...listingTexts(files, (file) => file)].join("");
+}
+
+/**
+ * The digest of what {@linkcode formatListing} gives for the rows of `items`. A long listing is never in memory as a
+ * whole: there may be hundreds of thousands of files.
+ */
+export async function digestOfListing<T>(
+  items: readonly T[],
+  rowOf: (item: T) => ListedFile,
+): Promise<Digest> {
+  if (items.length <= LONG) return await digestOf(formatListing(items.map(rowOf)));
+  const { createHash } = await import("node:crypto"); // takes time to load
+  const hash = createHash("sha256");
+  for (const text of listingTexts(items, rowOf)) hash.update(text);
+  return digestFromHex(hash.digest("hex"));
+}
+
+/** The rows of a listing, some at a time. */
+function* listingTexts<T>(items: readonly T[], rowOf: (item: T) => ListedFile): Generator<string> {
+  const order = (a: T, b: T) => compareText(rowOf(a).path, rowOf(b).path);
+  const isSorted = items.every((item, i) => i === 0 || order(items[i - 1]!, item) <= 0);
+  const sorted = isSorted ? items : items.toSorted(order);
+  for (let at = 0; at < sorted.length; at += ROWS) {
+    const rows = sorted.slice(at, at + ROWS).map(rowOf);
+    yield rows.map(({ mode, oid, path }) => `${mode} ${oid} ${path}\0`).join("");
+  }
 }
 
 /** Reads what {@linkcode formatListing} wrote. */
@@ -89,8 +119,4 @@ export function parseListing(text: string): ListedFile[] {
     const [mode = "", oid = ""] = row.split(" ", 2);
     return { mode, oid, path: row.slice(mode.length + oid.length + 2) };
   });
-}
-
-function pathOf(row: string): string {
-  return row.slice(row.indexOf(" ", row.indexOf(" ") + 1) + 1);
 }

@@ -2,7 +2,7 @@ import { EngineError } from "../contract/errors.ts";
 import { gitFailure, isMissingObject, reasonOf } from "./failure.ts";
 import { hasMembers, isJust, isListOf, isText } from "../../lib/guard.ts";
 import type { GitFile, GitMemo, GitTree, ObjectDatabase, Submodule } from "./model.ts";
-import { runGit } from "./process.ts";
+import { runGit, runGitRows } from "./process.ts";
 
 /** A tree as git lists it: files, and links to commits of submodules. */
 export interface Listing {
@@ -28,9 +28,12 @@ const ABSENT_PATH = /does not exist in|exists on disk, but not in|not a valid ob
  */
 export async function listTree(request: TreeRequest, mount: string): Promise<Listing | undefined> {
   const { database, rev, dir } = request;
-  const output = await runGit(
+  const files: GitFile[] = [];
+  const links: { path: string; commit: string }[] = [];
+  const output = await runGitRows(
     [...database.at, "ls-tree", "-r", "-z", "--full-tree", treeName(rev, dir)],
     database,
+    (rows) => parseRows(rows, { mount, title: database.title, files, links }),
   );
   if (!output.success) {
     const what = `Cannot list the files of ${database.title} at ${rev.slice(0, 12)}`;
@@ -38,7 +41,7 @@ export async function listTree(request: TreeRequest, mount: string): Promise<Lis
     if (!isMissingObject(output)) throw await gitFailure(what, output);
     throw new EngineError("GIT_MISSING_OBJECT", `${what}: ${reasonOf(output)}`);
   }
-  return parseListing(output.stdout, mount, database.title);
+  return { files, links };
 }
 
 /** The id of the tree object of `dir` in `rev`. @throws GIT_FAILED */
@@ -61,10 +64,16 @@ function treeName(rev: string, dir: string): string {
   return dir === "" ? `${rev}^{tree}` : `${rev}:${dir}`;
 }
 
-function parseListing(bytes: Uint8Array, mount: string, title: string): Listing {
+interface OpenListing {
+  readonly mount: string;
+  readonly title: string;
+  readonly files: GitFile[];
+  readonly links: { path: string; commit: string }[];
+}
+
+/** Adds rows of git to a listing. */
+function parseRows(bytes: Uint8Array, { mount, title, files, links }: OpenListing): void {
   const below = mount === "" ? "" : `${mount}/`;
-  const files: GitFile[] = [];
-  const links: { path: string; commit: string }[] = [];
   for (const row of decodeRows(bytes, title)) {
     const tab = row.indexOf("\t");
     const [mode, , oid] = row.slice(0, tab).split(" ") as [string, string, string];
@@ -78,7 +87,6 @@ function parseListing(bytes: Uint8Array, mount: string, title: string): Listing 
     if (mode === "160000") links.push({ path, commit: oid });
     else files.push({ path, mode: fileMode(mode), oid, repo: mount });
   }
-  return { files, links };
 }
 
 /** git keeps these three only; very old repositories have other permission bits, which git reads this way too. */
@@ -143,6 +151,8 @@ export function sortFiles(files: GitFile[]): GitFile[] {
 }
 
 const MEMO = "git-tree";
+/** Files of the largest tree that is remembered. */
+const MAX_REMEMBERED = 20_000;
 
 /** A complete tree as one JSON value: `<mode> <repo index> <oid> <path>` rows in one string, which parses fastest. */
 interface TreeMemo {
@@ -185,9 +195,9 @@ export async function recallTree(memo: GitMemo, key: string, commit: string): Pr
   return { commit, treeId: value.treeId, files, submodules, gaps: [] };
 }
 
-/** Keeps a tree for later runs, unless parts of it are missing. */
+/** Keeps a tree for later runs, unless parts of it are missing or git lists it as fast as this is read. */
 export async function rememberTree(memo: GitMemo, key: string, tree: GitTree): Promise<void> {
-  if (tree.gaps.length > 0) return;
+  if (tree.gaps.length > 0 || tree.files.length > MAX_REMEMBERED) return;
   const repos = new Map(["", ...tree.submodules.map((s) => s.path)].map((path, i) => [path, i]));
   const rows = tree.files.map((f) => `${f.mode} ${repos.get(f.repo)} ${f.oid} ${f.path}\0`).join("");
   const value: TreeMemo = { v: 1, treeId: tree.treeId, rows, submodules: tree.submodules };

@@ -95,6 +95,52 @@ export async function runGit(args: readonly string[], call: GitCall = {}): Promi
   }
 }
 
+/**
+ * Runs git to its end and hands on what it prints in pieces, each of whole rows that end with NUL; what `take` throws is
+ * thrown when git has ended. `stdout` of the result is empty.
+ *
+ * @throws GIT_FAILED when it is not installed
+ */
+export async function runGitRows(
+  args: readonly string[],
+  call: GitCall,
+  take: (rows: Uint8Array) => void,
+): Promise<GitOutput> {
+  call.signal?.throwIfAborted();
+  let child: Deno.ChildProcess;
+  try {
+    child = command(args, call, "null").spawn();
+  } catch (error) {
+    throw spawnError(error);
+  }
+  const stderr = readText(child.stderr);
+  let rest: Uint8Array = new Uint8Array(0);
+  let failure: { readonly error: unknown } | undefined;
+  for await (const piece of child.stdout) {
+    if (failure) continue;
+    const bytes = joined(rest, piece);
+    const end = bytes.lastIndexOf(0) + 1;
+    rest = bytes.slice(end);
+    try {
+      if (end > 0) take(bytes.subarray(0, end));
+    } catch (error) {
+      failure = { error };
+    }
+  }
+  const { success, code } = await child.status;
+  call.signal?.throwIfAborted();
+  if (failure) throw failure.error;
+  return { success, code, stdout: new Uint8Array(0), stderr: await stderr };
+}
+
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
+  if (a.length === 0) return b;
+  const both = new Uint8Array(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both;
+}
+
 async function withInput(child: Deno.ChildProcess, input: string): Promise<Deno.CommandOutput> {
   const [output] = await Promise.all([child.output(), feedGit(child, [input])]);
   return output;

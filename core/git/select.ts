@@ -48,16 +48,18 @@ export function selectFiles(tree: Pick<GitTree, "files" | "gaps">, rule: Selecti
     return { kind: "file", files: passes(name) ? [{ ...single, name, target: to }] : [] };
   }
   const below = add === "" ? "" : `${add}/`;
-  const inside = tree.files.filter((file) => file.path.startsWith(below));
-  if (inside.length === 0 && add !== "") {
-    return { kind: "nothing", files: [], nearest: `/${nearestPath(tree.files, add)}` };
-  }
   const into = to === "/" ? "/" : `${to}/`;
-  const files = inside.flatMap((file) => {
-    const name = file.path.slice(below.length);
-    return passes(name) ? [{ ...file, name, target: into + name }] : [];
-  });
-  return { kind: "directory", files };
+  const files: SelectedFile[] = [];
+  let found = add === "";
+  for (const { path, mode, oid, repo } of tree.files) {
+    if (!path.startsWith(below)) continue;
+    found = true;
+    const name = path.slice(below.length);
+    if (passes(name)) files.push({ path, mode, oid, repo, name, target: into + name });
+  }
+  return found
+    ? { kind: "directory", files }
+    : { kind: "nothing", files: [], nearest: `/${nearestPath(tree.files, add)}` };
 }
 
 /** A submodule that could not be read matters only to an entry that would take files from it. */

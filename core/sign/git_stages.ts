@@ -8,7 +8,7 @@ import type { Memo } from "../contract/store.ts";
 import { hasMembers, isFlag, isListOf, isPair, isText } from "../../lib/guard.ts";
 import { isFact } from "../contract/guards.ts";
 import type { GitStageFacts } from "./sign.ts";
-import { type Fact, formatListing, type ListedFile } from "../contract/signature.ts";
+import { digestOfListing, type Fact, formatListing, type ListedFile } from "../contract/signature.ts";
 import { type Digest, digestOf, sha256Hex } from "../../lib/oci/digest.ts";
 
 /** Version of the memo below; raise it when the facts of git stages are computed in another way. */
@@ -87,7 +87,7 @@ export async function planGit(
       }
     },
     listings: async (name) => listingsOf(await stage(name)),
-    undeclared: async (name) => (await compute()).undeclared.get(name) ?? [],
+    undeclared: async (name) => (await compute()).undeclared.get(name)?.() ?? [],
   };
 }
 
@@ -125,11 +125,12 @@ async function computeStages(rule: ImageRule, trees: readonly TreeSource[]) {
     }
     return files;
   }));
-  const delivered = rule.git.map(() => new Set<string>());
+  // By which stage; files are compared as objects, since making and comparing their targets costs more.
+  const delivered = rule.git.map(() => new Map<SelectedFile, number>());
   const shown = rule.git.map(() => false);
-  const undeclared = new Map<GitStage, UndeclaredFile[]>();
+  const undeclared = new Map<GitStage, () => readonly UndeclaredFile[]>();
   const stages: GitStagePlan[] = [];
-  for (const stage of conveyorGitStages(rule)) {
+  for (const [order, stage] of conveyorGitStages(rule).entries()) {
     const [deliveries, signed]: [GitDelivery[], GitDelivery[]] = [[], []];
     for (const [index, entry] of rule.git.entries()) {
       const all = selected[index]!;
@@ -140,8 +141,8 @@ async function computeStages(rule: ImageRule, trees: readonly TreeSource[]) {
           `${title}: git[${index}].stageDependencies.${stage} "${pattern}" matches no committed file`,
         );
       }
-      const fresh = files.filter((file) => !delivered[index]!.has(file.target));
-      fresh.forEach((file) => delivered[index]!.add(file.target));
+      const fresh = files.filter((file) => !delivered[index]!.has(file));
+      fresh.forEach((file) => delivered[index]!.set(file, order));
       if (!entry.visibleAll) {
         const delivery = { entry, index, files: fresh, wholeTree: false };
         deliveries.push(delivery);
@@ -158,10 +159,13 @@ async function computeStages(rule: ImageRule, trees: readonly TreeSource[]) {
     if (stage) {
       undeclared.set(
         stage,
-        rule.git.flatMap((entry, index) =>
-          entry.visibleAll ? [] : selected[index]!.filter((file) => !delivered[index]!.has(file.target))
-            .map(({ name, target }) => ({ entry: index, name, target }))
-        ),
+        () =>
+          rule.git.flatMap((entry, index) =>
+            entry.visibleAll
+              ? []
+              : selected[index]!.filter((file) => (delivered[index]!.get(file) ?? Infinity) > order)
+                .map(({ name, target }) => ({ entry: index, name, target }))
+          ),
       );
     }
     for (const list of [deliveries, signed]) list.sort((a, b) => compareEntries(a.entry, b.entry));
@@ -182,7 +186,7 @@ async function factsOf(stage: GitStagePlan, entries: readonly GitEntry[]): Promi
     const at = entryKey("git", entry, entries);
     if (files.length === 0 && !wholeTree) continue;
     if (files.length > 0) {
-      const value = await digestOf(listingOf({ files }));
+      const value = await digestOfListing(files, listed);
       facts.push({ key: `${at}.files`, value, listing: true });
     }
     if (wholeTree && stage.name !== "gitArchive") facts.push({ key: `${at}.visible`, value: "all" });

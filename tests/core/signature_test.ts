@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { formatListing, isSignature, parseListing, signatureOf } from "../../core/contract/signature.ts";
+import {
+  digestOfListing,
+  formatListing,
+  isSignature,
+  parseListing,
+  signatureOf,
+} from "../../core/contract/signature.ts";
+import { digestOf } from "../../lib/oci/digest.ts";
 
 Deno.test("signatureOf() does not depend on the order of facts, but on every key, value and the stage before", async () => {
   const facts = [{ key: "b", value: "1" }, { key: "10", value: "2" }, { key: "9", value: "3" }];
@@ -37,4 +44,19 @@ Deno.test("listings round-trip every kind of name and sort by path", () => {
   assert.deepEqual(back.map((f) => f.path), files.map((f) => f.path).sort());
   assert.deepEqual(new Set(back.map((f) => JSON.stringify(f))).size, files.length);
   assert.deepEqual(parseListing(""), []);
+});
+
+Deno.test("digestOfListing() gives the digest of the listing, however long it is", async () => {
+  for (const count of [0, 1, 999, 1000, 1001, 20_000, 20_001, 45_678]) {
+    const files = Array.from({ length: count }, (_, i) => ({
+      path: `/app/${(i * 7919) % 100_003}/ä${i}`,
+      mode: "100644",
+      oid: i.toString(16).padStart(40, "0"),
+    }));
+    const rows = files.toSorted((a, b) => a.path < b.path ? -1 : 1)
+      .map(({ mode, oid, path }) => `${mode} ${oid} ${path}\0`);
+    const expected = await digestOf(rows.join(""));
+    assert.equal(await digestOfListing(files, (file) => file), expected, `${count} files`);
+    assert.equal(await digestOf(formatListing(files)), expected, `${count} files`);
+  }
 });

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { redact, shellWord } from "../../../core/git/failure.ts";
 import { compareBytes } from "../../../core/git/listing.ts";
-import { gitEnv } from "../../../core/git/process.ts";
+import { gitEnv, runGit, runGitRows } from "../../../core/git/process.ts";
+import { withTempDir } from "../../support/tmp.ts";
 import { contents, git, inTemp, makeRepository, memoryMemo, open } from "./fixture.ts";
 
 const printTree = new URL("print_tree.ts", import.meta.url).pathname;
@@ -169,4 +170,31 @@ Deno.test("redact() hides credentials, shellWord() quotes", () => {
   assert.equal(redact("ssh://ann:pw@h/x"), "ssh://ann:***@h/x");
   assert.equal(shellWord("/a/b"), "/a/b");
   assert.equal(shellWord("it's"), `'it'\\''s'`);
+});
+
+Deno.test("runGitRows() hands on whole rows, and throws what taking them throws", async () => {
+  await withTempDir(async (dir) => {
+    await runGit(["-C", dir, "init", "-q"]);
+    const names = Array.from({ length: 3000 }, (_, i) => `${i}-${"ä".repeat(i % 50)}`);
+    for (const name of names) await Deno.writeTextFile(`${dir}/${name}`, "");
+    const list = ["-C", dir, "ls-files", "-o", "-z"];
+    let text = "";
+    let pieces = 0;
+    const done = await runGitRows(list, {}, (rows) => {
+      const piece = new TextDecoder("utf-8", { fatal: true }).decode(rows);
+      assert.ok(piece.endsWith("\0"));
+      text += piece;
+      pieces++;
+    });
+    assert.equal(done.success, true);
+    assert.ok(pieces > 1, `${pieces}`);
+    assert.deepEqual(text.split("\0").slice(0, -1).sort(), names.toSorted());
+    const failing = runGitRows(list, {}, () => {
+      throw new Error("enough");
+    });
+    await assert.rejects(failing, { message: "enough" });
+    const bad = await runGitRows(["-C", dir, "ls-tree", "-z", "nothing"], {}, () => {});
+    assert.equal(bad.success, false);
+    assert.match(bad.stderr, /nothing/);
+  });
 });
