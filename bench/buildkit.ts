@@ -1,7 +1,7 @@
 /** BuildKit by itself: `buildctl` and a `buildkitd` of its own, with the front end that is built in. */
 import { kill, run } from "../tests/support/process.ts";
 import type { Timed } from "./measure.ts";
-import { runTimed, type Tool, type ToolOptions } from "./tools.ts";
+import { runTimed, type Tool, type ToolOptions } from "./tool.ts";
 
 /**
  * The image exporter compresses and hashes every layer, as dapp does. A cold build is one without cache

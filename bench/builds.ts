@@ -3,8 +3,9 @@ import { type Lab, measure } from "./lab.ts";
 import type { Contestant } from "./measure.ts";
 import type { ScenarioResult } from "./report.ts";
 import { emptyProgram } from "./startup.ts";
-import { inOrder, openTools, runTimed, type Tool } from "./tools.ts";
+import { openTools } from "./tools.ts";
 import { changeOneFile, createProject, createWarmUp } from "./workload.ts";
+import { inOrder, runTimed, type Tool } from "./tool.ts";
 
 /** Every tool builds its own copy of the project. */
 export async function measureBuilds(lab: Lab): Promise<readonly ScenarioResult[]> {

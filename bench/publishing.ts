@@ -4,8 +4,9 @@ import { type Lab, measure } from "./lab.ts";
 import type { Contestant } from "./measure.ts";
 import { Remotes } from "./remotes.ts";
 import type { ScenarioResult } from "./report.ts";
-import { openTools, runTimed, type Tool } from "./tools.ts";
+import { openTools } from "./tools.ts";
 import { changeOneFile, createProject, createWarmUp } from "./workload.ts";
+import { runTimed, type Tool } from "./tool.ts";
 
 /** Every tool has its own copy of the project and its own registry. */
 export async function measurePublishing(lab: Lab): Promise<readonly ScenarioResult[]> {

@@ -2,28 +2,11 @@
 import { type Docker, startDocker } from "../tests/support/docker.ts";
 import { peer } from "../tests/support/peers.ts";
 import { run } from "../tests/support/process.ts";
+import { openBuildctl } from "./buildkit.ts";
 import { removeTree } from "../tests/support/tmp.ts";
 import type { Lab } from "./lab.ts";
 import type { Timed } from "./measure.ts";
-
-export interface Tool extends AsyncDisposable {
-  readonly name: string;
-  readonly version: string;
-  /** Forgets all stages; afterwards the base image is local and has been built on. Not measured. */
-  reset(warmUp: string): Promise<void>;
-  /** Builds the project in `dir`. */
-  build(dir: string): Timed;
-  /** Builds the project in `dir` and pushes it as `REPO/app:x`. */
-  publish(dir: string, repo: string): Timed;
-  /** Content of /manifest.txt in the image built last. */
-  manifest(dir: string): Promise<string>;
-}
-
-/** What setting up a tool takes. */
-export interface ToolOptions extends Pick<Lab, "base" | "dapp"> {
-  /** On the file system that is measured. */
-  readonly dir: string;
-}
+import { inOrder, runTimed, type Tool, type ToolOptions } from "./tool.ts";
 
 /** Those of the `wanted` tools that take part, each below `dir`; `stack` takes them down. */
 export async function openTools(
@@ -54,7 +37,7 @@ async function openTool(name: ToolName, options: ToolOptions): Promise<Tool> {
     case "legacy":
       return await openDocker(name, options);
     case "buildctl":
-      return await (await import("./buildkit.ts")).openBuildctl(options);
+      return await openBuildctl(options);
     case "buildah":
       return await openBuildah(options);
   }
@@ -201,19 +184,4 @@ async function openBuildah({ dir, base }: ToolOptions): Promise<Tool> {
     },
     async [Symbol.asyncDispose]() {},
   };
-}
-
-/** Two commands as one: a shell that runs the second when the first has done its work. */
-export function inOrder(first: Timed, second: Timed): Timed {
-  const text = (argv: readonly string[]) =>
-    argv.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
-  return {
-    argv: ["sh", "-c", `${text(first.argv)} && exec ${text(second.argv)}`],
-    env: { ...first.env, ...second.env },
-  };
-}
-
-/** Runs a measured command outside of a measurement. */
-export async function runTimed({ argv, env }: Timed): Promise<void> {
-  await run(argv, env === undefined ? {} : { env });
 }

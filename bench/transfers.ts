@@ -4,8 +4,9 @@ import type { Contestant } from "./measure.ts";
 import { type Mover, openMovers } from "./movers.ts";
 import { Remotes } from "./remotes.ts";
 import type { ScenarioResult } from "./report.ts";
-import { dapp, runTimed } from "./tools.ts";
+import { dapp } from "./tools.ts";
 import { changeOneFile, createProject } from "./workload.ts";
+import { runTimed } from "./tool.ts";
 
 /** Pushes go to a registry for each tool; pulls all take what dapp has pushed to one. */
 export async function measureTransfers(lab: Lab): Promise<readonly ScenarioResult[]> {
