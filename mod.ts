@@ -9,6 +9,7 @@ import type { CleanupPlan, Engine } from "./core/api.ts";
 import { createEngineWith } from "./core/engine.ts";
 import { EngineError } from "./core/contract/errors.ts";
 import type { Config, Plugin } from "./core/contract/plugin.ts";
+import { builderBuildkit } from "./plugins/builder/buildkit/mod.ts";
 import { builderNative } from "./plugins/builder/native/mod.ts";
 import { sourceArchive } from "./plugins/source/archive.ts";
 import { sourceOci } from "./plugins/source/oci_layout.ts";
@@ -34,6 +35,7 @@ const builtins: readonly Plugin[] = [
   sourceOci,
   sourceArchive,
   sourceRegistry,
+  builderBuildkit,
   builderNative,
 ];
 

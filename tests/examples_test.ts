@@ -49,7 +49,7 @@ Deno.test("README's plugin loads in a project of its own, and type-checks there 
 Deno.test("README shows the dappfile of a project that plans, and names files that exist", async () => {
   const readme = await Deno.readTextFile(`${root}README.md`);
   for (const [, target] of readme.matchAll(/\]\(([^)#:]+)\)/g)) {
-    assert.ok(await Deno.stat(root + target), target);
+    assert.ok(await Deno.stat(root + target), target!);
   }
   const yaml = readme.match(/```yaml\n(project: shop[\s\S]*?)```/)?.[1];
   const { parseConfig } = await import("../core/config/parse.ts");

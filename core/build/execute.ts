@@ -164,6 +164,7 @@ export class Executor {
       at: refOf(image, stage),
       others: new Map(),
       introspector: this.#introspector,
+      forced: this.inputs.forced.has(stage.signature),
     };
     const parent = this.#output(image, Math.max(top, first - 1));
     this.inputs.worker.prepare(task, parent, image.stages.slice(index).some(runsCommands));
@@ -283,6 +284,7 @@ export class Executor {
       parent,
       others,
       introspector: this.#introspector,
+      forced: this.inputs.forced.has(stage.signature),
     });
     return addDelta(parent, delta, { created, text: describe(stage) });
   }

@@ -65,6 +65,8 @@ export interface WorkerNeeds extends BuilderNeeds, BaseNeeds {
 
 /** One stage to build, with where shells were asked for. */
 export interface WorkTask extends StageTask {
+  /** Somebody wants it built anew, whatever is known of it. */
+  readonly forced: boolean;
   readonly introspector: Introspector;
 }
 
@@ -295,7 +297,7 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
   }
 
   async #run(task: WorkTask, commands: readonly string[]): Promise<readonly LayerRef[]> {
-    const { at, parent, image, stage, introspector } = task;
+    const { at, parent, image, stage, introspector, forced } = task;
     const { signal } = this;
     const { emit, compression, epoch, masker } = this.session.options;
     const { rule } = image.node;
@@ -303,6 +305,7 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
     const step: BuildStep = {
       label: stageTitle(at.kind, at.image, at.stage),
       signature: stage.signature,
+      ...(forced && { forced }),
       parents: parent.layers,
       commands,
       env: { ...this.#env(parent), ...(rule.ssh.length > 0 && { SSH_AUTH_SOCK: AGENT_SOCKET }) },

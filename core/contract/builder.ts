@@ -47,6 +47,8 @@ export interface BuildStep {
   readonly signature: Signature;
   /** Lowest first. */
   readonly parents: readonly LayerRef[];
+  /** Run it even where its result is known: somebody wants the stage built anew. */
+  readonly forced?: boolean;
   /** Each is shell text; they share one shell and stop at the first failure. */
   readonly commands: readonly string[];
   /** Complete environment but for `secretEnv`. */

@@ -98,7 +98,8 @@ export function decodeName(bytes: Uint8Array): string {
       why = "is not valid UTF-8";
     }
   }
-  throw new TarError(`Cannot read the tar archive: the name "${escapeBytes(bytes)}" ${why}`);
+  const badName = escapeBytes(bytes);
+  throw new TarError(`Cannot read the tar archive: the name "${badName}" ${why}`, { badName });
 }
 
 /**

@@ -26,6 +26,13 @@ export type TarType = "file" | "dir" | "symlink" | "hardlink" | "char" | "block"
 /** A tar archive that cannot be read, or an entry that cannot be written. The message is meant for people. */
 export class TarError extends Error {
   override readonly name = "TarError";
+  /** The name, escaped, when it is one that is not UTF-8 or has a NUL byte. */
+  readonly badName: string | undefined;
+
+  constructor(message: string, { badName, ...options }: ErrorOptions & { readonly badName?: string } = {}) {
+    super(message, options);
+    this.badName = badName;
+  }
 }
 
 /** Size of a tar block; headers and padded contents are multiples of it. */

@@ -1,7 +1,7 @@
 /** What of a step's changes gets into its layer. */
 import assert from "node:assert/strict";
 import { EngineError } from "../../core/contract/plugin.ts";
-import { assertMembers, type Cases } from "./conformance.ts";
+import { assertMembers, type Cases, offers } from "./conformance.ts";
 import { EPOCH } from "./stage_runner.ts";
 
 /** Every way in which files change. */
@@ -209,7 +209,20 @@ export const changeCases: Cases = {
     assert.equal(await runner.ask(image, "stat -c %s /big; tail -c 3 /big"), `${2 ** 30 + 3}\nend`);
   },
 
-  "leaves mounts out, and what was made to mount them": async ({ runner, base }) => {
+  "keeps caches between steps, and leaves them and temporary directories out": async ({ runner, base }) => {
+    const mounts = [
+      { kind: "cache", project: "case", name: crypto.randomUUID(), target: "/var/cache/new/deep" },
+      { kind: "tmp", target: "/home" },
+    ] as const;
+    const first = await runner.run(base, ["echo kept >/var/cache/new/deep/out; echo x >/home/x"], { mounts });
+    assert.equal(first.diffId, undefined, [...first.members.keys()].join(" "));
+    assert.equal(await runner.ask(base, "cat /var/cache/new/deep/out; ls /home", { mounts }), "kept\nx\n");
+    const second = await runner.run(base, ["touch /var/cache/own; chmod 711 /var/cache"], { mounts });
+    assertMembers(second.members, ["dir var", "dir var/cache", "file var/cache/own"]);
+  },
+
+  "leaves mounts of this machine out, and what was made to mount them": async ({ runner, base, builder }) => {
+    if (!offers(builder, "host")) return;
     const dir = await Deno.makeTempDir();
     await Deno.chmod(dir, 0o777);
     await Deno.writeTextFile(`${dir}/given`, "given");
@@ -238,7 +251,10 @@ export const changeCases: Cases = {
     }
   },
 
-  "mounts files and sockets, and what lies below another mount, in any order": async ({ runner, base }) => {
+  "mounts files and sockets, and what lies below another mount, in any order": async (
+    { runner, base, builder },
+  ) => {
+    if (!offers(builder, "host")) return;
     const dir = await Deno.makeTempDir();
     try {
       for (const name of ["outer", "inner"]) await Deno.mkdir(`${dir}/${name}`);

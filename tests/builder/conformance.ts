@@ -1,6 +1,6 @@
 /** What every builder must do. `builderConformance` registers one test with a step for each behaviour. */
 import assert from "node:assert/strict";
-import type { Builder, LayerRef, Store } from "../../core/contract/plugin.ts";
+import type { Builder, LayerRef, MountKind, Store } from "../../core/contract/plugin.ts";
 import { changeCases } from "./change_cases.ts";
 import { commandCases } from "./command_cases.ts";
 import { secretCases } from "./secret_cases.ts";
@@ -48,6 +48,11 @@ export function builderConformance(name: string, makeBuilder: () => Promise<Buil
       await t.step(title, () => work(context));
     }
   });
+}
+
+/** Whether a builder says that it can mount such a thing. */
+export function offers({ mounts = ["host", "cache", "tmp"] }: Builder, kind: MountKind): boolean {
+  return mounts.includes(kind);
 }
 
 /** Asserts the members of a layer and their types: "dir a", "file a/b". */

@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { builderNative } from "../../plugins/builder/native/mod.ts";
 import { forwardOutput } from "../../plugins/builder/native/output.ts";
 import { resolveInside } from "../../plugins/builder/native/inner_path.ts";
-import { explainExit, stageScript } from "../../plugins/builder/native/script.ts";
+import { explainExit, stageScript } from "../../plugins/builder/_script.ts";
 import { readAccounts, resolveUser } from "../../plugins/builder/native/users.ts";
-import { isZero } from "../../plugins/builder/native/zeros.ts";
+import { isZero } from "../../lib/layer/zeros.ts";
 import { run } from "../support/process.ts";
 import { withTempDir } from "../support/tmp.ts";
 
@@ -102,7 +102,7 @@ Deno.test("explainExit() names the command that ended a stage", () => {
 });
 
 Deno.test("stageScript() quotes commands whole", () => {
-  assert.match(stageScript([`echo 'a'"b"`]), /^eval ' echo '\\''a'\\''"b"'$/m);
+  assert.match(stageScript([`echo 'a'"b"`], "/at"), /^eval ' echo '\\''a'\\''"b"'$/m);
 });
 
 Deno.test("resolveInside() keeps links inside of the root", async (t) => {

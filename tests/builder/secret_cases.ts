@@ -1,6 +1,6 @@
 /** Secrets and ssh agents, for builders that offer them. */
 import assert from "node:assert/strict";
-import { assertMembers, type Cases } from "./conformance.ts";
+import { assertMembers, type Cases, offers } from "./conformance.ts";
 
 const values: Readonly<Record<string, string>> = {
   npm: "CANARY-npm-value",
@@ -12,7 +12,7 @@ export const secretCases: Cases = {
   "shows secrets as files of mode 0400 in memory, and keeps nothing of them": async (
     { runner, base, builder },
   ) => {
-    if (!builder.mounts?.includes("secret")) return;
+    if (!offers(builder, "secret")) return;
     const mounts = [
       { kind: "secret", id: "npm", target: "/run/secrets/npm" },
       { kind: "secret", id: "key", target: "/root/.config/deep/key" },
@@ -41,7 +41,7 @@ export const secretCases: Cases = {
   },
 
   "shows secrets as variables of the step that has them": async ({ runner, base, builder }) => {
-    if (!builder.mounts?.includes("secret")) return;
+    if (!offers(builder, "secret")) return;
     const options = {
       secretEnv: { NPM_TOKEN: "npm", HOME: "key" },
       env: { HOME: "/x", PATH: "/bin" },
@@ -53,7 +53,7 @@ export const secretCases: Cases = {
   },
 
   "shows the socket of an ssh agent": async ({ runner, base, builder }) => {
-    if (!builder.mounts?.includes("ssh")) return;
+    if (!offers(builder, "ssh")) return;
     const dir = await Deno.makeTempDir();
     try {
       using _agent = Deno.listen({ transport: "unix", path: `${dir}/agent` });

@@ -46,6 +46,7 @@ export class StageRunner {
     const { layer } = await this.builder.run({
       label: "app/install",
       signature: "0".repeat(64) as BuildStep["signature"],
+      forced: true, // a daemon may know the result of an earlier case
       env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
       mounts: [],
       ...(network !== "default" && { network }),

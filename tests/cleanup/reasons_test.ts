@@ -194,7 +194,7 @@ Deno.test("otherRemote() notices a fork, and takes no repository with many dead 
   for (const [name, images, { git }, other] of cases) {
     await t.step(name, async () => {
       const said = await otherRemote(git, inventoryOf(images));
-      assert.equal(said !== undefined, other, said);
+      assert.equal(said !== undefined, other, said!);
     });
   }
   await t.step("branches that are where their images were built tell it without any history", async () => {

@@ -5,7 +5,7 @@ import { WHITEOUT, whiteoutOf } from "../../../lib/layer/whiteout.ts";
 import type { TarEntry } from "../../../lib/tar/types.ts";
 import { getXattr, listXattrs, lstat, mknod, removeXattr, setMtime, type Stat } from "./libc.ts";
 import { isOpaque, isWhiteout, type LowerView } from "./lower_view.ts";
-import { TarFile } from "./tar_file.ts";
+import { TarFile } from "../../../lib/layer/tar_file.ts";
 import type { Digest } from "../../../core/contract/plugin.ts";
 
 /** A file system content that no layer can hold. The message is meant for people. */

@@ -12,7 +12,7 @@ import type { Captured, RunRequest } from "./protocol.ts";
 import { noRoom, Tail } from "./room.ts";
 import { type MountedRootfs, mountRootfs, prepareStep, RootfsError, stepPaths } from "./rootfs.ts";
 import { type Ended, type Inside, spawnInside } from "./sandbox.ts";
-import { CONTROL, explainExit, stageScript } from "./script.ts";
+import { CONTROL, explainExit, stageScript } from "../_script.ts";
 import { secretBinds } from "./secret_files.ts";
 import { makeSkeleton } from "./skeleton.ts";
 import { ROOT } from "./users.ts";
@@ -35,7 +35,11 @@ export async function runStep(request: RunRequest, events: StepEvents): Promise<
     const inside = spawnInside(
       run,
       () => {
-        rootfs = mountRootfs(request, { script: stageScript(commands), at: "" }, secretBinds(request));
+        rootfs = mountRootfs(
+          request,
+          { script: stageScript(commands, `${CONTROL}/at`), at: "" },
+          secretBinds(request),
+        );
         // Open before commands run: whatever they put in its place, this stays the file.
         at = Deno.openSync(`${rootfs.control}/at`);
         return rootfs;

@@ -8,7 +8,7 @@ import { joinPath, parentPath } from "../../../lib/layer/path_order.ts";
 import type { DirMeta, LayerMeta } from "./cache.ts";
 import { ancestorsAndSelf } from "./inner_path.ts";
 import { errno, lchown, lstatIfPresent, mknod, setMtime, setXattr, SyscallError } from "./libc.ts";
-import { isZero } from "./zeros.ts";
+import { isZero } from "../../../lib/layer/zeros.ts";
 import { unreachable } from "../../../lib/unreachable.ts";
 
 /** A layer that cannot be unpacked. */

@@ -141,8 +141,8 @@ for (const { at, around, keys } of sections) {
         const found = problemsOf(source).filter((p) => p.includes(`Unknown key "${wrong}"`));
         const path = `${at === "" ? "" : `${at}.`}${wrong}`;
         assert.equal(found.length, 1, problemsOf(source).join("\n"));
-        assert.ok(found[0]!.startsWith(`${line}:`) && found[0]!.includes(` ${path}: `), found[0]);
-        assert.ok(found[0]!.endsWith(`| Did you mean \`${key}\`?`), found[0]);
+        assert.ok(found[0]!.startsWith(`${line}:`) && found[0]!.includes(` ${path}: `), found[0]!);
+        assert.ok(found[0]!.endsWith(`| Did you mean \`${key}\`?`), found[0]!);
       });
     }
   });

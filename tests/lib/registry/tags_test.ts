@@ -99,5 +99,5 @@ Deno.test("nextPage() reads Link", () => {
     ["</p>; rel=prev, </n?last=z>; n=1", "https://reg.example:5000/n?last=z"],
     ['</f>; rel="first", </l>; rel="last"', undefined],
   ];
-  for (const [header, wanted] of cases) strictEqual(nextPage(header, page)?.href, wanted, header);
+  for (const [header, wanted] of cases) strictEqual(nextPage(header, page)?.href, wanted, header!);
 });

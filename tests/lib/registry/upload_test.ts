@@ -266,7 +266,7 @@ Deno.test("uploadBlob() goes where the registry says", async (t) => {
     const { put, sent } = await moved((real) => real.href);
     strictEqual(sent, undefined);
     strictEqual(put?.authorization, undefined);
-    ok(/\?s=%2F~&digest=sha256%3A[0-9a-f]{64}$/.test(put?.path ?? ""), put?.path);
+    ok(/\?s=%2F~&digest=sha256%3A[0-9a-f]{64}$/.test(put?.path ?? ""), put!.path);
   });
   await t.step("not to what is no http", async () => {
     strictEqual((await moved(() => "ftp://127.0.0.1/x")).sent.kind, "refused");

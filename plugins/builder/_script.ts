@@ -1,6 +1,6 @@
 /** The shell script of a stage. */
 
-/** Where the script and its state are seen inside of the step. */
+/** Where the script is seen inside of a step. */
 export const CONTROL = "/dev/.dapp";
 
 const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
@@ -8,16 +8,16 @@ const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
 /**
  * Runs `commands` one after another in one shell, echoing each; to be started with `-e`. `eval` keeps an unfinished
  * quote or here-document in one command from swallowing the next. The number of the running command stands in the
- * file `at`, and "end" once all have run.
+ * file `state`, and "end" once all have run.
  */
-export function stageScript(commands: readonly string[]): string {
+export function stageScript(commands: readonly string[], state: string): string {
   const lines = commands.flatMap((command, i) => [
-    `echo ${i} >|${CONTROL}/at`,
+    `echo ${i} >|${state}`,
     `printf '%s\\n' ${quote(`$ ${command.trimEnd()}`)} || :`,
     // the blank keeps a command that starts with "-" from looking like an option
     `eval ${quote(` ${command}`)}`,
   ]);
-  return [...lines, `echo end >|${CONTROL}/at`, ""].join("\n");
+  return [...lines, `echo end >|${state}`, ""].join("\n");
 }
 
 /** Why a stage failed, in words; undefined when it did not. `at` is the content of the state file. */

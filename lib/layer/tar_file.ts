@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
-import { encodeTarHeader, TAR_TRAILER, tarPadding } from "../../../lib/tar/encode.ts";
-import { atPathSync } from "../../../lib/file_failure.ts";
-import { LayerIndexer } from "../../../lib/layer/index.ts";
-import { writeAllSync } from "../../../lib/oci/write_blob.ts";
-import type { TarEntry } from "../../../lib/tar/types.ts";
+import { encodeTarHeader, TAR_TRAILER, tarPadding } from "../tar/encode.ts";
+import { atPathSync } from "../file_failure.ts";
+import { LayerIndexer } from "./index.ts";
+import { writeAllSync } from "../oci/write_blob.ts";
+import type { TarEntry } from "../tar/types.ts";
 import { isZero } from "./zeros.ts";
-import { type Digest, digestFromHex } from "../../../core/contract/plugin.ts";
+import { type Digest, digestFromHex } from "../oci/digest.ts";
 
 const BLOCK = 1 << 20;
 
@@ -41,7 +41,17 @@ export class TarFile {
       this.#have += count;
       left -= count;
     }
-    this.#write(tarPadding(entry.size));
+    this.pad(entry.size);
+  }
+
+  /** Part of the content of the file entry that was added last. */
+  content(chunk: Uint8Array): void {
+    this.#write(chunk);
+  }
+
+  /** What follows the content of a file entry. */
+  pad(size: number): void {
+    this.#write(tarPadding(size));
   }
 
   /** Ends the tar and gives its digest. */

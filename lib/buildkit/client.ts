@@ -1,0 +1,123 @@
+import { fromBinary, type MessageInitShape } from "@bufbuild/protobuf";
+import type { ChannelCredentials } from "@grpc/grpc-js";
+import {
+  Control,
+  type SolveRequestSchema,
+} from "./gen/github.com/moby/buildkit/api/services/control/control_pb.ts";
+import type { WorkerRecord } from "./gen/github.com/moby/buildkit/api/types/worker_pb.ts";
+import { StatusSchema } from "./gen/google/rpc/status_pb.ts";
+import { hasMembers, isCount, isListOf, isText } from "../guard.ts";
+import { isRpcError, RpcClient } from "./rpc.ts";
+import { type Served, Session } from "./session.ts";
+
+/** What a build is told while it runs. */
+export interface SolveEvents {
+  /** An operation begins, ends, or is known: `cached`. May come several times. */
+  vertex?(vertex: SolveVertex): void;
+  /** An operation prints. */
+  log?(line: { readonly vertex: string; readonly stream: number; readonly bytes: Uint8Array }): void;
+}
+
+/** The state of an operation. */
+export interface SolveVertex {
+  readonly digest: string;
+  readonly name: string;
+  readonly cached: boolean;
+  /** Seconds since 1970 by the daemon's clock; undefined before it has begun. */
+  readonly started?: number;
+}
+
+/** A BuildKit daemon. */
+export class BuildkitClient implements Disposable {
+  readonly rpc: RpcClient;
+
+  /** `address` as gRPC names it: `unix:///path` or `host:port`; `serverName` is that of a certificate. */
+  constructor(address: string, credentials: ChannelCredentials, serverName?: string) {
+    this.rpc = new RpcClient(
+      address,
+      credentials,
+      serverName === undefined ? {} : {
+        "grpc.ssl_target_name_override": serverName,
+        "grpc.default_authority": serverName,
+      },
+    );
+  }
+
+  /** What it can build for. @throws {ServiceError} */
+  async workers(signal: AbortSignal): Promise<readonly WorkerRecord[]> {
+    return (await this.rpc.unary(Control.method.listWorkers, {}, { signal })).record;
+  }
+
+  /** Offers services to the builds of this client. */
+  session(served: readonly Served[]): Session {
+    return new Session(this.rpc, served);
+  }
+
+  /** Builds, and gives what the exporters answered. @throws {ServiceError} */
+  async solve(
+    request: MessageInitShape<typeof SolveRequestSchema>,
+    events: SolveEvents,
+    signal: AbortSignal,
+  ): Promise<Readonly<Record<string, string>>> {
+    const Ref = request.Ref || crypto.randomUUID().replaceAll("-", "");
+    // Its last messages come after the answer: what was printed must not get lost.
+    const told = this.rpc.stream(Control.method.status, { Ref }, ({ vertexes, logs }) => {
+      for (const { digest, name, cached, started } of vertexes) {
+        events.vertex?.({
+          digest,
+          name,
+          cached,
+          ...(started && { started: Number(started.seconds) + started.nanos / 1e9 }),
+        });
+      }
+      for (const { vertex, stream, msg } of logs) {
+        events.log?.({ vertex, stream: Number(stream), bytes: msg });
+      }
+    }, { signal }).catch(() => {});
+    try {
+      const { ExporterResponse } = await this.rpc.unary(
+        Control.method.solve,
+        { ...request, Ref, Internal: true },
+        { signal },
+      );
+      return ExporterResponse;
+    } finally {
+      await told;
+    }
+  }
+
+  /** Forgets what a filter names, such as cache mounts. @throws {ServiceError} */
+  async prune(filter: string): Promise<void> {
+    await this.rpc.stream(Control.method.prune, { filter: [filter], all: true }, () => {});
+  }
+
+  [Symbol.dispose](): void {
+    this.rpc[Symbol.dispose]();
+  }
+}
+
+/** What a daemon says of a failed build beside its message. */
+export interface FailureFacts {
+  /** Exit code of the command that failed. */
+  readonly exit?: number;
+  /** Names of the file systems that it left, in the order of its mounts. */
+  readonly mounts?: readonly string[];
+}
+
+const isExit = hasMembers<{ readonly Code: number }>({ Code: isCount });
+const isSolve = hasMembers<{ readonly mountIDs: readonly string[] }>({ mountIDs: isListOf(isText) });
+
+/** Reads the details of a failure, which are Go structures as JSON. */
+export function failureFacts(error: unknown): FailureFacts {
+  if (!isRpcError(error)) return {};
+  const [details] = error.metadata.get("grpc-status-details-bin");
+  if (!(details instanceof Uint8Array)) return {};
+  const facts: { exit?: number; mounts?: readonly string[] } = {};
+  for (const { typeUrl, value } of fromBinary(StatusSchema, details).details) {
+    if (!/\.(ExitMessage|Solve)\+json$/.test(typeUrl)) continue;
+    const said: unknown = JSON.parse(new TextDecoder().decode(value));
+    if (isExit(said)) facts.exit = said.Code;
+    if (isSolve(said)) facts.mounts = said.mountIDs;
+  }
+  return facts;
+}

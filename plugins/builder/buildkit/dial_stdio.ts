@@ -1,0 +1,68 @@
+import { EngineError } from "../../../core/contract/plugin.ts";
+import { DockerError } from "../../../lib/docker/engine.ts";
+import { type ExecStream, execStream } from "../../../lib/docker/exec_stream.ts";
+import type { BuilderAddress, Environment } from "./address.ts";
+
+/**
+ * The way to a daemon in a container: a socket of this process, each connection to which is a `buildctl dial-stdio` in
+ * the container. So nothing of the container need be reachable but the Docker engine.
+ */
+export class DialStdio implements AsyncDisposable {
+  readonly #open = new Set<ExecStream>();
+
+  private constructor(readonly path: string, readonly listener: Deno.UnixListener) {}
+
+  /** @throws BUILDER_UNAVAILABLE when the engine or the container is not there */
+  static async open(
+    { container, text }: Extract<BuilderAddress, { readonly kind: "docker-container" }>,
+    env: Environment,
+    directory: string,
+  ): Promise<DialStdio> {
+    const dial = () => execStream(env.DOCKER_HOST, container, ["buildctl", "dial-stdio"]);
+    let first: ExecStream | undefined;
+    try {
+      first = await dial();
+    } catch (error) {
+      if (!(error instanceof DockerError)) throw error;
+      throw new EngineError(
+        "BUILDER_UNAVAILABLE",
+        `Cannot run stage commands: BuildKit at "${text}" is not there: ${error.message}`,
+        {
+          fix: "Start the container, or correct BUILDKIT_HOST or `addresses` of builder-buildkit",
+          cause: error,
+        },
+      );
+    }
+    const path = `${directory}/d${crypto.randomUUID().slice(0, 8)}`;
+    const dialed = new DialStdio(path, Deno.listen({ transport: "unix", path }));
+    dialed.#serve(async () => {
+      const stream = first ?? await dial();
+      first = undefined;
+      return stream;
+    });
+    dialed.#open.add(first);
+    return dialed;
+  }
+
+  async #serve(dial: () => Promise<ExecStream>): Promise<void> {
+    for await (const connection of this.listener) {
+      this.#join(connection, dial).catch(() => {}); // whoever asked sees the connection end
+    }
+  }
+
+  async #join(connection: Deno.UnixConn, dial: () => Promise<ExecStream>): Promise<void> {
+    const stream = await dial();
+    this.#open.add(stream);
+    await Promise.allSettled([
+      connection.readable.pipeTo(stream.writable),
+      stream.readable.pipeTo(connection.writable),
+    ]);
+    this.#open.delete(stream);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.listener.close();
+    for (const stream of this.#open) stream.close();
+    await Deno.remove(this.path).catch(() => {}); // it is in scratch, which goes as a whole
+  }
+}
