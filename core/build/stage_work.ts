@@ -144,7 +144,6 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
   #builder: Promise<Builder> | undefined;
   #warm: Promise<void> | undefined;
   readonly #prepared = new Map<Signature, Promise<void>>();
-  #serial = 0;
 
   readonly #vault: SecretVault;
 
@@ -293,7 +292,7 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
 
   /** A fresh path in this process's scratch directory. */
   async temp(): Promise<string> {
-    return `${await this.store.blobs.scratch()}/w${this.#serial++}`;
+    return `${await this.store.blobs.scratch()}/w-${crypto.randomUUID()}`; // builds of one engine share the directory
   }
 
   async #run(task: WorkTask, commands: readonly string[]): Promise<readonly LayerRef[]> {

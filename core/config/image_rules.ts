@@ -56,6 +56,7 @@ export function readImages(
     ...defined({
       fromCacheVersion: document.fromCacheVersion,
       network: document.network,
+      gitPatches: document.gitPatches === false ? false as const : undefined,
       docker: readDocker(document.docker, scope),
     }),
   };

@@ -217,6 +217,11 @@ function imageShape(kind: "dimg" | "artifact") {
     fromDimg: anyName.optional().describe("Stand on a dimg of this file."),
     fromDimgArtifact: anyName.optional().describe("Stand on an artifact of this file."),
     git: gitSection(kind),
+    gitPatches: flag.optional().meta({
+      type: ["boolean", "string"],
+      description:
+        "`false`: git trees come whole, so that images are the same bytes whatever was built before.",
+    }),
     shell: shellSection(kind),
     mount: entriesOf(mountEntry).describe(
       "Directories that the commands see but that never enter the image.",

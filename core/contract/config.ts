@@ -75,6 +75,8 @@ export interface ImageRule {
   readonly fromCacheVersion?: string;
   /** `git:`, in order. */
   readonly git: readonly GitEntry[];
+  /** `gitPatches: false`: git stages are one full layer each, never an earlier one with a patch. */
+  readonly gitPatches?: false;
   /** `shell:` by stage. */
   readonly shell: Readonly<Partial<Record<UserStage, ShellStage>>>;
   /** `docker:` */

@@ -132,6 +132,7 @@ const image = strict<ImageRule>({
   base: z.looseObject({ kind: z.enum(["scratch", "image", "dimg", "artifact"]) }),
   fromCacheVersion: z.string().optional(),
   git: z.array(git),
+  gitPatches: z.literal(false).optional(),
   shell: z.partialRecord(z.enum(userStages), shell),
   docker: docker.optional(),
   mounts: z.array(mount),

@@ -180,11 +180,12 @@ class GitDeliverer {
     const { digest: listing } = await store.blobs.put(new TextEncoder().encode(layerListing(input.items)));
     const key = await layerKey(listing, input.items.map(({ file }) => file.target), input, compression);
     const { image, stage } = this.task;
+    const patches = image.node.rule.gitPatches ?? true;
     const set = JSON.stringify([(await session.project()).name, image.node.key, stage.spec.name]);
     const made = { key, listing, set, plan: planGitLayer(input) };
     const known = await store.memo.get("git-layer", key, isLayer);
     if (known && await store.blobs.size(known.digest) === known.size) return { ...made, anchors: [], known };
-    const anchors = await knownAnchors(store, set);
+    const anchors = patches ? await knownAnchors(store, set) : [];
     const choice = await chooseAnchor(anchors, input, made.plan, {
       store,
       compression,

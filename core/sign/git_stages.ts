@@ -59,6 +59,7 @@ export async function planGit(
     MEMO_FORMAT,
     rule.kind,
     entries,
+    rule.gitPatches ?? true,
     trees.map((tree) => tree.stateId),
     Object.keys(rule.shell).sort(),
   ]));
@@ -68,7 +69,7 @@ export async function planGit(
     onNews?.();
     const { stages, warnings } = await compute();
     known = {
-      stages: await Promise.all(stages.map(async (s) => [s.name, await factsOf(s, rule.git)] as const)),
+      stages: await Promise.all(stages.map(async (s) => [s.name, await factsOf(s, rule)] as const)),
       warnings,
     };
     await memo.put("git-stages", key, known);
@@ -180,7 +181,10 @@ function listingsOf(stage: GitStagePlan | undefined): string[] {
   return (stage?.signed ?? []).flatMap((delivery) => delivery.files.length > 0 ? [listingOf(delivery)] : []);
 }
 
-async function factsOf(stage: GitStagePlan, entries: readonly GitEntry[]): Promise<GitStageFacts> {
+async function factsOf(
+  stage: GitStagePlan,
+  { git: entries, gitPatches }: Pick<ImageRule, "git" | "gitPatches">,
+): Promise<GitStageFacts> {
   const facts: Fact[] = [];
   for (const { entry, files, wholeTree } of stage.signed) {
     const at = entryKey("git", entry, entries);
@@ -193,6 +197,8 @@ async function factsOf(stage: GitStagePlan, entries: readonly GitEntry[]): Promi
     if (entry.owner !== undefined) facts.push({ key: `${at}.owner`, value: entry.owner });
     if (entry.group !== undefined) facts.push({ key: `${at}.group`, value: entry.group });
   }
+  // What was built with patches has other bytes.
+  if (gitPatches === false && facts.length > 0) facts.push({ key: "git.patches", value: "none" });
   return { facts, hermetic: stage.hermetic };
 }
 

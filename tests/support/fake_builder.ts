@@ -60,7 +60,6 @@ export function fakeBuilder(log: FakeBuilderLog, mounts?: readonly MountKind[]) 
 
 class FakeBuilder implements Builder {
   readonly name = "fake";
-  #serial = 0;
   readonly mounts: readonly MountKind[];
   constructor(readonly log: FakeBuilderLog, readonly store: Store, mounts?: readonly MountKind[]) {
     this.mounts = mounts ?? ["host", "cache", "tmp"];
@@ -108,7 +107,7 @@ class FakeBuilder implements Builder {
   }
 
   async #layer(files: ReadonlyMap<string, string>, mtime: number) {
-    const file = `${await this.store.blobs.scratch()}/fake${this.#serial++}`;
+    const file = `${await this.store.blobs.scratch()}/fake${crypto.randomUUID()}`;
     const writer = createLayerWriter({ file, compression: { kind: "gzip", level: 4 }, threads: 0 });
     const entries: TarEntry[] = [];
     for (const [path, text] of [...files].sort()) {

@@ -1,4 +1,4 @@
-/** Random histories of a repository, and projects that deliver them in every way. */
+/** Random histories of a repository. */
 import type { BaseImage } from "./golden_base.ts";
 import { run } from "./process.ts";
 import { gitEnv } from "./golden_world.ts";
@@ -32,7 +32,7 @@ export class Dice {
 export type Tree = ReadonlyMap<string, string>;
 
 /** Names that the base has too, as files, directories and links, and names that it has not. */
-const NAMES = ["a", "b", "lnk", "real", "new", "own"];
+export const NAMES = ["a", "b", "lnk", "real", "new", "own"];
 const LINKS = ["real", "b", "../etc", "/app/real", "nowhere", "a"];
 
 export function randomPath(dice: Dice): string {
@@ -65,36 +65,68 @@ function remove(files: Map<string, string>, path: string): void {
   for (const at of [...files.keys()]) if (at === path || at.startsWith(`${path}/`)) files.delete(at);
 }
 
-/** Commits the trees, each with files that never change beside it, in one go; gives the ids of the commits. */
+/** What is in every commit and never changes. */
+const KEPT = Array.from({ length: 12 }, (_, i) => [`keep/${i}`, `100644 ${"kept ".repeat(40)}${i}`] as const);
+
+/**
+ * Commits the trees in a repository at `dir`, each beside files that never change and a submodule, in one go; gives the
+ * ids of the commits. The same files are in `one` and `two`, for two entries.
+ */
 export async function commitTrees(dir: string, trees: readonly Tree[]): Promise<string[]> {
-  const parts: string[] = [];
-  const constant = Array.from(
-    { length: 12 },
-    (_, i) => [`keep/${i}`, `100644 ${"kept ".repeat(40)}${i}`] as const,
+  await run(["git", "init", "-q", "-b", "main", dir], { env: gitEnv });
+  const moduleDir = `${dir}/.git/modules/sub`;
+  await run(["git", "init", "-q", "--bare", moduleDir], { env: gitEnv });
+  const modules = await importCommits(
+    moduleDir,
+    moduleDir,
+    trees.map((tree) => [...tree, ["always", "100644 x"]]),
   );
-  for (const [i, tree] of trees.entries()) {
+  const commits = trees.map((tree, i) => {
+    const rows: Row[] = [...KEPT, ...tree].map(([path, text]) => [`one/${path}`, text]);
+    const others: Row[] = [...tree].map(([path, text]) => [`two/${path}`, text]);
+    // it moves with every second commit, and back
+    const module = modules[i % 3 === 2 ? i - 1 : i];
+    const gitmodules = '[submodule "sub"]\n\tpath = sub\n\turl = ./sub\n';
+    const fixed: Row[] = [
+      ["two/always", "100644 x"],
+      [".gitmodules", `100644 ${gitmodules}`],
+      ["sub", `160000 ${module}`],
+    ];
+    return [...rows, ...others, ...fixed];
+  });
+  return await importCommits(dir, `${dir}/.git`, commits);
+}
+
+/** A path with its mode and what is in it. */
+type Row = readonly [path: string, text: string];
+
+async function importCommits(
+  dir: string,
+  gitDir: string,
+  commits: readonly (readonly Row[])[],
+): Promise<string[]> {
+  const parts: string[] = [];
+  for (const [i, rows] of commits.entries()) {
     parts.push(
       `commit refs/heads/main\nmark :${i + 1}\ncommitter Ann <ann@example.com> 1704067200 +0000\ndata 1\nc\n`,
     );
     parts.push("deleteall\n");
-    for (const [path, text] of [...constant, ...tree]) {
-      const content = text.slice(7);
-      const mode = text.slice(0, 6);
-      // The same files in two directories, for two entries.
-      for (const top of path.startsWith("keep/") ? ["one"] : ["one", "two"]) {
-        parts.push(`M ${mode} inline ${top}/${path}\ndata ${content.length}\n${content}\n`);
-      }
+    for (const [path, text] of rows) {
+      const [mode, content] = [text.slice(0, 6), text.slice(7)];
+      parts.push(
+        mode === "160000"
+          ? `M ${mode} ${content} ${path}\n`
+          : `M ${mode} inline ${path}\ndata ${content.length}\n${content}\n`,
+      );
     }
-    parts.push("M 100644 inline two/always\ndata 1\nx\n");
   }
-  await run(["git", "-C", dir, "fast-import", "--quiet", "--export-marks=.git/marks"], {
+  const marks = `${gitDir}/marks`;
+  await run(["git", "-C", dir, "fast-import", "--quiet", `--export-marks=${marks}`], {
     env: gitEnv,
     stdin: parts.join(""),
   });
-  const marks = (await Deno.readTextFile(`${dir}/.git/marks`)).trim().split("\n").map((row) =>
-    row.split(" ")
-  );
-  return marks.sort(([a], [b]) => Number(a!.slice(1)) - Number(b!.slice(1))).map(([, id]) => id!);
+  return (await Deno.readTextFile(marks)).trim().split("\n").map((row) => row.split(" "))
+    .sort(([a], [b]) => Number(a!.slice(1)) - Number(b!.slice(1))).map(([, id]) => id!);
 }
 
 /** A base with directories, files and links where git delivers. */
@@ -117,35 +149,3 @@ export const base: BaseImage = {
     { path: "app/own", link: "b/b" },
   ]],
 };
-
-/** A dappfile that delivers `one` and `two` of the repository in some way. Commands are those of the fake builder. */
-export function randomDappfile(dice: Dice): string {
-  const patterns = () => JSON.stringify([...NAMES, "**/own", "*/b", "keep"].filter(() => dice.chance(0.3)));
-  const dependencies = () => {
-    const rows = ["install", "setup"].map((stage) => `${stage}: ${patterns()}`);
-    if (dice.chance(0.5)) rows.push("visible: all");
-    return `stageDependencies: { ${rows.join(", ")} }`;
-  };
-  const owner = () => dice.chance(0.3) ? `, owner: ${1 + dice.below(3)}, group: 4` : "";
-  const second = dice.pick(["/app/b", "/alias/x", "/srv", "/app/lnk", undefined]);
-  const commands = () =>
-    dice.pick(['"write made/x 1"', '"link made/dir ../app", "write made/y 2"', '"link out made"']);
-  const artifact = dice.chance(0.4);
-  const lines = [
-    ...(artifact ? ["artifact: files", "from: scratch", "git: [{ add: /one, to: /f }]", "---"] : []),
-    "dimg: app",
-    dice.chance(0.8) ? "from: oci:../base:latest" : "from: scratch",
-    "git:",
-    `  - { add: /one, to: ${
-      second === "/app/b" || dice.chance(0.8) ? "/app" : "/"
-    }, ${dependencies()}${owner()} }`,
-    ...(second ? [`  - { add: /two, to: ${second}, ${dependencies()}${owner()} }`] : []),
-    ...(artifact
-      ? [`import: [{ artifact: files, add: /f, to: /imported, ${dice.pick(["before", "after"])}: setup }]`]
-      : []),
-    "shell:",
-    ...["install", "setup"].map((stage) => `  ${stage}CacheVersion: 1`),
-    ...["install", "setup"].filter(() => dice.chance(0.5)).map((stage) => `  ${stage}: [${commands()}]`),
-  ];
-  return lines.join("\n") + "\n";
-}

@@ -24,6 +24,7 @@ const image = {
   fromDimg: text,
   fromDimgArtifact: text,
   git: entries,
+  gitPatches: text,
   shell: map,
   mount: entries,
   secrets: entries,
