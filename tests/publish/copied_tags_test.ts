@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { MANIFEST_TYPES } from "../../lib/oci/media_type.ts";
 import { use } from "../../mod.ts";
-import { MemoryRegistry } from "../support/registry.ts";
+import { MemoryRegistry } from "../../testing/memory_registry/registry.ts";
 import { quickRegistry } from "../support/quick_registry.ts";
 import { withProject } from "../support/project.ts";
 
