@@ -11,7 +11,7 @@ export type { LockResult } from "./config/lock_images.ts";
 export type { RenderedConfig, RenderedDocument } from "./config/render.ts";
 export type { ExportResult } from "./export/packer.ts";
 export type { PushOptions } from "./publish/outgoing.ts";
-export type { PublishedTags } from "./publish/published.ts";
+export type { PublishedTags } from "./publish/list_published.ts";
 export type { RegistryCard } from "./registry_check/check.ts";
 export type { CleanupApply, CleanupRequest, RestoreReport } from "./cleanup/run.ts";
 export type {
@@ -34,7 +34,7 @@ import type { RunOptions } from "./build/run_image.ts";
 import type { LockResult } from "./config/lock_images.ts";
 import type { RenderedConfig } from "./config/render.ts";
 import type { PushOptions } from "./publish/outgoing.ts";
-import type { PublishedTags } from "./publish/published.ts";
+import type { PublishedTags } from "./publish/list_published.ts";
 import type { CleanupApply, CleanupRequest, RestoreReport } from "./cleanup/run.ts";
 import type { LocalCleanupPlan, LocalCleanupReport, LocalCleanupRequest } from "./cleanup/local/run.ts";
 import type { ExportResult } from "./export/packer.ts";

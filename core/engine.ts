@@ -19,7 +19,7 @@ import type { Explanation } from "./plan/explain.ts";
 import type { RunOptions } from "./build/run_image.ts";
 import type { LockResult } from "./config/lock_images.ts";
 import type { PushOptions } from "./publish/outgoing.ts";
-import type { PublishedTags } from "./publish/published.ts";
+import type { PublishedTags } from "./publish/list_published.ts";
 import type { CleanupApply, CleanupRequest, RestoreReport } from "./cleanup/run.ts";
 import type { LocalCleanupPlan, LocalCleanupReport, LocalCleanupRequest } from "./cleanup/local/run.ts";
 import type { ExportResult } from "./export/packer.ts";
@@ -244,7 +244,7 @@ class BuildEngine implements Engine {
     patterns: readonly string[] = [],
     options: { readonly repo?: string } = {},
   ): Promise<PublishedTags> {
-    const { listPublished } = await import("./publish/published.ts");
+    const { listPublished } = await import("./publish/list_published.ts");
     const { session, repo } = await this.#about(options.repo);
     return await listPublished(session, patterns, repo);
   }

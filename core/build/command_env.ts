@@ -1,4 +1,4 @@
-import { DEFAULT_PATH, environment } from "./docker.ts";
+import { DEFAULT_PATH, environment } from "./docker_instructions.ts";
 
 /** The environment of programs in an image: its own, with PATH where it sets none. */
 export function programEnvironment(rows: readonly string[] | undefined): Record<string, string> {

@@ -1,12 +1,12 @@
 import type { ContainerConfig } from "../../lib/oci/types.ts";
-import { applyInstructions, InstructionError } from "./docker.ts";
+import { applyInstructions, InstructionError } from "./docker_instructions.ts";
 import type { Config, GitStage, ImageRule, MountRule } from "../contract/config.ts";
 import { commandEnvironment } from "./command_env.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { StageRef } from "../contract/events.ts";
 import { type BaseNeeds, fetchBase } from "./fetch_base.ts";
 import { type ImageNode, stageTitle } from "../sign/graph.ts";
-import { layerError, LayerReader } from "../layers/layers.ts";
+import { layerError, LayerReader } from "../layers/layer_reader.ts";
 import { missingFileHint } from "./missing_file.ts";
 import { OutputTail } from "./output_tail.ts";
 import { observed } from "../../lib/pool.ts";

@@ -1,4 +1,4 @@
-import { DecompressError } from "../../lib/gzip/error.ts";
+import { DecompressError } from "../../lib/compression/error.ts";
 import { documentOf, manifestOf } from "../../lib/oci/build.ts";
 import { blobFile, CONTAINERD_NAME, REF_NAME } from "../../lib/oci/layout.ts";
 import { type Descriptor, type ImageIndex, mediaTypes } from "../../lib/oci/types.ts";

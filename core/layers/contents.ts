@@ -1,4 +1,4 @@
-import { DecompressError } from "../../lib/gzip/error.ts";
+import { DecompressError } from "../../lib/compression/error.ts";
 import { openLayer, readChunks } from "../../lib/layer/open.ts";
 import { EngineError } from "../contract/errors.ts";
 import { Pool } from "../../lib/pool.ts";

@@ -18,7 +18,7 @@ import {
   planGitLayer,
   writeGitLayer,
 } from "./git_layer.ts";
-import { Owners } from "./layers.ts";
+import { Owners } from "./layer_reader.ts";
 import { changeTrees, SHOWN, type ShownEntry, shownKey, type ShownTrees, type Trees } from "./shown_trees.ts";
 import { setAside, Spool } from "./spool.ts";
 import { type LayerWorker, type StageDelta, type StageTask, storedLayer } from "./stage_output.ts";

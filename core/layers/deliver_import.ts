@@ -9,7 +9,7 @@ import type { TarEntry } from "../../lib/tar/types.ts";
 import type { ImportRule } from "../contract/config.ts";
 import { EngineError } from "../contract/errors.ts";
 import { imageKey } from "../sign/graph.ts";
-import { Owners } from "./layers.ts";
+import { Owners } from "./layer_reader.ts";
 import { below, layerPath } from "../../lib/layer/paths.ts";
 import { type LayerWorker, type StageOutput, type StageTask, storedLayer } from "./stage_output.ts";
 import type { LayerRef } from "../contract/builder.ts";

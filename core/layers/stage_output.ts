@@ -8,7 +8,7 @@ import type { ResolvedOptions } from "../settings/options.ts";
 import type { GitImagePlan } from "../sign/git_stages.ts";
 import type { ImageNode } from "../sign/graph.ts";
 import type { SignedImage, SignedStage } from "../sign/sign.ts";
-import type { LayerReader } from "./layers.ts";
+import type { LayerReader } from "./layer_reader.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 
 /** An image while it grows: later stages can stand on it before its newest layers are compressed and saved. */

@@ -1,4 +1,4 @@
-import { sniffCompression } from "../gzip/sniff.ts";
+import { sniffCompression } from "../compression/sniff.ts";
 import { unreachable } from "../unreachable.ts";
 
 /**
@@ -20,7 +20,7 @@ export async function* openLayer(path: string): AsyncGenerator<Uint8Array> {
   const kind = sniffCompression(head);
   if (kind === "plain") return yield* readChunks(path);
   // Not imported above: node:zlib costs start-up time that most runs need not pay.
-  const { gunzip, unzstd } = await import("../gzip/decompress.ts");
+  const { gunzip, unzstd } = await import("../compression/decompress.ts");
   if (kind === "gzip") yield* gunzip(readChunks(path));
   else if (kind === "zstd") yield* unzstd(readChunks(path));
   else unreachable(kind);

@@ -1,5 +1,5 @@
 import { collect } from "../collect.ts";
-import { DecompressError } from "../gzip/error.ts";
+import { DecompressError } from "../compression/error.ts";
 import { type TarEntry, TarError } from "../tar/types.ts";
 import { LayerError } from "./error.ts";
 import type { ImageFs } from "./image_fs.ts";

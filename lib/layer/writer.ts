@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type Compression, createCompressor } from "../gzip/compress.ts";
+import { type Compression, createCompressor } from "../compression/compress.ts";
 import { atPath, atPathSync } from "../file_failure.ts";
 import { mediaTypes } from "../oci/types.ts";
 import { type Digest, digestFromHex } from "../oci/digest.ts";

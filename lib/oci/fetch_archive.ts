@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { sniffCompression } from "../gzip/sniff.ts";
+import { sniffCompression } from "../compression/sniff.ts";
 import { atPathSync } from "../file_failure.ts";
 import { type Archive, scan } from "./archive.ts";
 import { findDockerImage } from "./docker_archive.ts";

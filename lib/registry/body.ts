@@ -1,4 +1,4 @@
-import { DecompressError } from "../gzip/error.ts";
+import { DecompressError } from "../compression/error.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
 import type { HttpResponse } from "./http.ts";
 

@@ -1,6 +1,6 @@
 /** What proxies do to an answer on its way (`Content-Encoding`, RFC 9110 section 8.4), undone. */
-import { DecompressError } from "../gzip/error.ts";
-import { gunzip, inflate, unbrotli, unzstd } from "../gzip/decompress.ts";
+import { DecompressError } from "../compression/error.ts";
+import { gunzip, inflate, unbrotli, unzstd } from "../compression/decompress.ts";
 
 type Bytes = AsyncIterable<Uint8Array>;
 

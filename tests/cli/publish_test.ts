@@ -8,7 +8,7 @@ import type { MovedStage, PublishedTag, PublishReport } from "../../core/contrac
 import { dapp } from "./support.ts";
 import type { EngineOptions } from "../../core/settings/options.ts";
 import type { StageMoves } from "../../core/share/move_stages.ts";
-import type { PublishedTags } from "../../core/publish/published.ts";
+import type { PublishedTags } from "../../core/publish/list_published.ts";
 import type { RegistryCard } from "../../core/registry_check/check.ts";
 import type { Signature } from "../../core/contract/signature.ts";
 import { digestFromHex } from "../../lib/oci/digest.ts";

@@ -36,11 +36,11 @@ Deno.test("the changelog's first section is that of the version in deno.json", (
 });
 
 Deno.test("adapt() makes files of a bundle start what lies elsewhere, and load what is lazy when it is reached", () => {
-  const started = ["cli/ask.ts", "lib/gzip/worker.ts"];
+  const started = ["cli/ask.ts", "lib/compression/worker.ts"];
   const adapted = (text: string, path: string) => adapt(text, path, started);
   const start = 'x = new URL("./worker.ts", import.meta.url);';
-  assert.equal(adapted(start, "chunk.js"), 'x = new URL("./lib/gzip/worker.js", import.meta.url);');
-  assert.equal(adapted(start, "a/b.js"), 'x = new URL("./../lib/gzip/worker.js", import.meta.url);');
+  assert.equal(adapted(start, "chunk.js"), 'x = new URL("./lib/compression/worker.js", import.meta.url);');
+  assert.equal(adapted(start, "a/b.js"), 'x = new URL("./../lib/compression/worker.js", import.meta.url);');
   assert.equal(adapted('await import("./a-1.js")', "b.js"), 'await import(`${"./a-1.js"}`)');
   assert.equal(adapted('await import("node:zlib")', "b.js"), 'await import("node:zlib")');
   const required = 'import { createRequire as r } from "node:module";\nvar __require = r(import.meta.url);\n';

@@ -8,7 +8,7 @@ import {
   type OciPlatform,
   type Store,
 } from "../../../core/contract/plugin.ts";
-import { DecompressError } from "../../../lib/gzip/error.ts";
+import { DecompressError } from "../../../lib/compression/error.ts";
 import { LayerError } from "../../../lib/layer/error.ts";
 import { ImageFs } from "../../../lib/layer/image_fs.ts";
 import { indexLayer, isLayerIndex, type LayerIndex } from "../../../lib/layer/index.ts";

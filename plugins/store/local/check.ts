@@ -7,7 +7,7 @@ import {
   type StageRecord,
   type StoreReport,
 } from "../../../core/contract/plugin.ts";
-import { DecompressError } from "../../../lib/gzip/error.ts";
+import { DecompressError } from "../../../lib/compression/error.ts";
 import { openLayer } from "../../../lib/layer/open.ts";
 import { listFiles } from "./files.ts";
 import type { StoreParts } from "./parts.ts";

@@ -1,6 +1,6 @@
 import { deepEqual, equal, rejects, throws } from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { DecompressError } from "../../../lib/gzip/error.ts";
+import { DecompressError } from "../../../lib/compression/error.ts";
 import { openLayer } from "../../../lib/layer/open.ts";
 import { compressTarFile, createLayerWriter } from "../../../lib/layer/writer.ts";
 import { run } from "../../support/process.ts";

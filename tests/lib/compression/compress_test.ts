@@ -1,9 +1,9 @@
 import { deepEqual, equal, rejects, throws } from "node:assert/strict";
 import { gunzipSync, gzipSync, zstdCompressSync } from "node:zlib";
-import { type Compression, createCompressor } from "../../../lib/gzip/compress.ts";
-import { gunzip, unzstd } from "../../../lib/gzip/decompress.ts";
-import { DecompressError } from "../../../lib/gzip/error.ts";
-import { sniffCompression } from "../../../lib/gzip/sniff.ts";
+import { type Compression, createCompressor } from "../../../lib/compression/compress.ts";
+import { gunzip, unzstd } from "../../../lib/compression/decompress.ts";
+import { DecompressError } from "../../../lib/compression/error.ts";
+import { sniffCompression } from "../../../lib/compression/sniff.ts";
 import { peer } from "../../support/peers.ts";
 import { run } from "../../support/process.ts";
 import { withTempDir } from "../../support/tmp.ts";

@@ -1,4 +1,4 @@
-import { DecompressError } from "../../lib/gzip/error.ts";
+import { DecompressError } from "../../lib/compression/error.ts";
 import { LayerError } from "../../lib/layer/error.ts";
 import { ImageFs } from "../../lib/layer/image_fs.ts";
 import { indexLayer, isLayerIndex, type LayerIndex } from "../../lib/layer/index.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { applyInstructions, environment, InstructionError } from "../../core/build/docker.ts";
+import { applyInstructions, environment, InstructionError } from "../../core/build/docker_instructions.ts";
 import type { ContainerConfig } from "../../lib/oci/types.ts";
 import { comparable, instructionBase, instructionCases, REFUSED } from "../support/docker_instructions.ts";
 
