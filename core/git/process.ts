@@ -16,7 +16,12 @@ export interface GitCall {
   readonly env?: Readonly<Record<string, string>> | undefined;
   readonly stdin?: string | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Most bytes that it may print. @default 512 MiB, which lists some four million files */
+  readonly limit?: number;
 }
+
+/** A few trees that name each other can be a repository of any number of files. */
+const MAX_OUTPUT = 512 << 20;
 
 /** Variables that cannot make git read another repository, index or object than the one asked for. */
 const KEPT =
@@ -80,16 +85,22 @@ export function startGit(args: readonly string[], call: GitCall = {}): Deno.Chil
   }
 }
 
-/** Runs git to its end, whatever its exit code. @throws GIT_FAILED when it is not installed */
+/** Runs git to its end, whatever its exit code. @throws GIT_FAILED when it is not installed, or prints without an end */
 export async function runGit(args: readonly string[], call: GitCall = {}): Promise<GitOutput> {
   call.signal?.throwIfAborted();
   try {
-    const output = call.stdin === undefined
-      ? await command(args, call, "null").output()
-      : await withInput(startGit(args, call), call.stdin);
+    const { stdin, limit = MAX_OUTPUT } = call;
+    const child = command(args, call, stdin === undefined ? "null" : "piped").spawn();
+    const fail = () => endless(child, args, limit);
+    const [stdout, stderr, status] = await allDone([
+      bytesOf(child.stdout, limit, fail),
+      bytesOf(child.stderr, limit, fail),
+      child.status,
+      stdin === undefined ? undefined : feedGit(child, [stdin]),
+    ]);
     call.signal?.throwIfAborted();
-    const { success, code, stdout } = output;
-    return { success, code, stdout, stderr: new TextDecoder().decode(output.stderr) };
+    const { success, code } = status;
+    return { success, code, stdout, stderr: new TextDecoder().decode(stderr) };
   } catch (error) {
     throw spawnError(error);
   }
@@ -99,7 +110,7 @@ export async function runGit(args: readonly string[], call: GitCall = {}): Promi
  * Runs git to its end and hands on what it prints in pieces, each of whole rows that end with NUL; what `take` throws is
  * thrown when git has ended. `stdout` of the result is empty.
  *
- * @throws GIT_FAILED when it is not installed
+ * @throws GIT_FAILED when it is not installed, or prints without an end
  */
 export async function runGitRows(
   args: readonly string[],
@@ -113,11 +124,17 @@ export async function runGitRows(
   } catch (error) {
     throw spawnError(error);
   }
+  const { limit = MAX_OUTPUT } = call;
   const stderr = readText(child.stderr);
+  let size = 0;
   let rest: Uint8Array = new Uint8Array(0);
   let failure: { readonly error: unknown } | undefined;
   for await (const piece of child.stdout) {
     if (failure) continue;
+    if ((size += piece.length) > limit) {
+      failure = { error: endless(child, args, limit) };
+      continue;
+    }
     const bytes = joined(rest, piece);
     const end = bytes.lastIndexOf(0) + 1;
     rest = bytes.slice(end);
@@ -141,9 +158,51 @@ function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
   return both;
 }
 
-async function withInput(child: Deno.ChildProcess, input: string): Promise<Deno.CommandOutput> {
-  const [output] = await Promise.all([child.output(), feedGit(child, [input])]);
-  return output;
+/** Ends a git that prints without an end. */
+function endless(child: Deno.ChildProcess, args: readonly string[], limit: number): EngineError {
+  try {
+    child.kill("SIGKILL");
+  } catch {
+    // it has ended by itself
+  }
+  const what = args.find((arg, i) => !arg.startsWith("-") && !/^-(C|c|-git-dir)$/.test(args[i - 1] ?? ""));
+  return new EngineError(
+    "GIT_FAILED",
+    `Cannot use what "git ${what}" says: it is longer than ${limit} bytes`,
+    {
+      fix: "Look for trees in the repository that hold themselves many times over; dapp builds no such thing",
+    },
+  );
+}
+
+/** The results of all, when all have ended. @throws the first failure, then too */
+async function allDone<T extends readonly unknown[]>(
+  work: T,
+): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+  await Promise.allSettled(work);
+  return await Promise.all(work);
+}
+
+/** All that a stream yields. @throws what `fail` gives, beyond `limit` bytes */
+async function bytesOf(
+  stream: ReadableStream<Uint8Array>,
+  limit: number,
+  fail: () => Error,
+): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of stream) {
+    size += chunk.length;
+    if (size > limit) throw fail();
+    chunks.push(chunk);
+  }
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
 }
 
 /** Writes all of `parts` to git and closes its input; a process that ended early is not an error here. */

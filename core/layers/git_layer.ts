@@ -186,6 +186,9 @@ function readItems(repository: GitRepository, items: readonly GitItem[]) {
   );
 }
 
+/** Longest target of a link that Linux can make. */
+const MAX_LINK = 4095;
+
 /** Fills in where symbolic links point: the content of their blobs. */
 async function withLinks(
   rows: readonly FileLayerRow[],
@@ -195,6 +198,11 @@ async function withLinks(
   const targets = new Map<string, string>();
   for (const repository of new Set(links.map((item) => item.repository))) {
     for await (const { file, size, chunks } of readItems(repository, links)) {
+      if (size > MAX_LINK) {
+        throw new LayerError(
+          `the symbolic link "${file.target}" from git leads to a path of ${size} bytes, allowed are ${MAX_LINK}`,
+        );
+      }
       targets.set(file.target, decodeLink(file.target, await collect(chunks, size)));
     }
   }

@@ -11,6 +11,8 @@ export interface Listing {
   /** `list the tags of grp/app`. */
   readonly doing: string;
   readonly signal: AbortSignal;
+  /** A list of more has no end. @default 100,000: some ten million tags, where there are a hundred on each */
+  readonly maxPages?: number;
 }
 
 /** One page, read as a whole. */
@@ -25,14 +27,17 @@ export interface ListPage {
 /** Bytes of one page; distribution 2.8 gives all tags at once. */
 const MAX_PAGE = 64 * 1024 * 1024;
 
+/** @default of {@linkcode Listing.maxPages} */
+const MAX_PAGES = 100_000;
+
 /**
  * The pages of a list. The next one is only ever what the registry names, word for word (`Link`).
  *
- * @throws {RegistryError} refused, when the pages lead nowhere, to another host or come round again: nobody takes a part
+ * @throws {RegistryError} refused, when the pages lead nowhere, to another host, come round again or have no end: nobody takes a part
  *   for the whole
  */
 export async function* readPages(client: RegistryClient, listing: Listing): AsyncGenerator<ListPage> {
-  const { scopes, doing, signal } = listing;
+  const { scopes, doing, signal, maxPages = MAX_PAGES } = listing;
   const seen = new Set<string>();
   const refuse = (why: string) =>
     new RegistryError(`Cannot ${doing}: the registry ${why}`, { kind: "refused" });
@@ -55,6 +60,7 @@ export async function* readPages(client: RegistryClient, listing: Listing): Asyn
     const text = new TextDecoder().decode(await readBody(response, MAX_PAGE));
     const next = status === 404 ? undefined : nextPage(response.header("link"), url);
     yield { status, from: `GET ${redactUrl(url)}`, text };
+    if (next && seen.size >= maxPages) throw refuse(`names more than ${maxPages} pages`);
     if (next && seen.has(next.href)) throw refuse("names a page as next that came before");
     path = next;
   }

@@ -13,6 +13,9 @@ export interface ProviderListing {
 /** Times that a list is read from its beginning when it shrinks meanwhile. */
 const READINGS = 3;
 
+/** Pages of one list. */
+const MAX_PAGES = 100_000;
+
 /**
  * The pages of a list; none when there is no such list. `next` finds the path of the page after an answer. When a page is
  * gone that was named as next, rows have moved to pages that were read before: they all come once more.
@@ -29,6 +32,9 @@ export async function* providerPages(
   for (let page: string | undefined = path; page !== undefined;) {
     if (seen.has(page)) {
       throw new EngineError("REGISTRY_FAILED", `Cannot ${doing}: a page is named as next that came before`);
+    }
+    if (seen.size === MAX_PAGES) {
+      throw new EngineError("REGISTRY_FAILED", `Cannot ${doing}: more than ${MAX_PAGES} pages are named`);
     }
     seen.add(page);
     const request = { method: "GET", path: page, expect: [200, 404], doing, signal } as const;

@@ -198,3 +198,27 @@ Deno.test("runGitRows() hands on whole rows, and throws what taking them throws"
     assert.match(bad.stderr, /nothing/);
   });
 });
+
+Deno.test("runGit() and runGitRows() keep no output without an end, and ends git for it", () =>
+  inTemp(async (dir) => {
+    await makeRepository(`${dir}/repo`, { a: "1" });
+    const id = await git(`${dir}/repo`, "rev-parse", "HEAD^{tree}");
+    // Each tree holds the one below it ten times: ten thousand million files in ten objects.
+    let tree = id.trim();
+    for (let level = 0; level < 10; level++) {
+      const rows = Array.from({ length: 10 }, (_, i) => `040000 tree ${tree}\td${i}\n`).join("");
+      const output = await runGit(["-C", `${dir}/repo`, "mktree"], { stdin: rows });
+      tree = new TextDecoder().decode(output.stdout).trim();
+    }
+    const args = ["-C", `${dir}/repo`, "ls-tree", "-r", tree];
+    const refused = {
+      code: "GIT_FAILED",
+      message: 'Cannot use what "git ls-tree" says: it is longer than 1048576 bytes',
+    };
+    await assert.rejects(runGit(args, { limit: 1 << 20 }), refused);
+    await assert.rejects(runGitRows([...args, "-z"], { limit: 1 << 20 }, () => {}), refused);
+    assert.equal(
+      (await runGit(["-C", `${dir}/repo`, "ls-tree", "-r", id.trim()], { limit: 100 })).success,
+      true,
+    );
+  }));

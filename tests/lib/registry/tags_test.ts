@@ -1,5 +1,6 @@
 import { deepStrictEqual, rejects, strictEqual } from "node:assert/strict";
 import { nextPage } from "../../../lib/registry/link.ts";
+import { readPages } from "../../../lib/registry/pages.ts";
 import { listTags } from "../../../lib/registry/tags.ts";
 import { failure, MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
 import { clientOf } from "../../support/registry_client.ts";
@@ -74,6 +75,16 @@ Deno.test("listTags() refuses what leads nowhere", async (t) => {
       await rejects(list(registry), { message });
     });
   }
+});
+
+Deno.test("readPages() gives up a list whose pages have no end", async () => {
+  await using registry = new MemoryRegistry();
+  for (let at = 0; at < 12; at++) await registry.addImage("a", `v${at}`);
+  registry.pageSize = 2;
+  await using client = clientOf(registry.host);
+  const listing = { path: "a/tags/list", scopes: [], doing: "list the tags of a", signal };
+  strictEqual((await Array.fromAsync(readPages(client, { ...listing, maxPages: 6 }))).length, 6);
+  await rejects(Array.fromAsync(readPages(client, { ...listing, maxPages: 5 })), /names more than 5 pages/);
 });
 
 Deno.test("nextPage() reads Link", () => {
