@@ -304,6 +304,8 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
     const step: BuildStep = {
       label: stageTitle(at.kind, at.image, at.stage),
       signature: stage.signature,
+      placement: image.stages.find(({ spec: { work } }) => work.kind === "run" && work.commands.length > 0)
+        ?.signature ?? stage.signature,
       ...(forced && { forced }),
       parents: parent.layers,
       commands,

@@ -47,6 +47,8 @@ export interface BuildStep {
   readonly signature: Signature;
   /** Lowest first. */
   readonly parents: readonly LayerRef[];
+  /** Steps of one value stand on each other, and are best run in one place: the signature of the first of them. */
+  readonly placement?: Signature;
   /** Run it even where its result is known: somebody wants the stage built anew. */
   readonly forced?: boolean;
   /** Each is shell text; they share one shell and stop at the first failure. */

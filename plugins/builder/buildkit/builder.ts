@@ -14,11 +14,11 @@ import { authService, secretService, sshService } from "../../../lib/buildkit/at
 import { contentService } from "../../../lib/buildkit/content.ts";
 import type { Gateway } from "../../../lib/buildkit/gateway.ts";
 import type { Session } from "../../../lib/buildkit/session.ts";
-import type { BuilderAddress, Environment } from "./address.ts";
 import { canonicalLayer, ContentError } from "./canonical.ts";
-import { Daemon, type TlsFiles } from "./daemon.ts";
+import type { Daemon } from "./daemon.ts";
 import { build, buildWatched, type Container, type DriveOptions, withGateway } from "./drive.ts";
 import { hostRefused, isLost, refusesHostNetwork, shellError, stepError, unavailable } from "./failure.ts";
+import { type BuildkitOptions, Fleet } from "./fleet.ts";
 import { findShell, rootCommand, rootOf, shellOf } from "./image_look.ts";
 import { runInteractive } from "./interactive.ts";
 import { LayerShelf, type ShelfImage } from "./layer_shelf.ts";
@@ -31,13 +31,6 @@ const TRAVEL = { compression: "zstd", "compression-level": "1" };
 
 /** A mount of which nothing is kept, and that stands on nothing but its own name. */
 const UNKEPT = { input: -1n, output: -1n };
-
-/** Where the daemons are, and how they are spoken to. */
-export interface BuildkitOptions {
-  readonly addresses: readonly BuilderAddress[];
-  readonly tls: TlsFiles;
-  readonly env: Environment;
-}
 
 /** What a daemon built. */
 interface Solved {
@@ -56,17 +49,18 @@ export class BuildkitBuilder implements Builder {
   readonly mounts = ["cache", "tmp", "secret", "ssh"] as const;
   readonly #shelf: LayerShelf;
   readonly #runId = crypto.randomUUID();
-  #daemon: Promise<Daemon> | undefined;
+  readonly #fleet: Fleet;
   #temporary = false;
   readonly #compressing = new Set<Promise<unknown>>();
 
   constructor(readonly request: BuilderRequest, readonly options: BuildkitOptions) {
     const { store, platform, onLayer } = request;
     this.#shelf = new LayerShelf(store, platform, onLayer);
+    this.#fleet = new Fleet(options, platform, () => store.blobs.scratch());
   }
 
   warmUp(): void {
-    this.#open().catch(() => {}); // the first step says what is wrong
+    this.#fleet.warmUp();
   }
 
   async prefetch(layers: readonly LayerRef[]): Promise<void> {
@@ -75,7 +69,12 @@ export class BuildkitBuilder implements Builder {
 
   async run(step: BuildStep, io: StepIo): Promise<StepResult> {
     io.signal.throwIfAborted();
-    const daemon = await this.#ready(io.signal);
+    const say = (text: string) => io.output("stderr", `${text}\n`);
+    const user = { key: step.placement ?? step.signature, signal: io.signal, say };
+    return await orAbort(this.#fleet.use(user, (daemon) => this.#runAt(daemon, step, io)), io.signal);
+  }
+
+  async #runAt(daemon: Daemon, step: BuildStep, io: StepIo): Promise<StepResult> {
     requireNetwork(step, daemon);
     using image = await orAbort(this.#shelf.image(step.parents), io.signal);
     await using exchange = new StepExchange(image, await this.request.store.blobs.scratch());
@@ -97,8 +96,12 @@ export class BuildkitBuilder implements Builder {
   }
 
   async shell(step: ShellStep, signal: AbortSignal): Promise<number> {
+    const key = step.parents.at(-1)?.diffId ?? "";
+    return await this.#fleet.use({ key, signal, say() {} }, (daemon) => this.#shellAt(daemon, step, signal));
+  }
+
+  async #shellAt(daemon: Daemon, step: ShellStep, signal: AbortSignal): Promise<number> {
     const { label, network, mounts, argv, cwd, user, env } = step;
-    const daemon = await this.#ready(signal);
     requireNetwork(step, daemon);
     using image = await orAbort(this.#shelf.image(step.parents), signal);
     await using exchange = new StepExchange(image, await this.request.store.blobs.scratch());
@@ -143,24 +146,10 @@ export class BuildkitBuilder implements Builder {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.allSettled(this.#compressing);
-    const daemon = await this.#daemon?.catch(() => undefined);
-    if (!daemon) return;
-    // What cannot be removed now is removed by the daemon's own rules.
-    if (this.#temporary) await daemon.client.prune(`description~=${this.#runId}`).catch(() => {});
-    await daemon[Symbol.asyncDispose]();
-  }
-
-  #open(): Promise<Daemon> {
-    const { addresses: [address], tls, env } = this.options;
-    return this.#daemon ??= this.request.store.blobs.scratch().then((directory) =>
-      Daemon.open(address!, tls, env, directory)
-    );
-  }
-
-  async #ready(signal: AbortSignal): Promise<Daemon> {
-    const daemon = await orAbort(this.#open(), signal);
-    await daemon.ready(this.request.platform, signal);
-    return daemon;
+    // What cannot be removed now is removed by the daemons' own rules.
+    await this.#fleet.close(async ({ client }) => {
+      if (this.#temporary) await client.prune(`description~=${this.#runId}`);
+    });
   }
 
   async #solve(

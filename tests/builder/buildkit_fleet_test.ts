@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import { EngineError } from "../../core/contract/plugin.ts";
+import { parseAddress } from "../../plugins/builder/buildkit/address.ts";
+import { BuildkitBuilder } from "../../plugins/builder/buildkit/builder.ts";
+import { Placement, ranked } from "../../plugins/builder/buildkit/placement.ts";
+import { LocalStore } from "../../plugins/store/local/store.ts";
+import { busyboxBase } from "../support/bases.ts";
+import { findBuildkitd, startBuildkitd } from "../support/buildkitd.ts";
+import { withTempDir } from "../support/tmp.ts";
+import { layoutLayers } from "./images.ts";
+import { StageRunner } from "./stage_runner.ts";
+
+const platform = { os: "linux", architecture: Deno.build.arch === "aarch64" ? "arm64" : "amd64" };
+
+Deno.test("ranked() is the same for everybody, and moves only the keys of a place that goes", async () => {
+  const places = ["a", "b", "c", "d"];
+  const counts = new Map<string, number>();
+  for (let i = 0; i < 400; i++) {
+    const order = await ranked(`key ${i}`, places);
+    assert.deepEqual(await ranked(`key ${i}`, places.toReversed()), order);
+    assert.deepEqual(
+      await ranked(`key ${i}`, places.filter((p) => p !== "c")),
+      order.filter((p) => p !== "c"),
+    );
+    counts.set(order[0]!, (counts.get(order[0]!) ?? 0) + 1);
+  }
+  for (const place of places) assert.ok(counts.get(place)! > 50, `${place} got ${counts.get(place)} of 400`);
+});
+
+Deno.test("Placement gives no place more than its share, keeps a key where it was, and asks no lost one", async () => {
+  const placement = new Placement(["a", "b", "c", "d"]);
+  const home = (await ranked("k", ["a", "b", "c", "d"]))[0]!;
+  for (let i = 0; i < 3; i++) {
+    using taken = await placement.take("k");
+    assert.equal(taken?.place, home);
+  }
+  const taken = [];
+  for (let i = 0; i < 40; i++) taken.push((await placement.take("k"))!);
+  const loads = Map.groupBy(taken, ({ place }) => place);
+  assert.equal(loads.size, 4);
+  for (const [place, rows] of loads) assert.ok(rows.length <= 13, `${place} has ${rows.length} of 40`);
+  for (const one of taken) one[Symbol.dispose]();
+  placement.lose(home);
+  assert.notEqual((await placement.take("k"))!.place, home);
+  for (const place of ["a", "b", "c", "d"]) placement.lose(place);
+  assert.equal(await placement.take("k"), undefined);
+});
+
+Deno.test("BuildkitBuilder goes on elsewhere when a daemon dies in a step, and names all when none is left", async () => {
+  if (await findBuildkitd() === undefined) return;
+  await using one = await startBuildkitd();
+  await using two = await startBuildkitd();
+  if (!one || !two) return;
+  const daemons = [one, two];
+  await withTempDir(async (dir) => {
+    await using store = await LocalStore.open(`${dir}/store`);
+    await using builder = new BuildkitBuilder({ platform, store, parallel: 2 }, {
+      addresses: daemons.map(({ address }) => parseAddress(address)),
+      tls: {},
+      env: {},
+    });
+    const base = await layoutLayers(store, await busyboxBase());
+    const runner = new StageRunner(builder, store);
+    const places = (text: string) => [...text.matchAll(/\(at (\S+)\)/g)].map(([, place]) => place!);
+    let killed: string | undefined;
+    let seen = "";
+    const ran = await runner.run(base, ["echo on", "sleep 2", "echo done >/done"], {
+      onOutput(text) {
+        seen += text;
+        const [place] = places(seen);
+        if (killed !== undefined || place === undefined || !/^on$/m.test(seen)) return;
+        killed = place;
+        Deno.kill(daemons.find(({ address }) => address === place)!.pid, "SIGKILL");
+      },
+    });
+    assert.equal(ran.members.get("done")?.content, "done\n");
+    const [first, second] = places(seen);
+    assert.equal(first, killed);
+    assert.notEqual(second, killed);
+    // The one that is left builds upon what was built; the other one is not asked again.
+    const next = await runner.run(ran.image, ["cat /done"]);
+    assert.deepEqual(places(next.output), [second]);
+    Deno.kill(daemons.find(({ address }) => address === second)!.pid, "SIGKILL");
+    await assert.rejects(runner.run(ran.image, ["cat /done"]), (error) => {
+      assert.ok(error instanceof EngineError, String(error));
+      assert.equal(error.code, "BUILDER_UNAVAILABLE");
+      for (const { address } of daemons) assert.ok(error.message.includes(address), error.message);
+      return true;
+    });
+  });
+});
