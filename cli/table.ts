@@ -48,7 +48,8 @@ export const table: CommandTable = {
       summary: "Build images, reusing every stage that is there already.",
       details: [
         "DIMG is a name or a glob pattern; without one, every dimg is built. Prints one line for each image: its name " +
-        "and its digest.",
+        "and the digest that it has in the store. What is published has another one, which push, bp and tags print: each " +
+        "tag is an image of its own with its labels.",
         "With --repo, stages that are there are taken from REPO instead of being built, and each new one goes there.",
       ],
       positionals: [dimgs],

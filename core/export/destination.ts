@@ -17,12 +17,23 @@ const REF_NAME =
 
 /** Reads `KIND:PATH[:REFERENCE]`; the path ends at the first ":". @throws USAGE */
 export function parseDestination(text: string, projectDir: string): Destination {
-  const fail = (why: string) =>
+  const fail = (why: string, fix?: string) =>
     new EngineError("USAGE", `Cannot export to "${text}": ${why}`, {
-      fix: "Use oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME[:TAG]]",
+      fix: fix ?? "Use oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME[:TAG]]",
     });
   const kind = KINDS.find((kind) => text.startsWith(kind + ":"));
-  if (!kind) throw fail(`wanted is one of ${KINDS.map((kind) => kind + ":").join(", ")}`);
+  if (!kind) {
+    const plain = !text.includes(":") && text !== "";
+    const archive = plain && /\.tar(?:\.gz)?$|\.tgz$/.test(text);
+    throw fail(
+      `wanted is one of ${KINDS.map((kind) => kind + ":").join(", ")}`,
+      archive
+        ? `Did you mean docker-archive:${text}, for docker load, or oci-archive:${text}?`
+        : plain
+        ? `Did you mean oci:${text}, a directory, or docker-archive:${text}.tar, for docker load?`
+        : undefined,
+    );
+  }
   const rest = text.slice(kind.length + 1);
   const colon = rest.indexOf(":");
   const path = colon < 0 ? rest : rest.slice(0, colon);

@@ -97,7 +97,7 @@ export class GitTrees {
     const text = `uncommitted configuration is included: ${
       listed(news)
     } (images carry no commit; commit ${it})`;
-    this.options.emit({ type: "note", level: "info", text });
+    this.options.emit({ type: "note", level: "warn", text });
   }
 
   /** The tree of a commit, for which git is asked once. */

@@ -17,15 +17,23 @@ export interface Repo {
  */
 export function parseRepo(text: string): Repo {
   const meant = mendRepo(text);
-  const fail = (why: string) => {
+  const fail = (why: string, fix?: string) => {
     const hint = meant === undefined ? "" : `. Did you mean "${meant}"?`;
-    return new EngineError("REPO_INVALID", `Cannot use repository "${text}": ${why}${hint}`);
+    return new EngineError("REPO_INVALID", `Cannot use repository "${text}": ${why}${hint}`, {
+      ...(fix !== undefined && { fix }),
+    });
   };
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) throw fail("it has a scheme, wanted is host/path");
   if (text.endsWith("/")) throw fail('it ends with "/", wanted is host/path');
   if (text.includes("@")) throw fail("it has a digest or user name, wanted is host/path");
   if (/^[^/]+:\d+$/.test(text)) throw fail("it has no path, wanted is host/path");
-  if (/:[^/]*$/.test(text)) throw fail("it has a tag, wanted is host/path without one");
+  if (/:[^/]*$/.test(text)) {
+    const tag = text.slice(text.lastIndexOf(":") + 1);
+    throw fail(
+      "it has a tag, wanted is host/path without one",
+      `Leave ":${tag}" out, and give the tag with --tag ${tag}`,
+    );
+  }
   try {
     const { domain, path } = parseReference(text);
     return { domain, path };
