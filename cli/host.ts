@@ -59,8 +59,20 @@ export function realIo(stopNow: (exitCode: number) => void): Io {
       return agent;
     },
     createEngine: async (options) => (await import("../mod.ts")).createEngine(options),
+    realPath: (path) => Deno.realPath(path),
+    list: listNames,
+    writeText: (path, text) => Deno.writeTextFile(path, text, { createNew: true }),
     readText: (path) => Deno.readTextFile(path).catch(() => undefined),
   };
+}
+
+async function listNames(dir: string): Promise<readonly string[]> {
+  try {
+    return (await Array.fromAsync(Deno.readDir(dir))).map(({ name }) => name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return [];
+    throw error;
+  }
 }
 
 const INPUT_LIMIT = 64 * 1024;

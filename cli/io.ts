@@ -50,6 +50,12 @@ export interface Io {
   readStdin(): Promise<string>;
   /** The file's text, or undefined when it cannot be read. */
   readText(path: string): Promise<string | undefined>;
+  /** The absolute path, without links. */
+  realPath(path: string): Promise<string>;
+  /** Names in a directory; none when it is not there. */
+  list(dir: string): Promise<readonly string[]>;
+  /** Writes a file that is not there yet. */
+  writeText(path: string, text: string): Promise<void>;
 }
 
 /** Columns of a terminal; what is no terminal has no end. */

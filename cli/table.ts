@@ -171,6 +171,21 @@ export const table: CommandTable = {
     ...sharingCommands,
     ...cleanupCommands,
     {
+      path: "init",
+      run: async () => (await import("./commands/init.ts")).init,
+      summary: "Write a first dappfile for the project that is here.",
+      details: [
+        "Looks at what is there: Node.js, Python, Go, a static site, a Dockerfile. Nothing that is there is changed.",
+      ],
+      positionals: [],
+      options: [],
+      common: ["dir", "dry-run", ...output],
+      examples: [
+        { command: "dapp init", what: "dappfile.yaml, and its schema for editors" },
+        { command: "dapp init --dry-run", what: "only print it" },
+      ],
+    },
+    {
       path: "config check",
       run: async () => (await import("./commands/config.ts")).configCheck,
       summary: "Check the dappfile and say everything that is wrong with it.",

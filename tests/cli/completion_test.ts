@@ -21,7 +21,7 @@ interface Case {
 const cases: readonly Case[] = [
   {
     line: "dapp ",
-    offers: ["dimg", "config", "store", "registry", "slug", "completion", "help", "version"],
+    offers: ["dimg", "init", "config", "store", "registry", "slug", "completion", "help", "version"],
     only: true,
   },
   { line: "dapp d", offers: ["dimg"], only: true },

@@ -137,6 +137,9 @@ export async function dapp(args: readonly string[], world: FakeWorld = {}): Prom
       readPaths.push(path);
       return Promise.resolve(world.files?.[path]);
     },
+    realPath: (path) => Promise.resolve(path),
+    list: () => Promise.resolve([]),
+    writeText: (path) => Promise.reject(new Error(`The test's machine does not take "${path}"`)),
   };
   const code = await main(args, io);
   return { code, stdout: stdout.text, stderr: stderr.text, engines, disposed, readPaths, lent };

@@ -113,6 +113,9 @@ export async function dapp(args: readonly string[]): Promise<Outcome> {
     askSecret: () => Promise.resolve(undefined),
     createEngine: (options) => Promise.resolve(createEngine(options)),
     readText: (path) => Deno.readTextFile(path).catch(() => undefined),
+    realPath: (path) => Deno.realPath(path),
+    list: async (dir) => (await Array.fromAsync(Deno.readDir(dir))).map(({ name }) => name),
+    writeText: (path, text) => Deno.writeTextFile(path, text),
   };
   return { code: await main(args, io), stdout: stdout.text, stderr: stderr.text };
 }

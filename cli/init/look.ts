@@ -1,0 +1,32 @@
+/** What is in a project directory, as far as a first dappfile depends on it. */
+
+/** Names in a directory and the texts of files, read when they are asked for. */
+export interface ProjectFiles {
+  /** Names in the project directory. */
+  readonly names: ReadonlySet<string>;
+  /** Names in a directory below; none when it is not there. */
+  list(dir: string): Promise<readonly string[]>;
+  /** Undefined when there is no such file. */
+  read(path: string): Promise<string | undefined>;
+}
+
+/** The first dappfile of a project. */
+export interface FirstDappfile {
+  /** What the project was taken for: "a Node.js project". */
+  readonly what: string;
+  /** Documents after the first, without what editors are told. */
+  readonly documents: readonly string[];
+  /** What is to be done by hand. */
+  readonly notes: readonly string[];
+}
+
+/** Looks for one kind of project; undefined when it is another. */
+export type Look = (files: ProjectFiles) => Promise<FirstDappfile | undefined>;
+
+/** Files that are no part of the image. */
+export const OWN = "[dappfile.yaml, dappfile.lock, dappfile.schema.json]";
+
+/** The first of the names that is there. */
+export function firstOf(files: ProjectFiles, names: readonly string[]): string | undefined {
+  return names.find((name) => files.names.has(name));
+}

@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import { firstDappfile } from "../../cli/init/first_dappfile.ts";
+import { createEngine, parseDappfile } from "../../mod.ts";
+import { withProject } from "../support/project.ts";
+import { run } from "../support/process.ts";
+
+const cli = new URL("../../cli.ts", import.meta.url).pathname;
+
+/** Name -> files of the project, and what its dappfile must have. */
+const projects: Readonly<
+  Record<string, readonly [Readonly<Record<string, string>>, string, readonly RegExp[]]>
+> = {
+  "Node.js with a lock file and a build": [
+    { "package.json": '{"scripts":{"start":"node .","build":"tsc"}}', "package-lock.json": "{}" },
+    "a Node.js project",
+    [/install: \[package\.json, package-lock\.json\]/, /npm ci\]/, /npm run build/, /CMD: \[npm, start\]/],
+  ],
+  "Node.js without either": [
+    { "package.json": '{"main":"lib/x.js"}' },
+    "a Node.js project",
+    [/npm install --omit=dev/, /CMD: \[node, "lib\/x\.js"\]/],
+  ],
+  "Node.js whose package.json is damaged": [{ "package.json": "{", "server.js": "" }, "a Node.js project", [
+    /server\.js/,
+  ]],
+  "pnpm": [{ "package.json": "{}", "pnpm-lock.yaml": "" }, "a Node.js project", [
+    /pnpm install --frozen-lockfile --prod/,
+  ]],
+  "Python with requirements": [
+    { "requirements.txt": "flask\n", "app.py": "" },
+    "a Python project",
+    [/-r \/app\/requirements\.txt/, /CMD: \[python3, app\.py\]/],
+  ],
+  "Python with a pyproject": [{ "pyproject.toml": "" }, "a Python project", [
+    /pip install --no-cache-dir \/app\]/,
+  ]],
+  "Django": [{ "requirements.txt": "django\n", "manage.py": "" }, "a Python project", [/runserver/]],
+  "Go": [
+    { "go.mod": "module x\n\ngo 1.24\n", "main.go": "" },
+    "a Go project",
+    [/from: golang:1\.24-bookworm/, /install: \[go\.mod\]/, /-o \/out\/app \.\]/],
+  ],
+  "Go with cmd": [
+    { "go.mod": "module x\n", "go.sum": "", "cmd/server/main.go": "" },
+    "a Go project",
+    [/\.\/cmd\/server/, /install: \[go\.mod, go\.sum\]/],
+  ],
+  "a static site": [{ "index.html": "" }, "a static site", [/add: \/\n/]],
+  "a static site in public": [{ "public/index.html": "", "README.md": "" }, "a static site", [
+    /add: \/public\n/,
+  ]],
+  "a Dockerfile": [
+    {
+      "Dockerfile":
+        "FROM golang:1.25 AS b\nFROM --platform=linux/amd64 alpine:3.22\nRUN apk add \\\n  curl\n",
+    },
+    "a project with a Dockerfile",
+    [/from: alpine:3\.22/, /# +- apk add curl/],
+  ],
+  "a Dockerfile with a variable for its base": [
+    { "Dockerfile": "ARG B\nFROM ${B}\n" },
+    "a project with a Dockerfile",
+    [/from: debian:bookworm-slim/],
+  ],
+  "nothing at all": [{}, "a project of no known kind", [/from: debian/]],
+};
+
+Deno.test("dapp init writes a dappfile that plans, with a hint for editors in every document", async (t) => {
+  for (const [name, [files, what, patterns]] of Object.entries(projects)) {
+    await t.step(name, async () => {
+      await withProject(files, async ({ dir, home, commit, write }) => {
+        const dapp = [Deno.execPath(), "run", "-A", cli, "init", "-C", dir, "--json"];
+        const made = JSON.parse((await run([...dapp, "--dry-run"])).stdout);
+        assert.equal(made.what, what);
+        await assert.rejects(Deno.stat(`${dir}/dappfile.yaml`));
+        assert.deepEqual(JSON.parse((await run(dapp)).stdout).written, [
+          "dappfile.yaml",
+          "dappfile.schema.json",
+        ]);
+        const text = await Deno.readTextFile(`${dir}/dappfile.yaml`);
+        assert.equal(text, made.text);
+        for (const pattern of patterns) assert.match(text, pattern);
+        for (const document of text.split(/^---\n/m)) {
+          assert.match(document, /^# yaml-language-server: \$schema=/);
+        }
+        const config = await parseDappfile(text);
+        assert.deepEqual(config.warnings, []);
+        // No base image can be had here; everything else is as it was written.
+        await write({ "dappfile.yaml": text.replaceAll(/^from: .*$/gm, "from: scratch") });
+        await commit();
+        await using engine = createEngine({ dir, home });
+        const plan = await engine.plan();
+        assert.ok(plan.images.length > 0 && plan.images.every(({ stages }) => stages.length > 1));
+      });
+    });
+  }
+});
+
+Deno.test("dapp init changes nothing that is there", async () => {
+  await withProject(
+    { "dappfile.yml": "dimg: app\nfrom: scratch\n", "package.json": "{}" },
+    async ({ dir }) => {
+      const argv = [Deno.execPath(), "run", "-A", cli, "init", "-C", dir];
+      const { code, stderr } = await run(argv, { allowFailure: true });
+      assert.equal(code, 2);
+      assert.match(stderr, /dappfile\.yml" is there already/);
+      await assert.rejects(Deno.stat(`${dir}/dappfile.yaml`));
+    },
+  );
+});
+
+Deno.test("firstDappfile() names what other tools left, and a project by its directory", async () => {
+  const names = new Set(["werf.yaml", "Dappfile", "index.html"]);
+  const files = { names, list: () => Promise.resolve([]), read: () => Promise.resolve(undefined) };
+  const { text, notes } = await firstDappfile("My Shop", files);
+  assert.match(text, /^project: my-shop-[0-9a-f]{8}$/m);
+  assert.equal(notes.length, 2);
+});
