@@ -1,6 +1,6 @@
 /**
  * Measures dapp beside its peers on a journaled file system of its own; needs root:
- * `deno task bench [--scenarios builds,registry,cleanup,start-up] [--only dapp,buildctl,...] [--rounds N]
+ * `deno task bench [--scenarios builds,registry,cleanup,scale,start-up] [--only dapp,buildctl,...] [--rounds N]
  * [--bin DIR,...] [--dapp PROGRAM]`.
  * Prints a table and writes bench/results/<time>.json.
  */
@@ -12,24 +12,29 @@ import { measureCleaning } from "./cleaning.ts";
 import { type Lab, measure } from "./lab.ts";
 import { measurePublishing } from "./publishing.ts";
 import { formatJson, formatTable, print, type ScenarioResult } from "./report.ts";
+import { measureScale, scales, type ScaleSizes } from "./scale.ts";
 import { startUpContestants } from "./startup.ts";
 import { findPeers, preferPrograms, toolNames } from "./peers.ts";
 import { measureTransfers } from "./transfers.ts";
 
-type Group = (lab: Lab) => Promise<readonly ScenarioResult[]>;
+type Group = (lab: Lab & { readonly scale: ScaleSizes }) => Promise<readonly ScenarioResult[]>;
 
 /** Groups of scenarios, in the order in which they run. */
 const groups: Readonly<Record<string, Group>> = {
   "builds": measureBuilds,
   "registry": async (lab) => [...await measurePublishing(lab), ...await measureTransfers(lab)],
   "cleanup": measureCleaning,
+  "scale": async (lab) => {
+    await measureScale(lab, lab.scale);
+    return [];
+  },
   "start-up": async (lab) => [
     await measure(lab, "start-up", { weight: 8, contestants: await startUpContestants(lab) }),
   ],
 };
 
 async function main(): Promise<void> {
-  const args = parseArgs(Deno.args, { string: ["bin", "dapp", "only", "rounds", "scenarios"] });
+  const args = parseArgs(Deno.args, { string: ["bin", "dapp", "only", "rounds", "scale", "scenarios"] });
   if (args["bin"] !== undefined) preferPrograms(String(args["bin"]).split(","));
   const chosen = choose(args["only"], toolNames, "tools");
   const scenarios = choose(args["scenarios"], Object.keys(groups), "scenarios");
@@ -40,6 +45,10 @@ async function main(): Promise<void> {
   const peers = await findPeers(chosen, { byName: args["only"] !== undefined });
   const cli = new URL("../cli.ts", import.meta.url).pathname;
   const dapp = args["dapp"] === undefined ? [Deno.execPath(), "run", "-A", cli] : [String(args["dapp"])];
+  const scale = scales[String(args["scale"] ?? "full")];
+  if (!scale) {
+    throw new Error(`Cannot measure scale "${args["scale"]}": known are ${Object.keys(scales).join(", ")}`);
+  }
   const layout = await debianBase();
   if (layout === undefined) throw new Error("Cannot measure without the Debian base image");
   const interrupted = Promise.withResolvers<never>();
@@ -48,14 +57,14 @@ async function main(): Promise<void> {
   try {
     await using fs = await mountJournalFs(24);
     const base = { layout, image: "bench-base" };
-    const lab = { dir: fs.path, base, rounds, only: peers.present, dapp, versions: new Map() };
+    const lab = { dir: fs.path, base, rounds, only: peers.present, dapp, scale, versions: new Map() };
     await Promise.race([runGroups(lab, scenarios), interrupted.promise]);
   } finally {
     Deno.removeSignalListener("SIGINT", interrupt);
   }
 }
 
-async function runGroups(lab: Lab, scenarios: readonly string[]): Promise<void> {
+async function runGroups(lab: Parameters<Group>[0], scenarios: readonly string[]): Promise<void> {
   const results: ScenarioResult[] = [];
   for (const [name, group] of Object.entries(groups)) {
     if (scenarios.includes(name)) results.push(...await group(lab));
