@@ -55,7 +55,15 @@ async function available(): Promise<boolean> {
 Deno.test("NativeBuilder does the same for an ordinary user", async () => {
   if (!await available()) return;
   await withUser(async (asUser) => {
-    const files = ["native", "whiteouts", "native_process", "isolation", "secret_traces", "step_network"];
+    const files = [
+      "native",
+      "whiteouts",
+      "native_process",
+      "isolation",
+      "secret_traces",
+      "step_network",
+      "odd_images",
+    ];
     const tests = files.map((name) => `tests/builder/${name}_test.ts`).join(" ");
     const command = `cd $SOURCES; $DENO test --allow-all --no-check --no-config ${tests}`;
     const { code, stdout, stderr } = await asUser(command, true);

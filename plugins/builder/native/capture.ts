@@ -98,6 +98,7 @@ function collect(options: CaptureOptions): Row[] {
   function entry(dir: string, name: string, below: Below): void {
     const path = dir === "" ? name : `${dir}/${name}`;
     const full = `${upper}/${path}`;
+    checkLength(full, path);
     const stat = statEntry(full, dir, name);
     const hidden = below === "nothing" ? undefined : lower.stat(path);
     if (isWhiteout(stat)) {
@@ -165,6 +166,17 @@ function addRow(
   else tar.add(whole);
   // The next step must see what another machine sees that unpacks this layer.
   if (stat.type === "dir" || stat.mtime !== mtime || stat.mtimeNs !== 0) setMtime(full, mtime);
+}
+
+/** What the kernel takes as a path, with the zero byte at its end. */
+const PATH_BYTES = 4096;
+
+/** @throws {CaptureError} for what can be reached step by step only, and no layer may hold */
+function checkLength(full: string, path: string): void {
+  if (full.length * 3 < PATH_BYTES || new TextEncoder().encode(full).length < PATH_BYTES) return;
+  throw new CaptureError(
+    `"/${path.slice(0, 60)}..." is too deep: below the store its path has more than ${PATH_BYTES - 1} bytes`,
+  );
 }
 
 function namesOf(directory: string, shown: string): string[] {

@@ -1,4 +1,5 @@
 /** Mounts the file system of a step: the overlay, devices, /sys and what is bound in. */
+import { LayerError } from "../../../lib/layer/error.ts";
 import type { DirMeta } from "./cache.ts";
 import { ancestorsAndSelf, resolveInside } from "./inner_path.ts";
 import { networkFiles } from "./network_files.ts";
@@ -81,14 +82,16 @@ export function mountRootfs(
     { target: "/dev", kind: "dir", mount: (full) => mountDev(full, { ...files, ...network }) },
     { target: "/proc", kind: "dir", mount() {} },
     { target: "/sys", kind: "dir", mount: mountSys },
-    ...Object.keys(network).map((name): Bind => ({
-      target: `/etc/${name}`,
-      kind: "file",
-      mount: (full) => mount(inside(`/dev/.dapp/${name}`), full, "", MS.BIND),
-    })),
   ];
-  const binds = [...system, ...spec.mounts.map((m) => userBind(m)), ...extra];
   mountOverlay(spec, []);
+  const names = Object.keys(network).filter((name) => takesFile(target, `/etc/${name}`)).map((
+    name,
+  ): Bind => ({
+    target: `/etc/${name}`,
+    kind: "file",
+    mount: (full) => mount(inside(`/dev/.dapp/${name}`), full, "", MS.BIND),
+  }));
+  const binds = [...system, ...names, ...spec.mounts.map((m) => userBind(m)), ...extra];
   const missing = binds.filter(({ target: inner }) => !lstatIfPresent(inside(inner)));
   const placeholders = makePlaceholders(spec, missing);
   if (placeholders.size > 0) {
@@ -101,6 +104,24 @@ export function mountRootfs(
 
 function fromNative(spec: RootfsSpec, path: string): string {
   return path.slice(spec.native.length + 1);
+}
+
+/**
+ * Whether a file of ours may take the place of `path` in the image at `root`. Where that is a directory, or a link into
+ * what is mounted (to /dev/null, say) or to nowhere, the image wants none.
+ */
+function takesFile(root: string, path: string): boolean {
+  try {
+    const inner = resolveInside(root, path);
+    const mounted = ["/dev", "/proc", "/sys"].map((dir) => resolveInside(root, dir));
+    // links of the image may make /etc one of them, and then the files lie beside the others
+    const around = mounted.filter((dir) => dir !== resolveInside(root, "/etc"));
+    if (around.some((dir) => inner === dir || inner.startsWith(`${dir}/`))) return false;
+    return ["file", undefined].includes(lstatIfPresent(`${root}/${inner}`)?.type);
+  } catch (error) {
+    if (error instanceof LayerError) return false;
+    throw error;
+  }
 }
 
 function placeholderDir(spec: RootfsSpec): string {
