@@ -5,6 +5,7 @@ export type FileFailureKind = "full" | "quota" | "read-only" | "limit" | "denied
 
 /** A failure of a file system, or of a limit on open files. */
 export interface FileFailure {
+  /** Tells what helps. */
   readonly kind: FileFailureKind;
   /** Where, when the system said so. */
   readonly path?: string;

@@ -13,7 +13,7 @@ export function isNumber(value: unknown): value is number {
 
 /** Whether `value` is a size or number of things. */
 export function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
+  return isNumber(value) && Number.isSafeInteger(value) && value >= 0;
 }
 
 /** Whether `value` is an object with named members. */

@@ -1,3 +1,4 @@
+import { isObject } from "../../lib/guard.ts";
 import type { Config, PluginUse, ProjectSection } from "../contract/config.ts";
 import { invalid } from "./documents.ts";
 import { type Draft, readImages } from "./image_rules.ts";
@@ -70,7 +71,7 @@ export function parseFiles(reader: DappfileReader, options: ParseOptions): Parse
 /** The values of a document. */
 function read(tree: MapTree, context: ReadContext): Record<string, unknown> {
   const value = readValue(tree, [], context);
-  return typeof value === "object" && value !== null ? value as Record<string, unknown> : {};
+  return isObject(value) ? value : {};
 }
 
 function readDrafts({ kind, tree }: ComposedDocument, context: ReadContext): Draft[] {

@@ -27,6 +27,7 @@ export interface RenderedDocument {
 export interface RenderedConfig {
   /** The dappfile, relative to the project directory. */
   readonly file: string;
+  /** In the order in which they are written. */
   readonly documents: readonly RenderedDocument[];
   /** All of it as YAML. */
   readonly text: string;

@@ -21,6 +21,8 @@ export {
   EngineError,
   type ErrorCode,
   type ErrorDetails,
+  explained,
+  fileFix,
   fullFact,
   messageOf,
   type Problem,
@@ -57,6 +59,7 @@ export type * from "./registry.ts";
 export type * from "./builder.ts";
 export type * from "./source.ts";
 export type * from "./store.ts";
+export type { FileFailure, FileFailureKind } from "../../lib/file_failure.ts";
 export type { Guard } from "../../lib/guard.ts";
 export type * from "./tagging.ts";
 export type * from "./results.ts";

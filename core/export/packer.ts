@@ -27,7 +27,7 @@ export function blobsOf(
     config,
     manifest,
   ]);
-  return [...new Map(all.map((blob) => [blob.digest as string, blob])).values()];
+  return [...new Map(all.map((blob) => [blob.digest, blob])).values()];
 }
 
 /** Runs `action`, which reads blobs of the store and verifies them. @throws STORE_CORRUPT when one is damaged or gone */

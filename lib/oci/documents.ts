@@ -1,4 +1,4 @@
-import { isObject } from "../guard.ts";
+import { isCount, isObject } from "../guard.ts";
 import { isDigest } from "./digest.ts";
 import { OciError } from "./errors.ts";
 import { MANIFEST_TYPES, plainType } from "./media_type.ts";
@@ -95,9 +95,9 @@ function descriptors(value: unknown, field: string, fail: (why: string) => OciEr
     if (!isDigest(digest)) {
       throw fail(`"${field}" entry ${i} has digest ${JSON.stringify(digest)}, only sha256 is supported`);
     }
-    if (!Number.isSafeInteger(size) || (size as number) < 0) {
+    if (!isCount(size)) {
       throw fail(`"${field}" entry ${i} has size ${JSON.stringify(size)}`);
     }
-    return item as unknown as Descriptor;
+    return { ...item, mediaType, digest, size };
   });
 }

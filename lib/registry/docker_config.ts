@@ -1,3 +1,4 @@
+import { isObject } from "../guard.ts";
 import { RegistryError } from "./errors.ts";
 import type { Env } from "./http.ts";
 
@@ -95,7 +96,7 @@ function decodeBase64(text: string): string {
 }
 
 function members(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null ? value as Record<string, unknown> : {};
+  return isObject(value) ? value : {};
 }
 
 function unreadable(title: string, why: string): RegistryError {
