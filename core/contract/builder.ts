@@ -169,6 +169,8 @@ export interface BuilderRequest {
   readonly name?: string;
   /** Steps that may run at once. */
   readonly parallel: number;
+  /** Nothing will run: wanted is whoever keeps something in the store that may be left over. */
+  readonly tidy?: true;
   /** What steps will ask for, as far as it is known. */
   readonly network?: StepNetwork;
   /** To be told what is in a blob that was unpacked and has the content it should, which saves reading it again. */

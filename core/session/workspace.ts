@@ -162,7 +162,8 @@ export class Workspace implements AsyncDisposable {
     const store = await this.storeOnly();
     const hooks = this.#ready ? await this.hooks() : this.#bareHooks;
     const platform = platformOf(this.options.platform);
-    return (await hooks.first("openBuilder", { platform, store, parallel: 1, network: "host" }))?.value;
+    const request = { platform, store, parallel: 1, network: "host", tidy: true } as const;
+    return (await hooks.first("openBuilder", request))?.value;
   }
 
   async #openStore(hooks: HookRunner): Promise<Store> {

@@ -56,6 +56,7 @@ function hooks(options: BuildkitPluginOptions, { env }: Host): PluginHooks {
   const addresses = wanted.length > 0 ? wanted : listed;
   return {
     openBuilder: async (request: BuilderRequest) => {
+      if (request.tidy) return undefined; // it keeps nothing in the store
       const chosen = request.name === undefined ? addresses.length > 0 : request.name === "buildkit";
       if (!chosen) return undefined;
       if (addresses.length === 0) {
