@@ -196,7 +196,7 @@ export class Clone {
     if (!output.success) {
       await Deno.remove(temporary, { recursive: true }).catch(() => {}); // its space is needed
       const what = `Cannot create a clone in "${this.options.directory}"`;
-      throw placeFailure(what, output, this.options.directory) ?? await gitFailure(what, output);
+      throw await placeFailure(what, output, this.options.directory) ?? await gitFailure(what, output);
     }
     await Deno.rename(temporary, dir);
   }

@@ -1,3 +1,4 @@
+import { hasNoRoom } from "../../lib/room.ts";
 import { fileFailureIn } from "../../lib/file_failure.ts";
 import { EngineError, fileFix, fullFact } from "../contract/errors.ts";
 import { type GitOutput, MINIMUM_GIT, runGit } from "./process.ts";
@@ -22,11 +23,20 @@ export function isMissingObject(output: GitOutput): boolean {
     .test(output.stderr);
 }
 
+/** What the system says of a full disk. */
+const FULL = "No space left on device";
+
 /** The error for git having had no room, or no right, to write below `place`; undefined when that is not it. */
-export function placeFailure(what: string, output: GitOutput, place: string): EngineError | undefined {
+export async function placeFailure(
+  what: string,
+  output: GitOutput,
+  place: string,
+): Promise<EngineError | undefined> {
   // What the other side says is of its own disk.
   const own = output.stderr.split("\n").filter((line) => !line.startsWith("remote:")).join("\n");
-  const failure = fileFailureIn(own);
+  // Of directories git does not say why they cannot be made.
+  const silent = /unable to create directory|unable to (create|write)|write error/i.test(own);
+  const failure = fileFailureIn(own) ?? (silent && await hasNoRoom(place) ? fileFailureIn(FULL) : undefined);
   return failure && new EngineError("GIT_FAILED", `${what}: git cannot write to "${place}": ${failure.why}`, {
     fix: fileFix({ ...failure, path: place }),
     ...fullFact(failure),

@@ -44,7 +44,7 @@ const KINDS: readonly Kind[] = [
 
 /** The error for git having failed to talk to another repository, or to keep what came from it in `place`. */
 export async function remoteFailure(what: string, output: GitOutput, place: string): Promise<EngineError> {
-  const unkept = placeFailure(what, output, place);
+  const unkept = await placeFailure(what, output, place);
   if (unkept) return unkept;
   const lines = output.stderr.split("\n").map((line) => line.trim()).filter((line) => line !== "");
   for (const { says, summary, fix } of KINDS) {

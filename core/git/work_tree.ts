@@ -94,7 +94,7 @@ async function snapshot(
   const add = async (at: string) => {
     const output = await git(at, ["add", "--all", "--", "."]);
     if (output.success) return;
-    throw placeFailure(what, output, scratch) ??
+    throw await placeFailure(what, output, scratch) ??
       await gitFailure(what, output, `git -C ${at} add --all --dry-run`);
   };
   const writeTree = () => git(dir, ["write-tree", "--missing-ok"]);
@@ -105,7 +105,7 @@ async function snapshot(
     await add(located.root);
     written = await writeTree();
   }
-  if (!written.success) throw placeFailure(what, written, scratch) ?? await gitFailure(what, written);
+  if (!written.success) throw await placeFailure(what, written, scratch) ?? await gitFailure(what, written);
 
   const database: ObjectDatabase = { at: ["-C", dir], title: `"${dir}"`, env, ...(signal && { signal }) };
   const root = new TextDecoder().decode(written.stdout).trim();

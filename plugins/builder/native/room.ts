@@ -1,12 +1,11 @@
 /** Tells stages that had no room from those that failed for another reason. */
 import { fileFailureIn } from "../../../lib/file_failure.ts";
+import { hasNoRoom } from "../../../lib/room.ts";
 import { fileFix, fullFact } from "../../../core/contract/errors.ts";
 import type { ErrorDetails } from "../../../core/contract/plugin.ts";
 
 /** Bytes of output that are kept; the reason of a failure is among the last. */
 const KEPT = 8192;
-/** Less room than this is none. */
-const LITTLE = 64 << 10;
 
 /** The last output of a step. */
 export class Tail {
@@ -28,9 +27,7 @@ export async function noRoom(
   native: string,
   output: string,
 ): Promise<{ readonly why: string; readonly details: Pick<ErrorDetails, "fix" | "full"> } | undefined> {
-  const { statfsSync } = await import("node:fs");
-  const { bavail, bsize, files, ffree } = statfsSync(native);
-  const full = bavail * bsize < LITTLE || files > 0 && ffree === 0;
+  const full = await hasNoRoom(native);
   const said = fileFailureIn(output);
   const kind = full ? "full" : said?.kind;
   if (kind !== "full" && kind !== "quota") return undefined;
