@@ -24,7 +24,7 @@
  * @module
  */
 export * from "./core/contract/plugin.ts";
-export { errorCatalog } from "./core/contract/errors.ts";
+export { errorCatalog, explained, fileFix } from "./core/contract/errors.ts";
 export {
   countOption,
   durationOption,
@@ -32,6 +32,7 @@ export {
   patternsOption,
 } from "./core/contract/option_schemas.ts";
 export { ageOf, keep, nearly } from "./core/contract/reasons.ts";
+export { type FileFailure, type FileFailureKind, fileFailureOf } from "./lib/file_failure.ts";
 export { compileGlob, type Glob, GlobError, matchName } from "./lib/glob.ts";
 export { familiarName, formatReference, isTag, parseReference, type Reference } from "./lib/oci/reference.ts";
 export { OciError } from "./lib/oci/errors.ts";
