@@ -221,7 +221,8 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
     try {
       return await this.#work(task);
     } catch (error) {
-      throw layerError(error, `Cannot build ${stageTitle(task.at.kind, task.at.image, task.at.stage)}`);
+      const doing = `Cannot build ${stageTitle(task.at.kind, task.at.image, task.at.stage)}`;
+      throw layerError(error, doing, "Rename or correct it where it comes from: in git, or in the artifact");
     }
   }
 

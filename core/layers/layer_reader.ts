@@ -73,9 +73,13 @@ export class LayerReader {
 }
 
 /** What damaged layers and impossible contents make the format libraries throw, as an error for people. */
-export function layerError(error: unknown, doing: string): unknown {
+export function layerError(error: unknown, doing: string, fix?: string): unknown {
   const known = error instanceof LayerError || error instanceof TarError || error instanceof DecompressError;
-  return known ? new EngineError("LAYER_INVALID", `${doing}: ${error.message}`, { cause: error }) : error;
+  if (!known) return error;
+  return new EngineError("LAYER_INVALID", `${doing}: ${error.message}`, {
+    cause: error,
+    ...(fix && { fix }),
+  });
 }
 
 /** Numeric owner and group of files, from names or numbers, by the image's own passwd and group files. */

@@ -1,3 +1,4 @@
+import { TAR_LIMITS } from "../tar/limits.ts";
 import type { TarEntry } from "../tar/types.ts";
 import { LayerError } from "./error.ts";
 import { type ImageFs, resolvePath } from "./image_fs.ts";
@@ -136,6 +137,19 @@ function checkPath(path: string): void {
   }
   if (parts.some((part) => part.startsWith(WHITEOUT))) {
     throw new LayerError(`Cannot make a layer: the name of "/${path}" means deletion in layers`);
+  }
+  const tooLong = [...parts.map((part) => ({ part, limit: TAR_LIMITS.component })), {
+    part: path,
+    limit: TAR_LIMITS.path - 1,
+  }]
+    .find(({ part, limit }) => part.length * 3 > limit && new TextEncoder().encode(part).length > limit);
+  if (tooLong) {
+    const { part, limit } = tooLong;
+    throw new LayerError(
+      `Cannot make a layer: "${
+        part.slice(0, 60)
+      }..." is too long for a file system, allowed are ${limit} bytes`,
+    );
   }
 }
 

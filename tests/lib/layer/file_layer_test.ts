@@ -195,6 +195,12 @@ Deno.test("planFileLayer() gives one plan for any order of the input", () => {
   }
 });
 
+Deno.test("planFileLayer() takes names and paths as long as file systems do", () => {
+  const paths = [`a/${"ä".repeat(127)}b`, `${"abcdefg/".repeat(511)}abcdefg`];
+  const made = new Set(plan({ items: paths.map((path) => file(path)) }).rows.map(({ entry }) => entry.path));
+  deepEqual(paths.filter((path) => !made.has(path)), []);
+});
+
 Deno.test("planFileLayer() rejects items that collide or cannot be in a layer", async (t) => {
   const parent = fsOf(...base);
   const cases: readonly (readonly [string, Partial<FileLayerInput>])[] = [
@@ -203,6 +209,8 @@ Deno.test("planFileLayer() rejects items that collide or cannot be in a layer", 
     ["a path that climbs", { items: [file("a/../b")] }],
     ["a slash at the end", { items: [dir("a/")] }],
     ["a whiteout name", { items: [file("a/.wh.b")] }],
+    ["a name of 256 bytes", { items: [file(`a/${"ä".repeat(128)}`)] }],
+    ["a path of 4096 bytes", { items: [file(`${"abcdefg/".repeat(511)}abcdefgh`)] }],
     ["the same path twice", { items: [file("a"), file("a")] }],
     ["the same path by a symlink", { parent, items: [file("bin/x"), file("usr/bin/x")] }],
     ["something below a file", { items: [file("a"), file("a/b")] }],
