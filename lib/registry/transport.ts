@@ -3,7 +3,7 @@ import { type HostCertificates, hostCertificates } from "./certificates.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
 import { hasProxy, type LightRequest, sendLight } from "./light.ts";
 import type { Env, HttpRequest, HttpResponse } from "./http.ts";
-import { sendWire } from "./wire.ts";
+import { ConnectError, sendWire } from "./wire.ts";
 
 // Parts of undici by themselves: all of it takes three times as long to load.
 interface RequestModule {
@@ -49,16 +49,26 @@ export class HttpTransport implements AsyncDisposable {
     try {
       if (!this.#isDirect(url) || this.#particular.has(url.origin)) return await this.#sendUndici(request);
       const light = small && isWhole(body) ? await this.#sendLight({ ...request, body }) : undefined;
-      const certificates = await this.#certificatesFor(url);
-      if (!light && isOwn(certificates) && !this.#heard.has(url.origin)) {
-        this.#particular.add(url.origin);
-        return await this.#sendUndici(request);
-      }
-      const answer = light ?? await sendWire(request, certificates);
+      const answer = light ?? await this.#sendWire(request);
+      if (!answer) return await this.#sendUndici(request);
       return { ...answer, body: guard(answer.body, method, url, sent.signal) };
     } catch (error) {
       if (error instanceof RegistryError) throw error;
       throw networkError(error, method, url, sent.signal);
+    }
+  }
+
+  /** Undefined when TLS takes the host's own certificates in another way than they are meant; nothing was sent then. */
+  async #sendWire(request: HttpRequest): Promise<HttpResponse | undefined> {
+    const { url } = request;
+    const certificates = await this.#certificatesFor(url);
+    try {
+      return await sendWire(request, certificates);
+    } catch (error) {
+      const other = error instanceof ConnectError && /certificate/i.test(error.message);
+      if (!other || !isOwn(certificates) || this.#heard.has(url.origin)) throw error;
+      this.#particular.add(url.origin);
+      return undefined;
     }
   }
 
