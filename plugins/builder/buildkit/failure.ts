@@ -28,7 +28,7 @@ export function unavailable(addresses: readonly string[], error: unknown): Engin
   return new EngineError(
     "BUILDER_UNAVAILABLE",
     `Cannot run stage commands: BuildKit at "${addresses.join('", "')}" is not there: ${why}`,
-    { fix: "Start buildkitd, or correct BUILDKIT_HOST or `addresses` of builder-buildkit", cause: error },
+    { fix: "Start buildkitd, or correct BUILDKIT_HOST or `addresses` of builder-buildkit" },
   );
 }
 
@@ -57,7 +57,6 @@ export function stepError(
   const fail = (why: string, fix?: string) =>
     new EngineError("STAGE_FAILED", `Cannot build stage "${step.label}": ${why}`, {
       ...(fix !== undefined && { fix }),
-      cause: error,
     });
   const exit = code ?? failureFacts(error).exit;
   if (exit === undefined) return fail(`BuildKit at "${address}" says: ${error.details}`);
@@ -75,5 +74,5 @@ export function stepError(
 export function shellError(error: unknown, label: string): unknown {
   const why = error instanceof ContainerError ? error.message : isRpcError(error) ? error.details : undefined;
   if (why === undefined) return error;
-  return new EngineError("RUN_FAILED", `Cannot run a command in "${label}": ${why}`, { cause: error });
+  return new EngineError("RUN_FAILED", `Cannot run a command in "${label}": ${why}`);
 }
