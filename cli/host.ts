@@ -63,6 +63,7 @@ export function realIo(stopNow: (exitCode: number) => void): Io {
     list: listNames,
     writeText: (path, text) => Deno.writeTextFile(path, text, { createNew: true }),
     readText: (path) => Deno.readTextFile(path).catch(() => undefined),
+    appendText: (path, text) => Deno.writeTextFile(path, text, { append: true }),
   };
 }
 

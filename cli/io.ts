@@ -56,6 +56,8 @@ export interface Io {
   list(dir: string): Promise<readonly string[]>;
   /** Writes a file that is not there yet. */
   writeText(path: string, text: string): Promise<void>;
+  /** Adds to the end of a file. */
+  appendText(path: string, text: string): Promise<void>;
 }
 
 /** Columns of a terminal; what is no terminal has no end. */

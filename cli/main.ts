@@ -5,7 +5,9 @@ import type { Io } from "./io.ts";
 import type { SshAgent } from "./ssh_agent.ts";
 import { parseArgs } from "./parse.ts";
 import { table } from "./table.ts";
-import { chooseRenderer, type Renderer, type RendererKind } from "./render/renderer.ts";
+import { messageOf } from "../core/contract/errors.ts";
+import type { CiLog } from "./ci/log.ts";
+import { chooseRenderer, inCi, type Renderer, type RendererKind } from "./render/renderer.ts";
 import { Tails } from "./render/tails.ts";
 import { createStyle, wantsColor } from "./style.ts";
 import type { Context, HelpWanted, Parsed } from "./command.ts";
@@ -44,10 +46,14 @@ async function runCommand(parsed: Parsed, io: Io): Promise<number> {
     shell: command.path === "dimg run" || [...options.names()].some((name) => name.startsWith("introspect-")),
     env: io.env,
   });
-  const progress = await openRenderer(kind, io, { color, verbose });
+  const dir = options.text("dir") ?? ".";
+  const log = inCi(io.env) ? (await import("./ci/log.ts")).ciLogOf(io.env) : undefined;
+  const progress = await openRenderer(kind, io, { color, verbose, log, dir });
   const tails = new Tails();
+  const summary = await openSummary(io);
   const onEvent = (event: EngineEvent) => {
     tails.event(event);
+    summary?.page.event(event);
     progress.event(event);
   };
   const onAbort = () => progress.note("Stopping; press Ctrl-C again to stop now");
@@ -75,14 +81,19 @@ async function runCommand(parsed: Parsed, io: Io): Promise<number> {
       for (const line of lines()) io.stdout.write(`${line}\n`);
     },
   };
+  let failure: string | undefined;
   try {
     try {
       return await (await command.run())(context);
+    } catch (error) {
+      failure = messageOf(error);
+      throw error;
     } finally {
       const made = await engine?.catch(() => undefined);
       await made?.[Symbol.asyncDispose]();
       await agent?.[Symbol.asyncDispose]();
       progress.close();
+      await summary?.write(`dapp ${command.path}`, failure);
     }
   } catch (error) {
     const { reportError } = await import("./report.ts");
@@ -93,26 +104,52 @@ async function runCommand(parsed: Parsed, io: Io): Promise<number> {
       verbose,
       color,
       failed,
-      dir: options.text("dir") ?? ".",
+      dir,
+      log,
     });
   } finally {
     io.signal.removeEventListener("abort", onAbort);
   }
 }
 
+/** The page about the job, where the CI system has one. */
+async function openSummary(io: Io) {
+  const path = io.env.GITHUB_STEP_SUMMARY;
+  if (!path) return undefined;
+  const { JobSummary } = await import("./ci/summary.ts");
+  const page = new JobSummary();
+  return {
+    page,
+    async write(title: string, failure: string | undefined) {
+      const text = page.markdown(title, failure);
+      // A page that cannot be written is not worth a failure of what was done.
+      if (text !== "") await io.appendText(path, text).catch(() => {});
+    },
+  };
+}
+
+interface RenderOptions {
+  readonly color: string;
+  readonly verbose: boolean;
+  readonly log: CiLog | undefined;
+  readonly dir: string;
+}
+
 async function openRenderer(
   kind: RendererKind,
   io: Io,
-  { color, verbose }: { readonly color: string; readonly verbose: boolean },
+  { color, verbose, log, dir }: RenderOptions,
 ): Promise<Renderer> {
   const style = createStyle(wantsColor(io.stderr, color, io.env));
   switch (kind) {
     case "tty":
       return new (await import("./render/tty.ts"))
         .TtyRenderer(io.stderr, io.clock, { style, verbose });
-    case "plain":
+    case "plain": {
+      const ci = log && new (await import("./ci/output.ts")).CiOutput(log, io.clock, dir);
       return new (await import("./render/plain.ts"))
-        .PlainRenderer(io.stderr, io.clock, { style, verbose });
+        .PlainRenderer(io.stderr, io.clock, { style, verbose, ci });
+    }
     case "quiet":
       return new (await import("./render/silent.ts"))
         .QuietRenderer(io.stderr, style);

@@ -1,6 +1,7 @@
 /** Printing what went wrong: the failed stage's last output, the error, its problems, and the fix last. */
 import { EngineError, type ErrorCode, explained, messageOf, type Problem } from "../core/contract/errors.ts";
 import { missingPermission } from "./permission.ts";
+import type { CiLog } from "./ci/log.ts";
 import { printable, writeJson } from "./format.ts";
 import type { Io } from "./io.ts";
 import { LineBuffer } from "./render/output_lines.ts";
@@ -16,6 +17,8 @@ export interface ReportOptions {
   readonly failed: readonly FailedStage[];
   /** Where the files of problems are. */
   readonly dir: string;
+  /** The log of a CI system that marks places. */
+  readonly log?: CiLog | undefined;
 }
 
 const BUG = "this is a bug in dapp, please report it";
@@ -36,6 +39,12 @@ export async function reportError(thrown: unknown, io: Io, options: ReportOption
         : bugLines(error, style)),
     ];
     io.stderr.write(lines.map((line) => `${line}\n`).join(""));
+    if (options.json === undefined && options.log?.annotate && !interrupted) {
+      const { annotationsOf } = await import("./ci/annotations.ts");
+      for (const each of annotationsOf(error, options.dir)) {
+        io.stderr.write(`${options.log.annotate(each)}\n`);
+      }
+    }
   }
   return error instanceof EngineError ? error.exitCode : 1;
 }

@@ -1,5 +1,6 @@
 /** One line for each change: for logs, pipes and terminals that cannot move their cursor. */
 import type { EngineEvent } from "../../mod.ts";
+import type { CiOutput } from "../ci/output.ts";
 import { formatElapsed, formatRate, formatSize, formatTransfer } from "../format.ts";
 import type { Clock, Output } from "../io.ts";
 import type { Style } from "../style.ts";
@@ -32,14 +33,22 @@ export class PlainRenderer implements Renderer {
   constructor(
     readonly out: Output,
     readonly clock: Clock,
-    readonly options: { readonly style: Style; readonly verbose: boolean },
+    readonly options: {
+      readonly style: Style;
+      readonly verbose: boolean;
+      /** For the log of a CI system that understands more than text. */
+      readonly ci?: CiOutput | undefined;
+    },
   ) {
     this.#outputs = new StageOutputs(options.style);
   }
 
   event(event: EngineEvent): void {
-    for (const line of this.#outputs.lines(event)) this.#print(line);
-    const { style, verbose } = this.options;
+    const output = this.#outputs.lines(event);
+    const { style, verbose, ci } = this.options;
+    for (const line of ci?.lines(event, output) ?? output) this.#print(line);
+    const mark = ci?.mark(event);
+    if (mark !== undefined) return this.#print(mark);
     const progress = this.#progress.event(event);
     for (const line of linesFor(event, { style, verbose, progress })) this.#print(line);
     const transfer = this.#transferLine(event);
@@ -62,6 +71,11 @@ export class PlainRenderer implements Renderer {
   }
 
   close(): void {
+    this.#stop();
+    for (const line of this.options.ci?.close() ?? []) this.#print(line);
+  }
+
+  #stop(): void {
     this.#cancel?.();
     this.#cancel = undefined;
   }
@@ -118,7 +132,7 @@ export class PlainRenderer implements Renderer {
   }
 
   #schedule(): void {
-    if (this.#running.size === 0) return this.close();
+    if (this.#running.size === 0) return this.#stop();
     if (this.#cancel) return;
     const next = Math.min(...[...this.#running.values()].map(({ said }) => said)) + REPEAT_MS;
     this.#cancel = this.clock.after(Math.max(0, next - this.clock.now()), () => {

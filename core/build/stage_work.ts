@@ -1,6 +1,6 @@
 import type { ContainerConfig } from "../../lib/oci/types.ts";
 import { applyInstructions, InstructionError } from "./docker_instructions.ts";
-import type { Config, GitStage, ImageRule, MountRule } from "../contract/config.ts";
+import type { Config, ImageRule, MountRule, UserStage } from "../contract/config.ts";
 import { commandEnvironment } from "./command_env.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { StageRef } from "../contract/events.ts";
@@ -368,11 +368,29 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
     if (!(error instanceof EngineError) || error.code !== "STAGE_FAILED" || stage.spec.work.kind !== "run") {
       return error;
     }
-    const name = stage.spec.work.stage;
+    const { stage: name, commands } = stage.spec.work;
+    const { command } = error.details;
+    const at = command === undefined ? undefined : await this.#placeOf(image, name, commands[command]);
     const plan = await this.session.git(image.node);
-    if (!plan || name === "beforeInstall") return error;
-    const fix = missingFileHint(output, name, await plan.undeclared(name as GitStage));
-    return fix ? new EngineError(error.code, error.message, { ...error.details, fix }) : error;
+    const fix = plan && name !== "beforeInstall"
+      ? missingFileHint(output, name, await plan.undeclared(name))
+      : undefined;
+    return new EngineError(error.code, error.message, {
+      ...error.details,
+      ...(at !== undefined && { at }),
+      ...(fix && { fix }),
+    });
+  }
+
+  /** `dappfile.yaml:12`: where a command stands, with asLayers too. */
+  async #placeOf(
+    image: SignedImage,
+    name: UserStage,
+    command: string | undefined,
+  ): Promise<string | undefined> {
+    const shell = image.node.rule.shell[name];
+    const place = command === undefined ? undefined : shell?.lines?.[shell.commands.indexOf(command)];
+    return place && `${place.file ?? (await this.session.config()).file}:${place.line}`;
   }
 
   #open(): Promise<Builder> {

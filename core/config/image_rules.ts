@@ -37,7 +37,7 @@ export function readImages(
   names: readonly { readonly name: string; readonly at: Path }[],
   scope: DocumentScope,
 ): Draft[] {
-  const shell = readShell(kind, document.shell);
+  const shell = readShell(kind, document.shell, scope);
   const git = placed("git", document.git, (entry, at) => readGit(entry, at, shell, scope));
   const imports = placed("import", document.import, (entry, at) => readImport(entry, at, scope));
   const changed = resolveOverlaps([...git, ...imports], scope);
@@ -94,15 +94,28 @@ function readBase(document: ImageDocument, scope: DocumentScope): BaseRule {
   return name === "scratch" ? { kind: "scratch" } : { kind: "image", name };
 }
 
-function readShell(kind: "dimg" | "artifact", shell: ImageDocument["shell"]): ImageRule["shell"] {
+function readShell(
+  kind: "dimg" | "artifact",
+  shell: ImageDocument["shell"],
+  scope: DocumentScope,
+): ImageRule["shell"] {
   const out: Partial<Record<typeof userStages[number], ShellStage>> = {};
   const cacheVersion = shell?.cacheVersion;
   for (const stage of userStages) {
     if (stage === "buildArtifact" && kind === "dimg") continue;
-    const commands = texts(shell?.[stage]);
+    const written = shell?.[stage] ?? [];
+    const commands = texts(written);
+    // One command may stand without a list.
+    const lines = written.flatMap((text, i) =>
+      text === undefined ? [] : [scope.position(["shell", stage, i])]
+    );
     const stageCacheVersion = shell?.[`${stage}CacheVersion`];
     if (commands.length > 0 || cacheVersion !== undefined || stageCacheVersion !== undefined) {
-      out[stage] = { commands, ...defined({ cacheVersion, stageCacheVersion }) };
+      out[stage] = {
+        commands,
+        ...(lines.length > 0 && { lines }),
+        ...defined({ cacheVersion, stageCacheVersion }),
+      };
     }
   }
   return out;

@@ -138,6 +138,8 @@ export interface GitEntry {
 export interface ShellStage {
   /** Shell text, run one after another in one shell. */
   readonly commands: readonly string[];
+  /** Where each of the commands stands; the file is absent for the dappfile. */
+  readonly lines?: readonly { readonly line: number; readonly file?: string }[];
   /** `cacheVersion` and `<stage>CacheVersion`; either makes the stage exist even without commands. */
   readonly cacheVersion?: string;
   /** `<stage>CacheVersion` */

@@ -73,6 +73,8 @@ export interface ErrorDetails {
   readonly plugin?: string;
   /** Name of the hook. */
   readonly hook?: string;
+  /** Of a stage: which of its commands failed, from 0. */
+  readonly command?: number;
   /** Replaces the catalog's advice when the thrower knows better. */
   readonly fix?: string;
   /** All problems found in one run, each a full sentence. */

@@ -70,6 +70,7 @@ const git = strict<GitEntry>({
 
 const shell = strict<ShellStage>({
   commands: texts,
+  lines: z.array(strict<{ readonly line: number; readonly file?: string }>(position)).optional(),
   cacheVersion: z.string().optional(),
   stageCacheVersion: z.string().optional(),
 });

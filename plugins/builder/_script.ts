@@ -25,18 +25,20 @@ export function explainExit(
   commands: readonly string[],
   at: string,
   status: { readonly code: number; readonly signal: string | null },
-): string | undefined {
+): { readonly why: string; readonly command: number } | undefined {
   const ended = at.trim() === "end";
   if (status.code === 0 && !status.signal && ended) return undefined;
   const index = Number(at.trim() || 0);
-  const command = shorten(commands[Number.isInteger(index) ? index : commands.length - 1] ?? "");
-  if (status.signal) return `command "${command}" was killed by ${status.signal}`;
+  const number = Number.isInteger(index) ? index : commands.length - 1;
+  const command = shorten(commands[number] ?? "");
+  const failed = (how: string) => ({ why: `command "${command}" ${how}`, command: number });
+  if (status.signal) return failed(`was killed by ${status.signal}`);
   if (status.code === 0) {
     if (index === commands.length - 1) return undefined;
-    return `command "${command}" ended the shell, so the commands after it did not run`;
+    return failed("ended the shell, so the commands after it did not run");
   }
   const killed = status.code === 137 ? " (killed, maybe for lack of memory)" : "";
-  return `command "${command}" ended with exit status ${status.code}${killed}`;
+  return failed(`ended with exit status ${status.code}${killed}`);
 }
 
 function shorten(command: string): string {

@@ -95,10 +95,16 @@ Deno.test("explainExit() names the command that ended a stage", () => {
   const done = { code: 0, signal: null };
   assert.equal(explainExit(commands, "end\n", done), undefined);
   assert.equal(explainExit(commands, "2\n", done), undefined);
-  assert.match(explainExit(commands, "0\n", done)!, /"one" ended the shell/);
-  assert.match(explainExit(commands, "1\n", { code: 3, signal: null })!, /"two words and lines".*status 3$/);
-  assert.match(explainExit(commands, "1\n", { code: 137, signal: null })!, /status 137 \(killed/);
-  assert.match(explainExit(commands, "", { code: 137, signal: "SIGKILL" })!, /"one" was killed by SIGKILL/);
+  assert.match(explainExit(commands, "0\n", done)!.why, /"one" ended the shell/);
+  assert.match(
+    explainExit(commands, "1\n", { code: 3, signal: null })!.why,
+    /"two words and lines".*status 3$/,
+  );
+  assert.match(explainExit(commands, "1\n", { code: 137, signal: null })!.why, /status 137 \(killed/);
+  assert.match(
+    explainExit(commands, "", { code: 137, signal: "SIGKILL" })!.why,
+    /"one" was killed by SIGKILL/,
+  );
 });
 
 Deno.test("stageScript() quotes commands whole", () => {

@@ -82,6 +82,8 @@ export interface Outcome {
   readonly engines: readonly EngineOptions[];
   readonly disposed: number;
   readonly readPaths: readonly string[];
+  /** What was added to files, with their paths. */
+  readonly appended: readonly (readonly [path: string, text: string])[];
   /** How often the terminal was lent, and given back. */
   readonly lent: readonly string[];
 }
@@ -93,6 +95,7 @@ export async function dapp(args: readonly string[], world: FakeWorld = {}): Prom
   stdout.columns = stderr.columns = world.columns ?? 80;
   const engines: EngineOptions[] = [];
   const readPaths: string[] = [];
+  const appended: [string, string][] = [];
   const lent: string[] = [];
   const typed = [...world.typed ?? []];
   let disposed = 0;
@@ -140,9 +143,13 @@ export async function dapp(args: readonly string[], world: FakeWorld = {}): Prom
     realPath: (path) => Promise.resolve(path),
     list: () => Promise.resolve([]),
     writeText: (path) => Promise.reject(new Error(`The test's machine does not take "${path}"`)),
+    appendText(path, text) {
+      appended.push([path, text]);
+      return Promise.resolve();
+    },
   };
   const code = await main(args, io);
-  return { code, stdout: stdout.text, stderr: stderr.text, engines, disposed, readPaths, lent };
+  return { code, stdout: stdout.text, stderr: stderr.text, engines, disposed, readPaths, appended, lent };
 }
 
 function fakeEngine(made: Partial<Engine>): Engine {

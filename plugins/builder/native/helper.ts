@@ -93,12 +93,18 @@ async function remove(path: string): Promise<void> {
   }
 }
 
+function commandOf({ details: { command } }: EngineError): { readonly command?: number } {
+  return command === undefined ? {} : { command };
+}
+
 async function answer({ id, ...request }: Numbered): Promise<void> {
   try {
     await reply({ kind: "done", id, value: await handle(id, request as HelperRequest) });
   } catch (thrown) {
     const error = explained(thrown);
-    const known = error instanceof EngineError ? { code: error.code, fix: error.fix } : {};
+    const known = error instanceof EngineError
+      ? { code: error.code, fix: error.fix, ...commandOf(error) }
+      : {};
     await reply({ kind: "failed", id, error: { ...known, message: messageOf(error) } });
   }
 }

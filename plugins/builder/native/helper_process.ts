@@ -176,7 +176,10 @@ export class HelperProcess implements AsyncDisposable {
   }
 }
 
-function errorOf({ code, message, fix }: WireError): EngineError {
+function errorOf({ code, message, fix, command }: WireError): EngineError {
   const known = code !== undefined && code in errorCatalog ? code as ErrorCode : "PLUGIN_FAILED";
-  return new EngineError(known, message, fix === undefined ? {} : { fix });
+  return new EngineError(known, message, {
+    ...(fix !== undefined && { fix }),
+    ...(command !== undefined && { command }),
+  });
 }

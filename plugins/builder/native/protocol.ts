@@ -118,6 +118,8 @@ export interface WireError {
   readonly code?: string;
   readonly message: string;
   readonly fix?: string;
+  /** Which command of a step failed. */
+  readonly command?: number;
 }
 
 /** A request with its number. */

@@ -51,10 +51,11 @@ export async function runStep(request: RunRequest, events: StepEvents): Promise<
     const output = told.listened(events.output);
     const ended = await finishCommands(inside, { output, signal: events.signal });
     events.signal.throwIfAborted();
-    const why = explainExit(commands, readProgress(at!), ended);
-    if (why) {
+    const failed = explainExit(commands, readProgress(at!), ended);
+    if (failed) {
+      const { why, command } = failed;
       const room = await noRoom(request.native, told.text);
-      throw room ? fail(`${why}; ${room.why}`, room.details) : fail(why);
+      throw room ? fail(`${why}; ${room.why}`, { command, ...room.details }) : fail(why, { command });
     }
   } catch (error) {
     throw explainSetup(error, label, rootless);

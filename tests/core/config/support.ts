@@ -28,11 +28,13 @@ export function problemsOf(text: string, file = "dappfile.yaml"): string[] {
   return [];
 }
 
-/** `value` without line numbers. */
+/** `value` without lines, files and numbers of lines. */
 export function withoutLines(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutLines);
   if (typeof value !== "object" || value === null) return value;
-  const rows = Object.entries(value).filter(([key]) => key !== "line").map(([k, v]) => [k, withoutLines(v)]);
+  const rows = Object.entries(value).filter(([key]) => !["line", "lines", "file"].includes(key)).map((
+    [k, v],
+  ) => [k, withoutLines(v)]);
   return Object.fromEntries(rows);
 }
 
