@@ -116,6 +116,7 @@ export async function dapp(args: readonly string[]): Promise<Outcome> {
     realPath: (path) => Deno.realPath(path),
     list: async (dir) => (await Array.fromAsync(Deno.readDir(dir))).map(({ name }) => name),
     writeText: (path, text) => Deno.writeTextFile(path, text),
+    appendText: (path, text) => Deno.writeTextFile(path, text, { append: true }),
   };
   return { code: await main(args, io), stdout: stdout.text, stderr: stderr.text };
 }

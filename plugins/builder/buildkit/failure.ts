@@ -54,20 +54,22 @@ export function stepError(
   address: string,
 ): unknown {
   if (!isRpcError(error)) return error;
-  const fail = (why: string, fix?: string) =>
-    new EngineError("STAGE_FAILED", `Cannot build stage "${step.label}": ${why}`, {
-      ...(fix !== undefined && { fix }),
-    });
+  const fail = (why: string, details: { readonly fix?: string; readonly command?: number } = {}) =>
+    new EngineError("STAGE_FAILED", `Cannot build stage "${step.label}": ${why}`, details);
   const exit = code ?? failureFacts(error).exit;
   if (exit === undefined) return fail(`BuildKit at "${address}" says: ${error.details}`);
   if (at === undefined && step.commands.length > 1) {
     return fail(
       `a command ended with exit status ${exit}; BuildKit cut off the output, so which one is not known`,
-      "Print less, or start buildkitd with BUILDKIT_STEP_LOG_MAX_SIZE=-1 and BUILDKIT_STEP_LOG_MAX_SPEED=-1",
+      {
+        fix: "Print less, or start buildkitd with BUILDKIT_STEP_LOG_MAX_SIZE=-1 and " +
+          "BUILDKIT_STEP_LOG_MAX_SPEED=-1",
+      },
     );
   }
-  const why = explainExit(step.commands, at ?? "0", { code: exit, signal: SIGNALS[exit - 128] ?? null });
-  return fail(why ?? `BuildKit at "${address}" says: ${error.details}`);
+  const failed = explainExit(step.commands, at ?? "0", { code: exit, signal: SIGNALS[exit - 128] ?? null });
+  if (!failed) return fail(`BuildKit at "${address}" says: ${error.details}`);
+  return fail(failed.why, { command: failed.command });
 }
 
 /** Why a command could not be run in an image. */
