@@ -9,6 +9,7 @@ const PROGRAM = [
   "bench",
   "examples",
   "release",
+  "site",
   "testing",
   "mod.ts",
   "plugin.ts",

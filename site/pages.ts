@@ -1,0 +1,61 @@
+/** Which texts of the repository are pages, in the order of the menu. */
+
+/** A text that becomes a page. */
+export interface Source {
+  /** Name of the page: `cli` is cli.html. */
+  readonly name: string;
+  readonly title: string;
+  /** From the top of the repository. */
+  readonly file: string;
+}
+
+/** A part of the menu. */
+export interface Section {
+  readonly title: string;
+  readonly pages: readonly Source[];
+}
+
+const page = (name: string, title: string, file = `docs/${name}.md`): Source => ({ name, title, file });
+
+/** All pages, by what a reader wants. */
+export const menu: readonly Section[] = [
+  {
+    title: "Start",
+    pages: [
+      page("index", "What dapp is", "README.md"),
+      page("tutorial", "Tutorial"),
+      page("install", "Install"),
+    ],
+  },
+  {
+    title: "How to",
+    pages: [
+      page("ci", "Use it in CI"),
+      page("builders", "Choose a builder"),
+      page("untrusted", "Build strangers' projects"),
+      page("plugins", "Write plugins"),
+      page("contributing", "Contribute", "CONTRIBUTING.md"),
+    ],
+  },
+  {
+    title: "Reference",
+    pages: [
+      page("dappfile", "dappfile.yaml"),
+      page("cli", "Commands"),
+      page("registry", "Registries"),
+      page("tagging", "Tags"),
+      page("changelog", "Changes", "CHANGELOG.md"),
+    ],
+  },
+  {
+    title: "Explanation",
+    pages: [
+      page("cleanup", "Cleanup"),
+      page("architecture", "How it works", "ARCHITECTURE.md"),
+      page("security", "Security", "SECURITY.md"),
+    ],
+  },
+];
+
+/** Every page. */
+export const pages: readonly Source[] = menu.flatMap((section) => section.pages);
