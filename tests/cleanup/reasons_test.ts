@@ -115,7 +115,7 @@ Deno.test("a flush says that it is one, and what was not asked for says so short
   const flush = await planFor(registry, { policies: [], plan: { flush: true } });
   assert.deepEqual(flush.tags.map(({ rule, why }) => [rule, why]), [
     ["flush", "all images are to go"],
-    ["not asked for", "only images are cleaned up"],
+    ["not asked for", "stages go with --with-stages only"],
   ]);
 });
 
