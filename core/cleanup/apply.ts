@@ -275,9 +275,12 @@ class Applier {
       });
       const { name } = backend.repository(group.repository);
       if (!group.remove.some((tag) => this.#results.get(`${name}:${tag}`)?.outcome === "deleted")) continue;
+      const root = backend.repository("");
       const at = clock.now();
+      // Where another cleanup is at work by now, builds have to see its mark.
+      if (!mayMark(await readMark(root, signal), at, this.options.skewMs ?? PROTOCOL.skewMs)) return tried;
       const mark = { id: crypto.randomUUID(), active: false, at, until: at, condemned: [] };
-      await writeMark(backend.repository(""), mark, signal);
+      await writeMark(root, mark, signal);
       return tried;
     }
     return undefined;

@@ -29,13 +29,20 @@ export interface GuardOptions {
  * finish it after everything is published. A build that neither takes stages from REPO nor publishes needs none.
  */
 export class BuildGuard {
+  /** Whether there was a time without a valid lease, as after a machine has slept. */
+  #lapsed = false;
+  #until: number;
+
   private constructor(
     readonly root: Repository,
     readonly options: GuardOptions,
     readonly lease: HeldLease,
     readonly watch: MarkWatch,
     readonly before: Mark | undefined,
-  ) {}
+    until: number,
+  ) {
+    this.#until = until;
+  }
 
   /** Takes the lease, then reads the mark; in this order. Stages must be looked up (again) after this. */
   static async start(root: Repository, options: GuardOptions): Promise<BuildGuard> {
@@ -45,18 +52,25 @@ export class BuildGuard {
     const skewMs = options.skewMs ?? PROTOCOL.skewMs;
     const lease = await takeLease(root, { builder, signatures, until }, { now, skewMs, signal });
     const watch = new MarkWatch(options);
-    return new BuildGuard(root, options, lease, watch, await watch.judge(await readMark(root, signal)));
+    const before = await watch.judge(await readMark(root, signal));
+    return new BuildGuard(root, options, lease, watch, before, until);
   }
 
   /** Moves the end of the lease; call it at least twice in `leaseMs`, and once before publishing. */
   async renew(signatures: readonly string[] = this.options.signatures): Promise<void> {
     const until = this.options.clock.now() + (this.options.leaseMs ?? PROTOCOL.leaseMs);
     await this.lease.renew({ signatures, until });
+    this.#noteLapse();
+    this.#until = until;
+  }
+
+  #noteLapse(): void {
+    if (this.options.clock.now() > this.#until) this.#lapsed = true;
   }
 
   /**
    * Makes sure, after all tags are live, that every stage of `chain` is in REPO: waits for a cleanup that condemned one
-   * of them, then looks, if any cleanup was at work since the start, and publishes again what went. Gives what it had to
+   * of them, then looks, if any cleanup was at work since the start or the lease ran out, and publishes again what went. Gives what it had to
    * publish.
    */
   async finish<S extends string>(
@@ -74,7 +88,8 @@ export class BuildGuard {
       mark = await read();
     }
     const lost: S[] = [];
-    if (mayHaveLost(this.before, mark)) {
+    this.#noteLapse();
+    if (this.#lapsed || mayHaveLost(this.before, mark)) {
       const pool = new Pool(8);
       await Promise.all([...needs].map((signature) =>
         pool.run(async () => {

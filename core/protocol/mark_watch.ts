@@ -19,6 +19,12 @@ export interface MarkWatchOptions {
 /** No mark lasts longer. */
 const LONGEST_MS = PROTOCOL.graceMs + PROTOCOL.windowMs;
 
+/** When a mark ends for somebody who first saw it at `seenAt`, whatever the clock of who wrote it says. */
+export function endOf({ at, until }: Pick<Mark, "at" | "until">, seenAt: number): number {
+  const said = until - at;
+  return Math.min(until, seenAt + (said >= 0 && said < LONGEST_MS ? said : LONGEST_MS));
+}
+
 /**
  * Looks at marks as somebody who waits for them. A mark ends when it says so, but never counts for longer than marks last
  * from when it was first seen: the clock of whoever wrote it may be far ahead. When its cleanup is known to be gone, only
@@ -36,12 +42,10 @@ export class MarkWatch {
     if (this.#seen?.id !== mark.id) this.#seen = { id: mark.id, at: clock.now() };
     const seen = this.#seen;
     if (seen.goneAt === undefined && await owners?.isGone(mark.id)) seen.goneAt = clock.now();
-    const said = mark.until - mark.at;
-    const lasts = said >= 0 && said < LONGEST_MS ? said : LONGEST_MS;
-    const ends = [mark.until, seen.at + lasts];
-    if (seen.goneAt === undefined) return { ...mark, until: Math.min(...ends) };
+    const until = endOf(mark, seen.at);
+    if (seen.goneAt === undefined) return { ...mark, until };
     return seen.goneAt + settleMs <= clock.now()
       ? { ...mark, active: false }
-      : { ...mark, until: Math.min(...ends, seen.goneAt + settleMs) };
+      : { ...mark, until: Math.min(until, seen.goneAt + settleMs) };
   }
 }

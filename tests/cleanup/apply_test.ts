@@ -263,6 +263,23 @@ Deno.test("BuildGuard: a build that meets a mark waits and publishes again what 
   assert.ok(registry.tags.get("")!.has(`dimgstage-${upper}`));
 });
 
+Deno.test("BuildGuard: a build whose lease ran out looks at its stages, also when it was renewed later", async () => {
+  for (const renewed of [false, true]) {
+    const registry = new MemoryRegistry();
+    const root = registry.repository("");
+    const signature = await sig("upper");
+    const publish = async () => void await putStage(registry, { name: "setup", signature });
+    await publish();
+    const clock = fakeClock();
+    const options = { builder: "b", signatures: [signature], clock, signal: never, leaseMs: 60_000 };
+    const guard = await BuildGuard.start(root, options);
+    await clock.sleep(60_001, never);
+    if (renewed) await guard.renew();
+    registry.tags.get("")!.delete(`dimgstage-${signature}`);
+    assert.deepEqual(await guard.finish([signature], publish), [signature]);
+  }
+});
+
 Deno.test("parsePlan() takes what JSON.stringify() gives, and refuses what was changed", async () => {
   const registry = await withGone(2);
   await putImage(registry, { tag: "theirs", project: "other" });
