@@ -84,7 +84,7 @@ Deno.test("every command that a message names exists, and takes the options it i
 
 /** Options of other programs that advice names. */
 const OTHERS =
-  /\b(?:git|docker|skopeo|sysctl|usermod|unshare|Deno|clone|container|apt-get|ssh-keyscan|buildah|--cap-add|--privileged)\b/;
+  /\b(?:git|docker|skopeo|sysctl|usermod|unshare|Deno|clone|container|apt-get|ssh-keyscan|buildah|buildkitd|--cap-add|--privileged)\b/;
 
 Deno.test("every option that advice names is one of dapp's, or of a program that it names", async () => {
   const wrong: string[] = [];

@@ -42,7 +42,10 @@ export function hostRefused(label: string, address: string, cause: unknown): Eng
   return new EngineError(
     "BUILDER_UNAVAILABLE",
     `Cannot run commands of ${label} with the network of the daemon's machine: BuildKit at "${address}" does not allow it`,
-    { fix: "Start it with --allow-insecure-entitlement network.host, or leave out --network host", cause },
+    {
+      fix: "Start buildkitd with --allow-insecure-entitlement network.host, or leave out --network host",
+      cause,
+    },
   );
 }
 
