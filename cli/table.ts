@@ -310,6 +310,24 @@ export const table: CommandTable = {
       ],
     },
     {
+      path: "doctor",
+      run: async () => (await import("./commands/doctor.ts")).doctor,
+      summary: "Say what this machine can do, and how to mend what it cannot.",
+      details: [
+        "Looks at git, the store, each builder (which runs a step upon nothing), the network of commands, kept logins with " +
+        "their helpers, the dappfile and its REPO. What is missing has its fix below it; what nobody asked for is unset.",
+        "Exits with 1 only when nothing can be built here. With --quiet, prints only what is missing.",
+      ],
+      positionals: [],
+      options: [],
+      common: ["dir", "config", "name", "home", "platform", "untrusted", ...output],
+      registry: ["repo", ...access],
+      examples: [
+        { command: "dapp doctor", what: "of this machine and the project here" },
+        { command: "dapp doctor --repo registry.example.com/shop", what: "may images go there?" },
+      ],
+    },
+    {
       path: "version",
       run: async () => (await import("./commands/version.ts")).version,
       summary: "Print the version.",

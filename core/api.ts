@@ -12,6 +12,7 @@ export type { RenderedConfig, RenderedDocument } from "./config/render.ts";
 export type { ExportResult } from "./export/packer.ts";
 export type { PushOptions } from "./publish/outgoing.ts";
 export type { PublishedTags } from "./publish/list_published.ts";
+export type { MachineCheck, MachineReport } from "./machine_check/report.ts";
 export type { RegistryCard } from "./registry_check/check.ts";
 export type { CleanupApply, CleanupRequest, RestoreReport } from "./cleanup/run.ts";
 export type {
@@ -38,6 +39,7 @@ import type { PublishedTags } from "./publish/list_published.ts";
 import type { CleanupApply, CleanupRequest, RestoreReport } from "./cleanup/run.ts";
 import type { LocalCleanupPlan, LocalCleanupReport, LocalCleanupRequest } from "./cleanup/local/run.ts";
 import type { ExportResult } from "./export/packer.ts";
+import type { MachineReport } from "./machine_check/report.ts";
 import type { RegistryCard } from "./registry_check/check.ts";
 import type { Signature } from "./contract/signature.ts";
 
@@ -90,6 +92,11 @@ export interface Engine extends AsyncDisposable {
   published(patterns?: readonly string[], options?: { readonly repo?: string }): Promise<PublishedTags>;
   /** Tries in a scratch repository what the registry of REPO can do, and removes its tags again. Needs no dappfile. */
   checkRegistry(options?: { readonly repo?: string }): Promise<RegistryCard>;
+  /**
+   * Looks at what builds need of this machine: git, store, builders, logins, REPO. What does not work is a row and no
+   * error. Needs no dappfile.
+   */
+  checkMachine(): Promise<MachineReport>;
   /**
    * Decides what a cleanup of REPO would remove, and why everything else stays. Changes nothing.
    *

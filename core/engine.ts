@@ -24,6 +24,7 @@ import type { CleanupApply, CleanupRequest, RestoreReport } from "./cleanup/run.
 import type { LocalCleanupPlan, LocalCleanupReport, LocalCleanupRequest } from "./cleanup/local/run.ts";
 import type { ExportResult } from "./export/packer.ts";
 import { addTimes, beforeBuilding, wholeMs } from "./build/stopwatch.ts";
+import type { MachineReport } from "./machine_check/report.ts";
 import type { RegistryCard } from "./registry_check/check.ts";
 
 /** Makes an engine with the given built-in plugins. Nothing is read or written until a method is called. */
@@ -254,6 +255,21 @@ class BuildEngine implements Engine {
     // Also where there is no dappfile.
     const { session, repo } = await this.session.about(options.repo);
     return await checkRegistry(await session.registry(repo), session.options.signal);
+  }
+
+  async checkMachine(): Promise<MachineReport> {
+    const { checkMachine } = await import("./machine_check/check.ts");
+    const { session } = this;
+    return await checkMachine({
+      options: session.options,
+      whatIsThere: () => session.whatIsThere(),
+      repo: async () => {
+        const { project } = await session.workspace.prepared();
+        const named = session.options.repo ?? project.repo;
+        return named === undefined ? undefined : (await session.about(named)).repo;
+      },
+      registry: (repo) => session.registry(repo),
+    });
   }
 
   async planCleanup(request: CleanupRequest = {}): Promise<CleanupPlan> {

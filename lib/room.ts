@@ -1,6 +1,13 @@
 /** Less room than this is none, in bytes. */
 const LITTLE = 64 << 10;
 
+/** Bytes that an ordinary user may still write on the file system of `path`; undefined when it is not there. */
+export async function freeBytes(path: string): Promise<number | undefined> {
+  const { statfs } = await import("node:fs/promises");
+  const found = await statfs(path).catch(() => undefined);
+  return found && found.bavail * found.bsize;
+}
+
 /**
  * Whether the file system of `path` has no room, for bytes or for files; false when it is not there. For messages: there
  * may be some a moment later.

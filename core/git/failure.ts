@@ -1,7 +1,8 @@
 import { hasNoRoom } from "../../lib/room.ts";
 import { fileFailureIn } from "../../lib/file_failure.ts";
 import { EngineError, fileFix, fullFact } from "../contract/errors.ts";
-import { type GitOutput, MINIMUM_GIT, runGit } from "./process.ts";
+import { type GitOutput, runGit } from "./process.ts";
+import { tooOld } from "./usable.ts";
 
 /** Removes passwords and tokens from URLs in a text. */
 export function redact(text: string): string {
@@ -60,13 +61,7 @@ export async function gitFailure(what: string, output: GitOutput, rerun?: string
   if (output.code === 129 || /unknown (option|switch)|is not a git command/i.test(output.stderr)) {
     const version = await runGit(["--version"]);
     const found = new TextDecoder().decode(version.stdout).trim() || "unknown version";
-    return new EngineError(
-      "GIT_FAILED",
-      `${what}: "${found}" is too old, git ${MINIMUM_GIT} or newer is needed`,
-      {
-        fix: "Install a newer git",
-      },
-    );
+    return tooOld(what, found);
   }
   return new EngineError("GIT_FAILED", `${what}: ${reasonOf(output)}`, rerun ? { fix: `Run: ${rerun}` } : {});
 }

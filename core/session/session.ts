@@ -94,6 +94,10 @@ export class Session implements AsyncDisposable {
     return this.workspace.storeOnly();
   }
 
+  whatIsThere() {
+    return this.workspace.whatIsThere();
+  }
+
   tidyBuilder() {
     return this.workspace.tidyBuilder();
   }

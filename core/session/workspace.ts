@@ -148,7 +148,21 @@ export class Workspace implements AsyncDisposable {
 
   /** Opens the store without reading a project, for commands that need none. */
   storeOnly(): Promise<Store> {
-    if (this.#ready) return this.store();
+    return this.#ready ? this.store() : this.#openBare();
+  }
+
+  /** Plugins and store of the project; where it cannot be read, those of dapp alone, with the reason. */
+  async whatIsThere() {
+    try {
+      const { path, absent } = await this.loaded();
+      const hooks = await this.hooks();
+      return { hooks, store: () => this.store(), ...(!absent && { dappfile: path }) };
+    } catch (failure) {
+      return { hooks: this.#bareHooks, store: () => this.#openBare(), failure };
+    }
+  }
+
+  #openBare(): Promise<Store> {
     return this.#bareStore ??= (async () => {
       for (const plugin of this.#builtins.plugins) {
         await this.#bareHooks.add({ plugin: plugin as Plugin<never> }, { builtin: true });

@@ -60,6 +60,30 @@ function configFiles(env: Env): string[] {
   ];
 }
 
+/** A file with logins. */
+export interface KeptLogins {
+  readonly file: string;
+  readonly hosts: readonly string[];
+}
+
+/**
+ * The files with logins that are there, their helpers asked.
+ *
+ * @throws {RegistryError} when a file cannot be read or a helper fails
+ */
+export async function keptLogins(env: Env): Promise<readonly KeptLogins[]> {
+  const found: KeptLogins[] = [];
+  for (const file of configFiles(env)) {
+    const config = await readDockerConfig(file);
+    if (!config) continue;
+    const { auths, credHelpers, credsStore } = config;
+    for (const [host, helper] of Object.entries(credHelpers)) await runHelper(helper, host, env);
+    if (credsStore !== undefined) await runHelper(credsStore, HUB_KEY, env);
+    found.push({ file, hosts: [...Object.keys(auths), ...Object.keys(credHelpers)] });
+  }
+  return found;
+}
+
 async function fromConfig(
   config: DockerConfig,
   domain: string,

@@ -94,6 +94,30 @@ X
       const { stdout } = await asUser(`${open}mkdir bin; PATH=$PWD/bin $DENO run -A --no-check t.ts`);
       assert.match(stdout, /BUILDER_UNAVAILABLE.*"unshare".*=> Install the package util-linux/);
     });
+    await t.step("doctor says the same, and that nothing is missing where nothing is", async () => {
+      const trial = `cat > d.ts <<X
+import { createHookRunner } from "$SOURCES/core/hooks/runner.ts";
+import { usedBuilder } from "$SOURCES/core/machine_check/use_builder.ts";
+import { builderNative } from "$SOURCES/plugins/builder/native/mod.ts";
+import { storeLocal } from "$SOURCES/plugins/store/local/mod.ts";
+const signal = new AbortController().signal;
+await using hooks = createHookRunner({ projectDir: ".", env: {} }, { signal, dryRun: false, emit() {} });
+for (const plugin of [storeLocal, builderNative]) await hooks.add({ plugin }, { builtin: true });
+const { value: store } = await hooks.first("openStore", { home: Deno.cwd() + "/store" });
+await using _ = store;
+const options = { platform: "linux/amd64", epoch: 0, compression: { kind: "gzip", level: 6 }, signal };
+console.log(JSON.stringify((await usedBuilder("native", { hooks, store, options }))[0]));
+X
+$DENO run -A --no-check --no-config d.ts
+mkdir bin; ln -s $(command -v unshare) $(command -v setpriv) bin; PATH=$PWD/bin $DENO run -A --no-check --no-config d.ts`;
+      const { stdout } = await asUser(trial);
+      const [whole, lacking] = stdout.trim().split("\n").map((line) => JSON.parse(line));
+      assert.equal(whole.result, "ok", stdout);
+      assert.match(whole.detail, /as an ordinary user \(uid \d+\)/);
+      assert.equal(lacking.result, "missing");
+      assert.match(lacking.detail, /"newuidmap"/);
+      assert.match(lacking.fix, /Install the package uidmap/);
+    });
     await t.step("subordinate ids", async () => {
       // a user namespace in which this user is another one, without an entry in /etc/subuid
       const { stdout } = await asUser(`${open}unshare --user --map-user=4321 $DENO run -A --no-check t.ts`);

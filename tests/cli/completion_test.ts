@@ -21,10 +21,21 @@ interface Case {
 const cases: readonly Case[] = [
   {
     line: "dapp ",
-    offers: ["dimg", "init", "config", "store", "registry", "slug", "completion", "help", "version"],
+    offers: [
+      "dimg",
+      "init",
+      "config",
+      "store",
+      "registry",
+      "slug",
+      "completion",
+      "help",
+      "doctor",
+      "version",
+    ],
     only: true,
   },
-  { line: "dapp d", offers: ["dimg"], only: true },
+  { line: "dapp d", offers: ["dimg", "doctor"], only: true },
   {
     line: "dapp dimg ",
     offers: [

@@ -1,0 +1,41 @@
+import type { MachineCheck } from "../../mod.ts";
+import { unreachable } from "../../lib/unreachable.ts";
+import { columns } from "../columns.ts";
+import type { CommandRun } from "../command.ts";
+import { printable } from "../format.ts";
+import type { Style } from "../style.ts";
+
+/** `dapp doctor`: what this machine can do. Exits with 1 when nothing can be built. */
+export const doctor: CommandRun = async ({ engine, quiet, style, answer }) => {
+  const report = await (await engine()).checkMachine();
+  const { canBuild, checks } = report;
+  const shown = quiet ? checks.filter(({ result }) => result === "missing") : checks;
+  answer(report, () => [
+    ...rows(shown, style),
+    ...(quiet
+      ? []
+      : ["", canBuild ? "Images can be built here." : style.red("No images can be built here.")]),
+  ]);
+  return canBuild ? 0 : 1;
+};
+
+function rows(checks: readonly MachineCheck[], style: Style): readonly string[] {
+  const cells = columns(checks.map(({ name, result, detail }) => [name, result, printable(detail)]));
+  return checks.flatMap(({ result, fix }, i) => [
+    paint(result, style)(cells[i]!),
+    ...(fix === undefined ? [] : [`    fix: ${printable(fix)}`]),
+  ]);
+}
+
+function paint(result: MachineCheck["result"], style: Style): (text: string) => string {
+  switch (result) {
+    case "ok":
+      return style.green;
+    case "missing":
+      return style.red;
+    case "unset":
+      return style.dim;
+    default:
+      return unreachable(result);
+  }
+}

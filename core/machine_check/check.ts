@@ -1,0 +1,111 @@
+/** What this machine can do, row by row, and how to mend what it cannot. */
+import type { RegistryBackend } from "../contract/registry.ts";
+import type { Store } from "../contract/store.ts";
+import type { HookRunner } from "../hooks/runner.ts";
+import type { ResolvedOptions } from "../settings/options.ts";
+import { usedGit } from "../git/usable.ts";
+import { keptLogins } from "../../lib/registry/credentials.ts";
+import { freeBytes } from "../../lib/room.ts";
+import { type MachineCheck, type MachineReport, missing, unset } from "./report.ts";
+import { usedBuilder } from "./use_builder.ts";
+
+/** What there is to be looked at. */
+export interface MachineNeeds {
+  readonly options: Pick<
+    ResolvedOptions,
+    "env" | "home" | "platform" | "epoch" | "compression" | "repo" | "signal"
+  >;
+  /** The project as far as it can be read; `failure` says why it cannot. */
+  whatIsThere(): Promise<{
+    readonly hooks: HookRunner;
+    store(): Promise<Store>;
+    readonly dappfile?: string;
+    readonly failure?: unknown;
+  }>;
+  /** The REPO of the project. @throws REPO_INVALID */
+  repo(): Promise<string | undefined>;
+  registry(repo: string): Promise<{ readonly value: RegistryBackend }>;
+}
+
+/** Looks at everything; nothing is changed, but that the store is made when there is none. */
+export async function checkMachine(needs: MachineNeeds): Promise<MachineReport> {
+  const { options } = needs;
+  const there = await needs.whatIsThere();
+  const store = await there.store().catch((failure: unknown) => ({ failure }));
+  const storeRow = "failure" in store ? missing("store", store.failure) : await look("store", async () => {
+    await store.blobs.scratch();
+    const free = await freeBytes(store.path);
+    return `${store.path}${
+      free === undefined ? "" : `, ${gib(free)} free`
+    }; dapp store check reads all of it`;
+  });
+  const builders = "failure" in store
+    ? ["native", "buildkit"].map((name) => unset(`builder ${name}`, "it needs a store"))
+    : await Promise.all(
+      ["native", "buildkit"].map((name) => usedBuilder(name, { hooks: there.hooks, store, options })),
+    ).then((rows) => rows.flat());
+  const works = builders.some(({ name, result }) => name.startsWith("builder ") && result === "ok");
+  const { deno } = Deno.version;
+  return {
+    canBuild: works && storeRow.result === "ok",
+    checks: [
+      { name: "deno", result: "ok", detail: `${deno}, ${Deno.build.os} on ${Deno.build.arch}` },
+      await look("git", () => usedGit()),
+      storeRow,
+      ...builders,
+      await logins(options.env),
+      dappfileRow(there),
+      await repoRow(needs, there.failure),
+    ],
+  };
+}
+
+/** A row about work that gives what is found. */
+async function look(name: string, work: () => Promise<string>): Promise<MachineCheck> {
+  try {
+    return { name, result: "ok", detail: await work() };
+  } catch (error) {
+    return missing(name, error);
+  }
+}
+
+function gib(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+}
+
+/** Files with logins, and whether their helpers answer. */
+async function logins(env: MachineNeeds["options"]["env"]): Promise<MachineCheck> {
+  return await look("logins", async () => {
+    const files = await keptLogins(env);
+    if (files.length === 0) return "none is kept; docker login keeps one";
+    return files.map(({ file, hosts }) => `${file} (${hosts.join(", ") || "no host"})`).join("; ");
+  });
+}
+
+function dappfileRow(
+  { dappfile, failure }: { readonly dappfile?: string; readonly failure?: unknown },
+): MachineCheck {
+  if (failure !== undefined) return missing("dappfile", failure);
+  if (dappfile === undefined) return unset("dappfile", "there is none here", "Write one with: dapp init");
+  return { name: "dappfile", result: "ok", detail: dappfile };
+}
+
+async function repoRow(needs: MachineNeeds, failure: unknown): Promise<MachineCheck> {
+  const name = "REPO";
+  if (failure !== undefined) return unset(name, "it may be in the dappfile, which cannot be read");
+  try {
+    const repo = await needs.repo();
+    if (repo === undefined) {
+      return unset(name, "none is named", "Name one with --repo, or as `repo:` in the dappfile");
+    }
+    const { value } = await needs.registry(repo);
+    const repository = value.repository("");
+    const { signal } = needs.options;
+    if (repository.requirePush) await repository.requirePush(signal);
+    else for await (const _ of repository.tags(signal)) break;
+    return { name, result: "ok", detail: `${repository.name} can be pushed to` };
+  } catch (error) {
+    needs.options.signal.throwIfAborted();
+    return missing(name, error);
+  }
+}

@@ -1,0 +1,33 @@
+import { EngineError, explained, messageOf } from "../contract/errors.ts";
+
+/** One thing that was looked at. */
+export interface MachineCheck {
+  /** `git`, `store`, `builder native`. */
+  readonly name: string;
+  /** `unset`: nobody asked for it, or what it needs is missing. */
+  readonly result: "ok" | "missing" | "unset";
+  /** What was found, or why it does not work; one sentence. */
+  readonly detail: string;
+  /** What to do. */
+  readonly fix?: string;
+}
+
+/** What this machine can do. */
+export interface MachineReport {
+  /** Whether images with commands can be built here. */
+  readonly canBuild: boolean;
+  /** In the order of reading. */
+  readonly checks: readonly MachineCheck[];
+}
+
+/** A row of what does not work. */
+export function missing(name: string, thrown: unknown): MachineCheck {
+  const error = explained(thrown);
+  const fix = error instanceof EngineError ? error.fix : undefined;
+  return { name, result: "missing", detail: messageOf(error), ...(fix !== undefined && { fix }) };
+}
+
+/** A row of what nobody asked for. */
+export function unset(name: string, detail: string, fix?: string): MachineCheck {
+  return { name, result: "unset", detail, ...(fix !== undefined && { fix }) };
+}

@@ -1,0 +1,100 @@
+/** What `dapp doctor` finds out, on machines that lack something. */
+import assert from "node:assert/strict";
+import { createEngine } from "../../mod.ts";
+import { withTempDir } from "../support/tmp.ts";
+import { run } from "../support/process.ts";
+
+type Files = Readonly<Record<string, string>>;
+
+/** The rows for a project with these files, by name; `env` has HOME in a fresh directory. */
+async function rowsOf(
+  files: Files,
+  options: { readonly env?: (dir: string) => Readonly<Record<string, string>>; readonly repo?: string } = {},
+) {
+  return await withTempDir(async (dir) => {
+    await Deno.mkdir(`${dir}/project`);
+    for (const [name, text] of Object.entries(files)) await Deno.writeTextFile(`${dir}/${name}`, text);
+    await using engine = createEngine({
+      dir: `${dir}/project`,
+      home: `${dir}/store`,
+      env: { HOME: dir, ...options.env?.(dir) },
+      ...(options.repo !== undefined && { repo: options.repo }),
+    });
+    const { canBuild, checks } = await engine.checkMachine();
+    return { canBuild, row: (name: string) => checks.find((check) => check.name === name) };
+  });
+}
+
+Deno.test("checkMachine() needs no project; what nobody asked for is unset, with what to do", async () => {
+  const { row } = await rowsOf({});
+  assert.equal(row("git")?.result, "ok");
+  assert.equal(row("store")?.result, "ok");
+  assert.equal(row("logins")?.result, "ok");
+  assert.deepEqual(
+    [row("dappfile"), row("REPO"), row("builder buildkit")].map((each) => [
+      each?.result,
+      each?.fix?.split(",")[0],
+    ]),
+    [
+      ["unset", "Write one with: dapp init"],
+      ["unset", "Name one with --repo"],
+      ["unset", "Set BUILDKIT_HOST"],
+    ],
+  );
+});
+
+Deno.test("checkMachine() says of a BuildKit that is not there what a build says", async () => {
+  const { row } = await rowsOf({}, { env: (dir) => ({ BUILDKIT_HOST: `unix://${dir}/none.sock` }) });
+  const buildkit = row("builder buildkit");
+  assert.equal(buildkit?.result, "missing");
+  assert.match(buildkit?.detail ?? "", /none\.sock/);
+  assert.ok(buildkit?.fix);
+});
+
+Deno.test("checkMachine() goes on where the dappfile, the logins or REPO are broken", async () => {
+  const broken = await rowsOf({ "project/dappfile.yaml": "dimg: app\nform: scratch\n" });
+  assert.equal(broken.row("dappfile")?.result, "missing");
+  assert.equal(broken.row("REPO")?.result, "unset");
+  assert.equal(broken.row("store")?.result, "ok");
+
+  const helper = JSON.stringify({ credHelpers: { "registry.example.com": "dapp-absent" } });
+  const logins = await rowsOf({ "config.json": helper }, { env: (dir) => ({ DOCKER_CONFIG: dir }) });
+  assert.equal(logins.row("logins")?.result, "missing");
+  assert.match(logins.row("logins")?.detail ?? "", /docker-credential-dapp-absent.*not installed/);
+
+  const layout = await rowsOf({ "project/dappfile.yaml": "dimg: app\nfrom: scratch\n" }, { repo: "oci:out" });
+  assert.equal(layout.row("dappfile")?.result, "ok");
+  assert.equal(layout.row("REPO")?.result, "ok");
+
+  // A port that was free a moment ago, with nobody behind it.
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  const lost = await rowsOf({
+    "project/dappfile.yaml": `project: p\nrepo: 127.0.0.1:${port}/p\n---\ndimg: app\nfrom: scratch\n`,
+  });
+  assert.equal(lost.row("REPO")?.result, "missing");
+  assert.match(lost.row("REPO")?.detail ?? "", new RegExp(`127\\.0\\.0\\.1:${port}`));
+});
+
+Deno.test("dapp doctor without any program in PATH names what to install, and ends with 1", async () => {
+  await withTempDir(async (dir) => {
+    const cli = new URL("../../cli.ts", import.meta.url).pathname;
+    const argv = [Deno.execPath(), "run", "-A", "--no-check", cli, "doctor", "--json", "--dir", dir];
+    const env = { PATH: `${dir}/bin`, HOME: dir, DENO_DIR: Deno.env.get("DENO_DIR") ?? await denoDir() };
+    const { code, stdout } = await run(argv, { cwd: dir, env, inheritEnv: false, allowFailure: true });
+    const { canBuild, checks }: { canBuild: boolean; checks: { name: string; fix?: string }[] } = JSON.parse(
+      stdout,
+    );
+    const fix = (name: string) => checks.find((check) => check.name === name)?.fix;
+    assert.deepEqual([code, canBuild], [1, false]);
+    assert.match(fix("git") ?? "", /Install git/);
+    assert.match(fix("builder native") ?? "", /Install the package util-linux/);
+  });
+});
+
+/** Where this process's own Deno keeps the packages that it has. */
+async function denoDir(): Promise<string> {
+  const { stdout } = await run([Deno.execPath(), "info", "--json"]);
+  return JSON.parse(stdout).denoDir;
+}
