@@ -54,7 +54,8 @@ export async function pushImages(
   const { emit, signal, dryRun, registry } = session.options;
   const backend = (await session.registry(repo)).value;
   const main = backend.repository("");
-  const uploader = new BlobUploader(emit, signal);
+  const store = await session.store();
+  const uploader = new BlobUploader(emit, signal, store.memo);
   const naming: Naming = {
     naming: registry.naming ?? backend.capabilities.naming,
     reference: ({ repository, tag }) => `${backend.repository(repository).name}:${tag}`,
@@ -79,7 +80,6 @@ export async function pushImages(
     stages.push(...await sendStages(sessions, keysOf(nodes), { repo, uploader, done }));
   }
   const { name: project } = await session.project();
-  const store = await session.store();
   const images = await publishImages({ project, store, emit, signal, dryRun }, backend, uploader, outgoing);
   const report: PublishReport = {
     project,

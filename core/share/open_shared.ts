@@ -47,6 +47,7 @@ export async function openShared(
     }
   };
   const sources = (await Promise.all(names.map(open))).filter((source) => source !== undefined);
+  const store = await session.store();
   return new SharedStages({
     platform,
     emit,
@@ -54,9 +55,9 @@ export async function openShared(
     listingText: (store, digest) => session.listingText(store, digest),
     signed,
     sources,
-    store: await session.store(),
+    store,
     project: (await session.project()).name,
-    uploader: uploader ?? new BlobUploader(emit, signal),
+    uploader: uploader ?? new BlobUploader(emit, signal, store.memo),
     target: repo === undefined || readOnly ? undefined : sources[0],
   });
 }

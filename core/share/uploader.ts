@@ -1,20 +1,32 @@
 import type { EventSink } from "../contract/events.ts";
 import { observed, Pool } from "../../lib/pool.ts";
 import type { OutgoingBlob, Repository } from "../contract/registry.ts";
+import type { Memo } from "../contract/store.ts";
 import { SHOWN_BYTES } from "../layers/transfers.ts";
 import type { TransferCount } from "../contract/results.ts";
+import { isListOf, isText } from "../../lib/guard.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 
 /** Blobs sent at once, to all repositories together. */
 const PARALLEL = 4;
 
-/** Sends blobs, each once to each repository in one run, and counts what it took. */
+const MEMO = "blob-places";
+/** Repositories that are remembered for a blob, newest first. */
+const PLACES = 8;
+const isPlaces = isListOf(isText);
+
+/**
+ * Sends blobs, each once to each repository in one run, and counts what it took. Remembers where blobs are, so that a
+ * registry takes over what another repository of it has: what two images share is sent once.
+ */
 export class BlobUploader {
   readonly #pool = new Pool(PARALLEL);
   readonly #sent = new Map<string, Promise<unknown>>();
+  /** The last of the sendings of a blob, to whatever repository. */
+  readonly #sending = new Map<Digest, Promise<unknown>>();
   readonly #count = { uploaded: 0, mounted: 0, present: 0 };
 
-  constructor(readonly emit: EventSink, readonly signal: AbortSignal) {}
+  constructor(readonly emit: EventSink, readonly signal: AbortSignal, readonly memo: Memo) {}
 
   get count(): TransferCount {
     return { ...this.#count };
@@ -25,8 +37,9 @@ export class BlobUploader {
     const key = keyOf(repository, blob.digest);
     const known = this.#sent.get(key);
     if (known) return await known, 0;
-    const sent = observed(this.#pool.run(() => this.#send(repository, blob)));
+    const sent = observed(this.#inTurn(repository, blob));
     this.#sent.set(key, sent);
+    this.#sending.set(blob.digest, sent);
     try {
       return await sent;
     } catch (error) {
@@ -45,9 +58,19 @@ export class BlobUploader {
     for (const key of this.#sent.keys()) if (key.startsWith(`${repository.name}@`)) this.#sent.delete(key);
   }
 
-  async #send(repository: Repository, blob: OutgoingBlob): Promise<number> {
-    const { emit, signal } = this;
+  /** One after another to all repositories: once it is in the first, the others can take it from there. */
+  async #inTurn(repository: Repository, blob: OutgoingBlob): Promise<number> {
+    await this.#sending.get(blob.digest)?.catch(() => {});
+    return await this.#pool.run(() => this.#send(repository, blob));
+  }
+
+  async #send(repository: Repository, { from = [], ...content }: OutgoingBlob): Promise<number> {
+    const { emit, signal, memo } = this;
     signal.throwIfAborted();
+    const places = await memo.get(MEMO, content.digest, isPlaces) ?? [];
+    const known = nearest(places, repository.name);
+    // What is known makes guesses needless: each costs a request.
+    const blob = { ...content, from: known.length > 0 ? known : from };
     const id = `push ${keyOf(repository, blob.digest)}`;
     const start = performance.now();
     let shown = false;
@@ -64,11 +87,25 @@ export class BlobUploader {
       },
     });
     this.#count[how] += blob.size;
+    const now = [repository.name, ...places.filter((name) => name !== repository.name)].slice(0, PLACES);
+    if (!places.includes(repository.name)) await memo.put(MEMO, blob.digest, now);
     if (shown) {
       emit({ type: "transfer.finished", id, done: blob.size, ms: Math.round(performance.now() - start) });
     }
     return how === "uploaded" ? blob.size : 0;
   }
+}
+
+/** The place that shares most of its path with `name`, registry and first name at least: others may be forbidden. */
+function nearest(places: readonly string[], name: string): readonly string[] {
+  const parts = name.split("/");
+  const shared = (place: string) => {
+    const other = place.split("/");
+    const end = parts.findIndex((part, i) => part !== other[i]);
+    return end < 0 ? parts.length : end;
+  };
+  const others = places.filter((place) => place !== name && shared(place) > 1);
+  return others.toSorted((a, b) => shared(b) - shared(a)).slice(0, 1);
 }
 
 function keyOf(repository: Repository, digest: Digest): string {

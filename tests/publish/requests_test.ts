@@ -73,6 +73,41 @@ Deno.test("push mounts what the stages have brought to the registry instead of s
   });
 });
 
+Deno.test("what two repositories of REPO hold is sent once, whichever comes first", async () => {
+  for (const first of ["images", "stages"] as const) {
+    await withProject({ "dappfile.yaml": dappfile(await busyboxBase()), "src/a": "a\n" }, async (project) => {
+      await using registry = new MemoryRegistry();
+      const repo = `${registry.host}/group/app`;
+      {
+        await using engine = project.engine();
+        await engine.build();
+      }
+      /** Layers that were sent: configs differ from one repository to the next. */
+      const sent = async (what: "images" | "stages") => {
+        registry.seen.splice(0);
+        await using engine = project.engine({ repo });
+        if (what === "images") await engine.push([], { repo, tags: [{ flag: "tag-branch" }] });
+        else await engine.pushStages([], { repo });
+        const requests = registry.seen.map(({ method, path }) => `${method} ${path}`);
+        return {
+          asked: requests.filter((line) => /^POST .*\?mount=/.test(line)).length,
+          puts: requests.filter((line) => /^PUT .*\/blobs\/uploads\//.test(line)).flatMap((line) =>
+            /digest=sha256(?:%3A|:)([0-9a-f]{64})/.exec(line)?.[1] ?? []
+          ),
+        };
+      };
+      const one = await sent(first);
+      assert.equal(new Set(one.puts).size, one.puts.length, `${first}: a blob was sent twice`);
+      const other = await sent(first === "images" ? "stages" : "images");
+      assert.deepEqual(other.puts.filter((digest) => one.puts.includes(digest)), [], first);
+      assert.ok(other.asked > 0);
+      assert.equal(registry.openUploads, 0);
+      // Nothing is asked for that is known.
+      assert.deepEqual(await sent(first), { asked: 0, puts: [] });
+    });
+  }
+});
+
 Deno.test("push is all or nothing for a dimg: no tag is visible when the registry fails in between", async () => {
   await withProject({ "dappfile.yaml": dappfile(await busyboxBase()), "src/a": "a\n" }, async (project) => {
     await using registry = new MemoryRegistry();
