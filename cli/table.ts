@@ -34,6 +34,7 @@ const groups: readonly Group[] = [
   { path: "dimg stages flush", summary: "Remove every stage of the project." },
   { path: "config", summary: "Check the dappfile." },
   { path: "store", summary: "Look after the local store." },
+  { path: "plugin", summary: "Find out about plugins." },
   { path: "registry", summary: "Find out about registries." },
 ];
 
@@ -307,6 +308,23 @@ export const table: CommandTable = {
       examples: [
         { command: "dapp help dimg build", what: "one command" },
         { command: "dapp help dimg", what: "all commands on images" },
+      ],
+    },
+    {
+      path: "plugin list",
+      run: async () => (await import("./commands/plugin.ts")).pluginList,
+      summary: "Print which plugins are loaded, from where, and what they do.",
+      details: [
+        "One line for each: its name, built-in or what stands after `use:`, the hooks that it answers, the flags that it " +
+        "adds, and the names of options that the dappfile gives it. Cleanup policies are named by dapp dimg cleanup.",
+        "With --quiet, prints names only.",
+      ],
+      positionals: [],
+      options: [],
+      common: ["dir", "config", "name", "home", "untrusted", ...output],
+      examples: [
+        { command: "dapp plugin list", what: "those of the project here" },
+        { command: "dapp plugin list --json", what: "for a program, with their options" },
       ],
     },
     {

@@ -13,6 +13,7 @@ export type { ExportResult } from "./export/packer.ts";
 export type { PushOptions } from "./publish/outgoing.ts";
 export type { PublishedTags } from "./publish/list_published.ts";
 export type { MachineCheck, MachineReport } from "./machine_check/report.ts";
+export type { LoadedPlugin } from "./publish/loaded_plugins.ts";
 export type { RegistryCard } from "./registry_check/check.ts";
 export type { CleanupApply, CleanupRequest, RestoreReport } from "./cleanup/run.ts";
 export type {
@@ -40,6 +41,7 @@ import type { CleanupApply, CleanupRequest, RestoreReport } from "./cleanup/run.
 import type { LocalCleanupPlan, LocalCleanupReport, LocalCleanupRequest } from "./cleanup/local/run.ts";
 import type { ExportResult } from "./export/packer.ts";
 import type { MachineReport } from "./machine_check/report.ts";
+import type { LoadedPlugin } from "./publish/loaded_plugins.ts";
 import type { RegistryCard } from "./registry_check/check.ts";
 import type { Signature } from "./contract/signature.ts";
 
@@ -113,6 +115,8 @@ export interface Engine extends AsyncDisposable {
   applyLocalCleanup(plan: LocalCleanupPlan): Promise<LocalCleanupReport>;
   /** Flags that tag schemes add, those of the dappfile's plugins included. */
   tagFlags(): Promise<readonly (TagFlag & { readonly plugin: string })[]>;
+  /** The plugins of the project, in the order in which they are asked; cleanup policies are no part of it. */
+  plugins(): Promise<readonly LoadedPlugin[]>;
   /** Pins base images by digest in dappfile.lock. */
   lock(options?: { readonly update?: boolean }): Promise<LockResult>;
   /** Looks for damage in the local store, and mends it with `repair`. */

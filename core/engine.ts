@@ -25,6 +25,7 @@ import type { LocalCleanupPlan, LocalCleanupReport, LocalCleanupRequest } from "
 import type { ExportResult } from "./export/packer.ts";
 import { addTimes, beforeBuilding, wholeMs } from "./build/stopwatch.ts";
 import type { MachineReport } from "./machine_check/report.ts";
+import type { LoadedPlugin } from "./publish/loaded_plugins.ts";
 import type { RegistryCard } from "./registry_check/check.ts";
 
 /** Makes an engine with the given built-in plugins. Nothing is read or written until a method is called. */
@@ -255,6 +256,13 @@ class BuildEngine implements Engine {
     // Also where there is no dappfile.
     const { session, repo } = await this.session.about(options.repo);
     return await checkRegistry(await session.registry(repo), session.options.signal);
+  }
+
+  async plugins(): Promise<readonly LoadedPlugin[]> {
+    const { workspace } = this.session;
+    const { listLoaded } = await import("./publish/loaded_plugins.ts");
+    await workspace.hooksWith("registry");
+    return await listLoaded(await workspace.hooksWith("tagging"), await workspace.uses());
   }
 
   async checkMachine(): Promise<MachineReport> {

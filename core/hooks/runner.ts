@@ -37,8 +37,18 @@ export interface HookRunner extends AsyncDisposable {
   parallel<N extends Named<"parallel">>(name: N, input: HookInput<N>): Promise<void>;
   /** Whether any plugin has a handler. */
   has(name: HookName): boolean;
+  /** The plugins that are set up, in order. */
+  list(): readonly SetUp[];
   /** Sets up one more plugin, after those that are there. What `builtin` ones answer is held by their types alone. */
   add(selection: Selection, options?: { readonly builtin?: boolean }): Promise<void>;
+}
+
+/** A plugin that is set up. */
+export interface SetUp {
+  readonly name: string;
+  readonly builtin: boolean;
+  /** The hooks that it answers. */
+  readonly hooks: readonly HookName[];
 }
 
 interface Loaded {
@@ -82,6 +92,10 @@ function unplaced(error: unknown): unknown {
   return new EngineError(error.code, error.message, details);
 }
 
+function hookNames(hooks: PluginHooks): readonly HookName[] {
+  return (Object.keys(hookTable) as HookName[]).filter((name) => hooks[name] !== undefined);
+}
+
 const orders = { pre: 0, normal: 1, post: 2 } as const;
 
 class Runner implements HookRunner {
@@ -117,6 +131,10 @@ class Runner implements HookRunner {
         "setup",
       );
     }
+  }
+
+  list(): readonly SetUp[] {
+    return this.plugins.map(({ name, builtin, hooks }) => ({ name, builtin, hooks: hookNames(hooks) }));
   }
 
   has(name: HookName): boolean {

@@ -1,6 +1,6 @@
 import type { BuiltinPolicies } from "../cleanup/policies.ts";
 import { loadConfig, type LoadedConfig } from "../config/load.ts";
-import type { Config, ImageRule } from "../contract/config.ts";
+import type { Config, ImageRule, PluginUse } from "../contract/config.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { Plugin, Selection } from "../contract/plugin.ts";
 import type { Builder } from "../contract/builder.ts";
@@ -39,6 +39,7 @@ export class Workspace implements AsyncDisposable {
   readonly #builtins: Builtins;
   readonly #groups = new Map<PluginGroup, Promise<void>>();
   readonly #named = new Set<string>();
+  readonly #uses = new Map<string, PluginUse>();
   readonly #hooks: HookRunner;
   /** The built-in plugins alone. */
   readonly #bareHooks: HookRunner;
@@ -112,6 +113,7 @@ export class Workspace implements AsyncDisposable {
       this.#named.add(selection.plugin.name);
       await this.#hooks.add(selection);
     }
+    uses.forEach(({ plugin }, i) => this.#uses.set(plugin.name, config.project.plugins[i]!));
     await this.#addBuiltins(this.#builtins.plugins);
     return await this.#hooks.waterfall("config", config);
   }
@@ -128,6 +130,12 @@ export class Workspace implements AsyncDisposable {
   async hooks(): Promise<HookRunner> {
     await this.prepared();
     return this.#hooks;
+  }
+
+  /** How the dappfile names the plugins that it names, by their own names. @throws CONFIG_INVALID */
+  async uses(): Promise<ReadonlyMap<string, PluginUse>> {
+    await this.prepared();
+    return this.#uses;
   }
 
   /** The hooks with those of a group of built-in plugins. */
