@@ -44,6 +44,8 @@ export class Report {
   readonly warnings: string[] = [];
   /** A document could not be read, so a name that seems to be missing may be in there. */
   incomplete = false;
+  /** Values that were read, of all documents. */
+  values = 0;
   readonly #told = new Set<string>();
 
   /** @param file the dappfile, as the user named it */

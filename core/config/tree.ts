@@ -77,6 +77,25 @@ export interface TreeContext {
 }
 
 const MAX_VALUES = 100_000;
+/** Values that all documents may have together. */
+const MAX_ALL = 500_000;
+
+/** Counts values. False when they are too many, which is reported once. */
+function take(count: number, place: Place, path: Path, ctx: TreeContext): boolean {
+  const { report } = ctx;
+  const [own, all] = [ctx.count, report.values];
+  ctx.count += count;
+  report.values += count;
+  const tell = (message: string) =>
+    report.problem(place, { message, hint: "Use fewer aliases", path: formatPath(path) });
+  if (ctx.count > MAX_VALUES) {
+    if (own <= MAX_VALUES) tell(`Anchors expand to more than ${MAX_VALUES} values`);
+    return false;
+  }
+  if (report.values <= MAX_ALL) return true;
+  if (all <= MAX_ALL) tell(`All documents together have more than ${MAX_ALL} values`);
+  return false;
+}
 
 /** Reads a document. What cannot be read is reported. */
 export function readTree(
@@ -86,13 +105,7 @@ export function readTree(
   within: readonly Node[] = [],
 ): Tree {
   const place = placeAt(startOf(node) ?? ctx.offset, ctx);
-  if (++ctx.count > MAX_VALUES) {
-    if (ctx.count === MAX_VALUES + 1) {
-      const message = `Anchors expand to more than ${MAX_VALUES} values`;
-      ctx.report.problem(place, { message, hint: "Use fewer aliases", path: formatPath(path) });
-    }
-    return { kind: "nothing", place, broken: true };
-  }
+  if (!take(1, place, path, ctx)) return { kind: "nothing", place, broken: true };
   if (isAlias(node)) {
     const target = resolveAlias(node, ctx, within);
     if (!target) return { kind: "nothing", place, broken: true };
@@ -195,7 +208,16 @@ function mergedMaps(
 ): Map<string, Pair>[] {
   if (isSeq(value)) return value.items.flatMap((item) => mergedMaps(item, ctx, within, state));
   const target = isAlias(value) ? resolveAlias(value, ctx, within) : value;
-  if (isMap(target)) return [pairsOf(target, ctx, [...within, target], state)];
+  if (isMap(target)) {
+    const place = placeAt(startOf(value) ?? ctx.offset, ctx);
+    // What is merged expands as aliases do, before any of it is read.
+    if (take(1 + target.items.length, place, [], ctx)) {
+      const pairs = pairsOf(target, ctx, [...within, target], state);
+      if (take(pairs.size, place, [], ctx)) return [pairs];
+    }
+    state.broken = true;
+    return [];
+  }
   state.broken = true;
   if (target !== undefined) {
     ctx.report.problem(placeAt(startOf(value) ?? ctx.offset, ctx), {

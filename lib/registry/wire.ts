@@ -1,7 +1,7 @@
 import { observed } from "../pool.ts";
 import type { HostCertificates } from "./certificates.ts";
 import type { HttpRequest, HttpResponse } from "./http.ts";
-import { AnswerReader, type Receive } from "./wire_answer.ts";
+import { type AnswerHead, AnswerReader, type Receive } from "./wire_answer.ts";
 
 const CONNECT_MS = 30_000;
 /** Longest pause within an answer, and before one unless the request says otherwise. */
@@ -59,30 +59,37 @@ export async function sendWire(
   }
 }
 
-/** Sends a body until it ends, or an answer comes. Who stops to take it has often answered why. */
+/**
+ * Sends a body until it ends, or an answer comes that does not want it. Who stops to take it has often answered why; one
+ * that says it has taken what was never sent is not believed.
+ */
 async function sendBody(
   line: Line,
   body: Exclude<HttpRequest["body"], string>,
-  answer: Promise<unknown>,
+  answer: Promise<AnswerHead>,
   limitMs: number,
 ): Promise<void> {
   if (body === undefined) return;
-  let answered = false;
-  const early = observed(answer.then(() => void (answered = true)));
+  let unwanted = false;
+  const early = observed(answer.then(({ status }) => {
+    if (status < 300) return new Promise<void>(() => {});
+    unwanted = true;
+  }));
   const send = async (piece: Uint8Array) => {
     try {
       await Promise.race([observed(line.send(piece, limitMs)), early]);
     } catch (error) {
       line.limit(LAST_WORDS_MS, "no answer came");
-      await early.catch(() => {
+      const { status } = await answer.catch(() => {
         throw error;
       });
+      if (status < 300) throw error;
     }
   };
   if (body instanceof Uint8Array) return await send(body);
   for await (const piece of body) {
     await send(piece);
-    if (answered) return;
+    if (unwanted) return;
   }
 }
 
@@ -122,18 +129,22 @@ class Line {
     signal.throwIfAborted();
     const hostname = url.hostname.replace(/^\[|\]$/g, "");
     const port = Number(url.port || (url.protocol === "https:" ? 443 : 80));
-    const connecting = url.protocol === "https:"
+    const connecting: Promise<Deno.TlsConn | Deno.TcpConn> = url.protocol === "https:"
       ? connectTls(hostname, port, certificates)
-      : connectPlain(hostname, port);
+      : Deno.connect({ hostname, port });
     const { promise: stopped, reject } = Promise.withResolvers<never>();
     const stop = () => reject(signal.reason);
     const late = () => reject(new ConnectError(`no connection within ${CONNECT_MS / 1000} s`));
     const timer = setTimeout(late, CONNECT_MS);
     signal.addEventListener("abort", stop, { once: true });
     try {
-      return new Line(await Promise.race([connecting, stopped]), signal);
+      const connection = await Promise.race([connecting, stopped]);
+      if ("handshake" in connection) await Promise.race([observed(connection.handshake()), stopped]);
+      else connection.setNoDelay(true);
+      signal.throwIfAborted();
+      return new Line(connection, signal);
     } catch (error) {
-      connecting.then((connection) => connection.close(), () => {});
+      connecting.then((connection) => connection.close()).catch(() => {});
       if (signal.aborted) throw signal.reason;
       throw error instanceof ConnectError
         ? error
@@ -152,10 +163,11 @@ class Line {
 
   async send(bytes: Uint8Array, limitMs: number): Promise<void> {
     for (let at = 0; at < bytes.length;) {
-      this.#arm({ ms: limitMs, what: "nothing more was taken" });
+      if (!this.#pause) this.#arm({ ms: limitMs, what: "nothing more was taken" });
       at += await this.#connection.write(bytes.subarray(at));
     }
-    clearTimeout(this.#timer);
+    // What is still on its way when the answer comes leaves its limit alone.
+    if (!this.#pause) clearTimeout(this.#timer);
   }
 
   receiver(size: number): Receive {
@@ -213,31 +225,18 @@ class Line {
   }
 }
 
-async function connectPlain(hostname: string, port: number): Promise<Deno.Conn> {
-  const connection = await Deno.connect({ hostname, port });
-  connection.setNoDelay(true);
-  return connection;
-}
-
-async function connectTls(
+function connectTls(
   hostname: string,
   port: number,
   { ca, cert, key }: HostCertificates,
-): Promise<Deno.Conn> {
-  const connection = await Deno.connectTls({
+): Promise<Deno.TlsConn> {
+  return Deno.connectTls({
     hostname,
     port,
     alpnProtocols: ["http/1.1"],
     ...(ca && { caCerts: ca }),
     ...(cert && key && { cert, key }),
   });
-  try {
-    await connection.handshake();
-    return connection;
-  } catch (error) {
-    connection.close();
-    throw error;
-  }
 }
 
 /** Why there is no connection, in words for people. */

@@ -17,6 +17,8 @@ export class WireError extends Error {
 const MAX_HEAD = 64 * 1024;
 const MAX_LINE = 4 * 1024;
 const LINE_FEED = 10;
+/** Interim answers before the final one. */
+const MAX_INTERIM = 100;
 
 /** Reads one answer: first its head, then its body. */
 export class AnswerReader {
@@ -29,9 +31,10 @@ export class AnswerReader {
 
   /** The head of the final answer; those before it, such as "100 Continue", are passed over. @throws {WireError} */
   async head(): Promise<AnswerHead> {
-    for (;;) {
+    for (let interim = 0;; interim++) {
       const head = await this.#head();
       if (head.status >= 200) return head;
+      if (interim === MAX_INTERIM) throw new WireError("interim answers come without end");
       if (head.status === 101) throw new WireError("it changes the protocol, which nobody asked for");
     }
   }
@@ -67,9 +70,9 @@ export class AnswerReader {
     for (let line; (line = await this.#line(MAX_HEAD)) !== "";) {
       size += line.length;
       if (size > MAX_HEAD) throw new WireError(`its head is longer than ${MAX_HEAD} bytes`);
-      const [, name = "", value = ""] = /^([!#$%&'*+.^_`|~\w-]+):[ \t]*(.*?)[ \t]*$/.exec(line) ?? [];
+      const [, name = "", value = ""] = /^([!#$%&'*+.^_`|~\w-]+):(.*)$/.exec(line) ?? [];
       if (name === "" || value.includes("\0")) throw new WireError("its head is no HTTP");
-      headers.append(name, value);
+      headers.append(name, value); // which takes the space around it away
     }
     return { status: Number(status), headers };
   }
@@ -84,7 +87,11 @@ export class AnswerReader {
       yield* this.#exactly(length);
       if (await this.#line(MAX_LINE) !== "") throw new WireError("a piece of its body has another size");
     }
-    while (await this.#line(MAX_LINE) !== "");
+    let size = 0;
+    for (let line; (line = await this.#line(MAX_LINE)) !== "";) {
+      size += line.length;
+      if (size > MAX_HEAD) throw new WireError(`what follows its body is longer than ${MAX_HEAD} bytes`);
+    }
   }
 
   async *#exactly(length: number): AsyncGenerator<Uint8Array> {

@@ -477,3 +477,25 @@ Deno.test("parseConfig() rejects what is not the YAML it should be", async (t) =
     await t.step(name, () => assert.deepEqual(problemsOf(text), want));
   }
 });
+
+Deno.test("parseConfig() reads no more than a dappfile may mean", async (t) => {
+  const ten = (name: string) => `[${Array(10).fill(name).join(",")}]`;
+  const steps = Array.from({ length: 12 }, (_, i) => `m${i}: &m${i + 1} {<<: ${ten(`*m${i}`)}}\n`);
+  const tree = `a: &a ${ten("x")}\nb: &b ${ten("*a")}\nc: &c ${ten("*b")}\n`;
+  const large = `${tree}d: &d ${ten("*c")}\ne: [*d,*d,*d,*d,*d,*d]\n`;
+  const texts = {
+    "merged maps": [
+      `dimg: x\nfrom: x\na: &m0 {a: x}\n${steps.join("")}`,
+      "Anchors expand to more than 100000 values",
+    ],
+    "many documents": [
+      Array.from({ length: 9 }, (_, i) => `---\ndimg: x${i}\nfrom: x\n${large}`).join(""),
+      "All documents together have more than 500000 values",
+    ],
+  } as const;
+  for (const [name, [text, why]] of Object.entries(texts)) {
+    await t.step(name, () => {
+      assert.strictEqual(problemsOf(text).filter((problem) => problem.includes(why)).length, 1);
+    });
+  }
+});

@@ -95,6 +95,7 @@ Deno.test("sendWire() reads answers as HTTP/1.1 has them", async (t) => {
       "!",
     ],
     "without a reason": ["HTTP/1.0 200\r\ncontent-length:2\r\n\r\nab", "ab"],
+    "with much space": [`${OK}a:${" ".repeat(60_000)}b\r\nContent-Length: \t2 \t\r\n\r\nab`, "ab"],
     "with bare line feeds": ["HTTP/1.1 200 OK\nContent-Length: 2\n\nab", "ab"],
     "of no bytes": [`${OK}Content-Length: 0\r\n\r\n`, ""],
   };
@@ -137,6 +138,11 @@ Deno.test("sendWire() refuses what is no HTTP/1.1", async (t) => {
     "a switch of protocols": ["HTTP/1.1 101 Switching\r\n\r\n", /nobody asked/],
     "a head without end": [`${OK}a: ${"b".repeat(70_000)}`, /longer than/],
     "lines without end": [`${OK}${"a: bbbbbbbbbb\r\n".repeat(6000)}`, /longer than/],
+    "a trailer without end": [
+      `${OK}Transfer-Encoding: chunked\r\n\r\n0\r\n${"a: bbbbbbbbbb\r\n".repeat(6000)}`,
+      /follows its body is longer than/,
+    ],
+    "interim answers without end": [`${"HTTP/1.1 100 Continue\r\n\r\n".repeat(200)}${OK}\r\n`, /without end/],
   };
   for (const [name, [text, why]] of Object.entries(texts)) {
     await t.step(name, async () => {
@@ -205,6 +211,33 @@ Deno.test("sendWire() takes an answer that comes before all is sent", async (t) 
       resolve();
     });
   }
+});
+
+Deno.test("sendWire() does not believe who has taken what was never sent", async () => {
+  await using server = rawServer(async (connection, seen) => {
+    await readUntil(connection, "\r\n\r\n", seen);
+    await writeAll(connection, "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n");
+  });
+  async function* endless(): AsyncGenerator<Uint8Array> {
+    for (;;) yield new Uint8Array(100_000);
+  }
+  const headers = { "content-length": String(10 ** 12) };
+  await rejects(sendWire(request(server.url, { method: "PUT", headers, body: endless() })));
+});
+
+Deno.test("sendWire() waits no longer than it should for who never answers its TLS", async () => {
+  const { promise: done, resolve } = Promise.withResolvers<void>();
+  const { promise: connected, resolve: connect } = Promise.withResolvers<void>();
+  await using server = rawServer(async () => {
+    connect();
+    await done;
+  });
+  const stop = new AbortController();
+  const sent = sendWire(request(new URL(`https://${server.url.host}/`), { signal: stop.signal }));
+  await connected;
+  stop.abort(new Error("enough"));
+  await rejects(sent, { message: "enough" });
+  resolve();
 });
 
 Deno.test("sendWire() stops when it is told to, or nothing comes", async (t) => {
