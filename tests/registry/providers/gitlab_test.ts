@@ -280,7 +280,7 @@ const logins = [
     name: "a password that is wrong",
     access: { username: "me", password: "glpat-old", insecure: [] },
     message: /does not accept the credentials known for it \(status 403\)/,
-    fix: /^Log in with: docker login/,
+    fix: /^Correct --registry-username and the password/,
   },
   {
     name: "no login",
