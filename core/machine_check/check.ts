@@ -1,4 +1,5 @@
 /** What this machine can do, row by row, and how to mend what it cannot. */
+import { EngineError } from "../contract/errors.ts";
 import type { RegistryBackend } from "../contract/registry.ts";
 import type { Store } from "../contract/store.ts";
 import type { HookRunner } from "../hooks/runner.ts";
@@ -85,7 +86,11 @@ async function logins(env: MachineNeeds["options"]["env"]): Promise<MachineCheck
 function dappfileRow(
   { dappfile, failure }: { readonly dappfile?: string; readonly failure?: unknown },
 ): MachineCheck {
-  if (failure !== undefined) return missing("dappfile", failure);
+  if (failure !== undefined) {
+    const row = missing("dappfile", failure);
+    const listed = failure instanceof EngineError && failure.details.problems !== undefined;
+    return listed ? { ...row, fix: "See the lines with: dapp config check" } : row;
+  }
   if (dappfile === undefined) return unset("dappfile", "there is none here", "Write one with: dapp init");
   return { name: "dappfile", result: "ok", detail: dappfile };
 }

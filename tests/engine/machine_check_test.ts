@@ -54,6 +54,7 @@ Deno.test("checkMachine() says of a BuildKit that is not there what a build says
 Deno.test("checkMachine() goes on where the dappfile, the logins or REPO are broken", async () => {
   const broken = await rowsOf({ "project/dappfile.yaml": "dimg: app\nform: scratch\n" });
   assert.equal(broken.row("dappfile")?.result, "missing");
+  assert.equal(broken.row("dappfile")?.fix, "See the lines with: dapp config check");
   assert.equal(broken.row("REPO")?.result, "unset");
   assert.equal(broken.row("store")?.result, "ok");
 
