@@ -76,6 +76,7 @@ export async function connectNetwork(pid: number, rootless: boolean): Promise<Co
   ];
   const child = new Deno.Command(command[0]!, {
     args: command.slice(1),
+    clearEnv: true, // it outlasts steps and needs nothing of it, secrets least of all
     stdin: "null",
     stdout: "null",
     stderr: "piped",
