@@ -23,9 +23,10 @@ export interface IncludedFile {
   readonly text: string;
 }
 
-/** Reads included files of a project, each once, and no more of them than there may be. */
+/** Reads included files of a project, each once whatever its names, and no more of them than there may be. */
 export class IncludedFiles {
   readonly #seen = new Set<string>();
+  readonly #dappfile: string;
   #bytes = 0;
 
   /**
@@ -34,16 +35,18 @@ export class IncludedFiles {
    * @param allowed throws for files that may not be read
    */
   constructor(readonly dir: string, file: string, readonly allowed: (path: string) => Promise<void>) {
-    this.#seen.add(file);
+    this.#dappfile = file.startsWith("/") ? file : `${dir}/${file}`;
   }
 
   /** The files of a pattern that were not read yet. @throws {IncludeError} CONFIG_INVALID */
   async read(pattern: string): Promise<readonly IncludedFile[]> {
-    const names = await filesOf(this.dir, pattern);
+    if (this.#seen.size === 0) this.#seen.add(await realPath(this.#dappfile));
+    const names = await filesOf(this.dir, pattern, this.allowed);
     const out: IncludedFile[] = [];
     for (const file of names) {
-      if (this.#seen.has(file)) continue;
-      this.#seen.add(file);
+      const real = await realPath(`${this.dir}/${file}`);
+      if (this.#seen.has(real)) continue;
+      this.#seen.add(real);
       if (this.#seen.size > MAX_FILES) {
         throw new IncludeError(`More than ${MAX_FILES} files are included`, "Include fewer");
       }
@@ -63,9 +66,14 @@ export class IncludedFiles {
  * The files that a pattern names, sorted: paths from the project directory, in which `*`, `?` and `[set]` match within
  * one name. A tree is never searched, so that a run without changes stays quick in a large repository.
  *
+ * @param allowed throws for directories that may not be listed
  * @throws {IncludeError} when there are none, or the pattern leads out of the project
  */
-export async function filesOf(dir: string, pattern: string): Promise<readonly string[]> {
+export async function filesOf(
+  dir: string,
+  pattern: string,
+  allowed: (path: string) => Promise<void> = () => Promise.resolve(),
+): Promise<readonly string[]> {
   const parts = pattern.split("/").filter((part) => part !== "" && part !== ".");
   if (parts.length === 0) {
     throw new IncludeError("An entry of `include` is empty", "Name a file of the project");
@@ -89,6 +97,7 @@ export async function filesOf(dir: string, pattern: string): Promise<readonly st
     const next: string[] = [];
     for (const base of found) {
       const at = base === "" ? dir : `${dir}/${base}`;
+      if (matches) await allowed(`${at}/.`);
       for (const name of matches ? await namesIn(at, matches, part.startsWith(".")) : [part]) {
         const path = base === "" ? name : `${base}/${name}`;
         const info = await Deno.stat(`${dir}/${path}`).catch(() => undefined);
@@ -102,6 +111,11 @@ export async function filesOf(dir: string, pattern: string): Promise<readonly st
     /[*?[\\]/.test(pattern) ? `No file matches "${pattern}"` : `There is no file "${pattern}"`,
     "Paths are from the project directory",
   );
+}
+
+/** A file that has just gone keeps its name. */
+function realPath(path: string): Promise<string> {
+  return Deno.realPath(path).catch(() => path);
 }
 
 function compiled(part: string): Matcher {

@@ -60,6 +60,31 @@ Deno.test("a private network that cannot be connected is an error when it was as
   }
 });
 
+Deno.test("a step whose network is killed under it says so", async () => {
+  if (!here) return;
+  await using fixture = await nativeFixture();
+  const dir = await Deno.makeTempDir();
+  const path = Deno.env.get("PATH")!;
+  try {
+    // says what slirp4netns says first, and is killed
+    await Deno.writeTextFile(
+      `${dir}/slirp4netns`,
+      "#!/bin/sh\necho received tapfd=5 >&2\nkill -KILL $$\n",
+      { mode: 0o755 },
+    );
+    Deno.env.set("PATH", `${dir}:${path}`);
+    const platform = { os: "linux", architecture: "amd64" };
+    await using builder = new NativeBuilder({ platform, store: fixture.store, parallel: 1 }, { note() {} });
+    await assert.rejects(
+      new StageRunner(builder, fixture.store).run(fixture.base, ["true"], { network: "private" }),
+      { code: "BUILDER_UNAVAILABLE", message: /slirp4netns was ended by SIGKILL$/ },
+    );
+  } finally {
+    Deno.env.set("PATH", path);
+    await Deno.remove(dir, { recursive: true });
+  }
+});
+
 Deno.test("networkFiles() keeps what holds in a network of its own", () => {
   const machine = (path: string) =>
     path === "/etc/hosts"

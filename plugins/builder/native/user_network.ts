@@ -83,8 +83,12 @@ export async function connectNetwork(pid: number, rootless: boolean): Promise<Co
   }).spawn();
   const ended = Promise.withResolvers<EngineError>();
   let wanted = true;
-  child.stderr.pipeThrough(new TextDecoderStream()).pipeTo(lastLine((line) => {
-    if (wanted) ended.resolve(noPrivateNetwork(line || "slirp4netns ended", "Make slirp4netns work here"));
+  child.stderr.pipeThrough(new TextDecoderStream()).pipeTo(lastLine(async (line) => {
+    const { code, signal } = await child.status;
+    const why = signal
+      ? `slirp4netns was ended by ${signal}`
+      : line || `slirp4netns ended with exit code ${code}`;
+    if (wanted) ended.resolve(noPrivateNetwork(why, "Make slirp4netns work here"));
   })).catch(() => {});
   return {
     failed: ended.promise,
@@ -100,7 +104,7 @@ export async function connectNetwork(pid: number, rootless: boolean): Promise<Co
 }
 
 /** Takes text and gives its last line when it ends. */
-function lastLine(take: (line: string) => void): WritableStream<string> {
+function lastLine(take: (line: string) => Promise<void>): WritableStream<string> {
   let text = "";
   return new WritableStream({
     write: (chunk) => void (text = (text + chunk).slice(-4096)),

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { readConfig } from "../../../core/config/read_config.ts";
+import { requireOwnFile } from "../../../core/config/untrusted.ts";
 import { EngineError } from "../../../core/contract/errors.ts";
 import { withTempDir } from "../../support/tmp.ts";
 
@@ -40,6 +41,31 @@ Deno.test("include brings in documents of other files, each file once", async ()
     }),
     ["app dappfile.yaml:3", "a services/a/dapp.yaml:2", "b services/b/dapp.yaml:3", "deep more/deep.yaml:1"],
   );
+});
+
+Deno.test("include takes a file once, by whatever names it is reached", async () => {
+  await withTempDir(async (dir) => {
+    const text = 'include: ["*.yaml", "*/*.yaml"]\n---\ndimg: app\nfrom: x\n';
+    await write(dir, { "dappfile.yaml": text, "one/a.yaml": "dimg: a\nfrom: x\n" });
+    await Deno.symlink("one", `${dir}/two`);
+    for (const file of ["dappfile.yaml", "./dappfile.yaml", ".//dappfile.yaml", `${dir}/dappfile.yaml`]) {
+      const { config } = await readConfig({ dir, file, text }, { env: {} });
+      assert.deepEqual(config.images.map(({ name }) => name), ["app", "a"]);
+    }
+  });
+});
+
+Deno.test("a directory that may not be read is not listed for include", async () => {
+  await withTempDir(async (dir) => {
+    const text = 'include: ["out/*.yaml"]\n---\ndimg: app\nfrom: x\n';
+    await write(dir, { "p/dappfile.yaml": text, "machine/private.yaml": "dimg: a\nfrom: x\n" });
+    await Deno.symlink("../machine", `${dir}/p/out`);
+    const allowed = (path: string) => requireOwnFile(`${dir}/p`, path);
+    await assert.rejects(
+      readConfig({ dir: `${dir}/p`, file: "dappfile.yaml", text, allowed }, { env: {} }),
+      (error: Error) => /"[^"]*\/p\/out" is a link/.test(error.message) && !error.message.includes("private"),
+    );
+  });
 });
 
 Deno.test("mistakes in included files are told with their file", async (t) => {
