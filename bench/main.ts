@@ -34,23 +34,29 @@ const groups: Readonly<Record<string, Group>> = {
 };
 
 async function main(): Promise<void> {
-  const args = parseArgs(Deno.args, { string: ["bin", "dapp", "only", "rounds", "scale", "scenarios"] });
+  const known = ["bin", "dapp", "only", "rounds", "scale", "scenarios"];
+  const args = parseArgs(Deno.args, {
+    string: known,
+    unknown(given) {
+      fail(`Cannot use "${given}": options are --${known.join(", --")}; bench/README.md has more`);
+    },
+  });
   if (args["bin"] !== undefined) preferPrograms(String(args["bin"]).split(","));
   const chosen = choose(args["only"], toolNames, "tools");
   const scenarios = choose(args["scenarios"], Object.keys(groups), "scenarios");
   const rounds = Number(args["rounds"] ?? 3);
   if (!Number.isInteger(rounds) || rounds < 1) {
-    throw new Error(`Cannot run "${args["rounds"]}" rounds: not 1 or more`);
+    fail(`Cannot run "${args["rounds"]}" rounds: not 1 or more`);
   }
   const peers = await findPeers(chosen, { byName: args["only"] !== undefined });
   const cli = new URL("../cli.ts", import.meta.url).pathname;
   const dapp = args["dapp"] === undefined ? [Deno.execPath(), "run", "-A", cli] : [String(args["dapp"])];
   const scale = scales[String(args["scale"] ?? "full")];
   if (!scale) {
-    throw new Error(`Cannot measure scale "${args["scale"]}": known are ${Object.keys(scales).join(", ")}`);
+    fail(`Cannot measure scale "${args["scale"]}": known are ${Object.keys(scales).join(", ")}`);
   }
   const layout = await debianBase();
-  if (layout === undefined) throw new Error("Cannot measure without the Debian base image");
+  if (layout === undefined) fail("Cannot measure without the Debian base image");
   const interrupted = Promise.withResolvers<never>();
   const interrupt = () => interrupted.reject(new Error("Interrupted"));
   Deno.addSignalListener("SIGINT", interrupt);
@@ -81,8 +87,13 @@ function choose(list: unknown, known: readonly string[], what: string): readonly
   if (list === undefined) return known;
   const chosen = String(list).split(",");
   const lost = chosen.find((name) => !known.includes(name));
-  if (lost !== undefined) throw new Error(`Cannot measure "${lost}": known ${what} are ${known.join(", ")}`);
+  if (lost !== undefined) fail(`Cannot measure "${lost}": known ${what} are ${known.join(", ")}`);
   return chosen;
+}
+
+function fail(message: string): never {
+  print(`${message}\n`);
+  Deno.exit(1);
 }
 
 if (import.meta.main) await main();
