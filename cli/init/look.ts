@@ -26,6 +26,16 @@ export type Look = (files: ProjectFiles) => Promise<FirstDappfile | undefined>;
 /** Files that are no part of the image. */
 export const OWN = "[dappfile.yaml, dappfile.lock, dappfile.schema.json]";
 
+/** Lines that bring all of git to /app, for stages with commands. */
+export const GIT: readonly string[] = [
+  "git:",
+  "  # What is committed goes to /app. The commands of a stage see the files that are named for it here, and run",
+  "  # again only when one of those changes.",
+  "  - add: /",
+  "    to: /app",
+  `    excludePaths: ${OWN}`,
+];
+
 /** The first of the names that is there. */
 export function firstOf(files: ProjectFiles, names: readonly string[]): string | undefined {
   return names.find((name) => files.names.has(name));

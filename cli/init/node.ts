@@ -1,4 +1,4 @@
-import { firstOf, type Look, OWN, type ProjectFiles } from "./look.ts";
+import { firstOf, GIT, type Look, type ProjectFiles } from "./look.ts";
 
 interface Package {
   readonly main?: unknown;
@@ -32,12 +32,7 @@ export const lookForNode: Look = async (files) => {
     documents: [[
       "dimg: app",
       "from: node:22-bookworm-slim",
-      "git:",
-      "  # What is committed goes to /app. The commands of a stage see the files that are named for it here, and run",
-      "  # again only when one of those changes.",
-      "  - add: /",
-      "    to: /app",
-      `    excludePaths: ${OWN}`,
+      ...GIT,
       "    stageDependencies:",
       `      install: [${["package.json", ...(lock === undefined ? [] : [lock])].join(", ")}]`,
       ...(builds ? ['      setup: ["**/*"]'] : []),

@@ -1,4 +1,4 @@
-import { firstOf, type Look, OWN } from "./look.ts";
+import { firstOf, GIT, type Look } from "./look.ts";
 
 /** A project with requirements.txt or pyproject.toml. */
 export const lookForPython: Look = (files) => {
@@ -14,12 +14,7 @@ export const lookForPython: Look = (files) => {
     documents: [[
       "dimg: app",
       "from: python:3.13-slim-bookworm",
-      "git:",
-      "  # What is committed goes to /app. The commands of a stage see the files that are named for it here, and run",
-      "  # again only when one of those changes.",
-      "  - add: /",
-      "    to: /app",
-      `    excludePaths: ${OWN}`,
+      ...GIT,
       ...(packages === undefined ? [] : [
         "    stageDependencies:",
         listed ? "      install: [requirements.txt]" : '      setup: ["**/*"]',

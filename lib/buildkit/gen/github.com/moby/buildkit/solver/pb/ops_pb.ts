@@ -210,7 +210,6 @@ export const ExecOpSchema: GenMessage<ExecOp> = /*@__PURE__*/
 /**
  * Meta is a set of arguments for ExecOp.
  * Meta is unrelated to LLB metadata.
- * FIXME: rename (ExecContext? ExecArgs?)
  *
  * @generated from message pb.Meta
  */
@@ -615,7 +614,6 @@ export const SSHOptSchema: GenMessage<SSHOpt> = /*@__PURE__*/
  */
 export type SourceOp = Message<"pb.SourceOp"> & {
   /**
-   * TODO: use source type or any type instead of URL protocol.
    * identifier e.g. local://, docker-image://, git://, https://...
    *
    * @generated from field: string identifier = 1;

@@ -848,9 +848,6 @@ export type BuildHistoryRecord = Message<"moby.buildkit.v1.BuildHistoryRecord"> 
   externalError?: Descriptor | undefined;
 
   /**
-   * TODO: tags
-   * TODO: unclipped logs
-   *
    * @generated from field: int32 numWarnings = 19;
    */
   numWarnings: number;
