@@ -1,4 +1,9 @@
 // Types of the npm republication of @std, which ships none. Only what this project imports.
+declare module "@std/async/abortable" {
+  /** What `work` gives, or rejects with the signal's reason; the work itself goes on. */
+  export function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T>;
+}
+
 declare module "@std/cli/parse-args" {
   export interface ParseOptions {
     boolean?: readonly string[];

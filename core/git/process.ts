@@ -1,3 +1,4 @@
+import { collectUpTo } from "../../lib/collect.ts";
 import { EngineError } from "../contract/errors.ts";
 
 /** The oldest git that has every option used here. */
@@ -93,8 +94,8 @@ export async function runGit(args: readonly string[], call: GitCall = {}): Promi
     const child = command(args, call, stdin === undefined ? "null" : "piped").spawn();
     const fail = () => endless(child, args, limit);
     const [stdout, stderr, status] = await allDone([
-      bytesOf(child.stdout, limit, fail),
-      bytesOf(child.stderr, limit, fail),
+      collectUpTo(child.stdout, limit, fail),
+      collectUpTo(child.stderr, limit, fail),
       child.status,
       stdin === undefined ? undefined : feedGit(child, [stdin]),
     ]);
@@ -181,28 +182,6 @@ async function allDone<T extends readonly unknown[]>(
 ): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
   await Promise.allSettled(work);
   return await Promise.all(work);
-}
-
-/** All that a stream yields. @throws what `fail` gives, beyond `limit` bytes */
-async function bytesOf(
-  stream: ReadableStream<Uint8Array>,
-  limit: number,
-  fail: () => Error,
-): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of stream) {
-    size += chunk.length;
-    if (size > limit) throw fail();
-    chunks.push(chunk);
-  }
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
 }
 
 /** Writes all of `parts` to git and closes its input; a process that ended early is not an error here. */

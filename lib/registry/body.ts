@@ -1,3 +1,4 @@
+import { collectUpTo } from "../collect.ts";
 import { DecompressError } from "../compression/error.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
 import type { HttpResponse } from "./http.ts";
@@ -34,26 +35,13 @@ async function* kept(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array
 
 /** The whole content. @throws {RegistryError} beyond `limit` bytes */
 export async function readBody(response: HttpResponse, limit: number): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of contentOf(response)) {
-    size += chunk.length;
-    if (size > limit) {
-      const url = redactUrl(response.url);
-      throw new RegistryError(`Cannot read ${url}: the answer is longer than ${limit} bytes`, {
-        kind: "corrupt",
-        url,
-      });
-    }
-    chunks.push(chunk.slice());
-  }
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
+  return await collectUpTo(contentOf(response), limit, () => {
+    const url = redactUrl(response.url);
+    return new RegistryError(`Cannot read ${url}: the answer is longer than ${limit} bytes`, {
+      kind: "corrupt",
+      url,
+    });
+  });
 }
 
 /** The beginning of the content, as much as says why a request failed. Never throws. */

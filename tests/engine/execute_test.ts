@@ -62,32 +62,6 @@ shell: { beforeInstall: ["write a 1"], install: ["write b 2"], setup: ["${setup}
   });
 });
 
-Deno.test("after a failure nothing new starts, and what runs may end", async () => {
-  const dappfile = `
-dimg: slow
-from: scratch
-shell: { install: ["meet go", "write s 1"], setup: ["write never 1"] }
----
-dimg: broken
-from: scratch
-shell: { install: ["meet slow", "fail now"] }
-`;
-  await withProject({ "dappfile.yaml": dappfile }, async (project) => {
-    const log = new FakeBuilderLog();
-    log.arrived("go").then(() => log.open("slow"));
-    await using engine = engineOf(project, log, {
-      parallel: 2,
-      onEvent: (event) => {
-        project.events.push(event);
-        if (event.type === "stage.failed") log.open("go");
-      },
-    });
-    await assert.rejects(engine.build(), /broken\/install/);
-    assert.deepEqual(log.ran.sort(), ["broken/install", "slow/install"]);
-    assert.ok(takeBuilt(project).includes("slow/install"));
-  });
-});
-
 Deno.test("independent stages run side by side, no more than --parallel at once; shared stages run once", async () => {
   const dappfile = `
 dimg: [a, b, c]

@@ -193,7 +193,7 @@ from: scratch
 shell: { install: ["meet slow", "fail now"], setup: ["write b 1"] }
 `;
 
-Deno.test("the first failure says what still runs and what was not started", async () => {
+Deno.test("the first failure says what still runs, which may end, and what was not started", async () => {
   await withProject({ "dappfile.yaml": failing }, async (project) => {
     const log = new FakeBuilderLog();
     log.arrived("go").then(() => log.open("slow"));
@@ -205,6 +205,10 @@ Deno.test("the first failure says what still runs and what was not started", asy
       },
     });
     await assert.rejects(engine.build(), /broken\/install/);
+    assert.deepEqual(log.ran.sort(), ["broken/install", "slow/install"]);
+    assert.ok(
+      events(project, "stage.finished").some(({ at }) => `${at.image}/${at.stage}` === "slow/install"),
+    );
     const [failed, ...others] = events(project, "stage.failed");
     assert.deepEqual(others, []);
     assert.deepEqual(failed!.running!.map(({ image, stage }) => `${image}/${stage}`), ["slow/install"]);

@@ -1,6 +1,6 @@
 /** A real BuildKit daemon of the test's own: own state and socket, runc of this machine, the network of this machine. */
 import { mountsBelow, unmountBelow } from "./journal_fs.ts";
-import { kill } from "./process.ts";
+import { endDaemon } from "./process.ts";
 import { removeTree } from "./tmp.ts";
 
 export interface Buildkitd extends AsyncDisposable {
@@ -69,10 +69,7 @@ export async function startBuildkitd(options: BuildkitdOptions = {}): Promise<Bu
     stderr: "null",
   }).spawn();
   const stop = async () => {
-    kill(child, "SIGTERM");
-    const timer = setTimeout(() => kill(child, "SIGKILL"), 30_000);
-    await child.status;
-    clearTimeout(timer);
+    await endDaemon(child);
     await unmountBelow(dir, keep);
     await removeTree(dir);
   };

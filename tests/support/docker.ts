@@ -1,7 +1,7 @@
 /** A real Docker daemon of the test's own: own data, socket and containerd; no bridge and no firewall rules. */
 import { mountsBelow, unmountBelow } from "./journal_fs.ts";
 import { peer } from "./peers.ts";
-import { kill, run, type RunOptions, type RunResult } from "./process.ts";
+import { endDaemon, run, type RunOptions, type RunResult } from "./process.ts";
 import { removeTree } from "./tmp.ts";
 
 export interface Docker extends AsyncDisposable {
@@ -48,10 +48,7 @@ export async function startDocker(options: DockerOptions = {}): Promise<Docker |
     stderr: "null",
   }).spawn();
   const stop = async () => {
-    kill(child, "SIGTERM");
-    const timer = setTimeout(() => kill(child, "SIGKILL"), 30_000);
-    await child.status;
-    clearTimeout(timer);
+    await endDaemon(child);
     await unmountBelow(dataRoot, keep);
     await unmountBelow(dir, keep);
     await removeControlGroups(id);

@@ -76,6 +76,14 @@ export function kill(child: Deno.ChildProcess, signal: Deno.Signal): void {
   }
 }
 
+/** Asks a daemon to end, insists after 30 seconds, and waits for it. */
+export async function endDaemon(child: Deno.ChildProcess): Promise<void> {
+  kill(child, "SIGTERM");
+  const timer = setTimeout(() => kill(child, "SIGKILL"), 30_000);
+  await child.status;
+  clearTimeout(timer);
+}
+
 /** Text of a stream; on abort what came so far, as a grandchild may hold the pipe open. */
 async function readText(stream: ReadableStream<Uint8Array>, signal: AbortSignal): Promise<string> {
   const decoder = new TextDecoder();

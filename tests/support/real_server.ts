@@ -1,5 +1,5 @@
 /** A real registry in a process of its own, with a directory of its own. */
-import { kill } from "./process.ts";
+import { endDaemon } from "./process.ts";
 import { removeTree } from "./tmp.ts";
 
 export interface RealServer extends AsyncDisposable {
@@ -45,8 +45,7 @@ async function tryStart(
   }).spawn();
   const ended = child.status.then(() => true);
   const stop = async () => {
-    kill(child, "SIGTERM");
-    await ended;
+    await endDaemon(child);
     await removeTree(dir);
   };
   for (;;) {

@@ -1,3 +1,4 @@
+import { abortable } from "@std/async/abortable";
 import {
   type Builder,
   type BuilderRequest,
@@ -71,12 +72,12 @@ export class BuildkitBuilder implements Builder {
     io.signal.throwIfAborted();
     const say = (text: string) => io.output("stderr", `${text}\n`);
     const user = { key: step.placement ?? step.signature, signal: io.signal, say };
-    return await orAbort(this.#fleet.use(user, (daemon) => this.#runAt(daemon, step, io)), io.signal);
+    return await abortable(this.#fleet.use(user, (daemon) => this.#runAt(daemon, step, io)), io.signal);
   }
 
   async #runAt(daemon: Daemon, step: BuildStep, io: StepIo): Promise<StepResult> {
     requireNetwork(step, daemon);
-    using image = await orAbort(this.#shelf.image(step.parents), io.signal);
+    using image = await abortable(this.#shelf.image(step.parents), io.signal);
     await using exchange = new StepExchange(image, await this.request.store.blobs.scratch());
     const { rootCopy, layers, started } = await this.#solve(step, io, { daemon, image, exchange });
     const tar = `${exchange.directory}/layer-${crypto.randomUUID()}.tar`;
@@ -103,7 +104,7 @@ export class BuildkitBuilder implements Builder {
   async #shellAt(daemon: Daemon, step: ShellStep, signal: AbortSignal): Promise<number> {
     const { label, network, mounts, argv, cwd, user, env } = step;
     requireNetwork(step, daemon);
-    using image = await orAbort(this.#shelf.image(step.parents), signal);
+    using image = await abortable(this.#shelf.image(step.parents), signal);
     await using exchange = new StepExchange(image, await this.request.store.blobs.scratch());
     const { platform } = this.request;
     this.#temporary ||= mounts.some((mount) => mount.kind === "tmp");
@@ -317,17 +318,4 @@ async function newLayers(
 ): Promise<readonly string[]> {
   const { layers } = await exchange.document(manifest) as { layers: readonly { digest: string }[] };
   return layers.slice(image.layers).map(({ digest }) => exchange.file(digest));
-}
-
-/** The result of work that goes on when the signal is aborted, but that nobody then waits for. */
-async function orAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const abort = () => aborted.reject(signal.reason);
-  signal.addEventListener("abort", abort);
-  try {
-    return await Promise.race([work, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }

@@ -1,3 +1,4 @@
+import { memoize } from "../../../lib/memoize.ts";
 import {
   type BuilderRequest,
   type Digest,
@@ -146,7 +147,7 @@ export class LayerShelf {
     checkLinks(index, fs);
     if (!needsExplicit(index, fs)) return { mediaType, digest, size, file, diffId };
     const key = [digest, ...below.map((lower) => lower.digest)].join(" ");
-    return await memo(this.#explicit, key, async () => {
+    return await memoize(this.#explicit, key, async () => {
       const tar = `${await this.store.blobs.scratch()}/explicit-${crypto.randomUUID()}`;
       const source = { file, index, below: fs, filesBelow: below.map((lower) => lower.file) };
       const made = await explicitLayer(source, tar);
@@ -185,7 +186,7 @@ export class LayerShelf {
   #index(layer: LayerRef): Promise<LayerIndex> {
     const own = this.#own.get(layer.diffId);
     if (own) return Promise.resolve(own.index);
-    return memo(this.#indexes, layer.diffId, () => this.#read(layer));
+    return memoize(this.#indexes, layer.diffId, () => this.#read(layer));
   }
 
   /** What is in a layer, from a memo that says so of this very blob, or by reading all of it. */
@@ -209,14 +210,4 @@ export class LayerShelf {
       throw known ? problem(error.message, error) : error;
     }
   }
-}
-
-function memo<V>(map: Map<string, Promise<V>>, key: string, make: () => Promise<V>): Promise<V> {
-  let found = map.get(key);
-  if (!found) {
-    found = make();
-    map.set(key, found);
-    found.catch(() => map.delete(key));
-  }
-  return found;
 }

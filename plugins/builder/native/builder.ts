@@ -1,3 +1,5 @@
+import { memoize } from "../../../lib/memoize.ts";
+import { abortable } from "@std/async/abortable";
 import type { UnpackedLayer } from "./unpack_layer.ts";
 import type {
   Builder,
@@ -96,8 +98,8 @@ export class NativeBuilder implements Builder {
   async run(step: BuildStep, io: StepIo): Promise<StepResult> {
     io.signal.throwIfAborted();
     io.signal.addEventListener("abort", this.#onAbort, { once: true });
-    const network = step.network ?? await orAbort(this.#choice.make(), io.signal);
-    const rootfs = await orAbort(this.#rootfs(step, network, io), io.signal);
+    const network = step.network ?? await abortable(this.#choice.make(), io.signal);
+    const rootfs = await abortable(this.#rootfs(step, network, io), io.signal);
     const request: RunRequest = {
       op: "run",
       ...rootfs,
@@ -159,7 +161,7 @@ export class NativeBuilder implements Builder {
   async shell(step: ShellStep, signal: AbortSignal): Promise<number> {
     signal.throwIfAborted();
     const network = step.network ?? await this.#choice.make({ untried: true });
-    const rootfs = await orAbort(this.#rootfs(step, network), signal);
+    const rootfs = await abortable(this.#rootfs(step, network), signal);
     try {
       return await this.#interactive(rootfs, step, signal);
     } finally {
@@ -251,7 +253,7 @@ export class NativeBuilder implements Builder {
   }
 
   #layer(ref: LayerRef): Promise<Unpacked> {
-    return memo(this.#unpacked, ref.diffId, async () => {
+    return memoize(this.#unpacked, ref.diffId, async () => {
       const name = await layerName(ref.diffId);
       return await this.#unpack(ref, name);
     });
@@ -272,7 +274,7 @@ export class NativeBuilder implements Builder {
     );
     const name = await layerName(ref.diffId, implicit.map((path) => dirs[path]));
     if (name === layer.name) return layer;
-    return await memo(this.#variants, name, () => this.#unpack(ref, name, dirs));
+    return await memoize(this.#variants, name, () => this.#unpack(ref, name, dirs));
   }
 
   async #unpack(ref: LayerRef, name: string, dirs?: Record<string, DirMeta>): Promise<Unpacked> {
@@ -347,34 +349,11 @@ function layerOf(blob: StoredBlob, file: string) {
   return { mediaType, digest, size, diffId, file };
 }
 
-/** The result of work that goes on when the signal is aborted, but that nobody then waits for. */
-async function orAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>();
-  const abort = () => aborted.reject(signal.reason);
-  signal.addEventListener("abort", abort);
-  try {
-    return await Promise.race([work, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
-}
-
 /** Settles with `work`, or when that takes longer. */
 async function atMost(work: Promise<unknown>, ms: number): Promise<void> {
   const late = Promise.withResolvers<void>();
   const timer = setTimeout(late.resolve, ms);
   await Promise.race([work, late.promise]).finally(() => clearTimeout(timer));
-}
-
-/** Shares one promise a key; a failure is forgotten. */
-function memo<K, V>(map: Map<K, Promise<V>>, key: K, make: () => Promise<V>): Promise<V> {
-  let found = map.get(key);
-  if (!found) {
-    found = make();
-    map.set(key, found);
-    found.catch(() => map.delete(key));
-  }
-  return found;
 }
 
 async function isDirectory(path: string): Promise<boolean> {

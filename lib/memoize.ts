@@ -1,0 +1,10 @@
+/** Shares one promise a key; a failure is forgotten. */
+export function memoize<K, V>(map: Map<K, Promise<V>>, key: K, make: () => Promise<V>): Promise<V> {
+  let found = map.get(key);
+  if (!found) {
+    found = make();
+    map.set(key, found);
+    found.catch(() => map.delete(key));
+  }
+  return found;
+}
