@@ -26,6 +26,10 @@
  * @module
  */
 export type * from "../core/contract/plugin.ts";
+export { busyboxLayers } from "./builder/busybox.ts";
+export type { BuilderSubject } from "./builder/cases.ts";
+export { builderConformance } from "./builder/conformance.ts";
+export { type LayerItem, layoutLayers, makeLayer } from "./builder/layers.ts";
 export { ciConformance, type CiSubject } from "./ci_conformance.ts";
 export { cleanupConformance, type CleanupSubject } from "./cleanup_conformance.ts";
 export { gitFacts, type GitFactsOptions } from "./git_facts.ts";
@@ -45,6 +49,7 @@ export {
   type UploadRules,
 } from "./memory_registry/registry.ts";
 export {
+  type BuilderOptions,
   type OpenedPlugin,
   openPlugin,
   type OpenPluginOptions,
@@ -53,4 +58,6 @@ export {
 export { registryConformance, type RegistrySubject } from "./registry_conformance.ts";
 export { sourceConformance, type SourceSubject } from "./source_conformance.ts";
 export { stageNode } from "./stage_node.ts";
+export { createTestStore } from "./store.ts";
+export { storeConformance, type StoreSubject } from "./store_conformance.ts";
 export { taggingConformance, type TaggingSubject } from "./tagging_conformance.ts";

@@ -1,6 +1,8 @@
 /** A plugin as the engine uses it: its options and answers are checked as strictly, and mistakes are the same errors. */
 import { collectKeeps } from "../core/cleanup/policies.ts";
 import {
+  type Builder,
+  type BuilderRequest,
   type BuildResult,
   type CiFacts,
   type CleanupGit,
@@ -16,6 +18,7 @@ import {
   type RegistryBackend,
   type RegistryMemo,
   type StageNode,
+  type Store,
   type Tag,
   type TagFlag,
   use,
@@ -45,6 +48,9 @@ export interface TagFactsOptions {
   readonly ci?: CiFacts;
 }
 
+/** What a builder is asked for, beside the store. */
+export interface BuilderOptions extends Partial<Omit<BuilderRequest, "store" | "tidy">> {}
+
 /** An opened plugin. Dispose of it. */
 export interface OpenedPlugin extends AsyncDisposable {
   /** What the plugin told the user. */
@@ -59,6 +65,8 @@ export interface OpenedPlugin extends AsyncDisposable {
   detectCi(env: Readonly<Record<string, string>>): Promise<CiFacts | undefined>;
   /** REPO as it opens it, with a memory of its own; undefined when it is not for this plugin. */
   openRegistry(repo: string, access?: RegistryAccess): Promise<RegistryBackend | undefined>;
+  /** The builder that it claims stages with; undefined when the run is not for it. */
+  openBuilder(store: Store, request?: BuilderOptions): Promise<Builder | undefined>;
   /** Facts that it adds to the signature of a stage. */
   stageInputs(stage: StageNode): Promise<readonly Fact[]>;
   /** Tells it that images are built. */
@@ -66,6 +74,9 @@ export interface OpenedPlugin extends AsyncDisposable {
   /** Tells it that images are published. */
   published(report: PublishReport): Promise<void>;
 }
+
+/** That of this machine. */
+const PLATFORM = { os: "linux", architecture: Deno.build.arch === "aarch64" ? "arm64" : "amd64" };
 
 /** A commit that is checked out when a test does not say otherwise. */
 const MAIN: GitFacts = { commit: "0123456789abcdef0123456789abcdef01234567", branch: "main" };
@@ -149,6 +160,10 @@ export async function openPlugin<Input>(
       const { env, projectDir } = host;
       const request = { repo, access, env, projectDir, memo, signal };
       return (await hooks.first("openRegistry", request))?.value;
+    },
+    async openBuilder(store, more) {
+      const request = { platform: PLATFORM, parallel: 1, ...more, store };
+      return (await hooks.first("openBuilder", request))?.value;
     },
     stageInputs: async (stage) => (await hooks.collect("stageInputs", stage)).map(({ value }) => value),
     built: (result) => hooks.parallel("built", result),

@@ -9,8 +9,8 @@ import { type BuildkitdOptions, findBuildkitd, startBuildkitd } from "../support
 import { startDocker } from "../support/docker.ts";
 import { run } from "../support/process.ts";
 import { withTempDir } from "../support/tmp.ts";
-import { layoutLayers } from "./images.ts";
-import { StageRunner } from "./stage_runner.ts";
+import { layoutLayers } from "../../testing/builder/layers.ts";
+import { StageRunner } from "../../testing/builder/stage_runner.ts";
 
 const platform = { os: "linux", architecture: Deno.build.arch === "aarch64" ? "arm64" : "amd64" };
 

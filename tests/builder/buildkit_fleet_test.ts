@@ -7,8 +7,8 @@ import { LocalStore } from "../../plugins/store/local/store.ts";
 import { busyboxBase } from "../support/bases.ts";
 import { findBuildkitd, startBuildkitd } from "../support/buildkitd.ts";
 import { withTempDir } from "../support/tmp.ts";
-import { layoutLayers } from "./images.ts";
-import { StageRunner } from "./stage_runner.ts";
+import { layoutLayers } from "../../testing/builder/layers.ts";
+import { StageRunner } from "../../testing/builder/stage_runner.ts";
 
 const platform = { os: "linux", architecture: Deno.build.arch === "aarch64" ? "arm64" : "amd64" };
 

@@ -1,6 +1,7 @@
 /** An interrupt of the whole program, which needs the packages that it imports. */
 import assert from "node:assert/strict";
-import { helpersOf, processesWith } from "../support/proc.ts";
+import { processesWith } from "../../testing/processes.ts";
+import { helpersOf } from "../support/proc.ts";
 import { until, withStore } from "./native_store.ts";
 
 Deno.test("an interrupt ends dapp also when a helper process does not answer", async (t) => {

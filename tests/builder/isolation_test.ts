@@ -8,7 +8,7 @@ import { busyboxBase } from "../support/bases.ts";
 import { peer } from "../support/peers.ts";
 import { withTempDir } from "../support/tmp.ts";
 import { run } from "../support/process.ts";
-import { layoutLayers, makeLayer } from "./images.ts";
+import { layoutLayers, makeLayer } from "../../testing/builder/layers.ts";
 import { isolationPeers } from "./isolation_peers.ts";
 import {
   isolationRows,
@@ -19,7 +19,7 @@ import {
   probePrograms,
 } from "./isolation_rows.ts";
 import { nativeFixture } from "./native_fixture.ts";
-import { StageRunner } from "./stage_runner.ts";
+import { StageRunner } from "../../testing/builder/stage_runner.ts";
 
 const user = Deno.uid() !== 0;
 

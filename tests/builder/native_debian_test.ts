@@ -7,8 +7,8 @@ import { debianBase } from "../support/bases.ts";
 import { peer } from "../support/peers.ts";
 import { run } from "../support/process.ts";
 import { withTempDir } from "../support/tmp.ts";
-import { layoutLayers } from "./images.ts";
-import { type Ran, StageRunner } from "./stage_runner.ts";
+import { layoutLayers } from "../../testing/builder/layers.ts";
+import { type Ran, StageRunner } from "../../testing/builder/stage_runner.ts";
 
 /** Linux x86_64 and arm64 number of setxattr(2) and mknodat(2) for perl. */
 const SETXATTR = Deno.build.arch === "aarch64" ? 5 : 188;

@@ -7,8 +7,8 @@ import type { ShellStep } from "../../core/contract/plugin.ts";
 import { NativeBuilder } from "../../plugins/builder/native/builder.ts";
 import { LocalStore } from "../../plugins/store/local/store.ts";
 import { helpersOf, statusOf } from "../support/proc.ts";
-import { layoutLayers } from "./images.ts";
-import { StageRunner } from "./stage_runner.ts";
+import { layoutLayers } from "../../testing/builder/layers.ts";
+import { StageRunner } from "../../testing/builder/stage_runner.ts";
 
 interface Work {
   readonly commands?: readonly string[];

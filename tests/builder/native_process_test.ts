@@ -1,7 +1,7 @@
 /** The native builder as a process: killed, on a terminal, with little memory, next to others. */
 import assert from "node:assert/strict";
 import { peer } from "../support/peers.ts";
-import { processesWith } from "../support/proc.ts";
+import { processesWith } from "../../testing/processes.ts";
 import { run } from "../support/process.ts";
 import { until, withStore } from "./native_store.ts";
 

@@ -1,9 +1,9 @@
 /** Images and steps that are odd where a builder must look. */
 import assert from "node:assert/strict";
 import { EngineError } from "../../core/contract/plugin.ts";
-import { type LayerItem, makeLayer } from "./images.ts";
+import { type LayerItem, makeLayer } from "../../testing/builder/layers.ts";
 import { nativeFixture } from "./native_fixture.ts";
-import { StageRunner } from "./stage_runner.ts";
+import { StageRunner } from "../../testing/builder/stage_runner.ts";
 
 const link = (path: string, target: string): LayerItem => ({
   path,

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { run } from "../support/process.ts";
 import { withTempDir } from "../support/tmp.ts";
 import { nativeFixture } from "./native_fixture.ts";
-import { StageRunner } from "./stage_runner.ts";
+import { StageRunner } from "../../testing/builder/stage_runner.ts";
 
 Deno.test("no file has the value of a secret, neither while its step runs nor afterwards", async () => {
   await using fixture = await nativeFixture();

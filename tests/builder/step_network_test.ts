@@ -5,7 +5,7 @@ import { networkFiles } from "../../plugins/builder/native/network_files.ts";
 import { NetworkChoice } from "../../plugins/builder/native/step_network.ts";
 import { whyNoPrivateNetwork } from "../../plugins/builder/native/user_network.ts";
 import { nativeFixture } from "./native_fixture.ts";
-import { StageRunner } from "./stage_runner.ts";
+import { StageRunner } from "../../testing/builder/stage_runner.ts";
 
 const here = whyNoPrivateNetwork() === undefined;
 

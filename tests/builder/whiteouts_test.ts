@@ -1,9 +1,9 @@
 /** Layers with whiteouts of every kind, upon bases of every shape: what a step sees, and what is captured of it. */
 import assert from "node:assert/strict";
 import type { LayerRef } from "../../core/contract/plugin.ts";
-import { type LayerItem, makeLayer } from "./images.ts";
+import { type LayerItem, makeLayer } from "../../testing/builder/layers.ts";
 import { nativeFixture } from "./native_fixture.ts";
-import { type Ran, StageRunner } from "./stage_runner.ts";
+import { type Ran, StageRunner } from "../../testing/builder/stage_runner.ts";
 
 /** Paths of an image, without leading "/", to what is there. */
 type Tree = ReadonlyMap<string, "dir" | "file">;

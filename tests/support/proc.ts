@@ -1,4 +1,5 @@
 /** What /proc says about processes of a test. */
+import { processesWith } from "../../testing/processes.ts";
 
 function read(pid: number, file: string): string {
   try {
@@ -8,18 +9,9 @@ function read(pid: number, file: string): string {
   }
 }
 
-function pids(): number[] {
-  return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name)).filter((pid) => pid > 0);
-}
-
 /** A field of /proc/PID/status, "" when there is none. */
 export function statusOf(pid: number, field: string): string {
   return new RegExp(`^${field}:\\s*(.*)`, "m").exec(read(pid, "status"))?.[1] ?? "";
-}
-
-/** Processes with `text` in their command line, but for this one. */
-export function processesWith(text: string): number[] {
-  return pids().filter((pid) => pid !== Deno.pid && read(pid, "cmdline").includes(text));
 }
 
 /** Helper processes of the native builder that `pid` or its children have started. */

@@ -17,6 +17,7 @@ const mistakes: Readonly<Record<string, string>> = {
   "claims every machine": "no variable at all: it keeps silent",
   "the place of the project, and no notice of changes":
     "keys are different, and nothing of this machine is in them",
+  "changes nothing": "records deletions as whiteouts",
   "stores no manifest": "a manifest comes back byte for byte, by tag and by digest",
 };
 

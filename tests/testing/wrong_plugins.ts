@@ -1,9 +1,12 @@
 /** Plugins with one mistake each. Run by suites_find_mistakes_test.ts, in a process of its own: all of these fail. */
 import { definePlugin, keep, type RegistryBackend, tagOf } from "../../plugin.ts";
 import {
+  builderConformance,
+  busyboxLayers,
   ciConformance,
   cleanupConformance,
   createTestHost,
+  createTestStore,
   inputsConformance,
   openPlugin,
   registryConformance,
@@ -124,5 +127,22 @@ registryConformance("stores no manifest", async () => {
       await opened[Symbol.asyncDispose]();
       await host[Symbol.asyncDispose]();
     },
+  };
+});
+
+builderConformance("changes nothing", async () => {
+  const store = await createTestStore();
+  return {
+    builder: {
+      name: "idle",
+      mounts: [],
+      run: () => Promise.resolve({}),
+      shell: () => Promise.resolve(0),
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    },
+    store,
+    base: await busyboxLayers(store),
+    rootless: true,
+    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   };
 });

@@ -3,7 +3,7 @@ import type { Builder, BuildStep, LayerRef, StepIo, StepNetwork, Store } from ".
 import { openLayer } from "../../lib/layer/open.ts";
 import { TarParser } from "../../lib/tar/parse.ts";
 import type { TarEntry } from "../../lib/tar/types.ts";
-import { refOf } from "./images.ts";
+import { refOf } from "./layers.ts";
 
 export const EPOCH = 1_000_000_000;
 

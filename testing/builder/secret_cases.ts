@@ -1,6 +1,6 @@
 /** Secrets and ssh agents, for builders that offer them. */
 import assert from "node:assert/strict";
-import { assertMembers, type Cases, offers } from "./conformance.ts";
+import { assertMembers, type Cases, offers } from "./cases.ts";
 
 const values: Readonly<Record<string, string>> = {
   npm: "CANARY-npm-value",

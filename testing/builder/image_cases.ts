@@ -1,8 +1,8 @@
 /** Images made elsewhere, and how their layers stack up. */
 import assert from "node:assert/strict";
 import type { LayerRef } from "../../core/contract/plugin.ts";
-import type { Cases } from "./conformance.ts";
-import { type LayerItem, makeLayer } from "./images.ts";
+import type { Cases } from "./cases.ts";
+import { type LayerItem, makeLayer } from "./layers.ts";
 
 const dir = (path: string, more: Partial<LayerItem> = {}): LayerItem => ({ path, type: "dir", ...more });
 const file = (path: string, content = ""): LayerItem => ({ path, content });

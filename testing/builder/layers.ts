@@ -2,7 +2,7 @@
 import type { Digest, Layer, LayerRef, Store } from "../../core/contract/plugin.ts";
 import { createLayerWriter } from "../../lib/layer/writer.ts";
 import { encodeTarHeader, TAR_TRAILER, tarPadding } from "../../lib/tar/encode.ts";
-import type { TarEntry } from "../../lib/tar/types.ts";
+import type { TarType } from "../../lib/tar/types.ts";
 
 /** A layer that the store has. */
 export function refOf(layer: Layer): LayerRef {
@@ -27,10 +27,31 @@ export async function layoutLayers(store: Store, layout: string): Promise<LayerR
   );
 }
 
-export type LayerItem = Partial<TarEntry> & Pick<TarEntry, "path"> & {
+/** An entry of a layer. */
+export interface LayerItem {
+  /** Relative, without a slash at the start or the end. */
+  readonly path: string;
+  /** What it is. @default "file" */
+  readonly type?: TarType;
+  /** Permissions. @default 0755 for a directory, else 0644 */
+  readonly mode?: number;
+  /** Owner. @default 0 */
+  readonly uid?: number;
+  /** Group. @default 0 */
+  readonly gid?: number;
+  /** Seconds since 1970. @default 0 */
+  readonly mtime?: number;
+  /** Where a link leads. */
+  readonly link?: string;
+  /** Numbers of a device. */
+  readonly major?: number;
+  /** Goes with `major`. */
+  readonly minor?: number;
+  /** Text of a file. */
   readonly content?: string;
+  /** Bytes of a file, in place of `content`. */
   readonly bytes?: Uint8Array;
-};
+}
 
 /** Writes a layer with these entries, in this order, and nothing else. */
 export async function makeLayer(store: Store, items: readonly LayerItem[]): Promise<LayerRef> {

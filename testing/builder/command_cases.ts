@@ -1,8 +1,8 @@
 /** How commands are run. */
 import assert from "node:assert/strict";
 import { EngineError } from "../../core/contract/plugin.ts";
-import { processesWith } from "../support/proc.ts";
-import { type Cases, offers } from "./conformance.ts";
+import { processesWith } from "../processes.ts";
+import { type Cases, offers } from "./cases.ts";
 
 const stageFailed = (pattern: RegExp) => (error: unknown) => {
   assert.ok(error instanceof EngineError, String(error));

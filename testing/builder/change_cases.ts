@@ -1,7 +1,7 @@
 /** What of a step's changes gets into its layer. */
 import assert from "node:assert/strict";
 import { EngineError } from "../../core/contract/plugin.ts";
-import { assertMembers, type Cases, offers } from "./conformance.ts";
+import { assertMembers, type Cases, offers } from "./cases.ts";
 import { EPOCH } from "./stage_runner.ts";
 
 /** Every way in which files change. */
