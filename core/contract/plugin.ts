@@ -16,6 +16,7 @@ import type { CiFacts, CiRequest, Tag, TagFlag, TagRequest } from "./tagging.ts"
 import type { Builder, BuilderRequest } from "./builder.ts";
 import type { ImageSource, SourceRequest } from "./source.ts";
 import type { Fact } from "./signature.ts";
+import { type PluginRights, wrongRights } from "./rights.ts";
 
 export {
   EngineError,
@@ -54,6 +55,7 @@ export {
   stageTag,
 } from "./labels.ts";
 export type { Schema } from "./option_schemas.ts";
+export type { PluginRights } from "./rights.ts";
 export type * from "./cleanup.ts";
 export type * from "./registry.ts";
 export type * from "./builder.ts";
@@ -230,6 +232,11 @@ export interface PluginSpec<S extends Schema | undefined> {
    * that a misspelt key is an error. It must accept `{}`, which is what no options means.
    */
   readonly options?: (z: typeof Zod) => S;
+  /**
+   * What it needs beside what it is handed; by its options where they decide. What is not declared cannot be used, where
+   * the plugin is named in a dappfile and is not built in. @default nothing
+   */
+  readonly rights?: PluginRights | ((options: OptionsOutput<S>) => PluginRights);
   /** Called once for each engine; what it answers is called from then on. */
   setup(options: OptionsOutput<S>, host: Host): Awaitable<PluginHooks>;
 }
@@ -238,10 +245,14 @@ export interface PluginSpec<S extends Schema | undefined> {
 export interface Plugin<Input = unknown> {
   /** `role-subject`, unique per engine. */
   readonly name: string;
+  /** The contract version it was written for. */
+  readonly api?: number;
   /** For documentation and editors. */
   optionsSchema(): Promise<Schema | undefined>;
   /** Checks the options and sets the plugin up. @throws PLUGIN_API_MISMATCH, PLUGIN_OPTIONS_INVALID */
   load(raw: Input | undefined, host: Host): Promise<PluginHooks>;
+  /** What it declares with these options. @throws PLUGIN_OPTIONS_INVALID, PLUGIN_RESULT_INVALID */
+  rights?(raw: Input | undefined): Promise<PluginRights>;
 }
 
 /** Version of this contract. New optional hooks keep it; a changed or removed hook raises it. */
@@ -270,30 +281,49 @@ export function definePlugin<S extends Schema | undefined = undefined>(
 ): Plugin<OptionsInput<S>> {
   const { name, api, setup } = spec;
   const optionsSchema = async () => spec.options?.((await import("zod")).z);
+  const fail = (code: ErrorCode, why: string) =>
+    new EngineError(code, `Cannot load plugin "${name}": ${why}`, { plugin: name });
+  const parse = async (raw: unknown): Promise<OptionsOutput<S>> => {
+    const schema = await optionsSchema();
+    if (!schema && raw !== undefined) throw fail("PLUGIN_OPTIONS_INVALID", "it takes no options");
+    const parsed = schema?.safeParse(raw ?? {});
+    if (parsed && !parsed.success) {
+      const [{ z }, { optionProblems }] = await Promise.all([
+        import("zod"),
+        import("./option_problems.ts"),
+      ]);
+      const message = `Cannot load plugin "${name}": ${z.prettifyError(parsed.error)}`;
+      const problems = optionProblems(parsed.error.issues, schema!);
+      throw new EngineError("PLUGIN_OPTIONS_INVALID", message, { plugin: name, problems });
+    }
+    return parsed?.data as OptionsOutput<S>;
+  };
   return {
     name,
+    api,
     optionsSchema,
     async load(raw, host) {
-      const fail = (code: ErrorCode, why: string) =>
-        new EngineError(code, `Cannot load plugin "${name}": ${why}`, { plugin: name });
-      if (api !== PLUGIN_API) {
-        throw fail("PLUGIN_API_MISMATCH", `it targets plugin API ${api}, this engine provides ${PLUGIN_API}`);
-      }
-      const schema = await optionsSchema();
-      if (!schema && raw !== undefined) throw fail("PLUGIN_OPTIONS_INVALID", "it takes no options");
-      const parsed = schema?.safeParse(raw ?? {});
-      if (parsed && !parsed.success) {
-        const [{ z }, { optionProblems }] = await Promise.all([
-          import("zod"),
-          import("./option_problems.ts"),
-        ]);
-        const message = `Cannot load plugin "${name}": ${z.prettifyError(parsed.error)}`;
-        const problems = optionProblems(parsed.error.issues, schema!);
-        throw new EngineError("PLUGIN_OPTIONS_INVALID", message, { plugin: name, problems });
-      }
-      return await setup(parsed?.data as OptionsOutput<S>, host);
+      requireApi(name, api);
+      return await setup(await parse(raw), host);
+    },
+    async rights(raw) {
+      const { rights = {} } = spec;
+      const declared = typeof rights === "function" ? rights(await parse(raw)) : rights;
+      const wrong = wrongRights(declared);
+      if (wrong !== undefined) throw fail("PLUGIN_RESULT_INVALID", wrong);
+      return declared;
     },
   };
+}
+
+/** Makes sure that a plugin was written for this contract. @throws PLUGIN_API_MISMATCH */
+export function requireApi(plugin: string, api: number): void {
+  if (api === PLUGIN_API) return;
+  throw new EngineError(
+    "PLUGIN_API_MISMATCH",
+    `Cannot load plugin "${plugin}": it targets plugin API ${api}, this engine provides ${PLUGIN_API}`,
+    { plugin },
+  );
 }
 
 /** A plugin chosen with its options. */

@@ -9,6 +9,7 @@ import {
   type Host,
   type OptionPlaces,
   type PluginHooks,
+  requireApi,
   type Selection,
   wrapPluginError,
 } from "../contract/plugin.ts";
@@ -112,6 +113,7 @@ class Runner implements HookRunner {
       );
     }
     try {
+      if (plugin.api !== undefined) requireApi(plugin.name, plugin.api);
       const hooks = await plugin.load(options as never, this.host);
       const unknown = Object.keys(hooks).find((key) => !(key in hookTable));
       if (unknown) {
