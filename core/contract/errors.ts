@@ -18,7 +18,7 @@ export const errorCatalog = {
   DIMG_UNKNOWN: { exit: 2, fix: "List the names with: dapp dimg list" },
   STAGE_UNKNOWN: { exit: 2, fix: "List the stages with: dapp dimg plan" },
   NOT_BUILT: { exit: 1, fix: "Run: dapp dimg build" },
-  GIT_FAILED: { exit: 1, fix: "Run the git command shown to see what git says" },
+  GIT_FAILED: { exit: 1, fix: "See what git says of the repository: git status, then git fsck" },
   GIT_MISSING_OBJECT: { exit: 1, fix: "Fetch the missing objects: git fetch --refetch, or clone again" },
   SOURCE_NOT_FOUND: { exit: 1, fix: "Check the image name and tag after `from:`" },
   SOURCE_INVALID: { exit: 1, fix: "Choose another base image, or have this one made again" },

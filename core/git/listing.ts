@@ -82,6 +82,7 @@ function parseRows(bytes: Uint8Array, { mount, title, files, links }: OpenListin
       throw new EngineError(
         "GIT_FAILED",
         `Cannot list the files of ${title}: the path "${path}" is not allowed`,
+        { fix: "Have the tree written anew by git itself: git never makes such a path" },
       );
     }
     if (mode === "160000") links.push({ path, commit: oid });

@@ -53,7 +53,9 @@ async function open(
   const name = ref.kind === "head" ? "the default branch" : `${ref.kind} "${ref.value}"`;
   const what = `Cannot read ${name} of "${redact(url)}"`;
   if (!/^([a-z][a-z0-9+.-]*:|\/|[^/]+:)/i.test(url) || url.startsWith("-")) {
-    throw new EngineError("GIT_FAILED", `${what}: expected a URL or an absolute path`);
+    throw new EngineError("GIT_FAILED", `${what}: expected a URL or an absolute path`, {
+      fix: "Write it as git clone takes it: https://HOST/PATH, ssh://git@HOST/PATH, git@HOST:PATH or /PATH",
+    });
   }
   const key = (await sha256Hex(redact(url))).slice(0, 16);
   const clone = new Clone({ ...options, url, key, what, env });

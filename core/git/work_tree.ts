@@ -112,7 +112,9 @@ async function snapshot(
   const request = { database, rev: root, dir: located.prefix };
   const listing = await listTree(request, mount);
   if (!listing) {
-    throw new EngineError("GIT_FAILED", `${what}: the directory has no files, or git ignores them all`);
+    throw new EngineError("GIT_FAILED", `${what}: the directory has no files, or git ignores them all`, {
+      fix: "Add a file, or see which rule ignores those that are there: git status --ignored",
+    });
   }
   const treeId = located.prefix === "" ? root : await treeIdOf(request);
   const named = await git(dir, ["rev-parse", "--verify", "-q", `${root}:.gitmodules`]);
