@@ -61,7 +61,10 @@ export function realIo(stopNow: (exitCode: number) => void): Io {
     createEngine: async (options) => (await import("../mod.ts")).createEngine(options),
     realPath: (path) => Deno.realPath(path),
     list: listNames,
-    writeText: (path, text) => Deno.writeTextFile(path, text, { createNew: true }),
+    async writeText(path, text) {
+      await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+      await Deno.writeTextFile(path, text, { createNew: true });
+    },
     readText: (path) => Deno.readTextFile(path).catch(() => undefined),
     appendText: (path, text) => Deno.writeTextFile(path, text, { append: true }),
   };

@@ -54,7 +54,7 @@ export interface Io {
   realPath(path: string): Promise<string>;
   /** Names in a directory; none when it is not there. */
   list(dir: string): Promise<readonly string[]>;
-  /** Writes a file that is not there yet. */
+  /** Writes a file that is not there yet, by its absolute path; directories above it are made. */
   writeText(path: string, text: string): Promise<void>;
   /** Adds to the end of a file. */
   appendText(path: string, text: string): Promise<void>;

@@ -119,29 +119,27 @@ function checkAccess(command: CommandSpec, given: GivenOptions): void {
   }
 }
 
-/** Gives words to positionals: required ones at the end first, then from the left. */
+/** Gives words to positionals: required ones first, wherever they stand, then the others from the left. */
 async function assign(
   command: CommandSpec,
   words: readonly string[],
   table: CommandTable,
 ): Promise<Record<string, readonly string[]>> {
   const out: Record<string, readonly string[]> = {};
-  const left = [...words];
   const { positionals } = command;
-  const last = positionals.at(-1);
-  if (last?.required) {
-    const word = left.pop();
-    if (word === undefined) {
-      throw usage(`Cannot run dapp ${command.path}: ${last.name} is missing`, command.path);
-    }
-    out[last.name] = [word];
-  }
+  let spare = words.length - positionals.filter(({ required }) => required).length;
+  let at = 0;
   for (const { name, many, required } of positionals) {
-    if (required) continue;
-    const taken = left.splice(0, many ? left.length : 1);
+    const count = required ? 1 : many ? Math.max(0, spare) : Math.min(1, Math.max(0, spare));
+    const taken = words.slice(at, at + count);
+    if (required && taken.length === 0) {
+      throw usage(`Cannot run dapp ${command.path}: ${name} is missing`, command.path);
+    }
+    if (!required) spare -= count;
+    at += count;
     if (taken.length > 0) out[name] = taken;
   }
-  const extra = left.length > 0 ? words[positionals.length] : undefined;
+  const extra = at < words.length ? words[positionals.length] : undefined;
   if (extra !== undefined) throw await mistakes((m) => m.extraWord(command, words, extra, table));
   return out;
 }

@@ -34,7 +34,7 @@ const groups: readonly Group[] = [
   { path: "dimg stages flush", summary: "Remove every stage of the project." },
   { path: "config", summary: "Check the dappfile." },
   { path: "store", summary: "Look after the local store." },
-  { path: "plugin", summary: "Find out about plugins." },
+  { path: "plugin", summary: "Find out about plugins, and write them." },
   { path: "registry", summary: "Find out about registries." },
 ];
 
@@ -325,6 +325,26 @@ export const table: CommandTable = {
       examples: [
         { command: "dapp plugin list", what: "those of the project here" },
         { command: "dapp plugin list --json", what: "for a program, with their options" },
+      ],
+    },
+    {
+      path: "plugin new",
+      run: async () => (await import("./commands/plugin_new.ts")).pluginNew,
+      summary: "Write a small plugin with its test.",
+      details: [
+        "KIND is tagging, cleanup, registry, builder, ci or inputs. NAME is the plugin's, and that of the directory below " +
+        "the project where it is written; plugins/NAME is a directory below another one. The test passes as it is; what " +
+        "is there already is never written over. Prints the lines that the dappfile needs.",
+      ],
+      positionals: [
+        { name: "KIND", complete: "text", required: true },
+        { name: "NAME", complete: "text", required: true },
+      ],
+      options: [],
+      common: ["dir", "dry-run", ...output],
+      examples: [
+        { command: "dapp plugin new tagging calver", what: "a tag scheme, --tag-calver" },
+        { command: "dapp plugin new cleanup plugins/keep-released", what: "a cleanup policy" },
       ],
     },
     {

@@ -72,7 +72,7 @@ Deno.test("every command that a message names exists, and takes the options it i
         wrong.push(`${at}: no command "dapp ${words}"`);
         continue;
       }
-      for (const [, name] of rest.matchAll(/--([a-z][a-z-]*)/g)) {
+      for (const [, name] of rest.matchAll(/--([a-z][a-z-]*)(?![\w@-])/g)) {
         const known = isOption(name!) && commandOptions(command).includes(name);
         if (!known) wrong.push(`${at}: "dapp ${command.path}" has no option "--${name}"`);
       }

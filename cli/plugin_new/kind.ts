@@ -1,0 +1,15 @@
+/** What `dapp plugin new` writes: a kind of plugin as texts, in which `@NAME@` and `@VARIABLE@` stand for the name. */
+export interface PluginKind {
+  /** What its plugins are called: `tag-`. */
+  readonly prefix: string;
+  /** One line for people. */
+  readonly what: string;
+  /** Text of `mod.ts`. */
+  readonly module: string;
+  /** Text of `mod_test.ts`. */
+  readonly test: string;
+  /** Where a dappfile names it: lines in which `@USE@` stands for the path. */
+  readonly dappfile: readonly string[];
+  /** A command that uses it. */
+  readonly command: string;
+}

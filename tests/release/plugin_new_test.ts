@@ -1,0 +1,115 @@
+/** What `dapp plugin new` writes, tested, type-checked and used by somebody who has the npm package alone. */
+import assert from "node:assert/strict";
+import { pluginKinds } from "../../cli/plugin_new/files.ts";
+import { asStranger } from "../support/packages.ts";
+import { writeFiles } from "../support/project.ts";
+
+const kinds = Object.keys(pluginKinds);
+
+const DAPPFILE = `dimg: app
+from: scratch
+shell: { install: ["mkdir opt; echo hi > opt/hi"] }
+`;
+
+Deno.test("every plugin that `dapp plugin new` writes passes its test, has types, and works from a dappfile", async (t) => {
+  await using stranger = await asStranger();
+  if (!stranger) return;
+  const { dir, run, tarball } = stranger;
+  await writeFiles(dir, {
+    "package.json": JSON.stringify({ name: "stranger", private: true, type: "module" }),
+    "shop/.gitignore": "node_modules\nimages\n",
+    "shop/.tool-versions": "nodejs 22",
+  });
+  const install = ["npm", "install", "--prefer-offline", "--no-audit", "--no-fund", "--save-dev", tarball];
+  await run(install);
+  const shop = `${dir}/shop`;
+  const dapp = (args: readonly string[], env: Readonly<Record<string, string>> = {}) =>
+    run([`${dir}/node_modules/.bin/dapp`, ...args], { cwd: shop, env });
+  const lines: Record<string, readonly string[]> = {};
+
+  for (const [at, kind] of kinds.entries()) {
+    await t.step(`${kind}: passes its test, which Deno checks under plain strict`, async () => {
+      const { dappfile, written } = JSON.parse(
+        (await dapp(["plugin", "new", kind, `tools/my-${kind}`, "--json"])).stdout,
+      );
+      assert.equal(written.length, 5);
+      lines[kind] = dappfile;
+      const cwd = `${shop}/tools/my-${kind}`;
+      // As its README says; the others take the same packages, which are large.
+      if (at === 0) await run(install, { cwd });
+      else await Deno.symlink(`../my-${kinds[0]}/node_modules`, `${cwd}/node_modules`);
+      const { stdout } = await run(["npm", "test"], { cwd });
+      assert.match(stdout, /ok \| \d+ passed .*\| 0 failed/);
+    });
+  }
+
+  await t.step("nothing in them is a matter for the linter", async () => {
+    await run([`${shop}/tools/my-${kinds[0]}/node_modules/.bin/deno`, "lint", "tools"], { cwd: shop });
+  });
+
+  await t.step("nothing is written over", async () => {
+    const again = ["plugin", "new", kinds[0]!, `tools/my-${kinds[0]}`];
+    const { code, stderr } = await run([`${dir}/node_modules/.bin/dapp`, ...again], {
+      cwd: shop,
+      allowFailure: true,
+    });
+    assert.equal(code, 2);
+    assert.match(stderr, /is there already/);
+  });
+
+  const { cleanup = [], ...others } = lines;
+  const head = [
+    "project: shop",
+    "plugins:",
+    ...Object.values(others).flatMap((each) => each.slice(1)),
+    ...cleanup,
+  ];
+  await writeFiles(shop, { "dappfile.yaml": `${head.join("\n")}\n---\n${DAPPFILE}` });
+  const git = ["git", "-c", "user.name=T", "-c", "user.email=t@example.com", "-c", "init.defaultBranch=main"];
+  for (const args of [["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "shop"]]) {
+    await run([...git, "-C", shop, ...args]);
+  }
+
+  await t.step("all of them are loaded from one dappfile", async () => {
+    const { plugins } = JSON.parse((await dapp(["plugin", "list", "--json"])).stdout);
+    const names = plugins.map(({ name }: { name: string }) => name);
+    for (
+      const name of [
+        "tag-my-tagging",
+        "registry-my-registry",
+        "builder-my-builder",
+        "ci-my-ci",
+        "inputs-my-inputs",
+      ]
+    ) {
+      assert.ok(names.includes(name), name);
+    }
+  });
+
+  await t.step("inputs: what it looks at is part of signatures", async () => {
+    const signature = async () => {
+      const { images } = JSON.parse((await dapp(["dimg", "plan", "--json"])).stdout);
+      return images[0].stages.find(({ stage }: { stage: string }) => stage === "install").signature;
+    };
+    const before = await signature();
+    await Deno.writeTextFile(`${shop}/.tool-versions`, "nodejs 24");
+    assert.notEqual(await signature(), before);
+    await Deno.writeTextFile(`${shop}/.tool-versions`, "nodejs 22");
+    assert.equal(await signature(), before);
+  });
+
+  await t.step("builder, tagging, ci and registry: an image is built, tagged and published", async () => {
+    await dapp(["dimg", "build", "--builder", "my-builder"]);
+    const ci = { MY_CI: "true", MY_CI_BRANCH: "feature/x", MY_CI_JOB_ID: "7" };
+    await dapp(["dimg", "push", "my-registry:images", "--tag-my-tagging", "--tag-ci", "--tag-build-id"], ci);
+    const { stdout } = await dapp(["dimg", "tags", "my-registry:images", "--json"]);
+    assert.match(stdout, /"app-\d{4}\.\d\d\.\d\d-[0-9a-f]{8}"/);
+    assert.match(stdout, /"app-feature-x-[0-9a-f]{8}"/);
+    assert.match(stdout, /"app-7"/);
+  });
+
+  await t.step("cleanup: the plan says what it keeps", async () => {
+    const { stdout } = await dapp(["dimg", "cleanup", "repo", "my-registry:images", "--dry-run", "--json"]);
+    assert.match(stdout, /not older than 1w/);
+  });
+});
