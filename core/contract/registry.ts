@@ -107,6 +107,11 @@ export interface OutgoingBlob {
   readonly source: BlobFile | { readonly bytes: Uint8Array };
   /** Full names of repositories that may have it ({@linkcode Repository.name}); those of other registries are passed over. */
   readonly from?: readonly string[];
+  /**
+   * Nobody is known to have stored it there, so that looking it up first may cost more than it saves. It may be there all
+   * the same. @default false
+   */
+  readonly isNew?: boolean;
 }
 
 /** What a transfer needs while it runs. */

@@ -1,9 +1,9 @@
 import { type BuiltDocument, type BuiltManifest, documentOf, manifestOf } from "../../lib/oci/build.ts";
-import { isObject } from "../../lib/guard.ts";
+import { hasMembers, isListOf, isObject } from "../../lib/guard.ts";
 import { type Descriptor, mediaTypes } from "../../lib/oci/types.ts";
 import { labels, ociLabels, type StageChain } from "../contract/labels.ts";
 import type { ImageState } from "../contract/store.ts";
-import { type Digest, digestOf } from "../../lib/oci/digest.ts";
+import { type Digest, digestOf, isDigest } from "../../lib/oci/digest.ts";
 
 /** What is recorded with a published tag. */
 export interface TagFacts {
@@ -97,6 +97,23 @@ export async function identityOf(manifest: Uint8Array): Promise<Digest | undefin
   delete kept[labels.stages];
   return await digestOf(JSON.stringify({ ...json, annotations: kept }));
 }
+
+/** What a manifest publishes. */
+export interface Published {
+  /** See {@linkcode identityOf}. */
+  readonly identity: Digest;
+  /** The digests of its layers; empty where it has none that can be read. */
+  readonly layers: readonly Digest[];
+}
+
+/** Undefined when it is no JSON object. */
+export async function publishedIn(manifest: Uint8Array): Promise<Published | undefined> {
+  const identity = await identityOf(manifest);
+  const layers = parseObject(manifest)?.layers;
+  return identity && { identity, layers: isLayers(layers) ? layers.map(({ digest }) => digest) : [] };
+}
+
+const isLayers = isListOf(hasMembers<{ readonly digest: Digest }>({ digest: isDigest }));
 
 /** The annotations of a manifest or index; empty when there are none. */
 export function annotationsOf(manifest: Uint8Array): Readonly<Record<string, string>> {

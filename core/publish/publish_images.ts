@@ -1,11 +1,18 @@
-import { hasMembers } from "../../lib/guard.ts";
+import { hasMembers, isListOf } from "../../lib/guard.ts";
 import type { BuiltDocument } from "../../lib/oci/build.ts";
 import { baseName } from "../sign/base_rule.ts";
 import type { ImageRule } from "../contract/config.ts";
 import { Pool } from "../../lib/pool.ts";
 import type { Layer, Store } from "../contract/store.ts";
 import type { RegistryBackend, Repository } from "../contract/registry.ts";
-import { annotationsOf, encodeImage, encodeIndex, identityOf } from "./image_document.ts";
+import {
+  annotationsOf,
+  encodeImage,
+  encodeIndex,
+  identityOf,
+  type Published,
+  publishedIn,
+} from "./image_document.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import { repositoryMarker } from "./names.ts";
 import { putServiceManifest, serviceManifest } from "../protocol/service_manifest.ts";
@@ -19,10 +26,12 @@ import { type Digest, digestOf, isDigest } from "../../lib/oci/digest.ts";
 /** dimgs published at once. */
 const PARALLEL = 4;
 const MEMO = "published";
+
 /** What a tag was seen to hold. */
-const isKnownTag = hasMembers<{ readonly digest: Digest; readonly identity: Digest }>({
+const isKnownTag = hasMembers<Published & { readonly digest: Digest }>({
   digest: isDigest,
   identity: isDigest,
+  layers: isListOf(isDigest),
 });
 
 /** What publishing takes. */
@@ -102,7 +111,7 @@ class ImagePublisher {
       await repository.putManifest(documents.top, row.target.tag, signal);
     });
     const digest = documents.top.digest;
-    await this.needs.store.memo.put(MEMO, row.reference, { digest, identity: documents.identity });
+    await this.#remember(row, digest, { identity: documents.identity, layers: [...this.#layers().keys()] });
     return { state: "pushed", digest };
   }
 
@@ -132,40 +141,59 @@ class ImagePublisher {
     return await digestOf(JSON.stringify([manifests, signatures]));
   }
 
-  /** The digest of what is published under the tag, if it is the same content with the same facts. One HEAD, usually. */
+  /**
+   * The digest of what is published under the tag, if it is the same content with the same facts. One HEAD, usually. The
+   * repository has the layers of what is there, so that they need not be sent.
+   */
   async #standing(repository: Repository, row: OutgoingTag, identity: Digest): Promise<Digest | undefined> {
-    const { signal } = this.needs;
+    const { signal, store } = this.needs;
     const digest = await (row.standing ?? repository.head(row.target.tag, signal));
     if (!digest) return undefined;
-    const known = await this.needs.store.memo.get(MEMO, row.reference, isKnownTag);
-    if (known?.digest === digest) return known.identity === identity ? digest : undefined;
-    const there = await this.#identityOf(repository, digest);
-    if (there !== undefined) {
-      await this.needs.store.memo.put(MEMO, row.reference, { digest, identity: there });
-    }
-    return there === identity ? digest : undefined;
+    const known = await store.memo.get(MEMO, row.reference, isKnownTag);
+    const there = known?.digest === digest ? known : await this.#read(repository, row, digest);
+    if (!there) return undefined;
+    if (there.identity === identity) return digest;
+    this.uploader.known(repository, there.layers);
+    return undefined;
   }
 
-  async #identityOf(repository: Repository, digest: Digest): Promise<string | undefined> {
+  async #read(repository: Repository, row: OutgoingTag, digest: Digest): Promise<Published | undefined> {
+    const there = await this.#published(repository, digest);
+    if (there) await this.#remember(row, digest, there);
+    return there;
+  }
+
+  async #remember(row: OutgoingTag, digest: Digest, { identity, layers }: Published): Promise<void> {
+    await this.needs.store.memo.put(MEMO, row.reference, { digest, identity, layers });
+  }
+
+  async #published(repository: Repository, digest: Digest): Promise<Published | undefined> {
     const { signal } = this.needs;
     const manifest = await repository.manifest(digest, signal);
     if (!manifest) return undefined;
-    if (this.image.images.length === 1) return await identityOf(manifest.bytes);
+    if (this.image.images.length === 1) return await publishedIn(manifest.bytes);
     const { manifests = [] } = JSON.parse(new TextDecoder().decode(manifest.bytes)) as {
       manifests?: readonly { readonly digest: Digest }[];
     };
     const below = await Promise.all(manifests.map(({ digest }) => repository.manifest(digest, signal)));
-    const identities = await Promise.all(below.map((each) => each && identityOf(each.bytes)));
-    return await this.#identity(identities, parseChain(annotationsOf(manifest.bytes)[labels.stages]));
+    const parts = await Promise.all(below.map((each) => each && publishedIn(each.bytes)));
+    const chain = parseChain(annotationsOf(manifest.bytes)[labels.stages]);
+    return {
+      identity: await this.#identity(parts.map((part) => part?.identity), chain),
+      layers: parts.flatMap((part) => part?.layers ?? []),
+    };
+  }
+
+  #layers(): ReadonlyMap<Digest, Layer> {
+    return new Map(
+      this.image.images.flatMap(({ state }) => state.layers).map((layer) => [layer.digest, layer]),
+    );
   }
 
   async #sendLayers(repository: Repository): Promise<void> {
-    const layers = new Map(
-      this.image.images.flatMap(({ state }) => state.layers).map((layer) => [layer.digest, layer]),
-    );
     const from = blobOrigins(this.image.node.rule, this.backend, repository);
     await Promise.all(
-      [...layers.values()].map((layer: Layer) =>
+      [...this.#layers().values()].map((layer) =>
         this.uploader.send(repository, outgoingLayer(layer, this.needs.store, from))
       ),
     );

@@ -1,14 +1,12 @@
 import type { EventSink } from "../contract/events.ts";
-import { observed, Pool } from "../../lib/pool.ts";
+import { Lanes } from "../../lib/lanes.ts";
+import { observed } from "../../lib/pool.ts";
 import type { OutgoingBlob, Repository } from "../contract/registry.ts";
 import type { Memo } from "../contract/store.ts";
 import { SHOWN_BYTES } from "../layers/transfers.ts";
 import type { TransferCount } from "../contract/results.ts";
 import { isListOf, isText } from "../../lib/guard.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
-
-/** Blobs sent at once, to all repositories together. */
-const PARALLEL = 4;
 
 const MEMO = "blob-places";
 /** Repositories that are remembered for a blob, newest first. */
@@ -20,7 +18,8 @@ const isPlaces = isListOf(isText);
  * registry takes over what another repository of it has: what two images share is sent once.
  */
 export class BlobUploader {
-  readonly #pool = new Pool(PARALLEL);
+  /** To all repositories together. */
+  readonly #lanes = new Lanes();
   readonly #sent = new Map<string, Promise<unknown>>();
   /** The last of the sendings of a blob, to whatever repository. */
   readonly #sending = new Map<Digest, Promise<unknown>>();
@@ -61,7 +60,7 @@ export class BlobUploader {
   /** One after another to all repositories: once it is in the first, the others can take it from there. */
   async #inTurn(repository: Repository, blob: OutgoingBlob): Promise<number> {
     await this.#sending.get(blob.digest)?.catch(() => {});
-    return await this.#pool.run(() => this.#send(repository, blob));
+    return await this.#lanes.run(blob.size, () => this.#send(repository, blob));
   }
 
   async #send(repository: Repository, { from = [], ...content }: OutgoingBlob): Promise<number> {
@@ -70,7 +69,8 @@ export class BlobUploader {
     const places = await memo.get(MEMO, content.digest, isPlaces) ?? [];
     const known = nearest(places, repository.name);
     // What is known makes guesses needless: each costs a request.
-    const blob = { ...content, from: known.length > 0 ? known : from };
+    const isNew = !places.includes(repository.name);
+    const blob = { ...content, isNew, from: known.length > 0 ? known : from };
     const id = `push ${keyOf(repository, blob.digest)}`;
     const start = performance.now();
     let shown = false;
@@ -88,7 +88,7 @@ export class BlobUploader {
     });
     this.#count[how] += blob.size;
     const now = [repository.name, ...places.filter((name) => name !== repository.name)].slice(0, PLACES);
-    if (!places.includes(repository.name)) await memo.put(MEMO, blob.digest, now);
+    if (isNew) await memo.put(MEMO, blob.digest, now);
     if (shown) {
       emit({ type: "transfer.finished", id, done: blob.size, ms: Math.round(performance.now() - start) });
     }

@@ -1,3 +1,4 @@
+import { Lanes } from "../lanes.ts";
 import type { Descriptor } from "./types.ts";
 import type { Digest } from "./digest.ts";
 
@@ -24,30 +25,26 @@ export interface FetchLayersOptions {
   ): Promise<void>;
 }
 
-const PARALLEL = 3;
 const REPORT_STEP = 256 * 1024;
 
-/** Brings the blobs that `sink` lacks, three at a time; the first failure stops the others. */
+/** Brings the blobs that `sink` lacks, several at a time; the first failure stops the others. */
 export async function fetchLayers(
   layers: readonly Descriptor[],
   sink: BlobSink,
   options: FetchLayersOptions,
 ): Promise<void> {
-  const queue = [...new Map(layers.map((layer) => [layer.digest, layer])).values()];
+  const wanted = new Map(layers.map((layer) => [layer.digest, layer]));
+  const lanes = new Lanes();
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
-  const worker = async () => {
-    for (let layer; (layer = queue.shift()) !== undefined;) {
-      signal.throwIfAborted();
-      await fetchLayer(layer, sink, { ...options, signal });
-    }
-  };
-  const workers = Array.from({ length: Math.min(PARALLEL, queue.length) }, worker);
+  const fetches = [...wanted.values()].map((layer) =>
+    lanes.run(layer.size, () => fetchLayer(layer, sink, { ...options, signal }), signal)
+  );
   try {
-    await Promise.all(workers);
+    await Promise.all(fetches);
   } catch (error) {
     stop.abort(error);
-    await Promise.allSettled(workers);
+    await Promise.allSettled(fetches);
     throw error;
   }
 }

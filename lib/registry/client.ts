@@ -56,8 +56,8 @@ export interface RegistryRequest {
  * A registry that speaks the OCI distribution protocol: finds the scheme, logs in when asked, follows redirects without
  * carrying credentials to other hosts, and repeats what failed for a while.
  *
- * Plain http is used only for this machine (loopback) and for insecure hosts, and only when https does not answer there
- * or did not in an earlier run. Operations live in files of their own and take a client.
+ * Plain http is used only for this machine (loopback) and for insecure hosts, where https does not answer; a port of this
+ * machine is asked by http first. Operations live in files of their own and take a client.
  */
 export class RegistryClient implements AsyncDisposable {
   readonly retry: RetryPolicy;
@@ -156,9 +156,9 @@ export class RegistryClient implements AsyncDisposable {
         ? followRedirects(this.#transport, exchange)
         : this.#transport.send(exchange));
       if (own) {
-        if (wantsTls(response)) {
+        if (wantsTls(response, url)) {
           await response.discard();
-          const shown = redactUrl(response.url);
+          const shown = redactUrl(url);
           throw new RegistryError(`Cannot reach ${shown}: it does not take plain http`, {
             kind: "failed",
             url: shown,
@@ -220,8 +220,10 @@ export class RegistryClient implements AsyncDisposable {
   }
 }
 
-/** Whether a plain http request came to a TLS port: servers answer 400 there, as no registry does. */
-function wantsTls(answer: HttpResponse): boolean {
+/** Whether plain http came to a TLS port: servers answer 400 there, as no registry does, or lead to https. */
+function wantsTls(answer: HttpResponse, asked: URL): boolean {
+  if (asked.protocol !== "http:") return false;
+  if (answer.url.host === asked.host && answer.url.protocol === "https:") return true;
   return answer.status === 400 && answer.url.protocol === "http:" &&
     answer.header("docker-distribution-api-version") === undefined &&
     !(answer.header("content-type") ?? "").includes("json");

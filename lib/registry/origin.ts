@@ -1,12 +1,14 @@
 import { redactUrl, RegistryError } from "./errors.ts";
 import type { HostMemory } from "./host_memory.ts";
+import { isLoopback } from "./hosts.ts";
 
 type Scheme = "http:" | "https:";
 
 /**
  * Finds the scheme of a host by the first real request: https always, but for hosts that may be asked by plain http,
- * where https goes first and http when that does not answer. What answered is remembered for later runs and goes first
- * there. While the first request finds out, others wait.
+ * where the likelier one goes first and the other when that does not answer: http for a port of this machine, where
+ * nobody listens in and few have certificates, https for all else. What answered is remembered for later runs and goes
+ * first there. While the first request finds out, others wait.
  */
 export class Origin {
   readonly #host: string;
@@ -49,7 +51,7 @@ export class Origin {
     send: (origin: string, answered: () => void) => Promise<T>,
     done: () => void,
   ): Promise<T> {
-    const first = (await this.#memory.facts()).scheme ?? "https:";
+    const first = (await this.#memory.facts()).scheme ?? (isLocalPort(this.#host) ? "http:" : "https:");
     const schemes: readonly Scheme[] = first === "http:" ? ["http:", "https:"] : ["https:", "http:"];
     const failures: RegistryError[] = [];
     for (const scheme of schemes) {
@@ -74,6 +76,12 @@ export class Origin {
       cause: failures[0],
     });
   }
+}
+
+/** Without a port, TLS and plain http have one of their own each, and one may lead to the other. */
+function isLocalPort(host: string): boolean {
+  const { hostname, port } = new URL(`http://${host}`);
+  return port !== "" && isLoopback(hostname);
 }
 
 /** As a URL has it: lower case, without the scheme's usual port. */

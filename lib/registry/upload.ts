@@ -1,4 +1,5 @@
-import type { SourceBlob } from "./blob_source.ts";
+import { observed } from "../pool.ts";
+import { type SourceBlob, WHOLE_BYTES } from "./blob_source.ts";
 import type { RegistryClient } from "./client.ts";
 import { hasBlob } from "./has_blob.ts";
 import { sendBlob } from "./upload_loop.ts";
@@ -9,8 +10,8 @@ export interface UploadOptions {
   readonly blob: SourceBlob;
   /** Repositories of the same registry that may have it, without host; the first that gives it is taken. */
   readonly from?: readonly string[];
-  /** Whether to look first if it is there. @default true */
-  readonly lookUp?: boolean;
+  /** It is probably not there: a small one is not looked up, a large one while its upload is opened. @default false */
+  readonly isNew?: boolean;
   /** Sends it in chunks of so many bytes; without it in one piece, unless that is too large for a proxy. */
   readonly chunk?: number;
   readonly signal: AbortSignal;
@@ -26,8 +27,8 @@ const MAX_SOURCES = 3;
 
 /**
  * Stores a blob in a repository unless it is there (spec.md#pushing-blobs): looks it up, has it taken over from another
- * repository, or sends it with bounded memory. At most four blobs of a client are under way at once; the same one to the
- * same place is sent once.
+ * repository, or sends it with bounded memory. Few large blobs of a client are under way at once, with
+ * small ones beside them; the same one to the same place is sent once.
  *
  * @throws {RegistryError}
  */
@@ -38,21 +39,31 @@ export async function uploadBlob(
 ): Promise<Uploaded> {
   const { blob, signal } = options;
   const work = () => upload(client, path, options);
-  return await uploadQueue(client).run(`${path}@${blob.digest}`, work, { done: "present", signal });
+  return await uploadQueue(client).run(`${path}@${blob.digest}`, work, {
+    bytes: blob.size,
+    done: "present",
+    signal,
+  });
 }
 
 async function upload(client: RegistryClient, path: string, options: UploadOptions): Promise<Uploaded> {
-  const { blob, from = [], lookUp = true, chunk, signal } = options;
+  const { blob, from = [], isNew = false, chunk, signal } = options;
   const report = (done: number) => options.report?.(done);
   const { digest } = blob;
-  if (lookUp && await hasBlob(client, path, { digest, signal })) {
-    return "present";
-  }
+  const isThere = () => hasBlob(client, path, { digest, signal });
+  if (!isNew && await isThere()) return "present";
   const doing = `store blob ${digest} in ${client.domain}/${path}`;
   const target: UploadTarget = { client, path, digest, signal, doing };
+  const looking = isNew && blob.size > WHOLE_BYTES ? observed(isThere()) : Promise.resolve(false);
   const taken = await mountAny(target, from.filter((source) => source !== path));
-  if (taken === "mounted") {
-    return "mounted";
+  if (taken === "mounted") return "mounted";
+  const known = await looking.catch(async (error) => {
+    await taken?.cancel();
+    throw error;
+  });
+  if (known) {
+    await taken?.cancel();
+    return "present";
   }
   await sendBlob({ target, blob, report }, { opened: taken, chunk });
   return "uploaded";

@@ -1,7 +1,5 @@
+import { Lanes } from "../lanes.ts";
 import type { RegistryClient } from "./client.ts";
-
-/** Blobs that one registry is sent at once. */
-const PARALLEL = 4;
 
 const queues = new WeakMap<RegistryClient, UploadQueue>();
 
@@ -15,57 +13,26 @@ export function uploadQueue(client: RegistryClient): UploadQueue {
 /** Bounds how many blobs are sent at once, and lets nobody send what somebody else is sending to the same place. */
 export class UploadQueue {
   readonly #running = new Map<string, Promise<unknown>>();
-  readonly #waiting: (() => void)[] = [];
-  #free = PARALLEL;
+  readonly #lanes = new Lanes();
 
   /**
-   * Runs `work` in its turn. While the same `key` is under way it waits for that, and takes `done` as the answer when
-   * it ends well; when it fails, `work` is run after all.
+   * Runs `work`, which sends so many `bytes`, in its turn. While the same `key` is under way it waits for that, and takes
+   * `done` as the answer when it ends well; when it fails, `work` is run after all.
    */
   async run<T>(key: string, work: () => Promise<T>, options: {
+    readonly bytes: number;
     readonly done: T;
     readonly signal: AbortSignal;
   }): Promise<T> {
     for (let other; (other = this.#running.get(key)) !== undefined;) {
       if (await settled(other, options.signal)) return options.done;
     }
-    const running = this.#turn(work, options.signal);
+    const running = this.#lanes.run(options.bytes, work, options.signal);
     this.#running.set(key, running);
     try {
       return await running;
     } finally {
       this.#running.delete(key);
-    }
-  }
-
-  async #turn<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
-    if (this.#free > 0) this.#free--;
-    else await this.#wait(signal);
-    try {
-      signal.throwIfAborted();
-      return await work();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next) next();
-      else this.#free++;
-    }
-  }
-
-  /** Resolves when it is its turn. @throws the signal's reason when that is aborted before */
-  async #wait(signal: AbortSignal): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const stop = () => {
-      const at = this.#waiting.indexOf(resolve);
-      if (at >= 0) this.#waiting.splice(at, 1);
-      reject(signal.reason);
-    };
-    signal.throwIfAborted();
-    this.#waiting.push(resolve);
-    signal.addEventListener("abort", stop, { once: true });
-    try {
-      await promise;
-    } finally {
-      signal.removeEventListener("abort", stop);
     }
   }
 }

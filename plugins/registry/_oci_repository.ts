@@ -90,7 +90,14 @@ export class OciRepository implements Repository {
     const from = (blob.from ?? []).filter((name) => name.startsWith(here)).map((name) =>
       name.slice(here.length)
     );
-    return await this.#asked(() => uploadBlob(this.#client, this.#path, { blob, from, ...ioOf(io) }));
+    return await this.#asked(() =>
+      uploadBlob(this.#client, this.#path, {
+        blob,
+        from,
+        isNew: blob.isNew ?? false,
+        ...ioOf(io),
+      })
+    );
   }
 
   async putManifest(

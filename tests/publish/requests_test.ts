@@ -108,6 +108,35 @@ Deno.test("what two repositories of REPO hold is sent once, whichever comes firs
   }
 });
 
+Deno.test("push asks nothing of layers that stand under the tag, and sends them when they are gone all the same", async () => {
+  await withProject({ "dappfile.yaml": dappfile(await busyboxBase()), "src/a": "a\n" }, async (project) => {
+    await using registry = new MemoryRegistry();
+    const repo = `${registry.host}/group/app`;
+    const push = async () => {
+      await using engine = project.engine();
+      await engine.build();
+      registry.seen.splice(0);
+      const { images } = await engine.push(["app"], { repo });
+      const { state, digest } = images[0]!.tags[0]!;
+      assert.equal(state, "pushed");
+      const { layers: rows = [] } = registry.documentOf("group/app/app", digest!)!;
+      const layers = rows.map(({ digest }) => digest);
+      for (const layer of layers) assert.ok(registry.blobOf("group/app/app", layer), layer);
+      const asked = registry.seen.filter(({ path }) => path.includes("/blobs/")).map(({ path }) => path);
+      return { layers, asked: layers.filter((layer) => asked.some((path) => path.includes(layer))) };
+    };
+    const first = await push();
+    for (const lost of [false, true]) {
+      await project.write({ "src/a": `changed, ${lost}\n` });
+      await project.commit();
+      if (lost) registry.dropBlob("group/app/app", first.layers[0]!);
+      const { layers, asked } = await push();
+      assert.equal(layers[0], first.layers[0]);
+      assert.equal(asked.includes(layers[0]!), lost);
+    }
+  });
+});
+
 Deno.test("push is all or nothing for a dimg: no tag is visible when the registry fails in between", async () => {
   await withProject({ "dappfile.yaml": dappfile(await busyboxBase()), "src/a": "a\n" }, async (project) => {
     await using registry = new MemoryRegistry();

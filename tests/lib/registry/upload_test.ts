@@ -40,8 +40,27 @@ Deno.test("uploadBlob() asks first, then sends in one piece", async (t) => {
     await using client = clientOf(registry.host);
     strictEqual(await uploadBlob(client, "a/b", { blob, signal }), "present");
   });
-  await t.step("without asking when told so", async () => {
-    deepStrictEqual((await upload(registry, { lookUp: false })).methods, ["POST", "PUT"]);
+});
+
+Deno.test("uploadBlob() takes it that a blob is new, and is not misled when it is there", async (t) => {
+  await using registry = new MemoryRegistry();
+  await t.step("a small one is sent at once", async () => {
+    deepStrictEqual((await upload(registry, { isNew: true })).methods, ["POST", "PUT"]);
+    deepStrictEqual((await upload(registry, { isNew: true })).methods, ["POST", "PUT"]);
+  });
+  const methods = async (from: readonly string[]) => {
+    await using client = clientOf(registry.host);
+    registry.seen.length = 0;
+    const outcome = await uploadBlob(client, "a/b", { blob: await blobOf(large), from, isNew: true, signal });
+    strictEqual(registry.openUploads, 0, "no session is left");
+    return [outcome, ...registry.seen.map(({ method }) => method).sort()];
+  };
+  await t.step("a large one is looked up while its upload is opened, where nobody may have it", async () => {
+    deepStrictEqual(await methods([]), ["uploaded", "HEAD", "POST", "PUT"]);
+    deepStrictEqual(await methods([]), ["present", "HEAD"]);
+  });
+  await t.step("or somebody is said to have it who has not", async () => {
+    deepStrictEqual(await methods(["other"]), ["present", "DELETE", "HEAD", "POST"]);
   });
 });
 
