@@ -169,7 +169,7 @@ export const options = {
   parallel: {
     value: "N",
     check: "count",
-    summary: "stages to build at once (default: number of processors)",
+    summary: "stages to build at once (default: number of processors, or what BuildKit daemons take)",
   },
   network: {
     value: "MODE",

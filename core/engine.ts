@@ -94,8 +94,10 @@ class BuildEngine implements Engine {
   async plan(patterns: readonly string[] = []): Promise<Plan> {
     const { session } = this;
     const keys = new Set((await session.select(patterns)).map((node) => node.key));
-    const plan = await planBuild(await session.sign(keys), keys, await session.planInputs(session.repo));
-    return await (await session.hooks()).waterfall("plan", plan);
+    const signed = await session.sign(keys);
+    const plan = await planBuild(signed, keys, await session.planInputs(session.repo));
+    const { withPlaces } = await import("./build/places.ts");
+    return await withPlaces(await (await session.hooks()).waterfall("plan", plan), signed, session);
   }
 
   async build(patterns: readonly string[] = [], options: BuildOptions = {}): Promise<BuildResult> {

@@ -1,29 +1,48 @@
 /** Lets at most `size` pieces of work run at once, in the order they asked. */
 export class Pool {
-  #free: number;
+  #size: number;
+  #running = 0;
   readonly #waiting: (() => void)[] = [];
 
-  constructor(readonly size: number) {
-    this.#free = size;
+  constructor(size: number) {
+    this.#size = size;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** What runs goes on when there is less room than that. */
+  resize(size: number): void {
+    this.#size = size;
+    this.#admit();
   }
 
   /** Whether the next piece of work has to wait. */
   get full(): boolean {
-    return this.#free === 0;
+    return this.#running >= this.#size;
   }
 
   /** @throws the signal's reason when that is aborted before it is this work's turn; the others keep theirs */
   async run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     signal?.throwIfAborted();
-    if (this.#free > 0) this.#free--;
-    else await this.#turn(signal);
+    if (this.full) await this.#turn(signal);
+    else this.#running++;
     try {
       signal?.throwIfAborted();
       return await work();
     } finally {
+      this.#running--;
+      this.#admit();
+    }
+  }
+
+  #admit(): void {
+    while (!this.full) {
       const next = this.#waiting.shift();
-      if (next) next();
-      else this.#free++;
+      if (!next) return;
+      this.#running++;
+      next();
     }
   }
 

@@ -65,10 +65,12 @@ function stageLines(image: ExplainedImage, stage: ExplainedStage, style: Style):
   if (!comparedWith) lines.push("  no earlier build here to compare with");
   else {
     const commit = comparedWith.commit ? ` at commit ${comparedWith.commit.slice(0, 8)}` : "";
+    const place = comparedWith.builtBy?.address;
+    const by = place === undefined ? "" : ` by BuildKit at ${printable(place)}`;
     lines.push(
       `  compared with ${shortDigest(comparedWith.signature)}, built ${
         formatInstant(comparedWith.at)
-      }${commit}`,
+      }${commit}${by}`,
     );
   }
   if (stage.rippleOnly) lines.push("  only the stage before it changed");

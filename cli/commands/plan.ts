@@ -39,7 +39,7 @@ function planTable({ images }: Plan, style: Style, columns: number): string[] {
 const REASON_COLUMNS = 30;
 
 function stageLines(
-  { stage, state, reason, hermetic }: PlannedStage,
+  { stage, state, reason, hermetic, runsAt }: PlannedStage,
   { width, style, columns }: { readonly width: number; readonly style: Style; readonly columns: number },
 ): string[] {
   const word = state.padEnd("unneeded".length);
@@ -47,7 +47,9 @@ function stageLines(
   const painted = paints[state](word);
   const head = `  ${stage}${" ".repeat(width - displayWidth(stage))}  ${painted}`;
   const beside = displayWidth(head) + 2;
-  const marked = `${printable(reason)}${hermetic ? "" : `  ${style.yellow("(not hermetic)")}`}`;
+  // Where commands run is news when it is not this machine.
+  const place = runsAt?.address === undefined ? "" : `  at ${printable(runsAt.address)}`;
+  const marked = `${printable(reason)}${place}${hermetic ? "" : `  ${style.yellow("(not hermetic)")}`}`;
   const below = columns - beside < REASON_COLUMNS;
   const indent = below ? 4 : beside;
   if (beside + displayWidth(marked) <= columns) return [`${head}  ${marked}`];

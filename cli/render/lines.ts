@@ -60,6 +60,8 @@ function lineFor(event: EngineEvent, { style, verbose }: LineOptions): string | 
       return row(style, event.at, style.green("cached"), `(${event.reason})`);
     case "stage.started":
       return row(style, event.at, style.cyan("building"), `(${event.reason})`);
+    case "stage.placed":
+      return row(style, event.at, style.cyan("running"), `at ${event.place.address ?? event.place.builder}`);
     case "stage.finished": {
       const size = event.size > 0 ? `+${formatSize(event.size)}` : "no layer";
       return row(style, event.at, style.green("built"), `${stageTime(event)}  ${size}`);

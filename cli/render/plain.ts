@@ -1,7 +1,7 @@
 /** One line for each change: for logs, pipes and terminals that cannot move their cursor. */
 import type { EngineEvent } from "../../mod.ts";
 import type { CiOutput } from "../ci/output.ts";
-import { formatElapsed, formatRate, formatSize, formatTransfer } from "../format.ts";
+import { formatElapsed, formatRate, formatSize, formatTransfer, printable } from "../format.ts";
 import type { Clock, Output } from "../io.ts";
 import type { Style } from "../style.ts";
 import { linesFor, stageTitle } from "./lines.ts";
@@ -16,7 +16,7 @@ const STEP = "step";
 interface Running {
   title: string;
   /** What it does: `running`. */
-  readonly word: string;
+  word: string;
   readonly since: number;
   done: number;
   total: number;
@@ -101,6 +101,11 @@ export class PlainRenderer implements Renderer {
       case "stage.started":
         this.#start(stageTitle(event.at), { title: stageTitle(event.at), word: "running" });
         break;
+      case "stage.placed": {
+        const running = this.#running.get(stageTitle(event.at));
+        if (running) running.word = `running at ${printable(event.place.address ?? event.place.builder)}`;
+        break;
+      }
       case "stage.saving":
         this.#start(stageTitle(event.at), { title: stageTitle(event.at), word: "saving" });
         break;

@@ -49,7 +49,8 @@ export class TtyRenderer implements Renderer {
   event(event: EngineEvent): void {
     this.#pending.push(...this.#outputs.lines(event));
     const progress = this.#progress.event(event);
-    if (event.type !== "stage.started") this.#pending.push(...linesFor(event, { ...this.options, progress }));
+    const live = event.type === "stage.started" || event.type === "stage.placed";
+    if (!live) this.#pending.push(...linesFor(event, { ...this.options, progress }));
     this.#follow(event);
     this.#schedule(FRAME_MS);
   }
@@ -82,6 +83,12 @@ export class TtyRenderer implements Renderer {
         });
       case "stage.started":
         return this.#start(stageTitle(event.at), "building  ", { title: stageTitle(event.at), total: 0 });
+      case "stage.placed": {
+        const running = this.#running.get(stageTitle(event.at));
+        const { address, builder } = event.place;
+        if (running) running.title = `${stageTitle(event.at)}  at ${printable(address ?? builder)}`;
+        return;
+      }
       case "stage.saving":
         return this.#start(stageTitle(event.at), "saving    ", { title: stageTitle(event.at), total: 0 });
       case "stage.reused":

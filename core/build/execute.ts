@@ -75,6 +75,11 @@ export class Executor {
     for (const { node } of signed.images) this.#watches.set(node.key, inputs.watch.fork());
   }
 
+  /** Changes how many stages may be built at once. */
+  resize(parallel: number): void {
+    this.#pool.resize(parallel);
+  }
+
   /** How long an image took so far, or until it was saved. */
   timesOf(key: string): BuildTimes {
     return this.#watches.get(key)!.times;
@@ -165,6 +170,7 @@ export class Executor {
       others: new Map(),
       introspector: this.#introspector,
       forced: this.inputs.forced.has(stage.signature),
+      placed() {},
     };
     const parent = this.#output(image, Math.max(top, first - 1));
     this.inputs.worker.prepare(task, parent, image.stages.slice(index).some(runsCommands));
@@ -176,7 +182,7 @@ export class Executor {
     parent: StageOutput | undefined,
     others: ReadonlyMap<string, StageOutput>,
   ): Promise<StageOutput> {
-    const { store, emit, signal, lockTimeoutMs, ledger, parallel } = this.inputs;
+    const { store, emit, signal, lockTimeoutMs, ledger } = this.inputs;
     const at = refOf(image, stage);
     const { signature } = stage;
     const turn = wholeMs();
@@ -207,7 +213,7 @@ export class Executor {
         }
       }
       if (parent) await this.inputs.worker.ready({ stage, parent, others }, wait);
-      if (this.#pool.full) wait(`until one of ${parallel} running stages ends (--parallel)`);
+      if (this.#pool.full) wait(`until one of ${this.#pool.size} running stages ends (--parallel)`);
       let start = turn;
       const delta = await this.#pool.run(async () => {
         signal.throwIfAborted();
@@ -285,6 +291,12 @@ export class Executor {
       others,
       introspector: this.#introspector,
       forced: this.inputs.forced.has(stage.signature),
+      placed: (place) => {
+        const { ledger, emit } = this.inputs;
+        ledger.place(stage.signature, place);
+        if (place.address === undefined) return;
+        emit({ type: "stage.placed", at: refOf(image, stage), signature: stage.signature, place });
+      },
     });
     return addDelta(parent, delta, { created, text: describe(stage) });
   }
@@ -317,7 +329,16 @@ export class Executor {
         (sum, l) => sum + l.size,
         0,
       );
-      const made = { image: state, trees: output.trees, project, commit, buildMs: runningMs, addedBytes };
+      const builtBy = ledger.placeOf(signature);
+      const made = {
+        image: state,
+        trees: output.trees,
+        project,
+        commit,
+        buildMs: runningMs,
+        ...(builtBy && { builtBy }),
+        addedBytes,
+      };
       const record = stageRecord(image, stage, made);
       await store.stages.put(record);
       await store.stages.addHistory(project, image.node.key, stage.spec.name, stage.signature);

@@ -1,4 +1,5 @@
 import type { Signature } from "../contract/signature.ts";
+import type { StepPlace } from "../contract/place.ts";
 import type { StageRef } from "../contract/events.ts";
 import type { StageTimes } from "../contract/results.ts";
 
@@ -13,6 +14,7 @@ export class Ledger {
   readonly #planned = new Map<Signature, StageRef>();
   readonly #running = new Map<Signature, StageRef>();
   readonly #begun = new Set<Signature>();
+  readonly #places = new Map<Signature, StepPlace>();
   readonly #ended = new Map<Signature, StageOutcome | undefined>();
 
   /** A stage will be made, unless it comes from elsewhere meanwhile. */
@@ -23,6 +25,16 @@ export class Ledger {
   start(signature: Signature, at: StageRef): void {
     this.#running.set(signature, at);
     this.#begun.add(signature);
+  }
+
+  /** Its commands run there. */
+  place(signature: Signature, place: StepPlace): void {
+    this.#places.set(signature, place);
+  }
+
+  /** Where its commands ran last. */
+  placeOf(signature: Signature): StepPlace | undefined {
+    return this.#places.get(signature);
   }
 
   /** Its work is done, and being saved. */

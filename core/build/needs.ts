@@ -23,7 +23,7 @@ export interface BuildNeeds extends WorkerNeeds, BuiltNeeds {
   readonly options:
     & WorkerNeeds["options"]
     & BuiltNeeds["options"]
-    & Pick<ResolvedOptions, "dryRun" | "lockTimeoutMs">;
+    & Pick<ResolvedOptions, "dryRun" | "lockTimeoutMs" | "parallelUnset">;
   readonly trees: WorkerNeeds["trees"] & Pick<GitTrees, "prefetch" | "commit">;
   /** Settles when commands will probably run. */
   readonly news: Promise<void>;

@@ -52,7 +52,7 @@ export async function runBuild(
     stop,
   }: RunBuild,
 ) {
-  const { emit, parallel, lockTimeoutMs, epoch, dryRun } = session.options;
+  const { emit, parallel, parallelUnset, lockTimeoutMs, epoch, dryRun } = session.options;
   const hooks = await session.hooks();
   if (dryRun) {
     const plan = await hooks.waterfall("plan", await planBuild(signed, keys, inputs));
@@ -130,6 +130,7 @@ export async function runBuild(
       },
     },
   });
+  if (running.length > 0 && parallelUnset) stageWorker.watchCapacity((steps) => executor.resize(steps));
   const records = await executor.run(images.map((image) => image.node.key));
   return {
     records,

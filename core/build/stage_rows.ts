@@ -33,6 +33,7 @@ async function rowsOf(image: SignedImage, inputs: StageRowsInputs): Promise<read
       ...refOf(image, stage),
       platform: inputs.platform,
       signature,
+      ...(record?.builtBy && { builtBy: record.builtBy }),
       ...(record && await sizes(record, i === 0 ? null : records[i - 1])),
     };
     const outcome = inputs.ledger.outcome(signature);

@@ -15,7 +15,7 @@ import type { GitImagePlan } from "../sign/git_stages.ts";
 import type { HookRunner } from "../hooks/runner.ts";
 import { networkOf, PROXIES, proxyOfThisMachine } from "./step_network.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
-import { platformOf } from "../../lib/oci/platform.ts";
+import { formatPlatform, hostPlatform, platformOf } from "../../lib/oci/platform.ts";
 import type { Introspector } from "./introspect.ts";
 import type { SignedImage, SignedStage } from "../sign/sign.ts";
 import {
@@ -37,6 +37,7 @@ import type {
   StepIo,
   StepMount,
 } from "../contract/builder.ts";
+import type { StepPlace } from "../contract/place.ts";
 import type { Signature } from "../contract/signature.ts";
 import { unreachable } from "../../lib/unreachable.ts";
 
@@ -68,6 +69,8 @@ export interface WorkTask extends StageTask {
   /** Somebody wants it built anew, whatever is known of it. */
   readonly forced: boolean;
   readonly introspector: Introspector;
+  /** Takes where commands run. */
+  placed(place: StepPlace): void;
 }
 
 /** Opens the builder of this run. @throws BUILDER_UNAVAILABLE */
@@ -76,7 +79,7 @@ export async function openBuilder(
   store: Store,
   onLayer?: BuilderRequest["onLayer"],
 ): Promise<Builder> {
-  const { platform, builder: name, parallel, emit } = session.options;
+  const { platform, builder: name, emit } = session.options;
   const why = session.options.network ? undefined : proxyOfThisMachine(session.options);
   if (why) {
     emit({
@@ -85,6 +88,21 @@ export async function openBuilder(
       text: `Commands have this machine's network (as with --network host): ${why}`,
     });
   }
+  const builder = await findBuilder(session, store, onLayer);
+  if (builder) return builder;
+  const what = name ? `no plugin offers builder "${name}"` : `no builder runs commands for ${platform} here`;
+  throw new EngineError("BUILDER_UNAVAILABLE", `Cannot run stage commands: ${what}`, {
+    fix: "The built-in builder needs Linux; images without shell commands build anywhere",
+  });
+}
+
+/** The builder of this run, if any plugin offers one. @throws BUILDER_UNAVAILABLE */
+export async function findBuilder(
+  session: BuilderNeeds,
+  store: Store,
+  onLayer?: BuilderRequest["onLayer"],
+): Promise<Builder | undefined> {
+  const { platform, builder: name, parallel } = session.options;
   const answer = await (await session.hooks()).first("openBuilder", {
     platform: platformOf(platform),
     store,
@@ -93,11 +111,13 @@ export async function openBuilder(
     ...networkOf(session.options, {}),
     ...(onLayer && { onLayer }),
   });
-  if (answer) return answer.value;
-  const what = name ? `no plugin offers builder "${name}"` : `no builder runs commands for ${platform} here`;
-  throw new EngineError("BUILDER_UNAVAILABLE", `Cannot run stage commands: ${what}`, {
-    fix: "The built-in builder needs Linux; images without shell commands build anywhere",
-  });
+  return answer?.value;
+}
+
+/** Steps of one image are best run in one place: the signature of the first of them. */
+export function placementOf({ stages }: SignedImage, stage: SignedStage): Signature {
+  const first = stages.find(({ spec: { work } }) => work.kind === "run" && work.commands.length > 0);
+  return (first ?? stage).signature;
 }
 
 /** @throws CONFIG_INVALID when an instruction cannot be carried out for this image */
@@ -161,6 +181,11 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
   /** Starts what command stages will need. */
   warmUp(): void {
     this.#warm ??= observed(this.#open().then((builder) => builder.warmUp?.()));
+  }
+
+  /** Tells how many steps the builder can run at once, if it knows. */
+  watchCapacity(changed: (steps: number) => void): void {
+    observed(this.#open().then((builder) => builder.watchCapacity?.(changed)));
   }
 
   /** Brings a base image into the store. */
@@ -297,7 +322,7 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
   }
 
   async #run(task: WorkTask, commands: readonly string[]): Promise<readonly LayerRef[]> {
-    const { at, parent, image, stage, introspector, forced } = task;
+    const { at, parent, image, stage, introspector, forced, placed } = task;
     const { signal } = this;
     const { emit, compression, epoch, masker } = this.session.options;
     const { rule } = image.node;
@@ -305,8 +330,7 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
     const step: BuildStep = {
       label: stageTitle(at.kind, at.image, at.stage),
       signature: stage.signature,
-      placement: image.stages.find(({ spec: { work } }) => work.kind === "run" && work.commands.length > 0)
-        ?.signature ?? stage.signature,
+      placement: placementOf(image, stage),
       ...(forced && { forced }),
       parents: parent.layers,
       commands,
@@ -333,6 +357,7 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
       secret: (id) => this.#vault.value(rule.secrets.find((secret) => secret.id === id)!),
       sshAgent: () => this.#vault.agent,
       output: (stream, text) => streams[stream].push(text),
+      placed,
       ...(introspector.error && {
         onFailure: async (shell: () => Promise<number>) => {
           emit({
@@ -346,6 +371,7 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
     };
     const builder = await this.#open();
     requireMounts(builder, step);
+    placed({ builder: builder.name, platform: formatPlatform(hostPlatform()) }); // unless the builder says otherwise
     try {
       const { layer } = await builder.run(step, io).finally(() => {
         for (const stream of Object.values(streams)) stream.end();

@@ -1,5 +1,6 @@
 import type { LayerIndex } from "../../lib/layer/index.ts";
 import type { OciPlatform } from "../../lib/oci/types.ts";
+import type { StepPlace } from "./place.ts";
 import type { Layer, Store } from "./store.ts";
 import type { Signature } from "./signature.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
@@ -118,6 +119,8 @@ export interface StepIo {
   sshAgent?(id: string): string;
   /** Takes what commands print. */
   output(stream: "stdout" | "stderr", text: string): void;
+  /** Takes where the step runs, before it does, and again when that place was lost. Untold: on this machine. */
+  placed?(place: StepPlace): void;
   /** Aborts the work. */
   readonly signal: AbortSignal;
   /** Called with the step's file system still in place when a command failed, before it is discarded. */
@@ -130,6 +133,10 @@ export interface Builder extends AsyncDisposable {
   readonly name: string;
   /** What steps may mount. @default host, cache and tmp */
   readonly mounts?: readonly MountKind[];
+  /** Tells how many steps can run at once, as soon as that is known and whenever it changes. Absent: as many as asked for. */
+  watchCapacity?(changed: (steps: number) => void): void;
+  /** Where a step would run, as far as that can be told without asking there. Absent: on this machine. */
+  place?(step: Pick<BuildStep, "signature" | "placement">): Promise<StepPlace>;
   /** Prepares what the first step will need while the engine still plans; never throws. */
   warmUp?(): void;
   /** Unpacks layers that a later step will probably stand on; settles when it is done, and never throws. */

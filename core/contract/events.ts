@@ -1,4 +1,5 @@
 import type { Digest } from "../../lib/oci/digest.ts";
+import type { StepPlace } from "./place.ts";
 import type { BuildTimes, StageTimes } from "./results.ts";
 
 /** Names a stage of an image in events and errors. `image` is "" for the nameless dimg. */
@@ -40,6 +41,13 @@ export type EngineEvent =
     readonly at: StageRef;
     readonly signature: string;
     readonly reason: string;
+  }
+  /** Its commands run elsewhere than on this machine: told before they do, and again when that place was lost. */
+  | {
+    readonly type: "stage.placed";
+    readonly at: StageRef;
+    readonly signature: string;
+    readonly place: StepPlace;
   }
   /** One chunk of the stage command's own output, decoded, cut at line ends where possible. */
   | {

@@ -57,6 +57,7 @@ export {
 export type { Schema } from "./option_schemas.ts";
 export type { PluginRights } from "./rights.ts";
 export type * from "./cleanup.ts";
+export type * from "./place.ts";
 export type * from "./registry.ts";
 export type * from "./builder.ts";
 export type * from "./source.ts";

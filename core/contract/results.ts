@@ -1,3 +1,4 @@
+import type { StepPlace } from "./place.ts";
 import type { ImageState } from "./store.ts";
 import type { Signature } from "./signature.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
@@ -111,6 +112,8 @@ export interface PlannedStage {
   readonly reason: string;
   /** Whether the signature covers all that the stage's commands see. */
   readonly hermetic: boolean;
+  /** Of commands that will run: where, if nothing is lost or busy until then. */
+  readonly runsAt?: StepPlace;
 }
 
 /**
@@ -189,6 +192,8 @@ export interface BuiltStage {
   readonly from?: string;
   /** Of one that was built, how long that took. */
   readonly times?: StageTimes;
+  /** Where its commands ran, when they did so for this store. */
+  readonly builtBy?: StepPlace;
   /** Compressed bytes that it added, where it is in the store. */
   readonly size?: number;
   /** Digest of the manifest of the image up to here, where it is in the store. */

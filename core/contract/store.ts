@@ -1,6 +1,7 @@
 /** The roles that plugins fill, one small interface each. Part of the plugin contract. */
 import type { Guard } from "../../lib/guard.ts";
 import type { Descriptor, ImageConfig } from "../../lib/oci/types.ts";
+import type { StepPlace } from "./place.ts";
 import type { Fact, Signature } from "./signature.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 
@@ -52,6 +53,8 @@ export interface StageRecord {
   readonly builtAt: string;
   /** Milliseconds that building it took here. */
   readonly buildMs: number;
+  /** Where its commands ran, if it has any and they ran for this store. Never signed. */
+  readonly builtBy?: StepPlace;
   /** Compressed bytes that this stage added. */
   readonly addedBytes: number;
   /** Project, image and git commit that first built it. Never signed. */

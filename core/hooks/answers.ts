@@ -19,6 +19,7 @@ import {
   type ShellStage,
   userStages,
 } from "../contract/config.ts";
+import type { StepPlace } from "../contract/place.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { HookName } from "../contract/plugin.ts";
 import type { Plan, PlannedImage, PlannedStage } from "../contract/results.ts";
@@ -176,6 +177,7 @@ const plan = strict<Plan>({
       state: z.enum(["cached", "covered", "build", "unneeded"]),
       reason: z.string(),
       hermetic: z.boolean(),
+      runsAt: strict<StepPlace>({ builder: text, address: maybe, platform: maybe }).optional(),
     })),
   })),
 });

@@ -4,6 +4,7 @@ import { compareStage, imagesOf, type PlanInputs } from "./plan.ts";
 import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
 import { suggest } from "../../lib/suggest.ts";
 import type { FactChange, Plan, PlannedStage } from "../contract/results.ts";
+import type { StepPlace } from "../contract/place.ts";
 import type { Signature } from "../contract/signature.ts";
 
 export interface ExplainInputs extends PlanInputs {
@@ -67,7 +68,12 @@ async function explainStage(
     state: row.state,
     hermetic: row.hermetic,
     ...(known && at && {
-      comparedWith: { signature: known.signature, at, ...(known.commit && { commit: known.commit }) },
+      comparedWith: {
+        signature: known.signature,
+        at,
+        ...(known.commit && { commit: known.commit }),
+        ...(known.builtBy && { builtBy: known.builtBy }),
+      },
     }),
     rippleOnly: known !== undefined && changes.length === 0,
     changes,
@@ -157,7 +163,13 @@ export interface ExplainedStage {
   /** Whether the signature covers all that its commands see. */
   readonly hermetic: boolean;
   /** The earlier build it is compared with; undefined = this stage was never built here. */
-  readonly comparedWith?: { readonly signature: Signature; readonly at: string; readonly commit?: string };
+  readonly comparedWith?: {
+    readonly signature: Signature;
+    readonly at: string;
+    readonly commit?: string;
+    /** Where its commands ran. */
+    readonly builtBy?: StepPlace;
+  };
   /** True when only the stage before it changed. */
   readonly rippleOnly: boolean;
   /** Facts that differ. */

@@ -2,6 +2,7 @@ import { isListOf } from "../../lib/guard.ts";
 import { isFact } from "../contract/guards.ts";
 import type { Store } from "../contract/store.ts";
 import type { SignedGraph } from "../sign/sign.ts";
+import type { StepPlace } from "../contract/place.ts";
 import type { Fact, Signature } from "../contract/signature.ts";
 
 /** What `explain` compares with. */
@@ -10,6 +11,8 @@ export interface KnownStage {
   readonly facts: readonly Fact[];
   /** The commit that was built, when it was built here. */
   readonly commit?: string;
+  /** Where its commands ran, if they ran for this store. */
+  readonly builtBy?: StepPlace;
 }
 
 const MEMO = "stage-facts-2";
@@ -18,8 +21,8 @@ const MEMO = "stage-facts-2";
 export async function knownStage(store: Store, signature: Signature): Promise<KnownStage | undefined> {
   const record = await store.stages.record(signature);
   if (record) {
-    const { facts, origin: { commit } } = record;
-    return { signature, facts, ...(commit && { commit }) };
+    const { facts, builtBy, origin: { commit } } = record;
+    return { signature, facts, ...(commit && { commit }), ...(builtBy && { builtBy }) };
   }
   const facts = await store.memo.get(MEMO, signature, isListOf(isFact));
   return facts && { signature, facts };

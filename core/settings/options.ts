@@ -17,6 +17,8 @@ export interface ResolvedOptions {
   readonly name: string | undefined;
   readonly platform: string;
   readonly parallel: number;
+  /** Nobody has said how many stages may be built at once, so a builder may. */
+  readonly parallelUnset: boolean;
   readonly network: StepNetwork | undefined;
   readonly builder: string | undefined;
   readonly dev: boolean;
@@ -65,6 +67,7 @@ export function resolveOptions(options: EngineOptions): ResolvedOptions {
     name: options.name,
     platform: options.platform ? readPlatform(options.platform) : formatPlatform(hostPlatform()),
     parallel,
+    parallelUnset: options.parallel === undefined,
     network: options.network,
     builder: options.builder,
     dev: options.dev ?? false,
@@ -143,7 +146,7 @@ export interface EngineOptions {
    * @default linux and this machine's architecture
    */
   readonly platform?: string;
-  /** Stages that may be built at once. @default number of processors */
+  /** Stages that may be built at once. @default number of processors, with BuildKit the sum of what its daemons offer */
   readonly parallel?: number;
   /** Network of commands. @default what the dappfile says, else private where the builder can give that, else host */
   readonly network?: StepNetwork;

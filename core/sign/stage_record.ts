@@ -2,7 +2,7 @@ import type { ImageState, StageRecord } from "../contract/store.ts";
 import type { SignedImage, SignedStage } from "./sign.ts";
 
 /** What was done to have a stage, beside what is signed. */
-export interface StageOutcome extends Pick<StageRecord, "buildMs" | "addedBytes" | "unseen"> {
+export interface StageOutcome extends Pick<StageRecord, "buildMs" | "builtBy" | "addedBytes" | "unseen"> {
   readonly image: ImageState;
   readonly trees: NonNullable<StageRecord["trees"]>;
   readonly project: string;
@@ -13,7 +13,7 @@ export interface StageOutcome extends Pick<StageRecord, "buildMs" | "addedBytes"
 export function stageRecord(
   of: SignedImage,
   { signature, previous, spec, facts }: SignedStage,
-  { image, trees, project, commit, unseen, buildMs, addedBytes }: StageOutcome,
+  { image, trees, project, commit, unseen, buildMs, builtBy, addedBytes }: StageOutcome,
 ): StageRecord {
   return {
     format: 2,
@@ -26,6 +26,7 @@ export function stageRecord(
     ...(unseen && { unseen }),
     builtAt: new Date().toISOString(),
     buildMs,
+    ...(builtBy && { builtBy }),
     addedBytes,
     origin: { project, image: of.node.key, ...(commit && { commit }) },
   };

@@ -23,7 +23,9 @@ export interface Ran {
 }
 
 export interface StageOptions
-  extends Partial<Omit<BuildStep, "commands" | "parents" | "network">>, Pick<StepIo, "secret" | "sshAgent"> {
+  extends
+    Partial<Omit<BuildStep, "commands" | "parents" | "network">>,
+    Pick<StepIo, "secret" | "sshAgent" | "placed"> {
   /** "default": none in particular is asked for. @default "host" */
   readonly network?: StepNetwork | "default";
   readonly signal?: AbortSignal;
@@ -40,7 +42,8 @@ export class StageRunner {
     commands: readonly string[],
     options: StageOptions = {},
   ): Promise<Ran> {
-    const { signal = new AbortController().signal, onFailure, onOutput, secret, sshAgent, ...more } = options;
+    const { signal = new AbortController().signal, onFailure, onOutput, placed, secret, sshAgent, ...more } =
+      options;
     const { network = "host", ...rest } = more;
     let output = "";
     const { layer } = await this.builder.run({
@@ -58,6 +61,7 @@ export class StageRunner {
     }, {
       signal,
       ...(onFailure && { onFailure }),
+      ...(placed && { placed }),
       ...(secret && { secret }),
       ...(sshAgent && { sshAgent }),
       output(stream, text) {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { EngineError } from "../../core/contract/plugin.ts";
 import { parseAddress } from "../../plugins/builder/buildkit/address.ts";
 import { BuildkitBuilder } from "../../plugins/builder/buildkit/builder.ts";
+import { Fleet } from "../../plugins/builder/buildkit/fleet.ts";
 import { Placement, ranked } from "../../plugins/builder/buildkit/placement.ts";
 import { LocalStore } from "../../plugins/store/local/store.ts";
 import { busyboxBase } from "../support/bases.ts";
@@ -46,6 +47,57 @@ Deno.test("Placement gives no place more than its share, keeps a key where it wa
   assert.equal(await placement.take("k"), undefined);
 });
 
+Deno.test("Placement fills daemons by what they take, leaves emulation to itself, and stays where layers are", async () => {
+  const placement = new Placement(["a", "b", "c"]);
+  placement.describe("a", { room: 6, spare: false });
+  placement.describe("b", { room: 2, spare: false });
+  placement.describe("c", { room: 8, spare: true });
+  assert.equal(placement.room, 8);
+  const taken = [];
+  for (let i = 0; i < 8; i++) taken.push((await placement.take(`key ${i}`))!);
+  const loads = Map.groupBy(taken, ({ place }) => place);
+  assert.deepEqual([loads.get("a")?.length, loads.get("b")?.length], [6, 2]);
+  const [first] = taken;
+  for (const one of taken) one[Symbol.dispose]();
+  assert.equal((await placement.take("key 0"))!.place, first!.place);
+  assert.equal((await placement.order("key 0"))[0], first!.place);
+  placement.lose("a");
+  assert.equal(placement.room, 2);
+  placement.lose("b");
+  assert.deepEqual([placement.room, (await placement.take("key 0"))!.place], [8, "c"]);
+});
+
+Deno.test("Fleet adds up what daemons say they take at once", async () => {
+  if (await findBuildkitd() === undefined) return;
+  const labelled = (steps: string) => [
+    'networkMode = "host"',
+    "[worker.oci.labels]",
+    `"dapp.parallel" = "${steps}"`,
+  ];
+  await using one = await startBuildkitd({ worker: labelled("3") });
+  await using two = await startBuildkitd({ worker: labelled("5") });
+  if (!one || !two) return;
+  await withTempDir(async (dir) => {
+    await using fleet = new Fleet(
+      { addresses: [one, two].map(({ address }) => parseAddress(address)), tls: {}, env: {} },
+      platform,
+      () => Promise.resolve(dir),
+    );
+    const all = Promise.withResolvers<void>();
+    fleet.watchCapacity((steps) => {
+      if (steps === 8) all.resolve();
+    });
+    await all.promise;
+    const used = fleet.use({
+      key: "k",
+      signal: new AbortController().signal,
+      placed() {},
+      say() {},
+    }, ({ platform: own, emulates }) => Promise.resolve([own, emulates]));
+    assert.deepEqual(await used, [`linux/${platform.architecture}`, false]);
+  });
+});
+
 Deno.test("BuildkitBuilder goes on elsewhere when a daemon dies in a step, and names all when none is left", async () => {
   if (await findBuildkitd() === undefined) return;
   await using one = await startBuildkitd();
@@ -61,25 +113,27 @@ Deno.test("BuildkitBuilder goes on elsewhere when a daemon dies in a step, and n
     });
     const base = await layoutLayers(store, await busyboxBase());
     const runner = new StageRunner(builder, store);
-    const places = (text: string) => [...text.matchAll(/\(at (\S+)\)/g)].map(([, place]) => place!);
+    const places: string[] = [];
+    const placed = ({ address = "" }) => void places.push(address);
     let killed: string | undefined;
     let seen = "";
     const ran = await runner.run(base, ["echo on", "sleep 2", "echo done >/done"], {
+      placed,
       onOutput(text) {
         seen += text;
-        const [place] = places(seen);
+        const [place] = places;
         if (killed !== undefined || place === undefined || !/^on$/m.test(seen)) return;
         killed = place;
         Deno.kill(daemons.find(({ address }) => address === place)!.pid, "SIGKILL");
       },
     });
     assert.equal(ran.members.get("done")?.content, "done\n");
-    const [first, second] = places(seen);
+    const [first, second] = places;
     assert.equal(first, killed);
     assert.notEqual(second, killed);
     // The one that is left builds upon what was built; the other one is not asked again.
-    const next = await runner.run(ran.image, ["cat /done"]);
-    assert.deepEqual(places(next.output), [second]);
+    await runner.run(ran.image, ["cat /done"], { placed });
+    assert.deepEqual(places, [first, second, second]);
     Deno.kill(daemons.find(({ address }) => address === second)!.pid, "SIGKILL");
     await assert.rejects(runner.run(ran.image, ["cat /done"]), (error) => {
       assert.ok(error instanceof EngineError, String(error));

@@ -58,6 +58,15 @@ export function fakeBuilder(log: FakeBuilderLog, mounts?: readonly MountKind[]) 
   });
 }
 
+/** The same, as if its steps ran elsewhere: `capacity` at once, each at the first address and then, lost there, at the next. */
+export function fakeFleet(log: FakeBuilderLog, addresses: readonly [string, ...string[]], capacity: number) {
+  return definePlugin({
+    name: "builder-fake",
+    api: 1,
+    setup: () => ({ openBuilder: ({ store }) => new FakeFleet(log, store, addresses, capacity) }),
+  });
+}
+
 class FakeBuilder implements Builder {
   readonly name = "fake";
   readonly mounts: readonly MountKind[];
@@ -144,5 +153,31 @@ class FakeBuilder implements Builder {
   [Symbol.asyncDispose](): Promise<void> {
     this.log.disposed++;
     return Promise.resolve();
+  }
+}
+
+class FakeFleet extends FakeBuilder {
+  constructor(
+    log: FakeBuilderLog,
+    store: Store,
+    readonly addresses: readonly [string, ...string[]],
+    readonly capacity: number,
+  ) {
+    super(log, store);
+  }
+
+  watchCapacity(changed: (steps: number) => void): void {
+    changed(this.capacity);
+  }
+
+  place() {
+    return Promise.resolve({ builder: this.name, address: this.addresses[0] });
+  }
+
+  override run(step: BuildStep, io: StepIo) {
+    for (const address of this.addresses) {
+      io.placed?.({ builder: this.name, address, platform: "linux/arm64" });
+    }
+    return super.run(step, io);
   }
 }

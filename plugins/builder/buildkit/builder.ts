@@ -64,14 +64,28 @@ export class BuildkitBuilder implements Builder {
     this.#fleet.warmUp();
   }
 
+  watchCapacity(changed: (steps: number) => void): void {
+    this.#fleet.watchCapacity(changed);
+  }
+
+  async place({ signature, placement = signature }: Pick<BuildStep, "signature" | "placement">) {
+    const address = await this.#fleet.home(placement);
+    return { builder: this.name, ...(address !== undefined && { address }) };
+  }
+
   async prefetch(layers: readonly LayerRef[]): Promise<void> {
     await this.#shelf.look(layers).catch(() => {}); // whoever stands on them says so
   }
 
   async run(step: BuildStep, io: StepIo): Promise<StepResult> {
     io.signal.throwIfAborted();
-    const say = (text: string) => io.output("stderr", `${text}\n`);
-    const user = { key: step.placement ?? step.signature, signal: io.signal, say };
+    const user = {
+      key: step.placement ?? step.signature,
+      signal: io.signal,
+      placed: ({ address: { text }, platform }: Daemon) =>
+        io.placed?.({ builder: this.name, address: text, ...(platform !== "" && { platform }) }),
+      say: (text: string) => io.output("stderr", `${text}\n`),
+    };
     return await abortable(this.#fleet.use(user, (daemon) => this.#runAt(daemon, step, io)), io.signal);
   }
 
@@ -98,7 +112,10 @@ export class BuildkitBuilder implements Builder {
 
   async shell(step: ShellStep, signal: AbortSignal): Promise<number> {
     const key = step.parents.at(-1)?.diffId ?? "";
-    return await this.#fleet.use({ key, signal, say() {} }, (daemon) => this.#shellAt(daemon, step, signal));
+    return await this.#fleet.use(
+      { key, signal, placed() {}, say() {} },
+      (daemon) => this.#shellAt(daemon, step, signal),
+    );
   }
 
   async #shellAt(daemon: Daemon, step: ShellStep, signal: AbortSignal): Promise<number> {

@@ -16,12 +16,21 @@ export interface TlsFiles {
   readonly serverName?: string | undefined;
 }
 
+/** `[worker.oci.labels]` in buildkitd.toml: how many steps of one client it takes at once. */
+const STEPS_LABEL = "dapp.parallel";
+
 /** A daemon, and what is known of it. */
 export class Daemon implements AsyncDisposable {
   readonly client: BuildkitClient;
   #ready: Promise<void> | undefined;
   /** What its network for steps is, as its worker says. */
   network = "";
+  /** Steps that it takes at once: its worker's label {@linkcode STEPS_LABEL}, else as many as this machine has processors. */
+  steps = navigator.hardwareConcurrency;
+  /** The machine is of another platform than what it builds for. */
+  emulates = false;
+  /** What its machine is. */
+  platform = "";
 
   private constructor(
     readonly address: BuilderAddress,
@@ -93,6 +102,12 @@ export class Daemon implements AsyncDisposable {
       );
     }
     this.network = able.Labels["org.mobyproject.buildkit.worker.network"] ?? "";
+    const steps = Number(able.Labels[STEPS_LABEL]);
+    if (Number.isInteger(steps) && steps > 0) this.steps = steps;
+    const [own] = able.platforms; // the machine's comes first, what it emulates after it
+    if (!own) return;
+    this.emulates = own.OS !== platform.os || own.Architecture !== platform.architecture;
+    this.platform = [own.OS, own.Architecture, own.Variant].filter((part) => part !== "").join("/");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,3 +1,5 @@
+import { delay } from "@std/async/delay";
+import { abortable } from "@std/async/abortable";
 import { EngineError, type OciPlatform } from "../../../core/contract/plugin.ts";
 import type { BuilderAddress, Environment } from "./address.ts";
 import { Daemon, type TlsFiles } from "./daemon.ts";
@@ -15,55 +17,75 @@ export interface FleetUser {
   /** Steps of one key go to one daemon. */
   readonly key: string;
   readonly signal: AbortSignal;
-  /** Told where it goes, when there are several places, and where it goes after that place was lost. */
+  /** Told where it goes, and where it goes after that place was lost. */
+  placed(daemon: Daemon): void;
+  /** Told what was lost, when there are several places. */
   say(text: string): void;
 }
 
+/** How long the first step waits for daemons that do not answer, once it knows that there are several. */
+const PATIENCE_MS = 1000;
+
 /** The daemons of a run. Work that loses its daemon begins anew at another one. */
 export class Fleet implements AsyncDisposable {
+  readonly #addresses = new Map<string, BuilderAddress>();
   readonly #daemons = new Map<string, Promise<Daemon>>();
-  readonly #placement: Placement;
+  readonly #known = new Map<string, Promise<Daemon>>();
+  readonly #placement = new Placement();
   /** Why daemons are not used any more. */
   readonly #failures = new Map<string, EngineError>();
+  readonly #told = new Set<string>();
+  readonly #closed = new AbortController();
+  #acquainted: Promise<void> | undefined;
+  #watch: ((steps: number) => void) | undefined;
 
   constructor(
     readonly options: BuildkitOptions,
     readonly platform: OciPlatform,
     readonly scratch: () => Promise<string>,
   ) {
-    this.#placement = new Placement(options.addresses.map(({ text }) => text));
+    for (const address of options.addresses) this.#add(address);
   }
 
-  /** Connects to the daemon, if there is but one: of several it is not known which are needed. */
+  /** Asks all daemons what they are. */
   warmUp(): void {
-    const [only, another] = this.options.addresses;
-    if (only && !another) this.#open(only).catch(() => {}); // the first step says what is wrong
+    this.#acquaint().catch(() => {}); // the first step says what is wrong
+  }
+
+  /** Tells how many steps all daemons take at once, whenever more is known of them. */
+  watchCapacity(changed: (steps: number) => void): void {
+    this.#watch = changed;
+    this.#tellCapacity();
+    this.warmUp();
+  }
+
+  /** Where work of a key goes if nothing is lost or busy. */
+  async home(key: string): Promise<string | undefined> {
+    return (await this.#placement.order(key))[0];
   }
 
   /** Does work at a daemon. @throws BUILDER_UNAVAILABLE when there is none left that can do it */
-  async use<T>({ key, signal, say }: FleetUser, work: (daemon: Daemon) => Promise<T>): Promise<T> {
-    const several = this.options.addresses.length > 1;
+  async use<T>({ key, signal, placed, say }: FleetUser, work: (daemon: Daemon) => Promise<T>): Promise<T> {
+    await abortable(this.#acquaint(), signal);
     for (;;) {
+      if (this.#addresses.size > 1) this.#tellLosses(say);
       using taken = await this.#placement.take(key);
       if (!taken) throw this.#noneLeft();
-      const address = this.options.addresses.find(({ text }) => text === taken.place)!;
+      const { place } = taken;
       try {
-        const daemon = await this.#open(address);
-        signal.throwIfAborted();
-        await daemon.ready(this.platform, signal);
-        if (several) say(`(at ${address.text})`);
+        const daemon = await abortable(this.#know(place), signal);
+        placed(daemon);
         return await work(daemon);
       } catch (error) {
         if (!(error instanceof EngineError) || error.code !== "BUILDER_UNAVAILABLE") throw error;
-        this.#placement.lose(address.text);
-        this.#failures.set(address.text, error);
-        if (several) say(`(${address.text} cannot do it: ${error.message})`);
+        this.#lose(place, error);
       }
     }
   }
 
   /** Lets go of the daemons, after a last word to each that is there. */
   async close(last: (daemon: Daemon) => Promise<void>): Promise<void> {
+    this.#closed.abort();
     await Promise.all(Array.from(this.#daemons, async ([text, opened]) => {
       const daemon = await opened.catch(() => undefined);
       if (!daemon) return;
@@ -74,6 +96,72 @@ export class Fleet implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close(() => Promise.resolve());
+  }
+
+  #add(address: BuilderAddress): void {
+    this.#addresses.set(address.text, address);
+    this.#placement.add(address.text);
+  }
+
+  /**
+   * Knows what the daemons are before the first step is placed: of several, some may be of another platform or gone. One
+   * that does not answer for long is asked again when its turn comes.
+   */
+  #acquaint(): Promise<void> {
+    return this.#acquainted ??= (async () => {
+      const places = [...this.#addresses.keys()];
+      const looks = places.map(async (place) => {
+        try {
+          await this.#know(place);
+        } catch (error) {
+          // Alone, its failure is for the step to tell; other mistakes are met again when its turn comes.
+          if (places.length > 1 && error instanceof EngineError && error.code === "BUILDER_UNAVAILABLE") {
+            this.#lose(place, error);
+          }
+        }
+      });
+      if (places.length < 2) return;
+      const all = Promise.allSettled(looks);
+      const one = Promise.race(looks);
+      const over = new AbortController();
+      await Promise.race([all, one.then(() => delay(PATIENCE_MS, { signal: over.signal })).catch(() => {})]);
+      over.abort();
+    })();
+  }
+
+  /** A daemon that was asked what it is. @throws BUILDER_UNAVAILABLE */
+  #know(place: string): Promise<Daemon> {
+    let known = this.#known.get(place);
+    if (!known) {
+      known = this.#open(this.#addresses.get(place)!).then(async (daemon) => {
+        await daemon.ready(this.platform, this.#closed.signal);
+        this.#placement.describe(place, { room: daemon.steps, spare: daemon.emulates });
+        this.#tellCapacity();
+        return daemon;
+      });
+      this.#known.set(place, known);
+    }
+    return known;
+  }
+
+  #lose(place: string, error: EngineError): void {
+    if (this.#failures.has(place)) return;
+    this.#placement.lose(place);
+    this.#failures.set(place, error);
+    this.#tellCapacity();
+  }
+
+  #tellCapacity(): void {
+    const { room } = this.#placement;
+    if (room > 0) this.#watch?.(room);
+  }
+
+  #tellLosses(say: (text: string) => void): void {
+    for (const [place, { message }] of this.#failures) {
+      if (this.#told.has(place)) continue;
+      this.#told.add(place);
+      say(`(${place} cannot do it: ${message})`);
+    }
   }
 
   #noneLeft(): EngineError {

@@ -28,6 +28,13 @@ export const isStageRecord = hasMembers<StageRecord>({
   unseen: isOptional(isJust(true)),
   builtAt: isText,
   buildMs: isCount,
+  builtBy: isOptional(
+    hasMembers<NonNullable<StageRecord["builtBy"]>>({
+      builder: isText,
+      address: isOptional(isText),
+      platform: isOptional(isText),
+    }),
+  ),
   addedBytes: isCount,
   origin: hasMembers<StageRecord["origin"]>({ project: isText, image: isText, commit: isOptional(isText) }),
 });
