@@ -102,6 +102,7 @@ export const options = {
     summary: "do what this file says, which --dry-run --json printed, instead of making a new plan",
   },
   yes: { short: "y", summary: "do not ask before deleting" },
+  write: { summary: "write dappfile.yaml, unless it is there" },
   update: { summary: "look every name up again instead of keeping the entries there are" },
   repair: { summary: "remove what is damaged, so that it is made again" },
   "fail-fast": { summary: "when a stage fails, stop those that still run instead of letting them end" },

@@ -187,6 +187,28 @@ export const table: CommandTable = {
       ],
     },
     {
+      path: "migrate",
+      run: async () => (await import("./commands/migrate.ts")).migrate,
+      summary: "Make a dappfile of a werf.yaml, of Dockerfiles, or of a Dappfile of the old dapp.",
+      details: [
+        "KIND is werf, dockerfile or dapp. Without FILE, it is the one of that tool in the project directory; with several " +
+        "Dockerfiles each becomes an image, called by its directory or by what its name ends with.",
+        "Prints the dappfile; with --write it becomes dappfile.yaml, which is never written over. What could not be " +
+        "converted stands at its end, line by line, with what to do about it.",
+        "A Dockerfile becomes documents of its own where the image stays the same, else `dockerfile:`, which builds it as it is.",
+      ],
+      positionals: [
+        { name: "KIND", complete: "text", required: true },
+        { name: "FILE", complete: "text", many: true },
+      ],
+      options: ["write"],
+      common: ["dir", ...output],
+      examples: [
+        { command: "dapp migrate werf", what: "print what werf.yaml becomes" },
+        { command: "dapp migrate dockerfile --write web/Dockerfile api/Dockerfile", what: "two images" },
+      ],
+    },
+    {
       path: "config check",
       run: async () => (await import("./commands/config.ts")).configCheck,
       summary: "Check the dappfile and say everything that is wrong with it.",

@@ -9,10 +9,13 @@ import { lookForStatic } from "./static.ts";
 /** Editors read it document by document. */
 const HINT = "# yaml-language-server: $schema=./dappfile.schema.json";
 
-/** Files of other tools, and what to know of them. */
+/** Files of other tools, and what makes a dappfile of them. */
 const others: Readonly<Record<string, string>> = {
-  "werf.yaml": 'werf.yaml is left as it is: its "image" is "dimg" here, "artifact: true" is "artifact: NAME"',
-  "Dappfile": "Dappfile is that of the old dapp: its directives are those of the dappfile, as YAML",
+  "werf.yaml": "dapp migrate werf",
+  "werf.yml": "dapp migrate werf",
+  "Dappfile": "dapp migrate dapp",
+  "Dockerfile": "dapp migrate dockerfile",
+  "Containerfile": "dapp migrate dockerfile",
 };
 
 /** A dappfile for what is in a directory, with what to say of it. */
@@ -25,7 +28,9 @@ export async function firstDappfile(
     slug(name)
   }`;
   const text = [head, ...documents].map((document) => `${HINT}\n${document}\n`).join("---\n");
-  const beside = Object.entries(others).filter(([file]) => files.names.has(file)).map(([, note]) => note);
+  const beside = Object.entries(others).filter(([file]) => files.names.has(file)).map(([file, command]) =>
+    `${file} is left as it is: ${command} prints what it becomes as a dappfile`
+  );
   return { text, what, notes: [...notes, ...beside] };
 }
 

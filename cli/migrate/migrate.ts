@@ -1,0 +1,121 @@
+/** From files of another tool to a dappfile. */
+import { EngineError } from "../../core/contract/errors.ts";
+import { suggest } from "../../lib/suggest.ts";
+import { composeDappfile } from "./compose.ts";
+import { migrateDockerfile } from "./dockerfile.ts";
+import { migrateRuby } from "./ruby.ts";
+import type { Migrated, Remark } from "./source.ts";
+import { migrateWerf } from "./werf.ts";
+
+/** What can be converted, with the files that are looked for. */
+export const migrations: Readonly<Record<string, readonly string[]>> = {
+  werf: ["werf.yaml", "werf.yml"],
+  dockerfile: ["Dockerfile", "Containerfile"],
+  dapp: ["Dappfile", "dappfile.yml", "dappfile.yaml"],
+};
+
+/** The project directory, by paths in it. */
+export interface MigratedProject {
+  /** Its name. */
+  readonly name: string;
+  /** Text of a file; undefined when it is not there. */
+  read(path: string): Promise<string | undefined>;
+  /** Names in a directory; none when it is none. */
+  list(dir: string): Promise<readonly string[]>;
+}
+
+/** A dappfile that was made. */
+export interface MigratedProjectFile {
+  readonly text: string;
+  readonly files: readonly string[];
+  readonly remarks: readonly Remark[];
+}
+
+/** Converts files. @throws {EngineError} USAGE when there is no such kind or file */
+export async function migrate(
+  kind: string,
+  given: readonly string[],
+  project: MigratedProject,
+): Promise<MigratedProjectFile> {
+  const names = Object.hasOwn(migrations, kind) ? migrations[kind] : undefined;
+  if (!names) {
+    const known = Object.keys(migrations);
+    const near = suggest(kind, known);
+    throw new EngineError("USAGE", `Cannot migrate from "${kind}": that is not known`, {
+      fix: near === undefined ? `Known are ${known.join(", ")}` : `Did you mean "${near}"?`,
+    });
+  }
+  const there = new Set(await project.list(""));
+  const files = given.length > 0
+    ? given.map((file) => file.replace(/^\.\//, ""))
+    : names.filter((name) => there.has(name)).slice(0, 1);
+  if (files.length === 0) {
+    throw new EngineError("USAGE", `Cannot migrate from ${kind}: there is no ${names.join(" or ")} here`, {
+      fix: `Name the file: dapp migrate ${kind} FILE`,
+    });
+  }
+  const migrated: Migrated[] = [];
+  for (const file of files) {
+    const text = await project.read(file);
+    if (text === undefined) {
+      throw new EngineError("USAGE", `Cannot migrate "${file}": it cannot be read`, {
+        fix: "Correct its path, which starts at the project directory",
+      });
+    }
+    migrated.push(await convert(kind, { file, text, alone: files.length === 1 }, project));
+  }
+  const text = composeDappfile(migrated, project.name);
+  return { text, files, remarks: migrated.flatMap(({ remarks }) => remarks) };
+}
+
+interface Given {
+  readonly file: string;
+  readonly text: string;
+  /** It is the only one. */
+  readonly alone: boolean;
+}
+
+async function convert(
+  kind: string,
+  { file, text, alone }: Given,
+  project: MigratedProject,
+): Promise<Migrated> {
+  if (kind === "dockerfile") {
+    const dir = file.includes("/") ? file.slice(0, file.lastIndexOf("/")) : "";
+    const ignore = await project.read(`${file}.dockerignore`) ??
+      await project.read(dir === "" ? ".dockerignore" : `${dir}/.dockerignore`);
+    const directories = await directoriesIn(text, dir, project);
+    return migrateDockerfile({
+      file,
+      text,
+      image: alone ? "app" : imageName(file),
+      isDirectory: (path) => directories.has(path),
+      ...(ignore !== undefined && { ignore }),
+    });
+  }
+  const yaml = /\.ya?ml$/.test(file);
+  return yaml || kind === "werf" ? migrateWerf(file, text) : migrateRuby(file, text);
+}
+
+/** Which of the paths that a Dockerfile copies are directories. */
+async function directoriesIn(
+  text: string,
+  dir: string,
+  project: MigratedProject,
+): Promise<ReadonlySet<string>> {
+  const found = new Set<string>();
+  const words = [...text.matchAll(/^\s*COPY\s+(.*)$/gim)].flatMap(([, rest]) => rest!.split(/\s+/));
+  for (const word of new Set(words)) {
+    const path = [dir, ...word.split("/")].filter((part) => part !== "" && part !== ".").join("/");
+    if (path !== "" && (await project.list(path)).length > 0) found.add(path);
+  }
+  return found;
+}
+
+/** `services/web/Dockerfile` is web, `Dockerfile.worker` worker. */
+function imageName(file: string): string {
+  const [base = "", dir] = file.split("/").toReversed();
+  const own = /^(?:Dockerfile|Containerfile)[.-](.+)$/i.exec(base)?.[1] ??
+    /^(.+)\.(?:Dockerfile|Containerfile)$/i.exec(base)?.[1];
+  return (own ?? dir ?? "app").toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");
+}

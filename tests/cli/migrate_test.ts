@@ -1,0 +1,322 @@
+import assert from "node:assert/strict";
+import { migrate, type MigratedProject } from "../../cli/migrate/migrate.ts";
+import { parseDappfile } from "../../mod.ts";
+import { withProject } from "../support/project.ts";
+import { run } from "../support/process.ts";
+
+const cli = new URL("../../cli.ts", import.meta.url).pathname;
+
+function project(files: Readonly<Record<string, string>>): MigratedProject {
+  return {
+    name: "shop",
+    read: (path) => Promise.resolve(files[path]),
+    list: (dir) =>
+      Promise.resolve(
+        Object.keys(files).filter((path) => dir === "" || path.startsWith(`${dir}/`)).map((path) =>
+          path.slice(dir === "" ? 0 : dir.length + 1).split("/")[0]!
+        ),
+      ),
+  };
+}
+
+const WERF = `# the shop
+project: shop
+configVersion: 1
+deploy:
+  helmRelease: shop
+---
+image: backend
+from: node:{{ env "NODE" "22" }}
+git:
+- add: /
+  to: /app
+  excludePaths: [docs]
+  stageDependencies: { install: [package.json] }
+shell:
+  beforeInstall:
+  - |
+    echo one
+    echo two
+  install: cd /app && npm ci
+docker: { WORKDIR: /app, CMD: "node main.js", EXPOSE: 8080, exactValues: true }
+import:
+- { image: assets, add: /dist, to: /app/public, after: setup }
+{{ if .Env }}
+dependencies:
+- image: assets
+{{ else }}
+fromLatest: false
+{{ end }}
+---
+image: assets
+from: nginx
+ansible:
+  install:
+  - apt: { name: curl }
+---
+artifact: tools
+fromImage: backend
+final: false
+`;
+
+const DOCKERFILE = `# syntax=docker/dockerfile:1
+FROM node:22 AS build
+WORKDIR /app
+COPY package*.json ./
+RUN npm ci
+COPY . .
+RUN npm run build; echo done
+CMD ["unused"]
+
+# runtime
+FROM node:22-slim
+ENV NODE_ENV=production
+WORKDIR /app
+COPY --from=build /app/dist/main.js ./
+COPY src ./src
+RUN apt-get update && \\
+    apt-get install -y curl
+EXPOSE 8080
+USER node
+CMD ["node", "main.js"]
+`;
+
+const RUBY = `# old
+dimg_group do
+  docker.from 'ubuntu:16.04', cache_version: '2'
+  git.add('/').to('/app')
+  artifact do
+    shell.build_artifact.run 'make'
+    export '/out' do
+      to '/app/out'
+      after :setup
+    end
+  end
+  dimg 'app' do
+    docker do
+      workdir '/app'
+      env A: 'b', 'C' => 'd'
+      cmd ['run', 'it']
+      expose '80', '443'
+    end
+    shell.before_install do
+      run 'apt-get update',
+          "apt-get install -y #{packages}"
+      run 'echo hi'
+    end
+    chef do
+      recipe 'nginx'
+    end
+    mount '/cache' do
+      from :build_dir
+    end
+  end
+  if ENV['X']
+    dimg 'other'
+  end
+end
+`;
+
+Deno.test("werf.yaml: images, templates of variables, imports of images, and what a dappfile has not", async () => {
+  const { text, remarks } = await migrate("werf", [], project({ "werf.yaml": WERF }));
+  const { images, project: head } = await parseDappfile(text);
+  assert.equal(head.name, "shop");
+  assert.deepEqual(images.map(({ kind, name }) => `${kind} ${name}`), [
+    "dimg backend",
+    "dimg assets",
+    "artifact tools",
+    "artifact files-of-assets",
+  ]);
+  assert.match(text, /^# werf\.yaml:1: the shop$/m);
+  assert.match(text, /^from: node:\$\{\{ env\.NODE \|\| "22" \}\}$/m);
+  assert.match(text, /^ {6}visible: all$/m);
+  assert.deepEqual(images[0]!.shell.beforeInstall?.commands, ["echo one\necho two\n"]);
+  assert.deepEqual(remarks.map(({ line, end }) => [line, end]), [
+    ...[[4, 5], [20, 20], [23, 23], [24, 25], [26, 26], [27, 27], [28, 28], [32, 34]],
+  ]);
+});
+
+Deno.test("a Dockerfile becomes documents of its own where the image stays the same", async () => {
+  const files = {
+    Dockerfile: DOCKERFILE,
+    "src/main.js": "",
+    "package.json": "",
+    ".dockerignore": "node_modules\n",
+  };
+  const { text, remarks } = await migrate("dockerfile", [], project(files));
+  const { images: [app, build] } = await parseDappfile(text).then(({ images }) => ({
+    images: images.toReversed(),
+  }));
+  assert.equal(build!.kind, "artifact");
+  assert.match(text, /install:\n {8}- package\*\.json\n {6}beforeSetup:\n {8}- "\*\*\/\*"/);
+  assert.match(text, /- mkdir -p \/app && cd \/app && npm ci$/m);
+  assert.match(text, /- cd \/app && sh -c 'npm run build; echo done'$/m);
+  assert.match(text, /NODE_ENV=production sh -c 'apt-get update && apt-get install -y curl'$/m);
+  assert.match(text, /- node_modules$/m);
+  assert.equal(app!.imports[0]!.to, "/app/main.js");
+  assert.deepEqual(remarks.map(({ line }) => line), [8]);
+});
+
+const KEPT: Readonly<Record<string, readonly [string, number]>> = {
+  "ARG": ["FROM debian\nARG V\nRUN echo $V\n", 2],
+  "RUN --mount": ["FROM debian\nRUN --mount=type=cache,target=/x true\n", 2],
+  "a variable in FROM": ["FROM debian:$V\n", 1],
+  "USER before RUN": ["FROM debian\nUSER app\nRUN id\n", 3],
+  "COPY with owner": ["FROM debian\nWORKDIR /a\nCOPY --chown=1:1 x .\n", 3],
+  "here-document": ["FROM debian\nRUN <<E\ntrue\nE\n", 2],
+  "ADD": ["FROM debian\nADD x /x\n", 2],
+  "a relative WORKDIR": ["FROM debian\nWORKDIR app\n", 2],
+  "turns": [`FROM debian\nWORKDIR /a\n${"COPY a b\nRUN true\n".repeat(4)}`, 10],
+  "escape": ["# escape=`\nFROM debian\n", 1],
+};
+
+for (const [what, [text, line]] of Object.entries(KEPT)) {
+  Deno.test(`a Dockerfile with what a dappfile cannot say stays one: ${what}`, async () => {
+    const made = await migrate("dockerfile", ["web/Dockerfile"], project({ "web/Dockerfile": text }));
+    assert.match(made.text, /^dimg: app\ndockerfile: Dockerfile\ncontext: web$/m);
+    assert.deepEqual(made.remarks.map((each) => each.line), [line]);
+  });
+}
+
+Deno.test("a Dappfile of the old dapp: groups, artifacts, and Ruby that a dappfile cannot say", async () => {
+  const { text, remarks } = await migrate("dapp", [], project({ Dappfile: RUBY }));
+  const { images } = await parseDappfile(text);
+  assert.deepEqual(images.map(({ kind, name }) => `${kind} ${name}`), ["artifact artifact-1", "dimg app"]);
+  const app = images[1]!;
+  assert.deepEqual(app.shell.beforeInstall?.commands, ["echo hi"]);
+  assert.equal(app.imports[0]!.artifact, "artifact-1");
+  assert.match(text, /^ {4}A: b\n {4}C: d$/m);
+  assert.deepEqual(remarks.map(({ line, end }) => [line, end]), [[20, 21], [24, 26], [31, 33]]);
+});
+
+Deno.test("dapp migrate prints, and writes with --write where nothing is yet", async () => {
+  await withProject({ Dappfile: RUBY, "README.md": "" }, async ({ dir, home }) => {
+    const dapp = (...args: readonly string[]) =>
+      run([Deno.execPath(), "run", "-A", cli, ...args], {
+        cwd: dir,
+        env: { DAPP_HOME: home, NO_COLOR: "1" },
+        allowFailure: true,
+      });
+    const printed = await dapp("migrate", "dapp");
+    assert.match(printed.stdout, /^# Dappfile:24-26: chef do$/m);
+    assert.match(printed.stderr, /3 places/);
+    const written = await dapp("migrate", "dapp", "--write");
+    assert.equal(written.code, 0, written.stderr);
+    assert.equal(await Deno.readTextFile(`${dir}/dappfile.yaml`), printed.stdout);
+    assert.equal((await dapp("config", "check")).code, 0);
+    assert.equal((await dapp("migrate", "dapp", "--write")).code, 2);
+    for (const args of [["migrate", "werff"], ["migrate", "werf"], ["migrate", "dockerfile", "no/such"]]) {
+      const { code, stderr } = await dapp(...args);
+      assert.equal(code, 2);
+      assert.match(stderr, /^fix: /m);
+    }
+  });
+});
+
+/** Numbers that look random and are the same in each run. */
+function random(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+    return Math.floor(state / 2 ** 32 * below);
+  };
+}
+
+/** Lines with a word in each that no other has. */
+function generate(seed: number, shapes: readonly string[], length: number): string[] {
+  const next = random(seed);
+  let count = 0;
+  return Array.from({ length }, () => shapes[next(shapes.length)]!).flatMap((shape) =>
+    shape.replaceAll("@", () => `t${seed}x${count++}y`).split("\n")
+  );
+}
+
+const SHAPES: Readonly<
+  Record<string, { readonly head: string; readonly shapes: readonly string[]; readonly foot: string }>
+> = {
+  werf: {
+    head: "configVersion: 1\nproject: shop\n---\n",
+    foot: "",
+    shapes: [
+      ...["image: @\nfrom: @\nshell:\n  install:\n  - echo @\n  - |\n    cat @\n    # @\n---", "# @"],
+      ...["image: @\nfromImage: @\ndocker:\n  ENV: {@: @}\n  @: x\nansible:\n  install:\n  - @: y\n---"],
+      ...["image: @\nfrom: {{ $x }} # @\n{{ if @ }}\nmount:\n- {to: /@, from: tmp_dir}\n{{ end }}\n---"],
+      ...['artifact: @\nfrom: @:{{ env "A" }}\ngit:\n- add: /@\n  to: /@\n  odd: @\n---'],
+      ...['{{ define "@" }}\n@: @\n{{ end }}\n---', "@: [\n---", "@:\n  - @\n---"],
+    ],
+  },
+  dockerfile: {
+    head: "FROM base\nWORKDIR /w\n",
+    foot: "FROM last\nCOPY --from=0 /x/file.txt /x\n",
+    shapes: [
+      ...[
+        "RUN echo @",
+        "COPY @ /@/",
+        "COPY @ @",
+        "ENV @=@",
+        "LABEL @=@",
+        "WORKDIR /@",
+        "WORKDIR @",
+        "EXPOSE @",
+        "# @",
+      ],
+      ...[
+        "RUN echo @ && \\\n  # @\n  cat @",
+        "FROM @ AS @\nWORKDIR /@",
+        'CMD ["@"]',
+        "CMD @",
+        "STOPSIGNAL @",
+        "VOLUME /@",
+      ],
+    ],
+  },
+  dapp: {
+    head: "",
+    foot: "",
+    shapes: [
+      ...["docker.from '@'", "dimg '@' do\n  docker.from '@'\n  shell.install.run '@',\n    '@'\nend", "# @"],
+      ...[
+        "dimg '@' do\n  docker do\n    env @: '@'\n    odd '@'\n  end\n  chef do\n    recipe '@'\n  end\nend",
+      ],
+      ...[
+        "dimg_group do\n  git.add('/@').to('/@')\n  dimg '@'\n  mount '/@'\nend",
+        "if @\n  dimg '@'\nend",
+        "@.each do |x|\n  @\nend",
+      ],
+      ...[
+        "artifact '@' do\n  export '/@' do\n    to '/@'\n    after :setup\n    what '@'\n  end\nend",
+        'x = "#{@}"',
+        "git '@' do\n  branch '@'\n  add '/@' do\n    to '/@'\n  end\nend",
+      ],
+    ],
+  },
+};
+
+for (const [kind, { head, shapes, foot }] of Object.entries(SHAPES)) {
+  Deno.test(`every line of the input is in the dappfile or in the report: ${kind}`, async () => {
+    let converted = 0;
+    for (let seed = 1; seed <= 150; seed++) {
+      const text = `${head}${generate(seed, shapes, 2 + seed % 12).join("\n")}\n${foot}`;
+      const { text: dappfile, remarks, files: [file] } = await migrate(
+        kind,
+        ["input.rb"],
+        project({ "input.rb": text }),
+      );
+      assert.equal(file, "input.rb");
+      // The Dockerfile itself is what is built.
+      if (/^dockerfile: input\.rb$/m.test(dappfile)) continue;
+      converted++;
+      const [documents = ""] = dappfile.split("# What was left out or changed:");
+      for (const [at, line] of text.split("\n").entries()) {
+        if (remarks.some((remark) => remark.line <= at + 1 && at + 1 <= remark.end)) continue;
+        for (const [word] of line.matchAll(/t\d+x\d+y/g)) {
+          assert.ok(
+            documents.toLowerCase().includes(word),
+            `seed ${seed}, line ${at + 1}: ${line}\n${text}\n${dappfile}`,
+          );
+        }
+      }
+    }
+    assert.ok(converted > 20, `${converted}`);
+  });
+}
