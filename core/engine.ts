@@ -12,6 +12,7 @@ import { Session } from "./session/session.ts";
 import { type Builtins, Workspace } from "./session/workspace.ts";
 import type { BaseImage } from "./session/bases.ts";
 import { maskedError } from "./session/masked_error.ts";
+import { gitPlaces } from "./sign/git_places.ts";
 import { lastStage } from "./sign/sign.ts";
 import type { BuildOptions } from "./build/introspect.ts";
 import type { StageMoves } from "./share/move_stages.ts";
@@ -143,7 +144,7 @@ class BuildEngine implements Engine {
     const { explainBuild } = await import("./plan/explain.ts");
     return await explainBuild(signed, await planBuild(signed, keys, inputs), { keys, stage }, {
       ...inputs,
-      commits: (image, paths, since) => session.trees.commits(image.node.rule.git, paths, since),
+      commits: (image, paths, since) => session.trees.commits(gitPlaces(image.node.rule), paths, since),
     });
   }
 

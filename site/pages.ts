@@ -32,6 +32,7 @@ export const menu: readonly Section[] = [
     pages: [
       page("ci", "Use it in CI"),
       page("builders", "Choose a builder"),
+      page("dockerfiles", "Build Dockerfiles"),
       page("untrusted", "Build strangers' projects"),
       page("plugins", "Write plugins"),
       page("contributing", "Contribute", "CONTRIBUTING.md"),

@@ -1,10 +1,12 @@
 import { formatPlatform, hostPlatform } from "../../lib/oci/platform.ts";
-import { isOwn } from "../sign/base_rule.ts";
+import { baseName, isOwn } from "../sign/base_rule.ts";
 import { EngineError, messageOf } from "../contract/errors.ts";
 import type { EventSink, StageRef } from "../contract/events.ts";
 import { type BuildOptions, createIntrospector, type Introspector } from "./introspect.ts";
 import { type CachedTops, compareStage, imagesOf, type PlanInputs } from "../plan/plan.ts";
 import { observed, Pool } from "../../lib/pool.ts";
+import type { LayerRef } from "../contract/builder.ts";
+import type { StepPlace } from "../contract/place.ts";
 import type { StageRecord, Store } from "../contract/store.ts";
 import { lastStage, type SignedGraph, type SignedImage, type SignedStage } from "../sign/sign.ts";
 import {
@@ -205,7 +207,7 @@ export class Executor {
         this.#reuse(at, stage, "built meanwhile by another process");
         return outputOf(found);
       }
-      if (stage.spec.work.kind === "run" && !this.inputs.forced.has(stage.signature)) {
+      if (isBuilt(stage) && !this.inputs.forced.has(stage.signature)) {
         const taken = await this.inputs.shared.take(image, stage);
         if (taken) {
           ledger.end(signature, { state: "fetched" });
@@ -266,14 +268,19 @@ export class Executor {
     stage: SignedStage,
     parent: StageOutput | undefined,
     others: ReadonlyMap<string, StageOutput>,
-  ): Promise<Omit<StageOutput, "saved">> {
+  ): Promise<MadeOutput> {
     const { base } = image.node.rule;
     const created = formatEpoch(this.inputs.epoch);
     const { worker } = this.inputs;
     if (!parent) {
+      if (base.kind === "dockerfile") {
+        const forced = this.inputs.forced.has(stage.signature);
+        const at = refOf(image, stage);
+        return await worker.dockerfile({ image, stage, at, forced, placed: this.#placed(image, stage) });
+      }
       const output = isOwn(base)
         ? others.get(imageKey(base.kind, base.name))!
-        : { ...outputOfImage(await worker.base(image.node.rule)), trees: {} };
+        : { ...outputOfImage(await worker.base(baseName(image.node.rule))), trees: {} };
       const triggers = output.config.config?.OnBuild ?? [];
       if (triggers.length === 0) return output;
       const { kind, name } = image.node.rule;
@@ -291,21 +298,26 @@ export class Executor {
       others,
       introspector: this.#introspector,
       forced: this.inputs.forced.has(stage.signature),
-      placed: (place) => {
-        const { ledger, emit } = this.inputs;
-        ledger.place(stage.signature, place);
-        if (place.address === undefined) return;
-        emit({ type: "stage.placed", at: refOf(image, stage), signature: stage.signature, place });
-      },
+      placed: this.#placed(image, stage),
     });
     return addDelta(parent, delta, { created, text: describe(stage) });
+  }
+
+  /** Who is told where a stage is built. */
+  #placed(image: SignedImage, stage: SignedStage): (place: StepPlace) => void {
+    const { ledger, emit } = this.inputs;
+    return (place) => {
+      ledger.place(stage.signature, place);
+      if (place.address === undefined) return;
+      emit({ type: "stage.placed", at: refOf(image, stage), signature: stage.signature, place });
+    };
   }
 
   async #save(
     image: SignedImage,
     stage: SignedStage,
     parent: StageOutput | undefined,
-    output: Omit<StageOutput, "saved">,
+    output: MadeOutput,
     { waitingMs, runningMs }: Pick<StageTimes, "waitingMs" | "runningMs">,
   ): Promise<StageRecord> {
     const { store, emit, project, commit, ledger } = this.inputs;
@@ -313,19 +325,22 @@ export class Executor {
     const { signature } = stage;
     const start = wholeMs();
     try {
-      const below = new Set(parent?.layers);
+      const below = new Set(parent?.layers ?? output.below);
       await Promise.all(output.layers.filter((layer) => !below.has(layer)).map(({ stored }) => stored));
       const stored = wholeMs();
       // Those before it may be slower; that is their time.
       const state = await settleImage(output);
       const { rule } = image.node;
-      if (!parent && !isOwn(rule.base)) {
+      if (stage.spec.work.kind === "from" && !isOwn(rule.base)) {
         await this.inputs.worker.requireBase(rule, state, image.stages.some(runsCommands));
       }
-      const before = new Set((await parent?.saved)?.image.layers.map((layer) => layer.digest));
+      const lower = (await parent?.saved)?.image.layers ??
+        await Promise.all((output.below ?? []).map((layer) => layer.stored));
+      const before = new Set(lower.map((layer) => layer.digest));
       const waited = parent ? wholeMs() - stored : 0;
       await this.inputs.worker.saveListings(image, stage);
-      const addedBytes = state.layers.filter((l) => parent && !before.has(l.digest)).reduce(
+      const adds = parent !== undefined || output.below !== undefined;
+      const addedBytes = state.layers.filter((l) => adds && !before.has(l.digest)).reduce(
         (sum, l) => sum + l.size,
         0,
       );
@@ -369,6 +384,14 @@ export class Executor {
     emit({ type: "stage.failed", at, signature, message, ...(first && { running, notStarted }) });
     stop?.abort(error);
   }
+}
+
+/** What a stage is now; `below` are layers that it has from elsewhere, where no stage before it has them. */
+type MadeOutput = Omit<StageOutput, "saved"> & { readonly below?: readonly LayerRef[] };
+
+/** Whether a builder makes the stage, and another run may have made it meanwhile. */
+function isBuilt({ spec: { work: { kind } } }: SignedStage): boolean {
+  return kind === "run" || kind === "dockerfile";
 }
 
 function runsCommands({ spec: { work } }: SignedStage): boolean {

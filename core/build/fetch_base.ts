@@ -1,5 +1,3 @@
-import { baseName } from "../sign/base_rule.ts";
-import type { ImageRule } from "../contract/config.ts";
 import type { ImageState } from "../contract/store.ts";
 import type { ImageSource, ResolvedImage } from "../contract/source.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
@@ -8,17 +6,16 @@ import { transferEvents } from "../layers/transfers.ts";
 /** What bringing base images takes. */
 export interface BaseNeeds {
   readonly options: Pick<ResolvedOptions, "emit" | "signal">;
-  source(name: string): Promise<ImageSource>;
-  base(name: string): Promise<ResolvedImage>;
+  source(name: string, platform?: string): Promise<ImageSource>;
+  base(name: string, platform?: string): Promise<ResolvedImage>;
 }
 
-/** Brings the base image of a rule into the store, with progress. */
-export async function fetchBase(session: BaseNeeds, rule: ImageRule): Promise<ImageState> {
+/** Brings a base image into the store, with progress. */
+export async function fetchBase(session: BaseNeeds, name: string, platform?: string): Promise<ImageState> {
   const { emit, signal } = session.options;
-  const name = baseName(rule);
-  const source = await session.source(name);
+  const source = await session.source(name, platform);
   const transfers = transferEvents(emit);
-  const state = await source.fetch(await session.base(name), {
+  const state = await source.fetch(await session.base(name, platform), {
     signal,
     note: (text) => emit({ type: "note", level: "info", text }),
     progress: transfers.progress,

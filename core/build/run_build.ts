@@ -3,7 +3,8 @@ import { stageTitle } from "../sign/graph.ts";
 import type { LiveCache } from "../share/live_cache.ts";
 import { type CachedTops, neededImages, planBuild, type PlanInputs, withoutStages } from "../plan/plan.ts";
 import type { StageRecord } from "../contract/store.ts";
-import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
+import { needsBuilder } from "../sign/needs_builder.ts";
+import type { SignedGraph, SignedImage } from "../sign/sign.ts";
 import type { StageWorker } from "./stage_work.ts";
 import type { BuildExtras, BuildNeeds } from "./needs.ts";
 import type { Signature } from "../contract/signature.ts";
@@ -100,7 +101,7 @@ export async function runBuild(
     await options.mayBuild?.();
     emit({ type: "build.started", stages: ledger.planned.map(([signature, at]) => ({ at, signature })) });
   }
-  const running = missing.filter(({ stage }) => runsCommands(stage));
+  const running = missing.filter(({ stage }) => needsBuilder(stage));
   if (running.length > 0) stageWorker.warmUp();
   const rules = [...new Set(running.map(({ image }) => image.node.rule))].filter(({ secrets, ssh }) =>
     secrets.length + ssh.length > 0
@@ -139,8 +140,4 @@ export async function runBuild(
     timesOf: (key: string) => executor.timesOf(key),
     counts: { stagesBuilt: executor.built, stagesReused: 0 },
   };
-}
-
-function runsCommands({ spec: { work } }: SignedStage): boolean {
-  return work.kind === "run" && work.commands.length > 0;
 }

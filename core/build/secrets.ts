@@ -139,7 +139,7 @@ export class SecretVault {
 
   /** What stands in the dappfile is signed, printed and kept: no value may be there, `${{ env.X }}` or not. */
   #refuseWritten(rule: ImageRule): void {
-    const written = JSON.stringify([rule.shell, rule.docker ?? {}, rule.git]);
+    const written = JSON.stringify([rule.shell, rule.docker ?? {}, rule.git, rule.base]);
     for (const secret of rule.secrets) {
       const value = new TextDecoder().decode(this.value(secret)).trim();
       if (value.length < 8 || !written.includes(JSON.stringify(value).slice(1, -1))) continue;

@@ -4,6 +4,7 @@ import type { Config, ImageRule, MountRule, UserStage } from "../contract/config
 import { commandEnvironment } from "./command_env.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { StageRef } from "../contract/events.ts";
+import type { DockerfileOutput, DockerfileTask, DockerfileWorker } from "./dockerfile_work.ts";
 import { type BaseNeeds, fetchBase } from "./fetch_base.ts";
 import { type ImageNode, stageTitle } from "../sign/graph.ts";
 import { layerError, LayerReader } from "../layers/layer_reader.ts";
@@ -11,12 +12,15 @@ import { missingFileHint } from "./missing_file.ts";
 import { OutputTail } from "./output_tail.ts";
 import { observed } from "../../lib/pool.ts";
 import type { ImageState, Store } from "../contract/store.ts";
+import type { DockerfilePlan } from "../sign/dockerfile_facts.ts";
 import type { GitImagePlan } from "../sign/git_stages.ts";
+import type { GitTrees } from "../git/trees.ts";
 import type { HookRunner } from "../hooks/runner.ts";
 import { networkOf, PROXIES, proxyOfThisMachine } from "./step_network.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import { formatPlatform, hostPlatform, platformOf } from "../../lib/oci/platform.ts";
 import type { Introspector } from "./introspect.ts";
+import { needsBuilder } from "../sign/needs_builder.ts";
 import type { SignedImage, SignedStage } from "../sign/sign.ts";
 import {
   type LayerWorker,
@@ -36,6 +40,7 @@ import type {
   MountKind,
   StepIo,
   StepMount,
+  StepResult,
 } from "../contract/builder.ts";
 import type { StepPlace } from "../contract/place.ts";
 import type { Signature } from "../contract/signature.ts";
@@ -59,9 +64,10 @@ export interface WorkerNeeds extends BuilderNeeds, BaseNeeds {
     & SecretNeeds
     & Pick<ResolvedOptions, "network" | "untrusted">;
   config(): Promise<Config>;
-  readonly trees: LayerWorker["session"]["trees"];
+  readonly trees: LayerWorker["session"]["trees"] & Pick<GitTrees, "own">;
   project(): Promise<{ readonly name: string }>;
   git(node: ImageNode): Promise<GitImagePlan | undefined>;
+  dockerfile(node: ImageNode): Promise<DockerfilePlan>;
 }
 
 /** One stage to build, with where shells were asked for. */
@@ -116,8 +122,7 @@ export async function findBuilder(
 
 /** Steps of one image are best run in one place: the signature of the first of them. */
 export function placementOf({ stages }: SignedImage, stage: SignedStage): Signature {
-  const first = stages.find(({ spec: { work } }) => work.kind === "run" && work.commands.length > 0);
-  return (first ?? stage).signature;
+  return (stages.find(needsBuilder) ?? stage).signature;
 }
 
 /** @throws CONFIG_INVALID when an instruction cannot be carried out for this image */
@@ -159,7 +164,7 @@ function requireMounts({ name, mounts = ["host", "cache", "tmp"] }: Builder, ste
 }
 
 /** Does the work of single stages: the only part of a build that makes layers. */
-export class StageWorker implements LayerWorker, AsyncDisposable {
+export class StageWorker implements DockerfileWorker, AsyncDisposable {
   readonly reader: LayerReader;
   #builder: Promise<Builder> | undefined;
   #warm: Promise<void> | undefined;
@@ -188,14 +193,42 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
     observed(this.#open().then((builder) => builder.watchCapacity?.(changed)));
   }
 
-  /** Brings a base image into the store. */
-  base(rule: ImageRule): Promise<ImageState> {
+  /** Brings a base image into the store, for `platform` if that is another than the build's. */
+  base(name: string, platform?: string): Promise<ImageState> {
     const { session, signal } = this;
-    return fetchBase({
-      options: { emit: session.options.emit, signal },
-      source: (name) => session.source(name),
-      base: (name) => session.base(name),
-    }, rule);
+    return fetchBase(
+      {
+        options: { emit: session.options.emit, signal },
+        source: (...args) => session.source(...args),
+        base: (...args) => session.base(...args),
+      },
+      name,
+      platform,
+    );
+  }
+
+  /** Builds the Dockerfile of an image. */
+  async dockerfile(task: DockerfileTask): Promise<DockerfileOutput> {
+    const { at, image: { node: { rule } } } = task;
+    const { emit, masker } = this.session.options;
+    const streams = maskedStreams(masker, (stream, text) => emit({ type: "stage.output", at, stream, text }));
+    const { buildDockerfile } = await import("./dockerfile_work.ts");
+    try {
+      return await buildDockerfile({
+        worker: this,
+        builder: await this.#open(),
+        proxies: this.#proxies(),
+        io: {
+          signal: this.signal,
+          placed: task.placed,
+          secret: (id) => this.#vault.value(rule.secrets.find((secret) => secret.id === id)!),
+          sshAgent: () => this.#vault.agent,
+          output: (stream, text) => streams[stream].push(text),
+        },
+      }, task);
+    } finally {
+      for (const stream of Object.values(streams)) stream.end();
+    }
   }
 
   /**
@@ -255,6 +288,7 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
     const { work } = task.stage.spec;
     switch (work.kind) {
       case "from":
+      case "dockerfile":
         return { layers: [] };
       case "docker":
         return { layers: [], container: containerOf(task) };
@@ -287,8 +321,11 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
 
   /** Keeps the listings that a stage's facts are digests of. */
   async saveListings(image: SignedImage, stage: SignedStage): Promise<void> {
-    if (stage.spec.work.kind !== "git") return;
-    const texts = await (await this.session.git(image.node))?.listings(stage.spec.name) ?? [];
+    const { kind } = stage.spec.work;
+    if (kind !== "git" && kind !== "dockerfile") return;
+    const texts = kind === "git"
+      ? await (await this.session.git(image.node))?.listings(stage.spec.name) ?? []
+      : [await (await this.session.dockerfile(image.node)).listing()];
     await Promise.all(texts.map((text) => this.store.blobs.put(new TextEncoder().encode(text))));
   }
 
@@ -376,18 +413,22 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
       const { layer } = await builder.run(step, io).finally(() => {
         for (const stream of Object.values(streams)) stream.end();
       });
-      if (!layer) return [];
-      if (layer.index) await this.reader.remember(layer.diffId, layer.index);
-      const stored = observed(layer.blob.then(async ({ file, ...described }) => {
-        await this.store.blobs.adopt(file, described.digest);
-        return described;
-      }));
-      return [{ diffId: layer.diffId, stored }];
+      return layer ? [await this.adopt(layer)] : [];
     } catch (error) {
       if (signal.aborted) throw error;
       if (introspector.beforeError) await this.inspect(at, parent, image, "before");
       throw await this.#withHint(error, task, tail.text);
     }
+  }
+
+  /** Takes a layer that a builder has made. */
+  async adopt({ diffId, index, blob }: NonNullable<StepResult["layer"]>): Promise<LayerRef> {
+    if (index) await this.reader.remember(diffId, index);
+    const stored = observed(blob.then(async ({ file, ...described }) => {
+      await this.store.blobs.adopt(file, described.digest);
+      return described;
+    }));
+    return { diffId, stored };
   }
 
   async #withHint(error: unknown, { image, stage }: StageTask, output: string): Promise<unknown> {
@@ -427,17 +468,21 @@ export class StageWorker implements LayerWorker, AsyncDisposable {
   }
 
   #env(parent: StageOutput): Record<string, string> {
-    const { env, epoch, untrusted } = this.session.options;
+    return {
+      ...this.#proxies(),
+      ...commandEnvironment(parent.config.config?.Env),
+      SOURCE_DATE_EPOCH: String(this.session.options.epoch),
+    };
+  }
+
+  #proxies(): Record<string, string> {
+    const { env, untrusted } = this.session.options;
     const proxies: Record<string, string> = {};
     for (const name of [...PROXIES, "no_proxy"].flatMap((n) => [n, n.toUpperCase()])) {
       const value = env[name];
       if (value) proxies[name] = untrusted ? withoutLogin(value) : value;
     }
-    return {
-      ...proxies,
-      ...commandEnvironment(parent.config.config?.Env),
-      SOURCE_DATE_EPOCH: String(epoch),
-    };
+    return proxies;
   }
 
   async #mounts(image: SignedImage, what: string): Promise<StepMount[]> {

@@ -93,9 +93,7 @@ function formatPorts({ first, last, protocol }: PortRange): string {
 }
 
 /** A map of names to texts, also accepted as a list of `NAME=value`. */
-function pairs(readName: (name: string, refuse: Refuse) => string) {
-  const name = template(readName);
-  const content = template((value) => value);
+function pairs(name: z.ZodType<string>, content: z.ZodType<string>) {
   return z.preprocess((value) => value ?? undefined, z.unknown()).transform((value, ctx) => {
     if (value === undefined) return undefined;
     const out: [string, string][] = [];
@@ -138,6 +136,14 @@ function pairs(readName: (name: string, refuse: Refuse) => string) {
   }).meta({ type: ["object", "array", "null"], additionalProperties: SCALAR, items: SCALAR });
 }
 
+/** The same where variables of the image may stand. */
+function templatePairs(readName: (name: string, refuse: Refuse) => string) {
+  return pairs(template(readName), template((value) => value));
+}
+
+/** Build arguments of a Dockerfile; nothing in them is replaced. */
+export const buildArguments = pairs(checked(readVariableName), z.string());
+
 /** The keys of `HEALTHCHECK` when it is a map. */
 const healthcheckShape = {
   test: healthTest.describe(
@@ -157,8 +163,8 @@ export const dockerShape = {
   ENTRYPOINT: programForm().describe(
     "Program of the image: a list is run as it is, a text by the image's shell. Drops the base image's CMD.",
   ),
-  ENV: pairs(readVariableName).describe("Environment variables, added to those of the base image."),
-  LABEL: pairs(readLabelName).describe("Labels, added to those of the base image."),
+  ENV: templatePairs(readVariableName).describe("Environment variables, added to those of the base image."),
+  LABEL: templatePairs(readLabelName).describe("Labels, added to those of the base image."),
   EXPOSE: listOf(ports).describe("Ports the program listens on: `8080`, `53/udp` or `7000-7010`."),
   VOLUME: listOf(template(readAbsolutePath)).describe(
     "Directories whose content lives outside the container.",

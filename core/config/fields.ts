@@ -52,6 +52,18 @@ export const flag = checked((value, refuse) => {
 /** An absolute path without `.`, `..`, doubled or trailing slashes. */
 export const absolutePath = checked(readAbsolutePath);
 
+/** A path that stays relative, without `.`, doubled or trailing slashes; "" is where it starts. `..` is kept. */
+export const relativePath = checked((value, refuse) => {
+  if (value.trim() === "") return refuse("The path is empty", "Write `.` for the directory itself");
+  if (value.startsWith("/")) {
+    return refuse(
+      `Path "${value}" is absolute: it must be relative`,
+      `Did you mean "${value.replace(/^\/+/, "") || "."}"?`,
+    );
+  }
+  return value.split("/").filter((part) => part !== "" && part !== ".").join("/");
+});
+
 /** A pattern relative to `add`, without a leading `./` or a trailing slash. */
 export const glob = checked((value, refuse) => {
   if (value === "") return refuse("The pattern is empty", 'Write "**/*" for all files');

@@ -9,6 +9,7 @@ import {
   userStages,
 } from "../contract/config.ts";
 import { readDocker } from "./docker_rules.ts";
+import { readDockerfile } from "./dockerfile_rules.ts";
 import { readSecrets } from "./secret_rules.ts";
 import { resolveOverlaps } from "./overlap.ts";
 import { defined, given, requireKey, texts } from "./parts.ts";
@@ -77,15 +78,21 @@ function placed<T, E>(
 }
 
 function readBase(document: ImageDocument, scope: DocumentScope): BaseRule {
-  const keys = ["from", "fromDimg", "fromDimgArtifact"] as const;
+  const keys = ["from", "fromDimg", "fromDimgArtifact", "dockerfile"] as const;
   const found = keys.filter((key) => given(scope, [], document, key));
   if (found.length > 1) {
     const lines = found.map((key) => `\`${key}\` (${scope.where([key])})`).join(" and ");
     scope.problem([found[1]!], `There can be only one base: found ${lines}`, "Keep one of them", "key");
   }
   if (found.length === 0) {
-    scope.problem([], "The base image is missing", "Add one of `from`, `fromDimg` and `fromDimgArtifact`");
+    scope.problem(
+      [],
+      "The base image is missing",
+      "Add one of `from`, `fromDimg`, `fromDimgArtifact` and `dockerfile`",
+    );
   }
+  const dockerfile = readDockerfile(document, scope);
+  if (dockerfile) return dockerfile;
   for (const key of ["fromDimg", "fromDimgArtifact"] as const) {
     const name = document[key];
     if (name !== undefined) return { kind: key === "fromDimg" ? "dimg" : "artifact", name };

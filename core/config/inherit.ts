@@ -16,7 +16,7 @@ const INHERITED = "...";
 /** Templates that may extend each other in a row. */
 const MAX_DEPTH = 50;
 /** Of these an image has one: who names one inherits no other. */
-const BASES = ["from", "fromDimg", "fromDimgArtifact"];
+const BASES = ["from", "fromDimg", "fromDimgArtifact", "dockerfile"];
 /** What a document says of itself. */
 const OWN = ["dimg", "artifact", "template", "extends"];
 

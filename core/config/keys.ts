@@ -118,6 +118,11 @@ const SYNONYMS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     baseimage: "from",
     fromimage: "fromDimg",
     fromartifact: "fromDimgArtifact",
+    file: "dockerfile",
+    containerfile: "dockerfile",
+    buildargs: "args",
+    build_args: "args",
+    buildcontext: "context",
     fromimageartifact: "fromDimgArtifact",
     imports: "import",
     mounts: "mount",
@@ -181,12 +186,6 @@ function specialKey(
   const section = formatPath(path).replace(/\[\d+\]/g, "[]");
   if (section === "" && key === "image") {
     return { hint: "An image that is built is named by `dimg` (werf's `image`); its base image by `from`" };
-  }
-  if (section === "" && key === "dockerfile") {
-    return {
-      message: '"dockerfile" is not supported',
-      hint: "Name the base image with `from`, its commands with `shell`, the rest with `docker`",
-    };
   }
   if (section === "" && (key === "ansible" || key === "chef")) {
     return { message: `"${key}" is not supported`, hint: "Use `shell`" };

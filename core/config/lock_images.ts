@@ -1,14 +1,14 @@
 import { formatLock } from "./lock_file.ts";
 import type { ImageSource } from "../contract/source.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
-import type { Config } from "../contract/config.ts";
 import type { LoadedConfig } from "./load.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 
 /** What locking takes. */
 export interface LockNeeds {
   readonly options: Pick<ResolvedOptions, "signal" | "dryRun">;
-  config(): Promise<Config>;
+  /** Names of all base images, those of Dockerfiles included. */
+  baseNames(): Promise<readonly string[]>;
   loaded(): Promise<Pick<LoadedConfig, "lock" | "lockPath">>;
   source(name: string): Promise<ImageSource>;
 }
@@ -16,8 +16,7 @@ export interface LockNeeds {
 /** Resolves every base image whose name can move and writes dappfile.lock; entries present stay unless `update`. */
 export async function lockImages(session: LockNeeds, update: boolean): Promise<LockResult> {
   const { lock, lockPath } = await session.loaded();
-  const { images } = await session.config();
-  const names = [...new Set(images.flatMap(({ base }) => base.kind === "image" ? [base.name] : []))].sort();
+  const names = [...new Set(await session.baseNames())].sort();
   const entries = new Map<string, Digest>();
   const rows: LockResult["entries"][number][] = [];
   for (const name of names) {

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { parseBytes, parseDuration } from "../../lib/quantity.ts";
 import { suggest } from "../../lib/suggest.ts";
-import { dockerShape } from "./docker_schema.ts";
+import { buildArguments, dockerShape } from "./docker_schema.ts";
 import {
   absolutePath,
   checked,
@@ -11,6 +11,7 @@ import {
   glob,
   LIST_OR_SCALAR,
   listOf,
+  relativePath,
   section,
   text,
   word,
@@ -216,6 +217,12 @@ function imageShape(kind: "dimg" | "artifact") {
     fromCacheVersion: text.optional().describe("Change it to build everything again."),
     fromDimg: anyName.optional().describe("Stand on a dimg of this file."),
     fromDimgArtifact: anyName.optional().describe("Stand on an artifact of this file."),
+    dockerfile: relativePath.optional().describe("Dockerfile to build in BuildKit; a path in `context`."),
+    context: relativePath.optional().describe(
+      "Directory of the project with what the Dockerfile copies; the project directory when absent.",
+    ),
+    target: text.optional().describe("Stage of the Dockerfile to build; the last one when absent."),
+    args: buildArguments.describe("Build arguments of the Dockerfile."),
     git: gitSection(kind),
     gitPatches: flag.optional().meta({
       type: ["boolean", "string"],

@@ -23,7 +23,7 @@ export function readSecrets(
     entry === undefined ? [] : readSecret(entry, ["secrets", i], taken, scope)
   );
   const commands = Object.values(shell).flatMap((stage) => stage.commands);
-  if (commands.length === 0) {
+  if (commands.length === 0 && document.dockerfile === undefined) {
     for (const key of ["secrets", "ssh"] as const) {
       if (document[key]?.length) scope.warn([key], `\`shell\` has no commands that could use \`${key}\``);
     }

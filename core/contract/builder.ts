@@ -1,7 +1,7 @@
 import type { LayerIndex } from "../../lib/layer/index.ts";
-import type { OciPlatform } from "../../lib/oci/types.ts";
+import type { ImageConfig, OciPlatform } from "../../lib/oci/types.ts";
 import type { StepPlace } from "./place.ts";
-import type { Layer, Store } from "./store.ts";
+import type { ImageState, Layer, Store } from "./store.ts";
 import type { Signature } from "./signature.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 
@@ -88,6 +88,74 @@ export interface StepResult {
   };
 }
 
+/** A file, link or directory that a Dockerfile can copy. Owner is root, the time that of the step. */
+export type ContextEntry =
+  /** `path` is relative to the context. Its bytes stand in a file of this machine, from `offset` on. */
+  & { readonly path: string; readonly mode: number }
+  & (
+    | { readonly kind: "file"; readonly file: string; readonly offset: number; readonly size: number }
+    | { readonly kind: "link"; readonly target: string }
+    | { readonly kind: "dir" }
+  );
+
+/** An image that a Dockerfile stands on or copies from. */
+export interface DockerfileBase {
+  /** As the Dockerfile names it, variables replaced. */
+  readonly name: string;
+  /** `os/architecture[/variant]`, when it is another than that of the build. */
+  readonly platform?: string;
+  /** It is called as one of the Dockerfile's stages is. */
+  readonly ambiguous?: true;
+  /** What stands under that name, all of it in the store. */
+  readonly image: ImageState;
+}
+
+/** A Dockerfile to build: everything that goes in, so that nothing else is asked for. */
+export interface DockerfileStep {
+  /** Names the work in messages and logs. */
+  readonly label: string;
+  /** Signature of the stage. */
+  readonly signature: Signature;
+  /** Run it even where its result is known: somebody wants the stage built anew. */
+  readonly forced?: boolean;
+  /** Its text. */
+  readonly text: string;
+  /** Its path in the project, for messages. */
+  readonly file: string;
+  /** Stage to build; absent: the last one. */
+  readonly target?: string;
+  /** Build arguments. */
+  readonly args: Readonly<Record<string, string>>;
+  /** Proxies for its commands, by variable. Not signed, and in no image. */
+  readonly proxies: Readonly<Record<string, string>>;
+  /** All images that it may use; any other is refused. */
+  readonly bases: readonly DockerfileBase[];
+  /** What it can copy, directories before what is in them, names in the order of their bytes. */
+  readonly context: readonly ContextEntry[];
+  /** Ids of the secrets that its commands may mount. */
+  readonly secrets: readonly string[];
+  /** Ids of the ssh agents that its commands may mount. */
+  readonly ssh: readonly string[];
+  /** Equal ids mean equal contexts. */
+  readonly contextId: Digest;
+  /** Directories that are kept between builds (`RUN --mount=type=cache`) are those of builds with the same value. */
+  readonly cacheScope: string;
+  /** Network of the commands; absent: the builder's choice. */
+  readonly network?: StepNetwork;
+  /** Latest modification time that a file in a layer may carry, seconds since 1970. */
+  readonly epoch: number;
+  /** How new layers are compressed. */
+  readonly compression: LayerCompression;
+}
+
+/** An image that a Dockerfile made. */
+export interface DockerfileResult {
+  /** Its configuration; `rootfs` and the layers tell the same. */
+  readonly config: ImageConfig;
+  /** Lowest first: layers of bases as they are in the store, or new ones as steps make them. */
+  readonly layers: readonly (Layer | NonNullable<StepResult["layer"]>)[];
+}
+
 /** An interactive or piped command in an image; nothing it writes is kept. */
 export interface ShellStep {
   /** Names the work in messages and logs. */
@@ -147,6 +215,12 @@ export interface Builder extends AsyncDisposable {
    * @throws STAGE_FAILED when a command fails, BUILDER_UNAVAILABLE when this machine lacks something
    */
   run(step: BuildStep, io: StepIo): Promise<StepResult>;
+  /**
+   * Builds a Dockerfile. Absent: this builder cannot. Of `io`, `onFailure` is not used.
+   *
+   * @throws STAGE_FAILED with `at` when the Dockerfile or one of its commands fails, BUILDER_UNAVAILABLE
+   */
+  buildDockerfile?(step: DockerfileStep, io: StepIo): Promise<DockerfileResult>;
   /**
    * What is kept of layers that no stage has; removes it unless `dryRun`. `used`: contents of all stages' layers. Asked
    * while no other process has the store open, and needs no space.

@@ -100,7 +100,22 @@ export type BaseRule =
   | { readonly kind: "scratch" }
   /** `oci:DIR:TAG`, `archive:FILE`, or a registry reference, as written. */
   | { readonly kind: "image"; readonly name: string }
-  | { readonly kind: "dimg" | "artifact"; readonly name: string };
+  | { readonly kind: "dimg" | "artifact"; readonly name: string }
+  | DockerfileRule;
+
+/** An image that a Dockerfile describes. Paths are relative to the project directory, "" is that itself. */
+export interface DockerfileRule {
+  /** `dockerfile:` */
+  readonly kind: "dockerfile";
+  /** The Dockerfile. */
+  readonly file: string;
+  /** Directory with the files that it may copy. */
+  readonly context: string;
+  /** Stage of it to build; absent: the last one. */
+  readonly target?: string;
+  /** Build arguments. */
+  readonly args: Readonly<Record<string, string>>;
+}
 
 /** Files of a repository that go into the image. */
 export interface GitEntry {

@@ -41,7 +41,7 @@ export class GitTrees {
 
   /** One source for each entry, in order. @throws GIT_FAILED, GIT_MISSING_OBJECT */
   async of(entries: readonly GitEntry[]): Promise<readonly RepositorySource[]> {
-    return await Promise.all(entries.map((entry) => entry.remote ? this.#remote(entry.remote) : this.#own()));
+    return await Promise.all(entries.map((entry) => entry.remote ? this.#remote(entry.remote) : this.own()));
   }
 
   /** Starts git on the project's repository, which is asked for what is committed and what is not in every run. */
@@ -118,7 +118,7 @@ export class GitTrees {
 
   /** For each absolute image path the commit that last changed its file in the project's repository. */
   async commits(
-    entries: readonly GitEntry[],
+    entries: readonly Pick<GitEntry, "remote" | "add" | "to">[],
     paths: readonly string[],
     since: string | undefined,
   ): Promise<ReadonlyMap<string, string>> {
@@ -153,7 +153,8 @@ export class GitTrees {
     });
   }
 
-  async #own(): Promise<RepositorySource> {
+  /** The project's own repository. @throws GIT_FAILED when there is none */
+  async own(): Promise<RepositorySource> {
     const repository = await this.#open();
     if (!repository) throw noRepository(this.options.dir);
     return await (this.#local ??= this.#describe(repository));

@@ -131,7 +131,7 @@ const image = strict<ImageRule>({
   name: z.string(),
   document: number,
   ...position,
-  base: z.looseObject({ kind: z.enum(["scratch", "image", "dimg", "artifact"]) }),
+  base: z.looseObject({ kind: z.enum(["scratch", "image", "dimg", "artifact", "dockerfile"]) }),
   fromCacheVersion: z.string().optional(),
   git: z.array(git),
   gitPatches: z.literal(false).optional(),

@@ -35,7 +35,7 @@ async function factChange(
     const [before, after] = await Promise.all([read(a), read(b)]);
     if (before && after) return { kind: "files", key, files: diffListings(before, after) };
   }
-  if (key === "commands") {
+  if (key === "commands" || key === "dockerfile") {
     return { kind: "commands", key, diff: diffLines(commandLines(a?.value), commandLines(b?.value)) };
   }
   return { kind: "value", key, ...(a && { before: a.value }), ...(b && { after: b.value }) };
@@ -92,7 +92,7 @@ export function summarise(changes: readonly FactChange[]): string {
   return changes.map((change) => {
     switch (change.kind) {
       case "commands":
-        return "commands changed";
+        return change.key === "dockerfile" ? "the Dockerfile changed" : "commands changed";
       case "files":
         return filesChanged(change.files);
       case "value":

@@ -102,6 +102,7 @@ export function imagesOf(image: SignedImage, stage: SignedStage): string[] {
       return work.rules.map((r) => imageKey("artifact", r.artifact));
     case "from":
       return isOwn(base) ? [imageKey(base.kind, base.name)] : [];
+    case "dockerfile":
     case "git":
     case "run":
     case "docker":

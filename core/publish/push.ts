@@ -27,7 +27,7 @@ export interface TagNeeds extends BuiltNeeds {
   readonly options: BuiltNeeds["options"] & Pick<ResolvedOptions, "env" | "dryRun" | "registry">;
   readonly trees: Pick<GitTrees, "facts">;
   select(patterns: readonly string[]): Promise<readonly ImageNode[]>;
-  base(name: string): Promise<ResolvedImage>;
+  base(name: string, platform?: string): Promise<ResolvedImage>;
   /** The hooks with those of the tag schemes. */
   hooksWith(group: "tagging"): Promise<HookRunner>;
 }

@@ -31,34 +31,36 @@ export class Bases implements AsyncDisposable {
 
   constructor(readonly finder: BaseFinder) {}
 
-  /** The image behind a name. */
-  image(name: string): Promise<BaseImage> {
-    let image = this.#images.get(name);
+  /** The image behind a name, for the platform of this run unless another one is named. */
+  image(name: string, platform = this.finder.options.platform): Promise<BaseImage> {
+    const key = `${platform} ${name}`;
+    let image = this.#images.get(key);
     if (!image) {
-      image = this.#resolve(name);
-      this.#images.set(name, image);
+      image = this.#resolve(name, platform);
+      this.#images.set(key, image);
     }
     return image;
   }
 
-  async #resolve(name: string): Promise<BaseImage> {
+  async #resolve(name: string, platform: string): Promise<BaseImage> {
     const pin = await this.finder.pin(name);
-    const found = await (await this.source(name)).resolve(pin, this.finder.options.signal);
+    const found = await (await this.source(name, platform)).resolve(pin, this.finder.options.signal);
     return { ...found, unpinned: found.pin !== undefined && pin === undefined };
   }
 
   /** What provides a base image. @throws SOURCE_NOT_FOUND */
-  source(name: string): Promise<ImageSource> {
-    let source = this.#sources.get(name);
+  source(name: string, platform = this.finder.options.platform): Promise<ImageSource> {
+    const key = `${platform} ${name}`;
+    let source = this.#sources.get(key);
     if (!source) {
-      source = this.#ask(name);
-      this.#sources.set(name, source);
+      source = this.#ask(name, platform);
+      this.#sources.set(key, source);
     }
     return source;
   }
 
-  async #ask(name: string): Promise<ImageSource> {
-    const { platform, dir, env, untrusted } = this.finder.options;
+  async #ask(name: string, platform: string): Promise<ImageSource> {
+    const { dir, env, untrusted } = this.finder.options;
     const access = this.finder.accessTo(name);
     const answer = await (await this.finder.hooks()).first("openSource", {
       name,

@@ -110,6 +110,10 @@ export class Session implements AsyncDisposable {
     return this.workspace.git(node);
   }
 
+  dockerfile(node: ImageNode) {
+    return this.workspace.dockerfile(node);
+  }
+
   listingText(store: Store, digest: Digest) {
     return this.workspace.listingText(store, digest);
   }
@@ -119,14 +123,26 @@ export class Session implements AsyncDisposable {
     return this.#registries.open(repo);
   }
 
+  /** Names of all base images of the project, those of Dockerfiles included. */
+  async baseNames(): Promise<readonly string[]> {
+    const { images } = await this.workspace.graph();
+    const names = images.map(async (node) => {
+      const { base } = node.rule;
+      if (base.kind === "image") return [base.name];
+      if (base.kind !== "dockerfile") return [];
+      return (await this.dockerfile(node)).images.map(({ name }) => name);
+    });
+    return (await Promise.all(names)).flat();
+  }
+
   /** The base image behind a name. */
-  base(name: string): Promise<BaseImage> {
-    return this.#bases.image(name);
+  base(name: string, platform?: string): Promise<BaseImage> {
+    return this.#bases.image(name, platform);
   }
 
   /** What provides a base image. */
-  source(name: string) {
-    return this.#bases.source(name);
+  source(name: string, platform?: string) {
+    return this.#bases.source(name, platform);
   }
 
   /** dimgs that match any pattern, in dappfile order; all without patterns. @throws DIMG_UNKNOWN */
@@ -179,8 +195,9 @@ export class Session implements AsyncDisposable {
     return await signGraph(graph, keys, {
       platform,
       epoch,
-      baseDigest: async (name) => {
-        const image = await this.base(name);
+      dockerfile: (node) => this.dockerfile(node),
+      baseDigest: async (name, platform) => {
+        const image = await this.base(name, platform);
         onBase?.(name, image);
         return image.id;
       },

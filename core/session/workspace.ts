@@ -12,6 +12,7 @@ import { disposeAll } from "../hooks/dispose.ts";
 import { loadUses, pluginFiles } from "../hooks/load_plugins.ts";
 import { createHookRunner, type HookRunner } from "../hooks/runner.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
+import type { DockerfilePlan } from "../sign/dockerfile_facts.ts";
 import { type GitImagePlan, planGit } from "../sign/git_stages.ts";
 import { type BuildGraph, buildGraph, type ImageNode } from "../sign/graph.ts";
 import { observed } from "../../lib/pool.ts";
@@ -44,6 +45,7 @@ export class Workspace implements AsyncDisposable {
   /** The built-in plugins alone. */
   readonly #bareHooks: HookRunner;
   readonly #gitPlans = new Map<string, Promise<GitImagePlan | undefined>>();
+  readonly #dockerfiles = new Map<string, Promise<DockerfilePlan>>();
   readonly #news = Promise.withResolvers<void>();
   #loaded?: Promise<LoadedConfig>;
   #ready?: Promise<Config>;
@@ -228,6 +230,28 @@ export class Workspace implements AsyncDisposable {
     return plan;
   }
 
+  /** What the Dockerfile of an image says. @throws {TypeError} when it has none; CONFIG_INVALID, GIT_FAILED */
+  dockerfile({ key, rule }: ImageNode): Promise<DockerfilePlan> {
+    let plan = this.#dockerfiles.get(key);
+    if (!plan) {
+      plan = (async () => {
+        const { base } = rule;
+        if (base.kind !== "dockerfile") throw new TypeError(`Image "${key}" has no Dockerfile`);
+        const { planDockerfile } = await import("../sign/dockerfile_facts.ts");
+        const made = await planDockerfile(base, {
+          source: await this.trees.own(),
+          memo: (await this.store()).memo,
+          platform: this.options.platform,
+          image: rule,
+        });
+        for (const text of made.warnings) this.options.emit({ type: "note", level: "warn", text });
+        return made;
+      })();
+      this.#dockerfiles.set(key, plan);
+    }
+    return plan;
+  }
+
   /** The text of a listing, from the store or from git; undefined when neither has it. */
   async listingText(store: Store, digest: Digest): Promise<string | undefined> {
     if (await store.blobs.size(digest) !== undefined) {
@@ -236,6 +260,10 @@ export class Workspace implements AsyncDisposable {
     for (const plan of this.#gitPlans.values()) {
       const text = await (await plan)?.listing(digest);
       if (text !== undefined) return text;
+    }
+    for (const plan of this.#dockerfiles.values()) {
+      const { facts, listing } = await plan;
+      if (facts.some((fact) => fact.listing && fact.value === digest)) return await listing();
     }
     return undefined;
   }

@@ -9,5 +9,5 @@ export function isOwn(base: BaseRule): base is Extract<BaseRule, { kind: "dimg" 
 export function baseName({ base }: Pick<ImageRule, "base">): string {
   if (base.kind === "scratch") return "scratch";
   if (base.kind === "image") return base.name;
-  throw new TypeError(`${base.kind} "${base.name}" is no base image`);
+  throw new TypeError(`A base of kind "${base.kind}" is no image that a source provides`);
 }

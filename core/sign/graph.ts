@@ -8,6 +8,8 @@ export interface StageSpec {
   readonly name: string;
   readonly work:
     | { readonly kind: "from" }
+    /** The whole of a Dockerfile, in the place of `from`. */
+    | { readonly kind: "dockerfile" }
     | { readonly kind: "run"; readonly stage: UserStage; readonly commands: readonly string[] }
     | { readonly kind: "import"; readonly rules: readonly ImportRule[] }
     /** The files that commands of `stage` declare; undefined = the rest of the tree. */
@@ -84,7 +86,8 @@ export function buildGraph(config: Config): BuildGraph {
 }
 
 function conveyor(rule: ImageRule): StageSpec[] {
-  const stages: StageSpec[] = [{ name: "from", work: { kind: "from" } }];
+  const first = rule.base.kind === "dockerfile" ? "dockerfile" : "from";
+  const stages: StageSpec[] = [{ name: first, work: { kind: first } }];
   const imports = (when: "before" | "after", stage: "install" | "setup") => {
     const rules = rule.imports.filter((i) => i[when] === stage).sort(compareEntries);
     if (rules.length > 0) stages.push({ name: `import:${when}-${stage}`, work: { kind: "import", rules } });

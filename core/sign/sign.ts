@@ -34,8 +34,10 @@ export interface SignInputs {
   readonly platform: string;
   /** The fixed modification time, seconds since 1970. */
   readonly epoch: number;
-  /** Digest of a base image by the text after `from:`. */
-  baseDigest(name: string): Promise<Digest>;
+  /** Digest of a base image by the text after `from:`, for `platform` if that is another. */
+  baseDigest(name: string, platform?: string): Promise<Digest>;
+  /** What a Dockerfile makes of an image that has one. */
+  dockerfile(node: ImageNode): Promise<DockerfileFacts>;
   /** Facts of the git stages of an image by stage name; a stage without an entry is empty. */
   gitFacts(rule: ImageRule): Promise<ReadonlyMap<string, GitStageFacts>>;
   /** What plugins add. */
@@ -45,6 +47,11 @@ export interface SignInputs {
 export interface GitStageFacts {
   readonly facts: readonly Fact[];
   readonly hermetic: boolean;
+}
+
+/** What a Dockerfile adds to the signature, and the images that it uses. */
+export interface DockerfileFacts extends GitStageFacts {
+  readonly images: readonly { readonly name: string; readonly platform?: string }[];
 }
 
 /** The last stage of an image: its final state. */
@@ -71,11 +78,14 @@ export async function signGraph(
   const nodes = graph.images.filter((image) => wanted.has(image.key));
   // Everything that reads the outside world starts at once; the signatures then follow in order.
   const world = nodes.map((node) => ({
-    base: isOwn(node.rule.base) ? undefined : inputs.baseDigest(baseName(node.rule)),
+    base: isOwn(node.rule.base) || node.rule.base.kind === "dockerfile"
+      ? undefined
+      : inputs.baseDigest(baseName(node.rule)),
+    dockerfile: node.rule.base.kind === "dockerfile" ? dockerfileFacts(node, inputs) : undefined,
     git: inputs.gitFacts(node.rule),
     plugins: Promise.all(node.stages.map((spec) => inputs.pluginFacts(node.rule, spec))),
   }));
-  await Promise.all(world.flatMap((w) => [w.base, w.git, w.plugins]));
+  await Promise.all(world.flatMap((w) => [w.base, w.dockerfile, w.git, w.plugins]));
 
   const signed = new Map<string, SignedImage>();
   const image = (key: string) => {
@@ -87,17 +97,20 @@ export async function signGraph(
     const git = await world[i]!.git;
     const plugins = await world[i]!.plugins;
     const base = await world[i]!.base;
+    const dockerfile = await world[i]!.dockerfile;
     const stages: SignedStage[] = [];
     let [previous, hermetic]: [Signature | null, boolean] = [null, true];
     for (const [s, spec] of node.stages.entries()) {
       const own = ownFacts(node.rule, spec, {
         base,
+        dockerfile: dockerfile?.facts ?? [],
         git,
         inputs,
         final: (key) => lastStage(image(key)).signature,
       });
       if (!own) continue;
       const facts = [{ key: "stage", value: spec.name }, formatFact(spec.work), ...own, ...plugins[s]!];
+      if (spec.work.kind === "dockerfile") hermetic &&= dockerfile?.hermetic ?? true;
       if (spec.work.kind === "git") hermetic &&= git.get(spec.name)?.hermetic ?? true;
       const signature = await signatureOf(previous, facts);
       stages.push({ spec, signature, previous, facts, hermetic: hermetic || spec.name === "gitArchive" });
@@ -110,6 +123,7 @@ export async function signGraph(
 
 interface Known {
   readonly base: Digest | undefined;
+  readonly dockerfile: readonly Fact[];
   readonly git: ReadonlyMap<string, GitStageFacts>;
   readonly inputs: SignInputs;
   final(key: string): Signature;
@@ -121,6 +135,8 @@ function ownFacts(rule: ImageRule, spec: StageSpec, known: Known): readonly Fact
   switch (work.kind) {
     case "from":
       return fromFacts(rule, known);
+    case "dockerfile":
+      return [...present([...groundFacts(rule, known), ...secretFacts(rule)]), ...known.dockerfile];
     case "git":
       return known.git.get(spec.name)?.facts;
     case "import":
@@ -170,12 +186,29 @@ function secretFacts({ secrets, ssh }: ImageRule): [string, string | undefined][
 
 function fromFacts(rule: ImageRule, { base, inputs, final }: Known): readonly Fact[] {
   const value = isOwn(rule.base) ? final(imageKey(rule.base.kind, rule.base.name)) : base;
-  return present([
-    ["base", value],
+  return present([["base", value], ...groundFacts(rule, { inputs })]);
+}
+
+/** What every image begins with, whatever it stands on. */
+function groundFacts(
+  { fromCacheVersion }: ImageRule,
+  { inputs }: Pick<Known, "inputs">,
+): [string, string | undefined][] {
+  return [
     ["platform", inputs.platform],
-    ["cacheVersion", rule.fromCacheVersion],
+    ["cacheVersion", fromCacheVersion],
     ["epoch", String(inputs.epoch)],
-  ]);
+  ];
+}
+
+/** What a Dockerfile says, with the digests of the images that it uses. */
+async function dockerfileFacts(node: ImageNode, inputs: SignInputs) {
+  const { facts, images, hermetic } = await inputs.dockerfile(node);
+  const bases = images.map(async ({ name, platform }) => ({
+    key: `base[${platform === undefined ? name : `${name} ${platform}`}]`,
+    value: await inputs.baseDigest(name, platform),
+  }));
+  return { facts: [...facts, ...await Promise.all(bases)], hermetic };
 }
 
 function present(rows: readonly (readonly [string, string | undefined])[]): Fact[] {

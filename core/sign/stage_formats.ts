@@ -10,6 +10,7 @@ import type { Fact } from "../contract/signature.ts";
  */
 const STAGE_FORMATS: Readonly<Record<StageSpec["work"]["kind"], number>> = {
   from: 1,
+  dockerfile: 1,
   git: 2,
   import: 1,
   run: 1,

@@ -25,6 +25,8 @@ export interface SolveVertex {
   readonly cached: boolean;
   /** Seconds since 1970 by the daemon's clock; undefined before it has begun. */
   readonly started?: number;
+  /** Why it failed. */
+  readonly error?: string;
 }
 
 /** A BuildKit daemon. */
@@ -49,8 +51,8 @@ export class BuildkitClient implements Disposable {
   }
 
   /** Offers services to the builds of this client. */
-  session(served: readonly Served[]): Session {
-    return new Session(this.rpc, served);
+  session(served: readonly Served[], sharedKey?: string): Session {
+    return new Session(this.rpc, served, sharedKey);
   }
 
   /** Builds, and gives what the exporters answered. @throws {ServiceError} */
@@ -62,12 +64,13 @@ export class BuildkitClient implements Disposable {
     const Ref = request.Ref || crypto.randomUUID().replaceAll("-", "");
     // Its last messages come after the answer: what was printed must not get lost.
     const told = this.rpc.stream(Control.method.status, { Ref }, ({ vertexes, logs }) => {
-      for (const { digest, name, cached, started } of vertexes) {
+      for (const { digest, name, cached, started, error } of vertexes) {
         events.vertex?.({
           digest,
           name,
           cached,
           ...(started && { started: Number(started.seconds) + started.nanos / 1e9 }),
+          ...(error !== "" && { error }),
         });
       }
       for (const { vertex, stream, msg } of logs) {
@@ -102,9 +105,14 @@ export interface FailureFacts {
   readonly exit?: number;
   /** Names of the file systems that it left, in the order of its mounts. */
   readonly mounts?: readonly string[];
+  /** Line of the Dockerfile that failed, 1-based. */
+  readonly line?: number;
 }
 
 const isExit = hasMembers<{ readonly Code: number }>({ Code: isCount });
+const isSource = hasMembers<{ readonly ranges: readonly { readonly start: { readonly line: number } }[] }>({
+  ranges: isListOf(hasMembers({ start: hasMembers({ line: isCount }) })),
+});
 const isSolve = hasMembers<{ readonly mountIDs: readonly string[] }>({ mountIDs: isListOf(isText) });
 
 /** Reads the details of a failure, which are Go structures as JSON. */
@@ -112,12 +120,14 @@ export function failureFacts(error: unknown): FailureFacts {
   if (!isRpcError(error)) return {};
   const [details] = error.metadata.get("grpc-status-details-bin");
   if (!(details instanceof Uint8Array)) return {};
-  const facts: { exit?: number; mounts?: readonly string[] } = {};
+  const facts: { exit?: number; mounts?: readonly string[]; line?: number } = {};
   for (const { typeUrl, value } of fromBinary(StatusSchema, details).details) {
-    if (!/\.(ExitMessage|Solve)\+json$/.test(typeUrl)) continue;
+    if (!/\.(ExitMessage|Solve|Source)\+json$/.test(typeUrl)) continue;
     const said: unknown = JSON.parse(new TextDecoder().decode(value));
     if (isExit(said)) facts.exit = said.Code;
     if (isSolve(said)) facts.mounts = said.mountIDs;
+    const [range] = isSource(said) ? said.ranges : [];
+    if (range) facts.line = range.start.line;
   }
   return facts;
 }

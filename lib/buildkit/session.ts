@@ -128,7 +128,8 @@ export class Session implements Disposable {
   readonly #call: ClientDuplexStream<BytesMessage, BytesMessage>;
   readonly #server = new Server(MESSAGE_SIZES);
 
-  constructor(client: RpcClient, served: readonly Served[]) {
+  /** `sharedKey`: files of a session are kept for later ones with the same key. */
+  constructor(client: RpcClient, served: readonly Served[], sharedKey = "") {
     for (const [, methods] of Map.groupBy(served, ({ method }) => method.parent.typeName)) {
       this.#server.addService(
         Object.fromEntries(methods.map(({ method }) => [method.localName, definitionOf(method)])),
@@ -139,7 +140,7 @@ export class Session implements Disposable {
     this.#call = client.duplex(Control.method.session, {
       "x-docker-expose-session-uuid": this.id,
       "x-docker-expose-session-name": "dapp",
-      "x-docker-expose-session-sharedkey": "",
+      "x-docker-expose-session-sharedkey": sharedKey,
       "x-docker-expose-session-grpc-method": served.map(({ method }) => pathOf(method)),
     });
     const end = Promise.withResolvers<void>();

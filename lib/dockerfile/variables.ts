@@ -13,10 +13,12 @@ interface Variable {
   readonly name: string;
   /** What stands after the name in braces. */
   readonly modifier?: {
-    readonly kind: "-" | "+" | "?" | "#" | "##" | "%" | "%%";
+    readonly kind: "-" | "+" | "?" | "#" | "##" | "%" | "%%" | "/" | "//";
     /** A colon before it: an empty value counts as none. */
     readonly emptyIsUnset: boolean;
     readonly word: Template;
+    /** What takes the place of what `word` matches, for "/" and "//". */
+    readonly replacement?: Template;
   };
 }
 
@@ -34,6 +36,16 @@ const MAX_LENGTH = 1 << 20;
  */
 export function parseTemplate(text: string): Template {
   return new Parser(text).value();
+}
+
+/**
+ * Parses a word as a shell reads it: quotes are taken off, `escape` (a backslash or a backtick) protects what follows,
+ * and `$` is special but in single quotes.
+ *
+ * @throws {VariableError}
+ */
+export function parseWord(text: string, escape: string): Template {
+  return new Parser(text, escape).word();
 }
 
 /** Whether a value is the same in every environment. */
@@ -82,9 +94,34 @@ function valueOf({ name, modifier }: Variable, env: ReadonlyMap<string, string>)
       const count = matchedLength(parsePattern(word).reverse(), characters, modifier.kind === "%%") ?? 0;
       return characters.slice(count).reverse().join("");
     }
+    case "/":
+    case "//": {
+      const by = fillTemplate(modifier.replacement ?? [], env);
+      return replaceMatches(parsePattern(word), [...value ?? ""], by, modifier.kind === "//");
+    }
     default:
       return unreachable(modifier.kind);
   }
+}
+
+/** A value in which the first match of a pattern is replaced, or every one; each is as long as it can be. */
+function replaceMatches(
+  pattern: readonly PatternElement[],
+  characters: readonly string[],
+  by: string,
+  all: boolean,
+): string {
+  let out = "";
+  for (let at = 0; at <= characters.length;) {
+    const length = matchedLength(pattern, characters.slice(at), true);
+    if (length !== undefined) {
+      out += by;
+      if (!all) return out + characters.slice(at + length).join("");
+    }
+    if (!length) out += characters[at] ?? "";
+    at += length || 1;
+  }
+  return out;
 }
 
 /** One element of a shell pattern without brackets. */
@@ -157,8 +194,13 @@ class Parser {
   #at = 0;
   #depth = 0;
 
-  constructor(text: string) {
+  constructor(text: string, readonly escape = "\\") {
     this.#characters = [...text];
+  }
+
+  /** All of the text as one word. */
+  word(): Template {
+    return this.#word(() => this.#characters.join(""), false, "");
   }
 
   value(): Template {
@@ -210,30 +252,33 @@ class Parser {
     if (!isOperator(operator) || (emptyIsUnset && !"-+?".includes(operator))) {
       throw new VariableError(
         `"${written()}" is not a way to write a variable: after the name come "}", "-", "+", "?" (each also with a ` +
-          `colon before it), "#" or "%"`,
+          `colon before it), "#", "%" or "/"`,
       );
     }
-    const kind = (operator === "#" || operator === "%") && this.#peek() === operator
-      ? `${operator}${this.#next()}` as "##" | "%%"
+    const kind = "#%/".includes(operator) && this.#peek() === operator
+      ? `${operator}${this.#next()}` as "##" | "%%" | "//"
       : operator;
     if (++this.#depth > MAX_DEPTH) {
       throw new VariableError(`variables are nested more than ${MAX_DEPTH} deep`);
     }
-    const word = this.#word(written, operator === "#" || operator === "%");
+    const word = this.#word(written, "#%/".includes(operator), operator === "/" ? "/" : "}");
+    const replacement = operator === "/" ? this.#word(written, false, "}") : undefined;
     this.#depth--;
-    return { name, modifier: { kind, emptyIsUnset, word } };
+    return { name, modifier: { kind, emptyIsUnset, word, ...(replacement && { replacement }) } };
   }
 
-  /** A word up to its closing brace, read as a shell does. In a pattern, backslashes are left to the pattern. */
-  #word(written: () => string, pattern: boolean): Template {
+  /** A word up to `end` ("" is the end of the text), read as a shell does. In a pattern, escapes are left to the pattern. */
+  #word(written: () => string, pattern: boolean, end: string): Template {
     const out = new Pieces();
     for (;;) {
-      switch (this.#peek()) {
+      const character = this.#peek();
+      if (character === end) {
+        this.#next();
+        return out.list;
+      }
+      switch (character) {
         case "":
-          throw new VariableError(`"${written()}" is not closed: "}" is missing`);
-        case "}":
-          this.#at++;
-          return out.list;
+          throw new VariableError(`"${written()}" is not closed: "${end}" is missing`);
         case "$":
           out.add(this.#variable());
           break;
@@ -246,12 +291,12 @@ class Parser {
           this.#at++;
           while (this.#peek() !== '"') {
             if (this.#peek() === "$") out.add(this.#variable());
-            else if (this.#peek() === "\\") out.text(this.#escaped(pattern, '"$\\'));
+            else if (this.#peek() === this.escape) out.text(this.#escaped(pattern, `"$${this.escape}`));
             else out.text(this.#inside('"', written));
           }
           this.#at++;
           break;
-        case "\\":
+        case this.escape:
           out.text(this.#escaped(pattern));
           break;
         default:
@@ -266,13 +311,14 @@ class Parser {
     throw new VariableError(`"${written()}" is not closed: ${quote} is missing`);
   }
 
-  /** A backslash and what it protects; without `only` that is any character. */
+  /** An escape and what it protects; without `only` that is any character. At the end it is dropped. */
   #escaped(pattern: boolean, only?: string): string {
-    const backslash = this.#next();
+    const escape = this.#next();
     const character = this.#peek();
-    if (character === "" || (only !== undefined && !only.includes(character))) return backslash;
+    if (character === "") return "";
+    if (only !== undefined && !only.includes(character)) return escape;
     this.#at++;
-    return pattern ? backslash + character : character;
+    return pattern ? escape + character : character;
   }
 
   #name(): string {
@@ -288,8 +334,8 @@ class Parser {
   }
 }
 
-function isOperator(text: string): text is "-" | "+" | "?" | "#" | "%" {
-  return text.length === 1 && "-+?#%".includes(text);
+function isOperator(text: string): text is "-" | "+" | "?" | "#" | "%" | "/" {
+  return text.length === 1 && "-+?#%/".includes(text);
 }
 
 /** A template that grows; texts that touch become one. */

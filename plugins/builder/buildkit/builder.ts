@@ -4,6 +4,8 @@ import {
   type BuilderRequest,
   type BuildStep,
   type Digest,
+  type DockerfileResult,
+  type DockerfileStep,
   EngineError,
   type LayerRef,
   type ShellStep,
@@ -15,11 +17,11 @@ import { authService, secretService, sshService } from "../../../lib/buildkit/at
 import { contentService } from "../../../lib/buildkit/content.ts";
 import type { Gateway } from "../../../lib/buildkit/gateway.ts";
 import type { Session } from "../../../lib/buildkit/session.ts";
-import { canonicalLayer, ContentError } from "./canonical.ts";
+import { type CanonicalLayer, canonicalLayer, ContentError } from "./canonical.ts";
 import type { Daemon } from "./daemon.ts";
 import { build, buildWatched, type Container, type DriveOptions, withGateway } from "./drive.ts";
 import { hostRefused, isLost, refusesHostNetwork, shellError, stepError, unavailable } from "./failure.ts";
-import { type BuildkitOptions, Fleet } from "./fleet.ts";
+import { type BuildkitOptions, Fleet, type FleetUser } from "./fleet.ts";
 import { findShell, rootCommand, rootOf, shellOf } from "./image_look.ts";
 import { runInteractive } from "./interactive.ts";
 import { LayerShelf, type ShelfImage } from "./layer_shelf.ts";
@@ -79,14 +81,18 @@ export class BuildkitBuilder implements Builder {
 
   async run(step: BuildStep, io: StepIo): Promise<StepResult> {
     io.signal.throwIfAborted();
-    const user = {
-      key: step.placement ?? step.signature,
-      signal: io.signal,
-      placed: ({ address: { text }, platform }: Daemon) =>
-        io.placed?.({ builder: this.name, address: text, ...(platform !== "" && { platform }) }),
-      say: (text: string) => io.output("stderr", `${text}\n`),
-    };
+    const user = this.#user(step.placement ?? step.signature, io);
     return await abortable(this.#fleet.use(user, (daemon) => this.#runAt(daemon, step, io)), io.signal);
+  }
+
+  #user(key: string, io: StepIo): FleetUser {
+    return {
+      key,
+      signal: io.signal,
+      placed: ({ address: { text }, platform }) =>
+        io.placed?.({ builder: this.name, address: text, ...(platform !== "" && { platform }) }),
+      say: (text) => io.output("stderr", `${text}\n`),
+    };
   }
 
   async #runAt(daemon: Daemon, step: BuildStep, io: StepIo): Promise<StepResult> {
@@ -103,11 +109,30 @@ export class BuildkitBuilder implements Builder {
           throw new EngineError("STAGE_FAILED", `Cannot build stage "${label}": ${error.message}`);
         });
       io.signal.throwIfAborted();
-      return made ? await this.#layer(made.diffId as Digest, made.index, tar, step) : {};
+      return made ? { layer: await this.#layer(made, tar, step) } : {};
     } catch (error) {
       await Deno.remove(tar).catch(() => {}); // the failure is the news
       throw error;
     }
+  }
+
+  async buildDockerfile(step: DockerfileStep, io: StepIo): Promise<DockerfileResult> {
+    io.signal.throwIfAborted();
+    const { buildDockerfileAt } = await import("./dockerfile_build.ts");
+    const { store, platform } = this.request;
+    return await abortable(
+      this.#fleet.use(
+        this.#user(step.signature, io),
+        (daemon) =>
+          buildDockerfileAt(daemon, step, io, {
+            platform,
+            scratch: () => store.blobs.scratch(),
+            path: (digest) => store.blobs.path(digest),
+            layer: (made, tar) => this.#layer(made, tar, step),
+          }),
+      ),
+      io.signal,
+    );
   }
 
   async shell(step: ShellStep, signal: AbortSignal): Promise<number> {
@@ -277,11 +302,10 @@ export class BuildkitBuilder implements Builder {
   }
 
   async #layer(
-    diffId: Digest,
-    index: NonNullable<StepResult["layer"]>["index"] & object,
+    { diffId, index }: CanonicalLayer,
     tar: string,
-    { compression }: BuildStep,
-  ): Promise<StepResult> {
+    { compression }: Pick<BuildStep, "compression">,
+  ): Promise<NonNullable<StepResult["layer"]>> {
     const file = `${await this.request.store.blobs.scratch()}/layer-${crypto.randomUUID()}`;
     const { size } = await Deno.stat(tar);
     const kept = this.#shelf.keep(diffId, tar, size, index);
@@ -293,7 +317,7 @@ export class BuildkitBuilder implements Builder {
     const done = blob.catch(() => {});
     this.#compressing.add(done);
     done.finally(() => this.#compressing.delete(done));
-    return { layer: { diffId, index, blob } };
+    return { diffId, index, blob };
   }
 }
 

@@ -1,4 +1,4 @@
-import type { LayerIndex } from "../../../core/contract/plugin.ts";
+import type { Digest, LayerIndex } from "../../../core/contract/plugin.ts";
 import { openLayer } from "../../../lib/layer/open.ts";
 import { baseName } from "../../../lib/layer/path_order.ts";
 import { TarFile } from "../../../lib/layer/tar_file.ts";
@@ -32,7 +32,7 @@ export interface CanonicalOptions {
 
 /** What a step changed, as a tar. */
 export interface CanonicalLayer {
-  readonly diffId: string;
+  readonly diffId: Digest;
   readonly index: LayerIndex;
 }
 
@@ -63,7 +63,7 @@ export async function canonicalLayer(options: CanonicalOptions): Promise<Canonic
     let file: TarEntry | undefined;
     const [main] = layers;
     if (main !== undefined) {
-      await parse(main, {
+      await parseLayer(main, {
         entry(entry) {
           file = undefined;
           if (entry.path === "" || (entry.type === "dir" && MOUNT_POINTS.has(entry.path))) return;
@@ -100,7 +100,7 @@ function whiteout(entry: TarEntry): TarEntry {
 
 async function find(file: string, path: string): Promise<TarEntry | undefined> {
   let found: TarEntry | undefined;
-  await parse(file, {
+  await parseLayer(file, {
     entry(entry) {
       if (entry.path === path) found = entry;
     },
@@ -110,7 +110,11 @@ async function find(file: string, path: string): Promise<TarEntry | undefined> {
   return found;
 }
 
-async function parse(file: string, handler: ConstructorParameters<typeof TarParser>[0]): Promise<void> {
+/** Reads a layer. @throws {ContentError} for names that no layer can hold */
+export async function parseLayer(
+  file: string,
+  handler: ConstructorParameters<typeof TarParser>[0],
+): Promise<void> {
   const parser = new TarParser(handler);
   try {
     for await (const chunk of openLayer(file)) parser.push(chunk);

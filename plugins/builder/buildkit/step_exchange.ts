@@ -9,7 +9,7 @@ export class StepExchange implements BlobExchange {
   readonly #received = new Map<string, { readonly file: string; readonly size: number }>();
 
   /** `directory` takes what is received. */
-  constructor(readonly image: ShelfImage, readonly directory: string) {}
+  constructor(readonly image: Pick<ShelfImage, "blobs">, readonly directory: string) {}
 
   size(digest: string): Promise<number | undefined> {
     const blob = this.#blob(digest);

@@ -16,6 +16,7 @@ const text: readonly Wrong[] = ["map", "list", "nothing"];
 const texts: readonly Wrong[] = ["map", "list"];
 const entries: readonly Wrong[] = ["map", "list", "text"];
 const map: readonly Wrong[] = ["list", "text"];
+const onlyText: readonly Wrong[] = ["text"];
 const paths = { add: text, to: text, includePaths: texts, excludePaths: texts, owner: text, group: text };
 
 const image = {
@@ -23,6 +24,10 @@ const image = {
   fromCacheVersion: text,
   fromDimg: text,
   fromDimgArtifact: text,
+  dockerfile: text,
+  context: text,
+  target: text,
+  args: onlyText,
   git: entries,
   gitPatches: text,
   shell: map,

@@ -146,7 +146,7 @@ docker: {EXPOSE: ['\${A', 1], WORKDIR: \\$A, LABEL: {a: '\${}', b: '\${A=1}', '\
       `3:39 docker.WORKDIR: Path "$A" is relative: it must be absolute | Did you mean "/$A"?`,
       `3:55 docker.LABEL.a: "\${}" cannot be expanded: "\${}" names no variable | ${DOLLAR}`,
       `3:65 docker.LABEL.b: "\${A=1}" cannot be expanded: "\${A=" is not a way to write a variable: after the name ` +
-      `come "}", "-", "+", "?" (each also with a colon before it), "#" or "%" | ${DOLLAR}`,
+      `come "}", "-", "+", "?" (each also with a colon before it), "#", "%" or "/" | ${DOLLAR}`,
       `3:81 docker.LABEL["\${"]: "\${" cannot be expanded: "\${" is not closed: "}" is missing | ${DOLLAR}`,
     ],
   },

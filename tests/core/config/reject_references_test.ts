@@ -7,7 +7,9 @@ const cases: readonly Reject[] = [
     text: `
 dimg: a
 `.slice(1),
-    want: ["1:1: The base image is missing | Add one of `from`, `fromDimg` and `fromDimgArtifact`"],
+    want: [
+      "1:1: The base image is missing | Add one of `from`, `fromDimg`, `fromDimgArtifact` and `dockerfile`",
+    ],
   },
   {
     name: "empty base",

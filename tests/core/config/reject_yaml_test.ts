@@ -455,12 +455,12 @@ d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]
 e: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]
 `.slice(1),
     want: [
-      `3:1 a: Unknown key "a" in a document with \`dimg\` | Known keys: dimg, from, fromCacheVersion, fromDimg, fromDimgArtifact, git, gitPatches, shell, mount, secrets, ssh, network, import, asLayers, extends, matrix, docker`,
+      `3:1 a: Unknown key "a" in a document with \`dimg\` | Known keys: dimg, from, fromCacheVersion, fromDimg, fromDimgArtifact, dockerfile, context, target, args, git, gitPatches, shell, mount, secrets, ssh, network, import, asLayers, extends, matrix, docker`,
       "3:20 e[7][0][7][0][6]: Anchors expand to more than 100000 values | Use fewer aliases",
-      `4:1 b: Unknown key "b" in a document with \`dimg\` | Known keys: dimg, from, fromCacheVersion, fromDimg, fromDimgArtifact, git, gitPatches, shell, mount, secrets, ssh, network, import, asLayers, extends, matrix, docker`,
-      `5:1 c: Unknown key "c" in a document with \`dimg\` | Known keys: dimg, from, fromCacheVersion, fromDimg, fromDimgArtifact, git, gitPatches, shell, mount, secrets, ssh, network, import, asLayers, extends, matrix, docker`,
-      `6:1 d: Unknown key "d" in a document with \`dimg\` | Known keys: dimg, from, fromCacheVersion, fromDimg, fromDimgArtifact, git, gitPatches, shell, mount, secrets, ssh, network, import, asLayers, extends, matrix, docker`,
-      `7:1 e: Unknown key "e" in a document with \`dimg\` | Known keys: dimg, from, fromCacheVersion, fromDimg, fromDimgArtifact, git, gitPatches, shell, mount, secrets, ssh, network, import, asLayers, extends, matrix, docker`,
+      `4:1 b: Unknown key "b" in a document with \`dimg\` | Known keys: dimg, from, fromCacheVersion, fromDimg, fromDimgArtifact, dockerfile, context, target, args, git, gitPatches, shell, mount, secrets, ssh, network, import, asLayers, extends, matrix, docker`,
+      `5:1 c: Unknown key "c" in a document with \`dimg\` | Known keys: dimg, from, fromCacheVersion, fromDimg, fromDimgArtifact, dockerfile, context, target, args, git, gitPatches, shell, mount, secrets, ssh, network, import, asLayers, extends, matrix, docker`,
+      `6:1 d: Unknown key "d" in a document with \`dimg\` | Known keys: dimg, from, fromCacheVersion, fromDimg, fromDimgArtifact, dockerfile, context, target, args, git, gitPatches, shell, mount, secrets, ssh, network, import, asLayers, extends, matrix, docker`,
+      `7:1 e: Unknown key "e" in a document with \`dimg\` | Known keys: dimg, from, fromCacheVersion, fromDimg, fromDimgArtifact, dockerfile, context, target, args, git, gitPatches, shell, mount, secrets, ssh, network, import, asLayers, extends, matrix, docker`,
     ],
   },
   {

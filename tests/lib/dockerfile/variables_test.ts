@@ -123,7 +123,7 @@ Deno.test("VariableError says what is wrong", () => {
     [
       "${A=b}",
       `"${"${A="}" is not a way to write a variable: after the name come "}", "-", "+", "?" (each also with a ` +
-      `colon before it), "#" or "%"`,
+      `colon before it), "#", "%" or "/"`,
     ],
   ] as const;
   for (const [text, message] of cases) {

@@ -1,0 +1,208 @@
+import type {
+  Builder,
+  ContextEntry,
+  DockerfileBase,
+  LayerRef,
+  StepIo,
+  StepResult,
+} from "../contract/builder.ts";
+import { EngineError } from "../contract/errors.ts";
+import type { StepPlace } from "../contract/place.ts";
+import type { ImageState } from "../contract/store.ts";
+import { digestOf } from "../../lib/oci/digest.ts";
+import { collect } from "../../lib/collect.ts";
+import { writeAllSync } from "../../lib/oci/write_blob.ts";
+import { atPathSync } from "../../lib/file_failure.ts";
+import { readBlobs } from "../git/blobs.ts";
+import { compareBytes } from "../git/listing.ts";
+import { type LayerWorker, type StageOutput, type StageTask, storedLayer } from "../layers/stage_output.ts";
+import type { DockerfileContent, DockerfilePlan } from "../sign/dockerfile_facts.ts";
+import { type ImageNode, stageTitle } from "../sign/graph.ts";
+import type { ResolvedOptions } from "../settings/options.ts";
+import type { GitTrees } from "../git/trees.ts";
+import { formatEpoch } from "../settings/epoch.ts";
+import { networkOf } from "./step_network.ts";
+
+/** An image that a Dockerfile made. */
+export type DockerfileOutput = Omit<StageOutput, "saved"> & {
+  /** Layers of the images that it stands on. */
+  readonly below: readonly LayerRef[];
+};
+
+/** Who builds stages, as far as a Dockerfile needs it. */
+export interface DockerfileWorker extends LayerWorker {
+  readonly signal: AbortSignal;
+  readonly session: LayerWorker["session"] & {
+    readonly options: Pick<ResolvedOptions, "network" | "env" | "untrusted">;
+    readonly trees: Pick<GitTrees, "own">;
+    dockerfile(node: ImageNode): Promise<DockerfilePlan>;
+  };
+  /** Brings an image into the store. */
+  base(name: string, platform?: string): Promise<ImageState>;
+  /** Takes a layer that a builder has made. */
+  adopt(layer: NonNullable<StepResult["layer"]>): Promise<LayerRef>;
+}
+
+/** A Dockerfile to build. */
+export interface DockerfileTask extends Pick<StageTask, "image" | "stage" | "at"> {
+  /** Somebody wants it built anew, whatever is known of it. */
+  readonly forced: boolean;
+  /** Told where it is built. */
+  placed(place: StepPlace): void;
+}
+
+/** What building a Dockerfile takes. */
+export interface DockerfileMeans {
+  readonly worker: DockerfileWorker;
+  readonly builder: Builder;
+  readonly proxies: Readonly<Record<string, string>>;
+  readonly io: StepIo;
+}
+
+/** Builds the Dockerfile of an image. @throws STAGE_FAILED, BUILDER_UNAVAILABLE, CONFIG_INVALID */
+export async function buildDockerfile(
+  { worker, builder, proxies, io }: DockerfileMeans,
+  { image: { node }, stage, at, forced }: DockerfileTask,
+): Promise<DockerfileOutput> {
+  const { session, signal } = worker;
+  const { rule } = node;
+  const { base } = rule;
+  if (base.kind !== "dockerfile") throw new TypeError(`Image "${node.key}" has no Dockerfile`);
+  const label = stageTitle(at.kind, at.image, at.stage);
+  requireDockerfiles(builder, label);
+  const plan = await session.dockerfile(node);
+  const content = await plan.content();
+  const bases = await Promise.all(
+    content.use.images.map(async ({ line: _, ...use }): Promise<DockerfileBase> => {
+      const { name, platform } = use;
+      const image = await worker.base(name, platform);
+      await worker.reader.contents.require(image.layers, name, signal);
+      requirePlainTriggers(image, { name, label, content });
+      return { ...use, image };
+    }),
+  );
+  const { epoch, compression, untrusted } = session.options;
+  const spool = await worker.temp();
+  try {
+    const context = await spoolContext(worker, content, spool);
+    const { config, layers } = await builder.buildDockerfile!({
+      label,
+      signature: stage.signature,
+      ...(forced && { forced }),
+      text: content.text,
+      file: base.file,
+      ...(base.target !== undefined && { target: base.target }),
+      args: base.args,
+      proxies,
+      bases,
+      context,
+      secrets: rule.secrets.map(({ id }) => id),
+      ssh: rule.ssh,
+      contextId: await digestOf(JSON.stringify([epoch, base.file, content.text, await plan.listing()])),
+      // What strangers leave there, builds of others would find.
+      cacheScope: untrusted ? crypto.randomUUID() : `dapp/${(await session.project()).name}`,
+      ...networkOf(session.options, rule),
+      epoch,
+      compression,
+    }, io);
+    const refs = await Promise.all(
+      layers.map((layer) => "blob" in layer ? worker.adopt(layer) : storedLayer(layer)),
+    );
+    const { rootfs: _, history = [], ...rest } = config;
+    return {
+      config: { ...rest, created: formatEpoch(epoch) },
+      history,
+      layers: refs,
+      below: refs.filter((_, i) => !("blob" in layers[i]!)),
+      trees: {},
+    };
+  } finally {
+    await Deno.remove(spool).catch(() => {}); // it may not have been made
+  }
+}
+
+/** @throws BUILDER_UNAVAILABLE when a builder runs commands only */
+function requireDockerfiles({ name, buildDockerfile }: Builder, label: string): void {
+  if (buildDockerfile) return;
+  throw new EngineError(
+    "BUILDER_UNAVAILABLE",
+    `Cannot build ${label}: builder "${name}" cannot build Dockerfiles, BuildKit can`,
+    {
+      fix:
+        "Set BUILDKIT_HOST to the address of a BuildKit daemon, such as unix:///run/buildkit/buildkitd.sock",
+    },
+  );
+}
+
+/**
+ * Triggers of a base image are instructions that nobody sees before the image is here, so what they read is not signed.
+ *
+ * @throws CONFIG_INVALID when they read files, from the context or other images
+ */
+function requirePlainTriggers(
+  { config }: ImageState,
+  { name, label, content }: {
+    readonly name: string;
+    readonly label: string;
+    readonly content: DockerfileContent;
+  },
+): void {
+  const whole = content.use.paths === undefined;
+  const wrong = (config.config?.OnBuild ?? []).find((trigger) =>
+    /(?:--from=|from=)/i.test(trigger) || (!whole && /^\s*(?:ADD|COPY)\b|--mount=/i.test(trigger))
+  );
+  if (wrong === undefined) return;
+  throw new EngineError(
+    "CONFIG_INVALID",
+    `Cannot build ${label}: ${name} has the ONBUILD trigger "${wrong}", which reads files that the signature does not cover`,
+    { fix: "Write what its triggers do into the Dockerfile, upon an image without them" },
+  );
+}
+
+/** Puts the contents of a context into one file, which has room for all of them in any order. */
+async function spoolContext(
+  worker: DockerfileWorker,
+  { files, emptyDirs }: DockerfileContent,
+  path: string,
+): Promise<ContextEntry[]> {
+  const { repository } = await worker.session.trees.own();
+  const entries = new Map<string, ContextEntry>();
+  const addDirs = (dir: string) => {
+    for (let at = dir; at !== "" && !entries.has(at); at = at.slice(0, Math.max(0, at.lastIndexOf("/")))) {
+      entries.set(at, { path: at, kind: "dir", mode: 0o755 });
+    }
+  };
+  emptyDirs.forEach(addDirs);
+  using spool = await Deno.open(path, { write: true, createNew: true });
+  let offset = 0;
+  for await (const { file: { name, mode }, size, chunks } of readBlobs(repository, files)) {
+    worker.signal.throwIfAborted();
+    addDirs(name.slice(0, Math.max(0, name.lastIndexOf("/"))));
+    if (mode === "120000") {
+      const target = new TextDecoder().decode(await collect(chunks, size));
+      entries.set(name, { path: name, kind: "link", mode: 0o777, target });
+      continue;
+    }
+    for await (const chunk of chunks) atPathSync(path, () => writeAllSync(spool, chunk));
+    entries.set(name, {
+      path: name,
+      kind: "file",
+      mode: mode === "100755" ? 0o755 : 0o644,
+      file: path,
+      offset,
+      size,
+    });
+    offset += size;
+  }
+  return [...entries.values()].sort((a, b) => comparePaths(a.path, b.path));
+}
+
+/** Orders paths as a walk through directories does, names by their bytes. */
+function comparePaths(a: string, b: string): number {
+  const [left, right] = [a.split("/"), b.split("/")];
+  for (let i = 0; i < Math.min(left.length, right.length); i++) {
+    const order = compareBytes(left[i]!, right[i]!);
+    if (order !== 0) return order;
+  }
+  return left.length - right.length;
+}
