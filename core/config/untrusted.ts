@@ -160,7 +160,8 @@ export async function requireOwnFile(dir: string, path: string): Promise<void> {
 export function anonymousEnvironment(
   env: Readonly<Record<string, string | undefined>>,
 ): Readonly<Record<string, string | undefined>> {
-  const kept = /^(?:https?_proxy|no_proxy|all_proxy|SSL_CERT_FILE|DENO_CERT|DAPP_INSECURE_REGISTRY|PATH)$/i;
+  const kept =
+    /^(?:https?_proxy|no_proxy|all_proxy|SSL_CERT_FILE|DENO_CERT|DAPP_INSECURE_REGISTRY|DAPP_LOW_SPEED_(?:LIMIT|TIME)|PATH)$/i;
   const own = Object.entries(env).filter(([name]) => kept.test(name));
   return { ...Object.fromEntries(own), HOME: "/nonexistent" };
 }

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import type { Hash } from "node:crypto";
 import { MAX_DOCUMENT } from "../oci/documents.ts";
 import { type Digest, digestFromHex, digestOf } from "../oci/digest.ts";
 import { atPathSync } from "../file_failure.ts";
@@ -6,6 +6,7 @@ import { writeAllSync } from "../oci/write_blob.ts";
 import { contentOf, readBody } from "./body.ts";
 import type { RegistryClient } from "./client.ts";
 import { RegistryError } from "./errors.ts";
+import { TOO_SLOW } from "./pace.ts";
 import { backoffMs } from "./retry.ts";
 import { pullScope } from "./scopes.ts";
 import type { HttpResponse } from "./http.ts";
@@ -67,7 +68,7 @@ export async function downloadBlob(
   },
 ): Promise<void> {
   using out = await Deno.open(file, { write: true, createNew: true });
-  let hash = createHash("sha256");
+  let hash: Hash | undefined;
   let done = 0;
   let most = 0;
   let failures = 0;
@@ -75,7 +76,7 @@ export async function downloadBlob(
   const restart = async () => {
     await out.truncate(0);
     await out.seek(0, Deno.SeekMode.Start);
-    hash = createHash("sha256");
+    hash = undefined;
     done = 0;
   };
   for (let piece = 1;; piece++) {
@@ -89,6 +90,8 @@ export async function downloadBlob(
           throw cut("another range came than was asked for");
         }
       }
+      // Loading it takes a while, in which the answer comes.
+      hash ??= (await import("node:crypto")).createHash("sha256");
       for await (const chunk of blobWithin(response, blob, mismatches)) {
         if (done + chunk.length > blob.size) throw corrupt(`it is longer than ${blob.size} bytes`);
         hash.update(chunk);
@@ -106,7 +109,7 @@ export async function downloadBlob(
         if (++mismatches === MISMATCH_TRIES) throw error;
         await restart();
       } else {
-        failures = done > start ? 1 : failures + 1;
+        failures = done > start && error.details.code !== TOO_SLOW ? 1 : failures + 1;
         const spent = failures >= client.retry.attempts || piece >= MAX_PIECES;
         if (!error.details.retryable || spent) throw error;
       }

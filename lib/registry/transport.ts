@@ -3,6 +3,7 @@ import { type HostCertificates, hostCertificates } from "./certificates.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
 import { hasProxy, type LightRequest, sendLight } from "./light.ts";
 import type { Env, HttpRequest, HttpResponse } from "./http.ts";
+import { type Floor, floorOf, paced, TOO_SLOW } from "./pace.ts";
 import { ConnectError, sendWire } from "./wire.ts";
 
 // Parts of undici by themselves: all of it takes three times as long to load.
@@ -20,7 +21,8 @@ const CONNECTIONS_PER_HOST = 32;
 
 /**
  * Sends single HTTP requests: proxies and certificates from the environment, no redirects, no retries, no cookies. This
- * machine is never asked through a proxy. A connection may take 30 s to open, an answer may pause for 60 s.
+ * machine is never asked through a proxy. A connection may take 30 s to open, an answer may pause for 60 s; a transfer that
+ * moves slower than the environment wants it for too long is given up.
  *
  * Small ones go through the built-in `fetch`, blobs over connections of their own; undici, which takes long to load and to
  * send, serves hosts behind proxies, those that are not verified, and those whose certificate only OpenSSL's rules take.
@@ -37,6 +39,7 @@ export class HttpTransport implements AsyncDisposable {
   readonly #particular = new Set<string>();
   readonly #clients = new Map<string, Deno.HttpClient>();
   readonly #closing = new AbortController();
+  #floor: Floor | undefined;
 
   constructor(readonly env: Env, readonly unverified: ReadonlySet<string> = new Set()) {}
 
@@ -51,7 +54,7 @@ export class HttpTransport implements AsyncDisposable {
       const light = small && isWhole(body) ? await this.#sendLight({ ...request, body }) : undefined;
       const answer = light ?? await this.#sendWire(request);
       if (!answer) return await this.#sendUndici(request);
-      return { ...answer, body: guard(answer.body, method, url, sent.signal) };
+      return { ...answer, body: guard(paced(answer.body, this.#pace()), method, url, sent.signal) };
     } catch (error) {
       if (error instanceof RegistryError) throw error;
       throw networkError(error, method, url, sent.signal);
@@ -63,7 +66,7 @@ export class HttpTransport implements AsyncDisposable {
     const { url } = request;
     const certificates = await this.#certificatesFor(url);
     try {
-      return await sendWire(request, certificates);
+      return await sendWire(request, certificates, this.#pace());
     } catch (error) {
       const other = error instanceof ConnectError && /certificate/i.test(error.message);
       if (!other || !isOwn(certificates) || this.#heard.has(url.origin)) throw error;
@@ -87,7 +90,7 @@ export class HttpTransport implements AsyncDisposable {
     return {
       status: answer.statusCode,
       url,
-      body: guard(answer.body, method, url, signal),
+      body: guard(paced(answer.body, this.#pace()), method, url, signal),
       header(name) {
         const value = answer.headers[name];
         return Array.isArray(value) ? value.join(", ") : value;
@@ -122,6 +125,10 @@ export class HttpTransport implements AsyncDisposable {
       if (!asks || signal.aborted) throw error;
       return undefined;
     }
+  }
+
+  #pace(): Floor {
+    return this.#floor ??= floorOf(this.env);
   }
 
   /** Whether a host is reached without proxies and, where it speaks TLS, verified. */
@@ -234,6 +241,7 @@ function networkError(error: unknown, method: string, url: URL, signal: AbortSig
     method,
     url: shown,
     retryable: !final,
+    ...(code === TOO_SLOW && { code }),
     cause: error,
   });
 }

@@ -2,6 +2,7 @@ import { verifySource } from "./blob_source.ts";
 import { RegistryError } from "./errors.ts";
 import { hasBlob } from "./has_blob.ts";
 import { backoffMs } from "./retry.ts";
+import { TOO_SLOW } from "./pace.ts";
 import { patchChunk, putRest, type Sending } from "./upload_parts.ts";
 import { UploadSession } from "./upload_session.ts";
 
@@ -76,7 +77,7 @@ export async function sendBlob(
           from = await session.offset();
           if (from <= 0 || from > blob.size) await restart();
         }
-        failures = from > before ? 1 : failures + 1;
+        failures = from > before && error.details.code !== TOO_SLOW ? 1 : failures + 1;
         const asked = error.details.retryAfterMs ?? 0;
         if (failures >= client.retry.attempts || asked > client.retry.longestWaitMs) throw error;
         // The client itself keeps the pause that a 429 asks for.

@@ -1,10 +1,11 @@
 import { observed } from "../pool.ts";
 import type { HostCertificates } from "./certificates.ts";
 import type { HttpRequest, HttpResponse } from "./http.ts";
+import { defaultFloor, type Floor, Pace, SlowError } from "./pace.ts";
 import { type AnswerHead, AnswerReader, type Receive } from "./wire_answer.ts";
 
 const CONNECT_MS = 30_000;
-/** Longest pause within an answer, and before one unless the request says otherwise. */
+/** Longest pause within the body of an answer, and wait for its head unless the request says otherwise. */
 const IDLE_MS = 60_000;
 /** Longest wait for an answer over a connection that takes no more. */
 const LAST_WORDS_MS = 5_000;
@@ -21,7 +22,8 @@ export class ConnectError extends Error {
  * and from socket to file through two buffers, which costs a tenth of what HTTP clients for JavaScript take. The built-in
  * `fetch`, which costs as little, states no length of what it streams.
  *
- * Pieces of a body, sent or received, are good until the next is asked for. An answer that comes before all is sent ends
+ * A request is given up when less than the `floor` of it is taken. Pieces of a body, sent or received, are good until the
+ * next is asked for. An answer that comes before all is sent ends
  * the sending. Whoever does not read the body to its end has to discard it.
  *
  * @throws {ConnectError} when there is no connection; what broke it later; the signal's reason when aborted
@@ -29,20 +31,21 @@ export class ConnectError extends Error {
 export async function sendWire(
   request: HttpRequest,
   certificates: HostCertificates = {},
+  floor: Floor = defaultFloor,
 ): Promise<HttpResponse> {
   const { method, url, body, answerMs = IDLE_MS, signal } = request;
   const whole = typeof body === "string" ? new TextEncoder().encode(body) : body;
   const head = headOf(request, whole instanceof Uint8Array ? whole.length : undefined);
-  const line = await Line.open(url, certificates, signal);
+  const line = await Line.open(url, { certificates, floor, signal });
   try {
     const reader = new AnswerReader(line.receiver(PIECE));
     const answer = observed(line.guarded(reader.head()));
     await line.send(head, answerMs);
     await sendBody(line, whole, answer, answerMs);
-    line.limit(answerMs, "no answer came");
+    line.limit({ ms: answerMs, what: "no answer came", whole: true });
     const found = await answer;
     const { status, headers } = found;
-    line.limit(IDLE_MS, "the answer paused");
+    line.limit({ ms: IDLE_MS, what: "the answer paused" });
     return {
       status,
       url,
@@ -79,7 +82,8 @@ async function sendBody(
     try {
       await Promise.race([observed(line.send(piece, limitMs)), early]);
     } catch (error) {
-      line.limit(LAST_WORDS_MS, "no answer came");
+      if (error instanceof SlowError) throw error;
+      line.limit({ ms: LAST_WORDS_MS, what: "no answer came", whole: true });
       const { status } = await answer.catch(() => {
         throw error;
       });
@@ -106,6 +110,8 @@ interface Limit {
   readonly ms: number;
   /** What did not happen, in words for people. */
   readonly what: string;
+  /** For all that is received, not for each pause in it. @default false */
+  readonly whole?: boolean;
 }
 
 /** A connection that gives up when nothing moves for too long, or when the signal says so. */
@@ -118,14 +124,20 @@ class Line {
   #pause: Limit | undefined;
   #broken: { readonly reason: unknown } | undefined;
   #closed = false;
+  readonly #pace: Pace;
 
-  private constructor(connection: Deno.Conn, signal: AbortSignal) {
+  private constructor(connection: Deno.Conn, floor: Floor, signal: AbortSignal) {
     this.#connection = connection;
+    this.#pace = new Pace(floor, "what was sent was taken");
     this.#signal = signal;
     signal.addEventListener("abort", this.#stop, { once: true });
   }
 
-  static async open(url: URL, certificates: HostCertificates, signal: AbortSignal): Promise<Line> {
+  static async open(url: URL, { certificates, floor, signal }: {
+    readonly certificates: HostCertificates;
+    readonly floor: Floor;
+    readonly signal: AbortSignal;
+  }): Promise<Line> {
     signal.throwIfAborted();
     const hostname = url.hostname.replace(/^\[|\]$/g, "");
     const port = Number(url.port || (url.protocol === "https:" ? 443 : 80));
@@ -142,7 +154,7 @@ class Line {
       if ("handshake" in connection) await Promise.race([observed(connection.handshake()), stopped]);
       else connection.setNoDelay(true);
       signal.throwIfAborted();
-      return new Line(connection, signal);
+      return new Line(connection, floor, signal);
     } catch (error) {
       connecting.then((connection) => connection.close()).catch(() => {});
       if (signal.aborted) throw signal.reason;
@@ -155,16 +167,19 @@ class Line {
     }
   }
 
-  /** Breaks the connection when nothing is received for so long, from now on. */
-  limit(ms: number, what: string): void {
-    this.#pause = { ms, what };
-    this.#arm(this.#pause);
+  /** Breaks the connection when nothing, or not the whole, is received for so long, from now on. */
+  limit(limit: Limit): void {
+    this.#pause = limit;
+    this.#arm(limit);
   }
 
   async send(bytes: Uint8Array, limitMs: number): Promise<void> {
     for (let at = 0; at < bytes.length;) {
       if (!this.#pause) this.#arm({ ms: limitMs, what: "nothing more was taken" });
-      at += await this.#connection.write(bytes.subarray(at));
+      const start = performance.now();
+      const count = await this.#connection.write(bytes.subarray(at));
+      this.#pace.moved(count, performance.now() - start);
+      at += count;
     }
     // What is still on its way when the answer comes leaves its limit alone.
     if (!this.#pause) clearTimeout(this.#timer);
@@ -173,9 +188,9 @@ class Line {
   receiver(size: number): Receive {
     const buffer = new Uint8Array(size);
     return async () => {
-      if (this.#pause) this.#arm(this.#pause);
+      if (this.#pause && !this.#pause.whole) this.#arm(this.#pause);
       const count = await this.#connection.read(buffer);
-      if (this.#pause) clearTimeout(this.#timer);
+      if (this.#pause && !this.#pause.whole) clearTimeout(this.#timer);
       return count === null ? null : buffer.subarray(0, count);
     };
   }
