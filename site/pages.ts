@@ -31,6 +31,7 @@ export const menu: readonly Section[] = [
     title: "How to",
     pages: [
       page("ci", "Use it in CI"),
+      page("image", "Use the image of dapp"),
       page("builders", "Choose a builder"),
       page("dockerfiles", "Build Dockerfiles"),
       page("untrusted", "Build strangers' projects"),

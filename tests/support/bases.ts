@@ -88,6 +88,38 @@ export async function debianBase(): Promise<string | undefined> {
   });
 }
 
+/**
+ * The Debian base image with the Deno that runs the tests, as images of Deno have it, and with the certificates that this
+ * machine trusts: what is built on it fetches packages of npm. Undefined where `debianBase()` is.
+ */
+export async function denoBase(): Promise<string | undefined> {
+  const debian = await debianBase();
+  if (debian === undefined) return undefined;
+  const deno = await Deno.stat(Deno.execPath());
+  const name = `deno-${Deno.version.deno}-${await shortHash([RECIPE, debian, deno.size])}`;
+  return await cached(name, async (layout, scratch) => {
+    const rootfs = `${scratch}/rootfs`;
+    await Deno.mkdir(rootfs);
+    await run(
+      ["sh", "-c", 'for blob in "$0"/*; do tar -xzf "$blob" -C "$1" 2>/dev/null || true; done'].concat(
+        [`${debian}/blobs/sha256`, rootfs],
+      ),
+    );
+    await Deno.copyFile(Deno.execPath(), `${rootfs}/usr/bin/deno`);
+    await Deno.chmod(`${rootfs}/usr/bin/deno`, 0o755);
+    const bundle = "/etc/ssl/certs/ca-certificates.crt";
+    for (const to of [bundle, "/usr/local/share/ca-certificates/machine.crt"]) {
+      await Deno.mkdir(`${rootfs}${to.slice(0, to.lastIndexOf("/"))}`, { recursive: true });
+      await Deno.copyFile(bundle, rootfs + to);
+    }
+    await writeRootfsImage(layout, {
+      rootfs,
+      env: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "DENO_TLS_CA_STORE=system"],
+      cmd: ["bash"],
+    });
+  });
+}
+
 /** Leaves out what is stale at once, and sets apt and dpkg up for builds. */
 async function settle(rootfs: string, sources: readonly DebianSource[], https: boolean): Promise<void> {
   await run([

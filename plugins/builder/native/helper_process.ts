@@ -53,7 +53,9 @@ export class HelperProcess implements AsyncDisposable {
     if (kind.network === "private") this.#connect();
     this.#input = this.#child.stdin.getWriter();
     this.#ready.promise.catch(() => {});
-    this.#ended = Promise.all([this.#readReplies(), this.#readErrors()]).then(() => this.#end());
+    this.#ended = Promise.all([this.#readReplies(), this.#readErrors(), this.#endRest()]).then(() =>
+      this.#end()
+    );
   }
 
   /** Settles when the helper takes requests. @throws BUILDER_UNAVAILABLE */
@@ -141,6 +143,16 @@ export class HelperProcess implements AsyncDisposable {
   async #readErrors(): Promise<void> {
     for await (const text of this.#child.stderr.pipeThrough(new TextDecoderStream())) {
       this.#printed = (this.#printed + text).slice(-4096);
+    }
+  }
+
+  /** Where the kernel refuses namespaces, `unshare` ends and leaves a child that waits for ever, with these streams. */
+  async #endRest(): Promise<void> {
+    await this.#child.status;
+    try {
+      Deno.kill(-this.#child.pid, "SIGKILL");
+    } catch {
+      // nothing is left of it
     }
   }
 

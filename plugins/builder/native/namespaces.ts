@@ -3,9 +3,23 @@ import type { EngineError } from "../../../core/contract/errors.ts";
 import type { StepNetwork } from "../../../core/contract/plugin.ts";
 import { find, unavailable } from "./programs.ts";
 
-/** Whether this process builds as an ordinary user. */
+/** Whether this process builds as an ordinary user does: root of a container that may not mount is one, too. */
 export function isRootless(): boolean {
-  return Deno.uid() !== 0;
+  const set = ownStatus("CapEff");
+  return Deno.uid() !== 0 || (set !== undefined && (BigInt(`0x${set}`) & FOR_NAMESPACES) !== FOR_NAMESPACES);
+}
+
+/** CAP_NET_ADMIN and CAP_SYS_ADMIN: networks and mounts without a user namespace. */
+const FOR_NAMESPACES = 1n << 12n | 1n << 21n;
+
+/** A row of /proc/self/status. */
+function ownStatus(name: string): string | undefined {
+  try {
+    const text = Deno.readTextFileSync("/proc/self/status");
+    return new RegExp(`^${name}:\\s*(\\S+)$`, "m").exec(text)?.[1];
+  } catch {
+    return undefined;
+  }
 }
 
 /** What a helper is started as and stays. */
@@ -33,8 +47,8 @@ export function helperCommand(
     for (const program of ["newuidmap", "newgidmap"]) {
       if (!find(program)) {
         throw unavailable(
-          `an ordinary user needs "${program}", which is not in PATH`,
-          "Install the package uidmap (shadow-utils), or build as root",
+          `without the right to mount, it needs "${program}", which is not in PATH`,
+          "Install the package uidmap (shadow-utils), or build as root, with CAP_SYS_ADMIN in a container",
         );
       }
     }
@@ -99,11 +113,7 @@ export async function explainNoHelper(rootless: boolean, printed: string): Promi
     if (!/permitted|denied/i.test(last)) {
       return unavailable(`its helper process did not start: ${last}`, "Report it");
     }
-    return unavailable(
-      `this process is uid 0 but may not make mount namespaces (${last})`,
-      "Start the surrounding container with --privileged (or --cap-add SYS_ADMIN and without its seccomp and " +
-        "AppArmor profiles), or choose another builder with --builder",
-    );
+    return unavailable(`this process is root but may not make mount namespaces (${last})`, UNCONFINED);
   }
   if (await setting("/proc/sys/user/max_user_namespaces") === "0") {
     return unavailable(
@@ -126,6 +136,23 @@ export async function explainNoHelper(rootless: boolean, printed: string): Promi
       `Run as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${name}`,
     );
   }
+  if (ownStatus("NoNewPrivs") === "1") {
+    return unavailable(
+      "this process may gain no privileges, which newuidmap needs",
+      "Start the container without --security-opt no-new-privileges (Kubernetes: allowPrivilegeEscalation: true)",
+    );
+  }
+  const lacking = /uid_map|gid_map|newuidmap|newgidmap/.test(printed) ? lackingForMaps() : [];
+  if (lacking.length > 0) {
+    return unavailable(
+      `newuidmap cannot get the capabilities it needs: ${lacking.join(", ")} is missing`,
+      `Start the container with ${lacking.map((name) => `--cap-add ${name}`).join(" ")} (Kubernetes: ` +
+        `capabilities.add: [${lacking.join(", ")}])`,
+    );
+  }
+  if (/unshare failed: Operation not permitted/.test(printed) && ownStatus("Seccomp") === "2") {
+    return unavailable("a seccomp profile around this process forbids user namespaces", UNCONFINED);
+  }
   if (await setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") === "1") {
     return unavailable(
       "AppArmor keeps ordinary users from using user namespaces",
@@ -141,6 +168,21 @@ export async function explainNoHelper(rootless: boolean, printed: string): Promi
   return unavailable(
     `its helper process did not start: ${last}`,
     "Build as root, or choose another builder with --builder",
+  );
+}
+
+const UNCONFINED =
+  "Start the container with --security-opt seccomp=unconfined --security-opt apparmor=unconfined (Kubernetes: " +
+  "seccompProfile and appArmorProfile of type Unconfined), or with --privileged, or use --builder buildkit";
+
+/** Bits of what mapping ids takes; SETFCAP for root of a container alone, whose id is mapped. */
+const FOR_MAPS = { SETGID: 6n, SETUID: 7n, SETFCAP: 31n };
+
+/** Capabilities that newuidmap cannot have here. */
+function lackingForMaps(): readonly string[] {
+  const set = BigInt(`0x${ownStatus("CapBnd") ?? "ffffffffff"}`);
+  return Object.entries(FOR_MAPS).flatMap(([name, bit]) =>
+    (set >> bit & 1n) === 1n || (name === "SETFCAP" && Deno.uid() !== 0) ? [] : [name]
   );
 }
 

@@ -86,7 +86,7 @@ function explainSetup(error: unknown, label: string, rootless: boolean): unknown
   if (fileFailureOf(error)) return error;
   if (!(error instanceof SyscallError) || error.call !== "mount overlay on") return error;
   const fix = rootless
-    ? "Keep the store ($DAPP_HOME) on ext4, xfs or btrfs, use Linux 5.11 or later, or build as root"
+    ? "Keep the store ($DAPP_HOME) on ext4, xfs or btrfs (in a container: on a volume), use Linux 5.11 or later, or build as root"
     : "Keep the store ($DAPP_HOME) on ext4, xfs or btrfs; in a container, on a volume";
   const why = `overlayfs does not work on the file system of the store (${error.message})`;
   return new EngineError("BUILDER_UNAVAILABLE", `${what}: ${why}`, { fix, cause: error });
