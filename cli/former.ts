@@ -25,6 +25,12 @@ export const formerOptions: Readonly<Record<string, string>> = {
   "kube-context": "Name it in the dappfile, in the options of keep-kubernetes under `cleanup.keep`",
 };
 
+/** Options that the old tool took at more commands, by the command and the option's name. */
+export const formerPlaces: Readonly<Record<string, string>> = {
+  "dimg run --dry-run": "See which stages are built with: dapp dimg plan",
+  "dimg run --ssh-key": "Use --volume $SSH_AUTH_SOCK:/ssh-agent --env SSH_AUTH_SOCK=/ssh-agent",
+};
+
 /** Of docker build, by the option's name. */
 export const dockerBuildOptions: Readonly<Record<string, string>> = {
   "no-cache": "Raise `cacheVersion` under `shell`, or `fromCacheVersion`, to have stages built again",

@@ -3,7 +3,7 @@ import { EngineError } from "../core/contract/errors.ts";
 import { suggest } from "../lib/suggest.ts";
 import { type OptionName, options, optionSpec } from "./options.ts";
 import { commandOptions, type CommandSpec, type CommandTable } from "./command.ts";
-import { dockerBuildOptions, formerCommands, formerOptions } from "./former.ts";
+import { dockerBuildOptions, formerCommands, formerOptions, formerPlaces } from "./former.ts";
 import { usage } from "./usage.ts";
 
 /** What options of `docker run` are called here, which the old tool passed on. */
@@ -107,6 +107,11 @@ export function misplacedOption(
   command: CommandSpec,
   { commands }: CommandTable,
 ): EngineError {
+  const former = formerPlaces[`${command.path} --${name}`];
+  if (former !== undefined) {
+    const message = `Cannot use option "--${name}": dapp ${command.path} has no such option any more`;
+    return new EngineError("USAGE", message, { fix: former });
+  }
   const owners = commands.filter((c) => commandOptions(c).includes(name)).map(({ path }) => `dapp ${path}`);
   const near = suggest(name, commandOptions(command));
   const below = owners.find((owner) => owner.startsWith(`dapp ${command.path} `));

@@ -26,6 +26,7 @@ const cases: readonly Case[] = [
       "init",
       "config",
       "store",
+      "migrate",
       "plugin",
       "registry",
       "slug",
