@@ -1,6 +1,16 @@
 /** Dockerfiles built by a real BuildKit daemon, beside what its own client builds of the same directory. */
 import assert from "node:assert/strict";
-import { createEngine, type Engine, type EngineOptions } from "../../mod.ts";
+import { digestOf, signatureOf } from "../../core/contract/plugin.ts";
+import {
+  createEngine,
+  type DockerfileStep,
+  type Engine,
+  EngineError,
+  type EngineOptions,
+} from "../../mod.ts";
+import { parseAddress } from "../../plugins/builder/buildkit/address.ts";
+import { BuildkitBuilder } from "../../plugins/builder/buildkit/builder.ts";
+import { LocalStore } from "../../plugins/store/local/store.ts";
 import { busyboxBase } from "../support/bases.ts";
 import { type Buildkitd, findBuildkitd, startBuildkitd } from "../support/buildkitd.ts";
 import { startDockerRegistry } from "../support/docker_registry.ts";
@@ -8,6 +18,7 @@ import { imageTree } from "../support/image_tree.ts";
 import { run } from "../support/process.ts";
 import { type TestProject, withProject } from "../support/project.ts";
 import { withTempDir } from "../support/tmp.ts";
+import { layoutLayers } from "../../testing/builder/layers.ts";
 
 const files = (registry: string) => ({
   "dappfile.yaml": `project: shop
@@ -198,5 +209,138 @@ Deno.test("a project of three Dockerfiles builds as BuildKit's own client builds
         built.images.map(({ name, digest }) => [name, digest]),
       );
     });
+  });
+});
+
+Deno.test("what fails in a Dockerfile is told with its line, and an image that was not given is refused", async () => {
+  await withShop(async ({ project, daemon, registry, engine }) => {
+    const from = `FROM ${registry}/node:1`;
+    const failing: Readonly<Record<string, readonly [dockerfile: string, message: string]>> = {
+      command: [
+        `${from} AS node\n\nFROM node\nRUN echo seen \\\n  && exit 3\n`,
+        '4: "RUN echo seen && exit 3" ended with exit status 3',
+      ],
+      instruction: [`${from}\nRUM x\n`, "2: unknown instruction: RUM (did you mean RUN?)"],
+      file: [`${from}\n\nCOPY nothing /\n`, '3: "/nothing": not found'],
+      variable: [
+        `${from}\nRUN true\nWORKDIR \${X:?wanted}\n`,
+        '3: failed to process "\${X:?wanted}": X: wanted',
+      ],
+    };
+    const documents = Object.keys(failing).map((name) => `dimg: ${name}\ndockerfile: ${name}.Dockerfile\n`);
+    await project.write({
+      "dappfile.yaml": `project: failing\n---\n${documents.join("---\n")}`,
+      ...Object.fromEntries(Object.entries(failing).map(([name, [text]]) => [`${name}.Dockerfile`, text])),
+    });
+    await project.commit();
+    for (const [name, [, message]] of Object.entries(failing)) {
+      await using one = engine();
+      await assert.rejects(one.build([name]), (error) => {
+        assert.ok(error instanceof EngineError);
+        assert.equal(error.code, "STAGE_FAILED");
+        assert.equal(error.message, `Cannot build stage "${name}/dockerfile": ${name}.Dockerfile:${message}`);
+        assert.equal(error.details.at, `${name}.Dockerfile:${message.replace(/:.*/, "")}`);
+        return true;
+      });
+    }
+    const printed = project.events.flatMap((event) => event.type === "stage.output" ? [event.text] : []).join(
+      "",
+    );
+    assert.match(printed, /^seen$/m);
+
+    const architecture = Deno.build.arch === "aarch64" ? "arm64" : "amd64";
+    await using store = await LocalStore.open(`${project.home}/other`);
+    await using builder = new BuildkitBuilder({
+      platform: { os: "linux", architecture },
+      store,
+      parallel: 1,
+    }, { addresses: [parseAddress(daemon.address)], tls: {}, env: {} });
+    const step: DockerfileStep = {
+      label: "sly",
+      signature: await signatureOf(null, []),
+      text: `${from}\n`,
+      file: "Dockerfile",
+      args: {},
+      proxies: {},
+      bases: [],
+      context: [],
+      secrets: [],
+      ssh: [],
+      contextId: await digestOf("sly"),
+      cacheScope: "sly",
+      epoch: 0,
+      compression: { kind: "gzip", level: 2 },
+    };
+    const io = { signal: new AbortController().signal, output() {} };
+    await assert.rejects(builder.buildDockerfile(step, io), {
+      code: "STAGE_FAILED",
+      message:
+        `Cannot build stage "sly": Dockerfile:1: it uses image "${registry}/node:1", which dapp did not see in the Dockerfile ` +
+        "and so did not pin",
+    });
+
+    // An image of Docker Hub that is called as a stage is.
+    const layers = await Promise.all(
+      (await layoutLayers(store, await busyboxBase())).map(({ stored }) => stored),
+    );
+    const diffIds = layers.map(({ diffId }) => diffId);
+    const image = {
+      layers,
+      config: {
+        os: "linux",
+        architecture,
+        config: { Env: ["PATH=/bin"] },
+        rootfs: { type: "layers" as const, diff_ids: diffIds },
+      },
+    };
+    const made = await builder.buildDockerfile({
+      ...step,
+      text: "FROM \\\n  node AS node\nRUN echo one > /one\nFROM node AS last\nRUN cp /one /two\n",
+      bases: [{ name: "node", ambiguous: true, image }],
+    }, io);
+    assert.equal(made.layers.length, layers.length + 2);
+    assert.deepEqual(made.layers.slice(0, layers.length), layers);
+    for (const layer of made.layers) if ("blob" in layer) await layer.blob;
+  });
+});
+
+Deno.test("stages called as images, images upon a Dockerfile, and imports from one", async () => {
+  await withShop(async ({ project, registry, engine }) => {
+    await project.write({
+      "dappfile.yaml": `project: named
+---
+artifact: files
+dockerfile: files.Dockerfile
+---
+dimg: base
+dockerfile: base.Dockerfile
+docker: { LABEL: { upon: base } }
+---
+dimg: app
+fromDimg: base
+import: [{ artifact: files, add: /made, to: /srv/made, after: setup }]
+git: [{ add: /app.txt, to: /app.txt }]
+`,
+      "files.Dockerfile": `FROM ${registry}/jobs:1\nRUN mkdir /made && echo "$HOME" > /made/home\n`,
+      "base.Dockerfile": `FROM \\
+  ${registry}/node:1 AS node
+RUN echo one > /one
+FROM node AS go
+RUN echo two > /two
+FROM go
+ENV BASE=yes
+`,
+      "app.txt": "app\n",
+    });
+    await project.commit();
+    await using one = engine();
+    const { images: [base, app] } = await one.build();
+    assert.equal(base?.state.config.config?.Labels?.upon, "base");
+    const tree = await imageTree(project.home, app!.state.layers);
+    assert.equal(tree.one, "644 0:0 one\n");
+    assert.equal(tree.two, "644 0:0 two\n");
+    assert.equal(tree["srv/made/home"], "644 0:0 /root\n");
+    assert.equal(tree["app.txt"], "644 0:0 app\n");
+    assert.ok(app!.state.config.config?.Env?.includes("BASE=yes"));
   });
 });

@@ -98,7 +98,7 @@ export async function buildDockerfileAt(
   } catch (error) {
     if (io.signal.aborted) throw io.signal.reason;
     if (isLost(error)) throw unavailable([daemon.address.text], error);
-    if (refusesHostNetwork(error)) throw hostRefused(label, daemon.address.text, error);
+    if (network === "host" && refusesHostNetwork(error)) throw hostRefused(label, daemon.address.text, error);
     throw dockerfileError(error, step, log.failed?.name);
   }
 }

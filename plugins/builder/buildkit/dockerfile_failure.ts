@@ -1,6 +1,7 @@
 import { type DockerfileStep, EngineError } from "../../../core/contract/plugin.ts";
 import { failureFacts } from "../../../lib/buildkit/client.ts";
 import { isRpcError } from "../../../lib/buildkit/rpc.ts";
+import { refusesHostNetwork } from "./failure.ts";
 
 /** Why a Dockerfile failed, with its line, as something a person can act on. `failed`: the name of the step. */
 export function dockerfileError(
@@ -12,24 +13,34 @@ export function dockerfileError(
   const { line, exit } = failureFacts(error);
   const at = line === undefined ? undefined : `${file}:${line}`;
   const where = at === undefined ? "" : `${at}: `;
-  const denied = /docker-image:\/\/(\S+?)"?(?: \S*)? not allowed by policy/.exec(error.details)?.[1];
-  const fail = (why: string, fix?: string) =>
+  const denied = /docker-image:\/\/([^\s"]+)/.exec(error.details)?.[1];
+  const fail = (why: string, fix: string) =>
     new EngineError("STAGE_FAILED", `Cannot build stage "${label}": ${where}${why}`, {
       ...(at !== undefined && { at }),
-      ...(fix !== undefined && { fix }),
-      cause: error,
+      fix,
     });
-  if (denied !== undefined) {
+  const correct = line === undefined ? `Correct ${file}` : `Correct line ${line} of ${file}`;
+  if (denied !== undefined && /denied by policy/.test(error.details)) {
     return fail(
-      `it uses image "${denied}", of which dapp saw nothing in the Dockerfile, so that it is not pinned`,
+      `it uses image "${denied}", which dapp did not see in the Dockerfile and so did not pin`,
       "Name the image in a FROM of its own, and refer to that stage",
     );
   }
-  if (exit !== undefined) {
-    const command = failed?.replace(/^\[[^\]]*\] /, "");
-    return fail(`${command === undefined ? "a command" : `"${command}"`} ended with exit status ${exit}`);
+  if (refusesHostNetwork(error)) {
+    return fail(
+      "a command wants the network of the daemon's machine, which it may not have",
+      "Write `network: host` for the image in the dappfile; buildkitd needs --allow-insecure-entitlement network.host",
+    );
   }
-  return fail(reasonOf(error.details));
+  if (exit !== undefined) {
+    const command = failed?.replace(/^\[[^\]]*\] /, "").replace(/\s+/g, " ");
+    const what = command === undefined ? "a command" : `"${command}"`;
+    return fail(`${what} ended with exit status ${exit}`, `Read the output above. ${correct}`);
+  }
+  const why = reasonOf(error.details);
+  return /: not found$/.test(why)
+    ? fail(why, `${correct}, or commit the file: what is not committed, or in .dockerignore, is not there`)
+    : fail(why, correct);
 }
 
 /** The end of BuildKit's chain of reasons, without what it wraps them in. */
