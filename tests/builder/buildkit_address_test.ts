@@ -64,6 +64,18 @@ Deno.test("parseAddress() takes sockets, hosts with ports and containers, and no
   assert.equal(parseAddress("tcp://builder:1234").kind, "tcp");
   assert.equal(parseAddress("tcp://[::1]:1234").kind, "tcp");
   assert.equal(parseAddress("docker-container://buildkit_1").kind, "docker-container");
+  assert.deepEqual(parseAddress("kube-pod://ci/buildkitd-0?container=buildkitd&context=prod"), {
+    kind: "kube-pod",
+    text: "kube-pod://ci/buildkitd-0?container=buildkitd&context=prod",
+    namespace: "ci",
+    pod: "buildkitd-0",
+    container: "buildkitd",
+    context: "prod",
+  });
+  assert.throws(
+    () => parseAddress("tcp://user:hidden@builder:1234"),
+    (error: Error) => !/hidden/.test(error.message),
+  );
   for (
     const text of [
       "unix://run/b.sock",
@@ -71,6 +83,11 @@ Deno.test("parseAddress() takes sockets, hosts with ports and containers, and no
       "tcp://builder:1234/x",
       "docker-container://",
       "docker-container://-x",
+      "kube-pod://",
+      "kube-pod://a/b/c",
+      "kube-pod://pod?other=1",
+      "kube-pod://pod?container=",
+      "tcp://user:hidden@builder:1234",
       "ssh://b",
       "/run/b.sock",
       "",

@@ -49,8 +49,8 @@ Deno.test("builder-buildkit says what is wrong with its choice", async () => {
     error instanceof EngineError && error.code === code && message.test(error.message);
   await assert.rejects(opened({ name: "buildkit" }), fails("BUILDER_UNAVAILABLE", /has no address/));
   await assert.rejects(
-    opened({ env: { BUILDKIT_HOST: "kube-pod://b" } }),
-    fails("USAGE", /"kube-pod:\/\/b"/),
+    opened({ env: { BUILDKIT_HOST: "kube-pod://B" } }),
+    fails("USAGE", /"kube-pod:\/\/B"/),
   );
   await assert.rejects(opened({ options: { addresses: [] } }), fails("PLUGIN_OPTIONS_INVALID", /addresses/));
 });

@@ -35,7 +35,7 @@ export class Daemon implements AsyncDisposable {
   private constructor(
     readonly address: BuilderAddress,
     client: BuildkitClient,
-    readonly wire: AsyncDisposable | undefined,
+    readonly wire: (AsyncDisposable & { readonly failure: Error | undefined }) | undefined,
   ) {
     this.client = client;
   }
@@ -56,7 +56,8 @@ export class Daemon implements AsyncDisposable {
         );
       case "tcp":
         return new Daemon(address, await overTcp(address, tls), undefined);
-      case "docker-container": {
+      case "docker-container":
+      case "kube-pod": {
         const { DialStdio } = await import("./dial_stdio.ts");
         const wire = await DialStdio.open(address, env, directory);
         return new Daemon(
@@ -84,7 +85,7 @@ export class Daemon implements AsyncDisposable {
       workers = await this.client.workers(signal);
     } catch (error) {
       if (signal.aborted) throw signal.reason;
-      throw unavailable([this.address.text], error);
+      throw unavailable([this.address.text], this.wire?.failure ?? error);
     }
     const able = workers.find(({ platforms }) =>
       platforms.some((p) =>
@@ -117,8 +118,8 @@ export class Daemon implements AsyncDisposable {
 }
 
 async function overTcp(
-  { host, text }: Extract<BuilderAddress, { readonly kind: "tcp" }>,
-  { ca, cert, key, serverName }: TlsFiles,
+  { host, text, serverName: name }: Extract<BuilderAddress, { readonly kind: "tcp" }>,
+  { ca, cert, key, serverName = name }: TlsFiles,
 ): Promise<BuildkitClient> {
   if (ca === undefined && cert === undefined && key === undefined) {
     return new BuildkitClient(host, credentials.createInsecure());

@@ -19,12 +19,14 @@ const SIGNALS: Readonly<Record<number, string>> = {
 export function isLost(error: unknown): boolean {
   return isRpcError(error) &&
     (error.code === UNAVAILABLE ||
-      /no active session|session .*closed|error reading from server: EOF/.test(error.details));
+      // over TLS, whoever writes may see the end of the connection first
+      /triggered by internal client error|no active session|session .*closed|error reading from server: EOF/
+        .test(error.details));
 }
 
 /** Says that none of the daemons answers. */
 export function unavailable(addresses: readonly string[], error: unknown): EngineError {
-  const why = isRpcError(error) ? error.details : String(error);
+  const why = isRpcError(error) ? error.details : error instanceof Error ? error.message : String(error);
   return new EngineError(
     "BUILDER_UNAVAILABLE",
     `Cannot run stage commands: BuildKit at "${addresses.join('", "')}" is not there: ${why}`,

@@ -3,6 +3,8 @@ import { abortable } from "@std/async/abortable";
 import { EngineError, type OciPlatform } from "../../../core/contract/plugin.ts";
 import type { BuilderAddress, Environment } from "./address.ts";
 import { Daemon, type TlsFiles } from "./daemon.ts";
+import { unavailable } from "./failure.ts";
+import { daemonsAt, type Resolve } from "./names.ts";
 import { Placement } from "./placement.ts";
 
 /** Where the daemons are, and how they are spoken to. */
@@ -10,6 +12,8 @@ export interface BuildkitOptions {
   readonly addresses: readonly BuilderAddress[];
   readonly tls: TlsFiles;
   readonly env: Environment;
+  /** How names are looked up. @default as this machine does it */
+  readonly resolve?: Resolve;
 }
 
 /** Who wants to use a daemon. */
@@ -34,6 +38,8 @@ export class Fleet implements AsyncDisposable {
   readonly #placement = new Placement();
   /** Why daemons are not used any more. */
   readonly #failures = new Map<string, EngineError>();
+  /** Addresses whose names were found once, and whether they stood for several daemons. */
+  readonly #resolved = new Map<string, boolean>();
   readonly #told = new Set<string>();
   readonly #closed = new AbortController();
   #acquainted: Promise<void> | undefined;
@@ -43,9 +49,7 @@ export class Fleet implements AsyncDisposable {
     readonly options: BuildkitOptions,
     readonly platform: OciPlatform,
     readonly scratch: () => Promise<string>,
-  ) {
-    for (const address of options.addresses) this.#add(address);
-  }
+  ) {}
 
   /** Asks all daemons what they are. */
   warmUp(): void {
@@ -61,6 +65,7 @@ export class Fleet implements AsyncDisposable {
 
   /** Where work of a key goes if nothing is lost or busy. */
   async home(key: string): Promise<string | undefined> {
+    await this.#find();
     return (await this.#placement.order(key))[0];
   }
 
@@ -79,6 +84,7 @@ export class Fleet implements AsyncDisposable {
       } catch (error) {
         if (!(error instanceof EngineError) || error.code !== "BUILDER_UNAVAILABLE") throw error;
         this.#lose(place, error);
+        await this.#find(); // what came in its place
       }
     }
   }
@@ -98,7 +104,26 @@ export class Fleet implements AsyncDisposable {
     await this.close(() => Promise.resolve());
   }
 
+  /** Looks names up, now. */
+  async #find(): Promise<void> {
+    await Promise.all(this.options.addresses.map(async (address) => {
+      try {
+        const { text } = address;
+        const found = await daemonsAt(address, this.options.resolve, this.#resolved.get(text));
+        this.#resolved.set(text, this.#resolved.get(text) || found.length > 1);
+        found.forEach((each) => this.#add(each));
+      } catch (error) {
+        if (this.#resolved.has(address.text)) return; // those that are known may be there
+        this.#add(address);
+        const { host, text } = address.kind === "tcp" ? address : { host: "", text: address.text };
+        const why = `its name does not resolve (${host.replace(/:\d+$/, "")})`;
+        this.#lose(address.text, unavailable([text], new Error(why, { cause: error })));
+      }
+    }));
+  }
+
   #add(address: BuilderAddress): void {
+    if (this.#addresses.has(address.text)) return;
     this.#addresses.set(address.text, address);
     this.#placement.add(address.text);
   }
@@ -109,10 +134,11 @@ export class Fleet implements AsyncDisposable {
    */
   #acquaint(): Promise<void> {
     return this.#acquainted ??= (async () => {
+      await this.#find();
       const places = [...this.#addresses.keys()];
       const looks = places.map(async (place) => {
         try {
-          await this.#know(place);
+          if (!this.#failures.has(place)) await this.#know(place);
         } catch (error) {
           // Alone, its failure is for the step to tell; other mistakes are met again when its turn comes.
           if (places.length > 1 && error instanceof EngineError && error.code === "BUILDER_UNAVAILABLE") {

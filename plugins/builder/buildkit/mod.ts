@@ -9,7 +9,7 @@ import {
 
 /** What the project document may say of the builder; the environment says it for one machine. */
 export interface BuildkitPluginOptions {
-  /** `unix:///PATH`, `tcp://HOST:PORT` or `docker-container://NAME`; BUILDKIT_HOST comes first. */
+  /** `unix:///PATH`, `tcp://HOST:PORT`, `docker-container://NAME` or `kube-pod://[NAMESPACE/]POD`; BUILDKIT_HOST comes first. */
   readonly addresses?: string | string[] | undefined;
   /** File with certificates of those that are trusted; else BUILDKIT_TLS_CA. */
   readonly ca?: string | undefined;
