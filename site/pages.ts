@@ -44,6 +44,8 @@ export const menu: readonly Section[] = [
     pages: [
       page("dappfile", "dappfile.yaml"),
       page("cli", "Commands"),
+      page("hooks", "Hooks"),
+      page("events", "Events"),
       page("registry", "Registries"),
       page("tagging", "Tags"),
       page("changelog", "Changes", "CHANGELOG.md"),

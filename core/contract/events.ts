@@ -30,12 +30,14 @@ export type EngineEvent =
     readonly signature: string;
     readonly reason: string;
   }
+  /** It is there already: in the store, or under work that another process has done. */
   | {
     readonly type: "stage.reused";
     readonly at: StageRef;
     readonly signature: string;
     readonly reason: string;
   }
+  /** It is being built; `reason` says why it has to be. */
   | {
     readonly type: "stage.started";
     readonly at: StageRef;
@@ -66,6 +68,7 @@ export type EngineEvent =
     /** Compressed size of the layer it added; 0 when it added none. */
     readonly size: number;
   }
+  /** It ends with an error, which the run reports as well. */
   | {
     readonly type: "stage.failed";
     readonly at: StageRef;
@@ -78,6 +81,7 @@ export type EngineEvent =
   }
   /** It ran when another stage failed, and was stopped. */
   | { readonly type: "stage.stopped"; readonly at: StageRef; readonly signature: string }
+  /** An image is whole and saved. */
   | {
     readonly type: "image.ready";
     readonly image: string;
@@ -138,8 +142,11 @@ export type EngineEvent =
   | { readonly type: "registry.waiting"; readonly host: string; readonly ms: number; readonly reason: string }
   /** A download, upload, unpacking or export. `id` ties the three together; `total` is 0 when unknown. */
   | { readonly type: "transfer.started"; readonly id: string; readonly what: string; readonly total: number }
+  /** How far a transfer has come. */
   | { readonly type: "transfer.progress"; readonly id: string; readonly done: number; readonly total: number }
+  /** A transfer is done. */
   | { readonly type: "transfer.finished"; readonly id: string; readonly done: number; readonly ms: number }
+  /** Another process holds what this one needs. */
   | { readonly type: "lock.waiting"; readonly resource: string; readonly holder: string };
 
 /** An event as it is told: with the moment, in UTC with milliseconds: `2026-01-02T03:04:05.678Z`. */

@@ -1,0 +1,223 @@
+/** Pages of the reference that are made from the code: hooks with their types, and events. */
+import { hookTable } from "../plugin.ts";
+
+/** What of `deno doc --json` is used. */
+interface Doc {
+  readonly nodes: Readonly<Record<string, { readonly symbols: readonly DocSymbol[] }>>;
+}
+interface DocSymbol {
+  readonly name: string;
+  readonly declarations: readonly {
+    readonly kind: string;
+    readonly location: Place;
+    readonly jsDoc?: JsDoc;
+    readonly def: { readonly properties?: readonly Member[]; readonly methods?: readonly Member[] };
+  }[];
+}
+interface JsDoc {
+  readonly doc?: string;
+}
+interface Place {
+  readonly filename: string;
+  readonly line: number;
+}
+interface Member {
+  readonly name: string;
+  readonly jsDoc?: JsDoc;
+  readonly location: Place;
+  readonly optional?: boolean;
+  readonly tsType?: { readonly value?: { readonly typeParams?: readonly { readonly repr: string }[] } };
+}
+
+const root = new URL("../", import.meta.url);
+
+const KINDS: Readonly<Record<string, string>> = {
+  first: "Plugins are asked one after another; the first answer counts, `undefined` leaves it to the next.",
+  waterfall: "Each plugin sees what the one before it answered; `undefined` changes nothing.",
+  collect: "All plugins are asked together; their answers stand in the order of the plugins.",
+  parallel: "All plugins are told together; every failure is reported.",
+};
+
+/** Who asks a hook: the phase in ARCHITECTURE.md, and the commands that come to it. */
+const ASKED: { readonly [N in keyof typeof hookTable]: string } = {
+  config: "After the dappfile is read and checked, by every command that needs it",
+  openStore: "Once, by every command that needs the store",
+  openSource: "For each `from:` and platform, before anything is signed",
+  openBuilder: "Once, before the first stage with commands is built; by `run` and `doctor` too",
+  stageInputs: "For each stage, while it is signed: `plan`, `explain`, and whatever builds",
+  plan: "After it is known which stages are cached, before anything is built",
+  built: "When all images of a build are there",
+  openRegistry: "For each REPO, before the first request to it",
+  detectCi: "Once, when a tag option, the log or a cleanup wants to know where dapp runs",
+  tagFlags: "When the options of a command that publishes are read, and for its help",
+  tags: "For each tag option of the command line, in their order, before anything is built",
+  published: "When all tags of a run are live",
+  keep: "Once for each policy of a cleanup, with everything that is in REPO",
+};
+
+/** The page of hooks. @throws Error where the code has no docs */
+export async function hooksMarkdown(): Promise<string> {
+  const symbols = await documented();
+  const members = symbols.get("Hooks")!.def.properties!;
+  const lines = [
+    "# Hooks",
+    "",
+    "<!-- Made from core/contract/ by site/reference.ts; tests/reference_test.ts says how to make it anew. -->",
+    "",
+    "What a plugin can answer. `setup` returns the hooks that it wants; each is called with its input and a context",
+    "(`signal`, `dryRun`, `emit`). [plugins.md](plugins.md) has a plugin from its beginning.",
+    "",
+    "| Hook | Kind | What it does |",
+    "| --- | --- | --- |",
+    ...members.map(({ name, jsDoc }) =>
+      `| [\`${name}\`](#${name.toLowerCase()}) | ${kindOf(name)} | ${cell(docOf(jsDoc, `hook ${name}`))} |`
+    ),
+    "",
+    "## Kinds",
+    "",
+    ...Object.entries(KINDS).map(([kind, text]) => `- _${kind}_: ${text}`),
+  ];
+  const types = new Set<string>();
+  for (const { name, jsDoc, tsType } of members) {
+    const [input = "undefined", answer] = tsType?.value?.typeParams?.map(({ repr }) => repr) ?? [];
+    for (const type of [input, answer]) if (type !== undefined && symbols.has(type)) types.add(type);
+    const kind = kindOf(name);
+    const given = answer ?? (kind === "waterfall" ? input : undefined);
+    lines.push(
+      "",
+      `## ${name}`,
+      "",
+      docOf(jsDoc, `hook ${name}`),
+      "",
+      `- Asked: ${ASKED[name as keyof typeof hookTable]}.`,
+      `- Kind: ${kind}. ${KINDS[kind]}`,
+      `- Gets: ${typeLink(input, symbols)}`,
+      `- Answers: ${given === undefined ? "nothing" : typeLink(given, symbols)}${
+        kind === "collect" ? ", a list" : ""
+      }`,
+      ...(hookTable[name as keyof typeof hookTable].effects ? ["- Skipped with `--dry-run`."] : []),
+    );
+  }
+  lines.push("", "## Types");
+  for (const name of types) lines.push(...typeSection(name, symbols.get(name)!));
+  return `${lines.join("\n")}\n`;
+}
+
+function typeSection(name: string, { jsDoc, def }: DocSymbol["declarations"][number]): string[] {
+  const members = [...def.properties ?? [], ...def.methods ?? []];
+  return [
+    "",
+    `### Type ${name}`,
+    "",
+    docOf(jsDoc, `type ${name}`),
+    ...(members.length === 0 ? [] : ["", "| Field | Meaning |", "| --- | --- |"]),
+    ...members.map((member) => {
+      const call = def.methods?.includes(member) ? "()" : "";
+      const what = docOf(member.jsDoc, `field "${member.name}" of ${name}`);
+      return `| \`${member.name}${call}${member.optional ? "?" : ""}\` | ${cell(what)} |`;
+    }),
+  ];
+}
+
+function typeLink(type: string, symbols: ReadonlyMap<string, unknown>): string {
+  return symbols.has(type) ? `[\`${type}\`](#type-${type.toLowerCase()})` : `\`${type}\``;
+}
+
+function kindOf(hook: string): string {
+  if (hook in hookTable) return hookTable[hook as keyof typeof hookTable].kind;
+  throw new Error(`Cannot describe hook "${hook}": the table of hooks has no such row`);
+}
+
+/** Interfaces and types that plugin.ts publishes, by name. */
+async function documented(): Promise<ReadonlyMap<string, DocSymbol["declarations"][number]>> {
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["doc", "--json", "plugin.ts"],
+    cwd: root,
+    stderr: "null",
+  }).output();
+  const doc: Doc = JSON.parse(new TextDecoder().decode(stdout));
+  return new Map(
+    Object.values(doc.nodes).flatMap(({ symbols }) =>
+      symbols.flatMap(({ name, declarations }) => {
+        const found = declarations.find(({ kind }) => kind === "interface");
+        return found ? [[name, found] as const] : [];
+      })
+    ),
+  );
+}
+
+/** An event: its type, what it tells, its fields. */
+interface EventRow {
+  readonly type: string;
+  readonly doc: string;
+  readonly fields: readonly string[];
+}
+
+/** Reads the union of events: `deno doc` leaves out what is said of its members. @throws Error on one without docs */
+export function eventsOf(source: string): readonly EventRow[] {
+  const start = source.indexOf("export type EngineEvent =");
+  const text = source.slice(start, source.indexOf(";\n\n", start));
+  return text.split(/^ {2}(?=\/\*\*|\| )/m).slice(1).reduce<{ doc?: string; rows: EventRow[] }>(
+    (state, piece) => {
+      const comment = /^\/\*\* (.*?)\s*\*\/$/s.exec(piece.trim())?.[1]?.replaceAll(/\s*\n\s*\* ?/g, " ");
+      if (comment !== undefined) return { ...state, doc: comment };
+      const type = /readonly type: "([^"]+)"/.exec(piece)?.[1];
+      if (type === undefined) return state;
+      if (state.doc === undefined) {
+        throw new Error(`Cannot describe event "${type}": it has no comment of its own`);
+      }
+      const code = piece.replaceAll(/\/\*\*.*?\*\//gs, "").replaceAll(/\{ readonly at: [^}]*\}/g, "");
+      const fields = [...code.matchAll(/readonly (\w+)(\??):/g)].map(([, name, mark]) => `${name}${mark}`);
+      const more = /\b(StageTimes|BuildTimes) &/.exec(piece)?.[1];
+      return {
+        rows: [...state.rows, {
+          type,
+          doc: state.doc,
+          fields: [...fields.filter((name) => name !== "type"), ...(more ? [`times (${more})`] : [])],
+        }],
+      };
+    },
+    { rows: [] },
+  ).rows;
+}
+
+/** The page of events. */
+export async function eventsMarkdown(): Promise<string> {
+  const source = await Deno.readTextFile(new URL("core/contract/events.ts", root));
+  const lines = [
+    "# Events",
+    "",
+    "<!-- Made from core/contract/events.ts by site/reference.ts; tests/reference_test.ts says how to make it anew. -->",
+    "",
+    "What happens during a run, in order: `onEvent` of `createEngine` gets each as a typed value, `--json=events` prints",
+    "each as one line of JSON. Every event has `type` and `time` (UTC with milliseconds). Times are milliseconds, sizes",
+    'bytes. `at` names a stage: `image` (`""` is the nameless dimg), `kind`, `stage`.',
+    "",
+    "```ts",
+    'import { createEngine } from "@dapp/dapp";',
+    "",
+    "await using engine = createEngine({",
+    "  onEvent: (event) => {",
+    '    if (event.type === "stage.finished") console.log(event.at.image, event.at.stage, event.ms);',
+    "  },",
+    "});",
+    "```",
+    "",
+    "| Event | Told when | Fields |",
+    "| --- | --- | --- |",
+    ...eventsOf(source).map(({ type, doc, fields }) =>
+      `| \`${type}\` | ${cell(doc)} | ${fields.map((field) => `\`${field}\``).join(", ")} |`
+    ),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+function docOf(jsDoc: JsDoc | undefined, what: string): string {
+  const text = jsDoc?.doc?.split("\n\n")[0]?.replaceAll(/\s*\n\s*/g, " ").trim();
+  if (!text) throw new Error(`Cannot describe ${what}: it has no comment of its own`);
+  return text.replaceAll(/\{@linkcode (\w+)\}/g, "`$1`");
+}
+
+function cell(text: string): string {
+  return text.replaceAll("|", "\\|");
+}
