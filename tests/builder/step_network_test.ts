@@ -1,9 +1,10 @@
 /** The network of a step that asks for none in particular, and what it finds about names. */
 import assert from "node:assert/strict";
-import { NativeBuilder } from "../../plugins/builder/native/builder.ts";
 import { networkFiles } from "../../plugins/builder/native/network_files.ts";
 import { NetworkChoice } from "../../plugins/builder/native/step_network.ts";
 import { whyNoPrivateNetwork } from "../../plugins/builder/native/user_network.ts";
+import { run } from "../support/process.ts";
+import type { BrokenNetworkReport } from "./broken_network_main.ts";
 import { nativeFixture } from "./native_fixture.ts";
 import { StageRunner } from "../../testing/builder/stage_runner.ts";
 
@@ -31,58 +32,37 @@ Deno.test("NetworkChoice.make() takes this machine's network where there is no o
   assert.equal(await works.make(), here ? "private" : "host");
 });
 
-Deno.test("a private network that cannot be connected is an error when it was asked for", async () => {
-  if (!here) return;
-  await using fixture = await nativeFixture();
+/** Runs steps where `slirp4netns` is this script, in a process of its own: PATH is one for all tests of a process. */
+async function withBroken(slirp4netns: string, networks: readonly string[]): Promise<BrokenNetworkReport> {
   const dir = await Deno.makeTempDir();
-  const path = Deno.env.get("PATH")!;
   try {
-    await Deno.writeTextFile(`${dir}/slirp4netns`, "#!/bin/sh\necho no network today >&2\nexit 1\n", {
-      mode: 0o755,
+    await Deno.writeTextFile(`${dir}/slirp4netns`, `#!/bin/sh\n${slirp4netns}`, { mode: 0o755 });
+    const main = new URL("./broken_network_main.ts", import.meta.url).pathname;
+    const { stdout } = await run([Deno.execPath(), "run", "-A", "--quiet", "--no-check", main, ...networks], {
+      env: { PATH: `${dir}:${Deno.env.get("PATH")}` },
     });
-    Deno.env.set("PATH", `${dir}:${path}`);
-    const notes: string[] = [];
-    const platform = { os: "linux", architecture: "amd64" };
-    const note = (text: string) => notes.push(text);
-    await using builder = new NativeBuilder({ platform, store: fixture.store, parallel: 1 }, { note });
-    const runner = new StageRunner(builder, fixture.store);
-    await assert.rejects(
-      runner.run(fixture.base, ["true"], { network: "private" }),
-      { code: "BUILDER_UNAVAILABLE", message: /network "private": no network today$/ },
-    );
-    const command = "readlink /proc/self/ns/net";
-    const machine = `${await Deno.readLink("/proc/self/ns/net")}\n`;
-    assert.equal(await runner.ask(fixture.base, command, { network: "default" }), machine);
-    assert.match(notes.join("\n"), /^Commands have this machine's network .*no network today$/);
+    return JSON.parse(stdout);
   } finally {
-    Deno.env.set("PATH", path);
     await Deno.remove(dir, { recursive: true });
   }
+}
+
+Deno.test("a private network that cannot be connected is an error when it was asked for", async () => {
+  if (!here) return;
+  const { outcomes: [asked, left], notes } = await withBroken("echo no network today >&2\nexit 1\n", [
+    "private",
+    "default",
+  ]);
+  assert.match(asked!, /^BUILDER_UNAVAILABLE .*network "private": no network today$/);
+  assert.equal(left, await Deno.readLink("/proc/self/ns/net"));
+  assert.match(notes.join("\n"), /^Commands have this machine's network .*no network today$/);
 });
 
 Deno.test("a step whose network is killed under it says so", async () => {
   if (!here) return;
-  await using fixture = await nativeFixture();
-  const dir = await Deno.makeTempDir();
-  const path = Deno.env.get("PATH")!;
-  try {
-    // says what slirp4netns says first, and is killed
-    await Deno.writeTextFile(
-      `${dir}/slirp4netns`,
-      "#!/bin/sh\necho received tapfd=5 >&2\nkill -KILL $$\n",
-      { mode: 0o755 },
-    );
-    Deno.env.set("PATH", `${dir}:${path}`);
-    const platform = { os: "linux", architecture: "amd64" };
-    await using builder = new NativeBuilder({ platform, store: fixture.store, parallel: 1 }, { note() {} });
-    await assert.rejects(
-      new StageRunner(builder, fixture.store).run(fixture.base, ["true"], { network: "private" }),
-      { code: "BUILDER_UNAVAILABLE", message: /slirp4netns was ended by SIGKILL$/ },
-    );
-  } finally {
-    Deno.env.set("PATH", path);
-    await Deno.remove(dir, { recursive: true });
-  }
+  // says what slirp4netns says first, and is killed
+  const { outcomes } = await withBroken("echo received tapfd=5 >&2\nkill -KILL $$\n", ["private"]);
+  assert.match(outcomes[0]!, /^BUILDER_UNAVAILABLE .*slirp4netns was ended by SIGKILL$/);
 });
 
 Deno.test("networkFiles() keeps what holds in a network of its own", () => {
