@@ -23,6 +23,8 @@ export class BlobUploader {
   readonly #sent = new Map<string, Promise<unknown>>();
   /** The last of the sendings of a blob, to whatever repository. */
   readonly #sending = new Map<Digest, Promise<unknown>>();
+  /** Repositories that turned out to lack what they were said to have: nothing is taken over there any more, but sent. */
+  readonly #doubted = new Set<string>();
   readonly #count = { uploaded: 0, mounted: 0, present: 0 };
 
   constructor(readonly emit: EventSink, readonly signal: AbortSignal, readonly memo: Memo) {}
@@ -54,6 +56,7 @@ export class BlobUploader {
 
   /** Forgets what is known of a repository that turned out to lack a blob. */
   forget(repository: Repository): void {
+    this.#doubted.add(repository.name);
     for (const key of this.#sent.keys()) if (key.startsWith(`${repository.name}@`)) this.#sent.delete(key);
   }
 
@@ -69,8 +72,10 @@ export class BlobUploader {
     const places = await memo.get(MEMO, content.digest, isPlaces) ?? [];
     const known = nearest(places, repository.name);
     // What is known makes guesses needless: each costs a request.
+    const doubted = this.#doubted.has(repository.name);
     const isNew = !places.includes(repository.name);
-    const blob = { ...content, isNew, from: known.length > 0 ? known : from };
+    const origins = known.length > 0 ? known : from;
+    const blob = { ...content, isNew: isNew && !doubted, from: doubted ? [] : origins };
     const id = `push ${keyOf(repository, blob.digest)}`;
     const start = performance.now();
     let shown = false;

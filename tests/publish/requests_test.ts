@@ -137,6 +137,29 @@ Deno.test("push asks nothing of layers that stand under the tag, and sends them 
   });
 });
 
+Deno.test("push sends what a registry said it had taken over, and has not", async () => {
+  await withProject({ "dappfile.yaml": dappfile(await busyboxBase()), "src/a": "a\n" }, async (project) => {
+    await using registry = new MemoryRegistry();
+    let lies = 0;
+    registry.fault((request, url) => {
+      const digest = url.searchParams.get("mount");
+      if (request.method !== "POST" || digest === null) return undefined;
+      lies++;
+      const location = url.pathname.replace(/uploads\/$/, digest);
+      return new Response(null, { status: 201, headers: { location } });
+    }, Infinity);
+    await using engine = project.engine();
+    await engine.build();
+    const { images } = await engine.push(["app"], { repo: `${registry.host}/group/app` });
+    const { state, digest } = images[0]!.tags[0]!;
+    assert.equal(state, "pushed");
+    assert.ok(lies > 0);
+    for (const { digest: layer } of registry.documentOf("group/app/app", digest!)?.layers ?? []) {
+      assert.ok(registry.blobOf("group/app/app", layer), layer);
+    }
+  });
+});
+
 Deno.test("push is all or nothing for a dimg: no tag is visible when the registry fails in between", async () => {
   await withProject({ "dappfile.yaml": dappfile(await busyboxBase()), "src/a": "a\n" }, async (project) => {
     await using registry = new MemoryRegistry();
