@@ -338,7 +338,8 @@ export const table: CommandTable = {
       summary: "Print which plugins are loaded, from where, and what they do.",
       details: [
         "One line for each: its name, built-in or what stands after `use:`, the hooks that it answers, the flags that it " +
-        "adds, and the names of options that the dappfile gives it. Cleanup policies are named by dapp dimg cleanup.",
+        "adds, the names of options that the dappfile gives it, and what it may do. A plugin that runs apart has those rights " +
+        "and no others; built-in ones, and those with `trusted: true`, run in dapp itself, where nothing holds them. Cleanup policies are named by dapp dimg cleanup.",
         "With --quiet, prints names only.",
       ],
       positionals: [],
@@ -367,6 +368,24 @@ export const table: CommandTable = {
       examples: [
         { command: "dapp plugin new tagging calver", what: "a tag scheme, --tag-calver" },
         { command: "dapp plugin new cleanup plugins/keep-released", what: "a cleanup policy" },
+      ],
+    },
+    {
+      path: "plugin lock",
+      run: async () => (await import("./commands/plugin.ts")).pluginLock,
+      summary: "Accept the plugins of the dappfile: what they are made of, and what they may do.",
+      details: [
+        "Prints one line for each plugin that is not of the repository or asks for rights, with the hosts, files, variables " +
+        "and programs that it asks for, and writes it to dappfile.lock. A plugin that is not what is written there, or asks " +
+        "for more, is not run. What a plugin of the repository is made of is for git to keep.",
+        "With --quiet, prints changed lines only.",
+      ],
+      positionals: [],
+      options: ["update"],
+      common: ["dir", "config", "name", "home", "dry-run", ...output],
+      examples: [
+        { command: "dapp plugin lock", what: "accept what is not accepted yet" },
+        { command: "dapp plugin lock --update -n", what: "see what is different now" },
       ],
     },
     {

@@ -8,6 +8,7 @@ export type { ExplainedImage, ExplainedStage, Explanation } from "./plan/explain
 export type { FactChange, FileChange } from "./contract/results.ts";
 export type { RunOptions } from "./build/run_image.ts";
 export type { LockResult } from "./config/lock_images.ts";
+export type { LockedPlugin, PluginLockResult } from "./config/lock_plugins.ts";
 export type { RenderedConfig, RenderedDocument } from "./config/render.ts";
 export type { ExportResult } from "./export/packer.ts";
 export type { PushOptions } from "./publish/outgoing.ts";
@@ -34,6 +35,7 @@ import type { StageMoves } from "./share/move_stages.ts";
 import type { Explanation } from "./plan/explain.ts";
 import type { RunOptions } from "./build/run_image.ts";
 import type { LockResult } from "./config/lock_images.ts";
+import type { PluginLockResult } from "./config/lock_plugins.ts";
 import type { RenderedConfig } from "./config/render.ts";
 import type { PushOptions } from "./publish/outgoing.ts";
 import type { PublishedTags } from "./publish/list_published.ts";
@@ -119,6 +121,8 @@ export interface Engine extends AsyncDisposable {
   plugins(): Promise<readonly LoadedPlugin[]>;
   /** Pins base images by digest in dappfile.lock. */
   lock(options?: { readonly update?: boolean }): Promise<LockResult>;
+  /** Accepts the plugins that the dappfile names: writes into dappfile.lock what they are made of and may do. */
+  lockPlugins(options?: { readonly update?: boolean }): Promise<PluginLockResult>;
   /** Looks for damage in the local store, and mends it with `repair`. */
   checkStore(options?: { readonly repair?: boolean }): Promise<StoreReport>;
 }

@@ -19,6 +19,7 @@ import type { StageMoves } from "./share/move_stages.ts";
 import type { Explanation } from "./plan/explain.ts";
 import type { RunOptions } from "./build/run_image.ts";
 import type { LockResult } from "./config/lock_images.ts";
+import type { PluginLockResult } from "./config/lock_plugins.ts";
 import type { PushOptions } from "./publish/outgoing.ts";
 import type { PublishedTags } from "./publish/list_published.ts";
 import type { CleanupApply, CleanupRequest, RestoreReport } from "./cleanup/run.ts";
@@ -331,6 +332,11 @@ class BuildEngine implements Engine {
   async lock(options: { readonly update?: boolean } = {}): Promise<LockResult> {
     const { lockImages } = await import("./config/lock_images.ts");
     return await lockImages(this.session, options.update ?? false);
+  }
+
+  async lockPlugins(options: { readonly update?: boolean } = {}): Promise<PluginLockResult> {
+    const { lockPlugins } = await import("./config/lock_plugins.ts");
+    return await lockPlugins(this.session, options.update ?? false);
   }
 
   async checkStore(options: { readonly repair?: boolean } = {}): Promise<StoreReport> {

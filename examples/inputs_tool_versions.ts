@@ -17,6 +17,7 @@ export default definePlugin({
       /** Stages that depend on the file; all that run commands when left out. */
       stages: z.array(z.string()).optional(),
     }),
+  rights: ({ file }) => ({ read: [file] }),
   setup: async ({ file, stages }, host) => {
     const value = (await Deno.readTextFile(`${host.projectDir}/${file}`)).trim();
     return {

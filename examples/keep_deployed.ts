@@ -20,6 +20,7 @@ export default definePlugin({
       token: z.string().default("DEPLOY_TOKEN"),
       timeoutSeconds: z.number().positive().default(30),
     }),
+  rights: ({ url, token }) => ({ hosts: [new URL(url).host], env: [token] }),
   setup: ({ url, token, timeoutSeconds }, { env }) => ({
     keep: async ({ inventory, signal }) => {
       const answer = await fetch(url, {

@@ -72,7 +72,7 @@ Deno.test("the package can be published as it is: no slow types, nothing banned,
     `${code} ${path!.slice(root.length)}`
   );
   // The one name that nobody knows before: what a dappfile names after `use:`.
-  assert.deepEqual(warnings, ["unanalyzable-dynamic-import core/hooks/load_plugins.ts"]);
+  assert.deepEqual(warnings, ["unanalyzable-dynamic-import core/hooks/plugin_module.ts"]);
   const files = [...stderr.matchAll(/^\s+file:\/\/(\S+) \(/gm)].map(([, path]) => path!.slice(root.length));
   assert.ok(files.includes("cli/main.ts") && files.includes("README.md"));
   assert.deepEqual(files.filter((file) => /^(tests|bench|out|examples|\.)/.test(file)), []);

@@ -61,7 +61,7 @@ Deno.test("modules that may not be needed are named literally, which packagers u
     });
   assert.deepEqual(
     wrong,
-    ["core/hooks/load_plugins.ts"],
+    ["core/hooks/plugin_module.ts"],
     "only plugins of users have names that are not known before",
   );
 });

@@ -12,6 +12,7 @@ import { type CiValue, definePlugin } from "@dapp/dapp/plugin";
 export default definePlugin({
   name: "ci-@NAME@",
   api: 1,
+  rights: { env: ["@VARIABLE@", "@VARIABLE@_*"] },
   setup: () => ({
     detectCi: ({ env }) => {
       // Keep silent where the system is another one.

@@ -20,6 +20,7 @@ export default definePlugin({
       /** Stages that depend on it; absent: all that run commands. */
       stages: z.array(z.string()).optional(),
     }),
+  rights: ({ file }) => ({ read: [file] }),
   setup: async ({ file, stages }, { projectDir }) => {
     const value = await textOf(projectDir + "/" + file);
     return {

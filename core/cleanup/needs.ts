@@ -2,6 +2,7 @@ import type { Config } from "../contract/config.ts";
 import type { RegistryBackend, RegistryMemo } from "../contract/registry.ts";
 import type { Builder } from "../contract/builder.ts";
 import type { Store } from "../contract/store.ts";
+import type { PluginPins } from "../hooks/apart/pins.ts";
 import type { HookRunner } from "../hooks/runner.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import type { BuiltinPolicies } from "./policies.ts";
@@ -10,6 +11,8 @@ import type { BuiltinPolicies } from "./policies.ts";
 export interface CleanupNeeds {
   readonly options: Pick<ResolvedOptions, "dir" | "env" | "signal" | "dryRun" | "emit">;
   config(): Promise<Config>;
+  /** What dappfile.lock says. */
+  loaded(): Promise<{ readonly lock: { readonly plugins: PluginPins } }>;
   project(): Promise<{ readonly name: string }>;
   store(): Promise<Store>;
   hooks(): Promise<HookRunner>;

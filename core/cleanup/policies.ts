@@ -1,7 +1,8 @@
 import type { Inventory, Keep, KeepRequest } from "../contract/cleanup.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { CleanupSection } from "../contract/config.ts";
-import { createHookRunner, type HookRunner } from "../hooks/runner.ts";
+import { type ChosenPlugin, createHookRunner, type HookRunner } from "../hooks/runner.ts";
+import type { PluginPins } from "../hooks/apart/pins.ts";
 import { loadUses } from "../hooks/load_plugins.ts";
 import type { HookContext, Host, Plugin, Selection } from "../contract/plugin.ts";
 
@@ -25,6 +26,8 @@ export interface PolicyChoice {
   readonly defaults: readonly Selection[];
   /** Names of policies that do not count in this run, such as "keep-kubernetes" with `--without-kube`. */
   readonly without?: readonly string[];
+  /** Plugins that were accepted. */
+  readonly pins?: PluginPins;
   /** Policies of an embedder; they count beside all others. */
   readonly extra?: readonly Selection[];
   readonly host: Host;
@@ -38,34 +41,35 @@ export interface PolicyChoice {
  * @throws PLUGIN_NOT_FOUND, PLUGIN_OPTIONS_INVALID
  */
 export async function openPolicies(choice: PolicyChoice): Promise<HookRunner> {
-  const { config, builtins, defaults, host, context } = choice;
-  const listed = await loadUses(config?.keep ?? [], host.projectDir, {
-    plugins: builtins,
-    file: choice.file,
-  });
-  const named = new Set(listed.map(({ plugin }) => plugin.name));
-  const rest = config?.defaults === false ? [] : defaults.filter(({ plugin }) => !named.has(plugin.name));
-  const chosen = [...choice.extra ?? [], ...listed, ...rest]
-    .filter(({ plugin }) => !choice.without?.includes(plugin.name));
+  const { host, context } = choice;
   const runner = createHookRunner(host, context);
-  const times = new Map<string, number>();
   try {
-    for (const { plugin, options, written } of chosen) {
-      const time = (times.get(plugin.name) ?? 0) + 1;
-      times.set(plugin.name, time);
-      const name = time === 1 ? plugin.name : `${plugin.name}#${time}`;
-      const selection = {
-        plugin: { ...plugin, name },
-        ...(options !== undefined && { options }),
-        ...(written && { written }),
-      };
-      await runner.add(selection, { builtin: builtins.includes(plugin as Plugin) });
-    }
-    return runner;
+    return await addPolicies(runner, choice);
   } catch (error) {
     await runner[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+async function addPolicies(runner: HookRunner, choice: PolicyChoice): Promise<HookRunner> {
+  const { config, builtins, defaults, host, context, pins = {} } = choice;
+  const place = { host, context, pins, own: (resource: AsyncDisposable) => runner.own(resource) };
+  const listed = await loadUses(config?.keep ?? [], place, { plugins: builtins, file: choice.file });
+  const named = new Set(listed.map(({ plugin }) => plugin.name));
+  const rest = config?.defaults === false ? [] : defaults.filter(({ plugin }) => !named.has(plugin.name));
+  const chosen: ChosenPlugin[] = [...choice.extra ?? [], ...listed, ...rest]
+    .filter(({ plugin }) => !choice.without?.includes(plugin.name));
+  const times = new Map<string, number>();
+  for (const selection of chosen) {
+    const { plugin } = selection;
+    const time = (times.get(plugin.name) ?? 0) + 1;
+    times.set(plugin.name, time);
+    const name = time === 1 ? plugin.name : `${plugin.name}#${time}`;
+    await runner.add({ ...selection, plugin: { ...plugin, name } }, {
+      builtin: builtins.includes(plugin as Plugin),
+    });
+  }
+  return runner;
 }
 
 /** A reason to keep, with the plugin that gave it. */

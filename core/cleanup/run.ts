@@ -85,6 +85,7 @@ async function askPolicies(
   await using runner = await openPolicies({
     config: config.project.cleanup,
     file: config.file,
+    pins: (await session.loaded()).lock.plugins,
     builtins: policies,
     defaults: defaultPolicies,
     without: request.withoutKube ? ["keep-kubernetes"] : [],

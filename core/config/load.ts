@@ -1,13 +1,13 @@
 import { seal, unseal } from "../../lib/sealed.ts";
 import { findDappfile, readTextFile } from "./find.ts";
-import { type LockEntries, parseLock } from "./lock_file.ts";
+import { type Lock, NO_LOCK, parseLock } from "./lock_file.ts";
 import type { Config } from "../contract/config.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import { EngineError } from "../contract/errors.ts";
 import { sha256Hex } from "../../lib/oci/digest.ts";
 
 /** Raise it when the meaning of a dappfile changes, so that remembered configurations are read anew. */
-const MEMO_FORMAT = 6;
+const MEMO_FORMAT = 7;
 
 export interface LoadedConfig {
   readonly config: Config;
@@ -17,9 +17,9 @@ export interface LoadedConfig {
   readonly path: string;
   /** Absolute paths of the files that it includes. */
   readonly included: readonly string[];
-  /** Absolute path and entries of dappfile.lock, empty when there is none. */
+  /** Absolute path of dappfile.lock, and what it says. */
   readonly lockPath: string;
-  readonly lock: LockEntries;
+  readonly lock: Lock;
   /** There is no dappfile, which only matters to what needs a project; `config` says nothing then. */
   readonly absent?: EngineError;
 }
@@ -66,7 +66,7 @@ export async function loadConfig(
       path: `${dir}/${config.file}`,
       included: [],
       lockPath,
-      lock: new Map(),
+      lock: NO_LOCK,
       absent: found,
     };
   }
@@ -81,7 +81,7 @@ export async function loadConfig(
     path,
     included: [...files].map((name) => `${dir}/${name}`),
     lockPath,
-    lock: lockText === undefined ? new Map() : parseLock(lockText, "dappfile.lock"),
+    lock: lockText === undefined ? NO_LOCK : parseLock(lockText, "dappfile.lock"),
   };
 }
 

@@ -1,16 +1,27 @@
-/** `dappfile.lock`: the digests that base images are pinned to. On the fast path: no npm imports. */
+/** `dappfile.lock`: what base images and plugins are pinned to. On the fast path: no npm imports. */
 import { EngineError, type Problem } from "../contract/errors.ts";
 import { type Digest, isDigest } from "../../lib/oci/digest.ts";
 
 /** Pinned digests by the text after `from:`. */
 export type LockEntries = ReadonlyMap<string, Digest>;
 
+/** What a lock file says. */
+export interface Lock {
+  /** Base images. */
+  readonly images: LockEntries;
+  /** Plugins that are not of the repository, by the text after `use:`. Whoever loads one looks at what is said of it. */
+  readonly plugins: Readonly<Record<string, unknown>>;
+}
+
+/** What a project without a lock file has. */
+export const NO_LOCK: Lock = { images: new Map(), plugins: {} };
+
 /**
  * Reads a lock file: `{"version":1,"images":{"debian:bookworm":{"digest":"sha256:..."}}}`.
  *
  * @throws CONFIG_LOCK_INVALID with every problem and its line
  */
-export function parseLock(text: string, file: string): LockEntries {
+export function parseLock(text: string, file: string): Lock {
   const problems: Problem[] = [];
   const fail = (offset: number, message: string, path?: string, hint?: string) => {
     const before = text.slice(0, offset).split("\n");
@@ -20,7 +31,9 @@ export function parseLock(text: string, file: string): LockEntries {
   const entries = new Map<string, Digest>();
   const data = parseJson(text, fail);
   if (data !== undefined) readLock(data, text, entries, fail);
-  if (problems.length === 0) return entries;
+  if (problems.length === 0) {
+    return { images: entries, plugins: isMap(data) && isMap(data.plugins) ? data.plugins : {} };
+  }
   problems.sort((a, b) => a.line - b.line || a.column - b.column);
   const { line, column, message } = problems[0]!;
   const count = problems.length === 1 ? message : `it has ${problems.length} problems`;
@@ -28,15 +41,22 @@ export function parseLock(text: string, file: string): LockEntries {
   throw new EngineError("CONFIG_LOCK_INVALID", `Cannot use "${file}": ${count}`, { at, problems });
 }
 
-/** Writes a lock file: one line to each fact, sorted by image, so that it merges well. */
-export function formatLock(entries: Iterable<readonly [string, Digest]>): string {
-  const sorted = [...entries].sort(([a], [b]) => a < b ? -1 : a > b ? 1 : 0);
-  // A text, not an object: objects move keys that look like numbers to the front.
-  const rows = sorted.map(([name, digest]) =>
-    `    ${JSON.stringify(name)}: {\n      "digest": "${digest}"\n    }`
+/** Writes a lock file: one line to each fact, sorted by name, so that it merges well. */
+export function formatLock({ images, plugins }: Lock): string {
+  const digests = [...images].map(([name, digest]) => [name, { digest }] as const);
+  const rows = Object.entries(plugins);
+  return `{\n  "version": 1,\n  "images": ${block(digests)}${
+    rows.length === 0 ? "" : `,\n  "plugins": ${block(rows)}`
+  }\n}\n`;
+}
+
+/** A text, not an object: objects move keys that look like numbers to the front. */
+function block(rows: readonly (readonly [string, unknown])[]): string {
+  if (rows.length === 0) return "{}";
+  const lines = rows.toSorted(([a], [b]) => a < b ? -1 : a > b ? 1 : 0).map(([name, value]) =>
+    `    ${JSON.stringify(name)}: ${JSON.stringify(value, undefined, 2).replaceAll("\n", "\n    ")}`
   );
-  const images = rows.length === 0 ? "{}" : `{\n${rows.join(",\n")}\n  }`;
-  return `{\n  "version": 1,\n  "images": ${images}\n}\n`;
+  return `{\n${lines.join(",\n")}\n  }`;
 }
 
 type Fail = (offset: number, message: string, path?: string, hint?: string) => void;
@@ -73,12 +93,18 @@ function readLock(data: unknown, text: string, entries: Map<string, Digest>, fai
     return fail(placeOf("version"), `Its version is ${found}: this release reads version 1`, "version");
   }
   for (const key of Object.keys(data)) {
-    if (key !== "version" && key !== "images") fail(placeOf(key), `Unknown key "${key}"`, key);
+    if (key !== "version" && key !== "images" && key !== "plugins") {
+      fail(placeOf(key), `Unknown key "${key}"`, key);
+    }
+  }
+  if (data.plugins !== undefined && !isMap(data.plugins)) {
+    fail(placeOf("plugins"), "`plugins` must be an object", "plugins");
   }
   if (!isMap(data.images)) return fail(placeOf("images"), "`images` must be an object", "images");
 
   const places = new Map<string, number>();
-  for (const match of text.matchAll(/("(?:[^"\\]|\\.)*")\s*:\s*\{/g)) {
+  const [imagesText = text] = text.split(/^ {2}"plugins"/m);
+  for (const match of imagesText.matchAll(/("(?:[^"\\]|\\.)*")\s*:\s*\{/g)) {
     const name = JSON.parse(match[1]!);
     if (places.has(name)) fail(match.index, `Image "${name}" is listed twice`, `images["${name}"]`);
     else places.set(name, match.index);

@@ -1,4 +1,4 @@
-import { formatLock } from "./lock_file.ts";
+import { formatLock, type Lock } from "./lock_file.ts";
 import type { ImageSource } from "../contract/source.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import type { LoadedConfig } from "./load.ts";
@@ -20,7 +20,7 @@ export async function lockImages(session: LockNeeds, update: boolean): Promise<L
   const entries = new Map<string, Digest>();
   const rows: LockResult["entries"][number][] = [];
   for (const name of names) {
-    const old = lock.get(name);
+    const old = lock.images.get(name);
     const pin = old && !update
       ? old
       : (await (await session.source(name)).resolve(undefined, session.options.signal)).pin;
@@ -28,20 +28,25 @@ export async function lockImages(session: LockNeeds, update: boolean): Promise<L
     entries.set(name, pin);
     rows.push({ name, digest: pin, change: !old ? "added" : old === pin ? "unchanged" : "updated" });
   }
-  for (const [name, digest] of lock) {
+  for (const [name, digest] of lock.images) {
     if (!entries.has(name)) rows.push({ name, digest, change: "removed" });
   }
   if (!session.options.dryRun && rows.some((row) => row.change !== "unchanged")) {
-    const temp = `${lockPath}.${crypto.randomUUID().slice(0, 8)}`;
-    try {
-      await Deno.writeTextFile(temp, formatLock(entries));
-      await Deno.rename(temp, lockPath);
-    } catch (error) {
-      await Deno.remove(temp).catch(() => {});
-      throw error;
-    }
+    await writeLock(lockPath, { ...lock, images: entries });
   }
   return { file: lockPath, entries: rows };
+}
+
+/** Writes a lock file in place of the one that is there. */
+export async function writeLock(path: string, lock: Lock): Promise<void> {
+  const temp = `${path}.${crypto.randomUUID().slice(0, 8)}`;
+  try {
+    await Deno.writeTextFile(temp, formatLock(lock));
+    await Deno.rename(temp, path);
+  } catch (error) {
+    await Deno.remove(temp).catch(() => {});
+    throw error;
+  }
 }
 
 /** What pinning base images did. */

@@ -136,15 +136,14 @@ function readUses(
       }
       return [];
     }
-    const { use, options } = entry;
+    const { use, options, trusted, timeout } = entry;
     const { line } = scope.position(at);
-    return [
-      options === undefined ? { use, line } : {
-        use,
-        line,
-        options,
-        places: scope.placesBelow([...at, "options"]),
-      },
-    ];
+    return [{
+      use,
+      line,
+      ...(options !== undefined && { options, places: scope.placesBelow([...at, "options"]) }),
+      ...(trusted && { trusted }),
+      ...defined({ timeoutMs: timeout }),
+    }];
   });
 }

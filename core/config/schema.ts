@@ -299,6 +299,11 @@ function pluginUses(what: string) {
       z.strictObject({
         use: word.optional().describe("A path, npm:, jsr: or https: specifier, or a built-in name."),
         options: z.unknown().optional().describe("Options of the plugin."),
+        trusted: flag.optional().meta({
+          type: ["boolean", "string"],
+          description: "`true`: it runs in dapp itself, and may do all that you may.",
+        }),
+        timeout: duration.optional().describe("How long one of its hooks may take: `10m`."),
       }).meta({ required: ["use"] }),
     ).meta({ type: ["object", "string"] }),
   ).describe(what);

@@ -51,6 +51,10 @@ export interface PluginUse {
   readonly use: string;
   /** As written; the plugin checks them. */
   readonly options?: unknown;
+  /** It runs in dapp itself, and may do all that dapp may. */
+  readonly trusted?: true;
+  /** How long one of its hooks may take. */
+  readonly timeoutMs?: number;
   /** Line of the entry in the dappfile, 1-based. */
   readonly line: number;
   /** Line and column of everything below `options`, by its path there: `keep.last`. */

@@ -11,6 +11,15 @@ export const errorCatalog = {
   CONFIG_INVALID: { exit: 2, fix: "Correct the lines named above" },
   CONFIG_LOCK_INVALID: { exit: 2, fix: "Run: dapp dimg lock --update" },
   PLUGIN_NOT_FOUND: { exit: 2, fix: "Correct the name or path after `use:`" },
+  PLUGIN_NOT_PINNED: { exit: 2, fix: "See what it may do, and accept it: dapp plugin lock" },
+  PLUGIN_CHANGED: {
+    exit: 2,
+    fix: "If that is meant, see what it may do now, and accept it: dapp plugin lock --update",
+  },
+  PLUGIN_NOT_APART: {
+    exit: 2,
+    fix: "If it may do all that you may, write `trusted: true` beside `use:`; else leave it out",
+  },
   PLUGIN_API_MISMATCH: { exit: 2, fix: "Install a plugin release made for this engine" },
   PLUGIN_OPTIONS_INVALID: { exit: 2, fix: "Correct the plugin options named in the message" },
   PLUGIN_RESULT_INVALID: { exit: 1, fix: "Report it to the plugin's author" },
@@ -135,6 +144,10 @@ export class EngineError extends Error {
    */
   constructor(readonly code: ErrorCode, message: string, readonly details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
+  }
+  /** The same failure with more facts; those that are known stay. */
+  withDetails(details: ErrorDetails): EngineError {
+    return new EngineError(this.code, this.message, { ...details, ...this.details });
   }
   /** The process exit code that belongs to this failure. */
   get exitCode(): 1 | 2 | 130 {

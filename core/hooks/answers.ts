@@ -52,6 +52,8 @@ const signature = z.string().refine(isSignature, "signature");
 const use = strict<PluginUse>({
   use: text,
   options: z.unknown(),
+  trusted: z.literal(true).optional(),
+  timeoutMs: number.optional(),
   line: number,
   places: z.record(z.string(), z.tuple([number, number])).optional(),
 });

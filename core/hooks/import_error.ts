@@ -1,17 +1,9 @@
 import { EngineError, messageOf } from "../contract/errors.ts";
-
-/** A plugin that was to be imported. */
-export interface ImportedPlugin {
-  /** As the dappfile names it. */
-  readonly use: string;
-  readonly url: string;
-  /** URL of the project, with a slash at the end. */
-  readonly project: string;
-}
+import type { PluginModule } from "./module_url.ts";
 
 /** What kept a plugin's module from being loaded: it is not there, something in it is wrong, or it failed by itself. */
 export async function importError(
-  { use, url, project }: ImportedPlugin,
+  { use, url, project }: PluginModule,
   cause: unknown,
 ): Promise<EngineError> {
   const { stripAnsiCode } = await import("@std/fmt/colors");
@@ -22,6 +14,13 @@ export async function importError(
   const why = first.replace(/^SyntaxError: /, "").replace(/\.$/, "").replaceAll(project, "");
   const at = /\s+at ((?:file|https?):\/\/\S+:\d+:\d+)$/.exec(text)?.[1]?.replace(project, "");
   const where = at === undefined || why.includes(at) ? "" : `, at ${at}`;
+  const denied = /Requires (.*?),? (?:run again|specify)/.exec(first)?.[1];
+  if (denied !== undefined) {
+    return fail(
+      `it may not have ${denied}${where}`,
+      "Leave that out, or have the plugin declare it under `rights`",
+    );
+  }
   if (!(cause instanceof TypeError && "code" in cause && cause.code === "ERR_MODULE_NOT_FOUND")) {
     return fail(`${why}${where}`, "Correct the plugin: it failed with this while it was loaded");
   }

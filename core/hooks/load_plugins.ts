@@ -1,6 +1,9 @@
 import type { PluginUse } from "../contract/config.ts";
 import { EngineError } from "../contract/errors.ts";
-import type { Plugin, Selection } from "../contract/plugin.ts";
+import type { HookContext, Host, Plugin } from "../contract/plugin.ts";
+import type { PluginPins } from "./apart/pins.ts";
+import { fileUrl, moduleUrl, pathOf } from "./module_url.ts";
+import type { ChosenPlugin } from "./runner.ts";
 
 /** Plugins that a dappfile can name. */
 export interface NamedPlugins {
@@ -13,39 +16,71 @@ export interface NamedPlugins {
   readonly onDemand?: Readonly<Record<string, () => Promise<readonly Plugin[]>>>;
 }
 
+/** What plugins of others run with. */
+export interface PluginPlace {
+  readonly host: Host;
+  readonly context: HookContext;
+  /** Those that were accepted. */
+  readonly pins: PluginPins;
+  /** Takes over what they run in. */
+  own(resource: AsyncDisposable): void;
+}
+
 /** Finds the plugins that a dappfile names. Built-in ones can be named too, to give them options. */
 export async function loadUses(
   uses: readonly PluginUse[],
-  projectDir: string,
+  place: PluginPlace,
   { plugins, onDemand = {}, file, elsewhere }: NamedPlugins,
-): Promise<Selection[]> {
+): Promise<ChosenPlugin[]> {
+  const { projectDir } = place.host;
   const builtins = [...plugins];
   // A name that is not here may be that of a plugin which is loaded when it is needed.
   if (uses.some(({ use }) => !moduleUrl(use, projectDir) && !plugins.some(({ name }) => name === use))) {
     for (const load of Object.values(onDemand)) builtins.push(...await load());
   }
-  return await Promise.all(uses.map(async ({ use, options, line, places = {} }) => {
+  return await Promise.all(uses.map(async (each) => {
+    const { use, options, line, places = {} } = each;
+    const at = `${file}:${line}`;
     const builtin = builtins.find((plugin) => plugin.name === use);
-    const plugin = builtin ?? await importPlugin(use, projectDir).catch((error) => {
-      if (!(error instanceof EngineError)) throw error;
-      throw new EngineError(error.code, error.message, { ...error.details, at: `${file}:${line}` });
-    }) ?? await unknownName(use, builtins, {
-      at: `${file}:${line}`,
-      ...(elsewhere && { elsewhere }),
-    });
+    const found = builtin ? { plugin: builtin } : await fromOutside(each, place).catch((error) => {
+      throw error instanceof EngineError ? error.withDetails({ at }) : error;
+    }) ?? await unknownName(use, builtins, { at, ...(elsewhere && { elsewhere }) });
     return {
-      plugin: plugin as Plugin<never>,
+      ...found,
+      plugin: found.plugin as Plugin<never>,
       written: { file, line, places },
       ...(options !== undefined && { options }),
     };
   }));
 }
 
+/** A plugin that is not built in; undefined for what is neither a path nor a URL. */
+async function fromOutside(
+  { use, options, trusted, timeoutMs }: PluginUse,
+  place: PluginPlace,
+): Promise<Pick<ChosenPlugin, "rights"> & { readonly plugin: Plugin } | undefined> {
+  const { host, context, pins } = place;
+  const url = moduleUrl(use, host.projectDir);
+  if (url === undefined) return undefined;
+  const { pinOf } = await import("./apart/pins.ts");
+  const wanted = { use, url, options, host, context, pin: pinOf(pins, use), timeoutMs };
+  if (trusted) {
+    const { requireAccepted } = await import("./apart/trusted.ts");
+    await requireAccepted(wanted);
+    const { importPlugin } = await import("./plugin_module.ts");
+    return { plugin: await importPlugin({ use, url, project: fileUrl(`${host.projectDir}/`) }) };
+  }
+  const { openApart } = await import("./apart/open.ts");
+  const opened = await openApart(wanted);
+  place.own(opened);
+  return { plugin: opened.plugin, rights: opened.rights };
+}
+
 /** Absolute paths of the plugins that are files of the project: other paths are of the machine, as packages are. */
 export function pluginFiles(uses: readonly PluginUse[], projectDir: string): readonly string[] {
   return uses.filter(({ use }) => /^[.]{1,2}[/]/.test(use)).flatMap(({ use }) => {
     const url = moduleUrl(use, projectDir);
-    return url === undefined ? [] : [decodeURIComponent(new URL(url).pathname)];
+    return url === undefined ? [] : [pathOf(url)];
   });
 }
 
@@ -68,40 +103,4 @@ async function unknownName(
   throw near === undefined
     ? fail(`${why}; the names are ${names.join(", ")}`, "Correct the name or path after `use:`")
     : fail(why, `Did you mean "${near}"?`);
-}
-
-/** Undefined for what is neither a path nor a URL. */
-async function importPlugin(use: string, projectDir: string): Promise<Plugin | undefined> {
-  const url = moduleUrl(use, projectDir);
-  if (!url) return undefined;
-  let module: Record<string, unknown>;
-  try {
-    module = await import(url);
-  } catch (error) {
-    const { importError } = await import("./import_error.ts");
-    throw await importError({ use, url, project: fileUrl(projectDir + "/") }, error);
-  }
-  const found = [...new Set("default" in module ? [module.default] : Object.values(module))].filter(isPlugin);
-  if (found.length === 1) return found[0]!;
-  throw new EngineError(
-    "PLUGIN_NOT_FOUND",
-    `Cannot load plugin "${use}": it exports ${found.length} plugins, wanted is one (or a default export)`,
-    { fix: 'Write in it: export default definePlugin({ ... }), with definePlugin from "@dapp/dapp/plugin"' },
-  );
-}
-
-function moduleUrl(use: string, projectDir: string): string | undefined {
-  if (/^(npm|jsr|https|file):/.test(use)) return use;
-  if (use.startsWith("/")) return fileUrl(use);
-  if (use.startsWith("./") || use.startsWith("../")) return new URL(use, fileUrl(projectDir + "/")).href;
-  return undefined;
-}
-
-function fileUrl(path: string): string {
-  return "file://" + path.split("/").map(encodeURIComponent).join("/");
-}
-
-function isPlugin(value: unknown): value is Plugin {
-  return typeof value === "object" && value !== null && "name" in value && "load" in value &&
-    typeof value.load === "function";
 }

@@ -14,6 +14,8 @@ import {
   wrapPluginError,
 } from "../contract/plugin.ts";
 import { EngineError } from "../contract/errors.ts";
+import type { PluginRights } from "../contract/rights.ts";
+import { isObject } from "../../lib/guard.ts";
 
 type Named<K> = { [N in HookName]: Hooks[N]["kind"] extends K ? N : never }[HookName];
 
@@ -41,7 +43,15 @@ export interface HookRunner extends AsyncDisposable {
   /** The plugins that are set up, in order. */
   list(): readonly SetUp[];
   /** Sets up one more plugin, after those that are there. What `builtin` ones answer is held by their types alone. */
-  add(selection: Selection, options?: { readonly builtin?: boolean }): Promise<void>;
+  add(selection: ChosenPlugin, options?: { readonly builtin?: boolean }): Promise<void>;
+  /** Takes over something that plugins need, to be let go after them. */
+  own(resource: AsyncDisposable): void;
+}
+
+/** A plugin with where it runs. */
+export interface ChosenPlugin extends Selection {
+  /** Of one that runs apart: what it may do. Absent: it runs in dapp's own process, and may do what that may. */
+  readonly rights?: PluginRights;
 }
 
 /** A plugin that is set up. */
@@ -50,12 +60,15 @@ export interface SetUp {
   readonly builtin: boolean;
   /** The hooks that it answers. */
   readonly hooks: readonly HookName[];
+  /** Of one that runs apart: what it may do. */
+  readonly rights?: PluginRights;
 }
 
 interface Loaded {
   readonly name: string;
   readonly hooks: PluginHooks;
   readonly builtin: boolean;
+  readonly rights?: PluginRights;
 }
 
 /** Makes a runner without plugins. */
@@ -97,12 +110,33 @@ function hookNames(hooks: PluginHooks): readonly HookName[] {
   return (Object.keys(hookTable) as HookName[]).filter((name) => hooks[name] !== undefined);
 }
 
+/** @throws PLUGIN_RESULT_INVALID for what is no object of handlers */
+function requireHooks(plugin: string, hooks: unknown): void {
+  const fail = (why: string) =>
+    new EngineError("PLUGIN_RESULT_INVALID", `Cannot load plugin "${plugin}": ${why}`, { plugin });
+  if (!isObject(hooks)) throw fail("its `setup` answers no object of hooks");
+  for (const [name, entry] of Object.entries(hooks)) {
+    if (!Object.hasOwn(hookTable, name)) {
+      throw fail(`its hook "${name}" is unknown, known are ${Object.keys(hookTable).join(", ")}`);
+    }
+    if (entry === undefined || typeof entry === "function") continue;
+    if (isObject(entry) && (entry.order === "pre" || entry.order === "post") && "handler" in entry) continue;
+    throw fail(`its hook "${name}" is neither a function nor { order: "pre" or "post", handler }`);
+  }
+}
+
 const orders = { pre: 0, normal: 1, post: 2 } as const;
 
 class Runner implements HookRunner {
+  readonly #owned: AsyncDisposable[] = [];
+
   constructor(readonly plugins: Loaded[], readonly host: Host, readonly context: HookContext) {}
 
-  async add({ plugin, options, written }: Selection, { builtin = false } = {}): Promise<void> {
+  own(resource: AsyncDisposable): void {
+    this.#owned.push(resource);
+  }
+
+  async add({ plugin, options, written, rights }: ChosenPlugin, { builtin = false } = {}): Promise<void> {
     if (this.plugins.some((p) => p.name === plugin.name)) {
       throw new EngineError(
         "PLUGIN_OPTIONS_INVALID",
@@ -115,17 +149,8 @@ class Runner implements HookRunner {
     try {
       if (plugin.api !== undefined) requireApi(plugin.name, plugin.api);
       const hooks = await plugin.load(options as never, this.host);
-      const unknown = Object.keys(hooks).find((key) => !(key in hookTable));
-      if (unknown) {
-        throw new EngineError(
-          "PLUGIN_RESULT_INVALID",
-          `Cannot load plugin "${plugin.name}": its hook "${unknown}" is unknown, known are ${
-            Object.keys(hookTable).join(", ")
-          }`,
-          { plugin: plugin.name },
-        );
-      }
-      this.plugins.push({ name: plugin.name, hooks, builtin });
+      requireHooks(plugin.name, hooks);
+      this.plugins.push({ name: plugin.name, hooks, builtin, ...(rights && { rights }) });
     } catch (error) {
       throw wrapPluginError(
         written ? placed(error, plugin.name, written) : unplaced(error),
@@ -136,7 +161,12 @@ class Runner implements HookRunner {
   }
 
   list(): readonly SetUp[] {
-    return this.plugins.map(({ name, builtin, hooks }) => ({ name, builtin, hooks: hookNames(hooks) }));
+    return this.plugins.map(({ name, builtin, hooks, rights }) => ({
+      name,
+      builtin,
+      hooks: hookNames(hooks),
+      ...(rights && { rights }),
+    }));
   }
 
   has(name: HookName): boolean {
@@ -204,6 +234,7 @@ class Runner implements HookRunner {
         errors.push(wrapPluginError(error, name, "dispose"));
       }
     }
+    for (const resource of this.#owned.splice(0).reverse()) await resource[Symbol.asyncDispose]();
     if (errors.length > 0) throw errors[0];
   }
 

@@ -1,4 +1,5 @@
 import type { HookName } from "../contract/plugin.ts";
+import type { PluginRights } from "../contract/rights.ts";
 import type { HookRunner } from "../hooks/runner.ts";
 import { collectTagFlags } from "./tag_flags.ts";
 
@@ -14,6 +15,11 @@ export interface LoadedPlugin {
   readonly flags: readonly string[];
   /** Its options, as the dappfile has them. */
   readonly options?: unknown;
+  /**
+   * Of one that runs in a process of its own: what that may do, and nothing else. Absent for those that run in dapp
+   * itself, which nothing holds: built-in ones, those of an embedding program, and trusted ones.
+   */
+  readonly rights?: PluginRights;
 }
 
 /** How the dappfile names a plugin. */
@@ -29,7 +35,7 @@ export async function listLoaded(
   uses: ReadonlyMap<string, NamedUse>,
 ): Promise<readonly LoadedPlugin[]> {
   const flags = await collectTagFlags(hooks);
-  return hooks.list().map(({ name, builtin, hooks }) => {
+  return hooks.list().map(({ name, builtin, hooks, rights }) => {
     const written = uses.get(name);
     const own = builtin || written?.use === name; // only built-in ones are called by name
     return {
@@ -38,6 +44,7 @@ export async function listLoaded(
       hooks,
       flags: flags.filter(({ plugin }) => plugin === name).map((flag) => flag.name),
       ...(written?.options !== undefined && { options: written.options }),
+      ...(rights && { rights }),
     };
   });
 }

@@ -33,7 +33,7 @@ export class Session implements AsyncDisposable {
       options,
       hooks: () => workspace.hooks(),
       store: () => workspace.store(),
-      pin: async (name) => (await workspace.loaded()).lock.get(name),
+      pin: async (name) => (await workspace.loaded()).lock.images.get(name),
       accessTo: (name) => this.#registries.accessTo(name),
     });
   }

@@ -100,10 +100,17 @@ export class Workspace implements AsyncDisposable {
   }
 
   async #prepare(): Promise<Config> {
-    const { config, isNew } = await this.loaded();
+    const { config, isNew, lock } = await this.loaded();
     if (isNew) this.#tellNews(config.images);
     for (const text of config.warnings) this.options.emit({ type: "note", level: "warn", text });
-    const uses = await loadUses(config.project.plugins, this.options.dir, {
+    const { dir, env, signal, dryRun, emit } = this.options;
+    const place = {
+      host: { projectDir: dir, env },
+      context: { signal, dryRun, emit },
+      pins: lock.plugins,
+      own: (resource: AsyncDisposable) => this.#hooks.own(resource),
+    };
+    const uses = await loadUses(config.project.plugins, place, {
       ...this.#builtins,
       file: config.file,
       elsewhere: {

@@ -5,26 +5,29 @@ import { withTempDir } from "../support/tmp.ts";
 import tagCalver from "../../examples/tag_calver.ts";
 import { use } from "../../mod.ts";
 
-const example = new URL("../../examples/tag_calver.ts", import.meta.url).pathname;
+const example = await Deno.readTextFile(new URL("../../examples/tag_calver.ts", import.meta.url));
 const image = async () => `dimg: app\nfrom: oci:${await busyboxBase()}:latest\n`;
 const CALENDAR = /^oci:.*:app-\d{4}\.\d{1,2}\.\d{1,2}$/;
 
 Deno.test("--tag-calver of the example works from a dappfile", async () => {
-  const dappfile = `plugins: [{ use: ${example}, options: { zone: UTC } }]\n---\n${await image()}`;
-  await withProject({ "dappfile.yaml": dappfile }, (project) =>
-    withTempDir(async (dir) => {
-      await using engine = project.engine();
-      assert.ok(
-        (await engine.tagFlags()).some(({ name, plugin }) =>
-          name === "tag-calver" && plugin === "tag-calver"
-        ),
-      );
-      await engine.build();
-      const { images } = await engine.push([], { repo: `oci:${dir}/out`, tags: [{ flag: "tag-calver" }] });
-      const [tag] = images[0]!.tags;
-      assert.match(tag!.reference, CALENDAR);
-      assert.equal(tag!.plugin, "tag-calver");
-    }));
+  const dappfile = `plugins: [{ use: ./calver.ts, options: { zone: UTC } }]\n---\n${await image()}`;
+  await withProject(
+    { "dappfile.yaml": dappfile, "calver.ts": example },
+    (project) =>
+      withTempDir(async (dir) => {
+        await using engine = project.engine();
+        assert.ok(
+          (await engine.tagFlags()).some(({ name, plugin }) =>
+            name === "tag-calver" && plugin === "tag-calver"
+          ),
+        );
+        await engine.build();
+        const { images } = await engine.push([], { repo: `oci:${dir}/out`, tags: [{ flag: "tag-calver" }] });
+        const [tag] = images[0]!.tags;
+        assert.match(tag!.reference, CALENDAR);
+        assert.equal(tag!.plugin, "tag-calver");
+      }),
+  );
 });
 
 Deno.test("--tag-calver of the example works from mod.ts", async () => {

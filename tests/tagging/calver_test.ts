@@ -39,8 +39,14 @@ Deno.test("tag_calver refuses options that lead to no date or no tag", async (t)
 });
 
 Deno.test("tag_calver can be named in a dappfile", async () => {
-  const dir = new URL("../../examples", import.meta.url).pathname;
-  const plugins = await loadUses([{ use: "./tag_calver.ts", options: { zone: "UTC" }, line: 1 }], dir, {
+  await using opened = new AsyncDisposableStack();
+  const place = {
+    host: { projectDir: new URL("../../examples", import.meta.url).pathname, env: {} },
+    context: { signal: new AbortController().signal, dryRun: false, emit() {} },
+    pins: {},
+    own: (resource: AsyncDisposable) => void opened.use(resource),
+  };
+  const plugins = await loadUses([{ use: "./tag_calver.ts", options: { zone: "UTC" }, line: 1 }], place, {
     plugins: [],
     file: "dappfile.yaml",
   });

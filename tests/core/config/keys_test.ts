@@ -57,7 +57,7 @@ const sections: readonly Section[] = [
   {
     at: "cleanup.keep[0]",
     around: "cleanup: {keep: [{KEY: VALUE}]}\n---\ndimg: a\nfrom: x",
-    keys: { use: text, options: [] },
+    keys: { use: text, options: [], trusted: text, timeout: text },
   },
   {
     at: "cleanup.stages",
@@ -67,7 +67,7 @@ const sections: readonly Section[] = [
   {
     at: "plugins[0]",
     around: "plugins: [{KEY: VALUE}]\n---\ndimg: a\nfrom: x",
-    keys: { use: text, options: [] },
+    keys: { use: text, options: [], trusted: text, timeout: text },
   },
   { at: "", around: "dimg: a\nKEY: VALUE", keys: { ...image, docker: map } },
   { at: "", around: "dimg: d\nfrom: x\n---\nartifact: a\nKEY: VALUE", keys: image },

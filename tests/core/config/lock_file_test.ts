@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { formatLock, parseLock } from "../../../core/config/lock_file.ts";
+import { formatLock, NO_LOCK, parseLock } from "../../../core/config/lock_file.ts";
 import { EngineError } from "../../../core/contract/errors.ts";
 import { digestFromHex } from "../../../lib/oci/digest.ts";
 
@@ -7,7 +7,10 @@ const a = digestFromHex("a".repeat(64));
 const b = digestFromHex("b".repeat(64));
 
 Deno.test("formatLock() sorts by image, whatever the names look like", () => {
-  const text = formatLock([["node:22", b], ["10", a], ["9", b], ["debian:bookworm", a]]);
+  const text = formatLock({
+    images: new Map([["node:22", b], ["10", a], ["9", b], ["debian:bookworm", a]]),
+    plugins: {},
+  });
   assert.deepEqual(text.match(/"[^"]+": \{/g)!.slice(1), [
     '"10": {',
     '"9": {',
@@ -15,19 +18,24 @@ Deno.test("formatLock() sorts by image, whatever the names look like", () => {
     '"node:22": {',
   ]);
   assert.ok(text.endsWith("}\n"));
-  assert.deepEqual([...parseLock(text, "dappfile.lock")], [["9", b], ["10", a], ["debian:bookworm", a], [
-    "node:22",
-    b,
-  ]]);
+  assert.deepEqual([...parseLock(text, "dappfile.lock").images], [
+    ["9", b],
+    ["10", a],
+    ["debian:bookworm", a],
+    [
+      "node:22",
+      b,
+    ],
+  ]);
 });
 
 Deno.test("formatLock() gives JSON in one layout", () => {
   assert.equal(
-    formatLock(new Map([["debian:bookworm", a]])),
+    formatLock({ images: new Map([["debian:bookworm", a]]), plugins: {} }),
     `{\n  "version": 1,\n  "images": {\n    "debian:bookworm": {\n      "digest": "${a}"\n    }\n  }\n}\n`,
   );
-  assert.equal(formatLock([]), `{\n  "version": 1,\n  "images": {}\n}\n`);
-  assert.equal(parseLock(formatLock([]), "f").size, 0);
+  assert.equal(formatLock(NO_LOCK), `{\n  "version": 1,\n  "images": {}\n}\n`);
+  assert.deepEqual(parseLock(formatLock(NO_LOCK), "f"), NO_LOCK);
 });
 
 const rejects: readonly (readonly [name: string, text: string, want: readonly string[]])[] = [

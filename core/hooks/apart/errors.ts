@@ -1,0 +1,101 @@
+/** Failures on their way between dapp and a plugin that runs apart. */
+import {
+  EngineError,
+  errorCatalog,
+  type ErrorCode,
+  type ErrorDetails,
+  messageOf,
+} from "../../contract/errors.ts";
+import type { WireError } from "./wire.ts";
+
+/** Anything thrown, as it goes over the wire; whatever it is, this does not throw. */
+export function packError(error: unknown): WireError {
+  const message = saidBy(error);
+  if (error instanceof EngineError) {
+    const { cause: _, ...details } = error.details;
+    return { message, code: error.code, details: { ...details, fix: error.fix } };
+  }
+  const denied = deniedBy(error);
+  return { message, ...(denied !== undefined && { denied }) };
+}
+
+function saidBy(error: unknown): string {
+  try {
+    return messageOf(error);
+  } catch {
+    return "it threw something that says nothing";
+  }
+}
+
+/** What Deno did not let it do, wherever that stands among the causes. */
+function deniedBy(error: unknown): string | undefined {
+  for (let at = error, depth = 0; at instanceof Error && depth < 10; at = at.cause, depth++) {
+    const what = /Requires (.*?),? (?:run again|specify)/.exec(at.message)?.[1];
+    if (at instanceof Deno.errors.NotCapable) return what ?? at.message;
+  }
+  return undefined;
+}
+
+/** Whose failure it is. */
+export interface FailedWork {
+  /** Name of the plugin, or what the dappfile calls it by. */
+  readonly plugin: string;
+  /** Absent while it is loaded. */
+  readonly hook?: string;
+}
+
+/** The failure of a plugin, as people are told of it. */
+export function unpackError({ code, message, details = {}, denied }: WireError, work: FailedWork): Error {
+  // What helps is not an option of Deno.
+  const text = plain(message.replace(/, run again with the --allow-[a-z]+ flag/g, ""));
+  const { plugin, hook } = work;
+  const facts = { plugin, ...(hook !== undefined && { hook }) };
+  if (denied !== undefined) {
+    return new EngineError("PLUGIN_FAILED", `${failed(work)}: it may not have ${plain(denied)}`, {
+      ...facts,
+      fix: "Have its author declare what it needs under `rights`, or leave the plugin out",
+    });
+  }
+  if (code === undefined) return new Error(text);
+  // What ends a run as if the user had ended it is for dapp alone to say.
+  return isCode(code) && code !== "INTERRUPTED"
+    ? new EngineError(code, text, { ...plainDetails(details), ...facts })
+    : new EngineError("PLUGIN_FAILED", `${failed(work)}: ${text}`, facts);
+}
+
+/** The start of a sentence about a failure. */
+export function failed({ plugin, hook }: FailedWork): string {
+  return hook === undefined
+    ? `Cannot load plugin "${plugin}"`
+    : `Plugin "${plugin}" failed in hook "${hook}"`;
+}
+
+function isCode(text: string): text is ErrorCode {
+  return Object.hasOwn(errorCatalog, text);
+}
+
+/** The details that a plugin may give, each only if it is what it should be. */
+function plainDetails({ at, fix, problems }: Readonly<Record<string, unknown>>): ErrorDetails {
+  return {
+    ...(typeof at === "string" && { at: plain(at) }),
+    ...(typeof fix === "string" && { fix: plain(fix) }),
+    ...(Array.isArray(problems) && {
+      problems: problems.map(({ path, message, hint }) => ({
+        file: "",
+        line: 0,
+        column: 0,
+        ...(path !== undefined && { path: plain(String(path)) }),
+        message: plain(String(message)),
+        ...(hint !== undefined && { hint: plain(String(hint)) }),
+      })),
+    }),
+  };
+}
+
+const controls = new RegExp("\x1b\\[[0-9;]*m|[\x00-\x08\x0b-\x1f\x7f-\x9f]", "g");
+
+/** A text of a plugin without what a terminal would act upon, and no longer than somebody reads. */
+export function plain(text: string): string {
+  const clean = text.replace(controls, "");
+  return clean.length > 4000 ? `${clean.slice(0, 4000)}...` : clean;
+}

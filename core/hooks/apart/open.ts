@@ -1,0 +1,258 @@
+/** A plugin that runs apart, as the engine sees it: like any other. */
+import type { Awaitable, HookContext, HookName, Host, Plugin, PluginHooks } from "../../contract/plugin.ts";
+import { hookTable } from "../../contract/plugin.ts";
+import { EngineError } from "../../contract/errors.ts";
+import type { PluginRights } from "../../contract/rights.ts";
+import { fileUrl } from "../module_url.ts";
+import { mismatchIn } from "./deno.ts";
+import { changed, fetchPinned, lookAt, requirePinned, type WantedPlugin } from "./modules.ts";
+import { denoDir, importMapFlags, ownModules, projectFlags } from "./own_modules.ts";
+import { escaped, permissionFlags, visibleEnv } from "./permissions.ts";
+import { missingRights, type PluginPin } from "./pins.ts";
+import { ApartProcess } from "./process.ts";
+import { isLoaded, isOpened, type Opened } from "./said.ts";
+
+/** How a plugin is run apart. */
+export interface ApartOptions {
+  /** As the dappfile names it, or a test. */
+  readonly use: string;
+  readonly url: string;
+  /** As they are written; they decide what rights it asks for. */
+  readonly options: unknown;
+  readonly host: Host;
+  readonly context: HookContext;
+  readonly pin?: PluginPin | undefined;
+  /** Whether only what is pinned may be loaded; tests of an author need no lock file. @default true */
+  readonly pinned?: boolean;
+  /** How long a hook may take. @default {@linkcode DEFAULT_TIMEOUT_MS} */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** How long a hook may take. */
+export const DEFAULT_TIMEOUT_MS = 120_000;
+
+/** A plugin with its process. */
+export interface ApartPlugin extends AsyncDisposable {
+  readonly plugin: Plugin;
+  /** What it may do. */
+  readonly rights: PluginRights;
+}
+
+/** Hooks whose answers have methods that files and bytes go through, or that are called at once. */
+const NOT_APART: readonly string[] = ["openStore", "openSource", "openBuilder", "openRegistry"];
+
+/**
+ * Starts the process of a plugin and asks what it is. It has the rights that were accepted; where nothing had to be
+ * accepted, those that it declares.
+ *
+ * @throws PLUGIN_NOT_FOUND, PLUGIN_NOT_PINNED, PLUGIN_CHANGED, PLUGIN_OPTIONS_INVALID, PLUGIN_FAILED
+ */
+export async function openApart(options: ApartOptions): Promise<ApartPlugin> {
+  const { use, url, host, context, pin, pinned = true } = options;
+  const { signal } = context;
+  const wanted: WantedPlugin = { use, url, projectDir: host.projectDir, signal };
+  const modules = await lookAt(wanted);
+  if (pinned) requirePinned(use, modules, pin);
+  const place = new Place(options, modules.files);
+  try {
+    const accepted = pin?.rights;
+    let opened = await place.open(accepted ?? {}, wanted);
+    const { rights } = opened;
+    const missing = missingRights(rights, accepted ?? (pinned && modules.isRemote ? {} : rights));
+    if (missing.length > 0) {
+      throw new EngineError(
+        "PLUGIN_CHANGED",
+        `Cannot load plugin "${use}": it asks for ${
+          missing.join(", ")
+        }, which dappfile.lock does not give it`,
+        { plugin: use },
+      );
+    }
+    if (!accepted && missingRights(rights, {}).length > 0) opened = await place.open(rights, wanted);
+    return {
+      plugin: pluginOf(place, opened, options),
+      rights: accepted ?? rights,
+      [Symbol.asyncDispose]: () => place[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    await place[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** What a plugin declares, asked of a process that has no rights. */
+export async function askRights(options: ApartOptions): Promise<PluginRights> {
+  const { use, url, host, context: { signal } } = options;
+  const wanted: WantedPlugin = { use, url, projectDir: host.projectDir, signal };
+  const { files } = await lookAt(wanted);
+  await using place = new Place(options, files);
+  return (await place.open({}, wanted)).rights;
+}
+
+/** Where a plugin runs: its process, which is another one once it has other rights, and its lock file. */
+class Place implements AsyncDisposable {
+  readonly #options: ApartOptions;
+  readonly #files: readonly string[];
+  #process?: ApartProcess;
+  #lock?: string;
+
+  constructor(options: ApartOptions, files: readonly string[]) {
+    this.#options = options;
+    this.#files = files;
+  }
+
+  get process(): ApartProcess {
+    if (!this.#process) throw new TypeError("Cannot ask a plugin that is not open");
+    return this.#process;
+  }
+
+  /** Starts it with these rights, in place of what ran before. */
+  async open(rights: PluginRights, wanted: WantedPlugin): Promise<Opened> {
+    const { pin, use } = this.#options;
+    if (pin?.modules && this.#lock === undefined) {
+      this.#lock = await Deno.makeTempFile({ prefix: "dapp-plugin-", suffix: ".lock" });
+      await Deno.writeTextFile(this.#lock, JSON.stringify(pin.modules));
+    }
+    try {
+      return await this.#start(rights);
+    } catch (error) {
+      const mismatch = mismatchIn(this.process.printed);
+      if (mismatch) throw changed(use, mismatch);
+      const isAbsent = /cached-only|not found in cache/i.test(`${error} ${this.process.printed}`);
+      if (!isAbsent || !pin?.modules || this.#lock === undefined) throw error;
+    }
+    await fetchPinned(wanted, pin, this.#lock);
+    await Deno.writeTextFile(this.#lock, JSON.stringify(pin.modules));
+    return await this.#start(rights);
+  }
+
+  async #start(rights: PluginRights): Promise<Opened> {
+    const { use, url, options, host, context, timeoutMs = DEFAULT_TIMEOUT_MS } = this.#options;
+    await this.#process?.[Symbol.asyncDispose]();
+    const readable = [...this.#files, ...ownModules()].map(escaped);
+    const permissions = await permissionFlags(use, rights, host);
+    const flags = [
+      "--no-prompt",
+      "--quiet",
+      "--no-check",
+      "--cached-only",
+      "--v8-flags=--max-old-space-size=1024",
+      ...projectFlags(),
+      ...importMapFlags(),
+      this.#lock === undefined ? "--no-lock" : `--lock=${this.#lock}`,
+      ...withReadable(permissions, readable),
+    ];
+    const process = new ApartProcess({
+      plugin: use,
+      flags,
+      cwd: host.projectDir,
+      env: environment(rights, host),
+      context,
+      timeoutMs,
+    });
+    this.#process = process;
+    const module = { use, url, project: fileUrl(`${host.projectDir}/`) };
+    const opened = await process.ask("open", [module, options]);
+    if (isOpened(opened)) return opened;
+    throw new EngineError("PLUGIN_RESULT_INVALID", `Cannot load plugin "${use}": it does not say what it is`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#process?.[Symbol.asyncDispose]();
+    if (this.#lock !== undefined) await Deno.remove(this.#lock).catch(() => {});
+  }
+}
+
+/** What is read in order to be loaded, beside what the plugin may read. */
+function withReadable(flags: readonly string[], paths: readonly string[]): readonly string[] {
+  const start = "--allow-read=";
+  const own = flags.find((flag) => flag.startsWith(start))?.slice(start.length);
+  const read = start + [...own === undefined ? [] : [own], ...paths].join(",");
+  return [...flags.filter((flag) => !flag.startsWith(start)), ...(paths.length > 0 ? [read] : [])];
+}
+
+/** Variables that Deno itself needs, then what the plugin and programs that it starts may see. */
+function environment(rights: PluginRights, { env }: Host): Record<string, string> {
+  const { PATH, HOME } = env;
+  const cache = denoDir();
+  const ofNetwork = [
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "SSL_CERT_FILE",
+  ];
+  const names = (rights.hosts ?? []).length > 0 ? [...ofNetwork, ...OF_DENO] : OF_DENO;
+  return {
+    ...Object.fromEntries(names.flatMap((name) => env[name] === undefined ? [] : [[name, env[name]]])),
+    ...(PATH !== undefined && { PATH }),
+    ...(HOME !== undefined && { HOME }),
+    ...(cache !== undefined && { DENO_DIR: cache }),
+    NO_COLOR: "1",
+    DENO_NO_UPDATE_CHECK: "1",
+    ...visibleEnv(rights, env),
+  };
+}
+
+/** Where packages come from is part of how they are kept. */
+const OF_DENO = ["NPM_CONFIG_REGISTRY", "JSR_URL", "LD_LIBRARY_PATH"];
+
+function pluginOf(
+  place: Place,
+  { name, api, rights }: Opened,
+  { use, options, host, context }: ApartOptions,
+): Plugin {
+  const { process } = place;
+  process.name = name;
+  const apart = async (): Promise<PluginHooks> => {
+    const visible = { projectDir: host.projectDir, env: visibleEnv(rights, host.env) };
+    const hooks = await process.ask("load", [options, visible]);
+    if (!isLoaded(hooks)) return hooks as PluginHooks; // no object: the runner says so
+    const impossible = hooks.find((hook) => NOT_APART.includes(hook.name));
+    if (impossible) {
+      throw new EngineError(
+        "PLUGIN_NOT_APART",
+        `Cannot load plugin "${name}" (${use}): hook "${impossible.name}" works with files and streams of dapp, which ` +
+          "a plugin that runs apart does not have",
+        { plugin: name },
+      );
+    }
+    const handlers = hooks.map((hook) => {
+      const handler = (input: unknown, { dryRun, signal }: HookContext): Awaitable<unknown> =>
+        process.ask("hook", [hook.name, seenBy(input, rights), { dryRun, signal }], hook.name);
+      const entry = !hook.isHandler
+        ? null
+        : hook.order === undefined
+        ? handler
+        : { order: hook.order, handler };
+      return [hook.name, entry] as const;
+    });
+    return {
+      ...Object.fromEntries(handlers),
+      async [Symbol.asyncDispose]() {
+        // Why it is gone was told.
+        if (!context.signal.aborted && !process.isGone) await process.ask("dispose", [], "dispose");
+      },
+    };
+  };
+  return {
+    name,
+    ...(api !== undefined && { api }),
+    optionsSchema: () => Promise.resolve(undefined),
+    load: apart,
+    rights: () => Promise.resolve(rights),
+  };
+}
+
+/** What a hook is handed, with those variables alone that the plugin may see. */
+function seenBy(input: unknown, rights: PluginRights): unknown {
+  if (typeof input !== "object" || input === null || !("env" in input)) return input;
+  return { ...input, env: visibleEnv(rights, input.env as Host["env"]) };
+}
+
+/** Whether a hook can be answered from another process. */
+export function worksApart(hook: HookName): boolean {
+  return hook in hookTable && !NOT_APART.includes(hook);
+}

@@ -1,0 +1,37 @@
+/** Where dapp's own modules are, which the process of a plugin loads. */
+
+const child = new URL("./child.ts", import.meta.url);
+/** The checkout or package that these modules are of, with a slash at the end. */
+const root = new URL("../../../", child);
+
+/** Paths that plugins may read, since `@dapp/dapp/plugin` is there. Nothing in them is secret. */
+export function ownModules(): readonly string[] {
+  if (root.protocol !== "file:") return [];
+  const dir = decodeURIComponent(root.pathname);
+  if (child.pathname.endsWith(".js")) return [dir.replace(/\/$/, "")]; // a package: all of it is published
+  return ["core", "lib", "plugins", "testing", "types", "mod.ts", "plugin.ts"].map((name) => dir + name);
+}
+
+/** Where plugins find dapp by its names; nothing where a deno.json beside dapp's modules says it. */
+export function importMapFlags(): readonly string[] {
+  if (root.protocol === "file:") return [];
+  const imports = {
+    "@dapp/dapp": new URL("mod.ts", root).href,
+    "@dapp/dapp/plugin": new URL("plugin.ts", root).href,
+  };
+  return [`--import-map=data:application/json,${encodeURIComponent(JSON.stringify({ imports }))}`];
+}
+
+/** The deno.json beside dapp's modules, which says where its packages are. */
+export function projectFlags(): readonly string[] {
+  return root.protocol === "file:"
+    ? [`--config=${decodeURIComponent(root.pathname)}deno.json`]
+    : ["--no-config"];
+}
+
+/** Where Deno keeps packages and modules of others, whatever HOME the plugin sees. */
+export function denoDir(): string | undefined {
+  const get = (name: string) => Deno.env.get(name);
+  const cache = get("XDG_CACHE_HOME") ?? (get("HOME") && `${get("HOME")}/.cache`);
+  return get("DENO_DIR") ?? (cache && `${cache}/deno`);
+}

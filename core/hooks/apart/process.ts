@@ -1,0 +1,209 @@
+/** The process of one plugin, as dapp sees it: it is asked, waited for, and ended. */
+import { EngineError, type ErrorCode } from "../../contract/errors.ts";
+import type { HookContext } from "../../contract/plugin.ts";
+import { formatDuration } from "../../../lib/quantity.ts";
+import { isObject } from "../../../lib/guard.ts";
+import { failed, type FailedWork, plain, unpackError } from "./errors.ts";
+import { Talk } from "./talk.ts";
+import { lineOf, linesOf, messageIn, type WireError } from "./wire.ts";
+
+/** What a process is started with. */
+export interface ApartNeeds {
+  /** What messages call the plugin. */
+  readonly plugin: string;
+  /** What `deno run` is told, up to the module. */
+  readonly flags: readonly string[];
+  /** Where it starts. */
+  readonly cwd: string;
+  /** Its whole environment. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly context: HookContext;
+  /** How long an answer may take. */
+  readonly timeoutMs: number;
+}
+
+/** Why there is nothing to be asked any more. */
+class Gone {
+  constructor(readonly why: string, readonly code: ErrorCode = "PLUGIN_FAILED", readonly fix?: string) {}
+}
+
+/** What the plugin threw. */
+class Refusal {
+  constructor(readonly said: WireError) {}
+}
+
+function told({ why, code, fix }: Gone, work: FailedWork): EngineError {
+  return new EngineError(code, `${failed(work)}: ${why}`, { ...work, ...(fix !== undefined && { fix }) });
+}
+
+/** Bytes of what a plugin printed that are kept, to say why it ended. */
+const KEPT = 16 << 10;
+
+/** A plugin's process. Dispose of it. */
+export class ApartProcess implements AsyncDisposable {
+  readonly #needs: ApartNeeds;
+  readonly #child: Deno.ChildProcess;
+  readonly #input: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
+  readonly #talk: Talk;
+  readonly #reading: Promise<unknown>;
+  readonly #abort = () => this.#end(new Gone("it was stopped"));
+  #gone?: Gone;
+  #name: string;
+  #printed = "";
+
+  constructor(needs: ApartNeeds) {
+    this.#needs = needs;
+    this.#name = needs.plugin;
+    this.#child = start(needs);
+    this.#input = this.#child.stdin.getWriter();
+    const encoder = new TextEncoder();
+    this.#talk = new Talk({
+      // A process that is gone says so by its end.
+      send: (message) => void this.#input.write(encoder.encode(lineOf(message))).catch(() => {}),
+      offers: {},
+      failure: (error) => new Refusal(error),
+    });
+    this.#reading = Promise.all([this.#read(), this.#listen()]);
+    needs.context.signal.addEventListener("abort", this.#abort, { once: true });
+  }
+
+  /** What messages call it from now on. */
+  set name(name: string) {
+    this.#name = name;
+  }
+
+  /** Whether it has ended, or was ended. */
+  get isGone(): boolean {
+    return this.#gone !== undefined;
+  }
+
+  /** What it printed as errors, the last of it. */
+  get printed(): string {
+    return this.#printed;
+  }
+
+  /** Asks it something. @throws PLUGIN_FAILED, PLUGIN_RESULT_INVALID, or what the plugin threw */
+  async ask(what: string, args: readonly unknown[], hook?: string): Promise<unknown> {
+    const { context: { signal }, timeoutMs } = this.#needs;
+    signal.throwIfAborted();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const watch = () => {
+      timer = setTimeout(() => {
+        if (this.#talk.isAnswering) return watch(); // it waits for dapp
+        this.#end(
+          new Gone(
+            `it did not answer within ${formatDuration(timeoutMs)}`,
+            "PLUGIN_FAILED",
+            "Give it more with `timeout` beside `use:`, or report it to the plugin's author",
+          ),
+        );
+      }, timeoutMs);
+    };
+    try {
+      if (this.#gone) throw this.#gone;
+      watch();
+      return await this.#talk.call(what, args);
+    } catch (error) {
+      signal.throwIfAborted();
+      const work = { plugin: this.#name, ...(hook !== undefined && { hook }) };
+      if (error instanceof Refusal) throw unpackError(error.said, work);
+      if (error instanceof Gone) throw told(error, work);
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #read(): Promise<void> {
+    try {
+      for await (const line of linesOf(this.#child.stdout)) {
+        const message = messageIn(line);
+        if (!message) this.#print(line);
+        else if ("event" in message) this.#tell(message.event);
+        else this.#talk.take(message);
+      }
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      this.#end(new Gone(`what it says cannot be understood: ${plain(why)}`, "PLUGIN_RESULT_INVALID"));
+    }
+    const { code, signal } = await this.#child.status;
+    const how = signal ? `signal ${signal}` : `exit code ${code}`;
+    const [, last] = /^(?:error: )?(?:Uncaught (?:\(in promise\) )?)?(.+)$/m.exec(this.#printed) ?? [];
+    const wasAsked = this.#talk.isWaiting;
+    const isNews = this.#end(new Gone(`its process ended with ${how}${last ? `: ${plain(last)}` : ""}`));
+    if (isNews && !wasAsked) {
+      this.#note(
+        "warn",
+        `Plugin "${this.#name}" ended by itself with ${how}${last ? `: ${plain(last)}` : ""}`,
+      );
+    }
+  }
+
+  async #listen(): Promise<void> {
+    for await (const text of this.#child.stderr.pipeThrough(new TextDecoderStream())) {
+      this.#printed = (this.#printed + text).slice(-KEPT);
+    }
+  }
+
+  #print(line: string): void {
+    if (line === "") return;
+    this.#needs.context.emit({ type: "detail", text: `Plugin "${this.#name}" printed: ${plain(line)}` });
+  }
+
+  #note(level: "info" | "warn", text: string): void {
+    this.#needs.context.emit({ type: "note", level, text });
+  }
+
+  /** What a plugin may tell the user; everything else that happens is dapp's to tell. */
+  #tell(event: unknown): void {
+    const { type, level, text } = isObject(event) ? event : {};
+    if (typeof text === "string" && type === "note" && (level === "info" || level === "warn")) {
+      return this.#note(level, plain(text));
+    }
+    if (typeof text === "string" && type === "detail") {
+      return this.#needs.context.emit({ type, text: plain(text) });
+    }
+    throw new SyntaxError(`it tells of ${JSON.stringify(type) ?? "nothing"}, and may tell notes and details`);
+  }
+
+  /** Ends it, once. */
+  #end(gone: Gone): boolean {
+    if (this.#gone) return false;
+    this.#gone = gone;
+    this.#talk.end(gone);
+    try {
+      this.#child.kill("SIGKILL");
+    } catch {
+      // it has ended
+    }
+    return true;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#needs.context.signal.removeEventListener("abort", this.#abort);
+    this.#end(new Gone("it was let go"));
+    await this.#input.close().catch(() => {});
+    await this.#reading;
+  }
+}
+
+/** In a session of its own: Ctrl-C is for dapp to understand. Where it can be had, the kernel ends it along with dapp. */
+function start({ flags, cwd, env }: ApartNeeds): Deno.ChildProcess {
+  const child = new URL("./child.ts", import.meta.url).href;
+  const argv = [Deno.execPath(), "run", ...flags, child];
+  const options = {
+    clearEnv: true,
+    cwd,
+    env,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+    detached: true,
+  } as const;
+  try {
+    return new Deno.Command("setpriv", { ...options, args: ["--pdeathsig", "KILL", ...argv] }).spawn();
+  } catch {
+    const [program, ...args] = argv;
+    return new Deno.Command(program!, { ...options, args }).spawn();
+  }
+}

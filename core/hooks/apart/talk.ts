@@ -1,0 +1,133 @@
+/** One side of a talk: calls the other one, and answers what it is called for. */
+import { packError } from "./errors.ts";
+import { type Given, type Message, pack, type Taken, unpack, type WireError } from "./wire.ts";
+
+/** What a side offers by name, beside the functions that it sends. */
+export type Offers = Readonly<Record<string, (args: readonly unknown[]) => unknown>>;
+
+/** How a talk is held. */
+export interface TalkNeeds {
+  /** Sends a message; what it throws fails the call that it belongs to. */
+  readonly send: (message: Message) => void;
+  readonly offers: Offers;
+  /** What a failure of the other side is told as. */
+  readonly failure: (error: WireError) => unknown;
+}
+
+/** A talk between two processes. Whoever reads hands it the messages. */
+export class Talk {
+  readonly #needs: TalkNeeds;
+  readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>();
+  readonly #callbacks = new Map<number, (...args: never[]) => unknown>();
+  readonly #signals = new Map<number, AbortController>();
+  /** Calls of the other side that are being answered. */
+  #answering = 0;
+  #last = 0;
+
+  constructor(needs: TalkNeeds) {
+    this.#needs = needs;
+  }
+
+  /** Whether the other side waits for this one. */
+  get isAnswering(): boolean {
+    return this.#answering > 0;
+  }
+
+  /** Whether this side waits for the other one. */
+  get isWaiting(): boolean {
+    return this.#waiting.size > 0;
+  }
+
+  /** Calls what the other side offers, or a function that it sent. What is sent along can be used until the answer is there. */
+  async call(what: string | number, args: readonly unknown[]): Promise<unknown> {
+    const call = ++this.#last;
+    const ends: (() => void)[] = [];
+    const answer = Promise.withResolvers<unknown>();
+    try {
+      const packed = args.map((arg) => pack(arg, this.#given(ends)));
+      this.#waiting.set(call, answer);
+      this.#needs.send({ call, what, args: packed });
+      return await answer.promise;
+    } finally {
+      this.#waiting.delete(call);
+      for (const end of ends) end();
+    }
+  }
+
+  /** Fails everything that is waited for. */
+  end(reason: unknown): void {
+    for (const { reject } of this.#waiting.values()) reject(reason);
+  }
+
+  /** Takes a message, but events, which are not answered. @throws {SyntaxError} for one that no sound side sends */
+  take(message: Exclude<Message, { readonly event: unknown }>): void {
+    if ("abort" in message) return this.#signals.get(message.abort)?.abort();
+    if ("call" in message) return void this.#answer(message);
+    const waiting = this.#waiting.get(message.answer);
+    if (!waiting) throw new SyntaxError("it answers what nobody asked");
+    if ("error" in message) waiting.reject(this.#needs.failure(message.error));
+    else waiting.resolve(unpack(message.value, this.#taken()));
+  }
+
+  async #answer({ call, what, args }: Extract<Message, { readonly call: number }>): Promise<void> {
+    const { send } = this.#needs;
+    this.#answering++;
+    try {
+      const given = args.map((arg) => unpack(arg, this.#taken()));
+      const value: unknown = await this.#action(what)(given);
+      send({ answer: call, value: pack(value, nothing) });
+    } catch (error) {
+      send({ answer: call, error: packError(error) });
+    } finally {
+      this.#answering--;
+    }
+  }
+
+  #action(what: string | number): (args: readonly unknown[]) => unknown {
+    const callback = typeof what === "number" ? this.#callbacks.get(what) : undefined;
+    if (callback) return (args) => callback(...args as never[]);
+    const { offers } = this.#needs;
+    if (typeof what === "string" && Object.hasOwn(offers, what)) return offers[what]!;
+    throw new TypeError(`there is no "${what}" to be called`);
+  }
+
+  #given(ends: (() => void)[]): Given {
+    return {
+      call: (callback) => {
+        const id = ++this.#last;
+        this.#callbacks.set(id, callback);
+        ends.push(() => this.#callbacks.delete(id));
+        return id;
+      },
+      signal: (signal) => {
+        const id = ++this.#last;
+        const tell = () => this.#needs.send({ abort: id });
+        signal.addEventListener("abort", tell, { once: true });
+        ends.push(() => signal.removeEventListener("abort", tell));
+        return id;
+      },
+    };
+  }
+
+  #taken(): Taken {
+    return {
+      call: (id) => (...args) => this.call(id, args),
+      signal: (id, aborted) => {
+        const controller = new AbortController();
+        if (aborted) controller.abort();
+        this.#signals.set(id, controller);
+        return controller.signal;
+      },
+    };
+  }
+}
+
+/** Answers are values: a function in one could be called after what it belongs to is gone. */
+const nothing: Given = {
+  call() {
+    throw new TypeError("a function cannot be sent as an answer");
+  },
+  signal() {
+    throw new TypeError("a signal cannot be sent as an answer");
+  },
+};

@@ -1,0 +1,159 @@
+/**
+ * What dapp and a plugin that runs apart say to each other: lines of JSON, marked so that whatever else a plugin prints
+ * is told from them. Values are those of JSON, with maps, sets, bytes, functions to call back and signals.
+ */
+import { hasMembers, isCount, isListOf, isObject, isOptional, isPair, isText } from "../../../lib/guard.ts";
+
+/** Stands before a line that is meant for the other side. */
+const MARK = "\x1e";
+
+/** Characters that one message may have: more is a mistake, or an attempt to use up the memory. */
+export const MAX_MESSAGE = 64 << 20;
+
+/** A failure on its way. */
+export interface WireError {
+  readonly message: string;
+  /** Code of an `EngineError`. */
+  readonly code?: string;
+  /** Its details, as far as JSON can say them. */
+  readonly details?: Readonly<Record<string, unknown>>;
+  /** Deno did not let it: `net access to "example.com:443"`. */
+  readonly denied?: string;
+}
+
+/** What one side says to the other. */
+export type Message =
+  | { readonly call: number; readonly what: string | number; readonly args: readonly unknown[] }
+  | { readonly answer: number; readonly value: unknown }
+  | { readonly answer: number; readonly error: WireError }
+  | { readonly abort: number }
+  | { readonly event: unknown };
+
+const isWireError = hasMembers<WireError>({
+  message: isText,
+  code: isOptional(isText),
+  details: isOptional(isObject),
+  denied: isOptional(isText),
+});
+
+/** Whether a value is a message. */
+export function isMessage(value: unknown): value is Message {
+  if (!isObject(value)) return false;
+  if ("call" in value) {
+    return isCount(value.call) && (isText(value.what) || isCount(value.what)) && Array.isArray(value.args);
+  }
+  if ("answer" in value) {
+    return isCount(value.answer) && ("error" in value ? isWireError(value.error) : "value" in value);
+  }
+  return "abort" in value ? isCount(value.abort) : "event" in value;
+}
+
+/** The line of a message. It starts on a line of its own, whatever was printed before it. */
+export function lineOf(message: Message): string {
+  return `\n${MARK}${JSON.stringify(message)}\n`;
+}
+
+/** The message in a line; undefined where the line is none. @throws {SyntaxError} when it is broken */
+export function messageIn(line: string): Message | undefined {
+  if (!line.startsWith(MARK)) return undefined;
+  const message: unknown = JSON.parse(line.slice(MARK.length), withoutPrototype);
+  if (!isMessage(message)) throw new SyntaxError("it is no message");
+  return message;
+}
+
+/** A key that would reach the prototype of whatever the object is copied into. */
+function withoutPrototype(key: string, value: unknown): unknown {
+  if (key === "__proto__") throw new SyntaxError('a key is "__proto__"');
+  return value;
+}
+
+/** Cuts a stream of bytes into lines. @throws {RangeError} when one is longer than a message may be */
+export async function* linesOf(bytes: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string> {
+  let parts: string[] = [];
+  let length = 0;
+  for await (const text of bytes.pipeThrough(new TextDecoderStream())) {
+    const lines = text.split("\n");
+    const rest = lines.pop()!;
+    for (const line of lines) {
+      yield parts.join("") + line;
+      parts = [];
+      length = 0;
+    }
+    parts.push(rest);
+    length += rest.length;
+    if (length > MAX_MESSAGE) throw new RangeError(`it is longer than ${MAX_MESSAGE >> 20} MiB`);
+  }
+  if (length > 0) yield parts.join("");
+}
+
+/** What one side keeps for the other to use. */
+export interface Given {
+  /** A number to call a function by. */
+  call(callback: (...args: never[]) => unknown): number;
+  /** A number for a signal. */
+  signal(signal: AbortSignal): number;
+}
+
+/** What one side makes of what the other one keeps. */
+export interface Taken {
+  call(id: number): (...args: unknown[]) => Promise<unknown>;
+  signal(id: number, aborted: boolean): AbortSignal;
+}
+
+/** The key of values that JSON has no words for. */
+const TAG = "$dapp";
+
+/** A value as JSON can say it. @throws {TypeError} for what cannot be sent */
+export function pack(value: unknown, given: Given): unknown {
+  switch (typeof value) {
+    case "undefined":
+      return { [TAG]: "undefined" };
+    case "function":
+      return { [TAG]: "call", id: given.call(value as () => unknown) };
+    case "bigint":
+    case "symbol":
+      throw new TypeError(`a ${typeof value} cannot be sent`);
+    case "object":
+      break;
+    default:
+      return value;
+  }
+  if (value === null) return value;
+  const each = (item: unknown) => pack(item, given);
+  if (Array.isArray(value)) return value.map(each);
+  if (value instanceof Map) return { [TAG]: "map", rows: [...value].map((row) => row.map(each)) };
+  if (value instanceof Set) return { [TAG]: "set", rows: [...value].map(each) };
+  if (value instanceof Uint8Array) return { [TAG]: "bytes", base64: value.toBase64() };
+  if (value instanceof AbortSignal) {
+    return { [TAG]: "signal", id: given.signal(value), aborted: value.aborted };
+  }
+  if (value instanceof Date) return value.toJSON();
+  const rows = Object.entries(value).filter(([, item]) => item !== undefined).map(([key, item]) =>
+    [key, each(item)] as const
+  );
+  return TAG in value ? { [TAG]: "object", rows } : Object.fromEntries(rows);
+}
+
+const isAnything = (_: unknown): _ is unknown => true;
+const isRows = isListOf(isPair(isAnything, isAnything));
+
+/** The value that {@linkcode pack} was given. @throws {SyntaxError} for what it did not make */
+export function unpack(value: unknown, taken: Taken): unknown {
+  const each = (item: unknown): unknown => unpack(item, taken);
+  if (Array.isArray(value)) return value.map(each);
+  if (!isObject(value)) return value;
+  if (!Object.hasOwn(value, TAG)) {
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, each(item)]));
+  }
+  const { [TAG]: tag, rows, id, base64, aborted } = value;
+  if (tag === "undefined") return undefined;
+  if (tag === "call" && isCount(id)) return taken.call(id);
+  if (tag === "signal" && isCount(id)) return taken.signal(id, aborted === true);
+  if (tag === "bytes" && isText(base64)) return Uint8Array.fromBase64(base64);
+  if (tag === "set" && Array.isArray(rows)) return new Set(rows.map(each));
+  if (tag === "map" && isRows(rows)) return new Map(rows.map(([key, item]) => [each(key), each(item)]));
+  if (tag === "object" && isRows(rows)) {
+    return Object.fromEntries(rows.map(([key, item]) => [String(key), each(item)]));
+  }
+  throw new SyntaxError(`a value of kind ${JSON.stringify(tag)} is not known`);
+}

@@ -1,0 +1,443 @@
+/** Plugins that run apart and mean harm, or are broken: each ends in nothing, or in one error that names it. */
+import assert from "node:assert/strict";
+import type { EngineError, EngineEvent, EngineOptions } from "../../mod.ts";
+import { type TestProject, withProject } from "../support/project.ts";
+import { withTempDir } from "../support/tmp.ts";
+
+const STAGE = "dimg: app\nfrom: scratch\nshell: { installCacheVersion: 1 }\n";
+
+/** What a home with logins holds. */
+const SECRET = "c2VjcmV0OmhvcnNl";
+
+interface Tried {
+  readonly error: EngineError | undefined;
+  readonly events: readonly EngineEvent[];
+  /** What the plugin told as notes. */
+  readonly notes: readonly string[];
+}
+
+/** Plans a project whose only plugin answers `stageInputs` with this code; `ctx` and `env` are in reach. */
+async function tryPlugin(
+  code: string,
+  {
+    rights = "{}",
+    entry = "",
+    prepare = async (_: TestProject) => {},
+    hooks = "",
+    options = {} as EngineOptions,
+  } = {},
+): Promise<Tried> {
+  const plugin = `import { definePlugin } from "@dapp/dapp/plugin";
+export default definePlugin({
+  name: "inputs-hostile",
+  api: 1,
+  rights: ${rights},
+  setup: (_, { env, projectDir }) => ({
+    stageInputs: async (node, ctx) => {
+      ${code}
+      return [];
+    },
+    ${hooks}
+  }),
+});
+`;
+  const events: EngineEvent[] = [];
+  let error: EngineError | undefined;
+  const dappfile = `project: shop\nplugins: [{ use: ./hostile.ts${entry} }]\n---\n${STAGE}`;
+  await withProject({ "dappfile.yaml": dappfile, "hostile.ts": plugin }, async (project) => {
+    await prepare(project);
+    await using engine = project.engine({ onEvent: (event) => void events.push(event), ...options });
+    await engine.plan().then(() => engine.tagFlags()).catch((thrown: EngineError) => error = thrown);
+  });
+  // Every stage asks it.
+  const notes = [...new Set(events.flatMap((event) => event.type === "note" ? [event.text] : []))];
+  return { error, events, notes };
+}
+
+Deno.test("a plugin that declares nothing reaches nothing", async (t) => {
+  await withTempDir(async (home) => {
+    await Deno.mkdir(`${home}/.docker`);
+    await Deno.writeTextFile(
+      `${home}/.docker/config.json`,
+      JSON.stringify({ auths: { "a.example": { auth: SECRET } } }),
+    );
+    await Deno.writeTextFile(`${home}/secret.mjs`, `export default "${SECRET}";`);
+    let reached = 0;
+    await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, () => {
+      reached++;
+      return new Response("export default 1", { headers: { "content-type": "text/javascript" } });
+    });
+    const { port } = server.addr;
+    const config = `${home}/.docker/config.json`;
+    const attempts: Readonly<Record<string, string>> = {
+      "reads the docker configuration": `return Deno.readTextFileSync(${JSON.stringify(config)})`,
+      "reads it with node:fs": `return (await import("node:fs")).readFileSync(${
+        JSON.stringify(config)
+      }, "utf8")`,
+      "requires it": `const { createRequire } = await import("node:module");
+        return JSON.stringify(createRequire(import.meta.url)(${JSON.stringify(config)}))`,
+      "fetches it as a file": `return await (await fetch(${JSON.stringify(`file://${config}`)})).text()`,
+      "imports it by a computed name": `return JSON.stringify(await import("file://" + ${
+        JSON.stringify(config)
+      }, { with: { type: "json" } }))`,
+      "imports a module by a computed name": `return (await import("file://" + ${
+        JSON.stringify(home)
+      } + "/secret.mjs")).default`,
+      "reads its environment": `return Deno.readTextFileSync("/proc/self/environ")`,
+      "reads dapp's environment": "return Deno.readTextFileSync(`/proc/${Deno.ppid}/environ`)",
+      "asks for a variable": `return Deno.env.get("DAPP_REGISTRY_PASSWORD")`,
+      "asks for all variables": "return JSON.stringify(Deno.env.toObject())",
+      "asks Node for a variable": `return (await import("node:process")).default.env.DAPP_REGISTRY_PASSWORD`,
+      "sees a variable in what it is handed":
+        "if (env.DAPP_REGISTRY_PASSWORD) return env.DAPP_REGISTRY_PASSWORD; throw new Error('absent')",
+      "fetches from another port of this machine":
+        `return await (await fetch("http://127.0.0.1:${port}/")).text()`,
+      "connects to it":
+        `Deno.connectSync; await Deno.connect({ hostname: "127.0.0.1", port: ${port} }); return "connected"`,
+      "imports from it": `return JSON.stringify(await import("http://127.0.0.1:" + ${port} + "/x.ts"))`,
+      "looks a name up": `return JSON.stringify(await Deno.resolveDns("example.com", "A"))`,
+      "starts a program": `return new TextDecoder().decode(new Deno.Command("cat", { args: [${
+        JSON.stringify(config)
+      }] }).outputSync().stdout)`,
+      "starts Deno with all rights":
+        `return new TextDecoder().decode(new Deno.Command(Deno.execPath(), { args: ["eval", "-A", "1"] }).outputSync().stdout)`,
+      "loads a library":
+        `Deno.dlopen("libc.so.6", { getpid: { parameters: [], result: "i32" } }); return "loaded"`,
+      "writes a file": `Deno.writeTextFileSync(${JSON.stringify(`${home}/left`)}, "x"); return "written"`,
+      "asks for more":
+        `const { state } = await Deno.permissions.request({ name: "read" }); if (state === "granted") return state; throw new Error(state)`,
+      "lets a worker do it": `return await new Promise((ok, no) => {
+        const text = "try { postMessage([Deno.readTextFileSync(${config})]) } catch (e) { postMessage(String(e)) }";
+        const worker = new Worker("data:text/javascript," + encodeURIComponent(text.replace("(${config})", "(" + JSON.stringify(${
+        JSON.stringify(config)
+      }) + ")")), { type: "module" });
+        worker.onmessage = ({ data }) => Array.isArray(data) ? ok(data[0]) : no(new Error(data));
+      })`,
+      "kills dapp": `Deno.kill(Deno.ppid, "SIGKILL"); return "killed"`,
+      "listens": `Deno.listen({ port: 0 }).close(); return "listening"`,
+      "opens a data base": `const { DatabaseSync } = await import("node:sqlite"); new DatabaseSync(${
+        JSON.stringify(`${home}/left.db`)
+      }); return "opened"`,
+    };
+    const env = { HOME: home, PATH: Deno.env.get("PATH"), DAPP_REGISTRY_PASSWORD: SECRET };
+    // One process for all of them: each says what became of it.
+    const code = Object.entries(attempts).map(([name, attempt]) =>
+      `try { const got = await (async () => { ${attempt} })();
+        ctx.emit({ type: "note", level: "info", text: ${JSON.stringify(`${name}: GOT `)} + got }); }
+      catch (error) { ctx.emit({ type: "note", level: "info", text: ${
+        JSON.stringify(`${name}: not `)
+      } + error }); }`
+    ).join("\n");
+    const { error, notes } = await tryPlugin(code, { options: { env } });
+    assert.equal(error, undefined);
+    for (const name of Object.keys(attempts)) {
+      await t.step(name, () => {
+        const note = notes.find((text) => text.startsWith(`${name}: `));
+        assert.match(note ?? "it says nothing", /: not /);
+      });
+    }
+    assert.equal(reached, 0);
+    assert.ok(!JSON.stringify(notes).includes(SECRET));
+    assert.deepEqual([...Deno.readDirSync(home)].map(({ name }) => name).sort(), [".docker", "secret.mjs"]);
+  });
+});
+
+Deno.test("what a plugin imports by name is of its repository, links followed", async (t) => {
+  await withTempDir(async (home) => {
+    await Deno.writeTextFile(`${home}/config.json`, JSON.stringify(SECRET));
+    const cases: Readonly<Record<string, string>> = {
+      "a static import": `import secret from "${home}/config.json" with { type: "json" };`,
+      "an import that is written out":
+        `const secret = await import("${home}/config.json", { with: { type: "json" } });`,
+      "a link of the repository": `import secret from "./link.json" with { type: "json" };`,
+      "through another module": `import secret from "./other.ts";`,
+    };
+    for (const [name, code] of Object.entries(cases)) {
+      await t.step(name, async () => {
+        const files = {
+          "dappfile.yaml": `project: shop\nplugins: [./p.ts]\n---\n${STAGE}`,
+          "p.ts": `${code}\nconsole.log(secret);\nexport default {};\n`,
+          "other.ts": `export { default } from "${home}/config.json" with { type: "json" };`,
+        };
+        await withProject(files, async ({ dir, engine }) => {
+          await Deno.symlink(`${home}/config.json`, `${dir}/link.json`);
+          const events: EngineEvent[] = [];
+          await using opened = engine({ onEvent: (event) => void events.push(event) });
+          await assert.rejects(opened.plan(), (error: EngineError) => {
+            assert.equal(error.code, "PLUGIN_NOT_FOUND");
+            assert.match(
+              error.message,
+              /^Cannot load plugin "\.\/p\.ts": it loads "\/.*config\.json", which is not in "\//,
+            );
+            return true;
+          });
+          assert.ok(!JSON.stringify(events).includes(SECRET));
+        });
+      });
+    }
+  });
+});
+
+Deno.test("a link in a directory that a plugin may read leads nowhere else", async () => {
+  await withTempDir(async (home) => {
+    await Deno.writeTextFile(`${home}/config.json`, SECRET);
+    const { error, notes } = await tryPlugin(
+      `for (const path of ["data/ok", "data/link", "data/dir/config.json"]) {
+        let text = "";
+        try { text = "GOT " + Deno.readTextFileSync(projectDir + "/" + path) } catch (error) { text = "not " + error.name }
+        ctx.emit({ type: "note", level: "info", text: path + " " + text });
+      }`,
+      {
+        rights: `{ read: ["data"] }`,
+        async prepare({ dir, write }) {
+          await write({ "data/ok": "fine" });
+          await Deno.symlink(`${home}/config.json`, `${dir}/data/link`);
+          await Deno.symlink(home, `${dir}/data/dir`);
+        },
+      },
+    );
+    assert.equal(error, undefined);
+    assert.deepEqual(notes.filter((text) => text.startsWith("data")), [
+      "data/ok GOT fine",
+      "data/link not NotCapable",
+      "data/dir/config.json not NotCapable",
+    ]);
+  });
+});
+
+Deno.test("a right to a file of the project that is a link out of it is refused", async () => {
+  await withTempDir(async (home) => {
+    const { error } = await tryPlugin("", {
+      rights: `{ read: ["VERSION"] }`,
+      prepare: ({ dir }) => Deno.symlink(home, `${dir}/VERSION`),
+    });
+    assert.match(
+      error?.message ?? "",
+      /^Cannot load plugin ".*": its right to "VERSION" leads to "\/.*", outside of the project$/,
+    );
+  });
+});
+
+Deno.test("declared rights work, and nothing beside them", async () => {
+  await using server = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen() {} },
+    () => new Response("served"),
+  );
+  const { notes, error } = await tryPlugin(
+    `const tell = (text) => ctx.emit({ type: "note", level: "info", text });
+    tell(await (await fetch("http://127.0.0.1:${server.addr.port}/")).text());
+    tell(Deno.env.get("TEAM_NAME") + env.TEAM_NAME + String(env.OTHER));
+    tell(Deno.readTextFileSync("VERSION"));
+    Deno.writeTextFileSync("out/x", "1");
+    tell(new TextDecoder().decode(new Deno.Command("echo", { args: ["run"] }).outputSync().stdout).trim());`,
+    {
+      rights:
+        `{ hosts: ["127.0.0.1:${server.addr.port}"], env: ["TEAM_*"], read: ["VERSION"], write: ["out"], programs: ["echo"] }`,
+      options: { env: { TEAM_NAME: "core", OTHER: "x", PATH: Deno.env.get("PATH"), HOME: "/nowhere" } },
+      prepare: ({ write }) => write({ VERSION: "1.2", "out/keep": "" }),
+    },
+  );
+  assert.equal(error, undefined);
+  assert.deepEqual(notes.filter((text) => !text.includes("not pinned")), [
+    "served",
+    "corecoreundefined",
+    "1.2",
+    "run",
+  ]);
+});
+
+/** What is wrong -> the plugin's code, and the error. */
+const misbehaviours: Readonly<
+  Record<
+    string,
+    {
+      readonly code?: string;
+      readonly hooks?: string;
+      readonly entry?: string;
+      readonly kind?: EngineError["code"];
+      readonly message: RegExp;
+      readonly fix?: RegExp;
+    }
+  >
+> = {
+  "never answers": {
+    code: "await new Promise(() => {});",
+    entry: ", timeout: 1s",
+    message: /^Plugin "inputs-hostile" failed in hook "stageInputs": it did not answer within 1s$/,
+    fix: /`timeout` beside `use:`/,
+  },
+  "loops for ever": {
+    code: "for (;;);",
+    entry: ", timeout: 1s",
+    message: /^Plugin "inputs-hostile" failed in hook "stageInputs": it did not answer within 1s$/,
+  },
+  "throws": {
+    code: `throw new Error("boom");`,
+    message: /^Plugin "inputs-hostile" failed in hook "stageInputs": boom$/,
+  },
+  "throws no error": {
+    code: `throw { toString() { throw 1 } };`,
+    message: /failed in hook "stageInputs": it threw something that says nothing$/,
+  },
+  "throws in a timer": {
+    code: `setTimeout(() => { throw new Error("late") }, 0); await new Promise(() => {});`,
+    message:
+      /^Plugin "inputs-hostile" failed in hook "stageInputs": its process ended with exit code 1: Error: late$/,
+  },
+  "leaves a promise that fails": {
+    code: `Promise.reject(new Error("lost")); await new Promise(() => {});`,
+    message: /its process ended with exit code 1: Error: lost$/,
+  },
+  "answers nonsense": {
+    code: "return [{ key: 7 }];",
+    kind: "PLUGIN_RESULT_INVALID",
+    message:
+      /^Plugin "inputs-hostile" answered hook "stageInputs" .*: its key "key" is a number, wanted is a text$/,
+  },
+  "answers what cannot be sent": {
+    code: "return [{ key: 'a', value: 1n }];",
+    message: /failed in hook "stageInputs": a bigint cannot be sent$/,
+  },
+  "answers with functions": {
+    code: "return [{ key: 'a', value: () => 1 }];",
+    message: /failed in hook "stageInputs": a function cannot be sent as an answer$/,
+  },
+  "answers with a ring": {
+    code: "const a = []; a.push(a); return a;",
+    message: /failed in hook "stageInputs": Maximum call stack/,
+  },
+  "answers without end": {
+    code: `return [{ key: "a", value: "x".repeat(80 << 20) }];`,
+    kind: "PLUGIN_RESULT_INVALID",
+    message:
+      /^Plugin "inputs-hostile" failed in hook "stageInputs": what it says cannot be understood: it is longer than 64 MiB$/,
+  },
+  "reaches for prototypes": {
+    code: `return [JSON.parse('{"key":"a","value":"b","__proto__":{"polluted":true}}')];`,
+    kind: "PLUGIN_RESULT_INVALID",
+    message: /what it says cannot be understood: a key is "__proto__"$/,
+  },
+  "exits": {
+    code: "Deno.exit(3);",
+    message: /^Plugin "inputs-hostile" failed in hook "stageInputs": its process ended with exit code 3$/,
+  },
+  "ends as if all were well": { code: "Deno.exit(0);", message: /its process ended with exit code 0$/ },
+  "uses up the memory": {
+    code: "const all = []; for (;;) all.push(new Array(1e6).fill({}).map(() => ({})));",
+    message: /failed in hook "stageInputs": its process ended with (signal|exit code)/,
+  },
+  "asks for what it did not declare": {
+    code: `await fetch("http://127.0.0.1:9/");`,
+    message:
+      /^Plugin "inputs-hostile" failed in hook "stageInputs": it may not have net access to "127\.0\.0\.1:9"$|blocked/,
+  },
+  "reads what it did not declare": {
+    code: `Deno.readTextFileSync("/etc/hostname");`,
+    message:
+      /^Plugin "inputs-hostile" failed in hook "stageInputs": it may not have read access to "\/etc\/hostname"$/,
+    fix: /declare what it needs under `rights`/,
+  },
+  "tells what only dapp may tell": {
+    code: `ctx.emit({ type: "stage.finished" }); await new Promise(() => {});`,
+    kind: "PLUGIN_RESULT_INVALID",
+    message:
+      /what it says cannot be understood: it tells of "stage.finished", and may tell notes and details$/,
+  },
+  "speaks dapp's language badly": {
+    code: `console.log("\\x1e{}"); await new Promise(() => {});`,
+    kind: "PLUGIN_RESULT_INVALID",
+    message: /what it says cannot be understood: it is no message$/,
+  },
+  "answers what nobody asked": {
+    code: `console.log('\\x1e{"answer":99,"value":1}'); await new Promise(() => {});`,
+    kind: "PLUGIN_RESULT_INVALID",
+    message: /what it says cannot be understood: it answers what nobody asked$/,
+  },
+  "calls what it was not given": {
+    code: `console.log('\\x1e{"call":9,"what":"constructor","args":[]}'); await new Promise(() => {});`,
+    message: /its process ended with exit code 1: SyntaxError: it answers what nobody asked$/,
+  },
+  "gives a worker more than it has": {
+    code: `new Worker("data:text/javascript,0", { type: "module", deno: { permissions: { read: true } } });
+      await new Promise(() => {});`,
+    message: /its process ended with exit code 70: /,
+  },
+  "says that the user stopped it": {
+    code:
+      `const { EngineError } = await import("@dapp/dapp/plugin"); throw new EngineError("INTERRUPTED", "gone");`,
+    message: /^Plugin "inputs-hostile" failed in hook "stageInputs": gone$/,
+  },
+  "colours its errors": {
+    code: `throw new Error("\\x1b[31mred\\x07\\x1b]0;title");`,
+    message: /stageInputs": red\]0;title$/,
+  },
+  "takes a flag that is taken": {
+    hooks: `tagFlags: () => [{ name: "tag-branch", summary: "mine" }],`,
+    kind: "PLUGIN_RESULT_INVALID",
+    message: /tag-branch/,
+  },
+  "has a hook that is none": {
+    hooks: "stageInput: () => [],",
+    kind: "PLUGIN_RESULT_INVALID",
+    message: /^Cannot load plugin "inputs-hostile": its hook "stageInput" is unknown/,
+  },
+  "has a hook that cannot be asked": {
+    hooks: "plan: 7,",
+    kind: "PLUGIN_RESULT_INVALID",
+    message: /^Cannot load plugin "inputs-hostile": its hook "plan" is neither a function nor/,
+  },
+  "opens what only dapp's own may open": {
+    hooks: "openStore: () => ({}),",
+    kind: "PLUGIN_NOT_APART",
+    message:
+      /^Cannot load plugin "inputs-hostile" \(\.\/hostile\.ts\): hook "openStore" works with files and streams of dapp/,
+    fix: /`trusted: true` beside `use:`/,
+  },
+};
+
+Deno.test("a plugin that misbehaves gives one error that names it", async (t) => {
+  for (
+    const [name, { code = "", hooks = "", entry = "", kind = "PLUGIN_FAILED", message, fix = /./ }] of Object
+      .entries(misbehaviours)
+  ) {
+    await t.step(name, async () => {
+      const { error } = await tryPlugin(code, { hooks, entry });
+      assert.match(error?.message ?? "nothing was wrong", message);
+      assert.equal(error?.code, kind);
+      assert.match(error!.fix, fix);
+    });
+  }
+  assert.equal(Object.hasOwn(Object.prototype, "polluted"), false);
+});
+
+Deno.test("what a plugin prints is not taken for an answer, and gets nowhere but into details", async () => {
+  const { error, events } = await tryPlugin(
+    `console.log("[]"); Deno.stdout.writeSync(new TextEncoder().encode("half a line")); console.error("err");`,
+  );
+  assert.equal(error, undefined);
+  const details = events.flatMap((event) => event.type === "detail" ? [event.text] : []);
+  assert.ok(details.includes('Plugin "inputs-hostile" printed: []'));
+  assert.ok(details.includes('Plugin "inputs-hostile" printed: half a line'));
+});
+
+Deno.test("whoever stops dapp stops a plugin that loops, and its process is gone", async () => {
+  const stop = new AbortController();
+  let pid = 0;
+  const { error } = await tryPlugin(
+    `ctx.emit({ type: "note", level: "info", text: "pid " + Deno.pid }); for (;;);`,
+    {
+      options: {
+        signal: stop.signal,
+        onEvent(event) {
+          const [, found] = event.type === "note" ? /^pid (\d+)$/.exec(event.text) ?? [] : [];
+          if (found === undefined) return;
+          pid = Number(found);
+          stop.abort();
+        },
+      },
+    },
+  );
+  assert.ok(error);
+  assert.ok(pid > 0);
+  assert.throws(() => Deno.kill(pid, "SIGCONT"), Deno.errors.NotFound);
+});
