@@ -72,7 +72,7 @@ async function runSteps(
       const title = builds.length === 1 ? step.name : `${step.name} ${i + 1}`;
       outcomes.push([
         title,
-        await runBuild(root, home, spec, { ...env, CASE: caseDir, WORLD: root }, complete),
+        await runBuild(root, home, spec, { ...env, WORLD: root }, complete),
       ]);
     }
   }
