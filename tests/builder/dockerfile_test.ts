@@ -212,6 +212,34 @@ Deno.test("a project of three Dockerfiles builds as BuildKit's own client builds
   });
 });
 
+Deno.test("a file that changes rebuilds its image alone, with what is in it now; others take stages from REPO", async () => {
+  await withShop(async ({ project, registry, engine }) => {
+    const repo = `${registry}/shop`;
+    await using first = engine({ repo });
+    await first.build();
+    // As long as before, and of the same time: the daemon must not think that it has it.
+    await project.write({ "web/src/b.js": "console.log(3);\n" });
+    await project.commit();
+    await using second = engine({ repo });
+    const { images, stages } = await second.build([], { stages: true });
+    assert.deepEqual(stages.flatMap(({ image, state }) => state === "built" ? [image] : []), ["web"]);
+    const tree = await imageTree(project.home, images[0]!.state.layers);
+    assert.match(tree["app/dist/main.js"]!, /console\.log\(3\);\n$/);
+
+    await withTempDir(async (home) => {
+      await using nobody = createEngine({
+        dir: project.dir,
+        home,
+        repo,
+        env: { PATH: Deno.env.get("PATH") },
+      });
+      const taken = await nobody.build();
+      assert.equal(taken.stagesBuilt, 0);
+      assert.deepEqual(taken.images.map(({ digest }) => digest), images.map(({ digest }) => digest));
+    });
+  });
+});
+
 Deno.test("what fails in a Dockerfile is told with its line, and an image that was not given is refused", async () => {
   await withShop(async ({ project, daemon, registry, engine }) => {
     const from = `FROM ${registry}/node:1`;
