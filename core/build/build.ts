@@ -6,7 +6,7 @@ import { observed } from "../../lib/pool.ts";
 import { disposeAll, disposing } from "../hooks/dispose.ts";
 import type { LiveCache } from "../share/live_cache.ts";
 import type { ShareNeeds } from "../share/open_shared.ts";
-import type { SignedGraph, SignedImage } from "../sign/sign.ts";
+import { lastStage, type SignedGraph, type SignedImage } from "../sign/sign.ts";
 import type { StageWorker, WorkerNeeds } from "./stage_work.ts";
 import type { BuildResult, BuildTimes, BuiltImage } from "../contract/results.ts";
 import type { EngineEvent } from "../contract/events.ts";
@@ -62,7 +62,7 @@ async function openWorker(
 export async function builtImages(
   session: BuiltNeeds,
   nodes: readonly ImageNode[],
-  options: { readonly local?: true } = {},
+  options: { readonly local?: true; readonly elsewhere?: string } = {},
 ): Promise<readonly BuiltImage[]> {
   const graph = await session.sign(new Set(nodes.map((node) => node.key)));
   const store = await session.store();
@@ -84,14 +84,31 @@ export async function finishedTops(
   session: BuiltNeeds,
   signed: SignedGraph,
   nodes: readonly ImageNode[],
-  { local = false, unseen = false } = {},
+  { local = false, unseen = false, elsewhere }: {
+    readonly local?: boolean;
+    readonly unseen?: boolean;
+    /** Images whose layers are in this repository are finished as well. */
+    readonly elsewhere?: string;
+  } = {},
 ): Promise<CachedTops> {
-  const tops = await findTops(signed, await session.store());
-  const { repo, cacheFrom } = session.options;
+  const tops = await findTops(signed, await session.store(), elsewhere);
+  const { cacheFrom } = session.options;
+  const repo = session.options.repo ?? await placeOf(session, nodes.map(({ key }) => signed.image(key)));
   const finished = isFresh(nodes.map(({ key }) => signed.image(key)), tops);
   if (finished || local || (repo === undefined && cacheFrom.length === 0)) return tops;
   const { openLiveCache } = await import("../share/open_shared.ts");
   return await (await openLiveCache(session, signed, { repo })).takeFinished(signed, tops, nodes, { unseen });
+}
+
+/** The repository that has what was built here and is not here, if it is but one. */
+async function placeOf(
+  session: Pick<BuiltNeeds, "store">,
+  images: readonly SignedImage[],
+): Promise<string | undefined> {
+  const { stages } = await session.store();
+  const records = await Promise.all(images.map((image) => stages.record(lastStage(image).signature)));
+  const [place, another] = new Set(records.flatMap((record) => record?.elsewhere?.repository ?? []));
+  return another === undefined ? place : undefined;
 }
 
 /** How many of the slowest stages are named. */
@@ -122,6 +139,8 @@ class ImageBuild {
     // All there is, here and in the registry: this run relies on nothing that could go.
     const images = nodes.map((node) => signed.image(node.key));
     const done = isFresh(images, local) && await this.#isPublished(images);
+    const apart = done ? undefined : await this.#allApart(signed, images);
+    if (apart) return await this.#build(nodes, keys, signed, apart, undefined);
     const cache = done ? undefined : await this.#cache(signed);
     if (!cache) return await this.#build(nodes, keys, signed, local, undefined);
     const guard = await cache.guard();
@@ -154,6 +173,27 @@ class ImageBuild {
     return found.every((digest) => digest !== undefined);
   }
 
+  /** The last stages of all images, if REPO has just what this machine knows of it; by one look-up each. */
+  async #allApart(signed: SignedGraph, images: readonly SignedImage[]): Promise<CachedTops | undefined> {
+    const { signal, dryRun } = this.session.options;
+    const repo = this.options.repo ?? this.session.options.repo;
+    if (repo === undefined || dryRun) return undefined;
+    const known = async (image: SignedImage) =>
+      (await (await this.session.store()).stages.record(lastStage(image).signature))?.elsewhere;
+    const places = await Promise.all(images.map(known));
+    if (places.every((place) => place === undefined)) return undefined;
+    const main = (await this.session.registry(repo)).value.repository("");
+    const tops = await findTops(signed, await this.session.store(), main.name);
+    if (!isFresh(images, tops)) return undefined;
+    const found = await Promise.all(
+      images.map((image) => main.head(stageTag(lastStage(image).signature), signal)),
+    );
+    const same = found.every((digest, i) =>
+      digest !== undefined && (places[i] === undefined || places[i].manifest === digest)
+    );
+    return same ? tops : undefined;
+  }
+
   /** What is here can be sent while the rest is built. */
   #tellReused(images: readonly SignedImage[], tops: CachedTops): void {
     for (const image of images) {
@@ -175,6 +215,8 @@ class ImageBuild {
       repo,
       ...(options.uploader && { uploader: options.uploader }),
       ...(options.onPublished && { onPublished: options.onPublished }),
+      // What commands stand on may stay where it is when they run elsewhere.
+      apart: async () => await (await this.means.worker()).isElsewhere().catch(() => false),
     });
   }
 

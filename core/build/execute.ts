@@ -11,13 +11,17 @@ import type { StageRecord, Store } from "../contract/store.ts";
 import { lastStage, type SignedGraph, type SignedImage, type SignedStage } from "../sign/sign.ts";
 import {
   addDelta,
+  describe as describeLayer,
   outputOf,
   outputOfImage,
   settleImage,
   type StageDelta,
   type StageOutput,
+  type TaskRegistry,
   withoutTriggers,
 } from "../layers/stage_output.ts";
+import type { Elsewhere } from "../layers/elsewhere.ts";
+import type { LiveCache } from "../share/live_cache.ts";
 import { formatEpoch } from "../settings/epoch.ts";
 import { imageKey, imageTitle, stageTitle } from "../sign/graph.ts";
 import { refOf } from "../sign/stage_ref.ts";
@@ -52,6 +56,10 @@ export interface ExecuteInputs extends PlanInputs {
     /** The stage in the store, if somebody has published it by now. */
     take(image: SignedImage, stage: SignedStage): Promise<StageRecord | undefined>;
     saved(image: SignedImage, stage: SignedStage, record: StageRecord): void;
+    /** REPO for a stage upon another one; undefined when stages are not published. */
+    registryFor(task: Parameters<LiveCache["registryFor"]>[0]): TaskRegistry | undefined;
+    /** Layers that registries have. */
+    readonly elsewhere: Elsewhere | undefined;
   };
 }
 
@@ -122,7 +130,7 @@ export class Executor {
     if (top?.index === index) {
       if (index < image.stages.length - 1) this.#reuse(at, stage, "in the store");
       await this.#inspectCached(image, index);
-      return outputOf(top.record);
+      return outputOf(top.record, this.inputs.shared.elsewhere);
     }
     if (stage.spec.work.kind === "git") this.#prepare(image, index);
     // What a stage imports from starts at once, beside the stages before it.
@@ -211,7 +219,7 @@ export class Executor {
         const taken = await this.inputs.shared.take(image, stage);
         if (taken) {
           ledger.end(signature, { state: "fetched" });
-          return outputOf(taken);
+          return outputOf(taken, this.inputs.shared.elsewhere);
         }
       }
       if (parent) await this.inputs.worker.ready({ stage, parent, others }, wait);
@@ -299,6 +307,12 @@ export class Executor {
       introspector: this.#introspector,
       forced: this.inputs.forced.has(stage.signature),
       placed: this.#placed(image, stage),
+      registry: this.inputs.shared.registryFor({
+        image,
+        stage,
+        parent: image.stages[image.stages.indexOf(stage) - 1]!,
+        saved: parent.saved,
+      }),
     });
     return addDelta(parent, delta, { created, text: describe(stage) });
   }
@@ -326,7 +340,7 @@ export class Executor {
     const start = wholeMs();
     try {
       const below = new Set(parent?.layers ?? output.below);
-      await Promise.all(output.layers.filter((layer) => !below.has(layer)).map(({ stored }) => stored));
+      await Promise.all(output.layers.filter((layer) => !below.has(layer)).map(describeLayer));
       const stored = wholeMs();
       // Those before it may be slower; that is their time.
       const state = await settleImage(output);

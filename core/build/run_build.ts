@@ -92,6 +92,7 @@ export async function runBuild(
   );
   const tops = await withoutStages(signed, cached, forced, inputs.store);
   const stageWorker = await worker();
+  stageWorker.elsewhere = cache?.shared.elsewhere;
   const needed = neededImages(signed, tops, keys);
   const missing = signed.images.filter((image) => needed.has(image.node.key)).flatMap((image) =>
     image.stages.slice((tops.get(image.node.key)?.index ?? -1) + 1).map((stage) => ({ image, stage }))
@@ -125,6 +126,8 @@ export async function runBuild(
     forced,
     shared: {
       take: (image, stage) => cache?.takeLate(image, stage) ?? Promise.resolve(undefined),
+      registryFor: (task) => cache?.registryFor(task),
+      elsewhere: cache?.shared.elsewhere,
       saved(image, stage, record) {
         cache?.publish(image, stage, record);
         options.onSaved?.(image, stage, record);

@@ -24,7 +24,7 @@ export async function stageRows(
 
 async function rowsOf(image: SignedImage, inputs: StageRowsInputs): Promise<readonly BuiltStage[]> {
   const records = await Promise.all(
-    image.stages.map(({ signature }) => inputs.store.stages.whole(signature)),
+    image.stages.map(({ signature }) => known(inputs.store, signature)),
   );
   return await Promise.all(image.stages.map(async (stage, i) => {
     const { signature } = stage;
@@ -45,6 +45,14 @@ async function rowsOf(image: SignedImage, inputs: StageRowsInputs): Promise<read
     if (from !== undefined) return { ...facts, state: "fetched" as const, from };
     return { ...facts, state: record ? "reused" as const : "covered" as const };
   }));
+}
+
+/** The record of a stage that is here, or known to be in a registry. */
+async function known({ stages }: Store, signature: Signature): Promise<StageRecord | undefined> {
+  const whole = await stages.whole(signature);
+  if (whole) return whole;
+  const record = await stages.record(signature);
+  return record?.elsewhere && record;
 }
 
 /** @param before the stage before it: null when there is none, undefined when it is not here */

@@ -11,8 +11,8 @@ import { layerError, LayerReader } from "../layers/layer_reader.ts";
 import { missingFileHint } from "./missing_file.ts";
 import { OutputTail } from "./output_tail.ts";
 import { observed } from "../../lib/pool.ts";
-import type { ImageState, Store } from "../contract/store.ts";
 import type { DockerfilePlan } from "../sign/dockerfile_facts.ts";
+import type { ImageState, Layer, Store } from "../contract/store.ts";
 import type { GitImagePlan } from "../sign/git_stages.ts";
 import type { GitTrees } from "../git/trees.ts";
 import type { HookRunner } from "../hooks/runner.ts";
@@ -23,12 +23,15 @@ import type { Introspector } from "./introspect.ts";
 import { needsBuilder } from "../sign/needs_builder.ts";
 import type { SignedImage, SignedStage } from "../sign/sign.ts";
 import {
+  describe,
   type LayerWorker,
   type StageDelta,
   type StageOutput,
   type StageTask,
   storedLayer,
+  type TaskRegistry,
 } from "../layers/stage_output.ts";
+import type { Elsewhere } from "../layers/elsewhere.ts";
 import { baseName } from "../sign/base_rule.ts";
 import { MaskedStream, type Masker } from "../../lib/mask.ts";
 import { type SecretNeeds, SecretVault } from "./secrets.ts";
@@ -36,6 +39,7 @@ import type {
   Builder,
   BuilderRequest,
   BuildStep,
+  LayerFile,
   LayerRef,
   MountKind,
   StepIo,
@@ -43,6 +47,7 @@ import type {
   StepResult,
 } from "../contract/builder.ts";
 import type { StepPlace } from "../contract/place.ts";
+import type { RegistryAccess } from "../contract/registry.ts";
 import type { Signature } from "../contract/signature.ts";
 import { unreachable } from "../../lib/unreachable.ts";
 
@@ -66,6 +71,7 @@ export interface WorkerNeeds extends BuilderNeeds, BaseNeeds {
   config(): Promise<Config>;
   readonly trees: LayerWorker["session"]["trees"] & Pick<GitTrees, "own">;
   project(): Promise<{ readonly name: string }>;
+  accessTo(name: string): RegistryAccess;
   git(node: ImageNode): Promise<GitImagePlan | undefined>;
   dockerfile(node: ImageNode): Promise<DockerfilePlan>;
 }
@@ -77,6 +83,8 @@ export interface WorkTask extends StageTask {
   readonly introspector: Introspector;
   /** Takes where commands run. */
   placed(place: StepPlace): void;
+  /** REPO, when stages are published there. */
+  readonly registry?: TaskRegistry | undefined;
 }
 
 /** Opens the builder of this run. @throws BUILDER_UNAVAILABLE */
@@ -169,18 +177,30 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
   #builder: Promise<Builder> | undefined;
   #warm: Promise<void> | undefined;
   readonly #prepared = new Map<Signature, Promise<void>>();
+  /** Layers that repositories of this build have. */
+  elsewhere: Elsewhere | undefined;
 
   readonly #vault: SecretVault;
 
   /** @param signal ends the work */
   constructor(readonly session: WorkerNeeds, readonly store: Store, readonly signal: AbortSignal) {
-    this.reader = new LayerReader(store);
+    this.reader = new LayerReader(store, async (layer, place) => {
+      const repository = this.elsewhere?.repository(place);
+      if (!repository) return undefined;
+      const builder = await this.#open();
+      return await builder.look?.(layer, { repository, access: session.accessTo(place) }, signal);
+    });
     this.#vault = new SecretVault(session.options);
   }
 
   /** Reads the secrets of images whose commands will run. @throws SECRET_UNAVAILABLE, CONFIG_INVALID */
   async loadSecrets(rules: readonly ImageRule[]): Promise<void> {
     await this.#vault.load(rules, (await this.session.config()).file);
+  }
+
+  /** Whether commands run where layers need not be here. */
+  async isElsewhere(): Promise<boolean> {
+    return (await this.#open()).elsewhere ?? false;
   }
 
   /** Starts what command stages will need. */
@@ -252,10 +272,12 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
     const needed: Promise<unknown>[] = [];
     if (work.kind === "git") needed.push(this.#prepared.get(stage.signature) ?? Promise.resolve());
     if (work.kind === "import") {
-      needed.push(...[...others.values()].flatMap(({ layers }) => layers.map(({ stored }) => stored)));
+      needed.push(...[...others.values()].flatMap(({ layers }) => layers.map(describe)));
     }
     if (work.kind === "run" && work.commands.length > 0) {
-      needed.push(this.#open().then((builder) => builder.prefetch?.(parent.layers)));
+      // What is elsewhere is for those who want it.
+      const here = parent.layers.every(({ place }) => place === undefined);
+      needed.push(this.#open().then((builder) => here ? builder.prefetch?.(parent.layers) : undefined));
     }
     const all = Promise.allSettled(needed);
     const soon = Promise.withResolvers<void>();
@@ -359,11 +381,12 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
   }
 
   async #run(task: WorkTask, commands: readonly string[]): Promise<readonly LayerRef[]> {
-    const { at, parent, image, stage, introspector, forced, placed } = task;
+    const { at, parent, image, stage, introspector, forced, placed, registry } = task;
     const { signal } = this;
     const { emit, compression, epoch, masker } = this.session.options;
     const { rule } = image.node;
     const variables = rule.secrets.flatMap(({ id, as }) => as === undefined ? [] : [[as, id] as const]);
+    let spareTag: string | undefined;
     const step: BuildStep = {
       label: stageTitle(at.kind, at.image, at.stage),
       signature: stage.signature,
@@ -383,6 +406,13 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
       ...networkOf(this.session.options, image.node.rule),
       epoch,
       compression,
+      ...(registry && {
+        shared: async () => {
+          const shared = await registry.image();
+          spareTag = shared?.spareTag;
+          return shared;
+        },
+      }),
     };
     const tail = new OutputTail();
     const streams = maskedStreams(masker, (stream, text) => {
@@ -410,10 +440,11 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
     requireMounts(builder, step);
     placed({ builder: builder.name, platform: formatPlatform(hostPlatform()) }); // unless the builder says otherwise
     try {
-      const { layer } = await builder.run(step, io).finally(() => {
+      const { layer, spare } = await builder.run(step, io).finally(() => {
         for (const stream of Object.values(streams)) stream.end();
       });
-      return layer ? [await this.adopt(layer)] : [];
+      if (spare && spareTag !== undefined) registry?.spare(spareTag, spare);
+      return layer ? [await this.adopt(layer, registry)] : [];
     } catch (error) {
       if (signal.aborted) throw error;
       if (introspector.beforeError) await this.inspect(at, parent, image, "before");
@@ -421,12 +452,26 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
     }
   }
 
-  /** Takes a layer that a builder has made. */
-  async adopt({ diffId, index, blob }: NonNullable<StepResult["layer"]>): Promise<LayerRef> {
+  /** Takes a layer that a builder has made, here or where the builder left it. */
+  async adopt(
+    { diffId, index, blob }: NonNullable<StepResult["layer"]>,
+    registry?: TaskRegistry,
+  ): Promise<LayerRef> {
     if (index) await this.reader.remember(diffId, index);
-    const stored = observed(blob.then(async ({ file, ...described }) => {
-      await this.store.blobs.adopt(file, described.digest);
-      return described;
+    const adopt = async (made: Layer & LayerFile): Promise<Layer> => {
+      const { file, ...layer } = made;
+      await this.store.blobs.adopt(file, layer.digest);
+      return layer;
+    };
+    // A builder that is elsewhere says at once where the layer is; others compress on.
+    const made = await Promise.race([blob, Promise.resolve(undefined)]);
+    if (made && "place" in made && registry) {
+      const { place: _, ...layer } = made;
+      return registry.left(layer);
+    }
+    const stored = observed(blob.then(async (made) => {
+      if ("file" in made) return await adopt(made);
+      throw new TypeError(`The builder left a layer in "${made.place}", where nobody asked for it`);
     }));
     return { diffId, stored };
   }

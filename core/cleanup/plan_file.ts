@@ -3,7 +3,8 @@ import { EngineError } from "../contract/errors.ts";
 import { SERVICE_TAG_PREFIX } from "../contract/labels.ts";
 import { isTag } from "../../lib/oci/reference.ts";
 import { subjectInName } from "./classify.ts";
-import { ATTACHED, type CleanupPlan, OLD_STAGE } from "./plan.ts";
+import { isSpare } from "../protocol/spare_tags.ts";
+import { ATTACHED, type CleanupPlan, FORGOTTEN, OLD_STAGE } from "./plan.ts";
 import { isSignature } from "../contract/signature.ts";
 import { isDigest } from "../../lib/oci/digest.ts";
 
@@ -91,6 +92,10 @@ function contradiction({ tags, groups }: CleanupPlan): string | undefined {
       if (!tag) return `group ${digest} removes "${name}", which is not among the tags`;
       if (tag.verdict !== "delete") return `group ${digest} removes ${tag.reference}, which is to be kept`;
       if (tag.digest !== digest) return `group ${digest} removes ${tag.reference}, which has another digest`;
+      if (tag.rule === FORGOTTEN && isSpare(tag.tag)) {
+        removed++;
+        continue;
+      }
       const service = tag.kind === "service" || tag.tag.startsWith(SERVICE_TAG_PREFIX);
       if (
         service ||

@@ -7,7 +7,15 @@ import { placeOf } from "./removed_before.ts";
 import { removalGroups } from "./groups.ts";
 import { addFixedRoots, Needs, short } from "./stage_roots.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
-import { ATTACHED, type CleanupPlan, OLD_STAGE, type PlannedRemoval, type TagKind } from "./plan.ts";
+import { isForgottenSpare } from "../protocol/spare_tags.ts";
+import {
+  ATTACHED,
+  type CleanupPlan,
+  FORGOTTEN,
+  OLD_STAGE,
+  type PlannedRemoval,
+  type TagKind,
+} from "./plan.ts";
 
 /** What a cleanup is asked to do. */
 export interface PlanOptions {
@@ -90,6 +98,11 @@ class Planner {
       const attached = other.attachedTo && this.#attachedFate(other, other.attachedTo);
       if (attached) {
         this.#fates.set(other.reference, attached);
+        continue;
+      }
+      if (isForgottenSpare(other.tag, Date.parse(this.inventory.now))) {
+        const why = "a builder needed it for a step that has long ended";
+        this.#fates.set(other.reference, { verdict: "delete", rule: FORGOTTEN, why, chain: [why] });
         continue;
       }
       const why = other.kind === "service"

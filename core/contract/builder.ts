@@ -2,6 +2,7 @@ import type { LayerIndex } from "../../lib/layer/index.ts";
 import type { ImageConfig, OciPlatform } from "../../lib/oci/types.ts";
 import type { StepPlace } from "./place.ts";
 import type { ImageState, Layer, Store } from "./store.ts";
+import type { RegistryAccess, Repository } from "./registry.ts";
 import type { Signature } from "./signature.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 
@@ -33,8 +34,26 @@ export type MountKind = StepMount["kind"];
 export interface LayerRef {
   /** Digest of the uncompressed tar. */
   readonly diffId: Digest;
-  /** Settles when the blob is in the store. */
+  /** Settles when the blob is in the store. Of a layer that is elsewhere, asking for this brings it here. */
   readonly stored: Promise<Layer>;
+  /** What images say of it, once it is compressed, wherever its blob is. Absent: as `stored`. */
+  readonly described?: Promise<Layer>;
+  /** Full name of a repository that has the blob, when it may not be in the store. */
+  readonly place?: string;
+}
+
+/** An image as a registry has it. */
+export interface SharedImage {
+  /** Where it is, and where what stands on it goes. */
+  readonly repository: Repository;
+  /** How the user wants the registry to be reached. */
+  readonly access: RegistryAccess;
+  /** Of a manifest with exactly the layers that are meant. */
+  readonly manifest: Digest;
+  /** Its configuration, as the manifest has it. */
+  readonly config: ImageConfig;
+  /** A name for whatever must have a tag for a while; nobody needs what is there once the stage is published. */
+  readonly spareTag: string;
 }
 
 /** Network of commands: this machine's, only a loopback interface, or one of their own with a way out. */
@@ -62,6 +81,11 @@ export interface BuildStep {
   readonly mounts: readonly StepMount[];
   /** Network of the commands. Absent: private where the builder can give that, else the machine's, which it says. */
   readonly network?: StepNetwork;
+  /**
+   * The parents as an image in the registry that the stage will be published in. Asked, it publishes what is missing there;
+   * undefined when it cannot be had. A builder that is elsewhere can take it from there, and leave its layer there.
+   */
+  readonly shared?: () => Promise<SharedImage | undefined>;
   /** Latest modification time that a file in the layer may carry, seconds since 1970. */
   readonly epoch: number;
   /** How the layer is compressed. */
@@ -83,9 +107,26 @@ export interface StepResult {
     readonly diffId: Digest;
     /** What is in it, when the builder knows; otherwise it is read back from the blob when needed. */
     readonly index?: LayerIndex;
-    /** The compressed layer in the store's scratch directory, hashed but not yet adopted. Never rejects unobserved. */
-    readonly blob: Promise<Layer & { readonly file: string }>;
+    /**
+     * The compressed layer: hashed but not yet adopted in the store's scratch directory, or in the repository of the step's
+     * shared image. Never rejects unobserved.
+     */
+    readonly blob: Promise<Layer & (LayerFile | LayerElsewhere)>;
   };
+  /** Manifest under the spare tag of the step's shared image, which nobody needs once the stage is published. */
+  readonly spare?: Digest;
+}
+
+/** A layer that was made here. */
+export interface LayerFile {
+  /** In the store's scratch directory. */
+  readonly file: string;
+}
+
+/** A layer that never came here. */
+export interface LayerElsewhere {
+  /** Full name of the repository that has it. */
+  readonly place: string;
 }
 
 /** A file, link or directory that a Dockerfile can copy. Owner is root, the time that of the step. */
@@ -205,6 +246,8 @@ export interface Builder extends AsyncDisposable {
   watchCapacity?(changed: (steps: number) => void): void;
   /** Where a step would run, as far as that can be told without asking there. Absent: on this machine. */
   place?(step: Pick<BuildStep, "signature" | "placement">): Promise<StepPlace>;
+  /** Whether its steps can stand on images in a registry and leave their layers there ({@linkcode BuildStep.shared}). */
+  readonly elsewhere?: boolean;
   /** Prepares what the first step will need while the engine still plans; never throws. */
   warmUp?(): void;
   /** Unpacks layers that a later step will probably stand on; settles when it is done, and never throws. */
@@ -226,6 +269,15 @@ export interface Builder extends AsyncDisposable {
    * while no other process has the store open, and needs no space.
    */
   leftovers?(used: ReadonlySet<Digest>, options: { readonly dryRun: boolean }): Promise<BuilderLeftovers>;
+  /**
+   * What is in a layer that a registry has, verified, without its bytes coming here; undefined when that cannot be found
+   * out. `access`: how the registry is reached.
+   */
+  look?(
+    layer: Layer,
+    at: Pick<SharedImage, "repository" | "access">,
+    signal: AbortSignal,
+  ): Promise<LayerIndex | undefined>;
   /** Runs with this process's own stdin, stdout and stderr; returns the exit code, 128+n for signal n. */
   shell(step: ShellStep, signal: AbortSignal): Promise<number>;
 }

@@ -49,6 +49,11 @@ export interface StageRecord {
    * hold what the image's configuration says. The engine does before it uses the stage.
    */
   readonly unseen?: true;
+  /**
+   * Blobs that are not here are in this repository, named by this manifest. Only who can bring them may use such a stage
+   * ({@linkcode Stages.whole} does not give it). Never signed.
+   */
+  readonly elsewhere?: { readonly repository: string; readonly manifest: Digest };
   /** RFC 3339, when and how long it was built here. Never signed. */
   readonly builtAt: string;
   /** Milliseconds that building it took here. */

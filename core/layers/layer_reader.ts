@@ -6,7 +6,7 @@ import { openLayer } from "../../lib/layer/open.ts";
 import { type LayerFile, readFile } from "../../lib/layer/read_files.ts";
 import { TarError } from "../../lib/tar/types.ts";
 import { EngineError } from "../contract/errors.ts";
-import type { Store } from "../contract/store.ts";
+import type { Layer, Store } from "../contract/store.ts";
 import { LayerContents } from "./contents.ts";
 import type { LayerRef } from "../contract/builder.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
@@ -16,7 +16,11 @@ export class LayerReader {
   readonly #indexes = new Map<Digest, Promise<LayerIndex>>();
   readonly contents: LayerContents;
 
-  constructor(readonly store: Store) {
+  /** @param look what is in a layer that is elsewhere; undefined when it must come here for that */
+  constructor(
+    readonly store: Store,
+    readonly look?: (layer: Layer, place: string) => Promise<LayerIndex | undefined>,
+  ) {
     this.contents = new LayerContents(store);
   }
 
@@ -57,6 +61,8 @@ export class LayerReader {
   async #load(layer: LayerRef): Promise<LayerIndex> {
     const known = await this.store.memo.get("layer-index", layer.diffId.slice(7), isLayerIndex);
     if (known) return known;
+    const there = await this.#lookElsewhere(layer);
+    if (there) return there;
     const { digest } = await layer.stored;
     try {
       const { diffId, ...index } = await indexLayer(openLayer(this.store.blobs.path(digest)));
@@ -69,6 +75,15 @@ export class LayerReader {
     } catch (error) {
       throw layerError(error, `Cannot read layer ${digest}`);
     }
+  }
+
+  async #lookElsewhere({ described, place, diffId }: LayerRef): Promise<LayerIndex | undefined> {
+    if (!this.look || !described || place === undefined) return undefined;
+    const layer = await described;
+    if (await this.store.blobs.size(layer.digest) === layer.size) return undefined;
+    const index = await this.look(layer, place);
+    if (index) await this.store.memo.put("layer-index", diffId.slice(7), index);
+    return index;
   }
 }
 

@@ -1,13 +1,14 @@
 import type { ContainerConfig, HistoryEntry, ImageConfig } from "../../lib/oci/types.ts";
 import { observed } from "../../lib/pool.ts";
 import type { ImageState, Layer, StageRecord, Store } from "../contract/store.ts";
-import type { LayerRef } from "../contract/builder.ts";
+import type { LayerRef, SharedImage } from "../contract/builder.ts";
 import type { StageRef } from "../contract/events.ts";
 import type { GitTrees } from "../git/trees.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import type { GitImagePlan } from "../sign/git_stages.ts";
 import type { ImageNode } from "../sign/graph.ts";
 import type { SignedImage, SignedStage } from "../sign/sign.ts";
+import type { Elsewhere } from "./elsewhere.ts";
 import type { LayerReader } from "./layer_reader.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 
@@ -35,8 +36,15 @@ export function storedLayer(layer: Layer): LayerRef {
 }
 
 /** The output that a record describes. */
-export function outputOf(record: StageRecord): StageOutput {
-  return { ...outputOfImage(record.image), trees: record.trees ?? {}, saved: Promise.resolve(record) };
+export function outputOf(record: StageRecord, elsewhere?: Elsewhere): StageOutput {
+  const output = outputOfImage(record.image);
+  const layers = elsewhere?.refsOf(record) ?? output.layers;
+  return { ...output, layers, trees: record.trees ?? {}, saved: Promise.resolve(record) };
+}
+
+/** What images say of a layer, wherever it is. */
+export function describe(layer: LayerRef): Promise<Layer> {
+  return layer.described ?? layer.stored;
 }
 
 /** The parts of a finished image. */
@@ -78,7 +86,7 @@ export function addDelta(
 
 /** Waits for all blobs and gives the image as data. */
 export async function settleImage(output: Omit<StageOutput, "saved">): Promise<ImageState> {
-  const layers = await Promise.all(output.layers.map((layer) => observed(layer.stored)));
+  const layers = await Promise.all(output.layers.map((layer) => observed(describe(layer))));
   return {
     layers,
     config: {
@@ -97,6 +105,16 @@ export interface StageTask {
   readonly parent: StageOutput;
   /** Final outputs of the images that this stage uses, by key. */
   readonly others: ReadonlyMap<string, StageOutput>;
+}
+
+/** REPO, as far as a stage that is built by a builder elsewhere has to do with it. */
+export interface TaskRegistry {
+  /** The stage's parent, published if it was not there; undefined when that cannot be had. */
+  image(): Promise<SharedImage | undefined>;
+  /** Takes a layer that the builder has left there. */
+  left(layer: Layer): LayerRef;
+  /** Takes what is to be removed once the stage is published. */
+  spare(tag: string, digest: Digest): void;
 }
 
 /** What making the layer of a stage takes. */

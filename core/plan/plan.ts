@@ -40,16 +40,29 @@ export interface PlanInputs {
 /** The record of the highest cached stage of each image that has one. */
 export type CachedTops = ReadonlyMap<string, { readonly index: number; readonly record: StageRecord }>;
 
-/** Finds the highest cached stage of each image: one look-up for an image that is up to date. */
-export async function findTops(signed: SignedGraph, store: Store): Promise<CachedTops> {
+/**
+ * Finds the highest cached stage of each image: one look-up for an image that is up to date. With `elsewhere` also those
+ * whose layers are in that repository, as far as this machine knows.
+ */
+export async function findTops(signed: SignedGraph, store: Store, elsewhere?: string): Promise<CachedTops> {
   const tops = new Map<string, { index: number; record: StageRecord }>();
   await Promise.all(signed.images.map(async (image) => {
     for (let index = image.stages.length - 1; index >= 0; index--) {
-      const record = await store.stages.whole(image.stages[index]!.signature);
+      const { signature } = image.stages[index]!;
+      const record = await store.stages.whole(signature) ?? await recordAt(store, signature, elsewhere);
       if (record) return void tops.set(image.node.key, { index, record });
     }
   }));
   return tops;
+}
+
+async function recordAt(
+  store: Store,
+  signature: Signature,
+  repository: string | undefined,
+): Promise<StageRecord | undefined> {
+  const record = repository === undefined ? undefined : await store.stages.record(signature);
+  return record?.elsewhere?.repository === repository ? record : undefined;
 }
 
 /** The same without the given stages and those above them. */

@@ -75,7 +75,7 @@ export async function pushImages(
   const builds = options.build
     ? await buildAll(sessions, names, { backend, options, repo, tags, uploader, done })
     : [];
-  const outgoing = await collectImages(sessions, nodes, tags, options.build === true && dryRun);
+  const outgoing = await collectImages(sessions, nodes, tags, options.build === true && dryRun, main.name);
   if (options.withStages) {
     stages.push(...await sendStages(sessions, keysOf(nodes), { repo, uploader, done }));
   }
@@ -296,10 +296,13 @@ export async function collectImages(
   nodes: readonly ImageNode[],
   tags: ReadonlyMap<string, readonly OutgoingTag[]>,
   unbuilt: boolean,
+  elsewhere?: string,
 ): Promise<readonly OutgoingImage[]> {
   const built = unbuilt
     ? []
-    : await Promise.all(sessions.map((session) => builtImages(session, nodes, { local: true })));
+    : await Promise.all(sessions.map((session) =>
+      builtImages(session, nodes, { local: true, ...(elsewhere !== undefined && { elsewhere }) })
+    ));
   const signed = await sessions[0]!.sign(keysOf(nodes));
   return nodes.map((node, i) => ({
     node,

@@ -118,6 +118,11 @@ export class Session implements AsyncDisposable {
     return this.workspace.listingText(store, digest);
   }
 
+  /** How an image or repository is reached. */
+  accessTo(name: string) {
+    return this.#registries.accessTo(name);
+  }
+
   /** What serves a REPO. @throws REPO_INVALID */
   registry(repo: string) {
     return this.#registries.open(repo);

@@ -7,17 +7,27 @@ import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
 import { locateStages } from "./locate_stages.ts";
 import type { GuardedStages } from "./guarded_stages.ts";
 import type { SharedStages } from "./shared_stages.ts";
+import type { TaskRegistry } from "../layers/stage_output.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 import type { Signature } from "../contract/signature.ts";
+
+export interface LiveCacheOptions {
+  /** Told of each stage that was put into REPO. */
+  readonly onPublished?: ((signature: Signature) => void) | undefined;
+  /** Whether layers of stages may stay where they are. @default never */
+  readonly apart?: (() => Promise<boolean>) | undefined;
+}
 
 /** A build's connection to the stages of registries: what is there is taken, what is built goes there at once. */
 export class LiveCache {
   readonly #publishing: Promise<unknown>[] = [];
   #failure: unknown;
+  readonly #spares = new Map<Signature, { readonly tag: string; readonly digest: Digest }[]>();
 
   constructor(
     readonly shared: SharedStages,
     readonly store: Store,
-    readonly onPublished?: (signature: Signature) => void,
+    readonly options: LiveCacheOptions = {},
   ) {}
 
   /** The repositories that stages were taken from in this run. */
@@ -37,7 +47,8 @@ export class LiveCache {
     const out = new Map(tops);
     await locateStages(signed, tops, roots, this.shared, async (image, located) => {
       for (const { index, found } of located) {
-        const record = await this.shared.take(image, image.stages[index]!, found);
+        const apart = await this.options.apart?.() ?? false;
+        const record = await this.shared.take(image, image.stages[index]!, found, { apart });
         if (!record) continue;
         out.set(image.node.key, { index, record });
         return index;
@@ -69,10 +80,11 @@ export class LiveCache {
   async takeLate(
     image: SignedImage,
     stage: SignedStage,
-    options: { readonly unseen?: boolean } = {},
+    { whole = false, ...options }: { readonly unseen?: boolean; readonly whole?: boolean } = {},
   ): Promise<StageRecord | undefined> {
     const found = await this.shared.find(stage.signature, { again: true });
-    const record = found && await this.shared.take(image, stage, found, options);
+    const apart = found !== undefined && !whole && (await this.options.apart?.() ?? false);
+    const record = found && await this.shared.take(image, stage, found, { ...options, apart });
     if (record && found.repository !== this.shared.target) this.publish(image, stage, record);
     return record;
   }
@@ -84,11 +96,34 @@ export class LiveCache {
       if (this.#failure !== undefined) return;
       try {
         const how = await this.shared.publish(image, stage, record);
-        if (how === "pushed") this.onPublished?.(stage.signature);
+        if (how === "pushed") this.options.onPublished?.(stage.signature);
+        const spares = this.#spares.get(stage.signature) ?? [];
+        await Promise.all(spares.map(({ tag, digest }) => this.shared.dropSpare(tag, digest)));
       } catch (error) {
         this.#failure ??= error;
       }
     })()));
+  }
+
+  /** What a builder that is elsewhere needs of a stage's parent in REPO; undefined when nothing is published there. */
+  registryFor(
+    { image, stage, parent, saved }: {
+      readonly image: SignedImage;
+      readonly stage: SignedStage;
+      readonly parent: SignedStage;
+      readonly saved: Promise<StageRecord>;
+    },
+  ): TaskRegistry | undefined {
+    if (!this.shared.target) return undefined;
+    return {
+      image: async () =>
+        this.#failure === undefined ? await this.shared.image(image, parent, await saved) : undefined,
+      left: (layer) => this.shared.left(layer),
+      spare: (tag, digest) => {
+        const spares = this.#spares.get(stage.signature) ?? [];
+        this.#spares.set(stage.signature, [...spares, { tag, digest }]);
+      },
+    };
   }
 
   /**

@@ -1,5 +1,5 @@
 import { EngineError } from "../contract/errors.ts";
-import type { RegistryBackend, Repository } from "../contract/registry.ts";
+import type { RegistryAccess, RegistryBackend, Repository } from "../contract/registry.ts";
 import type { Store } from "../contract/store.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import type { SignedGraph } from "../sign/sign.ts";
@@ -14,6 +14,7 @@ export interface ShareNeeds {
   readonly options: Pick<ResolvedOptions, "platform" | "cacheFrom" | "repoReadOnly" | "emit" | "signal">;
   store(): Promise<Store>;
   project(): Promise<{ readonly name: string }>;
+  accessTo(name: string): RegistryAccess;
   registry(repo: string): Promise<{ readonly value: RegistryBackend }>;
   listingText(store: Store, digest: Digest): Promise<string | undefined>;
 }
@@ -52,6 +53,7 @@ export async function openShared(
     platform,
     emit,
     signal,
+    accessTo: (name) => session.accessTo(name),
     listingText: (store, digest) => session.listingText(store, digest),
     signed,
     sources,
@@ -66,10 +68,12 @@ export async function openShared(
 export async function openLiveCache(
   session: ShareNeeds,
   signed: SignedGraph,
-  { onPublished, ...options }: Omit<OpenShared, "readOnly"> & {
+  { onPublished, apart, ...options }: Omit<OpenShared, "readOnly"> & {
     readonly onPublished?: (signature: Signature) => void;
+    /** Whether layers of stages may stay where they are. */
+    readonly apart?: () => Promise<boolean>;
   },
 ): Promise<LiveCache> {
   const shared = await openShared(session, signed, { ...options, readOnly: session.options.repoReadOnly });
-  return new LiveCache(shared, await session.store(), onPublished);
+  return new LiveCache(shared, await session.store(), { onPublished, apart });
 }

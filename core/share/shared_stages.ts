@@ -11,11 +11,14 @@ import { rememberFacts, type StageFacts } from "../plan/known_facts.ts";
 import { stageRecord } from "../sign/stage_record.ts";
 import { refOf } from "../sign/stage_ref.ts";
 import { LayerContents } from "../layers/contents.ts";
+import { Elsewhere } from "../layers/elsewhere.ts";
 import { SHOWN_BYTES, transferEvents } from "../layers/transfers.ts";
 import { imagesOf } from "../plan/plan.ts";
-import type { RemoteManifest, Repository } from "../contract/registry.ts";
-import type { ImageState, StageRecord, Store } from "../contract/store.ts";
+import type { LayerRef, SharedImage } from "../contract/builder.ts";
+import type { RegistryAccess, RemoteManifest, Repository } from "../contract/registry.ts";
+import type { ImageState, Layer, StageRecord, Store } from "../contract/store.ts";
 import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
+import { spareTag } from "../protocol/spare_tags.ts";
 import { decodeStage, encodeStage } from "./stage_document.ts";
 import { outgoingLayer, repositoryOfBase, withBlobs } from "./send_blobs.ts";
 import type { BlobUploader } from "./uploader.ts";
@@ -31,11 +34,21 @@ export interface FoundStage {
   readonly digest: Digest;
 }
 
+/** How a stage is taken. */
+export interface TakeOptions {
+  /** Nobody looks into its layers yet. */
+  readonly unseen?: boolean;
+  /** Its layers stay where they are. */
+  readonly apart?: boolean;
+}
+
 export interface SharedStagesOptions {
   readonly platform: string;
   readonly emit: EventSink;
   readonly signal: AbortSignal;
   readonly store: Store;
+  /** How a repository is reached. */
+  accessTo(name: string): RegistryAccess;
   /** The text of a listing; undefined when it cannot be had. */
   listingText(store: Store, digest: Digest): Promise<string | undefined>;
   readonly project: string;
@@ -45,6 +58,11 @@ export interface SharedStagesOptions {
   readonly sources: readonly Repository[];
   /** Where stages are published; absent = nowhere. */
   readonly target: Repository | undefined;
+}
+
+/** Whether others than this machine can reach a repository. */
+function isReached({ name }: Repository): boolean {
+  return !name.startsWith("oci:");
 }
 
 /** Stages in registries: looked up by one HEAD each, taken into the store, published from it. */
@@ -61,10 +79,18 @@ export class SharedStages {
   /** The repositories that stages were taken from. */
   readonly taken = new Map<Signature, string>();
 
+  /** Manifests of stages in the target, as they were seen or put there. */
+  readonly #digests = new Map<Signature, Digest>();
+
   readonly #contents: LayerContents;
+  /** Layers that the repositories of this run have. */
+  readonly elsewhere: Elsewhere;
 
   constructor(readonly options: SharedStagesOptions) {
-    this.#contents = new LayerContents(options.store);
+    const { store, emit, signal, sources, target } = options;
+    this.#contents = new LayerContents(store);
+    const repositories = [...sources, ...(target ? [target] : [])];
+    this.elsewhere = new Elsewhere({ store, emit, signal, contents: this.#contents }, repositories);
   }
 
   get target(): Repository | undefined {
@@ -142,7 +168,9 @@ export class SharedStages {
     if (!target) return false;
     if ((await this.#found.get(signature))?.repository === target) return true;
     try {
-      return await target.head(stageTag(signature), signal) !== undefined;
+      const digest = await target.head(stageTag(signature), signal);
+      if (digest) this.#digests.set(signature, digest);
+      return digest !== undefined;
     } catch (error) {
       // What is there cannot be read, so nobody can use it; storing it says whether anything else is wrong.
       if (error instanceof EngineError && error.details.unusable) return false;
@@ -153,17 +181,17 @@ export class SharedStages {
   /**
    * Brings a stage into the store, with the facts of those before it. Undefined, after a remark, when what is there
    * turns out to be of no use. A stage that several images share is brought once. With `unseen` nobody looks into its
-   * layers yet.
+   * layers yet; with `apart` they stay where they are.
    */
   take(
     image: SignedImage,
     stage: SignedStage,
     found: FoundStage,
-    { unseen = false } = {},
+    options: TakeOptions = {},
   ): Promise<StageRecord | undefined> {
     let taking = this.#taking.get(stage.signature);
     if (!taking) {
-      taking = this.#tryTake(image, stage, found, unseen).then((record) => {
+      taking = this.#tryTake(image, stage, found, options).then((record) => {
         if (!record) this.#taking.delete(stage.signature);
         return record;
       });
@@ -176,12 +204,15 @@ export class SharedStages {
     image: SignedImage,
     stage: SignedStage,
     found: FoundStage,
-    unseen: boolean,
+    options: TakeOptions,
   ): Promise<StageRecord | undefined> {
     const { emit, signal } = this.options;
     const start = performance.now();
+    const apart = options.apart === true && isReached(found.repository);
+    const known = apart ? await this.#known(stage, found) : undefined;
+    if (known) return known;
     try {
-      const { record, bytes } = await this.#take(image, stage, found, unseen);
+      const { record, bytes } = await this.#take(image, stage, found, { ...options, apart });
       this.taken.set(stage.signature, found.repository.name);
       emit({
         type: "stage.fetched",
@@ -206,7 +237,7 @@ export class SharedStages {
     image: SignedImage,
     stage: SignedStage,
     { repository, digest }: FoundStage,
-    unseen: boolean,
+    { unseen = false, apart = false }: TakeOptions,
   ) {
     const { store, project, signed, target, uploader, signal, platform, emit } = this.options;
     const title = `${repository.name}:${stageTag(stage.signature)}`;
@@ -217,7 +248,7 @@ export class SharedStages {
     if (!document) throw new OciError("invalid", `Cannot use image "${title}": it is not this stage`);
     const transfers = transferEvents(emit);
     let bytes = 0;
-    await fetchLayers(document.image.layers, store.blobs, {
+    await fetchLayers(apart ? [] : document.image.layers, store.blobs, {
       title: repository.name,
       signal,
       running: this.#downloads,
@@ -229,11 +260,13 @@ export class SharedStages {
         bytes += blob.size;
       },
     });
-    if (!unseen) await this.#contents.require(document.image.layers, title, signal);
+    // Whoever brings or looks into layers that are apart makes sure of what they hold.
+    if (!unseen && !apart) await this.#contents.require(document.image.layers, title, signal);
     const encoder = new TextEncoder();
     await Promise.all([...document.listings.values()].map((text) => store.blobs.put(encoder.encode(text))));
     if (repository === target) {
       uploader.known(repository, document.image.layers.map((layer) => layer.digest));
+      this.#digests.set(stage.signature, digest);
     }
     const taken = {
       image: document.image,
@@ -242,11 +275,60 @@ export class SharedStages {
       buildMs: 0,
       addedBytes: 0,
       ...(unseen && { unseen }),
+      ...(apart && { elsewhere: { repository: repository.name, manifest: digest } }),
     };
     const record = stageRecord(image, stage, taken);
     await store.stages.put(record);
     await rememberFacts(store, project, signed, document.stages);
     return { record, bytes };
+  }
+
+  /** The record of a stage whose layers stay where they are, if it is of just this manifest. */
+  async #known(
+    { signature }: SignedStage,
+    { repository, digest }: FoundStage,
+  ): Promise<StageRecord | undefined> {
+    const { store, uploader, target } = this.options;
+    const record = await store.stages.record(signature);
+    if (record?.elsewhere?.repository !== repository.name || record.elsewhere.manifest !== digest) {
+      return undefined;
+    }
+    if (repository === target) {
+      uploader.known(repository, record.image.layers.map((layer) => layer.digest));
+      this.#digests.set(signature, digest);
+    }
+    return record;
+  }
+
+  /** A stage as the target has it, published if it was not there; undefined when what is there is not this record. */
+  async image(image: SignedImage, stage: SignedStage, record: StageRecord): Promise<SharedImage | undefined> {
+    const { target, accessTo, signal } = this.options;
+    if (!target || !isReached(target)) return undefined;
+    const how = await this.publish(image, stage, record);
+    const manifest = this.#digests.get(stage.signature) ?? (await this.#found.get(stage.signature))?.digest;
+    if (how === undefined || manifest === undefined) return undefined;
+    if (how === "exists" && record.elsewhere?.manifest !== manifest) {
+      const there = await target.manifest(manifest, signal);
+      const parsed = there && parseManifest(there.bytes, `the manifest of "${target.name}"`, there.mediaType);
+      const layers = parsed?.kind === "manifest" ? parsed.manifest.layers : [];
+      const same = layers.length === record.image.layers.length &&
+        record.image.layers.every(({ digest }, i) => layers[i]?.digest === digest);
+      if (!same) return undefined;
+    }
+    const { config } = record.image;
+    return { repository: target, access: accessTo(target.name), manifest, config, spareTag: spareTag() };
+  }
+
+  /** Notes a layer that a builder has left in the target. */
+  left(layer: Layer): LayerRef {
+    const target = this.options.target!;
+    this.options.uploader.known(target, [layer.digest]);
+    return this.elsewhere.ref(layer, target.name);
+  }
+
+  /** Removes what a builder needed a tag for. Cleanups do it where this may not, or is stopped. */
+  async dropSpare(tag: string, digest: Digest): Promise<void> {
+    await this.options.target!.remove({ tag, digest, alone: true }, this.options.signal).catch(() => {});
   }
 
   async #state(
@@ -336,6 +418,11 @@ export class SharedStages {
       await target.putManifest(manifest, stageTag(stage.signature), signal);
     });
     this.#published.set(stage.signature, Promise.resolve(true));
+    this.#digests.set(stage.signature, built.manifest.digest);
+    if (await store.stages.whole(stage.signature) === undefined) {
+      const elsewhere = { repository: target.name, manifest: built.manifest.digest };
+      await store.stages.put({ ...record, elsewhere });
+    }
     emit({
       type: "stage.published",
       at,

@@ -2,7 +2,8 @@ import type { ImageState, StageRecord } from "../contract/store.ts";
 import type { SignedImage, SignedStage } from "./sign.ts";
 
 /** What was done to have a stage, beside what is signed. */
-export interface StageOutcome extends Pick<StageRecord, "buildMs" | "builtBy" | "addedBytes" | "unseen"> {
+export interface StageOutcome
+  extends Pick<StageRecord, "buildMs" | "builtBy" | "addedBytes" | "unseen" | "elsewhere"> {
   readonly image: ImageState;
   readonly trees: NonNullable<StageRecord["trees"]>;
   readonly project: string;
@@ -13,7 +14,7 @@ export interface StageOutcome extends Pick<StageRecord, "buildMs" | "builtBy" | 
 export function stageRecord(
   of: SignedImage,
   { signature, previous, spec, facts }: SignedStage,
-  { image, trees, project, commit, unseen, buildMs, builtBy, addedBytes }: StageOutcome,
+  { image, trees, project, commit, unseen, elsewhere, buildMs, builtBy, addedBytes }: StageOutcome,
 ): StageRecord {
   return {
     format: 2,
@@ -24,6 +25,7 @@ export function stageRecord(
     image,
     ...(Object.keys(trees).length > 0 && { trees }),
     ...(unseen && { unseen }),
+    ...(elsewhere && { elsewhere }),
     builtAt: new Date().toISOString(),
     buildMs,
     ...(builtBy && { builtBy }),

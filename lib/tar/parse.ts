@@ -27,6 +27,7 @@ const ZEROS = new Uint8Array(1 << 20);
  */
 export class TarParser {
   readonly #handler: TarHandler;
+  readonly #hollow: boolean;
   readonly #block = new Uint8Array(TAR_BLOCK);
   /** Bytes in `#block`. */
   #have = 0;
@@ -51,8 +52,10 @@ export class TarParser {
   #offset = 0;
   #size = 0;
 
-  constructor(handler: TarHandler) {
+  /** `hollow`: contents are left out of the archive, so that a header follows on a header; `data` is never called. */
+  constructor(handler: TarHandler, { hollow = false }: { readonly hollow?: boolean } = {}) {
     this.#handler = handler;
+    this.#hollow = hollow;
   }
 
   /** Takes the next bytes. Handlers are called before it returns. @throws {TarError} */
@@ -192,6 +195,10 @@ export class TarParser {
   }
 
   #content(sink: "entry" | "meta" | "skip", size: number): void {
+    if (this.#hollow && sink !== "meta") {
+      if (sink === "entry") this.#handler.end();
+      return;
+    }
     this.#sink = sink;
     this.#left = size;
     this.#padding = (TAR_BLOCK - size % TAR_BLOCK) % TAR_BLOCK;

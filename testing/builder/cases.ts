@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import type { Builder, LayerRef, MountKind, Store } from "../../core/contract/plugin.ts";
 import type { StageRunner } from "./stage_runner.ts";
+import type { TestShare } from "./test_share.ts";
 
 /** A builder with a store of its own; disposing of it removes both. */
 export interface BuilderSubject extends AsyncDisposable {
@@ -13,6 +14,8 @@ export interface BuilderSubject extends AsyncDisposable {
   readonly base: readonly LayerRef[];
   /** Steps cannot make device nodes, nor use ids from 65536 on. */
   readonly rootless: boolean;
+  /** A registry for the images of steps, when the builder is to take them from there. */
+  readonly share?: TestShare;
 }
 
 /** What a case works with. */

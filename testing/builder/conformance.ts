@@ -17,7 +17,10 @@ export function builderConformance(name: string, make: () => Promise<BuilderSubj
     const subject = await make();
     if (!subject) return;
     await using _ = subject;
-    const context: CaseContext = { ...subject, runner: new StageRunner(subject.builder, subject.store) };
+    const context: CaseContext = {
+      ...subject,
+      runner: new StageRunner(subject.builder, subject.store, subject.share),
+    };
     await t.step("it has a name", () => assert.match(context.builder.name, /^[a-z0-9]+(-[a-z0-9]+)*$/));
     const cases: Cases = { ...commandCases, ...changeCases, ...imageCases, ...secretCases };
     for (const [title, work] of Object.entries(cases)) await t.step(title, () => work(context));

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { LayerRef } from "../../core/contract/plugin.ts";
 import type { Cases } from "./cases.ts";
 import { type LayerItem, makeLayer } from "./layers.ts";
+import { StageRunner } from "./stage_runner.ts";
 
 const dir = (path: string, more: Partial<LayerItem> = {}): LayerItem => ({ path, type: "dir", ...more });
 const file = (path: string, content = ""): LayerItem => ({ path, content });
@@ -133,7 +134,7 @@ export const imageCases: Cases = {
     assert.match(output, /bin\ndev\netc\nf\nproc\nsys\n$/);
   },
 
-  "gives layers to later steps before they are compressed": async ({ builder, runner, base, store }) => {
+  "gives layers to later steps before they are compressed": async ({ builder, base, store }) => {
     const never = Promise.withResolvers<never>();
     const { layer } = await builder.run({
       ...{ label: "a/b", signature: "0".repeat(64) as never, parents: base, commands: ["echo 1 > /early"] },
@@ -146,9 +147,10 @@ export const imageCases: Cases = {
       },
     }, { output() {}, signal: new AbortController().signal });
     const parents = [...base, { diffId: layer!.diffId, stored: never.promise }];
-    assert.equal(await runner.ask(parents, "cat /early"), "1\n");
-    await Deno.remove((await layer!.blob).file);
-    assert.ok(store.path);
+    assert.equal(await new StageRunner(builder, store).ask(parents, "cat /early"), "1\n");
+    const made = await layer!.blob;
+    assert.ok("file" in made);
+    await Deno.remove(made.file);
   },
 };
 

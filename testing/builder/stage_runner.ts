@@ -4,6 +4,7 @@ import { openLayer } from "../../lib/layer/open.ts";
 import { TarParser } from "../../lib/tar/parse.ts";
 import type { TarEntry } from "../../lib/tar/types.ts";
 import { refOf } from "./layers.ts";
+import { bringLayer, shareImage, type TestShare } from "./test_share.ts";
 
 export const EPOCH = 1_000_000_000;
 
@@ -33,9 +34,9 @@ export interface StageOptions
   onOutput?(text: string, stream: "stdout" | "stderr"): void;
 }
 
-/** Runs steps with a builder and keeps their layers in a store. */
+/** Runs steps with a builder and keeps their layers in a store; with `share`, their images are in a registry. */
 export class StageRunner {
-  constructor(readonly builder: Builder, readonly store: Store) {}
+  constructor(readonly builder: Builder, readonly store: Store, readonly share?: TestShare) {}
 
   async run(
     parents: readonly LayerRef[],
@@ -45,6 +46,7 @@ export class StageRunner {
     const { signal = new AbortController().signal, onFailure, onOutput, placed, secret, sshAgent, ...more } =
       options;
     const { network = "host", ...rest } = more;
+    const { share, store } = this;
     let output = "";
     const { layer } = await this.builder.run({
       label: "app/install",
@@ -56,6 +58,7 @@ export class StageRunner {
       epoch: EPOCH,
       compression: { kind: "gzip", level: 6 },
       ...rest,
+      ...(share && { shared: () => shareImage(share, parents, store) }),
       parents,
       commands,
     }, {
@@ -70,8 +73,11 @@ export class StageRunner {
       },
     });
     if (!layer) return { output, members: new Map(), image: parents };
-    const { file, ...blob } = await layer.blob;
-    await this.store.blobs.adopt(file, blob.digest);
+    const made = await layer.blob;
+    const { mediaType, digest, size, diffId } = made;
+    const blob = { mediaType, digest, size, diffId };
+    if ("file" in made) await store.blobs.adopt(made.file, digest);
+    else if (share) await bringLayer(share, blob, store);
     return {
       output,
       members: await readMembers(this.store.blobs.path(blob.digest)),

@@ -7,10 +7,17 @@ import {
   createTestStore,
   openPlugin,
 } from "../../testing/mod.ts";
+import { registryOci } from "../../plugins/registry/oci.ts";
 import { findBuildkitd, startBuildkitd } from "../support/buildkitd.ts";
+import { startDockerRegistry } from "../support/docker_registry.ts";
 
 if (await findBuildkitd() && Deno.uid() === 0) {
-  builderConformance("BuildKit, layers through this process,", async () => {
+  suite("BuildKit, layers through this process,", false);
+  suite("BuildKit, layers through a registry,", true);
+}
+
+function suite(name: string, throughRegistry: boolean): void {
+  builderConformance(name, async () => {
     await using stack = new AsyncDisposableStack();
     const named = Deno.env.get("DAPP_TEST_BUILDKIT_ADDRESS");
     const daemon = named ? { address: named } : stack.use((await startBuildkitd())!);
@@ -21,7 +28,20 @@ if (await findBuildkitd() && Deno.uid() === 0) {
     );
     const builder = stack.use((await opened.openBuilder(store, { parallel: 2 }))!);
     const base = await busyboxLayers(store);
-    const kept = stack.move();
-    return { builder, store, base, rootless: false, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+    const more = { builder, store, base, rootless: false };
+    if (!throughRegistry) return { ...more, ...keep(stack) };
+    const server = await startDockerRegistry();
+    if (!server) return undefined;
+    stack.use(server);
+    const registry = stack.use(await openPlugin(registryOci, host, {}));
+    const repository = (await registry.openRegistry(`${server.host}/steps`))!.repository("");
+    const platform = { os: "linux", architecture: Deno.build.arch === "aarch64" ? "arm64" : "amd64" };
+    const share = { repository, access: { insecure: [] }, platform };
+    return { ...more, share, ...keep(stack) };
   });
+}
+
+function keep(stack: AsyncDisposableStack): AsyncDisposable {
+  const kept = stack.move();
+  return { [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }

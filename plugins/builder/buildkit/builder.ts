@@ -7,7 +7,10 @@ import {
   type DockerfileResult,
   type DockerfileStep,
   EngineError,
+  type Layer,
+  type LayerIndex,
   type LayerRef,
+  type SharedImage,
   type ShellStep,
   type StepIo,
   type StepResult,
@@ -17,17 +20,32 @@ import { authService, secretService, sshService } from "../../../lib/buildkit/at
 import { contentService } from "../../../lib/buildkit/content.ts";
 import type { Gateway } from "../../../lib/buildkit/gateway.ts";
 import type { Session } from "../../../lib/buildkit/session.ts";
-import { type CanonicalLayer, canonicalLayer, ContentError } from "./canonical.ts";
+import { type CanonicalLayer, canonicalLayer, ContentError, nameError, type RootLook } from "./canonical.ts";
 import type { Daemon } from "./daemon.ts";
+import { failureFacts } from "../../../lib/buildkit/client.ts";
+import { isRpcError } from "../../../lib/buildkit/rpc.ts";
 import { build, buildWatched, type Container, type DriveOptions, withGateway } from "./drive.ts";
 import { hostRefused, isLost, refusesHostNetwork, shellError, stepError, unavailable } from "./failure.ts";
 import { type BuildkitOptions, Fleet, type FleetUser } from "./fleet.ts";
 import { findShell, rootCommand, rootOf, shellOf } from "./image_look.ts";
 import { runInteractive } from "./interactive.ts";
-import { LayerShelf, type ShelfImage } from "./layer_shelf.ts";
+import { LayerShelf, type ShelfBlob, type ShelfImage } from "./layer_shelf.ts";
+import { CANNOT_READ, type FoundLayer, planLook, readLook, readRootLook } from "./look.ts";
+import { lookProgram } from "./look_program.ts";
+import { type LoginPlace, logins } from "./registry_login.ts";
+import { EntryCheck, pushedLayer, pushExporter, rootChanged } from "./shared_layer.ts";
 import { StepExchange } from "./step_exchange.ts";
 import { StepOutput } from "./step_output.ts";
-import { mountOf, NETWORKS, planImage, planStep, STORE, unsetAdded } from "./step_plan.ts";
+import {
+  mountOf,
+  NETWORKS,
+  planImage,
+  planStep,
+  type StepGround,
+  type StepPlan,
+  STORE,
+  unsetAdded,
+} from "./step_plan.ts";
 
 /** How layers travel: the daemon compresses fast, and what comes is compressed anew as all layers of dapp are. */
 const TRAVEL = { compression: "zstd", "compression-level": "1" };
@@ -35,21 +53,49 @@ const TRAVEL = { compression: "zstd", "compression-level": "1" };
 /** A mount of which nothing is kept, and that stands on nothing but its own name. */
 const UNKEPT = { input: -1n, output: -1n };
 
+/** How layers are handed to this process. */
+const HAND_OVER = { type: "oci", attrs: { tar: "false", "oci-mediatypes": "true", ...TRAVEL } };
+
+/** An image that nothing is below. */
+const NOTHING = { blobs: new Map<string, ShelfBlob>(), layers: 0 };
+
 /** What a daemon built. */
 interface Solved {
-  /** Files of the new layers, lowest first. */
-  readonly layers: readonly string[];
+  /** Digest of the manifest that its exporter made. */
+  readonly manifest: string;
   /** Seconds since 1970 by the daemon's clock. */
   readonly started: number;
+  readonly output: StepOutput;
+}
+
+/** A step on its way through a daemon. */
+interface Solving {
+  readonly daemon: Daemon;
+  readonly plan: StepPlan;
+  readonly fs: ShelfImage["fs"];
+  readonly exchange: StepExchange;
+  /** Where the image below is, if that is a registry. */
+  readonly shared?: SharedImage;
+  /** The layer alone is left in the registry; else it comes here, with the copy of "/". */
+  readonly push: boolean;
+}
+
+/** A step's image in a registry, and what is known of it. */
+interface SharedView {
+  readonly shared: SharedImage;
+  readonly layers: readonly Layer[];
+  readonly fs: ShelfImage["fs"];
+  readonly program: Uint8Array;
 }
 
 /**
- * Builds in BuildKit daemons, here or elsewhere. A daemon reads the layers a step stands on from this process and hands the
- * new one over to it; nothing but the step is left to the daemon.
+ * Builds in BuildKit daemons, here or elsewhere. A daemon takes the layers that a step stands on from the registry of the
+ * build and leaves the new one there; without one it reads them from this process and hands the new one over to it.
  */
 export class BuildkitBuilder implements Builder {
   readonly name = "buildkit";
   readonly mounts = ["cache", "tmp", "secret", "ssh"] as const;
+  readonly elsewhere = true;
   readonly #shelf: LayerShelf;
   readonly #runId = crypto.randomUUID();
   readonly #fleet: Fleet;
@@ -97,16 +143,103 @@ export class BuildkitBuilder implements Builder {
 
   async #runAt(daemon: Daemon, step: BuildStep, io: StepIo): Promise<StepResult> {
     requireNetwork(step, daemon);
+    const view = await this.#sharedView(daemon, step, io.signal);
+    if (view) return await this.#runShared(daemon, step, io, view);
     using image = await abortable(this.#shelf.image(step.parents), io.signal);
     await using exchange = new StepExchange(image, await this.request.store.blobs.scratch());
-    const { rootCopy, layers, started } = await this.#solve(step, io, { daemon, image, exchange });
+    const plan = this.#plan(step, image.fs, { manifest: image.manifest });
+    const solved = await this.#solve(step, io, { daemon, plan, fs: image.fs, exchange, push: false });
+    return await this.#handedOver(step, io, { solved, plan, image, exchange });
+  }
+
+  /**
+   * The image of a step in its registry; undefined when it must go through this process: it is not there, the daemon's
+   * machine is of a kind that nobody can look into layers on, or BuildKit would unpack a layer otherwise than it is meant.
+   */
+  async #sharedView(daemon: Daemon, step: BuildStep, signal: AbortSignal): Promise<SharedView | undefined> {
+    if (!step.shared || step.parents.length === 0) return undefined;
+    const program = await lookProgram(this.request.platform.architecture);
+    if (!program) return undefined;
+    const shared = await abortable(step.shared(), signal);
+    if (!shared) return undefined;
+    const { name } = shared.repository;
+    const view = await abortable(
+      this.#shelf.view(
+        step.parents,
+        async (layer, place) =>
+          place === name ? (await this.#lookAt(daemon, layer, shared, signal))?.index : undefined,
+      ),
+      signal,
+    );
+    if (!view.plain) return undefined;
+    const layers = await Promise.all(step.parents.map((ref) => ref.described ?? ref.stored));
+    return { shared, layers, fs: view.fs, program };
+  }
+
+  async #runShared(
+    daemon: Daemon,
+    step: BuildStep,
+    io: StepIo,
+    { shared, layers, fs, program }: SharedView,
+  ): Promise<StepResult> {
+    const { repository, manifest } = shared;
+    const ground = { manifest, repository: repository.name, program };
+    const plan = this.#plan(step, fs, ground);
+    // What is below is in the registry; nobody asks this process for it.
+    const blobs = new Map<string, ShelfBlob>(layers.map(({ digest, size }) => [digest, { file: "", size }]));
+    const image: ShelfImage = { manifest, blobs, layers: layers.length, fs, [Symbol.dispose]() {} };
+    await using exchange = new StepExchange(image, await this.request.store.blobs.scratch());
+    const solving = { daemon, plan, fs, exchange, shared };
+    const pushed = await this.#solve(step, io, { ...solving, push: true });
+    const { layer, spare } = await pushedLayer(shared, pushed.manifest, layers, io.signal);
+    const check = new EntryCheck(step.epoch, pushed.started);
+    const described = layer as Layer;
+    // The output of a step that the daemon had done before, or that it cut off, says nothing of it.
+    const root = pushed.output.root ?? await this.#rootAt(daemon, plan, shared, io.signal);
+    const found = rootChanged(rootOf(fs), root) ? undefined : await this.#lookAt(
+      daemon,
+      described,
+      shared,
+      io.signal,
+      (entry) => check.see(entry),
+    ).catch((error) => {
+      throw refused(nameError(error), step.label);
+    });
+    if (!found || check.odd) {
+      // The daemon has the result; this process writes the layer of it as it should be.
+      const { started } = pushed;
+      const again = await this.#solve(step, { ...io, output() {} }, { ...solving, push: false });
+      const solved = { ...again, started };
+      return { ...await this.#handedOver(step, io, { solved, plan, image, exchange }), spare };
+    }
+    if (check.entries === 0) return { spare };
+    const { diffId, index } = found;
+    const { mediaType, digest, size } = described;
+    const place = repository.name;
+    return {
+      layer: { diffId, index, blob: Promise.resolve({ mediaType, digest, size, diffId, place }) },
+      spare,
+    };
+  }
+
+  /** The layer of a step that came here. */
+  async #handedOver(
+    step: BuildStep,
+    io: StepIo,
+    { solved: { manifest, started }, plan: { rootCopy }, image, exchange }: {
+      readonly solved: Solved;
+      readonly plan: StepPlan;
+      readonly image: ShelfImage;
+      readonly exchange: StepExchange;
+    },
+  ): Promise<StepResult> {
+    const layers = await newLayers(manifest, image, exchange);
     const tar = `${exchange.directory}/layer-${crypto.randomUUID()}.tar`;
     try {
       const { epoch, label } = step;
       const made = await canonicalLayer({ layers, rootCopy, root: rootOf(image.fs), tar, epoch, started })
         .catch((error) => {
-          if (!(error instanceof ContentError)) throw error;
-          throw new EngineError("STAGE_FAILED", `Cannot build stage "${label}": ${error.message}`);
+          throw refused(error, label);
         });
       io.signal.throwIfAborted();
       return made ? { layer: await this.#layer(made, tar, step) } : {};
@@ -133,6 +266,109 @@ export class BuildkitBuilder implements Builder {
       ),
       io.signal,
     );
+  }
+
+  async look(layer: Layer, at: LoginPlace, signal: AbortSignal): Promise<LayerIndex | undefined> {
+    const user = { key: layer.diffId, signal, placed() {}, say() {} };
+    return await this.#fleet.use(
+      user,
+      async (daemon) => (await this.#lookAt(daemon, layer, at, signal))?.index,
+    );
+  }
+
+  /** Looks into a layer of a registry in a daemon. Undefined when that is not possible. @throws LAYER_INVALID */
+  async #lookAt(
+    daemon: Daemon,
+    layer: Pick<Layer, "digest" | "size"> & { readonly diffId?: Digest },
+    at: LoginPlace,
+    signal: AbortSignal,
+    each?: Parameters<typeof readLook>[1],
+  ): Promise<FoundLayer | undefined> {
+    const { platform, onLayer, store } = this.request;
+    const program = await lookProgram(platform.architecture);
+    if (!program) return undefined;
+    await using exchange = new StepExchange(NOTHING, await store.blobs.scratch());
+    const { digest, diffId } = layer;
+    const repository = at.repository.name;
+    try {
+      const definition = planLook(layer, { repository, platform, program });
+      const found = await readLook(await this.#only(daemon, definition, { at, exchange, signal }), each);
+      if (diffId !== undefined && found.diffId !== diffId) {
+        throw new EngineError(
+          "LAYER_INVALID",
+          `Cannot use layer ${digest} of ${repository}: its content has digest ${found.diffId}, the image says ${diffId}`,
+        );
+      }
+      onLayer?.({ digest, diffId: found.diffId }, found.index);
+      return found;
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      if (isLost(error)) throw unavailable([daemon.address.text], error);
+      if (failureFacts(error).exit === CANNOT_READ) return undefined;
+      throw isRpcError(error)
+        ? new EngineError(
+          "LAYER_INVALID",
+          `Cannot look into layer ${digest} of ${repository}: BuildKit at "${daemon.address.text}" says: ${error.details}`,
+          { cause: error },
+        )
+        : error;
+    }
+  }
+
+  /** What "/" looks like in the result of a step. */
+  async #rootAt(
+    daemon: Daemon,
+    { rootLook }: StepPlan,
+    at: LoginPlace,
+    signal: AbortSignal,
+  ): Promise<RootLook | undefined> {
+    await using exchange = new StepExchange(NOTHING, await this.request.store.blobs.scratch());
+    try {
+      return await readRootLook(await this.#only(daemon, rootLook, { at, exchange, signal }));
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      if (isLost(error)) throw unavailable([daemon.address.text], error);
+      if (isRpcError(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Lets the daemon build something of one layer, and gives the file of that. @throws {ServiceError} */
+  async #only(
+    daemon: Daemon,
+    definition: StepPlan["definition"],
+    { at, exchange, signal }: {
+      readonly at: LoginPlace;
+      readonly exchange: StepExchange;
+      readonly signal: AbortSignal;
+    },
+  ): Promise<string> {
+    using session = this.#session(daemon, exchange, {}, at);
+    const answer = await build(daemon.client, definition, {
+      session: session.id,
+      entitlements: [],
+      exporters: [HAND_OVER],
+      events: {},
+      signal,
+    });
+    const [file = ""] = await newLayers(answer["containerimage.digest"] ?? "", NOTHING, exchange);
+    return file;
+  }
+
+  #plan(
+    step: BuildStep,
+    fs: ShelfImage["fs"],
+    ground: Pick<StepGround, "manifest" | "repository" | "program">,
+  ) {
+    const rootLook = rootCommand(fs, step.label);
+    if (step.mounts.some(({ kind }) => kind === "tmp")) this.#temporary = true;
+    return planStep(step, {
+      platform: this.request.platform,
+      shell: shellOf(fs, step.label),
+      run: this.#runId,
+      ...ground,
+      ...(rootLook !== undefined && { rootLook }),
+    });
   }
 
   async shell(step: ShellStep, signal: AbortSignal): Promise<number> {
@@ -195,27 +431,13 @@ export class BuildkitBuilder implements Builder {
     });
   }
 
-  async #solve(
-    step: BuildStep,
-    io: StepIo,
-    { daemon, image, exchange }: {
-      readonly daemon: Daemon;
-      readonly image: ShelfImage;
-      readonly exchange: StepExchange;
-    },
-  ): Promise<Solved & { readonly rootCopy: string }> {
+  async #solve(step: BuildStep, io: StepIo, solving: Solving): Promise<Solved> {
     const { network } = step;
     const { platform } = this.request;
-    const rootLook = rootCommand(image.fs, step.label);
-    const { definition, mounts, mark, rootCopy } = planStep(step, {
-      platform,
-      shell: shellOf(image.fs, step.label),
-      manifest: image.manifest,
-      run: this.#runId,
-      ...(rootLook !== undefined && { rootLook }),
-    });
-    if (step.mounts.some(({ kind }) => kind === "tmp")) this.#temporary = true;
-    using session = this.#session(daemon, exchange, io);
+    const { daemon, plan, fs, exchange, shared, push } = solving;
+    const { mounts, mark } = plan;
+    const definition = push ? plan.definition : plan.withRootCopy;
+    using session = this.#session(daemon, exchange, io, shared);
     const output = new StepOutput(mark, (stream, text) => io.output(stream, text));
     let vertex: string | undefined;
     let started: number | undefined;
@@ -224,7 +446,7 @@ export class BuildkitBuilder implements Builder {
       const options: DriveOptions = {
         session: session.id,
         entitlements: network === "host" ? ["network.host"] : [],
-        exporters: [{ type: "oci", attrs: { tar: "false", "oci-mediatypes": "true", ...TRAVEL } }],
+        exporters: [push && shared ? pushExporter(shared, step) : HAND_OVER],
         events: {
           vertex(seen) {
             if (seen.name !== step.label) return;
@@ -248,14 +470,14 @@ export class BuildkitBuilder implements Builder {
             platform: platformOf(platform),
           };
           await io.onFailure!(() =>
-            this.#shellInFailed(gateway, container, step, image, io.signal)
+            this.#shellInFailed(gateway, container, step, fs, io.signal)
           );
         })
         : build(daemon.client, definition, options));
       output.end();
       if (!ran) io.output("stderr", `(the result was in the cache of ${daemon.address.text})\n`);
-      const layers = await newLayers(answer["containerimage.digest"] ?? "", image, exchange);
-      return { layers, started: Math.floor(started ?? Infinity), rootCopy };
+      const manifest = answer["containerimage.digest"] ?? "";
+      return { manifest, started: Math.floor(started ?? Infinity), output };
     } catch (error) {
       output.end();
       if (io.signal.aborted) throw io.signal.reason;
@@ -269,10 +491,11 @@ export class BuildkitBuilder implements Builder {
     { client }: Daemon,
     exchange: StepExchange,
     { secret, sshAgent }: Pick<StepIo, "secret" | "sshAgent">,
+    at?: LoginPlace,
   ): Session {
     return client.session([
       ...contentService({ [`oci:${STORE}`]: exchange, export: exchange }),
-      ...authService(() => Promise.resolve(undefined)),
+      ...authService(at ? logins(at, this.options.env) : () => Promise.resolve(undefined)),
       ...secretService((id) => secret?.(id)),
       ...sshService((id) => sshAgent?.(id)),
     ]);
@@ -283,14 +506,14 @@ export class BuildkitBuilder implements Builder {
     gateway: Gateway,
     container: Container,
     { label, env }: BuildStep,
-    image: ShelfImage,
+    fs: ShelfImage["fs"],
     signal: AbortSignal,
   ): Promise<number> {
     const term = this.options.env.TERM;
     const variables = { ...env, ...(term && { TERM: term }) };
     try {
       return await runInteractive(gateway, container, {
-        args: plainly(image, [shellOf(image.fs, label)], variables),
+        args: plainly({ fs }, [shellOf(fs, label)], variables),
         env: Object.entries(variables).map(([name, value]) => `${name}=${value}`),
         cwd: "/",
         user: "",
@@ -321,6 +544,12 @@ export class BuildkitBuilder implements Builder {
   }
 }
 
+/** What a content that no layer can hold means for a stage; any other failure as it is. */
+function refused(error: unknown, label: string): unknown {
+  if (!(error instanceof ContentError)) return error;
+  return new EngineError("STAGE_FAILED", `Cannot build stage "${label}": ${error.message}`);
+}
+
 /** @throws BUILDER_UNAVAILABLE when steps of this daemon have no network of their own */
 function requireNetwork(
   { label, network }: Pick<BuildStep, "label" | "network">,
@@ -341,7 +570,7 @@ function platformOf({ os, architecture, variant = "" }: BuilderRequest["platform
 
 /** A command in the environment that it is given; without a shell in the image, with what BuildKit adds. */
 function plainly(
-  { fs }: ShelfImage,
+  { fs }: Pick<ShelfImage, "fs">,
   argv: readonly string[],
   env: Readonly<Record<string, string>>,
 ): readonly string[] {
@@ -354,7 +583,7 @@ function plainly(
 /** Files of the layers that are new upon the image. */
 async function newLayers(
   manifest: string,
-  image: ShelfImage,
+  image: Pick<ShelfImage, "layers">,
   exchange: StepExchange,
 ): Promise<readonly string[]> {
   const { layers } = await exchange.document(manifest) as { layers: readonly { digest: string }[] };

@@ -37,7 +37,7 @@ export interface CanonicalLayer {
 }
 
 /** Where BuildKit mounts something of its own, and leaves a directory behind when the image has none. */
-const MOUNT_POINTS: ReadonlySet<string> = new Set(["proc", "sys", "dev"]);
+export const MOUNT_POINTS: ReadonlySet<string> = new Set(["proc", "sys", "dev"]);
 
 /**
  * Writes what a step changed as dapp's own builder writes it: times not after the epoch, an entry for "/" when that
@@ -67,7 +67,7 @@ export async function canonicalLayer(options: CanonicalOptions): Promise<Canonic
         entry(entry) {
           file = undefined;
           if (entry.path === "" || (entry.type === "dir" && MOUNT_POINTS.has(entry.path))) return;
-          if (baseName(entry.path).startsWith(WHITEOUT)) return add(whiteout(entry));
+          if (isWhiteout(entry)) return add(entry);
           const mtime = Math.floor(entry.mtime);
           const late = mtime > epoch || mtime >= started;
           const mode = entry.type === "symlink" ? 0o777 : entry.mode;
@@ -90,11 +90,26 @@ export async function canonicalLayer(options: CanonicalOptions): Promise<Canonic
   }
 }
 
-/** A deletion as BuildKit writes it; the same name on a file that commands made is refused. */
-function whiteout(entry: TarEntry): TarEntry {
-  if (entry.type === "file" && entry.mode === 0 && entry.size === 0 && entry.mtime === 0) return entry;
+/**
+ * Whether an entry is a deletion, as BuildKit writes it.
+ *
+ * @throws {ContentError} for a file with such a name that commands made
+ */
+export function isWhiteout(entry: TarEntry): boolean {
+  if (!baseName(entry.path).startsWith(WHITEOUT)) return false;
+  if (entry.type === "file" && entry.mode === 0 && entry.size === 0 && entry.mtime === 0) return true;
   throw new ContentError(
     `"/${entry.path}" cannot be in a layer: names that start with ".wh." mean deletions there`,
+  );
+}
+
+/** What a name that no layer can hold means for whoever gave it; any other failure as it is. */
+export function nameError(error: unknown): unknown {
+  if (!(error instanceof TarError) || error.badName === undefined) return error;
+  const dir = error.badName.slice(0, Math.max(error.badName.lastIndexOf("/"), 0));
+  return new ContentError(
+    `a name in "/${dir}" is not valid UTF-8: rename the file, or set LC_ALL=C.UTF-8 for its maker`,
+    { cause: error },
   );
 }
 
@@ -120,11 +135,6 @@ export async function parseLayer(
     for await (const chunk of openLayer(file)) parser.push(chunk);
     parser.finish();
   } catch (error) {
-    if (!(error instanceof TarError) || error.badName === undefined) throw error;
-    const dir = error.badName.slice(0, Math.max(error.badName.lastIndexOf("/"), 0));
-    throw new ContentError(
-      `a name in "/${dir}" is not valid UTF-8: rename the file, or set LC_ALL=C.UTF-8 for its maker`,
-      { cause: error },
-    );
+    throw nameError(error);
   }
 }

@@ -5,6 +5,7 @@ import {
   digestOf,
   EngineError,
   isDigest,
+  type Layer,
   type LayerRef,
   type OciPlatform,
   type Store,
@@ -22,6 +23,16 @@ const TAR = "application/vnd.oci.image.layer.v1.tar";
 
 /** A blob to be read: from memory, or from a file. */
 export type ShelfBlob = Uint8Array | { readonly file: string; readonly size: number };
+
+/** Looks into a layer that a repository has; undefined when it must come here for that. */
+export type RemoteLook = (layer: Layer, place: string) => Promise<LayerIndex | undefined>;
+
+/** What an image holds. */
+export interface ShelfView {
+  readonly fs: ImageFs;
+  /** BuildKit unpacks each layer as it is meant. */
+  readonly plain: boolean;
+}
 
 /** Layers as an image that a daemon can read. */
 export interface ShelfImage extends Disposable {
@@ -89,6 +100,21 @@ export class LayerShelf {
   /** Looks into layers, so that they are known when a step needs them. */
   async look(layers: readonly LayerRef[]): Promise<void> {
     await Promise.all(layers.map((layer) => this.#index(layer)));
+  }
+
+  /** What layers show together, wherever they are. @throws LAYER_INVALID */
+  async view(layers: readonly LayerRef[], look: RemoteLook): Promise<ShelfView> {
+    const indexes = await Promise.all(layers.map((layer) => this.#index(layer, look)));
+    const plain = indexes.every((index, i) => {
+      if (index.opaque.includes("")) return false;
+      if (!index.entries.some(({ type, implicit }) => implicit || type === "hardlink" || type === "dir")) {
+        return true;
+      }
+      const below = new ImageFs(indexes.slice(0, i));
+      checkLinks(index, below);
+      return !needsExplicit(index, below);
+    });
+    return { fs: new ImageFs(indexes), plain };
   }
 
   /** The image that the layers make; in use until it is disposed of. @throws LAYER_INVALID */
@@ -183,20 +209,27 @@ export class LayerShelf {
     return { digest, blobs };
   }
 
-  #index(layer: LayerRef): Promise<LayerIndex> {
+  #index(layer: LayerRef, look?: RemoteLook): Promise<LayerIndex> {
     const own = this.#own.get(layer.diffId);
     if (own) return Promise.resolve(own.index);
-    return memoize(this.#indexes, layer.diffId, () => this.#read(layer));
+    return memoize(this.#indexes, layer.diffId, () => this.#read(layer, look));
   }
 
   /** What is in a layer, from a memo that says so of this very blob, or by reading all of it. */
-  async #read({ diffId, stored }: LayerRef): Promise<LayerIndex> {
-    const { digest } = await stored;
-    const { memo } = this.store;
+  async #read(ref: LayerRef, look: RemoteLook | undefined): Promise<LayerIndex> {
+    const { diffId, place } = ref;
+    const layer = await (ref.described ?? ref.stored);
+    const { digest, size } = layer;
+    const { memo, blobs } = this.store;
     if (await memo.get("layer-content", digest.slice(7), isDigest) === diffId) {
       const known = await memo.get("layer-index", diffId.slice(7), isLayerIndex);
       if (known) return known;
     }
+    if (look && place !== undefined && await blobs.size(digest) !== size) {
+      const found = await look(layer, place);
+      if (found) return found;
+    }
+    await ref.stored;
     const problem = (why: string, cause?: unknown) =>
       new EngineError("LAYER_INVALID", `Cannot use layer ${digest}: ${why}`, { cause });
     try {

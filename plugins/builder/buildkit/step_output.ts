@@ -1,4 +1,5 @@
 import type { StepIo } from "../../../core/contract/plugin.ts";
+import type { RootLook } from "./canonical.ts";
 
 /** How a script ended, as far as it was heard. */
 export interface ScriptEnd {
@@ -6,6 +7,8 @@ export interface ScriptEnd {
   readonly at: string | undefined;
   /** Exit code of the shell. */
   readonly code: number | undefined;
+  /** What "/" looked like then, where the step was asked for it. */
+  readonly root: RootLook | undefined;
 }
 
 /**
@@ -15,6 +18,7 @@ export interface ScriptEnd {
 export class StepOutput implements ScriptEnd {
   at: string | undefined;
   code: number | undefined;
+  root: RootLook | undefined;
   /** The end of stderr so far, when it may be the beginning of the line. */
   #held = "";
   readonly #stdout = new TextDecoder();
@@ -49,9 +53,11 @@ export class StepOutput implements ScriptEnd {
       this.#held = text.slice(start);
       return this.#tell("stderr", text.slice(0, start));
     }
-    const [code, at] = text.slice(start + this.mark.length, end < 0 ? undefined : end).split(" ");
+    const [code, at, ...root] = text.slice(start + this.mark.length, end < 0 ? undefined : end).split(" ");
     this.at = at;
     this.code = Number(code);
+    const [mode, uid, gid] = root.map(Number);
+    if (gid !== undefined) this.root = { mode: mode!, uid: uid!, gid };
     this.#held = "";
     this.#tell("stderr", text.slice(0, start) + (end < 0 ? "" : text.slice(end + 1)));
   }

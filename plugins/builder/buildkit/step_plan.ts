@@ -7,9 +7,12 @@ import {
 } from "../../../lib/buildkit/gen/github.com/moby/buildkit/solver/pb/ops_pb.ts";
 import { Llb, type LlbMount, type LlbOutput } from "../../../lib/buildkit/llb.ts";
 import { CONTROL, stageScript } from "../_script.ts";
+import { LOOK, lookFile } from "./look.ts";
 
 /** Where the script says how far it is. /dev is in memory, so nothing of it is in the layer. */
 const STATE = "/dev/.dapp-at";
+/** Where the look at "/" is written. */
+const ROOT_LOOK = "/dev/.dapp-root";
 /** BuildKit's tracing, one of them random, in the environment of every command. */
 const TRACING = [
   "OTEL_TRACES_EXPORTER",
@@ -35,8 +38,12 @@ export interface StepGround {
   readonly platform: { readonly os: string; readonly architecture: string; readonly variant?: string };
   /** Shell of the image. */
   readonly shell: string;
-  /** Manifest of the image in the session's store. */
+  /** Manifest of the image in the session's store, or in `repository`. */
   readonly manifest: string;
+  /** Full name of the repository that has the image. */
+  readonly repository?: string;
+  /** The program that looks into things there, which then says what "/" looks like in the end. */
+  readonly program?: Uint8Array;
   /** A command that makes "/" look as the image says, when BuildKit does not. */
   readonly rootLook?: string;
   /** Names this run, for what ends with it. */
@@ -46,11 +53,15 @@ export interface StepGround {
 /** A step as BuildKit builds it. */
 export interface StepPlan {
   readonly definition: Definition;
+  /** The same with the copy of "/". */
+  readonly withRootCopy: Definition;
+  /** Says what "/" of the result looks like, for {@linkcode readRootLook}; for grounds with a program. */
+  readonly rootLook: Definition;
   /** What the commands have mounted, "/" first. */
   readonly mounts: readonly LlbMount[];
   /** Begins the line on stderr that says how far the script came. */
   readonly mark: string;
-  /** A directory that the result has in a layer of its own: it looks like "/" after the commands. */
+  /** A directory that the result of `withRootCopy` has in a layer of its own: it looks like "/" after the commands. */
   readonly rootCopy: string;
 }
 
@@ -66,18 +77,22 @@ export const STORE = "dapp";
 export function planStep(step: PlannedStep, ground: StepGround): StepPlan {
   const llb = llbFor(ground.platform);
   const mark = `\x1e${step.signature.slice(0, 16)} `;
-  const image = imageOf(llb, ground.manifest, step.label);
+  const image = imageOf(llb, ground, step.label);
   const forced = step.forced ? ` ${crypto.randomUUID()}` : "";
   const text = `# ${step.signature}${forced}\n${stageScript(step.commands, STATE)}`;
-  const script = llb.file([], [{
-    input: -1n,
+  const data = new TextEncoder().encode(text);
+  const files = [
+    { case: "mkfile", value: { path: "/script", mode: 0o644, data, timestamp: -1n } } as const,
+    ...(ground.program ? [lookFile(ground.program)] : []),
+  ];
+  // Each goes into what the one before it made.
+  const actions = files.map((action, i) => ({
+    action,
+    input: BigInt(i - 1),
     secondaryInput: -1n,
-    output: 0n,
-    action: {
-      case: "mkfile",
-      value: { path: "/script", mode: 0o644, data: new TextEncoder().encode(text), timestamp: -1n },
-    },
-  }], { name: `commands of ${step.label}` });
+    output: i === files.length - 1 ? 0n : -1n,
+  }));
+  const script = llb.file([], actions, { name: `commands of ${step.label}` });
   const mounts = [
     { input: image, dest: "/", output: 0 },
     { input: script, dest: CONTROL, readonly: true },
@@ -96,26 +111,44 @@ export function planStep(step: PlannedStep, ground: StepGround): StepPlan {
     mounts,
   }, { name: step.label });
   const rootCopy = `.dapp-${step.signature.slice(0, 16)}`;
-  return { definition: llb.definition(withRootCopy(llb, ran, rootCopy, step)), mounts, mark, rootCopy };
+  const definition = llb.definition(ran);
+  const rootLook = llb.definition(
+    llb.exec({
+      meta: { args: [`${CONTROL}/${LOOK}`, "root", `${ROOT_LOOK}/root`], cwd: "/" },
+      network: NetMode.NONE,
+      mounts: [
+        { input: ran, dest: "/", readonly: true },
+        { input: script, dest: CONTROL, readonly: true },
+        { dest: ROOT_LOOK, output: 0 },
+      ],
+    }, { name: `look at the root directory of ${step.label}` }),
+  );
+  const copied = llb.definition(withRootCopy(llb, ran, rootCopy, step));
+  return { definition, withRootCopy: copied, rootLook, mounts, mark, rootCopy };
 }
 
-/** An image of the session's store as it is, for shells. */
+/** An image as it is, for shells. */
 export function planImage(
   label: string,
-  { platform, manifest }: Pick<StepGround, "platform" | "manifest">,
+  ground: Pick<StepGround, "platform" | "manifest" | "repository">,
 ): Definition {
-  const llb = llbFor(platform);
-  return llb.definition(imageOf(llb, manifest, label));
+  const llb = llbFor(ground.platform);
+  return llb.definition(imageOf(llb, ground, label));
 }
 
 function llbFor({ os, architecture, variant = "" }: StepGround["platform"]): Llb {
   return new Llb({ OS: os, Architecture: architecture, Variant: variant });
 }
 
-function imageOf(llb: Llb, manifest: string, label: string): LlbOutput {
-  return llb.source(`oci-layout://dapp/image@${manifest}`, { "oci.store": STORE }, {
-    name: `image of ${label}`,
-  });
+function imageOf(
+  llb: Llb,
+  { manifest, repository }: Pick<StepGround, "manifest" | "repository">,
+  label: string,
+): LlbOutput {
+  const name = `image of ${label}`;
+  return repository === undefined
+    ? llb.source(`oci-layout://dapp/image@${manifest}`, { "oci.store": STORE }, { name })
+    : llb.source(`docker-image://${repository}@${manifest}`, {}, { name });
 }
 
 /** A layer of BuildKit has no entry for "/": what it looks like is copied to where a layer can have it. */
@@ -141,15 +174,16 @@ function withRootCopy(llb: Llb, ran: LlbOutput, rootCopy: string, { label }: Pla
  * Runs the script with nothing in the environment but what was declared, as a child: the first process of a container
  * ignores signals. It says on stderr how far the script came, and fails when that is not the end.
  */
-function wrapper({ shell, rootLook }: StepGround, mark: string, step: PlannedStep): string {
+function wrapper({ shell, rootLook, program }: StepGround, mark: string, step: PlannedStep): string {
   const { commands } = step;
+  const look = program ? ` "$(${CONTROL}/${LOOK} root)"` : "";
   return [
     unsetAdded(step),
     ...(rootLook === undefined ? [] : [rootLook]),
     `${shell} -e ${CONTROL}/script`,
     "code=$?",
     `read at <${STATE} || at=0`,
-    `printf '\\036%s %s %s\\n' ${mark.slice(1).trim()} $code "$at" >&2`,
+    `printf '\\036%s %s %s${look && " %s"}\\n' ${mark.slice(1).trim()} $code "$at"${look} >&2`,
     // "exit 0" in the last command is as good as its end
     `case $code$at in 0end | 0${commands.length - 1}) ;; 0*) code=1 ;; esac`,
     "exit $code",

@@ -26,6 +26,9 @@ export const isStageRecord = hasMembers<StageRecord>({
   image: isImageState,
   trees: isOptional(isRecordOf(isDigest)),
   unseen: isOptional(isJust(true)),
+  elsewhere: isOptional(
+    hasMembers<NonNullable<StageRecord["elsewhere"]>>({ repository: isText, manifest: isDigest }),
+  ),
   builtAt: isText,
   buildMs: isCount,
   builtBy: isOptional(

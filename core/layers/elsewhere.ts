@@ -1,0 +1,69 @@
+import { fetchLayers } from "../../lib/oci/fetch_layers.ts";
+import { memoize } from "../../lib/memoize.ts";
+import type { LayerRef } from "../contract/builder.ts";
+import type { EventSink } from "../contract/events.ts";
+import type { Repository } from "../contract/registry.ts";
+import type { Layer, StageRecord, Store } from "../contract/store.ts";
+import type { LayerContents } from "./contents.ts";
+import { SHOWN_BYTES, transferEvents } from "./transfers.ts";
+
+/** What bringing layers takes. */
+export interface ElsewhereNeeds {
+  readonly store: Store;
+  readonly contents: Pick<LayerContents, "require">;
+  readonly emit: EventSink;
+  readonly signal: AbortSignal;
+}
+
+/** Layers that repositories of this run have, brought into the store when somebody asks for their bytes. */
+export class Elsewhere {
+  readonly #repositories = new Map<string, Repository>();
+  readonly #brought = new Map<string, Promise<Layer>>();
+
+  constructor(readonly needs: ElsewhereNeeds, repositories: Iterable<Repository>) {
+    for (const repository of repositories) this.#repositories.set(repository.name, repository);
+  }
+
+  /** A repository of this run by its full name. */
+  repository(name: string): Repository | undefined {
+    return this.#repositories.get(name);
+  }
+
+  /** A layer of a repository of this run. */
+  ref(layer: Layer, place: string): LayerRef {
+    const bring = () => this.#bring(layer, place);
+    return {
+      diffId: layer.diffId,
+      described: Promise.resolve(layer),
+      place,
+      get stored() {
+        return bring();
+      },
+    };
+  }
+
+  /** The layers of a record, wherever they are; undefined when its repository is not one of this run. */
+  refsOf({ image, elsewhere }: StageRecord): readonly LayerRef[] | undefined {
+    if (!elsewhere || !this.#repositories.has(elsewhere.repository)) return undefined;
+    return image.layers.map((layer) => this.ref(layer, elsewhere.repository));
+  }
+
+  #bring(layer: Layer, place: string): Promise<Layer> {
+    return memoize(this.#brought, layer.digest, async () => {
+      const { store, contents, emit, signal } = this.needs;
+      const repository = this.#repositories.get(place)!;
+      const transfers = transferEvents(emit);
+      await fetchLayers([layer], store.blobs, {
+        title: place,
+        signal,
+        progress(id, what, done, total) {
+          if (total >= SHOWN_BYTES) transfers.progress(id, what, done, total);
+        },
+        download: (blob, file, io) => repository.download(blob as Layer, file, io),
+      });
+      transfers.end();
+      await contents.require([layer], place, signal);
+      return layer;
+    });
+  }
+}
