@@ -28,6 +28,7 @@
 export type * from "../core/contract/plugin.ts";
 export { busyboxLayers } from "./builder/busybox.ts";
 export type { BuilderSubject } from "./builder/cases.ts";
+export type { TestShare } from "./builder/test_share.ts";
 export { builderConformance } from "./builder/conformance.ts";
 export { type LayerItem, layoutLayers, makeLayer } from "./builder/layers.ts";
 export { ciConformance, type CiSubject } from "./ci_conformance.ts";
