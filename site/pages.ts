@@ -30,12 +30,15 @@ export const menu: readonly Section[] = [
   {
     title: "How to",
     pages: [
+      page("monorepo", "Several projects in one repository"),
+      page("secrets", "Secrets in builds"),
       page("ci", "Use it in CI"),
       page("image", "Use the image of dapp"),
       page("builders", "Choose a builder"),
       page("dockerfiles", "Build Dockerfiles"),
       page("untrusted", "Build strangers' projects"),
       page("plugins", "Write plugins"),
+      page("tag-plugin", "A tag scheme of your own"),
       page("contributing", "Contribute", "CONTRIBUTING.md"),
     ],
   },

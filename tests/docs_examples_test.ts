@@ -35,7 +35,7 @@ function scriptOf(blocks: readonly Block[], base: string): string {
     const where = `trap 'echo "the block at line ${line} failed" >&2' ERR`;
     if (file === undefined) return `${where}\n${text}`;
     const end = `END_OF_FILE_${i}`;
-    const local = text.replaceAll(/^from: busybox:\S+$/gm, `from: oci:${base}:latest`);
+    const local = text.replaceAll(/^(\s*from:) busybox:\S+$/gm, `$1 oci:${base}:latest`);
     return `${where}\nmkdir -p "$(dirname "${file}")"\ncat > "${file}" <<'${end}'\n${local}${end}\n`;
   });
   return `set -eE -o pipefail\n${parts.join("")}`;
@@ -78,4 +78,5 @@ for (const name of pages.sort()) {
   });
 }
 
-Deno.test("there are pages with examples that run", () => assert.ok(pages.includes("tutorial.md")));
+Deno.test("there are pages with examples that run", () =>
+  assert.deepEqual(pages, ["monorepo.md", "secrets.md", "tag-plugin.md", "tutorial.md"]));
