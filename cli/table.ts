@@ -35,6 +35,7 @@ const groups: readonly Group[] = [
   { path: "config", summary: "Check the dappfile." },
   { path: "store", summary: "Look after the local store." },
   { path: "plugin", summary: "Find out about plugins, and write them." },
+  { path: "builder", summary: "Set up a BuildKit daemon in this machine's Docker engine." },
   { path: "registry", summary: "Find out about registries." },
 ];
 
@@ -386,6 +387,50 @@ export const table: CommandTable = {
       examples: [
         { command: "dapp plugin lock", what: "accept what is not accepted yet" },
         { command: "dapp plugin lock --update -n", what: "see what is different now" },
+      ],
+    },
+    {
+      path: "builder setup",
+      run: async () => (await import("./commands/builder.ts")).builderSetup,
+      summary: "Make or find a BuildKit daemon in this machine's Docker engine.",
+      details: [
+        "The engine is that of DOCKER_HOST, else of docker's current context, else the first that answers of Docker Engine, " +
+        "Docker Desktop, Colima and Podman. Says what it did, and where to say that it is to be used; on macOS and Windows " +
+        "it is used without that. Run again, it changes nothing, or starts what was stopped.",
+      ],
+      positionals: [],
+      options: ["image"],
+      common: ["dry-run", ...output],
+      examples: [
+        { command: "dapp builder setup", what: "container dapp-buildkitd" },
+        {
+          command: "dapp builder setup --image registry.example.com/buildkit:v0.34.2",
+          what: "of another image",
+        },
+      ],
+    },
+    {
+      path: "builder list",
+      run: async () => (await import("./commands/builder.ts")).builderList,
+      summary: "Print the builder that was set up, and its engine.",
+      positionals: [],
+      options: [],
+      common: [...output],
+      examples: [
+        { command: "dapp builder list", what: "its address, state and image" },
+        { command: "dapp builder list --json", what: "for a program" },
+      ],
+    },
+    {
+      path: "builder remove",
+      run: async () => (await import("./commands/builder.ts")).builderRemove,
+      summary: "Remove the builder that was set up, with what it keeps.",
+      positionals: [],
+      options: [],
+      common: ["dry-run", ...output],
+      examples: [
+        { command: "dapp builder remove", what: "container and volume" },
+        { command: "dapp builder remove --dry-run", what: "only say whether there is one" },
       ],
     },
     {

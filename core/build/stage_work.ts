@@ -106,7 +106,8 @@ export async function openBuilder(
   if (builder) return builder;
   const what = name ? `no plugin offers builder "${name}"` : `no builder runs commands for ${platform} here`;
   throw new EngineError("BUILDER_UNAVAILABLE", `Cannot run stage commands: ${what}`, {
-    fix: "The built-in builder needs Linux; images without shell commands build anywhere",
+    fix:
+      "Run: dapp builder setup (the built-in builder needs Linux; images without shell commands build anywhere)",
   });
 }
 

@@ -109,6 +109,22 @@ export class DockerEngine implements AsyncDisposable {
     throw this.#problem(answer.statusCode, text);
   }
 
+  /** Asks for anything else of the API; whatever it answers is for the caller. @throws {DockerError} when nobody answers */
+  async ask(
+    method: "GET" | "POST" | "DELETE",
+    path: string,
+    signal: AbortSignal,
+    body?: unknown,
+  ): Promise<{ readonly status: number; readonly text: string }> {
+    const answer = await this.#send({
+      method,
+      path,
+      ...(body !== undefined &&
+        { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
+    }, signal);
+    return { status: answer.statusCode, text: await this.#text(answer) };
+  }
+
   async #list(path: string, signal: AbortSignal): Promise<unknown> {
     const answer = await this.#send({ method: "GET", path }, signal);
     const text = await this.#text(answer);

@@ -28,6 +28,7 @@ const cases: readonly Case[] = [
       "store",
       "migrate",
       "plugin",
+      "builder",
       "registry",
       "slug",
       "completion",

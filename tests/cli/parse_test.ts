@@ -123,7 +123,7 @@ const mistakes: readonly (readonly [line: string, message: string, fix?: string]
   ],
   [
     "zzz",
-    'Cannot find command "dapp zzz". The commands here are dimg, config, store, plugin, registry, init, slug, completion, help, doctor, version',
+    'Cannot find command "dapp zzz". The commands here are dimg, config, store, plugin, builder, registry, init, migrate, slug, completion, help, doctor, version',
   ],
   [
     "cleanup",

@@ -2,6 +2,7 @@ import {
   type BuilderRequest,
   definePlugin,
   EngineError,
+  type HookContext,
   type Host,
   type Plugin,
   type PluginHooks,
@@ -55,15 +56,24 @@ function hooks(options: BuildkitPluginOptions, { env }: Host): PluginHooks {
   const wanted = splitList(env.BUILDKIT_HOST);
   const addresses = wanted.length > 0 ? wanted : listed;
   return {
-    openBuilder: async (request: BuilderRequest) => {
+    openBuilder: async (request: BuilderRequest, { signal }: HookContext) => {
       if (request.tidy) return undefined; // it keeps nothing in the store
-      const chosen = request.name === undefined ? addresses.length > 0 : request.name === "buildkit";
-      if (!chosen) return undefined;
-      if (addresses.length === 0) {
+      const named = request.name === "buildkit";
+      if (!named && request.name !== undefined) return undefined;
+      // Where nothing runs commands itself, the builder that was set up is the default.
+      if (!named && addresses.length === 0 && Deno.build.os === "linux") return undefined;
+      const found = addresses.length > 0
+        ? undefined
+        : await (await import("./set_up.ts")).builderSetUp(env, signal);
+      if (addresses.length === 0 && !found) {
+        if (!named) return undefined;
         throw new EngineError(
           "BUILDER_UNAVAILABLE",
           'Cannot run stage commands: builder "buildkit" has no address',
-          { fix: `Set BUILDKIT_HOST, or \`addresses\` of ${name} in the project document` },
+          {
+            fix:
+              `Set BUILDKIT_HOST, or \`addresses\` of ${name} in the project document, or run: dapp builder setup`,
+          },
         );
       }
       const [{ BuildkitBuilder }, { parseAddress }] = await Promise.all([
@@ -71,14 +81,14 @@ function hooks(options: BuildkitPluginOptions, { env }: Host): PluginHooks {
         import("./address.ts"),
       ]);
       return new BuildkitBuilder(request, {
-        addresses: addresses.map(parseAddress),
+        addresses: (found ? [found.address] : addresses).map(parseAddress),
         tls: {
           ca: options.ca ?? env.BUILDKIT_TLS_CA,
           cert: options.cert ?? env.BUILDKIT_TLS_CERT,
           key: options.key ?? env.BUILDKIT_TLS_KEY,
           serverName: options.serverName ?? env.BUILDKIT_TLS_SERVER_NAME,
         },
-        env,
+        env: found ? { ...env, DOCKER_HOST: found.host } : env,
       });
     },
   };
