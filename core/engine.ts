@@ -36,16 +36,17 @@ export function createEngineWith(options: EngineOptions, builtins: Builtins): En
     const resolved = resolveOptions({ ...options, ...(platform && { platform }) });
     return new Session(new Workspace(resolved, options.plugins ?? [], builtins), resolved.repo);
   });
-  return explaining(new BuildEngine([first!, ...others]));
+  return explaining(new BuildEngine([first!, ...others]), first!.options.signal);
 }
 
-/** The engine, with failures of files told as such, whichever method meets them. */
-function explaining(engine: Engine): Engine {
+/** The engine, with failures of files told as such, whichever method meets them; nothing starts after an abort. */
+function explaining(engine: Engine, signal: AbortSignal): Engine {
   return new Proxy(engine, {
     get(target, name) {
       const member: unknown = Reflect.get(target, name);
       if (typeof member !== "function") return member;
       return async (...args: readonly unknown[]) => {
+        if (name !== Symbol.asyncDispose) signal.throwIfAborted();
         try {
           return await Reflect.apply(member, target, args);
         } catch (error) {

@@ -1,0 +1,71 @@
+/** What programs that embed the engine rely on: signals, several engines at once, and silence. */
+import assert from "node:assert/strict";
+import { createEngine, definePlugin, type Engine, use } from "../../mod.ts";
+import { textOf } from "../support/import_graph.ts";
+import { withProject } from "../support/project.ts";
+
+const DAPPFILE = "project: shop\n---\ndimg: app\nfrom: scratch\ngit: [{ add: /, to: /app }]\n";
+
+/** Names of the methods, from the interface. */
+function methods(): readonly string[] {
+  const [, body = ""] = /export interface Engine extends AsyncDisposable \{\n([\s\S]*?)\n\}/.exec(
+    textOf("core/api.ts"),
+  )!;
+  return [...body.matchAll(/^ {2}(\w+)\(/gm)].map(([, name]) => name!);
+}
+
+function method(engine: Engine, name: string): (...args: readonly unknown[]) => Promise<unknown> {
+  const found: unknown = Reflect.get(engine, name);
+  assert.ok(typeof found === "function", name);
+  return (...args) => Reflect.apply(found, engine, args);
+}
+
+Deno.test("no method starts anything once the signal of its engine is aborted, and all fail with its reason", async () => {
+  await withProject({ "dappfile.yaml": DAPPFILE }, async ({ dir, home }) => {
+    const stop = new AbortController();
+    const reason = new Error("stopped by the program");
+    await using engine = createEngine({ dir, home, signal: stop.signal });
+    stop.abort(reason);
+    assert.ok(methods().length > 20);
+    for (const name of methods()) {
+      await assert.rejects(method(engine, name)([], "oci:x"), (error) => error === reason, name);
+    }
+    await assert.rejects(Deno.stat(home), Deno.errors.NotFound);
+  });
+});
+
+Deno.test("engines with other settings and plugins work side by side in one process", async () => {
+  await withProject({ "dappfile.yaml": DAPPFILE, "a": "1" }, async ({ dir, home }) => {
+    const made = ["one", "two", "three"].map((team) => {
+      const events: string[] = [];
+      const plugin = definePlugin({
+        name: "inputs-team",
+        api: 1,
+        setup: () => ({
+          stageInputs: ({ stage }) => stage === "gitArchive" ? [{ key: "team", value: team }] : [],
+        }),
+      });
+      return {
+        events,
+        engine: createEngine({
+          dir,
+          home: `${home}/${team}`,
+          name: team,
+          plugins: [use(plugin)],
+          onEvent: ({ time, type }) => void events.push(`${time} ${type}`),
+        }),
+      };
+    });
+    try {
+      const results = await Promise.all(made.map(({ engine }) => engine.build()));
+      assert.deepEqual(results.map(({ project }) => project), ["one", "two", "three"]);
+      assert.equal(new Set(results.map(({ images }) => images[0]!.signature)).size, 3);
+      for (const { events } of made) {
+        assert.ok(events.length > 0);
+        for (const event of events) assert.match(event, /^\d{4}-\d\d-\d\dT[\d:.]+Z \w+/);
+      }
+    } finally {
+      for (const { engine } of made) await engine[Symbol.asyncDispose]();
+    }
+  });
+});
