@@ -28,7 +28,12 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
   }
   if ("helpFor" in parsed) {
     const { printHelp } = await import("./commands/help.ts");
-    return printHelp(parsed, io, table);
+    const code = printHelp(parsed, io, table);
+    if (parsed.asked) {
+      const { pluginHelp } = await import("./plugin_help.ts");
+      io.stdout.write(await pluginHelp(parsed, io, table));
+    }
+    return code;
   }
   return await runCommand(parsed, io);
 }

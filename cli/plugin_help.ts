@@ -1,0 +1,37 @@
+/** What plugins of a project add to `--help` of the commands that publish. */
+import type { CommandTable, HelpWanted } from "./command.ts";
+import { findCommand, takesTags } from "./command.ts";
+import { printable } from "./format.ts";
+import type { Io } from "./io.ts";
+
+/** Lines with the flags of plugins; none where the dappfile names no plugins, which is all that is read then. */
+export async function pluginHelp(
+  { helpFor, options }: HelpWanted,
+  io: Io,
+  table: CommandTable,
+): Promise<string> {
+  const command = findCommand(table, helpFor);
+  if (!command || !takesTags(command)) return "";
+  const dir = options.text("dir") ?? ".";
+  const config = options.text("config");
+  const names = config === undefined ? ["dappfile.yaml", "dappfile.yml"] : [config];
+  const paths = names.map((name) => name.startsWith("/") ? name : `${dir}/${name}`);
+  const texts = await Promise.all(paths.map((path) => io.readText(path).catch(() => undefined)));
+  if (!texts.some((text) => text !== undefined && /^["']?plugins["']?\s*:/m.test(text))) return "";
+  try {
+    const home = options.text("home");
+    const place = { dir, ...(config !== undefined && { config }), ...(home !== undefined && { home }) };
+    await using engine = await io.createEngine({ ...place, env: io.env, signal: io.signal });
+    const own = (await engine.plugins()).filter(({ from }) => from !== "built-in").map(({ name }) => name);
+    const flags = (await engine.tagFlags()).filter(({ plugin }) => own.includes(plugin));
+    if (flags.length === 0) return "";
+    const lines = flags.map(({ name, value, summary, plugin }) => {
+      const usage = `      --${name}${value === undefined ? "" : ` ${value}`}`;
+      return `${usage.padEnd(31)} ${printable(`publish under ${summary} (${plugin})`)}`;
+    });
+    return `\nOptions of plugins:\n${lines.join("\n")}\n`;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return `\nOptions of plugins are not known: ${printable(why)}\n`;
+  }
+}
