@@ -103,3 +103,38 @@ Deno.test("search finds and code copies, from disk", async (t) => {
     });
   });
 });
+
+Deno.test("pages fit a narrow screen, and their headings leave out no level", async () => {
+  const chromium = await peer("chromium");
+  if (chromium === undefined) return;
+  await withSite(async (dir) => {
+    const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, async ({ url }) => {
+      const path = new URL(url).pathname;
+      const file = await Deno.readFile(dir + path).catch(() => undefined);
+      const type = path.endsWith(".css")
+        ? "text/css"
+        : path.endsWith(".js")
+        ? "text/javascript"
+        : "text/html";
+      return new Response(file ?? null, { status: file ? 200 : 404, headers: { "content-type": type } });
+    });
+    await withBrowser(chromium, async (page) => {
+      for (const { name } of pages) {
+        await page.open(`http://127.0.0.1:${server.addr.port}/${name}.html`);
+        const [wide, skipped, tops] = await page.evaluate(`(async () => {
+          const frame = document.createElement("iframe");
+          frame.style.cssText = "width: 360px; height: 700px; border: 0";
+          frame.src = location.href;
+          document.body.append(frame);
+          await new Promise((resolve) => frame.onload = resolve);
+          const { documentElement: all } = frame.contentDocument;
+          const levels = [...all.querySelectorAll("main :is(h1, h2, h3, h4)")].map(({ tagName }) => +tagName[1]);
+          const skips = levels.filter((level, i) => level > (levels[i - 1] ?? 0) + 1);
+          return [all.scrollWidth - all.clientWidth, skips.length, levels.filter((level) => level === 1).length];
+        })()`) as [number, number, number];
+        assert.deepEqual({ wide, skipped, tops }, { wide: 0, skipped: 0, tops: 1 }, name);
+      }
+    });
+    await server.shutdown();
+  });
+});
