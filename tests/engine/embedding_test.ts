@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { createEngine, definePlugin, type Engine, use } from "../../mod.ts";
 import { textOf } from "../support/import_graph.ts";
+import { busyboxBase } from "../support/bases.ts";
 import { withProject } from "../support/project.ts";
+import { run } from "../support/process.ts";
 
 const DAPPFILE = "project: shop\n---\ndimg: app\nfrom: scratch\ngit: [{ add: /, to: /app }]\n";
 
@@ -67,5 +69,20 @@ Deno.test("engines with other settings and plugins work side by side in one proc
     } finally {
       for (const { engine } of made) await engine[Symbol.asyncDispose]();
     }
+  });
+});
+
+Deno.test("an engine prints nothing and ends no process, not even when a method fails", async () => {
+  const files = {
+    "dappfile.yaml": `${DAPPFILE}shell: { beforeInstall: ["echo said; true"] }\n`.replace(
+      "scratch",
+      "oci:base:latest",
+    ),
+  };
+  await withProject(files, async ({ dir, home }) => {
+    await run(["cp", "-r", await busyboxBase(), `${dir}/base`]);
+    const script = new URL("./silent_main.ts", import.meta.url).pathname;
+    const { stdout, stderr } = await run([Deno.execPath(), "run", "-A", "--no-check", script, dir, home]);
+    assert.deepEqual([stdout, stderr], ["done", ""]);
   });
 });
