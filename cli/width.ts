@@ -23,7 +23,12 @@ const ascii = /^[\x20-\x7e]*$/;
 const emoji = /\p{Emoji_Presentation}|\u{fe0f}/u;
 const invisible = /^[\p{Mn}\p{Me}\p{Cf}\p{Cc}\u{1160}-\u{11ff}]$/u;
 const escape = new RegExp("(\x1b\\[[0-9;:]*m)");
-const segmenter = new Intl.Segmenter();
+let segmenter: Intl.Segmenter | undefined;
+
+/** The user-perceived characters of a text. Loading what knows them takes as long as half of a run. */
+function clusters(text: string): Intl.Segments {
+  return (segmenter ??= new Intl.Segmenter()).segment(text);
+}
 
 /** Columns of one line of text; color sequences take none. */
 export function displayWidth(text: string): number {
@@ -32,7 +37,7 @@ export function displayWidth(text: string): number {
   for (const part of text.split(escape)) {
     if (part.startsWith("\x1b")) continue;
     if (ascii.test(part)) width += part.length;
-    else for (const { segment } of segmenter.segment(part)) width += clusterWidth(segment);
+    else for (const { segment } of clusters(part)) width += clusterWidth(segment);
   }
   return width;
 }
@@ -62,7 +67,7 @@ export function truncate(text: string, columns: number): string {
       continue;
     }
     if (full) continue;
-    for (const { segment } of segmenter.segment(part)) {
+    for (const { segment } of clusters(part)) {
       const next = width + clusterWidth(segment);
       if (next > columns - 1) {
         full = true;

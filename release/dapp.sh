@@ -1,6 +1,10 @@
 #!/bin/sh
 # Starts dapp with the Deno that was installed with it. Node.js takes no part: its start would take longer than dapp's.
 self=$0
+# The links that npm makes, in node_modules/.bin and in PREFIX/bin, are followed without starting readlink.
+for to in "${self%/*}/../@dapp/dapp/bin/dapp" "${self%/*}/../lib/node_modules/@dapp/dapp/bin/dapp"; do
+  [ -h "$self" ] && [ "$self" -ef "$to" ] && self=$to
+done
 while [ -h "$self" ]; do
   to=$(readlink "$self")
   case $to in

@@ -16,19 +16,20 @@ export interface Located {
 
 /**
  * Finds the repository that `projectDir` is in by looking for `.git` there and in every directory above, without
- * starting git. Undefined when there is none.
+ * starting git, which it waits for nothing to do: git is started before anything else of a run. Undefined when there
+ * is none.
  *
  * @throws GIT_FAILED when a `.git` file points at nothing: the repository above is not the one that is meant
  */
 export async function locate(projectDir: string): Promise<Located | undefined> {
-  const start = await Deno.realPath(projectDir);
+  const start = Deno.realPathSync(projectDir);
   for (let root = start;; root = parentOf(root)) {
     const gitDir = await gitDirIn(root);
     if (gitDir !== undefined) {
       const prefix = root === start ? "" : start.slice(root === "/" ? 1 : root.length + 1);
       return { root, gitDir, commonDir: await commonDirOf(gitDir), prefix };
     }
-    const lost = await namedGitDir(root);
+    const lost = namedGitDir(root);
     if (lost !== undefined) {
       throw new EngineError(
         "GIT_FAILED",
@@ -43,20 +44,20 @@ export async function locate(projectDir: string): Promise<Located | undefined> {
 /** The git directory of the work tree `root`, or undefined when it has no `.git` that looks like one. */
 export async function gitDirIn(root: string): Promise<string | undefined> {
   const dotGit = join(root, ".git");
-  if (await exists(`${dotGit}/HEAD`)) return dotGit;
-  const named = await namedGitDir(root);
+  if (existsNow(`${dotGit}/HEAD`)) return dotGit;
+  const named = namedGitDir(root);
   return named === undefined ? undefined : await Deno.realPath(named).catch(() => undefined);
 }
 
 /** What a `.git` file, which worktrees and submodules have, points at. */
-async function namedGitDir(root: string): Promise<string | undefined> {
-  const text = await Deno.readTextFile(join(root, ".git")).catch(() => "");
+function namedGitDir(root: string): string | undefined {
+  const text = textNow(join(root, ".git")) ?? "";
   const named = /^gitdir: ([^\n]+)/.exec(text)?.[1];
   return named === undefined || named.startsWith("/") ? named : join(root, named);
 }
 
 async function commonDirOf(gitDir: string): Promise<string> {
-  const text = await Deno.readTextFile(`${gitDir}/commondir`).catch(() => undefined);
+  const text = textNow(`${gitDir}/commondir`);
   if (text === undefined) return gitDir;
   const path = text.replace(/\n$/, "");
   return await Deno.realPath(path.startsWith("/") ? path : `${gitDir}/${path}`).catch(() => gitDir);
@@ -77,6 +78,24 @@ export async function shallowCommits(commonDir: string): Promise<ReadonlySet<str
 /** Whether there is something at `path`. */
 export async function exists(path: string): Promise<boolean> {
   return await Deno.lstat(path).then(() => true, () => false);
+}
+
+function existsNow(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The text of a small file; undefined when it cannot be read. */
+function textNow(path: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch {
+    return undefined;
+  }
 }
 
 function join(dir: string, name: string): string {
