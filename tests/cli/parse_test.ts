@@ -319,7 +319,8 @@ const mistakes: readonly (readonly [line: string, message: string, fix?: string]
   ],
   [
     "dimg run --dry-run",
-    'Cannot use option "--dry-run" (-n): dapp dimg run has no such option, it belongs to dapp dimg build, dapp dimg plan, dapp dimg explain and others',
+    'Cannot use option "--dry-run": dapp dimg run has no such option any more',
+    "See which stages are built with: dapp dimg plan",
   ],
   ["dimg explain a b c", 'Cannot use argument "c": dapp dimg explain takes no more than DIMG and STAGE'],
   ["dimg lock now", 'Cannot use argument "now": dapp dimg lock takes no arguments'],
