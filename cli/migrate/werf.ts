@@ -273,7 +273,16 @@ class Context {
         continue;
       }
       if (typeof rule !== "function" || !holdsRows(node)) this.source.took(line, end);
-      Object.assign(out, made);
+      for (const [name, each] of Object.entries(made)) {
+        if (!put(out, name, each)) {
+          this.source.remark(
+            line,
+            end,
+            `\`${key}\` says once more what \`${name}\` is: it is left out`,
+            "Take one of them",
+          );
+        }
+      }
     }
     return out;
   }
@@ -298,6 +307,20 @@ function seeAll({ shell, git }: Value): void {
   const runs = keys.some((key) => STAGES.includes(key) && key !== "beforeInstall");
   if (!runs) return;
   for (const entry of git) entry.stageDependencies = { ...entry.stageDependencies, visible: "all" };
+}
+
+/** Adds what another key of werf says of the same thing; false when the two do not go together. */
+function put(out: Value, name: string, value: unknown): boolean {
+  const there = out[name];
+  if (there === undefined) out[name] = value;
+  else if (isPlain(there) && isPlain(value)) {
+    return Object.entries(value).filter(([key, each]) => !put(there, key, each)).length === 0;
+  } else return JSON.stringify(there) === JSON.stringify(value);
+  return true;
+}
+
+function isPlain(value: unknown): value is Value {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function holdsRows(value: unknown): boolean {

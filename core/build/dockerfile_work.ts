@@ -128,8 +128,7 @@ function requireDockerfiles({ name, buildDockerfile }: Builder, label: string): 
     "BUILDER_UNAVAILABLE",
     `Cannot build ${label}: builder "${name}" cannot build Dockerfiles, BuildKit can`,
     {
-      fix:
-        "Set BUILDKIT_HOST to the address of a BuildKit daemon, such as unix:///run/buildkit/buildkitd.sock",
+      fix: "Set BUILDKIT_HOST to the address of a BuildKit daemon, or have one made with: dapp builder setup",
     },
   );
 }

@@ -239,6 +239,10 @@ const SHAPES: Readonly<
     foot: "",
     shapes: [
       ...["image: @\nfrom: @\nshell:\n  install:\n  - echo @\n  - |\n    cat @\n    # @\n---", "# @"],
+      ...[
+        "image: @\nfrom: x\ndocker:\n  ENV: {@: @}\n  USER: @\nimageSpec:\n  config:\n    user: @\n    env: {@: @}\n---",
+        "image: @\nfromArtifact: @\nfromImageArtifact: @\ncacheVersion: @\nfromCacheVersion: @\n---",
+      ],
       ...["image: @\nfromImage: @\ndocker:\n  ENV: {@: @}\n  @: x\nansible:\n  install:\n  - @: y\n---"],
       ...["image: @\nfrom: {{ $x }} # @\n{{ if @ }}\nmount:\n- {to: /@, from: tmp_dir}\n{{ end }}\n---"],
       ...['artifact: @\nfrom: @:{{ env "A" }}\ngit:\n- add: /@\n  to: /@\n  odd: @\n---'],
