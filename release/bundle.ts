@@ -1,9 +1,29 @@
 /** The program as few plain JavaScript files, with all packages in it. */
+import { gather, type Gathering } from "./gather.ts";
 import { project } from "./project.ts";
 import { runTool } from "./run.ts";
 
 /** How a module names one that is started by its path, as a process or worker of its own. */
 const STARTS = /new URL\("\.\/([^"]+)\.ts", import\.meta\.url\)/g;
+
+/** What `--version` loads. */
+const start: Gathering = { name: "start", roots: ["cli/permission.ts", "cli/version.ts"] };
+/** What every command loads. */
+const command: Gathering = {
+  name: "command",
+  roots: ["cli/main.ts", "cli/host.ts", "cli/render/plain.ts", "cli/commands/help.ts"],
+};
+/** What a build without change loads, and nothing else. */
+const build: Gathering = {
+  name: "build",
+  roots: ["mod.ts", "plugin.ts", "cli/commands/build.ts", "core/build/finish_image.ts"],
+};
+/** What only Deno understands, of that: the engine is imported by Node.js too. */
+const store: Gathering = { name: "store", roots: ["plugins/store/local/store.ts"] };
+
+const inScript = (path: string) => path.replace(/ts$/, "js");
+
+const scripts = ({ name, roots }: Gathering): Gathering => ({ name, roots: roots.map(inScript) });
 
 /** Modules of the program that others start by their path. */
 async function startedModules(): Promise<readonly string[]> {
@@ -24,16 +44,27 @@ async function startedModules(): Promise<readonly string[]> {
 export async function bundle(dir: string): Promise<void> {
   const started = await startedModules();
   const entries = [...Object.values(project.exports).map((path) => path.slice("./".length)), ...started];
-  await runTool([
-    Deno.execPath(),
-    ...["bundle", "--quiet", "--code-splitting", "--platform", "deno", "--outdir", dir],
-    ...entries,
-  ], project.root);
-  for await (const path of files(dir, ".js")) {
-    const text = await Deno.readTextFile(`${dir}/${path}`);
-    const adapted = adapt(text, path, started);
-    if (adapted !== text) await Deno.writeTextFile(`${dir}/${path}`, adapted);
+  const roots = [start, command, build, store].flatMap((each) => each.roots).filter((path) =>
+    !entries.includes(path)
+  );
+  const scattered = await Deno.makeTempDir({ prefix: "dapp-release-" });
+  try {
+    await runTool([
+      Deno.execPath(),
+      ...["bundle", "--quiet", "--code-splitting", "--platform", "deno", "--outdir", scattered],
+      ...entries,
+      ...roots,
+    ], project.root);
+    await rewrite(scattered, withoutRequire);
+    await gather(scattered, dir, {
+      entries: entries.map(inScript),
+      program: "cli.js",
+      gatherings: [scripts(start), scripts(command), scripts(build), scripts(store)],
+    });
+  } finally {
+    await Deno.remove(scattered, { recursive: true });
   }
+  await rewrite(dir, (text, path) => adapt(text, path, started));
   // Deno finds it beside the program: plugins of any project import dapp by these names.
   const imports = Object.fromEntries(
     Object.entries(project.exports).filter(([name]) => name !== "./cli").map(([name, path]) => [
@@ -45,6 +76,15 @@ export async function bundle(dir: string): Promise<void> {
     `${dir}/deno.json`,
     `${JSON.stringify({ imports, nodeModulesDir: "none", lock: false }, undefined, 2)}\n`,
   );
+}
+
+/** Replaces every script below a directory. */
+async function rewrite(dir: string, change: (text: string, path: string) => string): Promise<void> {
+  for await (const path of files(dir, ".js")) {
+    const text = await Deno.readTextFile(`${dir}/${path}`);
+    const changed = change(text, path);
+    if (changed !== text) await Deno.writeTextFile(`${dir}/${path}`, changed);
+  }
 }
 
 /** Files below a directory whose names end like this, as paths in it. */
@@ -59,13 +99,16 @@ async function* files(dir: string, end: string, below = ""): AsyncGenerator<stri
 const REQUIRE =
   /^import \{ createRequire as (\w+) \} from "node:module";\nvar __require = \1\(import\.meta\.url\);$/m;
 
+function withoutRequire(text: string): string {
+  return text.replace(REQUIRE, "var __require = (name) => globalThis.process.getBuiltinModule(name);");
+}
+
 /** Makes one file of the bundle work where it lies. @throws Error on what it does not know */
 export function adapt(text: string, path: string, started: readonly string[]): string {
   const up = "../".repeat(path.split("/").length - 1);
   const adapted = text
-    .replace(REQUIRE, "var __require = (name) => globalThis.process.getBuiltinModule(name);")
     // A template is loaded when it is reached; a plain text would be read, with all it imports, at the start.
-    .replaceAll(/\bimport\("(\.[^"]+)"\)/g, 'import(`${"$1"}`)')
+    .replaceAll(/\bimport\(["'](\.[^"']+)["']\)/g, 'import(`${"$1"}`)')
     .replaceAll(STARTS, (_, name) => {
       const modules = started.filter((module) => module.endsWith(`/${name}.ts`));
       if (modules.length !== 1) {
@@ -73,7 +116,7 @@ export function adapt(text: string, path: string, started: readonly string[]): s
       }
       return `new URL("./${up}${modules[0]!.replace(/ts$/, "js")}", import.meta.url)`;
     });
-  const stray = /createRequire\w*\(|\bimport\("\.|\.ts", import\.meta\.url/.exec(adapted);
+  const stray = /createRequire\w*\(|\bimport\(["']\.|\.ts", import\.meta\.url/.exec(adapted);
   if (stray) throw new Error(`Cannot bundle "${path}": it still has "${stray[0]}"`);
   return adapted;
 }

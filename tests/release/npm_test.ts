@@ -158,6 +158,31 @@ Deno.test("the npm package works on a machine that has Node.js alone", async (t)
     },
   );
 
+  await t.step("a build without change loads six files of the program", async () => {
+    await writeFiles(dir, {
+      "small/dappfile.yaml": "dimg: app\nfrom: scratch\ngit: [{ add: /web, to: /app }]\n",
+      "small/web/index.html": "hi",
+    });
+    const git = ["git", "-C", `${dir}/small`, "-c", "user.name=T", "-c", "user.email=t@example.com"];
+    await run([...git, "init", "--quiet"]);
+    await run([...git, "add", "."]);
+    await run([...git, "commit", "--quiet", "-m", "small"]);
+    const small = { cwd: `${dir}/small` };
+    const { stdout } = await run([dapp, "dimg", "build"], small);
+
+    const few = `${dir}/few`;
+    await run(["cp", "-r", `${dir}/node_modules/@dapp/dapp/dist`, few]);
+    const keep = /^(?:cli|mod|(?:start|command|build|store)-[\w-]{8})\.js$/;
+    const names = (await Array.fromAsync(Deno.readDir(few))).map(({ name }) => name);
+    const kept = names.filter((name) => keep.test(name));
+    for (const name of names) {
+      if (!kept.includes(name)) await Deno.remove(`${few}/${name}`, { recursive: true });
+    }
+    assert.equal(kept.length, 6, kept.join(" "));
+    const again = await run(["node", deno, "run", "-A", `${few}/cli.js`, "dimg", "build"], small);
+    assert.equal(again.stdout, stdout);
+  });
+
   await t.step("deno install makes a command of the program that is in the package", async () => {
     const program = `${dir}/node_modules/@dapp/dapp/dist`;
     await run(["cp", "-r", program, `${dir}/program`]);
