@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createEngine } from "../../mod.ts";
 import { withProject } from "../support/project.ts";
 import { MemoryRegistry } from "../../testing/memory_registry/registry.ts";
+import { SETTLED, settledFile } from "../support/settled_registry.ts";
 import { dapp, type FakeWorld } from "./support.ts";
 
 const dappfile = `project: shop
@@ -74,9 +75,8 @@ Deno.test("stages of the old tool go with --improper-cache-version, by a plan fr
   await registry.addImage("shop", other, { labels: { dapp: "blog", ...version } });
   await registry.addImage("shop", "latest", { labels: { dapp: "shop" } });
   const repo = `${registry.host}/shop`;
-  const settled = new URL("../support/settled_registry.ts", import.meta.url).pathname;
-  const file = dappfile.replace("---", `plugins: [${settled}]\n---`);
-  await withProject({ "dappfile.yaml": file }, async ({ dir, home }) => {
+  const file = dappfile.replace("---", `plugins: [${SETTLED}]\n---`);
+  await withProject({ "dappfile.yaml": file, ...settledFile }, async ({ dir, home }) => {
     const env = { HOME: home, PATH: Deno.env.get("PATH") ?? "" };
     const call = async (line: string, world: FakeWorld = {}) => {
       const args = [...line.split(" "), "-C", dir, "--home", home, "--repo", repo];

@@ -39,6 +39,7 @@ from: scratch
       hooks: ["tagFlags", "tags"],
       flags: ["tag-colour"],
       options: { shade: "blue" },
+      rights: {},
     });
     assert.deepEqual(of("inputs-mine"), {
       name: "inputs-mine",

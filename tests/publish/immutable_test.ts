@@ -2,14 +2,14 @@
 import assert from "node:assert/strict";
 import { failure, MemoryRegistry } from "../../testing/memory_registry/registry.ts";
 import { withProject } from "../support/project.ts";
+import { SETTLED, settledFile } from "../support/settled_registry.ts";
 
-const settled = new URL("../support/settled_registry.ts", import.meta.url).pathname;
 const dappfile = `
-plugins: [{ use: ${settled} }]
+plugins: [${SETTLED}]
 ---
 dimg: app
 from: scratch
-git: [{ add: /, to: /app }]
+git: [{ add: /, to: /app, includePaths: ["*.txt"] }]
 `;
 
 /** Refuses a tag that is there, be it with the same content, as Harbor does. */
@@ -31,7 +31,7 @@ Deno.test("builds share stages and publish where no tag can be overwritten", asy
         registry.deletion = deletion;
         immutable(registry, status, code);
         const repo = `${registry.host}/grp/shop`;
-        await withProject({ "dappfile.yaml": dappfile, "f.txt": "0" }, async (project) => {
+        await withProject({ ...settledFile, "dappfile.yaml": dappfile, "f.txt": "0" }, async (project) => {
           const push = async () => {
             await using engine = project.engine();
             return await engine.push([], {
@@ -60,7 +60,7 @@ Deno.test("cleanups remove stages again and again where tags can be deleted but 
   registry.deletion = "tags";
   immutable(registry, 400, "ImageTagAlreadyExistsException");
   const repo = `${registry.host}/grp/shop`;
-  await withProject({ "dappfile.yaml": dappfile, "f.txt": "0" }, async (project) => {
+  await withProject({ ...settledFile, "dappfile.yaml": dappfile, "f.txt": "0" }, async (project) => {
     for (let i = 1; i <= 3; i++) {
       await project.write({ "f.txt": String(i) });
       await project.commit();

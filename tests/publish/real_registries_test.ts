@@ -4,11 +4,11 @@ import { openProject, takeBuilt } from "../support/project.ts";
 import { realRegistries } from "../support/real_registries.ts";
 import { withTempDir } from "../support/tmp.ts";
 import { verifyRegistry } from "../support/verify_registry.ts";
+import { SETTLED, settledFile } from "../support/settled_registry.ts";
 
-const settled = new URL("../support/settled_registry.ts", import.meta.url).pathname;
 const dappfile = `
 project: shop
-plugins: [{ use: ${settled} }]
+plugins: [${SETTLED}]
 cleanup: { defaults: false, keep: [{ use: keep-branches }] }
 ---
 dimg: [app, web]
@@ -30,7 +30,7 @@ for (const { name, start } of await realRegistries()) {
       const a = openProject(`${root}/a/project`, `${root}/a/home`);
       await Deno.mkdir(a.dir, { recursive: true });
       await a.git("init", "-q", "-b", "main");
-      await a.write({ "dappfile.yaml": dappfile, "src/one": "1\n" });
+      await a.write({ "dappfile.yaml": dappfile, "src/one": "1\n", ...settledFile });
       await a.commit("first");
       await a.git("clone", "-q", "--bare", a.dir, `${root}/origin`);
       await a.git("remote", "add", "origin", `${root}/origin`);

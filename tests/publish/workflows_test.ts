@@ -4,10 +4,10 @@ import { startDockerRegistry } from "../support/docker_registry.ts";
 import { run } from "../support/process.ts";
 import { openProject, type TestProject } from "../support/project.ts";
 import { withTempDir } from "../support/tmp.ts";
+import { SETTLED, settledFile } from "../support/settled_registry.ts";
 
 const cli = new URL("../../cli.ts", import.meta.url).pathname;
 const config = new URL("../../deno.json", import.meta.url).pathname;
-const settled = new URL("../support/settled_registry.ts", import.meta.url).pathname;
 
 const dappfile = (base: string) => `
 artifact: tool
@@ -73,8 +73,9 @@ async function withServers(
     await Deno.mkdir(first.dir, { recursive: true });
     await first.git("init", "-q", "-b", "main");
     await first.write({
-      "dappfile.yaml": `project: app\nplugins: [${settled}]\n---${dappfile(base)}`,
+      "dappfile.yaml": `project: app\nplugins: [${SETTLED}]\n---${dappfile(base)}`,
       "src/one": "1\n",
+      ...settledFile,
     });
     await first.commit("first");
     await Deno.mkdir(`${root}/b`);

