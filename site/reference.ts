@@ -215,7 +215,7 @@ export async function eventsMarkdown(): Promise<string> {
 function docOf(jsDoc: JsDoc | undefined, what: string): string {
   const text = jsDoc?.doc?.split("\n\n")[0]?.replaceAll(/\s*\n\s*/g, " ").trim();
   if (!text) throw new Error(`Cannot describe ${what}: it has no comment of its own`);
-  return text.replaceAll(/\{@linkcode (\w+)\}/g, "`$1`");
+  return text.replaceAll(/\{@linkcode ([\w.]+)\}/g, "`$1`");
 }
 
 function cell(text: string): string {
