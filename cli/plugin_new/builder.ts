@@ -146,7 +146,7 @@ async function run(commands: readonly string[], signal: AbortSignal = new AbortC
   };
   const { layer } = await builder.run(step, { signal, output: (_, text) => void (output += text) });
   const blob = await layer?.blob;
-  if (blob) await store.blobs.adopt(blob.file, blob.digest);
+  if (blob && "file" in blob) await store.blobs.adopt(blob.file, blob.digest);
   return { output, digest: blob?.digest, size: blob && await store.blobs.size(blob.digest) };
 }
 
