@@ -88,15 +88,20 @@ export async function debianBase(): Promise<string | undefined> {
   });
 }
 
+/** What the image of dapp installs: here already, so that tests of it build without a network. */
+const IMAGE_PACKAGES = "ca-certificates git libcap2-bin openssh-client slirp4netns uidmap";
+
 /**
- * The Debian base image with the Deno that runs the tests, as images of Deno have it, and with the certificates that this
- * machine trusts: what is built on it fetches packages of npm. Undefined where `debianBase()` is.
+ * The Debian base image with the Deno that runs the tests and the packages of npm that it has, as images of Deno have
+ * them, and with all that the image of dapp installs by apt. Undefined where `debianBase()` is.
  */
 export async function denoBase(): Promise<string | undefined> {
   const debian = await debianBase();
   if (debian === undefined) return undefined;
   const deno = await Deno.stat(Deno.execPath());
-  const name = `deno-${Deno.version.deno}-${await shortHash([RECIPE, debian, deno.size])}`;
+  const lock = await Deno.readTextFile(new URL("../../deno.lock", import.meta.url));
+  const hash = await shortHash([RECIPE, debian, deno.size, IMAGE_PACKAGES, lock]);
+  const name = `deno-${Deno.version.deno}-${hash}`;
   return await cached(name, async (layout, scratch) => {
     const rootfs = `${scratch}/rootfs`;
     await Deno.mkdir(rootfs);
@@ -107,14 +112,40 @@ export async function denoBase(): Promise<string | undefined> {
     );
     await Deno.copyFile(Deno.execPath(), `${rootfs}/usr/bin/deno`);
     await Deno.chmod(`${rootfs}/usr/bin/deno`, 0o755);
-    const bundle = "/etc/ssl/certs/ca-certificates.crt";
+    const install = [
+      'cp /etc/resolv.conf "$0/etc/resolv.conf"',
+      'mount --rbind /dev "$0/dev" && mount -t proc none "$0/proc"',
+      `chroot "$0" sh -ec 'apt-get update -q && apt-get install -qy ${IMAGE_PACKAGES}'`,
+      'rm -rf "$0"/var/lib/apt/lists/* "$0"/var/cache/apt/archives/*.deb "$0"/etc/apt/sources.list',
+      ': > "$0/etc/resolv.conf"',
+    ];
+    await run(["unshare", "--mount", "--propagation", "private", "sh", "-ec", install.join("\n"), rootfs], {
+      env: { LC_ALL: "C.UTF-8", DEBIAN_FRONTEND: "noninteractive" },
+    });
+    // fetches whatever making the program takes
+    const project = new URL("../../", import.meta.url).pathname;
+    await run([Deno.execPath(), "run", "-A", "release/main.ts", "--program", `${scratch}/program`], {
+      cwd: project,
+    });
+    const { denoDir } = JSON.parse((await run([Deno.execPath(), "info", "--json"])).stdout);
+    await run(
+      ["sh", "-ec", 'mkdir "$1"; for d in npm dl; do if [ -e "$0/$d" ]; then cp -r "$0/$d" "$1"; fi; done']
+        .concat(
+          [denoDir, `${rootfs}/deno-dir`],
+        ),
+    );
+    const bundle = "/etc/ssl/certs/ca-certificates.crt"; // for what is fetched all the same
     for (const to of [bundle, "/usr/local/share/ca-certificates/machine.crt"]) {
-      await Deno.mkdir(`${rootfs}${to.slice(0, to.lastIndexOf("/"))}`, { recursive: true });
       await Deno.copyFile(bundle, rootfs + to);
     }
     await writeRootfsImage(layout, {
       rootfs,
-      env: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "DENO_TLS_CA_STORE=system"],
+      exclude: ["./dev/*", "./proc/*", "./sys/*"],
+      env: [
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "DENO_DIR=/deno-dir",
+        "DENO_TLS_CA_STORE=system",
+      ],
       cmd: ["bash"],
     });
   });
