@@ -51,7 +51,7 @@ const signature = z.string().refine(isSignature, "signature");
 
 const use = strict<PluginUse>({
   use: text,
-  options: z.unknown(),
+  options: z.unknown().optional(),
   trusted: z.literal(true).optional(),
   timeoutMs: number.optional(),
   line: number,

@@ -142,6 +142,39 @@ Deno.test("a plugin that declares nothing reaches nothing", async (t) => {
   });
 });
 
+Deno.test("a plugin gives steps nothing of this machine that the dappfile does not give them", async (t) => {
+  const attempts: Readonly<Record<string, string>> = {
+    "a directory of this machine": `mounts: [{ kind: "fromPath", source: "/root/.docker", target: "/x" }]`,
+    "a secret": `secrets: [{ id: "login", from: { kind: "file", path: "~/.docker/config.json" } }]`,
+    "an ssh agent": `ssh: ["default"]`,
+    "this machine's network": `network: "host"`,
+  };
+  const config = (change: string) =>
+    `config: (config) => ({ ...config, images: config.images.map((image) => ({ ...image, ${change} })) }),`;
+  for (const [name, change] of Object.entries(attempts)) {
+    await t.step(name, async () => {
+      const { error } = await tryPlugin("", { hooks: config(change) });
+      assert.equal(error?.code, "PLUGIN_RESULT_INVALID");
+      assert.match(
+        error.message,
+        /^Cannot use what plugin "inputs-hostile" makes of the dappfile: it adds `/,
+      );
+      assert.match(error.fix, /trusted: true/);
+    });
+  }
+  await t.step("it may take away, and change the rest", async () => {
+    const { error } = await tryPlugin("", {
+      hooks: config(`mounts: [], network: "none", fromCacheVersion: "2"`),
+    });
+    assert.equal(error, undefined);
+  });
+  await t.step("an image of its own has nothing either", async () => {
+    const own = `{ ...config.images[0], name: "more", ssh: ["default"] }`;
+    const hooks = `config: (config) => ({ ...config, images: [...config.images, ${own}] }),`;
+    assert.equal((await tryPlugin("", { hooks })).error?.code, "PLUGIN_RESULT_INVALID");
+  });
+});
+
 Deno.test("what a plugin imports by name is of its repository, links followed", async (t) => {
   await withTempDir(async (home) => {
     await Deno.writeTextFile(`${home}/config.json`, JSON.stringify(SECRET));

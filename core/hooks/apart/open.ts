@@ -1,7 +1,8 @@
 /** A plugin that runs apart, as the engine sees it: like any other. */
-import type { Awaitable, HookContext, HookName, Host, Plugin, PluginHooks } from "../../contract/plugin.ts";
+import type { HookContext, HookName, Host, Plugin, PluginHooks } from "../../contract/plugin.ts";
 import { hookTable } from "../../contract/plugin.ts";
 import { EngineError } from "../../contract/errors.ts";
+import type { Config } from "../../contract/config.ts";
 import type { PluginRights } from "../../contract/rights.ts";
 import { fileUrl } from "../module_url.ts";
 import { mismatchIn } from "./deno.ts";
@@ -10,6 +11,7 @@ import { denoDir, importMapFlags, ownModules, projectFlags } from "./own_modules
 import { escaped, permissionFlags, visibleEnv } from "./permissions.ts";
 import { missingRights, type PluginPin } from "./pins.ts";
 import { ApartProcess } from "./process.ts";
+import { requireNoMoreReach } from "./reach.ts";
 import { isLoaded, isOpened, type Opened } from "./said.ts";
 
 /** How a plugin is run apart. */
@@ -220,8 +222,15 @@ function pluginOf(
       );
     }
     const handlers = hooks.map((hook) => {
-      const handler = (input: unknown, { dryRun, signal }: HookContext): Awaitable<unknown> =>
-        process.ask("hook", [hook.name, seenBy(input, rights), { dryRun, signal }], hook.name);
+      const handler = async (input: unknown, { dryRun, signal }: HookContext): Promise<unknown> => {
+        const answer = await process.ask(
+          "hook",
+          [hook.name, seenBy(input, rights), { dryRun, signal }],
+          hook.name,
+        );
+        if (hook.name === "config") requireNoMoreReach(name, input as Config, answer);
+        return answer;
+      };
       const entry = !hook.isHandler
         ? null
         : hook.order === undefined
