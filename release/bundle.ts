@@ -99,7 +99,8 @@ async function* files(dir: string, end: string, below = ""): AsyncGenerator<stri
 const REQUIRE =
   /^import \{ createRequire as (\w+) \} from "node:module";\nvar __require = \1\(import\.meta\.url\);$/m;
 
-function withoutRequire(text: string): string {
+/** A file of the bundle that loads no node:module. */
+export function withoutRequire(text: string): string {
   return text.replace(REQUIRE, "var __require = (name) => globalThis.process.getBuiltinModule(name);");
 }
 
