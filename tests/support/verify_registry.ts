@@ -22,12 +22,17 @@ interface Named {
  * @throws when one of them is absent or its content differs from its digest or size; the message names the tag
  */
 export async function verifyRegistry(host: string, path: string): Promise<VerifiedTags> {
-  const get = async (what: string) => {
+  const get = async (what: string, tries = 50): Promise<Uint8Array> => {
     const answer = await fetch(`http://${host}/v2/${path}/${what}`, {
       headers: { accept: MANIFEST_TYPES.join(", ") },
     });
     const bytes = new Uint8Array(await answer.arrayBuffer());
     if (answer.status === 200) return bytes;
+    // docker-registry goes on with the PUT of a client that was killed, and lists its tag before it can read it
+    if (tries > 0 && (answer.status === 404 || answer.status >= 500)) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      return await get(what, tries - 1);
+    }
     throw new Error(`GET ${path}/${what}: ${answer.status} ${new TextDecoder().decode(bytes)}`);
   };
   return await verify({
