@@ -44,13 +44,9 @@ async function runCommand(parsed: Parsed, io: Io): Promise<number> {
   const quiet = options.flag("quiet");
   const verbose = options.flag("verbose");
   const color = options.text("color") ?? "auto";
-  const kind = chooseRenderer({
-    json,
-    quiet,
-    isTerminal: io.stderr.isTerminal,
-    shell: command.path === "dimg run" || [...options.names()].some((name) => name.startsWith("introspect-")),
-    env: io.env,
-  });
+  const shell = command.path === "dimg run" ||
+    [...options.names()].some((name) => name.startsWith("introspect-"));
+  const kind = chooseRenderer({ json, quiet, isTerminal: io.stderr.isTerminal, shell, env: io.env });
   const dir = options.text("dir") ?? ".";
   const log = inCi(io.env) ? (await import("./ci/log.ts")).ciLogOf(io.env) : undefined;
   const progress = await openRenderer(kind, io, { color, verbose, log, dir });
@@ -102,7 +98,9 @@ async function runCommand(parsed: Parsed, io: Io): Promise<number> {
     }
   } catch (error) {
     const { reportError } = await import("./report.ts");
-    const { failed } = tails;
+    // What a person has just read is not printed again; a group may be folded, and a shell fills the screen.
+    const read = (kind === "tty" || kind === "plain") && !log?.group && !shell;
+    const failed = tails.failed.filter(({ inSight }) => !read || !inSight);
     return await reportError(error, io, {
       json,
       quiet,

@@ -23,8 +23,13 @@ function rows(checks: readonly MachineCheck[], style: Style): readonly string[] 
   const cells = columns(checks.map(({ name, result, detail }) => [name, result, printable(detail)]));
   return checks.flatMap(({ result, fix }, i) => [
     paint(result, style)(cells[i]!),
-    ...(fix === undefined ? [] : [`    fix: ${printable(fix)}`]),
+    ...(fix === undefined ? [] : [hint(result, style)(printable(fix))]),
   ]);
+}
+
+/** What nobody asked for needs no mending. */
+function hint(result: MachineCheck["result"], style: Style): (text: string) => string {
+  return result === "unset" ? (text) => style.dim(`    to use it: ${text}`) : (text) => `    fix: ${text}`;
 }
 
 function paint(result: MachineCheck["result"], style: Style): (text: string) => string {

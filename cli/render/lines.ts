@@ -69,7 +69,7 @@ function lineFor(event: EngineEvent, { style, verbose }: LineOptions): string | 
     case "stage.stopped":
       return row(style, event.at, style.yellow("stopped"), "(--fail-fast)");
     case "stage.failed":
-      return row(style, event.at, style.red("failed"), event.message);
+      return row(style, event.at, style.red("failed"), failureText(event));
     case "image.ready":
       return imageLine(event, style);
     case "stage.published": {
@@ -103,7 +103,7 @@ function lineFor(event: EngineEvent, { style, verbose }: LineOptions): string | 
 }
 
 function row(style: Style, at: StageRef, word: string, rest: string): string {
-  return `${style.bold(stageTitle(at))}  ${word}  ${printable(rest)}`;
+  return `${style.bold(stageTitle(at))}  ${word}${rest === "" ? "" : `  ${printable(rest)}`}`;
 }
 
 /** `3.9s`, with what is saving of it and what came before it where that is worth a word. */
@@ -113,6 +113,13 @@ function stageTime(
   const { whole, parts } = formatParts(ms, [[runningMs, "running"], [savingMs, "saving"]]);
   const own = savingMs >= NOTABLE_MS && parts.length > 1 ? `${whole} (${parts.join(", ")})` : whole;
   return waitingMs >= NOTABLE_MS ? `${own} after waiting ${formatDuration(waitingMs)}` : own;
+}
+
+/** What the line does not say already; nothing where the error is the next line. */
+function failureText({ at, message, running }: EngineEvent & { readonly type: "stage.failed" }): string {
+  if (running?.length === 0) return "";
+  const known = `Cannot build stage "${stageTitle(at)}": `;
+  return message.startsWith(known) ? message.slice(known.length) : message;
 }
 
 function failureLines(

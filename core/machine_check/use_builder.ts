@@ -29,7 +29,10 @@ export async function usedBuilder(name: string, trial: BuilderTrial): Promise<re
     if (!(error instanceof EngineError && error.code === "BUILDER_UNAVAILABLE")) {
       return [missing(title, error)];
     }
-    return [unset(title, error.message, error.fix)];
+    const detail = name === "buildkit"
+      ? "not set up; Dockerfiles need it, all else works without"
+      : error.message;
+    return [unset(title, detail, error.fix)];
   }
   if (!builder) return [unset(title, "no plugin offers it on this machine")];
   await using opened = builder;

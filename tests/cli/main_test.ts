@@ -138,34 +138,90 @@ Deno.test("--json prints one versioned document; --json=events prints events and
 
 const failedAt: StageRef = { image: "app", kind: "dimg", stage: "install" };
 
-/** An engine whose build prints 30 lines and fails. */
-function failing(emit: (event: EngineEvent) => void): Partial<Engine> {
-  return {
+const failureText = 'Cannot build stage "app/install": npm ci ended with 1';
+
+/** An engine whose build prints 30 lines and fails; others run beside it. */
+function failingBeside(
+  { between = [], after = [], running = [] }: {
+    /** Before its line 15. */
+    readonly between?: readonly EngineEvent[];
+    readonly after?: readonly EngineEvent[];
+    readonly running?: readonly StageRef[];
+  } = {},
+) {
+  return (emit: (event: EngineEvent) => void): Partial<Engine> => ({
     build() {
       emit({ type: "stage.started", at: failedAt, signature, reason: "first build for app" });
       for (let i = 1; i <= 30; i++) {
+        if (i === 15) between.forEach(emit);
         emit({ type: "stage.output", at: failedAt, stream: "stdout", text: `line ${i}\n` });
       }
-      emit({ type: "stage.failed", at: failedAt, signature, message: "npm ci ended with 1" });
-      throw new EngineError("STAGE_FAILED", 'Cannot build "app/install": npm ci ended with 1');
+      emit({
+        type: "stage.failed",
+        at: failedAt,
+        signature,
+        message: failureText,
+        running,
+        notStarted: [],
+      });
+      after.forEach(emit);
+      throw new EngineError("STAGE_FAILED", failureText);
     },
-  };
+  });
 }
 
+const failing = failingBeside();
+
 const last20 = Array.from({ length: 20 }, (_, i) => `  line ${i + 11}\n`).join("");
-const failure = `
-The last output of app/install:
-${last20}error: Cannot build "app/install": npm ci ended with 1
+const error = `error: ${failureText}
 fix: Read the output above; open a shell with --introspect-error
 `;
+const failure = `
+The last output of app/install:
+${last20}${error}`;
 
-Deno.test("a failure repeats the stage's last 20 lines, then the error, and the fix last", async () => {
+Deno.test("a failure whose output has just been printed is said once: the error, and the fix last", async () => {
   const { code, stdout, stderr, disposed } = await dapp(["dimg", "build"], { engine: failing });
   assert.equal(code, 1);
   assert.equal(stdout, "");
   assert(stderr.startsWith("app/install  building  (first build for app)\napp/install │ line 1\n"), stderr);
-  assert(stderr.endsWith(`app/install  failed  npm ci ended with 1\n${failure}`), stderr);
+  assert(stderr.endsWith(`app/install │ line 30\napp/install  failed\n${error}`), stderr);
   assert.equal(disposed, 1);
+});
+
+Deno.test("a failure repeats the stage's last 20 lines where they are out of sight", async (t) => {
+  const beside: StageRef = { ...failedAt, image: "other" };
+  const other: EngineEvent = { type: "stage.output", at: beside, stream: "stdout", text: "noise\n" };
+  const said = "app/install  failed  npm ci ended with 1\nstill running: other/install";
+  const run = async (engine: ReturnType<typeof failingBeside>, args: string[] = [], env = {}) =>
+    (await dapp(["dimg", "build", ...args], { engine, env })).stderr;
+  await t.step("another stage printed between them", async () => {
+    assert((await run(failingBeside({ between: [other] }))).endsWith(`app/install  failed\n${failure}`));
+  });
+  await t.step("another stage printed after them; the failure is said at once", async () => {
+    const stderr = await run(failingBeside({ after: [other], running: [beside] }));
+    assert(stderr.includes(said), stderr);
+    assert(stderr.endsWith(`other/install │ noise\n${failure}`), stderr);
+  });
+  await t.step("another stage printed before more lines than are repeated", async () => {
+    const long = failingBeside({ between: [{ ...other, text: "early\n" }] });
+    const more = (emit: (event: EngineEvent) => void) =>
+      long((event) => {
+        emit(
+          event.type === "stage.output" && event.at === failedAt
+            ? { ...event, text: `${event.text}x\n` }
+            : event,
+        );
+      });
+    assert((await run(more)).endsWith(`line 30\napp/install │ x\napp/install  failed\n${error}`));
+  });
+  await t.step("groups of a CI system may be folded", async () => {
+    assert((await run(failing, [], { CI: "1", GITLAB_CI: "1" })).endsWith(`app/install  failed\n${failure}`));
+    assert((await run(failing, [], { CI: "1" })).endsWith(`app/install  failed\n${error}`));
+  });
+  await t.step("a shell was opened since", async () => {
+    assert((await run(failing, ["--introspect-error"])).endsWith(`app/install  failed\n${failure}`));
+  });
 });
 
 Deno.test("--quiet prints nothing but the failure", async () => {
@@ -177,7 +233,7 @@ Deno.test("--quiet prints nothing but the failure", async () => {
 Deno.test("--json prints errors as one document and keeps the exit code", async () => {
   const error = {
     code: "STAGE_FAILED",
-    message: 'Cannot build "app/install": npm ci ended with 1',
+    message: failureText,
     fix: "Read the output above; open a shell with --introspect-error",
     problems: [],
   };
@@ -624,6 +680,33 @@ Deno.test("dapp config schema prints a JSON Schema", async () => {
   const { code, stdout } = await dapp(["config", "schema"]);
   assert.equal(code, 0);
   assert.equal(JSON.parse(stdout).title, "dappfile.yaml");
+});
+
+Deno.test("dapp doctor tells to mend what is missing, and how to use what merely is not set up", async () => {
+  const engine = (): Partial<Engine> => ({
+    checkMachine: () =>
+      Promise.resolve({
+        canBuild: false,
+        checks: [
+          { name: "git", result: "ok", detail: "2.39.5" },
+          { name: "builder native", result: "missing", detail: "no unshare", fix: "Install util-linux" },
+          { name: "REPO", result: "unset", detail: "none is named", fix: "Name one with --repo" },
+        ],
+      }),
+  });
+  const { code, stdout } = await dapp(["doctor"], { engine });
+  assert.equal(code, 1);
+  assert.equal(
+    stdout,
+    `git             ok       2.39.5
+builder native  missing  no unshare
+    fix: Install util-linux
+REPO            unset    none is named
+    to use it: Name one with --repo
+
+No images can be built here.
+`,
+  );
 });
 
 Deno.test("dapp store check fails while something is damaged, and repairs when asked", async () => {

@@ -41,6 +41,10 @@ Deno.test("checkMachine() needs no project; what nobody asked for is unset, with
       ["unset", "Set BUILDKIT_HOST"],
     ],
   );
+  assert.equal(
+    row("builder buildkit")?.detail,
+    "not set up; Dockerfiles need it, all else works without",
+  );
 });
 
 Deno.test("checkMachine() says of a BuildKit that is not there what a build says", async () => {
