@@ -331,6 +331,10 @@ const misbehaviours: Readonly<
     code: "return [{ key: 'a', value: 1n }];",
     message: /failed in hook "stageInputs": a bigint cannot be sent$/,
   },
+  "answers with what has more than fields": {
+    code: "return [{ key: 'a', value: new URL('https://a.example/') }];",
+    message: /failed in hook "stageInputs": an instance of URL cannot be sent$/,
+  },
   "answers with functions": {
     code: "return [{ key: 'a', value: () => 1 }];",
     message: /failed in hook "stageInputs": a function cannot be sent as an answer$/,
@@ -356,7 +360,7 @@ const misbehaviours: Readonly<
   },
   "ends as if all were well": { code: "Deno.exit(0);", message: /its process ended with exit code 0$/ },
   "uses up the memory": {
-    code: "const all = []; for (;;) all.push(new Array(1e6).fill({}).map(() => ({})));",
+    code: "const all = []; for (;;) all.push(new Array(1e7).fill(0.5));",
     message: /failed in hook "stageInputs": its process ended with (signal|exit code)/,
   },
   "asks for what it did not declare": {

@@ -2,6 +2,7 @@
 import type { HookContext, HookName, Host, Plugin, PluginHooks } from "../../contract/plugin.ts";
 import { hookTable } from "../../contract/plugin.ts";
 import { EngineError } from "../../contract/errors.ts";
+import type { CleanupGit, KeepRequest } from "../../contract/cleanup.ts";
 import type { Config } from "../../contract/config.ts";
 import type { PluginRights } from "../../contract/rights.ts";
 import { fileUrl } from "../module_url.ts";
@@ -225,7 +226,7 @@ function pluginOf(
       const handler = async (input: unknown, { dryRun, signal }: HookContext): Promise<unknown> => {
         const answer = await process.ask(
           "hook",
-          [hook.name, seenBy(input, rights), { dryRun, signal }],
+          [hook.name, seenBy(hook.name, input, rights), { dryRun, signal }],
           hook.name,
         );
         if (hook.name === "config") requireNoMoreReach(name, input as Config, answer);
@@ -256,9 +257,22 @@ function pluginOf(
 }
 
 /** What a hook is handed, with those variables alone that the plugin may see. */
-function seenBy(input: unknown, rights: PluginRights): unknown {
+function seenBy(hook: string, input: unknown, rights: PluginRights): unknown {
   if (typeof input !== "object" || input === null || !("env" in input)) return input;
-  return { ...input, env: visibleEnv(rights, input.env as Host["env"]) };
+  const seen = { ...input, env: visibleEnv(rights, input.env as Host["env"]) };
+  if (hook !== "keep") return seen;
+  const { git } = input as KeepRequest;
+  return { ...seen, git: git && questionsOf(git) };
+}
+
+/** What can be asked of git, without who answers it: where the repository is and what its remote is called is dapp's. */
+function questionsOf(git: CleanupGit): CleanupGit {
+  return {
+    branches: () => git.branches(),
+    tags: () => git.tags(),
+    commits: () => git.commits(),
+    trees: () => git.trees(),
+  };
 }
 
 /** Whether a hook can be answered from another process. */

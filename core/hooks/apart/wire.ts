@@ -1,6 +1,7 @@
 /**
  * What dapp and a plugin that runs apart say to each other: lines of JSON, marked so that whatever else a plugin prints
- * is told from them. Values are those of JSON, with maps, sets, bytes, functions to call back and signals.
+ * is told from them. Values are those of JSON with what it would lose or change (undefined, all numbers, dates), maps,
+ * sets, bytes, functions to call back and signals.
  */
 import { hasMembers, isCount, isListOf, isObject, isOptional, isPair, isText } from "../../../lib/guard.ts";
 
@@ -113,6 +114,9 @@ export function pack(value: unknown, given: Given): unknown {
     case "bigint":
     case "symbol":
       throw new TypeError(`a ${typeof value} cannot be sent`);
+    case "number":
+      if (Number.isFinite(value) && !Object.is(value, -0)) return value;
+      return { [TAG]: "number", text: Object.is(value, -0) ? "-0" : String(value) };
     case "object":
       break;
     default:
@@ -127,11 +131,20 @@ export function pack(value: unknown, given: Given): unknown {
   if (value instanceof AbortSignal) {
     return { [TAG]: "signal", id: given.signal(value), aborted: value.aborted };
   }
-  if (value instanceof Date) return value.toJSON();
-  const rows = Object.entries(value).filter(([, item]) => item !== undefined).map(([key, item]) =>
-    [key, each(item)] as const
-  );
+  if (value instanceof Date) return { [TAG]: "date", ms: each(value.getTime()) };
+  const name = classOf(value);
+  if (name !== undefined) throw new TypeError(`an instance of ${name} cannot be sent`);
+  const rows = Object.entries(value).map(([key, item]) => [key, each(item)] as const);
   return TAG in value ? { [TAG]: "object", rows } : Object.fromEntries(rows);
+}
+
+/** The class of an object that is more than its fields, of which some may be nobody else's business. */
+function classOf(value: object): string | undefined {
+  let at: object | null = Object.getPrototypeOf(value);
+  for (; at && at !== Object.prototype; at = Object.getPrototypeOf(at)) {
+    if (Reflect.ownKeys(at).some((key) => key !== "constructor")) return value.constructor?.name || "a class";
+  }
+  return undefined;
 }
 
 const isAnything = (_: unknown): _ is unknown => true;
@@ -145,8 +158,10 @@ export function unpack(value: unknown, taken: Taken): unknown {
   if (!Object.hasOwn(value, TAG)) {
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, each(item)]));
   }
-  const { [TAG]: tag, rows, id, base64, aborted } = value;
+  const { [TAG]: tag, rows, id, base64, aborted, text, ms } = value;
   if (tag === "undefined") return undefined;
+  if (tag === "number" && isText(text)) return Number(text);
+  if (tag === "date") return new Date(Number(each(ms)));
   if (tag === "call" && isCount(id)) return taken.call(id);
   if (tag === "signal" && isCount(id)) return taken.signal(id, aborted === true);
   if (tag === "bytes" && isText(base64)) return Uint8Array.fromBase64(base64);
