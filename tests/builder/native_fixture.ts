@@ -1,17 +1,19 @@
-/** The native builder of this process's user, with a store of its own. */
-import { LocalStore } from "../../plugins/store/local/store.ts";
-import { NativeBuilder } from "../../plugins/builder/native/builder.ts";
-import { type BuilderSubject, busyboxLayers } from "../../testing/mod.ts";
-
-const platform = { os: "linux", architecture: Deno.build.arch === "aarch64" ? "arm64" : "amd64" };
+/** The native builder of this process's user, with a store of its own, made from nothing but what is published for tests. */
+import { builderNative } from "../../plugins/builder/native/mod.ts";
+import {
+  type BuilderSubject,
+  busyboxLayers,
+  createTestHost,
+  createTestStore,
+  openPlugin,
+} from "../../testing/mod.ts";
 
 /** Makes it; all of it is gone when it is disposed of. */
 export async function nativeFixture(): Promise<BuilderSubject> {
   await using stack = new AsyncDisposableStack();
-  const dir = await Deno.makeTempDir({ prefix: "dapp-native-" });
-  stack.defer(() => Deno.remove(dir, { recursive: true }).catch(() => {}));
-  const store = stack.use(await LocalStore.open(`${dir}/store`));
-  const builder = stack.use(new NativeBuilder({ platform, store, parallel: 2 }));
+  const store = stack.use(await createTestStore());
+  const opened = stack.use(await openPlugin(builderNative, stack.use(await createTestHost())));
+  const builder = stack.use((await opened.openBuilder(store, { parallel: 2 }))!);
   const base = await busyboxLayers(store);
   const kept = stack.move();
   return {
