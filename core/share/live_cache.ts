@@ -3,6 +3,7 @@ import type { ImageNode } from "../sign/graph.ts";
 import { observed } from "../../lib/pool.ts";
 import type { CachedTops } from "../plan/plan.ts";
 import type { StageRecord, Store } from "../contract/store.ts";
+import { needsBuilder } from "../sign/needs_builder.ts";
 import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
 import { locateStages } from "./locate_stages.ts";
 import type { GuardedStages } from "./guarded_stages.ts";
@@ -23,6 +24,8 @@ export class LiveCache {
   readonly #publishing: Promise<unknown>[] = [];
   #failure: unknown;
   readonly #spares = new Map<Signature, { readonly tag: string; readonly digest: Digest }[]>();
+  /** Stages whose commands this run has begun. */
+  readonly #begun = new Set<Signature>();
 
   constructor(
     readonly shared: SharedStages,
@@ -82,11 +85,22 @@ export class LiveCache {
     stage: SignedStage,
     { whole = false, ...options }: { readonly unseen?: boolean; readonly whole?: boolean } = {},
   ): Promise<StageRecord | undefined> {
+    if (await this.#runsBelow(image, stage)) return undefined;
     const found = await this.shared.find(stage.signature, { again: true });
     const apart = found !== undefined && !whole && (await this.options.apart?.() ?? false);
     const record = found && await this.shared.take(image, stage, found, { ...options, apart });
     if (record && found.repository !== this.shared.target) this.publish(image, stage, record);
     return record;
+  }
+
+  /**
+   * Whether commands that the stage stands on are run by this build, in a builder that is elsewhere: who else runs them
+   * meets this run there, stage by stage, and is not ahead of it.
+   */
+  async #runsBelow(image: SignedImage, stage: SignedStage): Promise<boolean> {
+    const below = image.stages.slice(0, image.stages.indexOf(stage));
+    return below.some(({ signature }) => this.#begun.has(signature)) &&
+      (await this.options.apart?.() ?? false);
   }
 
   /** Publishes a stage beside the build. A failure is reported by {@linkcode finish}; nothing else is sent after it. */
@@ -115,6 +129,7 @@ export class LiveCache {
     },
   ): TaskRegistry | undefined {
     if (!this.shared.target) return undefined;
+    if (needsBuilder(stage)) this.#begun.add(stage.signature);
     return {
       image: async () =>
         this.#failure === undefined ? await this.shared.image(image, parent, await saved) : undefined,

@@ -326,9 +326,15 @@ export class SharedStages {
     return this.elsewhere.ref(layer, target.name);
   }
 
-  /** Removes what a builder needed a tag for. Cleanups do it where this may not, or is stopped. */
+  /**
+   * Removes what a builder needed a tag for: the manifest, which is of one step alone, and else its tag. Cleanups do it
+   * where this may not, or is stopped.
+   */
   async dropSpare(tag: string, digest: Digest): Promise<void> {
-    await this.options.target!.remove({ tag, digest, alone: true }, this.options.signal).catch(() => {});
+    const target = this.options.target!;
+    const { signal } = this.options;
+    const gone = await target.removeUntagged?.(digest, signal).catch(() => false);
+    if (!gone) await target.remove({ tag, digest, alone: true }, signal).catch(() => {});
   }
 
   async #state(

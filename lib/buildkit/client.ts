@@ -55,15 +55,29 @@ export class BuildkitClient implements Disposable {
     return new Session(this.rpc, served, sharedKey);
   }
 
-  /** Builds, and gives what the exporters answered. @throws {ServiceError} */
+  /** Builds, and gives what the exporters answered; without `events` in one question. @throws {ServiceError} */
   async solve(
     request: MessageInitShape<typeof SolveRequestSchema>,
-    events: SolveEvents,
+    events: SolveEvents | undefined,
     signal: AbortSignal,
   ): Promise<Readonly<Record<string, string>>> {
     const Ref = request.Ref || crypto.randomUUID().replaceAll("-", "");
     // Its last messages come after the answer: what was printed must not get lost.
-    const told = this.rpc.stream(Control.method.status, { Ref }, ({ vertexes, logs }) => {
+    const told = events && this.#tell(Ref, events, signal).catch(() => {});
+    try {
+      const { ExporterResponse } = await this.rpc.unary(
+        Control.method.solve,
+        { ...request, Ref, Internal: true },
+        { signal },
+      );
+      return ExporterResponse;
+    } finally {
+      await told;
+    }
+  }
+
+  async #tell(Ref: string, events: SolveEvents, signal: AbortSignal): Promise<void> {
+    await this.rpc.stream(Control.method.status, { Ref }, ({ vertexes, logs }) => {
       for (const { digest, name, cached, started, error } of vertexes) {
         events.vertex?.({
           digest,
@@ -76,17 +90,7 @@ export class BuildkitClient implements Disposable {
       for (const { vertex, stream, msg } of logs) {
         events.log?.({ vertex, stream: Number(stream), bytes: msg });
       }
-    }, { signal }).catch(() => {});
-    try {
-      const { ExporterResponse } = await this.rpc.unary(
-        Control.method.solve,
-        { ...request, Ref, Internal: true },
-        { signal },
-      );
-      return ExporterResponse;
-    } finally {
-      await told;
-    }
+    }, { signal });
   }
 
   /** Forgets what a filter names, such as cache mounts. @throws {ServiceError} */

@@ -187,11 +187,16 @@ export function indexEntries(entries: Iterable<TarEntry>): LayerIndex {
 /** Reads an uncompressed layer: its index, and the digest of all its bytes. @throws {LayerError} @throws {TarError} */
 export async function indexLayer(
   chunks: AsyncIterable<Uint8Array>,
+  each: (entry: TarEntry) => void = () => {},
 ): Promise<LayerIndex & { diffId: Digest }> {
   const { createHash } = await import("node:crypto");
   const hash = createHash("sha256");
   const indexer = new LayerIndexer();
-  const parser = new TarParser({ entry: (entry) => indexer.add(entry), data() {}, hole() {}, end() {} });
+  const entry = (found: TarEntry) => {
+    indexer.add(found);
+    each(found);
+  };
+  const parser = new TarParser({ entry, data() {}, hole() {}, end() {} });
   for await (const chunk of chunks) {
     hash.update(chunk);
     parser.push(chunk);

@@ -7,6 +7,7 @@ import { LocalStore } from "../../plugins/store/local/store.ts";
 import { busyboxBase } from "../support/bases.ts";
 import { type BuildkitdOptions, findBuildkitd, startBuildkitd } from "../support/buildkitd.ts";
 import { startDocker } from "../support/docker.ts";
+import { freePort } from "../support/free_port.ts";
 import { run } from "../support/process.ts";
 import { withTempDir } from "../support/tmp.ts";
 import { layoutLayers } from "../../testing/builder/layers.ts";
@@ -44,12 +45,6 @@ const fails = (code: string, message: RegExp) => (error: unknown) => {
   assert.match(error.message, message);
   return true;
 };
-
-/** A port that nobody listens on, for a moment. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
 
 async function daemon(options?: BuildkitdOptions) {
   return await findBuildkitd() === undefined ? undefined : await startBuildkitd(options);

@@ -1,4 +1,5 @@
 /** A real BuildKit daemon of the test's own: own state and socket, runc of this machine, the network of this machine. */
+import { freePort } from "./free_port.ts";
 import { mountsBelow, unmountBelow } from "./journal_fs.ts";
 import { endDaemon } from "./process.ts";
 import { removeTree } from "./tmp.ts";
@@ -7,6 +8,8 @@ export interface Buildkitd extends AsyncDisposable {
   /** As BUILDKIT_HOST names it. */
   readonly address: string;
   readonly pid: number;
+  /** How often each of its methods was called, as it counts itself; with `counts`. */
+  calls(): Promise<Readonly<Record<string, number>>>;
 }
 
 export interface BuildkitdOptions {
@@ -17,6 +20,8 @@ export interface BuildkitdOptions {
   readonly listen?: readonly string[];
   /** @default ["--allow-insecure-entitlement", "network.host"] */
   readonly flags?: readonly string[];
+  /** Count calls. @default false */
+  readonly counts?: boolean;
 }
 
 /** Path of buildkitd: `DAPP_TEST_BUILDKITD`, or from PATH. No package of Debian, npm or PyPI has it. */
@@ -44,10 +49,12 @@ export async function startBuildkitd(options: BuildkitdOptions = {}): Promise<Bu
   const dir = await Deno.makeTempDir({ prefix: "dapp-bk-" }); // short: socket names have at most 107 bytes
   const socket = `${dir}/sock`;
   const { worker = ['networkMode = "host"'], listen = [], grpc = [] } = options;
-  const { flags = ["--allow-insecure-entitlement", "network.host"] } = options;
+  const { flags = ["--allow-insecure-entitlement", "network.host"], counts = false } = options;
+  const debug = `127.0.0.1:${freePort()}`;
   const configuration = [
     `root = "${dir}/root"`,
     "[grpc]",
+    ...(counts ? [`debugAddress = "${debug}"`] : []),
     `address = ${JSON.stringify([`unix://${socket}`, ...listen])}`,
     ...grpc,
     "[worker.oci]",
@@ -83,5 +90,21 @@ export async function startBuildkitd(options: BuildkitdOptions = {}): Promise<Bu
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  return { address: `unix://${socket}`, pid: child.pid, [Symbol.asyncDispose]: stop };
+  return {
+    address: `unix://${socket}`,
+    pid: child.pid,
+    calls: () => callsAt(debug),
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+/** From its metrics, summed over what the calls were answered. */
+async function callsAt(debug: string): Promise<Readonly<Record<string, number>>> {
+  const counts: Record<string, number> = {};
+  const text = await (await fetch(`http://${debug}/metrics`)).text();
+  const row = /^rpc_server_call_duration_seconds_count\{.*rpc_method="[^"]*\/(\w+)".*\} (\d+)$/gm;
+  for (const [, method = "", count] of text.matchAll(row)) {
+    counts[method] = (counts[method] ?? 0) + Number(count);
+  }
+  return counts;
 }

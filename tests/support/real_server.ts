@@ -1,10 +1,13 @@
 /** A real registry in a process of its own, with a directory of its own. */
+import { freePort } from "./free_port.ts";
 import { endDaemon } from "./process.ts";
 import { removeTree } from "./tmp.ts";
 
 export interface RealServer extends AsyncDisposable {
   /** `127.0.0.1:PORT`, as in image names; plain http. */
   readonly host: string;
+  /** Lines that it has written on stdout. */
+  said(): Promise<readonly string[]>;
 }
 
 /** How a server is started. */
@@ -38,7 +41,9 @@ async function tryStart(
   const host = `127.0.0.1:${port}`;
   // pdeathsig: a killed test run takes its registry along
   const child = new Deno.Command("setpriv", {
-    args: ["--pdeathsig", "TERM", binary, ...await args({ host, port, dir })],
+    args: ["--pdeathsig", "TERM", "sh", "-c", 'exec "$@" >"$0"', `${dir}/said`, binary].concat(
+      await args({ host, port, dir }),
+    ),
     stdin: "null",
     stdout: "null",
     stderr: "null",
@@ -52,7 +57,8 @@ async function tryStart(
     try {
       const answer = await fetch(`http://${host}/v2/`);
       await answer.body?.cancel();
-      return { host, [Symbol.asyncDispose]: stop };
+      const said = async () => (await Deno.readTextFile(`${dir}/said`)).trimEnd().split("\n");
+      return { host, said, [Symbol.asyncDispose]: stop };
     } catch {
       let timer: ReturnType<typeof setTimeout> | undefined;
       const pause = new Promise<false>((resolve) => timer = setTimeout(() => resolve(false), 50));
@@ -63,9 +69,4 @@ async function tryStart(
       return undefined;
     }
   }
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
-  return listener.addr.port;
 }

@@ -20,19 +20,19 @@ import { authService, secretService, sshService } from "../../../lib/buildkit/at
 import { contentService } from "../../../lib/buildkit/content.ts";
 import type { Gateway } from "../../../lib/buildkit/gateway.ts";
 import type { Session } from "../../../lib/buildkit/session.ts";
-import { type CanonicalLayer, canonicalLayer, ContentError, nameError, type RootLook } from "./canonical.ts";
+import { type CanonicalLayer, canonicalLayer, ContentError, nameError } from "./canonical.ts";
 import type { Daemon } from "./daemon.ts";
-import { failureFacts } from "../../../lib/buildkit/client.ts";
-import { isRpcError } from "../../../lib/buildkit/rpc.ts";
 import { build, buildWatched, type Container, type DriveOptions, withGateway } from "./drive.ts";
 import { hostRefused, isLost, refusesHostNetwork, shellError, stepError, unavailable } from "./failure.ts";
 import { type BuildkitOptions, Fleet, type FleetUser } from "./fleet.ts";
+import { HAND_OVER, newLayers } from "./hand_over.ts";
 import { findShell, rootCommand, rootOf, shellOf } from "./image_look.ts";
 import { runInteractive } from "./interactive.ts";
+import { LayerLooks } from "./layer_looks.ts";
 import { LayerShelf, type ShelfBlob, type ShelfImage } from "./layer_shelf.ts";
-import { CANNOT_READ, type FoundLayer, planLook, readLook, readRootLook } from "./look.ts";
 import { lookProgram } from "./look_program.ts";
 import { type LoginPlace, logins } from "./registry_login.ts";
+import { SharedSessions } from "./shared_sessions.ts";
 import { EntryCheck, pushedLayer, pushExporter, rootChanged } from "./shared_layer.ts";
 import { StepExchange } from "./step_exchange.ts";
 import { StepOutput } from "./step_output.ts";
@@ -47,17 +47,8 @@ import {
   unsetAdded,
 } from "./step_plan.ts";
 
-/** How layers travel: the daemon compresses fast, and what comes is compressed anew as all layers of dapp are. */
-const TRAVEL = { compression: "zstd", "compression-level": "1" };
-
 /** A mount of which nothing is kept, and that stands on nothing but its own name. */
 const UNKEPT = { input: -1n, output: -1n };
-
-/** How layers are handed to this process. */
-const HAND_OVER = { type: "oci", attrs: { tar: "false", "oci-mediatypes": "true", ...TRAVEL } };
-
-/** An image that nothing is below. */
-const NOTHING = { blobs: new Map<string, ShelfBlob>(), layers: 0 };
 
 /** What a daemon built. */
 interface Solved {
@@ -99,6 +90,8 @@ export class BuildkitBuilder implements Builder {
   readonly #shelf: LayerShelf;
   readonly #runId = crypto.randomUUID();
   readonly #fleet: Fleet;
+  readonly #sessions: SharedSessions;
+  readonly #looks: LayerLooks;
   #temporary = false;
   readonly #compressing = new Set<Promise<unknown>>();
 
@@ -106,6 +99,8 @@ export class BuildkitBuilder implements Builder {
     const { store, platform, onLayer } = request;
     this.#shelf = new LayerShelf(store, platform, onLayer);
     this.#fleet = new Fleet(options, platform, () => store.blobs.scratch());
+    this.#sessions = new SharedSessions(() => store.blobs.scratch(), options.env);
+    this.#looks = new LayerLooks(request, this.#sessions);
   }
 
   warmUp(): void {
@@ -167,7 +162,7 @@ export class BuildkitBuilder implements Builder {
       this.#shelf.view(
         step.parents,
         async (layer, place) =>
-          place === name ? (await this.#lookAt(daemon, layer, shared, signal))?.index : undefined,
+          place === name ? (await this.#looks.look(daemon, layer, { at: shared, signal }))?.index : undefined,
       ),
       signal,
     );
@@ -195,14 +190,10 @@ export class BuildkitBuilder implements Builder {
     const check = new EntryCheck(step.epoch, pushed.started);
     const described = layer as Layer;
     // The output of a step that the daemon had done before, or that it cut off, says nothing of it.
-    const root = pushed.output.root ?? await this.#rootAt(daemon, plan, shared, io.signal);
-    const found = rootChanged(rootOf(fs), root) ? undefined : await this.#lookAt(
-      daemon,
-      described,
-      shared,
-      io.signal,
-      (entry) => check.see(entry),
-    ).catch((error) => {
+    const options = { at: shared, signal: io.signal };
+    const root = pushed.output.root ?? await this.#looks.root(daemon, plan.rootLook, options);
+    const look = () => this.#looks.look(daemon, described, options, (entry) => check.see(entry));
+    const found = rootChanged(rootOf(fs), root) ? undefined : await look().catch((error) => {
       throw refused(nameError(error), step.label);
     });
     if (!found || check.odd) {
@@ -233,7 +224,7 @@ export class BuildkitBuilder implements Builder {
       readonly exchange: StepExchange;
     },
   ): Promise<StepResult> {
-    const layers = await newLayers(manifest, image, exchange);
+    const layers = await newLayers(manifest, image.layers, exchange);
     const tar = `${exchange.directory}/layer-${crypto.randomUUID()}.tar`;
     try {
       const { epoch, label } = step;
@@ -272,87 +263,8 @@ export class BuildkitBuilder implements Builder {
     const user = { key: layer.diffId, signal, placed() {}, say() {} };
     return await this.#fleet.use(
       user,
-      async (daemon) => (await this.#lookAt(daemon, layer, at, signal))?.index,
+      async (daemon) => (await this.#looks.look(daemon, layer, { at, signal }))?.index,
     );
-  }
-
-  /** Looks into a layer of a registry in a daemon. Undefined when that is not possible. @throws LAYER_INVALID */
-  async #lookAt(
-    daemon: Daemon,
-    layer: Pick<Layer, "digest" | "size"> & { readonly diffId?: Digest },
-    at: LoginPlace,
-    signal: AbortSignal,
-    each?: Parameters<typeof readLook>[1],
-  ): Promise<FoundLayer | undefined> {
-    const { platform, onLayer, store } = this.request;
-    const program = await lookProgram(platform.architecture);
-    if (!program) return undefined;
-    await using exchange = new StepExchange(NOTHING, await store.blobs.scratch());
-    const { digest, diffId } = layer;
-    const repository = at.repository.name;
-    try {
-      const definition = planLook(layer, { repository, platform, program });
-      const found = await readLook(await this.#only(daemon, definition, { at, exchange, signal }), each);
-      if (diffId !== undefined && found.diffId !== diffId) {
-        throw new EngineError(
-          "LAYER_INVALID",
-          `Cannot use layer ${digest} of ${repository}: its content has digest ${found.diffId}, the image says ${diffId}`,
-        );
-      }
-      onLayer?.({ digest, diffId: found.diffId }, found.index);
-      return found;
-    } catch (error) {
-      if (signal.aborted) throw signal.reason;
-      if (isLost(error)) throw unavailable([daemon.address.text], error);
-      if (failureFacts(error).exit === CANNOT_READ) return undefined;
-      throw isRpcError(error)
-        ? new EngineError(
-          "LAYER_INVALID",
-          `Cannot look into layer ${digest} of ${repository}: BuildKit at "${daemon.address.text}" says: ${error.details}`,
-          { cause: error },
-        )
-        : error;
-    }
-  }
-
-  /** What "/" looks like in the result of a step. */
-  async #rootAt(
-    daemon: Daemon,
-    { rootLook }: StepPlan,
-    at: LoginPlace,
-    signal: AbortSignal,
-  ): Promise<RootLook | undefined> {
-    await using exchange = new StepExchange(NOTHING, await this.request.store.blobs.scratch());
-    try {
-      return await readRootLook(await this.#only(daemon, rootLook, { at, exchange, signal }));
-    } catch (error) {
-      if (signal.aborted) throw signal.reason;
-      if (isLost(error)) throw unavailable([daemon.address.text], error);
-      if (isRpcError(error)) return undefined;
-      throw error;
-    }
-  }
-
-  /** Lets the daemon build something of one layer, and gives the file of that. @throws {ServiceError} */
-  async #only(
-    daemon: Daemon,
-    definition: StepPlan["definition"],
-    { at, exchange, signal }: {
-      readonly at: LoginPlace;
-      readonly exchange: StepExchange;
-      readonly signal: AbortSignal;
-    },
-  ): Promise<string> {
-    using session = this.#session(daemon, exchange, {}, at);
-    const answer = await build(daemon.client, definition, {
-      session: session.id,
-      entitlements: [],
-      exporters: [HAND_OVER],
-      events: {},
-      signal,
-    });
-    const [file = ""] = await newLayers(answer["containerimage.digest"] ?? "", NOTHING, exchange);
-    return file;
   }
 
   #plan(
@@ -425,6 +337,7 @@ export class BuildkitBuilder implements Builder {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.allSettled(this.#compressing);
+    await this.#sessions[Symbol.asyncDispose]();
     // What cannot be removed now is removed by the daemons' own rules.
     await this.#fleet.close(async ({ client }) => {
       if (this.#temporary) await client.prune(`description~=${this.#runId}`);
@@ -437,7 +350,9 @@ export class BuildkitBuilder implements Builder {
     const { daemon, plan, fs, exchange, shared, push } = solving;
     const { mounts, mark } = plan;
     const definition = push ? plan.definition : plan.withRootCopy;
-    using session = this.#session(daemon, exchange, io, shared);
+    using session = push && shared && !hasSecrets(step)
+      ? await this.#sessions.take(daemon, shared)
+      : this.#session(daemon, exchange, io, shared);
     const output = new StepOutput(mark, (stream, text) => io.output(stream, text));
     let vertex: string | undefined;
     let started: number | undefined;
@@ -564,6 +479,11 @@ function requireNetwork(
   );
 }
 
+/** Whether a step's session must be its own. */
+function hasSecrets({ mounts, secretEnv }: BuildStep): boolean {
+  return secretEnv !== undefined || mounts.some(({ kind }) => kind === "secret" || kind === "ssh");
+}
+
 function platformOf({ os, architecture, variant = "" }: BuilderRequest["platform"]) {
   return { OS: os, Architecture: architecture, Variant: variant };
 }
@@ -578,14 +498,4 @@ function plainly(
   return shell === undefined
     ? argv
     : [shell, "-c", `${unsetAdded({ env }, ["HOME"])}; exec "$@"`, shell, ...argv];
-}
-
-/** Files of the layers that are new upon the image. */
-async function newLayers(
-  manifest: string,
-  image: Pick<ShelfImage, "layers">,
-  exchange: StepExchange,
-): Promise<readonly string[]> {
-  const { layers } = await exchange.document(manifest) as { layers: readonly { digest: string }[] };
-  return layers.slice(image.layers).map(({ digest }) => exchange.file(digest));
 }

@@ -10,7 +10,8 @@ export interface DriveOptions {
   readonly session: string;
   readonly entitlements: readonly string[];
   readonly exporters: readonly { readonly type: string; readonly attrs: Record<string, string> }[];
-  readonly events: SolveEvents;
+  /** Absent: nobody looks on. */
+  readonly events?: SolveEvents;
   readonly signal: AbortSignal;
 }
 

@@ -4,7 +4,7 @@ import type { ShelfBlob, ShelfImage } from "./layer_shelf.ts";
 
 const CHUNK = 1 << 20;
 
-/** What one step's daemon reads, and the blobs it hands over. */
+/** What a daemon reads, and the blobs it hands over. */
 export class StepExchange implements BlobExchange {
   readonly #received = new Map<string, { readonly file: string; readonly size: number }>();
 
@@ -44,13 +44,13 @@ export class StepExchange implements BlobExchange {
         size += chunk.length;
         for (let at = 0; at < chunk.length;) at += await file.write(chunk.subarray(at));
       },
-      commit: () => {
+      commit: async () => {
         const found = `sha256:${hash.digest("hex")}`;
         if (found !== digest) throw new Error(`${digest} came with the content of ${found}`);
         file.close();
         open = false;
-        this.#received.set(digest, { file: path, size });
-        return Promise.resolve();
+        if (this.#received.has(digest)) await Deno.remove(path); // it came twice at once
+        else this.#received.set(digest, { file: path, size });
       },
       async abort() {
         if (!open) return;
@@ -73,8 +73,15 @@ export class StepExchange implements BlobExchange {
     return JSON.parse(await Deno.readTextFile(this.file(digest)));
   }
 
+  /** Removes what came. */
+  async clear(): Promise<void> {
+    const files = Array.from(this.#received.values(), ({ file }) => file);
+    this.#received.clear();
+    await Promise.all(files.map((file) => Deno.remove(file)));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(Array.from(this.#received.values(), ({ file }) => Deno.remove(file)));
+    await this.clear();
   }
 
   #blob(digest: string): ShelfBlob | undefined {

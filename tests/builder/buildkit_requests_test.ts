@@ -1,0 +1,84 @@
+/** What a build through a registry asks of the daemon and of the registry, counted by these. */
+import assert from "node:assert/strict";
+import { busyboxBase } from "../support/bases.ts";
+import { type Buildkitd, findBuildkitd, startBuildkitd } from "../support/buildkitd.ts";
+import { type DockerRegistry, startDockerRegistry } from "../support/docker_registry.ts";
+import { withProject } from "../support/project.ts";
+
+const STAGES = ["beforeInstall", "install", "beforeSetup", "setup"];
+
+interface Counted {
+  readonly daemon: Readonly<Record<string, number>>;
+  /** Requests of dapp, by method. */
+  readonly registry: Readonly<Record<string, number>>;
+}
+
+/** Counts what happens meanwhile. */
+async function counted(daemon: Buildkitd, server: DockerRegistry, action: () => Promise<unknown>) {
+  const requests = async () =>
+    (await server.said()).flatMap((line) => /"(\w+) [^"]*" .* "dapp[^"]*"$/.exec(line)?.[1] ?? []);
+  const [calls, before] = [await daemon.calls(), await requests()];
+  await action();
+  const after = await daemon.calls();
+  const registry = Map.groupBy((await requests()).slice(before.length), (method) => method);
+  return {
+    daemon: difference(after, calls),
+    registry: Object.fromEntries(Array.from(registry, ([method, all]) => [method, all.length])),
+  } satisfies Counted;
+}
+
+function difference(
+  more: Readonly<Record<string, number>>,
+  less: Readonly<Record<string, number>>,
+): Record<string, number> {
+  const names = [...new Set([...Object.keys(more), ...Object.keys(less)])];
+  const rows = names.map((name) => [name, (more[name] ?? 0) - (less[name] ?? 0)] as const);
+  return Object.fromEntries(rows.filter(([, count]) => count !== 0));
+}
+
+Deno.test("a command stage costs two or three calls and seven or eight requests, no change one look-up", async (t) => {
+  if (await findBuildkitd() === undefined) return;
+  await using daemon = await startBuildkitd({ counts: true });
+  await using server = await startDockerRegistry();
+  if (!daemon || !server) return;
+  const base = await busyboxBase();
+  /** Builds with the first stages, then again, and counts. */
+  const build = async (stages: number, kilobytes: number) => {
+    const run = crypto.randomUUID(); // the daemon has built none of it before
+    const lines = STAGES.slice(0, stages).map((name) =>
+      `  ${name}: [": ${run} && dd if=/dev/urandom of=/${name} bs=1k count=${kilobytes}"]`
+    );
+    const text = [`dimg: app`, `from: oci:${base}:latest`, `shell:`, ...lines].join("\n");
+    let counts: readonly Counted[] = [];
+    await withProject({ "dappfile.yaml": text }, async (project) => {
+      const options = {
+        repo: `${server.host}/shop${stages}-${kilobytes}`,
+        env: { BUILDKIT_HOST: daemon.address },
+      };
+      const once = async () => {
+        await using engine = project.engine(options);
+        await engine.build();
+      };
+      counts = [await counted(daemon, server, once), await counted(daemon, server, once)];
+    });
+    return counts;
+  };
+  // What the first build asks of a registry is remembered: it is no part of what is compared.
+  await build(1, 1);
+  const rows = [
+    ["whose layer is small", 1, { Solve: 2, Status: 2 }, { HEAD: 4, GET: 4, POST: 2, PUT: 4, DELETE: 2 }],
+    ["whose layer is large", 64, { Solve: 4, Status: 2 }, { HEAD: 4, GET: 2, POST: 2, PUT: 4, DELETE: 2 }],
+  ] as const;
+  for (const [name, kilobytes, calls, requests] of rows) {
+    await t.step(name, async () => {
+      const [two, unchanged] = await build(2, kilobytes);
+      const [four] = await build(4, kilobytes);
+      assert.deepEqual(difference(four!.daemon, two!.daemon), calls);
+      assert.deepEqual(difference(four!.registry, two!.registry), requests);
+      // However many stages: one session, and one question what the daemon is.
+      assert.equal(four!.daemon.Session, 1);
+      assert.equal(four!.daemon.ListWorkers, 1);
+      assert.deepEqual(unchanged, { daemon: {}, registry: { HEAD: 1 } });
+    });
+  }
+});
