@@ -21,9 +21,42 @@ const build: Gathering = {
 /** What only Deno understands, of that: the engine is imported by Node.js too. */
 const store: Gathering = { name: "store", roots: ["plugins/store/local/store.ts"] };
 
+/** What talks to registries. */
+const registry: Gathering = {
+  name: "registry",
+  roots: [
+    "plugins/builtin/registries.ts",
+    "plugins/registry/_oci_backend.ts",
+    "lib/registry/client.ts",
+    "lib/registry/blobs.ts",
+    "lib/registry/upload.ts",
+    "lib/registry/put_manifest.ts",
+  ],
+};
+/** What publishes. */
+const push: Gathering = {
+  name: "push",
+  roots: ["cli/commands/publish.ts", "core/publish/push.ts", "plugins/builtin/tagging.ts"],
+};
+/** What shares stages. */
+const share: Gathering = {
+  name: "share",
+  roots: [
+    "cli/commands/stages.ts",
+    "core/share/move_stages.ts",
+    "core/share/live_cache.ts",
+    "core/share/guarded_stages.ts",
+  ],
+};
+/** What reads a dappfile that is not remembered. */
+const config: Gathering = { name: "config", roots: ["core/config/read_config.ts"] };
+
 const inScript = (path: string) => path.replace(/ts$/, "js");
 
 const scripts = ({ name, roots }: Gathering): Gathering => ({ name, roots: roots.map(inScript) });
+
+/** In this order they take what several want. */
+const gatherings = [command, build, store, registry, push, share, config];
 
 /** Modules of the program that others start by their path. */
 async function startedModules(): Promise<readonly string[]> {
@@ -44,7 +77,7 @@ async function startedModules(): Promise<readonly string[]> {
 export async function bundle(dir: string): Promise<void> {
   const started = await startedModules();
   const entries = [...Object.values(project.exports).map((path) => path.slice("./".length)), ...started];
-  const roots = [start, command, build, store].flatMap((each) => each.roots).filter((path) =>
+  const roots = [start, ...gatherings].flatMap(({ roots }) => roots).filter((path) =>
     !entries.includes(path)
   );
   const scattered = await Deno.makeTempDir({ prefix: "dapp-release-" });
@@ -59,7 +92,7 @@ export async function bundle(dir: string): Promise<void> {
     await gather(scattered, dir, {
       entries: entries.map(inScript),
       program: "cli.js",
-      gatherings: [scripts(start), scripts(command), scripts(build), scripts(store)],
+      gatherings: [scripts(start), ...gatherings.map(scripts)],
     });
   } finally {
     await Deno.remove(scattered, { recursive: true });
@@ -99,9 +132,17 @@ async function* files(dir: string, end: string, below = ""): AsyncGenerator<stri
 const REQUIRE =
   /^import \{ createRequire as (\w+) \} from "node:module";\nvar __require = \1\(import\.meta\.url\);$/m;
 
-/** A file of the bundle that loads no node:module. */
+/**
+ * What package yaml requires at once: environment variables that make it print what it reads, and `Buffer`, without which
+ * it makes plain bytes. The first use of either takes longer than to read a dappfile.
+ */
+const YAML_REQUIRES = /^( *var node_(?:process|buffer) = )__require\("node:(?:process|buffer)"\);$/gm;
+
+/** A file of the bundle that loads no node:module, nor for YAML anything else of Node.js. */
 export function withoutRequire(text: string): string {
-  return text.replace(REQUIRE, "var __require = (name) => globalThis.process.getBuiltinModule(name);");
+  return text
+    .replace(REQUIRE, "var __require = (name) => globalThis.process.getBuiltinModule(name);")
+    .replace(YAML_REQUIRES, "$1{ env: {} };");
 }
 
 /** Makes one file of the bundle work where it lies. @throws Error on what it does not know */

@@ -11,7 +11,7 @@ import type { StepPlace } from "../contract/place.ts";
 import type { ImageState } from "../contract/store.ts";
 import { digestOf } from "../../lib/oci/digest.ts";
 import { collect } from "../../lib/collect.ts";
-import { writeAllSync } from "../../lib/oci/write_blob.ts";
+import { writeAllSync } from "../../lib/write_all.ts";
 import { atPathSync } from "../../lib/file_failure.ts";
 import { readBlobs } from "../git/blobs.ts";
 import { compareBytes } from "../git/listing.ts";

@@ -2,7 +2,7 @@ import { atPathSync } from "../../lib/file_failure.ts";
 import type { FileItem } from "../../lib/layer/file_layer.ts";
 import type { ImageFs } from "../../lib/layer/image_fs.ts";
 import { readFiles } from "../../lib/layer/read_files.ts";
-import { writeAllSync } from "../../lib/oci/write_blob.ts";
+import { writeAllSync } from "../../lib/write_all.ts";
 import type { TarEntry } from "../../lib/tar/types.ts";
 import type { LayerRef } from "../contract/builder.ts";
 import type { LayerWorker } from "./stage_output.ts";

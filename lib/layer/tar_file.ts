@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { encodeTarHeader, TAR_TRAILER, tarPadding } from "../tar/encode.ts";
 import { atPathSync } from "../file_failure.ts";
 import { LayerIndexer } from "./index.ts";
-import { writeAllSync } from "../oci/write_blob.ts";
+import { writeAllSync } from "../write_all.ts";
 import type { TarEntry } from "../tar/types.ts";
 import { isZero } from "./zeros.ts";
 import { type Digest, digestFromHex } from "../oci/digest.ts";

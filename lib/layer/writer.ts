@@ -3,7 +3,7 @@ import { type Compression, createCompressor } from "../compression/compress.ts";
 import { atPath, atPathSync } from "../file_failure.ts";
 import { mediaTypes } from "../oci/types.ts";
 import { type Digest, digestFromHex } from "../oci/digest.ts";
-import { writeAllSync } from "../oci/write_blob.ts";
+import { writeAllSync } from "../write_all.ts";
 
 /** A finished layer file. */
 export interface WrittenLayer {

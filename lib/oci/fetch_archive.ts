@@ -9,7 +9,7 @@ import type { BlobSink, FetchLayersOptions } from "./fetch_layers.ts";
 import { type Image, type ImageLayer, imageOf, withPlatform } from "./image.ts";
 import { blobFile, type ImageSelector, LayoutReader, type PinnedImage } from "./layout.ts";
 import { mediaTypes, type OciPlatform } from "./types.ts";
-import { writeAllSync } from "./write_blob.ts";
+import { writeAllSync } from "../write_all.ts";
 import { type Digest, digestFromHex } from "./digest.ts";
 
 /**

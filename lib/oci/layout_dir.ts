@@ -4,7 +4,8 @@ import { parseManifest } from "./documents.ts";
 import { OciError } from "./errors.ts";
 import { blobFile, layoutDirectory } from "./layout.ts";
 import { type Descriptor, type ImageIndex, mediaTypes } from "./types.ts";
-import { readBlobFile, writeAllSync } from "./write_blob.ts";
+import { readBlobFile } from "./write_blob.ts";
+import { writeAllSync } from "../write_all.ts";
 import type { Digest } from "./digest.ts";
 
 /** The content of the file `oci-layout`. */

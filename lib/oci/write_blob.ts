@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { atPath } from "../file_failure.ts";
 import { OciError } from "./errors.ts";
+import { writeAllSync } from "../write_all.ts";
 import { type Digest, digestFromHex } from "./digest.ts";
 
 export interface WriteBlobOptions {
@@ -50,11 +51,6 @@ function requireBlob(
   const fail = (why: string) => new OciError("invalid", `Cannot read ${title}: ${why}`);
   if (found.size !== wanted.size) throw fail(`it has ${found.size} bytes, wanted are ${wanted.size}`);
   if (found.digest !== wanted.digest) throw fail(`its digest is ${found.digest}, wanted is ${wanted.digest}`);
-}
-
-/** Writes all of `bytes` at the file's position. A page-cache write is quicker than handing it to a thread. */
-export function writeAllSync(file: Deno.FsFile, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
 }
 
 /** The content of a file in pieces of up to 256 KiB, each valid until the next is asked for. */

@@ -2,7 +2,7 @@ import type { Hash } from "node:crypto";
 import { MAX_DOCUMENT } from "../oci/documents.ts";
 import { type Digest, digestFromHex, digestOf } from "../oci/digest.ts";
 import { atPathSync } from "../file_failure.ts";
-import { writeAllSync } from "../oci/write_blob.ts";
+import { writeAllSync } from "../write_all.ts";
 import { contentOf, readBody } from "./body.ts";
 import type { RegistryClient } from "./client.ts";
 import { RegistryError } from "./errors.ts";

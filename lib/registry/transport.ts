@@ -1,6 +1,7 @@
 import type { Agent, Dispatcher } from "undici";
 import { type HostCertificates, hostCertificates } from "./certificates.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
+import { isLoopback } from "./hosts.ts";
 import { hasProxy, type LightRequest, sendLight } from "./light.ts";
 import type { Env, HttpRequest, HttpResponse } from "./http.ts";
 import { type Floor, floorOf, paced, TOO_SLOW } from "./pace.ts";
@@ -18,14 +19,17 @@ const PROXIES = ["HTTP_PROXY", "HTTPS_PROXY"];
 const CONNECT_MS = 30_000;
 const IDLE_MS = 60_000;
 const CONNECTIONS_PER_HOST = 32;
+/** Small requests to this machine that get connections of their own, which cost less than the first use of `fetch`. */
+const FEW = 16;
 
 /**
  * Sends single HTTP requests: proxies and certificates from the environment, no redirects, no retries, no cookies. This
  * machine is never asked through a proxy. A connection may take 30 s to open, an answer may pause for 60 s; a transfer that
  * moves slower than the environment wants it for too long is given up.
  *
- * Small ones go through the built-in `fetch`, blobs over connections of their own; undici, which takes long to load and to
- * send, serves hosts behind proxies, those that are not verified, and those whose certificate only OpenSSL's rules take.
+ * Small ones go through the built-in `fetch`, blobs and the first small ones to this machine over connections of their
+ * own; undici, which takes long to load and to send, serves hosts behind proxies, those that are not verified, and those
+ * whose certificate only OpenSSL's rules take.
  *
  * Certificates: those of Deno, `SSL_CERT_FILE`, `DENO_CERT`, and what docker and podman keep for that host. Hosts in
  * `unverified` (with port, lower case) are not checked.
@@ -39,6 +43,8 @@ export class HttpTransport implements AsyncDisposable {
   readonly #particular = new Set<string>();
   readonly #clients = new Map<string, Deno.HttpClient>();
   readonly #closing = new AbortController();
+  /** Small requests sent to this machine by plain http. */
+  #near = 0;
   #floor: Floor | undefined;
 
   constructor(readonly env: Env, readonly unverified: ReadonlySet<string> = new Set()) {}
@@ -51,7 +57,9 @@ export class HttpTransport implements AsyncDisposable {
     signal.throwIfAborted();
     try {
       if (!this.#isDirect(url) || this.#particular.has(url.origin)) return await this.#sendUndici(request);
-      const light = small && isWhole(body) ? await this.#sendLight({ ...request, body }) : undefined;
+      const light = small && isWhole(body) && !this.#isNear(url)
+        ? await this.#sendLight({ ...request, body })
+        : undefined;
       const answer = light ?? await this.#sendWire(request);
       if (!answer) return await this.#sendUndici(request);
       return { ...answer, body: guard(paced(answer.body, this.#pace()), method, url, sent.signal) };
@@ -125,6 +133,11 @@ export class HttpTransport implements AsyncDisposable {
       if (!asks || signal.aborted) throw error;
       return undefined;
     }
+  }
+
+  /** Whether a connection to this machine costs next to nothing: the first ones, as one too many would use up its ports. */
+  #isNear({ protocol, hostname }: URL): boolean {
+    return protocol === "http:" && isLoopback(hostname) && this.#near++ < FEW;
   }
 
   #pace(): Floor {

@@ -1,3 +1,4 @@
+import { Alarm } from "../alarm.ts";
 import { observed } from "../pool.ts";
 import type { HostCertificates } from "./certificates.ts";
 import type { HttpRequest, HttpResponse } from "./http.ts";
@@ -23,8 +24,8 @@ export class ConnectError extends Error {
  * `fetch`, which costs as little, states no length of what it streams.
  *
  * A request is given up when less than the `floor` of it is taken. Pieces of a body, sent or received, are good until the
- * next is asked for. An answer that comes before all is sent ends
- * the sending. Whoever does not read the body to its end has to discard it.
+ * next is asked for. An answer that comes before all is sent ends the sending. Whoever does not read the body to its end
+ * has to discard it.
  *
  * @throws {ConnectError} when there is no connection; what broke it later; the signal's reason when aborted
  */
@@ -119,7 +120,7 @@ class Line {
   readonly #connection: Deno.Conn;
   readonly #signal: AbortSignal;
   readonly #stop = () => this.#break(this.#signal.reason);
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #alarm = new Alarm();
   /** For what is received; absent while a request is sent. */
   #pause: Limit | undefined;
   #broken: { readonly reason: unknown } | undefined;
@@ -147,7 +148,8 @@ class Line {
     const { promise: stopped, reject } = Promise.withResolvers<never>();
     const stop = () => reject(signal.reason);
     const late = () => reject(new ConnectError(`no connection within ${CONNECT_MS / 1000} s`));
-    const timer = setTimeout(late, CONNECT_MS);
+    const alarm = new Alarm();
+    alarm.set(CONNECT_MS, late);
     signal.addEventListener("abort", stop, { once: true });
     try {
       const connection = await Promise.race([connecting, stopped]);
@@ -162,7 +164,7 @@ class Line {
         ? error
         : new ConnectError(whyNot(error, hostname), { cause: error });
     } finally {
-      clearTimeout(timer);
+      alarm.stop();
       signal.removeEventListener("abort", stop);
     }
   }
@@ -182,7 +184,7 @@ class Line {
       at += count;
     }
     // What is still on its way when the answer comes leaves its limit alone.
-    if (!this.#pause) clearTimeout(this.#timer);
+    if (!this.#pause) this.#alarm.stop();
   }
 
   receiver(size: number): Receive {
@@ -190,7 +192,7 @@ class Line {
     return async () => {
       if (this.#pause && !this.#pause.whole) this.#arm(this.#pause);
       const count = await this.#connection.read(buffer);
-      if (this.#pause && !this.#pause.whole) clearTimeout(this.#timer);
+      if (this.#pause && !this.#pause.whole) this.#alarm.stop();
       return count === null ? null : buffer.subarray(0, count);
     };
   }
@@ -220,7 +222,7 @@ class Line {
   }
 
   close(): void {
-    clearTimeout(this.#timer);
+    this.#alarm.stop();
     this.#signal.removeEventListener("abort", this.#stop);
     if (this.#closed) return;
     this.#closed = true;
@@ -228,10 +230,8 @@ class Line {
   }
 
   #arm({ ms, what }: Limit): void {
-    clearTimeout(this.#timer);
     if (this.#closed) return;
-    const late = () => this.#break(new Error(`${what} for ${Math.round(ms / 1000)} s`));
-    this.#timer = setTimeout(late, ms);
+    this.#alarm.set(ms, () => this.#break(new Error(`${what} for ${Math.round(ms / 1000)} s`)));
   }
 
   #break(reason: unknown): void {

@@ -2,7 +2,7 @@
 import { atPathSync } from "../../../lib/file_failure.ts";
 import { PathMap } from "../../../lib/layer/path_map.ts";
 import { Below } from "../../../lib/layer/below.ts";
-import { writeAllSync } from "../../../lib/oci/write_blob.ts";
+import { writeAllSync } from "../../../lib/write_all.ts";
 import type { TarEntry } from "../../../lib/tar/types.ts";
 import { joinPath, parentPath } from "../../../lib/layer/path_order.ts";
 import type { DirMeta, LayerMeta } from "./cache.ts";
