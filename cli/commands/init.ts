@@ -3,13 +3,14 @@ import type { CommandRun } from "../command.ts";
 import { firstDappfile } from "../init/first_dappfile.ts";
 import type { ProjectFiles } from "../init/look.ts";
 import type { Io } from "../io.ts";
+import { projectDir } from "../project_dir.ts";
 
 const FILE = "dappfile.yaml";
 const SCHEMA = "dappfile.schema.json";
 
 /** `dapp init`: writes a dappfile for the project that is there. */
 export const init: CommandRun = async ({ io, options, answer, progress, quiet }) => {
-  const dir = await io.realPath(options.text("dir") ?? ".");
+  const dir = await projectDir(io, options);
   const names = new Set(await io.list(dir));
   const there = ["dappfile.yaml", "dappfile.yml"].find((name) => names.has(name));
   if (there !== undefined) {

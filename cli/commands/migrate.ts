@@ -2,13 +2,14 @@ import { EngineError } from "../../core/contract/errors.ts";
 import type { CommandRun } from "../command.ts";
 import { remarkText } from "../migrate/compose.ts";
 import { migrate as convert } from "../migrate/migrate.ts";
+import { projectDir } from "../project_dir.ts";
 
 const FILE = "dappfile.yaml";
 const SCHEMA = "dappfile.schema.json";
 
 /** `dapp migrate`: makes a dappfile of files of another tool. */
 export const migrate: CommandRun = async ({ io, words, options, answer, progress, quiet }) => {
-  const dir = await io.realPath(options.text("dir") ?? ".");
+  const dir = await projectDir(io, options);
   const write = options.flag("write");
   if (write) {
     const names = await io.list(dir);

@@ -1,13 +1,14 @@
 import { EngineError } from "../../core/contract/errors.ts";
 import type { CommandRun } from "../command.ts";
 import { newPlugin } from "../plugin_new/files.ts";
+import { projectDir } from "../project_dir.ts";
 
 /** `dapp plugin new`: writes a small plugin with its test. */
 export const pluginNew: CommandRun = async ({ io, words, options, answer, quiet }) => {
   const [kind = "", given = ""] = [words.KIND?.[0], words.NAME?.[0]];
   const path = given.replace(/^\.\//, "").replace(/\/+$/, "");
   const { name, files, dappfile, command } = newPlugin(kind, path);
-  const dir = await io.realPath(options.text("dir") ?? ".");
+  const dir = await projectDir(io, options);
   const there = new Set(await io.list(`${dir}/${path}`));
   const taken = Object.keys(files).find((file) => there.has(file));
   if (taken !== undefined) {

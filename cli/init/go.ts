@@ -5,6 +5,7 @@ export const lookForGo: Look = async (files) => {
   const text = await files.read("go.mod");
   if (text === undefined) return undefined;
   const version = /^go (\d+\.\d+)/m.exec(text)?.[1] ?? "1.25";
+  const lists = ["go.mod", "go.sum"].filter((name) => files.names.has(name));
   const commands = files.names.has("main.go") ? [] : (await files.list("cmd")).toSorted();
   const where = commands[0] === undefined ? "." : `./cmd/${commands[0]}`;
   return {
@@ -18,9 +19,9 @@ export const lookForGo: Look = async (files) => {
         "  - add: /",
         "    to: /src",
         "    excludePaths: [dappfile.yaml, dappfile.lock, dappfile.schema.json]",
-        "    # Modules are downloaded again only when these two change.",
+        `    # Modules are downloaded again only when ${lists.join(" or ")} changes.`,
         "    stageDependencies:",
-        `      install: [${["go.mod", "go.sum"].filter((name) => files.names.has(name)).join(", ")}]`,
+        `      install: [${lists.join(", ")}]`,
         '      buildArtifact: ["**/*"]',
         "shell:",
         "  install: [cd /src && go mod download]",

@@ -86,29 +86,23 @@ async function notFound(dir: string): Promise<EngineError> {
     });
   }
   const message = `Cannot find a dappfile in "${dir}": looked for ${DAPPFILES.join(" and ")}`;
-  if (names.includes("Dappfile")) {
-    return new EngineError(
-      "CONFIG_NOT_FOUND",
-      `${message}; there is a Dappfile, but its Ruby DSL is not supported`,
-      {
-        fix: "Write the same as YAML into dappfile.yaml",
-      },
-    );
-  }
   const like = names.find((name) => /^\.?dapp[-_ ]?file(?:\.ya?ml)?(?:\.txt)?$/i.test(name));
-  const near = like === undefined ? await nearby(dir, names) : {
-    there: `there is "${like}"`,
-    fix: `Rename "${like}" to dappfile.yaml`,
-  };
+  const near = names.includes("Dappfile")
+    ? foreign(["Dappfile"])
+    : like === undefined
+    ? await nearby(dir, names) ?? foreign(names)
+    : { there: `there is "${like}"`, fix: `Rename "${like}" to dappfile.yaml` };
   if (!near) return new EngineError("CONFIG_NOT_FOUND", message);
   return new EngineError("CONFIG_NOT_FOUND", `${message}; ${near.there}`, { fix: near.fix });
 }
 
+interface Near {
+  readonly there: string;
+  readonly fix: string;
+}
+
 /** What may have been meant in a directory without a dappfile, and what to do then. */
-async function nearby(
-  dir: string,
-  names: readonly string[],
-): Promise<{ readonly there: string; readonly fix: string } | undefined> {
+async function nearby(dir: string, names: readonly string[]): Promise<Near | undefined> {
   const above = await dappfileAbove(dir);
   if (above) return { there: `there is one above: ${above}`, fix: `Run it there: --dir ${parentOf(above)}` };
   const below = await dappfileBelow(dir, names);
@@ -120,10 +114,6 @@ async function nearby(
       "project";
     return { there: `there is one below: ${below}`, fix };
   }
-  for (const { pattern, what, fix } of FOREIGN) {
-    const name = names.find((each) => pattern.test(each));
-    if (name !== undefined) return { there: `there is "${name}", ${what}`, fix };
-  }
   return undefined;
 }
 
@@ -131,20 +121,28 @@ function parentOf(path: string): string {
   return path.slice(0, path.lastIndexOf("/")) || "/";
 }
 
-/** Files of other tools, and how to come from them. */
+/** Files of other tools, with the kind of `dapp migrate`. */
 const FOREIGN = [
-  {
-    pattern: /^werf\.ya?ml$/,
-    what: "which is werf's configuration",
-    fix:
-      "Write it as dappfile.yaml: `image:` is `dimg:`, `configVersion` goes, templates become ${{ env.NAME }}",
-  },
+  { pattern: /^Dappfile$/, what: "of the old dapp", kind: "dapp" },
+  { pattern: /^werf\.ya?ml$/, what: "of werf", kind: "werf" },
   {
     pattern: /^(?:Dockerfile|Containerfile)$/,
-    what: "which dapp does not read",
-    fix: "Write dappfile.yaml: FROM is `from`, RUN is `shell`, COPY is `git`, the rest is `docker`",
+    what: "which a dappfile may name or replace",
+    kind: "dockerfile",
   },
 ] as const;
+
+function foreign(names: readonly string[]): Near | undefined {
+  for (const { pattern, what, kind } of FOREIGN) {
+    const name = names.find((each) => pattern.test(each));
+    if (name === undefined) continue;
+    return {
+      there: `there is "${name}", ${what}`,
+      fix: `Make a dappfile of it with: dapp migrate ${kind} --write`,
+    };
+  }
+  return undefined;
+}
 
 /** The nearest dappfile above a directory. */
 async function dappfileAbove(dir: string): Promise<string | undefined> {

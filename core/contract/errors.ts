@@ -7,7 +7,7 @@ import { type FileFailure, fileFailureOf } from "../../lib/file_failure.ts";
  */
 export const errorCatalog = {
   USAGE: { exit: 2, fix: "Run the command with --help" },
-  CONFIG_NOT_FOUND: { exit: 2, fix: "Create dappfile.yaml, or name the project directory with --dir" },
+  CONFIG_NOT_FOUND: { exit: 2, fix: "Write one with: dapp init; or name the project directory with --dir" },
   CONFIG_INVALID: { exit: 2, fix: "Correct the lines named above" },
   CONFIG_LOCK_INVALID: { exit: 2, fix: "Run: dapp dimg lock --update" },
   PLUGIN_NOT_FOUND: { exit: 2, fix: "Correct the name or path after `use:`" },

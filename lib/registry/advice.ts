@@ -14,6 +14,10 @@ export interface AdviceWords {
 
 const HUB = 'a name whose part before the first "/" has no "." and no ":" is one of Docker Hub';
 
+/** In the words of Node.js, of the wire and of the kernel. */
+const NO_WAY =
+  /ENETUNREACH|EHOSTUNREACH|ETIMEDOUT|timed out|timeout|network is unreachable|no route to host/i;
+
 /** What to do about a failure of a registry; undefined where nobody can tell. */
 export function adviceFor({ kind, message, details }: RegistryError, words: AdviceWords): string | undefined {
   const { domain } = words;
@@ -55,8 +59,10 @@ export function adviceFor({ kind, message, details }: RegistryError, words: Advi
   if (/\bEPERM\b|Requires net access/.test(message)) {
     return "Run Deno with --allow-net as well, or with -A: without it nothing can be reached";
   }
-  if (/ECONNREFUSED/.test(message)) return `Check host and port in ${words.name}, and that the registry runs`;
-  if (details.status === undefined && /ENETUNREACH|EHOSTUNREACH|ETIMEDOUT|timed out|timeout/i.test(message)) {
+  if (/ECONNREFUSED|connection refused/i.test(message)) {
+    return `Check host and port in ${words.name}, and that the registry runs`;
+  }
+  if (details.status === undefined && NO_WAY.test(message)) {
     return `Check this machine's network, or the proxy in HTTPS_PROXY${hub(domain)}`;
   }
   return undefined;

@@ -109,6 +109,27 @@ Deno.test("dapp init changes nothing that is there", async () => {
   );
 });
 
+Deno.test("init, migrate and plugin new say when the project directory is none", async () => {
+  await withProject({ "package.json": "{}" }, async ({ dir }) => {
+    const commands = [["init"], ["migrate", "werf"], ["plugin", "new", "tagging", "x"]];
+    const wrong = [["none", "there is no such directory"], [
+      "package.json",
+      "it is not a directory",
+    ]] as const;
+    for (const command of commands) {
+      for (const [name, why] of wrong) {
+        const argv = [Deno.execPath(), "run", "-A", cli, ...command, "-C", `${dir}/${name}`];
+        const { code, stderr } = await run(argv, { allowFailure: true });
+        assert.equal(code, 2, stderr);
+        assert.ok(
+          stderr.startsWith(`error: Cannot use the directory "${dir}/${name}": ${why}\nfix: `),
+          stderr,
+        );
+      }
+    }
+  });
+});
+
 Deno.test("firstDappfile() names what other tools left, and a project by its directory", async () => {
   const names = new Set(["werf.yaml", "Dappfile", "index.html"]);
   const files = { names, list: () => Promise.resolve([]), read: () => Promise.resolve(undefined) };

@@ -43,11 +43,11 @@ Deno.test("findDappfile() reads either name", async () => {
 const bytes = (text: string) => Uint8Array.from(text, (c) => c.charCodeAt(0));
 const looked = 'CONFIG_NOT_FOUND Cannot find a dappfile in "DIR": looked for dappfile.yaml and dappfile.yml';
 const cases: readonly (readonly [string, Readonly<Record<string, string | Uint8Array | null>>, string])[] = [
-  ["nothing", {}, `${looked} | Create dappfile.yaml, or name the project directory with --dir`],
+  ["nothing", {}, `${looked} | Write one with: dapp init; or name the project directory with --dir`],
   [
     "a Ruby Dappfile",
     { Dappfile: "dimg" },
-    `${looked}; there is a Dappfile, but its Ruby DSL is not supported | Write the same as YAML into dappfile.yaml`,
+    `${looked}; there is "Dappfile", of the old dapp | Make a dappfile of it with: dapp migrate dapp --write`,
   ],
   [
     "another spelling",
@@ -125,9 +125,14 @@ Deno.test("findDappfile() says what lies near instead: misspelt, above, below, o
       "",
       /there is one below: services\/a\/dappfile\.yml \| Run it there: --dir services\/a; or --config services\/a\/dappfile\.yml,/,
     ],
-    ["werf", { "werf.yaml": "" }, "", /there is "werf\.yaml".* \| .*`image:` is `dimg:`/],
-    ["Dockerfile", { Dockerfile: "FROM x" }, "", /there is "Dockerfile".* \| .*RUN is `shell`/],
-    ["nothing", { "a.txt": "", src: null }, "", /dappfile\.yml \| Create dappfile\.yaml/],
+    ["werf", { "werf.yaml": "" }, "", /there is "werf\.yaml".* \| .*dapp migrate werf --write$/],
+    [
+      "Dockerfile",
+      { Dockerfile: "FROM x" },
+      "",
+      /there is "Dockerfile".* \| .*dapp migrate dockerfile --write$/,
+    ],
+    ["nothing", { "a.txt": "", src: null }, "", /dappfile\.yml \| Write one with: dapp init/],
   ];
   for (const [name, files, at, wanted] of cases) {
     await t.step(name, () =>

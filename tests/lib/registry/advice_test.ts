@@ -69,6 +69,18 @@ Deno.test("adviceFor() fits what happened, where, and where the login came from"
       /^Check host and port in the name/,
     ],
     [
+      "refused, as a socket says it",
+      "127.0.0.1:5000",
+      { kind: "failed", message: "Cannot reach http://127.0.0.1:5000/v2/: Connection refused" },
+      /^Check host and port in the name/,
+    ],
+    [
+      "no way, as a socket says it",
+      "r.io",
+      { kind: "failed", message: "Cannot reach https://r.io/v2/: Network is unreachable" },
+      /^Check this machine's network/,
+    ],
+    [
       "no way",
       "r.io",
       { kind: "failed", message: "connect ENETUNREACH 1.2.3.4:443" },
