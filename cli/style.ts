@@ -1,4 +1,5 @@
 /** Colors, and when to use them. */
+import type { Environment } from "../lib/environment.ts";
 import type { Output } from "./io.ts";
 
 type Paint = (text: string) => string;
@@ -35,7 +36,7 @@ export function createStyle(enabled: boolean): Style {
 export function wantsColor(
   output: Pick<Output, "isTerminal">,
   choice: string,
-  env: Readonly<Record<string, string | undefined>>,
+  env: Environment,
 ): boolean {
   if (choice === "always" || choice === "on") return true;
   if (choice === "never" || choice === "off") return false;

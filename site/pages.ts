@@ -39,6 +39,7 @@ export const menu: readonly Section[] = [
       page("untrusted", "Build strangers' projects"),
       page("plugins", "Write plugins"),
       page("tag-plugin", "A tag scheme of your own"),
+      page("embedding", "Use dapp in a program"),
       page("contributing", "Contribute", "CONTRIBUTING.md"),
     ],
   },
@@ -47,6 +48,7 @@ export const menu: readonly Section[] = [
     pages: [
       page("dappfile", "dappfile.yaml"),
       page("cli", "Commands"),
+      page("environment", "Environment variables"),
       page("hooks", "Hooks"),
       page("events", "Events"),
       page("registry", "Registries"),

@@ -1,4 +1,5 @@
-/** Pages of the reference that are made from the code: hooks with their types, and events. */
+/** Pages of the reference that are made from the code: hooks with their types, events, and variables. */
+import { type Variable, variables } from "../lib/environment.ts";
 import { hookTable } from "../plugin.ts";
 
 /** What of `deno doc --json` is used. */
@@ -210,6 +211,73 @@ export async function eventsMarkdown(): Promise<string> {
     ),
   ];
   return `${lines.join("\n")}\n`;
+}
+
+const PARTS: Readonly<Record<Variable["of"], string>> = {
+  dapp: "Builds",
+  output: "Output",
+  registries: "Logins and registries",
+  network: "Connections",
+  builders: "BuildKit",
+  docker: "Docker",
+  clusters: "Kubernetes",
+  plugins: "Plugins",
+  programs: "Programs",
+};
+
+/** The page of variables. */
+export async function environmentMarkdown(): Promise<string> {
+  const rows = Object.entries<Variable>(variables);
+  const lines = [
+    "# Environment variables",
+    "",
+    "<!-- Made from lib/environment.ts by site/reference.ts; tests/reference_test.ts says how to make it anew. -->",
+    "",
+    "What dapp reads from its environment; an option of the command line counts more. Commands of stages see none of",
+    "them but `SOURCE_DATE_EPOCH` and proxies. A dappfile takes values with `${{ env.NAME }}`",
+    "([environment](dappfile.md#environment)), and secrets with `env` ([secrets](dappfile.md#secrets)).",
+    ...Object.entries(PARTS).flatMap(([of, title]) => [
+      "",
+      `## ${title}`,
+      "",
+      "| Variable | What it does |",
+      "| --- | --- |",
+      ...rows.filter(([, variable]) => variable.of === of).map(([name, { use }]) =>
+        `| \`${name}\` | ${cell(use)} |`
+      ),
+    ]),
+    "",
+    "Proxies count in lower case too. git gets the environment as it is, without what could lead it to another",
+    "repository (`GIT_DIR` and others).",
+    "",
+    "## CI systems",
+    "",
+    "What tag options read where a CI system runs; [tagging.md](tagging.md#ci) says what for.",
+    "",
+    "| Plugin | Variables |",
+    "| --- | --- |",
+  ];
+  for (const [plugin, names] of await ciVariables()) {
+    lines.push(`| \`${plugin}\` | ${names.map((name) => `\`${name}\``).join(", ")} |`);
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+/** The variables that the plugin of each CI system reads. */
+async function ciVariables(): Promise<readonly (readonly [plugin: string, names: readonly string[]])[]> {
+  const dir = new URL("plugins/ci/", root);
+  const files = (await Array.fromAsync(Deno.readDir(dir))).map(({ name }) => name).filter((name) =>
+    !name.startsWith("_")
+  );
+  return await Promise.all(
+    files.sort().map(async (file) => {
+      const source = await Deno.readTextFile(new URL(file, dir));
+      const names = [...source.matchAll(/"([A-Z][A-Z0-9_]+)"|\benv\.([A-Z][A-Z0-9_]+)/g)].map(([, a, b]) =>
+        (a ?? b)!
+      );
+      return [`ci-${file.replace(/\.ts$/, "")}`, [...new Set(names)].sort()] as const;
+    }),
+  );
 }
 
 function docOf(jsDoc: JsDoc | undefined, what: string): string {

@@ -1,66 +1,77 @@
 /**
- * Examples of the documentation that say so are run: a block `sh run` in a shell, in the order of its page; a block
- * `LANGUAGE file=PATH` is a file. Base images of Docker Hub are replaced by a local one, for lack of a network.
+ * Examples of the documentation that say so are run, in one shell for each page and in its order: a block `LANGUAGE
+ * file=PATH` is a file, `sh run` must succeed, `sh run fails` must not, and each line of `text said` was printed by the
+ * block before (`…` is any text). Base images of Docker Hub are replaced by a local one, for lack of a network; npm has
+ * nothing to install, since this checkout's dapp is there (tests/release has the packages).
  */
 import assert from "node:assert/strict";
+import { allTexts, type Block } from "./docs/blocks.ts";
 import { busyboxBase } from "./support/bases.ts";
 import { withTempDir } from "./support/tmp.ts";
 
-const root = new URL("../", import.meta.url);
+const root = new URL("../", import.meta.url).pathname;
+const IMPORTS = {
+  "@dapp/dapp": "mod.ts",
+  "@dapp/dapp/plugin": "plugin.ts",
+  "@dapp/dapp/testing": "testing/mod.ts",
+};
 
-interface Block {
-  readonly info: string;
-  readonly text: string;
-  readonly line: number;
-}
-
-/** The fenced blocks of a page that are more than text. */
-function blocksOf(page: string): readonly Block[] {
-  const blocks: Block[] = [];
-  let open: { info: string; line: number; lines: string[] } | undefined;
-  for (const [i, line] of page.split("\n").entries()) {
-    if (!line.startsWith("```")) open?.lines.push(line);
-    else if (open) {
-      blocks.push({ info: open.info, line: open.line, text: `${open.lines.join("\n")}\n` });
-      open = undefined;
-    } else open = { info: line.slice(3), line: i + 1, lines: [] };
-  }
-  return blocks.filter(({ info }) => /\brun$|\bfile=/.test(info));
-}
+const pages = (await allTexts()).map(({ file, blocks }) => ({
+  file,
+  blocks: blocks.filter(({ info }) => /^sh run\b|\bfile=|^text said$/.test(info)),
+})).filter(({ blocks }) => blocks.length > 0);
 
 /** One script of a page: files are written where the shell is at that moment. */
 function scriptOf(blocks: readonly Block[], base: string): string {
   const parts = blocks.map(({ info, text, line }, i) => {
+    const said = `>"$SAID/${i}" 2>&1`;
+    const trap = `trap 'echo "the block at line ${line} failed" >&2; cat "$SAID/${i}" >&2' ERR`;
     const [, file] = /\bfile=(\S+)$/.exec(info) ?? [];
-    const where = `trap 'echo "the block at line ${line} failed" >&2' ERR`;
-    if (file === undefined) return `${where}\n${text}`;
-    const end = `END_OF_FILE_${i}`;
-    const local = text.replaceAll(/^(\s*from:) busybox:\S+$/gm, `$1 oci:${base}:latest`);
-    return `${where}\nmkdir -p "$(dirname "${file}")"\ncat > "${file}" <<'${end}'\n${local}${end}\n`;
+    if (file !== undefined) {
+      const end = `END_OF_FILE_${i}`;
+      const local = text.replaceAll(/^(\s*from:) busybox:\S+$/gm, `$1 oci:${base}:latest`);
+      return `${trap}\nmkdir -p "$(dirname "${file}")"\ncat > "${file}" <<'${end}'\n${local}${end}\n`;
+    }
+    if (info === "sh run") return `${trap}\n{\n${text}} ${said}\n`;
+    if (info === "sh run fails") {
+      return `trap - ERR\nif (\n${text}) ${said}; then echo "the block at line ${line} did not fail" >&2; exit 1; fi\n`;
+    }
+    return "";
   });
   return `set -eE -o pipefail\n${parts.join("")}`;
 }
 
-const pages: string[] = [];
-for await (const { name } of Deno.readDir(new URL("docs", root))) {
-  if (!name.endsWith(".md")) continue;
-  if (blocksOf(await Deno.readTextFile(new URL(`docs/${name}`, root))).length > 0) pages.push(name);
+/** Programs that the pages start and a machine has that follows them. */
+async function writePrograms(dir: string): Promise<void> {
+  const programs = {
+    dapp: `exec "${Deno.execPath()}" run -A --no-check "${root}cli.ts" "$@"`,
+    deno: `exec "${Deno.execPath()}" "$@"`,
+    npm: "",
+    npx: 'exec "$@"',
+  };
+  await Deno.mkdir(dir);
+  for (const [name, text] of Object.entries(programs)) {
+    await Deno.writeTextFile(`${dir}/${name}`, `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+  }
 }
 
-for (const name of pages.sort()) {
-  Deno.test(`docs/${name} can be copied and run`, async () => {
-    const blocks = blocksOf(await Deno.readTextFile(new URL(`docs/${name}`, root)));
+for (const { file, blocks } of pages) {
+  Deno.test(`${file} can be copied and run`, async () => {
     await withTempDir(async (dir) => {
-      await Deno.mkdir(`${dir}/bin`);
-      const dapp = `#!/bin/sh\nexec "${Deno.execPath()}" run -A --no-check "${
-        new URL("cli.ts", root).pathname
-      }" "$@"\n`;
-      await Deno.writeTextFile(`${dir}/bin/dapp`, dapp, { mode: 0o755 });
+      await writePrograms(`${dir}/bin`);
+      await Deno.mkdir(`${dir}/said`);
+      const { imports } = JSON.parse(await Deno.readTextFile(`${root}deno.json`));
+      const own = Object.entries(IMPORTS).map(([name, path]) => [name, `${root}${path}`]);
+      await Deno.writeTextFile(
+        `${dir}/deno.json`,
+        JSON.stringify({ imports: { ...imports, ...Object.fromEntries(own) } }),
+      );
       const { code, stdout, stderr } = await new Deno.Command("bash", {
         args: ["-c", scriptOf(blocks, await busyboxBase())],
         cwd: dir,
         env: {
           PATH: `${dir}/bin:${Deno.env.get("PATH")}`,
+          SAID: `${dir}/said`,
           DAPP_HOME: `${dir}/home`,
           GIT_CONFIG_GLOBAL: "/dev/null",
           GIT_CONFIG_SYSTEM: "/dev/null",
@@ -69,14 +80,24 @@ for (const name of pages.sort()) {
         stderr: "piped",
       }).output();
       const decoder = new TextDecoder();
-      const said = `${decoder.decode(stdout)}\n${decoder.decode(stderr)}`;
-      assert.equal(code, 0, said);
-      if (name === "tutorial.md") {
-        assert.match(said, /<h1>Hello, shop<\/h1>[\s\S]*<h1>Hello, bookshop<\/h1>/);
+      assert.equal(code, 0, `${decoder.decode(stdout)}\n${decoder.decode(stderr)}`);
+      for (const [i, { info, text, line }] of blocks.entries()) {
+        if (info !== "text said") continue;
+        const said = await Deno.readTextFile(`${dir}/said/${i - 1}`);
+        for (const wanted of text.trimEnd().split("\n")) {
+          const pattern = wanted.split("…").map(RegExp.escape).join(".*");
+          assert.match(said, new RegExp(`^${pattern}$`, "m"), `${file}:${line}: "${wanted}" was not said`);
+        }
       }
     });
   });
 }
 
 Deno.test("there are pages with examples that run", () =>
-  assert.deepEqual(pages, ["monorepo.md", "secrets.md", "tag-plugin.md", "tutorial.md"]));
+  assert.deepEqual(pages.map(({ file }) => file), [
+    "docs/embedding.md",
+    "docs/monorepo.md",
+    "docs/secrets.md",
+    "docs/tag-plugin.md",
+    "docs/tutorial.md",
+  ]));

@@ -1,12 +1,15 @@
 /** Pages of the reference say what the code says. */
 import assert from "node:assert/strict";
-import { eventsMarkdown, eventsOf, hooksMarkdown } from "../site/reference.ts";
+import { variables } from "../lib/environment.ts";
+import { environmentMarkdown, eventsMarkdown, eventsOf, hooksMarkdown } from "../site/reference.ts";
 import { hookTable } from "../plugin.ts";
 import { run } from "./support/process.ts";
 
 const root = new URL("../", import.meta.url);
 
-for (const [page, make] of [["hooks", hooksMarkdown], ["events", eventsMarkdown]] as const) {
+const PAGES = { hooks: hooksMarkdown, events: eventsMarkdown, environment: environmentMarkdown };
+
+for (const [page, make] of Object.entries(PAGES)) {
   Deno.test(`docs/${page}.md is what the code says (UPDATE_GOLDEN=1 writes it anew)`, async () => {
     const file = new URL(`docs/${page}.md`, root);
     const { stdout } = await run([Deno.execPath(), "fmt", "--ext", "md", "-"], {
@@ -34,4 +37,65 @@ Deno.test("an event without a comment of its own is no event for the reference",
   assert.deepEqual(eventsOf(source).map(({ type }) => type), types);
   const silent = source.replace(/^ *\/\*\* It is being built.*\n/m, "");
   assert.throws(() => eventsOf(silent), /event "stage.started": it has no comment/);
+});
+
+/** The variables of its environment that a module names when it reads one. */
+function variablesIn(source: string): readonly string[] {
+  const code = source.replaceAll(/\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/.*$|\$\{\{[^}]*\}\}/gm, "");
+  const NAME = /[A-Z][A-Z0-9_]+/;
+  const patterns = [
+    String.raw`\b\w*[eE]nv\w*(?:\(\))?\??\.(${NAME.source})\b`, // env.HOME, host.env.HOME
+    String.raw`\b\w*[eE]nv\w*\??\.?\[("${NAME.source}")\]`, // env["HOME"]
+    String.raw`(?:\benv\.|[^.\w])get\(("${NAME.source}")\)`, // Deno.env.get("HOME")
+    String.raw`\b(?:numberOf|variable)\(env, ("${NAME.source}")`,
+    String.raw`\{ (${NAME.source}(?:, ${NAME.source})*) \}(?:: \w+)? = [\w.]*env\b`, // const { HOME } = env
+    String.raw`\{ (${NAME.source}(?:, ${NAME.source})*) \}: Environment`, // ({ HOME }: Environment)
+    String.raw`\b(?:PASSED|OF_DENO|PROXIES|ofNetwork) = \[([^\]]*)\]`,
+  ];
+  const lists = patterns.flatMap((pattern) => [...code.matchAll(new RegExp(pattern, "g"))]);
+  return lists.flatMap(([, list]) => list!.match(/\w+/g) ?? []).map((name) => name.toUpperCase());
+}
+
+/** Sources of dapp, but for CI plugins, whose variables the page has from them, and templates of plugins. */
+async function sources(): Promise<ReadonlyMap<string, string>> {
+  const found = new Map<string, string>();
+  const visit = async (dir: string): Promise<void> => {
+    for await (const { name, isDirectory } of Deno.readDir(new URL(dir, root))) {
+      const path = `${dir}${name}`;
+      if (isDirectory) {
+        if (!["plugins/ci", "cli/plugin_new", "lib/buildkit/gen"].includes(path)) await visit(`${path}/`);
+      } else if (name.endsWith(".ts") && path !== "lib/environment.ts") {
+        found.set(path, await Deno.readTextFile(new URL(path, root)));
+      }
+    }
+  };
+  for (const dir of ["cli/", "core/", "lib/", "plugins/"]) await visit(dir);
+  return found;
+}
+
+Deno.test("every variable that is read is in the table, and every one of the table is read", async () => {
+  const files = await sources();
+  const unknown: string[] = [];
+  for (const [path, source] of files) {
+    for (const name of variablesIn(source)) if (!(name in variables)) unknown.push(`${path}: ${name}`);
+  }
+  assert.deepEqual(unknown, []);
+  const all = [...files.values()].join("\n");
+  const unread = Object.keys(variables).filter((name) => !new RegExp(`\\b${name}\\b`, "i").test(all));
+  assert.deepEqual(unread, []);
+});
+
+Deno.test("a variable is found however it is read", () => {
+  for (
+    const source of [
+      "if (io.env.DAPP_NEW) run();",
+      'const value = request.env["DAPP_NEW"];',
+      'Deno.env.get("DAPP_NEW") ?? ""',
+      "const { DAPP_NEW } = this.host.env;",
+      "function wants({ DAPP_NEW }: Environment) {}",
+      'return numberOf(env, "DAPP_NEW", 0);',
+      'const PASSED = ["DAPP_NEW"];',
+    ]
+  ) assert.deepEqual(variablesIn(source), ["DAPP_NEW"], source);
+  assert.deepEqual(variablesIn('fix: "Use ${{ env.DAPP_NEW }}" // env.DAPP_NEW'), []);
 });

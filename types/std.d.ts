@@ -70,6 +70,10 @@ declare module "@std/semver/try-parse" {
   export function tryParse(text: string): SemVer | undefined;
 }
 
+declare module "@std/toml/parse" {
+  export function parse(text: string): Record<string, unknown>;
+}
+
 declare module "@std/yaml/parse" {
   export interface ParseOptions {
     schema?: "failsafe" | "json" | "core" | "default" | "extended";

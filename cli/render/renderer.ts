@@ -1,4 +1,5 @@
 /** What turns events into text while a command works. */
+import type { Environment } from "../../lib/environment.ts";
 import type { EngineEvent } from "../../mod.ts";
 import type { Style } from "../style.ts";
 
@@ -30,7 +31,7 @@ export function chooseRenderer(wanted: {
   readonly isTerminal: boolean;
   /** A shell will share the terminal. */
   readonly shell: boolean;
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly env: Environment;
 }): RendererKind {
   if (wanted.json === "events") return "json";
   if (wanted.quiet) return "quiet";
@@ -39,6 +40,6 @@ export function chooseRenderer(wanted: {
 }
 
 /** Whether nobody looks, even if there is a terminal. */
-export function inCi({ CI }: Readonly<Record<string, string | undefined>>): boolean {
+export function inCi({ CI }: Environment): boolean {
   return Boolean(CI) && CI !== "false" && CI !== "0";
 }

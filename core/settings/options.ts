@@ -1,4 +1,5 @@
 import { EngineError } from "../contract/errors.ts";
+import type { Environment } from "../../lib/environment.ts";
 import { Masker } from "../../lib/mask.ts";
 import type { SecretSource } from "../contract/config.ts";
 import { epochFrom } from "./epoch.ts";
@@ -104,7 +105,7 @@ function absolute(path: string): string {
   return "/" + parts.join("/");
 }
 
-function defaultHome(env: Readonly<Record<string, string | undefined>>): string {
+function defaultHome(env: Environment): string {
   if (env.DAPP_HOME) return env.DAPP_HOME;
   if (env.XDG_DATA_HOME?.startsWith("/")) return `${env.XDG_DATA_HOME}/dapp`;
   if (env.HOME) return `${env.HOME}/.local/share/dapp`;

@@ -1,4 +1,5 @@
 import { Agent, type Dispatcher, request } from "undici";
+import type { Environment } from "../environment.ts";
 import { readChunks } from "../oci/write_blob.ts";
 
 /** The local Docker Engine did not do what was asked. The message is meant for people. */
@@ -31,7 +32,7 @@ export class DockerEngine implements AsyncDisposable {
   readonly #origin: string;
 
   /** @throws {DockerError} for an address that is neither a socket nor plain tcp */
-  constructor(env: Readonly<Record<string, string | undefined>>) {
+  constructor(env: Environment) {
     this.address = env.DOCKER_HOST || `unix://${SOCKET}`;
     const { address } = this;
     const unlimited = { headersTimeout: 0, bodyTimeout: 0 };

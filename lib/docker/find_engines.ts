@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
-
-type Environment = Readonly<Record<string, string | undefined>>;
+import type { Environment } from "../environment.ts";
 
 /** Where a Docker engine may listen. */
 export interface EnginePlace {

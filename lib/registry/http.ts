@@ -1,5 +1,5 @@
 /** Environment variables by name. */
-export type Env = Readonly<Record<string, string | undefined>>;
+export type { Environment as Env } from "../environment.ts";
 
 export interface HttpRequest {
   readonly method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";

@@ -1,4 +1,5 @@
 import { RegistryError } from "./errors.ts";
+import type { VariableName } from "../environment.ts";
 import type { Env } from "./http.ts";
 
 /** The least that a transfer has to move, as git and curl have it. */
@@ -22,7 +23,7 @@ export function floorOf(env: Env): Floor {
   };
 }
 
-function numberOf(env: Env, name: string, least: number): number | undefined {
+function numberOf(env: Env, name: VariableName, least: number): number | undefined {
   const text = env[name]?.trim() ?? "";
   if (text === "") return undefined;
   if (/^\d{1,9}$/.test(text) && Number(text) >= least) return Number(text);

@@ -1,4 +1,5 @@
 import { BlockList, isIP } from "node:net";
+import type { VariableName } from "../environment.ts";
 import { isLoopback } from "./hosts.ts";
 import type { Env } from "./http.ts";
 
@@ -14,7 +15,7 @@ export function proxyFor(url: URL, env: Env): string | undefined {
 }
 
 /** Upper case first, as in Go; a variable that is empty is none. */
-function variable(env: Env, name: string): string {
+function variable(env: Readonly<Record<string, string | undefined>>, name: VariableName): string {
   return env[name] || env[name.toLowerCase()] || "";
 }
 

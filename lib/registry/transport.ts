@@ -212,7 +212,8 @@ export class HttpTransport implements AsyncDisposable {
 
   /** Whether the environment names any proxy. */
   #mayProxy(): boolean {
-    return PROXIES.some((name) => this.env[name] || this.env[name.toLowerCase()]);
+    const env: Readonly<Record<string, string | undefined>> = this.env;
+    return PROXIES.some((name) => env[name] || env[name.toLowerCase()]);
   }
 }
 

@@ -1,8 +1,9 @@
 /** The npm package, as somebody uses it who has Node.js alone. */
 import assert from "node:assert/strict";
 import { busyboxBase } from "../support/bases.ts";
+import { allTexts } from "../docs/blocks.ts";
 import { asStranger, type Stranger } from "../support/packages.ts";
-import { textOf } from "../support/import_graph.ts";
+import { run } from "../support/process.ts";
 import { writeFiles } from "../support/project.ts";
 
 const { version } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
@@ -43,6 +44,11 @@ const names: Glob[] = [];
 console.log(JSON.stringify([...names, ...result.images.map(({ name, digest }) => [name, digest])]));
 `;
 
+/** In place of what an example imports and its page does not have. */
+const OTHER = `import { definePlugin } from "@dapp/dapp/plugin";
+export default definePlugin({ name: "other", api: 1, setup: () => ({}) });
+`;
+
 const IN_NODE = `import { EngineError, isTag, parseReference, signatureOf, slug } from "@dapp/dapp/plugin";
 import { configJsonSchema, createEngine, parseDappfile } from "@dapp/dapp";
 import { readFile } from "node:fs/promises";
@@ -74,11 +80,16 @@ async function prepare({ dir, run, tarball }: Stranger): Promise<void> {
     "shop/.gitignore": "base\n",
   });
   await run(["cp", "-r", await busyboxBase(), `${dir}/shop/base`]);
-  const git = ["git", "-c", "user.name=T", "-c", "user.email=t@example.com", "-c", "init.defaultBranch=main"];
-  for (const args of [["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "shop"]]) {
-    await run([...git, "-C", `${dir}/shop`, ...args]);
-  }
+  await commit(`${dir}/shop`);
   await run(["npm", "install", "--prefer-offline", "--no-audit", "--no-fund", tarball]);
+}
+
+/** Makes a repository of a directory. */
+async function commit(dir: string): Promise<void> {
+  const git = ["git", "-c", "user.name=T", "-c", "user.email=t@example.com", "-c", "init.defaultBranch=main"];
+  for (const args of [["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "first"]]) {
+    await run([...git, "-C", dir, ...args]);
+  }
 }
 
 Deno.test("the npm package works on a machine that has Node.js alone", async (t) => {
@@ -129,14 +140,33 @@ Deno.test("the npm package works on a machine that has Node.js alone", async (t)
     assert.deepEqual(JSON.parse(stdout), [["app", digest]]);
   });
 
-  await t.step("the plugin of docs/plugins.md passes its test there, and type-checks", async () => {
-    const blocks = textOf("docs/plugins.md").matchAll(/^```ts ignore\n([\s\S]*?)^```$/gm);
-    const codes = [...blocks].map(([, code]) => code!);
-    const [plugin, test] = [codes[0]!, codes.find((code) => code.includes("/testing"))!];
-    await writeFiles(dir, { "tag_team.ts": plugin, "tag_team_test.ts": test });
-    await run(["node", deno, "check", "tag_team.ts", "tag_team_test.ts"]);
-    const { stdout } = await run(["node", deno, "test", "-A", "tag_team_test.ts"]);
+  await t.step("examples of the docs type-check there, and the test of docs/plugins.md passes", async () => {
+    const files: Record<string, string> = {};
+    for (const { file, line, info, text } of (await allTexts()).flatMap(({ blocks }) => blocks)) {
+      const [example, name = `line_${line}.ts`] = /^ts ignore(?: (?:name|file)=(\S+))?$/.exec(info) ?? [];
+      if (example !== undefined) files[`${file}/${name}`] = text;
+    }
+    for (const [path, text] of Object.entries(files)) {
+      for (const [, name] of text.matchAll(/ from "\.\/(.*)"/g)) {
+        files[path.replace(/[^/]*$/, name!)] ??= OTHER;
+      }
+    }
+    await writeFiles(dir, files);
+    await run(["node", deno, "check", ...Object.keys(files)]);
+    const { stdout } = await run(["node", deno, "test", "-A", "docs/plugins.md/tag_team_test.ts"]);
     assert.match(stdout, /ok \| 2 passed \(\d+ steps\)/);
+  });
+
+  await t.step("the program of docs/embedding.md runs there", async () => {
+    const { blocks } = (await allTexts()).find(({ file }) => file === "docs/embedding.md")!;
+    const page = `${dir}/docs/embedding.md`;
+    for (const { info, text } of blocks) {
+      const [, name] = /file=(\S+)$/.exec(info) ?? [];
+      if (name !== undefined) await writeFiles(page, { [name]: text });
+    }
+    await commit(page);
+    const { stdout } = await run(["node", deno, "run", "-A", "publish.ts"], { cwd: page });
+    assert.match(stdout, /\/images:web-main sha256:[0-9a-f]{64}\n0 images would go, 1 stay\n$/);
   });
 
   await t.step(
@@ -163,10 +193,7 @@ Deno.test("the npm package works on a machine that has Node.js alone", async (t)
       "small/dappfile.yaml": "dimg: app\nfrom: scratch\ngit: [{ add: /web, to: /app }]\n",
       "small/web/index.html": "hi",
     });
-    const git = ["git", "-C", `${dir}/small`, "-c", "user.name=T", "-c", "user.email=t@example.com"];
-    await run([...git, "init", "--quiet"]);
-    await run([...git, "add", "."]);
-    await run([...git, "commit", "--quiet", "-m", "small"]);
+    await commit(`${dir}/small`);
     const small = { cwd: `${dir}/small` };
     const { stdout } = await run([dapp, "dimg", "build"], small);
 

@@ -1,7 +1,7 @@
 import { EngineError } from "../../../core/contract/plugin.ts";
 
 /** Variables of the run. */
-export type Environment = Readonly<Record<string, string | undefined>>;
+export type { Environment } from "../../../lib/environment.ts";
 
 /** Where a daemon listens. */
 export type BuilderAddress =

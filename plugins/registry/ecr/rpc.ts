@@ -48,7 +48,9 @@ export class EcrRpc implements AsyncDisposable {
     const { domain, region, api } = this.#options;
     const { keys } = this;
     if (!keys) {
-      const names = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].filter((name) => !this.#options.env[name]);
+      const names = (["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] as const).filter((name) =>
+        !this.#options.env[name]
+      );
       throw new EngineError(
         "REGISTRY_DENIED",
         `Cannot ${doing}: ${names.join(" and ")} of the environment not set`,
