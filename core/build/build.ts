@@ -62,7 +62,7 @@ async function openWorker(
 export async function builtImages(
   session: BuiltNeeds,
   nodes: readonly ImageNode[],
-  options: { readonly local?: true; readonly elsewhere?: string } = {},
+  options: { readonly local?: true; readonly elsewhere?: boolean } = {},
 ): Promise<readonly BuiltImage[]> {
   const graph = await session.sign(new Set(nodes.map((node) => node.key)));
   const store = await session.store();
@@ -84,14 +84,14 @@ export async function finishedTops(
   session: BuiltNeeds,
   signed: SignedGraph,
   nodes: readonly ImageNode[],
-  { local = false, unseen = false, elsewhere }: {
+  { local = false, unseen = false, elsewhere = false }: {
     readonly local?: boolean;
     readonly unseen?: boolean;
-    /** Images whose layers are in this repository are finished as well. */
-    readonly elsewhere?: string;
+    /** Images whose layers are in some repository are finished as well. */
+    readonly elsewhere?: boolean;
   } = {},
 ): Promise<CachedTops> {
-  const tops = await findTops(signed, await session.store(), elsewhere);
+  const tops = await findTops(signed, await session.store(), () => elsewhere);
   const { cacheFrom } = session.options;
   const repo = session.options.repo ?? await placeOf(session, nodes.map(({ key }) => signed.image(key)));
   const finished = isFresh(nodes.map(({ key }) => signed.image(key)), tops);
@@ -183,7 +183,7 @@ class ImageBuild {
     const places = await Promise.all(images.map(known));
     if (places.every((place) => place === undefined)) return undefined;
     const main = (await this.session.registry(repo)).value.repository("");
-    const tops = await findTops(signed, await this.session.store(), main.name);
+    const tops = await findTops(signed, await this.session.store(), (name) => name === main.name);
     if (!isFresh(images, tops)) return undefined;
     const found = await Promise.all(
       images.map((image) => main.head(stageTag(lastStage(image).signature), signal)),

@@ -19,6 +19,7 @@ export interface ElsewhereNeeds {
 export class Elsewhere {
   readonly #repositories = new Map<string, Repository>();
   readonly #brought = new Map<string, Promise<Layer>>();
+  readonly #places = new Map<string, string>();
 
   constructor(readonly needs: ElsewhereNeeds, repositories: Iterable<Repository>) {
     for (const repository of repositories) this.#repositories.set(repository.name, repository);
@@ -31,6 +32,7 @@ export class Elsewhere {
 
   /** A layer of a repository of this run. */
   ref(layer: Layer, place: string): LayerRef {
+    this.#places.set(layer.digest, place);
     const bring = () => this.#bring(layer, place);
     return {
       diffId: layer.diffId,
@@ -46,6 +48,11 @@ export class Elsewhere {
   refsOf({ image, elsewhere }: StageRecord): readonly LayerRef[] | undefined {
     if (!elsewhere || !this.#repositories.has(elsewhere.repository)) return undefined;
     return image.layers.map((layer) => this.ref(layer, elsewhere.repository));
+  }
+
+  /** Where a layer is, of which somebody has asked for a reference. */
+  placeOf({ digest }: Pick<Layer, "digest">): string | undefined {
+    return this.#places.get(digest);
   }
 
   #bring(layer: Layer, place: string): Promise<Layer> {

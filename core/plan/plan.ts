@@ -44,7 +44,11 @@ export type CachedTops = ReadonlyMap<string, { readonly index: number; readonly 
  * Finds the highest cached stage of each image: one look-up for an image that is up to date. With `elsewhere` also those
  * whose layers are in that repository, as far as this machine knows.
  */
-export async function findTops(signed: SignedGraph, store: Store, elsewhere?: string): Promise<CachedTops> {
+export async function findTops(
+  signed: SignedGraph,
+  store: Store,
+  elsewhere: (repository: string) => boolean = () => false,
+): Promise<CachedTops> {
   const tops = new Map<string, { index: number; record: StageRecord }>();
   await Promise.all(signed.images.map(async (image) => {
     for (let index = image.stages.length - 1; index >= 0; index--) {
@@ -59,10 +63,10 @@ export async function findTops(signed: SignedGraph, store: Store, elsewhere?: st
 async function recordAt(
   store: Store,
   signature: Signature,
-  repository: string | undefined,
+  elsewhere: (repository: string) => boolean,
 ): Promise<StageRecord | undefined> {
-  const record = repository === undefined ? undefined : await store.stages.record(signature);
-  return record?.elsewhere?.repository === repository ? record : undefined;
+  const record = await store.stages.record(signature);
+  return record?.elsewhere && elsewhere(record.elsewhere.repository) ? record : undefined;
 }
 
 /** The same without the given stages and those above them. */

@@ -38,6 +38,8 @@ const isKnownTag = hasMembers<Published & { readonly digest: Digest }>({
 export interface PublishNeeds extends Pick<ResolvedOptions, "emit" | "signal" | "dryRun"> {
   readonly project: string;
   readonly store: Store;
+  /** Brings a layer that a repository has into the store. */
+  bring(layer: Layer, place: string): Promise<unknown>;
 }
 
 /** Publishes images: blobs, config, manifest, and the tag last, so that a tag never names what is not whole. */
@@ -191,12 +193,26 @@ class ImagePublisher {
   }
 
   async #sendLayers(repository: Repository): Promise<void> {
+    const { store, bring } = this.needs;
     const from = blobOrigins(this.image.node.rule, this.backend, repository);
+    const places = await this.#places();
     await Promise.all(
-      [...this.#layers().values()].map((layer) =>
-        this.uploader.send(repository, outgoingLayer(layer, this.needs.store, from))
-      ),
+      [...this.#layers().values()].map((layer) => {
+        const place = places.get(layer.digest);
+        const elsewhere = place !== undefined && { place, bring: () => bring(layer, place) };
+        return this.uploader.send(repository, outgoingLayer(layer, store, from, elsewhere || undefined));
+      }),
     );
+  }
+
+  /** Repositories that have layers which may not be here. */
+  async #places(): Promise<ReadonlyMap<Digest, string>> {
+    const { stages } = this.needs.store;
+    const rows = await Promise.all(this.image.images.map(async ({ signature, state }) => {
+      const place = (await stages.record(signature))?.elsewhere?.repository;
+      return place === undefined ? [] : state.layers.map(({ digest }) => [digest, place] as const);
+    }));
+    return new Map(rows.flat());
   }
 
   async #sendConfigs(repository: Repository, configs: readonly BuiltDocument[]): Promise<void> {

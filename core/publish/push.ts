@@ -9,6 +9,10 @@ import type { HookRunner } from "../hooks/runner.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import type { GitTrees } from "../git/trees.ts";
 import type { SignedGraph } from "../sign/sign.ts";
+import type { Layer, Store } from "../contract/store.ts";
+import { LayerContents } from "../layers/contents.ts";
+import { Elsewhere } from "../layers/elsewhere.ts";
+import { memoize } from "../../lib/memoize.ts";
 import { chainOf } from "./chain.ts";
 import { checkConflicts } from "./conflicts.ts";
 import type { TagFacts } from "./image_document.ts";
@@ -75,12 +79,14 @@ export async function pushImages(
   const builds = options.build
     ? await buildAll(sessions, names, { backend, options, repo, tags, uploader, done })
     : [];
-  const outgoing = await collectImages(sessions, nodes, tags, options.build === true && dryRun, main.name);
+  const outgoing = await collectImages(sessions, nodes, tags, options.build === true && dryRun, true);
   if (options.withStages) {
     stages.push(...await sendStages(sessions, keysOf(nodes), { repo, uploader, done }));
   }
   const { name: project } = await session.project();
-  const images = await publishImages({ project, store, emit, signal, dryRun }, backend, uploader, outgoing);
+  const bring = bringer(session, store);
+  const needs = { project, store, emit, signal, dryRun, bring };
+  const images = await publishImages(needs, backend, uploader, outgoing);
   const report: PublishReport = {
     project,
     repo: main.name,
@@ -290,19 +296,34 @@ async function buildAll(
   return results;
 }
 
-/** Everything that will be published. @throws NOT_BUILT when one of the images is not built, before anything is sent */
+/** Brings layers from where stages say they are. */
+function bringer(session: PushNeeds, store: Store): (layer: Layer, place: string) => Promise<unknown> {
+  const { emit, signal } = session.options;
+  const places = new Map<string, Promise<Elsewhere>>();
+  return async (layer, place) => {
+    const elsewhere = await memoize(places, place, async () => {
+      const repository = (await session.registry(place)).value.repository("");
+      return new Elsewhere({ store, emit, signal, contents: new LayerContents(store) }, [repository]);
+    });
+    return await elsewhere.ref(layer, place).stored;
+  };
+}
+
+/**
+ * Everything that will be published. Layers that are not here stay where they are with `elsewhere`, else they are brought.
+ *
+ * @throws NOT_BUILT when one of the images is not built, before anything is sent
+ */
 export async function collectImages(
   sessions: readonly BuiltNeeds[],
   nodes: readonly ImageNode[],
   tags: ReadonlyMap<string, readonly OutgoingTag[]>,
   unbuilt: boolean,
-  elsewhere?: string,
+  elsewhere = false,
 ): Promise<readonly OutgoingImage[]> {
-  const built = unbuilt
-    ? []
-    : await Promise.all(sessions.map((session) =>
-      builtImages(session, nodes, { local: true, ...(elsewhere !== undefined && { elsewhere }) })
-    ));
+  const built = unbuilt ? [] : await Promise.all(
+    sessions.map((session) => builtImages(session, nodes, elsewhere ? { local: true, elsewhere } : {})),
+  );
   const signed = await sessions[0]!.sign(keysOf(nodes));
   return nodes.map((node, i) => ({
     node,

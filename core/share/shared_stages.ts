@@ -408,12 +408,19 @@ export class SharedStages {
     const { base } = image.node.rule;
     const origin = base.kind === "image" ? repositoryOfBase(baseName(image.node.rule)) : undefined;
     const from = origin ? [origin] : [];
+    this.elsewhere.refsOf(record); // those that are elsewhere are known from now on
     let size = 0;
     await withBlobs(this.options.uploader, target, async () => {
       const { uploader } = this.options;
       const { config, manifest } = built;
       const sent = await Promise.all([
-        ...record.image.layers.map((layer) => uploader.send(target, outgoingLayer(layer, store, from))),
+        ...record.image.layers.map((layer) => {
+          const place = this.elsewhere.placeOf(layer);
+          const distant = place === undefined
+            ? undefined
+            : { place, bring: () => this.elsewhere.ref(layer, place).stored };
+          return uploader.send(target, outgoingLayer(layer, store, from, distant));
+        }),
         uploader.send(target, {
           digest: config.digest,
           size: config.size,

@@ -13,6 +13,12 @@ const MEMO = "blob-places";
 const PLACES = 8;
 const isPlaces = isListOf(isText);
 
+/** A blob to be sent, which may have to be brought first. */
+export interface SentBlob extends OutgoingBlob {
+  /** Brings it here unless it is: false. Asked when the repository takes it over from nowhere. */
+  bring?(): Promise<boolean>;
+}
+
 /**
  * Sends blobs, each once to each repository in one run, and counts what it took. Remembers where blobs are, so that a
  * registry takes over what another repository of it has: what two images share is sent once.
@@ -34,7 +40,7 @@ export class BlobUploader {
   }
 
   /** Settles when the repository has the blob; gives the bytes that were sent for this call. */
-  async send(repository: Repository, blob: OutgoingBlob): Promise<number> {
+  async send(repository: Repository, blob: SentBlob): Promise<number> {
     const key = keyOf(repository, blob.digest);
     const known = this.#sent.get(key);
     if (known) return await known, 0;
@@ -61,12 +67,12 @@ export class BlobUploader {
   }
 
   /** One after another to all repositories: once it is in the first, the others can take it from there. */
-  async #inTurn(repository: Repository, blob: OutgoingBlob): Promise<number> {
+  async #inTurn(repository: Repository, blob: SentBlob): Promise<number> {
     await this.#sending.get(blob.digest)?.catch(() => {});
     return await this.#lanes.run(blob.size, () => this.#send(repository, blob));
   }
 
-  async #send(repository: Repository, { from = [], ...content }: OutgoingBlob): Promise<number> {
+  async #send(repository: Repository, { from = [], bring, ...content }: SentBlob): Promise<number> {
     const { emit, signal, memo } = this;
     signal.throwIfAborted();
     const places = await memo.get(MEMO, content.digest, isPlaces) ?? [];
@@ -79,9 +85,9 @@ export class BlobUploader {
     const id = `push ${keyOf(repository, blob.digest)}`;
     const start = performance.now();
     let shown = false;
-    const how = await repository.upload(blob, {
+    const io = {
       signal,
-      report: (done) => {
+      report: (done: number) => {
         if (blob.size < SHOWN_BYTES) return;
         if (!shown) {
           const what = `pushing ${blob.digest.slice(7, 19)} to ${repository.name}`;
@@ -90,6 +96,10 @@ export class BlobUploader {
         shown = true;
         emit({ type: "transfer.progress", id, done, total: blob.size });
       },
+    };
+    const how = await repository.upload(blob, io).catch(async (error) => {
+      if (signal.aborted || !await bring?.()) throw error;
+      return await repository.upload(blob, io);
     });
     this.#count[how] += blob.size;
     const now = [repository.name, ...places.filter((name) => name !== repository.name)].slice(0, PLACES);
