@@ -85,6 +85,16 @@ Deno.test("every variable that is read is in the table, and every one of the tab
   assert.deepEqual(unread, []);
 });
 
+Deno.test("messages in the table of docs/troubleshooting.md are in the code", async () => {
+  const page = await Deno.readTextFile(new URL("docs/troubleshooting.md", root));
+  const code = [...(await sources()).values()].join("\n");
+  const messages = [...page.matchAll(/^\| `(.+?)`/gm)].map(([, message]) =>
+    message!.replaceAll("…", "").trim()
+  );
+  assert.ok(messages.length > 4);
+  assert.deepEqual(messages.filter((message) => !code.includes(message)), []);
+});
+
 Deno.test("a variable is found however it is read", () => {
   for (
     const source of [
