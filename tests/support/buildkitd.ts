@@ -8,6 +8,8 @@ export interface Buildkitd extends AsyncDisposable {
   /** As BUILDKIT_HOST names it. */
   readonly address: string;
   readonly pid: number;
+  /** All that it keeps: its state, and its log in `log`. */
+  readonly dir: string;
   /** How often each of its methods was called, as it counts itself; with `counts`. */
   calls(): Promise<Readonly<Record<string, number>>>;
 }
@@ -15,6 +17,8 @@ export interface Buildkitd extends AsyncDisposable {
 export interface BuildkitdOptions {
   /** Lines of its configuration below the worker. */
   readonly worker?: readonly string[];
+  /** Further tables of its configuration. */
+  readonly tables?: readonly string[];
   /** Further places to listen at, and how: lines of `[grpc]`. */
   readonly grpc?: readonly string[];
   readonly listen?: readonly string[];
@@ -48,7 +52,7 @@ export async function startBuildkitd(options: BuildkitdOptions = {}): Promise<Bu
   }
   const dir = await Deno.makeTempDir({ prefix: "dapp-bk-" }); // short: socket names have at most 107 bytes
   const socket = `${dir}/sock`;
-  const { worker = ['networkMode = "host"'], listen = [], grpc = [] } = options;
+  const { worker = ['networkMode = "host"'], listen = [], grpc = [], tables = [] } = options;
   const { flags = ["--allow-insecure-entitlement", "network.host"], counts = false } = options;
   const debug = `127.0.0.1:${freePort()}`;
   const configuration = [
@@ -57,6 +61,7 @@ export async function startBuildkitd(options: BuildkitdOptions = {}): Promise<Bu
     ...(counts ? [`debugAddress = "${debug}"`] : []),
     `address = ${JSON.stringify([`unix://${socket}`, ...listen])}`,
     ...grpc,
+    ...tables,
     "[worker.oci]",
     "enabled = true",
     'binary = "runc"',
@@ -93,6 +98,7 @@ export async function startBuildkitd(options: BuildkitdOptions = {}): Promise<Bu
   return {
     address: `unix://${socket}`,
     pid: child.pid,
+    dir,
     calls: () => callsAt(debug),
     [Symbol.asyncDispose]: stop,
   };

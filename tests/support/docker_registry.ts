@@ -11,11 +11,13 @@ export interface DockerRegistryOptions {
   readonly dir?: string;
   /** @default that of Debian */
   readonly binary?: string;
+  /** Files for TLS; with `ca`, clients need a certificate of it. */
+  readonly tls?: { readonly cert: string; readonly key: string; readonly ca?: string };
 }
 
 /** Starts a registry, with deletion unless told otherwise, or returns undefined when it is not installed. */
 export async function startDockerRegistry(
-  { deletion = true, dir: below, binary }: DockerRegistryOptions = {},
+  { deletion = true, dir: below, binary, tls }: DockerRegistryOptions = {},
 ): Promise<DockerRegistry | undefined> {
   const path = binary ?? await peer("docker-registry");
   if (path === undefined) return undefined;
@@ -27,7 +29,11 @@ export async function startDockerRegistry(
         version: 0.1,
         log: { level: "error" },
         storage: { filesystem: { rootdirectory: `${dir}/data` }, delete: { enabled: deletion } },
-        http: { addr: host },
+        http: {
+          addr: host,
+          ...(tls &&
+            { tls: { certificate: tls.cert, key: tls.key, ...(tls.ca && { clientcas: [tls.ca] }) } }),
+        },
       };
       await Deno.writeTextFile(`${dir}/config.yml`, JSON.stringify(config));
       return ["serve", `${dir}/config.yml`];

@@ -6,6 +6,8 @@ import { removeTree } from "./tmp.ts";
 export interface RealServer extends AsyncDisposable {
   /** `127.0.0.1:PORT`, as in image names; plain http. */
   readonly host: string;
+  /** All that it keeps. */
+  readonly dir: string;
   /** Lines that it has written on stdout. */
   said(): Promise<readonly string[]>;
 }
@@ -58,7 +60,7 @@ async function tryStart(
       const answer = await fetch(`http://${host}/v2/`);
       await answer.body?.cancel();
       const said = async () => (await Deno.readTextFile(`${dir}/said`)).trimEnd().split("\n");
-      return { host, said, [Symbol.asyncDispose]: stop };
+      return { host, dir, said, [Symbol.asyncDispose]: stop };
     } catch {
       let timer: ReturnType<typeof setTimeout> | undefined;
       const pause = new Promise<false>((resolve) => timer = setTimeout(() => resolve(false), 50));
