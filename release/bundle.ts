@@ -98,16 +98,17 @@ export async function bundle(dir: string): Promise<void> {
     await Deno.remove(scattered, { recursive: true });
   }
   await rewrite(dir, (text, path) => adapt(text, path, started));
-  // Deno finds it beside the program: plugins of any project import dapp by these names.
-  const imports = Object.fromEntries(
+  // Deno finds it beside the program: plugins of any project import dapp by its names, as a package of JSR too.
+  const exports = Object.fromEntries(
     Object.entries(project.exports).filter(([name]) => name !== "./cli").map(([name, path]) => [
-      project.name + name.slice(1),
+      name,
       path.replace(/ts$/, "js"),
     ]),
   );
+  const { name, version } = project;
   await Deno.writeTextFile(
     `${dir}/deno.json`,
-    `${JSON.stringify({ imports, nodeModulesDir: "none", lock: false }, undefined, 2)}\n`,
+    `${JSON.stringify({ name, version, exports, nodeModulesDir: "none", lock: false }, undefined, 2)}\n`,
   );
 }
 

@@ -28,12 +28,9 @@ export async function pinPlugin(
 }
 
 async function resolved({ use, url, signal }: WantedPlugin): Promise<Readonly<Record<string, unknown>>> {
-  const lock = await Deno.makeTempFile({ prefix: "dapp-plugin-", suffix: ".lock" });
   try {
-    return await fetchModules(url, undefined, { lock, signal });
+    return await fetchModules(url, undefined, signal);
   } catch (error) {
     throw asPluginError(use, error);
-  } finally {
-    await Deno.remove(lock);
   }
 }

@@ -9,6 +9,7 @@ import type { PluginRights } from "../../contract/rights.ts";
 import type { Host, Plugin, PluginHooks } from "../../contract/plugin.ts";
 import type { PluginModule } from "../module_url.ts";
 import { importPlugin } from "../plugin_module.ts";
+import { offerToPackages } from "./own_modules.ts";
 import type { ContextFacts, LoadedHook, Opened } from "./said.ts";
 import { Talk } from "./talk.ts";
 import { lineOf, linesOf, type Message, messageIn } from "./wire.ts";
@@ -58,8 +59,9 @@ const talk = new Talk({
   send,
   failure: ({ message }) => new Error(message),
   offers: {
-    async open([module, options]): Promise<Opened> {
+    async open([module, options, hasPackages]): Promise<Opened> {
       if (!isModule(module)) throw new TypeError("no module is named");
+      if (hasPackages === true) await offerToPackages();
       plugin = await importPlugin(module);
       return {
         name: String(plugin.name),

@@ -3,6 +3,7 @@ import { stripAnsiCode } from "@std/fmt/colors";
 import { EngineError } from "../../contract/errors.ts";
 import { hasMembers, isListOf, isOptional, isText } from "../../../lib/guard.ts";
 import { plain } from "./errors.ts";
+import { dappAs } from "./own_modules.ts";
 
 /** One module of a graph. */
 export interface GraphModule {
@@ -39,24 +40,28 @@ const EMPTY = { version: "5" };
 export async function fetchModules(
   url: string,
   known: Readonly<Record<string, unknown>> | undefined,
-  { lock, signal }: { readonly lock: string; readonly signal: AbortSignal },
+  signal: AbortSignal,
 ): Promise<Readonly<Record<string, unknown>>> {
-  await Deno.writeTextFile(lock, JSON.stringify(known ?? EMPTY));
-  // Dapp itself is no part of what is pinned.
-  const names = ["@dapp/dapp", "@dapp/dapp/plugin"].map((name) => [name, "data:text/javascript,"]);
-  const map = encodeURIComponent(JSON.stringify({ imports: Object.fromEntries(names) }));
-  const flags = [
-    "--no-config",
-    "--quiet",
-    "--node-modules-dir=none",
-    `--import-map=data:application/json,${map}`,
-    `--lock=${lock}`,
-    ...(known ? ["--frozen"] : ["--frozen=false", "--reload"]),
-    "--allow-import",
-  ];
-  const { code, stderr } = await deno(["cache", ...flags, url], signal);
-  if (code !== 0) throw new DenoFailure(stderr);
-  return JSON.parse(await Deno.readTextFile(lock));
+  const dir = await Deno.makeTempDir({ prefix: "dapp-plugin-" });
+  try {
+    const [config, lock] = [`${dir}/deno.json`, `${dir}/deno.lock`];
+    await Deno.writeTextFile(`${dir}/dapp.js`, "");
+    await Deno.writeTextFile(config, JSON.stringify(await dappAs("./dapp.js")));
+    await Deno.writeTextFile(lock, JSON.stringify(known ?? EMPTY));
+    const flags = [
+      "--quiet",
+      "--node-modules-dir=none",
+      `--config=${config}`,
+      `--lock=${lock}`,
+      ...(known ? ["--frozen"] : ["--frozen=false", "--reload"]),
+      "--allow-import",
+    ];
+    const { code, stderr } = await deno(["cache", ...flags, url], signal);
+    if (code !== 0) throw new DenoFailure(stderr);
+    return JSON.parse(await Deno.readTextFile(lock));
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
 }
 
 /** What Deno said when it could not load something. */

@@ -95,10 +95,9 @@ export function requirePinned(use: string, modules: PluginModules, pin: PluginPi
 export async function fetchPinned(
   { use, url, signal }: WantedPlugin,
   { modules }: PluginPin,
-  lock: string,
 ): Promise<void> {
   try {
-    await fetchModules(url, modules, { lock, signal });
+    await fetchModules(url, modules, signal);
   } catch (error) {
     throw asPluginError(use, error);
   }

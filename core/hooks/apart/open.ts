@@ -10,7 +10,7 @@ import { mismatchIn } from "./deno.ts";
 import { changed, fetchPinned, lookAt, requirePinned, type WantedPlugin } from "./modules.ts";
 import { denoDir, importMapFlags, ownModules, projectFlags } from "./own_modules.ts";
 import { escaped, permissionFlags, visibleEnv } from "./permissions.ts";
-import { missingRights, type PluginPin } from "./pins.ts";
+import { hasPackages, missingRights, type PluginPin } from "./pins.ts";
 import { ApartProcess } from "./process.ts";
 import { requireNoMoreReach } from "./reach.ts";
 import { isLoaded, isOpened, type Opened } from "./said.ts";
@@ -124,13 +124,13 @@ class Place implements AsyncDisposable {
       const isAbsent = /cached-only|not found in cache/i.test(`${error} ${this.process.printed}`);
       if (!isAbsent || !pin?.modules || this.#lock === undefined) throw error;
     }
-    await fetchPinned(wanted, pin, this.#lock);
+    await fetchPinned(wanted, pin);
     await Deno.writeTextFile(this.#lock, JSON.stringify(pin.modules));
     return await this.#start(rights);
   }
 
   async #start(rights: PluginRights): Promise<Opened> {
-    const { use, url, options, host, context, timeoutMs = DEFAULT_TIMEOUT_MS } = this.#options;
+    const { use, url, options, host, context, pin, timeoutMs = DEFAULT_TIMEOUT_MS } = this.#options;
     await this.#process?.[Symbol.asyncDispose]();
     const readable = [...this.#files, ...ownModules()].map(escaped);
     const permissions = await permissionFlags(use, rights, host);
@@ -155,7 +155,7 @@ class Place implements AsyncDisposable {
     });
     this.#process = process;
     const module = { use, url, project: fileUrl(`${host.projectDir}/`) };
-    const opened = await process.ask("open", [module, options]);
+    const opened = await process.ask("open", [module, options, pin !== undefined && hasPackages(pin)]);
     if (isOpened(opened)) return opened;
     throw new EngineError("PLUGIN_RESULT_INVALID", `Cannot load plugin "${use}": it does not say what it is`);
   }

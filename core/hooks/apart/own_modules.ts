@@ -12,14 +12,42 @@ export function ownModules(): readonly string[] {
   return ["core", "lib", "plugins", "testing", "types", "mod.ts", "plugin.ts"].map((name) => dir + name);
 }
 
+/** The modules that plugins find by dapp's names. */
+function byName(): Readonly<Record<string, string>> {
+  const extension = child.pathname.slice(child.pathname.lastIndexOf("."));
+  return {
+    "@dapp/dapp": new URL(`mod${extension}`, root).href,
+    "@dapp/dapp/plugin": new URL(`plugin${extension}`, root).href,
+  };
+}
+
 /** Where plugins find dapp by its names; nothing where a deno.json beside dapp's modules says it. */
 export function importMapFlags(): readonly string[] {
   if (root.protocol === "file:") return [];
-  const imports = {
-    "@dapp/dapp": new URL("mod.ts", root).href,
-    "@dapp/dapp/plugin": new URL("plugin.ts", root).href,
-  };
-  return [`--import-map=data:application/json,${encodeURIComponent(JSON.stringify({ imports }))}`];
+  return [
+    `--import-map=data:application/json,${encodeURIComponent(JSON.stringify({ imports: byName() }))}`,
+  ];
+}
+
+/**
+ * A deno.json in which a module stands for dapp, by name and as a package of JSR: dapp itself is no part of what is
+ * pinned, nor fetched, since its plugins run with the dapp that loads them.
+ */
+export async function dappAs(module: string): Promise<object> {
+  const version = root.protocol === "file:"
+    ? JSON.parse(await Deno.readTextFile(new URL("deno.json", root))).version
+    : root.pathname.split("/").at(-2);
+  return { name: "@dapp/dapp", version, exports: { ".": module, "./plugin": module } };
+}
+
+/** Lets packages of npm find dapp by its names: they look where they are installed, and it is not there. */
+export async function offerToPackages(): Promise<void> {
+  const { registerHooks } = await import("node:module");
+  const names = byName();
+  registerHooks({
+    resolve: (name, context, next) =>
+      Object.hasOwn(names, name) ? { url: names[name]!, shortCircuit: true } : next(name, context),
+  });
 }
 
 /** The deno.json beside dapp's modules, which says where its packages are. */

@@ -34,6 +34,11 @@ export const isPin = hasMembers<PluginPin>({
   modules: isOptional(isObject),
 });
 
+/** Whether packages of npm are among what a plugin is made of. */
+export function hasPackages({ modules }: PluginPin): boolean {
+  return modules !== undefined && Object.hasOwn(modules, "npm");
+}
+
 /** Rights that are asked for and were not given, one text for each: `hosts example.com`. */
 export function missingRights(wanted: PluginRights, given: PluginRights): readonly string[] {
   return rightTexts(wanted).filter((text) => !rightTexts(given).includes(text));
