@@ -12,3 +12,24 @@ export async function unseal(sealed: string): Promise<string | undefined> {
   const text = sealed.slice(cut + 1);
   return await digestOf(new TextEncoder().encode(text)) === sealed.slice(0, cut) ? text : undefined;
 }
+
+/** The text in a file that {@linkcode writeSealed} wrote; undefined where there is none. */
+export async function readSealed(path: string): Promise<string | undefined> {
+  try {
+    return await unseal(await Deno.readTextFile(path));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Keeps a text that can be made again, for its owner alone: where it cannot be written only time is lost. */
+export async function writeSealed(path: string, text: string): Promise<void> {
+  const temp = `${path}.${crypto.randomUUID()}`;
+  try {
+    await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true, mode: 0o700 });
+    await Deno.writeTextFile(temp, await seal(text), { mode: 0o600 });
+    await Deno.rename(temp, path);
+  } catch {
+    await Deno.remove(temp).catch(() => {});
+  }
+}

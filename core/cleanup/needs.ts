@@ -9,7 +9,7 @@ import type { BuiltinPolicies } from "./policies.ts";
 
 /** What cleaning up a registry takes. */
 export interface CleanupNeeds {
-  readonly options: Pick<ResolvedOptions, "dir" | "env" | "signal" | "dryRun" | "emit">;
+  readonly options: Pick<ResolvedOptions, "dir" | "env" | "home" | "signal" | "dryRun" | "emit">;
   config(): Promise<Config>;
   /** What dappfile.lock says. */
   loaded(): Promise<{ readonly lock: { readonly plugins: PluginPins } }>;

@@ -28,6 +28,8 @@ export interface PolicyChoice {
   readonly without?: readonly string[];
   /** Plugins that were accepted. */
   readonly pins?: PluginPins;
+  /** dapp's directory. */
+  readonly home?: string;
   /** Policies of an embedder; they count beside all others. */
   readonly extra?: readonly Selection[];
   readonly host: Host;
@@ -53,7 +55,14 @@ export async function openPolicies(choice: PolicyChoice): Promise<HookRunner> {
 
 async function addPolicies(runner: HookRunner, choice: PolicyChoice): Promise<HookRunner> {
   const { config, builtins, defaults, host, context, pins = {} } = choice;
-  const place = { host, context, pins, own: (resource: AsyncDisposable) => runner.own(resource) };
+  const { home } = choice;
+  const place = {
+    host,
+    context,
+    pins,
+    ...(home !== undefined && { home }),
+    own: (resource: AsyncDisposable) => runner.own(resource),
+  };
   const listed = await loadUses(config?.keep ?? [], place, { plugins: builtins, file: choice.file });
   const named = new Set(listed.map(({ plugin }) => plugin.name));
   const rest = config?.defaults === false ? [] : defaults.filter(({ plugin }) => !named.has(plugin.name));

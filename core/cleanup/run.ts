@@ -77,7 +77,7 @@ async function askPolicies(
   inventory: Inventory,
   request: CleanupRequest,
 ): Promise<{ readonly keeps: readonly GivenKeep[]; readonly notes: readonly string[] }> {
-  const { dir, env, signal, dryRun, emit } = session.options;
+  const { dir, env, home, signal, dryRun, emit } = session.options;
   const store = await session.store();
   const hooks = await session.hooks();
   const { policies, defaultPolicies } = await session.policies();
@@ -86,6 +86,7 @@ async function askPolicies(
     config: config.project.cleanup,
     file: config.file,
     pins: (await session.loaded()).lock.plugins,
+    home,
     builtins: policies,
     defaults: defaultPolicies,
     without: request.withoutKube ? ["keep-kubernetes"] : [],

@@ -1,4 +1,4 @@
-import { seal, unseal } from "../../lib/sealed.ts";
+import { readSealed, writeSealed } from "../../lib/sealed.ts";
 import { findDappfile, readTextFile } from "./find.ts";
 import { type Lock, NO_LOCK, parseLock } from "./lock_file.ts";
 import type { Config } from "../contract/config.ts";
@@ -127,17 +127,14 @@ async function remembered(found: Found, env: ResolvedOptions["env"], home: strin
   for (const name of Object.keys(envUsed)) hashes[name] = await hashOf(env[name]);
   const fileHashes: Record<string, string> = {};
   for (const [name, content] of files) fileHashes[name] = await sha256Hex(content);
-  await writeMemo(path, { config, env: hashes, patterns, files: fileHashes });
+  const value: MemoValue = { config, env: hashes, patterns, files: fileHashes };
+  await writeSealed(path, JSON.stringify(value));
   return { config, isNew: true, files: files.keys() };
 }
 
 async function readMemo(path: string): Promise<MemoValue | undefined> {
-  try {
-    const text = await unseal(await Deno.readTextFile(path));
-    return text === undefined ? undefined : JSON.parse(text);
-  } catch {
-    return undefined; // absent: the dappfile is read in full
-  }
+  const text = await readSealed(path);
+  return text === undefined ? undefined : JSON.parse(text);
 }
 
 async function sameEnv(hashes: MemoValue["env"], env: ResolvedOptions["env"]): Promise<boolean> {
@@ -166,18 +163,6 @@ async function sameFiles({ patterns, files }: MemoValue, dir: string): Promise<b
 
 async function hashOf(value: string | undefined): Promise<string> {
   return value === undefined ? "" : await sha256Hex(value);
-}
-
-async function writeMemo(path: string, value: MemoValue): Promise<void> {
-  const temp = `${path}.${crypto.randomUUID()}`;
-  try {
-    await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true, mode: 0o700 });
-    await Deno.writeTextFile(temp, await seal(JSON.stringify(value)), { mode: 0o600 });
-    await Deno.rename(temp, path);
-  } catch {
-    await Deno.remove(temp).catch(() => {});
-    // Only speed is lost: a store that cannot be written is reported when something must be kept.
-  }
 }
 
 async function readIfPresent(path: string): Promise<string | undefined> {

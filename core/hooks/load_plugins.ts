@@ -22,6 +22,8 @@ export interface PluginPlace {
   readonly context: HookContext;
   /** Those that were accepted. */
   readonly pins: PluginPins;
+  /** dapp's directory, where what can be found out again is remembered. */
+  readonly home?: string;
   /** Takes over what they run in. */
   own(resource: AsyncDisposable): void;
 }
@@ -59,11 +61,11 @@ async function fromOutside(
   { use, options, trusted, timeoutMs }: PluginUse,
   place: PluginPlace,
 ): Promise<Pick<ChosenPlugin, "rights"> & { readonly plugin: Plugin } | undefined> {
-  const { host, context, pins } = place;
+  const { host, context, pins, home } = place;
   const url = moduleUrl(use, host.projectDir);
   if (url === undefined) return undefined;
   const { pinOf } = await import("./apart/pins.ts");
-  const wanted = { use, url, options, host, context, pin: pinOf(pins, use), timeoutMs };
+  const wanted = { use, url, options, host, context, pin: pinOf(pins, use), timeoutMs, home };
   if (trusted) {
     const { requireAccepted } = await import("./apart/trusted.ts");
     await requireAccepted(wanted);

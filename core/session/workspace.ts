@@ -103,8 +103,9 @@ export class Workspace implements AsyncDisposable {
     const { config, isNew, lock } = await this.loaded();
     if (isNew) this.#tellNews(config.images);
     for (const text of config.warnings) this.options.emit({ type: "note", level: "warn", text });
-    const { dir, env, signal, dryRun, emit } = this.options;
+    const { dir, env, home, signal, dryRun, emit } = this.options;
     const place = {
+      home,
       host: { projectDir: dir, env },
       context: { signal, dryRun, emit },
       pins: lock.plugins,

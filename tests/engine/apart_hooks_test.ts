@@ -6,7 +6,9 @@ import { importPlugin } from "../../core/hooks/plugin_module.ts";
 import type { HookContext, HookInput, HookName, ImageRule, PluginHooks } from "../../core/contract/plugin.ts";
 import { gitFacts } from "../../testing/git_facts.ts";
 import { recordedInventory } from "../../testing/inventories.ts";
+import { run } from "../support/process.ts";
 import { withProject } from "../support/project.ts";
+import { withTempDir } from "../support/tmp.ts";
 
 type ApartHook = Exclude<HookName, "openStore" | "openSource" | "openBuilder" | "openRegistry">;
 
@@ -159,6 +161,81 @@ Deno.test("a plugin apart is asked and answers what it would in dapp itself", as
     const expected = await answers(await inDapp.load(rich, host), context);
     const found = await answers(await opened.plugin.load(rich, host), context);
     for (const name of names) await t.step(name, () => assert.deepEqual(found.get(name), expected.get(name)));
+  });
+});
+
+Deno.test("a plugin of the repository is looked at and asked once for all that it is made of", async () => {
+  const plugin = (rights: string) =>
+    `import { word } from "./word.mjs";
+export default {
+  name: "inputs-word",
+  api: 1,
+  optionsSchema: () => Promise.resolve(undefined),
+  rights: () => Promise.resolve(${rights}),
+  load: (_, { env }) => Promise.resolve({
+    stageInputs: () => [{ key: "word", value: word + env.TEAM }],
+    plan: (_, ctx) => void ctx.emit({ type: "note", level: "info", text: word + env.TEAM + env.OTHER }),
+  }),
+};
+`;
+  const dappfile = "project: shop\nplugins: [./p.mjs]\n---\ndimg: app\nfrom: scratch\n";
+  const word = (text: string) => `export const word = "${text} ";`;
+  const files = { "dappfile.yaml": dappfile, "p.mjs": plugin(`{ env: ["TEAM"] }`), "word.mjs": word("one") };
+  await withProject(files, async (project) => {
+    const memory = `${project.home}/memo/plugins`;
+    // What is written while it is looked at is not remembered.
+    const settle = () => run(["touch", "-d", "2026-01-01", "p.mjs", "word.mjs"], { cwd: project.dir });
+    const plan = async () => {
+      project.events.length = 0;
+      await using engine = project.engine({ env: { PATH: Deno.env.get("PATH"), TEAM: "core", OTHER: " x" } });
+      await engine.plan();
+      return project.events.flatMap((event) => event.type === "note" ? [event.text] : []);
+    };
+    const remembered = async () =>
+      (await Array.fromAsync(Deno.readDir(memory))).map(({ name }) =>
+        Deno.readTextFileSync(`${memory}/${name}`)
+      );
+    await settle();
+    assert.deepEqual(await plan(), ["one coreundefined"]);
+    const first = await remembered();
+    assert.equal(first.length, 1);
+    assert.deepEqual(await plan(), ["one coreundefined"]);
+    assert.deepEqual(await remembered(), first);
+
+    // A module that it loads is another one.
+    await project.write({ "word.mjs": word("two") });
+    await settle();
+    assert.deepEqual(await plan(), ["two coreundefined"]);
+    const second = await remembered();
+    assert.notDeepEqual(second, first);
+
+    // It declares more, and less.
+    for (
+      const [rights, said] of [['{ env: ["TEAM", "OTHER"] }', "two core x"], ["{}", "two undefinedundefined"]]
+    ) {
+      await project.write({ "p.mjs": plugin(rights!) });
+      await settle();
+      assert.deepEqual(await plan(), [said]);
+      assert.deepEqual(await plan(), [said]);
+    }
+
+    // What is remembered counts for nothing once a file leads elsewhere.
+    await project.write({ "p.mjs": plugin("{}") });
+    await withTempDir(async (dir) => {
+      await Deno.writeTextFile(`${dir}/word.mjs`, word("two"));
+      await project.remove("word.mjs");
+      await Deno.symlink(`${dir}/word.mjs`, `${project.dir}/word.mjs`);
+      await assert.rejects(plan(), {
+        code: "PLUGIN_NOT_FOUND",
+        message: /it loads ".*word\.mjs", which is not in/,
+      });
+    });
+
+    // A damaged memory is none.
+    await project.remove("word.mjs");
+    await project.write({ "word.mjs": word("two") });
+    for await (const { name } of Deno.readDir(memory)) await Deno.writeTextFile(`${memory}/${name}`, "{}");
+    assert.deepEqual(await plan(), ["two undefinedundefined"]);
   });
 });
 

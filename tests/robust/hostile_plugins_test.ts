@@ -279,6 +279,26 @@ Deno.test("declared rights work, and nothing beside them", async () => {
   ]);
 });
 
+Deno.test("a plugin that goes on without what it does not declare is told of, once", async () => {
+  const code = `
+    const tried = async (what) => { try { await what() } catch { /* goes on */ } };
+    await tried(() => Deno.readTextFile("/etc/hostname"));
+    await tried(() => Deno.env.get("TEAM"));
+    await tried(() => Deno.env.get("TEAM_NAME"));
+    await tried(() => fetch("http://127.0.0.1:8765/"));
+    await tried(async () => (await import("node:fs")).readFileSync("/etc/hosts"));
+    await tried(() => new Deno.Command("true").output());`;
+  const { error, events } = await tryPlugin(code, { rights: `{ env: ["TEAM_NAME"] }` });
+  assert.equal(error, undefined);
+  const notes = events.flatMap((event) => event.type === "note" ? [[event.level, event.text]] : []);
+  assert.deepEqual(notes, [[
+    "warn",
+    'Plugin "inputs-hostile" went on without read access to "/etc/hostname", env access to "TEAM", ' +
+    'net access to "127.0.0.1:8765", read access to "/etc/hosts", run access to "true", ' +
+    "which it does not declare under `rights`",
+  ]]);
+});
+
 /** What is wrong -> the plugin's code, and the error. */
 const misbehaviours: Readonly<
   Record<

@@ -9,6 +9,7 @@ import type { PluginRights } from "../../contract/rights.ts";
 import type { Host, Plugin, PluginHooks } from "../../contract/plugin.ts";
 import type { PluginModule } from "../module_url.ts";
 import { importPlugin } from "../plugin_module.ts";
+import { onDenied } from "./denials.ts";
 import { offerToPackages } from "./own_modules.ts";
 import type { ContextFacts, LoadedHook, Opened } from "./said.ts";
 import { Talk } from "./talk.ts";
@@ -96,6 +97,8 @@ const talk = new Talk({
     },
   },
 });
+
+onDenied((what) => send({ event: { type: "denied", what } }));
 
 for await (const line of linesOf(Deno.stdin.readable)) {
   const message = messageIn(line);

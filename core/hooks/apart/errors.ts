@@ -6,6 +6,7 @@ import {
   type ErrorDetails,
   messageOf,
 } from "../../contract/errors.ts";
+import { deniedIn } from "./denials.ts";
 import type { WireError } from "./wire.ts";
 
 /** Anything thrown, as it goes over the wire; whatever it is, this does not throw. */
@@ -30,8 +31,7 @@ function saidBy(error: unknown): string {
 /** What Deno did not let it do, wherever that stands among the causes. */
 function deniedBy(error: unknown): string | undefined {
   for (let at = error, depth = 0; at instanceof Error && depth < 10; at = at.cause, depth++) {
-    const what = /Requires (.*?),? (?:run again|specify)/.exec(at.message)?.[1];
-    if (at instanceof Deno.errors.NotCapable) return what ?? at.message;
+    if (at instanceof Deno.errors.NotCapable) return deniedIn(at.message);
   }
   return undefined;
 }

@@ -7,10 +7,11 @@ import type { Config } from "../../contract/config.ts";
 import type { PluginRights } from "../../contract/rights.ts";
 import { fileUrl } from "../module_url.ts";
 import { mismatchIn } from "./deno.ts";
+import { lookOnce } from "./memory.ts";
 import { changed, fetchPinned, lookAt, requirePinned, type WantedPlugin } from "./modules.ts";
 import { denoDir, importMapFlags, ownModules, projectFlags } from "./own_modules.ts";
 import { escaped, permissionFlags, visibleEnv } from "./permissions.ts";
-import { hasPackages, missingRights, type PluginPin } from "./pins.ts";
+import { hasPackages, missingRights, type PluginPin, sameRights } from "./pins.ts";
 import { ApartProcess } from "./process.ts";
 import { requireNoMoreReach } from "./reach.ts";
 import { isLoaded, isOpened, type Opened } from "./said.ts";
@@ -27,6 +28,8 @@ export interface ApartOptions {
   readonly pin?: PluginPin | undefined;
   /** Whether only what is pinned may be loaded; tests of an author need no lock file. @default true */
   readonly pinned?: boolean;
+  /** dapp's directory. Without it nothing is remembered. */
+  readonly home?: string | undefined;
   /** How long a hook may take. @default {@linkcode DEFAULT_TIMEOUT_MS} */
   readonly timeoutMs?: number | undefined;
 }
@@ -54,12 +57,14 @@ export async function openApart(options: ApartOptions): Promise<ApartPlugin> {
   const { use, url, host, context, pin, pinned = true } = options;
   const { signal } = context;
   const wanted: WantedPlugin = { use, url, projectDir: host.projectDir, signal };
-  const modules = await lookAt(wanted);
+  const seen = await lookOnce(wanted, options);
+  const { modules } = seen;
   if (pinned) requirePinned(use, modules, pin);
   const place = new Place(options, modules.files);
   try {
     const accepted = pin?.rights;
-    let opened = await place.open(accepted ?? {}, wanted);
+    const given = accepted ?? seen.rights ?? {};
+    let opened = await place.open(given, wanted);
     const { rights } = opened;
     const missing = missingRights(rights, accepted ?? (pinned && modules.isRemote ? {} : rights));
     if (missing.length > 0) {
@@ -71,7 +76,8 @@ export async function openApart(options: ApartOptions): Promise<ApartPlugin> {
         { plugin: use },
       );
     }
-    if (!accepted && missingRights(rights, {}).length > 0) opened = await place.open(rights, wanted);
+    if (!accepted && !sameRights(rights, given)) opened = await place.open(rights, wanted);
+    await seen.remember(rights);
     return {
       plugin: pluginOf(place, opened, options),
       rights: accepted ?? rights,

@@ -44,6 +44,11 @@ export function missingRights(wanted: PluginRights, given: PluginRights): readon
   return rightTexts(wanted).filter((text) => !rightTexts(given).includes(text));
 }
 
+/** Whether two plugins may do the same. */
+export function sameRights(a: PluginRights, b: PluginRights): boolean {
+  return missingRights(a, b).length === 0 && missingRights(b, a).length === 0;
+}
+
 /** Rights as people read them: `hosts example.com`. */
 export function rightTexts(rights: PluginRights): readonly string[] {
   return rightKinds.flatMap((kind) => (rights[kind] ?? []).map((text) => `${kind} ${text}`));

@@ -47,6 +47,9 @@ export class ApartProcess implements AsyncDisposable {
   readonly #talk: Talk;
   readonly #reading: Promise<unknown>;
   readonly #abort = () => this.#end(new Gone("it was stopped"));
+  /** What Deno did not let it do, and was not told yet; once told, it is not told again. */
+  readonly #denied = new Set<string>();
+  readonly #told = new Set<string>();
   #gone?: Gone;
   #name: string;
   #printed = "";
@@ -102,8 +105,12 @@ export class ApartProcess implements AsyncDisposable {
     try {
       if (this.#gone) throw this.#gone;
       watch();
-      return await this.#talk.call(what, args);
+      const answer = await this.#talk.call(what, args);
+      // What it is opened with may be less than what it declares.
+      if (what !== "open") this.#tellDenied();
+      return answer;
     } catch (error) {
+      this.#denied.clear();
       signal.throwIfAborted();
       const work = { plugin: this.#name, ...(hook !== undefined && { hook }) };
       if (error instanceof Refusal) throw unpackError(error.said, work);
@@ -154,9 +161,28 @@ export class ApartProcess implements AsyncDisposable {
     this.#needs.context.emit({ type: "note", level, text });
   }
 
+  /** It went on: nothing else would say that something is missing. */
+  #tellDenied(): void {
+    const news = [...this.#denied].filter((what) => !this.#told.has(what));
+    this.#denied.clear();
+    if (news.length === 0) return;
+    for (const what of news) this.#told.add(what);
+    const more = news.length > 5 ? ` and ${news.length - 5} more` : "";
+    this.#note(
+      "warn",
+      `Plugin "${this.#name}" went on without ${
+        news.slice(0, 5).join(", ")
+      }${more}, which it does not declare under \`rights\``,
+    );
+  }
+
   /** What a plugin may tell the user; everything else that happens is dapp's to tell. */
   #tell(event: unknown): void {
-    const { type, level, text } = isObject(event) ? event : {};
+    const { type, level, text, what } = isObject(event) ? event : {};
+    if (type === "denied" && typeof what === "string") {
+      if (this.#denied.size < 100) this.#denied.add(plain(what));
+      return;
+    }
     if (typeof text === "string" && type === "note" && (level === "info" || level === "warn")) {
       return this.#note(level, plain(text));
     }
