@@ -10,7 +10,6 @@ import type { Host, Plugin, PluginHooks } from "../../contract/plugin.ts";
 import type { PluginModule } from "../module_url.ts";
 import { importPlugin } from "../plugin_module.ts";
 import { onDenied } from "./denials.ts";
-import { offerToPackages } from "./own_modules.ts";
 import type { ContextFacts, LoadedHook, Opened } from "./said.ts";
 import { Talk } from "./talk.ts";
 import { lineOf, linesOf, type Message, messageIn } from "./wire.ts";
@@ -25,6 +24,8 @@ function send(message: Message): void {
 }
 
 const isModule = hasMembers<PluginModule>({ use: isText, url: isText, project: isText });
+/** dapp's modules by the names that plugins know. */
+const isNames = isRecordOf(isText);
 const isHost = hasMembers<Host>({ projectDir: isText, env: isRecordOf(isText) });
 const isContext = hasMembers<ContextFacts>({
   dryRun: isFlag,
@@ -60,9 +61,9 @@ const talk = new Talk({
   send,
   failure: ({ message }) => new Error(message),
   offers: {
-    async open([module, options, hasPackages]): Promise<Opened> {
+    async open([module, options, dapp]): Promise<Opened> {
       if (!isModule(module)) throw new TypeError("no module is named");
-      if (hasPackages === true) await offerToPackages();
+      if (isNames(dapp)) (await import("./for_packages.ts")).offerToPackages(dapp);
       plugin = await importPlugin(module);
       return {
         name: String(plugin.name),

@@ -9,7 +9,7 @@ import { fileUrl } from "../module_url.ts";
 import { mismatchIn } from "./deno.ts";
 import { lookOnce } from "./memory.ts";
 import { changed, fetchPinned, lookAt, requirePinned, type WantedPlugin } from "./modules.ts";
-import { denoDir, importMapFlags, ownModules, projectFlags } from "./own_modules.ts";
+import { dappByName, denoDir, importMapFlags, ownModules, projectFlags } from "./own_modules.ts";
 import { escaped, permissionFlags, visibleEnv } from "./permissions.ts";
 import { hasPackages, missingRights, type PluginPin, sameRights } from "./pins.ts";
 import { ApartProcess } from "./process.ts";
@@ -161,7 +161,8 @@ class Place implements AsyncDisposable {
     });
     this.#process = process;
     const module = { use, url, project: fileUrl(`${host.projectDir}/`) };
-    const opened = await process.ask("open", [module, options, pin !== undefined && hasPackages(pin)]);
+    const names = pin && hasPackages(pin) ? dappByName() : undefined;
+    const opened = await process.ask("open", [module, options, names]);
     if (isOpened(opened)) return opened;
     throw new EngineError("PLUGIN_RESULT_INVALID", `Cannot load plugin "${use}": it does not say what it is`);
   }

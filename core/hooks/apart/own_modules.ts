@@ -13,7 +13,7 @@ export function ownModules(): readonly string[] {
 }
 
 /** The modules that plugins find by dapp's names. */
-function byName(): Readonly<Record<string, string>> {
+export function dappByName(): Readonly<Record<string, string>> {
   const extension = child.pathname.slice(child.pathname.lastIndexOf("."));
   return {
     "@dapp/dapp": new URL(`mod${extension}`, root).href,
@@ -25,7 +25,7 @@ function byName(): Readonly<Record<string, string>> {
 export function importMapFlags(): readonly string[] {
   if (root.protocol === "file:") return [];
   return [
-    `--import-map=data:application/json,${encodeURIComponent(JSON.stringify({ imports: byName() }))}`,
+    `--import-map=data:application/json,${encodeURIComponent(JSON.stringify({ imports: dappByName() }))}`,
   ];
 }
 
@@ -38,16 +38,6 @@ export async function dappAs(module: string): Promise<object> {
     ? JSON.parse(await Deno.readTextFile(new URL("deno.json", root))).version
     : root.pathname.split("/").at(-2);
   return { name: "@dapp/dapp", version, exports: { ".": module, "./plugin": module } };
-}
-
-/** Lets packages of npm find dapp by its names: they look where they are installed, and it is not there. */
-export async function offerToPackages(): Promise<void> {
-  const { registerHooks } = await import("node:module");
-  const names = byName();
-  registerHooks({
-    resolve: (name, context, next) =>
-      Object.hasOwn(names, name) ? { url: names[name]!, shortCircuit: true } : next(name, context),
-  });
 }
 
 /** The deno.json beside dapp's modules, which says where its packages are. */

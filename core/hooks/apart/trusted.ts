@@ -2,7 +2,7 @@
 import { lookOnce } from "./memory.ts";
 import { fetchPinned, requirePinned } from "./modules.ts";
 import type { ApartOptions } from "./open.ts";
-import { offerToPackages } from "./own_modules.ts";
+import { dappByName } from "./own_modules.ts";
 import { hasPackages } from "./pins.ts";
 
 /** @throws PLUGIN_NOT_PINNED, PLUGIN_CHANGED, PLUGIN_NOT_FOUND */
@@ -14,5 +14,5 @@ export async function requireAccepted(options: ApartOptions): Promise<void> {
   await seen.remember();
   if (!pin?.modules) return;
   await fetchPinned(wanted, pin);
-  if (hasPackages(pin)) await offerToPackages();
+  if (hasPackages(pin)) (await import("./for_packages.ts")).offerToPackages(dappByName());
 }
