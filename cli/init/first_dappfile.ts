@@ -9,13 +9,13 @@ import { lookForStatic } from "./static.ts";
 /** Editors read it document by document. */
 const HINT = "# yaml-language-server: $schema=./dappfile.schema.json";
 
-/** Files of other tools, and what makes a dappfile of them. */
+/** Files of other tools, with the kind of `dapp migrate`. */
 const others: Readonly<Record<string, string>> = {
-  "werf.yaml": "dapp migrate werf",
-  "werf.yml": "dapp migrate werf",
-  "Dappfile": "dapp migrate dapp",
-  "Dockerfile": "dapp migrate dockerfile",
-  "Containerfile": "dapp migrate dockerfile",
+  "werf.yaml": "werf",
+  "werf.yml": "werf",
+  "Dappfile": "dapp",
+  "Dockerfile": "dockerfile",
+  "Containerfile": "dockerfile",
 };
 
 /** A dappfile for what is in a directory, with what to say of it. */
@@ -23,21 +23,39 @@ export async function firstDappfile(
   name: string,
   files: ProjectFiles,
 ): Promise<{ readonly text: string; readonly what: string; readonly notes: readonly string[] }> {
-  const { what, documents, notes } = await look(files);
+  const known = await look(files);
+  const beside = Object.entries(others).filter(([file]) => files.names.has(file));
+  const [first] = beside;
+  if (!known && first) return await migrated(name, files, first);
+  const { what, documents, notes } = known ?? somethingElse;
   const head = `# How the images of this project are made. All of it: dapp help, docs/dappfile.md\nproject: ${
     slug(name)
   }`;
   const text = [head, ...documents].map((document) => `${HINT}\n${document}\n`).join("---\n");
-  const beside = Object.entries(others).filter(([file]) => files.names.has(file)).map(([file, command]) =>
-    `${file} is left as it is: ${command} prints what it becomes as a dappfile`
+  const left = beside.map(([file, kind]) =>
+    `${file} is left as it is: dapp migrate ${kind} prints what it becomes as a dappfile`
   );
-  return { text, what, notes: [...notes, ...beside] };
+  return { text, what, notes: [...notes, ...left] };
 }
 
-async function look(files: ProjectFiles): Promise<FirstDappfile> {
+async function look(files: ProjectFiles): Promise<FirstDappfile | undefined> {
   for (const kind of [lookForNode, lookForPython, lookForGo, lookForStatic]) {
     const found = await kind(files);
     if (found) return found;
   }
-  return await somethingElse(files);
+  return undefined;
+}
+
+/** Where nothing else tells what the project is, what another tool made of it does. */
+async function migrated(name: string, { list, read }: ProjectFiles, [file, kind]: [string, string]) {
+  const { migrate } = await import("../migrate/migrate.ts");
+  const { text, remarks } = await migrate(kind, [file], { name, list, read });
+  const places = remarks.length === 1 ? "1 place" : `${remarks.length} places`;
+  return {
+    text,
+    what: `a project with a ${file}`,
+    notes: remarks.length === 0
+      ? []
+      : [`the end of the dappfile says what became of ${places} that it says in another way, or not`],
+  };
 }

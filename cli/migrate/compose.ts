@@ -23,8 +23,8 @@ export function composeDappfile(migrated: readonly Migrated[], directory: string
 }
 
 /** `werf.yaml:12-14: ansible: what became of it. What to do`, for people. */
-export function remarkText({ file, line, end, text, what, todo }: Remark): string {
-  return `${file}:${line}${end > line ? `-${end}` : ""}: ${text}\n  ${what}. ${todo}`;
+export function remarkText({ file, line, end, text, what, fix }: Remark): string {
+  return `${file}:${line}${end > line ? `-${end}` : ""}: ${text}\n  ${what}. ${fix}`;
 }
 
 function remarkLines(remark: Remark): readonly string[] {

@@ -3,6 +3,7 @@ import { EngineError } from "../../core/contract/errors.ts";
 import { suggest } from "../../lib/suggest.ts";
 import { composeDappfile } from "./compose.ts";
 import { migrateDockerfile } from "./dockerfile.ts";
+import { directoryOf } from "./dockerfile_files.ts";
 import { migrateRuby } from "./ruby.ts";
 import type { Migrated, Remark } from "./source.ts";
 import { migrateWerf } from "./werf.ts";
@@ -81,35 +82,25 @@ async function convert(
   project: MigratedProject,
 ): Promise<Migrated> {
   if (kind === "dockerfile") {
-    const dir = file.includes("/") ? file.slice(0, file.lastIndexOf("/")) : "";
+    const dir = directoryOf(file);
     const ignore = await project.read(`${file}.dockerignore`) ??
       await project.read(dir === "" ? ".dockerignore" : `${dir}/.dockerignore`);
-    const directories = await directoriesIn(text, dir, project);
-    return migrateDockerfile({
+    return await migrateDockerfile({
       file,
       text,
       image: alone ? "app" : imageName(file),
-      isDirectory: (path) => directories.has(path),
-      ...(ignore !== undefined && { ignore }),
+      context: { dir, kindOf: (path) => kindOf(path, project), ...(ignore !== undefined && { ignore }) },
     });
   }
   const yaml = /\.ya?ml$/.test(file);
   return yaml || kind === "werf" ? migrateWerf(file, text) : migrateRuby(file, text);
 }
 
-/** Which of the paths that a Dockerfile copies are directories. */
-async function directoriesIn(
-  text: string,
-  dir: string,
-  project: MigratedProject,
-): Promise<ReadonlySet<string>> {
-  const found = new Set<string>();
-  const words = [...text.matchAll(/^\s*COPY\s+(.*)$/gim)].flatMap(([, rest]) => rest!.split(/\s+/));
-  for (const word of new Set(words)) {
-    const path = [dir, ...word.split("/")].filter((part) => part !== "" && part !== ".").join("/");
-    if (path !== "" && (await project.list(path)).length > 0) found.add(path);
-  }
-  return found;
+/** What a path of the project is; git knows no empty directories. */
+async function kindOf(path: string, { list }: MigratedProject): Promise<"file" | "directory" | undefined> {
+  if ((await list(path)).length > 0) return "directory";
+  const names = await list(directoryOf(path));
+  return names.includes(path.split("/").at(-1)!) ? "file" : undefined;
 }
 
 /** `services/web/Dockerfile` is web, `Dockerfile.worker` worker. */

@@ -12,7 +12,7 @@ export interface Remark {
   /** What became of it, and why. */
   readonly what: string;
   /** What to do about it. */
-  readonly todo: string;
+  readonly fix: string;
 }
 
 /** What a file became. */
@@ -50,10 +50,10 @@ export class Source {
   }
 
   /** Lines that are not, or not as they were. */
-  remark(line: number, end: number, what: string, todo: string): void {
+  remark(line: number, end: number, what: string, fix: string): void {
     this.took(line, end);
     const text = (this.lines[line - 1] ?? "").trim();
-    this.#remarks.push({ file: this.file, line, end, text, what, todo });
+    this.#remarks.push({ file: this.file, line, end, text, what, fix });
   }
 
   /** The remarks in order; a line that nobody spoke of has one of its own. */

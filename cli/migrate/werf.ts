@@ -268,8 +268,8 @@ class Context {
         : { [rule === true ? key : rule]: value };
       if (made === undefined) {
         const name = path === "" ? key : `${path}.${key}`;
-        const todo = ADVICE[key] ?? "Look whether it is needed; docs/dappfile.md has all keys";
-        this.source.remark(line, end, `a dappfile has no counterpart of \`${name}\`: it is left out`, todo);
+        const fix = ADVICE[key] ?? "Look whether it is needed; docs/dappfile.md has all keys";
+        this.source.remark(line, end, `a dappfile has no counterpart of \`${name}\`: it is left out`, fix);
         continue;
       }
       if (typeof rule !== "function" || !holdsRows(node)) this.source.took(line, end);

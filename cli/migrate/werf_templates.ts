@@ -2,7 +2,7 @@ import type { Source } from "./source.ts";
 
 /** Directives that open a block. */
 const OPENS = /^\{\{-?\s*(if|range|with|define|block)\b/;
-const TODO =
+const BY_HAND =
   "Write out what the template makes; equal parts of documents go under `defaults`, `template` or `matrix`";
 
 /**
@@ -15,7 +15,7 @@ export function withoutTemplates(source: Source): string {
   return source.lines.map((line, at) => {
     const text = line.trim();
     const leave = (what: string) => {
-      source.remark(at + 1, at + 1, what, TODO);
+      source.remark(at + 1, at + 1, what, BY_HAND);
       return "";
     };
     if (/^\{\{.*\}\}$/.test(text) && !/^\{\{-?\s*env\b/.test(text)) {

@@ -51,16 +51,22 @@ const projects: Readonly<
   ]],
   "a Dockerfile": [
     {
-      "Dockerfile":
-        "FROM golang:1.25 AS b\nFROM --platform=linux/amd64 alpine:3.22\nRUN apk add \\\n  curl\n",
+      "Dockerfile": 'FROM alpine:3.22\nRUN apk add \\\n  curl\nCMD ["curl"]\n',
     },
     "a project with a Dockerfile",
-    [/from: alpine:3\.22/, /# +- apk add curl/],
+    [/from: alpine:3\.22/, /- apk add curl/],
   ],
-  "a Dockerfile with a variable for its base": [
-    { "Dockerfile": "ARG B\nFROM ${B}\n" },
-    "a project with a Dockerfile",
-    [/from: debian:bookworm-slim/],
+  "a werf.yaml": [
+    {
+      "werf.yaml": "project: x\nconfigVersion: 1\n---\nimage: app\nfrom: alpine\nshell: { setup: [date] }\n",
+    },
+    "a project with a werf.yaml",
+    [/from: alpine/, /setup:\n +- date/],
+  ],
+  "a Dappfile": [
+    { Dappfile: "dimg 'app' do\n  docker.from 'alpine'\n  shell.setup.run 'date'\nend\n" },
+    "a project with a Dappfile",
+    [/from: alpine/, /setup:\n +- date/],
   ],
   "nothing at all": [{}, "a project of no known kind", [/from: debian/]],
 };
@@ -136,4 +142,15 @@ Deno.test("firstDappfile() names what other tools left, and a project by its dir
   const { text, notes } = await firstDappfile("My Shop", files);
   assert.match(text, /^project: my-shop-[0-9a-f]{8}$/m);
   assert.equal(notes.length, 2);
+});
+
+Deno.test("firstDappfile() names a Dockerfile that a dappfile cannot tell", async () => {
+  const files = {
+    names: new Set(["Dockerfile"]),
+    list: () => Promise.resolve([]),
+    read: (path: string) => Promise.resolve(path === "Dockerfile" ? "ARG B\nFROM ${B}\n" : undefined),
+  };
+  const { text, notes } = await firstDappfile("shop", files);
+  assert.match(text, /^dimg: app\ndockerfile: Dockerfile$/m);
+  assert.match(notes[0]!, /the end of the dappfile/);
 });

@@ -154,7 +154,7 @@ Deno.test("a Dockerfile becomes documents of its own where the image stays the s
   assert.match(text, /NODE_ENV=production sh -c 'apt-get update && apt-get install -y curl'$/m);
   assert.match(text, /- node_modules$/m);
   assert.equal(app!.imports[0]!.to, "/app/main.js");
-  assert.deepEqual(remarks.map(({ line }) => line), [8]);
+  assert.deepEqual(remarks.map(({ line }) => line), [6, 8]);
 });
 
 const KEPT: Readonly<Record<string, readonly [string, number]>> = {
@@ -162,13 +162,23 @@ const KEPT: Readonly<Record<string, readonly [string, number]>> = {
   "RUN --mount": ["FROM debian\nRUN --mount=type=cache,target=/x true\n", 2],
   "a variable in FROM": ["FROM debian:$V\n", 1],
   "USER before RUN": ["FROM debian\nUSER app\nRUN id\n", 3],
-  "COPY with owner": ["FROM debian\nWORKDIR /a\nCOPY --chown=1:1 x .\n", 3],
+  "COPY with an owner whose group the image knows": ["FROM debian\nWORKDIR /a\nCOPY --chown=app x .\n", 3],
+  "COPY with modes": ["FROM debian\nWORKDIR /a\nCOPY --chmod=700 x .\n", 3],
+  "COPY over what another brought": ["FROM debian\nCOPY --from=0 /a /a/\nCOPY b /a/b\n", 2],
+  "COPY over the files of a stage": ["FROM x AS x\nFROM debian\nCOPY --from=x /a/ /a/\nCOPY b /a/b\n", 4],
   "here-document": ["FROM debian\nRUN <<E\ntrue\nE\n", 2],
   "ADD": ["FROM debian\nADD x /x\n", 2],
   "a relative WORKDIR": ["FROM debian\nWORKDIR app\n", 2],
   "turns": [`FROM debian\nWORKDIR /a\n${"COPY a b\nRUN true\n".repeat(4)}`, 10],
-  "escape": ["# escape=`\nFROM debian\n", 1],
+  "a syntax of its own": ["# syntax=example.com/other\nFROM debian\n", 1],
 };
+
+Deno.test("a Dockerfile that no build can read is not migrated", async () => {
+  const text = "FROM debian\nRUN <<END\ntrue\n";
+  await assert.rejects(migrate("dockerfile", [], project({ Dockerfile: text })), {
+    message: 'Cannot migrate "Dockerfile": line 2: the heredoc "END" is not ended',
+  });
+});
 
 for (const [what, [text, line]] of Object.entries(KEPT)) {
   Deno.test(`a Dockerfile with what a dappfile cannot say stays one: ${what}`, async () => {
