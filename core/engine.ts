@@ -8,6 +8,7 @@ import { type EngineOptions, resolveOptions, splitPlatforms } from "./settings/o
 import type { BuildResult, Plan, PublishReport } from "./contract/results.ts";
 import type { StoreReport } from "./contract/store.ts";
 import { disposeAll } from "./hooks/dispose.ts";
+import { Life } from "./session/life.ts";
 import { Session } from "./session/session.ts";
 import { type Builtins, Workspace } from "./session/workspace.ts";
 import type { BaseImage } from "./session/bases.ts";
@@ -32,29 +33,42 @@ import type { RegistryCard } from "./registry_check/check.ts";
 
 /** Makes an engine with the given built-in plugins. Nothing is read or written until a method is called. */
 export function createEngineWith(options: EngineOptions, builtins: Builtins): Engine {
+  const life = new Life(options.signal);
   const [first, ...others] = splitPlatforms(options.platform).map((platform) => {
-    const resolved = resolveOptions({ ...options, ...(platform && { platform }) });
+    const resolved = resolveOptions({ ...options, ...(platform && { platform }), signal: life.signal });
     return new Session(new Workspace(resolved, options.plugins ?? [], builtins), resolved.repo);
   });
-  return explaining(new BuildEngine([first!, ...others]), first!.options.signal);
+  return living(new BuildEngine([first!, ...others]), life);
 }
 
-/** The engine, with failures of files told as such, whichever method meets them; nothing starts after an abort. */
-function explaining(engine: Engine, signal: AbortSignal): Engine {
+/** The method that tells what it did before it was stopped. */
+const TELLS: keyof Engine = "applyCleanup";
+
+/**
+ * The engine as long as it lives, with failures of files told as such, whichever method meets them. Once it is stopped,
+ * nothing starts, and what is under way fails with the reason, whatever was made of it.
+ */
+function living(engine: Engine, life: Life): Engine {
   return new Proxy(engine, {
     get(target, name) {
       const member: unknown = Reflect.get(target, name);
       if (typeof member !== "function") return member;
-      return async (...args: readonly unknown[]) => {
-        if (name !== Symbol.asyncDispose) signal.throwIfAborted();
-        try {
-          return await Reflect.apply(member, target, args);
-        } catch (error) {
-          throw explained(error);
-        }
-      };
+      if (name === Symbol.asyncDispose) {
+        return () => life.end(() => told(() => target[Symbol.asyncDispose]()));
+      }
+      const call = (...args: readonly unknown[]) => told<unknown>(() => Reflect.apply(member, target, args));
+      return (...args: readonly unknown[]) => life.during(() => call(...args), { tells: name === TELLS });
     },
   });
+}
+
+/** Does it, with failures of files told as such. */
+async function told<T>(work: () => PromiseLike<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw explained(error);
+  }
 }
 
 async function cleanups() {

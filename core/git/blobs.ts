@@ -2,7 +2,7 @@ import { collect } from "../../lib/collect.ts";
 import { EngineError } from "../contract/errors.ts";
 import { gitFailure, isMissingObject } from "./failure.ts";
 import type { GitFile, GitRepository, ObjectDatabase } from "./model.ts";
-import { feedGit, readText, startGit } from "./process.ts";
+import { endGit, feedGit, readText, startGit } from "./process.ts";
 
 /** The content of one file. */
 export interface Blob<F extends GitFile = GitFile> {
@@ -144,11 +144,7 @@ class BlobReader {
   /** Ends the process, finished or not. */
   async close(): Promise<void> {
     await this.#output.cancel().catch(() => {});
-    try {
-      this.#child.kill("SIGTERM");
-    } catch {
-      // it has already ended
-    }
+    endGit(this.#child);
     await Promise.all([this.#child.status, this.#fed, this.#stderr]);
   }
 }

@@ -1,5 +1,5 @@
 import { shallowCommits } from "./discover.ts";
-import { feedGit, readText, startGit } from "./process.ts";
+import { endGit, feedGit, readText, startGit } from "./process.ts";
 import type { LocalRepository } from "./repository.ts";
 
 /** Which commits are looked at. */
@@ -93,7 +93,7 @@ async function* changes(
     }
     done = true;
   } finally {
-    if (!done) kill(child);
+    if (!done) endGit(child);
     await Promise.all([child.status, stderr, fed]);
   }
   if (!(await child.status).success) throw new Error(await stderr);
@@ -107,13 +107,5 @@ async function* rows(stream: ReadableStream<Uint8Array>): AsyncGenerator<string,
     const parts = (rest + decoder.decode(chunk, { stream: true })).split("\0");
     rest = parts.pop()!;
     yield* parts;
-  }
-}
-
-function kill(child: Deno.ChildProcess): void {
-  try {
-    child.kill("SIGTERM");
-  } catch {
-    // it has already ended
   }
 }

@@ -63,48 +63,58 @@ export function gitEnv(
   };
 }
 
-/** A git command ready to be spawned. @throws never; see {@linkcode startGit} */
-function command(args: readonly string[], call: GitCall, stdin: "piped" | "null"): Deno.Command {
-  return new Deno.Command("git", {
-    args: ["--no-pager", ...SETTINGS, ...args],
-    clearEnv: true,
-    env: gitEnv(call.env),
-    stdin,
-    stdout: "piped",
-    stderr: "piped",
-    ...(call.signal && { signal: call.signal }),
-  });
+/** Starts git; its signal ends it with all that it started, such as what talks to servers. @throws GIT_FAILED when it is not installed */
+function spawn(args: readonly string[], call: GitCall, stdin: "piped" | "null"): Deno.ChildProcess {
+  const { signal } = call;
+  signal?.throwIfAborted();
+  let child: Deno.ChildProcess;
+  try {
+    child = new Deno.Command("git", {
+      args: ["--no-pager", ...SETTINGS, ...args],
+      clearEnv: true,
+      env: gitEnv(call.env),
+      stdin,
+      stdout: "piped",
+      stderr: "piped",
+      // Its process group has its number, and Ctrl-C is for this process, which then ends it.
+      detached: true,
+    }).spawn();
+  } catch (error) {
+    throw spawnError(error);
+  }
+  const end = () => endGit(child);
+  signal?.addEventListener("abort", end, { once: true });
+  child.status.finally(() => signal?.removeEventListener("abort", end));
+  return child;
+}
+
+/** Ends git and all that it started, unless it has ended by itself. */
+export function endGit(child: Deno.ChildProcess): void {
+  try {
+    Deno.kill(-child.pid, "SIGTERM");
+  } catch {
+    // it has ended
+  }
 }
 
 /** Starts git with all three streams piped. @throws GIT_FAILED when it is not installed */
 export function startGit(args: readonly string[], call: GitCall = {}): Deno.ChildProcess {
-  call.signal?.throwIfAborted();
-  try {
-    return command(args, call, "piped").spawn();
-  } catch (error) {
-    throw spawnError(error);
-  }
+  return spawn(args, call, "piped");
 }
 
 /** Runs git to its end, whatever its exit code. @throws GIT_FAILED when it is not installed, or prints without an end */
 export async function runGit(args: readonly string[], call: GitCall = {}): Promise<GitOutput> {
+  const { stdin, limit = MAX_OUTPUT } = call;
+  const child = spawn(args, call, stdin === undefined ? "null" : "piped");
+  const fail = () => endless(child, args, limit);
+  const [stdout, stderr, { success, code }] = await allDone([
+    collectUpTo(child.stdout, limit, fail),
+    collectUpTo(child.stderr, limit, fail),
+    child.status,
+    stdin === undefined ? undefined : feedGit(child, [stdin]),
+  ]);
   call.signal?.throwIfAborted();
-  try {
-    const { stdin, limit = MAX_OUTPUT } = call;
-    const child = command(args, call, stdin === undefined ? "null" : "piped").spawn();
-    const fail = () => endless(child, args, limit);
-    const [stdout, stderr, status] = await allDone([
-      collectUpTo(child.stdout, limit, fail),
-      collectUpTo(child.stderr, limit, fail),
-      child.status,
-      stdin === undefined ? undefined : feedGit(child, [stdin]),
-    ]);
-    call.signal?.throwIfAborted();
-    const { success, code } = status;
-    return { success, code, stdout, stderr: new TextDecoder().decode(stderr) };
-  } catch (error) {
-    throw spawnError(error);
-  }
+  return { success, code, stdout, stderr: new TextDecoder().decode(stderr) };
 }
 
 /**
@@ -118,14 +128,8 @@ export async function runGitRows(
   call: GitCall,
   take: (rows: Uint8Array) => void,
 ): Promise<GitOutput> {
-  call.signal?.throwIfAborted();
-  let child: Deno.ChildProcess;
-  try {
-    child = command(args, call, "null").spawn();
-  } catch (error) {
-    throw spawnError(error);
-  }
   const { limit = MAX_OUTPUT } = call;
+  const child = spawn(args, call, "null");
   const stderr = readText(child.stderr);
   let size = 0;
   let rest: Uint8Array = new Uint8Array(0);
@@ -161,11 +165,7 @@ function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
 
 /** Ends a git that prints without an end. */
 function endless(child: Deno.ChildProcess, args: readonly string[], limit: number): EngineError {
-  try {
-    child.kill("SIGKILL");
-  } catch {
-    // it has ended by itself
-  }
+  endGit(child);
   const what = args.find((arg, i) => !arg.startsWith("-") && !/^-(C|c|-git-dir)$/.test(args[i - 1] ?? ""));
   return new EngineError(
     "GIT_FAILED",

@@ -20,6 +20,7 @@ export class GitTrees {
   #repository?: Promise<LocalRepository | undefined>;
   #local?: Promise<RepositorySource>;
   #files?: Promise<ConfigurationFiles>;
+  #head?: Promise<unknown>;
   #outside?: Promise<readonly string[]>;
   /** Files of the configuration that the user was told of. */
   readonly #noted = new Set<string>();
@@ -46,7 +47,13 @@ export class GitTrees {
 
   /** Starts git on the project's repository, which is asked for what is committed and what is not in every run. */
   prefetch(): void {
-    observed(this.#open().then((repository) => repository?.head()));
+    this.#head ??= observed(this.#open().then((repository) => repository?.head()));
+  }
+
+  /** Settles when nothing is read any more of what was begun. */
+  async settled(): Promise<void> {
+    const begun = [this.#repository, this.#head, this.#local, this.#files, this.#outside];
+    await Promise.allSettled([...begun, ...this.#remotes.values()]);
   }
 
   /** The commit of the project's repository, when it has one and all that is used is in it. */

@@ -148,7 +148,8 @@ class Runner implements HookRunner {
     }
     try {
       if (plugin.api !== undefined) requireApi(plugin.name, plugin.api);
-      const hooks = await plugin.load(options as never, this.host);
+      const loading = plugin.load(options as never, this.host);
+      const hooks = builtin ? await loading : await this.#unlessStopped(loading);
       requireHooks(plugin.name, hooks);
       this.plugins.push({ name: plugin.name, hooks, builtin, ...(rights && { rights }) });
     } catch (error) {
@@ -225,6 +226,13 @@ class Runner implements HookRunner {
     }
   }
 
+  /** What a plugin answers; nobody waits for one that does not heed the signal. @throws the signal's reason */
+  async #unlessStopped<T>(answer: T): Promise<Awaited<T>> {
+    if (!(answer instanceof Promise)) return await answer;
+    const { abortable } = await import("@std/async/abortable");
+    return await abortable<Awaited<T>>(answer, this.context.signal);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const errors: unknown[] = [];
     for (const { name, hooks } of this.plugins.splice(0).reverse()) {
@@ -250,7 +258,8 @@ class Runner implements HookRunner {
         : [entry.order, entry.handler];
       const call = async (input: HookInput<N>): Promise<unknown> => {
         try {
-          return await handler(input, this.context);
+          const answer = handler(input, this.context);
+          return builtin ? await answer : await this.#unlessStopped(answer);
         } catch (error) {
           throw this.context.signal.aborted ? error : wrapPluginError(error, plugin, name);
         }

@@ -25,9 +25,10 @@ export function localMarkOwners(dir: string): MarkOwners {
         if (!isFull(error)) throw error;
       }
       return {
-        async [Symbol.asyncDispose]() {
-          await Deno.remove(pathOf(id)).catch(() => {});
+        [Symbol.asyncDispose]() {
+          // The file stays for who meets a mark that could not be taken back.
           file?.close();
+          return Promise.resolve();
         },
       };
     },

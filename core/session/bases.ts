@@ -75,7 +75,8 @@ export class Bases implements AsyncDisposable {
     throw new EngineError("SOURCE_NOT_FOUND", `Cannot use base image "${name}": no plugin knows it`);
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return disposeAll([...this.#sources.values()]);
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled(this.#images.values());
+    await disposeAll([...this.#sources.values()]);
   }
 }

@@ -276,7 +276,15 @@ export class Workspace implements AsyncDisposable {
     return undefined;
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return disposeAll([this.#store, this.#bareStore, this.#hooks, this.#bareHooks]);
+  /** Lets go of all that was opened, once nothing is read any more. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled([
+      this.#ready,
+      this.trees.settled(),
+      ...this.#groups.values(),
+      ...this.#gitPlans.values(),
+      ...this.#dockerfiles.values(),
+    ]);
+    await disposeAll([this.#store, this.#bareStore, this.#hooks, this.#bareHooks]);
   }
 }

@@ -106,8 +106,12 @@ Deno.test("localMarkOwners() knows processes of this machine that are gone, and 
       await using _ = await owners.hold("../mine");
       assert.equal(await owners.isGone("../mine"), false);
     }
-    assert.equal(await owners.isGone("../mine"), false);
-    assert.deepEqual((await Array.fromAsync(Deno.readDir(dir))).map(({ name }) => name), ["theirs"]);
+    assert.equal(await owners.isGone("../mine"), true, "whoever ended in order is gone too");
+    const names = (await Array.fromAsync(Deno.readDir(dir))).map(({ name }) => name);
+    assert.deepEqual(names.sort(), ["___mine", "theirs"]);
+    await Deno.utime(`${dir}/___mine`, 0, 0);
+    await using _ = await owners.hold("next");
+    assert.equal(await owners.isGone("../mine"), false, "what is long over is forgotten");
   });
 });
 

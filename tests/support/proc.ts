@@ -22,3 +22,15 @@ export function helpersOf(pid: number): number[] {
     read(each, "cmdline").split("\0")[0] === Deno.execPath() && isBelow(each)
   );
 }
+
+/** Files that this process has open below a directory. */
+export function openBelow(dir: string): string[] {
+  return [...Deno.readDirSync("/proc/self/fd")].flatMap(({ name }) => {
+    try {
+      const path = Deno.readLinkSync(`/proc/self/fd/${name}`);
+      return path.startsWith(`${dir}/`) ? [path] : [];
+    } catch {
+      return []; // closed meanwhile
+    }
+  });
+}

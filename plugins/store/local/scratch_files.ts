@@ -1,3 +1,4 @@
+import { EngineError } from "../../../core/contract/plugin.ts";
 import { publishFile } from "./files.ts";
 import type { Scratch } from "./scratch.ts";
 
@@ -5,6 +6,8 @@ import type { Scratch } from "./scratch.ts";
 export class ScratchFiles implements AsyncDisposable {
   #scratch: Promise<Scratch> | undefined;
   #serial = 0;
+  readonly #writing = new Set<Promise<void>>();
+  #closed = false;
   /** The directory, if it was made. */
   opened: string | undefined;
 
@@ -15,6 +18,9 @@ export class ScratchFiles implements AsyncDisposable {
   constructor(readonly root: string, readonly onWriting: () => Promise<void>) {}
 
   async directory(): Promise<string> {
+    if (this.#closed) {
+      throw new EngineError("STORE_FAILED", `Cannot write below "${this.root}": the store was closed`);
+    }
     const scratch = this.#scratch ??= this.#open();
     try {
       return this.opened = (await scratch).path;
@@ -36,6 +42,20 @@ export class ScratchFiles implements AsyncDisposable {
   async write(
     path: string,
     content: string | Uint8Array,
+    options: { readonly durable: boolean },
+  ): Promise<void> {
+    const writing = this.#write(path, content, options);
+    this.#writing.add(writing);
+    try {
+      await writing;
+    } finally {
+      this.#writing.delete(writing);
+    }
+  }
+
+  async #write(
+    path: string,
+    content: string | Uint8Array,
     { durable }: { readonly durable: boolean },
   ): Promise<void> {
     const temp = `${await this.directory()}/s${this.#serial++}`;
@@ -49,7 +69,10 @@ export class ScratchFiles implements AsyncDisposable {
     }
   }
 
+  /** What is being written is written; nothing is after that. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    await Promise.allSettled(this.#writing);
     const scratch = await this.#scratch?.catch(() => undefined);
     this.#scratch = undefined;
     await scratch?.[Symbol.asyncDispose]();
