@@ -1,8 +1,10 @@
-import { type Document, isAlias, isMap, isNode, isSeq, LineCounter, parseAllDocuments, visit } from "yaml";
+import { type Document, isAlias, isMap, isNode, isSeq, LineCounter } from "yaml";
 import { EngineError } from "../contract/errors.ts";
+import { AliasTargets } from "./aliases.ts";
 import { DocumentScope, type Place, type Report, type Source } from "./report.ts";
 import { type MapTree, readTree } from "./tree.ts";
 import { explainYamlError, TEMPLATE, TEMPLATE_HINT } from "./yaml_errors.ts";
+import { TooLarge, yamlDocuments } from "./yaml_stream.ts";
 
 /** A document of a file that is a map, with the place of each of its keys. */
 export interface ReadDocument {
@@ -12,15 +14,28 @@ export interface ReadDocument {
   readonly first: boolean;
 }
 
-/** Reads the documents of a file. What is wrong with them as YAML is reported. @throws CONFIG_INVALID for no YAML at all */
+/** Reads the documents of a file. What is wrong with them as YAML is reported. @throws CONFIG_INVALID for no YAML, or too much of it */
 export function readDocuments(file: string, written: string, report: Report): readonly ReadDocument[] {
   const text = written.replace(/^\uFEFF/, "");
   const source = { file, text, lines: new LineCounter() };
-  const documents = parseDocuments(source, report);
-  const anchors = new Set(documents.flatMap(anchorsOf));
+  try {
+    return readAll(source, report);
+  } catch (error) {
+    if (!(error instanceof TooLarge)) throw error;
+    const { offset, message, hint } = error;
+    report.problem({ source, offset }, { message, hint });
+    throw invalid(report);
+  }
+}
+
+function readAll(source: Source, report: Report): readonly ReadDocument[] {
+  const { file, text } = source;
+  requireText(source, report);
   const out: ReadDocument[] = [];
   let seen = 0;
-  for (const [index, document] of documents.entries()) {
+  let index = -1;
+  for (const document of yamlDocuments(text, source.lines, report)) {
+    index++;
     const offset = isNode(document.contents) ? document.contents.range![0] : document.range[0];
     const place = { source, offset, document: index + 1 };
     if (document.errors.length + document.warnings.length > 0) {
@@ -35,7 +50,14 @@ export function readDocuments(file: string, written: string, report: Report): re
       reportRoot(root, place, report);
       continue;
     }
-    const context = { report, source, document, number: index + 1, offset, anchors, count: 0 };
+    const context = {
+      report,
+      source,
+      number: index + 1,
+      offset,
+      aliases: new AliasTargets(document),
+      count: 0,
+    };
     const tree = readTree(root, [], context);
     if (tree.kind !== "map") continue;
     const scope = new DocumentScope(report, place);
@@ -46,48 +68,20 @@ export function readDocuments(file: string, written: string, report: Report): re
   return out;
 }
 
-/** Splits the text into YAML documents, with syntax errors still in them. @throws CONFIG_INVALID when that is not possible */
-function parseDocuments(source: Source, report: Report): Document.Parsed[] {
+/** @throws CONFIG_INVALID for what is no text at all */
+function requireText(source: Source, report: Report): void {
   const { text, lines } = source;
   const nul = text.indexOf("\0");
-  if (nul >= 0) {
-    lines.addNewLine(0);
-    for (let at = text.indexOf("\n"); at >= 0 && at < nul; at = text.indexOf("\n", at + 1)) {
-      lines.addNewLine(at + 1);
-    }
-    report.problem({ source, offset: nul }, {
-      message: "The file is not a text: it contains a NUL character",
-      hint: "Save it as UTF-8 text",
-    });
-    throw invalid(report);
+  if (nul < 0) return;
+  lines.addNewLine(0);
+  for (let at = text.indexOf("\n"); at >= 0 && at < nul; at = text.indexOf("\n", at + 1)) {
+    lines.addNewLine(at + 1);
   }
-  try {
-    const options = {
-      lineCounter: lines,
-      prettyErrors: false,
-      uniqueKeys: false,
-      logLevel: "silent",
-    } as const;
-    const documents = parseAllDocuments(text, options);
-    return Array.isArray(documents) ? documents : [];
-  } catch (error) {
-    // The parser recurses once for each level.
-    if (!(error instanceof RangeError)) throw error;
-    const message = "The file is nested too deeply to be read";
-    report.problem({ source, offset: 0 }, { message, hint: "Check its brackets" });
-    throw invalid(report);
-  }
-}
-
-/** Names of the anchors in a document. */
-function anchorsOf(document: Document.Parsed): string[] {
-  const names: string[] = [];
-  visit(document, {
-    Node(_, node) {
-      if ("anchor" in node && node.anchor) names.push(node.anchor);
-    },
+  report.problem({ source, offset: nul }, {
+    message: "The file is not a text: it contains a NUL character",
+    hint: "Save it as UTF-8 text",
   });
-  return names;
+  throw invalid(report);
 }
 
 /** The first YAML error says what is wrong; later ones mostly follow from it, other than those about tabs. */
@@ -133,7 +127,8 @@ export function invalid(report: Report): EngineError {
     order(a.file) - order(b.file) || a.line - b.line || a.column - b.column
   );
   const { file, line, column } = problems[0]!;
-  const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+  const more = report.more ? "more than " : "";
+  const count = problems.length === 1 ? "1 problem" : `${more}${problems.length} problems`;
   const several = problems.some((problem) => problem.file !== file);
   const what = several ? `"${report.file}" with what it includes` : `"${file}"`;
   return new EngineError(

@@ -15,7 +15,7 @@ const LONGEST = 1024;
  */
 export function combinationsOf(document: MapTree, report: Report, budget: Budget): readonly Combination[] {
   const { value } = document.entries.get("matrix") ?? {};
-  if (value === undefined || value.kind === "nothing") return takeOne(document, budget);
+  if (value === undefined || value.kind === "nothing") return [new Map()];
   const maps = value.kind === "list" ? value.items : [value];
   const axes = maps.map((map) => axesOf(map, report));
   if (maps.length === 0) {
@@ -32,10 +32,6 @@ export function combinationsOf(document: MapTree, report: Report, budget: Budget
     0,
   );
   return budget.takeImages(count, value.place) ? known.flatMap(combine) : [];
-}
-
-function takeOne({ place }: MapTree, budget: Budget): readonly Combination[] {
-  return budget.takeImages(1, place) ? [new Map()] : [];
 }
 
 interface Axis {

@@ -19,11 +19,14 @@ export function checkReferences(drafts: readonly Draft[], report: Report): void 
   const byKey = new Map<string, Draft>();
   for (const draft of drafts) if (!byKey.has(keyOf(draft))) byKey.set(keyOf(draft), draft);
   const links = linksOf(drafts);
-  const known = links.filter((link) => byKey.has(`${link.kind}:${link.name}`));
+  const isKnown = (link: Link) => byKey.has(`${link.kind}:${link.name}`);
   if (!report.incomplete) {
-    for (const link of links) if (!known.includes(link)) reportUnknown(link, drafts);
+    for (const link of links) {
+      if (report.more) break;
+      if (!isKnown(link)) reportUnknown(link, drafts);
+    }
   }
-  reportCycles(drafts, known, byKey);
+  reportCycles(drafts, Map.groupBy(links.filter(isKnown), ({ from }) => from), byKey);
 }
 
 function keyOf({ rule }: Draft): string {
@@ -107,7 +110,7 @@ function reportUnknown({ from, at, kind, name }: Link, drafts: readonly Draft[])
   const near = suggest(name, names(kind));
   let hint = names(kind).length === 0
     ? `This file has no ${kind}s`
-    : `Known ${kind}s: ${names(kind).map((n) => n === "" ? "(nameless)" : n).join(", ")}`;
+    : `Known ${kind}s: ${names(kind).slice(0, 20).map((n) => n === "" ? "(nameless)" : n).join(", ")}`;
   if (near) hint = `Did you mean \`${near}\`?`;
   if (names(other).includes(name)) {
     hint = at[0] === "import"
@@ -121,20 +124,22 @@ function reportUnknown({ from, at, kind, name }: Link, drafts: readonly Draft[])
 
 function reportCycles(
   drafts: readonly Draft[],
-  links: readonly Link[],
+  links: ReadonlyMap<Draft, readonly Link[]>,
   byKey: ReadonlyMap<string, Draft>,
 ): void {
   const done = new Set<Draft>();
+  const open = new Set<Draft>();
   const path: Link[] = [];
   const visit = (draft: Draft) => {
-    const start = path.findIndex((link) => link.from === draft);
-    if (start >= 0) return reportCycle(path.slice(start));
     if (done.has(draft)) return;
-    for (const link of links.filter((l) => l.from === draft)) {
+    if (open.has(draft)) return reportCycle(path.slice(path.findIndex((link) => link.from === draft)));
+    open.add(draft);
+    for (const link of links.get(draft) ?? []) {
       path.push(link);
       visit(byKey.get(`${link.kind}:${link.name}`)!);
       path.pop();
     }
+    open.delete(draft);
     done.add(draft);
   };
   for (const draft of drafts) visit(draft);

@@ -38,13 +38,19 @@ export function lineOf({ source, offset }: Place): number {
   return source.lines.linePos(offset).line;
 }
 
+/** Problems that are told at a time. */
+const MAX_PROBLEMS = 200;
+
 /** Collects the problems and warnings of a dappfile and what it includes. */
 export class Report {
   readonly problems: Problem[] = [];
   readonly warnings: string[] = [];
   /** A document could not be read, so a name that seems to be missing may be in there. */
   incomplete = false;
-  /** Values that were read, of all documents. */
+  /** There are more problems than are told. */
+  more = false;
+  /** What was read of all documents: words and marks, and values. */
+  tokens = 0;
   values = 0;
   readonly #told = new Set<string>();
 
@@ -58,6 +64,8 @@ export class Report {
     const { message, hint, path } = what;
     const key = JSON.stringify([source.file, line, col, message]);
     if (this.#told.has(key)) return;
+    this.more = this.problems.length === MAX_PROBLEMS;
+    if (this.more) return;
     this.#told.add(key);
     this.problems.push({
       file: source.file,

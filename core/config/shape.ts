@@ -15,10 +15,11 @@ export function checkShape<K extends DocumentKind>(
   value: Record<string, unknown>,
   scope: DocumentScope,
 ): z.output<(typeof documentSchemas)[K]> {
-  const data = structuredClone(value);
+  let data = value;
   for (let round = 0; round < 50; round++) {
     const parsed = documentSchemas[kind].safeParse(data);
     if (parsed.success) return parsed.data as z.output<(typeof documentSchemas)[K]>;
+    if (round === 0) data = structuredClone(value);
     for (const issue of parsed.error.issues) {
       reportIssue(kind, issue, data, scope);
       removeWrong(issue, data);

@@ -1,5 +1,5 @@
 import {
-  type Document,
+  type Alias,
   isAlias,
   isMap,
   isNode,
@@ -11,8 +11,10 @@ import {
   type YAMLSeq,
 } from "yaml";
 import { suggest } from "../../lib/suggest.ts";
+import { type AliasTargets, anchorsIn } from "./aliases.ts";
 import { formatPath, type Path, type Place, type Report, type Source } from "./report.ts";
 import { TEMPLATE, TEMPLATE_HINT } from "./yaml_errors.ts";
+import { TooLarge } from "./yaml_stream.ts";
 
 /** A YAML value with its place: aliases and merge keys are resolved, expressions are not. */
 export type Tree = MapTree | ListTree | TextTree | NothingTree;
@@ -65,36 +67,42 @@ export interface NothingTree {
 export interface TreeContext {
   readonly report: Report;
   readonly source: Source;
-  readonly document: Document;
   /** 1-based number of the document in its file. */
   readonly number: number;
   /** Offset of the document. */
   readonly offset: number;
-  /** Anchors of the other documents, for a hint. */
-  readonly anchors: ReadonlySet<string>;
-  /** Values read so far: bounds what aliases may expand to. */
+  readonly aliases: AliasTargets;
+  /** Values read so far. */
   count: number;
 }
 
+/** Values that a document may have, with what its aliases stand for. */
 const MAX_VALUES = 100_000;
 /** Values that all documents may have together. */
-const MAX_ALL = 500_000;
+const MAX_ALL = 250_000;
 
-/** Counts values. False when they are too many, which is reported once. */
+/**
+ * Counts values. False when a document has too many, which is reported once.
+ *
+ * @throws {TooLarge} when all documents together have too many: nothing after that is worth reading
+ */
 function take(count: number, place: Place, path: Path, ctx: TreeContext): boolean {
   const { report } = ctx;
-  const [own, all] = [ctx.count, report.values];
+  const own = ctx.count;
   ctx.count += count;
   report.values += count;
-  const tell = (message: string) =>
-    report.problem(place, { message, hint: "Use fewer aliases", path: formatPath(path) });
+  const hint = ctx.aliases.used ? "Use fewer aliases" : "Leave out what is not needed";
   if (ctx.count > MAX_VALUES) {
-    if (own <= MAX_VALUES) tell(`Anchors expand to more than ${MAX_VALUES} values`);
+    if (own <= MAX_VALUES) {
+      const message = `${
+        ctx.aliases.used ? "Anchors expand to" : "The document has"
+      } more than ${MAX_VALUES} values`;
+      report.problem(place, { message, hint, path: formatPath(path) });
+    }
     return false;
   }
   if (report.values <= MAX_ALL) return true;
-  if (all <= MAX_ALL) tell(`All documents together have more than ${MAX_ALL} values`);
-  return false;
+  throw new TooLarge(place.offset, `All documents together have more than ${MAX_ALL} values`, hint);
 }
 
 /** Reads a document. What cannot be read is reported. */
@@ -228,12 +236,8 @@ function mergedMaps(
   return [];
 }
 
-function resolveAlias(
-  node: Node & { source: string; resolve(document: Document): Node | undefined },
-  ctx: TreeContext,
-  within: readonly Node[],
-): Node | undefined {
-  const target = node.resolve(ctx.document);
+function resolveAlias(node: Alias, ctx: TreeContext, within: readonly Node[]): Node | undefined {
+  const target = ctx.aliases.of(node);
   if (target && !within.includes(target) && !encloses(target, node)) return target;
   const fail = (message: string, hint: string) =>
     ctx.report.problem(placeAt(startOf(node) ?? ctx.offset, ctx), { message, hint });
@@ -241,13 +245,13 @@ function resolveAlias(
   if (target) fail(`Alias \`*${name}\` stands inside what it repeats`, "Use another anchor");
   else if (/[*/.]/.test(name)) {
     fail(`\`*${name}\` is read as a YAML alias`, `Put quotes around patterns that start with *: "*${name}"`);
-  } else if (ctx.anchors.has(name)) {
+  } else if (anchorsIn(ctx.source).has(name)) {
     fail(
       `Anchor \`&${name}\` belongs to another document or comes later`,
       "Define an anchor before its use, in the same document; documents share through `extends`",
     );
   } else {
-    const near = suggest(name, ctx.anchors);
+    const near = suggest(name, anchorsIn(ctx.source));
     fail(
       `There is no anchor \`&${name}\``,
       near ? `Did you mean \`*${near}\`?` : "Put quotes around a text that starts with *",

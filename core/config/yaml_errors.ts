@@ -25,9 +25,6 @@ export function explainYamlError(error: YAMLError, document: Document, text: str
   if (TEMPLATE.test(line) || /^\s*\{\{/.test(lineAt(text, offset - 1))) {
     return make("This is not YAML", TEMPLATE_HINT);
   }
-  if (/call stack/.test(error.message)) {
-    return make("The document is nested too deeply to be read", "Check its brackets");
-  }
   if (/(?<!\$)\$\{\{/.test(line) && error.code !== "TAB_AS_INDENT") {
     return make("This is not YAML", 'Put quotes around ${{ ... }} inside [ ] or { }: "${{ env.NAME }}"');
   }
