@@ -1,4 +1,5 @@
-/** Pages of the reference that are made from the code: hooks with their types, events, and variables. */
+/** Pages of the reference that are made from the code: hooks with their types, events, variables, keys of a dappfile. */
+import { configJsonSchema } from "../core/config/json_schema.ts";
 import { type Variable, variables } from "../lib/environment.ts";
 import { hookTable } from "../plugin.ts";
 
@@ -278,6 +279,48 @@ async function ciVariables(): Promise<readonly (readonly [plugin: string, names:
       return [`ci-${file.replace(/\.ts$/, "")}`, [...new Set(names)].sort()] as const;
     }),
   );
+}
+
+/** What of the JSON Schema is used. */
+interface KeySchema {
+  readonly description?: string;
+  readonly properties?: Readonly<Record<string, KeySchema>>;
+  readonly required?: readonly string[];
+  readonly items?: KeySchema;
+}
+
+/**
+ * The page of the dappfile with its tables made anew: behind `<!-- keys: dimg.git -->` stands a table of the keys of
+ * that map, behind `<!-- keys: dimg from fromDimg -->` one of these.
+ */
+export function dappfileMarkdown(page: string): string {
+  return page.replaceAll(/(<!-- keys: (\S+)((?: \S+)*) -->\n\n)(?:\|.*\n)+/g, (_, marker, path, names) => {
+    const map = mapAt(path);
+    const wanted = names === "" ? Object.keys(map.properties ?? {}) : names.trim().split(" ");
+    const rows = wanted.map((name: string) => {
+      const what = map.properties?.[name]?.description;
+      if (what === undefined) {
+        throw new Error(`Cannot describe key "${name}" of "${path}": the schema does not`);
+      }
+      const required = map.required?.includes(name) ? " Required." : "";
+      return `| \`${name}\` | ${cell(what)}${required} |\n`;
+    });
+    return `${marker}| Key | Value |\n| --- | --- |\n${rows.join("")}`;
+  });
+}
+
+/** Of a kind of document, or of a map in it: `dimg.git` is an entry of `git`. */
+function mapAt(path: string): KeySchema {
+  const [kind = "", ...keys] = path.split(".");
+  const { anyOf } = configJsonSchema() as { readonly anyOf: readonly KeySchema[] };
+  const document = anyOf.find(({ properties }) => properties !== undefined && kind in properties);
+  let at = document;
+  for (const key of keys) {
+    const value = at?.properties?.[key];
+    at = value?.properties ? value : value?.items;
+  }
+  if (!at?.properties) throw new Error(`Cannot describe the keys of "${path}": the schema has no such map`);
+  return at;
 }
 
 function docOf(jsDoc: JsDoc | undefined, what: string): string {

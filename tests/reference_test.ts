@@ -1,7 +1,15 @@
 /** Pages of the reference say what the code says. */
 import assert from "node:assert/strict";
+import { isObject } from "../lib/guard.ts";
+import { configJsonSchema } from "../mod.ts";
 import { variables } from "../lib/environment.ts";
-import { environmentMarkdown, eventsMarkdown, eventsOf, hooksMarkdown } from "../site/reference.ts";
+import {
+  dappfileMarkdown,
+  environmentMarkdown,
+  eventsMarkdown,
+  eventsOf,
+  hooksMarkdown,
+} from "../site/reference.ts";
 import { hookTable } from "../plugin.ts";
 import { run } from "./support/process.ts";
 
@@ -19,6 +27,28 @@ for (const [page, make] of Object.entries(PAGES)) {
     if (Deno.env.get("UPDATE_GOLDEN") === "1") await Deno.writeTextFile(file, stdout);
     assert.equal(await Deno.readTextFile(file), stdout);
   });
+}
+
+Deno.test("tables of keys in docs/dappfile.md are what the schema says (UPDATE_GOLDEN=1 writes them anew)", async () => {
+  const file = new URL("docs/dappfile.md", root);
+  const page = await Deno.readTextFile(file);
+  const { stdout } = await run([Deno.execPath(), "fmt", "--ext", "md", "-"], {
+    cwd: root.pathname,
+    stdin: dappfileMarkdown(page),
+  });
+  if (Deno.env.get("UPDATE_GOLDEN") === "1") await Deno.writeTextFile(file, stdout);
+  assert.equal(await Deno.readTextFile(file), stdout);
+  const rows = new Set([...stdout.matchAll(/^\| `(\w+)` /gm)].map(([, key]) => key!));
+  assert.deepEqual(keysOf(await configJsonSchema()).filter((key) => !rows.has(key)), []);
+});
+
+/** Every key of every map in a JSON Schema. */
+function keysOf(schema: unknown): string[] {
+  if (!isObject(schema)) return [];
+  const own = isObject(schema.properties) ? Object.keys(schema.properties) : [];
+  const below = [schema.items, ...Object.values(isObject(schema.properties) ? schema.properties : {})];
+  const others = Array.isArray(schema.anyOf) ? schema.anyOf : [];
+  return [...own, ...[...below, ...others].flatMap(keysOf)];
 }
 
 Deno.test("the page of hooks has each hook, with who asks it and the types it is about", async () => {

@@ -161,20 +161,24 @@ const healthcheckShape = {
 export const dockerShape = {
   CMD: programForm().describe("Default command: a list is run as it is, a text by the image's shell."),
   ENTRYPOINT: programForm().describe(
-    "Program of the image: a list is run as it is, a text by the image's shell. Drops the base image's CMD.",
+    "Program of the image: a list is run as it is, a text by the image's shell. Drops the base image's `CMD`.",
   ),
-  ENV: templatePairs(readVariableName).describe("Environment variables, added to those of the base image."),
-  LABEL: templatePairs(readLabelName).describe("Labels, added to those of the base image."),
+  ENV: templatePairs(readVariableName).describe(
+    "Environment variables: a map, or a list of `NAME=value`; added to those of the base image.",
+  ),
+  LABEL: templatePairs(readLabelName).describe("Labels, likewise."),
   EXPOSE: listOf(ports).describe("Ports the program listens on: `8080`, `53/udp` or `7000-7010`."),
   VOLUME: listOf(template(readAbsolutePath)).describe(
-    "Directories whose content lives outside the container.",
+    "Absolute paths of directories whose content lives outside the container.",
   ),
   ONBUILD: listOf(text).describe("Dockerfile instructions for images that are built on this one."),
   WORKDIR: template(readAbsolutePath).optional().describe(
     "Absolute directory in which the program starts.",
   ),
   USER: template(readWord).optional().describe("User, or `user:group`, that the program runs as."),
-  STOPSIGNAL: template(readSignal).optional().describe("Signal that asks the program to stop."),
+  STOPSIGNAL: template(readSignal).optional().describe(
+    "Signal that asks the program to stop: a name such as `SIGTERM`, or a number.",
+  ),
   HEALTHCHECK: z.preprocess(
     (value) =>
       value === null

@@ -104,8 +104,8 @@ const paths = {
   excludePaths: listOf(glob).describe(
     "All files but those that match one of these patterns, relative to `add`.",
   ),
-  owner: owner.optional().describe("User, by name or number, that the files belong to."),
-  group: owner.optional().describe("Group, by name or number, that the files belong to."),
+  owner: owner.optional().describe("User that the files belong to: a number, or a name that the image has."),
+  group: owner.optional().describe("Group that they belong to, likewise."),
 };
 
 /** Keys that only artifacts have. All are optional, so the type may say that they are always there. */
@@ -118,12 +118,16 @@ function gitSection(kind: "dimg" | "artifact") {
     listOf(glob).describe(`Files that the commands of ${stage} read, as patterns relative to \`add\`.`);
   const entry = z.strictObject({
     url: gitUrl.optional().describe(
-      "Another repository: https, ssh, git@host:path, file or an absolute path. Absent: the project's own.",
+      "Another repository: `https://host/path`, `ssh://host/path`, `git@host:path`, `file:///path` or an absolute path. Absent: the project's own.",
     ),
-    branch: refName.optional().describe("Branch of `url`."),
+    branch: refName.optional().describe(
+      "Branch of `url`. Of `branch`, `tag` and `commit` there is at most one; none is the default branch.",
+    ),
     tag: refName.optional().describe("Tag of `url`."),
     commit: commitId.optional().describe("Full commit id of `url`."),
-    add: absolutePath.optional().describe("Directory or file in the repository; `/` when absent."),
+    add: absolutePath.optional().describe(
+      "Directory or file, from the project directory (of another repository: from its top); `/`, all of it, when absent.",
+    ),
     to: absolutePath.optional().describe("Absolute path in the image."),
     ...paths,
     stageDependencies: section({
@@ -142,7 +146,10 @@ function gitSection(kind: "dimg" | "artifact") {
 
 function shellSection(kind: "dimg" | "artifact") {
   const commands = (when: string) => listOf(text).describe(`Shell commands ${when}.`);
-  const version = (what: string) => text.optional().describe(`Change it to build ${what} again.`);
+  const version = (what: string) =>
+    text.optional().describe(
+      `Any text; change it to build ${what} again.`,
+    );
   return section({
     beforeInstall: commands("before any file of the project is there"),
     install: commands("that install what the project needs"),
@@ -159,12 +166,12 @@ function shellSection(kind: "dimg" | "artifact") {
 }
 
 const mountEntry = z.strictObject({
-  to: absolutePath.optional().describe("Absolute path in the build container."),
+  to: absolutePath.optional().describe("Absolute path in the build container, not `/`."),
   from: oneOf("tmp_dir", "build_dir").optional().describe(
     "`tmp_dir`: new in every run; `build_dir`: kept for the project.",
   ),
   fromPath: absolutePath.optional().describe(
-    "Absolute path of a directory, file or socket of the build machine.",
+    "In place of `from`: an absolute path of the build machine, which must exist. A file or socket is mounted as one.",
   ),
 }).meta({ required: ["to"] });
 
@@ -184,19 +191,29 @@ const variable = checked((value, refuse) => {
 });
 
 const secretEntry = z.strictObject({
-  id: secretId.optional().describe("Name of the secret: commands see it as /run/secrets/ID."),
-  env: variable.optional().describe("Variable of the environment of dapp that has the value."),
-  file: text.optional().describe("File that has the value: absolute, from the project directory, or ~/..."),
-  target: absolutePath.optional().describe("File in which commands see it, instead of /run/secrets/ID."),
-  as: variable.optional().describe("Variable in which commands see it; without `target` there is no file."),
-  version: text.optional().describe("Change it to build again: the value itself is not signed."),
+  id: secretId.optional().describe(
+    "Name of the secret: commands see the file `/run/secrets/ID`, of root, mode 0400, in memory.",
+  ),
+  env: variable.optional().describe(
+    "Variable of dapp's own environment that has the value; exactly one of `env` and `file`.",
+  ),
+  file: text.optional().describe(
+    "File that has the value: absolute, from the project directory, or `~/...`.",
+  ),
+  target: absolutePath.optional().describe("Another file in which commands see it."),
+  as: variable.optional().describe(
+    "Variable in which commands see it; then there is a file only with `target`.",
+  ),
+  version: text.optional().describe("Any text; change it to build again, since a new value alone does not."),
 }).meta({ required: ["id"] });
 
 const importEntry = z.strictObject({
   artifact: text.optional().describe("Name of the artifact."),
-  add: absolutePath.optional().describe("Directory or file in the artifact."),
+  add: absolutePath.optional().describe("Absolute path of a directory or file in it."),
   to: absolutePath.optional().describe("Absolute path in the image; the same as `add` when absent."),
-  before: oneOf("install", "setup").optional().describe("The stage that finds the files in place."),
+  before: oneOf("install", "setup").optional().describe(
+    "The stage that finds the files in place; exactly one of `before` and `after`.",
+  ),
   after: oneOf("install", "setup").optional().describe("The stage after which the files come."),
   ...paths,
 }).meta({ required: ["artifact", "add"] });
@@ -208,21 +225,27 @@ const matrixSection = z.unknown().optional().meta({
     { type: "array", items: { type: "object", additionalProperties: LIST_OR_SCALAR } },
     { type: "null" },
   ],
-  description: "One image for each combination of the values, which are ${{ matrix.NAME }}.",
+  description: "One image for each combination of the values, which are `${{ matrix.NAME }}`.",
 });
 
 function imageShape(kind: "dimg" | "artifact") {
   return {
-    from: baseImage.optional().describe("Base image, oci:DIR:TAG, archive:FILE, or `scratch`."),
-    fromCacheVersion: text.optional().describe("Change it to build everything again."),
-    fromDimg: anyName.optional().describe("Stand on a dimg of this file."),
-    fromDimgArtifact: anyName.optional().describe("Stand on an artifact of this file."),
-    dockerfile: relativePath.optional().describe("Dockerfile to build in BuildKit; a path in `context`."),
+    from: baseImage.optional().describe(
+      "Base image: a registry reference, `oci:DIR:TAG`, `archive:FILE`, or `scratch` for nothing at all.",
+    ),
+    fromCacheVersion: text.optional().describe("Any text; change it to build everything again."),
+    fromDimg: anyName.optional().describe("A dimg of this file to stand on."),
+    fromDimgArtifact: anyName.optional().describe("An artifact of this file to stand on."),
+    dockerfile: relativePath.optional().describe(
+      "Dockerfile to build in BuildKit, in place of `from`; a path in `context`.",
+    ),
     context: relativePath.optional().describe(
       "Directory of the project with what the Dockerfile copies; the project directory when absent.",
     ),
     target: text.optional().describe("Stage of the Dockerfile to build; the last one when absent."),
-    args: buildArguments.describe("Build arguments of the Dockerfile."),
+    args: buildArguments.describe(
+      "Build arguments of the Dockerfile. They are signed: secrets belong to `secrets`.",
+    ),
     git: gitSection(kind),
     gitPatches: flag.optional().meta({
       type: ["boolean", "string"],
@@ -237,10 +260,10 @@ function imageShape(kind: "dimg" | "artifact") {
       "Values that commands see and nothing else does: no layer, log, record or signature.",
     ),
     ssh: listOf(oneOf("default")).describe(
-      "`default`: commands may use the keys of the ssh agent ($SSH_AUTH_SOCK, or --ssh-key).",
+      "`default`: commands may use the keys of the ssh agent (`$SSH_AUTH_SOCK`, or `--ssh-key`).",
     ),
     network: oneOf("private", "host", "none").optional().describe(
-      "Network of its commands, unless --network names one. Absent: `private` where that works, else `host`.",
+      "Network of its commands, unless `--network` names one. Absent: `private` where that works, else `host`.",
     ),
     import: entriesOf(importEntry).describe("Files from artifacts."),
     asLayers: flag.optional().meta({
@@ -259,7 +282,7 @@ const dimgName = z.preprocess(
   z.array(z.string().optional()).optional(),
 ).meta({
   ...LIST_OR_SCALAR,
-  description: "Name of the image, a list of names for equal images, or ~ for the only image of the file.",
+  description: "Name of the image, a list of names for equal images, or `~` for the only image of the file.",
 });
 
 /** A document that describes an image which is published. */
@@ -297,35 +320,48 @@ function pluginUses(what: string) {
     z.preprocess(
       (value) => typeof value === "string" ? { use: value } : value,
       z.strictObject({
-        use: word.optional().describe("A path, npm:, jsr: or https: specifier, or a built-in name."),
-        options: z.unknown().optional().describe("Options of the plugin."),
+        use: word.optional().describe(
+          "A path that starts with `.` or `/`, an `npm:`, `jsr:` or `https:` specifier, or a built-in name.",
+        ),
+        options: z.unknown().optional().describe(
+          "Options of the plugin; numbers and booleans are what YAML says they are.",
+        ),
         trusted: flag.optional().meta({
           type: ["boolean", "string"],
           description: "`true`: it runs in dapp itself, and may do all that you may.",
         }),
-        timeout: duration.optional().describe("How long one of its hooks may take: `10m`."),
+        timeout: duration.optional().describe("How long one of its hooks may take: `10m`; `2m` when absent."),
       }).meta({ required: ["use"] }),
     ).meta({ type: ["object", "string"] }),
   ).describe(what);
 }
 
 const cleanupSection = section({
-  keep: pluginUses("Policies that give reasons to keep images; what nobody keeps goes."),
+  keep: pluginUses(
+    "Policies that give reasons to keep images, each a name alone, or `use` with `options`; what nobody keeps goes.",
+  ),
   defaults: flag.optional().meta({
     type: ["boolean", "string"],
-    description: "`false`: only the policies under `keep` count.",
+    description:
+      "`false`: only policies under `keep` count. Otherwise default policies count too, unless `keep` names the same policy.",
   }),
   stages: section({
-    grace: duration.optional().describe("How long a new stage stays, whatever needs it: `2h`."),
-    budget: bytes.optional().describe("How much stages may take beside what images take: `50GB`."),
+    grace: duration.optional().describe(
+      "How long a new stage stays, whatever needs it: `90m`, `1d`; `2h` when absent.",
+    ),
+    budget: bytes.optional().describe(
+      "How much stages may take beside what images take: `500MB`, `50GB`; no limit when absent.",
+    ),
   }).describe("What happens to stages."),
 }).describe("What cleanup keeps.");
 
 /** The document about the project as a whole. */
 export const projectSchema = z.strictObject({
-  project: word.optional().describe("Name of the project; from the git origin or the directory when absent."),
-  repo: repo.optional().describe("Where images and stages go: host/path, or oci:DIR."),
-  plugins: pluginUses("Plugins to load."),
+  project: word.optional().describe(
+    "Name of the project; from the git origin, else the name of the directory, when absent.",
+  ),
+  repo: repo.optional().describe("Where images and stages go: `host/path`, or `oci:DIR` for a directory."),
+  plugins: pluginUses("Plugins to load: a name alone, or `use` with `options`, `timeout` and `trusted`."),
   cleanup: cleanupSection,
   include: listOf(text).describe(
     "Further files with documents: paths from the project directory, with wildcards.",
