@@ -21,6 +21,7 @@ import { type ImageNode, stageTitle } from "../sign/graph.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import type { GitTrees } from "../git/trees.ts";
 import { formatEpoch } from "../settings/epoch.ts";
+import type { Introspector } from "./introspect.ts";
 import { networkOf } from "./step_network.ts";
 
 /** An image that a Dockerfile made. */
@@ -47,6 +48,8 @@ export interface DockerfileWorker extends LayerWorker {
 export interface DockerfileTask extends Pick<StageTask, "image" | "stage" | "at"> {
   /** Somebody wants it built anew, whatever is known of it. */
   readonly forced: boolean;
+  /** Where shells were asked for. */
+  readonly introspector: Pick<Introspector, "error" | "beforeError">;
   /** Told where it is built. */
   placed(place: StepPlace): void;
 }

@@ -167,6 +167,23 @@ export class Executor {
     }
   }
 
+  /** Opens a shell in what a stage stands on, or says why there is none. */
+  async #inspectBefore(
+    image: SignedImage,
+    stage: SignedStage,
+    parent: StageOutput | undefined,
+  ): Promise<void> {
+    const at = refOf(image, stage);
+    if (parent) return await this.inputs.worker.inspect(at, parent, image, "before");
+    const what = stage.spec.work.kind === "dockerfile"
+      ? "; --introspect-before-error opens one before the command that fails"
+      : "";
+    const text = `No shell before ${
+      stageTitle(at.kind, at.image, at.stage)
+    }: no stage comes before it${what}`;
+    this.inputs.emit({ type: "note", level: "warn", text });
+  }
+
   /** Lets a git stage be prepared upon the last stage that waits for no commands, when there are commands between. */
   #prepare(image: SignedImage, index: number): void {
     const top = this.tops.get(image.node.key)?.index ?? -1;
@@ -231,9 +248,7 @@ export class Executor {
         const { reason } = await compareStage(image, stage, this.inputs);
         ledger.start(signature, at);
         emit({ type: "stage.started", at, signature, reason });
-        if (parent && this.#introspector.before(at)) {
-          await this.inputs.worker.inspect(at, parent, image, "before");
-        }
+        if (this.#introspector.before(at)) await this.#inspectBefore(image, stage, parent);
         start = wholeMs();
         stopRunning = this.#begin(image, "running");
         return await this.#work(image, stage, parent, others);
@@ -284,7 +299,14 @@ export class Executor {
       if (base.kind === "dockerfile") {
         const forced = this.inputs.forced.has(stage.signature);
         const at = refOf(image, stage);
-        return await worker.dockerfile({ image, stage, at, forced, placed: this.#placed(image, stage) });
+        return await worker.dockerfile({
+          image,
+          stage,
+          at,
+          forced,
+          introspector: this.#introspector,
+          placed: this.#placed(image, stage),
+        });
       }
       const output = isOwn(base)
         ? others.get(imageKey(base.kind, base.name))!

@@ -230,8 +230,13 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
 
   /** Builds the Dockerfile of an image. */
   async dockerfile(task: DockerfileTask): Promise<DockerfileOutput> {
-    const { at, image: { node: { rule } } } = task;
+    const { at, image: { node: { rule } }, introspector } = task;
     const { emit, masker } = this.session.options;
+    const label = stageTitle(at.kind, at.image, at.stage);
+    const shells = [
+      ...(introspector.error ? ["after" as const] : []),
+      ...(introspector.beforeError ? ["before" as const] : []),
+    ];
     const streams = maskedStreams(masker, (stream, text) => emit({ type: "stage.output", at, stream, text }));
     const { buildDockerfile } = await import("./dockerfile_work.ts");
     try {
@@ -245,6 +250,16 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
           secret: (id) => this.#vault.value(rule.secrets.find((secret) => secret.id === id)!),
           sshAgent: () => this.#vault.agent,
           output: (stream, text) => streams[stream].push(text),
+          ...(shells.length > 0 && {
+            onFailure: async (shell) => {
+              for (const when of shells) {
+                const what = when === "after" ? "left behind" : "started from";
+                const text = `${label} failed; this shell sees what its command ${what}`;
+                emit({ type: "note", level: "warn", text });
+                await shell(when);
+              }
+            },
+          }),
         },
       }, task);
     } finally {
@@ -427,7 +442,7 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
       output: (stream, text) => streams[stream].push(text),
       placed,
       ...(introspector.error && {
-        onFailure: async (shell: () => Promise<number>) => {
+        onFailure: async (shell) => {
           emit({
             type: "note",
             level: "warn",

@@ -217,6 +217,9 @@ export interface ShellStep {
   readonly network?: StepNetwork;
 }
 
+/** After a command that failed, or before it. */
+export type FailedMoment = "after" | "before";
+
 /** What a step needs while it runs. */
 export interface StepIo {
   /**
@@ -232,8 +235,11 @@ export interface StepIo {
   placed?(place: StepPlace): void;
   /** Aborts the work. */
   readonly signal: AbortSignal;
-  /** Called with the step's file system still in place when a command failed, before it is discarded. */
-  readonly onFailure?: (shell: () => Promise<number>) => Promise<void>;
+  /**
+   * Called with the step's file system still in place when a command failed, before it is discarded. The shell is in what
+   * the command left; of a Dockerfile it may also be in what the command stood on.
+   */
+  readonly onFailure?: (shell: (when?: FailedMoment) => Promise<number>) => Promise<void>;
 }
 
 /** Runs commands on top of an image and captures what they changed. */
@@ -259,7 +265,7 @@ export interface Builder extends AsyncDisposable {
    */
   run(step: BuildStep, io: StepIo): Promise<StepResult>;
   /**
-   * Builds a Dockerfile. Absent: this builder cannot. Of `io`, `onFailure` is not used.
+   * Builds a Dockerfile. Absent: this builder cannot.
    *
    * @throws STAGE_FAILED with `at` when the Dockerfile or one of its commands fails, BUILDER_UNAVAILABLE
    */

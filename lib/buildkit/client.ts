@@ -1,12 +1,13 @@
-import { fromBinary, type MessageInitShape } from "@bufbuild/protobuf";
+import { fromBinary, fromJsonString, type MessageInitShape } from "@bufbuild/protobuf";
 import type { ChannelCredentials } from "@grpc/grpc-js";
 import {
   Control,
   type SolveRequestSchema,
 } from "./gen/github.com/moby/buildkit/api/services/control/control_pb.ts";
+import { type ExecOp, OpSchema } from "./gen/github.com/moby/buildkit/solver/pb/ops_pb.ts";
 import type { WorkerRecord } from "./gen/github.com/moby/buildkit/api/types/worker_pb.ts";
 import { StatusSchema } from "./gen/google/rpc/status_pb.ts";
-import { hasMembers, isCount, isListOf, isText } from "../guard.ts";
+import { hasMembers, isCount, isListOf, isObject, isOptional, isText } from "../guard.ts";
 import { isRpcError, RpcClient } from "./rpc.ts";
 import { type Served, Session } from "./session.ts";
 
@@ -109,6 +110,10 @@ export interface FailureFacts {
   readonly exit?: number;
   /** Names of the file systems that it left, in the order of its mounts. */
   readonly mounts?: readonly string[];
+  /** The command that failed. */
+  readonly exec?: ExecOp;
+  /** Names of what it was given, as its mounts count them. */
+  readonly inputs?: readonly string[];
   /** Line of the Dockerfile that failed, 1-based. */
   readonly line?: number;
 }
@@ -117,19 +122,30 @@ const isExit = hasMembers<{ readonly Code: number }>({ Code: isCount });
 const isSource = hasMembers<{ readonly ranges: readonly { readonly start: { readonly line: number } }[] }>({
   ranges: isListOf(hasMembers({ start: hasMembers({ line: isCount }) })),
 });
-const isSolve = hasMembers<{ readonly mountIDs: readonly string[] }>({ mountIDs: isListOf(isText) });
+const isSolve = hasMembers<{ readonly mountIDs: readonly string[]; readonly inputIDs?: readonly string[] }>({
+  mountIDs: isListOf(isText),
+  inputIDs: isOptional(isListOf(isText)),
+});
+const hasOp = hasMembers<{ readonly op: object }>({ op: isObject });
 
 /** Reads the details of a failure, which are Go structures as JSON. */
 export function failureFacts(error: unknown): FailureFacts {
   if (!isRpcError(error)) return {};
   const [details] = error.metadata.get("grpc-status-details-bin");
   if (!(details instanceof Uint8Array)) return {};
-  const facts: { exit?: number; mounts?: readonly string[]; line?: number } = {};
+  const facts: { -readonly [K in keyof FailureFacts]: FailureFacts[K] } = {};
   for (const { typeUrl, value } of fromBinary(StatusSchema, details).details) {
     if (!/\.(ExitMessage|Solve|Source)\+json$/.test(typeUrl)) continue;
     const said: unknown = JSON.parse(new TextDecoder().decode(value));
     if (isExit(said)) facts.exit = said.Code;
-    if (isSolve(said)) facts.mounts = said.mountIDs;
+    if (isSolve(said)) {
+      facts.mounts = said.mountIDs;
+      facts.inputs = said.inputIDs ?? [];
+    }
+    if (hasOp(said)) {
+      const { op } = fromJsonString(OpSchema, JSON.stringify(said.op), { ignoreUnknownFields: true });
+      if (op.case === "exec") facts.exec = op.value;
+    }
     const [range] = isSource(said) ? said.ranges : [];
     if (range) facts.line = range.start.line;
   }

@@ -5,6 +5,7 @@ import {
   type ExitMessage,
   LLBBridge,
   type NewContainerRequestSchema,
+  type Result,
 } from "./gen/github.com/moby/buildkit/frontend/gateway/pb/gateway_pb.ts";
 import type { Definition } from "./gen/github.com/moby/buildkit/solver/pb/ops_pb.ts";
 import type { BuildkitClient } from "./client.ts";
@@ -22,6 +23,11 @@ export interface GatewayProcess {
   /** Called with a function that tells it the size of its terminal. */
   onStart?(resize: (size: { readonly rows: number; readonly columns: number }) => void): void;
 }
+
+/** What a result is made of: operations, or a front end with what it is told. */
+export type Wanted =
+  | { readonly definition: Definition }
+  | { readonly frontend: string; readonly attrs: Record<string, string> };
 
 /** A process that could not be started. */
 export class ContainerError extends Error {
@@ -42,21 +48,24 @@ export class Gateway {
     await this.client.rpc.unary(LLBBridge.method.ping, {}, { headers: this.#headers, signal });
   }
 
-  /** The name of a result. @throws {ServiceError} */
-  async solve(definition: Definition, signal: AbortSignal): Promise<string> {
+  /** A result, once it is made. @throws {ServiceError} */
+  async solve(wanted: Wanted, signal: AbortSignal): Promise<Result | undefined> {
     const { result } = await this.client.rpc.unary(LLBBridge.method.solve, {
-      Definition: definition,
+      ...("definition" in wanted
+        ? { Definition: wanted.definition }
+        : { Frontend: wanted.frontend, FrontendOpt: wanted.attrs }),
       allowResultReturn: true,
       allowResultArrayRef: true,
       Evaluate: true,
     }, { headers: this.#headers, signal });
-    return result?.result.case === "ref" ? result.result.value.id : "";
+    return result;
   }
 
   /** Ends the build with this result. @throws {ServiceError} */
-  async finish(id: string): Promise<void> {
-    const result = { result: { case: "ref", value: { id } } } as const;
-    await this.client.rpc.unary(LLBBridge.method.return, { result }, { headers: this.#headers });
+  async finish(result: Result | undefined): Promise<void> {
+    await this.client.rpc.unary(LLBBridge.method.return, result ? { result } : {}, {
+      headers: this.#headers,
+    });
   }
 
   /** Runs a process in a container of its own, and gives its exit code. @throws {ServiceError} */
@@ -121,6 +130,11 @@ export class Gateway {
       await input.cancel().catch(() => {});
     }
   }
+}
+
+/** The name of a result's file system, for mounts of containers. */
+export function nameOf(result: Result | undefined): string {
+  return result?.result.case === "ref" ? result.result.value.id : "";
 }
 
 /** Why a process did not run; undefined when it did, however it ended. */

@@ -250,6 +250,10 @@ Deno.test("what fails in a Dockerfile is told with its line, and an image that w
       ],
       instruction: [`${from}\nRUM x\n`, "2: unknown instruction: RUM (did you mean RUN?)"],
       file: [`${from}\n\nCOPY nothing /\n`, '3: "/nothing": not found'],
+      copied: [
+        `${from} AS one\nRUN true\nFROM ${registry}/jobs:1\nCOPY --from=one \\\n /nothing /\n`,
+        '4: "/nothing": not found',
+      ],
       variable: [
         `${from}\nRUN true\nWORKDIR \${X:?wanted}\n`,
         '3: failed to process "\${X:?wanted}": X: wanted',
@@ -268,6 +272,11 @@ Deno.test("what fails in a Dockerfile is told with its line, and an image that w
         assert.equal(error.code, "STAGE_FAILED");
         assert.equal(error.message, `Cannot build stage "${name}/dockerfile": ${name}.Dockerfile:${message}`);
         assert.equal(error.details.at, `${name}.Dockerfile:${message.replace(/:.*/, "")}`);
+        if (name === "file") assert.match(String(error.details.fix), /or commit the file/);
+        if (name === "copied") {
+          const fix = 'Correct line 4 of copied.Dockerfile: "one", which it copies from, has no such path';
+          assert.equal(error.details.fix, fix);
+        }
         return true;
       });
     }
@@ -329,6 +338,58 @@ Deno.test("what fails in a Dockerfile is told with its line, and an image that w
     assert.equal(made.layers.length, layers.length + 2);
     assert.deepEqual(made.layers.slice(0, layers.length), layers);
     for (const layer of made.layers) if ("blob" in layer) await layer.blob;
+  });
+});
+
+Deno.test("a shell sees what a failed command left, and what it stood on, with its mounts, user and directory", async () => {
+  await withShop(async ({ project, registry, daemon, engine }) => {
+    const dockerfile = (last: string) =>
+      `FROM ${registry}/node:1 AS wheels
+RUN mkdir /dist && echo wheel > /dist/a
+FROM ${registry}/jobs:1
+ENV WHO=me
+WORKDIR /srv
+USER 65534
+RUN --mount=from=wheels,source=/dist,target=/mnt --mount=type=secret,id=token,mode=0444 \\
+  echo half > /tmp/half; ${last}
+`;
+    const write = (last: string) =>
+      project.write({
+        "dappfile.yaml":
+          "project: shells\n---\ndimg: app\ndockerfile: Dockerfile\nsecrets: [{ id: token, env: TOKEN }]\n",
+        "Dockerfile": dockerfile(last),
+      });
+    await write("exit 7");
+    await project.commit();
+    const build = (flags: readonly string[], input: string) =>
+      run(
+        [Deno.execPath(), "run", "-A", new URL("../../cli.ts", import.meta.url).pathname, "dimg", "build"]
+          .concat(["-C", project.dir, "--home", project.home, ...flags]),
+        { stdin: input, env: { BUILDKIT_HOST: daemon.address, TOKEN: "value" }, allowFailure: true },
+      );
+    const look =
+      "echo $(cat /tmp/half) $(cat /mnt/a) $(pwd) $(id -u) $WHO $(cat /run/secrets/token | wc -c)\n";
+    const both = ["--introspect-error", "--introspect-before-error"];
+    const failed = await build(both, `${look}exit\n`);
+    assert.equal(failed.code, 1);
+    assert.match(failed.stdout, /^half wheel \/srv 65534 me 5$/m);
+    assert.match(failed.stderr, /app\/dockerfile failed; this shell sees what its command left behind/);
+    assert.match(failed.stderr, /this shell sees what its command started from/);
+    assert.match(failed.stderr, /Dockerfile:7: .* ended with exit status 7/);
+    const before = await build(["--introspect-before-error"], `${look}exit\n`);
+    assert.match(before.stdout, /^wheel \/srv 65534 me 5$/m);
+
+    // What is watched is built as what is not.
+    await write("true");
+    await project.commit();
+    const watched = await build(["--introspect-error", "--introspect-before", "dockerfile", "-q"], "");
+    assert.equal(watched.code, 0, watched.stderr);
+    assert.match(watched.stderr, /No shell before app\/dockerfile: no stage comes before it; --introspect-b/);
+    await withTempDir(async (home) => {
+      await using other = engine({ home });
+      const { images: [image] } = await other.build();
+      assert.match(watched.stdout, new RegExp(image!.digest));
+    });
   });
 });
 

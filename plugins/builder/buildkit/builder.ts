@@ -18,7 +18,7 @@ import {
 import { compressTarFile } from "../../../lib/layer/writer.ts";
 import { authService, secretService, sshService } from "../../../lib/buildkit/attachables.ts";
 import { contentService } from "../../../lib/buildkit/content.ts";
-import type { Gateway } from "../../../lib/buildkit/gateway.ts";
+import { type Gateway, nameOf } from "../../../lib/buildkit/gateway.ts";
 import type { Session } from "../../../lib/buildkit/session.ts";
 import { type CanonicalLayer, canonicalLayer, ContentError, nameError } from "./canonical.ts";
 import type { Daemon } from "./daemon.ts";
@@ -250,6 +250,7 @@ export class BuildkitBuilder implements Builder {
         (daemon) =>
           buildDockerfileAt(daemon, step, io, {
             platform,
+            term: this.options.env.TERM,
             scratch: () => store.blobs.scratch(),
             path: (digest) => store.blobs.path(digest),
             layer: (made, tar) => this.#layer(made, tar, step),
@@ -307,10 +308,8 @@ export class BuildkitBuilder implements Builder {
         events: {},
         signal,
       }, async (gateway) => {
-        const resultID = await gateway.solve(
-          planImage(label, { platform, manifest: image.manifest }),
-          signal,
-        );
+        const definition = planImage(label, { platform, manifest: image.manifest });
+        const resultID = nameOf(await gateway.solve({ definition }, signal));
         const container = {
           Mounts: [
             { dest: "/", ...UNKEPT, resultID },
@@ -376,7 +375,7 @@ export class BuildkitBuilder implements Builder {
         signal: io.signal,
       };
       const answer = await (io.onFailure
-        ? buildWatched(daemon.client, definition, options, async (gateway, names) => {
+        ? buildWatched(daemon.client, { definition }, options, async (gateway, { mounts: names = [] }) => {
           output.end();
           const container = {
             Mounts: mounts.map((mount, i) => ({ ...mount, ...UNKEPT, resultID: names[i] ?? "" })),
@@ -388,7 +387,7 @@ export class BuildkitBuilder implements Builder {
             this.#shellInFailed(gateway, container, step, fs, io.signal)
           );
         })
-        : build(daemon.client, definition, options));
+        : build(daemon.client, { definition }, options));
       output.end();
       if (!ran) io.output("stderr", `(the result was in the cache of ${daemon.address.text})\n`);
       const manifest = answer["containerimage.digest"] ?? "";

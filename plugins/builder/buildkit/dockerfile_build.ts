@@ -1,3 +1,4 @@
+import { create } from "@bufbuild/protobuf";
 import {
   type Digest,
   digestOf,
@@ -18,6 +19,7 @@ import { fileService, type SharedEntry } from "../../../lib/buildkit/filesync.ts
 import {
   MatchType,
   PolicyAction,
+  PolicySchema,
 } from "../../../lib/buildkit/gen/github.com/moby/buildkit/sourcepolicy/pb/policy_pb.ts";
 import { renameBases } from "../../../lib/dockerfile/rename.ts";
 import { plainName } from "../../../lib/dockerfile/stages.ts";
@@ -26,14 +28,14 @@ import { type CanonicalLayer, ContentError } from "./canonical.ts";
 import { clampedLayer } from "./clamped_layer.ts";
 import type { Daemon } from "./daemon.ts";
 import { dockerfileError } from "./dockerfile_failure.ts";
+import { build, buildWatched, type DriveOptions } from "./drive.ts";
 import { hostRefused, isLost, refusesHostNetwork, unavailable } from "./failure.ts";
+import { HAND_OVER } from "./hand_over.ts";
 import type { ShelfBlob } from "./layer_shelf.ts";
 import { StepExchange } from "./step_exchange.ts";
 import { STORE } from "./step_plan.ts";
 import { StepLog } from "./step_log.ts";
 
-/** How new layers travel: they are compressed anew as all layers of dapp are. */
-const TRAVEL = { compression: "zstd", "compression-level": "1" };
 /** Name of the Dockerfile in the directory that the daemon reads it from. */
 const FILE = "Dockerfile";
 const CHUNK = 1 << 18;
@@ -41,6 +43,8 @@ const CHUNK = 1 << 18;
 /** What the builder does for it. */
 export interface DockerfileMeans {
   readonly platform: OciPlatform;
+  /** The terminal of shells. */
+  readonly term: string | undefined;
   scratch(): Promise<string>;
   /** Where a blob of the store is. */
   path(digest: Digest): string;
@@ -76,24 +80,29 @@ export async function buildDockerfileAt(
   ], step.contextId);
   const log = new StepLog((stream, line) => io.output(stream, line));
   try {
-    const answer = await daemon.client.solve(
-      {
-        Session: session.id,
-        Frontend: "dockerfile.v0",
-        FrontendAttrs: attributes(step, bases, means.platform),
-        Entitlements: network === "host" ? ["network.host"] : [],
-        Exporters: [{ Type: "oci", Attrs: { tar: "false", "oci-mediatypes": "true", ...TRAVEL } }],
-        SourcePolicy: {
-          version: 1n,
-          rules: [{
-            action: PolicyAction.DENY,
-            selector: { identifier: "docker-image://*", matchType: MatchType.WILDCARD },
-          }],
-        },
-      },
-      log,
-      io.signal,
-    );
+    const wanted = { frontend: "dockerfile.v0", attrs: attributes(step, bases, means.platform) };
+    const options: DriveOptions = {
+      session: session.id,
+      entitlements: network === "host" ? ["network.host"] : [],
+      exporters: [HAND_OVER],
+      events: log,
+      signal: io.signal,
+      policy: create(PolicySchema, {
+        version: 1n,
+        rules: [{
+          action: PolicyAction.DENY,
+          selector: { identifier: "docker-image://*", matchType: MatchType.WILDCARD },
+        }],
+      }),
+    };
+    const answer = await (io.onFailure
+      ? buildWatched(daemon.client, wanted, options, async (gateway, facts) => {
+        const { shellInDockerfile } = await import("./dockerfile_shell.ts");
+        await io.onFailure!((when = "after") =>
+          shellInDockerfile(gateway, { ...means, facts, label, when, signal: io.signal })
+        );
+      })
+      : build(daemon.client, wanted, options));
     return await take(answer["containerimage.digest"] ?? "", { step, exchange, means, log, scratch });
   } catch (error) {
     if (io.signal.aborted) throw io.signal.reason;

@@ -1,12 +1,13 @@
 import { type DockerfileStep, EngineError } from "../../../core/contract/plugin.ts";
 import { failureFacts } from "../../../lib/buildkit/client.ts";
 import { isRpcError } from "../../../lib/buildkit/rpc.ts";
+import { flagOf, parseDockerfile } from "../../../lib/dockerfile/instructions.ts";
 import { refusesHostNetwork } from "./failure.ts";
 
 /** Why a Dockerfile failed, with its line, as something a person can act on. `failed`: the name of the step. */
 export function dockerfileError(
   error: unknown,
-  { label, file }: Pick<DockerfileStep, "label" | "file">,
+  { label, file, text }: Pick<DockerfileStep, "label" | "file" | "text">,
   failed: string | undefined,
 ): unknown {
   if (!isRpcError(error)) return error;
@@ -38,9 +39,20 @@ export function dockerfileError(
     return fail(`${what} ended with exit status ${exit}`, `Read the output above. ${correct}`);
   }
   const why = reasonOf(error.details);
-  return /: not found$/.test(why)
-    ? fail(why, `${correct}, or commit the file: what is not committed, or in .dockerignore, is not there`)
-    : fail(why, correct);
+  if (!/: not found$/.test(why)) return fail(why, correct);
+  const from = sourceAt(text, line);
+  return fail(
+    why,
+    from === undefined
+      ? `${correct}, or commit the file: what is not committed, or in .dockerignore, is not there`
+      : `${correct}: "${from}", which it copies from, has no such path`,
+  );
+}
+
+/** The stage or image that an instruction copies from, when that is not the context. */
+function sourceAt(text: string, line: number | undefined): string | undefined {
+  const found = parseDockerfile(text).instructions.find((each) => each.line === line);
+  return found && flagOf(found, "from");
 }
 
 /** The end of BuildKit's chain of reasons, without what it wraps them in. */

@@ -99,7 +99,7 @@ export class LayerLooks {
   ): Promise<T> {
     using session = await this.sessions.take(daemon, at);
     try {
-      const answer = await build(daemon.client, definition, {
+      const answer = await build(daemon.client, { definition }, {
         session: session.id,
         entitlements: [],
         exporters: [HAND_OVER],
