@@ -25,6 +25,9 @@ const STAGES: Readonly<Record<string, string>> = {
   build_artifact: "buildArtifact",
 };
 
+/** Stages of which an entry of git says what they read. */
+const DEPENDENCIES = Object.fromEntries(Object.entries(STAGES).filter(([old]) => old !== "before_install"));
+
 const DOCKER_LISTS = ["volume", "expose", "onbuild"];
 const DOCKER_TEXTS = ["workdir", "user"];
 const DOCKER_WORDS = ["cmd", "entrypoint"];
@@ -249,14 +252,14 @@ class Reader {
     this.#closed(statement);
     const out: Value = {};
     for (const inner of statement.body ?? []) {
-      const [{ name, args }] = inner.calls as [Call];
+      const [{ name, args }, ...chain] = inner.calls as [Call, ...Call[]];
       const values = args.flatMap((each) =>
         typeof each === "string" ? [each] : Array.isArray(each) ? each : []
       );
       const key = names[name];
-      if (name === "stage_dependencies" && key !== undefined && inner.body) {
-        const stages = Object.fromEntries(Object.entries(STAGES).filter(([old]) => old !== "before_install"));
-        out[key] = this.#fields(inner, stages);
+      if (name === "stage_dependencies" && key !== undefined && (inner.body || chain.length > 0)) {
+        const said = chain.length > 0 ? { ...inner, body: [{ ...inner, calls: chain }] } : inner;
+        out[key] = { ...out[key] as object, ...this.#fields(said, DEPENDENCIES) };
       } else if (key === undefined || values.length === 0) {
         this.#leave(inner);
       } else {

@@ -41,8 +41,8 @@ export function readRuby(lines: readonly string[]): RubyFile {
       let text = withoutComment(lines[at++]!);
       if (text === "") continue;
       if (inner && text === "end") return found;
-      while (/(,|\\|\.)$/.test(text) && at < lines.length) {
-        text = `${text.replace(/\\$/, "")} ${withoutComment(lines[at++]!)}`;
+      while (/[,\\.[(]$/.test(text) && at < lines.length) {
+        text = `${text.replace(/\\$/, "")} ${withoutComment(lines[at++]!)}`.trimEnd();
       }
       const opens = /\bdo(\s*\|[^|]*\|)?$/.test(text);
       const calls = callsIn(text.replace(/\s*\bdo(\s*\|[^|]*\|)?$/, ""));
@@ -153,5 +153,6 @@ function valueIn(
     values.push(read.value);
     rest = read.rest.trimStart().replace(/^,\s*/, "");
   }
-  return { value: values, rest: rest.slice(1) };
+  const [all = "", , joint] = /^\](?:\.join\((["'])(.*?)\1\))?/.exec(rest) ?? [];
+  return { value: joint === undefined ? values : values.join(joint), rest: rest.slice(all.length) };
 }

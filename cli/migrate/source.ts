@@ -56,12 +56,20 @@ export class Source {
     this.#remarks.push({ file: this.file, line, end, text, what, fix });
   }
 
-  /** The remarks in order; a line that nobody spoke of has one of its own. */
+  /** The remarks in order, one for lines that follow each other; a line that nobody spoke of has one as well. */
   remarks(): readonly Remark[] {
     this.lines.forEach((text, at) => {
       if (text.trim() === "" || this.#seen.has(at + 1)) return;
       this.remark(at + 1, at + 1, "it was not understood, and is left out", "Look whether it is needed");
     });
-    return this.#remarks.toSorted((a, b) => a.line - b.line || a.end - b.end);
+    const merged: Remark[] = [];
+    for (const remark of this.#remarks.toSorted((a, b) => a.line - b.line || a.end - b.end)) {
+      const former = merged.at(-1);
+      const goesOn = former?.what === remark.what && former.fix === remark.fix &&
+        former.end + 1 === remark.line;
+      if (goesOn) merged[merged.length - 1] = { ...former, end: remark.end };
+      else merged.push(remark);
+    }
+    return merged;
   }
 }

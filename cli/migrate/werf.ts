@@ -176,7 +176,6 @@ class Context {
         "asLayers",
         "fromDimg",
         "fromDimgArtifact",
-        "dockerfile",
         "target",
         "args",
       ),
@@ -185,7 +184,8 @@ class Context {
         fromImageArtifact: "fromDimgArtifact",
         cacheVersion: "fromCacheVersion",
       },
-      context: (dir) => dir === "." ? {} : { context: dir },
+      dockerfile: (path) => ({ dockerfile: plainPath(path) }),
+      context: (dir) => plainPath(dir) === "" ? {} : { context: plainPath(dir) },
       [kind]: (name) => ({ [artifact ? "artifact" : "dimg"]: name }),
       final: () => ({}),
       fromImage: (name) => ({ [this.#artifacts.has(String(name)) ? "fromDimgArtifact" : "fromDimg"]: name }),
@@ -298,6 +298,13 @@ class Context {
       return isMap(map) ? [this.#read(map, document, rules, key)] : [];
     });
   }
+}
+
+/** `./docker/` is docker, and `.` nothing. */
+function plainPath(path: unknown): unknown {
+  return typeof path === "string"
+    ? path.replace(/^(?:\.\/+)+/, "").replace(/\/+$/, "").replace(/^\.$/, "")
+    : path;
 }
 
 /** Commands of werf see the whole tree; those of dapp see what is declared, unless this is said. */

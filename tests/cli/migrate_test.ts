@@ -84,7 +84,17 @@ CMD ["node", "main.js"]
 const RUBY = `# old
 dimg_group do
   docker.from 'ubuntu:16.04', cache_version: '2'
-  git.add('/').to('/app')
+  git do
+    add '/' do
+      to '/app'
+      stage_dependencies.setup 'package.json',
+                               # and what it was made of
+                               'package-lock.json'
+      stage_dependencies do
+        install 'Gemfile'
+      end
+    end
+  end
   artifact do
     shell.build_artifact.run 'make'
     export '/out' do
@@ -103,6 +113,10 @@ dimg_group do
       run 'apt-get update',
           "apt-get install -y #{packages}"
       run 'echo hi'
+      run [
+        'apt-get install',
+        'make', # for all
+      ].join(' ')
     end
     chef do
       recipe 'nginx'
@@ -134,6 +148,18 @@ Deno.test("werf.yaml: images, templates of variables, imports of images, and wha
   assert.deepEqual(remarks.map(({ line, end }) => [line, end]), [
     ...[[4, 5], [20, 20], [23, 23], [24, 25], [26, 26], [27, 27], [28, 28], [32, 34]],
   ]);
+});
+
+Deno.test("werf.yaml: paths of Dockerfiles, and one remark for lines of a template", async () => {
+  const lines = ["project: shop", "---", "image: app", "dockerfile: ./docker/Dockerfile", "context: ./"];
+  const template = ['{{ define "x" }}', "a: b", "c: d", "{{ end }}"];
+  const { text, remarks } = await migrate(
+    "werf",
+    [],
+    project({ "werf.yaml": [...lines, ...template].join("\n") }),
+  );
+  assert.match(text, /^dimg: app\ndockerfile: docker\/Dockerfile\n(?!context)/m);
+  assert.deepEqual(remarks.map(({ line, end }) => [line, end]), [[6, 6], [7, 8], [9, 9]]);
 });
 
 Deno.test("a Dockerfile becomes documents of its own where the image stays the same", async () => {
@@ -193,10 +219,11 @@ Deno.test("a Dappfile of the old dapp: groups, artifacts, and Ruby that a dappfi
   const { images } = await parseDappfile(text);
   assert.deepEqual(images.map(({ kind, name }) => `${kind} ${name}`), ["artifact artifact-1", "dimg app"]);
   const app = images[1]!;
-  assert.deepEqual(app.shell.beforeInstall?.commands, ["echo hi"]);
+  assert.deepEqual(app.shell.beforeInstall?.commands, ["echo hi", "apt-get install make"]);
+  assert.match(text, /setup:\n {8}- package\.json\n {8}- package-lock\.json\n {6}install:\n {8}- Gemfile\n/);
   assert.equal(app.imports[0]!.artifact, "artifact-1");
   assert.match(text, /^ {4}A: b\n {4}C: d$/m);
-  assert.deepEqual(remarks.map(({ line, end }) => [line, end]), [[20, 21], [24, 26], [31, 33]]);
+  assert.deepEqual(remarks.map(({ line, end }) => [line, end]), [[30, 31], [38, 40], [45, 47]]);
 });
 
 Deno.test("dapp migrate prints, and writes with --write where nothing is yet", async () => {
@@ -208,7 +235,7 @@ Deno.test("dapp migrate prints, and writes with --write where nothing is yet", a
         allowFailure: true,
       });
     const printed = await dapp("migrate", "dapp");
-    assert.match(printed.stdout, /^# Dappfile:24-26: chef do$/m);
+    assert.match(printed.stdout, /^# Dappfile:38-40: chef do$/m);
     assert.match(printed.stderr, /3 places/);
     const written = await dapp("migrate", "dapp", "--write");
     assert.equal(written.code, 0, written.stderr);
