@@ -104,9 +104,9 @@ export async function digestOfListing<T>(
 
 /** The rows of a listing, some at a time. */
 function* listingTexts<T>(items: readonly T[], rowOf: (item: T) => ListedFile): Generator<string> {
-  const order = (a: T, b: T) => compareText(rowOf(a).path, rowOf(b).path);
-  const isSorted = items.every((item, i) => i === 0 || order(items[i - 1]!, item) <= 0);
-  const sorted = isSorted ? items : items.toSorted(order);
+  let before = "";
+  const isSorted = items.every((item) => compareText(before, before = rowOf(item).path) <= 0);
+  const sorted = isSorted ? items : items.toSorted((a, b) => compareText(rowOf(a).path, rowOf(b).path));
   for (let at = 0; at < sorted.length; at += ROWS) {
     const rows = sorted.slice(at, at + ROWS).map(rowOf);
     yield rows.map(({ mode, oid, path }) => `${mode} ${oid} ${path}\0`).join("");

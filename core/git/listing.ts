@@ -71,13 +71,17 @@ interface OpenListing {
   readonly links: { path: string; commit: string }[];
 }
 
-/** Adds rows of git to a listing. */
+/** Adds rows of git to a listing: `<mode> <type> <oid>\t<path>\0`, of which there may be hundreds of thousands. */
 function parseRows(bytes: Uint8Array, { mount, title, files, links }: OpenListing): void {
   const below = mount === "" ? "" : `${mount}/`;
-  for (const row of decodeRows(bytes, title)) {
-    const tab = row.indexOf("\t");
-    const [mode, , oid] = row.slice(0, tab).split(" ") as [string, string, string];
-    const path = below + row.slice(tab + 1);
+  const text = decode(bytes, title);
+  for (let start = 0; start < text.length;) {
+    const tab = text.indexOf("\t", start);
+    const end = text.indexOf("\0", tab);
+    const mode = text.slice(start, start + 6);
+    const oid = text.slice(text.indexOf(" ", start + 7) + 1, tab);
+    const path = below + text.slice(tab + 1, end);
+    start = end + 1;
     if (/(?:^|\/)\.{0,2}(?:\/|$)/.test(path)) {
       throw new EngineError(
         "GIT_FAILED",
@@ -96,10 +100,10 @@ function fileMode(mode: string): GitFile["mode"] {
   return parseInt(mode, 8) & 0o100 ? "100755" : "100644";
 }
 
-/** The NUL-terminated rows of `bytes`. */
-function decodeRows(bytes: Uint8Array, title: string): string[] {
+/** NUL-terminated rows as one text. */
+function decode(bytes: Uint8Array, title: string): string {
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes).split("\0").slice(0, -1);
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     throw new EngineError(
       "GIT_FAILED",

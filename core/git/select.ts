@@ -12,6 +12,44 @@ export interface SelectedFile extends GitFile {
   readonly target: string;
 }
 
+/** Of hundreds of thousands of files neither name nor target is kept: each is put together when it is asked for. */
+class FileBelow implements SelectedFile {
+  readonly #file: GitFile;
+  readonly #below: number;
+  readonly #into: string;
+
+  /** @param below length of what is before the name; `into` is the target's beginning */
+  constructor(file: GitFile, below: number, into: string) {
+    this.#file = file;
+    this.#below = below;
+    this.#into = into;
+  }
+
+  get path() {
+    return this.#file.path;
+  }
+
+  get mode() {
+    return this.#file.mode;
+  }
+
+  get oid() {
+    return this.#file.oid;
+  }
+
+  get repo() {
+    return this.#file.repo;
+  }
+
+  get name() {
+    return this.#file.path.slice(this.#below);
+  }
+
+  get target() {
+    return this.#into + this.name;
+  }
+}
+
 /** What a git entry takes from a tree. */
 export interface Selection {
   /** "nothing": the tree has no such path. With filters, "directory" may still have no files. */
@@ -51,11 +89,10 @@ export function selectFiles(tree: Pick<GitTree, "files" | "gaps">, rule: Selecti
   const into = to === "/" ? "/" : `${to}/`;
   const files: SelectedFile[] = [];
   let found = add === "";
-  for (const { path, mode, oid, repo } of tree.files) {
-    if (!path.startsWith(below)) continue;
+  for (const file of tree.files) {
+    if (!file.path.startsWith(below)) continue;
     found = true;
-    const name = path.slice(below.length);
-    if (passes(name)) files.push({ path, mode, oid, repo, name, target: into + name });
+    if (passes(file.path.slice(below.length))) files.push(new FileBelow(file, below.length, into));
   }
   return found
     ? { kind: "directory", files }

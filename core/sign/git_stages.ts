@@ -143,7 +143,7 @@ async function computeStages(rule: ImageRule, trees: readonly TreeSource[]) {
         );
       }
       const fresh = files.filter((file) => !delivered[index]!.has(file));
-      fresh.forEach((file) => delivered[index]!.set(file, order));
+      if (stage) fresh.forEach((file) => delivered[index]!.set(file, order));
       if (!entry.visibleAll) {
         const delivery = { entry, index, files: fresh, wholeTree: false };
         deliveries.push(delivery);
