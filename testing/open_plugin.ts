@@ -32,6 +32,12 @@ import type { TestHost } from "./host.ts";
 export interface OpenPluginOptions<Input> {
   /** As a dappfile writes them. */
   readonly options?: Input;
+  /**
+   * URL of the plugin's module, `import.meta.resolve("./mod.ts")`: the plugin runs as dapp runs it, in a process of its
+   * own with the rights that it declares and no others. A right that is missing fails the hook; where the plugin goes on
+   * without, `events` has a warning. @default it runs in the test's process, with all that this may
+   */
+  readonly apart?: string;
   /** Whether nothing may be changed. @default false */
   readonly dryRun?: boolean;
   /** Aborts the plugin's work. */
@@ -126,7 +132,15 @@ export async function openPlugin<Input>(
   });
   try {
     await hooks.add(use(ciOfTest));
-    await hooks.add({ plugin: plugin as Plugin<never>, options: options.options });
+    if (options.apart === undefined) {
+      await hooks.add({ plugin: plugin as Plugin<never>, options: options.options });
+    } else {
+      const { openApart } = await import("../core/hooks/apart/open.ts");
+      const module = { use: plugin.name, url: options.apart, options: options.options };
+      const opened = await openApart({ ...module, host, context, pinned: false });
+      hooks.own(opened);
+      await hooks.add({ plugin: opened.plugin as Plugin<never>, options: options.options });
+    }
   } catch (error) {
     await hooks[Symbol.asyncDispose]();
     throw error;

@@ -39,6 +39,9 @@ function firstOf(env: Readonly<Record<string, string | undefined>>, variables: r
 import { ciConformance, createTestHost, openPlugin } from "@dapp/dapp/testing";
 import plugin from "./mod.ts";
 
+// As dapp runs it: with the rights that it declares and no others.
+const apart = import.meta.resolve("./mod.ts");
+
 // The rules of all CI systems.
 ciConformance("ci-@NAME@", {
   plugin,
@@ -50,7 +53,7 @@ ciConformance("ci-@NAME@", {
 
 Deno.test("a build of a tag is of no branch", async () => {
   await using host = await createTestHost();
-  await using opened = await openPlugin(plugin, host);
+  await using opened = await openPlugin(plugin, host, { apart });
   const facts = await opened.detectCi({ @VARIABLE@: "true", @VARIABLE@_BRANCH: "v1", @VARIABLE@_TAG: "v1" });
   strictEqual(facts?.tag.value, "v1");
   strictEqual(facts?.branch.value, undefined);

@@ -49,6 +49,9 @@ export default definePlugin({
 import { cleanupConformance, createTestHost, openPlugin, recordedInventory } from "@dapp/dapp/testing";
 import plugin from "./mod.ts";
 
+// As dapp runs it: with the rights that it declares and no others.
+const apart = import.meta.resolve("./mod.ts");
+
 // The rules of all cleanup policies.
 cleanupConformance("keep-@NAME@", { plugin });
 
@@ -56,7 +59,7 @@ Deno.test("young images are kept, as long as their tags match", async () => {
   await using host = await createTestHost();
   const { inventory } = recordedInventory();
   const kept = async (options: { tags?: string; within: string }) => {
-    await using opened = await openPlugin(plugin, host, { options });
+    await using opened = await openPlugin(plugin, host, { apart, options });
     return (await opened.keep(inventory)).filter(({ nearly }) => !nearly).length;
   };
   ok(inventory.images.length > 0);

@@ -45,6 +45,9 @@ async function textOf(path: string): Promise<string> {
 import { createTestHost, inputsConformance, openPlugin, stageNode } from "@dapp/dapp/testing";
 import plugin from "./mod.ts";
 
+// As dapp runs it: with the rights that it declares and no others.
+const apart = import.meta.resolve("./mod.ts");
+
 // The rules of all plugins that add facts to signatures.
 inputsConformance("inputs-@NAME@", {
   plugin,
@@ -55,7 +58,7 @@ inputsConformance("inputs-@NAME@", {
 
 Deno.test("stages that run commands depend on the file", async () => {
   await using host = await createTestHost({ files: { VERSION: "1.2" } });
-  await using opened = await openPlugin(plugin, host, { options: { file: "VERSION" } });
+  await using opened = await openPlugin(plugin, host, { apart, options: { file: "VERSION" } });
   const facts = await opened.stageInputs(stageNode("setup", ["make"]));
   deepStrictEqual(facts, [{ key: "VERSION", value: "1.2" }]);
   deepStrictEqual(await opened.stageInputs(stageNode("from")), []);

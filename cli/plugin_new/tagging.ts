@@ -41,19 +41,22 @@ export default definePlugin({
 import { createTestHost, openPlugin, taggingConformance } from "@dapp/dapp/testing";
 import plugin from "./mod.ts";
 
+// As dapp runs it: with the rights that it declares and no others.
+const apart = import.meta.resolve("./mod.ts");
+
 // The rules of all tag schemes.
 taggingConformance("tag-@NAME@", { plugin });
 
 Deno.test("the tag is the day and the commit", async () => {
   await using host = await createTestHost({ now: "2026-03-01T12:00:00Z" });
-  await using opened = await openPlugin(plugin, host, { options: { digits: 4 } });
+  await using opened = await openPlugin(plugin, host, { apart, options: { digits: 4 } });
   const [first] = await opened.tags("tag-@NAME@", { git: { commit: "0123abcd".repeat(5), branch: "main" } });
   strictEqual(first?.tag, "2026.03.01-0123");
 });
 
 Deno.test("without a commit it says what to do", async () => {
   await using host = await createTestHost();
-  await using opened = await openPlugin(plugin, host);
+  await using opened = await openPlugin(plugin, host, { apart });
   const wish = opened.tags("tag-@NAME@", { git: { commit: undefined, branch: "main" } });
   await rejects(wish, { code: "TAG_SOURCE_MISSING" });
 });

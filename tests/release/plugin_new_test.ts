@@ -43,6 +43,16 @@ Deno.test("every plugin that `dapp plugin new` writes passes its test, has types
     });
   }
 
+  await t.step("a right that is missing is found by its own test", async () => {
+    const cwd = `${shop}/tools/my-inputs`;
+    const text = await Deno.readTextFile(`${cwd}/mod.ts`);
+    await Deno.writeTextFile(`${cwd}/mod.ts`, text.replace(/^ {2}rights: .*\n/m, ""));
+    const { code, stdout } = await run(["npm", "test"], { cwd, allowFailure: true });
+    await Deno.writeTextFile(`${cwd}/mod.ts`, text);
+    assert.equal(code, 1);
+    assert.match(stdout, /Cannot load plugin "inputs-my-inputs": it may not have read access to ".*VERSION"/);
+  });
+
   await t.step("nothing in them is a matter for the linter", async () => {
     await run([`${shop}/tools/my-${kinds[0]}/node_modules/.bin/deno`, "lint", "tools"], { cwd: shop });
   });

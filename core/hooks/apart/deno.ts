@@ -103,7 +103,8 @@ export function lastWords(printed: string): string {
 async function deno(args: readonly string[], signal: AbortSignal) {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [...args],
-    env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
+    // A package.json around the plugin is for its author's tools.
+    env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", DENO_NO_PACKAGE_JSON: "1" },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

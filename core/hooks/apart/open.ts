@@ -5,7 +5,7 @@ import { EngineError } from "../../contract/errors.ts";
 import type { CleanupGit, KeepRequest } from "../../contract/cleanup.ts";
 import type { Config } from "../../contract/config.ts";
 import type { PluginRights } from "../../contract/rights.ts";
-import { fileUrl } from "../module_url.ts";
+import { fileUrl, pathOf } from "../module_url.ts";
 import { mismatchIn } from "./deno.ts";
 import { lookOnce } from "./memory.ts";
 import { changed, fetchPinned, lookAt, requirePinned, type WantedPlugin } from "./modules.ts";
@@ -26,7 +26,7 @@ export interface ApartOptions {
   readonly host: Host;
   readonly context: HookContext;
   readonly pin?: PluginPin | undefined;
-  /** Whether only what is pinned may be loaded; tests of an author need no lock file. @default true */
+  /** False for a test of its author: no lock file is asked. @default true */
   readonly pinned?: boolean;
   /** dapp's directory. Without it nothing is remembered. */
   readonly home?: string | undefined;
@@ -56,7 +56,9 @@ const NOT_APART: readonly string[] = ["openStore", "openSource", "openBuilder", 
 export async function openApart(options: ApartOptions): Promise<ApartPlugin> {
   const { use, url, host, context, pin, pinned = true } = options;
   const { signal } = context;
-  const wanted: WantedPlugin = { use, url, projectDir: host.projectDir, signal };
+  // An author's plugin is of their repository, not of the project that a test makes up.
+  const projectDir = pinned ? host.projectDir : pathOf(new URL(".", url).href);
+  const wanted: WantedPlugin = { use, url, projectDir, signal };
   const seen = await lookOnce(wanted, options);
   const { modules } = seen;
   if (pinned) requirePinned(use, modules, pin);
