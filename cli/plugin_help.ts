@@ -4,6 +4,9 @@ import { findCommand, takesTags } from "./command.ts";
 import { printable } from "./format.ts";
 import type { Io } from "./io.ts";
 
+/** How long somebody who asks for help, or completes a word, waits for plugins. */
+const PATIENCE_MS = 5_000;
+
 /** Lines with the flags of plugins; none where the dappfile names no plugins, which is all that is read then. */
 export async function pluginHelp(
   { helpFor, options }: HelpWanted,
@@ -21,7 +24,8 @@ export async function pluginHelp(
   try {
     const home = options.text("home");
     const place = { dir, ...(config !== undefined && { config }), ...(home !== undefined && { home }) };
-    await using engine = await io.createEngine({ ...place, env: io.env, signal: io.signal });
+    const signal = AbortSignal.any([io.signal, AbortSignal.timeout(PATIENCE_MS)]);
+    await using engine = await io.createEngine({ ...place, env: io.env, signal });
     const own = (await engine.plugins()).filter(({ from }) => from !== "built-in").map(({ name }) => name);
     const flags = (await engine.tagFlags()).filter(({ plugin }) => own.includes(plugin));
     if (flags.length === 0) return "";
@@ -31,7 +35,12 @@ export async function pluginHelp(
     });
     return `\nOptions of plugins:\n${lines.join("\n")}\n`;
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const isSlow = error instanceof DOMException && error.name === "TimeoutError";
+    const why = isSlow
+      ? "they did not answer within 5s"
+      : error instanceof Error
+      ? error.message
+      : String(error);
     return `\nOptions of plugins are not known: ${printable(why)}\n`;
   }
 }

@@ -1,6 +1,15 @@
 import type { CommandTable } from "../command.ts";
 import { destinations, repos, stageNames } from "../options.ts";
-import { argumentKinds, type CompletedOption, offered, type Place, places, valueOptions } from "./model.ts";
+import {
+  argumentKinds,
+  type CompletedOption,
+  offered,
+  type Place,
+  places,
+  PLUGIN_OPTIONS,
+  pluginPlaces,
+  valueOptions,
+} from "./model.ts";
 
 /** The completion script for bash; needs no bash-completion package. */
 export function bashScript(table: CommandTable): string {
@@ -34,6 +43,15 @@ __dapp_stages() { echo ${stageNames.join(" ")}; }
 __dapp_found() {
   local candidate
   while IFS= read -r candidate; do found+=("$candidate"); done < <("$@" 2>/dev/null)
+}
+
+# The flags that plugins of the project add to a command.
+__dapp_plugin_options() {
+  case "$2" in
+    ${
+    pluginPlaces(all).map((path) => `"${path}"`).join(" | ")
+  }) "$1" $2 "\${@:3}" --help | ${PLUGIN_OPTIONS} ;;
+  esac
 }
 
 _dapp() {
@@ -79,6 +97,7 @@ ${valueCases()}
     "")
       if [[ $cur == -* ]]; then
         found=($(__dapp_options "$path"))
+        [[ --tag- == "$cur"* || $cur == --tag-* ]] && __dapp_found __dapp_plugin_options "\${words[0]}" "$path" "\${where[@]}"
       else
         found=($(__dapp_words "$path"))
         for kind in $(__dapp_kinds "$path" "$count"); do

@@ -5,6 +5,8 @@ import {
   type CompletedOption,
   type Place,
   places,
+  PLUGIN_OPTIONS,
+  pluginPlaces,
   valueOptions,
   type WordKind,
 } from "./model.ts";
@@ -72,9 +74,15 @@ function __dapp_dimgs
     __dapp_scan; and command dapp dimg list -q $__dapp_where 2>/dev/null
 end
 
+# The flags that plugins of the project add to a command.
+function __dapp_plugin_options
+    __dapp_scan; and command dapp $argv $__dapp_where --help 2>/dev/null | ${PLUGIN_OPTIONS}
+end
+
 complete -c dapp -f
 complete -c dapp -n 'not __dapp_scan' -F
 ${all.flatMap(placeLines).join("\n")}
+${pluginPlaces(all).map(pluginLine).join("\n")}
 `;
 }
 
@@ -89,6 +97,10 @@ function placeLines(place: Place): string[] {
     ...options.flatMap((option) => optionLines(option, path)),
     ...argumentLines(place),
   ];
+}
+
+function pluginLine(path: string): string {
+  return `complete -c dapp -n ${quote(`__dapp_option_at '${path}'`)} -a '(__dapp_plugin_options ${path})'`;
 }
 
 function optionLines({ name, short, summary, value, attached }: CompletedOption, path: string): string[] {

@@ -81,6 +81,14 @@ export function valueOptions(): readonly {
     }));
 }
 
+/** Paths of the commands to which plugins add flags, as words of a `case`. */
+export function pluginPlaces(all: readonly Place[]): readonly string[] {
+  return all.filter(({ options }) => options.some(({ name }) => name === "tag")).map(({ path }) => path);
+}
+
+/** Takes the flags of plugins out of `--help`: nothing where there are none, or where they cannot be known. */
+export const PLUGIN_OPTIONS = String.raw`sed -n '/^Options of plugins:$/,$ s/^ *\(--[^ ]*\).*/\1/p'`;
+
 /** What an argument may be; `before` counts those before it, "*" is any number. */
 export interface ArgumentKinds {
   readonly before: number | "*";

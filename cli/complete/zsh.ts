@@ -1,6 +1,15 @@
 import type { CommandTable } from "../command.ts";
 import { destinations, repos, stageNames } from "../options.ts";
-import { argumentKinds, type CompletedOption, offered, type Place, places, valueOptions } from "./model.ts";
+import {
+  argumentKinds,
+  type CompletedOption,
+  offered,
+  type Place,
+  places,
+  PLUGIN_OPTIONS,
+  pluginPlaces,
+  valueOptions,
+} from "./model.ts";
 
 /** The completion script for zsh: to be sourced, or kept as a file `_dapp` in $fpath. */
 export function zshScript(table: CommandTable): string {
@@ -73,6 +82,11 @@ ${valueCases()}
   esac
   if [[ $cur == -* ]]; then
     __dapp_options "$place"
+    [[ --tag- == "$cur"* || $cur == --tag-* ]] && case "$place" in
+      ${pluginPlaces(all).map((path) => `"${path}"`).join(" | ")})
+        reply+=(\${(f)"$("$words[1]" \${=place} "\${where[@]}" --help 2>/dev/null | ${PLUGIN_OPTIONS})"})
+        ;;
+    esac
     _describe -o option reply
     return
   fi

@@ -5,6 +5,7 @@ import { zshScript } from "../../cli/complete/zsh.ts";
 import { table } from "../../cli/table.ts";
 import { peer } from "../support/peers.ts";
 import { run } from "../support/process.ts";
+import { withProject } from "../support/project.ts";
 import { withTempDir } from "../support/tmp.ts";
 import { dapp } from "./support.ts";
 import { commandOptions } from "../../cli/command.ts";
@@ -112,9 +113,14 @@ const cases: readonly Case[] = [
       "--tag-commit",
       "--tag-build-id",
       "--tag-ci",
+      "--tag-team",
+      "--tag-day",
     ],
     only: true,
   },
+  { line: "dapp dimg bp --tag-t", offers: ["--tag-team"], only: true },
+  { line: "dapp dimg push --dir other --tag-b", offers: ["--tag-branch", "--tag-build-id"], only: true },
+  { line: "dapp dimg build --tag", offers: [], only: true },
   { line: "dapp dimg bp --naming ", offers: ["nested", "flat"], only: true },
   { line: "dapp dimg build --re", offers: ["--repo", "--repo-read-only", "--registry-password-stdin"] },
   { line: "dapp dimg run --registry-", offers: ["--registry-kind"], not: ["--registry-password-stdin"] },
@@ -133,6 +139,11 @@ async function withFakeDapp(body: (dir: string) => Promise<void>): Promise<void>
     const script = `#!/bin/sh
 case "$*" in
   "dimg list -q") printf 'app\\nweb\\n' ;;
+  "dimg push --help" | "dimg bp --help")
+    printf 'Options:\\n      --tag TEXT  a tag\\n\\nOptions of plugins:\\n'
+    printf '      --tag-team NAME   publish under the team (tag-team)\\n'
+    printf '      --tag-day         publish under the day (tag-day)\\n' ;;
+  "dimg push --dir other --help") printf '\\nOptions of plugins are not known: Cannot load plugin "./p.ts": --tag-boom\\n' ;;
   "dimg list -q --dir other" | "dimg list -q --dir=other") echo other-app ;;
   *) exit 1 ;;
 esac
@@ -178,7 +189,8 @@ Deno.test("bash completes commands, options, values, dimgs and stages", async (t
       for (const command of table.commands) {
         const { path } = command;
         const found = await askBash(dir, `dapp ${path} --`, ["dapp", ...path.split(" "), "--"]);
-        const wanted = commandOptions(command).map((name) => `--${name}`);
+        const ofPlugins = path === "dimg push" || path === "dimg bp" ? ["tag-team", "tag-day"] : [];
+        const wanted = [...commandOptions(command), ...ofPlugins].map((name) => `--${name}`);
         assert.deepEqual(found.filter((word) => !word.includes("=")).sort(), wanted.sort(), path);
       }
     });
@@ -206,6 +218,30 @@ Deno.test("bash completes commands, options, values, dimgs and stages", async (t
       const plan = ["dapp", "dimg", "cleanup", "repo", "--plan", "pl"];
       assert.deepEqual(await askBash(dir, plan.join(" "), plan), ["plan.json"]);
     });
+  });
+});
+
+Deno.test("bash offers the flags of a project's plugins, and is silent about one that is broken", async () => {
+  const plugin = `import { definePlugin } from "@dapp/dapp/plugin";
+export default definePlugin({
+  name: "tag-team",
+  api: 1,
+  setup: () => ({ tagFlags: () => [{ name: "tag-team", value: "NAME", summary: "the team" }], tags: () => [] }),
+});
+`;
+  const files = {
+    "dappfile.yaml": "plugins: [./team.ts]\n---\ndimg: app\nfrom: scratch\n",
+    "team.ts": plugin,
+  };
+  await withProject(files, async ({ dir, home, write }) => {
+    const program = new URL("../../cli.ts", import.meta.url).pathname;
+    const script =
+      `#!/bin/sh\nexec '${Deno.execPath()}' run -A --no-check '${program}' "$@" --home '${home}'\n`;
+    await Deno.writeTextFile(`${dir}/dapp`, script, { mode: 0o755 });
+    const line = "dapp dimg push --tag-t";
+    assert.deepEqual(await askBash(dir, line, line.split(" ")), ["--tag-team"]);
+    await write({ "team.ts": "throw new Error('--tag-t');" });
+    assert.deepEqual(await askBash(dir, line, line.split(" ")), []);
   });
 });
 

@@ -41,6 +41,11 @@ Deno.test("--help of commands that publish shows the flags of plugins, and says 
       await help("dimg", "bp"),
       /\n\nOptions of plugins are not known: Cannot load plugin "\.\/team\.ts": boom\n$/,
     );
+    await write({ "team.ts": "for (;;);" });
+    assert.match(
+      await help("dimg", "bp"),
+      /\n\nOptions of plugins are not known: they did not answer within 5s\n$/,
+    );
     await write({ "dappfile.yaml": IMAGE });
     assert.doesNotMatch(await help("dimg", "push"), /Options of plugins/);
   });
