@@ -24,11 +24,13 @@ export const pluginLock: CommandRun = async ({ engine, options, quiet, progress,
   answer(result, () =>
     columns(
       (quiet ? changed : result.plugins).map((
-        { use, change, rights },
-      ) => [change, printable(use), printable(rightsText(rights))]),
+        { use, change, rights, trusted },
+      ) => [change, printable(use), trusted ? NOT_APART : printable(rightsText(rights))]),
     ));
   return 0;
 };
+
+const NOT_APART = "not apart: may do all that you may";
 
 /** `hosts a, b; read VERSION` */
 function rightsText(rights: PluginRights): string {
@@ -44,11 +46,7 @@ function cells({ name, from, hooks, flags, options, rights }: LoadedPlugin): rea
     hooks.join(", "),
     ...(flags.length > 0 ? [flags.map((flag) => `--${flag}`).join(", ")] : []),
     ...(given.length > 0 ? [`options ${given.join(", ")}`] : []),
-    ...(rights
-      ? [`apart, ${rightsText(rights)}`]
-      : from === "built-in"
-      ? []
-      : ["not apart: may do all that you may"]),
+    ...(rights ? [`apart, ${rightsText(rights)}`] : from === "built-in" ? [] : [NOT_APART]),
   ];
   return [printable(name), printable(from), printable(work.join("; "))];
 }

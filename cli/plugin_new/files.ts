@@ -115,6 +115,8 @@ ${command}
 dapp plugin list
 \`\`\`
 
+${holds(dappfile)}
+
 dapp needs nothing installed for it. Editors and tests need its package:
 
 \`\`\`sh
@@ -126,4 +128,13 @@ npx deno check      # types
 \`mod.ts\` is the plugin, \`mod_test.ts\` its test: first the suite that all plugins of its kind must pass, then what this
 one is there for. \`npx dapp help\` names the documentation; \`docs/plugins.md\` of the package is about plugins.
 `);
+}
+
+/** What holds it, as the dappfile names it. */
+function holds(dappfile: readonly string[]): string {
+  return dappfile.some((line) => line.includes("trusted: true"))
+    ? `It works with files and streams of dapp, so it runs in dapp itself, and nothing holds it: \`trusted: true\` says that
+it may do all that you may. What it declares under \`rights\` is not asked.`
+    : `It runs in a process of its own, which may do what \`rights\` in \`mod.ts\` declare and nothing else; in its test too,
+where that says \`apart\`.`;
 }

@@ -29,6 +29,8 @@ export interface LockedPlugin {
   readonly change: "added" | "updated" | "unchanged" | "removed";
   /** What it may do; nothing for one that is trusted, since that is held by nothing. */
   readonly rights: PluginRights;
+  /** It runs in dapp itself, and may do all that the user may. */
+  readonly trusted?: true;
 }
 
 /** Writes into dappfile.lock what plugins are made of and what they may do; entries present stay unless `update`. */
@@ -45,7 +47,8 @@ export async function lockPlugins(session: PluginLockNeeds, update: boolean): Pr
     if (!pin) continue;
     pins[use] = pin;
     const change = known === undefined ? "added" : isEqual(known, pin) ? "unchanged" : "updated";
-    rows.push({ use, change, rights: pin.rights });
+    const isTrusted = all.some(({ trusted }) => trusted);
+    rows.push({ use, change, rights: pin.rights, ...(isTrusted && { trusted: true }) });
   }
   for (const [use, pin] of Object.entries(lock.plugins)) {
     if (!Object.hasOwn(pins, use)) {

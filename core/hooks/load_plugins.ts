@@ -68,9 +68,9 @@ async function fromOutside(
   const wanted = { use, url, options, host, context, pin: pinOf(pins, use), timeoutMs, home };
   if (trusted) {
     const { requireAccepted } = await import("./apart/trusted.ts");
-    await requireAccepted(wanted);
+    const accepted = await requireAccepted(wanted);
     const { importPlugin } = await import("./plugin_module.ts");
-    return { plugin: await importPlugin({ use, url, project: fileUrl(`${host.projectDir}/`) }) };
+    return { plugin: await importPlugin({ use, url: accepted, project: fileUrl(`${host.projectDir}/`) }) };
   }
   const { openApart } = await import("./apart/open.ts");
   const opened = await openApart(wanted);

@@ -100,6 +100,14 @@ for (const [name, { use, publish, changed }] of Object.entries(kinds)) {
         await publish(registries, "1.1.0", "second");
         await dapp.forget();
         assert.match((await dapp.json("dimg", "plan")).stderr, /first word/);
+        const text = files["dappfile.yaml"];
+        await project.write({
+          "dappfile.yaml": text.replace(`"${use}"`, `{ use: "${use}", trusted: true }`),
+        });
+        // In dapp itself nothing holds it but the version that was accepted.
+        assert.match((await dapp.json("dimg", "plan")).stderr, /first word core x x/);
+        assert.equal((await dapp.json("plugin", "lock")).data.plugins?.[0]?.trusted, true);
+        await project.write({ "dappfile.yaml": text });
         assert.equal((await dapp.json("plugin", "lock")).data.plugins?.[0]?.change, "unchanged");
         assert.equal((await dapp.json("plugin", "lock", "--update")).data.plugins?.[0]?.change, "updated");
         assert.match((await dapp.json("dimg", "plan")).stderr, /second word/);
