@@ -31,6 +31,9 @@ function numberOf(env: Env, name: VariableName, least: number): number | undefin
   throw new RegistryError(`Cannot use ${name} "${text}": it is no number of ${unit}`, { kind: "refused" });
 }
 
+/** What a {@linkcode Pace} says of what goes out. */
+export const TAKEN = "what was sent was taken";
+
 /** A transfer that moves, but hardly. */
 export class SlowError extends Error {
   override readonly name = "SlowError";
@@ -76,5 +79,15 @@ export async function* paced(pieces: AsyncIterable<Uint8Array>, floor: Floor): A
     pace.moved(piece.length, performance.now() - asked);
     yield piece;
     asked = performance.now();
+  }
+}
+
+/** The pieces, as long as whoever sends them takes them fast enough. @throws {SlowError} */
+export async function* taken(pieces: AsyncIterable<Uint8Array>, floor: Floor): AsyncGenerator<Uint8Array> {
+  const pace = new Pace(floor, TAKEN);
+  for await (const piece of pieces) {
+    const given = performance.now();
+    yield piece;
+    pace.moved(piece.length, performance.now() - given);
   }
 }

@@ -4,7 +4,7 @@ import { redactUrl, RegistryError } from "./errors.ts";
 import { isLoopback } from "./hosts.ts";
 import { hasProxy, type LightRequest, sendLight } from "./light.ts";
 import type { Env, HttpRequest, HttpResponse } from "./http.ts";
-import { type Floor, floorOf, paced, TOO_SLOW } from "./pace.ts";
+import { type Floor, floorOf, paced, taken, TOO_SLOW } from "./pace.ts";
 import { ConnectError, sendWire } from "./wire.ts";
 
 // Parts of undici by themselves: all of it takes three times as long to load.
@@ -19,6 +19,8 @@ const PROXIES = ["HTTP_PROXY", "HTTPS_PROXY"];
 const CONNECT_MS = 30_000;
 const IDLE_MS = 60_000;
 const CONNECTIONS_PER_HOST = 32;
+/** Bytes that undici gets at once: it gives up where a minute does not suffice for them. */
+const UNDICI_PIECE = 32 * 1024;
 /** Small requests to this machine that get connections of their own, which cost less than the first use of `fetch`. */
 const FEW = 16;
 
@@ -83,7 +85,9 @@ export class HttpTransport implements AsyncDisposable {
     }
   }
 
-  async #sendUndici({ method, url, headers, body, answerMs, signal }: HttpRequest): Promise<HttpResponse> {
+  async #sendUndici(sent: HttpRequest): Promise<HttpResponse> {
+    const { method, url, answerMs, signal } = sent;
+    const { headers, body } = this.#inPieces(sent);
     const dispatcher = await this.#dispatcher(url);
     const { default: request }: RequestModule = await import("undici/api-request");
     const answer = await request.call(dispatcher, {
@@ -93,7 +97,8 @@ export class HttpTransport implements AsyncDisposable {
       signal,
       ...(answerMs !== undefined && { headersTimeout: answerMs }),
       headers,
-      ...(body !== undefined && { body: (isWhole(body) ? body : copies(body)) as string | Uint8Array }),
+      // It takes streams as well, against its types.
+      ...(body !== undefined && { body: body as string | Uint8Array }),
     });
     return {
       status: answer.statusCode,
@@ -105,6 +110,18 @@ export class HttpTransport implements AsyncDisposable {
       },
       discard: () => answer.body.dump({ limit: 64 * 1024 }).catch(() => {}),
     };
+  }
+
+  /** What undici is to send; all but a small body in pieces that have to be taken fast enough. */
+  #inPieces(
+    { headers, body }: HttpRequest,
+  ): Pick<HttpRequest, "headers"> & { readonly body: HttpRequest["body"] } {
+    if (isWhole(body)) {
+      if (!(body instanceof Uint8Array) || body.length <= UNDICI_PIECE) return { headers, body };
+      headers = { ...headers, "content-length": String(body.length) };
+      body = pieceOf(body);
+    }
+    return { headers, body: taken(copies(body), this.#pace()) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -225,9 +242,15 @@ function isWhole(body: HttpRequest["body"]): body is string | Uint8Array | undef
   return body === undefined || typeof body === "string" || body instanceof Uint8Array;
 }
 
-/** Pieces that stay as they are: undici holds on to them. */
+async function* pieceOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+/** Small pieces that stay as they are: undici holds on to them. */
 async function* copies(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  for await (const piece of body) yield piece.slice();
+  for await (const piece of body) {
+    for (let at = 0; at < piece.length; at += UNDICI_PIECE) yield piece.slice(at, at + UNDICI_PIECE);
+  }
 }
 
 async function* guard(

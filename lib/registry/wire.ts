@@ -2,7 +2,7 @@ import { Alarm } from "../alarm.ts";
 import { observed } from "../pool.ts";
 import type { HostCertificates } from "./certificates.ts";
 import type { HttpRequest, HttpResponse } from "./http.ts";
-import { defaultFloor, type Floor, Pace, SlowError } from "./pace.ts";
+import { defaultFloor, type Floor, Pace, SlowError, TAKEN } from "./pace.ts";
 import { type AnswerHead, AnswerReader, type Receive } from "./wire_answer.ts";
 
 const CONNECT_MS = 30_000;
@@ -129,7 +129,7 @@ class Line {
 
   private constructor(connection: Deno.Conn, floor: Floor, signal: AbortSignal) {
     this.#connection = connection;
-    this.#pace = new Pace(floor, "what was sent was taken");
+    this.#pace = new Pace(floor, TAKEN);
     this.#signal = signal;
     signal.addEventListener("abort", this.#stop, { once: true });
   }

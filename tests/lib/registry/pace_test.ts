@@ -1,8 +1,10 @@
-import { match, rejects, strictEqual, throws } from "node:assert/strict";
+import { deepStrictEqual, match, rejects, strictEqual, throws } from "node:assert/strict";
 import { downloadBlob } from "../../../lib/registry/blobs.ts";
 import { readBody } from "../../../lib/registry/body.ts";
 import { RegistryClient } from "../../../lib/registry/client.ts";
-import { defaultFloor, floorOf, Pace, SlowError } from "../../../lib/registry/pace.ts";
+import type { RegistryError } from "../../../lib/registry/errors.ts";
+import { defaultFloor, floorOf, Pace, SlowError, TOO_SLOW } from "../../../lib/registry/pace.ts";
+import { HttpTransport } from "../../../lib/registry/transport.ts";
 import { sendWire } from "../../../lib/registry/wire.ts";
 import { MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
 import { blobOf, someBytes } from "../../support/registry_client.ts";
@@ -75,6 +77,51 @@ Deno.test("sendWire() gives up a request that is taken too slowly", async () => 
   }
   const request = { method: "PUT", url: slow.url, headers: {}, body: endless(), signal } as const;
   await rejects(sendWire(request, {}, steep), { name: "SlowError", message: /^what was sent was taken at/ });
+});
+
+Deno.test("HttpTransport gives up what goes too slowly through a proxy", async () => {
+  await using slow = server(async (connection) => {
+    const buffer = new Uint8Array(64 * 1024);
+    while (await connection.read(buffer) !== null) await new Promise((resolve) => setTimeout(resolve, 5));
+  });
+  await using transport = new HttpTransport({
+    HTTP_PROXY: slow.url.href,
+    DAPP_LOW_SPEED_LIMIT: "999999999",
+    DAPP_LOW_SPEED_TIME: "1",
+  });
+  async function* endless() {
+    for (;;) yield new Uint8Array(256 * 1024);
+  }
+  const url = new URL("http://registry.invalid/");
+  await rejects(
+    transport.send({ method: "PUT", url, headers: {}, body: endless(), signal }),
+    (error: RegistryError) => {
+      match(error.message, /what was sent was taken at \d+ bytes per second, less than 999999999, for 1 s/);
+      strictEqual(error.details.code, TOO_SLOW);
+      strictEqual(error.details.retryable, true);
+      return true;
+    },
+  );
+});
+
+Deno.test("HttpTransport sends documents and streams through a proxy as they are", async () => {
+  const all = someBytes(100_001);
+  const got: Uint8Array[] = [];
+  await using proxy = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, async (request) => {
+    got.push(await request.bytes());
+    return new Response(request.headers.get("content-length"));
+  });
+  await using transport = new HttpTransport({ HTTP_PROXY: `http://127.0.0.1:${proxy.addr.port}` });
+  async function* pieces() {
+    for (let at = 0; at < all.length; at += 70_000) yield all.subarray(at, at + 70_000);
+  }
+  const length = { "content-length": String(all.length) };
+  for (const [body, headers] of [[all, {}], [pieces(), length]] as const) {
+    const url = new URL("http://registry.invalid/");
+    const answer = await transport.send({ method: "PUT", url, headers, body, signal });
+    strictEqual(new TextDecoder().decode(await readBody(answer, 100)), String(all.length));
+    deepStrictEqual(got.pop(), all);
+  }
 });
 
 Deno.test("sendWire() waits for the head of an answer as a whole", async () => {
