@@ -2,6 +2,7 @@
 import { gather, type Gathering } from "./gather.ts";
 import { project } from "./project.ts";
 import { runTool } from "./run.ts";
+import { warm } from "./warm.ts";
 
 /** How a module names one that is started by its path, as a process or worker of its own. */
 const STARTS = /new URL\("\.\/([^"]+)\.ts", import\.meta\.url\)/g;
@@ -98,6 +99,7 @@ export async function bundle(dir: string): Promise<void> {
     await Deno.remove(scattered, { recursive: true });
   }
   await rewrite(dir, (text, path) => adapt(text, path, started));
+  await warm(dir);
   // Deno finds it beside the program: plugins of any project import dapp by its names, as a package of JSR too.
   const exports = Object.fromEntries(
     Object.entries(project.exports).filter(([name]) => name !== "./cli").map(([name, path]) => [
