@@ -3,7 +3,10 @@ import assert from "node:assert/strict";
 import { busyboxBase } from "../support/bases.ts";
 import { type Buildkitd, findBuildkitd, startBuildkitd } from "../support/buildkitd.ts";
 import { type DockerRegistry, startDockerRegistry } from "../support/docker_registry.ts";
+import { freePort } from "../support/free_port.ts";
 import { withProject } from "../support/project.ts";
+import { TcpProxy } from "../support/tcp_proxy.ts";
+import { MemoryRegistry } from "../../testing/memory_registry/registry.ts";
 
 const STAGES = ["beforeInstall", "install", "beforeSetup", "setup"];
 
@@ -81,4 +84,51 @@ Deno.test("a command stage costs two or three calls and seven or eight requests,
       assert.deepEqual(unchanged, { daemon: {}, registry: { HEAD: 1 } });
     });
   }
+});
+
+/** Bytes of blobs and manifests that dapp sends to a registry, or gets from it. */
+function watch(registry: MemoryRegistry): { bytes: number } {
+  const seen = { bytes: 0 };
+  registry.fault((request, { pathname }) => {
+    if (!request.headers.get("user-agent")?.startsWith("dapp")) return undefined;
+    seen.bytes += Number(request.headers.get("content-length") ?? 0);
+    const [, path = "", digest = ""] = /^\/v2\/(.+)\/blobs\/(sha256:\w+)$/.exec(pathname) ?? [];
+    if (request.method === "GET") seen.bytes += registry.blobOf(path, digest)?.length ?? 0;
+    return undefined;
+  }, Infinity);
+  return seen;
+}
+
+Deno.test("less than a hundredth of what commands write goes through the client", async () => {
+  if (await findBuildkitd() === undefined) return;
+  const port = freePort();
+  await using daemon = await startBuildkitd({ listen: [`tcp://127.0.0.1:${port}`] });
+  if (!daemon) return;
+  await using proxy = new TcpProxy(`127.0.0.1:${port}`);
+  await using registry = new MemoryRegistry();
+  const base = await busyboxBase();
+  const text = `
+dimg: app
+from: oci:${base}:latest
+git: [{ add: /src, to: /app, stageDependencies: { setup: ["*"] } }]
+shell:
+  beforeInstall: ["dd if=/dev/urandom of=/big bs=1M count=8"]
+  install: ["cat /big /big >/twice", "mkdir /many && cd /many && for i in $(seq 500); do echo $i >file-$i; done"]
+  setup: ["cat /app/one >/all"]
+`;
+  const files = { "dappfile.yaml": text, "src/one": "1\n", "src/two": "2\n" };
+  await withProject(files, async (project) => {
+    const env = { BUILDKIT_HOST: `tcp://${proxy.host}` };
+    const taken = watch(registry);
+    await using engine = project.engine({ repo: `${registry.host}/shop`, env });
+    const built = await engine.build();
+    assert.equal(built.stagesBuilt, 5);
+    const [below, ...written] = built.images[0]!.state.layers;
+    const bytes = written.reduce((sum, { size }) => sum + size, 0);
+    assert.ok(bytes > 20_000_000, `commands wrote ${bytes} bytes`);
+    const talk = proxy.passed.up + proxy.passed.down;
+    const through = talk + taken.bytes - below!.size; // the base is of this machine
+    assert.ok(talk > 10_000, "nothing went through the proxy");
+    assert.ok(through < bytes / 100, `${through} of ${bytes} bytes went through the client`);
+  });
 });

@@ -13,6 +13,8 @@ export class TcpProxy implements AsyncDisposable {
   piece = 16 * 1024;
   /** Connections that were cut. */
   cuts = 0;
+  /** Bytes that were passed on, to and from the server. */
+  readonly passed = { up: 0, down: 0 };
   readonly #listener: Deno.TcpListener;
   readonly #upstream: { readonly hostname: string; readonly port: number };
   readonly #rules: Cut[] = [];
@@ -70,6 +72,7 @@ export class TcpProxy implements AsyncDisposable {
         this.cuts++;
         throw new Error("cut");
       }
+      this.passed[way] += count;
       for (let sent = 0; sent < count;) sent += await to.write(buffer.subarray(sent, count));
     }
   }
