@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { busyboxBase } from "../support/bases.ts";
 import { findBuildkitd, startBuildkitd } from "../support/buildkitd.ts";
 import { startDockerRegistry } from "../support/docker_registry.ts";
-import { openProject, takeBuilt } from "../support/project.ts";
+import { openProject, startProject, takeBuilt } from "../support/project.ts";
 import { withTempDir } from "../support/tmp.ts";
 
 const dappfile = (base: string) => `
@@ -41,11 +41,7 @@ Deno.test("with REPO, layers of commands stay between BuildKit and the registry,
   await withTempDir(async (root) => {
     const repo = `${server.host}/shop`;
     const env = { BUILDKIT_HOST: daemon.address };
-    const a = openProject(`${root}/a/project`, `${root}/a/home`);
-    await Deno.mkdir(a.dir, { recursive: true });
-    await a.git("init", "-q", "-b", "main");
-    await a.write({ "dappfile.yaml": dappfile(base), "src/one": "1\n" });
-    await a.commit("first");
+    const a = await startProject(`${root}/a`, { "dappfile.yaml": dappfile(base), "src/one": "1\n" });
 
     await using one = a.engine({ repo, env });
     const built = await one.build();
@@ -96,11 +92,7 @@ Deno.test("BuildKit takes what native has published, and builds nothing of it", 
   const base = await busyboxBase();
   await withTempDir(async (root) => {
     const repo = `${server.host}/shop`;
-    const a = openProject(`${root}/a/project`, `${root}/a/home`);
-    await Deno.mkdir(a.dir, { recursive: true });
-    await a.git("init", "-q", "-b", "main");
-    await a.write({ "dappfile.yaml": dappfile(base), "src/one": "1\n" });
-    await a.commit("first");
+    const a = await startProject(`${root}/a`, { "dappfile.yaml": dappfile(base), "src/one": "1\n" });
     await using one = a.engine({ repo });
     const built = await one.build();
     await a.git("clone", "-q", a.dir, `${root}/b`);

@@ -52,14 +52,20 @@ export async function withProject(
   files: Readonly<Record<string, FileSpec>>,
   body: (project: TestProject) => Promise<void>,
 ): Promise<void> {
-  await withTempDir(async (root) => {
-    const project = openProject(`${root}/project`, `${root}/home`);
-    await Deno.mkdir(project.dir);
-    await project.git("init", "-q", "-b", "main");
-    await project.write(files);
-    await project.commit("first");
-    await body(project);
-  });
+  await withTempDir(async (root) => await body(await startProject(root, files)));
+}
+
+/** A project below a directory, with the files committed. */
+export async function startProject(
+  root: string,
+  files: Readonly<Record<string, FileSpec>>,
+): Promise<TestProject> {
+  const project = openProject(`${root}/project`, `${root}/home`);
+  await Deno.mkdir(project.dir, { recursive: true });
+  await project.git("init", "-q", "-b", "main");
+  await project.write(files);
+  await project.commit("first");
+  return project;
 }
 
 /** A project in a directory that is there already. */

@@ -1,7 +1,7 @@
 import type { StepExchange } from "./step_exchange.ts";
 
 /** How layers travel: the daemon compresses fast, and what comes is compressed anew as all layers of dapp are. */
-export const TRAVEL = { compression: "zstd", "compression-level": "1" };
+const TRAVEL = { compression: "zstd", "compression-level": "1" };
 
 /** How layers are handed to this process. */
 export const HAND_OVER = { type: "oci", attrs: { tar: "false", "oci-mediatypes": "true", ...TRAVEL } };

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Makes ../look_program.ts of look.c. Needs gcc, for the other architecture the cross compiler of Debian
+# Makes ../look_programs.ts of look.c. Needs gcc, for the other architecture the cross compiler of Debian
 # (gcc-aarch64-linux-gnu or gcc-x86-64-linux-gnu).
 set -eu
 cd "$(dirname "$0")"
-out=../look_program.ts
+out=../look_programs.ts
 {
-  echo '/** The program look/look.c for each architecture, made by look/make.sh. */'
-  echo 'const PROGRAMS: Readonly<Record<string, string>> = {'
+  echo '/** The program look/look.c for each architecture, made by look/make.sh: gzip, base64. */'
+  echo 'export const PROGRAMS: Readonly<Record<string, string>> = {'
   for row in amd64:x86_64-linux-gnu arm64:aarch64-linux-gnu; do
     "${row#*:}-gcc" -Os -static -nostdlib -ffreestanding -fno-builtin -fno-stack-protector -fno-pic -no-pie \
       -fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns \
@@ -17,15 +17,4 @@ out=../look_program.ts
     rm look
   done
   echo '};'
-  echo
-  cat <<'END'
-/** The program, or undefined where there is none for an architecture. */
-export async function lookProgram(architecture: string): Promise<Uint8Array | undefined> {
-  const text = PROGRAMS[architecture];
-  if (text === undefined) return undefined;
-  const packed = Uint8Array.fromBase64(text.replaceAll("\n", ""));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
-END
 } >"$out"
