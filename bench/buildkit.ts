@@ -1,13 +1,64 @@
 /** BuildKit by itself: `buildctl` and a `buildkitd` of its own, with the front end that is built in. */
 import { kill, run } from "../tests/support/process.ts";
+import { removeTree } from "../tests/support/tmp.ts";
+import { dapp } from "./dapp.ts";
 import type { Timed } from "./measure.ts";
 import { runTimed, type Tool, type ToolOptions } from "./tool.ts";
+
+/** A `buildkitd` of a tool's own. */
+interface BenchDaemon extends AsyncDisposable {
+  /** As BUILDKIT_HOST names it. */
+  readonly socket: string;
+  readonly version: string;
+}
 
 /**
  * The image exporter compresses and hashes every layer, as dapp does. A cold build is one without cache
  * (`--no-cache`): pruning would take the unpacked base along.
  */
 export async function openBuildctl({ dir, base }: ToolOptions): Promise<Tool> {
+  const daemon = await openDaemon(dir);
+  return {
+    ...buildctl({ dir, base }, daemon.socket),
+    version: daemon.version,
+    [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose](),
+  };
+}
+
+/**
+ * dapp with the commands of stages in BuildKit. What is pushed goes through a registry: commands' layers from the daemon.
+ * Its stages are forgotten on both sides; the build that warms up unpacks the base again.
+ */
+export async function openDappBuildkit(options: ToolOptions): Promise<Tool> {
+  const { dir } = options;
+  const daemon = await openDaemon(dir);
+  let store = `${dir}/store0`;
+  let resets = 0;
+  const call = (project: string, ...words: readonly string[]): Timed => {
+    const { argv, env } = dapp(options, { project, home: store }, ...words);
+    return { argv, env: { ...env, BUILDKIT_HOST: daemon.socket } };
+  };
+  const build = (project: string) => call(project, "build");
+  return {
+    name: "dapp-buildkit",
+    version: `dapp with ${daemon.version}`,
+    async reset(warmUp) {
+      await removeTree(store);
+      store = `${dir}/store${++resets}`;
+      await run(["buildctl", "--addr", daemon.socket, "prune", "--all"]);
+      await runTimed(build(warmUp));
+    },
+    build,
+    publish: (project, repo) => call(project, "bp", "--with-stages", "--tag=x", repo),
+    async manifest(project) {
+      const { argv, env } = call(project, "run", "app", "--", "cat", "/manifest.txt");
+      return (await run(argv, env === undefined ? {} : { env })).stdout;
+    },
+    [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose](),
+  };
+}
+
+async function openDaemon(dir: string): Promise<BenchDaemon> {
   const socket = `unix://${dir}/buildkitd.sock`;
   const daemon = new Deno.Command("setpriv", {
     args: [
@@ -27,7 +78,7 @@ export async function openBuildctl({ dir, base }: ToolOptions): Promise<Tool> {
   try {
     await answering(socket, ended);
     const version = (await run(["buildctl", "--version"])).stdout.trim();
-    return { ...buildctl({ dir, base }, socket), version, [Symbol.asyncDispose]: stop };
+    return { socket, version, [Symbol.asyncDispose]: stop };
   } catch (error) {
     await stop();
     throw error;

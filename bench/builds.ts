@@ -11,7 +11,13 @@ import { inOrder, runTimed, type Tool } from "./tool.ts";
 export async function measureBuilds(lab: Lab): Promise<readonly ScenarioResult[]> {
   const dir = `${lab.dir}/builds`;
   await using stack = new AsyncDisposableStack();
-  const tools = await openTools(stack, lab, dir, ["dapp", "buildctl", "buildkit", "buildah"]);
+  const tools = await openTools(stack, lab, dir, [
+    "dapp",
+    "dapp-buildkit",
+    "buildctl",
+    "buildkit",
+    "buildah",
+  ]);
   const project = (tool: Tool) => `${dir}/${tool.name}/project`;
   for (const tool of tools) await createProject(project(tool), lab.base);
   const warm = `${dir}/warm`;

@@ -4,7 +4,8 @@ import { peer } from "../tests/support/peers.ts";
 import { run } from "../tests/support/process.ts";
 import { removeTree } from "../tests/support/tmp.ts";
 import type { Lab } from "./lab.ts";
-import { dapp, forgetImages } from "./tools.ts";
+import { dapp } from "./dapp.ts";
+import { forgetImages } from "./tools.ts";
 import type { Timed } from "./measure.ts";
 
 /** Where the image comes from: a project that dapp has built, and an OCI layout with the image as `latest`. */

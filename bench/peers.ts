@@ -4,6 +4,7 @@ import { print } from "./report.ts";
 /** What `--only` chooses from, with the programs that each needs; BuildKit once inside dockerd and once by itself. */
 const needs = {
   "dapp": [],
+  "dapp-buildkit": ["buildctl", "buildkitd", "runc"],
   "buildkit": ["docker", "dockerd"],
   "buildctl": ["buildctl", "buildkitd", "runc"],
   "buildah": ["buildah"],

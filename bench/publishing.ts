@@ -16,6 +16,7 @@ export async function measurePublishing(lab: Lab): Promise<readonly ScenarioResu
   const tools = await openTools(stack, lab, dir, [
     "dapp",
     "dapp-stages",
+    "dapp-buildkit",
     "buildctl",
     "buildkit",
     "buildah",

@@ -7,7 +7,7 @@ import type { Taken } from "./measured.ts";
 import { type Curve, type CurvePoint, drawCurve } from "./picture.ts";
 import { print } from "./report.ts";
 import { runTimed } from "./tool.ts";
-import { dapp } from "./tools.ts";
+import { dapp } from "./dapp.ts";
 
 /** Sizes of each curve. */
 export interface ScaleSizes {

@@ -2,7 +2,8 @@
 import { type Docker, startDocker } from "../tests/support/docker.ts";
 import { peer } from "../tests/support/peers.ts";
 import { run } from "../tests/support/process.ts";
-import { openBuildctl } from "./buildkit.ts";
+import { openBuildctl, openDappBuildkit } from "./buildkit.ts";
+import { dapp } from "./dapp.ts";
 import { removeTree } from "../tests/support/tmp.ts";
 import type { Lab } from "./lab.ts";
 import type { Timed } from "./measure.ts";
@@ -24,7 +25,7 @@ export async function openTools(
   return tools;
 }
 
-type ToolName = "dapp" | "dapp-stages" | "buildkit" | "buildctl" | "buildah" | "legacy";
+type ToolName = "dapp" | "dapp-stages" | "dapp-buildkit" | "buildkit" | "buildctl" | "buildah" | "legacy";
 
 /** Sets a tool up below its own directory. @throws Error when it is not installed */
 async function openTool(name: ToolName, options: ToolOptions): Promise<Tool> {
@@ -33,6 +34,8 @@ async function openTool(name: ToolName, options: ToolOptions): Promise<Tool> {
     case "dapp":
     case "dapp-stages":
       return await openDapp(name, options);
+    case "dapp-buildkit":
+      return await openDappBuildkit(options);
     case "buildkit":
     case "legacy":
       return await openDocker(name, options);
@@ -41,19 +44,6 @@ async function openTool(name: ToolName, options: ToolOptions): Promise<Tool> {
     case "buildah":
       return await openBuildah(options);
   }
-}
-
-/** A dapp command on a project with its own home. */
-export function dapp(
-  { dapp }: Pick<Lab, "dapp">,
-  { project, home }: { readonly project: string; readonly home: string },
-  ...words: readonly string[]
-): Timed {
-  const [command = "", ...rest] = words;
-  return {
-    argv: [...dapp, "dimg", ...command.split(" "), "--dir", project, "--home", home, ...rest],
-    env: { CI: "true" },
-  };
 }
 
 /** `dapp-stages` shares every stage through REPO and publishes in a second process; `dapp` only publishes. */

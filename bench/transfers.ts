@@ -4,7 +4,7 @@ import type { Contestant } from "./measure.ts";
 import { type Mover, openMovers } from "./movers.ts";
 import { Remotes } from "./remotes.ts";
 import type { ScenarioResult } from "./report.ts";
-import { dapp } from "./tools.ts";
+import { dapp } from "./dapp.ts";
 import { changeOneFile, createProject } from "./workload.ts";
 import { runTimed } from "./tool.ts";
 
