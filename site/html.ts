@@ -25,13 +25,14 @@ export function pageHtml({ name, title }: Source, body: string): string {
 <link rel="stylesheet" href="assets/style.css">
 </head>
 <body>
-<nav>
+<a class="skip" href="#text">To the text</a>
+<nav aria-label="Pages">
 <a class="name" href="index.html">dapp</a>
-<input id="search" type="search" placeholder="Search" aria-label="Search" autocomplete="off">
-<ol id="found" hidden></ol>
+<input id="search" type="search" placeholder="Search (/)" aria-label="Search" autocomplete="off">
+<ol id="found" aria-live="polite" hidden></ol>
 ${links}
 </nav>
-<main>
+<main id="text" tabindex="-1">
 ${body}
 </main>
 <script src="assets/index.js"></script>

@@ -4,15 +4,18 @@ import { pages } from "../site/pages.ts";
 import { withBrowser } from "./support/browser.ts";
 import { peer } from "./support/peers.ts";
 import { run } from "./support/process.ts";
-import { withTempDir } from "./support/tmp.ts";
 
 const root = new URL("../", import.meta.url).pathname;
 
+/** The site, made once for all tests of this file. */
+const site = await Deno.makeTempDir({ prefix: "dapp-site-" });
+globalThis.addEventListener("unload", () => Deno.removeSync(site, { recursive: true }));
+let made: Promise<unknown> | undefined;
+
 async function withSite(body: (dir: string) => Promise<void>): Promise<void> {
-  await withTempDir(async (dir) => {
-    await run([Deno.execPath(), "run", "-A", "--no-check", "site/main.ts", dir], { cwd: root });
-    await body(dir);
-  });
+  made ??= run([Deno.execPath(), "run", "-A", "--no-check", "site/main.ts", site], { cwd: root });
+  await made;
+  await body(site);
 }
 
 Deno.test("every link of the site holds, and it loads nothing from elsewhere", async () => {
@@ -63,7 +66,16 @@ Deno.test("search finds and code copies, from disk", async (t) => {
         ["tag-branch", "tagging.html"],
         ["GitLab template", "ci.html"],
         ["exit codes", "cli.html#exit-codes"],
-        ["whiteouts", "architecture.html"],
+        ["whiteouts", "stages.html"],
+        ["dappfile.lock update", "bases.html#pinning"],
+        ["keep-released", "cleanup-plugin.html"],
+        ["AbortController", "embedding.html"],
+        ["Woodpecker", "other-ci.html"],
+        ["migrate werf", "migration.html#from-werf"],
+        ["declared files only", "troubleshooting.html"],
+        ["condemned signatures", "protocol.html"],
+        ["SOURCE_DATE_EPOCH", "environment.html#builds"],
+        ["not enforced", "security.html#in-short"],
         ["stageDependencis", "dappfile.html"],
       ];
       for (const [text, href] of wanted) {
@@ -94,7 +106,7 @@ Deno.test("search finds and code copies, from disk", async (t) => {
             const write = navigator.clipboard?.writeText.bind(navigator.clipboard);
             if (write) navigator.clipboard.writeText = (text) => (resolve(text), Promise.resolve());
           });
-          block.querySelector("button.copy").click();
+          block.parentElement.querySelector("button.copy").click();
           return [await taken, code];
         })()`) as [string, string];
         assert.equal(copied[0], copied[1]);
@@ -119,22 +131,153 @@ Deno.test("pages fit a narrow screen, and their headings leave out no level", as
       return new Response(file ?? null, { status: file ? 200 : 404, headers: { "content-type": type } });
     });
     await withBrowser(chromium, async (page) => {
+      await page.open(`http://127.0.0.1:${server.addr.port}/index.html`);
       for (const { name } of pages) {
-        await page.open(`http://127.0.0.1:${server.addr.port}/${name}.html`);
         const [wide, skipped, tops] = await page.evaluate(`(async () => {
           const frame = document.createElement("iframe");
           frame.style.cssText = "width: 360px; height: 700px; border: 0";
-          frame.src = location.href;
+          frame.src = "${name}.html";
           document.body.append(frame);
           await new Promise((resolve) => frame.onload = resolve);
           const { documentElement: all } = frame.contentDocument;
           const levels = [...all.querySelectorAll("main :is(h1, h2, h3, h4)")].map(({ tagName }) => +tagName[1]);
           const skips = levels.filter((level, i) => level > (levels[i - 1] ?? 0) + 1);
-          return [all.scrollWidth - all.clientWidth, skips.length, levels.filter((level) => level === 1).length];
+          const answer = [all.scrollWidth - all.clientWidth, skips.length, levels.filter((level) => level === 1).length];
+          frame.remove();
+          return answer;
         })()`) as [number, number, number];
         assert.deepEqual({ wide, skipped, tops }, { wide: 0, skipped: 0, tops: 1 }, name);
       }
     });
     await server.shutdown();
+  });
+});
+
+Deno.test("the site is used by keyboard alone", async (t) => {
+  const chromium = await peer("chromium");
+  if (chromium === undefined) return;
+  await withSite(async (dir) => {
+    await withBrowser(chromium, async (page) => {
+      const active = (what: string) => page.evaluate(`document.activeElement.${what}`);
+      const found = () => page.evaluate('document.querySelectorAll("#found a").length');
+      const type = async (text: string) => {
+        for (const sign of text) await page.press(sign);
+      };
+
+      await t.step("the first stop leads past the menu", async () => {
+        await page.open(`file://${dir}/index.html`);
+        await page.press("Tab");
+        assert.equal(await active("className"), "skip");
+        await page.press("Enter");
+        assert.equal(await active("id"), "text");
+        await page.press("Tab");
+        assert.equal(await active('closest("main") !== null'), true);
+      });
+
+      await t.step("slash searches, arrows choose, Enter opens, Escape leaves", async () => {
+        await page.press("/");
+        assert.equal(await active("id"), "search");
+        await type("exit codes");
+        assert.ok(Number(await found()) > 1);
+        await page.press("ArrowDown");
+        await page.press("ArrowDown");
+        await page.press("ArrowUp");
+        const first = await active("href");
+        assert.equal(first, await page.evaluate('document.querySelector("#found a").href'));
+        await page.follow(() => page.press("Enter"));
+        assert.equal(await page.evaluate("location.href"), first);
+        await page.press("/");
+        await type("lease");
+        await page.press("ArrowDown");
+        await page.press("Escape");
+        assert.deepEqual([await active("id"), await active("value"), await found()], ["search", "", 0]);
+        await type("fromPath mount");
+        await page.follow(() => page.press("Enter"));
+        assert.match(String(await page.evaluate("location.href")), /dappfile\.html#mount$/);
+      });
+
+      await t.step("every link, button and block that scrolls is reached, and seen to be", async () => {
+        await page.open(`file://${dir}/tutorial.html`);
+        const all = Number(
+          await page.evaluate(`(() => {
+          const stops = [...document.querySelectorAll("a[href], button, input, pre, table")];
+          return stops.filter((stop) => !/PRE|TABLE/.test(stop.tagName) || stop.scrollWidth > stop.clientWidth).length;
+        })()`),
+        );
+        const stops = new Set<unknown>();
+        await page.evaluate("globalThis.seen = []");
+        for (let i = 0; i < all; i++) {
+          await page.press("Tab");
+          const [at, outline] = await page.evaluate(`(() => {
+            const { activeElement: stop } = document;
+            if (!seen.includes(stop)) seen.push(stop);
+            const { outlineStyle, outlineWidth } = getComputedStyle(stop);
+            return [seen.indexOf(stop), outlineStyle !== "none" && parseFloat(outlineWidth) > 0];
+          })()`) as [number, boolean];
+          assert.ok(outline, `stop ${i} is not to be seen`);
+          stops.add(at);
+        }
+        assert.ok(all > 30, `${all} stops`);
+        assert.equal(stops.size, all);
+      });
+
+      await t.step("a block is copied, and the place is kept", async () => {
+        await page.evaluate('document.querySelector(".copy").focus()');
+        await page.press("Enter");
+        const said = await page.evaluate(`(async () => {
+          const button = document.querySelector(".copy");
+          while (button.textContent !== "Copied") await new Promise(requestAnimationFrame);
+          return document.activeElement === button;
+        })()`);
+        assert.equal(said, true);
+      });
+    });
+  });
+});
+
+Deno.test("the site is dark or light as the system prefers, and can be read either way", async (t) => {
+  const chromium = await peer("chromium");
+  if (chromium === undefined) return;
+  await withSite(async (dir) => {
+    await withBrowser(chromium, async (page) => {
+      for (const scheme of ["light", "dark"] as const) {
+        await t.step(scheme, async () => {
+          await page.prefer(scheme);
+          await page.open(`file://${dir}/tutorial.html`);
+          const { ground, poor, count } = await page.evaluate(`(() => {
+            const input = document.getElementById("search");
+            input.value = "stage";
+            input.dispatchEvent(new Event("input"));
+            const channels = (text) => {
+              const [red, green, blue, alpha = 1] = text.match(/[\\d.]+/g).map(Number);
+              return { rgb: [red, green, blue], alpha };
+            };
+            const light = ({ rgb }) => {
+              const [r, g, b] = rgb.map((c) => c / 255 <= .04045 ? c / 255 / 12.92 : ((c / 255 + .055) / 1.055) ** 2.4);
+              return .2126 * r + .7152 * g + .0722 * b;
+            };
+            const groundOf = (element) => {
+              const own = channels(getComputedStyle(element).backgroundColor);
+              return own.alpha === 1 || !element.parentElement ? own : groundOf(element.parentElement);
+            };
+            const texts = [...document.querySelectorAll("body *")].filter((element) =>
+              element.checkVisibility() && [...element.childNodes].some(({ nodeType, data }) => nodeType === 3 && data.trim())
+            );
+            const poor = texts.filter((element) => {
+              const [a, b] = [light(channels(getComputedStyle(element).color)), light(groundOf(element))];
+              return (Math.max(a, b) + .05) / (Math.min(a, b) + .05) < 4.5;
+            });
+            return {
+              ground: light(groundOf(document.body)),
+              poor: poor.map(({ tagName, textContent }) => tagName + " " + textContent.slice(0, 40)),
+              count: texts.length,
+            };
+          })()`) as { ground: number; poor: string[]; count: number };
+          assert.ok(count > 100, `${count} texts`);
+          assert.deepEqual(poor, []);
+          assert.ok(scheme === "dark" ? ground < .1 : ground > .9, `the ground is ${ground}`);
+        });
+      }
+    });
   });
 });

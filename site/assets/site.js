@@ -1,4 +1,4 @@
-// Search in all pages, and a button that copies each block of code.
+// Search in all pages, and a button that copies each block of code. Everything works with the keyboard alone.
 import MiniSearch from "minisearch";
 
 const search = new MiniSearch({
@@ -28,22 +28,47 @@ input.addEventListener("input", () => {
   if (found.length === 0) list.textContent = "Nothing found";
 });
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "/" || event.target === input) return;
+  if (event.ctrlKey || event.altKey || event.metaKey) return;
+  const { activeElement: active } = document;
+  const results = [...list.querySelectorAll("a")];
+  const stops = [input, ...results];
+  const at = stops.indexOf(active);
+  if (event.key === "/" && active !== input) input.focus();
+  else if (event.key === "ArrowDown" && at >= 0) stops[Math.min(at + 1, results.length)].focus();
+  else if (event.key === "ArrowUp" && at > 0) stops[at - 1].focus();
+  else if (event.key === "Enter" && active === input) results[0]?.click();
+  else if (event.key === "Escape" && at >= 0) {
+    input.value = "";
+    input.dispatchEvent(new Event("input"));
+    input.focus();
+  } else return;
   event.preventDefault();
-  input.focus();
 });
-for (const block of document.querySelectorAll("pre > code")) {
+for (const code of document.querySelectorAll("pre > code")) {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "copy";
   button.textContent = "Copy";
   button.addEventListener("click", async () => {
-    await copy(block.textContent);
+    await copy(code.textContent);
+    button.focus();
     button.textContent = "Copied";
     setTimeout(() => button.textContent = "Copy", 2000);
   });
-  block.parentElement.append(button);
+  const block = document.createElement("div");
+  block.className = "block";
+  code.parentElement.replaceWith(block);
+  block.append(code.parentElement, button);
 }
+// What scrolls has to be reached to be scrolled.
+function reachScrolling() {
+  for (const box of document.querySelectorAll("pre, table")) {
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  }
+}
+reachScrolling();
+addEventListener("resize", reachScrolling);
 // Pages from disk are not always allowed to use the clipboard's own interface.
 async function copy(text) {
   try {

@@ -7,7 +7,22 @@ export interface BrowserPage {
   open(url: string): Promise<void>;
   /** The value of an expression in the page; promises are waited for. */
   evaluate(expression: string): Promise<unknown>;
+  /** Presses a key as a person does: one sign, or the name of a key such as "Tab". */
+  press(key: string): Promise<void>;
+  /** Does what leads to another page, and waits until that is loaded. */
+  follow(action: () => Promise<void>): Promise<void>;
+  /** What the system of the person prefers. */
+  prefer(scheme: "light" | "dark"): Promise<void>;
 }
+
+/** Keys that are not the sign they write. */
+const KEYS: Readonly<Record<string, { readonly code: number; readonly text?: string }>> = {
+  Tab: { code: 9 },
+  Enter: { code: 13, text: "\r" },
+  Escape: { code: 27 },
+  ArrowUp: { code: 38 },
+  ArrowDown: { code: 40 },
+};
 
 interface Answer {
   readonly id?: number;
@@ -109,17 +124,29 @@ async function openPage(socket: WebSocket): Promise<BrowserPage> {
   const { targetId } = await call("Target.createTarget", { url: "about:blank" });
   const { sessionId } = await call("Target.attachToTarget", { targetId, flatten: true });
   await call("Page.enable", {}, sessionId);
+  const follow = async (action: () => Promise<unknown>) => {
+    const loaded = new Promise<void>((resolve) => loads.push(resolve));
+    await action();
+    await loaded;
+  };
   return {
-    async open(url) {
-      const loaded = new Promise<void>((resolve) => loads.push(resolve));
-      await call("Page.navigate", { url }, sessionId);
-      await loaded;
-    },
+    follow,
+    open: (url) => follow(() => call("Page.navigate", { url }, sessionId)),
     async evaluate(expression) {
       const params = { expression, awaitPromise: true, returnByValue: true, userGesture: true };
       const { result, exceptionDetails } = await call("Runtime.evaluate", params, sessionId);
       if (exceptionDetails) throw new Error(`In the page: ${JSON.stringify(exceptionDetails)}`);
       return (result as { value?: unknown }).value;
+    },
+    async press(key) {
+      const { code, text = undefined } = KEYS[key] ?? { code: key.toUpperCase().charCodeAt(0), text: key };
+      const event = { key, windowsVirtualKeyCode: code, ...(text !== undefined && { text }) };
+      await call("Input.dispatchKeyEvent", { type: "keyDown", ...event }, sessionId);
+      await call("Input.dispatchKeyEvent", { type: "keyUp", ...event }, sessionId);
+    },
+    async prefer(scheme) {
+      const features = [{ name: "prefers-color-scheme", value: scheme }];
+      await call("Emulation.setEmulatedMedia", { features }, sessionId);
     },
   };
 }
