@@ -222,7 +222,10 @@ export const options = {
     summary:
       "names of images: nested, REPO/DIMG:TAG, or flat, REPO:DIMG-TAG (default: what the registry can do)",
   },
-  image: { value: "IMAGE", summary: "image with BuildKit (default: moby/buildkit:v0.34.2)" },
+  image: {
+    value: "IMAGE",
+    summary: "image with BuildKit, or ./FILE of docker save (default: moby/buildkit:v0.34.2)",
+  },
   "dry-run": { short: "n", summary: "say what would happen and change nothing" },
   json: {
     value: "events",

@@ -403,10 +403,7 @@ export const table: CommandTable = {
       common: ["dry-run", ...output],
       examples: [
         { command: "dapp builder setup", what: "container dapp-buildkitd" },
-        {
-          command: "dapp builder setup --image registry.example.com/buildkit:v0.34.2",
-          what: "of another image",
-        },
+        { command: "dapp builder setup --image ./buildkit.tar", what: "from an archive of docker save" },
       ],
     },
     {

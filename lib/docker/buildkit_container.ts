@@ -10,6 +10,15 @@ const VOLUME = "dapp-buildkitd-state";
 export const BUILDER_IMAGE = "moby/buildkit:v0.34.2";
 /** Containers that may be removed again. */
 const LABEL = "dapp.builder";
+/** What BuildKit needs of an engine that may not give all rights itself, as one in a container or a confined machine. */
+const FEWER_RIGHTS = {
+  CapAdd: ["SYS_ADMIN", "NET_ADMIN"],
+  SecurityOpt: ["seccomp=unconfined", "apparmor=unconfined"],
+  MaskedPaths: [],
+  ReadonlyPaths: [],
+  CgroupnsMode: "host",
+  Binds: ["/sys/fs/cgroup:/sys/fs/cgroup"],
+};
 /** How long a daemon may take to answer. */
 const START_MS = 60_000;
 
@@ -74,52 +83,53 @@ export async function builderContainer(
 }
 
 /**
- * Has the container made and running, and says what it did, a line each. `rights` are those of the container, as
- * `HostConfig` of the engine's API names them.
+ * Has the container made and running, and says what it did, a line each. `image` is a name, or the path of an archive of
+ * `docker save`, which begins with "/" or ".".
  *
  * @throws {DockerError}
  */
 export async function setUpBuilder(
   host: string,
-  image: string | undefined,
+  wantedImage: string | undefined,
   signal: AbortSignal,
-  rights: Readonly<Record<string, unknown>> = { Privileged: true },
 ): Promise<readonly string[]> {
   await using engine = new DockerEngine({ DOCKER_HOST: host });
   const done: string[] = [];
   const there = await builderContainer(host, signal);
+  const image = wantedImage !== undefined && /^[./]/.test(wantedImage)
+    ? await load(engine, wantedImage, signal)
+    : wantedImage;
+  if (image !== wantedImage) done.push(`loaded image ${image} from ${wantedImage}`);
   if (there && image !== undefined && there.image !== image) {
     throw new DockerError(
       `Container "${BUILDER_CONTAINER}" runs "${there.image}", not "${image}": remove it first with: dapp builder remove`,
     );
   }
   if (!there) {
-    const wantedImage = image ?? BUILDER_IMAGE;
-    if (await engine.imageId(wantedImage, signal) === undefined) {
-      await pull(engine, wantedImage, signal);
-      done.push(`pulled image ${wantedImage}`);
+    const name = image ?? BUILDER_IMAGE;
+    if (await engine.imageId(name, signal) === undefined) {
+      await pull(engine, name, signal);
+      done.push(`pulled image ${name}`);
     }
-    const body = {
-      Image: wantedImage,
-      Labels: { [LABEL]: "buildkit" },
-      HostConfig: {
-        ...rights,
-        RestartPolicy: { Name: "unless-stopped" },
-        Mounts: [{ Type: "volume", Source: VOLUME, Target: "/var/lib/buildkit" }],
-        ...(await hasBridge(engine, signal) ? {} : { NetworkMode: "host" }),
-      },
-    };
-    const { status, text } = await engine.ask(
-      "POST",
-      `/containers/create?name=${BUILDER_CONTAINER}`,
-      signal,
-      body,
-    );
-    wanted(host, status, text, 201);
-    done.push(`made container ${BUILDER_CONTAINER} (privileged, restarts with the engine, volume ${VOLUME})`);
-  }
-  if (there?.state !== "running") {
-    const { status, text } = await engine.ask("POST", `/containers/${BUILDER_CONTAINER}/start`, signal);
+    const place = `restarts with the engine, volume ${VOLUME}`;
+    await create(engine, host, name, { Privileged: true }, signal);
+    const { status, text } = await start(engine, signal);
+    if (/apply caps: operation not permitted/.test(text)) {
+      await removeContainer(engine, host, signal);
+      await create(engine, host, name, FEWER_RIGHTS, signal);
+      done.push(
+        `made container ${BUILDER_CONTAINER} (not privileged, since the engine lacks rights itself: ` +
+          `SYS_ADMIN, NET_ADMIN, control groups, no seccomp; ${place})`,
+      );
+      const again = await start(engine, signal);
+      wanted(host, again.status, again.text, 204, 304);
+    } else {
+      wanted(host, status, text, 204, 304);
+      done.push(`made container ${BUILDER_CONTAINER} (privileged, ${place})`);
+    }
+    done.push("started it");
+  } else if (there.state !== "running") {
+    const { status, text } = await start(engine, signal);
     wanted(host, status, text, 204, 304);
     done.push("started it");
   }
@@ -137,11 +147,54 @@ export async function removeBuilder(host: string, signal: AbortSignal): Promise<
     );
   }
   await using engine = new DockerEngine({ DOCKER_HOST: host });
-  const container = await engine.ask("DELETE", `/containers/${BUILDER_CONTAINER}?force=1`, signal);
-  wanted(host, container.status, container.text, 204, 404);
+  await removeContainer(engine, host, signal);
   const volume = await engine.ask("DELETE", `/volumes/${VOLUME}`, signal);
   wanted(host, volume.status, volume.text, 204, 404);
   return true;
+}
+
+async function create(
+  engine: DockerEngine,
+  host: string,
+  image: string,
+  rights: Readonly<Record<string, unknown>>,
+  signal: AbortSignal,
+): Promise<void> {
+  const body = {
+    Image: image,
+    // so that --network host, and proxies of this machine, can be had
+    Cmd: ["--allow-insecure-entitlement", "network.host"],
+    Labels: { [LABEL]: "buildkit" },
+    HostConfig: {
+      ...rights,
+      RestartPolicy: { Name: "unless-stopped" },
+      Mounts: [{ Type: "volume", Source: VOLUME, Target: "/var/lib/buildkit" }],
+      ...(await hasBridge(engine, signal) ? {} : { NetworkMode: "host" }),
+    },
+  };
+  const path = `/containers/create?name=${BUILDER_CONTAINER}`;
+  const { status, text } = await engine.ask("POST", path, signal, body);
+  wanted(host, status, text, 201);
+}
+
+function start(engine: DockerEngine, signal: AbortSignal) {
+  return engine.ask("POST", `/containers/${BUILDER_CONTAINER}/start`, signal);
+}
+
+async function removeContainer(engine: DockerEngine, host: string, signal: AbortSignal): Promise<void> {
+  const { status, text } = await engine.ask("DELETE", `/containers/${BUILDER_CONTAINER}?force=1`, signal);
+  wanted(host, status, text, 204, 404);
+}
+
+/** The name of the image in an archive. */
+async function load(engine: DockerEngine, archive: string, signal: AbortSignal): Promise<string> {
+  if (!await Deno.stat(archive).then(({ isFile }) => isFile, () => false)) {
+    throw new DockerError(`There is no file "${archive}" to load an image from`);
+  }
+  const [name, ...more] = await engine.load(archive, signal);
+  if (name !== undefined && more.length === 0) return name;
+  const what = name === undefined ? "no image with a name" : `several images (${[name, ...more].join(", ")})`;
+  throw new DockerError(`"${archive}" has ${what}: make it with docker save NAME -o FILE`);
 }
 
 async function pull(engine: DockerEngine, image: string, signal: AbortSignal): Promise<void> {
@@ -154,7 +207,8 @@ async function pull(engine: DockerEngine, image: string, signal: AbortSignal): P
   if (status === 200 && said === undefined) return;
   throw new DockerError(
     `Image "${image}" is not in the engine and cannot be pulled: ${said ?? `it answered ${status}`}. ` +
-      `On a machine that can, run: docker pull ${image} && docker save ${image} -o buildkit.tar; here: docker load -i buildkit.tar`,
+      `On a machine that can, run: docker pull ${image} && docker save ${image} -o buildkit.tar; ` +
+      "here: dapp builder setup --image ./buildkit.tar",
   );
 }
 

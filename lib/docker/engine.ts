@@ -59,8 +59,8 @@ export class DockerEngine implements AsyncDisposable {
     return Id;
   }
 
-  /** Loads a `docker save` archive. @throws {DockerError} */
-  async load(archive: string, signal: AbortSignal): Promise<void> {
+  /** Loads a `docker save` archive, and gives the names of its images. @throws {DockerError} */
+  async load(archive: string, signal: AbortSignal): Promise<readonly string[]> {
     const answer = await this.#send({
       method: "POST",
       path: "/images/load?quiet=1",
@@ -74,6 +74,7 @@ export class DockerEngine implements AsyncDisposable {
       throw new DockerError(`The Docker engine at "${this.address}" failed: ${failed}`);
     }
     if (answer.statusCode !== 200) throw this.#problem(answer.statusCode, text);
+    return Array.from(text.matchAll(/Loaded image: ([^\s"\\]+)/g), ([, name = ""]) => name);
   }
 
   /** Images with all of these labels (`KEY=VALUE`), by the names they have. @throws {DockerError} */
