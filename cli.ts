@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { missingPermission } from "./cli/permission.ts";
+import { missingPermission } from "./lib/missing_permission.ts";
 
 if (import.meta.main) Deno.exit(await start(Deno.args));
 

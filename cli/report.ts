@@ -1,6 +1,6 @@
 /** Printing what went wrong: the failed stage's last output, the error, its problems, and the fix last. */
 import { EngineError, type ErrorCode, explained, messageOf, type Problem } from "../core/contract/errors.ts";
-import { missingPermission } from "./permission.ts";
+import { missingPermission } from "../lib/missing_permission.ts";
 import type { CiLog } from "./ci/log.ts";
 import { printable, writeJson } from "./format.ts";
 import type { Io } from "./io.ts";

@@ -7,6 +7,8 @@ import { planBuild } from "./plan/plan.ts";
 import { type EngineOptions, resolveOptions, splitPlatforms } from "./settings/options.ts";
 import type { BuildResult, Plan, PublishReport } from "./contract/results.ts";
 import type { StoreReport } from "./contract/store.ts";
+import { missingPermission } from "../lib/missing_permission.ts";
+import { observed } from "../lib/pool.ts";
 import { disposeAll } from "./hooks/dispose.ts";
 import { Life } from "./session/life.ts";
 import { Session } from "./session/session.ts";
@@ -62,12 +64,14 @@ function living(engine: Engine, life: Life): Engine {
   });
 }
 
-/** Does it, with failures of files told as such. */
+/** Does it, with failures of files and missing permissions told as such. */
 async function told<T>(work: () => PromiseLike<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw explained(error);
+    const missing = missingPermission(error);
+    if (!missing) throw explained(error);
+    throw new EngineError("PERMISSION_MISSING", missing.message, { fix: missing.fix, cause: error });
   }
 }
 
@@ -199,7 +203,7 @@ class BuildEngine implements Engine {
 
   async push(patterns: readonly string[], options: PushOptions = {}): Promise<PublishReport> {
     this.session.trees.prefetch();
-    const loading = import("./publish/push.ts");
+    const loading = observed(import("./publish/push.ts"));
     const { sessions, repo } = await this.#about(options.repo);
     const { pushImages } = await loading;
     const pushing = pushImages(sessions, patterns, { ...options, repo, onBase: this.#tellUnpinned() });

@@ -8,7 +8,7 @@ import { warm } from "./warm.ts";
 const STARTS = /new URL\("\.\/([^"]+)\.ts", import\.meta\.url\)/g;
 
 /** What `--version` loads. */
-const start: Gathering = { name: "start", roots: ["cli/permission.ts", "cli/version.ts"] };
+const start: Gathering = { name: "start", roots: ["lib/missing_permission.ts", "cli/version.ts"] };
 /** What every command loads. */
 const command: Gathering = {
   name: "command",

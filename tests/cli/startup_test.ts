@@ -31,7 +31,7 @@ async function loadedBy(path: string): Promise<readonly string[]> {
 }
 
 Deno.test("dapp --version loads nothing but the version, and what a permission that is missing is called", async () => {
-  assert.deepEqual(await loadedBy("cli.ts"), ["cli.ts", "cli/permission.ts"]);
+  assert.deepEqual(await loadedBy("cli.ts"), ["cli.ts", "lib/missing_permission.ts"]);
   assert.deepEqual(await loadedBy("cli/version.ts"), ["cli/version.ts", "deno.json"]);
 });
 

@@ -60,9 +60,14 @@ export async function layerName(
 
 let boot: string | undefined;
 
-/** Identifies this boot of the machine. */
+/** Identifies this boot of the machine. A process that may not ask believes nothing that is not on the disk. */
 export function bootId(): string {
-  return boot ??= Deno.readTextFileSync("/proc/sys/kernel/random/boot_id").trim();
+  try {
+    return boot ??= Deno.readTextFileSync("/proc/sys/kernel/random/boot_id").trim();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    return boot = crypto.randomUUID();
+  }
 }
 
 /**
