@@ -3,12 +3,7 @@ import type { PluginKind } from "./kind.ts";
 export const builder: PluginKind = {
   prefix: "builder-",
   what: "a builder, which runs the commands of stages",
-  // It works with files and streams of dapp, which a plugin that runs apart does not have.
-  dappfile: [
-    "plugins:",
-    "  - use: @USE@",
-    "    trusted: true # it runs in dapp itself, and may do all that you may",
-  ],
+  named: "trusted",
   command: "dapp dimg build --builder @NAME@",
   module: `/**
  * A builder: --builder @NAME@ runs the commands of stages with the tools of this machine, without a container. They start

@@ -3,7 +3,7 @@ import type { PluginKind } from "./kind.ts";
 export const ci: PluginKind = {
   prefix: "ci-",
   what: "a CI system, whose variables say what --tag-ci and --tag-build-id tag with",
-  dappfile: ["plugins:", "  - use: @USE@"],
+  named: "plugin",
   command: "dapp dimg bp REPO --tag-ci",
   module:
     `/** A CI system: tells what it builds from the variables that it sets, for --tag-ci and --tag-build-id. */

@@ -3,7 +3,7 @@ import type { PluginKind } from "./kind.ts";
 export const cleanup: PluginKind = {
   prefix: "keep-",
   what: "a cleanup policy, which gives reasons to keep images",
-  dappfile: ["cleanup:", "  keep:", "    - use: @USE@"],
+  named: "policy",
   command: "dapp dimg cleanup repo REPO --dry-run",
   module:
     `/** A cleanup policy: keeps images with these tags while they are young. What no policy keeps may go. */

@@ -20,6 +20,18 @@ export const pluginKinds: Readonly<Record<string, PluginKind>> = {
   inputs,
 };
 
+/** Lines of a dappfile, in which `@USE@` stands for the path. */
+const naming: Readonly<Record<PluginKind["named"], readonly string[]>> = {
+  plugin: ["plugins:", "  - use: @USE@"],
+  // It works with files and streams of dapp, which a plugin that runs apart does not have.
+  trusted: [
+    "plugins:",
+    "  - use: @USE@",
+    "    trusted: true # it runs in dapp itself, and may do all that you may",
+  ],
+  policy: ["cleanup:", "  keep:", "    - use: @USE@"],
+};
+
 /** A plugin that is about to be written. */
 export interface NewPlugin {
   /** As the engine knows it: `tag-calver`. */
@@ -65,7 +77,7 @@ export function newPlugin(kindName: string, path: string): NewPlugin {
     text.replaceAll(/@([A-Z]+)@/g, (whole, key: string) => values[key] ?? whole);
   const plugin = {
     name: kind.prefix + name,
-    dappfile: kind.dappfile.map(filled),
+    dappfile: naming[kind.named].map(filled),
     command: filled(kind.command),
   };
   return {
@@ -97,7 +109,7 @@ function json(value: object): string {
 
 function readme(
   { name, dappfile, command }: Pick<NewPlugin, "name" | "dappfile" | "command">,
-  { what }: PluginKind,
+  { what, named }: PluginKind,
   filled: (text: string) => string,
 ): string {
   return filled(`# ${name}
@@ -115,7 +127,7 @@ ${command}
 dapp plugin list
 \`\`\`
 
-${holds(dappfile)}
+${holds(named)}
 
 dapp needs nothing installed for it. Editors and tests need its package:
 
@@ -130,9 +142,9 @@ one is there for. \`npx dapp help\` names the documentation; \`docs/plugins.md\`
 `);
 }
 
-/** What holds it, as the dappfile names it. */
-function holds(dappfile: readonly string[]): string {
-  return dappfile.some((line) => line.includes("trusted: true"))
+/** What holds it. */
+function holds(named: PluginKind["named"]): string {
+  return named === "trusted"
     ? `It works with files and streams of dapp, so it runs in dapp itself, and nothing holds it: \`trusted: true\` says that
 it may do all that you may. What it declares under \`rights\` is not asked.`
     : `It runs in a process of its own, which may do what \`rights\` in \`mod.ts\` declare and nothing else; in its test too,

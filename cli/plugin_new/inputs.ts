@@ -3,7 +3,7 @@ import type { PluginKind } from "./kind.ts";
 export const inputs: PluginKind = {
   prefix: "inputs-",
   what: "facts that belong to the signatures of stages: when they change, stages are built again",
-  dappfile: ["plugins:", "  - use: @USE@"],
+  named: "plugin",
   command: "dapp dimg explain",
   module:
     `/** Facts for signatures: stages that run commands are built again when a file of the project changes. */

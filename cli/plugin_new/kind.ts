@@ -8,8 +8,8 @@ export interface PluginKind {
   readonly module: string;
   /** Text of `mod_test.ts`. */
   readonly test: string;
-  /** Where a dappfile names it: lines in which `@USE@` stands for the path. */
-  readonly dappfile: readonly string[];
+  /** How a dappfile names it. */
+  readonly named: "plugin" | "trusted" | "policy";
   /** A command that uses it. */
   readonly command: string;
 }

@@ -3,12 +3,7 @@ import type { PluginKind } from "./kind.ts";
 export const registry: PluginKind = {
   prefix: "registry-",
   what: "a kind of REPO, where images and stages are kept",
-  // It works with files and streams of dapp, which a plugin that runs apart does not have.
-  dappfile: [
-    "plugins:",
-    "  - use: @USE@",
-    "    trusted: true # it runs in dapp itself, and may do all that you may",
-  ],
+  named: "trusted",
   command: "dapp dimg bp @NAME@:images",
   module:
     `/** A registry: REPO "@NAME@:DIR" keeps images as files of a directory. Put what you keep them in in its place. */

@@ -3,7 +3,7 @@ import type { PluginKind } from "./kind.ts";
 export const tagging: PluginKind = {
   prefix: "tag-",
   what: "a tag scheme, with an option of its own for the commands that publish",
-  dappfile: ["plugins:", "  - use: @USE@"],
+  named: "plugin",
   command: "dapp dimg bp REPO --tag-@NAME@",
   module: `/** A tag scheme: --tag-@NAME@ tags with the day and the commit, such as 2026.03.01-0123abcd. */
 import { definePlugin, EngineError } from "@dapp/dapp/plugin";
