@@ -1,16 +1,23 @@
 // Search in all pages, and a button that copies each block of code. Everything works with the keyboard alone.
 import MiniSearch from "minisearch";
 
-const search = new MiniSearch({
-  fields: ["title", "text"],
-  storeFields: ["title", "page", "text"],
-  searchOptions: { boost: { title: 4 }, prefix: true, fuzzy: 0.15, combineWith: "AND" },
-});
-search.addAll(globalThis.dappIndex);
+let index;
+/** Made when somebody searches: it takes longer than everything else on a page. */
+function search(text) {
+  if (!index) {
+    index = new MiniSearch({
+      fields: ["title", "text"],
+      storeFields: ["title", "page", "text"],
+      searchOptions: { boost: { title: 4 }, prefix: true, fuzzy: 0.15, combineWith: "AND" },
+    });
+    index.addAll(globalThis.dappIndex);
+  }
+  return index.search(text);
+}
 const input = document.getElementById("search");
 const list = document.getElementById("found");
 input.addEventListener("input", () => {
-  const found = input.value.trim() === "" ? [] : search.search(input.value).slice(0, 12);
+  const found = input.value.trim() === "" ? [] : search(input.value).slice(0, 12);
   list.hidden = input.value.trim() === "";
   list.replaceChildren(...found.map(({ id, title, page, text, terms }) => {
     const link = document.createElement("a");
