@@ -51,7 +51,7 @@ export const formerCommands: Readonly<Record<string, string>> = {
   "deploy": DEPLOY,
   "converge": DEPLOY,
   "update": "Install the release you want: dapp does not update itself",
-  "sample": "Start from the dappfile in README.md, or from dappfile.example.yaml",
+  "sample": "Write a dappfile for what is here with: dapp init",
   "dimg build-context": "Use dapp dimg stages push oci:DIR here and dapp dimg stages pull oci:DIR there",
   "publish": "Run: dapp dimg push",
   "build-and-publish": "Run: dapp dimg bp",

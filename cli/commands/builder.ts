@@ -13,7 +13,7 @@ import type { CommandRun, Context } from "../command.ts";
 
 /** `dapp builder setup`: makes, or finds, a BuildKit daemon in a container. */
 export const builderSetup: CommandRun = async ({ io, options, answer }) => {
-  const signal = new AbortController().signal;
+  const { signal } = io;
   const engine = await requireEngine(io, signal);
   const image = options.text("image");
   if (options.flag("dry-run")) {
@@ -41,7 +41,7 @@ export const builderSetup: CommandRun = async ({ io, options, answer }) => {
 
 /** `dapp builder list`: the builder that was set up, and its engine. */
 export const builderList: CommandRun = async ({ io, answer, quiet }) => {
-  const signal = new AbortController().signal;
+  const { signal } = io;
   const engine = await requireEngine(io, signal);
   const builder = await told("Cannot list builders", () => builderContainer(engine.host, signal));
   answer({ engine, builders: builder ? [builder] : [] }, () => {
@@ -55,7 +55,7 @@ export const builderList: CommandRun = async ({ io, answer, quiet }) => {
 
 /** `dapp builder remove`: removes it with what it keeps. */
 export const builderRemove: CommandRun = async ({ io, options, answer }) => {
-  const signal = new AbortController().signal;
+  const { signal } = io;
   const engine = await requireEngine(io, signal);
   const dryRun = options.flag("dry-run");
   const removed = await told(

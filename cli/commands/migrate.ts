@@ -2,41 +2,29 @@ import { EngineError } from "../../core/contract/errors.ts";
 import type { CommandRun } from "../command.ts";
 import { remarkText } from "../migrate/compose.ts";
 import { migrate as convert } from "../migrate/migrate.ts";
+import { requireNoDappfile, writeDappfile } from "../new_dappfile.ts";
 import { projectDir } from "../project_dir.ts";
 
 const FILE = "dappfile.yaml";
-const SCHEMA = "dappfile.schema.json";
 
 /** `dapp migrate`: makes a dappfile of files of another tool. */
 export const migrate: CommandRun = async ({ io, words, options, answer, progress, quiet }) => {
   const dir = await projectDir(io, options);
   const write = options.flag("write");
   if (write) {
-    const names = await io.list(dir);
-    const there = [FILE, "dappfile.yml"].find((name) => names.includes(name));
-    if (there !== undefined) {
-      throw new EngineError("USAGE", `Cannot write "${FILE}": "${dir}/${there}" is there already`, {
-        fix: "Leave --write out to have it printed, or move the file away first",
-      });
-    }
+    await requireNoDappfile(io, dir, "Leave --write out to have it printed, or move the file away first");
   }
   const { text, files, remarks } = await convert(words.KIND![0]!, words.FILE ?? [], {
     name: dir.split("/").at(-1) || "project",
     read: (path) => io.readText(`${dir}/${path}`),
     list: (path) => io.list(path === "" ? dir : `${dir}/${path}`),
   });
-  const { configJsonSchema, parseDappfile } = await import("../../mod.ts");
+  const { parseDappfile } = await import("../../mod.ts");
   const problems = await parseDappfile(text, { file: FILE, env: io.env }).then(() => [], (error) => {
     if (error instanceof EngineError && error.code === "CONFIG_INVALID") return error.details.problems ?? [];
     throw error;
   });
-  const written = write ? [FILE, SCHEMA] : [];
-  if (write) {
-    await io.writeText(`${dir}/${FILE}`, text);
-    if (!(await io.list(dir)).includes(SCHEMA)) {
-      await io.writeText(`${dir}/${SCHEMA}`, `${JSON.stringify(await configJsonSchema(), undefined, 2)}\n`);
-    }
-  }
+  const written = write ? await writeDappfile(io, dir, text) : [];
   const summary = [
     remarks.length === 0
       ? "everything is in the dappfile"
@@ -49,7 +37,7 @@ export const migrate: CommandRun = async ({ io, words, options, answer, progress
     if (!write) return text.trimEnd().split("\n");
     if (quiet) return written;
     return [
-      `${FILE} is written, from ${files.join(", ")}; ${SCHEMA} beside it is for editors`,
+      `${FILE} is written, from ${files.join(", ")}; dappfile.schema.json beside it is for editors`,
       "",
       ...remarks.flatMap((remark) => remarkText(remark).split("\n")),
     ];

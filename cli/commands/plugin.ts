@@ -17,7 +17,9 @@ export const pluginLock: CommandRun = async ({ engine, options, quiet, progress,
   const changed = result.plugins.filter(({ change }) => change !== "unchanged");
   const would = options.flag("dry-run") ? "Would change" : "Changed";
   progress.note(
-    changed.length === 0
+    result.plugins.length === 0
+      ? "Nothing to accept: no plugin is from outside of the repository or asks for rights"
+      : changed.length === 0
       ? `${result.file} is up to date`
       : `${would} ${count(changed.length, "plugin")} in ${result.file}`,
   );

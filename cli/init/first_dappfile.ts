@@ -1,13 +1,11 @@
 import { slug } from "../../lib/slug/slug.ts";
+import { SCHEMA_HINT } from "../new_dappfile.ts";
 import { lookForGo } from "./go.ts";
 import type { FirstDappfile, ProjectFiles } from "./look.ts";
 import { lookForNode } from "./node.ts";
 import { somethingElse } from "./other.ts";
 import { lookForPython } from "./python.ts";
 import { lookForStatic } from "./static.ts";
-
-/** Editors read it document by document. */
-const HINT = "# yaml-language-server: $schema=./dappfile.schema.json";
 
 /** Files of other tools, with the kind of `dapp migrate`. */
 const others: Readonly<Record<string, string>> = {
@@ -28,10 +26,11 @@ export async function firstDappfile(
   const [first] = beside;
   if (!known && first) return await migrated(name, files, first);
   const { what, documents, notes } = known ?? somethingElse;
-  const head = `# How the images of this project are made. All of it: dapp help, docs/dappfile.md\nproject: ${
-    slug(name)
-  }`;
-  const text = [head, ...documents].map((document) => `${HINT}\n${document}\n`).join("---\n");
+  const head =
+    `# How the images of this project are made. All that it may say: docs/dappfile.md of dapp\nproject: ${
+      slug(name)
+    }`;
+  const text = [head, ...documents].map((document) => `${SCHEMA_HINT}\n${document}\n`).join("---\n");
   const left = beside.map(([file, kind]) =>
     `${file} is left as it is: dapp migrate ${kind} prints what it becomes as a dappfile`
   );

@@ -1,10 +1,8 @@
 /** From what files became to a dappfile with the remarks in it. */
 import { stringify } from "yaml";
 import { slug } from "../../lib/slug/slug.ts";
+import { SCHEMA_HINT } from "../new_dappfile.ts";
 import type { Migrated, Remark } from "./source.ts";
-
-/** Editors read it document by document. */
-const HINT = "# yaml-language-server: $schema=./dappfile.schema.json";
 
 /** A dappfile, with what was left out at its end. @param directory names the project where nothing else does */
 export function composeDappfile(migrated: readonly Migrated[], directory: string): string {
@@ -14,7 +12,7 @@ export function composeDappfile(migrated: readonly Migrated[], directory: string
     { comments: migrated.flatMap((each) => each.comments ?? []), value: { project: slug(name) } },
     ...migrated.flatMap((each) => each.documents),
   ].map(({ comments, value }) =>
-    [HINT, ...comments.map(comment), stringify(value, { lineWidth: 0 }).trimEnd()].join("\n")
+    [SCHEMA_HINT, ...comments.map(comment), stringify(value, { lineWidth: 0 }).trimEnd()].join("\n")
   );
   const left = remarks.length === 0
     ? []

@@ -115,6 +115,14 @@ Deno.test("dapp init changes nothing that is there", async () => {
   );
 });
 
+Deno.test("dapp init leaves a schema that is there as it is", async () => {
+  await withProject({ "index.html": "", "dappfile.schema.json": "mine" }, async ({ dir }) => {
+    const argv = [Deno.execPath(), "run", "-A", cli, "init", "-C", dir, "--json"];
+    assert.deepEqual(JSON.parse((await run(argv)).stdout).written, ["dappfile.yaml"]);
+    assert.equal(await Deno.readTextFile(`${dir}/dappfile.schema.json`), "mine");
+  });
+});
+
 Deno.test("init, migrate and plugin new say when the project directory is none", async () => {
   await withProject({ "package.json": "{}" }, async ({ dir }) => {
     const commands = [["init"], ["migrate", "werf"], ["plugin", "new", "tagging", "x"]];

@@ -6,6 +6,7 @@ import type { Config } from "../../core/contract/config.ts";
 import { EngineError } from "../../core/contract/errors.ts";
 import type { EngineEvent, StageRef } from "../../core/contract/events.ts";
 import { dapp } from "./support.ts";
+import { withTempDir } from "../support/tmp.ts";
 import type { BuildResult, BuiltImage, Plan, PlannedStage } from "../../core/contract/results.ts";
 import type { Explanation } from "../../core/plan/explain.ts";
 import type { RunOptions } from "../../core/build/run_image.ts";
@@ -326,6 +327,23 @@ Deno.test("an unexpected error shows its stack and asks for a report", async () 
   );
   const json = await dapp(["dimg", "list", "--json"], { engine: () => ({ list }) });
   assert.equal(JSON.parse(json.stdout).error.code, "BUG");
+});
+
+Deno.test("an interrupt ends the wait for a Docker engine that does not answer", async () => {
+  await withTempDir(async (dir) => {
+    const controller = new AbortController();
+    using silent = Deno.listen({ transport: "unix", path: `${dir}/sock` });
+    const asked = silent.accept().then((connection) => {
+      controller.abort();
+      return connection;
+    });
+    const { code } = await dapp(["builder", "list"], {
+      signal: controller.signal,
+      env: { DOCKER_HOST: `unix://${dir}/sock` },
+    });
+    assert.equal(code, 130);
+    (await asked).close();
+  });
 });
 
 Deno.test("an interrupt says that the work stops, and ends with 130", async () => {
