@@ -1,7 +1,8 @@
 /** Planning the cleanup of a large registry, and deleting from it: dapp beside `skopeo delete` and bare requests. */
-import { openProject } from "../tests/support/project.ts";
+import { MANIFEST_TYPES } from "../lib/oci/media_type.ts";
+import { openProject, type TestProject } from "../tests/support/project.ts";
 import { type Lab, measure } from "./lab.ts";
-import type { Contestant } from "./measure.ts";
+import type { Contestant, Timed } from "./measure.ts";
 import { Remotes } from "./remotes.ts";
 import { print, type ScenarioResult } from "./report.ts";
 
@@ -14,24 +15,13 @@ const dappfile = "project: bench\n---\ndimg: app\nfrom: scratch\ngit: [{ add: /,
 /** Scenarios of cleanups. The registry is filled by copies of one image with annotations of their own. */
 export async function measureCleaning(lab: Lab): Promise<readonly ScenarioResult[]> {
   await using remotes = new Remotes(`${lab.dir}`);
-  const project = openProject(`${lab.dir}/cleaning`, `${lab.dir}/cleaning-home`);
-  await Deno.mkdir(project.dir);
-  await project.git("init", "-q", "-b", "main");
-  await project.write({ "dappfile.yaml": dappfile, "a.txt": "a" });
-  await project.commit();
-
+  const project = await openTagged(`${lab.dir}/cleaning`, `${lab.dir}/cleaning-home`);
   const filled = async (who: string, count: number, scheme: string): Promise<string> => {
-    const host = await remotes.fresh(who);
-    await using engine = project.engine();
-    const repo = remotes.repo(who);
-    await engine.push([], { repo, tags: [{ flag: "tag-branch" }], build: true });
-    await fill(`http://${host}/v2/bench/app/manifests`, count, scheme);
-    return repo;
+    await fill(project, await remotes.fresh(who), count, scheme);
+    return remotes.repo(who);
   };
-  const command = (repo: string, home: string, ...args: string[]) => ({
-    argv: [...lab.dapp, "dimg", "cleanup", "repo", repo, "--dir", project.dir, "--home", home, ...args],
-    env: { DAPP_HOME: home },
-  });
+  const command = (repo: string, home: string, ...args: string[]) =>
+    cleanup(lab, { project: project.dir, home }, repo, ...args);
 
   const large = await filled("plan", TAGS, "custom");
   const home = (round: number) => `${lab.dir}/cleaning-plan-${round}`;
@@ -88,10 +78,38 @@ async function requireDeleted(name: string, repo: string): Promise<void> {
   if (String(tags) !== "main") throw new Error(`${name} has left ${tags.length} tags`);
 }
 
-/** Puts `count` images under the tags `t1`, `t2` ... */
-async function fill(manifests: string, count: number, scheme: string): Promise<void> {
-  const accept = { accept: MANIFEST };
-  const image = await (await fetch(`${manifests}/main`, { headers: accept })).json();
+/** A project with one dimg, to be pushed and cleaned up. */
+export async function openTagged(dir: string, home: string): Promise<TestProject> {
+  const project = openProject(dir, home);
+  await Deno.mkdir(dir, { recursive: true });
+  await project.git("init", "-q", "-b", "main");
+  await project.write({ "dappfile.yaml": dappfile, "a.txt": "a" });
+  await project.commit();
+  return project;
+}
+
+/** A cleanup of REPO by dapp. */
+export function cleanup(
+  lab: Pick<Lab, "dapp">,
+  at: { readonly project: string; readonly home: string },
+  repo: string,
+  ...args: readonly string[]
+): Timed {
+  const { project, home } = at;
+  return {
+    argv: [...lab.dapp, "dimg", "cleanup", "repo", repo, "--dir", project, "--home", home, ...args],
+    env: { DAPP_HOME: home },
+  };
+}
+
+/** Pushes the project's image to `HOST/bench` and puts `count` copies beside it under the tags `t1`, `t2` ... */
+export async function fill(project: TestProject, host: string, count: number, scheme: string): Promise<void> {
+  await using engine = project.engine();
+  await engine.push([], { repo: `${host}/bench`, tags: [{ flag: "tag-branch" }], build: true });
+  const manifests = `http://${host}/v2/bench/app/manifests`;
+  const pushed = await fetch(`${manifests}/main`, { headers: { accept: MANIFEST_TYPES.join(", ") } });
+  if (!pushed.ok) throw new Error(`Cannot copy what was pushed: status ${pushed.status}`);
+  const image = await pushed.json();
   await each(count, async (i) => {
     const annotations = {
       ...image.annotations,

@@ -2,6 +2,7 @@
 import { run } from "../tests/support/process.ts";
 import { removeTree } from "../tests/support/tmp.ts";
 import { MemoryRegistry } from "../testing/memory_registry/registry.ts";
+import { cleanup, fill, openTagged } from "./cleaning.ts";
 import type { Lab } from "./lab.ts";
 import type { Taken } from "./measured.ts";
 import { type Curve, type CurvePoint, drawCurve } from "./picture.ts";
@@ -14,6 +15,7 @@ export interface ScaleSizes {
   readonly files: readonly number[];
   readonly dimgs: readonly number[];
   readonly dappfile: readonly number[];
+  readonly tags: readonly number[];
   readonly layer: readonly number[];
 }
 
@@ -23,12 +25,14 @@ export const scales: Readonly<Record<string, ScaleSizes>> = {
     files: [2_000, 20_000, 200_000],
     dimgs: [1, 10, 100, 1_000],
     dappfile: [10_000, 100_000, 1_000_000, 10_000_000],
+    tags: [1_000, 10_000, 50_000],
     layer: [10_000_000, 100_000_000, 2_000_000_000],
   },
   small: {
     files: [200, 2_000, 20_000],
     dimgs: [1, 10, 100],
     dappfile: [10_000, 100_000, 1_000_000],
+    tags: [100, 1_000],
     layer: [1_000_000, 10_000_000, 100_000_000],
   },
 };
@@ -42,12 +46,14 @@ export async function measureScale(lab: Lab, sizes: ScaleSizes): Promise<readonl
     ...await growFiles(lab, dir, sizes.files),
     await growDimgs(lab, dir, sizes.dimgs),
     await growDappfile(lab, dir, sizes.dappfile),
+    ...await growTags(lab, dir, sizes.tags),
     await growLayer(lab, dir, sizes.layer),
   ];
   await Deno.mkdir(pictures, { recursive: true });
   for (const curve of curves) {
     await Deno.writeTextFile(new URL(`${curve.name}.svg`, pictures), drawCurve(curve));
   }
+  await run([Deno.execPath(), "fmt", "--quiet", pictures.pathname]);
   return curves;
 }
 
@@ -106,6 +112,28 @@ async function growDappfile(lab: Lab, dir: string, sizes: readonly number[]): Pr
     await removeTree(dir);
   }
   return { name: "dappfile", title: "Reading a dappfile for the first time", unit: "bytes", points };
+}
+
+/** The plan of a cleanup of so many tags, with an empty store and again. */
+async function growTags(lab: Lab, dir: string, sizes: readonly number[]): Promise<readonly Curve[]> {
+  const first: CurvePoint[] = [];
+  const again: CurvePoint[] = [];
+  for (const size of sizes) {
+    await using registry = new MemoryRegistry();
+    const at = { project: `${dir}/project`, home: `${dir}/home` };
+    await fill(await openTagged(at.project, `${dir}/pushed`), registry.host, size, "custom");
+    for (const points of [first, again]) {
+      registry.seen.length = 0;
+      const values = await taken(lab, () => cleanup(lab, at, `${registry.host}/bench`, "--dry-run").argv);
+      points.push({ size, values: { ...values, requests: registry.seen.length } });
+    }
+    await removeTree(dir);
+  }
+  const unit = "tags in REPO";
+  return [
+    { name: "tags-first", title: "Plan of a cleanup with an empty store", unit, points: first },
+    { name: "tags-again", title: "Plan of a cleanup again", unit, points: again },
+  ];
 }
 
 /** A base image with one layer of so many bytes, built upon and pushed. */
