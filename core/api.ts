@@ -52,8 +52,8 @@ import type { Signature } from "./contract/signature.ts";
  * were. Make another engine to see what changed since.
  *
  * Once the engine's signal is aborted, nothing starts, and what is under way fails with the signal's reason;
- * `applyCleanup` tells what it has done so far. Disposing of the engine stops
- * what it still does, waits for that, and lets go of all it opened.
+ * `applyCleanup` tells what it has done so far. Disposing of the engine stops what it still does, waits for that, and
+ * lets go of all it opened.
  */
 export interface Engine extends AsyncDisposable {
   /** The validated configuration. @throws CONFIG_NOT_FOUND, CONFIG_INVALID with every problem found */

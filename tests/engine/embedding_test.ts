@@ -77,3 +77,30 @@ Deno.test("an engine prints nothing and ends no process, not even when a method 
     assert.deepEqual([stdout, stderr], ["done", ""]);
   });
 });
+
+Deno.test("engines on one home and on others build, publish and plan cleanups at the same time", async () => {
+  await withProject({
+    "dappfile.yaml": DAPPFILE.replace(
+      "from: scratch",
+      'from: scratch\ndocker: { ENV: { SAYS: "${{ env.SAYS }}" } }',
+    ),
+    "a": "1",
+  }, async ({ dir, home }) => {
+    const says = ["one", "two", "three", "four"];
+    const work = says.map(async (word, i) => {
+      // Two on each home; each sees its own environment.
+      const repo = `oci:${home}-repo-${word}`;
+      await using engine = createEngine({ dir, home: `${home}-${i % 2}`, env: { SAYS: word } });
+      const { images } = await engine.build();
+      await engine.push([], { repo, tags: [{ flag: "tag", value: word }] });
+      const plan = await engine.planCleanup({ repo });
+      assert.deepEqual((await engine.checkStore()).problems, []);
+      return { digest: images[0]!.digest, tags: plan.tags.map(({ tag }) => tag) };
+    });
+    const results = await Promise.all(work);
+    assert.equal(new Set(results.map(({ digest }) => digest)).size, says.length);
+    for (const [i, { tags }] of results.entries()) {
+      assert.ok(tags.some((tag) => tag.includes(says[i]!)), `${tags}`);
+    }
+  });
+});
