@@ -1,3 +1,4 @@
+import { groupBy } from "../../lib/group_by.ts";
 import type { GitEntry, ImportRule } from "../contract/config.ts";
 import type { DocumentScope, Path } from "./report.ts";
 
@@ -19,7 +20,7 @@ export interface Placed {
  */
 export function resolveOverlaps(placed: readonly Placed[], scope: DocumentScope): ReadonlyMap<Entry, Entry> {
   const targeted = placed.filter(({ entry }) => entry.to !== "");
-  const byTarget = Map.groupBy(targeted, ({ entry }) => entry.to);
+  const byTarget = groupBy(targeted, ({ entry }) => entry.to);
   for (const [to, entries] of byTarget) {
     const taken = new TakenNames();
     for (const [i, later] of entries.entries()) {
@@ -59,7 +60,7 @@ function nextBelow(paths: readonly string[]): ReadonlyMap<string, readonly strin
     if (outer !== undefined) above.set(bare(path), bare(outer));
     open.push(path);
   }
-  return Map.groupBy(paths.filter((path) => above.has(path)), (path) => above.get(path)!);
+  return groupBy(paths.filter((path) => above.has(path)), (path) => above.get(path)!);
 }
 
 function bare(path: string): string {

@@ -1,3 +1,4 @@
+import { groupBy } from "../../lib/group_by.ts";
 import { suggest } from "../../lib/suggest.ts";
 import type { Draft } from "./image_rules.ts";
 import { lineOf, nameOf, type Path, type Place, type Report } from "./report.ts";
@@ -26,7 +27,7 @@ export function checkReferences(drafts: readonly Draft[], report: Report): void 
       if (!isKnown(link)) reportUnknown(link, drafts);
     }
   }
-  reportCycles(drafts, Map.groupBy(links.filter(isKnown), ({ from }) => from), byKey);
+  reportCycles(drafts, groupBy(links.filter(isKnown), ({ from }) => from), byKey);
 }
 
 function keyOf({ rule }: Draft): string {
