@@ -7,6 +7,12 @@ const TEXTS = ["README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md"];
 /** Writes everything but `dist/` and `types/` to `dir`. */
 export async function writeNpmPackage(dir: string): Promise<void> {
   for (const name of TEXTS) await Deno.copyFile(new URL(name, project.root), `${dir}/${name}`);
+  await Deno.mkdir(`${dir}/docs`);
+  for await (const { name } of Deno.readDir(new URL("docs/", project.root))) {
+    if (name.endsWith(".md")) {
+      await Deno.copyFile(new URL(`docs/${name}`, project.root), `${dir}/docs/${name}`);
+    }
+  }
   await Deno.mkdir(`${dir}/bin`, { recursive: true });
   await Deno.copyFile(new URL("release/dapp.sh", project.root), `${dir}/bin/dapp`);
   await Deno.chmod(`${dir}/bin/dapp`, 0o755);
@@ -30,6 +36,7 @@ function manifest(): object {
     files: [
       "bin",
       "dist",
+      "docs",
       "types",
       ...TEXTS.filter((name) => name === "CHANGELOG.md" || name === "SECURITY.md"),
     ],

@@ -107,6 +107,12 @@ Deno.test("the npm package works on a machine that has Node.js alone", async (t)
     assert.equal(deno, Deno.version.deno);
   });
 
+  await t.step("the pages that README and a new dappfile name are beside it", async () => {
+    const own = `${dir}/node_modules/@dapp/dapp`;
+    const links = (await Deno.readTextFile(`${own}/README.md`)).matchAll(/\]\((docs\/[^)#]+)/g);
+    for (const [, page] of [...links, ["", "docs/dappfile.md"]]) await Deno.stat(`${own}/${page}`);
+  });
+
   let digest = "";
   await t.step("it builds with commands, a secret and a plugin of the project", async () => {
     const { stdout } = await run([dapp, "dimg", "build"], shop);
