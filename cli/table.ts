@@ -177,7 +177,7 @@ export const table: CommandTable = {
       run: async () => (await import("./commands/init.ts")).init,
       summary: "Write a first dappfile for the project that is here.",
       details: [
-        "Looks at what is there: Node.js, Python, Go, a static site, a Dockerfile. Nothing that is there is changed.",
+        "Looks at what is there: Node.js, Python, Go, a static site, a Dockerfile, werf.yaml, a Dappfile. Nothing that is there is changed.",
       ],
       positionals: [],
       options: [],
