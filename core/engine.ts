@@ -285,7 +285,12 @@ class BuildEngine implements Engine {
     const { workspace } = this.session;
     const { listLoaded } = await import("./publish/loaded_plugins.ts");
     await workspace.hooksWith("registry");
-    return await listLoaded(await workspace.hooksWith("tagging"), await workspace.uses());
+    const { projectPolicies } = await import("./cleanup/project_policies.ts");
+    await using policies = await projectPolicies(this.session);
+    return [
+      ...await listLoaded(await workspace.hooksWith("tagging"), await workspace.uses()),
+      ...await listLoaded(policies.hooks, policies.uses),
+    ];
   }
 
   async checkMachine(): Promise<MachineReport> {

@@ -15,7 +15,7 @@ import { legacyStages } from "./legacy.ts";
 import { leasedBy, readLeases, validLeases } from "../protocol/leases.ts";
 import type { CleanupPlan } from "./plan.ts";
 import { planCleanup } from "./planner.ts";
-import { openPolicies } from "./policies.ts";
+import { projectPolicies } from "./project_policies.ts";
 import { removedBefore } from "./removed_before.ts";
 import { restore, type RestoredTag } from "./restore.ts";
 import type { ApplyEvent } from "./apply_model.ts";
@@ -77,26 +77,14 @@ async function askPolicies(
   inventory: Inventory,
   request: CleanupRequest,
 ): Promise<{ readonly keeps: readonly GivenKeep[]; readonly notes: readonly string[] }> {
-  const { dir, env, home, signal, dryRun, emit } = session.options;
+  const { dir, env, signal } = session.options;
   const store = await session.store();
-  const hooks = await session.hooks();
-  const { policies, defaultPolicies } = await session.policies();
-  const config = await session.config();
-  await using runner = await openPolicies({
-    config: config.project.cleanup,
-    file: config.file,
-    pins: (await session.loaded()).lock.plugins,
-    home,
-    builtins: policies,
-    defaults: defaultPolicies,
-    without: request.withoutKube ? ["keep-kubernetes"] : [],
-    host: { projectDir: dir, env },
-    context: { signal, dryRun, emit },
-  });
+  await using policies = await projectPolicies(session, request.withoutKube ? ["keep-kubernetes"] : []);
   const git = await cleanupGit(dir, { scratch: () => store.blobs.scratch(), signal });
   const other = git && await otherRemote(git, inventory);
   const asked = { inventory, git, env, projectDir: dir, signal };
-  const answers = await Promise.all([runner, hooks].map((each) => collectKeeps(each, asked)));
+  const asks = [policies.hooks, await session.hooks()];
+  const answers = await Promise.all(asks.map((each) => collectKeeps(each, asked)));
   if (other === undefined) return { keeps: answers.flat(), notes: [] };
   // What it lacks says nothing: images made from git stay, as they do outside of git.
   const made = inventory.images.filter(({ scheme }) => scheme.startsWith("git_"));

@@ -28,7 +28,7 @@ export interface NamedUse {
   readonly options?: unknown;
 }
 
-/** The plugins that are set up, in the order in which they are asked. */
+/** The plugins that are set up in a runner, in the order in which they are asked. */
 export async function listLoaded(
   hooks: HookRunner,
   /** By name of the plugin. */

@@ -17,6 +17,12 @@ export default definePlugin({
 `,
     );
     await Deno.writeTextFile(
+      `${dir}/keep.ts`,
+      `import { definePlugin } from "${contract}";
+export default definePlugin({ name: "keep-mine", api: 1, setup: () => ({ keep: () => [] }) });
+`,
+    );
+    await Deno.writeTextFile(
       `${dir}/dappfile.yaml`,
       `project: p
 plugins:
@@ -24,6 +30,11 @@ plugins:
     options: { addresses: unix:///nowhere }
   - use: ./colour.ts
     options: { shade: blue }
+cleanup:
+  keep:
+    - { use: keep-commits, options: { last: 3 } }
+    - use: ./keep.ts
+    - use: ./keep.ts
 ---
 dimg: app
 from: scratch
@@ -48,6 +59,17 @@ from: scratch
       flags: [],
     });
     assert.deepEqual([of("builder-buildkit")?.from, of("builder-native")?.from], ["built-in", "built-in"]);
+    const keep = { from: "./keep.ts", hooks: ["keep"], flags: [], rights: {} };
+    assert.deepEqual(of("keep-mine"), { name: "keep-mine", ...keep });
+    assert.deepEqual(of("keep-mine#2"), { name: "keep-mine#2", ...keep });
+    assert.deepEqual(of("keep-commits"), {
+      name: "keep-commits",
+      from: "built-in",
+      hooks: ["keep"],
+      flags: [],
+      options: { last: 3 },
+    });
+    assert.equal(of("keep-git-tags")?.from, "built-in");
     assert.ok(plugins.some(({ hooks }) => hooks.includes("openRegistry")));
     assert.equal(new Set(plugins.map(({ name }) => name)).size, plugins.length);
   });
