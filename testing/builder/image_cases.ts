@@ -135,7 +135,6 @@ export const imageCases: Cases = {
   },
 
   "gives layers to later steps before they are compressed": async ({ builder, base, store }) => {
-    const never = Promise.withResolvers<never>();
     const { layer } = await builder.run({
       ...{ label: "a/b", signature: "0".repeat(64) as never, parents: base, commands: ["echo 1 > /early"] },
       ...{
@@ -146,11 +145,25 @@ export const imageCases: Cases = {
         compression: { kind: "gzip", level: 6 },
       },
     }, { output() {}, signal: new AbortController().signal });
-    const parents = [...base, { diffId: layer!.diffId, stored: never.promise }];
-    assert.equal(await new StageRunner(builder, store).ask(parents, "cat /early"), "1\n");
-    const made = await layer!.blob;
-    assert.ok("file" in made);
-    await Deno.remove(made.file);
+    let compressed = false;
+    let waited = false;
+    const blob = layer!.blob.then(async (made) => {
+      compressed = true;
+      assert.ok("file" in made);
+      const { mediaType, digest, size, diffId, file } = made;
+      await store.blobs.adopt(file, digest);
+      return { mediaType, digest, size, diffId };
+    });
+    const early: LayerRef = {
+      diffId: layer!.diffId,
+      get stored() {
+        waited ||= !compressed;
+        return blob;
+      },
+    };
+    assert.equal(await new StageRunner(builder, store).ask([...base, early], "cat /early"), "1\n");
+    assert.equal(waited, false, "the next step waited for the layer to be compressed");
+    await blob;
   },
 };
 
