@@ -16,6 +16,7 @@ import {
 import { EngineError } from "../contract/errors.ts";
 import type { PluginRights } from "../contract/rights.ts";
 import { isObject } from "../../lib/guard.ts";
+import { observed } from "../../lib/pool.ts";
 
 type Named<K> = { [N in HookName]: Hooks[N]["kind"] extends K ? N : never }[HookName];
 
@@ -229,6 +230,7 @@ class Runner implements HookRunner {
   /** What a plugin answers; nobody waits for one that does not heed the signal. @throws the signal's reason */
   async #unlessStopped<T>(answer: T): Promise<Awaited<T>> {
     if (!(answer instanceof Promise)) return await answer;
+    observed(answer); // it may fail while the next line waits
     const { abortable } = await import("@std/async/abortable");
     return await abortable<Awaited<T>>(answer, this.context.signal);
   }
