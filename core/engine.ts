@@ -285,11 +285,10 @@ class BuildEngine implements Engine {
     const { workspace } = this.session;
     const { listLoaded } = await import("./publish/loaded_plugins.ts");
     await workspace.hooksWith("registry");
-    const { projectPolicies } = await import("./cleanup/project_policies.ts");
-    await using policies = await projectPolicies(this.session);
+    const { listPolicies } = await import("./cleanup/project_policies.ts");
     return [
       ...await listLoaded(await workspace.hooksWith("tagging"), await workspace.uses()),
-      ...await listLoaded(policies.hooks, policies.uses),
+      ...await listPolicies(this.session),
     ];
   }
 

@@ -1,7 +1,11 @@
 import type { PluginUse } from "../contract/config.ts";
 import type { HookRunner } from "../hooks/runner.ts";
+import { listLoaded, type LoadedPlugin } from "../publish/loaded_plugins.ts";
 import type { CleanupNeeds } from "./needs.ts";
 import { openPolicies } from "./policies.ts";
+
+/** What the policies of a project are found with. */
+export type PolicyNeeds = Pick<CleanupNeeds, "options" | "config" | "loaded" | "policies">;
 
 /** The policies of a project, set up. Dispose of them. */
 export interface ProjectPolicies extends AsyncDisposable {
@@ -17,7 +21,7 @@ export interface ProjectPolicies extends AsyncDisposable {
  * @throws what {@linkcode openPolicies} throws
  */
 export async function projectPolicies(
-  session: Omit<CleanupNeeds, "registry">,
+  session: PolicyNeeds,
   without: readonly string[] = [],
 ): Promise<ProjectPolicies> {
   const { dir, env, home, signal, dryRun, emit } = session.options;
@@ -41,4 +45,10 @@ export async function projectPolicies(
     uses: new Map(named.map((use, i) => [names[i]!, use])),
     [Symbol.asyncDispose]: () => hooks[Symbol.asyncDispose](),
   };
+}
+
+/** The policies of a project, in the order in which they are asked. */
+export async function listPolicies(session: PolicyNeeds): Promise<readonly LoadedPlugin[]> {
+  await using policies = await projectPolicies(session);
+  return await listLoaded(policies.hooks, policies.uses);
 }

@@ -115,7 +115,7 @@ export async function denoBase(): Promise<string | undefined> {
     const install = [
       'cp /etc/resolv.conf "$0/etc/resolv.conf"',
       'mount --rbind /dev "$0/dev" && mount -t proc none "$0/proc"',
-      `chroot "$0" sh -ec 'apt-get update -q && apt-get install -qy ${IMAGE_PACKAGES}'`,
+      `env --unset=TMPDIR chroot "$0" sh -ec 'apt-get update -q && apt-get install -qy ${IMAGE_PACKAGES}'`,
       'rm -rf "$0"/var/lib/apt/lists/* "$0"/var/cache/apt/archives/*.deb "$0"/etc/apt/sources.list',
       ': > "$0/etc/resolv.conf"',
     ];
