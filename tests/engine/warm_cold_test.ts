@@ -13,7 +13,7 @@ import { base, commitTrees, Dice, nextTree, randomNumbers, type Tree } from "../
 import { type RandomProject, randomProject } from "../support/random_project.ts";
 import { withTempDir } from "../support/tmp.ts";
 
-const histories = Number(Deno.env.get("HISTORIES") ?? 2);
+const histories = Number(Deno.env.get("HISTORIES") ?? 1);
 const first = Number(Deno.env.get("SEED") ?? 1);
 const COMMITS = 8;
 const DIMGS = 8;
