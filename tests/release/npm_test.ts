@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import { busyboxBase } from "../support/bases.ts";
 import { allTexts } from "../docs/blocks.ts";
-import { asStranger, type Stranger } from "../support/packages.ts";
+import { type Stranger, useStranger } from "../support/packages.ts";
 import { run } from "../support/process.ts";
 import { writeFiles } from "../support/project.ts";
+import { commit, tryNewPlugins } from "./new_plugins.ts";
 
 const { version } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
 
@@ -68,9 +69,8 @@ console.log(JSON.stringify({
 }));
 `;
 
-async function prepare({ dir, run, tarball }: Stranger): Promise<void> {
+async function prepare({ dir }: Stranger): Promise<void> {
   await writeFiles(dir, {
-    "package.json": JSON.stringify({ name: "stranger", private: true, type: "module" }),
     "embed.ts": EMBEDDED,
     "types.ts": 'export type { Glob } from "@dapp/dapp/plugin";\n',
     "node.mjs": IN_NODE,
@@ -81,19 +81,17 @@ async function prepare({ dir, run, tarball }: Stranger): Promise<void> {
   });
   await run(["cp", "-r", await busyboxBase(), `${dir}/shop/base`]);
   await commit(`${dir}/shop`);
-  await run(["npm", "install", "--prefer-offline", "--no-audit", "--no-fund", tarball]);
 }
 
-/** Makes a repository of a directory. */
-async function commit(dir: string): Promise<void> {
-  const git = ["git", "-c", "user.name=T", "-c", "user.email=t@example.com", "-c", "init.defaultBranch=main"];
-  for (const args of [["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "first"]]) {
-    await run([...git, "-C", dir, ...args]);
-  }
-}
+const machine = useStranger();
+
+Deno.test("every plugin that `dapp plugin new` writes passes its test, has types, and works from a dappfile", async (t) => {
+  const stranger = machine();
+  if (stranger) await tryNewPlugins(t, stranger);
+});
 
 Deno.test("the npm package works on a machine that has Node.js alone", async (t) => {
-  await using stranger = await asStranger();
+  const stranger = machine();
   if (!stranger) return;
   await prepare(stranger);
   const { dir, run } = stranger;

@@ -1,22 +1,38 @@
-/** The released packages, made once for a test file and used where no checkout is in reach. */
+/** The npm package, made once for a test file and used where no checkout is in reach. */
 import { peer } from "./peers.ts";
 import { run, type RunOptions, type RunResult } from "./process.ts";
+import { writeFiles } from "./project.ts";
 import { removeTree } from "./tmp.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 
-/** What an empty directory on somebody's machine has. */
+/** What somebody's machine has. */
 export interface Stranger extends AsyncDisposable {
-  /** An empty directory, outside of the checkout. */
+  /** A directory outside of the checkout, in which the package is installed, and nothing else. */
   readonly dir: string;
-  /** The npm package, packed. */
-  readonly tarball: string;
+  /** Installs the package in a directory, with what its package.json names. */
+  install(cwd: string): Promise<void>;
   /** Runs a command there: without the checkout, without this process's environment and Deno's cache. */
   run(argv: readonly string[], options?: RunOptions): Promise<RunResult>;
 }
 
-/** Makes the packages as `deno task release:build` does. Undefined where npm is not there. */
-export async function asStranger(): Promise<Stranger | undefined> {
+/**
+ * One of them for the tests of a file; the function it returns gives it inside tests. Call it at the top of the file.
+ * Undefined where npm is not there.
+ */
+export function useStranger(): () => Stranger | undefined {
+  let stranger: Stranger | undefined;
+  Deno.test.beforeAll(async () => {
+    stranger = await asStranger();
+  });
+  Deno.test.afterAll(async () => {
+    await stranger?.[Symbol.asyncDispose]();
+  });
+  return () => stranger;
+}
+
+/** Makes the package as `deno task release:build` does. */
+async function asStranger(): Promise<Stranger | undefined> {
   const npm = await peer("npm");
   const node = await peer("node");
   if (npm === undefined || node === undefined) return undefined;
@@ -36,9 +52,12 @@ export async function asStranger(): Promise<Stranger | undefined> {
     NPM_CONFIG_REGISTRY: registry,
     NO_COLOR: "1",
   };
-  return {
+  const stranger: Stranger = {
     dir,
-    tarball: build.stdout.trim(),
+    async install(cwd) {
+      const flags = ["--prefer-offline", "--no-audit", "--no-fund", "--save-dev"];
+      await stranger.run(["npm", "install", ...flags, build.stdout.trim()], { cwd });
+    },
     run: (argv, options = {}) =>
       run(withoutCheckout(argv), {
         cwd: dir,
@@ -48,6 +67,11 @@ export async function asStranger(): Promise<Stranger | undefined> {
       }),
     [Symbol.asyncDispose]: () => removeTree(base),
   };
+  await writeFiles(dir, {
+    "package.json": JSON.stringify({ name: "stranger", private: true, type: "module" }),
+  });
+  await stranger.install(dir);
+  return stranger;
 }
 
 async function toolDirectory(base: string, programs: readonly string[]): Promise<string> {
