@@ -1,7 +1,17 @@
+/** Room in a pool, for the work that has it. */
+export interface Turn {
+  /** What is left to do takes no room: other work may begin, as long as no more than a pool full is left so. */
+  leave(): void;
+  /** It takes room again, at once. */
+  enter(): void;
+}
+
 /** Lets at most `size` pieces of work run at once, in the order they asked. */
 export class Pool {
   #size: number;
   #running = 0;
+  /** Pieces of work that have left their room and go on. */
+  #left = 0;
   readonly #waiting: (() => void)[] = [];
 
   constructor(size: number) {
@@ -20,19 +30,28 @@ export class Pool {
 
   /** Whether the next piece of work has to wait. */
   get full(): boolean {
-    return this.#running >= this.#size;
+    return this.#running >= this.#size || this.#running + this.#left >= 2 * this.#size;
   }
 
   /** @throws the signal's reason when that is aborted before it is this work's turn; the others keep theirs */
-  async run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  async run<T>(work: (turn: Turn) => Promise<T>, signal?: AbortSignal): Promise<T> {
     signal?.throwIfAborted();
     if (this.full) await this.#turn(signal);
     else this.#running++;
+    let inside = true;
+    const move = (inward: boolean) => {
+      if (inside === inward) return;
+      inside = inward;
+      this.#running += inward ? 1 : -1;
+      this.#left += inward ? -1 : 1;
+      this.#admit();
+    };
     try {
       signal?.throwIfAborted();
-      return await work();
+      return await work({ leave: () => move(false), enter: () => move(true) });
     } finally {
-      this.#running--;
+      if (inside) this.#running--;
+      else this.#left--;
       this.#admit();
     }
   }

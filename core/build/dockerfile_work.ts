@@ -52,6 +52,8 @@ export interface DockerfileTask extends Pick<StageTask, "image" | "stage" | "at"
   readonly introspector: Pick<Introspector, "error" | "beforeError">;
   /** Told where it is built. */
   placed(place: StepPlace): void;
+  /** Told when no command runs any more. */
+  ran(): void;
 }
 
 /** What building a Dockerfile takes. */

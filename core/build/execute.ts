@@ -4,7 +4,7 @@ import { EngineError, messageOf } from "../contract/errors.ts";
 import type { EventSink, StageRef } from "../contract/events.ts";
 import { type BuildOptions, createIntrospector, type Introspector } from "./introspect.ts";
 import { type CachedTops, compareStage, imagesOf, type PlanInputs } from "../plan/plan.ts";
-import { observed, Pool } from "../../lib/pool.ts";
+import { observed, Pool, type Turn } from "../../lib/pool.ts";
 import type { LayerRef } from "../contract/builder.ts";
 import type { StepPlace } from "../contract/place.ts";
 import type { StageRecord, Store } from "../contract/store.ts";
@@ -198,6 +198,7 @@ export class Executor {
       introspector: this.#introspector,
       forced: this.inputs.forced.has(stage.signature),
       placed() {},
+      ran() {},
     };
     const parent = this.#output(image, Math.max(top, first - 1));
     this.inputs.worker.prepare(task, parent, image.stages.slice(index).some(runsCommands));
@@ -242,7 +243,7 @@ export class Executor {
       if (parent) await this.inputs.worker.ready({ stage, parent, others }, wait);
       if (this.#pool.full) wait(`until one of ${this.#pool.size} running stages ends (--parallel)`);
       let start = turn;
-      const delta = await this.#pool.run(async () => {
+      const delta = await this.#pool.run(async (turn) => {
         signal.throwIfAborted();
         if (this.#failure) throw new NotStarted("Another stage failed first");
         const { reason } = await compareStage(image, stage, this.inputs);
@@ -251,7 +252,7 @@ export class Executor {
         if (this.#introspector.before(at)) await this.#inspectBefore(image, stage, parent);
         start = wholeMs();
         stopRunning = this.#begin(image, "running");
-        return await this.#work(image, stage, parent, others);
+        return await this.#work(image, stage, parent, others, turn);
       });
       const times = { waitingMs: start - turn, runningMs: wholeMs() - start };
       const stopSaving = this.#begin(image, "saving");
@@ -291,6 +292,7 @@ export class Executor {
     stage: SignedStage,
     parent: StageOutput | undefined,
     others: ReadonlyMap<string, StageOutput>,
+    turn: Turn,
   ): Promise<MadeOutput> {
     const { base } = image.node.rule;
     const created = formatEpoch(this.inputs.epoch);
@@ -305,7 +307,8 @@ export class Executor {
           at,
           forced,
           introspector: this.#introspector,
-          placed: this.#placed(image, stage),
+          placed: this.#placed(image, stage, turn),
+          ran: turn.leave,
         });
       }
       const output = isOwn(base)
@@ -328,7 +331,8 @@ export class Executor {
       others,
       introspector: this.#introspector,
       forced: this.inputs.forced.has(stage.signature),
-      placed: this.#placed(image, stage),
+      placed: this.#placed(image, stage, turn),
+      ran: turn.leave,
       registry: this.inputs.shared.registryFor({
         image,
         stage,
@@ -340,9 +344,10 @@ export class Executor {
   }
 
   /** Who is told where a stage is built. */
-  #placed(image: SignedImage, stage: SignedStage): (place: StepPlace) => void {
+  #placed(image: SignedImage, stage: SignedStage, turn: Turn): (place: StepPlace) => void {
     const { ledger, emit } = this.inputs;
     return (place) => {
+      turn.enter(); // its commands run again when what they changed was lost with a daemon
       ledger.place(stage.signature, place);
       if (place.address === undefined) return;
       emit({ type: "stage.placed", at: refOf(image, stage), signature: stage.signature, place });

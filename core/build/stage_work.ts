@@ -83,6 +83,8 @@ export interface WorkTask extends StageTask {
   readonly introspector: Introspector;
   /** Takes where commands run. */
   placed(place: StepPlace): void;
+  /** Told when no command runs any more. */
+  ran(): void;
   /** REPO, when stages are published there. */
   readonly registry?: TaskRegistry | undefined;
 }
@@ -247,6 +249,7 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
         io: {
           signal: this.signal,
           placed: task.placed,
+          ran: task.ran,
           secret: (id) => this.#vault.value(rule.secrets.find((secret) => secret.id === id)!),
           sshAgent: () => this.#vault.agent,
           output: (stream, text) => streams[stream].push(text),
@@ -397,7 +400,7 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
   }
 
   async #run(task: WorkTask, commands: readonly string[]): Promise<readonly LayerRef[]> {
-    const { at, parent, image, stage, introspector, forced, placed, registry } = task;
+    const { at, parent, image, stage, introspector, forced, placed, ran, registry } = task;
     const { signal } = this;
     const { emit, compression, epoch, masker } = this.session.options;
     const { rule } = image.node;
@@ -441,6 +444,7 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
       sshAgent: () => this.#vault.agent,
       output: (stream, text) => streams[stream].push(text),
       placed,
+      ran,
       ...(introspector.error && {
         onFailure: async (shell) => {
           emit({

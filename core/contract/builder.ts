@@ -233,6 +233,8 @@ export interface StepIo {
   output(stream: "stdout" | "stderr", text: string): void;
   /** Takes where the step runs, before it does, and again when that place was lost. Untold: on this machine. */
   placed?(place: StepPlace): void;
+  /** Told when no command runs any more and what they changed is still to be taken: another step may begin then. */
+  ran?(): void;
   /** Aborts the work. */
   readonly signal: AbortSignal;
   /**

@@ -26,6 +26,8 @@ export interface SolveVertex {
   readonly cached: boolean;
   /** Seconds since 1970 by the daemon's clock; undefined before it has begun. */
   readonly started?: number;
+  /** It has ended, well or not. */
+  readonly ended: boolean;
   /** Why it failed. */
   readonly error?: string;
 }
@@ -79,12 +81,13 @@ export class BuildkitClient implements Disposable {
 
   async #tell(Ref: string, events: SolveEvents, signal: AbortSignal): Promise<void> {
     await this.rpc.stream(Control.method.status, { Ref }, ({ vertexes, logs }) => {
-      for (const { digest, name, cached, started, error } of vertexes) {
+      for (const { digest, name, cached, started, completed, error } of vertexes) {
         events.vertex?.({
           digest,
           name,
           cached,
           ...(started && { started: Number(started.seconds) + started.nanos / 1e9 }),
+          ended: completed !== undefined,
           ...(error !== "" && { error }),
         });
       }

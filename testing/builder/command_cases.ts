@@ -159,6 +159,12 @@ export const commandCases: Cases = {
     );
   },
 
+  "says of no command that failed that it ran": async ({ runner, base }) => {
+    let said = 0;
+    await assert.rejects(runner.run(base, ["exit 3"], { ran: () => void said++ }), { code: "STAGE_FAILED" });
+    assert.equal(said, 0);
+  },
+
   "holds on to no directory of this machine after an abort": async ({ runner, base, builder }) => {
     if (!offers(builder, "host")) return;
     const controller = new AbortController();

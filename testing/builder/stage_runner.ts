@@ -26,7 +26,7 @@ export interface Ran {
 export interface StageOptions
   extends
     Partial<Omit<BuildStep, "commands" | "parents" | "network">>,
-    Pick<StepIo, "secret" | "sshAgent" | "placed"> {
+    Pick<StepIo, "secret" | "sshAgent" | "placed" | "ran"> {
   /** "default": none in particular is asked for. @default "host" */
   readonly network?: StepNetwork | "default";
   readonly signal?: AbortSignal;
@@ -43,8 +43,8 @@ export class StageRunner {
     commands: readonly string[],
     options: StageOptions = {},
   ): Promise<Ran> {
-    const { signal = new AbortController().signal, onFailure, onOutput, placed, secret, sshAgent, ...more } =
-      options;
+    const { signal = new AbortController().signal, onFailure, onOutput, ...told } = options;
+    const { placed, ran, secret, sshAgent, ...more } = told;
     const { network = "host", ...rest } = more;
     const { share, store } = this;
     let output = "";
@@ -65,6 +65,7 @@ export class StageRunner {
       signal,
       ...(onFailure && { onFailure }),
       ...(placed && { placed }),
+      ...(ran && { ran }),
       ...(secret && { secret }),
       ...(sshAgent && { sshAgent }),
       output(stream, text) {

@@ -1,4 +1,6 @@
 /** The BuildKit builder, tested as a plugin from elsewhere is: with nothing but what is published for that. */
+import assert from "node:assert/strict";
+import type { Builder, BuildStep, StepIo } from "../../plugin.ts";
 import { builderBuildkit } from "../../plugins/builder/buildkit/mod.ts";
 import {
   builderConformance,
@@ -28,7 +30,7 @@ function suite(name: string, throughRegistry: boolean): void {
     );
     const builder = stack.use((await opened.openBuilder(store, { parallel: 2 }))!);
     const base = await busyboxLayers(store);
-    const more = { builder, store, base, rootless: false };
+    const more = { builder: saying(builder), store, base, rootless: false };
     if (!throughRegistry) return { ...more, ...keep(stack) };
     const server = await startDockerRegistry();
     if (!server) return undefined;
@@ -38,6 +40,24 @@ function suite(name: string, throughRegistry: boolean): void {
     const platform = { os: "linux", architecture: Deno.build.arch === "aarch64" ? "arm64" : "amd64" };
     const share = { repository, access: { insecure: [] }, platform };
     return { ...more, share, ...keep(stack) };
+  });
+}
+
+/** The builder, which must say of every step that its commands ran, before it is done with it. */
+function saying(builder: Builder): Builder {
+  return new Proxy(builder, {
+    get(target, name) {
+      if (name === "run") {
+        return async (step: BuildStep, io: StepIo) => {
+          let said = false;
+          const result = await target.run(step, { ...io, ran: () => void (said = true, io.ran?.()) });
+          assert.ok(said);
+          return result;
+        };
+      }
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
   });
 }
 

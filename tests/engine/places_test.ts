@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type EngineOptions, use } from "../../mod.ts";
-import { Pool } from "../../lib/pool.ts";
+import { Pool, type Turn } from "../../lib/pool.ts";
 import { fakeBuilder, FakeBuilderLog, fakeFleet } from "../support/fake_builder.ts";
 import { type TestProject, withProject } from "../support/project.ts";
 
@@ -116,4 +116,64 @@ Deno.test("Pool lets more in when it grows, and waits for those inside when it s
   gates[3]!.resolve();
   await Promise.all(work);
   assert.deepEqual([begun.length, pool.full], [4, false]);
+});
+
+Deno.test("no room is kept while what commands changed is taken, for as many stages as there is room", async () => {
+  const names = Array.from({ length: 5 }, (_, i) => `d${i}`);
+  const text = names.map((name) =>
+    `dimg: ${name}\nfrom: scratch\nshell: { install: ["meet run-${name}", "ran", "meet take-${name}", "write a 1"] }\n`
+  );
+  await withProject({ "dappfile.yaml": text.join("---\n") }, async (project) => {
+    const log = new FakeBuilderLog();
+    await using engine = engineOf(project, log, { room: 2 });
+    const begun: string[] = [];
+    const arrivals = names.map((name) => log.arrived(`run-${name}`).then(() => begun.push(name)));
+    /** The first `count` whose commands run. */
+    const first = async (count: number) => {
+      while (begun.length < count) await Promise.race(arrivals.filter((_, i) => !begun.includes(names[i]!)));
+      return begun;
+    };
+    const done = engine.build();
+    // Two run at a time, and others come while nothing of these has been taken.
+    const [a, b] = await first(2);
+    assert.equal(log.ran.length, 2);
+    log.open(`run-${a}`);
+    const [, , c] = await first(3);
+    log.open(`run-${b}`);
+    await first(4);
+    // Two run and two are taken: as much as there is room for, twice.
+    log.open(`run-${c}`);
+    await log.arrived(`take-${c}`);
+    assert.equal(log.running, 4);
+    log.open(`take-${a}`);
+    await first(5);
+    for (const name of names) ["run", "take"].forEach((gate) => log.open(`${gate}-${name}`));
+    await done;
+    assert.equal(log.mostRunning, 4);
+  });
+});
+
+Deno.test("Pool lets another one in for one that leaves, until a pool full has left, and for none that enters again", async () => {
+  const pool = new Pool(1);
+  const gates = Array.from({ length: 4 }, () => Promise.withResolvers<void>());
+  const turns: Turn[] = [];
+  const work = gates.map(({ promise }) => pool.run((turn) => (turns.push(turn), promise)));
+  const settled = () => new Promise((resolve) => setTimeout(resolve, 0));
+  turns[0]!.leave();
+  turns[0]!.leave(); // twice is once
+  await settled();
+  assert.equal(turns.length, 2);
+  turns[1]!.leave();
+  await settled();
+  assert.equal(turns.length, 2); // two have left, room is for one
+  gates[1]!.resolve();
+  await settled();
+  assert.equal(turns.length, 3);
+  turns[0]!.enter();
+  gates[2]!.resolve();
+  await settled();
+  assert.equal(turns.length, 3);
+  for (const { resolve } of gates) resolve();
+  await Promise.all(work);
+  assert.deepEqual([turns.length, pool.full], [4, false]);
 });

@@ -1,6 +1,7 @@
 /**
  * A builder without processes: commands are `write PATH TEXT`, `link PATH TARGET`, `say TEXT`, `fail TEXT`, `reveal ID`
- * (prints a secret, in two pieces), `betray ID` (fails with it), `meet NAME` and `nothing`.
+ * (prints a secret, in two pieces), `betray ID` (fails with it), `meet NAME`, `ran` (what
+ * follows is the builder's own work) and `nothing`.
  */
 import { indexEntries } from "../../lib/layer/index.ts";
 import { createLayerWriter } from "../../lib/layer/writer.ts";
@@ -102,6 +103,7 @@ class FakeBuilder implements Builder {
       const value = new TextDecoder().decode(io.secret!(first));
       throw new EngineError("STAGE_FAILED", `Cannot build ${step.label}: it knows ${value}`, { fix: value });
     } else if (verb === "meet") await this.log.wait(first, io.signal);
+    else if (verb === "ran") io.ran?.();
     else if (verb === "fail") {
       io.output("stderr", [first, ...rest].join(" ") + "\n");
       await io.onFailure?.(() => {

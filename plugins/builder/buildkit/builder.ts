@@ -123,7 +123,14 @@ export class BuildkitBuilder implements Builder {
   async run(step: BuildStep, io: StepIo): Promise<StepResult> {
     io.signal.throwIfAborted();
     const user = this.#user(step.placement ?? step.signature, io);
-    return await abortable(this.#fleet.use(user, (daemon) => this.#runAt(daemon, step, io)), io.signal);
+    const work = (daemon: Daemon, leave: () => void) => {
+      const ran = () => {
+        leave();
+        io.ran?.();
+      };
+      return this.#runAt(daemon, step, { ...io, ran });
+    };
+    return await abortable(this.#fleet.use(user, work), io.signal);
   }
 
   #user(key: string, io: StepIo): FleetUser {
@@ -367,6 +374,7 @@ export class BuildkitBuilder implements Builder {
             vertex = seen.digest;
             started = seen.started ?? started;
             ran ||= seen.started !== undefined && !seen.cached;
+            if (seen.ended && seen.error === undefined) io.ran?.();
           },
           log({ vertex: of, stream, bytes }) {
             if (of === vertex) output.push(stream, bytes);

@@ -69,8 +69,15 @@ export class Fleet implements AsyncDisposable {
     return (await this.#placement.order(key))[0];
   }
 
-  /** Does work at a daemon. @throws BUILDER_UNAVAILABLE when there is none left that can do it */
-  async use<T>({ key, signal, placed, say }: FleetUser, work: (daemon: Daemon) => Promise<T>): Promise<T> {
+  /**
+   * Does work at a daemon; `leave` tells that what is left of it takes none of the room that steps have there.
+   *
+   * @throws BUILDER_UNAVAILABLE when there is none left that can do it
+   */
+  async use<T>(
+    { key, signal, placed, say }: FleetUser,
+    work: (daemon: Daemon, leave: () => void) => Promise<T>,
+  ): Promise<T> {
     await abortable(this.#acquaint(), signal);
     for (;;) {
       if (this.#addresses.size > 1) this.#tellLosses(say);
@@ -80,7 +87,7 @@ export class Fleet implements AsyncDisposable {
       try {
         const daemon = await abortable(this.#know(place), signal);
         placed(daemon);
-        return await work(daemon);
+        return await work(daemon, () => taken[Symbol.dispose]());
       } catch (error) {
         if (!(error instanceof EngineError) || error.code !== "BUILDER_UNAVAILABLE") throw error;
         this.#lose(place, error);

@@ -56,7 +56,14 @@ export class Placement {
       leastBusy(equal, (name) => this.#of(name).running / (this.#of(name).room ?? usual));
     this.#of(place).running++;
     this.#last.set(key, place);
-    return { place, [Symbol.dispose]: () => void this.#of(place).running-- };
+    let taken = true;
+    return {
+      place,
+      [Symbol.dispose]: () => {
+        if (taken) this.#of(place).running--;
+        taken = false;
+      },
+    };
   }
 
   /** Where steps of a key go, the best place first. */
