@@ -124,10 +124,10 @@ async function engineErrorLines(
   return lines;
 }
 
-/** `file:line:column: path: message`, the line of the file with a caret, the hint. */
+/** `file:line:column: path: message`, as far as the place is known, the line of the file with a caret, the hint. */
 function problemLines(problem: Problem, source: readonly string[] | undefined, style: Style): string[] {
   const { file, line, column, path, message, hint } = problem;
-  const place = line > 0 ? `${file}:${line}:${column}` : file;
+  const place = [file, line, column].slice(0, line > 0 ? column > 0 ? 3 : 2 : 1).join(":");
   const lines = [`  ${style.bold(`${place}:`)} ${printable(path ? `${path}: ${message}` : message)}`];
   const text = line > 0 ? source?.[line - 1] : undefined;
   if (text !== undefined && text.trim() !== "") {

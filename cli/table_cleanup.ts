@@ -226,7 +226,7 @@ export const cleanupCommands = [
     run: async () => (await import("./commands/restore.ts")).restore,
     summary: "Put back tags that a cleanup from this machine deleted.",
     details: [
-      "TAG is a tag of REPO or a full name with its tag; without one, everything is put back that is gone. It works as " +
+      "TAG is a tag of REPO, a name below it such as app:1.0, or a full name; without one, everything that is gone is put back. It works as " +
       "long as the registry has not collected its garbage. Prints what became of each tag: restored, present (it is " +
       "there), taken (it names something newer, which stays), lost or failed; exits with 1 when one is lost or failed.",
       "REPO is host[:port]/path or oci:DIR. It is the first word, unless it is given by --repo or by `repo:` in the " +
@@ -238,7 +238,10 @@ export const cleanupCommands = [
     registry: stagesAccess,
     examples: [
       { command: "dapp dimg restore registry.example.com/shop --list", what: "what was deleted when" },
-      { command: "dapp dimg restore registry.example.com/shop app-1.0", what: "put this one back" },
+      {
+        command: "dapp dimg restore registry.example.com/shop app:1.0",
+        what: "put this one back",
+      },
     ],
   },
 ] as const satisfies readonly CommandSpec[];

@@ -9,9 +9,10 @@ import { projectDir } from "../project_dir.ts";
 export const init: CommandRun = async ({ io, options, answer, progress, quiet }) => {
   const dir = await projectDir(io, options);
   const names = new Set(await io.list(dir));
-  await requireNoDappfile(io, dir, "Check it with: dapp config check; or move it away first");
+  const dryRun = options.flag("dry-run");
+  if (!dryRun) await requireNoDappfile(io, dir, "Check it with: dapp config check; or move it away first");
   const { text, what, notes } = await firstDappfile(nameOf(dir), filesOf(dir, names, io));
-  if (options.flag("dry-run")) {
+  if (dryRun) {
     answer({ what, notes, written: [], text }, () => text.trimEnd().split("\n"));
     return 0;
   }

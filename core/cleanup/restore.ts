@@ -62,7 +62,7 @@ export async function restore(
   const missing = wanted.find((reference) => !latest.has(reference));
   if (missing !== undefined) {
     throw new EngineError("USAGE", `Cannot restore "${missing}": the journal has no deletion of it`, {
-      fix: "Name a full reference, or no tag to restore all",
+      fix: "See what was deleted with --list; name no tag to restore all",
     });
   }
   const results: RestoredTag[] = [];

@@ -4,7 +4,10 @@
  */
 import assert from "node:assert/strict";
 import { parse } from "yaml";
+import { MemoryRegistry } from "../../testing/mod.ts";
 import { run } from "../support/process.ts";
+import { writeFiles } from "../support/project.ts";
+import { SETTLED, settledFile } from "../support/settled_registry.ts";
 import { withTempDir } from "../support/tmp.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
@@ -45,8 +48,7 @@ interface Outcome {
 interface Runner {
   readonly dir: string;
   readonly env: Readonly<Record<string, string>>;
-  /** Replaces dapp by a script. */
-  readonly dapp?: string;
+  git(...args: readonly string[]): Promise<unknown>;
 }
 
 async function withRunner(body: (runner: Runner) => Promise<void>): Promise<void> {
@@ -63,7 +65,7 @@ async function withRunner(body: (runner: Runner) => Promise<void>): Promise<void
       script(`exec "${Deno.execPath()}" run -A --no-check "${root}cli.ts" "$@"`),
     );
     const work = `${dir}/work`;
-    const git = (...args: string[]) =>
+    const git = (...args: readonly string[]) =>
       run(["git", "-c", "user.name=t", "-c", "user.email=t@example.com", ...args], { cwd: work });
     await git("init", "-q", "-b", "main");
     await Deno.writeTextFile(
@@ -80,7 +82,7 @@ async function withRunner(body: (runner: Runner) => Promise<void>): Promise<void
       DENO_DIR: Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`,
       CI: "true",
     };
-    await body({ dir, env });
+    await body({ dir, env, git });
   });
 }
 
@@ -260,16 +262,58 @@ Deno.test("the jobs of the GitLab template publish and clean up", async () => {
   });
 });
 
-Deno.test("docs/ci.md gives the action inputs that it has, and explains each of them", async () => {
-  const { inputs } = await read<Action>("action.yml");
+/** What the workflows of docs/ci.md give the action, each as it is used. */
+async function usesOfPage(): Promise<readonly Readonly<Record<string, string>>[]> {
   const page = await Deno.readTextFile(`${root}docs/ci.md`);
   const examples = [...page.matchAll(/^```yaml\n([\s\S]*?)^```$/gm)].map(([, yaml]) => parse(yaml!));
   const steps = examples.flatMap(({ jobs = {} }) =>
-    Object.values<{ steps: { uses?: string; with?: object }[] }>(jobs).flatMap(({ steps }) => steps)
+    Object.values<{ steps: { uses?: string; with?: Record<string, string> }[] }>(jobs).flatMap((job) =>
+      job.steps
+    )
   );
-  const used = steps.filter(({ uses }) => uses?.startsWith("dapp/")).flatMap((step) =>
-    Object.keys(step.with ?? {})
-  );
+  return steps.filter(({ uses }) => uses?.startsWith("dapp/")).map((step) => step.with ?? {});
+}
+
+Deno.test("the workflows of docs/ci.md publish, and clean up", async () => {
+  await using registry = new MemoryRegistry();
+  const known: Readonly<Record<string, string>> = {
+    "github.repository": "me/shop",
+    "github.actor": "me",
+    "secrets.GITHUB_TOKEN": "s3cret",
+    "secrets.CLEANUP_TOKEN": "s3cret",
+  };
+  const outcomes: string[] = [];
+  await withRunner(async (runner) => {
+    const dappfile = `${runner.dir}/work/dappfile.yaml`;
+    const text = (await Deno.readTextFile(dappfile)).replace("---", `plugins: [${SETTLED}]\n---`);
+    await writeFiles(`${runner.dir}/work`, { "dappfile.yaml": text, ...settledFile });
+    await runner.git("add", "-A");
+    await runner.git("commit", "-q", "-m", "settled");
+    for (const use of await usesOfPage()) {
+      const inputs = Object.fromEntries(
+        Object.entries(use).map(([name, text]) => [
+          name,
+          text.replaceAll(/\$\{\{ (\S+) \}\}/g, (_, value) => {
+            assert.ok(known[value], `nobody sets "${value}"`);
+            return known[value];
+          }).replace("ghcr.io", registry.host),
+        ]),
+      );
+      const { code, text, outputs, summary } = await act(runner, inputs);
+      assert.equal(code, 0, text);
+      outcomes.push(`${outputs}${summary}`);
+    }
+  });
+  assert.equal(outcomes.length, 2);
+  assert.match(outcomes[0]!, /\/me\/shop\/app:feature-x\S* sha256:[0-9a-f]{64}/);
+  // The branch of the first is not in the repository.
+  assert.match(outcomes[1]!, /^4 tags: 4 deleted$/m);
+});
+
+Deno.test("docs/ci.md gives the action inputs that it has, and explains each of them", async () => {
+  const { inputs } = await read<Action>("action.yml");
+  const page = await Deno.readTextFile(`${root}docs/ci.md`);
+  const used = (await usesOfPage()).flatMap((use) => Object.keys(use));
   assert.ok(used.length > 5);
   assert.deepEqual(used.filter((name) => inputs[name] === undefined), []);
   for (const name of Object.keys(inputs)) {

@@ -1,6 +1,7 @@
 /**
- * Every example of the documentation is run or checked. Run are blocks `sh run` and `file=` (docs_examples_test.ts) and
- * `ts` (deno test --doc). Everything else is checked here for what it is; a block that is nothing known fails.
+ * Every example of the documentation is executed by the test that how_run.ts names, or stands there in the list of those
+ * that are not. What no page runs in its own order is looked at here for what it is, too: words against the parser, keys
+ * against the schema; a block that is nothing known fails.
  */
 import assert from "node:assert/strict";
 import { parse as parseToml } from "@std/toml/parse";
@@ -11,8 +12,17 @@ import { parseConfig } from "../../core/config/parse.ts";
 import { collectTagFlags } from "../../core/publish/tag_flags.ts";
 import { run } from "../support/process.ts";
 import { withHooks } from "../tagging/support.ts";
-import { allTexts, type Block, textOf } from "./blocks.ts";
+import { allTexts, textOf } from "./blocks.ts";
 import { checkGitlab, checkWorkflow } from "./ci_files.ts";
+import {
+  isCommands,
+  isDappfile,
+  isTyped,
+  isWorkflow,
+  onlyChecked,
+  runsAsPage,
+  whyOnlyChecked,
+} from "./how_run.ts";
 import { commandsOf } from "./shell.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
@@ -24,11 +34,6 @@ const tagFlags = (await withHooks([], collectTagFlags)).map(({ name }) => name);
 const top = new Set(
   (await Array.fromAsync(Deno.readDir(root))).filter((e) => e.isDirectory).map((e) => e.name),
 );
-
-/** Whether another test runs a block. */
-function isRun({ info }: Block): boolean {
-  return /^sh run\b|\bfile=|^text said$/.test(info) || info === "ts";
-}
 
 /** Languages of blocks that are not run, with what checks one. */
 const CHECKS: Readonly<Record<string, (text: string) => Promise<void> | void>> = {
@@ -110,7 +115,7 @@ function checkOutput(text: string): void {
 Deno.test("every fenced example is run or checked", async () => {
   const wrong: string[] = [];
   for (const block of blocks) {
-    if (isRun(block)) continue;
+    if (runsAsPage(block)) continue;
     const at = `${block.file}:${block.line}`;
     const check = CHECKS[block.info.replace(/ name=\S+$/, "")];
     if (!check) wrong.push(`${at}: a block "${block.info}" is neither run nor checked`);
@@ -124,6 +129,27 @@ Deno.test("every fenced example is run or checked", async () => {
   }
   assert.deepEqual(wrong, []);
   assert.ok(blocks.length > 100, `${blocks.length} blocks`);
+});
+
+Deno.test("every example is executed, but for a few that are named with the reason", () => {
+  const executed = [runsAsPage, isCommands, isDappfile, isWorkflow, isTyped];
+  const neither = blocks.filter((block) => !whyOnlyChecked(block) && !executed.some((is) => is(block)));
+  assert.deepEqual(neither.map(({ file, line }) => `${file}:${line}`), []);
+  const checked = blocks.filter(whyOnlyChecked);
+  for (const { file, starts } of onlyChecked) {
+    assert.ok(
+      checked.some((b) => b.file === file && b.text.startsWith(starts)),
+      `${file} has no block "${starts}"`,
+    );
+  }
+  const rows = checked.map((block) => `\n  ${block.file}:${block.line}: ${whyOnlyChecked(block)}`);
+  Deno.stderr.writeSync(
+    new TextEncoder().encode(
+      `[examples: ${blocks.length - checked.length} executed, ${checked.length} only checked${
+        rows.join("")
+      }]\n`,
+    ),
+  );
 });
 
 Deno.test("scripts that are not run are scripts", async () => {
