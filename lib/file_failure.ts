@@ -102,3 +102,13 @@ function pathOf(error: Error): string | undefined {
   if ("path" in error && typeof error.path === "string") return error.path;
   return /(?:: \w+ |-> )'([^']*)'$/.exec(error.message)?.[1];
 }
+
+/** Runs `action`, giving undefined when the file or directory it needs is absent. */
+export async function ifPresent<T>(action: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await action();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
+    throw error;
+  }
+}

@@ -1,4 +1,4 @@
-import { isFull } from "./file_failure.ts";
+import { ifPresent, isFull } from "./file_failure.ts";
 
 /**
  * Runs `action` while holding an exclusive lock on the file `name` of a directory. The file stays: removing it would let
@@ -35,5 +35,42 @@ async function lock(file: Deno.FsFile, signal: AbortSignal): Promise<void> {
   for (let wait = 20; !await file.tryLock(true); wait = Math.min(wait * 1.5, 500)) {
     signal.throwIfAborted();
     await new Promise((resolve) => setTimeout(resolve, wait));
+  }
+}
+
+/** Takes the lock now, or gives undefined when somebody else has it. Makes the file unless it has to be there. */
+export async function tryLock(
+  path: string,
+  { create = true }: { readonly create?: boolean } = {},
+): Promise<AsyncDisposable | undefined> {
+  const file = await Deno.open(path, { read: true, write: true, create, ...(create && { mode: 0o600 }) });
+  try {
+    if (await file.tryLock(true)) {
+      const [mine, named] = [await file.stat(), await ifPresent(() => Deno.stat(path))];
+      if (named?.ino === mine.ino && named?.dev === mine.dev) {
+        await nameHolder(file);
+        return {
+          async [Symbol.asyncDispose]() {
+            await ifPresent(() => Deno.remove(path));
+            file.close();
+          },
+        };
+      }
+    }
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+  file.close();
+  return undefined;
+}
+
+/** Says who has the lock. Whoever removes things on a full disk needs locks, and no such words. */
+async function nameHolder(file: Deno.FsFile): Promise<void> {
+  await file.truncate(0);
+  try {
+    await file.write(new TextEncoder().encode(`process ${Deno.pid} since ${new Date().toISOString()}`));
+  } catch (error) {
+    if (!isFull(error)) throw error;
   }
 }

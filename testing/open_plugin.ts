@@ -38,6 +38,8 @@ export interface OpenPluginOptions<Input> {
    * without, `events` has a warning. @default it runs in the test's process, with all that this may
    */
   readonly apart?: string;
+  /** With `apart`: how long an answer may take. @default 120000 */
+  readonly timeoutMs?: number;
   /** Whether nothing may be changed. @default false */
   readonly dryRun?: boolean;
   /** Aborts the plugin's work. */
@@ -137,7 +139,8 @@ export async function openPlugin<Input>(
     } else {
       const { openApart } = await import("../core/hooks/apart/open.ts");
       const module = { use: plugin.name, url: options.apart, options: options.options };
-      const opened = await openApart({ ...module, host, context, pinned: false });
+      const { timeoutMs } = options;
+      const opened = await openApart({ ...module, host, context, pinned: false, timeoutMs });
       hooks.own(opened);
       await hooks.add({ plugin: opened.plugin as Plugin<never>, options: options.options });
     }

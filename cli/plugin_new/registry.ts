@@ -3,10 +3,12 @@ import type { PluginKind } from "./kind.ts";
 export const registry: PluginKind = {
   prefix: "registry-",
   what: "a kind of REPO, where images and stages are kept",
-  named: "trusted",
+  named: "plugin",
   command: "dapp dimg bp @NAME@:images",
-  module:
-    `/** A registry: REPO "@NAME@:DIR" keeps images as files of a directory. Put what you keep them in in its place. */
+  module: `/**
+ * A registry: REPO "@NAME@:DIR" keeps images as files of a directory, which is "dir" of its options or below. Put what you
+ * keep them in in its place, and what that needs into the rights.
+ */
 import {
   definePlugin,
   type Descriptor,
@@ -33,6 +35,8 @@ const start = "@NAME@:";
 export default definePlugin({
   name: "registry-@NAME@",
   api: 1,
+  options: (z) => z.strictObject({ dir: z.string().default("images") }),
+  rights: ({ dir }) => ({ read: [dir], write: [dir] }),
   setup: () => ({
     // Undefined leaves a REPO to other plugins.
     openRegistry: ({ repo, projectDir, kind }) =>
@@ -215,11 +219,14 @@ function missing(what: string): EngineError {
 import { createTestHost, openPlugin, registryConformance } from "@dapp/dapp/testing";
 import plugin from "./mod.ts";
 
+// As dapp runs it: with the rights that it declares and no others.
+const apart = import.meta.resolve("./mod.ts");
+
 // The rules of all registries, each tried with an empty one.
 registryConformance("registry-@NAME@", async () => {
   await using stack = new AsyncDisposableStack();
   const host = stack.use(await createTestHost());
-  const opened = stack.use(await openPlugin(plugin, host));
+  const opened = stack.use(await openPlugin(plugin, host, { apart }));
   const backend = await opened.openRegistry("@NAME@:images");
   if (!backend) return undefined;
   const kept = stack.move();
@@ -228,7 +235,7 @@ registryConformance("registry-@NAME@", async () => {
 
 Deno.test("every other REPO is left to others", async () => {
   await using host = await createTestHost();
-  await using opened = await openPlugin(plugin, host);
+  await using opened = await openPlugin(plugin, host, { apart });
   for (const repo of ["oci:images", "registry.example.com/group/app"]) {
     strictEqual(await opened.openRegistry(repo), undefined);
   }

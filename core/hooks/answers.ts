@@ -30,7 +30,7 @@ import { type Fact, isSignature } from "../contract/signature.ts";
 type ShapeOf<T> = { readonly [K in keyof T]-?: z.ZodType };
 
 /** The keys of a type of the contract and no others. */
-function strict<T>(shape: ShapeOf<T>): z.ZodType {
+export function strict<T>(shape: ShapeOf<T>): z.ZodType {
   return z.strictObject(shape);
 }
 
@@ -211,12 +211,26 @@ const schemas: Readonly<Record<HookName, z.ZodType>> = {
 
 /** @throws PLUGIN_RESULT_INVALID with plugin, hook, field and what is wrong with it */
 export function checkAnswer(hook: HookName, plugin: string, answer: unknown): void {
-  const parsed = schemas[hook].safeParse(answer);
+  requireShape(answer, schemas[hook], { plugin, hook });
+}
+
+/** Whose answer it is. */
+export interface Answered {
+  readonly plugin: string;
+  readonly hook: string;
+  /** What was called of an object that the hook answered with. */
+  readonly method?: string;
+}
+
+/** @throws PLUGIN_RESULT_INVALID with plugin, hook, field and what is wrong with it */
+export function requireShape(answer: unknown, schema: z.ZodType, { plugin, hook, method }: Answered): void {
+  const parsed = schema.safeParse(answer);
   if (parsed.success) return;
-  const why = problemOf(parsed.error.issues[0]!, answer, schemas[hook]);
+  const why = problemOf(parsed.error.issues[0]!, answer, schema);
+  const asked = method === undefined ? "" : `"${method}" of `;
   throw new EngineError(
     "PLUGIN_RESULT_INVALID",
-    `Plugin "${plugin}" answered hook "${hook}" with something else than wanted: ${why}`,
+    `Plugin "${plugin}" answered ${asked}hook "${hook}" with something else than wanted: ${why}`,
     { plugin, hook },
   );
 }

@@ -4,9 +4,9 @@ import { parseManifest } from "./documents.ts";
 import { OciError } from "./errors.ts";
 import { blobFile, layoutDirectory } from "./layout.ts";
 import { type Descriptor, type ImageIndex, mediaTypes } from "./types.ts";
-import { readBlobFile } from "./write_blob.ts";
+import { readBlobFile, requireBlob } from "./write_blob.ts";
 import { writeAllSync } from "../write_all.ts";
-import type { Digest } from "./digest.ts";
+import { type Digest, digestOf } from "./digest.ts";
 
 /** The content of the file `oci-layout`. */
 export const LAYOUT = '{"imageLayoutVersion":"1.0.0"}';
@@ -81,7 +81,7 @@ export class LayoutDirectory {
    * Stores a blob: bytes, or a copy of a file, verified while it is made. It is never a second name for that file: what
    * somebody does to a layout must not happen to where its blobs come from.
    *
-   * @throws {OciError} when the file holds something else; nothing is stored then
+   * @throws {OciError} when the file or the bytes are something else; nothing is stored then
    */
   async putBlob(
     blob: Pick<Descriptor, "digest" | "size">,
@@ -90,8 +90,14 @@ export class LayoutDirectory {
   ): Promise<void> {
     await this.prepare();
     await replaceFile(this.blobPath(blob.digest), async (temp) => {
-      if (content instanceof Uint8Array) await Deno.writeFile(temp, content);
-      else await copyBlob(content.file, blob, temp, signal);
+      if (content instanceof Uint8Array) {
+        requireBlob(
+          { size: content.length, digest: await digestOf(content) },
+          blob,
+          `blob ${blob.digest} from memory`,
+        );
+        await Deno.writeFile(temp, content);
+      } else await copyBlob(content.file, blob, temp, signal);
     });
   }
 

@@ -43,9 +43,9 @@ export async function writeBlob(
 }
 
 /** @throws {OciError} when what was found is another blob than the wanted one */
-function requireBlob(
+export function requireBlob(
   found: { readonly digest: Digest; readonly size: number },
-  wanted: { readonly digest: Digest; readonly size: number },
+  wanted: { readonly digest: string; readonly size: number },
   title: string,
 ): void {
   const fail = (why: string) => new OciError("invalid", `Cannot read ${title}: ${why}`);

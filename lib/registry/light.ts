@@ -1,11 +1,12 @@
 import type { HttpRequest, HttpResponse } from "./http.ts";
 
 const LIMIT_MS = 30_000;
-const PROXY = /^(?:all|https?)_proxy$/i;
+/** Variables that say so. */
+const PROXIES = ["all_proxy", "http_proxy", "https_proxy"].flatMap((name) => [name, name.toUpperCase()]);
 
 /** Whether this process has a proxy configured, which the built-in `fetch` takes for every host. */
 export function hasProxy(): boolean {
-  return Object.entries(Deno.env.toObject()).some(([name, value]) => PROXY.test(name) && value !== "");
+  return PROXIES.some((name) => Deno.env.get(name));
 }
 
 /** A request whose body, if any, is in memory. */

@@ -40,6 +40,7 @@ export class LayoutBackend implements RegistryBackend, Repository {
   };
   readonly #layout: LayoutDirectory;
   readonly #sweeper: LayoutSweeper;
+  readonly #sending = new Map<Digest, Promise<unknown>>();
 
   /** @param name as the user wrote it: `oci:DIR` */
   constructor(readonly name: string, dir: string) {
@@ -92,7 +93,19 @@ export class LayoutBackend implements RegistryBackend, Repository {
     });
   }
 
-  upload(blob: OutgoingBlob, io: TransferIo): Promise<"present" | "uploaded"> {
+  async upload(blob: OutgoingBlob, io: TransferIo): Promise<"present" | "uploaded"> {
+    // Who comes second waits for the first, and tries itself when that fails.
+    for (let other; (other = this.#sending.get(blob.digest));) await other.catch(() => {});
+    const sending = this.#upload(blob, io);
+    this.#sending.set(blob.digest, sending);
+    try {
+      return await sending;
+    } finally {
+      this.#sending.delete(blob.digest);
+    }
+  }
+
+  #upload(blob: OutgoingBlob, io: TransferIo): Promise<"present" | "uploaded"> {
     return this.#explained(async () => {
       io.signal.throwIfAborted();
       await this.#sweeper.hold();

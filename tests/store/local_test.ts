@@ -1,7 +1,7 @@
 import { isCount, isListOf, isRecordOf } from "../../lib/guard.ts";
 import assert from "node:assert/strict";
 import { digestOf, type EngineError, signatureOf, type StageRecord } from "../../core/contract/plugin.ts";
-import { openScratch } from "../../plugins/store/local/scratch.ts";
+import { openScratch } from "../../lib/scratch.ts";
 import { LocalStore } from "../../plugins/store/local/store.ts";
 import { withTempDir } from "../support/tmp.ts";
 

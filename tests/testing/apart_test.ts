@@ -75,13 +75,13 @@ Deno.test("openPlugin() warns of a right that a plugin goes on without", async (
 });
 
 Deno.test("openPlugin() says what cannot run apart", async () => {
-  const registry = `import { definePlugin } from "@dapp/dapp/plugin";
+  const builder = `import { definePlugin } from "@dapp/dapp/plugin";
 export default definePlugin({
-  name: "registry-x",
+  name: "builder-x",
   api: 1,
   options: (z) => z.looseObject({}),
-  setup: () => ({ openRegistry: () => undefined }),
+  setup: () => ({ openBuilder: () => undefined }),
 });
 `;
-  await assert.rejects(ask(registry), { code: "PLUGIN_NOT_APART" });
+  await assert.rejects(ask(builder), { code: "PLUGIN_NOT_APART" });
 });

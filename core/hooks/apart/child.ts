@@ -12,6 +12,7 @@ import { importPlugin } from "../plugin_module.ts";
 import { onDenied } from "./denials.ts";
 import type { ContextFacts, LoadedHook, Opened } from "./said.ts";
 import { Talk } from "./talk.ts";
+import { askHook } from "./roles/in_child.ts";
 import { lineOf, linesOf, type Message, messageIn } from "./wire.ts";
 
 const { stdout } = Deno;
@@ -57,7 +58,7 @@ function handlerIn(entry: unknown) {
   return { handler: entry.handler, order: entry.order === undefined ? undefined : String(entry.order) };
 }
 
-const talk = new Talk({
+const talk: Talk = new Talk({
   send,
   failure: ({ message }) => new Error(message),
   offers: {
@@ -90,8 +91,14 @@ const talk = new Talk({
       const { handler } = handlerIn(isText(name) && Object.hasOwn(hooks, name) ? hooks[name] : undefined) ??
         {};
       if (!handler) throw new TypeError(`there is no hook "${name}"`);
-      return handler(input, { ...context, emit: (event: EngineEvent) => send({ event }) });
+      const told = { ...context, emit: (event: EngineEvent) => send({ event }) };
+      return askHook(String(name), input, {
+        ask: (of, method, args) => talk.call({ of, name: method }, args),
+        handler: (seen) => handler(seen, told),
+      });
     },
+    /** Whether it answers at all. */
+    alive: () => true,
     async dispose() {
       const { [Symbol.asyncDispose]: dispose } = hooks as PluginHooks;
       await dispose?.call(hooks);

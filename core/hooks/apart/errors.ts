@@ -42,13 +42,15 @@ export interface FailedWork {
   readonly plugin: string;
   /** Absent while it is loaded. */
   readonly hook?: string;
+  /** What was called of an object that the hook answered with. */
+  readonly method?: string;
 }
 
 /** The failure of a plugin, as people are told of it. */
 export function unpackError({ code, message, details = {}, denied }: WireError, work: FailedWork): Error {
   // What helps is not an option of Deno.
   const text = plain(message.replace(/, run again with the --allow-[a-z]+ flag/g, ""));
-  const { plugin, hook } = work;
+  const { plugin, hook, method } = work;
   const facts = { plugin, ...(hook !== undefined && { hook }) };
   if (denied !== undefined) {
     return new EngineError("PLUGIN_FAILED", `${failed(work)}: it may not have ${plain(denied)}`, {
@@ -56,18 +58,18 @@ export function unpackError({ code, message, details = {}, denied }: WireError, 
       fix: "Have its author declare what it needs under `rights`, or leave the plugin out",
     });
   }
-  if (code === undefined) return new Error(text);
+  // The failure of a hook is wrapped by whoever called it.
+  if (code === undefined && method === undefined) return new Error(text);
   // What ends a run as if the user had ended it is for dapp alone to say.
-  return isCode(code) && code !== "INTERRUPTED"
+  return code !== undefined && isCode(code) && code !== "INTERRUPTED"
     ? new EngineError(code, text, { ...plainDetails(details), ...facts })
     : new EngineError("PLUGIN_FAILED", `${failed(work)}: ${text}`, facts);
 }
 
 /** The start of a sentence about a failure. */
-export function failed({ plugin, hook }: FailedWork): string {
-  return hook === undefined
-    ? `Cannot load plugin "${plugin}"`
-    : `Plugin "${plugin}" failed in hook "${hook}"`;
+export function failed({ plugin, hook, method }: FailedWork): string {
+  if (hook === undefined) return `Cannot load plugin "${plugin}"`;
+  return `Plugin "${plugin}" failed in ${method === undefined ? "" : `"${method}" of `}hook "${hook}"`;
 }
 
 function isCode(text: string): text is ErrorCode {

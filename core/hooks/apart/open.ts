@@ -7,6 +7,7 @@ import type { Config } from "../../contract/config.ts";
 import type { PluginRights } from "../../contract/rights.ts";
 import { fileUrl, pathOf } from "../module_url.ts";
 import { mismatchIn } from "./deno.ts";
+import { Exchange } from "./exchange.ts";
 import { lookOnce } from "./memory.ts";
 import { changed, fetchPinned, lookAt, requirePinned, type WantedPlugin } from "./modules.ts";
 import { dappByName, denoDir, importMapFlags, ownModules, projectFlags } from "./own_modules.ts";
@@ -44,8 +45,10 @@ export interface ApartPlugin extends AsyncDisposable {
   readonly rights: PluginRights;
 }
 
-/** Hooks whose answers have methods that files and bytes go through, or that are called at once. */
-const NOT_APART: readonly string[] = ["openStore", "openSource", "openBuilder", "openRegistry"];
+/** Hooks that answer with an object which does the work. */
+const ROLES: readonly string[] = ["openRegistry"];
+/** Those that cannot yet. */
+const NOT_APART: readonly string[] = ["openStore", "openSource", "openBuilder"];
 
 /**
  * Starts the process of a plugin and asks what it is. It has the rights that were accepted; where nothing had to be
@@ -104,12 +107,20 @@ export async function askRights(options: ApartOptions): Promise<PluginRights> {
 class Place implements AsyncDisposable {
   readonly #options: ApartOptions;
   readonly #files: readonly string[];
+  /** Where files go through. */
+  readonly exchange: Exchange;
   #process?: ApartProcess;
   #lock?: string;
 
   constructor(options: ApartOptions, files: readonly string[]) {
     this.#options = options;
     this.#files = files;
+    const { home, host: { env } } = options;
+    this.exchange = new Exchange(
+      home === undefined
+        ? { root: `${env.TMPDIR ?? "/tmp"}/dapp-plugin-${crypto.randomUUID()}`, isOwn: true }
+        : { root: `${home}/exchange`, isOwn: false },
+    );
   }
 
   get process(): ApartProcess {
@@ -140,7 +151,8 @@ class Place implements AsyncDisposable {
   async #start(rights: PluginRights): Promise<Opened> {
     const { use, url, options, host, context, pin, timeoutMs = DEFAULT_TIMEOUT_MS } = this.#options;
     await this.#process?.[Symbol.asyncDispose]();
-    const readable = [...this.#files, ...ownModules()].map(escaped);
+    const { lent, handed } = this.exchange;
+    const readable = [...this.#files, ...ownModules(), lent, handed].map(escaped);
     const permissions = await permissionFlags(use, rights, host);
     const flags = [
       "--no-prompt",
@@ -151,7 +163,7 @@ class Place implements AsyncDisposable {
       ...projectFlags(),
       ...importMapFlags(),
       this.#lock === undefined ? "--no-lock" : `--lock=${this.#lock}`,
-      ...withReadable(permissions, readable),
+      ...withPaths(withPaths(permissions, "read", readable), "write", [handed].map(escaped)),
     ];
     const process = new ApartProcess({
       plugin: use,
@@ -171,16 +183,21 @@ class Place implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#process?.[Symbol.asyncDispose]();
+    await this.exchange[Symbol.asyncDispose]();
     if (this.#lock !== undefined) await Deno.remove(this.#lock).catch(() => {});
   }
 }
 
-/** What is read in order to be loaded, beside what the plugin may read. */
-function withReadable(flags: readonly string[], paths: readonly string[]): readonly string[] {
-  const start = "--allow-read=";
+/** Adds what every plugin may reach to what this one may. */
+function withPaths(
+  flags: readonly string[],
+  right: "read" | "write",
+  paths: readonly string[],
+): readonly string[] {
+  const start = `--allow-${right}=`;
   const own = flags.find((flag) => flag.startsWith(start))?.slice(start.length);
-  const read = start + [...own === undefined ? [] : [own], ...paths].join(",");
-  return [...flags.filter((flag) => !flag.startsWith(start)), ...(paths.length > 0 ? [read] : [])];
+  const all = [...own === undefined ? [] : [own], ...paths].join(",");
+  return [...flags.filter((flag) => !flag.startsWith(start)), start + all];
 }
 
 /** Variables that Deno itself needs, then what the plugin and programs that it starts may see. */
@@ -216,7 +233,7 @@ function pluginOf(
   { name, api, rights }: Opened,
   { use, options, host, context }: ApartOptions,
 ): Plugin {
-  const { process } = place;
+  const { process, exchange } = place;
   process.name = name;
   const apart = async (): Promise<PluginHooks> => {
     const visible = { projectDir: host.projectDir, env: visibleEnv(rights, host.env) };
@@ -233,11 +250,15 @@ function pluginOf(
     }
     const handlers = hooks.map((hook) => {
       const handler = async (input: unknown, { dryRun, signal }: HookContext): Promise<unknown> => {
-        const answer = await process.ask(
-          "hook",
-          [hook.name, seenBy(hook.name, input, rights), { dryRun, signal }],
-          hook.name,
-        );
+        const ask = (seen: unknown) =>
+          process.ask("hook", [hook.name, seenBy(hook.name, seen, rights), { dryRun, signal }], {
+            hook: hook.name,
+          });
+        if (ROLES.includes(hook.name)) {
+          const { askRole } = await import("./roles/mod.ts");
+          return await askRole(input, { process, exchange, plugin: name, hook: hook.name, rights }, ask);
+        }
+        const answer = await ask(input);
         if (hook.name === "config") requireNoMoreReach(name, input as Config, answer);
         return answer;
       };
@@ -252,7 +273,7 @@ function pluginOf(
       ...Object.fromEntries(handlers),
       async [Symbol.asyncDispose]() {
         // Why it is gone was told.
-        if (!context.signal.aborted && !process.isGone) await process.ask("dispose", [], "dispose");
+        if (!context.signal.aborted && !process.isGone) await process.ask("dispose", [], { hook: "dispose" });
       },
     };
   };

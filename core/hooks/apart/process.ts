@@ -4,7 +4,8 @@ import type { HookContext } from "../../contract/plugin.ts";
 import { formatDuration } from "../../../lib/quantity.ts";
 import { isObject } from "../../../lib/guard.ts";
 import { failed, type FailedWork, plain, unpackError } from "./errors.ts";
-import { Talk } from "./talk.ts";
+import { observed } from "../../../lib/pool.ts";
+import { type RemoteMethod, Talk } from "./talk.ts";
 import { lineOf, linesOf, messageIn, type WireError } from "./wire.ts";
 
 /** What a process is started with. */
@@ -33,7 +34,25 @@ class Refusal {
 }
 
 function told({ why, code, fix }: Gone, work: FailedWork): EngineError {
-  return new EngineError(code, `${failed(work)}: ${why}`, { ...work, ...(fix !== undefined && { fix }) });
+  const { plugin, hook } = work;
+  return new EngineError(code, `${failed(work)}: ${why}`, {
+    plugin,
+    ...(hook !== undefined && { hook }),
+    ...(fix !== undefined && { fix }),
+  });
+}
+
+/** How something is asked for. */
+export interface Asking {
+  /** In whose course. */
+  readonly hook?: string;
+  /** Nobody waits for the answer once it is aborted. */
+  readonly signal?: AbortSignal;
+  /**
+   * When the work that is asked for was last seen to go on, by `performance.now()`: the time for an answer starts there.
+   * "alive": it may take any time, as long as the process answers at all.
+   */
+  readonly goesOn?: (() => number) | "alive";
 }
 
 /** Bytes of what a plugin printed that are kept, to say why it ended. */
@@ -85,40 +104,90 @@ export class ApartProcess implements AsyncDisposable {
     return this.#printed;
   }
 
-  /** Asks it something. @throws PLUGIN_FAILED, PLUGIN_RESULT_INVALID, or what the plugin threw */
-  async ask(what: string, args: readonly unknown[], hook?: string): Promise<unknown> {
-    const { context: { signal }, timeoutMs } = this.#needs;
-    signal.throwIfAborted();
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const watch = () => {
-      timer = setTimeout(() => {
-        if (this.#talk.isAnswering) return watch(); // it waits for dapp
-        this.#end(
-          new Gone(
-            `it did not answer within ${formatDuration(timeoutMs)}`,
-            "PLUGIN_FAILED",
-            "Give it more with `timeout` beside `use:`, or report it to the plugin's author",
-          ),
-        );
-      }, timeoutMs);
-    };
+  /** Ends it for something that it did. */
+  stop(why: string): void {
+    this.#end(new Gone(why, "PLUGIN_RESULT_INVALID"));
+  }
+
+  /** Takes an object back that was handed to it. */
+  forget(target: object): void {
+    this.#talk.forget(target);
+  }
+
+  /** Asks it something. @throws PLUGIN_FAILED, PLUGIN_RESULT_INVALID, the signal's reason, or what the plugin threw */
+  async ask(what: string | RemoteMethod, args: readonly unknown[], asking: Asking = {}): Promise<unknown> {
+    const { hook, signal } = asking;
+    this.#needs.context.signal.throwIfAborted();
+    signal?.throwIfAborted();
+    const answer = this.#answer(what, args, {
+      plugin: this.#name,
+      ...(hook !== undefined && { hook }),
+      ...(typeof what === "object" && { method: what.name }),
+    }, asking);
+    if (!signal) return await answer;
+    observed(answer); // it may fail when nobody waits any more
+    const { abortable } = await import("@std/async/abortable");
+    return await abortable(answer, signal);
+  }
+
+  async #answer(
+    what: string | RemoteMethod,
+    args: readonly unknown[],
+    work: FailedWork,
+    { goesOn }: Asking,
+  ): Promise<unknown> {
+    const watch = this.#watch(goesOn);
     try {
       if (this.#gone) throw this.#gone;
-      watch();
       const answer = await this.#talk.call(what, args);
       // What it is opened with may be less than what it declares.
       if (what !== "open") this.#tellDenied();
       return answer;
     } catch (error) {
       this.#denied.clear();
-      signal.throwIfAborted();
-      const work = { plugin: this.#name, ...(hook !== undefined && { hook }) };
+      this.#needs.context.signal.throwIfAborted();
       if (error instanceof Refusal) throw unpackError(error.said, work);
       if (error instanceof Gone) throw told(error, work);
       throw error;
     } finally {
-      clearTimeout(timer);
+      watch[Symbol.dispose]();
     }
+  }
+
+  /** Ends the process when an answer takes too long. */
+  #watch(goesOn: Asking["goesOn"]): Disposable {
+    const { timeoutMs } = this.#needs;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let lastSeen = performance.now();
+    let isAsked = false;
+    const wait = (ms: number) => {
+      timer = setTimeout(look, ms);
+    };
+    const look = () => {
+      if (typeof goesOn === "function") lastSeen = Math.max(lastSeen, goesOn());
+      const left = lastSeen + timeoutMs - performance.now();
+      if (left > 0) return wait(left);
+      if (this.#talk.isAnswering) return wait(timeoutMs); // it waits for dapp
+      if (goesOn === "alive" && !isAsked) {
+        isAsked = true;
+        observed(
+          this.#talk.call("alive", []).then(() => {
+            isAsked = false;
+            lastSeen = performance.now();
+          }),
+        );
+        return wait(timeoutMs);
+      }
+      this.#end(
+        new Gone(
+          `it did not answer within ${formatDuration(timeoutMs)}`,
+          "PLUGIN_FAILED",
+          "Give it more with `timeout` beside `use:`, or report it to the plugin's author",
+        ),
+      );
+    };
+    wait(timeoutMs);
+    return { [Symbol.dispose]: () => clearTimeout(timer) };
   }
 
   async #read(): Promise<void> {

@@ -1,9 +1,25 @@
 /** One side of a talk: calls the other one, and answers what it is called for. */
 import { packError } from "./errors.ts";
-import { type Given, type Message, pack, type Taken, unpack, type WireError } from "./wire.ts";
+import {
+  type Given,
+  memberOf,
+  type Message,
+  pack,
+  type Reference,
+  type Remote,
+  type Taken,
+  unpack,
+  type WireError,
+} from "./wire.ts";
 
 /** What a side offers by name, beside the functions that it sends. */
 export type Offers = Readonly<Record<string, (args: readonly unknown[]) => unknown>>;
+
+/** A method of an object of the other side. */
+export interface RemoteMethod {
+  readonly of: Remote;
+  readonly name: string;
+}
 
 /** How a talk is held. */
 export interface TalkNeeds {
@@ -19,6 +35,7 @@ export class Talk {
   readonly #needs: TalkNeeds;
   readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>();
   readonly #callbacks = new Map<number, (...args: never[]) => unknown>();
+  readonly #objects = new Map<number, Reference>();
   readonly #signals = new Map<number, AbortController>();
   /** Calls of the other side that are being answered. */
   #answering = 0;
@@ -38,20 +55,29 @@ export class Talk {
     return this.#waiting.size > 0;
   }
 
-  /** Calls what the other side offers, or a function that it sent. What is sent along can be used until the answer is there. */
-  async call(what: string | number, args: readonly unknown[]): Promise<unknown> {
+  /**
+   * Calls what the other side offers, a function that it sent, or a method of an object. Functions and signals that are
+   * sent along can be used until the answer is there; objects, until they are {@linkcode Talk.forget forgotten}.
+   */
+  async call(what: string | number | RemoteMethod, args: readonly unknown[]): Promise<unknown> {
     const call = ++this.#last;
     const ends: (() => void)[] = [];
     const answer = Promise.withResolvers<unknown>();
     try {
       const packed = args.map((arg) => pack(arg, this.#given(ends)));
       this.#waiting.set(call, answer);
-      this.#needs.send({ call, what, args: packed });
+      const named = typeof what === "object" ? { what: what.of.id, member: what.name } : { what };
+      this.#needs.send({ call, ...named, args: packed });
       return await answer.promise;
     } finally {
       this.#waiting.delete(call);
       for (const end of ends) end();
     }
+  }
+
+  /** Takes an object back: whoever calls it from now on is told that it is not there. */
+  forget(target: object): void {
+    for (const [id, reference] of this.#objects) if (reference.target === target) this.#objects.delete(id);
   }
 
   /** Fails everything that is waited for. */
@@ -69,13 +95,14 @@ export class Talk {
     else waiting.resolve(unpack(message.value, this.#taken()));
   }
 
-  async #answer({ call, what, args }: Extract<Message, { readonly call: number }>): Promise<void> {
+  async #answer({ call, what, member, args }: Extract<Message, { readonly call: number }>): Promise<void> {
     const { send } = this.#needs;
     this.#answering++;
     try {
       const given = args.map((arg) => unpack(arg, this.#taken()));
-      const value: unknown = await this.#action(what)(given);
-      send({ answer: call, value: pack(value, nothing) });
+      const action = member === undefined ? this.#action(what) : this.#method(what, member);
+      const value: unknown = await action(given);
+      send({ answer: call, value: pack(value, this.#answered()) });
     } catch (error) {
       send({ answer: call, error: packError(error) });
     } finally {
@@ -91,8 +118,39 @@ export class Talk {
     throw new TypeError(`there is no "${what}" to be called`);
   }
 
+  #method(what: string | number, member: string): (args: readonly unknown[]) => unknown {
+    const reference = typeof what === "number" ? this.#objects.get(what) : undefined;
+    const { target, shape } = reference ?? {};
+    const answered = shape && Object.hasOwn(shape.methods, member) ? shape.methods[member] : undefined;
+    const method: unknown = target && memberOf(target, member);
+    if (!answered || typeof method !== "function") {
+      throw new TypeError(`there is no "${member}" to be called`);
+    }
+    return async (args) => answered(await method.apply(target, args));
+  }
+
+  #object(reference: Reference): number {
+    const id = ++this.#last;
+    this.#objects.set(id, reference);
+    return id;
+  }
+
+  /** Answers are values and objects: a function in one could be called after what it belongs to is gone. */
+  #answered(): Given {
+    return {
+      object: (reference) => this.#object(reference),
+      call() {
+        throw new TypeError("a function cannot be sent as an answer");
+      },
+      signal() {
+        throw new TypeError("a signal cannot be sent as an answer");
+      },
+    };
+  }
+
   #given(ends: (() => void)[]): Given {
     return {
+      object: (reference) => this.#object(reference),
       call: (callback) => {
         const id = ++this.#last;
         this.#callbacks.set(id, callback);
@@ -121,13 +179,3 @@ export class Talk {
     };
   }
 }
-
-/** Answers are values: a function in one could be called after what it belongs to is gone. */
-const nothing: Given = {
-  call() {
-    throw new TypeError("a function cannot be sent as an answer");
-  },
-  signal() {
-    throw new TypeError("a signal cannot be sent as an answer");
-  },
-};

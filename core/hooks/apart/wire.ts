@@ -1,7 +1,7 @@
 /**
  * What dapp and a plugin that runs apart say to each other: lines of JSON, marked so that whatever else a plugin prints
  * is told from them. Values are those of JSON with what it would lose or change (undefined, all numbers, dates), maps,
- * sets, bytes, functions to call back and signals.
+ * sets, bytes, functions to call back, signals, and objects that stay where they are.
  */
 import { hasMembers, isCount, isListOf, isObject, isOptional, isPair, isText } from "../../../lib/guard.ts";
 
@@ -24,7 +24,13 @@ export interface WireError {
 
 /** What one side says to the other. */
 export type Message =
-  | { readonly call: number; readonly what: string | number; readonly args: readonly unknown[] }
+  | {
+    readonly call: number;
+    readonly what: string | number;
+    /** Method of the object `what`. */
+    readonly member?: string;
+    readonly args: readonly unknown[];
+  }
   | { readonly answer: number; readonly value: unknown }
   | { readonly answer: number; readonly error: WireError }
   | { readonly abort: number }
@@ -41,7 +47,9 @@ const isWireError = hasMembers<WireError>({
 export function isMessage(value: unknown): value is Message {
   if (!isObject(value)) return false;
   if ("call" in value) {
-    return isCount(value.call) && (isText(value.what) || isCount(value.what)) && Array.isArray(value.args);
+    const { call, what, member, args } = value;
+    return isCount(call) && (isText(what) || isCount(what)) && (member === undefined || isText(member)) &&
+      Array.isArray(args);
   }
   if ("answer" in value) {
     return isCount(value.answer) && ("error" in value ? isWireError(value.error) : "value" in value);
@@ -87,8 +95,37 @@ export async function* linesOf(bytes: ReadableStream<Uint8Array<ArrayBuffer>>): 
   if (length > 0) yield parts.join("");
 }
 
+/** Which members of an object the other side may use, while the object stays where it is. */
+export interface Shape {
+  /** Members that go along as they are, when the object is handed over. */
+  readonly facts?: readonly string[];
+  /** Methods that can be called, with what is made of the answer before it goes. */
+  readonly methods: Readonly<Record<string, (answer: unknown) => unknown>>;
+  /** Members that are such objects themselves. */
+  readonly parts?: Readonly<Record<string, Shape>>;
+}
+
+/** An object that is handed out, of which the other side gets a {@linkcode Remote}. */
+export class Reference {
+  constructor(readonly target: object, readonly shape: Shape) {}
+}
+
+/** An object of the other side. */
+export class Remote {
+  constructor(
+    /** What it is called by. */
+    readonly id: number,
+    /** Its methods. */
+    readonly has: readonly string[],
+    /** Its members that came along, other objects included. */
+    readonly facts: Readonly<Record<string, unknown>>,
+  ) {}
+}
+
 /** What one side keeps for the other to use. */
 export interface Given {
+  /** A number for an object. */
+  object(reference: Reference): number;
   /** A number to call a function by. */
   call(callback: (...args: never[]) => unknown): number;
   /** A number for a signal. */
@@ -132,10 +169,34 @@ export function pack(value: unknown, given: Given): unknown {
     return { [TAG]: "signal", id: given.signal(value), aborted: value.aborted };
   }
   if (value instanceof Date) return { [TAG]: "date", ms: each(value.getTime()) };
+  if (value instanceof Reference) return packReference(value, given);
   const name = classOf(value);
   if (name !== undefined) throw new TypeError(`an instance of ${name} cannot be sent`);
   const rows = Object.entries(value).map(([key, item]) => [key, each(item)] as const);
-  return TAG in value ? { [TAG]: "object", rows } : Object.fromEntries(rows);
+  return TAG in value ? { [TAG]: "rows", rows } : Object.fromEntries(rows);
+}
+
+/** A member of an object; disposing of it is called "dispose". */
+export function memberOf(target: object, name: string): unknown {
+  return Reflect.get(target, name === "dispose" ? Symbol.asyncDispose : name);
+}
+
+function packReference(reference: Reference, given: Given): unknown {
+  const { target, shape: { methods, facts = [], parts = {} } } = reference;
+  const member = (name: string) => memberOf(target, name);
+  return {
+    [TAG]: "object",
+    id: given.object(reference),
+    has: Object.keys(methods).filter((name) => typeof member(name) === "function"),
+    facts: [
+      ...facts.map((name) => [name, pack(member(name), given)]),
+      ...Object.entries(parts).map(([name, shape]) => {
+        const part = member(name);
+        if (!isObject(part)) throw new TypeError(`its "${name}" is no object`);
+        return [name, packReference(new Reference(part, shape), given)];
+      }),
+    ],
+  };
 }
 
 /** The class of an object that is more than its fields, of which some may be nobody else's business. */
@@ -148,6 +209,7 @@ function classOf(value: object): string | undefined {
 }
 
 const isAnything = (_: unknown): _ is unknown => true;
+const isTexts = isListOf(isText);
 const isRows = isListOf(isPair(isAnything, isAnything));
 
 /** The value that {@linkcode pack} was given. @throws {SyntaxError} for what it did not make */
@@ -158,16 +220,19 @@ export function unpack(value: unknown, taken: Taken): unknown {
   if (!Object.hasOwn(value, TAG)) {
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, each(item)]));
   }
-  const { [TAG]: tag, rows, id, base64, aborted, text, ms } = value;
+  const { [TAG]: tag, rows, id, has, facts, base64, aborted, text, ms } = value;
   if (tag === "undefined") return undefined;
   if (tag === "number" && isText(text)) return Number(text);
   if (tag === "date") return new Date(Number(each(ms)));
   if (tag === "call" && isCount(id)) return taken.call(id);
   if (tag === "signal" && isCount(id)) return taken.signal(id, aborted === true);
+  if (tag === "object" && isCount(id) && isTexts(has) && isRows(facts)) {
+    return new Remote(id, has, Object.fromEntries(facts.map(([key, item]) => [String(key), each(item)])));
+  }
   if (tag === "bytes" && isText(base64)) return Uint8Array.fromBase64(base64);
   if (tag === "set" && Array.isArray(rows)) return new Set(rows.map(each));
   if (tag === "map" && isRows(rows)) return new Map(rows.map(([key, item]) => [each(key), each(item)]));
-  if (tag === "object" && isRows(rows)) {
+  if (tag === "rows" && isRows(rows)) {
     return Object.fromEntries(rows.map(([key, item]) => [String(key), each(item)]));
   }
   throw new SyntaxError(`a value of kind ${JSON.stringify(tag)} is not known`);

@@ -1,8 +1,9 @@
 import { type Blobs, type Digest, digestHex, digestOf, EngineError } from "../../../core/contract/plugin.ts";
-import { ifPresent, publishFile } from "./files.ts";
+import { publishFile } from "./files.ts";
 import type { LocalMemo } from "./memo.ts";
 import type { ScratchFiles } from "./scratch_files.ts";
 import { isFileLook, isSameLook, lookAt } from "./verified.ts";
+import { ifPresent } from "../../../lib/file_failure.ts";
 
 /** How files looked when they were stored. */
 const MEMO = "blob-look";

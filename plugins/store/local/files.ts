@@ -1,15 +1,5 @@
 /** Small file operations that the store is made of. */
-import { atPath, isFull } from "../../../lib/file_failure.ts";
-
-/** Runs `action`, giving undefined when the file or directory it needs is absent. */
-export async function ifPresent<T>(action: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await action();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
-    throw error;
-  }
-}
+import { atPath, ifPresent, isFull } from "../../../lib/file_failure.ts";
 
 /** Writes what is only remembered: on a full disk it is not, and nothing fails for it. */
 export async function remember(write: () => Promise<void>): Promise<void> {

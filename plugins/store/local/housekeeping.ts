@@ -6,8 +6,9 @@ import type {
   SweepOptions,
   SweepReport,
 } from "../../../core/contract/plugin.ts";
-import { fileName, ifPresent } from "./files.ts";
+import { fileName } from "./files.ts";
 import type { StoreParts } from "./parts.ts";
+import { ifPresent } from "../../../lib/file_failure.ts";
 
 /** What is remembered between builds. The journal of deleted tags is none of it. */
 const SECTIONS = {

@@ -1,7 +1,8 @@
 import { type Guard, type Memo, sha256Hex } from "../../../core/contract/plugin.ts";
 import { seal, unseal } from "../../../lib/sealed.ts";
-import { ifPresent, remember } from "./files.ts";
+import { remember } from "./files.ts";
 import type { ScratchFiles } from "./scratch_files.ts";
+import { ifPresent } from "../../../lib/file_failure.ts";
 
 /** Derived values as sealed JSON files `memo/<kind>/<key>`. */
 export class LocalMemo implements Memo {

@@ -1,7 +1,8 @@
 import { isSignature, type LockOptions, type Locks, type Signature } from "../../../core/contract/plugin.ts";
-import { fileName, ifPresent } from "./files.ts";
+import { fileName } from "./files.ts";
 import { lockFile } from "./locks.ts";
 import type { ScratchFiles } from "./scratch_files.ts";
+import { ifPresent } from "../../../lib/file_failure.ts";
 
 /** File in a process's scratch directory with the signatures that it relies on. */
 const CLAIMS = "claims";

@@ -1,5 +1,4 @@
-import { isFull } from "../../../lib/file_failure.ts";
-import { ifPresent } from "./files.ts";
+import { ifPresent, isFull } from "../../../lib/file_failure.ts";
 
 /** Files and bytes of each: what a cleanup writes before it may delete, many times over. */
 const FILES = 8;

@@ -1,6 +1,6 @@
 import { EngineError } from "../../../core/contract/plugin.ts";
 import { publishFile } from "./files.ts";
-import type { Scratch } from "./scratch.ts";
+import type { Scratch } from "../../../lib/scratch.ts";
 
 /** The scratch directory of this process, made on first use, and files that begin in it. */
 export class ScratchFiles implements AsyncDisposable {
@@ -32,7 +32,7 @@ export class ScratchFiles implements AsyncDisposable {
   }
 
   async #open(): Promise<Scratch> {
-    const { openScratch } = await import("./scratch.ts");
+    const { openScratch } = await import("../../../lib/scratch.ts");
     const scratch = await openScratch(this.root);
     await this.onWriting();
     return scratch;

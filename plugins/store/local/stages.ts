@@ -6,9 +6,10 @@ import {
   type Stages,
 } from "../../../core/contract/plugin.ts";
 import type { LocalBlobs } from "./blobs.ts";
-import { fileName, ifPresent, listFiles, remember } from "./files.ts";
+import { fileName, listFiles, remember } from "./files.ts";
 import { isStageRecord } from "./records.ts";
 import type { ScratchFiles } from "./scratch_files.ts";
+import { ifPresent } from "../../../lib/file_failure.ts";
 
 const HISTORY_ROWS = 50;
 

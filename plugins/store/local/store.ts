@@ -1,7 +1,7 @@
 import { EngineError, fullFact, messageOf, type Store } from "../../../core/contract/plugin.ts";
-import { fileFailureOf } from "../../../lib/file_failure.ts";
+import { fileFailureOf, ifPresent } from "../../../lib/file_failure.ts";
 import { LocalBlobs } from "./blobs.ts";
-import { hasDirectory, ifPresent, listFiles } from "./files.ts";
+import { hasDirectory, listFiles } from "./files.ts";
 import { LocalHousekeeping } from "./housekeeping.ts";
 import { LocalMemo } from "./memo.ts";
 import { LocalLocks } from "./process_locks.ts";
@@ -82,7 +82,7 @@ export class LocalStore implements Store {
     const store = new LocalStore(path, use, upgraded);
     // What a killed process left goes now, even if this one needs no scratch directory itself.
     if (await hasDirectory(`${path}/run`)) {
-      await (await import("./scratch.ts")).sweep(`${path}/run`);
+      await (await import("../../../lib/scratch.ts")).sweep(`${path}/run`);
     }
     return store;
   }

@@ -4,8 +4,9 @@ import {
   type SweepOptions,
   type SweepReport,
 } from "../../../core/contract/plugin.ts";
-import { ifPresent, listFiles } from "./files.ts";
+import { listFiles } from "./files.ts";
 import type { StoreParts } from "./parts.ts";
+import { ifPresent } from "../../../lib/file_failure.ts";
 
 /**
  * Removes blobs that no stage record refers to: what removed stages left, and manifests that are made again when they

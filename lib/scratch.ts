@@ -1,5 +1,5 @@
-import { tryLock } from "./locks.ts";
-import { ifPresent } from "./files.ts";
+import { ifPresent } from "./file_failure.ts";
+import { tryLock } from "./file_lock.ts";
 
 /** A directory that belongs to this process; whatever ends the process, the next one removes it. */
 export interface Scratch extends AsyncDisposable {
@@ -7,11 +7,11 @@ export interface Scratch extends AsyncDisposable {
 }
 
 /** Makes a scratch directory below `root`, after removing those whose owners are gone. */
-export async function openScratch(root: string): Promise<Scratch> {
+export async function openScratch(root: string, name: string = newScratchName()): Promise<Scratch> {
   await Deno.mkdir(root, { recursive: true, mode: 0o700 });
   return await gated(root, async () => {
     await sweepScratch(root);
-    const path = `${root}/${crypto.randomUUID().slice(0, 13)}`;
+    const path = `${root}/${name}`;
     await Deno.mkdir(path, { mode: 0o700 });
     const lock = await tryLock(`${path}/.lock`).catch(async (error) => {
       await Deno.remove(path, { recursive: true }).catch(() => {});
@@ -26,6 +26,11 @@ export async function openScratch(root: string): Promise<Scratch> {
       },
     };
   });
+}
+
+/** A name for a scratch directory that is made later. */
+export function newScratchName(): string {
+  return crypto.randomUUID().slice(0, 13);
 }
 
 /** Removes what killed processes left below `root`. */

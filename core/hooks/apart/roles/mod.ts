@@ -1,0 +1,36 @@
+/** The hooks that answer with an object which does the work: what they are handed, and what is made of their answer. */
+import type { RegistryRequest } from "../../../contract/registry.ts";
+import { registryApart, registryRequest } from "./registry.ts";
+import { Role, type RoleNeeds } from "./role.ts";
+
+interface ApartRole {
+  /** What the plugin is asked with. */
+  request(input: unknown, role: Role): unknown;
+  /** What dapp gets. */
+  open(answer: unknown, role: Role): unknown;
+}
+
+const roles: Readonly<Record<string, ApartRole>> = {
+  openRegistry: {
+    request: (input, role) => registryRequest(input as RegistryRequest, role),
+    open: registryApart,
+  },
+};
+
+/** Asks such a hook of a plugin; undefined where it leaves the request to others. */
+export async function askRole(
+  input: unknown,
+  needs: RoleNeeds,
+  ask: (input: unknown) => Promise<unknown>,
+): Promise<unknown> {
+  const { request, open } = roles[needs.hook]!;
+  const role = new Role(needs);
+  try {
+    const answer = await ask(request(input, role));
+    if (answer !== undefined && answer !== null) return await open(answer, role);
+  } catch (error) {
+    await role.dispose();
+    throw error;
+  }
+  await role.dispose();
+}

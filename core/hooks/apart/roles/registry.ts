@@ -1,0 +1,212 @@
+/** A registry whose plugin runs apart: blobs go through files, and every byte that comes back is what it should be. */
+import type {
+  Digest,
+  ListedTag,
+  OutgoingBlob,
+  RegistryBackend,
+  RegistryFeatures,
+  RegistryMemo,
+  RegistryRequest,
+  RemoteManifest,
+  RemovalOutcome,
+  Repository,
+  TransferIo,
+} from "../../../contract/plugin.ts";
+import type { z } from "zod";
+import { digestOf, isDigest } from "../../../../lib/oci/digest.ts";
+import { isCount, isText } from "../../../../lib/guard.ts";
+import { requireShape } from "../../answers.ts";
+import type { Remote } from "../wire.ts";
+import type { Role } from "./role.ts";
+import * as schemas from "./schemas.ts";
+import { memoShape } from "./shapes.ts";
+
+/**
+ * What the plugin is asked with. It sees the login of the user only for a host that it declares: otherwise whoever opens
+ * registries would be told those of all.
+ */
+export function registryRequest(request: RegistryRequest, role: Role): unknown {
+  const { access, memo, repo } = request;
+  const { plugin, rights } = role.needs;
+  const host = repo.split("/")[0]!;
+  const isDeclared = (rights.hosts ?? []).some((each) => each === host || each === host.split(":")[0]);
+  return {
+    ...request,
+    access: isDeclared ? access : { insecure: access.insecure },
+    memo: role.give(memoFor(plugin, memo), memoShape),
+  };
+}
+
+/** What a plugin remembers is nobody else's: what another one reads could be made up. */
+export function memoFor(plugin: string, memo: RegistryMemo) {
+  const keyOf = (kind: unknown, key: unknown) => {
+    if (!isText(kind) || !isText(key)) throw new TypeError("a memo is asked for by two texts");
+    return JSON.stringify([plugin, kind, key]);
+  };
+  return {
+    get: (kind: unknown, key: unknown) =>
+      memo.get("apart", keyOf(kind, key), (value): value is unknown => value !== undefined),
+    put: (kind: unknown, key: unknown, value: unknown) => memo.put("apart", keyOf(kind, key), value),
+  };
+}
+
+/** The registry that a plugin answered with. */
+export async function registryApart(answer: unknown, role: Role): Promise<RegistryBackend> {
+  const { plugin, hook } = role.needs;
+  const remote = role.requireObject(answer);
+  const { facts } = remote;
+  requireShape(facts.capabilities, schemas.capabilities, { plugin, hook, method: "capabilities" });
+  const { kind } = facts;
+  if (!isText(kind)) throw role.wrong('its "kind" is no text');
+  const root = await openRepository(remote, "", role);
+  const below = new Map<string, Repository>();
+  return {
+    kind,
+    capabilities: facts.capabilities as RegistryBackend["capabilities"],
+    repository(name) {
+      if (name === "") return root.repository;
+      let repository = below.get(name);
+      if (!repository) {
+        let opened: Promise<Remote> | undefined;
+        const open = () =>
+          opened ??= openRepository(remote, name, role, `${root.repository.name}/${name}`)
+            .then(({ remote }) => remote);
+        repository = repositoryApart(`${root.repository.name}/${name}`, root.remote.has, { open, role });
+        below.set(name, repository);
+      }
+      return repository;
+    },
+    [Symbol.asyncDispose]: () => role.dispose(remote),
+  };
+}
+
+async function openRepository(backend: Remote, name: string, role: Role, wanted?: string) {
+  const remote = await role.object(backend, "repository", [name]);
+  const full = remote.facts.name;
+  if (!isText(full)) throw role.wrong('its "name" is no text', "repository");
+  if (wanted !== undefined && full !== wanted) {
+    throw role.wrong(`repository "${name}" is called "${full}", wanted is "${wanted}"`, "repository");
+  }
+  const open = () => Promise.resolve(remote);
+  return { remote, repository: repositoryApart(full, remote.has, { open, role }) };
+}
+
+interface Place {
+  /** The repository of the plugin. */
+  open(): Promise<Remote>;
+  readonly role: Role;
+}
+
+/** @param has methods that the plugin's repository has */
+function repositoryApart(name: string, has: readonly string[], { open, role }: Place): Repository {
+  const ask = async (
+    method: string,
+    args: readonly unknown[],
+    { signal, schema = schemas.nothing }: { readonly signal: AbortSignal; readonly schema?: z.ZodType },
+  ) => {
+    signal.throwIfAborted();
+    return await role.ask(await open(), method, [...args, signal], { signal, schema });
+  };
+  return {
+    name,
+    head: async (reference, signal) =>
+      await ask("head", [reference], { signal, schema: schemas.digest.optional() }) as Digest | undefined,
+    async manifest(reference, signal) {
+      const found = await ask("manifest", [reference], { signal, schema: schemas.manifest }) as
+        | RemoteManifest
+        | undefined;
+      if (!found) return undefined;
+      const wanted = isDigest(reference) ? reference : found.digest;
+      const made = await digestOf(found.bytes);
+      if (made !== wanted || found.digest !== wanted) {
+        throw role.wrong(`the digest of manifest ${wanted} is ${made}`, "manifest");
+      }
+      return found;
+    },
+    async blob({ digest, size }, signal) {
+      const found = await ask("blob", [{ digest, size }], { signal, schema: schemas.bytes }) as Uint8Array;
+      if (found.length !== size) {
+        throw role.wrong(`blob ${digest} has ${found.length} bytes, wanted are ${size}`, "blob");
+      }
+      const made = await digestOf(found);
+      if (made !== digest) throw role.wrong(`the digest of what should be blob ${digest} is ${made}`, "blob");
+      return found;
+    },
+    download: async ({ digest, size }, file, io) => {
+      if (!isDigest(digest)) throw new TypeError(`Cannot read "${digest}": it is no sha256 digest`);
+      const remote = await open();
+      const { signal } = io;
+      await role.receive("download", file, {
+        blob: { digest, size },
+        signal,
+        write: (path, written) => {
+          const { given, goesOn } = watched(io, size, written);
+          return role.ask(remote, "download", [{ digest, size }, path, given], { signal, goesOn });
+        },
+      });
+    },
+    async upload(blob, io) {
+      const remote = await open();
+      const { signal } = io;
+      signal.throwIfAborted();
+      const { source, size } = blob;
+      const { given, goesOn } = watched(io, size);
+      const send = async (from: OutgoingBlob["source"]) =>
+        await role.ask(remote, "upload", [{ ...blob, source: from }, given], {
+          schema: schemas.uploaded,
+          signal,
+          goesOn,
+        }) as "present" | "mounted" | "uploaded";
+      if ("bytes" in source) return await send({ bytes: source.bytes });
+      using lent = await role.needs.exchange.lend(source.file);
+      return await send({ ...source, file: lent.path });
+    },
+    async putManifest({ bytes, mediaType }, reference, signal) {
+      await ask("putManifest", [{ bytes, mediaType }, reference], { signal });
+    },
+    async *tags(signal) {
+      const is = role.item<ListedTag>("tags", schemas.listedTag);
+      yield* role.list(await open(), "tags", [signal], { signal, is });
+    },
+    remove: async (wanted, signal) =>
+      await ask("remove", [wanted], { signal, schema: schemas.removal }) as RemovalOutcome,
+    ...(has.includes("requirePush") && {
+      async requirePush(signal: AbortSignal) {
+        await ask("requirePush", [], { signal });
+      },
+    }),
+    ...(has.includes("removeUntagged") && {
+      removeUntagged: async (digest: Digest, signal: AbortSignal) =>
+        await ask("removeUntagged", [digest], { signal, schema: schemas.flag }) as boolean,
+    }),
+    ...(has.includes("referrers") && {
+      referrers: async (digest: Digest, signal: AbortSignal) =>
+        await ask("referrers", [digest], { signal, schema: schemas.digests }) as readonly Digest[],
+    }),
+    ...(has.includes("dropOverwritten") && {
+      async dropOverwritten(digest: Digest, signal: AbortSignal) {
+        await ask("dropOverwritten", [digest], { signal });
+      },
+    }),
+    ...(has.includes("inspect") && {
+      inspect: async (digest: Digest, signal: AbortSignal) =>
+        await ask("inspect", [digest], { signal, schema: schemas.features }) as RegistryFeatures,
+    }),
+  };
+}
+
+/** What a transfer is told with, and when it was last seen to go on. */
+function watched({ signal, report }: TransferIo, size: number, written: () => number = () => 0) {
+  let last = 0;
+  const given = {
+    signal,
+    report(done: unknown) {
+      if (!isCount(done) || done > size) {
+        throw new TypeError("what is done is no number of bytes of the blob");
+      }
+      last = performance.now();
+      report(done);
+    },
+  };
+  return { given, goesOn: () => Math.max(last, written()) };
+}

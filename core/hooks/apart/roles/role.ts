@@ -1,0 +1,165 @@
+/** What dapp calls of a plugin that runs apart and fills a role: every answer is checked before anybody sees it. */
+import type { z } from "zod";
+import { EngineError } from "../../../contract/errors.ts";
+import type { PluginRights } from "../../../contract/rights.ts";
+import { type Answered, requireShape } from "../../answers.ts";
+import { type Exchange, Unwanted, type WantedBlob } from "../exchange.ts";
+import type { ApartProcess, Asking } from "../process.ts";
+import { Reference, Remote, type Shape } from "../wire.ts";
+import { isPage, nothing } from "./schemas.ts";
+
+/** What a role has of the plugin that fills it. */
+export interface RoleNeeds {
+  readonly process: ApartProcess;
+  readonly exchange: Exchange;
+  readonly plugin: string;
+  readonly hook: string;
+  readonly rights: PluginRights;
+}
+
+/** How a method is called. */
+export interface Calling extends Pick<Asking, "signal" | "goesOn"> {
+  /** What it must answer. */
+  readonly schema?: z.ZodType;
+}
+
+/** How often it is looked at what a plugin writes, in milliseconds. */
+const LOOK_MS = 250;
+
+/** A role of one plugin. */
+export class Role {
+  readonly #given: object[] = [];
+
+  constructor(readonly needs: RoleNeeds) {}
+
+  /** Hands an object of dapp's to the plugin, until the role is let go. */
+  give(object: object, shape: Shape): Reference {
+    this.#given.push(object);
+    return new Reference(object, shape);
+  }
+
+  /** Calls a method. @throws PLUGIN_FAILED, PLUGIN_RESULT_INVALID, the signal's reason, or what the plugin threw */
+  async ask(of: Remote, name: string, args: readonly unknown[], calling: Calling = {}): Promise<unknown> {
+    const { process, hook } = this.needs;
+    const { schema = nothing, ...asking } = calling;
+    const answer = await process.ask({ of, name }, args, { ...asking, hook });
+    requireShape(answer, schema, this.#answered(name));
+    return answer;
+  }
+
+  /** An object that a method answers with. */
+  async object(of: Remote, name: string, args: readonly unknown[], calling: Asking = {}): Promise<Remote> {
+    const { process, hook } = this.needs;
+    return this.requireObject(await process.ask({ of, name }, args, { ...calling, hook }), name);
+  }
+
+  /** @throws PLUGIN_RESULT_INVALID */
+  requireObject(value: unknown, method?: string): Remote {
+    if (value instanceof Remote) return value;
+    throw this.wrong("it is no object with methods", method);
+  }
+
+  /** What a method lists, a page at a time. */
+  async *list<T>(
+    of: Remote,
+    name: string,
+    args: readonly unknown[],
+    { signal, is }: { readonly signal?: AbortSignal; readonly is: (item: unknown) => T },
+  ): AsyncGenerator<T> {
+    const { process, hook } = this.needs;
+    const asking = { hook, ...(signal && { signal }) };
+    const pages = await this.object(of, name, args, asking);
+    let isDone = false;
+    try {
+      while (!isDone) {
+        const page = await process.ask({ of: pages, name: "next" }, [], asking);
+        if (!isPage(page)) throw this.wrong("it is no list", name);
+        yield* page.items.map(is);
+        isDone = page.done;
+      }
+    } finally {
+      if (!isDone && !process.isGone) await process.ask({ of: pages, name: "close" }, [], { hook });
+    }
+  }
+
+  /** A check of one item of a list. */
+  item<T>(name: string, schema: z.ZodType): (item: unknown) => T {
+    return (item) => {
+      requireShape(item, schema, this.#answered(name));
+      return item as T;
+    };
+  }
+
+  /** Calls what writes a blob at a path, and takes the blob from there into a new file. */
+  async receive(
+    name: string,
+    file: string,
+    { blob, signal, write }: {
+      readonly blob: WantedBlob & { readonly size: number };
+      readonly signal: AbortSignal;
+      write(path: string, goesOn: () => number): Promise<unknown>;
+    },
+  ): Promise<void> {
+    const { exchange, process } = this.needs;
+    signal.throwIfAborted();
+    const path = await exchange.place();
+    let [size, seen] = [0, performance.now()];
+    const look = async () => {
+      const now = await exchange.written(path);
+      if (now !== size) [size, seen] = [now, performance.now()];
+      if (size <= blob.size) return;
+      // It may write for ever.
+      process.stop(`it writes more than the ${blob.size} bytes of blob ${blob.digest}`);
+    };
+    const timer = setInterval(() => void look().catch(() => {}), LOOK_MS);
+    try {
+      await write(path, () => seen);
+    } finally {
+      clearInterval(timer);
+    }
+    await this.take(name, path, file, { ...blob, signal });
+  }
+
+  /** Takes what the plugin wrote into a new file. @throws PLUGIN_RESULT_INVALID */
+  async take(
+    name: string,
+    path: string,
+    file: string,
+    { signal, ...blob }: WantedBlob & { readonly signal: AbortSignal },
+  ): Promise<number> {
+    const { exchange, plugin, hook } = this.needs;
+    try {
+      return await exchange.take(path, file, blob, signal);
+    } catch (error) {
+      throw error instanceof Unwanted ? error.by(plugin, hook, name) : error;
+    }
+  }
+
+  /** An answer that is not what was asked for; `why` is the end of a sentence. */
+  wrong(why: string, method?: string): EngineError {
+    const { plugin, hook } = this.needs;
+    const asked = method === undefined ? "" : `"${method}" of `;
+    return new EngineError(
+      "PLUGIN_RESULT_INVALID",
+      `Plugin "${plugin}" answered ${asked}hook "${hook}" with something else than wanted: ${why}`,
+      { plugin, hook },
+    );
+  }
+
+  /** Lets go of what the plugin filled the role with; why it cannot be asked any more was told. */
+  async dispose(remote?: Remote): Promise<void> {
+    const { process, hook } = this.needs;
+    try {
+      if (!process.isGone && remote?.has.includes("dispose")) {
+        await process.ask({ of: remote, name: "dispose" }, [], { hook });
+      }
+    } finally {
+      for (const object of this.#given) process.forget(object);
+    }
+  }
+
+  #answered(method: string): Answered {
+    const { plugin, hook } = this.needs;
+    return { plugin, hook, method };
+  }
+}

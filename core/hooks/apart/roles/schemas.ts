@@ -1,0 +1,65 @@
+/** What methods of roles may answer, as strictly as {@linkcode checkAnswer} takes what hooks do. */
+import { z } from "zod";
+import type {
+  ListedManifest,
+  ListedTag,
+  RegistryCapabilities,
+  RegistryFeatures,
+  RemoteManifest,
+} from "../../../contract/plugin.ts";
+import { isDigest } from "../../../../lib/oci/digest.ts";
+import { hasMembers, isFlag, isListOf } from "../../../../lib/guard.ts";
+import { strict } from "../../answers.ts";
+import type { Page } from "./shapes.ts";
+
+/** A page of a list, whatever is in it. */
+export const isPage = hasMembers<Page>({ items: isListOf((_: unknown): _ is unknown => true), done: isFlag });
+
+const text = z.string().min(1);
+const count = z.int().nonnegative();
+const texts = z.record(z.string(), z.string());
+
+/** What a method answers that is only awaited. */
+export const nothing = z.unknown();
+export const digest = z.custom<string>(isDigest, "digest");
+export const flag = z.boolean();
+export const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, "Uint8Array");
+
+export const capabilities = strict<RegistryCapabilities>({
+  naming: z.enum(["nested", "flat"]),
+  nested: flag,
+  deletion: z.enum(["tag", "manifest", "none", "unknown"]),
+  listing: z.enum(["names", "digests", "times"]),
+  pulls: flag,
+  settleMs: z.number().nonnegative().optional(),
+});
+
+export const manifest = strict<RemoteManifest>({ digest, bytes, mediaType: text }).optional();
+export const uploaded = z.enum(["present", "mounted", "uploaded"]);
+export const digests = z.array(digest);
+export const features = strict<RegistryFeatures>({ referrers: flag, pages: flag.optional() });
+
+export const listedTag = strict<ListedTag>({
+  tag: text,
+  digest: digest.optional(),
+  pushedAt: text.optional(),
+  pulledAt: text.nullable().optional(),
+  locked: z.string().optional(),
+  manifest: strict<ListedManifest>({
+    annotations: texts,
+    labels: texts,
+    bytes: count,
+    children: digests,
+  }).optional(),
+});
+
+export const removal = z.discriminatedUnion("outcome", [
+  z.strictObject({
+    outcome: z.literal("removed"),
+    by: z.enum(["tag", "manifest"]),
+    left: z.string().optional(),
+  }),
+  z.strictObject({ outcome: z.literal("absent") }),
+  z.strictObject({ outcome: z.literal("inseparable"), why: z.string() }),
+  z.strictObject({ outcome: z.literal("refused"), why: z.string() }),
+]);

@@ -1,0 +1,79 @@
+/** What each side may know and call of objects that live in the other: one row for each object of a role. */
+import { Reference, type Shape } from "../wire.ts";
+
+/** The answer goes as it is. */
+const plain = (answer: unknown): unknown => answer;
+
+/** The answer stays where it is. */
+function handed(shape: Shape): (answer: unknown) => unknown {
+  return (answer) => isAbsent(answer) ? undefined : new Reference(answer as object, shape);
+}
+
+function isAbsent(value: unknown): value is undefined | null {
+  return value === undefined || value === null;
+}
+
+/** What is listed is asked for in pages. */
+const listed = (answer: unknown): unknown =>
+  new Reference(new Pages(answer as AsyncIterable<unknown>), { methods: { next: plain, close: plain } });
+
+/** One page of a list. */
+export interface Page {
+  readonly items: readonly unknown[];
+  /** There are no more. */
+  readonly done: boolean;
+}
+
+/** Items of a page, and milliseconds after which one that has any goes. */
+const [PAGE, PAGE_MS] = [256, 20];
+
+class Pages {
+  readonly #items: AsyncIterator<unknown>;
+
+  constructor(list: AsyncIterable<unknown>) {
+    this.#items = list[Symbol.asyncIterator]();
+  }
+
+  /** Asked again when the page before was used: a list is never further than that. */
+  async next(): Promise<Page> {
+    const items: unknown[] = [];
+    for (const start = performance.now(); items.length < PAGE;) {
+      const { done, value } = await this.#items.next();
+      if (done) return { items, done: true };
+      items.push(value);
+      if (performance.now() - start > PAGE_MS) break;
+    }
+    return { items, done: false };
+  }
+
+  async close(): Promise<void> {
+    await this.#items.return?.();
+  }
+}
+
+export const repositoryShape: Shape = {
+  facts: ["name"],
+  methods: {
+    head: plain,
+    manifest: plain,
+    blob: plain,
+    download: plain,
+    upload: plain,
+    putManifest: plain,
+    requirePush: plain,
+    tags: listed,
+    remove: plain,
+    removeUntagged: plain,
+    referrers: plain,
+    dropOverwritten: plain,
+    inspect: plain,
+  },
+};
+
+export const registryShape: Shape = {
+  facts: ["kind", "capabilities"],
+  methods: { repository: handed(repositoryShape), dispose: plain },
+};
+
+/** What is remembered between runs. */
+export const memoShape: Shape = { methods: { get: plain, put: plain } };
