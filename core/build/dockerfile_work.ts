@@ -2,6 +2,7 @@ import type {
   Builder,
   ContextEntry,
   DockerfileBase,
+  DockerfileStep,
   LayerRef,
   StepIo,
   StepResult,
@@ -15,13 +16,20 @@ import { writeAllSync } from "../../lib/write_all.ts";
 import { atPathSync } from "../../lib/file_failure.ts";
 import { readBlobs } from "../git/blobs.ts";
 import { compareBytes } from "../git/listing.ts";
-import { type LayerWorker, type StageOutput, type StageTask, storedLayer } from "../layers/stage_output.ts";
+import {
+  type LayerWorker,
+  type StageOutput,
+  type StageTask,
+  storedLayer,
+  type TaskRegistry,
+} from "../layers/stage_output.ts";
 import type { DockerfileContent, DockerfilePlan } from "../sign/dockerfile_facts.ts";
 import { type ImageNode, stageTitle } from "../sign/graph.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import type { GitTrees } from "../git/trees.ts";
 import { formatEpoch } from "../settings/epoch.ts";
 import type { Introspector } from "./introspect.ts";
+import type { RemoteBases } from "./remote_bases.ts";
 import { networkOf } from "./step_network.ts";
 
 /** An image that a Dockerfile made. */
@@ -40,6 +48,8 @@ export interface DockerfileWorker extends LayerWorker {
   };
   /** Brings an image into the store. */
   base(name: string, platform?: string): Promise<ImageState>;
+  /** Images that stay where they are. */
+  readonly bases: Pick<RemoteBases, "find" | "remark">;
   /** Takes a layer that a builder has made. */
   adopt(layer: NonNullable<StepResult["layer"]>): Promise<LayerRef>;
 }
@@ -54,6 +64,8 @@ export interface DockerfileTask extends Pick<StageTask, "image" | "stage" | "at"
   placed(place: StepPlace): void;
   /** Told when no command runs any more. */
   ran(): void;
+  /** REPO, when stages are published there. */
+  readonly registry?: TaskRegistry | undefined;
 }
 
 /** What building a Dockerfile takes. */
@@ -67,9 +79,9 @@ export interface DockerfileMeans {
 /** Builds the Dockerfile of an image. @throws STAGE_FAILED, BUILDER_UNAVAILABLE, CONFIG_INVALID */
 export async function buildDockerfile(
   { worker, builder, proxies, io }: DockerfileMeans,
-  { image: { node }, stage, at, forced }: DockerfileTask,
+  { image: { node }, stage, at, forced, registry }: DockerfileTask,
 ): Promise<DockerfileOutput> {
-  const { session, signal } = worker;
+  const { session } = worker;
   const { rule } = node;
   const { base } = rule;
   if (base.kind !== "dockerfile") throw new TypeError(`Image "${node.key}" has no Dockerfile`);
@@ -77,20 +89,12 @@ export async function buildDockerfile(
   requireDockerfiles(builder, label);
   const plan = await session.dockerfile(node);
   const content = await plan.content();
-  const bases = await Promise.all(
-    content.use.images.map(async ({ line: _, ...use }): Promise<DockerfileBase> => {
-      const { name, platform } = use;
-      const image = await worker.base(name, platform);
-      await worker.reader.contents.require(image.layers, name, signal);
-      requirePlainTriggers(image, { name, label, content });
-      return { ...use, image };
-    }),
-  );
+  const shared = builder.elsewhere ? registry?.place() : undefined;
   const { epoch, compression, untrusted } = session.options;
   const spool = await worker.temp();
   try {
     const context = await spoolContext(worker, content, spool);
-    const { config, layers } = await builder.buildDockerfile!({
+    const step: Omit<DockerfileStep, "bases"> = {
       label,
       signature: stage.signature,
       ...(forced && { forced }),
@@ -99,7 +103,6 @@ export async function buildDockerfile(
       ...(base.target !== undefined && { target: base.target }),
       args: base.args,
       proxies,
-      bases,
       context,
       secrets: rule.secrets.map(({ id }) => id),
       ssh: rule.ssh,
@@ -109,21 +112,56 @@ export async function buildDockerfile(
       ...networkOf(session.options, rule),
       epoch,
       compression,
-    }, io);
-    const refs = await Promise.all(
-      layers.map((layer) => "blob" in layer ? worker.adopt(layer) : storedLayer(layer)),
-    );
+      ...(shared && { shared }),
+    };
+    const bases = await basesOf(worker, content, { label, remote: shared !== undefined });
+    const { config, layers, spare } = await builder.buildDockerfile!({ ...step, bases }, io)
+      .catch(async (error) => {
+        if (!(error instanceof EngineError) || error.code !== "SOURCE_NOT_FOUND") throw error;
+        worker.bases.remark(`Images of ${label}`, error);
+        const here = await basesOf(worker, content, { label, remote: false });
+        return await builder.buildDockerfile!({ ...step, bases: here }, io);
+      });
+    if (spare && shared) registry?.spare(shared.spareTag, spare);
+    const refs = await Promise.all(layers.map((layer) => {
+      if ("blob" in layer) return worker.adopt(layer);
+      return "place" in layer && registry ? registry.left(layer) : storedLayer(layer);
+    }));
+    const known = new Set(bases.flatMap(({ image }) => image.layers.map(({ digest }) => digest)));
     const { rootfs: _, history = [], ...rest } = config;
     return {
       config: { ...rest, created: formatEpoch(epoch) },
       history,
       layers: refs,
-      below: refs.filter((_, i) => !("blob" in layers[i]!)),
+      below: refs.filter((_, i) => {
+        const layer = layers[i]!;
+        return !("blob" in layer) && known.has(layer.digest);
+      }),
       trees: {},
     };
   } finally {
     await Deno.remove(spool).catch(() => {}); // it may not have been made
   }
+}
+
+/** The images that a Dockerfile names: where they are if the builder can take them from there, else in the store. */
+async function basesOf(
+  worker: DockerfileWorker,
+  content: DockerfileContent,
+  { label, remote }: { readonly label: string; readonly remote: boolean },
+): Promise<readonly DockerfileBase[]> {
+  return await Promise.all(content.use.images.map(async ({ line: _, ...use }): Promise<DockerfileBase> => {
+    const { name, platform } = use;
+    const there = remote ? await worker.bases.find(name, platform) : undefined;
+    const image = there?.image ?? await worker.base(name, platform);
+    if (!there) await worker.reader.contents.require(image.layers, name, worker.signal);
+    requirePlainTriggers(image, { name, label, content });
+    return {
+      ...use,
+      image,
+      ...(there && { at: { repository: there.repository.name, digest: there.digest } }),
+    };
+  }));
 }
 
 /** @throws BUILDER_UNAVAILABLE when a builder runs commands only */

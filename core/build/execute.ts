@@ -13,7 +13,6 @@ import {
   addDelta,
   describe as describeLayer,
   outputOf,
-  outputOfImage,
   settleImage,
   type StageDelta,
   type StageOutput,
@@ -297,6 +296,12 @@ export class Executor {
     const { base } = image.node.rule;
     const created = formatEpoch(this.inputs.epoch);
     const { worker } = this.inputs;
+    const registry = this.inputs.shared.registryFor({
+      image,
+      stage,
+      ...(parent &&
+        { parent: { stage: image.stages[image.stages.indexOf(stage) - 1]!, saved: parent.saved } }),
+    });
     if (!parent) {
       if (base.kind === "dockerfile") {
         const forced = this.inputs.forced.has(stage.signature);
@@ -309,11 +314,12 @@ export class Executor {
           introspector: this.#introspector,
           placed: this.#placed(image, stage, turn),
           ran: turn.leave,
+          registry,
         });
       }
       const output = isOwn(base)
         ? others.get(imageKey(base.kind, base.name))!
-        : { ...outputOfImage(await worker.base(baseName(image.node.rule))), trees: {} };
+        : { ...await worker.baseOutput(baseName(image.node.rule), registry), trees: {} };
       const triggers = output.config.config?.OnBuild ?? [];
       if (triggers.length === 0) return output;
       const { kind, name } = image.node.rule;
@@ -333,12 +339,7 @@ export class Executor {
       forced: this.inputs.forced.has(stage.signature),
       placed: this.#placed(image, stage, turn),
       ran: turn.leave,
-      registry: this.inputs.shared.registryFor({
-        image,
-        stage,
-        parent: image.stages[image.stages.indexOf(stage) - 1]!,
-        saved: parent.saved,
-      }),
+      registry,
     });
     return addDelta(parent, delta, { created, text: describe(stage) });
   }
@@ -373,10 +374,10 @@ export class Executor {
       const state = await settleImage(output);
       const { rule } = image.node;
       if (stage.spec.work.kind === "from" && !isOwn(rule.base)) {
-        await this.inputs.worker.requireBase(rule, state, image.stages.some(runsCommands));
+        await this.inputs.worker.requireBase(rule, output.layers, image.stages.some(runsCommands));
       }
       const lower = (await parent?.saved)?.image.layers ??
-        await Promise.all((output.below ?? []).map((layer) => layer.stored));
+        await Promise.all((output.below ?? []).map(describeLayer));
       const before = new Set(lower.map((layer) => layer.digest));
       const waited = parent ? wholeMs() - stored : 0;
       await this.inputs.worker.saveListings(image, stage);

@@ -25,12 +25,13 @@ import type { SignedImage, SignedStage } from "../sign/sign.ts";
 import {
   describe,
   type LayerWorker,
+  outputOfImage,
   type StageDelta,
   type StageOutput,
   type StageTask,
-  storedLayer,
   type TaskRegistry,
 } from "../layers/stage_output.ts";
+import { RemoteBases } from "./remote_bases.ts";
 import type { Elsewhere } from "../layers/elsewhere.ts";
 import { baseName } from "../sign/base_rule.ts";
 import { MaskedStream, type Masker } from "../../lib/mask.ts";
@@ -184,6 +185,7 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
   elsewhere: Elsewhere | undefined;
 
   readonly #vault: SecretVault;
+  readonly #bases: RemoteBases;
 
   /** @param signal ends the work */
   constructor(readonly session: WorkerNeeds, readonly store: Store, readonly signal: AbortSignal) {
@@ -194,6 +196,12 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
       return await builder.look?.(layer, { repository, access: session.accessTo(place) }, signal);
     });
     this.#vault = new SecretVault(session.options);
+    this.#bases = new RemoteBases({
+      ...this.#baseNeeds,
+      contents: this.reader.contents,
+      accessTo: (name) => session.accessTo(name),
+      builder: () => this.#open(),
+    });
   }
 
   /** Reads the secrets of images whose commands will run. @throws SECRET_UNAVAILABLE, CONFIG_INVALID */
@@ -216,18 +224,32 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
     observed(this.#open().then((builder) => builder.watchCapacity?.(changed)));
   }
 
+  get #baseNeeds() {
+    const { session, signal } = this;
+    const { emit, untrusted } = session.options;
+    return {
+      options: { emit, signal, untrusted },
+      source: (...args: Parameters<BaseNeeds["source"]>) => session.source(...args),
+      base: (...args: Parameters<BaseNeeds["base"]>) => session.base(...args),
+    };
+  }
+
   /** Brings a base image into the store, for `platform` if that is another than the build's. */
   base(name: string, platform?: string): Promise<ImageState> {
-    const { session, signal } = this;
-    return fetchBase(
-      {
-        options: { emit: session.options.emit, signal },
-        source: (...args) => session.source(...args),
-        base: (...args) => session.base(...args),
-      },
-      name,
-      platform,
-    );
+    return fetchBase(this.#baseNeeds, name, platform);
+  }
+
+  /** Base images that builders elsewhere take from where they are. */
+  get bases(): RemoteBases {
+    return this.#bases;
+  }
+
+  /** A base image to build on: in REPO if a builder that is elsewhere can bring it there, else in the store. */
+  async baseOutput(name: string, registry: TaskRegistry | undefined) {
+    const there = registry && await this.isElsewhere().catch(() => false)
+      ? await this.#bases.output(name, registry)
+      : undefined;
+    return there ?? outputOfImage(await this.base(name));
   }
 
   /** Builds the Dockerfile of an image. */
@@ -274,9 +296,10 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
    * Makes sure that the layers of a base image hold what it says. With `unpack` a builder will need them, and sees that
    * on the way.
    */
-  async requireBase(rule: ImageRule, state: ImageState, unpack: boolean): Promise<void> {
-    if (unpack) await (await this.#open().catch(() => undefined))?.prefetch?.(state.layers.map(storedLayer));
-    await this.reader.contents.require(state.layers, baseName(rule), this.signal);
+  async requireBase(rule: ImageRule, layers: readonly LayerRef[], unpack: boolean): Promise<void> {
+    const here = layers.every(({ place }) => place === undefined);
+    if (unpack && here) await (await this.#open().catch(() => undefined))?.prefetch?.(layers);
+    await this.reader.contents.require(await Promise.all(layers.map(describe)), baseName(rule), this.signal);
   }
 
   /**

@@ -42,18 +42,36 @@ export interface LayerRef {
   readonly place?: string;
 }
 
-/** An image as a registry has it. */
-export interface SharedImage {
-  /** Where it is, and where what stands on it goes. */
-  readonly repository: Repository;
+/** Layers that a registry has, and how it is reached. */
+export interface LayerPlace {
+  /** The repository with the layers. */
+  readonly repository: Pick<Repository, "name" | "blob">;
   /** How the user wants the registry to be reached. */
   readonly access: RegistryAccess;
+}
+
+/** Where a stage will be published. */
+export interface SharedPlace extends LayerPlace {
+  /** Where layers of the stage go. */
+  readonly repository: Repository;
+  /** A name for whatever must have a tag for a while; nobody needs what is there once the stage is published. */
+  readonly spareTag: string;
+}
+
+/** An image as a registry has it; what stands on it goes there as well. */
+export interface SharedImage extends SharedPlace {
   /** Of a manifest with exactly the layers that are meant. */
   readonly manifest: Digest;
   /** Its configuration, as the manifest has it. */
   readonly config: ImageConfig;
-  /** A name for whatever must have a tag for a while; nobody needs what is there once the stage is published. */
-  readonly spareTag: string;
+}
+
+/** An image in any registry, named so that it cannot become another one. */
+export interface PinnedImage {
+  /** Full name of the repository. */
+  readonly repository: string;
+  /** Digest of its manifest, for one platform. */
+  readonly digest: Digest;
 }
 
 /** Network of commands: this machine's, only a loopback interface, or one of their own with a way out. */
@@ -147,8 +165,10 @@ export interface DockerfileBase {
   readonly platform?: string;
   /** It is called as one of the Dockerfile's stages is. */
   readonly ambiguous?: true;
-  /** What stands under that name, all of it in the store. */
+  /** What stands under that name. */
   readonly image: ImageState;
+  /** Where to take it from: its layers may not be in the store. Absent: all of it is there. */
+  readonly at?: PinnedImage;
 }
 
 /** A Dockerfile to build: everything that goes in, so that nothing else is asked for. */
@@ -187,14 +207,18 @@ export interface DockerfileStep {
   readonly epoch: number;
   /** How new layers are compressed. */
   readonly compression: LayerCompression;
+  /** Where the stage will be published: a builder that is elsewhere can leave all layers there. */
+  readonly shared?: SharedPlace;
 }
 
 /** An image that a Dockerfile made. */
 export interface DockerfileResult {
   /** Its configuration; `rootfs` and the layers tell the same. */
   readonly config: ImageConfig;
-  /** Lowest first: layers of bases as they are in the store, or new ones as steps make them. */
-  readonly layers: readonly (Layer | NonNullable<StepResult["layer"]>)[];
+  /** Lowest first: layers of bases as they are in the store, new ones as steps make them, or any in the step's repository. */
+  readonly layers: readonly (Layer | (Layer & LayerElsewhere) | NonNullable<StepResult["layer"]>)[];
+  /** Manifest under the spare tag of the step's repository, which nobody needs once the stage is published. */
+  readonly spare?: Digest;
 }
 
 /** An interactive or piped command in an image; nothing it writes is kept. */
@@ -269,7 +293,8 @@ export interface Builder extends AsyncDisposable {
   /**
    * Builds a Dockerfile. Absent: this builder cannot.
    *
-   * @throws STAGE_FAILED with `at` when the Dockerfile or one of its commands fails, BUILDER_UNAVAILABLE
+   * @throws STAGE_FAILED with `at` when the Dockerfile or one of its commands fails, BUILDER_UNAVAILABLE, SOURCE_NOT_FOUND
+   * when the builder cannot read one of the bases where it is
    */
   buildDockerfile?(step: DockerfileStep, io: StepIo): Promise<DockerfileResult>;
   /**
@@ -279,13 +304,22 @@ export interface Builder extends AsyncDisposable {
   leftovers?(used: ReadonlySet<Digest>, options: { readonly dryRun: boolean }): Promise<BuilderLeftovers>;
   /**
    * What is in a layer that a registry has, verified, without its bytes coming here; undefined when that cannot be found
-   * out. `access`: how the registry is reached.
+   * out.
+   *
+   * @throws LAYER_INVALID, or REGISTRY_FAILED when the builder cannot read it there
    */
-  look?(
-    layer: Layer,
-    at: Pick<SharedImage, "repository" | "access">,
+  look?(layer: Layer, at: LayerPlace, signal: AbortSignal): Promise<LayerIndex | undefined>;
+  /**
+   * Lets a repository have the layers of an image of any registry, without their bytes coming here. Gives the manifest
+   * that it left under the spare tag, which has just these layers.
+   *
+   * @throws REGISTRY_FAILED when the builder cannot read the one or write the other
+   */
+  copy?(
+    image: PinnedImage & Pick<ImageState, "layers">,
+    to: SharedPlace,
     signal: AbortSignal,
-  ): Promise<LayerIndex | undefined>;
+  ): Promise<Digest>;
   /** Runs with this process's own stdin, stdout and stderr; returns the exit code, 128+n for signal n. */
   shell(step: ShellStep, signal: AbortSignal): Promise<number>;
 }

@@ -1,5 +1,5 @@
 import type { OciPlatform } from "../../lib/oci/types.ts";
-import type { RegistryAccess } from "./registry.ts";
+import type { RegistryAccess, Repository } from "./registry.ts";
 import type { ImageState, Store } from "./store.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 
@@ -11,12 +11,24 @@ export interface ResolvedImage {
   readonly pin?: Digest;
 }
 
+/** A base image that a registry has. */
+export interface RemoteImage {
+  /** The image; its layers may not be in the store. */
+  readonly image: ImageState;
+  /** The repository that has it, by its full name. */
+  readonly repository: Pick<Repository, "name" | "blob">;
+  /** Digest of its manifest. */
+  readonly digest: Digest;
+}
+
 /** Where base images come from. */
 export interface ImageSource extends AsyncDisposable {
   /** Finds the image for a platform without its layers. `pin` (from dappfile.lock) wins over the name's tag. */
   resolve(pin: Digest | undefined, signal: AbortSignal): Promise<ResolvedImage>;
   /** Brings config and all layers into the store. */
   fetch(image: ResolvedImage, io: FetchIo): Promise<ImageState>;
+  /** The image without its layers, and the registry where others can get them. Absent where there is none. */
+  describe?(image: ResolvedImage, signal: AbortSignal): Promise<RemoteImage>;
 }
 
 /** What fetching needs while it runs. */

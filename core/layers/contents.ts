@@ -45,6 +45,12 @@ export class LayerContents {
     }));
   }
 
+  /** Whether it is known what a blob holds. */
+  async knows(digest: Digest): Promise<boolean> {
+    return this.#known.has(digest) ||
+      await this.store.memo.get(MEMO, digest.slice(7), isDigest) !== undefined;
+  }
+
   #content(digest: Digest, title: string, signal: AbortSignal): Promise<Digest> {
     let content = this.#known.get(digest);
     if (!content) {

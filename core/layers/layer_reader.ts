@@ -3,7 +3,7 @@ import { LayerError } from "../../lib/layer/error.ts";
 import { ImageFs } from "../../lib/layer/image_fs.ts";
 import { indexLayer, isLayerIndex, type LayerIndex } from "../../lib/layer/index.ts";
 import { openLayer } from "../../lib/layer/open.ts";
-import { type LayerFile, readFile } from "../../lib/layer/read_files.ts";
+import { type LayerSource, readFile } from "../../lib/layer/read_files.ts";
 import { TarError } from "../../lib/tar/types.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { Layer, Store } from "../contract/store.ts";
@@ -37,16 +37,16 @@ export class LayerReader {
 
   /** A small text file of an image, symbolic links followed; undefined when it is absent. */
   async text(layers: readonly LayerRef[], fs: ImageFs, path: string): Promise<string | undefined> {
-    const bytes = await readFile(await this.files(layers), fs, path, 1 << 20);
+    const bytes = await readFile(this.files(layers), fs, path, 1 << 20);
     return bytes && new TextDecoder().decode(bytes);
   }
 
-  /** The blobs of layers, once they are in the store. */
-  async files(layers: readonly LayerRef[]): Promise<LayerFile[]> {
-    return await Promise.all(layers.map(async ({ diffId, stored }) => {
-      const { digest } = await stored;
-      return { path: this.store.blobs.path(digest), name: digest, diffId };
-    }));
+  /** The blobs of layers: those that something is read from are brought into the store. */
+  files(layers: readonly LayerRef[]): LayerSource[] {
+    return layers.map((layer) => async () => {
+      const { digest } = await layer.stored;
+      return { path: this.store.blobs.path(digest), name: digest, diffId: layer.diffId };
+    });
   }
 
   #index(layer: LayerRef): Promise<LayerIndex> {

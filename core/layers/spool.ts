@@ -20,7 +20,7 @@ export interface SetAside {
 export async function setAside({ worker, layers, fs, targets, spool }: SetAside): Promise<FileItem[]> {
   const wanted = new Map(Array.from(targets.keys(), (path) => [path, fs.lookup(path)!.layer]));
   const items: FileItem[] = [];
-  await readFiles(await worker.reader.files(layers), wanted, async (path, entry, chunks) => {
+  await readFiles(worker.reader.files(layers), wanted, async (path, entry, chunks) => {
     const target = targets.get(path)!;
     if (entry.type === "file") await spool.add(target, entry.size, chunks);
     items.push(itemOf(entry, target));

@@ -1,7 +1,7 @@
 import type { ContainerConfig, HistoryEntry, ImageConfig } from "../../lib/oci/types.ts";
 import { observed } from "../../lib/pool.ts";
 import type { ImageState, Layer, StageRecord, Store } from "../contract/store.ts";
-import type { LayerRef, SharedImage } from "../contract/builder.ts";
+import type { LayerRef, SharedImage, SharedPlace } from "../contract/builder.ts";
 import type { StageRef } from "../contract/events.ts";
 import type { GitTrees } from "../git/trees.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
@@ -109,6 +109,8 @@ export interface StageTask {
 
 /** REPO, as far as a stage that is built by a builder elsewhere has to do with it. */
 export interface TaskRegistry {
+  /** Where a builder can leave something for the stage; undefined when it cannot. A new one for each call. */
+  place(): SharedPlace | undefined;
   /** The stage's parent, published if it was not there; undefined when that cannot be had. */
   image(): Promise<SharedImage | undefined>;
   /** Takes a layer that the builder has left there. */

@@ -119,20 +119,23 @@ export class LiveCache {
     })()));
   }
 
-  /** What a builder that is elsewhere needs of a stage's parent in REPO; undefined when nothing is published there. */
+  /** REPO for a stage that a builder elsewhere has to do with; undefined when nothing is published there. */
   registryFor(
-    { image, stage, parent, saved }: {
+    { image, stage, parent }: {
       readonly image: SignedImage;
       readonly stage: SignedStage;
-      readonly parent: SignedStage;
-      readonly saved: Promise<StageRecord>;
+      /** The stage before it, if there is one. */
+      readonly parent?: { readonly stage: SignedStage; readonly saved: Promise<StageRecord> };
     },
   ): TaskRegistry | undefined {
     if (!this.shared.target) return undefined;
     if (needsBuilder(stage)) this.#begun.add(stage.signature);
     return {
+      place: () => this.#failure === undefined ? this.shared.place() : undefined,
       image: async () =>
-        this.#failure === undefined ? await this.shared.image(image, parent, await saved) : undefined,
+        parent && this.#failure === undefined
+          ? await this.shared.image(image, parent.stage, await parent.saved)
+          : undefined,
       left: (layer) => this.shared.left(layer),
       spare: (tag, digest) => {
         const spares = this.#spares.get(stage.signature) ?? [];

@@ -14,7 +14,7 @@ import { LayerContents } from "../layers/contents.ts";
 import { Elsewhere } from "../layers/elsewhere.ts";
 import { SHOWN_BYTES, transferEvents } from "../layers/transfers.ts";
 import { imagesOf } from "../plan/plan.ts";
-import type { LayerRef, SharedImage } from "../contract/builder.ts";
+import type { LayerRef, SharedImage, SharedPlace } from "../contract/builder.ts";
 import type { RegistryAccess, RemoteManifest, Repository } from "../contract/registry.ts";
 import type { ImageState, Layer, StageRecord, Store } from "../contract/store.ts";
 import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
@@ -302,8 +302,9 @@ export class SharedStages {
 
   /** A stage as the target has it, published if it was not there; undefined when what is there is not this record. */
   async image(image: SignedImage, stage: SignedStage, record: StageRecord): Promise<SharedImage | undefined> {
-    const { target, accessTo, signal } = this.options;
-    if (!target || !isReached(target)) return undefined;
+    const { target, signal } = this.options;
+    const place = this.place();
+    if (!target || !place) return undefined;
     const how = await this.publish(image, stage, record);
     const manifest = this.#digests.get(stage.signature) ?? (await this.#found.get(stage.signature))?.digest;
     if (how === undefined || manifest === undefined) return undefined;
@@ -315,8 +316,14 @@ export class SharedStages {
         record.image.layers.every(({ digest }, i) => layers[i]?.digest === digest);
       if (!same) return undefined;
     }
-    const { config } = record.image;
-    return { repository: target, access: accessTo(target.name), manifest, config, spareTag: spareTag() };
+    return { ...place, manifest, config: record.image.config };
+  }
+
+  /** The target, where others than this machine can leave something for a stage. */
+  place(): SharedPlace | undefined {
+    const { target, accessTo } = this.options;
+    if (!target || !isReached(target)) return undefined;
+    return { repository: target, access: accessTo(target.name), spareTag: spareTag() };
   }
 
   /** Notes a layer that a builder has left in the target. */

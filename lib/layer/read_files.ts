@@ -16,6 +16,9 @@ export interface LayerFile {
   readonly diffId?: Digest;
 }
 
+/** A layer file, or how to get it when something in it is wanted. */
+export type LayerSource = LayerFile | (() => Promise<LayerFile>);
+
 /** Takes one file. Content that is left unread is skipped; `chunks` ends with the call. */
 export type EachFile = (path: string, entry: TarEntry, chunks: Chunks) => Promise<void> | void;
 
@@ -35,7 +38,7 @@ const MAX_CHAIN = 40;
  *   end not to hold what it should, so use nothing before this has settled
  */
 export async function readFiles(
-  layers: readonly LayerFile[],
+  layers: readonly LayerSource[],
   wanted: ReadonlyMap<string, number>,
   each: EachFile,
   tempDir?: string,
@@ -57,7 +60,7 @@ export async function readFiles(
  * @throws {LayerError} when it is larger than `maxBytes`
  */
 export async function readFile(
-  layers: readonly LayerFile[],
+  layers: readonly LayerSource[],
   fs: ImageFs,
   path: string,
   maxBytes: number,
@@ -85,7 +88,7 @@ export async function readFile(
 
 /** `once`: no path occurs twice, so reading can stop at the last one. */
 async function readLayer(
-  layers: readonly LayerFile[],
+  layers: readonly LayerSource[],
   layer: number,
   wanted: ReadonlySet<string>,
   once: boolean,
@@ -122,7 +125,7 @@ async function readLayer(
 
 /** Delivers the links whose targets are in `layer`. `chained`: some targets are links themselves. */
 async function readTargets(
-  layers: readonly LayerFile[],
+  layers: readonly LayerSource[],
   layer: number,
   links: ReadonlyMap<string, readonly string[]>,
   each: EachFile,
@@ -150,13 +153,14 @@ async function readTargets(
 
 /** Calls `visit` for every chosen entry of a layer until it returns true. */
 async function scan(
-  layers: readonly LayerFile[],
+  layers: readonly LayerSource[],
   layer: number,
   want: (entry: TarEntry) => boolean,
   visit: (entry: TarEntry, chunks: Chunks) => Promise<boolean>,
 ): Promise<void> {
-  const file = layers[layer];
-  if (!file) throw new RangeError(`Cannot read layer ${layer}: there are ${layers.length}`);
+  const source = layers[layer];
+  if (!source) throw new RangeError(`Cannot read layer ${layer}: there are ${layers.length}`);
+  const file = typeof source === "function" ? await source() : source;
   const title = `Cannot read layer ${file.name ?? layer}`;
   const { diffId } = file;
   const content = diffId === undefined ? openLayer(file.path) : verified(openLayer(file.path), diffId, title);

@@ -1,4 +1,4 @@
-import type { Digest, FetchIo, ImageState, SourceRequest } from "../../core/contract/plugin.ts";
+import type { Digest, FetchIo, ImageState, RemoteImage, SourceRequest } from "../../core/contract/plugin.ts";
 import { MAX_DOCUMENT, parseManifest } from "../../lib/oci/documents.ts";
 import { OciError } from "../../lib/oci/errors.ts";
 import { fetchLayers } from "../../lib/oci/fetch_layers.ts";
@@ -40,24 +40,43 @@ export class RegistryImage {
   }
 
   async fetch(id: Digest, { signal, progress }: FetchIo): Promise<ImageState> {
-    const { platform, name: title, store } = this.#request;
+    const { name: title, store } = this.#request;
     const { path } = this.#reference;
     return await askRegistry(this.#reference, title, async () => {
-      const { bytes, mediaType } = await this.#manifest(id, signal);
-      const document = parseManifest(bytes, `the manifest of "${title}"`, mediaType);
-      if (document.kind === "index") {
-        throw new OciError("invalid", `Cannot use image "${title}": ${id} is an index, wanted is an image`);
-      }
-      const config = await this.#reader(signal).config(document.manifest.config);
-      const image = imageOf(document.manifest, config, { title, platform });
+      const image = await this.#image(id, signal);
       await fetchLayers(image.layers, store.blobs, {
         title,
         signal,
         progress,
         download: (blob, file, io) => downloadBlob(this.#client, path, { blob, file, ...io }),
       });
-      return image as ImageState;
+      return image;
     });
+  }
+
+  async describe(digest: Digest, signal: AbortSignal): Promise<RemoteImage> {
+    const { domain, path } = this.#reference;
+    const title = this.#request.name;
+    const ask = <T>(action: () => Promise<T>) => askRegistry(this.#reference, title, action);
+    return {
+      image: await ask(() => this.#image(digest, signal)),
+      repository: {
+        name: `${domain}/${path}`,
+        blob: (blob, signal) => ask(() => getBlob(this.#client, path, { blob, signal })),
+      },
+      digest,
+    };
+  }
+
+  async #image(id: Digest, signal: AbortSignal): Promise<ImageState> {
+    const { platform, name: title } = this.#request;
+    const { bytes, mediaType } = await this.#manifest(id, signal);
+    const document = parseManifest(bytes, `the manifest of "${title}"`, mediaType);
+    if (document.kind === "index") {
+      throw new OciError("invalid", `Cannot use image "${title}": ${id} is an index, wanted is an image`);
+    }
+    const config = await this.#reader(signal).config(document.manifest.config);
+    return imageOf(document.manifest, config, { title, platform }) as ImageState;
   }
 
   #reader(signal: AbortSignal): ImageReader {

@@ -85,6 +85,8 @@ function openImage(
         return resolved(id, root);
       }),
     fetch: (image, io) => explained(name, async () => await (await remote()).fetch(image.id, io)),
+    describe: (image, signal) =>
+      explained(name, async () => await (await remote()).describe(image.id, signal)),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }

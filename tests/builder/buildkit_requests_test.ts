@@ -6,6 +6,7 @@ import { type DockerRegistry, startDockerRegistry } from "../support/docker_regi
 import { freePort } from "../support/free_port.ts";
 import { withProject } from "../support/project.ts";
 import { TcpProxy } from "../support/tcp_proxy.ts";
+import { watchRegistry } from "../support/watched_registry.ts";
 import { MemoryRegistry } from "../../testing/memory_registry/registry.ts";
 
 const STAGES = ["beforeInstall", "install", "beforeSetup", "setup"];
@@ -86,19 +87,6 @@ Deno.test("a command stage costs two or three calls and seven or eight requests,
   }
 });
 
-/** Bytes of blobs and manifests that dapp sends to a registry, or gets from it. */
-function watch(registry: MemoryRegistry): { bytes: number } {
-  const seen = { bytes: 0 };
-  registry.fault((request, { pathname }) => {
-    if (!request.headers.get("user-agent")?.startsWith("dapp")) return undefined;
-    seen.bytes += Number(request.headers.get("content-length") ?? 0);
-    const [, path = "", digest = ""] = /^\/v2\/(.+)\/blobs\/(sha256:\w+)$/.exec(pathname) ?? [];
-    if (request.method === "GET") seen.bytes += registry.blobOf(path, digest)?.length ?? 0;
-    return undefined;
-  }, Infinity);
-  return seen;
-}
-
 Deno.test("less than a hundredth of what commands write goes through the client", async () => {
   if (await findBuildkitd() === undefined) return;
   const port = freePort();
@@ -119,7 +107,7 @@ shell:
   const files = { "dappfile.yaml": text, "src/one": "1\n", "src/two": "2\n" };
   await withProject(files, async (project) => {
     const env = { BUILDKIT_HOST: `tcp://${proxy.host}` };
-    const taken = watch(registry);
+    const taken = watchRegistry(registry);
     await using engine = project.engine({ repo: `${registry.host}/shop`, env });
     const built = await engine.build();
     assert.equal(built.stagesBuilt, 5);

@@ -7,10 +7,14 @@ import {
   type DockerfileResult,
   type DockerfileStep,
   EngineError,
+  type ImageState,
   type Layer,
   type LayerIndex,
+  type LayerPlace,
   type LayerRef,
+  type PinnedImage,
   type SharedImage,
+  type SharedPlace,
   type ShellStep,
   type StepIo,
   type StepResult,
@@ -31,7 +35,7 @@ import { runInteractive } from "./interactive.ts";
 import { LayerLooks } from "./layer_looks.ts";
 import { LayerShelf, type ShelfBlob, type ShelfImage } from "./layer_shelf.ts";
 import { lookProgram } from "./look_program.ts";
-import { type LoginPlace, logins } from "./registry_login.ts";
+import { logins } from "./registry_login.ts";
 import { SharedSessions } from "./shared_sessions.ts";
 import { EntryCheck, pushedLayer, pushExporter, rootChanged } from "./shared_layer.ts";
 import { StepExchange } from "./step_exchange.ts";
@@ -123,13 +127,7 @@ export class BuildkitBuilder implements Builder {
   async run(step: BuildStep, io: StepIo): Promise<StepResult> {
     io.signal.throwIfAborted();
     const user = this.#user(step.placement ?? step.signature, io);
-    const work = (daemon: Daemon, leave: () => void) => {
-      const ran = () => {
-        leave();
-        io.ran?.();
-      };
-      return this.#runAt(daemon, step, { ...io, ran });
-    };
+    const work = (daemon: Daemon, leave: () => void) => this.#runAt(daemon, step, leaving(io, leave));
     return await abortable(this.#fleet.use(user, work), io.signal);
   }
 
@@ -254,10 +252,11 @@ export class BuildkitBuilder implements Builder {
     return await abortable(
       this.#fleet.use(
         this.#user(step.signature, io),
-        (daemon) =>
-          buildDockerfileAt(daemon, step, io, {
+        (daemon, leave) =>
+          buildDockerfileAt(daemon, step, leaving(io, leave), {
             platform,
-            term: this.options.env.TERM,
+            env: this.options.env,
+            looks: this.#looks,
             scratch: () => store.blobs.scratch(),
             path: (digest) => store.blobs.path(digest),
             layer: (made, tar) => this.#layer(made, tar, step),
@@ -267,7 +266,21 @@ export class BuildkitBuilder implements Builder {
     );
   }
 
-  async look(layer: Layer, at: LoginPlace, signal: AbortSignal): Promise<LayerIndex | undefined> {
+  async copy(
+    image: PinnedImage & Pick<ImageState, "layers">,
+    to: SharedPlace,
+    signal: AbortSignal,
+  ): Promise<Digest> {
+    const { copyImage } = await import("./image_copy.ts");
+    const { platform } = this.request;
+    const user = { key: image.digest, signal, placed() {}, say() {} };
+    return await this.#fleet.use(
+      user,
+      (daemon) => copyImage(daemon, image, { to, platform, env: this.options.env, signal }),
+    );
+  }
+
+  async look(layer: Layer, at: LayerPlace, signal: AbortSignal): Promise<LayerIndex | undefined> {
     const user = { key: layer.diffId, signal, placed() {}, say() {} };
     return await this.#fleet.use(
       user,
@@ -413,7 +426,7 @@ export class BuildkitBuilder implements Builder {
     { client }: Daemon,
     exchange: StepExchange,
     { secret, sshAgent }: Pick<StepIo, "secret" | "sshAgent">,
-    at?: LoginPlace,
+    at?: LayerPlace,
   ): Session {
     return client.session([
       ...contentService({ [`oci:${STORE}`]: exchange, export: exchange }),
@@ -484,6 +497,17 @@ function requireNetwork(
       "of its machine",
     { fix: "Set networkMode of its worker to bridge or cni, or build with --network none" },
   );
+}
+
+/** The same, which makes room for other steps as soon as no command runs any more. */
+function leaving(io: StepIo, leave: () => void): StepIo {
+  return {
+    ...io,
+    ran() {
+      leave();
+      io.ran?.();
+    },
+  };
 }
 
 /** Whether a step's session must be its own. */

@@ -10,9 +10,11 @@ import {
   isDigest,
   type Layer,
   type OciPlatform,
+  type PinnedImage,
   type StepIo,
   type StepResult,
 } from "../../../core/contract/plugin.ts";
+import type { SolveEvents } from "../../../lib/buildkit/client.ts";
 import { authService, secretService, sshService } from "../../../lib/buildkit/attachables.ts";
 import { contentService } from "../../../lib/buildkit/content.ts";
 import { fileService, type SharedEntry } from "../../../lib/buildkit/filesync.ts";
@@ -21,17 +23,23 @@ import {
   PolicyAction,
   PolicySchema,
 } from "../../../lib/buildkit/gen/github.com/moby/buildkit/sourcepolicy/pb/policy_pb.ts";
+import { isRpcError } from "../../../lib/buildkit/rpc.ts";
 import { renameBases } from "../../../lib/dockerfile/rename.ts";
 import { plainName } from "../../../lib/dockerfile/stages.ts";
 import { mediaTypes } from "../../../lib/oci/types.ts";
+import type { Environment } from "./address.ts";
 import { type CanonicalLayer, ContentError } from "./canonical.ts";
 import { clampedLayer } from "./clamped_layer.ts";
 import type { Daemon } from "./daemon.ts";
 import { dockerfileError } from "./dockerfile_failure.ts";
+import { takePushed } from "./dockerfile_push.ts";
 import { build, buildWatched, type DriveOptions } from "./drive.ts";
 import { hostRefused, isLost, refusesHostNetwork, unavailable } from "./failure.ts";
 import { HAND_OVER } from "./hand_over.ts";
+import type { LayerLooks } from "./layer_looks.ts";
 import type { ShelfBlob } from "./layer_shelf.ts";
+import { logins } from "./registry_login.ts";
+import { newLayersExporter } from "./shared_layer.ts";
 import { StepExchange } from "./step_exchange.ts";
 import { STORE } from "./step_plan.ts";
 import { StepLog } from "./step_log.ts";
@@ -43,13 +51,15 @@ const CHUNK = 1 << 18;
 /** What the builder does for it. */
 export interface DockerfileMeans {
   readonly platform: OciPlatform;
-  /** The terminal of shells. */
-  readonly term: string | undefined;
   scratch(): Promise<string>;
   /** Where a blob of the store is. */
   path(digest: Digest): string;
   /** Compresses a new layer. */
   layer(made: CanonicalLayer, tar: string): Promise<NonNullable<StepResult["layer"]>>;
+  /** Looks into layers that were pushed. */
+  readonly looks: LayerLooks;
+  /** Where logins are looked for. */
+  readonly env: Environment;
 }
 
 /**
@@ -68,9 +78,12 @@ export async function buildDockerfileAt(
   const scratch = await means.scratch();
   await using exchange = new StepExchange({ blobs }, scratch);
   const text = renamed(step, bases, means.platform);
+  const origins = bases.flatMap(({ at }) => at ? [at.repository] : []);
   using session = daemon.client.session([
     ...contentService({ [`oci:${STORE}`]: exchange, export: exchange }),
-    ...authService(() => Promise.resolve(undefined)),
+    ...authService(
+      step.shared ? logins(step.shared, means.env, origins) : () => Promise.resolve(undefined),
+    ),
     ...secretService((id) => step.secrets.includes(id) ? io.secret?.(id) : undefined),
     ...sshService((id) => step.ssh.includes(id) ? io.sshAgent?.(id) : undefined),
     ...fileService({
@@ -79,37 +92,89 @@ export async function buildDockerfileAt(
     }),
   ], step.contextId);
   const log = new StepLog((stream, line) => io.output(stream, line));
-  try {
-    const wanted = { frontend: "dockerfile.v0", attrs: attributes(step, bases, means.platform) };
+  const { shared } = step;
+  const solve = async (
+    { type, attrs }: DriveOptions["exporters"][number],
+    { forced = false, events = {} }: { readonly forced?: boolean; readonly events?: SolveEvents },
+  ) => {
+    const wanted = { frontend: "dockerfile.v0", attrs: attributes(step, bases, means.platform, forced) };
     const options: DriveOptions = {
       session: session.id,
       entitlements: network === "host" ? ["network.host"] : [],
-      exporters: [HAND_OVER],
-      events: log,
+      exporters: [{ type, attrs }],
+      events,
       signal: io.signal,
-      policy: create(PolicySchema, {
-        version: 1n,
-        rules: [{
-          action: PolicyAction.DENY,
-          selector: { identifier: "docker-image://*", matchType: MatchType.WILDCARD },
-        }],
-      }),
+      policy: policyFor(bases),
     };
-    const answer = await (io.onFailure
-      ? buildWatched(daemon.client, wanted, options, async (gateway, facts) => {
-        const { shellInDockerfile } = await import("./dockerfile_shell.ts");
-        await io.onFailure!((when = "after") =>
-          shellInDockerfile(gateway, { ...means, facts, label, when, signal: io.signal })
-        );
-      })
-      : build(daemon.client, wanted, options));
-    return await take(answer["containerimage.digest"] ?? "", { step, exchange, means, log, scratch });
+    const answer =
+      await (io.onFailure
+        ? buildWatched(daemon.client, wanted, options, async (gateway, facts) => {
+          const { shellInDockerfile } = await import("./dockerfile_shell.ts");
+          const { platform, env: { TERM: term } } = means;
+          await io.onFailure!((when = "after") =>
+            shellInDockerfile(gateway, { platform, term, facts, label, when, signal: io.signal })
+          );
+        })
+        : build(daemon.client, wanted, options));
+    return answer["containerimage.digest"] ?? "";
+  };
+  const handedOver = (manifest: string) => take(manifest, { step, exchange, means, log, scratch });
+  try {
+    const exporter = shared ? newLayersExporter(shared, step) : HAND_OVER;
+    const manifest = await solve(exporter, { forced: step.forced ?? false, events: log });
+    io.ran?.();
+    if (!shared) return await handedOver(manifest);
+    const { spare, ...pushed } = await takePushed(manifest, {
+      step,
+      shared,
+      platform: means.platform,
+      started: Math.floor(log.started),
+      look: (layer, each) => means.looks.look(daemon, layer, { at: shared, signal: io.signal }, each),
+      signal: io.signal,
+    });
+    // The daemon has the result; this process writes its layers as they should be.
+    return { spare, ...pushed.image ?? await handedOver(await solve(HAND_OVER, {})) };
   } catch (error) {
     if (io.signal.aborted) throw io.signal.reason;
     if (isLost(error)) throw unavailable([daemon.address.text], error);
     if (network === "host" && refusesHostNetwork(error)) throw hostRefused(label, daemon.address.text, error);
-    throw dockerfileError(error, step, log.failed?.name);
+    throw unreadBase(error, bases, daemon) ?? dockerfileError(error, step, log.failed?.name);
   }
+}
+
+/** The daemon may take these images, and no others. */
+function policyFor(bases: readonly ShelvedBase[]) {
+  return create(PolicySchema, {
+    version: 1n,
+    rules: [
+      {
+        action: PolicyAction.DENY,
+        selector: { identifier: "docker-image://*", matchType: MatchType.WILDCARD },
+      },
+      ...bases.flatMap(({ at }) =>
+        at === undefined ? [] : [{
+          action: PolicyAction.ALLOW,
+          selector: { identifier: `docker-image://${pinned(at)}`, matchType: MatchType.EXACT },
+        }]
+      ),
+    ],
+  });
+}
+
+function pinned({ repository, digest }: PinnedImage): string {
+  return `${repository}@${digest}`;
+}
+
+/** What it means that the daemon could not read one of the images where it is; undefined for any other failure. */
+function unreadBase(error: unknown, bases: readonly ShelvedBase[], { address }: Daemon): unknown {
+  if (!isRpcError(error)) return undefined;
+  const { details } = error;
+  const base = bases.find(({ at }) => at && details.includes(pinned(at)));
+  return base && new EngineError(
+    "SOURCE_NOT_FOUND",
+    `BuildKit at "${address.text}" cannot read image "${base.name}": ${details}`,
+    { cause: error },
+  );
 }
 
 /** A base image as the daemon reads it. */
@@ -119,10 +184,12 @@ interface ShelvedBase extends DockerfileBase {
 }
 
 async function shelve(base: DockerfileBase, { path }: DockerfileMeans): Promise<ShelvedBase> {
-  const { layers, config } = base.image;
+  const { at, image: { layers, config } } = base;
+  // Those that are in a registry are named here so that nobody hands them over.
   const blobs = new Map<string, ShelfBlob>(
-    layers.map(({ digest, size }) => [digest, { file: path(digest), size }]),
+    layers.map(({ digest, size }) => [digest, { file: at ? "" : path(digest), size }]),
   );
+  if (at) return { ...base, manifest: at.digest, blobs };
   const document = async (value: unknown) => {
     const bytes = new TextEncoder().encode(JSON.stringify(value));
     const digest = await digestOf(bytes);
@@ -140,9 +207,10 @@ async function shelve(base: DockerfileBase, { path }: DockerfileMeans): Promise<
 
 /** What the front end is asked for. */
 function attributes(
-  { args, proxies, target, epoch, network, forced, cacheScope }: DockerfileStep,
+  { args, proxies, target, epoch, network, cacheScope }: DockerfileStep,
   bases: readonly ShelvedBase[],
   platform: OciPlatform,
+  forced: boolean,
 ): Record<string, string> {
   const own = platformText(platform);
   const { os, architecture, variant = "" } = platform;
@@ -165,7 +233,7 @@ function attributes(
     ...Object.entries(values).map(([name, value]): [string, string] => [`build-arg:${name}`, value]),
     ...bases.map((base): [string, string] => [
       `context:${contextName(base)}::${base.platform ?? own}`,
-      `oci-layout://${STORE}@${base.manifest}`,
+      base.at ? `docker-image://${pinned(base.at)}` : `oci-layout://${STORE}@${base.manifest}`,
     ]),
   ];
   if (target !== undefined) rows.push(["target", target]);
@@ -250,7 +318,8 @@ async function take(
   for (const { digest } of layers) {
     const known = isDigest(digest) ? bases.get(digest) : undefined;
     if (known) {
-      taken.push(known);
+      // Pushed with the image, if there is where to.
+      taken.push(step.shared ? { ...known, place: step.shared.repository.name } : known);
       continue;
     }
     const tar = `${scratch}/layer-${crypto.randomUUID()}.tar`;

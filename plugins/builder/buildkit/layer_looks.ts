@@ -3,6 +3,7 @@ import {
   type Digest,
   EngineError,
   type Layer,
+  type LayerPlace,
   type Store,
 } from "../../../core/contract/plugin.ts";
 import { failureFacts } from "../../../lib/buildkit/client.ts";
@@ -18,7 +19,6 @@ import { isLost, unavailable } from "./failure.ts";
 import { HAND_OVER, newLayers } from "./hand_over.ts";
 import { CANNOT_READ, type FoundLayer, planLook, readLook, readRootLook } from "./look.ts";
 import { lookProgram } from "./look_program.ts";
-import type { LoginPlace } from "./registry_login.ts";
 import type { SharedSessions } from "./shared_sessions.ts";
 
 /** Up to this a layer is no larger than what a look into it brings, and is read instead. */
@@ -26,7 +26,7 @@ const SMALL = 8 * 1024;
 
 /** How looks are made. */
 export interface LookOptions {
-  readonly at: LoginPlace;
+  readonly at: LayerPlace;
   readonly signal: AbortSignal;
 }
 
@@ -40,7 +40,7 @@ export class LayerLooks {
   /**
    * What is in a layer; undefined when that cannot be found out there. `each` is told every entry.
    *
-   * @throws LAYER_INVALID @throws {TarError} @throws {LayerError}
+   * @throws LAYER_INVALID, REGISTRY_FAILED when the daemon cannot read it @throws {TarError} @throws {LayerError}
    */
   async look(
     daemon: Daemon,
@@ -60,10 +60,11 @@ export class LayerLooks {
         const definition = planLook(layer, { repository, platform, program });
         found = await this.#only(daemon, definition, { at, signal }, (file) => readLook(file, each));
       } catch (error) {
-        if (failureFacts(error).exit === CANNOT_READ) return undefined;
+        const { exit } = failureFacts(error);
+        if (exit === CANNOT_READ) return undefined;
         throw isRpcError(error)
           ? new EngineError(
-            "LAYER_INVALID",
+            exit === undefined ? "REGISTRY_FAILED" : "LAYER_INVALID", // the program says what is wrong with a layer
             `Cannot look into layer ${digest} of ${repository}: BuildKit at "${daemon.address.text}" says: ${error.details}`,
             { cause: error },
           )

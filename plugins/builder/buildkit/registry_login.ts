@@ -1,26 +1,27 @@
 import { findCredentials } from "../../../lib/registry/credentials.ts";
-import type { SharedImage } from "../../../core/contract/plugin.ts";
+import type { LayerPlace } from "../../../core/contract/plugin.ts";
 import type { Environment } from "./address.ts";
 
-/** How registries are reached and where REPO is. */
-export type LoginPlace = Pick<SharedImage, "repository" | "access">;
-
 /**
- * The login that a daemon shows to a registry: what was given for the host of REPO, else what docker and podman know.
- * A daemon changes it for tokens itself.
+ * The login that a daemon shows to a registry: what was given for the host of `at`, else what docker and podman know,
+ * for the repository of `at` or of `others` that is there. A daemon changes it for tokens itself.
  */
 export function logins(
-  { repository, access }: LoginPlace,
+  { repository, access }: LayerPlace,
   env: Environment,
+  others: readonly string[] = [],
 ): (host: string) => Promise<{ readonly username: string; readonly secret: string } | undefined> {
-  const slash = repository.name.indexOf("/");
-  const [own, path] = [repository.name.slice(0, slash), repository.name.slice(slash + 1)];
+  const places = [repository.name, ...others].map((name) => {
+    const slash = name.indexOf("/");
+    return { host: name.slice(0, slash), path: name.slice(slash + 1) };
+  });
   return async (host) => {
     const { username, password } = access;
-    if (host === own && username !== undefined && password !== undefined) {
+    if (host === places[0]!.host && username !== undefined && password !== undefined) {
       return { username, secret: password };
     }
-    const found = await findCredentials(host, host === own ? path : "", env);
+    const path = places.find((place) => place.host === host)?.path ?? "";
+    const found = await findCredentials(host, path, env);
     return found?.kind === "basic" ? { username: found.username, secret: found.password } : undefined;
   };
 }

@@ -3,63 +3,98 @@ import {
   type Digest,
   EngineError,
   type Layer,
+  type Repository,
   type SharedImage,
+  type SharedPlace,
 } from "../../../core/contract/plugin.ts";
 import { parseManifest } from "../../../lib/oci/documents.ts";
-import type { Descriptor } from "../../../lib/oci/types.ts";
+import type { Descriptor, ImageManifest } from "../../../lib/oci/types.ts";
 import type { TarEntry } from "../../../lib/tar/types.ts";
 import { isWhiteout, MOUNT_POINTS, type RootLook } from "./canonical.ts";
 
 /** Its own manifest for each step: whoever removes it takes nothing from others. */
 const SPARE = "annotation-manifest.dapp.spare";
 
-/** How a daemon leaves the new layer of a step in the repository, compressed and dated as all layers of dapp. */
-export function pushExporter(
-  { repository, access, config, spareTag }: SharedImage,
-  { compression, epoch }: Pick<BuildStep, "compression" | "epoch">,
-) {
-  const image = JSON.stringify(config);
+/** How a daemon leaves an image in the repository as it is. */
+export function copyExporter({ repository, access, spareTag }: SharedPlace) {
   const [host = ""] = repository.name.split("/");
   const attrs: Record<string, string> = {
     name: `${repository.name}:${spareTag}`,
     push: "true",
     store: "false",
     "oci-mediatypes": "true",
-    compression: compression.kind,
-    "compression-level": String(compression.level),
-    "rewrite-timestamp": "true",
-    "source-date-epoch": String(epoch),
-    "containerimage.config": image,
-    "containerimage.base.config": image,
     [SPARE]: spareTag,
     ...(access.insecure.includes(host) && { "registry.insecure": "true" }),
   };
   return { type: "image", attrs };
 }
 
+/** How a daemon leaves new layers in the repository, compressed and dated as all layers of dapp. */
+export function newLayersExporter(
+  shared: SharedPlace,
+  { compression, epoch }: Pick<BuildStep, "compression" | "epoch">,
+) {
+  const { type, attrs } = copyExporter(shared);
+  return {
+    type,
+    attrs: {
+      ...attrs,
+      compression: compression.kind,
+      "compression-level": String(compression.level),
+      "rewrite-timestamp": "true",
+      "source-date-epoch": String(epoch),
+    },
+  };
+}
+
+/** The same for the layer of a step upon an image. */
+export function pushExporter(shared: SharedImage, step: Pick<BuildStep, "compression" | "epoch">) {
+  const { type, attrs } = newLayersExporter(shared, step);
+  const image = JSON.stringify(shared.config);
+  return {
+    type,
+    attrs: { ...attrs, "containerimage.config": image, "containerimage.base.config": image },
+  };
+}
+
+/** What a daemon has pushed to a repository turned out to be of no use. */
+export function pushedWrong({ name }: Pick<Repository, "name">, manifest: string, why: string): EngineError {
+  return new EngineError(
+    "REGISTRY_FAILED",
+    `Cannot use what BuildKit pushed to ${name}@${manifest}: ${why}`,
+  );
+}
+
+/** An image that a daemon has pushed, as the repository has it. */
+export async function pushedImage(
+  { repository }: Pick<SharedPlace, "repository">,
+  manifest: string,
+  signal: AbortSignal,
+): Promise<ImageManifest & { readonly spare: Digest }> {
+  const found = await repository.manifest(manifest, signal);
+  if (!found) throw pushedWrong(repository, manifest, "it is gone");
+  const name = `the manifest of "${repository.name}@${manifest}"`;
+  const document = parseManifest(found.bytes, name, found.mediaType);
+  if (document.kind !== "manifest") throw pushedWrong(repository, manifest, "it is an index");
+  return { ...document.manifest, spare: found.digest };
+}
+
 /** The layer that a step has added to an image, as the repository has it. */
 export async function pushedLayer(
-  { repository }: Pick<SharedImage, "repository">,
+  { repository }: Pick<SharedPlace, "repository">,
   manifest: string,
   below: readonly Layer[],
   signal: AbortSignal,
 ): Promise<{ readonly layer: Descriptor; readonly spare: Digest }> {
-  const found = await repository.manifest(manifest, signal);
-  const name = `${repository.name}@${manifest}`;
-  const wrong = (why: string) =>
-    new EngineError("REGISTRY_FAILED", `Cannot use what BuildKit pushed to ${name}: ${why}`);
-  if (!found) throw wrong("it is gone");
-  const document = parseManifest(found.bytes, `the manifest of "${name}"`, found.mediaType);
-  if (document.kind !== "manifest") throw wrong("it is an index");
-  const { layers } = document.manifest;
+  const { layers, spare } = await pushedImage({ repository }, manifest, signal);
   const layer = layers[below.length];
   if (
     !layer || layers.length !== below.length + 1 ||
     below.some(({ digest }, i) => layers[i]!.digest !== digest)
   ) {
-    throw wrong("its layers are not those below the step and one more");
+    throw pushedWrong(repository, manifest, "its layers are not those below the step and one more");
   }
-  return { layer, spare: found.digest };
+  return { layer, spare };
 }
 
 /** What makes a layer another one than every builder makes of the same changes, and is seen in its entries. */
@@ -73,12 +108,19 @@ export class EntryCheck {
   /** @throws {ContentError} for names that no layer can hold */
   see(entry: TarEntry): void {
     this.entries++;
-    const mtime = Math.floor(entry.mtime);
     this.odd ||= entry.path === "" || (entry.type === "dir" && MOUNT_POINTS.has(entry.path)) ||
-      mtime > this.epoch || (mtime >= this.started && mtime !== this.epoch) ||
-      (entry.type === "symlink" && entry.mode !== 0o777);
+      isLate(entry, this) || (entry.type === "symlink" && entry.mode !== 0o777);
     isWhiteout(entry);
   }
+}
+
+/** Whether an entry has a time that it gets otherwise: after the epoch, or of the build itself. */
+export function isLate(
+  { mtime }: Pick<TarEntry, "mtime">,
+  { epoch, started }: { readonly epoch: number; readonly started: number },
+): boolean {
+  const time = Math.floor(mtime);
+  return time > epoch || (time >= started && time !== epoch);
 }
 
 /** Whether a step changed what "/" looks like, which no layer of BuildKit says; also when that was not heard. */

@@ -1,10 +1,11 @@
+import type { LayerPlace } from "../../../core/contract/plugin.ts";
 import { authService } from "../../../lib/buildkit/attachables.ts";
 import { contentService } from "../../../lib/buildkit/content.ts";
 import type { Session } from "../../../lib/buildkit/session.ts";
 import { memoize } from "../../../lib/memoize.ts";
 import type { Environment } from "./address.ts";
 import type { Daemon } from "./daemon.ts";
-import { type LoginPlace, logins } from "./registry_login.ts";
+import { logins } from "./registry_login.ts";
 import { StepExchange } from "./step_exchange.ts";
 
 /** An image that nothing is below. */
@@ -33,7 +34,7 @@ export class SharedSessions implements AsyncDisposable {
   constructor(readonly scratch: () => Promise<string>, readonly env: Environment) {}
 
   /** In use until it is disposed of. */
-  async take(daemon: Daemon, at: LoginPlace): Promise<SharedSession> {
+  async take(daemon: Daemon, at: LayerPlace): Promise<SharedSession> {
     const key = `${daemon.address.text} ${at.repository.name}`;
     const opened = await memoize(this.#open, key, async () => {
       const exchange = new StepExchange(NOTHING, await this.scratch());

@@ -1,0 +1,86 @@
+import { memoize } from "../../lib/memoize.ts";
+import type { Builder } from "../contract/builder.ts";
+import { EngineError } from "../contract/errors.ts";
+import type { RegistryAccess } from "../contract/registry.ts";
+import type { RemoteImage } from "../contract/source.ts";
+import type { LayerContents } from "../layers/contents.ts";
+import { outputOfImage, type StageOutput, type TaskRegistry } from "../layers/stage_output.ts";
+import type { ResolvedOptions } from "../settings/options.ts";
+import type { BaseNeeds } from "./fetch_base.ts";
+
+/** What using base images where they are takes. */
+export interface RemoteBaseNeeds extends BaseNeeds {
+  readonly options: BaseNeeds["options"] & Pick<ResolvedOptions, "untrusted">;
+  readonly contents: LayerContents;
+  accessTo(name: string): RegistryAccess;
+  builder(): Promise<Builder>;
+}
+
+/** Base images of registries that a builder elsewhere takes from there itself. */
+export class RemoteBases {
+  readonly #found = new Map<string, Promise<RemoteImage | undefined>>();
+
+  constructor(readonly needs: RemoteBaseNeeds) {}
+
+  /**
+   * The image behind a name, without its layers, every one of which the builder has looked into; undefined, after a remark
+   * where it is news, when it must come here.
+   *
+   * @throws LAYER_INVALID
+   */
+  find(name: string, platform?: string): Promise<RemoteImage | undefined> {
+    return memoize(this.#found, `${platform} ${name}`, () => this.#find(name, platform));
+  }
+
+  /** A base image whose layers the builder has brought to REPO; undefined when it must come here. */
+  async output(
+    name: string,
+    registry: TaskRegistry,
+  ): Promise<Omit<StageOutput, "saved" | "trees"> | undefined> {
+    const place = registry.place();
+    const remote = place && await this.find(name);
+    const builder = await this.needs.builder();
+    if (!place || !remote || !builder.copy) return undefined;
+    const { image, repository, digest } = remote;
+    try {
+      const pinned = { repository: repository.name, digest, layers: image.layers };
+      registry.spare(place.spareTag, await builder.copy(pinned, place, this.needs.options.signal));
+    } catch (error) {
+      this.remark(name, error);
+      return undefined;
+    }
+    return { ...outputOfImage(image), layers: image.layers.map((layer) => registry.left(layer)) };
+  }
+
+  /** Says that an image comes here although it need not. @throws what says something else */
+  remark(name: string, error: unknown): void {
+    const { emit, signal } = this.needs.options;
+    const known = error instanceof EngineError &&
+      ["REGISTRY_FAILED", "SOURCE_NOT_FOUND", "BUILDER_UNAVAILABLE"].includes(error.code);
+    if (!known || signal.aborted) throw error;
+    emit({ type: "note", level: "warn", text: `${name} goes through this machine: ${error.message}` });
+  }
+
+  async #find(name: string, platform: string | undefined): Promise<RemoteImage | undefined> {
+    const { options: { untrusted, signal }, contents, accessTo } = this.needs;
+    // The daemon would show logins of this machine wherever strangers want.
+    if (untrusted) return undefined;
+    const builder = await this.needs.builder().catch(() => undefined);
+    const source = await this.needs.source(name, platform);
+    if (!builder?.look || !source.describe) return undefined;
+    const remote = await source.describe(await this.needs.base(name, platform), signal);
+    const { image: { layers }, repository } = remote;
+    const at = { repository, access: accessTo(repository.name) };
+    try {
+      const looked = await Promise.all(layers.map(async (layer) => {
+        if (!await contents.knows(layer.digest)) return await builder.look!(layer, at, signal) !== undefined;
+        await contents.require([layer], name, signal);
+        return true;
+      }));
+      return looked.includes(false) ? undefined : remote;
+    } catch (error) {
+      this.remark(name, error);
+      return undefined;
+    }
+  }
+}
