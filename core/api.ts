@@ -56,6 +56,11 @@ import type { Signature } from "./contract/signature.ts";
  * lets go of all it opened.
  */
 export interface Engine extends AsyncDisposable {
+  /**
+   * Asks git what is checked out, which every build, push and pull waits for, so that it answers while the caller still
+   * finds out what to ask for. @throws GIT_FAILED, as they do
+   */
+  prefetch(): Promise<void>;
   /** The validated configuration. @throws CONFIG_NOT_FOUND, CONFIG_INVALID with every problem found */
   config(): Promise<Config>;
   /** The dappfile spelled out: no includes, defaults, templates and matrices. @throws CONFIG_NOT_FOUND, CONFIG_INVALID */

@@ -91,6 +91,10 @@ class BuildEngine implements Engine {
     this.session = sessions[0];
   }
 
+  async prefetch(): Promise<void> {
+    await this.session.trees.prefetch();
+  }
+
   config(): Promise<Config> {
     return this.session.config();
   }
@@ -202,7 +206,7 @@ class BuildEngine implements Engine {
   }
 
   async push(patterns: readonly string[], options: PushOptions = {}): Promise<PublishReport> {
-    this.session.trees.prefetch();
+    observed(this.session.trees.prefetch());
     const loading = observed(import("./publish/push.ts"));
     const { sessions, repo } = await this.#about(options.repo);
     const { pushImages } = await loading;
@@ -260,8 +264,10 @@ class BuildEngine implements Engine {
     patterns: readonly string[],
     options: { readonly repo?: string; readonly all?: boolean; readonly way: "push" | "pull" },
   ): Promise<StageMoves> {
-    const { moveStages } = await import("./share/move_stages.ts");
+    observed(this.session.trees.prefetch());
+    const loading = observed(import("./share/move_stages.ts"));
     const { sessions, repo } = await this.#about(options.repo);
+    const { moveStages } = await loading;
     return await moveStages(sessions, patterns, { ...options, repo });
   }
 

@@ -66,6 +66,19 @@ const blobs: Readonly<Record<string, Step>> = {
       deepStrictEqual(await store.blobs.get(digest), bytesOf("hello"));
     }
   },
+  "blobs: one that may be lost is as good as others, and settled later": async (open) => {
+    const digest = await digestOf("hello");
+    {
+      await using store = await open();
+      const file = `${await store.blobs.scratch()}/a`;
+      await Deno.writeTextFile(file, "hello");
+      await store.blobs.adopt(file, digest, { unsettled: true });
+      deepStrictEqual(await store.blobs.get(digest), bytesOf("hello"));
+    }
+    await using store = await open();
+    await store.blobs.settle?.(digest);
+    deepStrictEqual(await store.blobs.get(digest), bytesOf("hello"));
+  },
   "blobs: scratch directories are apart, and gone at the end": async (open) => {
     await using other = await open();
     let path: string;

@@ -2,6 +2,7 @@
 import type { PublishReport, PushOptions } from "../../mod.ts";
 import { count, formatSize } from "../format.ts";
 import { findTarget } from "../target.ts";
+import { observed } from "../../lib/pool.ts";
 import { buildOptions } from "./build.ts";
 import type { CommandRun, Context } from "../command.ts";
 
@@ -19,9 +20,11 @@ export const bp: CommandRun = (context) =>
 export const tag: CommandRun = (context) => publish(context, "tag", {});
 
 async function publish(context: Context, how: "push" | "tag", extra: PushOptions): Promise<number> {
-  const { engine, options, quiet, progress, answer } = context;
+  const { options, quiet, progress, answer } = context;
+  const engine = await context.engine();
+  observed(engine.prefetch());
   const { patterns, repo, tags } = await findTarget(context);
-  const report = await (await engine())[how](patterns, {
+  const report = await engine[how](patterns, {
     ...extra,
     ...(repo !== undefined && { repo }),
     ...(tags.length > 0 && { tags }),

@@ -2,12 +2,15 @@
 import type { StageMoves } from "../../mod.ts";
 import { stageTitle } from "../render/lines.ts";
 import { findTarget } from "../target.ts";
+import { observed } from "../../lib/pool.ts";
 import type { CommandRun, Context } from "../command.ts";
 
 /** `dapp dimg stages push`: publishes stages and prints what became of each. */
 export const stagesPush: CommandRun = async (context) => {
+  const engine = await context.engine();
+  observed(engine.prefetch());
   const { patterns, repo } = await findTarget(context);
-  const moves = await (await context.engine()).pushStages(patterns, { ...(repo !== undefined && { repo }) });
+  const moves = await engine.pushStages(patterns, { ...(repo !== undefined && { repo }) });
   if (moves.stages.every(({ state }) => state === "not built")) {
     context.progress.note("note: nothing to push: no stage of the current state is built");
   } else if (moves.dryRun && !moves.stages.some(({ state }) => state === "would push")) {
@@ -18,8 +21,10 @@ export const stagesPush: CommandRun = async (context) => {
 
 /** `dapp dimg stages pull`: takes stages from REPO and prints what became of each. Finding none is no failure. */
 export const stagesPull: CommandRun = async (context) => {
+  const engine = await context.engine();
+  observed(engine.prefetch());
   const { patterns, repo } = await findTarget(context);
-  const moves = await (await context.engine()).pullStages(patterns, {
+  const moves = await engine.pullStages(patterns, {
     ...(repo !== undefined && { repo }),
     ...(context.options.flag("all") && { all: true }),
   });

@@ -21,7 +21,7 @@ export async function buildImages(
   patterns: readonly string[],
   options: BuildExtras = {},
 ): Promise<BuildResult> {
-  session.trees.prefetch();
+  observed(session.trees.prefetch());
   const repo = options.repo ?? session.options.repo;
   // What talks to the registry loads while git is asked.
   if (repo !== undefined) observed(session.registry(repo));

@@ -8,7 +8,7 @@ import type { StageRecord } from "../contract/store.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import type { SignedImage } from "../sign/sign.ts";
 import { LayerContents } from "../layers/contents.ts";
-import { putSeen } from "../layers/sound_stages.ts";
+import { putSeen, settleLayers } from "../layers/sound_stages.ts";
 import { observed } from "../../lib/pool.ts";
 import { storedLayer } from "../layers/stage_output.ts";
 import { networkOf } from "./step_network.ts";
@@ -42,7 +42,10 @@ export async function runImage(session: RunNeeds, options: RunOptions): Promise<
   await using builder = await openBuilder(session, store, (layer) => observed(contents.note(layer)));
   if (record.unseen) {
     // Unpacking is looking, and has to be done anyway.
-    await builder.prefetch?.(record.image.layers.map(storedLayer));
+    await Promise.all([
+      builder.prefetch?.(record.image.layers.map(storedLayer)),
+      settleLayers(store, record),
+    ]);
     await contents.require(record.image.layers, node.rule.name || "the image", session.options.signal);
     await putSeen(store, record);
   }

@@ -46,7 +46,8 @@ export interface StageRecord {
   readonly trees?: Readonly<Record<string, Digest>>;
   /**
    * It was taken from a registry as it is: every blob is what its digest says, and nobody has made sure yet that layers
-   * hold what the image's configuration says. The engine does before it uses the stage.
+   * hold what the image's configuration says, nor that they outlive a failure of the machine. The engine does before it
+   * uses the stage.
    */
   readonly unseen?: true;
   /**
@@ -66,7 +67,7 @@ export interface StageRecord {
   readonly origin: { readonly project: string; readonly image: string; readonly commit?: string };
 }
 
-/** Content-addressed local storage, in parts. All writes are atomic and durable when they return. */
+/** Content-addressed local storage, in parts. All writes are atomic, and durable when they return unless it says otherwise. */
 export interface Store extends AsyncDisposable {
   /** Directory for people and messages. */
   readonly path: string;
@@ -90,8 +91,13 @@ export interface Blobs {
   path(digest: Digest): string;
   /** Size in bytes, or undefined when the blob is absent. */
   size(digest: Digest): Promise<number | undefined>;
-  /** Moves a finished file from `scratch()` to its digest; the caller has hashed it while writing. */
-  adopt(file: string, digest: Digest): Promise<void>;
+  /**
+   * Moves a finished file from `scratch()` to its digest; the caller has hashed it while writing. With `unsettled` it may
+   * be lost when the machine fails, until it is settled.
+   */
+  adopt(file: string, digest: Digest, options?: { readonly unsettled?: boolean }): Promise<void>;
+  /** Makes sure that a blob outlives a failure of the machine. Absent where every blob does that is adopted. */
+  settle?(digest: Digest): Promise<void>;
   /**
    * Whether a blob's file is, as far as the file system tells, as it was when it was stored and verified. Absent where
    * nobody can tell: it is then read once more before it is sent.
@@ -111,7 +117,7 @@ export interface Stages {
   record(signature: Signature): Promise<StageRecord | undefined>;
   /** Every readable stage record, whether or not its blobs are here. */
   all(): AsyncIterable<StageRecord>;
-  /** Keeps the record of a finished stage; its blobs are there already. */
+  /** Keeps the record of a finished stage; its blobs are there already. One that is `unseen` need not be durable. */
   put(record: StageRecord): Promise<void>;
   /** Notes that `image` (project/name) had this signature for a stage; newest first when read. */
   history(project: string, image: string, stage: string): Promise<readonly HistoryRow[]>;

@@ -3,6 +3,7 @@ import { ceiling, type LocalOptions, locate, type Located, readOriginUrl } from 
 import { gitFailure, shellWord } from "./failure.ts";
 import { listTree, recallTree, rememberTree, stateKey, treeIdOf } from "./listing.ts";
 import type { GitFile, GitHead, GitRepository, GitTree, ObjectDatabase, Submodule } from "./model.ts";
+import { observed } from "../../lib/pool.ts";
 import { runGit } from "./process.ts";
 import { parseStatus, statusArgs } from "./status.ts";
 
@@ -112,6 +113,7 @@ export class LocalRepository implements GitRepository {
     if (known) return known;
     const database = this.#own();
     const request = { database, rev: commit, dir: this.located.prefix };
+    const naming = observed(treeIdOf(request));
     const [listing, registry] = await Promise.all([listTree(request, ""), this.#gitmodules(commit)]);
     if (!listing) {
       throw new EngineError(
@@ -120,7 +122,7 @@ export class LocalRepository implements GitRepository {
         { fix: dev ? "Commit it" : "Commit it, or use --dev" },
       );
     }
-    const treeId = await treeIdOf(request);
+    const treeId = await naming;
     let expanded = {
       files: listing.files,
       submodules: [] as readonly Submodule[],

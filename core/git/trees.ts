@@ -4,7 +4,6 @@ import { type LocalRepository, noRepository, openLocal, repositoryName } from ".
 import type { GitMemo, GitRepository, TreeSource } from "./model.ts";
 import type { RemoteSource } from "./remote.ts";
 import { isText } from "../../lib/guard.ts";
-import { observed } from "../../lib/pool.ts";
 import { below, layerPath } from "../../lib/layer/paths.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import type { Store } from "../contract/store.ts";
@@ -46,8 +45,8 @@ export class GitTrees {
   }
 
   /** Starts git on the project's repository, which is asked for what is committed and what is not in every run. */
-  prefetch(): void {
-    this.#head ??= observed(this.#open().then((repository) => repository?.head()));
+  prefetch(): Promise<unknown> {
+    return this.#head ??= this.#open().then((repository) => repository?.head());
   }
 
   /** Settles when nothing is read any more of what was begun. */

@@ -86,8 +86,14 @@ class SoundStages implements Stages {
   }
 }
 
-/** Keeps that the layers of a stage hold what its image says. */
+/** Makes sure that the layers of a stage outlive a failure of the machine. */
+export async function settleLayers({ blobs }: Store, { image }: Pick<StageRecord, "image">): Promise<void> {
+  await Promise.all(image.layers.map(({ digest }) => blobs.settle?.(digest)));
+}
+
+/** Keeps that the layers of a stage hold what its image says; from now on they outlive a failure of the machine. */
 export async function putSeen(store: Store, { unseen: _, ...record }: StageRecord): Promise<StageRecord> {
+  await settleLayers(store, record);
   await store.stages.put(record);
   return record;
 }

@@ -36,14 +36,14 @@ export async function rememberFacts(
   stages: readonly StageFacts[],
 ): Promise<void> {
   const come = new Map(stages.map((row) => [row.signature, row]));
-  for (const image of signed.images) {
-    for (const { spec, signature } of image.stages) {
+  await Promise.all(signed.images.flatMap(({ node, stages }) =>
+    stages.map(async ({ spec, signature }) => {
       const row = come.get(signature);
-      if (!row) continue;
+      if (!row) return;
       if (!await store.stages.record(signature)) await store.memo.put(MEMO, signature, row.facts);
-      await store.stages.addHistory(project, image.node.key, spec.name, signature);
-    }
-  }
+      await store.stages.addHistory(project, node.key, spec.name, signature);
+    })
+  ));
 }
 
 /** Facts of one stage, as they travel with the stages that stand on it. */

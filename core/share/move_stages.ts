@@ -1,5 +1,6 @@
 import { stageTag } from "../contract/labels.ts";
 import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
+import { observed } from "../../lib/pool.ts";
 import { refOf } from "../sign/stage_ref.ts";
 import { GuardedStages } from "./guarded_stages.ts";
 import { openShared, type ShareNeeds } from "./open_shared.ts";
@@ -27,6 +28,8 @@ export async function moveStages(
   },
 ): Promise<StageMoves> {
   const { dryRun } = sessions[0].options;
+  // The registry answers while git is asked.
+  for (const session of sessions) observed(session.registry(repo));
   const stages: MovedStage[] = [];
   for (const session of sessions) {
     const nodes = await session.select(patterns);

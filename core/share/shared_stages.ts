@@ -2,6 +2,7 @@ import { parseManifest } from "../../lib/oci/documents.ts";
 import { OciError } from "../../lib/oci/errors.ts";
 import { fetchLayers } from "../../lib/oci/fetch_layers.ts";
 import { imageOf } from "../../lib/oci/image.ts";
+import { observed } from "../../lib/pool.ts";
 import { platformOf } from "../../lib/oci/platform.ts";
 import { baseName } from "../sign/base_rule.ts";
 import { EngineError, messageOf } from "../contract/errors.ts";
@@ -248,8 +249,13 @@ export class SharedStages {
     if (!document) throw new OciError("invalid", `Cannot use image "${title}": it is not this stage`);
     const transfers = transferEvents(emit);
     let bytes = 0;
+    const encoder = new TextEncoder();
+    const listings = [...document.listings.values()].map((text) =>
+      observed(store.blobs.put(encoder.encode(text)))
+    );
     await fetchLayers(apart ? [] : document.image.layers, store.blobs, {
       title: repository.name,
+      unsettled: unseen,
       signal,
       running: this.#downloads,
       progress(id, what, done, total) {
@@ -262,8 +268,7 @@ export class SharedStages {
     });
     // Whoever brings or looks into layers that are apart makes sure of what they hold.
     if (!unseen && !apart) await this.#contents.require(document.image.layers, title, signal);
-    const encoder = new TextEncoder();
-    await Promise.all([...document.listings.values()].map((text) => store.blobs.put(encoder.encode(text))));
+    await Promise.all(listings);
     if (repository === target) {
       uploader.known(repository, document.image.layers.map((layer) => layer.digest));
       this.#digests.set(stage.signature, digest);

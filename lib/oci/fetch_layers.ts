@@ -7,7 +7,9 @@ export interface BlobSink {
   /** A directory on the same file system. */
   scratch(): Promise<string>;
   size(digest: Digest): Promise<number | undefined>;
-  adopt(file: string, digest: Digest): Promise<void>;
+  adopt(file: string, digest: Digest, options?: { readonly unsettled?: boolean }): Promise<void>;
+  /** Makes sure that a blob outlives a failure of the machine. */
+  settle?(digest: Digest): Promise<void>;
 }
 
 export interface FetchLayersOptions {
@@ -17,6 +19,8 @@ export interface FetchLayersOptions {
   progress(id: string, what: string, done: number, total: number): void;
   /** Blobs that are on their way, by digest. Calls that share it bring each blob once. @default one of its own */
   readonly running?: Map<string, Promise<void>>;
+  /** Blobs may be lost when the machine fails: they can be brought again. @default false */
+  readonly unsettled?: boolean;
   /** Writes a blob to a new file and verifies size and digest. `report` takes the bytes written so far. */
   download(
     blob: Descriptor,
@@ -63,7 +67,11 @@ async function fetchLayer(layer: Descriptor, sink: BlobSink, options: FetchLayer
 
 async function bringLayer(layer: Descriptor, sink: BlobSink, options: FetchLayersOptions): Promise<void> {
   const { digest, size } = layer;
-  if (await sink.size(digest) === size) return;
+  const { unsettled = false } = options;
+  if (await sink.size(digest) === size) {
+    if (!unsettled) await sink.settle?.(digest);
+    return;
+  }
   const file = `${await sink.scratch()}/layer-${crypto.randomUUID()}`;
   const what = `layer ${digest.slice(7, 19)} of ${options.title}`;
   let told = 0;
@@ -77,7 +85,7 @@ async function bringLayer(layer: Descriptor, sink: BlobSink, options: FetchLayer
         options.progress(digest, what, done, size);
       },
     });
-    await sink.adopt(file, digest);
+    await sink.adopt(file, digest, { unsettled });
   } catch (error) {
     await Deno.remove(file).catch(() => {});
     throw error;

@@ -127,7 +127,9 @@ export async function dapp(args: readonly string[], world: FakeWorld = {}): Prom
         disposed++;
         return Promise.resolve();
       };
-      return Promise.resolve(fakeEngine({ ...made, [Symbol.asyncDispose]: dispose }));
+      return Promise.resolve(
+        fakeEngine({ prefetch: () => Promise.resolve(), ...made, [Symbol.asyncDispose]: dispose }),
+      );
     },
     stdinIsTerminal: world.typed !== undefined,
     readLine: () => Promise.resolve(typed.shift()),

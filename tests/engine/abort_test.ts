@@ -57,6 +57,7 @@ const tag = (value: string) => ({ tags: [{ flag: "tag", value }] });
 
 /** One row for each method. */
 const scenes: Readonly<Record<string, Scene>> = {
+  prefetch: changed((engine) => engine.prefetch()),
   config: changed((engine) => engine.config()),
   renderConfig: changed((engine) => engine.renderConfig()),
   project: changed((engine) => engine.project()),

@@ -160,6 +160,62 @@ async function lyingStage(pulled: boolean): Promise<void> {
   });
 }
 
+/** What is on the disk of what was written, but not flushed, when a machine fails. */
+const losses: Readonly<Record<string, (home: string, blobs: readonly string[]) => Promise<void>>> = {
+  "its layers are empty": async (_, blobs) => {
+    for (const path of blobs) await Deno.truncate(path);
+  },
+  "its record is empty": async (home) => {
+    for await (const { name } of Deno.readDir(`${home}/stages`)) {
+      await Deno.truncate(`${home}/stages/${name}`);
+    }
+  },
+  "its layers are gone": async (_, blobs) => {
+    for (const path of blobs) await Deno.remove(path);
+  },
+};
+
+Deno.test("a stage that was pulled is pulled again after the machine failed", async (t) => {
+  const yaml = dappfile("base", 'shell: { install: ["write made text"] }');
+  for (const [what, lose] of Object.entries(losses)) {
+    await t.step(what, async () => {
+      await withProject({ "dappfile.yaml": yaml }, async (project) => {
+        await writeImage(`${project.dir}/../base`, { layers: [gzipLayer(tar)] });
+        const plugins = [{ plugin: fakeBuilder(new FakeBuilderLog()) }];
+        const repo = `oci:${project.dir}/../repo`;
+        {
+          await using engine = project.engine({ plugins, network: "none", repo });
+          await engine.build();
+        }
+        await Deno.remove(project.home, { recursive: true });
+        const pull = async () => {
+          await using engine = project.engine({ plugins, network: "none" });
+          const { stages } = await engine.pullStages([], { repo });
+          deepStrictEqual(stages.map(({ state }) => state), ["pulled"]);
+        };
+        await pull();
+        const { layers } = await onlyRecord(project.home);
+        await lose(
+          project.home,
+          layers.map(({ digest }) => `${project.home}/blobs/sha256/${digest.slice(7)}`),
+        );
+        await pull();
+        await using engine = project.engine({ plugins, network: "none" });
+        strictEqual((await engine.build()).stagesBuilt, 0);
+      });
+    });
+  }
+});
+
+/** The image of the one stage in a store. */
+async function onlyRecord(
+  home: string,
+): Promise<{ readonly layers: readonly { readonly digest: string }[] }> {
+  const names = await Array.fromAsync(Deno.readDir(`${home}/stages`), ({ name }) => name);
+  strictEqual(names.length, 1);
+  return JSON.parse(await Deno.readTextFile(`${home}/stages/${names[0]}`)).image;
+}
+
 Deno.test("an import from a layer that was damaged in the store fails instead of copying the damage", async () => {
   const yaml = `artifact: made
 from: oci:../base:latest

@@ -12,6 +12,7 @@ const keepPlan = async (plan: unknown) =>
   await Deno.writeTextFile(`${dir}/../plan.json`, JSON.stringify(plan));
 
 const calls: Readonly<Record<string, () => Promise<unknown>>> = {
+  prefetch: () => engine.prefetch(),
   config: () => engine.config(),
   renderConfig: () => engine.renderConfig(),
   project: () => engine.project(),

@@ -1,9 +1,16 @@
 import { isCount, isListOf, isRecordOf } from "../../lib/guard.ts";
-import assert from "node:assert/strict";
-import { digestOf, type EngineError, signatureOf, type StageRecord } from "../../core/contract/plugin.ts";
+import {
+  type Digest,
+  digestOf,
+  type EngineError,
+  signatureOf,
+  type StageRecord,
+} from "../../core/contract/plugin.ts";
 import { openScratch } from "../../lib/scratch.ts";
+import { soundStore } from "../../core/layers/sound_stages.ts";
 import { LocalStore } from "../../plugins/store/local/store.ts";
 import { withTempDir } from "../support/tmp.ts";
+import assert from "node:assert/strict";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const quiet = { timeoutMs: 5000, signal: new AbortController().signal };
@@ -47,6 +54,22 @@ Deno.test("LocalStore keeps blobs by digest and verifies them when read", async 
     assert.equal(await store.blobs.size(await digestOf("other")), undefined);
     await Deno.writeTextFile(store.blobs.path(digest), "jello");
     await assert.rejects(store.blobs.get(digest), (e: EngineError) => e.code === "STORE_CORRUPT");
+  });
+});
+
+Deno.test("the layers of a stage that was taken as it is are settled before it counts as looked into", async () => {
+  await withStore(async (store) => {
+    const record = { ...await recordOf(store, "layer"), unseen: true } as const;
+    const { digest } = record.image.layers[0]!;
+    await store.stages.put(record);
+    const settled: [Digest, true | undefined][] = [];
+    store.blobs.settle = async (digest) => {
+      settled.push([digest, (await store.stages.whole(record.signature))?.unseen]);
+    };
+    const sound = soundStore(store, { emit() {}, signal: new AbortController().signal });
+    assert.equal((await sound.stages.whole(record.signature))?.unseen, undefined);
+    assert.deepEqual(settled, [[digest, true]]);
+    assert.equal((await store.stages.whole(record.signature))?.unseen, undefined);
   });
 });
 

@@ -1,9 +1,9 @@
 import { type Blobs, type Digest, digestHex, digestOf, EngineError } from "../../../core/contract/plugin.ts";
-import { publishFile } from "./files.ts";
+import { publishFile, syncPath } from "./files.ts";
+import { ifPresent } from "../../../lib/file_failure.ts";
 import type { LocalMemo } from "./memo.ts";
 import type { ScratchFiles } from "./scratch_files.ts";
 import { isFileLook, isSameLook, lookAt } from "./verified.ts";
-import { ifPresent } from "../../../lib/file_failure.ts";
 
 /** How files looked when they were stored. */
 const MEMO = "blob-look";
@@ -28,13 +28,18 @@ export class LocalBlobs implements Blobs {
     return (await ifPresent(() => Deno.stat(this.path(digest))))?.size;
   }
 
-  async adopt(file: string, digest: Digest): Promise<void> {
-    await publishFile(file, this.path(digest), true);
+  async adopt(file: string, digest: Digest, { unsettled = false } = {}): Promise<void> {
+    await publishFile(file, this.path(digest), !unsettled);
     try {
       await this.memo.put(MEMO, digestHex(digest), await lookAt(this.path(digest)));
     } catch {
       // it is read once more before it is sent
     }
+  }
+
+  async settle(digest: Digest): Promise<void> {
+    await syncPath(this.path(digest));
+    await syncPath(`${this.directory}/sha256`);
   }
 
   async isUntouched(digest: Digest): Promise<boolean> {

@@ -55,8 +55,9 @@ export class LocalStages implements Stages {
   }
 
   async put(record: StageRecord): Promise<void> {
+    // What was taken as it is can be taken again, and its layers are not settled yet either.
     await this.files.write(`${this.directory}/${record.signature}`, JSON.stringify(record), {
-      durable: true,
+      durable: record.unseen === undefined,
     });
   }
 

@@ -14,26 +14,39 @@ const [a, b] = [blob("a"), blob("b")];
 async function withCalls(
   body: (calls: {
     readonly downloads: string[];
-    fetch(layers: readonly (typeof a)[], download: FetchLayersOptions["download"]): Promise<void>;
+    /** What was adopted and may be lost, or was settled. */
+    readonly settling: string[];
+    fetch(
+      layers: readonly (typeof a)[],
+      download: FetchLayersOptions["download"],
+      unsettled?: boolean,
+    ): Promise<void>;
   }) => Promise<void>,
 ): Promise<void> {
   await withTempDir(async (dir) => {
     const have = new Map<string, number>();
     const running = new Map<string, Promise<void>>();
     const downloads: string[] = [];
+    const settling: string[] = [];
     const sink = {
       scratch: () => Promise.resolve(dir),
       size: (digest: string) => Promise.resolve(have.get(digest)),
-      adopt: (_: string, digest: string) => Promise.resolve(void have.set(digest, 1)),
+      adopt(_: string, digest: string, { unsettled = false } = {}) {
+        if (unsettled) settling.push(`unsettled ${digest[7]}`);
+        return Promise.resolve(void have.set(digest, 1));
+      },
+      settle: (digest: string) => Promise.resolve(void settling.push(`settled ${digest[7]}`)),
     };
     const { signal } = new AbortController();
     await body({
       downloads,
-      fetch: (layers, download) =>
+      settling,
+      fetch: (layers, download, unsettled = false) =>
         fetchLayers(layers, sink, {
           title: "image",
           signal,
           running,
+          unsettled,
           progress() {},
           async download(layer, file, io) {
             downloads.push(layer.digest.slice(7, 8));
@@ -49,6 +62,16 @@ Deno.test("fetchLayers() brings a blob once for calls at the same time", async (
   await withCalls(async ({ fetch, downloads }) => {
     await Promise.all([[a], [a, b], [b, a]].map((layers) => fetch(layers, () => Promise.resolve())));
     deepStrictEqual(downloads.toSorted(), ["a", "b"]);
+  });
+});
+
+Deno.test("fetchLayers() settles what was brought by who may lose it", async () => {
+  await withCalls(async ({ fetch, settling }) => {
+    await fetch([a], () => Promise.resolve(), true);
+    await fetch([a], () => Promise.resolve(), true);
+    deepStrictEqual(settling, ["unsettled a"]);
+    await fetch([a, b], () => Promise.resolve());
+    deepStrictEqual(settling, ["unsettled a", "settled a"]);
   });
 });
 
