@@ -8,19 +8,21 @@ import { warm } from "./warm.ts";
 const STARTS = /new URL\("\.\/([^"]+)\.ts", import\.meta\.url\)/g;
 
 /** What `--version` loads. */
-const start: Gathering = { name: "start", roots: ["lib/missing_permission.ts", "cli/version.ts"] };
+const start: Gathering = { name: "start", common: true, program: "cli.ts", roots: ["cli/version.ts"] };
 /** What every command loads. */
 const command: Gathering = {
   name: "command",
+  common: true,
   roots: ["cli/main.ts", "cli/host.ts", "cli/render/plain.ts", "cli/commands/help.ts"],
 };
 /** What a build without change loads, and nothing else. */
 const build: Gathering = {
   name: "build",
+  common: true,
   roots: ["mod.ts", "plugin.ts", "cli/commands/build.ts", "core/build/finish_image.ts"],
 };
 /** What only Deno understands, of that: the engine is imported by Node.js too. */
-const store: Gathering = { name: "store", roots: ["plugins/store/local/store.ts"] };
+const store: Gathering = { name: "store", common: true, roots: ["plugins/store/local/store.ts"] };
 
 /** What talks to registries. */
 const registry: Gathering = {
@@ -49,15 +51,39 @@ const share: Gathering = {
     "core/share/guarded_stages.ts",
   ],
 };
+/** What builds stages that are missing. */
+const work: Gathering = {
+  name: "work",
+  roots: [
+    "core/build/stage_work.ts",
+    "core/build/run_build.ts",
+    "core/layers/deliver_git.ts",
+    "plugins/builder/native/builder.ts",
+  ],
+};
+/** What a helper process of the native builder loads. */
+const helper: Gathering = {
+  name: "helper",
+  program: "plugins/builder/native/helper.ts",
+  roots: [
+    "plugins/builder/native/rootfs.ts",
+    "plugins/builder/native/step.ts",
+    "plugins/builder/native/unpack_layer.ts",
+    "lib/layer/writer.ts",
+  ],
+};
 /** What reads a dappfile that is not remembered. */
 const config: Gathering = { name: "config", roots: ["core/config/read_config.ts"] };
 
 const inScript = (path: string) => path.replace(/ts$/, "js");
 
-const scripts = ({ name, roots }: Gathering): Gathering => ({ name, roots: roots.map(inScript) });
+const scripts = (each: Gathering): Gathering => ({
+  ...each,
+  ...(each.program && { program: inScript(each.program) }),
+  roots: each.roots.map(inScript),
+});
 
-/** In this order they take what several want. */
-const gatherings = [command, build, store, registry, push, share, config];
+const gatherings = [command, build, store, registry, push, share, work, helper, config];
 
 /** Modules of the program that others start by their path. */
 async function startedModules(): Promise<readonly string[]> {
@@ -92,7 +118,6 @@ export async function bundle(dir: string): Promise<void> {
     await rewrite(scattered, withoutRequire);
     await gather(scattered, dir, {
       entries: entries.map(inScript),
-      program: "cli.js",
       gatherings: [scripts(start), ...gatherings.map(scripts)],
     });
   } finally {

@@ -1,25 +1,27 @@
 /** What runs together in few files: each file that is loaded costs a fifth of a millisecond. */
 import { rollup } from "rollup";
 
-/** Files whose modules are loaded together: its name, and what it is made of with all that this imports. */
+/** Modules that are loaded together: their name, and what they are with all that this imports. */
 export interface Gathering {
   readonly name: string;
   readonly roots: readonly string[];
+  /** An entry that is started. It keeps its file, else it would not be the main module; what it imports is gathered. */
+  readonly program?: string;
+  /** Whether a run that wants any gathering after this one has it already, but for programs. */
+  readonly common?: boolean;
 }
 
 /**
- * Writes the modules of a bundle to `dir`, with all that belongs to a gathering in one file. What several want is in the
- * first of them. Dynamic imports stay where they are.
+ * Writes the modules of a bundle to `dir`, each in a file with those that the same gatherings want: who loads a gathering
+ * loads nothing that only others want. Dynamic imports stay where they are.
  *
  * @param entries paths that keep their names
- * @param program the entry that is started; what it imports is in the first gathering
  */
 export async function gather(
   from: string,
   dir: string,
-  { entries, program, gatherings }: {
+  { entries, gatherings }: {
     readonly entries: readonly string[];
-    readonly program: string;
     readonly gatherings: readonly [Gathering, ...Gathering[]];
   },
 ): Promise<void> {
@@ -33,7 +35,7 @@ export async function gather(
       if (code !== "CIRCULAR_DEPENDENCY" && code !== "THIS_IS_UNDEFINED") throw new Error(message);
     },
   });
-  const placed = new Map<string, string>();
+  const wanted = new Map<string, Gathering[]>();
   await bundle.write({
     dir,
     format: "es",
@@ -42,20 +44,31 @@ export async function gather(
     entryFileNames: "[name].js",
     chunkFileNames: "[name]-[hash].js",
     manualChunks(id, { getModuleInfo }) {
-      const place = (module: string, name: string) => {
-        if (placed.has(module)) return;
-        placed.set(module, name);
-        for (const next of getModuleInfo(module)?.importedIds ?? []) place(next, name);
+      const want = (module: string, gathering: Gathering) => {
+        const all = wanted.get(module) ?? [];
+        if (all.at(-1) === gathering) return;
+        wanted.set(module, [...all, gathering]);
+        for (const next of getModuleInfo(module)?.importedIds ?? []) want(next, gathering);
       };
-      if (placed.size === 0) {
-        // An entry that shared its file would become one that only imports it, and no longer be the main module.
-        for (const next of getModuleInfo(`${from}/${program}`)?.importedIds ?? []) {
-          place(next, gatherings[0].name);
+      if (wanted.size === 0) {
+        for (const each of gatherings) {
+          const { roots, program } = each;
+          const imported = program === undefined
+            ? []
+            : getModuleInfo(`${from}/${program}`)?.importedIds ?? [];
+          for (const module of [...roots.map((root) => `${from}/${root}`), ...imported]) want(module, each);
         }
-        for (const { name, roots } of gatherings) for (const root of roots) place(`${from}/${root}`, name);
       }
-      return placed.get(id);
+      return nameOf(wanted.get(id) ?? []);
     },
   });
   await bundle.close();
+}
+
+/** The file of a module that these gatherings want: for what every run has, one file, and one for each other program. */
+function nameOf(wanted: readonly Gathering[]): string | undefined {
+  const [first] = wanted;
+  if (!first) return undefined;
+  const programs = first.program ? [] : wanted.filter(({ program }) => program !== undefined);
+  return (first.common ? [first, ...programs] : wanted).map(({ name }) => name).join("-");
 }

@@ -192,31 +192,41 @@ Deno.test("the npm package works on a machine that has Node.js alone", async (t)
     },
   );
 
-  await t.step("a build without change loads six files of the program", async () => {
-    await writeFiles(dir, {
-      "small/dappfile.yaml": "dimg: app\nfrom: scratch\ngit: [{ add: /web, to: /app }]\n",
-      "small/web/index.html": "hi",
-    });
-    await commit(`${dir}/small`);
-    const small = { cwd: `${dir}/small` };
-    const { stdout } = await run([dapp, "dimg", "build"], small);
+  await t.step(
+    "a build without change loads eight files of the program, a helper only what it needs",
+    async () => {
+      await writeFiles(dir, {
+        "small/dappfile.yaml": "dimg: app\nfrom: scratch\ngit: [{ add: /web, to: /app }]\n",
+        "small/web/index.html": "hi",
+      });
+      await commit(`${dir}/small`);
+      const small = { cwd: `${dir}/small` };
+      const { stdout } = await run([dapp, "dimg", "build"], small);
 
-    const few = `${dir}/few`;
-    await run(["cp", "-r", `${dir}/node_modules/@dapp/dapp/dist`, few]);
-    const keep = /^(?:cli|mod|(?:start|command|build|store)-[\w-]{8})\.js$/;
-    const names = (await Array.fromAsync(Deno.readDir(few))).map(({ name }) => name);
-    const kept = names.filter((name) => keep.test(name));
-    for (const name of names) {
-      if (!kept.includes(name)) await Deno.remove(`${few}/${name}`, { recursive: true });
-    }
-    assert.equal(kept.length, 6, kept.join(" "));
-    const again = await run(["node", deno, "run", "-A", `${few}/cli.js`, "dimg", "build"], small);
-    assert.equal(again.stdout, stdout);
-  });
+      const program = `${dir}/node_modules/@dapp/dapp/dist`;
+      /** A copy of the program that has only these files beside each other. */
+      const copyOf = async (few: string, keep: RegExp) => {
+        await run(["cp", "-r", program, few]);
+        const names = (await Array.fromAsync(Deno.readDir(few))).map(({ name }) => name);
+        const others = names.filter((name) => name !== "plugins" && !keep.test(name));
+        for (const name of others) await Deno.remove(`${few}/${name}`, { recursive: true });
+        return names.filter((name) => keep.test(name));
+      };
+      const few = `${dir}/few`;
+      const kept = await copyOf(few, /^(?:cli|mod|(?:start|command|build|store)(?:-helper)?-[\w-]{8})\.js$/);
+      assert.equal(kept.length, 8, kept.join(" "));
+      const again = await run(["node", deno, "run", "-A", `${few}/cli.js`, "dimg", "build"], small);
+      assert.equal(again.stdout, stdout);
+
+      const alone = `${dir}/alone`;
+      const its = await copyOf(alone, /^(?:start|(?:\w+-)*helper)-[\w-]{8}\.js$/);
+      const helper = await run(["node", deno, "run", "-A", `${alone}/plugins/builder/native/helper.js`]);
+      assert.equal(helper.stdout, '{"kind":"ready"}\n', its.join(" "));
+    },
+  );
 
   await t.step("deno install makes a command of the program that is in the package", async () => {
-    const program = `${dir}/node_modules/@dapp/dapp/dist`;
-    await run(["cp", "-r", program, `${dir}/program`]);
+    await run(["cp", "-r", `${dir}/node_modules/@dapp/dapp/dist`, `${dir}/program`]);
     const install = ["install", "--global", "-A", "--root", `${dir}/installed`, "--name", "dapp"];
     await run(["node", deno, ...install, "--config", `${dir}/program/deno.json`, `${dir}/program/cli.js`]);
     const env = { ...shop.env, PATH: `${dir}/node_modules/.bin:/usr/bin:/bin:/usr/sbin:/sbin` };
