@@ -6,7 +6,8 @@ import { assertNoLeaks, leakSnapshot } from "../support/leaks.ts";
 import { openProject, type TestProject, withProject } from "../support/project.ts";
 import { type VerifiedTags, verifyLayout, verifyRegistry } from "../support/verify_registry.ts";
 
-const ROUNDS = 5;
+/** Moments to be killed at, for each command. By hand: 20. */
+const ROUNDS = Number(Deno.env.get("ROUNDS") ?? 3);
 
 const dappfile = (base: string) => `
 project: killed

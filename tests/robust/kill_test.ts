@@ -5,7 +5,8 @@ import { assertNoLeaks, leakSnapshot } from "../support/leaks.ts";
 import { kill, run } from "../support/process.ts";
 import { type TestProject, withProject } from "../support/project.ts";
 
-const ROUNDS = Number(Deno.env.get("ROUNDS") ?? 20);
+/** Moments to be killed at. By hand: 50. */
+const ROUNDS = Number(Deno.env.get("ROUNDS") ?? 10);
 const printBuild = new URL("../support/print_build.ts", import.meta.url).pathname;
 
 const dappfile = (base: string) => `
