@@ -1,4 +1,5 @@
 /** `.dockerignore`: which files of a context a build does not see, by Docker's own rules. */
+import { matchedLength, type PatternStep } from "./pattern.ts";
 
 interface Pattern {
   readonly exception: boolean;
@@ -80,28 +81,50 @@ export function compilePattern(pattern: string, line: number): (path: string) =>
   if (suffix !== undefined) {
     return (path) => path.endsWith(suffix) || (suffix.startsWith("/") && path === suffix.slice(1));
   }
-  let source = "";
+  const steps: PatternStep[] = [];
+  const start = /^[^*?[\]\\]*/.exec(pattern)![0];
+  const end = /[^*?[\]\\]*$/.exec(pattern)![0].slice(1); // without a slash that may belong to `**`
   const letters = [...pattern];
   for (let i = 0; i < letters.length; i++) {
     const char = letters[i]!;
     if (char === "*" && letters[i + 1] === "*") {
       i++;
       if (letters[i + 1] === "/") i++;
-      source += i + 1 >= letters.length ? ".*" : "(?:.*/)?";
+      if (i + 1 >= letters.length) steps.push({ accepts: anything, many: true });
+      else steps.push(...DIRECTORIES);
     } else if (char === "*") {
-      source += "[^/]*";
+      steps.push({ accepts: notSlash, many: true });
     } else if (char === "?") {
-      source += "[^/]";
+      steps.push({ accepts: notSlash });
     } else if (char === "[") {
       const end = classEnd(letters, i);
-      source += classOf(letters.slice(i + 1, end));
+      steps.push({ accepts: classOf(letters.slice(i + 1, end), pattern, line) });
       i = end;
-    } else if (char === "\\" && i + 1 < letters.length) {
-      source += RegExp.escape(letters[++i]!);
-    } else source += RegExp.escape(char);
+    } else {
+      const own = char === "\\" && i + 1 < letters.length ? letters[++i]! : char;
+      steps.push({ accepts: (each) => each === own });
+    }
   }
-  const regex = new RegExp(`^${source}$`, "u");
-  return (path) => regex.test(path);
+  return (path) => {
+    if (!path.startsWith(start) || !path.endsWith(end)) return false;
+    const characters = [...path];
+    return matchedLength(steps, characters, true) === characters.length;
+  };
+}
+
+/** Any number of directories. */
+const DIRECTORIES: readonly PatternStep[] = [
+  { accepts: () => false, skips: [1, 3] },
+  { accepts: anything, many: true },
+  { accepts: (character) => character === "/" },
+];
+
+function anything(character: string): boolean {
+  return character !== "\n"; // as Go's `.`
+}
+
+function notSlash(character: string): boolean {
+  return character !== "/";
 }
 
 /** Where a character class ends. */
@@ -113,7 +136,8 @@ function classEnd(letters: readonly string[], start: number): number {
   return letters.length;
 }
 
-function classOf(letters: readonly string[]): string {
+/** @throws {IgnoreError} */
+function classOf(letters: readonly string[], pattern: string, line: number): (character: string) => boolean {
   const negated = letters[0] === "^";
   let out = "";
   for (let i = negated ? 1 : 0; i < letters.length; i++) {
@@ -122,7 +146,12 @@ function classOf(letters: readonly string[]): string {
     else if (char === "\\" && i + 1 < letters.length) out += RegExp.escape(letters[++i]!);
     else out += RegExp.escape(char);
   }
-  return `[${negated ? "^" : ""}${out}]`;
+  try {
+    const regex = new RegExp(`^[${negated ? "^" : ""}${out}]$`, "u");
+    return (character) => regex.test(character);
+  } catch {
+    throw new IgnoreError(line, `"${pattern}" has a range that runs backwards`);
+  }
 }
 
 /** Refuses what Go's `filepath.Match` calls a bad pattern. */

@@ -1,5 +1,6 @@
 /** Variables in values of Dockerfile instructions: `$NAME`, `${NAME}`, `${NAME:-word}` and their kind. */
 import { unreachable } from "../unreachable.ts";
+import { matchedLength, type PatternStep } from "./pattern.ts";
 
 /** A value whose variables cannot be understood or filled in. The message is a phrase for people. */
 export class VariableError extends Error {
@@ -106,7 +107,7 @@ function valueOf({ name, modifier }: Variable, env: ReadonlyMap<string, string>)
 
 /** A value in which the first match of a pattern is replaced, or every one; each is as long as it can be. */
 function replaceMatches(
-  pattern: readonly PatternElement[],
+  pattern: readonly PatternStep[],
   characters: readonly string[],
   by: string,
   all: boolean,
@@ -124,17 +125,16 @@ function replaceMatches(
   return out;
 }
 
-/** One element of a shell pattern without brackets. */
-type PatternElement = { readonly any: "one" | "many" } | { readonly character: string };
-
-function parsePattern(text: string): PatternElement[] {
-  const out: PatternElement[] = [];
+/** A shell pattern without brackets. */
+function parsePattern(text: string): PatternStep[] {
+  const out: PatternStep[] = [];
+  const any = () => true;
   const characters = [...text];
   for (let i = 0; i < characters.length; i++) {
     const character = characters[i]!;
-    if (character === "*") out.push({ any: "many" });
-    else if (character === "?") out.push({ any: "one" });
-    else if (character !== "\\") out.push({ character });
+    if (character === "*") out.push({ accepts: any, many: true });
+    else if (character === "?") out.push({ accepts: any });
+    else if (character !== "\\") out.push({ accepts: (each) => each === character });
     else {
       const escaped = characters[++i] ?? "";
       if (escaped === "" || !"*?\\}/".includes(escaped)) {
@@ -142,48 +142,10 @@ function parsePattern(text: string): PatternElement[] {
           `"\\${escaped}" in pattern "${text}" escapes nothing: "\\*", "\\?" and "\\\\" do`,
         );
       }
-      out.push({ character: escaped });
+      out.push({ accepts: (each) => each === escaped });
     }
   }
   return out;
-}
-
-/** How many characters from the start the pattern matches; undefined = it does not. All states are followed at once. */
-function matchedLength(
-  pattern: readonly PatternElement[],
-  characters: readonly string[],
-  longest: boolean,
-): number | undefined {
-  const follow = (states: ReadonlySet<number>) => {
-    const out = new Set<number>();
-    for (let state of states) {
-      out.add(state);
-      for (let at = pattern[state]; at && "any" in at && at.any === "many"; at = pattern[state]) {
-        out.add(++state);
-      }
-    }
-    return out;
-  };
-  let states = follow(new Set([0]));
-  let found: number | undefined;
-  for (let length = 0; states.size > 0; length++) {
-    if (states.has(pattern.length)) {
-      found = length;
-      if (!longest) return found;
-    }
-    const character = characters[length];
-    if (character === undefined) break;
-    const next = new Set<number>();
-    for (const state of states) {
-      const at = pattern[state];
-      if (!at) continue;
-      if ("character" in at) {
-        if (at.character === character) next.add(state + 1);
-      } else next.add(at.any === "many" ? state : state + 1);
-    }
-    states = follow(next);
-  }
-  return found;
 }
 
 /** The names of parameters that a shell sets itself; here they are never set. */
