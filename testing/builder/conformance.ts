@@ -5,6 +5,7 @@ import { changeCases } from "./change_cases.ts";
 import { commandCases } from "./command_cases.ts";
 import { imageCases } from "./image_cases.ts";
 import { secretCases } from "./secret_cases.ts";
+import { shareCases } from "./share_cases.ts";
 import { StageRunner } from "./stage_runner.ts";
 
 /**
@@ -22,7 +23,7 @@ export function builderConformance(name: string, make: () => Promise<BuilderSubj
       runner: new StageRunner(subject.builder, subject.store, subject.share),
     };
     await t.step("it has a name", () => assert.match(context.builder.name, /^[a-z0-9]+(-[a-z0-9]+)*$/));
-    const cases: Cases = { ...commandCases, ...changeCases, ...imageCases, ...secretCases };
+    const cases: Cases = { ...commandCases, ...changeCases, ...imageCases, ...secretCases, ...shareCases };
     for (const [title, work] of Object.entries(cases)) await t.step(title, () => work(context));
   });
 }

@@ -1,25 +1,17 @@
 /** Builds through a registry that are raced, killed, aborted and watched. */
 import assert from "node:assert/strict";
-import { EngineError, type EngineOptions } from "../../mod.ts";
+import { EngineError } from "../../mod.ts";
 import { MemoryRegistry } from "../../testing/memory_registry/registry.ts";
 import { processesWith } from "../../testing/processes.ts";
 import { busyboxBase } from "../support/bases.ts";
-import {
-  type Buildkitd,
-  type BuildkitdOptions,
-  findBuildkitd,
-  startBuildkitd,
-} from "../support/buildkitd.ts";
+import { build, output, printed, start, twin, until } from "../support/attacked_build.ts";
+import { findBuildkitd, startBuildkitd } from "../support/buildkitd.ts";
 import { makeCertificates } from "../support/certificates.ts";
 import { startDockerRegistry } from "../support/docker_registry.ts";
-import { openProject, type TestProject, withProject } from "../support/project.ts";
+import { type TestProject, withProject } from "../support/project.ts";
 import { kill, run } from "../support/process.ts";
 import { withTempDir } from "../support/tmp.ts";
 import { verifyRegistry } from "../support/verify_registry.ts";
-
-async function start(options?: BuildkitdOptions): Promise<Buildkitd | undefined> {
-  return await findBuildkitd() === undefined ? undefined : await startBuildkitd(options);
-}
 
 /** A project with one dimg of these lines. */
 async function withCommands(
@@ -28,34 +20,6 @@ async function withCommands(
 ): Promise<void> {
   const head = ["dimg: app", `from: oci:${await busyboxBase()}:latest`];
   await withProject({ "dappfile.yaml": [...head, ...lines].join("\n") }, body);
-}
-
-/** The same project on another machine. */
-function twin({ dir, home }: TestProject): TestProject {
-  return openProject(dir, `${home}-twin`);
-}
-
-async function build(project: TestProject, options: EngineOptions) {
-  await using engine = project.engine(options);
-  return await engine.build();
-}
-
-/** Resolves when a step has printed a line. */
-function printed(project: TestProject, line: RegExp, options: EngineOptions): {
-  readonly options: EngineOptions;
-  readonly seen: Promise<void>;
-} {
-  const seen = Promise.withResolvers<void>();
-  const onEvent: EngineOptions["onEvent"] = (event) => {
-    project.events.push(event);
-    if (event.type === "stage.output" && line.test(event.text)) seen.resolve();
-  };
-  return { options: { ...options, onEvent }, seen: seen.promise };
-}
-
-/** What a build printed. */
-function output({ events }: TestProject): string {
-  return events.flatMap((event) => event.type === "stage.output" ? [event.text] : []).join("");
 }
 
 Deno.test("two clients at once run a random step once, and go on from it together", async () => {
@@ -133,14 +97,11 @@ Deno.test("an abort leaves no process in the daemon, whatever its commands make 
     });
     const building = build(project, options);
     await Promise.race([seen, building]);
-    assert.ok(processesWith(`sleep\0${mark}`).length > 0);
+    const running = () => processesWith(`sleep\0${mark}`).length > 0;
+    await until(running, "the step has begun nothing");
     stop.abort();
     await assert.rejects(building);
-    const end = Date.now() + 60_000;
-    while (processesWith(`sleep\0${mark}`).length > 0) {
-      assert.ok(Date.now() < end, "a process of the step is still there");
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+    await until(() => !running(), "a process of the step is still there");
   });
 });
 

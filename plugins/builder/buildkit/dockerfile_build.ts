@@ -337,5 +337,8 @@ async function take(
       throw new EngineError("STAGE_FAILED", `Cannot build stage "${step.label}": ${error.message}`);
     }
   }
-  return { config, layers: taken };
+  return {
+    config: { ...config, rootfs: { type: "layers", diff_ids: taken.map(({ diffId }) => diffId) } },
+    layers: taken,
+  };
 }
