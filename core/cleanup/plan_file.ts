@@ -1,4 +1,4 @@
-import type { z as Zod } from "zod";
+import type * as Zod from "../../lib/zod.ts";
 import { EngineError } from "../contract/errors.ts";
 import { SERVICE_TAG_PREFIX } from "../contract/labels.ts";
 import { isTag } from "../../lib/oci/reference.ts";
@@ -24,7 +24,7 @@ export async function parsePlan(text: string): Promise<CleanupPlan> {
   } catch {
     throw fail("it is not JSON");
   }
-  const { z } = await import("zod");
+  const z = await import("../../lib/zod.ts");
   const digest = z.string().refine(isDigest, "is no digest");
   const signature = z.string().refine(isSignature, "is no signature");
   const tag = z.string().refine(isTag, "is no tag");

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "../../lib/zod.ts";
 import {
   type PortRange,
   readAbsolutePath,

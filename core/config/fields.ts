@@ -1,7 +1,7 @@
 /** The kinds of value a dappfile has, as zod types that also explain themselves. */
 import { compileGlob, GlobError } from "../../lib/glob.ts";
 import { readAbsolutePath, readWord, type Refuse } from "../../lib/dockerfile/values.ts";
-import { z } from "zod";
+import * as z from "../../lib/zod.ts";
 
 /** JSON Schema of what is accepted where a text is meant. */
 export const SCALAR = { type: ["string", "number", "boolean"] };

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "../../lib/zod.ts";
 import { artifactSchema, dimgSchema, projectSchema, templateSchema } from "./schema.ts";
 
 /** Among entries that are maps, `...` stands for the inherited ones. */

@@ -1,5 +1,5 @@
 /** Which keys a dappfile has and what each takes. Rules between keys are in `image_rules.ts` and `references.ts`. */
-import { z } from "zod";
+import * as z from "../../lib/zod.ts";
 import { parseBytes, parseDuration } from "../../lib/quantity.ts";
 import { suggest } from "../../lib/suggest.ts";
 import { buildArguments, dockerShape } from "./docker_schema.ts";

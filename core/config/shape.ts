@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "../../lib/zod.ts";
 import { explainKey } from "./keys.ts";
 import { type DocumentScope, formatPath, type Path } from "./report.ts";
 import { type DocumentKind, documentSchemas } from "./schema.ts";

@@ -1,5 +1,5 @@
 /** What is wrong with the options of a plugin, one problem for each. Loaded when something is. */
-import { z } from "zod";
+import * as z from "../../lib/zod.ts";
 import { suggest } from "../../lib/suggest.ts";
 import type { Problem } from "./errors.ts";
 

@@ -1,5 +1,5 @@
 /** Options that many plugins take, as schemas of the engine's own zod. */
-import type { z as Zod } from "zod";
+import type * as Zod from "../../lib/zod.ts";
 import { parseDuration } from "../../lib/quantity.ts";
 
 /** A schema of the engine's own zod. */

@@ -3,7 +3,7 @@
  *
  * One table states every hook with its kind and its types; built-in and outside plugins use the same one.
  */
-import type { z as Zod } from "zod";
+import type * as Zod from "../../lib/zod.ts";
 import type { Schema } from "./option_schemas.ts";
 import type { Keep, KeepRequest } from "./cleanup.ts";
 import type { Config, ImageRule } from "./config.ts";
@@ -281,7 +281,7 @@ export function definePlugin<S extends Schema | undefined = undefined>(
   spec: PluginSpec<S>,
 ): Plugin<OptionsInput<S>> {
   const { name, api, setup } = spec;
-  const optionsSchema = async () => spec.options?.((await import("zod")).z);
+  const optionsSchema = async () => spec.options?.(await import("../../lib/zod.ts"));
   const fail = (code: ErrorCode, why: string) =>
     new EngineError(code, `Cannot load plugin "${name}": ${why}`, { plugin: name });
   const parse = async (raw: unknown): Promise<OptionsOutput<S>> => {
@@ -289,8 +289,8 @@ export function definePlugin<S extends Schema | undefined = undefined>(
     if (!schema && raw !== undefined) throw fail("PLUGIN_OPTIONS_INVALID", "it takes no options");
     const parsed = schema?.safeParse(raw ?? {});
     if (parsed && !parsed.success) {
-      const [{ z }, { optionProblems }] = await Promise.all([
-        import("zod"),
+      const [z, { optionProblems }] = await Promise.all([
+        import("../../lib/zod.ts"),
         import("./option_problems.ts"),
       ]);
       const message = `Cannot load plugin "${name}": ${z.prettifyError(parsed.error)}`;

@@ -2,7 +2,7 @@
  * What plugins may answer, as strict schemas: a misspelt key is as much of a mistake as it is in a dappfile. Each names
  * every key of its type in the contract, or does not compile. Loaded when a plugin that is not built in answers.
  */
-import { z } from "zod";
+import * as z from "../../lib/zod.ts";
 import type { Keep } from "../contract/cleanup.ts";
 import {
   type CleanupSection,

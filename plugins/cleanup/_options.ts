@@ -1,9 +1,8 @@
 import { parseReference } from "../../lib/oci/reference.ts";
 import { patternsOption } from "../../core/contract/option_schemas.ts";
-import type { z as Zod } from "zod";
 
 /** An option that takes other names of REPO, one or a list. */
-export function aliases(z: typeof Zod) {
+export function aliases(z: Parameters<typeof patternsOption>[0]) {
   return patternsOption(z).superRefine((names, ctx) => {
     for (const name of names.filter((each) => !isRepository(each))) {
       const message =

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "../../../lib/zod.ts";
 import { askProgram } from "../../../lib/ask_program.ts";
 import { type HookContext, messageOf } from "../../../core/contract/plugin.ts";
 import type { KubeCluster, KubeExec } from "./schema.ts";

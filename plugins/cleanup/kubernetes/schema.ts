@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "../../../lib/zod.ts";
 
 // An empty text counts as left out, as for kubectl; a number or a date where a text belongs does not count as one.
 const text = z.string().nullish().transform((value) => value || undefined);

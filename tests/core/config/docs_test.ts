@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { parse } from "yaml";
-import { z } from "zod";
+import * as z from "../../../lib/zod.ts";
 import { configJsonSchema } from "../../../core/config/json_schema.ts";
 
 const text = await Deno.readTextFile(new URL("../../../docs/dappfile.md", import.meta.url));

@@ -12,7 +12,7 @@ import type {
   Repository,
   TransferIo,
 } from "../../../contract/plugin.ts";
-import type { z } from "zod";
+import type * as z from "../../../../lib/zod.ts";
 import { digestOf, isDigest } from "../../../../lib/oci/digest.ts";
 import { isCount, isText } from "../../../../lib/guard.ts";
 import { requireShape } from "../../answers.ts";

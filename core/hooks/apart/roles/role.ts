@@ -1,5 +1,5 @@
 /** What dapp calls of a plugin that runs apart and fills a role: every answer is checked before anybody sees it. */
-import type { z } from "zod";
+import type * as z from "../../../../lib/zod.ts";
 import { EngineError } from "../../../contract/errors.ts";
 import type { PluginRights } from "../../../contract/rights.ts";
 import { type Answered, requireShape } from "../../answers.ts";

@@ -1,5 +1,5 @@
 /** What methods of roles may answer, as strictly as {@linkcode checkAnswer} takes what hooks do. */
-import { z } from "zod";
+import * as z from "../../../../lib/zod.ts";
 import type {
   ListedManifest,
   ListedTag,
