@@ -10,8 +10,10 @@ import {
   type EngineEvent,
   type Fact,
   type GitFacts,
+  type ImageSource,
   type Inventory,
   type Keep,
+  type OciPlatform,
   type Plugin,
   type PublishReport,
   type RegistryAccess,
@@ -73,6 +75,10 @@ export interface OpenedPlugin extends AsyncDisposable {
   detectCi(env: Readonly<Record<string, string>>): Promise<CiFacts | undefined>;
   /** REPO as it opens it, with a memory of its own; undefined when it is not for this plugin. */
   openRegistry(repo: string, access?: RegistryAccess): Promise<RegistryBackend | undefined>;
+  /** The source that it claims the text after `from:` with; undefined when it is not for this plugin. */
+  openSource(name: string, store: Store, platform?: OciPlatform): Promise<ImageSource | undefined>;
+  /** The store that it keeps in a directory of dapp's. */
+  openStore(home: string): Promise<Store | undefined>;
   /** The builder that it claims stages with; undefined when the run is not for it. */
   openBuilder(store: Store, request?: BuilderOptions): Promise<Builder | undefined>;
   /** Facts that it adds to the signature of a stage. */
@@ -178,6 +184,11 @@ export async function openPlugin<Input>(
       const request = { repo, access, env, projectDir, memo, signal };
       return (await hooks.first("openRegistry", request))?.value;
     },
+    async openSource(name, store, platform = { os: "linux", architecture: "amd64" }) {
+      const { env, projectDir } = host;
+      return (await hooks.first("openSource", { name, platform, store, projectDir, env }))?.value;
+    },
+    openStore: async (home) => (await hooks.first("openStore", { home }))?.value,
     async openBuilder(store, more) {
       const request = { platform: PLATFORM, parallel: 1, ...more, store };
       return (await hooks.first("openBuilder", request))?.value;

@@ -5,6 +5,7 @@ import { digestFromHex, type ImageSource, type OciPlatform, type Plugin, type St
 import { openLayer } from "../lib/layer/open.ts";
 import { LocalStore } from "../plugins/store/local/store.ts";
 import { createTestHost, type TestHost } from "./host.ts";
+import { openPlugin } from "./open_plugin.ts";
 
 /** A source with an image that it provides; disposing of it stops everything behind it. */
 export interface SourceSubject extends AsyncDisposable {
@@ -12,6 +13,8 @@ export interface SourceSubject extends AsyncDisposable {
   readonly plugin: Plugin<never>;
   /** As a dappfile writes them. */
   readonly options?: unknown;
+  /** URL of its module: it runs as dapp runs it, as with {@linkcode openPlugin}. */
+  readonly apart?: string;
   /** The text after `from:`. */
   readonly name: string;
   /** A name that it claims although nothing is there. Absent when there is none. */
@@ -92,23 +95,18 @@ interface Place {
 }
 
 async function withSource<T>(
-  { plugin, options, name, platform = { os: "linux", architecture: "amd64" } }: SourceSubject,
+  { plugin, options, apart, name, platform }: SourceSubject,
   { host, store }: Place,
   body: (source: ImageSource | undefined) => Promise<T>,
 ): Promise<T> {
-  const hooks = await plugin.load(options as never, host);
+  await using opened = await openPlugin<unknown>(plugin as Plugin, host, {
+    options,
+    ...(apart && { apart }),
+  });
+  const source = await opened.openSource(name, store, platform);
   try {
-    const open = typeof hooks.openSource === "function" ? hooks.openSource : hooks.openSource?.handler;
-    ok(open, "it opens no sources");
-    const { env, projectDir } = host;
-    const context = { signal: new AbortController().signal, dryRun: false, emit() {} };
-    const source = await open({ name, platform, store, projectDir, env }, context);
-    try {
-      return await body(source);
-    } finally {
-      await source?.[Symbol.asyncDispose]();
-    }
+    return await body(source);
   } finally {
-    await hooks[Symbol.asyncDispose]?.();
+    await source?.[Symbol.asyncDispose]();
   }
 }

@@ -46,9 +46,9 @@ export interface ApartPlugin extends AsyncDisposable {
 }
 
 /** Hooks that answer with an object which does the work. */
-const ROLES: readonly string[] = ["openRegistry"];
+const ROLES: readonly string[] = ["openRegistry", "openSource"];
 /** Those that cannot yet. */
-const NOT_APART: readonly string[] = ["openStore", "openSource", "openBuilder"];
+const NOT_APART: readonly string[] = ["openStore", "openBuilder"];
 
 /**
  * Starts the process of a plugin and asks what it is. It has the rights that were accepted; where nothing had to be

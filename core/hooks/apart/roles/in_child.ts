@@ -1,8 +1,7 @@
 /** What the process of a plugin makes of objects that are dapp's, and hands out of its own. */
-import type { RegistryMemo } from "../../../contract/registry.ts";
-import type { Guard } from "../../../../lib/guard.ts";
-import { Reference, Remote, type Shape } from "../wire.ts";
-import { registryShape } from "./shapes.ts";
+import { Reference, type Remote, type Shape } from "../wire.ts";
+import { registryShape, sourceShape } from "./shapes.ts";
+import { memoOf, storeOf } from "./store_in_child.ts";
 
 /** Calls a method of an object of dapp's. */
 export type AskDapp = (of: Remote, name: string, args: readonly unknown[]) => Promise<unknown>;
@@ -20,6 +19,10 @@ const roles: Readonly<Record<string, RoleInChild>> = {
     shape: registryShape,
     input: ({ memo, ...request }, ask) => ({ ...request, memo: memoOf(memo, ask) }),
   },
+  openSource: {
+    shape: sourceShape,
+    input: ({ store, ...request }, ask) => ({ ...request, store: storeOf(store, ask) }),
+  },
 };
 
 /** Asks a hook, with objects where it takes or gives such. */
@@ -32,22 +35,4 @@ export async function askHook(
   if (!role) return await handler(input);
   const answer = await handler(role.input(input as Readonly<Record<string, unknown>>, ask));
   return typeof answer === "object" && answer !== null ? new Reference(answer, role.shape) : answer;
-}
-
-function memoOf(memo: unknown, ask: AskDapp): RegistryMemo {
-  const remote = requireRemote(memo);
-  return {
-    async get<T>(kind: string, key: string, is: Guard<T>) {
-      const value = await ask(remote, "get", [kind, key]);
-      return is(value) ? value : undefined;
-    },
-    async put(kind, key, value) {
-      await ask(remote, "put", [kind, key, value]);
-    },
-  };
-}
-
-function requireRemote(value: unknown): Remote {
-  if (value instanceof Remote) return value;
-  throw new TypeError("dapp hands over no such object");
 }

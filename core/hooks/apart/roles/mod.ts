@@ -1,19 +1,25 @@
 /** The hooks that answer with an object which does the work: what they are handed, and what is made of their answer. */
 import type { RegistryRequest } from "../../../contract/registry.ts";
+import type { SourceRequest } from "../../../contract/source.ts";
 import { registryApart, registryRequest } from "./registry.ts";
+import { sourceApart, sourceRequest } from "./source.ts";
 import { Role, type RoleNeeds } from "./role.ts";
 
 interface ApartRole {
   /** What the plugin is asked with. */
   request(input: unknown, role: Role): unknown;
   /** What dapp gets. */
-  open(answer: unknown, role: Role): unknown;
+  open(answer: unknown, role: Role, input: unknown): unknown;
 }
 
 const roles: Readonly<Record<string, ApartRole>> = {
   openRegistry: {
     request: (input, role) => registryRequest(input as RegistryRequest, role),
     open: registryApart,
+  },
+  openSource: {
+    request: (input, role) => sourceRequest(input as SourceRequest, role),
+    open: (answer, role, input) => sourceApart(answer, role, input as SourceRequest),
   },
 };
 
@@ -26,8 +32,8 @@ export async function askRole(
   const { request, open } = roles[needs.hook]!;
   const role = new Role(needs);
   try {
-    const answer = await ask(request(input, role));
-    if (answer !== undefined && answer !== null) return await open(answer, role);
+    const answer = await ask(await request(input, role));
+    if (answer !== undefined && answer !== null) return await open(answer, role, input);
   } catch (error) {
     await role.dispose();
     throw error;

@@ -3,6 +3,7 @@ import type {
   Digest,
   ListedTag,
   OutgoingBlob,
+  RegistryAccess,
   RegistryBackend,
   RegistryFeatures,
   RegistryMemo,
@@ -21,20 +22,24 @@ import type { Role } from "./role.ts";
 import * as schemas from "./schemas.ts";
 import { memoShape } from "./shapes.ts";
 
-/**
- * What the plugin is asked with. It sees the login of the user only for a host that it declares: otherwise whoever opens
- * registries would be told those of all.
- */
+/** What the plugin is asked with. */
 export function registryRequest(request: RegistryRequest, role: Role): unknown {
   const { access, memo, repo } = request;
-  const { plugin, rights } = role.needs;
-  const host = repo.split("/")[0]!;
-  const isDeclared = (rights.hosts ?? []).some((each) => each === host || each === host.split(":")[0]);
   return {
     ...request,
-    access: isDeclared ? access : { insecure: access.insecure },
-    memo: role.give(memoFor(plugin, memo), memoShape),
+    access: accessFor(repo, access, role),
+    memo: role.give(memoFor(role.needs.plugin, memo), memoShape),
   };
+}
+
+/**
+ * How the user wants a registry to be reached. A plugin sees a login only for a host that it declares: otherwise whoever
+ * is asked for registries would be told those of all.
+ */
+export function accessFor(name: string, access: RegistryAccess, { needs: { rights } }: Role): RegistryAccess {
+  const host = name.split("/")[0]!;
+  const isDeclared = (rights.hosts ?? []).some((each) => each === host || each === host.split(":")[0]);
+  return isDeclared ? access : { insecure: access.insecure };
 }
 
 /** What a plugin remembers is nobody else's: what another one reads could be made up. */

@@ -6,6 +6,7 @@ import type {
   RegistryCapabilities,
   RegistryFeatures,
   RemoteManifest,
+  ResolvedImage,
 } from "../../../contract/plugin.ts";
 import { isDigest } from "../../../../lib/oci/digest.ts";
 import { hasMembers, isFlag, isListOf } from "../../../../lib/guard.ts";
@@ -63,3 +64,5 @@ export const removal = z.discriminatedUnion("outcome", [
   z.strictObject({ outcome: z.literal("inseparable"), why: z.string() }),
   z.strictObject({ outcome: z.literal("refused"), why: z.string() }),
 ]);
+
+export const resolvedImage = strict<ResolvedImage>({ id: digest, pin: digest.optional() });

@@ -77,3 +77,15 @@ export const registryShape: Shape = {
 
 /** What is remembered between runs. */
 export const memoShape: Shape = { methods: { get: plain, put: plain } };
+
+/** The store, as plugins are handed it. */
+export const givenStoreShape: Shape = {
+  facts: ["path", "handed", "lent"],
+  methods: {},
+  parts: {
+    memo: memoShape,
+    blobs: { methods: { size: plain, get: plain, put: plain, adopt: plain } },
+  },
+};
+
+export const sourceShape: Shape = { methods: { resolve: plain, fetch: plain, dispose: plain } };

@@ -1,0 +1,78 @@
+/** A source of base images whose plugin runs apart: layers come into the store only as what their digests say. */
+import type { Digest, FetchIo, ImageSource, ImageState } from "../../../contract/plugin.ts";
+import type { ResolvedImage, SourceRequest } from "../../../contract/source.ts";
+import { isImageState } from "../../../contract/guards.ts";
+import { isCount, isText } from "../../../../lib/guard.ts";
+import { plain } from "../errors.ts";
+import { giveStore } from "./given_store.ts";
+import { accessFor } from "./registry.ts";
+import type { Role } from "./role.ts";
+import * as schemas from "./schemas.ts";
+
+/** What the plugin is asked with. */
+export async function sourceRequest(request: SourceRequest, role: Role): Promise<unknown> {
+  const { access, name, store } = request;
+  return {
+    ...request,
+    ...(access && { access: accessFor(name, access, role) }),
+    store: await giveStore(store, role),
+  };
+}
+
+/** The source that a plugin answered with. */
+export function sourceApart(answer: unknown, role: Role, { store }: SourceRequest): ImageSource {
+  const remote = role.requireObject(answer);
+  return {
+    resolve: async (pin, signal) =>
+      await role.ask(remote, "resolve", [pin, signal], {
+        signal,
+        schema: schemas.resolvedImage,
+      }) as ResolvedImage,
+    async fetch(image, io) {
+      const { given, goesOn } = watched(io);
+      const { signal } = io;
+      const state = await role.ask(remote, "fetch", [image, given], { signal, goesOn });
+      if (!isImageState(state)) throw role.wrong("it is no image", "fetch");
+      await requireWhole(state, { role, has: (digest) => store.blobs.size(digest) });
+      return state;
+    },
+    [Symbol.asyncDispose]: () => role.dispose(remote),
+  };
+}
+
+async function requireWhole(
+  { config, layers }: ImageState,
+  { role, has }: { readonly role: Role; has(digest: Digest): Promise<number | undefined> },
+): Promise<void> {
+  const named = config.rootfs.diff_ids;
+  if (named.length !== layers.length || layers.some(({ diffId }, i) => diffId !== named[i])) {
+    throw role.wrong("its layers are not those of its configuration", "fetch");
+  }
+  for (const { digest, size } of layers) {
+    const found = await has(digest);
+    if (found !== size) {
+      const why = found === undefined ? "is not in the store" : `has ${found} bytes, wanted are ${size}`;
+      throw role.wrong(`layer ${digest} ${why}`, "fetch");
+    }
+  }
+}
+
+/** What fetching is told with, and when it was last seen to go on. */
+function watched({ signal, progress, note }: FetchIo) {
+  let last = 0;
+  const given = {
+    signal,
+    progress(id: unknown, what: unknown, done: unknown, total: unknown) {
+      if (!isText(id) || !isText(what) || !isCount(done) || !isCount(total)) {
+        throw new TypeError("progress is told by two texts and two numbers of bytes");
+      }
+      last = performance.now();
+      progress(plain(id), plain(what), done, total);
+    },
+    note(text: unknown) {
+      if (!isText(text)) throw new TypeError("a note is a text");
+      note(plain(text));
+    },
+  };
+  return { given, goesOn: () => last };
+}

@@ -1,0 +1,158 @@
+/** Sources of base images whose plugins run apart: the suite, and those that are broken or mean harm. */
+import assert from "node:assert/strict";
+import type { Plugin, Store } from "../../plugin.ts";
+import { definePlugin } from "../../plugin.ts";
+import { createTestHost, createTestStore, openPlugin, sourceConformance } from "../../testing/mod.ts";
+import { fileUrl } from "../../core/hooks/module_url.ts";
+import sourceWrapped from "../support/apart/source_wrapped.ts";
+import { busyboxBase } from "../support/bases.ts";
+import { run } from "../support/process.ts";
+import { withProject } from "../support/project.ts";
+
+sourceConformance("source-archive apart", async () => {
+  const dir = await Deno.makeTempDir();
+  await run(["tar", "-cf", `${dir}/image.tar`, "-C", await busyboxBase(), "."]);
+  return {
+    plugin: sourceWrapped as Plugin<never>,
+    apart: import.meta.resolve("../support/apart/source_wrapped.ts"),
+    options: { read: [dir] },
+    name: `archive:${dir}/image.tar`,
+    missing: `archive:${dir}/nowhere.tar`,
+    foreign: "debian:bookworm",
+    [Symbol.asyncDispose]: () => Deno.remove(dir, { recursive: true }),
+  };
+});
+
+/** A source of an image of one layer; `at` is what it does in place of the work. */
+const module = (resolve: string, fetch: string) =>
+  `import { definePlugin, digestOf, EngineError } from "@dapp/dapp/plugin";
+export default definePlugin({
+  name: "source-hostile",
+  api: 1,
+  setup: () => ({
+    openSource: async ({ store, access }) => {
+      const { blobs } = store;
+      const layer = new Uint8Array(1024);
+      const digest = await digestOf(layer);
+      const made = {
+        config: { os: "linux", architecture: "amd64", rootfs: { type: "layers", diff_ids: [digest] } },
+        layers: [{ mediaType: "application/vnd.oci.image.layer.v1.tar", digest, size: 1024, diffId: digest }],
+      };
+      const bring = async (bytes = layer) => {
+        const file = await blobs.scratch() + "/layer";
+        await Deno.writeFile(file, bytes);
+        await blobs.adopt(file, digest);
+        return made;
+      };
+      return {
+        resolve: async () => { ${resolve} return { id: digest }; },
+        fetch: async (_, io) => { ${fetch} },
+        [Symbol.asyncDispose]: () => Promise.resolve(),
+      };
+    },
+  }),
+});
+`;
+
+const plugin = definePlugin({ name: "source-hostile", api: 1, setup: () => ({}) });
+const signal = new AbortController().signal;
+
+async function fetchWith(resolve: string, fetch: string, look = async (_: Store) => {}): Promise<string[]> {
+  const notes: string[] = [];
+  await withProject({ "hostile.ts": module(resolve, fetch) }, async ({ dir }) => {
+    await using host = await createTestHost();
+    await using store = await createTestStore();
+    await using opened = await openPlugin(plugin, host, {
+      apart: fileUrl(`${dir}/hostile.ts`),
+      timeoutMs: 1000,
+    });
+    await using source = await opened.openSource("hostile:1", store);
+    assert.ok(source);
+    const io = { signal, progress() {}, note: (text: string) => void notes.push(text) };
+    try {
+      await source.fetch(await source.resolve(undefined, signal), io);
+    } finally {
+      await look(store);
+    }
+  });
+  return notes;
+}
+
+const misbehaviours: Readonly<Record<string, readonly [string, string, RegExp]>> = {
+  "hangs": [
+    "await new Promise(() => {});",
+    "",
+    /failed in "resolve" of hook "openSource": it did not answer within 1s$/,
+  ],
+  "resolves to nothing": [
+    "return { id: 'latest' };",
+    "",
+    /answered "resolve" of .*: its key "id" is a string, wanted is a digest$/,
+  ],
+  "throws": [
+    "throw new Error('boom');",
+    "",
+    /^Plugin "source-hostile" failed in "resolve" of hook "openSource": boom$/,
+  ],
+  "answers no image": ["", "return { layers: [] };", /answered "fetch" of .*: it is no image$/],
+  "names a layer that it did not bring": [
+    "",
+    "return made;",
+    /answered "fetch" of .*: layer sha256:\w+ is not in the store$/,
+  ],
+  "says that a layer is larger": [
+    "",
+    "await bring(); return { ...made, layers: [{ ...made.layers[0], size: 9 }] };",
+    /layer sha256:\w+ has 1024 bytes, wanted are 9$/,
+  ],
+  "says that its layers are others": [
+    "",
+    "await bring(); return { ...made, layers: [] };",
+    /its layers are not those of its configuration$/,
+  ],
+  "brings another layer": [
+    "",
+    "return await bring(layer.map(() => 1));",
+    /answered "adopt" of hook "openSource" .*: the digest of what should be blob sha256:\w+ is sha256:\w+$/,
+  ],
+  "brings a file of the machine": [
+    "",
+    'await blobs.adopt("/etc/hostname", digest); return made;',
+    /answered "adopt" of .*: blob sha256:\w+ is not where it was to be written$/,
+  ],
+  "looks into the store": [
+    "",
+    "for await (const record of store.stages.all()) throw new Error(record.stage); return made;",
+    /^Cannot use "stages.all" of the store: a plugin that runs apart has its "blobs" and "memo"$/,
+  ],
+  "reads blobs that it is not lent": [
+    "",
+    "await blobs.put(layer); await Deno.readFile(blobs.path(digest)); return made;",
+    /failed in "fetch" of hook "openSource": No such file/,
+  ],
+  "dies in the middle": [
+    "",
+    "await Deno.writeFile(await blobs.scratch() + '/x', layer); Deno.exit(4);",
+    /failed in "fetch" of hook "openSource": its process ended with exit code 4$/,
+  ],
+};
+
+Deno.test("a source apart that misbehaves gives one error, and nothing of it is in the store", async (t) => {
+  for (const [name, [resolve, fetch, message]] of Object.entries(misbehaviours)) {
+    await t.step(name, () => assert.rejects(fetchWith(resolve, fetch), { name: "EngineError", message }));
+  }
+});
+
+Deno.test("a source apart remembers things, tells things, and brings what is right", async () => {
+  const notes = await fetchWith(
+    'await store.memo.put("a", "b", { c: 1 });',
+    `io.note("\\x1b[31mread " + JSON.stringify(await store.memo.get("a", "b", () => true)));
+     io.progress("layer", "the layer", 1024, 1024);
+     return await bring();`,
+    async (store) => {
+      const any = (value: unknown): value is unknown => value !== null;
+      assert.equal(await store.memo.get("a", "b", any), undefined);
+    },
+  );
+  assert.deepEqual(notes, ['read {"c":1}']);
+});
