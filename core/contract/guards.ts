@@ -7,11 +7,13 @@ import {
   isJust,
   isListOf,
   isObject,
+  isOptional,
+  isRecordOf,
   isText,
 } from "../../lib/guard.ts";
-import type { ImageState, Layer } from "./store.ts";
+import type { ImageState, Layer, StageRecord } from "./store.ts";
 import { isDigest } from "../../lib/oci/digest.ts";
-import type { Fact, ListingFact, TextFact } from "./signature.ts";
+import { type Fact, isSignature, type ListingFact, type TextFact } from "./signature.ts";
 
 /** Whether a value is one named input of a stage. */
 export const isFact: Guard<Fact> = isEither(
@@ -32,4 +34,30 @@ export const isImageState: Guard<ImageState> = hasMembers<ImageState>({
   config: (value): value is ImageState["config"] =>
     isObject(value) && isObject(value.rootfs) && isListOf(isDigest)(value.rootfs.diff_ids),
   layers: isListOf(isLayer),
+});
+
+/** Whether a file is the record of a stage, of whichever format. The image's configuration is not looked into: it was when it came here. */
+export const isStageRecord: Guard<StageRecord> = hasMembers<StageRecord>({
+  format: (value): value is 2 => isCount(value),
+  signature: isSignature,
+  previous: isEither(isJust(null), isSignature),
+  stage: isText,
+  facts: isListOf(isFact),
+  image: isImageState,
+  trees: isOptional(isRecordOf(isDigest)),
+  unseen: isOptional(isJust(true)),
+  elsewhere: isOptional(
+    hasMembers<NonNullable<StageRecord["elsewhere"]>>({ repository: isText, manifest: isDigest }),
+  ),
+  builtAt: isText,
+  buildMs: isCount,
+  builtBy: isOptional(
+    hasMembers<NonNullable<StageRecord["builtBy"]>>({
+      builder: isText,
+      address: isOptional(isText),
+      platform: isOptional(isText),
+    }),
+  ),
+  addedBytes: isCount,
+  origin: hasMembers<StageRecord["origin"]>({ project: isText, image: isText, commit: isOptional(isText) }),
 });

@@ -45,7 +45,7 @@ export {
   parseDigest,
   sha256Hex,
 } from "../../lib/oci/digest.ts";
-export { isFact, isImageState, isLayer } from "./guards.ts";
+export { isFact, isImageState, isLayer, isStageRecord } from "./guards.ts";
 export {
   labels,
   ociLabels,

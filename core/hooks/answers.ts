@@ -190,7 +190,14 @@ const ciValue = strict<CiValue>({ value: maybe, variables: texts });
 const schemas: Readonly<Record<HookName, z.ZodType>> = {
   config,
   plan,
-  openStore: withMethods("stage", "putStage", "lock"),
+  openStore: z.looseObject({
+    path: text,
+    blobs: withMethods("scratch", "path", "size", "adopt", "put", "get"),
+    stages: withMethods("whole", "record", "all", "put", "history", "addHistory"),
+    memo: withMethods("get", "put"),
+    locks: withMethods("take", "claim", "claimed"),
+    housekeeping: withMethods("check", "forget", "sweep", "directory", "makeRoom", "sections"),
+  }),
   openSource: withMethods("resolve", "fetch"),
   openBuilder: withMethods("run", "shell").and(z.looseObject({ name: text })),
   openRegistry: withMethods("repository").and(z.looseObject({ kind: text, capabilities: z.looseObject({}) })),

@@ -46,9 +46,9 @@ export interface ApartPlugin extends AsyncDisposable {
 }
 
 /** Hooks that answer with an object which does the work. */
-const ROLES: readonly string[] = ["openRegistry", "openSource"];
+const ROLES: readonly string[] = ["openRegistry", "openSource", "openStore"];
 /** Those that cannot yet. */
-const NOT_APART: readonly string[] = ["openStore", "openBuilder"];
+const NOT_APART: readonly string[] = ["openBuilder"];
 
 /**
  * Starts the process of a plugin and asks what it is. It has the rights that were accepted; where nothing had to be
@@ -231,7 +231,7 @@ const OF_DENO = ["NPM_CONFIG_REGISTRY", "JSR_URL", "LD_LIBRARY_PATH"];
 function pluginOf(
   place: Place,
   { name, api, rights }: Opened,
-  { use, options, host, context }: ApartOptions,
+  { use, options, host }: ApartOptions,
 ): Plugin {
   const { process, exchange } = place;
   process.name = name;
@@ -256,7 +256,8 @@ function pluginOf(
           });
         if (ROLES.includes(hook.name)) {
           const { askRole } = await import("./roles/mod.ts");
-          return await askRole(input, { process, exchange, plugin: name, hook: hook.name, rights }, ask);
+          const needs = { process, exchange, plugin: name, hook: hook.name, rights, host };
+          return await askRole(input, needs, ask);
         }
         const answer = await ask(input);
         if (hook.name === "config") requireNoMoreReach(name, input as Config, answer);
@@ -273,7 +274,7 @@ function pluginOf(
       ...Object.fromEntries(handlers),
       async [Symbol.asyncDispose]() {
         // Why it is gone was told.
-        if (!context.signal.aborted && !process.isGone) await process.ask("dispose", [], { hook: "dispose" });
+        if (!process.isStopped) await process.ask("dispose", [], { hook: "dispose" });
       },
     };
   };

@@ -23,6 +23,16 @@ export async function permissionFlags(
   ];
 }
 
+/** Where a plugin may write, links followed. */
+export async function writablePlaces(
+  plugin: string,
+  { write = [] }: PluginRights,
+  { projectDir, env }: Host,
+): Promise<readonly string[]> {
+  const paths = write.map((text) => absolute(text, { plugin, projectDir, home: env.HOME }));
+  return (await Promise.all(paths.map(async (path) => [path, await realPath(path) ?? path]))).flat();
+}
+
 /** The variables of an environment that rights let a plugin see. */
 export function visibleEnv(rights: PluginRights, env: Host["env"]): Record<string, string> {
   return Object.fromEntries(

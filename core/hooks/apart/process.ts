@@ -99,6 +99,11 @@ export class ApartProcess implements AsyncDisposable {
     return this.#gone !== undefined;
   }
 
+  /** Whether there is nothing to be asked any more: it has ended, or the work was stopped. */
+  get isStopped(): boolean {
+    return this.isGone || this.#needs.context.signal.aborted;
+  }
+
   /** What it printed as errors, the last of it. */
   get printed(): string {
     return this.#printed;

@@ -7,9 +7,9 @@ import {
 } from "../../../core/contract/plugin.ts";
 import type { LocalBlobs } from "./blobs.ts";
 import { fileName, listFiles, remember } from "./files.ts";
-import { isStageRecord } from "./records.ts";
 import type { ScratchFiles } from "./scratch_files.ts";
 import { ifPresent } from "../../../lib/file_failure.ts";
+import { isStageRecord } from "../../../core/contract/plugin.ts";
 
 const HISTORY_ROWS = 50;
 

@@ -1,14 +1,14 @@
 /** What the process of a plugin makes of objects that are dapp's, and hands out of its own. */
-import { Reference, type Remote, type Shape } from "../wire.ts";
-import { registryShape, sourceShape } from "./shapes.ts";
-import { memoOf, storeOf } from "./store_in_child.ts";
-
-/** Calls a method of an object of dapp's. */
-export type AskDapp = (of: Remote, name: string, args: readonly unknown[]) => Promise<unknown>;
+import type { Store } from "../../../contract/store.ts";
+import { Reference, type Shape } from "../wire.ts";
+import { registryShape, sourceShape, storeShape } from "./shapes.ts";
+import { type AskDapp, memoOf, storeOf, wrapStore } from "./store_in_child.ts";
 
 /** A hook that answers with an object. */
 interface RoleInChild {
   readonly shape: Shape;
+  /** What is handed out in place of what the plugin answers, where calls come in another form. */
+  wrap?(answer: object, ask: AskDapp): object;
   /** What the plugin is handed. */
   input(request: Readonly<Record<string, unknown>>, ask: AskDapp): unknown;
 }
@@ -23,6 +23,7 @@ const roles: Readonly<Record<string, RoleInChild>> = {
     shape: sourceShape,
     input: ({ store, ...request }, ask) => ({ ...request, store: storeOf(store, ask) }),
   },
+  openStore: { shape: storeShape, input: (request) => request, wrap: (store) => wrapStore(store as Store) },
 };
 
 /** Asks a hook, with objects where it takes or gives such. */
@@ -34,5 +35,6 @@ export async function askHook(
   const role = Object.hasOwn(roles, name) ? roles[name] : undefined;
   if (!role) return await handler(input);
   const answer = await handler(role.input(input as Readonly<Record<string, unknown>>, ask));
-  return typeof answer === "object" && answer !== null ? new Reference(answer, role.shape) : answer;
+  if (typeof answer !== "object" || answer === null) return answer;
+  return new Reference(role.wrap ? role.wrap(answer, ask) : answer, role.shape);
 }

@@ -3,6 +3,7 @@ import type { RegistryRequest } from "../../../contract/registry.ts";
 import type { SourceRequest } from "../../../contract/source.ts";
 import { registryApart, registryRequest } from "./registry.ts";
 import { sourceApart, sourceRequest } from "./source.ts";
+import { storeApart } from "./store.ts";
 import { Role, type RoleNeeds } from "./role.ts";
 
 interface ApartRole {
@@ -21,6 +22,7 @@ const roles: Readonly<Record<string, ApartRole>> = {
     request: (input, role) => sourceRequest(input as SourceRequest, role),
     open: (answer, role, input) => sourceApart(answer, role, input as SourceRequest),
   },
+  openStore: { request: (input) => input, open: storeApart },
 };
 
 /** Asks such a hook of a plugin; undefined where it leaves the request to others. */

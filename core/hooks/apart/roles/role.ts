@@ -1,10 +1,13 @@
 /** What dapp calls of a plugin that runs apart and fills a role: every answer is checked before anybody sees it. */
 import type * as z from "../../../../lib/zod.ts";
 import { EngineError } from "../../../contract/errors.ts";
+import type { Host } from "../../../contract/plugin.ts";
 import type { PluginRights } from "../../../contract/rights.ts";
 import { type Answered, requireShape } from "../../answers.ts";
 import { type Exchange, Unwanted, type WantedBlob } from "../exchange.ts";
 import type { ApartProcess, Asking } from "../process.ts";
+import { isText } from "../../../../lib/guard.ts";
+import { isBelow, realPath, writablePlaces } from "../permissions.ts";
 import { Reference, Remote, type Shape } from "../wire.ts";
 import { isPage, nothing } from "./schemas.ts";
 
@@ -15,6 +18,8 @@ export interface RoleNeeds {
   readonly plugin: string;
   readonly hook: string;
   readonly rights: PluginRights;
+  /** What the rights are about. */
+  readonly host: Host;
 }
 
 /** How a method is called. */
@@ -78,7 +83,7 @@ export class Role {
         isDone = page.done;
       }
     } finally {
-      if (!isDone && !process.isGone) await process.ask({ of: pages, name: "close" }, [], { hook });
+      if (!isDone && !process.isStopped) await process.ask({ of: pages, name: "close" }, [], { hook });
     }
   }
 
@@ -135,6 +140,23 @@ export class Role {
     }
   }
 
+  /** Makes sure that a path which dapp is to use is one that the plugin may write at. @throws PLUGIN_RESULT_INVALID */
+  async requireWritable(path: unknown, method: string): Promise<string> {
+    const { plugin, rights, host } = this.needs;
+    const places = await writablePlaces(plugin, rights, host);
+    if (!isText(path) || !path.startsWith("/") || path.split("/").includes("..")) {
+      throw this.wrong("it is no absolute path", method);
+    }
+    // What is not there yet is made by dapp, below a directory that is.
+    let there = path;
+    while (there !== "" && await realPath(there) === undefined) {
+      there = there.slice(0, there.lastIndexOf("/"));
+    }
+    const real = (await realPath(there) ?? "") + path.slice(there.length);
+    if (places.some((place) => isBelow(real, place))) return path;
+    throw this.wrong(`"${path}" is not below what it may write`, method);
+  }
+
   /** An answer that is not what was asked for; `why` is the end of a sentence. */
   wrong(why: string, method?: string): EngineError {
     const { plugin, hook } = this.needs;
@@ -146,15 +168,19 @@ export class Role {
     );
   }
 
-  /** Lets go of what the plugin filled the role with; why it cannot be asked any more was told. */
-  async dispose(remote?: Remote): Promise<void> {
+  /** Lets go of an object of the plugin; why it cannot be asked any more was told. */
+  async release(remote: Remote): Promise<void> {
     const { process, hook } = this.needs;
+    if (process.isStopped || !remote.has.includes("dispose")) return;
+    await process.ask({ of: remote, name: "dispose" }, [], { hook });
+  }
+
+  /** Lets go of what the plugin filled the role with, and takes back what it was given. */
+  async dispose(remote?: Remote): Promise<void> {
     try {
-      if (!process.isGone && remote?.has.includes("dispose")) {
-        await process.ask({ of: remote, name: "dispose" }, [], { hook });
-      }
+      if (remote) await this.release(remote);
     } finally {
-      for (const object of this.#given) process.forget(object);
+      for (const object of this.#given) this.needs.process.forget(object);
     }
   }
 

@@ -1,13 +1,18 @@
 /** What methods of roles may answer, as strictly as {@linkcode checkAnswer} takes what hooks do. */
 import * as z from "../../../../lib/zod.ts";
 import type {
+  HistoryRow,
   ListedManifest,
   ListedTag,
   RegistryCapabilities,
   RegistryFeatures,
   RemoteManifest,
   ResolvedImage,
+  StoreReport,
+  SweepReport,
 } from "../../../contract/plugin.ts";
+import { isStageRecord } from "../../../contract/guards.ts";
+import { isSignature } from "../../../contract/signature.ts";
 import { isDigest } from "../../../../lib/oci/digest.ts";
 import { hasMembers, isFlag, isListOf } from "../../../../lib/guard.ts";
 import { strict } from "../../answers.ts";
@@ -21,7 +26,7 @@ const count = z.int().nonnegative();
 const texts = z.record(z.string(), z.string());
 
 /** What a method answers that is only awaited. */
-export const nothing = z.unknown();
+export const nothing: z.ZodType = z.unknown();
 export const digest = z.custom<string>(isDigest, "digest");
 export const flag = z.boolean();
 export const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, "Uint8Array");
@@ -66,3 +71,21 @@ export const removal = z.discriminatedUnion("outcome", [
 ]);
 
 export const resolvedImage = strict<ResolvedImage>({ id: digest, pin: digest.optional() });
+
+const problems = z.array(z.string());
+export const size = count.optional();
+export const blobPath = text;
+export const stored = z.strictObject({ mediaType: z.string(), digest, size: count });
+export const record = z.custom(isStageRecord, "record of a stage").optional();
+export const history = z.array(
+  strict<HistoryRow>({ signature: z.custom(isSignature, "signature"), at: text }),
+);
+export const claimed = z.map(z.custom(isSignature, "signature"), z.string());
+export const storeReport = strict<StoreReport>({
+  blobs: count,
+  bytes: count,
+  stages: count,
+  problems,
+  repaired: problems,
+});
+export const swept = strict<SweepReport>({ path: text, blobs: count, bytes: count, busy: flag });

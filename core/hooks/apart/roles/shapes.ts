@@ -89,3 +89,42 @@ export const givenStoreShape: Shape = {
 };
 
 export const sourceShape: Shape = { methods: { resolve: plain, fetch: plain, dispose: plain } };
+
+const disposable: Shape = { methods: { dispose: plain } };
+
+/** A store of a plugin, as its process wraps it. */
+export const storeShape: Shape = {
+  facts: ["path"],
+  methods: { dispose: plain },
+  parts: {
+    blobs: {
+      methods: {
+        scratch: plain,
+        path: plain,
+        size: plain,
+        adopt: plain,
+        isUntouched: plain,
+        put: plain,
+        get: plain,
+      },
+    },
+    stages: {
+      methods: { whole: plain, record: plain, all: listed, put: plain, history: plain, addHistory: plain },
+    },
+    memo: memoShape,
+    locks: { methods: { take: handed(disposable), claim: plain, claimed: plain } },
+    housekeeping: {
+      methods: {
+        check: plain,
+        forget: plain,
+        sweep: plain,
+        directory: plain,
+        makeRoom: plain,
+        sections: (answer) =>
+          (answer as readonly object[]).map((section) => new Reference(section, sectionShape)),
+      },
+    },
+  },
+};
+
+const sectionShape: Shape = { facts: ["path", "what"], methods: { remove: plain } };

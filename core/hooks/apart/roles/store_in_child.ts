@@ -3,9 +3,11 @@ import { EngineError } from "../../../contract/errors.ts";
 import type { RegistryMemo } from "../../../contract/registry.ts";
 import type { Blobs, Store } from "../../../contract/store.ts";
 import { digestHex } from "../../../../lib/oci/digest.ts";
-import { type Guard, isText } from "../../../../lib/guard.ts";
+import { type Guard, isObject, isText } from "../../../../lib/guard.ts";
 import { Remote } from "../wire.ts";
-import type { AskDapp } from "./in_child.ts";
+
+/** Calls a method of an object of dapp's. */
+export type AskDapp = (of: Remote, name: string, args: readonly unknown[]) => Promise<unknown>;
 
 export function memoOf(memo: unknown, ask: AskDapp): RegistryMemo {
   const remote = requireRemote(memo);
@@ -44,6 +46,25 @@ export function storeOf(store: unknown, ask: AskDapp): Store {
     locks: absent("locks"),
     housekeeping: absent("housekeeping"),
     [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+const isAnything = (_: unknown): _ is unknown => true;
+
+/** A plugin's own store: dapp looks itself whether what is remembered has the shape that it wants. */
+export function wrapStore(store: Store): object {
+  const { path, blobs, stages, memo, locks, housekeeping } = store;
+  return {
+    path,
+    blobs,
+    stages,
+    locks,
+    housekeeping,
+    memo: isObject(memo) && {
+      get: (kind: string, key: string) => memo.get(kind, key, isAnything),
+      put: (kind: string, key: string, value: unknown) => memo.put(kind, key, value),
+    },
+    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   };
 }
 
