@@ -48,6 +48,7 @@ export class HttpTransport implements AsyncDisposable {
   /** Small requests sent to this machine by plain http. */
   #near = 0;
   #floor: Floor | undefined;
+  #proxied: boolean | undefined;
 
   constructor(readonly env: Env, readonly unverified: ReadonlySet<string> = new Set()) {}
 
@@ -163,7 +164,8 @@ export class HttpTransport implements AsyncDisposable {
 
   /** Whether a host is reached without proxies and, where it speaks TLS, verified. */
   #isDirect(url: URL): boolean {
-    if (this.#mayProxy() || hasProxy()) return false;
+    this.#proxied ??= this.#mayProxy() || hasProxy();
+    if (this.#proxied) return false;
     return url.protocol === "http:" || !this.unverified.has(url.host.toLowerCase());
   }
 
