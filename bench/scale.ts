@@ -89,9 +89,7 @@ async function growDimgs(lab: Lab, dir: string, sizes: readonly number[]): Promi
     await commitDappfile(at.project, documents.join("---\n"));
     const build = () => dapp(lab, at, "build", `--repo=${registry.host}/scale`);
     await runTimed(build());
-    const before = registry.seen.length;
-    const values = await taken(lab, () => build().argv);
-    points.push({ size, values: { ...values, requests: registry.seen.length - before } });
+    points.push({ size, values: await taken(lab, () => build().argv, { forget: nothing, registry }) });
     await removeTree(dir);
   }
   return { name: "dimgs", title: "Build without change, stages in REPO", unit: "dimgs", points };
@@ -122,11 +120,9 @@ async function growTags(lab: Lab, dir: string, sizes: readonly number[]): Promis
     await using registry = new MemoryRegistry();
     const at = { project: `${dir}/project`, home: `${dir}/home` };
     await fill(await openTagged(at.project, `${dir}/pushed`), registry.host, size, "custom");
-    for (const points of [first, again]) {
-      registry.seen.length = 0;
-      const values = await taken(lab, () => cleanup(lab, at, `${registry.host}/bench`, "--dry-run").argv);
-      points.push({ size, values: { ...values, requests: registry.seen.length } });
-    }
+    const plan = () => cleanup(lab, at, `${registry.host}/bench`, "--dry-run").argv;
+    first.push({ size, values: await taken(lab, plan, { forget: () => removeTree(at.home), registry }) });
+    again.push({ size, values: await taken(lab, plan, { forget: nothing, registry }) });
     await removeTree(dir);
   }
   const unit = "tags in REPO";
@@ -145,11 +141,21 @@ async function growLayer(lab: Lab, dir: string, sizes: readonly number[]): Promi
     await commitDappfile(at.project, `dimg: app\nfrom: oci:${dir}/base:latest\ndocker: { CMD: [x] }\n`);
     const build = dapp(lab, at, "build").argv;
     const send = dapp(lab, at, "tag", "--tag=x", `oci:${dir}/out`).argv;
-    const built = await taken(lab, () => build);
-    const sent = await taken(lab, () => send);
-    const [a = 0, b = 0] = [built["seconds"], sent["seconds"]];
-    const [m = 0, n = 0] = [built["memory, MB"], sent["memory, MB"]];
-    points.push({ size, values: { "seconds": a + b, "memory, MB": Math.max(m, n) } });
+    const built = await taken(lab, () => build, { forget: () => removeTree(at.home) });
+    const sent = await taken(lab, () => send, { forget: () => removeTree(`${dir}/out`) });
+    const both = (kind: string, join: (...values: number[]) => number) => {
+      const values = [built[kind], sent[kind]].filter((value) => value !== undefined);
+      return values.length > 0 && { [kind]: join(...values) };
+    };
+    const sum = (...values: number[]) => values.reduce((a, b) => a + b);
+    points.push({
+      size,
+      values: {
+        ...both("seconds", sum),
+        ...both("memory, MB", Math.max),
+        ...both("processes", sum),
+      },
+    });
     await removeTree(dir);
   }
   const title = "Building upon a layer and writing it to a layout";
@@ -157,23 +163,25 @@ async function growLayer(lab: Lab, dir: string, sizes: readonly number[]): Promi
 }
 
 /**
- * What a command takes: time and memory, and with `forget`, which undoes what it has done, in a second run the processes
- * that it starts, where strace is installed.
+ * What a command takes: time, memory, the requests that `registry` sees, and in a second run, for which `forget` undoes
+ * what it has done, the processes that it starts, where strace is installed.
  */
 async function taken(
   lab: Lab,
   command: () => readonly string[],
-  { forget }: { readonly forget?: () => Promise<void> } = {},
+  { forget, registry }: { readonly forget: () => Promise<void>; readonly registry?: MemoryRegistry },
 ): Promise<Record<string, number>> {
   const file = `${lab.dir}/taken.json`;
   const script = new URL("./measured.ts", import.meta.url).pathname;
   const argv = command();
+  const before = registry?.seen.length ?? 0;
   await run([Deno.execPath(), "run", "-A", script, file, ...argv]);
   const { ms, bytes }: Taken = JSON.parse(await Deno.readTextFile(file));
   const values: Record<string, number> = { "seconds": ms / 1000, "memory, MB": bytes / 1e6 };
+  if (registry) values["requests"] = registry.seen.length - before;
   const log = `${lab.dir}/strace.log`;
-  const strace = ["strace", "-f", "-qq", "-e", "trace=execve", "-o", log];
-  if (forget && await works([...strace, "true"])) {
+  const strace = ["strace", "-f", "--seccomp-bpf", "-qq", "-e", "trace=execve", "-o", log];
+  if (await works([...strace, "true"])) {
     await forget();
     await run([...strace, ...argv]);
     values["processes"] = (await Deno.readTextFile(log)).split("\n")
