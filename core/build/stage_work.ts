@@ -244,9 +244,9 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
     return this.#bases;
   }
 
-  /** A base image to build on: in REPO if a builder that is elsewhere can bring it there, else in the store. */
+  /** A base image to build on: in REPO if a builder that is elsewhere runs anyway and can bring it there, else in the store. */
   async baseOutput(name: string, registry: TaskRegistry | undefined) {
-    const there = registry && await this.isElsewhere().catch(() => false)
+    const there = registry && this.#warm && await this.isElsewhere().catch(() => false)
       ? await this.#bases.output(name, registry)
       : undefined;
     return there ?? outputOfImage(await this.base(name));

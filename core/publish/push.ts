@@ -16,6 +16,7 @@ import { memoize } from "../../lib/memoize.ts";
 import { chainOf } from "./chain.ts";
 import { checkConflicts } from "./conflicts.ts";
 import type { TagFacts } from "./image_document.ts";
+import { remarkOnDetour } from "./detour.ts";
 import { imageTarget } from "./names.ts";
 import { blobOrigins, publishImages } from "./publish_images.ts";
 import { addTimes } from "../build/stopwatch.ts";
@@ -87,6 +88,9 @@ export async function pushImages(
   const bring = bringer(session, store);
   const needs = { project, store, emit, signal, dryRun, bring };
   const images = await publishImages(needs, backend, uploader, outgoing);
+  if (!options.withStages && session.options.repo === undefined) {
+    await remarkOnDetour(builds, { store, emit });
+  }
   const report: PublishReport = {
     project,
     repo: main.name,

@@ -1,6 +1,6 @@
 /** Base images and Dockerfiles that a real BuildKit daemon takes from registries and leaves there, counted at the client. */
 import assert from "node:assert/strict";
-import { type BuiltImage, EngineError, type EngineOptions } from "../../mod.ts";
+import { type BuiltImage, EngineError, type EngineOptions, type PushOptions } from "../../mod.ts";
 import { mediaTypes } from "../../lib/oci/types.ts";
 import { MemoryRegistry } from "../../testing/memory_registry/registry.ts";
 import { busyboxBase } from "../support/bases.ts";
@@ -195,6 +195,33 @@ shell: { install: ["cat /tools >/copied"], setup: ["ls /app >/listed"] }
   });
 });
 
+Deno.test("what bp carries only because stages are not published is said, and with --with-stages not carried", async () => {
+  await withSite(async ({ daemon, origin, registry, through }) => {
+    const text =
+      `dimg: app\nfrom: ${origin.host}/org/slim:1\nshell: { install: ["cat /slim /slim >/twice"] }\n`;
+    await withProject({ "dappfile.yaml": text }, async (project) => {
+      const push = async (project: TestProject, options: Omit<PushOptions, "build" | "repo">) => {
+        const before = through();
+        await using engine = project.engine({ env: { BUILDKIT_HOST: daemon } });
+        await engine.push([], { build: true, repo: `${registry.host}/shop`, ...options });
+        const notes = project.events.flatMap((e) => e.type === "note" && e.level === "info" ? [e.text] : []);
+        return { bytes: through() - before, said: notes.filter((text) => text.includes("--with-stages")) };
+      };
+      const written = 2 * BASE_BYTES;
+      const plain = await push(twin(project), { tags: [{ flag: "tag", value: "1" }] });
+      assert.ok(plain.bytes > 2 * written, `${plain.bytes} bytes`);
+      assert.match(
+        plain.said.join("\n"),
+        /^17 MB of layers came from where commands ran, and went to REPO from here\. /,
+      );
+      const direct = await push(twin(project), { tags: [{ flag: "tag", value: "2" }], withStages: true });
+      assert.ok(direct.bytes < written / 100, `${direct.bytes} bytes`);
+      assert.deepEqual(direct.said, []);
+      await verifyRegistry(registry.host, "shop/app");
+    });
+  });
+});
+
 Deno.test("a base that the daemon cannot reach goes through the client, which says so", async () => {
   await withSite(async ({ daemon, origin, registry }) => {
     origin.fault(
@@ -232,6 +259,26 @@ dockerfile: Dockerfile
       await project.commit();
       assert.equal((await build(project, options)).stagesBuilt, 1);
     });
+  });
+});
+
+Deno.test("a build without commands asks no daemon for its base", async () => {
+  await using origin = new MemoryRegistry();
+  await using registry = new MemoryRegistry();
+  const { layers: [layer] } = await origin.addImage("base", "1", {
+    layers: [new Uint8Array(1024)],
+    architecture: Deno.build.arch === "aarch64" ? "arm64" : "amd64",
+  });
+  const text = `dimg: app\nfrom: ${origin.host}/base:1\ngit: [{ add: /src, to: /app }]\n`;
+  await withProject({ "dappfile.yaml": text, "src/one": "1\n" }, async (project) => {
+    const env = { BUILDKIT_HOST: "unix:///nowhere/buildkitd.sock" };
+    const { images } = await build(project, { repo: `${registry.host}/shop`, env });
+    assert.equal(images[0]!.state.layers[0]!.digest, layer!.digest);
+    assert.deepEqual(
+      project.events.flatMap((e) => e.type === "note" && e.text.includes("goes through") ? [e] : []),
+      [],
+    );
+    await verifyRegistry(registry.host, "shop");
   });
 });
 

@@ -4,6 +4,7 @@ import { busyboxBase } from "../support/bases.ts";
 import { type Buildkitd, findBuildkitd, startBuildkitd } from "../support/buildkitd.ts";
 import { type DockerRegistry, startDockerRegistry } from "../support/docker_registry.ts";
 import { freePort } from "../support/free_port.ts";
+import { run } from "../support/process.ts";
 import { withProject } from "../support/project.ts";
 import { TcpProxy } from "../support/tcp_proxy.ts";
 import { watchRegistry } from "../support/watched_registry.ts";
@@ -85,6 +86,51 @@ Deno.test("a command stage costs two or three calls and seven or eight requests,
       assert.deepEqual(unchanged, { daemon: {}, registry: { HEAD: 1 } });
     });
   }
+});
+
+Deno.test("a Dockerfile costs a look for each large layer, a base as well and one build to bring it to REPO", async () => {
+  if (await findBuildkitd() === undefined) return;
+  await using daemon = await startBuildkitd({ counts: true });
+  await using server = await startDockerRegistry();
+  await using origin = await startDockerRegistry();
+  if (!daemon || !server || !origin) return;
+  const base = `${origin.host}/base:1`;
+  const [from, to] = [`oci:${await busyboxBase()}:latest`, `docker://${base}`];
+  await run(["skopeo", "copy", "--dest-tls-verify=false", from, to]);
+  const commands = (...kilobytes: readonly number[]) =>
+    kilobytes.map((k, i) =>
+      `RUN : ${crypto.randomUUID()} && dd if=/dev/urandom of=/f${i} bs=1k count=${k}\n`
+    );
+  const dockerfile = (...kilobytes: readonly number[]) =>
+    [`FROM ${base}\n`, ...commands(...kilobytes)].join("");
+  const documents = ["one", "two"].map((name) => `dimg: ${name}\ndockerfile: ${name}.Dockerfile\n`);
+  const upon = `dimg: app\nfrom: ${base}\nshell: { install: ["dd if=/dev/urandom of=/f bs=64k count=1"] }\n`;
+  const files = { "dappfile.yaml": ["project: shop\n", ...documents, upon].join("---\n") };
+  await withProject(files, async (project) => {
+    const options = { repo: `${server.host}/shop`, env: { BUILDKIT_HOST: daemon.address } };
+    const build = async (dimgs: readonly string[], files: Readonly<Record<string, string>> = {}) => {
+      await project.write(files);
+      if (Object.keys(files).length > 0) await project.commit();
+      return await counted(daemon, server, async () => {
+        await using engine = project.engine(options);
+        await engine.build(dimgs);
+      });
+    };
+    const names = ["one", "two"];
+    await build(names, { "one.Dockerfile": dockerfile(64), "two.Dockerfile": dockerfile(64) });
+    const one = await build(names, { "one.Dockerfile": dockerfile(64) });
+    const two = await build(names, { "one.Dockerfile": dockerfile(64), "two.Dockerfile": dockerfile(64) });
+    const session = { Session: 1 }; // it has the files of the context
+    assert.deepEqual(difference(two.daemon, one.daemon), { ...session, Solve: 2, Status: 1 });
+    assert.deepEqual(difference(two.registry, one.registry), { HEAD: 2, GET: 2, POST: 1, PUT: 2, DELETE: 1 });
+    const more = await build(names, { "one.Dockerfile": dockerfile(64, 1, 64) });
+    assert.deepEqual(difference(more.daemon, one.daemon), { Solve: 1 });
+    assert.deepEqual(difference(more.registry, one.registry), { GET: 1 });
+
+    // The base was looked into: now REPO gets it, and a command stage stands on it.
+    const stages = await build(["app"]);
+    assert.deepEqual(stages.daemon, { ListWorkers: 1, Session: 2, Solve: 3, Status: 1 });
+  });
 });
 
 Deno.test("less than a hundredth of what commands write goes through the client", async () => {
