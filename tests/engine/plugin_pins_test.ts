@@ -1,11 +1,10 @@
 /** Plugins from elsewhere: what dappfile.lock says of them is compared before they run. */
 import assert from "node:assert/strict";
 import { makeCertificates } from "../support/certificates.ts";
-import { run } from "../support/process.ts";
-import { type TestProject, withProject } from "../support/project.ts";
+import { openDapp } from "../support/dapp_program.ts";
+import { withProject } from "../support/project.ts";
 import { withTempDir } from "../support/tmp.ts";
 
-const program = new URL("../../cli.ts", import.meta.url).pathname;
 const STAGE = "dimg: app\nfrom: scratch\nshell: { installCacheVersion: 1 }\n";
 
 /** Without names of dapp: a package finds them only where it depends on it. */
@@ -18,29 +17,6 @@ const plugin = (value: string, rights = "{}") =>
   load: () => Promise.resolve({ stageInputs: () => [{ key: "value", value: ${value} }] }),
 };
 `;
-
-interface Answer {
-  readonly code: number;
-  readonly data: {
-    readonly error?: { readonly code: string; readonly message: string; readonly fix: string };
-    readonly plugins?: readonly Readonly<Record<string, unknown>>[];
-  };
-}
-
-/** A dapp of its own for each machine: `cache` is where it keeps what it fetched. */
-async function dapp(
-  { dir, home }: TestProject,
-  cache: string,
-  args: readonly string[],
-  env: Readonly<Record<string, string>> = {},
-): Promise<Answer> {
-  const { code, stdout, stderr } = await run(
-    [Deno.execPath(), "run", "-A", "--no-check", program, ...args, "--json", "-C", dir, "--home", home],
-    { allowFailure: true, env: { ...env, DENO_DIR: cache } },
-  );
-  assert.ok(stdout, stderr);
-  return { code, data: JSON.parse(stdout) };
-}
 
 Deno.test("a plugin from https is pinned with all that it loads, and compared before it runs", async () => {
   await withTempDir(async (certs) => {
@@ -62,16 +38,17 @@ Deno.test("a plugin from https is pinned with all that it loads, and compared be
     await withProject(
       { "dappfile.yaml": `project: shop\nplugins: ["${url}"]\n---\n${STAGE}` },
       async (project) => {
-        const ask = (cache: string, ...args: string[]) => dapp(project, `${certs}/${cache}`, args, env);
+        await using a = await openDapp(project, { env });
+        await using b = await openDapp(project, { env });
 
-        const before = await ask("a", "plugin", "list");
+        const before = await a.json("plugin", "list");
         assert.equal(before.data.error?.code, "PLUGIN_NOT_PINNED");
         assert.match(
           before.data.error!.message,
           /^Cannot load plugin "https:.*p\.js": dappfile\.lock does not say/,
         );
 
-        const locked = await ask("a", "plugin", "lock");
+        const locked = await a.json("plugin", "lock");
         assert.deepEqual(locked.data.plugins, [{
           use: url,
           change: "added",
@@ -83,28 +60,28 @@ Deno.test("a plugin from https is pinned with all that it loads, and compared be
           ["/p.js", "/word.js"],
         );
 
-        const list = await ask("a", "plugin", "list");
+        const list = await a.json("plugin", "list");
         const found = list.data.plugins?.find(({ name }) => name === "inputs-there");
         assert.deepEqual([found?.from, found?.rights], [url, { hosts: ["a.example"] }]);
 
         // Another machine, where nothing was fetched yet, and the server has something else.
         word = `export const word = "two";`;
-        const changed = await ask("b", "plugin", "list");
+        const changed = await b.json("plugin", "list");
         assert.equal(changed.data.error?.code, "PLUGIN_CHANGED");
         assert.match(
           changed.data.error!.message,
           /^Cannot load plugin "https:.*p\.js": "https:.*word\.js" is not what dappfile\.lock says, expected is [0-9a-f]{64}, found [0-9a-f]{64}$/,
         );
         assert.match(changed.data.error!.fix, /dapp plugin lock --update$/);
-        assert.equal((await ask("a", "plugin", "list")).code, 0);
+        assert.equal((await a.json("plugin", "list")).code, 0);
 
         text = plugin("word", `{ hosts: ["a.example"], env: ["TOKEN"] }`);
-        const updated = await ask("b", "plugin", "lock", "--update");
+        const updated = await b.json("plugin", "lock", "--update");
         assert.deepEqual(updated.data.plugins, [
           { use: url, change: "updated", rights: { hosts: ["a.example"], env: ["TOKEN"] } },
         ]);
-        assert.equal((await ask("b", "plugin", "list")).code, 0);
-        assert.deepEqual((await ask("b", "plugin", "lock")).data.plugins?.map(({ change }) => change), [
+        assert.equal((await b.json("plugin", "list")).code, 0);
+        assert.deepEqual((await b.json("plugin", "lock")).data.plugins?.map(({ change }) => change), [
           "unchanged",
         ]);
 
@@ -112,7 +89,7 @@ Deno.test("a plugin from https is pinned with all that it loads, and compared be
         const edited = JSON.parse(await Deno.readTextFile(`${project.dir}/dappfile.lock`));
         edited.plugins[url].rights = { hosts: ["a.example"] };
         await project.write({ "dappfile.lock": JSON.stringify(edited) });
-        const wider = await ask("b", "plugin", "list");
+        const wider = await b.json("plugin", "list");
         assert.equal(
           wider.data.error?.message,
           `Cannot load plugin "${url}": it asks for env TOKEN, which dappfile.lock does not give it`,

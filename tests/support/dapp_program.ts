@@ -30,7 +30,7 @@ export interface DappMachine {
   readonly npmrc?: string;
 }
 
-/** Its cache has the packages of dapp, as after an installation, and nothing else. */
+/** Its cache has dapp and its packages, as after an installation, and nothing else. */
 export async function openDapp(
   { dir, home }: Pick<TestProject, "dir" | "home">,
   { env = {}, npmrc = "" }: DappMachine = {},
@@ -38,10 +38,16 @@ export async function openDapp(
   const root = await Deno.makeTempDir({ prefix: "dapp-machine-" });
   const [cache, user] = [`${root}/cache`, `${root}/user`];
   for (const path of [cache, user]) await Deno.mkdir(path);
-  const { npmCache } = JSON.parse((await run([Deno.execPath(), "info", "--json"])).stdout);
+  const { denoDir } = JSON.parse((await run([Deno.execPath(), "info", "--json"])).stdout);
   // Links where that can be: there are many files, and none of them is ever written again.
-  const linked = await run(["cp", "-al", npmCache, `${cache}/npm`], { allowFailure: true });
-  if (linked.code !== 0) await run(["cp", "-aT", npmCache, `${cache}/npm`]);
+  const link = async (path: string) => {
+    await Deno.mkdir(`${cache}/${path}`, { recursive: true });
+    const copy = ["cp", "-aT", `${denoDir}/${path}`, `${cache}/${path}`];
+    const linked = await run([...copy, "--link"], { allowFailure: true });
+    if (linked.code !== 0) await run(copy);
+  };
+  await link("npm");
+  await link("gen/file"); // what modules of dapp were compiled to
   await Deno.writeTextFile(`${user}/.npmrc`, npmrc);
   const own = new Set([...Deno.readDirSync(`${cache}/npm`)].map(({ name }) => name));
   return {
