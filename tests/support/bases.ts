@@ -103,25 +103,10 @@ export async function denoBase(): Promise<string | undefined> {
   const hash = await shortHash([RECIPE, debian, deno.size, IMAGE_PACKAGES, lock]);
   const name = `deno-${Deno.version.deno}-${hash}`;
   return await cached(name, async (layout, scratch) => {
-    const rootfs = `${scratch}/rootfs`;
-    await Deno.mkdir(rootfs);
-    await run(
-      ["sh", "-c", 'for blob in "$0"/*; do tar -xzf "$blob" -C "$1" 2>/dev/null || true; done'].concat(
-        [`${debian}/blobs/sha256`, rootfs],
-      ),
-    );
+    const rootfs = await unpackBase(debian, scratch);
     await Deno.copyFile(Deno.execPath(), `${rootfs}/usr/bin/deno`);
     await Deno.chmod(`${rootfs}/usr/bin/deno`, 0o755);
-    const install = [
-      'cp /etc/resolv.conf "$0/etc/resolv.conf"',
-      'mount --rbind /dev "$0/dev" && mount -t proc none "$0/proc"',
-      `env --unset=TMPDIR chroot "$0" sh -ec 'apt-get update -q && apt-get install -qy ${IMAGE_PACKAGES}'`,
-      'rm -rf "$0"/var/lib/apt/lists/* "$0"/var/cache/apt/archives/*.deb "$0"/etc/apt/sources.list',
-      ': > "$0/etc/resolv.conf"',
-    ];
-    await run(["unshare", "--mount", "--propagation", "private", "sh", "-ec", install.join("\n"), rootfs], {
-      env: { LC_ALL: "C.UTF-8", DEBIAN_FRONTEND: "noninteractive" },
-    });
+    await install(rootfs, IMAGE_PACKAGES);
     // fetches whatever making the program takes
     const project = new URL("../../", import.meta.url).pathname;
     await run([Deno.execPath(), "run", "-A", "release/main.ts", "--program", `${scratch}/program`], {
@@ -148,6 +133,55 @@ export async function denoBase(): Promise<string | undefined> {
       ],
       cmd: ["bash"],
     });
+  });
+}
+
+/** What the toolchains of services take, of Debian's own packages. */
+const TOOLCHAINS = "golang-go nodejs python3 python3-pip";
+
+/**
+ * The Debian base image with Go, Node.js and Python, under the tag `latest`. The first call takes some minutes.
+ * Undefined where `debianBase()` is.
+ */
+export async function toolchainBase(): Promise<string | undefined> {
+  const debian = await debianBase();
+  if (debian === undefined) return undefined;
+  const name = `toolchains-${await shortHash([RECIPE, debian.split("/").at(-1), TOOLCHAINS])}`;
+  return await cached(name, async (layout, scratch) => {
+    const rootfs = await unpackBase(debian, scratch);
+    await install(rootfs, TOOLCHAINS);
+    await writeRootfsImage(layout, {
+      rootfs,
+      exclude: ["./dev/*", "./proc/*", "./sys/*", "./usr/share/doc/*", "./usr/share/man/*"],
+      env: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
+      cmd: ["bash"],
+    });
+  });
+}
+
+/** The files of a base image that was made here. */
+async function unpackBase(layout: string, scratch: string): Promise<string> {
+  const rootfs = `${scratch}/rootfs`;
+  await Deno.mkdir(rootfs);
+  await run(
+    ["sh", "-c", 'for blob in "$0"/*; do tar -xzf "$blob" -C "$1" 2>/dev/null || true; done'].concat(
+      [`${layout}/blobs/sha256`, rootfs],
+    ),
+  );
+  return rootfs;
+}
+
+/** Installs Debian packages. */
+async function install(rootfs: string, packages: string): Promise<void> {
+  const commands = [
+    'cp /etc/resolv.conf "$0/etc/resolv.conf"',
+    'mount --rbind /dev "$0/dev" && mount -t proc none "$0/proc"',
+    `env --unset=TMPDIR chroot "$0" sh -ec 'apt-get update -q && apt-get install -qy ${packages}'`,
+    'rm -rf "$0"/var/lib/apt/lists/* "$0"/var/cache/apt/archives/*.deb "$0"/etc/apt/sources.list',
+    ': > "$0/etc/resolv.conf"',
+  ];
+  await run(["unshare", "--mount", "--propagation", "private", "sh", "-ec", commands.join("\n"), rootfs], {
+    env: { LC_ALL: "C.UTF-8", DEBIAN_FRONTEND: "noninteractive" },
   });
 }
 
