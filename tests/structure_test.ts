@@ -57,6 +57,16 @@ Deno.test("every import points down in the drawing, or stays in its room", () =>
   assert.deepEqual(wrong, []);
 });
 
+Deno.test("lib, core and plugins are told what their environment is, and so are the programs that they start", () => {
+  const wrong: string[] = [];
+  for (const file of ["lib", "core", "plugins"].flatMap((place) => [...sources(place)])) {
+    const text = textOf(file);
+    if (/\bDeno\.env\b|\bprocess\.env\b/.test(text) && file !== "lib/own_process.ts") wrong.push(file);
+    if (/\bnew Deno\.Command\(/.test(text) && !/\bclearEnv\b/.test(text)) wrong.push(`${file} (clearEnv)`);
+  }
+  assert.deepEqual(wrong, []);
+});
+
 Deno.test("circles() finds types, lazy imports and long ways round", () => {
   const edges = (rows: Record<string, string[]>) => new Map(Object.entries(rows));
   assert.deepEqual(circles(edges({ a: ["b"], b: ["c"], c: [] })), []);

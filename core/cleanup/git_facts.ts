@@ -1,12 +1,14 @@
 import type { CleanupGit, GitCommitFacts } from "../contract/cleanup.ts";
 import { EngineError } from "../contract/errors.ts";
-import { ceiling, locate, type Located, shallowCommits } from "../git/discover.ts";
+import { ceilingEnv, locate, type Located, shallowCommits } from "../git/discover.ts";
 import { gitFailure, redact, shellWord } from "../git/failure.ts";
 import { type GitOutput, runGit } from "../git/process.ts";
 
 export interface GitFactsOptions {
   /** A directory of this run, for a clone of commits alone when the project's own is shallow. */
   scratch(): Promise<string>;
+  /** What git processes see of the world. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   readonly signal: AbortSignal;
 }
 
@@ -27,7 +29,10 @@ export async function cleanupGit(
   const located = await locate(projectDir);
   if (!located) return undefined;
   const git = (...args: string[]) =>
-    runGit(["-C", located.root, ...args], { env: ceiling(located.root), signal: options.signal });
+    runGit(["-C", located.root, ...args], {
+      env: ceilingEnv(located.root, options.env),
+      signal: options.signal,
+    });
   const read = async (...args: string[]) => {
     const output = await git(...args);
     if (!output.success) throw await gitFailure(`Cannot read the repository "${located.root}"`, output);
@@ -200,7 +205,11 @@ class RemoteFacts implements CleanupGit {
   }
 
   #git(args: readonly string[], stdin?: string): Promise<GitOutput> {
-    return runGit(args, { env: ceiling(this.located.root), signal: this.options.signal, stdin });
+    return runGit(args, {
+      env: ceilingEnv(this.located.root, this.options.env),
+      signal: this.options.signal,
+      stdin,
+    });
   }
 
   #failure(what: string, output: GitOutput, rerun?: string): Promise<EngineError> {

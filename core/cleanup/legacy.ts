@@ -23,11 +23,11 @@ export async function legacyStages(
   inventory: Inventory,
   which: "all" | "lost commits",
 ): Promise<ReadonlyMap<string, string>> {
-  const { dir, signal } = session.options;
+  const { dir, env, signal } = session.options;
   const store = await session.store();
   const git = which === "all"
     ? undefined
-    : await cleanupGit(dir, { scratch: () => store.blobs.scratch(), signal });
+    : await cleanupGit(dir, { scratch: () => store.blobs.scratch(), env, signal });
   const commits = await git?.commits();
   const pool = new Pool(8);
   const candidates = inventory.others.filter(({ repository, kind, tag, project }) =>

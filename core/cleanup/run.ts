@@ -80,7 +80,7 @@ async function askPolicies(
   const { dir, env, signal } = session.options;
   const store = await session.store();
   await using policies = await projectPolicies(session, request.withoutKube ? ["keep-kubernetes"] : []);
-  const git = await cleanupGit(dir, { scratch: () => store.blobs.scratch(), signal });
+  const git = await cleanupGit(dir, { scratch: () => store.blobs.scratch(), env, signal });
   const other = git && await otherRemote(git, inventory);
   const asked = { inventory, git, env, projectDir: dir, signal };
   const asks = [policies.hooks, await session.hooks()];

@@ -129,7 +129,8 @@ class BlobReader {
   async #ended(file: GitFile): Promise<unknown> {
     const { code, success } = await this.#child.status;
     if (this.database.signal?.aborted) return this.database.signal.reason;
-    const output = { code, success, stdout: new Uint8Array(), stderr: await this.#stderr };
+    const { env } = this.database;
+    const output = { code, success, stdout: new Uint8Array(), stderr: await this.#stderr, env };
     if (isMissingObject(output)) return this.#missing(file);
     return await gitFailure(`Cannot read "${file.path}" (${file.oid}) from ${this.database.title}`, output);
   }

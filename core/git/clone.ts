@@ -3,7 +3,7 @@ import { EngineError } from "../contract/errors.ts";
 import { exists } from "./discover.ts";
 import { gitFailure, placeFailure } from "./failure.ts";
 import { hasCommit } from "./listing.ts";
-import { type GitOutput, runGit } from "./process.ts";
+import { type GitEnv, type GitOutput, runGit } from "./process.ts";
 import { isCommitRefused, isDepthRefused, remoteFailure } from "./remote_failure.ts";
 import { sha256Hex } from "../../lib/oci/digest.ts";
 import { unreachable } from "../../lib/unreachable.ts";
@@ -21,7 +21,7 @@ export interface CloneOptions {
   readonly key: string;
   /** Beginning of every error message. */
   readonly what: string;
-  readonly env: Readonly<Record<string, string>>;
+  readonly env: GitEnv;
   readonly offline?: boolean;
   lock(name: string): Promise<AsyncDisposable>;
   readonly signal?: AbortSignal;
@@ -137,7 +137,8 @@ export class Clone {
 
   async #has(commit: string): Promise<boolean> {
     const dir = this.dirFor(commit);
-    return await exists(dir) && await hasCommit({ at: ["--git-dir", dir], title: dir }, commit);
+    return await exists(dir) &&
+      await hasCommit({ at: ["--git-dir", dir], title: dir, env: this.options.env }, commit);
   }
 
   /** Fetches into the clone; the caller holds the lock. Objects and refs appear together or not at all. */

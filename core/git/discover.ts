@@ -1,6 +1,7 @@
 import { EngineError } from "../contract/errors.ts";
 import { configValue } from "./config_file.ts";
 import type { GitMemo } from "./model.ts";
+import { type GitEnv, gitEnv } from "./process.ts";
 
 /** Where the parts of a repository are; absolute paths without symbolic links. */
 export interface Located {
@@ -111,6 +112,8 @@ export interface LocalOptions {
   /** Uncommitted and untracked files count, as if all were committed now. */
   readonly dev: boolean;
   readonly memo: GitMemo;
+  /** What git processes see of the world. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   /** The repository is made by strangers: nothing of its configuration counts. @default false */
   readonly untrusted?: boolean;
   /** A directory that is removed after the run; asked for in dev mode and for strangers only. */
@@ -118,7 +121,10 @@ export interface LocalOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Keeps git from searching above `root`. */
-export function ceiling(root: string): Record<string, string> {
-  return root === "/" ? {} : { GIT_CEILING_DIRECTORIES: root.slice(0, root.lastIndexOf("/")) || "/" };
+/** An environment in which git does not search above `root`. */
+export function ceilingEnv(root: string, env: LocalOptions["env"]): GitEnv {
+  return gitEnv(
+    env,
+    root === "/" ? {} : { GIT_CEILING_DIRECTORIES: root.slice(0, root.lastIndexOf("/")) || "/" },
+  );
 }

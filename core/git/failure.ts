@@ -59,7 +59,7 @@ export async function gitFailure(what: string, output: GitOutput, rerun?: string
     );
   }
   if (output.code === 129 || /unknown (option|switch)|is not a git command/i.test(output.stderr)) {
-    const version = await runGit(["--version"]);
+    const version = await runGit(["--version"], output);
     const found = new TextDecoder().decode(version.stdout).trim() || "unknown version";
     return tooOld(what, found);
   }

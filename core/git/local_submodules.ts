@@ -1,17 +1,18 @@
 import { EngineError } from "../contract/errors.ts";
-import { gitDirIn, type Located } from "./discover.ts";
+import { gitDirIn, type LocalOptions, type Located } from "./discover.ts";
 import { shellWord } from "./failure.ts";
 import { hasCommit } from "./listing.ts";
 import type { ObjectDatabase, Submodule } from "./model.ts";
+import { gitEnv } from "./process.ts";
 
 /** Finds where the objects of the submodules of a checked-out repository are. */
 export class SubmoduleFinder {
   readonly #found = new Map<string, Promise<ObjectDatabase>>();
 
-  /** @param strangers the repository is theirs: submodules are read without their configuration, from below it alone */
+  /** Submodules of strangers are read without their configuration, and from below the repository alone. */
   constructor(
     readonly located: Located,
-    readonly strangers?: { scratch(): Promise<string> },
+    readonly options: Pick<LocalOptions, "env" | "untrusted" | "scratch">,
   ) {}
 
   /**
@@ -55,7 +56,8 @@ export class SubmoduleFinder {
   }
 
   async #at(dir: string, title: string): Promise<Pick<ObjectDatabase, "at" | "env">> {
-    if (!this.strangers) return { at: ["--git-dir", dir, "--work-tree", dir] };
+    const { env, untrusted } = this.options;
+    if (!untrusted) return { at: ["--git-dir", dir, "--work-tree", dir], env: gitEnv(env) };
     const { shadowGitDir, UNTRUSTED_ENV } = await import("./untrusted.ts");
     const { root } = this.located;
     if (!dir.startsWith(`${root}/`)) {
@@ -64,9 +66,9 @@ export class SubmoduleFinder {
         `Cannot read the ${title} with --untrusted: it is outside of "${root}"`,
       );
     }
-    const shadow = `${await this.strangers.scratch()}/git-shadow-${crypto.randomUUID()}`;
+    const shadow = `${await this.options.scratch()}/git-shadow-${crypto.randomUUID()}`;
     await shadowGitDir(dir, shadow, title);
-    return { at: ["--git-dir", shadow, "--work-tree", shadow], env: { ...UNTRUSTED_ENV } };
+    return { at: ["--git-dir", shadow, "--work-tree", shadow], env: gitEnv(env, UNTRUSTED_ENV) };
   }
 
   async #candidates(chain: readonly Submodule[]): Promise<string[]> {

@@ -1,6 +1,7 @@
 /** What the engine knows of a git repository: plain data, read by object id and never from checked-out files. */
 
 import type { Guard } from "../../lib/guard.ts";
+import type { GitEnv } from "./process.ts";
 
 /** One file of a tree. Directories exist only as parts of paths. */
 export interface GitFile {
@@ -67,8 +68,8 @@ export interface GitHead {
 export interface ObjectDatabase {
   /** Arguments that make git use it: `["-C", dir]` or `["--git-dir", dir]`. */
   readonly at: readonly string[];
-  /** Extra environment, for objects that are only in a scratch directory. */
-  readonly env?: Readonly<Record<string, string>>;
+  /** Of git processes; it leads to objects that are only in a scratch directory. */
+  readonly env: GitEnv;
   /** How messages name it. */
   readonly title: string;
   /** Ends git processes that read from it. */

@@ -1,3 +1,4 @@
+import { programEnvironment } from "../../lib/program_environment.ts";
 import { collectUpTo } from "../../lib/collect.ts";
 import { EngineError } from "../contract/errors.ts";
 
@@ -10,11 +11,16 @@ export interface GitOutput {
   readonly code: number;
   readonly stdout: Uint8Array;
   readonly stderr: string;
+  /** What it was run with. */
+  readonly env: GitEnv;
 }
+
+/** An environment of git processes, made by `gitEnv()`. */
+export type GitEnv = Readonly<Record<string, string>>;
 
 /** How to start git. */
 export interface GitCall {
-  readonly env?: Readonly<Record<string, string>> | undefined;
+  readonly env: GitEnv;
   readonly stdin?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Most bytes that it may print. @default 512 MiB, which lists some four million files */
@@ -40,13 +46,13 @@ const SETTINGS = [
   "maintenance.auto=false",
 ].flatMap((setting) => ["-c", setting]);
 
-/** The environment of git processes: this process's own without what could redirect git, in the C locale. */
+/** The environment of git processes: the engine's own without what could redirect git, in the C locale. */
 export function gitEnv(
+  own: Readonly<Record<string, string | undefined>>,
   extra: Readonly<Record<string, string>> = {},
-  own: Readonly<Record<string, string>> = Deno.env.toObject(),
-): Record<string, string> {
+): GitEnv {
   const env: Record<string, string> = {};
-  for (const [key, value] of Object.entries(own)) {
+  for (const [key, value] of Object.entries(programEnvironment(own))) {
     if (!key.startsWith("GIT_") || KEPT.test(key)) env[key] = value;
   }
   return {
@@ -72,7 +78,7 @@ function spawn(args: readonly string[], call: GitCall, stdin: "piped" | "null"):
     child = new Deno.Command("git", {
       args: ["--no-pager", ...SETTINGS, ...args],
       clearEnv: true,
-      env: gitEnv(call.env),
+      env: call.env,
       stdin,
       stdout: "piped",
       stderr: "piped",
@@ -98,12 +104,12 @@ export function endGit(child: Deno.ChildProcess): void {
 }
 
 /** Starts git with all three streams piped. @throws GIT_FAILED when it is not installed */
-export function startGit(args: readonly string[], call: GitCall = {}): Deno.ChildProcess {
+export function startGit(args: readonly string[], call: GitCall): Deno.ChildProcess {
   return spawn(args, call, "piped");
 }
 
 /** Runs git to its end, whatever its exit code. @throws GIT_FAILED when it is not installed, or prints without an end */
-export async function runGit(args: readonly string[], call: GitCall = {}): Promise<GitOutput> {
+export async function runGit(args: readonly string[], call: GitCall): Promise<GitOutput> {
   const { stdin, limit = MAX_OUTPUT } = call;
   const child = spawn(args, call, stdin === undefined ? "null" : "piped");
   const fail = () => endless(child, args, limit);
@@ -114,7 +120,7 @@ export async function runGit(args: readonly string[], call: GitCall = {}): Promi
     stdin === undefined ? undefined : feedGit(child, [stdin]),
   ]);
   call.signal?.throwIfAborted();
-  return { success, code, stdout, stderr: new TextDecoder().decode(stderr) };
+  return { success, code, stdout, stderr: new TextDecoder().decode(stderr), env: call.env };
 }
 
 /**
@@ -152,7 +158,7 @@ export async function runGitRows(
   const { success, code } = await child.status;
   call.signal?.throwIfAborted();
   if (failure) throw failure.error;
-  return { success, code, stdout: new Uint8Array(0), stderr: await stderr };
+  return { success, code, stdout: new Uint8Array(0), stderr: await stderr, env: call.env };
 }
 
 function joined(a: Uint8Array, b: Uint8Array): Uint8Array {

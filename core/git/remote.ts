@@ -5,6 +5,7 @@ import { redact } from "./failure.ts";
 import { listTree, recallTree, rememberTree, stateKey, treeIdOf } from "./listing.ts";
 import { chainOf } from "./local_submodules.ts";
 import type { GitMemo, GitRepository, GitTree, ObjectDatabase, Submodule } from "./model.ts";
+import { gitEnv } from "./process.ts";
 import { expandSubmodules, gitmodulesIn, listSubmodule } from "./submodules.ts";
 import { sha256Hex } from "../../lib/oci/digest.ts";
 
@@ -16,6 +17,8 @@ export interface RemoteOptions {
   /** A directory kept between runs, for this URL alone or for several; created when missing. */
   readonly directory: string;
   readonly memo: GitMemo;
+  /** What git processes see of the world. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   /** Ask no server: branches, tags and the default branch are where the last run found them. @default false */
   readonly offline?: boolean;
   /** Without any login, key or configuration of this user or machine. @default false */
@@ -58,7 +61,7 @@ async function open(
     });
   }
   const key = (await sha256Hex(redact(url))).slice(0, 16);
-  const clone = new Clone({ ...options, url, key, what, env });
+  const clone = new Clone({ ...options, url, key, what, env: gitEnv(options.env, env) });
   const commit = ref.kind === "commit" ? await clone.commit(ref.value) : await clone.named(ref);
   return new OpenedRemote(url, commit, clone, options);
 }
@@ -141,6 +144,7 @@ class OpenedRemote implements RemoteRepository {
     const { signal } = this.options;
     return {
       at: ["--git-dir", this.clone.dirFor(this.commit)],
+      env: gitEnv(this.options.env),
       title: this.title,
       ...(signal && { signal }),
     };

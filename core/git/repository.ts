@@ -1,10 +1,10 @@
 import { EngineError } from "../contract/errors.ts";
-import { ceiling, type LocalOptions, locate, type Located, readOriginUrl } from "./discover.ts";
+import { ceilingEnv, type LocalOptions, locate, type Located, readOriginUrl } from "./discover.ts";
 import { gitFailure, shellWord } from "./failure.ts";
 import { listTree, recallTree, rememberTree, stateKey, treeIdOf } from "./listing.ts";
 import type { GitFile, GitHead, GitRepository, GitTree, ObjectDatabase, Submodule } from "./model.ts";
 import { observed } from "../../lib/pool.ts";
-import { runGit } from "./process.ts";
+import { type GitEnv, gitEnv, runGit } from "./process.ts";
 import { parseStatus, statusArgs } from "./status.ts";
 
 export type * from "./model.ts";
@@ -25,7 +25,7 @@ export async function openLocal(
     located,
     `${await options.scratch()}/git-shadow-${crypto.randomUUID()}`,
   );
-  return new LocalRepository(located, options, shadow);
+  return new LocalRepository(located, options, gitEnv(options.env, shadow));
 }
 
 /** The error for a project that names git files and is in no repository. */
@@ -48,7 +48,7 @@ export class LocalRepository implements GitRepository {
   constructor(
     readonly located: Located,
     readonly options: LocalOptions,
-    readonly env: Readonly<Record<string, string>> = ceiling(located.root),
+    readonly env: GitEnv = ceilingEnv(located.root, options.env),
   ) {
     const { root, prefix } = located;
     this.#projectDir = prefix === "" ? root : `${root}/${prefix}`;
@@ -157,7 +157,7 @@ export class LocalRepository implements GitRepository {
 
   async #submoduleFinder() {
     const { SubmoduleFinder, chainOf } = await import("./local_submodules.ts");
-    const finder = new SubmoduleFinder(this.located, this.options.untrusted ? this.options : undefined);
+    const finder = new SubmoduleFinder(this.located, this.options);
     return (submodule: Submodule, all: readonly Submodule[]) => finder.find(chainOf(submodule, all));
   }
 
@@ -193,8 +193,8 @@ export class LocalRepository implements GitRepository {
   }
 
   /** git looks for the repository itself, so that its check of the owner holds, but not above the one found here. */
-  #call(): { env: Record<string, string>; signal?: AbortSignal } {
+  #call(): { env: GitEnv; signal?: AbortSignal } {
     const { signal } = this.options;
-    return { env: { ...this.env }, ...(signal && { signal }) };
+    return { env: this.env, ...(signal && { signal }) };
   }
 }

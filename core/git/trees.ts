@@ -28,7 +28,7 @@ export class GitTrees {
   constructor(
     readonly options: Pick<
       ResolvedOptions,
-      "dir" | "dev" | "signal" | "lockTimeoutMs" | "emit" | "untrusted"
+      "dir" | "dev" | "env" | "signal" | "lockTimeoutMs" | "emit" | "untrusted"
     >,
     readonly store: () => Promise<Store>,
     readonly configuration: () => Promise<readonly string[]>,
@@ -149,9 +149,10 @@ export class GitTrees {
   }
 
   #open(): Promise<LocalRepository | undefined> {
-    const { dir, dev, signal, untrusted } = this.options;
+    const { dir, dev, env, signal, untrusted } = this.options;
     return this.#repository ??= openLocal(dir, {
       dev,
+      env,
       untrusted,
       signal,
       memo: this.#memo,
@@ -195,9 +196,10 @@ export class GitTrees {
     if (!source) {
       source = (async () => {
         const { openRemote } = await import("./remote.ts");
-        const { signal, lockTimeoutMs, emit, untrusted } = this.options;
+        const { env, signal, lockTimeoutMs, emit, untrusted } = this.options;
         const repository = await openRemote(remote, {
           anonymous: untrusted,
+          env,
           directory: await (await this.store()).housekeeping.directory("git"),
           memo: this.#memo,
           signal,

@@ -1,9 +1,9 @@
 import { EngineError } from "../contract/errors.ts";
-import { MINIMUM_GIT, runGit } from "./process.ts";
+import { gitEnv, MINIMUM_GIT, runGit } from "./process.ts";
 
 /** The git that is here, such as `git version 2.39.5`. @throws GIT_FAILED when there is none, or one that is too old */
-export async function usedGit(): Promise<string> {
-  const { stdout } = await runGit(["--version"]);
+export async function usedGit(env: Readonly<Record<string, string | undefined>>): Promise<string> {
+  const { stdout } = await runGit(["--version"], { env: gitEnv(env) });
   const found = new TextDecoder().decode(stdout).trim() || "unknown version";
   if (isOld(found)) throw tooOld("Cannot use git", found);
   return found;

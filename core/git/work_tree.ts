@@ -1,10 +1,10 @@
 import { EngineError } from "../contract/errors.ts";
-import { ceiling, exists, gitDirIn, type LocalOptions, locate, type Located } from "./discover.ts";
+import { ceilingEnv, exists, gitDirIn, type LocalOptions, locate, type Located } from "./discover.ts";
 import { gitFailure, placeFailure } from "./failure.ts";
 import { listTree, treeIdOf } from "./listing.ts";
 import { chainOf, SubmoduleFinder } from "./local_submodules.ts";
 import type { GitTree, ObjectDatabase, Submodule } from "./model.ts";
-import { runGit } from "./process.ts";
+import { type GitEnv, runGit } from "./process.ts";
 import { expandSubmodules, listSubmodule, type SubmoduleContent } from "./submodules.ts";
 import { sha256Hex } from "../../lib/oci/digest.ts";
 
@@ -26,14 +26,14 @@ export interface WorkTree {
 export async function readWorkTree(
   located: Located,
   options: LocalOptions,
-  repositoryEnv: Readonly<Record<string, string>> = ceiling(located.root),
+  repositoryEnv: GitEnv,
 ): Promise<WorkTree> {
   const scratch = `${await options.scratch()}/git-${crypto.randomUUID()}`;
   const databases = new Map<string, ObjectDatabase>();
   const top = await snapshot(located, "", `${scratch}/0`, { signal: options.signal, env: repositoryEnv });
   databases.set("", top.database);
 
-  const finder = new SubmoduleFinder(located, options.untrusted ? options : undefined);
+  const finder = new SubmoduleFinder(located, options);
   const seen: Submodule[] = [];
   const ids = [top.treeId];
   const open = async (submodule: Submodule): Promise<SubmoduleContent> => {
@@ -44,7 +44,7 @@ export async function readWorkTree(
     if (inner) {
       const taken = await snapshot(inner, submodule.path, `${scratch}/${ids.length}`, {
         signal: options.signal,
-        env: ceiling(inner.root),
+        env: ceilingEnv(inner.root, options.env),
       });
       databases.set(submodule.path, taken.database);
       ids.push(`${submodule.path}\0${taken.treeId}`);
@@ -74,7 +74,7 @@ async function snapshot(
   located: Located,
   mount: string,
   scratch: string,
-  call: { readonly signal: AbortSignal | undefined; readonly env: Readonly<Record<string, string>> },
+  call: { readonly signal: AbortSignal | undefined; readonly env: GitEnv },
 ): Promise<Snapshot> {
   const { signal } = call;
   const dir = directoryOf(located);

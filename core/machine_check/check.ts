@@ -51,7 +51,7 @@ export async function checkMachine(needs: MachineNeeds): Promise<MachineReport> 
     canBuild: works && storeRow.result === "ok",
     checks: [
       { name: "deno", result: "ok", detail: `${deno}, ${Deno.build.os} on ${Deno.build.arch}` },
-      await look("git", () => usedGit()),
+      await look("git", () => usedGit(options.env)),
       storeRow,
       ...builders,
       await logins(options.env),

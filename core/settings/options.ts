@@ -1,3 +1,4 @@
+import { ownEnvironment } from "../../lib/own_process.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { Environment } from "../../lib/environment.ts";
 import { Masker } from "../../lib/mask.ts";
@@ -48,7 +49,7 @@ export function resolveOptions(options: EngineOptions): ResolvedOptions {
   // Without a prototype: a variable named like a member of objects is not set unless it is.
   const env: Record<string, string | undefined> = Object.assign(
     Object.create(null),
-    options.env ?? Deno.env.toObject(),
+    options.env ?? ownEnvironment(),
   );
   const { username, password } = options.registry ?? {};
   if ((username === undefined) !== (password === undefined)) {
@@ -136,7 +137,7 @@ export interface EngineOptions {
   readonly dir?: string;
   /** Dappfile, relative to the project directory. @default dappfile.yaml or dappfile.yml */
   readonly config?: string;
-  /** Environment. @default that of the process */
+  /** All of its environment, and of programs that it starts. @default that of the process */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Directory of the local store. @default $DAPP_HOME, else $XDG_DATA_HOME/dapp, else ~/.local/share/dapp */
   readonly home?: string;

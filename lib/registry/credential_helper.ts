@@ -1,3 +1,4 @@
+import { programEnvironment } from "../program_environment.ts";
 import { RegistryError } from "./errors.ts";
 import type { Env } from "./http.ts";
 import type { Credentials } from "./docker_config.ts";
@@ -22,7 +23,6 @@ export async function runHelper(name: string, server: string, env: Env): Promise
       cause,
     });
   if (!/^[\w.-]+$/.test(name)) throw fail("it is no program name");
-  const variables = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined);
   let output: Deno.CommandOutput;
   try {
     const command = new Deno.Command(binary, {
@@ -30,7 +30,8 @@ export async function runHelper(name: string, server: string, env: Env): Promise
       stdin: "piped",
       stdout: "piped",
       stderr: "null",
-      env: Object.fromEntries(variables),
+      clearEnv: true,
+      env: programEnvironment(env),
     });
     const child = command.spawn();
     const [result] = await Promise.all([child.output(), feed(child, server)]);

@@ -1,13 +1,6 @@
 import type { HttpRequest, HttpResponse } from "./http.ts";
 
 const LIMIT_MS = 30_000;
-/** Variables that say so. */
-const PROXIES = ["all_proxy", "http_proxy", "https_proxy"].flatMap((name) => [name, name.toUpperCase()]);
-
-/** Whether this process has a proxy configured, which the built-in `fetch` takes for every host. */
-export function hasProxy(): boolean {
-  return PROXIES.some((name) => Deno.env.get(name));
-}
 
 /** A request whose body, if any, is in memory. */
 export type LightRequest = Omit<HttpRequest, "body"> & { readonly body: string | Uint8Array | undefined };

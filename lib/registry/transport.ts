@@ -1,8 +1,9 @@
 import type { Agent, Dispatcher } from "undici";
 import { type HostCertificates, hostCertificates } from "./certificates.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
+import { fetchTakesProxy } from "../own_process.ts";
 import { isLoopback } from "./hosts.ts";
-import { hasProxy, type LightRequest, sendLight } from "./light.ts";
+import { type LightRequest, sendLight } from "./light.ts";
 import type { Env, HttpRequest, HttpResponse } from "./http.ts";
 import { type Floor, floorOf, paced, taken, TOO_SLOW } from "./pace.ts";
 import { ConnectError, sendWire } from "./wire.ts";
@@ -164,7 +165,7 @@ export class HttpTransport implements AsyncDisposable {
 
   /** Whether a host is reached without proxies and, where it speaks TLS, verified. */
   #isDirect(url: URL): boolean {
-    this.#proxied ??= this.#mayProxy() || hasProxy();
+    this.#proxied ??= this.#mayProxy() || fetchTakesProxy();
     if (this.#proxied) return false;
     return url.protocol === "http:" || !this.unverified.has(url.host.toLowerCase());
   }

@@ -15,7 +15,10 @@ if (import.meta.main) {
   const notes: string[] = [];
   const note = (text: string) => void notes.push(text);
   const platform = { os: "linux", architecture: "amd64" };
-  await using builder = new NativeBuilder({ platform, store: fixture.store, parallel: 1 }, { note });
+  await using builder = new NativeBuilder({ platform, store: fixture.store, parallel: 1 }, {
+    env: Deno.env.toObject(),
+    note,
+  });
   const runner = new StageRunner(builder, fixture.store);
   const outcomes: string[] = [];
   for (const network of Deno.args as (StepNetwork | "default")[]) {

@@ -25,14 +25,14 @@ const user = Deno.uid() !== 0;
 
 /** Whether this machine has what a private network needs; some keep /dev/net/tun to root. */
 async function privateNetwork(): Promise<boolean> {
-  return await peer("slirp4netns") !== undefined && whyNoPrivateNetwork() === undefined;
+  return await peer("slirp4netns") !== undefined && whyNoPrivateNetwork(Deno.env.toObject()) === undefined;
 }
 
 Deno.test(`isolation of a step (${user ? "ordinary user" : "root"})`, async (t) => {
   await withTempDir(async (dir) => {
     await using store = await LocalStore.open(`${dir}/store`);
     const platform = { os: "linux", architecture: Deno.build.arch === "aarch64" ? "arm64" : "amd64" };
-    await using builder = new NativeBuilder({ platform, store, parallel: 1 });
+    await using builder = new NativeBuilder({ platform, store, parallel: 1 }, { env: Deno.env.toObject() });
     const runner = new StageRunner(builder, store);
     const programs = Object.entries(probePrograms()).map(([name, bytes]) => ({
       ...{ path: `probe/${name}`, bytes, mode: 0o755 },
@@ -80,7 +80,7 @@ Deno.test("a private network reaches other machines, and not what this one keeps
   await withTempDir(async (dir) => {
     await using store = await LocalStore.open(`${dir}/store`);
     const platform = { os: "linux", architecture: Deno.build.arch === "aarch64" ? "arm64" : "amd64" };
-    await using builder = new NativeBuilder({ platform, store, parallel: 1 });
+    await using builder = new NativeBuilder({ platform, store, parallel: 1 }, { env: Deno.env.toObject() });
     const base = await layoutLayers(store, await busyboxBase());
     await using server = Deno.serve(
       { hostname: address, port: 0, onListen() {} },

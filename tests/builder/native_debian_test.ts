@@ -26,7 +26,7 @@ Deno.test({
     await withTempDir(async (dir) => {
       await using store = await LocalStore.open(`${dir}/store`);
       const platform = { os: "linux", architecture: Deno.build.arch === "aarch64" ? "arm64" : "amd64" };
-      await using builder = new NativeBuilder({ platform, store, parallel: 2 });
+      await using builder = new NativeBuilder({ platform, store, parallel: 2 }, { env: Deno.env.toObject() });
       const runner = new StageRunner(builder, store);
       const base = await layoutLayers(store, layout);
 

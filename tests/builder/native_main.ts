@@ -28,7 +28,7 @@ async function main(): Promise<number> {
   await using store = await LocalStore.open(home);
   const { helperFlags = [] } = work;
   const request = { platform: { os: "linux", architecture: "amd64" }, store, parallel: 2 };
-  await using builder = new NativeBuilder(request, { helperFlags });
+  await using builder = new NativeBuilder(request, { env: Deno.env.toObject(), helperFlags });
   const parents = await layoutLayers(store, layout);
   const env = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" };
   if (work.shell) {

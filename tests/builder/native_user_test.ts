@@ -93,7 +93,7 @@ Deno.test("NativeBuilder says what an ordinary user lacks", async (t) => {
   const open = `cat > t.ts <<X
 import { NativeBuilder } from "$SOURCES/plugins/builder/native/builder.ts";
 const store = { path: Deno.cwd() + "/store", blobs: { scratch: () => Deno.cwd() } };
-const builder = new NativeBuilder({ platform: { os: "linux", architecture: "amd64" }, store, parallel: 1 });
+const builder = new NativeBuilder({ platform: { os: "linux", architecture: "amd64" }, store, parallel: 1 }, { env: Deno.env.toObject() });
 const step = { label: "a/b", parents: [], commands: ["true"], env: {}, mounts: [], network: "host", epoch: 0, compression: { kind: "gzip", level: 6 } };
 await builder.run(step, { output() {}, signal: new AbortController().signal }).catch((e) => console.log(e.code, e.message, "=>", e.fix));
 await builder[Symbol.asyncDispose]();

@@ -8,7 +8,7 @@ import type { BrokenNetworkReport } from "./broken_network_main.ts";
 import { nativeFixture } from "./native_fixture.ts";
 import { StageRunner } from "../../testing/builder/stage_runner.ts";
 
-const here = whyNoPrivateNetwork() === undefined;
+const here = whyNoPrivateNetwork(Deno.env.toObject()) === undefined;
 
 Deno.test("a step that asks for no network has a private one where that works", async () => {
   await using fixture = await nativeFixture();
@@ -21,14 +21,18 @@ Deno.test("a step that asks for no network has a private one where that works", 
 Deno.test("NetworkChoice.make() takes this machine's network where there is no other, and says so once", async () => {
   const notes: string[] = [];
   const note = (text: string) => notes.push(text);
-  const broken = new NetworkChoice(() => Promise.reject(new Error("it is broken")), note);
+  const broken = new NetworkChoice(
+    () => Promise.reject(new Error("it is broken")),
+    Deno.env.toObject(),
+    note,
+  );
   assert.equal(broken.likely, here ? "private" : "host");
   assert.equal(await broken.make(), "host");
   assert.equal(await broken.make(), "host");
   assert.equal(broken.likely, "host");
   assert.equal(notes.length, 1);
   if (here) assert.match(notes[0]!, /^Commands have this machine's network .*it is broken$/);
-  const works = new NetworkChoice(() => Promise.resolve(), () => {});
+  const works = new NetworkChoice(() => Promise.resolve(), Deno.env.toObject(), () => {});
   assert.equal(await works.make(), here ? "private" : "host");
 });
 

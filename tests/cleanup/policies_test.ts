@@ -18,6 +18,8 @@ import { MemoryRegistry } from "./support/memory_registry.ts";
 import { ago, DAY, HOUR, never, putImage } from "./support/publish.ts";
 import { keptTags as kept, planFor } from "./support/run.ts";
 
+const env = Deno.env.toObject();
+
 Deno.test("keep-branches keeps branches of the remote, by pattern, age and number for each branch", async () => {
   const registry = new MemoryRegistry();
   const add = (tag: string, value: string, ageMs: number) =>
@@ -164,7 +166,7 @@ Deno.test("row 9: cleanupGit() asks the remote, completes a stale clone and does
       const scratch = () => Promise.resolve(`${dir}/scratch-${name}`);
       await Deno.mkdir(await scratch());
       const refs = await git(`${dir}/${name}`, "for-each-ref");
-      const facts = (await cleanupGit(`${dir}/${name}`, { scratch, signal: never }))!;
+      const facts = (await cleanupGit(`${dir}/${name}`, { scratch, env, signal: never }))!;
       assert.deepEqual([...(await facts.branches()).keys()].sort(), ["feature/x", "main"]);
       assert.equal((await facts.branches()).get("main"), last);
       assert.equal((await facts.tags()).get("full"), first);
@@ -174,10 +176,14 @@ Deno.test("row 9: cleanupGit() asks the remote, completes a stale clone and does
       assert.equal(await git(`${dir}/${name}`, "for-each-ref"), refs);
     }
     await Deno.rename(origin, `${dir}/moved`);
-    const facts = (await cleanupGit(`${dir}/stale`, { scratch: () => Promise.resolve(dir), signal: never }))!;
+    const facts = (await cleanupGit(`${dir}/stale`, {
+      scratch: () => Promise.resolve(dir),
+      env,
+      signal: never,
+    }))!;
     await assert.rejects(facts.branches(), /Cannot ask the remote for its branches and tags/);
     assert.equal(
-      await cleanupGit(`${dir}`, { scratch: () => Promise.resolve(dir), signal: never }),
+      await cleanupGit(`${dir}`, { scratch: () => Promise.resolve(dir), env, signal: never }),
       undefined,
     );
   });
@@ -188,7 +194,7 @@ Deno.test("row 9: cleanupGit() believes the project's remote, whatever its name,
     const origin = await makeRepository(`${dir}/origin`, { a: "1" });
     await git(origin, "branch", "only-there");
     const facts = (name: string) =>
-      cleanupGit(`${dir}/${name}`, { scratch: () => Promise.resolve(dir), signal: never });
+      cleanupGit(`${dir}/${name}`, { scratch: () => Promise.resolve(dir), env, signal: never });
     await git(dir, "clone", "--quiet", "--origin=upstream", `file://${origin}`, "clone");
     assert.ok((await (await facts("clone"))!.branches()).has("only-there"));
     await git(`${dir}/clone`, "remote", "add", "fork", "file:///nowhere");

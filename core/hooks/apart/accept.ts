@@ -14,7 +14,8 @@ export async function pinPlugin(
   options: Omit<ApartOptions, "pin"> & { readonly trusted?: boolean | undefined },
 ): Promise<PluginPin | undefined> {
   const { use, url, host, context: { signal }, trusted } = options;
-  const wanted: WantedPlugin = { use, url, projectDir: host.projectDir, signal };
+  const { projectDir, env } = host;
+  const wanted: WantedPlugin = { use, url, projectDir, env, signal };
   const { foreign, isRemote } = await lookAt(wanted);
   const facts = {
     ...(Object.keys(foreign).length > 0 && { files: foreign }),
@@ -27,9 +28,9 @@ export async function pinPlugin(
     : { rights, ...facts };
 }
 
-async function resolved({ use, url, signal }: WantedPlugin): Promise<Readonly<Record<string, unknown>>> {
+async function resolved({ use, url, env, signal }: WantedPlugin): Promise<Readonly<Record<string, unknown>>> {
   try {
-    return await fetchModules(url, undefined, signal);
+    return await fetchModules(url, undefined, { env, signal });
   } catch (error) {
     throw asPluginError(use, error);
   }

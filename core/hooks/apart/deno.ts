@@ -1,4 +1,7 @@
 /** Deno's own commands, asked about modules. They run nothing of a plugin. */
+import { denoEnvironment } from "../../../lib/own_process.ts";
+import { programEnvironment } from "../../../lib/program_environment.ts";
+import type { Host } from "../../contract/plugin.ts";
 import { stripAnsiCode } from "@std/fmt/colors";
 import { EngineError } from "../../contract/errors.ts";
 import { hasMembers, isListOf, isOptional, isText } from "../../../lib/guard.ts";
@@ -21,12 +24,18 @@ const isGraph = hasMembers<{ readonly modules: readonly GraphModule[] }>({
 });
 
 /** Everything that a module of this machine loads, as far as that stands in its text. Nothing is fetched. */
-export async function graphOf(url: string, signal: AbortSignal): Promise<readonly GraphModule[]> {
+export async function graphOf(url: string, call: DenoCall): Promise<readonly GraphModule[]> {
   const flags = ["--json", "--no-config", "--no-lock", "--no-remote", "--no-npm", "--node-modules-dir=none"];
-  const { code, stdout, stderr } = await deno(["info", ...flags, url], signal);
+  const { code, stdout, stderr } = await deno(["info", ...flags, url], call);
   const graph: unknown = code === 0 ? JSON.parse(stdout) : undefined;
   if (isGraph(graph)) return graph.modules;
   throw new EngineError("PLUGIN_NOT_FOUND", `Cannot look at what "${url}" loads: ${lastWords(stderr)}`);
+}
+
+/** How Deno is asked. */
+interface DenoCall {
+  readonly env: Host["env"];
+  readonly signal: AbortSignal;
 }
 
 /** What Deno's lock file holds before anything is known. */
@@ -40,7 +49,7 @@ const EMPTY = { version: "5" };
 export async function fetchModules(
   url: string,
   known: Readonly<Record<string, unknown>> | undefined,
-  signal: AbortSignal,
+  call: DenoCall,
 ): Promise<Readonly<Record<string, unknown>>> {
   const dir = await Deno.makeTempDir({ prefix: "dapp-plugin-" });
   try {
@@ -56,7 +65,7 @@ export async function fetchModules(
       ...(known ? ["--frozen"] : ["--frozen=false", "--reload"]),
       "--allow-import",
     ];
-    const { code, stderr } = await deno(["cache", ...flags, url], signal);
+    const { code, stderr } = await deno(["cache", ...flags, url], call);
     if (code !== 0) throw new DenoFailure(stderr);
     return JSON.parse(await Deno.readTextFile(lock));
   } finally {
@@ -100,11 +109,12 @@ export function lastWords(printed: string): string {
   return plain(error ?? (text.split("\n").at(-1) || "it said nothing"));
 }
 
-async function deno(args: readonly string[], signal: AbortSignal) {
+async function deno(args: readonly string[], { env, signal }: DenoCall) {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [...args],
     // A package.json around the plugin is for its author's tools.
-    env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", DENO_NO_PACKAGE_JSON: "1" },
+    clearEnv: true,
+    env: { ...programEnvironment(env), ...denoEnvironment(), DENO_NO_PACKAGE_JSON: "1" },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

@@ -1,4 +1,5 @@
 /** What a plugin is made of, and whether that is what was accepted. */
+import type { Host } from "../../contract/plugin.ts";
 import { EngineError } from "../../contract/errors.ts";
 import { sha256Hex } from "../../../lib/oci/digest.ts";
 import { fileUrl, pathOf } from "../module_url.ts";
@@ -14,6 +15,8 @@ export interface WantedPlugin {
   readonly url: string;
   /** Absolute. */
   readonly projectDir: string;
+  /** That of the engine: it says where packages come from. */
+  readonly env: Host["env"];
   readonly signal: AbortSignal;
 }
 
@@ -28,7 +31,7 @@ export interface PluginModules {
 }
 
 /** Looks at what a plugin loads. @throws PLUGIN_NOT_FOUND for a file that no plugin may load */
-export async function lookAt({ use, url, projectDir, signal }: WantedPlugin): Promise<PluginModules> {
+export async function lookAt({ use, url, projectDir, env, signal }: WantedPlugin): Promise<PluginModules> {
   if (!url.startsWith("file:")) return { files: [], foreign: {}, isRemote: true };
   const path = pathOf(url);
   const real = await realPath(path);
@@ -41,7 +44,7 @@ export async function lookAt({ use, url, projectDir, signal }: WantedPlugin): Pr
   const files: string[] = [];
   const foreign: Record<string, string> = {};
   let isRemote = false;
-  for (const { specifier, error } of await graphOf(fileUrl(path), signal)) {
+  for (const { specifier, error } of await graphOf(fileUrl(path), { env, signal })) {
     if (!specifier.startsWith("file:")) {
       isRemote ||= !specifier.startsWith("node:") && !specifier.startsWith("data:");
       continue;
@@ -93,11 +96,11 @@ export function requirePinned(use: string, modules: PluginModules, pin: PluginPi
 
 /** Fetches what comes from elsewhere and compares it with what was accepted. @throws PLUGIN_CHANGED, PLUGIN_NOT_FOUND */
 export async function fetchPinned(
-  { use, url, signal }: WantedPlugin,
+  { use, url, env, signal }: WantedPlugin,
   { modules }: PluginPin,
 ): Promise<void> {
   try {
-    await fetchModules(url, modules, signal);
+    await fetchModules(url, modules, { env, signal });
   } catch (error) {
     throw asPluginError(use, error);
   }

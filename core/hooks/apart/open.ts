@@ -1,4 +1,5 @@
 /** A plugin that runs apart, as the engine sees it: like any other. */
+import { denoEnvironment } from "../../../lib/own_process.ts";
 import type { HookContext, HookName, Host, Plugin, PluginHooks } from "../../contract/plugin.ts";
 import { hookTable } from "../../contract/plugin.ts";
 import { EngineError } from "../../contract/errors.ts";
@@ -10,7 +11,7 @@ import { mismatchIn } from "./deno.ts";
 import { Exchange } from "./exchange.ts";
 import { lookOnce } from "./memory.ts";
 import { changed, fetchPinned, lookAt, requirePinned, type WantedPlugin } from "./modules.ts";
-import { dappByName, denoDir, importMapFlags, ownModules, projectFlags } from "./own_modules.ts";
+import { dappByName, importMapFlags, ownModules, projectFlags } from "./own_modules.ts";
 import { escaped, permissionFlags, visibleEnv } from "./permissions.ts";
 import { hasPackages, missingRights, type PluginPin, sameRights } from "./pins.ts";
 import { ApartProcess } from "./process.ts";
@@ -61,7 +62,7 @@ export async function openApart(options: ApartOptions): Promise<ApartPlugin> {
   const { signal } = context;
   // An author's plugin is of their repository, not of the project that a test makes up.
   const projectDir = pinned ? host.projectDir : pathOf(new URL(".", url).href);
-  const wanted: WantedPlugin = { use, url, projectDir, signal };
+  const wanted: WantedPlugin = { use, url, projectDir, env: host.env, signal };
   const seen = await lookOnce(wanted, options);
   const { modules } = seen;
   if (pinned) requirePinned(use, modules, pin);
@@ -97,7 +98,8 @@ export async function openApart(options: ApartOptions): Promise<ApartPlugin> {
 /** What a plugin declares, asked of a process that has no rights. */
 export async function askRights(options: ApartOptions): Promise<PluginRights> {
   const { use, url, host, context: { signal } } = options;
-  const wanted: WantedPlugin = { use, url, projectDir: host.projectDir, signal };
+  const { projectDir, env } = host;
+  const wanted: WantedPlugin = { use, url, projectDir, env, signal };
   const { files } = await lookAt(wanted);
   await using place = new Place(options, files);
   return (await place.open({}, wanted)).rights;
@@ -203,7 +205,6 @@ function withPaths(
 /** Variables that Deno itself needs, then what the plugin and programs that it starts may see. */
 function environment(rights: PluginRights, { env }: Host): Record<string, string> {
   const { PATH, HOME } = env;
-  const cache = denoDir();
   const ofNetwork = [
     "HTTP_PROXY",
     "HTTPS_PROXY",
@@ -218,15 +219,13 @@ function environment(rights: PluginRights, { env }: Host): Record<string, string
     ...Object.fromEntries(names.flatMap((name) => env[name] === undefined ? [] : [[name, env[name]]])),
     ...(PATH !== undefined && { PATH }),
     ...(HOME !== undefined && { HOME }),
-    ...(cache !== undefined && { DENO_DIR: cache }),
-    NO_COLOR: "1",
-    DENO_NO_UPDATE_CHECK: "1",
+    ...denoEnvironment(),
     ...visibleEnv(rights, env),
   };
 }
 
 /** Where packages come from is part of how they are kept. */
-const OF_DENO = ["NPM_CONFIG_REGISTRY", "JSR_URL", "LD_LIBRARY_PATH"];
+const OF_DENO = ["NPM_CONFIG_REGISTRY", "JSR_URL"];
 
 function pluginOf(
   place: Place,

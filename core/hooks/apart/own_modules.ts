@@ -46,10 +46,3 @@ export function projectFlags(): readonly string[] {
     ? [`--config=${decodeURIComponent(root.pathname)}deno.json`]
     : ["--no-config"];
 }
-
-/** Where Deno keeps packages and modules of others, whatever HOME the plugin sees. */
-export function denoDir(): string | undefined {
-  const get = (name: string) => Deno.env.get(name);
-  const cache = get("XDG_CACHE_HOME") ?? (get("HOME") && `${get("HOME")}/.cache`);
-  return get("DENO_DIR") ?? (cache && `${cache}/deno`);
-}

@@ -9,7 +9,7 @@ import { hasPackages } from "./pins.ts";
 /** The module to load: of a package, the very version that was accepted. @throws PLUGIN_NOT_PINNED, PLUGIN_CHANGED, PLUGIN_NOT_FOUND */
 export async function requireAccepted(options: ApartOptions): Promise<string> {
   const { use, url, host, context, pin } = options;
-  const wanted = { use, url, projectDir: host.projectDir, signal: context.signal };
+  const wanted = { use, url, projectDir: host.projectDir, env: host.env, signal: context.signal };
   const seen = await lookOnce(wanted, options);
   requirePinned(use, seen.modules, pin);
   await seen.remember();

@@ -1,3 +1,4 @@
+import { programEnvironment } from "../../../lib/program_environment.ts";
 import type { ExecStream } from "../../../lib/docker/exec_stream.ts";
 import type { BuilderAddress, Environment } from "./address.ts";
 
@@ -19,9 +20,7 @@ export function kubeExec(pod: KubePod, env: Environment, command: readonly strin
   try {
     child = new Deno.Command("kubectl", {
       args: kubectlArguments(pod, command),
-      env: Object.fromEntries(
-        Object.entries(env).flatMap(([name, value]) => value === undefined ? [] : [[name, value]]),
-      ),
+      env: programEnvironment(env),
       clearEnv: true,
       stdin: "piped",
       stdout: "piped",

@@ -1,3 +1,4 @@
+import type { Env } from "./programs.ts";
 import { memoize } from "../../../lib/memoize.ts";
 import { abortable } from "@std/async/abortable";
 import type { UnpackedLayer } from "./unpack_layer.ts";
@@ -36,6 +37,8 @@ interface Unpacked {
 
 /** What it works with. */
 export interface NativeOptions {
+  /** That of the engine: where programs are. */
+  readonly env: Env;
   /** Flags of Deno for helper processes, for tests. */
   readonly helperFlags?: readonly string[];
   /** Takes what the user should know. */
@@ -50,6 +53,7 @@ export interface NativeOptions {
 export class NativeBuilder implements Builder {
   readonly name = "native";
   readonly mounts = ["host", "cache", "tmp", "secret", "ssh"] as const;
+  readonly #env: Env;
   readonly #store: Store;
   readonly #pools: Readonly<Record<StepNetwork, HelperPool>>;
   /** What most steps ask for. */
@@ -65,7 +69,8 @@ export class NativeBuilder implements Builder {
   #interrupted = false;
   readonly #onAbort = () => void (this.#interrupted = true);
 
-  constructor(request: BuilderRequest, options: NativeOptions = {}) {
+  constructor(request: BuilderRequest, options: NativeOptions) {
+    this.#env = options.env;
     this.#store = request.store;
     this.#onLayer = request.onLayer;
     this.#rootless = isRootless();
@@ -74,12 +79,13 @@ export class NativeBuilder implements Builder {
       new HelperPool(
         Math.max(1, request.parallel),
         { rootless: this.#rootless, network },
+        options.env,
         options.helperFlags ?? [],
       );
     this.#pools = { host: pool("host"), none: pool("none"), private: pool("private") };
     this.#network = request.network;
     const connect = () => this.#pools.private.use(() => Promise.resolve());
-    this.#choice = new NetworkChoice(connect, options.note ?? (() => {}));
+    this.#choice = new NetworkChoice(connect, options.env, options.note ?? (() => {}));
   }
 
   warmUp(): void {
@@ -135,11 +141,12 @@ export class NativeBuilder implements Builder {
       const failed = error instanceof EngineError && error.code === "STAGE_FAILED";
       if (!failed || !io.onFailure || !await isDirectory(request.run)) throw error;
       try {
+        const { TERM } = this.#env;
         await io.onFailure(() =>
           this.#interactive(rootfs, {
             label: step.label,
             argv: [],
-            env: { ...step.env, ...terminalEnvironment() },
+            env: { ...step.env, ...(TERM && { TERM }) },
             cwd: "/",
             user: "",
           }, io.signal)
@@ -191,7 +198,7 @@ export class NativeBuilder implements Builder {
     signal: AbortSignal,
   ): Promise<number> {
     const { label, argv, env, cwd, user } = step;
-    return runInteractive({ ...rootfs, label, argv, env, cwd, user }, signal);
+    return runInteractive({ ...rootfs, label, argv, env, cwd, user }, this.#env, signal);
   }
 
   async #rootfs(
@@ -362,9 +369,4 @@ async function isDirectory(path: string): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-function terminalEnvironment(): Record<string, string> {
-  const term = Deno.env.get("TERM");
-  return term ? { TERM: term } : {};
 }

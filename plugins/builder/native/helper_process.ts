@@ -1,4 +1,5 @@
 /** This process's end of a helper. */
+import type { Env } from "./programs.ts";
 import { EngineError, errorCatalog, type ErrorCode } from "../../../core/contract/errors.ts";
 import { readLines } from "./lines.ts";
 import { explainNoHelper, helperCommand, helperEnvironment, type HelperKind } from "./namespaces.ts";
@@ -27,6 +28,7 @@ export class HelperProcess implements AsyncDisposable {
   readonly #input: WritableStreamDefaultWriter<Uint8Array>;
   readonly #pending = new Map<number, Pending>();
   readonly #kind: HelperKind;
+  readonly #env: Env;
   readonly #ready = Promise.withResolvers<void>();
   readonly #ended: Promise<void>;
   #next = 1;
@@ -37,10 +39,11 @@ export class HelperProcess implements AsyncDisposable {
   #unconnected: EngineError | undefined;
 
   /** Starts one. @throws BUILDER_UNAVAILABLE */
-  constructor(kind: HelperKind, flags: readonly string[]) {
+  constructor(kind: HelperKind, env: Env, flags: readonly string[]) {
     this.#kind = kind;
-    if (kind.network === "private") requirePrivateNetwork();
-    const [program, ...args] = helperCommand(kind, [], flags);
+    this.#env = env;
+    if (kind.network === "private") requirePrivateNetwork(env);
+    const [program, ...args] = helperCommand(kind, env, [], flags);
     this.#child = new Deno.Command(program!, {
       args,
       stdin: "piped",
@@ -48,7 +51,7 @@ export class HelperProcess implements AsyncDisposable {
       stderr: "piped",
       detached: true, // Ctrl-C is for this process, which then stops its helpers
       clearEnv: true,
-      env: helperEnvironment(),
+      env: helperEnvironment(env),
     }).spawn();
     if (kind.network === "private") this.#connect();
     this.#input = this.#child.stdin.getWriter();
@@ -108,7 +111,7 @@ export class HelperProcess implements AsyncDisposable {
 
   /** Connects its network, without which it is of no use. */
   async #connect(): Promise<void> {
-    const connection = await connectNetwork(this.#child.pid, this.#kind.rootless);
+    const connection = await connectNetwork(this.#child.pid, this.#kind.rootless, this.#env);
     if (this.#dead) return connection?.end();
     this.#connection = connection;
     this.#unconnected = await connection?.failed;

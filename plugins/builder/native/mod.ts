@@ -4,11 +4,11 @@ import { definePlugin } from "../../../core/contract/plugin.ts";
 export const builderNative = definePlugin({
   name: "builder-native",
   api: 1,
-  setup: () => ({
+  setup: (_options, { env }) => ({
     openBuilder: async (request, { emit }) => {
       if (Deno.build.os !== "linux" || (request.name ?? "native") !== "native") return undefined;
       const { NativeBuilder } = await import("./builder.ts");
-      return new NativeBuilder(request, { note: (text) => emit({ type: "note", level: "info", text }) });
+      return new NativeBuilder(request, { env, note: (text) => emit({ type: "note", level: "info", text }) });
     },
   }),
 });

@@ -1,7 +1,9 @@
 /** How helper processes get their namespaces, and what to say when they do not. */
+import { denoEnvironment } from "../../../lib/own_process.ts";
+import { programEnvironment } from "../../../lib/program_environment.ts";
 import type { EngineError } from "../../../core/contract/errors.ts";
 import type { StepNetwork } from "../../../core/contract/plugin.ts";
-import { find, unavailable } from "./programs.ts";
+import { type Env, find, unavailable } from "./programs.ts";
 
 /** Whether this process builds as an ordinary user does: root of a container that may not mount is one, too. */
 export function isRootless(): boolean {
@@ -37,15 +39,16 @@ export interface HelperKind {
  */
 export function helperCommand(
   kind: HelperKind,
+  env: Env,
   args: readonly string[] = [],
   flags: readonly string[] = [],
 ): string[] {
   const { rootless, network } = kind;
-  const unshare = find("unshare");
+  const unshare = find("unshare", env);
   if (!unshare) throw unavailable('program "unshare" is not in PATH', "Install the package util-linux");
   if (rootless) {
     for (const program of ["newuidmap", "newgidmap"]) {
-      if (!find(program)) {
+      if (!find(program, env)) {
         throw unavailable(
           `without the right to mount, it needs "${program}", which is not in PATH`,
           "Install the package uidmap (shadow-utils), or build as root, with CAP_SYS_ADMIN in a container",
@@ -53,7 +56,7 @@ export function helperCommand(
       }
     }
   }
-  const setpriv = find("setpriv");
+  const setpriv = find("setpriv", env);
   const helper = new URL("./helper.ts", import.meta.url);
   return [
     ...(setpriv ? [setpriv, "--pdeathsig", "KILL"] : []), // without it helpers end when their input does
@@ -86,7 +89,7 @@ export function helperCommand(
   ];
 }
 
-/** Where this process's programs and caches are; nothing else of its environment concerns a helper. */
+/** Where programs and caches are; nothing else of an environment concerns a helper. */
 const PASSED = [
   "PATH",
   "HOME",
@@ -95,15 +98,14 @@ const PASSED = [
   "TMPDIR",
   "XDG_CACHE_HOME",
   "XDG_RUNTIME_DIR",
-  "LD_LIBRARY_PATH",
 ];
 
-/** The environment of a helper: secrets in that of this process are not passed on. */
-export function helperEnvironment(): Record<string, string> {
-  const own = Object.entries(Deno.env.toObject()).filter(([name]) =>
+/** The environment of a helper: secrets in that of the engine are not passed on. */
+export function helperEnvironment(env: Env): Record<string, string> {
+  const passed = Object.entries(programEnvironment(env)).filter(([name]) =>
     PASSED.includes(name) || name.startsWith("DENO_")
   );
-  return { ...Object.fromEntries(own), DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" };
+  return { ...Object.fromEntries(passed), ...denoEnvironment() };
 }
 
 /** Turns a helper that did not start, and what it printed, into an error that says what to change. */

@@ -1,3 +1,4 @@
+import type { Env } from "./programs.ts";
 import { HelperProcess } from "./helper_process.ts";
 import type { HelperKind } from "./namespaces.ts";
 
@@ -7,7 +8,12 @@ export class HelperPool implements AsyncDisposable {
   readonly #all = new Set<HelperProcess>();
   readonly #waiting: ((helper: HelperProcess | undefined) => void)[] = [];
 
-  constructor(readonly size: number, readonly kind: HelperKind, readonly flags: readonly string[]) {}
+  constructor(
+    readonly size: number,
+    readonly kind: HelperKind,
+    readonly env: Env,
+    readonly flags: readonly string[],
+  ) {}
 
   /** Starts a helper ahead of its first use. Never throws. */
   warmUp(): void {
@@ -42,7 +48,7 @@ export class HelperPool implements AsyncDisposable {
   }
 
   #start(): HelperProcess {
-    const helper = new HelperProcess(this.kind, this.flags);
+    const helper = new HelperProcess(this.kind, this.env, this.flags);
     this.#all.add(helper);
     return helper;
   }

@@ -1,9 +1,13 @@
 /** Programs that a builder needs on the machine, and what to say when one is missing. */
+import { DEFAULT_PATH } from "../../../lib/program_environment.ts";
 import { EngineError } from "../../../core/contract/errors.ts";
 
+/** The environment of the engine. */
+export type Env = Readonly<Record<string, string | undefined>>;
+
 /** A program of PATH. */
-export function find(program: string): string | undefined {
-  return (Deno.env.get("PATH") ?? "/usr/bin:/bin").split(":").map((dir) => `${dir}/${program}`).find(
+export function find(program: string, env: Env): string | undefined {
+  return (env.PATH ?? DEFAULT_PATH).split(":").map((dir) => `${dir}/${program}`).find(
     (path) => {
       try {
         return Deno.statSync(path).isFile;

@@ -1,4 +1,5 @@
 /** Interactive commands: a helper process of their own that inherits this process's standard streams. */
+import type { Env } from "./programs.ts";
 import { EngineError } from "../../../core/contract/errors.ts";
 import { helperCommand, helperEnvironment } from "./namespaces.ts";
 import { connectNetwork, requirePrivateNetwork } from "./user_network.ts";
@@ -7,17 +8,18 @@ import type { RootfsSpec, ShellRequest, WireError } from "./protocol.ts";
 /** Runs a command in a file system and gives its exit code. @throws RUN_FAILED when it cannot be started */
 export async function runInteractive(
   request: RootfsSpec & Omit<ShellRequest, "terminal">,
+  env: Env,
   signal: AbortSignal,
 ): Promise<number> {
   const { run } = request;
-  if (request.network === "private") requirePrivateNetwork();
+  if (request.network === "private") requirePrivateNetwork(env);
   await Deno.mkdir(run, { recursive: true, mode: 0o700 });
   await Deno.writeTextFile(`${run}/error`, " ".repeat(ROOM));
   const terminal = Deno.stdin.isTerminal()
     ? await Deno.readLink("/proc/self/fd/0").catch(() => undefined)
     : undefined;
   await Deno.writeTextFile(`${run}/request`, JSON.stringify({ ...request, ...(terminal && { terminal }) }));
-  const [program, ...args] = helperCommand(request, [`${run}/request`]);
+  const [program, ...args] = helperCommand(request, env, [`${run}/request`]);
   const restore = terminal ? await rememberForeground() : () => {};
   const streams = { stdout: streamFor(1, request.user), stderr: streamFor(2, request.user) };
   const child = new Deno.Command(program!, {
@@ -25,10 +27,10 @@ export async function runInteractive(
     stdin: "inherit",
     ...streams,
     clearEnv: true,
-    env: helperEnvironment(),
+    env: helperEnvironment(env),
   }).spawn();
   const connection = request.network === "private"
-    ? await connectNetwork(child.pid, request.rootless)
+    ? await connectNetwork(child.pid, request.rootless, env)
     : undefined;
   const stop = () => child.kill("SIGKILL");
   signal.addEventListener("abort", stop);

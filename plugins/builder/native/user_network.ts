@@ -1,6 +1,6 @@
 /** A network of a helper's own that reaches other machines through slirp4netns, a program that speaks for it. */
 import { type EngineError, messageOf } from "../../../core/contract/errors.ts";
-import { find, unavailable } from "./programs.ts";
+import { type Env, find, unavailable } from "./programs.ts";
 
 /** Where slirp4netns answers questions for names. */
 export const NAME_SERVER = "10.0.2.3";
@@ -8,8 +8,8 @@ export const NAME_SERVER = "10.0.2.3";
 const TUN = "/dev/net/tun";
 
 /** What keeps this machine from giving steps a private network, and what to do; undefined where nothing is known to. */
-export function whyNoPrivateNetwork(): { readonly why: string; readonly fix: string } | undefined {
-  if (!find("slirp4netns")) {
+export function whyNoPrivateNetwork(env: Env): { readonly why: string; readonly fix: string } | undefined {
+  if (!find("slirp4netns", env)) {
     return { why: '"slirp4netns" is not in PATH', fix: "Install the package slirp4netns" };
   }
   try {
@@ -37,8 +37,8 @@ function textOf(path: string): string {
 }
 
 /** @throws BUILDER_UNAVAILABLE when steps cannot have a private network here */
-export function requirePrivateNetwork(): void {
-  const missing = whyNoPrivateNetwork();
+export function requirePrivateNetwork(env: Env): void {
+  const missing = whyNoPrivateNetwork(env);
   if (missing) throw noPrivateNetwork(missing.why, missing.fix);
 }
 
@@ -60,12 +60,16 @@ export interface Connection {
  * Connects the network namespace of the process `pid`, which has just been started and may not have made it yet; undefined
  * when that has ended.
  */
-export async function connectNetwork(pid: number, rootless: boolean): Promise<Connection | undefined> {
-  const setpriv = find("setpriv");
+export async function connectNetwork(
+  pid: number,
+  rootless: boolean,
+  env: Env,
+): Promise<Connection | undefined> {
+  const setpriv = find("setpriv", env);
   if (!await ownNetwork(pid)) return undefined; // it says why itself
   const command = [
     ...(setpriv ? [setpriv, "--pdeathsig", "KILL"] : []),
-    find("slirp4netns") ?? "slirp4netns",
+    find("slirp4netns", env) ?? "slirp4netns",
     "--configure",
     "--mtu=65520",
     "--disable-host-loopback",

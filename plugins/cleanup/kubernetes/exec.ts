@@ -1,4 +1,5 @@
 import * as z from "../../../lib/zod.ts";
+import { programEnvironment } from "../../../lib/program_environment.ts";
 import { askProgram } from "../../../lib/ask_program.ts";
 import { type HookContext, messageOf } from "../../../core/contract/plugin.ts";
 import type { KubeCluster, KubeExec } from "./schema.ts";
@@ -51,7 +52,6 @@ export async function execCredential(
     kind: "ExecCredential",
     spec: { interactive: false, ...(exec.provideClusterInfo && { cluster: clusterInfo(cluster, ca) }) },
   };
-  const own = Object.entries(env).filter((row): row is [string, string] => row[1] !== undefined);
   const talk = setTimeout(
     () =>
       emit({
@@ -65,7 +65,7 @@ export async function execCredential(
     const output = await askProgram(command, {
       args,
       env: {
-        ...Object.fromEntries(own),
+        ...programEnvironment(env),
         ...Object.fromEntries((exec.env ?? []).map((row) => [row.name, row.value])),
         KUBERNETES_EXEC_INFO: JSON.stringify(info),
       },

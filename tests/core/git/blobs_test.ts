@@ -103,6 +103,7 @@ Deno.test("an aborted run ends with the signal's reason", () =>
     const memo = { get: () => Promise.resolve(undefined), put: () => Promise.resolve() };
     const repository = await openLocal(dir, {
       dev: false,
+      env: Deno.env.toObject(),
       memo,
       scratch: () => Promise.reject(),
       signal: stop.signal,

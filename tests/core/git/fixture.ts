@@ -108,6 +108,7 @@ export async function open(
   const { dev = false, scratch, memo = memoryMemo() } = options;
   const repository = await openLocal(dir, {
     dev,
+    env: Deno.env.toObject(),
     memo,
     scratch: () =>
       scratch ? Promise.resolve(scratch) : Promise.reject(new Error("no scratch directory expected")),

@@ -5,7 +5,7 @@ import { remoteFailure } from "../../../core/git/remote_failure.ts";
 import { mountSmallFs } from "../../support/small_fs.ts";
 import { withTempDir } from "../../support/tmp.ts";
 
-const output = (stderr: string) => ({ success: false, code: 128, stdout: new Uint8Array(), stderr });
+const output = (stderr: string) => ({ success: false, code: 128, stdout: new Uint8Array(), stderr, env: {} });
 const SILENT =
   "error: cannot lock ref 'refs/dapp/x': unable to create directory for /store/git/sha1.git/refs/dapp/x\n";
 

@@ -113,7 +113,8 @@ Deno.test("head() names commit, branch and what is not committed", () =>
 
 Deno.test("openLocal() finds no repository, and an empty one", () =>
   inTemp(async (dir) => {
-    const options = { dev: false, memo: memoryMemo(), scratch: () => Promise.resolve(dir) };
+    const env = Deno.env.toObject();
+    const options = { dev: false, env, memo: memoryMemo(), scratch: () => Promise.resolve(dir) };
     await write(dir, { "plain/.git/note": "not a repository" });
     assert.equal(await openLocal(`${dir}/plain`, options), undefined);
 

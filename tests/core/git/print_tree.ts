@@ -13,6 +13,7 @@ async function report(kind = "", place = "", commit = "", directory = ""): Promi
     ? await open(place)
     : await openRemote({ url: place, ref: commit ? { kind: "commit", value: commit } : { kind: "head" } }, {
       directory,
+      env: Deno.env.toObject(),
       memo: memoryMemo(),
       lock: () => Promise.resolve({ [Symbol.asyncDispose]: () => Promise.resolve() }),
     });

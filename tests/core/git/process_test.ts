@@ -36,7 +36,7 @@ Deno.test("a run without changes starts one git process", () =>
         get: (kind, key) => Promise.resolve(JSON.parse(values.get(kind + "/" + key) ?? "null")),
         put: () => { throw new Error("nothing new expected"); },
       };
-      const repository = await openLocal("${dir}/repo", { dev: false, memo, scratch: () => Promise.reject() });
+      const repository = await openLocal("${dir}/repo", { dev: false, env: Deno.env.toObject(), memo, scratch: () => Promise.reject() });
       const { commit, branch, uncommitted } = await repository.head();
       const { files } = await repository.tree();
       const seen = [branch, commit.length, uncommitted.length, files.length, await repository.originUrl()];
@@ -80,7 +80,7 @@ Deno.test("environment, umask and locale change nothing", () =>
   }));
 
 Deno.test("gitEnv() keeps what people configure and drops what redirects", () => {
-  const env = gitEnv({ EXTRA: "1" }, {
+  const env = gitEnv({
     PATH: "/bin",
     GIT_DIR: "/x",
     GIT_CONFIG: "/x",
@@ -91,7 +91,7 @@ Deno.test("gitEnv() keeps what people configure and drops what redirects", () =>
     https_proxy: "http://proxy",
     SSH_AUTH_SOCK: "/s",
     LC_ALL: "tr_TR",
-  });
+  }, { EXTRA: "1" });
   const kept = [
     "PATH",
     "GIT_CONFIG_COUNT",
@@ -174,13 +174,14 @@ Deno.test("redact() hides credentials, shellWord() quotes", () => {
 
 Deno.test("runGitRows() hands on whole rows, and throws what taking them throws", async () => {
   await withTempDir(async (dir) => {
-    await runGit(["-C", dir, "init", "-q"]);
+    const env = gitEnv(Deno.env.toObject());
+    await runGit(["-C", dir, "init", "-q"], { env });
     const names = Array.from({ length: 3000 }, (_, i) => `${i}-${"ä".repeat(i % 50)}`);
     for (const name of names) await Deno.writeTextFile(`${dir}/${name}`, "");
     const list = ["-C", dir, "ls-files", "-o", "-z"];
     let text = "";
     let pieces = 0;
-    const done = await runGitRows(list, {}, (rows) => {
+    const done = await runGitRows(list, { env }, (rows) => {
       const piece = new TextDecoder("utf-8", { fatal: true }).decode(rows);
       assert.ok(piece.endsWith("\0"));
       text += piece;
@@ -189,11 +190,11 @@ Deno.test("runGitRows() hands on whole rows, and throws what taking them throws"
     assert.equal(done.success, true);
     assert.ok(pieces > 1, `${pieces}`);
     assert.deepEqual(text.split("\0").slice(0, -1).sort(), names.toSorted());
-    const failing = runGitRows(list, {}, () => {
+    const failing = runGitRows(list, { env }, () => {
       throw new Error("enough");
     });
     await assert.rejects(failing, { message: "enough" });
-    const bad = await runGitRows(["-C", dir, "ls-tree", "-z", "nothing"], {}, () => {});
+    const bad = await runGitRows(["-C", dir, "ls-tree", "-z", "nothing"], { env }, () => {});
     assert.equal(bad.success, false);
     assert.match(bad.stderr, /nothing/);
   });
@@ -202,12 +203,13 @@ Deno.test("runGitRows() hands on whole rows, and throws what taking them throws"
 Deno.test("runGit() and runGitRows() keep no output without an end, and ends git for it", () =>
   inTemp(async (dir) => {
     await makeRepository(`${dir}/repo`, { a: "1" });
+    const env = gitEnv(Deno.env.toObject());
     const id = await git(`${dir}/repo`, "rev-parse", "HEAD^{tree}");
     // Each tree holds the one below it ten times: ten thousand million files in ten objects.
     let tree = id.trim();
     for (let level = 0; level < 10; level++) {
       const rows = Array.from({ length: 10 }, (_, i) => `040000 tree ${tree}\td${i}\n`).join("");
-      const output = await runGit(["-C", `${dir}/repo`, "mktree"], { stdin: rows });
+      const output = await runGit(["-C", `${dir}/repo`, "mktree"], { env, stdin: rows });
       tree = new TextDecoder().decode(output.stdout).trim();
     }
     const args = ["-C", `${dir}/repo`, "ls-tree", "-r", tree];
@@ -215,10 +217,10 @@ Deno.test("runGit() and runGitRows() keep no output without an end, and ends git
       code: "GIT_FAILED",
       message: 'Cannot use what "git ls-tree" says: it is longer than 1048576 bytes',
     };
-    await assert.rejects(runGit(args, { limit: 1 << 20 }), refused);
-    await assert.rejects(runGitRows([...args, "-z"], { limit: 1 << 20 }, () => {}), refused);
+    await assert.rejects(runGit(args, { env, limit: 1 << 20 }), refused);
+    await assert.rejects(runGitRows([...args, "-z"], { env, limit: 1 << 20 }, () => {}), refused);
     assert.equal(
-      (await runGit(["-C", `${dir}/repo`, "ls-tree", "-r", id.trim()], { limit: 100 })).success,
+      (await runGit(["-C", `${dir}/repo`, "ls-tree", "-r", id.trim()], { env, limit: 100 })).success,
       true,
     );
   }));

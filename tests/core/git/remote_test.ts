@@ -18,6 +18,7 @@ function remoteOptions(
   let last: Promise<void> = Promise.resolve();
   return {
     directory,
+    env: Deno.env.toObject(),
     memo: memoryMemo(),
     locks,
     lock: async (name) => {
