@@ -1,4 +1,5 @@
 /** How dapp grows: curves of time, memory, processes and requests, drawn as pictures for the docs. */
+import { startDockerRegistry } from "../tests/support/docker_registry.ts";
 import { run } from "../tests/support/process.ts";
 import { removeTree } from "../tests/support/tmp.ts";
 import { MemoryRegistry } from "../testing/memory_registry/registry.ts";
@@ -47,7 +48,7 @@ export async function measureScale(lab: Lab, sizes: ScaleSizes): Promise<readonl
     await growDimgs(lab, dir, sizes.dimgs),
     await growDappfile(lab, dir, sizes.dappfile),
     ...await growTags(lab, dir, sizes.tags),
-    await growLayer(lab, dir, sizes.layer),
+    ...await growLayer(lab, dir, sizes.layer),
   ];
   await Deno.mkdir(pictures, { recursive: true });
   for (const curve of curves) {
@@ -81,6 +82,7 @@ async function growDimgs(lab: Lab, dir: string, sizes: readonly number[]): Promi
   const points: CurvePoint[] = [];
   for (const size of sizes) {
     await using registry = new MemoryRegistry();
+    const requests = () => registry.seen.length;
     const at = { project: `${dir}/project`, home: `${dir}/home` };
     const documents = Array.from(
       { length: size },
@@ -89,7 +91,7 @@ async function growDimgs(lab: Lab, dir: string, sizes: readonly number[]): Promi
     await commitDappfile(at.project, documents.join("---\n"));
     const build = () => dapp(lab, at, "build", `--repo=${registry.host}/scale`);
     await runTimed(build());
-    points.push({ size, values: await taken(lab, () => build().argv, { forget: nothing, registry }) });
+    points.push({ size, values: await taken(lab, () => build().argv, { forget: nothing, requests }) });
     await removeTree(dir);
   }
   return { name: "dimgs", title: "Build without change, stages in REPO", unit: "dimgs", points };
@@ -118,11 +120,12 @@ async function growTags(lab: Lab, dir: string, sizes: readonly number[]): Promis
   const again: CurvePoint[] = [];
   for (const size of sizes) {
     await using registry = new MemoryRegistry();
+    const requests = () => registry.seen.length;
     const at = { project: `${dir}/project`, home: `${dir}/home` };
     await fill(await openTagged(at.project, `${dir}/pushed`), registry.host, size, "custom");
     const plan = () => cleanup(lab, at, `${registry.host}/bench`, "--dry-run").argv;
-    first.push({ size, values: await taken(lab, plan, { forget: () => removeTree(at.home), registry }) });
-    again.push({ size, values: await taken(lab, plan, { forget: nothing, registry }) });
+    first.push({ size, values: await taken(lab, plan, { forget: () => removeTree(at.home), requests }) });
+    again.push({ size, values: await taken(lab, plan, { forget: nothing, requests }) });
     await removeTree(dir);
   }
   const unit = "tags in REPO";
@@ -132,9 +135,11 @@ async function growTags(lab: Lab, dir: string, sizes: readonly number[]): Promis
   ];
 }
 
-/** A base image with one layer of so many bytes, built upon and pushed. */
-async function growLayer(lab: Lab, dir: string, sizes: readonly number[]): Promise<Curve> {
-  const points: CurvePoint[] = [];
+/** A base image with one layer of so many bytes: built upon and written to a layout, pushed, and pulled elsewhere. */
+async function growLayer(lab: Lab, dir: string, sizes: readonly number[]): Promise<readonly Curve[]> {
+  const layer: CurvePoint[] = [];
+  const push: CurvePoint[] = [];
+  const pull: CurvePoint[] = [];
   for (const size of sizes) {
     const at = { project: `${dir}/project`, home: `${dir}/home` };
     await writeBase(`${dir}/base`, size);
@@ -148,7 +153,7 @@ async function growLayer(lab: Lab, dir: string, sizes: readonly number[]): Promi
       return values.length > 0 && { [kind]: join(...values) };
     };
     const sum = (...values: number[]) => values.reduce((a, b) => a + b);
-    points.push({
+    layer.push({
       size,
       values: {
         ...both("seconds", sum),
@@ -156,32 +161,50 @@ async function growLayer(lab: Lab, dir: string, sizes: readonly number[]): Promi
         ...both("processes", sum),
       },
     });
+
+    await using registry = await startDockerRegistry({ dir: lab.dir });
+    if (registry === undefined) throw new Error("Cannot measure pushes: docker-registry is not installed");
+    const requests = async () => (await registry.said()).filter((line) => line.includes(" HTTP/1.")).length;
+    const repo = `${registry.host}/scale`;
+    const publish = dapp(lab, at, "push", "--tag=x", repo).argv;
+    push.push({ size, values: await taken(lab, () => publish, { requests }) });
+    await runTimed(dapp(lab, at, "stages push", repo));
+    const other = { ...at, home: `${dir}/other` };
+    const bring = dapp(lab, other, "stages pull", repo).argv;
+    pull.push({ size, values: await taken(lab, () => bring, { requests }) });
     await removeTree(dir);
   }
-  const title = "Building upon a layer and writing it to a layout";
-  return { name: "layer", title, unit: "bytes of the layer", points };
+  const unit = "bytes of the layer";
+  return [
+    { name: "layer", title: "Building upon a layer and writing it to a layout", unit, points: layer },
+    { name: "layer-push", title: "Pushing an image for the first time", unit, points: push },
+    { name: "layer-pull", title: "Pulling a stage into an empty store", unit, points: pull },
+  ];
 }
 
 /**
- * What a command takes: time, memory, the requests that `registry` sees, and in a second run, for which `forget` undoes
- * what it has done, the processes that it starts, where strace is installed.
+ * What a command takes: time, memory, the requests that a registry has counted, and with `forget`, which undoes what it
+ * has done, in a second run the processes that it starts, where strace is installed.
  */
 async function taken(
   lab: Lab,
   command: () => readonly string[],
-  { forget, registry }: { readonly forget: () => Promise<void>; readonly registry?: MemoryRegistry },
+  { forget, requests }: {
+    readonly forget?: () => Promise<void>;
+    readonly requests?: () => number | Promise<number>;
+  },
 ): Promise<Record<string, number>> {
   const file = `${lab.dir}/taken.json`;
   const script = new URL("./measured.ts", import.meta.url).pathname;
   const argv = command();
-  const before = registry?.seen.length ?? 0;
+  const before = await requests?.() ?? 0;
   await run([Deno.execPath(), "run", "-A", script, file, ...argv]);
   const { ms, bytes }: Taken = JSON.parse(await Deno.readTextFile(file));
   const values: Record<string, number> = { "seconds": ms / 1000, "memory, MB": bytes / 1e6 };
-  if (registry) values["requests"] = registry.seen.length - before;
+  if (requests) values["requests"] = await requests() - before;
   const log = `${lab.dir}/strace.log`;
   const strace = ["strace", "-f", "--seccomp-bpf", "-qq", "-e", "trace=execve", "-o", log];
-  if (await works([...strace, "true"])) {
+  if (forget && await works([...strace, "true"])) {
     await forget();
     await run([...strace, ...argv]);
     values["processes"] = (await Deno.readTextFile(log)).split("\n")

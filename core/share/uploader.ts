@@ -24,7 +24,7 @@ export interface SentBlob extends OutgoingBlob {
  * registry takes over what another repository of it has: what two images share is sent once.
  */
 export class BlobUploader {
-  /** To all repositories together. */
+  /** Bounds what is sent at once, to whatever registries. */
   readonly #lanes = new Lanes();
   readonly #sent = new Map<string, Promise<unknown>>();
   /** The last of the sendings of a blob, to whatever repository. */
@@ -69,7 +69,7 @@ export class BlobUploader {
   /** One after another to all repositories: once it is in the first, the others can take it from there. */
   async #inTurn(repository: Repository, blob: SentBlob): Promise<number> {
     await this.#sending.get(blob.digest)?.catch(() => {});
-    return await this.#lanes.run(blob.size, () => this.#send(repository, blob));
+    return await this.#lanes.run(blob.size, () => this.#send(repository, blob), this.signal);
   }
 
   async #send(repository: Repository, { from = [], bring, ...content }: SentBlob): Promise<number> {

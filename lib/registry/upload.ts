@@ -3,7 +3,7 @@ import { type SourceBlob, WHOLE_BYTES } from "./blob_source.ts";
 import type { RegistryClient } from "./client.ts";
 import { hasBlob } from "./has_blob.ts";
 import { sendBlob } from "./upload_loop.ts";
-import { uploadQueue } from "./upload_queue.ts";
+import { sharedUploads } from "./shared_uploads.ts";
 import { mount, type UploadSession, type UploadTarget } from "./upload_session.ts";
 
 export interface UploadOptions {
@@ -27,8 +27,7 @@ const MAX_SOURCES = 3;
 
 /**
  * Stores a blob in a repository unless it is there (spec.md#pushing-blobs): looks it up, has it taken over from another
- * repository, or sends it with bounded memory. Few large blobs of a client are under way at once, with
- * small ones beside them; the same one to the same place is sent once.
+ * repository, or sends it with bounded memory. The same one to the same place is sent once at a time.
  *
  * @throws {RegistryError}
  */
@@ -39,11 +38,7 @@ export async function uploadBlob(
 ): Promise<Uploaded> {
   const { blob, signal } = options;
   const work = () => upload(client, path, options);
-  return await uploadQueue(client).run(`${path}@${blob.digest}`, work, {
-    bytes: blob.size,
-    done: "present",
-    signal,
-  });
+  return await sharedUploads(client).run(`${path}@${blob.digest}`, work, { done: "present", signal });
 }
 
 async function upload(client: RegistryClient, path: string, options: UploadOptions): Promise<Uploaded> {
