@@ -4,6 +4,7 @@ import { EngineError } from "../contract/errors.ts";
 import type { RegistryAccess } from "../contract/registry.ts";
 import type { RemoteImage } from "../contract/source.ts";
 import type { LayerContents } from "../layers/contents.ts";
+import { SHOWN_BYTES, transferEvents } from "../layers/transfers.ts";
 import { outputOfImage, type StageOutput, type TaskRegistry } from "../layers/stage_output.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import type { BaseNeeds } from "./fetch_base.ts";
@@ -44,7 +45,14 @@ export class RemoteBases {
     const { image, repository, digest } = remote;
     try {
       const pinned = { repository: repository.name, digest, layers: image.layers };
-      registry.spare(place.spareTag, await builder.copy(pinned, place, this.needs.options.signal));
+      const { copy } = builder;
+      const bytes = image.layers.reduce((sum, { size }) => sum + size, 0);
+      const spare = await this.#shown(
+        `bringing ${name} to ${place.repository.name}`,
+        bytes,
+        () => copy.call(builder, pinned, place, this.needs.options.signal),
+      );
+      registry.spare(place.spareTag, spare);
     } catch (error) {
       this.remark(name, error);
       return undefined;
@@ -67,20 +75,38 @@ export class RemoteBases {
     if (untrusted) return undefined;
     const builder = await this.needs.builder().catch(() => undefined);
     const source = await this.needs.source(name, platform);
-    if (!builder?.look || !source.describe) return undefined;
+    const look = builder?.look;
+    if (!look || !source.describe) return undefined;
     const remote = await source.describe(await this.needs.base(name, platform), signal);
     const { image: { layers }, repository } = remote;
     const at = { repository, access: accessTo(repository.name) };
     try {
       const looked = await Promise.all(layers.map(async (layer) => {
-        if (!await contents.knows(layer.digest)) return await builder.look!(layer, at, signal) !== undefined;
-        await contents.require([layer], name, signal);
-        return true;
+        if (await contents.knows(layer.digest)) {
+          await contents.require([layer], name, signal);
+          return true;
+        }
+        const what = `looking into layer ${layer.digest.slice(7, 19)} of ${name}`;
+        return await this.#shown(what, layer.size, () => look.call(builder, layer, at, signal)) !== undefined;
       }));
       return looked.includes(false) ? undefined : remote;
     } catch (error) {
       this.remark(name, error);
       return undefined;
+    }
+  }
+
+  /** Shows work of the builder that takes long for many bytes. */
+  async #shown<T>(what: string, bytes: number, work: () => Promise<T>): Promise<T> {
+    const transfers = transferEvents(this.needs.options.emit);
+    const tell = (done: number) => void (bytes >= SHOWN_BYTES && transfers.progress(what, what, done, bytes));
+    tell(0);
+    try {
+      const result = await work();
+      tell(bytes);
+      return result;
+    } finally {
+      transfers.end();
     }
   }
 }

@@ -185,6 +185,9 @@ shell: { install: ["cat /tools >/copied"], setup: ["ls /app >/listed"] }
         assert.ok(bytes > 2 * BASE_BYTES, `${bytes} bytes of layers`);
         assert.ok(through() - before < bytes / 100, `${through() - before} of ${bytes} bytes`);
         await verifyRegistry(host, "shop");
+        const shown = project.events.flatMap((e) => e.type === "transfer.started" ? [e.what] : []);
+        assert.equal(shown.filter((what) => what.startsWith("looking into layer ")).length, 2);
+        assert.equal(shown.filter((what) => what.startsWith("bringing ")).length, 1);
         const taken = await build(twin(project), { repo });
         assert.equal(taken.stagesBuilt, 0);
         assert.equal(taken.images[0]!.digest, built.images[0]!.digest);
@@ -218,6 +221,47 @@ Deno.test("what bp carries only because stages are not published is said, and wi
       assert.ok(direct.bytes < written / 100, `${direct.bytes} bytes`);
       assert.deepEqual(direct.said, []);
       await verifyRegistry(registry.host, "shop/app");
+    });
+  });
+});
+
+Deno.test("registries of bases get the login that dapp has for them, and no other", async () => {
+  await withSite(async ({ daemon, origin, registry }) => {
+    const realm = `http://${origin.host}/token`;
+    origin.auth = { kind: "bearer", user: "reader", password: "of-bases", realm };
+    registry.auth = { kind: "basic", user: "writer", password: "of-repo" };
+    const auth = { [origin.host]: { auth: btoa("reader:of-bases") } };
+    const files = {
+      "dappfile.yaml": `project: shop
+---
+dimg: app
+from: ${origin.host}/org/tools:1
+shell: { install: ["echo one >/one"] }
+---
+dimg: web
+dockerfile: Dockerfile
+`,
+      "Dockerfile": `FROM ${origin.host}/org/slim:1\nRUN echo two >/two\n`,
+    };
+    await withProject(files, async (project) => {
+      const options = {
+        repo: `${registry.host}/shop`,
+        registry: { username: "writer", password: "of-repo" },
+        env: { BUILDKIT_HOST: daemon, DOCKER_AUTH_CONFIG: JSON.stringify({ auths: auth }) },
+      };
+      const built = await build(project, options);
+      assert.equal(built.stagesBuilt, 3);
+      assert.deepEqual(
+        project.events.flatMap((e) => e.type === "note" && e.level === "warn" ? [e.text] : []),
+        [],
+      );
+      assert.equal((await build(twin(project), options)).stagesBuilt, 0);
+      const shown = (server: MemoryRegistry) =>
+        server.seen.flatMap(({ authorization = "" }) =>
+          authorization.startsWith("Basic ") ? [atob(authorization.slice(6))] : []
+        );
+      assert.deepEqual([...new Set(shown(registry))], ["writer:of-repo"]);
+      assert.deepEqual([...new Set(shown(origin))], ["reader:of-bases"]);
     });
   });
 });
