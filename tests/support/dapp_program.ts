@@ -3,7 +3,8 @@ import { run } from "./process.ts";
 import type { TestProject } from "./project.ts";
 import { removeTree } from "./tmp.ts";
 
-const program = new URL("../../cli.ts", import.meta.url).pathname;
+const checkout = new URL("../../", import.meta.url).pathname;
+const program = `${checkout}cli.ts`;
 
 /** What `--json` printed. */
 export interface DappAnswer {
@@ -47,7 +48,7 @@ export async function openDapp(
     if (linked.code !== 0) await run(copy);
   };
   await link("npm");
-  await link("gen/file"); // what modules of dapp were compiled to
+  await link(`gen/file${checkout}`); // what modules of dapp were compiled to
   await Deno.writeTextFile(`${user}/.npmrc`, npmrc);
   const own = new Set([...Deno.readDirSync(`${cache}/npm`)].map(({ name }) => name));
   return {
