@@ -1,8 +1,15 @@
 import { digestOf } from "./oci/digest.ts";
 
+const encoder = new TextEncoder();
+
 /** A text with its digest before it, so that whatever happens to its file is noticed when it is read. */
-export async function seal(text: string): Promise<string> {
-  return `${await digestOf(new TextEncoder().encode(text))}\n${text}`;
+export async function seal(text: string): Promise<Uint8Array> {
+  const content = encoder.encode(text);
+  const head = encoder.encode(`${await digestOf(content)}\n`);
+  const sealed = new Uint8Array(head.length + content.length);
+  sealed.set(head);
+  sealed.set(content, head.length);
+  return sealed;
 }
 
 /** The text inside; undefined for what {@linkcode seal} did not make. */
@@ -10,7 +17,7 @@ export async function unseal(sealed: string): Promise<string | undefined> {
   const cut = sealed.indexOf("\n");
   if (cut < 0) return undefined;
   const text = sealed.slice(cut + 1);
-  return await digestOf(new TextEncoder().encode(text)) === sealed.slice(0, cut) ? text : undefined;
+  return await digestOf(encoder.encode(text)) === sealed.slice(0, cut) ? text : undefined;
 }
 
 /** The text in a file that {@linkcode writeSealed} wrote; undefined where there is none. */
@@ -27,7 +34,7 @@ export async function writeSealed(path: string, text: string): Promise<void> {
   const temp = `${path}.${crypto.randomUUID()}`;
   try {
     await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true, mode: 0o700 });
-    await Deno.writeTextFile(temp, await seal(text), { mode: 0o600 });
+    await Deno.writeFile(temp, await seal(text), { mode: 0o600 });
     await Deno.rename(temp, path);
   } catch {
     await Deno.remove(temp).catch(() => {});

@@ -24,6 +24,8 @@ export class InventoryCache {
   /** Tags that were listed without a manifest, before and now. */
   readonly #wasGone = new Set<string>();
   readonly #gone = new Set<string>();
+  /** Whether this run learned what is not remembered. */
+  #news = false;
 
   private constructor(readonly memo: RegistryMemo, readonly repo: string) {}
 
@@ -53,6 +55,7 @@ export class InventoryCache {
 
   seeGone(reference: string): void {
     this.#gone.add(reference);
+    this.#news ||= !this.#wasGone.has(reference);
   }
 
   manifest(digest: Digest): KnownManifest | undefined {
@@ -63,6 +66,7 @@ export class InventoryCache {
 
   learn(digest: Digest, known: KnownManifest): void {
     this.#used.set(digest, known);
+    this.#news = true;
   }
 
   tag(reference: string): RememberedTag | undefined {
@@ -71,10 +75,15 @@ export class InventoryCache {
 
   see(reference: string, tag: RememberedTag): void {
     this.#seen.set(reference, tag);
+    const old = this.#tags.get(reference);
+    this.#news ||= old?.digest !== tag.digest || old.at !== tag.at;
   }
 
   /** Remembers what this run used, and nothing else. */
   async save(): Promise<void> {
+    const all = this.#used.size === this.#manifests.size && this.#seen.size === this.#tags.size &&
+      this.#gone.size === this.#wasGone.size;
+    if (all && !this.#news) return;
     await this.memo.put(KIND, this.repo, {
       format: FORMAT,
       gone: [...this.#gone],

@@ -45,7 +45,8 @@ function* mutations(value: unknown): Generator<unknown> {
 /** What another release might have written there: whole, but of another shape. */
 async function shapes(kind: string): Promise<string[]> {
   if (!kind.startsWith("memo/") || kind === "memo/config") return [];
-  return await Promise.all(["{}", "null", "[5]", '{"format":1,"stages":[[1,2]]}'].map(seal));
+  const texts = ["{}", "null", "[5]", '{"format":1,"stages":[[1,2]]}'];
+  return await Promise.all(texts.map(async (text) => new TextDecoder().decode(await seal(text))));
 }
 
 async function digests(project: TestProject): Promise<readonly string[]> {

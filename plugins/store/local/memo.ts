@@ -18,8 +18,8 @@ export class LocalMemo implements Memo {
 
   async put(kind: string, key: string, value: unknown): Promise<void> {
     const path = await this.#path(kind, key);
-    const text = await seal(JSON.stringify(value));
-    await remember(() => this.files.write(path, text, { durable: false }));
+    const sealed = await seal(JSON.stringify(value));
+    await remember(() => this.files.write(path, sealed, { durable: false }));
   }
 
   async #path(kind: string, key: string): Promise<string> {
