@@ -3,7 +3,7 @@ import type { PluginKind } from "./kind.ts";
 export const builder: PluginKind = {
   prefix: "builder-",
   what: "a builder, which runs the commands of stages",
-  named: "trusted",
+  named: "plugin",
   command: "dapp dimg build --builder @NAME@",
   module: `/**
  * A builder: --builder @NAME@ runs the commands of stages with the tools of this machine, without a container. They start
@@ -26,6 +26,8 @@ import { createHash } from "node:crypto";
 export default definePlugin({
   name: "builder-@NAME@",
   api: 1,
+  // What these programs do is not held: commands can do all that you can.
+  rights: { programs: ["/bin/sh", "tar", "gzip"] },
   setup: () => ({
     // Undefined leaves the run to other builders. "tidy": wanted is who keeps something in the store.
     openBuilder: ({ name, store, tidy }) => name === "@NAME@" && !tidy ? new ToolBuilder(store) : undefined,
@@ -123,12 +125,15 @@ import { createTestHost, createTestStore, openPlugin } from "@dapp/dapp/testing"
 import { type BuildStep, signatureOf } from "@dapp/dapp/plugin";
 import plugin from "./mod.ts";
 
+// As dapp runs it: with the rights that it declares and no others.
+const apart = import.meta.resolve("./mod.ts");
+
 // A builder that runs commands inside of the image passes builderConformance of the kit, too.
 
 async function run(commands: readonly string[], signal: AbortSignal = new AbortController().signal) {
   await using host = await createTestHost();
   await using store = await createTestStore();
-  await using opened = await openPlugin(plugin, host);
+  await using opened = await openPlugin(plugin, host, { apart });
   strictEqual(await opened.openBuilder(store), undefined, "it was not asked for");
   await using builder = await opened.openBuilder(store, { name: "@NAME@" });
   ok(builder);

@@ -23,12 +23,6 @@ export const pluginKinds: Readonly<Record<string, PluginKind>> = {
 /** Lines of a dappfile, in which `@USE@` stands for the path. */
 const naming: Readonly<Record<PluginKind["named"], readonly string[]>> = {
   plugin: ["plugins:", "  - use: @USE@"],
-  // It works with files and streams of dapp, which a plugin that runs apart does not have.
-  trusted: [
-    "plugins:",
-    "  - use: @USE@",
-    "    trusted: true # it runs in dapp itself, and may do all that you may",
-  ],
   policy: ["cleanup:", "  keep:", "    - use: @USE@"],
 };
 
@@ -109,7 +103,7 @@ function json(value: object): string {
 
 function readme(
   { name, dappfile, command }: Pick<NewPlugin, "name" | "dappfile" | "command">,
-  { what, named }: PluginKind,
+  { what }: PluginKind,
   filled: (text: string) => string,
 ): string {
   return filled(`# ${name}
@@ -127,7 +121,8 @@ ${command}
 dapp plugin list
 \`\`\`
 
-${holds(named)}
+It runs in a process of its own, which may do what \`rights\` in \`mod.ts\` declare and nothing else; in its test too,
+where that says \`apart\`.
 
 dapp needs nothing installed for it. Editors and tests need its package:
 
@@ -140,13 +135,4 @@ npx deno check      # types
 \`mod.ts\` is the plugin, \`mod_test.ts\` its test: first the suite that all plugins of its kind must pass, then what this
 one is there for. \`npx dapp help\` names the documentation; \`docs/plugins.md\` of the package is about plugins.
 `);
-}
-
-/** What holds it. */
-function holds(named: PluginKind["named"]): string {
-  return named === "trusted"
-    ? `It works with files and streams of dapp, so it runs in dapp itself, and nothing holds it: \`trusted: true\` says that
-it may do all that you may. What it declares under \`rights\` is not asked.`
-    : `It runs in a process of its own, which may do what \`rights\` in \`mod.ts\` declare and nothing else; in its test too,
-where that says \`apart\`.`;
 }

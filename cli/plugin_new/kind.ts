@@ -9,7 +9,7 @@ export interface PluginKind {
   /** Text of `mod_test.ts`. */
   readonly test: string;
   /** How a dappfile names it. */
-  readonly named: "plugin" | "trusted" | "policy";
+  readonly named: "plugin" | "policy";
   /** A command that uses it. */
   readonly command: string;
 }

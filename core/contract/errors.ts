@@ -18,7 +18,7 @@ export const errorCatalog = {
   },
   PLUGIN_NOT_APART: {
     exit: 2,
-    fix: "If it may do all that you may, write `trusted: true` beside `use:`; else leave it out",
+    fix: "Have its author do without that; if it may do all that you may: `trusted: true` beside `use:`",
   },
   PLUGIN_API_MISMATCH: { exit: 2, fix: "Install a plugin release made for this engine" },
   PLUGIN_OPTIONS_INVALID: { exit: 2, fix: "Correct the plugin options named in the message" },

@@ -443,12 +443,9 @@ const misbehaviours: Readonly<
     kind: "PLUGIN_RESULT_INVALID",
     message: /^Cannot load plugin "inputs-hostile": its hook "plan" is neither a function nor/,
   },
-  "opens what only dapp's own may open": {
+  "opens a store that is none": {
     hooks: "openStore: () => ({}),",
-    kind: "PLUGIN_NOT_APART",
-    message:
-      /^Cannot load plugin "inputs-hostile" \(\.\/hostile\.ts\): hook "openStore" works with files and streams of dapp/,
-    fix: /`trusted: true` beside `use:`/,
+    message: /^Plugin "inputs-hostile" failed in hook "openStore": its "blobs" is no object$/,
   },
 };
 

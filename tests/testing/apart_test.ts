@@ -73,15 +73,3 @@ Deno.test("openPlugin() warns of a right that a plugin goes on without", async (
   assert.deepEqual(facts, []);
   assert.match(warnings.join("\n"), /^Plugin "inputs-file" went on without read access to ".*VERSION"/);
 });
-
-Deno.test("openPlugin() says what cannot run apart", async () => {
-  const builder = `import { definePlugin } from "@dapp/dapp/plugin";
-export default definePlugin({
-  name: "builder-x",
-  api: 1,
-  options: (z) => z.looseObject({}),
-  setup: () => ({ openBuilder: () => undefined }),
-});
-`;
-  await assert.rejects(ask(builder), { code: "PLUGIN_NOT_APART" });
-});

@@ -1,7 +1,6 @@
 /** A plugin that runs apart, as the engine sees it: like any other. */
 import { denoEnvironment } from "../../../lib/own_process.ts";
-import type { HookContext, HookName, Host, Plugin, PluginHooks } from "../../contract/plugin.ts";
-import { hookTable } from "../../contract/plugin.ts";
+import type { HookContext, Host, Plugin, PluginHooks } from "../../contract/plugin.ts";
 import { EngineError } from "../../contract/errors.ts";
 import type { CleanupGit, KeepRequest } from "../../contract/cleanup.ts";
 import type { Config } from "../../contract/config.ts";
@@ -47,9 +46,7 @@ export interface ApartPlugin extends AsyncDisposable {
 }
 
 /** Hooks that answer with an object which does the work. */
-const ROLES: readonly string[] = ["openRegistry", "openSource", "openStore"];
-/** Those that cannot yet. */
-const NOT_APART: readonly string[] = ["openBuilder"];
+const ROLES: readonly string[] = ["openRegistry", "openSource", "openStore", "openBuilder"];
 
 /**
  * Starts the process of a plugin and asks what it is. It has the rights that were accepted; where nothing had to be
@@ -230,7 +227,7 @@ const OF_DENO = ["NPM_CONFIG_REGISTRY", "JSR_URL"];
 function pluginOf(
   place: Place,
   { name, api, rights }: Opened,
-  { use, options, host }: ApartOptions,
+  { options, host }: ApartOptions,
 ): Plugin {
   const { process, exchange } = place;
   process.name = name;
@@ -238,15 +235,6 @@ function pluginOf(
     const visible = { projectDir: host.projectDir, env: visibleEnv(rights, host.env) };
     const hooks = await process.ask("load", [options, visible]);
     if (!isLoaded(hooks)) return hooks as PluginHooks; // no object: the runner says so
-    const impossible = hooks.find((hook) => NOT_APART.includes(hook.name));
-    if (impossible) {
-      throw new EngineError(
-        "PLUGIN_NOT_APART",
-        `Cannot load plugin "${name}" (${use}): hook "${impossible.name}" works with files and streams of dapp, which ` +
-          "a plugin that runs apart does not have",
-        { plugin: name },
-      );
-    }
     const handlers = hooks.map((hook) => {
       const handler = async (input: unknown, { dryRun, signal }: HookContext): Promise<unknown> => {
         const ask = (seen: unknown) =>
@@ -303,9 +291,4 @@ function questionsOf(git: CleanupGit): CleanupGit {
     commits: () => git.commits(),
     trees: () => git.trees(),
   };
-}
-
-/** Whether a hook can be answered from another process. */
-export function worksApart(hook: HookName): boolean {
-  return hook in hookTable && !NOT_APART.includes(hook);
 }

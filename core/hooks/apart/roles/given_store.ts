@@ -7,7 +7,7 @@ import type { Role } from "./role.ts";
 import { givenStoreShape } from "./shapes.ts";
 import { memoFor } from "./registry.ts";
 
-/** Hands out what a plugin needs of the store; stages, locks and what is kept beside them are dapp's. */
+/** Hands out what a plugin needs of the store; stages and locks are dapp's. */
 export async function giveStore(store: Store, role: Role): Promise<Reference> {
   const { exchange, plugin } = role.needs;
   const { blobs } = store;
@@ -21,6 +21,13 @@ export async function giveStore(store: Store, role: Role): Promise<Reference> {
     handed: await exchange.directory(),
     lent: exchange.lent,
     memo: memoFor(plugin, store.memo),
+    housekeeping: {
+      // Its own, which it can use as far as its rights go, and those of programs.
+      async directory(...parts: readonly unknown[]) {
+        if (!parts.every(isText)) throw new TypeError("a directory is named by texts");
+        return await store.housekeeping.directory("plugins", plugin, ...parts);
+      },
+    },
     blobs: {
       size: (digest: unknown) => blobs.size(checked(digest)),
       get: (digest: unknown) => blobs.get(checked(digest)),

@@ -1,7 +1,9 @@
 /** What the process of a plugin makes of objects that are dapp's, and hands out of its own. */
+import type { Builder } from "../../../contract/builder.ts";
 import type { Store } from "../../../contract/store.ts";
 import { Reference, type Shape } from "../wire.ts";
-import { registryShape, sourceShape, storeShape } from "./shapes.ts";
+import { wrapBuilder } from "./builder_in_child.ts";
+import { builderShape, registryShape, sourceShape, storeShape } from "./shapes.ts";
 import { type AskDapp, memoOf, storeOf, wrapStore } from "./store_in_child.ts";
 
 /** A hook that answers with an object. */
@@ -22,6 +24,11 @@ const roles: Readonly<Record<string, RoleInChild>> = {
   openSource: {
     shape: sourceShape,
     input: ({ store, ...request }, ask) => ({ ...request, store: storeOf(store, ask) }),
+  },
+  openBuilder: {
+    shape: builderShape,
+    input: ({ store, ...request }, ask) => ({ ...request, store: storeOf(store, ask) }),
+    wrap: (builder, ask) => wrapBuilder(builder as Builder, ask),
   },
   openStore: { shape: storeShape, input: (request) => request, wrap: (store) => wrapStore(store as Store) },
 };

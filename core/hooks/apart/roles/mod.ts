@@ -1,6 +1,8 @@
 /** The hooks that answer with an object which does the work: what they are handed, and what is made of their answer. */
+import type { BuilderRequest } from "../../../contract/builder.ts";
 import type { RegistryRequest } from "../../../contract/registry.ts";
 import type { SourceRequest } from "../../../contract/source.ts";
+import { builderApart, builderRequest } from "./builder.ts";
 import { registryApart, registryRequest } from "./registry.ts";
 import { sourceApart, sourceRequest } from "./source.ts";
 import { storeApart } from "./store.ts";
@@ -21,6 +23,10 @@ const roles: Readonly<Record<string, ApartRole>> = {
   openSource: {
     request: (input, role) => sourceRequest(input as SourceRequest, role),
     open: (answer, role, input) => sourceApart(answer, role, input as SourceRequest),
+  },
+  openBuilder: {
+    request: (input, role) => builderRequest(input as BuilderRequest, role),
+    open: (answer, role, input) => builderApart(answer, role, input as BuilderRequest),
   },
   openStore: { request: (input) => input, open: storeApart },
 };

@@ -1,6 +1,7 @@
 /** What methods of roles may answer, as strictly as {@linkcode checkAnswer} takes what hooks do. */
 import * as z from "../../../../lib/zod.ts";
 import type {
+  BuilderLeftovers,
   HistoryRow,
   ListedManifest,
   ListedTag,
@@ -8,6 +9,7 @@ import type {
   RegistryFeatures,
   RemoteManifest,
   ResolvedImage,
+  StepPlace,
   StoreReport,
   SweepReport,
 } from "../../../contract/plugin.ts";
@@ -16,6 +18,7 @@ import { isSignature } from "../../../contract/signature.ts";
 import { isDigest } from "../../../../lib/oci/digest.ts";
 import { hasMembers, isFlag, isListOf } from "../../../../lib/guard.ts";
 import { strict } from "../../answers.ts";
+import { Remote } from "../wire.ts";
 import type { Page } from "./shapes.ts";
 
 /** A page of a list, whatever is in it. */
@@ -89,3 +92,25 @@ export const storeReport = strict<StoreReport>({
   repaired: problems,
 });
 export const swept = strict<SweepReport>({ path: text, blobs: count, bytes: count, busy: flag });
+
+const remote = z.custom<Remote>((value) => value instanceof Remote, "promise");
+const newLayer = z.strictObject({ diffId: digest, blob: remote });
+const layer = { mediaType: text, digest, size: count, diffId: digest };
+
+export const mounts = z.array(z.enum(["host", "cache", "tmp", "secret", "ssh"])).optional();
+export const place = strict<StepPlace>({
+  builder: text,
+  address: text.optional(),
+  platform: text.optional(),
+});
+export const stepResult = z.strictObject({ layer: newLayer.optional() });
+export const madeLayer = z.strictObject({ ...layer, file: text });
+export const dockerfileResult = z.strictObject({
+  config: z.looseObject({}),
+  layers: z.array(z.union([newLayer, z.strictObject(layer)])),
+});
+export const leftovers = strict<BuilderLeftovers>({
+  path: text,
+  count,
+  kept: z.array(z.string()),
+});

@@ -85,6 +85,7 @@ export const givenStoreShape: Shape = {
   parts: {
     memo: memoShape,
     blobs: { methods: { size: plain, get: plain, put: plain, adopt: plain } },
+    housekeeping: { methods: { directory: plain } },
   },
 };
 
@@ -128,3 +129,24 @@ export const storeShape: Shape = {
 };
 
 const sectionShape: Shape = { facts: ["path", "what"], methods: { remove: plain } };
+
+/** A blob that is made while the step is over already. */
+export const blobShape: Shape = { methods: { take: plain } };
+
+/** Told how many steps can run at once. */
+export const watcherShape: Shape = { methods: { changed: plain } };
+
+/** A builder of a plugin, as its process wraps it. */
+export const builderShape: Shape = {
+  facts: ["name", "mounts"],
+  methods: {
+    watchCapacity: () => undefined,
+    place: plain,
+    warmUp: () => undefined,
+    prefetch: () => undefined,
+    run: plain,
+    buildDockerfile: plain,
+    leftovers: plain,
+    dispose: plain,
+  },
+};

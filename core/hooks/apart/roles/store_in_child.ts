@@ -28,6 +28,7 @@ export function storeOf(store: unknown, ask: AskDapp): Store {
   const { path, handed, lent } = facts;
   if (!isText(path) || !isText(handed) || !isText(lent)) throw new TypeError("dapp hands over no store");
   const remote = requireRemote(facts.blobs);
+  const kept = requireRemote(facts.housekeeping);
   const blobs: Blobs = {
     scratch: () => Promise.resolve(handed),
     path: (digest) => `${lent}/${digestHex(digest)}`,
@@ -44,7 +45,9 @@ export function storeOf(store: unknown, ask: AskDapp): Store {
     memo: memoOf(facts.memo, ask),
     stages: absent("stages"),
     locks: absent("locks"),
-    housekeeping: absent("housekeeping"),
+    housekeeping: absent<Store["housekeeping"]>("housekeeping", {
+      directory: async (...parts: string[]) => await ask(kept, "directory", parts) as string,
+    }),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
@@ -68,15 +71,16 @@ export function wrapStore(store: Store): object {
   };
 }
 
-/** A part of the store that is not handed out: whatever is called of it says so. */
-function absent<T extends object>(part: string): T {
-  return new Proxy({} as T, {
-    get(_, member) {
+/** A part of the store that is not handed out, but for what is there: whatever else is called of it says so. */
+function absent<T extends object>(part: string, there: Partial<T> = {}): T {
+  return new Proxy(there as T, {
+    get(own, member) {
+      if (Object.hasOwn(own, member)) return Reflect.get(own, member);
       throw new EngineError(
         "PLUGIN_NOT_APART",
         `Cannot use "${part}.${
           String(member)
-        }" of the store: a plugin that runs apart has its "blobs" and "memo"`,
+        }" of the store: a plugin that runs apart has "blobs", "memo" and "housekeeping.directory"`,
       );
     },
   });
