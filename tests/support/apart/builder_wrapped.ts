@@ -6,10 +6,14 @@ const builderWrapped: Plugin<{ programs: string[]; ids: [number, number] }> = de
   name: "builder-wrapped",
   api: 1,
   options: (z) => z.strictObject({ programs: z.array(z.string()), ids: z.tuple([z.number(), z.number()]) }),
-  rights: ({ programs }) => ({ programs, read: ["/"], write: ["/"], env: ["PATH", "HOME"] }),
+  rights: ({ programs }) => ({
+    programs,
+    read: ["/"],
+    write: ["/"],
+    env: ["PATH", "HOME", "DENO_DIR", "XDG_CACHE_HOME", "LD_LIBRARY_PATH"],
+  }),
   setup({ ids: [uid, gid] }, host) {
-    // No right is for all variables, nor for these; a builder of somebody else would ask `id`.
-    Object.defineProperty(Deno.env, "toObject", { value: () => ({ ...host.env }) });
+    // No right is for these; a builder of somebody else would ask `id`.
     Object.defineProperties(Deno, { uid: { value: () => uid }, gid: { value: () => gid } });
     return builderNative.load(undefined, host);
   },
