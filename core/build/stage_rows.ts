@@ -34,7 +34,7 @@ async function rowsOf(image: SignedImage, inputs: StageRowsInputs): Promise<read
       platform: inputs.platform,
       signature,
       ...(record?.builtBy && { builtBy: record.builtBy }),
-      ...(record && await sizes(record, i === 0 ? null : records[i - 1])),
+      ...(record && await sizes(record, i === 0 ? stage.spec.work.kind : records[i - 1])),
     };
     const outcome = inputs.ledger.outcome(signature);
     if (outcome?.state === "built") {
@@ -55,15 +55,20 @@ async function known({ stages }: Store, signature: Signature): Promise<StageReco
   return record?.elsewhere && record;
 }
 
-/** @param before the stage before it: null when there is none, undefined when it is not here */
+/** @param before the stage before it, undefined when it is not here; what the stage itself does when it is the first */
 async function sizes(
   record: StageRecord,
-  before: StageRecord | null | undefined,
+  before: StageRecord | string | undefined,
 ): Promise<Pick<BuiltStage, "size" | "digest">> {
   const { manifest } = await manifestOf(record.image);
   const { digest } = manifest;
   if (before === undefined) return { digest };
-  const below = new Set((before ?? record).image.layers.map((layer) => layer.digest));
+  if (typeof before === "string") {
+    // Which layers are a Dockerfile's own is known where it was built.
+    const known = before !== "dockerfile" || record.addedBytes > 0;
+    return { digest, ...(known && { size: record.addedBytes }) };
+  }
+  const below = new Set(before.image.layers.map((layer) => layer.digest));
   const added = record.image.layers.filter((layer) => !below.has(layer.digest));
   return { digest, size: added.reduce((sum, { size }) => sum + size, 0) };
 }

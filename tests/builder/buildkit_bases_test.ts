@@ -134,6 +134,9 @@ Deno.test("less than a hundredth of a Dockerfile's image goes through the client
       assert.deepEqual(Object.keys(registry.tagsOf("shop")).filter((tag) => tag.includes("spare")), []);
       await verifyRegistry(registry.host, "shop");
 
+      const { size } = built.stages.find(({ stage }) => stage === "dockerfile")!;
+      assert.ok(size! > 4 << 20 && size! < BASE_BYTES, `${size} bytes are the Dockerfile's own`);
+
       // Others take all of it, whatever they build with, and the bytes are those of a build without REPO.
       const there = twin(project);
       const taken = await build(there, { repo });
