@@ -103,4 +103,9 @@ const bundled = await new Deno.Command(Deno.execPath(), {
 }).spawn().status;
 if (!bundled.success) throw new Error("Cannot bundle site/assets/site.js: see above");
 await Deno.copyFile(new URL("site/assets/style.css", root), `${output}/assets/style.css`);
+// Pictures are where the texts have them.
+await Deno.mkdir(`${output}/curves`, { recursive: true });
+for await (const { name } of Deno.readDir(new URL("docs/curves", root))) {
+  await Deno.copyFile(new URL(`docs/curves/${name}`, root), `${output}/curves/${name}`);
+}
 await Deno.writeTextFile(`${output}/assets/index.js`, `globalThis.dappIndex = ${JSON.stringify(parts)};\n`);

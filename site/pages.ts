@@ -68,6 +68,7 @@ export const menu: readonly Section[] = [
       page("stages", "Stages and signatures"),
       page("cleanup", "Cleanup"),
       page("protocol", "Cleanups beside builds"),
+      page("scale", "How dapp grows"),
       page("architecture", "How it works", "ARCHITECTURE.md"),
       page("security", "Security", "SECURITY.md"),
     ],

@@ -28,7 +28,7 @@ Deno.test("every link of the site holds, and it loads nothing from elsewhere", a
       anchors.set(`${name}.html`, new Set([...html.matchAll(/ id="([^"]*)"/g)].map(([, id]) => id!)));
     }
     const broken: string[] = [];
-    let count = 0;
+    let [count, pictures] = [0, 0];
     for (const [page, html] of texts) {
       assert.doesNotMatch(
         html,
@@ -43,7 +43,14 @@ Deno.test("every link of the site holds, and it loads nothing from elsewhere", a
         if (!target || (anchor && !target.has(decodeURIComponent(anchor)))) broken.push(`${page}: ${href}`);
       }
     }
+    for (const [page, html] of texts) {
+      for (const [, src] of html.matchAll(/<img [^>]*src="([^"]*)"/g)) {
+        pictures++;
+        if (!await Deno.stat(`${dir}/${src}`).then(() => true, () => false)) broken.push(`${page}: ${src}`);
+      }
+    }
     assert.deepEqual(broken, []);
+    assert.ok(pictures > 5, `${pictures} pictures`);
     assert.ok(count > 200, `${count} links`);
   });
 });
