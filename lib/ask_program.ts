@@ -1,3 +1,5 @@
+import { endGroup } from "./process_group.ts";
+
 /** What a program printed. */
 export interface ProgramAnswer {
   /** Exit code, 128+n for signal n. */
@@ -42,13 +44,7 @@ export async function askProgram(
     // Its process group has its number, so that children of it can be ended too.
     detached: true,
   }).spawn();
-  const end = () => {
-    try {
-      Deno.kill(-child.pid, "SIGKILL");
-    } catch {
-      // it has ended by itself
-    }
-  };
+  const end = () => endGroup(child);
   stop.addEventListener("abort", end, { once: true });
   try {
     const [stdout, stderr, { code }] = await Promise.all([

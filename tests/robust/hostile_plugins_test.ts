@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import type { EngineError, EngineEvent, EngineOptions } from "../../mod.ts";
 import { type TestProject, withProject } from "../support/project.ts";
+import { statusOf } from "../support/proc.ts";
 import { withTempDir } from "../support/tmp.ts";
 
 const STAGE = "dimg: app\nfrom: scratch\nshell: { installCacheVersion: 1 }\n";
@@ -494,4 +495,42 @@ Deno.test("whoever stops dapp stops a plugin that loops, and its process is gone
   assert.ok(error);
   assert.ok(pid > 0);
   assert.throws(() => Deno.kill(pid, "SIGCONT"), Deno.errors.NotFound);
+});
+
+Deno.test("programs that a plugin leaves behind end with it, and those that cannot be ended are not waited for", async (t) => {
+  const cases: Readonly<
+    Record<string, { readonly code: string; readonly left?: true; readonly message?: RegExp }>
+  > = {
+    "while it goes on": { code: `leave("sleep", "600");` },
+    "when it exits": {
+      code: `leave("sleep", "600"); Deno.exit(3);`,
+      message: /failed in hook "stageInputs": its process ended with exit code 3$/,
+    },
+    "in a session of their own": { code: `leave("setsid", "sleep", "600");`, left: true },
+    "in a session of their own when it exits": {
+      code: `leave("setsid", "sleep", "600"); Deno.exit(3);`,
+      left: true,
+      message: /its process ended with exit code 3$/,
+    },
+  };
+  for (const [name, { code, left = false, message }] of Object.entries(cases)) {
+    await t.step(name, async () => {
+      const { error, notes } = await tryPlugin(
+        `const leave = (program, ...args) => {
+          const { pid } = new Deno.Command(program, { args, stdout: "inherit", stderr: "inherit" }).spawn();
+          ctx.emit({ type: "note", level: "info", text: "pid " + pid });
+        };
+        ${code}`,
+        { rights: `{ programs: ["sleep", "setsid"] }`, options: { env: { PATH: Deno.env.get("PATH") } } },
+      );
+      if (message) assert.match(error?.message ?? "no error", message);
+      else assert.equal(error, undefined);
+      const pids = notes.flatMap((text) => Number(/^pid (\d+)$/.exec(text)?.[1]) || []);
+      assert.ok(pids.length > 0);
+      for (const pid of pids) {
+        if (left) Deno.kill(pid, "SIGKILL");
+        else assert.match(statusOf(pid, "State"), /^(Z|X|$)/);
+      }
+    });
+  }
 });

@@ -5,6 +5,7 @@ import { formatDuration } from "../../../lib/quantity.ts";
 import { isObject } from "../../../lib/guard.ts";
 import { failed, type FailedWork, plain, unpackError } from "./errors.ts";
 import { observed } from "../../../lib/pool.ts";
+import { endGroup } from "../../../lib/process_group.ts";
 import { type RemoteMethod, Talk } from "./talk.ts";
 import { lineOf, linesOf, messageIn, type WireError } from "./wire.ts";
 
@@ -58,6 +59,9 @@ export interface Asking {
 /** Bytes of what a plugin printed that are kept, to say why it ended. */
 const KEPT = 16 << 10;
 
+/** How long the last words of a process that has ended are waited for, where others hold its output open. */
+const REST_MS = 1000;
+
 /** A plugin's process. Dispose of it. */
 export class ApartProcess implements AsyncDisposable {
   readonly #needs: ApartNeeds;
@@ -65,6 +69,8 @@ export class ApartProcess implements AsyncDisposable {
   readonly #input: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
   readonly #talk: Talk;
   readonly #reading: Promise<unknown>;
+  /** Aborted when nothing more is to be read. */
+  readonly #silence = new AbortController();
   readonly #abort = () => this.#end(new Gone("it was stopped"));
   /** What Deno did not let it do, and was not told yet; once told, it is not told again. */
   readonly #denied = new Set<string>();
@@ -85,7 +91,7 @@ export class ApartProcess implements AsyncDisposable {
       offers: {},
       failure: (error) => new Refusal(error),
     });
-    this.#reading = Promise.all([this.#read(), this.#listen()]);
+    this.#reading = this.#endRest(Promise.all([this.#read(), this.#listen()]));
     needs.context.signal.addEventListener("abort", this.#abort, { once: true });
   }
 
@@ -197,7 +203,7 @@ export class ApartProcess implements AsyncDisposable {
 
   async #read(): Promise<void> {
     try {
-      for await (const line of linesOf(this.#child.stdout)) {
+      for await (const line of linesOf(this.#child.stdout, this.#silence.signal)) {
         const message = messageIn(line);
         if (!message) this.#print(line);
         else if ("event" in message) this.#tell(message.event);
@@ -205,7 +211,9 @@ export class ApartProcess implements AsyncDisposable {
       }
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
-      this.#end(new Gone(`what it says cannot be understood: ${plain(why)}`, "PLUGIN_RESULT_INVALID"));
+      if (!this.#silence.signal.aborted) {
+        this.#end(new Gone(`what it says cannot be understood: ${plain(why)}`, "PLUGIN_RESULT_INVALID"));
+      }
     }
     const { code, signal } = await this.#child.status;
     const how = signal ? `signal ${signal}` : `exit code ${code}`;
@@ -221,9 +229,23 @@ export class ApartProcess implements AsyncDisposable {
   }
 
   async #listen(): Promise<void> {
-    for await (const text of this.#child.stderr.pipeThrough(new TextDecoderStream())) {
-      this.#printed = (this.#printed + text).slice(-KEPT);
+    const { signal } = this.#silence;
+    try {
+      for await (const text of this.#child.stderr.pipeThrough(new TextDecoderStream(), { signal })) {
+        this.#printed = (this.#printed + text).slice(-KEPT);
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error;
     }
+  }
+
+  /** Programs that it started hold its output open; those that have left its group are not waited for. */
+  async #endRest(reading: Promise<unknown>): Promise<void> {
+    await this.#child.status;
+    endGroup(this.#child);
+    const timer = setTimeout(() => this.#silence.abort(), REST_MS);
+    await reading;
+    clearTimeout(timer);
   }
 
   #print(line: string): void {
@@ -271,11 +293,7 @@ export class ApartProcess implements AsyncDisposable {
     if (this.#gone) return false;
     this.#gone = gone;
     this.#talk.end(gone);
-    try {
-      this.#child.kill("SIGKILL");
-    } catch {
-      // it has ended
-    }
+    endGroup(this.#child);
     return true;
   }
 

@@ -77,10 +77,13 @@ function withoutPrototype(key: string, value: unknown): unknown {
 }
 
 /** Cuts a stream of bytes into lines. @throws {RangeError} when one is longer than a message may be */
-export async function* linesOf(bytes: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string> {
+export async function* linesOf(
+  bytes: ReadableStream<Uint8Array<ArrayBuffer>>,
+  signal?: AbortSignal,
+): AsyncGenerator<string> {
   let parts: string[] = [];
   let length = 0;
-  for await (const text of bytes.pipeThrough(new TextDecoderStream())) {
+  for await (const text of bytes.pipeThrough(new TextDecoderStream(), signal && { signal })) {
     const lines = text.split("\n");
     const rest = lines.pop()!;
     for (const line of lines) {

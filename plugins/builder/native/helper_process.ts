@@ -5,6 +5,7 @@ import { readLines } from "./lines.ts";
 import { explainNoHelper, helperCommand, helperEnvironment, type HelperKind } from "./namespaces.ts";
 import { type Connection, connectNetwork, requirePrivateNetwork } from "./user_network.ts";
 import type { Captured, HelperReply, HelperRequest, StoredBlob, WireError } from "./protocol.ts";
+import { endGroup } from "../../../lib/process_group.ts";
 import { unreachable } from "../../../lib/unreachable.ts";
 
 interface Pending {
@@ -152,11 +153,7 @@ export class HelperProcess implements AsyncDisposable {
   /** Where the kernel refuses namespaces, `unshare` ends and leaves a child that waits for ever, with these streams. */
   async #endRest(): Promise<void> {
     await this.#child.status;
-    try {
-      Deno.kill(-this.#child.pid, "SIGKILL");
-    } catch {
-      // nothing is left of it
-    }
+    endGroup(this.#child);
   }
 
   async #end(): Promise<void> {
