@@ -24,7 +24,7 @@ const LAYERS: Readonly<Record<string, string>> = {
 
 /** The OCI type of a file system layer, whichever spelling it came in; undefined for what is no such layer. */
 export function layerType(mediaType: string): string | undefined {
-  return LAYERS[mediaType];
+  return Object.hasOwn(LAYERS, mediaType) ? LAYERS[mediaType] : undefined;
 }
 
 /** Whether a manifest with this config type describes an image rather than an artifact of another kind. */

@@ -61,17 +61,20 @@ interface Asked {
   readonly look?: (store: Store) => Promise<void>;
   /** @default as for everybody */
   readonly timeoutMs?: number | undefined;
+  /** @default a new one */
+  readonly from?: Store;
 }
 
 async function fetchWith(
   resolve: string,
   fetch: string,
-  { look = async (_: Store) => {}, timeoutMs }: Asked = {},
+  { look = async (_: Store) => {}, timeoutMs, from }: Asked = {},
 ): Promise<string[]> {
   const notes: string[] = [];
   await withProject({ "hostile.ts": module(resolve, fetch) }, async ({ dir }) => {
     await using host = await createTestHost();
-    await using store = await createTestStore();
+    await using own = await createTestStore();
+    const store = from ?? own;
     await using opened = await openPlugin(plugin, host, {
       apart: fileUrl(`${dir}/hostile.ts`),
       ...(timeoutMs !== undefined && { timeoutMs }),
@@ -140,6 +143,30 @@ const misbehaviours: Readonly<Record<string, readonly [string, string, RegExp]>>
     "await blobs.put(layer); await Deno.readFile(blobs.path(digest)); return made;",
     /failed in "fetch" of hook "openSource": No such file/,
   ],
+  "makes a configuration of nonsense": [
+    "",
+    "await bring(); return { ...made, config: { ...made.config, config: { Env: 5 } } };",
+    /answered "fetch" of .*: Cannot read the config of "its image": .*Env/,
+  ],
+  "names a type that no layer has": [
+    "",
+    "await bring(); return { ...made, layers: [{ ...made.layers[0], mediaType: 'constructor' }] };",
+    /answered "fetch" of .*: "constructor" is no type of a layer$/,
+  ],
+  "wants a large blob as a whole": [
+    "",
+    `const file = await blobs.scratch() + "/large", large = new Uint8Array(33 << 20);
+     await Deno.writeFile(file, large);
+     const known = await digestOf(large);
+     await blobs.adopt(file, known);
+     return await blobs.get(known);`,
+    /failed in "fetch" of .*: blob sha256:\w+ has 34603008 bytes: it must be read as a file$/,
+  ],
+  "reaches for prototypes": [
+    "",
+    'return Object.fromEntries([["$dapp", 1], ["__proto__", { config: made.config, layers: [] }]]);',
+    /what it says cannot be understood: a key is "__proto__"$/,
+  ],
   "dies in the middle": [
     "",
     "await Deno.writeFile(await blobs.scratch() + '/x', layer); Deno.exit(4);",
@@ -174,4 +201,33 @@ Deno.test("a source apart remembers things, tells things, and brings what is rig
     },
   );
   assert.deepEqual(notes, ['read {"c":1}']);
+});
+
+Deno.test("what a source apart remembers is not seen by another one that calls itself the same", async () => {
+  await using store = await createTestStore();
+  const remember = `const known = await store.memo.get("a", "b", () => true);
+    await store.memo.put("a", "b", "kept");
+    io.note(known ?? "nothing");
+    return await bring();`;
+  assert.deepEqual(await fetchWith("", remember, { from: store }), ["nothing"]);
+  assert.deepEqual(await fetchWith("", remember, { from: store }), ["nothing"]);
+});
+
+Deno.test("nothing is copied any more for a source apart that was let go", async () => {
+  await using store = await createTestStore();
+  const scratch = await store.blobs.scratch();
+  const failing = fetchWith(
+    "",
+    `const file = await blobs.scratch() + "/endless";
+     await Deno.writeFile(file, layer);
+     await Deno.truncate(file, 2 ** 40);
+     blobs.adopt(file, digest).catch(() => {});
+     await store.memo.put("a", "b", 1);
+     throw new Error("enough");`,
+    { from: store },
+  );
+  await assert.rejects(failing, { message: /: enough$/ });
+  while ([...Deno.readDirSync(scratch)].some(({ isFile, name }) => isFile && !name.startsWith("."))) {
+    await new Promise((done) => setTimeout(done, 10));
+  }
 });

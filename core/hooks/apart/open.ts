@@ -227,7 +227,7 @@ const OF_DENO = ["NPM_CONFIG_REGISTRY", "JSR_URL"];
 function pluginOf(
   place: Place,
   { name, api, rights }: Opened,
-  { options, host }: ApartOptions,
+  { url, options, host }: ApartOptions,
 ): Plugin {
   const { process, exchange } = place;
   process.name = name;
@@ -243,7 +243,7 @@ function pluginOf(
           });
         if (ROLES.includes(hook.name)) {
           const { askRole } = await import("./roles/mod.ts");
-          const needs = { process, exchange, plugin: name, hook: hook.name, rights, host };
+          const needs = { process, exchange, plugin: name, url, hook: hook.name, rights, host };
           return await askRole(input, needs, ask);
         }
         const answer = await ask(input);

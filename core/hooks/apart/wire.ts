@@ -71,7 +71,7 @@ export function messageIn(line: string): Message | undefined {
 }
 
 /** A key that would reach the prototype of whatever the object is copied into. */
-function withoutPrototype(key: string, value: unknown): unknown {
+function withoutPrototype<T>(key: string, value: T): T {
   if (key === "__proto__") throw new SyntaxError('a key is "__proto__"');
   return value;
 }
@@ -230,13 +230,20 @@ export function unpack(value: unknown, taken: Taken): unknown {
   if (tag === "call" && isCount(id)) return taken.call(id);
   if (tag === "signal" && isCount(id)) return taken.signal(id, aborted === true);
   if (tag === "object" && isCount(id) && isTexts(has) && isRows(facts)) {
-    return new Remote(id, has, Object.fromEntries(facts.map(([key, item]) => [String(key), each(item)])));
+    return new Remote(id, has, objectOf(facts, each));
   }
   if (tag === "bytes" && isText(base64)) return Uint8Array.fromBase64(base64);
   if (tag === "set" && Array.isArray(rows)) return new Set(rows.map(each));
   if (tag === "map" && isRows(rows)) return new Map(rows.map(([key, item]) => [each(key), each(item)]));
-  if (tag === "rows" && isRows(rows)) {
-    return Object.fromEntries(rows.map(([key, item]) => [String(key), each(item)]));
-  }
+  if (tag === "rows" && isRows(rows)) return objectOf(rows, each);
   throw new SyntaxError(`a value of kind ${JSON.stringify(tag)} is not known`);
+}
+
+function objectOf(
+  rows: readonly (readonly [unknown, unknown])[],
+  each: (item: unknown) => unknown,
+): Record<string, unknown> {
+  return Object.fromEntries(
+    rows.map(([key, item]) => [String(key), withoutPrototype(String(key), each(item))]),
+  );
 }

@@ -8,7 +8,6 @@ import type {
   Digest,
   DockerfileResult,
   DockerfileStep,
-  ImageState,
   Layer,
   LayerRef,
   MountKind,
@@ -19,13 +18,14 @@ import type {
 } from "../../../contract/plugin.ts";
 import type { ContextEntry, LayerFile } from "../../../contract/builder.ts";
 import { EngineError } from "../../../contract/errors.ts";
-import { isCount, isListOf, isObject, isText } from "../../../../lib/guard.ts";
+import { isCount, isText } from "../../../../lib/guard.ts";
 import { openLayer } from "../../../../lib/layer/open.ts";
-import { digestFromHex, isDigest } from "../../../../lib/oci/digest.ts";
+import { digestFromHex } from "../../../../lib/oci/digest.ts";
 import { observed } from "../../../../lib/pool.ts";
 import { requireShape } from "../../answers.ts";
 import type { Remote } from "../wire.ts";
 import { giveStore } from "./given_store.ts";
+import { requireConfig, requireLayerType } from "./image.ts";
 import type { Role } from "./role.ts";
 import * as schemas from "./schemas.ts";
 import { watcherShape } from "./shapes.ts";
@@ -175,6 +175,7 @@ class StepWork {
       & Layer
       & LayerFile;
     if (made.diffId !== diffId) throw role.wrong("its layer has two contents", method);
+    requireLayerType(made, role, method);
     const file = `${await store.blobs.scratch()}/${crypto.randomUUID()}`;
     await role.take(method, made.file, file, { digest: made.digest, size: made.size, signal });
     const content = createHash("sha256");
@@ -218,18 +219,17 @@ async function dockerfile(
     signal,
     schema: schemas.dockerfileResult,
   }) as {
-    readonly config: ImageState["config"];
+    readonly config: Readonly<Record<string, unknown>>;
     readonly layers: readonly (Layer | SaidLayer)[];
   };
-  const { config } = made;
-  const named: unknown = isObject(config.rootfs) ? config.rootfs.diff_ids : undefined;
+  const config = requireConfig(made.config, role, "buildDockerfile");
   const layers = made.layers.map((layer) => {
     if ("blob" in layer) return work.layer(layer, "buildDockerfile", signal);
     const found = known.find(({ digest, diffId }) => digest === layer.digest && diffId === layer.diffId);
     if (!found) throw role.wrong(`layer ${layer.digest} is of no image that it was given`, "buildDockerfile");
     return found;
   });
-  if (!isListOf(isDigest)(named) || named.join() !== layers.map(({ diffId }) => diffId).join()) {
+  if (config.rootfs.diff_ids.join() !== layers.map(({ diffId }) => diffId).join()) {
     throw role.wrong("its layers are not those of its configuration", "buildDockerfile");
   }
   return { config, layers };

@@ -2,16 +2,19 @@
 import type { Store } from "../../../contract/store.ts";
 import { isDigest } from "../../../../lib/oci/digest.ts";
 import { isText } from "../../../../lib/guard.ts";
-import type { Reference } from "../wire.ts";
+import { MAX_MESSAGE, type Reference } from "../wire.ts";
 import type { Role } from "./role.ts";
 import { givenStoreShape } from "./shapes.ts";
 import { memoFor } from "./registry.ts";
+
+/** Bytes of a blob that goes as a whole: in base64 it must fit into a message. */
+const MAX_BYTES = MAX_MESSAGE / 2;
 
 /** Hands out what a plugin needs of the store; stages and locks are dapp's. */
 export async function giveStore(store: Store, role: Role): Promise<Reference> {
   const { exchange, plugin } = role.needs;
   const { blobs } = store;
-  const { signal } = new AbortController();
+  const { signal } = role;
   const checked = (digest: unknown) => {
     if (isDigest(digest)) return digest;
     throw new TypeError("a blob is named by a sha256 digest");
@@ -20,7 +23,7 @@ export async function giveStore(store: Store, role: Role): Promise<Reference> {
     path: store.path,
     handed: await exchange.directory(),
     lent: exchange.lent,
-    memo: memoFor(plugin, store.memo),
+    memo: memoFor(role, store.memo),
     housekeeping: {
       // Its own, which it can use as far as its rights go, and those of programs.
       async directory(...parts: readonly unknown[]) {
@@ -30,7 +33,14 @@ export async function giveStore(store: Store, role: Role): Promise<Reference> {
     },
     blobs: {
       size: (digest: unknown) => blobs.size(checked(digest)),
-      get: (digest: unknown) => blobs.get(checked(digest)),
+      async get(digest: unknown) {
+        const wanted = checked(digest);
+        const size = await blobs.size(wanted) ?? 0;
+        if (size > MAX_BYTES) {
+          throw new RangeError(`blob ${wanted} has ${size} bytes: it must be read as a file`);
+        }
+        return await blobs.get(wanted);
+      },
       async put(bytes: unknown) {
         if (bytes instanceof Uint8Array) return await blobs.put(bytes);
         throw new TypeError("a blob is bytes");

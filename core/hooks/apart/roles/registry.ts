@@ -28,7 +28,7 @@ export function registryRequest(request: RegistryRequest, role: Role): unknown {
   return {
     ...request,
     access: accessFor(repo, access, role),
-    memo: role.give(memoFor(role.needs.plugin, memo), memoShape),
+    memo: role.give(memoFor(role, memo), memoShape),
   };
 }
 
@@ -42,11 +42,11 @@ export function accessFor(name: string, access: RegistryAccess, { needs: { right
   return isDeclared ? access : { insecure: access.insecure };
 }
 
-/** What a plugin remembers is nobody else's: what another one reads could be made up. */
-export function memoFor(plugin: string, memo: RegistryMemo) {
+/** What a plugin remembers is nobody else's, whatever that calls itself: what another one reads could be made up. */
+export function memoFor({ needs: { url } }: Role, memo: RegistryMemo) {
   const keyOf = (kind: unknown, key: unknown) => {
     if (!isText(kind) || !isText(key)) throw new TypeError("a memo is asked for by two texts");
-    return JSON.stringify([plugin, kind, key]);
+    return JSON.stringify([url, kind, key]);
   };
   return {
     get: (kind: unknown, key: unknown) =>

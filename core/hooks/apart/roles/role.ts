@@ -16,6 +16,8 @@ export interface RoleNeeds {
   readonly process: ApartProcess;
   readonly exchange: Exchange;
   readonly plugin: string;
+  /** Which module it is: a name is what a plugin calls itself. */
+  readonly url: string;
   readonly hook: string;
   readonly rights: PluginRights;
   /** What the rights are about. */
@@ -34,8 +36,14 @@ const LOOK_MS = 250;
 /** A role of one plugin. */
 export class Role {
   readonly #given: object[] = [];
+  readonly #over = new AbortController();
 
   constructor(readonly needs: RoleNeeds) {}
+
+  /** Aborted when the role is let go: what the plugin asked for then matters no more. */
+  get signal(): AbortSignal {
+    return this.#over.signal;
+  }
 
   /** Hands an object of dapp's to the plugin, until the role is let go. */
   give(object: object, shape: Shape): Reference {
@@ -180,6 +188,7 @@ export class Role {
     try {
       if (remote) await this.release(remote);
     } finally {
+      this.#over.abort();
       for (const object of this.#given) this.needs.process.forget(object);
     }
   }

@@ -6,6 +6,7 @@ import { isCount, isText } from "../../../../lib/guard.ts";
 import { plain } from "../errors.ts";
 import { giveStore } from "./given_store.ts";
 import { accessFor } from "./registry.ts";
+import { requireConfig, requireLayerType } from "./image.ts";
 import type { Role } from "./role.ts";
 import * as schemas from "./schemas.ts";
 
@@ -33,8 +34,10 @@ export function sourceApart(answer: unknown, role: Role, { store }: SourceReques
       const { signal } = io;
       const state = await role.ask(remote, "fetch", [image, given], { signal, goesOn });
       if (!isImageState(state)) throw role.wrong("it is no image", "fetch");
+      const config = requireConfig(state.config, role, "fetch");
+      for (const layer of state.layers) requireLayerType(layer, role, "fetch");
       await requireWhole(state, { role, has: (digest) => store.blobs.size(digest) });
-      return state;
+      return { ...state, config };
     },
     [Symbol.asyncDispose]: () => role.dispose(remote),
   };

@@ -1,0 +1,25 @@
+/** Images that a plugin made or brought: looked at like those that come from a registry. */
+import type { ImageState } from "../../../contract/store.ts";
+import { OciError } from "../../../../lib/oci/errors.ts";
+import { parseConfig } from "../../../../lib/oci/image.ts";
+import { layerType } from "../../../../lib/oci/media_type.ts";
+import type { Role } from "./role.ts";
+
+/** The configuration of an image, read. @throws PLUGIN_RESULT_INVALID when it is none */
+export function requireConfig(config: unknown, role: Role, method: string): ImageState["config"] {
+  try {
+    return parseConfig(new TextEncoder().encode(JSON.stringify(config)), "its image");
+  } catch (error) {
+    throw error instanceof OciError ? role.wrong(error.message, method) : error;
+  }
+}
+
+/** @throws PLUGIN_RESULT_INVALID for a layer that no tool could read */
+export function requireLayerType(
+  { mediaType }: { readonly mediaType: string },
+  role: Role,
+  method: string,
+): void {
+  if (layerType(mediaType) === mediaType) return;
+  throw role.wrong(`"${mediaType}" is no type of a layer`, method);
+}
