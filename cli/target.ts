@@ -1,5 +1,6 @@
 /** Which words are DIMGs and which one is REPO, and which tags are asked for: known only with the engine's help. */
 import { EngineError } from "../core/contract/errors.ts";
+import { observed } from "../lib/pool.ts";
 import type { TagWish } from "../mod.ts";
 import type { Context, TagOption } from "./command.ts";
 import { usage } from "./usage.ts";
@@ -19,11 +20,12 @@ type Wanted = Pick<Context, "command" | "options" | "loose" | "tags" | "engine" 
  * REPO; plugins are
  * asked only when there are tag options that are not in the table.
  *
+ * @param prefetch whether git is asked meanwhile for what the command wants of it
  * @throws USAGE
  */
-export async function findTarget(wanted: Wanted): Promise<Target> {
+export async function findTarget(wanted: Wanted, { prefetch = false } = {}): Promise<Target> {
   const { words, tags } = await settleTags(wanted);
-  return { ...await settleRepo(wanted, words), tags };
+  return { ...await settleRepo(wanted, words, prefetch), tags };
 }
 
 async function settleTags(
@@ -68,6 +70,7 @@ function wish(flag: string, value: string | undefined): TagWish {
 async function settleRepo(
   { command, options, engine, table }: Wanted,
   words: readonly string[],
+  prefetch: boolean,
 ): Promise<Omit<Target, "tags">> {
   const dimg = command.positionals.find(({ complete }) => complete === "dimg");
   const room = dimg?.many ? Infinity : dimg ? 1 : 0;
@@ -78,6 +81,7 @@ async function settleRepo(
   }
   const extra = words[room + 1];
   if (extra !== undefined) throw (await mistakes()).extraWord(command, words, extra, table);
+  if (prefetch) observed((await engine()).prefetch());
   const split = { patterns: words.slice(0, -1), repo: last };
   if (words.length > room && !byOption) return split;
   if (byOption || await dappfileRepo(engine) !== undefined) {

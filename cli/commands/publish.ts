@@ -2,7 +2,6 @@
 import type { PublishReport, PushOptions } from "../../mod.ts";
 import { count, formatSize } from "../format.ts";
 import { findTarget } from "../target.ts";
-import { observed } from "../../lib/pool.ts";
 import { buildOptions } from "./build.ts";
 import type { CommandRun, Context } from "../command.ts";
 
@@ -21,9 +20,8 @@ export const tag: CommandRun = (context) => publish(context, "tag", {});
 
 async function publish(context: Context, how: "push" | "tag", extra: PushOptions): Promise<number> {
   const { options, quiet, progress, answer } = context;
+  const { patterns, repo, tags } = await findTarget(context, { prefetch: true });
   const engine = await context.engine();
-  observed(engine.prefetch());
-  const { patterns, repo, tags } = await findTarget(context);
   const report = await engine[how](patterns, {
     ...extra,
     ...(repo !== undefined && { repo }),

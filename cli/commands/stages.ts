@@ -2,14 +2,12 @@
 import type { StageMoves } from "../../mod.ts";
 import { stageTitle } from "../render/lines.ts";
 import { findTarget } from "../target.ts";
-import { observed } from "../../lib/pool.ts";
 import type { CommandRun, Context } from "../command.ts";
 
 /** `dapp dimg stages push`: publishes stages and prints what became of each. */
 export const stagesPush: CommandRun = async (context) => {
+  const { patterns, repo } = await findTarget(context, { prefetch: true });
   const engine = await context.engine();
-  observed(engine.prefetch());
-  const { patterns, repo } = await findTarget(context);
   const moves = await engine.pushStages(patterns, { ...(repo !== undefined && { repo }) });
   if (moves.stages.every(({ state }) => state === "not built")) {
     context.progress.note("note: nothing to push: no stage of the current state is built");
@@ -21,9 +19,8 @@ export const stagesPush: CommandRun = async (context) => {
 
 /** `dapp dimg stages pull`: takes stages from REPO and prints what became of each. Finding none is no failure. */
 export const stagesPull: CommandRun = async (context) => {
+  const { patterns, repo } = await findTarget(context, { prefetch: true });
   const engine = await context.engine();
-  observed(engine.prefetch());
-  const { patterns, repo } = await findTarget(context);
   const moves = await engine.pullStages(patterns, {
     ...(repo !== undefined && { repo }),
     ...(context.options.flag("all") && { all: true }),

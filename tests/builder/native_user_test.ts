@@ -117,7 +117,7 @@ import { usedBuilder } from "$SOURCES/core/machine_check/use_builder.ts";
 import { builderNative } from "$SOURCES/plugins/builder/native/mod.ts";
 import { storeLocal } from "$SOURCES/plugins/store/local/mod.ts";
 const signal = new AbortController().signal;
-await using hooks = createHookRunner({ projectDir: ".", env: {} }, { signal, dryRun: false, emit() {} });
+await using hooks = createHookRunner({ projectDir: ".", env: Deno.env.toObject() }, { signal, dryRun: false, emit() {} });
 for (const plugin of [storeLocal, builderNative]) await hooks.add({ plugin }, { builtin: true });
 const { value: store } = await hooks.first("openStore", { home: Deno.cwd() + "/store" });
 await using _ = store;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { checkAnswer } from "../../core/hooks/answers.ts";
 import { parseConfig } from "../../core/config/parse.ts";
+import { anyStore } from "../support/any_store.ts";
 import { type EngineError, type HookName, hookTable } from "../../core/contract/plugin.ts";
 
 const signature = "a".repeat(64);
@@ -36,8 +37,12 @@ const answers: Readonly<
     ],
   ],
   openStore: [
-    { stage: method, putStage: method, lock: method },
-    [{ stage: method, putStage: method }, /its key "lock" is missing, wanted is a function/],
+    anyStore("/s"),
+    [{ ...anyStore("/s"), path: 1 }, /its key "path" is a number, wanted is a text/],
+    [
+      { ...anyStore("/s"), locks: { take: method, claim: method } },
+      /its key "locks.claimed" is missing, wanted is a function/,
+    ],
     [7, /: it is a number, wanted is an object$/],
   ],
   openSource: [{ resolve: method, fetch: method }, [

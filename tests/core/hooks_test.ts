@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { anyStore } from "../support/any_store.ts";
 import { noTimes } from "../support/times.ts";
 import { createHookRunner } from "../../core/hooks/runner.ts";
 import {
@@ -38,8 +39,7 @@ Deno.test("first: asks in order and stops at the first answer, with the plugin t
         return value as never;
       },
     });
-  const methods = { stage() {}, putStage() {}, lock() {} };
-  const [yes, late] = [{ path: "x", ...methods }, { path: "y", ...methods }];
+  const [yes, late] = [anyStore("x"), anyStore("y")];
   const runner = await runnerOf(answer("none", undefined), answer("yes", yes), answer("late", late));
   assert.deepEqual(await runner.first("openStore", { home: "/h" }), { plugin: "yes", value: yes });
   assert.deepEqual(asked, ["none", "yes"]);
