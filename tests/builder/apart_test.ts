@@ -242,3 +242,35 @@ Deno.test("a builder apart tells how much it can do at once", async () => {
   });
   assert.equal(steps, 3);
 });
+
+/** Aborts a step when it says so; answers with what it said until its end was known. */
+async function abortOnce(builder: Builder): Promise<string> {
+  const controller = new AbortController();
+  let output = "";
+  const running = builder.run(step, {
+    signal: controller.signal,
+    output(_, text) {
+      output += text;
+      if (text === "begun ") controller.abort(new Error("it is enough"));
+    },
+    secret: () => new TextEncoder().encode("abc"),
+  });
+  await assert.rejects(running, { message: "it is enough" });
+  return output;
+}
+
+Deno.test("an aborted step of a builder apart has let go of what it holds when its end is told", async () => {
+  const slow = `builder.run = async (_, io) => {
+      io.output("stdout", "begun ");
+      await new Promise((ok) => io.signal.addEventListener("abort", ok));
+      await new Promise((ok) => setTimeout(ok, 300));
+      io.output("stdout", "ended");
+      throw new Error("stopped");
+    };`;
+  assert.equal(await withBuilder(slow, abortOnce), "begun ended");
+});
+
+Deno.test("a builder apart that does not stop an aborted step is not waited for without an end", async () => {
+  const deaf = `builder.run = (_, io) => { io.output("stdout", "begun "); return new Promise(() => {}); };`;
+  assert.equal(await withBuilder(deaf, abortOnce, 4000), "begun ");
+});

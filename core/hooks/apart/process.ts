@@ -54,6 +54,8 @@ export interface Asking {
    * "alive": it may take any time, as long as the process answers at all.
    */
   readonly goesOn?: (() => number) | "alive";
+  /** What it does holds on to something, so that its end is waited for also once the signal is aborted. */
+  readonly holdsOn?: boolean;
 }
 
 /** Bytes of what a plugin printed that are kept, to say why it ended. */
@@ -127,7 +129,7 @@ export class ApartProcess implements AsyncDisposable {
 
   /** Asks it something. @throws PLUGIN_FAILED, PLUGIN_RESULT_INVALID, the signal's reason, or what the plugin threw */
   async ask(what: string | RemoteMethod, args: readonly unknown[], asking: Asking = {}): Promise<unknown> {
-    const { hook, signal } = asking;
+    const { hook, signal, holdsOn = false } = asking;
     this.#needs.context.signal.throwIfAborted();
     signal?.throwIfAborted();
     const answer = this.#answer(what, args, {
@@ -135,7 +137,7 @@ export class ApartProcess implements AsyncDisposable {
       ...(hook !== undefined && { hook }),
       ...(typeof what === "object" && { method: what.name }),
     }, asking);
-    if (!signal) return await answer;
+    if (!signal || holdsOn) return await answer.finally(() => signal?.throwIfAborted());
     observed(answer); // it may fail when nobody waits any more
     const { abortable } = await import("@std/async/abortable");
     return await abortable(answer, signal);
@@ -145,9 +147,9 @@ export class ApartProcess implements AsyncDisposable {
     what: string | RemoteMethod,
     args: readonly unknown[],
     work: FailedWork,
-    { goesOn }: Asking,
+    asking: Asking,
   ): Promise<unknown> {
-    const watch = this.#watch(goesOn);
+    const watch = this.#watch(asking);
     try {
       if (this.#gone) throw this.#gone;
       const answer = await this.#talk.call(what, args);
@@ -166,7 +168,7 @@ export class ApartProcess implements AsyncDisposable {
   }
 
   /** Ends the process when an answer takes too long. */
-  #watch(goesOn: Asking["goesOn"]): Disposable {
+  #watch({ goesOn, signal }: Asking): Disposable {
     const { timeoutMs } = this.#needs;
     let timer: ReturnType<typeof setTimeout> | undefined;
     let lastSeen = performance.now();
@@ -179,7 +181,7 @@ export class ApartProcess implements AsyncDisposable {
       const left = lastSeen + timeoutMs - performance.now();
       if (left > 0) return wait(left);
       if (this.#talk.isAnswering) return wait(timeoutMs); // it waits for dapp
-      if (goesOn === "alive" && !isAsked) {
+      if (goesOn === "alive" && !isAsked && !signal?.aborted) {
         isAsked = true;
         observed(
           this.#talk.call("alive", []).then(() => {

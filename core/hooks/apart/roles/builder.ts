@@ -74,7 +74,7 @@ export function builderApart(answer: unknown, role: Role, { store }: BuilderRequ
       const given = work.io(io, { secrets, ssh: idsOf(step, "ssh") });
       const { signal } = io;
       const made = await role.ask(remote, "run", [{ ...step, parents: work.parents(parents) }, given], {
-        ...LONG,
+        ...STEP,
         signal,
         schema: schemas.stepResult,
       }) as { readonly layer?: SaidLayer };
@@ -97,6 +97,9 @@ export function builderApart(answer: unknown, role: Role, { store }: BuilderRequ
 
 /** Nobody knows how long commands take. */
 const LONG = { goesOn: "alive" } as const;
+
+/** Steps have directories of this machine, and take some time to let go of them. */
+const STEP = { ...LONG, holdsOn: true } as const;
 
 /** Its process has no terminal, nor anything else of what dapp was started with. */
 function noShell(builder: string, plugin: string): EngineError {
@@ -215,7 +218,7 @@ async function dockerfile(
   const known = step.bases.flatMap(({ image }) => image.layers);
   for (const layer of known) await work.lend(layer);
   const made = await role.ask(remote, "buildDockerfile", [{ ...plainStep, context }, work.io(io, step)], {
-    ...LONG,
+    ...STEP,
     signal,
     schema: schemas.dockerfileResult,
   }) as {

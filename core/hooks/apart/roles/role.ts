@@ -25,7 +25,7 @@ export interface RoleNeeds {
 }
 
 /** How a method is called. */
-export interface Calling extends Pick<Asking, "signal" | "goesOn"> {
+export interface Calling extends Pick<Asking, "signal" | "goesOn" | "holdsOn"> {
   /** What it must answer. */
   readonly schema?: z.ZodType;
 }
