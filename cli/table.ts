@@ -436,7 +436,7 @@ export const table: CommandTable = {
       summary: "Say what this machine can do, and how to mend what it cannot.",
       details: [
         "Looks at git, the store, each builder (which runs a step upon nothing), the network of commands, kept logins with " +
-        "their helpers, the dappfile and its REPO. What is missing has its fix below it; what nobody asked for is unset.",
+        "their helpers, the dappfile, its git repository and REPO. What is missing has its fix below it; what nobody asked for is unset.",
         "Exits with 1 only when nothing can be built here. With --quiet, prints only what is missing.",
       ],
       positionals: [],

@@ -304,6 +304,7 @@ class BuildEngine implements Engine {
     return await checkMachine({
       options: session.options,
       whatIsThere: () => session.whatIsThere(),
+      head: () => session.trees.prefetch(),
       repo: async () => {
         const { project } = await session.workspace.prepared();
         const named = session.options.repo ?? project.repo;

@@ -14,7 +14,7 @@ export const doctor: CommandRun = async ({ engine, quiet, style, answer }) => {
     ...rows(shown, style),
     ...(quiet
       ? []
-      : ["", canBuild ? "Images can be built here." : style.red("No images can be built here.")]),
+      : ["", canBuild ? "This machine can build images." : style.red("This machine can build no images.")]),
   ]);
   return canBuild ? 0 : 1;
 };

@@ -1,7 +1,7 @@
 import type { GitEntry } from "../contract/config.ts";
 import { ConfigurationFiles } from "./configuration.ts";
 import { type LocalRepository, noRepository, openLocal, repositoryName } from "./repository.ts";
-import type { GitMemo, GitRepository, TreeSource } from "./model.ts";
+import type { GitHead, GitMemo, GitRepository, TreeSource } from "./model.ts";
 import type { RemoteSource } from "./remote.ts";
 import { isText } from "../../lib/guard.ts";
 import { below, layerPath } from "../../lib/layer/paths.ts";
@@ -19,7 +19,7 @@ export class GitTrees {
   #repository?: Promise<LocalRepository | undefined>;
   #local?: Promise<RepositorySource>;
   #files?: Promise<ConfigurationFiles>;
-  #head?: Promise<unknown>;
+  #head?: Promise<GitHead | undefined>;
   #outside?: Promise<readonly string[]>;
   /** Files of the configuration that the user was told of. */
   readonly #noted = new Set<string>();
@@ -45,7 +45,7 @@ export class GitTrees {
   }
 
   /** Starts git on the project's repository, which is asked for what is committed and what is not in every run. */
-  prefetch(): Promise<unknown> {
+  prefetch(): Promise<GitHead | undefined> {
     return this.#head ??= this.#open().then((repository) => repository?.head());
   }
 

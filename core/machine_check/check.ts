@@ -23,6 +23,8 @@ export interface MachineNeeds {
     readonly dappfile?: string;
     readonly failure?: unknown;
   }>;
+  /** What is checked out; undefined outside of git. @throws GIT_FAILED */
+  head(): Promise<{ readonly commit: string | undefined; readonly branch: string | undefined } | undefined>;
   /** The REPO of the project. @throws REPO_INVALID */
   repo(): Promise<string | undefined>;
   registry(repo: string): Promise<{ readonly value: RegistryBackend }>;
@@ -56,6 +58,7 @@ export async function checkMachine(needs: MachineNeeds): Promise<MachineReport> 
       ...builders,
       await logins(options.env),
       dappfileRow(there),
+      await repositoryRow(needs),
       await repoRow(needs, there.failure),
     ],
   };
@@ -93,6 +96,31 @@ function dappfileRow(
   }
   if (dappfile === undefined) return unset("dappfile", "there is none here", "Write one with: dapp init");
   return { name: "dappfile", result: "ok", detail: dappfile };
+}
+
+/** Not every image needs git, so that nothing is missing where it is not used. */
+async function repositoryRow(needs: MachineNeeds): Promise<MachineCheck> {
+  const name = "repository";
+  try {
+    const head = await needs.head();
+    if (head === undefined) {
+      return unset(
+        name,
+        "no git repository is here; `git` of images needs one",
+        "Run: git init, then commit the files",
+      );
+    }
+    const { commit, branch } = head;
+    if (commit === undefined) return unset(name, "it has no commits yet", "Commit once, or use --dev");
+    return {
+      name,
+      result: "ok",
+      detail: `commit ${commit.slice(0, 8)}${branch === undefined ? "" : ` of ${branch}`}`,
+    };
+  } catch (error) {
+    needs.options.signal.throwIfAborted();
+    return missing(name, error);
+  }
 }
 
 async function repoRow(needs: MachineNeeds, failure: unknown): Promise<MachineCheck> {

@@ -722,7 +722,7 @@ builder native  missing  no unshare
 REPO            unset    none is named
     to use it: Name one with --repo
 
-No images can be built here.
+This machine can build no images.
 `,
   );
 });

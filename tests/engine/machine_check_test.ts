@@ -9,11 +9,16 @@ type Files = Readonly<Record<string, string>>;
 /** The rows for a project with these files, by name; `env` has HOME in a fresh directory. */
 async function rowsOf(
   files: Files,
-  options: { readonly env?: (dir: string) => Readonly<Record<string, string>>; readonly repo?: string } = {},
+  options: {
+    readonly env?: (dir: string) => Readonly<Record<string, string>>;
+    readonly repo?: string;
+    readonly prepare?: (dir: string) => Promise<unknown>;
+  } = {},
 ) {
   return await withTempDir(async (dir) => {
     await Deno.mkdir(`${dir}/project`);
     for (const [name, text] of Object.entries(files)) await Deno.writeTextFile(`${dir}/${name}`, text);
+    await options.prepare?.(dir);
     await using engine = createEngine({
       dir: `${dir}/project`,
       home: `${dir}/store`,
@@ -45,6 +50,29 @@ Deno.test("checkMachine() needs no project; what nobody asked for is unset, with
     row("builder buildkit")?.detail,
     "not set up; Dockerfiles need it, all else works without",
   );
+});
+
+Deno.test("checkMachine() says what of git is there for the images of a project", async () => {
+  const dappfile = { "project/dappfile.yaml": "dimg: app\nfrom: scratch\ngit: [{ add: /a, to: /a }]\n" };
+  const outside = await rowsOf(dappfile);
+  assert.equal(outside.row("repository")?.result, "unset");
+  assert.match(outside.row("repository")?.fix ?? "", /git init, then commit/);
+
+  const git = (dir: string, ...args: readonly string[]) =>
+    run(["git", "-C", `${dir}/project`, "-c", "user.name=T", "-c", "user.email=t@example.com", ...args]);
+  const empty = await rowsOf(dappfile, { prepare: (dir) => git(dir, "init", "--quiet", "-b", "trunk") });
+  assert.equal(empty.row("repository")?.result, "unset");
+  assert.match(empty.row("repository")?.detail ?? "", /no commits yet/);
+
+  const made = await rowsOf(dappfile, {
+    prepare: async (dir) => {
+      await git(dir, "init", "--quiet", "-b", "trunk");
+      await git(dir, "add", ".");
+      await git(dir, "commit", "--quiet", "-m", "first");
+    },
+  });
+  assert.equal(made.row("repository")?.result, "ok");
+  assert.match(made.row("repository")?.detail ?? "", /^commit [0-9a-f]{8} of trunk$/);
 });
 
 Deno.test("checkMachine() says of a BuildKit that is not there what a build says", async () => {
