@@ -13,9 +13,14 @@ interface DocSymbol {
     readonly kind: string;
     readonly location: Place;
     readonly jsDoc?: JsDoc;
-    readonly def: { readonly properties?: readonly Member[]; readonly methods?: readonly Member[] };
+    readonly def: {
+      readonly properties?: readonly Member[];
+      readonly methods?: readonly Member[];
+      readonly extends?: unknown;
+    };
   }[];
 }
+type Symbols = ReadonlyMap<string, DocSymbol["declarations"][number]>;
 interface JsDoc {
   readonly doc?: string;
 }
@@ -67,7 +72,8 @@ export async function hooksMarkdown(): Promise<string> {
     "<!-- Made from core/contract/ by site/reference.ts; tests/reference_test.ts says how to make it anew. -->",
     "",
     "What a plugin can answer. `setup` returns the hooks that it wants; each is called with its input and a context",
-    "(`signal`, `dryRun`, `emit`). [plugins.md](plugins.md) has a plugin from its beginning.",
+    "([`HookContext`](#type-hookcontext)), `setup` itself with the options and a [`Host`](#type-host).",
+    "[plugins.md](plugins.md) has a plugin from its beginning.",
     "",
     "| Hook | Kind | What it does |",
     "| --- | --- | --- |",
@@ -79,7 +85,7 @@ export async function hooksMarkdown(): Promise<string> {
     "",
     ...Object.entries(KINDS).map(([kind, text]) => `- _${kind}_: ${text}`),
   ];
-  const types = new Set<string>();
+  const types = new Set(["Host", "HookContext"]);
   for (const { name, jsDoc, tsType } of members) {
     const [input = "undefined", answer] = tsType?.value?.typeParams?.map(({ repr }) => repr) ?? [];
     for (const type of [input, answer]) if (type !== undefined && symbols.has(type)) types.add(type);
@@ -101,27 +107,47 @@ export async function hooksMarkdown(): Promise<string> {
     );
   }
   lines.push("", "## Types");
-  for (const name of types) lines.push(...typeSection(name, symbols.get(name)!));
+  // What is added while the loop runs is visited too.
+  for (const name of types) {
+    lines.push(...typeSection(name, symbols));
+    for (const each of typesIn(symbols.get(name)!.def, symbols)) types.add(each);
+  }
   return `${lines.join("\n")}\n`;
 }
 
-function typeSection(name: string, { jsDoc, def }: DocSymbol["declarations"][number]): string[] {
+function typeSection(name: string, symbols: Symbols): string[] {
+  const { jsDoc, def } = symbols.get(name)!;
   const members = [...def.properties ?? [], ...def.methods ?? []];
+  const more = typesIn(def.extends, symbols).map((each) => typeLink(each, symbols));
   return [
     "",
     `### Type ${name}`,
     "",
     docOf(jsDoc, `type ${name}`),
+    ...(more.length === 0 ? [] : ["", `It has what ${more.join(" and ")} has, and:`]),
     ...(members.length === 0 ? [] : ["", "| Field | Meaning |", "| --- | --- |"]),
     ...members.map((member) => {
       const call = def.methods?.includes(member) ? "()" : "";
       const what = docOf(member.jsDoc, `field "${member.name}" of ${name}`);
-      return `| \`${member.name}${call}${member.optional ? "?" : ""}\` | ${cell(what)} |`;
+      const links = typesIn(member, symbols).map((each) => typeLink(each, symbols));
+      return `| \`${member.name}${call}${member.optional ? "?" : ""}\` | ${
+        cell([what, ...links].join(" "))
+      } |`;
     }),
   ];
 }
 
-function typeLink(type: string, symbols: ReadonlyMap<string, unknown>): string {
+/** Types with a section that are named in something that `deno doc` tells of types. */
+function typesIn(told: unknown, symbols: Symbols): readonly string[] {
+  const found = new Set<string>();
+  JSON.stringify(told, (key, value) => {
+    if (key === "typeName" && symbols.has(value)) found.add(value);
+    return value;
+  });
+  return [...found];
+}
+
+function typeLink(type: string, symbols: Symbols): string {
   return symbols.has(type) ? `[\`${type}\`](#type-${type.toLowerCase()})` : `\`${type}\``;
 }
 
@@ -131,7 +157,7 @@ function kindOf(hook: string): string {
 }
 
 /** Interfaces and types that plugin.ts publishes, by name. */
-async function documented(): Promise<ReadonlyMap<string, DocSymbol["declarations"][number]>> {
+async function documented(): Promise<Symbols> {
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["doc", "--json", "plugin.ts"],
     cwd: root,

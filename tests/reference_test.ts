@@ -59,6 +59,12 @@ Deno.test("the page of hooks has each hook, with who asks it and the types it is
     assert.match(section, /^- Asked: \S/m, name);
     assert.match(section, /^- Gets: \S/m, name);
   }
+  const sections = new Set([...page.matchAll(/^### Type (\w+)$/gm)].map(([, name]) => name!.toLowerCase()));
+  for (const [, name] of page.matchAll(/\(#type-(\w+)\)/g)) assert.ok(sections.has(name!), `type ${name}`);
+  // What types of hooks lead to, and what is handed over beside them.
+  for (const name of ["host", "hookcontext", "cleanupgit", "inventorytag", "tagwish"]) {
+    assert.ok(sections.has(name), name);
+  }
 });
 
 Deno.test("an event without a comment of its own is no event for the reference", async () => {
