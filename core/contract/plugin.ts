@@ -248,8 +248,11 @@ export interface Plugin<Input = unknown> {
   readonly name: string;
   /** The contract version it was written for. */
   readonly api?: number;
-  /** For documentation and editors. */
-  optionsSchema(): Promise<Schema | undefined>;
+  /**
+   * The zod schema of its options, for documentation. Its type does not say zod: plugins with a `node_modules` of their
+   * own have another copy of it, and are plugins for a program all the same.
+   */
+  optionsSchema(): Promise<object | undefined>;
   /** Checks the options and sets the plugin up. @throws PLUGIN_API_MISMATCH, PLUGIN_OPTIONS_INVALID */
   load(raw: Input | undefined, host: Host): Promise<PluginHooks>;
   /** What it declares with these options. @throws PLUGIN_OPTIONS_INVALID, PLUGIN_RESULT_INVALID */

@@ -39,7 +39,7 @@ Deno.test("docs/cleanup.md: every policy has a row with all of its options", asy
     );
     assert.ok(row, name);
     const rows = text.split("\n").filter((line) => line.startsWith(`| \`${name}\``)).join("\n");
-    const { shape } = await optionsSchema() as unknown as { shape: Record<string, unknown> };
+    const { shape } = await optionsSchema() as { shape: Record<string, unknown> };
     for (const option of Object.keys(shape)) assert.ok(rows.includes(`\`${option}\``), `${name} ${option}`);
   }
   for (const { plugin } of defaultPolicies) assert.ok(text.includes(`| \`${plugin.name}\``), plugin.name);

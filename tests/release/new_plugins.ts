@@ -12,6 +12,19 @@ from: scratch
 shell: { install: ["mkdir opt; echo hi > opt/hi"] }
 `;
 
+/** Uses the tag scheme, which has packages of its own beside it, where the program has others. */
+const EMBEDDED = `import { createEngine, use } from "@dapp/dapp";
+import tagging from "./plugins/tools/my-tagging/mod.ts";
+await using engine = createEngine({
+  dir: "plugins",
+  config: "plain.yaml",
+  repo: "oci:embedded",
+  plugins: [use(tagging, { digits: 5 })],
+});
+const { images } = await engine.push([], { build: true, tags: [{ flag: "tag-my-tagging" }] });
+for (const { tags } of images) for (const { reference } of tags) console.log(reference);
+`;
+
 /** Makes a repository of a directory. */
 export async function commit(dir: string): Promise<void> {
   const git = ["git", "-c", "user.name=T", "-c", "user.email=t@example.com", "-c", "init.defaultBranch=main"];
@@ -87,7 +100,10 @@ export async function tryNewPlugins(t: Deno.TestContext, { dir, install, run }: 
     ...Object.values(others).flatMap((each) => each.slice(1)),
     ...cleanup,
   ];
-  await writeFiles(shop, { "dappfile.yaml": `${head.join("\n")}\n---\n${DAPPFILE}` });
+  await writeFiles(shop, {
+    "dappfile.yaml": `${head.join("\n")}\n---\n${DAPPFILE}`,
+    "plain.yaml": "dimg: page\nfrom: scratch\ngit: [{ add: /.tool-versions, to: /versions }]\n",
+  });
   await commit(shop);
 
   await t.step("all of them are loaded from one dappfile", async () => {
@@ -126,6 +142,13 @@ export async function tryNewPlugins(t: Deno.TestContext, { dir, install, run }: 
     assert.match(stdout, /"app-\d{4}\.\d\d\.\d\d-[0-9a-f]{8}"/);
     assert.match(stdout, /"app-feature-x-[0-9a-f]{8}"/);
     assert.match(stdout, /"app-7"/);
+  });
+
+  await t.step("tagging: a program with packages of its own has it too, and publishes by it", async () => {
+    await writeFiles(dir, { "publish.ts": EMBEDDED });
+    await run([`${dir}/node_modules/.bin/deno`, "check", "publish.ts"]);
+    const { stdout } = await run([`${dir}/node_modules/.bin/deno`, "run", "--allow-all", "publish.ts"]);
+    assert.match(stdout, /^oci:embedded:page-\d{4}\.\d\d\.\d\d-[0-9a-f]{5}\n$/);
   });
 
   await t.step("cleanup: the plan says what it keeps", async () => {
