@@ -58,7 +58,7 @@ import type { Signature } from "./contract/signature.ts";
 export interface Engine extends AsyncDisposable {
   /**
    * Asks git what is checked out, which every build, push and pull waits for, so that it answers while the caller still
-   * finds out what to ask for. @throws GIT_FAILED, as they do
+   * finds out what to ask for. Nobody has to wait for it: what fails is told by them as well. @throws GIT_FAILED, as they do
    */
   prefetch(): Promise<void>;
   /** The validated configuration. @throws CONFIG_NOT_FOUND, CONFIG_INVALID with every problem found */

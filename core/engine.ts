@@ -46,6 +46,9 @@ export function createEngineWith(options: EngineOptions, builtins: Builtins): En
 /** The method that tells what it did before it was stopped. */
 const TELLS: keyof Engine = "applyCleanup";
 
+/** The method that nobody has to wait for. */
+const BESIDE: keyof Engine = "prefetch";
+
 /**
  * The engine as long as it lives, with failures of files told as such, whichever method meets them. Once it is stopped,
  * nothing starts, and what is under way fails with the reason, whatever was made of it.
@@ -59,7 +62,10 @@ function living(engine: Engine, life: Life): Engine {
         return () => life.end(() => told(() => target[Symbol.asyncDispose]()));
       }
       const call = (...args: readonly unknown[]) => told<unknown>(() => Reflect.apply(member, target, args));
-      return (...args: readonly unknown[]) => life.during(() => call(...args), { tells: name === TELLS });
+      return (...args: readonly unknown[]) => {
+        const done = life.during(() => call(...args), { tells: name === TELLS });
+        return name === BESIDE ? observed(done) : done;
+      };
     },
   });
 }

@@ -23,7 +23,8 @@ export interface Located {
  * @throws GIT_FAILED when a `.git` file points at nothing: the repository above is not the one that is meant
  */
 export async function locate(projectDir: string): Promise<Located | undefined> {
-  const start = Deno.realPathSync(projectDir);
+  const start = realPathNow(projectDir);
+  if (start === undefined) return undefined; // who reads the dappfile says that there is no such directory
   for (let root = start;; root = parentOf(root)) {
     const gitDir = await gitDirIn(root);
     if (gitDir !== undefined) {
@@ -79,6 +80,16 @@ export async function shallowCommits(commonDir: string): Promise<ReadonlySet<str
 /** Whether there is something at `path`. */
 export async function exists(path: string): Promise<boolean> {
   return await Deno.lstat(path).then(() => true, () => false);
+}
+
+/** Where a path really is; undefined when there is nothing. */
+function realPathNow(path: string): string | undefined {
+  try {
+    return Deno.realPathSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
 }
 
 function existsNow(path: string): boolean {
