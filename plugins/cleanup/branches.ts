@@ -34,7 +34,7 @@ export const keepBranches = definePlugin({
           rule,
           ({ value }) => `branch "${value}" exists`,
         ),
-        ...gone!.map((image) => nearly(image, "branch gone", `the remote has no branch "${image.value}"`)),
+        ...gone!.map((image) => nearly(image, "branch gone", `no branch "${image.value}" exists`)),
       ];
     },
   }),

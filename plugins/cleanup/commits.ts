@@ -36,7 +36,7 @@ export const keepCommits = definePlugin({
               : `another commit has the files of ${short(image)}`,
         ),
         ...gone!.map((image) =>
-          nearly(image, "commit gone", `commit ${short(image)} is in no branch or tag of the remote`)
+          nearly(image, "commit gone", `commit ${short(image)} is in no branch or tag`)
         ),
       ];
     },

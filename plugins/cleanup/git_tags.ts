@@ -31,7 +31,7 @@ export const keepGitTags = definePlugin({
           "git tag exists",
           ({ value }) => `git tag "${value}" exists`,
         ),
-        ...gone!.map((image) => nearly(image, "git tag gone", `the remote has no git tag "${image.value}"`)),
+        ...gone!.map((image) => nearly(image, "git tag gone", `no git tag "${image.value}" exists`)),
       ];
     },
   }),
