@@ -9,6 +9,12 @@ const MEMO = "layer-content";
 /** Layers that are read at once. */
 const PARALLEL = 3;
 
+interface Look {
+  readonly title: string;
+  readonly signal: AbortSignal;
+  readonly afresh: boolean;
+}
+
 type Content = Pick<Layer, "digest" | "diffId">;
 
 /**
@@ -29,13 +35,19 @@ export class LayerContents {
   }
 
   /**
-   * Makes sure that layers hold what `title`, the image they are of, says.
+   * Makes sure that layers hold what `title`, the image they are of, says. With `afresh` what was remembered of a blob
+   * says nothing: its file may not be what was looked into then.
    *
    * @throws LAYER_INVALID for an image that is wrong; STORE_CORRUPT when the store's own file is damaged
    */
-  async require(layers: readonly Content[], title: string, signal: AbortSignal): Promise<void> {
+  async require(
+    layers: readonly Content[],
+    title: string,
+    signal: AbortSignal,
+    { afresh = false } = {},
+  ): Promise<void> {
     await Promise.all(layers.map(async (layer) => {
-      const found = await this.#content(layer.digest, title, signal);
+      const found = await this.#content(layer, { title, signal, afresh });
       if (found === layer.diffId) return;
       throw invalid(
         layer.digest,
@@ -51,32 +63,38 @@ export class LayerContents {
       await this.store.memo.get(MEMO, digest.slice(7), isDigest) !== undefined;
   }
 
-  #content(digest: Digest, title: string, signal: AbortSignal): Promise<Digest> {
+  #content(layer: Content, look: Look): Promise<Digest> {
+    const { digest } = layer;
     let content = this.#known.get(digest);
     if (!content) {
-      content = this.#pool.run(() => this.#read(digest, title, signal));
+      content = this.#pool.run(() => this.#read(layer, look));
       this.#known.set(digest, content);
       content.catch(() => this.#known.delete(digest));
     }
     return content;
   }
 
-  async #read(digest: Digest, title: string, signal: AbortSignal): Promise<Digest> {
-    const known = await this.store.memo.get(MEMO, digest.slice(7), isDigest);
+  async #read({ digest, diffId }: Content, { title, signal, afresh }: Look): Promise<Digest> {
+    const known = afresh ? undefined : await this.store.memo.get(MEMO, digest.slice(7), isDigest);
     if (known) return known;
     const path = this.store.blobs.path(digest);
+    const damaged = (what: string, cause?: unknown) =>
+      new EngineError(
+        "STORE_CORRUPT",
+        `Cannot use layer ${digest} of "${title}": its file "${path}" ${what}`,
+        { cause },
+      );
+    const isWhole = async () => await hashOf(readChunks(path), signal) === digest;
     try {
       const content = await hashOf(openLayer(path), signal);
+      // What is remembered is of the blob, whoever has it: it must not be of a file that was damaged.
+      if (content !== diffId && !await isWhole()) throw damaged("has other content");
       await this.store.memo.put(MEMO, digest.slice(7), content);
       return content;
     } catch (error) {
-      const gone = error instanceof Deno.errors.NotFound;
-      if (!gone && !(error instanceof DecompressError)) throw error;
-      if (gone || await hashOf(readChunks(path), signal) !== digest) {
-        const what = gone ? "is gone" : "has other content";
-        const message = `Cannot use layer ${digest} of "${title}": its file "${path}" ${what}`;
-        throw new EngineError("STORE_CORRUPT", message, { cause: error });
-      }
+      if (error instanceof Deno.errors.NotFound) throw damaged("is gone", error);
+      if (!(error instanceof DecompressError)) throw error;
+      if (!await isWhole()) throw damaged("has other content", error);
       throw invalid(digest, title, error.message, error);
     }
   }

@@ -184,7 +184,10 @@ class GitDeliverer {
     const set = JSON.stringify([(await session.project()).name, image.node.key, stage.spec.name]);
     const made = { key, listing, set, plan: planGitLayer(input) };
     const known = await store.memo.get("git-layer", key, isLayer);
-    if (known && await store.blobs.size(known.digest) === known.size) return { ...made, anchors: [], known };
+    if (known && await store.blobs.size(known.digest) === known.size) {
+      await store.blobs.settle?.(known.digest); // it may have come with a stage that was only pulled
+      return { ...made, anchors: [], known };
+    }
     const anchors = patches ? await knownAnchors(store, set) : [];
     const choice = await chooseAnchor(anchors, input, made.plan, {
       store,

@@ -55,7 +55,7 @@ class SoundStages implements Stages {
     const { LayerContents } = await import("./contents.ts"); // few runs need it
     this.#contents ??= new LayerContents(this.#store);
     try {
-      await this.#contents.require(record.image.layers, title, signal);
+      await this.#contents.require(record.image.layers, title, signal, { afresh: true });
     } catch (error) {
       if (!(error instanceof EngineError) || signal.aborted) throw error;
       await this.#store.housekeeping.forget(record.signature);

@@ -4,6 +4,7 @@ import { LayerContents } from "../../core/layers/contents.ts";
 import { encodeTarHeader, TAR_TRAILER, tarPadding } from "../../lib/tar/encode.ts";
 import { mediaTypes } from "../../lib/oci/types.ts";
 import { LocalStore } from "../../plugins/store/local/store.ts";
+import type { StageRecord } from "../../plugin.ts";
 import { fakeBuilder, FakeBuilderLog } from "../support/fake_builder.ts";
 import { gzipLayer, type MadeLayer, sha256, writeImage } from "../support/made_image.ts";
 import { type TestProject, withProject } from "../support/project.ts";
@@ -207,10 +208,64 @@ Deno.test("a stage that was pulled is pulled again after the machine failed", as
   }
 });
 
+Deno.test("a stage that was pulled again is looked into, whatever is remembered of its layers", async () => {
+  const yaml = 'dimg: app\nfrom: scratch\nshell: { install: ["write made text"] }\n';
+  await withProject({ "dappfile.yaml": yaml }, async (project) => {
+    const plugins = [{ plugin: fakeBuilder(new FakeBuilderLog()) }];
+    const repo = `oci:${project.dir}/../repo`;
+    {
+      await using engine = project.engine({ plugins, network: "none", repo });
+      await engine.build();
+    }
+    await Deno.remove(project.home, { recursive: true });
+    {
+      await using engine = project.engine({ plugins, network: "none" });
+      await engine.pullStages([], { repo });
+    }
+    const { layers } = await onlyRecord(project.home);
+    {
+      await using store = await LocalStore.open(project.home);
+      await new LayerContents(store).require(layers, "what was here before", signal);
+    }
+    // As it may be where a file has its size before its content, and the machine fails between the two.
+    for (const { digest } of layers) {
+      const path = `${project.home}/blobs/sha256/${digest.slice(7)}`;
+      await Deno.writeFile(path, new Uint8Array((await Deno.stat(path)).size));
+    }
+    const notes: string[] = [];
+    await using engine = project.engine({
+      plugins,
+      network: "none",
+      onEvent: (event) => void (event.type === "note" && notes.push(event.text)),
+    });
+    await engine.build();
+    ok(notes.some((text) => /is not used: .*has other content$/.test(text)), notes.join("\n"));
+    for (const { digest } of layers) {
+      strictEqual(sha256(await Deno.readFile(`${project.home}/blobs/sha256/${digest.slice(7)}`)), digest);
+    }
+  });
+});
+
+Deno.test("what is found in a damaged file is not remembered of its blob", async () => {
+  await withTempDir(async (dir) => {
+    await using store = await LocalStore.open(dir);
+    const { digest } = await store.blobs.put(tar);
+    const path = store.blobs.path(digest);
+    await Deno.writeFile(path, new Uint8Array(tar.length));
+    const contents = new LayerContents(store);
+    await rejects(contents.require([{ digest, diffId }], "it", signal), {
+      code: "STORE_CORRUPT",
+      message: `Cannot use layer ${digest} of "it": its file "${path}" has other content`,
+    });
+    await Deno.writeFile(path, tar);
+    await contents.require([{ digest, diffId }], "it", signal);
+  });
+});
+
 /** The image of the one stage in a store. */
 async function onlyRecord(
   home: string,
-): Promise<{ readonly layers: readonly { readonly digest: string }[] }> {
+): Promise<{ readonly layers: StageRecord["image"]["layers"] }> {
   const names = await Array.fromAsync(Deno.readDir(`${home}/stages`), ({ name }) => name);
   strictEqual(names.length, 1);
   return JSON.parse(await Deno.readTextFile(`${home}/stages/${names[0]}`)).image;
