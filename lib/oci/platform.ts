@@ -1,15 +1,15 @@
 import { suggest } from "../suggest.ts";
 import type { OciPlatform } from "./types.ts";
 
-const ALIASES: Readonly<Record<string, string>> = {
-  x86_64: "amd64",
-  "x86-64": "amd64",
-  aarch64: "arm64",
-  armhf: "arm/v7",
-  armel: "arm/v6",
-  i386: "386",
-  i686: "386",
-};
+const ALIASES: ReadonlyMap<string, string> = new Map([
+  ["x86_64", "amd64"],
+  ["x86-64", "amd64"],
+  ["aarch64", "arm64"],
+  ["armhf", "arm/v7"],
+  ["armel", "arm/v6"],
+  ["i386", "386"],
+  ["i686", "386"],
+]);
 const PART = /^[a-z0-9_.-]+$/;
 
 /**
@@ -27,7 +27,7 @@ export function platformOf(text: string): OciPlatform {
       `Cannot read platform "${text}": wanted os/architecture[/variant], such as linux/amd64`,
     );
   }
-  const [architecture = "", implied] = (ALIASES[machine] ?? machine).split("/");
+  const [architecture = "", implied] = (ALIASES.get(machine) ?? machine).split("/");
   const variant = given ?? implied;
   const usual = `${architecture}/${variant}`;
   return { os, architecture, ...(variant && usual !== "arm64/v8" && usual !== "amd64/v1" && { variant }) };
@@ -107,8 +107,8 @@ export function platformDistance(wanted: OciPlatform, offered: OciPlatform): num
   return distance > 0 ? distance : undefined;
 }
 
-const USUAL_VARIANT: Readonly<Record<string, string>> = { arm: "v7", arm64: "v8", amd64: "v1" };
+const USUAL_VARIANT: ReadonlyMap<string, string> = new Map([["arm", "v7"], ["arm64", "v8"], ["amd64", "v1"]]);
 
 function variantOf({ architecture, variant }: OciPlatform): string {
-  return variant || (USUAL_VARIANT[architecture] ?? "");
+  return variant || (USUAL_VARIANT.get(architecture) ?? "");
 }

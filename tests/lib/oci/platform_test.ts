@@ -13,6 +13,7 @@ Deno.test("platformOf() reads usual spellings", async (t) => {
     ["armhf", "linux/arm/v7"],
     ["linux/arm/v6", "linux/arm/v6"],
     ["windows/amd64", "windows/amd64"],
+    ["linux/constructor", "linux/constructor"],
   ] as const;
   for (const [text, wanted] of cases) {
     await t.step(text, () => strictEqual(formatPlatform(platformOf(text)), wanted));
