@@ -1,6 +1,5 @@
 /** Which words are DIMGs and which one is REPO, and which tags are asked for: known only with the engine's help. */
 import { EngineError } from "../core/contract/errors.ts";
-import { observed } from "../lib/pool.ts";
 import type { TagWish } from "../mod.ts";
 import type { Context, TagOption } from "./command.ts";
 import { usage } from "./usage.ts";
@@ -81,7 +80,7 @@ async function settleRepo(
   }
   const extra = words[room + 1];
   if (extra !== undefined) throw (await mistakes()).extraWord(command, words, extra, table);
-  if (prefetch) observed((await engine()).prefetch());
+  if (prefetch) (await engine()).prefetch();
   const split = { patterns: words.slice(0, -1), repo: last };
   if (words.length > room && !byOption) return split;
   if (byOption || await dappfileRepo(engine) !== undefined) {

@@ -69,14 +69,8 @@ Deno.test("dapp dimg build and the commands that share add few modules of its ow
   const first = new Set(await loadedFirst());
   const added: Record<string, readonly string[]> = {
     "cli/commands/build.ts": ["cli/commands/build.ts"],
-    // The engine loads lib/pool.ts as well.
-    "cli/commands/publish.ts": [
-      "cli/commands/build.ts",
-      "cli/commands/publish.ts",
-      "cli/target.ts",
-      "lib/pool.ts",
-    ],
-    "cli/commands/stages.ts": ["cli/commands/stages.ts", "cli/target.ts", "lib/pool.ts"],
+    "cli/commands/publish.ts": ["cli/commands/build.ts", "cli/commands/publish.ts", "cli/target.ts"],
+    "cli/commands/stages.ts": ["cli/commands/stages.ts", "cli/target.ts"],
     "cli/commands/cleanup.ts": [
       "cli/columns.ts",
       "cli/commands/cleanup.ts",
