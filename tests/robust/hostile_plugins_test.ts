@@ -475,6 +475,18 @@ Deno.test("what a plugin prints is not taken for an answer, and gets nowhere but
   assert.ok(details.includes('Plugin "inputs-hostile" printed: half a line'));
 });
 
+Deno.test("what a plugin keeps in localStorage and caches is seen by no other one", async () => {
+  const code = `
+    ctx.emit({ type: "note", level: "info", text: "found " + localStorage.getItem("key") + " " + await caches.has("box") });
+    localStorage.setItem("key", "value");
+    await caches.open("box");`;
+  for (let i = 0; i < 2; i++) {
+    const { error, notes } = await tryPlugin(code);
+    assert.equal(error, undefined);
+    assert.equal(notes[0], "found null false");
+  }
+});
+
 Deno.test("whoever stops dapp stops a plugin that loops, and its process is gone", async () => {
   const stop = new AbortController();
   let pid = 0;

@@ -159,6 +159,8 @@ class Place implements AsyncDisposable {
       "--no-check",
       "--cached-only",
       "--v8-flags=--max-old-space-size=1024",
+      // No right covers `localStorage` and `caches`, which Deno keeps on disk for each origin: nobody has this one again.
+      `--location=http://${crypto.randomUUID()}.invalid/`,
       ...projectFlags(),
       ...importMapFlags(),
       this.#lock === undefined ? "--no-lock" : `--lock=${this.#lock}`,
