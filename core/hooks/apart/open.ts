@@ -117,7 +117,7 @@ class Place implements AsyncDisposable {
     const { home, host: { env } } = options;
     this.exchange = new Exchange(
       home === undefined
-        ? { root: `${env.TMPDIR ?? "/tmp"}/dapp-plugin-${crypto.randomUUID()}`, isOwn: true }
+        ? { root: `${env.TMPDIR || "/tmp"}/dapp-plugin-${crypto.randomUUID()}`, isOwn: true }
         : { root: `${home}/exchange`, isOwn: false },
     );
   }
