@@ -104,8 +104,19 @@ export async function startBuildkitd(options: BuildkitdOptions = {}): Promise<Bu
   };
 }
 
-/** From its metrics, summed over what the calls were answered. */
+/** Its counts once they stay as they are: the daemon counts a session when it has seen that it ended. */
 async function callsAt(debug: string): Promise<Readonly<Record<string, number>>> {
+  for (let counts = await countsAt(debug), same = 0;;) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const next = await countsAt(debug);
+    same = JSON.stringify(next) === JSON.stringify(counts) ? same + 1 : 0;
+    if (same === 3) return next;
+    counts = next;
+  }
+}
+
+/** From its metrics, summed over what the calls were answered. */
+async function countsAt(debug: string): Promise<Readonly<Record<string, number>>> {
   const counts: Record<string, number> = {};
   const text = await (await fetch(`http://${debug}/metrics`)).text();
   const row = /^rpc_server_call_duration_seconds_count\{.*rpc_method="[^"]*\/(\w+)".*\} (\d+)$/gm;
