@@ -1,4 +1,5 @@
 import { slug } from "../../lib/slug/slug.ts";
+import { count } from "../format.ts";
 import { SCHEMA_HINT } from "../new_dappfile.ts";
 import { lookForGo } from "./go.ts";
 import type { FirstDappfile, ProjectFiles } from "./look.ts";
@@ -49,12 +50,11 @@ async function look(files: ProjectFiles): Promise<FirstDappfile | undefined> {
 async function migrated(name: string, { list, read }: ProjectFiles, [file, kind]: [string, string]) {
   const { migrate } = await import("../migrate/migrate.ts");
   const { text, remarks } = await migrate(kind, [file], { name, list, read });
-  const places = remarks.length === 1 ? "1 place" : `${remarks.length} places`;
   return {
     text,
     what: `a project with a ${file}`,
     notes: remarks.length === 0
       ? []
-      : [`the end of the dappfile says what became of ${places} that it says in another way, or not`],
+      : [`the end of the dappfile has ${count(remarks.length, "remark")} on what was left out or changed`],
   };
 }

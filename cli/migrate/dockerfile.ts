@@ -81,7 +81,7 @@ function staysDockerfile(
     at.line,
     at.lastLine,
     `${why}: the image is built from the Dockerfile as it is, in BuildKit`,
-    "Nothing must be done, if all that it copies is committed; stages, mounts and small layers come with documents of its own",
+    "Commit all that it copies. BuildKit must be there: set BUILDKIT_HOST, or have one made with dapp builder setup",
   );
   const given = instructions.flatMap(({ name, rest }) =>
     name === "ARG" ? /^(\w+)$/.exec(rest)?.[1] ?? [] : []

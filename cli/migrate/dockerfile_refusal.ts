@@ -7,7 +7,7 @@ export class StaysDockerfile {
   constructor(readonly at: Place, readonly why: string) {}
 }
 
-/** Says that an instruction cannot be told in a dappfile. */
+/** Says that an instruction cannot be told in stages. */
 export type Refuse = (why: string) => never;
 
 /** Refuses what stands somewhere. */

@@ -137,7 +137,7 @@ function note({ settings }: Building, instruction: Instruction, source: Source):
 
 function startStage({ rest, flags }: Instruction, stages: readonly Building[], refuse: Refuse): Building {
   const [, base = "", , as] = /^(\S+)(\s+AS\s+(\S+))?$/i.exec(rest) ?? [];
-  if (base === "" || flags.length > 0) refuse("a FROM with options cannot be told in a dappfile");
+  if (base === "" || flags.length > 0) refuse("a FROM with options cannot be told in stages");
   const name = as?.toLowerCase() ?? `stage-${stages.length}`;
   const earlier = stages.findLast((stage) => stage.name === base.toLowerCase());
   if (stages.some((stage) => stage.name === name)) refuse(`there is another stage ${name}`);
@@ -183,7 +183,7 @@ async function apply(stage: Building, applied: Applied): Promise<void> {
   }
   if ("VOLUME" in docker && BEFORE_VOLUME.includes(name)) refuse("it comes after VOLUME");
   if (flags.length > 0 && name !== "COPY" && name !== "HEALTHCHECK") {
-    refuse(`${name} with options cannot be told in a dappfile`);
+    refuse(`${name} with options cannot be told in stages`);
   }
   switch (name) {
     case "RUN":
@@ -231,7 +231,7 @@ async function apply(stage: Building, applied: Applied): Promise<void> {
       docker[name] = jsonList(rest) ?? oneLine(rest);
       return;
     default:
-      refuse(`${name} cannot be told in a dappfile`);
+      refuse(`${name} cannot be told in stages`);
   }
 }
 
@@ -255,7 +255,7 @@ function healthcheck({ rest, flags }: Instruction, refuse: Refuse): unknown {
   const times = flags.map((flag) => {
     const [, name = "", value = ""] = /^--([a-z-]+)=(.+)$/.exec(flag) ?? [];
     const key = HEALTH_FLAGS[name];
-    if (key === undefined) return refuse(`its option ${flag} cannot be told in a dappfile`);
+    if (key === undefined) return refuse(`its option ${flag} cannot be told in stages`);
     return [key, key === "retries" ? Number(value) : value] as const;
   });
   const words = jsonList(command);
@@ -298,12 +298,12 @@ async function copy(
 ): Promise<void> {
   const { rest, flags, line, lastLine } = instruction;
   for (const flag of flags) {
-    if (!/^--(?:from|chown)=|^--link$/.test(flag)) refuse(`COPY ${flag} cannot be told in a dappfile`);
+    if (!/^--(?:from|chown)=|^--link$/.test(flag)) refuse(`COPY ${flag} cannot be told in stages`);
   }
   const words = jsonList(rest) ?? splitWords(rest, escape).map((each) => word(each, escape, refuse));
   const [sources, target = ""] = [words.slice(0, -1), words.at(-1)];
   if (sources.length === 0 || words.some((each) => /[\[\\]/.test(each))) {
-    return refuse("this form of COPY cannot be told in a dappfile");
+    return refuse("this form of COPY cannot be told in stages");
   }
   if (stage.workdir === undefined && !target.startsWith("/")) {
     return refuse("the target depends on the base image");

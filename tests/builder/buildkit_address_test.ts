@@ -99,7 +99,7 @@ Deno.test("BuildkitBuilder says which daemon is not there", async () => {
   );
   await assert.rejects(
     oneStep({ address: "unix:///nowhere/sock" }),
-    fails("BUILDER_UNAVAILABLE", /"unix:\/\/\/nowhere\/sock" is not there/),
+    fails("BUILDER_UNAVAILABLE", /"unix:\/\/\/nowhere\/sock" is not there: connect ENOENT \/nowhere\/sock$/),
   );
   await assert.rejects(
     oneStep({ address: "docker-container://b", env: { DOCKER_HOST: "unix:///nowhere/docker" } }),

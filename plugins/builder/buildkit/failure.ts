@@ -26,7 +26,10 @@ export function isLost(error: unknown): boolean {
 
 /** Says that none of the daemons answers. */
 export function unavailable(addresses: readonly string[], error: unknown): EngineError {
-  const why = isRpcError(error) ? error.details : error instanceof Error ? error.message : String(error);
+  const said = isRpcError(error) ? error.details : error instanceof Error ? error.message : String(error);
+  // gRPC tells how it came to the last error, and of a look-up that has nothing to say.
+  const why = said.replace(/^No connection established\. Last error: (?:Error: )?/, "")
+    .replace(/\.? Resolution note: $/, "");
   return new EngineError(
     "BUILDER_UNAVAILABLE",
     `Cannot run stage commands: BuildKit at "${addresses.join('", "')}" is not there: ${why}`,
