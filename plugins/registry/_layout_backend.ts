@@ -23,6 +23,7 @@ import { blobFile, layoutDirectory, REF_NAME } from "../../lib/oci/layout.ts";
 import { LayoutDirectory } from "../../lib/oci/layout_dir.ts";
 import type { Descriptor, OciPlatform } from "../../lib/oci/types.ts";
 import { readChunks, writeBlob } from "../../lib/oci/write_blob.ts";
+import { SharedUploads } from "../../lib/registry/shared_uploads.ts";
 import { LayoutSweeper } from "./_layout_sweeper.ts";
 
 const MAX_MANIFEST = 4 << 20;
@@ -40,7 +41,7 @@ export class LayoutBackend implements RegistryBackend, Repository {
   };
   readonly #layout: LayoutDirectory;
   readonly #sweeper: LayoutSweeper;
-  readonly #sending = new Map<Digest, Promise<unknown>>();
+  readonly #uploads = new SharedUploads();
 
   /** @param name as the user wrote it: `oci:DIR` */
   constructor(readonly name: string, dir: string) {
@@ -93,16 +94,11 @@ export class LayoutBackend implements RegistryBackend, Repository {
     });
   }
 
-  async upload(blob: OutgoingBlob, io: TransferIo): Promise<"present" | "uploaded"> {
-    // Who comes second waits for the first, and tries itself when that fails.
-    for (let other; (other = this.#sending.get(blob.digest));) await other.catch(() => {});
-    const sending = this.#upload(blob, io);
-    this.#sending.set(blob.digest, sending);
-    try {
-      return await sending;
-    } finally {
-      this.#sending.delete(blob.digest);
-    }
+  upload(blob: OutgoingBlob, io: TransferIo): Promise<"present" | "uploaded"> {
+    return this.#uploads.run<"present" | "uploaded">(blob.digest, () => this.#upload(blob, io), {
+      done: "present",
+      signal: io.signal,
+    });
   }
 
   #upload(blob: OutgoingBlob, io: TransferIo): Promise<"present" | "uploaded"> {
