@@ -1,6 +1,10 @@
 import { EngineError } from "../../core/contract/errors.ts";
 import { OciError } from "../../lib/oci/errors.ts";
 import { parseReference } from "../../lib/oci/reference.ts";
+import { suggest } from "../../lib/suggest.ts";
+
+/** The scheme of directories. */
+const LAYOUT = "oci";
 
 /** REPO in a registry. */
 export interface Repo {
@@ -27,6 +31,22 @@ export function parseRepo(text: string): Repo {
   if (text.endsWith("/")) throw fail('it ends with "/", wanted is host/path');
   if (text.includes("@")) throw fail("it has a digest or user name, wanted is host/path");
   if (/^[^/]+:\d+$/.test(text)) throw fail("it has no path, wanted is host/path");
+  const [, scheme] = /^([a-z][a-z0-9+-]*):(?!\d+(?:\/|$))/i.exec(text) ?? [];
+  if (scheme !== undefined) {
+    const rest = text.slice(scheme.length + 1);
+    const known = suggest(scheme, [LAYOUT]);
+    const hint = known === undefined ? "" : `. Did you mean "${known}:${rest}"?`;
+    const named = `ame ${LAYOUT}:DIR, or what a plugin under \`plugins:\` opens`;
+    throw new EngineError(
+      "REPO_INVALID",
+      `Cannot use repository "${text}": no plugin opens "${scheme}:", and no tag belongs to it${hint}`,
+      {
+        fix: rest.includes("/")
+          ? `N${named}`
+          : `If ":${rest}" is a tag, leave it out and give it with --tag ${rest}; else n${named}`,
+      },
+    );
+  }
   if (/:[^/]*$/.test(text)) {
     const tag = text.slice(text.lastIndexOf(":") + 1);
     throw fail(

@@ -55,6 +55,9 @@ Deno.test("parseRepo() takes repositories and says what is wrong with others", (
   const bad: readonly (readonly [string, RegExp])[] = [
     ["reg.example/Grp/App", /upper-case letters are not allowed.*Did you mean "reg.example\/grp\/app"\?$/],
     ["reg.example/app:1.2", /it has a tag, .*Did you mean "reg.example\/app"\?$/],
+    ["reg.example:5000/app:1.2", /it has a tag, .*Did you mean "reg.example:5000\/app"\?$/],
+    ["shlf:images", /no plugin opens "shlf:", and no tag belongs to it$/],
+    ["oic:images/web", /no plugin opens "oic:", .*Did you mean "oci:images\/web"\?$/],
     ["https://reg.example/app", /it has a scheme, .*Did you mean "reg.example\/app"\?$/],
     ["reg.example/app/", /it ends with "\/".*Did you mean "reg.example\/app"\?$/],
     ["reg.example//app", /is no repository name.*Did you mean "reg.example\/app"\?$/],
