@@ -4,7 +4,7 @@ import type { RegistryError } from "./errors.ts";
 export interface AdviceWords {
   /** Host with optional port, `docker.io` for Docker Hub. */
   readonly domain: string;
-  /** What was asked for: "the name after --repo". */
+  /** What was asked for, wherever it was given: "REPO". */
   readonly name: string;
   /** Where the login of this run was given, if it was: "--registry-username and --registry-password". */
   readonly login: string;

@@ -3,7 +3,7 @@ import { adviceFor, type AdviceWords } from "../../lib/registry/advice.ts";
 import { isBlobUnknown, RegistryError } from "../../lib/registry/errors.ts";
 
 const WORDS: Omit<AdviceWords, "domain"> = {
-  name: "the name after --repo",
+  name: "REPO",
   login: "--registry-username and the password",
   insecure: "--insecure-registry",
 };

@@ -40,7 +40,7 @@ export function harborAdvice(
   }
   if (details.challenge === false) {
     return {
-      fix: `Create the ${project} first, correct the name after --repo, or make this login a member of it`,
+      fix: `Create the ${project} first, correct REPO, or make this login a member of it`,
     };
   }
   if (login === "none") return undefined;

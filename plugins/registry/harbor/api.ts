@@ -76,7 +76,7 @@ async function checkProject({ http, name, project, signal }: HarborRepository): 
   });
   if (answer.status !== 404) return;
   throw new EngineError("REPO_INVALID", `Cannot list tags of ${name}: Harbor has no project "${project}"`, {
-    fix: "Create the project in Harbor first, or correct the name after --repo",
+    fix: "Create the project in Harbor first, or correct REPO",
   });
 }
 

@@ -3,7 +3,7 @@ import { adviceFor } from "../../../lib/registry/advice.ts";
 import { RegistryError, type RegistryErrorDetails } from "../../../lib/registry/errors.ts";
 
 const words = {
-  name: "the name after --repo",
+  name: "REPO",
   login: "--registry-username",
   insecure: "--insecure-registry",
 };
@@ -60,19 +60,19 @@ Deno.test("adviceFor() fits what happened, where, and where the login came from"
       "no such host",
       "r.io",
       { kind: "failed", message: 'no such host "r.io"' },
-      /^Check the host in the name after --repo/,
+      /^Check the host in REPO, and that this machine/,
     ],
     [
       "refused",
       "r.io:5000",
       { kind: "failed", message: "connect ECONNREFUSED" },
-      /^Check host and port in the name/,
+      /^Check host and port in REPO, and that the registry runs/,
     ],
     [
       "refused, as a socket says it",
       "127.0.0.1:5000",
       { kind: "failed", message: "Cannot reach http://127.0.0.1:5000/v2/: Connection refused" },
-      /^Check host and port in the name/,
+      /^Check host and port in REPO, and that the registry runs/,
     ],
     [
       "no way, as a socket says it",
