@@ -96,7 +96,7 @@ export function planSummary(plan: CleanupPlan): readonly string[] {
   return [
     ...plan.notes.map((note) => `note: ${printable(note)}`),
     `${plan.repo}: ${of(going)} to delete; ${of(keep)} to keep`,
-    ...(plan.groups.length > 0 ? [freed(plan.freedBytes)] : []),
+    ...(plan.groups.length > 0 ? [`deleting them frees ${formatSize(plan.freedBytes)} ${LATER}`] : []),
   ];
 }
 
@@ -115,9 +115,12 @@ function tagTitle({ reference }: PlannedRemoval, { repo }: CleanupPlan): string 
   return shortTag(reference.startsWith(repo) ? reference.slice(repo.length + 1) : reference);
 }
 
-/** What deletion frees: a registry gives blobs up later than tags. */
-export function freed(bytes: number, most = ""): string {
-  return `${most}${formatSize(bytes)} will be free once the registry has collected its garbage`;
+/** A registry gives blobs up later than tags. */
+const LATER = "once the registry has collected its garbage";
+
+/** What was freed by deleting them. */
+export function freed(bytes: number, most: string): string {
+  return `${most}${formatSize(bytes)} freed ${LATER}`;
 }
 
 function counted(kind: TagKind, n: number): string {

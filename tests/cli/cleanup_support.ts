@@ -71,7 +71,7 @@ export const plan: CleanupPlan = {
 /** What is said of the plan before it is applied. */
 export const summary = `note: the clone is complete
 r.io/shop: 2 images, 1 stage to delete; 1 image, 1 stage, 1 tag of others to keep
-4.2 MB will be free once the registry has collected its garbage
+deleting them frees 4.2 MB once the registry has collected its garbage
 `;
 
 export const emptyPlan: CleanupPlan = {

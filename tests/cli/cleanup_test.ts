@@ -223,7 +223,7 @@ spared   r.io/shop:dimgstage-2  a build uses it
     stdout,
     `spared   r.io/shop:dimgstage-2  a build uses it
 3 tags: 1 deleted, 1 gone, 1 spared
-at most 4.2 MB will be free once the registry has collected its garbage
+at most 4.2 MB freed once the registry has collected its garbage
 `,
   );
   assert.equal(code, 0);
@@ -258,7 +258,7 @@ const ends: readonly {
 }[] = [
   {
     report: complete,
-    stdout: "3 tags: 2 deleted, 1 gone\n4.2 MB will be free once the registry has collected its garbage\n",
+    stdout: "3 tags: 2 deleted, 1 gone\n4.2 MB freed once the registry has collected its garbage\n",
     stderr: "",
   },
   {
@@ -269,7 +269,7 @@ const ends: readonly {
     stdout: `failed   r.io/shop/app:older  HTTP 500
 refused  r.io/shop:dimgstage-2  it is protected
 3 tags: 1 deleted, 1 refused, 1 failed
-at most 4.2 MB will be free once the registry has collected its garbage
+at most 4.2 MB freed once the registry has collected its garbage
 `,
     stderr: "error: Some tags could not be deleted\nfix: Run the same command again to try the rest\n",
   },
@@ -291,7 +291,7 @@ fix: See what the registry can do with: dapp registry check REPO; deleting may n
       message: "Interrupted",
     }),
     stdout:
-      "3 tags: 1 deleted, 2 not tried\nat most 4.2 MB will be free once the registry has collected its garbage\n",
+      "3 tags: 1 deleted, 2 not tried\nat most 4.2 MB freed once the registry has collected its garbage\n",
     stderr: "error: Interrupted\nfix: Run the same command again to go on\n",
   },
 ];
