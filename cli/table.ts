@@ -436,8 +436,8 @@ export const table: CommandTable = {
       summary: "Say what this machine can do, and how to mend what it cannot.",
       details: [
         "Looks at git, the store, each builder (which runs a step upon nothing), the network of commands, kept logins with " +
-        "their helpers, the dappfile, its git repository and REPO. What is missing has its fix below it; what nobody asked for is unset.",
-        "Exits with 1 only when nothing can be built here. With --quiet, prints only what is missing.",
+        "their helpers, the dappfile, its git repository and REPO. What is missing or invalid has its fix below it; what nobody asked for is unset.",
+        "Exits with 1 only when nothing can be built here. With --quiet, prints only what is missing or invalid.",
       ],
       positionals: [],
       options: [],

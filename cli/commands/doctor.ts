@@ -9,7 +9,7 @@ import type { Style } from "../style.ts";
 export const doctor: CommandRun = async ({ engine, quiet, style, answer }) => {
   const report = await (await engine()).checkMachine();
   const { canBuild, checks } = report;
-  const shown = quiet ? checks.filter(({ result }) => result === "missing") : checks;
+  const shown = quiet ? checks.filter(({ result }) => result !== "ok" && result !== "unset") : checks;
   answer(report, () => [
     ...rows(shown, style),
     ...(quiet
@@ -37,6 +37,7 @@ function paint(result: MachineCheck["result"], style: Style): (text: string) => 
     case "ok":
       return style.green;
     case "missing":
+    case "invalid":
       return style.red;
     case "unset":
       return style.dim;

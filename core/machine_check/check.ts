@@ -7,7 +7,7 @@ import type { ResolvedOptions } from "../settings/options.ts";
 import { usedGit } from "../git/usable.ts";
 import { keptLogins } from "../../lib/registry/credentials.ts";
 import { freeBytes } from "../../lib/room.ts";
-import { type MachineCheck, type MachineReport, missing, unset } from "./report.ts";
+import { broken, type MachineCheck, type MachineReport, unset } from "./report.ts";
 import { usedBuilder } from "./use_builder.ts";
 
 /** What there is to be looked at. */
@@ -35,7 +35,7 @@ export async function checkMachine(needs: MachineNeeds): Promise<MachineReport> 
   const { options } = needs;
   const there = await needs.whatIsThere();
   const store = await there.store().catch((failure: unknown) => ({ failure }));
-  const storeRow = "failure" in store ? missing("store", store.failure) : await look("store", async () => {
+  const storeRow = "failure" in store ? broken("store", store.failure) : await look("store", async () => {
     await store.blobs.scratch();
     const free = await freeBytes(store.path);
     return `${store.path}${
@@ -69,7 +69,7 @@ async function look(name: string, work: () => Promise<string>): Promise<MachineC
   try {
     return { name, result: "ok", detail: await work() };
   } catch (error) {
-    return missing(name, error);
+    return broken(name, error);
   }
 }
 
@@ -90,7 +90,7 @@ function dappfileRow(
   { dappfile, failure }: { readonly dappfile?: string; readonly failure?: unknown },
 ): MachineCheck {
   if (failure !== undefined) {
-    const row = missing("dappfile", failure);
+    const row = broken("dappfile", failure);
     const listed = failure instanceof EngineError && failure.details.problems !== undefined;
     return listed ? { ...row, fix: "See the lines with: dapp config check" } : row;
   }
@@ -119,7 +119,7 @@ async function repositoryRow(needs: MachineNeeds): Promise<MachineCheck> {
     };
   } catch (error) {
     needs.options.signal.throwIfAborted();
-    return missing(name, error);
+    return broken(name, error);
   }
 }
 
@@ -139,6 +139,6 @@ async function repoRow(needs: MachineNeeds, failure: unknown): Promise<MachineCh
     return { name, result: "ok", detail: `${repository.name} can be pushed to` };
   } catch (error) {
     needs.options.signal.throwIfAborted();
-    return missing(name, error);
+    return broken(name, error);
   }
 }

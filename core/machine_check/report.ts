@@ -4,8 +4,8 @@ import { EngineError, explained, messageOf } from "../contract/errors.ts";
 export interface MachineCheck {
   /** `git`, `store`, `builder native`. */
   readonly name: string;
-  /** `unset`: nobody asked for it, or what it needs is missing. */
-  readonly result: "ok" | "missing" | "unset";
+  /** `invalid`: it is there, but wrong. `unset`: nobody asked for it, or what it needs is missing. */
+  readonly result: "ok" | "missing" | "invalid" | "unset";
   /** What was found, or why it does not work; one sentence. */
   readonly detail: string;
   /** What to do. */
@@ -21,10 +21,12 @@ export interface MachineReport {
 }
 
 /** A row of what does not work. */
-export function missing(name: string, thrown: unknown): MachineCheck {
+export function broken(name: string, thrown: unknown): MachineCheck {
   const error = explained(thrown);
-  const fix = error instanceof EngineError ? error.fix : undefined;
-  return { name, result: "missing", detail: messageOf(error), ...(fix !== undefined && { fix }) };
+  const detail = messageOf(error);
+  if (!(error instanceof EngineError)) return { name, result: "missing", detail };
+  const { code, fix } = error;
+  return { name, result: code.endsWith("_INVALID") ? "invalid" : "missing", detail, fix };
 }
 
 /** A row of what nobody asked for. */

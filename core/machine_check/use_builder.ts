@@ -5,7 +5,7 @@ import type { Store } from "../contract/store.ts";
 import type { HookRunner } from "../hooks/runner.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import { platformOf } from "../../lib/oci/platform.ts";
-import { type MachineCheck, missing, unset } from "./report.ts";
+import { broken, type MachineCheck, unset } from "./report.ts";
 
 /** What trying a builder takes. */
 export interface BuilderTrial {
@@ -27,7 +27,7 @@ export async function usedBuilder(name: string, trial: BuilderTrial): Promise<re
     builder = (await hooks.first("openBuilder", { platform, store, parallel: 2, name }))?.value;
   } catch (error) {
     if (!(error instanceof EngineError && error.code === "BUILDER_UNAVAILABLE")) {
-      return [missing(title, error)];
+      return [broken(title, error)];
     }
     const detail = name === "buildkit"
       ? "not set up; Dockerfiles need it, all else works without"
@@ -37,7 +37,7 @@ export async function usedBuilder(name: string, trial: BuilderTrial): Promise<re
   if (!builder) return [unset(title, "no plugin offers it on this machine")];
   await using opened = builder;
   const failure = await failureOf(opened, "none", options);
-  if (failure !== undefined) return [missing(title, failure)];
+  if (failure !== undefined) return [broken(title, failure)];
   const rows: MachineCheck[] = [{ name: title, result: "ok", detail: `runs commands${rightsOf(name)}` }];
   if (name !== "native") return rows;
   const unconnected = await failureOf(opened, "private", options);
@@ -46,7 +46,7 @@ export async function usedBuilder(name: string, trial: BuilderTrial): Promise<re
     ...rows,
     unconnected === undefined
       ? { name: network, result: "ok", detail: "commands can have a network of their own" }
-      : missing(network, unconnected),
+      : broken(network, unconnected),
   ];
 }
 

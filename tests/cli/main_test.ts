@@ -708,6 +708,7 @@ Deno.test("dapp doctor tells to mend what is missing, and how to use what merely
         checks: [
           { name: "git", result: "ok", detail: "2.39.5" },
           { name: "builder native", result: "missing", detail: "no unshare", fix: "Install util-linux" },
+          { name: "dappfile", result: "invalid", detail: "it is no YAML", fix: "Correct it" },
           { name: "REPO", result: "unset", detail: "none is named", fix: "Name one with --repo" },
         ],
       }),
@@ -719,10 +720,20 @@ Deno.test("dapp doctor tells to mend what is missing, and how to use what merely
     `git             ok       2.39.5
 builder native  missing  no unshare
     fix: Install util-linux
+dappfile        invalid  it is no YAML
+    fix: Correct it
 REPO            unset    none is named
     to use it: Name one with --repo
 
 This machine can build no images.
+`,
+  );
+  assert.equal(
+    (await dapp(["doctor", "--quiet"], { engine })).stdout,
+    `builder native  missing  no unshare
+    fix: Install util-linux
+dappfile        invalid  it is no YAML
+    fix: Correct it
 `,
   );
 });

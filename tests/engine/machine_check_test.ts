@@ -12,6 +12,7 @@ async function rowsOf(
   options: {
     readonly env?: (dir: string) => Readonly<Record<string, string>>;
     readonly repo?: string;
+    readonly config?: string;
     readonly prepare?: (dir: string) => Promise<unknown>;
   } = {},
 ) {
@@ -24,6 +25,7 @@ async function rowsOf(
       home: `${dir}/store`,
       env: { HOME: dir, ...options.env?.(dir) },
       ...(options.repo !== undefined && { repo: options.repo }),
+      ...(options.config !== undefined && { config: options.config }),
     });
     const { canBuild, checks } = await engine.checkMachine();
     return { canBuild, row: (name: string) => checks.find((check) => check.name === name) };
@@ -85,7 +87,7 @@ Deno.test("checkMachine() says of a BuildKit that is not there what a build says
 
 Deno.test("checkMachine() goes on where the dappfile, the logins or REPO are broken", async () => {
   const broken = await rowsOf({ "project/dappfile.yaml": "dimg: app\nform: scratch\n" });
-  assert.equal(broken.row("dappfile")?.result, "missing");
+  assert.equal(broken.row("dappfile")?.result, "invalid");
   assert.equal(broken.row("dappfile")?.fix, "See the lines with: dapp config check");
   assert.equal(broken.row("REPO")?.result, "unset");
   assert.equal(broken.row("store")?.result, "ok");
@@ -94,6 +96,12 @@ Deno.test("checkMachine() goes on where the dappfile, the logins or REPO are bro
   const logins = await rowsOf({ "config.json": helper }, { env: (dir) => ({ DOCKER_CONFIG: dir }) });
   assert.equal(logins.row("logins")?.result, "missing");
   assert.match(logins.row("logins")?.detail ?? "", /docker-credential-dapp-absent.*not installed/);
+
+  const unnamed = await rowsOf({}, { repo: "registry.example.com/Shop" });
+  assert.equal(unnamed.row("REPO")?.result, "invalid");
+
+  const elsewhere = await rowsOf({}, { config: "none.yaml" });
+  assert.equal(elsewhere.row("dappfile")?.result, "missing");
 
   const layout = await rowsOf({ "project/dappfile.yaml": "dimg: app\nfrom: scratch\n" }, { repo: "oci:out" });
   assert.equal(layout.row("dappfile")?.result, "ok");
