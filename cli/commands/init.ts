@@ -18,16 +18,25 @@ export const init: CommandRun = async ({ io, options, answer, progress, quiet })
   }
   const written = await writeDappfile(io, dir, text);
   for (const note of notes) progress.note(note);
+  const toCommit = await isInGit(dir, io)
+    ? "commit it"
+    : "make a git repository of the directory (git init), commit";
   answer({ what, notes, written }, () =>
     quiet ? written : [
       `dappfile.yaml is written, for ${what}; dappfile.schema.json beside it is for editors`,
       "",
-      "Look at it, commit it, and then:",
+      `Look at it, ${toCommit}, and then:`,
       "  dapp dimg lock     pins base images, so that builds agree",
       "  dapp dimg build",
     ]);
   return 0;
 };
+
+/** Whether there is a `.git` in a directory or above it. */
+async function isInGit(dir: string, io: Io): Promise<boolean> {
+  if ((await io.list(dir)).includes(".git")) return true;
+  return dir !== "/" && await isInGit(dir.slice(0, dir.lastIndexOf("/")) || "/", io);
+}
 
 function nameOf(dir: string): string {
   return dir.replace(/\/+$/, "").split("/").at(-1) || "project";

@@ -102,6 +102,19 @@ Deno.test("dapp init writes a dappfile that plans, with a hint for editors in ev
   }
 });
 
+Deno.test("dapp init tells to make a repository where there is none", async () => {
+  await withProject({ "site/index.html": "" }, async ({ dir }) => {
+    const outside = `${dir}-outside`;
+    await Deno.mkdir(outside);
+    const next = async (project: string) => {
+      const { stdout } = await run([Deno.execPath(), "run", "-A", cli, "init", "-C", project]);
+      return stdout.split("\n").find((line) => line.startsWith("Look at it"));
+    };
+    assert.equal(await next(`${dir}/site`), "Look at it, commit it, and then:");
+    assert.equal(await next(outside), "Look at it, make a git repository of the directory (git init), commit, and then:");
+  });
+});
+
 Deno.test("dapp init changes nothing that is there", async () => {
   await withProject(
     { "dappfile.yml": "dimg: app\nfrom: scratch\n", "package.json": "{}" },
