@@ -132,6 +132,9 @@ npm test            # deno test --allow-all, with the Deno that dapp brings alon
 npx deno check      # types
 \`\`\`
 
+Until \`@dapp/dapp\` is released, \`npm install\` does not find it (E404). Make the package from a checkout of dapp
+(\`deno task release:build\`), and give its file: \`npm install --save-dev FILE.tgz\` in place of \`npm install\`.
+
 \`mod.ts\` is the plugin, \`mod_test.ts\` its test: first the suite that all plugins of its kind must pass, then what this
 one is there for. \`npx dapp help\` names the documentation; \`docs/plugins.md\` of the package is about plugins.
 `);

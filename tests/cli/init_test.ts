@@ -111,7 +111,10 @@ Deno.test("dapp init tells to make a repository where there is none", async () =
       return stdout.split("\n").find((line) => line.startsWith("Look at it"));
     };
     assert.equal(await next(`${dir}/site`), "Look at it, commit it, and then:");
-    assert.equal(await next(outside), "Look at it, make a git repository of the directory (git init), commit, and then:");
+    assert.equal(
+      await next(outside),
+      "Look at it, make a git repository of the directory (git init), commit, and then:",
+    );
   });
 });
 
