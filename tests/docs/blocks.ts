@@ -32,6 +32,11 @@ export async function allTexts(): Promise<readonly Text[]> {
   );
 }
 
+/** A dappfile with a dimg: an artifact or a project document alone is fine on a page, but not in a file. */
+export function withDimg(dappfile: string): string {
+  return /^dimg:/m.test(dappfile) ? dappfile : `${dappfile}---\ndimg: app\nfrom: scratch\n`;
+}
+
 /** Takes a text apart. */
 export function textOf(file: string, markdown: string): Text {
   const blocks: Block[] = [];

@@ -1,6 +1,6 @@
 /**
- * Every example of the documentation is executed by the test that how_run.ts names, or stands there in the list of those
- * that are not. What no page runs in its own order is looked at here for what it is, too: words against the parser, keys
+ * Every example of the documentation is executed by the test that how_run.ts names (parts of programs are type-checked), or
+ * stands there in the list of those that are not. What no page runs in its own order is looked at here for what it is, too: words against the parser, keys
  * against the schema; a block that is nothing known fails.
  */
 import assert from "node:assert/strict";
@@ -12,7 +12,7 @@ import { parseConfig } from "../../core/config/parse.ts";
 import { collectTagFlags } from "../../core/publish/tag_flags.ts";
 import { run } from "../support/process.ts";
 import { withHooks } from "../tagging/support.ts";
-import { allTexts, textOf } from "./blocks.ts";
+import { allTexts, textOf, withDimg } from "./blocks.ts";
 import { checkGitlab, checkWorkflow } from "./ci_files.ts";
 import {
   isCommands,
@@ -100,9 +100,7 @@ async function checkYaml(text: string): Promise<void> {
 }
 
 function checkDappfile(text: string): void {
-  // An artifact or a project document alone is fine on a page, but not in a file.
-  const whole = /^dimg:/m.test(text) ? text : `${text}---\ndimg: app\nfrom: scratch\n`;
-  const { config } = parseConfig(whole, { file: "dappfile.yaml", env: {} });
+  const { config } = parseConfig(withDimg(text), { file: "dappfile.yaml", env: {} });
   assert.deepEqual(config.warnings, []);
 }
 
@@ -136,7 +134,7 @@ Deno.test("every example is executed, but for a few that are named with the reas
   const neither = blocks.filter((block) => !whyOnlyChecked(block) && !executed.some((is) => is(block)));
   assert.deepEqual(neither.map(({ file, line }) => `${file}:${line}`), []);
   const checked = blocks.filter(whyOnlyChecked);
-  for (const { file, starts } of onlyChecked) {
+  for (const [file, starts] of Object.values(onlyChecked).flat()) {
     assert.ok(
       checked.some((b) => b.file === file && b.text.startsWith(starts)),
       `${file} has no block "${starts}"`,
@@ -145,7 +143,7 @@ Deno.test("every example is executed, but for a few that are named with the reas
   const rows = checked.map((block) => `\n  ${block.file}:${block.line}: ${whyOnlyChecked(block)}`);
   Deno.stderr.writeSync(
     new TextEncoder().encode(
-      `[examples: ${blocks.length - checked.length} executed, ${checked.length} only checked${
+      `[examples: ${blocks.length - checked.length} executed or type-checked, ${checked.length} only checked${
         rows.join("")
       }]\n`,
     ),

@@ -10,7 +10,7 @@ import { startBuildkitd } from "../support/buildkitd.ts";
 import { run } from "../support/process.ts";
 import { type FileSpec, startProject, writeFiles } from "../support/project.ts";
 import { withTempDir } from "../support/tmp.ts";
-import { allTexts } from "./blocks.ts";
+import { allTexts, withDimg } from "./blocks.ts";
 import { isDappfile } from "./how_run.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
@@ -148,9 +148,7 @@ Deno.test("dappfiles of the documentation are built", async (t) => {
       const left = needsDaemon && !buildkitd;
       await t.step(`${file}:${line}${left ? ": left out, there is no BuildKit" : ""}`, async () => {
         if (left) return;
-        const whole = /^(?:dimg|artifact):/m.test(text) ? text : `${text}---\ndimg: app\nfrom: scratch\n`;
-        const whichDimg = /^dimg:/m.test(whole) ? whole : `${whole}---\ndimg: app\nfrom: scratch\n`;
-        await writeFiles(project, { "dappfile.yaml": here(whichDimg) });
+        await writeFiles(project, { "dappfile.yaml": here(withDimg(text)) });
         await commit();
         if (needsDaemon) env.BUILDKIT_HOST = buildkitd!.address;
         const { stdout } = await dapp("dimg", "build");
