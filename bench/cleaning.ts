@@ -32,6 +32,7 @@ export async function measureCleaning(lab: Lab): Promise<readonly ScenarioResult
       before: (at) => Promise.resolve(void (round = at)),
       command: () => command(large, home(round), "--dry-run"),
     },
+    { name: "requests", command: () => requests("read", large) },
   ];
   const results = [await measure(lab, `plan of ${TAGS} tags, first`, { weight: 1, contestants: plan })];
   const again: Contestant = { name: "dapp", command: () => command(large, home(0), "--dry-run") };
@@ -60,9 +61,7 @@ export async function measureCleaning(lab: Lab): Promise<readonly ScenarioResult
     {
       name: "requests",
       before: async () => void (repo = await filled("requests", DELETED, "git_branch")),
-      command: () => ({
-        argv: [Deno.execPath(), "run", "-A", new URL(import.meta.url).pathname, "delete", repo],
-      }),
+      command: () => requests("delete", repo),
     },
   ];
   const taking = contestants.filter(({ name }) => name !== "skopeo" || lab.only.includes("skopeo"));
@@ -128,6 +127,23 @@ export async function fill(project: TestProject, host: string, count: number, sc
   });
 }
 
+/** Bare requests for all tags of `repo`. */
+function requests(what: "read" | "delete", repo: string): Timed {
+  return { argv: [Deno.execPath(), "run", "-A", new URL(import.meta.url).pathname, what, repo] };
+}
+
+/** What a first plan costs at least: one GET for each tag. */
+async function readAll(repo: string): Promise<void> {
+  const [host, path] = repo.split("/");
+  await each(TAGS, async (i) => {
+    const found = await fetch(`http://${host}/v2/${path}/app/manifests/t${i}`, {
+      headers: { accept: MANIFEST },
+    });
+    await found.json();
+    if (found.status !== 200) throw new Error(`Cannot read t${i}: status ${found.status}`);
+  });
+}
+
 /** What deletion costs at least: one HEAD and one DELETE for each tag. */
 async function deleteAll(repo: string): Promise<void> {
   const [host, path] = repo.split("/");
@@ -150,6 +166,7 @@ async function each(count: number, work: (i: number) => Promise<void>): Promise<
 }
 
 if (import.meta.main) {
-  if (Deno.args[0] === "delete") await deleteAll(Deno.args[1]!);
+  if (Deno.args[0] === "read") await readAll(Deno.args[1]!);
+  else if (Deno.args[0] === "delete") await deleteAll(Deno.args[1]!);
   else print("Run: deno task bench --scenarios cleanup\n");
 }
