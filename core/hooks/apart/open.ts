@@ -11,7 +11,7 @@ import { Exchange } from "./exchange.ts";
 import { lookOnce } from "./memory.ts";
 import { changed, fetchPinned, lookAt, requirePinned, type WantedPlugin } from "./modules.ts";
 import { dappByName, importMapFlags, ownModules, projectFlags } from "./own_modules.ts";
-import { escaped, permissionFlags, visibleEnv } from "./permissions.ts";
+import { permissionFlags, visibleEnv } from "./permissions.ts";
 import { hasPackages, missingRights, type PluginPin, sameRights } from "./pins.ts";
 import { ApartProcess } from "./process.ts";
 import { requireNoMoreReach } from "./reach.ts";
@@ -36,7 +36,7 @@ export interface ApartOptions {
 }
 
 /** How long a hook may take. */
-export const DEFAULT_TIMEOUT_MS = 120_000;
+const DEFAULT_TIMEOUT_MS = 120_000;
 
 /** A plugin with its process. */
 export interface ApartPlugin extends AsyncDisposable {
@@ -151,8 +151,7 @@ class Place implements AsyncDisposable {
     const { use, url, options, host, context, pin, timeoutMs = DEFAULT_TIMEOUT_MS } = this.#options;
     await this.#process?.[Symbol.asyncDispose]();
     const { lent, handed } = this.exchange;
-    const readable = [...this.#files, ...ownModules(), lent, handed].map(escaped);
-    const permissions = await permissionFlags(use, rights, host);
+    const reached = { read: [...this.#files, ...ownModules(), lent, handed], write: [handed] };
     const flags = [
       "--no-prompt",
       "--quiet",
@@ -164,7 +163,7 @@ class Place implements AsyncDisposable {
       ...projectFlags(),
       ...importMapFlags(),
       this.#lock === undefined ? "--no-lock" : `--lock=${this.#lock}`,
-      ...withPaths(withPaths(permissions, "read", readable), "write", [handed].map(escaped)),
+      ...await permissionFlags({ plugin: use, rights, host }, reached),
     ];
     const process = new ApartProcess({
       plugin: use,
@@ -187,18 +186,6 @@ class Place implements AsyncDisposable {
     await this.exchange[Symbol.asyncDispose]();
     if (this.#lock !== undefined) await Deno.remove(this.#lock).catch(() => {});
   }
-}
-
-/** Adds what every plugin may reach to what this one may. */
-function withPaths(
-  flags: readonly string[],
-  right: "read" | "write",
-  paths: readonly string[],
-): readonly string[] {
-  const start = `--allow-${right}=`;
-  const own = flags.find((flag) => flag.startsWith(start))?.slice(start.length);
-  const all = [...own === undefined ? [] : [own], ...paths].join(",");
-  return [...flags.filter((flag) => !flag.startsWith(start)), start + all];
 }
 
 /** Variables that Deno itself needs, then what the plugin and programs that it starts may see. */

@@ -3,19 +3,29 @@ import { EngineError } from "../../contract/errors.ts";
 import type { Host } from "../../contract/plugin.ts";
 import { mayReadVariable, type PluginRights } from "../../contract/rights.ts";
 
-/** The arguments of `deno run` for these rights. @throws PLUGIN_FAILED for a path that leads out of the project */
+/** Who has the rights. */
+interface Holder {
+  readonly plugin: string;
+  readonly rights: PluginRights;
+  readonly host: Host;
+}
+
+/**
+ * The arguments of `deno run` for these rights, and for paths that every plugin may reach.
+ *
+ * @throws PLUGIN_FAILED for a path that leads out of the project
+ */
 export async function permissionFlags(
-  plugin: string,
-  rights: PluginRights,
-  { projectDir, env }: Host,
+  { plugin, rights, host: { projectDir, env } }: Holder,
+  reached: { readonly read: readonly string[]; readonly write: readonly string[] },
 ): Promise<readonly string[]> {
   const { hosts = [], read = [], write = [], programs = [] } = rights;
   const place = { plugin, projectDir, home: env.HOME };
   const [readable, writable] = [await placesOf(read, place), await placesOf(write, place)];
   return [
     ...flag("net", hosts),
-    ...flag("read", readable.allowed.map(escaped)),
-    ...flag("write", writable.allowed.map(escaped)),
+    ...flag("read", [...readable.allowed, ...reached.read].map(escaped)),
+    ...flag("write", [...writable.allowed, ...reached.write].map(escaped)),
     ...flag("env", rights.env ?? []),
     ...flag("run", programs),
     ...denial("read", readable.outside.map(escaped)),
@@ -43,7 +53,7 @@ export function visibleEnv(rights: PluginRights, env: Host["env"]): Record<strin
 }
 
 /** Deno takes a comma for the end of a path, and two for one. */
-export function escaped(path: string): string {
+function escaped(path: string): string {
   return path.replaceAll(",", ",,");
 }
 
