@@ -3,6 +3,11 @@
 /** Whether a value of unknown origin is a `T`. */
 export type Guard<T> = (value: unknown) => value is T;
 
+/** Whatever a value is. */
+export function isAnything(_: unknown): _ is unknown {
+  return true;
+}
+
 export function isText(value: unknown): value is string {
   return typeof value === "string";
 }

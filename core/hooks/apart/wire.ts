@@ -3,7 +3,16 @@
  * is told from them. Values are those of JSON with what it would lose or change (undefined, all numbers, dates), maps,
  * sets, bytes, functions to call back, signals, and objects that stay where they are.
  */
-import { hasMembers, isCount, isListOf, isObject, isOptional, isPair, isText } from "../../../lib/guard.ts";
+import {
+  hasMembers,
+  isAnything,
+  isCount,
+  isListOf,
+  isObject,
+  isOptional,
+  isPair,
+  isText,
+} from "../../../lib/guard.ts";
 
 /** Stands before a line that is meant for the other side. */
 const MARK = "\x1e";
@@ -211,7 +220,6 @@ function classOf(value: object): string | undefined {
   return undefined;
 }
 
-const isAnything = (_: unknown): _ is unknown => true;
 const isTexts = isListOf(isText);
 const isRows = isListOf(isPair(isAnything, isAnything));
 

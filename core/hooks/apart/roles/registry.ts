@@ -15,7 +15,7 @@ import type {
 } from "../../../contract/plugin.ts";
 import type * as z from "../../../../lib/zod.ts";
 import { digestOf, isDigest } from "../../../../lib/oci/digest.ts";
-import { isCount, isText } from "../../../../lib/guard.ts";
+import { isAnything, isCount, isText } from "../../../../lib/guard.ts";
 import { requireShape } from "../../answers.ts";
 import type { Remote } from "../wire.ts";
 import type { Role } from "./role.ts";
@@ -49,8 +49,7 @@ export function memoFor({ needs: { url } }: Role, memo: RegistryMemo) {
     return JSON.stringify([url, kind, key]);
   };
   return {
-    get: (kind: unknown, key: unknown) =>
-      memo.get("apart", keyOf(kind, key), (value): value is unknown => value !== undefined),
+    get: (kind: unknown, key: unknown) => memo.get("apart", keyOf(kind, key), isAnything),
     put: (kind: unknown, key: unknown, value: unknown) => memo.put("apart", keyOf(kind, key), value),
   };
 }

@@ -3,7 +3,7 @@ import { EngineError } from "../../../contract/errors.ts";
 import type { RegistryMemo } from "../../../contract/registry.ts";
 import type { Blobs, Store } from "../../../contract/store.ts";
 import { digestHex } from "../../../../lib/oci/digest.ts";
-import { type Guard, isObject, isText } from "../../../../lib/guard.ts";
+import { type Guard, isAnything, isObject, isText } from "../../../../lib/guard.ts";
 import { Remote } from "../wire.ts";
 
 /** Calls a method of an object of dapp's. */
@@ -51,8 +51,6 @@ export function storeOf(store: unknown, ask: AskDapp): Store {
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
-
-const isAnything = (_: unknown): _ is unknown => true;
 
 /** A plugin's own store: dapp looks itself whether what is remembered has the shape that it wants. */
 export function wrapStore(store: Store): object {
