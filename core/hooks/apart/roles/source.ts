@@ -1,5 +1,5 @@
 /** A source of base images whose plugin runs apart: layers come into the store only as what their digests say. */
-import type { Digest, FetchIo, ImageSource, ImageState } from "../../../contract/plugin.ts";
+import type { FetchIo, ImageSource } from "../../../contract/plugin.ts";
 import type { ResolvedImage, SourceRequest } from "../../../contract/source.ts";
 import { isImageState } from "../../../contract/guards.ts";
 import { isCount, isText } from "../../../../lib/guard.ts";
@@ -34,30 +34,18 @@ export function sourceApart(answer: unknown, role: Role, { store }: SourceReques
       const { signal } = io;
       const state = await role.ask(remote, "fetch", [image, given], { signal, goesOn });
       if (!isImageState(state)) throw role.wrong("it is no image", "fetch");
-      const config = requireConfig(state.config, role, "fetch");
+      const config = requireConfig(state, role, "fetch");
       for (const layer of state.layers) requireLayerType(layer, role, "fetch");
-      await requireWhole(state, { role, has: (digest) => store.blobs.size(digest) });
+      for (const { digest, size } of state.layers) {
+        const found = await store.blobs.size(digest);
+        if (found === size) continue;
+        const why = found === undefined ? "is not in the store" : `has ${found} bytes, wanted are ${size}`;
+        throw role.wrong(`layer ${digest} ${why}`, "fetch");
+      }
       return { ...state, config };
     },
     [Symbol.asyncDispose]: () => role.dispose(remote),
   };
-}
-
-async function requireWhole(
-  { config, layers }: ImageState,
-  { role, has }: { readonly role: Role; has(digest: Digest): Promise<number | undefined> },
-): Promise<void> {
-  const named = config.rootfs.diff_ids;
-  if (named.length !== layers.length || layers.some(({ diffId }, i) => diffId !== named[i])) {
-    throw role.wrong("its layers are not those of its configuration", "fetch");
-  }
-  for (const { digest, size } of layers) {
-    const found = await has(digest);
-    if (found !== size) {
-      const why = found === undefined ? "is not in the store" : `has ${found} bytes, wanted are ${size}`;
-      throw role.wrong(`layer ${digest} ${why}`, "fetch");
-    }
-  }
 }
 
 /** What fetching is told with, and when it was last seen to go on. */
