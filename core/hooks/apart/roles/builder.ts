@@ -46,8 +46,8 @@ export function builderApart(answer: unknown, role: Role, { store }: BuilderRequ
   const { name, mounts } = remote.facts;
   const has = (method: string) => remote.has.includes(method);
   if (!isText(name)) throw role.wrong('its "name" is no text');
-  requireShape(mounts, schemas.mounts, { plugin, hook, method: "mounts" });
-  const work = new StepWork(role, store);
+  role.requireShape(mounts, schemas.mounts, "mounts");
+  const work = new StepWork(role, store, name);
   return {
     name,
     ...(mounts !== undefined && { mounts: mounts as readonly MountKind[] }),
@@ -90,7 +90,7 @@ export function builderApart(answer: unknown, role: Role, { store }: BuilderRequ
           schema: schemas.leftovers,
         }) as BuilderLeftovers,
     }),
-    shell: () => Promise.reject(noShell(name, plugin)),
+    shell: () => Promise.reject(work.noShell()),
     [Symbol.asyncDispose]: () => role.dispose(remote),
   };
 }
@@ -100,15 +100,6 @@ const LONG = { goesOn: "alive" } as const;
 
 /** Steps have directories of this machine, and take some time to let go of them. */
 const STEP = { ...LONG, holdsOn: true } as const;
-
-/** Its process has no terminal, nor anything else of what dapp was started with. */
-function noShell(builder: string, plugin: string): EngineError {
-  return new EngineError(
-    "PLUGIN_NOT_APART",
-    `Cannot open a shell with builder "${builder}": plugin "${plugin}" runs apart and has no terminal`,
-    { plugin },
-  );
-}
 
 function idsOf({ mounts }: Pick<BuildStep, "mounts">, kind: "secret" | "ssh"): readonly string[] {
   return mounts.flatMap((mount) => mount.kind === kind ? [mount.id] : []);
@@ -123,7 +114,18 @@ interface SaidLayer {
 
 /** What steps take from dapp and give to it. */
 class StepWork {
-  constructor(readonly role: Role, readonly store: Store) {}
+  /** @param name of the builder */
+  constructor(readonly role: Role, readonly store: Store, readonly name: string) {}
+
+  /** Its process has no terminal, nor anything else of what dapp was started with. */
+  noShell(): EngineError {
+    const { plugin } = this.role.needs;
+    return new EngineError(
+      "PLUGIN_NOT_APART",
+      `Cannot open a shell with builder "${this.name}": plugin "${plugin}" runs apart and has no terminal`,
+      { plugin },
+    );
+  }
 
   /** Layers that can be asked for, and read then. */
   parents(refs: readonly LayerRef[]): unknown {
@@ -162,7 +164,7 @@ class StepWork {
         placed?.(place as StepPlace);
       },
       ran: () => ran?.(),
-      ...(onFailure && { onFailure: () => onFailure(() => Promise.reject(noShell(plugin, plugin))) }),
+      ...(onFailure && { onFailure: () => onFailure(() => Promise.reject(this.noShell())) }),
     };
   }
 
