@@ -26,6 +26,8 @@ import type { Plan, PlannedImage, PlannedStage } from "../contract/results.ts";
 import type { CiFacts, CiValue, Tag, TagFlag } from "../contract/tagging.ts";
 import { isFact } from "../contract/guards.ts";
 import { type Fact, isSignature } from "../contract/signature.ts";
+import { builderShape, registryShape, sourceShape, storeShape } from "./apart/roles/shapes.ts";
+import { requiredOf, type Shape } from "./apart/wire.ts";
 
 type ShapeOf<T> = { readonly [K in keyof T]-?: z.ZodType };
 
@@ -34,20 +36,25 @@ export function strict<T>(shape: ShapeOf<T>): z.ZodType {
   return z.strictObject(shape);
 }
 
+const method = z.custom<unknown>((value) => typeof value === "function", { error: "function" });
+
 /** Something with methods, such as a store: each must be there, and what else it has is its own business. */
-function withMethods(...names: readonly string[]): z.ZodType {
-  const method = z.custom<unknown>((value) => typeof value === "function", { error: "function" });
-  return z.looseObject(Object.fromEntries(names.map((name) => [name, method])));
+function object(shape: Shape, facts: z.ZodRawShape = {}): z.ZodType {
+  return z.looseObject({
+    ...facts,
+    ...Object.fromEntries(requiredOf(shape).map((name) => [name, method])),
+    ...Object.fromEntries(Object.entries(shape.parts ?? {}).map(([name, part]) => [name, object(part)])),
+  });
 }
 
-const text = z.string().min(1);
+export const text = z.string().min(1);
 const maybe = text.optional();
 const texts = z.array(z.string());
 const named = z.record(z.string(), z.string());
 const number = z.number();
 const kind = z.enum(["dimg", "artifact"]);
 const position = { line: number, file: z.string().optional() };
-const signature = z.string().refine(isSignature, "signature");
+export const signature = z.string().refine(isSignature, "signature");
 
 const use = strict<PluginUse>({
   use: text,
@@ -166,6 +173,8 @@ const config = strict<Config>({
   warnings: texts,
 });
 
+export const place = strict<StepPlace>({ builder: text, address: maybe, platform: maybe });
+
 const plan = strict<Plan>({
   project: z.string(),
   platform: text,
@@ -179,7 +188,7 @@ const plan = strict<Plan>({
       state: z.enum(["cached", "covered", "build", "unneeded"]),
       reason: z.string(),
       hermetic: z.boolean(),
-      runsAt: strict<StepPlace>({ builder: text, address: maybe, platform: maybe }).optional(),
+      runsAt: place.optional(),
     })),
   })),
 });
@@ -190,17 +199,10 @@ const ciValue = strict<CiValue>({ value: maybe, variables: texts });
 const schemas: Readonly<Record<HookName, z.ZodType>> = {
   config,
   plan,
-  openStore: z.looseObject({
-    path: text,
-    blobs: withMethods("scratch", "path", "size", "adopt", "put", "get"),
-    stages: withMethods("whole", "record", "all", "put", "history", "addHistory"),
-    memo: withMethods("get", "put"),
-    locks: withMethods("take", "claim", "claimed"),
-    housekeeping: withMethods("check", "forget", "sweep", "directory", "makeRoom", "sections"),
-  }),
-  openSource: withMethods("resolve", "fetch"),
-  openBuilder: withMethods("run", "shell").and(z.looseObject({ name: text })),
-  openRegistry: withMethods("repository").and(z.looseObject({ kind: text, capabilities: z.looseObject({}) })),
+  openStore: object(storeShape, { path: text }),
+  openSource: object(sourceShape),
+  openBuilder: object(builderShape, { name: text, shell: method }),
+  openRegistry: object(registryShape, { kind: text, capabilities: z.looseObject({}) }),
   stageInputs: strict<Fact>({ key: text, value: z.string(), listing: z.literal(true).optional() })
     .refine((fact) => isFact(fact), { path: ["value"], error: "digest" }),
   detectCi: strict<CiFacts>({ name: text, tag: ciValue, branch: ciValue, buildId: ciValue }),
@@ -230,12 +232,15 @@ export interface Answered {
 }
 
 /** @throws PLUGIN_RESULT_INVALID with plugin, hook, field and what is wrong with it */
-export function requireShape(answer: unknown, schema: z.ZodType, { plugin, hook, method }: Answered): void {
+export function requireShape(answer: unknown, schema: z.ZodType, answered: Answered): void {
   const parsed = schema.safeParse(answer);
-  if (parsed.success) return;
-  const why = problemOf(parsed.error.issues[0]!, answer, schema);
+  if (!parsed.success) throw wrongAnswer(problemOf(parsed.error.issues[0]!, answer, schema), answered);
+}
+
+/** An answer that is not what was asked for; `why` is the end of a sentence. */
+export function wrongAnswer(why: string, { plugin, hook, method }: Answered): EngineError {
   const asked = method === undefined ? "" : `"${method}" of `;
-  throw new EngineError(
+  return new EngineError(
     "PLUGIN_RESULT_INVALID",
     `Plugin "${plugin}" answered ${asked}hook "${hook}" with something else than wanted: ${why}`,
     { plugin, hook },

@@ -230,6 +230,10 @@ Deno.test("a registry apart that is none cannot be opened", async (t) => {
       'backend.capabilities.deletion = "all";',
       /its key "deletion" is a string, wanted is "tag" or "manifest" or "none" or "unknown"$/,
     ],
+    "a repository that lists nothing": [
+      "delete repository.tags;",
+      /answered "repository" of .*: its key "tags" is missing, wanted is a function$/,
+    ],
     "a repository without a name": [
       "delete repository.name;",
       /answered "repository" of .*: its "name" is no text$/,

@@ -159,6 +159,11 @@ const misbehaviours: Readonly<Record<string, readonly [string, (store: Store) =>
       (store) => store.locks.take("x", { timeoutMs: 10, signal }),
       /failed in "take" of hook "openStore": it did not answer within 4s$/,
     ],
+    "lacks a method": [
+      "delete stages.whole;",
+      () => Promise.resolve(),
+      /^Plugin "store-hostile" answered hook "openStore" .*: its key "whole" is missing, wanted is a function$/,
+    ],
     "lacks a part": [
       "delete store.memo;",
       () => Promise.resolve(),

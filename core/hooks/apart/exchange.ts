@@ -2,7 +2,6 @@
  * Files that go between dapp and a plugin that runs apart: a directory of its own, in which it may read what it is lent
  * and write what it hands over. Bytes go through the disk as they are; nobody holds a blob in memory.
  */
-import { EngineError } from "../../contract/errors.ts";
 import { ifPresent } from "../../../lib/file_failure.ts";
 import { type Digest, digestHex } from "../../../lib/oci/digest.ts";
 import { readChunks, writeHashed } from "../../../lib/oci/write_blob.ts";
@@ -131,14 +130,6 @@ export class Exchange implements AsyncDisposable {
 /** What a plugin brought is not what was asked for; the message is the end of a sentence. */
 export class Unwanted extends Error {
   override readonly name = "Unwanted";
-  /** As the failure of whoever brought it. */
-  by(plugin: string, hook: string, method: string): EngineError {
-    return new EngineError(
-      "PLUGIN_RESULT_INVALID",
-      `Plugin "${plugin}" answered "${method}" of hook "${hook}" with something else than wanted: ${this.message}`,
-      { plugin, hook },
-    );
-  }
 }
 
 /** The content of a file that may grow while it is read. */

@@ -15,6 +15,7 @@ import { permissionFlags, visibleEnv } from "./permissions.ts";
 import { hasPackages, missingRights, type PluginPin, sameRights } from "./pins.ts";
 import { ApartProcess } from "./process.ts";
 import { requireNoMoreReach } from "./reach.ts";
+import { isRole } from "./roles/shapes.ts";
 import { isLoaded, isOpened, type Opened } from "./said.ts";
 
 /** How a plugin is run apart. */
@@ -44,9 +45,6 @@ export interface ApartPlugin extends AsyncDisposable {
   /** What it may do. */
   readonly rights: PluginRights;
 }
-
-/** Hooks that answer with an object which does the work. */
-const ROLES: readonly string[] = ["openRegistry", "openSource", "openStore", "openBuilder"];
 
 /**
  * Starts the process of a plugin and asks what it is. It has the rights that were accepted; where nothing had to be
@@ -230,7 +228,7 @@ function pluginOf(
           process.ask("hook", [hook.name, seenBy(hook.name, seen, rights), { dryRun, signal }], {
             hook: hook.name,
           });
-        if (ROLES.includes(hook.name)) {
+        if (isRole(hook.name)) {
           const { askRole } = await import("./roles/mod.ts");
           const needs = { process, exchange, plugin: name, url, hook: hook.name, rights, host };
           return await askRole(input, needs, ask);

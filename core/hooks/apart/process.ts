@@ -102,14 +102,9 @@ export class ApartProcess implements AsyncDisposable {
     this.#name = name;
   }
 
-  /** Whether it has ended, or was ended. */
-  get isGone(): boolean {
-    return this.#gone !== undefined;
-  }
-
   /** Whether there is nothing to be asked any more: it has ended, or the work was stopped. */
   get isStopped(): boolean {
-    return this.isGone || this.#needs.context.signal.aborted;
+    return this.#gone !== undefined || this.#needs.context.signal.aborted;
   }
 
   /** What it printed as errors, the last of it. */

@@ -53,7 +53,7 @@ const isWireError = hasMembers<WireError>({
 });
 
 /** Whether a value is a message. */
-export function isMessage(value: unknown): value is Message {
+function isMessage(value: unknown): value is Message {
   if (!isObject(value)) return false;
   if ("call" in value) {
     const { call, what, member, args } = value;
@@ -113,8 +113,15 @@ export interface Shape {
   readonly facts?: readonly string[];
   /** Methods that can be called, with what is made of the answer before it goes. */
   readonly methods: Readonly<Record<string, (answer: unknown) => unknown>>;
+  /** Of those, what an object may lack, beside "dispose". */
+  readonly optional?: readonly string[];
   /** Members that are such objects themselves. */
   readonly parts?: Readonly<Record<string, Shape>>;
+}
+
+/** Methods that an object must have. */
+export function requiredOf({ methods, optional = [] }: Shape): readonly string[] {
+  return Object.keys(methods).filter((name) => name !== "dispose" && !optional.includes(name));
 }
 
 /** An object that is handed out, of which the other side gets a {@linkcode Remote}. */

@@ -22,13 +22,12 @@ import { isCount, isText } from "../../../../lib/guard.ts";
 import { openLayer } from "../../../../lib/layer/open.ts";
 import { digestFromHex } from "../../../../lib/oci/digest.ts";
 import { observed } from "../../../../lib/pool.ts";
-import { requireShape } from "../../answers.ts";
 import type { Remote } from "../wire.ts";
 import { giveStore } from "./given_store.ts";
 import { requireConfig, requireLayerType } from "./image.ts";
 import type { Role } from "./role.ts";
 import * as schemas from "./schemas.ts";
-import { watcherShape } from "./shapes.ts";
+import { builderShape, watcherShape } from "./shapes.ts";
 
 /** What the plugin is asked with. What it says of layers that it unpacked, dapp finds out itself. */
 export async function builderRequest(request: BuilderRequest, role: Role): Promise<unknown> {
@@ -41,8 +40,7 @@ export async function builderRequest(request: BuilderRequest, role: Role): Promi
  * be handed over with them.
  */
 export function builderApart(answer: unknown, role: Role, { store }: BuilderRequest): Builder {
-  const { plugin, hook } = role.needs;
-  const remote = role.requireObject(answer);
+  const remote = role.requireObject(answer, builderShape);
   const { name, mounts } = remote.facts;
   const has = (method: string) => remote.has.includes(method);
   if (!isText(name)) throw role.wrong('its "name" is no text');
@@ -148,7 +146,6 @@ class StepWork {
     { signal, output, placed, ran, secret, sshAgent, onFailure }: StepIo,
     { secrets, ssh }: { readonly secrets: readonly string[]; readonly ssh: readonly string[] },
   ): unknown {
-    const { plugin, hook } = this.role.needs;
     return {
       signal,
       secrets: new Map(secrets.map((id) => [id, secret?.(id)])),
@@ -159,8 +156,8 @@ class StepWork {
         }
         output(stream, text);
       },
-      placed(place: unknown) {
-        requireShape(place, schemas.place, { plugin, hook, method: "placed" });
+      placed: (place: unknown) => {
+        this.role.requireShape(place, schemas.place, "placed");
         placed?.(place as StepPlace);
       },
       ran: () => ran?.(),

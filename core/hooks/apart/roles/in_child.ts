@@ -1,14 +1,13 @@
 /** What the process of a plugin makes of objects that are dapp's, and hands out of its own. */
 import type { Builder } from "../../../contract/builder.ts";
 import type { Store } from "../../../contract/store.ts";
-import { Reference, type Shape } from "../wire.ts";
+import { Reference } from "../wire.ts";
 import { wrapBuilder } from "./builder_in_child.ts";
-import { builderShape, registryShape, sourceShape, storeShape } from "./shapes.ts";
+import { isRole, type RoleName, roleShapes } from "./shapes.ts";
 import { type AskDapp, memoOf, storeOf, wrapStore } from "./store_in_child.ts";
 
 /** A hook that answers with an object. */
 interface RoleInChild {
-  readonly shape: Shape;
   /** What is handed out in place of what the plugin answers, where calls come in another form. */
   wrap?(answer: object, ask: AskDapp): object;
   /** What the plugin is handed. */
@@ -16,21 +15,18 @@ interface RoleInChild {
 }
 
 /** Those hooks. */
-const roles: Readonly<Record<string, RoleInChild>> = {
+const roles: Readonly<Record<RoleName, RoleInChild>> = {
   openRegistry: {
-    shape: registryShape,
     input: ({ memo, ...request }, ask) => ({ ...request, memo: memoOf(memo, ask) }),
   },
   openSource: {
-    shape: sourceShape,
     input: ({ store, ...request }, ask) => ({ ...request, store: storeOf(store, ask) }),
   },
   openBuilder: {
-    shape: builderShape,
     input: ({ store, ...request }, ask) => ({ ...request, store: storeOf(store, ask) }),
     wrap: (builder, ask) => wrapBuilder(builder as Builder, ask),
   },
-  openStore: { shape: storeShape, input: (request) => request, wrap: (store) => wrapStore(store as Store) },
+  openStore: { input: (request) => request, wrap: (store) => wrapStore(store as Store) },
 };
 
 /** Asks a hook, with objects where it takes or gives such. */
@@ -39,9 +35,9 @@ export async function askHook(
   input: unknown,
   { ask, handler }: { readonly ask: AskDapp; handler(input: unknown): unknown },
 ): Promise<unknown> {
-  const role = Object.hasOwn(roles, name) ? roles[name] : undefined;
-  if (!role) return await handler(input);
+  if (!isRole(name)) return await handler(input);
+  const role = roles[name];
   const answer = await handler(role.input(input as Readonly<Record<string, unknown>>, ask));
   if (typeof answer !== "object" || answer === null) return answer;
-  return new Reference(role.wrap ? role.wrap(answer, ask) : answer, role.shape);
+  return new Reference(role.wrap ? role.wrap(answer, ask) : answer, roleShapes[name]);
 }

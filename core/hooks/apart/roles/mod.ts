@@ -7,6 +7,7 @@ import { registryApart, registryRequest } from "./registry.ts";
 import { sourceApart, sourceRequest } from "./source.ts";
 import { storeApart } from "./store.ts";
 import { Role, type RoleNeeds } from "./role.ts";
+import type { RoleName } from "./shapes.ts";
 
 interface ApartRole {
   /** What the plugin is asked with. */
@@ -15,7 +16,7 @@ interface ApartRole {
   open(answer: unknown, role: Role, input: unknown): unknown;
 }
 
-const roles: Readonly<Record<string, ApartRole>> = {
+const roles: Readonly<Record<RoleName, ApartRole>> = {
   openRegistry: {
     request: (input, role) => registryRequest(input as RegistryRequest, role),
     open: registryApart,
@@ -37,7 +38,7 @@ export async function askRole(
   needs: RoleNeeds,
   ask: (input: unknown) => Promise<unknown>,
 ): Promise<unknown> {
-  const { request, open } = roles[needs.hook]!;
+  const { request, open } = roles[needs.hook];
   const role = new Role(needs);
   try {
     const answer = await ask(await request(input, role));

@@ -16,11 +16,10 @@ import type {
 import type * as z from "../../../../lib/zod.ts";
 import { digestOf, isDigest } from "../../../../lib/oci/digest.ts";
 import { isAnything, isCount, isText } from "../../../../lib/guard.ts";
-import { requireShape } from "../../answers.ts";
 import type { Remote } from "../wire.ts";
 import type { Role } from "./role.ts";
 import * as schemas from "./schemas.ts";
-import { memoShape } from "./shapes.ts";
+import { memoShape, registryShape, repositoryShape } from "./shapes.ts";
 
 /** What the plugin is asked with. */
 export function registryRequest(request: RegistryRequest, role: Role): unknown {
@@ -56,10 +55,9 @@ export function memoFor({ needs: { url } }: Role, memo: RegistryMemo) {
 
 /** The registry that a plugin answered with. */
 export async function registryApart(answer: unknown, role: Role): Promise<RegistryBackend> {
-  const { plugin, hook } = role.needs;
-  const remote = role.requireObject(answer);
+  const remote = role.requireObject(answer, registryShape);
   const { facts } = remote;
-  requireShape(facts.capabilities, schemas.capabilities, { plugin, hook, method: "capabilities" });
+  role.requireShape(facts.capabilities, schemas.capabilities, "capabilities");
   const { kind } = facts;
   if (!isText(kind)) throw role.wrong('its "kind" is no text');
   const root = await openRepository(remote, "", role);
@@ -85,7 +83,7 @@ export async function registryApart(answer: unknown, role: Role): Promise<Regist
 }
 
 async function openRepository(backend: Remote, name: string, role: Role, wanted?: string) {
-  const remote = await role.object(backend, "repository", [name]);
+  const remote = await role.object(backend, "repository", [name], { shape: repositoryShape });
   const full = remote.facts.name;
   if (!isText(full)) throw role.wrong('its "name" is no text', "repository");
   if (wanted !== undefined && full !== wanted) {

@@ -1,15 +1,16 @@
 /** What dapp calls of a plugin that runs apart and fills a role: every answer is checked before anybody sees it. */
 import type * as z from "../../../../lib/zod.ts";
-import { EngineError } from "../../../contract/errors.ts";
+import type { EngineError } from "../../../contract/errors.ts";
 import type { Host } from "../../../contract/plugin.ts";
 import type { PluginRights } from "../../../contract/rights.ts";
-import { type Answered, requireShape } from "../../answers.ts";
+import { requireShape, wrongAnswer } from "../../answers.ts";
 import { type Exchange, Unwanted, type WantedBlob } from "../exchange.ts";
 import type { ApartProcess, Asking } from "../process.ts";
 import { isText } from "../../../../lib/guard.ts";
 import { isBelow, realPath, writablePlaces } from "../permissions.ts";
-import { Reference, Remote, type Shape } from "../wire.ts";
+import { Reference, Remote, requiredOf, type Shape } from "../wire.ts";
 import { isPage, nothing } from "./schemas.ts";
+import { pagesShape, type RoleName } from "./shapes.ts";
 
 /** What a role has of the plugin that fills it. */
 export interface RoleNeeds {
@@ -18,7 +19,7 @@ export interface RoleNeeds {
   readonly plugin: string;
   /** Which module it is: a name is what a plugin calls itself. */
   readonly url: string;
-  readonly hook: string;
+  readonly hook: RoleName;
   readonly rights: PluginRights;
   /** What the rights are about. */
   readonly host: Host;
@@ -56,20 +57,33 @@ export class Role {
     const { process, hook } = this.needs;
     const { schema = nothing, ...asking } = calling;
     const answer = await process.ask({ of, name }, args, { ...asking, hook });
-    requireShape(answer, schema, this.#answered(name));
+    this.requireShape(answer, schema, name);
     return answer;
   }
 
   /** An object that a method answers with. */
-  async object(of: Remote, name: string, args: readonly unknown[], calling: Asking = {}): Promise<Remote> {
+  async object(
+    of: Remote,
+    name: string,
+    args: readonly unknown[],
+    { shape, ...asking }: Asking & { readonly shape: Shape },
+  ): Promise<Remote> {
     const { process, hook } = this.needs;
-    return this.requireObject(await process.ask({ of, name }, args, { ...calling, hook }), name);
+    return this.requireObject(await process.ask({ of, name }, args, { ...asking, hook }), shape, name);
+  }
+
+  /** @throws PLUGIN_RESULT_INVALID for what is no object, or lacks one of the methods */
+  requireObject(value: unknown, shape: Shape, method?: string): Remote {
+    if (!(value instanceof Remote)) throw this.wrong("it is no object with methods", method);
+    const missing = requiredOf(shape).find((name) => !value.has.includes(name));
+    if (missing === undefined) return value;
+    throw this.wrong(`its key "${missing}" is missing, wanted is a function`, method);
   }
 
   /** @throws PLUGIN_RESULT_INVALID */
-  requireObject(value: unknown, method?: string): Remote {
-    if (value instanceof Remote) return value;
-    throw this.wrong("it is no object with methods", method);
+  requireShape(value: unknown, schema: z.ZodType, method: string): void {
+    const { plugin, hook } = this.needs;
+    requireShape(value, schema, { plugin, hook, method });
   }
 
   /** What a method lists, a page at a time. */
@@ -81,7 +95,7 @@ export class Role {
   ): AsyncGenerator<T> {
     const { process, hook } = this.needs;
     const asking = { hook, ...(signal && { signal }) };
-    const pages = await this.object(of, name, args, asking);
+    const pages = await this.object(of, name, args, { ...asking, shape: pagesShape });
     let isDone = false;
     try {
       while (!isDone) {
@@ -98,7 +112,7 @@ export class Role {
   /** A check of one item of a list. */
   item<T>(name: string, schema: z.ZodType): (item: unknown) => T {
     return (item) => {
-      requireShape(item, schema, this.#answered(name));
+      this.requireShape(item, schema, name);
       return item as T;
     };
   }
@@ -140,11 +154,10 @@ export class Role {
     file: string,
     { signal, ...blob }: WantedBlob & { readonly signal: AbortSignal },
   ): Promise<number> {
-    const { exchange, plugin, hook } = this.needs;
     try {
-      return await exchange.take(path, file, blob, signal);
+      return await this.needs.exchange.take(path, file, blob, signal);
     } catch (error) {
-      throw error instanceof Unwanted ? error.by(plugin, hook, name) : error;
+      throw error instanceof Unwanted ? this.wrong(error.message, name) : error;
     }
   }
 
@@ -168,12 +181,7 @@ export class Role {
   /** An answer that is not what was asked for; `why` is the end of a sentence. */
   wrong(why: string, method?: string): EngineError {
     const { plugin, hook } = this.needs;
-    const asked = method === undefined ? "" : `"${method}" of `;
-    return new EngineError(
-      "PLUGIN_RESULT_INVALID",
-      `Plugin "${plugin}" answered ${asked}hook "${hook}" with something else than wanted: ${why}`,
-      { plugin, hook },
-    );
+    return wrongAnswer(why, { plugin, hook, ...(method !== undefined && { method }) });
   }
 
   /** Lets go of an object of the plugin; why it cannot be asked any more was told. */
@@ -191,10 +199,5 @@ export class Role {
       this.#over.abort();
       for (const object of this.#given) this.needs.process.forget(object);
     }
-  }
-
-  #answered(method: string): Answered {
-    const { plugin, hook } = this.needs;
-    return { plugin, hook, method };
   }
 }

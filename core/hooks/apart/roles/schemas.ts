@@ -9,15 +9,13 @@ import type {
   RegistryFeatures,
   RemoteManifest,
   ResolvedImage,
-  StepPlace,
   StoreReport,
   SweepReport,
 } from "../../../contract/plugin.ts";
 import { isStageRecord } from "../../../contract/guards.ts";
-import { isSignature } from "../../../contract/signature.ts";
 import { isDigest } from "../../../../lib/oci/digest.ts";
-import { hasMembers, isFlag, isListOf } from "../../../../lib/guard.ts";
-import { strict } from "../../answers.ts";
+import { hasMembers, isAnything, isFlag, isListOf } from "../../../../lib/guard.ts";
+import { place, signature, strict, text } from "../../answers.ts";
 import { Remote } from "../wire.ts";
 import type { Page } from "./shapes.ts";
 
@@ -80,9 +78,9 @@ export const blobPath = text;
 export const stored = z.strictObject({ mediaType: z.string(), digest, size: count });
 export const record = z.custom(isStageRecord, "record of a stage").optional();
 export const history = z.array(
-  strict<HistoryRow>({ signature: z.custom(isSignature, "signature"), at: text }),
+  strict<HistoryRow>({ signature, at: text }),
 );
-export const claimed = z.map(z.custom(isSignature, "signature"), z.string());
+export const claimed = z.map(signature, z.string());
 export const storeReport = strict<StoreReport>({
   blobs: count,
   bytes: count,
@@ -97,11 +95,7 @@ const newLayer = z.strictObject({ diffId: digest, blob: remote });
 const layer = { mediaType: text, digest, size: count, diffId: digest };
 
 export const mounts = z.array(z.enum(["host", "cache", "tmp", "secret", "ssh"])).optional();
-export const place = strict<StepPlace>({
-  builder: text,
-  address: text.optional(),
-  platform: text.optional(),
-});
+export { place };
 export const stepResult = z.strictObject({ layer: newLayer.optional() });
 export const madeLayer = z.strictObject({ ...layer, file: text });
 export const dockerfileResult = z.strictObject({

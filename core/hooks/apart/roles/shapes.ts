@@ -1,6 +1,9 @@
 /** What each side may know and call of objects that live in the other: one row for each object of a role. */
 import { Reference, type Shape } from "../wire.ts";
 
+/** Hooks that answer with an object which does the work. */
+export type RoleName = "openRegistry" | "openSource" | "openStore" | "openBuilder";
+
 /** The answer goes as it is. */
 const plain = (answer: unknown): unknown => answer;
 
@@ -15,7 +18,10 @@ function isAbsent(value: unknown): value is undefined | null {
 
 /** What is listed is asked for in pages. */
 const listed = (answer: unknown): unknown =>
-  new Reference(new Pages(answer as AsyncIterable<unknown>), { methods: { next: plain, close: plain } });
+  new Reference(new Pages(answer as AsyncIterable<unknown>), pagesShape);
+
+/** A list that is asked for a page at a time. */
+export const pagesShape: Shape = { methods: { next: plain, close: plain } };
 
 /** One page of a list. */
 export interface Page {
@@ -68,6 +74,7 @@ export const repositoryShape: Shape = {
     dropOverwritten: plain,
     inspect: plain,
   },
+  optional: ["requirePush", "removeUntagged", "referrers", "dropOverwritten", "inspect"],
 };
 
 export const registryShape: Shape = {
@@ -91,10 +98,11 @@ export const givenStoreShape: Shape = {
 
 export const sourceShape: Shape = { methods: { resolve: plain, fetch: plain, dispose: plain } };
 
-const disposable: Shape = { methods: { dispose: plain } };
+/** A lock that is held. */
+export const lockShape: Shape = { methods: { dispose: plain } };
 
 /** A store of a plugin, as its process wraps it. */
-export const storeShape: Shape = {
+export const storeShape = {
   facts: ["path"],
   methods: { dispose: plain },
   parts: {
@@ -108,12 +116,13 @@ export const storeShape: Shape = {
         put: plain,
         get: plain,
       },
+      optional: ["isUntouched"],
     },
     stages: {
       methods: { whole: plain, record: plain, all: listed, put: plain, history: plain, addHistory: plain },
     },
     memo: memoShape,
-    locks: { methods: { take: handed(disposable), claim: plain, claimed: plain } },
+    locks: { methods: { take: handed(lockShape), claim: plain, claimed: plain } },
     housekeeping: {
       methods: {
         check: plain,
@@ -126,7 +135,7 @@ export const storeShape: Shape = {
       },
     },
   },
-};
+} satisfies Shape;
 
 const sectionShape: Shape = { facts: ["path", "what"], methods: { remove: plain } };
 
@@ -149,4 +158,18 @@ export const builderShape: Shape = {
     leftovers: plain,
     dispose: plain,
   },
+  optional: ["watchCapacity", "place", "warmUp", "prefetch", "buildDockerfile", "leftovers"],
 };
+
+/** What hooks answer with that give such an object. */
+export const roleShapes: Readonly<Record<RoleName, Shape>> = {
+  openRegistry: registryShape,
+  openSource: sourceShape,
+  openStore: storeShape,
+  openBuilder: builderShape,
+};
+
+/** Whether a hook answers with an object. */
+export function isRole(hook: string): hook is RoleName {
+  return Object.hasOwn(roleShapes, hook);
+}

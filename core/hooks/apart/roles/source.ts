@@ -9,6 +9,7 @@ import { accessFor } from "./registry.ts";
 import { requireConfig, requireLayerType } from "./image.ts";
 import type { Role } from "./role.ts";
 import * as schemas from "./schemas.ts";
+import { sourceShape } from "./shapes.ts";
 
 /** What the plugin is asked with. */
 export async function sourceRequest(request: SourceRequest, role: Role): Promise<unknown> {
@@ -22,7 +23,7 @@ export async function sourceRequest(request: SourceRequest, role: Role): Promise
 
 /** The source that a plugin answered with. */
 export function sourceApart(answer: unknown, role: Role, { store }: SourceRequest): ImageSource {
-  const remote = role.requireObject(answer);
+  const remote = role.requireObject(answer, sourceShape);
   return {
     resolve: async (pin, signal) =>
       await role.ask(remote, "resolve", [pin, signal], {

@@ -21,13 +21,15 @@ import { plain } from "../errors.ts";
 import { Remote } from "../wire.ts";
 import type { Role } from "./role.ts";
 import * as schemas from "./schemas.ts";
+import { lockShape, storeShape } from "./shapes.ts";
 
 /** The store that a plugin answered with. */
 export async function storeApart(answer: unknown, role: Role): Promise<Store> {
-  const remote = role.requireObject(answer);
+  const remote = role.requireObject(answer, storeShape);
   const { facts } = remote;
   if (!isText(facts.path)) throw role.wrong('its "path" is no text');
-  const part = (name: string) => role.requireObject(facts[name]);
+  const part = (name: keyof typeof storeShape.parts) =>
+    role.requireObject(facts[name], storeShape.parts[name]);
   const memo = part("memo");
   return {
     path: plain(facts.path),
@@ -141,7 +143,7 @@ function locksApart(remote: Remote, role: Role): Locks {
       // How long it waits is said.
       signal.throwIfAborted();
       const { abortable } = await import("@std/async/abortable");
-      const taking = role.object(remote, "take", [name, given], { goesOn: "alive" });
+      const taking = role.object(remote, "take", [name, given], { goesOn: "alive", shape: lockShape });
       try {
         const lock = await abortable(taking, signal);
         return { [Symbol.asyncDispose]: () => role.release(lock) };
