@@ -15,7 +15,7 @@ const io: TransferIo = { signal, report() {} };
 
 /** A registry of one blob, with these members in place of its own. */
 const module = (members: string) =>
-  `import { definePlugin } from "@dapp/dapp/plugin";
+  `import { definePlugin, EngineError } from "@dapp/dapp/plugin";
 const text = "a blob of the test".repeat(1000);
 const bytes = new TextEncoder().encode(text);
 export default definePlugin({
@@ -200,7 +200,7 @@ const misbehaviours: Readonly<Record<string, readonly [string, (place: Place) =>
       /answered "repository" of .*: repository "app" is called "hostile:x", wanted is "hostile:x\/app"$/,
     ],
     "says that the user stopped it": [
-      `const { EngineError } = globalThis.dapp ?? {}; repository.head = () => { throw Object.assign(new Error("gone"), { code: "INTERRUPTED" }); };`,
+      `repository.head = () => { throw new EngineError("INTERRUPTED", "gone"); };`,
       ({ backend }) => backend.repository("").head("v1", signal),
       /^Plugin "registry-hostile" failed in "head" of hook "openRegistry": gone$/,
     ],
