@@ -213,6 +213,43 @@ Deno.test("what a source apart remembers is not seen by another one that calls i
   assert.deepEqual(await fetchWith("", remember, { from: store }), ["nothing"]);
 });
 
+/** A store whose memo holds back what it is asked for until so many ask; `most` of them did at once. */
+function slowStore(store: Store, until: number) {
+  const enough = Promise.withResolvers<void>();
+  const asked = { now: 0, most: 0 };
+  const memo: Store["memo"] = {
+    async get() {
+      asked.most = Math.max(asked.most, ++asked.now);
+      if (asked.now === until) enough.resolve();
+      await enough.promise;
+      await new Promise((done) => setTimeout(done)); // others may come meanwhile
+      asked.now--;
+      return undefined;
+    },
+    put: () => Promise.resolve(),
+  };
+  return { store: Object.create(store, { memo: { value: memo } }) as Store, asked };
+}
+
+Deno.test("what a source apart asks of the store is answered, so many things at once", async () => {
+  await using own = await createTestStore();
+  const { store, asked } = slowStore(own, 16);
+  const many = `await Promise.all(Array.from({ length: 500 }, () => store.memo.get("a", "b", () => true)));
+    return await bring();`;
+  await fetchWith("", many, { from: store });
+  assert.equal(asked.most, 16);
+});
+
+Deno.test("a source apart that asks without end is ended before the memory is", async () => {
+  await using own = await createTestStore();
+  const { store } = slowStore(own, Infinity);
+  const endless = 'for (const key = " ".repeat(4 << 20);;) store.memo.get("a", key, () => true);';
+  await assert.rejects(fetchWith("", endless, { from: store }), {
+    name: "EngineError",
+    message: /what it says cannot be understood: calls of more than 128 MiB wait for answers$/,
+  });
+});
+
 Deno.test("nothing is copied any more for a source apart that was let go", async () => {
   await using store = await createTestStore();
   const scratch = await store.blobs.scratch();

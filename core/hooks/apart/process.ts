@@ -4,10 +4,10 @@ import type { HookContext } from "../../contract/plugin.ts";
 import { formatDuration } from "../../../lib/quantity.ts";
 import { isObject } from "../../../lib/guard.ts";
 import { failed, type FailedWork, plain, unpackError } from "./errors.ts";
-import { observed } from "../../../lib/pool.ts";
+import { observed, Pool } from "../../../lib/pool.ts";
 import { endGroup } from "../../../lib/process_group.ts";
 import { type RemoteMethod, Talk } from "./talk.ts";
-import { lineOf, linesOf, messageIn, type WireError } from "./wire.ts";
+import { lineOf, linesOf, MAX_MESSAGE, messageIn, type WireError } from "./wire.ts";
 
 /** What a process is started with. */
 export interface ApartNeeds {
@@ -58,6 +58,9 @@ export interface Asking {
   readonly holdsOn?: boolean;
 }
 
+/** Calls of objects of dapp's that are answered at once: each may have files open. */
+const OBJECTS = 16;
+
 /** Bytes of what a plugin printed that are kept, to say why it ended. */
 const KEPT = 16 << 10;
 
@@ -89,8 +92,9 @@ export class ApartProcess implements AsyncDisposable {
     const encoder = new TextEncoder();
     this.#talk = new Talk({
       // A process that is gone says so by its end.
-      send: (message) => void this.#input.write(encoder.encode(lineOf(message))).catch(() => {}),
+      send: (message) => this.#input.write(encoder.encode(lineOf(message))).catch(() => {}),
       offers: {},
+      bounds: { objects: new Pool(OBJECTS), characters: 2 * MAX_MESSAGE },
       failure: (error) => new Refusal(error),
     });
     this.#reading = this.#endRest(Promise.all([this.#read(), this.#listen()]));
@@ -204,7 +208,7 @@ export class ApartProcess implements AsyncDisposable {
         const message = messageIn(line);
         if (!message) this.#print(line);
         else if ("event" in message) this.#tell(message.event);
-        else this.#talk.take(message);
+        else this.#talk.take(message, line.length);
       }
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);

@@ -1,4 +1,5 @@
 /** One side of a talk: calls the other one, and answers what it is called for. */
+import type { Pool } from "../../../lib/pool.ts";
 import { packError } from "./errors.ts";
 import {
   type Given,
@@ -23,12 +24,25 @@ export interface RemoteMethod {
 
 /** How a talk is held. */
 export interface TalkNeeds {
-  /** Sends a message; what it throws fails the call that it belongs to. */
-  readonly send: (message: Message) => void;
+  /** Sends a message; what it throws fails the call that it belongs to. A promise: it is on its way then. */
+  readonly send: (message: Message) => unknown;
   readonly offers: Offers;
   /** What a failure of the other side is told as. */
   readonly failure: (error: WireError) => unknown;
+  /** What the other side may ask at once. Absent: anything. */
+  readonly bounds?: Bounds;
 }
+
+/** How much is answered at once. */
+export interface Bounds {
+  /** Answers methods of objects. Functions may wait for what the other side does next, so none of those is held back. */
+  readonly objects: Pool;
+  /** Characters of calls that wait for answers: more is a mistake, or an attempt to use up the memory. */
+  readonly characters: number;
+}
+
+/** What a call takes beside its characters, counted in such. */
+const CALL = 1024;
 
 /** A talk between two processes. Whoever reads hands it the messages. */
 export class Talk {
@@ -39,6 +53,8 @@ export class Talk {
   readonly #signals = new Map<number, AbortController>();
   /** Calls of the other side that are being answered. */
   #answering = 0;
+  /** Characters of calls of the other side. */
+  #asked = 0;
   #last = 0;
 
   constructor(needs: TalkNeeds) {
@@ -85,29 +101,49 @@ export class Talk {
     for (const { reject } of this.#waiting.values()) reject(reason);
   }
 
-  /** Takes a message, but events, which are not answered. @throws {SyntaxError} for one that no sound side sends */
-  take(message: Exclude<Message, { readonly event: unknown }>): void {
+  /**
+   * Takes a message, but events, which are not answered; `length` are its characters.
+   *
+   * @throws {SyntaxError} for one that no sound side sends
+   * @throws {RangeError} when too much is asked at once
+   */
+  take(message: Exclude<Message, { readonly event: unknown }>, length = 0): void {
     if ("abort" in message) return this.#signals.get(message.abort)?.abort();
-    if ("call" in message) return void this.#answer(message);
+    if ("call" in message) return this.#queue(message, length + CALL);
     const waiting = this.#waiting.get(message.answer);
     if (!waiting) throw new SyntaxError("it answers what nobody asked");
     if ("error" in message) waiting.reject(this.#needs.failure(message.error));
-    else waiting.resolve(unpack(message.value, this.#taken()));
+    else waiting.resolve(unpack(message.value, valuesOnly));
+  }
+
+  #queue(message: Extract<Message, { readonly call: number }>, size: number): void {
+    const { bounds } = this.#needs;
+    if (bounds && this.#asked + size > bounds.characters) {
+      throw new RangeError(`calls of more than ${bounds.characters >> 20} MiB wait for answers`);
+    }
+    this.#asked += size;
+    const answer = () => this.#answer(message);
+    const answered = bounds && message.member !== undefined ? bounds.objects.run(answer) : answer();
+    void answered.finally(() => this.#asked -= size);
   }
 
   async #answer({ call, what, member, args }: Extract<Message, { readonly call: number }>): Promise<void> {
     const { send } = this.#needs;
+    const ends: (() => void)[] = [];
+    let sent: unknown;
     this.#answering++;
     try {
-      const given = args.map((arg) => unpack(arg, this.#taken()));
+      const given = args.map((arg) => unpack(arg, this.#taken(ends)));
       const action = member === undefined ? this.#action(what) : this.#method(what, member);
       const value: unknown = await action(given);
-      send({ answer: call, value: pack(value, this.#answered()) });
+      sent = send({ answer: call, value: pack(value, this.#answered()) });
     } catch (error) {
-      send({ answer: call, error: packError(error) });
+      sent = send({ answer: call, error: packError(error) });
     } finally {
       this.#answering--;
+      for (const end of ends) end();
     }
+    await sent;
   }
 
   #action(what: string | number): (args: readonly unknown[]) => unknown {
@@ -167,15 +203,26 @@ export class Talk {
     };
   }
 
-  #taken(): Taken {
+  #taken(ends: (() => void)[]): Taken {
     return {
       call: (id) => (...args) => this.call(id, args),
       signal: (id, aborted) => {
         const controller = new AbortController();
         if (aborted) controller.abort();
         this.#signals.set(id, controller);
+        ends.push(() => this.#signals.delete(id));
         return controller.signal;
       },
     };
   }
 }
+
+/** What {@linkcode Talk} answers with has no others. */
+const valuesOnly: Taken = {
+  call() {
+    throw new SyntaxError("it answers with a function");
+  },
+  signal() {
+    throw new SyntaxError("it answers with a signal");
+  },
+};
