@@ -24,7 +24,7 @@ import { authService, secretService, sshService } from "../../../lib/buildkit/at
 import { contentService } from "../../../lib/buildkit/content.ts";
 import { type Gateway, nameOf } from "../../../lib/buildkit/gateway.ts";
 import type { Session } from "../../../lib/buildkit/session.ts";
-import { type CanonicalLayer, canonicalLayer, ContentError, nameError } from "./canonical.ts";
+import { type CanonicalLayer, canonicalLayer, refused, rootChanged } from "./canonical.ts";
 import type { Daemon } from "./daemon.ts";
 import { build, buildWatched, type Container, type DriveOptions, withGateway } from "./drive.ts";
 import { hostRefused, isLost, refusesHostNetwork, shellError, stepError, unavailable } from "./failure.ts";
@@ -33,11 +33,11 @@ import { HAND_OVER, newLayers } from "./hand_over.ts";
 import { findShell, rootCommand, rootOf, shellOf } from "./image_look.ts";
 import { runInteractive } from "./interactive.ts";
 import { LayerLooks } from "./layer_looks.ts";
-import { LayerShelf, type ShelfBlob, type ShelfImage } from "./layer_shelf.ts";
+import { LayerShelf, namedBlobs, type ShelfImage } from "./layer_shelf.ts";
 import { lookProgram } from "./look_program.ts";
 import { logins } from "./registry_login.ts";
 import { SharedSessions } from "./shared_sessions.ts";
-import { EntryCheck, pushedLayer, pushExporter, rootChanged } from "./shared_layer.ts";
+import { EntryCheck, pushedLayer, pushExporter } from "./shared_layer.ts";
 import { StepExchange } from "./step_exchange.ts";
 import { StepOutput } from "./step_output.ts";
 import {
@@ -185,8 +185,7 @@ export class BuildkitBuilder implements Builder {
     const { repository, manifest } = shared;
     const ground = { manifest, repository: repository.name, program };
     const plan = this.#plan(step, fs, ground);
-    // What is below is in the registry; nobody asks this process for it.
-    const blobs = new Map<string, ShelfBlob>(layers.map(({ digest, size }) => [digest, { file: "", size }]));
+    const blobs = namedBlobs(layers);
     const image: ShelfImage = { manifest, blobs, layers: layers.length, fs, [Symbol.dispose]() {} };
     await using exchange = new StepExchange(image, await this.request.store.blobs.scratch());
     const solving = { daemon, plan, fs, exchange, shared };
@@ -198,8 +197,9 @@ export class BuildkitBuilder implements Builder {
     const options = { at: shared, signal: io.signal };
     const root = pushed.output.root ?? await this.#looks.root(daemon, plan.rootLook, options);
     const look = () => this.#looks.look(daemon, described, options, (entry) => check.see(entry));
-    const found = rootChanged(rootOf(fs), root) ? undefined : await look().catch((error) => {
-      throw refused(nameError(error), step.label);
+    const same = root && !rootChanged(rootOf(fs), root);
+    const found = !same ? undefined : await look().catch((error) => {
+      throw refused(error, step.label);
     });
     if (!found || check.odd) {
       // The daemon has the result; this process writes the layer of it as it should be.
@@ -477,12 +477,6 @@ export class BuildkitBuilder implements Builder {
     done.finally(() => this.#compressing.delete(done));
     return { diffId, index, blob };
   }
-}
-
-/** What a content that no layer can hold means for a stage; any other failure as it is. */
-function refused(error: unknown, label: string): unknown {
-  if (!(error instanceof ContentError)) return error;
-  return new EngineError("STAGE_FAILED", `Cannot build stage "${label}": ${error.message}`);
 }
 
 /** @throws BUILDER_UNAVAILABLE when steps of this daemon have no network of their own */

@@ -1,4 +1,4 @@
-import type { Digest, LayerIndex } from "../../../core/contract/plugin.ts";
+import { type Digest, EngineError, type LayerIndex } from "../../../core/contract/plugin.ts";
 import { openLayer } from "../../../lib/layer/open.ts";
 import { baseName } from "../../../lib/layer/path_order.ts";
 import { TarFile } from "../../../lib/layer/tar_file.ts";
@@ -7,7 +7,7 @@ import { TarParser } from "../../../lib/tar/parse.ts";
 import { type TarEntry, TarError } from "../../../lib/tar/types.ts";
 
 /** A content that no layer can hold. The message is meant for people. */
-export class ContentError extends Error {
+class ContentError extends Error {
   override readonly name = "ContentError";
 }
 
@@ -36,6 +36,25 @@ export interface CanonicalLayer {
   readonly index: LayerIndex;
 }
 
+/** Which modification times are changed. */
+export type LatestTimes = Pick<CanonicalOptions, "epoch" | "started">;
+
+/** The time that an entry has in a layer: that of the epoch when it is later, or of the build itself. */
+export function timeOf({ mtime }: Pick<TarEntry, "mtime">, { epoch, started }: LatestTimes): number {
+  const time = Math.floor(mtime);
+  return time > epoch || time >= started ? epoch : time;
+}
+
+/** Whether a layer with this entry must be written anew for its time. */
+export function isLate(entry: Pick<TarEntry, "mtime">, times: LatestTimes): boolean {
+  return timeOf(entry, times) !== Math.floor(entry.mtime);
+}
+
+/** Whether a step changed what "/" looks like, which no layer of BuildKit says. */
+export function rootChanged(before: RootLook, after: RootLook): boolean {
+  return before.mode !== after.mode || before.uid !== after.uid || before.gid !== after.gid;
+}
+
 /** Where BuildKit mounts something of its own, and leaves a directory behind when the image has none. */
 export const MOUNT_POINTS: ReadonlySet<string> = new Set(["proc", "sys", "dev"]);
 
@@ -46,7 +65,7 @@ export const MOUNT_POINTS: ReadonlySet<string> = new Set(["proc", "sys", "dev"])
  * @throws {ContentError} for names that no layer can hold
  */
 export async function canonicalLayer(options: CanonicalOptions): Promise<CanonicalLayer | undefined> {
-  const { layers, rootCopy, root, epoch, started } = options;
+  const { layers, rootCopy, root, epoch } = options;
   const copies = layers.slice(1);
   const look = (await Promise.all(copies.map((file) => find(file, rootCopy)))).find((entry) => entry);
   const tar = new TarFile(options.tar);
@@ -56,7 +75,7 @@ export async function canonicalLayer(options: CanonicalOptions): Promise<Canonic
     entries++;
   };
   try {
-    if (look && (look.mode !== root.mode || look.uid !== root.uid || look.gid !== root.gid)) {
+    if (look && rootChanged(root, look)) {
       const { mode, uid, gid } = look;
       add({ path: "", type: "dir", mode, uid, gid, size: 0, mtime: epoch });
     }
@@ -68,10 +87,8 @@ export async function canonicalLayer(options: CanonicalOptions): Promise<Canonic
           file = undefined;
           if (entry.path === "" || (entry.type === "dir" && MOUNT_POINTS.has(entry.path))) return;
           if (isWhiteout(entry)) return add(entry);
-          const mtime = Math.floor(entry.mtime);
-          const late = mtime > epoch || mtime >= started;
           const mode = entry.type === "symlink" ? 0o777 : entry.mode;
-          add({ ...entry, mode, mtime: late ? epoch : mtime });
+          add({ ...entry, mode, mtime: timeOf(entry, options) });
           if (entry.type === "file") file = entry;
         },
         data(chunk) {
@@ -104,13 +121,20 @@ export function isWhiteout(entry: TarEntry): boolean {
 }
 
 /** What a name that no layer can hold means for whoever gave it; any other failure as it is. */
-export function nameError(error: unknown): unknown {
+function nameError(error: unknown): unknown {
   if (!(error instanceof TarError) || error.badName === undefined) return error;
   const dir = error.badName.slice(0, Math.max(error.badName.lastIndexOf("/"), 0));
   return new ContentError(
     `a name in "/${dir}" is not valid UTF-8: rename the file, or set LC_ALL=C.UTF-8 for its maker`,
     { cause: error },
   );
+}
+
+/** What a content that no layer can hold means for a stage; any other failure as it is. */
+export function refused(error: unknown, label: string): unknown {
+  const unfit = nameError(error);
+  if (!(unfit instanceof ContentError)) return unfit;
+  return new EngineError("STAGE_FAILED", `Cannot build stage "${label}": ${unfit.message}`);
 }
 
 async function find(file: string, path: string): Promise<TarEntry | undefined> {

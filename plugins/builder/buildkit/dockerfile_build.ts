@@ -28,7 +28,7 @@ import { renameBases } from "../../../lib/dockerfile/rename.ts";
 import { plainName } from "../../../lib/dockerfile/stages.ts";
 import { mediaTypes } from "../../../lib/oci/types.ts";
 import type { Environment } from "./address.ts";
-import { type CanonicalLayer, ContentError } from "./canonical.ts";
+import { type CanonicalLayer, refused } from "./canonical.ts";
 import { clampedLayer } from "./clamped_layer.ts";
 import type { Daemon } from "./daemon.ts";
 import { dockerfileError } from "./dockerfile_failure.ts";
@@ -37,7 +37,7 @@ import { build, buildWatched, type DriveOptions } from "./drive.ts";
 import { hostRefused, isLost, refusesHostNetwork, unavailable } from "./failure.ts";
 import { HAND_OVER } from "./hand_over.ts";
 import type { LayerLooks } from "./layer_looks.ts";
-import type { ShelfBlob } from "./layer_shelf.ts";
+import { namedBlobs, type ShelfBlob } from "./layer_shelf.ts";
 import { logins } from "./registry_login.ts";
 import { newLayersExporter } from "./shared_layer.ts";
 import { StepExchange } from "./step_exchange.ts";
@@ -185,11 +185,10 @@ interface ShelvedBase extends DockerfileBase {
 
 async function shelve(base: DockerfileBase, { path }: DockerfileMeans): Promise<ShelvedBase> {
   const { at, image: { layers, config } } = base;
-  // Those that are in a registry are named here so that nobody hands them over.
+  if (at) return { ...base, manifest: at.digest, blobs: namedBlobs(layers) };
   const blobs = new Map<string, ShelfBlob>(
-    layers.map(({ digest, size }) => [digest, { file: at ? "" : path(digest), size }]),
+    layers.map(({ digest, size }) => [digest, { file: path(digest), size }]),
   );
-  if (at) return { ...base, manifest: at.digest, blobs };
   const document = async (value: unknown) => {
     const bytes = new TextEncoder().encode(JSON.stringify(value));
     const digest = await digestOf(bytes);
@@ -333,8 +332,7 @@ async function take(
       taken.push(await means.layer(made, tar));
     } catch (error) {
       await Deno.remove(tar).catch(() => {}); // the failure is the news
-      if (!(error instanceof ContentError)) throw error;
-      throw new EngineError("STAGE_FAILED", `Cannot build stage "${step.label}": ${error.message}`);
+      throw refused(error, step.label);
     }
   }
   return {

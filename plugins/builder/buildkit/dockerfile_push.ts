@@ -1,17 +1,16 @@
-import {
-  type Digest,
-  type DockerfileResult,
-  type DockerfileStep,
-  EngineError,
-  type Layer,
-  type OciPlatform,
-  type SharedPlace,
+import type {
+  Digest,
+  DockerfileResult,
+  DockerfileStep,
+  Layer,
+  OciPlatform,
+  SharedPlace,
 } from "../../../core/contract/plugin.ts";
 import { OciError } from "../../../lib/oci/errors.ts";
 import { imageOf } from "../../../lib/oci/image.ts";
 import type { TarEntry } from "../../../lib/tar/types.ts";
-import { ContentError, nameError } from "./canonical.ts";
-import { isLate, pushedImage, pushedWrong } from "./shared_layer.ts";
+import { isLate, refused } from "./canonical.ts";
+import { pushedImage, pushedWrong } from "./shared_layer.ts";
 
 /** The image of a Dockerfile on its way to a repository. */
 interface Pushed {
@@ -65,8 +64,6 @@ export async function takePushed(
     };
   } catch (error) {
     if (error instanceof OciError) throw pushedWrong(repository, manifest, error.message);
-    const unfit = nameError(error);
-    if (!(unfit instanceof ContentError)) throw error;
-    throw new EngineError("STAGE_FAILED", `Cannot build stage "${label}": ${unfit.message}`);
+    throw refused(error, label);
   }
 }

@@ -24,6 +24,11 @@ const TAR = "application/vnd.oci.image.layer.v1.tar";
 /** A blob to be read: from memory, or from a file. */
 export type ShelfBlob = Uint8Array | { readonly file: string; readonly size: number };
 
+/** Layers that a daemon takes from a registry: named so that it does not hand them over; it never reads them here. */
+export function namedBlobs(layers: readonly Layer[]): Map<string, ShelfBlob> {
+  return new Map(layers.map(({ digest, size }) => [digest, { file: "", size }]));
+}
+
 /** Looks into a layer that a repository has; undefined when it must come here for that. */
 export type RemoteLook = (layer: Layer, place: string) => Promise<LayerIndex | undefined>;
 

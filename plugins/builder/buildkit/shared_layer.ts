@@ -10,7 +10,7 @@ import {
 import { parseManifest } from "../../../lib/oci/documents.ts";
 import type { Descriptor, ImageManifest } from "../../../lib/oci/types.ts";
 import type { TarEntry } from "../../../lib/tar/types.ts";
-import { isWhiteout, MOUNT_POINTS, type RootLook } from "./canonical.ts";
+import { isLate, isWhiteout, MOUNT_POINTS } from "./canonical.ts";
 
 /** Its own manifest for each step: whoever removes it takes nothing from others. */
 const SPARE = "annotation-manifest.dapp.spare";
@@ -112,19 +112,4 @@ export class EntryCheck {
       isLate(entry, this) || (entry.type === "symlink" && entry.mode !== 0o777);
     isWhiteout(entry);
   }
-}
-
-/** Whether an entry has a time that it gets otherwise: after the epoch, or of the build itself. */
-export function isLate(
-  { mtime }: Pick<TarEntry, "mtime">,
-  { epoch, started }: { readonly epoch: number; readonly started: number },
-): boolean {
-  const time = Math.floor(mtime);
-  return time > epoch || (time >= started && time !== epoch);
-}
-
-/** Whether a step changed what "/" looks like, which no layer of BuildKit says; also when that was not heard. */
-export function rootChanged(before: RootLook, after: RootLook | undefined): boolean {
-  return after === undefined || before.mode !== after.mode || before.uid !== after.uid ||
-    before.gid !== after.gid;
 }
