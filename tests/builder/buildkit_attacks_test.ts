@@ -2,16 +2,14 @@
 import assert from "node:assert/strict";
 import { EngineError } from "../../mod.ts";
 import { MemoryRegistry } from "../../testing/memory_registry/registry.ts";
-import { processesWith } from "../../testing/processes.ts";
 import { busyboxBase } from "../support/bases.ts";
-import { build, output, printed, start, twin, until } from "../support/attacked_build.ts";
+import { abortStep, build, killAndFinish, loseDaemons, output, twin } from "../support/attacked_build.ts";
 import { findBuildkitd, startBuildkitd } from "../support/buildkitd.ts";
 import { makeCertificates } from "../support/certificates.ts";
 import { startDockerRegistry } from "../support/docker_registry.ts";
 import { type TestProject, withProject } from "../support/project.ts";
-import { kill, run } from "../support/process.ts";
+import { run } from "../support/process.ts";
 import { withTempDir } from "../support/tmp.ts";
-import { verifyRegistry } from "../support/verify_registry.ts";
 
 /** A project with one dimg of these lines. */
 async function withCommands(
@@ -23,7 +21,7 @@ async function withCommands(
 }
 
 Deno.test("two clients at once run a random step once, and go on from it together", async () => {
-  await using daemon = await start();
+  await using daemon = await startBuildkitd();
   if (!daemon) return;
   await using registry = new MemoryRegistry();
   const options = { repo: `${registry.host}/shop`, env: { BUILDKIT_HOST: daemon.address } };
@@ -42,71 +40,37 @@ Deno.test("two clients at once run a random step once, and go on from it togethe
 });
 
 Deno.test("a daemon that is killed in a step is replaced, and all of them are named when none is left", async () => {
-  await using one = await start();
-  await using two = await start();
+  await using one = await startBuildkitd();
+  await using two = await startBuildkitd();
   if (!one || !two) return;
-  const daemons = [one, two];
   await using registry = new MemoryRegistry();
-  const env = { BUILDKIT_HOST: daemons.map(({ address }) => address).join(",") };
   await withCommands([
     "shell:",
     "  install: ['echo first >/first']",
     "  setup: ['echo on', 'sleep 3', 'cat /first >/second']",
   ], async (project) => {
-    const repo = `${registry.host}/shop`;
-    const places = () =>
-      project.events.flatMap((e) =>
-        e.type === "stage.placed" && e.at.stage === "setup" ? [e.place.address] : []
-      );
-    const { options, seen } = printed(project, /^on$/m, { repo, env });
-    const building = build(project, options);
-    await Promise.race([seen, building]);
-    const [first] = places();
-    Deno.kill(daemons.find(({ address }) => address === first)!.pid, "SIGKILL");
-    const { images } = await building;
-    assert.equal(images[0]!.state.layers.length, 3);
-    assert.equal(new Set(places()).size, 2);
-    assert.match(output(project), /cannot do it/);
-    await verifyRegistry(registry.host, "shop");
-
-    Deno.kill(daemons.find(({ address }) => address !== first)!.pid, "SIGKILL");
-    await project.write({
-      "dappfile.yaml": `${await Deno.readTextFile(`${project.dir}/dappfile.yaml`)}\nfromCacheVersion: two`,
-    });
-    await assert.rejects(build(project, { repo, env }), (error) => {
-      assert.ok(error instanceof EngineError, String(error));
-      assert.equal(error.code, "BUILDER_UNAVAILABLE");
-      for (const { address } of daemons) assert.ok(error.message.includes(address), error.message);
-      return true;
+    const lost = { daemons: [one, two], registry, stage: "setup", layers: 3 };
+    await loseDaemons(project, lost, async () => {
+      const text = await Deno.readTextFile(`${project.dir}/dappfile.yaml`);
+      await project.write({ "dappfile.yaml": `${text}\nfromCacheVersion: two` });
     });
   });
 });
 
 Deno.test("an abort leaves no process in the daemon, whatever its commands make of signals", async () => {
-  await using daemon = await start();
+  await using daemon = await startBuildkitd();
   if (!daemon) return;
   await using registry = new MemoryRegistry();
   const mark = `3${Deno.pid}.25`;
   const commands = JSON.stringify([`trap : TERM INT HUP; echo on; (sleep ${mark} & sleep ${mark})`]);
   await withCommands(["shell:", `  install: ${commands}`], async (project) => {
-    const stop = new AbortController();
-    const { options, seen } = printed(project, /^on$/m, {
-      repo: `${registry.host}/shop`,
-      env: { BUILDKIT_HOST: daemon.address },
-      signal: stop.signal,
-    });
-    const building = build(project, options);
-    await Promise.race([seen, building]);
-    const running = () => processesWith(`sleep\0${mark}`).length > 0;
-    await until(running, "the step has begun nothing");
-    stop.abort();
-    await assert.rejects(building);
-    await until(() => !running(), "a process of the step is still there");
+    const options = { repo: `${registry.host}/shop`, env: { BUILDKIT_HOST: daemon.address } };
+    await abortStep(project, options, mark);
   });
 });
 
 Deno.test("five megabytes of output in an instant leave the exit status right", async () => {
-  await using daemon = await start();
+  await using daemon = await startBuildkitd();
   if (!daemon) return;
   await using registry = new MemoryRegistry();
   const options = { repo: `${registry.host}/shop`, env: { BUILDKIT_HOST: daemon.address } };
@@ -127,7 +91,7 @@ Deno.test("five megabytes of output in an instant leave the exit status right", 
 });
 
 Deno.test("values of secrets are in no file of registry and daemon, and in no line that is told", async () => {
-  await using daemon = await start();
+  await using daemon = await startBuildkitd();
   await using server = await startDockerRegistry();
   if (!daemon || !server) return;
   const value = `canary-${crypto.randomUUID()}`;
@@ -155,7 +119,7 @@ Deno.test("values of secrets are in no file of registry and daemon, and in no li
 });
 
 Deno.test("a registry that wants a login gets it, by password and by token", async (t) => {
-  await using daemon = await start();
+  await using daemon = await startBuildkitd();
   if (!daemon) return;
   for (const kind of ["basic", "bearer"] as const) {
     await t.step(kind, async () => {
@@ -212,18 +176,14 @@ Deno.test("a registry that wants a certificate gets that of the client and that 
 });
 
 Deno.test("a client that is killed in a push leaves what the next one finishes", async (t) => {
-  await using daemon = await start();
+  await using daemon = await startBuildkitd();
   if (!daemon) return;
-  const main = new URL("../support/engine_main.ts", import.meta.url).pathname;
   const moments = {
-    "while the daemon sends the layer": (method: string, path: string) =>
-      method === "PUT" && path.includes("/blobs/uploads/"),
-    "while the daemon sends its manifest": (method: string, path: string) =>
-      method === "PUT" && path.includes("spare-"),
-    "when the stage's own manifest comes": (method: string, path: string) =>
-      method === "PUT" && path.includes("/manifests/dimgstage-"),
+    "while the daemon sends the layer": "/blobs/uploads/",
+    "while the daemon sends its manifest": "spare-",
+    "when the stage's own manifest comes": "/manifests/dimgstage-",
   };
-  for (const [name, isIt] of Object.entries(moments)) {
+  for (const [name, part] of Object.entries(moments)) {
     await t.step(name, async () => {
       await using registry = new MemoryRegistry();
       await withCommands([
@@ -231,33 +191,15 @@ Deno.test("a client that is killed in a push leaves what the next one finishes",
         `  install: [": ${crypto.randomUUID()} && dd if=/dev/urandom of=/big bs=64k count=4"]`,
         `  setup: ["ls -l /big >/list"]`,
       ], async (project) => {
-        const options = {
-          dir: project.dir,
-          home: project.home,
-          repo: `${registry.host}/shop`,
-          env: { BUILDKIT_HOST: daemon.address },
-        };
-        const job = { options, steps: [["build"]] };
-        const child = new Deno.Command(Deno.execPath(), {
-          args: ["run", "-A", "--quiet", main, JSON.stringify(job)],
-          stdout: "null",
-          stderr: "null",
-        }).spawn();
-        const byDaemon = (request: Request) => /buildkit/.test(request.headers.get("user-agent") ?? "");
         // The first stage that is published is that of the base; no command has run by then.
         let stages = 0;
-        let over = false;
-        registry.fault((request, { pathname }) => {
-          if (over || !isIt(request.method, pathname)) return undefined;
-          if (byDaemon(request) || (pathname.includes("dimgstage-") && ++stages > 1)) kill(child, "SIGKILL");
-          return undefined;
-        }, Infinity);
-        assert.equal((await child.status).signal, "SIGKILL");
-        over = true;
-        const { images } = await build(project, options);
-        assert.equal(images[0]!.state.layers.length, 3);
-        await verifyRegistry(registry.host, "shop");
-        assert.equal((await build(twin(project), options)).images[0]!.digest, images[0]!.digest);
+        const where = { registry, address: daemon.address };
+        const { built } = await killAndFinish(project, where, ({ method, headers }, { pathname }) => {
+          if (method !== "PUT" || !pathname.includes(part)) return false;
+          return /buildkit/.test(headers.get("user-agent") ?? "") ||
+            (pathname.includes("dimgstage-") && ++stages > 1);
+        });
+        assert.equal(built.images[0]!.state.layers.length, 3);
       });
     });
   }

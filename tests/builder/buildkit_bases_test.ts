@@ -1,14 +1,12 @@
 /** Base images and Dockerfiles that a real BuildKit daemon takes from registries and leaves there, counted at the client. */
 import assert from "node:assert/strict";
-import { type BuiltImage, EngineError, type EngineOptions, type PushOptions } from "../../mod.ts";
+import { type BuiltImage, EngineError, type PushOptions } from "../../mod.ts";
 import { mediaTypes } from "../../lib/oci/types.ts";
 import { MemoryRegistry } from "../../testing/memory_registry/registry.ts";
+import { build, startCounted, twin } from "../support/attacked_build.ts";
 import { busyboxBase } from "../support/bases.ts";
-import { findBuildkitd, startBuildkitd } from "../support/buildkitd.ts";
-import { freePort } from "../support/free_port.ts";
 import { imageTree } from "../support/image_tree.ts";
-import { openProject, type TestProject, withProject } from "../support/project.ts";
-import { TcpProxy } from "../support/tcp_proxy.ts";
+import { type TestProject, withProject } from "../support/project.ts";
 import { withTempDir } from "../support/tmp.ts";
 import { verifyRegistry } from "../support/verify_registry.ts";
 import { watchRegistry } from "../support/watched_registry.ts";
@@ -28,20 +26,17 @@ interface Site {
 
 /** Nothing where BuildKit is not found. */
 async function withSite(body: (site: Site) => Promise<void>): Promise<void> {
-  if (await findBuildkitd() === undefined) return;
-  const port = freePort();
-  await using daemon = await startBuildkitd({ listen: [`tcp://127.0.0.1:${port}`] });
+  await using daemon = await startCounted();
   if (!daemon) return;
-  await using proxy = new TcpProxy(`127.0.0.1:${port}`);
   await using origin = new MemoryRegistry();
   await using registry = new MemoryRegistry();
   await pushBases(origin);
   const seen = [watchRegistry(origin), watchRegistry(registry)];
   await body({
-    daemon: `tcp://${proxy.host}`,
+    daemon: daemon.address,
     origin,
     registry,
-    through: () => proxy.passed.up + proxy.passed.down + seen.reduce((sum, { bytes }) => sum + bytes, 0),
+    through: () => daemon.talk() + seen.reduce((sum, { bytes }) => sum + bytes, 0),
   });
 }
 
@@ -63,19 +58,28 @@ docker: { ENV: { BASE: ${name} } }
 
 const LAYOUT = await busyboxBase();
 
-/** Builds on a machine with nothing but the checkout. */
-async function build(project: TestProject, options: EngineOptions) {
-  await using engine = project.engine(options);
-  return await engine.build();
-}
-
-function twin({ dir, home }: TestProject): TestProject {
-  return openProject(dir, `${home}-${crypto.randomUUID().slice(0, 8)}`);
-}
-
 /** What two images have in common, whoever compressed their layers. */
 function contentOf({ state: { config, layers } }: BuiltImage) {
   return { config, diffIds: layers.map(({ diffId }) => diffId) };
+}
+
+/** An image of commands and one of a Dockerfile, each with a base of its own. */
+const oneOfEach = (host: string) => ({
+  "dappfile.yaml": `project: shop
+---
+dimg: app
+from: ${host}/org/tools:1
+shell: { install: ["echo one >/one"] }
+---
+dimg: web
+dockerfile: Dockerfile
+`,
+  "Dockerfile": `FROM ${host}/org/slim:1\nRUN echo two >/two\n`,
+});
+
+/** What was said to be brought or looked into. */
+function shownIn({ events }: TestProject): readonly string[] {
+  return events.flatMap((event) => event.type === "transfer.started" ? [event.what] : []);
 }
 
 const dockerfiles = (host: string) => ({
@@ -188,7 +192,7 @@ shell: { install: ["cat /tools >/copied"], setup: ["ls /app >/listed"] }
         assert.ok(bytes > 2 * BASE_BYTES, `${bytes} bytes of layers`);
         assert.ok(through() - before < bytes / 100, `${through() - before} of ${bytes} bytes`);
         await verifyRegistry(host, "shop");
-        const shown = project.events.flatMap((e) => e.type === "transfer.started" ? [e.what] : []);
+        const shown = shownIn(project);
         assert.equal(shown.filter((what) => what.startsWith("looking into layer ")).length, 2);
         assert.equal(shown.filter((what) => what.startsWith("bringing ")).length, 1);
         const taken = await build(twin(project), { repo });
@@ -234,19 +238,7 @@ Deno.test("registries of bases get the login that dapp has for them, and no othe
     origin.auth = { kind: "bearer", user: "reader", password: "of-bases", realm };
     registry.auth = { kind: "basic", user: "writer", password: "of-repo" };
     const auth = { [origin.host]: { auth: btoa("reader:of-bases") } };
-    const files = {
-      "dappfile.yaml": `project: shop
----
-dimg: app
-from: ${origin.host}/org/tools:1
-shell: { install: ["echo one >/one"] }
----
-dimg: web
-dockerfile: Dockerfile
-`,
-      "Dockerfile": `FROM ${origin.host}/org/slim:1\nRUN echo two >/two\n`,
-    };
-    await withProject(files, async (project) => {
+    await withProject(oneOfEach(origin.host), async (project) => {
       const options = {
         repo: `${registry.host}/shop`,
         registry: { username: "writer", password: "of-repo" },
@@ -276,19 +268,7 @@ Deno.test("a base that the daemon cannot reach goes through the client, which sa
         request.headers.get("user-agent")?.startsWith("dapp") ? undefined : new Response("", { status: 403 }),
       Infinity,
     );
-    const files = {
-      "dappfile.yaml": `project: shop
----
-dimg: app
-from: ${origin.host}/org/tools:1
-shell: { install: ["echo one >/one"] }
----
-dimg: web
-dockerfile: Dockerfile
-`,
-      "Dockerfile": `FROM ${origin.host}/org/slim:1\nRUN echo two >/two\n`,
-    };
-    await withProject(files, async (project) => {
+    await withProject(oneOfEach(origin.host), async (project) => {
       const options = { repo: `${registry.host}/shop`, env: { BUILDKIT_HOST: daemon } };
       const built = await build(project, options);
       assert.equal(built.stagesBuilt, 3);

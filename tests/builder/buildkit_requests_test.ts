@@ -1,12 +1,10 @@
 /** What a build through a registry asks of the daemon and of the registry, counted by these. */
 import assert from "node:assert/strict";
+import { pushBusybox, startCounted } from "../support/attacked_build.ts";
 import { busyboxBase } from "../support/bases.ts";
 import { type Buildkitd, findBuildkitd, startBuildkitd } from "../support/buildkitd.ts";
 import { type DockerRegistry, startDockerRegistry } from "../support/docker_registry.ts";
-import { freePort } from "../support/free_port.ts";
-import { run } from "../support/process.ts";
 import { withProject } from "../support/project.ts";
-import { TcpProxy } from "../support/tcp_proxy.ts";
 import { watchRegistry } from "../support/watched_registry.ts";
 import { MemoryRegistry } from "../../testing/memory_registry/registry.ts";
 
@@ -94,9 +92,7 @@ Deno.test("a Dockerfile costs a look for each large layer, a base as well and on
   await using server = await startDockerRegistry();
   await using origin = await startDockerRegistry();
   if (!daemon || !server || !origin) return;
-  const base = `${origin.host}/base:1`;
-  const [from, to] = [`oci:${await busyboxBase()}:latest`, `docker://${base}`];
-  await run(["skopeo", "copy", "--dest-tls-verify=false", from, to]);
+  const base = await pushBusybox(origin.host);
   const commands = (...kilobytes: readonly number[]) =>
     kilobytes.map((k, i) =>
       `RUN : ${crypto.randomUUID()} && dd if=/dev/urandom of=/f${i} bs=1k count=${k}\n`
@@ -134,11 +130,8 @@ Deno.test("a Dockerfile costs a look for each large layer, a base as well and on
 });
 
 Deno.test("less than a hundredth of what commands write goes through the client", async () => {
-  if (await findBuildkitd() === undefined) return;
-  const port = freePort();
-  await using daemon = await startBuildkitd({ listen: [`tcp://127.0.0.1:${port}`] });
+  await using daemon = await startCounted();
   if (!daemon) return;
-  await using proxy = new TcpProxy(`127.0.0.1:${port}`);
   await using registry = new MemoryRegistry();
   const base = await busyboxBase();
   const text = `
@@ -152,7 +145,7 @@ shell:
 `;
   const files = { "dappfile.yaml": text, "src/one": "1\n", "src/two": "2\n" };
   await withProject(files, async (project) => {
-    const env = { BUILDKIT_HOST: `tcp://${proxy.host}` };
+    const env = { BUILDKIT_HOST: daemon.address };
     const taken = watchRegistry(registry);
     await using engine = project.engine({ repo: `${registry.host}/shop`, env });
     const built = await engine.build();
@@ -160,7 +153,7 @@ shell:
     const [below, ...written] = built.images[0]!.state.layers;
     const bytes = written.reduce((sum, { size }) => sum + size, 0);
     assert.ok(bytes > 20_000_000, `commands wrote ${bytes} bytes`);
-    const talk = proxy.passed.up + proxy.passed.down;
+    const talk = daemon.talk();
     const through = talk + taken.bytes - below!.size; // the base is of this machine
     assert.ok(talk > 10_000, "nothing went through the proxy");
     assert.ok(through < bytes / 100, `${through} of ${bytes} bytes went through the client`);
