@@ -118,7 +118,7 @@ export async function buildDockerfile(
     const { config, layers, spare } = await builder.buildDockerfile!({ ...step, bases }, io)
       .catch(async (error) => {
         if (!(error instanceof EngineError) || error.code !== "SOURCE_NOT_FOUND") throw error;
-        worker.bases.remark(`Images of ${label}`, error);
+        worker.bases.remark(`What ${label} stands on`, error);
         const here = await basesOf(worker, content, { label, remote: false });
         return await builder.buildDockerfile!({ ...step, bases: here }, io);
       });

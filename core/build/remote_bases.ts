@@ -3,6 +3,7 @@ import type { Builder } from "../contract/builder.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { RegistryAccess } from "../contract/registry.ts";
 import type { RemoteImage } from "../contract/source.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 import type { LayerContents } from "../layers/contents.ts";
 import { SHOWN_BYTES, transferEvents } from "../layers/transfers.ts";
 import { outputOfImage, type StageOutput, type TaskRegistry } from "../layers/stage_output.ts";
@@ -20,6 +21,7 @@ export interface RemoteBaseNeeds extends BaseNeeds {
 /** Base images of registries that a builder elsewhere takes from there itself. */
 export class RemoteBases {
   readonly #found = new Map<string, Promise<RemoteImage | undefined>>();
+  readonly #looks = new Map<Digest, Promise<boolean>>();
 
   constructor(readonly needs: RemoteBaseNeeds) {}
 
@@ -39,13 +41,13 @@ export class RemoteBases {
     registry: TaskRegistry,
   ): Promise<Omit<StageOutput, "saved" | "trees"> | undefined> {
     const place = registry.place();
-    const remote = place && await this.find(name);
     const builder = await this.needs.builder();
-    if (!place || !remote || !builder.copy) return undefined;
+    const { copy } = builder;
+    const remote = place && copy && await this.find(name);
+    if (!remote) return undefined;
     const { image, repository, digest } = remote;
     try {
       const pinned = { repository: repository.name, digest, layers: image.layers };
-      const { copy } = builder;
       const bytes = image.layers.reduce((sum, { size }) => sum + size, 0);
       const spare = await this.#shown(
         `bringing ${name} to ${place.repository.name}`,
@@ -82,12 +84,16 @@ export class RemoteBases {
     const at = { repository, access: accessTo(repository.name) };
     try {
       const looked = await Promise.all(layers.map(async (layer) => {
-        if (await contents.knows(layer.digest)) {
-          await contents.require([layer], name, signal);
-          return true;
-        }
-        const what = `looking into layer ${layer.digest.slice(7, 19)} of ${name}`;
-        return await this.#shown(what, layer.size, () => look.call(builder, layer, at, signal)) !== undefined;
+        const { digest, size } = layer;
+        // Images that have a layer in common are found at once.
+        const known = await contents.knows(digest) || await memoize(this.#looks, digest, async () => {
+          const what = `looking into layer ${digest.slice(7, 19)} of ${name}`;
+          const index = await this.#shown(what, size, () => look.call(builder, layer, at, signal));
+          if (index) await contents.note(layer);
+          return index !== undefined;
+        });
+        if (known) await contents.require([layer], name, signal);
+        return known;
       }));
       return looked.includes(false) ? undefined : remote;
     } catch (error) {

@@ -141,6 +141,9 @@ Deno.test("less than a hundredth of a Dockerfile's image goes through the client
       const { size } = built.stages.find(({ stage }) => stage === "dockerfile")!;
       assert.ok(size! > 4 << 20 && size! < BASE_BYTES, `${size} bytes are the Dockerfile's own`);
 
+      // Busybox is below both bases.
+      assert.equal(shownIn(project).filter((what) => what.startsWith("looking into layer ")).length, 3);
+
       // Others take all of it, whatever they build with, and the bytes are those of a build without REPO.
       const there = twin(project);
       const taken = await build(there, { repo });
