@@ -299,6 +299,7 @@ export class Executor {
     const registry = this.inputs.shared.registryFor({
       image,
       stage,
+      entry: { created, created_by: describe(stage) },
       ...(parent &&
         { parent: { stage: image.stages[image.stages.indexOf(stage) - 1]!, saved: parent.saved } }),
     });

@@ -483,10 +483,11 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
     requireMounts(builder, step);
     placed({ builder: builder.name, platform: formatPlatform(hostPlatform()) }); // unless the builder says otherwise
     try {
-      const { layer, spare } = await builder.run(step, io).finally(() => {
+      const { layer, spare, config } = await builder.run(step, io).finally(() => {
         for (const stream of Object.values(streams)) stream.end();
       });
       if (spare && spareTag !== undefined) registry?.spare(spareTag, spare);
+      if (config) registry?.leftBlob(config);
       return layer ? [await this.adopt(layer, registry)] : [];
     } catch (error) {
       if (signal.aborted) throw error;

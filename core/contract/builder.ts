@@ -64,6 +64,11 @@ export interface SharedImage extends SharedPlace {
   readonly manifest: Digest;
   /** Its configuration, as the manifest has it. */
   readonly config: ImageConfig;
+  /**
+   * The configuration, as JSON, that the stage upon it will have, its newest layer left out of `rootfs`. Where a builder
+   * leaves it in the repository, it need not be sent once more. Absent: it is long.
+   */
+  readonly next?: string;
 }
 
 /** An image in any registry, named so that it cannot become another one. */
@@ -133,6 +138,8 @@ export interface StepResult {
   };
   /** Manifest under the spare tag of the step's shared image, which nobody needs once the stage is published. */
   readonly spare?: Digest;
+  /** Configuration of that manifest, which may be that of the stage. */
+  readonly config?: Digest;
 }
 
 /** A layer that was made here. */

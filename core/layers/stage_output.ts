@@ -115,6 +115,8 @@ export interface TaskRegistry {
   image(): Promise<SharedImage | undefined>;
   /** Takes a layer that the builder has left there. */
   left(layer: Layer): LayerRef;
+  /** Takes note of another blob that the builder has left there. */
+  leftBlob(digest: Digest): void;
   /** Takes what is to be removed once the stage is published. */
   spare(tag: string, digest: Digest): void;
 }

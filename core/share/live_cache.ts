@@ -11,6 +11,7 @@ import type { SharedStages } from "./shared_stages.ts";
 import type { TaskRegistry } from "../layers/stage_output.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 import type { Signature } from "../contract/signature.ts";
+import type { HistoryEntry } from "../../lib/oci/types.ts";
 
 export interface LiveCacheOptions {
   /** Told of each stage that was put into REPO. */
@@ -121,9 +122,11 @@ export class LiveCache {
 
   /** REPO for a stage that a builder elsewhere has to do with; undefined when nothing is published there. */
   registryFor(
-    { image, stage, parent }: {
+    { image, stage, entry, parent }: {
       readonly image: SignedImage;
       readonly stage: SignedStage;
+      /** What its history says of it. */
+      readonly entry: Required<Pick<HistoryEntry, "created" | "created_by">>;
       /** The stage before it, if there is one. */
       readonly parent?: { readonly stage: SignedStage; readonly saved: Promise<StageRecord> };
     },
@@ -132,11 +135,15 @@ export class LiveCache {
     if (needsBuilder(stage)) this.#begun.add(stage.signature);
     return {
       place: () => this.#failure === undefined ? this.shared.place() : undefined,
-      image: async () =>
-        parent && this.#failure === undefined
-          ? await this.shared.image(image, parent.stage, await parent.saved)
-          : undefined,
+      image: async () => {
+        if (!parent || this.#failure !== undefined) return undefined;
+        const record = await parent.saved;
+        const shared = await this.shared.image(image, parent.stage, record);
+        const next = shared && await this.shared.nextConfig(image, stage, { record, entry });
+        return shared && { ...shared, ...(next !== undefined && { next }) };
+      },
       left: (layer) => this.shared.left(layer),
+      leftBlob: (digest) => this.shared.leftBlob(digest),
       spare: (tag, digest) => {
         const spares = this.#spares.get(stage.signature) ?? [];
         this.#spares.set(stage.signature, [...spares, { tag, digest }]);

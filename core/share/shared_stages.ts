@@ -20,7 +20,9 @@ import type { RegistryAccess, RemoteManifest, Repository } from "../contract/reg
 import type { ImageState, Layer, StageRecord, Store } from "../contract/store.ts";
 import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
 import { spareTag } from "../protocol/spare_tags.ts";
-import { decodeStage, encodeStage } from "./stage_document.ts";
+import { decodeStage, encodeStage, stageConfigText, type StageDocument } from "./stage_document.ts";
+import { outputOfImage } from "../layers/stage_output.ts";
+import type { HistoryEntry } from "../../lib/oci/types.ts";
 import { outgoingLayer, repositoryOfBase, withBlobs } from "./send_blobs.ts";
 import type { BlobUploader } from "./uploader.ts";
 import type { Signature } from "../contract/signature.ts";
@@ -28,6 +30,9 @@ import type { Digest } from "../../lib/oci/digest.ts";
 
 /** Stages of a source that may fail to be read before it is left out. */
 const MAX_UNREAD = 3;
+
+/** What a daemon is told of a configuration, in characters: it keeps that for a while with every build. */
+const MAX_NEXT = 64 << 10;
 
 /** Where a stage was found. */
 export interface FoundStage {
@@ -331,11 +336,40 @@ export class SharedStages {
     return { repository: target, access: accessTo(target.name), spareTag: spareTag() };
   }
 
+  /** The configuration that a stage with one layer more will have; undefined when it is long. */
+  async nextConfig(
+    image: SignedImage,
+    stage: SignedStage,
+    { record, entry }: {
+      /** Of the stage before it. */
+      readonly record: StageRecord;
+      readonly entry: Required<Pick<HistoryEntry, "created" | "created_by">>;
+    },
+  ): Promise<string | undefined> {
+    const { config, history } = outputOfImage(record.image);
+    const { rootfs } = record.image.config;
+    const text = await stageConfigText(
+      await this.#document(image, stage, {
+        ...(record.trees && { trees: record.trees }),
+        image: {
+          config: { ...config, created: entry.created, rootfs, history: [...history, entry] },
+          layers: record.image.layers,
+        },
+      }),
+    );
+    return text !== undefined && text.length <= MAX_NEXT ? text : undefined;
+  }
+
   /** Notes a layer that a builder has left in the target. */
   left(layer: Layer): LayerRef {
     const target = this.options.target!;
     this.options.uploader.known(target, [layer.digest]);
     return this.elsewhere.ref(layer, target.name);
+  }
+
+  /** Notes another blob that a builder has left in the target. */
+  leftBlob(digest: Digest): void {
+    this.options.uploader.known(this.options.target!, [digest]);
   }
 
   /**
@@ -393,20 +427,7 @@ export class SharedStages {
     const { store, project, emit, signal } = this.options;
     const target = this.options.target!;
     const start = performance.now();
-    const stages = this.#factsUpTo(image, stage);
-    const listings = new Map<Digest, string>();
-    const digests = [
-      ...Object.values(record.trees ?? {}),
-      ...stages.flatMap(({ facts }) => facts.flatMap((fact) => fact.listing ? [fact.value] : [])),
-    ];
-    for (const digest of new Set(digests)) {
-      const text = await this.options.listingText(store, digest);
-      if (text !== undefined) listings.set(digest, text);
-    }
-    const built = await encodeStage(
-      { stages, image: record.image, trees: record.trees ?? {}, listings },
-      project,
-    );
+    const built = await encodeStage(await this.#document(image, stage, record), project);
     const at = refOf(image, stage);
     const reference = `${target.name}:${stageTag(stage.signature)}`;
     if (!built) {
@@ -457,6 +478,25 @@ export class SharedStages {
       ms: Math.round(performance.now() - start),
     });
     return "pushed";
+  }
+
+  async #document(
+    image: SignedImage,
+    stage: SignedStage,
+    { image: state, trees = {} }: Pick<StageRecord, "image" | "trees">,
+  ): Promise<StageDocument> {
+    const { store, listingText } = this.options;
+    const stages = this.#factsUpTo(image, stage);
+    const listings = new Map<Digest, string>();
+    const digests = [
+      ...Object.values(trees),
+      ...stages.flatMap(({ facts }) => facts.flatMap((fact) => fact.listing ? [fact.value] : [])),
+    ];
+    for (const digest of new Set(digests)) {
+      const text = await listingText(store, digest);
+      if (text !== undefined) listings.set(digest, text);
+    }
+    return { stages, image: state, trees, listings };
   }
 
   /** Facts of a stage and of all that it stands on or imports from, each once, the stage itself last. */

@@ -1,7 +1,8 @@
-import { type BuiltManifest, manifestOf } from "../../lib/oci/build.ts";
+import { type BuiltManifest, manifestWith, textDocument } from "../../lib/oci/build.ts";
 import { hasMembers, isEither, isJust, isListOf, isObject, isRecordOf, isText } from "../../lib/guard.ts";
-import type { Image } from "../../lib/oci/image.ts";
+import { mediaTypes } from "../../lib/oci/types.ts";
 import { labels } from "../contract/labels.ts";
+import { configText } from "./stage_config.ts";
 import type { ImageState } from "../contract/store.ts";
 import type { StageFacts } from "../plan/known_facts.ts";
 import { isSignature, type Signature } from "../contract/signature.ts";
@@ -32,10 +33,26 @@ const MAX_TEXT = 64 << 20;
  * gets the same manifest. Undefined when trees that later stages need do not fit.
  */
 export async function encodeStage(
-  { stages, image, trees, listings }: StageDocument,
+  document: StageDocument,
   project: string,
 ): Promise<BuiltManifest | undefined> {
-  const { signature, previous, stage } = stages.at(-1)!;
+  const text = await stageConfigText(document);
+  if (text === undefined) return undefined;
+  const { signature, previous, stage } = document.stages.at(-1)!;
+  const config = await textDocument(mediaTypes.config, text);
+  return await manifestWith(config, document.image.layers, {
+    [labels.project]: project,
+    [labels.dimg]: "false",
+    [labels.stage]: stage,
+    [labels.signature]: signature,
+    ...(previous && { [labels.previous]: previous }),
+  });
+}
+
+/** The configuration of a stage in a registry. Undefined when trees that later stages need do not fit. */
+export async function stageConfigText(
+  { stages, image, trees, listings }: StageDocument,
+): Promise<string | undefined> {
   const packed: Record<string, string> = {};
   const needed = new Set(Object.values(trees));
   let room = MAX_LISTINGS;
@@ -53,14 +70,7 @@ export async function encodeStage(
     } else if (needed.has(digest)) return undefined;
   }
   const member = { format: FORMAT, stages, listings: packed, trees };
-  const config = { ...image.config, [MEMBER]: member } as Image["config"];
-  return await manifestOf({ ...image, config }, {
-    [labels.project]: project,
-    [labels.dimg]: "false",
-    [labels.stage]: stage,
-    [labels.signature]: signature,
-    ...(previous && { [labels.previous]: previous }),
-  });
+  return configText({ ...image.config, ...{ [MEMBER]: member } });
 }
 
 /** Reads what {@linkcode encodeStage} wrote, whatever tool copied it; undefined when it is something else. */

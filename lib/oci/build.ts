@@ -29,12 +29,21 @@ export async function manifestOf(
   annotations: Readonly<Record<string, string>> = {},
 ): Promise<BuiltManifest> {
   const config = await documentOf(mediaTypes.config, orderConfig(image.config));
+  return await manifestWith(config, image.layers, annotations);
+}
+
+/** The manifest of an image whose configuration is written already. */
+export async function manifestWith(
+  config: BuiltDocument,
+  layers: Image["layers"],
+  annotations: Readonly<Record<string, string>>,
+): Promise<BuiltManifest> {
   const { mediaType, digest, size } = config;
   const manifest = await documentOf(mediaTypes.manifest, {
     schemaVersion: 2,
     mediaType: mediaTypes.manifest,
     config: { mediaType, digest, size },
-    layers: image.layers.map(({ mediaType, digest, size }) => ({ mediaType, digest, size })),
+    layers: layers.map(({ mediaType, digest, size }) => ({ mediaType, digest, size })),
     ...(Object.keys(annotations).length > 0 && { annotations: sortMembers(annotations) }),
   });
   return { manifest, config };
@@ -42,7 +51,12 @@ export async function manifestOf(
 
 /** Serialises a document whose member order is settled. */
 export async function documentOf(mediaType: string, value: unknown): Promise<BuiltDocument> {
-  const bytes = new TextEncoder().encode(JSON.stringify(value));
+  return await textDocument(mediaType, JSON.stringify(value));
+}
+
+/** A document that is written already. */
+export async function textDocument(mediaType: string, text: string): Promise<BuiltDocument> {
+  const bytes = new TextEncoder().encode(text);
   return { mediaType, digest: await digestOf(bytes), size: bytes.length, bytes };
 }
 
@@ -54,7 +68,7 @@ function orderConfig(config: Image["config"]): Record<string, unknown> {
 }
 
 /** The same value with the members of every object sorted by code unit. */
-function sortMembers(value: unknown): unknown {
+export function sortMembers(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sortMembers);
   if (!isObject(value)) return value;
   const keys = Object.keys(value).sort((a, b) => a < b ? -1 : 1);

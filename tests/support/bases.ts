@@ -29,7 +29,7 @@ export async function busyboxBase(): Promise<string> {
   }
   const { mtime, size } = await Deno.stat(busybox);
   return await cached(
-    `busybox-${await shortHash([RECIPE, size, mtime?.getTime()])}`,
+    `busybox-${await shortHash([RECIPE, "dated", size, mtime?.getTime()])}`,
     async (layout, scratch) => {
       const rootfs = `${scratch}/rootfs`;
       for (const dir of ["bin", "dev", "etc", "home", "proc", "root", "sys", "tmp", "usr", "var/tmp"]) {

@@ -1,4 +1,5 @@
 /** Makes a one-layer OCI image layout of a directory (image-spec v1.1), with GNU tar and gzip only. */
+import { formatEpoch } from "../../core/settings/epoch.ts";
 import { mediaTypes } from "../../lib/oci/types.ts";
 import { run } from "./process.ts";
 
@@ -36,11 +37,12 @@ export async function writeRootfsImage(layout: string, image: RootfsImage): Prom
   await run(["gzip", "--no-name", tar]);
   const layer = { mediaType: mediaTypes.layerGzip, ...await adopt(blobs, `${tar}.gz`) };
   const platform = { os: "linux", architecture };
+  const created = image.mtime === undefined ? undefined : formatEpoch(image.mtime);
   const config = await putJson(blobs, mediaTypes.config, {
     ...platform,
     config: { Env: image.env, Cmd: image.cmd },
     rootfs: { type: "layers", diff_ids: [diffId] },
-    history: [{ created_by: "test base" }],
+    history: [{ ...(created !== undefined && { created }), created_by: "test base" }],
   });
   const manifest = await putJson(blobs, mediaTypes.manifest, {
     schemaVersion: 2,

@@ -190,7 +190,7 @@ export class BuildkitBuilder implements Builder {
     await using exchange = new StepExchange(image, await this.request.store.blobs.scratch());
     const solving = { daemon, plan, fs, exchange, shared };
     const pushed = await this.#solve(step, io, { ...solving, push: true });
-    const { layer, spare } = await pushedLayer(shared, pushed.manifest, layers, io.signal);
+    const { layer, spare, config } = await pushedLayer(shared, pushed.manifest, layers, io.signal);
     const check = new EntryCheck(step.epoch, pushed.started);
     const described = layer as Layer;
     // The output of a step that the daemon had done before, or that it cut off, says nothing of it.
@@ -215,6 +215,7 @@ export class BuildkitBuilder implements Builder {
     return {
       layer: { diffId, index, blob: Promise.resolve({ mediaType, digest, size, diffId, place }) },
       spare,
+      config,
     };
   }
 

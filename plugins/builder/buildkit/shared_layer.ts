@@ -50,10 +50,14 @@ export function newLayersExporter(
 /** The same for the layer of a step upon an image. */
 export function pushExporter(shared: SharedImage, step: Pick<BuildStep, "compression" | "epoch">) {
   const { type, attrs } = newLayersExporter(shared, step);
-  const image = JSON.stringify(shared.config);
+  const below = JSON.stringify(shared.config);
   return {
     type,
-    attrs: { ...attrs, "containerimage.config": image, "containerimage.base.config": image },
+    attrs: {
+      ...attrs,
+      "containerimage.config": shared.next ?? below,
+      "containerimage.base.config": below,
+    },
   };
 }
 
@@ -85,8 +89,8 @@ export async function pushedLayer(
   manifest: string,
   below: readonly Layer[],
   signal: AbortSignal,
-): Promise<{ readonly layer: Descriptor; readonly spare: Digest }> {
-  const { layers, spare } = await pushedImage({ repository }, manifest, signal);
+): Promise<{ readonly layer: Descriptor; readonly spare: Digest; readonly config: Digest }> {
+  const { config, layers, spare } = await pushedImage({ repository }, manifest, signal);
   const layer = layers[below.length];
   if (
     !layer || layers.length !== below.length + 1 ||
@@ -94,7 +98,7 @@ export async function pushedLayer(
   ) {
     throw pushedWrong(repository, manifest, "its layers are not those below the step and one more");
   }
-  return { layer, spare };
+  return { layer, spare, config: config.digest };
 }
 
 /** What makes a layer another one than every builder makes of the same changes, and is seen in its entries. */
