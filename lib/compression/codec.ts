@@ -1,4 +1,6 @@
 import { constants, deflateRawSync, zstdCompressSync } from "node:zlib";
+import { deflateLiterals } from "./literals.ts";
+import { repeats } from "./repeats.ts";
 
 /** How a stream is compressed. */
 export interface Compression {
@@ -34,29 +36,9 @@ export function compressBlock(compression: Compression, block: Uint8Array, last:
   if (compression.kind === "zstd") {
     return zstdCompressSync(block, { params: { [constants.ZSTD_c_compressionLevel]: compression.level } });
   }
+  if (!repeats(block)) return deflateLiterals(block, last);
   const finishFlush = last ? constants.Z_FINISH : constants.Z_SYNC_FLUSH;
-  const strategy = repeats(block) ? constants.Z_DEFAULT_STRATEGY : constants.Z_HUFFMAN_ONLY;
-  return deflateRawSync(block, { level: compression.level, strategy, chunkSize: DEFLATE_ROOM, finishFlush });
-}
-
-const SAMPLES = 4;
-const SAMPLE_BYTES = 4 * 1024;
-
-/**
- * Whether looking for repeated strings makes a block smaller. In archives, media and encoded random data it does not,
- * and the search is most of the work: without it they compress three times as fast to the same size. Decided by samples
- * of the block alone, so that the same block always gives the same bytes.
- */
-function repeats(block: Uint8Array): boolean {
-  if (block.length < 2 * SAMPLES * SAMPLE_BYTES) return true;
-  const sample = new Uint8Array(SAMPLES * SAMPLE_BYTES);
-  const step = Math.floor((block.length - SAMPLE_BYTES) / (SAMPLES - 1));
-  for (let i = 0; i < SAMPLES; i++) {
-    sample.set(block.subarray(i * step, i * step + SAMPLE_BYTES), i * SAMPLE_BYTES);
-  }
-  const size = (strategy: number) =>
-    deflateRawSync(sample, { level: 2, strategy, chunkSize: 2 * sample.length }).length;
-  return size(constants.Z_DEFAULT_STRATEGY) < 0.95 * size(constants.Z_HUFFMAN_ONLY);
+  return deflateRawSync(block, { level: compression.level, chunkSize: DEFLATE_ROOM, finishFlush });
 }
 
 /** gzip member trailer: CRC-32 and size modulo 2^32 of the input. */
