@@ -24,6 +24,7 @@ export const sharingCommands = [
     run: async () => (await import("./commands/publish.ts")).push,
     summary: "Publish built images under tags.",
     details: [
+      "What this machine has not built is taken from REPO. " +
       "A dimg is published as REPO/DIMG:TAG, or as REPO:DIMG-TAG with --naming flat; one without a name as REPO:TAG. " +
       "Everything is checked for all of them before the first byte moves. Prints one line for each tag: its full name " +
       "and its digest; with --quiet the name only.",
@@ -79,11 +80,16 @@ export const sharingCommands = [
     path: "dimg tag",
     run: async () => (await import("./commands/publish.ts")).tag,
     summary: "Give built images the names that a push would give them, in the local Docker engine.",
-    details: ["When REPO is oci:DIR, they go to an OCI image layout instead.", aboutTags, aboutRepo],
+    details: [
+      "What this machine has not built is taken from REPO. When REPO is oci:DIR, they go to an OCI image layout " +
+      "instead.",
+      aboutTags,
+      aboutRepo,
+    ],
     positionals: [dimgs, repo],
     options: tags,
     common,
-    registry: ["repo", "naming"],
+    registry: publishing,
     examples: [
       { command: "dapp dimg tag registry.example.com/shop", what: "every dimg, under the tag latest" },
       { command: "dapp dimg tag web oci:out --tag-commit", what: "one dimg, into an OCI image layout" },

@@ -201,11 +201,11 @@ class BuildEngine implements Engine {
 
   async run(options: RunOptions): Promise<number> {
     const { runImage } = await import("./build/run_image.ts");
-    return await runImage(this.session, options);
+    return await runImage(await this.#aboutNamed(), options);
   }
 
   async export(patterns: readonly string[], destination: string): Promise<ExportResult> {
-    const { session } = this;
+    const session = await this.#aboutNamed();
     const images = await builtImages(session, await session.select(patterns));
     const { exportBuilt } = await import("./export/built.ts");
     return await exportBuilt(session, images, destination);
@@ -238,6 +238,14 @@ class BuildEngine implements Engine {
     const others = this.sessions.slice(1).map((each) => each.at(repo));
     const sessions: readonly [Session, ...Session[]] = [session, ...others];
     return { session, sessions, repo };
+  }
+
+  /** The session about the REPO that options or the dappfile name, if they do. @throws REPO_INVALID */
+  async #aboutNamed(): Promise<Session> {
+    const { session } = this;
+    const { project } = await session.workspace.prepared();
+    const named = session.options.repo ?? project.repo;
+    return named === undefined ? session : (await session.about(named)).session;
   }
 
   async tag(patterns: readonly string[], options: PushOptions = {}): Promise<PublishReport> {
@@ -311,11 +319,7 @@ class BuildEngine implements Engine {
       options: session.options,
       whatIsThere: () => session.whatIsThere(),
       head: () => session.trees.prefetch(),
-      repo: async () => {
-        const { project } = await session.workspace.prepared();
-        const named = session.options.repo ?? project.repo;
-        return named === undefined ? undefined : (await session.about(named)).repo;
-      },
+      repo: async () => (await this.#aboutNamed()).repo,
       registry: (repo) => session.registry(repo),
     });
   }

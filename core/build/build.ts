@@ -62,7 +62,7 @@ async function openWorker(
 export async function builtImages(
   session: BuiltNeeds,
   nodes: readonly ImageNode[],
-  options: { readonly local?: true; readonly elsewhere?: boolean } = {},
+  options: { readonly elsewhere?: boolean } = {},
 ): Promise<readonly BuiltImage[]> {
   const graph = await session.sign(new Set(nodes.map((node) => node.key)));
   const store = await session.store();
@@ -79,25 +79,39 @@ export async function builtImages(
   );
 }
 
-/** The highest stages in the store; images that are not finished there are taken from the registries of `--repo`, with `unseen` without a look into them. */
+/**
+ * The highest stages in the store; images that are not finished there are taken from REPO and `--cache-from`, with
+ * `unseen` without a look into them.
+ */
 export async function finishedTops(
   session: BuiltNeeds,
   signed: SignedGraph,
   nodes: readonly ImageNode[],
-  { local = false, unseen = false, elsewhere = false }: {
-    readonly local?: boolean;
+  { unseen = false, elsewhere = false }: {
     readonly unseen?: boolean;
-    /** Images whose layers are in some repository are finished as well. */
+    /** Layers may be in some repository, and stay there. */
     readonly elsewhere?: boolean;
   } = {},
 ): Promise<CachedTops> {
   const tops = await findTops(signed, await session.store(), () => elsewhere);
-  const { cacheFrom } = session.options;
-  const repo = session.options.repo ?? await placeOf(session, nodes.map(({ key }) => signed.image(key)));
-  const finished = isFresh(nodes.map(({ key }) => signed.image(key)), tops);
-  if (finished || local || (repo === undefined && cacheFrom.length === 0)) return tops;
+  const images = nodes.map(({ key }) => signed.image(key));
+  if (isFresh(images, tops)) return tops;
+  const cache = await stageSources(session, signed, images, { elsewhere });
+  return cache ? await cache.takeFinished(signed, tops, nodes, { unseen }) : tops;
+}
+
+/** Where stages of images are taken from without a build: REPO, else the place that has them, and `--cache-from`. */
+export async function stageSources(
+  session: BuiltNeeds,
+  signed: SignedGraph,
+  images: readonly SignedImage[],
+  { elsewhere = false }: { readonly elsewhere?: boolean } = {},
+): Promise<LiveCache | undefined> {
+  const repo = session.repo ?? await placeOf(session, images);
+  if (repo === undefined && session.options.cacheFrom.length === 0) return undefined;
   const { openLiveCache } = await import("../share/open_shared.ts");
-  return await (await openLiveCache(session, signed, { repo })).takeFinished(signed, tops, nodes, { unseen });
+  const apart = () => Promise.resolve(elsewhere);
+  return await openLiveCache(session, signed, { repo, readOnly: true, apart });
 }
 
 /** The repository that has what was built here and is not here, if it is but one. */
@@ -213,6 +227,7 @@ class ImageBuild {
     const { openLiveCache } = await import("../share/open_shared.ts");
     return await openLiveCache(session, signed, {
       repo,
+      readOnly: session.options.repoReadOnly,
       ...(options.uploader && { uploader: options.uploader }),
       ...(options.onPublished && { onPublished: options.onPublished }),
       // What commands stand on may stay where it is when they run elsewhere.

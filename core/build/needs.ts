@@ -14,7 +14,8 @@ import type { Signature } from "../contract/signature.ts";
 
 /** What it takes to have built images: to know, from here or from registries, that they are there. */
 export interface BuiltNeeds extends ShareNeeds {
-  readonly options: ShareNeeds["options"] & Pick<ResolvedOptions, "repo">;
+  /** REPO, when a command is about one. */
+  readonly repo: string | undefined;
   sign(keys: ReadonlySet<string>): Promise<SignedGraph>;
 }
 
@@ -23,7 +24,7 @@ export interface BuildNeeds extends WorkerNeeds, BuiltNeeds {
   readonly options:
     & WorkerNeeds["options"]
     & BuiltNeeds["options"]
-    & Pick<ResolvedOptions, "dryRun" | "lockTimeoutMs" | "parallelUnset">;
+    & Pick<ResolvedOptions, "repo" | "repoReadOnly" | "dryRun" | "lockTimeoutMs" | "parallelUnset">;
   readonly trees: WorkerNeeds["trees"] & Pick<GitTrees, "prefetch" | "commit">;
   /** Settles when commands will probably run. */
   readonly news: Promise<void>;

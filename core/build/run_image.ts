@@ -1,4 +1,4 @@
-import { finishedTops } from "./build.ts";
+import { finishedTops, stageSources } from "./build.ts";
 import { programEnvironment } from "./command_env.ts";
 import { EngineError } from "../contract/errors.ts";
 import { requireBuilt } from "./execute.ts";
@@ -6,7 +6,7 @@ import { requireStage } from "../plan/explain.ts";
 import { type ImageNode, imageTitle } from "../sign/graph.ts";
 import type { StageRecord } from "../contract/store.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
-import type { SignedImage } from "../sign/sign.ts";
+import type { SignedGraph, SignedImage } from "../sign/sign.ts";
 import { LayerContents } from "../layers/contents.ts";
 import { putSeen, settleLayers } from "../layers/sound_stages.ts";
 import { observed } from "../../lib/pool.ts";
@@ -36,7 +36,7 @@ export async function runImage(session: RunNeeds, options: RunOptions): Promise<
       title: imageTitle("dimg", node.rule.name),
       platform: session.options.platform,
     })
-    : await stageRecord(session, image, options.stage);
+    : await stageRecord(session, signed, image, options.stage);
   const config = record.image.config.config ?? {};
   const contents = new LayerContents(store);
   await using builder = await openBuilder(session, store, (layer) => observed(contents.note(layer)));
@@ -62,18 +62,17 @@ export async function runImage(session: RunNeeds, options: RunOptions): Promise<
 }
 
 async function stageRecord(
-  session: Pick<RunNeeds, "store">,
+  session: RunNeeds,
+  signed: SignedGraph,
   image: SignedImage,
-  stage: string,
+  name: string,
 ): Promise<StageRecord> {
-  requireStage({ images: [image], image: () => image }, stage);
-  const { signature } = image.stages.find((s) => s.spec.name === stage)!;
-  const record = await (await session.store()).stages.whole(signature);
+  requireStage({ images: [image], image: () => image }, name);
+  const stage = image.stages.find(({ spec }) => spec.name === name)!;
+  const record = await (await session.store()).stages.whole(stage.signature) ??
+    await (await stageSources(session, signed, [image]))?.takeLate(image, stage, { unseen: true });
   if (record) return record;
-  throw new EngineError(
-    "NOT_BUILT",
-    `Cannot run stage "${stage}": it is not in the store for the current state`,
-  );
+  throw new EngineError("NOT_BUILT", `Cannot run stage "${name}": it is not built for the current state`);
 }
 
 interface Runnable {

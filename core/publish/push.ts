@@ -326,7 +326,7 @@ export async function collectImages(
   elsewhere = false,
 ): Promise<readonly OutgoingImage[]> {
   const built = unbuilt ? [] : await Promise.all(
-    sessions.map((session) => builtImages(session, nodes, elsewhere ? { local: true, elsewhere } : {})),
+    sessions.map((session) => builtImages(session, nodes, { elsewhere })),
   );
   const signed = await sessions[0]!.sign(keysOf(nodes));
   return nodes.map((node, i) => ({

@@ -11,7 +11,7 @@ import type { Digest } from "../../lib/oci/digest.ts";
 
 /** What sharing stages through registries takes. */
 export interface ShareNeeds {
-  readonly options: Pick<ResolvedOptions, "platform" | "cacheFrom" | "repoReadOnly" | "emit" | "signal">;
+  readonly options: Pick<ResolvedOptions, "platform" | "cacheFrom" | "emit" | "signal">;
   store(): Promise<Store>;
   project(): Promise<{ readonly name: string }>;
   accessTo(name: string): RegistryAccess;
@@ -68,12 +68,12 @@ export async function openShared(
 export async function openLiveCache(
   session: ShareNeeds,
   signed: SignedGraph,
-  { onPublished, apart, ...options }: Omit<OpenShared, "readOnly"> & {
+  { onPublished, apart, ...options }: OpenShared & {
     readonly onPublished?: (signature: Signature) => void;
     /** Whether layers of stages may stay where they are. */
     readonly apart?: () => Promise<boolean>;
   },
 ): Promise<LiveCache> {
-  const shared = await openShared(session, signed, { ...options, readOnly: session.options.repoReadOnly });
+  const shared = await openShared(session, signed, options);
   return new LiveCache(shared, await session.store(), { onPublished, apart });
 }
