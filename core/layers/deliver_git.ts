@@ -22,7 +22,7 @@ import { Owners } from "./layer_reader.ts";
 import { changeTrees, SHOWN, type ShownEntry, shownKey, type ShownTrees, type Trees } from "./shown_trees.ts";
 import { setAside, Spool } from "./spool.ts";
 import { type LayerWorker, type StageDelta, type StageTask, storedLayer } from "./stage_output.ts";
-import type { Digest } from "../../lib/oci/digest.ts";
+import { type Digest, digestOf } from "../../lib/oci/digest.ts";
 
 /** Patches may be at most this part of their anchor, in files before and in bytes after they are made. */
 const PATCH_FILES = 1 / 4;
@@ -32,6 +32,8 @@ const PATCH_BYTES = 1 / 2;
 interface LayerChoice {
   readonly key: string;
   readonly listing: Digest;
+  /** What has that digest: the `layerListing` of its files. */
+  readonly text: Uint8Array;
   /** Which anchors belong together. */
   readonly set: string;
   readonly plan: GitLayerPlan;
@@ -177,15 +179,17 @@ class GitDeliverer {
   async #choose(input: GitLayerInput): Promise<LayerChoice> {
     const { store, session } = this.worker;
     const { compression } = session.options;
-    const { digest: listing } = await store.blobs.put(new TextEncoder().encode(layerListing(input.items)));
+    const text = new TextEncoder().encode(layerListing(input.items));
+    const listing = await digestOf(text);
     const key = await layerKey(listing, input.items.map(({ file }) => file.target), input, compression);
     const { image, stage } = this.task;
     const patches = image.node.rule.gitPatches ?? true;
     const set = JSON.stringify([(await session.project()).name, image.node.key, stage.spec.name]);
-    const made = { key, listing, set, plan: planGitLayer(input) };
+    const made = { key, listing, text, set, plan: planGitLayer(input) };
     const known = await store.memo.get("git-layer", key, isLayer);
     if (known && await store.blobs.size(known.digest) === known.size) {
-      await store.blobs.settle?.(known.digest); // it may have come with a stage that was only pulled
+      // It may have come with a stage that was only pulled, and a cleanup takes listings.
+      await Promise.all([store.blobs.settle?.(known.digest), store.blobs.put(text)]);
       return { ...made, anchors: [], known };
     }
     const anchors = patches ? await knownAnchors(store, set) : [];
@@ -198,9 +202,12 @@ class GitDeliverer {
   }
 
   /** Makes the full layer, which is the next anchor. */
-  async #make({ key, listing, set, plan, anchors }: LayerChoice, { newDirs }: GitLayerInput): Promise<Layer> {
+  async #make(
+    { key, listing, text, set, plan, anchors }: LayerChoice,
+    { newDirs }: GitLayerInput,
+  ): Promise<Layer> {
     const { store } = this.worker;
-    const layer = await this.#write(plan.plan.rows, plan.items);
+    const [layer] = await Promise.all([this.#write(plan.plan.rows, plan.items), store.blobs.put(text)]);
     await store.memo.put("git-layer", key, layer);
     await noteAnchor(store, set, { key, listing, dirs: [...newDirs], layer }, anchors);
     return layer;
