@@ -17,8 +17,8 @@ import { atPathSync } from "../../lib/file_failure.ts";
 import { readBlobs } from "../git/blobs.ts";
 import { compareBytes } from "../git/listing.ts";
 import {
+  type GrownImage,
   type LayerWorker,
-  type StageOutput,
   type StageTask,
   storedLayer,
   type TaskRegistry,
@@ -33,7 +33,7 @@ import type { RemoteBases } from "./remote_bases.ts";
 import { networkOf } from "./step_network.ts";
 
 /** An image that a Dockerfile made. */
-export type DockerfileOutput = Omit<StageOutput, "saved"> & {
+export type DockerfileOutput = GrownImage & {
   /** Layers of the images that it stands on. */
   readonly below: readonly LayerRef[];
 };

@@ -7,11 +7,12 @@ import { type CachedTops, compareStage, imagesOf, type PlanInputs } from "../pla
 import { observed, Pool, type Turn } from "../../lib/pool.ts";
 import type { LayerRef } from "../contract/builder.ts";
 import type { StepPlace } from "../contract/place.ts";
-import type { StageRecord, Store } from "../contract/store.ts";
+import type { ImageState, StageRecord, Store } from "../contract/store.ts";
 import { lastStage, type SignedGraph, type SignedImage, type SignedStage } from "../sign/sign.ts";
 import {
   addDelta,
   describe as describeLayer,
+  type GrownImage,
   outputOf,
   settleImage,
   type StageDelta,
@@ -258,14 +259,15 @@ export class Executor {
       stopRunning();
       ledger.save(signature);
       emit({ type: "stage.saving", at, signature });
+      const stored = observed(this.#store(image, stage, parent, delta));
       const saved = observed(
-        this.#save(image, stage, parent, delta, times).finally(async () => {
+        this.#save(image, stage, parent, { ...delta, stored }, times).finally(async () => {
           stopSaving();
           await lock[Symbol.asyncDispose]();
         }),
       );
       release = false;
-      return { ...delta, saved };
+      return { ...delta, stored, saved };
     } catch (error) {
       stopRunning();
       this.#fail(at, stage, error);
@@ -356,39 +358,52 @@ export class Executor {
     };
   }
 
-  async #save(
+  /** The image, once its layers are in the store and those of the base are found to be what it says. */
+  async #store(
     image: SignedImage,
     stage: SignedStage,
     parent: StageOutput | undefined,
     output: MadeOutput,
+  ): Promise<ImageState> {
+    const state = await settleImage(output);
+    const { rule } = image.node;
+    if (stage.spec.work.kind === "from" && !isOwn(rule.base)) {
+      await this.inputs.worker.requireBase(rule, output.layers, image.stages.some(runsCommands));
+    }
+    await parent?.stored;
+    return state;
+  }
+
+  /** Keeps the record, beside those of the stages before it, since each waits for the disk. */
+  async #save(
+    image: SignedImage,
+    stage: SignedStage,
+    parent: StageOutput | undefined,
+    output: MadeOutput & Pick<StageOutput, "stored">,
     { waitingMs, runningMs }: Pick<StageTimes, "waitingMs" | "runningMs">,
   ): Promise<StageRecord> {
-    const { store, emit, project, commit, ledger } = this.inputs;
+    const { store, worker, emit, project, commit, ledger } = this.inputs;
     const at = refOf(image, stage);
     const { signature } = stage;
     const start = wholeMs();
     try {
+      const listings = observed(worker.saveListings(image, stage));
       const below = new Set(parent?.layers ?? output.below);
       await Promise.all(output.layers.filter((layer) => !below.has(layer)).map(describeLayer));
-      const stored = wholeMs();
+      const made = wholeMs();
       // Those before it may be slower; that is their time.
-      const state = await settleImage(output);
-      const { rule } = image.node;
-      if (stage.spec.work.kind === "from" && !isOwn(rule.base)) {
-        await this.inputs.worker.requireBase(rule, output.layers, image.stages.some(runsCommands));
-      }
-      const lower = (await parent?.saved)?.image.layers ??
-        await Promise.all((output.below ?? []).map(describeLayer));
+      const state = await output.stored;
+      const lower = await Promise.all((parent?.layers ?? output.below ?? []).map(describeLayer));
       const before = new Set(lower.map((layer) => layer.digest));
-      const waited = parent ? wholeMs() - stored : 0;
-      await this.inputs.worker.saveListings(image, stage);
+      const waited = parent ? wholeMs() - made : 0;
+      await listings;
       const adds = parent !== undefined || output.below !== undefined;
       const addedBytes = state.layers.filter((l) => adds && !before.has(l.digest)).reduce(
         (sum, l) => sum + l.size,
         0,
       );
       const builtBy = ledger.placeOf(signature);
-      const made = {
+      const record = stageRecord(image, stage, {
         image: state,
         trees: output.trees,
         project,
@@ -396,13 +411,13 @@ export class Executor {
         buildMs: runningMs,
         ...(builtBy && { builtBy }),
         addedBytes,
-      };
-      const record = stageRecord(image, stage, made);
+      });
       await store.stages.put(record);
       await store.stages.addHistory(project, image.node.key, stage.spec.name, stage.signature);
+      const savingMs = wholeMs() - start - waited;
+      await parent?.saved;
       this.built++;
       this.builtByImage.set(image.node.key, (this.builtByImage.get(image.node.key) ?? 0) + 1);
-      const savingMs = wholeMs() - start - waited;
       const times = { ms: runningMs + savingMs, runningMs, savingMs, waitingMs: waitingMs + waited };
       ledger.end(signature, { state: "built", ...times });
       emit({ type: "stage.finished", at, signature, ...times, size: addedBytes });
@@ -430,7 +445,7 @@ export class Executor {
 }
 
 /** What a stage is now; `below` are layers that it has from elsewhere, where no stage before it has them. */
-type MadeOutput = Omit<StageOutput, "saved"> & { readonly below?: readonly LayerRef[] };
+type MadeOutput = GrownImage & { readonly below?: readonly LayerRef[] };
 
 /** Whether a builder makes the stage, and another run may have made it meanwhile. */
 function isBuilt({ spec: { work: { kind } } }: SignedStage): boolean {

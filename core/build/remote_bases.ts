@@ -6,7 +6,7 @@ import type { RemoteImage } from "../contract/source.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 import type { LayerContents } from "../layers/contents.ts";
 import { SHOWN_BYTES, transferEvents } from "../layers/transfers.ts";
-import { outputOfImage, type StageOutput, type TaskRegistry } from "../layers/stage_output.ts";
+import { type GrownImage, outputOfImage, type TaskRegistry } from "../layers/stage_output.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import type { BaseNeeds } from "./fetch_base.ts";
 
@@ -39,7 +39,7 @@ export class RemoteBases {
   async output(
     name: string,
     registry: TaskRegistry,
-  ): Promise<Omit<StageOutput, "saved" | "trees"> | undefined> {
+  ): Promise<Omit<GrownImage, "trees"> | undefined> {
     const place = registry.place();
     const builder = await this.needs.builder();
     const { copy } = builder;

@@ -12,13 +12,19 @@ import type { Elsewhere } from "./elsewhere.ts";
 import type { LayerReader } from "./layer_reader.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 
-/** An image while it grows: later stages can stand on it before its newest layers are compressed and saved. */
-export interface StageOutput {
+/** An image while it grows. */
+export interface GrownImage {
   /** Everything of the image configuration but what follows from the layers. */
   readonly config: Omit<ImageConfig, "rootfs" | "history">;
   readonly history: readonly HistoryEntry[];
   readonly layers: readonly LayerRef[];
   readonly trees: Readonly<Record<string, Digest>>;
+}
+
+/** What a stage gives: later ones can stand on it before its newest layers are compressed and saved. */
+export interface StageOutput extends GrownImage {
+  /** Settles when all layers are in the store, and those of the base found to be what it says. */
+  readonly stored: Promise<ImageState>;
   /** Settles when the stage and all before it are in the store. */
   readonly saved: Promise<StageRecord>;
 }
@@ -39,7 +45,13 @@ export function storedLayer(layer: Layer): LayerRef {
 export function outputOf(record: StageRecord, elsewhere?: Elsewhere): StageOutput {
   const output = outputOfImage(record.image);
   const layers = elsewhere?.refsOf(record) ?? output.layers;
-  return { ...output, layers, trees: record.trees ?? {}, saved: Promise.resolve(record) };
+  return {
+    ...output,
+    layers,
+    trees: record.trees ?? {},
+    stored: Promise.resolve(record.image),
+    saved: Promise.resolve(record),
+  };
 }
 
 /** What images say of a layer, wherever it is. */
@@ -48,7 +60,7 @@ export function describe(layer: LayerRef): Promise<Layer> {
 }
 
 /** The parts of a finished image. */
-export function outputOfImage(image: ImageState): Omit<StageOutput, "saved" | "trees"> {
+export function outputOfImage(image: ImageState): Omit<GrownImage, "trees"> {
   const { rootfs: _, history = [], ...config } = image.config;
   const layers = image.layers.map(storedLayer);
   // A base whose history does not fit its layers would make an invalid image: tools refuse it.
@@ -64,10 +76,10 @@ export function withoutTriggers<O extends Pick<StageOutput, "config">>(output: O
 
 /** Puts a stage's own part on top of what was there. `created` is RFC 3339. */
 export function addDelta(
-  before: Omit<StageOutput, "saved">,
+  before: GrownImage,
   delta: StageDelta,
   by: { readonly created: string; readonly text: string },
-): Omit<StageOutput, "saved"> {
+): GrownImage {
   const entry = { created: by.created, created_by: by.text };
   const history = delta.layers.length === 0
     ? [{ ...entry, empty_layer: true }]
@@ -85,7 +97,7 @@ export function addDelta(
 }
 
 /** Waits for all blobs and gives the image as data. */
-export async function settleImage(output: Omit<StageOutput, "saved">): Promise<ImageState> {
+export async function settleImage(output: GrownImage): Promise<ImageState> {
   const layers = await Promise.all(output.layers.map((layer) => observed(describe(layer))));
   return {
     layers,
