@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { encodeTarHeader, TAR_TRAILER, tarPadding } from "../tar/encode.ts";
-import { atPathSync } from "../file_failure.ts";
+import { atPath, atPathSync } from "../file_failure.ts";
 import { LayerIndexer } from "./index.ts";
 import { writeAllSync } from "../write_all.ts";
 import type { TarEntry } from "../tar/types.ts";
@@ -16,6 +16,8 @@ export class TarFile {
   readonly #buffer = new Uint8Array(BLOCK);
   #have = 0;
   #size = 0;
+  #state: "open" | "finished" | "closed" = "open";
+  #changed = Promise.withResolvers<void>();
   /** What is in it. */
   readonly index = new LayerIndexer();
 
@@ -54,16 +56,47 @@ export class TarFile {
     this.#write(tarPadding(size));
   }
 
+  /** Bytes that are in the file already. */
+  get size(): number {
+    return this.#size;
+  }
+
   /** Ends the tar and gives its digest. */
   finish(): Digest {
     this.#write(TAR_TRAILER);
     this.#flush();
-    atPathSync(this.path, () => this.#file.truncateSync(this.#size));
+    this.#become("finished");
     return digestFromHex(this.#hash.digest("hex"));
   }
 
   close(): void {
     this.#file.close();
+    if (this.#state === "open") this.#become("closed");
+  }
+
+  /**
+   * The tar in blocks, as it comes to be in the file; a block is valid until the next is asked for.
+   *
+   * @throws when the tar is closed before it is finished
+   */
+  async *blocks(): AsyncGenerator<Uint8Array> {
+    using file = await Deno.open(this.path);
+    const buffer = new Uint8Array(BLOCK);
+    for (let at = 0; at < this.#size || this.#state !== "finished";) {
+      if (this.#state === "closed") throw new Error(`"${this.path}" was given up`);
+      if (at === this.#size) {
+        await this.#changed.promise;
+        continue;
+      }
+      const count = await atPath(this.path, () => file.read(buffer)) ?? 0;
+      at += count;
+      yield buffer.subarray(0, count);
+    }
+  }
+
+  #become(state: "finished" | "closed"): void {
+    this.#state = state;
+    this.#changed.resolve();
   }
 
   #write(bytes: Uint8Array): void {
@@ -79,9 +112,14 @@ export class TarFile {
   #flush(): void {
     const block = this.#buffer.subarray(0, this.#have);
     this.#hash.update(block);
-    if (isZero(block)) this.#file.seekSync(block.length, Deno.SeekMode.Current);
-    else atPathSync(this.path, () => writeAllSync(this.#file, block));
     this.#size += block.length;
+    atPathSync(this.path, () => {
+      if (!isZero(block)) return writeAllSync(this.#file, block);
+      this.#file.truncateSync(this.#size);
+      this.#file.seekSync(this.#size, Deno.SeekMode.Start);
+    });
     this.#have = 0;
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
   }
 }

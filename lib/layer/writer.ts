@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import { type Compression, createCompressor } from "../compression/compress.ts";
-import { atPath, atPathSync } from "../file_failure.ts";
+import { atPathSync } from "../file_failure.ts";
 import { mediaTypes } from "../oci/types.ts";
 import { type Digest, digestFromHex } from "../oci/digest.ts";
 import { writeAllSync } from "../write_all.ts";
+import { readChunks } from "./open.ts";
 
 /** A finished layer file. */
 export interface WrittenLayer {
@@ -25,31 +26,48 @@ export interface LayerWriterOptions {
   readonly expectedSize?: number;
 }
 
-/** Takes a tar stream and leaves a compressed, hashed, synced file. */
-export interface LayerWriter {
+/** A finished layer file, without what the digest of the tar in it is. */
+export type WrittenBlob = Omit<WrittenLayer, "diffId">;
+
+/** Takes a tar stream and leaves a compressed, hashed file, which the store syncs when it takes it. */
+interface Writer<Written> {
   /** Copies `chunk`. When it returns a promise, wait for it before the next write. */
   write(chunk: Uint8Array): void | Promise<void>;
-  /** Ends the stream; the file is complete and on disk when this settles. After a failure call `abort`. */
-  close(): Promise<WrittenLayer>;
+  /** Ends the stream; the file is complete when this settles. After a failure call `abort`. */
+  close(): Promise<Written>;
   /** Stops and removes the file. Harmless after `close` has failed, or when called again. */
   abort(): Promise<void>;
 }
 
+/** Hashes the tar as well. */
+export type LayerWriter = Writer<WrittenLayer>;
+
 /** @throws {RangeError} for a bad compression level */
-export function createLayerWriter({ file, ...options }: LayerWriterOptions): LayerWriter {
+export function createLayerWriter(options: LayerWriterOptions): LayerWriter {
   const diffId = createHash("sha256");
+  const writer = createBlobWriter(options, (block) => void diffId.update(block));
+  return {
+    ...writer,
+    close: async () => ({ ...await writer.close(), diffId: digestFromHex(diffId.digest("hex")) }),
+  };
+}
+
+function createBlobWriter(
+  { file, ...options }: LayerWriterOptions,
+  input?: (block: Uint8Array) => void,
+): Writer<WrittenBlob> {
   const digest = createHash("sha256");
   let size = 0;
   const compressor = createCompressor({
     ...options,
-    input: (block) => void diffId.update(block),
+    ...(input && { input }),
     output(bytes) {
       digest.update(bytes);
       size += bytes.length;
       atPathSync(file, () => writeAllSync(target, bytes));
     },
   });
-  const target = Deno.openSync(file, { write: true, create: true, truncate: true });
+  const target = Deno.openSync(file, { write: true, create: true, truncate: true, mode: 0o644 });
   let open = true;
   const closeFile = () => {
     if (open) target.close();
@@ -59,12 +77,10 @@ export function createLayerWriter({ file, ...options }: LayerWriterOptions): Lay
     write: (chunk) => compressor.write(chunk),
     async close() {
       await compressor.finish();
-      await atPath(file, () => target.sync());
       closeFile();
       return {
         digest: digestFromHex(digest.digest("hex")),
         size,
-        diffId: digestFromHex(diffId.digest("hex")),
         mediaType: options.compression.kind === "gzip" ? mediaTypes.layerGzip : mediaTypes.layerZstd,
       };
     },
@@ -79,6 +95,30 @@ export function createLayerWriter({ file, ...options }: LayerWriterOptions): Lay
 }
 
 /**
+ * Compresses a tar whose digest is known; the same bytes as {@linkcode createLayerWriter} gives. Removes the file when it
+ * fails.
+ */
+export async function compressTar(
+  chunks: AsyncIterable<Uint8Array>,
+  options: LayerWriterOptions,
+): Promise<WrittenBlob> {
+  return await writeAll(chunks, createBlobWriter(options));
+}
+
+async function writeAll<Written>(
+  chunks: AsyncIterable<Uint8Array>,
+  writer: Writer<Written>,
+): Promise<Written> {
+  try {
+    for await (const chunk of chunks) await writer.write(chunk);
+    return await writer.close();
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  }
+}
+
+/**
  * Compresses a tar that is already on disk; the same bytes as {@linkcode createLayerWriter} gives. Removes `outFile`
  * when it fails.
  */
@@ -88,17 +128,7 @@ export async function compressTarFile(
   compression: Compression,
   threads: number,
 ): Promise<WrittenLayer> {
-  using source = await Deno.open(tarFile);
-  const expectedSize = (await source.stat()).size;
-  const writer = createLayerWriter({ file: outFile, compression, threads, expectedSize });
-  try {
-    const buffer = new Uint8Array(1 << 20);
-    for (let count; (count = await source.read(buffer)) !== null;) {
-      await writer.write(buffer.subarray(0, count));
-    }
-    return await writer.close();
-  } catch (error) {
-    await writer.abort();
-    throw error;
-  }
+  const { size } = await Deno.stat(tarFile);
+  const writer = createLayerWriter({ file: outFile, compression, threads, expectedSize: size });
+  return await writeAll(readChunks(tarFile), writer);
 }

@@ -5,7 +5,10 @@ import { WHITEOUT, whiteoutOf } from "../../../lib/layer/whiteout.ts";
 import type { TarEntry } from "../../../lib/tar/types.ts";
 import { getXattr, listXattrs, lstat, mknod, removeXattr, setMtime, type Stat } from "./libc.ts";
 import { isOpaque, isWhiteout, type LowerView } from "./lower_view.ts";
+import { WORKER_THRESHOLD } from "../../../lib/compression/compress.ts";
 import { TarFile } from "../../../lib/layer/tar_file.ts";
+import type { WrittenBlob } from "../../../lib/layer/writer.ts";
+import { observed } from "../../../lib/pool.ts";
 import type { Digest } from "../../../core/contract/plugin.ts";
 
 /** A file system content that no layer can hold. The message is meant for people. */
@@ -28,6 +31,8 @@ export interface CaptureOptions {
   readonly placeholders: ReadonlySet<string>;
   /** Mode and owner "/" had before. */
   readonly root: Pick<Stat, "mode" | "uid" | "gid">;
+  /** Compresses the tar, of which `size` bytes or more are expected. */
+  compress(blocks: AsyncIterable<Uint8Array>, size: number): Promise<WrittenBlob>;
 }
 
 interface Row {
@@ -50,10 +55,12 @@ export interface CapturedTar {
   readonly rootChanged: boolean;
   /** Directories in which it deletes something. */
   readonly merged: readonly string[];
+  /** Compresses it, unless that has begun while it was written. */
+  readonly blob: () => Promise<WrittenBlob>;
 }
 
-/** Writes the tar; undefined when nothing changed. @throws {CaptureError} */
-export function captureLayer(options: CaptureOptions): CapturedTar | undefined {
+/** Writes the tar; undefined when nothing changed. A large one is compressed meanwhile. @throws {CaptureError} */
+export async function captureLayer(options: CaptureOptions): Promise<CapturedTar | undefined> {
   const rows = collect(options);
   const root = lstat(options.upper);
   const { mode, uid, gid } = options.root;
@@ -61,12 +68,20 @@ export function captureLayer(options: CaptureOptions): CapturedTar | undefined {
   if (rootChanged) rows.push({ path: "", stat: root });
   if (rows.length === 0) return undefined;
   rows.sort((a, b) => comparePaths(a.path, b.path));
+  const size = rows.reduce((sum, { stat }) => sum + (stat?.type === "file" ? stat.size : 0), 0);
   const tar = new TarFile(options.tar);
   try {
+    const compress = () => options.compress(tar.blocks(), size);
+    const early = size > WORKER_THRESHOLD ? observed(compress()) : undefined;
     const inodes = new Map<string, string>();
-    for (const row of rows) addRow(tar, row, inodes, options);
+    for (const row of rows) {
+      const before = tar.size;
+      addRow(tar, row, inodes, options);
+      if (early && tar.size > before) await othersTurn();
+    }
     const merged = [...new Set(rows.filter(({ stat }) => !stat).map(({ path }) => parentPath(path)))];
-    return { diffId: tar.finish(), index: tar.index.finish(), rootChanged, merged };
+    const diffId = tar.finish();
+    return { diffId, index: tar.index.finish(), rootChanged, merged, blob: () => early ?? compress() };
   } finally {
     tar.close();
   }
@@ -166,6 +181,11 @@ function addRow(
   else tar.add(whole);
   // The next step must see what another machine sees that unpacks this layer.
   if (stat.type === "dir" || stat.mtime !== mtime || stat.mtimeNs !== 0) setMtime(full, mtime);
+}
+
+/** Lets those go on who wait for this thread. */
+function othersTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** What the kernel takes as a path, with the zero byte at its end. */

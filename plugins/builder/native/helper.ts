@@ -50,40 +50,28 @@ async function handle(id: number, request: HelperRequest): Promise<unknown> {
 }
 
 async function run(id: number, request: RunRequest): Promise<unknown> {
-  const [{ runStep }, { compressTarFile }, { stepPaths }] = await stepModules();
+  const { runStep } = await stepModule();
   const abort = new AbortController();
   aborts.set(id, abort);
   let keep = false;
   try {
-    const value = await runStep(request, {
+    const { captured, blob } = await runStep(request, {
       signal: abort.signal,
       output: (stream, text) => reply({ kind: "output", id, stream, text }),
     }).catch((error) => {
       keep = request.keepFailed && error instanceof EngineError && !abort.signal.aborted;
       throw error;
     });
-    await reply({ kind: "captured", id, value });
-    if (!value.layer) return;
-    const stored = await compressTarFile(
-      stepPaths(request.run).tar,
-      request.blob,
-      request.compression,
-      request.threads,
-    );
-    await Deno.chmod(request.blob, 0o644);
-    return stored;
+    await reply({ kind: "captured", id, value: captured });
+    const { layer } = captured;
+    return layer && blob && { ...await blob(), diffId: layer.meta.diffId };
   } finally {
     aborts.delete(id);
     if (!keep) await remove(request.run);
   }
 }
 
-const stepModules = () =>
-  Promise.all([
-    import("./step.ts"),
-    import("../../../lib/layer/writer.ts"),
-    import("./rootfs.ts"),
-  ]);
+const stepModule = () => import("./step.ts");
 
 async function remove(path: string): Promise<void> {
   try {
@@ -111,7 +99,7 @@ async function answer({ id, ...request }: Numbered): Promise<void> {
 
 async function serve(): Promise<never> {
   await reply({ kind: "ready" });
-  stepModules().catch(() => {}); // so that they are there when the first step comes
+  stepModule().catch(() => {}); // so that it is there when the first step comes
   for await (const line of readLines(Deno.stdin.readable)) answer(JSON.parse(line));
   Deno.exit(0); // takes all processes of this pid namespace along
 }

@@ -1,7 +1,8 @@
 /** One stage, inside a helper process: file system, commands, capture. */
 import { EngineError, type ErrorDetails } from "../../../core/contract/errors.ts";
 import { fileFailureOf } from "../../../lib/file_failure.ts";
-import { CaptureError, captureLayer } from "./capture.ts";
+import { compressTar } from "../../../lib/layer/writer.ts";
+import { type CapturedTar, CaptureError, captureLayer } from "./capture.ts";
 import { bootId, LayerCache, type LayerMeta, layerName } from "./cache.ts";
 import type { ConfinedProcess } from "./confine.ts";
 import { resolveInside } from "./inner_path.ts";
@@ -22,8 +23,14 @@ export interface StepEvents {
   readonly signal: AbortSignal;
 }
 
-/** Runs the commands and puts what they changed into the layer cache. The tar is left at `run`/t. */
-export async function runStep(request: RunRequest, events: StepEvents): Promise<Captured> {
+/** What a step changed, and how to get it compressed. */
+export interface RunStep {
+  readonly captured: Captured;
+  readonly blob?: CapturedTar["blob"];
+}
+
+/** Runs the commands and puts what they changed into the layer cache. */
+export async function runStep(request: RunRequest, events: StepEvents): Promise<RunStep> {
   const { label, commands, run, rootless } = request;
   const fail = (why: string, details?: ErrorDetails) =>
     new EngineError("STAGE_FAILED", `Cannot build stage "${label}": ${why}`, details);
@@ -131,11 +138,11 @@ async function capture(
   request: RunRequest,
   placeholders: ReadonlySet<string>,
   started: number,
-): Promise<Captured> {
-  const { run, native, lower, rootless, epoch, root } = request;
+): Promise<RunStep> {
+  const { run, native, lower, rootless, epoch, root, blob: file, compression, threads } = request;
   const paths = stepPaths(run);
   using view = openLowerView(native, lower, paths.view, rootless);
-  const result = captureLayer({
+  const result = await captureLayer({
     upper: paths.upper,
     lower: view,
     tar: paths.tar,
@@ -144,9 +151,10 @@ async function capture(
     rootless,
     placeholders,
     root,
+    compress: (blocks, expectedSize) => compressTar(blocks, { file, compression, threads, expectedSize }),
   });
-  if (!result) return {};
-  const { diffId, index, merged } = result;
+  if (!result) return { captured: {} };
+  const { diffId, index, merged, blob } = result;
   const meta: LayerMeta = {
     format: 2,
     diffId,
@@ -158,7 +166,7 @@ async function capture(
   makeSkeleton(paths.wrapper, merged);
   const name = await layerName(diffId);
   await new LayerCache(native).adopt(paths.wrapper, name, meta, `${run}/aside`);
-  return { layer: { name, meta, index } };
+  return { captured: { layer: { name, meta, index } }, blob };
 }
 
 function rootMeta({ mode, uid, gid, mtime }: Stat) {
