@@ -1,6 +1,5 @@
 /** What `dapp migrate dockerfile` makes is built, and is what buildah makes of the Dockerfile. */
 import assert from "node:assert/strict";
-import { migrate } from "../../cli/migrate/migrate.ts";
 import type { BuiltImage } from "../../mod.ts";
 import { busyboxBase } from "../support/bases.ts";
 import { imageTree } from "../support/image_tree.ts";
@@ -8,10 +7,11 @@ import { isRoot, peer } from "../support/peers.ts";
 import { run } from "../support/process.ts";
 import { type FileSpec, withProject } from "../support/project.ts";
 import { withTempDir } from "../support/tmp.ts";
+import { migratedBuild } from "./migrated_build.ts";
 
 const BASE = "localhost/base:1";
 
-const project: Readonly<Record<string, FileSpec>> = {
+const files: Readonly<Record<string, FileSpec>> = {
   "package.json": "{}\n",
   "package-lock.json": "[]\n",
   "notes.md": "no part of the image\n",
@@ -154,30 +154,17 @@ for (const [name, dockerfile] of Object.entries(dockerfiles)) {
   Deno.test(`what migrate makes of a Dockerfile builds the image that buildah builds: ${name}`, async () => {
     const tools = await Promise.all(["buildah", "skopeo"].map(peer));
     if (tools.includes(undefined) || !isRoot()) return;
-    const layout = await busyboxBase();
-    await withProject(
-      { ...project, Dockerfile: dockerfile },
-      async ({ dir, home, write, commit, engine }) => {
-        const names = async (path: string) =>
-          (await Array.fromAsync(Deno.readDir(`${dir}/${path}`)).catch(() => [])).map((entry) => entry.name);
-        const { text } = await migrate("dockerfile", [], {
-          name: "shop",
-          read: (path) => Deno.readTextFile(`${dir}/${path}`).catch(() => undefined),
-          list: names,
-        });
-        assert.match(text, /^from: /m);
-        await write({ "dappfile.yaml": text.replaceAll(BASE, `oci:${layout}:latest`) });
-        await commit();
-        await using made = engine();
-        const { images } = await made.build();
-        const ours = await seenOf(home, images.find(({ kind }) => kind === "dimg")!);
-        await withTempDir(async (work) => {
-          await Deno.remove(`${dir}/dappfile.yaml`);
-          const theirs = await builtBy(tools[0]!, dir, layout, work);
-          assert.deepEqual(ours.config, theirs.config);
-          assert.deepEqual(ofFiles(ours.tree), ofFiles(theirs.tree));
-        });
-      },
-    );
+    await withProject({ ...files, Dockerfile: dockerfile }, async (project) => {
+      const { dir, home } = project;
+      const { text, images } = await migratedBuild(project, "dockerfile", BASE);
+      assert.match(text, /^from: /m);
+      const ours = await seenOf(home, images.find(({ kind }) => kind === "dimg")!);
+      await withTempDir(async (work) => {
+        await Deno.remove(`${dir}/dappfile.yaml`);
+        const theirs = await builtBy(tools[0]!, dir, await busyboxBase(), work);
+        assert.deepEqual(ours.config, theirs.config);
+        assert.deepEqual(ofFiles(ours.tree), ofFiles(theirs.tree));
+      });
+    });
   });
 }

@@ -1,10 +1,9 @@
 /** What `dapp migrate werf` and `dapp migrate dapp` make is built: files, owners and configuration inside are looked at. */
 import assert from "node:assert/strict";
-import { migrate } from "../../cli/migrate/migrate.ts";
 import type { BuiltImage } from "../../mod.ts";
-import { busyboxBase } from "../support/bases.ts";
 import { imageTree } from "../support/image_tree.ts";
 import { type FileSpec, withProject } from "../support/project.ts";
+import { migratedBuild } from "./migrated_build.ts";
 
 const BASE = "registry.example.com/base:1";
 
@@ -166,23 +165,13 @@ async function built(
   text: string,
   body: (seen: (name: string) => Promise<Seen>) => Promise<void>,
 ): Promise<void> {
-  const layout = await busyboxBase();
-  await withProject({ ...FILES, [file]: text }, async ({ dir, home, write, commit, engine }) => {
-    const migrated = await migrate(kind, [], {
-      name: "shop",
-      read: (path) => Deno.readTextFile(`${dir}/${path}`).catch(() => undefined),
-      list: async (path) =>
-        (await Array.fromAsync(Deno.readDir(`${dir}/${path}`)).catch(() => [])).map(({ name }) => name),
-    });
-    await write({ "dappfile.yaml": migrated.text.replaceAll(BASE, `oci:${layout}:latest`) });
-    await commit();
-    await using made = engine();
-    const { images } = await made.build();
+  await withProject({ ...FILES, [file]: text }, async (project) => {
+    const { images, text: dappfile, remarks } = await migratedBuild(project, kind, BASE);
     await body(async (name) => {
       const image = images.find((each) => each.name === name);
-      assert.ok(image, `${name} is among ${images.map((each) => each.name)}\n${migrated.text}`);
-      const tree = await imageTree(home, image.state.layers);
-      return { tree, config: image.state.config.config ?? {}, remarks: migrated.remarks.length };
+      assert.ok(image, `${name} is among ${images.map((each) => each.name)}\n${dappfile}`);
+      const tree = await imageTree(project.home, image.state.layers);
+      return { tree, config: image.state.config.config ?? {}, remarks: remarks.length };
     });
   });
 }
