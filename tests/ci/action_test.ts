@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { parse } from "yaml";
 import { MemoryRegistry } from "../../testing/mod.ts";
-import { run } from "../support/process.ts";
+import { denoDir, run } from "../support/process.ts";
 import { writeFiles } from "../support/project.ts";
 import { SETTLED, settledFile } from "../support/settled_registry.ts";
 import { withTempDir } from "../support/tmp.ts";
@@ -79,7 +79,7 @@ async function withRunner(body: (runner: Runner) => Promise<void>): Promise<void
     const env = {
       PATH: `${dir}/bin:${Deno.env.get("PATH") ?? ""}`,
       HOME: `${dir}/temp`,
-      DENO_DIR: Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`,
+      DENO_DIR: await denoDir(),
       CI: "true",
     };
     await body({ dir, env, git });

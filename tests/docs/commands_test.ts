@@ -9,7 +9,7 @@ import { busyboxBase } from "../support/bases.ts";
 import { startBuildkitd } from "../support/buildkitd.ts";
 import { useDocker } from "../support/docker.ts";
 import { startDockerRegistry } from "../support/docker_registry.ts";
-import { run } from "../support/process.ts";
+import { denoDir, run } from "../support/process.ts";
 import { type FileSpec, startProject } from "../support/project.ts";
 import { SETTLED, settledFile } from "../support/settled_registry.ts";
 import { withTempDir } from "../support/tmp.ts";
@@ -96,7 +96,7 @@ for (const [file, own] of Map.groupBy(blocks, ({ file }) => file)) {
       const env = {
         PATH: `${dir}/bin:${Deno.env.get("PATH")}`,
         HOME: `${dir}/user`,
-        DENO_DIR: Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`,
+        DENO_DIR: await denoDir(),
         DAPP_HOME: project.home,
         GIT_CONFIG_GLOBAL: "/dev/null",
         GIT_CONFIG_SYSTEM: "/dev/null",

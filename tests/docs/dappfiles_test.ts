@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { busyboxBase } from "../support/bases.ts";
 import { startBuildkitd } from "../support/buildkitd.ts";
-import { run } from "../support/process.ts";
+import { denoDir, run } from "../support/process.ts";
 import { type FileSpec, startProject, writeFiles } from "../support/project.ts";
 import { withTempDir } from "../support/tmp.ts";
 import { allTexts, withDimg } from "./blocks.ts";
@@ -111,7 +111,7 @@ Deno.test("dappfiles of the documentation are built", async (t) => {
       SSH_AUTH_SOCK: `${dir}/agent`,
       PATH: Deno.env.get("PATH")!,
       HOME: user,
-      DENO_DIR: Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`,
+      DENO_DIR: await denoDir(),
       DAPP_HOME: home,
       GIT_CONFIG_COUNT: "3",
       NPM_TOKEN: "token of npm",

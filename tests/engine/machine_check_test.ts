@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createEngine } from "../../mod.ts";
 import { withTempDir } from "../support/tmp.ts";
-import { run } from "../support/process.ts";
+import { denoDir, run } from "../support/process.ts";
 
 type Files = Readonly<Record<string, string>>;
 
@@ -122,7 +122,7 @@ Deno.test("dapp doctor without any program in PATH names what to install, and en
   await withTempDir(async (dir) => {
     const cli = new URL("../../cli.ts", import.meta.url).pathname;
     const argv = [Deno.execPath(), "run", "-A", "--no-check", cli, "doctor", "--json", "--dir", dir];
-    const env = { PATH: `${dir}/bin`, HOME: dir, DENO_DIR: Deno.env.get("DENO_DIR") ?? await denoDir() };
+    const env = { PATH: `${dir}/bin`, HOME: dir, DENO_DIR: await denoDir() };
     const { code, stdout } = await run(argv, { cwd: dir, env, inheritEnv: false, allowFailure: true });
     const { canBuild, checks }: { canBuild: boolean; checks: { name: string; fix?: string }[] } = JSON.parse(
       stdout,
@@ -133,9 +133,3 @@ Deno.test("dapp doctor without any program in PATH names what to install, and en
     assert.match(fix("builder native") ?? "", /Install the package util-linux/);
   });
 });
-
-/** Where this process's own Deno keeps the packages that it has. */
-async function denoDir(): Promise<string> {
-  const { stdout } = await run([Deno.execPath(), "info", "--json"]);
-  return JSON.parse(stdout).denoDir;
-}

@@ -2,13 +2,11 @@
 import assert from "node:assert/strict";
 import { MemoryRegistry } from "../../testing/mod.ts";
 import { busyboxBase } from "../support/bases.ts";
-import { run } from "../support/process.ts";
+import { denoDir, run } from "../support/process.ts";
 import { withProject } from "../support/project.ts";
 import type { OwnEnvAnswer, OwnEnvRequest } from "./own_env_main.ts";
 
 const program = new URL("./own_env_main.ts", import.meta.url).pathname;
-/** Where this Deno has its packages, wherever the home of the engine is. */
-const cache = Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`;
 const REAL = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 async function inProcess(
@@ -17,7 +15,7 @@ async function inProcess(
 ): Promise<OwnEnvAnswer> {
   const { stdout } = await run(
     [Deno.execPath(), "run", "-A", "--no-check", program, JSON.stringify(request)],
-    { env: { DENO_DIR: cache, ...env } },
+    { env: { DENO_DIR: await denoDir(), ...env } },
   );
   return JSON.parse(stdout);
 }

@@ -1,5 +1,5 @@
 /** The command line in a process of its own, as on a machine where nothing of others was fetched yet. */
-import { run } from "./process.ts";
+import { denoDir, run } from "./process.ts";
 import type { TestProject } from "./project.ts";
 import { removeTree } from "./tmp.ts";
 
@@ -39,11 +39,11 @@ export async function openDapp(
   const root = await Deno.makeTempDir({ prefix: "dapp-machine-" });
   const [cache, user] = [`${root}/cache`, `${root}/user`];
   for (const path of [cache, user]) await Deno.mkdir(path);
-  const { denoDir } = JSON.parse((await run([Deno.execPath(), "info", "--json"])).stdout);
+  const source = await denoDir();
   // Links where that can be: there are many files, and none of them is ever written again.
   const link = async (path: string) => {
     await Deno.mkdir(`${cache}/${path}`, { recursive: true });
-    const copy = ["cp", "-aT", `${denoDir}/${path}`, `${cache}/${path}`];
+    const copy = ["cp", "-aT", `${source}/${path}`, `${cache}/${path}`];
     const linked = await run([...copy, "--link"], { allowFailure: true });
     if (linked.code !== 0) await run(copy);
   };

@@ -67,6 +67,11 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
   }
 }
 
+/** Where this process's own Deno keeps what it fetched, for a child with another home. */
+export async function denoDir(): Promise<string> {
+  return JSON.parse((await run([Deno.execPath(), "info", "--json"])).stdout).denoDir;
+}
+
 /** Sends a signal to a child that may have ended already. */
 export function kill(child: Deno.ChildProcess, signal: Deno.Signal): void {
   try {
