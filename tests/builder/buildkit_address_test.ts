@@ -5,7 +5,7 @@ import { BuildkitBuilder } from "../../plugins/builder/buildkit/builder.ts";
 import type { TlsFiles } from "../../plugins/builder/buildkit/daemon.ts";
 import { LocalStore } from "../../plugins/store/local/store.ts";
 import { busyboxBase } from "../support/bases.ts";
-import { type BuildkitdOptions, findBuildkitd, startBuildkitd } from "../support/buildkitd.ts";
+import { startBuildkitd } from "../support/buildkitd.ts";
 import { startDocker } from "../support/docker.ts";
 import { freePort } from "../support/free_port.ts";
 import { run } from "../support/process.ts";
@@ -45,10 +45,6 @@ const fails = (code: string, message: RegExp) => (error: unknown) => {
   assert.match(error.message, message);
   return true;
 };
-
-async function daemon(options?: BuildkitdOptions) {
-  return await findBuildkitd() === undefined ? undefined : await startBuildkitd(options);
-}
 
 Deno.test("parseAddress() takes sockets, hosts with ports and containers, and nothing else", () => {
   assert.deepEqual(parseAddress("unix:///run/b.sock"), {
@@ -155,7 +151,7 @@ Deno.test("BuildkitBuilder speaks TLS with a certificate of its own, and says wh
       );
     }
     const port = freePort();
-    await using built = await daemon({
+    await using built = await startBuildkitd({
       listen: [`tcp://127.0.0.1:${port}`],
       grpc: [
         "[grpc.tls]",
@@ -185,7 +181,7 @@ Deno.test("BuildkitBuilder speaks TLS with a certificate of its own, and says wh
 });
 
 Deno.test("BuildkitBuilder refuses a platform that the daemon does not have, and loses no step silently", async () => {
-  await using built = await daemon();
+  await using built = await startBuildkitd();
   if (!built) return;
   await assert.rejects(
     oneStep({ address: built.address, architecture: "s390x" }),
@@ -195,7 +191,7 @@ Deno.test("BuildkitBuilder refuses a platform that the daemon does not have, and
 });
 
 Deno.test("BuildkitBuilder tells a daemon that died from a command that failed", async () => {
-  await using built = await daemon();
+  await using built = await startBuildkitd();
   if (!built) return;
   await withTempDir(async (dir) => {
     await using store = await LocalStore.open(`${dir}/store`);
@@ -213,7 +209,7 @@ Deno.test("BuildkitBuilder tells a daemon that died from a command that failed",
 });
 
 Deno.test("BuildkitBuilder finds a daemon in a container through the Docker engine", async () => {
-  await using built = await daemon();
+  await using built = await startBuildkitd();
   if (!built) return;
   await using docker = await startDocker();
   if (!docker) return;

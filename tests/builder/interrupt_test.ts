@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { processesWith } from "../../testing/processes.ts";
 import { helpersOf } from "../support/proc.ts";
-import { until, withStore } from "./native_store.ts";
+import { until } from "../support/until.ts";
+import { withStore } from "./native_store.ts";
 
 Deno.test("an interrupt ends dapp also when a helper process does not answer", async (t) => {
   for (const signal of ["SIGTERM", "SIGINT"] as const) {

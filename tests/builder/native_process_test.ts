@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { peer } from "../support/peers.ts";
 import { processesWith } from "../../testing/processes.ts";
 import { run } from "../support/process.ts";
-import { until, withStore } from "./native_store.ts";
+import { until } from "../support/until.ts";
+import { withStore } from "./native_store.ts";
 
 const rootless = Deno.uid() !== 0;
 const script = new URL("./native_main.ts", import.meta.url).pathname;

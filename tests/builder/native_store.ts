@@ -1,5 +1,4 @@
 /** What tests of the native builder as a process share. */
-import assert from "node:assert/strict";
 import { busyboxBase } from "../support/bases.ts";
 import { run } from "../support/process.ts";
 import { removeTree, withTempDir } from "../support/tmp.ts";
@@ -17,12 +16,4 @@ export async function withStore(work: (home: string, layout: string) => Promise<
       else await removeTree(`${dir}/store`);
     }
   });
-}
-
-export async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while (!condition()) {
-    assert.ok(Date.now() < deadline, "it does not happen");
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }

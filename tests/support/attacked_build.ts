@@ -9,6 +9,7 @@ import { freePort } from "./free_port.ts";
 import { kill, run } from "./process.ts";
 import { openProject, type TestProject } from "./project.ts";
 import { TcpProxy } from "./tcp_proxy.ts";
+import { until } from "./until.ts";
 import { verifyRegistry } from "./verify_registry.ts";
 
 /** A daemon whose talk is counted. */
@@ -70,14 +71,6 @@ export function printed(project: TestProject, line: RegExp, options: EngineOptio
 /** What a build printed. */
 export function output({ events }: TestProject): string {
   return events.flatMap((event) => event.type === "stage.output" ? [event.text] : []).join("");
-}
-
-/** Waits until something is so. @throws after a minute */
-export async function until(holds: () => boolean, otherwise: string): Promise<void> {
-  for (const end = Date.now() + 60_000; !holds();) {
-    if (Date.now() > end) throw new Error(otherwise);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
 }
 
 /** Aborts a build whose step prints "on" and then sleeps for `mark` seconds: no process of it is left in the daemon. */
