@@ -3,19 +3,11 @@ import assert from "node:assert/strict";
 import { type Builder, type BuildStep, definePlugin, signatureOf } from "../../plugin.ts";
 import { fileUrl } from "../../core/hooks/module_url.ts";
 import { withProject } from "../support/project.ts";
-import {
-  builderConformance,
-  busyboxLayers,
-  createTestHost,
-  createTestStore,
-  openPlugin,
-} from "../../testing/mod.ts";
+import { builderConformance, createTestHost, createTestStore, openPlugin } from "../../testing/mod.ts";
 import builderWrapped from "../support/apart/builder_wrapped.ts";
+import { nativeFixture } from "./native_fixture.ts";
 
-builderConformance("native apart", async () => {
-  await using stack = new AsyncDisposableStack();
-  const store = stack.use(await createTestStore());
-  const host = stack.use(await createTestHost());
+builderConformance("native apart", () => {
   const apart = import.meta.resolve("../support/apart/builder_wrapped.ts");
   const options = {
     programs: [
@@ -30,17 +22,7 @@ builderConformance("native apart", async () => {
     ],
     ids: [Deno.uid()!, Deno.gid()!] as [number, number],
   };
-  const opened = stack.use(await openPlugin(builderWrapped, host, { apart, options }));
-  const builder = stack.use((await opened.openBuilder(store, { parallel: 2 }))!);
-  const base = await busyboxLayers(store);
-  const kept = stack.move();
-  return {
-    builder,
-    store,
-    base,
-    rootless: Deno.uid() !== 0,
-    [Symbol.asyncDispose]: () => kept.disposeAsync(),
-  };
+  return nativeFixture((host) => openPlugin(builderWrapped, host, { apart, options }));
 });
 
 /** A builder that adds one file, with these members in place of its own. */

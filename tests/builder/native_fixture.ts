@@ -6,13 +6,16 @@ import {
   createTestHost,
   createTestStore,
   openPlugin,
+  type TestHost,
 } from "../../testing/mod.ts";
 
-/** Makes it; all of it is gone when it is disposed of. */
-export async function nativeFixture(): Promise<BuilderSubject> {
+/** Makes it; all of it is gone when it is disposed of. `open` opens a plugin in its place that wraps it. */
+export async function nativeFixture(
+  open = (host: TestHost) => openPlugin(builderNative, host),
+): Promise<BuilderSubject> {
   await using stack = new AsyncDisposableStack();
   const store = stack.use(await createTestStore());
-  const opened = stack.use(await openPlugin(builderNative, stack.use(await createTestHost())));
+  const opened = stack.use(await open(stack.use(await createTestHost())));
   const builder = stack.use((await opened.openBuilder(store, { parallel: 2 }))!);
   const base = await busyboxLayers(store);
   const kept = stack.move();
