@@ -1,6 +1,8 @@
 import { requireBuilt } from "./execute.ts";
 import { type ImageNode, imageTitle } from "../sign/graph.ts";
+import { EngineError } from "../contract/errors.ts";
 import { stageTag } from "../contract/labels.ts";
+import type { Signature } from "../contract/signature.ts";
 import { type CachedTops, findTops, neededImages } from "../plan/plan.ts";
 import { observed } from "../../lib/pool.ts";
 import { disposeAll, disposing } from "../hooks/dispose.ts";
@@ -43,11 +45,20 @@ export async function buildImages(
       await disposeAll([worker]);
     },
   };
-  return await disposing(
-    build,
-    session.options.emit,
-    () => new ImageBuild(session, options, { worker: open, signal, ...(stop && { stop }) }).run(patterns),
-  );
+  const gone = new Set<Signature>();
+  const means = { worker: open, signal, ...(stop && { stop }), gone };
+  return await disposing(build, session.options.emit, async () => {
+    for (let left = AGAIN;; left--) {
+      try {
+        return await new ImageBuild(session, options, means).run(patterns);
+      } catch (error) {
+        const again = error instanceof EngineError && error.code === "STAGE_GONE" && left > 0;
+        if (!again || signal.aborted) throw error;
+        const text = `${error.message}. What is missing is built again`;
+        session.options.emit({ type: "note", level: "warn", text });
+      }
+    }
+  });
 }
 
 async function openWorker(
@@ -125,6 +136,9 @@ async function placeOf(
   return another === undefined ? place : undefined;
 }
 
+/** How often a build begins again because somebody took away what it stands on. */
+const AGAIN = 2;
+
 /** How many of the slowest stages are named. */
 const SLOWEST = 5;
 
@@ -136,7 +150,10 @@ class ImageBuild {
   constructor(
     readonly session: BuildNeeds,
     readonly options: BuildExtras,
-    readonly means: Pick<RunBuild, "worker" | "signal" | "stop">,
+    readonly means: Pick<RunBuild, "worker" | "signal" | "stop"> & {
+      /** Stages that were found in repositories and have gone. */
+      readonly gone: Set<Signature>;
+    },
   ) {}
 
   async run(patterns: readonly string[]): Promise<BuildResult> {
@@ -158,6 +175,8 @@ class ImageBuild {
     const cache = done ? undefined : await this.#cache(signed);
     if (!cache) return await this.#build(nodes, keys, signed, local, undefined);
     const guard = await cache.guard();
+    const { gone } = this.means;
+    cache.shared.forsake(gone);
     try {
       const tops = await cache.take(signed, local, keys);
       const needed = neededImages(signed, tops, keys);
@@ -172,7 +191,7 @@ class ImageBuild {
       // What is finished goes on to the registry; why the build ended is the news.
       await cache.finish().catch(() => {});
       await guard?.abandon();
-      throw error;
+      throw await cache.explain(error, gone);
     }
   }
 

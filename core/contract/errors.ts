@@ -55,6 +55,7 @@ export const errorCatalog = {
   },
   BUILDER_UNAVAILABLE: { exit: 1, fix: "Install what the message names" },
   STAGE_FAILED: { exit: 1, fix: "Read the output above; open a shell with --introspect-error" },
+  STAGE_GONE: { exit: 1, fix: "Build again: what is gone is built anew" },
   RUN_FAILED: {
     exit: 1,
     fix: "Name a program and a user that the image has; look around with: dapp dimg run DIMG -- sh",

@@ -1,6 +1,7 @@
 import { fetchLayers } from "../../lib/oci/fetch_layers.ts";
 import { memoize } from "../../lib/memoize.ts";
 import type { LayerRef } from "../contract/builder.ts";
+import { EngineError } from "../contract/errors.ts";
 import type { EventSink } from "../contract/events.ts";
 import type { Repository } from "../contract/registry.ts";
 import type { Layer, StageRecord, Store } from "../contract/store.ts";
@@ -20,6 +21,8 @@ export class Elsewhere {
   readonly #repositories = new Map<string, Repository>();
   readonly #brought = new Map<string, Promise<Layer>>();
   readonly #places = new Map<string, string>();
+  /** Layers that turned out to be there no more. */
+  readonly gone = new Set<string>();
 
   constructor(readonly needs: ElsewhereNeeds, repositories: Iterable<Repository>) {
     for (const repository of repositories) this.#repositories.set(repository.name, repository);
@@ -67,6 +70,11 @@ export class Elsewhere {
           if (total >= SHOWN_BYTES) transfers.progress(id, what, done, total);
         },
         download: (blob, file, io) => repository.download(blob as Layer, file, io),
+      }).catch((error) => {
+        if (!(error instanceof EngineError) || !error.details.missing) throw error;
+        this.gone.add(layer.digest);
+        const why = `only ${place} had it, and it is gone from there`;
+        throw new EngineError("STAGE_GONE", `Cannot use layer ${layer.digest}: ${why}`, { cause: error });
       });
       transfers.end();
       await contents.require([layer], place, signal);

@@ -86,7 +86,9 @@ export class GuardedStages {
     }
     await this.guard.finish(there, async (signature) => {
       const { image, stage } = this.stages.get(signature)!;
-      const record = await this.store.stages.whole(stage.signature);
+      const { stages } = this.store;
+      const known = await stages.record(signature);
+      const record = await stages.whole(signature) ?? (known?.elsewhere && known);
       if (record) await this.shared.publishAgain(image, stage, record);
     });
     this.#stop();

@@ -178,12 +178,26 @@ export class LiveCache {
     }
   }
 
+  /**
+   * What a failure is when something that this run has nowhere but in repositories went from there meanwhile:
+   * STAGE_GONE, and the stages among it are added to `gone`. Any other failure is as it was.
+   */
+  async explain(error: unknown, gone: Set<Signature>): Promise<unknown> {
+    if (!(error instanceof EngineError) || error.code === "INTERRUPTED") return error;
+    const vanished = await this.shared.vanished().catch(() => []); // the failure is the news
+    for (const signature of vanished) gone.add(signature);
+    const isMissing = error.code === "REGISTRY_FAILED" && error.details.missing && this.shared.anyApart;
+    if (error.code === "STAGE_GONE" || !(isMissing || vanished.length > 0)) return error;
+    const text = `What this build stands on has gone from the registry: ${error.message}`;
+    return new EngineError("STAGE_GONE", text, { cause: error });
+  }
+
   /** Waits until everything is published. @throws what kept a stage from being published */
   async finish(): Promise<void> {
     await Promise.all(this.#publishing.splice(0));
     const error = this.#failure;
     if (error === undefined) return;
-    if (!(error instanceof EngineError)) throw error;
+    if (!(error instanceof EngineError) || error.code === "STAGE_GONE") throw error;
     const text = `${error.message}. What was built is in the store`;
     throw new EngineError(error.code, text, { ...error.details, cause: error.details.cause ?? error });
   }

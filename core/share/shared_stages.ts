@@ -87,6 +87,9 @@ export class SharedStages {
 
   /** Manifests of stages in the target, as they were seen or put there. */
   readonly #digests = new Map<Signature, Digest>();
+  /** Stages that this run has nowhere but in a repository. */
+  readonly #apart = new Map<Signature, FoundStage & Pick<ImageState, "layers">>();
+  readonly #forsaken = new Set<Signature>();
 
   readonly #contents: LayerContents;
   /** Layers that the repositories of this run have. */
@@ -108,6 +111,26 @@ export class SharedStages {
     for (const signature of signatures) this.#avoided.add(signature);
   }
 
+  /** Takes no stage of these, and publishes them whatever is there: it is not whole. */
+  forsake(signatures: Iterable<Signature>): void {
+    for (const signature of signatures) this.#forsaken.add(signature);
+  }
+
+  /** Whether this run has stages nowhere but in repositories. */
+  get anyApart(): boolean {
+    return this.#apart.size > 0;
+  }
+
+  /** Which of the stages that this run has nowhere but in repositories are not there any more, or not whole. */
+  async vanished(): Promise<readonly Signature[]> {
+    const rows = [...this.#apart].map(async ([signature, { repository, digest, layers }]) => {
+      const torn = layers.some((layer) => this.elsewhere.gone.has(layer.digest));
+      const there = !torn && await repository.head(digest, this.options.signal) !== undefined;
+      return there ? [] : [signature];
+    });
+    return (await Promise.all(rows)).flat();
+  }
+
   /** Looks a stage up in the sources. What was found absent is asked for again only with `again`. */
   find(signature: Signature, { again = false } = {}): Promise<FoundStage | undefined> {
     let found = this.#found.get(signature);
@@ -122,6 +145,7 @@ export class SharedStages {
   }
 
   async #find(signature: Signature): Promise<FoundStage | undefined> {
+    if (this.#forsaken.has(signature)) return undefined;
     for (const repository of this.options.sources) {
       if (repository === this.options.target && this.#avoided.has(signature)) continue;
       const digest = await this.#head(repository, signature);
@@ -171,7 +195,7 @@ export class SharedStages {
 
   async #isPublished(signature: Signature): Promise<boolean> {
     const { target, signal } = this.options;
-    if (!target) return false;
+    if (!target || this.#forsaken.has(signature)) return false;
     if ((await this.#found.get(signature))?.repository === target) return true;
     try {
       const digest = await target.head(stageTag(signature), signal);
@@ -288,6 +312,7 @@ export class SharedStages {
       ...(apart && { elsewhere: { repository: repository.name, manifest: digest } }),
     };
     const record = stageRecord(image, stage, taken);
+    if (apart) this.#apart.set(stage.signature, { repository, digest, layers: record.image.layers });
     await store.stages.put(record);
     await rememberFacts(store, project, signed, document.stages);
     return { record, bytes };
@@ -303,6 +328,7 @@ export class SharedStages {
     if (record?.elsewhere?.repository !== repository.name || record.elsewhere.manifest !== digest) {
       return undefined;
     }
+    this.#apart.set(signature, { repository, digest, layers: record.image.layers });
     if (repository === target) {
       uploader.known(repository, record.image.layers.map((layer) => layer.digest));
       this.#digests.set(signature, digest);
@@ -466,7 +492,9 @@ export class SharedStages {
     this.#published.set(stage.signature, Promise.resolve(true));
     this.#digests.set(stage.signature, built.manifest.digest);
     if (await store.stages.whole(stage.signature) === undefined) {
-      const elsewhere = { repository: target.name, manifest: built.manifest.digest };
+      const { digest } = built.manifest;
+      this.#apart.set(stage.signature, { repository: target, digest, layers: record.image.layers });
+      const elsewhere = { repository: target.name, manifest: digest };
       await store.stages.put({ ...record, elsewhere });
     }
     emit({

@@ -66,7 +66,7 @@ export class LayerLooks {
           ? new EngineError(
             exit === undefined ? "REGISTRY_FAILED" : "LAYER_INVALID", // the program says what is wrong with a layer
             `Cannot look into layer ${digest} of ${repository}: BuildKit at "${daemon.address.text}" says: ${error.details}`,
-            { cause: error },
+            { cause: error, ...(/not found/.test(error.details) && { missing: true }) },
           )
           : error;
       }

@@ -62,11 +62,14 @@ export function pushExporter(shared: SharedImage, step: Pick<BuildStep, "compres
 }
 
 /** What a daemon has pushed to a repository turned out to be of no use. */
-export function pushedWrong({ name }: Pick<Repository, "name">, manifest: string, why: string): EngineError {
-  return new EngineError(
-    "REGISTRY_FAILED",
-    `Cannot use what BuildKit pushed to ${name}@${manifest}: ${why}`,
-  );
+export function pushedWrong(
+  { name }: Pick<Repository, "name">,
+  manifest: string,
+  why: string,
+  details: { readonly missing?: boolean } = {},
+): EngineError {
+  const text = `Cannot use what BuildKit pushed to ${name}@${manifest}: ${why}`;
+  return new EngineError("REGISTRY_FAILED", text, details);
 }
 
 /** An image that a daemon has pushed, as the repository has it. */
@@ -76,7 +79,7 @@ export async function pushedImage(
   signal: AbortSignal,
 ): Promise<ImageManifest & { readonly spare: Digest }> {
   const found = await repository.manifest(manifest, signal);
-  if (!found) throw pushedWrong(repository, manifest, "it is gone");
+  if (!found) throw pushedWrong(repository, manifest, "it is gone", { missing: true });
   const name = `the manifest of "${repository.name}@${manifest}"`;
   const document = parseManifest(found.bytes, name, found.mediaType);
   if (document.kind !== "manifest") throw pushedWrong(repository, manifest, "it is an index");
