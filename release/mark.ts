@@ -1,8 +1,7 @@
 /** Functions that are compiled with the file they are in. */
+import MagicString from "magic-string";
 import { parseAst } from "rollup/parseAst";
-import { isCount, isObject, isText } from "../lib/guard.ts";
-
-const FUNCTION = /^(async\s+)?function(\s*\*)?\s*([\w$]+)/;
+import { hasMembers, isAnything, isCount, isFlag, isJust, isText } from "../lib/guard.ts";
 
 /**
  * Puts parentheses around functions, which makes V8 compile them with the file, so that Deno's code cache keeps them. A
@@ -12,47 +11,23 @@ const FUNCTION = /^(async\s+)?function(\s*\*)?\s*([\w$]+)/;
  * @param ends offsets at which the functions end
  */
 export function markFunctions(text: string, ends: ReadonlySet<number>): string {
-  const program = parseAst(text);
-  const opening: number[] = [];
-  const closing: number[] = [];
-  visit(program, undefined, (node, parent) => {
-    if (!ends.has(node.end) || !isExpression(node, parent)) return;
-    opening.push(node.start);
-    closing.push(node.end);
+  const body: readonly unknown[] = parseAst(text).body;
+  const marked = new MagicString(text);
+  visit(body, undefined, (node, parent) => {
+    if (ends.has(node.end) && isExpression(node, parent)) {
+      marked.appendRight(node.start, "(").appendLeft(node.end, ")");
+    }
   });
-  opening.sort((a, b) => a - b);
-  closing.sort((a, b) => a - b);
-  /** The text between two offsets with the parentheses that belong into it. */
-  const part = (from: number, to: number): string => {
-    const marks = [
-      ...closing.filter((at) => from < at && at <= to).map((at) => ({ at, mark: ")" })),
-      ...opening.filter((at) => from <= at && at < to).map((at) => ({ at, mark: "(" })),
-    ].sort((a, b) => a.at - b.at);
-    let out = "";
-    let done = from;
-    for (const { at, mark } of marks) {
-      out += text.slice(done, at) + mark;
-      done = at;
-    }
-    return out + text.slice(done, to);
-  };
-  let top = 0;
-  let head = "";
-  let rest = "";
-  let done = 0;
-  const body: readonly unknown[] = program.body;
-  for (const node of body.filter(isNode)) {
-    if (node.type === "ImportDeclaration") {
-      top = done = node.end;
-    } else if (node.type === "FunctionDeclaration" && ends.has(node.end)) {
-      const [start = "", async = "", star = "", name] = FUNCTION.exec(text.slice(node.start, node.end)) ?? [];
-      // Without a name of its own it is called as the variable, and may be assigned anew.
-      head += `var ${name} = (${async}function${star}${part(node.start + start.length, node.end)});\n`;
-      rest += part(done, node.start);
-      done = node.end;
-    }
+  const top = body.filter(isNode).findLast(({ type }) => type === "ImportDeclaration")?.end ?? 0;
+  for (const node of body) {
+    if (!isDeclaration(node) || !ends.has(node.end)) continue;
+    const { start, end, id, async, generator } = node;
+    const word = `${async ? "async " : ""}function${generator ? "*" : ""}`;
+    // Without a name of its own it is called as the variable, and may be assigned anew.
+    marked.update(start, id.end, `\nvar ${id.name} = (${word}`).appendLeft(end, ");");
+    if (start > top) marked.move(start, end, top);
   }
-  return text.slice(0, top) + (head && `\n${head}`) + rest + part(done, text.length);
+  return marked.toString();
 }
 
 interface Node {
@@ -60,14 +35,28 @@ interface Node {
   readonly start: number;
   readonly end: number;
   /** What a property is: `init`, `get` or `set`. */
-  readonly kind?: unknown;
+  readonly kind: unknown;
   /** Whether a property is a method. */
-  readonly method?: unknown;
+  readonly method: unknown;
 }
 
-function isNode(value: unknown): value is Node {
-  return isObject(value) && isText(value.type) && isCount(value.start) && isCount(value.end);
-}
+const isNode = hasMembers<Node>({
+  type: isText,
+  start: isCount,
+  end: isCount,
+  kind: isAnything,
+  method: isAnything,
+});
+
+/** Whether a statement declares a function. */
+const isDeclaration = hasMembers({
+  type: isJust("FunctionDeclaration"),
+  start: isCount,
+  end: isCount,
+  id: hasMembers({ name: isText, end: isCount }),
+  async: isFlag,
+  generator: isFlag,
+});
 
 /** Shows every node in a value, with the one that it is in. */
 function visit(value: unknown, parent: Node | undefined, show: (node: Node, parent?: Node) => void): void {

@@ -4,6 +4,9 @@ import { markFunctions } from "./mark.ts";
 import { runTool } from "./run.ts";
 
 const DAPPFILE = "project: warm\n---\ndimg: app\nfrom: scratch\ngit: [{ add: /web, to: /app }]\n";
+const AUTHOR = ["user.name=dapp", "user.email=dapp@example.com", "commit.gpgsign=false"].flatMap((
+  each,
+) => ["-c", each]);
 
 /**
  * Runs the program in `dir` as builds, pushes and pulls do, and marks the functions that it compiled on the way: in the
@@ -12,8 +15,10 @@ const DAPPFILE = "project: warm\n---\ndimg: app\nfrom: scratch\ngit: [{ add: /we
 export async function warm(dir: string): Promise<void> {
   const scratch = await Deno.makeTempDir({ prefix: "dapp-release-" });
   try {
-    for (const [file, ends] of await calledFunctions(dir, scratch)) {
+    const called = (await runAll(dir, scratch)).flatMap((log) => calledIn(log, dir));
+    for (const [file, functions] of Map.groupBy(called, ({ file }) => file)) {
       const path = `${dir}/${file}`;
+      const ends = new Set(functions.map(({ end }) => end));
       await Deno.writeTextFile(path, markFunctions(await Deno.readTextFile(path), ends));
     }
   } finally {
@@ -21,34 +26,22 @@ export async function warm(dir: string): Promise<void> {
   }
 }
 
-/** Files of the program in `dir`, with the offsets at which functions end that were compiled. */
-async function calledFunctions(
-  dir: string,
-  scratch: string,
-): Promise<ReadonlyMap<string, ReadonlySet<number>>> {
+/** Runs the commands, and gives what V8 logged of each. */
+async function runAll(dir: string, scratch: string): Promise<readonly string[]> {
   await using registry = new MemoryRegistry();
   const project = `${scratch}/project`;
   await Deno.mkdir(`${project}/web`, { recursive: true });
   await Deno.writeTextFile(`${project}/web/index.html`, "hi");
   await Deno.writeTextFile(`${project}/dappfile.yaml`, DAPPFILE);
-  const git = [
-    "git",
-    "-c",
-    "user.name=dapp",
-    "-c",
-    "user.email=dapp@example.com",
-    "-c",
-    "commit.gpgsign=false",
-  ] as const;
-  await runTool([...git, "init", "--quiet"], project);
-  await runTool([...git, "add", "."], project);
-  await runTool([...git, "commit", "--quiet", "--message", "Start"], project);
+  for (const words of [["init"], ["add", "."], ["commit", "--message", "Start"]]) {
+    await runTool(["git", ...AUTHOR, ...words], project);
+  }
 
   const repo = `${registry.host}/warm`;
   const publish = ["bp", repo, "--tag", "v1"];
   const build = ["build", "--repo", repo];
   const commands = [["build"], ["build"], publish, publish, ["push", repo, "--tag", "v1"], build, build];
-  const called = new Map<string, Set<number>>();
+  const logs: string[] = [];
   for (const [i, words] of [...commands, ["stages", "pull", repo]].entries()) {
     const log = `${scratch}/${i}.log`;
     const flags = `--v8-flags=--log-function-events,--no-logfile-per-isolate,--logfile=${log}`;
@@ -56,25 +49,19 @@ async function calledFunctions(
     // Deno as it is where nothing is cached; it would keep what these flags make of the files.
     const deno = ["env", `DENO_DIR=${scratch}/deno`, Deno.execPath(), "run", "-A", flags] as const;
     await runTool([...deno, `${dir}/cli.js`, "dimg", ...words, ...home, "--quiet"], project);
-    collect(await Deno.readTextFile(log), dir, called);
+    logs.push(await Deno.readTextFile(log));
   }
-  return called;
+  return logs;
 }
 
-/** Adds what a log of V8 says of the files in `dir`. */
-function collect(log: string, dir: string, called: Map<string, Set<number>>): void {
+/** Functions of files in `dir` that were compiled, as a log of V8 tells, by the offsets at which they end. */
+function calledIn(log: string, dir: string): readonly { readonly file: string; readonly end: number }[] {
   const root = new URL(`file://${dir}/`).href;
-  const files = new Map<string, string>();
-  for (const line of log.split("\n")) {
-    const [what, ...fields] = line.split(",");
-    if (what === "script-details") {
-      const [id = "", url = ""] = fields;
-      if (url.startsWith(root)) files.set(id, url.slice(root.length));
-    } else if (what === "function" && fields[0] === "parse-function") {
-      const file = files.get(fields[1] ?? "");
-      if (file === undefined) continue;
-      const ends = called.get(file) ?? new Set();
-      called.set(file, ends.add(Number(fields[3])));
-    }
-  }
+  const rows = log.split("\n").map((line) => line.split(","));
+  const urls = new Map(rows.flatMap(([what, id, url = ""]) => what === "script-details" ? [[id, url]] : []));
+  return rows.flatMap(([what, event, script, , end]) => {
+    const url = urls.get(script);
+    if (what !== "function" || event !== "parse-function" || !url?.startsWith(root)) return [];
+    return [{ file: url.slice(root.length), end: Number(end) }];
+  });
 }

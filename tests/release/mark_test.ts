@@ -63,3 +63,15 @@ Deno.test("markFunctions() puts functions into parentheses and changes nothing t
 Deno.test("markFunctions() leaves a text alone that has nothing to be marked", () => {
   assert.equal(markFunctions(program, new Set([1, program.length])), program);
 });
+
+Deno.test("markFunctions() marks a function that a text begins with", async () => {
+  const text = "function first() { return second(); }\nfunction second() { return 2; }\nexport { first };\n";
+  const marked = markFunctions(text, endsOf(text, "second(); }", "return 2; }"));
+  assert.equal(
+    marked,
+    "\nvar second = (function() { return 2; });\nvar first = (function() { return second(); });\n\nexport { first };\n",
+  );
+  const { first } = await load(marked);
+  assert.ok(typeof first === "function");
+  assert.equal(first(), 2);
+});
