@@ -134,9 +134,7 @@ class BuildEngine implements Engine {
   async build(patterns: readonly string[] = [], options: BuildOptions = {}): Promise<BuildResult> {
     const results: BuildResult[] = [];
     const onBase = this.#tellUnpinned();
-    const start = wholeMs();
-    await this.#requireBases(patterns);
-    const looked = wholeMs() - start;
+    const looked = await this.#requireBases(patterns);
     for (const session of this.sessions) {
       results.push(await this.#masked(buildImages(session, patterns, { ...options, onBase })));
     }
@@ -151,13 +149,14 @@ class BuildEngine implements Engine {
     };
   }
 
-  /** Every platform needs its base images, which shows before the first one is built. */
-  async #requireBases(patterns: readonly string[]): Promise<void> {
-    if (this.sessions.length === 1) return;
+  /** Every platform needs its base images, which shows before the first one is built. Gives the milliseconds it took. */
+  async #requireBases(patterns: readonly string[]): Promise<number> {
+    if (this.sessions.length === 1) return 0;
+    const start = wholeMs();
     const keys = new Set((await this.session.select(patterns)).map(({ key }) => key));
     const all = await Promise.allSettled(this.sessions.map((session) => session.sign(keys)));
     const [first, ...others] = all.flatMap((each) => each.status === "rejected" ? [each.reason] : []);
-    if (first === undefined) return;
+    if (first === undefined) return wholeMs() - start;
     if (!(first instanceof EngineError)) throw first;
     const messages = [first, ...others].flatMap((error) =>
       error instanceof EngineError ? [error.message] : []
