@@ -1,6 +1,8 @@
 import { digestOf } from "./oci/digest.ts";
 
 const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+const LINE_END = 10;
 
 /** A text with its digest before it, so that whatever happens to its file is noticed when it is read. */
 export async function seal(text: string): Promise<Uint8Array> {
@@ -13,17 +15,19 @@ export async function seal(text: string): Promise<Uint8Array> {
 }
 
 /** The text inside; undefined for what {@linkcode seal} did not make. */
-export async function unseal(sealed: string): Promise<string | undefined> {
-  const cut = sealed.indexOf("\n");
+export async function unseal(sealed: Uint8Array): Promise<string | undefined> {
+  const cut = sealed.indexOf(LINE_END);
   if (cut < 0) return undefined;
-  const text = sealed.slice(cut + 1);
-  return await digestOf(encoder.encode(text)) === sealed.slice(0, cut) ? text : undefined;
+  const content = sealed.subarray(cut + 1);
+  return await digestOf(content) === decoder.decode(sealed.subarray(0, cut))
+    ? decoder.decode(content)
+    : undefined;
 }
 
 /** The text in a file that {@linkcode writeSealed} wrote; undefined where there is none. */
 export async function readSealed(path: string): Promise<string | undefined> {
   try {
-    return await unseal(await Deno.readTextFile(path));
+    return await unseal(await Deno.readFile(path));
   } catch {
     return undefined;
   }

@@ -10,7 +10,7 @@ export class LocalMemo implements Memo {
 
   async get<T>(kind: string, key: string, is: Guard<T>): Promise<T | undefined> {
     const path = await this.#path(kind, key);
-    const sealed = await ifPresent(() => Deno.readTextFile(path));
+    const sealed = await ifPresent(() => Deno.readFile(path));
     const text = sealed === undefined ? undefined : await unseal(sealed);
     const value: unknown = text === undefined ? undefined : JSON.parse(text);
     return is(value) ? value : undefined;
