@@ -26,6 +26,7 @@ import { formatEpoch } from "../settings/epoch.ts";
 import { imageKey, imageTitle, stageTitle } from "../sign/graph.ts";
 import { refOf } from "../sign/stage_ref.ts";
 import { stageRecord } from "../sign/stage_record.ts";
+import { keepDocuments } from "./finish_image.ts";
 import type { StageWorker } from "./stage_work.ts";
 import type { Signature } from "../contract/signature.ts";
 import { type Stopwatch, wholeMs } from "./stopwatch.ts";
@@ -71,6 +72,8 @@ export class Executor {
   readonly #pool: Pool;
   readonly #outputs = new Map<Signature, Promise<StageOutput>>();
   readonly #introspector: Introspector;
+  /** Keys of the images that were asked for. */
+  #wanted: ReadonlySet<string> = new Set();
   /** What failed first. */
   #failure: { readonly error: unknown } | undefined;
   /** By key of the image. */
@@ -97,6 +100,7 @@ export class Executor {
 
   /** Builds the images and waits until they are saved. After a failure nothing new starts; what runs may end. */
   async run(keys: readonly string[]): Promise<readonly StageRecord[]> {
+    this.#wanted = new Set(keys);
     const results = await Promise.allSettled(keys.map(async (key) => {
       const image = this.signed.image(key);
       const record = await (await this.#output(image, image.stages.length - 1)).saved;
@@ -412,7 +416,8 @@ export class Executor {
         ...(builtBy && { builtBy }),
         addedBytes,
       });
-      await store.stages.put(record);
+      const isWanted = this.#wanted.has(image.node.key) && stage === lastStage(image);
+      await Promise.all([store.stages.put(record), isWanted && keepDocuments(state, store)]);
       await store.stages.addHistory(project, image.node.key, stage.spec.name, stage.signature);
       const savingMs = wholeMs() - start - waited;
       await parent?.saved;

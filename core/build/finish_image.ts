@@ -1,5 +1,5 @@
-import { manifestOf } from "../../lib/oci/build.ts";
-import type { StageRecord, Store } from "../contract/store.ts";
+import { type BuiltManifest, manifestOf } from "../../lib/oci/build.ts";
+import type { ImageState, StageRecord, Store } from "../contract/store.ts";
 import type { SignedImage } from "../sign/sign.ts";
 import type { BuiltImage } from "../contract/results.ts";
 
@@ -10,8 +10,19 @@ export async function finishImage(
   store: Store,
   options: { readonly write: boolean },
 ): Promise<BuiltImage> {
-  const { manifest, config } = await manifestOf(record.image);
-  if (options.write) await Promise.all([store.blobs.put(config.bytes), store.blobs.put(manifest.bytes)]);
+  const { manifest } = options.write
+    ? await keepDocuments(record.image, store)
+    : await manifestOf(record.image);
   const { name, kind } = image.node.rule;
   return { name, kind, signature: record.signature, digest: manifest.digest, state: record.image };
+}
+
+/** Puts the manifest and config of an image into the store. */
+export async function keepDocuments(
+  state: ImageState,
+  { blobs }: Pick<Store, "blobs">,
+): Promise<BuiltManifest> {
+  const documents = await manifestOf(state);
+  await Promise.all([documents.config, documents.manifest].map(({ bytes }) => blobs.put(bytes)));
+  return documents;
 }
