@@ -127,8 +127,12 @@ export function planFileLayer(input: FileLayerInput): FileLayerPlan {
   return { rows: [...rows].sort(([a], [b]) => comparePaths(a, b)).map(([, row]) => row) };
 }
 
+/** Of names that are neither hidden nor long, as most are. */
+const PLAIN_PATH = /^[^/.][^/]*(?:\/[^/.][^/]*)*$/;
+
 /** @throws {LayerError} */
 function checkPath(path: string): void {
+  if (path.length * 3 <= TAR_LIMITS.component && PLAIN_PATH.test(path)) return;
   const parts = path.split("/");
   if (parts.some((part) => part === "" || part === "." || part === "..")) {
     throw new LayerError(

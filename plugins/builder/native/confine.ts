@@ -109,8 +109,8 @@ function capabilitySets(kept: readonly number[]): Uint8Array {
 
 let encoded: Uint8Array | undefined;
 
-/** struct sock_fprog: how many instructions, and where. */
-function socketFilter(): readonly (number | Uint8Array)[] {
+/** struct sock_fprog: how many instructions, and where. Takes time once. */
+export function socketFilter(): readonly (number | Uint8Array)[] {
   encoded ??= encodeFilter(seccompFilter());
   return [encoded.length / 8, encoded];
 }

@@ -99,7 +99,7 @@ async function answer({ id, ...request }: Numbered): Promise<void> {
 
 async function serve(): Promise<never> {
   await reply({ kind: "ready" });
-  stepModule().catch(() => {}); // so that it is there when the first step comes
+  stepModule().then(({ warmUp }) => warmUp()).catch(() => {}); // the first step says what is wrong
   for await (const line of readLines(Deno.stdin.readable)) answer(JSON.parse(line));
   Deno.exit(0); // takes all processes of this pid namespace along
 }

@@ -4,7 +4,7 @@ import { fileFailureOf } from "../../../lib/file_failure.ts";
 import { compressTar } from "../../../lib/layer/writer.ts";
 import { type CapturedTar, CaptureError, captureLayer } from "./capture.ts";
 import { bootId, LayerCache, type LayerMeta, layerName } from "./cache.ts";
-import type { ConfinedProcess } from "./confine.ts";
+import { type ConfinedProcess, socketFilter } from "./confine.ts";
 import { resolveInside } from "./inner_path.ts";
 import { lstat, lstatIfPresent, type Stat, SyscallError } from "./libc.ts";
 import { openLowerView } from "./lower_view.ts";
@@ -27,6 +27,13 @@ export interface StepEvents {
 export interface RunStep {
   readonly captured: Captured;
   readonly blob?: CapturedTar["blob"];
+}
+
+/** Makes what the first step takes, before there is one: its filter, and what Deno and Node.js load when asked first. */
+export async function warmUp(): Promise<void> {
+  socketFilter();
+  void Deno.Command;
+  await Promise.all([import("./unpack_layer.ts"), import("../../../lib/compression/decompress.ts")]);
 }
 
 /** Runs the commands and puts what they changed into the layer cache. */
