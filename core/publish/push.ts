@@ -57,7 +57,13 @@ export async function pushImages(
   const [session] = sessions;
   const { repo } = options;
   const { emit, signal, dryRun, registry } = session.options;
-  const backend = (await session.registry(repo)).value;
+  const opening = observed(session.registry(repo));
+  const nodes = options.single
+    ? [await session.selectOne(patterns[0], { single: true })]
+    : await session.select(patterns);
+  // The registry answers while stages are signed.
+  for (const each of sessions) observed(each.sign(keysOf(nodes)));
+  const backend = (await opening).value;
   const main = backend.repository("");
   const store = await session.store();
   const uploader = new BlobUploader(emit, signal, store.memo);
@@ -69,9 +75,6 @@ export async function pushImages(
       lookUp: ({ repository, tag }) => observed(backend.repository(repository).head(tag, signal)),
     }),
   };
-  const nodes = options.single
-    ? [await session.selectOne(patterns[0], { single: true })]
-    : await session.select(patterns);
   const tags = await prepareTags(sessions, nodes, naming, options);
 
   const names = nodes.map(({ rule }) => rule.name);

@@ -6,11 +6,18 @@ import type { PlanInputs } from "../plan/plan.ts";
 import { imageKey, type ImageNode } from "../sign/graph.ts";
 import { type SignedGraph, signGraph } from "../sign/sign.ts";
 import { matchName } from "../../lib/glob.ts";
+import { memoize } from "../../lib/memoize.ts";
 import { suggest } from "../../lib/suggest.ts";
 import { type BaseImage, Bases } from "./bases.ts";
 import { Registries, repoOf } from "./registries.ts";
 import type { PluginGroup, Workspace } from "./workspace.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
+
+/** Signed images, with the base images that were found for them. */
+interface Signed {
+  readonly graph: SignedGraph;
+  readonly bases: readonly (readonly [string, BaseImage])[];
+}
 
 /**
  * A workspace as the commands about one REPO see it: they share all that was read, and differ in how registries are
@@ -20,6 +27,7 @@ export class Session implements AsyncDisposable {
   readonly #registries: Registries;
   readonly #bases: Bases;
   readonly #about = new Map<string, Session>();
+  readonly #signed = new Map<string, Promise<Signed>>();
 
   /** @param repo what the commands are about; undefined when they are about none */
   constructor(readonly workspace: Workspace, readonly repo: string | undefined) {
@@ -189,21 +197,28 @@ export class Session implements AsyncDisposable {
     });
   }
 
-  /** Signs the given images and what they need. `onBase` is told of every base image that is used. */
+  /** Signs the given images and what they need, once. `onBase` is told of every base image that is used. */
   async sign(
     keys: ReadonlySet<string>,
     onBase?: (name: string, image: BaseImage) => void,
   ): Promise<SignedGraph> {
+    const { graph, bases } = await memoize(this.#signed, [...keys].sort().join("\n"), () => this.#sign(keys));
+    for (const [name, image] of bases) onBase?.(name, image);
+    return graph;
+  }
+
+  async #sign(keys: ReadonlySet<string>): Promise<Signed> {
     const { workspace } = this;
     const graph = await workspace.graph();
     const { platform, epoch } = this.options;
-    return await signGraph(graph, keys, {
+    const bases: [string, BaseImage][] = [];
+    const signed = await signGraph(graph, keys, {
       platform,
       epoch,
       dockerfile: (node) => this.dockerfile(node),
       baseDigest: async (name, platform) => {
         const image = await this.base(name, platform);
-        onBase?.(name, image);
+        bases.push([name, image]);
         return image.id;
       },
       gitFacts: async (rule) =>
@@ -216,6 +231,7 @@ export class Session implements AsyncDisposable {
         return rows.map(({ plugin, value: { key, value } }) => ({ key: `${plugin}/${key}`, value }));
       },
     });
+    return { graph: signed, bases };
   }
 
   /** @param repo where stages are looked up first */
