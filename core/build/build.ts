@@ -6,7 +6,7 @@ import type { Signature } from "../contract/signature.ts";
 import { type CachedTops, findTops, neededImages } from "../plan/plan.ts";
 import { observed } from "../../lib/pool.ts";
 import { disposeAll, disposing } from "../hooks/dispose.ts";
-import type { LiveCache } from "../share/live_cache.ts";
+import type { LateOptions, LiveCache } from "../share/live_cache.ts";
 import type { ShareNeeds } from "../share/open_shared.ts";
 import { lastStage, type SignedGraph, type SignedImage } from "../sign/sign.ts";
 import type { StageWorker, WorkerNeeds } from "./stage_work.ts";
@@ -98,8 +98,7 @@ export async function finishedTops(
   session: BuiltNeeds,
   signed: SignedGraph,
   nodes: readonly ImageNode[],
-  { unseen = false, elsewhere = false }: {
-    readonly unseen?: boolean;
+  { elsewhere = false, ...how }: LateOptions & {
     /** Layers may be in some repository, and stay there. */
     readonly elsewhere?: boolean;
   } = {},
@@ -108,7 +107,7 @@ export async function finishedTops(
   const images = nodes.map(({ key }) => signed.image(key));
   if (isFresh(images, tops)) return tops;
   const cache = await stageSources(session, signed, images, { elsewhere });
-  return cache ? await cache.takeFinished(signed, tops, nodes, { unseen }) : tops;
+  return cache ? await cache.takeFinished(signed, tops, nodes, how) : tops;
 }
 
 /** Where stages of images are taken from without a build: REPO, else the place that has them, and `--cache-from`. */

@@ -1,6 +1,7 @@
 import { finishedTops, stageSources } from "./build.ts";
 import { programEnvironment } from "./command_env.ts";
 import { EngineError } from "../contract/errors.ts";
+import { disposeAll, disposing } from "../hooks/dispose.ts";
 import { requireBuilt } from "./execute.ts";
 import { requireStage } from "../plan/explain.ts";
 import { type ImageNode, imageTitle } from "../sign/graph.ts";
@@ -11,9 +12,10 @@ import { LayerContents } from "../layers/contents.ts";
 import { putSeen, settleLayers } from "../layers/sound_stages.ts";
 import { observed } from "../../lib/pool.ts";
 import { storedLayer } from "../layers/stage_output.ts";
+import type { LateOptions } from "../share/live_cache.ts";
 import { networkOf } from "./step_network.ts";
 import { type BuilderNeeds, openBuilder } from "./stage_work.ts";
-import type { StepMount } from "../contract/builder.ts";
+import type { Builder, LayerRef, StepMount } from "../contract/builder.ts";
 import type { BuiltNeeds } from "./needs.ts";
 
 /** What running a command in an image takes. */
@@ -31,46 +33,64 @@ export async function runImage(session: RunNeeds, options: RunOptions): Promise<
   const signed = await session.sign(new Set([node.key]));
   const image = signed.image(node.key);
   const store = await session.store();
-  const record = options.stage === undefined
-    ? requireBuilt(image, await finishedTops(session, signed, [node], { unseen: true }), {
-      title: imageTitle("dimg", node.rule.name),
-      platform: session.options.platform,
-    })
-    : await stageRecord(session, signed, image, options.stage);
-  const config = record.image.config.config ?? {};
   const contents = new LayerContents(store);
-  await using builder = await openBuilder(session, store, (layer) => observed(contents.note(layer)));
-  if (record.unseen) {
-    // Unpacking is looking, and has to be done anyway.
-    await Promise.all([
-      builder.prefetch?.(record.image.layers.map(storedLayer)),
-      settleLayers(store, record),
-    ]);
-    await contents.require(record.image.layers, node.rule.name || "the image", session.options.signal);
-    await putSeen(store, record);
-  }
-  return await builder.shell({
-    label: node.rule.name,
-    parents: record.image.layers.map(storedLayer),
-    argv: commandOf(options, config),
-    env: runEnvironment(options, config.Env, session.options.env),
-    cwd: options.workdir ?? (config.WorkingDir || "/"),
-    user: options.user ?? config.User ?? "",
-    mounts: (options.volumes ?? []).map(parseVolume),
-    ...networkOf(session.options, node.rule),
-  }, session.options.signal);
+  let opened: Promise<Builder> | undefined;
+  const open = () =>
+    opened ??= observed(openBuilder(session, store, (layer) => observed(contents.note(layer))));
+  const means = { [Symbol.asyncDispose]: () => disposeAll([opened]) };
+  return await disposing(means, session.options.emit, async () => {
+    let unpacking: Promise<void> | undefined;
+    const unpack = async (layers: readonly LayerRef[]) => {
+      const builder = await open();
+      builder.warmUp?.();
+      await builder.prefetch?.(layers);
+    };
+    const how = {
+      unseen: true,
+      // Each layer is unpacked while others come.
+      coming: (layers: readonly LayerRef[]) => void (unpacking = observed(unpack(layers))),
+    };
+    const record = options.stage === undefined
+      ? requireBuilt(image, await finishedTops(session, signed, [node], how), {
+        title: imageTitle("dimg", node.rule.name),
+        platform: session.options.platform,
+      })
+      : await stageRecord(session, signed, image, { name: options.stage, how });
+    const config = record.image.config.config ?? {};
+    const builder = await open();
+    let kept: Promise<unknown> | undefined;
+    if (record.unseen) {
+      const settling = observed(settleLayers(store, record));
+      // Unpacking is looking, and has to be done anyway.
+      await unpacking;
+      await contents.require(record.image.layers, node.rule.name || "the image", session.options.signal);
+      kept = observed(settling.then(() => putSeen(store, record)));
+    }
+    const code = await builder.shell({
+      label: node.rule.name,
+      parents: record.image.layers.map(storedLayer),
+      argv: commandOf(options, config),
+      env: runEnvironment(options, config.Env, session.options.env),
+      cwd: options.workdir ?? (config.WorkingDir || "/"),
+      user: options.user ?? config.User ?? "",
+      mounts: (options.volumes ?? []).map(parseVolume),
+      ...networkOf(session.options, node.rule),
+    }, session.options.signal);
+    await kept;
+    return code;
+  });
 }
 
 async function stageRecord(
   session: RunNeeds,
   signed: SignedGraph,
   image: SignedImage,
-  name: string,
+  { name, how }: { readonly name: string; readonly how: LateOptions },
 ): Promise<StageRecord> {
   requireStage({ images: [image], image: () => image }, name);
   const stage = image.stages.find(({ spec }) => spec.name === name)!;
   const record = await (await session.store()).stages.whole(stage.signature) ??
-    await (await stageSources(session, signed, [image]))?.takeLate(image, stage, { unseen: true });
+    await (await stageSources(session, signed, [image]))?.takeLate(image, stage, { ...how, wanted: true });
   if (record) return record;
   throw new EngineError("NOT_BUILT", `Cannot run stage "${name}": it is not built for the current state`);
 }

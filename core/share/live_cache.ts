@@ -7,7 +7,7 @@ import { needsBuilder } from "../sign/needs_builder.ts";
 import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
 import { locateStages } from "./locate_stages.ts";
 import type { GuardedStages } from "./guarded_stages.ts";
-import type { SharedStages } from "./shared_stages.ts";
+import type { FindOptions, SharedStages, TakeOptions } from "./shared_stages.ts";
 import type { TaskRegistry } from "../layers/stage_output.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 import type { Signature } from "../contract/signature.ts";
@@ -19,6 +19,9 @@ export interface LiveCacheOptions {
   /** Whether layers of stages may stay where they are. @default never */
   readonly apart?: (() => Promise<boolean>) | undefined;
 }
+
+/** How a stage is taken that may be there by now. */
+export type LateOptions = Pick<TakeOptions, "unseen" | "coming"> & Pick<FindOptions, "wanted">;
 
 /** A build's connection to the stages of registries: what is there is taken, what is built goes there at once. */
 export class LiveCache {
@@ -67,14 +70,14 @@ export class LiveCache {
     signed: SignedGraph,
     tops: CachedTops,
     nodes: readonly ImageNode[],
-    options: { readonly unseen?: boolean } = {},
+    options: LateOptions = {},
   ): Promise<CachedTops> {
     const out = new Map(tops);
     await Promise.all(nodes.map(async ({ key }) => {
       const image = signed.image(key);
       const index = image.stages.length - 1;
       if (tops.get(key)?.index === index) return;
-      const record = await this.takeLate(image, image.stages[index]!, options);
+      const record = await this.takeLate(image, image.stages[index]!, { ...options, wanted: true });
       if (record) out.set(key, { index, record });
     }));
     return out;
@@ -84,11 +87,11 @@ export class LiveCache {
   async takeLate(
     image: SignedImage,
     stage: SignedStage,
-    { whole = false, ...options }: { readonly unseen?: boolean; readonly whole?: boolean } = {},
+    { wanted = false, ...options }: LateOptions = {},
   ): Promise<StageRecord | undefined> {
     if (await this.#runsBelow(image, stage)) return undefined;
-    const found = await this.shared.find(stage.signature, { again: true });
-    const apart = found !== undefined && !whole && (await this.options.apart?.() ?? false);
+    const found = await this.shared.find(stage.signature, { again: true, wanted });
+    const apart = found !== undefined && (await this.options.apart?.() ?? false);
     const record = found && await this.shared.take(image, stage, found, { ...options, apart });
     if (record && found.repository !== this.shared.target) this.publish(image, stage, record);
     return record;

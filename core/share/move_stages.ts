@@ -104,7 +104,7 @@ export async function pullStages(
         if (!all) break;
         continue;
       }
-      const found = await shared.find(stage.signature);
+      const found = await shared.find(stage.signature, { wanted: !dryRun });
       const taken = found && !dryRun ? await shared.take(image, stage, found, { unseen: true }) : found;
       out.push(moved(image, stage, !taken ? "absent" : dryRun ? "would pull" : "pulled"));
       if (taken && !all) break;

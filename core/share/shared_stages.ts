@@ -1,7 +1,7 @@
 import { parseManifest } from "../../lib/oci/documents.ts";
 import { OciError } from "../../lib/oci/errors.ts";
-import { fetchLayers } from "../../lib/oci/fetch_layers.ts";
-import { imageOf } from "../../lib/oci/image.ts";
+import { imageOf, requireLayerCount } from "../../lib/oci/image.ts";
+import type { ImageManifest } from "../../lib/oci/types.ts";
 import { observed } from "../../lib/pool.ts";
 import { platformOf } from "../../lib/oci/platform.ts";
 import { baseName } from "../sign/base_rule.ts";
@@ -13,13 +13,13 @@ import { stageRecord } from "../sign/stage_record.ts";
 import { refOf } from "../sign/stage_ref.ts";
 import { LayerContents } from "../layers/contents.ts";
 import { Elsewhere } from "../layers/elsewhere.ts";
-import { SHOWN_BYTES, transferEvents } from "../layers/transfers.ts";
 import { imagesOf } from "../plan/plan.ts";
 import type { LayerRef, SharedImage, SharedPlace } from "../contract/builder.ts";
 import type { RegistryAccess, RemoteManifest, Repository } from "../contract/registry.ts";
 import type { ImageState, Layer, StageRecord, Store } from "../contract/store.ts";
 import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
 import { spareTag } from "../protocol/spare_tags.ts";
+import { ComingLayers } from "./coming_layers.ts";
 import { decodeStage, encodeStage, stageConfigText, type StageDocument } from "./stage_document.ts";
 import { outputOfImage } from "../layers/stage_output.ts";
 import type { HistoryEntry } from "../../lib/oci/types.ts";
@@ -38,6 +38,16 @@ const MAX_NEXT = 64 << 10;
 export interface FoundStage {
   readonly repository: Repository;
   readonly digest: Digest;
+  /** Where it was read to find it. */
+  readonly manifest?: RemoteManifest;
+}
+
+/** How a stage is looked up. */
+export interface FindOptions {
+  /** What was found absent is asked for again. */
+  readonly again?: boolean;
+  /** It will be taken, so that its manifest is asked for at once. */
+  readonly wanted?: boolean;
 }
 
 /** How a stage is taken. */
@@ -46,6 +56,8 @@ export interface TakeOptions {
   readonly unseen?: boolean;
   /** Its layers stay where they are. */
   readonly apart?: boolean;
+  /** Told of its layers before they are here; each is `stored` as soon as it is. */
+  coming?(layers: readonly LayerRef[]): void;
 }
 
 export interface SharedStagesOptions {
@@ -131,25 +143,28 @@ export class SharedStages {
     return (await Promise.all(rows)).flat();
   }
 
-  /** Looks a stage up in the sources. What was found absent is asked for again only with `again`. */
-  find(signature: Signature, { again = false } = {}): Promise<FoundStage | undefined> {
+  /** Looks a stage up in the sources. */
+  find(
+    signature: Signature,
+    { again = false, wanted = false }: FindOptions = {},
+  ): Promise<FoundStage | undefined> {
     let found = this.#found.get(signature);
     if (!found) {
-      found = this.#find(signature);
+      found = this.#find(signature, wanted);
       this.#found.set(signature, found);
     } else if (again) {
-      found = found.then((known) => known ?? this.#find(signature));
+      found = found.then((known) => known ?? this.#find(signature, wanted));
       this.#found.set(signature, found);
     }
     return found;
   }
 
-  async #find(signature: Signature): Promise<FoundStage | undefined> {
+  async #find(signature: Signature, wanted: boolean): Promise<FoundStage | undefined> {
     if (this.#forsaken.has(signature)) return undefined;
     for (const repository of this.options.sources) {
       if (repository === this.options.target && this.#avoided.has(signature)) continue;
-      const digest = await this.#head(repository, signature);
-      if (digest) return { repository, digest };
+      const found = await this.#lookUp(repository, signature, wanted);
+      if (found) return { repository, ...found };
     }
     return undefined;
   }
@@ -158,11 +173,21 @@ export class SharedStages {
    * A source that does not answer, or refuses, is left out from then on: it must not fail a build by itself. One stage
    * that cannot be read is no more than that, until there are several.
    */
-  async #head(repository: Repository, signature: Signature): Promise<Digest | undefined> {
+  async #lookUp(
+    repository: Repository,
+    signature: Signature,
+    wanted: boolean,
+  ): Promise<Omit<FoundStage, "repository"> | undefined> {
     const { signal, emit } = this.options;
     if (this.#deaf.has(repository)) return undefined;
+    const tag = stageTag(signature);
     try {
-      return await repository.head(stageTag(signature), signal);
+      if (wanted) {
+        const manifest = await repository.manifest(tag, signal);
+        return manifest && { digest: manifest.digest, manifest };
+      }
+      const digest = await repository.head(tag, signal);
+      return digest && { digest };
     } catch (error) {
       if (!(error instanceof EngineError) || signal.aborted) throw error;
       if (this.#deaf.has(repository)) return undefined;
@@ -266,38 +291,37 @@ export class SharedStages {
   async #take(
     image: SignedImage,
     stage: SignedStage,
-    { repository, digest }: FoundStage,
-    { unseen = false, apart = false }: TakeOptions,
+    { repository, digest, manifest: read }: FoundStage,
+    { unseen = false, apart = false, coming: tell }: TakeOptions,
   ) {
-    const { store, project, signed, target, uploader, signal, platform, emit } = this.options;
+    const { store, project, signed, target, uploader, signal, emit } = this.options;
     const title = `${repository.name}:${stageTag(stage.signature)}`;
-    const manifest = await repository.manifest(digest, signal);
-    if (!manifest) throw new OciError("missing", `Cannot use image "${title}": it is gone`);
-    const state = await this.#state(repository, manifest, title, platform);
-    const document = await decodeStage(state, stage.signature);
-    if (!document) throw new OciError("invalid", `Cannot use image "${title}": it is not this stage`);
-    const transfers = transferEvents(emit);
-    let bytes = 0;
-    const encoder = new TextEncoder();
-    const listings = [...document.listings.values()].map((text) =>
-      observed(store.blobs.put(encoder.encode(text)))
-    );
-    await fetchLayers(apart ? [] : document.image.layers, store.blobs, {
-      title: repository.name,
-      unsettled: unseen,
+    const found = read ?? await repository.manifest(digest, signal);
+    if (!found) throw new OciError("missing", `Cannot use image "${title}": it is gone`);
+    const manifest = imageManifest(found, title);
+    const reading = observed(this.#readStage(repository, manifest, stage.signature));
+    // They come while it is read what they are; whoever brings layers that are apart makes sure of what they hold.
+    const coming = new ComingLayers(apart ? [] : manifest.layers, repository, {
+      store,
+      emit,
       signal,
       running: this.#downloads,
-      progress(id, what, done, total) {
-        if (total >= SHOWN_BYTES) transfers.progress(id, what, done, total);
-      },
-      download: async (blob, file, io) => {
-        await repository.download(blob, file, io);
-        bytes += blob.size;
-      },
+      unsettled: unseen,
     });
-    // Whoever brings or looks into layers that are apart makes sure of what they hold.
-    if (!unseen && !apart) await this.#contents.require(document.image.layers, title, signal);
-    await Promise.all(listings);
+    let document: StageDocument;
+    try {
+      document = await reading;
+      if (!apart) tell?.(coming.refs(document.image.layers));
+      const listings = [...document.listings.values()].map((text) =>
+        observed(store.blobs.put(new TextEncoder().encode(text)))
+      );
+      await coming.done;
+      if (!unseen && !apart) await this.#contents.require(document.image.layers, title, signal);
+      await Promise.all(listings);
+    } catch (error) {
+      await coming.stop(error);
+      throw error;
+    }
     if (repository === target) {
       uploader.known(repository, document.image.layers.map((layer) => layer.digest));
       this.#digests.set(stage.signature, digest);
@@ -315,7 +339,7 @@ export class SharedStages {
     if (apart) this.#apart.set(stage.signature, { repository, digest, layers: record.image.layers });
     await store.stages.put(record);
     await rememberFacts(store, project, signed, document.stages);
-    return { record, bytes };
+    return { record, bytes: coming.bytes };
   }
 
   /** The record of a stage whose layers stay where they are, if it is of just this manifest. */
@@ -409,18 +433,19 @@ export class SharedStages {
     if (!gone) await target.remove({ tag, digest, alone: true }, signal).catch(() => {});
   }
 
-  async #state(
+  /** Reads what the configuration says of a stage. @throws {OciError} when it is none, or another one */
+  async #readStage(
     repository: Repository,
-    { bytes, mediaType }: RemoteManifest,
-    title: string,
-    platform: string,
-  ): Promise<ImageState> {
-    const parsed = parseManifest(bytes, `the manifest of "${title}"`, mediaType);
-    if (parsed.kind === "index") {
-      throw new OciError("invalid", `Cannot use image "${title}": it is an index, wanted is an image`);
-    }
-    const config = await repository.blob(parsed.manifest.config, this.options.signal);
-    return imageOf(parsed.manifest, config, { title, platform: platformOf(platform) }) as ImageState;
+    manifest: ImageManifest,
+    signature: Signature,
+  ): Promise<StageDocument> {
+    const title = `${repository.name}:${stageTag(signature)}`;
+    const { platform, signal } = this.options;
+    const config = await repository.blob(manifest.config, signal);
+    const state = imageOf(manifest, config, { title, platform: platformOf(platform) }) as ImageState;
+    const document = await decodeStage(state, signature);
+    if (!document) throw new OciError("invalid", `Cannot use image "${title}": it is not this stage`);
+    return document;
   }
 
   /** Publishes a stage of the store, unless it is there. Undefined when it cannot be published. */
@@ -541,4 +566,14 @@ export class SharedStages {
     visit(image, image.stages.indexOf(stage) + 1);
     return [...out.values()];
   }
+}
+
+/** @throws {OciError} when it is none of an image, or has more layers than an image may have */
+function imageManifest({ bytes, mediaType }: RemoteManifest, title: string): ImageManifest {
+  const parsed = parseManifest(bytes, `the manifest of "${title}"`, mediaType);
+  if (parsed.kind === "index") {
+    throw new OciError("invalid", `Cannot use image "${title}": it is an index, wanted is an image`);
+  }
+  requireLayerCount(parsed.manifest.layers.length, title);
+  return parsed.manifest;
 }

@@ -21,6 +21,8 @@ export interface FetchLayersOptions {
   readonly running?: Map<string, Promise<void>>;
   /** Blobs may be lost when the machine fails: they can be brought again. @default false */
   readonly unsettled?: boolean;
+  /** Told of each blob that is there from now on. */
+  arrived?(blob: Descriptor): void;
   /** Writes a blob to a new file and verifies size and digest. `report` takes the bytes written so far. */
   download(
     blob: Descriptor,
@@ -54,7 +56,7 @@ export async function fetchLayers(
 }
 
 async function fetchLayer(layer: Descriptor, sink: BlobSink, options: FetchLayersOptions): Promise<void> {
-  const { running = new Map<string, Promise<void>>(), signal } = options;
+  const { running = new Map<string, Promise<void>>(), signal, arrived } = options;
   for (let other; (other = running.get(layer.digest)) !== undefined;) {
     // Whoever brings it may be stopped for another reason; it is then brought here.
     await other.catch(() => {});
@@ -63,6 +65,7 @@ async function fetchLayer(layer: Descriptor, sink: BlobSink, options: FetchLayer
   const bringing = bringLayer(layer, sink, options).finally(() => running.delete(layer.digest));
   running.set(layer.digest, bringing);
   await bringing;
+  arrived?.(layer);
 }
 
 async function bringLayer(layer: Descriptor, sink: BlobSink, options: FetchLayersOptions): Promise<void> {

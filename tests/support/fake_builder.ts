@@ -12,6 +12,7 @@ import {
   type BuildStep,
   definePlugin,
   EngineError,
+  type LayerRef,
   type MountKind,
   type ShellStep,
   type StepIo,
@@ -23,6 +24,8 @@ export class FakeBuilderLog {
   readonly ran: string[] = [];
   readonly shells: ShellStep[] = [];
   readonly steps: BuildStep[] = [];
+  /** What unpacking layers ahead does. */
+  onPrefetch?: (layers: readonly LayerRef[]) => Promise<void>;
   disposed = 0;
   running = 0;
   mostRunning = 0;
@@ -145,6 +148,10 @@ class FakeBuilder implements Builder {
     const { digest, diffId, ...rest } = await writer.close();
     const layer = { ...rest, file, digest: digest, diffId: diffId };
     return { diffId: layer.diffId, index: indexEntries(entries), blob: Promise.resolve(layer) };
+  }
+
+  async prefetch(layers: readonly LayerRef[]): Promise<void> {
+    await this.log.onPrefetch?.(layers);
   }
 
   shell(step: ShellStep): Promise<number> {

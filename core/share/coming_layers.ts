@@ -1,0 +1,85 @@
+import { fetchLayers } from "../../lib/oci/fetch_layers.ts";
+import { observed } from "../../lib/pool.ts";
+import type { Descriptor } from "../../lib/oci/types.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
+import type { LayerRef } from "../contract/builder.ts";
+import type { EventSink } from "../contract/events.ts";
+import type { Repository } from "../contract/registry.ts";
+import type { Layer, Store } from "../contract/store.ts";
+import { SHOWN_BYTES, transferEvents } from "../layers/transfers.ts";
+
+/** What bringing the layers of an image takes. */
+export interface ComingNeeds {
+  readonly store: Pick<Store, "blobs">;
+  readonly emit: EventSink;
+  readonly signal: AbortSignal;
+  /** What is on its way already, by digest. */
+  readonly running: Map<string, Promise<void>>;
+  /** Layers may be lost when the machine fails. */
+  readonly unsettled: boolean;
+}
+
+/** The layers of one image on their way from a repository into the store, from now on. */
+export class ComingLayers {
+  readonly #arrivals = new Map<Digest, PromiseWithResolvers<void>>();
+  readonly #stop = new AbortController();
+  /** Settles when all are here. */
+  readonly done: Promise<void>;
+  #bytes = 0;
+
+  constructor(layers: readonly Descriptor[], repository: Repository, needs: ComingNeeds) {
+    for (const { digest } of layers) {
+      const arrival = Promise.withResolvers<void>();
+      observed(arrival.promise);
+      this.#arrivals.set(digest, arrival);
+    }
+    this.done = observed(this.#bring(layers, repository, needs));
+  }
+
+  /** Bytes that came for this, and not for somebody else who wanted the same. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** The layers, each `stored` as soon as it is here. */
+  refs(layers: readonly Layer[]): readonly LayerRef[] {
+    return layers.map((layer) => ({
+      diffId: layer.diffId,
+      stored: observed(Promise.resolve(this.#arrivals.get(layer.digest)?.promise).then(() => layer)),
+    }));
+  }
+
+  /** Gives up what is not here yet; settles when nothing comes any more. */
+  async stop(reason: unknown): Promise<void> {
+    this.#stop.abort(reason);
+    await this.done.catch(() => {});
+  }
+
+  async #bring(
+    layers: readonly Descriptor[],
+    repository: Repository,
+    { store, emit, signal, ...needs }: ComingNeeds,
+  ): Promise<void> {
+    const transfers = transferEvents(emit);
+    try {
+      await fetchLayers(layers, store.blobs, {
+        ...needs,
+        title: repository.name,
+        signal: AbortSignal.any([signal, this.#stop.signal]),
+        progress(id, what, done, total) {
+          if (total >= SHOWN_BYTES) transfers.progress(id, what, done, total);
+        },
+        download: async (blob, file, io) => {
+          await repository.download(blob, file, io);
+          this.#bytes += blob.size;
+        },
+        arrived: ({ digest }) => this.#arrivals.get(digest)?.resolve(),
+      });
+    } catch (error) {
+      for (const { reject } of this.#arrivals.values()) reject(error);
+      throw error;
+    } finally {
+      transfers.end();
+    }
+  }
+}
