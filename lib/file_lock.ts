@@ -38,6 +38,18 @@ async function lock(file: Deno.FsFile, signal: AbortSignal): Promise<void> {
   }
 }
 
+/**
+ * Locks an open file for oneself, unless somebody else has it locked. A process that is being started has the files of
+ * this one until it runs its program, those too that were closed meanwhile: so it is tried for a sixth of a second.
+ */
+export async function lockAlone(file: Deno.FsFile): Promise<boolean> {
+  for (let wait = 5; !await file.tryLock(true); wait *= 2) {
+    if (wait > 80) return false;
+    await new Promise((resolve) => setTimeout(resolve, wait));
+  }
+  return true;
+}
+
 /** Takes the lock now, or gives undefined when somebody else has it. Makes the file unless it has to be there. */
 export async function tryLock(
   path: string,

@@ -1,7 +1,7 @@
 import { isFull } from "../../lib/file_failure.ts";
+import { lockAlone } from "../../lib/file_lock.ts";
 import { blobsOf, manifestsOf, parseManifest } from "../../lib/oci/documents.ts";
-import { layoutDirectory } from "../../lib/oci/layout.ts";
-import { blobFile } from "../../lib/oci/layout.ts";
+import { blobFile, layoutDirectory } from "../../lib/oci/layout.ts";
 import type { LayoutDirectory } from "../../lib/oci/layout_dir.ts";
 import type { Digest } from "../../core/contract/plugin.ts";
 
@@ -44,7 +44,7 @@ export class LayoutSweeper implements AsyncDisposable {
       return undefined;
     });
     // Whoever stores blobs now will sweep, or the next cleanup will.
-    if (file && !await file.tryLock(true)) return;
+    if (file && !await lockAlone(file)) return;
     try {
       await this.layout.locked(new AbortController().signal, () => this.#sweep(Date.now() - SPARED_MS));
     } catch {

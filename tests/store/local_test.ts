@@ -217,6 +217,21 @@ Deno.test("LocalStore finds no stage of format 1, says so once, and lets houseke
   });
 });
 
+Deno.test("a sweep is not held up by what was closed and a process that starts still has", async () => {
+  await withStore(async (store, path) => {
+    const other = await LocalStore.open(path);
+    const tryLock = store.use.tryLock.bind(store.use);
+    store.use.tryLock = async (exclusive) => {
+      const isLocked = await tryLock(exclusive);
+      if (!isLocked) await other[Symbol.asyncDispose]();
+      return isLocked;
+    };
+    await store.blobs.put(bytes("stray"));
+    const { blobs, busy } = await store.housekeeping.sweep();
+    assert.deepEqual({ blobs, busy }, { blobs: 1, busy: false });
+  });
+});
+
 Deno.test("openScratch() and its disposal side by side do not disturb each other", async () => {
   await withTempDir(async (root) => {
     await Promise.all(Array.from({ length: 8 }, async () => {

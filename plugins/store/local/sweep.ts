@@ -7,6 +7,7 @@ import {
 import { listFiles } from "./files.ts";
 import type { StoreParts } from "./parts.ts";
 import { ifPresent } from "../../../lib/file_failure.ts";
+import { lockAlone } from "../../../lib/file_lock.ts";
 
 /**
  * Removes blobs that no stage record refers to: what removed stages left, and manifests that are made again when they
@@ -21,7 +22,7 @@ export async function sweepBlobs(
 ): Promise<SweepReport> {
   if (dryRun) return await removeUnused(store, true);
   // Taking the lock for oneself gives the shared one up first, so it has to be taken again in any case.
-  const isAlone = await store.use.tryLock(true);
+  const isAlone = await lockAlone(store.use);
   try {
     if (!isAlone) return { path: store.blobs.directory, blobs: 0, bytes: 0, busy: true };
     const report = await removeUnused(store, false);
