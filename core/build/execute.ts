@@ -218,7 +218,11 @@ export class Executor {
     const at = refOf(image, stage);
     const { signature } = stage;
     const turn = wholeMs();
-    const wait = (reason: string) => emit({ type: "stage.waiting", at, signature, reason });
+    let waited = parent !== undefined && !this.#isCached(image, image.stages.indexOf(stage) - 1);
+    const wait = (reason: string) => {
+      waited = true;
+      emit({ type: "stage.waiting", at, signature, reason });
+    };
     const lock = await store.locks.take(`stage ${stage.signature}`, {
       timeoutMs: lockTimeoutMs,
       signal,
@@ -230,34 +234,35 @@ export class Executor {
     let release = true;
     let stopRunning = () => {};
     try {
-      const found = this.inputs.forced.has(stage.signature)
-        ? undefined
-        : await store.stages.whole(stage.signature);
+      const forced = this.inputs.forced.has(stage.signature);
+      const found = forced ? undefined : await store.stages.whole(stage.signature);
       if (found) {
         this.#reuse(at, stage, "built meanwhile by another process");
         return outputOf(found);
       }
-      if (isBuilt(stage) && !this.inputs.forced.has(stage.signature)) {
-        const taken = await this.inputs.shared.take(image, stage);
-        if (taken) {
-          ledger.end(signature, { state: "fetched" });
-          return outputOf(taken, this.inputs.shared.elsewhere);
-        }
-      }
       if (parent) await this.inputs.worker.ready({ stage, parent, others }, wait);
       if (this.#pool.full) wait(`until one of ${this.#pool.size} running stages ends (--parallel)`);
       let start = turn;
-      const delta = await this.#pool.run(async (turn) => {
+      const made = await this.#pool.run(async (turn) => {
         signal.throwIfAborted();
         if (this.#failure) throw new NotStarted("Another stage failed first");
+        // Whoever did not wait has just been told that nobody has it.
+        const late = waited && isBuilt(stage) && !forced;
+        const taken = late ? await this.inputs.shared.take(image, stage) : undefined;
+        if (taken) return { taken };
         const { reason } = await compareStage(image, stage, this.inputs);
         ledger.start(signature, at);
         emit({ type: "stage.started", at, signature, reason });
         if (this.#introspector.before(at)) await this.#inspectBefore(image, stage, parent);
         start = wholeMs();
         stopRunning = this.#begin(image, "running");
-        return await this.#work(image, stage, parent, others, turn);
+        return { delta: await this.#work(image, stage, parent, others, turn) };
       });
+      if (made.taken) {
+        ledger.end(signature, { state: "fetched" });
+        return outputOf(made.taken, this.inputs.shared.elsewhere);
+      }
+      const { delta } = made;
       const times = { waitingMs: start - turn, runningMs: wholeMs() - start };
       const stopSaving = this.#begin(image, "saving");
       stopRunning();
@@ -279,6 +284,11 @@ export class Executor {
     } finally {
       if (release) await lock[Symbol.asyncDispose]();
     }
+  }
+
+  /** Whether a stage is the highest one that was there when the build began, or below it. */
+  #isCached({ node }: SignedImage, index: number): boolean {
+    return index <= (this.tops.get(node.key)?.index ?? -1);
   }
 
   /** Begins an activity of an image, and so of the build. */

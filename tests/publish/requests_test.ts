@@ -3,6 +3,7 @@ import { use } from "../../mod.ts";
 import { busyboxBase } from "../support/bases.ts";
 import { fakeBuilder, FakeBuilderLog } from "../support/fake_builder.ts";
 import { withProject } from "../support/project.ts";
+import { until } from "../support/until.ts";
 import { MemoryRegistry } from "../../testing/memory_registry/registry.ts";
 
 const dappfile = (base: string) => `
@@ -58,6 +59,57 @@ Deno.test("build --repo without a change costs one HEAD for each dimg, and nothi
     }
     assert.equal(registry.count("/tags/list"), 0);
     assert.equal(registry.openUploads, 0);
+  });
+});
+
+Deno.test("a stage is asked for again when its turn comes, and taken then; one that does not wait is not", async () => {
+  const names = ["one", "two"] as const;
+  const dimg = (name: string) =>
+    `dimg: ${name}\nfrom: scratch\nshell: { install: ["meet ${name}", "write file ${name}"] }\n`;
+  await withProject({ "dappfile.yaml": "dimg: base\nfrom: scratch\n" }, async (project) => {
+    await using registry = new MemoryRegistry();
+    const repo = `${registry.host}/shop`;
+    {
+      await using engine = project.engine({ repo });
+      await engine.build();
+    }
+    await project.write({ "dappfile.yaml": names.map(dimg).join("---\n") });
+    await project.commit();
+    const log = new FakeBuilderLog();
+    await using engine = project.engine({ plugins: [use(fakeBuilder(log))], repo, parallel: 1 });
+    const building = engine.build([], { stages: true });
+    const begun = await Promise.race(names.map(async (name) => {
+      await log.arrived(name);
+      return name;
+    }));
+    const waiting = names.find((name) => name !== begun)!;
+    await until(() => project.events.some((e) => e.type === "stage.waiting" && e.at.image === waiting));
+
+    const others = new FakeBuilderLog();
+    others.open(waiting);
+    await using other = project.engine({
+      plugins: [use(fakeBuilder(others))],
+      repo,
+      home: `${project.home}-of-others`,
+    });
+    await other.build([waiting]);
+    const before = registry.seen.splice(0);
+    for (const name of names) log.open(name);
+    const { stages } = await building;
+
+    const install = (image: string) => stages.find((row) => row.image === image && row.stage === "install")!;
+    assert.deepEqual(
+      names.map((name) => [name, install(name).state]).sort(),
+      [
+        [begun, "built"],
+        [waiting, "fetched"],
+      ].sort(),
+    );
+    assert.equal(log.ran.length, 1);
+    const head = `HEAD /v2/shop/manifests/dimgstage-${install(begun).signature}`;
+    assert.equal(before.filter(({ method, path }) => `${method} ${path}` === head).length, 1);
+    // Asked for when its turn came, and before it was published.
+    for (const name of names) assert.equal(registry.count(install(name).signature, "HEAD"), 1);
   });
 });
 
