@@ -25,12 +25,24 @@ export function helpersOf(pid: number): number[] {
 
 /** Files that this process has open below a directory. */
 export function openBelow(dir: string): string[] {
-  return [...Deno.readDirSync("/proc/self/fd")].flatMap(({ name }) => {
+  return linksOf("self").filter((path) => path.startsWith(`${dir}/`));
+}
+
+/** What a process has open. */
+function linksOf(pid: number | "self"): string[] {
+  return [...Deno.readDirSync(`/proc/${pid}/fd`)].flatMap(({ name }) => {
     try {
-      const path = Deno.readLinkSync(`/proc/self/fd/${name}`);
-      return path.startsWith(`${dir}/`) ? [path] : [];
+      return [Deno.readLinkSync(`/proc/${pid}/fd/${name}`)];
     } catch {
       return []; // closed meanwhile
     }
   });
+}
+
+/** Whether a process has the TCP connection (IPv4) that comes from a port of this machine. */
+export function hasPort(pid: number, port: number): boolean {
+  const hex = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  const rows = read(pid, "net/tcp").split("\n").map((line) => line.trim().split(/\s+/));
+  const [, , , , , , , , , inode] = rows.find(([, local]) => local?.endsWith(hex)) ?? [];
+  return inode !== undefined && linksOf(pid).some((link) => link === `socket:[${inode}]`);
 }
