@@ -102,6 +102,8 @@ export class SharedStages {
   /** Stages that this run has nowhere but in a repository. */
   readonly #apart = new Map<Signature, FoundStage & Pick<ImageState, "layers">>();
   readonly #forsaken = new Set<Signature>();
+  /** A builder may have left something in the target. */
+  #placed = false;
 
   readonly #contents: LayerContents;
   /** Layers that the repositories of this run have. */
@@ -128,9 +130,9 @@ export class SharedStages {
     for (const signature of signatures) this.#forsaken.add(signature);
   }
 
-  /** Whether this run has stages nowhere but in repositories. */
+  /** Whether this run has something nowhere but in repositories. */
   get anyApart(): boolean {
-    return this.#apart.size > 0;
+    return this.#placed || this.#apart.size > 0;
   }
 
   /** Which of the stages that this run has nowhere but in repositories are not there any more, or not whole. */
@@ -383,6 +385,7 @@ export class SharedStages {
   place(): SharedPlace | undefined {
     const { target, accessTo } = this.options;
     if (!target || !isReached(target)) return undefined;
+    this.#placed = true;
     return { repository: target, access: accessTo(target.name), spareTag: spareTag() };
   }
 

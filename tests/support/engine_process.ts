@@ -22,16 +22,27 @@ export type EngineEnd =
 
 const main = new URL("./engine_main.ts", import.meta.url).pathname;
 
-/** Runs a job in a process, which gets a SIGKILL after `killAfterMs`, unless it has ended by then. */
-export async function runEngine(job: EngineJob, killAfterMs?: number): Promise<EngineEnd> {
-  const child = new Deno.Command(Deno.execPath(), {
+/** Starts a job in a process. */
+export function startEngine(job: EngineJob): Deno.ChildProcess {
+  return new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--quiet", main, JSON.stringify(job)],
     stdout: "piped",
     stderr: "piped",
   }).spawn();
+}
+
+/** Runs a job in a process, which gets a SIGKILL after `killAfterMs`, unless it has ended by then. */
+export async function runEngine(job: EngineJob, killAfterMs?: number): Promise<EngineEnd> {
+  const child = startEngine(job);
   const timer = killAfterMs === undefined ? undefined : setTimeout(() => kill(child, "SIGKILL"), killAfterMs);
-  const { success, signal, stdout, stderr } = await child.output();
+  const end = await endOf(child);
   clearTimeout(timer);
+  return end;
+}
+
+/** How a process ends. */
+export async function endOf(child: Deno.ChildProcess): Promise<EngineEnd> {
+  const { success, signal, stdout, stderr } = await child.output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   if (signal === "SIGKILL") return { outcome: "killed" };
   if (!success) return { outcome: "failed", stderr: text(stderr) };
