@@ -1,5 +1,7 @@
 /** Plugins that run apart and mean harm, or are broken: each ends in nothing, or in one error that names it. */
 import assert from "node:assert/strict";
+import { openApart } from "../../core/hooks/apart/open.ts";
+import { fileUrl } from "../../core/hooks/module_url.ts";
 import type { EngineError, EngineEvent, EngineOptions } from "../../mod.ts";
 import { type TestProject, withProject } from "../support/project.ts";
 import { statusOf } from "../support/proc.ts";
@@ -249,6 +251,22 @@ Deno.test("a right to a file of the project that is a link out of it is refused"
       error?.message ?? "",
       /^Cannot load plugin ".*": its right to "VERSION" leads to "\/.*", outside of the project$/,
     );
+  });
+});
+
+Deno.test("a right that was accepted is refused once it leads out of the project", async () => {
+  const module =
+    `export default { name: "reader", api: 1, rights: () => Promise.resolve({ read: ["data"] }) };`;
+  await withProject({ "reader.mjs": module }, async ({ dir }) => {
+    await Deno.symlink("/etc", `${dir}/data`);
+    const host = { projectDir: dir, env: { PATH: Deno.env.get("PATH") } };
+    const context = { signal: new AbortController().signal, dryRun: false, emit() {} };
+    const use = { use: "./reader.mjs", url: fileUrl(`${dir}/reader.mjs`), options: undefined };
+    await assert.rejects(openApart({ ...use, host, context, pin: { rights: { read: ["data"] } } }), {
+      name: "EngineError",
+      message:
+        /^Cannot load plugin ".\/reader.mjs": its right to "data" leads to "\/etc", outside of the project$/,
+    });
   });
 });
 

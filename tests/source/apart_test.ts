@@ -107,6 +107,11 @@ const misbehaviours: Readonly<Record<string, readonly [string, string, RegExp]>>
     "",
     /^Plugin "source-hostile" failed in "resolve" of hook "openSource": boom$/,
   ],
+  "throws problems that are none": [
+    'throw new EngineError("USAGE", "bad", { problems: [null, 5, {}] });',
+    "",
+    /^bad$/,
+  ],
   "answers no image": ["", "return { layers: [] };", /answered "fetch" of .*: it is no image$/],
   "names a layer that it did not bring": [
     "",

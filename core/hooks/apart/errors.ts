@@ -6,6 +6,7 @@ import {
   type ErrorDetails,
   messageOf,
 } from "../../contract/errors.ts";
+import { isObject } from "../../../lib/guard.ts";
 import { deniedIn } from "./denials.ts";
 import type { WireError } from "./wire.ts";
 
@@ -82,7 +83,7 @@ function plainDetails({ at, fix, problems }: Readonly<Record<string, unknown>>):
     ...(typeof at === "string" && { at: plain(at) }),
     ...(typeof fix === "string" && { fix: plain(fix) }),
     ...(Array.isArray(problems) && {
-      problems: problems.map(({ path, message, hint }) => ({
+      problems: problems.filter(isObject).map(({ path, message, hint }) => ({
         file: "",
         line: 0,
         column: 0,

@@ -135,9 +135,10 @@ class Place implements AsyncDisposable {
     try {
       return await this.#start(rights);
     } catch (error) {
-      const mismatch = mismatchIn(this.process.printed);
+      const printed = this.#process?.printed ?? "";
+      const mismatch = mismatchIn(printed);
       if (mismatch) throw changed(use, mismatch);
-      const isAbsent = /cached-only|not found in cache/i.test(`${error} ${this.process.printed}`);
+      const isAbsent = /cached-only|not found in cache/i.test(`${error} ${printed}`);
       if (!isAbsent || !pin?.modules || this.#lock === undefined) throw error;
     }
     await fetchPinned(wanted, pin);
