@@ -531,14 +531,14 @@ Deno.test("programs that a plugin leaves behind end with it, and those that cann
   const cases: Readonly<
     Record<string, { readonly code: string; readonly left?: true; readonly message?: RegExp }>
   > = {
-    "while it goes on": { code: `leave("sleep", "600");` },
+    "while it goes on": { code: `await leave("sh");` },
     "when it exits": {
-      code: `leave("sleep", "600"); Deno.exit(3);`,
+      code: `await leave("sh"); Deno.exit(3);`,
       message: /failed in hook "stageInputs": its process ended with exit code 3$/,
     },
-    "in a session of their own": { code: `leave("setsid", "sleep", "600");`, left: true },
+    "in a session of their own": { code: `await leave("setsid", "sh");`, left: true },
     "in a session of their own when it exits": {
-      code: `leave("setsid", "sleep", "600"); Deno.exit(3);`,
+      code: `await leave("setsid", "sh"); Deno.exit(3);`,
       left: true,
       message: /its process ended with exit code 3$/,
     },
@@ -546,12 +546,14 @@ Deno.test("programs that a plugin leaves behind end with it, and those that cann
   for (const [name, { code, left = false, message }] of Object.entries(cases)) {
     await t.step(name, async () => {
       const { error, notes } = await tryPlugin(
-        `const leave = (program, ...args) => {
-          const { pid } = new Deno.Command(program, { args, stdout: "inherit", stderr: "inherit" }).spawn();
-          ctx.emit({ type: "note", level: "info", text: "pid " + pid });
+        `const leave = async (program, ...more) => {
+          const args = [...more, "-c", "echo on >&2; exec sleep 600"];
+          const child = new Deno.Command(program, { args, stdout: "inherit", stderr: "piped" }).spawn();
+          await child.stderr.getReader().read(); // it is in its session by then
+          ctx.emit({ type: "note", level: "info", text: "pid " + child.pid });
         };
         ${code}`,
-        { rights: `{ programs: ["sleep", "setsid"] }`, options: { env: { PATH: Deno.env.get("PATH") } } },
+        { rights: `{ programs: ["sh", "setsid"] }`, options: { env: { PATH: Deno.env.get("PATH") } } },
       );
       if (message) assert.match(error?.message ?? "no error", message);
       else assert.equal(error, undefined);
