@@ -67,6 +67,22 @@ Deno.test("Placement fills daemons by what they take, leaves emulation to itself
   assert.deepEqual([placement.room, (await placement.take("key 0"))!.place], [8, "c"]);
 });
 
+Deno.test("Placement leaves no daemon idle and none overfull, equal or not, in whatever order steps end", async () => {
+  for (const fleet of [[4, 4], [8, 2], [2, 8], [4, 4, 4], [16, 1, 3]]) {
+    const placement = new Placement(fleet.map((_, i) => `daemon ${i}`));
+    fleet.forEach((room, i) => placement.describe(`daemon ${i}`, { room, spare: false }));
+    const slots = fleet.reduce((sum, steps) => sum + steps);
+    const running: NonNullable<Awaited<ReturnType<Placement["take"]>>>[] = [];
+    for (let i = 0; i < 200; i++) {
+      if (running.length === slots) running.splice((i * 7) % slots, 1)[0]![Symbol.dispose]();
+      running.push((await placement.take(`step ${i}`))!);
+      if (running.length < slots) continue;
+      const loads = fleet.map((_, at) => running.filter(({ place }) => place === `daemon ${at}`).length);
+      assert.deepEqual(loads, fleet);
+    }
+  }
+});
+
 Deno.test("Fleet adds up what daemons say they take at once", async () => {
   if (await findBuildkitd() === undefined) return;
   const labelled = (steps: string) => [
