@@ -117,11 +117,22 @@ export async function stageSources(
   images: readonly SignedImage[],
   { elsewhere = false }: { readonly elsewhere?: boolean } = {},
 ): Promise<LiveCache | undefined> {
-  const repo = session.repo ?? await placeOf(session, images);
-  if (repo === undefined && session.options.cacheFrom.length === 0) return undefined;
-  const { openLiveCache } = await import("../share/open_shared.ts");
-  const apart = () => Promise.resolve(elsewhere);
-  return await openLiveCache(session, signed, { repo, readOnly: true, apart });
+  const { repo: option, cacheFrom } = session.options;
+  const place = await placeOf(session, images);
+  const open = async (repo: string | undefined) => {
+    if (repo === undefined && cacheFrom.length === 0) return undefined;
+    const { openLiveCache } = await import("../share/open_shared.ts");
+    const apart = () => Promise.resolve(elsewhere);
+    return await openLiveCache(session, signed, { repo, readOnly: true, apart });
+  };
+  try {
+    return await open(session.repo ?? place);
+  } catch (error) {
+    // What images are called in a Docker engine need not be the name of a REPO.
+    const isCalled = error instanceof EngineError && error.code === "REPO_INVALID" && session.repo !== option;
+    if (!isCalled) throw error;
+    return await open(place);
+  }
 }
 
 /** The repository that has what was built here and is not here, if it is but one. */

@@ -14,6 +14,7 @@ import type { Signature } from "../contract/signature.ts";
 
 /** What it takes to have built images: to know, from here or from registries, that they are there. */
 export interface BuiltNeeds extends ShareNeeds {
+  readonly options: ShareNeeds["options"] & Pick<ResolvedOptions, "repo">;
   /** REPO, when a command is about one. */
   readonly repo: string | undefined;
   sign(keys: ReadonlySet<string>): Promise<SignedGraph>;
