@@ -78,6 +78,10 @@ function lineFor(event: EngineEvent, { style, verbose }: LineOptions): string | 
       return row(style, event.at, style.green("published"), `${shortTag(event.reference)}  ${took}`);
     }
     case "stage.fetched": {
+      if (event.left !== undefined) {
+        const rest = `in ${event.from}  ${formatSize(event.left)} stay there`;
+        return row(style, event.at, style.green("found"), rest);
+      }
       const moved = formatTransfer(event.size, event.ms);
       return row(style, event.at, style.green("fetched"), `from ${event.from}  ${moved}`);
     }

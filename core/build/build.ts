@@ -259,6 +259,8 @@ class ImageBuild {
       readOnly: session.options.repoReadOnly,
       ...(options.uploader && { uploader: options.uploader }),
       ...(options.onPublished && { onPublished: options.onPublished }),
+      publishing: options.publishing,
+      reader: async () => (await this.means.worker()).reader,
       // What commands stand on may stay where it is when they run elsewhere.
       apart: async () => await (await this.means.worker()).isElsewhere().catch(() => false),
     });

@@ -132,8 +132,9 @@ export class Executor {
     const stage = image.stages[index]!;
     const at = refOf(image, stage);
     if (top?.index === index) {
-      if (index < image.stages.length - 1) this.#reuse(at, stage, "in the store");
-      await this.#inspectCached(image, index);
+      const place = top.record.elsewhere?.repository ?? "the store";
+      if (index < image.stages.length - 1) this.#reuse(at, stage, `in ${place}`);
+      await this.#inspectCached(image, top);
       return outputOf(top.record, this.inputs.shared.elsewhere);
     }
     if (stage.spec.work.kind === "git") this.#prepare(image, index);
@@ -151,16 +152,18 @@ export class Executor {
   }
 
   /** Opens the shells that were asked for in stages up to the highest cached one. */
-  async #inspectCached(image: SignedImage, top: number): Promise<void> {
-    const { store, worker, emit } = this.inputs;
-    for (const [i, stage] of image.stages.slice(0, top + 1).entries()) {
+  async #inspectCached(
+    image: SignedImage,
+    { index, record: top }: { readonly index: number; readonly record: StageRecord },
+  ): Promise<void> {
+    const { store, worker, emit, shared } = this.inputs;
+    for (const [i, stage] of image.stages.slice(0, index + 1).entries()) {
       const at = refOf(image, stage);
       for (const when of ["before", "after"] as const) {
         if (!this.#introspector[when](at)) continue;
-        const record = await store.stages.whole(
-          when === "after" ? stage.signature : image.stages[i - 1]?.signature ?? stage.signature,
-        );
-        if (record) await worker.inspect(at, outputOf(record), image, when);
+        const { signature } = when === "after" ? stage : image.stages[i - 1] ?? stage;
+        const record = signature === top.signature ? top : await store.stages.whole(signature);
+        if (record) await worker.inspect(at, outputOf(record, shared.elsewhere), image, when);
         else {
           const text = `No shell ${when} ${
             stageTitle(at.kind, at.image, at.stage)

@@ -43,6 +43,8 @@ export interface BuildExtras extends BuildOptions {
   readonly repo?: string;
   /** Sends what goes to registries; one of its own when it is absent. */
   readonly uploader?: BlobUploader;
+  /** The images go to a registry: layers that are there, and that nothing needs here, are not brought. */
+  readonly publishing?: boolean;
   /** Told of each stage that this run has put into REPO. */
   readonly onPublished?: (signature: Signature) => void;
   /** Asked before the first stage is built: what is to be done with images must be possible. */

@@ -92,7 +92,7 @@ export async function runBuild(
   );
   const tops = await withoutStages(signed, cached, forced, inputs.store);
   const stageWorker = await worker();
-  stageWorker.elsewhere = cache?.shared.elsewhere;
+  stageWorker.shared = cache?.shared;
   const needed = neededImages(signed, tops, keys);
   const missing = signed.images.filter((image) => needed.has(image.node.key)).flatMap((image) =>
     image.stages.slice((tops.get(image.node.key)?.index ?? -1) + 1).map((stage) => ({ image, stage }))

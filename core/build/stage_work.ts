@@ -32,7 +32,8 @@ import {
   type TaskRegistry,
 } from "../layers/stage_output.ts";
 import { RemoteBases } from "./remote_bases.ts";
-import type { Elsewhere } from "../layers/elsewhere.ts";
+import type { SharedStages } from "../share/shared_stages.ts";
+import type { LayerOutline } from "../../lib/layer/outline.ts";
 import { baseName } from "../sign/base_rule.ts";
 import { MaskedStream, type Masker } from "../../lib/mask.ts";
 import { type SecretNeeds, SecretVault } from "./secrets.ts";
@@ -181,20 +182,15 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
   #builder: Promise<Builder> | undefined;
   #warm: Promise<void> | undefined;
   readonly #prepared = new Map<Signature, Promise<void>>();
-  /** Layers that repositories of this build have. */
-  elsewhere: Elsewhere | undefined;
+  /** Layers that repositories of this build have, and what is in them. */
+  shared: Pick<SharedStages, "elsewhere" | "outlines"> | undefined;
 
   readonly #vault: SecretVault;
   readonly #bases: RemoteBases;
 
   /** @param signal ends the work */
   constructor(readonly session: WorkerNeeds, readonly store: Store, readonly signal: AbortSignal) {
-    this.reader = new LayerReader(store, async (layer, place) => {
-      const repository = this.elsewhere?.repository(place);
-      if (!repository) return undefined;
-      const builder = await this.#open();
-      return await builder.look?.(layer, { repository, access: session.accessTo(place) }, signal);
-    });
+    this.reader = new LayerReader(store, (layer, place) => this.#look(layer, place));
     this.#vault = new SecretVault(session.options);
     this.#bases = new RemoteBases({
       ...this.#baseNeeds,
@@ -202,6 +198,20 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
       accessTo: (name) => session.accessTo(name),
       builder: () => this.#open(),
     });
+  }
+
+  /** What is in a layer that is not here: what a builder that is there anyway sees, else what its stage tells. */
+  async #look(layer: Layer, place: string): Promise<LayerOutline | undefined> {
+    const repository = this.shared?.elsewhere.repository(place);
+    if (!this.shared || !repository) return undefined;
+    const told = this.#builder ? undefined : await this.shared.outlines.of(layer, place);
+    if (told) return told;
+    const builder = await this.#open().catch(() => undefined);
+    const access = this.session.accessTo(place);
+    const index = await builder?.look?.(layer, { repository, access }, this.signal);
+    if (!index) return await this.shared.outlines.of(layer, place);
+    await this.reader.remember(layer.diffId, index);
+    return { index, texts: new Map() };
   }
 
   /** Reads the secrets of images whose commands will run. @throws SECRET_UNAVAILABLE, CONFIG_INVALID */

@@ -118,7 +118,7 @@ export type EngineEvent =
     readonly size: number;
     readonly ms: number;
   }
-  /** A stage was taken from a registry instead of being built; `size` is what was downloaded. */
+  /** A stage was taken from a registry instead of being built; `size` is what was downloaded, `left` what was not. */
   | {
     readonly type: "stage.fetched";
     readonly at: StageRef;
@@ -126,6 +126,8 @@ export type EngineEvent =
     /** The repository it came from. */
     readonly from: string;
     readonly size: number;
+    /** Compressed bytes of the layers that stay there, since nothing needs them here. Absent when all are brought. */
+    readonly left?: number;
     readonly ms: number;
   }
   /** A tag of a dimg is live, was there before, or would be written if this were no dry run. */

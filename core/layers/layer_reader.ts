@@ -3,7 +3,9 @@ import { LayerError } from "../../lib/layer/error.ts";
 import { ImageFs } from "../../lib/layer/image_fs.ts";
 import { indexLayer, isLayerIndex, type LayerIndex } from "../../lib/layer/index.ts";
 import { openLayer } from "../../lib/layer/open.ts";
+import type { LayerOutline } from "../../lib/layer/outline.ts";
 import { type LayerSource, readFile } from "../../lib/layer/read_files.ts";
+import { memoize } from "../../lib/memoize.ts";
 import { TarError } from "../../lib/tar/types.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { Layer, Store } from "../contract/store.ts";
@@ -11,21 +13,32 @@ import { LayerContents } from "./contents.ts";
 import type { LayerRef } from "../contract/builder.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 
+/** Files that tell the numbers of owners, as far as outlines have them. */
+const OWNER_FILES = ["etc/passwd", "etc/group"];
+/** Longer ones are in no outline. */
+const MAX_OWNERS = 64 << 10;
+
 /** Looks into layers without unpacking them, by indexes that are made once for each content. */
 export class LayerReader {
   readonly #indexes = new Map<Digest, Promise<LayerIndex>>();
+  /** Those that nobody but a registry has told are not among them. */
+  readonly #known = new Map<Digest, Promise<LayerIndex | undefined>>();
+  readonly #reading = new Map<Digest, Promise<LayerIndex>>();
+  /** Texts that looks have told. */
+  readonly #texts = new Map<Digest, ReadonlyMap<string, string>>();
   readonly contents: LayerContents;
 
   /** @param look what is in a layer that is elsewhere; undefined when it must come here for that */
   constructor(
     readonly store: Store,
-    readonly look?: (layer: Layer, place: string) => Promise<LayerIndex | undefined>,
+    readonly look?: (layer: Layer, place: string) => Promise<LayerOutline | undefined>,
   ) {
     this.contents = new LayerContents(store);
   }
 
-  /** Tells the index of a layer that was just made. */
+  /** Tells the index of a layer that was just made, or that somebody made sure of. */
   async remember(diffId: Digest, index: LayerIndex): Promise<void> {
+    this.#known.set(diffId, Promise.resolve(index));
     this.#indexes.set(diffId, Promise.resolve(index));
     await this.store.memo.put("layer-index", diffId.slice(7), index);
   }
@@ -37,6 +50,12 @@ export class LayerReader {
 
   /** A small text file of an image, symbolic links followed; undefined when it is absent. */
   async text(layers: readonly LayerRef[], fs: ImageFs, path: string): Promise<string | undefined> {
+    const real = fs.resolve(path, { last: true });
+    const found = fs.lookup(real);
+    const told = found?.entry.type === "file"
+      ? this.#texts.get(layers[found.layer]!.diffId)?.get(real)
+      : undefined;
+    if (told !== undefined) return told;
     const bytes = await readFile(this.files(layers), fs, path, 1 << 20);
     return bytes && new TextDecoder().decode(bytes);
   }
@@ -49,41 +68,76 @@ export class LayerReader {
     });
   }
 
-  #index(layer: LayerRef): Promise<LayerIndex> {
-    let index = this.#indexes.get(layer.diffId);
-    if (!index) {
-      index = this.#load(layer);
-      this.#indexes.set(layer.diffId, index);
-    }
-    return index;
+  /** A layer of the store without its contents; undefined when it is not here. */
+  async outline(layer: Layer): Promise<LayerOutline | undefined> {
+    const { digest, diffId, size } = layer;
+    if (await this.store.blobs.size(digest) !== size) return undefined;
+    const index = await this.#knownIndex(diffId) ??
+      await this.#read({ diffId, stored: Promise.resolve(layer) });
+    return { index, texts: await this.#ownerFiles(layer, index) };
   }
 
-  async #load(layer: LayerRef): Promise<LayerIndex> {
-    const known = await this.store.memo.get("layer-index", layer.diffId.slice(7), isLayerIndex);
-    if (known) return known;
-    const there = await this.#lookElsewhere(layer);
-    if (there) return there;
-    const { digest } = await layer.stored;
-    try {
-      const { diffId, ...index } = await indexLayer(openLayer(this.store.blobs.path(digest)));
-      if (diffId !== layer.diffId) {
-        throw new LayerError(`its tar has digest ${diffId}, the image says ${layer.diffId}`);
+  async #ownerFiles({ digest, diffId }: Layer, index: LayerIndex): Promise<ReadonlyMap<string, string>> {
+    const { blobs } = this.store;
+    const texts = new Map<string, string>();
+    const fs = new ImageFs([index]);
+    for (const path of OWNER_FILES) {
+      const entry = fs.lookup(path)?.entry;
+      if (entry?.type !== "file" || entry.repeated) continue;
+      // Reading ends with the file, unless all of the blob must be looked at.
+      const untouched = await blobs.isUntouched?.(digest) ?? false;
+      const file = { path: blobs.path(digest), name: digest, ...(!untouched && { diffId }) };
+      try {
+        const bytes = await readFile([file], fs, path, MAX_OWNERS);
+        if (bytes) texts.set(path, new TextDecoder().decode(bytes));
+      } catch (error) {
+        if (!(error instanceof LayerError)) throw error; // too long, most likely: whoever needs it reads the layer
       }
-      await this.contents.note({ digest, diffId: layer.diffId });
-      await this.store.memo.put("layer-index", diffId.slice(7), index);
-      return index;
-    } catch (error) {
-      throw layerError(error, `Cannot read layer ${digest}`);
     }
+    return texts;
+  }
+
+  #index(layer: LayerRef): Promise<LayerIndex> {
+    return memoize(
+      this.#indexes,
+      layer.diffId,
+      async () =>
+        await this.#knownIndex(layer.diffId) ?? await this.#lookElsewhere(layer) ?? await this.#read(layer),
+    );
+  }
+
+  #knownIndex(diffId: Digest): Promise<LayerIndex | undefined> {
+    return memoize(
+      this.#known,
+      diffId,
+      () => this.store.memo.get("layer-index", diffId.slice(7), isLayerIndex),
+    );
+  }
+
+  #read(layer: Pick<LayerRef, "diffId" | "stored">): Promise<LayerIndex> {
+    return memoize(this.#reading, layer.diffId, async () => {
+      const { digest } = await layer.stored;
+      try {
+        const { diffId, ...index } = await indexLayer(openLayer(this.store.blobs.path(digest)));
+        if (diffId !== layer.diffId) {
+          throw new LayerError(`its tar has digest ${diffId}, the image says ${layer.diffId}`);
+        }
+        await this.contents.note({ digest, diffId: layer.diffId });
+        await this.remember(diffId, index);
+        return index;
+      } catch (error) {
+        throw layerError(error, `Cannot read layer ${digest}`);
+      }
+    });
   }
 
   async #lookElsewhere({ described, place, diffId }: LayerRef): Promise<LayerIndex | undefined> {
     if (!this.look || !described || place === undefined) return undefined;
     const layer = await described;
     if (await this.store.blobs.size(layer.digest) === layer.size) return undefined;
-    const index = await this.look(layer, place);
-    if (index) await this.store.memo.put("layer-index", diffId.slice(7), index);
-    return index;
+    const outline = await this.look(layer, place);
+    if (outline) this.#texts.set(diffId, outline.texts);
+    return outline?.index;
   }
 }
 

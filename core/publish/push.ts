@@ -282,6 +282,7 @@ async function buildAll(
       ...(options.onBase && { onBase: options.onBase }),
       ...(options.withStages && { repo }),
       uploader,
+      publishing: true,
       mayBuild: () => requirePush(backend, tags, session.options.signal),
       onPlanned: (signature) => done.planned.add(signature),
       onPublished: (signature) => done.published.add(signature),

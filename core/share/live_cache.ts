@@ -5,6 +5,7 @@ import type { CachedTops } from "../plan/plan.ts";
 import type { StageRecord, Store } from "../contract/store.ts";
 import { needsBuilder } from "../sign/needs_builder.ts";
 import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
+import { isRunUpon } from "./run_upon.ts";
 import { locateStages } from "./locate_stages.ts";
 import type { GuardedStages } from "./guarded_stages.ts";
 import type { FindOptions, SharedStages, TakeOptions } from "./shared_stages.ts";
@@ -16,8 +17,10 @@ import type { HistoryEntry } from "../../lib/oci/types.ts";
 export interface LiveCacheOptions {
   /** Told of each stage that was put into REPO. */
   readonly onPublished?: ((signature: Signature) => void) | undefined;
-  /** Whether layers of stages may stay where they are. @default never */
+  /** Whether builders stand on layers that are not here. @default never */
   readonly apart?: (() => Promise<boolean>) | undefined;
+  /** Images go to registries: layers that no command stands on stay where they are. @default false */
+  readonly publishing?: boolean | undefined;
 }
 
 /** How a stage is taken that may be there by now. */
@@ -54,7 +57,9 @@ export class LiveCache {
     const out = new Map(tops);
     await locateStages(signed, tops, roots, this.shared, async (image, located) => {
       for (const { index, found } of located) {
-        const apart = await this.options.apart?.() ?? false;
+        const unneeded = this.options.publishing === true && this.shared.target !== undefined &&
+          !isRunUpon(signed, image, index, out);
+        const apart = unneeded || (await this.options.apart?.() ?? false);
         const record = await this.shared.take(image, image.stages[index]!, found, { apart });
         if (!record) continue;
         out.set(image.node.key, { index, record });

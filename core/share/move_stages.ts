@@ -69,13 +69,15 @@ async function pushAll(
   shared: SharedStages,
   planned: ReadonlySet<Signature> | undefined,
 ): Promise<readonly MovedStage[]> {
-  const { signed, store } = shared.options;
+  const { signed, store, target } = shared.options;
   const push = async (image: SignedImage, stage: SignedStage): Promise<MovedStage["state"]> => {
     const record = await store.stages.whole(stage.signature);
     if (planned && (record || planned.has(stage.signature))) {
       return await shared.isPublished(stage.signature) ? "exists" : "would push";
     }
-    return record ? await shared.publish(image, stage, record) ?? "not built" : "not built";
+    if (record) return await shared.publish(image, stage, record) ?? "not built";
+    const left = (await store.stages.record(stage.signature))?.elsewhere?.repository === target?.name;
+    return left && await shared.isPublished(stage.signature) ? "exists" : "not built";
   };
   const moved = mover(shared);
   const rows = await Promise.all(

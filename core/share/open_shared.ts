@@ -3,10 +3,10 @@ import type { RegistryAccess, RegistryBackend, Repository } from "../contract/re
 import type { Store } from "../contract/store.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import type { SignedGraph } from "../sign/sign.ts";
-import { LiveCache } from "./live_cache.ts";
+import type { LayerReader } from "../layers/layer_reader.ts";
+import { LiveCache, type LiveCacheOptions } from "./live_cache.ts";
 import { SharedStages } from "./shared_stages.ts";
 import { BlobUploader } from "./uploader.ts";
-import type { Signature } from "../contract/signature.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 
 /** What sharing stages through registries takes. */
@@ -26,13 +26,15 @@ export interface OpenShared {
   /** Fail when `repo` cannot be reached, although nothing is written to it. */
   readonly mustReach?: boolean;
   readonly uploader?: BlobUploader;
+  /** Who looks into layers of the store; one of its own when it is absent. */
+  readonly reader?: () => Promise<LayerReader>;
 }
 
 /** Opens the registries that stages are taken from and published in. */
 export async function openShared(
   session: ShareNeeds,
   signed: SignedGraph,
-  { repo, readOnly, mustReach = !readOnly, uploader }: OpenShared,
+  { repo, readOnly, mustReach = !readOnly, uploader, reader }: OpenShared,
 ): Promise<SharedStages> {
   const { platform, cacheFrom, emit, signal } = session.options;
   const names = [...new Set([...(repo === undefined ? [] : [repo]), ...cacheFrom])];
@@ -50,6 +52,7 @@ export async function openShared(
   const sources = (await Promise.all(names.map(open))).filter((source) => source !== undefined);
   const store = await session.store();
   return new SharedStages({
+    reader: reader ?? (async () => new (await import("../layers/layer_reader.ts")).LayerReader(store)),
     platform,
     emit,
     signal,
@@ -68,12 +71,8 @@ export async function openShared(
 export async function openLiveCache(
   session: ShareNeeds,
   signed: SignedGraph,
-  { onPublished, apart, ...options }: OpenShared & {
-    readonly onPublished?: (signature: Signature) => void;
-    /** Whether layers of stages may stay where they are. */
-    readonly apart?: () => Promise<boolean>;
-  },
+  { onPublished, apart, publishing, ...options }: OpenShared & LiveCacheOptions,
 ): Promise<LiveCache> {
   const shared = await openShared(session, signed, options);
-  return new LiveCache(shared, await session.store(), { onPublished, apart });
+  return new LiveCache(shared, await session.store(), { onPublished, apart, publishing });
 }

@@ -11,7 +11,9 @@ import { stageTag } from "../contract/labels.ts";
 import { rememberFacts, type StageFacts } from "../plan/known_facts.ts";
 import { stageRecord } from "../sign/stage_record.ts";
 import { refOf } from "../sign/stage_ref.ts";
+import { formatOutline } from "../../lib/layer/outline.ts";
 import { LayerContents } from "../layers/contents.ts";
+import type { LayerReader } from "../layers/layer_reader.ts";
 import { Elsewhere } from "../layers/elsewhere.ts";
 import { imagesOf } from "../plan/plan.ts";
 import type { LayerRef, SharedImage, SharedPlace } from "../contract/builder.ts";
@@ -20,7 +22,15 @@ import type { ImageState, Layer, StageRecord, Store } from "../contract/store.ts
 import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
 import { spareTag } from "../protocol/spare_tags.ts";
 import { ComingLayers } from "./coming_layers.ts";
-import { decodeStage, encodeStage, stageConfigText, type StageDocument } from "./stage_document.ts";
+import { addsLayers, layerOrigins } from "./layer_origins.ts";
+import { PublishedOutlines } from "./published_outlines.ts";
+import {
+  decodeStage,
+  encodeStage,
+  packedOutlines,
+  stageConfigText,
+  type StageDocument,
+} from "./stage_document.ts";
 import { outputOfImage } from "../layers/stage_output.ts";
 import type { HistoryEntry } from "../../lib/oci/types.ts";
 import { outgoingLayer, repositoryOfBase, withBlobs } from "./send_blobs.ts";
@@ -65,6 +75,8 @@ export interface SharedStagesOptions {
   readonly emit: EventSink;
   readonly signal: AbortSignal;
   readonly store: Store;
+  /** Whoever looks into layers of the store. */
+  reader(): Promise<Pick<LayerReader, "outline">>;
   /** How a repository is reached. */
   accessTo(name: string): RegistryAccess;
   /** The text of a listing; undefined when it cannot be had. */
@@ -108,12 +120,30 @@ export class SharedStages {
   readonly #contents: LayerContents;
   /** Layers that the repositories of this run have. */
   readonly elsewhere: Elsewhere;
+  /** What is in them. */
+  readonly outlines: PublishedOutlines;
 
   constructor(readonly options: SharedStagesOptions) {
     const { store, emit, signal, sources, target } = options;
     this.#contents = new LayerContents(store);
     const repositories = [...sources, ...(target ? [target] : [])];
     this.elsewhere = new Elsewhere({ store, emit, signal, contents: this.#contents }, repositories);
+    this.outlines = new PublishedOutlines({
+      memo: store.memo,
+      read: async (repository, signature) => {
+        try {
+          const tag = stageTag(signature);
+          const found = await repository.manifest(tag, signal);
+          const manifest = found && imageManifest(found, `${repository.name}:${tag}`);
+          return manifest
+            ? packedOutlines(await this.#readState(repository, manifest, signature))
+            : new Map();
+        } catch (error) {
+          if (signal.aborted || !(error instanceof EngineError || error instanceof OciError)) throw error;
+          return new Map(); // who builds on its layers downloads them
+        }
+      },
+    });
   }
 
   get target(): Repository | undefined {
@@ -267,9 +297,13 @@ export class SharedStages {
     const start = performance.now();
     const apart = options.apart === true && isReached(found.repository);
     const known = apart ? await this.#known(stage, found) : undefined;
-    if (known) return known;
+    if (known) {
+      this.#leave(image, stage, known, found.repository);
+      return known;
+    }
     try {
       const { record, bytes } = await this.#take(image, stage, found, { ...options, apart });
+      if (apart) this.#leave(image, stage, record, found.repository);
       this.taken.set(stage.signature, found.repository.name);
       emit({
         type: "stage.fetched",
@@ -277,6 +311,7 @@ export class SharedStages {
         signature: stage.signature,
         from: found.repository.name,
         size: bytes,
+        ...(apart && { left: await this.#absent(record) }),
         ms: Math.round(performance.now() - start),
       });
       return record;
@@ -293,12 +328,12 @@ export class SharedStages {
   async #take(
     image: SignedImage,
     stage: SignedStage,
-    { repository, digest, manifest: read }: FoundStage,
+    { repository, digest, manifest: known }: FoundStage,
     { unseen = false, apart = false, coming: tell }: TakeOptions,
   ) {
     const { store, project, signed, target, uploader, signal, emit } = this.options;
     const title = `${repository.name}:${stageTag(stage.signature)}`;
-    const found = read ?? await repository.manifest(digest, signal);
+    const found = known ?? await repository.manifest(digest, signal);
     if (!found) throw new OciError("missing", `Cannot use image "${title}": it is gone`);
     const manifest = imageManifest(found, title);
     const reading = observed(this.#readStage(repository, manifest, stage.signature));
@@ -310,9 +345,10 @@ export class SharedStages {
       running: this.#downloads,
       unsettled: unseen,
     });
-    let document: StageDocument;
+    let read: Awaited<typeof reading>;
     try {
-      document = await reading;
+      read = await reading;
+      const { document } = read;
       if (!apart) tell?.(coming.refs(document.image.layers));
       const listings = [...document.listings.values()].map((text) =>
         observed(store.blobs.put(new TextEncoder().encode(text)))
@@ -324,6 +360,7 @@ export class SharedStages {
       await coming.stop(error);
       throw error;
     }
+    const { document, outlines } = read;
     if (repository === target) {
       uploader.known(repository, document.image.layers.map((layer) => layer.digest));
       this.#digests.set(stage.signature, digest);
@@ -339,9 +376,25 @@ export class SharedStages {
     };
     const record = stageRecord(image, stage, taken);
     if (apart) this.#apart.set(stage.signature, { repository, digest, layers: record.image.layers });
+    if (apart) await this.outlines.note(outlines, repository.name);
     await store.stages.put(record);
     await rememberFacts(store, project, signed, document.stages);
     return { record, bytes: coming.bytes };
+  }
+
+  /** Compressed bytes of the layers that are not here. */
+  async #absent({ image }: StageRecord): Promise<number> {
+    const { blobs } = this.options.store;
+    const rows = await Promise.all(
+      image.layers.map(async ({ digest, size }) => await blobs.size(digest) === size ? 0 : size),
+    );
+    return rows.reduce((sum, size) => sum + size, 0);
+  }
+
+  /** Leaves layers of a taken stage in its repository. */
+  #leave(image: SignedImage, stage: SignedStage, record: StageRecord, repository: Repository): void {
+    const stages = layerOrigins(this.options.signed, image, stage);
+    this.outlines.expect(record.image.layers, { repository, stages });
   }
 
   /** The record of a stage whose layers stay where they are, if it is of just this manifest. */
@@ -364,21 +417,26 @@ export class SharedStages {
 
   /** A stage as the target has it, published if it was not there; undefined when what is there is not this record. */
   async image(image: SignedImage, stage: SignedStage, record: StageRecord): Promise<SharedImage | undefined> {
-    const { target, signal } = this.options;
+    const { target } = this.options;
     const place = this.place();
     if (!target || !place) return undefined;
     const how = await this.publish(image, stage, record);
     const manifest = this.#digests.get(stage.signature) ?? (await this.#found.get(stage.signature))?.digest;
     if (how === undefined || manifest === undefined) return undefined;
     if (how === "exists" && record.elsewhere?.manifest !== manifest) {
-      const there = await target.manifest(manifest, signal);
-      const parsed = there && parseManifest(there.bytes, `the manifest of "${target.name}"`, there.mediaType);
-      const layers = parsed?.kind === "manifest" ? parsed.manifest.layers : [];
-      const same = layers.length === record.image.layers.length &&
-        record.image.layers.every(({ digest }, i) => layers[i]?.digest === digest);
-      if (!same) return undefined;
+      if (!await this.#isOf(record, manifest)) return undefined;
     }
     return { ...place, manifest, config: record.image.config };
+  }
+
+  /** Whether a manifest of the target has just the layers of a record. */
+  async #isOf({ image }: StageRecord, manifest: Digest): Promise<boolean> {
+    const target = this.options.target!;
+    const there = await target.manifest(manifest, this.options.signal);
+    const parsed = there && parseManifest(there.bytes, `the manifest of "${target.name}"`, there.mediaType);
+    const layers = parsed?.kind === "manifest" ? parsed.manifest.layers : [];
+    return layers.length === image.layers.length &&
+      image.layers.every(({ digest }, i) => layers[i]?.digest === digest);
   }
 
   /** The target, where others than this machine can leave something for a stage. */
@@ -437,18 +495,23 @@ export class SharedStages {
   }
 
   /** Reads what the configuration says of a stage. @throws {OciError} when it is none, or another one */
-  async #readStage(
+  async #readStage(repository: Repository, manifest: ImageManifest, signature: Signature) {
+    const state = await this.#readState(repository, manifest, signature);
+    const document = await decodeStage(state, signature);
+    const title = `${repository.name}:${stageTag(signature)}`;
+    if (!document) throw new OciError("invalid", `Cannot use image "${title}": it is not this stage`);
+    return { document, outlines: packedOutlines(state) };
+  }
+
+  async #readState(
     repository: Repository,
     manifest: ImageManifest,
     signature: Signature,
-  ): Promise<StageDocument> {
+  ): Promise<ImageState> {
     const title = `${repository.name}:${stageTag(signature)}`;
     const { platform, signal } = this.options;
     const config = await repository.blob(manifest.config, signal);
-    const state = imageOf(manifest, config, { title, platform: platformOf(platform) }) as ImageState;
-    const document = await decodeStage(state, signature);
-    if (!document) throw new OciError("invalid", `Cannot use image "${title}": it is not this stage`);
-    return document;
+    return imageOf(manifest, config, { title, platform: platformOf(platform) }) as ImageState;
   }
 
   /** Publishes a stage of the store, unless it is there. Undefined when it cannot be published. */
@@ -459,12 +522,30 @@ export class SharedStages {
   ): Promise<"pushed" | "exists" | undefined> {
     let publishing = this.#publishing.get(stage.signature);
     if (!publishing) {
-      publishing = this.isPublished(stage.signature).then((is) =>
-        is ? "exists" : this.#publish(image, stage, record)
+      publishing = this.isPublished(stage.signature).then(async (is) =>
+        is && await this.#isUsable(stage, record) ? "exists" : await this.#publish(image, stage, record)
       );
       this.#publishing.set(stage.signature, publishing);
     }
     return publishing;
+  }
+
+  /** Whether a stage of this machine can be used next to the one that the target has: it is whole, or the same. */
+  async #isUsable({ signature }: SignedStage, record: StageRecord): Promise<boolean> {
+    const { store } = this.options;
+    if (record.elsewhere || await store.stages.whole(signature)) return true;
+    const manifest = this.#digests.get(signature) ?? (await this.#found.get(signature))?.digest;
+    if (manifest === undefined || !await this.#isOf(record, manifest)) return false;
+    await this.#keepElsewhere(record, manifest);
+    return true;
+  }
+
+  /** Keeps where the layers are that this machine lacks. */
+  async #keepElsewhere(record: StageRecord, manifest: Digest): Promise<void> {
+    const repository = this.options.target!;
+    this.#apart.set(record.signature, { repository, digest: manifest, layers: record.image.layers });
+    const elsewhere = { repository: repository.name, manifest };
+    await this.options.store.stages.put({ ...record, elsewhere });
   }
 
   /** Publishes a stage that was there and has gone. */
@@ -481,7 +562,9 @@ export class SharedStages {
     const { store, project, emit, signal } = this.options;
     const target = this.options.target!;
     const start = performance.now();
-    const built = await encodeStage(await this.#document(image, stage, record), project);
+    const document = await this.#document(image, stage, record);
+    const outlines = await this.#outlines(image, stage, record);
+    const built = await encodeStage({ ...document, outlines }, project);
     const at = refOf(image, stage);
     const reference = `${target.name}:${stageTag(stage.signature)}`;
     if (!built) {
@@ -520,10 +603,7 @@ export class SharedStages {
     this.#published.set(stage.signature, Promise.resolve(true));
     this.#digests.set(stage.signature, built.manifest.digest);
     if (await store.stages.whole(stage.signature) === undefined) {
-      const { digest } = built.manifest;
-      this.#apart.set(stage.signature, { repository: target, digest, layers: record.image.layers });
-      const elsewhere = { repository: target.name, manifest: digest };
-      await store.stages.put({ ...record, elsewhere });
+      await this.#keepElsewhere(record, built.manifest.digest);
     }
     emit({
       type: "stage.published",
@@ -553,6 +633,24 @@ export class SharedStages {
       if (text !== undefined) listings.set(digest, text);
     }
     return { stages, image: state, trees, listings };
+  }
+
+  /** What is in the layers that a stage has and the one below it has not, the highest first. */
+  async #outlines(
+    image: SignedImage,
+    stage: SignedStage,
+    record: StageRecord,
+  ): Promise<ReadonlyMap<Digest, string>> {
+    const { store, reader } = this.options;
+    if (!addsLayers(stage, image.node.rule.base)) return new Map();
+    const lower = stage.previous && await store.stages.record(stage.previous);
+    const had = new Set(lower?.image.layers.map(({ diffId }) => diffId));
+    const added = record.image.layers.filter(({ diffId }) => !had.has(diffId)).reverse();
+    const looks = await reader();
+    const rows = await Promise.all(
+      added.map(async (layer) => [layer.diffId, await looks.outline(layer)] as const),
+    );
+    return new Map(rows.flatMap(([diffId, found]) => found ? [[diffId, formatOutline(found)] as const] : []));
   }
 
   /** Facts of a stage and of all that it stands on or imports from, each once, the stage itself last. */

@@ -1,5 +1,6 @@
 import { type BuiltManifest, manifestWith, textDocument } from "../../lib/oci/build.ts";
 import { hasMembers, isEither, isJust, isListOf, isObject, isRecordOf, isText } from "../../lib/guard.ts";
+import { type LayerOutline, parseOutline } from "../../lib/layer/outline.ts";
 import { mediaTypes } from "../../lib/oci/types.ts";
 import { labels } from "../contract/labels.ts";
 import { configText } from "./stage_config.ts";
@@ -18,13 +19,20 @@ export interface StageDocument {
   readonly trees: Readonly<Record<string, Digest>>;
   /** Texts of the listings that facts and trees are digests of. */
   readonly listings: ReadonlyMap<Digest, string>;
+  /** On its way out: texts of `formatOutline` of layers that the stage adds, by diffID; those that fit are told. */
+  readonly outlines?: ReadonlyMap<Digest, string>;
 }
+
+/** What is in layers, by diffID: texts of `formatOutline`, packed. */
+export type PackedOutlines = ReadonlyMap<Digest, string>;
 
 /** Config member that holds it (image-spec config.md: implementations ignore what they do not know). */
 const MEMBER = "dapp";
 const FORMAT = 1;
 /** Tools refuse configs beyond 4 MiB; listings that do not fit are left out, and `explain` names no files then. */
 const MAX_LISTINGS = 2 << 20;
+/** What outlines may take in a config; layers whose outlines do not fit are downloaded by those who build on them. */
+const MAX_OUTLINES = 1 << 20;
 /** What the listings of a foreign config may unpack to together, in characters. */
 const MAX_TEXT = 64 << 20;
 
@@ -51,7 +59,7 @@ export async function encodeStage(
 
 /** The configuration of a stage in a registry. Undefined when trees that later stages need do not fit. */
 export async function stageConfigText(
-  { stages, image, trees, listings }: StageDocument,
+  { stages, image, trees, listings, outlines = new Map() }: StageDocument,
 ): Promise<string | undefined> {
   const packed: Record<string, string> = {};
   const needed = new Set(Object.values(trees));
@@ -69,7 +77,21 @@ export async function stageConfigText(
       room -= bytes.length;
     } else if (needed.has(digest)) return undefined;
   }
-  const member = { format: FORMAT, stages, listings: packed, trees };
+  const layers: Record<string, string> = {};
+  let roomForOutlines = MAX_OUTLINES;
+  for (const [diffId, text] of outlines) {
+    const bytes = await pack(text);
+    if (bytes.length > roomForOutlines) continue;
+    layers[diffId] = bytes;
+    roomForOutlines -= bytes.length;
+  }
+  const member = {
+    format: FORMAT,
+    stages,
+    listings: packed,
+    trees,
+    ...(Object.keys(layers).length > 0 && { layers }),
+  };
   return configText({ ...image.config, ...{ [MEMBER]: member } });
 }
 
@@ -103,6 +125,20 @@ export async function decodeStage(
     trees: shown,
     listings: texts,
   };
+}
+
+/** The outlines in the configuration of a stage, unread; none where there are none. */
+export function packedOutlines({ config }: ImageState): PackedOutlines {
+  const member = new Map<string, unknown>(Object.entries(config)).get(MEMBER);
+  const layers = isObject(member) && member.format === FORMAT ? member.layers : undefined;
+  const rows = Object.entries(isObject(layers) ? layers : {});
+  return new Map(rows.filter((row): row is [Digest, string] => isDigest(row[0]) && isText(row[1])));
+}
+
+/** Reads an outline that anybody may have packed. @throws {LayerError} */
+export async function unpackOutline(packed: string): Promise<LayerOutline> {
+  const text = await unpack(packed, MAX_TEXT).catch(() => "");
+  return parseOutline(text);
 }
 
 const isFacts = hasMembers<StageFacts>({

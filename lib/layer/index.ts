@@ -57,9 +57,14 @@ export interface LayerIndex {
   readonly opaque: readonly string[];
 }
 
+/** Whether a value is the type of an entry. */
+export function isTarType(value: unknown): value is TarType {
+  return isText(value) && TYPES.has(value);
+}
+
 const isEntry = hasMembers<LayerIndexEntry>({
   path: isText,
-  type: (value): value is TarType => isText(value) && TYPES.has(value),
+  type: isTarType,
   mode: isCount,
   uid: isCount,
   gid: isCount,
