@@ -21,8 +21,8 @@ import { CANNOT_READ, type FoundLayer, planLook, readLook, readRootLook } from "
 import { lookProgram } from "./look_program.ts";
 import type { SharedSessions } from "./shared_sessions.ts";
 
-/** Up to this a layer is no larger than what a look into it brings, and is read instead. */
-const SMALL = 8 * 1024;
+/** Up to this a layer is no larger than the questions and answers of a look into it, and is read instead. */
+const SMALL = 12 * 1024;
 
 /** How looks are made. */
 export interface LookOptions {
