@@ -42,7 +42,6 @@ export async function runImage(session: RunNeeds, options: RunOptions): Promise<
     let unpacking: Promise<void> | undefined;
     const unpack = async (layers: readonly LayerRef[]) => {
       const builder = await open();
-      builder.warmUp?.();
       await builder.prefetch?.(layers);
     };
     const how = {

@@ -63,6 +63,8 @@ export class NativeBuilder implements Builder {
   #run: Promise<RunDirectory> | undefined;
   readonly #rootless: boolean;
   readonly #unpacked = new Map<Digest, Promise<Unpacked>>();
+  /** Layers that are to be unpacked once they are here. */
+  #coming = 0;
   readonly #variants = new Map<string, Promise<Unpacked>>();
   readonly #onLayer: BuilderRequest["onLayer"];
   #tidied: Promise<unknown> | undefined;
@@ -287,7 +289,9 @@ export class NativeBuilder implements Builder {
   async #unpack(ref: LayerRef, name: string, dirs?: Record<string, DirMeta>): Promise<Unpacked> {
     const meta = await this.#cache.read(name, ref.diffId);
     if (meta) return { name, meta };
-    const { digest } = await ref.stored;
+    // A helper for each starts while they come.
+    this.#helpers.warmUp(++this.#coming);
+    const { digest } = await ref.stored.finally(() => this.#coming--);
     const unpacked = await this.#helpers.use(async (helper) =>
       await helper.request<UnpackedLayer>({
         op: "unpack",

@@ -15,11 +15,10 @@ export class HelperPool implements AsyncDisposable {
     readonly flags: readonly string[],
   ) {}
 
-  /** Starts a helper ahead of its first use. Never throws. */
-  warmUp(): void {
-    if (this.#all.size > 0) return;
+  /** Starts helpers ahead of their use, until there are so many. Never throws. */
+  warmUp(count = 1): void {
     try {
-      this.#idle.push(this.#start());
+      while (this.#all.size < Math.min(count, this.size)) this.#idle.push(this.#start());
     } catch {
       // the first real use says why
     }

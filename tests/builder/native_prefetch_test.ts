@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { NativeBuilder } from "../../plugins/builder/native/builder.ts";
+import { busyboxLayers, createTestStore } from "../../testing/mod.ts";
+import { processesWith } from "../../testing/processes.ts";
+import { digestFromHex } from "../../lib/oci/digest.ts";
+import { until } from "../support/until.ts";
+
+/** Helpers with a flag in their command line. */
+function helpers(flag: string): number {
+  return processesWith(flag).filter((pid) => {
+    try {
+      return Deno.readTextFileSync(`/proc/${pid}/cmdline`).startsWith(`${Deno.execPath()}\0`);
+    } catch {
+      return false; // it has ended
+    }
+  }).length;
+}
+
+Deno.test("NativeBuilder.prefetch() starts a helper for each layer while they come, as many as there may be", async () => {
+  await using store = await createTestStore();
+  const [base] = await busyboxLayers(store);
+  const layer = await base!.stored;
+  const seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
+  const flag = `--seed=${seed}`;
+  await using builder = new NativeBuilder(
+    { platform: { os: "linux", architecture: "amd64" }, store, parallel: 2, network: "host" },
+    { env: Deno.env.toObject(), helperFlags: [flag] },
+  );
+  const here = Promise.withResolvers<typeof layer>();
+  const gone = Promise.withResolvers<typeof layer>();
+  const lost = ["0", "1"].map((digit) => ({
+    diffId: digestFromHex(digit.repeat(64)),
+    stored: gone.promise,
+  }));
+  const unpacking = builder.prefetch([{ diffId: layer.diffId, stored: here.promise }, ...lost]);
+  await until(() => helpers(flag) === 2);
+  here.resolve(layer);
+  gone.reject(new Error("It does not come"));
+  await unpacking;
+  assert.equal(helpers(flag), 2);
+});
