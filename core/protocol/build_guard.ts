@@ -1,6 +1,7 @@
 import { EngineError } from "../contract/errors.ts";
 import { Pool } from "../../lib/pool.ts";
-import { stageTag } from "../contract/labels.ts";
+import { labels, stageTag } from "../contract/labels.ts";
+import { parseManifest } from "../../lib/oci/documents.ts";
 import type { Repository } from "../contract/registry.ts";
 import { type Clock, PROTOCOL } from "./clock.ts";
 import { type HeldLease, takeLease } from "./leases.ts";
@@ -93,7 +94,7 @@ export class BuildGuard {
       const pool = new Pool(8);
       await Promise.all([...needs].map((signature) =>
         pool.run(async () => {
-          if (await this.root.head(stageTag(signature), signal) === undefined) lost.push(signature);
+          if (!await this.#isThere(stageTag(signature))) lost.push(signature);
         })
       ));
       // Lowest first, so that stopping midway leaves no stage without the one before it.
@@ -102,6 +103,14 @@ export class BuildGuard {
     }
     await this.abandon();
     return lost;
+  }
+
+  /** Whether a tag is at something, and not at what stands in for it while it is being removed. */
+  async #isThere(tag: string): Promise<boolean> {
+    const manifest = await this.root.manifest(tag, this.options.signal);
+    if (!manifest) return false;
+    const document = parseManifest(manifest.bytes, `${this.root.name}:${tag}`, manifest.mediaType);
+    return document.kind !== "manifest" || document.manifest.annotations?.[labels.removed] === undefined;
   }
 
   /** Gives the lease back. Where the registry does not take that, it ends by itself. */

@@ -86,9 +86,8 @@ export class GuardedStages {
     }
     await this.guard.finish(there, async (signature) => {
       const { image, stage } = this.stages.get(signature)!;
-      const { stages } = this.store;
-      const known = await stages.record(signature);
-      const record = await stages.whole(signature) ?? (known?.elsewhere && known);
+      // Its layers may be in REPO alone.
+      const record = await this.store.stages.record(stage.signature);
       if (record) await this.shared.publishAgain(image, stage, record);
     });
     this.#stop();

@@ -321,6 +321,8 @@ export class SharedStages {
         messageOf(error)
       }`;
       emit({ type: "note", level: "warn", text });
+      // What is no stage, such as what a cleanup that was killed has left in its place, is published over.
+      if (error instanceof OciError) this.#forsaken.add(stage.signature);
       return undefined;
     }
   }

@@ -6,9 +6,10 @@ import { build, pushBusybox, twin } from "../support/attacked_build.ts";
 import { type Buildkitd, startBuildkitd } from "../support/buildkitd.ts";
 import { endOf, type EngineJob, startEngine } from "../support/engine_process.ts";
 import { type Gate, type GatedRegistry, isDaemon, startGatedRegistry } from "../support/gated_registry.ts";
-import { kill } from "../support/process.ts";
+import { kill, run } from "../support/process.ts";
 import { type TestProject, withProject } from "../support/project.ts";
 import { SETTLED, settledFile } from "../support/settled_registry.ts";
+import { until } from "../support/until.ts";
 import { verifyRegistry } from "../support/verify_registry.ts";
 
 /** A project whose base and stages are in one registry. */
@@ -85,12 +86,23 @@ const cleanup = ({ dir, home }: TestProject, repo: string): EngineJob => ({
 const spares = async ({ registry }: Site) =>
   Object.entries(await registry.tags("shop")).filter(([tag]) => tag.includes("spare-"));
 
-/** All of it is in the registry: another machine has nothing to build. */
-async function requireWhole({ project, registry, options }: Site, built: BuildResult): Promise<void> {
-  registry.gate(() => {});
-  const [image] = built.images;
-  assert.equal(image!.state.layers.length, 2);
+/** The last stage is in the registry, as it was built. */
+async function requireStage({ registry }: Site, { images: [image] }: BuildResult): Promise<void> {
+  const { layers } = image!.state;
+  assert.equal(layers.length, 2);
   await verifyRegistry(registry.host, "shop");
+  const name = `docker://${registry.host}/shop:dimgstage-${image!.signature}`;
+  const { stdout } = await run(["skopeo", "inspect", "--raw", "--tls-verify=false", name]);
+  const there: readonly { readonly digest: string }[] = JSON.parse(stdout).layers;
+  assert.deepEqual(there.map(({ digest }) => digest), layers.map(({ digest }) => digest));
+}
+
+/** All of it is in the registry: another machine has nothing to build. */
+async function requireWhole(site: Site, built: BuildResult): Promise<void> {
+  const { project, registry, options } = site;
+  registry.gate(() => {});
+  await requireStage(site, built);
+  const [image] = built.images;
   const taken = await build(twin(project), { repo: options.repo });
   assert.equal(taken.stagesBuilt, 0);
   assert.equal(taken.images[0]!.digest, image!.digest);
@@ -122,6 +134,36 @@ for (const [moment, isIt] of Object.entries(MOMENTS)) {
       const end = await endOf(startEngine(cleanup(project, options.repo)));
       assert.equal(end.outcome, "done", JSON.stringify(end));
       await requireWhole(site, await build(project, options));
+    });
+  });
+}
+
+for (const isKilled of [false, true]) {
+  const how = isKilled ? "is killed" : "goes on";
+  Deno.test(`a build stands on a stage that a cleanup is about to remove, which then ${how}`, async (t) => {
+    await each(t, async (site) => {
+      const { project, registry, options } = site;
+      await build(twin(project), options);
+      const cleaner = startEngine(cleanup(project, options.repo));
+      const ended = endOf(cleaner);
+      const [reached, held] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      // It has said what will go, waited for builds to hear of it, and now removes.
+      once(registry, ({ method }, { pathname }) => {
+        return method !== "GET" && method !== "HEAD" && pathname.includes("/manifests/dimgstage-");
+      }, () => {
+        reached.resolve();
+        return held.promise;
+      });
+      await Promise.race([reached.promise, ended.then((end) => assert.fail(JSON.stringify(end)))]);
+      const building = build(project, options);
+      const waits = () =>
+        project.events.some((e) => e.type === "note" && /^A cleanup of .* is about/.test(e.text));
+      if (isKilled) kill(cleaner, "SIGKILL");
+      else await Promise.race([building, until(waits)]).finally(held.resolve);
+      held.resolve(); // what it had sent takes effect soon, or never
+      assert.equal((await ended).outcome, isKilled ? "killed" : "done");
+      // Other machines take nothing that a mark condemns, until it ends.
+      await (isKilled ? requireStage : requireWhole)(site, await building);
     });
   });
 }
