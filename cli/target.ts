@@ -16,8 +16,7 @@ type Wanted = Pick<Context, "command" | "options" | "loose" | "tags" | "engine" 
 
 /**
  * Settles the words of a command that takes REPO. With `--repo` the dappfile is read only when a word looks like another
- * REPO; plugins are
- * asked only when there are tag options that are not in the table.
+ * REPO; plugins are asked only when there are tag options that are not in the table.
  *
  * @param prefetch whether git is asked meanwhile for what the command wants of it
  * @throws USAGE

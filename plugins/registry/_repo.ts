@@ -20,8 +20,7 @@ export interface Repo {
  * @throws {EngineError} REPO_INVALID, with what was probably meant
  */
 export function parseRepo(text: string): Repo {
-  const meant = mendRepo(text);
-  const fail = (why: string, fix?: string) => {
+  const fail = (why: string, fix?: string, meant = mendRepo(text)) => {
     const hint = meant === undefined ? "" : `. Did you mean "${meant}"?`;
     return new EngineError("REPO_INVALID", `Cannot use repository "${text}": ${why}${hint}`, {
       ...(fix !== undefined && { fix }),
@@ -31,20 +30,16 @@ export function parseRepo(text: string): Repo {
   if (text.endsWith("/")) throw fail('it ends with "/", wanted is host/path');
   if (text.includes("@")) throw fail("it has a digest or user name, wanted is host/path");
   if (/^[^/]+:\d+$/.test(text)) throw fail("it has no path, wanted is host/path");
-  const [, scheme] = /^([a-z][a-z0-9+-]*):(?!\d+(?:\/|$))/i.exec(text) ?? [];
+  const [, scheme, rest = ""] = /^([a-z][a-z0-9+-]*):(?!\d+(?:\/|$))(.*)$/is.exec(text) ?? [];
   if (scheme !== undefined) {
-    const rest = text.slice(scheme.length + 1);
     const known = suggest(scheme, [LAYOUT]);
-    const hint = known === undefined ? "" : `. Did you mean "${known}:${rest}"?`;
     const named = `ame ${LAYOUT}:DIR, or what a plugin under \`plugins:\` opens`;
-    throw new EngineError(
-      "REPO_INVALID",
-      `Cannot use repository "${text}": no plugin opens "${scheme}:", and no tag belongs to it${hint}`,
-      {
-        fix: rest.includes("/")
-          ? `N${named}`
-          : `If ":${rest}" is a tag, leave it out and give it with --tag ${rest}; else n${named}`,
-      },
+    throw fail(
+      `no plugin opens "${scheme}:", and no tag belongs to it`,
+      rest.includes("/")
+        ? `N${named}`
+        : `If ":${rest}" is a tag, leave it out and give it with --tag ${rest}; else n${named}`,
+      known && `${known}:${rest}`,
     );
   }
   if (/:[^/]*$/.test(text)) {
