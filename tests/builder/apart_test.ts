@@ -206,6 +206,17 @@ Deno.test("a builder apart gets secrets of its step, and its layer comes whole",
   assert.deepEqual(await withBuilder(told, runOnce), { output: "abcundefined0hi", size: 1024 });
 });
 
+Deno.test("a builder apart may print a log as a whole, line by line", async () => {
+  const lines = 150_000;
+  const members = `const own = builder.run;
+    builder.run = (step, io) => {
+      for (let i = 0; i < ${lines}; i++) io.output("stdout", i + "\\n");
+      return own(step, io);
+    };`;
+  const { output } = await withBuilder(members, runOnce);
+  assert.equal(output.split("\n").length, lines + 1);
+});
+
 Deno.test("a step of a builder apart may take longer than an answer", async () => {
   const slow = `const { run } = builder;
     builder.run = async (...args) => {

@@ -51,12 +51,15 @@ export function wrapBuilder(builder: Builder, ask: AskDapp): object {
       { parents, ...step }: Omit<BuildStep, "parents"> & { parents: GivenLayer[] },
       io: GivenIo,
     ) => {
-      const result = await builder.run({ ...step, parents: parents.map(layerOf) }, ioOf(io));
+      const result = await withIo(
+        io,
+        (own) => builder.run({ ...step, parents: parents.map(layerOf) }, own),
+      );
       return { ...result, layer: handed(result.layer) };
     },
     ...(builder.buildDockerfile && {
       async buildDockerfile(step: DockerfileStep, io: GivenIo) {
-        const result = await builder.buildDockerfile!(step, ioOf(io));
+        const result = await withIo(io, (own) => builder.buildDockerfile!(step, own));
         return { ...result, layers: result.layers.map(handed) };
       },
     }),
@@ -80,16 +83,59 @@ function layerOf({ diffId, stored, described }: GivenLayer): LayerRef {
   };
 }
 
-function ioOf({ signal, secrets, agents, output, placed, ran, onFailure }: GivenIo): StepIo {
-  return {
-    signal,
-    secret: (id) => wanted(secrets, id),
-    sshAgent: (id) => wanted(agents, id),
-    output: (stream, text) => void observed(output(stream, text)),
-    placed: (place) => void observed(placed(place)),
-    ran: () => void observed(ran()),
-    ...(onFailure && { onFailure: () => onFailure() }),
-  };
+/** Does the work of a step; all that it printed has been sent when it ends. */
+async function withIo<T>(
+  { signal, secrets, agents, output, placed, ran, onFailure }: GivenIo,
+  work: (io: StepIo) => Promise<T>,
+): Promise<T> {
+  const printed = new Printed(output);
+  try {
+    return await work({
+      signal,
+      secret: (id) => wanted(secrets, id),
+      sshAgent: (id) => wanted(agents, id),
+      output: (stream, text) => printed.add(stream, text),
+      placed: (place) => void observed(placed(place)),
+      ran() {
+        printed.send();
+        observed(ran());
+      },
+      ...(onFailure && { onFailure: () => onFailure() }),
+    });
+  } finally {
+    printed.send();
+  }
+}
+
+/** Characters of output that go at once. */
+const CHUNK = 1 << 20;
+
+/** Output on its way: what is printed while some is goes together, since each call takes a tenth of a millisecond. */
+class Printed {
+  #stream = "";
+  #text = "";
+  #underway = 0;
+
+  constructor(readonly output: GivenIo["output"]) {}
+
+  add(stream: string, text: string): void {
+    if (stream !== this.#stream || this.#text.length > CHUNK) this.send();
+    this.#stream = stream;
+    this.#text += text;
+    if (this.#underway === 0) this.send();
+  }
+
+  /** Sends what waits. */
+  send(): void {
+    if (this.#text === "") return;
+    this.#underway++;
+    observed(
+      this.output(this.#stream, this.#text).finally(() => {
+        if (--this.#underway === 0) this.send();
+      }),
+    );
+    this.#text = "";
+  }
 }
 
 function wanted<T>(values: ReadonlyMap<string, T | undefined>, id: string): T {
