@@ -251,6 +251,30 @@ Deno.test("what REPO tells of layers is not believed where it cannot be so: they
   }
 });
 
+Deno.test("stages whose layers have gone from REPO are built again", async (t) => {
+  for (const told of [true, false]) {
+    await t.step(
+      told ? "and others told what was in them" : "and nobody told what was in them",
+      () =>
+        withMachines(async (machines) => {
+          const { b, registry, bp } = machines;
+          const digest = await wanted(machines);
+          if (!told) await retell(registry, () => undefined);
+          const path = "group/app";
+          for (const each of registry.manifestsOf(path)) {
+            const [lowest] = registry.documentOf(path, each)?.layers ?? [];
+            if (!lowest) continue;
+            registry.dropBlob(path, lowest.digest);
+            registry.dropBlob(`${path}/web`, lowest.digest);
+          }
+          assert.equal(await bp(b), digest);
+          const built = b.events.flatMap((e) => e.type === "stage.finished" ? [e.at.stage] : []);
+          assert.ok(built.includes("from"), built.join());
+        }),
+    );
+  }
+});
+
 interface StageConfig extends ImageConfig {
   dapp: { layers?: Record<string, unknown> };
 }
