@@ -5,7 +5,7 @@ import type { Store } from "../contract/store.ts";
 import { imageKey } from "../sign/graph.ts";
 import { needsBuilder } from "../sign/needs_builder.ts";
 import type { SignedGraph } from "../sign/sign.ts";
-import { type BuilderNeeds, findBuilder, placementOf } from "./stage_work.ts";
+import { type BuilderNeeds, findBuilder, placementOf } from "./open_builder.ts";
 
 /** What it takes to know where commands would run. */
 export type PlaceNeeds = BuilderNeeds & { store(): Promise<Store> };

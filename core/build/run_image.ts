@@ -14,9 +14,9 @@ import { observed } from "../../lib/pool.ts";
 import { storedLayer } from "../layers/stage_output.ts";
 import type { LateOptions } from "../share/live_cache.ts";
 import { networkOf } from "./step_network.ts";
-import { type BuilderNeeds, openBuilder } from "./stage_work.ts";
 import type { Builder, LayerRef, StepMount } from "../contract/builder.ts";
 import type { BuiltNeeds } from "./needs.ts";
+import { type BuilderNeeds, openBuilder } from "./open_builder.ts";
 
 /** What running a command in an image takes. */
 export interface RunNeeds extends BuiltNeeds, BuilderNeeds {

@@ -1,6 +1,6 @@
 import type { ContainerConfig } from "../../lib/oci/types.ts";
 import { applyInstructions, InstructionError } from "./docker_instructions.ts";
-import type { Config, ImageRule, MountRule, UserStage } from "../contract/config.ts";
+import type { Config, ImageRule } from "../contract/config.ts";
 import { commandEnvironment } from "./command_env.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { StageRef } from "../contract/events.ts";
@@ -8,19 +8,17 @@ import type { DockerfileOutput, DockerfileTask, DockerfileWorker } from "./docke
 import { type BaseNeeds, fetchBase } from "./fetch_base.ts";
 import { type ImageNode, stageTitle } from "../sign/graph.ts";
 import { layerError, LayerReader } from "../layers/layer_reader.ts";
-import { missingFileHint } from "./missing_file.ts";
 import { OutputTail } from "./output_tail.ts";
 import { observed } from "../../lib/pool.ts";
 import type { DockerfilePlan } from "../sign/dockerfile_facts.ts";
 import type { ImageState, Layer, Store } from "../contract/store.ts";
 import type { GitImagePlan } from "../sign/git_stages.ts";
 import type { GitTrees } from "../git/trees.ts";
-import type { HookRunner } from "../hooks/runner.ts";
-import { networkOf, PROXIES, proxyOfThisMachine } from "./step_network.ts";
+import { networkOf, proxyVariables } from "./step_network.ts";
+import { explainFailure } from "./failed_command.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
-import { formatPlatform, hostPlatform, platformOf } from "../../lib/oci/platform.ts";
+import { formatPlatform, hostPlatform } from "../../lib/oci/platform.ts";
 import type { Introspector } from "./introspect.ts";
-import { needsBuilder } from "../sign/needs_builder.ts";
 import type { SignedImage, SignedStage } from "../sign/sign.ts";
 import {
   describe,
@@ -37,30 +35,13 @@ import type { LayerOutline } from "../../lib/layer/outline.ts";
 import { baseName } from "../sign/base_rule.ts";
 import { MaskedStream, type Masker } from "../../lib/mask.ts";
 import { type SecretNeeds, SecretVault } from "./secrets.ts";
-import type {
-  Builder,
-  BuilderRequest,
-  BuildStep,
-  LayerFile,
-  LayerRef,
-  MountKind,
-  StepIo,
-  StepMount,
-  StepResult,
-} from "../contract/builder.ts";
+import type { Builder, BuildStep, LayerFile, LayerRef, StepIo, StepResult } from "../contract/builder.ts";
 import type { StepPlace } from "../contract/place.ts";
 import type { RegistryAccess } from "../contract/registry.ts";
 import type { Signature } from "../contract/signature.ts";
 import { unreachable } from "../../lib/unreachable.ts";
-
-/** What running commands takes. */
-export interface BuilderNeeds {
-  readonly options: Pick<
-    ResolvedOptions,
-    "platform" | "builder" | "parallel" | "network" | "env" | "untrusted" | "emit"
-  >;
-  hooks(): Promise<HookRunner>;
-}
+import { type BuilderNeeds, openBuilder, placementOf } from "./open_builder.ts";
+import { AGENT_SOCKET, mountsOf, requireMounts, secretMounts } from "./step_mounts.ts";
 
 /** What the work on stages takes. */
 export interface WorkerNeeds extends BuilderNeeds, BaseNeeds {
@@ -91,53 +72,6 @@ export interface WorkTask extends StageTask {
   readonly registry?: TaskRegistry | undefined;
 }
 
-/** Opens the builder of this run. @throws BUILDER_UNAVAILABLE */
-export async function openBuilder(
-  session: BuilderNeeds,
-  store: Store,
-  onLayer?: BuilderRequest["onLayer"],
-): Promise<Builder> {
-  const { platform, builder: name, emit } = session.options;
-  const why = session.options.network ? undefined : proxyOfThisMachine(session.options);
-  if (why) {
-    emit({
-      type: "note",
-      level: "info",
-      text: `Commands have this machine's network (as with --network host): ${why}`,
-    });
-  }
-  const builder = await findBuilder(session, store, onLayer);
-  if (builder) return builder;
-  const what = name ? `no plugin offers builder "${name}"` : `no builder runs commands for ${platform} here`;
-  throw new EngineError("BUILDER_UNAVAILABLE", `Cannot run stage commands: ${what}`, {
-    fix:
-      "Run: dapp builder setup (the built-in builder needs Linux; images without shell commands build anywhere)",
-  });
-}
-
-/** The builder of this run, if any plugin offers one. @throws BUILDER_UNAVAILABLE */
-export async function findBuilder(
-  session: BuilderNeeds,
-  store: Store,
-  onLayer?: BuilderRequest["onLayer"],
-): Promise<Builder | undefined> {
-  const { platform, builder: name, parallel } = session.options;
-  const answer = await (await session.hooks()).first("openBuilder", {
-    platform: platformOf(platform),
-    store,
-    parallel,
-    ...(name && { name }),
-    ...networkOf(session.options, {}),
-    ...(onLayer && { onLayer }),
-  });
-  return answer?.value;
-}
-
-/** Steps of one image are best run in one place: the signature of the first of them. */
-export function placementOf({ stages }: SignedImage, stage: SignedStage): Signature {
-  return (stages.find(needsBuilder) ?? stage).signature;
-}
-
 /** @throws CONFIG_INVALID when an instruction cannot be carried out for this image */
 function containerOf({ at, image: { node: { rule } }, parent }: StageTask): ContainerConfig {
   try {
@@ -149,31 +83,6 @@ function containerOf({ at, image: { node: { rule } }, parent }: StageTask): Cont
     const title = stageTitle(at.kind, at.image, at.stage);
     throw new EngineError("CONFIG_INVALID", `Cannot build ${title}: ${error.message}`, { fix, cause: error });
   }
-}
-
-/** Where commands find the socket of the ssh agent. */
-const AGENT_SOCKET = "/run/ssh-agent/default";
-
-/** @throws BUILDER_UNAVAILABLE when a builder cannot show a step what it needs */
-function requireMounts({ name, mounts = ["host", "cache", "tmp"] }: Builder, step: BuildStep): void {
-  const needed: MountKind[] = step.mounts.map(({ kind }) => kind);
-  if (step.secretEnv) needed.push("secret");
-  const missing = needed.find((kind) => !mounts.includes(kind));
-  if (missing === undefined) return;
-  const what = {
-    host: "directories of this machine (`fromPath`)",
-    cache: "directories that are kept (`build_dir`)",
-    tmp: "temporary directories (`tmp_dir`)",
-    secret: "`secrets`",
-    ssh: "`ssh`",
-  }[missing];
-  throw new EngineError(
-    "BUILDER_UNAVAILABLE",
-    `Cannot build ${step.label}: builder "${name}" does not offer ${what}`,
-    {
-      fix: "Choose another builder with --builder",
-    },
-  );
 }
 
 /** Does the work of single stages: the only part of a build that makes layers. */
@@ -277,7 +186,7 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
       return await buildDockerfile({
         worker: this,
         builder: await this.#open(),
-        proxies: this.#proxies(),
+        proxies: proxyVariables(this.session.options),
         io: {
           signal: this.signal,
           placed: task.placed,
@@ -422,7 +331,7 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
       env: this.#env(output),
       cwd: "/",
       user: "",
-      mounts: await this.#mounts(image, where),
+      mounts: await mountsOf(this.session, image.node.rule, where),
       ...networkOf(this.session.options, image.node.rule),
     }, signal);
   }
@@ -437,10 +346,11 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
     const { signal } = this;
     const { emit, compression, epoch, masker } = this.session.options;
     const { rule } = image.node;
+    const label = stageTitle(at.kind, at.image, at.stage);
     const variables = rule.secrets.flatMap(({ id, as }) => as === undefined ? [] : [[as, id] as const]);
     let spareTag: string | undefined;
     const step: BuildStep = {
-      label: stageTitle(at.kind, at.image, at.stage),
+      label,
       signature: stage.signature,
       placement: placementOf(image, stage),
       ...(forced && { forced }),
@@ -448,13 +358,7 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
       commands,
       env: { ...this.#env(parent), ...(rule.ssh.length > 0 && { SSH_AUTH_SOCK: AGENT_SOCKET }) },
       ...(variables.length > 0 && { secretEnv: Object.fromEntries(variables) }),
-      mounts: [
-        ...await this.#mounts(image, stageTitle(at.kind, at.image, at.stage)),
-        ...rule.secrets.flatMap(({ id, target }): StepMount[] =>
-          target === undefined ? [] : [{ kind: "secret", id, target }]
-        ),
-        ...rule.ssh.map((id): StepMount => ({ kind: "ssh", id, target: AGENT_SOCKET })),
-      ],
+      mounts: [...await mountsOf(this.session, rule, label), ...secretMounts(rule)],
       ...networkOf(this.session.options, image.node.rule),
       epoch,
       compression,
@@ -502,7 +406,7 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
     } catch (error) {
       if (signal.aborted) throw error;
       if (introspector.beforeError) await this.inspect(at, parent, image, "before");
-      throw await this.#withHint(error, task, tail.text);
+      throw await explainFailure(this.session, error, task, tail.text);
     }
   }
 
@@ -530,35 +434,6 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
     return { diffId, stored };
   }
 
-  async #withHint(error: unknown, { image, stage }: StageTask, output: string): Promise<unknown> {
-    if (!(error instanceof EngineError) || error.code !== "STAGE_FAILED" || stage.spec.work.kind !== "run") {
-      return error;
-    }
-    const { stage: name, commands } = stage.spec.work;
-    const { command } = error.details;
-    const at = command === undefined ? undefined : await this.#placeOf(image, name, commands[command]);
-    const plan = await this.session.git(image.node);
-    const fix = plan && name !== "beforeInstall"
-      ? missingFileHint(output, name, await plan.undeclared(name))
-      : undefined;
-    return new EngineError(error.code, error.message, {
-      ...error.details,
-      ...(at !== undefined && { at }),
-      ...(fix && { fix }),
-    });
-  }
-
-  /** `dappfile.yaml:12`: where a command stands, with asLayers too. */
-  async #placeOf(
-    image: SignedImage,
-    name: UserStage,
-    command: string | undefined,
-  ): Promise<string | undefined> {
-    const shell = image.node.rule.shell[name];
-    const place = command === undefined ? undefined : shell?.lines?.[shell.commands.indexOf(command)];
-    return place && `${place.file ?? (await this.session.config()).file}:${place.line}`;
-  }
-
   #open(): Promise<Builder> {
     return this.#builder ??= openBuilder(this.session, this.store, (layer, index) => {
       observed(this.reader.contents.note(layer));
@@ -568,32 +443,10 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
 
   #env(parent: StageOutput): Record<string, string> {
     return {
-      ...this.#proxies(),
+      ...proxyVariables(this.session.options),
       ...commandEnvironment(parent.config.config?.Env),
       SOURCE_DATE_EPOCH: String(this.session.options.epoch),
     };
-  }
-
-  #proxies(): Record<string, string> {
-    const { env, untrusted } = this.session.options;
-    const proxies: Record<string, string> = {};
-    for (const name of [...PROXIES, "no_proxy"].flatMap((n) => [n, n.toUpperCase()])) {
-      const value = env[name];
-      if (value) proxies[name] = untrusted ? withoutLogin(value) : value;
-    }
-    return proxies;
-  }
-
-  async #mounts(image: SignedImage, what: string): Promise<StepMount[]> {
-    const { name: project } = await this.session.project();
-    const { untrusted } = this.session.options;
-    return await Promise.all(
-      image.node.rule.mounts.map(async (mount): Promise<StepMount> => {
-        // What strangers leave there, builds of others would find.
-        if (untrusted && mount.from === "build_dir") return { kind: "tmp", target: mount.to };
-        return await mountOf(mount, project, what);
-      }),
-    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -602,53 +455,10 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
   }
 }
 
-/** @throws CONFIG_INVALID when there is nothing to mount */
-async function mountOf(mount: MountRule, project: string, what: string): Promise<StepMount> {
-  const { to: target } = mount;
-  switch (mount.from) {
-    case "build_dir":
-      return { kind: "cache", project, name: target, target };
-    case "tmp_dir":
-      return { kind: "tmp", target };
-    case "path": {
-      const source = await existing(mount.path, () => {
-        throw new EngineError(
-          "CONFIG_INVALID",
-          `Cannot build ${what}: "${mount.path}", which is to be mounted on "${target}", does not exist here`,
-          {
-            fix: `Create it, or correct \`fromPath\` in line ${mount.line} of ${
-              mount.file ?? "the dappfile"
-            }`,
-          },
-        );
-      });
-      return { kind: "host", source, target, readOnly: false };
-    }
-    default:
-      return unreachable(mount);
-  }
-}
-
-/** A proxy's address without user and password. */
-function withoutLogin(proxy: string): string {
-  return proxy.replace(/^([a-z][a-z0-9+.-]*:\/\/)?[^/@]*@/i, "$1");
-}
-
 /** Output on its way out, without the values of secrets. */
 function maskedStreams(masker: Masker, output: StepIo["output"]) {
   return {
     stdout: new MaskedStream(masker, (text) => output("stdout", text)),
     stderr: new MaskedStream(masker, (text) => output("stderr", text)),
   };
-}
-
-/** `path` if something is there, whatever it is. */
-async function existing(path: string, absent: () => never): Promise<string> {
-  try {
-    await Deno.stat(path);
-    return path;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return absent();
-    throw error;
-  }
 }

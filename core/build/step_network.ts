@@ -4,7 +4,7 @@ import type { ImageRule } from "../contract/config.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 
 /** Proxies that commands get from the environment; upper case counts too. */
-export const PROXIES = ["http_proxy", "https_proxy", "ftp_proxy", "all_proxy"] as const;
+const PROXIES = ["http_proxy", "https_proxy", "ftp_proxy", "all_proxy"] as const;
 
 type Asked = Pick<ResolvedOptions, "network" | "env" | "untrusted">;
 
@@ -28,4 +28,21 @@ export function proxyOfThisMachine({ env, untrusted }: Asked): string | undefine
       "";
     if (isLoopback(host)) return `the proxy in "${name}" is on this machine ("${host}")`;
   }
+}
+
+/** Variables by which commands find the proxies of this machine, without logins when they are those of strangers. */
+export function proxyVariables(
+  { env, untrusted }: Pick<ResolvedOptions, "env" | "untrusted">,
+): Readonly<Record<string, string>> {
+  const proxies: Record<string, string> = {};
+  for (const name of [...PROXIES, "no_proxy"].flatMap((n) => [n, n.toUpperCase()])) {
+    const value = env[name];
+    if (value) proxies[name] = untrusted ? withoutLogin(value) : value;
+  }
+  return proxies;
+}
+
+/** A proxy's address without user and password. */
+function withoutLogin(proxy: string): string {
+  return proxy.replace(/^([a-z][a-z0-9+.-]*:\/\/)?[^/@]*@/i, "$1");
 }

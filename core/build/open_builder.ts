@@ -1,0 +1,66 @@
+import { EngineError } from "../contract/errors.ts";
+import type { Store } from "../contract/store.ts";
+import type { HookRunner } from "../hooks/runner.ts";
+import { networkOf, proxyOfThisMachine } from "./step_network.ts";
+import type { ResolvedOptions } from "../settings/options.ts";
+import { platformOf } from "../../lib/oci/platform.ts";
+import { needsBuilder } from "../sign/needs_builder.ts";
+import type { SignedImage, SignedStage } from "../sign/sign.ts";
+import type { Builder, BuilderRequest } from "../contract/builder.ts";
+import type { Signature } from "../contract/signature.ts";
+
+/** What running commands takes. */
+export interface BuilderNeeds {
+  readonly options: Pick<
+    ResolvedOptions,
+    "platform" | "builder" | "parallel" | "network" | "env" | "untrusted" | "emit"
+  >;
+  hooks(): Promise<HookRunner>;
+}
+
+/** Opens the builder of this run. @throws BUILDER_UNAVAILABLE */
+export async function openBuilder(
+  session: BuilderNeeds,
+  store: Store,
+  onLayer?: BuilderRequest["onLayer"],
+): Promise<Builder> {
+  const { platform, builder: name, emit } = session.options;
+  const why = session.options.network ? undefined : proxyOfThisMachine(session.options);
+  if (why) {
+    emit({
+      type: "note",
+      level: "info",
+      text: `Commands have this machine's network (as with --network host): ${why}`,
+    });
+  }
+  const builder = await findBuilder(session, store, onLayer);
+  if (builder) return builder;
+  const what = name ? `no plugin offers builder "${name}"` : `no builder runs commands for ${platform} here`;
+  throw new EngineError("BUILDER_UNAVAILABLE", `Cannot run stage commands: ${what}`, {
+    fix:
+      "Run: dapp builder setup (the built-in builder needs Linux; images without shell commands build anywhere)",
+  });
+}
+
+/** The builder of this run, if any plugin offers one. @throws BUILDER_UNAVAILABLE */
+export async function findBuilder(
+  session: BuilderNeeds,
+  store: Store,
+  onLayer?: BuilderRequest["onLayer"],
+): Promise<Builder | undefined> {
+  const { platform, builder: name, parallel } = session.options;
+  const answer = await (await session.hooks()).first("openBuilder", {
+    platform: platformOf(platform),
+    store,
+    parallel,
+    ...(name && { name }),
+    ...networkOf(session.options, {}),
+    ...(onLayer && { onLayer }),
+  });
+  return answer?.value;
+}
+
+/** Steps of one image are best run in one place: the signature of the first of them. */
+export function placementOf({ stages }: SignedImage, stage: SignedStage): Signature {
+  return (stages.find(needsBuilder) ?? stage).signature;
+}
