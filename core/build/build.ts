@@ -186,7 +186,7 @@ class ImageBuild {
     if (!cache) return await this.#build(nodes, keys, signed, local, undefined);
     const guard = await cache.guard();
     const { gone } = this.means;
-    cache.shared.forsake(gone);
+    cache.shared.finder.forsake(gone);
     try {
       const tops = await cache.take(signed, local, keys);
       const needed = neededImages(signed, tops, keys);
@@ -338,7 +338,7 @@ class ImageBuild {
         store: inputs.store,
         platform: inputs.platform,
         ledger,
-        taken: cache?.taken ?? new Map(),
+        taken: cache?.shared.taker.taken ?? new Map(),
       });
     }
     this.#prepared();

@@ -4,7 +4,8 @@ import { localMarkOwners } from "../protocol/mark_owners.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { Store } from "../contract/store.ts";
 import type { SignedImage, SignedStage } from "../sign/sign.ts";
-import type { SharedStages } from "./shared_stages.ts";
+import type { StageFinder } from "./stage_finder.ts";
+import type { StagePublisher } from "./stage_publisher.ts";
 import type { Signature } from "../contract/signature.ts";
 
 /** Renewals within the life of a lease. */
@@ -19,7 +20,8 @@ export class GuardedStages {
   #timer: ReturnType<typeof setInterval> | undefined;
 
   private constructor(
-    readonly shared: SharedStages,
+    readonly finder: StageFinder,
+    readonly publisher: StagePublisher,
     readonly store: Store,
     readonly guard: BuildGuard,
     readonly stages: ReadonlyMap<Signature, { readonly image: SignedImage; readonly stage: SignedStage }>,
@@ -35,10 +37,13 @@ export class GuardedStages {
    *
    * @throws {EngineError} REGISTRY_DENIED before anything is built, when this user may not publish at all
    */
-  static async start(shared: SharedStages): Promise<GuardedStages | undefined> {
-    const { signal, emit } = shared.options;
+  static async start(
+    finder: StageFinder,
+    publisher: StagePublisher,
+  ): Promise<GuardedStages | undefined> {
+    const { signal, emit, target } = publisher.needs;
     try {
-      return await GuardedStages.#start(shared);
+      return await GuardedStages.#start(finder, publisher);
     } catch (error) {
       // What is published could not be read: better said before anything is built.
       if (!(error instanceof EngineError) || signal.aborted || error.details.withheld) throw error;
@@ -46,49 +51,48 @@ export class GuardedStages {
       if (error.details.locked) return undefined;
       // Who may not store a lease may store no stage either, or is kept from this tag alone.
       const barred = error.code === "REGISTRY_DENIED" || error.code === "REGISTRY_UNSUPPORTED";
-      if (barred) await shared.target!.requirePush?.(signal);
-      const text = `${error.message}. Do not clean up ${shared.target!.name} while this runs`;
+      if (barred) await target.requirePush?.(signal);
+      const text = `${error.message}. Do not clean up ${target.name} while this runs`;
       emit({ type: "note", level: "warn", text });
       return undefined;
     }
   }
 
-  static async #start(shared: SharedStages): Promise<GuardedStages> {
-    const { signal, emit, signed, store } = shared.options;
+  static async #start(finder: StageFinder, publisher: StagePublisher): Promise<GuardedStages> {
+    const { signal, emit, signed, store, target } = publisher.needs;
     const rows = signed.images.flatMap((image) =>
       image.stages.map((stage) => [stage.signature, { image, stage }] as const)
     );
     const stages = new Map(rows);
-    const guard = await BuildGuard.start(shared.target!, {
+    const guard = await BuildGuard.start(target, {
       builder: crypto.randomUUID(),
       signatures: [...stages.keys()],
       clock: systemClock,
       signal,
       owners: localMarkOwners(`${store.path}/cleanup/marks`),
       onWait: ({ until }) => {
-        const text =
-          `A cleanup of ${shared.target!.name} is about to remove stages of this build; waiting for it, ` +
+        const text = `A cleanup of ${target.name} is about to remove stages of this build; waiting for it, ` +
           `until ${new Date(until).toISOString()} at most`;
         emit({ type: "note", level: "info", text });
       },
     });
     // What is about to go is built again rather than relied on.
     const { before } = guard;
-    if (before?.active && before.until + PROTOCOL.skewMs >= Date.now()) shared.avoid(before.condemned);
-    return new GuardedStages(shared, store, guard, stages);
+    if (before?.active && before.until + PROTOCOL.skewMs >= Date.now()) finder.avoid(before.condemned);
+    return new GuardedStages(finder, publisher, store, guard, stages);
   }
 
   /** Publishes again what a cleanup removed meanwhile, and gives the lease back. */
   async finish(): Promise<void> {
     const there: Signature[] = [];
     for (const signature of this.stages.keys()) {
-      if (await this.shared.wasPublished(signature)) there.push(signature);
+      if (await this.finder.wasPublished(signature)) there.push(signature);
     }
     await this.guard.finish(there, async (signature) => {
       const { image, stage } = this.stages.get(signature)!;
       // Its layers may be in REPO alone.
       const record = await this.store.stages.record(stage.signature);
-      if (record) await this.shared.publishAgain(image, stage, record);
+      if (record) await this.publisher.publishAgain(image, stage, record);
     });
     this.#stop();
   }

@@ -8,9 +8,10 @@ import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
 import { isRunUpon } from "./run_upon.ts";
 import { locateStages } from "./locate_stages.ts";
 import type { GuardedStages } from "./guarded_stages.ts";
-import type { FindOptions, SharedStages, TakeOptions } from "./shared_stages.ts";
+import type { SharedStages } from "./shared_stages.ts";
+import type { FindOptions } from "./stage_finder.ts";
+import type { TakeOptions } from "./stage_taker.ts";
 import type { TaskRegistry } from "../layers/stage_output.ts";
-import type { Digest } from "../../lib/oci/digest.ts";
 import type { Signature } from "../contract/signature.ts";
 import type { HistoryEntry } from "../../lib/oci/types.ts";
 
@@ -30,7 +31,8 @@ export type LateOptions = Pick<TakeOptions, "unseen" | "coming"> & Pick<FindOpti
 export class LiveCache {
   readonly #publishing: Promise<unknown>[] = [];
   #failure: unknown;
-  readonly #spares = new Map<Signature, { readonly tag: string; readonly digest: Digest }[]>();
+  /** Removes what builders needed tags for. */
+  readonly #spares = new Map<Signature, (() => Promise<void>)[]>();
   /** Stages whose commands this run has begun. */
   readonly #begun = new Set<Signature>();
 
@@ -40,27 +42,23 @@ export class LiveCache {
     readonly options: LiveCacheOptions = {},
   ) {}
 
-  /** The repositories that stages were taken from in this run. */
-  get taken(): ReadonlyMap<Signature, string> {
-    return this.shared.taken;
-  }
-
   /** Makes the run known to cleanups of the registry; undefined when nothing is published there. */
   async guard(): Promise<GuardedStages | undefined> {
-    if (!this.shared.target) return undefined;
+    const { finder, publisher } = this.shared;
+    if (!publisher) return undefined;
     const { GuardedStages } = await import("./guarded_stages.ts");
-    return await GuardedStages.start(this.shared);
+    return await GuardedStages.start(finder, publisher);
   }
 
   /** Takes for each image that a build of `roots` needs the highest stage there is; gives the tops with those. */
   async take(signed: SignedGraph, tops: CachedTops, roots: ReadonlySet<string>): Promise<CachedTops> {
     const out = new Map(tops);
-    await locateStages(signed, tops, roots, this.shared, async (image, located) => {
+    await locateStages(signed, tops, roots, this.shared.finder, async (image, located) => {
       for (const { index, found } of located) {
-        const unneeded = this.options.publishing === true && this.shared.target !== undefined &&
+        const unneeded = this.options.publishing === true && this.shared.publisher !== undefined &&
           !isRunUpon(signed, image, index, out);
         const apart = unneeded || (await this.options.apart?.() ?? false);
-        const record = await this.shared.take(image, image.stages[index]!, found, { apart });
+        const record = await this.shared.taker.take(image, image.stages[index]!, found, { apart });
         if (!record) continue;
         out.set(image.node.key, { index, record });
         return index;
@@ -95,10 +93,10 @@ export class LiveCache {
     { wanted = false, ...options }: LateOptions = {},
   ): Promise<StageRecord | undefined> {
     if (await this.#runsBelow(image, stage)) return undefined;
-    const found = await this.shared.find(stage.signature, { again: true, wanted });
+    const found = await this.shared.finder.find(stage.signature, { again: true, wanted });
     const apart = found !== undefined && (await this.options.apart?.() ?? false);
-    const record = found && await this.shared.take(image, stage, found, { ...options, apart });
-    if (record && found.repository !== this.shared.target) this.publish(image, stage, record);
+    const record = found && await this.shared.taker.take(image, stage, found, { ...options, apart });
+    if (record && found.repository !== this.shared.options.target) this.publish(image, stage, record);
     return record;
   }
 
@@ -114,14 +112,14 @@ export class LiveCache {
 
   /** Publishes a stage beside the build. A failure is reported by {@linkcode finish}; nothing else is sent after it. */
   publish(image: SignedImage, stage: SignedStage, record: StageRecord): void {
-    if (!this.shared.target) return;
+    const { publisher } = this.shared;
+    if (!publisher) return;
     this.#publishing.push(observed((async () => {
       if (this.#failure !== undefined) return;
       try {
-        const how = await this.shared.publish(image, stage, record);
+        const how = await publisher.publish(image, stage, record);
         if (how === "pushed") this.options.onPublished?.(stage.signature);
-        const spares = this.#spares.get(stage.signature) ?? [];
-        await Promise.all(spares.map(({ tag, digest }) => this.shared.dropSpare(tag, digest)));
+        await Promise.all((this.#spares.get(stage.signature) ?? []).map((drop) => drop()));
       } catch (error) {
         this.#failure ??= error;
       }
@@ -139,22 +137,23 @@ export class LiveCache {
       readonly parent?: { readonly stage: SignedStage; readonly saved: Promise<StageRecord> };
     },
   ): TaskRegistry | undefined {
-    if (!this.shared.target) return undefined;
+    const { place } = this.shared;
+    if (!place) return undefined;
     if (needsBuilder(stage)) this.#begun.add(stage.signature);
     return {
-      place: () => this.#failure === undefined ? this.shared.place() : undefined,
+      place: () => this.#failure === undefined ? place.give() : undefined,
       image: async () => {
         if (!parent || this.#failure !== undefined) return undefined;
         const record = await parent.saved;
-        const shared = await this.shared.image(image, parent.stage, record);
-        const next = shared && await this.shared.nextConfig(image, stage, { record, entry });
+        const shared = await place.image(image, parent.stage, record);
+        const next = shared && await place.nextConfig(image, stage, { record, entry });
         return shared && { ...shared, ...(next !== undefined && { next }) };
       },
-      left: (layer) => this.shared.left(layer),
-      leftBlob: (digest) => this.shared.leftBlob(digest),
+      left: (layer) => place.left(layer),
+      leftBlob: (digest) => place.leftBlob(digest),
       spare: (tag, digest) => {
         const spares = this.#spares.get(stage.signature) ?? [];
-        this.#spares.set(stage.signature, [...spares, { tag, digest }]);
+        this.#spares.set(stage.signature, [...spares, () => place.dropSpare(tag, digest)]);
       },
     };
   }
@@ -164,7 +163,7 @@ export class LiveCache {
    * what `tops` says. One look-up for an image whose highest stage is there.
    */
   async publishMissing(images: readonly SignedImage[], tops: CachedTops): Promise<void> {
-    if (!this.shared.target) return;
+    if (!this.shared.publisher) return;
     await Promise.all(images.map(async (image) => {
       const top = tops.get(image.node.key);
       if (!top || await this.#there(image.stages[top.index]!)) return;
@@ -179,7 +178,7 @@ export class LiveCache {
 
   async #there(stage: SignedStage): Promise<boolean> {
     try {
-      return await this.shared.isPublished(stage.signature);
+      return await this.shared.finder.published(stage.signature) !== undefined;
     } catch (error) {
       this.#failure ??= error;
       return true;
@@ -192,9 +191,11 @@ export class LiveCache {
    */
   async explain(error: unknown, gone: Set<Signature>): Promise<unknown> {
     if (!(error instanceof EngineError) || error.code === "INTERRUPTED") return error;
-    const vanished = await this.shared.vanished().catch(() => []); // the failure is the news
+    const { apart, place } = this.shared;
+    const vanished = await apart.vanished().catch(() => []); // the failure is the news
     for (const signature of vanished) gone.add(signature);
-    const isMissing = error.code === "REGISTRY_FAILED" && error.details.missing && this.shared.anyApart;
+    const anyApart = place?.given === true || apart.any;
+    const isMissing = error.code === "REGISTRY_FAILED" && error.details.missing && anyApart;
     if (error.code === "STAGE_GONE" || !(isMissing || vanished.length > 0)) return error;
     const text = `What this build stands on has gone from the registry: ${error.message}`;
     return new EngineError("STAGE_GONE", text, { cause: error });

@@ -1,7 +1,7 @@
 import type { CachedTops } from "../plan/plan.ts";
 import { imagesOf } from "../plan/plan.ts";
 import type { SignedGraph, SignedImage } from "../sign/sign.ts";
-import type { FoundStage, SharedStages } from "./shared_stages.ts";
+import type { FoundStage, StageFinder } from "./stage_finder.ts";
 
 /** The highest stage of an image that is in a registry. */
 export interface LocatedStage {
@@ -18,7 +18,7 @@ export async function locateStages(
   signed: SignedGraph,
   tops: CachedTops,
   roots: ReadonlySet<string>,
-  shared: Pick<SharedStages, "find">,
+  finder: Pick<StageFinder, "find">,
   each: (image: SignedImage, located: readonly LocatedStage[]) => Promise<number | void> = async () => {},
 ): Promise<ReadonlyMap<string, LocatedStage>> {
   const needed = new Set(roots);
@@ -37,7 +37,7 @@ export async function locateStages(
         if (!needed.has(key)) return;
         let top = tops.get(key)?.index ?? -1;
         if (top < image.stages.length - 1) {
-          const located = await lookUp(image, top, shared);
+          const located = await lookUp(image, top, finder);
           const used = await each(image, located) ?? located[0]?.index ?? top;
           const stage = located.find(({ index }) => index === used);
           if (stage) out.set(key, stage);
@@ -57,15 +57,15 @@ export async function locateStages(
 async function lookUp(
   image: SignedImage,
   top: number,
-  shared: Pick<SharedStages, "find">,
+  finder: Pick<StageFinder, "find">,
 ): Promise<readonly LocatedStage[]> {
   const last = image.stages.length - 1;
-  const found = await shared.find(image.stages[last]!.signature);
+  const found = await finder.find(image.stages[last]!.signature);
   if (found) return [{ index: last, found }];
   const rest = await Promise.all(
     image.stages.slice(top + 1, last).map(async ({ signature }, i) => ({
       index: top + 1 + i,
-      found: await shared.find(signature),
+      found: await finder.find(signature),
     })),
   );
   return rest.filter((row): row is LocatedStage => row.found !== undefined).reverse();

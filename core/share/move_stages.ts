@@ -1,4 +1,3 @@
-import { stageTag } from "../contract/labels.ts";
 import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
 import { observed } from "../../lib/pool.ts";
 import { refOf } from "../sign/stage_ref.ts";
@@ -7,7 +6,9 @@ import { openShared, type ShareNeeds } from "./open_shared.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import type { ImageNode } from "../sign/graph.ts";
 import type { MovedStage } from "../contract/results.ts";
+import { stageReference } from "./read_stage.ts";
 import type { SharedStages } from "./shared_stages.ts";
+import type { StagePublisher } from "./stage_publisher.ts";
 import type { Signature } from "../contract/signature.ts";
 
 /** What moving stages takes. */
@@ -53,9 +54,10 @@ export async function pushStages(
   shared: SharedStages,
   { dryRun, planned = new Set() }: { readonly dryRun: boolean; readonly planned?: ReadonlySet<Signature> },
 ): Promise<readonly MovedStage[]> {
-  const guard = dryRun ? undefined : await GuardedStages.start(shared);
+  const publisher = shared.publisher!; // REPO was opened for it
+  const guard = dryRun ? undefined : await GuardedStages.start(shared.finder, publisher);
   try {
-    const rows = await pushAll(shared, dryRun ? planned : undefined);
+    const rows = await pushAll(shared, publisher, dryRun ? planned : undefined);
     await guard?.finish();
     return rows;
   } catch (error) {
@@ -67,17 +69,19 @@ export async function pushStages(
 /** @param planned on a dry run: stages that would be in the store */
 async function pushAll(
   shared: SharedStages,
+  publisher: StagePublisher,
   planned: ReadonlySet<Signature> | undefined,
 ): Promise<readonly MovedStage[]> {
-  const { signed, store, target } = shared.options;
+  const { options: { signed, store }, finder } = shared;
   const push = async (image: SignedImage, stage: SignedStage): Promise<MovedStage["state"]> => {
     const record = await store.stages.whole(stage.signature);
     if (planned && (record || planned.has(stage.signature))) {
-      return await shared.isPublished(stage.signature) ? "exists" : "would push";
+      return await finder.published(stage.signature) ? "exists" : "would push";
     }
-    if (record) return await shared.publish(image, stage, record) ?? "not built";
-    const left = (await store.stages.record(stage.signature))?.elsewhere?.repository === target?.name;
-    return left && await shared.isPublished(stage.signature) ? "exists" : "not built";
+    if (record) return await publisher.publish(image, stage, record) ?? "not built";
+    const left = (await store.stages.record(stage.signature))?.elsewhere?.repository ===
+      publisher.needs.target.name;
+    return left && await finder.published(stage.signature) ? "exists" : "not built";
   };
   const moved = mover(shared);
   const rows = await Promise.all(
@@ -106,8 +110,8 @@ export async function pullStages(
         if (!all) break;
         continue;
       }
-      const found = await shared.find(stage.signature, { wanted: !dryRun });
-      const taken = found && !dryRun ? await shared.take(image, stage, found, { unseen: true }) : found;
+      const found = await shared.finder.find(stage.signature, { wanted: !dryRun });
+      const taken = found && !dryRun ? await shared.taker.take(image, stage, found, { unseen: true }) : found;
       out.push(moved(image, stage, !taken ? "absent" : dryRun ? "would pull" : "pulled"));
       if (taken && !all) break;
     }
@@ -133,7 +137,7 @@ function mover(shared: SharedStages) {
   return (image: SignedImage, stage: SignedStage, state: MovedStage["state"]): MovedStage => ({
     ...refOf(image, stage),
     signature: stage.signature,
-    reference: `${repository.name}:${stageTag(stage.signature)}`,
+    reference: stageReference(repository, stage.signature),
     state,
   });
 }

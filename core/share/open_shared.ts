@@ -5,7 +5,7 @@ import type { ResolvedOptions } from "../settings/options.ts";
 import type { SignedGraph } from "../sign/sign.ts";
 import type { LayerReader } from "../layers/layer_reader.ts";
 import { LiveCache, type LiveCacheOptions } from "./live_cache.ts";
-import { SharedStages } from "./shared_stages.ts";
+import { type SharedStages, shareStages } from "./shared_stages.ts";
 import { BlobUploader } from "./uploader.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 
@@ -51,7 +51,7 @@ export async function openShared(
   };
   const sources = (await Promise.all(names.map(open))).filter((source) => source !== undefined);
   const store = await session.store();
-  return new SharedStages({
+  return shareStages({
     reader: reader ?? (async () => new (await import("../layers/layer_reader.ts")).LayerReader(store)),
     platform,
     emit,

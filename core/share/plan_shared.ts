@@ -11,8 +11,8 @@ export async function planShared(
   tops: CachedTops,
   roots: ReadonlySet<string>,
 ): Promise<ReadonlyMap<string, SharedTop>> {
-  const shared = await openShared(session, signed, { repo, readOnly: true });
-  const located = await locateStages(signed, tops, roots, shared);
+  const { finder } = await openShared(session, signed, { repo, readOnly: true });
+  const located = await locateStages(signed, tops, roots, finder);
   return new Map(
     [...located].map(([key, { index, found }]) => [key, { index, place: found.repository.name }]),
   );

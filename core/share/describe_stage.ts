@@ -1,0 +1,65 @@
+import { formatOutline } from "../../lib/layer/outline.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
+import type { Signature } from "../contract/signature.ts";
+import type { StageRecord } from "../contract/store.ts";
+import type { StageFacts } from "../plan/known_facts.ts";
+import { imagesOf } from "../plan/plan.ts";
+import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
+import { addsLayers } from "./layer_origins.ts";
+import type { SharedStagesOptions } from "./shared_options.ts";
+import type { StageDocument } from "./stage_document.ts";
+
+/** What describing stages takes. */
+export type DescribeNeeds = Pick<SharedStagesOptions, "store" | "signed" | "listingText">;
+
+/** What a registry is told of a stage, without its outlines. */
+export async function describeStage(
+  image: SignedImage,
+  stage: SignedStage,
+  { image: state, trees = {} }: Pick<StageRecord, "image" | "trees">,
+  { store, signed, listingText }: DescribeNeeds,
+): Promise<StageDocument> {
+  const stages = factsUpTo(signed, image, stage);
+  const listings = new Map<Digest, string>();
+  const digests = [
+    ...Object.values(trees),
+    ...stages.flatMap(({ facts }) => facts.flatMap((fact) => fact.listing ? [fact.value] : [])),
+  ];
+  for (const digest of new Set(digests)) {
+    const text = await listingText(store, digest);
+    if (text !== undefined) listings.set(digest, text);
+  }
+  return { stages, image: state, trees, listings };
+}
+
+/** Facts of a stage and of all that it stands on or imports from, each once, the stage itself last. */
+function factsUpTo(signed: SignedGraph, image: SignedImage, stage: SignedStage): readonly StageFacts[] {
+  const out = new Map<Signature, StageFacts>();
+  const visit = (of: SignedImage, count: number) => {
+    for (const each of of.stages.slice(0, count)) {
+      for (const key of imagesOf(of, each)) visit(signed.image(key), Infinity);
+      const { signature, previous, facts, spec } = each;
+      out.set(signature, { stage: spec.name, signature, previous, facts });
+    }
+  };
+  visit(image, image.stages.indexOf(stage) + 1);
+  return [...out.values()];
+}
+
+/** What is in the layers that a stage has and the one below it has not, the highest first. */
+export async function outlinesOf(
+  image: SignedImage,
+  stage: SignedStage,
+  record: StageRecord,
+  { store, reader }: Pick<SharedStagesOptions, "store" | "reader">,
+): Promise<ReadonlyMap<Digest, string>> {
+  if (!addsLayers(stage, image.node.rule.base)) return new Map();
+  const lower = stage.previous && await store.stages.record(stage.previous);
+  const had = new Set(lower?.image.layers.map(({ diffId }) => diffId));
+  const added = record.image.layers.filter(({ diffId }) => !had.has(diffId)).reverse();
+  const looks = await reader();
+  const rows = await Promise.all(
+    added.map(async (layer) => [layer.diffId, await looks.outline(layer)] as const),
+  );
+  return new Map(rows.flatMap(([diffId, found]) => found ? [[diffId, formatOutline(found)] as const] : []));
+}

@@ -1,0 +1,28 @@
+import type { EventSink } from "../contract/events.ts";
+import type { RegistryAccess, Repository } from "../contract/registry.ts";
+import type { Store } from "../contract/store.ts";
+import type { LayerReader } from "../layers/layer_reader.ts";
+import type { SignedGraph } from "../sign/sign.ts";
+import type { BlobUploader } from "./uploader.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
+
+/** What a run needs for stages in registries; its parts say which of it is theirs. */
+export interface SharedStagesOptions {
+  readonly platform: string;
+  readonly emit: EventSink;
+  readonly signal: AbortSignal;
+  readonly store: Store;
+  /** Whoever looks into layers of the store. */
+  reader(): Promise<Pick<LayerReader, "outline">>;
+  /** How a repository is reached. */
+  accessTo(name: string): RegistryAccess;
+  /** The text of a listing; undefined when it cannot be had. */
+  listingText(store: Store, digest: Digest): Promise<string | undefined>;
+  readonly project: string;
+  readonly signed: SignedGraph;
+  readonly uploader: BlobUploader;
+  /** Asked in this order. */
+  readonly sources: readonly Repository[];
+  /** Where stages are published; absent = nowhere. */
+  readonly target: Repository | undefined;
+}

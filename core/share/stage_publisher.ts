@@ -1,0 +1,144 @@
+import type { Digest } from "../../lib/oci/digest.ts";
+import { parseManifest } from "../../lib/oci/documents.ts";
+import type { BuiltManifest } from "../../lib/oci/build.ts";
+import { stageTag } from "../contract/labels.ts";
+import type { Repository } from "../contract/registry.ts";
+import type { Signature } from "../contract/signature.ts";
+import type { StageRecord } from "../contract/store.ts";
+import type { Elsewhere } from "../layers/elsewhere.ts";
+import { baseName } from "../sign/base_rule.ts";
+import type { SignedImage, SignedStage } from "../sign/sign.ts";
+import { refOf } from "../sign/stage_ref.ts";
+import type { ApartStages } from "./apart_stages.ts";
+import { type DescribeNeeds, describeStage, outlinesOf } from "./describe_stage.ts";
+import { stageReference } from "./read_stage.ts";
+import { outgoingLayer, repositoryOfBase, withBlobs } from "./send_blobs.ts";
+import type { SharedStagesOptions } from "./shared_options.ts";
+import { encodeStage } from "./stage_document.ts";
+import type { StageFinder } from "./stage_finder.ts";
+
+/** What publishing stages takes. */
+export interface PublishNeeds
+  extends DescribeNeeds, Pick<SharedStagesOptions, "emit" | "signal" | "reader" | "project" | "uploader"> {
+  readonly target: Repository;
+  readonly finder: Pick<StageFinder, "published" | "put">;
+  readonly apart: Pick<ApartStages, "note">;
+  readonly elsewhere: Pick<Elsewhere, "refsOf" | "placeOf" | "ref">;
+}
+
+/** Publishes stages of the store in a repository. */
+export class StagePublisher {
+  readonly #publishing = new Map<Signature, Promise<"pushed" | "exists" | undefined>>();
+
+  constructor(readonly needs: PublishNeeds) {}
+
+  /** Publishes a stage, unless it is there. Undefined when it cannot be published. */
+  publish(
+    image: SignedImage,
+    stage: SignedStage,
+    record: StageRecord,
+  ): Promise<"pushed" | "exists" | undefined> {
+    let publishing = this.#publishing.get(stage.signature);
+    if (!publishing) {
+      publishing = this.needs.finder.published(stage.signature).then(async (there) =>
+        there !== undefined && await this.#isUsable(record, there)
+          ? "exists"
+          : await this.#publish(image, stage, record)
+      );
+      this.#publishing.set(stage.signature, publishing);
+    }
+    return publishing;
+  }
+
+  /** Publishes a stage that was there and has gone. */
+  async publishAgain(image: SignedImage, stage: SignedStage, record: StageRecord): Promise<void> {
+    this.needs.uploader.forget(this.needs.target);
+    await this.#publish(image, stage, record);
+  }
+
+  /** Whether a manifest of the repository has just the layers of a record. */
+  async isOf({ image }: StageRecord, manifest: Digest): Promise<boolean> {
+    const { target, signal } = this.needs;
+    const there = await target.manifest(manifest, signal);
+    const parsed = there && parseManifest(there.bytes, `the manifest of "${target.name}"`, there.mediaType);
+    const layers = parsed?.kind === "manifest" ? parsed.manifest.layers : [];
+    return layers.length === image.layers.length &&
+      image.layers.every(({ digest }, i) => layers[i]?.digest === digest);
+  }
+
+  /** Whether a stage of this machine can be used next to the one that is there: it is whole, or the same. */
+  async #isUsable(record: StageRecord, there: Digest): Promise<boolean> {
+    if (record.elsewhere || await this.needs.store.stages.whole(record.signature)) return true;
+    if (!await this.isOf(record, there)) return false;
+    await this.#keepElsewhere(record, there);
+    return true;
+  }
+
+  /** Keeps where the layers are that this machine lacks. */
+  async #keepElsewhere(record: StageRecord, manifest: Digest): Promise<void> {
+    const { target, store, apart } = this.needs;
+    apart.note(record, target, manifest);
+    await store.stages.put({ ...record, elsewhere: { repository: target.name, manifest } });
+  }
+
+  async #publish(
+    image: SignedImage,
+    stage: SignedStage,
+    record: StageRecord,
+  ): Promise<"pushed" | undefined> {
+    const { target, store, project, emit, finder } = this.needs;
+    const { signature } = stage;
+    const start = performance.now();
+    const document = await describeStage(image, stage, record, this.needs);
+    const outlines = await outlinesOf(image, stage, record, this.needs);
+    const built = await encodeStage({ ...document, outlines }, project);
+    const reference = stageReference(target, signature);
+    if (!built) {
+      const text = `${reference} is not published: its list of files is too long`;
+      emit({ type: "note", level: "warn", text });
+      return undefined;
+    }
+    const size = await this.#send(image, record, built);
+    const { digest } = built.manifest;
+    finder.put(signature, digest);
+    if (await store.stages.whole(signature) === undefined) await this.#keepElsewhere(record, digest);
+    emit({
+      type: "stage.published",
+      at: refOf(image, stage),
+      signature,
+      reference,
+      size,
+      ms: Math.round(performance.now() - start),
+    });
+    return "pushed";
+  }
+
+  /** Sends what a manifest names, then it; gives the bytes that were sent. */
+  async #send(image: SignedImage, record: StageRecord, { config, manifest }: BuiltManifest): Promise<number> {
+    const { target, store, uploader, signal, elsewhere } = this.needs;
+    const { base } = image.node.rule;
+    const origin = base.kind === "image" ? repositoryOfBase(baseName(image.node.rule)) : undefined;
+    const from = origin ? [origin] : [];
+    elsewhere.refsOf(record); // those that are elsewhere are known from now on
+    let size = 0;
+    await withBlobs(uploader, target, async () => {
+      const sent = await Promise.all([
+        ...record.image.layers.map((layer) => {
+          const place = elsewhere.placeOf(layer);
+          const distant = place === undefined
+            ? undefined
+            : { place, bring: () => elsewhere.ref(layer, place).stored };
+          return uploader.send(target, outgoingLayer(layer, store, from, distant));
+        }),
+        uploader.send(target, {
+          digest: config.digest,
+          size: config.size,
+          source: { bytes: config.bytes },
+        }),
+      ]);
+      size = sent.reduce((sum, bytes) => sum + bytes, 0);
+      await target.putManifest(manifest, stageTag(record.signature), signal);
+    });
+    return size;
+  }
+}
