@@ -81,7 +81,7 @@ export const sharingCommands = [
     run: async () => (await import("./commands/publish.ts")).tag,
     summary: "Give built images the names that a push would give them, in the local Docker engine.",
     details: [
-      "What this machine has not built is taken from REPO. When REPO is oci:DIR, they go to an OCI image layout " +
+      "What this machine has not built is taken from REPO. When REPO is oci:DIR, the images go to an OCI image layout " +
       "instead.",
       aboutTags,
       aboutRepo,
