@@ -52,7 +52,7 @@ function withoutRipples(result: Explanation): Explanation {
 }
 
 function explanationLines({ images }: Explanation, style: Style): string[] {
-  if (images.length === 0) return ["Nothing changed: every stage is in the store"];
+  if (images.length === 0) return ["Nothing changed: every stage is built"];
   const blocks = images.flatMap((image) => image.stages.map((stage) => stageLines(image, stage, style)));
   return blocks.flatMap((block, i) => i === 0 ? block : ["", ...block]);
 }

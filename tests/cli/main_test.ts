@@ -590,7 +590,7 @@ app/docker  build  9f8e7d6c5b4a…
   const none = { explain: () => Promise.resolve({ project: "shop", images: [] }) };
   assert.equal(
     (await dapp(["dimg", "explain"], { engine: () => none })).stdout,
-    "Nothing changed: every stage is in the store\n",
+    "Nothing changed: every stage is built\n",
   );
 });
 
