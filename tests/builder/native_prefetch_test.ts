@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { HelperPool } from "../../plugins/builder/native/pool.ts";
+import { withTempDir } from "../support/tmp.ts";
 import { NativeBuilder } from "../../plugins/builder/native/builder.ts";
 import { busyboxLayers, createTestStore } from "../../testing/mod.ts";
 import { processesWith } from "../../testing/processes.ts";
@@ -38,4 +40,20 @@ Deno.test("NativeBuilder.prefetch() starts a helper for each layer while they co
   gone.reject(new Error("It does not come"));
   await unpacking;
   assert.equal(helpers(flag), 2);
+});
+
+Deno.test("helpers that cannot start say so to whoever comes later, however many were started ahead", async () => {
+  await withTempDir(async (dir) => {
+    await Deno.writeTextFile(`${dir}/unshare`, "#!/bin/sh\necho 'unshare failed: no' >&2; exit 1\n", {
+      mode: 0o755,
+    });
+    const mark = `--seed=${crypto.getRandomValues(new Uint32Array(1))[0]!}`;
+    const env = { ...Deno.env.toObject(), PATH: `${dir}:${Deno.env.get("PATH")}` };
+    await using pool = new HelperPool(2, { rootless: Deno.uid() !== 0, network: "host" }, env, [mark]);
+    pool.warmUp(2);
+    await until(() => processesWith(mark).length === 0);
+    for (let i = 0; i < 3; i++) {
+      await assert.rejects(pool.use(() => Promise.resolve()), { code: "BUILDER_UNAVAILABLE" });
+    }
+  });
 });

@@ -6,6 +6,7 @@ import type { HelperKind } from "./namespaces.ts";
 export class HelperPool implements AsyncDisposable {
   readonly #idle: HelperProcess[] = [];
   readonly #all = new Set<HelperProcess>();
+  #closed = false;
   readonly #waiting: ((helper: HelperProcess | undefined) => void)[] = [];
 
   constructor(
@@ -17,6 +18,7 @@ export class HelperPool implements AsyncDisposable {
 
   /** Starts helpers ahead of their use, until there are so many. Never throws. */
   warmUp(count = 1): void {
+    if (this.#closed) return;
     try {
       while (this.#all.size < Math.min(count, this.size)) this.#idle.push(this.#start());
     } catch {
@@ -37,9 +39,13 @@ export class HelperPool implements AsyncDisposable {
 
   async #acquire(): Promise<HelperProcess> {
     for (;;) {
+      if (this.#closed) throw new Error("The builder is closed");
       const idle = this.#idle.pop();
       if (idle?.alive) return idle;
-      if (idle) continue;
+      if (idle) {
+        this.#all.delete(idle); // it ended while nobody used it
+        continue;
+      }
       if (this.#all.size < this.size) return this.#start();
       const handed = await new Promise<HelperProcess | undefined>((resolve) => this.#waiting.push(resolve));
       if (handed?.alive) return handed;
@@ -60,6 +66,8 @@ export class HelperPool implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
     await Promise.all([...this.#all].map((helper) => helper[Symbol.asyncDispose]()));
+    for (const tell of this.#waiting.splice(0)) tell(undefined);
   }
 }
