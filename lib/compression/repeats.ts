@@ -5,7 +5,7 @@ const SAMPLES = 4;
 const SAMPLE_BYTES = 4 * 1024;
 const HASH_BITS = 12;
 /** What a reference to bytes before costs, more or less. */
-const REFERENCE_BITS = 20;
+const REFERENCE_BITS = 16;
 
 /**
  * Whether looking for repeated strings makes a block smaller. In archives, media and encoded random data it does not,
@@ -36,9 +36,10 @@ function searchedBits(text: Uint8Array, lengths: Uint8Array): number {
     const before = seen[hash]!;
     seen[hash] = at;
     if (before >= 0 && view.getUint32(before, true) === word) {
-      let end = at + 4;
-      while (end < text.length && text[end] === text[before + end - at]) end++;
-      bits += REFERENCE_BITS;
+      let end = at;
+      let spelt = 0;
+      while (end < text.length && text[end] === text[before + end - at]) spelt += lengths[text[end++]!]!;
+      bits += Math.min(REFERENCE_BITS, spelt);
       at = end;
     } else bits += lengths[text[at++]!]!;
   }
