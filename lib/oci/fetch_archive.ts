@@ -71,6 +71,7 @@ export async function fetchFromArchive(archive: Archive, options: FetchArchiveOp
   const present = await Promise.all(
     image.layers.map(async ({ digest, size }) => await sink.size(digest) === size),
   );
+  await Promise.all(image.layers.map(({ digest }, i) => present[i] ? sink.settle?.(digest) : undefined));
   const absent = image.layers.filter((_, i) => !present[i]);
   const blobs = await extract(archive, absent.map(({ digest }) => blobFile(digest)), options);
   for (const { digest } of absent) {

@@ -50,7 +50,10 @@ function openArchive({ name, platform, projectDir, store }: SourceRequest): Imag
         const memo = await store.memo.get("archive-image", key, isImageState);
         if (memo) {
           const sizes = await Promise.all(memo.layers.map(({ digest }) => store.blobs.size(digest)));
-          if (memo.layers.every(({ size }, i) => sizes[i] === size)) return memo;
+          if (memo.layers.every(({ size }, i) => sizes[i] === size)) {
+            await Promise.all(memo.layers.map(({ digest }) => store.blobs.settle?.(digest)));
+            return memo;
+          }
         }
         const { fetchFromArchive } = await import("../../lib/oci/fetch_archive.ts");
         const image = await fetchFromArchive(await open(io.signal), {
