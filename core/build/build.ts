@@ -13,6 +13,8 @@ import type { StageWorker, WorkerNeeds } from "./stage_work.ts";
 import type { BuildResult, BuildTimes, BuiltImage } from "../contract/results.ts";
 import type { EngineEvent } from "../contract/events.ts";
 import type { RunBuild } from "./run_build.ts";
+import type { StageRecord, Store } from "../contract/store.ts";
+import type { Elsewhere } from "../layers/elsewhere.ts";
 import { Ledger } from "./ledger.ts";
 import { Stopwatch } from "./stopwatch.ts";
 import type { BuildExtras, BuildNeeds, BuiltNeeds } from "./needs.ts";
@@ -46,7 +48,8 @@ export async function buildImages(
     },
   };
   const gone = new Set<Signature>();
-  const means = { worker: open, signal, ...(stop && { stop }), gone };
+  const { lost = new Set() } = options;
+  const means = { worker: open, signal, ...(stop && { stop }), gone, lost };
   return await disposing(build, session.options.emit, async () => {
     for (let left = AGAIN;; left--) {
       try {
@@ -163,6 +166,8 @@ class ImageBuild {
     readonly means: Pick<RunBuild, "worker" | "signal" | "stop"> & {
       /** Stages that were found in repositories and have gone. */
       readonly gone: Set<Signature>;
+      /** Layers that they had. */
+      readonly lost: Set<string>;
     },
   ) {}
 
@@ -180,7 +185,10 @@ class ImageBuild {
     // All there is, here and in the registry: this run relies on nothing that could go.
     const images = nodes.map((node) => signed.image(node.key));
     const done = isFresh(images, local) && await this.#isPublished(images);
-    const apart = done ? undefined : await this.#allApart(signed, images);
+    // Who looks into stages, or builds them anyway, needs the way to their layers.
+    const looks = this.options.introspect !== undefined || (await session.hooks()).has("plan");
+    const doubt = this.means.gone.size + this.means.lost.size > 0;
+    const apart = done || looks || doubt ? undefined : await this.#allApart(signed, images);
     if (apart) return await this.#build(nodes, keys, signed, apart, undefined);
     const cache = done ? undefined : await this.#cache(signed);
     if (!cache) return await this.#build(nodes, keys, signed, local, undefined);
@@ -260,6 +268,7 @@ class ImageBuild {
       ...(options.uploader && { uploader: options.uploader }),
       ...(options.onPublished && { onPublished: options.onPublished }),
       publishing: options.publishing,
+      lost: this.means.lost,
       reader: async () => (await this.means.worker()).reader,
       // What commands stand on may stay where it is when they run elsewhere.
       apart: async () => await (await this.means.worker()).isElsewhere().catch(() => false),
@@ -311,6 +320,7 @@ class ImageBuild {
     }
     const published = watch.begin("publishing");
     await shared();
+    if (cache) await bringUnpublished(records, inputs.store, cache.shared.elsewhere);
     published();
     const { finishImage } = await import("./finish_image.ts");
     const reusedBy = (image: SignedImage) => image.stages.length - (built.get(image.node.key) ?? 0);
@@ -364,6 +374,22 @@ function summaryOf({ images, stagesBuilt, stagesReused, stages, times }: BuildRe
   );
   const slowest = built.sort((a, b) => b.ms - a.ms).slice(0, SLOWEST);
   return { type: "build.finished", images: images.length, stagesBuilt, stagesReused, ...times, slowest };
+}
+
+/** Brings the layers of stages that were made upon layers elsewhere and are nowhere by themselves. */
+async function bringUnpublished(
+  records: readonly (StageRecord | undefined)[],
+  { stages }: Pick<Store, "stages">,
+  elsewhere: Pick<Elsewhere, "placeOf" | "ref">,
+): Promise<void> {
+  await Promise.all(records.map(async (record) => {
+    if (!record || await stages.whole(record.signature)) return;
+    if ((await stages.record(record.signature))?.elsewhere) return;
+    await Promise.all(record.image.layers.map(async (layer) => {
+      const place = elsewhere.placeOf(layer);
+      if (place !== undefined) await elsewhere.ref(layer, place).stored;
+    }));
+  }));
 }
 
 /** Whether every image's last stage is in the store. */

@@ -241,6 +241,7 @@ export class Executor {
       const found = forced ? undefined : await store.stages.whole(stage.signature);
       if (found) {
         this.#reuse(at, stage, "built meanwhile by another process");
+        this.inputs.shared.saved(image, stage, found); // that process may not publish it
         return outputOf(found);
       }
       if (parent) await this.inputs.worker.ready({ stage, parent, others }, wait);
@@ -271,7 +272,9 @@ export class Executor {
       stopRunning();
       ledger.save(signature);
       emit({ type: "stage.saving", at, signature });
-      const stored = observed(this.#store(image, stage, parent, delta));
+      const stored = observed(
+        this.#store(image, stage, [...parent ? [parent] : [], ...others.values()], delta),
+      );
       const saved = observed(
         this.#save(image, stage, parent, { ...delta, stored }, times).finally(async () => {
           stopSaving();
@@ -375,11 +378,14 @@ export class Executor {
     };
   }
 
-  /** The image, once its layers are in the store and those of the base are found to be what it says. */
+  /**
+   * The image, once its layers are in the store and those of the base are found to be what it says, and the same holds
+   * for all that it was made of.
+   */
   async #store(
     image: SignedImage,
     stage: SignedStage,
-    parent: StageOutput | undefined,
+    made: readonly StageOutput[],
     output: MadeOutput,
   ): Promise<ImageState> {
     const state = await settleImage(output);
@@ -387,7 +393,7 @@ export class Executor {
     if (stage.spec.work.kind === "from" && !isOwn(rule.base)) {
       await this.inputs.worker.requireBase(rule, output.layers, image.stages.some(runsCommands));
     }
-    await parent?.stored;
+    await Promise.all(made.map(({ stored }) => stored));
     return state;
   }
 

@@ -45,6 +45,8 @@ export interface BuildExtras extends BuildOptions {
   readonly uploader?: BlobUploader;
   /** The images go to a registry: layers that are there, and that nothing needs here, are not brought. */
   readonly publishing?: boolean;
+  /** Digests of layers that stages name and repositories lack; more are added. */
+  readonly lost?: Set<string>;
   /** Told of each stage that this run has put into REPO. */
   readonly onPublished?: (signature: Signature) => void;
   /** Asked before the first stage is built: what is to be done with images must be possible. */

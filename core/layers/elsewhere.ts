@@ -21,10 +21,12 @@ export class Elsewhere {
   readonly #repositories = new Map<string, Repository>();
   readonly #brought = new Map<string, Promise<Layer>>();
   readonly #places = new Map<string, string>();
-  /** Layers that turned out to be there no more. */
-  readonly gone = new Set<string>();
-
-  constructor(readonly needs: ElsewhereNeeds, repositories: Iterable<Repository>) {
+  /** @param gone takes layers that turned out to be there no more */
+  constructor(
+    readonly needs: ElsewhereNeeds,
+    repositories: Iterable<Repository>,
+    readonly gone = new Set<string>(),
+  ) {
     for (const repository of repositories) this.#repositories.set(repository.name, repository);
   }
 
@@ -59,7 +61,7 @@ export class Elsewhere {
   }
 
   #bring(layer: Layer, place: string): Promise<Layer> {
-    return memoize(this.#brought, layer.digest, async () => {
+    return memoize(this.#brought, `${layer.digest} ${place}`, async () => {
       const { store, contents, emit, signal } = this.needs;
       const repository = this.#repositories.get(place)!;
       const transfers = transferEvents(emit);

@@ -20,12 +20,13 @@ const MAX_OWNERS = 64 << 10;
 
 /** Looks into layers without unpacking them, by indexes that are made once for each content. */
 export class LayerReader {
-  readonly #indexes = new Map<Digest, Promise<LayerIndex>>();
+  /** By {@linkcode keyOf}: what a repository tells holds for its own layers. */
+  readonly #indexes = new Map<string, Promise<LayerIndex>>();
   /** Those that nobody but a registry has told are not among them. */
   readonly #known = new Map<Digest, Promise<LayerIndex | undefined>>();
   readonly #reading = new Map<Digest, Promise<LayerIndex>>();
   /** Texts that looks have told. */
-  readonly #texts = new Map<Digest, ReadonlyMap<string, string>>();
+  readonly #texts = new Map<string, ReadonlyMap<string, string>>();
   readonly contents: LayerContents;
 
   /** @param look what is in a layer that is elsewhere; undefined when it must come here for that */
@@ -39,7 +40,7 @@ export class LayerReader {
   /** Tells the index of a layer that was just made, or that somebody made sure of. */
   async remember(diffId: Digest, index: LayerIndex): Promise<void> {
     this.#known.set(diffId, Promise.resolve(index));
-    this.#indexes.set(diffId, Promise.resolve(index));
+    this.#indexes.set(keyOf({ diffId }), Promise.resolve(index));
     await this.store.memo.put("layer-index", diffId.slice(7), index);
   }
 
@@ -53,7 +54,7 @@ export class LayerReader {
     const real = fs.resolve(path, { last: true });
     const found = fs.lookup(real);
     const told = found?.entry.type === "file"
-      ? this.#texts.get(layers[found.layer]!.diffId)?.get(real)
+      ? this.#texts.get(keyOf(layers[found.layer]!))?.get(real)
       : undefined;
     if (told !== undefined) return told;
     const bytes = await readFile(this.files(layers), fs, path, 1 << 20);
@@ -100,7 +101,7 @@ export class LayerReader {
   #index(layer: LayerRef): Promise<LayerIndex> {
     return memoize(
       this.#indexes,
-      layer.diffId,
+      keyOf(layer),
       async () =>
         await this.#knownIndex(layer.diffId) ?? await this.#lookElsewhere(layer) ?? await this.#read(layer),
     );
@@ -131,14 +132,19 @@ export class LayerReader {
     });
   }
 
-  async #lookElsewhere({ described, place, diffId }: LayerRef): Promise<LayerIndex | undefined> {
+  async #lookElsewhere(ref: LayerRef): Promise<LayerIndex | undefined> {
+    const { described, place } = ref;
     if (!this.look || !described || place === undefined) return undefined;
     const layer = await described;
     if (await this.store.blobs.size(layer.digest) === layer.size) return undefined;
     const outline = await this.look(layer, place);
-    if (outline) this.#texts.set(diffId, outline.texts);
+    if (outline) this.#texts.set(keyOf(ref), outline.texts);
     return outline?.index;
   }
+}
+
+function keyOf({ diffId, place = "" }: Pick<LayerRef, "diffId" | "place">): string {
+  return `${diffId} ${place}`;
 }
 
 /** What damaged layers and impossible contents make the format libraries throw, as an error for people. */

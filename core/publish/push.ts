@@ -2,6 +2,7 @@ import { buildImages, builtImages } from "../build/build.ts";
 import type { BuildExtras, BuildNeeds, BuiltNeeds } from "../build/needs.ts";
 import type { ResolvedImage } from "../contract/source.ts";
 import type { ImageNode } from "../sign/graph.ts";
+import { EngineError } from "../contract/errors.ts";
 import { isOwn } from "../sign/base_rule.ts";
 import { observed, Pool } from "../../lib/pool.ts";
 import type { RegistryBackend } from "../contract/registry.ts";
@@ -80,17 +81,27 @@ export async function pushImages(
   const names = nodes.map(({ rule }) => rule.name);
   const stages: MovedStage[] = [];
   const done: StagesOfBuild = { planned: new Set(), published: new Set() };
-  const builds = options.build
-    ? await buildAll(sessions, names, { backend, options, repo, tags, uploader, done })
-    : [];
-  const outgoing = await collectImages(sessions, nodes, tags, options.build === true && dryRun, true);
-  if (options.withStages) {
-    stages.push(...await sendStages(sessions, keysOf(nodes), { repo, uploader, done }));
-  }
   const { name: project } = await session.project();
-  const bring = bringer(session, store);
+  const lost = new Set<string>();
+  const bring = bringer(session, store, lost);
   const needs = { project, store, emit, signal, dryRun, bring };
-  const images = await publishImages(needs, backend, uploader, outgoing);
+  const publish = async () => {
+    const builds = options.build
+      ? await buildAll(sessions, names, { backend, options, repo, tags, uploader, done, lost })
+      : [];
+    const outgoing = await collectImages(sessions, nodes, tags, options.build === true && dryRun, true);
+    if (options.withStages) {
+      const moved = await sendStages(sessions, keysOf(nodes), { repo, uploader, done });
+      stages.splice(0, stages.length, ...moved);
+    }
+    return { builds, images: await publishImages(needs, backend, uploader, outgoing) };
+  };
+  const { builds, images } = await publish().catch(async (error) => {
+    const gone = error instanceof EngineError && error.code === "STAGE_GONE" && lost.size > 0;
+    if (!gone || !options.build || signal.aborted) throw error;
+    emit({ type: "note", level: "warn", text: `${error.message}. What is missing is built again` });
+    return await publish();
+  });
   if (!options.withStages && session.options.repo === undefined) {
     await remarkOnDetour(builds, { store, emit });
   }
@@ -262,6 +273,7 @@ interface BuildAll {
   readonly repo: string;
   readonly tags: ReadonlyMap<string, readonly OutgoingTag[]>;
   readonly uploader: BlobUploader;
+  readonly lost: Set<string>;
   /** Filled here. */
   readonly done: StagesOfBuild;
 }
@@ -270,7 +282,7 @@ interface BuildAll {
 async function buildAll(
   sessions: readonly PushNeeds[],
   names: readonly string[],
-  { backend, options, repo, tags, uploader, done }: BuildAll,
+  { backend, options, repo, tags, uploader, done, lost }: BuildAll,
 ): Promise<readonly BuildResult[]> {
   const results: BuildResult[] = [];
   for (const session of sessions) {
@@ -283,6 +295,7 @@ async function buildAll(
       ...(options.withStages && { repo }),
       uploader,
       publishing: true,
+      lost,
       mayBuild: () => requirePush(backend, tags, session.options.signal),
       onPlanned: (signature) => done.planned.add(signature),
       onPublished: (signature) => done.published.add(signature),
@@ -305,13 +318,17 @@ async function buildAll(
 }
 
 /** Brings layers from where stages say they are. */
-function bringer(session: PushNeeds, store: Store): (layer: Layer, place: string) => Promise<unknown> {
+function bringer(
+  session: PushNeeds,
+  store: Store,
+  lost: Set<string>,
+): (layer: Layer, place: string) => Promise<unknown> {
   const { emit, signal } = session.options;
   const places = new Map<string, Promise<Elsewhere>>();
   return async (layer, place) => {
     const elsewhere = await memoize(places, place, async () => {
       const repository = (await session.registry(place)).value.repository("");
-      return new Elsewhere({ store, emit, signal, contents: new LayerContents(store) }, [repository]);
+      return new Elsewhere({ store, emit, signal, contents: new LayerContents(store) }, [repository], lost);
     });
     return await elsewhere.ref(layer, place).stored;
   };

@@ -196,7 +196,10 @@ export class LiveCache {
     for (const signature of vanished) gone.add(signature);
     const anyApart = place?.given === true || apart.any;
     const isMissing = error.code === "REGISTRY_FAILED" && error.details.missing && anyApart;
-    if (error.code === "STAGE_GONE" || !(isMissing || vanished.length > 0)) return error;
+    const { target, uploader } = this.shared.options;
+    const went = error.code === "STAGE_GONE" || isMissing || vanished.length > 0;
+    if (went && target) uploader.forget(target);
+    if (error.code === "STAGE_GONE" || !went) return error;
     const text = `What this build stands on has gone from the registry: ${error.message}`;
     return new EngineError("STAGE_GONE", text, { cause: error });
   }

@@ -26,6 +26,8 @@ export interface OpenShared {
   /** Fail when `repo` cannot be reached, although nothing is written to it. */
   readonly mustReach?: boolean;
   readonly uploader?: BlobUploader;
+  /** Digests of layers that stages name and repositories lack; more are added. */
+  readonly lost?: Set<string>;
   /** Who looks into layers of the store; one of its own when it is absent. */
   readonly reader?: () => Promise<LayerReader>;
 }
@@ -34,7 +36,7 @@ export interface OpenShared {
 export async function openShared(
   session: ShareNeeds,
   signed: SignedGraph,
-  { repo, readOnly, mustReach = !readOnly, uploader, reader }: OpenShared,
+  { repo, readOnly, mustReach = !readOnly, uploader, reader, lost = new Set() }: OpenShared,
 ): Promise<SharedStages> {
   const { platform, cacheFrom, emit, signal } = session.options;
   const names = [...new Set([...(repo === undefined ? [] : [repo]), ...cacheFrom])];
@@ -59,6 +61,7 @@ export async function openShared(
     accessTo: (name) => session.accessTo(name),
     listingText: (store, digest) => session.listingText(store, digest),
     signed,
+    lost,
     sources,
     store,
     project: (await session.project()).name,

@@ -21,6 +21,8 @@ export interface SharedStagesOptions {
   readonly project: string;
   readonly signed: SignedGraph;
   readonly uploader: BlobUploader;
+  /** Digests of layers that stages name and repositories lack. */
+  readonly lost: Set<string>;
   /** Asked in this order. */
   readonly sources: readonly Repository[];
   /** Where stages are published; absent = nowhere. */

@@ -28,7 +28,11 @@ export interface SharedStages {
 export function shareStages(options: SharedStagesOptions): SharedStages {
   const { store, signal, sources, target } = options;
   const contents = new LayerContents(store);
-  const elsewhere = new Elsewhere({ ...options, contents }, [...sources, ...(target ? [target] : [])]);
+  const elsewhere = new Elsewhere(
+    { ...options, contents },
+    [...sources, ...(target ? [target] : [])],
+    options.lost,
+  );
   const outlines = new PublishedOutlines({
     memo: store.memo,
     read: (repository, signature) => readOutlines(repository, signature, options),

@@ -45,7 +45,11 @@ export class StageFinder {
 
   /** Finds none of these any more, the target has none either: what is there is not whole, and is published over. */
   forsake(signatures: Iterable<Signature>): void {
-    for (const signature of signatures) this.#forsaken.add(signature);
+    for (const signature of signatures) {
+      this.#forsaken.add(signature);
+      this.#found.delete(signature);
+      this.#published.delete(signature);
+    }
   }
 
   /** Looks a stage up in the sources. */

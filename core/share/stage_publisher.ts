@@ -78,7 +78,8 @@ export class StagePublisher {
   async #keepElsewhere(record: StageRecord, manifest: Digest): Promise<void> {
     const { target, store, apart } = this.needs;
     apart.note(record, target, manifest);
-    await store.stages.put({ ...record, elsewhere: { repository: target.name, manifest } });
+    // Nobody has looked into layers that are not here; who has them one day does.
+    await store.stages.put({ ...record, unseen: true, elsewhere: { repository: target.name, manifest } });
   }
 
   async #publish(

@@ -3,7 +3,7 @@ import { observed } from "../../lib/pool.ts";
 import type { LayerRef } from "../contract/builder.ts";
 import { EngineError, messageOf } from "../contract/errors.ts";
 import type { Signature } from "../contract/signature.ts";
-import type { StageRecord } from "../contract/store.ts";
+import type { Layer, StageRecord } from "../contract/store.ts";
 import type { LayerContents } from "../layers/contents.ts";
 import { rememberFacts } from "../plan/known_facts.ts";
 import type { SignedImage, SignedStage } from "../sign/sign.ts";
@@ -31,7 +31,7 @@ export interface TakeOptions {
 export interface TakeNeeds
   extends
     ReadNeeds,
-    Pick<SharedStagesOptions, "emit" | "store" | "project" | "signed" | "uploader" | "target"> {
+    Pick<SharedStagesOptions, "emit" | "store" | "project" | "signed" | "uploader" | "target" | "lost"> {
   readonly finder: Pick<StageFinder, "forsake">;
   readonly contents: Pick<LayerContents, "require">;
   readonly apart: Pick<ApartStages, "note">;
@@ -93,7 +93,7 @@ export class StageTaker {
         signature: stage.signature,
         from: repository.name,
         size: bytes,
-        ...(apart && { left: await this.#absent(record) }),
+        ...(record.elsewhere && { left: await this.#absent(record) }),
         ms: Math.round(performance.now() - start),
       });
       return record;
@@ -102,7 +102,7 @@ export class StageTaker {
       const text = `Stage ${stageReference(repository, stage.signature)} is not used: ${messageOf(error)}`;
       emit({ type: "note", level: "warn", text });
       // What is no stage, such as what a cleanup that was killed has left in its place, is published over.
-      if (error instanceof OciError) finder.forsake([stage.signature]);
+      if (error instanceof OciError || error.details.missing) finder.forsake([stage.signature]);
       return undefined;
     }
   }
@@ -111,13 +111,15 @@ export class StageTaker {
     image: SignedImage,
     stage: SignedStage,
     { repository, digest, manifest: known }: FoundStage,
-    { unseen = false, apart = false, coming: tell }: TakeOptions,
+    { unseen = false, apart: stay = false, coming: tell }: TakeOptions,
   ): Promise<{ readonly record: StageRecord; readonly bytes: number }> {
     const { store, project, signed, signal, emit, contents } = this.needs;
     const title = stageReference(repository, stage.signature);
     const found = known ?? await repository.manifest(digest, signal);
     if (!found) throw new OciError("missing", `Cannot use image "${title}": it is gone`);
     const manifest = imageManifest(found, title);
+    // Whether the others are there shows when they are brought.
+    const apart = stay && !this.#isTorn(manifest.layers);
     const reading = observed(readStage(repository, manifest, stage.signature, this.needs));
     // They come while it is read what they are; whoever brings layers that are apart makes sure of what they hold.
     const coming = new ComingLayers(apart ? [] : manifest.layers, repository, {
@@ -143,7 +145,7 @@ export class StageTaker {
         project,
         buildMs: 0,
         addedBytes: 0,
-        ...(unseen && { unseen }),
+        ...((unseen || apart) && { unseen: true }),
         ...(apart && { elsewhere: { repository: repository.name, manifest: digest } }),
       });
       if (apart) await this.needs.outlines.note(outlines, repository.name);
@@ -163,7 +165,12 @@ export class StageTaker {
   ): Promise<StageRecord | undefined> {
     const record = await this.needs.store.stages.record(signature);
     const { elsewhere } = record ?? {};
-    return elsewhere?.repository === repository.name && elsewhere.manifest === digest ? record : undefined;
+    const same = elsewhere?.repository === repository.name && elsewhere.manifest === digest;
+    return record && same && !this.#isTorn(record.image.layers) ? record : undefined;
+  }
+
+  #isTorn(layers: readonly Pick<Layer, "digest">[]): boolean {
+    return layers.some(({ digest }) => this.needs.lost.has(digest));
   }
 
   /** Notes what a repository has, as a taken stage says. */
