@@ -61,6 +61,20 @@ async function builds(project: TestProject, log = new FakeBuilderLog()): Promise
   await engine.build();
 }
 
+Deno.test("an image upon an image whose base is not what it says is not saved either", async () => {
+  const large = "d".repeat(20_000_000); // so that looking into it takes longer than saving what stands on it
+  const wanted = tarOf({ "etc/passwd": "root:x:0:0::/:/bin/sh\n", "data": large });
+  const blob = gzipSync(tarOf({ data: `other${large}` }), { level: 1 });
+  const text = "dimg: a\nfrom: oci:../bad:latest\n---\ndimg: b\nfromDimg: a\ndocker: { CMD: [x] }\n";
+  await withProject({ "dappfile.yaml": text }, async (project) => {
+    await writeImage(`${project.dir}/../bad`, { layers: [{ blob, diffId: sha256(wanted) }] });
+    for (const names of [[], ["b"], []]) {
+      await using engine = project.engine();
+      await rejects(engine.build(names), { code: "LAYER_INVALID" });
+    }
+  });
+});
+
 for (const [what, rest] of Object.entries(dappfiles)) {
   Deno.test(`a base layer is not taken for another of its diffID by an image of ${what}`, async (t) => {
     for (const [title, layer] of Object.entries(liars)) {

@@ -2,6 +2,7 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import { constants, deflateRawSync, inflateRawSync } from "node:zlib";
 import { codeLengths } from "../../../lib/compression/huffman.ts";
 import { deflateLiterals } from "../../../lib/compression/literals.ts";
+import { repeats } from "../../../lib/compression/repeats.ts";
 import { concat, randomNumbers } from "../tar/support.ts";
 
 /** Bytes of which each is as likely as its weight says. */
@@ -73,4 +74,17 @@ Deno.test("codeLengths() makes whole codes within the limit, the shortest for wh
   }
   // as known from any book: 5, 9, 12, 13, 16, 45
   deepEqual([...codeLengths(Uint32Array.of(5, 9, 12, 13, 16, 45), 15)], [4, 4, 3, 3, 3, 1]);
+});
+
+Deno.test("tables of few different bytes are searched for repetitions, random bytes and their text are not", () => {
+  const random = randomNumbers(5);
+  for (const row of [6, 8, 16, 24]) {
+    const table = new DataView(new ArrayBuffer(1 << 18));
+    for (let at = 0, id = 0; at + row <= table.byteLength; at += row) {
+      id += 1 + Math.floor(3 * random());
+      table.setUint32(at, id, true);
+    }
+    ok(repeats(new Uint8Array(table.buffer)), `rows of ${row} bytes`);
+  }
+  for (const weights of [even(256), even(64), halves]) ok(!repeats(weighted(1 << 18, weights, 9)));
 });
