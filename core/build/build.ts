@@ -1,6 +1,7 @@
 import { requireBuilt } from "./execute.ts";
 import { type ImageNode, imageTitle } from "../sign/graph.ts";
 import { EngineError } from "../contract/errors.ts";
+import { buildAgain } from "./build_again.ts";
 import { stageTag } from "../contract/labels.ts";
 import type { Signature } from "../contract/signature.ts";
 import { type CachedTops, findTops, neededImages } from "../plan/plan.ts";
@@ -50,18 +51,9 @@ export async function buildImages(
   const gone = new Set<Signature>();
   const { lost = new Set() } = options;
   const means = { worker: open, signal, ...(stop && { stop }), gone, lost };
-  return await disposing(build, session.options.emit, async () => {
-    for (let left = AGAIN;; left--) {
-      try {
-        return await new ImageBuild(session, options, means).run(patterns);
-      } catch (error) {
-        const again = error instanceof EngineError && error.code === "STAGE_GONE" && left > 0;
-        if (!again || signal.aborted) throw error;
-        const text = `${error.message}. What is missing is built again`;
-        session.options.emit({ type: "note", level: "warn", text });
-      }
-    }
-  });
+  const { emit } = session.options;
+  const run = () => new ImageBuild(session, options, means).run(patterns);
+  return await disposing(build, emit, () => buildAgain(run, { times: AGAIN, emit, signal }));
 }
 
 async function openWorker(

@@ -21,11 +21,11 @@ export class Elsewhere {
   readonly #repositories = new Map<string, Repository>();
   readonly #brought = new Map<string, Promise<Layer>>();
   readonly #places = new Map<string, string>();
-  /** @param gone takes layers that turned out to be there no more */
+  /** @param lost takes layers that turned out to be there no more */
   constructor(
     readonly needs: ElsewhereNeeds,
     repositories: Iterable<Repository>,
-    readonly gone = new Set<string>(),
+    readonly lost = new Set<string>(),
   ) {
     for (const repository of repositories) this.#repositories.set(repository.name, repository);
   }
@@ -74,7 +74,7 @@ export class Elsewhere {
         download: (blob, file, io) => repository.download(blob as Layer, file, io),
       }).catch((error) => {
         if (!(error instanceof EngineError) || !error.details.missing) throw error;
-        this.gone.add(layer.digest);
+        this.lost.add(layer.digest);
         const why = `only ${place} had it, and it is gone from there`;
         throw new EngineError("STAGE_GONE", `Cannot use layer ${layer.digest}: ${why}`, { cause: error });
       });

@@ -2,7 +2,7 @@ import { buildImages, builtImages } from "../build/build.ts";
 import type { BuildExtras, BuildNeeds, BuiltNeeds } from "../build/needs.ts";
 import type { ResolvedImage } from "../contract/source.ts";
 import type { ImageNode } from "../sign/graph.ts";
-import { EngineError } from "../contract/errors.ts";
+import { buildAgain } from "../build/build_again.ts";
 import { isOwn } from "../sign/base_rule.ts";
 import { observed, Pool } from "../../lib/pool.ts";
 import type { RegistryBackend } from "../contract/registry.ts";
@@ -96,12 +96,8 @@ export async function pushImages(
     }
     return { builds, images: await publishImages(needs, backend, uploader, outgoing) };
   };
-  const { builds, images } = await publish().catch(async (error) => {
-    const gone = error instanceof EngineError && error.code === "STAGE_GONE" && lost.size > 0;
-    if (!gone || !options.build || signal.aborted) throw error;
-    emit({ type: "note", level: "warn", text: `${error.message}. What is missing is built again` });
-    return await publish();
-  });
+  const times = options.build ? 1 : 0;
+  const { builds, images } = await buildAgain(publish, { times, emit, signal, may: () => lost.size > 0 });
   if (!options.withStages && session.options.repo === undefined) {
     await remarkOnDetour(builds, { store, emit });
   }

@@ -15,8 +15,8 @@ export class ApartStages {
     Pick<ImageState, "layers"> & { readonly repository: Repository; readonly manifest: Digest }
   >();
 
-  /** @param gone layers that turned out to be there no more */
-  constructor(readonly gone: ReadonlySet<string>, readonly signal: AbortSignal) {}
+  /** @param lost layers that turned out to be there no more */
+  constructor(readonly lost: ReadonlySet<string>, readonly signal: AbortSignal) {}
 
   get any(): boolean {
     return this.#stages.size > 0;
@@ -30,7 +30,7 @@ export class ApartStages {
   /** Which of them are not there any more, or not whole. */
   async vanished(): Promise<readonly Signature[]> {
     const rows = [...this.#stages].map(async ([signature, { repository, manifest, layers }]) => {
-      const torn = layers.some((layer) => this.gone.has(layer.digest));
+      const torn = layers.some((layer) => this.lost.has(layer.digest));
       const there = !torn && await repository.head(manifest, this.signal) !== undefined;
       return there ? [] : [signature];
     });

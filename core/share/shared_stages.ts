@@ -38,7 +38,7 @@ export function shareStages(options: SharedStagesOptions): SharedStages {
     read: (repository, signature) => readOutlines(repository, signature, options),
   });
   const finder = new StageFinder(options);
-  const apart = new ApartStages(elsewhere.gone, signal);
+  const apart = new ApartStages(elsewhere.lost, signal);
   const taker = new StageTaker({ ...options, finder, contents, apart, outlines });
   const publisher = target && new StagePublisher({ ...options, target, finder, apart, elsewhere });
   const place = publisher && new BuilderPlace({ ...options, ...publisher.needs, publisher });
