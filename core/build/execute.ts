@@ -240,7 +240,7 @@ export class Executor {
       const forced = this.inputs.forced.has(stage.signature);
       const found = forced ? undefined : await store.stages.whole(stage.signature);
       if (found) {
-        this.#reuse(at, stage, "built meanwhile by another process");
+        this.#reuse(at, stage, "built meanwhile");
         this.inputs.shared.saved(image, stage, found); // that process may not publish it
         return outputOf(found);
       }

@@ -186,7 +186,7 @@ Deno.test("a build of several stages counts them, sums up, names the slowest, an
     done(0, { runningMs: 20, savingMs: 30, waitingMs: 0 }),
     { type: "stage.waiting", ...stages[1]!, reason: "for layers to be unpacked" },
     done(1, { runningMs: 3_940, savingMs: 2_040, waitingMs: 1_200 }),
-    { type: "stage.reused", ...stages[2]!, reason: "built meanwhile by another process" },
+    { type: "stage.reused", ...stages[2]!, reason: "built meanwhile" },
     {
       type: "stage.failed",
       at: at("install", "b"),
@@ -216,7 +216,7 @@ Deno.test("a build of several stages counts them, sums up, names the slowest, an
     out.text,
     `app/from  built  50ms  +1.0 MB  1/3
 app/install  built  6.0s (4.0s running, 2.0s saving) after waiting 1.2s  +1.0 MB  2/3
-app/setup  cached  (built meanwhile by another process)  3/3
+app/setup  cached  (built meanwhile)  3/3
 b/install  failed  exit code 1
 still running: c/install  (what is finished is kept; --fail-fast stops them)
 not started: d/1, d/2, d/3, d/4, d/5, d/6 and 1 more
