@@ -3,7 +3,6 @@ import { type ImageNode, imageTitle } from "../sign/graph.ts";
 import { EngineError } from "../contract/errors.ts";
 import { buildAgain } from "./build_again.ts";
 import { stageTag } from "../contract/labels.ts";
-import type { Signature } from "../contract/signature.ts";
 import { type CachedTops, findTops, neededImages } from "../plan/plan.ts";
 import { observed } from "../../lib/pool.ts";
 import { disposeAll, disposing } from "../hooks/dispose.ts";
@@ -16,6 +15,7 @@ import type { EngineEvent } from "../contract/events.ts";
 import type { RunBuild } from "./run_build.ts";
 import type { StageRecord, Store } from "../contract/store.ts";
 import type { Elsewhere } from "../layers/elsewhere.ts";
+import { Losses } from "../layers/losses.ts";
 import { Ledger } from "./ledger.ts";
 import { Stopwatch } from "./stopwatch.ts";
 import type { BuildExtras, BuildNeeds, BuiltNeeds } from "./needs.ts";
@@ -30,30 +30,42 @@ export async function buildImages(
   const repo = options.repo ?? session.options.repo;
   // What talks to the registry loads while git is asked.
   if (repo !== undefined) observed(session.registry(repo));
+  const { emit, signal } = session.options;
+  const { losses = new Losses() } = options;
+  const run = () =>
+    disposing(
+      openMeans(session, options),
+      emit,
+      (means) => new ImageBuild(session, options, { ...means, losses }).run(patterns),
+    );
+  return await buildAgain(run, { times: AGAIN, emit, signal });
+}
+
+type Means = Pick<RunBuild, "worker" | "signal" | "stop">;
+
+/** What one try of a build works with. */
+function openMeans(session: BuildNeeds, { failFast = false }: BuildExtras): Means & AsyncDisposable {
   // The builder's helper starts, and modules load, while git and the registry are still being read.
-  let worker: Promise<StageWorker> | undefined;
-  const stop = options.failFast ? new AbortController() : undefined;
+  let opened: Promise<StageWorker> | undefined;
+  const stop = failFast ? new AbortController() : undefined;
   const signal = stop ? AbortSignal.any([session.options.signal, stop.signal]) : session.options.signal;
-  const open = () => worker ??= openWorker(session, signal);
+  const worker = () => opened ??= openWorker(session, signal);
   let over = session.options.dryRun;
   observed(session.news.then(() => {
     if (over) return;
-    observed(open().then((opened) => opened.warmUp()));
+    observed(worker().then((opened) => opened.warmUp()));
     observed(import("./run_build.ts"));
     observed(import("../layers/deliver_git.ts"));
   }));
-  const build = {
+  return {
+    worker,
+    signal,
+    ...(stop && { stop }),
     async [Symbol.asyncDispose]() {
       over = true;
-      await disposeAll([worker]);
+      await disposeAll([opened]);
     },
   };
-  const gone = new Set<Signature>();
-  const { lost = new Set() } = options;
-  const means = { worker: open, signal, ...(stop && { stop }), gone, lost };
-  const { emit } = session.options;
-  const run = () => new ImageBuild(session, options, means).run(patterns);
-  return await disposing(build, emit, () => buildAgain(run, { times: AGAIN, emit, signal }));
 }
 
 async function openWorker(
@@ -155,11 +167,9 @@ class ImageBuild {
   constructor(
     readonly session: BuildNeeds,
     readonly options: BuildExtras,
-    readonly means: Pick<RunBuild, "worker" | "signal" | "stop"> & {
-      /** Stages that were found in repositories and have gone. */
-      readonly gone: Set<Signature>;
-      /** Layers that they had. */
-      readonly lost: Set<string>;
+    readonly means: Means & {
+      /** What repositories turned out to lack, in this try or the one before. */
+      readonly losses: Losses;
     },
   ) {}
 
@@ -176,17 +186,15 @@ class ImageBuild {
     const local = await findTops(signed, store);
     // All there is, here and in the registry: this run relies on nothing that could go.
     const images = nodes.map((node) => signed.image(node.key));
-    const done = isFresh(images, local) && await this.#isPublished(images);
+    const { losses } = this.means;
+    const done = !losses.any && isFresh(images, local) && await this.#isPublished(images);
     // Who looks into stages, or builds them anyway, needs the way to their layers.
     const looks = this.options.introspect !== undefined || (await session.hooks()).has("plan");
-    const doubt = this.means.gone.size + this.means.lost.size > 0;
-    const apart = done || looks || doubt ? undefined : await this.#allApart(signed, images);
+    const apart = done || looks || losses.any ? undefined : await this.#allApart(signed, images);
     if (apart) return await this.#build(nodes, keys, signed, apart, undefined);
     const cache = done ? undefined : await this.#cache(signed);
     if (!cache) return await this.#build(nodes, keys, signed, local, undefined);
     const guard = await cache.guard();
-    const { gone } = this.means;
-    cache.shared.finder.forsake(gone);
     try {
       const tops = await cache.take(signed, local, keys);
       const needed = neededImages(signed, tops, keys);
@@ -201,7 +209,7 @@ class ImageBuild {
       // What is finished goes on to the registry; why the build ended is the news.
       await cache.finish().catch(() => {});
       await guard?.abandon();
-      throw await cache.explain(error, gone);
+      throw await cache.explain(error);
     }
   }
 
@@ -260,7 +268,7 @@ class ImageBuild {
       ...(options.uploader && { uploader: options.uploader }),
       ...(options.onPublished && { onPublished: options.onPublished }),
       publishing: options.publishing,
-      lost: this.means.lost,
+      losses: this.means.losses,
       reader: async () => (await this.means.worker()).reader,
       // What commands stand on may stay where it is when they run elsewhere.
       apart: async () => await (await this.means.worker()).isElsewhere().catch(() => false),

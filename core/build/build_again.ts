@@ -6,21 +6,19 @@ export interface AgainOptions {
   readonly times: number;
   readonly emit: EventSink;
   readonly signal: AbortSignal;
-  /** Whether it can end otherwise the next time. @default always */
-  readonly may?: () => boolean;
 }
 
 /** Does `work`, and does it again when somebody took away from a registry what it stands on. @throws what `work` throws */
 export async function buildAgain<T>(
   work: () => Promise<T>,
-  { times, emit, signal, may = () => true }: AgainOptions,
+  { times, emit, signal }: AgainOptions,
 ): Promise<T> {
   for (let left = times;; left--) {
     try {
       return await work();
     } catch (error) {
       const gone = error instanceof EngineError && error.code === "STAGE_GONE";
-      if (!gone || left === 0 || signal.aborted || !may()) throw error;
+      if (!gone || left === 0 || signal.aborted) throw error;
       emit({ type: "note", level: "warn", text: `${error.message}. What is missing is built again` });
     }
   }

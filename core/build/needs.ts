@@ -2,6 +2,7 @@ import type { ImageNode } from "../sign/graph.ts";
 import type { PlanInputs } from "../plan/plan.ts";
 import type { ShareNeeds } from "../share/open_shared.ts";
 import type { BlobUploader } from "../share/uploader.ts";
+import type { Losses } from "../layers/losses.ts";
 import type { StageRecord } from "../contract/store.ts";
 import type { HookRunner } from "../hooks/runner.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
@@ -45,8 +46,8 @@ export interface BuildExtras extends BuildOptions {
   readonly uploader?: BlobUploader;
   /** The images go to a registry: layers that are there, and that nothing needs here, are not brought. */
   readonly publishing?: boolean;
-  /** Digests of layers that stages name and repositories lack; more are added. */
-  readonly lost?: Set<string>;
+  /** What repositories turned out to lack; more is added. */
+  readonly losses?: Losses;
   /** Told of each stage that this run has put into REPO. */
   readonly onPublished?: (signature: Signature) => void;
   /** Asked before the first stage is built: what is to be done with images must be possible. */

@@ -6,6 +6,7 @@ import type { EventSink } from "../contract/events.ts";
 import type { Repository } from "../contract/registry.ts";
 import type { Layer, StageRecord, Store } from "../contract/store.ts";
 import type { LayerContents } from "./contents.ts";
+import { Losses } from "./losses.ts";
 import { SHOWN_BYTES, transferEvents } from "./transfers.ts";
 
 /** What bringing layers takes. */
@@ -21,11 +22,12 @@ export class Elsewhere {
   readonly #repositories = new Map<string, Repository>();
   readonly #brought = new Map<string, Promise<Layer>>();
   readonly #places = new Map<string, string>();
-  /** @param lost takes layers that turned out to be there no more */
+
+  /** @param losses takes layers that turned out to be there no more */
   constructor(
     readonly needs: ElsewhereNeeds,
     repositories: Iterable<Repository>,
-    readonly lost = new Set<string>(),
+    readonly losses: Losses = new Losses(),
   ) {
     for (const repository of repositories) this.#repositories.set(repository.name, repository);
   }
@@ -71,14 +73,13 @@ export class Elsewhere {
         progress(id, what, done, total) {
           if (total >= SHOWN_BYTES) transfers.progress(id, what, done, total);
         },
-        download: (blob, file, io) => repository.download(blob as Layer, file, io),
-      }).catch((error) => {
+        download: (blob, file, io) => repository.download(blob, file, io),
+      }).finally(() => transfers.end()).catch((error) => {
         if (!(error instanceof EngineError) || !error.details.missing) throw error;
-        this.lost.add(layer.digest);
+        this.losses.add(layer.digest, place);
         const why = `only ${place} had it, and it is gone from there`;
         throw new EngineError("STAGE_GONE", `Cannot use layer ${layer.digest}: ${why}`, { cause: error });
       });
-      transfers.end();
       await contents.require([layer], place, signal);
       return layer;
     });

@@ -13,6 +13,7 @@ import type { SignedGraph } from "../sign/sign.ts";
 import type { Layer, Store } from "../contract/store.ts";
 import { LayerContents } from "../layers/contents.ts";
 import { Elsewhere } from "../layers/elsewhere.ts";
+import { Losses } from "../layers/losses.ts";
 import { memoize } from "../../lib/memoize.ts";
 import { chainOf } from "./chain.ts";
 import { checkConflicts } from "./conflicts.ts";
@@ -82,12 +83,12 @@ export async function pushImages(
   const stages: MovedStage[] = [];
   const done: StagesOfBuild = { planned: new Set(), published: new Set() };
   const { name: project } = await session.project();
-  const lost = new Set<string>();
-  const bring = bringer(session, store, lost);
+  const losses = new Losses();
+  const bring = bringer(session, store, losses);
   const needs = { project, store, emit, signal, dryRun, bring };
   const publish = async () => {
     const builds = options.build
-      ? await buildAll(sessions, names, { backend, options, repo, tags, uploader, done, lost })
+      ? await buildAll(sessions, names, { backend, options, repo, tags, uploader, done, losses })
       : [];
     const outgoing = await collectImages(sessions, nodes, tags, options.build === true && dryRun, true);
     if (options.withStages) {
@@ -97,7 +98,7 @@ export async function pushImages(
     return { builds, images: await publishImages(needs, backend, uploader, outgoing) };
   };
   const times = options.build ? 1 : 0;
-  const { builds, images } = await buildAgain(publish, { times, emit, signal, may: () => lost.size > 0 });
+  const { builds, images } = await buildAgain(publish, { times, emit, signal });
   if (!options.withStages && session.options.repo === undefined) {
     await remarkOnDetour(builds, { store, emit });
   }
@@ -269,7 +270,7 @@ interface BuildAll {
   readonly repo: string;
   readonly tags: ReadonlyMap<string, readonly OutgoingTag[]>;
   readonly uploader: BlobUploader;
-  readonly lost: Set<string>;
+  readonly losses: Losses;
   /** Filled here. */
   readonly done: StagesOfBuild;
 }
@@ -278,7 +279,7 @@ interface BuildAll {
 async function buildAll(
   sessions: readonly PushNeeds[],
   names: readonly string[],
-  { backend, options, repo, tags, uploader, done, lost }: BuildAll,
+  { backend, options, repo, tags, uploader, done, losses }: BuildAll,
 ): Promise<readonly BuildResult[]> {
   const results: BuildResult[] = [];
   for (const session of sessions) {
@@ -291,7 +292,7 @@ async function buildAll(
       ...(options.withStages && { repo }),
       uploader,
       publishing: true,
-      lost,
+      losses,
       mayBuild: () => requirePush(backend, tags, session.options.signal),
       onPlanned: (signature) => done.planned.add(signature),
       onPublished: (signature) => done.published.add(signature),
@@ -317,14 +318,14 @@ async function buildAll(
 function bringer(
   session: PushNeeds,
   store: Store,
-  lost: Set<string>,
+  losses: Losses,
 ): (layer: Layer, place: string) => Promise<unknown> {
   const { emit, signal } = session.options;
   const places = new Map<string, Promise<Elsewhere>>();
   return async (layer, place) => {
     const elsewhere = await memoize(places, place, async () => {
       const repository = (await session.registry(place)).value.repository("");
-      return new Elsewhere({ store, emit, signal, contents: new LayerContents(store) }, [repository], lost);
+      return new Elsewhere({ store, emit, signal, contents: new LayerContents(store) }, [repository], losses);
     });
     return await elsewhere.ref(layer, place).stored;
   };

@@ -1,4 +1,5 @@
 import type { Digest } from "../../lib/oci/digest.ts";
+import type { Losses } from "../layers/losses.ts";
 import type { Repository } from "../contract/registry.ts";
 import type { Signature } from "../contract/signature.ts";
 import type { ImageState, StageRecord } from "../contract/store.ts";
@@ -15,8 +16,7 @@ export class ApartStages {
     Pick<ImageState, "layers"> & { readonly repository: Repository; readonly manifest: Digest }
   >();
 
-  /** @param lost layers that turned out to be there no more */
-  constructor(readonly lost: ReadonlySet<string>, readonly signal: AbortSignal) {}
+  constructor(readonly losses: Losses, readonly signal: AbortSignal) {}
 
   get any(): boolean {
     return this.#stages.size > 0;
@@ -27,13 +27,18 @@ export class ApartStages {
     this.#stages.set(signature, { repository, manifest, layers });
   }
 
-  /** Which of them are not there any more, or not whole. */
-  async vanished(): Promise<readonly Signature[]> {
-    const rows = [...this.#stages].map(async ([signature, { repository, manifest, layers }]) => {
-      const torn = layers.some((layer) => this.lost.has(layer.digest));
-      const there = !torn && await repository.head(manifest, this.signal) !== undefined;
-      return there ? [] : [signature];
-    });
-    return (await Promise.all(rows)).flat();
+  /** Looks which of them are not there any more, or not whole, and adds these to the losses; gives whether there are any. */
+  async look(): Promise<boolean> {
+    const { losses, signal } = this;
+    const gone = await Promise.all(
+      [...this.#stages].map(async ([stage, { repository, manifest, layers }]) => {
+        const { name } = repository;
+        const torn = layers.some((layer) => losses.has(layer.digest, name));
+        if (!torn && await repository.head(manifest, signal) !== undefined) return false;
+        losses.add(stage, name);
+        return true;
+      }),
+    );
+    return gone.includes(true);
   }
 }

@@ -56,8 +56,8 @@ export class LiveCache {
     await locateStages(signed, tops, roots, this.shared.finder, async (image, located) => {
       for (const { index, found } of located) {
         const unneeded = this.options.publishing === true && this.shared.publisher !== undefined &&
-          !isRunUpon(signed, image, index, out);
-        const apart = unneeded || (await this.options.apart?.() ?? false);
+          !isRunUpon(signed, image, index, out) && !this.shared.options.losses.inDoubt;
+        const apart = unneeded || await this.#apart();
         const record = await this.shared.taker.take(image, image.stages[index]!, found, { apart });
         if (!record) continue;
         out.set(image.node.key, { index, record });
@@ -94,10 +94,15 @@ export class LiveCache {
   ): Promise<StageRecord | undefined> {
     if (await this.#runsBelow(image, stage)) return undefined;
     const found = await this.shared.finder.find(stage.signature, { again: true, wanted });
-    const apart = found !== undefined && (await this.options.apart?.() ?? false);
+    const apart = found !== undefined && await this.#apart();
     const record = found && await this.shared.taker.take(image, stage, found, { ...options, apart });
     if (record && found.repository !== this.shared.options.target) this.publish(image, stage, record);
     return record;
+  }
+
+  /** Whether builders stand on layers that are not here, and these are surely where they should be. */
+  async #apart(): Promise<boolean> {
+    return !this.shared.options.losses.inDoubt && (await this.options.apart?.() ?? false);
   }
 
   /**
@@ -186,20 +191,20 @@ export class LiveCache {
   }
 
   /**
-   * What a failure is when something that this run has nowhere but in repositories went from there meanwhile:
-   * STAGE_GONE, and the stages among it are added to `gone`. Any other failure is as it was.
+   * What a failure is when something that this run stands on in repositories is not there, or went from there meanwhile:
+   * STAGE_GONE, with what is known of it added to the losses. Any other failure is as it was.
    */
-  async explain(error: unknown, gone: Set<Signature>): Promise<unknown> {
+  async explain(error: unknown): Promise<unknown> {
     if (!(error instanceof EngineError) || error.code === "INTERRUPTED") return error;
+    if (error.details.command !== undefined) return error; // it ran, and ended so
     const { apart, place } = this.shared;
-    const vanished = await apart.vanished().catch(() => []); // the failure is the news
-    for (const signature of vanished) gone.add(signature);
+    const { target, uploader, losses } = this.shared.options;
+    const known = await apart.look().catch(() => false) || error.code === "STAGE_GONE"; // the failure is the news
     const anyApart = place?.given === true || apart.any;
-    const isMissing = error.code === "REGISTRY_FAILED" && error.details.missing && anyApart;
-    const { target, uploader } = this.shared.options;
-    const went = error.code === "STAGE_GONE" || isMissing || vanished.length > 0;
-    if (went && target) uploader.forget(target);
-    if (error.code === "STAGE_GONE" || !went) return error;
+    if (!known && !(error.details.missing && anyApart)) return error;
+    if (!known) losses.doubt();
+    if (target) uploader.forget(target);
+    if (error.code === "STAGE_GONE") return error;
     const text = `What this build stands on has gone from the registry: ${error.message}`;
     return new EngineError("STAGE_GONE", text, { cause: error });
   }

@@ -4,6 +4,7 @@ import type { Store } from "../contract/store.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import type { SignedGraph } from "../sign/sign.ts";
 import type { LayerReader } from "../layers/layer_reader.ts";
+import { Losses } from "../layers/losses.ts";
 import { LiveCache, type LiveCacheOptions } from "./live_cache.ts";
 import { type SharedStages, shareStages } from "./shared_stages.ts";
 import { BlobUploader } from "./uploader.ts";
@@ -26,8 +27,8 @@ export interface OpenShared {
   /** Fail when `repo` cannot be reached, although nothing is written to it. */
   readonly mustReach?: boolean;
   readonly uploader?: BlobUploader;
-  /** Digests of layers that stages name and repositories lack; more are added. */
-  readonly lost?: Set<string>;
+  /** What repositories turned out to lack; more is added. */
+  readonly losses?: Losses;
   /** Who looks into layers of the store; one of its own when it is absent. */
   readonly reader?: () => Promise<LayerReader>;
 }
@@ -36,7 +37,7 @@ export interface OpenShared {
 export async function openShared(
   session: ShareNeeds,
   signed: SignedGraph,
-  { repo, readOnly, mustReach = !readOnly, uploader, reader, lost = new Set() }: OpenShared,
+  { repo, readOnly, mustReach = !readOnly, uploader, reader, losses = new Losses() }: OpenShared,
 ): Promise<SharedStages> {
   const { platform, cacheFrom, emit, signal } = session.options;
   const names = [...new Set([...(repo === undefined ? [] : [repo]), ...cacheFrom])];
@@ -61,7 +62,7 @@ export async function openShared(
     accessTo: (name) => session.accessTo(name),
     listingText: (store, digest) => session.listingText(store, digest),
     signed,
-    lost,
+    losses,
     sources,
     store,
     project: (await session.project()).name,

@@ -2,6 +2,7 @@ import type { EventSink } from "../contract/events.ts";
 import type { RegistryAccess, Repository } from "../contract/registry.ts";
 import type { Store } from "../contract/store.ts";
 import type { LayerReader } from "../layers/layer_reader.ts";
+import type { Losses } from "../layers/losses.ts";
 import type { SignedGraph } from "../sign/sign.ts";
 import type { BlobUploader } from "./uploader.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
@@ -21,8 +22,8 @@ export interface SharedStagesOptions {
   readonly project: string;
   readonly signed: SignedGraph;
   readonly uploader: BlobUploader;
-  /** Digests of layers that stages name and repositories lack. */
-  readonly lost: Set<string>;
+  /** What repositories turned out to lack; more is added. */
+  readonly losses: Losses;
   /** Asked in this order. */
   readonly sources: readonly Repository[];
   /** Where stages are published; absent = nowhere. */

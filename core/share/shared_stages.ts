@@ -31,14 +31,14 @@ export function shareStages(options: SharedStagesOptions): SharedStages {
   const elsewhere = new Elsewhere(
     { ...options, contents },
     [...sources, ...(target ? [target] : [])],
-    options.lost,
+    options.losses,
   );
   const outlines = new PublishedOutlines({
     memo: store.memo,
     read: (repository, signature) => readOutlines(repository, signature, options),
   });
   const finder = new StageFinder(options);
-  const apart = new ApartStages(elsewhere.lost, signal);
+  const apart = new ApartStages(options.losses, signal);
   const taker = new StageTaker({ ...options, finder, contents, apart, outlines });
   const publisher = target && new StagePublisher({ ...options, target, finder, apart, elsewhere });
   const place = publisher && new BuilderPlace({ ...options, ...publisher.needs, publisher });

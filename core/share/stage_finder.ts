@@ -31,25 +31,24 @@ export class StageFinder {
   /** Manifests of stages in the target, as they were seen or put there. */
   readonly #published = new Map<Signature, Promise<Digest | undefined>>();
   readonly #avoided = new Set<string>();
-  readonly #forsaken = new Set<Signature>();
   readonly #deaf = new Set<Repository>();
   /** Stages that could not be read. */
   readonly #unread = new Map<Repository, number>();
 
-  constructor(readonly needs: Pick<SharedStagesOptions, "sources" | "target" | "signal" | "emit">) {}
+  constructor(
+    readonly needs: Pick<SharedStagesOptions, "sources" | "target" | "signal" | "emit" | "losses">,
+  ) {}
 
   /** Leaves stages of the target alone from now on: a cleanup is about to remove them. */
   avoid(signatures: Iterable<string>): void {
     for (const signature of signatures) this.#avoided.add(signature);
   }
 
-  /** Finds none of these any more, the target has none either: what is there is not whole, and is published over. */
-  forsake(signatures: Iterable<Signature>): void {
-    for (const signature of signatures) {
-      this.#forsaken.add(signature);
-      this.#found.delete(signature);
-      this.#published.delete(signature);
-    }
+  /** Finds a stage no more in a repository, where it is not whole; in the target it is published over. */
+  forsake(signature: Signature, { name }: Repository): void {
+    this.needs.losses.add(signature, name);
+    this.#found.delete(signature);
+    this.#published.delete(signature);
   }
 
   /** Looks a stage up in the sources. */
@@ -66,8 +65,8 @@ export class StageFinder {
   }
 
   async #find(signature: Signature, wanted: boolean): Promise<FoundStage | undefined> {
-    if (this.#forsaken.has(signature)) return undefined;
     for (const repository of this.needs.sources) {
+      if (this.needs.losses.has(signature, repository.name)) continue;
       if (repository === this.needs.target && this.#avoided.has(signature)) continue;
       const found = await this.#lookUp(repository, signature, wanted);
       if (found) return { repository, ...found };
@@ -113,8 +112,9 @@ export class StageFinder {
   }
 
   async #askTarget(signature: Signature): Promise<Digest | undefined> {
-    const { target, signal } = this.needs;
-    if (!target || this.#forsaken.has(signature)) return undefined;
+    const { target, signal, losses } = this.needs;
+    // In doubt it is sent again, with what it names.
+    if (!target || losses.inDoubt || losses.has(signature, target.name)) return undefined;
     const found = await this.#found.get(signature);
     if (found?.repository === target) return found.digest;
     try {

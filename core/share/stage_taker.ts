@@ -2,6 +2,7 @@ import { OciError } from "../../lib/oci/errors.ts";
 import { observed } from "../../lib/pool.ts";
 import type { LayerRef } from "../contract/builder.ts";
 import { EngineError, messageOf } from "../contract/errors.ts";
+import type { Repository } from "../contract/registry.ts";
 import type { Signature } from "../contract/signature.ts";
 import type { Layer, StageRecord } from "../contract/store.ts";
 import type { LayerContents } from "../layers/contents.ts";
@@ -31,8 +32,8 @@ export interface TakeOptions {
 export interface TakeNeeds
   extends
     ReadNeeds,
-    Pick<SharedStagesOptions, "emit" | "store" | "project" | "signed" | "uploader" | "target" | "lost"> {
-  readonly finder: Pick<StageFinder, "forsake">;
+    Pick<SharedStagesOptions, "emit" | "store" | "project" | "signed" | "uploader" | "target" | "losses"> {
+  readonly finder: Pick<StageFinder, "forsake" | "find">;
   readonly contents: Pick<LayerContents, "require">;
   readonly apart: Pick<ApartStages, "note">;
   readonly outlines: Pick<PublishedOutlines, "expect" | "note">;
@@ -101,9 +102,11 @@ export class StageTaker {
       if (signal.aborted || !(error instanceof EngineError || error instanceof OciError)) throw error;
       const text = `Stage ${stageReference(repository, stage.signature)} is not used: ${messageOf(error)}`;
       emit({ type: "note", level: "warn", text });
+      if (error instanceof EngineError && !error.details.missing) return undefined;
       // What is no stage, such as what a cleanup that was killed has left in its place, is published over.
-      if (error instanceof OciError || error.details.missing) finder.forsake([stage.signature]);
-      return undefined;
+      finder.forsake(stage.signature, repository);
+      const other = await finder.find(stage.signature);
+      return other && await this.#tryTake(image, stage, other, options);
     }
   }
 
@@ -119,7 +122,7 @@ export class StageTaker {
     if (!found) throw new OciError("missing", `Cannot use image "${title}": it is gone`);
     const manifest = imageManifest(found, title);
     // Whether the others are there shows when they are brought.
-    const apart = stay && !this.#isTorn(manifest.layers);
+    const apart = stay && !this.#isTorn(manifest.layers, repository);
     const reading = observed(readStage(repository, manifest, stage.signature, this.needs));
     // They come while it is read what they are; whoever brings layers that are apart makes sure of what they hold.
     const coming = new ComingLayers(apart ? [] : manifest.layers, repository, {
@@ -166,11 +169,11 @@ export class StageTaker {
     const record = await this.needs.store.stages.record(signature);
     const { elsewhere } = record ?? {};
     const same = elsewhere?.repository === repository.name && elsewhere.manifest === digest;
-    return record && same && !this.#isTorn(record.image.layers) ? record : undefined;
+    return record && same && !this.#isTorn(record.image.layers, repository) ? record : undefined;
   }
 
-  #isTorn(layers: readonly Pick<Layer, "digest">[]): boolean {
-    return layers.some(({ digest }) => this.needs.lost.has(digest));
+  #isTorn(layers: readonly Pick<Layer, "digest">[], { name }: Repository): boolean {
+    return layers.some(({ digest }) => this.needs.losses.has(digest, name));
   }
 
   /** Notes what a repository has, as a taken stage says. */
@@ -180,9 +183,11 @@ export class StageTaker {
     { repository, digest }: FoundStage,
     record: StageRecord,
   ): void {
-    const { signed, uploader, target, apart, outlines } = this.needs;
+    const { signed, uploader, target, apart, outlines, losses } = this.needs;
     const { image: { layers }, elsewhere } = record;
-    if (repository === target) uploader.known(repository, layers.map((layer) => layer.digest));
+    // What may be missing is asked for when it is sent again.
+    const sure = !losses.inDoubt;
+    if (repository === target && sure) uploader.known(repository, layers.map((layer) => layer.digest));
     if (!elsewhere) return;
     apart.note(record, repository, digest);
     outlines.expect(layers, { repository, stages: layerOrigins(signed, image, stage) });

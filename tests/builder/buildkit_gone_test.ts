@@ -1,5 +1,6 @@
 /** Stages that are only in REPO, which somebody takes away while a build stands on them. */
 import assert from "node:assert/strict";
+import type { Layer } from "../../mod.ts";
 import { build, twin } from "../support/attacked_build.ts";
 import { busyboxBase } from "../support/bases.ts";
 import { startBuildkitd } from "../support/buildkitd.ts";
@@ -33,6 +34,8 @@ async function resumed(
   body: (site: {
     readonly project: TestProject;
     readonly registry: GatedRegistry;
+    /** Of the half: the layer of the base, and that of commands. */
+    readonly layers: readonly Layer[];
     readonly options: { readonly repo: string; readonly env: Readonly<Record<string, string>> };
   }) => Promise<void>,
 ): Promise<void> {
@@ -45,11 +48,12 @@ async function resumed(
   const text = `dimg: app\nfrom: oci:${base}:latest\nshell:\n  install: ["${RANDOM} >/one"]\n`;
   await withProject({ "dappfile.yaml": text }, async (project) => {
     const { images } = await build(project, { repo, env: { BUILDKIT_HOST: first.address } });
-    assert.equal(images[0]!.state.layers.length, 2);
+    const { layers } = images[0]!.state;
+    assert.equal(layers.length, 2);
     await project.write({ "dappfile.yaml": `${text}  setup: ["cat /one >/two"]\n` });
     await project.commit();
     const options = { repo, env: { BUILDKIT_HOST: second.address } };
-    await body({ project: twin(project), registry, options });
+    await body({ project, registry, layers, options });
   });
 }
 
@@ -58,7 +62,7 @@ for (const [moment, isIt] of Object.entries(MOMENTS)) {
     await resumed(async ({ project, registry, options }) => {
       let gone: Promise<void> | undefined;
       registry.gate((...request) => gone ??= isIt(...request) ? takeAway(registry, "shop") : undefined);
-      const built = await build(project, options);
+      const built = await build(twin(project), options);
       assert.ok(gone, "nothing was taken away");
       await verifyRegistry(registry.host, "shop");
       assert.equal(built.images[0]!.state.layers.length, 3);
@@ -66,5 +70,28 @@ for (const [moment, isIt] of Object.entries(MOMENTS)) {
       assert.equal(taken.stagesBuilt, 0);
       assert.equal(taken.images[0]!.digest, built.images[0]!.digest);
     });
+  });
+}
+
+const HALF = ["the base", "commands"];
+
+for (const [which, layer] of HALF.entries()) {
+  Deno.test(`a stage in REPO that lacks the layer of ${layer} is built again when the daemon meets that first`, async (t) => {
+    const machines = { "this machine has": (project: TestProject) => project, "is nowhere else": twin };
+    for (const [name, machine] of Object.entries(machines)) {
+      for (const failFast of [false, true]) {
+        await t.step(
+          `what ${name}${failFast ? ", and builds end at the first failure" : ""}`,
+          () =>
+            resumed(async ({ project, registry, layers, options }) => {
+              await registry.removeBlob("shop", layers[which]!.digest);
+              await using engine = machine(project).engine(options);
+              const built = await engine.build([], { failFast });
+              assert.equal(built.images[0]!.state.layers.length, 3);
+              await verifyRegistry(registry.host, "shop");
+            }),
+        );
+      }
+    }
   });
 }

@@ -1,7 +1,7 @@
 /** Stages in REPO that are not what they say, or not whole: never used twice by mistake, and built again. */
 import assert from "node:assert/strict";
 import { gunzipSync, gzipSync } from "node:zlib";
-import { use } from "../../mod.ts";
+import { type EngineOptions, use } from "../../mod.ts";
 import { MemoryRegistry } from "../../testing/memory_registry/registry.ts";
 import { fakeBuilder, FakeBuilderLog } from "../support/fake_builder.ts";
 import { writeBase } from "../support/golden_base.ts";
@@ -24,7 +24,9 @@ async function withPublished(
   work: (published: {
     readonly registry: MemoryRegistry;
     readonly root: string;
-    engine(): ReturnType<TestProject["engine"]>;
+    readonly first: TestProject;
+    /** An engine of the checkout, or of another one. */
+    engine(options?: EngineOptions, project?: TestProject): ReturnType<TestProject["engine"]>;
   }) => Promise<void>,
 ): Promise<void> {
   await withTempDir(async (root) => {
@@ -35,12 +37,13 @@ async function withPublished(
     await first.write({ "dappfile.yaml": dappfile, "src/one": "1\n" });
     await first.commit("first");
     await using registry = new MemoryRegistry();
-    const open = (project: TestProject) =>
+    const open = (project: TestProject, options: EngineOptions = {}) =>
       project.engine({
         platform: "linux/amd64",
         builder: "fake",
         plugins: [use(fakeBuilder(new FakeBuilderLog()))],
         repo: `${registry.host}/${path}`,
+        ...options,
       });
     {
       await using engine = open(first);
@@ -48,31 +51,51 @@ async function withPublished(
     }
     await first.git("clone", "-q", first.dir, `${root}/b`);
     const second = openProject(`${root}/b`, `${root}/home-b`);
-    await work({ registry, root, engine: () => open(second) });
+    await work({ registry, root, first, engine: (options, project = second) => open(project, options) });
   });
 }
 
 Deno.test("a layer that REPO has lost is made again by the first bp, and REPO is whole after it", async () => {
   await withPublished(async ({ registry, engine }) => {
-    for (const digest of registry.manifestsOf(path)) {
-      const [lowest] = registry.documentOf(path, digest)?.layers ?? [];
-      if (!lowest) continue;
-      registry.dropBlob(path, lowest.digest);
-      registry.dropBlob(`${path}/web`, lowest.digest);
-    }
+    dropLowest(registry, [path, `${path}/web`]);
     for (const value of ["v1", "v2"]) {
       await using each = engine();
       await each.push([], { build: true, tags: [{ flag: "tag", value }] });
     }
-    for (const repository of [path, `${path}/web`]) {
-      for (const [tag, digest] of Object.entries(registry.tagsOf(repository))) {
-        for (const layer of registry.documentOf(repository, digest)?.layers ?? []) {
-          assert.ok(registry.blobOf(repository, layer.digest), `${repository}:${tag} lacks ${layer.digest}`);
-        }
-      }
-    }
+    for (const repository of [path, `${path}/web`]) requireWhole(registry, repository);
   });
 });
+
+Deno.test("a stage whose layer REPO has lost is taken from where it is whole, and REPO is whole after it", async () => {
+  await withPublished(async ({ registry, first, engine }) => {
+    const copy = `${registry.host}/group/copy`;
+    {
+      await using copying = engine({ repo: copy }, first);
+      await copying.build();
+    }
+    dropLowest(registry, [path]);
+    await using each = engine({ cacheFrom: [copy] });
+    assert.equal((await each.build()).stagesBuilt, 0);
+    requireWhole(registry, path);
+  });
+});
+
+/** Takes the lowest layer of all images away. */
+function dropLowest(registry: MemoryRegistry, repositories: readonly string[]): void {
+  for (const digest of registry.manifestsOf(path)) {
+    const [lowest] = registry.documentOf(path, digest)?.layers ?? [];
+    if (lowest) { for (const repository of repositories) registry.dropBlob(repository, lowest.digest); }
+  }
+}
+
+/** Looks whether all layers are there that tags name. */
+function requireWhole(registry: MemoryRegistry, repository: string): void {
+  for (const [tag, digest] of Object.entries(registry.tagsOf(repository))) {
+    for (const layer of registry.documentOf(repository, digest)?.layers ?? []) {
+      assert.ok(registry.blobOf(repository, layer.digest), `${repository}:${tag} lacks ${layer.digest}`);
+    }
+  }
+}
 
 Deno.test("a stage whose layer holds something else than it says is refused however often it is asked for", async () => {
   await withPublished(async ({ registry, root, engine }) => {

@@ -17,6 +17,8 @@ export interface GatedRegistry extends AsyncDisposable {
   gate(gate: Gate): void;
   /** Takes a manifest away, as any tool does. */
   remove(path: string, digest: string): Promise<void>;
+  /** Takes a blob away that manifests may name. */
+  removeBlob(path: string, digest: string): Promise<void>;
   /** Takes away all that no manifest names, untagged manifests included. */
   collect(): Promise<void>;
   /** Digests by tag. */
@@ -43,7 +45,8 @@ export async function startGatedRegistry(): Promise<GatedRegistry | undefined> {
   return {
     host: `127.0.0.1:${server.addr.port}`,
     gate: (told) => void (gate = told),
-    remove: (path, digest) => remove(registry, path, digest),
+    remove: (path, digest) => remove(registry, path, `manifests/${digest}`),
+    removeBlob: (path, digest) => remove(registry, path, `blobs/${digest}`),
     async collect() {
       await run([
         "docker-registry",
@@ -78,10 +81,10 @@ async function passOn(
   });
 }
 
-async function remove({ host }: DockerRegistry, path: string, digest: string): Promise<void> {
-  const answer = await fetch(`http://${host}/v2/${path}/manifests/${digest}`, { method: "DELETE" });
+async function remove({ host }: DockerRegistry, path: string, what: string): Promise<void> {
+  const answer = await fetch(`http://${host}/v2/${path}/${what}`, { method: "DELETE" });
   await answer.body?.cancel();
-  if (answer.status !== 202) throw new Error(`DELETE ${path}@${digest}: ${answer.status}`);
+  if (answer.status !== 202) throw new Error(`DELETE ${path}/${what}: ${answer.status}`);
 }
 
 async function tagsOf({ host }: DockerRegistry, path: string): Promise<Readonly<Record<string, string>>> {

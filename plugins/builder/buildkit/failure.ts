@@ -1,4 +1,4 @@
-import { EngineError } from "../../../core/contract/plugin.ts";
+import { EngineError, type ErrorDetails } from "../../../core/contract/plugin.ts";
 import { failureFacts } from "../../../lib/buildkit/client.ts";
 import { ContainerError } from "../../../lib/buildkit/gateway.ts";
 import { isRpcError } from "../../../lib/buildkit/rpc.ts";
@@ -22,6 +22,11 @@ export function isLost(error: unknown): boolean {
       // over TLS, whoever writes may see the end of the connection first
       /triggered by internal client error|no active session|session .*closed|error reading from server: EOF/
         .test(error.details));
+}
+
+/** Whether the daemon says that something is not where it was to be taken from. */
+export function saysMissing({ details }: { readonly details: string }): boolean {
+  return /not found/i.test(details);
 }
 
 /** Says that none of the daemons answers. */
@@ -62,10 +67,14 @@ export function stepError(
   address: string,
 ): unknown {
   if (!isRpcError(error)) return error;
-  const fail = (why: string, details: { readonly fix?: string; readonly command?: number } = {}) =>
+  const fail = (why: string, details: Pick<ErrorDetails, "fix" | "command" | "missing"> = {}) =>
     new EngineError("STAGE_FAILED", `Cannot build stage "${step.label}": ${why}`, details);
   const exit = code ?? failureFacts(error).exit;
-  if (exit === undefined) return fail(`BuildKit at "${address}" says: ${error.details}`);
+  if (exit === undefined) {
+    return fail(`BuildKit at "${address}" says: ${error.details}`, {
+      missing: saysMissing(error),
+    });
+  }
   if (at === undefined && step.commands.length > 1) {
     return fail(
       `a command ended with exit status ${exit}; BuildKit cut off the output, so which one is not known`,

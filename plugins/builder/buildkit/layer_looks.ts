@@ -15,7 +15,7 @@ import type { TarEntry } from "../../../lib/tar/types.ts";
 import type { RootLook } from "./canonical.ts";
 import type { Daemon } from "./daemon.ts";
 import { build } from "./drive.ts";
-import { isLost, unavailable } from "./failure.ts";
+import { isLost, saysMissing, unavailable } from "./failure.ts";
 import { HAND_OVER, newLayers } from "./hand_over.ts";
 import { CANNOT_READ, type FoundLayer, planLook, readLook, readRootLook } from "./look.ts";
 import { lookProgram } from "./look_program.ts";
@@ -66,7 +66,7 @@ export class LayerLooks {
           ? new EngineError(
             exit === undefined ? "REGISTRY_FAILED" : "LAYER_INVALID", // the program says what is wrong with a layer
             `Cannot look into layer ${digest} of ${repository}: BuildKit at "${daemon.address.text}" says: ${error.details}`,
-            { cause: error, ...(/not found/.test(error.details) && { missing: true }) },
+            { cause: error, missing: saysMissing(error) },
           )
           : error;
       }
