@@ -9,6 +9,7 @@ import {
 } from "../../lib/layer/file_layer.ts";
 import type { ImageFs } from "../../lib/layer/image_fs.ts";
 import { collect } from "../../lib/collect.ts";
+import { COMPRESSION_FORMAT } from "../../lib/compression/codec.ts";
 import { LayerError } from "../../lib/layer/error.ts";
 import { escapeBytes } from "../../lib/tar/header.ts";
 import type { LayerIndex } from "../../lib/layer/index.ts";
@@ -138,9 +139,9 @@ export async function layerKey(
     }
     return [dir, real, looks(real), parent.lookup(real)?.entry.type === "dir" ? [] : newDirs.get(dir), above];
   });
-  return await sha256Hex(
-    JSON.stringify([SIGNATURE_FORMAT, GIT_FORMAT, compression.kind, compression.level, epoch, listing, rows]),
-  );
+  const { kind, level } = compression;
+  const formats = [SIGNATURE_FORMAT, GIT_FORMAT, COMPRESSION_FORMAT];
+  return await sha256Hex(JSON.stringify([formats, kind, level, epoch, listing, rows]));
 }
 
 /**

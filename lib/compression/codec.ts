@@ -10,6 +10,12 @@ export interface Compression {
 }
 
 /**
+ * Version of what comes out: raised when any input gives other bytes than before, so that layers which were made then are
+ * not taken for those that would be made now. `tests/lib/compression/format_test.ts` tells when.
+ */
+export const COMPRESSION_FORMAT = 2;
+
+/**
  * Bytes of input that are compressed on their own. Fixed, so that the output does not depend on how the input arrived
  * or on how many threads worked on it.
  */
