@@ -1,7 +1,7 @@
-import { createHash } from "node:crypto";
 import { atPath } from "../file_failure.ts";
 import { OciError } from "./errors.ts";
 import { writeAllSync } from "../write_all.ts";
+import { createSha256 } from "../sha256.ts";
 import { type Digest, digestFromHex } from "./digest.ts";
 
 export interface WriteBlobOptions {
@@ -18,18 +18,19 @@ export async function writeHashed(
   options: Omit<WriteBlobOptions, "title">,
 ): Promise<{ readonly size: number; readonly digest: Digest }> {
   using file = await Deno.open(path, { write: true, createNew: true });
-  const hash = createHash("sha256");
+  const hash = createSha256();
   let size = 0;
   await atPath(path, async () => {
     for await (const chunk of source) {
       options.signal.throwIfAborted();
-      hash.update(chunk);
+      const hashed = hash.updateBeside(chunk);
       writeAllSync(file, chunk);
+      await hashed;
       size += chunk.length;
       options.report?.(size);
     }
   });
-  return { size, digest: digestFromHex(hash.digest("hex")) };
+  return { size, digest: digestFromHex(hash.hex()) };
 }
 
 /** Like {@linkcode writeHashed} for a blob that is known. @throws {OciError} when its size or digest differs */
@@ -70,7 +71,7 @@ export async function* readBlobFile(
   blob: { readonly digest: Digest; readonly size: number },
 ): AsyncGenerator<Uint8Array> {
   const title = `blob ${blob.digest} from "${path}"`;
-  const hash = createHash("sha256");
+  const hash = createSha256();
   let size = 0;
   try {
     for await (const chunk of readChunks(path)) {
@@ -82,5 +83,5 @@ export async function* readBlobFile(
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     throw new OciError("missing", `Cannot read ${title}: the file is not there`);
   }
-  requireBlob({ size, digest: digestFromHex(hash.digest("hex")) }, blob, title);
+  requireBlob({ size, digest: digestFromHex(hash.hex()) }, blob, title);
 }

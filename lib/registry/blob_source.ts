@@ -1,4 +1,5 @@
 import { type Digest, digestFromHex, digestOf } from "../oci/digest.ts";
+import { createSha256 } from "../sha256.ts";
 import { sleep } from "../sleep.ts";
 import { RegistryError } from "./errors.ts";
 
@@ -60,7 +61,7 @@ export async function* readSource(blob: SourceBlob, from = 0, to = blob.size): A
   using file = await open(blob, source.file);
   requireSize(blob, (await file.stat()).size);
   const all = from === 0 && to === blob.size;
-  const hash = all && !await source.untouched?.() ? await newHash() : undefined;
+  const hash = all && !await source.untouched?.() ? createSha256() : undefined;
   if (from > 0) await file.seek(from, Deno.SeekMode.Start);
   const buffer = new Uint8Array(PIECE);
   for (let at = from; at < to;) {
@@ -70,7 +71,7 @@ export async function* readSource(blob: SourceBlob, from = 0, to = blob.size): A
     const part = buffer.subarray(0, count);
     at += count;
     hash?.update(part);
-    if (at === to && hash) verify(blob, digestFromHex(hash.digest("hex")));
+    if (at === to && hash) verify(blob, digestFromHex(hash.hex()));
     yield part;
   }
 }
@@ -93,10 +94,6 @@ async function open(blob: SourceBlob, file: string): Promise<Deno.FsFile> {
   } catch (error) {
     throw changed(blob, error instanceof Error ? error.message : String(error));
   }
-}
-
-async function newHash() {
-  return (await import("node:crypto")).createHash("sha256");
 }
 
 function requireSize(blob: SourceBlob, size: number): void {

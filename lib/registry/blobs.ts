@@ -1,4 +1,4 @@
-import type { Hash } from "node:crypto";
+import { createSha256, type Sha256 } from "../sha256.ts";
 import { MAX_DOCUMENT } from "../oci/documents.ts";
 import { type Digest, digestFromHex, digestOf } from "../oci/digest.ts";
 import { atPathSync } from "../file_failure.ts";
@@ -68,7 +68,7 @@ export async function downloadBlob(
   },
 ): Promise<void> {
   using out = await Deno.open(file, { write: true, createNew: true });
-  let hash: Hash | undefined;
+  let hash: Sha256 | undefined;
   let done = 0;
   let most = 0;
   let failures = 0;
@@ -90,17 +90,17 @@ export async function downloadBlob(
           throw cut("another range came than was asked for");
         }
       }
-      // Loading it takes a while, in which the answer comes.
-      hash ??= (await import("node:crypto")).createHash("sha256");
+      hash ??= createSha256();
       for await (const chunk of blobWithin(response, blob, mismatches)) {
         if (done + chunk.length > blob.size) throw corrupt(`it is longer than ${blob.size} bytes`);
-        hash.update(chunk);
+        const hashed = hash.updateBeside(chunk);
         atPathSync(file, () => writeAllSync(out, chunk));
+        await hashed;
         done += chunk.length;
         if (done > most) report(most = done);
       }
       if (done < blob.size) throw cut(`it ended after ${done} of ${blob.size} bytes`);
-      const digest = digestFromHex(hash.digest("hex"));
+      const digest = digestFromHex(hash.hex());
       if (digest === blob.digest) return;
       throw corrupt(`its digest is ${digest}`);
     } catch (error) {

@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { createSha256 } from "../../lib/sha256.ts";
+
+/** Pieces of many sizes, empty and odd ones among them, each a view into a buffer that is larger. */
+function pieces(): readonly Uint8Array[] {
+  return [0, 1, 63, 64, 65, 4095, 32 * 1024 - 1, 32 * 1024, 300_001, 0, 7].map((size, i) => {
+    const buffer = new Uint8Array(size + 16);
+    for (let at = 0; at < buffer.length; at++) buffer[at] = (at * 31 + i * 7 + (at >> 8)) & 255;
+    return buffer.subarray(5, 5 + size);
+  });
+}
+
+function expected(): string {
+  const hash = createHash("sha256");
+  for (const piece of pieces()) hash.update(piece);
+  return hash.digest("hex");
+}
+
+Deno.test("a hash of pieces is that of the whole, whatever their sizes", () => {
+  const hash = createSha256();
+  for (const piece of pieces()) hash.update(piece);
+  assert.equal(hash.hex(), expected());
+  const empty = createSha256();
+  assert.equal(empty.hex(), createHash("sha256").digest("hex"));
+});
+
+Deno.test("hashes that are computed beside each other on other threads do not mix", async () => {
+  const found = await Promise.all(Array.from({ length: 8 }, async () => {
+    const hash = createSha256();
+    for (const piece of pieces()) await hash.updateBeside(piece);
+    return hash.hex();
+  }));
+  assert.deepEqual(new Set(found), new Set([expected()]));
+});
+
+Deno.test("without the right to call libraries nobody is asked for it, and hashes are the same", async () => {
+  const module = new URL("../../lib/sha256.ts", import.meta.url).href;
+  const code = `import { createSha256 } from ${JSON.stringify(module)};
+const hash = createSha256();
+hash.update(new TextEncoder().encode("ab"));
+await hash.updateBeside(new TextEncoder().encode("c".repeat(100_000)));
+console.log(hash.hex());`;
+  const outputs = await Promise.all([["--allow-ffi"], [], ["--deny-ffi"]].map(async (rights) => {
+    const { code: status, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--no-check", "--quiet", ...rights, `data:text/javascript,${encodeURIComponent(code)}`],
+    }).output();
+    return { status, text: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
+  }));
+  const wanted = createHash("sha256").update("ab" + "c".repeat(100_000)).digest("hex");
+  for (const output of outputs) assert.deepEqual(output, { status: 0, text: `${wanted}\n`, stderr: "" });
+});
