@@ -36,7 +36,8 @@ interface LayerChoice {
   readonly text: Uint8Array;
   /** Which anchors belong together. */
   readonly set: string;
-  readonly plan: GitLayerPlan;
+  /** Where its files go. */
+  readonly plan: () => GitLayerPlan;
   readonly anchors: readonly Anchor[];
   readonly known?: Layer;
   readonly choice?: AnchorChoice | undefined;
@@ -122,7 +123,7 @@ class GitDeliverer {
     if (known) return [storedLayer(known)];
     if (choice) {
       const { layer } = choice.anchor;
-      const patch = await this.#write(choice.rows, plan.items);
+      const patch = await this.#write(choice.rows, plan().items);
       if (patch.size <= layer.size * PATCH_BYTES) return [layer, patch].map(storedLayer);
     }
     return [storedLayer(await this.#make(chosen, input))];
@@ -185,7 +186,9 @@ class GitDeliverer {
     const { image, stage } = this.task;
     const patches = image.node.rule.gitPatches ?? true;
     const set = JSON.stringify([(await session.project()).name, image.node.key, stage.spec.name]);
-    const made = { key, listing, text, set, plan: planGitLayer(input) };
+    let planned: GitLayerPlan | undefined;
+    const plan = () => planned ??= planGitLayer(input);
+    const made = { key, listing, text, set, plan };
     const known = await store.memo.get("git-layer", key, isLayer);
     if (known && await store.blobs.size(known.digest) === known.size) {
       // It may have come with a stage that was only pulled, and a cleanup takes listings.
@@ -193,7 +196,7 @@ class GitDeliverer {
       return { ...made, anchors: [], known };
     }
     const anchors = patches ? await knownAnchors(store, set) : [];
-    const choice = await chooseAnchor(anchors, input, made.plan, {
+    const choice = await chooseAnchor(anchors, input, plan, {
       store,
       compression,
       maxPart: PATCH_FILES,
@@ -207,7 +210,8 @@ class GitDeliverer {
     { newDirs }: GitLayerInput,
   ): Promise<Layer> {
     const { store } = this.worker;
-    const [layer] = await Promise.all([this.#write(plan.plan.rows, plan.items), store.blobs.put(text)]);
+    const { plan: { rows }, items } = plan();
+    const [layer] = await Promise.all([this.#write(rows, items), store.blobs.put(text)]);
     await store.memo.put("git-layer", key, layer);
     await noteAnchor(store, set, { key, listing, dirs: [...newDirs], layer }, anchors);
     return layer;

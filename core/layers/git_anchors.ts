@@ -69,7 +69,7 @@ export async function noteAnchor(
 export async function chooseAnchor(
   anchors: readonly Anchor[],
   input: GitLayerInput,
-  after: GitLayerPlan,
+  after: () => GitLayerPlan,
   options: { readonly store: Store; readonly compression: LayerCompression; readonly maxPart: number },
 ): Promise<AnchorChoice | undefined> {
   const { store, compression, maxPart } = options;
@@ -83,7 +83,7 @@ export async function chooseAnchor(
     if (await layerKey(anchor.listing, targets, { parent, newDirs, epoch }, compression) !== anchor.key) {
       continue;
     }
-    const rows = patchRows(planGitLayer({ items, parent, newDirs, epoch }), after, parent);
+    const rows = patchRows(planGitLayer({ items, parent, newDirs, epoch }), after(), parent);
     if (!rows || changesIn(rows) > items.length * maxPart) continue;
     if (!best || changesIn(rows) < changesIn(best.rows)) best = { anchor, rows };
   }
