@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { HelperPool } from "../../plugins/builder/native/pool.ts";
 import { withTempDir } from "../support/tmp.ts";
 import { NativeBuilder } from "../../plugins/builder/native/builder.ts";
-import { busyboxLayers, createTestStore } from "../../testing/mod.ts";
+import { busyboxLayers, createTestStore, makeLayer } from "../../testing/mod.ts";
+import { StageRunner } from "../../testing/builder/stage_runner.ts";
 import { processesWith } from "../../testing/processes.ts";
 import { digestFromHex } from "../../lib/oci/digest.ts";
 import { until } from "../support/until.ts";
@@ -40,6 +41,37 @@ Deno.test("NativeBuilder.prefetch() starts a helper for each layer while they co
   gone.reject(new Error("It does not come"));
   await unpacking;
   assert.equal(helpers(flag), 2);
+});
+
+Deno.test("NativeBuilder.prefetch() unpacks a small layer beside the commands of a helper, which answers for both", async () => {
+  await using store = await createTestStore();
+  const base = await busyboxLayers(store);
+  const flag = `--seed=${crypto.getRandomValues(new Uint32Array(1))[0]!}`;
+  await withTempDir(async (gate) => {
+    await using builder = new NativeBuilder(
+      { platform: { os: "linux", architecture: "amd64" }, store, parallel: 2, network: "host" },
+      { env: Deno.env.toObject(), helperFlags: [flag] },
+    );
+    const stages = new StageRunner(builder, store);
+    const printed = Promise.withResolvers<void>();
+    const running = stages.run(
+      base,
+      ["echo here; until [ -e /gate/open ]; do sleep 0.01; done; echo a > /a"],
+      {
+        mounts: [{ kind: "host", source: gate, target: "/gate", readOnly: true }],
+        onOutput: () => printed.resolve(),
+      },
+    );
+    await Promise.race([printed.promise, running]);
+    const next = await makeLayer(store, [{ path: "next", content: "b" }]);
+    await builder.prefetch([next]);
+    assert.equal(helpers(flag), 1);
+    await Deno.writeTextFile(`${gate}/open`, "");
+    const { image } = await running;
+    const { members } = await stages.run([...image, next], ["cat /a /next > /both"]);
+    assert.equal(members.get("both")?.content, "a\nb");
+    assert.equal(helpers(flag), 1);
+  });
 });
 
 Deno.test("helpers that cannot start say so to whoever comes later, however many were started ahead", async () => {

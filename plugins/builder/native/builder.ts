@@ -27,6 +27,9 @@ import { overlayDirs } from "./skeleton.ts";
 import { NetworkChoice } from "./step_network.ts";
 import { unreachable } from "../../../lib/unreachable.ts";
 
+/** Bytes of a layer up to which unpacking it is no more work than starting a helper for it. */
+const SMALL_LAYER = 8 << 20;
+
 const DEFAULT_ROOT: DirMeta = { mode: 0o755, uid: 0, gid: 0, mtime: 0 };
 
 /** An unpacked layer. */
@@ -291,8 +294,8 @@ export class NativeBuilder implements Builder {
     if (meta) return { name, meta };
     // A helper for each starts while they come.
     this.#helpers.warmUp(++this.#coming);
-    const { digest } = await ref.stored.finally(() => this.#coming--);
-    const unpacked = await this.#helpers.use(async (helper) =>
+    const { digest, size } = await ref.stored.finally(() => this.#coming--);
+    const ask = async (helper: HelperProcess) =>
       await helper.request<UnpackedLayer>({
         op: "unpack",
         native: this.#cache.native,
@@ -302,8 +305,8 @@ export class NativeBuilder implements Builder {
         blob: this.#store.blobs.path(digest),
         rootless: this.#rootless,
         ...(dirs && { dirs }),
-      })
-    );
+      });
+    const unpacked = size <= SMALL_LAYER ? await this.#helpers.useBeside(ask) : await this.#helpers.use(ask);
     this.#onLayer?.({ digest, diffId: ref.diffId }, unpacked.index);
     return { name, meta: unpacked.meta };
   }

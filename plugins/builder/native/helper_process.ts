@@ -33,6 +33,8 @@ export class HelperProcess implements AsyncDisposable {
   readonly #ready = Promise.withResolvers<void>();
   readonly #ended: Promise<void>;
   #next = 1;
+  /** Runs that are not captured yet. */
+  #runs = 0;
   #printed = "";
   #dead: Error | undefined;
   #closing = false;
@@ -71,6 +73,11 @@ export class HelperProcess implements AsyncDisposable {
     return this.#dead === undefined;
   }
 
+  /** Whether it has commands to wait for. */
+  get runs(): boolean {
+    return this.#runs > 0;
+  }
+
   async request<T>(request: HelperRequest): Promise<T> {
     return await this.#send(request, {}).promise as T;
   }
@@ -95,7 +102,11 @@ export class HelperProcess implements AsyncDisposable {
       throw reason;
     }) as Promise<StoredBlob | undefined>;
     stored.catch(() => {});
-    captured.promise.catch(() => {}).finally(() => signal.removeEventListener("abort", abort));
+    this.#runs++;
+    captured.promise.catch(() => {}).finally(() => {
+      this.#runs--;
+      signal.removeEventListener("abort", abort);
+    });
     return { captured: captured.promise, stored };
   }
 

@@ -37,6 +37,12 @@ export class HelperPool implements AsyncDisposable {
     }
   }
 
+  /** Has little `work` done while a helper waits for commands; by one of its own when none does, or one is idle. */
+  async useBeside<T>(work: (helper: HelperProcess) => Promise<T>): Promise<T> {
+    const waiting = this.#idle.length === 0 && this.#all.values().find(({ alive, runs }) => alive && runs);
+    return waiting ? await work(waiting) : await this.use(work);
+  }
+
   async #acquire(): Promise<HelperProcess> {
     for (;;) {
       if (this.#closed) throw new Error("The builder is closed");
