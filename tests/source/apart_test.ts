@@ -1,6 +1,6 @@
 /** Sources of base images whose plugins run apart: the suite, and those that are broken or mean harm. */
 import assert from "node:assert/strict";
-import type { Plugin, Store } from "../../plugin.ts";
+import type { FetchIo, Plugin, Store } from "../../plugin.ts";
 import { definePlugin } from "../../plugin.ts";
 import { createTestHost, createTestStore, openPlugin, sourceConformance } from "../../testing/mod.ts";
 import { fileUrl } from "../../core/hooks/module_url.ts";
@@ -63,12 +63,13 @@ interface Asked {
   readonly timeoutMs?: number | undefined;
   /** @default a new one */
   readonly from?: Store;
+  readonly progress?: FetchIo["progress"];
 }
 
 async function fetchWith(
   resolve: string,
   fetch: string,
-  { look = async (_: Store) => {}, timeoutMs, from }: Asked = {},
+  { look = async (_: Store) => {}, timeoutMs, from, progress = () => {} }: Asked = {},
 ): Promise<string[]> {
   const notes: string[] = [];
   await withProject({ "hostile.ts": module(resolve, fetch) }, async ({ dir }) => {
@@ -81,7 +82,7 @@ async function fetchWith(
     });
     await using source = await opened.openSource("hostile:1", store);
     assert.ok(source);
-    const io = { signal, progress() {}, note: (text: string) => void notes.push(text) };
+    const io = { signal, progress, note: (text: string) => void notes.push(text) };
     try {
       await source.fetch(await source.resolve(undefined, signal), io);
     } finally {
@@ -206,6 +207,34 @@ Deno.test("a source apart remembers things, tells things, and brings what is rig
     },
   );
   assert.deepEqual(notes, ['read {"c":1}']);
+});
+
+Deno.test("of much that a source apart reports at once, the last of each blob is told", async () => {
+  const told = new Map<string, number>();
+  let times = 0;
+  await fetchWith(
+    "",
+    `for (let done = 0; done <= 200_000; done++) {
+       io.progress("one", "the first", done, 400_000);
+       io.progress("other", "the second", done + 200_000, 400_000);
+     }
+     return await bring();`,
+    {
+      progress(id, _what, done) {
+        assert.ok(done >= (told.get(id) ?? 0));
+        told.set(id, done);
+        times++;
+      },
+    },
+  );
+  assert.deepEqual([...told], [["one", 200_000], ["other", 400_000]]);
+  assert.ok(times < 100, `${times} times`);
+});
+
+Deno.test("a source apart that reports nonsense is told so", async () => {
+  await assert.rejects(fetchWith("", 'io.progress("one", "the first", -1, 2); return await bring();'), {
+    message: /progress is told by two texts and two numbers of bytes$/,
+  });
 });
 
 Deno.test("what a source apart remembers is not seen by another one that calls itself the same", async () => {

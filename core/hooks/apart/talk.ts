@@ -1,6 +1,7 @@
 /** One side of a talk: calls the other one, and answers what it is called for. */
 import type { Pool } from "../../../lib/pool.ts";
 import { packError } from "./errors.ts";
+import { Reports } from "./reports.ts";
 import {
   type Given,
   memberOf,
@@ -130,12 +131,14 @@ export class Talk {
   async #answer({ call, what, member, args }: Extract<Message, { readonly call: number }>): Promise<void> {
     const { send } = this.#needs;
     const ends: (() => void)[] = [];
+    const reports: Reports[] = [];
     let sent: unknown;
     this.#answering++;
     try {
-      const given = args.map((arg) => unpack(arg, this.#taken(ends)));
+      const given = args.map((arg) => unpack(arg, this.#taken(ends, reports)));
       const action = member === undefined ? this.#action(what) : this.#method(what, member);
       const value: unknown = await action(given);
+      for (const each of reports) await each.end();
       sent = send({ answer: call, value: pack(value, this.#answered()) });
     } catch (error) {
       sent = send({ answer: call, error: packError(error) });
@@ -203,9 +206,14 @@ export class Talk {
     };
   }
 
-  #taken(ends: (() => void)[]): Taken {
+  #taken(ends: (() => void)[], reports: Reports[]): Taken {
     return {
       call: (id) => (...args) => this.call(id, args),
+      report: (id, names) => {
+        const told = new Reports((args) => this.call(id, args), names);
+        reports.push(told);
+        return (...args) => told.tell(args);
+      },
       signal: (id, aborted) => {
         const controller = new AbortController();
         if (aborted) controller.abort();
@@ -220,6 +228,9 @@ export class Talk {
 /** What {@linkcode Talk} answers with has no others. */
 const valuesOnly: Taken = {
   call() {
+    throw new SyntaxError("it answers with a function");
+  },
+  report() {
     throw new SyntaxError("it answers with a function");
   },
   signal() {

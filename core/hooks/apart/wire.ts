@@ -13,6 +13,7 @@ import {
   isPair,
   isText,
 } from "../../../lib/guard.ts";
+import { Report } from "./reports.ts";
 
 /** Stands before a line that is meant for the other side. */
 const MARK = "\x1e";
@@ -154,6 +155,8 @@ export interface Given {
 /** What one side makes of what the other one keeps. */
 export interface Taken {
   call(id: number): (...args: unknown[]) => Promise<unknown>;
+  /** The same of a {@linkcode Report}. */
+  report(id: number, names: number): (...args: unknown[]) => void;
   signal(id: number, aborted: boolean): AbortSignal;
 }
 
@@ -189,6 +192,7 @@ export function pack(value: unknown, given: Given): unknown {
   }
   if (value instanceof Date) return { [TAG]: "date", ms: each(value.getTime()) };
   if (value instanceof Reference) return packReference(value, given);
+  if (value instanceof Report) return { [TAG]: "report", id: given.call(value.tell), names: value.names };
   const name = classOf(value);
   if (name !== undefined) throw new TypeError(`an instance of ${name} cannot be sent`);
   const rows = Object.entries(value).map(([key, item]) => [key, each(item)] as const);
@@ -238,11 +242,12 @@ export function unpack(value: unknown, taken: Taken): unknown {
   if (!Object.hasOwn(value, TAG)) {
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, each(item)]));
   }
-  const { [TAG]: tag, rows, id, has, facts, base64, aborted, text, ms } = value;
+  const { [TAG]: tag, rows, id, has, facts, base64, aborted, text, ms, names } = value;
   if (tag === "undefined") return undefined;
   if (tag === "number" && isText(text)) return Number(text);
   if (tag === "date") return new Date(Number(each(ms)));
   if (tag === "call" && isCount(id)) return taken.call(id);
+  if (tag === "report" && isCount(id) && isCount(names)) return taken.report(id, names);
   if (tag === "signal" && isCount(id)) return taken.signal(id, aborted === true);
   if (tag === "object" && isCount(id) && isTexts(has) && isRows(facts)) {
     return new Remote(id, has, objectOf(facts, each));

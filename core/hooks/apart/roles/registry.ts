@@ -16,6 +16,7 @@ import type {
 import type * as z from "../../../../lib/zod.ts";
 import { digestOf, isDigest } from "../../../../lib/oci/digest.ts";
 import { isAnything, isCount, isText } from "../../../../lib/guard.ts";
+import { Report } from "../reports.ts";
 import type { Remote } from "../wire.ts";
 import type { Role } from "./role.ts";
 import * as schemas from "./schemas.ts";
@@ -202,13 +203,13 @@ function watched({ signal, report }: TransferIo, size: number, written: () => nu
   let last = 0;
   const given = {
     signal,
-    report(done: unknown) {
+    report: new Report((done: unknown) => {
       if (!isCount(done) || done > size) {
         throw new TypeError("what is done is no number of bytes of the blob");
       }
       last = performance.now();
       report(done);
-    },
+    }),
   };
   return { given, goesOn: () => Math.max(last, written()) };
 }

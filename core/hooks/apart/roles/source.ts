@@ -4,6 +4,7 @@ import type { ResolvedImage, SourceRequest } from "../../../contract/source.ts";
 import { isImageState } from "../../../contract/guards.ts";
 import { isCount, isText } from "../../../../lib/guard.ts";
 import { plain } from "../errors.ts";
+import { Report } from "../reports.ts";
 import { giveStore } from "./given_store.ts";
 import { accessFor } from "./registry.ts";
 import { requireConfig, requireLayerType } from "./image.ts";
@@ -54,13 +55,13 @@ function watched({ signal, progress, note }: FetchIo) {
   let last = 0;
   const given = {
     signal,
-    progress(id: unknown, what: unknown, done: unknown, total: unknown) {
+    progress: new Report((id: unknown, what: unknown, done: unknown, total: unknown) => {
       if (!isText(id) || !isText(what) || !isCount(done) || !isCount(total)) {
         throw new TypeError("progress is told by two texts and two numbers of bytes");
       }
       last = performance.now();
       progress(plain(id), plain(what), done, total);
-    },
+    }, 1),
     note(text: unknown) {
       if (!isText(text)) throw new TypeError("a note is a text");
       note(plain(text));
