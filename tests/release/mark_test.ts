@@ -51,13 +51,63 @@ Deno.test("markFunctions() puts functions into parentheses and changes nothing t
   assert.match(marked, /^import .*\nvar twice = \(function\(n\) \{ return again\(n\) \* 2; \}\);$/m);
   assert.match(marked, /^var count = \(async function\*\(to\)/m);
   assert.match(marked, /const plus = \(\(a\) => \(\(b\) => a \+ b\)\);/);
-  assert.match(marked, /short\(\) \{ return 1; \}, get long\(\) .* plain: \(function \(\) .*\}\) \};/);
-  assert.match(marked, /out\(\) \{ .* static make = \(\(\) => new Box\(\)\);/);
+  assert.match(
+    marked,
+    /short: \(function\(\) \{ return 1; \}\), get long\(\) .* plain: \(function \(\) .*\}\) \};/,
+  );
+  assert.match(marked, /static \{ Object.*out: \(function\(\) \{ .* static make = \(\(\) => new Box\(\)\);/s);
   assert.match(marked, /^function untouched\(\)/m);
   const before = await load(program);
   const after = await load(marked);
   assert.deepEqual(after.all, before.all);
   assert.equal(String(after.name), "twice");
+});
+
+const methods = `class Base { greet() { return "base"; } }
+class Shape extends Base {
+  static first = new this("a").both();
+  early = this.#secret(1);
+  constructor(name) { super(); this.name = name; }
+  #secret(n) { return this.name + n; }
+  async later() { return this.#secret(2); }
+  *[Symbol.iterator]() { yield 1; }
+  *each() { yield* this; }
+  async *slow() { yield this.name; }
+  both() { return this.#secret(3) + Shape.#make().name; }
+  greet() { return super.greet() + "!"; }
+  get size() { return 4; }
+  static #make() { return new this("m"); }
+  static make() { return this.#make(); }
+  inner() { return new class { out() { return "in"; } }().out(); }
+}
+function outer(n) {
+  "use strict";
+  const seen = inner(n);
+  function inner(m) { return [m, this === undefined]; }
+  return seen;
+}
+const odd = { __proto__() { return 5; }, *many() { yield 6; }, async one() { return 7; }, "with space"() { return 8; } };
+const shape = new Shape("s");
+const names = [];
+for (const name in shape) names.push(name);
+export const all = [
+  Shape.first, shape.early, await shape.later(), [...shape.each()], await Array.fromAsync(shape.slow()), shape.both(),
+  shape.greet(), shape.size, Shape.make().name, shape.inner(), names, shape.each.name, Shape.make.name, outer(1),
+  odd.__proto__(), [...odd.many()], await odd.one(), odd["with space"](), Object.keys(odd), odd.many.name,
+  Object.getOwnPropertyDescriptor(Shape.prototype, "both").enumerable,
+];
+`;
+
+Deno.test("markFunctions() keeps what methods are to each other, to fields and to those who look", async () => {
+  const ends = Array.from(methods.matchAll(/\}/g), ({ index }) => index + 1);
+  const marked = markFunctions(methods, new Set(ends));
+  for (const each of ["#secret = (function(", "static #make = (function(", "later: (async function("]) {
+    assert.ok(marked.includes(each), each);
+  }
+  assert.match(marked, /"use strict";\s*var inner = \(function\(m\)/);
+  assert.match(marked, /greet\(\) \{ return super/);
+  assert.match(marked, /__proto__\(\) \{/);
+  assert.deepEqual((await load(marked)).all, (await load(methods)).all);
 });
 
 Deno.test("markFunctions() leaves a text alone that has nothing to be marked", () => {
