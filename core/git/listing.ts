@@ -181,6 +181,19 @@ export function stateKey(commit: string, prefix: string): string {
   return `${commit}:${prefix}`;
 }
 
+const ID_MEMO = "git-commit-tree";
+
+/** The id of a commit's tree, if it is known. */
+export async function recallTreeId(memo: GitMemo, commit: string): Promise<string | undefined> {
+  const known = await memo.get(ID_MEMO, commit, isText);
+  return known !== undefined && /^[0-9a-f]{40,64}$/.test(known) ? known : undefined;
+}
+
+/** Keeps the id of a commit's tree, which every push records. */
+export async function rememberTreeId(memo: GitMemo, commit: string, id: string): Promise<void> {
+  await memo.put(ID_MEMO, commit, id);
+}
+
 /** The tree that {@linkcode rememberTree} kept, if it is still there. */
 export async function recallTree(memo: GitMemo, key: string, commit: string): Promise<GitTree | undefined> {
   const value = await memo.get(MEMO, key, isTreeMemo);

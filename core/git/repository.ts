@@ -1,7 +1,7 @@
 import { EngineError } from "../contract/errors.ts";
 import { ceilingEnv, type LocalOptions, locate, type Located, readOriginUrl } from "./discover.ts";
 import { gitFailure, shellWord } from "./failure.ts";
-import { listTree, recallTree, rememberTree, stateKey, treeIdOf } from "./listing.ts";
+import { listTree, recallTree, rememberTree, rememberTreeId, stateKey, treeIdOf } from "./listing.ts";
 import type { GitFile, GitHead, GitRepository, GitTree, ObjectDatabase, Submodule } from "./model.ts";
 import { observed } from "../../lib/pool.ts";
 import { type GitEnv, gitEnv, runGit } from "./process.ts";
@@ -143,7 +143,10 @@ export class LocalRepository implements GitRepository {
       );
     }
     const tree: GitTree = { commit, treeId, ...expanded };
-    await rememberTree(memo, key, tree);
+    await Promise.all([
+      rememberTree(memo, key, tree),
+      this.located.prefix === "" && rememberTreeId(memo, commit, treeId),
+    ]);
     return tree;
   }
 

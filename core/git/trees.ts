@@ -1,9 +1,9 @@
 import type { GitEntry } from "../contract/config.ts";
 import { ConfigurationFiles } from "./configuration.ts";
+import { recallTreeId, rememberTreeId } from "./listing.ts";
 import { type LocalRepository, noRepository, openLocal, repositoryName } from "./repository.ts";
 import type { GitHead, GitMemo, GitRepository, TreeSource } from "./model.ts";
 import type { RemoteSource } from "./remote.ts";
-import { isText } from "../../lib/guard.ts";
 import { below, layerPath } from "../../lib/layer/paths.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import type { Store } from "../contract/store.ts";
@@ -57,18 +57,11 @@ export class GitTrees {
 
   /** The commit of the project's repository, when it has one and all that is used is in it. */
   async commit(): Promise<string | undefined> {
-    return (await this.#state()).commit;
+    return (await this.facts()).commit;
   }
 
   /** What is checked out, for tags and for the record; no commit when what is built is in none. */
-  async facts(): Promise<GitFacts & { readonly tree: string | undefined }> {
-    const facts = await this.#state();
-    const repository = await this.#open();
-    const { commit } = facts;
-    return { ...facts, tree: repository && commit ? await this.#treeOf(repository, commit) : undefined };
-  }
-
-  async #state(): Promise<GitFacts> {
+  async facts(): Promise<GitFacts> {
     const repository = await this.#open();
     const head = await repository?.head();
     if (!repository || head?.commit === undefined) return { commit: undefined, branch: head?.branch };
@@ -106,13 +99,14 @@ export class GitTrees {
     this.options.emit({ type: "note", level: "warn", text });
   }
 
-  /** The tree of a commit, for which git is asked once. */
-  async #treeOf(repository: LocalRepository, commit: string): Promise<string | undefined> {
-    const known = await this.#memo.get("git-commit-tree", commit, isText);
-    if (known !== undefined && /^[0-9a-f]{40,64}$/.test(known)) return known;
+  /** The tree of the commit that {@linkcode facts} tells, for which git is asked once at most. */
+  async treeOf(commit: string): Promise<string | undefined> {
+    const repository = await this.#open();
+    const known = await recallTreeId(this.#memo, commit);
+    if (known !== undefined || !repository) return known;
     const { treeOf } = await import("./tree_of.ts");
     const tree = await treeOf(repository, commit);
-    if (tree !== undefined) await this.#memo.put("git-commit-tree", commit, tree);
+    if (tree !== undefined) await rememberTreeId(this.#memo, commit, tree);
     return tree;
   }
 

@@ -32,7 +32,7 @@ import type { Signature } from "../contract/signature.ts";
 /** What naming images takes. */
 export interface TagNeeds extends BuiltNeeds {
   readonly options: BuiltNeeds["options"] & Pick<ResolvedOptions, "env" | "dryRun" | "registry">;
-  readonly trees: Pick<GitTrees, "facts">;
+  readonly trees: Pick<GitTrees, "facts" | "treeOf">;
   select(patterns: readonly string[]): Promise<readonly ImageNode[]>;
   base(name: string, platform?: string): Promise<ResolvedImage>;
   /** The hooks with those of the tag schemes. */
@@ -152,8 +152,9 @@ export async function prepareTags(
   const [session] = sessions;
   const now = new Date().toISOString().replace(/\.\d+Z$/, "Z");
   const signing = observed(Promise.all(sessions.map((each) => each.sign(keysOf(nodes)))));
-  const { tree, ...git } = await session.trees.facts();
+  const git = await session.trees.facts();
   const { commit } = git;
+  const asking = observed(commit === undefined ? Promise.resolve(undefined) : session.trees.treeOf(commit));
   const { name: project } = await session.project();
   const collected = await collectTags(await session.hooksWith("tagging"), {
     wishes: options.tags ?? [],
@@ -164,7 +165,7 @@ export async function prepareTags(
   });
   const named = nameTags(nodes, collected, naming, options);
   const store = await session.store();
-  const all = await signing;
+  const [all, tree] = [await signing, await asking];
   const signed = all[0]!;
   const out = new Map<string, readonly OutgoingTag[]>();
   for (const [node, rows] of named) {

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { recallTreeId } from "../../../core/git/listing.ts";
 import { openLocal } from "../../../core/git/repository.ts";
+import { treeOf } from "../../../core/git/tree_of.ts";
 import { commit, contents, git, inTemp, list, makeRepository, memoryMemo, open, write } from "./fixture.ts";
 
 Deno.test("tree() lists files of all modes with any UTF-8 name, by bytes", () =>
@@ -49,6 +51,21 @@ Deno.test("tree() lists files of all modes with any UTF-8 name, by bytes", () =>
     const read = await contents(repository);
     for (const name of odd) assert.equal(read[name], `<${name}>`);
     assert.equal(read["dangling"], "/nowhere/at all");
+  }));
+
+Deno.test("treeOf() gives the tree of the commit, of a part of a repository too, and takes what was read before", () =>
+  inTemp(async (dir) => {
+    await makeRepository(dir, { "top": "1", "part/file": "2" });
+    const head = await git(dir, "rev-parse", "HEAD");
+    const whole = await git(dir, "rev-parse", "HEAD^{tree}");
+    assert.equal(await treeOf(await open(dir), head), whole);
+    assert.equal(await treeOf(await open(`${dir}/part`), head), whole);
+
+    const memo = memoryMemo();
+    await (await open(`${dir}/part`, { memo })).tree();
+    assert.equal(await recallTreeId(memo, head), undefined, "a part is not the whole");
+    await (await open(dir, { memo })).tree();
+    assert.equal(await recallTreeId(memo, head), whole);
   }));
 
 Deno.test("tree() of a project in a subdirectory sees that directory only", () =>
