@@ -149,9 +149,11 @@ class ImagePublisher {
    */
   async #standing(repository: Repository, row: OutgoingTag, identity: Digest): Promise<Digest | undefined> {
     const { signal, store } = this.needs;
-    const digest = await (row.standing ?? repository.head(row.target.tag, signal));
+    const [digest, known] = await Promise.all([
+      row.standing ?? repository.head(row.target.tag, signal),
+      store.memo.get(MEMO, row.reference, isKnownTag),
+    ]);
     if (!digest) return undefined;
-    const known = await store.memo.get(MEMO, row.reference, isKnownTag);
     const there = known?.digest === digest ? known : await this.#read(repository, row, digest);
     if (!there) return undefined;
     if (there.identity === identity) return digest;
@@ -186,10 +188,10 @@ class ImagePublisher {
     };
   }
 
+  /** The largest first: it takes the longest. */
   #layers(): ReadonlyMap<Digest, Layer> {
-    return new Map(
-      this.image.images.flatMap(({ state }) => state.layers).map((layer) => [layer.digest, layer]),
-    );
+    const all = this.image.images.flatMap(({ state }) => state.layers);
+    return new Map(all.toSorted((a, b) => b.size - a.size).map((layer) => [layer.digest, layer]));
   }
 
   async #sendLayers(repository: Repository): Promise<void> {

@@ -53,4 +53,5 @@ export async function withBlobs(
     uploader.forget(repository);
     await action();
   }
+  await uploader.noted();
 }

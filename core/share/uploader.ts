@@ -31,6 +31,10 @@ export class BlobUploader {
   readonly #sending = new Map<Digest, Promise<unknown>>();
   /** Repositories that turned out to lack what they were said to have: nothing is taken over there any more, but sent. */
   readonly #doubted = new Set<string>();
+  /** Where the blobs that were sent are. */
+  readonly #places = new Map<Digest, readonly string[]>();
+  /** The same, on its way to the memo: nobody who names the blobs waits for that. */
+  readonly #notes: Promise<void>[] = [];
   readonly #count = { uploaded: 0, mounted: 0, present: 0 };
 
   constructor(readonly emit: EventSink, readonly signal: AbortSignal, readonly memo: Memo) {}
@@ -55,6 +59,11 @@ export class BlobUploader {
     }
   }
 
+  /** Settles when it is remembered where all is that was sent. */
+  async noted(): Promise<void> {
+    await Promise.all(this.#notes.splice(0));
+  }
+
   /** Notes blobs that are there because a manifest of the repository names them. */
   known(repository: Repository, digests: readonly Digest[]): void {
     for (const digest of digests) this.#sent.set(keyOf(repository, digest), Promise.resolve());
@@ -75,7 +84,7 @@ export class BlobUploader {
   async #send(repository: Repository, { from = [], bring, ...content }: SentBlob): Promise<number> {
     const { emit, signal, memo } = this;
     signal.throwIfAborted();
-    const places = await memo.get(MEMO, content.digest, isPlaces) ?? [];
+    const places = this.#places.get(content.digest) ?? await memo.get(MEMO, content.digest, isPlaces) ?? [];
     const known = nearest(places, repository.name);
     // What is known makes guesses needless: each costs a request.
     const doubted = this.#doubted.has(repository.name);
@@ -103,7 +112,10 @@ export class BlobUploader {
     });
     this.#count[how] += blob.size;
     const now = [repository.name, ...places.filter((name) => name !== repository.name)].slice(0, PLACES);
-    if (isNew) await memo.put(MEMO, blob.digest, now);
+    if (isNew) {
+      this.#places.set(blob.digest, now);
+      this.#notes.push(observed(memo.put(MEMO, blob.digest, now)));
+    }
     if (shown) {
       emit({ type: "transfer.finished", id, done: blob.size, ms: Math.round(performance.now() - start) });
     }

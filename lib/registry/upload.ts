@@ -1,5 +1,5 @@
 import { observed } from "../pool.ts";
-import { type SourceBlob, WHOLE_BYTES } from "./blob_source.ts";
+import { readWhole, type SourceBlob, WHOLE_BYTES } from "./blob_source.ts";
 import type { RegistryClient } from "./client.ts";
 import { hasBlob } from "./has_blob.ts";
 import { sendBlob } from "./upload_loop.ts";
@@ -49,7 +49,8 @@ async function upload(client: RegistryClient, path: string, options: UploadOptio
   if (!isNew && await isThere()) return "present";
   const doing = `store blob ${digest} in ${client.domain}/${path}`;
   const target: UploadTarget = { client, path, digest, signal, doing };
-  const looking = isNew && blob.size > WHOLE_BYTES ? observed(isThere()) : Promise.resolve(false);
+  const whole = blob.size <= WHOLE_BYTES ? observed(readWhole(blob)) : undefined;
+  const looking = isNew && !whole ? observed(isThere()) : Promise.resolve(false);
   const taken = await mountAny(target, from.filter((source) => source !== path));
   if (taken === "mounted") return "mounted";
   const known = await looking.catch(async (error) => {
@@ -60,7 +61,7 @@ async function upload(client: RegistryClient, path: string, options: UploadOptio
     await taken?.cancel();
     return "present";
   }
-  await sendBlob({ target, blob, report }, { opened: taken, chunk });
+  await sendBlob({ target, blob, report, ...(whole && { whole }) }, { opened: taken, chunk });
   return "uploaded";
 }
 

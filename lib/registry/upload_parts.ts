@@ -1,4 +1,4 @@
-import { readSource, readWhole, type SourceBlob, verifySource, WHOLE_BYTES } from "./blob_source.ts";
+import { readSource, type SourceBlob, verifySource } from "./blob_source.ts";
 import type { RegistryRequest } from "./client.ts";
 import { RegistryError } from "./errors.ts";
 import { pushScope } from "./scopes.ts";
@@ -9,6 +9,8 @@ import type { HttpResponse } from "./http.ts";
 export interface Sending {
   readonly target: UploadTarget;
   readonly blob: SourceBlob;
+  /** All of a small one, which is read while the registry opens an upload. */
+  readonly whole?: Promise<Uint8Array>;
   /** Takes the bytes sent so far. */
   report(done: number): void;
 }
@@ -93,9 +95,9 @@ async function send(
 ): Promise<HttpResponse> {
   const { client, path, doing, signal } = sending.target;
   const common = { ...request, scopes: [pushScope(path)], doing, signal, repeatable: false };
-  const { blob } = sending;
-  if (from === 0 && to === blob.size && blob.size <= WHOLE_BYTES) {
-    return await client.request({ ...common, ...(to > 0 && { body: await readWhole(blob) }) });
+  const { blob, whole } = sending;
+  if (whole && from === 0 && to === blob.size) {
+    return await client.request({ ...common, ...(to > 0 && { body: await whole }) });
   }
   const failed: unknown[] = [];
   async function* body(): AsyncGenerator<Uint8Array> {
