@@ -5,14 +5,20 @@
  */
 import { missingPermission } from "./lib/missing_permission.ts";
 
+/** Says which file holds what release/dapp.sh has asked git, before everything else. */
+const GIT_ASKED = "--git-asked=";
+
 if (import.meta.main) Deno.exit(await start(Deno.args));
 
-async function start(args: readonly string[]): Promise<number> {
+async function start(given: readonly string[]): Promise<number> {
+  const [first = "", ...others] = given;
+  const early = first.startsWith(GIT_ASKED) ? first.slice(GIT_ASKED.length) : undefined;
+  const args = early === undefined ? given : others;
   // Scripts ask for nothing but this to see whether dapp is there; the rest need not be loaded for it.
   if (args.length === 1 && args[0] === "--version") return (await import("./cli/version.ts")).printVersion();
   try {
     const [{ main }, { realIo }] = await Promise.all([import("./cli/main.ts"), import("./cli/host.ts")]);
-    return await main(args, realIo(Deno.exit));
+    return await main(args, realIo(Deno.exit, early));
   } catch (error) {
     // Without the environment or its own modules dapp cannot even begin.
     const missing = missingPermission(error);

@@ -1,5 +1,6 @@
 /** The real streams, clock, signals and files. */
 import { EngineError } from "../core/contract/errors.ts";
+import { openGitAsked } from "./git_asked.ts";
 import type { Io, Output } from "./io.ts";
 
 type Stream = typeof Deno.stdout | typeof Deno.stderr;
@@ -12,8 +13,11 @@ const STOP_MS = 10_000;
 /**
  * Connects the command line to this process. The first SIGINT, SIGTERM or SIGHUP asks for an orderly end; the second one,
  * or an end that takes longer than ten seconds, calls `stopNow`.
+ *
+ * @param early the file with what the launcher has asked git
  */
-export function realIo(stopNow: (exitCode: number) => void): Io {
+export function realIo(stopNow: (exitCode: number) => void, early?: string): Io {
+  const asked = early === undefined ? undefined : openGitAsked(early);
   const controller = new AbortController();
   const stderr = streamOutput(Deno.stderr);
   let lent = 0;
@@ -60,6 +64,7 @@ export function realIo(stopNow: (exitCode: number) => void): Io {
       Deno.env.set("SSH_AUTH_SOCK", agent.socket); // for git, which is started with this environment
       return agent;
     },
+    gitStatus: (dir) => asked?.of(dir),
     createEngine: async (options) => (await import("../mod.ts")).createEngine(options),
     realPath: (path) => Deno.realPath(path),
     list: listNames,

@@ -32,6 +32,8 @@ export interface Io {
   /** An ssh agent with the keys of these files. @throws SECRET_UNAVAILABLE */
   startSshAgent(keys: readonly string[]): Promise<SshAgent>;
   createEngine(options: EngineOptions): Promise<Engine>;
+  /** What git was asked before this process was started, for a project directory as it was written. */
+  gitStatus(dir: string): EngineOptions["gitStatus"];
   /** Whether somebody can type on standard input. */
   readonly stdinIsTerminal: boolean;
   /**

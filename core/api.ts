@@ -23,7 +23,7 @@ export type {
   LocalCleanupRequest,
   LocalCleanupRow,
 } from "./cleanup/local/run.ts";
-export type { EngineOptions, RegistryOptions } from "./settings/options.ts";
+export type { EarlyAnswer, EngineOptions, RegistryOptions } from "./settings/options.ts";
 import type { ApplyReport } from "./cleanup/apply_model.ts";
 import type { CleanupPlan } from "./cleanup/plan.ts";
 import type { Config } from "./contract/config.ts";

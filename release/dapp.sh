@@ -18,6 +18,34 @@ case $self in
 esac
 export DENO_NO_UPDATE_CHECK=1
 
+# git says what is checked out and what is not committed while Deno starts: cli/git_asked.ts takes the answer. It is
+# nobody's child, as nobody would wait for it, and it is asked again where this fails, or another project is meant.
+case "${1-} ${2-}" in
+  'dimg build' | 'dimg bp' | 'dimg push' | 'dimg spush' | 'dimg run' | 'dimg stages')
+    dir=. before=
+    for word; do
+      [ "$word" = -- ] && break
+      case $before in --dir | -C) dir=$word ;; esac
+      case $word in --dir=*) dir=${word#*=} ;; esac
+      before=$word
+    done
+    case $dir in
+      /*) above=$dir/.. ;;
+      *) above=$PWD/$dir/.. ;;
+    esac
+    asked=${TMPDIR:-/tmp}/dapp-$$-git
+    [ -e "$dir/.git" ] && (
+      umask 077
+      set -C
+      printf '%s\0' "$dir" >"$asked" || exit 1
+      {
+        GIT_CEILING_DIRECTORIES=$above GIT_ENVIRONMENT git GIT_ARGUMENTS
+        printf 'exit %s\0' "$?"
+      } </dev/null >>"$asked" &
+    ) 2>/dev/null && set -- "--git-asked=$asked" "$@"
+    ;;
+esac
+
 # In a node_modules above the package (npm), or below a link in one (pnpm).
 above=$package
 until [ "$above" -ef / ]; do

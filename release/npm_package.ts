@@ -1,4 +1,7 @@
 /** The npm package: the bundled program, its types, and a launcher that finds the Deno it depends on. */
+import { shellWord } from "../core/git/failure.ts";
+import { gitStart } from "../core/git/process.ts";
+import { statusArgs } from "../core/git/status.ts";
 import { project, versionOf } from "./project.ts";
 import { runTool } from "./run.ts";
 
@@ -14,9 +17,17 @@ export async function writeNpmPackage(dir: string): Promise<void> {
     }
   }
   await Deno.mkdir(`${dir}/bin`, { recursive: true });
-  await Deno.copyFile(new URL("release/dapp.sh", project.root), `${dir}/bin/dapp`);
-  await Deno.chmod(`${dir}/bin/dapp`, 0o755);
+  await Deno.writeTextFile(`${dir}/bin/dapp`, await launcher(), { mode: 0o755 });
   await Deno.writeTextFile(`${dir}/package.json`, `${JSON.stringify(manifest(), undefined, 2)}\n`);
+}
+
+/** release/dapp.sh, which asks git as the engine does. */
+async function launcher(): Promise<string> {
+  const script = await Deno.readTextFile(new URL("release/dapp.sh", project.root));
+  const env = Object.entries(gitStart.env).map(([key, value]) => `${key}=${shellWord(value)}`);
+  const args = [...gitStart.args, "-C", '"$dir"', ...statusArgs, "--", "."];
+  return script.replace("GIT_ENVIRONMENT", env.join(" "))
+    .replace("GIT_ARGUMENTS", args.map((arg) => arg === '"$dir"' ? arg : shellWord(arg)).join(" "));
 }
 
 function manifest(): object {

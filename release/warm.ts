@@ -3,7 +3,14 @@ import { MemoryRegistry } from "../testing/memory_registry/registry.ts";
 import { markFunctions } from "./mark.ts";
 import { runTool } from "./run.ts";
 
-const DAPPFILE = "project: warm\n---\ndimg: app\nfrom: scratch\ngit: [{ add: /web, to: /app }]\n";
+const BASE = "project: warm\n---\ndimg: app\nfrom: scratch\ngit: [{ add: /web, to: /app }]\n";
+const DAPPFILE = `project: warm
+---
+dimg: app
+from: oci:../base:latest
+git: [{ add: /, to: /app }]
+docker: { ENV: { MODE: production }, CMD: [serve] }
+`;
 const AUTHOR = ["user.name=dapp", "user.email=dapp@example.com", "commit.gpgsign=false"].flatMap((
   each,
 ) => ["-c", each]);
@@ -32,25 +39,32 @@ async function runAll(dir: string, scratch: string): Promise<readonly string[]> 
   const project = `${scratch}/project`;
   await Deno.mkdir(`${project}/web`, { recursive: true });
   await Deno.writeTextFile(`${project}/web/index.html`, "hi");
-  await Deno.writeTextFile(`${project}/dappfile.yaml`, DAPPFILE);
-  for (const words of [["init"], ["add", "."], ["commit", "--message", "Start"]]) {
-    await runTool(["git", ...AUTHOR, ...words], project);
-  }
+  await runTool(["git", ...AUTHOR, "init"], project);
+  const commit = async (dappfile: string) => {
+    await Deno.writeTextFile(`${project}/dappfile.yaml`, dappfile);
+    for (const words of [["add", "."], ["commit", "--message", "Next"]]) {
+      await runTool(["git", ...AUTHOR, ...words], project);
+    }
+  };
 
   const repo = `${registry.host}/warm`;
   const publish = ["bp", repo, "--tag", "v1"];
   const build = ["build", "--repo", repo];
-  const commands = [["build"], ["build"], publish, publish, ["push", repo, "--tag", "v1"], build, build];
   const logs: string[] = [];
-  for (const [i, words] of [...commands, ["stages", "pull", repo]].entries()) {
-    const log = `${scratch}/${i}.log`;
+  const call = async (home: string, words: readonly string[]) => {
+    const log = `${scratch}/${logs.length}.log`;
     const flags = `--v8-flags=--log-function-events,--no-logfile-per-isolate,--logfile=${log}`;
-    const home = ["--home", `${scratch}/${i < commands.length ? "home" : "other"}`];
     // Deno as it is where nothing is cached; it would keep what these flags make of the files.
     const deno = ["env", `DENO_DIR=${scratch}/deno`, Deno.execPath(), "run", "-A", flags] as const;
-    await runTool([...deno, `${dir}/cli.js`, "dimg", ...words, ...home, "--quiet"], project);
+    await runTool([...deno, `${dir}/cli.js`, "dimg", ...words, "--home", `${scratch}/${home}`], project);
     logs.push(await Deno.readTextFile(log));
-  }
+  };
+  await commit(BASE);
+  for (const words of [["build"], ["export", "oci:../base:latest"]]) await call("home", words);
+  await commit(DAPPFILE);
+  const commands = [["build"], ["build"], publish, publish, ["push", repo, "--tag", "v1"], build, build];
+  for (const words of commands) await call("home", words);
+  await call("other", ["stages", "pull", repo]);
   return logs;
 }
 

@@ -1,5 +1,6 @@
 import { EngineError } from "../contract/errors.ts";
 import { configValue } from "./config_file.ts";
+import type { EarlyAnswer } from "../settings/options.ts";
 import type { GitMemo } from "./model.ts";
 import { type GitEnv, gitEnv } from "./process.ts";
 
@@ -130,6 +131,8 @@ export interface LocalOptions {
   /** A directory that is removed after the run; asked for in dev mode and for strangers only. */
   scratch(): Promise<string>;
   readonly signal?: AbortSignal;
+  /** What `git status` says of a project at the top of its repository, asked before. */
+  readonly status?: EarlyAnswer | undefined;
 }
 
 /** An environment in which git does not search above `root`. */

@@ -46,6 +46,30 @@ const SETTINGS = [
   "maintenance.auto=false",
 ].flatMap((setting) => ["-c", setting]);
 
+/** What every git process is given besides what it is asked. */
+const ALWAYS: Readonly<Record<string, string>> = {
+  LC_ALL: "C",
+  LANGUAGE: "",
+  GIT_OPTIONAL_LOCKS: "0",
+  GIT_TERMINAL_PROMPT: "0",
+  GIT_NO_REPLACE_OBJECTS: "1",
+  GIT_DISCOVERY_ACROSS_FILESYSTEM: "1",
+  GIT_LITERAL_PATHSPECS: "1",
+  GIT_PAGER: "cat",
+};
+
+/** How git is started by who is not this module: what is set in its environment, and its first arguments. */
+export const gitStart = { env: ALWAYS, args: ["--no-pager", ...SETTINGS] } as const;
+
+/** Whether an environment would lead git elsewhere than `gitEnv()` made of it does. */
+export function misleads(env: Readonly<Record<string, string | undefined>>): boolean {
+  return Object.entries(env).some(([key, value]) => value !== undefined && isDropped(key));
+}
+
+function isDropped(key: string): boolean {
+  return key.startsWith("GIT_") && !KEPT.test(key);
+}
+
 /** The environment of git processes: the engine's own without what could redirect git, in the C locale. */
 export function gitEnv(
   own: Readonly<Record<string, string | undefined>>,
@@ -53,20 +77,9 @@ export function gitEnv(
 ): GitEnv {
   const env: Record<string, string> = {};
   for (const [key, value] of Object.entries(programEnvironment(own))) {
-    if (!key.startsWith("GIT_") || KEPT.test(key)) env[key] = value;
+    if (!isDropped(key)) env[key] = value;
   }
-  return {
-    ...env,
-    LC_ALL: "C",
-    LANGUAGE: "",
-    GIT_OPTIONAL_LOCKS: "0",
-    GIT_TERMINAL_PROMPT: "0",
-    GIT_NO_REPLACE_OBJECTS: "1",
-    GIT_DISCOVERY_ACROSS_FILESYSTEM: "1",
-    GIT_LITERAL_PATHSPECS: "1",
-    GIT_PAGER: "cat",
-    ...extra,
-  };
+  return { ...env, ...ALWAYS, ...extra };
 }
 
 /** Starts git; its signal ends it with all that it started, such as what talks to servers. @throws GIT_FAILED when it is not installed */
@@ -76,7 +89,7 @@ function spawn(args: readonly string[], call: GitCall, stdin: "piped" | "null"):
   let child: Deno.ChildProcess;
   try {
     child = new Deno.Command("git", {
-      args: ["--no-pager", ...SETTINGS, ...args],
+      args: [...gitStart.args, ...args],
       clearEnv: true,
       env: call.env,
       stdin,

@@ -28,7 +28,7 @@ export class GitTrees {
   constructor(
     readonly options: Pick<
       ResolvedOptions,
-      "dir" | "dev" | "env" | "signal" | "lockTimeoutMs" | "emit" | "untrusted"
+      "dir" | "dev" | "env" | "signal" | "lockTimeoutMs" | "emit" | "untrusted" | "gitStatus"
     >,
     readonly store: () => Promise<Store>,
     readonly configuration: () => Promise<readonly string[]>,
@@ -143,12 +143,13 @@ export class GitTrees {
   }
 
   #open(): Promise<LocalRepository | undefined> {
-    const { dir, dev, env, signal, untrusted } = this.options;
+    const { dir, dev, env, signal, untrusted, gitStatus } = this.options;
     return this.#repository ??= openLocal(dir, {
       dev,
       env,
       untrusted,
       signal,
+      status: gitStatus,
       memo: this.#memo,
       scratch: async () => await (await this.store()).blobs.scratch(),
     });

@@ -15,6 +15,7 @@ export interface ResolvedOptions {
   readonly dir: string;
   readonly config: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly gitStatus: EarlyAnswer | undefined;
   readonly home: string;
   readonly name: string | undefined;
   readonly platform: string;
@@ -65,6 +66,7 @@ export function resolveOptions(options: EngineOptions): ResolvedOptions {
     dir: absolute(options.dir ?? "."),
     config: options.config,
     env,
+    gitStatus: options.gitStatus,
     home: absolute(options.home ?? defaultHome(env)),
     name: options.name,
     platform: options.platform ? readPlatform(options.platform) : formatPlatform(hostPlatform()),
@@ -131,6 +133,9 @@ function readPlatform(text: string): string {
   }
 }
 
+/** What a program printed that somebody else has started; undefined when it failed or nobody knows. */
+export type EarlyAnswer = (signal?: AbortSignal) => Promise<Uint8Array | undefined>;
+
 /** What an engine is made with. Everything has a default. */
 export interface EngineOptions {
   /** Project directory. @default the current directory */
@@ -139,6 +144,11 @@ export interface EngineOptions {
   readonly config?: string;
   /** All of its environment, and of programs that it starts. @default that of the process */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /**
+   * The answer of the `git status` that the installed program starts beside Deno (release/dapp.sh), for a project at the top
+   * of its repository. Where it says nothing git is asked as if there were none. @default git is asked
+   */
+  readonly gitStatus?: EarlyAnswer;
   /** Directory of the local store. @default $DAPP_HOME, else $XDG_DATA_HOME/dapp, else ~/.local/share/dapp */
   readonly home?: string;
   /** Project name, overriding the dappfile and git. */

@@ -45,6 +45,7 @@ Deno.test("every other command line loads these modules first, and no others", a
     "cli/command.ts",
     "cli/engine_options.ts",
     "cli/format.ts",
+    "cli/git_asked.ts",
     "cli/host.ts",
     "cli/main.ts",
     "cli/options.ts",

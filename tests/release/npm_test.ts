@@ -5,6 +5,7 @@ import { allTexts } from "../docs/blocks.ts";
 import { type Stranger, useStranger } from "../support/packages.ts";
 import { run } from "../support/process.ts";
 import { writeFiles } from "../support/project.ts";
+import { tryGitBeside } from "./git_beside.ts";
 import { commit, tryNewPlugins } from "./new_plugins.ts";
 
 const { version } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
@@ -88,6 +89,11 @@ const machine = useStranger();
 Deno.test("every plugin that `dapp plugin new` writes passes its test, has types, and works from a dappfile", async (t) => {
   const stranger = machine();
   if (stranger) await tryNewPlugins(t, stranger);
+});
+
+Deno.test("git is asked beside the start of Deno, and what is built is the same", async (t) => {
+  const stranger = machine();
+  if (stranger) await tryGitBeside(t, stranger);
 });
 
 Deno.test("the npm package works on a machine that has Node.js alone", async (t) => {

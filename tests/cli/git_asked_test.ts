@@ -1,0 +1,59 @@
+/** The answer of the git that the launcher has started, as it comes into its file. */
+import assert from "node:assert/strict";
+import { openGitAsked } from "../../cli/git_asked.ts";
+import { withTempDir } from "../support/tmp.ts";
+
+const encoder = new TextEncoder();
+const HEAD = "# branch.oid 0123\0# branch.head main\0";
+
+/** What is taken of a file with this text, for a project in ".". */
+async function answerOf(text: string, signal?: AbortSignal): Promise<string | undefined> {
+  return await withTempDir(async (dir) => {
+    await Deno.writeTextFile(`${dir}/asked`, text);
+    const asked = openGitAsked(`${dir}/asked`);
+    await assert.rejects(Deno.stat(`${dir}/asked`), Deno.errors.NotFound);
+    const bytes = await asked?.of(".")?.(signal);
+    return bytes && new TextDecoder().decode(bytes);
+  });
+}
+
+Deno.test("what git printed is taken when it has ended well", async () => {
+  assert.equal(await answerOf(`.\0${HEAD}exit 0\0`), HEAD);
+  const odd = `${HEAD}? exit 0\0? a b\n\0`;
+  assert.equal(await answerOf(`.\0${odd}exit 0\0`), odd);
+  assert.equal(await answerOf(".\0exit 0\0"), "");
+});
+
+Deno.test("a git that failed has said nothing", async () => {
+  for (const code of [1, 127, 128]) assert.equal(await answerOf(`.\0${HEAD}exit ${code}\0`), undefined);
+});
+
+Deno.test("a git that has not ended is waited for, a while or until the run is stopped", async () => {
+  await withTempDir(async (dir) => {
+    const path = `${dir}/asked`;
+    for (
+      const [begun, rest] of [[".\0", `${HEAD}exit 0\0`], [`.\0${HEAD}ex`, "it 0\0"], [
+        `.\0${HEAD}exit 0`,
+        "\0",
+      ]]
+    ) {
+      await Deno.writeTextFile(path, begun!);
+      using file = await Deno.open(path, { append: true });
+      const answer = openGitAsked(path)?.of(".")?.();
+      let settled = false;
+      answer?.finally(() => settled = true);
+      await new Promise((done) => setTimeout(done, 20));
+      assert.equal(settled, false);
+      await file.write(encoder.encode(rest));
+      assert.equal(new TextDecoder().decode(await answer), HEAD);
+    }
+  });
+  assert.equal(await answerOf(`.\0${HEAD}`, AbortSignal.timeout(20)), undefined);
+});
+
+Deno.test("an answer about another directory is none, nor is a file that says nothing or is not there", async () => {
+  assert.equal(await answerOf(`..\0${HEAD}exit 0\0`), undefined);
+  assert.equal(await answerOf(""), undefined);
+  assert.equal(await answerOf("."), undefined);
+  assert.equal(openGitAsked("/nowhere/at/all"), undefined);
+});
