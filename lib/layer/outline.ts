@@ -1,5 +1,7 @@
 import { hasMembers, isCount, isJust, isListOf, isOptional, isRecordOf, isText } from "../guard.ts";
+import { encodeTarHeader } from "../tar/encode.ts";
 import { normalizePath } from "../tar/header.ts";
+import { checkLength, checkPathBytes, checkXattr } from "../tar/limits.ts";
 import { TarError, type TarType } from "../tar/types.ts";
 import { LayerError } from "./error.ts";
 import { isTarType, LAYER_LIMITS, type LayerIndex, type LayerIndexEntry } from "./index.ts";
@@ -82,15 +84,15 @@ export function parseOutline(text: string): LayerOutline {
     if (!dirs.has(parentPath(path))) throw invalid(`nothing is above "${path}"`);
     if (type === "dir") dirs.add(path);
     const { link, xattrs, implicit, repeated } = more;
-    if (link !== undefined && type === "hardlink") requirePath(link);
-    for (const value of Object.values(xattrs ?? {})) requireBase64(value);
-    return {
+    const entry = {
       ...{ path, type, mode, uid, gid, size: 0 },
       ...(link !== undefined && { link }),
       ...(xattrs && { xattrs }),
       ...(implicit && { implicit }),
       ...(repeated && { repeated }),
     };
+    requireEntry(entry);
+    return entry;
   });
   return { index: { format: 2, entries, whiteouts, opaque }, texts: new Map(Object.entries(texts)) };
 }
@@ -124,11 +126,32 @@ function requirePath(path: string): void {
   throw invalid(`it has the path ${JSON.stringify(path)}`);
 }
 
-function requireBase64(value: string): void {
+/** Paths that every tar can hold, as nearly all are. */
+const PLAIN_PATH = /^[\x20-\x7e]{1,100}$/;
+
+/** An entry that an archive can have, as far as its path was not looked at. */
+function requireEntry({ path, type, mode, uid, gid, link, xattrs, implicit }: LayerIndexEntry): void {
+  const isLink = type === "symlink" || type === "hardlink";
+  const odd = type !== "dir" && (path === "" || implicit || xattrs);
+  if (odd || mode > 0o7777 || isLink !== (link !== undefined)) {
+    throw invalid(`"${path}" is no ${type} that a layer could have`);
+  }
+  if (type === "hardlink" && link !== undefined) requirePath(link);
+  if (!xattrs && PLAIN_PATH.test(path) && (link === undefined || PLAIN_PATH.test(link))) return;
+  const encoder = new TextEncoder();
   try {
-    Uint8Array.fromBase64(value);
+    const attributes = Object.entries(xattrs ?? {}).map(([name, value]) =>
+      [name, Uint8Array.fromBase64(value)] as const
+    );
+    for (const [name, value] of attributes) checkXattr(name, value);
+    checkPathBytes(encoder.encode(path));
+    checkLength(encoder.encode(link));
+    encodeTarHeader({
+      ...{ path, type, mode, uid, gid, size: 0, mtime: 0, major: 0, minor: 0, xattrs: new Map(attributes) },
+      ...(link !== undefined && { link }),
+    });
   } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    throw invalid("an extended attribute is not base64");
+    if (!(error instanceof TarError || error instanceof SyntaxError)) throw error;
+    throw invalid(error.message);
   }
 }

@@ -235,6 +235,13 @@ Deno.test("what REPO tells of layers is not believed where it cannot be so: they
     ["what does not unpack", () => Promise.resolve("AAAA")],
     ["half of it", (text) => Promise.resolve(text.slice(0, text.length / 2 & ~3))],
     ["another format", () => packed(JSON.stringify({ ...empty, format: 2 }))],
+    [
+      "an attribute that no tar can hold",
+      () =>
+        packed(
+          JSON.stringify({ ...empty, rows: [["usr", "dir", 493, 0, 0, { xattrs: { "user.\0": "" } }]] }),
+        ),
+    ],
     ["a path below nothing", () => packed(JSON.stringify({ ...empty, rows: [["a/b", "file", 0, 0, 0]] }))],
   ];
   for (const [name, told] of cases) {

@@ -15,7 +15,7 @@ function randomIndex(next: () => number): LayerIndex {
   return indexEntries(Array.from({ length: below(25) }, (): TarEntry => {
     const at = path();
     const type = at === "" ? "dir" : TYPES[below(TYPES.length)]!;
-    const link = type === "symlink" ? `../${path()}` : type === "hardlink" ? path() : undefined;
+    const link = type === "symlink" ? `../${path()}` : type === "hardlink" ? path() || "a" : undefined;
     const xattrs = next() < 0.2
       ? new Map([["user.x", utf8("ü\0")], ["user.y", new Uint8Array()]])
       : undefined;
@@ -76,6 +76,24 @@ Deno.test("parseOutline() takes nothing that no layer could hold", async (t) => 
     ["a path twice", outline({ rows: [["a", "file", 0, 0, 0], ["a", "dir", 0, 0, 0]] })],
     ["paths in another order", outline({ rows: [["b", "file", 0, 0, 0], ["a", "file", 0, 0, 0]] })],
     ["whiteouts in another order", outline({ whiteouts: ["b", "a"] })],
+    ["a root that is no directory", row("", "file", 0, 0, 0)],
+    ["a file that is implied", row("a", "file", 0, 0, 0, { implicit: true })],
+    ["a mode with other bits", row("a", "dir", 0o10000, 0, 0)],
+    ["a symlink without a target", row("a", "symlink", 0, 0, 0)],
+    ["a symlink to nothing", row("a", "symlink", 0, 0, 0, { link: "" })],
+    ["a hard link without a target", row("a", "hardlink", 0, 0, 0)],
+    ["a directory with a target", row("a", "dir", 0, 0, 0, { link: "b" })],
+    ["a NUL in a path", row("a\0b", "file", 0, 0, 0)],
+    ["a NUL in a target", row("a", "symlink", 0, 0, 0, { link: "b\0" })],
+    ["half a character in a target", row("a", "symlink", 0, 0, 0, { link: "\ud800" })],
+    ["a name that is too long", row("ü".repeat(128), "file", 0, 0, 0)],
+    ["a target that is too long", row("a", "symlink", 0, 0, 0, { link: "b/".repeat(2100) })],
+    ["a NUL in the name of an attribute", row("a", "dir", 0, 0, 0, { xattrs: { "user.\0": "" } })],
+    [
+      "an attribute of a name that is too long",
+      row("a", "dir", 0, 0, 0, { xattrs: { ["x".repeat(256)]: "" } }),
+    ],
+    ["attributes of a file", row("a", "file", 0, 0, 0, { xattrs: { "user.x": "" } })],
     ["an opaque directory above", outline({ opaque: ["../a"] })],
   ];
   for (const [name, text] of cases) await t.step(name, () => throws(() => parseOutline(text), LayerError));
