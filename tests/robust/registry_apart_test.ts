@@ -1,7 +1,7 @@
 /** Registries of plugins that run apart and are broken, or mean harm: one error that names the plugin, nothing left. */
 import assert from "node:assert/strict";
 import type { OutgoingBlob, RegistryBackend, TransferIo } from "../../plugin.ts";
-import { definePlugin, digestOf } from "../../plugin.ts";
+import { definePlugin, digestOf, EngineError } from "../../plugin.ts";
 import { createTestHost, openPlugin } from "../../testing/mod.ts";
 import { fileUrl } from "../../core/hooks/module_url.ts";
 import { withProject } from "../support/project.ts";
@@ -80,6 +80,26 @@ const upload = async ({ backend, dir }: Place, more: Partial<OutgoingBlob> = {})
   await Deno.writeFile(`${dir}/source`, bytes);
   return await backend.repository("").upload({ ...blob, source: { file: `${dir}/source` }, ...more }, io);
 };
+
+Deno.test("what a registry apart says of its failures is known, each only if it is what it should be", async () => {
+  const facts = { missing: true, refused: false, full: true, limited: true, retryAfterMs: 20, command: 3 };
+  const wrong = { unusable: "yes", locked: 1, withheld: null, fix: 7, retryAfterMs: -1, plugin: "x" };
+  const failing = (details: unknown) =>
+    `repository.head = () => { throw new EngineError("REGISTRY_FAILED", "no", ${JSON.stringify(details)}) };`;
+  const detailsOf = async (details: unknown) => {
+    let found: unknown;
+    await withRegistry(failing(details), async ({ backend }) => {
+      const error = await backend.repository("").head("v1", signal).then(() => undefined, (error) => error);
+      assert.ok(error instanceof EngineError);
+      const { plugin, hook, fix: _, cause: __, ...rest } = error.details;
+      assert.deepEqual([plugin, hook], ["registry-hostile", "openRegistry"]);
+      found = rest;
+    });
+    return found;
+  };
+  assert.deepEqual(await detailsOf(facts), facts);
+  assert.deepEqual(await detailsOf(wrong), {});
+});
 
 /** What is wrong -> what the plugin does, what it is asked for, and what is said. */
 const misbehaviours: Readonly<Record<string, readonly [string, (place: Place) => Promise<unknown>, RegExp]>> =

@@ -6,7 +6,7 @@ import {
   type ErrorDetails,
   messageOf,
 } from "../../contract/errors.ts";
-import { isObject } from "../../../lib/guard.ts";
+import { isCount, isFlag, isObject, isText } from "../../../lib/guard.ts";
 import { deniedIn } from "./denials.ts";
 import type { WireError } from "./wire.ts";
 
@@ -77,22 +77,49 @@ function isCode(text: string): text is ErrorCode {
   return Object.hasOwn(errorCatalog, text);
 }
 
+type Given<T> = (value: unknown) => T | undefined;
+
+const textOf: Given<string> = (value) => isText(value) ? plain(value) : undefined;
+const flagOf: Given<boolean> = (value) => isFlag(value) ? value : undefined;
+const countOf: Given<number> = (value) => isCount(value) ? value : undefined;
+
 /** The details that a plugin may give, each only if it is what it should be. */
-function plainDetails({ at, fix, problems }: Readonly<Record<string, unknown>>): ErrorDetails {
-  return {
-    ...(typeof at === "string" && { at: plain(at) }),
-    ...(typeof fix === "string" && { fix: plain(fix) }),
-    ...(Array.isArray(problems) && {
-      problems: problems.filter(isObject).map(({ path, message, hint }) => ({
-        file: "",
-        line: 0,
-        column: 0,
-        ...(path !== undefined && { path: plain(String(path)) }),
-        message: plain(String(message)),
-        ...(hint !== undefined && { hint: plain(String(hint)) }),
-      })),
+const DETAILS: {
+  readonly [K in Exclude<keyof ErrorDetails, "plugin" | "hook" | "cause">]-?: Given<ErrorDetails[K]>;
+} = {
+  at: textOf,
+  fix: textOf,
+  problems: problemsOf,
+  command: countOf,
+  missing: flagOf,
+  refused: flagOf,
+  unusable: flagOf,
+  locked: flagOf,
+  withheld: flagOf,
+  full: flagOf,
+  limited: flagOf,
+  retryAfterMs: countOf,
+};
+
+function plainDetails(details: Readonly<Record<string, unknown>>): ErrorDetails {
+  return Object.fromEntries(
+    Object.entries(DETAILS).flatMap(([name, of]) => {
+      const value = of(details[name]);
+      return value === undefined ? [] : [[name, value] as const];
     }),
-  };
+  );
+}
+
+function problemsOf(value: unknown): ErrorDetails["problems"] {
+  if (!Array.isArray(value)) return undefined;
+  return value.filter(isObject).map(({ path, message, hint }) => ({
+    file: "",
+    line: 0,
+    column: 0,
+    ...(path !== undefined && { path: plain(String(path)) }),
+    message: plain(String(message)),
+    ...(hint !== undefined && { hint: plain(String(hint)) }),
+  }));
 }
 
 const controls = new RegExp("\x1b\\[[0-9;]*m|[\x00-\x08\x0b-\x1f\x7f-\x9f]", "g");

@@ -3,6 +3,7 @@
  * and write what it hands over. Bytes go through the disk as they are; nobody holds a blob in memory.
  */
 import { ifPresent } from "../../../lib/file_failure.ts";
+import { memoize } from "../../../lib/memoize.ts";
 import { type Digest, digestHex } from "../../../lib/oci/digest.ts";
 import { readChunks, writeHashed } from "../../../lib/oci/write_blob.ts";
 import { newScratchName, openScratch, type Scratch } from "../../../lib/scratch.ts";
@@ -55,12 +56,7 @@ export class Exchange implements AsyncDisposable {
   /** Lets the plugin read a blob for as long as it runs. */
   async lendBlob(file: string, digest: Digest): Promise<void> {
     const path = `${this.lent}/${digestHex(digest)}`;
-    let lent = this.#blobs.get(digest);
-    if (!lent) {
-      lent = this.#open().then(() => Deno.copyFile(file, path));
-      this.#blobs.set(digest, lent);
-    }
-    await lent;
+    await memoize(this.#blobs, digest, () => this.#open().then(() => Deno.copyFile(file, path)));
   }
 
   /** A path for the plugin to write a new file at. */
