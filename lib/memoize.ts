@@ -8,3 +8,9 @@ export function memoize<K, V>(map: Map<K, Promise<V>>, key: K, make: () => Promi
   }
   return found;
 }
+
+/** Makes it when it is first asked for. */
+export function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
+}

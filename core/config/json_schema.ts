@@ -1,5 +1,5 @@
 import * as z from "../../lib/zod.ts";
-import { artifactSchema, dimgSchema, projectSchema, templateSchema } from "./schema.ts";
+import { documentSchemas } from "./schema.ts";
 
 /** Among entries that are maps, `...` stands for the inherited ones. */
 function allowInherited(list: { items?: unknown }): void {
@@ -14,7 +14,12 @@ function allowInherited(list: { items?: unknown }): void {
  * It checks shapes only; rules between keys and between documents are for {@linkcode parseConfig}.
  */
 export function configJsonSchema(): object {
-  const document = z.union([dimgSchema, artifactSchema, templateSchema, projectSchema]);
+  const document = z.union([
+    documentSchemas.dimg,
+    documentSchemas.artifact,
+    documentSchemas.template,
+    documentSchemas.project,
+  ]);
   const { anyOf } = z.toJSONSchema(document, {
     target: "draft-2020-12",
     io: "input",

@@ -1,6 +1,7 @@
 /** Which keys a dappfile has and what each takes. Rules between keys are in `image_rules.ts` and `references.ts`. */
 import * as z from "../../lib/zod.ts";
 import { parseBytes, parseDuration } from "../../lib/quantity.ts";
+import { once } from "../../lib/memoize.ts";
 import { suggest } from "../../lib/suggest.ts";
 import { buildArguments, dockerShape } from "./docker_schema.ts";
 import {
@@ -165,15 +166,17 @@ function shellSection(kind: "dimg" | "artifact") {
   }).describe("Commands of the stages, run as root by the image's shell.");
 }
 
-const mountEntry = z.strictObject({
-  to: absolutePath.optional().describe("Absolute path in the build container, not `/`."),
-  from: oneOf("tmp_dir", "build_dir").optional().describe(
-    "`tmp_dir`: new in every run; `build_dir`: kept for the project.",
-  ),
-  fromPath: absolutePath.optional().describe(
-    "In place of `from`: an absolute path of the build machine, which must exist. A file or socket is mounted as one.",
-  ),
-}).meta({ required: ["to"] });
+const mountEntry = once(() =>
+  z.strictObject({
+    to: absolutePath.optional().describe("Absolute path in the build container, not `/`."),
+    from: oneOf("tmp_dir", "build_dir").optional().describe(
+      "`tmp_dir`: new in every run; `build_dir`: kept for the project.",
+    ),
+    fromPath: absolutePath.optional().describe(
+      "In place of `from`: an absolute path of the build machine, which must exist. A file or socket is mounted as one.",
+    ),
+  }).meta({ required: ["to"] })
+);
 
 const secretId = checked((value, refuse) =>
   /^[A-Za-z0-9][\w.-]{0,127}$/.test(value)
@@ -190,33 +193,39 @@ const variable = checked((value, refuse) => {
   );
 });
 
-const secretEntry = z.strictObject({
-  id: secretId.optional().describe(
-    "Name of the secret: commands see the file `/run/secrets/ID`, of root, mode 0400, in memory.",
-  ),
-  env: variable.optional().describe(
-    "Variable of dapp's own environment that has the value; exactly one of `env` and `file`.",
-  ),
-  file: text.optional().describe(
-    "File that has the value: absolute, from the project directory, or `~/...`.",
-  ),
-  target: absolutePath.optional().describe("Another file in which commands see it."),
-  as: variable.optional().describe(
-    "Variable in which commands see it; then there is a file only with `target`.",
-  ),
-  version: text.optional().describe("Any text; change it to build again, since a new value alone does not."),
-}).meta({ required: ["id"] });
+const secretEntry = once(() =>
+  z.strictObject({
+    id: secretId.optional().describe(
+      "Name of the secret: commands see the file `/run/secrets/ID`, of root, mode 0400, in memory.",
+    ),
+    env: variable.optional().describe(
+      "Variable of dapp's own environment that has the value; exactly one of `env` and `file`.",
+    ),
+    file: text.optional().describe(
+      "File that has the value: absolute, from the project directory, or `~/...`.",
+    ),
+    target: absolutePath.optional().describe("Another file in which commands see it."),
+    as: variable.optional().describe(
+      "Variable in which commands see it; then there is a file only with `target`.",
+    ),
+    version: text.optional().describe(
+      "Any text; change it to build again, since a new value alone does not.",
+    ),
+  }).meta({ required: ["id"] })
+);
 
-const importEntry = z.strictObject({
-  artifact: text.optional().describe("Name of the artifact."),
-  add: absolutePath.optional().describe("Absolute path of a directory or file in it."),
-  to: absolutePath.optional().describe("Absolute path in the image; the same as `add` when absent."),
-  before: oneOf("install", "setup").optional().describe(
-    "The stage that finds the files in place; exactly one of `before` and `after`.",
-  ),
-  after: oneOf("install", "setup").optional().describe("The stage after which the files come."),
-  ...paths,
-}).meta({ required: ["artifact", "add"] });
+const importEntry = once(() =>
+  z.strictObject({
+    artifact: text.optional().describe("Name of the artifact."),
+    add: absolutePath.optional().describe("Absolute path of a directory or file in it."),
+    to: absolutePath.optional().describe("Absolute path in the image; the same as `add` when absent."),
+    before: oneOf("install", "setup").optional().describe(
+      "The stage that finds the files in place; exactly one of `before` and `after`.",
+    ),
+    after: oneOf("install", "setup").optional().describe("The stage after which the files come."),
+    ...paths,
+  }).meta({ required: ["artifact", "add"] })
+);
 
 /** Read by `matrix.ts` before there are values to check. */
 const matrixSection = z.unknown().optional().meta({
@@ -253,10 +262,10 @@ function imageShape(kind: "dimg" | "artifact") {
         "`false`: git trees come whole, so that images are the same bytes whatever was built before.",
     }),
     shell: shellSection(kind),
-    mount: entriesOf(mountEntry).describe(
+    mount: entriesOf(mountEntry()).describe(
       "Directories that the commands see but that never enter the image.",
     ),
-    secrets: entriesOf(secretEntry).describe(
+    secrets: entriesOf(secretEntry()).describe(
       "Values that commands see and nothing else does: no layer, log, record or signature.",
     ),
     ssh: listOf(oneOf("default")).describe(
@@ -265,7 +274,7 @@ function imageShape(kind: "dimg" | "artifact") {
     network: oneOf("private", "host", "none").optional().describe(
       "Network of its commands, unless `--network` names one. Absent: `private` where that works, else `host`.",
     ),
-    import: entriesOf(importEntry).describe("Files from artifacts."),
+    import: entriesOf(importEntry()).describe("Files from artifacts."),
     asLayers: flag.optional().meta({
       type: ["boolean", "string"],
       description: "One layer for each command, to find a slow or failing one.",
@@ -286,24 +295,30 @@ const dimgName = z.preprocess(
 });
 
 /** A document that describes an image which is published. */
-export const dimgSchema = z.strictObject({
-  dimg: dimgName,
-  ...imageShape("dimg"),
-  docker: section(dockerShape).describe("What the image says about itself; applied last."),
-}).meta({ required: ["dimg"] });
+const dimgSchema = once(() =>
+  z.strictObject({
+    dimg: dimgName,
+    ...imageShape("dimg"),
+    docker: section(dockerShape).describe("What the image says about itself; applied last."),
+  }).meta({ required: ["dimg"] })
+);
 
 /** A document that describes an image from which files are imported. */
-export const artifactSchema = z.strictObject({
-  artifact: text.optional().describe("Name of the artifact."),
-  ...imageShape("artifact"),
-}).meta({ required: ["artifact"] });
+const artifactSchema = once(() =>
+  z.strictObject({
+    artifact: text.optional().describe("Name of the artifact."),
+    ...imageShape("artifact"),
+  }).meta({ required: ["artifact"] })
+);
 
 /** What documents inherit: all that an image can have. */
-export const templateSchema = z.strictObject({
-  template: text.optional().describe("Name of the template, for `extends`."),
-  ...imageShape("artifact"),
-  docker: section(dockerShape).describe("What the image says about itself; dimgs inherit it."),
-}).meta({ required: ["template"] });
+const templateSchema = once(() =>
+  z.strictObject({
+    template: text.optional().describe("Name of the template, for `extends`."),
+    ...imageShape("artifact"),
+    docker: section(dockerShape).describe("What the image says about itself; dimgs inherit it."),
+  }).meta({ required: ["template"] })
+);
 
 const duration = checked((value, refuse) =>
   parseDuration(value) ??
@@ -336,58 +351,68 @@ function pluginUses(what: string) {
   ).describe(what);
 }
 
-const cleanupSection = section({
-  keep: pluginUses(
-    "Policies that give reasons to keep images, each a name alone, or `use` with `options`; what nobody keeps goes.",
-  ),
-  defaults: flag.optional().meta({
-    type: ["boolean", "string"],
-    description:
-      "`false`: only policies under `keep` count. Otherwise default policies count too, unless `keep` names the same policy.",
-  }),
-  stages: section({
-    grace: duration.optional().describe(
-      "How long a new stage stays, whatever needs it: `90m`, `1d`; `2h` when absent.",
+const cleanupSection = () =>
+  section({
+    keep: pluginUses(
+      "Policies that give reasons to keep images, each a name alone, or `use` with `options`; what nobody keeps goes.",
     ),
-    budget: bytes.optional().describe(
-      "How much stages may take beside what images take: `500MB`, `50GB`; no limit when absent.",
-    ),
-  }).describe("What happens to stages."),
-}).describe("What cleanup keeps.");
+    defaults: flag.optional().meta({
+      type: ["boolean", "string"],
+      description:
+        "`false`: only policies under `keep` count. Otherwise default policies count too, unless `keep` names the same policy.",
+    }),
+    stages: section({
+      grace: duration.optional().describe(
+        "How long a new stage stays, whatever needs it: `90m`, `1d`; `2h` when absent.",
+      ),
+      budget: bytes.optional().describe(
+        "How much stages may take beside what images take: `500MB`, `50GB`; no limit when absent.",
+      ),
+    }).describe("What happens to stages."),
+  }).describe("What cleanup keeps.");
 
 /** The document about the project as a whole. */
-export const projectSchema = z.strictObject({
-  project: word.optional().describe(
-    "Name of the project; from the git origin, else the name of the directory, when absent.",
-  ),
-  repo: repo.optional().describe("Where images and stages go: `host/path`, or `oci:DIR` for a directory."),
-  plugins: pluginUses("Plugins to load: a name alone, or `use` with `options`, `timeout` and `trusted`."),
-  cleanup: cleanupSection,
-  include: listOf(text).describe(
-    "Further files with documents: paths from the project directory, with wildcards.",
-  ),
-  defaults: z.preprocess(
-    (value) => value ?? undefined,
-    templateSchema.omit({ template: true, extends: true }).optional(),
-  ).meta({ type: ["object", "null"] }).describe(
-    "What every dimg and artifact starts with, as in a template.",
-  ),
-});
+const projectSchema = once(() =>
+  z.strictObject({
+    project: word.optional().describe(
+      "Name of the project; from the git origin, else the name of the directory, when absent.",
+    ),
+    repo: repo.optional().describe("Where images and stages go: `host/path`, or `oci:DIR` for a directory."),
+    plugins: pluginUses("Plugins to load: a name alone, or `use` with `options`, `timeout` and `trusted`."),
+    cleanup: cleanupSection(),
+    include: listOf(text).describe(
+      "Further files with documents: paths from the project directory, with wildcards.",
+    ),
+    // Documents are checked when they have inherited them.
+    defaults: z.lazy(() => templateSchema().omit({ template: true, extends: true })).optional().meta({
+      type: ["object", "null"],
+      description: "What every dimg and artifact starts with, as in a template.",
+    }),
+  })
+);
 
-/** A dimg as the schema gives it: texts are normalised, what was wrong or absent is undefined. */
-export type DimgDocument = z.output<typeof dimgSchema>;
-type ArtifactDocument = z.output<typeof artifactSchema>;
-/** The project document as the schema gives it. */
-export type ProjectDocument = z.output<typeof projectSchema>;
-/** Either kind of image; what only one of them has is optional. */
-export type ImageDocument = Omit<ArtifactDocument, "artifact"> & Partial<Pick<DimgDocument, "docker">>;
-
-/** The schemas by the kind of document. */
+/** The schemas by the kind of document, each made when it is first asked for: most dappfiles have one kind. */
 export const documentSchemas = {
-  dimg: dimgSchema,
-  artifact: artifactSchema,
-  template: templateSchema,
-  project: projectSchema,
+  get dimg() {
+    return dimgSchema();
+  },
+  get artifact() {
+    return artifactSchema();
+  },
+  get template() {
+    return templateSchema();
+  },
+  get project() {
+    return projectSchema();
+  },
 };
 /** What a document may be about. */
 export type DocumentKind = keyof typeof documentSchemas;
+type Documents = { readonly [K in DocumentKind]: z.output<(typeof documentSchemas)[K]> };
+
+/** A dimg as the schema gives it: texts are normalised, what was wrong or absent is undefined. */
+export type DimgDocument = Documents["dimg"];
+/** The project document as the schema gives it. */
+export type ProjectDocument = Documents["project"];
+/** Either kind of image; what only one of them has is optional. */
+export type ImageDocument = Omit<Documents["artifact"], "artifact"> & Partial<Pick<DimgDocument, "docker">>;

@@ -4,6 +4,7 @@ import type { TreeSource } from "../git/model.ts";
 import { matchDependencies, type SelectedFile, selectFiles } from "../git/select.ts";
 import { compareEntries, entryKey } from "./entry_key.ts";
 import { conveyorGitStages, imageTitle } from "./graph.ts";
+import { once } from "../../lib/memoize.ts";
 import type { Memo } from "../contract/store.ts";
 import { hasMembers, isFlag, isListOf, isPair, isText } from "../../lib/guard.ts";
 import { isFact } from "../contract/guards.ts";
@@ -210,11 +211,6 @@ export function listingOf(delivery: { readonly files: readonly SelectedFile[] })
 /** A selected file as a listing row. */
 export function listed({ target, mode, oid }: SelectedFile): ListedFile {
   return { path: target, mode, oid };
-}
-
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return () => made ??= make();
 }
 
 /** A git file that the commands of a stage could not see. */
