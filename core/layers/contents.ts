@@ -86,7 +86,7 @@ export class LayerContents {
       );
     const isWhole = async () => await hashOf(readChunks(path), signal) === digest;
     try {
-      const content = await hashOf(openLayer(path), signal);
+      const content = await hashOf(openLayer(path, { fleeting: true }), signal);
       // What is remembered is of the blob, whoever has it: it must not be of a file that was damaged.
       if (content !== diffId && !await isWhole()) throw damaged("has other content");
       await this.store.memo.put(MEMO, digest.slice(7), content);

@@ -119,7 +119,9 @@ export class LayerReader {
     return memoize(this.#reading, layer.diffId, async () => {
       const { digest } = await layer.stored;
       try {
-        const { diffId, ...index } = await indexLayer(openLayer(this.store.blobs.path(digest)));
+        const { diffId, ...index } = await indexLayer(
+          openLayer(this.store.blobs.path(digest), { fleeting: true }),
+        );
         if (diffId !== layer.diffId) {
           throw new LayerError(`its tar has digest ${diffId}, the image says ${layer.diffId}`);
         }

@@ -1,4 +1,5 @@
 import {
+  constants,
   createBrotliDecompress,
   createGunzip,
   createInflate,
@@ -6,14 +7,67 @@ import {
   createZstdDecompress,
 } from "node:zlib";
 import { pipeline, Readable } from "node:stream";
+import { ZlibEngine } from "./engine.ts";
 import { DecompressError } from "./error.ts";
 import { ZstdFrameSplitter } from "./zstd_frames.ts";
 
 const CHUNK = 256 * 1024;
 
-/** Uncompressed bytes of a gzip stream of one or more members. @throws {DecompressError} */
-export async function* gunzip(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  yield* through(source, createGunzip({ chunkSize: CHUNK }), "gzip");
+/**
+ * Uncompressed bytes of a gzip stream of one or more members; with `fleeting`, a piece is valid until the next one is asked
+ * for. The source may be fleeting, too.
+ *
+ * @throws {DecompressError}
+ */
+export async function* gunzip(
+  source: AsyncIterable<Uint8Array>,
+  { fleeting = false }: { readonly fleeting?: boolean } = {},
+): AsyncGenerator<Uint8Array> {
+  const stream = createGunzip();
+  const engine = ZlibEngine.of(stream);
+  try {
+    if (engine) yield* pieces(source, engine, fleeting);
+    else yield* through(source, createGunzip({ chunkSize: CHUNK }), "gzip");
+  } finally {
+    stream.close();
+  }
+}
+
+const NOTHING = new Uint8Array();
+
+async function* pieces(
+  source: AsyncIterable<Uint8Array>,
+  engine: ZlibEngine,
+  fleeting: boolean,
+): AsyncGenerator<Uint8Array> {
+  let output = new Uint8Array(CHUNK);
+  let outputAt = 0;
+  let ended = false;
+  function* uncompressed(flush: number, input: Uint8Array): Generator<Uint8Array> {
+    for (let inputAt = 0, full = true; full;) {
+      const { read, written } = step(engine, flush, { input, inputAt, output, outputAt });
+      const piece = output.subarray(outputAt, outputAt += written);
+      inputAt += read;
+      full = outputAt === output.length;
+      ended = !full && inputAt < input.length; // zeros follow the last member
+      if (full && !fleeting) output = new Uint8Array(CHUNK);
+      if (full || fleeting) outputAt = 0;
+      if (written > 0) yield piece;
+    }
+  }
+  for await (const input of source) {
+    yield* uncompressed(constants.Z_NO_FLUSH, input);
+    if (ended) return;
+  }
+  yield* uncompressed(constants.Z_FINISH, NOTHING);
+}
+
+function step(engine: ZlibEngine, ...args: Parameters<ZlibEngine["step"]>): ReturnType<ZlibEngine["step"]> {
+  try {
+    return engine.step(...args);
+  } catch (error) {
+    throw failure("gzip", error);
+  }
 }
 
 /** Uncompressed bytes of a zstd stream of one or more frames; skippable frames are passed over. @throws {DecompressError} */
@@ -63,7 +117,11 @@ async function* through(
     yield* decoder as AsyncIterable<Uint8Array>;
   } catch (error) {
     if (readError) throw readError;
-    const why = error instanceof Error ? error.message : String(error);
-    throw new DecompressError(`Cannot decompress ${kind} data: ${why}`, { cause: error });
+    throw failure(kind, error);
   }
+}
+
+function failure(kind: string, error: unknown): DecompressError {
+  const why = error instanceof Error ? error.message : String(error);
+  return new DecompressError(`Cannot decompress ${kind} data: ${why}`, { cause: error });
 }

@@ -5,11 +5,15 @@ import { unreachable } from "../unreachable.ts";
  * The tar inside a layer file, uncompressed. What the file is shows in its first bytes; the media type is not trusted,
  * since images in the wild carry wrong ones.
  *
- * Chunks are up to 256 KiB and stay valid. Leaving the loop early closes the file.
+ * Chunks are up to 256 KiB and stay valid; with `fleeting`, which is quicker, until the next one is asked for. Leaving the
+ * loop early closes the file.
  *
  * @throws {DecompressError} for data that is damaged, cut short or followed by something else
  */
-export async function* openLayer(path: string): AsyncGenerator<Uint8Array> {
+export async function* openLayer(
+  path: string,
+  { fleeting = false }: { readonly fleeting?: boolean } = {},
+): AsyncGenerator<Uint8Array> {
   const head = new Uint8Array(4);
   {
     using file = await Deno.open(path);
@@ -18,28 +22,33 @@ export async function* openLayer(path: string): AsyncGenerator<Uint8Array> {
     }
   }
   const kind = sniffCompression(head);
-  if (kind === "plain") return yield* readChunks(path);
+  if (kind === "plain") return yield* readChunks(path, { fleeting });
   // Not imported above: node:zlib costs start-up time that most runs need not pay.
   const { gunzip, unzstd } = await import("../compression/decompress.ts");
-  if (kind === "gzip") yield* gunzip(readChunks(path));
+  if (kind === "gzip") yield* gunzip(readChunks(path, { fleeting: true }), { fleeting });
   else if (kind === "zstd") yield* unzstd(readChunks(path));
   else unreachable(kind);
 }
 
-/** The bytes of a file in chunks of up to 256 KiB, which stay valid. */
-export async function* readChunks(path: string): AsyncGenerator<Uint8Array> {
+/** The bytes of a file in chunks of up to 256 KiB, which stay valid, or `fleeting` until the next one is asked for. */
+export async function* readChunks(
+  path: string,
+  { fleeting = false }: { readonly fleeting?: boolean } = {},
+): AsyncGenerator<Uint8Array> {
   using file = await Deno.open(path);
+  const spare: Uint8Array<ArrayBuffer>[] = [];
   const read = async () => {
-    const chunk = new Uint8Array(256 * 1024);
-    const count = await file.read(chunk);
-    return count === null ? undefined : chunk.subarray(0, count);
+    const whole = spare.pop() ?? new Uint8Array(256 * 1024);
+    const count = await file.read(whole);
+    return count === null ? undefined : { whole, chunk: whole.subarray(0, count) };
   };
   // The next one is read while the last one is worked on.
   for (let next = read();;) {
-    const chunk = await next;
-    if (!chunk) return;
+    const found = await next;
+    if (!found) return;
     next = read();
     next.catch(() => {}); // seen above, unless the loop is left
-    yield chunk;
+    yield found.chunk;
+    if (fleeting) spare.push(found.whole);
   }
 }

@@ -39,7 +39,7 @@ export async function unpackLayer(
       hole: (length) => unpacker.hole(length),
       end: () => unpacker.end(),
     });
-    for await (const chunk of openLayer(request.blob)) {
+    for await (const chunk of openLayer(request.blob, { fleeting: true })) {
       hash.update(chunk);
       parser.push(chunk);
     }

@@ -98,7 +98,7 @@ async function contentProblem(
 async function contentOf(path: string): Promise<string> {
   const hash = createHash("sha256");
   try {
-    for await (const chunk of openLayer(path)) hash.update(chunk);
+    for await (const chunk of openLayer(path, { fleeting: true })) hash.update(chunk);
     return digestFromHex(hash.digest("hex"));
   } catch (error) {
     if (error instanceof DecompressError) return `something else: ${error.message}`;

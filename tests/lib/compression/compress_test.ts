@@ -1,7 +1,8 @@
 import { deepEqual, equal, rejects, throws } from "node:assert/strict";
-import { gunzipSync, gzipSync, zstdCompressSync } from "node:zlib";
+import { createGunzip, gunzipSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { type Compression, createCompressor } from "../../../lib/compression/compress.ts";
 import { gunzip, unzstd } from "../../../lib/compression/decompress.ts";
+import { ZlibEngine } from "../../../lib/compression/engine.ts";
 import { DecompressError } from "../../../lib/compression/error.ts";
 import { sniffCompression } from "../../../lib/compression/sniff.ts";
 import { peer } from "../../support/peers.ts";
@@ -10,6 +11,9 @@ import { withTempDir } from "../../support/tmp.ts";
 import { concat, noise, randomNumbers, randomPieces, utf8 } from "../tar/support.ts";
 
 const MIB = 1 << 20;
+
+/** Around the size of the pieces that {@linkcode gunzip} gives. */
+const BLOCK_SIZES = [MIB / 4 - 1, MIB / 4, 0, MIB / 4 + 1, 5];
 
 async function compress(
   chunks: Iterable<Uint8Array>,
@@ -164,6 +168,39 @@ Deno.test("gunzip() reads several members, unzstd() several and skippable frames
   const frames = parts.map((part) => new Uint8Array(zstdCompressSync(part)));
   deepEqual(await decompress(unzstd, concat([skippable, ...frames, empty, skippable])), concat(parts));
   equal(sniffCompression(skippable), "zstd");
+});
+
+Deno.test("gunzip() gives the same in pieces that last and in pieces that do not", async (t) => {
+  const whole = BLOCK_SIZES.map((size, i) => sample(size, 20 + i));
+  const members = concat(whole.map((part) => new Uint8Array(gzipSync(part))));
+  const padded = concat([members, new Uint8Array(3000)]);
+  for (const [name, bytes] of [["members", members], ["with zeros behind them", padded]] as const) {
+    for (const most of [700, 90_000]) {
+      await t.step(`${name}, in pieces of up to ${most}`, async () => {
+        const lasting: Uint8Array[] = [];
+        const fleeting: Uint8Array[] = [];
+        const memory = new Set<ArrayBufferLike>();
+        const given = () => stream(randomPieces(bytes, randomNumbers(most), most));
+        for await (const piece of gunzip(given())) lasting.push(piece);
+        for await (const piece of gunzip(given(), { fleeting: true })) {
+          memory.add(piece.buffer);
+          fleeting.push(piece.slice());
+        }
+        deepEqual(concat(lasting), concat(whole));
+        deepEqual(concat(fleeting), concat(whole));
+        equal(memory.size, 1);
+      });
+    }
+  }
+});
+
+Deno.test("ZlibEngine is what a stream of node:zlib has, and nothing where that is built otherwise", () => {
+  const stream = createGunzip();
+  equal(ZlibEngine.of(stream) instanceof ZlibEngine, true);
+  stream.close();
+  for (const other of [{}, { _handle: {} }, { _handle: { onerror: null, writeSync() {} } }]) {
+    equal(ZlibEngine.of(other), undefined);
+  }
 });
 
 Deno.test("unzstd() reads what the zstd tool writes", async () => {
