@@ -38,9 +38,9 @@ export function checksumOk(block: Uint8Array): boolean {
 
 /** Reads a v7, ustar, GNU or star header block whose checksum was verified. @throws {TarError} for bad numbers */
 export function readHeader(block: Uint8Array): RawHeader {
-  const posix = ascii(block, 257, 6) === "ustar\0";
-  const gnu = ascii(block, 257, 8) === "ustar  \0";
-  const star = posix && ascii(block, 508, 4) === "tar\0";
+  const posix = has(block, 257, "ustar\0");
+  const gnu = has(block, 257, "ustar  \0");
+  const star = posix && has(block, 508, "tar\0");
   const name = field(block, 0, 100);
   const prefix = posix ? field(block, 345, star ? 131 : 155) : field(block, 0, 0);
   return {
@@ -127,8 +127,10 @@ export function escapeBytes(bytes: Uint8Array): string {
   ).join("");
 }
 
-function ascii(block: Uint8Array, at: number, length: number): string {
-  return String.fromCharCode(...block.subarray(at, at + length));
+/** Whether ASCII `text` stands there. */
+function has(block: Uint8Array, at: number, text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (block[at + i] !== text.charCodeAt(i)) return false;
+  return true;
 }
 
 /** The bytes of a field up to its first NUL. */

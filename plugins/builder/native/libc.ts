@@ -5,6 +5,11 @@ const symbols = {
   __errno_location: { parameters: [], result: "pointer" },
   strerror: { parameters: ["i32"], result: "pointer" },
   open: { parameters: ["buffer", "i32"], result: "i32" },
+  openat: { parameters: ["i32", "buffer", "i32", "u32"], result: "i32" },
+  // the result is a ssize_t; no piece is as long as an i32 can say
+  write: { parameters: ["i32", "buffer", "usize"], result: "i32" },
+  lseek: { parameters: ["i32", "i64", "i32"], result: "i64" },
+  ftruncate: { parameters: ["i32", "i64"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
   chdir: { parameters: ["buffer"], result: "i32" },
   mount: { parameters: ["buffer", "buffer", "buffer", "u64", "buffer"], result: "i32" },
@@ -16,6 +21,7 @@ const symbols = {
   ioctl: { parameters: ["i32", "u64", "buffer"], result: "i32" },
   lchown: { parameters: ["buffer", "u32", "u32"], result: "i32" },
   utimensat: { parameters: ["i32", "buffer", "buffer", "i32"], result: "i32" },
+  futimens: { parameters: ["i32", "buffer"], result: "i32" },
   statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
   llistxattr: { parameters: ["buffer", "buffer", "usize"], result: "isize" },
   lgetxattr: { parameters: ["buffer", "buffer", "buffer", "usize"], result: "isize" },
@@ -49,6 +55,8 @@ const libc = load();
 const errnoView = new Deno.UnsafePointerView(libc.__errno_location()!);
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
+/** O_WRONLY | O_CREAT | O_EXCL */
+const O_WRONLY_NEW = 0o1 | 0o100 | 0o200;
 const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 
@@ -68,6 +76,7 @@ const FILE_CODES: Readonly<Record<number, string>> = {
   5: "EIO",
   23: "ENFILE",
   24: "EMFILE",
+  27: "EFBIG",
   28: "ENOSPC",
   30: "EROFS",
   122: "EDQUOT",
@@ -90,6 +99,16 @@ export function errorText(errno: number): string {
 }
 
 const cstr = (text: string) => encoder.encode(text + "\0");
+
+const pathBuffer = new Uint8Array(8192);
+
+/** The same for what many calls in turn take: in one buffer, which the next use overwrites. */
+function cpath(path: string): Uint8Array<ArrayBuffer> {
+  const { read, written } = encoder.encodeInto(path, pathBuffer);
+  if (read < path.length || written === pathBuffer.length) return cstr(path);
+  pathBuffer[written] = 0;
+  return pathBuffer;
+}
 
 function check(call: string, result: number | bigint, subject: string): number {
   const value = Number(result);
@@ -143,6 +162,37 @@ export function openFd(path: string, { inherit = false } = {}): number {
 
 export function closeFd(fd: number): void {
   libc.close(fd);
+}
+
+/** Something open, and the path that errors name. */
+export interface Opened {
+  readonly path: string;
+}
+
+/** Makes a file for writing in the open directory `dir`, which errors call `path`. @throws {SyscallError} */
+export function createAt(dir: number, name: string, mode: number, path: string): number {
+  const fd = libc.openat(dir, cpath(name), 0o2000000 | O_WRONLY_NEW, mode);
+  return fd < 0 ? check("open", fd, `${path}/${name}`) : fd;
+}
+
+/** Writes all of `bytes` at the position of a file. @throws {SyscallError} */
+export function writeAll(fd: number, bytes: Uint8Array, file: Opened): void {
+  for (let rest = bytes; rest.length > 0;) {
+    const count = libc.write(fd, rest as Uint8Array<ArrayBuffer>, BigInt(rest.length));
+    if (count < 0) check("write", count, file.path);
+    if (count === rest.length) return;
+    rest = rest.subarray(count);
+  }
+}
+
+/** Moves the position of a file on. @throws {SyscallError} */
+export function seekBy(fd: number, length: number, file: Opened): void {
+  check("seek in", libc.lseek(fd, BigInt(length), 1), file.path);
+}
+
+/** @throws {SyscallError} */
+export function truncateTo(fd: number, size: number, file: Opened): void {
+  check("set the size of", libc.ftruncate(fd, BigInt(size)), file.path);
 }
 
 /** clone(2) flags of namespaces. */
@@ -244,14 +294,33 @@ export function lstatIfPresent(path: string): Stat | undefined {
 }
 
 export function lchown(path: string, uid: number, gid: number): void {
-  check("change the owner of", libc.lchown(cstr(path), uid, gid), path);
+  check("change the owner of", libc.lchown(cpath(path), uid, gid), path);
+}
+
+const timeBuffer = new Uint8Array(32);
+const timeView = new DataView(timeBuffer.buffer);
+
+/** Two struct timespec of one time, in a buffer that the next use overwrites; without a bigint, as many are set. */
+function bothTimes(seconds: number, nanoseconds: number): Uint8Array<ArrayBuffer> {
+  const high = Math.floor(seconds / 2 ** 32);
+  for (const at of [0, 16]) {
+    timeView.setUint32(at, seconds, true);
+    timeView.setInt32(at + 4, high, true);
+    timeView.setUint32(at + 8, nanoseconds, true);
+  }
+  return timeBuffer;
 }
 
 /** Sets access and modification time, not following links. */
 export function setMtime(path: string, seconds: number, nanoseconds = 0): void {
-  const [whole, ns] = [BigInt(seconds), BigInt(nanoseconds)];
-  const times = new BigInt64Array([whole, ns, whole, ns]);
-  check("set the time of", libc.utimensat(AT_FDCWD, cstr(path), times, AT_SYMLINK_NOFOLLOW), path);
+  const times = bothTimes(seconds, nanoseconds);
+  check("set the time of", libc.utimensat(AT_FDCWD, cpath(path), times, AT_SYMLINK_NOFOLLOW), path);
+}
+
+/** The same for a file that is open. */
+export function setMtimeOf(fd: number, seconds: number, nanoseconds: number, file: Opened): void {
+  const result = libc.futimens(fd, bothTimes(seconds, nanoseconds));
+  if (result < 0) check("set the time of", result, file.path);
 }
 
 const formats = { char: 0o020000, block: 0o060000, fifo: 0o010000 } as const;

@@ -1,13 +1,12 @@
 /** Unpacks a layer into a directory that overlayfs understands as a lower layer. */
-import { atPathSync } from "../../../lib/file_failure.ts";
 import { PathMap } from "../../../lib/layer/path_map.ts";
 import { Below } from "../../../lib/layer/below.ts";
-import { writeAllSync } from "../../../lib/write_all.ts";
 import type { TarEntry } from "../../../lib/tar/types.ts";
 import { joinPath, parentPath } from "../../../lib/layer/path_order.ts";
 import type { DirMeta, LayerMeta } from "./cache.ts";
 import { ancestorsAndSelf } from "./inner_path.ts";
 import { errno, lchown, lstatIfPresent, mknod, setMtime, setXattr, SyscallError } from "./libc.ts";
+import { type NewFile, OpenDirectory } from "./new_files.ts";
 import { isZero } from "../../../lib/layer/zeros.ts";
 import { unreachable } from "../../../lib/unreachable.ts";
 
@@ -47,7 +46,9 @@ export class LayerUnpacker {
   readonly #whiteouts = new PathMap<true>();
   readonly #opaque = new PathMap<true>();
   readonly #below = new Below();
-  #file: { handle: Deno.FsFile; path: string; entry: TarEntry; hole: boolean } | undefined;
+  #file: { open: NewFile; path: string; entry: TarEntry; hole: boolean } | undefined;
+  /** Where the last file was made, as most are where the one before was. */
+  #directory: OpenDirectory | undefined;
   #skippedDevices = 0;
 
   constructor(options: UnpackOptions) {
@@ -59,21 +60,22 @@ export class LayerUnpacker {
     if (entry.path === "") return void this.#dirs.set("", entry);
     const cut = entry.path.lastIndexOf("/");
     const name = entry.path.slice(cut + 1);
-    const dir = this.#directory(entry.path.slice(0, Math.max(cut, 0)));
+    const named = entry.path.slice(0, Math.max(cut, 0));
+    const dir = this.#realDirectory(named);
     if (name.startsWith(".wh.")) return this.#whiteout(dir, name);
-    const path = dir === "" ? name : `${dir}/${name}`;
+    const path = dir === named ? entry.path : joinPath(dir, name);
     if (entry.type === "dir") return this.#makeDir(path, entry);
     this.#clear(path);
     if (entry.type === "char" && !entry.major && !entry.minor) return this.#hide(path); // as every overlay shows it
     this.#others.set(path, true);
     this.#below.add(path);
-    const full = `${this.#options.root}/${path}`;
+    if (entry.type === "file") {
+      const open = this.#open(dir).create(name, entry.mode & 0o777);
+      this.#file = { open, path, entry, hole: false };
+      return;
+    }
+    const full = this.#full(path);
     switch (entry.type) {
-      case "file": {
-        const handle = Deno.openSync(full, { write: true, createNew: true, mode: entry.mode & 0o777 });
-        this.#file = { handle, path, entry, hole: false };
-        return;
-      }
       case "symlink":
         Deno.symlinkSync(entry.link!, full);
         break;
@@ -100,35 +102,48 @@ export class LayerUnpacker {
   data(chunk: Uint8Array): void {
     const file = this.#file;
     if (!file) return;
-    if (chunk.length >= HOLE && isZero(chunk)) {
-      file.handle.seekSync(chunk.length, Deno.SeekMode.Current);
-      file.hole = true;
-      return;
-    }
-    atPathSync(this.#full(file.path), () => writeAllSync(file.handle, chunk));
-    file.hole = false;
+    file.hole = chunk.length >= HOLE && isZero(chunk);
+    if (file.hole) file.open.skip(chunk.length);
+    else file.open.write(chunk);
   }
 
   hole(length: number): void {
-    this.#file?.handle.seekSync(length, Deno.SeekMode.Current);
+    this.#file?.open.skip(length);
     if (this.#file) this.#file.hole = true;
   }
 
   end(): void {
     const file = this.#file;
     if (!file) return;
-    if (file.hole) atPathSync(this.#full(file.path), () => file.handle.truncateSync(file.entry.size));
+    const { open, path, entry, hole } = file;
+    if (hole) open.truncate(entry.size);
+    const plain = entry.mode <= 0o777 && !entry.uid && !entry.gid && !entry.xattrs;
+    if (plain) open.setMtime(...timeOf(entry.mtime));
     this.#file = undefined;
-    file.handle.close();
-    this.#finishMeta(file.path, file.entry);
+    open[Symbol.dispose]();
+    if (!plain) this.#finishMeta(path, entry);
   }
 
   #full(path: string): string {
     return `${this.#options.root}/${path}`;
   }
 
+  /** The directory with this real path, open until another one is. */
+  #open(dir: string): OpenDirectory {
+    const path = this.#full(dir);
+    if (this.#directory?.path === path) return this.#directory;
+    this.#letGo();
+    return this.#directory = new OpenDirectory(path);
+  }
+
+  #letGo(): void {
+    this.#directory?.[Symbol.dispose]();
+    this.#directory = undefined;
+  }
+
   /** Call after the last entry. */
   finish(): Pick<LayerMeta, "implicit" | "root" | "opaqueRoot" | "merged"> {
+    this.#letGo();
     const merged = this.#mergedDirs();
     const implicit: string[] = [];
     const paths = [...this.#dirs.keys()].sort((a, b) => a < b ? 1 : -1);
@@ -141,7 +156,7 @@ export class LayerUnpacker {
       const full = `${this.#options.root}/${path}`;
       lchown(full, meta.uid, meta.gid);
       Deno.chmodSync(full, meta.mode);
-      setTime(full, meta.mtime);
+      setMtime(full, ...timeOf(meta.mtime));
     }
     if (this.#skippedDevices > 0) {
       this.#options.note(
@@ -158,10 +173,11 @@ export class LayerUnpacker {
     };
   }
 
-  /** Lets go of an open file after a failure. */
+  /** Lets go of what is open after a failure. */
   abort(): void {
-    this.#file?.handle.close();
+    this.#file?.open[Symbol.dispose]();
     this.#file = undefined;
+    this.#letGo();
   }
 
   #finishMeta(path: string, entry: TarEntry): void {
@@ -171,7 +187,7 @@ export class LayerUnpacker {
       Deno.chmodSync(full, entry.mode);
     }
     this.#setXattrs(full, entry);
-    setTime(full, entry.mtime);
+    setMtime(full, ...timeOf(entry.mtime));
   }
 
   #chown(full: string, entry: TarEntry): void {
@@ -251,7 +267,7 @@ export class LayerUnpacker {
   #link(entry: TarEntry, full: string): void {
     const cut = entry.link!.lastIndexOf("/");
     const target = joinPath(
-      this.#directory(entry.link!.slice(0, Math.max(cut, 0))),
+      this.#realDirectory(entry.link!.slice(0, Math.max(cut, 0))),
       entry.link!.slice(cut + 1),
     );
     try {
@@ -274,6 +290,7 @@ export class LayerUnpacker {
     if (!old) return false;
     Deno.removeSync(full, { recursive: true });
     if (old.type === "dir") {
+      this.#letGo();
       const all = [this.#dirs, this.#others, this.#whiteouts, this.#opaque];
       const known = () => all.flatMap((paths) => [...paths.keys()]);
       for (const each of [path, ...this.#below.take(path, known)]) {
@@ -284,7 +301,7 @@ export class LayerUnpacker {
   }
 
   /** The real path of a directory of this layer; links are followed, what is missing is made. */
-  #directory(path: string): string {
+  #realDirectory(path: string): string {
     if (this.#dirs.has(path)) return path;
     const rest = path.split("/").reverse();
     const real: string[] = [];
@@ -313,7 +330,8 @@ export class LayerUnpacker {
   }
 }
 
-function setTime(path: string, mtime: number): void {
+/** Seconds and nanoseconds. */
+function timeOf(mtime: number): [seconds: number, nanoseconds: number] {
   const seconds = Math.floor(mtime);
-  setMtime(path, seconds, Math.round((mtime - seconds) * 1e9) % 1e9);
+  return [seconds, Math.round((mtime - seconds) * 1e9) % 1e9];
 }
