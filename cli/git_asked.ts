@@ -13,8 +13,9 @@ export interface GitAsked {
 /** A git that is slower than this is asked again, as it may have been ended. */
 const PATIENCE_MS = 5_000;
 
-/** Takes over the file at `path`, which is removed; undefined when there is none. */
+/** Takes over the launcher's file at `path`, which is removed; undefined when there is none. */
 export function openGitAsked(path: string): GitAsked | undefined {
+  if (!/\/dapp-\d+-git$/.test(path)) return undefined; // somebody wrote that by hand
   let file: Deno.FsFile;
   try {
     file = Deno.openSync(path);

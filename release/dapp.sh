@@ -37,7 +37,10 @@ case "${1-} ${2-}" in
     [ -e "$dir/.git" ] && (
       umask 077
       set -C
-      printf '%s\0' "$dir" >"$asked" || exit 1
+      printf '%s\0' "$dir" >"$asked" || {
+        rm -f "$asked"
+        exit 1
+      }
       {
         GIT_CEILING_DIRECTORIES=$above GIT_ENVIRONMENT git GIT_ARGUMENTS
         printf 'exit %s\0' "$?"

@@ -9,9 +9,9 @@ const HEAD = "# branch.oid 0123\0# branch.head main\0";
 /** What is taken of a file with this text, for a project in ".". */
 async function answerOf(text: string, signal?: AbortSignal): Promise<string | undefined> {
   return await withTempDir(async (dir) => {
-    await Deno.writeTextFile(`${dir}/asked`, text);
-    const asked = openGitAsked(`${dir}/asked`);
-    await assert.rejects(Deno.stat(`${dir}/asked`), Deno.errors.NotFound);
+    await Deno.writeTextFile(`${dir}/dapp-12-git`, text);
+    const asked = openGitAsked(`${dir}/dapp-12-git`);
+    await assert.rejects(Deno.stat(`${dir}/dapp-12-git`), Deno.errors.NotFound);
     const bytes = await asked?.of(".")?.(signal);
     return bytes && new TextDecoder().decode(bytes);
   });
@@ -30,7 +30,7 @@ Deno.test("a git that failed has said nothing", async () => {
 
 Deno.test("a git that has not ended is waited for, a while or until the run is stopped", async () => {
   await withTempDir(async (dir) => {
-    const path = `${dir}/asked`;
+    const path = `${dir}/dapp-12-git`;
     for (
       const [begun, rest] of [[".\0", `${HEAD}exit 0\0`], [`.\0${HEAD}ex`, "it 0\0"], [
         `.\0${HEAD}exit 0`,
@@ -55,5 +55,13 @@ Deno.test("an answer about another directory is none, nor is a file that says no
   assert.equal(await answerOf(`..\0${HEAD}exit 0\0`), undefined);
   assert.equal(await answerOf(""), undefined);
   assert.equal(await answerOf("."), undefined);
-  assert.equal(openGitAsked("/nowhere/at/all"), undefined);
+  assert.equal(openGitAsked("/nowhere/dapp-1-git"), undefined);
+});
+
+Deno.test("a file that is not the launcher's stays", async () => {
+  await withTempDir(async (dir) => {
+    await Deno.writeTextFile(`${dir}/notes`, `.\0${HEAD}exit 0\0`);
+    assert.equal(openGitAsked(`${dir}/notes`), undefined);
+    assert.equal(await Deno.readTextFile(`${dir}/notes`), `.\0${HEAD}exit 0\0`);
+  });
 });
