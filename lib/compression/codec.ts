@@ -36,7 +36,8 @@ export function checkCompression({ kind, level }: Compression): void {
 
 /**
  * One block of the stream: for gzip a part of the deflate stream that refers to nothing before it, ending at a byte
- * border; for zstd a whole frame (RFC 8878 allows frames in a row). `last` ends the deflate stream.
+ * border; for zstd a whole frame (RFC 8878 allows frames in a row). `last` ends the deflate stream. Valid until the
+ * next call.
  */
 export function compressBlock(compression: Compression, block: Uint8Array, last: boolean): Uint8Array {
   if (compression.kind === "zstd") {

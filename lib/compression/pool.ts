@@ -6,8 +6,10 @@ export class BlockPool {
   readonly #compression: Compression;
   readonly #output: (bytes: Uint8Array) => void;
   readonly #workers: Worker[];
-  readonly #done = new Map<number, Uint8Array>();
+  readonly #done = new Map<number, BlockReply>();
   readonly #free: Uint8Array<ArrayBuffer>[] = [];
+  /** Buffers for answers. */
+  readonly #rooms: Uint8Array<ArrayBuffer>[] = [];
   #pushed = 0;
   #emitted = 0;
   #failure: unknown;
@@ -29,8 +31,9 @@ export class BlockPool {
   push(block: Uint8Array<ArrayBuffer>, size: number, last: boolean): void | Promise<void> {
     if (this.#failure) throw this.#failure;
     const worker = this.#workers[this.#pushed++ % this.#workers.length]!;
-    const request: BlockRequest = { compression: this.#compression, block, size, last };
-    worker.postMessage(request, [block.buffer]);
+    const room = this.#rooms.pop();
+    const request: BlockRequest = { compression: this.#compression, block, size, last, room };
+    worker.postMessage(request, room ? [block.buffer, room.buffer] : [block.buffer]);
     if (this.#pushed - this.#emitted >= 2 * this.#workers.length) {
       return this.#until(2 * this.#workers.length);
     }
@@ -61,7 +64,7 @@ export class BlockPool {
     let next = index;
     worker.onmessage = ({ data }: MessageEvent<BlockReply>) => {
       this.#free.push(data.block);
-      this.#done.set(next, data.bytes); // a worker answers in order
+      this.#done.set(next, data); // a worker answers in order
       next += threads;
       this.#emit();
     };
@@ -75,9 +78,10 @@ export class BlockPool {
   #emit(): void {
     if (this.#failure) return;
     try {
-      for (let bytes; (bytes = this.#done.get(this.#emitted)) !== undefined;) {
+      for (let reply; (reply = this.#done.get(this.#emitted)) !== undefined;) {
         this.#done.delete(this.#emitted++);
-        this.#output(bytes);
+        this.#output(reply.room.subarray(0, reply.size));
+        this.#rooms.push(reply.room);
       }
     } catch (error) {
       return this.#fail(error);

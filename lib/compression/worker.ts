@@ -7,11 +7,14 @@ export interface BlockRequest {
   readonly block: Uint8Array<ArrayBuffer>;
   readonly size: number;
   readonly last: boolean;
+  /** A buffer for the answer, if there is one that is no longer in use. */
+  readonly room?: Uint8Array<ArrayBuffer> | undefined;
 }
 
-/** The answer: compressed bytes, and the buffer back for reuse. */
+/** The answer: `size` compressed bytes in `room`, and the block back for reuse. */
 export interface BlockReply {
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly room: Uint8Array<ArrayBuffer>;
+  readonly size: number;
   readonly block: Uint8Array<ArrayBuffer>;
 }
 
@@ -23,7 +26,11 @@ declare const self: {
 
 self.onmessage = ({ data }) => {
   const { compression, block, size, last } = data;
-  // A copy, because the result may be a view of a pooled buffer, which must not be transferred.
-  const bytes = new Uint8Array(compressBlock(compression, block.subarray(0, size), last));
-  self.postMessage({ bytes, block } satisfies BlockReply, [bytes.buffer, block.buffer]);
+  const bytes = compressBlock(compression, block.subarray(0, size), last);
+  // A copy, because the result may be a view of a buffer that is used again, which must not be transferred.
+  const room = data.room && data.room.length >= bytes.length
+    ? data.room
+    : new Uint8Array(Math.max(bytes.length, size));
+  room.set(bytes);
+  self.postMessage({ room, size: bytes.length, block }, [room.buffer, block.buffer]);
 };
