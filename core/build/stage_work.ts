@@ -88,6 +88,7 @@ function containerOf({ at, image: { node: { rule } }, parent }: StageTask): Cont
 /** Does the work of single stages: the only part of a build that makes layers. */
 export class StageWorker implements DockerfileWorker, AsyncDisposable {
   readonly reader: LayerReader;
+  readonly gitLayers: LayerWorker["gitLayers"] = new Map();
   #builder: Promise<Builder> | undefined;
   #warm: Promise<void> | undefined;
   readonly #prepared = new Map<Signature, Promise<void>>();
@@ -450,6 +451,10 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // What was prepared for a build that failed need not be made by the next one.
+    if (!this.signal.aborted) {
+      await Promise.allSettled(Array.from(this.gitLayers.values(), (layer) => layer.settle?.()));
+    }
     const builder = await this.#builder?.catch(() => undefined);
     await builder?.[Symbol.asyncDispose]();
   }

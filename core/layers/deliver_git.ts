@@ -2,7 +2,6 @@ import { isLayer } from "../contract/guards.ts";
 import { type FileLayerRow, planFileLayer } from "../../lib/layer/file_layer.ts";
 import type { ImageFs } from "../../lib/layer/image_fs.ts";
 import { layerPath } from "../../lib/layer/paths.ts";
-import type { LayerRef } from "../contract/builder.ts";
 import type { Layer } from "../contract/store.ts";
 import type { GitDelivery } from "../sign/git_stages.ts";
 import { type Anchor, type AnchorChoice, chooseAnchor, knownAnchors, noteAnchor } from "./git_anchors.ts";
@@ -21,7 +20,13 @@ import {
 import { Owners } from "./layer_reader.ts";
 import { changeTrees, SHOWN, type ShownEntry, shownKey, type ShownTrees, type Trees } from "./shown_trees.ts";
 import { setAside, Spool } from "./spool.ts";
-import { type LayerWorker, type StageDelta, type StageTask, storedLayer } from "./stage_output.ts";
+import {
+  type GrownLayer,
+  type LayerWorker,
+  settlingLayer,
+  type StageDelta,
+  type StageTask,
+} from "./stage_output.ts";
 import { type Digest, digestOf } from "../../lib/oci/digest.ts";
 
 /** Patches may be at most this part of their anchor, in files before and in bytes after they are made. */
@@ -39,7 +44,7 @@ interface LayerChoice {
   /** Where its files go. */
   readonly plan: () => GitLayerPlan;
   readonly anchors: readonly Anchor[];
-  readonly known?: Layer;
+  readonly known?: GrownLayer;
   readonly choice?: AnchorChoice | undefined;
 }
 
@@ -59,7 +64,7 @@ export async function deliverGit(worker: LayerWorker, task: StageTask): Promise<
  * Makes the full layer of a git stage before the image it goes on is finished, standing on an earlier stage of it. Of
  * use if the directories above the files look the same in the end, which the layer's key tells; harmless otherwise.
  */
-export async function prepareGit(worker: LayerWorker, task: StageTask): Promise<readonly LayerRef[]> {
+export async function prepareGit(worker: LayerWorker, task: StageTask): Promise<readonly GrownLayer[]> {
   return await new GitDeliverer(worker, task).prepare();
 }
 
@@ -81,15 +86,15 @@ class GitDeliverer {
     return { layers, trees: await this.#remember({ below, own, entries: entriesOf(shown, trees) }) };
   }
 
-  async prepare(): Promise<readonly LayerRef[]> {
+  async prepare(): Promise<readonly GrownLayer[]> {
     const fs = await this.worker.reader.fs(this.task.parent.layers);
     const placed = await this.#place(fs, undefined);
     if (placed.some(({ delivery }) => delivery.wholeTree)) return [];
     const input = this.#input(placed, fs);
     if (input.items.length === 0) return [];
     const chosen = await this.#choose(input);
-    if (chosen.known) return [storedLayer(chosen.known)];
-    return chosen.choice ? [] : [storedLayer(await this.#make(chosen, input))];
+    if (chosen.known) return [chosen.known];
+    return chosen.choice ? [] : [await this.#make(chosen, input)];
   }
 
   /** What the stage brings, entry by entry. An entry that was shown before keeps the owner it had then. */
@@ -116,21 +121,25 @@ class GitDeliverer {
   }
 
   /** All files as a layer, or as an anchor with a patch. */
-  async #full(input: GitLayerInput): Promise<readonly LayerRef[]> {
+  async #full(input: GitLayerInput): Promise<readonly GrownLayer[]> {
     if (input.items.length === 0) return [];
     const chosen = await this.#choose(input);
     const { known, choice, plan } = chosen;
-    if (known) return [storedLayer(known)];
+    if (known) return [known];
     if (choice) {
       const { layer } = choice.anchor;
       const patch = await this.#write(choice.rows, plan().items);
-      if (patch.size <= layer.size * PATCH_BYTES) return [layer, patch].map(storedLayer);
+      if (patch.size <= layer.size * PATCH_BYTES) return [layer, patch].map((each) => this.#settling(each));
     }
-    return [storedLayer(await this.#make(chosen, input))];
+    return [await this.#make(chosen, input)];
   }
 
   /** A layer that turns the trees which the image shows into those of this commit, and then the other files. */
-  async #change(shown: ShownTrees, placed: readonly Placed[], image: ImageFs): Promise<readonly LayerRef[]> {
+  async #change(
+    shown: ShownTrees,
+    placed: readonly Placed[],
+    image: ImageFs,
+  ): Promise<readonly GrownLayer[]> {
     const { reader, session: { options: { epoch, emit } } } = this.worker;
     const { layers } = this.task.parent;
     const lower = layers.slice(0, shown.below);
@@ -160,7 +169,7 @@ class GitDeliverer {
       newDirOwner,
       epoch,
     });
-    const changed = storedLayer(await this.#write(plan.rows, items, spool));
+    const changed = this.#settling(await this.#write(plan.rows, items, spool));
     const then = others.length > 0 ? await reader.fs([...layers, changed]) : image;
     return [changed, ...await this.#full(this.#input(others, then))];
   }
@@ -189,11 +198,12 @@ class GitDeliverer {
     let planned: GitLayerPlan | undefined;
     const plan = () => planned ??= planGitLayer(input);
     const made = { key, listing, text, set, plan };
+    const here = this.worker.gitLayers.get(key);
+    if (here) return { ...made, anchors: [], known: here };
     const known = await store.memo.get("git-layer", key, isLayer);
     if (known && await store.blobs.size(known.digest) === known.size) {
       // It may have come with a stage that was only pulled, and a cleanup takes listings.
-      await Promise.all([store.blobs.settle?.(known.digest), store.blobs.put(text)]);
-      return { ...made, anchors: [], known };
+      return { ...made, anchors: [], known: this.#settling(known, () => store.blobs.put(text)) };
     }
     const anchors = patches ? await knownAnchors(store, set) : [];
     const choice = await chooseAnchor(anchors, input, plan, {
@@ -204,17 +214,33 @@ class GitDeliverer {
     return { ...made, anchors, choice };
   }
 
-  /** Makes the full layer, which is the next anchor. */
+  /** Makes the full layer, which is the next anchor once it is on the disk. */
   async #make(
     { key, listing, text, set, plan, anchors }: LayerChoice,
     { newDirs }: GitLayerInput,
-  ): Promise<Layer> {
-    const { store } = this.worker;
+  ): Promise<GrownLayer> {
+    const { store, gitLayers } = this.worker;
     const { plan: { rows }, items } = plan();
-    const [layer] = await Promise.all([this.#write(rows, items), store.blobs.put(text)]);
-    await store.memo.put("git-layer", key, layer);
-    await noteAnchor(store, set, { key, listing, dirs: [...newDirs], layer }, anchors);
-    return layer;
+    const layer = await this.#write(rows, items);
+    const made = this.#settling(layer, () => store.blobs.put(text), async () => {
+      await store.memo.put("git-layer", key, layer);
+      await noteAnchor(store, set, { key, listing, dirs: [...newDirs], layer }, anchors);
+    });
+    gitLayers.set(key, made);
+    return made;
+  }
+
+  /** A layer with what is flushed beside it, and what is remembered then. */
+  #settling(
+    layer: Layer,
+    beside: () => Promise<unknown> = async () => {},
+    then: () => Promise<void> = async () => {},
+  ): GrownLayer {
+    const { blobs } = this.worker.store;
+    return settlingLayer(layer, async () => {
+      await Promise.all([blobs.settle?.(layer.digest), beside()]);
+      await then();
+    });
   }
 
   async #write(
@@ -230,7 +256,7 @@ class GitDeliverer {
       session.options.compression,
       spool,
     );
-    await store.blobs.adopt(file, layer.digest);
+    await store.blobs.adopt(file, layer.digest, { unsettled: true });
     await reader.remember(layer.diffId, index);
     return layer;
   }

@@ -11,8 +11,13 @@ import { EngineError } from "../contract/errors.ts";
 import { imageKey } from "../sign/graph.ts";
 import { Owners } from "./layer_reader.ts";
 import { below, layerPath } from "../../lib/layer/paths.ts";
-import { type LayerWorker, type StageOutput, type StageTask, storedLayer } from "./stage_output.ts";
-import type { LayerRef } from "../contract/builder.ts";
+import {
+  type GrownLayer,
+  type LayerWorker,
+  settlingLayer,
+  type StageOutput,
+  type StageTask,
+} from "./stage_output.ts";
 import { setAside, Spool } from "./spool.ts";
 
 /** Copies the chosen files of artifacts into one layer. @throws IMPORT_FAILED, OWNER_UNKNOWN */
@@ -20,7 +25,7 @@ export async function deliverImports(
   worker: LayerWorker,
   task: StageTask,
   rules: readonly ImportRule[],
-): Promise<readonly LayerRef[]> {
+): Promise<readonly GrownLayer[]> {
   const { reader, session, store } = worker;
   const { parent, others } = task;
   const fs = await reader.fs(parent.layers);
@@ -55,9 +60,9 @@ export async function deliverImports(
     await writeFileLayer(writer, plan, (item) => spool.read(item.path));
     const written = await writer.close();
     const layer = { ...written, digest: written.digest, diffId: written.diffId };
-    await store.blobs.adopt(file, layer.digest);
+    await store.blobs.adopt(file, layer.digest, { unsettled: true });
     await reader.remember(layer.diffId, indexOfPlan(plan));
-    return [storedLayer(layer)];
+    return [settlingLayer(layer, async () => await store.blobs.settle?.(layer.digest))];
   } catch (error) {
     await writer.abort();
     throw error;

@@ -1,5 +1,4 @@
 import type { ContainerConfig, HistoryEntry, ImageConfig } from "../../lib/oci/types.ts";
-import { observed } from "../../lib/pool.ts";
 import type { ImageState, Layer, StageRecord, Store } from "../contract/store.ts";
 import type { LayerRef, SharedImage, SharedPlace } from "../contract/builder.ts";
 import type { StageRef } from "../contract/events.ts";
@@ -12,12 +11,18 @@ import type { Elsewhere } from "./elsewhere.ts";
 import type { LayerReader } from "./layer_reader.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 
+/** A layer of an image while that grows. */
+export interface GrownLayer extends LayerRef {
+  /** Makes sure that its blob outlives a failure of the machine. Absent: it does as soon as it is stored. */
+  settle?(): Promise<unknown>;
+}
+
 /** An image while it grows. */
 export interface GrownImage {
   /** Everything of the image configuration but what follows from the layers. */
   readonly config: Omit<ImageConfig, "rootfs" | "history">;
   readonly history: readonly HistoryEntry[];
-  readonly layers: readonly LayerRef[];
+  readonly layers: readonly GrownLayer[];
   readonly trees: Readonly<Record<string, Digest>>;
 }
 
@@ -31,7 +36,7 @@ export interface StageOutput extends GrownImage {
 
 /** What a stage adds to the output before it. */
 export interface StageDelta {
-  readonly layers: readonly LayerRef[];
+  readonly layers: readonly GrownLayer[];
   readonly container?: ContainerConfig;
   readonly trees?: Readonly<Record<string, Digest>>;
 }
@@ -39,6 +44,12 @@ export interface StageDelta {
 /** A layer whose blob is in the store. */
 export function storedLayer(layer: Layer): LayerRef {
   return { diffId: layer.diffId, stored: Promise.resolve(layer) };
+}
+
+/** A layer whose blob is in the store and may still be lost when the machine fails: others can stand on it meanwhile. */
+export function settlingLayer(layer: Layer, settle: () => Promise<unknown>): GrownLayer {
+  let settled: Promise<unknown> | undefined;
+  return { ...storedLayer(layer), settle: () => settled ??= settle() };
 }
 
 /** The output that a record describes. */
@@ -96,9 +107,12 @@ export function addDelta(
   };
 }
 
-/** Waits for all blobs and gives the image as data. */
+/** Waits until all blobs are in the store and outlive a failure of the machine, and gives the image as data. */
 export async function settleImage(output: GrownImage): Promise<ImageState> {
-  const layers = await Promise.all(output.layers.map((layer) => observed(describe(layer))));
+  const layers = await Promise.all(output.layers.map(async (layer) => {
+    const [found] = await Promise.all([describe(layer), layer.settle?.()]);
+    return found;
+  }));
   return {
     layers,
     config: {
@@ -137,6 +151,8 @@ export interface TaskRegistry {
 export interface LayerWorker {
   readonly reader: LayerReader;
   readonly store: Store;
+  /** Full layers of git that were made here, by their keys. */
+  readonly gitLayers: Map<string, GrownLayer>;
   /** A fresh path in this process's scratch directory. */
   temp(): Promise<string>;
   readonly session: {
