@@ -3,7 +3,7 @@ import { observed } from "../pool.ts";
 import type { HostCertificates } from "./certificates.ts";
 import type { HttpRequest, HttpResponse } from "./http.ts";
 import { defaultFloor, type Floor, Pace, SlowError, TAKEN } from "./pace.ts";
-import { type AnswerHead, AnswerReader, type Receive } from "./wire_answer.ts";
+import { type AnswerHead, AnswerReader, isHeaderName, type Receive } from "./wire_answer.ts";
 
 const CONNECT_MS = 30_000;
 /** Longest pause within the body of an answer, and wait for its head unless the request says otherwise. */
@@ -51,7 +51,7 @@ export async function sendWire(
       status,
       url,
       body: line.until(reader.body(found, method)),
-      header: (name) => headers.get(name) ?? undefined,
+      header: (name) => headers.get(name),
       discard() {
         line.close();
         return Promise.resolve();
@@ -98,11 +98,16 @@ async function sendBody(
   }
 }
 
-/** @throws {TypeError} for headers that HTTP cannot say */
+/** Without the built-in `Headers`, whose first use loads all of `fetch`. @throws {TypeError} for headers that HTTP cannot say */
 function headOf({ method, url, headers }: HttpRequest, length: number | undefined): Uint8Array {
-  const all = new Headers({ ...headers, host: url.host, connection: "close" });
-  if (length !== undefined) all.set("content-length", String(length));
-  const lines = [...all].map(([name, value]) => `${name}: ${value}`);
+  const own = new Map(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+  own.set("host", url.host).set("connection", "close");
+  if (length !== undefined) own.set("content-length", String(length));
+  const lines = [...own].map(([name, value]) => {
+    const text = value.replace(/^[\t\n\r ]+|[\t\n\r ]+$/g, "");
+    if (isHeaderName(name) && /^[\t\x20-\x7e\x80-\xff]*$/.test(text)) return `${name}: ${text}`;
+    throw new TypeError(`Cannot send the header ${JSON.stringify(name)}: HTTP cannot say it`);
+  });
   const text = [`${method} ${url.pathname}${url.search} HTTP/1.1`, ...lines, "", ""].join("\r\n");
   return Uint8Array.from(text, (char) => char.charCodeAt(0));
 }

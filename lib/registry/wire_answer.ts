@@ -6,7 +6,8 @@ export type Receive = () => Promise<Uint8Array | null>;
 /** The head of a final answer. */
 export interface AnswerHead {
   readonly status: number;
-  readonly headers: Headers;
+  /** By lower-case names; several lines of a name are joined by ", ". */
+  readonly headers: ReadonlyMap<string, string>;
 }
 
 /** What came is no HTTP, or ended too early. */
@@ -43,12 +44,12 @@ export class AnswerReader {
   async *body({ status, headers }: AnswerHead, method: string): AsyncGenerator<Uint8Array> {
     if (method === "HEAD" || status === 204 || status === 304) return;
     const coding = headers.get("transfer-encoding");
-    if (coding !== null) {
+    if (coding !== undefined) {
       if (coding.trim().toLowerCase() !== "chunked") throw new WireError(`its body comes as "${coding}"`);
       return yield* this.#chunks();
     }
     const length = headers.get("content-length");
-    if (length === null) {
+    if (length === undefined) {
       for (let piece; (piece = await this.#next()) !== undefined;) yield piece;
       return;
     }
@@ -65,14 +66,19 @@ export class AnswerReader {
     const first = await this.#line(MAX_HEAD);
     const status = /^HTTP\/1\.[01] ([1-5]\d\d)(?: |$)/.exec(first)?.[1];
     if (status === undefined) throw new WireError("what came is no HTTP");
-    const headers = new Headers();
+    const headers = new Map<string, string>();
     let size = first.length;
     for (let line; (line = await this.#line(MAX_HEAD)) !== "";) {
       size += line.length;
       if (size > MAX_HEAD) throw new WireError(`its head is longer than ${MAX_HEAD} bytes`);
-      const [, name = "", value = ""] = /^([!#$%&'*+.^_`|~\w-]+):(.*)$/.exec(line) ?? [];
-      if (name === "" || value.includes("\0")) throw new WireError("its head is no HTTP");
-      headers.append(name, value); // which takes the space around it away
+      const colon = line.indexOf(":");
+      const [name, value] = [line.slice(0, colon).toLowerCase(), line.slice(colon + 1)];
+      if (colon < 0 || !isHeaderName(name) || /[\0\r]/.test(value)) {
+        throw new WireError("its head is no HTTP");
+      }
+      const before = headers.get(name);
+      const own = value.replace(/^[\t ]+|[\t ]+$/g, "");
+      headers.set(name, before === undefined ? own : `${before}, ${own}`);
     }
     return { status: Number(status), headers };
   }
@@ -133,6 +139,11 @@ export class AnswerReader {
       if (piece.length > 0) return piece;
     }
   }
+}
+
+/** Whether a header may be called so. */
+export function isHeaderName(text: string): boolean {
+  return /^[!#$%&'*+.^_`|~\w-]+$/.test(text);
 }
 
 /** One character for each byte, as HTTP has its heads. */
