@@ -9,7 +9,11 @@ export class Alarm {
   #rings = 0;
   #due = Infinity;
   #late = () => {};
+  /** Whether the clock is listened to, which keeps the process from ending. */
+  #listens = false;
   readonly #look = () => {
+    this.#listens = false;
+    if (this.#due === Infinity) return;
     const left = this.#due - performance.now();
     if (left > 0) return this.set(left, this.#late);
     this.stop();
@@ -26,12 +30,20 @@ export class Alarm {
       this.#rings = due;
     }
     this.#due = due;
+    if (this.#listens) return;
     this.#clock.addEventListener("abort", this.#look, { once: true });
+    this.#listens = true;
+  }
+
+  /** Nothing rings until it is set again, which will be soon: costs less than {@linkcode stop}, but the process is kept. */
+  pause(): void {
+    this.#due = Infinity;
   }
 
   /** Nothing rings, and nothing keeps the process from ending, until it is set again. */
   stop(): void {
     this.#due = Infinity;
     this.#clock?.removeEventListener("abort", this.#look);
+    this.#listens = false;
   }
 }

@@ -10,8 +10,9 @@ const CONNECT_MS = 30_000;
 const IDLE_MS = 60_000;
 /** Longest wait for an answer over a connection that takes no more. */
 const LAST_WORDS_MS = 5_000;
-/** Bytes taken from the connection at once. */
+/** Bytes taken from the connection at once: of what is asked for, and of what only says how something went. */
 const PIECE = 256 * 1024;
+const SMALL_PIECE = 16 * 1024;
 
 /** Nobody could be reached; nothing was sent. */
 export class ConnectError extends Error {
@@ -34,12 +35,12 @@ export async function sendWire(
   certificates: HostCertificates = {},
   floor: Floor = defaultFloor,
 ): Promise<HttpResponse> {
-  const { method, url, body, answerMs = IDLE_MS, signal } = request;
+  const { method, url, body, answerMs = IDLE_MS, small, signal } = request;
   const whole = typeof body === "string" ? new TextEncoder().encode(body) : body;
   const head = headOf(request, whole instanceof Uint8Array ? whole.length : undefined);
   const line = await Line.open(url, { certificates, floor, signal });
   try {
-    const reader = new AnswerReader(line.receiver(PIECE));
+    const reader = new AnswerReader(line.receiver(small || method !== "GET" ? SMALL_PIECE : PIECE));
     const answer = observed(line.guarded(reader.head()));
     await line.send(head, answerMs);
     await sendBody(line, whole, answer, answerMs);
@@ -189,7 +190,7 @@ class Line {
       at += count;
     }
     // What is still on its way when the answer comes leaves its limit alone.
-    if (!this.#pause) this.#alarm.stop();
+    if (!this.#pause) this.#alarm.pause();
   }
 
   receiver(size: number): Receive {
@@ -197,7 +198,7 @@ class Line {
     return async () => {
       if (this.#pause && !this.#pause.whole) this.#arm(this.#pause);
       const count = await this.#connection.read(buffer);
-      if (this.#pause && !this.#pause.whole) this.#alarm.stop();
+      if (this.#pause && !this.#pause.whole) this.#alarm.pause();
       return count === null ? null : buffer.subarray(0, count);
     };
   }

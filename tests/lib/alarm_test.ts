@@ -33,3 +33,16 @@ Deno.test("Alarm is silent once it is stopped, until it is set again", async () 
   deepStrictEqual(rung, []);
   await ringing(alarm, 1); // the clock that it had has long gone off
 });
+
+Deno.test("Alarm is silent while it pauses, and rings when it is set again, before its clock goes off and after", async () => {
+  const rung: string[] = [];
+  const [early, late] = [new Alarm(), new Alarm()];
+  for (const alarm of [early, late]) {
+    alarm.set(50, () => rung.push("paused"));
+    alarm.pause();
+  }
+  await ringing(early, 1);
+  await ringing(new Alarm(), 200);
+  await ringing(late, 1);
+  deepStrictEqual(rung, []);
+});
