@@ -90,7 +90,7 @@ export class PlainRenderer implements Renderer {
     }
     if (event.type !== "transfer.finished") return undefined;
     const what = this.#running.get(event.id)?.title ?? event.id;
-    return `${what}  done  ${formatTransfer(event.done, event.ms)}`;
+    return `${what}  ${event.failed ? "failed" : "done"}  ${formatTransfer(event.done, event.ms)}`;
   }
 
   #follow(event: EngineEvent): void {

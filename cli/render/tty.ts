@@ -108,7 +108,10 @@ export class TtyRenderer implements Renderer {
       case "transfer.finished": {
         const what = this.#running.get(event.id)?.title;
         this.#running.delete(event.id);
-        if (what !== undefined) this.#pending.push(`${what}  done  ${formatTransfer(event.done, event.ms)}`);
+        const how = event.failed ? "failed" : "done";
+        if (what !== undefined) {
+          this.#pending.push(`${what}  ${how}  ${formatTransfer(event.done, event.ms)}`);
+        }
         return;
       }
     }

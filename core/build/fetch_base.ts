@@ -1,7 +1,7 @@
 import type { ImageState } from "../contract/store.ts";
 import type { ImageSource, ResolvedImage } from "../contract/source.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
-import { transferEvents } from "../layers/transfers.ts";
+import { transferring } from "../layers/transfers.ts";
 
 /** What bringing base images takes. */
 export interface BaseNeeds {
@@ -14,12 +14,7 @@ export interface BaseNeeds {
 export async function fetchBase(session: BaseNeeds, name: string, platform?: string): Promise<ImageState> {
   const { emit, signal } = session.options;
   const source = await session.source(name, platform);
-  const transfers = transferEvents(emit);
-  const state = await source.fetch(await session.base(name, platform), {
-    signal,
-    note: (text) => emit({ type: "note", level: "info", text }),
-    progress: transfers.progress,
-  });
-  transfers.end();
-  return state;
+  const image = await session.base(name, platform);
+  const note = (text: string) => emit({ type: "note", level: "info", text });
+  return await transferring(emit, (progress) => source.fetch(image, { signal, note, progress }));
 }

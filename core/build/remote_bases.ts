@@ -5,7 +5,7 @@ import type { RegistryAccess } from "../contract/registry.ts";
 import type { RemoteImage } from "../contract/source.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 import type { LayerContents } from "../layers/contents.ts";
-import { SHOWN_BYTES, transferEvents } from "../layers/transfers.ts";
+import { shown, transferring } from "../layers/transfers.ts";
 import { type GrownImage, outputOfImage, type TaskRegistry } from "../layers/stage_output.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import type { BaseNeeds } from "./fetch_base.ts";
@@ -104,15 +104,12 @@ export class RemoteBases {
 
   /** Shows work of the builder that takes long for many bytes. */
   async #shown<T>(what: string, bytes: number, work: () => Promise<T>): Promise<T> {
-    const transfers = transferEvents(this.needs.options.emit);
-    const tell = (done: number) => void (bytes >= SHOWN_BYTES && transfers.progress(what, what, done, bytes));
-    tell(0);
-    try {
+    return await transferring(this.needs.options.emit, async (progress) => {
+      const tell = (done: number) => shown(progress)(what, what, done, bytes);
+      tell(0);
       const result = await work();
       tell(bytes);
       return result;
-    } finally {
-      transfers.end();
-    }
+    });
   }
 }

@@ -146,8 +146,14 @@ export type EngineEvent =
   | { readonly type: "transfer.started"; readonly id: string; readonly what: string; readonly total: number }
   /** How far a transfer has come. */
   | { readonly type: "transfer.progress"; readonly id: string; readonly done: number; readonly total: number }
-  /** A transfer is done. */
-  | { readonly type: "transfer.finished"; readonly id: string; readonly done: number; readonly ms: number }
+  /** A transfer is over, with so many bytes done; `failed` when it has not come to its end. */
+  | {
+    readonly type: "transfer.finished";
+    readonly id: string;
+    readonly done: number;
+    readonly ms: number;
+    readonly failed?: true;
+  }
   /** Another process holds what this one needs. */
   | { readonly type: "lock.waiting"; readonly resource: string; readonly holder: string };
 

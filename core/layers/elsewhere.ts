@@ -7,7 +7,7 @@ import type { Repository } from "../contract/registry.ts";
 import type { Layer, StageRecord, Store } from "../contract/store.ts";
 import type { LayerContents } from "./contents.ts";
 import { Losses } from "./losses.ts";
-import { SHOWN_BYTES, transferEvents } from "./transfers.ts";
+import { shown, transferring } from "./transfers.ts";
 
 /** What bringing layers takes. */
 export interface ElsewhereNeeds {
@@ -66,20 +66,18 @@ export class Elsewhere {
     return memoize(this.#brought, `${layer.digest} ${place}`, async () => {
       const { store, contents, emit, signal } = this.needs;
       const repository = this.#repositories.get(place)!;
-      const transfers = transferEvents(emit);
-      await fetchLayers([layer], store.blobs, {
-        title: place,
-        signal,
-        progress(id, what, done, total) {
-          if (total >= SHOWN_BYTES) transfers.progress(id, what, done, total);
-        },
-        download: (blob, file, io) => repository.download(blob, file, io),
-      }).finally(() => transfers.end()).catch((error) => {
-        if (!(error instanceof EngineError) || !error.details.missing) throw error;
-        this.losses.add(layer.digest, place);
-        const why = `only ${place} had it, and it is gone from there`;
-        throw new EngineError("STAGE_GONE", `Cannot use layer ${layer.digest}: ${why}`, { cause: error });
-      });
+      await transferring(emit, (progress) =>
+        fetchLayers([layer], store.blobs, {
+          title: place,
+          signal,
+          progress: shown(progress),
+          download: (blob, file, io) => repository.download(blob, file, io),
+        })).catch((error) => {
+          if (!(error instanceof EngineError) || !error.details.missing) throw error;
+          this.losses.add(layer.digest, place);
+          const why = `only ${place} had it, and it is gone from there`;
+          throw new EngineError("STAGE_GONE", `Cannot use layer ${layer.digest}: ${why}`, { cause: error });
+        });
       await contents.require([layer], place, signal);
       return layer;
     });

@@ -3,35 +3,41 @@ import type { EventSink } from "../contract/events.ts";
 /** Smaller blobs of a registry are not worth a line of progress. */
 export const SHOWN_BYTES = 256 * 1024;
 
-/** Turns growing numbers of bytes into events; a transfer ends when all of its bytes are done. */
-export interface TransferEvents {
-  /** `what` such as "layer 3f2a… of debian:bookworm"; `total` is 0 when it is not known. */
-  progress(id: string, what: string, done: number, total: number): void;
-  /** Ends what has not ended by itself. */
-  end(): void;
-}
+/** Takes growing numbers of bytes: `what` such as "layer 3f2a… of debian:bookworm", `total` 0 when it is not known. */
+export type Progress = (id: string, what: string, done: number, total: number) => void;
 
-/** Makes the events of some transfers. */
-export function transferEvents(emit: EventSink): TransferEvents {
+/** Does work that moves bytes, with events of it: a transfer ends when all of its bytes are done, or with the work. */
+export async function transferring<T>(emit: EventSink, work: (progress: Progress) => Promise<T>): Promise<T> {
   const running = new Map<string, { readonly start: number; done: number }>();
-  const finish = (id: string) => {
+  const end = (id: string, failed?: true) => {
     const { start, done } = running.get(id)!;
     running.delete(id);
-    emit({ type: "transfer.finished", id, done, ms: Math.round(performance.now() - start) });
+    const ms = Math.round(performance.now() - start);
+    emit({ type: "transfer.finished", id, done, ms, ...(failed && { failed }) });
   };
-  return {
-    progress(id, what, done, total) {
-      const known = running.get(id);
-      if (known) known.done = done;
-      else {
-        running.set(id, { start: performance.now(), done });
-        emit({ type: "transfer.started", id, what, total });
-      }
-      emit({ type: "transfer.progress", id, done, total });
-      if (total > 0 && done >= total) finish(id);
-    },
-    end() {
-      for (const id of [...running.keys()]) finish(id);
-    },
+  const progress: Progress = (id, what, done, total) => {
+    const known = running.get(id);
+    if (known) known.done = done;
+    else {
+      running.set(id, { start: performance.now(), done });
+      emit({ type: "transfer.started", id, what, total });
+    }
+    emit({ type: "transfer.progress", id, done, total });
+    if (total > 0 && done >= total) end(id);
+  };
+  try {
+    const result = await work(progress);
+    for (const id of [...running.keys()]) end(id);
+    return result;
+  } catch (error) {
+    for (const id of [...running.keys()]) end(id, true);
+    throw error;
+  }
+}
+
+/** The same without what is not worth a line. */
+export function shown(progress: Progress): Progress {
+  return (id, what, done, total) => {
+    if (total >= SHOWN_BYTES) progress(id, what, done, total);
   };
 }

@@ -6,7 +6,7 @@ import type { LayerRef } from "../contract/builder.ts";
 import type { EventSink } from "../contract/events.ts";
 import type { Repository } from "../contract/registry.ts";
 import type { Layer, Store } from "../contract/store.ts";
-import { SHOWN_BYTES, transferEvents } from "../layers/transfers.ts";
+import { shown, transferring } from "../layers/transfers.ts";
 
 /** What bringing the layers of an image takes. */
 export interface ComingNeeds {
@@ -60,26 +60,22 @@ export class ComingLayers {
     repository: Repository,
     { store, emit, signal, ...needs }: ComingNeeds,
   ): Promise<void> {
-    const transfers = transferEvents(emit);
     try {
-      await fetchLayers(layers, store.blobs, {
-        ...needs,
-        title: repository.name,
-        signal: AbortSignal.any([signal, this.#stop.signal]),
-        progress(id, what, done, total) {
-          if (total >= SHOWN_BYTES) transfers.progress(id, what, done, total);
-        },
-        download: async (blob, file, io) => {
-          await repository.download(blob, file, io);
-          this.#bytes += blob.size;
-        },
-        arrived: ({ digest }) => this.#arrivals.get(digest)?.resolve(),
-      });
+      await transferring(emit, (progress) =>
+        fetchLayers(layers, store.blobs, {
+          ...needs,
+          title: repository.name,
+          signal: AbortSignal.any([signal, this.#stop.signal]),
+          progress: shown(progress),
+          download: async (blob, file, io) => {
+            await repository.download(blob, file, io);
+            this.#bytes += blob.size;
+          },
+          arrived: ({ digest }) => this.#arrivals.get(digest)?.resolve(),
+        }));
     } catch (error) {
       for (const { reject } of this.#arrivals.values()) reject(error);
       throw error;
-    } finally {
-      transfers.end();
     }
   }
 }

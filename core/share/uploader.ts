@@ -94,6 +94,11 @@ export class BlobUploader {
     const id = `push ${keyOf(repository, blob.digest)}`;
     const start = performance.now();
     let shown = false;
+    const end = (facts: { readonly done: number; readonly failed?: true }) => {
+      if (!shown) return;
+      emit({ type: "transfer.finished", id, ms: Math.round(performance.now() - start), ...facts });
+    };
+    let sent = 0;
     const io = {
       signal,
       report: (done: number) => {
@@ -103,12 +108,16 @@ export class BlobUploader {
           emit({ type: "transfer.started", id, what, total: blob.size });
         }
         shown = true;
+        sent = done;
         emit({ type: "transfer.progress", id, done, total: blob.size });
       },
     };
     const how = await repository.upload(blob, io).catch(async (error) => {
       if (signal.aborted || !await bring?.()) throw error;
       return await repository.upload(blob, io);
+    }).catch((error) => {
+      end({ done: sent, failed: true });
+      throw error;
     });
     this.#count[how] += blob.size;
     const now = [repository.name, ...places.filter((name) => name !== repository.name)].slice(0, PLACES);
@@ -116,9 +125,7 @@ export class BlobUploader {
       this.#places.set(blob.digest, now);
       this.#notes.push(observed(memo.put(MEMO, blob.digest, now)));
     }
-    if (shown) {
-      emit({ type: "transfer.finished", id, done: blob.size, ms: Math.round(performance.now() - start) });
-    }
+    end({ done: blob.size });
     return how === "uploaded" ? blob.size : 0;
   }
 }

@@ -91,6 +91,8 @@ Deno.test("PlainRenderer prints one line for each change", () => {
     { type: "transfer.started", id: "1", what: "layer 3f2a… of debian", total: 29_000_000 },
     { type: "transfer.progress", id: "1", done: 5_000_000, total: 29_000_000 },
     { type: "transfer.finished", id: "1", done: 29_000_000, ms: 3_210 },
+    { type: "transfer.started", id: "2", what: "layer 5b1c… of REPO", total: 29_000_000 },
+    { type: "transfer.finished", id: "2", done: 1_000_000, ms: 1_000, failed: true },
     started(at("install")),
     { type: "lock.waiting", resource: "app/setup", holder: "process 123" },
     output(at("install"), "one\ntw"),
@@ -114,6 +116,8 @@ note: debian is not in dappfile.lock
 app/from  cached  (in the store)
 layer 3f2a… of debian  29 MB
 layer 3f2a… of debian  done  29 MB in 3.2s, 9.0 MB/s
+layer 5b1c… of REPO  29 MB
+layer 5b1c… of REPO  failed  1.0 MB in 1.0s, 1.0 MB/s
 app/install  building  (commands changed)
 app/setup  waiting for process 123
 app/install │ one
