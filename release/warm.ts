@@ -11,6 +11,61 @@ from: oci:../base:latest
 git: [{ add: /, to: /app }]
 docker: { ENV: { MODE: production }, CMD: [serve] }
 `;
+/** What is read of most dappfiles; nothing of it is built. */
+const WRITTEN = `# All that most dappfiles have.
+project: warm
+---
+artifact: assets
+from: "alpine:3.20"
+git:
+  - add: /web
+    to: /src
+    excludePaths: ["*.md"]
+    stageDependencies:
+      setup:
+        - "**/*"
+shell:
+  setup: |
+    cd /src && make
+    make install
+---
+dimg: app
+from: 'debian:bookworm-slim'
+git:
+  - add: /
+    to: /app
+    owner: app
+    includePaths: [src, "*.json"]
+    stageDependencies: { install: [package.json], setup: "**/*" }
+shell:
+  beforeInstall:
+    - apt-get update
+    - >-
+      apt-get install -y
+      make
+  install: [npm ci]
+  setup:
+    - npm run build -- --mode "production" # as it is served
+mount:
+  - from: build_dir
+    to: /root/.npm
+secrets:
+  - { id: token, env: NPM_TOKEN }
+import:
+  - artifact: assets
+    add: /out
+    to: /app/public
+    after: setup
+docker:
+  WORKDIR: /app
+  ENV:
+    MODE: production
+    VERSION: \${{ env.VERSION || "none" }}
+  LABEL: { team: web }
+  EXPOSE: [8080]
+  CMD: [node, server.js]
+  ENTRYPOINT: ["/entry"]
+`;
 const AUTHOR = ["user.name=dapp", "user.email=dapp@example.com", "commit.gpgsign=false"].flatMap((
   each,
 ) => ["-c", each]);
@@ -65,6 +120,8 @@ async function runAll(dir: string, scratch: string): Promise<readonly string[]> 
   const commands = [["build"], ["build"], publish, publish, ["push", repo, "--tag", "v1"], build, build];
   for (const words of commands) await call("home", words);
   await call("other", ["stages", "pull", repo]);
+  await Deno.writeTextFile(`${scratch}/written.yaml`, WRITTEN);
+  await call("other", ["list", "--config", `${scratch}/written.yaml`]);
   return logs;
 }
 

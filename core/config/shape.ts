@@ -17,7 +17,8 @@ export function checkShape<K extends DocumentKind>(
 ): z.output<(typeof documentSchemas)[K]> {
   let data = value;
   for (let round = 0; round < 50; round++) {
-    const parsed = documentSchemas[kind].safeParse(data);
+    // Code that zod makes for a schema takes three times as long as to check a document without.
+    const parsed = documentSchemas[kind].safeParse(data, { jitless: true });
     if (parsed.success) return parsed.data as z.output<(typeof documentSchemas)[K]>;
     if (round === 0) data = structuredClone(value);
     for (const issue of parsed.error.issues) {
