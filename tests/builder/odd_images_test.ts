@@ -71,3 +71,25 @@ Deno.test("a path that is too deep is an error that names it, and is removed", a
   assert.deepEqual(steps.map(({ name }) => name), ["lock"]);
   assert.equal(await runner.ask(fixture.base, "ls /tmp"), "");
 });
+
+Deno.test("files of layers take nothing over from a store whose directories hand their group down", async (t) => {
+  if (Deno.uid() !== 0) return; // nobody else can give a directory away
+  await using fixture = await nativeFixture();
+  await Deno.chown(fixture.store.path, null, 7);
+  await Deno.chmod(fixture.store.path, 0o2755);
+  const items: LayerItem[] = [
+    { path: "plain", content: "x" },
+    { path: "dir", type: "dir" },
+    { path: "dir/inner", content: "x" },
+    link("to", "plain"),
+  ];
+  const runner = new StageRunner(fixture.builder, fixture.store);
+  const image = [...fixture.base, await makeLayer(fixture.store, items)];
+  for (const path of ["plain", "dir", "dir/inner", "to"]) {
+    await t.step(path, async () => {
+      const command = `stat -c %g /${path}`;
+      const { output } = await runner.run(image, [command], { network: "none" });
+      assert.equal(output, `$ ${command}\n0\n`);
+    });
+  }
+});

@@ -16,6 +16,7 @@ export class RunDirectory {
     const stale = await abandonedBelow(root);
     const path = `${root}/${crypto.randomUUID().slice(0, 8)}`;
     await Deno.mkdir(path, { mode: 0o700 });
+    await Deno.chmod(path, 0o700); // a setgid directory above would hand its group down to files of layers
     const lock = await Deno.open(`${path}/lock`, { write: true, create: true, mode: 0o600 });
     await lock.lock(true);
     return new RunDirectory(path, stale, lock);
