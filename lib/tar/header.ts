@@ -42,11 +42,11 @@ export function readHeader(block: Uint8Array): RawHeader {
   const gnu = has(block, 257, "ustar  \0");
   const star = posix && has(block, 508, "tar\0");
   const name = field(block, 0, 100);
-  const prefix = posix ? field(block, 345, star ? 131 : 155) : field(block, 0, 0);
+  const prefix = posix ? field(block, 345, star ? 131 : 155) : NOTHING;
   return {
     flag: block[156] === 0 ? "0" : String.fromCharCode(block[156]!),
-    name: prefix.length === 0 ? name.slice() : join(prefix, name),
-    link: field(block, 157, 100).slice(),
+    name: prefix.length === 0 ? name : join(prefix, name),
+    link: field(block, 157, 100),
     mode: number(block, 100, 8),
     uid: number(block, 108, 8),
     gid: number(block, 116, 8),
@@ -108,7 +108,10 @@ export function decodeName(bytes: Uint8Array): string {
  * @throws {TarError} for a ".." component, which would leave the tree the archive is unpacked into
  */
 export function normalizePath(name: string): string {
-  if (name !== "" && !/(?:^|\/)(?:\/|\.{0,2}(?:\/|$))/.test(name)) return name;
+  // Most are so, which is seen without a look at each part.
+  const [first, last] = [name[0], name.at(-1)];
+  const plain = first !== undefined && first !== "/" && first !== "." && last !== "/";
+  if (plain && !name.includes("/.") && !name.includes("//")) return name;
   const parts = name.split("/").filter((part) => part !== "" && part !== ".");
   if (parts.includes("..")) {
     throw new TarError(`Cannot read the tar archive: the path ${JSON.stringify(name)} has a ".." component`);
@@ -133,11 +136,13 @@ function has(block: Uint8Array, at: number, text: string): boolean {
   return true;
 }
 
-/** The bytes of a field up to its first NUL. */
+const NOTHING = new Uint8Array();
+
+/** A copy of the bytes of a field up to its first NUL. */
 function field(block: Uint8Array, at: number, width: number): Uint8Array {
-  const whole = block.subarray(at, at + width);
-  const end = whole.indexOf(0);
-  return end < 0 ? whole : whole.subarray(0, end);
+  let end = at;
+  while (end < at + width && block[end] !== 0) end++;
+  return end === at ? NOTHING : block.slice(at, end);
 }
 
 function join(prefix: Uint8Array, name: Uint8Array): Uint8Array {

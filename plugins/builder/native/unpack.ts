@@ -46,8 +46,11 @@ export class LayerUnpacker {
   readonly #whiteouts = new PathMap<true>();
   readonly #opaque = new PathMap<true>();
   readonly #below = new Below();
+  /** The directory that the last entry named, and its real path; most entries are where the one before was. */
+  #named = "";
+  #real: string | undefined;
   #file: { open: NewFile; path: string; entry: TarEntry; hole: boolean } | undefined;
-  /** Where the last file was made, as most are where the one before was. */
+  /** Where the last file was made. */
   #directory: OpenDirectory | undefined;
   #skippedDevices = 0;
 
@@ -60,8 +63,11 @@ export class LayerUnpacker {
     if (entry.path === "") return void this.#dirs.set("", entry);
     const cut = entry.path.lastIndexOf("/");
     const name = entry.path.slice(cut + 1);
-    const named = entry.path.slice(0, Math.max(cut, 0));
-    const dir = this.#realDirectory(named);
+    if (this.#real === undefined || cut !== this.#named.length || !entry.path.startsWith(this.#named)) {
+      this.#named = entry.path.slice(0, Math.max(cut, 0));
+      this.#real = this.#realDirectory(this.#named);
+    }
+    const [named, dir] = [this.#named, this.#real];
     if (name.startsWith(".wh.")) return this.#whiteout(dir, name);
     const path = dir === named ? entry.path : joinPath(dir, name);
     if (entry.type === "dir") return this.#makeDir(path, entry);
@@ -285,6 +291,7 @@ export class LayerUnpacker {
   #clear(path: string): boolean {
     const hid = this.#whiteouts.delete(path);
     if (!hid && !this.#others.delete(path) && !this.#dirs.has(path)) return false;
+    this.#real = undefined;
     const full = `${this.#options.root}/${path}`;
     const old = lstatIfPresent(full);
     if (!old) return false;
