@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { encodeTarHeader, TAR_TRAILER, tarPadding } from "../tar/encode.ts";
-import { atPath, atPathSync } from "../file_failure.ts";
+import { atPathSync } from "../file_failure.ts";
 import { LayerIndexer } from "./index.ts";
 import { writeAllSync } from "../write_all.ts";
 import type { TarEntry } from "../tar/types.ts";
@@ -80,7 +80,7 @@ export class TarFile {
    * @throws when the tar is closed before it is finished
    */
   async *blocks(): AsyncGenerator<Uint8Array> {
-    using file = await Deno.open(this.path);
+    using file = Deno.openSync(this.path);
     const buffer = new Uint8Array(BLOCK);
     for (let at = 0; at < this.#size || this.#state !== "finished";) {
       if (this.#state === "closed") throw new Error(`"${this.path}" was given up`);
@@ -88,7 +88,7 @@ export class TarFile {
         await this.#changed.promise;
         continue;
       }
-      const count = await atPath(this.path, () => file.read(buffer)) ?? 0;
+      const count = atPathSync(this.path, () => file.readSync(buffer)) ?? 0; // it was written just now
       at += count;
       yield buffer.subarray(0, count);
     }
