@@ -13,9 +13,10 @@ import { subjectInName } from "./classify.ts";
 import { clearListed } from "./clear_listed.ts";
 import { dropLeftovers } from "./leftovers.ts";
 import type { JournalEntry } from "./journal.ts";
-import { CannotDelete, knownOf, removeGroup } from "./removal.ts";
+import { CannotDelete, removeGroup } from "./removal.ts";
 import { addFixedRoots, Needs } from "./stage_roots.ts";
 import { Throttle } from "./throttle.ts";
+import { knownOf } from "../protocol/manifest_facts.ts";
 
 export type * from "./apply_model.ts";
 

@@ -4,7 +4,7 @@ import { labels } from "../contract/labels.ts";
 import type { RemoteManifest, Repository } from "../contract/registry.ts";
 import type { ApplyOptions, Leftover, TagResult } from "./apply_model.ts";
 import type { JournalEntry } from "./journal.ts";
-import { type KnownManifest, readKnown } from "../protocol/manifest_facts.ts";
+import { type KnownManifest, knownOf } from "../protocol/manifest_facts.ts";
 import { readFacts } from "../protocol/read_facts.ts";
 import type { RemovalGroup } from "./plan.ts";
 import { referrersOf } from "./referrers.ts";
@@ -225,14 +225,4 @@ async function factsOf(
     }
   };
   return await read(manifest);
-}
-
-/** What a manifest says; undefined when it cannot be read. */
-export function knownOf({ bytes, mediaType, digest }: RemoteManifest): KnownManifest | undefined {
-  try {
-    return readKnown(bytes, mediaType, digest);
-  } catch (error) {
-    if (error instanceof OciError) return undefined;
-    throw error;
-  }
 }

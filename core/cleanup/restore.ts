@@ -7,7 +7,7 @@ import { labels } from "../contract/labels.ts";
 import type { JournalEntry } from "./journal.ts";
 import { subjectInName } from "./classify.ts";
 import { subjectOf } from "./referrers.ts";
-import { knownOf } from "./removal.ts";
+import { knownOf } from "../protocol/manifest_facts.ts";
 
 export interface RestoreOptions {
   readonly signal: AbortSignal;

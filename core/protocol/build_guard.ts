@@ -1,9 +1,9 @@
 import { EngineError } from "../contract/errors.ts";
 import { Pool } from "../../lib/pool.ts";
 import { labels, stageTag } from "../contract/labels.ts";
-import { parseManifest } from "../../lib/oci/documents.ts";
 import type { Repository } from "../contract/registry.ts";
 import { type Clock, PROTOCOL } from "./clock.ts";
+import { knownOf } from "./manifest_facts.ts";
 import { type HeldLease, takeLease } from "./leases.ts";
 import { type MarkOwners, MarkWatch } from "./mark_watch.ts";
 import { type Mark, mayHaveLost, mustWait, readMark } from "./marks.ts";
@@ -108,9 +108,8 @@ export class BuildGuard {
   /** Whether a tag is at something, and not at what stands in for it while it is being removed. */
   async #isThere(tag: string): Promise<boolean> {
     const manifest = await this.root.manifest(tag, this.options.signal);
-    if (!manifest) return false;
-    const document = parseManifest(manifest.bytes, `${this.root.name}:${tag}`, manifest.mediaType);
-    return document.kind !== "manifest" || document.manifest.annotations?.[labels.removed] === undefined;
+    const known = manifest && knownOf(manifest);
+    return known !== undefined && known.annotations[labels.removed] === undefined;
   }
 
   /** Gives the lease back. Where the registry does not take that, it ends by itself. */

@@ -4,6 +4,8 @@ import { isImageConfig } from "../../lib/oci/media_type.ts";
 import type { ManifestFacts } from "../contract/cleanup.ts";
 import { labels, ociLabels, parseChain } from "../contract/labels.ts";
 import { type Digest, isDigest } from "../../lib/oci/digest.ts";
+import { OciError } from "../../lib/oci/errors.ts";
+import type { RemoteManifest } from "../contract/registry.ts";
 
 /** A manifest as cleanup remembers it: references, and those annotations that dapp writes. Plain JSON. */
 export interface KnownManifest extends ManifestFacts {
@@ -65,4 +67,14 @@ export function isKnown(value: unknown): value is KnownManifest {
   return isObject(value) && typeof value.size === "number" && Array.isArray(value.blobs) &&
     Array.isArray(value.children) && value.children.every((c) => typeof c === "string" && isDigest(c)) &&
     isObject(value.annotations);
+}
+
+/** What a manifest says; undefined when it cannot be read. */
+export function knownOf({ bytes, mediaType, digest }: RemoteManifest): KnownManifest | undefined {
+  try {
+    return readKnown(bytes, mediaType, digest);
+  } catch (error) {
+    if (error instanceof OciError) return undefined;
+    throw error;
+  }
 }

@@ -1,11 +1,11 @@
 import type { Digest } from "../../lib/oci/digest.ts";
-import { parseManifest } from "../../lib/oci/documents.ts";
 import type { BuiltManifest } from "../../lib/oci/build.ts";
 import { stageTag } from "../contract/labels.ts";
 import type { Repository } from "../contract/registry.ts";
 import type { Signature } from "../contract/signature.ts";
 import type { StageRecord } from "../contract/store.ts";
 import type { Elsewhere } from "../layers/elsewhere.ts";
+import { knownOf } from "../protocol/manifest_facts.ts";
 import { baseName } from "../sign/base_rule.ts";
 import type { SignedImage, SignedStage } from "../sign/sign.ts";
 import { refOf } from "../sign/stage_ref.ts";
@@ -60,10 +60,9 @@ export class StagePublisher {
   async isOf({ image }: StageRecord, manifest: Digest): Promise<boolean> {
     const { target, signal } = this.needs;
     const there = await target.manifest(manifest, signal);
-    const parsed = there && parseManifest(there.bytes, `the manifest of "${target.name}"`, there.mediaType);
-    const layers = parsed?.kind === "manifest" ? parsed.manifest.layers : [];
-    return layers.length === image.layers.length &&
-      image.layers.every(({ digest }, i) => layers[i]?.digest === digest);
+    const blobs = there && knownOf(there)?.blobs;
+    return blobs?.slice(1).map(([digest]) => digest).join() ===
+      image.layers.map(({ digest }) => digest).join();
   }
 
   /** Whether a stage of this machine can be used next to the one that is there: it is whole, or the same. */

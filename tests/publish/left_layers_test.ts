@@ -222,6 +222,27 @@ Deno.test("a stage that others published meanwhile is used with what stayed in R
   });
 });
 
+Deno.test("what is no manifest in the place of a stage is published over", async () => {
+  await withMachines(async ({ a, b, registry, bp }) => {
+    await a.git("pull", "-q", b.dir, "main");
+    a.events.splice(0);
+    const digest = await bp(a);
+    const news = a.events.flatMap((e) => e.type === "stage.finished" ? [e.signature] : []);
+    const looks = new Set(news.flatMap((signature) => [`HEAD ${signature}`, `GET ${signature}`]));
+    registry.fault(({ method }, { pathname }) => {
+      const isNew = looks.delete(`${method} ${pathname.slice(-64)}`);
+      return isNew ? new Response(null, { status: 404 }) : undefined;
+    }, Infinity);
+    const junk = { mediaType: "application/vnd.oci.image.manifest.v1+json", layers: [] };
+    const tags = news.map((signature) => `dimgstage-${signature}`);
+    for (const tag of tags) await registry.addManifest("group/app", junk, tag);
+    assert.equal(await bp(b), digest);
+    for (const tag of tags) {
+      assert.ok(registry.documentOf("group/app", registry.tagsOf("group/app")[tag]!)?.config);
+    }
+  });
+});
+
 Deno.test("what REPO tells of layers is not believed where it cannot be so: they are brought", async (t) => {
   const packed = async (text: string) => {
     const stream = new Blob([text]).stream().pipeThrough(new CompressionStream("deflate-raw"));
