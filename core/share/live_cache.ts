@@ -201,7 +201,8 @@ export class LiveCache {
     const { target, uploader, losses } = this.shared.options;
     const known = await apart.look().catch(() => false) || error.code === "STAGE_GONE"; // the failure is the news
     const anyApart = place?.given === true || apart.any;
-    if (!known && !(error.details.missing && anyApart)) return error;
+    // Of what is here, and was sent again, nothing is missing.
+    if (!known && (losses.inDoubt || !error.details.missing || !anyApart)) return error;
     if (!known) losses.doubt();
     if (target) uploader.forget(target);
     if (error.code === "STAGE_GONE") return error;

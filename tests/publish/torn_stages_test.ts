@@ -1,7 +1,7 @@
 /** Stages in REPO that are not what they say, or not whole: never used twice by mistake, and built again. */
 import assert from "node:assert/strict";
 import { gunzipSync, gzipSync } from "node:zlib";
-import { type EngineOptions, use } from "../../mod.ts";
+import { definePlugin, EngineError, type EngineOptions, use } from "../../mod.ts";
 import { MemoryRegistry } from "../../testing/memory_registry/registry.ts";
 import { fakeBuilder, FakeBuilderLog } from "../support/fake_builder.ts";
 import { writeBase } from "../support/golden_base.ts";
@@ -77,6 +77,33 @@ Deno.test("a stage whose layer REPO has lost is taken from where it is whole, an
     await using each = engine({ cacheFrom: [copy] });
     assert.equal((await each.build()).stagesBuilt, 0);
     requireWhole(registry, path);
+  });
+});
+
+Deno.test("a builder that goes on saying that something is missing is believed once", async () => {
+  await withPublished(async ({ engine, root }) => {
+    await Deno.writeTextFile(`${root}/b/dappfile.yaml`, dappfile.replace("]", "], setup: [write more 1]"));
+    let runs = 0;
+    const builder = definePlugin({
+      name: "builder-lost",
+      api: 1,
+      setup: () => ({
+        openBuilder: () => ({
+          name: "lost",
+          elsewhere: true,
+          async run(step) {
+            runs++;
+            await step.shared?.();
+            throw new EngineError("STAGE_FAILED", "it is not found", { missing: true });
+          },
+          shell: () => Promise.resolve(1),
+          [Symbol.asyncDispose]: () => Promise.resolve(),
+        }),
+      }),
+    });
+    await using each = engine({ builder: "lost", plugins: [use(builder)] });
+    await assert.rejects(each.build(), { code: "STAGE_FAILED", message: "it is not found" });
+    assert.equal(runs, 2);
   });
 });
 
