@@ -38,17 +38,39 @@ const symbols = {
   },
 } as const;
 
-function load() {
+type Symbols = typeof symbols;
+
+/** What the C library is called here. */
+function libraryName(): string {
   const machine = Deno.build.arch === "aarch64" ? "aarch64" : "x86_64";
   let failure: unknown;
   for (const name of ["libc.so.6", `libc.musl-${machine}.so.1`]) {
     try {
-      return Deno.dlopen(name, symbols).symbols;
+      Deno.dlopen(name, {});
+      return name;
     } catch (error) {
       failure ??= error;
     }
   }
   throw failure;
+}
+
+/** The C library. A function is bound when it is used first: Deno compiles a bridge to each, which takes half a millisecond. */
+function load(): Deno.StaticForeignLibraryInterface<Symbols> {
+  const library = libraryName();
+  const functions = {};
+  const put = (name: string, how: PropertyDescriptor) =>
+    Object.defineProperty(functions, name, { configurable: true, ...how });
+  for (const [name, symbol] of Object.entries<Deno.ForeignFunction>(symbols)) {
+    put(name, {
+      get() {
+        const value: unknown = Deno.dlopen(library, { [name]: symbol }).symbols[name];
+        put(name, { value });
+        return value;
+      },
+    });
+  }
+  return functions as Deno.StaticForeignLibraryInterface<Symbols>;
 }
 
 const libc = load();
