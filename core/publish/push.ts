@@ -63,7 +63,8 @@ export async function pushImages(
   const nodes = options.single
     ? [await session.selectOne(patterns[0], { single: true })]
     : await session.select(patterns);
-  // The registry answers while stages are signed.
+  // The registry answers while stages are signed: what its question takes is begun first.
+  observed(Promise.all([session.project(), session.hooksWith("tagging"), session.trees.facts()]));
   for (const each of sessions) observed(each.sign(keysOf(nodes)));
   const backend = (await opening).value;
   const main = backend.repository("");

@@ -49,6 +49,7 @@ export class Workspace implements AsyncDisposable {
   readonly #news = Promise.withResolvers<void>();
   #loaded?: Promise<LoadedConfig>;
   #ready?: Promise<Config>;
+  #project?: Promise<ProjectName>;
   #store?: Promise<Store>;
   #bareStore?: Promise<Store>;
 
@@ -204,7 +205,11 @@ export class Workspace implements AsyncDisposable {
     throw new EngineError("STORE_FAILED", "Cannot open a store: no plugin offers one");
   }
 
-  async project(): Promise<ProjectName> {
+  project(): Promise<ProjectName> {
+    return this.#project ??= this.#nameProject();
+  }
+
+  async #nameProject(): Promise<ProjectName> {
     if (this.options.name) return { name: this.options.name, from: "option" };
     const { project } = await this.config();
     if (project.name) return { name: project.name, from: "dappfile" };
@@ -280,6 +285,7 @@ export class Workspace implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.allSettled([
       this.#ready,
+      this.#project,
       this.trees.settled(),
       ...this.#groups.values(),
       ...this.#gitPlans.values(),
