@@ -68,5 +68,5 @@ async function readState(
   { platform, signal }: ReadNeeds,
 ): Promise<ImageState> {
   const config = await repository.blob(manifest.config, signal);
-  return imageOf(manifest, config, { title, platform: platformOf(platform) }) as ImageState;
+  return imageOf(manifest, config, { title, platform: platformOf(platform) });
 }

@@ -1,7 +1,7 @@
 import { type BuiltManifest, manifestWith, textDocument } from "../../lib/oci/build.ts";
 import { hasMembers, isEither, isJust, isListOf, isObject, isRecordOf, isText } from "../../lib/guard.ts";
 import { type LayerOutline, parseOutline } from "../../lib/layer/outline.ts";
-import { mediaTypes } from "../../lib/oci/types.ts";
+import { type ImageConfig, mediaTypes } from "../../lib/oci/types.ts";
 import { labels } from "../contract/labels.ts";
 import { configText } from "./stage_config.ts";
 import type { ImageState } from "../contract/store.ts";
@@ -26,8 +26,11 @@ export interface StageDocument {
 /** What is in layers, by diffID: texts of `formatOutline`, packed. */
 export type PackedOutlines = ReadonlyMap<Digest, string>;
 
-/** Config member that holds it (image-spec config.md: implementations ignore what they do not know). */
-const MEMBER = "dapp";
+/** What holds it: a config with one member more (image-spec config.md: implementations ignore what they do not know). */
+interface StageConfig extends ImageConfig {
+  readonly dapp?: unknown;
+}
+
 const FORMAT = 1;
 /** Tools refuse configs beyond 4 MiB; listings that do not fit are left out, and `explain` names no files then. */
 const MAX_LISTINGS = 2 << 20;
@@ -92,7 +95,8 @@ export async function stageConfigText(
     trees,
     ...(Object.keys(layers).length > 0 && { layers }),
   };
-  return configText({ ...image.config, ...{ [MEMBER]: member } });
+  const config: StageConfig = { ...image.config, dapp: member };
+  return configText(config);
 }
 
 /** Reads what {@linkcode encodeStage} wrote, whatever tool copied it; undefined when it is something else. */
@@ -100,7 +104,7 @@ export async function decodeStage(
   image: ImageState,
   signature: Signature,
 ): Promise<StageDocument | undefined> {
-  const { [MEMBER]: member, ...config } = image.config as ImageState["config"] & Record<string, unknown>;
+  const { dapp: member, ...config }: StageConfig = image.config;
   if (!isObject(member) || member.format !== FORMAT) return undefined;
   const { stages, listings, trees } = member;
   if (!Array.isArray(stages) || !stages.every(isFacts) || stages.at(-1)?.signature !== signature) {
@@ -121,7 +125,7 @@ export async function decodeStage(
   }
   return {
     stages,
-    image: { config: config as ImageState["config"], layers: image.layers },
+    image: { config, layers: image.layers },
     trees: shown,
     listings: texts,
   };
@@ -129,7 +133,7 @@ export async function decodeStage(
 
 /** The outlines in the configuration of a stage, unread; none where there are none. */
 export function packedOutlines({ config }: ImageState): PackedOutlines {
-  const member = new Map<string, unknown>(Object.entries(config)).get(MEMBER);
+  const { dapp: member }: StageConfig = config;
   const layers = isObject(member) && member.format === FORMAT ? member.layers : undefined;
   const rows = Object.entries(isObject(layers) ? layers : {});
   return new Map(rows.filter((row): row is [Digest, string] => isDigest(row[0]) && isText(row[1])));
