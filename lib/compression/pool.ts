@@ -1,6 +1,30 @@
 import type { Compression } from "./codec.ts";
 import type { BlockReply, BlockRequest } from "./worker.ts";
 
+/** One that has no work yet. */
+let spare: Worker | undefined;
+
+/** Starts a thread for the next {@linkcode BlockPool} of this process, which then need not wait for it. It runs until then. */
+export function startAhead(): void {
+  if (spare) return;
+  const started = startWorker();
+  spare = started;
+  started.onerror = (event) => {
+    event.preventDefault(); // one that is started for work says why
+    if (spare === started) spare = undefined;
+  };
+}
+
+function takeWorker(): Worker {
+  const worker = spare ?? startWorker();
+  spare = undefined;
+  return worker;
+}
+
+function startWorker(): Worker {
+  return new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+}
+
 /** Compresses blocks on several threads and hands the results over in the order of the blocks. */
 export class BlockPool {
   readonly #compression: Compression;
@@ -60,7 +84,7 @@ export class BlockPool {
   }
 
   #start(index: number, threads: number): Worker {
-    const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+    const worker = takeWorker();
     let next = index;
     worker.onmessage = ({ data }: MessageEvent<BlockReply>) => {
       this.#free.push(data.block);

@@ -1,6 +1,7 @@
 /** One stage, inside a helper process: file system, commands, capture. */
 import { EngineError, type ErrorDetails } from "../../../core/contract/errors.ts";
 import { fileFailureOf } from "../../../lib/file_failure.ts";
+import { startAhead } from "../../../lib/compression/pool.ts";
 import { compressTar } from "../../../lib/layer/writer.ts";
 import { type CapturedTar, CaptureError, captureLayer } from "./capture.ts";
 import { bootId, LayerCache, type LayerMeta, layerName } from "./cache.ts";
@@ -17,6 +18,9 @@ import { CONTROL, explainExit, stageScript } from "../_script.ts";
 import { secretBinds } from "./secret_files.ts";
 import { makeSkeleton } from "./skeleton.ts";
 import { ROOT } from "./users.ts";
+
+/** A step that takes so long may leave much to compress. */
+const LONG_STEP_MS = 250;
 
 export interface StepEvents {
   output(stream: "stdout" | "stderr", text: string): Promise<void>;
@@ -45,6 +49,7 @@ export async function runStep(request: RunRequest, events: StepEvents): Promise<
   const started = Math.floor(Date.now() / 1000);
   let rootfs: MountedRootfs | undefined;
   let at: Deno.FsFile | undefined;
+  const timer = setTimeout(startAhead, LONG_STEP_MS);
   try {
     const inside = spawnInside(
       run,
@@ -74,6 +79,7 @@ export async function runStep(request: RunRequest, events: StepEvents): Promise<
   } catch (error) {
     throw explainSetup(error, label, rootless);
   } finally {
+    clearTimeout(timer);
     at?.close();
   }
   try {
