@@ -31,7 +31,8 @@ export interface FetchLayersOptions {
   ): Promise<void>;
 }
 
-const REPORT_STEP = 256 * 1024;
+/** How often progress is told of, in milliseconds. */
+const REPORT_MS = 50;
 
 /** Brings the blobs that `sink` lacks, several at a time; the first failure stops the others. */
 export async function fetchLayers(
@@ -77,14 +78,15 @@ async function bringLayer(layer: Descriptor, sink: BlobSink, options: FetchLayer
   }
   const file = `${await sink.scratch()}/layer-${crypto.randomUUID()}`;
   const what = `layer ${digest.slice(7, 19)} of ${options.title}`;
-  let told = 0;
+  let told = -Infinity;
   options.progress(digest, what, 0, size);
   try {
     await options.download(layer, file, {
       signal: options.signal,
       report(done) {
-        if (done < size && done - told < REPORT_STEP) return;
-        told = done;
+        const now = performance.now();
+        if (done < size && now - told < REPORT_MS) return;
+        told = now;
         options.progress(digest, what, done, size);
       },
     });
