@@ -1,4 +1,5 @@
 import { type Digest, digestFromHex, digestOf, sha256Hex } from "../../lib/oci/digest.ts";
+import { createSha256 } from "../../lib/sha256.ts";
 
 /** 64 lower-case hex digits: the sha256 of a stage's canonical facts. */
 export type Signature = string & { readonly __brand: "Signature" };
@@ -96,10 +97,9 @@ export async function digestOfListing<T>(
   rowOf: (item: T) => ListedFile,
 ): Promise<Digest> {
   if (items.length <= LONG) return await digestOf(formatListing(items.map(rowOf)));
-  const { createHash } = await import("node:crypto"); // takes time to load
-  const hash = createHash("sha256");
-  for (const text of listingTexts(items, rowOf)) hash.update(text);
-  return digestFromHex(hash.digest("hex"));
+  const hash = createSha256();
+  for (const text of listingTexts(items, rowOf)) hash.update(new TextEncoder().encode(text));
+  return digestFromHex(hash.hex());
 }
 
 /** The rows of a listing, some at a time. */

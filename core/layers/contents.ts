@@ -4,6 +4,7 @@ import { EngineError } from "../contract/errors.ts";
 import { Pool } from "../../lib/pool.ts";
 import type { Layer, Store } from "../contract/store.ts";
 import { type Digest, digestFromHex, isDigest } from "../../lib/oci/digest.ts";
+import { createSha256 } from "../../lib/sha256.ts";
 
 const MEMO = "layer-content";
 /** Layers that are read at once. */
@@ -108,11 +109,10 @@ function invalid(digest: Digest, title: string, why: string, cause?: unknown): E
 }
 
 async function hashOf(chunks: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<Digest> {
-  const { createHash } = await import("node:crypto");
-  const hash = createHash("sha256");
+  const hash = createSha256();
   for await (const chunk of chunks) {
     signal.throwIfAborted();
     hash.update(chunk);
   }
-  return digestFromHex(hash.digest("hex"));
+  return digestFromHex(hash.hex());
 }

@@ -16,6 +16,7 @@ import { PathMap } from "./path_map.ts";
 import { baseName, comparePaths, joinPath, parentPath } from "./path_order.ts";
 import { OPAQUE, WHITEOUT } from "./whiteout.ts";
 import { type Digest, digestFromHex } from "../oci/digest.ts";
+import { createSha256 } from "../sha256.ts";
 
 const TYPES: ReadonlySet<string> = new Set(
   ["file", "dir", "symlink", "hardlink", "char", "block", "fifo"] satisfies TarType[],
@@ -203,8 +204,7 @@ export async function indexLayer(
   chunks: AsyncIterable<Uint8Array>,
   each: (entry: TarEntry) => void = () => {},
 ): Promise<LayerIndex & { diffId: Digest }> {
-  const { createHash } = await import("node:crypto");
-  const hash = createHash("sha256");
+  const hash = createSha256();
   const indexer = new LayerIndexer();
   const entry = (found: TarEntry) => {
     indexer.add(found);
@@ -216,7 +216,7 @@ export async function indexLayer(
     parser.push(chunk);
   }
   parser.finish();
-  return { ...indexer.finish(), diffId: digestFromHex(hash.digest("hex")) };
+  return { ...indexer.finish(), diffId: digestFromHex(hash.hex()) };
 }
 
 function printable(xattrs: ReadonlyMap<string, Uint8Array>): Record<string, string> {

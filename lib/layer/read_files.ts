@@ -6,6 +6,7 @@ import type { ImageFs } from "./image_fs.ts";
 import { openLayer, readChunks } from "./open.ts";
 import { type Chunks, TarReader } from "./tar_reader.ts";
 import { type Digest, digestFromHex } from "../oci/digest.ts";
+import { createSha256 } from "../sha256.ts";
 
 /** A layer file on disk. */
 export interface LayerFile {
@@ -180,13 +181,12 @@ async function scan(
 
 /** Passes a tar on. @throws {LayerError} at its end, when it is another one */
 async function* verified(chunks: Chunks, diffId: Digest, title: string): AsyncGenerator<Uint8Array> {
-  const { createHash } = await import("node:crypto");
-  const hash = createHash("sha256");
+  const hash = createSha256();
   for await (const chunk of chunks) {
     hash.update(chunk);
     yield chunk;
   }
-  const found = digestFromHex(hash.digest("hex"));
+  const found = digestFromHex(hash.hex());
   if (found === diffId) return;
   throw new LayerError(`${title}: its content is ${found}, wanted is ${diffId}`);
 }

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { sniffCompression } from "../compression/sniff.ts";
 import { atPathSync } from "../file_failure.ts";
 import { type Archive, scan } from "./archive.ts";
@@ -11,6 +10,7 @@ import { blobFile, type ImageSelector, LayoutReader, type PinnedImage } from "./
 import { mediaTypes, type OciPlatform } from "./types.ts";
 import { writeAllSync } from "../write_all.ts";
 import { type Digest, digestFromHex } from "./digest.ts";
+import { createSha256 } from "../sha256.ts";
 
 /**
  * Finds an image in an archive. With an OCI layout in it the `id` is the image manifest's digest, otherwise that of the
@@ -114,12 +114,12 @@ async function extract(
       if (!wanted.has(entry.path) || entry.type !== "file") return undefined;
       const path = `${dir}/member-${crypto.randomUUID()}`;
       const file = Deno.openSync(path, { write: true, createNew: true });
-      const hash = createHash("sha256");
+      const hash = createSha256();
       const head: number[] = [];
       let size = 0;
       const save = () => {
         const mediaType = TYPES[sniffCompression(Uint8Array.from(head))];
-        found.set(entry.path, { file: path, mediaType, digest: digestFromHex(hash.digest("hex")), size });
+        found.set(entry.path, { file: path, mediaType, digest: digestFromHex(hash.hex()), size });
       };
       return {
         data(chunk) {

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import {
   type Digest,
   digestFromHex,
@@ -11,6 +10,7 @@ import { DecompressError } from "../../../lib/compression/error.ts";
 import { openLayer } from "../../../lib/layer/open.ts";
 import { listFiles } from "./files.ts";
 import type { StoreParts } from "./parts.ts";
+import { createSha256 } from "../../../lib/sha256.ts";
 
 /** Reads every blob and record and says what is wrong. With `repair`, removes what is damaged, so that it is made again. */
 export async function checkStore(store: StoreParts, repair: boolean): Promise<StoreReport> {
@@ -96,10 +96,10 @@ async function contentProblem(
 
 /** Digest of the tar in a layer file, or why there is none. */
 async function contentOf(path: string): Promise<string> {
-  const hash = createHash("sha256");
+  const hash = createSha256();
   try {
     for await (const chunk of openLayer(path, { fleeting: true })) hash.update(chunk);
-    return digestFromHex(hash.digest("hex"));
+    return digestFromHex(hash.hex());
   } catch (error) {
     if (error instanceof DecompressError) return `something else: ${error.message}`;
     throw error;
@@ -108,12 +108,12 @@ async function contentOf(path: string): Promise<string> {
 
 async function hashFile(path: string): Promise<{ hex: string; size: number }> {
   using file = await Deno.open(path);
-  const hash = createHash("sha256");
+  const hash = createSha256();
   const buffer = new Uint8Array(1 << 20);
   let size = 0;
   for (let n = file.readSync(buffer); n !== null; n = file.readSync(buffer)) {
     hash.update(buffer.subarray(0, n));
     size += n;
   }
-  return { hex: hash.digest("hex"), size };
+  return { hex: hash.hex(), size };
 }
