@@ -22,7 +22,7 @@ export type * from "./apply_model.ts";
 
 /**
  * Does what a plan says, with everything looked at once more: a tag that moved stays, a digest keeps its other tags,
- * and stages go only by the protocol that ARCHITECTURE.md describes, after builds had time to object. It can be stopped
+ * and stages go only by the protocol that docs/protocol.md describes, after builds had time to object. It can be stopped
  * and started again with the same plan at any time.
  *
  * A registry that deletes nothing ends the run with one message, `outcome: "impossible"`.

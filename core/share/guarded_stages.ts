@@ -14,7 +14,7 @@ const RENEWALS = 3;
 /**
  * Lets a run that takes stages from a registry or publishes them live next to cleanups of it: holds a lease on all
  * stages of the run, keeps away from those that a cleanup is about to remove, and in the end makes sure that what it
- * published is still there. The protocol is described in ARCHITECTURE.md.
+ * published is still there. docs/protocol.md describes the protocol.
  */
 export class GuardedStages {
   #timer: ReturnType<typeof setInterval> | undefined;
