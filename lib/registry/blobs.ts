@@ -1,3 +1,4 @@
+import { observed } from "../pool.ts";
 import { createSha256, type Sha256 } from "../sha256.ts";
 import { MAX_DOCUMENT } from "../oci/documents.ts";
 import { type Digest, digestFromHex, digestOf } from "../oci/digest.ts";
@@ -76,13 +77,16 @@ export async function downloadBlob(
   const restart = async () => {
     await out.truncate(0);
     await out.seek(0, Deno.SeekMode.Start);
-    hash = undefined;
+    hash = createSha256();
     done = 0;
   };
   for (let piece = 1;; piece++) {
     const start = done;
     try {
-      const response = await requestBlob(client, path, { blob, from: done, signal });
+      const asking = observed(requestBlob(client, path, { blob, from: done, signal }));
+      // The first one opens a library, while the answer comes.
+      hash ??= createSha256();
+      const response = await asking;
       if (done > 0 && !continuesAt(response, done)) {
         await restart();
         if (response.status === 206) {
@@ -90,7 +94,6 @@ export async function downloadBlob(
           throw cut("another range came than was asked for");
         }
       }
-      hash ??= createSha256();
       for await (const chunk of blobWithin(response, blob, mismatches)) {
         if (done + chunk.length > blob.size) throw corrupt(`it is longer than ${blob.size} bytes`);
         const hashed = hash.updateBeside(chunk);
