@@ -59,10 +59,25 @@ export async function gather(
           for (const module of [...roots.map((root) => `${from}/${root}`), ...imported]) want(module, each);
         }
       }
-      return nameOf(wanted.get(id) ?? []);
+      const name = nameOf(wanted.get(id) ?? []);
+      return name !== undefined && needsNode(id, getModuleInfo) ? `${name}-node` : name;
     },
   });
   await bundle.close();
+}
+
+/** What Rollup tells of a module. */
+type AskModule = (id: string) => { readonly importedIds: readonly string[] } | null;
+
+/**
+ * Whether loading a module loads built-ins of Node.js, which takes longer than all files of a command: who wants only
+ * others of its gatherings does without.
+ */
+function needsNode(id: string, ask: AskModule, seen: Set<string> = new Set()): boolean {
+  if (id.startsWith("node:")) return true;
+  if (seen.has(id)) return false;
+  seen.add(id);
+  return ask(id)?.importedIds.some((next) => needsNode(next, ask, seen)) ?? false;
 }
 
 /** The file of a module that these gatherings want: for what every run has, one file, and one for each other program. */

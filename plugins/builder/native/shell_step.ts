@@ -1,12 +1,12 @@
 /** A command with this process's own standard streams in a throw-away file system, inside a helper process. */
 import { EngineError, explained, messageOf } from "../../../core/contract/errors.ts";
 import type { ConfinedProcess } from "./confine.ts";
+import { shellOf } from "./image_shell.ts";
 import { resolveInside } from "./inner_path.ts";
 import { lstatIfPresent } from "./libc.ts";
 import type { ShellRequest } from "./protocol.ts";
 import { hostBind, mountRootfs, prepareStep, stepPaths } from "./rootfs.ts";
 import { spawnInside } from "./sandbox.ts";
-import { shellOf } from "./step.ts";
 import { ownStreams } from "./streams.ts";
 import { readAccounts, resolveUser } from "./users.ts";
 

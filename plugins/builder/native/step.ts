@@ -6,8 +6,8 @@ import { compressTar } from "../../../lib/layer/writer.ts";
 import { type CapturedTar, CaptureError, captureLayer } from "./capture.ts";
 import { bootId, LayerCache, type LayerMeta, layerName } from "./cache.ts";
 import { type ConfinedProcess, socketFilter } from "./confine.ts";
-import { resolveInside } from "./inner_path.ts";
-import { lstat, lstatIfPresent, type Stat, SyscallError } from "./libc.ts";
+import { shellOf } from "./image_shell.ts";
+import { lstat, type Stat, SyscallError } from "./libc.ts";
 import { openLowerView } from "./lower_view.ts";
 import { forwardOutput } from "./output.ts";
 import type { Captured, RunRequest } from "./protocol.ts";
@@ -110,14 +110,6 @@ function explainSetup(error: unknown, label: string, rootless: boolean): unknown
     : "Keep the store ($DAPP_HOME) on ext4, xfs or btrfs; in a container, on a volume";
   const why = `overlayfs does not work on the file system of the store (${error.message})`;
   return new EngineError("BUILDER_UNAVAILABLE", `${what}: ${why}`, { fix, cause: error });
-}
-
-/** The first shell that exists in the tree `root`. */
-export function shellOf(root: string): string | undefined {
-  return ["/bin/bash", "/bin/sh"].find((path) => {
-    const stat = lstatIfPresent(`${root}/${resolveInside(root, path)}`);
-    return stat?.type === "file" && (stat.mode & 0o111) !== 0;
-  });
 }
 
 /** Runs the script. @throws {RootfsError} */
