@@ -61,9 +61,14 @@ const ALWAYS: Readonly<Record<string, string>> = {
 /** How git is started by who is not this module: what is set in its environment, and its first arguments. */
 export const gitStart = { env: ALWAYS, args: ["--no-pager", ...SETTINGS] } as const;
 
-/** Whether an environment would lead git elsewhere than `gitEnv()` made of it does. */
+/** Variables of people, GitLab and Jenkins that have to do with git, and that no `git status` looks at. */
+const IDLE =
+  /^GIT_((AUTHOR|COMMITTER|PS1|MERGE|PREVIOUS|CLONE|FETCH|SUBMODULE|LFS)_.*|(SEQUENCE_)?EDITOR|(LOCAL_)?BRANCH|COMMIT|URL(_\d+)?|CHECKOUT(_DIR)?|STRATEGY|DEPTH|CLEAN_FLAGS)$/;
+
+/** Whether an environment may lead git elsewhere than `gitEnv()` made of it does. */
 export function misleads(env: Readonly<Record<string, string | undefined>>): boolean {
-  return Object.entries(env).some(([key, value]) => value !== undefined && isDropped(key));
+  const idle = (key: string) => key in ALWAYS || IDLE.test(key);
+  return Object.entries(env).some(([key, value]) => value !== undefined && isDropped(key) && !idle(key));
 }
 
 function isDropped(key: string): boolean {

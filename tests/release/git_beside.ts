@@ -67,6 +67,18 @@ export async function tryGitBeside(t: Deno.TestContext, { dir, run }: Stranger):
     }
   });
 
+  await t.step("also where a CI system tells of git in variables of its own", async () => {
+    const ci = {
+      GIT_COMMIT: "0".repeat(40),
+      GIT_BRANCH: "main",
+      GIT_STRATEGY: "none",
+      GIT_SUBMODULE_DEPTH: "1",
+      GIT_PAGER: "less",
+    };
+    const { stdout, status } = await build(["dimg", "build"], `${dir}/beside`, ci);
+    assert.deepEqual([stdout, status], [first.stdout, 1]);
+  });
+
   await t.step("a project below the top of its repository is asked about as before", async () => {
     const { status, stderr } = await build(["dimg", "build"], `${dir}/beside/below`);
     assert.deepEqual([status, NOTE.test(stderr)], [1, false]);
