@@ -52,7 +52,8 @@ export function createSha256(): Sha256 {
 
 /** The library, if it is there, may be called, and computes what it should. */
 function open(): Library | undefined {
-  if (Deno.build.os !== "linux") return undefined;
+  // Helpers of plugins work in Node.js too.
+  if (!("Deno" in globalThis) || Deno.build.os !== "linux") return undefined;
   // Opening it would ask whoever is at a terminal.
   if (Deno.permissions.querySync({ name: "ffi", path: LIBRARY }).state !== "granted") return undefined;
   try {

@@ -34,19 +34,28 @@ Deno.test("hashes that are computed beside each other on other threads do not mi
   assert.deepEqual(new Set(found), new Set([expected()]));
 });
 
-Deno.test("without the right to call libraries nobody is asked for it, and hashes are the same", async () => {
+/** What a program of its own finds for "ab" and many "c", after `before`. */
+async function hashedApart(rights: readonly string[], before: string) {
   const module = new URL("../../lib/sha256.ts", import.meta.url).href;
   const code = `import { createSha256 } from ${JSON.stringify(module)};
+${before}
 const hash = createSha256();
 hash.update(new TextEncoder().encode("ab"));
 await hash.updateBeside(new TextEncoder().encode("c".repeat(100_000)));
 console.log(hash.hex());`;
-  const outputs = await Promise.all([["--allow-ffi"], [], ["--deny-ffi"]].map(async (rights) => {
-    const { code: status, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "--no-check", "--quiet", ...rights, `data:text/javascript,${encodeURIComponent(code)}`],
-    }).output();
-    return { status, text: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
-  }));
+  const { code: status, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-check", "--quiet", ...rights, `data:text/javascript,${encodeURIComponent(code)}`],
+  }).output();
+  return { status, text: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
+}
+
+Deno.test("without the right to call libraries nobody is asked for it, and elsewhere than in Deno hashes are the same", async () => {
+  const outputs = await Promise.all([
+    hashedApart(["--allow-ffi"], ""),
+    hashedApart([], ""),
+    hashedApart(["--deny-ffi"], ""),
+    hashedApart(["-A"], `globalThis.process.getBuiltinModule("node:crypto");\ndelete globalThis.Deno;`),
+  ]);
   const wanted = createHash("sha256").update("ab" + "c".repeat(100_000)).digest("hex");
   for (const output of outputs) assert.deepEqual(output, { status: 0, text: `${wanted}\n`, stderr: "" });
 });
