@@ -51,7 +51,8 @@ const OTHER = `import { definePlugin } from "@dapp/dapp/plugin";
 export default definePlugin({ name: "other", api: 1, setup: () => ({}) });
 `;
 
-const IN_NODE = `import { EngineError, isTag, parseReference, signatureOf, slug } from "@dapp/dapp/plugin";
+const IN_NODE =
+  `import { digestOf, EngineError, isTag, parseReference, signatureOf, slug } from "@dapp/dapp/plugin";
 import { configJsonSchema, createEngine, parseDappfile } from "@dapp/dapp";
 import { readFile } from "node:fs/promises";
 const config = await parseDappfile(await readFile("shop/dappfile.yaml", "utf8"));
@@ -66,6 +67,7 @@ console.log(JSON.stringify({
   tag: isTag("v1"),
   reference: parseReference("debian").path,
   signature: typeof signatureOf,
+  digest: await digestOf("abc"),
   schema: Object.keys(await configJsonSchema()).includes("anyOf"),
 }));
 `;
@@ -191,6 +193,7 @@ Deno.test("the npm package works on a machine that has Node.js alone", async (t)
         tag: true,
         reference: "library/debian",
         signature: "function",
+        digest: "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
         schema: true,
       });
       assert.equal(refused[0], "USAGE");
