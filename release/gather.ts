@@ -60,7 +60,9 @@ export async function gather(
         }
       }
       const name = nameOf(wanted.get(id) ?? []);
-      return name !== undefined && needsNode(id, getModuleInfo) ? `${name}-node` : name;
+      // Splitting what several of them share costs a build more than it gains a run: there are more files.
+      const alone = name === "helper" || name === "work";
+      return alone && needsNode(id, getModuleInfo) ? `${name}-node` : name;
     },
   });
   await bundle.close();
