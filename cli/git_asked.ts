@@ -10,14 +10,15 @@ export interface GitAsked {
   of(dir: string): ((signal?: AbortSignal) => Promise<Uint8Array | undefined>) | undefined;
 }
 
-/** A git that is slower than this is asked again, as it may have been ended. */
-const PATIENCE_MS = 5_000;
+/** A git that is slower than this is asked again, as what waits for it may have been killed. */
+const PATIENCE_MS = 5 * 60_000;
 
 /** Takes over the launcher's file at `path`, which is removed; undefined when there is none. */
 export function openGitAsked(path: string): GitAsked | undefined {
   if (!/\/dapp-\d+-git$/.test(path)) return undefined; // somebody wrote that by hand
   let file: Deno.FsFile;
   try {
+    if (!Deno.lstatSync(path).isFile) return undefined;
     file = Deno.openSync(path);
     Deno.removeSync(path);
   } catch {
@@ -37,7 +38,8 @@ export function openGitAsked(path: string): GitAsked | undefined {
 async function whenComplete(file: Deno.FsFile, signal?: AbortSignal): Promise<Uint8Array | undefined> {
   for (let waited = 0, ms = 1; waited <= PATIENCE_MS && !signal?.aborted; ms = Math.min(ms * 2, 32)) {
     const said = splitAnswer(readAll(file));
-    if (said?.code !== undefined) return said.code === 0 ? said.output : undefined;
+    if (!said) return undefined; // a full disk took it all back
+    if (said.code !== undefined) return said.code === 0 ? said.output : undefined;
     await later(ms);
     waited += ms;
   }

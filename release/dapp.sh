@@ -22,11 +22,15 @@ export DENO_NO_UPDATE_CHECK=1
 # nobody's child, as nobody would wait for it, and it is asked again where this fails, or another project is meant.
 case "${1-} ${2-}" in
   'dimg build' | 'dimg bp' | 'dimg push' | 'dimg spush' | 'dimg run' | 'dimg stages')
-    dir=. before=
+    dir=. before= other=
     for word; do
       [ "$word" = -- ] && break
       case $before in --dir | -C) dir=$word ;; esac
-      case $word in --dir=*) dir=${word#*=} ;; esac
+      case $word in
+        --dir=*) dir=${word#*=} ;;
+        # Another question; and what strangers configure is never asked.
+        --untrusted* | --dev* | --help | -h) other=1 ;;
+      esac
       before=$word
     done
     case $dir in
@@ -34,17 +38,21 @@ case "${1-} ${2-}" in
       *) above=$PWD/$dir/.. ;;
     esac
     asked=${TMPDIR:-/tmp}/dapp-$$-git
-    [ -e "$dir/.git" ] && (
+    # Nothing of somebody else's is opened, of which noclobber keeps files alone; and it is opened once.
+    [ -z "$other" ] && [ -e "$dir/.git" ] && [ ! -e "$asked" ] && [ ! -h "$asked" ] && (
+      mask=$(umask)
       umask 077
       set -C
-      printf '%s\0' "$dir" >"$asked" || {
+      exec >"$asked" </dev/null
+      umask "$mask"
+      printf '%s\0' "$dir" || {
         rm -f "$asked"
         exit 1
       }
       {
-        GIT_CEILING_DIRECTORIES=$above GIT_ENVIRONMENT git GIT_ARGUMENTS
-        printf 'exit %s\0' "$?"
-      } </dev/null >>"$asked" &
+        GIT_CEILING_DIRECTORIES=$above GIT_ENVIRONMENT command git GIT_ARGUMENTS
+        printf 'exit %s\0' "$?" || : >|/dev/stdout # the disk is full: it says nothing
+      } &
     ) 2>/dev/null && set -- "--git-asked=$asked" "$@"
     ;;
 esac
@@ -61,5 +69,6 @@ done
 
 if deno=$(command -v deno); then exec "$deno" run -A "$package/dist/cli.js" "$@"; fi
 echo 'Error: Cannot start dapp: Deno, which its package depends on, is not there' >&2
+case ${1-} in --git-asked=*) rm -f "$asked" ;; esac
 echo 'Fix: Install again with optional dependencies; on systems without glibc (Alpine) put a deno of theirs in PATH' >&2
 exit 1

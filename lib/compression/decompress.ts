@@ -27,10 +27,15 @@ export async function* gunzip(
   const engine = ZlibEngine.of(stream);
   try {
     if (engine) yield* pieces(source, engine, fleeting);
-    else yield* through(source, createGunzip({ chunkSize: CHUNK }), "gzip");
+    else yield* through(copies(source), createGunzip({ chunkSize: CHUNK }), "gzip");
   } finally {
     stream.close();
   }
+}
+
+/** For who reads ahead. */
+async function* copies(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const piece of source) yield piece.slice();
 }
 
 const NOTHING = new Uint8Array();

@@ -8,7 +8,8 @@ import { unreachable } from "../unreachable.ts";
  * Chunks are up to 256 KiB and stay valid; with `fleeting`, which is quicker, until the next one is asked for. Leaving the
  * loop early closes the file.
  *
- * @throws {DecompressError} for data that is damaged, cut short or followed by something else
+ * @throws {DecompressError} for data that is damaged, cut short or followed by something else; zeros after gzip end it,
+ *   whatever follows them
  */
 export async function* openLayer(
   path: string,

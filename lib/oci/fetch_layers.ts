@@ -85,11 +85,12 @@ async function bringLayer(layer: Descriptor, sink: BlobSink, options: FetchLayer
       signal: options.signal,
       report(done) {
         const now = performance.now();
-        if (done < size && now - told < REPORT_MS) return;
+        if (done >= size || now - told < REPORT_MS) return; // all of it is there when it has been verified
         told = now;
         options.progress(digest, what, done, size);
       },
     });
+    options.progress(digest, what, size, size);
     await sink.adopt(file, digest, { unsettled });
   } catch (error) {
     await Deno.remove(file).catch(() => {});

@@ -95,14 +95,44 @@ export async function tryGitBeside(t: Deno.TestContext, { dir, run }: Stranger):
     },
   );
 
+  await t.step(
+    "what strangers configure is not asked, nor is a place of somebody else's written to",
+    async () => {
+      const git = (...words: string[]) => run(["git", "-C", `${dir}/beside`, ...words]);
+      await git("config", "filter.x.clean", `touch ${dir}/ran; cat`);
+      await Deno.writeTextFile(`${dir}/beside/.git/info/attributes`, "* filter=x\n");
+      await Deno.utime(`${dir}/beside/below/dappfile.yaml`, 1, 1);
+      const strange = await build(["dimg", "build", "--untrusted"], `${dir}/beside`);
+      assert.deepEqual([strange.stdout, strange.status], [first.stdout, 1]);
+      await assert.rejects(Deno.stat(`${dir}/ran`), Deno.errors.NotFound);
+      await Deno.remove(`${dir}/beside/.git/info/attributes`);
+
+      const { stdout } = await run(
+        [
+          "sh",
+          "-c",
+          'mkfifo "$TMPDIR/dapp-$$-git"; exec "$@"',
+          "sh",
+          `${dir}/node_modules/.bin/dapp`,
+          "dimg",
+          "build",
+        ],
+        { cwd: `${dir}/beside`, env: { TMPDIR: `${dir}/tmp` } },
+      );
+      assert.equal(stdout, first.stdout);
+      for await (const { name } of Deno.readDir(`${dir}/tmp`)) await Deno.remove(`${dir}/tmp/${name}`);
+    },
+  );
+
   await t.step("what is not the engine's question is not answered by it", async () => {
     const dev = await build(["dimg", "build", "--dev"], `${dir}/beside`);
     assert.notEqual(dev.stdout, first.stdout);
+    assert.equal(dev.status, 1);
     const help = await run([`${dir}/node_modules/.bin/dapp`, "dimg", "build", "--help"], {
       cwd: `${dir}/beside`,
     });
     assert.match(help.stdout, /dapp dimg build/);
-    const full = await build(["dimg", "build"], `${dir}/beside`, { TMPDIR: "/nowhere" });
+    const full = await build(["dimg", "build"], `${dir}/beside`, { TMPDIR: `${dir}/nowhere` });
     assert.equal(full.stdout, first.stdout);
   });
 }

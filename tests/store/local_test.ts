@@ -298,3 +298,33 @@ Deno.test("LocalBlobs tells whether a blob is as it was when it was stored", asy
     });
   }
 });
+
+Deno.test("a blob that is there is replaced by one that is on the disk, also where that need not be yet", async () => {
+  await withStore(async (store) => {
+    const steps: string[] = [];
+    const { rename } = Deno;
+    const { sync } = Deno.FsFile.prototype;
+    Deno.rename = async (from, to) => {
+      steps.push("rename");
+      await rename(from, to);
+    };
+    Deno.FsFile.prototype.sync = async function () {
+      steps.push("sync");
+      await sync.call(this);
+    };
+    const adopt = async () => {
+      const file = `${await store.blobs.scratch()}/made`;
+      await Deno.writeTextFile(file, "layer");
+      steps.length = 0;
+      await store.blobs.adopt(file, await digestOf("layer"), { unsettled: true });
+      return steps.slice(0, steps.indexOf("rename") + 1);
+    };
+    try {
+      assert.deepEqual(await adopt(), ["rename"]);
+      assert.deepEqual(await adopt(), ["sync", "rename"]);
+    } finally {
+      Deno.rename = rename;
+      Deno.FsFile.prototype.sync = sync;
+    }
+  });
+});

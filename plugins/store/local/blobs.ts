@@ -29,7 +29,9 @@ export class LocalBlobs implements Blobs {
   }
 
   async adopt(file: string, digest: Digest, { unsettled = false } = {}): Promise<void> {
-    await publishFile(file, this.path(digest), !unsettled);
+    // What records may name already is replaced by nothing that can still be lost.
+    const replaces = unsettled && await this.size(digest) !== undefined;
+    await publishFile(file, this.path(digest), !unsettled || replaces);
     try {
       await this.memo.put(MEMO, digestHex(digest), await lookAt(this.path(digest)));
     } catch {

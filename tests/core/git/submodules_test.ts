@@ -69,7 +69,7 @@ Deno.test("a submodule that is not initialised fails those who take files from i
     const memo = memoryMemo();
     const tree = await (await open(`${dir}/plain`, { memo })).tree();
     assert.deepEqual(tree.gaps.map((g) => g.path), ["libs/mid"]);
-    assert.equal(memo.values.size, 0);
+    assert.deepEqual([...memo.values.keys()].filter((key) => !key.includes("git-commit-tree")), []);
     const missing = (error: Error & { code: string; fix: string }) => {
       assert.equal(error.code, "GIT_MISSING_OBJECT");
       assert.match(error.message, /submodule "libs\/mid": it is not initialised/);

@@ -82,3 +82,29 @@ Deno.test("fetchLayers() brings a blob itself when the call that was bringing it
     deepStrictEqual(downloads, ["a", "a"]);
   });
 });
+
+Deno.test("a layer is told as done when it has been verified, not when all bytes came", async () => {
+  await withTempDir(async (dir) => {
+    const told: number[] = [];
+    const fetch = (fails: boolean) =>
+      fetchLayers([a], {
+        scratch: () => Promise.resolve(dir),
+        size: () => Promise.resolve(undefined),
+        adopt: () => Promise.resolve(),
+      }, {
+        title: "image",
+        signal: new AbortController().signal,
+        running: new Map(),
+        progress: (_id, _what, done) => told.push(done),
+        async download(_layer, file, { report }) {
+          await Deno.writeTextFile(file, "x");
+          report(1);
+          if (fails) throw new Error("its digest is another");
+        },
+      });
+    await rejects(fetch(true), /its digest/);
+    deepStrictEqual(told, [0]);
+    await fetch(false);
+    deepStrictEqual(told, [0, 0, 1]);
+  });
+});
