@@ -5,7 +5,7 @@ import type { StageRecord } from "../contract/store.ts";
 import type { StageFacts } from "../plan/known_facts.ts";
 import { imagesOf } from "../plan/plan.ts";
 import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
-import { addsLayers } from "./layer_origins.ts";
+import { addedLayers } from "./layer_origins.ts";
 import type { SharedStagesOptions } from "./shared_options.ts";
 import type { StageDocument } from "./stage_document.ts";
 
@@ -46,20 +46,18 @@ function factsUpTo(signed: SignedGraph, image: SignedImage, stage: SignedStage):
   return [...out.values()];
 }
 
-/** What is in the layers that a stage has and the one below it has not, the highest first. */
+/** What is in the layers that a stage adds, the highest first. */
 export async function outlinesOf(
   image: SignedImage,
   stage: SignedStage,
   record: StageRecord,
-  { store, reader }: Pick<SharedStagesOptions, "store" | "reader">,
+  { signed, reader }: Pick<SharedStagesOptions, "signed" | "reader">,
 ): Promise<ReadonlyMap<Digest, string>> {
-  if (!addsLayers(stage, image.node.rule.base)) return new Map();
-  const lower = stage.previous && await store.stages.record(stage.previous);
-  const had = new Set(lower?.image.layers.map(({ diffId }) => diffId));
-  const added = record.image.layers.filter(({ diffId }) => !had.has(diffId)).reverse();
+  const added = addedLayers(signed, image, stage, record.image);
+  if (added.length === 0) return new Map();
   const looks = await reader();
   const rows = await Promise.all(
-    added.map(async (layer) => [layer.diffId, await looks.outline(layer)] as const),
+    added.toReversed().map(async (layer) => [layer.diffId, await looks.outline(layer)] as const),
   );
   return new Map(rows.flatMap(([diffId, found]) => found ? [[diffId, formatOutline(found)] as const] : []));
 }
