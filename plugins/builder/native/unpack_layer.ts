@@ -1,9 +1,9 @@
 /** Unpacks a layer blob into the cache, inside a helper process. */
-import { createHash } from "node:crypto";
 import { EngineError, fullFact, messageOf } from "../../../core/contract/errors.ts";
 import { fileFailureOf } from "../../../lib/file_failure.ts";
 import { type LayerIndex, LayerIndexer } from "../../../lib/layer/index.ts";
 import { openLayer } from "../../../lib/layer/open.ts";
+import { createSha256 } from "../../../lib/sha256.ts";
 import { TarParser } from "../../../lib/tar/parse.ts";
 import { bootId, LayerCache, type LayerMeta } from "./cache.ts";
 import type { UnpackRequest } from "./protocol.ts";
@@ -27,7 +27,7 @@ export async function unpackLayer(
   const root = `${wrapper}/d`;
   Deno.mkdirSync(root, { recursive: true, mode: 0o755 });
   const unpacker = new LayerUnpacker({ root, rootless, ...(dirs && { dirs }), note });
-  const hash = createHash("sha256");
+  const hash = createSha256();
   try {
     const indexer = new LayerIndexer();
     const parser = new TarParser({
@@ -40,11 +40,12 @@ export async function unpackLayer(
       end: () => unpacker.end(),
     });
     for await (const chunk of openLayer(request.blob, { fleeting: true })) {
-      hash.update(chunk);
+      const hashed = hash.updateBeside(chunk);
       parser.push(chunk);
+      await hashed;
     }
     parser.finish();
-    const found = digestFromHex(hash.digest("hex"));
+    const found = digestFromHex(hash.hex());
     if (found !== diffId) throw new Error(`its content has the digest ${found}`);
     const meta: LayerMeta = { format: 2, diffId, boot: bootId(), ...unpacker.finish() };
     makeSkeleton(wrapper, meta.merged);
