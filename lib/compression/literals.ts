@@ -19,6 +19,9 @@ const DISTANCES = [1, 1] as const;
 /** Used again by each call: new memory of this size for each makes collecting garbage a tenth of all the work. */
 let room = new Uint16Array(0);
 
+/** Of two bytes in turn, what {@linkcode pairCodes} gives. */
+const pairs = new Int32Array(1 << 16);
+
 /**
  * A part of a deflate stream that refers to nothing before it and ends at a byte border. `last` ends the stream. Valid
  * until the next call.
@@ -48,7 +51,7 @@ function writePart(out: BitWriter, part: Uint8Array, last: boolean): void {
   out.bits(last ? 0b101 : 0b100, 3);
   table.write(out);
   const codes = codesOf(lengths);
-  out.literals(part, codes, Math.max(...lengths));
+  out.literals(part, codes);
   out.bits(codes[END]! >>> 4, codes[END]! & 15);
 }
 
@@ -139,6 +142,25 @@ function runsOf(lengths: readonly number[]): Run[] {
   return runs;
 }
 
+/**
+ * Puts the codes of two bytes in turn into `pairs`, above their length, which takes the lowest five bits; 0 where both have
+ * more than a word. False when there are so many that codes one by one take less.
+ */
+function pairCodes(codes: Int32Array, input: Uint8Array): boolean {
+  const bytes: number[] = [];
+  for (let byte = 0; byte < END; byte++) if (codes[byte]! > 0) bytes.push(byte);
+  if (8 * bytes.length ** 2 > input.length || input.byteOffset % 2 === 1) return false;
+  for (const other of bytes) {
+    const code = codes[other]!;
+    for (const one of bytes) {
+      const first = codes[one]!;
+      const length = (first & 15) + (code & 15);
+      pairs[other << 8 | one] = length > 16 ? 0 : (first >> 4 | code >> 4 << (first & 15)) << 5 | length;
+    }
+  }
+  return true;
+}
+
 /** Bits in the order of RFC 1951: the lowest of each byte first. */
 class BitWriter {
   readonly #words: Uint16Array<ArrayBuffer>;
@@ -164,8 +186,8 @@ class BitWriter {
     }
   }
 
-  /** Each byte by its code, the longest of which has `longest` bits. */
-  literals(input: Uint8Array, codes: Int32Array, longest: number): void {
+  /** Each byte by its code. */
+  literals(input: Uint8Array, codes: Int32Array): void {
     // Whole words are written, so that nothing depends on how many bits are held.
     if (this.#at % 2 === 1) {
       this.#held = this.#held << 8 | this.#bytes[--this.#at]!;
@@ -174,17 +196,29 @@ class BitWriter {
     const words = this.#words;
     let [at, held, count] = [this.#at >>> 1, this.#held, this.#count];
     let i = 0;
-    if (2 * longest <= 16) {
-      for (const end = input.length - 1; i < end; i += 2) {
-        const one = codes[input[i]!]!;
-        const other = codes[input[i + 1]!]!;
-        held |= (one >> 4 | (other >> 4) << (one & 15)) << count;
-        count += (one & 15) + (other & 15);
+    if (pairCodes(codes, input)) {
+      const twos = new Uint16Array(input.buffer, input.byteOffset, input.length >> 1);
+      for (; i < twos.length; i++) {
+        let pair = pairs[twos[i]!]!;
+        if (pair === 0) {
+          const one = codes[input[2 * i]!]!;
+          held |= (one >> 4) << count;
+          count += one & 15;
+          words[at] = held;
+          at += count >> 4;
+          held >>= count & 16;
+          count &= 15;
+          const other = codes[input[2 * i + 1]!]!;
+          pair = other >> 4 << 5 | other & 15;
+        }
+        held |= (pair >> 5) << count;
+        count += pair & 31;
         words[at] = held;
         at += count >> 4;
         held >>= count & 16;
         count &= 15;
       }
+      i *= 2;
     }
     for (; i < input.length; i++) {
       const code = codes[input[i]!]!;

@@ -9,11 +9,18 @@ import { type Digest, digestFromHex } from "../oci/digest.ts";
 
 const BLOCK = 1 << 20;
 
+/** Blocks in memory at most that wait for the only reader. */
+const HANDED = 8;
+
 /** Writes a tar to a file, hashing it on the way. Blocks of zeros become holes, so sparse files stay small. */
 export class TarFile {
   readonly #file: Deno.FsFile;
   readonly #hash = createHash("sha256");
-  readonly #buffer = new Uint8Array(BLOCK);
+  #buffer = new Uint8Array(BLOCK);
+  /** What the only reader takes from memory, by place; undefined when there may be others. */
+  #handed: Map<number, Uint8Array<ArrayBuffer>> | undefined;
+  /** Buffers that were read. */
+  readonly #spare: Uint8Array<ArrayBuffer>[] = [];
   #have = 0;
   #size = 0;
   #state: "open" | "finished" | "closed" = "open";
@@ -88,10 +95,26 @@ export class TarFile {
         await this.#changed.promise;
         continue;
       }
-      const count = atPathSync(this.path, () => file.readSync(buffer)) ?? 0; // it was written just now
-      at += count;
-      yield buffer.subarray(0, count);
+      const handed = this.#handed?.get(at);
+      const block = handed ?? atPathSync(this.path, () => readBlock(file, at, buffer));
+      at += block.length;
+      yield block;
+      if (handed) this.#takeBack(handed, at - block.length);
     }
+  }
+
+  /**
+   * The same for the only reader there will be, who comes before anything is written: what he reads soon does not go
+   * through the file, since new pages of its cache may cost more than all else that is done with a block.
+   */
+  onlyBlocks(): AsyncGenerator<Uint8Array> {
+    this.#handed = new Map();
+    return this.blocks();
+  }
+
+  #takeBack(block: Uint8Array<ArrayBuffer>, at: number): void {
+    this.#handed?.delete(at);
+    this.#spare.push(new Uint8Array(block.buffer));
   }
 
   #become(state: "finished" | "closed"): void {
@@ -112,14 +135,26 @@ export class TarFile {
   #flush(): void {
     const block = this.#buffer.subarray(0, this.#have);
     this.#hash.update(block);
+    const at = this.#size;
     this.#size += block.length;
-    atPathSync(this.path, () => {
-      if (!isZero(block)) return writeAllSync(this.#file, block);
-      this.#file.truncateSync(this.#size);
-      this.#file.seekSync(this.#size, Deno.SeekMode.Start);
-    });
+    if (this.#handed && this.#handed.size < HANDED) {
+      this.#handed.set(at, block);
+      this.#buffer = this.#spare.pop() ?? new Uint8Array(BLOCK);
+    } else {
+      atPathSync(this.path, () => {
+        if (isZero(block)) return this.#file.truncateSync(this.#size);
+        this.#file.seekSync(at, Deno.SeekMode.Start);
+        writeAllSync(this.#file, block);
+      });
+    }
     this.#have = 0;
     this.#changed.resolve();
     this.#changed = Promise.withResolvers();
   }
+}
+
+/** The block at a place that was written, or its beginning. */
+function readBlock(file: Deno.FsFile, at: number, buffer: Uint8Array): Uint8Array {
+  file.seekSync(at, Deno.SeekMode.Start);
+  return buffer.subarray(0, file.readSync(buffer.subarray(0, BLOCK - at % BLOCK)) ?? 0);
 }

@@ -71,17 +71,22 @@ export async function captureLayer(options: CaptureOptions): Promise<CapturedTar
   const size = rows.reduce((sum, { stat }) => sum + (stat?.type === "file" ? stat.size : 0), 0);
   const tar = new TarFile(options.tar);
   try {
-    const compress = () => options.compress(tar.blocks(), size);
-    const early = size > WORKER_THRESHOLD ? observed(compress()) : undefined;
+    const early = size > WORKER_THRESHOLD ? observed(options.compress(tar.onlyBlocks(), size)) : undefined;
     const inodes = new Map<string, string>();
     for (const row of rows) {
       const before = tar.size;
       addRow(tar, row, inodes, options);
-      if (early && tar.size > before) await othersTurn(options.tar);
+      if (early && tar.size > before) await othersTurn();
     }
     const merged = [...new Set(rows.filter(({ stat }) => !stat).map(({ path }) => parentPath(path)))];
     const diffId = tar.finish();
-    return { diffId, index: tar.index.finish(), rootChanged, merged, blob: () => early ?? compress() };
+    return {
+      diffId,
+      index: tar.index.finish(),
+      rootChanged,
+      merged,
+      blob: () => early ?? options.compress(tar.blocks(), size),
+    };
   } finally {
     tar.close();
   }
@@ -183,9 +188,9 @@ function addRow(
   if (stat.type === "dir" || stat.mtime !== mtime || stat.mtimeNs !== 0) setMtime(full, mtime);
 }
 
-/** Lets those go on who wait for this thread. A question to the system does; `setImmediate` lets no worker's answer in. */
-async function othersTurn(path: string): Promise<void> {
-  await Deno.lstat(path);
+/** Lets those go on who wait for this thread. Nothing that is quicker than a timer is sure to let a worker's answer in. */
+async function othersTurn(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 0));
 }
 
 /** What the kernel takes as a path, with the zero byte at its end. */

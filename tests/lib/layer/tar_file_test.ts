@@ -37,6 +37,43 @@ Deno.test("blocks() of a tar are the same while it is written and afterwards, ho
   });
 });
 
+Deno.test("onlyBlocks() of a tar are all of it, whether they are read soon, or late, or in turn with the writing", async (t) => {
+  for (const pace of ["soon", "late", "slowly"]) {
+    await t.step(pace, () =>
+      withTempDir(async (dir) => {
+        const tar = new TarFile(`${dir}/tar`);
+        const whole = new TarFile(`${dir}/whole`);
+        const blocks = tar.onlyBlocks();
+        const read: Uint8Array[] = [];
+        const next = async () => {
+          const { value } = await blocks.next();
+          if (value) read.push(value.slice());
+          return value !== undefined;
+        };
+        const all = async () => {
+          while (await next());
+        };
+        const reading = pace === "soon" ? all() : Promise.resolve();
+        for (let i = 0; i < 24; i++) {
+          const content = i % 3 === 2 ? new Uint8Array(2 * MIB) : noise(MIB + 777 * i, randomNumbers(i));
+          for (const each of [tar, whole]) {
+            each.add(member(`f${i}`, {}, content).entry);
+            each.content(content);
+            each.pad(content.length);
+          }
+          if (pace === "slowly") await next();
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+        equal(tar.finish(), whole.finish());
+        tar.close();
+        whole.close();
+        await reading;
+        await all();
+        deepEqual(concat(read), await Deno.readFile(whole.path));
+      }));
+  }
+});
+
 Deno.test("a tar that is given up ends its blocks, and leaves nothing compressed", async () => {
   await withTempDir(async (dir) => {
     const tar = new TarFile(`${dir}/tar`);
