@@ -103,6 +103,24 @@ async function wanted({ b, repo }: Machines): Promise<string> {
   return ready(c.events);
 }
 
+/**
+ * The first machine publishes the second commit, whose stages nobody finds who looks for the first time, by HEAD or GET.
+ *
+ * @returns digest of the image, signatures of the new stages
+ */
+async function publishUnseen({ a, b, registry, bp }: Machines) {
+  await a.git("pull", "-q", b.dir, "main");
+  a.events.splice(0);
+  const digest = await bp(a);
+  const news = a.events.flatMap((e) => e.type === "stage.finished" ? [e.signature] : []);
+  const looks = new Set(news.flatMap((signature) => [`HEAD ${signature}`, `GET ${signature}`]));
+  registry.fault(({ method }, { pathname }) => {
+    const isNew = looks.delete(`${method} ${pathname.slice(-64)}`);
+    return isNew ? new Response(null, { status: 404 }) : undefined;
+  }, Infinity);
+  return { digest, news };
+}
+
 Deno.test("bp with REPO brings no layer to put files of git on them", async () => {
   await withMachines(async (machines) => {
     const { b, registry, bp, downloads } = machines;
@@ -205,17 +223,9 @@ Deno.test("layers that commands run upon are brought, before they run", async ()
 });
 
 Deno.test("a stage that others published meanwhile is used with what stayed in REPO", async () => {
-  await withMachines(async ({ a, b, registry, bp }) => {
-    await a.git("pull", "-q", b.dir, "main");
-    a.events.splice(0);
-    const digest = await bp(a);
-    // Whoever looks for the new stages first, by HEAD or GET, finds nothing yet.
-    const news = a.events.flatMap((e) => e.type === "stage.finished" ? [e.signature] : []);
-    const looks = new Set(news.flatMap((signature) => [`HEAD ${signature}`, `GET ${signature}`]));
-    registry.fault(({ method }, { pathname }) => {
-      const isNew = looks.delete(`${method} ${pathname.slice(-64)}`);
-      return isNew ? new Response(null, { status: 404 }) : undefined;
-    }, Infinity);
+  await withMachines(async (machines) => {
+    const { b, bp } = machines;
+    const { digest } = await publishUnseen(machines);
     assert.equal(await bp(b), digest);
     assert.equal(b.events.filter((e) => e.type === "stage.finished").length, 2);
     assert.equal(b.events.filter((e) => e.type === "stage.published").length, 0);
@@ -223,16 +233,9 @@ Deno.test("a stage that others published meanwhile is used with what stayed in R
 });
 
 Deno.test("what is no manifest in the place of a stage is published over", async () => {
-  await withMachines(async ({ a, b, registry, bp }) => {
-    await a.git("pull", "-q", b.dir, "main");
-    a.events.splice(0);
-    const digest = await bp(a);
-    const news = a.events.flatMap((e) => e.type === "stage.finished" ? [e.signature] : []);
-    const looks = new Set(news.flatMap((signature) => [`HEAD ${signature}`, `GET ${signature}`]));
-    registry.fault(({ method }, { pathname }) => {
-      const isNew = looks.delete(`${method} ${pathname.slice(-64)}`);
-      return isNew ? new Response(null, { status: 404 }) : undefined;
-    }, Infinity);
+  await withMachines(async (machines) => {
+    const { b, registry, bp } = machines;
+    const { digest, news } = await publishUnseen(machines);
     const junk = { mediaType: "application/vnd.oci.image.manifest.v1+json", layers: [] };
     const tags = news.map((signature) => `dimgstage-${signature}`);
     for (const tag of tags) await registry.addManifest("group/app", junk, tag);
