@@ -144,7 +144,7 @@ export type EngineEvent =
   | { readonly type: "registry.waiting"; readonly host: string; readonly ms: number; readonly reason: string }
   /** A download, upload, unpacking or export. `id` ties the three together; `total` is 0 when unknown. */
   | { readonly type: "transfer.started"; readonly id: string; readonly what: string; readonly total: number }
-  /** How far a transfer has come. */
+  /** How far a transfer has come: first, last, and every 50 ms at most. */
   | { readonly type: "transfer.progress"; readonly id: string; readonly done: number; readonly total: number }
   /** A transfer is over, with so many bytes done; `failed` when it has not come to its end. */
   | {

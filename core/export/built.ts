@@ -2,6 +2,7 @@ import { exportImages } from "./mod.ts";
 import type { Store } from "../contract/store.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import type { BuiltImage } from "../contract/results.ts";
+import { transferring } from "../layers/transfers.ts";
 import type { ExportResult } from "./packer.ts";
 
 /** What exporting takes. */
@@ -19,22 +20,12 @@ export async function exportBuilt(
 ): Promise<ExportResult> {
   const { dir, emit, signal } = session.options;
   const { name: project } = await session.project();
-  const start = performance.now();
-  emit({ type: "transfer.started", id: "export", what: `exporting to ${destination}`, total: 0 });
-  let sent = 0;
-  const result = await exportImages(
-    images.map(({ name, state }) => ({ name, reference: name === "" ? project : name, state })),
-    destination,
-    {
-      store: await session.store(),
-      projectDir: dir,
-      signal,
-      progress: (done, total) => {
-        sent = done;
-        emit({ type: "transfer.progress", id: "export", done, total });
-      },
-    },
-  );
-  emit({ type: "transfer.finished", id: "export", done: sent, ms: Math.round(performance.now() - start) });
-  return result;
+  const store = await session.store();
+  return await transferring(emit, async (progress) => {
+    const tell = (done: number, total: number) =>
+      progress("export", `exporting to ${destination}`, done, total);
+    tell(0, 0); // what it comes to is known later
+    const named = images.map(({ name, state }) => ({ name, reference: name === "" ? project : name, state }));
+    return await exportImages(named, destination, { store, projectDir: dir, signal, progress: tell });
+  }, { confirmed: true });
 }

@@ -3,36 +3,78 @@ import type { EventSink } from "../contract/events.ts";
 /** Smaller blobs of a registry are not worth a line of progress. */
 export const SHOWN_BYTES = 256 * 1024;
 
+/** Milliseconds between two events of progress of one transfer. */
+const TELL_MS = 50;
+
 /** Takes growing numbers of bytes: `what` such as "layer 3f2a… of debian:bookworm", `total` 0 when it is not known. */
 export type Progress = (id: string, what: string, done: number, total: number) => void;
 
-/** Does work that moves bytes, with events of it: a transfer ends when all of its bytes are done, or with the work. */
-export async function transferring<T>(emit: EventSink, work: (progress: Progress) => Promise<T>): Promise<T> {
-  const running = new Map<string, { readonly start: number; done: number }>();
-  const end = (id: string, failed?: true) => {
-    const { start, done } = running.get(id)!;
+/** How {@linkcode transferring} tells. */
+export interface TellOptions {
+  /** All bytes are no end yet: the end of the work tells that somebody confirmed them all. @default false */
+  readonly confirmed?: boolean;
+  /** The time in milliseconds. @default performance.now */
+  readonly now?: () => number;
+}
+
+/**
+ * Does work that moves bytes, with events of it. A transfer ends when all of its bytes are done, or with the work. Of
+ * progress, which may come with every piece, the first and the last are told, and between them what comes
+ * {@linkcode TELL_MS} after the one before.
+ */
+export async function transferring<T>(
+  emit: EventSink,
+  work: (progress: Progress) => Promise<T>,
+  { confirmed = false, now = () => performance.now() }: TellOptions = {},
+): Promise<T> {
+  const running = new Map<string, Transfer>();
+  const tell = (id: string, transfer: Transfer, at: number) => {
+    const { done, total } = transfer;
+    Object.assign(transfer, { told: done, toldAt: at });
+    emit({ type: "transfer.progress", id, done, total });
+  };
+  const end = (id: string, transfer: Transfer, failed?: true) => {
+    const { start, done, told } = transfer;
     running.delete(id);
-    const ms = Math.round(performance.now() - start);
-    emit({ type: "transfer.finished", id, done, ms, ...(failed && { failed }) });
+    const at = now();
+    if (told !== done) tell(id, transfer, at);
+    emit({ type: "transfer.finished", id, done, ms: Math.round(at - start), ...(failed && { failed }) });
+  };
+  const endAll = (failed?: true) => {
+    for (const [id, transfer] of [...running]) {
+      if (confirmed && !failed && transfer.total > 0) transfer.done = transfer.total;
+      end(id, transfer, failed);
+    }
   };
   const progress: Progress = (id, what, done, total) => {
-    const known = running.get(id);
-    if (known) known.done = done;
+    const at = now();
+    let transfer = running.get(id);
+    if (transfer) Object.assign(transfer, { done, total });
     else {
-      running.set(id, { start: performance.now(), done });
+      transfer = { start: at, done, total, told: undefined, toldAt: -Infinity };
+      running.set(id, transfer);
       emit({ type: "transfer.started", id, what, total });
     }
-    emit({ type: "transfer.progress", id, done, total });
-    if (total > 0 && done >= total) end(id);
+    if (at - transfer.toldAt >= TELL_MS) tell(id, transfer, at);
+    if (!confirmed && total > 0 && done >= total) end(id, transfer);
   };
   try {
     const result = await work(progress);
-    for (const id of [...running.keys()]) end(id);
+    endAll();
     return result;
   } catch (error) {
-    for (const id of [...running.keys()]) end(id, true);
+    endAll(true);
     throw error;
   }
+}
+
+interface Transfer {
+  readonly start: number;
+  done: number;
+  total: number;
+  /** The bytes that were told last, and when. */
+  told: number | undefined;
+  toldAt: number;
 }
 
 /** The same without what is not worth a line. */

@@ -3,7 +3,7 @@ import { Lanes } from "../../lib/lanes.ts";
 import { observed } from "../../lib/pool.ts";
 import type { OutgoingBlob, Repository } from "../contract/registry.ts";
 import type { Memo } from "../contract/store.ts";
-import { SHOWN_BYTES } from "../layers/transfers.ts";
+import { shown, transferring } from "../layers/transfers.ts";
 import type { TransferCount } from "../contract/results.ts";
 import { isListOf, isText } from "../../lib/guard.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
@@ -92,40 +92,20 @@ export class BlobUploader {
     const origins = known.length > 0 ? known : from;
     const blob = { ...content, isNew: isNew && !doubted, from: doubted ? [] : origins };
     const id = `push ${keyOf(repository, blob.digest)}`;
-    const start = performance.now();
-    let shown = false;
-    const end = (facts: { readonly done: number; readonly failed?: true }) => {
-      if (!shown) return;
-      emit({ type: "transfer.finished", id, ms: Math.round(performance.now() - start), ...facts });
-    };
-    let sent = 0;
-    const io = {
-      signal,
-      report: (done: number) => {
-        if (blob.size < SHOWN_BYTES) return;
-        if (!shown) {
-          const what = `pushing ${blob.digest.slice(7, 19)} to ${repository.name}`;
-          emit({ type: "transfer.started", id, what, total: blob.size });
-        }
-        shown = true;
-        sent = done;
-        emit({ type: "transfer.progress", id, done, total: blob.size });
-      },
-    };
-    const how = await repository.upload(blob, io).catch(async (error) => {
-      if (signal.aborted || !await bring?.()) throw error;
-      return await repository.upload(blob, io);
-    }).catch((error) => {
-      end({ done: sent, failed: true });
-      throw error;
-    });
+    const what = `pushing ${blob.digest.slice(7, 19)} to ${repository.name}`;
+    const how = await transferring(emit, async (progress) => {
+      const io = { signal, report: (done: number) => shown(progress)(id, what, done, blob.size) };
+      return await repository.upload(blob, io).catch(async (error) => {
+        if (signal.aborted || !await bring?.()) throw error;
+        return await repository.upload(blob, io);
+      });
+    }, { confirmed: true });
     this.#count[how] += blob.size;
     const now = [repository.name, ...places.filter((name) => name !== repository.name)].slice(0, PLACES);
     if (isNew) {
       this.#places.set(blob.digest, now);
       this.#notes.push(observed(memo.put(MEMO, blob.digest, now)));
     }
-    end({ done: blob.size });
     return how === "uploaded" ? blob.size : 0;
   }
 }

@@ -109,6 +109,7 @@ async function extract(
   const dir = await sink.scratch();
   const found = new Map<string, Extracted & { readonly file: string }>();
   let done = 0;
+  const tell = (bytes: number) => progress(archive.file, `layers of ${title}`, bytes, total);
   try {
     await scan(archive.file, title, signal, (entry) => {
       if (!wanted.has(entry.path) || entry.type !== "file") return undefined;
@@ -127,7 +128,8 @@ async function extract(
           hash.update(chunk);
           atPathSync(path, () => writeAllSync(file, chunk));
           size += chunk.length;
-          progress(archive.file, `layers of ${title}`, done += chunk.length, total);
+          done += chunk.length;
+          if (done < total) tell(done); // all of them are there when they are stored
         },
         end() {
           file.close();
@@ -136,6 +138,7 @@ async function extract(
       };
     });
     for (const { file, digest } of found.values()) await sink.adopt(file, digest);
+    tell(total);
   } catch (error) {
     await Promise.allSettled([...found.values()].map(({ file }) => Deno.remove(file)));
     throw error;

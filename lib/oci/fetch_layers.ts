@@ -31,9 +31,6 @@ export interface FetchLayersOptions {
   ): Promise<void>;
 }
 
-/** How often progress is told of, in milliseconds. */
-const REPORT_MS = 50;
-
 /** Brings the blobs that `sink` lacks, several at a time; the first failure stops the others. */
 export async function fetchLayers(
   layers: readonly Descriptor[],
@@ -78,16 +75,12 @@ async function bringLayer(layer: Descriptor, sink: BlobSink, options: FetchLayer
   }
   const file = `${await sink.scratch()}/layer-${crypto.randomUUID()}`;
   const what = `layer ${digest.slice(7, 19)} of ${options.title}`;
-  let told = -Infinity;
   options.progress(digest, what, 0, size);
   try {
     await options.download(layer, file, {
       signal: options.signal,
       report(done) {
-        const now = performance.now();
-        if (done >= size || now - told < REPORT_MS) return; // all of it is there when it has been verified
-        told = now;
-        options.progress(digest, what, done, size);
+        if (done < size) options.progress(digest, what, done, size); // all of it is there when it has been verified
       },
     });
     options.progress(digest, what, size, size);

@@ -15,8 +15,6 @@ export interface Sending {
   report(done: number): void;
 }
 
-/** Bytes between two reports. */
-const TELL = 1024 * 1024;
 /** A registry that has all bytes may hash and move them for minutes before it answers. */
 const ANSWER_MS = 10 * 60_000;
 
@@ -118,10 +116,9 @@ async function send(
 }
 
 async function* counted({ blob, report }: Sending, from: number, to: number): AsyncGenerator<Uint8Array> {
-  let [done, told] = [from, from];
+  let done = from;
   for await (const piece of readSource(blob, from, to)) {
     yield piece;
-    done += piece.length;
-    if (done - told >= TELL || done === to) report(told = done);
+    report(done += piece.length);
   }
 }

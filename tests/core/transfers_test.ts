@@ -1,11 +1,17 @@
 import { deepEqual, rejects } from "node:assert/strict";
-import { shown, SHOWN_BYTES, transferring } from "../../core/layers/transfers.ts";
+import {
+  type Progress,
+  shown,
+  SHOWN_BYTES,
+  type TellOptions,
+  transferring,
+} from "../../core/layers/transfers.ts";
 import type { EngineEvent } from "../../mod.ts";
 
 /** What was told of transfers, without times. */
-async function told(work: Parameters<typeof transferring>[1]): Promise<string[]> {
+async function told(work: Parameters<typeof transferring>[1], options: TellOptions = {}): Promise<string[]> {
   const events: EngineEvent[] = [];
-  await transferring((event) => void events.push(event), work).catch(() =>
+  await transferring((event) => void events.push(event), work, options).catch(() =>
     events.push({ type: "detail", text: "" })
   );
   return events.map((event) => {
@@ -36,6 +42,59 @@ Deno.test("a transfer is done with its bytes, or with the work; what the work le
     ["a is one", "a 4 of 4", "a done 4", "b is other", "b 2 of 4", "b failed 2", "thrown"],
   );
   await rejects(transferring(() => {}, () => Promise.reject(new RangeError("cut"))), RangeError);
+});
+
+Deno.test("of progress the first and the last are told, and what comes long enough after the one before", async () => {
+  let time = 1000;
+  const now = () => time;
+  const at = (ms: number, report: () => void) => {
+    time = 1000 + ms;
+    report();
+  };
+  deepEqual(
+    await told((progress) => {
+      at(0, () => progress("a", "one", 1, 9));
+      at(49, () => progress("a", "one", 2, 9));
+      at(49, () => progress("b", "other", 1, 0)); // each has times of its own
+      at(50, () => progress("a", "one", 3, 9));
+      at(98, () => progress("b", "other", 2, 0));
+      at(99, () => progress("a", "one", 4, 9));
+      at(99, () => progress("a", "one", 9, 9));
+      return Promise.resolve();
+    }, { now }),
+    [
+      ...["a is one", "a 1 of 9", "b is other", "b 1 of 0", "a 3 of 9"],
+      ...["a 9 of 9", "a done 9", "b 2 of 0", "b done 2"],
+    ],
+  );
+  deepEqual(
+    await told((progress) => {
+      for (let i = 1; i < 9; i++) progress("a", "one", i, 9);
+      return Promise.reject(new Error("cut"));
+    }, { now }),
+    ["a is one", "a 1 of 9", "a 8 of 9", "a failed 8", "thrown"],
+  );
+});
+
+Deno.test("a transfer that must be confirmed is done with the work alone", async () => {
+  const work = async (progress: Progress, end: () => void) => {
+    progress("a", "one", 4, 4);
+    await Promise.resolve();
+    progress("a", "one", 2, 4); // once more, from less
+    end();
+  };
+  const options = { confirmed: true, now: () => 0 };
+  deepEqual(
+    await told((progress) => work(progress, () => {}), options),
+    ["a is one", "a 4 of 4", "a done 4"],
+  );
+  const fail = () => {
+    throw new Error("refused");
+  };
+  deepEqual(
+    await told((progress) => work(progress, fail), options),
+    ["a is one", "a 4 of 4", "a 2 of 4", "a failed 2", "thrown"],
+  );
 });
 
 Deno.test("small blobs are not told of", async () => {
