@@ -3,6 +3,7 @@
  * here, later, costs a build without changes a fifth of its time. The file holds the project directory as it was
  * written, what git printed, and `exit` with its code when it has ended, each closed by NUL.
  */
+import { Alarm } from "../lib/alarm.ts";
 
 /** What was asked. */
 export interface GitAsked {
@@ -36,11 +37,12 @@ export function openGitAsked(path: string): GitAsked | undefined {
 
 /** What git printed, when it has ended well. */
 async function whenComplete(file: Deno.FsFile, signal?: AbortSignal): Promise<Uint8Array | undefined> {
+  const alarm = new Alarm();
   for (let waited = 0, ms = 1; waited <= PATIENCE_MS && !signal?.aborted; ms = Math.min(ms * 2, 32)) {
     const said = splitAnswer(readAll(file));
     if (!said) return undefined; // a full disk took it all back
     if (said.code !== undefined) return said.code === 0 ? said.output : undefined;
-    await later(ms);
+    await new Promise<void>((done) => alarm.set(ms, done));
     waited += ms;
   }
   return undefined;
@@ -77,11 +79,4 @@ function readAll(file: Deno.FsFile): Uint8Array {
     length += got;
   }
   return bytes.subarray(0, length);
-}
-
-/** The first setTimeout of a process costs Deno 10 ms, the timer of a signal nothing. */
-function later(ms: number): Promise<void> {
-  return new Promise((done) => {
-    AbortSignal.timeout(ms).addEventListener("abort", () => done(), { once: true });
-  });
 }

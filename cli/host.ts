@@ -1,5 +1,6 @@
 /** The real streams, clock, signals and files. */
 import { EngineError } from "../core/contract/errors.ts";
+import { Alarm } from "../lib/alarm.ts";
 import { openGitAsked } from "./git_asked.ts";
 import type { Io, Output } from "./io.ts";
 
@@ -41,10 +42,9 @@ export function realIo(stopNow: (exitCode: number) => void, early?: string): Io 
       now: () => performance.now(),
       date: () => Date.now(),
       after(ms, action) {
-        // The first setTimeout of a process costs Deno 10 ms, the timer of a signal nothing.
-        const late = AbortSignal.timeout(ms);
-        late.addEventListener("abort", action, { once: true });
-        return () => late.removeEventListener("abort", action);
+        const alarm = new Alarm();
+        alarm.set(ms, action);
+        return () => alarm.stop();
       },
     },
     env: Deno.env.toObject(),

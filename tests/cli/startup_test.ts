@@ -61,6 +61,7 @@ Deno.test("every other command line loads these modules first, and no others", a
     "cli/table_sharing.ts",
     "cli/usage.ts",
     "core/contract/errors.ts",
+    "lib/alarm.ts",
     "lib/file_failure.ts",
     "lib/unreachable.ts",
   ]);
