@@ -23,11 +23,11 @@ export async function* gunzip(
   source: AsyncIterable<Uint8Array>,
   { fleeting = false }: { readonly fleeting?: boolean } = {},
 ): AsyncGenerator<Uint8Array> {
-  const stream = createGunzip();
+  const stream = createGunzip({ chunkSize: CHUNK });
   const engine = ZlibEngine.of(stream);
   try {
     if (engine) yield* pieces(source, engine, fleeting);
-    else yield* through(copies(source), createGunzip({ chunkSize: CHUNK }), "gzip");
+    else yield* through(copies(source), stream, "gzip");
   } finally {
     stream.close();
   }
