@@ -2,11 +2,11 @@ import { sniffCompression } from "../compression/sniff.ts";
 import { atPathSync } from "../file_failure.ts";
 import { type Archive, scan } from "./archive.ts";
 import { findDockerImage } from "./docker_archive.ts";
-import { parseManifest } from "./documents.ts";
 import { OciError } from "./errors.ts";
 import type { BlobSink, FetchLayersOptions } from "./fetch_layers.ts";
-import { type Image, type ImageLayer, imageOf, withPlatform } from "./image.ts";
+import { type Image, type ImageLayer, withPlatform } from "./image.ts";
 import { blobFile, type ImageSelector, LayoutReader, type PinnedImage } from "./layout.ts";
+import { layoutImage } from "./layout_image.ts";
 import { mediaTypes, type OciPlatform } from "./types.ts";
 import { writeAllSync } from "../write_all.ts";
 import { type Digest, digestFromHex } from "./digest.ts";
@@ -59,15 +59,7 @@ export async function fetchFromArchive(archive: Archive, options: FetchArchiveOp
     });
     return { config: withPlatform(image.config, platform), layers };
   }
-  const reader = new LayoutReader(archive, title);
-  const document = parseManifest((await reader.byDigest(id)).bytes, `the manifest of "${title}"`);
-  if (document.kind === "index") {
-    throw new OciError("invalid", `Cannot use image "${title}": ${id} is an index, wanted is an image`);
-  }
-  const image = imageOf(document.manifest, await reader.config(document.manifest.config), {
-    title,
-    platform,
-  });
+  const image = await layoutImage(new LayoutReader(archive, title), id, platform);
   const present = await Promise.all(
     image.layers.map(async ({ digest, size }) => await sink.size(digest) === size),
   );

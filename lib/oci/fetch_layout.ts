@@ -1,8 +1,8 @@
-import { parseManifest } from "./documents.ts";
 import { OciError } from "./errors.ts";
 import { type BlobSink, fetchLayers, type FetchLayersOptions } from "./fetch_layers.ts";
-import { type Image, imageOf } from "./image.ts";
+import type { Image } from "./image.ts";
 import { blobFile, type LayoutReader } from "./layout.ts";
+import { layoutImage } from "./layout_image.ts";
 import type { OciPlatform } from "./types.ts";
 import { readChunks, writeBlob } from "./write_blob.ts";
 import type { Digest } from "./digest.ts";
@@ -21,14 +21,7 @@ export async function fetchFromLayout(
   { digest, platform, sink, signal, progress }: FetchLayoutOptions,
 ): Promise<Image> {
   const { title } = reader;
-  const document = parseManifest((await reader.byDigest(digest)).bytes, `the manifest of "${title}"`);
-  if (document.kind === "index") {
-    throw new OciError("invalid", `Cannot use image "${title}": ${digest} is an index, wanted is an image`);
-  }
-  const image = imageOf(document.manifest, await reader.config(document.manifest.config), {
-    title,
-    platform,
-  });
+  const image = await layoutImage(reader, digest, platform);
   await fetchLayers(image.layers, sink, {
     title,
     signal,
