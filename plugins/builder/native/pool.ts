@@ -46,15 +46,11 @@ export class HelperPool implements AsyncDisposable {
   async #acquire(): Promise<HelperProcess> {
     for (;;) {
       if (this.#closed) throw new Error("The builder is closed");
-      const idle = this.#idle.pop();
-      if (idle?.alive) return idle;
-      if (idle) {
-        this.#all.delete(idle); // it ended while nobody used it
-        continue;
-      }
-      if (this.#all.size < this.size) return this.#start();
-      const handed = await new Promise<HelperProcess | undefined>((resolve) => this.#waiting.push(resolve));
-      if (handed?.alive) return handed;
+      if (this.#idle.length === 0 && this.#all.size < this.size) return this.#start();
+      const helper = this.#idle.pop() ??
+        await new Promise<HelperProcess | undefined>((resolve) => this.#waiting.push(resolve));
+      if (helper?.alive) return helper;
+      if (helper) this.#all.delete(helper); // it ended while nobody used it
     }
   }
 
