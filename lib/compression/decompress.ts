@@ -14,10 +14,11 @@ import { ZstdFrameSplitter } from "./zstd_frames.ts";
 const CHUNK = 256 * 1024;
 
 /**
- * Uncompressed bytes of a gzip stream of one or more members; with `fleeting`, a piece is valid until the next one is asked
- * for. The source may be fleeting, too.
+ * Uncompressed bytes of a gzip stream of one or more members, which may be padded with zeros; with `fleeting`, a piece is
+ * valid until the next one is asked for. The source may be fleeting, too.
  *
- * @throws {DecompressError}
+ * @throws {DecompressError} also where something follows the zeros, which programs take for another member or pass over, so
+ *   that one file would have several contents (a stream in the engine's place passes over it)
  */
 export async function* gunzip(
   source: AsyncIterable<Uint8Array>,
@@ -55,16 +56,23 @@ async function* pieces(
       inputAt += read;
       full = outputAt === output.length;
       ended = !full && inputAt < input.length; // zeros follow the last member
+      if (ended) requireZeros(input.subarray(inputAt));
       if (full && !fleeting) output = new Uint8Array(CHUNK);
       if (full || fleeting) outputAt = 0;
       if (written > 0) yield piece;
     }
   }
   for await (const input of source) {
-    yield* uncompressed(constants.Z_NO_FLUSH, input);
-    if (ended) return;
+    if (ended) requireZeros(input);
+    else yield* uncompressed(constants.Z_NO_FLUSH, input);
   }
-  yield* uncompressed(constants.Z_FINISH, NOTHING);
+  if (!ended) yield* uncompressed(constants.Z_FINISH, NOTHING);
+}
+
+/** @throws {DecompressError} */
+function requireZeros(bytes: Uint8Array): void {
+  if (bytes.every((byte) => byte === 0)) return;
+  throw new DecompressError("Cannot decompress gzip data: zeros follow its end, and then something else");
 }
 
 function step(engine: ZlibEngine, ...args: Parameters<ZlibEngine["step"]>): ReturnType<ZlibEngine["step"]> {

@@ -219,6 +219,21 @@ Deno.test("without that engine gunzip() reads the same of a source that uses its
   }
 });
 
+Deno.test("gunzip() refuses what follows the zeros behind a stream, wherever pieces end", async (t) => {
+  const packed = new Uint8Array(gzipSync(sample(90_000, 3)));
+  const zeros = new Uint8Array(20_000);
+  const refused = "Cannot decompress gzip data: zeros follow its end, and then something else";
+  for (const [what, tail] of [["a member", packed], ["a byte", Uint8Array.of(7)]] as const) {
+    const whole = concat([packed, zeros, tail]);
+    const cuts = [700, 9_000, 1e6].map((most) => [...randomPieces(whole, randomNumbers(most), most)]);
+    for (const pieces of [...cuts, [packed, zeros, tail]]) {
+      await t.step(`${what}, in ${pieces.length} pieces`, async () => {
+        await rejects(Array.fromAsync(gunzip(stream(pieces))), new DecompressError(refused));
+      });
+    }
+  }
+});
+
 /** Pieces in one buffer that is filled anew when the next one is asked for. */
 async function* overwritten(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   const buffer = new Uint8Array(10_000);
