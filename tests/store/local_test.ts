@@ -328,3 +328,30 @@ Deno.test("a blob that is there is replaced by one that is on the disk, also whe
     }
   });
 });
+
+Deno.test("a blob that cannot be flushed is not there any more: nobody relies on it", async () => {
+  await withStore(async (store) => {
+    const digest = await digestOf("layer");
+    const adopt = async () => {
+      const file = `${await store.blobs.scratch()}/made`;
+      await Deno.writeTextFile(file, "layer");
+      await store.blobs.adopt(file, digest, { unsettled: true });
+    };
+    await adopt();
+    const { sync } = Deno.FsFile.prototype;
+    Deno.FsFile.prototype.sync = () =>
+      Promise.reject(Object.assign(new Error("Input/output error (os error 5)"), { code: "EIO" }));
+    try {
+      await assert.rejects(store.blobs.settle(digest), { code: "EIO", path: store.blobs.path(digest) });
+    } finally {
+      Deno.FsFile.prototype.sync = sync;
+    }
+    assert.equal(await store.blobs.size(digest), undefined);
+    await adopt();
+    await store.blobs.settle(digest);
+    assert.deepEqual(
+      await store.blobs.put(bytes("layer")).then(() => store.blobs.get(digest)),
+      bytes("layer"),
+    );
+  });
+});

@@ -1,6 +1,6 @@
 import { type Blobs, type Digest, digestHex, digestOf, EngineError } from "../../../core/contract/plugin.ts";
 import { publishFile, syncPath } from "./files.ts";
-import { ifPresent } from "../../../lib/file_failure.ts";
+import { atPath, ifPresent } from "../../../lib/file_failure.ts";
 import type { LocalMemo } from "./memo.ts";
 import type { ScratchFiles } from "./scratch_files.ts";
 import { isFileLook, isSameLook, lookAt } from "./verified.ts";
@@ -40,7 +40,15 @@ export class LocalBlobs implements Blobs {
   }
 
   async settle(digest: Digest): Promise<void> {
-    await syncPath(this.path(digest));
+    const path = this.path(digest);
+    using file = await Deno.open(path, { read: true });
+    try {
+      await atPath(path, () => file.sync());
+    } catch (error) {
+      // The system may tell of this only once, and whoever finds a blob relies on it.
+      await Deno.remove(path).catch(() => {});
+      throw error;
+    }
     await syncPath(`${this.directory}/sha256`);
   }
 
