@@ -196,5 +196,15 @@ export async function compareStage(
     return { with: { stage: known, at }, changes, reason };
   }
   const again = rows.some((row) => row.signature === stage.signature);
-  return { changes: [], reason: again ? "it is no longer in the store" : `first build for ${title}` };
+  return { changes: [], reason: again ? await whyAgain(inputs.store, stage) : `first build for ${title}` };
+}
+
+/** Why a stage is built that was built before. */
+async function whyAgain({ stages }: Store, { signature }: SignedStage): Promise<string> {
+  const record = await stages.record(signature);
+  if (!record) return "it is no longer in the store";
+  if (record.elsewhere) return `layers of it were left in ${record.elsewhere.repository}`;
+  return await stages.whole(signature)
+    ? "it is in the store and built anew"
+    : "layers of it are gone from the store";
 }

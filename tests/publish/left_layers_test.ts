@@ -175,6 +175,29 @@ Deno.test("a shell in a stage whose layers stayed in REPO brings them", async ()
   });
 });
 
+Deno.test("plan says of stages whose layers stayed in REPO why they are built without it", async () => {
+  await withMachines(async ({ b, registry, bp }) => {
+    await bp(b);
+    const reasons = async () => {
+      await using engine = open(b);
+      const { images } = await engine.plan();
+      return new Map(images.at(-1)!.stages.map(({ stage, reason }) => [stage, reason]));
+    };
+    const left = `layers of it were left in ${registry.host}/group/app`;
+    assert.equal((await reasons()).get("gitArchive"), left);
+    {
+      await using engine = open(b);
+      await engine.build();
+    }
+    assert.equal((await reasons()).get("docker"), "in the store");
+    await Deno.remove(`${b.home}/blobs`, { recursive: true });
+    assert.equal((await reasons()).get("gitArchive"), left);
+    assert.equal((await reasons()).get("setup"), "layers of it are gone from the store");
+    await Deno.remove(`${b.home}/stages`, { recursive: true });
+    assert.equal((await reasons()).get("setup"), "it is no longer in the store");
+  });
+});
+
 Deno.test("bp --with-stages says of stages whose layers stayed in REPO that they are there", async () => {
   await withMachines(async ({ b, repo, downloads }) => {
     await using engine = open(b);
