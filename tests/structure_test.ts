@@ -73,3 +73,12 @@ Deno.test("circles() finds types, lazy imports and long ways round", () => {
   assert.deepEqual(circles(edges({ a: ["b"], b: ["c"], c: ["d"], d: ["b"] })), ["b -> c -> d -> b"]);
   assert.deepEqual(circles(edges({ a: ["a"], b: ["c"], c: ["b"] })), ["a -> a", "b -> c -> b"]);
 });
+
+Deno.test("deno.json names the tests that take longest, so that they start first, and then all", () => {
+  const { include } = JSON.parse(textOf("deno.json")).test;
+  assert.equal(include.at(-1), ".");
+  assert.deepEqual(
+    include.slice(0, -1).filter((path: string) => !/^tests\/[\w/]+_test\.ts$/.test(path)),
+    [],
+  );
+});

@@ -107,11 +107,13 @@ export async function denoBase(): Promise<string | undefined> {
     await Deno.copyFile(Deno.execPath(), `${rootfs}/usr/bin/deno`);
     await Deno.chmod(`${rootfs}/usr/bin/deno`, 0o755);
     await install(rootfs, IMAGE_PACKAGES);
-    // fetches whatever making the program takes
+    // whatever making the program takes: its packages, and Deno's own bundler
     const project = new URL("../../", import.meta.url).pathname;
-    await run([Deno.execPath(), "run", "-A", "release/main.ts", "--program", `${scratch}/program`], {
-      cwd: project,
-    });
+    const fetching = [["install", "--entrypoint", "release/main.ts", "cli.ts"], [
+      "bundle",
+      "lib/unreachable.ts",
+    ]];
+    for (const words of fetching) await run([Deno.execPath(), ...words], { cwd: project });
     const { denoDir } = JSON.parse((await run([Deno.execPath(), "info", "--json"])).stdout);
     await run(
       ["sh", "-ec", 'mkdir "$1"; for d in npm dl; do if [ -e "$0/$d" ]; then cp -r "$0/$d" "$1"; fi; done']

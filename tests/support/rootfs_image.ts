@@ -34,7 +34,7 @@ export async function writeRootfsImage(layout: string, image: RootfsImage): Prom
     ".",
   ]);
   const diffId = await sha256sum(tar);
-  await run(["gzip", "--no-name", tar]);
+  await run(["gzip", "--no-name", "--fast", tar]);
   const layer = { mediaType: mediaTypes.layerGzip, ...await adopt(blobs, `${tar}.gz`) };
   const platform = { os: "linux", architecture };
   const created = image.mtime === undefined ? undefined : formatEpoch(image.mtime);
