@@ -6,9 +6,9 @@ import type { Layer } from "../contract/store.ts";
 import type { GitDelivery } from "../sign/git_stages.ts";
 import { type Anchor, type AnchorChoice, chooseAnchor, knownAnchors, noteAnchor } from "./git_anchors.ts";
 import {
+  directoriesAbove,
   type GitItem,
   type GitLayerInput,
-  type GitLayerPlan,
   layerKey,
   layerListing,
   type OwnedDirs,
@@ -28,6 +28,7 @@ import {
   type StageTask,
 } from "./stage_output.ts";
 import { type Digest, digestOf } from "../../lib/oci/digest.ts";
+import { observed } from "../../lib/pool.ts";
 
 /** Patches may be at most this part of their anchor, in files before and in bytes after they are made. */
 const PATCH_FILES = 1 / 4;
@@ -41,8 +42,6 @@ interface LayerChoice {
   readonly text: Uint8Array;
   /** Which anchors belong together. */
   readonly set: string;
-  /** Where its files go. */
-  readonly plan: () => GitLayerPlan;
   readonly anchors: readonly Anchor[];
   readonly known?: GrownLayer;
   readonly choice?: AnchorChoice | undefined;
@@ -124,12 +123,14 @@ class GitDeliverer {
   async #full(input: GitLayerInput): Promise<readonly GrownLayer[]> {
     if (input.items.length === 0) return [];
     const chosen = await this.#choose(input);
-    const { known, choice, plan } = chosen;
+    const { known, choice } = chosen;
     if (known) return [known];
     if (choice) {
       const { layer } = choice.anchor;
-      const patch = await this.#write(choice.rows, plan().items);
-      if (patch.size <= layer.size * PATCH_BYTES) return [layer, patch].map((each) => this.#settling(each));
+      const { layer: patch, noted } = await this.#write(choice.rows, choice.items);
+      if (patch.size <= layer.size * PATCH_BYTES) {
+        return [this.#settling(layer), this.#settling(patch, () => noted)];
+      }
     }
     return [await this.#make(chosen, input)];
   }
@@ -169,7 +170,8 @@ class GitDeliverer {
       newDirOwner,
       epoch,
     });
-    const changed = this.#settling(await this.#write(plan.rows, items, spool));
+    const { layer, noted } = await this.#write(plan.rows, items, spool);
+    const changed = this.#settling(layer, () => noted);
     const then = others.length > 0 ? await reader.fs([...layers, changed]) : image;
     return [changed, ...await this.#full(this.#input(others, then))];
   }
@@ -189,15 +191,15 @@ class GitDeliverer {
   async #choose(input: GitLayerInput): Promise<LayerChoice> {
     const { store, session } = this.worker;
     const { compression } = session.options;
-    const text = new TextEncoder().encode(layerListing(input.items));
+    const listed = layerListing(input.items);
+    const text = new TextEncoder().encode(listed);
     const listing = await digestOf(text);
-    const key = await layerKey(listing, input.items.map(({ file }) => file.target), input, compression);
+    const above = directoriesAbove(input.items.map(({ file }) => file.target), input);
+    const key = await layerKey(listing, above, input.epoch, compression);
     const { image, stage } = this.task;
     const patches = image.node.rule.gitPatches ?? true;
     const set = JSON.stringify([(await session.project()).name, image.node.key, stage.spec.name]);
-    let planned: GitLayerPlan | undefined;
-    const plan = () => planned ??= planGitLayer(input);
-    const made = { key, listing, text, set, plan };
+    const made = { key, listing, text, set };
     const here = this.worker.gitLayers.get(key);
     if (here) return { ...made, anchors: [], known: here };
     const known = await store.memo.get("git-layer", key, isLayer);
@@ -206,7 +208,7 @@ class GitDeliverer {
       return { ...made, anchors: [], known: this.#settling(known, () => store.blobs.put(text)) };
     }
     const anchors = patches ? await knownAnchors(store, set) : [];
-    const choice = await chooseAnchor(anchors, input, plan, {
+    const choice = await chooseAnchor(anchors, { input, text: listed, above }, {
       store,
       compression,
       maxPart: PATCH_FILES,
@@ -216,15 +218,15 @@ class GitDeliverer {
 
   /** Makes the full layer, which is the next anchor once it is on the disk. */
   async #make(
-    { key, listing, text, set, plan, anchors }: LayerChoice,
-    { newDirs }: GitLayerInput,
+    { key, listing, text, set, anchors }: LayerChoice,
+    input: GitLayerInput,
   ): Promise<GrownLayer> {
     const { store, gitLayers } = this.worker;
-    const { plan: { rows }, items } = plan();
-    const layer = await this.#write(rows, items);
-    const made = this.#settling(layer, () => store.blobs.put(text), async () => {
+    const { plan: { rows }, items } = planGitLayer(input);
+    const { layer, noted } = await this.#write(rows, items);
+    const made = this.#settling(layer, () => Promise.all([store.blobs.put(text), noted]), async () => {
       await store.memo.put("git-layer", key, layer);
-      await noteAnchor(store, set, { key, listing, dirs: [...newDirs], layer }, anchors);
+      await noteAnchor(store, set, { key, listing, dirs: [...input.newDirs], layer }, anchors);
     });
     gitLayers.set(key, made);
     return made;
@@ -243,11 +245,12 @@ class GitDeliverer {
     });
   }
 
+  /** Makes a layer; `noted` settles when what is in it is remembered, for which nobody need wait. */
   async #write(
     rows: readonly FileLayerRow[],
     items: ReadonlyMap<string, GitItem>,
     spool?: Spool,
-  ): Promise<Layer> {
+  ): Promise<{ readonly layer: Layer; readonly noted: Promise<void> }> {
     const { store, session, reader } = this.worker;
     const file = await this.worker.temp();
     const { layer, index } = await writeGitLayer(
@@ -257,8 +260,7 @@ class GitDeliverer {
       spool,
     );
     await store.blobs.adopt(file, layer.digest, { unsettled: true });
-    await reader.remember(layer.diffId, index);
-    return layer;
+    return { layer, noted: observed(reader.remember(layer.diffId, index)) };
   }
 }
 

@@ -3,12 +3,15 @@ import type { LayerCompression } from "../contract/builder.ts";
 import { isLayer } from "../contract/guards.ts";
 import { hasMembers, isCount, isListOf, isPair, isText } from "../../lib/guard.ts";
 import type { Layer, Store } from "../contract/store.ts";
+import { compareListings, type ListingDifference } from "./git_difference.ts";
 import {
+  type DirectoriesAbove,
+  directoriesAbove,
+  type GitItem,
   type GitLayerInput,
-  type GitLayerPlan,
   layerKey,
+  type OwnedDirs,
   parseLayerListing,
-  type PlacedFile,
   planGitLayer,
 } from "./git_layer.ts";
 import { patchRows } from "./git_patch.ts";
@@ -32,10 +35,12 @@ const isAnchor = hasMembers<Anchor>({
   layer: isLayer,
 });
 
-/** A usable anchor with the rows of the patch upon it. */
+/** A usable anchor with the patch upon it. */
 export interface AnchorChoice {
   readonly anchor: Anchor;
   readonly rows: readonly FileLayerRow[];
+  /** The files in it, by the path that they were asked for under. */
+  readonly items: ReadonlyMap<string, GitItem>;
 }
 
 const MEMO = "git-anchors-2";
@@ -62,47 +67,75 @@ export async function noteAnchor(
   await store.memo.put(MEMO, set, [anchor, ...known].slice(0, KEPT));
 }
 
+/** The layer that is wanted, with what is known of it. */
+export interface WantedLayer {
+  readonly input: GitLayerInput;
+  /** The `layerListing` of its files. */
+  readonly text: string;
+  readonly above: DirectoriesAbove;
+}
+
 /**
  * The anchor with the smallest difference, if one is close enough and the result is the same as with a full layer: the
  * anchor's layer is what it would be on this parent, and all that it covers up there the full layer covers up too.
  */
 export async function chooseAnchor(
   anchors: readonly Anchor[],
-  input: GitLayerInput,
-  after: () => GitLayerPlan,
+  wanted: WantedLayer,
   options: { readonly store: Store; readonly compression: LayerCompression; readonly maxPart: number },
 ): Promise<AnchorChoice | undefined> {
   const { store, compression, maxPart } = options;
-  const { parent, epoch } = input;
+  const { parent, epoch, newDirs: owned } = wanted.input;
   let best: AnchorChoice | undefined;
   for (const anchor of anchors) {
-    const items = parseLayerListing(new TextDecoder().decode(await store.blobs.get(anchor.listing)));
-    if (changedFiles(items, input.items) > items.length * maxPart) continue;
+    const text = new TextDecoder().decode(await store.blobs.get(anchor.listing));
+    const difference = compareListings(text, wanted.text);
+    const most = difference.size * maxPart;
+    if (difference.changed > most) continue;
     const newDirs = new Map(anchor.dirs);
-    const targets = items.map(({ file }) => file.target);
-    if (await layerKey(anchor.listing, targets, { parent, newDirs, epoch }, compression) !== anchor.key) {
-      continue;
-    }
-    const rows = patchRows(planGitLayer({ items, parent, newDirs, epoch }), after(), parent);
-    if (!rows || changesIn(rows) > items.length * maxPart) continue;
-    if (!best || changesIn(rows) < changesIn(best.rows)) best = { anchor, rows };
+    const above = difference.samePaths && sameOwners(newDirs, owned)
+      ? wanted.above
+      : directoriesAbove(parseLayerListing(text).map(({ file }) => file.target), { parent, newDirs });
+    if (await layerKey(anchor.listing, above, epoch, compression) !== anchor.key) continue;
+    const { rows, items } = planPatch({ text, difference, newDirs, above }, wanted);
+    if (!rows || changesIn(rows) > most) continue;
+    if (!best || changesIn(rows) < changesIn(best.rows)) best = { anchor, rows, items };
   }
   return best;
 }
 
-/** How many files are new, changed or gone, wherever they are in the image. */
-function changedFiles(before: readonly PlacedFile[], after: readonly PlacedFile[]): number {
-  const old = new Map(before.map((item) => [item.file.target, item]));
-  let kept = 0;
-  let changed = 0;
-  for (const { file, uid, gid } of after) {
-    const was = old.get(file.target);
-    if (was) kept++;
-    const same = was?.file.oid === file.oid && was.file.mode === file.mode && was.uid === uid &&
-      was.gid === gid;
-    if (!same) changed++;
-  }
-  return changed + before.length - kept;
+/** A full layer, and how the wanted one differs from it. */
+export interface EarlierLayer {
+  /** The `layerListing` of its files. */
+  readonly text: string;
+  readonly difference: ListingDifference;
+  readonly newDirs: OwnedDirs;
+  readonly above: DirectoriesAbove;
+}
+
+/**
+ * The patch that makes of an earlier layer the wanted one, with its files; no rows where only another layer does. Planned
+ * is only what differs, unless links of the parent image or owners make more depend on it.
+ */
+export function planPatch(
+  { text, difference, newDirs, above }: EarlierLayer,
+  wanted: WantedLayer,
+): { readonly rows: readonly FileLayerRow[] | undefined; readonly items: ReadonlyMap<string, GitItem> } {
+  const { input, input: { parent, epoch } } = wanted;
+  const isPart = above.plain && wanted.above.plain && sameOwners(newDirs, input.newDirs);
+  const items = parseLayerListing(isPart ? difference.before : text);
+  const before = planGitLayer({ items, parent, newDirs, epoch });
+  const after = planGitLayer(isPart ? withFiles(input, difference.after) : input);
+  return { rows: patchRows(before, after, parent), items: after.items };
+}
+
+function sameOwners(a: OwnedDirs, b: OwnedDirs): boolean {
+  return JSON.stringify([...a]) === JSON.stringify([...b]);
+}
+
+/** The part of a layer that files at some image paths are. */
+function withFiles(input: GitLayerInput, paths: ReadonlySet<string>): GitLayerInput {
+  return { ...input, items: input.items.filter(({ file }) => paths.has(file.target)) };
 }
 
 function changesIn(rows: readonly FileLayerRow[]): number {

@@ -108,21 +108,22 @@ export function parseLayerListing(text: string): PlacedFile[] {
   });
 }
 
-/**
- * Names a full layer by everything that decides its bytes, without planning it: equal keys mean equal layers.
- *
- * @param listing digest of {@linkcode layerListing}
- * @param paths image paths of the files
- */
-export async function layerKey(
-  listing: Digest,
+/** The directories above files, as a parent image has them. */
+export interface DirectoriesAbove {
+  /** What a layer's bytes depend on. */
+  readonly rows: readonly unknown[];
+  /** Whether every file goes where its path says, since no link of the parent image is on the way. */
+  readonly plain: boolean;
+}
+
+/** Looks for the directories above files. @param paths image paths of the files */
+export function directoriesAbove(
   paths: readonly string[],
-  { parent, newDirs, epoch }: Omit<GitLayerInput, "items">,
-  compression: LayerCompression,
-): Promise<string> {
+  { parent, newDirs }: Pick<GitLayerInput, "parent" | "newDirs">,
+): DirectoriesAbove {
   const dirs = new Set<string>();
-  for (const path of paths) {
-    for (let dir = parentPath(layerPath(path)); dir !== "" && !dirs.has(dir); dir = parentPath(dir)) {
+  for (const path of new Set(paths.map(parentPath))) {
+    for (let dir = layerPath(path); dir !== "" && !dirs.has(dir); dir = parentPath(dir)) {
       dirs.add(dir);
     }
   }
@@ -130,16 +131,32 @@ export async function layerKey(
     const { type, mode, uid, gid, xattrs } = parent.lookup(path)?.entry ?? {};
     return type === "dir" ? [mode, uid, gid, xattrs] : [type];
   };
+  let plain = true;
   const rows = [...dirs].sort(compareText).map((dir) => {
     const real = parent.resolve(dir, { last: true });
     // Through a link of the parent image, directories that no path here names come into the layer as well.
     const above = [];
     if (real !== dir) {
+      plain = false;
       for (let at = parentPath(real); at !== ""; at = parentPath(at)) above.push(looks(at));
     }
     return [dir, real, looks(real), parent.lookup(real)?.entry.type === "dir" ? [] : newDirs.get(dir), above];
   });
-  const { kind, level } = compression;
+  return { rows, plain };
+}
+
+/**
+ * Names a full layer by everything that decides its bytes, without planning it: equal keys mean equal layers.
+ *
+ * @param listing digest of {@linkcode layerListing}
+ * @param above of the files in it
+ */
+export async function layerKey(
+  listing: Digest,
+  { rows }: DirectoriesAbove,
+  epoch: number,
+  { kind, level }: LayerCompression,
+): Promise<string> {
   const formats = [SIGNATURE_FORMAT, GIT_FORMAT, COMPRESSION_FORMAT];
   return await sha256Hex(JSON.stringify([formats, kind, level, epoch, listing, rows]));
 }

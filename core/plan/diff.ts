@@ -1,11 +1,12 @@
 import { FORMAT_KEY } from "../sign/stage_formats.ts";
-import { compareText, type Fact, type ListedFile } from "../contract/signature.ts";
+import { compareText, type Fact, type ListedFile, parseListing } from "../contract/signature.ts";
+import { compareRows, listingOfRows } from "../sign/listing_rows.ts";
 import type { FactChange, FileChange } from "../contract/results.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 import { unreachable } from "../../lib/unreachable.ts";
 
 /** Reads a listing by its digest; undefined when it is gone. */
-export type ListingReader = (digest: Digest) => Promise<readonly ListedFile[] | undefined>;
+export type ListingReader = (digest: Digest) => Promise<string | undefined>;
 
 /** What changed between the facts of two builds of one stage, in key order. */
 export async function diffFacts(
@@ -31,9 +32,11 @@ async function factChange(
   listing: ListingReader,
 ): Promise<FactChange> {
   if ((a ?? b)?.listing) {
-    const read = (fact: Fact | undefined) => fact?.listing ? listing(fact.value) : [];
+    const read = (fact: Fact | undefined) => fact?.listing ? listing(fact.value) : "";
     const [before, after] = await Promise.all([read(a), read(b)]);
-    if (before && after) return { kind: "files", key, files: diffListings(before, after) };
+    if (before !== undefined && after !== undefined) {
+      return { kind: "files", key, files: diffListings(before, after) };
+    }
   }
   if (key === "commands" || key === "dockerfile") {
     return { kind: "commands", key, diff: diffLines(commandLines(a?.value), commandLines(b?.value)) };
@@ -41,11 +44,12 @@ async function factChange(
   return { kind: "value", key, ...(a && { before: a.value }), ...(b && { after: b.value }) };
 }
 
-/** Which files were added, removed or changed, by path. */
-export function diffListings(before: readonly ListedFile[], after: readonly ListedFile[]): FileChange[] {
-  const old = new Map(before.map((f) => [f.path, f]));
+/** Which files of two listings were added, removed or changed, by path. */
+export function diffListings(before: string, after: string): FileChange[] {
+  const { gone, came } = compareRows(before, after);
+  const old = new Map(parseListing(listingOfRows(gone)).map((f) => [f.path, f]));
   const files: FileChange[] = [];
-  for (const file of after) {
+  for (const file of parseListing(listingOfRows(came))) {
     const was = old.get(file.path);
     old.delete(file.path);
     if (!was) files.push({ path: file.path, change: "added", after: file.oid });

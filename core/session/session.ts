@@ -1,5 +1,4 @@
 import { EngineError } from "../contract/errors.ts";
-import { parseListing } from "../contract/signature.ts";
 import type { Store } from "../contract/store.ts";
 import { disposeAll } from "../hooks/dispose.ts";
 import type { PlanInputs } from "../plan/plan.ts";
@@ -242,10 +241,7 @@ export class Session implements AsyncDisposable {
       project: (await this.project()).name,
       platform,
       store,
-      listing: async (digest) => {
-        const text = await this.listingText(store, digest);
-        return text === undefined ? undefined : parseListing(text);
-      },
+      listing: (digest) => this.listingText(store, digest),
       ...((repo !== undefined || cacheFrom.length > 0) && {
         locate: async (...args) => {
           const { planShared } = await import("../share/plan_shared.ts");

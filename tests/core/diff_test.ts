@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { diffFacts, diffLines, diffListings, summarise } from "../../core/plan/diff.ts";
+import { formatListing } from "../../core/contract/signature.ts";
 import { digestOf } from "../../lib/oci/digest.ts";
 
 Deno.test("diffLines() marks common, removed and added lines", () => {
@@ -11,8 +12,8 @@ Deno.test("diffLines() marks common, removed and added lines", () => {
 Deno.test("diffListings() tells added, removed, changed content and changed mode apart", () => {
   const file = (path: string, oid: string, mode = "100644") => ({ path, oid, mode });
   const changes = diffListings(
-    [file("/same", "1"), file("/gone", "2"), file("/text", "3"), file("/mode", "4")],
-    [file("/same", "1"), file("/text", "5"), file("/mode", "4", "100755"), file("/new", "6")],
+    formatListing([file("/same", "1"), file("/gone", "2"), file("/text", "3"), file("/mode", "4")]),
+    formatListing([file("/same", "1"), file("/text", "5"), file("/mode", "4", "100755"), file("/new", "6")]),
   );
   assert.deepEqual(changes, [
     { path: "/gone", change: "removed", before: "2" },
@@ -36,9 +37,9 @@ Deno.test("diffFacts() explains commands by line, files by listing, and other fa
     { key: "git[0].files", value: second, listing: true as const },
     { key: "team", value: "x" },
   ];
-  const listings: Record<string, { path: string; mode: string; oid: string }[]> = {
-    [first]: [{ path: "/f", mode: "100644", oid: "1" }],
-    [second]: [{ path: "/f", mode: "100644", oid: "2" }],
+  const listings: Record<string, string> = {
+    [first]: formatListing([{ path: "/f", mode: "100644", oid: "1" }]),
+    [second]: formatListing([{ path: "/f", mode: "100644", oid: "2" }]),
   };
   const changes = await diffFacts(before, after, (digest) => Promise.resolve(listings[digest]));
   assert.deepEqual(changes, [

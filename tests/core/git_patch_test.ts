@@ -1,7 +1,15 @@
 /** The two ways of getting from one commit to another without a full layer, planned only: thousands in seconds. */
 import assert from "node:assert/strict";
-import { type GitItem, type GitLayerPlan, planGitLayer } from "../../core/layers/git_layer.ts";
-import { lookOf } from "../../core/layers/git_layer.ts";
+import { planPatch } from "../../core/layers/git_anchors.ts";
+import { compareListings } from "../../core/layers/git_difference.ts";
+import {
+  directoriesAbove,
+  type GitItem,
+  type GitLayerPlan,
+  layerListing,
+  lookOf,
+  planGitLayer,
+} from "../../core/layers/git_layer.ts";
 import { patchRows } from "../../core/layers/git_patch.ts";
 import { changeTrees } from "../../core/layers/shown_trees.ts";
 import { LayerError } from "../../lib/layer/error.ts";
@@ -125,6 +133,55 @@ Deno.test("patchRows() makes of one commit's layer another's", () => {
     }
   }
   assert.ok(patched > rounds * 2, `${patched} patches were made`);
+});
+
+Deno.test("planPatch() plans what differs, and gives what planning everything gives", () => {
+  let part = 0;
+  for (const { trees, show, place } of histories()) {
+    for (let i = 1; i < trees.length; i++) {
+      const [before, after] = [place(trees[i - 1]!), place(trees[i]!)];
+      const planned = tryPlan(() => planOn(before));
+      if (!planned) continue;
+      const text = layerListing(before.items);
+      const wanted = { input: { ...after, parent, epoch: EPOCH }, text: layerListing(after.items) };
+      const above = (of: typeof before) =>
+        directoriesAbove(of.items.map(({ file }) => file.target), { parent, newDirs: of.newDirs });
+      const difference = compareListings(text, wanted.text);
+      const earlier = { text, difference, newDirs: before.newDirs, above: above(before) };
+      const all = tryPlan(() => patchRows(planned, planOn(after), parent));
+      const found = tryPlan(() => planPatch(earlier, { ...wanted, above: above(after) }));
+      assert.deepEqual(found?.rows, all, show(i));
+      assert.deepEqual(found === undefined, tryPlan(() => planOn(after)) === undefined, show(i));
+      if (found && found.items.size < after.items.length) part++;
+    }
+  }
+  assert.ok(part > rounds, `${part} patches were planned from a part of the files`);
+});
+
+Deno.test("compareListings() counts paths that differ, whatever order JavaScript and UTF-8 have for them", () => {
+  const row = (path: string, oid = "1") => `100644:0:0 ${oid} ${path}\0`;
+  const names = ["/app/a b", "/app/a/x", "/app/a/y", "/app/b/z", "/app/\u{ff5e}", "/app/\u{1f600}"];
+  const listing = (paths: readonly string[], changed: readonly string[] = []) =>
+    paths.toSorted().map((path) => row(path, changed.includes(path) ? "2" : "1")).join("");
+  for (const path of names) {
+    const changed = compareListings(listing(names), listing(names, [path]));
+    assert.deepEqual([changed.size, changed.changed, changed.samePaths], [names.length, 1, true]);
+    assert.ok(changed.after.has(path) && changed.before.includes(row(path)));
+    const others = names.filter((name) => name !== path);
+    const gone = compareListings(listing(names), listing(others));
+    assert.deepEqual([gone.size, gone.changed, gone.samePaths], [names.length, 1, false]);
+    assert.ok(gone.before.includes(row(path)) && !gone.after.has(path));
+    const came = compareListings(listing(others), listing(names));
+    assert.deepEqual([came.size, came.changed, came.samePaths], [others.length, 1, false]);
+    assert.ok(came.after.has(path) && !came.before.includes(row(path)));
+  }
+  assert.deepEqual(compareListings(listing(names), listing(names)), {
+    size: names.length,
+    changed: 0,
+    samePaths: true,
+    before: "",
+    after: new Set(),
+  });
 });
 
 Deno.test("changeTrees() shows another commit, whatever was shown before, and brings back what it covered", () => {
