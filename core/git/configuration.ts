@@ -75,25 +75,44 @@ export class ConfigurationFiles {
     return below(this.repository.located.prefix, path) ?? `${this.#root}/${path}`;
   }
 
-  /** Those of `paths` that are not in the commit, for which git is asked once. */
+  /** Those of `paths` that are not in the commit, for which git is asked once, unless its files are known. */
   async #absent(commit: string, paths: readonly string[], memo: GitMemo): Promise<readonly string[]> {
     if (paths.length === 0) return [];
     const key = JSON.stringify([commit, ...[...paths].sort()]);
     const known = await memo.get("git-commit-lacks", key, isListOf(isText));
     if (known !== undefined) return known;
+    const lacking = await this.#absentFromTree(commit, paths) ?? await this.#askAbsent(commit, paths);
+    if (lacking === undefined) return paths;
+    await memo.put("git-commit-lacks", key, lacking);
+    return lacking;
+  }
+
+  /** The same, from the files of the project; undefined where they are not known, or do not tell. */
+  async #absentFromTree(commit: string, paths: readonly string[]): Promise<readonly string[] | undefined> {
+    const tree = await this.repository.listed(commit);
+    const inside = paths.map((path) => below(this.repository.located.prefix, path));
+    if (!tree || inside.includes(undefined)) return undefined;
+    const links = [...tree.submodules, ...tree.gaps];
+    return paths.filter((_, i) => {
+      const path = inside[i]!;
+      return !tree.files.some((file) => file.path === path || covers(path, file.path)) &&
+        !links.some((link) => link.path === path || covers(link.path, path));
+    });
+  }
+
+  /** The same, by git; undefined when it cannot say. */
+  async #askAbsent(commit: string, paths: readonly string[]): Promise<readonly string[] | undefined> {
     // A file in a submodule is in the commit as far as the submodule is.
     const wanted = new Set(paths.flatMap((path) => [path, ...ancestors(path)]));
     const output = await this.#git("ls-tree", "-z", "--full-tree", commit, "--", ...wanted);
-    if (output === undefined) return paths;
+    if (output === undefined) return undefined;
     const rows = output.map((row) => ({
       path: row.slice(row.indexOf("\t") + 1),
       isLink: row.startsWith("160000 "),
     }));
-    const lacking = paths.filter((path) =>
-      !rows.some((row) => row.path === path || (row.isLink && path.startsWith(`${row.path}/`)))
+    return paths.filter((path) =>
+      !rows.some((row) => row.path === path || (row.isLink && covers(row.path, path)))
     );
-    await memo.put("git-commit-lacks", key, lacking);
-    return lacking;
   }
 
   /** Those of `paths`, which `git status` of the project directory did not look at, that differ from the commit. */

@@ -41,6 +41,7 @@ export function noRepository(projectDir: string): EngineError {
 export class LocalRepository implements GitRepository {
   readonly title: string;
   readonly #projectDir: string;
+  readonly #begun = Promise.withResolvers<void>();
   #head: Promise<GitHead> | undefined;
   #tree: Promise<{ tree: GitTree; databases?: ReadonlyMap<string, ObjectDatabase> }> | undefined;
 
@@ -101,6 +102,18 @@ export class LocalRepository implements GitRepository {
     return (await (this.#tree ??= this.#readTree())).tree;
   }
 
+  /** Begins to list the files; settles when git runs for that, or need not. Never fails. */
+  begin(): Promise<void> {
+    this.tree().catch(() => {}).finally(this.#begun.resolve);
+    return this.#begun.promise;
+  }
+
+  /** The files of a commit, if git has been asked for them anyway; undefined otherwise. */
+  async listed(commit: string): Promise<GitTree | undefined> {
+    const tree = (await this.#tree?.catch(() => undefined))?.tree;
+    return tree?.commit === commit ? tree : undefined;
+  }
+
   async #readTree(): Promise<{ tree: GitTree; databases?: ReadonlyMap<string, ObjectDatabase> }> {
     const { commit, uncommitted } = await this.head();
     if (this.options.dev && (commit === undefined || uncommitted.length > 0)) {
@@ -124,8 +137,10 @@ export class LocalRepository implements GitRepository {
     if (known) return known;
     const database = this.#own();
     const request = { database, rev: commit, dir: this.located.prefix };
+    const listed = observed(listTree(request, "")); // first, as it takes longest
     const naming = observed(treeIdOf(request));
-    const [listing, registry] = await Promise.all([listTree(request, ""), this.#gitmodules(commit)]);
+    this.#begun.resolve();
+    const [listing, registry] = await Promise.all([listed, this.#gitmodules(commit)]);
     if (!listing) {
       throw new EngineError(
         "GIT_FAILED",

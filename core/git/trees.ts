@@ -180,6 +180,7 @@ export class GitTrees {
     return {
       repository,
       stateId: await repository.stateId(),
+      begin: () => repository.begin(),
       tree: () => repository.tree(),
       ...(prefix !== "" && { within: { root, prefix } }),
     };

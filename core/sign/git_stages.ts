@@ -5,6 +5,7 @@ import { matchDependencies, type SelectedFile, selectFiles } from "../git/select
 import { compareEntries, entryKey } from "./entry_key.ts";
 import { conveyorGitStages, imageTitle } from "./graph.ts";
 import { once } from "../../lib/memoize.ts";
+import { observed } from "../../lib/pool.ts";
 import type { Memo } from "../contract/store.ts";
 import { hasMembers, isFlag, isListOf, isPair, isText } from "../../lib/guard.ts";
 import { isFact } from "../contract/guards.ts";
@@ -67,7 +68,8 @@ export async function planGit(
   const compute = once(() => computeStages(rule, trees));
   let known = await memo.get("git-stages", key, isMemoValue);
   if (!known) {
-    onNews?.();
+    // What the news makes others load would hold up the start of git.
+    if (onNews) observed(Promise.all(trees.map((tree) => tree.begin?.())).then(onNews));
     const { stages, warnings } = await compute();
     known = {
       stages: await Promise.all(stages.map(async (s) => [s.name, await factsOf(s, rule)] as const)),

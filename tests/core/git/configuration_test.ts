@@ -10,10 +10,26 @@ import {
 import { withTempDir } from "../../support/tmp.ts";
 import { memoryMemo, open } from "./fixture.ts";
 
-/** What of `files`, relative to the project directory `at` of the repository, HEAD does not hold as it is. */
+/**
+ * What of `files`, relative to the project directory `at` of the repository, HEAD does not hold as it is: when git is
+ * asked for that, and the same when the files of HEAD are known.
+ */
 async function missing(dir: string, files: readonly string[], memo = memoryMemo()) {
+  const found = await missingIn(dir, files, memo, { listed: false });
+  assert.deepEqual(await missingIn(dir, files, memoryMemo(), { listed: true }), found);
+  return found;
+}
+
+async function missingIn(
+  dir: string,
+  files: readonly string[],
+  memo: ReturnType<typeof memoryMemo>,
+  { listed }: { readonly listed: boolean },
+) {
   const repository = await open(dir, { memo });
   const { commit, uncommitted } = await repository.head();
+  const tree = listed ? await repository.tree() : undefined;
+  assert.equal(await repository.listed(commit!), tree);
   const paths = files.map((file) => file.startsWith("/") ? file : `${dir}/${file}`);
   return await (await ConfigurationFiles.of(repository, paths)).missing(commit!, uncommitted, memo);
 }
