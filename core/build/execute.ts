@@ -101,9 +101,13 @@ export class Executor {
   /** Builds the images and waits until they are saved. After a failure nothing new starts; what runs may end. */
   async run(keys: readonly string[]): Promise<readonly StageRecord[]> {
     this.#wanted = new Set(keys);
-    const results = await Promise.allSettled(keys.map(async (key) => {
+    const made = keys.map((key) => {
       const image = this.signed.image(key);
-      const record = await (await this.#output(image, image.stages.length - 1)).saved;
+      return this.#output(image, image.stages.length - 1);
+    });
+    observed(this.#rest(made));
+    const results = await Promise.allSettled(keys.map(async (key, i) => {
+      const record = await (await made[i]!).saved;
       this.#watches.get(key)!.stop();
       return record;
     }));
@@ -115,6 +119,13 @@ export class Executor {
       throw errors.find((error) => !(error instanceof NotStarted)) ?? this.#failure?.error;
     }
     return results.flatMap((r) => r.status === "fulfilled" ? [r.value] : []);
+  }
+
+  /** Lets what ran commands end while stages are saved, once all of them are made. */
+  async #rest(made: readonly Promise<StageOutput>[]): Promise<void> {
+    const outputs = await Promise.all(made);
+    await Promise.all(outputs.flatMap(({ layers }) => layers.map(describeLayer)));
+    this.inputs.worker.rest();
   }
 
   #output(image: SignedImage, index: number): Promise<StageOutput> {

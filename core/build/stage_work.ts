@@ -91,6 +91,7 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
   readonly gitLayers: LayerWorker["gitLayers"] = new Map();
   #builder: Promise<Builder> | undefined;
   #warm: Promise<void> | undefined;
+  #resting: Promise<void> | undefined;
   readonly #prepared = new Map<Signature, Promise<void>>();
   /** Layers that repositories of this build have, and what is in them. */
   shared: Pick<SharedStages, "elsewhere" | "outlines"> | undefined;
@@ -450,11 +451,23 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
     };
   }
 
+  /** Lets go of a builder of this machine, beside what is left to do: no step is to come. */
+  rest(): void {
+    const builder = this.#builder;
+    if (!builder) return;
+    this.#resting = observed(builder.then(async (open) => {
+      if (open.elsewhere) return;
+      this.#builder = this.#warm = undefined;
+      await open[Symbol.asyncDispose]();
+    }));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     // What was prepared for a build that failed need not be made by the next one.
     if (!this.signal.aborted) {
       await Promise.allSettled(Array.from(this.gitLayers.values(), (layer) => layer.settle?.()));
     }
+    await this.#resting;
     const builder = await this.#builder?.catch(() => undefined);
     await builder?.[Symbol.asyncDispose]();
   }

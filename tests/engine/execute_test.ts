@@ -95,6 +95,36 @@ shell: { install: ["write f 1"], setup: ["write g 1"] }
   });
 });
 
+Deno.test("a builder is let go of once, when all that ran is there and stages are still being saved", async () => {
+  const dappfile = `
+dimg: app
+from: scratch
+shell: { install: [say hello, write a 1], setup: [say hello, write b 2] }
+docker: { CMD: [x] }
+`;
+  await withProject({ "dappfile.yaml": dappfile }, async (project) => {
+    const log = new FakeBuilderLog();
+    const disposed: Record<string, number> = {};
+    await using engine = engineOf(project, log, {
+      onEvent(event) {
+        if (event.type === "stage.output") disposed[`${event.at.stage} runs`] = log.disposed;
+        if (event.type === "stage.finished" && event.at.stage === "docker") disposed["saved"] = log.disposed;
+      },
+    });
+    const { images } = await engine.build();
+    assert.deepEqual(await imageTree(project.home, images[0]!.state.layers), {
+      a: "644 0:0 1",
+      b: "644 0:0 2",
+    });
+    assert.deepEqual(disposed, { "install runs": 0, "setup runs": 0, saved: 1 });
+    assert.equal(log.disposed, 1);
+    await project.write({ "dappfile.yaml": dappfile.replace("write b 2", "write c 3") });
+    await using again = engineOf(project, log);
+    await again.build();
+    assert.equal(log.disposed, 2);
+  });
+});
+
 Deno.test("an artifact is built beside the stages that come before its import", async () => {
   const dappfile = `
 artifact: tool

@@ -1,5 +1,6 @@
 import type { Env } from "./programs.ts";
 import { memoize } from "../../../lib/memoize.ts";
+import { observed } from "../../../lib/pool.ts";
 import { abortable } from "@std/async/abortable";
 import type { UnpackedLayer } from "./unpack_layer.ts";
 import type {
@@ -95,6 +96,7 @@ export class NativeBuilder implements Builder {
 
   warmUp(): void {
     this.#helpers.warmUp();
+    observed(this.#runDirectory());
   }
 
   /** Helpers for all but steps: those that most steps probably take, since each is a process. */
@@ -192,7 +194,7 @@ export class NativeBuilder implements Builder {
     run?.lock.close();
   }
 
-  /** Made when the first step needs it: what only removes must not need space. */
+  /** Made when steps are to come: what only removes must not need space. */
   #runDirectory(): Promise<RunDirectory> {
     return this.#run ??= RunDirectory.open(this.#cache.native);
   }

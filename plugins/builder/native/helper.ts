@@ -99,8 +99,12 @@ async function answer({ id, ...request }: Numbered): Promise<void> {
 
 async function serve(): Promise<never> {
   await reply({ kind: "ready" });
-  stepModule().then(({ warmUp }) => warmUp()).catch(() => {}); // the first step says what is wrong
-  for await (const line of readLines(Deno.stdin.readable)) answer(JSON.parse(line));
+  let asked = false;
+  stepModule().then(({ warmUp }) => warmUp(() => !asked)).catch(() => {}); // the first step says what is wrong
+  for await (const line of readLines(Deno.stdin.readable)) {
+    asked = true;
+    answer(JSON.parse(line));
+  }
   Deno.exit(0); // takes all processes of this pid namespace along
 }
 

@@ -74,6 +74,18 @@ function load(): Deno.StaticForeignLibraryInterface<Symbols> {
 }
 
 const libc = load();
+
+/** What unpacking a layer and a step take, in the order of their use. */
+const STEP: readonly (keyof Symbols)[] = [
+  ...["open", "openat", "write", "futimens", "lchown", "utimensat"] as const,
+  ...["chdir", "mount", "statx", "umount2", "mount_setattr", "setns"] as const,
+];
+
+/** Binds what a step takes before there is one, for who has nothing else to do. */
+export function bindAhead(): void {
+  for (const name of STEP) void libc[name];
+}
+
 const errnoView = new Deno.UnsafePointerView(libc.__errno_location()!);
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();

@@ -7,7 +7,7 @@ import { type CapturedTar, CaptureError, captureLayer } from "./capture.ts";
 import { bootId, LayerCache, type LayerMeta, layerName } from "./cache.ts";
 import { type ConfinedProcess, socketFilter } from "./confine.ts";
 import { shellOf } from "./image_shell.ts";
-import { lstat, type Stat, SyscallError } from "./libc.ts";
+import { bindAhead, lstat, type Stat, SyscallError } from "./libc.ts";
 import { openLowerView } from "./lower_view.ts";
 import { forwardOutput } from "./output.ts";
 import type { Captured, RunRequest } from "./protocol.ts";
@@ -33,11 +33,15 @@ export interface RunStep {
   readonly blob?: CapturedTar["blob"];
 }
 
-/** Makes what the first step takes, before there is one: its filter, and what Deno and Node.js load when asked first. */
-export async function warmUp(): Promise<void> {
+/**
+ * Makes what the first step takes, before there is one: its filter, what Deno and Node.js load when asked first, and
+ * unless there is work by then, functions of the C library.
+ */
+export async function warmUp(isIdle: () => boolean): Promise<void> {
   socketFilter();
   void Deno.Command;
   await Promise.all([import("./unpack_layer.ts"), import("../../../lib/compression/decompress.ts")]);
+  if (isIdle()) bindAhead();
 }
 
 /** Runs the commands and puts what they changed into the layer cache. */
