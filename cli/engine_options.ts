@@ -20,7 +20,7 @@ function given<K extends string, const V>(key: K, value: V | undefined): { reado
  */
 export async function engineOptions(
   { options, command }: Pick<Parsed, "options" | "command">,
-  io: Pick<Io, "signal" | "gitStatus"> & Terminal,
+  io: Pick<Io, "signal" | "gitAsked"> & Terminal,
   onEvent: NonNullable<EngineOptions["onEvent"]>,
 ): Promise<EngineOptions> {
   const number = (text: string | undefined, factor = 1) =>
@@ -32,7 +32,7 @@ export async function engineOptions(
     signal: io.signal,
     onEvent,
     ...given("dir", options.text("dir")),
-    ...given("gitStatus", io.gitStatus(options.text("dir") ?? ".")),
+    ...io.gitAsked(options.text("dir") ?? "."),
     ...given("config", options.text("config")),
     ...given("home", options.text("home")),
     ...given("name", options.text("name")),

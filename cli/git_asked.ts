@@ -1,15 +1,21 @@
 /**
  * The `git status` that the launcher of the installed program (release/dapp.sh) starts beside Deno: starting it from
  * here, later, costs a build without changes a fifth of its time. The file holds the project directory as it was
- * written, what git printed, and `exit` with its code when it has ended, each closed by NUL.
+ * written, what git printed, and `exit` with its code when it has ended, each closed by NUL. What git printed begins with
+ * the files of the commit where they were asked for: `tree`, the ids of commit and tree, rows, and `listed` with a code.
  */
 import { Alarm } from "../lib/alarm.ts";
 
+/** What git says when it has ended; undefined when it failed or was not asked. */
+type Answer = (signal?: AbortSignal) => Promise<Uint8Array | undefined>;
+
 /** What was asked. */
 export interface GitAsked {
-  /** The answer for the project directory `dir`; undefined when another one was asked about. */
-  of(dir: string): ((signal?: AbortSignal) => Promise<Uint8Array | undefined>) | undefined;
+  /** The answers for the project directory `dir`; undefined when another one was asked about. */
+  of(dir: string): { readonly gitStatus: Answer; readonly gitListing: Answer } | undefined;
 }
+
+const FILES = "tree ";
 
 /** A git that is slower than this is asked again, as what waits for it may have been killed. */
 const PATIENCE_MS = 5 * 60_000;
@@ -25,12 +31,16 @@ export function openGitAsked(path: string): GitAsked | undefined {
   } catch {
     return undefined;
   }
-  let answer: Promise<Uint8Array | undefined> | undefined;
+  let output: Promise<Uint8Array | undefined> | undefined;
   return {
     of(dir) {
       const said = splitAnswer(readAll(file));
       if (said?.dir !== dir) return undefined;
-      return (signal) => answer ??= whenComplete(file, signal);
+      const answer = (part: "listing" | "status"): Answer => async (signal) => {
+        const bytes = await (output ??= whenComplete(file, signal));
+        return bytes && splitOutput(bytes)[part];
+      };
+      return { gitStatus: answer("status"), gitListing: answer("listing") };
     },
   };
 }
@@ -38,17 +48,18 @@ export function openGitAsked(path: string): GitAsked | undefined {
 /** What git printed, when it has ended well. */
 async function whenComplete(file: Deno.FsFile, signal?: AbortSignal): Promise<Uint8Array | undefined> {
   const alarm = new Alarm();
-  for (let waited = 0, ms = 1; waited <= PATIENCE_MS && !signal?.aborted; ms = Math.min(ms * 2, 32)) {
+  for (let waited = 0; waited <= PATIENCE_MS && !signal?.aborted;) {
     const said = splitAnswer(readAll(file));
     if (!said) return undefined; // a full disk took it all back
     if (said.code !== undefined) return said.code === 0 ? said.output : undefined;
+    const ms = Math.min(1 + Math.floor(waited / 8), 32);
     await new Promise<void>((done) => alarm.set(ms, done));
     waited += ms;
   }
   return undefined;
 }
 
-interface Answer {
+interface Said {
   readonly dir: string;
   readonly output: Uint8Array;
   /** Undefined while git runs. */
@@ -56,7 +67,7 @@ interface Answer {
 }
 
 /** Rows of `git status -z` begin with their kind, so that none of them looks like the last one. */
-function splitAnswer(bytes: Uint8Array): Answer | undefined {
+function splitAnswer(bytes: Uint8Array): Said | undefined {
   const start = bytes.indexOf(0) + 1;
   if (start === 0) return undefined;
   const last = bytes.lastIndexOf(0, -2) + 1;
@@ -67,6 +78,20 @@ function splitAnswer(bytes: Uint8Array): Answer | undefined {
     output: bytes.slice(start, last),
     code: code === undefined ? undefined : Number(code),
   };
+}
+
+/** Rows of `git ls-tree -z` begin with a mode. */
+function splitOutput(bytes: Uint8Array): { readonly listing?: Uint8Array; readonly status?: Uint8Array } {
+  const rowAt = (start: number, end: number) => new TextDecoder().decode(bytes.subarray(start, end));
+  if (rowAt(0, FILES.length) !== FILES) return { status: bytes };
+  for (let start = 0, end; (end = bytes.indexOf(0, start)) >= 0; start = end + 1) {
+    if (bytes[start] !== "l".charCodeAt(0)) continue;
+    const status = bytes.subarray(end + 1);
+    return rowAt(start, end) === "listed 0"
+      ? { listing: bytes.subarray(FILES.length, start), status }
+      : { status };
+  }
+  return {};
 }
 
 function readAll(file: Deno.FsFile): Uint8Array {

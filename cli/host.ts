@@ -64,7 +64,7 @@ export function realIo(stopNow: (exitCode: number) => void, early?: string): Io 
       Deno.env.set("SSH_AUTH_SOCK", agent.socket); // for git, which is started with this environment
       return agent;
     },
-    gitStatus: (dir) => asked?.of(dir),
+    gitAsked: (dir) => asked?.of(dir),
     createEngine: async (options) => (await import("../mod.ts")).createEngine(options),
     realPath: (path) => Deno.realPath(path),
     list: listNames,

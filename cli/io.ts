@@ -33,7 +33,7 @@ export interface Io {
   startSshAgent(keys: readonly string[]): Promise<SshAgent>;
   createEngine(options: EngineOptions): Promise<Engine>;
   /** What git was asked before this process was started, for a project directory as it was written. */
-  gitStatus(dir: string): EngineOptions["gitStatus"];
+  gitAsked(dir: string): Pick<EngineOptions, "gitStatus" | "gitListing"> | undefined;
   /** Whether somebody can type on standard input. */
   readonly stdinIsTerminal: boolean;
   /**

@@ -49,8 +49,20 @@ case "${1-} ${2-}" in
         rm -f "$asked"
         exit 1
       }
+      ask() {
+        GIT_CEILING_DIRECTORIES=$above GIT_ENVIRONMENT command git GIT_SETTINGS -C "$dir" "$@"
+      }
       {
-        GIT_CEILING_DIRECTORIES=$above GIT_ENVIRONMENT command git GIT_ARGUMENTS
+        # A store that takes what others have built has not seen the commit, as a rule: its files come first.
+        case "${2-} ${3-}" in
+          'stages pull')
+            tree=$(ask GIT_NAMING) && {
+              printf 'tree %s\0' "$tree" && ask GIT_LISTING "${tree#* }"
+              printf 'listed %s\0' "$?"
+            }
+            ;;
+        esac
+        ask GIT_STATUS
         printf 'exit %s\0' "$?" || : >|/dev/stdout # the disk is full: it says nothing
       } &
     ) 2>/dev/null && set -- "--git-asked=$asked" "$@"

@@ -1,5 +1,6 @@
 /** The npm package: the bundled program, its types, and a launcher that finds the Deno it depends on. */
 import { shellWord } from "../core/git/failure.ts";
+import { listingArgs, namingArgs } from "../core/git/listing.ts";
 import { gitStart } from "../core/git/process.ts";
 import { statusArgs } from "../core/git/status.ts";
 import { project, versionOf } from "./project.ts";
@@ -25,9 +26,12 @@ export async function writeNpmPackage(dir: string): Promise<void> {
 async function launcher(): Promise<string> {
   const script = await Deno.readTextFile(new URL("release/dapp.sh", project.root));
   const env = Object.entries(gitStart.env).map(([key, value]) => `${key}=${shellWord(value)}`);
-  const args = [...gitStart.args, "-C", '"$dir"', ...statusArgs, "--", "."];
+  const words = (args: readonly string[]) => args.map(shellWord).join(" ");
   return script.replace("GIT_ENVIRONMENT", env.join(" "))
-    .replace("GIT_ARGUMENTS", args.map((arg) => arg === '"$dir"' ? arg : shellWord(arg)).join(" "));
+    .replace("GIT_SETTINGS", words(gitStart.args))
+    .replace("GIT_NAMING", words(namingArgs))
+    .replace("GIT_LISTING", words(listingArgs))
+    .replace("GIT_STATUS", words([...statusArgs, "--", "."]));
 }
 
 function manifest(): object {

@@ -133,6 +133,8 @@ export interface LocalOptions {
   readonly signal?: AbortSignal;
   /** What `git status` says of a project at the top of its repository, asked before. */
   readonly status?: EarlyAnswer | undefined;
+  /** The files that its commit has, asked before. */
+  readonly listing?: EarlyAnswer | undefined;
 }
 
 /** An environment in which git does not search above `root`. */

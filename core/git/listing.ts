@@ -20,6 +20,12 @@ export interface TreeRequest {
 /** What git says of an object name that is not there, and of one that is something else. */
 const ABSENT_PATH = /does not exist in|exists on disk, but not in|not a valid object name .*:/i;
 
+/** Asks which files a tree has, whose name follows. */
+export const listingArgs: readonly string[] = ["ls-tree", "-r", "-z", "--full-tree"];
+
+/** Asks what is checked out: `<commit> <tree>`. */
+export const namingArgs: readonly string[] = ["log", "-1", "--format=%H %T"];
+
 /**
  * Lists every file of a tree. Undefined when `dir` does not exist in it.
  *
@@ -31,7 +37,7 @@ export async function listTree(request: TreeRequest, mount: string): Promise<Lis
   const files: GitFile[] = [];
   const links: { path: string; commit: string }[] = [];
   const output = await runGitRows(
-    [...database.at, "ls-tree", "-r", "-z", "--full-tree", treeName(rev, dir)],
+    [...database.at, ...listingArgs, treeName(rev, dir)],
     database,
     (rows) => parseRows(rows, { mount, title: database.title, files, links }),
   );
@@ -42,6 +48,27 @@ export async function listTree(request: TreeRequest, mount: string): Promise<Lis
     throw new EngineError("GIT_MISSING_OBJECT", `${what}: ${reasonOf(output)}`);
   }
   return { files, links };
+}
+
+/**
+ * Reads the files of a commit where git has been asked for those that were checked out: what {@linkcode namingArgs} gives
+ * and, each closed by NUL, what {@linkcode listingArgs} gives of it. Undefined when they are those of another commit.
+ *
+ * @param title of the repository, for errors
+ * @throws GIT_FAILED
+ */
+export function parseAsked(
+  bytes: Uint8Array,
+  commit: string,
+  title: string,
+): { readonly listing: Listing; readonly treeId: string } | undefined {
+  const end = bytes.indexOf(0);
+  const [of, treeId = ""] = new TextDecoder().decode(bytes.subarray(0, Math.max(end, 0))).split(" ");
+  if (of !== commit) return undefined;
+  const files: GitFile[] = [];
+  const links: { path: string; commit: string }[] = [];
+  parseRows(bytes.subarray(end + 1), { mount: "", title, files, links });
+  return { listing: { files, links }, treeId };
 }
 
 /** The id of the tree object of `dir` in `rev`. @throws GIT_FAILED */

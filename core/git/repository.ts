@@ -1,10 +1,19 @@
 import { EngineError } from "../contract/errors.ts";
 import { ceilingEnv, type LocalOptions, locate, type Located, readOriginUrl } from "./discover.ts";
 import { gitFailure, shellWord } from "./failure.ts";
-import { listTree, recallTree, rememberTree, rememberTreeId, stateKey, treeIdOf } from "./listing.ts";
+import {
+  listTree,
+  parseAsked,
+  recallTree,
+  rememberTree,
+  rememberTreeId,
+  stateKey,
+  treeIdOf,
+} from "./listing.ts";
 import type { GitFile, GitHead, GitRepository, GitTree, ObjectDatabase, Submodule } from "./model.ts";
 import { observed } from "../../lib/pool.ts";
 import { type GitEnv, gitEnv, misleads, runGit } from "./process.ts";
+import type { EarlyAnswer } from "../settings/options.ts";
 import { parseStatus, statusArgs } from "./status.ts";
 
 export type * from "./model.ts";
@@ -62,7 +71,7 @@ export class LocalRepository implements GitRepository {
   }
 
   async #readHead(): Promise<GitHead> {
-    const known = await this.#askedBefore();
+    const known = await this.#askedBefore(this.options.status);
     if (known) return parseStatus(known, "");
     const all = this.options.dev ? ["--ignore-submodules=none"] : [];
     const run = (settings: readonly string[]) =>
@@ -84,10 +93,10 @@ export class LocalRepository implements GitRepository {
   }
 
   /** The answer to the very same question, where somebody else has asked it. */
-  async #askedBefore(): Promise<Uint8Array | undefined> {
-    const { status, dev, untrusted, env, signal } = this.options;
-    if (!status || dev || untrusted || this.located.prefix !== "" || misleads(env)) return undefined;
-    const answer = await status(signal);
+  async #askedBefore(asked: EarlyAnswer | undefined): Promise<Uint8Array | undefined> {
+    const { dev, untrusted, env, signal } = this.options;
+    if (!asked || dev || untrusted || this.located.prefix !== "" || misleads(env)) return undefined;
+    const answer = await asked(signal);
     signal?.throwIfAborted();
     return answer;
   }
@@ -137,8 +146,10 @@ export class LocalRepository implements GitRepository {
     if (known) return known;
     const database = this.#own();
     const request = { database, rev: commit, dir: this.located.prefix };
-    const listed = observed(listTree(request, "")); // first, as it takes longest
-    const naming = observed(treeIdOf(request));
+    const early = await this.#askedBefore(this.options.listing);
+    const asked = early && parseAsked(early, commit, this.title);
+    const listed = observed(asked ? Promise.resolve(asked.listing) : listTree(request, "")); // first, as it takes longest
+    const naming = observed(asked ? Promise.resolve(asked.treeId) : treeIdOf(request));
     this.#begun.resolve();
     const [listing, registry] = await Promise.all([listed, this.#gitmodules(commit)]);
     if (!listing) {

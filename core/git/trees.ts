@@ -28,7 +28,7 @@ export class GitTrees {
   constructor(
     readonly options: Pick<
       ResolvedOptions,
-      "dir" | "dev" | "env" | "signal" | "lockTimeoutMs" | "emit" | "untrusted" | "gitStatus"
+      "dir" | "dev" | "env" | "signal" | "lockTimeoutMs" | "emit" | "untrusted" | "gitStatus" | "gitListing"
     >,
     readonly store: () => Promise<Store>,
     readonly configuration: () => Promise<readonly string[]>,
@@ -143,13 +143,14 @@ export class GitTrees {
   }
 
   #open(): Promise<LocalRepository | undefined> {
-    const { dir, dev, env, signal, untrusted, gitStatus } = this.options;
+    const { dir, dev, env, signal, untrusted, gitStatus, gitListing } = this.options;
     return this.#repository ??= openLocal(dir, {
       dev,
       env,
       untrusted,
       signal,
       status: gitStatus,
+      listing: gitListing,
       memo: this.#memo,
       scratch: async () => await (await this.store()).blobs.scratch(),
     });

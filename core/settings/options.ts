@@ -16,6 +16,7 @@ export interface ResolvedOptions {
   readonly config: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly gitStatus: EarlyAnswer | undefined;
+  readonly gitListing: EarlyAnswer | undefined;
   readonly home: string;
   readonly name: string | undefined;
   readonly platform: string;
@@ -67,6 +68,7 @@ export function resolveOptions(options: EngineOptions): ResolvedOptions {
     config: options.config,
     env,
     gitStatus: options.gitStatus,
+    gitListing: options.gitListing,
     home: absolute(options.home ?? defaultHome(env)),
     name: options.name,
     platform: options.platform ? readPlatform(options.platform) : formatPlatform(hostPlatform()),
@@ -149,6 +151,8 @@ export interface EngineOptions {
    * of its repository. Where it says nothing git is asked as if there were none. @default git is asked
    */
   readonly gitStatus?: EarlyAnswer;
+  /** The commit's files, which it asks for too where nothing has been remembered yet. @default git is asked */
+  readonly gitListing?: EarlyAnswer;
   /** Directory of the local store. @default $DAPP_HOME, else $XDG_DATA_HOME/dapp, else ~/.local/share/dapp */
   readonly home?: string;
   /** Project name, overriding the dappfile and git. */

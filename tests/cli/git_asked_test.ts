@@ -7,12 +7,16 @@ const encoder = new TextEncoder();
 const HEAD = "# branch.oid 0123\0# branch.head main\0";
 
 /** What is taken of a file with this text, for a project in ".". */
-async function answerOf(text: string, signal?: AbortSignal): Promise<string | undefined> {
+async function answerOf(
+  text: string,
+  signal?: AbortSignal,
+  part: "gitStatus" | "gitListing" = "gitStatus",
+): Promise<string | undefined> {
   return await withTempDir(async (dir) => {
     await Deno.writeTextFile(`${dir}/dapp-12-git`, text);
     const asked = openGitAsked(`${dir}/dapp-12-git`);
     await assert.rejects(Deno.stat(`${dir}/dapp-12-git`), Deno.errors.NotFound);
-    const bytes = await asked?.of(".")?.(signal);
+    const bytes = await asked?.of(".")?.[part](signal);
     return bytes && new TextDecoder().decode(bytes);
   });
 }
@@ -22,6 +26,18 @@ Deno.test("what git printed is taken when it has ended well", async () => {
   const odd = `${HEAD}? exit 0\0? a b\n\0`;
   assert.equal(await answerOf(`.\0${odd}exit 0\0`), odd);
   assert.equal(await answerOf(".\0exit 0\0"), "");
+});
+
+Deno.test("the files of the commit come before that, where they were asked for", async () => {
+  const rows = ["100644 blob ab\tsrc/a", "100644 blob cd\tlisted 0", ""].join("\0");
+  const text = `.\0tree 0123 4567\0${rows}listed 0\0${HEAD}exit 0\0`;
+  const listing = (text: string) => answerOf(text, undefined, "gitListing");
+  assert.deepEqual([await answerOf(text), await listing(text)], [HEAD, `0123 4567\0${rows}`]);
+  const failed = `.\0tree 0123 4567\0${rows.slice(0, 20)}\0listed 128\0${HEAD}exit 0\0`;
+  assert.deepEqual([await answerOf(failed), await listing(failed)], [HEAD, undefined]);
+  assert.equal(await listing(`.\0${HEAD}exit 0\0`), undefined);
+  const cut = `.\0tree 0123 4567\0${rows}${HEAD}exit 0\0`;
+  assert.deepEqual([await answerOf(cut), await listing(cut)], [undefined, undefined]);
 });
 
 Deno.test("a git that failed has said nothing", async () => {
@@ -35,11 +51,11 @@ Deno.test("a git that has not ended is waited for, a while or until the run is s
       const [begun, rest] of [[".\0", `${HEAD}exit 0\0`], [`.\0${HEAD}ex`, "it 0\0"], [
         `.\0${HEAD}exit 0`,
         "\0",
-      ]]
+      ], [".\0tree 0123 4567\0listed 0\0", `${HEAD}exit 0\0`]]
     ) {
       await Deno.writeTextFile(path, begun!);
       using file = await Deno.open(path, { append: true });
-      const answer = openGitAsked(path)?.of(".")?.();
+      const answer = openGitAsked(path)?.of(".")?.gitStatus();
       let settled = false;
       answer?.finally(() => settled = true);
       await new Promise((done) => setTimeout(done, 20));

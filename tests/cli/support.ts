@@ -116,7 +116,7 @@ export async function dapp(args: readonly string[], world: FakeWorld = {}): Prom
         [Symbol.asyncDispose]: () => Promise.resolve(void lent.push("agent stopped")),
       });
     },
-    gitStatus: () => undefined,
+    gitAsked: () => undefined,
     createEngine(options) {
       engines.push(options);
       if (world.createEngine) return Promise.resolve(world.createEngine(options));

@@ -29,7 +29,7 @@ export async function tryGitBeside(t: Deno.TestContext, { dir, run }: Stranger):
     words: readonly string[],
     cwd: string,
     env: Record<string, string> = {},
-  ): Promise<RunResult & { readonly status: number }> => {
+  ): Promise<RunResult & { readonly status: number; readonly lists: number }> => {
     await Deno.writeTextFile(`${dir}/asked`, "");
     const result = await run(
       [
@@ -46,7 +46,8 @@ export async function tryGitBeside(t: Deno.TestContext, { dir, run }: Stranger):
     const left = (await Array.fromAsync(Deno.readDir(`${dir}/tmp`))).map(({ name }) => name);
     assert.deepEqual(left.filter((name) => name.endsWith("-git")), []);
     const asked = await Deno.readTextFile(`${dir}/asked`);
-    return { ...result, status: asked.split("\n").filter((line) => line.includes(" status ")).length };
+    const times = (word: string) => asked.split("\n").filter((line) => line.includes(` ${word} `)).length;
+    return { ...result, status: times("status"), lists: times("ls-tree") };
   };
   const NOTE = /uncommitted changes are not included: a\.txt/;
   const first = await build(["dimg", "build"], `${dir}/beside`);
@@ -77,6 +78,20 @@ export async function tryGitBeside(t: Deno.TestContext, { dir, run }: Stranger):
     };
     const { stdout, status } = await build(["dimg", "build"], `${dir}/beside`, ci);
     assert.deepEqual([stdout, status], [first.stdout, 1]);
+  });
+
+  await t.step("a store that takes stages is told of the commit's files as well", async () => {
+    const repo = `oci:${dir}/layout`;
+    await build(["dimg", "stages", "push", repo], `${dir}/beside`);
+    const pull = (words: readonly string[], env?: Record<string, string>) =>
+      build(["dimg", "stages", "pull", repo, ...words], `${dir}/beside`, env);
+    for (const home of ["one", "one", "two"]) {
+      const { stdout, status, lists } = await pull(["--home", `${dir}/${home}`]);
+      assert.deepEqual([/^(pulled|exists) /m.test(stdout), status, lists], [true, 1, 1]);
+    }
+    await Deno.writeTextFile(`${dir}/once`, "");
+    const failed = await pull(["--home", `${dir}/three`], { FAIL_ONCE: `${dir}/once` });
+    assert.deepEqual([/^pulled /m.test(failed.stdout), failed.status, failed.lists], [true, 1, 1]);
   });
 
   await t.step("a project below the top of its repository is asked about as before", async () => {

@@ -111,7 +111,7 @@ export async function dapp(args: readonly string[]): Promise<Outcome> {
     readLine: () => Promise.resolve(undefined),
     readStdin: () => Promise.resolve(""),
     askSecret: () => Promise.resolve(undefined),
-    gitStatus: () => undefined,
+    gitAsked: () => undefined,
     createEngine: (options) => Promise.resolve(createEngine(options)),
     readText: (path) => Deno.readTextFile(path).catch(() => undefined),
     realPath: (path) => Deno.realPath(path),

@@ -103,13 +103,14 @@ export function memoryMemo(): GitMemo & { readonly values: Map<string, string>; 
 /** Opens a repository that must exist. `scratch` is needed for dev mode. */
 export async function open(
   dir: string,
-  options: { dev?: boolean; scratch?: string; memo?: GitMemo } = {},
+  options: { dev?: boolean; scratch?: string; memo?: GitMemo; listing?: string } = {},
 ): Promise<LocalRepository> {
-  const { dev = false, scratch, memo = memoryMemo() } = options;
+  const { dev = false, scratch, memo = memoryMemo(), listing } = options;
   const repository = await openLocal(dir, {
     dev,
     env: Deno.env.toObject(),
     memo,
+    ...(listing !== undefined && { listing: () => Promise.resolve(new TextEncoder().encode(listing)) }),
     scratch: () =>
       scratch ? Promise.resolve(scratch) : Promise.reject(new Error("no scratch directory expected")),
   });

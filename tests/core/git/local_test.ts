@@ -53,6 +53,29 @@ Deno.test("tree() lists files of all modes with any UTF-8 name, by bytes", () =>
     assert.equal(read["dangling"], "/nowhere/at all");
   }));
 
+Deno.test("tree() takes the files that git was asked for before, if they are those of the commit", () =>
+  inTemp(async (dir) => {
+    await makeRepository(dir, { "file": "1", "part/file": "2" });
+    const head = await git(dir, "rev-parse", "HEAD");
+    const treeId = await git(dir, "rev-parse", "HEAD^{tree}");
+    const other = "0".repeat(40);
+    const listing = (commit: string) => [`${commit} ${treeId}`, `100755 blob ${other}\tasked`, ""].join("\0");
+    const memo = memoryMemo();
+    const asked = await (await open(dir, { listing: listing(head), memo })).tree();
+    assert.deepEqual(asked, {
+      commit: head,
+      treeId,
+      files: [{ path: "asked", mode: "100755", oid: other, repo: "" }],
+      submodules: [],
+      gaps: [],
+    });
+    assert.deepEqual(await list(await open(dir, { memo })), ["100755 asked"]);
+    for (const text of [listing(other), "", "\0", `${head} ${treeId}`]) {
+      assert.deepEqual(await list(await open(dir, { listing: text })), ["100644 file", "100644 part/file"]);
+    }
+    assert.deepEqual(await list(await open(`${dir}/part`, { listing: listing(head) })), ["100644 file"]);
+  }));
+
 Deno.test("treeOf() gives the tree of the commit, of a part of a repository too, and takes what was read before", () =>
   inTemp(async (dir) => {
     await makeRepository(dir, { "top": "1", "part/file": "2" });
