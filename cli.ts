@@ -17,7 +17,9 @@ async function start(given: readonly string[]): Promise<number> {
   // Scripts ask for nothing but this to see whether dapp is there; the rest need not be loaded for it.
   if (args.length === 1 && args[0] === "--version") return (await import("./cli/version.ts")).printVersion();
   try {
-    const [{ main }, { realIo }] = await Promise.all([import("./cli/main.ts"), import("./cli/host.ts")]);
+    // In turn: in a release both are in one file, which Deno would read twice for two imports at once.
+    const { main } = await import("./cli/main.ts");
+    const { realIo } = await import("./cli/host.ts");
     return await main(args, realIo(Deno.exit, early));
   } catch (error) {
     // Without the environment or its own modules dapp cannot even begin.

@@ -118,6 +118,10 @@ export const variables = {
   KUBECONFIG: { of: "clusters", use: "Files that `keep-kubernetes` reads. Not set: `~/.kube/config`" },
 
   DENO_DIR: { of: "plugins", use: "Where Deno keeps what plugins load. Not set: `deno` in `XDG_CACHE_HOME`" },
+  DENO_V8_FLAGS: {
+    of: "plugins",
+    use: "Flags of V8 for what dapp starts of Deno. The installed program puts its own before them",
+  },
   XDG_CACHE_HOME: { of: "plugins", use: "Where that is. Not set: `~/.cache`" },
   NPM_CONFIG_REGISTRY: { of: "plugins", use: "Registry that `npm:` plugins come from" },
   JSR_URL: { of: "plugins", use: "Registry that `jsr:` plugins come from" },

@@ -13,13 +13,20 @@ const start: Gathering = { name: "start", common: true, program: "cli.ts", roots
 const command: Gathering = {
   name: "command",
   common: true,
-  roots: ["cli/main.ts", "cli/host.ts", "cli/render/plain.ts", "cli/commands/help.ts"],
+  roots: ["cli/main.ts", "cli/host.ts", "cli/render/plain.ts", "cli/commands/help.ts", "cli/ci/log.ts"],
 };
-/** What a build without change loads, and nothing else. */
+/** What a build without change loads; and little that nearly everything else loads, which were files of its own. */
 const build: Gathering = {
   name: "build",
   common: true,
-  roots: ["mod.ts", "plugin.ts", "cli/commands/build.ts", "core/build/finish_image.ts"],
+  roots: [
+    "mod.ts",
+    "plugin.ts",
+    "cli/commands/build.ts",
+    "core/build/finish_image.ts",
+    ...["core/layers/transfers.ts", "core/sign/needs_builder.ts", "lib/compression/error.ts"],
+    "lib/write_all.ts",
+  ],
 };
 /** What only Deno understands, of that: the engine is imported by Node.js too. */
 const store: Gathering = { name: "store", common: true, roots: ["plugins/store/local/store.ts"] };
@@ -123,7 +130,7 @@ export async function bundle(dir: string): Promise<void> {
   } finally {
     await Deno.remove(scattered, { recursive: true });
   }
-  await rewrite(dir, (text, path) => adapt(text, path, started));
+  await rewrite(dir, (text, path) => inAscii(adapt(text, path, started)));
   await warm(dir);
   // Deno finds it beside the program: plugins of any project import dapp by its names, as a package of JSR too.
   const exports = Object.fromEntries(
@@ -171,6 +178,13 @@ export function withoutRequire(text: string): string {
   return text
     .replace(REQUIRE, "var __require = (name) => globalThis.process.getBuiltinModule(name);")
     .replace(YAML_REQUIRES, "$1{ env: {} };");
+}
+
+/** The same program in ASCII: of other texts V8 makes two bytes of each letter. @throws Error on what would change */
+export function inAscii(text: string): string {
+  const odd = /(?<!\\)\\[^\0-\x7f]|String\.raw`[^`]*[^\0-\x7f]/.exec(text);
+  if (odd) throw new Error(`Cannot write a file of the bundle in ASCII: it has "${odd[0]}"`);
+  return text.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 /** Makes one file of the bundle work where it lies. @throws Error on what it does not know */

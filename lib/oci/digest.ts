@@ -47,9 +47,9 @@ export async function sha256Hex(data: string | Uint8Array): Promise<string> {
   return hexOf(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>)));
 }
 
-/** Two digits for each byte. Not `toHex()`, which Node.js has from 25 on. */
+/** Two digits for each byte. Node.js has `toHex()` from 25 on. */
 function hexOf(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return bytes.toHex?.() ?? Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** The digest of a value that is already in memory. */

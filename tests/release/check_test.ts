@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { adapt, withoutRequire } from "../../release/bundle.ts";
+import { adapt, inAscii, withoutRequire } from "../../release/bundle.ts";
 import { problemsOf } from "../../release/check.ts";
 import { textOf } from "../support/import_graph.ts";
 
@@ -57,4 +57,16 @@ Deno.test("adapt() makes files of a bundle start what lies elsewhere, and load w
     () => adapted("const r = createRequire(import.meta.url)", "b.js"),
     /still has "createRequire\("/,
   );
+});
+
+Deno.test("inAscii() writes a program that does the same, and refuses what would read otherwise", async () => {
+  const program = `// "│"
+export const all = ["│ …", \`\${1}→\${"𝄞"}\`, "→𝄞".replace(/[→𝄞]/gu, "·"), /^é𝄞$/.test("é𝄞"), "\\\\ä", Object.keys({ ß: 1 })];
+`;
+  const load = async (text: string) => (await import(`data:text/javascript,${encodeURIComponent(text)}`)).all;
+  const written = inAscii(program);
+  assert.match(written, /^[\0-\x7f]+$/);
+  assert.deepEqual(await load(written), await load(program));
+  assert.throws(() => inAscii("/\\—/"), /has "\\—"/);
+  assert.throws(() => inAscii("String.raw`a—`"), /has "String\.raw`a—"/);
 });

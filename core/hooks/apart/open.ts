@@ -209,8 +209,8 @@ function environment(rights: PluginRights, { env }: Host): Record<string, string
   };
 }
 
-/** Where packages come from is part of how they are kept. */
-const OF_DENO = ["NPM_CONFIG_REGISTRY", "JSR_URL"];
+/** Where packages come from is part of how they are kept, and the flags of V8 of how what it compiled is. */
+const OF_DENO = ["NPM_CONFIG_REGISTRY", "JSR_URL", "DENO_V8_FLAGS"];
 
 function pluginOf(
   place: Place,
