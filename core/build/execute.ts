@@ -123,7 +123,9 @@ export class Executor {
 
   /** Lets what ran commands end while stages are saved, once all of them are made. */
   async #rest(made: readonly Promise<StageOutput>[]): Promise<void> {
-    const outputs = await Promise.all(made);
+    await Promise.all(made);
+    // One that others have made meanwhile has none of the layers that were made here for what it stands on.
+    const outputs = await Promise.all(this.#outputs.values());
     await Promise.all(outputs.flatMap(({ layers }) => layers.map(describeLayer)));
     this.inputs.worker.rest();
   }

@@ -79,9 +79,18 @@ async function withMachines(body: (machines: Machines) => Promise<void>, text = 
   });
 }
 
-function open(project: TestProject, repo?: string, log = new FakeBuilderLog()) {
+function open(
+  project: TestProject,
+  repo?: string,
+  log = new FakeBuilderLog(),
+  onEvent?: (event: EngineEvent) => void,
+) {
   const plugins = [use(fakeBuilder(log))];
-  return project.engine({ platform: "linux/amd64", builder: "fake", plugins, ...(repo && { repo }) });
+  return project.engine({
+    ...{ platform: "linux/amd64", builder: "fake", plugins },
+    ...(repo && { repo }),
+    ...(onEvent && { onEvent }),
+  });
 }
 
 function ready(events: readonly EngineEvent[]): string {
@@ -253,6 +262,36 @@ Deno.test("a stage that others published meanwhile is used with what stayed in R
     assert.equal(b.events.filter((e) => e.type === "stage.finished").length, 2);
     assert.equal(b.events.filter((e) => e.type === "stage.published").length, 0);
   });
+});
+
+Deno.test("a builder is not let go of while it stores what another's stage stands on", async () => {
+  const text = (version: number) => `
+dimg: web
+from: oci:../base:latest
+shell: { install: [write installed ${version}], setup: [write made 4] }
+`;
+  await withMachines(async (machines) => {
+    const { b, repo } = machines;
+    await b.write({ "dappfile.yaml": text(2) });
+    await b.commit();
+    await publishUnseen(machines);
+    const log = new FakeBuilderLog();
+    const stored = Promise.withResolvers<void>();
+    log.storing = stored.promise;
+    const ends: string[] = [];
+    await using engine = open(b, repo, log, async (event) => {
+      if (
+        event.type === "stage.finished" || event.type === "stage.failed" || event.type === "stage.fetched"
+      ) {
+        ends.push(`${event.at.stage} ${event.type}`);
+      }
+      if (ends.at(-1) !== "setup stage.fetched") return;
+      for (let turns = 0; turns < 50; turns++) await new Promise((resolve) => setImmediate(resolve));
+      stored.resolve();
+    });
+    await engine.build();
+    assert.deepEqual(ends, ["from stage.fetched", "setup stage.fetched", "install stage.finished"]);
+  }, text(1));
 });
 
 Deno.test("what is no manifest in the place of a stage is published over", async () => {

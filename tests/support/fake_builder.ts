@@ -26,6 +26,8 @@ export class FakeBuilderLog {
   readonly steps: BuildStep[] = [];
   /** What unpacking layers ahead does. */
   onPrefetch?: (layers: readonly LayerRef[]) => Promise<void>;
+  /** What layers wait for until they are stored; those of a builder that is let go of before are lost. */
+  storing?: Promise<void>;
   disposed = 0;
   running = 0;
   mostRunning = 0;
@@ -74,6 +76,7 @@ export function fakeFleet(log: FakeBuilderLog, addresses: readonly [string, ...s
 class FakeBuilder implements Builder {
   readonly name = "fake";
   readonly mounts: readonly MountKind[];
+  #closed = false;
   constructor(readonly log: FakeBuilderLog, readonly store: Store, mounts?: readonly MountKind[]) {
     this.mounts = mounts ?? ["host", "cache", "tmp"];
   }
@@ -147,7 +150,11 @@ class FakeBuilder implements Builder {
     await writer.write(TAR_TRAILER);
     const { digest, diffId, ...rest } = await writer.close();
     const layer = { ...rest, file, digest: digest, diffId: diffId };
-    return { diffId: layer.diffId, index: indexEntries(entries), blob: Promise.resolve(layer) };
+    const blob = Promise.resolve(this.log.storing).then(() => {
+      if (this.#closed) throw new Error("The builder is closed");
+      return layer;
+    });
+    return { diffId: layer.diffId, index: indexEntries(entries), blob };
   }
 
   async prefetch(layers: readonly LayerRef[]): Promise<void> {
@@ -160,6 +167,7 @@ class FakeBuilder implements Builder {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
     this.log.disposed++;
     return Promise.resolve();
   }
