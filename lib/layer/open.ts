@@ -8,8 +8,7 @@ import { unreachable } from "../unreachable.ts";
  * Chunks are up to 256 KiB and stay valid; with `fleeting`, which is quicker, until the next one is asked for. Leaving the
  * loop early closes the file.
  *
- * @throws {DecompressError} for data that is damaged, cut short or followed by something else; zeros after gzip end it,
- *   whatever follows them
+ * @throws {DecompressError} for data that is damaged, cut short or followed by something else than zeros
  */
 export async function* openLayer(
   path: string,
