@@ -43,9 +43,11 @@ case "${1-} ${2-}" in
     asked=${TMPDIR:-/tmp}/dapp-$$-git
     # Nothing of somebody else's is opened, of which noclobber keeps files alone; and it is opened once.
     [ -z "$other" ] && [ -e "$dir/.git" ] && [ ! -e "$asked" ] && [ ! -h "$asked" ] && (
-      umask 077 # for git too, which writes nothing: asking for the one before would start a process
+      mask=$(umask) # a filter that git runs may write files
+      umask 077
       set -C
       exec >"$asked" </dev/null
+      umask "$mask"
       printf '%s\0' "$dir" || {
         rm -f "$asked"
         exit 1

@@ -22,3 +22,32 @@ Deno.test("the launcher gives V8 its flags before those of the user, and helpers
     assert.equal(await flags({ DENO_V8_FLAGS: "--max-lazy" }), `${own},--max-lazy`);
   });
 });
+
+Deno.test("the file for what git says is its owner's alone, and files of git's filters are as ever", async () => {
+  await withTempDir(async (dir) => {
+    for (const made of ["bin", "node_modules/deno", "programs", "project/.git", "tmp"]) {
+      await Deno.mkdir(`${dir}/${made}`, { recursive: true });
+    }
+    await Deno.writeTextFile(
+      `${dir}/bin/dapp`,
+      (await Deno.readTextFile(`${root}release/dapp.sh`)).replace("GIT_ENVIRONMENT", ""),
+    );
+    const program = (path: string, text: string) =>
+      Deno.writeTextFile(`${dir}/${path}`, `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+    await program("programs/git", "umask");
+    await program(
+      "node_modules/deno/deno",
+      'file=${4#*=}\nuntil grep -aq exit "$file"; do sleep 0.01; done\nstat -c %a "$file"; cat "$file"',
+    );
+
+    for (const mask of ["0022", "0002"]) {
+      const { stdout } = await run(
+        ["sh", "-c", `umask ${mask}; exec sh "$0" dimg build --dir project`, `${dir}/bin/dapp`],
+        { cwd: dir, env: { PATH: `${dir}/programs:${Deno.env.get("PATH")}`, TMPDIR: `${dir}/tmp` } },
+      );
+      assert.equal(stdout, `600\nproject\0${mask}\nexit 0\0`);
+      await Deno.remove(`${dir}/tmp`, { recursive: true });
+      await Deno.mkdir(`${dir}/tmp`);
+    }
+  });
+});
