@@ -46,7 +46,7 @@ case "${1-} ${2-}" in
       mask=$(umask) # a filter that git runs may write files
       umask 077
       set -C
-      exec >"$asked" </dev/null
+      exec >"$asked" </dev/null || exit # bash that is not called sh goes on
       umask "$mask"
       printf '%s\0' "$dir" || {
         rm -f "$asked"

@@ -51,3 +51,22 @@ Deno.test("the file for what git says is its owner's alone, and files of git's f
     }
   });
 });
+
+Deno.test("where no file can be made git is not asked, whatever shell runs the launcher", async () => {
+  await withTempDir(async (dir) => {
+    for (const made of ["bin", "node_modules/deno", "project/.git"]) {
+      await Deno.mkdir(`${dir}/${made}`, { recursive: true });
+    }
+    await Deno.copyFile(`${root}release/dapp.sh`, `${dir}/bin/dapp`);
+    const deno = `#!/bin/sh\nshift 3\necho "$*"\n`;
+    await Deno.writeTextFile(`${dir}/node_modules/deno/deno`, deno, { mode: 0o755 });
+    const words = ["dimg", "build", "--dir", "project"];
+    for (const shell of ["sh", "bash"] as const) {
+      const { stdout } = await run([shell, `${dir}/bin/dapp`, ...words], {
+        cwd: dir,
+        env: { TMPDIR: `${dir}/nowhere` },
+      });
+      assert.deepEqual([shell, stdout], [shell, `${words.join(" ")}\n`]);
+    }
+  });
+});
