@@ -45,18 +45,22 @@ export async function fetchFromArchive(archive: Archive, options: FetchArchiveOp
   const { title } = archive;
   if (!hasLayout(archive)) {
     const image = await findDockerImage(archive, { digest: id }, platform);
-    const blobs = await extract(archive, image.layers, options);
-    const layers = image.layers.map((path, i): ImageLayer => {
-      const { mediaType, digest, size } = blobs.get(path)!;
-      const diffId = image.config.rootfs.diff_ids[i]!;
-      if (mediaType === mediaTypes.layerTar && digest !== diffId) {
-        throw new OciError(
-          "invalid",
-          `Cannot use image "${title}": the content of "${path}" is not ${diffId}`,
-        );
-      }
-      return { mediaType, digest, size, diffId };
-    });
+    const layers = await extract(
+      archive,
+      image.layers,
+      options,
+      (blobs) =>
+        blobs.map(({ mediaType, digest, size }, i): ImageLayer => {
+          const diffId = image.config.rootfs.diff_ids[i]!;
+          if (mediaType === mediaTypes.layerTar && digest !== diffId) {
+            throw new OciError(
+              "invalid",
+              `Cannot use image "${title}": the content of "${image.layers[i]}" is not ${diffId}`,
+            );
+          }
+          return { mediaType, digest, size, diffId };
+        }),
+    );
     return { config: withPlatform(image.config, platform), layers };
   }
   const image = await layoutImage(new LayoutReader(archive, title), id, platform);
@@ -65,12 +69,12 @@ export async function fetchFromArchive(archive: Archive, options: FetchArchiveOp
   );
   await Promise.all(image.layers.map(({ digest }, i) => present[i] ? sink.settle?.(digest) : undefined));
   const absent = image.layers.filter((_, i) => !present[i]);
-  const blobs = await extract(archive, absent.map(({ digest }) => blobFile(digest)), options);
-  for (const { digest } of absent) {
-    if (blobs.get(blobFile(digest))!.digest !== digest) {
+  await extract(archive, absent.map(({ digest }) => blobFile(digest)), options, (blobs) => {
+    for (const [i, { digest }] of absent.entries()) {
+      if (blobs[i]!.digest === digest) continue;
       throw new OciError("invalid", `Cannot use image "${title}": the content of blob ${digest} differs`);
     }
-  }
+  });
   return image;
 }
 
@@ -80,12 +84,13 @@ function hasLayout(archive: Archive): boolean {
 
 type Extracted = Omit<ImageLayer, "diffId">;
 
-/** Copies members into the store, by the path they were asked under. */
-async function extract(
+/** Copies members into the store once `check` has seen what they are, in the order of `paths`; gives what that gives. */
+async function extract<T>(
   archive: Archive,
   paths: readonly string[],
   { sink, signal, progress }: FetchArchiveOptions,
-): Promise<ReadonlyMap<string, Extracted>> {
+  check: (blobs: readonly Extracted[]) => T,
+): Promise<T> {
   const { title } = archive;
   const members = new Map<string, string>();
   for (const path of paths) {
@@ -96,7 +101,7 @@ async function extract(
     members.set(path, member);
   }
   const wanted = new Set(members.values());
-  if (wanted.size === 0) return new Map();
+  if (wanted.size === 0) return check([]);
   const total = [...wanted].reduce((sum, member) => sum + archive.members.get(member)!.size, 0);
   const dir = await sink.scratch();
   const found = new Map<string, Extracted & { readonly file: string }>();
@@ -129,13 +134,14 @@ async function extract(
         },
       };
     });
+    const checked = check(paths.map((path) => found.get(members.get(path)!)!));
     for (const { file, digest } of found.values()) await sink.adopt(file, digest);
     tell(total);
+    return checked;
   } catch (error) {
     await Promise.allSettled([...found.values()].map(({ file }) => Deno.remove(file)));
     throw error;
   }
-  return new Map([...members].map(([path, member]) => [path, found.get(member)!]));
 }
 
 const TYPES = { plain: mediaTypes.layerTar, gzip: mediaTypes.layerGzip, zstd: mediaTypes.layerZstd } as const;

@@ -80,11 +80,11 @@ async function bringLayer(layer: Descriptor, sink: BlobSink, options: FetchLayer
     await options.download(layer, file, {
       signal: options.signal,
       report(done) {
-        if (done < size) options.progress(digest, what, done, size); // all of it is there when it has been verified
+        if (done < size) options.progress(digest, what, done, size); // all of it is there when it is stored
       },
     });
-    options.progress(digest, what, size, size);
     await sink.adopt(file, digest, { unsettled });
+    options.progress(digest, what, size, size);
   } catch (error) {
     await Deno.remove(file).catch(() => {});
     throw error;

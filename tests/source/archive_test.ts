@@ -51,6 +51,33 @@ Deno.test("source-archive reads OCI archives, plain and compressed", async (t) =
   });
 });
 
+Deno.test("layers of an archive are told as done when they are what the image says, and else not kept", async () => {
+  await withTempDir(async (dir) => {
+    await run(["cp", "-r", await busyboxBase(), `${dir}/layout`]);
+    await run(["tar", "-cf", `${dir}/good.tar`, "-C", `${dir}/layout`, "."]);
+    const told: boolean[] = [];
+    const onProgress = (done: number, total: number) => told.push(done === total);
+    const good = await useSource(sourceArchive, "archive:good.tar", { dir, onProgress });
+    deepStrictEqual([told.pop(), told.includes(true)], [true, false]);
+    const [layer] = good!.state.layers;
+    const file = `${dir}/layout/blobs/sha256/${layer!.digest.slice(7)}`;
+    const bytes = await Deno.readFile(file);
+    bytes[bytes.length - 1]! ^= 1;
+    await Deno.remove(file);
+    await Deno.writeFile(file, bytes);
+    await run(["tar", "-cf", `${dir}/bad.tar`, "-C", `${dir}/layout`, "."]);
+    await run(["rm", "-rf", `${dir}/store`]);
+    told.length = 0;
+    await rejects(useSource(sourceArchive, "archive:bad.tar", { dir, onProgress }), {
+      code: "SOURCE_INVALID",
+      message: /content of blob .* differs/,
+    });
+    strictEqual(told.includes(true), false);
+    const kept = await Array.fromAsync(Deno.readDir(`${dir}/store/blobs/sha256`)).catch(() => []);
+    deepStrictEqual(kept, []);
+  });
+});
+
 Deno.test("source-archive reads what skopeo writes for Docker", async (t) => {
   const skopeo = await peer("skopeo");
   if (!skopeo) return;

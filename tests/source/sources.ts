@@ -15,6 +15,8 @@ export interface UseOptions {
   readonly pin?: ResolvedImage["pin"];
   readonly platform?: OciPlatform;
   readonly env?: Readonly<Record<string, string>>;
+  /** Takes progress as it comes. */
+  onProgress?(done: number, total: number): void;
 }
 
 const amd64 = { os: "linux", architecture: "amd64" };
@@ -25,7 +27,7 @@ export async function useSource(
   name: string,
   options: UseOptions,
 ): Promise<Used | undefined> {
-  const { dir: projectDir, pin, platform = amd64, env = { HOME: projectDir } } = options;
+  const { dir: projectDir, pin, platform = amd64, env = { HOME: projectDir }, onProgress } = options;
   await using store = await LocalStore.open(`${projectDir}/store`);
   const { signal } = new AbortController();
   const hooks = await plugin.load(undefined, { projectDir, env });
@@ -40,7 +42,10 @@ export async function useSource(
     const state = await source.fetch(resolved, {
       signal,
       note() {},
-      progress: (id, _what, done) => void progress.set(id, done),
+      progress(id, _what, done, total) {
+        progress.set(id, done);
+        onProgress?.(done, total);
+      },
     });
     for (const { digest, size } of state.layers) {
       if (await store.blobs.size(digest) !== size) throw new Error(`layer ${digest} is not in the store`);

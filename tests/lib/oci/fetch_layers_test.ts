@@ -83,14 +83,14 @@ Deno.test("fetchLayers() brings a blob itself when the call that was bringing it
   });
 });
 
-Deno.test("a layer is told as done when it has been verified, not when all bytes came", async () => {
+Deno.test("a layer is told as done when it has been verified and stored, not when all bytes came", async () => {
   await withTempDir(async (dir) => {
     const told: number[] = [];
-    const fetch = (fails: boolean) =>
+    const fetch = (fails?: "download" | "adopt") =>
       fetchLayers([a], {
         scratch: () => Promise.resolve(dir),
         size: () => Promise.resolve(undefined),
-        adopt: () => Promise.resolve(),
+        adopt: () => fails === "adopt" ? Promise.reject(new Error("no space")) : Promise.resolve(),
       }, {
         title: "image",
         signal: new AbortController().signal,
@@ -99,12 +99,13 @@ Deno.test("a layer is told as done when it has been verified, not when all bytes
         async download(_layer, file, { report }) {
           await Deno.writeTextFile(file, "x");
           report(1);
-          if (fails) throw new Error("its digest is another");
+          if (fails === "download") throw new Error("its digest is another");
         },
       });
-    await rejects(fetch(true), /its digest/);
-    deepStrictEqual(told, [0]);
-    await fetch(false);
-    deepStrictEqual(told, [0, 0, 1]);
+    await rejects(fetch("download"), /its digest/);
+    await rejects(fetch("adopt"), /no space/);
+    deepStrictEqual(told, [0, 0]);
+    await fetch();
+    deepStrictEqual(told, [0, 0, 0, 1]);
   });
 });
