@@ -38,6 +38,7 @@ export class HelperProcess implements AsyncDisposable {
   #printed = "";
   #dead: Error | undefined;
   #closing = false;
+  #connecting: Promise<void> | undefined;
   #connection: Connection | undefined;
   #unconnected: EngineError | undefined;
 
@@ -56,7 +57,7 @@ export class HelperProcess implements AsyncDisposable {
       clearEnv: true,
       env: helperEnvironment(env),
     }).spawn();
-    if (kind.network === "private") this.#connect();
+    if (kind.network === "private") this.#connecting = this.#connect();
     this.#input = this.#child.stdin.getWriter();
     this.#ready.promise.catch(() => {});
     this.#ended = Promise.all([this.#readReplies(), this.#readErrors(), this.#endRest()]).then(() =>
@@ -123,11 +124,11 @@ export class HelperProcess implements AsyncDisposable {
 
   /** Connects its network, without which it is of no use. */
   async #connect(): Promise<void> {
-    const connection = await connectNetwork(this.#child.pid, this.#kind.rootless, this.#env);
-    if (this.#dead) return connection?.end();
-    this.#connection = connection;
-    this.#unconnected = await connection?.failed;
-    this.#kill();
+    this.#connection = await connectNetwork(this.#child.pid, this.#kind.rootless, this.#env);
+    this.#connection?.failed.then((reason) => {
+      this.#unconnected = reason;
+      this.#kill();
+    });
   }
 
   async #readReplies(): Promise<void> {
@@ -169,7 +170,6 @@ export class HelperProcess implements AsyncDisposable {
 
   async #end(): Promise<void> {
     const { code, signal } = await this.#child.status;
-    this.#connection?.end();
     this.#dead = this.#closing ? new Error("The builder is closed") : this.#unconnected ?? new EngineError(
       "PLUGIN_FAILED",
       `The helper process of builder "native" ended unexpectedly (${signal ?? `exit status ${code}`})${
@@ -179,6 +179,8 @@ export class HelperProcess implements AsyncDisposable {
     this.#ready.reject(this.#unconnected ?? await explainNoHelper(this.#kind.rootless, this.#printed));
     for (const { settle } of this.#pending.values()) settle.reject(this.#dead);
     this.#pending.clear();
+    await this.#connecting;
+    await this.#connection?.end();
   }
 
   #kill(): void {

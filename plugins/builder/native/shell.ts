@@ -40,8 +40,8 @@ export async function runInteractive(
     [{ code }] = await Promise.all([child.status, ...forwarded(child, streams)]);
   } finally {
     signal.removeEventListener("abort", stop);
-    connection?.end();
     restore();
+    await connection?.end();
   }
   signal.throwIfAborted();
   const said = (await Deno.readTextFile(`${run}/error`)).trim();

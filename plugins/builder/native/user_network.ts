@@ -53,7 +53,8 @@ function noPrivateNetwork(why: string, fix: string): EngineError {
 export interface Connection {
   /** Settles with the reason when it ends although nobody ended it. */
   readonly failed: Promise<EngineError>;
-  end(): void;
+  /** Ends it; settles when it has ended. */
+  end(): Promise<void>;
 }
 
 /**
@@ -87,7 +88,7 @@ export async function connectNetwork(
   }).spawn();
   const ended = Promise.withResolvers<EngineError>();
   let wanted = true;
-  child.stderr.pipeThrough(new TextDecoderStream()).pipeTo(lastLine(async (line) => {
+  const over = child.stderr.pipeThrough(new TextDecoderStream()).pipeTo(lastLine(async (line) => {
     const { code, signal } = await child.status;
     const why = signal
       ? `slirp4netns was ended by ${signal}`
@@ -96,13 +97,14 @@ export async function connectNetwork(
   })).catch(() => {});
   return {
     failed: ended.promise,
-    end() {
+    async end() {
       wanted = false;
       try {
         child.kill("SIGKILL");
       } catch {
         // it has ended
       }
+      await Promise.all([over, child.status]);
     },
   };
 }
