@@ -2,11 +2,10 @@
 import assert from "node:assert/strict";
 import { networkFiles } from "../../plugins/builder/native/network_files.ts";
 import { NetworkChoice } from "../../plugins/builder/native/step_network.ts";
-import { connectNetwork, whyNoPrivateNetwork } from "../../plugins/builder/native/user_network.ts";
+import { whyNoPrivateNetwork } from "../../plugins/builder/native/user_network.ts";
 import { run } from "../support/process.ts";
 import type { BrokenNetworkReport } from "./broken_network_main.ts";
 import { nativeFixture } from "./native_fixture.ts";
-import { processesWith } from "../../testing/processes.ts";
 import { StageRunner } from "../../testing/builder/stage_runner.ts";
 
 const here = whyNoPrivateNetwork(Deno.env.toObject()) === undefined;
@@ -82,22 +81,4 @@ Deno.test("networkFiles() keeps what holds in a network of its own", () => {
   });
   assert.deepEqual(networkFiles("none", machine), { hosts: own });
   assert.equal(networkFiles("host", machine)["resolv.conf"], machine("/etc/resolv.conf"));
-});
-
-Deno.test({
-  name: "a connection that is ended is gone, with its process",
-  ignore: !here || Deno.uid() !== 0,
-  async fn() {
-    const alone = new Deno.Command("unshare", { args: ["--net", "sleep", "60"] }).spawn();
-    try {
-      const connection = await connectNetwork(alone.pid, false, Deno.env.toObject());
-      assert.notEqual(connection, undefined);
-      assert.equal(processesWith(`/proc/${alone.pid}/ns/net`).length, 1);
-      await connection?.end();
-      assert.deepEqual(processesWith(`/proc/${alone.pid}/ns/net`), []);
-    } finally {
-      alone.kill("SIGKILL");
-      await alone.status;
-    }
-  },
 });
