@@ -94,7 +94,8 @@ export class BlobUploader {
     const id = `push ${keyOf(repository, blob.digest)}`;
     const what = `pushing ${blob.digest.slice(7, 19)} to ${repository.name}`;
     const how = await transferring(emit, async (progress) => {
-      const io = { signal, report: (done: number) => shown(progress)(id, what, done, blob.size) };
+      const tell = shown(progress);
+      const io = { signal, report: (done: number) => tell(id, what, done, blob.size) };
       return await repository.upload(blob, io).catch(async (error) => {
         if (signal.aborted || !await bring?.()) throw error;
         return await repository.upload(blob, io);
