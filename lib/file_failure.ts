@@ -3,7 +3,7 @@
 /** Why files cannot be written or opened. */
 export type FileFailureKind = "full" | "quota" | "read-only" | "limit" | "denied" | "damaged";
 
-/** A failure of a file system, or of a limit on open files. */
+/** A failure of a file system, or of a limit on open files and processes. */
 export interface FileFailure {
   /** Tells what helps. */
   readonly kind: FileFailureKind;
@@ -22,6 +22,7 @@ const KINDS: Readonly<Record<string, Pick<FileFailure, "kind" | "why">>> = {
   ENFILE: { kind: "limit", why: "this machine has too many files open" },
   EACCES: { kind: "denied", why: "this user may not do that there" },
   EPERM: { kind: "denied", why: "this user may not do that there" },
+  EAGAIN: { kind: "limit", why: "no more processes may be started here" },
   EIO: { kind: "damaged", why: "the disk or network drive does not answer rightly" },
 };
 
@@ -94,13 +95,19 @@ function withPath(path: string, error: unknown): unknown {
 }
 
 function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
+  const code = error instanceof Error && "code" in error && typeof error.code === "string"
+    ? error.code
+    : undefined;
+  // It says nothing of a file, and of a program that there are too many.
+  return code === "EAGAIN" && !SPAWN.test((error as Error).message) ? undefined : code;
 }
 
-/** The system says `No space left on device (os error 28): open '/a'`, or `…: rename '/a' -> '/b'`. */
+const SPAWN = /^Failed to spawn '([^']*)'/;
+
+/** It says `No space left on device (os error 28): open '/a'`, `…: rename '/a' -> '/b'`, or `Failed to spawn '/a': …`. */
 function pathOf(error: Error): string | undefined {
   if ("path" in error && typeof error.path === "string") return error.path;
-  return /(?:: \w+ |-> )'([^']*)'$/.exec(error.message)?.[1];
+  return (/(?:: \w+ |-> )'([^']*)'$/.exec(error.message) ?? SPAWN.exec(error.message))?.[1];
 }
 
 /** Runs `action`, giving undefined when the file or directory it needs is absent. */

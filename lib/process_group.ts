@@ -7,11 +7,12 @@ export function endGroup(child: Deno.ChildProcess): void {
     Deno.kill(-child.pid, "SIGKILL");
   } catch (error) {
     // Who embeds dapp may let it start some programs only; then it can end those alone.
-    if (error instanceof Deno.errors.NotCapable) endOne(child);
+    if (error instanceof Deno.errors.NotCapable) endProcess(child);
   }
 }
 
-function endOne(child: Deno.ChildProcess): void {
+/** Ends a process alone, unless it has ended by itself. */
+export function endProcess(child: Deno.ChildProcess): void {
   try {
     child.kill("SIGKILL");
   } catch {

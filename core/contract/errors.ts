@@ -174,7 +174,7 @@ export function fileFix({ kind, path }: FileFailure): string {
     case "read-only":
       return `Have it mounted writable, or use another directory (--home for the store)`;
     case "limit":
-      return "Raise the limit (ulimit -n, ulimit -f, sysctl fs.file-max), or use a lower --parallel";
+      return "Raise the limit (ulimit -n, ulimit -f, ulimit -u, sysctl fs.file-max), or use a lower --parallel";
     case "denied":
       return `Give this user the right to ${
         path === undefined ? "it" : `"${path}"`

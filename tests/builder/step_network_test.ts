@@ -1,6 +1,7 @@
 /** The network of a step that asks for none in particular, and what it finds about names. */
 import assert from "node:assert/strict";
 import { networkFiles } from "../../plugins/builder/native/network_files.ts";
+import { find } from "../../plugins/builder/native/programs.ts";
 import { NetworkChoice } from "../../plugins/builder/native/step_network.ts";
 import { whyNoPrivateNetwork } from "../../plugins/builder/native/user_network.ts";
 import { run } from "../support/process.ts";
@@ -36,11 +37,15 @@ Deno.test("NetworkChoice.make() takes this machine's network where there is no o
   assert.equal(await works.make(), here ? "private" : "host");
 });
 
-/** Runs steps where `slirp4netns` is this script, in a process of its own: PATH is one for all tests of a process. */
-async function withBroken(slirp4netns: string, networks: readonly string[]): Promise<BrokenNetworkReport> {
+/** Runs steps where a program is this script, in a process of its own: PATH is one for all tests of a process. */
+async function withBroken(
+  script: string,
+  networks: readonly string[],
+  program = "slirp4netns",
+): Promise<BrokenNetworkReport> {
   const dir = await Deno.makeTempDir();
   try {
-    await Deno.writeTextFile(`${dir}/slirp4netns`, `#!/bin/sh\n${slirp4netns}`, { mode: 0o755 });
+    await Deno.writeTextFile(`${dir}/${program}`, `#!/bin/sh\n${script}`, { mode: 0o755 });
     const main = new URL("./broken_network_main.ts", import.meta.url).pathname;
     const { stdout } = await run([Deno.execPath(), "run", "-A", "--quiet", "--no-check", main, ...networks], {
       env: { PATH: `${dir}:${Deno.env.get("PATH")}` },
@@ -67,6 +72,20 @@ Deno.test("a step whose network is killed under it says so", async () => {
   // says what slirp4netns says first, and is killed
   const { outcomes } = await withBroken("echo received tapfd=5 >&2\nkill -KILL $$\n", ["private"]);
   assert.match(outcomes[0]!, /^BUILDER_UNAVAILABLE .*slirp4netns was ended by SIGKILL$/);
+});
+
+Deno.test("a step whose network has no program that can be started says so, and others have this machine's", async () => {
+  if (!here) return;
+  const setpriv = find("setpriv", Deno.env.toObject());
+  if (!setpriv) return;
+  // starts helpers, and from then on nothing
+  const once =
+    `printf '#!/absent\\n' >"$0.new"\nchmod 755 "$0.new"\nmv "$0.new" "$0"\nexec ${setpriv} "$@"\n`;
+  const { outcomes: [asked] } = await withBroken(once, ["private"], "setpriv");
+  assert.match(asked!, /^BUILDER_UNAVAILABLE .*network "private": Failed to spawn .*setpriv/);
+  const { outcomes: [left], notes } = await withBroken(once, ["default"], "setpriv");
+  assert.match(left!, /setpriv/, "its next helper cannot be started either");
+  assert.match(notes.join("\n"), /^Commands have this machine's network .*setpriv/);
 });
 
 Deno.test("networkFiles() keeps what holds in a network of its own", () => {

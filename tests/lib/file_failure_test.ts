@@ -71,6 +71,24 @@ Deno.test("explained() and EngineError.fix say what helps against each failure o
   assert.equal(explained(bug), bug);
 });
 
+Deno.test("explained() says that no more processes may be started, and nothing of other things that are not ready", () => {
+  const failure = (message: string) =>
+    Object.assign(new Deno.errors.WouldBlock(`${message}: Resource temporarily unavailable (os error 11)`), {
+      code: "EAGAIN",
+    });
+  const error = explained(failure("Failed to spawn '/usr/bin/git'"));
+  assert.ok(error instanceof EngineError);
+  assert.equal(error.message, 'Cannot use "/usr/bin/git": no more processes may be started here');
+  assert.match(error.fix, /ulimit -u/);
+  const lock = failure("lock");
+  assert.equal(explained(lock), lock);
+});
+
+Deno.test("explained() names the program that may not be started", async () => {
+  const error = explained(await failureOf(() => new Deno.Command("/etc/passwd").spawn()));
+  assert.equal(messageOf(error), 'Cannot use "/etc/passwd": this user may not do that there');
+});
+
 Deno.test("fileFailureIn() reads what tools print", () => {
   const kinds = [
     ["fatal: write error: No space left on device", "full"],

@@ -1,11 +1,17 @@
 /** This process's end of a helper. */
 import type { Env } from "./programs.ts";
-import { EngineError, errorCatalog, type ErrorCode } from "../../../core/contract/errors.ts";
+import {
+  EngineError,
+  errorCatalog,
+  type ErrorCode,
+  explained,
+  messageOf,
+} from "../../../core/contract/errors.ts";
 import { readLines } from "./lines.ts";
 import { explainNoHelper, helperCommand, helperEnvironment, type HelperKind } from "./namespaces.ts";
 import { type Connection, connectNetwork, requirePrivateNetwork } from "./user_network.ts";
 import type { Captured, HelperReply, HelperRequest, StoredBlob, WireError } from "./protocol.ts";
-import { endGroup } from "../../../lib/process_group.ts";
+import { endGroup, endProcess } from "../../../lib/process_group.ts";
 import { unreachable } from "../../../lib/unreachable.ts";
 
 interface Pending {
@@ -40,7 +46,8 @@ export class HelperProcess implements AsyncDisposable {
   #closing = false;
   #connecting: Promise<void> | undefined;
   #connection: Connection | undefined;
-  #unconnected: EngineError | undefined;
+  /** Why it was given up. */
+  #useless: EngineError | undefined;
 
   /** Starts one. @throws BUILDER_UNAVAILABLE */
   constructor(kind: HelperKind, env: Env, flags: readonly string[]) {
@@ -93,7 +100,7 @@ export class HelperProcess implements AsyncDisposable {
     const { promise, id } = this.#send(request, { captured: (value) => captured.resolve(value), output });
     const abort = () => {
       this.request({ op: "abort", target: id }).catch(() => {});
-      const timer = setTimeout(() => this.#kill(), PATIENCE_MS);
+      const timer = setTimeout(() => endProcess(this.#child), PATIENCE_MS);
       captured.promise.catch(() => {}).finally(() => clearTimeout(timer));
     };
     signal.addEventListener("abort", abort);
@@ -124,16 +131,27 @@ export class HelperProcess implements AsyncDisposable {
 
   /** Connects its network, without which it is of no use. */
   async #connect(): Promise<void> {
-    this.#connection = await connectNetwork(this.#child.pid, this.#kind.rootless, this.#env);
-    this.#connection?.failed.then((reason) => {
-      this.#unconnected = reason;
-      this.#kill();
-    });
+    try {
+      this.#connection = await connectNetwork(this.#child.pid, this.#kind.rootless, this.#env);
+      this.#connection?.failed.then((reason) => this.#giveUp(reason));
+    } catch (error) {
+      this.#giveUp(failed("cannot be connected to a network", error));
+    }
+  }
+
+  /** Ends it for a reason of its own. */
+  #giveUp(reason: EngineError): void {
+    this.#useless ??= reason;
+    endProcess(this.#child);
   }
 
   async #readReplies(): Promise<void> {
-    for await (const line of readLines(this.#child.stdout)) {
-      this.#take(JSON.parse(line) as HelperReply);
+    try {
+      for await (const line of readLines(this.#child.stdout)) {
+        this.#take(JSON.parse(line) as HelperReply);
+      }
+    } catch (error) {
+      this.#giveUp(failed("says what cannot be understood", error)); // nobody else would settle what was asked
     }
   }
 
@@ -170,35 +188,37 @@ export class HelperProcess implements AsyncDisposable {
 
   async #end(): Promise<void> {
     const { code, signal } = await this.#child.status;
-    this.#dead = this.#closing ? new Error("The builder is closed") : this.#unconnected ?? new EngineError(
-      "PLUGIN_FAILED",
-      `The helper process of builder "native" ended unexpectedly (${signal ?? `exit status ${code}`})${
-        this.#printed === "" ? "" : `: ${this.#printed.trim()}`
-      }`,
-    );
-    this.#ready.reject(this.#unconnected ?? await explainNoHelper(this.#kind.rootless, this.#printed));
+    const how = `ended unexpectedly (${signal ?? `exit status ${code}`})`;
+    this.#dead = this.#closing
+      ? new Error("The builder is closed")
+      : this.#useless ?? failed(how, this.#printed.trim());
+    this.#ready.reject(this.#useless ?? await explainNoHelper(this.#kind.rootless, this.#printed));
     for (const { settle } of this.#pending.values()) settle.reject(this.#dead);
     this.#pending.clear();
     await this.#connecting;
     await this.#connection?.end();
   }
 
-  #kill(): void {
-    try {
-      this.#child.kill("SIGKILL");
-    } catch {
-      // it has ended
-    }
-  }
-
   /** Ends it, with everything that it runs. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing = true;
-    const timer = setTimeout(() => this.#kill(), PATIENCE_MS);
+    const timer = setTimeout(() => endProcess(this.#child), PATIENCE_MS);
     this.#input.close().catch(() => {}); // one that does not read never takes what was written
     await this.#ended;
     clearTimeout(timer);
   }
+}
+
+/** A failure of the helper itself. `why`: what was thrown, or its last words; one for people stays as it is. */
+function failed(how: string, why: unknown): EngineError {
+  const error = explained(why);
+  if (error instanceof EngineError) return error;
+  const text = messageOf(error);
+  return new EngineError(
+    "PLUGIN_FAILED",
+    `The helper process of builder "native" ${how}${text === "" ? "" : `: ${text}`}`,
+    { cause: why },
+  );
 }
 
 function errorOf({ code, message, fix, command }: WireError): EngineError {

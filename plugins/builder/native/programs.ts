@@ -5,12 +5,13 @@ import { EngineError } from "../../../core/contract/errors.ts";
 /** The environment of the engine. */
 export type Env = Readonly<Record<string, string | undefined>>;
 
-/** A program of PATH. */
+/** A program of PATH: the first that somebody may start. */
 export function find(program: string, env: Env): string | undefined {
   return (env.PATH ?? DEFAULT_PATH).split(":").map((dir) => `${dir}/${program}`).find(
     (path) => {
       try {
-        return Deno.statSync(path).isFile;
+        const { isFile, mode } = Deno.statSync(path);
+        return isFile && ((mode ?? 0) & 0o111) !== 0;
       } catch {
         return false;
       }

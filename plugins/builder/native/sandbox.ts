@@ -1,4 +1,5 @@
 /** Starting a process inside namespaces and a root of its own, straight from this thread. */
+import { endProcess } from "../../../lib/process_group.ts";
 import type { StepNetwork } from "../../../core/contract/plugin.ts";
 import { addConfinement, addSettling, type ConfinedProcess, START } from "./confine.ts";
 import { CallProgram } from "./launcher.ts";
@@ -84,13 +85,7 @@ export function spawnInside(
     return {
       child,
       ended: child.status.then((status) => endOf(stepPaths(run).report, status, program, confined)),
-      kill() {
-        try {
-          child.kill("SIGKILL");
-        } catch {
-          // it has ended
-        }
-      },
+      kill: () => endProcess(child),
     };
   } finally {
     for (const { fd, flag } of home) setns(fd, flag);

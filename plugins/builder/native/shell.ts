@@ -2,7 +2,8 @@
 import type { Env } from "./programs.ts";
 import { EngineError } from "../../../core/contract/errors.ts";
 import { helperCommand, helperEnvironment } from "./namespaces.ts";
-import { connectNetwork, requirePrivateNetwork } from "./user_network.ts";
+import { type Connection, connectNetwork, requirePrivateNetwork } from "./user_network.ts";
+import { endProcess } from "../../../lib/process_group.ts";
 import type { RootfsSpec, ShellRequest, WireError } from "./protocol.ts";
 
 /** Runs a command in a file system and gives its exit code. @throws RUN_FAILED when it cannot be started */
@@ -29,14 +30,13 @@ export async function runInteractive(
     clearEnv: true,
     env: helperEnvironment(env),
   }).spawn();
-  const connection = request.network === "private"
-    ? await connectNetwork(child.pid, request.rootless, env)
-    : undefined;
-  const stop = () => child.kill("SIGKILL");
+  const stop = () => endProcess(child);
   signal.addEventListener("abort", stop);
   if (signal.aborted) stop();
+  let connection: Connection | undefined;
   let code: number;
   try {
+    if (request.network === "private") connection = await connected(child, request.rootless, env);
     [{ code }] = await Promise.all([child.status, ...forwarded(child, streams)]);
   } finally {
     signal.removeEventListener("abort", stop);
@@ -52,6 +52,21 @@ export async function runInteractive(
     `Cannot run a command in "${request.label}": ${message}`,
     fix === undefined ? {} : { fix },
   );
+}
+
+/** Connects the network of a helper, which has ended when that cannot be. @throws BUILDER_UNAVAILABLE */
+async function connected(
+  child: Deno.ChildProcess,
+  rootless: boolean,
+  env: Env,
+): Promise<Connection | undefined> {
+  try {
+    return await connectNetwork(child.pid, rootless, env);
+  } catch (error) {
+    endProcess(child);
+    await child.status;
+    throw error;
+  }
 }
 
 /** Room for what kept a command from being started, taken while there is some. */

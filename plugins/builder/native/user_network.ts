@@ -1,5 +1,6 @@
 /** A network of a helper's own that reaches other machines through slirp4netns, a program that speaks for it. */
-import { type EngineError, messageOf } from "../../../core/contract/errors.ts";
+import { EngineError, explained, messageOf } from "../../../core/contract/errors.ts";
+import { endProcess } from "../../../lib/process_group.ts";
 import { type Env, find, unavailable } from "./programs.ts";
 
 /** Where slirp4netns answers questions for names. */
@@ -60,6 +61,8 @@ export interface Connection {
 /**
  * Connects the network namespace of the process `pid`, which has just been started and may not have made it yet; undefined
  * when that has ended.
+ *
+ * @throws BUILDER_UNAVAILABLE when the program that connects it cannot be started
  */
 export async function connectNetwork(
   pid: number,
@@ -68,7 +71,7 @@ export async function connectNetwork(
 ): Promise<Connection | undefined> {
   const setpriv = find("setpriv", env);
   if (!await ownNetwork(pid)) return undefined; // it says why itself
-  const command = [
+  const child = start([
     ...(setpriv ? [setpriv, "--pdeathsig", "KILL"] : []),
     find("slirp4netns", env) ?? "slirp4netns",
     "--configure",
@@ -78,14 +81,7 @@ export async function connectNetwork(
     ...(rootless ? [`--userns-path=/proc/${pid}/ns/user`] : []),
     `/proc/${pid}/ns/net`,
     "tap0",
-  ];
-  const child = new Deno.Command(command[0]!, {
-    args: command.slice(1),
-    clearEnv: true, // it outlasts steps and needs nothing of it, secrets least of all
-    stdin: "null",
-    stdout: "null",
-    stderr: "piped",
-  }).spawn();
+  ]);
   const ended = Promise.withResolvers<EngineError>();
   let wanted = true;
   const over = child.stderr.pipeThrough(new TextDecoderStream()).pipeTo(lastLine(async (line) => {
@@ -99,14 +95,29 @@ export async function connectNetwork(
     failed: ended.promise,
     async end() {
       wanted = false;
-      try {
-        child.kill("SIGKILL");
-      } catch {
-        // it has ended
-      }
+      endProcess(child);
       await Promise.all([over, child.status]);
     },
   };
+}
+
+/** @throws BUILDER_UNAVAILABLE */
+function start([program, ...args]: readonly string[]) {
+  try {
+    return new Deno.Command(program!, {
+      args,
+      clearEnv: true, // it outlasts steps and needs nothing of it, secrets least of all
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).spawn();
+  } catch (error) {
+    const why = explained(error);
+    throw noPrivateNetwork(
+      messageOf(why),
+      why instanceof EngineError ? why.fix : "Make slirp4netns work here",
+    );
+  }
 }
 
 /** Takes text and gives its last line when it ends. */
