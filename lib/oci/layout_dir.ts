@@ -1,4 +1,5 @@
 import { withLock } from "../file_lock.ts";
+import { renameDurably } from "../durable.ts";
 import { atPath, isFull } from "../file_failure.ts";
 import { parseManifest } from "./documents.ts";
 import { OciError } from "./errors.ts";
@@ -11,7 +12,7 @@ import { type Digest, digestOf } from "./digest.ts";
 /** The content of the file `oci-layout`. */
 export const LAYOUT = '{"imageLayoutVersion":"1.0.0"}';
 /** Locks, and what a write that goes on or was interrupted has not renamed yet. */
-const OWN_FILES = /^\.dapp-|^(oci-layout|index\.json)\.[0-9a-f]{8}\.tmp$/;
+const OWN_FILES = /^\.dapp-|^(oci-layout|index\.json)\.[0-9a-f]{8}\.tmp(\.old)?$/;
 /** The index before the last one, whose space the next one can have when there is no other. */
 const RESERVE = ".dapp-reserve";
 /** Longest index that is read, in bytes: some 200,000 tags. */
@@ -153,8 +154,7 @@ async function overwrite(path: string, bytes: Uint8Array, reserve: string): Prom
   );
   if (before?.isFile && before.ino !== now?.ino && before.size >= bytes.length) {
     await write(reserve, bytes);
-    await Deno.rename(reserve, path);
-    await sync(path.slice(0, path.lastIndexOf("/")));
+    await renameDurably(reserve, path);
     return true;
   }
   if (!now?.isFile || now.size < bytes.length) return false;
@@ -198,20 +198,12 @@ async function exists(path: string): Promise<boolean> {
 /** Makes a file under a temporary name beside `path`, then moves it there, durably. */
 export async function replaceFile(path: string, write: (temp: string) => Promise<void>): Promise<void> {
   const temp = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
-  const dir = path.slice(0, path.lastIndexOf("/"));
-  await Deno.mkdir(dir, { recursive: true });
+  await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
   try {
     await atPath(path, () => write(temp));
-    await sync(temp);
-    await Deno.rename(temp, path);
-    await sync(dir);
+    await renameDurably(temp, path);
   } catch (error) {
     await Deno.remove(temp).catch(() => {});
     throw error;
   }
-}
-
-async function sync(path: string): Promise<void> {
-  using file = await Deno.open(path, { read: true });
-  await atPath(path, () => file.sync());
 }

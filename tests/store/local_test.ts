@@ -9,6 +9,7 @@ import {
 import { openScratch } from "../../lib/scratch.ts";
 import { soundStore } from "../../core/layers/sound_stages.ts";
 import { LocalStore } from "../../plugins/store/local/store.ts";
+import { failingFlush } from "../support/failing_flush.ts";
 import { withTempDir } from "../support/tmp.ts";
 import assert from "node:assert/strict";
 
@@ -329,29 +330,58 @@ Deno.test("a blob that is there is replaced by one that is on the disk, also whe
   });
 });
 
-Deno.test("a blob that cannot be flushed is not there any more: nobody relies on it", async () => {
+Deno.test("a blob that cannot be flushed is not there any more: nobody relies on it", async (t) => {
+  for (const what of ["file", "directory"] as const) {
+    await t.step(what, async () => {
+      await withStore(async (store) => {
+        const digest = await digestOf("layer");
+        const adopt = async () => {
+          const file = `${await store.blobs.scratch()}/made`;
+          await Deno.writeTextFile(file, "layer");
+          await store.blobs.adopt(file, digest, { unsettled: true });
+        };
+        await adopt();
+        {
+          using _disk = failingFlush(what);
+          await assert.rejects(store.blobs.settle(digest), { code: "EIO" });
+        }
+        assert.equal(await store.blobs.size(digest), undefined);
+        await adopt();
+        await store.blobs.settle(digest);
+        assert.deepEqual(
+          await store.blobs.put(bytes("layer")).then(() => store.blobs.get(digest)),
+          bytes("layer"),
+        );
+      });
+    });
+  }
+});
+
+Deno.test("what the store says it could not keep is not found by the next one", async () => {
   await withStore(async (store) => {
     const digest = await digestOf("layer");
-    const adopt = async () => {
+    const made = async () => {
       const file = `${await store.blobs.scratch()}/made`;
       await Deno.writeTextFile(file, "layer");
-      await store.blobs.adopt(file, digest, { unsettled: true });
+      return file;
     };
-    await adopt();
-    const { sync } = Deno.FsFile.prototype;
-    Deno.FsFile.prototype.sync = () =>
-      Promise.reject(Object.assign(new Error("Input/output error (os error 5)"), { code: "EIO" }));
-    try {
-      await assert.rejects(store.blobs.settle(digest), { code: "EIO", path: store.blobs.path(digest) });
-    } finally {
-      Deno.FsFile.prototype.sync = sync;
+    const record = await recordOf(store, "lower");
+    const { signature } = record;
+    {
+      using _disk = failingFlush("directory");
+      await assert.rejects(store.blobs.put(bytes("layer")), { code: "EIO" });
+      assert.equal(await store.blobs.size(digest), undefined);
+      await assert.rejects(store.blobs.adopt(await made(), digest), { code: "EIO" });
+      assert.equal(await store.blobs.size(digest), undefined);
+      await assert.rejects(store.stages.put(record), { code: "EIO" });
+      assert.equal(await store.stages.anyRecord(signature), undefined);
     }
-    assert.equal(await store.blobs.size(digest), undefined);
-    await adopt();
-    await store.blobs.settle(digest);
-    assert.deepEqual(
-      await store.blobs.put(bytes("layer")).then(() => store.blobs.get(digest)),
-      bytes("layer"),
-    );
+    await store.blobs.put(bytes("layer"));
+    await store.stages.put(record);
+    using _disk = failingFlush("directory");
+    await assert.rejects(store.blobs.adopt(await made(), digest), { code: "EIO" });
+    assert.deepEqual(await store.blobs.get(digest), bytes("layer"), "it was there before");
+    await assert.rejects(store.stages.put({ ...record, buildMs: 2 }), { code: "EIO" });
+    assert.deepEqual(await store.stages.anyRecord(signature), record);
   });
 });

@@ -1,5 +1,5 @@
 import { type Blobs, type Digest, digestHex, digestOf, EngineError } from "../../../core/contract/plugin.ts";
-import { publishFile, syncPath } from "./files.ts";
+import { rename, renameDurably, syncPath } from "../../../lib/durable.ts";
 import { atPath, ifPresent } from "../../../lib/file_failure.ts";
 import type { LocalMemo } from "./memo.ts";
 import type { ScratchFiles } from "./scratch_files.ts";
@@ -31,7 +31,7 @@ export class LocalBlobs implements Blobs {
   async adopt(file: string, digest: Digest, { unsettled = false } = {}): Promise<void> {
     // What records may name already is replaced by nothing that can still be lost.
     const replaces = unsettled && await this.size(digest) !== undefined;
-    await publishFile(file, this.path(digest), !unsettled || replaces);
+    await (unsettled && !replaces ? rename : renameDurably)(file, this.path(digest));
     try {
       await this.memo.put(MEMO, digestHex(digest), await lookAt(this.path(digest)));
     } catch {
@@ -44,12 +44,12 @@ export class LocalBlobs implements Blobs {
     using file = await Deno.open(path, { read: true });
     try {
       await atPath(path, () => file.sync());
+      await syncPath(`${this.directory}/sha256`);
     } catch (error) {
       // The system may tell of this only once, and whoever finds a blob relies on it.
       await Deno.remove(path).catch(() => {});
       throw error;
     }
-    await syncPath(`${this.directory}/sha256`);
   }
 
   async isUntouched(digest: Digest): Promise<boolean> {

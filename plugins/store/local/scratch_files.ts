@@ -1,5 +1,5 @@
 import { EngineError } from "../../../core/contract/plugin.ts";
-import { publishFile } from "./files.ts";
+import { rename, renameDurably } from "../../../lib/durable.ts";
 import type { Scratch } from "../../../lib/scratch.ts";
 
 /** The scratch directory of this process, made on first use, and files that begin in it. */
@@ -62,7 +62,7 @@ export class ScratchFiles implements AsyncDisposable {
     try {
       if (typeof content === "string") await Deno.writeTextFile(temp, content);
       else await Deno.writeFile(temp, content);
-      await publishFile(temp, path, durable);
+      await (durable ? renameDurably : rename)(temp, path);
     } catch (error) {
       await Deno.remove(temp).catch(() => {}); // its space is needed
       throw error;
