@@ -1,4 +1,5 @@
 /** The program as few plain JavaScript files, with all packages in it. */
+import "yaml"; // so that it is here when its modules are looked for
 import { gather, type Gathering } from "./gather.ts";
 import { project } from "./project.ts";
 import { runTool } from "./run.ts";
@@ -114,21 +115,23 @@ export async function bundle(dir: string): Promise<void> {
   const roots = [start, ...gatherings].flatMap(({ roots }) => roots).filter((path) =>
     !entries.includes(path)
   );
-  const scattered = await Deno.makeTempDir({ prefix: "dapp-release-" });
+  const scratch = await Deno.makeTempDir({ prefix: "dapp-release-" });
+  const scattered = `${scratch}/scattered`;
   try {
-    await runTool([
-      Deno.execPath(),
-      ...["bundle", "--quiet", "--code-splitting", "--platform", "deno", "--outdir", scattered],
+    const imports = `${scratch}/imports.json`;
+    await Deno.writeTextFile(imports, JSON.stringify({ imports: await smallPackages(scratch) }));
+    await runBundler(
+      ...["--code-splitting", "--import-map", imports, "--outdir", scattered],
       ...entries,
       ...roots,
-    ], project.root);
-    await rewrite(scattered, withoutRequire);
+    );
+    await rewrite(scattered, (text) => withoutRequire(text).replace(OF_PACKAGES, ""));
     await gather(scattered, dir, {
       entries: entries.map(inScript),
       gatherings: [scripts(start), ...gatherings.map(scripts)],
     });
   } finally {
-    await Deno.remove(scattered, { recursive: true });
+    await Deno.remove(scratch, { recursive: true });
   }
   await rewrite(dir, (text, path) => inAscii(adapt(text, path, started)));
   await warm(dir);
@@ -144,6 +147,28 @@ export async function bundle(dir: string): Promise<void> {
     `${dir}/deno.json`,
     `${JSON.stringify({ name, version, exports, nodeModulesDir: "none", lock: false }, undefined, 2)}\n`,
   );
+}
+
+async function runBundler(...words: readonly string[]): Promise<void> {
+  await runTool([Deno.execPath(), "bundle", "--quiet", "--platform", "deno", ...words], project.root);
+}
+
+/**
+ * The import map with what a first dappfile waits for in place of whole packages: of zod what its schemas use, in a copy
+ * of its own, since other code shares all of a module or nothing; and the modules of yaml that are made for browsers, which
+ * are the same in ECMAScript and want nothing of Node.js.
+ *
+ * @param scratch where the copy is made
+ */
+async function smallPackages(scratch: string): Promise<Readonly<Record<string, string>>> {
+  const parts = "lib/zod_mini.ts";
+  const copy = `${scratch}/zod_mini.js`;
+  await runBundler("--output", copy, parts);
+  return {
+    ...project.imports,
+    yaml: new URL("../browser/index.js", import.meta.resolve("yaml")).href,
+    [new URL(parts, project.root).href]: `file://${copy}`,
+  };
 }
 
 /** Replaces every script below a directory. */
@@ -167,17 +192,12 @@ async function* files(dir: string, end: string, below = ""): AsyncGenerator<stri
 const REQUIRE =
   /^import \{ createRequire as (\w+) \} from "node:module";\nvar __require = \1\(import\.meta\.url\);$/m;
 
-/**
- * What package yaml requires at once: environment variables that make it print what it reads, and `Buffer`, without which
- * it makes plain bytes. The first use of either takes longer than to read a dappfile.
- */
-const YAML_REQUIRES = /^( *var node_(?:process|buffer) = )__require\("node:(?:process|buffer)"\);$/gm;
+/** How the bundler names files that are not of the project: by where they are on this machine. */
+const OF_PACKAGES = /^\/\/ \.\.\/\S+\n/gm;
 
-/** A file of the bundle that loads no node:module, nor for YAML anything else of Node.js. */
+/** A file of the bundle that loads no node:module. */
 export function withoutRequire(text: string): string {
-  return text
-    .replace(REQUIRE, "var __require = (name) => globalThis.process.getBuiltinModule(name);")
-    .replace(YAML_REQUIRES, "$1{ env: {} };");
+  return text.replace(REQUIRE, "var __require = (name) => globalThis.process.getBuiltinModule(name);");
 }
 
 /** The same program in ASCII: of other texts V8 makes two bytes of each letter. @throws Error on what would change */

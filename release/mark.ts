@@ -109,12 +109,20 @@ const hasMethod = hasMembers<
 });
 
 function isMethod(node: Node): node is Method {
-  if (!hasMethod(node) || node.computed || !/^(?:Private)?Identifier$/.test(node.key.type)) return false;
-  // `__proto__` as a property would be no method of that name.
+  if (!hasMethod(node) || node.computed) return false;
   const { key } = node;
-  return node.type === "MethodDefinition"
-    ? node.kind === "method"
-    : node.type === "Property" && node.method === true && !(hasMembers({ name: isJust("__proto__") })(key));
+  if (node.type === "MethodDefinition") {
+    return node.kind === "method" && /^(?:Private)?Identifier$/.test(key.type);
+  }
+  // `__proto__` as a property would be no method of that name.
+  return node.type === "Property" && node.method === true && !isProto(key);
+}
+
+const isNamedProto = hasMembers({ name: isJust("__proto__") });
+const isWrittenProto = hasMembers({ value: isJust("__proto__") });
+
+function isProto(key: Node): boolean {
+  return isNamedProto(key) || isWrittenProto(key);
 }
 
 const isBlock = hasMembers({ ...node, type: isJust("BlockStatement"), body: isListOf(isAnything) });

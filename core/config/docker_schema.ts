@@ -1,4 +1,4 @@
-import * as z from "../../lib/zod.ts";
+import * as z from "../../lib/zod_mini.ts";
 import {
   type PortRange,
   readAbsolutePath,
@@ -9,7 +9,18 @@ import {
   readWord,
 } from "../../lib/dockerfile/values.ts";
 import { isLiteral, parseTemplate, VariableError } from "../../lib/dockerfile/variables.ts";
-import { checked, LIST_OR_SCALAR, listOf, type Refuse, SCALAR, text } from "./fields.ts";
+import {
+  about,
+  checked,
+  LIST_OR_SCALAR,
+  listOf,
+  optional,
+  preprocess,
+  type Refuse,
+  refused,
+  SCALAR,
+  text,
+} from "./fields.ts";
 
 /** First element of a command that was written as a text, for a shell to run; no list can begin with it. */
 export const SHELL_FORM = "\0";
@@ -19,18 +30,22 @@ function command(
   wrap: (text: string) => readonly string[],
   normalise = (list: (string | undefined)[]) => list,
 ) {
-  return z.preprocess(
-    (value) =>
-      value === null ? undefined : typeof value === "string" && value.trim() !== "" ? wrap(value) : value,
-    z.array(z.string().optional()).transform(normalise).optional(),
-  ).meta(LIST_OR_SCALAR);
+  return about(
+    preprocess(
+      (value) =>
+        value === null ? undefined : typeof value === "string" && value.trim() !== "" ? wrap(value) : value,
+      z.optional(z.pipe(z.array(z.optional(z.string())), z.transform(normalise))),
+    ),
+    LIST_OR_SCALAR,
+  );
 }
 const programForm = () => command((value) => [SHELL_FORM, value]);
 
-const healthTest = command(
-  (value) => value.trim() === "NONE" ? ["NONE"] : ["CMD-SHELL", value],
-  (list) => ["CMD", "CMD-SHELL", "NONE"].includes(list[0] ?? "") ? list : ["CMD", ...list],
-);
+const healthTest = () =>
+  command(
+    (value) => value.trim() === "NONE" ? ["NONE"] : ["CMD-SHELL", value],
+    (list) => ["CMD", "CMD-SHELL", "NONE"].includes(list[0] ?? "") ? list : ["CMD", ...list],
+  );
 
 /**
  * A value in which variables of the image may stand. `read` checks what it says; where that depends on the image, it
@@ -94,11 +109,12 @@ function formatPorts({ first, last, protocol }: PortRange): string {
 
 /** A map of names to texts, also accepted as a list of `NAME=value`. */
 function pairs(name: z.ZodType<string>, content: z.ZodType<string>) {
-  return z.preprocess((value) => value ?? undefined, z.unknown()).transform((value, ctx) => {
+  const read = z.transform((written: unknown, { issues }) => {
+    const value = written ?? undefined;
     if (value === undefined) return undefined;
     const out: [string, string][] = [];
     const refuse = (path: (string | number)[], message: string, hint?: string) =>
-      ctx.addIssue({ code: "custom", message, path, params: { hint } });
+      issues.push(refused(value, message, hint, path));
     const keep = (key: string, item: string, path: (string | number)[]) => {
       const wrong = [name.safeParse(key), content.safeParse(item)].find(({ success }) => !success);
       if (!wrong) return void out.push([key, item]);
@@ -133,7 +149,8 @@ function pairs(name: z.ZodType<string>, content: z.ZodType<string>) {
     // Sorted, because the order of keys must not reach the image.
     const last = new Map(out);
     return Object.fromEntries([...last].sort(([a], [b]) => a < b ? -1 : 1));
-  }).meta({ type: ["object", "array", "null"], additionalProperties: SCALAR, items: SCALAR });
+  });
+  return about(read, { type: ["object", "array", "null"], additionalProperties: SCALAR, items: SCALAR });
 }
 
 /** The same where variables of the image may stand. */
@@ -146,49 +163,55 @@ export const buildArguments = pairs(checked(readVariableName), z.string());
 
 /** The keys of `HEALTHCHECK` when it is a map. */
 const healthcheckShape = {
-  test: healthTest.describe(
+  test: about(
+    healthTest(),
     "The command: a text for a shell, a list to run as it is, or NONE to drop the base image's check.",
   ),
-  cmd: healthTest.describe("The same as `test`."),
-  interval: duration.optional().describe("Time between checks, such as `30s`."),
-  timeout: duration.optional().describe("Time after which one check has failed."),
-  startPeriod: duration.optional().describe("Time after the start in which failures do not count."),
-  startInterval: duration.optional().describe("Time between checks in that time."),
-  retries: retries.optional().describe("Failures in a row that make the container unhealthy."),
+  cmd: about(healthTest(), "The same as `test`."),
+  interval: optional(duration, "Time between checks, such as `30s`."),
+  timeout: optional(duration, "Time after which one check has failed."),
+  startPeriod: optional(duration, "Time after the start in which failures do not count."),
+  startInterval: optional(duration, "Time between checks in that time."),
+  retries: optional(retries, "Failures in a row that make the container unhealthy."),
 };
 
 /** The keys below `docker`. */
 export const dockerShape = {
-  CMD: programForm().describe("Default command: a list is run as it is, a text by the image's shell."),
-  ENTRYPOINT: programForm().describe(
+  CMD: about(programForm(), "Default command: a list is run as it is, a text by the image's shell."),
+  ENTRYPOINT: about(
+    programForm(),
     "Program of the image: a list is run as it is, a text by the image's shell. Drops the base image's `CMD`.",
   ),
-  ENV: templatePairs(readVariableName).describe(
+  ENV: about(
+    templatePairs(readVariableName),
     "Environment variables: a map, or a list of `NAME=value`; added to those of the base image.",
   ),
-  LABEL: templatePairs(readLabelName).describe("Labels, likewise."),
-  EXPOSE: listOf(ports).describe("Ports the program listens on: `8080`, `53/udp` or `7000-7010`."),
-  VOLUME: listOf(template(readAbsolutePath)).describe(
+  LABEL: about(templatePairs(readLabelName), "Labels, likewise."),
+  EXPOSE: about(listOf(ports), "Ports the program listens on: `8080`, `53/udp` or `7000-7010`."),
+  VOLUME: about(
+    listOf(template(readAbsolutePath)),
     "Absolute paths of directories whose content lives outside the container.",
   ),
-  ONBUILD: listOf(text).describe("Dockerfile instructions for images that are built on this one."),
-  WORKDIR: template(readAbsolutePath).optional().describe(
-    "Absolute directory in which the program starts.",
-  ),
-  USER: template(readWord).optional().describe("User, or `user:group`, that the program runs as."),
-  STOPSIGNAL: template(readSignal).optional().describe(
+  ONBUILD: about(listOf(text), "Dockerfile instructions for images that are built on this one."),
+  WORKDIR: optional(template(readAbsolutePath), "Absolute directory in which the program starts."),
+  USER: optional(template(readWord), "User, or `user:group`, that the program runs as."),
+  STOPSIGNAL: optional(
+    template(readSignal),
     "Signal that asks the program to stop: a name such as `SIGTERM`, or a number.",
   ),
-  HEALTHCHECK: z.preprocess(
-    (value) =>
-      value === null
-        ? undefined
-        : typeof value === "string" || Array.isArray(value)
-        ? { test: value }
-        : value,
-    z.strictObject(healthcheckShape).optional(),
-  ).meta({
-    type: ["object", ...LIST_OR_SCALAR.type],
-    description: "How to tell whether the container is healthy: a command, a map, or NONE.",
-  }),
+  HEALTHCHECK: about(
+    preprocess(
+      (value) =>
+        value === null
+          ? undefined
+          : typeof value === "string" || Array.isArray(value)
+          ? { test: value }
+          : value,
+      z.optional(z.strictObject(healthcheckShape)),
+    ),
+    {
+      type: ["object", ...LIST_OR_SCALAR.type],
+      description: "How to tell whether the container is healthy: a command, a map, or NONE.",
+    },
+  ),
 };

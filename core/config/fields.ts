@@ -1,7 +1,7 @@
 /** The kinds of value a dappfile has, as zod types that also explain themselves. */
 import { compileGlob, GlobError } from "../../lib/glob.ts";
 import { readAbsolutePath, readWord, type Refuse } from "../../lib/dockerfile/values.ts";
-import * as z from "../../lib/zod.ts";
+import * as z from "../../lib/zod_mini.ts";
 
 /** JSON Schema of what is accepted where a text is meant. */
 export const SCALAR = { type: ["string", "number", "boolean"] };
@@ -10,19 +10,47 @@ export const LIST_OR_SCALAR = { type: [...SCALAR.type, "array", "null"] };
 
 export type { Refuse };
 
+/** What editors and the reference of the dappfile say of a schema, beside what it checks: members of its JSON Schema. */
+export type About = string | { readonly [member: string]: unknown };
+
+/** Says what editors show of a schema, which is nobody else's: a description, or members that it has beside others. */
+export function about<S extends z.ZodType>(schema: S, what: About): S {
+  const more = typeof what === "string" ? { description: what } : what;
+  z.globalRegistry.add(schema, { ...z.globalRegistry.get(schema), ...more });
+  return schema;
+}
+
+/** A value that may be absent. */
+export function optional<S extends z.ZodType>(schema: S, what: About) {
+  return about(z.optional(schema), what);
+}
+
+/** What a schema reads of something else. */
+export function preprocess<S extends z.ZodType>(change: (value: unknown) => unknown, schema: S) {
+  return z.pipe<z.Transform, S>(z.transform(change), schema);
+}
+
 /** A text that is checked and normalised by `read`, which refuses it or gives what is kept. */
 export function checked<T>(read: (text: string, refuse: Refuse) => T) {
-  return z.string().transform((text, ctx): T => {
-    try {
-      return read(text, (message, hint) => {
-        throw new Refusal(message, hint);
-      });
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      ctx.addIssue({ code: "custom", message: error.message, params: { hint: error.hint } });
-      return z.NEVER;
-    }
-  });
+  return z.pipe(
+    z.string(),
+    z.transform((text: string, { issues }): T => {
+      try {
+        return read(text, (message, hint) => {
+          throw new Refusal(message, hint);
+        });
+      } catch (error) {
+        if (!(error instanceof Refusal)) throw error;
+        issues.push(refused(text, error.message, error.hint));
+        return z.NEVER;
+      }
+    }),
+  );
+}
+
+/** What is wrong with a value, at a path in it. */
+export function refused(input: unknown, message: string, hint?: string, path: PropertyKey[] = []) {
+  return { code: "custom" as const, input, message, path, params: { hint } };
 }
 
 class Refusal extends Error {
@@ -92,20 +120,25 @@ export const glob = checked((value, refuse) => {
 
 /** A list, where one value may be written without brackets and nothing means an absent list. */
 export function listOf<S extends z.ZodType>(item: S) {
-  return z.preprocess(
-    (value) => value === null ? undefined : typeof value === "string" ? [value] : value,
-    z.array(item.optional()).optional(),
-  ).meta(LIST_OR_SCALAR);
+  return about(
+    preprocess(
+      (value) => value === null ? undefined : typeof value === "string" ? [value] : value,
+      z.optional(z.array(z.optional(item))),
+    ),
+    LIST_OR_SCALAR,
+  );
 }
 
 /** A list of maps; nothing means an absent list. */
 export function entriesOf<S extends z.ZodType>(entry: S) {
-  return z.preprocess((value) => value ?? undefined, z.array(entry.optional()).optional())
-    .meta({ type: ["array", "null"] });
+  return about(preprocess((value) => value ?? undefined, z.optional(z.array(z.optional(entry)))), {
+    type: ["array", "null"],
+  });
 }
 
 /** A map with known keys; nothing means an absent map. */
-export function section<T extends z.ZodRawShape>(shape: T) {
-  return z.preprocess((value) => value ?? undefined, z.strictObject(shape).optional())
-    .meta({ type: ["object", "null"] });
+export function section<T extends z.Shape>(shape: T) {
+  return about(preprocess((value) => value ?? undefined, z.optional(z.strictObject(shape))), {
+    type: ["object", "null"],
+  });
 }

@@ -1,10 +1,11 @@
 /** Which keys a dappfile has and what each takes. Rules between keys are in `image_rules.ts` and `references.ts`. */
-import * as z from "../../lib/zod.ts";
+import * as z from "../../lib/zod_mini.ts";
 import { parseBytes, parseDuration } from "../../lib/quantity.ts";
 import { once } from "../../lib/memoize.ts";
 import { suggest } from "../../lib/suggest.ts";
 import { buildArguments, dockerShape } from "./docker_schema.ts";
 import {
+  about,
   absolutePath,
   checked,
   entriesOf,
@@ -12,6 +13,8 @@ import {
   glob,
   LIST_OR_SCALAR,
   listOf,
+  optional,
+  preprocess,
   relativePath,
   section,
   text,
@@ -19,13 +22,16 @@ import {
 } from "./fields.ts";
 
 function oneOf<const T extends string>(...values: readonly T[]) {
-  return checked((value, refuse): T => {
-    const found = values.find((v) => v === value);
-    if (found !== undefined) return found;
-    const near = suggest(value, values);
-    const list = values.map((v) => `\`${v}\``).join(" or ");
-    return refuse(`"${value}" is not allowed: it must be ${list}`, near && `Did you mean \`${near}\`?`);
-  }).meta({ enum: [...values] });
+  return about(
+    checked((value, refuse): T => {
+      const found = values.find((v) => v === value);
+      if (found !== undefined) return found;
+      const near = suggest(value, values);
+      const list = values.map((v) => `\`${v}\``).join(" or ");
+      return refuse(`"${value}" is not allowed: it must be ${list}`, near && `Did you mean \`${near}\`?`);
+    }),
+    { enum: [...values] },
+  );
 }
 
 const baseImage = checked((value, refuse) => {
@@ -101,81 +107,97 @@ const owner = checked((value, refuse) => {
 });
 
 const paths = {
-  includePaths: listOf(glob).describe("Only files that match one of these patterns, relative to `add`."),
-  excludePaths: listOf(glob).describe(
+  includePaths: about(listOf(glob), "Only files that match one of these patterns, relative to `add`."),
+  excludePaths: about(
+    listOf(glob),
     "All files but those that match one of these patterns, relative to `add`.",
   ),
-  owner: owner.optional().describe("User that the files belong to: a number, or a name that the image has."),
-  group: owner.optional().describe("Group that they belong to, likewise."),
+  owner: optional(owner, "User that the files belong to: a number, or a name that the image has."),
+  group: optional(owner, "Group that they belong to, likewise."),
 };
 
 /** Keys that only artifacts have. All are optional, so the type may say that they are always there. */
-function artifactOnly<T extends z.ZodRawShape>(kind: "dimg" | "artifact", shape: T): T {
+function artifactOnly<T extends z.Shape>(kind: "dimg" | "artifact", shape: T): T {
   return kind === "artifact" ? shape : {} as T;
 }
 
 function gitSection(kind: "dimg" | "artifact") {
   const files = (stage: string) =>
-    listOf(glob).describe(`Files that the commands of ${stage} read, as patterns relative to \`add\`.`);
-  const entry = z.strictObject({
-    url: gitUrl.optional().describe(
-      "Another repository: `https://host/path`, `ssh://host/path`, `git@host:path`, `file:///path` or an absolute path. Absent: the project's own.",
-    ),
-    branch: refName.optional().describe(
-      "Branch of `url`. Of `branch`, `tag` and `commit` there is at most one; none is the default branch.",
-    ),
-    tag: refName.optional().describe("Tag of `url`."),
-    commit: commitId.optional().describe("Full commit id of `url`."),
-    add: absolutePath.optional().describe(
-      "Directory or file, from the project directory (of another repository: from its top); `/`, all of it, when absent.",
-    ),
-    to: absolutePath.optional().describe("Absolute path in the image."),
-    ...paths,
-    stageDependencies: section({
-      install: files("install"),
-      beforeSetup: files("beforeSetup"),
-      setup: files("setup"),
-      ...artifactOnly(kind, { buildArtifact: files("buildArtifact") }),
-      visible: oneOf("all").optional().describe(
-        "`all`: commands see the whole tree, and signatures do not cover what they read.",
+    about(listOf(glob), `Files that the commands of ${stage} read, as patterns relative to \`add\`.`);
+  const entry = about(
+    z.strictObject({
+      url: optional(
+        gitUrl,
+        "Another repository: `https://host/path`, `ssh://host/path`, `git@host:path`, `file:///path` or an absolute path. Absent: the project's own.",
       ),
-    }).describe("What the commands of each stage read. A stage sees declared files only."),
-    as: text.optional().describe("Accepted for old dappfiles; has no effect."),
-  }).meta({ required: ["to"] });
-  return entriesOf(entry).describe("Files from git, delivered into the image.");
+      branch: optional(
+        refName,
+        "Branch of `url`. Of `branch`, `tag` and `commit` there is at most one; none is the default branch.",
+      ),
+      tag: optional(refName, "Tag of `url`."),
+      commit: optional(commitId, "Full commit id of `url`."),
+      add: optional(
+        absolutePath,
+        "Directory or file, from the project directory (of another repository: from its top); `/`, all of it, when absent.",
+      ),
+      to: optional(absolutePath, "Absolute path in the image."),
+      ...paths,
+      stageDependencies: about(
+        section({
+          install: files("install"),
+          beforeSetup: files("beforeSetup"),
+          setup: files("setup"),
+          ...artifactOnly(kind, { buildArtifact: files("buildArtifact") }),
+          visible: optional(
+            oneOf("all"),
+            "`all`: commands see the whole tree, and signatures do not cover what they read.",
+          ),
+        }),
+        "What the commands of each stage read. A stage sees declared files only.",
+      ),
+      as: optional(text, "Accepted for old dappfiles; has no effect."),
+    }),
+    { required: ["to"] },
+  );
+  return about(entriesOf(entry), "Files from git, delivered into the image.");
 }
 
 function shellSection(kind: "dimg" | "artifact") {
-  const commands = (when: string) => listOf(text).describe(`Shell commands ${when}.`);
-  const version = (what: string) =>
-    text.optional().describe(
-      `Any text; change it to build ${what} again.`,
-    );
-  return section({
-    beforeInstall: commands("before any file of the project is there"),
-    install: commands("that install what the project needs"),
-    beforeSetup: commands("that prepare the setup"),
-    setup: commands("that set the project up"),
-    ...artifactOnly(kind, { buildArtifact: commands("that make what is imported elsewhere") }),
-    cacheVersion: version("every stage with commands"),
-    beforeInstallCacheVersion: version("beforeInstall and all after it"),
-    installCacheVersion: version("install and all after it"),
-    beforeSetupCacheVersion: version("beforeSetup and all after it"),
-    setupCacheVersion: version("setup and all after it"),
-    ...artifactOnly(kind, { buildArtifactCacheVersion: version("buildArtifact") }),
-  }).describe("Commands of the stages, run as root by the image's shell.");
+  const commands = (when: string) => about(listOf(text), `Shell commands ${when}.`);
+  const version = (what: string) => optional(text, `Any text; change it to build ${what} again.`);
+  return about(
+    section({
+      beforeInstall: commands("before any file of the project is there"),
+      install: commands("that install what the project needs"),
+      beforeSetup: commands("that prepare the setup"),
+      setup: commands("that set the project up"),
+      ...artifactOnly(kind, { buildArtifact: commands("that make what is imported elsewhere") }),
+      cacheVersion: version("every stage with commands"),
+      beforeInstallCacheVersion: version("beforeInstall and all after it"),
+      installCacheVersion: version("install and all after it"),
+      beforeSetupCacheVersion: version("beforeSetup and all after it"),
+      setupCacheVersion: version("setup and all after it"),
+      ...artifactOnly(kind, { buildArtifactCacheVersion: version("buildArtifact") }),
+    }),
+    "Commands of the stages, run as root by the image's shell.",
+  );
 }
 
 const mountEntry = once(() =>
-  z.strictObject({
-    to: absolutePath.optional().describe("Absolute path in the build container, not `/`."),
-    from: oneOf("tmp_dir", "build_dir").optional().describe(
-      "`tmp_dir`: new in every run; `build_dir`: kept for the project.",
-    ),
-    fromPath: absolutePath.optional().describe(
-      "In place of `from`: an absolute path of the build machine, which must exist. A file or socket is mounted as one.",
-    ),
-  }).meta({ required: ["to"] })
+  about(
+    z.strictObject({
+      to: optional(absolutePath, "Absolute path in the build container, not `/`."),
+      from: optional(
+        oneOf("tmp_dir", "build_dir"),
+        "`tmp_dir`: new in every run; `build_dir`: kept for the project.",
+      ),
+      fromPath: optional(
+        absolutePath,
+        "In place of `from`: an absolute path of the build machine, which must exist. A file or socket is mounted as one.",
+      ),
+    }),
+    { required: ["to"] },
+  )
 );
 
 const secretId = checked((value, refuse) =>
@@ -194,41 +216,44 @@ const variable = checked((value, refuse) => {
 });
 
 const secretEntry = once(() =>
-  z.strictObject({
-    id: secretId.optional().describe(
-      "Name of the secret: commands see the file `/run/secrets/ID`, of root, mode 0400, in memory.",
-    ),
-    env: variable.optional().describe(
-      "Variable of dapp's own environment that has the value; exactly one of `env` and `file`.",
-    ),
-    file: text.optional().describe(
-      "File that has the value: absolute, from the project directory, or `~/...`.",
-    ),
-    target: absolutePath.optional().describe("Another file in which commands see it."),
-    as: variable.optional().describe(
-      "Variable in which commands see it; then there is a file only with `target`.",
-    ),
-    version: text.optional().describe(
-      "Any text; change it to build again, since a new value alone does not.",
-    ),
-  }).meta({ required: ["id"] })
+  about(
+    z.strictObject({
+      id: optional(
+        secretId,
+        "Name of the secret: commands see the file `/run/secrets/ID`, of root, mode 0400, in memory.",
+      ),
+      env: optional(
+        variable,
+        "Variable of dapp's own environment that has the value; exactly one of `env` and `file`.",
+      ),
+      file: optional(text, "File that has the value: absolute, from the project directory, or `~/...`."),
+      target: optional(absolutePath, "Another file in which commands see it."),
+      as: optional(variable, "Variable in which commands see it; then there is a file only with `target`."),
+      version: optional(text, "Any text; change it to build again, since a new value alone does not."),
+    }),
+    { required: ["id"] },
+  )
 );
 
 const importEntry = once(() =>
-  z.strictObject({
-    artifact: text.optional().describe("Name of the artifact."),
-    add: absolutePath.optional().describe("Absolute path of a directory or file in it."),
-    to: absolutePath.optional().describe("Absolute path in the image; the same as `add` when absent."),
-    before: oneOf("install", "setup").optional().describe(
-      "The stage that finds the files in place; exactly one of `before` and `after`.",
-    ),
-    after: oneOf("install", "setup").optional().describe("The stage after which the files come."),
-    ...paths,
-  }).meta({ required: ["artifact", "add"] })
+  about(
+    z.strictObject({
+      artifact: optional(text, "Name of the artifact."),
+      add: optional(absolutePath, "Absolute path of a directory or file in it."),
+      to: optional(absolutePath, "Absolute path in the image; the same as `add` when absent."),
+      before: optional(
+        oneOf("install", "setup"),
+        "The stage that finds the files in place; exactly one of `before` and `after`.",
+      ),
+      after: optional(oneOf("install", "setup"), "The stage after which the files come."),
+      ...paths,
+    }),
+    { required: ["artifact", "add"] },
+  )
 );
 
 /** Read by `matrix.ts` before there are values to check. */
-const matrixSection = z.unknown().optional().meta({
+const matrixSection = optional(z.unknown(), {
   anyOf: [
     { type: "object", additionalProperties: LIST_OR_SCALAR },
     { type: "array", items: { type: "object", additionalProperties: LIST_OR_SCALAR } },
@@ -239,85 +264,106 @@ const matrixSection = z.unknown().optional().meta({
 
 function imageShape(kind: "dimg" | "artifact") {
   return {
-    from: baseImage.optional().describe(
+    from: optional(
+      baseImage,
       "Base image: a registry reference, `oci:DIR:TAG`, `archive:FILE`, or `scratch` for nothing at all.",
     ),
-    fromCacheVersion: text.optional().describe("Any text; change it to build everything again."),
-    fromDimg: anyName.optional().describe("A dimg of this file to stand on."),
-    fromDimgArtifact: anyName.optional().describe("An artifact of this file to stand on."),
-    dockerfile: relativePath.optional().describe(
+    fromCacheVersion: optional(text, "Any text; change it to build everything again."),
+    fromDimg: optional(anyName, "A dimg of this file to stand on."),
+    fromDimgArtifact: optional(anyName, "An artifact of this file to stand on."),
+    dockerfile: optional(
+      relativePath,
       "Dockerfile to build in BuildKit, in place of `from`; a path in `context`.",
     ),
-    context: relativePath.optional().describe(
+    context: optional(
+      relativePath,
       "Directory of the project with what the Dockerfile copies; the project directory when absent.",
     ),
-    target: text.optional().describe("Stage of the Dockerfile to build; the last one when absent."),
-    args: buildArguments.describe(
+    target: optional(text, "Stage of the Dockerfile to build; the last one when absent."),
+    args: about(
+      buildArguments,
       "Build arguments of the Dockerfile. They are signed: secrets belong to `secrets`.",
     ),
     git: gitSection(kind),
-    gitPatches: flag.optional().meta({
+    gitPatches: optional(flag, {
       type: ["boolean", "string"],
       description:
         "`false`: git trees come whole, so that images are the same bytes whatever was built before.",
     }),
     shell: shellSection(kind),
-    mount: entriesOf(mountEntry()).describe(
+    mount: about(
+      entriesOf(mountEntry()),
       "Directories that the commands see but that never enter the image.",
     ),
-    secrets: entriesOf(secretEntry()).describe(
+    secrets: about(
+      entriesOf(secretEntry()),
       "Values that commands see and nothing else does: no layer, log, record or signature.",
     ),
-    ssh: listOf(oneOf("default")).describe(
+    ssh: about(
+      listOf(oneOf("default")),
       "`default`: commands may use the keys of the ssh agent (`$SSH_AUTH_SOCK`, or `--ssh-key`).",
     ),
-    network: oneOf("private", "host", "none").optional().describe(
+    network: optional(
+      oneOf("private", "host", "none"),
       "Network of its commands, unless `--network` names one. Absent: `private` where that works, else `host`.",
     ),
-    import: entriesOf(importEntry()).describe("Files from artifacts."),
-    asLayers: flag.optional().meta({
+    import: about(entriesOf(importEntry()), "Files from artifacts."),
+    asLayers: optional(flag, {
       type: ["boolean", "string"],
       description: "One layer for each command, to find a slow or failing one.",
     }),
-    extends: listOf(text).describe("Templates to inherit from; of later ones more counts."),
+    extends: about(listOf(text), "Templates to inherit from; of later ones more counts."),
     matrix: matrixSection,
   };
 }
 
 const anyName = z.string();
 
-const dimgName = z.preprocess(
-  (value) => value === null ? [""] : typeof value === "string" ? [value] : value,
-  z.array(z.string().optional()).optional(),
-).meta({
-  ...LIST_OR_SCALAR,
-  description: "Name of the image, a list of names for equal images, or `~` for the only image of the file.",
-});
+const dimgName = about(
+  preprocess(
+    (value) => value === null ? [""] : typeof value === "string" ? [value] : value,
+    z.optional(z.array(z.optional(z.string()))),
+  ),
+  {
+    ...LIST_OR_SCALAR,
+    description:
+      "Name of the image, a list of names for equal images, or `~` for the only image of the file.",
+  },
+);
 
 /** A document that describes an image which is published. */
 const dimgSchema = once(() =>
-  z.strictObject({
-    dimg: dimgName,
-    ...imageShape("dimg"),
-    docker: section(dockerShape).describe("What the image says about itself; applied last."),
-  }).meta({ required: ["dimg"] })
+  about(
+    z.strictObject({
+      dimg: dimgName,
+      ...imageShape("dimg"),
+      docker: about(section(dockerShape), "What the image says about itself; applied last."),
+    }),
+    { required: ["dimg"] },
+  )
 );
 
 /** A document that describes an image from which files are imported. */
 const artifactSchema = once(() =>
-  z.strictObject({
-    artifact: text.optional().describe("Name of the artifact."),
-    ...imageShape("artifact"),
-  }).meta({ required: ["artifact"] })
+  about(
+    z.strictObject({
+      artifact: optional(text, "Name of the artifact."),
+      ...imageShape("artifact"),
+    }),
+    { required: ["artifact"] },
+  )
 );
 
 /** What documents inherit: all that an image can have. */
 const templateSchema = once(() =>
-  z.strictObject({
-    template: text.optional().describe("Name of the template, for `extends`."),
-    ...imageShape("artifact"),
-    docker: section(dockerShape).describe("What the image says about itself; dimgs inherit it."),
-  }).meta({ required: ["template"] })
+  about(
+    z.strictObject({
+      template: optional(text, "Name of the template, for `extends`."),
+      ...imageShape("artifact"),
+      docker: about(section(dockerShape), "What the image says about itself; dimgs inherit it."),
+    }),
+    { required: ["template"] },
+  )
 );
 
 const duration = checked((value, refuse) =>
@@ -331,60 +377,81 @@ const bytes = checked((value, refuse) =>
 );
 
 function pluginUses(what: string) {
-  return entriesOf(
-    z.preprocess(
-      (value) => typeof value === "string" ? { use: value } : value,
-      z.strictObject({
-        use: word.optional().describe(
-          "A path that starts with `.` or `/`, an `npm:`, `jsr:` or `https:` specifier, or a built-in name.",
+  return about(
+    entriesOf(
+      about(
+        preprocess(
+          (value) => typeof value === "string" ? { use: value } : value,
+          about(
+            z.strictObject({
+              use: optional(
+                word,
+                "A path that starts with `.` or `/`, an `npm:`, `jsr:` or `https:` specifier, or a built-in name.",
+              ),
+              options: optional(
+                z.unknown(),
+                "Options of the plugin; numbers and booleans are what YAML says they are.",
+              ),
+              trusted: optional(flag, {
+                type: ["boolean", "string"],
+                description: "`true`: it runs in dapp itself, and may do all that you may.",
+              }),
+              timeout: optional(duration, "How long one of its hooks may take: `10m`; `2m` when absent."),
+            }),
+            { required: ["use"] },
+          ),
         ),
-        options: z.unknown().optional().describe(
-          "Options of the plugin; numbers and booleans are what YAML says they are.",
-        ),
-        trusted: flag.optional().meta({
-          type: ["boolean", "string"],
-          description: "`true`: it runs in dapp itself, and may do all that you may.",
-        }),
-        timeout: duration.optional().describe("How long one of its hooks may take: `10m`; `2m` when absent."),
-      }).meta({ required: ["use"] }),
-    ).meta({ type: ["object", "string"] }),
-  ).describe(what);
+        { type: ["object", "string"] },
+      ),
+    ),
+    what,
+  );
 }
 
 const cleanupSection = () =>
-  section({
-    keep: pluginUses(
-      "Policies that give reasons to keep images, each a name alone, or `use` with `options`; what nobody keeps goes.",
-    ),
-    defaults: flag.optional().meta({
-      type: ["boolean", "string"],
-      description:
-        "`false`: only policies under `keep` count. Otherwise default policies count too, unless `keep` names the same policy.",
+  about(
+    section({
+      keep: pluginUses(
+        "Policies that give reasons to keep images, each a name alone, or `use` with `options`; what nobody keeps goes.",
+      ),
+      defaults: optional(flag, {
+        type: ["boolean", "string"],
+        description:
+          "`false`: only policies under `keep` count. Otherwise default policies count too, unless `keep` names the same policy.",
+      }),
+      stages: about(
+        section({
+          grace: optional(
+            duration,
+            "How long a new stage stays, whatever needs it: `90m`, `1d`; `2h` when absent.",
+          ),
+          budget: optional(
+            bytes,
+            "How much stages may take beside what images take: `500MB`, `50GB`; no limit when absent.",
+          ),
+        }),
+        "What happens to stages.",
+      ),
     }),
-    stages: section({
-      grace: duration.optional().describe(
-        "How long a new stage stays, whatever needs it: `90m`, `1d`; `2h` when absent.",
-      ),
-      budget: bytes.optional().describe(
-        "How much stages may take beside what images take: `500MB`, `50GB`; no limit when absent.",
-      ),
-    }).describe("What happens to stages."),
-  }).describe("What cleanup keeps.");
+    "What cleanup keeps.",
+  );
 
 /** The document about the project as a whole. */
 const projectSchema = once(() =>
   z.strictObject({
-    project: word.optional().describe(
+    project: optional(
+      word,
       "Name of the project; from the git origin, else the name of the directory, when absent.",
     ),
-    repo: repo.optional().describe("Where images and stages go: `host/path`, or `oci:DIR` for a directory."),
+    repo: optional(repo, "Where images and stages go: `host/path`, or `oci:DIR` for a directory."),
     plugins: pluginUses("Plugins to load: a name alone, or `use` with `options`, `timeout` and `trusted`."),
     cleanup: cleanupSection(),
-    include: listOf(text).describe(
+    include: about(
+      listOf(text),
       "Further files with documents: paths from the project directory, with wildcards.",
     ),
     // Documents are checked when they have inherited them.
-    defaults: z.lazy(() => templateSchema().omit({ template: true, extends: true })).optional().meta({
+    defaults: optional(z.lazy(() => z.omit(templateSchema(), { template: true, extends: true })), {
       type: ["object", "null"],
       description: "What every dimg and artifact starts with, as in a template.",
     }),

@@ -1,9 +1,9 @@
-import type * as z from "../../lib/zod.ts";
+import type * as z from "../../lib/zod_mini.ts";
 import { explainKey } from "./keys.ts";
 import { type DocumentScope, formatPath, type Path } from "./report.ts";
 import { type DocumentKind, documentSchemas } from "./schema.ts";
 
-type Issue = z.core.$ZodIssue;
+type Issue = z.Issue;
 
 /**
  * Checks the shape of one document and reports everything that is wrong with it.

@@ -87,13 +87,14 @@ function outer(n) {
   return seen;
 }
 const odd = { __proto__() { return 5; }, *many() { yield 6; }, async one() { return 7; }, "with space"() { return 8; } };
+const odder = { "__proto__"() { return 9; } };
 const shape = new Shape("s");
 const names = [];
 for (const name in shape) names.push(name);
 export const all = [
   Shape.first, shape.early, await shape.later(), [...shape.each()], await Array.fromAsync(shape.slow()), shape.both(),
   shape.greet(), shape.size, Shape.make().name, shape.inner(), names, shape.each.name, Shape.make.name, outer(1),
-  odd.__proto__(), [...odd.many()], await odd.one(), odd["with space"](), Object.keys(odd), odd.many.name,
+  odd.__proto__(), odder.__proto__(), [...odd.many()], await odd.one(), odd["with space"](), Object.keys(odd), odd.many.name,
   Object.getOwnPropertyDescriptor(Shape.prototype, "both").enumerable,
 ];
 `;
@@ -106,7 +107,8 @@ Deno.test("markFunctions() keeps what methods are to each other, to fields and t
   }
   assert.match(marked, /"use strict";\s*var inner = \(function\(m\)/);
   assert.match(marked, /greet\(\) \{ return super/);
-  assert.match(marked, /__proto__\(\) \{/);
+  assert.match(marked, /"with space": \(function\(\) \{ return 8/);
+  assert.match(marked, /__proto__\(\) \{.*"__proto__"\(\) \{/s);
   assert.deepEqual((await load(marked)).all, (await load(methods)).all);
 });
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { busyboxBase } from "../support/bases.ts";
 import { allTexts } from "../docs/blocks.ts";
 import { type Stranger, useStranger } from "../support/packages.ts";
-import { run } from "../support/process.ts";
+import { run as runHere } from "../support/process.ts";
 import { writeFiles } from "../support/project.ts";
 import { tryGitBeside } from "./git_beside.ts";
 import { commit, tryNewPlugins } from "./new_plugins.ts";
@@ -46,6 +46,16 @@ const names: Glob[] = [];
 console.log(JSON.stringify([...names, ...result.images.map(({ name, digest }) => [name, digest])]));
 `;
 
+/** Dappfiles with mistakes that the packages for YAML and for schemas find, and texts that they explain. */
+const WRONG = [
+  "dimg: app\nfrom: scratch\n\tshell: x\n---\ndimg: [a, b\nfrom: |x\n  y\n",
+  'dimg: app\nfrom: "unclosed\ndocker: {CMD: [a}\n',
+  "dimg: app\nfrom: !!binary aGk=\nshell: &s { install: *none, setup: !odd x }\nshell: *s\n",
+  "project: a b\nplugins: [{ options: 1 }, 3]\ncleanup: { stages: { grace: 1y } }\n---\n" +
+  "dimg: app\nform: scratch\ngit: { to: app }\nmount: [{ from: x, to: rel }, text]\nsecrets: [{ id: a/b }]\n" +
+  "docker: { ENV: [A, { b: c }], EXPOSE: 99999, HEALTHCHECK: { interval: 5, retries: [] }, RUN: x }\n",
+];
+
 /** In place of what an example imports and its page does not have. */
 const OTHER = `import { definePlugin } from "@dapp/dapp/plugin";
 export default definePlugin({ name: "other", api: 1, setup: () => ({}) });
@@ -82,7 +92,7 @@ async function prepare({ dir }: Stranger): Promise<void> {
     "shop/web/index.html": "hi",
     "shop/.gitignore": "base\n",
   });
-  await run(["cp", "-r", await busyboxBase(), `${dir}/shop/base`]);
+  await runHere(["cp", "-r", await busyboxBase(), `${dir}/shop/base`]);
   await commit(`${dir}/shop`);
 }
 
@@ -143,6 +153,18 @@ Deno.test("the npm package works on a machine that has Node.js alone", async (t)
     assert.equal(code, 2);
     assert.match(stderr, /dimg build/);
     assert.doesNotMatch(stderr, /dist|\.js/);
+  });
+
+  await t.step("what is wrong with a dappfile is told as from a checkout", async () => {
+    const list = ["dimg", "list", "--config", "wrong.yaml"];
+    const checkout = [Deno.execPath(), "run", "-A", new URL("../../cli.ts", import.meta.url).pathname];
+    for (const wrong of WRONG) {
+      await writeFiles(dir, { "shop/wrong.yaml": wrong });
+      const told = await run([dapp, ...list], { ...shop, allowFailure: true });
+      assert.equal(told.code, 2);
+      assert.deepEqual(told, await runHere([...checkout, ...list], { ...shop, allowFailure: true }));
+    }
+    await Deno.remove(`${dir}/shop/wrong.yaml`);
   });
 
   const deno = `${dir}/node_modules/deno/bin.cjs`;
