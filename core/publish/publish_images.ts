@@ -22,6 +22,7 @@ import type { BlobUploader } from "../share/uploader.ts";
 import { labels, parseChain, type StageChain } from "../contract/labels.ts";
 import type { OutgoingImage, OutgoingTag } from "./outgoing.ts";
 import { type Digest, digestOf, isDigest } from "../../lib/oci/digest.ts";
+import { Shared } from "../../lib/memoize.ts";
 
 /** dimgs published at once. */
 const PARALLEL = 4;
@@ -72,7 +73,7 @@ interface TagDocuments {
 }
 
 class ImagePublisher {
-  #marked: Promise<void> | undefined;
+  readonly #marked = new Shared(() => this.#mark());
 
   constructor(
     readonly needs: PublishNeeds,
@@ -105,7 +106,7 @@ class ImagePublisher {
       await Promise.all([
         this.#sendLayers(repository),
         this.#sendConfigs(repository, documents.configs),
-        row.target.repository !== "" && (this.#marked ??= this.#mark()),
+        row.target.repository !== "" && this.#marked.get(),
       ]);
       for (const manifest of documents.manifests) {
         await repository.putManifest(manifest, manifest.digest, signal);

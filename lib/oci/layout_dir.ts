@@ -6,6 +6,7 @@ import { OciError } from "./errors.ts";
 import { blobFile, layoutDirectory } from "./layout.ts";
 import { type Descriptor, type ImageIndex, mediaTypes } from "./types.ts";
 import { readBlobFile, requireBlob } from "./write_blob.ts";
+import { Shared } from "../memoize.ts";
 import { writeAllSync } from "../write_all.ts";
 import { type Digest, digestOf } from "./digest.ts";
 
@@ -24,13 +25,13 @@ const MAX_INDEX = 64 << 20;
  * `index.json` by a lock on the file `.dapp-lock`. Everything is on the disk when a method returns.
  */
 export class LayoutDirectory {
-  #prepared: Promise<void> | undefined;
+  readonly #prepared = new Shared(() => this.#prepare());
 
   constructor(readonly dir: string) {}
 
   /** Makes the directory when it is absent or empty. @throws {OciError} when something else is there */
   prepare(): Promise<void> {
-    return this.#prepared ??= this.#prepare();
+    return this.#prepared.get();
   }
 
   async #prepare(): Promise<void> {

@@ -4,6 +4,7 @@ import { blobsOf, manifestsOf, parseManifest } from "../../lib/oci/documents.ts"
 import { blobFile, layoutDirectory } from "../../lib/oci/layout.ts";
 import type { LayoutDirectory } from "../../lib/oci/layout_dir.ts";
 import type { Digest } from "../../core/contract/plugin.ts";
+import { Shared } from "../../lib/memoize.ts";
 
 const MAX_MANIFEST = 4 << 20;
 /** Other tools write blobs before the index that names them, without our lock; what is this new may be theirs. */
@@ -16,26 +17,22 @@ const SPARED_MS = 3600_000;
 export class LayoutSweeper implements AsyncDisposable {
   /** Whether something was untagged, so that a sweep makes sense at the end. */
   wanted = false;
-  #held: Promise<Deno.FsFile> | undefined;
+  readonly #held = new Shared(async () => {
+    await this.layout.prepare();
+    const file = await this.#open();
+    await file.lock(false);
+    return file;
+  });
 
   constructor(readonly layout: LayoutDirectory) {}
 
   /** Keeps sweepers out until this is disposed of. */
   async hold(): Promise<void> {
-    await (this.#held ??= (async () => {
-      await this.layout.prepare();
-      const file = await this.#open();
-      await file.lock(false);
-      return file;
-    })().catch((error) => {
-      this.#held = undefined; // there may be room the next time
-      throw error;
-    }));
+    await this.#held.get();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    (await this.#held?.catch(() => undefined))?.close();
-    this.#held = undefined;
+    (await this.#held.take())?.close();
     if (!this.wanted) return;
     this.wanted = false;
     // Without room for the file nobody holds it, and whoever could make it now has young blobs only, which are spared.

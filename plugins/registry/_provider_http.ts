@@ -14,6 +14,7 @@ import {
 import type { HttpTransport } from "../../lib/registry/transport.ts";
 import { exhaustedWaitMs, waitMs } from "./_rate_limit.ts";
 import type { Env, HttpResponse } from "../../lib/registry/http.ts";
+import { Shared } from "../../lib/memoize.ts";
 
 /** Longest answer that is read, in bytes; a page of tags is far below. */
 const MAX_ANSWER = 32 << 20;
@@ -82,8 +83,10 @@ export interface ProviderAnswer {
 export class ProviderHttp implements AsyncDisposable {
   readonly #options: ProviderHttpOptions;
   readonly #retry: RetryPolicy;
-  #base: Promise<string> | undefined;
-  #transport: Promise<HttpTransport> | undefined;
+  readonly #base = new Shared(async (signal: AbortSignal) =>
+    (await this.#options.base(signal)).replace(/\/+$/, "")
+  );
+  readonly #transport = new Shared(() => this.#open());
   #resumeAt = 0;
   /** What was shown as a login so far. */
   readonly #secrets = new Set<string>();
@@ -95,13 +98,7 @@ export class ProviderHttp implements AsyncDisposable {
 
   /** What paths are appended to. */
   base(signal: AbortSignal): Promise<string> {
-    return this.#base ??= this.#options.base(signal).then(
-      (base) => base.replace(/\/+$/, ""),
-      (error) => {
-        this.#base = undefined;
-        throw error;
-      },
-    );
+    return this.#base.get(signal);
   }
 
   /**
@@ -153,9 +150,7 @@ export class ProviderHttp implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const transport = this.#transport;
-    this.#transport = undefined;
-    await (await transport)?.[Symbol.asyncDispose]();
+    await (await this.#transport.take())?.[Symbol.asyncDispose]();
   }
 
   async #send(
@@ -163,7 +158,7 @@ export class ProviderHttp implements AsyncDisposable {
     login: Readonly<Record<string, string>>,
   ): Promise<ProviderAnswer> {
     const { method, headers, body, signal } = request;
-    const transport = await (this.#transport ??= this.#open());
+    const transport = await this.#transport.get();
     for (const value of Object.values(login)) this.#secrets.add(value.replace(/^(?:Basic|Bearer) /, ""));
     if (request.secret !== undefined) this.#secrets.add(request.secret);
     const response = await transport.send({

@@ -6,12 +6,12 @@ import {
   type ResolvedImage,
   type SourceRequest,
 } from "../../core/contract/plugin.ts";
-import type { Archive } from "../../lib/oci/archive.ts";
 import { hasMembers, isOptional } from "../../lib/guard.ts";
 import { OciError } from "../../lib/oci/errors.ts";
 import { parseLocation } from "../../lib/oci/layout.ts";
 import { formatPlatform } from "../../lib/oci/platform.ts";
 import { explained } from "./_explain.ts";
+import { Shared } from "../../lib/memoize.ts";
 
 /**
  * Base images in a file: `archive:FILE`, `archive:FILE:NAME` or `archive:FILE@sha256:HEX`, for what `docker save`,
@@ -29,10 +29,10 @@ export const sourceArchive = definePlugin({
 function openArchive({ name, platform, projectDir, store }: SourceRequest): ImageSource {
   const { location, ...selector } = parseLocation(name.slice("archive:".length));
   const file = location.startsWith("/") ? location : `${projectDir}/${location}`;
-  let opened: Promise<Archive> | undefined;
-  const open = (signal: AbortSignal) =>
-    opened ??= import("../../lib/oci/archive.ts")
-      .then((m) => m.Archive.open(file, name, signal));
+  const opened = new Shared(async (signal: AbortSignal) => {
+    const { Archive } = await import("../../lib/oci/archive.ts");
+    return await Archive.open(file, name, signal);
+  });
   return {
     resolve: (pin, signal) =>
       explained(name, async () => {
@@ -40,7 +40,7 @@ function openArchive({ name, platform, projectDir, store }: SourceRequest): Imag
         const memo = await store.memo.get("archive", key, isResolved);
         if (memo) return memo;
         const { resolveInArchive } = await import("../../lib/oci/fetch_archive.ts");
-        const found = await resolveInArchive(await open(signal), { selector, pin, platform });
+        const found = await resolveInArchive(await opened.get(signal), { selector, pin, platform });
         await store.memo.put("archive", key, found);
         return found;
       }),
@@ -56,7 +56,7 @@ function openArchive({ name, platform, projectDir, store }: SourceRequest): Imag
           }
         }
         const { fetchFromArchive } = await import("../../lib/oci/fetch_archive.ts");
-        const image = await fetchFromArchive(await open(io.signal), {
+        const image = await fetchFromArchive(await opened.get(io.signal), {
           ...io,
           id,
           platform,

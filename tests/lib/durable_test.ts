@@ -70,3 +70,16 @@ Deno.test("LayoutDirectory has neither blobs nor an index that it said it could 
     assert.deepEqual(await layout.index(), changed);
     assert.deepEqual(names(`${dir}/layout`).filter((name) => name.includes(".tmp")), []);
   }));
+
+Deno.test("LayoutDirectory takes blobs once its directory can be made", () =>
+  withTempDir(async (dir) => {
+    const content = new TextEncoder().encode("blob");
+    const blob = { digest: await digestOf(content), size: content.length };
+    const { signal } = new AbortController();
+    await Deno.writeTextFile(`${dir}/layout`, "in the way");
+    const layout = new LayoutDirectory(`${dir}/layout`);
+    await assert.rejects(layout.putBlob(blob, content, signal), /a file is there/);
+    await Deno.remove(`${dir}/layout`);
+    await layout.putBlob(blob, content, signal);
+    assert.ok(await layout.hasBlob(blob, signal));
+  }));

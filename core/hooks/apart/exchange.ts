@@ -3,7 +3,7 @@
  * and write what it hands over. Bytes go through the disk as they are; nobody holds a blob in memory.
  */
 import { ifPresent } from "../../../lib/file_failure.ts";
-import { memoize } from "../../../lib/memoize.ts";
+import { memoize, Shared } from "../../../lib/memoize.ts";
 import { type Digest, digestHex } from "../../../lib/oci/digest.ts";
 import { readChunks, writeHashed } from "../../../lib/oci/write_blob.ts";
 import { newScratchName, openScratch, type Scratch } from "../../../lib/scratch.ts";
@@ -35,7 +35,7 @@ export class Exchange implements AsyncDisposable {
   readonly handed: string;
   readonly #place: ExchangePlace;
   readonly #name = newScratchName();
-  #scratch: Promise<Scratch> | undefined;
+  readonly #scratch = new Shared(() => this.#make());
   readonly #blobs = new Map<Digest, Promise<void>>();
   #last = 0;
 
@@ -47,7 +47,7 @@ export class Exchange implements AsyncDisposable {
 
   /** Lets the plugin read a file while it is held; the path is the plugin's. */
   async lend(file: string): Promise<Disposable & { readonly path: string }> {
-    await this.#open();
+    await this.#scratch.get();
     const path = `${this.lent}/${++this.#last}`;
     await Deno.copyFile(file, path);
     return { path, [Symbol.dispose]: () => Deno.removeSync(path) };
@@ -56,18 +56,18 @@ export class Exchange implements AsyncDisposable {
   /** Lets the plugin read a blob for as long as it runs. */
   async lendBlob(file: string, digest: Digest): Promise<void> {
     const path = `${this.lent}/${digestHex(digest)}`;
-    await memoize(this.#blobs, digest, () => this.#open().then(() => Deno.copyFile(file, path)));
+    await memoize(this.#blobs, digest, () => this.#scratch.get().then(() => Deno.copyFile(file, path)));
   }
 
   /** A path for the plugin to write a new file at. */
   async place(): Promise<string> {
-    await this.#open();
+    await this.#scratch.get();
     return `${this.handed}/${++this.#last}`;
   }
 
   /** The directory that the plugin may write in. */
   async directory(): Promise<string> {
-    await this.#open();
+    await this.#scratch.get();
     return this.handed;
   }
 
@@ -108,16 +108,16 @@ export class Exchange implements AsyncDisposable {
     return found?.isFile ? found : undefined;
   }
 
-  #open(): Promise<Scratch> {
-    return this.#scratch ??= (async () => {
-      const scratch = await openScratch(this.#place.root, this.#name);
-      await Promise.all([this.lent, this.handed].map((dir) => Deno.mkdir(dir)));
-      return scratch;
-    })();
+  async #make(): Promise<Scratch> {
+    await using made = new AsyncDisposableStack();
+    const scratch = made.use(await openScratch(this.#place.root, this.#name));
+    await Promise.all([this.lent, this.handed].map((dir) => Deno.mkdir(dir)));
+    made.move();
+    return scratch;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await (await this.#scratch?.catch(() => undefined))?.[Symbol.asyncDispose]();
+    await (await this.#scratch.take())?.[Symbol.asyncDispose]();
     const { root, isOwn } = this.#place;
     if (isOwn) await ifPresent(() => Deno.remove(root, { recursive: true }));
   }

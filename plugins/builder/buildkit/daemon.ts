@@ -4,6 +4,7 @@ import { EngineError, type OciPlatform } from "../../../core/contract/plugin.ts"
 import { BuildkitClient } from "../../../lib/buildkit/client.ts";
 import type { BuilderAddress, Environment } from "./address.ts";
 import { unavailable } from "./failure.ts";
+import { Shared } from "../../../lib/memoize.ts";
 
 /** How a daemon is spoken to over TLS. */
 export interface TlsFiles {
@@ -22,7 +23,7 @@ const STEPS_LABEL = "dapp.parallel";
 /** A daemon, and what is known of it. */
 export class Daemon implements AsyncDisposable {
   readonly client: BuildkitClient;
-  #ready: Promise<void> | undefined;
+  readonly #ready = new Shared((platform: OciPlatform, signal: AbortSignal) => this.#look(platform, signal));
   /** What its network for steps is, as its worker says. */
   network = "";
   /** Steps that it takes at once: its worker's label {@linkcode STEPS_LABEL}, else as many as this machine has processors. */
@@ -73,10 +74,7 @@ export class Daemon implements AsyncDisposable {
 
   /** Makes sure, once, that it is there and builds for a platform. @throws BUILDER_UNAVAILABLE */
   ready(platform: OciPlatform, signal: AbortSignal): Promise<void> {
-    return this.#ready ??= this.#look(platform, signal).catch((error) => {
-      this.#ready = undefined;
-      throw error;
-    });
+    return this.#ready.get(platform, signal);
   }
 
   async #look(platform: OciPlatform, signal: AbortSignal): Promise<void> {

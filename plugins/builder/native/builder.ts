@@ -1,5 +1,5 @@
 import type { Env } from "./programs.ts";
-import { memoize } from "../../../lib/memoize.ts";
+import { memoize, Shared } from "../../../lib/memoize.ts";
 import { observed } from "../../../lib/pool.ts";
 import { abortable } from "@std/async/abortable";
 import type { UnpackedLayer } from "./unpack_layer.ts";
@@ -64,7 +64,7 @@ export class NativeBuilder implements Builder {
   readonly #network: StepNetwork | undefined;
   readonly #choice: NetworkChoice;
   readonly #cache: LayerCache;
-  #run: Promise<RunDirectory> | undefined;
+  readonly #run = new Shared(() => RunDirectory.open(this.#cache.native));
   readonly #rootless: boolean;
   readonly #unpacked = new Map<Digest, Promise<Unpacked>>();
   /** Layers that are to be unpacked once they are here. */
@@ -185,7 +185,7 @@ export class NativeBuilder implements Builder {
 
   async [Symbol.asyncDispose](): Promise<void> {
     // What takes longer, or hangs in a helper, is left to the next run.
-    const run = await this.#run?.catch(() => undefined);
+    const run = await this.#run.take();
     await atMost(
       Promise.all([this.#tidied, run && this.#remove([run.path]).catch(() => {})]),
       this.#interrupted ? 1000 : 10_000,
@@ -196,7 +196,7 @@ export class NativeBuilder implements Builder {
 
   /** Made when steps are to come: what only removes must not need space. */
   #runDirectory(): Promise<RunDirectory> {
-    return this.#run ??= RunDirectory.open(this.#cache.native);
+    return this.#run.get();
   }
 
   #interactive(

@@ -1,10 +1,11 @@
 import { EngineError } from "../../../core/contract/plugin.ts";
 import { rename, renameDurably } from "../../../lib/durable.ts";
 import type { Scratch } from "../../../lib/scratch.ts";
+import { Shared } from "../../../lib/memoize.ts";
 
 /** The scratch directory of this process, made on first use, and files that begin in it. */
 export class ScratchFiles implements AsyncDisposable {
-  #scratch: Promise<Scratch> | undefined;
+  readonly #scratch = new Shared(() => this.#open());
   #serial = 0;
   readonly #writing = new Set<Promise<void>>();
   #closed = false;
@@ -21,14 +22,7 @@ export class ScratchFiles implements AsyncDisposable {
     if (this.#closed) {
       throw new EngineError("STORE_FAILED", `Cannot write below "${this.root}": the store was closed`);
     }
-    const scratch = this.#scratch ??= this.#open();
-    try {
-      return this.opened = (await scratch).path;
-    } catch (error) {
-      // There may be room the next time.
-      if (this.#scratch === scratch) this.#scratch = undefined;
-      throw error;
-    }
+    return this.opened = (await this.#scratch.get()).path;
   }
 
   async #open(): Promise<Scratch> {
@@ -73,8 +67,6 @@ export class ScratchFiles implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     await Promise.allSettled(this.#writing);
-    const scratch = await this.#scratch?.catch(() => undefined);
-    this.#scratch = undefined;
-    await scratch?.[Symbol.asyncDispose]();
+    await (await this.#scratch.take())?.[Symbol.asyncDispose]();
   }
 }

@@ -21,6 +21,7 @@ import type { Remote } from "../wire.ts";
 import type { Role } from "./role.ts";
 import * as schemas from "./schemas.ts";
 import { memoShape, registryShape, repositoryShape } from "./shapes.ts";
+import { Shared } from "../../../../lib/memoize.ts";
 
 /** What the plugin is asked with. */
 export function registryRequest(request: RegistryRequest, role: Role): unknown {
@@ -70,11 +71,9 @@ export async function registryApart(answer: unknown, role: Role): Promise<Regist
       if (name === "") return root.repository;
       let repository = below.get(name);
       if (!repository) {
-        let opened: Promise<Remote> | undefined;
-        const open = () =>
-          opened ??= openRepository(remote, name, role, `${root.repository.name}/${name}`)
-            .then(({ remote }) => remote);
-        repository = repositoryApart(`${root.repository.name}/${name}`, root.remote.has, { open, role });
+        const full = `${root.repository.name}/${name}`;
+        const opened = new Shared(async () => (await openRepository(remote, name, role, full)).remote);
+        repository = repositoryApart(full, root.remote.has, { open: () => opened.get(), role });
         below.set(name, repository);
       }
       return repository;
