@@ -1,4 +1,5 @@
 import { digestOf } from "./oci/digest.ts";
+import { writeFile } from "./write_file.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -38,7 +39,7 @@ export async function writeSealed(path: string, text: string): Promise<void> {
   const temp = `${path}.${crypto.randomUUID()}`;
   try {
     await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true, mode: 0o700 });
-    await Deno.writeFile(temp, await seal(text), { mode: 0o600 });
+    await writeFile(temp, await seal(text), { mode: 0o600 });
     await Deno.rename(temp, path);
   } catch {
     await Deno.remove(temp).catch(() => {});

@@ -3,6 +3,7 @@ import { OciError } from "../../lib/oci/errors.ts";
 import { imageOf, requireLayerCount } from "../../lib/oci/image.ts";
 import { platformOf } from "../../lib/oci/platform.ts";
 import type { ImageManifest } from "../../lib/oci/types.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 import { EngineError } from "../contract/errors.ts";
 import { stageTag } from "../contract/labels.ts";
 import type { RemoteManifest, Repository } from "../contract/registry.ts";
@@ -34,11 +35,14 @@ export async function readStage(
   repository: Repository,
   manifest: ImageManifest,
   signature: Signature,
-  needs: ReadNeeds,
+  needs: ReadNeeds & {
+    /** The text of a listing that is here. */
+    known(digest: Digest): Promise<string | undefined>;
+  },
 ): Promise<{ readonly document: StageDocument; readonly outlines: PackedOutlines }> {
   const title = stageReference(repository, signature);
   const state = await readState(repository, manifest, title, needs);
-  const document = await decodeStage(state, signature);
+  const document = await decodeStage(state, signature, needs.known);
   if (!document) throw new OciError("invalid", `Cannot use image "${title}": it is not this stage`);
   return { document, outlines: packedOutlines(state) };
 }

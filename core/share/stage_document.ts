@@ -99,10 +99,16 @@ export async function stageConfigText(
   return configText(config);
 }
 
-/** Reads what {@linkcode encodeStage} wrote, whatever tool copied it; undefined when it is something else. */
+/**
+ * Reads what {@linkcode encodeStage} wrote, whatever tool copied it; undefined when it is something else.
+ *
+ * @param known gives a listing that is here already, as those of the commit that is checked out are: unpacking loads Deno's
+ * streams, which takes longer
+ */
 export async function decodeStage(
   image: ImageState,
   signature: Signature,
+  known: (digest: Digest) => Promise<string | undefined>,
 ): Promise<StageDocument | undefined> {
   const { dapp: member, ...config }: StageConfig = image.config;
   if (!isObject(member) || member.format !== FORMAT) return undefined;
@@ -114,9 +120,12 @@ export async function decodeStage(
   let unpacked = 0;
   for (const [digest, value] of Object.entries(isObject(listings) ? listings : {})) {
     if (!isDigest(digest) || typeof value !== "string") return undefined;
-    const text = await unpack(value, MAX_TEXT - unpacked).catch(() => undefined);
-    if (text === undefined || await digestOf(text) !== digest) return undefined;
-    unpacked += text.length;
+    let text = await known(digest);
+    if (text === undefined) {
+      text = await unpack(value, MAX_TEXT - unpacked).catch(() => undefined);
+      if (text === undefined || await digestOf(text) !== digest) return undefined;
+      unpacked += text.length;
+    }
     texts.set(digest, text);
   }
   const shown = trees ?? {};

@@ -1,5 +1,6 @@
 import { OciError } from "../../lib/oci/errors.ts";
 import { observed } from "../../lib/pool.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 import type { LayerRef } from "../contract/builder.ts";
 import { EngineError, messageOf } from "../contract/errors.ts";
 import type { Repository } from "../contract/registry.ts";
@@ -29,10 +30,12 @@ export interface TakeOptions {
 }
 
 /** What taking stages takes. */
-export interface TakeNeeds
-  extends
-    ReadNeeds,
-    Pick<SharedStagesOptions, "emit" | "store" | "project" | "signed" | "uploader" | "target" | "losses"> {
+export interface TakeNeeds extends
+  ReadNeeds,
+  Pick<
+    SharedStagesOptions,
+    "emit" | "store" | "project" | "signed" | "uploader" | "target" | "losses" | "listingText"
+  > {
   readonly finder: Pick<StageFinder, "forsake" | "find">;
   readonly contents: Pick<LayerContents, "require">;
   readonly apart: Pick<ApartStages, "note">;
@@ -113,17 +116,18 @@ export class StageTaker {
   async #take(
     image: SignedImage,
     stage: SignedStage,
-    { repository, digest, manifest: known }: FoundStage,
+    { repository, digest, manifest: given }: FoundStage,
     { unseen = false, apart: stay = false, coming: tell }: TakeOptions,
   ): Promise<{ readonly record: StageRecord; readonly bytes: number }> {
-    const { store, project, signed, signal, emit, contents } = this.needs;
+    const { store, project, signed, signal, emit, contents, listingText } = this.needs;
     const title = stageReference(repository, stage.signature);
-    const found = known ?? await repository.manifest(digest, signal);
+    const found = given ?? await repository.manifest(digest, signal);
     if (!found) throw new OciError("missing", `Cannot use image "${title}": it is gone`);
     const manifest = imageManifest(found, title);
     // Whether the others are there shows when they are brought.
     const apart = stay && !this.#isTorn(manifest.layers, repository);
-    const reading = observed(readStage(repository, manifest, stage.signature, this.needs));
+    const known = (digest: Digest) => listingText(store, digest).catch(() => undefined);
+    const reading = observed(readStage(repository, manifest, stage.signature, { ...this.needs, known }));
     // They come while it is read what they are; whoever brings layers that are apart makes sure of what they hold.
     const coming = new ComingLayers(apart ? [] : manifest.layers, repository, {
       store,

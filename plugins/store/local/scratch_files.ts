@@ -2,6 +2,7 @@ import { EngineError } from "../../../core/contract/plugin.ts";
 import { rename, renameDurably } from "../../../lib/durable.ts";
 import type { Scratch } from "../../../lib/scratch.ts";
 import { Shared } from "../../../lib/memoize.ts";
+import { writeFile } from "../../../lib/write_file.ts";
 
 /** The scratch directory of this process, made on first use, and files that begin in it. */
 export class ScratchFiles implements AsyncDisposable {
@@ -54,8 +55,7 @@ export class ScratchFiles implements AsyncDisposable {
   ): Promise<void> {
     const temp = `${await this.directory()}/s${this.#serial++}`;
     try {
-      if (typeof content === "string") await Deno.writeTextFile(temp, content);
-      else await Deno.writeFile(temp, content);
+      await writeFile(temp, content);
       await (durable ? renameDurably : rename)(temp, path);
     } catch (error) {
       await Deno.remove(temp).catch(() => {}); // its space is needed
