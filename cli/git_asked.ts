@@ -1,8 +1,9 @@
 /**
  * The `git status` that the launcher of the installed program (release/dapp.sh) starts beside Deno: starting it from
  * here, later, costs a build without changes a fifth of its time. The file holds the project directory as it was
- * written, what git printed, and `exit` with its code when it has ended, each closed by NUL. What git printed begins with
- * the files of the commit where they were asked for: `tree`, the ids of commit and tree, rows, and `listed` with a code.
+ * written, the number of the process that writes, what git printed, and `exit` with its code when it has ended, each
+ * closed by NUL. What git printed begins with the files of the commit where they were asked for: `tree`, the ids of
+ * commit and tree, rows, and `listed` with a code.
  */
 import { Alarm } from "../lib/alarm.ts";
 
@@ -17,7 +18,7 @@ export interface GitAsked {
 
 const FILES = "tree ";
 
-/** A git that is slower than this is asked again, as what waits for it may have been killed. */
+/** A git that is slower than this is asked again. */
 const PATIENCE_MS = 5 * 60_000;
 
 /** Takes over the launcher's file at `path`, which is removed; undefined when there is none. */
@@ -48,10 +49,14 @@ export function openGitAsked(path: string): GitAsked | undefined {
 /** What git printed, when it has ended well. */
 async function whenComplete(file: Deno.FsFile, signal?: AbortSignal): Promise<Uint8Array | undefined> {
   const alarm = new Alarm();
+  let writer = "";
   for (let waited = 0; waited <= PATIENCE_MS && !signal?.aborted;) {
+    const isOver = writer !== "" && hasEnded(writer);
     const said = splitAnswer(readAll(file));
     if (!said) return undefined; // a full disk took it all back
     if (said.code !== undefined) return said.code === 0 ? said.output : undefined;
+    if (isOver) return undefined; // it was killed
+    writer = said.writer;
     const ms = Math.min(1 + Math.floor(waited / 8), 32);
     await new Promise<void>((done) => alarm.set(ms, done));
     waited += ms;
@@ -59,8 +64,19 @@ async function whenComplete(file: Deno.FsFile, signal?: AbortSignal): Promise<Ui
   return undefined;
 }
 
+function hasEnded(pid: string): boolean {
+  try {
+    Deno.statSync(`/proc/${pid}`);
+    return false;
+  } catch (error) {
+    return error instanceof Deno.errors.NotFound;
+  }
+}
+
 interface Said {
   readonly dir: string;
+  /** Who writes; "" where that is not known, or not yet. */
+  readonly writer: string;
   readonly output: Uint8Array;
   /** Undefined while git runs. */
   readonly code: number | undefined;
@@ -68,13 +84,17 @@ interface Said {
 
 /** Rows of `git status -z` begin with their kind, so that none of them looks like the last one. */
 function splitAnswer(bytes: Uint8Array): Said | undefined {
-  const start = bytes.indexOf(0) + 1;
-  if (start === 0) return undefined;
-  const last = bytes.lastIndexOf(0, -2) + 1;
+  const own = bytes.indexOf(0) + 1;
+  if (own === 0) return undefined;
   const text = (from: number, to: number) => new TextDecoder().decode(bytes.subarray(from, to));
+  const dir = text(0, own - 1);
+  const start = bytes.indexOf(0, own) + 1;
+  if (start === 0) return { dir, writer: "", output: bytes.slice(own), code: undefined };
+  const last = bytes.lastIndexOf(0, -2) + 1;
   const code = last < start || bytes.at(-1) !== 0 ? undefined : /^exit (\d+)$/.exec(text(last, -1))?.[1];
   return {
-    dir: text(0, start - 1),
+    dir,
+    writer: text(own, start - 1),
     output: bytes.slice(start, last),
     code: code === undefined ? undefined : Number(code),
   };

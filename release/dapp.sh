@@ -55,18 +55,30 @@ case "${1-} ${2-}" in
       ask() {
         GIT_CEILING_DIRECTORIES=$above GIT_ENVIRONMENT command git GIT_SETTINGS -C "$dir" "$@"
       }
+      cut=
+      say() {
+        printf "$@" || cut=1
+      }
       {
+        # Whose end is the end of waiting; where there is no /proc, nobody's.
+        writer=
+        read -r writer others </proc/self/stat
+        say '%s\0' "$writer"
         # A store that takes what others have built has not seen the commit, as a rule: its files come first.
         case "${2-} ${3-}" in
           'stages pull')
             tree=$(ask GIT_NAMING) && {
-              printf 'tree %s\0' "$tree" && ask GIT_LISTING "${tree#* }"
-              printf 'listed %s\0' "$?"
+              say 'tree %s\0' "$tree"
+              ask GIT_LISTING "${tree#* }"
+              say 'listed %s\0' "$?"
             }
             ;;
         esac
         ask GIT_STATUS
-        printf 'exit %s\0' "$?" || : >|/dev/stdout # the disk is full: it says nothing
+        code=$?
+        [ -z "$cut" ] && say 'exit %s\0' "$code"
+        [ -z "$cut" ] || : >|/dev/stdout # the disk is full, or was for a moment: it says nothing
+        kill -0 $$ || rm -f "$asked"     # dapp was killed before it took the file
       } &
     ) 2>/dev/null && set -- "--git-asked=$asked" "$@"
     ;;
