@@ -317,7 +317,7 @@ class ImageBuild {
       records = [...done.records];
       built = done.builtByImage;
       timesOf = done.timesOf;
-    }
+    } else if (!cache) options.onFresh?.();
     const published = watch.begin("publishing");
     await shared();
     if (cache) await bringUnpublished(records, inputs.store, cache.shared.elsewhere);

@@ -52,6 +52,8 @@ export interface BuildExtras extends BuildOptions {
   readonly onPublished?: (signature: Signature) => void;
   /** Asked before the first stage is built: what is to be done with images must be possible. */
   readonly mayBuild?: () => Promise<void>;
+  /** Told when no stage is to be built and none to be shared: what comes after the build can be begun. */
+  readonly onFresh?: () => void;
   /** Told of each base image that is used. */
   readonly onBase?: Parameters<BuildNeeds["sign"]>[1];
   /** Told on a dry run of each stage that would be built. */

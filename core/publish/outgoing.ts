@@ -5,7 +5,6 @@ import type { BuiltImage } from "../contract/results.ts";
 import type { OwnedTag } from "./tags.ts";
 import type { TagWish } from "../contract/tagging.ts";
 import type { BuildOptions } from "../build/introspect.ts";
-import type { Digest } from "../../lib/oci/digest.ts";
 import type { Signature } from "../contract/signature.ts";
 
 /** One dimg under one tag, on its way out. */
@@ -15,8 +14,6 @@ export interface OutgoingTag {
   /** The full name with tag. */
   readonly reference: string;
   readonly facts: TagFacts;
-  /** The digest under the tag, where it has been asked for ahead. */
-  readonly standing?: Promise<Digest | undefined>;
 }
 
 /** One dimg with all its tags. `images`: one for each platform; empty when a dry run builds it. */
@@ -31,8 +28,8 @@ export interface OutgoingImage {
 export interface Naming {
   readonly naming: "nested" | "flat";
   reference(target: ImageTarget): string;
-  /** Asks what is published under a name, as soon as the name is known. */
-  lookUp?(target: ImageTarget): Promise<Digest | undefined>;
+  /** Told of the names as soon as they are known. */
+  named?(targets: readonly ImageTarget[]): void;
 }
 
 /** What to publish, and how; what a build is asked for counts with `build`. */

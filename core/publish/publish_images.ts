@@ -21,6 +21,7 @@ import { outgoingLayer, repositoryOfBase, withBlobs } from "../share/send_blobs.
 import type { BlobUploader } from "../share/uploader.ts";
 import { labels, parseChain, type StageChain } from "../contract/labels.ts";
 import type { OutgoingImage, OutgoingTag } from "./outgoing.ts";
+import type { Standing } from "./standing.ts";
 import { type Digest, digestOf, isDigest } from "../../lib/oci/digest.ts";
 import { Shared } from "../../lib/memoize.ts";
 
@@ -39,6 +40,8 @@ const isKnownTag = hasMembers<Published & { readonly digest: Digest }>({
 export interface PublishNeeds extends Pick<ResolvedOptions, "emit" | "signal" | "dryRun"> {
   readonly project: string;
   readonly store: Store;
+  /** What stands under tags. */
+  readonly standing: Pick<Standing, "of">;
   /** Brings a layer that a repository has into the store. */
   bring(layer: Layer, place: string): Promise<unknown>;
 }
@@ -149,9 +152,9 @@ class ImagePublisher {
    * repository has the layers of what is there, so that they need not be sent.
    */
   async #standing(repository: Repository, row: OutgoingTag, identity: Digest): Promise<Digest | undefined> {
-    const { signal, store } = this.needs;
+    const { standing, store } = this.needs;
     const [digest, known] = await Promise.all([
-      row.standing ?? repository.head(row.target.tag, signal),
+      standing.of(row.target),
       store.memo.get(MEMO, row.reference, isKnownTag),
     ]);
     if (!digest) return undefined;

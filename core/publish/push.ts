@@ -22,7 +22,8 @@ import { remarkOnDetour } from "./detour.ts";
 import { imageTarget } from "./names.ts";
 import { blobOrigins, publishImages } from "./publish_images.ts";
 import { addTimes } from "../build/stopwatch.ts";
-import type { BuildResult, MovedStage, PublishReport } from "../contract/results.ts";
+import type { BuildResult, BuiltImage, MovedStage, PublishReport } from "../contract/results.ts";
+import { Standing } from "./standing.ts";
 import { collectTags, type OwnedTag } from "./tags.ts";
 import { outgoingLayer } from "../share/send_blobs.ts";
 import { BlobUploader } from "../share/uploader.ts";
@@ -47,9 +48,6 @@ export interface PushNeeds extends TagNeeds, BuildNeeds {
   sign: BuildNeeds["sign"];
 }
 
-/** Names that are asked for ahead. */
-const AHEAD = 8;
-
 /** Publishes images, built before or now, in REPO. One session for each platform; the first one leads. */
 export async function pushImages(
   sessions: readonly [PushNeeds, ...PushNeeds[]],
@@ -70,13 +68,12 @@ export async function pushImages(
   const main = backend.repository("");
   const store = await session.store();
   const uploader = new BlobUploader(emit, signal, store.memo);
+  const standing = new Standing(backend, signal);
   const naming: Naming = {
     naming: registry.naming ?? backend.capabilities.naming,
     reference: ({ repository, tag }) => `${backend.repository(repository).name}:${tag}`,
     // A build takes time, in which the answer may become another.
-    ...(!options.build && {
-      lookUp: ({ repository, tag }) => observed(backend.repository(repository).head(tag, signal)),
-    }),
+    ...(!options.build && { named: (targets) => standing.askAhead(targets) }),
   };
   const tags = await prepareTags(sessions, nodes, naming, options);
 
@@ -86,12 +83,16 @@ export async function pushImages(
   const { name: project } = await session.project();
   const losses = new Losses();
   const bring = bringer(session, store, losses);
-  const needs = { project, store, emit, signal, dryRun, bring };
+  const needs = { project, store, emit, signal, dryRun, bring, standing };
   const publish = async () => {
+    if (options.build) standing.forget();
     const builds = options.build
-      ? await buildAll(sessions, names, { backend, options, repo, tags, uploader, done, losses })
+      ? await buildAll(sessions, names, { backend, options, repo, tags, uploader, done, losses, standing })
       : [];
-    const outgoing = await collectImages(sessions, nodes, tags, options.build === true && dryRun, true);
+    const built = options.build
+      ? builds.map(({ images }) => images)
+      : await Promise.all(sessions.map((each) => builtImages(each, nodes, { elsewhere: true })));
+    const outgoing = await outgoingImages(session, nodes, tags, options.build && dryRun ? [] : built);
     if (options.withStages) {
       const moved = await sendStages(sessions, keysOf(nodes), { repo, uploader, done });
       stages.splice(0, stages.length, ...moved);
@@ -165,6 +166,7 @@ export async function prepareTags(
     now,
   });
   const named = nameTags(nodes, collected, naming, options);
+  naming.named?.([...named.values()].flat().map(({ target }) => target));
   const store = await session.store();
   const [all, tree] = [await signing, await asking];
   const signed = all[0]!;
@@ -178,7 +180,7 @@ export async function prepareTags(
     const base = await baseOf(session, signed, node);
     out.set(
       node.key,
-      rows.map(({ tag, target, standing }) => {
+      rows.map(({ tag, target }) => {
         const { scheme, value } = tag;
         const facts = {
           project,
@@ -193,7 +195,7 @@ export async function prepareTags(
           base,
           created: now,
         };
-        return { tag, target, reference: naming.reference(target), facts, ...(standing && { standing }) };
+        return { tag, target, reference: naming.reference(target), facts };
       }),
     );
   }
@@ -209,22 +211,20 @@ export async function prepareTags(
   return out;
 }
 
-/** Where each dimg goes; when these are few names, what they stand for is asked while the stages are looked up. */
+/** Where each dimg goes. */
 function nameTags(
   nodes: readonly ImageNode[],
   tags: readonly OwnedTag[],
   naming: Naming,
   { single = false }: PushOptions,
-): ReadonlyMap<ImageNode, readonly Pick<OutgoingTag, "tag" | "target" | "standing">[]> {
-  const few = nodes.length * tags.length <= AHEAD;
+): ReadonlyMap<ImageNode, readonly Pick<OutgoingTag, "tag" | "target">[]> {
   return new Map(nodes.map((node) => {
     const { name } = node.rule;
     const own = tags.filter(({ image }) => image === undefined || image === name);
-    const rows = own.map((tag) => {
-      const target = imageTarget(name, tag.tag, { naming: naming.naming, single });
-      const standing = few ? naming.lookUp?.(target) : undefined;
-      return { tag, target, ...(standing && { standing }) };
-    });
+    const rows = own.map((tag) => ({
+      tag,
+      target: imageTarget(name, tag.tag, { naming: naming.naming, single }),
+    }));
     return [node, rows] as const;
   }));
 }
@@ -273,6 +273,7 @@ interface BuildAll {
   readonly tags: ReadonlyMap<string, readonly OutgoingTag[]>;
   readonly uploader: BlobUploader;
   readonly losses: Losses;
+  readonly standing: Standing;
   /** Filled here. */
   readonly done: StagesOfBuild;
 }
@@ -281,11 +282,15 @@ interface BuildAll {
 async function buildAll(
   sessions: readonly PushNeeds[],
   names: readonly string[],
-  { backend, options, repo, tags, uploader, done, losses }: BuildAll,
+  { backend, options, repo, tags, uploader, done, losses, standing }: BuildAll,
 ): Promise<readonly BuildResult[]> {
   const results: BuildResult[] = [];
+  const onFresh = () => standing.askAhead([...tags.values()].flat().map(({ target }) => target));
   for (const session of sessions) {
     const store = await session.store();
+    // Nothing comes between that and publishing which takes so long that the answer becomes another.
+    const next = session === sessions.at(-1) && !options.withStages &&
+      results.every(({ stagesBuilt }) => stagesBuilt === 0);
     const result = await buildImages(session, names, {
       ...(options.introspect && { introspect: options.introspect }),
       ...(options.failFast && { failFast: true }),
@@ -295,6 +300,7 @@ async function buildAll(
       uploader,
       publishing: true,
       losses,
+      ...(next && { onFresh }),
       mayBuild: () => requirePush(backend, tags, session.options.signal),
       onPlanned: (signature) => done.planned.add(signature),
       onPublished: (signature) => done.published.add(signature),
@@ -333,26 +339,18 @@ function bringer(
   };
 }
 
-/**
- * Everything that will be published. Layers that are not here stay where they are with `elsewhere`, else they are brought.
- *
- * @throws NOT_BUILT when one of the images is not built, before anything is sent
- */
-export async function collectImages(
-  sessions: readonly BuiltNeeds[],
+/** Everything that will be published. @param built the images of each platform; none when a dry run would build them */
+export async function outgoingImages(
+  session: Pick<BuiltNeeds, "sign">,
   nodes: readonly ImageNode[],
   tags: ReadonlyMap<string, readonly OutgoingTag[]>,
-  unbuilt: boolean,
-  elsewhere = false,
+  built: readonly (readonly BuiltImage[])[],
 ): Promise<readonly OutgoingImage[]> {
-  const built = unbuilt ? [] : await Promise.all(
-    sessions.map((session) => builtImages(session, nodes, { elsewhere })),
-  );
-  const signed = await sessions[0]!.sign(keysOf(nodes));
-  return nodes.map((node, i) => ({
+  const signed = await session.sign(keysOf(nodes));
+  return nodes.map((node) => ({
     node,
     signature: signed.image(node.key).stages.at(-1)!.signature,
     tags: tags.get(node.key) ?? [],
-    images: built.map((images) => images[i]!),
+    images: built.map((images) => images.find(({ name }) => name === node.rule.name)!),
   }));
 }

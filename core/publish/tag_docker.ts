@@ -1,3 +1,4 @@
+import { builtImages } from "../build/build.ts";
 import { DockerEngine, DockerError } from "../../lib/docker/engine.ts";
 import { manifestOf } from "../../lib/oci/build.ts";
 import { OciError } from "../../lib/oci/errors.ts";
@@ -6,7 +7,7 @@ import { EngineError } from "../contract/errors.ts";
 import { exportImages } from "../export/mod.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import { withLabels } from "./image_document.ts";
-import { collectImages, prepareTags, type TagNeeds } from "./push.ts";
+import { outgoingImages, prepareTags, type TagNeeds } from "./push.ts";
 import type { PublishedImage, PublishReport } from "../contract/results.ts";
 import type { Naming, OutgoingTag, PushOptions } from "./outgoing.ts";
 
@@ -25,7 +26,7 @@ export async function tagInDocker(
     reference: ({ repository, tag }) => `${repo}${repository && "/" + repository}:${tag}`,
   };
   const tags = await prepareTags([session], nodes, naming, options);
-  const outgoing = await collectImages([session], nodes, tags, false);
+  const outgoing = await outgoingImages(session, nodes, tags, [await builtImages(session, nodes)]);
   const store = await session.store();
   const images: PublishedImage[] = [];
   try {

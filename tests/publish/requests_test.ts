@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { use } from "../../mod.ts";
+import { definePlugin, use } from "../../mod.ts";
 import { busyboxBase } from "../support/bases.ts";
 import { fakeBuilder, FakeBuilderLog } from "../support/fake_builder.ts";
 import { withProject } from "../support/project.ts";
@@ -253,4 +253,34 @@ shell: { install: ["write a 1"]${setup} }
     assert.equal(images[0]?.tags[0]?.state, "pushed");
     assert.equal(registry.openUploads, 0);
   });
+});
+
+Deno.test("bp asks what stands under its tags while it ends a build that builds nothing, and after any other", async () => {
+  await withProject(
+    { "dappfile.yaml": "dimg: app\nfrom: scratch\ngit: [{ add: /, to: /app }]\n" },
+    async (project) => {
+      await using registry = new MemoryRegistry();
+      const asked = () => registry.count("/app/manifests/latest", "HEAD");
+      let ended = (): Promise<void> | void => {};
+      const watcher = definePlugin({
+        name: "test-watcher",
+        api: 1,
+        setup: () => ({ built: async () => await ended() }),
+      });
+      await using engine = project.engine({ plugins: [use(watcher)] });
+      const bp = async () => {
+        registry.seen.splice(0);
+        const { images } = await engine.push([], { repo: `${registry.host}/group`, build: true });
+        return images.flatMap(({ tags }) => tags.map(({ state }) => state));
+      };
+      ended = () => assert.equal(asked(), 0);
+      assert.deepEqual(await bp(), ["pushed"]);
+      // The build does not end before: without it the test would never end.
+      ended = () => until(() => asked() > 0, "the tag is asked for");
+      assert.deepEqual(await bp(), ["exists"]);
+      assert.deepEqual(registry.seen.map(({ method, path }) => `${method} ${path}`), [
+        "HEAD /v2/group/app/manifests/latest",
+      ]);
+    },
+  );
 });
