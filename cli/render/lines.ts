@@ -172,11 +172,11 @@ function slowestLines({ slowest }: EngineEvent & { readonly type: "build.finishe
   ];
 }
 
+/** Without its digest: standard output has the one that can be used, of the image here or of what was published. */
 function imageLine(event: EngineEvent & { readonly type: "image.ready" }, style: Style): string {
   const title = style.bold(imageTitle(event.image, event.kind));
-  const digest = shortDigest(event.digest);
   if (event.built === 0) {
-    return `${title}  ${style.green("up to date")}  ${digest}  (${count(event.reused, "stage")} cached)`;
+    return `${title}  ${style.green("up to date")}  (${count(event.reused, "stage")} cached)`;
   }
   const stages = `(${count(event.built, "stage")} built, ${event.reused} cached)`;
   const { whole, parts } = formatParts(event.ms, [
@@ -186,7 +186,7 @@ function imageLine(event: EngineEvent & { readonly type: "image.ready" }, style:
     [event.savingMs, "saving"],
   ]);
   const took = parts.length > 1 ? `${whole} (${parts.join(", ")})` : whole;
-  return `${title}  ${style.green("built")}  ${digest}  ${stages}  ${took}`;
+  return `${title}  ${style.green("built")}  ${stages}  ${took}`;
 }
 
 function tagLine(event: EngineEvent & { readonly type: "tag.published" }, style: Style): string {

@@ -86,7 +86,7 @@ export type EngineEvent =
     readonly type: "image.ready";
     readonly image: string;
     readonly kind: "dimg" | "artifact";
-    /** Manifest digest. */
+    /** Manifest digest in the store. What is published has another one, with the facts of its tag: `tag.published`. */
     readonly digest: Digest;
     readonly signature: string;
     readonly built: number;

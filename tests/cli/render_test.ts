@@ -129,8 +129,8 @@ app/docker  building  (commands changed)
 app/docker  built  12ms  no layer
 artifact web/buildArtifact  building  (commands changed)
 artifact web/buildArtifact  failed  exit code 1
-app  built  sha256:12ab34cd56ef…  (2 stages built, 7 cached)  1m 05s (1m 00s running, 5s saving)
-app  up to date  sha256:12ab34cd56ef…  (9 stages cached)
+app  built  (2 stages built, 7 cached)  1m 05s (1m 00s running, 5s saving)
+app  up to date  (9 stages cached)
 bye
 `,
   );
@@ -361,7 +361,7 @@ Deno.test("PlainRenderer colors words and prints details when asked", () => {
   renderer.event(ready(0));
   assert.equal(
     visible(out.text),
-    "<2>more<22>\n<1>app<22>  <32>up to date<39>  sha256:12ab34cd56ef…  (9 stages cached)\n",
+    "<2>more<22>\n<1>app<22>  <32>up to date<39>  (9 stages cached)\n",
   );
 });
 
