@@ -80,6 +80,8 @@ const helper: Gathering = {
     "lib/layer/writer.ts",
   ],
 };
+/** What a thread that compresses loads: it needs nothing that is used beside it. */
+const compress: Gathering = { name: "compress", program: "lib/compression/worker.ts", roots: [] };
 /** What reads a dappfile that is not remembered. */
 const config: Gathering = { name: "config", roots: ["core/config/read_config.ts"] };
 
@@ -91,7 +93,7 @@ const scripts = (each: Gathering): Gathering => ({
   roots: each.roots.map(inScript),
 });
 
-const gatherings = [command, build, store, registry, push, share, work, helper, config];
+const gatherings = [command, build, store, registry, push, share, compress, work, helper, config];
 
 /** Modules of the program that others start by their path. */
 async function startedModules(): Promise<readonly string[]> {

@@ -48,10 +48,12 @@ export function codesOf(lengths: Uint8Array): Int32Array {
   for (let length = 1; length < next.length; length++) {
     next[length] = (next[length]! + next[length - 1]!) << 1 >>> 0;
   }
-  return Int32Array.from(
-    lengths,
-    (length) => length === 0 ? 0 : reversed(next[length]!++, length) << 4 | length,
-  );
+  const codes = new Int32Array(lengths.length);
+  for (let symbol = 0; symbol < lengths.length; symbol++) {
+    const length = lengths[symbol]!;
+    if (length > 0) codes[symbol] = reversed(next[length]!++, length) << 4 | length;
+  }
+  return codes;
 }
 
 function reversed(code: number, length: number): number {

@@ -204,7 +204,7 @@ export class HelperProcess implements AsyncDisposable {
     this.#closing = true;
     const timer = setTimeout(() => endProcess(this.#child), PATIENCE_MS);
     this.#input.close().catch(() => {}); // one that does not read never takes what was written
-    await this.#ended;
+    await Promise.all([this.#ended, this.#connection?.end()]); // a network takes as long to end as it does
     clearTimeout(timer);
   }
 }

@@ -17,6 +17,7 @@ import { type Ended, type Inside, spawnInside } from "./sandbox.ts";
 import { CONTROL, explainExit, stageScript } from "../_script.ts";
 import { secretBinds } from "./secret_files.ts";
 import { makeSkeleton } from "./skeleton.ts";
+import { compressBeside, gatherFirst } from "./turns.ts";
 import { ROOT } from "./users.ts";
 
 /** A step that takes so long may leave much to compress. */
@@ -87,7 +88,7 @@ export async function runStep(request: RunRequest, events: StepEvents): Promise<
     at?.close();
   }
   try {
-    return await capture(request, rootfs!.placeholders, started);
+    return await gatherFirst(() => capture(request, rootfs!.placeholders, started));
   } catch (error) {
     throw error instanceof CaptureError ? fail(error.message) : error;
   }
@@ -160,7 +161,8 @@ async function capture(
     rootless,
     placeholders,
     root,
-    compress: (blocks, expectedSize) => compressTar(blocks, { file, compression, threads, expectedSize }),
+    compress: (blocks, expectedSize) =>
+      compressBeside(() => compressTar(blocks, { file, compression, threads, expectedSize })),
   });
   if (!result) return { captured: {} };
   const { diffId, index, merged, blob } = result;
