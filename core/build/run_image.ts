@@ -30,8 +30,6 @@ export interface RunNeeds extends BuiltNeeds, BuilderNeeds {
 /** Runs a command in a built image with this process's own stdio and returns its exit code. */
 export async function runImage(session: RunNeeds, options: RunOptions): Promise<number> {
   const node = await session.selectOne(options.pattern);
-  const signed = await session.sign(new Set([node.key]));
-  const image = signed.image(node.key);
   const store = await session.store();
   const contents = new LayerContents(store);
   let opened: Promise<Builder> | undefined;
@@ -39,6 +37,10 @@ export async function runImage(session: RunNeeds, options: RunOptions): Promise<
     opened ??= observed(openBuilder(session, store, (layer) => observed(contents.note(layer))));
   const means = { [Symbol.asyncDispose]: () => disposeAll([opened]) };
   return await disposing(means, session.options.emit, async () => {
+    // What unpacks may start while it is found out what comes.
+    if (mayCome(session)) observed(open().then((builder) => builder.prefetch?.([])));
+    const signed = await session.sign(new Set([node.key]));
+    const image = signed.image(node.key);
     let unpacking: Promise<void> | undefined;
     const unpack = async (layers: readonly LayerRef[]) => {
       const builder = await open();
@@ -78,6 +80,11 @@ export async function runImage(session: RunNeeds, options: RunOptions): Promise<
     await kept;
     return code;
   });
+}
+
+/** Whether there is a registry that the image may be taken from. */
+function mayCome({ repo, options }: Pick<RunNeeds, "repo" | "options">): boolean {
+  return repo !== undefined || options.cacheFrom.length > 0;
 }
 
 async function stageRecord(

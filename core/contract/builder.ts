@@ -289,7 +289,10 @@ export interface Builder extends AsyncDisposable {
   readonly elsewhere?: boolean;
   /** Prepares what the first step will need while the engine still plans; never throws. */
   warmUp?(): void;
-  /** Unpacks layers that a later step will probably stand on; settles when it is done, and never throws. */
+  /**
+   * Unpacks layers that a later step will probably stand on; settles when it is done, and never throws. Without any, which
+   * ones is told later: what unpacks may start.
+   */
   prefetch?(layers: readonly LayerRef[]): Promise<void>;
   /**
    * Runs the commands of a stage and captures what they changed.

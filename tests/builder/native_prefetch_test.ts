@@ -43,6 +43,33 @@ Deno.test("NativeBuilder.prefetch() starts a helper for each layer while they co
   assert.equal(helpers(flag), 2);
 });
 
+Deno.test("NativeBuilder.prefetch() of layers that are not known yet starts helpers where nothing is unpacked", async () => {
+  await using store = await createTestStore();
+  const base = await busyboxLayers(store);
+  const open = (flag: string) =>
+    new NativeBuilder(
+      { platform: { os: "linux", architecture: "amd64" }, store, parallel: 3, network: "private" },
+      { env: Deno.env.toObject(), helperFlags: [flag] },
+    );
+  const flag = () => `--seed=${crypto.getRandomValues(new Uint32Array(1))[0]!}`;
+  const [first, second] = [flag(), flag()];
+  {
+    await using builder = open(first);
+    await builder.prefetch([]);
+    await until(() => helpers(first) === 2);
+    await builder.prefetch(base);
+    assert.equal(helpers(first), 2);
+    const lines = await Promise.all(
+      processesWith(first).map((pid) => Deno.readTextFile(`/proc/${pid}/cmdline`)),
+    );
+    // What only unpacks needs no way out.
+    assert.deepEqual(lines.filter((line) => !line.endsWith("\0none\0")), []);
+  }
+  await using builder = open(second);
+  await builder.prefetch([]);
+  assert.deepEqual(processesWith(second), []);
+});
+
 Deno.test("NativeBuilder.prefetch() unpacks a small layer beside the commands of a helper, which answers for both", async () => {
   await using store = await createTestStore();
   const base = await busyboxLayers(store);

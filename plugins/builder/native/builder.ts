@@ -31,6 +31,9 @@ import { unreachable } from "../../../lib/unreachable.ts";
 /** Bytes of a layer up to which unpacking it is no more work than starting a helper for it. */
 const SMALL_LAYER = 8 << 20;
 
+/** Helpers that start before it is known which layers are to be unpacked. */
+const AHEAD = 2;
+
 const DEFAULT_ROOT: DirMeta = { mode: 0o755, uid: 0, gid: 0, mtime: 0 };
 
 /** An unpacked layer. */
@@ -60,6 +63,8 @@ export class NativeBuilder implements Builder {
   readonly #env: Env;
   readonly #store: Store;
   readonly #pools: Readonly<Record<StepNetwork, HelperPool>>;
+  /** Whether commands are to run. */
+  #stepsCome = false;
   /** What most steps ask for. */
   readonly #network: StepNetwork | undefined;
   readonly #choice: NetworkChoice;
@@ -95,21 +100,29 @@ export class NativeBuilder implements Builder {
   }
 
   warmUp(): void {
+    this.#stepsCome = true;
     this.#helpers.warmUp();
     observed(this.#runDirectory());
   }
 
-  /** Helpers for all but steps: those that most steps probably take, since each is a process. */
+  /**
+   * Helpers for all but steps: those that most steps probably take, since each is a process. Where no steps come, none needs
+   * a way out.
+   */
   get #helpers(): HelperPool {
-    return this.#pools[this.#network ?? this.#choice.likely];
+    const likely = this.#network ?? this.#choice.likely;
+    return this.#pools[likely === "private" && !this.#stepsCome ? "none" : likely];
   }
 
   async prefetch(layers: readonly LayerRef[]): Promise<void> {
+    // Which ones is not known yet; where none is unpacked, some will have to be.
+    if (layers.length === 0 && await this.#cache.isEmpty()) this.#helpers.warmUp(AHEAD);
     await Promise.allSettled(layers.map((layer) => this.#layer(layer)));
   }
 
   async run(step: BuildStep, io: StepIo): Promise<StepResult> {
     io.signal.throwIfAborted();
+    this.#stepsCome = true;
     io.signal.addEventListener("abort", this.#onAbort, { once: true });
     const network = step.network ?? await abortable(this.#choice.make(), io.signal);
     const rootfs = await abortable(this.#rootfs(step, network, io), io.signal);

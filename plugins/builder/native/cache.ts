@@ -90,6 +90,15 @@ export class LayerCache {
     }
   }
 
+  /** Whether nothing is unpacked yet. */
+  async isEmpty(): Promise<boolean> {
+    try {
+      return (await Deno.readDir(this.layers)[Symbol.asyncIterator]().next()).done === true;
+    } catch (error) {
+      return error instanceof Deno.errors.NotFound;
+    }
+  }
+
   /** What is known of a whole layer; undefined when it is absent, or may be torn. */
   async read(name: string, diffId: Digest): Promise<LayerMeta | undefined> {
     try {

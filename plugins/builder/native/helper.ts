@@ -9,6 +9,7 @@ import { readLines } from "./lines.ts";
 import type { HelperReply, HelperRequest, Numbered, RunRequest, ShellRequest } from "./protocol.ts";
 import { settleHelper } from "./sandbox.ts";
 import { networkUp } from "./user_network.ts";
+import { observed } from "../../../lib/pool.ts";
 import { unreachable } from "../../../lib/unreachable.ts";
 
 const encoder = new TextEncoder();
@@ -110,9 +111,12 @@ async function serve(): Promise<never> {
 
 const [network, request] = Deno.args;
 settleHelper(network === "none" || network === "private" ? network : "host");
-if (network === "private") await networkUp();
-if (request === undefined) await serve();
-else {
+const connected = observed(network === "private" ? networkUp() : Promise.resolve());
+if (request === undefined) {
+  await connected;
+  await serve();
+} else {
   const { runShell } = await import("./shell_step.ts");
-  Deno.exit(await runShell(JSON.parse(await Deno.readTextFile(request)) as ShellRequest));
+  const shell = JSON.parse(await Deno.readTextFile(request)) as ShellRequest;
+  Deno.exit(await runShell(shell, connected));
 }

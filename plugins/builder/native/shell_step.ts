@@ -10,12 +10,16 @@ import { spawnInside } from "./sandbox.ts";
 import { ownStreams } from "./streams.ts";
 import { readAccounts, resolveUser } from "./users.ts";
 
-/** Exit code of the command, 128+n for signal n. When it cannot be started, `run`/error says why. */
-export async function runShell(request: ShellRequest): Promise<number> {
+/**
+ * Exit code of the command, 128+n for signal n. When it cannot be started, `run`/error says why. It starts when the network
+ * is `connected`.
+ */
+export async function runShell(request: ShellRequest, connected: Promise<void>): Promise<number> {
   const { run, terminal } = request;
   try {
     const { target, upper } = stepPaths(run);
     if (!lstatIfPresent(upper)) prepareStep(request);
+    await connected;
     const extra = terminal ? [hostBind(terminal, "/dev/console", "file")] : [];
     const { ended } = spawnInside(
       run,
