@@ -61,7 +61,7 @@ export async function gather(
       }
       const name = nameOf(wanted.get(id) ?? []);
       // Splitting what several of them share costs a build more than it gains a run: there are more files.
-      const alone = name === "helper" || name === "work";
+      const alone = name === "helper" || name === "work" || name === "work-helper";
       return alone && needsNode(id, getModuleInfo) ? `${name}-node` : name;
     },
   });

@@ -215,13 +215,13 @@ export class Executor {
       stage,
       at: refOf(image, stage),
       others: new Map(),
+      followed: isFollowed(image, stage),
       introspector: this.#introspector,
       forced: this.inputs.forced.has(stage.signature),
       placed() {},
       ran() {},
     };
-    const parent = this.#output(image, Math.max(top, first - 1));
-    this.inputs.worker.prepare(task, parent, image.stages.slice(index).some(runsCommands));
+    this.inputs.worker.prepare(task, this.#output(image, Math.max(top, first - 1)));
   }
 
   async #build(
@@ -371,6 +371,7 @@ export class Executor {
       at: refOf(image, stage),
       parent,
       others,
+      followed: isFollowed(image, stage),
       introspector: this.#introspector,
       forced: this.inputs.forced.has(stage.signature),
       placed: this.#placed(image, stage, turn),
@@ -491,6 +492,11 @@ function isBuilt({ spec: { work: { kind } } }: SignedStage): boolean {
 
 function runsCommands({ spec: { work } }: SignedStage): boolean {
   return work.kind === "run" && work.commands.length > 0;
+}
+
+/** Whether a later stage of the image runs commands. */
+function isFollowed({ stages }: SignedImage, stage: SignedStage): boolean {
+  return stages.slice(stages.indexOf(stage) + 1).some(runsCommands);
 }
 
 /** The text of `docker history`: the same for the same stage. */

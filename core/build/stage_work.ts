@@ -233,7 +233,8 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
   ): Promise<void> {
     const { work } = stage.spec;
     const needed: Promise<unknown>[] = [];
-    if (work.kind === "git") needed.push(this.#prepared.get(stage.signature) ?? Promise.resolve());
+    const prepared = this.#prepared.get(stage.signature);
+    if (prepared) needed.push(prepared);
     if (work.kind === "import") {
       needed.push(...[...others.values()].flatMap(({ layers }) => layers.map(describe)));
     }
@@ -242,6 +243,7 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
       const here = parent.layers.every(({ place }) => place === undefined);
       needed.push(this.#open().then((builder) => here ? builder.prefetch?.(parent.layers) : undefined));
     }
+    if (needed.length === 0) return; // the first timer takes longer to load than most stages to be made
     const all = Promise.allSettled(needed);
     const soon = Promise.withResolvers<void>();
     const timer = setTimeout(soon.resolve, 100);
@@ -294,11 +296,13 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
   }
 
   /** Makes what a git stage will need while the commands before it still run. `parent` is an earlier stage. */
-  prepare(task: Omit<WorkTask, "parent">, parent: Promise<StageOutput>, unpack: boolean): void {
+  prepare(task: Omit<WorkTask, "parent">, parent: Promise<StageOutput>): void {
     const done = (async () => {
       const { prepareGit } = await import("../layers/deliver_git.ts");
       const layers = await prepareGit(this, { ...task, parent: await parent });
-      if (unpack && layers.length > 0) observed(this.#open().then((builder) => builder.prefetch?.(layers)));
+      if (task.followed && layers.length > 0) {
+        observed(this.#open().then((builder) => builder.prefetch?.(layers)));
+      }
     })();
     // Whatever goes wrong goes wrong again when the stage is really made, and is reported then.
     this.#prepared.set(task.stage.signature, done.catch(() => {}));
@@ -336,6 +340,12 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
       mounts: await mountsOf(this.session, image.node.rule, where),
       ...networkOf(this.session.options, image.node.rule),
     }, signal);
+  }
+
+  async compressor() {
+    const { compression } = this.session.options;
+    const builder = await this.#builder?.catch(() => undefined);
+    return builder?.compress && ((tar: string) => builder.compress!(tar, compression));
   }
 
   /** A fresh path in this process's scratch directory. */

@@ -40,6 +40,8 @@ export interface LayerRef {
   readonly described?: Promise<Layer>;
   /** Full name of a repository that has the blob, when it may not be in the store. */
   readonly place?: string;
+  /** The tar in a file, which stays until the store is closed: of a small layer that is not compressed yet. */
+  readonly tar?: string;
 }
 
 /** Layers that a registry has, and how it is reached. */
@@ -294,6 +296,11 @@ export interface Builder extends AsyncDisposable {
    * ones is told later: what unpacks may start.
    */
   prefetch?(layers: readonly LayerRef[]): Promise<void>;
+  /**
+   * Compresses the tar of a small layer beside the commands of a step that stands on it, into a scratch file and to the
+   * bytes that the engine makes. Settles soon where no step comes. Absent: the engine does it first.
+   */
+  compress?(tar: string, how: LayerCompression): Promise<Layer & LayerFile>;
   /**
    * Runs the commands of a stage and captures what they changed.
    *

@@ -2,6 +2,7 @@ import { isLayer } from "../contract/guards.ts";
 import { type FileLayerRow, planFileLayer } from "../../lib/layer/file_layer.ts";
 import type { ImageFs } from "../../lib/layer/image_fs.ts";
 import { layerPath } from "../../lib/layer/paths.ts";
+import type { LayerRef } from "../contract/builder.ts";
 import type { Layer } from "../contract/store.ts";
 import type { GitDelivery } from "../sign/git_stages.ts";
 import { type Anchor, type AnchorChoice, chooseAnchor, knownAnchors, noteAnchor } from "./git_anchors.ts";
@@ -18,6 +19,7 @@ import {
   writeGitLayer,
 } from "./git_layer.ts";
 import { Owners } from "./layer_reader.ts";
+import { longest, takeLayer } from "./new_layer.ts";
 import { changeTrees, SHOWN, type ShownEntry, shownKey, type ShownTrees, type Trees } from "./shown_trees.ts";
 import { setAside, Spool } from "./spool.ts";
 import {
@@ -26,6 +28,7 @@ import {
   settlingLayer,
   type StageDelta,
   type StageTask,
+  storedLayer,
 } from "./stage_output.ts";
 import { type Digest, digestOf } from "../../lib/oci/digest.ts";
 import { observed } from "../../lib/pool.ts";
@@ -127,9 +130,10 @@ class GitDeliverer {
     if (known) return [known];
     if (choice) {
       const { layer } = choice.anchor;
-      const { layer: patch, noted } = await this.#write(choice.rows, choice.items);
-      if (patch.size <= layer.size * PATCH_BYTES) {
-        return [this.#settling(layer), this.#settling(patch, () => noted)];
+      const most = layer.size * PATCH_BYTES;
+      const { ref, noted } = await this.#write(choice.rows, choice.items, { most });
+      if (ref.tar !== undefined || (await ref.stored).size <= most) {
+        return [this.#settling(storedLayer(layer)), this.#settling(ref, () => noted)];
       }
     }
     return [await this.#make(chosen, input)];
@@ -170,8 +174,8 @@ class GitDeliverer {
       newDirOwner,
       epoch,
     });
-    const { layer, noted } = await this.#write(plan.rows, items, spool);
-    const changed = this.#settling(layer, () => noted);
+    const { ref, noted } = await this.#write(plan.rows, items, { spool });
+    const changed = this.#settling(ref, () => noted);
     const then = others.length > 0 ? await reader.fs([...layers, changed]) : image;
     return [changed, ...await this.#full(this.#input(others, then))];
   }
@@ -205,7 +209,7 @@ class GitDeliverer {
     const known = await store.memo.get("git-layer", key, isLayer);
     if (known && await store.blobs.size(known.digest) === known.size) {
       // It may have come with a stage that was only pulled, and a cleanup takes listings.
-      return { ...made, anchors: [], known: this.#settling(known, () => store.blobs.put(text)) };
+      return { ...made, anchors: [], known: this.#settling(storedLayer(known), () => store.blobs.put(text)) };
     }
     const anchors = patches ? await knownAnchors(store, set) : [];
     const choice = await chooseAnchor(anchors, { input, text: listed, above }, {
@@ -223,8 +227,8 @@ class GitDeliverer {
   ): Promise<GrownLayer> {
     const { store, gitLayers } = this.worker;
     const { plan: { rows }, items } = planGitLayer(input);
-    const { layer, noted } = await this.#write(rows, items);
-    const made = this.#settling(layer, () => Promise.all([store.blobs.put(text), noted]), async () => {
+    const { ref, noted } = await this.#write(rows, items);
+    const made = this.#settling(ref, () => Promise.all([store.blobs.put(text), noted]), async (layer) => {
       await store.memo.put("git-layer", key, layer);
       await noteAnchor(store, set, { key, listing, dirs: [...input.newDirs], layer }, anchors);
     });
@@ -234,33 +238,32 @@ class GitDeliverer {
 
   /** A layer with what is flushed beside it, and what is remembered then. */
   #settling(
-    layer: Layer,
+    ref: LayerRef,
     beside: () => Promise<unknown> = async () => {},
-    then: () => Promise<void> = async () => {},
+    then: (layer: Layer) => Promise<void> = async () => {},
   ): GrownLayer {
     const { blobs } = this.worker.store;
-    return settlingLayer(layer, async () => {
+    return settlingLayer(ref, async (layer) => {
       await Promise.all([blobs.settle?.(layer.digest), beside()]);
-      await then();
+      await then(layer);
     });
   }
 
-  /** Makes a layer; `noted` settles when what is in it is remembered, for which nobody need wait. */
+  /**
+   * Makes a layer; `noted` settles when what is in it is remembered, for which nobody need wait. One that may come to more
+   * bytes than `most` is compressed before.
+   */
   async #write(
     rows: readonly FileLayerRow[],
     items: ReadonlyMap<string, GitItem>,
-    spool?: Spool,
-  ): Promise<{ readonly layer: Layer; readonly noted: Promise<void> }> {
-    const { store, session, reader } = this.worker;
+    { spool, most = Infinity }: { readonly spool?: Spool; readonly most?: number } = {},
+  ): Promise<{ readonly ref: LayerRef; readonly noted: Promise<void> }> {
+    const { session: { options: { compression } }, reader } = this.worker;
     const file = await this.worker.temp();
-    const { layer, index } = await writeGitLayer(
-      { plan: { rows }, items },
-      file,
-      session.options.compression,
-      spool,
-    );
-    await store.blobs.adopt(file, layer.digest, { unsettled: true });
-    return { layer, noted: observed(reader.remember(layer.diffId, index)) };
+    const { made, index } = await writeGitLayer({ plan: { rows }, items }, file, compression, spool);
+    const layer = { ...made, file };
+    const ref = await takeLayer(this.worker, layer, { late: this.task.followed && longest(layer) <= most });
+    return { ref, noted: observed(reader.remember(ref.diffId, index)) };
   }
 }
 

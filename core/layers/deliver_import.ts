@@ -4,12 +4,13 @@ import { dirname } from "@std/path/posix/dirname";
 import { compileGlob } from "../../lib/glob.ts";
 import { type FileItem, indexOfPlan, planFileLayer, writeFileLayer } from "../../lib/layer/file_layer.ts";
 import type { ImageFs } from "../../lib/layer/image_fs.ts";
-import { createLayerWriter } from "../../lib/layer/writer.ts";
+import { TarWriter } from "../../lib/layer/tar_writer.ts";
 import type { TarEntry } from "../../lib/tar/types.ts";
 import type { ImportRule } from "../contract/config.ts";
 import { EngineError } from "../contract/errors.ts";
 import { imageKey } from "../sign/graph.ts";
 import { Owners } from "./layer_reader.ts";
+import { takeLayer } from "./new_layer.ts";
 import { below, layerPath } from "../../lib/layer/paths.ts";
 import {
   type GrownLayer,
@@ -50,7 +51,7 @@ export async function deliverImports(
     epoch: session.options.epoch,
   });
   const file = await worker.temp();
-  const writer = createLayerWriter({
+  const writer = new TarWriter({
     file,
     compression: session.options.compression,
     threads: navigator.hardwareConcurrency,
@@ -58,11 +59,9 @@ export async function deliverImports(
   });
   try {
     await writeFileLayer(writer, plan, (item) => spool.read(item.path));
-    const written = await writer.close();
-    const layer = { ...written, digest: written.digest, diffId: written.diffId };
-    await store.blobs.adopt(file, layer.digest, { unsettled: true });
-    await reader.remember(layer.diffId, indexOfPlan(plan));
-    return [settlingLayer(layer, async () => await store.blobs.settle?.(layer.digest))];
+    const ref = await takeLayer(worker, { ...await writer.close(), file }, { late: task.followed });
+    await reader.remember(ref.diffId, indexOfPlan(plan));
+    return [settlingLayer(ref, async ({ digest }) => await store.blobs.settle?.(digest))];
   } catch (error) {
     await writer.abort();
     throw error;

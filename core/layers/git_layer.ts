@@ -9,15 +9,15 @@ import {
 } from "../../lib/layer/file_layer.ts";
 import type { ImageFs } from "../../lib/layer/image_fs.ts";
 import { collect } from "../../lib/collect.ts";
-import { COMPRESSION_FORMAT } from "../../lib/compression/codec.ts";
+import { COMPRESSION_FORMAT } from "../../lib/compression/format.ts";
 import { LayerError } from "../../lib/layer/error.ts";
 import { escapeBytes } from "../../lib/tar/header.ts";
 import type { LayerIndex } from "../../lib/layer/index.ts";
 import { parentPath } from "../../lib/layer/path_order.ts";
-import { createLayerWriter } from "../../lib/layer/writer.ts";
+import { type SmallTar, TarWriter } from "../../lib/layer/tar_writer.ts";
+import type { WrittenLayer } from "../../lib/layer/writer.ts";
 import { readBlobs } from "../git/blobs.ts";
 import type { GitFile, GitRepository } from "../git/model.ts";
-import type { Layer } from "../contract/store.ts";
 import { layerPath } from "../../lib/layer/paths.ts";
 import { compareText, formatListing, parseListing, SIGNATURE_FORMAT } from "../contract/signature.ts";
 import { GIT_FORMAT } from "../sign/stage_formats.ts";
@@ -162,22 +162,22 @@ export async function layerKey(
 }
 
 /**
- * Writes a planned layer to `file`, streaming the contents out of git in the order of the plan, and what is not from git
- * out of the spool; gives its index too.
+ * Writes a planned layer to `file`, or as the tar of a small one, streaming the contents out of git in the order of the
+ * plan, and what is not from git out of the spool; gives its index too.
  */
 export async function writeGitLayer(
   { plan, items }: GitLayerPlan,
   file: string,
   compression: LayerCompression,
   spool?: Spool,
-): Promise<{ layer: Layer; index: LayerIndex }> {
+): Promise<{ made: SmallTar | WrittenLayer; index: LayerIndex }> {
   const rows = await withLinks(plan.rows, items);
   const wanted = contentOrder(plan).flatMap((item) => items.get(item.path) ?? []);
   const streams = new Map<GitRepository, ReturnType<typeof readItems>>();
   for (const { repository } of wanted) {
     if (!streams.has(repository)) streams.set(repository, readItems(repository, wanted));
   }
-  const writer = createLayerWriter({ file, compression, threads: navigator.hardwareConcurrency });
+  const writer = new TarWriter({ file, compression, threads: navigator.hardwareConcurrency });
   try {
     await writeFileLayer(writer, { rows }, async (item) => {
       const git = items.get(item.path);
@@ -186,9 +186,7 @@ export async function writeGitLayer(
       if (next.done) throw new TypeError(`git gave no content for "${item.path}"`);
       return next.value;
     });
-    const { digest, diffId, size, mediaType } = await writer.close();
-    const layer = { digest, diffId, size, mediaType };
-    return { layer, index: indexOfPlan({ rows }) };
+    return { made: await writer.close(), index: indexOfPlan({ rows }) };
   } catch (error) {
     await writer.abort();
     throw error;

@@ -1,6 +1,6 @@
 import type { ContainerConfig, HistoryEntry, ImageConfig } from "../../lib/oci/types.ts";
 import type { ImageState, Layer, StageRecord, Store } from "../contract/store.ts";
-import type { LayerRef, SharedImage, SharedPlace } from "../contract/builder.ts";
+import type { LayerFile, LayerRef, SharedImage, SharedPlace } from "../contract/builder.ts";
 import type { StageRef } from "../contract/events.ts";
 import type { GitTrees } from "../git/trees.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
@@ -46,10 +46,10 @@ export function storedLayer(layer: Layer): LayerRef {
   return { diffId: layer.diffId, stored: Promise.resolve(layer) };
 }
 
-/** A layer whose blob is in the store and may still be lost when the machine fails: others can stand on it meanwhile. */
-export function settlingLayer(layer: Layer, settle: () => Promise<unknown>): GrownLayer {
+/** A layer whose blob may be lost when the machine fails, until `settle` has been called with it: others can stand on it. */
+export function settlingLayer(ref: LayerRef, settle: (layer: Layer) => Promise<unknown>): GrownLayer {
   let settled: Promise<unknown> | undefined;
-  return { ...storedLayer(layer), settle: () => settled ??= settle() };
+  return { ...ref, settle: () => settled ??= ref.stored.then(settle) };
 }
 
 /** The output that a record describes. */
@@ -131,6 +131,8 @@ export interface StageTask {
   readonly parent: StageOutput;
   /** Final outputs of the images that this stage uses, by key. */
   readonly others: ReadonlyMap<string, StageOutput>;
+  /** Commands of a later stage of the image stand on what it makes. */
+  readonly followed: boolean;
 }
 
 /** REPO, as far as a stage that is built by a builder elsewhere has to do with it. */
@@ -155,6 +157,8 @@ export interface LayerWorker {
   readonly gitLayers: Map<string, GrownLayer>;
   /** A fresh path in this process's scratch directory. */
   temp(): Promise<string>;
+  /** What compresses small tars beside the commands that stand on them, if the builder does. */
+  compressor(): Promise<((tar: string) => Promise<Layer & LayerFile>) | undefined>;
   readonly session: {
     readonly options: Pick<ResolvedOptions, "epoch" | "compression" | "emit">;
     readonly trees: Pick<GitTrees, "of">;

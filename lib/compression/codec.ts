@@ -1,19 +1,7 @@
 import { constants, deflateRawSync, zstdCompressSync } from "node:zlib";
+import type { Compression } from "./format.ts";
 import { deflateLiterals } from "./literals.ts";
 import { repeats } from "./repeats.ts";
-
-/** How a stream is compressed. */
-export interface Compression {
-  readonly kind: "gzip" | "zstd";
-  /** gzip 2 to 9 (level 1 makes some data larger), zstd 1 to 19. */
-  readonly level: number;
-}
-
-/**
- * Version of what comes out: raised when any input gives other bytes than before, so that layers which were made then are
- * not taken for those that would be made now. `tests/lib/compression/format_test.ts` tells when.
- */
-export const COMPRESSION_FORMAT = 2;
 
 /**
  * Bytes of input that are compressed on their own. Fixed, so that the output does not depend on how the input arrived

@@ -1,15 +1,7 @@
 import { crc32 } from "node:zlib";
-import {
-  BLOCK_SIZE,
-  checkCompression,
-  compressBlock,
-  type Compression,
-  GZIP_HEADER,
-  gzipTrailer,
-} from "./codec.ts";
+import { BLOCK_SIZE, checkCompression, compressBlock, GZIP_HEADER, gzipTrailer } from "./codec.ts";
+import { type Compression, WORKER_THRESHOLD } from "./format.ts";
 import { BlockPool } from "./pool.ts";
-
-export type { Compression } from "./codec.ts";
 
 export interface CompressorOptions {
   readonly compression: Compression;
@@ -32,9 +24,6 @@ export interface Compressor {
   /** Stops at once; no more output comes. */
   abort(): void;
 }
-
-/** Bytes of input from which on Workers pay for their start. */
-export const WORKER_THRESHOLD = 16 << 20;
 
 /** @throws {RangeError} for a bad level */
 export function createCompressor(options: CompressorOptions): Compressor {

@@ -1,4 +1,4 @@
-import type { Compression } from "./codec.ts";
+import type { Compression } from "./format.ts";
 import type { BlockReply, BlockRequest } from "./worker.ts";
 
 /** One that has no work yet. */

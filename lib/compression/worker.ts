@@ -1,4 +1,5 @@
-import { compressBlock, type Compression } from "./codec.ts";
+import { compressBlock } from "./codec.ts";
+import type { Compression } from "./format.ts";
 
 /** What a worker is asked. Both directions transfer their buffers. */
 export interface BlockRequest {

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { encodeTarHeader, TAR_TRAILER, tarPadding } from "../tar/encode.ts";
 import { atPathSync } from "../file_failure.ts";
 import { LayerIndexer } from "./index.ts";
@@ -6,6 +5,7 @@ import { writeAllSync } from "../write_all.ts";
 import type { TarEntry } from "../tar/types.ts";
 import { isZero } from "./zeros.ts";
 import { type Digest, digestFromHex } from "../oci/digest.ts";
+import { createSha256 } from "../sha256.ts";
 
 const BLOCK = 1 << 20;
 
@@ -15,7 +15,7 @@ const HANDED = 8;
 /** Writes a tar to a file, hashing it on the way. Blocks of zeros become holes, so sparse files stay small. */
 export class TarFile {
   readonly #file: Deno.FsFile;
-  readonly #hash = createHash("sha256");
+  readonly #hash = createSha256();
   #buffer = new Uint8Array(BLOCK);
   /** What the only reader takes from memory, by place; undefined when there may be others. */
   #handed: Map<number, Uint8Array<ArrayBuffer>> | undefined;
@@ -73,7 +73,7 @@ export class TarFile {
     this.#write(TAR_TRAILER);
     this.#flush();
     this.#become("finished");
-    return digestFromHex(this.#hash.digest("hex"));
+    return digestFromHex(this.#hash.hex());
   }
 
   close(): void {

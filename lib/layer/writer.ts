@@ -1,8 +1,9 @@
-import { createHash } from "node:crypto";
-import { type Compression, createCompressor } from "../compression/compress.ts";
+import { createCompressor } from "../compression/compress.ts";
+import type { Compression } from "../compression/format.ts";
 import { atPathSync } from "../file_failure.ts";
 import { mediaTypes } from "../oci/types.ts";
 import { type Digest, digestFromHex } from "../oci/digest.ts";
+import { createSha256 } from "../sha256.ts";
 import { writeAllSync } from "../write_all.ts";
 import { readChunks } from "./open.ts";
 
@@ -44,11 +45,11 @@ export type LayerWriter = Writer<WrittenLayer>;
 
 /** @throws {RangeError} for a bad compression level */
 export function createLayerWriter(options: LayerWriterOptions): LayerWriter {
-  const diffId = createHash("sha256");
-  const writer = createBlobWriter(options, (block) => void diffId.update(block));
+  const diffId = createSha256();
+  const writer = createBlobWriter(options, (block) => diffId.update(block));
   return {
     ...writer,
-    close: async () => ({ ...await writer.close(), diffId: digestFromHex(diffId.digest("hex")) }),
+    close: async () => ({ ...await writer.close(), diffId: digestFromHex(diffId.hex()) }),
   };
 }
 
@@ -56,7 +57,7 @@ function createBlobWriter(
   { file, ...options }: LayerWriterOptions,
   input?: (block: Uint8Array) => void,
 ): Writer<WrittenBlob> {
-  const digest = createHash("sha256");
+  const digest = createSha256();
   let size = 0;
   const compressor = createCompressor({
     ...options,
@@ -79,7 +80,7 @@ function createBlobWriter(
       await compressor.finish();
       closeFile();
       return {
-        digest: digestFromHex(digest.digest("hex")),
+        digest: digestFromHex(digest.hex()),
         size,
         mediaType: options.compression.kind === "gzip" ? mediaTypes.layerGzip : mediaTypes.layerZstd,
       };

@@ -16,7 +16,7 @@ const grown = {
 Deno.test("settleImage() gives no image before all of its layers outlive a failure of the machine", async () => {
   const flushed = Promise.withResolvers<void>();
   let flushes = 0;
-  const coming = settlingLayer(layer("2"), () => {
+  const coming = settlingLayer(storedLayer(layer("2")), () => {
     flushes++;
     return flushed.promise;
   });
@@ -42,6 +42,9 @@ Deno.test("settleImage() gives no image before all of its layers outlive a failu
 
 Deno.test("settleImage() fails when a layer cannot be flushed", async () => {
   const full = new Error("No space left on device");
-  const layers = [settlingLayer(layer("1"), () => Promise.reject(full)), storedLayer(layer("2"))];
+  const layers = [
+    settlingLayer(storedLayer(layer("1")), () => Promise.reject(full)),
+    storedLayer(layer("2")),
+  ];
   await assert.rejects(settleImage({ ...grown, layers }), full);
 });

@@ -12,6 +12,8 @@ import {
   type BuildStep,
   definePlugin,
   EngineError,
+  type Layer,
+  type LayerFile,
   type LayerRef,
   type MountKind,
   type ShellStep,
@@ -28,6 +30,8 @@ export class FakeBuilderLog {
   onPrefetch?: (layers: readonly LayerRef[]) => Promise<void>;
   /** What layers wait for until they are stored; those of a builder that is let go of before are lost. */
   storing?: Promise<void>;
+  /** Compresses small tars beside commands; undefined: it does not. */
+  onCompress?: (tar: string) => Promise<Layer & LayerFile>;
   disposed = 0;
   running = 0;
   mostRunning = 0;
@@ -76,9 +80,11 @@ export function fakeFleet(log: FakeBuilderLog, addresses: readonly [string, ...s
 class FakeBuilder implements Builder {
   readonly name = "fake";
   readonly mounts: readonly MountKind[];
+  readonly compress?: NonNullable<Builder["compress"]>;
   #closed = false;
   constructor(readonly log: FakeBuilderLog, readonly store: Store, mounts?: readonly MountKind[]) {
     this.mounts = mounts ?? ["host", "cache", "tmp"];
+    if (log.onCompress) this.compress = log.onCompress;
   }
 
   async run(step: BuildStep, io: StepIo) {

@@ -8,6 +8,9 @@ import type {
   BuilderRequest,
   BuildStep,
   Digest,
+  Layer,
+  LayerCompression,
+  LayerFile,
   LayerRef,
   ShellStep,
   StepIo,
@@ -33,6 +36,9 @@ const SMALL_LAYER = 8 << 20;
 
 /** Helpers that start before it is known which layers are to be unpacked. */
 const AHEAD = 2;
+
+/** How long a small tar waits for a step, whose helper has time for it while commands run. */
+const STEP_MS = 100;
 
 const DEFAULT_ROOT: DirMeta = { mode: 0o755, uid: 0, gid: 0, mtime: 0 };
 
@@ -74,6 +80,8 @@ export class NativeBuilder implements Builder {
   readonly #unpacked = new Map<Digest, Promise<Unpacked>>();
   /** Layers that are to be unpacked once they are here. */
   #coming = 0;
+  /** The helper of the next step, once that runs. */
+  #step = Promise.withResolvers<HelperProcess>();
   readonly #variants = new Map<string, Promise<Unpacked>>();
   readonly #onLayer: BuilderRequest["onLayer"];
   #tidied: Promise<unknown> | undefined;
@@ -120,6 +128,14 @@ export class NativeBuilder implements Builder {
     await Promise.allSettled(layers.map((layer) => this.#layer(layer)));
   }
 
+  async compress(tar: string, compression: LayerCompression): Promise<Layer & LayerFile> {
+    const blob = await this.#blobFile();
+    const ask = (helper: HelperProcess) =>
+      helper.request<StoredBlob>({ op: "compress", tar, blob, compression });
+    const helper = await atMost(this.#step.promise, STEP_MS);
+    return layerOf(await (helper ? ask(helper) : this.#helpers.useBeside(ask)), blob);
+  }
+
   async run(step: BuildStep, io: StepIo): Promise<StepResult> {
     io.signal.throwIfAborted();
     this.#stepsCome = true;
@@ -135,18 +151,20 @@ export class NativeBuilder implements Builder {
       epoch: step.epoch,
       compression: step.compression,
       threads: Math.max(1, navigator.hardwareConcurrency - 1), // the next stage runs meanwhile
-      blob: `${await this.#store.blobs.scratch()}/layer-${crypto.randomUUID()}`,
+      blob: await this.#blobFile(),
       keepFailed: io.onFailure !== undefined,
     };
     try {
       return await this.#pools[network].use(async (helper) => {
         io.signal.throwIfAborted();
-        this.#tidy(helper);
         const { captured, stored } = helper.run(
           request,
           (stream, text) => io.output(stream, text),
           io.signal,
         );
+        this.#tidy(helper);
+        this.#step.resolve(helper);
+        this.#step = Promise.withResolvers();
         const { layer } = await captured;
         if (!layer) return {};
         const diffId = layer.meta.diffId;
@@ -210,6 +228,10 @@ export class NativeBuilder implements Builder {
   /** Made when steps are to come: what only removes must not need space. */
   #runDirectory(): Promise<RunDirectory> {
     return this.#run.get();
+  }
+
+  async #blobFile(): Promise<string> {
+    return `${await this.#store.blobs.scratch()}/layer-${crypto.randomUUID()}`;
   }
 
   #interactive(
@@ -307,35 +329,35 @@ export class NativeBuilder implements Builder {
   async #unpack(ref: LayerRef, name: string, dirs?: Record<string, DirMeta>): Promise<Unpacked> {
     const meta = await this.#cache.read(name, ref.diffId);
     if (meta) return { name, meta };
-    // A helper for each starts while they come.
-    this.#helpers.warmUp(++this.#coming);
-    const { digest, size } = await ref.stored.finally(() => this.#coming--);
-    const ask = async (helper: HelperProcess) =>
+    const { diffId, tar } = ref;
+    const unpack = (blob: string) => async (helper: HelperProcess) =>
       await helper.request<UnpackedLayer>({
         op: "unpack",
         native: this.#cache.native,
         run: (await this.#runDirectory()).next(),
         name,
-        diffId: ref.diffId,
-        blob: this.#store.blobs.path(digest),
+        diffId,
+        blob,
         rootless: this.#rootless,
         ...(dirs && { dirs }),
       });
+    if (tar !== undefined) return { name, meta: (await this.#helpers.useBeside(unpack(tar))).meta };
+    // A helper for each starts while they come.
+    this.#helpers.warmUp(++this.#coming);
+    const { digest, size } = await ref.stored.finally(() => this.#coming--);
+    const ask = unpack(this.#store.blobs.path(digest));
     const unpacked = size <= SMALL_LAYER ? await this.#helpers.useBeside(ask) : await this.#helpers.use(ask);
-    this.#onLayer?.({ digest, diffId: ref.diffId }, unpacked.index);
+    this.#onLayer?.({ digest, diffId }, unpacked.index);
     return { name, meta: unpacked.meta };
   }
 
-  /** Once a run: removes what killed builders left, and notes which layers have reached the disk. */
+  /** Once a run, while commands run: removes what killed builders left, and notes which layers have reached the disk. */
   #tidy(helper: HelperProcess): void {
     if (this.#tidied) return;
-    const { native } = this.#cache;
     this.#tidied = this.#runDirectory()
       .then(({ stale }) => helper.request({ op: "remove", paths: stale }))
       .catch(() => {});
-    this.#cache.unsynced()
-      .then((names) => names.length > 0 && helper.request({ op: "sync", native, names }))
-      .catch(() => {});
+    observed(helper.request({ op: "sync", native: this.#cache.native }));
   }
 
   /** Directories of steps, which may hold files of other users. */
@@ -378,11 +400,11 @@ function layerOf(blob: StoredBlob, file: string) {
   return { mediaType, digest, size, diffId, file };
 }
 
-/** Settles with `work`, or when that takes longer. */
-async function atMost(work: Promise<unknown>, ms: number): Promise<void> {
-  const late = Promise.withResolvers<void>();
-  const timer = setTimeout(late.resolve, ms);
-  await Promise.race([work, late.promise]).finally(() => clearTimeout(timer));
+/** What `work` gives; undefined when that takes longer. */
+async function atMost<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
+  const late = Promise.withResolvers<undefined>();
+  const timer = setTimeout(() => late.resolve(undefined), ms);
+  return await Promise.race([work, late.promise]).finally(() => clearTimeout(timer));
 }
 
 async function isDirectory(path: string): Promise<boolean> {

@@ -129,26 +129,6 @@ export class LayerCache {
       }
     }
   }
-
-  /** Layers that this machine might still hold in memory only. */
-  async unsynced(): Promise<string[]> {
-    const names: string[] = [];
-    for await (const { name } of Deno.readDir(this.layers)) {
-      const there = await Deno.stat(`${this.layers}/${name}/synced`).then(() => true, () => false);
-      if (!there) names.push(name);
-    }
-    return names;
-  }
-
-  async markSynced(names: readonly string[]): Promise<void> {
-    for (const name of names) {
-      // a torn layer of an earlier boot must not pass for a whole one
-      const meta = await Deno.readTextFile(`${this.layers}/${name}/meta.json`).catch(() => "");
-      if (meta.includes(bootId())) {
-        await Deno.writeTextFile(`${this.layers}/${name}/synced`, "").catch(() => {});
-      }
-    }
-  }
 }
 
 function isOccupied(error: unknown): boolean {

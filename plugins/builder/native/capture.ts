@@ -5,7 +5,7 @@ import { WHITEOUT, whiteoutOf } from "../../../lib/layer/whiteout.ts";
 import type { TarEntry } from "../../../lib/tar/types.ts";
 import { getXattr, listXattrs, lstat, mknod, removeXattr, setMtime, type Stat } from "./libc.ts";
 import { isOpaque, isWhiteout, type LowerView } from "./lower_view.ts";
-import { WORKER_THRESHOLD } from "../../../lib/compression/compress.ts";
+import { WORKER_THRESHOLD } from "../../../lib/compression/format.ts";
 import { TarFile } from "../../../lib/layer/tar_file.ts";
 import type { WrittenBlob } from "../../../lib/layer/writer.ts";
 import { observed } from "../../../lib/pool.ts";

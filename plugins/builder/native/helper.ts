@@ -3,11 +3,10 @@
  * namespace), takes requests as JSON lines on standard input and answers on standard output. It ends with its input.
  */
 import { EngineError, explained, messageOf } from "../../../core/contract/errors.ts";
-import { LayerCache } from "./cache.ts";
-import { syncFileSystem } from "./libc.ts";
 import { readLines } from "./lines.ts";
 import type { HelperReply, HelperRequest, Numbered, RunRequest, ShellRequest } from "./protocol.ts";
 import { settleHelper } from "./sandbox.ts";
+import { syncLayers } from "./sync_layers.ts";
 import { networkUp } from "./user_network.ts";
 import { observed } from "../../../lib/pool.ts";
 import { unreachable } from "../../../lib/unreachable.ts";
@@ -40,9 +39,12 @@ async function handle(id: number, request: HelperRequest): Promise<unknown> {
     case "remove":
       await Promise.all(request.paths.map(remove));
       return;
+    case "compress": {
+      const { compressTarFile } = await import("../../../lib/layer/writer.ts");
+      return await compressTarFile(request.tar, request.blob, request.compression, 0);
+    }
     case "sync":
-      await syncFileSystem(request.native);
-      return await new LayerCache(request.native).markSynced(request.names);
+      return await syncLayers(request.native);
     case "abort":
       return void aborts.get(request.target)?.abort();
     default:

@@ -1,5 +1,5 @@
 /** This process's end of a helper. */
-import type { Env } from "./programs.ts";
+import { type Env, find } from "./programs.ts";
 import {
   EngineError,
   errorCatalog,
@@ -54,13 +54,15 @@ export class HelperProcess implements AsyncDisposable {
     this.#kind = kind;
     this.#env = env;
     if (kind.network === "private") requirePrivateNetwork(env);
-    const [program, ...args] = helperCommand(kind, env, [], flags);
+    // Ctrl-C is for this process, which then stops its helpers. Where Deno has to see to that, it forks all of itself.
+    const setsid = find("setsid", env);
+    const [program, ...args] = [...setsid ? [setsid] : [], ...helperCommand(kind, env, [], flags)];
     this.#child = new Deno.Command(program!, {
       args,
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
-      detached: true, // Ctrl-C is for this process, which then stops its helpers
+      detached: setsid === undefined,
       clearEnv: true,
       env: helperEnvironment(env),
     }).spawn();
@@ -204,7 +206,8 @@ export class HelperProcess implements AsyncDisposable {
     this.#closing = true;
     const timer = setTimeout(() => endProcess(this.#child), PATIENCE_MS);
     this.#input.close().catch(() => {}); // one that does not read never takes what was written
-    await Promise.all([this.#ended, this.#connection?.end()]); // a network takes as long to end as it does
+    // A network takes as long to end as it does; a helper that waits for its own needs it to end.
+    await Promise.all([this.#ended, this.ready.then(() => this.#connection?.end(), () => {})]);
     clearTimeout(timer);
   }
 }

@@ -1,5 +1,5 @@
 /** Messages between the builder and its helper processes: one JSON document a line. */
-import type { Digest, StepNetwork } from "../../../core/contract/plugin.ts";
+import type { Digest, LayerCompression, StepNetwork } from "../../../core/contract/plugin.ts";
 import type { LayerIndex } from "../../../lib/layer/index.ts";
 import type { DirMeta, LayerMeta } from "./cache.ts";
 
@@ -33,7 +33,7 @@ export interface RunRequest extends RootfsSpec {
   readonly secrets: readonly { readonly target: string; readonly content: string }[];
   readonly env: Readonly<Record<string, string>>;
   readonly epoch: number;
-  readonly compression: { readonly kind: "gzip" | "zstd"; readonly level: number };
+  readonly compression: LayerCompression;
   /** Threads for compression. */
   readonly threads: number;
   /** Where the compressed layer goes. */
@@ -58,7 +58,7 @@ export interface UnpackRequest {
   readonly run: string;
   readonly name: string;
   readonly diffId: Digest;
-  /** Compressed layer. */
+  /** The layer, compressed or not. */
   readonly blob: string;
   readonly rootless: boolean;
   /** Metadata for directories that the layer does not describe, one for each of `implicit`. */
@@ -80,11 +80,19 @@ export interface RemoveRequest {
   readonly paths: readonly string[];
 }
 
-/** Marks layers that are on disk for certain. */
+/** Compresses a small tar. */
+export interface CompressRequest {
+  readonly op: "compress";
+  readonly tar: string;
+  /** Where the compressed layer goes. */
+  readonly blob: string;
+  readonly compression: LayerCompression;
+}
+
+/** Flushes unpacked layers that may be in memory only, and marks them. */
 export interface SyncRequest {
   readonly op: "sync";
   readonly native: string;
-  readonly names: readonly string[];
 }
 
 /** Kills what the step with this request id runs. */
@@ -98,6 +106,7 @@ export type HelperRequest =
   | UnpackRequest
   | InheritRequest
   | RemoveRequest
+  | CompressRequest
   | SyncRequest
   | AbortRequest;
 

@@ -2,7 +2,6 @@
 import { EngineError, type ErrorDetails } from "../../../core/contract/errors.ts";
 import { fileFailureOf } from "../../../lib/file_failure.ts";
 import { startAhead } from "../../../lib/compression/pool.ts";
-import { compressTar } from "../../../lib/layer/writer.ts";
 import { type CapturedTar, CaptureError, captureLayer } from "./capture.ts";
 import { bootId, LayerCache, type LayerMeta, layerName } from "./cache.ts";
 import { type ConfinedProcess, socketFilter } from "./confine.ts";
@@ -16,12 +15,19 @@ import { type MountedRootfs, mountRootfs, prepareStep, RootfsError, stepPaths } 
 import { type Ended, type Inside, spawnInside } from "./sandbox.ts";
 import { CONTROL, explainExit, stageScript } from "../_script.ts";
 import { secretBinds } from "./secret_files.ts";
+import { createSha256 } from "../../../lib/sha256.ts";
 import { makeSkeleton } from "./skeleton.ts";
 import { compressBeside, gatherFirst } from "./turns.ts";
 import { ROOT } from "./users.ts";
 
 /** A step that takes so long may leave much to compress. */
 const LONG_STEP_MS = 250;
+
+/** A helper that is asked for nothing for so long is to unpack what takes longer to come. */
+const IDLE_MS = 50;
+
+/** Compressing, which takes zlib of Node.js: it is loaded while commands run, as that takes longer than to start them. */
+const compressing = () => import("../../../lib/layer/writer.ts");
 
 export interface StepEvents {
   output(stream: "stdout" | "stderr", text: string): Promise<void>;
@@ -35,14 +41,17 @@ export interface RunStep {
 }
 
 /**
- * Makes what the first step takes, before there is one: its filter, what Deno and Node.js load when asked first, and
- * unless there is work by then, functions of the C library.
+ * Makes what the first step takes, before there is one: its filter, what Deno loads when asked first, and unless there
+ * is work by then, functions of the C library, and what uncompresses layers.
  */
 export async function warmUp(isIdle: () => boolean): Promise<void> {
   socketFilter();
   void Deno.Command;
-  await Promise.all([import("./unpack_layer.ts"), import("../../../lib/compression/decompress.ts")]);
+  createSha256();
+  await import("./unpack_layer.ts");
   if (isIdle()) bindAhead();
+  await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
+  if (isIdle()) await import("../../../lib/compression/decompress.ts");
 }
 
 /** Runs the commands and puts what they changed into the layer cache. */
@@ -71,6 +80,7 @@ export async function runStep(request: RunRequest, events: StepEvents): Promise<
       () => shellProcess(request),
       { stdin: "null", stdout: "piped", stderr: "piped" },
     );
+    compressing().catch(() => {}); // it fails again when it is needed
     const told = new Tail();
     const output = told.listened(events.output);
     const ended = await finishCommands(inside, { output, signal: events.signal });
@@ -162,7 +172,10 @@ async function capture(
     placeholders,
     root,
     compress: (blocks, expectedSize) =>
-      compressBeside(() => compressTar(blocks, { file, compression, threads, expectedSize })),
+      compressBeside(async () => {
+        const { compressTar } = await compressing();
+        return await compressTar(blocks, { file, compression, threads, expectedSize });
+      }),
   });
   if (!result) return { captured: {} };
   const { diffId, index, merged, blob } = result;

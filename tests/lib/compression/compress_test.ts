@@ -1,6 +1,7 @@
 import { deepEqual, equal, rejects, throws } from "node:assert/strict";
 import { createGunzip, gunzipSync, gzipSync, zstdCompressSync } from "node:zlib";
-import { type Compression, createCompressor } from "../../../lib/compression/compress.ts";
+import { createCompressor } from "../../../lib/compression/compress.ts";
+import type { Compression } from "../../../lib/compression/format.ts";
 import { gunzip, unzstd } from "../../../lib/compression/decompress.ts";
 import { ZlibEngine } from "../../../lib/compression/engine.ts";
 import { DecompressError } from "../../../lib/compression/error.ts";

@@ -1,6 +1,6 @@
 import { equal } from "node:assert/strict";
-import { type Compression, createCompressor } from "../../../lib/compression/compress.ts";
-import { COMPRESSION_FORMAT } from "../../../lib/compression/codec.ts";
+import { createCompressor } from "../../../lib/compression/compress.ts";
+import { type Compression, COMPRESSION_FORMAT } from "../../../lib/compression/format.ts";
 import { noise, randomNumbers, utf8 } from "../tar/support.ts";
 import { sha256Hex } from "../../../lib/oci/digest.ts";
 

@@ -1,5 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { createCompressor, WORKER_THRESHOLD } from "../../../lib/compression/compress.ts";
+import { createCompressor } from "../../../lib/compression/compress.ts";
+import { WORKER_THRESHOLD } from "../../../lib/compression/format.ts";
 import { startAhead } from "../../../lib/compression/pool.ts";
 import { concat, noise, randomNumbers } from "../tar/support.ts";
 

@@ -1,0 +1,50 @@
+/** Layers that were just made, on their way into the store. */
+import { longestOutput } from "../../lib/compression/format.ts";
+import type { SmallTar } from "../../lib/layer/tar_writer.ts";
+import type { WrittenLayer } from "../../lib/layer/writer.ts";
+import { observed } from "../../lib/pool.ts";
+import type { LayerFile, LayerRef } from "../contract/builder.ts";
+import type { Layer } from "../contract/store.ts";
+import { type LayerWorker, storedLayer } from "./stage_output.ts";
+
+/** A layer in a file of its own: compressed, or as a tar if it is small. */
+export type NewLayer = SmallTar | WrittenLayer & LayerFile;
+
+/** The most bytes that a layer can have in the store. */
+export function longest(made: NewLayer): number {
+  return "tar" in made ? longestOutput(made.size) : made.size;
+}
+
+/**
+ * Takes a layer that was made. With `late` one that is small is compressed while the commands that stand on it run, if the
+ * builder does that: they have its tar meanwhile.
+ */
+export async function takeLayer(
+  worker: LayerWorker,
+  made: NewLayer,
+  { late }: { readonly late: boolean },
+): Promise<LayerRef> {
+  if (!("tar" in made)) return storedLayer(await adopt(worker, made));
+  const { diffId, tar } = made;
+  const compress = late ? await worker.compressor() : undefined;
+  if (!compress) return storedLayer(await adopt(worker, await compressHere(worker, made)));
+  // A builder that fails, or is stopped, takes nothing along that was made.
+  const compressed = compress(tar).catch(() => compressHere(worker, made));
+  const stored = compressed.then((layer) => {
+    if (layer.diffId === diffId) return adopt(worker, layer);
+    throw new TypeError(`The builder compressed something else than "${tar}"`);
+  });
+  return { diffId, tar, stored: observed(stored) };
+}
+
+async function compressHere(worker: LayerWorker, { tar }: SmallTar): Promise<WrittenLayer & LayerFile> {
+  const { compressTarFile } = await import("../../lib/layer/writer.ts");
+  const file = await worker.temp();
+  return { ...await compressTarFile(tar, file, worker.session.options.compression, 0), file };
+}
+
+async function adopt({ store }: LayerWorker, made: Layer & LayerFile): Promise<Layer> {
+  const { digest, diffId, size, mediaType, file } = made;
+  await store.blobs.adopt(file, digest, { unsettled: true });
+  return { digest, diffId, size, mediaType };
+}
