@@ -1,4 +1,4 @@
-/** Writes whole files. */
+/** Writes whole files. Node.js loads it too, with the engine, and knows no `using` as yet. */
 import { atPath } from "./file_failure.ts";
 
 const encoder = new TextEncoder();
@@ -16,8 +16,12 @@ export async function writeFile(
   { mode = 0o666 }: { readonly mode?: number } = {},
 ): Promise<void> {
   const bytes = typeof content === "string" ? encoder.encode(content) : content;
-  using file = await Deno.open(path, { write: true, create: true, truncate: true, mode });
-  await atPath(path, async () => {
-    for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
-  });
+  const file = await Deno.open(path, { write: true, create: true, truncate: true, mode });
+  try {
+    await atPath(path, async () => {
+      for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+    });
+  } finally {
+    file.close();
+  }
 }
