@@ -330,7 +330,7 @@ export class NativeBuilder implements Builder {
     const meta = await this.#cache.read(name, ref.diffId);
     if (meta) return { name, meta };
     const { diffId, tar } = ref;
-    const unpack = (blob: string) => async (helper: HelperProcess) =>
+    const unpack = (blob: string, tar: boolean) => async (helper: HelperProcess) =>
       await helper.request<UnpackedLayer>({
         op: "unpack",
         native: this.#cache.native,
@@ -338,14 +338,15 @@ export class NativeBuilder implements Builder {
         name,
         diffId,
         blob,
+        tar,
         rootless: this.#rootless,
         ...(dirs && { dirs }),
       });
-    if (tar !== undefined) return { name, meta: (await this.#helpers.useBeside(unpack(tar))).meta };
+    if (tar !== undefined) return { name, meta: (await this.#helpers.useBeside(unpack(tar, true))).meta };
     // A helper for each starts while they come.
     this.#helpers.warmUp(++this.#coming);
     const { digest, size } = await ref.stored.finally(() => this.#coming--);
-    const ask = unpack(this.#store.blobs.path(digest));
+    const ask = unpack(this.#store.blobs.path(digest), false);
     const unpacked = size <= SMALL_LAYER ? await this.#helpers.useBeside(ask) : await this.#helpers.use(ask);
     this.#onLayer?.({ digest, diffId }, unpacked.index);
     return { name, meta: unpacked.meta };

@@ -58,8 +58,9 @@ export interface UnpackRequest {
   readonly run: string;
   readonly name: string;
   readonly diffId: Digest;
-  /** The layer, compressed or not. */
   readonly blob: string;
+  /** Whether the blob is a tar, which may begin as compressed data does. If not, its first bytes say what it is. */
+  readonly tar: boolean;
   readonly rootless: boolean;
   /** Metadata for directories that the layer does not describe, one for each of `implicit`. */
   readonly dirs?: Readonly<Record<string, DirMeta>>;

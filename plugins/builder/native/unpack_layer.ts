@@ -2,7 +2,7 @@
 import { EngineError, fullFact, messageOf } from "../../../core/contract/errors.ts";
 import { fileFailureOf } from "../../../lib/file_failure.ts";
 import { type LayerIndex, LayerIndexer } from "../../../lib/layer/index.ts";
-import { openLayer } from "../../../lib/layer/open.ts";
+import { openLayer, readChunks } from "../../../lib/layer/open.ts";
 import { createSha256 } from "../../../lib/sha256.ts";
 import { TarParser } from "../../../lib/tar/parse.ts";
 import { bootId, LayerCache, type LayerMeta } from "./cache.ts";
@@ -23,7 +23,7 @@ export async function unpackLayer(
   request: UnpackRequest,
   note: (text: string) => void,
 ): Promise<UnpackedLayer> {
-  const { native, run, name, diffId, rootless, dirs } = request;
+  const { native, run, name, diffId, blob, tar, rootless, dirs } = request;
   const wrapper = `${run}/c`;
   const root = `${wrapper}/d`;
   Deno.mkdirSync(root, { recursive: true, mode: 0o755 });
@@ -40,7 +40,7 @@ export async function unpackLayer(
       hole: (length) => unpacker.hole(length),
       end: () => unpacker.end(),
     });
-    for await (const chunk of openLayer(request.blob, { fleeting: true })) {
+    for await (const chunk of (tar ? readChunks : openLayer)(blob, { fleeting: true })) {
       await unpackingTurn();
       const hashed = hash.updateBeside(chunk);
       parser.push(chunk);
