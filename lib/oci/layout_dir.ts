@@ -12,8 +12,8 @@ import { type Digest, digestOf } from "./digest.ts";
 
 /** The content of the file `oci-layout`. */
 export const LAYOUT = '{"imageLayoutVersion":"1.0.0"}';
-/** Locks, and what a write that goes on or was interrupted has not renamed yet. */
-const OWN_FILES = /^\.dapp-|^(oci-layout|index\.json)\.[0-9a-f]{8}\.tmp(\.old)?$/;
+/** What a write that goes on or was interrupted has not renamed or removed yet: it is made under the lock alone. */
+const UNFINISHED = /^((oci-layout|index\.json)\.[0-9a-f]{8}\.tmp(\.old)?|\.dapp-reserve\.old)$/;
 /** The index before the last one, whose space the next one can have when there is no other. */
 const RESERVE = ".dapp-reserve";
 /** Longest index that is read, in bytes: some 200,000 tags. */
@@ -39,7 +39,9 @@ export class LayoutDirectory {
     const fail = (why: string) => new OciError("invalid", `Cannot write an OCI layout to "${dir}": ${why}`);
     try {
       const names = new Set<string>();
-      for await (const { name } of Deno.readDir(dir)) if (!OWN_FILES.test(name)) names.add(name);
+      for await (const { name } of Deno.readDir(dir)) {
+        if (!name.startsWith(".dapp-") && !UNFINISHED.test(name)) names.add(name);
+      }
       // A first write that was interrupted, or goes on beside this one, leaves blobs only.
       if (names.size > (names.has("blobs") ? 1 : 0) && !await exists(`${dir}/oci-layout`)) {
         throw fail("it is a directory with something else in it, wanted is an OCI layout or nothing");
@@ -116,7 +118,12 @@ export class LayoutDirectory {
   /** Runs `action` while no other writer changes the index. */
   async locked<T>(signal: AbortSignal, action: () => Promise<T>): Promise<T> {
     await this.prepare();
-    return await withLock({ dir: this.dir, name: ".dapp-lock", signal }, action);
+    return await withLock({ dir: this.dir, name: ".dapp-lock", signal }, async () => {
+      for await (const { name } of Deno.readDir(this.dir)) {
+        if (UNFINISHED.test(name)) await Deno.remove(`${this.dir}/${name}`).catch(() => {});
+      }
+      return await action();
+    });
   }
 
   /** Replaces the index; call it inside of {@linkcode locked}. An index that becomes shorter needs no space. */

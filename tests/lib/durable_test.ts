@@ -83,3 +83,19 @@ Deno.test("LayoutDirectory takes blobs once its directory can be made", () =>
     await layout.putBlob(blob, content, signal);
     assert.ok(await layout.hasBlob(blob, signal));
   }));
+
+Deno.test("LayoutDirectory removes what writes that were killed have left, before the next one", () =>
+  withTempDir(async (dir) => {
+    const layout = new LayoutDirectory(dir);
+    const { signal } = new AbortController();
+    const write = () => layout.locked(signal, async () => await layout.writeIndex(await layout.index()));
+    await write();
+    await write();
+    const whole = names(dir);
+    for (const left of ["index.json.01234567.tmp", "oci-layout.89abcdef.tmp.old", ".dapp-reserve.old"]) {
+      await Deno.writeTextFile(`${dir}/${left}`, "");
+    }
+    await Deno.writeTextFile(`${dir}/index.json.tmp`, "of others");
+    await write();
+    assert.deepEqual(names(dir), [...whole, "index.json.tmp"].sort());
+  }));
