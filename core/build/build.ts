@@ -287,13 +287,14 @@ class ImageBuild {
     const inputs = await session.planInputs(options.repo ?? session.options.repo);
     const images = nodes.map((node) => signed.image(node.key));
     const fresh = isFresh(images, tops);
+    const hooks = await session.hooks();
 
     let built = new Map<string, number>();
     let records = images.map((image) => tops.get(image.node.key)?.record);
     let timesOf: (key: string) => BuildTimes = () => this.#watch.times;
     const watch = this.#watch;
     const ledger = this.#ledger;
-    if (!fresh || options.introspect || (await session.hooks()).has("plan")) {
+    if (!fresh || options.introspect || hooks.has("plan")) {
       const { runBuild } = await import("./run_build.ts");
       if (!session.options.dryRun) this.#tellReused(images, tops);
       const done = await runBuild({
@@ -317,7 +318,7 @@ class ImageBuild {
       records = [...done.records];
       built = done.builtByImage;
       timesOf = done.timesOf;
-    } else if (!cache) options.onFresh?.();
+    } else if (!cache && !hooks.has("built")) options.onFresh?.();
     const published = watch.begin("publishing");
     await shared();
     if (cache) await bringUnpublished(records, inputs.store, cache.shared.elsewhere);
@@ -363,7 +364,7 @@ class ImageBuild {
       times: watch.times,
     };
     session.options.emit(summaryOf(result));
-    await (await session.hooks()).parallel("built", result);
+    await hooks.parallel("built", result);
     return result;
   }
 }

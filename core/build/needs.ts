@@ -52,7 +52,7 @@ export interface BuildExtras extends BuildOptions {
   readonly onPublished?: (signature: Signature) => void;
   /** Asked before the first stage is built: what is to be done with images must be possible. */
   readonly mayBuild?: () => Promise<void>;
-  /** Told when no stage is to be built and none to be shared: what comes after the build can be begun. */
+  /** Told when the build is as good as over: nothing is to be built or shared, and no plugin told of the end. */
   readonly onFresh?: () => void;
   /** Told of each base image that is used. */
   readonly onBase?: Parameters<BuildNeeds["sign"]>[1];

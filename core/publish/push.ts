@@ -289,7 +289,7 @@ async function buildAll(
   for (const session of sessions) {
     const store = await session.store();
     // Nothing comes between that and publishing which takes so long that the answer becomes another.
-    const next = session === sessions.at(-1) && !options.withStages &&
+    const next = session === sessions.at(-1) && !options.withStages && !session.options.dryRun &&
       results.every(({ stagesBuilt }) => stagesBuilt === 0);
     const result = await buildImages(session, names, {
       ...(options.introspect && { introspect: options.introspect }),

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { definePlugin, use } from "../../mod.ts";
+import { definePlugin, type Engine, use } from "../../mod.ts";
 import { busyboxBase } from "../support/bases.ts";
 import { fakeBuilder, FakeBuilderLog } from "../support/fake_builder.ts";
 import { withProject } from "../support/project.ts";
+import { openOci } from "../support/registry_request.ts";
 import { until } from "../support/until.ts";
 import { MemoryRegistry } from "../../testing/memory_registry/registry.ts";
 
@@ -16,6 +17,8 @@ dimg: other
 fromDimg: app
 docker: { ENV: { A: b } }
 `;
+
+const unchanged = { "dappfile.yaml": "dimg: app\nfrom: scratch\ngit: [{ add: /, to: /app }]\n" };
 
 Deno.test("build --repo without a change costs one HEAD for each dimg, and nothing on these paths lists tags", async () => {
   await withProject({ "dappfile.yaml": dappfile(await busyboxBase()), "src/a": "a\n" }, async (project) => {
@@ -255,32 +258,71 @@ shell: { install: ["write a 1"]${setup} }
   });
 });
 
-Deno.test("bp asks what stands under its tags while it ends a build that builds nothing, and after any other", async () => {
-  await withProject(
-    { "dappfile.yaml": "dimg: app\nfrom: scratch\ngit: [{ add: /, to: /app }]\n" },
-    async (project) => {
-      await using registry = new MemoryRegistry();
-      const asked = () => registry.count("/app/manifests/latest", "HEAD");
-      let ended = (): Promise<void> | void => {};
-      const watcher = definePlugin({
-        name: "test-watcher",
-        api: 1,
-        setup: () => ({ built: async () => await ended() }),
-      });
-      await using engine = project.engine({ plugins: [use(watcher)] });
-      const bp = async () => {
-        registry.seen.splice(0);
-        const { images } = await engine.push([], { repo: `${registry.host}/group`, build: true });
-        return images.flatMap(({ tags }) => tags.map(({ state }) => state));
-      };
-      ended = () => assert.equal(asked(), 0);
-      assert.deepEqual(await bp(), ["pushed"]);
-      // The build does not end before: without it the test would never end.
-      ended = () => until(() => asked() > 0, "the tag is asked for");
-      assert.deepEqual(await bp(), ["exists"]);
-      assert.deepEqual(registry.seen.map(({ method, path }) => `${method} ${path}`), [
-        "HEAD /v2/group/app/manifests/latest",
-      ]);
-    },
-  );
+Deno.test("bp asks what stands under its tags before a build that builds nothing has ended, and after any other", async () => {
+  await withProject(unchanged, async (project) => {
+    await using registry = new MemoryRegistry();
+    /** Whether the build had ended, for each question. */
+    const asked: boolean[] = [];
+    const watched = definePlugin({
+      name: "registry-watched",
+      api: 1,
+      setup: () => ({
+        openRegistry: async (request, { emit }) => {
+          const backend = await openOci(request, emit);
+          return backend && {
+            ...backend,
+            repository(name) {
+              const repository = backend.repository(name);
+              const head: typeof repository.head = (reference, signal) => {
+                if (name === "app") asked.push(project.events.some(({ type }) => type === "build.finished"));
+                return repository.head(reference, signal);
+              };
+              return new Proxy(repository, {
+                get(_, key) {
+                  const value = key === "head" ? head : Reflect.get(repository, key);
+                  return typeof value === "function" ? value.bind(repository) : value;
+                },
+              });
+            },
+          };
+        },
+      }),
+    });
+    await using engine = project.engine({ plugins: [use(watched)] });
+    const bp = async (engine: Engine) => {
+      project.events.splice(0);
+      asked.splice(0);
+      const { images } = await engine.push([], { repo: `${registry.host}/group`, build: true });
+      return [images.flatMap(({ tags }) => tags.map(({ state }) => state)), asked];
+    };
+    assert.deepEqual(await bp(engine), [["pushed"], [true]]);
+    assert.deepEqual(await bp(engine), [["exists"], [false]]);
+    await using dry = project.engine({ plugins: [use(watched)], dryRun: true });
+    assert.deepEqual(await bp(dry), [["would push"], []]);
+  });
+});
+
+Deno.test("bp publishes again what is gone when plugins have been told of a build that builds nothing", async () => {
+  await withProject(unchanged, async (project) => {
+    await using registry = new MemoryRegistry();
+    const repo = `${registry.host}/group`;
+    const cleanup = definePlugin({
+      name: "test-cleanup",
+      api: 1,
+      setup: () => ({
+        built: async () => {
+          const { latest } = registry.tagsOf("group/app");
+          if (latest) {
+            await fetch(`http://${registry.host}/v2/group/app/manifests/${latest}`, { method: "DELETE" });
+          }
+        },
+      }),
+    });
+    await using engine = project.engine({ plugins: [use(cleanup)] });
+    for (const _ of [1, 2]) {
+      const { images } = await engine.push([], { repo, build: true });
+      assert.deepEqual(images.flatMap(({ tags }) => tags.map(({ state }) => state)), ["pushed"]);
+      assert.ok(registry.tagsOf("group/app").latest);
+    }
+  });
 });
