@@ -78,7 +78,13 @@ case "${1-} ${2-}" in
         code=$?
         [ -z "$cut" ] && say 'exit %s\0' "$code"
         [ -z "$cut" ] || : >|/dev/stdout # the disk is full, or was for a moment: it says nothing
-        kill -0 $$ || rm -f "$asked"     # dapp was killed before it took the file
+        # What a dapp that was killed has not taken, this one or one before.
+        for left in "${asked%/*}"/dapp-*-git; do
+          pid=${left##*/dapp-}
+          pid=${pid%-git}
+          case $pid in '' | *[!0-9]*) continue ;; esac
+          kill -0 "$pid" || rm -f "$left"
+        done
       } &
     ) 2>/dev/null && set -- "--git-asked=$asked" "$@"
     ;;

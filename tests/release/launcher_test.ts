@@ -117,6 +117,23 @@ Deno.test("a dapp that is killed while git is asked leaves no file", async () =>
   });
 });
 
+Deno.test("what a dapp left that was killed before it took the file goes with the next one", async () => {
+  await withLauncher({
+    git: "",
+    deno: 'until [ ! -e "$TMPDIR/dapp-$LEFT-git" ]; do sleep 0.01; done',
+  }, async (start, dir) => {
+    const killed = new Deno.Command("true").spawn();
+    await killed.status;
+    const kept = [`dapp-${Deno.pid}-git`, "dapp-1x-git", "dapp--git", "dapp-1-gitx"];
+    for (const name of [`dapp-${killed.pid}-git`, ...kept]) {
+      await Deno.writeTextFile(`${dir}/tmp/${name}`, "");
+    }
+    await start(["dimg", "build", "--dir", "project"], { TMPDIR: `${dir}/tmp`, LEFT: String(killed.pid) });
+    const names = [...Deno.readDirSync(`${dir}/tmp`)].map(({ name }) => name);
+    assert.deepEqual(kept.filter((name) => !names.includes(name)), []);
+  });
+});
+
 /** Has the launcher in a directory where these scripts are git and Deno; `project` is a repository. */
 async function withLauncher(
   scripts: { readonly git: string; readonly deno: string },
