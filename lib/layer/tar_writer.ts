@@ -1,6 +1,6 @@
 /** Writing the tar of a layer. Loads nothing that compresses before it has to. */
 import { writeAllSync } from "../write_all.ts";
-import { atPathSync } from "../file_failure.ts";
+import { atPathSync, ifPresent } from "../file_failure.ts";
 import { type Digest, digestOf } from "../oci/digest.ts";
 import type { TarSink } from "./file_layer.ts";
 import type { LayerWriter, LayerWriterOptions, WrittenLayer } from "./writer.ts";
@@ -40,7 +40,7 @@ export class TarWriter implements TarSink {
   async close(): Promise<SmallTar | WrittenLayer> {
     if (this.#long) return await this.#long.close();
     const bytes = this.#start.subarray(0, this.#have);
-    const tar = `${this.#options.file}.tar`;
+    const tar = this.#tar;
     atPathSync(tar, () => {
       using file = Deno.openSync(tar, { write: true, create: true, truncate: true, mode: 0o600 });
       writeAllSync(file, bytes);
@@ -51,6 +51,11 @@ export class TarWriter implements TarSink {
   /** Stops and removes what was written. */
   async abort(): Promise<void> {
     await this.#long?.abort();
+    await ifPresent(() => Deno.remove(this.#tar));
+  }
+
+  get #tar(): string {
+    return `${this.#options.file}.tar`;
   }
 
   async #compress(chunk: Uint8Array): Promise<void> {

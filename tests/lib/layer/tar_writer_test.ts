@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, rejects } from "node:assert/strict";
 import { createCompressor } from "../../../lib/compression/compress.ts";
 import { longestOutput } from "../../../lib/compression/format.ts";
 import { SMALL_TAR, TarWriter } from "../../../lib/layer/tar_writer.ts";
@@ -45,6 +45,21 @@ Deno.test("TarWriter.abort() leaves nothing", async () => {
       await writer.abort();
       deepEqual([...Deno.readDirSync(dir)], []);
     }
+  });
+});
+
+Deno.test("TarWriter.abort() leaves nothing of a tar that the disk could not take", async () => {
+  await withTempDir(async (dir) => {
+    await Deno.symlink("/dev/full", `${dir}/layer.tar`);
+    const writer = new TarWriter({
+      file: `${dir}/layer`,
+      compression: { kind: "gzip", level: 4 },
+      threads: 0,
+    });
+    await writer.write(new Uint8Array(10));
+    await rejects(writer.close(), /No space left/);
+    await writer.abort();
+    deepEqual([...Deno.readDirSync(dir)], []);
   });
 });
 
