@@ -55,7 +55,7 @@ export class HelperProcess implements AsyncDisposable {
     this.#env = env;
     if (kind.network === "private") requirePrivateNetwork(env);
     // Ctrl-C is for this process, which then stops its helpers. Where Deno has to see to that, it forks all of itself.
-    const setsid = find("setsid", env);
+    const setsid = mayStart("setsid", env);
     const [program, ...args] = [...setsid ? [setsid] : [], ...helperCommand(kind, env, [], flags)];
     this.#child = new Deno.Command(program!, {
       args,
@@ -210,6 +210,14 @@ export class HelperProcess implements AsyncDisposable {
     await Promise.all([this.#ended, this.ready.then(() => this.#connection?.end(), () => {})]);
     clearTimeout(timer);
   }
+}
+
+/** A program of PATH, unless whoever embeds dapp lets it start others only. */
+function mayStart(program: string, env: Env): string | undefined {
+  const command = find(program, env);
+  return command && Deno.permissions.querySync({ name: "run", command }).state === "granted"
+    ? command
+    : undefined;
 }
 
 /** A failure of the helper itself. `why`: what was thrown, or its last words; one for people stays as it is. */
