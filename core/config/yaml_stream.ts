@@ -29,7 +29,13 @@ export function* yamlDocuments(
   taken: { tokens: number },
 ): Generator<Document.Parsed> {
   const parser = new Parser(lines.addNewLine);
-  const composer = new Composer({ prettyErrors: false, uniqueKeys: false, logLevel: "silent" });
+  // Tags beyond JSON's kinds of value, such as !!binary, mean nothing here, and what they take depends on the machine.
+  const composer = new Composer({
+    prettyErrors: false,
+    uniqueKeys: false,
+    resolveKnownTags: false,
+    logLevel: "silent",
+  });
   let own = 0;
   lines.addNewLine(0);
   for (const lexeme of new Lexer().lex(text)) {

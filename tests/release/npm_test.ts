@@ -50,7 +50,7 @@ console.log(JSON.stringify([...names, ...result.images.map(({ name, digest }) =>
 const WRONG = [
   "dimg: app\nfrom: scratch\n\tshell: x\n---\ndimg: [a, b\nfrom: |x\n  y\n",
   'dimg: app\nfrom: "unclosed\ndocker: {CMD: [a}\n',
-  "dimg: app\nfrom: !!binary aGk=\nshell: &s { install: *none, setup: !odd x }\nshell: *s\n",
+  "dimg: app\nfrom: !!binary aGk=\nfromCacheVersion: !!binary '@'\nshell: &s { install: *none, setup: !odd x }\nshell: *s\n",
   "project: a b\nplugins: [{ options: 1 }, 3]\ncleanup: { stages: { grace: 1y } }\n---\n" +
   "dimg: app\nform: scratch\ngit: { to: app }\nmount: [{ from: x, to: rel }, text]\nsecrets: [{ id: a/b }]\n" +
   "docker: { ENV: [A, { b: c }], EXPOSE: 99999, HEALTHCHECK: { interval: 5, retries: [] }, RUN: x }\n",

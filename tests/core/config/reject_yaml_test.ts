@@ -402,6 +402,15 @@ from: x
 `.slice(1),
     want: ["3:3: A key must be a plain text | Write `key: value`; quote texts that contain { } [ ]"],
   },
+  ...["!!binary aGk=", '!!binary "@@@"', "!!timestamp 2026-01-01", "!!set { a, b }", "!!omap [a: b]"].map((
+    value,
+  ) => ({
+    name: `value that no dappfile has: ${value}`,
+    text: `dimg: a\nfrom: ${value}\n`,
+    want: [
+      `2:7: YAML tag \`${value.split(" ")[0]}\` is not known | Leave it out, or put quotes around the value`,
+    ],
+  })),
   {
     name: "prototype key",
     text: `
