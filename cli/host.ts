@@ -1,6 +1,7 @@
 /** The real streams, clock, signals and files. */
 import { EngineError } from "../core/contract/errors.ts";
 import { Alarm } from "../lib/alarm.ts";
+import { atPathSync, FileError } from "../lib/file_failure.ts";
 import { openGitAsked } from "./git_asked.ts";
 import type { Io, Output } from "./io.ts";
 
@@ -20,7 +21,7 @@ const STOP_MS = 10_000;
 export function realIo(stopNow: (exitCode: number) => void, early?: string): Io {
   const asked = early === undefined ? undefined : openGitAsked(early);
   const controller = new AbortController();
-  const stderr = streamOutput(Deno.stderr);
+  const stderr = streamOutput(Deno.stderr, "/dev/stderr");
   let lent = 0;
   const stop = () => {
     if (controller.signal.aborted) {
@@ -36,7 +37,7 @@ export function realIo(stopNow: (exitCode: number) => void, early?: string): Io 
   Deno.addSignalListener("SIGTERM", stop);
   Deno.addSignalListener("SIGHUP", stop);
   return {
-    stdout: streamOutput(Deno.stdout),
+    stdout: streamOutput(Deno.stdout, "/dev/stdout"),
     stderr,
     clock: {
       now: () => performance.now(),
@@ -135,10 +136,15 @@ async function readInto(
 }
 
 /** A stream whose vanished reader (`| head`) ends the output quietly. */
-function streamOutput(stream: Stream): Output {
+function streamOutput(stream: Stream, name: string): Output {
   let open = true;
+  let failure: unknown;
+  const isTerminal = stream.isTerminal();
   return {
-    isTerminal: stream.isTerminal(),
+    isTerminal,
+    get failure() {
+      return failure;
+    },
     size() {
       try {
         // A terminal whose size nobody set says 0.
@@ -152,12 +158,15 @@ function streamOutput(stream: Stream): Output {
       let bytes = encoder.encode(text);
       while (open && bytes.length > 0) {
         try {
-          bytes = bytes.subarray(stream.writeSync(bytes));
+          bytes = bytes.subarray(atPathSync(name, () => stream.writeSync(bytes)));
         } catch (error) {
-          // A pipe that its other owner made non-blocking is full; anything else means that nobody reads.
+          // A pipe that its other owner made non-blocking is full.
           if (error instanceof Deno.errors.WouldBlock) {
             Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
-          } else open = false;
+            continue;
+          }
+          open = false; // nobody reads, or there is no room
+          if (error instanceof FileError && !isTerminal) failure = error;
         }
       }
     },

@@ -19,6 +19,14 @@ import { unreachable } from "../lib/unreachable.ts";
  * interrupted; `dimg run` passes the command's own code through. Never throws.
  */
 export async function main(args: readonly string[], io: Io): Promise<number> {
+  const code = await run(args, io);
+  const { failure } = io.stdout;
+  if (failure === undefined) return code;
+  const { reportError } = await import("./report.ts");
+  return code || await reportError(failure, io, { ...guessOutput(args), failed: [], dir: "." });
+}
+
+async function run(args: readonly string[], io: Io): Promise<number> {
   let parsed: Parsed | HelpWanted;
   try {
     parsed = await parseArgs(args, table);

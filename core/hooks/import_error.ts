@@ -29,6 +29,13 @@ export async function importError(
       ? fail(`there is no file "${decodeURI(url.slice("file://".length))}"`, "Correct the path after `use:`")
       : fail(why, "Correct the name after `use:`, and see whether the server it comes from can be reached");
   }
+  // Only one that dapp loads into its own process, and does not lie beside, does not find it.
+  if (/^Import "@dapp\/dapp(?:\/plugin)?" not a dependency/.test(first)) {
+    return fail(
+      `${why}${where}`,
+      "Leave out `trusted`, or install dapp in the project: npm install @dapp/dapp",
+    );
+  }
   return fail(
     `${why}${where}`,
     first.startsWith("SyntaxError:")

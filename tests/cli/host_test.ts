@@ -219,3 +219,25 @@ Deno.test("cli.ts exits with the code of main()", async () => {
   assert.equal(code, 2);
   assert.match(stderr, /Did you mean: dapp dimg build\?/);
 });
+
+Deno.test("an answer that its file has no room for is a failure, one that nobody reads is none", async () => {
+  const said = async (words: string) => {
+    const [program, ...args] = cli;
+    const { code, stderr } = await run(["sh", "-c", words, program!, ...args], { allowFailure: true });
+    return { code, stderr };
+  };
+  const full = await said('"$0" "$@" config schema >/dev/full');
+  assert.equal(full.code, 1);
+  assert.match(
+    full.stderr,
+    /^error: Cannot use "\/dev\/stdout": no space is left .*\n(?:.*\n)?fix: Free space /,
+  );
+  assert.doesNotMatch(full.stderr, /\n\s+at /);
+  const version = await said('"$0" "$@" --version >/dev/full');
+  assert.equal(version.code, 1);
+  assert.match(version.stderr, /^error: Cannot print the version: No space left on device.*\n$/);
+  for (const words of ["config schema", "--version"]) {
+    const unread = await said(`{ sleep 0.1; "$0" "$@" ${words}; echo "$?" >&2; } | :`);
+    assert.equal(unread.stderr, "0\n");
+  }
+});

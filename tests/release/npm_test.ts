@@ -1,6 +1,7 @@
 /** The npm package, as somebody uses it who has Node.js alone. */
 import assert from "node:assert/strict";
 import { busyboxBase } from "../support/bases.ts";
+import { withTempDir } from "../support/tmp.ts";
 import { allTexts } from "../docs/blocks.ts";
 import { type Stranger, useStranger } from "../support/packages.ts";
 import { run as runHere } from "../support/process.ts";
@@ -165,6 +166,22 @@ Deno.test("the npm package works on a machine that has Node.js alone", async (t)
       assert.deepEqual(told, await runHere([...checkout, ...list], { ...shop, allowFailure: true }));
     }
     await Deno.remove(`${dir}/shop/wrong.yaml`);
+  });
+
+  await t.step("a trusted plugin finds dapp beside it, and is told where dapp is elsewhere", async () => {
+    const list = [dapp, "dimg", "list", "--config", "trusted.yaml"];
+    const text =
+      "project: shop\nplugins: [{ use: ./team.ts, trusted: true, options: { team: A } }]\n---\ndimg: app\nfrom: scratch\n";
+    await writeFiles(dir, { "shop/trusted.yaml": text });
+    assert.equal((await run(list, shop)).stdout, "app\n");
+    await withTempDir(async (elsewhere) => {
+      await writeFiles(elsewhere, { "trusted.yaml": text, "team.ts": PLUGIN });
+      await commit(elsewhere);
+      const { code, stderr } = await run(list, { cwd: elsewhere, allowFailure: true });
+      assert.equal(code, 2);
+      assert.match(stderr, /fix: Leave out `trusted`, or install dapp in the project/);
+    });
+    await Deno.remove(`${dir}/shop/trusted.yaml`);
   });
 
   const deno = `${dir}/node_modules/deno/bin.cjs`;
