@@ -1,5 +1,4 @@
 import { digestOf } from "./oci/digest.ts";
-import { writeFile } from "./write_file.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -39,7 +38,7 @@ export async function writeSealed(path: string, text: string): Promise<void> {
   const temp = `${path}.${crypto.randomUUID()}`;
   try {
     await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true, mode: 0o700 });
-    await writeFile(temp, await seal(text), { mode: 0o600 });
+    Deno.writeFileSync(temp, await seal(text), { mode: 0o600 }); // without a thread, and without Deno's streams
     await Deno.rename(temp, path);
   } catch {
     await Deno.remove(temp).catch(() => {});

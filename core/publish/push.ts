@@ -347,10 +347,11 @@ export async function outgoingImages(
   built: readonly (readonly BuiltImage[])[],
 ): Promise<readonly OutgoingImage[]> {
   const signed = await session.sign(keysOf(nodes));
+  const byName = built.map((images) => new Map(images.map((image) => [image.name, image])));
   return nodes.map((node) => ({
     node,
     signature: signed.image(node.key).stages.at(-1)!.signature,
     tags: tags.get(node.key) ?? [],
-    images: built.map((images) => images.find(({ name }) => name === node.rule.name)!),
+    images: byName.map((images) => images.get(node.rule.name)!),
   }));
 }

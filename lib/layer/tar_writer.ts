@@ -1,6 +1,5 @@
 /** Writing the tar of a layer. Loads nothing that compresses before it has to. */
-import { writeAllSync } from "../write_all.ts";
-import { atPathSync, ifPresent } from "../file_failure.ts";
+import { ifPresent } from "../file_failure.ts";
 import { type Digest, digestOf } from "../oci/digest.ts";
 import type { TarSink } from "./file_layer.ts";
 import type { LayerWriter, LayerWriterOptions, WrittenLayer } from "./writer.ts";
@@ -41,10 +40,7 @@ export class TarWriter implements TarSink {
     if (this.#long) return await this.#long.close();
     const bytes = this.#start.subarray(0, this.#have);
     const tar = this.#tar;
-    atPathSync(tar, () => {
-      using file = Deno.openSync(tar, { write: true, create: true, truncate: true, mode: 0o600 });
-      writeAllSync(file, bytes);
-    });
+    Deno.writeFileSync(tar, bytes, { mode: 0o600 });
     return { diffId: await digestOf(bytes), tar, size: bytes.length };
   }
 

@@ -3,7 +3,6 @@ import { fileName } from "./files.ts";
 import { lockFile } from "./locks.ts";
 import type { ScratchFiles } from "./scratch_files.ts";
 import { ifPresent } from "../../../lib/file_failure.ts";
-import { writeFile } from "../../../lib/write_file.ts";
 
 /** File in a process's scratch directory with the signatures that it relies on. */
 const CLAIMS = "claims";
@@ -17,7 +16,7 @@ export class LocalLocks implements Locks {
   }
 
   async claim(signatures: readonly Signature[]): Promise<void> {
-    await writeFile(`${await this.files.directory()}/${CLAIMS}`, signatures.join("\n"));
+    Deno.writeTextFileSync(`${await this.files.directory()}/${CLAIMS}`, signatures.join("\n"));
   }
 
   async claimed(): Promise<ReadonlyMap<Signature, string>> {

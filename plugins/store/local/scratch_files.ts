@@ -2,7 +2,6 @@ import { EngineError } from "../../../core/contract/plugin.ts";
 import { rename, renameDurably } from "../../../lib/durable.ts";
 import type { Scratch } from "../../../lib/scratch.ts";
 import { Shared } from "../../../lib/memoize.ts";
-import { writeFile } from "../../../lib/write_file.ts";
 
 /** The scratch directory of this process, made on first use, and files that begin in it. */
 export class ScratchFiles implements AsyncDisposable {
@@ -55,7 +54,9 @@ export class ScratchFiles implements AsyncDisposable {
   ): Promise<void> {
     const temp = `${await this.directory()}/s${this.#serial++}`;
     try {
-      await writeFile(temp, content);
+      // A page-cache write is quicker than handing it to a thread, for which Deno loads its streams first.
+      if (typeof content === "string") Deno.writeTextFileSync(temp, content);
+      else Deno.writeFileSync(temp, content);
       await (durable ? renameDurably : rename)(temp, path);
     } catch (error) {
       await Deno.remove(temp).catch(() => {}); // its space is needed

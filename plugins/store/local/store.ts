@@ -8,7 +8,6 @@ import { LocalLocks } from "./process_locks.ts";
 import { Reserve } from "./reserve.ts";
 import { ScratchFiles } from "./scratch_files.ts";
 import { LocalStages } from "./stages.ts";
-import { writeFile } from "../../../lib/write_file.ts";
 
 /** Of the store's layout and of the stages in it. In a store of format 1 all is where it is now, but no stage is found. */
 const FORMAT = "2";
@@ -60,10 +59,10 @@ export class LocalStore implements Store {
         await Deno.mkdir(`${path}/blobs/sha256`, { recursive: true, mode: 0o700 });
         await Deno.mkdir(`${path}/locks`, { recursive: true, mode: 0o700 });
         (await openUse()).close(); // opening a store that is there must need no space
-        await writeFile(`${path}/format`, FORMAT + "\n");
+        Deno.writeTextFileSync(`${path}/format`, FORMAT + "\n");
       } else if (found.trim() === OLD_FORMAT) {
         upgraded = (await listFiles(`${path}/stages`)).length > 0;
-        await writeFile(`${path}/format`, FORMAT + "\n"); // as long as what is there
+        Deno.writeTextFileSync(`${path}/format`, FORMAT + "\n"); // as long as what is there
       } else if (found.trim() !== FORMAT && found.trim() !== "") {
         throw new EngineError(
           "STORE_FAILED",
