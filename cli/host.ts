@@ -1,7 +1,7 @@
 /** The real streams, clock, signals and files. */
 import { EngineError } from "../core/contract/errors.ts";
 import { Alarm } from "../lib/alarm.ts";
-import { atPathSync, FileError } from "../lib/file_failure.ts";
+import { fileFailureOf } from "../lib/file_failure.ts";
 import { openGitAsked } from "./git_asked.ts";
 import type { Io, Output } from "./io.ts";
 
@@ -21,7 +21,7 @@ const STOP_MS = 10_000;
 export function realIo(stopNow: (exitCode: number) => void, early?: string): Io {
   const asked = early === undefined ? undefined : openGitAsked(early);
   const controller = new AbortController();
-  const stderr = streamOutput(Deno.stderr, "/dev/stderr");
+  const stderr = streamOutput(Deno.stderr);
   let lent = 0;
   const stop = () => {
     if (controller.signal.aborted) {
@@ -37,7 +37,7 @@ export function realIo(stopNow: (exitCode: number) => void, early?: string): Io 
   Deno.addSignalListener("SIGTERM", stop);
   Deno.addSignalListener("SIGHUP", stop);
   return {
-    stdout: streamOutput(Deno.stdout, "/dev/stdout"),
+    stdout: streamOutput(Deno.stdout),
     stderr,
     clock: {
       now: () => performance.now(),
@@ -136,9 +136,9 @@ async function readInto(
 }
 
 /** A stream whose vanished reader (`| head`) ends the output quietly. */
-function streamOutput(stream: Stream, name: string): Output {
+function streamOutput(stream: Stream): Output {
   let open = true;
-  let failure: unknown;
+  let failure: string | undefined;
   const isTerminal = stream.isTerminal();
   return {
     isTerminal,
@@ -158,7 +158,7 @@ function streamOutput(stream: Stream, name: string): Output {
       let bytes = encoder.encode(text);
       while (open && bytes.length > 0) {
         try {
-          bytes = bytes.subarray(atPathSync(name, () => stream.writeSync(bytes)));
+          bytes = bytes.subarray(stream.writeSync(bytes));
         } catch (error) {
           // A pipe that its other owner made non-blocking is full.
           if (error instanceof Deno.errors.WouldBlock) {
@@ -166,7 +166,7 @@ function streamOutput(stream: Stream, name: string): Output {
             continue;
           }
           open = false; // nobody reads, or there is no room
-          if (error instanceof FileError && !isTerminal) failure = error;
+          if (!isTerminal) failure = fileFailureOf(error)?.why;
         }
       }
     },

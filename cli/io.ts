@@ -7,7 +7,7 @@ export interface Output {
   /** Writes all of `text`, or nothing when the reader is gone. Never throws. */
   write(text: string): void;
   /** Why text is not where it was written to, such as a full disk; undefined when it is, and when its reader is gone. */
-  readonly failure?: unknown;
+  readonly failure?: string | undefined;
   readonly isTerminal: boolean;
   /** Size of the terminal now. */
   size(): { readonly columns: number; readonly rows: number };

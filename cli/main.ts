@@ -5,7 +5,7 @@ import type { Io } from "./io.ts";
 import type { SshAgent } from "./ssh_agent.ts";
 import { parseArgs } from "./parse.ts";
 import { table } from "./table.ts";
-import { messageOf } from "../core/contract/errors.ts";
+import { EngineError, messageOf } from "../core/contract/errors.ts";
 import type { CiLog } from "./ci/log.ts";
 import { chooseRenderer, inCi, type Renderer, type RendererKind } from "./render/renderer.ts";
 import { Tails } from "./render/tails.ts";
@@ -23,7 +23,10 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
   const { failure } = io.stdout;
   if (failure === undefined) return code;
   const { reportError } = await import("./report.ts");
-  return code || await reportError(failure, io, { ...guessOutput(args), failed: [], dir: "." });
+  const error = new EngineError("FILES_FAILED", `Cannot write to standard output: ${failure}`, {
+    fix: "Have it go where there is room, and run it again: what was done is kept",
+  });
+  return code || await reportError(error, io, { ...guessOutput(args), failed: [], dir: "." });
 }
 
 async function run(args: readonly string[], io: Io): Promise<number> {
