@@ -9,7 +9,6 @@ import { WORKER_THRESHOLD } from "../../../lib/compression/format.ts";
 import { TarFile } from "../../../lib/layer/tar_file.ts";
 import type { WrittenBlob } from "../../../lib/layer/writer.ts";
 import { observed } from "../../../lib/pool.ts";
-import { othersTurn } from "./turns.ts";
 import type { Digest } from "../../../core/contract/plugin.ts";
 
 /** A file system content that no layer can hold. The message is meant for people. */
@@ -187,6 +186,11 @@ function addRow(
   else tar.add(whole);
   // The next step must see what another machine sees that unpacks this layer.
   if (stat.type === "dir" || stat.mtime !== mtime || stat.mtimeNs !== 0) setMtime(full, mtime);
+}
+
+/** Lets those go on who wait for this thread. Nothing that is quicker than a timer is sure to let a worker's answer in. */
+async function othersTurn(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 0));
 }
 
 /** What the kernel takes as a path, with the zero byte at its end. */

@@ -17,7 +17,6 @@ import { CONTROL, explainExit, stageScript } from "../_script.ts";
 import { secretBinds } from "./secret_files.ts";
 import { createSha256 } from "../../../lib/sha256.ts";
 import { makeSkeleton } from "./skeleton.ts";
-import { compressBeside, gatherFirst } from "./turns.ts";
 import { ROOT } from "./users.ts";
 
 /** A step that takes so long may leave much to compress. */
@@ -98,7 +97,7 @@ export async function runStep(request: RunRequest, events: StepEvents): Promise<
     at?.close();
   }
   try {
-    return await gatherFirst(() => capture(request, rootfs!.placeholders, started));
+    return await capture(request, rootfs!.placeholders, started);
   } catch (error) {
     throw error instanceof CaptureError ? fail(error.message) : error;
   }
@@ -171,11 +170,10 @@ async function capture(
     rootless,
     placeholders,
     root,
-    compress: (blocks, expectedSize) =>
-      compressBeside(async () => {
-        const { compressTar } = await compressing();
-        return await compressTar(blocks, { file, compression, threads, expectedSize });
-      }),
+    compress: async (blocks, expectedSize) => {
+      const { compressTar } = await compressing();
+      return await compressTar(blocks, { file, compression, threads, expectedSize });
+    },
   });
   if (!result) return { captured: {} };
   const { diffId, index, merged, blob } = result;

@@ -8,7 +8,6 @@ import { TarParser } from "../../../lib/tar/parse.ts";
 import { bootId, LayerCache, type LayerMeta } from "./cache.ts";
 import type { UnpackRequest } from "./protocol.ts";
 import { makeSkeleton } from "./skeleton.ts";
-import { unpackingTurn } from "./turns.ts";
 import { LayerUnpacker } from "./unpack.ts";
 import { digestFromHex } from "../../../core/contract/plugin.ts";
 
@@ -41,7 +40,6 @@ export async function unpackLayer(
       end: () => unpacker.end(),
     });
     for await (const chunk of (tar ? readChunks : openLayer)(blob, { fleeting: true })) {
-      await unpackingTurn();
       const hashed = hash.updateBeside(chunk);
       parser.push(chunk);
       await hashed;
