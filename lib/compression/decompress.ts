@@ -9,18 +9,19 @@ import {
 import { pipeline, Readable } from "node:stream";
 import { ZlibEngine } from "./engine.ts";
 import { DecompressError } from "./error.ts";
+import { requireZeros } from "./zeros.ts";
 import { ZstdFrameSplitter } from "./zstd_frames.ts";
 
 const CHUNK = 256 * 1024;
 
 /**
- * Uncompressed bytes of a gzip stream of one or more members, which may be padded with zeros; with `fleeting`, a piece is
+ * The same as {@linkcode ./gunzip.ts} by zlib: uncompressed bytes of a gzip stream of one or more members, which may be padded with zeros; with `fleeting`, a piece is
  * valid until the next one is asked for. The source may be fleeting, too.
  *
  * @throws {DecompressError} also where something follows the zeros, which programs take for another member or pass over, so
  *   that one file would have several contents (a stream in the engine's place passes over it)
  */
-export async function* gunzip(
+export async function* gunzipByZlib(
   source: AsyncIterable<Uint8Array>,
   { fleeting = false }: { readonly fleeting?: boolean } = {},
 ): AsyncGenerator<Uint8Array> {
@@ -67,12 +68,6 @@ async function* pieces(
     else yield* uncompressed(constants.Z_NO_FLUSH, input);
   }
   if (!ended) yield* uncompressed(constants.Z_FINISH, NOTHING);
-}
-
-/** @throws {DecompressError} */
-function requireZeros(bytes: Uint8Array): void {
-  if (bytes.every((byte) => byte === 0)) return;
-  throw new DecompressError("Cannot decompress gzip data: zeros follow its end, and then something else");
 }
 
 function step(engine: ZlibEngine, ...args: Parameters<ZlibEngine["step"]>): ReturnType<ZlibEngine["step"]> {

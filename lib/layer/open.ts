@@ -1,3 +1,4 @@
+import { gunzip } from "../compression/gunzip.ts";
 import { sniffCompression } from "../compression/sniff.ts";
 import { unreachable } from "../unreachable.ts";
 
@@ -23,11 +24,15 @@ export async function* openLayer(
   }
   const kind = sniffCompression(head);
   if (kind === "plain") return yield* readChunks(path, { fleeting });
-  // Not imported above: node:zlib costs start-up time that most runs need not pay.
-  const { gunzip, unzstd } = await import("../compression/decompress.ts");
   if (kind === "gzip") yield* gunzip(readChunks(path, { fleeting: true }), { fleeting });
   else if (kind === "zstd") yield* unzstd(readChunks(path));
   else unreachable(kind);
+}
+
+async function* unzstd(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  // Not imported above: node:zlib costs start-up time that most runs need not pay.
+  const zlib = await import("../compression/decompress.ts");
+  yield* zlib.unzstd(source);
 }
 
 /** The bytes of a file in chunks of up to 256 KiB, which stay valid, or `fleeting` until the next one is asked for. */

@@ -1,6 +1,6 @@
 /** What proxies do to an answer on its way (`Content-Encoding`, RFC 9110 section 8.4), undone. */
 import { DecompressError } from "../compression/error.ts";
-import { gunzip, inflate, unbrotli, unzstd } from "../compression/decompress.ts";
+import { gunzipByZlib, inflate, unbrotli, unzstd } from "../compression/decompress.ts";
 
 type Bytes = AsyncIterable<Uint8Array>;
 
@@ -27,7 +27,7 @@ function decoderOf(coding: string, head: Uint8Array): (body: Bytes) => Bytes {
   switch (coding) {
     case "gzip":
     case "x-gzip":
-      return a === 0x1f && b === 0x8b ? gunzip : asItIs;
+      return a === 0x1f && b === 0x8b ? gunzipByZlib : asItIs;
     case "zstd":
       return a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd ? unzstd : asItIs;
     case "br":

@@ -24,3 +24,17 @@ export function isRoot(): boolean {
   Deno.stderr.writeSync(new TextEncoder().encode("[without root: this comparison is left out]\n"));
   return false;
 }
+
+/** Whether the system has a shared library. Required like a tool. */
+export function library(name: string): boolean {
+  try {
+    Deno.dlopen(name, {}).close();
+    return true;
+  } catch (error) {
+    if (Deno.env.get("DAPP_REQUIRE_PEERS") === "1") {
+      throw new Error(`${name} is required for this test and not installed`, { cause: error });
+    }
+    Deno.stderr.writeSync(new TextEncoder().encode(`[without ${name}: this comparison is left out]\n`));
+    return false;
+  }
+}

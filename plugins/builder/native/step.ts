@@ -15,6 +15,7 @@ import { type MountedRootfs, mountRootfs, prepareStep, RootfsError, stepPaths } 
 import { type Ended, type Inside, spawnInside } from "./sandbox.ts";
 import { CONTROL, explainExit, stageScript } from "../_script.ts";
 import { secretBinds } from "./secret_files.ts";
+import { prepareGunzip } from "../../../lib/compression/gunzip.ts";
 import { createSha256 } from "../../../lib/sha256.ts";
 import { makeSkeleton } from "./skeleton.ts";
 import { ROOT } from "./users.ts";
@@ -50,7 +51,7 @@ export async function warmUp(isIdle: () => boolean): Promise<void> {
   await import("./unpack_layer.ts");
   if (isIdle()) bindAhead();
   await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
-  if (isIdle()) await import("../../../lib/compression/decompress.ts");
+  if (isIdle()) await prepareGunzip();
 }
 
 /** Runs the commands and puts what they changed into the layer cache. */
