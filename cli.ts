@@ -17,10 +17,18 @@ async function start(given: readonly string[]): Promise<number> {
   // Scripts ask for nothing but this to see whether dapp is there; the rest need not be loaded for it.
   if (args.length === 1 && args[0] === "--version") return (await import("./cli/version.ts")).printVersion();
   try {
+    const asked = early === undefined ? undefined : (await import("./cli/git_asked.ts")).openGitAsked(early);
+    if (asked) {
+      const { repeat } = await import("./cli/remembered/repeat.ts");
+      if (await repeat(args, asked)) return 0;
+    }
     // In turn: in a release both are in one file, which Deno would read twice for two imports at once.
     const { main } = await import("./cli/main.ts");
     const { realIo } = await import("./cli/host.ts");
-    return await main(args, realIo(Deno.exit, early));
+    const io = realIo(Deno.exit, asked);
+    if (!asked) return await main(args, io);
+    const { witnessed } = await import("./cli/remembered/witness.ts");
+    return await witnessed(args, io, main);
   } catch (error) {
     // Without the environment or its own modules dapp cannot even begin.
     const missing = missingPermission(error);

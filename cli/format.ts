@@ -1,4 +1,5 @@
 /** Numbers and names as people read them. */
+import { watching } from "../lib/watch.ts";
 import type { Io } from "./io.ts";
 
 const units = ["B", "kB", "MB", "GB", "TB", "PB"];
@@ -18,6 +19,7 @@ export function formatSize(bytes: number): string {
 
 /** 300 → "300ms", 2340 → "2.3s", 12300 → "12s", 65000 → "1m 05s", 3720000 → "1h 02m". */
 export function formatDuration(ms: number): string {
+  tellsTime();
   if (ms < 999.5) return `${Math.round(ms)}ms`;
   if (ms < 9950) return `${(ms / 1000).toFixed(1)}s`;
   const seconds = Math.round(ms / 1000);
@@ -27,8 +29,14 @@ export function formatDuration(ms: number): string {
 
 /** The same in whole seconds, for what is still running. */
 export function formatElapsed(ms: number): string {
+  tellsTime();
   const seconds = Math.floor(ms / 1000);
   return seconds < 60 ? `${seconds}s` : longDuration(seconds);
+}
+
+/** What says how long something took is another time next time. */
+function tellsTime(): void {
+  watching()?.beyond("a time was told");
 }
 
 function longDuration(seconds: number): string {
@@ -59,6 +67,7 @@ export function formatParts(
 }
 
 function inUnit(n: number, unit: number): string {
+  tellsTime();
   if (unit === 1) return `${n}ms`;
   if (unit === 100) return `${(n / 10).toFixed(1)}s`;
   if (unit === 60_000 && n < 60) return `${n}m`;
@@ -78,6 +87,7 @@ export function formatTransfer(bytes: number, ms: number): string {
 
 /** How long ago something was, in its largest unit: "5m ago", "3h ago", "12d ago". Less than a minute, or the future, is "just now". */
 export function formatAge(ms: number): string {
+  tellsTime();
   const minutes = Math.floor(ms / 60_000);
   if (minutes < 1) return "just now";
   if (minutes < 60) return `${minutes}m ago`;

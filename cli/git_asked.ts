@@ -33,12 +33,14 @@ export function openGitAsked(path: string): GitAsked | undefined {
     return undefined;
   }
   let output: Promise<Uint8Array | undefined> | undefined;
+  // Whether git still runs is nothing that a command depends on, whoever watches what it looks at later.
+  const { statSync } = Deno;
   return {
     of(dir) {
       const said = splitAnswer(readAll(file));
       if (said?.dir !== dir) return undefined;
       const answer = (part: "listing" | "status"): Answer => async (signal) => {
-        const bytes = await (output ??= whenComplete(file, signal));
+        const bytes = await (output ??= whenComplete(file, statSync, signal));
         return bytes && splitOutput(bytes)[part];
       };
       return { gitStatus: answer("status"), gitListing: answer("listing") };
@@ -47,11 +49,15 @@ export function openGitAsked(path: string): GitAsked | undefined {
 }
 
 /** What git printed, when it has ended well. */
-async function whenComplete(file: Deno.FsFile, signal?: AbortSignal): Promise<Uint8Array | undefined> {
+async function whenComplete(
+  file: Deno.FsFile,
+  stat: (path: string) => unknown,
+  signal?: AbortSignal,
+): Promise<Uint8Array | undefined> {
   const alarm = new Alarm();
   let writer = "";
   for (let waited = 0; waited <= PATIENCE_MS && !signal?.aborted;) {
-    const isOver = writer !== "" && hasEnded(writer);
+    const isOver = writer !== "" && hasEnded(writer, stat);
     const said = splitAnswer(readAll(file));
     if (!said) return undefined; // a full disk took it all back
     if (said.code !== undefined) return said.code === 0 ? said.output : undefined;
@@ -64,9 +70,9 @@ async function whenComplete(file: Deno.FsFile, signal?: AbortSignal): Promise<Ui
   return undefined;
 }
 
-function hasEnded(pid: string): boolean {
+function hasEnded(pid: string, stat: (path: string) => unknown): boolean {
   try {
-    Deno.statSync(`/proc/${pid}`);
+    stat(`/proc/${pid}`);
     return false;
   } catch (error) {
     return error instanceof Deno.errors.NotFound;

@@ -1,13 +1,9 @@
 /** The real streams, clock, signals and files. */
 import { EngineError } from "../core/contract/errors.ts";
 import { Alarm } from "../lib/alarm.ts";
-import { fileFailureOf } from "../lib/file_failure.ts";
-import { openGitAsked } from "./git_asked.ts";
-import type { Io, Output } from "./io.ts";
-
-type Stream = typeof Deno.stdout | typeof Deno.stderr;
-
-const encoder = new TextEncoder();
+import type { GitAsked } from "./git_asked.ts";
+import type { Io } from "./io.ts";
+import { streamOutput } from "./output.ts";
 
 /** How long an orderly end may take. */
 const STOP_MS = 10_000;
@@ -16,10 +12,9 @@ const STOP_MS = 10_000;
  * Connects the command line to this process. The first SIGINT, SIGTERM or SIGHUP asks for an orderly end; the second one,
  * or an end that takes longer than ten seconds, calls `stopNow`.
  *
- * @param early the file with what the launcher has asked git
+ * @param asked what the launcher has asked git
  */
-export function realIo(stopNow: (exitCode: number) => void, early?: string): Io {
-  const asked = early === undefined ? undefined : openGitAsked(early);
+export function realIo(stopNow: (exitCode: number) => void, asked?: GitAsked): Io {
   const controller = new AbortController();
   const stderr = streamOutput(Deno.stderr);
   let lent = 0;
@@ -48,7 +43,7 @@ export function realIo(stopNow: (exitCode: number) => void, early?: string): Io 
         return () => alarm.stop();
       },
     },
-    env: Deno.env.toObject(),
+    env: Object.assign(Object.create(null), Deno.env.toObject()),
     signal: controller.signal,
     lendTerminal() {
       if (!Deno.stdin.isTerminal()) return () => {};
@@ -133,42 +128,4 @@ async function readInto(
     length += got;
   }
   return length;
-}
-
-/** A stream whose vanished reader (`| head`) ends the output quietly. */
-function streamOutput(stream: Stream): Output {
-  let open = true;
-  let failure: string | undefined;
-  const isTerminal = stream.isTerminal();
-  return {
-    isTerminal,
-    get failure() {
-      return failure;
-    },
-    size() {
-      try {
-        // A terminal whose size nobody set says 0.
-        const { columns, rows } = Deno.consoleSize();
-        return { columns: columns || 80, rows: rows || 24 };
-      } catch {
-        return { columns: 80, rows: 24 };
-      }
-    },
-    write(text) {
-      let bytes = encoder.encode(text);
-      while (open && bytes.length > 0) {
-        try {
-          bytes = bytes.subarray(stream.writeSync(bytes));
-        } catch (error) {
-          // A pipe that its other owner made non-blocking is full.
-          if (error instanceof Deno.errors.WouldBlock) {
-            Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
-            continue;
-          }
-          open = false; // nobody reads, or there is no room
-          if (!isTerminal) failure = fileFailureOf(error)?.why;
-        }
-      }
-    },
-  };
 }

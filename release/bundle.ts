@@ -8,13 +8,27 @@ import { warm } from "./warm.ts";
 /** How a module names one that is started by its path, as a process or worker of its own. */
 const STARTS = /new URL\("\.\/([^"]+)\.ts", import\.meta\.url\)/g;
 
-/** What `--version` loads. */
-const start: Gathering = { name: "start", common: true, program: "cli.ts", roots: ["cli/version.ts"] };
+/** What `--version` loads, what repeats an answer that is remembered, and what the next two have in common. */
+const start: Gathering = {
+  name: "start",
+  common: true,
+  program: "cli.ts",
+  roots: [
+    ...["cli/version.ts", "cli/git_asked.ts", "cli/remembered/repeat.ts"],
+    ...["lib/guard.ts", "lib/collect.ts", "lib/sleep.ts", "lib/own_process.ts", "lib/program_environment.ts"],
+    ...["lib/oci/documents.ts", "lib/compression/error.ts", "lib/watch.ts"],
+  ],
+};
+/** What asks registries whether an answer is still the same. */
+const client: Gathering = { name: "client", common: true, roots: ["cli/remembered/ask.ts"] };
 /** What every command loads. */
 const command: Gathering = {
   name: "command",
   common: true,
-  roots: ["cli/main.ts", "cli/host.ts", "cli/render/plain.ts", "cli/commands/help.ts", "cli/ci/log.ts"],
+  roots: [
+    ...["cli/main.ts", "cli/host.ts", "cli/remembered/witness.ts"],
+    ...["cli/render/plain.ts", "cli/commands/help.ts", "cli/ci/log.ts"],
+  ],
 };
 /** What a build without change loads; and little that nearly everything else loads, which were files of its own. */
 const build: Gathering = {
@@ -93,7 +107,7 @@ const scripts = (each: Gathering): Gathering => ({
   roots: each.roots.map(inScript),
 });
 
-const gatherings = [command, build, store, registry, push, share, compress, work, helper, config];
+const gatherings = [client, command, build, store, registry, push, share, compress, work, helper, config];
 
 /** Modules of the program that others start by their path. */
 async function startedModules(): Promise<readonly string[]> {

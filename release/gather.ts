@@ -56,7 +56,8 @@ export async function gather(
           const imported = program === undefined
             ? []
             : getModuleInfo(`${from}/${program}`)?.importedIds ?? [];
-          for (const module of [...roots.map((root) => `${from}/${root}`), ...imported]) want(module, each);
+          const meant = roots.flatMap((root) => modulesOf(`${from}/${root}`, getModuleInfo));
+          for (const module of [...meant, ...imported]) want(module, each);
         }
       }
       const name = nameOf(wanted.get(id) ?? []);
@@ -66,6 +67,13 @@ export async function gather(
     },
   });
   await bundle.close();
+}
+
+/** A module; where nothing imports it as it is, since its content lies in files that it shares, these. */
+function modulesOf(path: string, ask: AskModule): readonly string[] {
+  if (ask(path)) return [path];
+  const found = [...Deno.readTextFileSync(path).matchAll(/\bfrom\s*"(\.[^"]+)"/g)];
+  return found.map(([, to]) => new URL(to!, `file://${path}`).pathname);
 }
 
 /** What Rollup tells of a module. */

@@ -16,6 +16,8 @@ import { unreachable } from "../../lib/unreachable.ts";
 
 /** Parts of a stage's time shorter than this are not worth a word. */
 const NOTABLE_MS = 100;
+/** A run that built nothing says how long it took from here on. */
+const SLOW_RUN_MS = 1000;
 /** Stages quicker than this are not named among the slowest. */
 const SLOW_MS = 1000;
 /** Names of stages in one line. */
@@ -146,11 +148,14 @@ function failureLines(
   ];
 }
 
-/** `3 images in 14s: 9 stages built, 3 cached  (1s preparing, 5s running, 8s saving)` */
+/** `3 images in 14s: 9 stages built, 3 cached  (1s preparing, 5s running, 8s saving)`; no time that is not worth a word. */
 function summaryLines(event: EngineEvent & { readonly type: "build.finished" }, style: Style) {
   const { images, stagesBuilt, stagesReused } = event;
   // The line of one image says it all.
   if (images < 2) return [];
+  const stages = `${count(stagesBuilt, "stage")} built, ${stagesReused} cached`;
+  const what = style.bold(count(images, "image"));
+  if (stagesBuilt === 0 && event.ms < SLOW_RUN_MS) return [`${what}: ${stages}`];
   const { whole, parts } = formatParts(event.ms, [
     [event.preparingMs, "preparing"],
     [event.waitingMs, "waiting"],
@@ -159,8 +164,7 @@ function summaryLines(event: EngineEvent & { readonly type: "build.finished" }, 
     [event.publishingMs, "publishing"],
   ]);
   const took = parts.length > 1 ? `  (${parts.join(", ")})` : "";
-  const stages = `${count(stagesBuilt, "stage")} built, ${stagesReused} cached`;
-  return [`${style.bold(count(images, "image"))} in ${whole}: ${stages}${took}`];
+  return [`${what} in ${whole}: ${stages}${took}`];
 }
 
 /** The slowest stages, where there are several and that is worth a word. */

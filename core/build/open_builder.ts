@@ -1,4 +1,5 @@
 import { EngineError } from "../contract/errors.ts";
+import { watching } from "../../lib/watch.ts";
 import type { Store } from "../contract/store.ts";
 import type { HookRunner } from "../hooks/runner.ts";
 import { networkOf, proxyOfThisMachine } from "./step_network.ts";
@@ -49,6 +50,7 @@ export async function findBuilder(
   onLayer?: BuilderRequest["onLayer"],
 ): Promise<Builder | undefined> {
   const { platform, builder: name, parallel } = session.options;
+  watching()?.beyond("a builder");
   const answer = await (await session.hooks()).first("openBuilder", {
     platform: platformOf(platform),
     store,

@@ -68,7 +68,7 @@ const IDLE =
 /** Whether an environment may lead git elsewhere than `gitEnv()` made of it does. */
 export function misleads(env: Readonly<Record<string, string | undefined>>): boolean {
   const idle = (key: string) => key in ALWAYS || IDLE.test(key);
-  return Object.entries(env).some(([key, value]) => value !== undefined && isDropped(key) && !idle(key));
+  return Object.keys(env).some((key) => isDropped(key) && !idle(key) && env[key] !== undefined);
 }
 
 function isDropped(key: string): boolean {

@@ -50,19 +50,22 @@ export function noRepository(projectDir: string): EngineError {
 export class LocalRepository implements GitRepository {
   readonly title: string;
   readonly #projectDir: string;
+  #env: GitEnv | undefined;
   readonly #begun = Promise.withResolvers<void>();
   #head: Promise<GitHead> | undefined;
   #tree: Promise<{ tree: GitTree; databases?: ReadonlyMap<string, ObjectDatabase> }> | undefined;
 
   /** @param env of git; by it git is led to another git directory than the repository's own */
-  constructor(
-    readonly located: Located,
-    readonly options: LocalOptions,
-    readonly env: GitEnv = ceilingEnv(located.root, options.env),
-  ) {
+  constructor(readonly located: Located, readonly options: LocalOptions, env?: GitEnv) {
+    this.#env = env;
     const { root, prefix } = located;
     this.#projectDir = prefix === "" ? root : `${root}/${prefix}`;
     this.title = `"${this.#projectDir}"`;
+  }
+
+  /** The environment that git is started with; a run without changes reads none. */
+  get env(): GitEnv {
+    return this.#env ??= ceilingEnv(this.located.root, this.options.env);
   }
 
   /** What is checked out and what is not committed: the one git process of a run without changes. @throws GIT_FAILED */

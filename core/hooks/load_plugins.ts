@@ -3,6 +3,7 @@ import { EngineError } from "../contract/errors.ts";
 import type { HookContext, Host, Plugin } from "../contract/plugin.ts";
 import type { PluginPins } from "./apart/pins.ts";
 import { fileUrl, moduleUrl, pathOf } from "./module_url.ts";
+import { watching } from "../../lib/watch.ts";
 import type { ChosenPlugin } from "./runner.ts";
 
 /** Plugins that a dappfile can name. */
@@ -64,6 +65,7 @@ async function fromOutside(
   const { host, context, pins, home } = place;
   const url = moduleUrl(use, host.projectDir);
   if (url === undefined) return undefined;
+  watching()?.beyond("a plugin that is not built in");
   const { pinOf } = await import("./apart/pins.ts");
   const wanted = { use, url, options, host, context, pin: pinOf(pins, use), timeoutMs, home };
   if (trusted) {

@@ -1,6 +1,7 @@
 import { ownEnvironment } from "../../lib/own_process.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { Environment } from "../../lib/environment.ts";
+import { homeOf } from "../../lib/home.ts";
 import { Masker } from "../../lib/mask.ts";
 import type { SecretSource } from "../contract/config.ts";
 import { epochFrom } from "./epoch.ts";
@@ -49,10 +50,10 @@ const DAY_MS = 24 * 3600 * 1000;
 /** @throws {RangeError} on values that no caller can mean; @throws USAGE on a platform that cannot be read */
 export function resolveOptions(options: EngineOptions): ResolvedOptions {
   // Without a prototype: a variable named like a member of objects is not set unless it is.
-  const env: Record<string, string | undefined> = Object.assign(
-    Object.create(null),
-    options.env ?? ownEnvironment(),
-  );
+  const given = options.env ?? ownEnvironment();
+  const env: Environment = Object.getPrototypeOf(given) === null
+    ? given
+    : Object.assign(Object.create(null), given);
   const { username, password } = options.registry ?? {};
   if ((username === undefined) !== (password === undefined)) {
     throw new RangeError("Cannot log in to a registry: username and password go together");
@@ -111,9 +112,8 @@ function absolute(path: string): string {
 }
 
 function defaultHome(env: Environment): string {
-  if (env.DAPP_HOME) return env.DAPP_HOME;
-  if (env.XDG_DATA_HOME?.startsWith("/")) return `${env.XDG_DATA_HOME}/dapp`;
-  if (env.HOME) return `${env.HOME}/.local/share/dapp`;
+  const home = homeOf(env);
+  if (home !== undefined) return home;
   throw new EngineError("USAGE", "Cannot find a place for the store: neither DAPP_HOME nor HOME is set", {
     fix: "Name a directory with --home",
   });

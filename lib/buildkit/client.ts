@@ -8,6 +8,7 @@ import { type ExecOp, OpSchema } from "./gen/github.com/moby/buildkit/solver/pb/
 import type { WorkerRecord } from "./gen/github.com/moby/buildkit/api/types/worker_pb.ts";
 import { StatusSchema } from "./gen/google/rpc/status_pb.ts";
 import { hasMembers, isCount, isListOf, isObject, isOptional, isText } from "../guard.ts";
+import { watching } from "../watch.ts";
 import { isRpcError, RpcClient } from "./rpc.ts";
 import { type Served, Session } from "./session.ts";
 
@@ -38,6 +39,7 @@ export class BuildkitClient implements Disposable {
 
   /** `address` as gRPC names it: `unix:///path` or `host:port`; `serverName` is that of a certificate. */
   constructor(address: string, credentials: ChannelCredentials, serverName?: string) {
+    watching()?.beyond("a BuildKit daemon");
     this.rpc = new RpcClient(
       address,
       credentials,

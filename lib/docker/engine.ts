@@ -1,5 +1,6 @@
 import { Agent, type Dispatcher, request } from "undici";
 import type { Environment } from "../environment.ts";
+import { watching } from "../watch.ts";
 import { readChunks } from "../oci/write_blob.ts";
 
 /** The local Docker Engine did not do what was asked. The message is meant for people. */
@@ -33,6 +34,7 @@ export class DockerEngine implements AsyncDisposable {
 
   /** @throws {DockerError} for an address that is neither a socket nor plain tcp */
   constructor(env: Environment) {
+    watching()?.beyond("the Docker engine");
     this.address = env.DOCKER_HOST || `unix://${SOCKET}`;
     const { address } = this;
     const unlimited = { headersTimeout: 0, bodyTimeout: 0 };

@@ -193,7 +193,7 @@ export class RegistryClient implements AsyncDisposable {
           this.#patience.repeat({
             host: request.url.host,
             signal: request.signal,
-            send: () => followRedirects(this.#transport, request),
+            send: () => followRedirects(this.#transport, { ...request, login: true }),
             failed: () => true,
           }),
         secret: (text) => this.#secrets.add(text),

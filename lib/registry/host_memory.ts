@@ -1,3 +1,4 @@
+import { watching } from "../watch.ts";
 import type { Challenge } from "./challenge.ts";
 
 /** Remembers between runs; what it gives may be anything, or nothing. */
@@ -40,6 +41,7 @@ export class HostMemory {
     const after = JSON.parse(JSON.stringify({ ...before, ...change })) as HostFacts;
     if (JSON.stringify(before) === JSON.stringify(after)) return;
     this.#facts = Promise.resolve(after);
+    watching()?.host(this.#key, after);
     this.#written = this.#written.then(async () => {
       try {
         await this.#memo?.put(this.#key, after);
@@ -55,11 +57,14 @@ export class HostMemory {
   }
 
   async #read(): Promise<HostFacts> {
+    let facts: HostFacts = {};
     try {
-      return parseFacts(await this.#memo?.get(this.#key));
+      facts = parseFacts(await this.#memo?.get(this.#key));
     } catch {
-      return {};
+      // nothing is known
     }
+    watching()?.host(this.#key, facts);
+    return facts;
   }
 }
 

@@ -11,6 +11,8 @@ export interface HttpRequest {
   readonly answerMs?: number;
   /** No more than a small document goes out or comes back. @default false */
   readonly small?: boolean;
+  /** It fetches a token for another request. @default false */
+  readonly login?: boolean;
   readonly signal: AbortSignal;
 }
 

@@ -2,6 +2,7 @@ import { MAX_DOCUMENT } from "../oci/documents.ts";
 import { type Digest, digestOf, isDigest } from "../oci/digest.ts";
 import { isSchema1, MANIFEST_TYPES, plainType } from "../oci/media_type.ts";
 import { readBody } from "./body.ts";
+import { watching } from "../watch.ts";
 import type { RegistryClient } from "./client.ts";
 import { RegistryError } from "./errors.ts";
 import { backoffMs } from "./retry.ts";
@@ -52,6 +53,7 @@ export async function lookUpManifest(
     const digest = head.header("docker-content-digest");
     if (isDigest(digest)) {
       await heads.found();
+      watching()?.found(client.domain, path, options.reference, digest);
       return digest;
     }
   }

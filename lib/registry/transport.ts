@@ -2,6 +2,7 @@ import type { Agent, Dispatcher } from "undici";
 import { type HostCertificates, hostCertificates } from "./certificates.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
 import { fetchTakesProxy } from "../own_process.ts";
+import { watching } from "../watch.ts";
 import { isLoopback } from "./hosts.ts";
 import { type LightRequest, sendLight } from "./light.ts";
 import type { Env, HttpRequest, HttpResponse } from "./http.ts";
@@ -55,6 +56,12 @@ export class HttpTransport implements AsyncDisposable {
 
   /** @throws {RegistryError} when no answer arrives; the signal's reason when aborted */
   async send(sent: HttpRequest): Promise<HttpResponse> {
+    const answer = await this.#send(sent);
+    watching()?.exchange({ method: sent.method, status: answer.status, login: sent.login ?? false });
+    return answer;
+  }
+
+  async #send(sent: HttpRequest): Promise<HttpResponse> {
     const { method, url, body, small = false } = sent;
     const signal = AbortSignal.any([sent.signal, this.#closing.signal]);
     const request: HttpRequest = { ...sent, headers: { "user-agent": "dapp", ...sent.headers }, signal };

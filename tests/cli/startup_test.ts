@@ -45,10 +45,10 @@ Deno.test("every other command line loads these modules first, and no others", a
     "cli/command.ts",
     "cli/engine_options.ts",
     "cli/format.ts",
-    "cli/git_asked.ts",
     "cli/host.ts",
     "cli/main.ts",
     "cli/options.ts",
+    "cli/output.ts",
     "cli/parse.ts",
     "cli/render/lines.ts",
     "cli/render/renderer.ts",
@@ -64,7 +64,28 @@ Deno.test("every other command line loads these modules first, and no others", a
     "lib/alarm.ts",
     "lib/file_failure.ts",
     "lib/unreachable.ts",
+    "lib/watch.ts",
   ]);
+});
+
+Deno.test("an answer that is repeated needs these, and nothing of the engine", async () => {
+  assert.deepEqual(await loadedBy("cli/remembered/repeat.ts"), [
+    "cli/output.ts",
+    "cli/remembered/answer.ts",
+    "cli/remembered/facts.ts",
+    "cli/remembered/repeat.ts",
+    "cli/version.ts",
+    "deno.json",
+    "lib/alarm.ts",
+    "lib/file_failure.ts",
+    "lib/home.ts",
+    "lib/oci/digest.ts",
+    "lib/pool.ts",
+    "lib/sealed.ts",
+    "lib/sha256.ts",
+  ]);
+  const asking = await loadedBy("cli/remembered/ask.ts");
+  assert.deepEqual(asking.filter((path) => !/^lib\/|^cli\/remembered\//.test(path)), []);
 });
 
 Deno.test("dapp dimg build and the commands that share add few modules of its own to those and the engine", async () => {

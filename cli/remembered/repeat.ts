@@ -1,0 +1,48 @@
+import { Alarm } from "../../lib/alarm.ts";
+import type { GitAsked } from "../git_asked.ts";
+import { streamOutput } from "../output.ts";
+import { type Answer, answerPath, isRepeatable, readAnswer } from "./answer.ts";
+import { areSame, type Variables } from "./facts.ts";
+
+/** A registry that is slower than this is asked by the whole program, which is patient and says what it waits for. */
+const PATIENCE_MS = 3000;
+
+/** Prints what this command line printed before, where that is what it would print now; whether it did. */
+export async function repeat(args: readonly string[], asked: GitAsked): Promise<boolean> {
+  if (!isRepeatable(args)) return false;
+  // Whatever cannot be told is found out by the whole program, which says what is wrong.
+  const output = await outputNow(args, asked).catch(() => undefined);
+  if (!output) return false;
+  const streams = { 1: streamOutput(Deno.stdout), 2: streamOutput(Deno.stderr) };
+  for (const [stream, text] of output) streams[stream].write(text);
+  return streams[1].failure === undefined;
+}
+
+/** What is to be printed; undefined where anything that it stood on is another. */
+async function outputNow(args: readonly string[], asked: GitAsked): Promise<Answer["output"] | undefined> {
+  const env = Deno.env.toObject();
+  const path = await answerPath(args, env);
+  const answer = path === undefined ? undefined : await readAnswer(path, env);
+  if (!answer || !areSame(answer.facts)) return undefined;
+  const [git, registries] = await Promise.all([isGitSame(answer, asked), areRegistriesSame(answer, env)]);
+  return git && registries ? answer.output : undefined;
+}
+
+async function isGitSame({ git }: Answer, asked: GitAsked): Promise<boolean> {
+  if (!git) return true;
+  const status = await asked.of(git.dir)?.gitStatus();
+  return status !== undefined && new TextDecoder().decode(status) === git.status;
+}
+
+async function areRegistriesSame({ registries }: Answer, env: Variables): Promise<boolean> {
+  if (registries.length === 0) return true;
+  const { saySame } = await import("./ask.ts");
+  const stop = new AbortController();
+  const alarm = new Alarm();
+  alarm.set(PATIENCE_MS, () => stop.abort());
+  try {
+    return await saySame(registries, env, stop.signal);
+  } finally {
+    alarm.stop();
+  }
+}
