@@ -3,8 +3,9 @@
  * all as frequent are stored as they are. The same for zlib's Huffman-only strategy takes several times as long.
  */
 import { codeLengths, codesOf } from "./huffman.ts";
+import { type LiteralLoops, literalLoops } from "./literal_loops.ts";
 
-/** Bytes that have codes of their own. */
+/** Bytes that have codes of their own; the loops have room for so many. */
 const PART = 1 << 17;
 /** The most that a stored block holds. */
 const STORED = 0xffff;
@@ -16,31 +17,20 @@ const LENGTH_ORDER = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14,
 /** Two codes for distances that never occur: fewer are valid, and not read everywhere. */
 const DISTANCES = [1, 1] as const;
 
-/** Used again by each call: new memory of this size for each makes collecting garbage a tenth of all the work. */
-let room = new Uint16Array(0);
-
-/** Of two bytes in turn, what {@linkcode pairCodes} gives. */
-const pairs = new Int32Array(1 << 16);
-
 /**
  * A part of a deflate stream that refers to nothing before it and ends at a byte border. `last` ends the stream. Valid
  * until the next call.
+ *
+ * @param input a megabyte at most
  */
 export function deflateLiterals(input: Uint8Array, last: boolean): Uint8Array<ArrayBuffer> {
-  const words = (storedSize(input.length) >>> 1) + 9;
-  if (room.length < words) room = new Uint16Array(words);
-  const out = new BitWriter(room);
+  const out = new BitWriter();
   for (let at = 0; at < input.length; at += PART) {
     const part = input.subarray(at, at + PART);
     writePart(out, part, last && at + PART >= input.length);
   }
   if (!last || input.length === 0) writeStored(out, new Uint8Array(), last);
   return out.finish();
-}
-
-/** Bytes that a part takes at most, whatever is in it. */
-function storedSize(length: number): number {
-  return length + 5 * (Math.ceil(length / PART) * (Math.ceil(PART / STORED) + 1) + 1);
 }
 
 function writePart(out: BitWriter, part: Uint8Array, last: boolean): void {
@@ -68,17 +58,17 @@ function writeStored(out: BitWriter, part: Uint8Array, last: boolean): void {
   } while (at < part.length);
 }
 
-/** How often each byte occurs, and the end once. */
+/**
+ * How often each byte occurs, and the end once.
+ *
+ * @param part 128 KB at most
+ */
 export function countBytes(part: Uint8Array): Uint32Array {
-  // Two counts in turn: adding to one that was just added to takes longer.
-  const [counts, others] = [new Uint32Array(END + 1), new Uint32Array(END)];
-  let i = 0;
-  for (const end = part.length - 1; i < end; i += 2) {
-    counts[part[i]!]!++;
-    others[part[i + 1]!]!++;
-  }
-  if (i < part.length) counts[part[i]!]!++;
-  for (let byte = 0; byte < END; byte++) counts[byte]! += others[byte]!;
+  const loops = literalLoops();
+  loops.input.set(part);
+  loops.count(part.length);
+  const counts = new Uint32Array(END + 1);
+  for (let byte = 0; byte < END; byte++) counts[byte] = loops.counts[byte]! + loops.counts[END + byte]!;
   counts[END] = 1;
   return counts;
 }
@@ -142,112 +132,43 @@ function runsOf(lengths: readonly number[]): Run[] {
   return runs;
 }
 
-/**
- * Puts the codes of two bytes in turn into `pairs`, above their length, which takes the lowest five bits; 0 where both have
- * more than a word. False when there are so many that codes one by one take less.
- */
-function pairCodes(codes: Int32Array, input: Uint8Array): boolean {
-  const bytes: number[] = [];
-  for (let byte = 0; byte < END; byte++) if (codes[byte]! > 0) bytes.push(byte);
-  if (8 * bytes.length ** 2 > input.length || input.byteOffset % 2 === 1) return false;
-  for (const other of bytes) {
-    const code = codes[other]!;
-    for (const one of bytes) {
-      const first = codes[one]!;
-      const length = (first & 15) + (code & 15);
-      pairs[other << 8 | one] = length > 16 ? 0 : (first >> 4 | code >> 4 << (first & 15)) << 5 | length;
-    }
-  }
-  return true;
-}
-
 /** Bits in the order of RFC 1951: the lowest of each byte first. */
 class BitWriter {
-  readonly #words: Uint16Array<ArrayBuffer>;
-  readonly #bytes: Uint8Array<ArrayBuffer>;
-  #at = 0;
-  #held = 0;
-  #count = 0;
-
-  /** @param room for all that will be written, whatever is in it now */
-  constructor(room: Uint16Array<ArrayBuffer>) {
-    this.#words = room;
-    this.#bytes = new Uint8Array(room.buffer);
-  }
+  readonly #loops: LiteralLoops = literalLoops();
+  /** What is written so far; the byte that it ends in is zero above it. */
+  #bit = 0;
 
   /** Up to 16 bits. */
   bits(value: number, count: number): void {
-    this.#held |= value << this.#count;
-    this.#count += count;
-    while (this.#count >= 8) {
-      this.#bytes[this.#at++] = this.#held;
-      this.#held >>>= 8;
-      this.#count -= 8;
-    }
+    const { output } = this.#loops;
+    const [at, below] = [this.#bit >>> 3, this.#bit & 7];
+    const held = output[at]! & (1 << below) - 1 | value << below;
+    output[at] = held;
+    output[at + 1] = held >>> 8;
+    output[at + 2] = held >>> 16;
+    this.#bit += count;
   }
 
   /** Each byte by its code. */
-  literals(input: Uint8Array, codes: Int32Array): void {
-    // Whole words are written, so that nothing depends on how many bits are held.
-    if (this.#at % 2 === 1) {
-      this.#held = this.#held << 8 | this.#bytes[--this.#at]!;
-      this.#count += 8;
-    }
-    const words = this.#words;
-    let [at, held, count] = [this.#at >>> 1, this.#held, this.#count];
-    let i = 0;
-    if (pairCodes(codes, input)) {
-      const twos = new Uint16Array(input.buffer, input.byteOffset, input.length >> 1);
-      for (; i < twos.length; i++) {
-        let pair = pairs[twos[i]!]!;
-        if (pair === 0) {
-          const one = codes[input[2 * i]!]!;
-          held |= (one >> 4) << count;
-          count += one & 15;
-          words[at] = held;
-          at += count >> 4;
-          held >>= count & 16;
-          count &= 15;
-          const other = codes[input[2 * i + 1]!]!;
-          pair = other >> 4 << 5 | other & 15;
-        }
-        held |= (pair >> 5) << count;
-        count += pair & 31;
-        words[at] = held;
-        at += count >> 4;
-        held >>= count & 16;
-        count &= 15;
-      }
-      i *= 2;
-    }
-    for (; i < input.length; i++) {
-      const code = codes[input[i]!]!;
-      held |= (code >> 4) << count;
-      count += code & 15;
-      words[at] = held;
-      at += count >> 4;
-      held >>= count & 16;
-      count &= 15;
-    }
-    this.#at = 2 * at;
-    this.#held = held;
-    this.#count = count;
-    this.bits(0, 0);
+  literals(part: Uint8Array, codes: Int32Array): void {
+    this.#loops.input.set(part);
+    this.#loops.codes.set(codes.subarray(0, END));
+    this.#bit = this.#loops.write(part.length, this.#bit);
   }
 
   /** Zeros up to the next byte. */
   align(): void {
-    if (this.#count > 0) this.bits(0, 8 - this.#count);
+    this.#bit = this.#bit + 7 & ~7;
   }
 
   /** At a byte border. */
   bytes(bytes: Uint8Array): void {
-    this.#bytes.set(bytes, this.#at);
-    this.#at += bytes.length;
+    this.#loops.output.set(bytes, this.#bit >>> 3);
+    this.#bit += 8 * bytes.length;
   }
 
   finish(): Uint8Array<ArrayBuffer> {
     this.align();
-    return this.#bytes.subarray(0, this.#at);
+    return this.#loops.output.subarray(0, this.#bit >>> 3);
   }
 }
