@@ -1,5 +1,6 @@
 /** Large gzip streams, as layers are. */
 import { DecompressError } from "./error.ts";
+import { observed } from "../pool.ts";
 import { gzipHeaderLength } from "./gzip_header.ts";
 import { IsalInflater } from "./isal.ts";
 import { requireZeros } from "./zeros.ts";
@@ -11,11 +12,11 @@ export interface GunzipOptions {
 
 /** Loads what {@linkcode gunzip} takes. */
 export async function prepareGunzip(): Promise<void> {
-  if (!IsalInflater.create()) await import("./decompress.ts");
+  if (!await IsalInflater.create()) await import("./decompress.ts");
 }
 
 /**
- * Uncompressed bytes of a gzip stream of one or more members, which may be padded with zeros, in pieces of up to 256 KiB.
+ * Uncompressed bytes of a gzip stream of one or more members, which may be padded with zeros.
  * The source may be fleeting, too.
  *
  * @throws {DecompressError} also where something follows the zeros, which programs take for another member or pass over, so
@@ -25,15 +26,38 @@ export async function* gunzip(
   source: AsyncIterable<Uint8Array>,
   options: GunzipOptions = {},
 ): AsyncGenerator<Uint8Array> {
-  const inflater = IsalInflater.create();
-  if (!inflater) return yield* byZlib(source, options);
+  const inflater = await IsalInflater.create();
+  if (inflater) yield* ahead(members(source, inflater, options));
+  else yield* byZlib(source, options);
+}
+
+/** The next piece is made while the last one is worked on. */
+async function* ahead(pieces: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    for (let next = pieces.next();;) {
+      const { done, value } = await next;
+      if (done) return;
+      next = observed(pieces.next());
+      yield value;
+    }
+  } finally {
+    await pieces.return(undefined);
+  }
+}
+
+/** A fleeting piece is valid until the next but one is asked for. */
+async function* members(
+  source: AsyncIterable<Uint8Array>,
+  inflater: IsalInflater,
+  { fleeting }: GunzipOptions,
+): AsyncGenerator<Uint8Array> {
   await using input = new Input(source);
   for (let first = true;; first = false) {
     const header = await headerIn(input);
     if (!first && input.rest.length === 0) return;
     if (!first && input.rest[0] === 0) return await onlyZeros(input);
-    // It is damaged, or rare: zlib knows.
-    if (header === undefined) return yield* byZlib(input.remaining(), options);
+    // It is damaged, or rare: zlib knows. Its fleeting pieces would not last long enough.
+    if (header === undefined) return yield* byZlib(input.remaining(), {});
     input.take(header);
     inflater.start();
     while (!inflater.ended) {
@@ -41,8 +65,8 @@ export async function* gunzip(
         throw new DecompressError("Cannot decompress gzip data: unexpected end of file");
       }
       const pieces = inflater.inflate(input.rest);
-      let next = pieces.next();
-      for (; !next.done; next = pieces.next()) yield options.fleeting ? next.value : next.value.slice();
+      let next = await pieces.next();
+      for (; !next.done; next = await pieces.next()) yield fleeting ? next.value : next.value.slice();
       input.take(next.value);
     }
   }

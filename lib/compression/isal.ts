@@ -1,14 +1,15 @@
 /**
  * Inflating by ISA-L, in half of zlib's time and without loading `node:zlib`, where the system has it.
  *
- * It takes what zlib takes, and one thing that zlib refuses: blocks whose codes for literals or distances are incomplete,
- * so that some bits mean nothing. No compressor writes them, and what comes out is compared with the member's checksum.
+ * It takes what zlib takes, and one thing that zlib refuses: blocks with an incomplete code, in which some bits mean nothing.
+ * No compressor writes them, and what comes out is compared with the member's checksum.
  */
 import { DecompressError } from "./error.ts";
 
 const symbols = {
   isal_inflate_init: { parameters: ["buffer"], result: "void" },
   isal_inflate: { parameters: ["buffer"], result: "i32" },
+  inflateBeside: { name: "isal_inflate", parameters: ["buffer"], result: "i32", nonblocking: true },
 } as const;
 
 type Library = Deno.StaticForeignLibraryInterface<typeof symbols>;
@@ -35,31 +36,41 @@ const FAILURES: Readonly<Record<number, string>> = {
   [-6]: "incorrect data check",
 };
 
-/** Of a piece that comes out. */
-const SIZE = 256 * 1024;
+/** Of a piece that comes out: each is handed to another thread and back. */
+const SIZE = 1024 * 1024;
+
+/** More bytes pay to be handed to another thread. A member may be short, whatever follows it: it begins with no more. */
+const FEW = 32 * 1024;
+const MANY = 1 << 30;
 
 /** Inflates what is between the headers of gzip members. */
 export class IsalInflater {
   readonly #library: Library;
   readonly #numbers = new Uint32Array(STATE / 4);
   readonly #addresses = new BigUint64Array(this.#numbers.buffer);
-  readonly #output = new Uint8Array(SIZE);
-  readonly #outputAddress = addressOf(this.#output);
+  /** What comes next goes into the first; a piece that was given may be in the other one. */
+  #outputs = [new Uint8Array(SIZE), new Uint8Array(SIZE)] as const;
+  /** What another thread reads: it must not be collected. */
+  #reading: Uint8Array | undefined;
+  /** Bytes that are inflated at once. */
+  #most = FEW;
 
   private constructor(library: Library) {
     this.#library = library;
   }
 
   /** One for each stream; undefined where the library is not there, may not be called, or is not what is known here. */
-  static create(): IsalInflater | undefined {
-    opened ??= { library: open((library) => new IsalInflater(library)) };
-    return opened.library && new IsalInflater(opened.library);
+  static async create(): Promise<IsalInflater | undefined> {
+    opened ??= open((library) => new IsalInflater(library));
+    const library = await opened;
+    return library && new IsalInflater(library);
   }
 
   /** Starts with a member, behind its header. */
   start(): void {
     this.#library.isal_inflate_init(this.#numbers);
     this.#numbers[CRC_FLAG] = WITH_TRAILER;
+    this.#most = FEW;
   }
 
   /** Whether all of the member, and its trailer, has been read. */
@@ -68,23 +79,31 @@ export class IsalInflater {
   }
 
   /**
-   * Pieces of what `input` has, each valid until the next one is asked for; then how much of it has been read: all, or a
-   * GiB, unless the member ends before.
+   * Pieces of what `input` has, each valid until the next but one is asked for; then how much of it has been read, which is
+   * not all when the member ends, or has just begun. `input` has to stay as it is.
    *
    * @throws {DecompressError}
    */
-  *inflate(input: Uint8Array): Generator<Uint8Array, number> {
-    const given = Math.min(input.length, 1 << 30);
+  async *inflate(input: Uint8Array): AsyncGenerator<Uint8Array, number> {
+    const given = Math.min(input.length, this.#most);
+    this.#most = MANY;
+    this.#reading = input;
     this.#addresses[NEXT_IN] = addressOf(input);
     this.#numbers[AVAIL_IN] = given;
     for (let written = SIZE; written === SIZE;) {
-      this.#addresses[NEXT_OUT] = this.#outputAddress;
+      const [output, other] = this.#outputs;
+      this.#addresses[NEXT_OUT] = addressOf(output);
       this.#numbers[AVAIL_OUT] = SIZE;
-      const code = this.#library.isal_inflate(this.#numbers);
+      const code = given <= FEW
+        ? this.#library.isal_inflate(this.#numbers)
+        : await this.#library.inflateBeside(this.#numbers);
       if (code < 0) throw failure(FAILURES[code] ?? `error ${code}`);
       written = SIZE - this.#numbers[AVAIL_OUT]!;
-      if (written > 0) yield this.#output.subarray(0, written);
+      if (written === 0) break;
+      this.#outputs = [other, output];
+      yield output.subarray(0, written);
     }
+    this.#reading = undefined;
     const left = this.#numbers[AVAIL_IN]!;
     if (left > 0 && !this.ended) throw failure("it cannot be read on");
     return given - left;
@@ -101,20 +120,20 @@ function addressOf(bytes: Uint8Array): bigint {
   return Deno.UnsafePointer.value(Deno.UnsafePointer.of(view));
 }
 
-let opened: { readonly library: Library | undefined } | undefined;
+let opened: Promise<Library | undefined> | undefined;
 
 /**
  * The library, if it is there, may be called, and inflates what it should. Not on other processors: before 2.32 it loses
  * data on 64-bit ARM (intel/isa-l, issue 316).
  */
-function open(inflater: (library: Library) => IsalInflater): Library | undefined {
+async function open(inflater: (library: Library) => IsalInflater): Promise<Library | undefined> {
   // Helpers of plugins work in Node.js too.
   if (!("Deno" in globalThis) || Deno.build.os !== "linux" || Deno.build.arch !== "x86_64") return undefined;
   // Opening it would ask whoever is at a terminal.
   if (Deno.permissions.querySync({ name: "ffi", path: LIBRARY }).state !== "granted") return undefined;
   try {
     const { symbols: found } = Deno.dlopen(LIBRARY, symbols);
-    return inflates(inflater(found)) ? found : undefined;
+    return await inflates(inflater(found)) ? found : undefined;
   } catch {
     return undefined;
   }
@@ -125,18 +144,18 @@ const SAMPLE = "S0ksKFBIKs3MSSlWyMxNTE8t1lFIGRUbFaNQDABKfwnxWAIAAA==";
 const SAMPLE_TEXT = "dapp builds images, ".repeat(30);
 
 /** Whether it is what is known here: it gives what was deflated, knows where that ends, and compares checksums. */
-function inflates(inflater: IsalInflater): boolean {
+async function inflates(inflater: IsalInflater): Promise<boolean> {
   const sample = Uint8Array.fromBase64(SAMPLE);
   const followed = Uint8Array.of(...sample, 0);
   inflater.start();
   const pieces = inflater.inflate(followed);
-  const first = pieces.next();
+  const first = await pieces.next();
   const text = first.done ? "" : new TextDecoder().decode(first.value);
-  if (text !== SAMPLE_TEXT || pieces.next().value !== sample.length || !inflater.ended) return false;
+  if (text !== SAMPLE_TEXT || (await pieces.next()).value !== sample.length || !inflater.ended) return false;
   followed[sample.length - 8]! ^= 1; // of the checksum
   inflater.start();
   try {
-    for (const _ of inflater.inflate(followed)) continue;
+    for await (const _ of inflater.inflate(followed)) continue;
     return false;
   } catch (error) {
     return error instanceof DecompressError;

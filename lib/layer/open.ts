@@ -6,7 +6,7 @@ import { unreachable } from "../unreachable.ts";
  * The tar inside a layer file, uncompressed. What the file is shows in its first bytes; the media type is not trusted,
  * since images in the wild carry wrong ones.
  *
- * Chunks are up to 256 KiB and stay valid; with `fleeting`, which is quicker, until the next one is asked for. Leaving the
+ * Chunks are up to 1 MiB and stay valid; with `fleeting`, which is quicker, until the next one is asked for. Leaving the
  * loop early closes the file.
  *
  * @throws {DecompressError} for data that is damaged, cut short or followed by something else than zeros
@@ -24,7 +24,7 @@ export async function* openLayer(
   }
   const kind = sniffCompression(head);
   if (kind === "plain") return yield* readChunks(path, { fleeting });
-  if (kind === "gzip") yield* gunzip(readChunks(path, { fleeting: true }), { fleeting });
+  if (kind === "gzip") yield* gunzip(readChunks(path, { fleeting: true, size: 1024 * 1024 }), { fleeting });
   else if (kind === "zstd") yield* unzstd(readChunks(path));
   else unreachable(kind);
 }
@@ -35,15 +35,15 @@ async function* unzstd(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
   yield* zlib.unzstd(source);
 }
 
-/** The bytes of a file in chunks of up to 256 KiB, which stay valid, or `fleeting` until the next one is asked for. */
+/** The bytes of a file in chunks of up to `size`, which stay valid, or `fleeting` until the next one is asked for. */
 export async function* readChunks(
   path: string,
-  { fleeting = false }: { readonly fleeting?: boolean } = {},
+  { fleeting = false, size = 256 * 1024 }: { readonly fleeting?: boolean; readonly size?: number } = {},
 ): AsyncGenerator<Uint8Array> {
   using file = await Deno.open(path);
   const spare: Uint8Array<ArrayBuffer>[] = [];
   const read = async () => {
-    const whole = spare.pop() ?? new Uint8Array(256 * 1024);
+    const whole = spare.pop() ?? new Uint8Array(size);
     const count = await file.read(whole);
     return count === null ? undefined : { whole, chunk: whole.subarray(0, count) };
   };
