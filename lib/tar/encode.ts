@@ -168,7 +168,8 @@ function putOctal(block: Uint8Array, at: number, width: number, value: number): 
 function putChecksum(block: Uint8Array): void {
   block.fill(0x20, 148, 156);
   let sum = 0;
-  for (const byte of block) sum += byte;
+  // An iterator takes three times as long, and thousands of files have one each.
+  for (let i = 0; i < block.length; i++) sum += block[i]!;
   putOctal(block, 148, 7, sum);
   block[154] = 0;
 }
