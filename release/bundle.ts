@@ -19,8 +19,9 @@ const start: Gathering = {
     ...["lib/oci/documents.ts", "lib/compression/error.ts", "lib/watch.ts"],
   ],
 };
-/** What asks registries whether an answer is still the same. */
-const client: Gathering = { name: "client", common: true, roots: ["cli/remembered/ask.ts"] };
+/** What asks registries whether an answer is still the same: those that are asked plainly, and all. */
+const wire: Gathering = { name: "wire", common: true, roots: ["cli/remembered/ask.ts"] };
+const client: Gathering = { name: "client", common: true, roots: ["cli/remembered/ask_client.ts"] };
 /** What every command loads. */
 const command: Gathering = {
   name: "command",
@@ -107,7 +108,20 @@ const scripts = (each: Gathering): Gathering => ({
   roots: each.roots.map(inScript),
 });
 
-const gatherings = [client, command, build, store, registry, push, share, compress, work, helper, config];
+const gatherings = [
+  wire,
+  client,
+  command,
+  build,
+  store,
+  registry,
+  push,
+  share,
+  compress,
+  work,
+  helper,
+  config,
+];
 
 /** Modules of the program that others start by their path. */
 async function startedModules(): Promise<readonly string[]> {

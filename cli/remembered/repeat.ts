@@ -1,4 +1,5 @@
 import { Alarm } from "../../lib/alarm.ts";
+import { observed } from "../../lib/pool.ts";
 import type { GitAsked } from "../git_asked.ts";
 import { streamOutput } from "../output.ts";
 import { type Answer, answerPath, isRepeatable, readAnswer } from "./answer.ts";
@@ -23,9 +24,10 @@ async function outputNow(args: readonly string[], asked: GitAsked): Promise<Answ
   const env = Deno.env.toObject();
   const path = await answerPath(args, env);
   const answer = path === undefined ? undefined : await readAnswer(path, env);
-  if (!answer || !areSame(answer.facts)) return undefined;
-  const [git, registries] = await Promise.all([isGitSame(answer, asked), areRegistriesSame(answer, env)]);
-  return git && registries ? answer.output : undefined;
+  if (!answer) return undefined;
+  // What is asked of others is begun first.
+  const said = observed(Promise.all([areRegistriesSame(answer, env), isGitSame(answer, asked)]));
+  return areSame(answer.facts) && (await said).every(Boolean) ? answer.output : undefined;
 }
 
 async function isGitSame({ git }: Answer, asked: GitAsked): Promise<boolean> {
