@@ -18,14 +18,13 @@ async function start(given: readonly string[]): Promise<number> {
   if (args.length === 1 && args[0] === "--version") return (await import("./cli/version.ts")).printVersion();
   try {
     const asked = early === undefined ? undefined : (await import("./cli/git_asked.ts")).openGitAsked(early);
-    if (asked) {
-      const { repeat } = await import("./cli/remembered/repeat.ts");
-      if (await repeat(args, asked)) return 0;
-    }
+    const repeated = asked && await (await import("./cli/remembered/repeat.ts")).repeat(args, asked);
+    if (repeated && repeated.failure === undefined) return 0;
     // In turn: in a release both are in one file, which Deno would read twice for two imports at once.
-    const { main } = await import("./cli/main.ts");
+    const { main, reportLost } = await import("./cli/main.ts");
     const { realIo } = await import("./cli/host.ts");
     const io = realIo(Deno.exit, asked);
+    if (repeated?.failure !== undefined) return await reportLost(repeated.failure, args, io);
     if (!asked) return await main(args, io);
     const { witnessed } = await import("./cli/remembered/witness.ts");
     return await witnessed(args, io, main);

@@ -21,12 +21,16 @@ import { unreachable } from "../lib/unreachable.ts";
 export async function main(args: readonly string[], io: Io): Promise<number> {
   const code = await run(args, io);
   const { failure } = io.stdout;
-  if (failure === undefined) return code;
+  return failure === undefined ? code : code || await reportLost(failure, args, io);
+}
+
+/** Says why an answer is not where standard output goes to, and returns the exit code for that. */
+export async function reportLost(failure: string, args: readonly string[], io: Io): Promise<number> {
   const { reportError } = await import("./report.ts");
   const error = new EngineError("FILES_FAILED", `Cannot write to standard output: ${failure}`, {
     fix: "Have it go where there is room, and run it again: what was done is kept",
   });
-  return code || await reportError(error, io, { ...guessOutput(args), failed: [], dir: "." });
+  return await reportError(error, io, { ...guessOutput(args), failed: [], dir: "." });
 }
 
 async function run(args: readonly string[], io: Io): Promise<number> {

@@ -12,6 +12,12 @@ import { type Fact, valuesOf, type Variables } from "./facts.ts";
 /** Raise it when the meaning of what is kept changes. */
 const FORMAT = 1;
 
+/**
+ * Registries that are slower than this are asked by the whole program, which is patient and says what it waits for. What
+ * took longer is not remembered, so that they are not asked twice by every command.
+ */
+export const PATIENCE_MS = 1000;
+
 /** What a registry said, and what is known of it. */
 export interface Asked {
   readonly domain: string;

@@ -1,22 +1,23 @@
 import { Alarm } from "../../lib/alarm.ts";
 import { observed } from "../../lib/pool.ts";
 import type { GitAsked } from "../git_asked.ts";
+import type { Output } from "../io.ts";
 import { streamOutput } from "../output.ts";
-import { type Answer, answerPath, isRepeatable, readAnswer } from "./answer.ts";
+import { type Answer, answerPath, isRepeatable, PATIENCE_MS, readAnswer } from "./answer.ts";
 import { areSame, type Variables } from "./facts.ts";
 
-/** A registry that is slower than this is asked by the whole program, which is patient and says what it waits for. */
-const PATIENCE_MS = 3000;
-
-/** Prints what this command line printed before, where that is what it would print now; whether it did. */
-export async function repeat(args: readonly string[], asked: GitAsked): Promise<boolean> {
-  if (!isRepeatable(args)) return false;
+/**
+ * Prints what this command line printed before, where that is what it would print now: gives what it wrote its answer to,
+ * undefined when it wrote nothing.
+ */
+export async function repeat(args: readonly string[], asked: GitAsked): Promise<Output | undefined> {
+  if (!isRepeatable(args)) return undefined;
   // Whatever cannot be told is found out by the whole program, which says what is wrong.
   const output = await outputNow(args, asked).catch(() => undefined);
-  if (!output) return false;
+  if (!output) return undefined;
   const streams = { 1: streamOutput(Deno.stdout), 2: streamOutput(Deno.stderr) };
   for (const [stream, text] of output) streams[stream].write(text);
-  return streams[1].failure === undefined;
+  return streams[1];
 }
 
 /** What is to be printed; undefined where anything that it stood on is another. */

@@ -2,9 +2,10 @@ import { watch } from "../../lib/watch.ts";
 import { sha256Hex } from "../../lib/oci/digest.ts";
 import { writeSealed } from "../../lib/sealed.ts";
 import type { Io, Output } from "../io.ts";
-import { type Answer, answerPath, type Asked, isRepeatable, programNow } from "./answer.ts";
+import { type Answer, answerPath, type Asked, isRepeatable, PATIENCE_MS, programNow } from "./answer.ts";
 import { DenoWatch } from "./deno_watch.ts";
 import { Facts, valuesOf } from "./facts.ts";
+import { thinOut } from "./thin_out.ts";
 
 /** Runs a command line, and remembers its answer where that would be the same again. */
 export async function witnessed(
@@ -37,6 +38,7 @@ export class Witness {
   readonly #hosts = new Map<string, unknown>();
   readonly #found: [domain: string, path: string, reference: string, digest: string][] = [];
   readonly #output: [1 | 2, string][] = [];
+  readonly #began = performance.now();
   #heads = 0;
   #git: Answer["git"];
   #doubt: string | undefined;
@@ -66,12 +68,16 @@ export class Witness {
     return this.#doubt;
   }
 
-  /** The command has ended with this code. Keeps the answer where the next one would be the same. */
+  /** The command has ended with this code. Keeps the answer where the next one would be the same, and that is possible. */
   async end(code: number): Promise<void> {
     if (code !== 0) this.#spoil("it failed");
     if (this.#heads !== this.#found.length) this.#spoil("something else was asked of a registry");
+    if (this.#heads > 0 && performance.now() - this.#began > PATIENCE_MS) this.#spoil("registries were slow");
     this.#stop();
-    if (this.#doubt !== undefined) return;
+    if (this.#doubt === undefined) await this.#keep().catch(() => {}); // the directory is gone, say
+  }
+
+  async #keep(): Promise<void> {
     const path = await answerPath(this.#args, this.#env);
     if (path === undefined) return;
     const names = [...this.#names].sort();
@@ -85,7 +91,9 @@ export class Witness {
       output: this.#output,
     };
     const text = JSON.stringify(answer);
-    if (text.length <= LIMIT) await writeSealed(path, text);
+    if (text.length > LIMIT) return;
+    await writeSealed(path, text);
+    await thinOut(path.slice(0, path.lastIndexOf("/")));
   }
 
   #registries(): readonly Asked[] {

@@ -3,6 +3,8 @@
  * forged here, so that it shows whether it was repeated or found out.
  */
 import assert from "node:assert/strict";
+import { PATIENCE_MS } from "../../cli/remembered/answer.ts";
+import { MOST, thinOut } from "../../cli/remembered/thin_out.ts";
 import { gitStart } from "../../core/git/process.ts";
 import { statusArgs } from "../../core/git/status.ts";
 import { readSealed, writeSealed } from "../../lib/sealed.ts";
@@ -294,25 +296,79 @@ Deno.test("what cannot be read, or is of another program, is none; where nothing
   });
 });
 
-Deno.test("a standard output that is full is a failure as it always is", async () => {
-  await withShop(async (shop, project) => {
-    await shop.keep(["build"]);
-    const asked = `${shop.root}/dapp-99-git`;
-    const { stdout } = await run(["git", ...gitStart.args, "-C", project.dir, ...statusArgs, "--", "."]);
-    await Deno.writeTextFile(asked, `.\0\0${stdout}exit 0\0`);
-    const line = `exec deno run -A ${PROGRAM} --git-asked=${asked} dimg build >/dev/full`;
-    const { code, stderr } = await run(["sh", "-c", line], {
-      cwd: project.dir,
-      inheritEnv: false,
-      allowFailure: true,
-      env: {
-        PATH: Deno.env.get("PATH")!,
-        HOME: shop.root,
-        DAPP_HOME: project.home,
-        DENO_DIR: await denoDir(),
-      },
+Deno.test("a registry that is slow is asked once, and what it said is not kept", async () => {
+  await using registry = new MemoryRegistry();
+  await withShop(async (shop) => {
+    const push = ["bp", `${registry.host}/kept`, "--tag", "v1"];
+    await shop.keep(push);
+    for (const path of await shop.paths()) await Deno.remove(path);
+    registry.fault(async () => {
+      const asked = Date.now();
+      await until(() => Date.now() > asked + PATIENCE_MS);
+      return undefined;
     });
-    assert.equal(code, 1);
-    assert.match(stderr, /Cannot write to standard output/);
+    const { code, stderr } = await shop.dapp(push);
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(await shop.paths(), []);
+  });
+});
+
+Deno.test("a command whose directory is gone when it ends has done what it was to do", async () => {
+  await using registry = new MemoryRegistry();
+  await withShop(async (shop, project) => {
+    const push = ["bp", `${registry.host}/kept`, "--tag", "v1"];
+    const first = await shop.keep(push);
+    for (const path of await shop.paths()) await Deno.remove(path);
+    registry.fault(async () => {
+      await Deno.remove(project.dir, { recursive: true }).catch(() => {});
+      return undefined;
+    });
+    assert.deepEqual(await shop.dapp(push), first);
+  });
+});
+
+Deno.test("the older half of too many answers goes, with what was half written", async () => {
+  await withTempDir(async (dir) => {
+    const add = async (name: string, at: number) => {
+      await Deno.writeTextFile(`${dir}/${name}`, "");
+      await Deno.utime(`${dir}/${name}`, at, at);
+    };
+    for (let i = 1; i < MOST; i++) await add(`n${i}`, 1_700_000_000 + i);
+    await add("n1.half", 1_600_000_000);
+    await thinOut(dir);
+    assert.equal((await Array.fromAsync(Deno.readDir(dir))).length, MOST);
+    await add("last", 1_800_000_000);
+    await thinOut(dir);
+    const left = (await Array.fromAsync(Deno.readDir(dir))).map(({ name }) => name);
+    assert.equal(left.length, MOST / 2 + 1);
+    for (const name of ["last", `n${MOST - 1}`, `n${MOST / 2}`]) assert.ok(left.includes(name), name);
+  });
+});
+
+Deno.test("a standard output that is full is a failure as it always is, and is told as it always is", async () => {
+  await withShop(async (shop, project) => {
+    const full = async () => {
+      const asked = `${shop.root}/dapp-99-git`;
+      const { stdout } = await run(["git", ...gitStart.args, "-C", project.dir, ...statusArgs, "--", "."]);
+      await Deno.writeTextFile(asked, `.\0\0${stdout}exit 0\0`);
+      const line = `exec deno run -A ${PROGRAM} --git-asked=${asked} dimg build >/dev/full`;
+      return await run(["sh", "-c", line], {
+        cwd: project.dir,
+        inheritEnv: false,
+        allowFailure: true,
+        env: {
+          PATH: Deno.env.get("PATH")!,
+          HOME: shop.root,
+          DAPP_HOME: project.home,
+          DENO_DIR: await denoDir(),
+        },
+      });
+    };
+    await shop.keep(["build"]);
+    const repeated = await full();
+    assert.equal(repeated.code, 1);
+    assert.match(repeated.stderr, /Cannot write to standard output/);
+    for (const path of await shop.paths()) await Deno.remove(path);
+    assert.deepEqual(await full(), repeated);
   });
 });
