@@ -89,7 +89,7 @@ export async function debianBase(): Promise<string | undefined> {
 }
 
 /** What the image of dapp installs: here already, so that tests of it build without a network. */
-const IMAGE_PACKAGES = "ca-certificates git libcap2-bin openssh-client slirp4netns uidmap";
+const IMAGE_PACKAGES = "ca-certificates git libcap2-bin libisal2 openssh-client slirp4netns uidmap";
 
 /**
  * The Debian base image with the Deno that runs the tests and the packages of npm that it has, as images of Deno have
