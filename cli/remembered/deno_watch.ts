@@ -84,7 +84,7 @@ function opening(use: Function, facts: Facts, notices: Notices): Function {
     const { write = false, append = false, truncate = false, createNew = false } =
       (options ?? {}) as Deno.OpenOptions;
     if (typeof path !== "string" || append || truncate || createNew) doubt("a file was opened to be written");
-    else if (facts.see(write ? "status" : "content", path) === null && write) doubt("a file was made");
+    else if (facts.see(write ? "writable" : "content", path) === null && write) doubt("a file was made");
     const opened = use(path, options, ...more);
     if (!write) return opened;
     const told = (file: unknown) => {

@@ -1,7 +1,10 @@
 /** What a result stood on: looks of files, names of links, variables. Each can be asked for again. */
 
-/** How a path was looked at: its content or what `stat` says, `lstat`, what it lists, where it leads in the end, and a link. */
-export type Kind = "content" | "status" | "list" | "real" | "link";
+/**
+ * How a path was looked at: its content or what `stat` says, `lstat`, what it lists, where it leads in the end, a link, and
+ * a file that was opened so that it can be written to, as one that is locked.
+ */
+export type Kind = "content" | "status" | "list" | "real" | "link" | "writable";
 
 /** Longest tick of a clock that file systems take times from, and something more. */
 const TICK_MS = 12;
@@ -13,7 +16,7 @@ const MOST = 50_000;
 export type Fact = readonly [kind: Kind, path: string, value: string | null];
 
 /** What looks at paths. */
-type Looks = Pick<typeof Deno, "statSync" | "lstatSync" | "realPathSync" | "readLinkSync">;
+type Looks = Pick<typeof Deno, "statSync" | "lstatSync" | "realPathSync" | "readLinkSync" | "openSync">;
 
 /**
  * What is there now: whoever changes a file, or puts another in its place, changes that. Of a directory that is not listed
@@ -35,6 +38,11 @@ export function valueOf(kind: Kind, path: string, before = Infinity, looks: Look
         return looks.realPathSync(path);
       case "link":
         return looks.readLinkSync(path);
+      case "writable": {
+        const value = lookOf(looks.statSync(path), before);
+        looks.openSync(path, { write: true }).close(); // its file system may be read-only by now
+        return value;
+      }
     }
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return null;
@@ -71,6 +79,7 @@ export class Facts {
     lstatSync: Deno.lstatSync,
     realPathSync: Deno.realPathSync,
     readLinkSync: Deno.readLinkSync,
+    openSync: Deno.openSync,
   };
 
   /**

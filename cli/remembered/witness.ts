@@ -72,14 +72,16 @@ export class Witness {
   async end(code: number): Promise<void> {
     if (code !== 0) this.#spoil("it failed");
     if (this.#heads !== this.#found.length) this.#spoil("something else was asked of a registry");
-    if (this.#heads > 0 && performance.now() - this.#began > PATIENCE_MS) this.#spoil("registries were slow");
+    const slow = this.#heads > 0 && performance.now() - this.#began > PATIENCE_MS;
     this.#stop();
-    if (this.#doubt === undefined) await this.#keep().catch(() => {}); // the directory is gone, say
+    if (this.#doubt === undefined) await this.#keep(slow).catch(() => {}); // the directory is gone, say
   }
 
-  async #keep(): Promise<void> {
+  async #keep(slow: boolean): Promise<void> {
     const path = await answerPath(this.#args, this.#env);
     if (path === undefined) return;
+    // Whoever waited for registries would wait for them twice next time.
+    if (slow) return await Deno.remove(path);
     const names = [...this.#names].sort();
     const answer: Answer = {
       program: programNow(),

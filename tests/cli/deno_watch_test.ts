@@ -1,7 +1,7 @@
 /** What is seen of what a command does. */
 import assert from "node:assert/strict";
 import { DenoWatch } from "../../cli/remembered/deno_watch.ts";
-import { Facts, valueOf } from "../../cli/remembered/facts.ts";
+import { areSame, Facts, valueOf } from "../../cli/remembered/facts.ts";
 import { sources, textOf } from "../support/import_graph.ts";
 import { withTempDir } from "../support/tmp.ts";
 
@@ -46,7 +46,7 @@ Deno.test("all ways to look at a path become facts, and none of them is doubted"
     assert.deepEqual(
       [...facts.keys()].map((key) => key.replaceAll(dir, "")),
       ["content /a", "content /link", "status /link", "link /link", "content ", "list ", "real /link"]
-        .concat("content /none", "status /a"),
+        .concat("content /none", "writable /a"),
     );
     assert.equal(facts.get(`content ${dir}/none`), null);
     assert.equal(facts.get(`content ${dir}`), "directory");
@@ -99,6 +99,25 @@ Deno.test("whatever changes a file, and whatever cannot be looked at again, is d
     for (const [name, use] of Object.entries(uses)) {
       assert.notDeepEqual((await seen(use)).doubts, [], name);
     }
+  });
+});
+
+Deno.test("what was opened to be written is the same only where that can be done now", async () => {
+  await withTempDir(async (dir) => {
+    const path = `${dir}/use`;
+    await Deno.writeTextFile(path, "text");
+    const value = valueOf("writable", path);
+    assert.equal(areSame([["writable", path, value]]), true);
+    assert.equal(await Deno.readTextFile(path), "text");
+    const { statSync, lstatSync, realPathSync, readLinkSync } = Deno;
+    const openSync = () => {
+      throw new Error("Read-only file system (os error 30)");
+    };
+    const readOnly = { statSync, lstatSync, realPathSync, readLinkSync, openSync };
+    assert.equal(valueOf("content", path, Infinity, readOnly), value);
+    assert.throws(() => valueOf("writable", path, Infinity, readOnly), /Read-only/);
+    await Deno.remove(path);
+    assert.equal(areSame([["writable", path, value]]), false);
   });
 });
 
