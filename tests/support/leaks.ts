@@ -1,8 +1,10 @@
 /** Finds what a run left behind: mounts, processes, files. Looks only at given directories, as other tests run beside. */
+import { IsalInflater } from "../../lib/compression/isal.ts";
 import { createSha256 } from "../../lib/sha256.ts";
 
 // A library that a process opens once is no leak of the test that opens it first.
 createSha256();
+await IsalInflater.create();
 
 export interface LeakScope {
   /** Mounts and processes count when they mention one of these directories. */
