@@ -12,7 +12,8 @@ export interface GunzipOptions {
 
 /** Loads what {@linkcode gunzip} takes. */
 export async function prepareGunzip(): Promise<void> {
-  if (!await IsalInflater.create()) await import("./decompress.ts");
+  using inflater = await IsalInflater.create();
+  if (!inflater) await import("./decompress.ts");
 }
 
 /**
@@ -26,7 +27,7 @@ export async function* gunzip(
   source: AsyncIterable<Uint8Array>,
   options: GunzipOptions = {},
 ): AsyncGenerator<Uint8Array> {
-  const inflater = await IsalInflater.create();
+  using inflater = await IsalInflater.create();
   if (inflater) yield* ahead(members(source, inflater, options));
   else yield* byZlib(source, options);
 }

@@ -7,6 +7,9 @@
 import { DecompressError } from "./error.ts";
 
 const symbols = {
+  // Of libc, which the library depends on.
+  calloc: { parameters: ["usize", "usize"], result: "pointer" },
+  dlopen: { parameters: ["buffer", "i32"], result: "pointer" },
   isal_inflate_init: { parameters: ["buffer"], result: "void" },
   isal_inflate: { parameters: ["buffer"], result: "i32" },
   inflateBeside: { name: "isal_inflate", parameters: ["buffer"], result: "i32", nonblocking: true },
@@ -15,6 +18,8 @@ const symbols = {
 type Library = Deno.StaticForeignLibraryInterface<typeof symbols>;
 
 const LIBRARY = "libisal.so.2";
+/** `RTLD_NOW | RTLD_NODELETE` */
+const TO_STAY = 0x1002;
 
 /** Room for `struct inflate_state` (isa-l/igzip_lib.h), which has 87,368 bytes. */
 const STATE = 128 * 1024;
@@ -36,27 +41,49 @@ const FAILURES: Readonly<Record<number, string>> = {
   [-6]: "incorrect data check",
 };
 
-/** Of a piece that comes out: each is handed to another thread and back. */
+/** Of a piece that goes in or comes out: each is handed to another thread and back. */
 const SIZE = 1024 * 1024;
 
 /** More bytes pay to be handed to another thread. A member may be short, whatever follows it: it begins with no more. */
 const FEW = 32 * 1024;
-const MANY = 1 << 30;
+
+/** Bytes, and where they are. */
+interface Place {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly address: bigint;
+}
+
+/**
+ * What another thread works with. It is not V8's, which takes away its own while that thread goes on, when an error that
+ * nobody catches ends the program, or `terminate()` a worker. It is used again, and never freed.
+ */
+interface Memory {
+  readonly state: Place;
+  readonly input: Place;
+  readonly outputs: readonly [Place, Place];
+}
+
+/** That of streams that have ended. */
+const idle: Memory[] = [];
 
 /** Inflates what is between the headers of gzip members. */
-export class IsalInflater {
+export class IsalInflater implements Disposable {
   readonly #library: Library;
-  readonly #numbers = new Uint32Array(STATE / 4);
-  readonly #addresses = new BigUint64Array(this.#numbers.buffer);
+  readonly #memory: Memory;
+  readonly #numbers: Uint32Array;
+  readonly #addresses: BigUint64Array;
   /** What comes next goes into the first; a piece that was given may be in the other one. */
-  #outputs = [new Uint8Array(SIZE), new Uint8Array(SIZE)] as const;
-  /** What another thread reads: it must not be collected. */
-  #reading: Uint8Array | undefined;
+  #outputs: Memory["outputs"];
   /** Bytes that are inflated at once. */
   #most = FEW;
 
   private constructor(library: Library) {
     this.#library = library;
+    this.#memory = idle.pop() ?? allocate(library);
+    const { state, outputs } = this.#memory;
+    this.#numbers = new Uint32Array(state.bytes.buffer);
+    this.#addresses = new BigUint64Array(state.bytes.buffer);
+    this.#outputs = outputs;
   }
 
   /** One for each stream; undefined where the library is not there, may not be called, or is not what is known here. */
@@ -66,9 +93,14 @@ export class IsalInflater {
     return library && new IsalInflater(library);
   }
 
+  /** Call when nothing is inflated, once; pieces that were given are valid no more. */
+  [Symbol.dispose](): void {
+    idle.push(this.#memory);
+  }
+
   /** Starts with a member, behind its header. */
   start(): void {
-    this.#library.isal_inflate_init(this.#numbers);
+    this.#library.isal_inflate_init(this.#memory.state.bytes);
     this.#numbers[CRC_FLAG] = WITH_TRAILER;
     this.#most = FEW;
   }
@@ -80,30 +112,30 @@ export class IsalInflater {
 
   /**
    * Pieces of what `input` has, each valid until the next but one is asked for; then how much of it has been read, which is
-   * not all when the member ends, or has just begun. `input` has to stay as it is.
+   * not all when the member ends or has just begun, or when it is more than a mebibyte.
    *
    * @throws {DecompressError}
    */
   async *inflate(input: Uint8Array): AsyncGenerator<Uint8Array, number> {
     const given = Math.min(input.length, this.#most);
-    this.#most = MANY;
-    this.#reading = input;
-    this.#addresses[NEXT_IN] = addressOf(input);
+    this.#most = SIZE;
+    const { bytes, address } = this.#memory.input;
+    bytes.set(input.subarray(0, given));
+    this.#addresses[NEXT_IN] = address;
     this.#numbers[AVAIL_IN] = given;
     for (let written = SIZE; written === SIZE;) {
       const [output, other] = this.#outputs;
-      this.#addresses[NEXT_OUT] = addressOf(output);
+      this.#addresses[NEXT_OUT] = output.address;
       this.#numbers[AVAIL_OUT] = SIZE;
       const code = given <= FEW
-        ? this.#library.isal_inflate(this.#numbers)
-        : await this.#library.inflateBeside(this.#numbers);
+        ? this.#library.isal_inflate(this.#memory.state.bytes)
+        : await this.#library.inflateBeside(this.#memory.state.bytes);
       if (code < 0) throw failure(FAILURES[code] ?? `error ${code}`);
       written = SIZE - this.#numbers[AVAIL_OUT]!;
       if (written === 0) break;
       this.#outputs = [other, output];
-      yield output.subarray(0, written);
+      yield output.bytes.subarray(0, written);
     }
-    this.#reading = undefined;
     const left = this.#numbers[AVAIL_IN]!;
     if (left > 0 && !this.ended) throw failure("it cannot be read on");
     return given - left;
@@ -114,10 +146,16 @@ function failure(why: string): DecompressError {
   return new DecompressError(`Cannot decompress gzip data: ${why}`);
 }
 
-/** Where they stay. V8 moves small arrays, but none that is a view into a buffer. */
-function addressOf(bytes: Uint8Array): bigint {
-  const view = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
-  return Deno.UnsafePointer.value(Deno.UnsafePointer.of(view));
+function allocate(library: Library): Memory {
+  const place = (size: number): Place => {
+    const pointer = library.calloc(1n, BigInt(size));
+    if (pointer === null) {
+      throw new RangeError(`Cannot decompress gzip data: there is no memory for ${size} bytes`);
+    }
+    const bytes = new Uint8Array(new Deno.UnsafePointerView(pointer).getArrayBuffer(size));
+    return { bytes, address: Deno.UnsafePointer.value(pointer) };
+  };
+  return { state: place(STATE), input: place(SIZE), outputs: [place(SIZE), place(SIZE)] };
 }
 
 let opened: Promise<Library | undefined> | undefined;
@@ -133,7 +171,10 @@ async function open(inflater: (library: Library) => IsalInflater): Promise<Libra
   if (Deno.permissions.querySync({ name: "ffi", path: LIBRARY }).state !== "granted") return undefined;
   try {
     const { symbols: found } = Deno.dlopen(LIBRARY, symbols);
-    return await inflates(inflater(found)) ? found : undefined;
+    // Deno closes it at its end, whatever runs in it on other threads.
+    if (found.dlopen(new TextEncoder().encode(`${LIBRARY}\0`), TO_STAY) === null) return undefined;
+    using tried = inflater(found);
+    return await inflates(tried) ? found : undefined;
   } catch {
     return undefined;
   }

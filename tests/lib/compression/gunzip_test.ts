@@ -62,11 +62,12 @@ async function alike(bytes: Uint8Array, what: string, most: readonly number[] = 
 }
 
 Deno.test("gunzip() inflates by ISA-L where that is", async () => {
-  equal(await IsalInflater.create() !== undefined, isal);
+  using inflater = await IsalInflater.create();
+  equal(inflater !== undefined, isal);
 });
 
 Deno.test("a piece stays as it is until the next but one is asked for", async () => {
-  const inflater = await IsalInflater.create();
+  using inflater = await IsalInflater.create();
   if (!inflater) return; // the test above says whether it has to be there
   const data = concat([sample(3 << 20, 15), noise(900_000, randomNumbers(16)), new Uint8Array(5 << 20)]);
   const [packed, random] = [plain(data).subarray(10), randomNumbers(17)];
@@ -258,3 +259,52 @@ async function idleLibrary(): Promise<Uint8Array> {
   }
   throw new Error(`${LIBRARY} is not where its function is`);
 }
+
+/** Inflates four streams at once, on other threads, as long as nobody ends it. */
+const inflating = (file: string) =>
+  `import { openLayer } from ${JSON.stringify(new URL("../../../lib/layer/open.ts", import.meta.url).href)};
+for (let left = 4; left > 0; left--) {
+  const pieces = openLayer(${JSON.stringify(file)}, { fleeting: true });
+  for (let piece = 0; piece < 3; piece++) await pieces.next();
+}
+`;
+
+const ENDS: Readonly<
+  Record<string, (program: string) => { readonly code: string; readonly status: number }>
+> = {
+  "an error that nobody catches": (program) => ({ code: `${program}throw new Error("the end");`, status: 1 }),
+  "a promise that fails": (program) => ({
+    code: `${program}Promise.reject(new Error("the end"));`,
+    status: 1,
+  }),
+  "Deno.exit()": (program) => ({ code: `${program}console.error("the end"); Deno.exit(3);`, status: 3 }),
+  "terminate()": (program) => ({
+    code: `const text = ${JSON.stringify(`${program}postMessage(0);`)};
+for (let left = 4; left > 0; left--) {
+  const worker = new Worker("data:text/javascript," + encodeURIComponent(text), { type: "module" });
+  await new Promise((resolve) => worker.onmessage = resolve);
+  worker.terminate();
+}
+console.error("the end");`,
+    status: 0,
+  }),
+};
+
+Deno.test("a program that ends while layers are inflated says why, and does not crash", async (t) => {
+  await withTempDir(async (dir) => {
+    const file = `${dir}/layer`;
+    const noisy = noise(1 << 20, randomNumbers(18)).map((byte) => byte & 63);
+    await Deno.writeFile(file, plain(concat(Array.from({ length: 8 }, () => noisy))));
+    for (const [name, end] of Object.entries(ENDS)) {
+      await t.step(name, async () => {
+        const { code, status } = end(inflating(file));
+        const { code: found, signal, stderr } = await new Deno.Command(Deno.execPath(), {
+          args: ["run", "-A", "--no-check", "--quiet", `data:text/javascript,${encodeURIComponent(code)}`],
+        }).output();
+        equal(signal, null);
+        equal(found, status);
+        equal(new TextDecoder().decode(stderr).includes("the end"), true);
+      });
+    }
+  });
+});
