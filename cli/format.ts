@@ -87,7 +87,6 @@ export function formatTransfer(bytes: number, ms: number): string {
 
 /** How long ago something was, in its largest unit: "5m ago", "3h ago", "12d ago". Less than a minute, or the future, is "just now". */
 export function formatAge(ms: number): string {
-  tellsTime();
   const minutes = Math.floor(ms / 60_000);
   if (minutes < 1) return "just now";
   if (minutes < 60) return `${minutes}m ago`;

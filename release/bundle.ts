@@ -40,8 +40,7 @@ const build: Gathering = {
     "plugin.ts",
     "cli/commands/build.ts",
     "core/build/finish_image.ts",
-    ...["core/layers/transfers.ts", "core/sign/needs_builder.ts", "lib/compression/error.ts"],
-    "lib/write_all.ts",
+    ...["core/layers/transfers.ts", "core/sign/needs_builder.ts", "lib/write_all.ts"],
   ],
 };
 /** What only Deno understands, of that: the engine is imported by Node.js too. */

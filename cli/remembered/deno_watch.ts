@@ -12,14 +12,13 @@ const LOOKS: Readonly<Record<string, Kind>> = {
 };
 
 /** What has nothing to do with what a command finds or leaves. */
-const HARMLESS = new Set(
-  ["cwd", "exit", "execPath", "memoryUsage", "inspect", "uid", "gid", "isatty", "FsFile", "errors", "env"]
-    .concat(["addSignalListener", "removeSignalListener", "refTimer", "unrefTimer", "internal"])
-    .concat(["args", "pid", "ppid", "mainModule", "exitCode", "noColor", "build", "version", "SeekMode"])
-    .concat(["stdin", "stdout", "stderr"])
-    // Who asks registries tells what it asks, and who asks others that it does; see lib/watch.ts.
-    .concat(["connect", "connectTls", "createHttpClient", "HttpClient"]),
-);
+const HARMLESS = new Set([
+  ..."cwd exit execPath memoryUsage inspect uid gid isatty FsFile errors env internal".split(" "),
+  ..."args pid ppid mainModule exitCode noColor build version SeekMode stdin stdout stderr".split(" "),
+  ..."addSignalListener removeSignalListener refTimer unrefTimer".split(" "),
+  // Who asks registries tells what it asks, and who asks others that it does; see lib/watch.ts.
+  ..."connect connectTls createHttpClient HttpClient".split(" "),
+]);
 
 /** What is done about what happens. */
 export interface Notices {

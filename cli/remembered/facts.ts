@@ -1,4 +1,5 @@
 /** What a result stood on: looks of files, names of links, variables. Each can be asked for again. */
+import { lookOf } from "../../lib/file_look.ts";
 
 /**
  * How a path was looked at: its content or what `stat` says, `lstat`, what it lists, where it leads in the end, a link, and
@@ -29,17 +30,17 @@ export function valueOf(kind: Kind, path: string, before = Infinity, looks: Look
   try {
     switch (kind) {
       case "content":
-        return lookOf(looks.statSync(path), before);
+        return seenOf(looks.statSync(path), before);
       case "status":
-        return lookOf(looks.lstatSync(path), before);
+        return seenOf(looks.lstatSync(path), before);
       case "list":
-        return lookOf(looks.statSync(path), before, true);
+        return seenOf(looks.statSync(path), before, true);
       case "real":
         return looks.realPathSync(path);
       case "link":
         return looks.readLinkSync(path);
       case "writable": {
-        const value = lookOf(looks.statSync(path), before);
+        const value = seenOf(looks.statSync(path), before);
         looks.openSync(path, { write: true }).close(); // its file system may be read-only by now
         return value;
       }
@@ -50,15 +51,12 @@ export function valueOf(kind: Kind, path: string, before = Infinity, looks: Look
   }
 }
 
-function lookOf(info: Deno.FileInfo, before: number, listed = false): string {
+function seenOf(info: Deno.FileInfo, before: number, listed = false): string {
   if (info.isDirectory && !listed) return "directory";
-  const { dev, ino, size, mode, mtime, ctime } = info;
-  if (ino === null || mtime === null || ctime === null) {
-    throw new Error("the file system does not tell enough");
-  }
-  // Deno gives seconds.
-  if (ctime.getTime() + 1000 > before) throw new Error("it has changed just now");
-  return [dev, ino, size, mode, mtime.getTime(), ctime.getTime()].join(" ");
+  const look = lookOf(info);
+  if (!look) throw new Error("the file system does not tell enough");
+  if (look.changed + 1000 > before) throw new Error("it has changed just now");
+  return [info.dev, info.mode, ...Object.values(look)].join(" ");
 }
 
 /** Whether all of it is as it was. */

@@ -78,6 +78,8 @@ Deno.test("an answer that is repeated needs these, and nothing of the engine", a
     "deno.json",
     "lib/alarm.ts",
     "lib/file_failure.ts",
+    "lib/file_look.ts",
+    "lib/guard.ts",
     "lib/home.ts",
     "lib/oci/digest.ts",
     "lib/pool.ts",

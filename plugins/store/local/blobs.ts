@@ -1,9 +1,9 @@
 import { type Blobs, type Digest, digestHex, digestOf, EngineError } from "../../../core/contract/plugin.ts";
 import { rename, renameDurably, syncPath } from "../../../lib/durable.ts";
 import { atPath, ifPresent } from "../../../lib/file_failure.ts";
+import { isFileLook, isSameLook, lookOf } from "../../../lib/file_look.ts";
 import type { LocalMemo } from "./memo.ts";
 import type { ScratchFiles } from "./scratch_files.ts";
-import { isFileLook, isSameLook, lookAt } from "./verified.ts";
 
 /** How files looked when they were stored. */
 const MEMO = "blob-look";
@@ -33,7 +33,7 @@ export class LocalBlobs implements Blobs {
     const replaces = unsettled && await this.size(digest) !== undefined;
     await (unsettled && !replaces ? rename : renameDurably)(file, this.path(digest));
     try {
-      await this.memo.put(MEMO, digestHex(digest), await lookAt(this.path(digest)));
+      await this.memo.put(MEMO, digestHex(digest), lookOf(await Deno.stat(this.path(digest))));
     } catch {
       // it is read once more before it is sent
     }
@@ -54,7 +54,7 @@ export class LocalBlobs implements Blobs {
 
   async isUntouched(digest: Digest): Promise<boolean> {
     const before = await this.memo.get(MEMO, digestHex(digest), isFileLook);
-    const now = before && await ifPresent(() => lookAt(this.path(digest)));
+    const now = before && await ifPresent(async () => lookOf(await Deno.stat(this.path(digest))));
     return now !== undefined && isSameLook(before!, now);
   }
 

@@ -1,10 +1,10 @@
-import { hasMembers, isCount } from "../../../lib/guard.ts";
+import { hasMembers, isCount } from "./guard.ts";
 
 /** How a file looks from outside. Whoever writes to it, or puts another in its place, changes some of it. */
 export interface FileLook {
   readonly inode: number;
   readonly size: number;
-  /** Milliseconds since 1970: of the content, and of the inode, which nobody sets. */
+  /** Milliseconds since 1970: of the content, and of the inode, which nobody sets; Deno gives whole seconds of that one. */
   readonly modified: number;
   readonly changed: number;
 }
@@ -17,9 +17,8 @@ export const isFileLook = hasMembers<FileLook>({
   changed: isCount,
 });
 
-/** How a file looks now; undefined where the file system does not tell enough. */
-export async function lookAt(path: string): Promise<FileLook | undefined> {
-  const { ino, size, mtime, ctime } = await Deno.stat(path);
+/** How a file looks that was asked for; undefined where the file system does not tell enough. */
+export function lookOf({ ino, size, mtime, ctime }: Deno.FileInfo): FileLook | undefined {
   if (ino === null || mtime === null || ctime === null) return undefined;
   return { inode: ino, size, modified: mtime.getTime(), changed: ctime.getTime() };
 }
