@@ -6,7 +6,16 @@ import { busyboxLayers, createTestStore, makeLayer } from "../../testing/mod.ts"
 import { StageRunner } from "../../testing/builder/stage_runner.ts";
 import { processesWith } from "../../testing/processes.ts";
 import { digestFromHex } from "../../lib/oci/digest.ts";
+import type { Store } from "../../core/contract/store.ts";
+import { nativeDirectory } from "../../plugins/builder/native/cache.ts";
+import { isRootless } from "../../plugins/builder/native/namespaces.ts";
 import { until } from "../support/until.ts";
+import { run } from "../support/process.ts";
+
+/** Where builders of this user work. */
+function runsOf(store: Pick<Store, "path">): string {
+  return `${nativeDirectory(store.path, isRootless())}/run`;
+}
 
 /** Helpers with a flag in their command line. */
 function helpers(flag: string): number {
@@ -99,6 +108,49 @@ Deno.test("NativeBuilder.prefetch() unpacks a small layer beside the commands of
     assert.equal(members.get("both")?.content, "a\nb");
     assert.equal(helpers(flag), 1);
   });
+});
+
+Deno.test("NativeBuilder is given up with a signal while layers are unpacked, and leaves nothing", async () => {
+  await using store = await createTestStore();
+  const flag = `--seed=${crypto.getRandomValues(new Uint32Array(1))[0]!}`;
+  const stop = new AbortController();
+  await withTempDir(async (dir) => {
+    const tar = `${dir}/endless`;
+    await run(["mkfifo", tar]);
+    const builder = new NativeBuilder(
+      { platform: { os: "linux", architecture: "amd64" }, store, parallel: 1, network: "host" },
+      { env: Deno.env.toObject(), helperFlags: [flag], signal: stop.signal },
+    );
+    const stored = new Promise<never>(() => {});
+    const waiting = ["0", "1"].map((digit) => ({ diffId: digestFromHex(digit.repeat(64)), tar, stored }));
+    const unpacking = builder.prefetch(waiting);
+    using source = await Deno.open(tar, { write: true }); // settles when a helper reads it
+    await source.write(new Uint8Array(512 * 3));
+    stop.abort();
+    await unpacking;
+    await builder[Symbol.asyncDispose]();
+  });
+  assert.deepEqual(processesWith(flag), []);
+  const left = await Array.fromAsync(Deno.readDir(runsOf(store)), ({ name }) => name);
+  assert.deepEqual(left, [".gate"]);
+});
+
+Deno.test("NativeBuilder.shell() removes what builders that were killed worked on", async () => {
+  await using store = await createTestStore();
+  const runs = runsOf(store);
+  await Deno.mkdir(`${runs}/killed/0/c`, { recursive: true });
+  await Deno.writeTextFile(`${runs}/killed/lock`, "");
+  {
+    await using builder = new NativeBuilder(
+      { platform: { os: "linux", architecture: "amd64" }, store, parallel: 1, network: "host" },
+      { env: Deno.env.toObject() },
+    );
+    const step = { label: "app", argv: ["/bin/true"], env: {}, cwd: "/", user: "", mounts: [] };
+    const parents = await busyboxLayers(store);
+    const { signal } = new AbortController();
+    assert.equal(await builder.shell({ ...step, parents, network: "host" }, signal), 0);
+  }
+  assert.deepEqual(await Array.fromAsync(Deno.readDir(runs), ({ name }) => name), [".gate"]);
 });
 
 Deno.test("helpers that cannot start say so to whoever comes later, however many were started ahead", async () => {

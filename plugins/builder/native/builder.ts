@@ -37,6 +37,12 @@ const SMALL_LAYER = 8 << 20;
 /** Helpers that start before it is known which layers are to be unpacked. */
 const AHEAD = 2;
 
+/** How long closing waits for what is removed; what takes longer, or hangs in a helper, is left to the next run. */
+const REMOVING_MS = 10_000;
+
+/** How long closing takes at most when nobody wants anything any more. */
+const INTERRUPTED_MS = 500;
+
 /** How long a small tar waits for a step, whose helper has time for it while commands run. */
 const STEP_MS = 100;
 
@@ -56,6 +62,8 @@ export interface NativeOptions {
   readonly helperFlags?: readonly string[];
   /** Takes what the user should know. */
   note?(text: string): void;
+  /** Once it is aborted nobody wants anything any more: what is under way is given up, and closing waits for none of it. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -85,13 +93,13 @@ export class NativeBuilder implements Builder {
   readonly #variants = new Map<string, Promise<Unpacked>>();
   readonly #onLayer: BuilderRequest["onLayer"];
   #tidied: Promise<unknown> | undefined;
-  #interrupted = false;
-  readonly #onAbort = () => void (this.#interrupted = true);
+  readonly #signal: AbortSignal;
 
   constructor(request: BuilderRequest, options: NativeOptions) {
     this.#env = options.env;
     this.#store = request.store;
     this.#onLayer = request.onLayer;
+    this.#signal = options.signal ?? new AbortController().signal;
     this.#rootless = isRootless();
     this.#cache = new LayerCache(nativeDirectory(request.store.path, this.#rootless));
     const pool = (network: StepNetwork) =>
@@ -125,7 +133,8 @@ export class NativeBuilder implements Builder {
   async prefetch(layers: readonly LayerRef[]): Promise<void> {
     // Which ones is not known yet; where none is unpacked, some will have to be.
     if (layers.length === 0 && await this.#cache.isEmpty()) this.#helpers.warmUp(AHEAD);
-    await Promise.allSettled(layers.map((layer) => this.#layer(layer)));
+    const unpacking = Promise.allSettled(layers.map((layer) => this.#layer(layer)));
+    await abortable(unpacking, this.#signal).catch(() => {}); // whoever stands on them has the signal, too
   }
 
   async compress(tar: string, compression: LayerCompression): Promise<Layer & LayerFile> {
@@ -139,7 +148,6 @@ export class NativeBuilder implements Builder {
   async run(step: BuildStep, io: StepIo): Promise<StepResult> {
     io.signal.throwIfAborted();
     this.#stepsCome = true;
-    io.signal.addEventListener("abort", this.#onAbort, { once: true });
     const network = step.network ?? await abortable(this.#choice.make(), io.signal);
     const rootfs = await abortable(this.#rootfs(step, network, io), io.signal);
     const request: RunRequest = {
@@ -162,7 +170,8 @@ export class NativeBuilder implements Builder {
           (stream, text) => io.output(stream, text),
           io.signal,
         );
-        this.#tidy(helper);
+        this.#tidy();
+        observed(helper.request({ op: "sync", native: this.#cache.native }));
         this.#step.resolve(helper);
         this.#step = Promise.withResolvers();
         const { layer } = await captured;
@@ -207,6 +216,7 @@ export class NativeBuilder implements Builder {
     signal.throwIfAborted();
     const network = step.network ?? await this.#choice.make({ untried: true });
     const rootfs = await abortable(this.#rootfs(step, network), signal);
+    this.#tidy();
     try {
       return await this.#interactive(rootfs, step, signal);
     } finally {
@@ -215,13 +225,22 @@ export class NativeBuilder implements Builder {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // What takes longer, or hangs in a helper, is left to the next run.
     const run = await this.#run.take();
-    await atMost(
-      Promise.all([this.#tidied, run && this.#remove([run.path]).catch(() => {})]),
-      this.#interrupted ? 1000 : 10_000,
-    );
-    await Promise.all(Object.values(this.#pools).map((pool) => pool[Symbol.asyncDispose]()));
+    const pools = Object.values(this.#pools);
+    const remove = () => Promise.all([this.#tidied, run && this.#remove([run.path]).catch(() => {})]);
+    const close = () => Promise.all(pools.map((pool) => pool[Symbol.asyncDispose]()));
+    if (this.#signal.aborted) {
+      // What helpers still unpack would be waited for, and come back where it is removed.
+      const giveUp = async () => {
+        await Promise.all(pools.map((pool) => pool.interrupt()));
+        await remove();
+        await close();
+      };
+      await atMost(giveUp(), INTERRUPTED_MS);
+    } else {
+      await atMost(remove(), REMOVING_MS);
+      await close();
+    }
     run?.lock.close();
   }
 
@@ -346,19 +365,16 @@ export class NativeBuilder implements Builder {
     // A helper for each starts while they come.
     this.#helpers.warmUp(++this.#coming);
     const { digest, size } = await ref.stored.finally(() => this.#coming--);
+    this.#signal.throwIfAborted();
     const ask = unpack(this.#store.blobs.path(digest), false);
     const unpacked = size <= SMALL_LAYER ? await this.#helpers.useBeside(ask) : await this.#helpers.use(ask);
     this.#onLayer?.({ digest, diffId }, unpacked.index);
     return { name, meta: unpacked.meta };
   }
 
-  /** Once a run, while commands run: removes what killed builders left, and notes which layers have reached the disk. */
-  #tidy(helper: HelperProcess): void {
-    if (this.#tidied) return;
-    this.#tidied = this.#runDirectory()
-      .then(({ stale }) => helper.request({ op: "remove", paths: stale }))
-      .catch(() => {});
-    observed(helper.request({ op: "sync", native: this.#cache.native }));
+  /** Once a run, while commands run: removes what killed builders left. */
+  #tidy(): void {
+    this.#tidied ??= this.#runDirectory().then(({ stale }) => this.#remove(stale)).catch(() => {});
   }
 
   /** Directories of steps, which may hold files of other users. */
@@ -368,7 +384,7 @@ export class NativeBuilder implements Builder {
         await Deno.remove(path, { recursive: true });
       } catch (error) {
         if (error instanceof Deno.errors.NotFound) continue;
-        await this.#helpers.use((helper) => helper.request({ op: "remove", paths: [path] }));
+        await this.#helpers.useBeside((helper) => helper.request({ op: "remove", paths: [path] }));
       }
     }
   }

@@ -201,6 +201,13 @@ export class HelperProcess implements AsyncDisposable {
     await this.#connection?.end();
   }
 
+  /** Ends it at once, whatever it does. */
+  async kill(): Promise<void> {
+    this.#closing = true;
+    endProcess(this.#child);
+    await this.#ended;
+  }
+
   /** Ends it, with everything that it runs. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing = true;

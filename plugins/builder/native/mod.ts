@@ -5,10 +5,11 @@ export const builderNative = definePlugin({
   name: "builder-native",
   api: 1,
   setup: (_options, { env }) => ({
-    openBuilder: async (request, { emit }) => {
+    openBuilder: async (request, { emit, signal }) => {
       if (Deno.build.os !== "linux" || (request.name ?? "native") !== "native") return undefined;
       const { NativeBuilder } = await import("./builder.ts");
-      return new NativeBuilder(request, { env, note: (text) => emit({ type: "note", level: "info", text }) });
+      const note = (text: string) => emit({ type: "note", level: "info", text });
+      return new NativeBuilder(request, { env, note, signal });
     },
   }),
 });

@@ -7,7 +7,7 @@ export class HelperPool implements AsyncDisposable {
   readonly #idle: HelperProcess[] = [];
   readonly #all = new Set<HelperProcess>();
   #closed = false;
-  readonly #waiting: ((helper: HelperProcess | undefined) => void)[] = [];
+  readonly #waiting: PromiseWithResolvers<HelperProcess | undefined>[] = [];
 
   constructor(
     readonly size: number,
@@ -43,15 +43,27 @@ export class HelperPool implements AsyncDisposable {
     return waiting ? await work(waiting) : await this.use(work);
   }
 
+  /** Ends all helpers at once, whatever they do; what waits for one fails. Later work gets new ones. */
+  async interrupt(): Promise<void> {
+    for (const { reject } of this.#waiting.splice(0)) reject(new Error("The builder is interrupted"));
+    await Promise.all([...this.#all].map((helper) => helper.kill()));
+  }
+
   async #acquire(): Promise<HelperProcess> {
     for (;;) {
       if (this.#closed) throw new Error("The builder is closed");
       if (this.#idle.length === 0 && this.#all.size < this.size) return this.#start();
-      const helper = this.#idle.pop() ??
-        await new Promise<HelperProcess | undefined>((resolve) => this.#waiting.push(resolve));
+      const helper = this.#idle.pop() ?? await this.#wait();
       if (helper?.alive) return helper;
       if (helper) this.#all.delete(helper); // it ended while nobody used it
     }
+  }
+
+  /** The next helper that is free, or undefined when one has ended. */
+  #wait(): Promise<HelperProcess | undefined> {
+    const turn = Promise.withResolvers<HelperProcess | undefined>();
+    this.#waiting.push(turn);
+    return turn.promise;
   }
 
   #start(): HelperProcess {
@@ -63,13 +75,13 @@ export class HelperPool implements AsyncDisposable {
   #release(helper: HelperProcess): void {
     if (!helper.alive) this.#all.delete(helper);
     const next = this.#waiting.shift();
-    if (next) next(helper.alive ? helper : undefined);
+    if (next) next.resolve(helper.alive ? helper : undefined);
     else if (helper.alive) this.#idle.push(helper);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     await Promise.all([...this.#all].map((helper) => helper[Symbol.asyncDispose]()));
-    for (const tell of this.#waiting.splice(0)) tell(undefined);
+    for (const { resolve } of this.#waiting.splice(0)) resolve(undefined);
   }
 }
