@@ -42,8 +42,17 @@ async function lock(file: Deno.FsFile, signal: AbortSignal): Promise<void> {
  * Locks an open file for oneself, unless somebody else has it locked. A process that is being started has the files of
  * this one until it runs its program, those too that were closed meanwhile: so it is tried for a sixth of a second.
  */
-export async function lockAlone(file: Deno.FsFile): Promise<boolean> {
-  for (let wait = 5; !await file.tryLock(true); wait *= 2) {
+export function lockAlone(file: Deno.FsFile): Promise<boolean> {
+  return lockSoon(file, true);
+}
+
+/** Locks an open file together with others, unless somebody has it for himself, as long as {@linkcode lockAlone} tries. */
+export function lockBeside(file: Deno.FsFile): Promise<boolean> {
+  return lockSoon(file, false);
+}
+
+async function lockSoon(file: Deno.FsFile, exclusive: boolean): Promise<boolean> {
+  for (let wait = 5; !await file.tryLock(exclusive); wait *= 2) {
     if (wait > 80) return false;
     await new Promise((resolve) => setTimeout(resolve, wait));
   }

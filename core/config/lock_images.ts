@@ -1,3 +1,4 @@
+import { removeUnfinishedOf, replaceFile } from "../../lib/replace_file.ts";
 import { formatLock, type Lock } from "./lock_file.ts";
 import type { ImageSource } from "../contract/source.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
@@ -39,14 +40,8 @@ export async function lockImages(session: LockNeeds, update: boolean): Promise<L
 
 /** Writes a lock file in place of the one that is there. */
 export async function writeLock(path: string, lock: Lock): Promise<void> {
-  const temp = `${path}.${crypto.randomUUID().slice(0, 8)}`;
-  try {
-    await Deno.writeTextFile(temp, formatLock(lock));
-    await Deno.rename(temp, path);
-  } catch (error) {
-    await Deno.remove(temp).catch(() => {});
-    throw error;
-  }
+  await removeUnfinishedOf(path);
+  await replaceFile(path, (temp) => Deno.writeTextFile(temp, formatLock(lock)));
 }
 
 /** What pinning base images did. */

@@ -7,7 +7,8 @@ import { writeAllSync } from "../../lib/write_all.ts";
 import { encodeTarHeader, TAR_TRAILER, tarPadding } from "../../lib/tar/encode.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { Layer } from "../contract/store.ts";
-import { LAYOUT, replaceFile } from "../../lib/oci/layout_dir.ts";
+import { LAYOUT } from "../../lib/oci/layout_dir.ts";
+import { removeUnfinishedOf, replaceFile } from "../../lib/replace_file.ts";
 import { entryOf } from "./oci_layout.ts";
 import { blobsOf, damaged, type ExportOptions, fromStore, type PackedImage, type Packer } from "./packer.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
@@ -101,6 +102,7 @@ async function writeArchive(
   const blobs = blobsOf(images).sort((a, b) => a.digest < b.digest ? -1 : 1);
   const total = blobs.reduce((sum, { size }) => sum + size, 0);
   let done = 0;
+  await removeUnfinishedOf(path);
   await replaceFile(path, async (temp) => {
     using out = await Deno.open(temp, { write: true, createNew: true });
     const entry = async (

@@ -1,5 +1,6 @@
 import { withLock } from "../file_lock.ts";
 import { renameDurably } from "../durable.ts";
+import { removeUnfinished, replaceFile, unfinishedOf } from "../replace_file.ts";
 import { atPath, isFull } from "../file_failure.ts";
 import { parseManifest } from "./documents.ts";
 import { OciError } from "./errors.ts";
@@ -8,12 +9,11 @@ import { type Descriptor, type ImageIndex, mediaTypes } from "./types.ts";
 import { readBlobFile, requireBlob } from "./write_blob.ts";
 import { Shared } from "../memoize.ts";
 import { writeAllSync } from "../write_all.ts";
-import { type Digest, digestOf } from "./digest.ts";
+import { type Digest, digestOf, isDigest } from "./digest.ts";
 
 /** The content of the file `oci-layout`. */
 export const LAYOUT = '{"imageLayoutVersion":"1.0.0"}';
-/** What a write that goes on or was interrupted has not renamed or removed yet: it is made under the lock alone. */
-const UNFINISHED = /^((oci-layout|index\.json)\.[0-9a-f]{8}\.tmp(\.old)?|\.dapp-reserve\.old)$/;
+const FILES: readonly string[] = ["oci-layout", "index.json"];
 /** The index before the last one, whose space the next one can have when there is no other. */
 const RESERVE = ".dapp-reserve";
 /** Longest index that is read, in bytes: some 200,000 tags. */
@@ -40,7 +40,7 @@ export class LayoutDirectory {
     try {
       const names = new Set<string>();
       for await (const { name } of Deno.readDir(dir)) {
-        if (!name.startsWith(".dapp-") && !UNFINISHED.test(name)) names.add(name);
+        if (!name.startsWith(".dapp-") && !isUnfinished(name)) names.add(name);
       }
       // A first write that was interrupted, or goes on beside this one, leaves blobs only.
       if (names.size > (names.has("blobs") ? 1 : 0) && !await exists(`${dir}/oci-layout`)) {
@@ -50,7 +50,9 @@ export class LayoutDirectory {
       if (error instanceof Deno.errors.NotADirectory) throw fail("a file is there, wanted is a directory");
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
-    await Deno.mkdir(`${dir}/blobs/sha256`, { recursive: true });
+    const blobs = `${dir}/blobs/sha256`;
+    await Deno.mkdir(blobs, { recursive: true });
+    await removeUnfinished(blobs, (name) => isDigest(`sha256:${name}`));
   }
 
   /** Size of a blob, undefined when it is absent. */
@@ -120,7 +122,7 @@ export class LayoutDirectory {
     await this.prepare();
     return await withLock({ dir: this.dir, name: ".dapp-lock", signal }, async () => {
       for await (const { name } of Deno.readDir(this.dir)) {
-        if (UNFINISHED.test(name)) await Deno.remove(`${this.dir}/${name}`).catch(() => {});
+        if (isUnfinished(name)) await Deno.remove(`${this.dir}/${name}`).catch(() => {});
       }
       return await action();
     });
@@ -144,6 +146,11 @@ export class LayoutDirectory {
       if (!await overwrite(path, bytes, `${dir}/${RESERVE}`)) throw error;
     }
   }
+}
+
+/** Whether a write of one of the two files goes on or was interrupted: they are written under the lock alone. */
+function isUnfinished(name: string): boolean {
+  return name === `${RESERVE}.old` || FILES.includes(unfinishedOf(name) ?? "");
 }
 
 /** Gives the file that is about to be replaced a second name, under which its space is kept. */
@@ -201,17 +208,4 @@ async function copyBlob(
 
 async function exists(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
-}
-
-/** Makes a file under a temporary name beside `path`, then moves it there, durably. */
-export async function replaceFile(path: string, write: (temp: string) => Promise<void>): Promise<void> {
-  const temp = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
-  await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
-  try {
-    await atPath(path, () => write(temp));
-    await renameDurably(temp, path);
-  } catch (error) {
-    await Deno.remove(temp).catch(() => {});
-    throw error;
-  }
 }

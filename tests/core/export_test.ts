@@ -71,6 +71,20 @@ Deno.test("exportImages() writes OCI layouts", async (t) => {
       const { stdout } = await run(["find", `${dir}/out`, `${dir}/many`, "-name", "*.tmp"]);
       strictEqual(stdout, "");
     });
+    await t.step("removes what exports to the same place left that were killed", async () => {
+      const left = `${dir}/out/blobs/sha256/${digest.slice("sha256:".length)}.0123abcd.tmp`;
+      await Deno.writeTextFile(left, "half");
+      await write("oci:out");
+      await rejects(Deno.lstat(left), Deno.errors.NotFound);
+      for (const kind of ["oci-archive", "docker-archive"]) {
+        for (const left of ["left.tar.0123abcd.tmp", "left.tar.0123abcd.tmp.old"]) {
+          await Deno.writeTextFile(`${dir}/${left}`, "half");
+        }
+        await write(`${kind}:left.tar`);
+        const { stdout } = await run(["find", dir, "-name", "left.tar*"]);
+        strictEqual(stdout.trim(), `${dir}/left.tar`);
+      }
+    });
     await t.step("refuses what is something else", async () => {
       await Deno.mkdir(`${dir}/full`);
       await Deno.writeTextFile(`${dir}/full/file`, "mine");
