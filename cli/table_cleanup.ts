@@ -39,8 +39,8 @@ export const cleanupCommands = [
     run: async () => (await import("./commands/cleanup_local.ts")).cleanupLocal,
     summary: "Remove what builds of any project left over on this machine.",
     details: [
-      "Those are blobs that nothing names, unpacked layers of stages that are gone, and scratch files. What a build " +
-      "could use stays.",
+      "Those are blobs that nothing names, unpacked layers of stages that are gone, scratch files, and answers to " +
+      "questions that nobody has asked for 30 days. What a build could use stays.",
       "Images in a registry are cleaned up by `dapp dimg cleanup repo`.",
     ],
     positionals: [],

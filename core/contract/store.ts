@@ -152,7 +152,10 @@ export interface Housekeeping {
   check(options: { readonly repair: boolean }): Promise<StoreReport>;
   /** Forgets a stage. Its blobs stay until they are swept, so whoever uses it now loses nothing. */
   forget(signature: Signature): Promise<void>;
-  /** Removes blobs that no record refers to; nothing while any other process has the store open. */
+  /**
+   * Removes blobs that no record refers to, and may remove memos that were not used for long; nothing while any other
+   * process has the store open.
+   */
   sweep(options?: SweepOptions): Promise<SweepReport>;
   /** A directory that is kept between builds, created when missing. */
   directory(...parts: string[]): Promise<string>;
@@ -183,7 +186,7 @@ export interface SweepOptions {
   readonly alone?: () => Promise<void>;
 }
 
-/** What removing unused blobs did. */
+/** What removing unused blobs, and memos that were not used for long, did. */
 export interface SweepReport {
   /** Where the blobs are, for people. */
   readonly path: string;
@@ -193,6 +196,8 @@ export interface SweepReport {
   readonly bytes: number;
   /** Another process has the store open, so nothing was removed; the next sweep does it. */
   readonly busy: boolean;
+  /** Memos that went, where they are, and their size in bytes. Absent: none. */
+  readonly memos?: { readonly path: string; readonly count: number; readonly bytes: number };
 }
 
 /** An earlier signature of a stage. */

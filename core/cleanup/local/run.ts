@@ -32,17 +32,23 @@ export async function planLocalRun(
     freedBytes += plan.freedBytes;
   }
   const going = new Set(rows.filter(({ verdict }) => verdict === "delete").map(({ name }) => name));
+  const all = isReset(request);
+  const sections = all ? await sectionRows(store) : [];
   const left = await leftovers(session, store, records.filter(({ signature }) => !going.has(signature)));
-  rows.push(...left);
+  // Of a reset the sections are rows of their own.
+  rows.push(...left.filter(({ name }) => !sections.some((row) => row.name === name)), ...sections);
   freedBytes += left.reduce((sum, row) => sum + (row.bytes ?? 0), 0);
-  const all = request.what === "everything" && request.only === undefined;
-  if (all) rows.push(...await sectionRows(store));
   if ((request.what === "flush" && request.images) || all) {
     const docker = await dockerRows(session, request, notes);
     rows.push(...docker);
     freedBytes += docker.reduce((sum, row) => sum + (row.verdict === "delete" ? row.bytes ?? 0 : 0), 0);
   }
   return { home: store.path, request, rows, freedBytes, notes };
+}
+
+/** Whether what is remembered between builds goes as well, used or not. */
+function isReset(request: LocalCleanupRequest): boolean {
+  return request.what === "everything" && request.only === undefined;
 }
 
 /** What says which stages go; undefined when none do. */
@@ -134,14 +140,14 @@ function stageRow(fate: LocalFate): LocalCleanupRow {
   };
 }
 
-/** Blobs and unpacked layers that no stage has, as far as they are there now. */
+/** Blobs and unpacked layers that no stage has, and memos that nobody has used for long, as far as they are there now. */
 async function leftovers(
   session: LocalCleanupNeeds,
   store: Store,
   staying: readonly StageRecord[],
 ): Promise<readonly LocalCleanupRow[]> {
   const rows: LocalCleanupRow[] = [];
-  const { path, blobs, bytes } = await store.housekeeping.sweep({ dryRun: true });
+  const { path, blobs, bytes, memos } = await store.housekeeping.sweep({ dryRun: true });
   if (blobs > 0) {
     rows.push({
       kind: "directory",
@@ -149,6 +155,15 @@ async function leftovers(
       verdict: "delete",
       why: `${blobs} ${blobs === 1 ? "blob" : "blobs"} that no stage has`,
       bytes,
+    });
+  }
+  if (memos) {
+    rows.push({
+      kind: "directory",
+      name: memos.path,
+      verdict: "delete",
+      why: `${memos.count} ${memos.count === 1 ? "answer" : "answers"} found before and not used for long`,
+      bytes: memos.bytes,
     });
   }
   await using builder = await session.tidyBuilder();
@@ -239,7 +254,7 @@ export async function applyLocalRun(
       spared.push(...kept.map((name) => ({ name, why: "another user owns what is in it" })));
       const resets = new Set(going.filter(({ kind }) => kind === "directory").map(({ name }) => name));
       for (const { path, remove } of await store.housekeeping.sections()) {
-        if (!resets.has(path)) continue;
+        if (!isReset(plan.request) || !resets.has(path)) continue;
         await remove();
         removed++;
       }
@@ -250,7 +265,7 @@ export async function applyLocalRun(
     spared.push({ name: store.path, why });
   }
   const docker = going.filter(({ kind }) => kind === "docker image");
-  let bytes = swept.bytes;
+  let bytes = swept.bytes + (swept.memos?.bytes ?? 0);
   if (docker.length > 0) {
     try {
       await using engine = new DockerEngine(env);
@@ -268,7 +283,7 @@ export async function applyLocalRun(
 
 /** What is to be cleaned up on this machine. */
 export type LocalCleanupRequest =
-  /** `dimg cleanup`: leftovers of all projects: blobs nothing names, unpacked layers of stages that are gone, scratch. */
+  /** `dimg cleanup`: leftovers of all projects: blobs nothing names, unpacked layers of stages that are gone, memos not used for long. */
   | { readonly what: "leftovers" }
   /** `dimg stages cleanup local`: stages of the project, by the flags given. */
   | {

@@ -19,7 +19,7 @@ const OLD_FORMAT = "1";
  *     blobs/sha256/<hex>   layers, configs, manifests, listings; complete as soon as they have this name
  *     stages/<signature>   stage records (JSON); written after every blob they name
  *     history/<project>/<image>/<stage>   signatures built before, newest first
- *     memo/                derived data, disposable
+ *     memo/<kind>/<key>    derived data, disposable; a sweep removes what was not used for long
  *     run/<id>/            scratch of a living process
  *     locks/               flock files of stages being built
  *     reserve/             given up when the disk is full and something must be written in order to remove

@@ -6,12 +6,13 @@ import {
 } from "../../../core/contract/plugin.ts";
 import { listFiles } from "./files.ts";
 import type { StoreParts } from "./parts.ts";
+import { thinOut } from "./thin_out.ts";
 import { ifPresent } from "../../../lib/file_failure.ts";
 import { lockAlone } from "../../../lib/file_lock.ts";
 
 /**
  * Removes blobs that no stage record refers to: what removed stages left, and manifests that are made again when they
- * are needed.
+ * are needed; and memos that were not used for long.
  *
  * A build has blobs that no record names yet, and no age tells which. So this needs the store for itself: while another
  * process has it open nothing is removed, and who opens it meanwhile waits. A crash leaves fewer blobs to remove.
@@ -48,5 +49,13 @@ async function removeUnused(store: StoreParts, dryRun: boolean): Promise<SweepRe
     if (!dryRun) await ifPresent(() => Deno.remove(store.blobs.path(digest)));
     [blobs, bytes] = [blobs + 1, bytes + (size ?? 0)];
   }
-  return { path: store.blobs.directory, blobs, bytes, busy: false };
+  const path = `${store.path}/memo`;
+  const memos = await thinOut(path, { dryRun });
+  return {
+    path: store.blobs.directory,
+    blobs,
+    bytes,
+    busy: false,
+    ...(memos.count > 0 && { memos: { path, ...memos } }),
+  };
 }

@@ -88,7 +88,13 @@ export const storeReport = strict<StoreReport>({
   problems,
   repaired: problems,
 });
-export const swept = strict<SweepReport>({ path: text, blobs: count, bytes: count, busy: flag });
+export const swept = strict<SweepReport>({
+  path: text,
+  blobs: count,
+  bytes: count,
+  busy: flag,
+  memos: z.strictObject({ path: text, count, bytes: count }).optional(),
+});
 
 const remote = z.custom<Remote>((value) => value instanceof Remote, "promise");
 const newLayer = z.strictObject({ diffId: digest, blob: remote });
