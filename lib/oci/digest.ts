@@ -28,7 +28,7 @@ export function digestHex(digest: Digest): string {
 }
 
 /** So many values are hashed by WebCrypto before it pays to open what takes a fraction of the time for a small one. */
-const FEW = 1000;
+const FEW = 100;
 const SMALL = 64 * 1024;
 let hashed = 0;
 

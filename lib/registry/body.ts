@@ -35,6 +35,8 @@ async function* kept(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array
 
 /** The whole content. @throws {RegistryError} beyond `limit` bytes */
 export async function readBody(response: HttpResponse, limit: number): Promise<Uint8Array> {
+  const { whole } = response;
+  if (whole && whole.length <= limit && response.header("content-encoding") === undefined) return whole;
   return await collectUpTo(contentOf(response), limit, () => {
     const url = redactUrl(response.url);
     return new RegistryError(`Cannot read ${url}: the answer is longer than ${limit} bytes`, {

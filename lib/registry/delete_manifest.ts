@@ -31,6 +31,7 @@ export async function deleteManifest(
       method: "DELETE",
       path: `${path}/manifests/${reference}`,
       scopes: [deleteScope(path)],
+      small: true,
       expect: [202, 400, 404, 405],
       doing: `delete "${reference}" of ${client.domain}/${path}`,
       signal,

@@ -23,6 +23,8 @@ export interface HttpResponse {
   readonly url: URL;
   /** Each piece is good until the next is asked for. */
   readonly body: AsyncIterable<Uint8Array>;
+  /** All of the body, where it has come already; whoever takes it leaves `body` alone. */
+  readonly whole?: Uint8Array;
   /** A header by its lower-case name; several lines are joined by ", ". */
   header(name: string): string | undefined;
   /** Throws the body away so that the connection can be used again. */

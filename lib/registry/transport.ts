@@ -3,11 +3,12 @@ import { type HostCertificates, hostCertificates } from "./certificates.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
 import { fetchTakesProxy } from "../own_process.ts";
 import { watching } from "../watch.ts";
-import { isLoopback } from "./hosts.ts";
+import { KeptLines } from "./kept_lines.ts";
 import { type LightRequest, sendLight } from "./light.ts";
 import type { Env, HttpRequest, HttpResponse } from "./http.ts";
 import { type Floor, floorOf, paced, taken, TOO_SLOW } from "./pace.ts";
-import { ConnectError, sendWire } from "./wire.ts";
+import { sendWire } from "./wire.ts";
+import { ConnectError } from "./wire_connect.ts";
 
 // Parts of undici by themselves: all of it takes three times as long to load.
 interface RequestModule {
@@ -23,17 +24,17 @@ const IDLE_MS = 60_000;
 const CONNECTIONS_PER_HOST = 32;
 /** Bytes that undici gets at once: it gives up where a minute does not suffice for them. */
 const UNDICI_PIECE = 32 * 1024;
-/** Small requests to this machine that get connections of their own, which cost less than the first use of `fetch`. */
-const FEW = 16;
+/** Longest body that is sent at once, without a look at whether somebody takes it. */
+const SMALL = 64 * 1024;
 
 /**
  * Sends single HTTP requests: proxies and certificates from the environment, no redirects, no retries, no cookies. This
  * machine is never asked through a proxy. A connection may take 30 s to open, an answer may pause for 60 s; a transfer that
  * moves slower than the environment wants it for too long is given up.
  *
- * Small ones go through the built-in `fetch`, blobs and the first small ones to this machine over connections of their
- * own; undici, which takes long to load and to send, serves hosts behind proxies, those that are not verified, and those
- * whose certificate only OpenSSL's rules take.
+ * Small ones go over connections that are used again, by https through the built-in `fetch`, which has many at once over
+ * one; blobs over connections of their own; undici, which takes long to load and to send, serves hosts behind proxies,
+ * those that are not verified, and those whose certificate only OpenSSL's rules take.
  *
  * Certificates: those of Deno, `SSL_CERT_FILE`, `DENO_CERT`, and what docker and podman keep for that host. Hosts in
  * `unverified` (with port, lower case) are not checked.
@@ -47,8 +48,7 @@ export class HttpTransport implements AsyncDisposable {
   readonly #particular = new Set<string>();
   readonly #clients = new Map<string, Deno.HttpClient>();
   readonly #closing = new AbortController();
-  /** Small requests sent to this machine by plain http. */
-  #near = 0;
+  readonly #kept = new KeptLines();
   #floor: Floor | undefined;
   #proxied: boolean | undefined;
 
@@ -63,21 +63,31 @@ export class HttpTransport implements AsyncDisposable {
 
   async #send(sent: HttpRequest): Promise<HttpResponse> {
     const { method, url, body, small = false } = sent;
-    const signal = AbortSignal.any([sent.signal, this.#closing.signal]);
-    const request: HttpRequest = { ...sent, headers: { "user-agent": "dapp", ...sent.headers }, signal };
-    signal.throwIfAborted();
+    const headers = { "user-agent": "dapp", ...sent.headers };
+    sent.signal.throwIfAborted();
+    this.#closing.signal.throwIfAborted();
     try {
+      if (small && url.protocol === "http:" && isShort(body) && this.#isDirect(url)) {
+        return this.#guarded(await this.#kept.send({ ...sent, headers, body }), sent);
+      }
+      const signal = AbortSignal.any([sent.signal, this.#closing.signal]);
+      const request: HttpRequest = { ...sent, headers, signal };
       if (!this.#isDirect(url) || this.#particular.has(url.origin)) return await this.#sendUndici(request);
-      const light = small && isWhole(body) && !this.#isNear(url)
+      const light = small && isWhole(body) && url.protocol === "https:"
         ? await this.#sendLight({ ...request, body })
         : undefined;
       const answer = light ?? await this.#sendWire(request);
-      if (!answer) return await this.#sendUndici(request);
-      return { ...answer, body: guard(paced(answer.body, this.#pace()), method, url, sent.signal) };
+      return answer ? this.#guarded(answer, sent) : await this.#sendUndici(request);
     } catch (error) {
       if (error instanceof RegistryError) throw error;
       throw networkError(error, method, url, sent.signal);
     }
+  }
+
+  /** An answer whose body is watched, unless all of it is here. */
+  #guarded(answer: HttpResponse, { method, url, signal }: HttpRequest): HttpResponse {
+    if (answer.whole) return answer;
+    return { ...answer, body: guard(paced(answer.body, this.#pace()), method, url, signal) };
   }
 
   /** Undefined when TLS takes the host's own certificates in another way than they are meant; nothing was sent then. */
@@ -135,6 +145,7 @@ export class HttpTransport implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(new Error("the client was closed"));
+    this.#kept.close();
     const all = [...this.#dispatchers.values()];
     this.#dispatchers.clear();
     for (const client of this.#clients.values()) client.close();
@@ -159,11 +170,6 @@ export class HttpTransport implements AsyncDisposable {
       if (!asks || signal.aborted) throw error;
       return undefined;
     }
-  }
-
-  /** Whether a connection to this machine costs next to nothing: the first ones, as one too many would use up its ports. */
-  #isNear({ protocol, hostname }: URL): boolean {
-    return protocol === "http:" && isLoopback(hostname) && this.#near++ < FEW;
   }
 
   #pace(): Floor {
@@ -250,6 +256,10 @@ function isOwn({ ca, cert }: HostCertificates): boolean {
 
 function isWhole(body: HttpRequest["body"]): body is string | Uint8Array | undefined {
   return body === undefined || typeof body === "string" || body instanceof Uint8Array;
+}
+
+function isShort(body: HttpRequest["body"]): body is string | Uint8Array | undefined {
+  return isWhole(body) && (body?.length ?? 0) <= SMALL;
 }
 
 async function* pieceOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

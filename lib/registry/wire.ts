@@ -3,9 +3,10 @@ import { observed } from "../pool.ts";
 import type { HostCertificates } from "./certificates.ts";
 import type { HttpRequest, HttpResponse } from "./http.ts";
 import { defaultFloor, type Floor, Pace, SlowError, TAKEN } from "./pace.ts";
-import { type AnswerHead, AnswerReader, isHeaderName, type Receive } from "./wire_answer.ts";
+import { latin1Bytes, requestHead } from "./request_head.ts";
+import { type AnswerHead, AnswerReader, type Receive } from "./wire_answer.ts";
+import { connectTo } from "./wire_connect.ts";
 
-const CONNECT_MS = 30_000;
 /** Longest pause within the body of an answer, and wait for its head unless the request says otherwise. */
 const IDLE_MS = 60_000;
 /** Longest wait for an answer over a connection that takes no more. */
@@ -13,11 +14,6 @@ const LAST_WORDS_MS = 5_000;
 /** Bytes taken from the connection at once: of what is asked for, and of what only says how something went. */
 const PIECE = 256 * 1024;
 const SMALL_PIECE = 16 * 1024;
-
-/** Nobody could be reached; nothing was sent. */
-export class ConnectError extends Error {
-  override readonly name = "ConnectError";
-}
 
 /**
  * Sends a request over a connection of its own, by HTTP/1.1. This is how blobs travel: their bytes go from file to socket
@@ -37,7 +33,8 @@ export async function sendWire(
 ): Promise<HttpResponse> {
   const { method, url, body, answerMs = IDLE_MS, small, signal } = request;
   const whole = typeof body === "string" ? new TextEncoder().encode(body) : body;
-  const head = headOf(request, whole instanceof Uint8Array ? whole.length : undefined);
+  const length = whole instanceof Uint8Array ? whole.length : undefined;
+  const head = latin1Bytes(requestHead(request, { length, keep: false }));
   const line = await Line.open(url, { certificates, floor, signal });
   try {
     const reader = new AnswerReader(line.receiver(small || method !== "GET" ? SMALL_PIECE : PIECE));
@@ -99,20 +96,6 @@ async function sendBody(
   }
 }
 
-/** Without the built-in `Headers`, whose first use loads all of `fetch`. @throws {TypeError} for headers that HTTP cannot say */
-function headOf({ method, url, headers }: HttpRequest, length: number | undefined): Uint8Array {
-  const own = new Map(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
-  own.set("host", url.host).set("connection", "close");
-  if (length !== undefined) own.set("content-length", String(length));
-  const lines = [...own].map(([name, value]) => {
-    const text = value.replace(/^[\t\n\r ]+|[\t\n\r ]+$/g, "");
-    if (isHeaderName(name) && /^[\t\x20-\x7e\x80-\xff]*$/.test(text)) return `${name}: ${text}`;
-    throw new TypeError(`Cannot send the header ${JSON.stringify(name)}: HTTP cannot say it`);
-  });
-  const text = [`${method} ${url.pathname}${url.search} HTTP/1.1`, ...lines, "", ""].join("\r\n");
-  return Uint8Array.from(text, (char) => char.charCodeAt(0));
-}
-
 interface Limit {
   readonly ms: number;
   /** What did not happen, in words for people. */
@@ -145,34 +128,7 @@ class Line {
     readonly floor: Floor;
     readonly signal: AbortSignal;
   }): Promise<Line> {
-    signal.throwIfAborted();
-    const hostname = url.hostname.replace(/^\[|\]$/g, "");
-    const port = Number(url.port || (url.protocol === "https:" ? 443 : 80));
-    const connecting: Promise<Deno.TlsConn | Deno.TcpConn> = url.protocol === "https:"
-      ? connectTls(hostname, port, certificates)
-      : Deno.connect({ hostname, port });
-    const { promise: stopped, reject } = Promise.withResolvers<never>();
-    const stop = () => reject(signal.reason);
-    const late = () => reject(new ConnectError(`no connection within ${CONNECT_MS / 1000} s`));
-    const alarm = new Alarm();
-    alarm.set(CONNECT_MS, late);
-    signal.addEventListener("abort", stop, { once: true });
-    try {
-      const connection = await Promise.race([connecting, stopped]);
-      if ("handshake" in connection) await Promise.race([observed(connection.handshake()), stopped]);
-      else connection.setNoDelay(true);
-      signal.throwIfAborted();
-      return new Line(connection, floor, signal);
-    } catch (error) {
-      connecting.then((connection) => connection.close()).catch(() => {});
-      if (signal.aborted) throw signal.reason;
-      throw error instanceof ConnectError
-        ? error
-        : new ConnectError(whyNot(error, hostname), { cause: error });
-    } finally {
-      alarm.stop();
-      signal.removeEventListener("abort", stop);
-    }
+    return new Line(await connectTo(url, certificates, signal), floor, signal);
   }
 
   /** Breaks the connection when nothing, or not the whole, is received for so long, from now on. */
@@ -244,25 +200,4 @@ class Line {
     this.#broken ??= { reason };
     this.close();
   }
-}
-
-function connectTls(
-  hostname: string,
-  port: number,
-  { ca, cert, key }: HostCertificates,
-): Promise<Deno.TlsConn> {
-  return Deno.connectTls({
-    hostname,
-    port,
-    alpnProtocols: ["http/1.1"],
-    ...(ca && { caCerts: ca }),
-    ...(cert && key && { cert, key }),
-  });
-}
-
-/** Why there is no connection, in words for people. */
-function whyNot(error: unknown, hostname: string): string {
-  const text = error instanceof Error ? error.message : String(error);
-  if (/failed to lookup address/i.test(text)) return `no such host "${hostname}"`;
-  return text.replace(/ \(os error \d+\)/, "");
 }

@@ -8,6 +8,8 @@ export interface AnswerHead {
   readonly status: number;
   /** By lower-case names; several lines of a name are joined by ", ". */
   readonly headers: ReadonlyMap<string, string>;
+  /** The server closes the connection after it, as far as it says. */
+  readonly ends: boolean;
 }
 
 /** What came is no HTTP, or ended too early. */
@@ -25,6 +27,7 @@ const MAX_INTERIM = 100;
 export class AnswerReader {
   readonly #receive: Receive;
   #rest: Uint8Array = new Uint8Array(0);
+  #ended = false;
 
   constructor(receive: Receive) {
     this.#receive = receive;
@@ -40,35 +43,38 @@ export class AnswerReader {
     }
   }
 
+  /** Whether all that has come was read, and more may come. */
+  get isOpen(): boolean {
+    return this.#rest.length === 0 && !this.#ended;
+  }
+
   /** The body that follows a head, in pieces that are good until the next is asked for. @throws {WireError} */
-  async *body({ status, headers }: AnswerHead, method: string): AsyncGenerator<Uint8Array> {
-    if (method === "HEAD" || status === 204 || status === 304) return;
-    const coding = headers.get("transfer-encoding");
-    if (coding !== undefined) {
-      if (coding.trim().toLowerCase() !== "chunked") throw new WireError(`its body comes as "${coding}"`);
-      return yield* this.#chunks();
-    }
-    const length = headers.get("content-length");
-    if (length === undefined) {
+  async *body(head: AnswerHead, method: string): AsyncGenerator<Uint8Array> {
+    const length = lengthOf(head, method);
+    if (length === "chunks") return yield* this.#chunks();
+    if (length === "rest") {
       for (let piece; (piece = await this.#next()) !== undefined;) yield piece;
       return;
     }
-    // Some say it twice.
-    const lengths = new Set(length.split(",").map((text) => text.trim()));
-    const [only = ""] = lengths;
-    if (lengths.size > 1 || !/^\d{1,15}$/.test(only)) {
-      throw new WireError(`the length of its body is "${length}"`);
-    }
-    yield* this.#exactly(Number(only));
+    yield* this.#exactly(length);
+  }
+
+  /** The body that follows a head, when all of it has come: good until something else is read. @throws {WireError} */
+  arrived(head: AnswerHead, method: string): Uint8Array | undefined {
+    const length = lengthOf(head, method);
+    if (typeof length !== "number" || length > this.#rest.length) return undefined;
+    const body = this.#rest.subarray(0, length);
+    this.#rest = this.#rest.subarray(length);
+    return body;
   }
 
   async #head(): Promise<AnswerHead> {
-    const first = await this.#line(MAX_HEAD);
-    const status = /^HTTP\/1\.[01] ([1-5]\d\d)(?: |$)/.exec(first)?.[1];
+    const first = this.#lineAhead(MAX_HEAD) ?? await this.#line(MAX_HEAD);
+    const [, version, status] = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: |$)/.exec(first) ?? [];
     if (status === undefined) throw new WireError("what came is no HTTP");
     const headers = new Map<string, string>();
     let size = first.length;
-    for (let line; (line = await this.#line(MAX_HEAD)) !== "";) {
+    for (let line; (line = this.#lineAhead(MAX_HEAD) ?? await this.#line(MAX_HEAD)) !== "";) {
       size += line.length;
       if (size > MAX_HEAD) throw new WireError(`its head is longer than ${MAX_HEAD} bytes`);
       const colon = line.indexOf(":");
@@ -80,7 +86,8 @@ export class AnswerReader {
       const own = value.replace(/^[\t ]+|[\t ]+$/g, "");
       headers.set(name, before === undefined ? own : `${before}, ${own}`);
     }
-    return { status: Number(status), headers };
+    const ends = version === "0" || /(?:^|,)[\t ]*close[\t ]*(?:,|$)/i.test(headers.get("connection") ?? "");
+    return { status: Number(status), headers, ends };
   }
 
   async *#chunks(): AsyncGenerator<Uint8Array> {
@@ -111,6 +118,15 @@ export class AnswerReader {
     }
   }
 
+  /** A line that has come already. */
+  #lineAhead(limit: number): string | undefined {
+    const end = this.#rest.indexOf(LINE_FEED);
+    if (end < 0 || end >= limit) return undefined;
+    const line = latin1(this.#rest.subarray(0, end));
+    this.#rest = this.#rest.subarray(end + 1);
+    return withoutReturn(line);
+  }
+
   /** A line without its end. */
   async #line(limit: number): Promise<string> {
     let line = "";
@@ -122,7 +138,7 @@ export class AnswerReader {
       if (line.length >= limit) throw new WireError(`a line of its head is longer than ${limit} bytes`);
       if (end < 0) continue;
       this.#rest = piece.subarray(end + 1);
-      return line.endsWith("\r") ? line.slice(0, -1) : line;
+      return withoutReturn(line);
     }
   }
 
@@ -135,6 +151,7 @@ export class AnswerReader {
     }
     for (;;) {
       const piece = await this.#receive();
+      this.#ended = piece === null;
       if (piece === null) return undefined;
       if (piece.length > 0) return piece;
     }
@@ -146,9 +163,37 @@ export function isHeaderName(text: string): boolean {
   return /^[!#$%&'*+.^_`|~\w-]+$/.test(text);
 }
 
+/**
+ * How long the body of an answer is, as its head tells: in bytes, to the end of the connection ("rest"), or as its pieces
+ * say.
+ *
+ * @throws {WireError}
+ */
+function lengthOf({ status, headers }: AnswerHead, method: string): number | "chunks" | "rest" {
+  if (method === "HEAD" || status === 204 || status === 304) return 0;
+  const coding = headers.get("transfer-encoding");
+  if (coding !== undefined) {
+    if (coding.trim().toLowerCase() === "chunked") return "chunks";
+    throw new WireError(`its body comes as "${coding}"`);
+  }
+  const length = headers.get("content-length");
+  if (length === undefined) return "rest";
+  // Some say it twice.
+  const lengths = new Set(length.split(",").map((text) => text.trim()));
+  const [only = ""] = lengths;
+  if (lengths.size === 1 && /^\d{1,15}$/.test(only)) return Number(only);
+  throw new WireError(`the length of its body is "${length}"`);
+}
+
+function withoutReturn(line: string): string {
+  return line.endsWith("\r") ? line.slice(0, -1) : line;
+}
+
 /** One character for each byte, as HTTP has its heads. */
 function latin1(bytes: Uint8Array): string {
   let text = "";
-  for (const byte of bytes) text += String.fromCharCode(byte);
+  for (let at = 0; at < bytes.length; at += 1024) {
+    text += Reflect.apply(String.fromCharCode, undefined, bytes.subarray(at, at + 1024));
+  }
   return text;
 }

@@ -158,7 +158,7 @@ Deno.test("whoever talks to others by itself tells that, or what it asked", () =
     "lib/registry/light.ts",
     "lib/registry/proxy.ts",
     "lib/registry/transport.ts",
-    "lib/registry/wire.ts",
+    "lib/registry/wire_connect.ts",
   ]);
   for (const file of ["lib/buildkit/client.ts", "lib/docker/engine.ts", "core/build/open_builder.ts"]) {
     assert.match(textOf(file), /watching\(\)\?\.beyond\(/, file);

@@ -1,7 +1,8 @@
 import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
 import { readBody } from "../../../lib/registry/body.ts";
 import type { HttpRequest } from "../../../lib/registry/http.ts";
-import { ConnectError, sendWire } from "../../../lib/registry/wire.ts";
+import { sendWire } from "../../../lib/registry/wire.ts";
+import { ConnectError } from "../../../lib/registry/wire_connect.ts";
 import { peer } from "../../support/peers.ts";
 import { run } from "../../support/process.ts";
 import { withTempDir } from "../../support/tmp.ts";

@@ -1,0 +1,74 @@
+import { Alarm } from "../alarm.ts";
+import { observed } from "../pool.ts";
+import type { HostCertificates } from "./certificates.ts";
+
+const CONNECT_MS = 30_000;
+
+/** Nobody could be reached; nothing was sent. */
+export class ConnectError extends Error {
+  override readonly name = "ConnectError";
+}
+
+/**
+ * Opens a connection for HTTP/1.1, with TLS where the URL says so.
+ *
+ * @throws {ConnectError} when there is none; the signal's reason when aborted
+ */
+export async function connectTo(
+  url: URL,
+  certificates: HostCertificates,
+  signal: AbortSignal,
+): Promise<Deno.Conn> {
+  signal.throwIfAborted();
+  const hostname = url.hostname.replace(/^\[|\]$/g, "");
+  const port = Number(url.port || (url.protocol === "https:" ? 443 : 80));
+  const connecting: Promise<Deno.TlsConn | Deno.TcpConn> = url.protocol === "https:"
+    ? connectTls(hostname, port, certificates)
+    : connectTcp(hostname, port);
+  const { promise: stopped, reject } = Promise.withResolvers<never>();
+  const stop = () => reject(signal.reason);
+  const late = () => reject(new ConnectError(`no connection within ${CONNECT_MS / 1000} s`));
+  const alarm = new Alarm();
+  alarm.set(CONNECT_MS, late);
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    const connection = await Promise.race([connecting, stopped]);
+    if ("handshake" in connection) await Promise.race([observed(connection.handshake()), stopped]);
+    signal.throwIfAborted();
+    return connection;
+  } catch (error) {
+    connecting.then((connection) => connection.close()).catch(() => {});
+    if (signal.aborted) throw signal.reason;
+    throw error instanceof ConnectError ? error : new ConnectError(whyNot(error, hostname), { cause: error });
+  } finally {
+    alarm.stop();
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+async function connectTcp(hostname: string, port: number): Promise<Deno.TcpConn> {
+  const connection = await Deno.connect({ hostname, port });
+  connection.setNoDelay(true);
+  return connection;
+}
+
+function connectTls(
+  hostname: string,
+  port: number,
+  { ca, cert, key }: HostCertificates,
+): Promise<Deno.TlsConn> {
+  return Deno.connectTls({
+    hostname,
+    port,
+    alpnProtocols: ["http/1.1"],
+    ...(ca && { caCerts: ca }),
+    ...(cert && key && { cert, key }),
+  });
+}
+
+/** Why there is no connection, in words for people. */
+function whyNot(error: unknown, hostname: string): string {
+  const text = error instanceof Error ? error.message : String(error);
+  if (/failed to lookup address/i.test(text)) return `no such host "${hostname}"`;
+  return text.replace(/ \(os error \d+\)/, "");
+}
