@@ -27,7 +27,11 @@ export async function takeLayer(
   if (!("tar" in made)) return storedLayer(await adopt(worker, made));
   const { diffId, tar } = made;
   const compress = late ? await worker.compressor() : undefined;
-  if (!compress) return storedLayer(await adopt(worker, await compressHere(worker, made)));
+  if (!compress) {
+    const layer = await adopt(worker, await compressHere(worker, made));
+    await Deno.remove(tar).catch(() => {}); // nobody was told of it
+    return storedLayer(layer);
+  }
   // A builder that fails, or is stopped, takes nothing along that was made.
   const compressed = compress(tar).catch(() => compressHere(worker, made));
   const stored = compressed.then((layer) => {

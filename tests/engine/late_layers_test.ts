@@ -55,6 +55,9 @@ Deno.test("a step stands on the tar of a small layer that is compressed while it
     assert.deepEqual(tars, [layer.tar], "that upon which no commands run is compressed by the engine");
     const bytes = await Deno.readFile(layer.tar!);
     assert.equal(layer.diffId, `sha256:${createHash("sha256").update(bytes).digest("hex")}`);
+    const scratch = layer.tar!.slice(0, layer.tar!.lastIndexOf("/"));
+    const left = Array.from(Deno.readDirSync(scratch), ({ name }) => `${scratch}/${name}`);
+    assert.deepEqual(left.filter((path) => path.endsWith(".tar")), tars, "no other tar is kept");
   });
 });
 
