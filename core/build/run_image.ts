@@ -38,7 +38,7 @@ export async function runImage(session: RunNeeds, options: RunOptions): Promise<
   const means = { [Symbol.asyncDispose]: () => disposeAll([opened]) };
   return await disposing(means, session.options.emit, async () => {
     // What unpacks may start while it is found out what comes.
-    if (mayCome(session)) observed(open().then((builder) => builder.prefetch?.([])));
+    if (mayCome(session)) observed(open().then((builder) => builder.expectLayers?.()));
     const signed = await session.sign(new Set([node.key]));
     const image = signed.image(node.key);
     let unpacking: Promise<void> | undefined;

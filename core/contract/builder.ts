@@ -291,10 +291,9 @@ export interface Builder extends AsyncDisposable {
   readonly elsewhere?: boolean;
   /** Prepares what the first step will need while the engine still plans; never throws. */
   warmUp?(): void;
-  /**
-   * Unpacks layers that a later step will probably stand on; settles when it is done, and never throws. Without any, which
-   * ones is told later: what unpacks may start.
-   */
+  /** Starts what unpacks layers, if some have to be: which ones, `prefetch` is told later. Never throws. */
+  expectLayers?(): Promise<void>;
+  /** Unpacks layers that a later step will probably stand on; settles when it is done, and never throws. */
   prefetch?(layers: readonly LayerRef[]): Promise<void>;
   /**
    * Compresses the tar of a small layer beside the commands of a step that stands on it, into a scratch file and to the

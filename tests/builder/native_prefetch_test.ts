@@ -52,7 +52,7 @@ Deno.test("NativeBuilder.prefetch() starts a helper for each layer while they co
   assert.equal(helpers(flag), 2);
 });
 
-Deno.test("NativeBuilder.prefetch() of layers that are not known yet starts helpers where nothing is unpacked", async () => {
+Deno.test("NativeBuilder.expectLayers() starts helpers where nothing is unpacked", async () => {
   await using store = await createTestStore();
   const base = await busyboxLayers(store);
   const open = (flag: string) =>
@@ -64,7 +64,7 @@ Deno.test("NativeBuilder.prefetch() of layers that are not known yet starts help
   const [first, second] = [flag(), flag()];
   {
     await using builder = open(first);
-    await builder.prefetch([]);
+    await builder.expectLayers();
     await until(() => helpers(first) === 2);
     await builder.prefetch(base);
     assert.equal(helpers(first), 2);
@@ -75,7 +75,7 @@ Deno.test("NativeBuilder.prefetch() of layers that are not known yet starts help
     assert.deepEqual(lines.filter((line) => !line.endsWith("\0none\0")), []);
   }
   await using builder = open(second);
-  await builder.prefetch([]);
+  await builder.expectLayers();
   assert.deepEqual(processesWith(second), []);
 });
 

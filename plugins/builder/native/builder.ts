@@ -130,9 +130,12 @@ export class NativeBuilder implements Builder {
     return this.#pools[likely === "private" && !this.#stepsCome ? "none" : likely];
   }
 
+  async expectLayers(): Promise<void> {
+    // Where none is unpacked, some will have to be.
+    if (await this.#cache.isEmpty()) this.#helpers.warmUp(AHEAD);
+  }
+
   async prefetch(layers: readonly LayerRef[]): Promise<void> {
-    // Which ones is not known yet; where none is unpacked, some will have to be.
-    if (layers.length === 0 && await this.#cache.isEmpty()) this.#helpers.warmUp(AHEAD);
     const unpacking = Promise.allSettled(layers.map((layer) => this.#layer(layer)));
     await abortable(unpacking, this.#signal).catch(() => {}); // whoever stands on them has the signal, too
   }

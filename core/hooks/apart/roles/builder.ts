@@ -62,6 +62,11 @@ export function builderApart(answer: unknown, role: Role, { store }: BuilderRequ
         }) as StepPlace,
     }),
     ...(has("warmUp") && { warmUp: () => void observed(role.ask(remote, "warmUp", [])) }),
+    ...(has("expectLayers") && {
+      async expectLayers() {
+        await role.ask(remote, "expectLayers", []).catch(() => {});
+      },
+    }),
     ...(has("prefetch") && {
       prefetch: async (layers: readonly LayerRef[]) => {
         await observed(role.ask(remote, "prefetch", [work.parents(layers)], LONG)).catch(() => {});

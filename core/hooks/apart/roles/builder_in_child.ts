@@ -44,6 +44,7 @@ export function wrapBuilder(builder: Builder, ask: AskDapp): object {
       place: (step: Pick<BuildStep, "signature" | "placement">) => builder.place!(step),
     }),
     ...(builder.warmUp && { warmUp: () => builder.warmUp!() }),
+    ...(builder.expectLayers && { expectLayers: () => builder.expectLayers!() }),
     ...(builder.prefetch && {
       prefetch: (layers: readonly GivenLayer[]) => builder.prefetch!(layers.map(layerOf)),
     }),

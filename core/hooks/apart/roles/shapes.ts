@@ -152,13 +152,14 @@ export const builderShape: Shape = {
     watchCapacity: () => undefined,
     place: plain,
     warmUp: () => undefined,
+    expectLayers: () => undefined,
     prefetch: () => undefined,
     run: plain,
     buildDockerfile: plain,
     leftovers: plain,
     dispose: plain,
   },
-  optional: ["watchCapacity", "place", "warmUp", "prefetch", "buildDockerfile", "leftovers"],
+  optional: ["watchCapacity", "place", "warmUp", "expectLayers", "prefetch", "buildDockerfile", "leftovers"],
 };
 
 /** What hooks answer with that give such an object. */
