@@ -16,6 +16,9 @@ export interface Glob {
 /** Longer than any path. */
 const LONGEST = 4096;
 
+/** What is written for all files, and asked of each. */
+const EVERYTHING: ReadonlySet<string> = new Set(["*", "**/*"]);
+
 /** An element `**`, which stands for any number of path elements. */
 const DEEP = Symbol("**");
 type Element = Matcher | typeof DEEP;
@@ -41,6 +44,7 @@ type Element = Matcher | typeof DEEP;
 export function compileGlob(pattern: string): Glob {
   const alternatives = explained(pattern, () => expandBraces(pattern).map(compileElements));
   const matches = (path: string) => {
+    if (EVERYTHING.has(pattern) && path !== "") return true;
     const parts = path.split("/");
     return alternatives.some((elements) => matchesFrom(elements, parts));
   };

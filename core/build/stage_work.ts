@@ -1,3 +1,4 @@
+import { Alarm } from "../../lib/alarm.ts";
 import type { ContainerConfig } from "../../lib/oci/types.ts";
 import { applyInstructions, InstructionError } from "./docker_instructions.ts";
 import type { Config, ImageRule } from "../contract/config.ts";
@@ -243,10 +244,11 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
       const here = parent.layers.every(({ place }) => place === undefined);
       needed.push(this.#open().then((builder) => here ? builder.prefetch?.(parent.layers) : undefined));
     }
-    if (needed.length === 0) return; // the first timer takes longer to load than most stages to be made
+    if (needed.length === 0) return;
     const all = Promise.allSettled(needed);
     const soon = Promise.withResolvers<void>();
-    const timer = setTimeout(soon.resolve, 100);
+    const alarm = new Alarm();
+    alarm.set(100, soon.resolve);
     const aborted = Promise.withResolvers<void>();
     const abort = () => aborted.resolve();
     this.signal.addEventListener("abort", abort);
@@ -257,7 +259,7 @@ export class StageWorker implements DockerfileWorker, AsyncDisposable {
       onWait(work.kind === "run" ? "for layers to be unpacked" : "for what it takes files from");
       await Promise.race([all, aborted.promise]);
     } finally {
-      clearTimeout(timer);
+      alarm.stop();
       this.signal.removeEventListener("abort", abort);
     }
   }

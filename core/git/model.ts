@@ -108,8 +108,6 @@ export interface GitRepository {
 export interface TreeSource {
   /** Equal ids mean equal files. */
   readonly stateId: string;
-  /** Begins to list the files; settles when that goes on by itself, in a process of git. Never fails. */
-  begin?(): Promise<void>;
   tree(): Promise<GitTree>;
   /** Of a project below the top of its repository: where both are. */
   readonly within?: { readonly root: string; readonly prefix: string };

@@ -1,3 +1,4 @@
+import { endGroup, startGroup } from "../../lib/process_group.ts";
 import { programEnvironment } from "../../lib/program_environment.ts";
 import { collectUpTo } from "../../lib/collect.ts";
 import { EngineError } from "../contract/errors.ts";
@@ -93,16 +94,13 @@ function spawn(args: readonly string[], call: GitCall, stdin: "piped" | "null"):
   signal?.throwIfAborted();
   let child: Deno.ChildProcess;
   try {
-    child = new Deno.Command("git", {
-      args: [...gitStart.args, ...args],
-      clearEnv: true,
+    // Ctrl-C is for this process, which then ends it.
+    child = startGroup("git", [...gitStart.args, ...args], {
       env: call.env,
       stdin,
       stdout: "piped",
       stderr: "piped",
-      // Its process group has its number, and Ctrl-C is for this process, which then ends it.
-      detached: true,
-    }).spawn();
+    });
   } catch (error) {
     throw spawnError(error);
   }
@@ -114,11 +112,7 @@ function spawn(args: readonly string[], call: GitCall, stdin: "piped" | "null"):
 
 /** Ends git and all that it started, unless it has ended by itself. */
 export function endGit(child: Deno.ChildProcess): void {
-  try {
-    Deno.kill(-child.pid, "SIGTERM");
-  } catch {
-    // it has ended
-  }
+  endGroup(child, "SIGTERM");
 }
 
 /** Starts git with all three streams piped. @throws GIT_FAILED when it is not installed */

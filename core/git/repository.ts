@@ -51,7 +51,7 @@ export class LocalRepository implements GitRepository {
   readonly title: string;
   readonly #projectDir: string;
   #env: GitEnv | undefined;
-  readonly #begun = Promise.withResolvers<void>();
+  #remembered: Promise<unknown> | undefined;
   #head: Promise<GitHead> | undefined;
   #tree: Promise<{ tree: GitTree; databases?: ReadonlyMap<string, ObjectDatabase> }> | undefined;
 
@@ -104,6 +104,11 @@ export class LocalRepository implements GitRepository {
     return answer;
   }
 
+  /** Settles when what was found out is kept for later runs, for which no build waits. */
+  async remembered(): Promise<void> {
+    await this.#remembered;
+  }
+
   async stateId(): Promise<string> {
     const { commit, uncommitted } = await this.head();
     const clean = commit !== undefined && !(this.options.dev && uncommitted.length > 0);
@@ -112,12 +117,6 @@ export class LocalRepository implements GitRepository {
 
   async tree(): Promise<GitTree> {
     return (await (this.#tree ??= this.#readTree())).tree;
-  }
-
-  /** Begins to list the files; settles when git runs for that, or need not. Never fails. */
-  begin(): Promise<void> {
-    this.tree().catch(() => {}).finally(this.#begun.resolve);
-    return this.#begun.promise;
   }
 
   /** The files of a commit, if git has been asked for them anyway; undefined otherwise. */
@@ -153,7 +152,6 @@ export class LocalRepository implements GitRepository {
     const asked = early && parseAsked(early, commit, this.title);
     const listed = observed(asked ? Promise.resolve(asked.listing) : listTree(request, "")); // first, as it takes longest
     const naming = observed(asked ? Promise.resolve(asked.treeId) : treeIdOf(request));
-    this.#begun.resolve();
     const [listing, registry] = await Promise.all([listed, this.#gitmodules(commit)]);
     if (!listing) {
       throw new EngineError(
@@ -183,7 +181,7 @@ export class LocalRepository implements GitRepository {
       );
     }
     const tree: GitTree = { commit, treeId, ...expanded };
-    await Promise.all([
+    this.#remembered = Promise.allSettled([
       rememberTree(memo, key, tree),
       this.located.prefix === "" && rememberTreeId(memo, commit, treeId),
     ]);

@@ -55,6 +55,11 @@ export class GitTrees {
     await Promise.allSettled([...begun, ...this.#remotes.values()]);
   }
 
+  /** Settles when what was read of the project's repository is kept for later runs. */
+  async remembered(): Promise<void> {
+    await (await this.#repository?.catch(() => undefined))?.remembered();
+  }
+
   /** The commit of the project's repository, when it has one and all that is used is in it. */
   async commit(): Promise<string | undefined> {
     return (await this.facts()).commit;
@@ -181,7 +186,6 @@ export class GitTrees {
     return {
       repository,
       stateId: await repository.stateId(),
-      begin: () => repository.begin(),
       tree: () => repository.tree(),
       ...(prefix !== "" && { within: { root, prefix } }),
     };

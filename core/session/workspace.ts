@@ -291,6 +291,7 @@ export class Workspace implements AsyncDisposable {
       ...this.#gitPlans.values(),
       ...this.#dockerfiles.values(),
     ]);
+    await this.trees.remembered();
     await disposeAll([this.#store, this.#bareStore, this.#hooks, this.#bareHooks]);
   }
 }

@@ -5,7 +5,6 @@ import { matchDependencies, type SelectedFile, selectFiles } from "../git/select
 import { compareEntries, entryKey } from "./entry_key.ts";
 import { conveyorGitStages, imageTitle } from "./graph.ts";
 import { once } from "../../lib/memoize.ts";
-import { observed } from "../../lib/pool.ts";
 import type { Memo } from "../contract/store.ts";
 import { hasMembers, isFlag, isListOf, isPair, isText } from "../../lib/guard.ts";
 import { isFact } from "../contract/guards.ts";
@@ -68,8 +67,7 @@ export async function planGit(
   const compute = once(() => computeStages(rule, trees));
   let known = await memo.get("git-stages", key, isMemoValue);
   if (!known) {
-    // What the news makes others load would hold up the start of git.
-    if (onNews) observed(Promise.all(trees.map((tree) => tree.begin?.())).then(onNews));
+    onNews?.();
     const { stages, warnings } = await compute();
     known = {
       stages: await Promise.all(stages.map(async (s) => [s.name, await factsOf(s, rule)] as const)),
@@ -87,10 +85,12 @@ export async function planGit(
         facts.some((f) => f.listing && f.value === digest)
       );
       for (const [name] of wanted) {
-        for (const text of listingsOf(await stage(name))) if (await digestOf(text) === digest) return text;
+        for (const text of (await stage(name))?.listings() ?? []) {
+          if (await digestOf(text) === digest) return text;
+        }
       }
     },
-    listings: async (name) => listingsOf(await stage(name)),
+    listings: async (name) => (await stage(name))?.listings() ?? [],
     undeclared: async (name) => (await compute()).undeclared.get(name)?.() ?? [],
   };
 }
@@ -109,7 +109,14 @@ interface GitStagePlan {
   /** What the signature covers: the same, but for `visible: all` entries the declared files only. */
   readonly signed: readonly GitDelivery[];
   readonly hermetic: boolean;
+  /** Of each of `signed` that has files, in order. */
+  listings(): readonly string[];
+  /** Whether listings are too long to be kept. */
+  readonly isLong: boolean;
 }
+
+/** Files of a stage from which on its listings are made again rather than kept. */
+const LONG = 20_000;
 
 async function computeStages(rule: ImageRule, trees: readonly TreeSource[]) {
   const warnings: string[] = [];
@@ -175,13 +182,14 @@ async function computeStages(rule: ImageRule, trees: readonly TreeSource[]) {
     for (const list of [deliveries, signed]) list.sort((a, b) => compareEntries(a.entry, b.entry));
     const name = stage ? `git:${stage}` : "gitArchive";
     const hermetic = !deliveries.some((d) => d.wholeTree) || !stage;
-    if (deliveries.some((d) => d.files.length > 0)) stages.push({ name, deliveries, signed, hermetic });
+    if (deliveries.some((d) => d.files.length > 0)) {
+      const withFiles = signed.filter(({ files }) => files.length > 0);
+      const make = () => withFiles.map(listingOf);
+      const isLong = withFiles.reduce((sum, { files }) => sum + files.length, 0) > LONG;
+      stages.push({ name, deliveries, signed, hermetic, isLong, listings: isLong ? make : once(make) });
+    }
   }
   return { stages, warnings, undeclared };
-}
-
-function listingsOf(stage: GitStagePlan | undefined): string[] {
-  return (stage?.signed ?? []).flatMap((delivery) => delivery.files.length > 0 ? [listingOf(delivery)] : []);
 }
 
 async function factsOf(
@@ -189,11 +197,12 @@ async function factsOf(
   { git: entries, gitPatches }: Pick<ImageRule, "git" | "gitPatches">,
 ): Promise<GitStageFacts> {
   const facts: Fact[] = [];
+  const listings = stage.isLong ? undefined : stage.listings().values();
   for (const { entry, files, wholeTree } of stage.signed) {
     const at = entryKey("git", entry, entries);
     if (files.length === 0 && !wholeTree) continue;
     if (files.length > 0) {
-      const value = await digestOfListing(files, listed);
+      const value = await (listings ? digestOf(listings.next().value!) : digestOfListing(files, listed));
       facts.push({ key: `${at}.files`, value, listing: true });
     }
     if (wholeTree && stage.name !== "gitArchive") facts.push({ key: `${at}.visible`, value: "all" });
@@ -206,8 +215,8 @@ async function factsOf(
 }
 
 /** The canonical listing of what a delivery puts into the image. */
-export function listingOf(delivery: { readonly files: readonly SelectedFile[] }): string {
-  return formatListing(delivery.files.map(listed));
+function listingOf({ files }: { readonly files: readonly SelectedFile[] }): string {
+  return formatListing(files.map(listed));
 }
 
 /** A selected file as a listing row. */

@@ -1,7 +1,7 @@
 /** The network of a step that asks for none in particular, and what it finds about names. */
 import assert from "node:assert/strict";
 import { networkFiles } from "../../plugins/builder/native/network_files.ts";
-import { find } from "../../plugins/builder/native/programs.ts";
+import { find } from "../../lib/programs.ts";
 import { NetworkChoice } from "../../plugins/builder/native/step_network.ts";
 import { whyNoPrivateNetwork } from "../../plugins/builder/native/user_network.ts";
 import { run } from "../support/process.ts";

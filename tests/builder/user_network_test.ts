@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { find } from "../../plugins/builder/native/programs.ts";
+import { find } from "../../lib/programs.ts";
 import { connectNetwork, whyNoPrivateNetwork } from "../../plugins/builder/native/user_network.ts";
 import { runInteractive } from "../../plugins/builder/native/shell.ts";
 import { processesWith } from "../../testing/processes.ts";

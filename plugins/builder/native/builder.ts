@@ -1,4 +1,5 @@
-import type { Env } from "./programs.ts";
+import type { Env } from "../../../lib/programs.ts";
+import { Alarm } from "../../../lib/alarm.ts";
 import { memoize, Shared } from "../../../lib/memoize.ts";
 import { observed } from "../../../lib/pool.ts";
 import { abortable } from "@std/async/abortable";
@@ -423,8 +424,9 @@ function layerOf(blob: StoredBlob, file: string) {
 /** What `work` gives; undefined when that takes longer. */
 async function atMost<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
   const late = Promise.withResolvers<undefined>();
-  const timer = setTimeout(() => late.resolve(undefined), ms);
-  return await Promise.race([work, late.promise]).finally(() => clearTimeout(timer));
+  const alarm = new Alarm();
+  alarm.set(ms, () => late.resolve(undefined));
+  return await Promise.race([work, late.promise]).finally(() => alarm.stop());
 }
 
 async function isDirectory(path: string): Promise<boolean> {

@@ -1,5 +1,6 @@
 /** This process's end of a helper. */
-import { type Env, find } from "./programs.ts";
+import { Alarm } from "../../../lib/alarm.ts";
+import type { Env } from "../../../lib/programs.ts";
 import {
   EngineError,
   errorCatalog,
@@ -11,7 +12,7 @@ import { readLines } from "./lines.ts";
 import { explainNoHelper, helperCommand, helperEnvironment, type HelperKind } from "./namespaces.ts";
 import { type Connection, connectNetwork, requirePrivateNetwork } from "./user_network.ts";
 import type { Captured, HelperReply, HelperRequest, StoredBlob, WireError } from "./protocol.ts";
-import { endGroup, endProcess } from "../../../lib/process_group.ts";
+import { endGroup, endProcess, startGroup } from "../../../lib/process_group.ts";
 import { unreachable } from "../../../lib/unreachable.ts";
 
 interface Pending {
@@ -54,18 +55,14 @@ export class HelperProcess implements AsyncDisposable {
     this.#kind = kind;
     this.#env = env;
     if (kind.network === "private") requirePrivateNetwork(env);
-    // Ctrl-C is for this process, which then stops its helpers. Where Deno has to see to that, it forks all of itself.
-    const setsid = mayStart("setsid", env);
-    const [program, ...args] = [...setsid ? [setsid] : [], ...helperCommand(kind, env, [], flags)];
-    this.#child = new Deno.Command(program!, {
-      args,
+    const [program, ...args] = helperCommand(kind, env, [], flags);
+    // Ctrl-C is for this process, which then stops its helpers.
+    this.#child = startGroup(program!, args, {
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
-      detached: setsid === undefined,
-      clearEnv: true,
       env: helperEnvironment(env),
-    }).spawn();
+    });
     if (kind.network === "private") this.#connecting = this.#connect();
     this.#input = this.#child.stdin.getWriter();
     this.#ready.promise.catch(() => {});
@@ -102,8 +99,9 @@ export class HelperProcess implements AsyncDisposable {
     const { promise, id } = this.#send(request, { captured: (value) => captured.resolve(value), output });
     const abort = () => {
       this.request({ op: "abort", target: id }).catch(() => {});
-      const timer = setTimeout(() => endProcess(this.#child), PATIENCE_MS);
-      captured.promise.catch(() => {}).finally(() => clearTimeout(timer));
+      const alarm = new Alarm();
+      alarm.set(PATIENCE_MS, () => endProcess(this.#child));
+      captured.promise.catch(() => {}).finally(() => alarm.stop());
     };
     signal.addEventListener("abort", abort);
     const stored = promise.catch((error) => {
@@ -211,20 +209,13 @@ export class HelperProcess implements AsyncDisposable {
   /** Ends it, with everything that it runs. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing = true;
-    const timer = setTimeout(() => endProcess(this.#child), PATIENCE_MS);
+    const alarm = new Alarm();
+    alarm.set(PATIENCE_MS, () => endProcess(this.#child));
     this.#input.close().catch(() => {}); // one that does not read never takes what was written
     // A network takes as long to end as it does; a helper that waits for its own needs it to end.
     await Promise.all([this.#ended, this.ready.then(() => this.#connection?.end(), () => {})]);
-    clearTimeout(timer);
+    alarm.stop();
   }
-}
-
-/** A program of PATH, unless whoever embeds dapp lets it start others only. */
-function mayStart(program: string, env: Env): string | undefined {
-  const command = find(program, env);
-  return command && Deno.permissions.querySync({ name: "run", command }).state === "granted"
-    ? command
-    : undefined;
 }
 
 /** A failure of the helper itself. `why`: what was thrown, or its last words; one for people stays as it is. */

@@ -100,6 +100,7 @@ export const errno = {
   EACCES: 13,
   EBUSY: 16,
   EEXIST: 17,
+  ENOTDIR: 20,
   EINVAL: 22,
   ENOSYS: 38,
   ENODATA: 61,
@@ -296,7 +297,16 @@ const statView = new DataView(statBuffer.buffer);
 
 /** The file itself, not what a link points at. @throws {SyscallError} */
 export function lstat(path: string): Stat {
-  check("stat", libc.statx(AT_FDCWD, cstr(path), AT_SYMLINK_NOFOLLOW, 0x7ff, statBuffer), path);
+  check("stat", statx(path), path);
+  return statOf();
+}
+
+function statx(path: string): number {
+  return Number(libc.statx(AT_FDCWD, cstr(path), AT_SYMLINK_NOFOLLOW, 0x7ff, statBuffer));
+}
+
+/** What stands in the buffer. */
+function statOf(): Stat {
   const u32 = (at: number) => statView.getUint32(at, true);
   const mode = statView.getUint16(28, true);
   return {
@@ -314,17 +324,15 @@ export function lstat(path: string): Stat {
   };
 }
 
+/** That a parent is no directory is the second. */
+const ABSENT: readonly number[] = [errno.ENOENT, errno.ENOTDIR];
+
 /** Like {@linkcode lstat}, undefined when there is nothing. */
 export function lstatIfPresent(path: string): Stat | undefined {
-  try {
-    return lstat(path);
-  } catch (error) {
-    // ENOTDIR: a parent is no directory
-    if (error instanceof SyscallError && (error.errno === errno.ENOENT || error.errno === 20)) {
-      return undefined;
-    }
-    throw error;
-  }
+  const result = statx(path);
+  if (result < 0 && ABSENT.includes(errnoView.getInt32())) return undefined;
+  check("stat", result, path);
+  return statOf();
 }
 
 export function lchown(path: string, uid: number, gid: number): void {

@@ -3,7 +3,8 @@ import { denoEnvironment } from "../../../lib/own_process.ts";
 import { programEnvironment } from "../../../lib/program_environment.ts";
 import type { EngineError } from "../../../core/contract/errors.ts";
 import type { StepNetwork } from "../../../core/contract/plugin.ts";
-import { type Env, find, unavailable } from "./programs.ts";
+import { type Env, find } from "../../../lib/programs.ts";
+import { unavailable } from "./unavailable.ts";
 
 /** Whether this process builds as an ordinary user does: root of a container that may not mount is one, too. */
 export function isRootless(): boolean {

@@ -1,4 +1,4 @@
-import type { Env } from "./programs.ts";
+import type { Env } from "../../../lib/programs.ts";
 import { HelperProcess } from "./helper_process.ts";
 import type { HelperKind } from "./namespaces.ts";
 

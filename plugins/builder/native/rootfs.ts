@@ -133,11 +133,8 @@ function mountOverlay(spec: RootfsSpec, above: readonly string[]): void {
   const lower = [...spec.lower, ...above];
   if (lower.length === 0) lower.push(placeholderDir(spec));
   // what an earlier volatile mount of the same directory leaves behind
-  try {
-    Deno.removeSync(`${work}/work/incompat`, { recursive: true });
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+  const left = `${work}/work/incompat`;
+  if (lstatIfPresent(left)) Deno.removeSync(left, { recursive: true });
   const plain = ["volatile", "index=off", "metacopy=off", spec.rootless ? "userxattr" : "redirect_dir=off"];
   const dirs = { upperdir: upper, workdir: work };
   mountLayers({ native: spec.native, lower, links, dirs, plain }, target, MS.NODEV);

@@ -1,5 +1,5 @@
 /** Interactive commands: a helper process of their own that inherits this process's standard streams. */
-import type { Env } from "./programs.ts";
+import type { Env } from "../../../lib/programs.ts";
 import { EngineError } from "../../../core/contract/errors.ts";
 import { helperCommand, helperEnvironment } from "./namespaces.ts";
 import { type Connection, connectNetwork, requirePrivateNetwork } from "./user_network.ts";

@@ -1,4 +1,5 @@
 /** One stage, inside a helper process: file system, commands, capture. */
+import { Alarm } from "../../../lib/alarm.ts";
 import { EngineError, type ErrorDetails } from "../../../core/contract/errors.ts";
 import { fileFailureOf } from "../../../lib/file_failure.ts";
 import { startAhead } from "../../../lib/compression/pool.ts";
@@ -50,7 +51,7 @@ export async function warmUp(isIdle: () => boolean): Promise<void> {
   createSha256();
   await import("./unpack_layer.ts");
   if (isIdle()) bindAhead();
-  await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
+  await new Promise<void>((resolve) => new Alarm().set(IDLE_MS, resolve));
   if (isIdle()) await prepareGunzip();
 }
 
@@ -63,7 +64,8 @@ export async function runStep(request: RunRequest, events: StepEvents): Promise<
   const started = Math.floor(Date.now() / 1000);
   let rootfs: MountedRootfs | undefined;
   let at: Deno.FsFile | undefined;
-  const timer = setTimeout(startAhead, LONG_STEP_MS);
+  const long = new Alarm();
+  long.set(LONG_STEP_MS, startAhead);
   try {
     const inside = spawnInside(
       run,
@@ -94,7 +96,7 @@ export async function runStep(request: RunRequest, events: StepEvents): Promise<
   } catch (error) {
     throw explainSetup(error, label, rootless);
   } finally {
-    clearTimeout(timer);
+    long.stop();
     at?.close();
   }
   try {

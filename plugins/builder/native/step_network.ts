@@ -1,5 +1,5 @@
 /** Which network a step gets that asks for none in particular. */
-import type { Env } from "./programs.ts";
+import type { Env } from "../../../lib/programs.ts";
 import type { StepNetwork } from "../../../core/contract/plugin.ts";
 import { messageOf } from "../../../core/contract/errors.ts";
 import { whyNoPrivateNetwork } from "./user_network.ts";
