@@ -1,7 +1,8 @@
 import { DecompressError } from "../../lib/compression/error.ts";
 import { LayerError } from "../../lib/layer/error.ts";
 import { ImageFs } from "../../lib/layer/image_fs.ts";
-import { indexLayer, isLayerIndex, type LayerIndex } from "../../lib/layer/index.ts";
+import { indexLayer, type LayerIndex } from "../../lib/layer/index.ts";
+import { indexOfRows, isIndexRows, rowsOfIndex } from "../../lib/layer/index_rows.ts";
 import { openLayer } from "../../lib/layer/open.ts";
 import type { LayerOutline } from "../../lib/layer/outline.ts";
 import { type LayerSource, readFile } from "../../lib/layer/read_files.ts";
@@ -41,7 +42,7 @@ export class LayerReader {
   async remember(diffId: Digest, index: LayerIndex): Promise<void> {
     this.#known.set(diffId, Promise.resolve(index));
     this.#indexes.set(keyOf({ diffId }), Promise.resolve(index));
-    await this.store.memo.put("layer-index", diffId.slice(7), index);
+    await this.store.memo.put("layer-index", diffId.slice(7), rowsOfIndex(index));
   }
 
   /** The file system that the layers show together. */
@@ -111,7 +112,10 @@ export class LayerReader {
     return memoize(
       this.#known,
       diffId,
-      () => this.store.memo.get("layer-index", diffId.slice(7), isLayerIndex),
+      async () => {
+        const kept = await this.store.memo.get("layer-index", diffId.slice(7), isIndexRows);
+        return kept && indexOfRows(kept);
+      },
     );
   }
 

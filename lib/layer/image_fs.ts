@@ -1,5 +1,6 @@
 import { LayerError } from "./error.ts";
 import type { LayerIndex, LayerIndexEntry } from "./index.ts";
+import type { KeptIndex } from "./index_rows.ts";
 import { baseName, comparePaths, joinPath, parentPath } from "./path_order.ts";
 
 /** An entry of an image and the layer (0 is the lowest) that holds it. */
@@ -108,7 +109,7 @@ function searchLayers(indexes: readonly LayerIndex[], path: string): ImageEntry 
   let implied: ImageEntry | undefined;
   for (let layer = indexes.length - 1; layer >= 0; layer--) {
     const index = indexes[layer]!;
-    const entry = findEntry(index.entries, path);
+    const entry = findEntry(index, path);
     if (entry && (entry.type !== "dir" || !entry.implicit)) {
       return implied?.entry.type === "dir" && entry.type !== "dir" ? implied : { entry, layer };
     }
@@ -124,13 +125,17 @@ function hides(index: LayerIndex, path: string): boolean {
   for (let at = path, below = false; at !== ""; at = parentPath(at), below = true) {
     if (find(index.whiteouts, at, (whiteout) => whiteout)) return true;
     if (below && find(index.opaque, at, (dir) => dir) !== undefined) return true;
-    if (below && findEntry(index.entries, at)?.type !== "dir" && findEntry(index.entries, at)) return true;
+    if (below && isOther(findEntry(index, at))) return true;
   }
   return path !== "" && index.opaque.includes("");
 }
 
-function findEntry(entries: readonly LayerIndexEntry[], path: string): LayerIndexEntry | undefined {
-  return find(entries, path, (entry) => entry.path);
+function findEntry(index: LayerIndex | KeptIndex, path: string): LayerIndexEntry | undefined {
+  return "find" in index ? index.find(path) : find(index.entries, path, (entry) => entry.path);
+}
+
+function isOther(entry: LayerIndexEntry | undefined): boolean {
+  return entry !== undefined && entry.type !== "dir";
 }
 
 /** Binary search in rows sorted by path. */

@@ -1,13 +1,4 @@
-import {
-  type Guard,
-  hasMembers,
-  isCount,
-  isJust,
-  isListOf,
-  isOptional,
-  isRecordOf,
-  isText,
-} from "../guard.ts";
+import { type Guard, hasMembers, isCount, isJust, isOptional, isRecordOf, isText } from "../guard.ts";
 import { TarParser } from "../tar/parse.ts";
 import type { TarEntry, TarType } from "../tar/types.ts";
 import { Below } from "./below.ts";
@@ -63,7 +54,8 @@ export function isTarType(value: unknown): value is TarType {
   return isText(value) && TYPES.has(value);
 }
 
-const isEntry = hasMembers<LayerIndexEntry>({
+/** Whether a value is an entry of an index. */
+export const isIndexEntry: Guard<LayerIndexEntry> = hasMembers<LayerIndexEntry>({
   path: isText,
   type: isTarType,
   mode: isCount,
@@ -74,14 +66,6 @@ const isEntry = hasMembers<LayerIndexEntry>({
   xattrs: isOptional(isRecordOf(isText)),
   implicit: isOptional(isJust(true)),
   repeated: isOptional(isJust(true)),
-});
-
-/** Whether a value that was kept as JSON is the index of a layer. */
-export const isLayerIndex: Guard<LayerIndex> = hasMembers<LayerIndex>({
-  format: isJust(2),
-  entries: isListOf(isEntry),
-  whiteouts: isListOf(isText),
-  opaque: isListOf(isText),
 });
 
 /**

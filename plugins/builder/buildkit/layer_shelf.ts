@@ -13,7 +13,8 @@ import {
 import { DecompressError } from "../../../lib/compression/error.ts";
 import { LayerError } from "../../../lib/layer/error.ts";
 import { ImageFs } from "../../../lib/layer/image_fs.ts";
-import { indexLayer, isLayerIndex, type LayerIndex } from "../../../lib/layer/index.ts";
+import { indexLayer, type LayerIndex } from "../../../lib/layer/index.ts";
+import { indexOfRows, isIndexRows } from "../../../lib/layer/index_rows.ts";
 import { openLayer } from "../../../lib/layer/open.ts";
 import { mediaTypes } from "../../../lib/oci/types.ts";
 import { TarError } from "../../../lib/tar/types.ts";
@@ -227,8 +228,8 @@ export class LayerShelf {
     const { digest, size } = layer;
     const { memo, blobs } = this.store;
     if (await memo.get("layer-content", digest.slice(7), isDigest) === diffId) {
-      const known = await memo.get("layer-index", diffId.slice(7), isLayerIndex);
-      if (known) return known;
+      const known = await memo.get("layer-index", diffId.slice(7), isIndexRows);
+      if (known) return indexOfRows(known);
     }
     if (look && place !== undefined && await blobs.size(digest) !== size) {
       const found = await look(layer, place);

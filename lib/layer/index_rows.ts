@@ -1,0 +1,90 @@
+import { type Guard, hasMembers, isJust, isListOf, isText } from "../guard.ts";
+import { LayerError } from "./error.ts";
+import { isIndexEntry, type LayerIndex, type LayerIndexEntry } from "./index.ts";
+import { comparePaths } from "./path_order.ts";
+
+/**
+ * The index of a layer as it is kept: all entries in one text, of which nothing is made until somebody asks for it. Of
+ * tens of thousands a build looks at a few. Format 2 was the index itself.
+ */
+export interface IndexRows {
+  readonly format: 3;
+  /** `PATH\0TYPE MODE UID GID SIZE\0` for each entry, with the rest of it as JSON before the last zero, after a space. */
+  readonly rows: string;
+  readonly whiteouts: readonly string[];
+  readonly opaque: readonly string[];
+}
+
+/** An index that finds single entries without making the others. */
+export interface KeptIndex extends LayerIndex {
+  find(path: string): LayerIndexEntry | undefined;
+}
+
+/** A row, and where the next one begins. */
+const ROW =
+  /([^\0]*)\0(file|dir|symlink|hardlink|char|block|fifo) (\d+) (\d+) (\d+) (\d+)(?: (\{[^\0]*\}))?\0/y;
+
+/** Whether a value that was kept as JSON is the index of a layer. */
+export const isIndexRows: Guard<IndexRows> = hasMembers<IndexRows>({
+  format: isJust(3),
+  rows: (value: unknown): value is string => isText(value) && startsOf(value) !== undefined,
+  whiteouts: isListOf(isText),
+  opaque: isListOf(isText),
+});
+
+/** Where rows begin, and where they end; undefined for anything else. */
+function startsOf(rows: string): readonly number[] | undefined {
+  const starts = [0];
+  for (let at = 0; at < rows.length; starts.push(at)) {
+    ROW.lastIndex = at;
+    if (!ROW.test(rows)) return undefined;
+    at = ROW.lastIndex;
+  }
+  return starts;
+}
+
+/** An index as it is kept. */
+export function rowsOfIndex({ entries, whiteouts, opaque }: LayerIndex): IndexRows {
+  const rows = entries.map(({ path, type, mode, uid, gid, size, ...more }) => {
+    const rest = JSON.stringify(more);
+    return `${path}\0${type} ${mode} ${uid} ${gid} ${size}${rest === "{}" ? "" : ` ${rest}`}\0`;
+  }).join("");
+  return { format: 3, rows, whiteouts, opaque };
+}
+
+/** The index that was kept; its entries are made when they are asked for. */
+export function indexOfRows({ rows, whiteouts, opaque }: IndexRows): KeptIndex {
+  const starts = startsOf(rows) ?? [0];
+  const count = starts.length - 1;
+  let all: readonly LayerIndexEntry[] | undefined;
+  return {
+    format: 2,
+    get entries() {
+      return all ??= Array.from({ length: count }, (_, i) => entryAt(rows, starts[i]!));
+    },
+    find(path) {
+      let [low, high] = [0, count];
+      while (low < high) {
+        const middle = (low + high) >> 1;
+        const start = starts[middle]!;
+        const order = comparePaths(rows.slice(start, rows.indexOf("\0", start)), path);
+        if (order === 0) return entryAt(rows, start);
+        if (order < 0) low = middle + 1;
+        else high = middle;
+      }
+      return undefined;
+    },
+    whiteouts,
+    opaque,
+  };
+}
+
+/** @throws {LayerError} for what no index has */
+function entryAt(rows: string, start: number): LayerIndexEntry {
+  ROW.lastIndex = start;
+  const [, path, type, mode, uid, gid, size, more = "{}"] = ROW.exec(rows) ?? [];
+  const numbers = { mode: Number(mode), uid: Number(uid), gid: Number(gid), size: Number(size) };
+  const entry: unknown = { path, type, ...numbers, ...JSON.parse(more) };
+  if (isIndexEntry(entry)) return entry;
+  throw new LayerError(`Cannot use what is remembered of "${path}" in a layer`);
+}
