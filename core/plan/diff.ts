@@ -14,15 +14,21 @@ export async function diffFacts(
   after: readonly Fact[],
   listing: ListingReader,
 ): Promise<FactChange[]> {
+  const changes: FactChange[] = [];
+  for (const { key, a, b } of differing(before, after)) changes.push(await factChange(key, a, b, listing));
+  return changes;
+}
+
+/** Facts of two builds of one stage that are not the same, in key order: before and after. */
+export function differing(
+  before: readonly Fact[],
+  after: readonly Fact[],
+): readonly { readonly key: string; readonly a: Fact | undefined; readonly b: Fact | undefined }[] {
   const old = new Map(before.map((f) => [f.key, f]));
   const now = new Map(after.map((f) => [f.key, f]));
-  const changes: FactChange[] = [];
-  for (const key of [...new Set([...old.keys(), ...now.keys()])].sort(compareText)) {
-    const [a, b] = [old.get(key), now.get(key)];
-    if (a?.value === b?.value) continue;
-    changes.push(await factChange(key, a, b, listing));
-  }
-  return changes;
+  return [...new Set([...old.keys(), ...now.keys()])].sort(compareText)
+    .map((key) => ({ key, a: old.get(key), b: now.get(key) }))
+    .filter(({ a, b }) => a?.value !== b?.value);
 }
 
 async function factChange(

@@ -1,14 +1,17 @@
 import { isOwn } from "../sign/base_rule.ts";
-import { diffFacts, type ListingReader, summarise } from "./diff.ts";
+import { differing, diffFacts, type ListingReader, summarise } from "./diff.ts";
 import { imageKey, imageTitle } from "../sign/graph.ts";
 import { type KnownStage, knownStage } from "./known_facts.ts";
-import type { StageRecord, Store } from "../contract/store.ts";
+import type { HistoryRow, StageRecord, Store } from "../contract/store.ts";
 import { lastStage, type SignedGraph, type SignedImage, type SignedStage } from "../sign/sign.ts";
 import type { FactChange, Plan, PlannedImage, PlannedStage } from "../contract/results.ts";
 import type { Signature } from "../contract/signature.ts";
 import { unreachable } from "../../lib/unreachable.ts";
 
-/** How a stage differs from the newest earlier build of the same stage of the same image. */
+/** How many earlier builds are looked at for one that is nearer than the newest. */
+const LOOK_BACK = 10;
+
+/** How a stage differs from the nearest earlier build of the same stage of the same image. */
 export interface Comparison {
   readonly with?: { readonly stage: KnownStage; readonly at: string };
   readonly changes: readonly FactChange[];
@@ -173,7 +176,7 @@ export async function planBuild(
   return { project: inputs.project, platform: inputs.platform, images };
 }
 
-/** Compares a stage with its nearest earlier build; `rebuilt` names the stage before it when that is rebuilt too. */
+/** Compares a stage with the earlier build that is nearest to it; `rebuilt` names the stage before it when that is rebuilt too. */
 export async function compareStage(
   image: SignedImage,
   stage: SignedStage,
@@ -183,20 +186,41 @@ export async function compareStage(
   const { rule } = image.node;
   const title = imageTitle(rule.kind, rule.name);
   const rows = await inputs.store.stages.history(inputs.project, image.node.key, stage.spec.name);
-  for (const { signature, at } of rows) {
-    if (signature === stage.signature) continue;
-    const known = await knownStage(inputs.store, signature);
-    if (!known) continue;
-    const changes = await diffFacts(known.facts, stage.facts, inputs.listing);
+  const nearest = await nearestBuild(stage, rows, inputs.store);
+  if (nearest) {
+    const changes = await diffFacts(nearest.stage.facts, stage.facts, inputs.listing);
     const reason = changes.length > 0
       ? summarise(changes)
       : rebuilt
       ? `${rebuilt} before it is rebuilt`
       : "the stage before it changed";
-    return { with: { stage: known, at }, changes, reason };
+    return { with: nearest, changes, reason };
   }
   const again = rows.some((row) => row.signature === stage.signature);
   return { changes: [], reason: again ? await whyAgain(inputs.store, stage) : `first build for ${title}` };
+}
+
+/**
+ * The earlier build with the fewest other facts, the newest of several: what was changed, built and changed back is not
+ * told as a change. One that differs in files alone is taken without a look at older ones.
+ */
+async function nearestBuild(
+  { signature: own, facts }: SignedStage,
+  rows: readonly HistoryRow[],
+  store: Store,
+): Promise<Comparison["with"]> {
+  let nearest: { readonly found: NonNullable<Comparison["with"]>; readonly others: number } | undefined;
+  for (const [i, { signature, at }] of rows.entries()) {
+    if (nearest && i >= LOOK_BACK) break;
+    const known = signature === own ? undefined : await knownStage(store, signature);
+    if (!known) continue;
+    const others = differing(known.facts, facts);
+    if (!nearest || others.length < nearest.others) {
+      nearest = { found: { stage: known, at }, others: others.length };
+    }
+    if (others.every(({ a, b }) => (a ?? b)?.listing)) break;
+  }
+  return nearest?.found;
 }
 
 /** Why a stage is built that was built before. */
