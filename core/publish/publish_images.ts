@@ -2,7 +2,7 @@ import { hasMembers, isListOf } from "../../lib/guard.ts";
 import type { BuiltDocument } from "../../lib/oci/build.ts";
 import { baseName } from "../sign/base_rule.ts";
 import type { ImageRule } from "../contract/config.ts";
-import { Pool } from "../../lib/pool.ts";
+import { observed, Pool } from "../../lib/pool.ts";
 import type { Layer, Store } from "../contract/store.ts";
 import type { RegistryBackend, Repository } from "../contract/registry.ts";
 import {
@@ -105,6 +105,9 @@ class ImagePublisher {
     const standing = await this.#standing(repository, row, documents.identity);
     if (standing) return { state: "exists", digest: standing };
     if (dryRun) return { state: "would push" };
+    const { digest } = documents.top;
+    const published = { identity: documents.identity, layers: [...this.#layers().keys()] };
+    let remembering: Promise<void> | undefined;
     await withBlobs(this.uploader, repository, async () => {
       await Promise.all([
         this.#sendLayers(repository),
@@ -114,10 +117,12 @@ class ImagePublisher {
       for (const manifest of documents.manifests) {
         await repository.putManifest(manifest, manifest.digest, signal);
       }
-      await repository.putManifest(documents.top, row.target.tag, signal);
+      const putting = observed(repository.putManifest(documents.top, row.target.tag, signal));
+      // It says what the digest stands for, which holds whatever becomes of the tag.
+      remembering ??= observed(this.#remember(row, digest, published));
+      await putting;
     });
-    const digest = documents.top.digest;
-    await this.#remember(row, digest, { identity: documents.identity, layers: [...this.#layers().keys()] });
+    await remembering;
     return { state: "pushed", digest };
   }
 

@@ -1,4 +1,3 @@
-import { observed } from "../pool.ts";
 import { createSha256, type Sha256 } from "../sha256.ts";
 import { MAX_DOCUMENT } from "../oci/documents.ts";
 import { type Digest, digestFromHex, digestOf } from "../oci/digest.ts";
@@ -83,10 +82,9 @@ export async function downloadBlob(
   for (let piece = 1;; piece++) {
     const start = done;
     try {
-      const asking = observed(requestBlob(client, path, { blob, from: done, signal }));
-      // The first one opens a library, while the answer comes.
+      const response = await requestBlob(client, path, { blob, from: done, signal });
+      // The first one opens a library, for which all that is still to be asked for would wait.
       hash ??= createSha256();
-      const response = await asking;
       if (done > 0 && !continuesAt(response, done)) {
         await restart();
         if (response.status === 206) {
