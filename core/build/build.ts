@@ -1,4 +1,4 @@
-import { requireBuilt } from "./execute.ts";
+import { requireBuilt } from "./require_built.ts";
 import { type ImageNode, imageTitle } from "../sign/graph.ts";
 import { EngineError } from "../contract/errors.ts";
 import { buildAgain } from "./build_again.ts";

@@ -1,6 +1,5 @@
-import { formatPlatform, hostPlatform } from "../../lib/oci/platform.ts";
 import { baseName, isOwn } from "../sign/base_rule.ts";
-import { EngineError, messageOf } from "../contract/errors.ts";
+import { messageOf } from "../contract/errors.ts";
 import type { EventSink, StageRef } from "../contract/events.ts";
 import { type BuildOptions, createIntrospector, type Introspector } from "./introspect.ts";
 import { type CachedTops, compareStage, imagesOf, type PlanInputs } from "../plan/plan.ts";
@@ -505,25 +504,4 @@ function describe(stage: SignedStage): string {
   if (work.kind !== "run") return `dapp ${stage.spec.name}`;
   const commands = work.commands.join(" && ").replaceAll(/\s+/g, " ");
   return `dapp ${stage.spec.name}: ${commands.length > 200 ? commands.slice(0, 199) + "…" : commands}`;
-}
-
-/** @throws NOT_BUILT when the last stage is not in the store */
-export function requireBuilt(
-  image: SignedImage,
-  tops: CachedTops,
-  { title, platform }: { readonly title: string; readonly platform: string },
-): StageRecord {
-  const top = tops.get(image.node.key);
-  if (top && top.record.signature === lastStage(image).signature) return top.record;
-  const last = top
-    ? `its newest built stage is ${image.stages[top.index]!.spec.name}`
-    : "none of its stages is built";
-  const [where, option] = platform === formatPlatform(hostPlatform())
-    ? ["", ""]
-    : [` for ${platform}`, ` --platform ${platform}`];
-  throw new EngineError(
-    "NOT_BUILT",
-    `Cannot use ${title}${where}: it is not built for the current state, ${last}`,
-    { fix: `Run: dapp dimg build${option}` },
-  );
 }

@@ -2,7 +2,7 @@ import { finishedTops, stageSources } from "./build.ts";
 import { programEnvironment } from "./command_env.ts";
 import { EngineError } from "../contract/errors.ts";
 import { disposeAll, disposing } from "../hooks/dispose.ts";
-import { requireBuilt } from "./execute.ts";
+import { requireBuilt } from "./require_built.ts";
 import { requireStage } from "../plan/explain.ts";
 import { type ImageNode, imageTitle } from "../sign/graph.ts";
 import type { StageRecord } from "../contract/store.ts";
