@@ -1,6 +1,6 @@
 /**
  * Measures dapp beside its peers on a journaled file system of its own; needs root:
- * `deno task bench [--scenarios builds,registry,daemons,cleanup,scale,start-up] [--only dapp,buildctl,...] [--rounds N]
+ * `deno task bench [--scenarios builds,registry,far,daemons,cleanup,scale,start-up] [--only dapp,buildctl,...] [--rounds N]
  * [--bin DIR,...] [--dapp PROGRAM]`.
  * Prints a table and writes bench/results/<time>.json.
  */
@@ -10,6 +10,7 @@ import { mountJournalFs } from "../tests/support/journal_fs.ts";
 import { measureBuilds } from "./builds.ts";
 import { measureCleaning } from "./cleaning.ts";
 import { measureDaemons } from "./daemons.ts";
+import { measureFar } from "./far.ts";
 import { type Lab, measure } from "./lab.ts";
 import { measurePublishing } from "./publishing.ts";
 import { formatJson, formatTable, print, type ScenarioResult } from "./report.ts";
@@ -24,6 +25,7 @@ type Group = (lab: Lab & { readonly scale: ScaleSizes }) => Promise<readonly Sce
 const groups: Readonly<Record<string, Group>> = {
   "builds": measureBuilds,
   "registry": async (lab) => [...await measurePublishing(lab), ...await measureTransfers(lab)],
+  "far": (lab) => measureFar(lab),
   "daemons": measureDaemons,
   "cleanup": measureCleaning,
   "scale": async (lab) => {

@@ -17,7 +17,7 @@ const HARMLESS = new Set([
   ..."args pid ppid mainModule exitCode noColor build version SeekMode stdin stdout stderr".split(" "),
   ..."addSignalListener removeSignalListener refTimer unrefTimer".split(" "),
   // Who asks registries tells what it asks, and who asks others that it does; see lib/watch.ts.
-  ..."connect connectTls createHttpClient HttpClient".split(" "),
+  ..."connect connectTls startTls createHttpClient HttpClient".split(" "),
 ]);
 
 /** What is done about what happens. */

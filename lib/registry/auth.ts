@@ -18,6 +18,8 @@ export interface AuthorizerOptions {
   credentials(): Promise<Credentials | undefined>;
   /** Sends a request to a token server, with retries. */
   send: TokenRequest["send"];
+  /** Told that a token is about to be fetched for a request to this address. */
+  fetching(asked: URL): void;
   /** Told every secret, so that it can be kept out of messages. */
   secret(text: string): void;
 }
@@ -93,7 +95,7 @@ export class Authorizer {
         asked: response.url.origin,
       });
     }
-    this.#tokens.delete(scopeKey(scopes));
+    this.#tokens.delete(this.#keyFor(scopes));
     const credentials = await this.#credentials();
     if (challenge.scheme === "bearer" && credentials?.kind !== "bearer") return true;
     return credentials !== undefined && await this.header(scopes, AbortSignal.abort()) !== used;
@@ -127,8 +129,8 @@ export class Authorizer {
   }
 
   async #token(challenge: Challenge, scopes: readonly string[], signal: AbortSignal): Promise<string> {
-    const key = scopeKey(scopes);
     for (;;) {
+      const key = this.#keyFor(scopes);
       const known = this.#tokens.get(key);
       const pending = known ?? this.#fetch(challenge, scopes, signal);
       if (!known) this.#tokens.set(key, pending);
@@ -137,8 +139,8 @@ export class Authorizer {
         if (!known || token.expiresAt - RENEW_EARLY_MS > this.#options.now()) return token.value;
       } catch (error) {
         if (this.#tokens.get(key) === pending) this.#tokens.delete(key);
-        // Whoever fetched it may have been aborted; this request need not be.
-        if (!known || error instanceof RegistryError) throw error;
+        // Whoever fetched it may have been aborted, or has asked for more; this request need not fail.
+        if (!known || (error instanceof RegistryError && key === scopeKey(scopes))) throw error;
         signal.throwIfAborted();
         continue;
       }
@@ -146,7 +148,14 @@ export class Authorizer {
     }
   }
 
+  /** The key of a token that was asked for these scopes, or for more. */
+  #keyFor(scopes: readonly string[]): string {
+    const key = scopeKey(scopes);
+    return this.#tokens.has(key) ? key : [...this.#tokens.keys()].find((more) => covers(more, scopes)) ?? key;
+  }
+
   async #fetch(challenge: Challenge, scopes: readonly string[], signal: AbortSignal): Promise<Token> {
+    this.#options.fetching(this.#asked!);
     const credentials = await this.#credentials();
     const { realm = "", service } = challenge.params;
     const token = await fetchToken({
@@ -185,6 +194,23 @@ export class Authorizer {
     }
     return realm;
   }
+}
+
+/** Whether a set of scopes, by its key, has each of these with all its actions. */
+function covers(key: string, scopes: readonly string[]): boolean {
+  const granted = new Map(key.split(" ").map((scope) => [resourceOf(scope), actionsOf(scope)]));
+  return scopes.length > 0 && scopes.every((scope) => {
+    const actions = granted.get(resourceOf(scope));
+    return actions !== undefined && actionsOf(scope).every((action) => actions.includes(action));
+  });
+}
+
+function resourceOf(scope: string): string {
+  return scope.slice(0, scope.lastIndexOf(":"));
+}
+
+function actionsOf(scope: string): readonly string[] {
+  return scope.slice(scope.lastIndexOf(":") + 1).split(",");
 }
 
 function scopeKey(scopes: readonly string[]): string {

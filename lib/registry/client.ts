@@ -70,6 +70,8 @@ export class RegistryClient implements AsyncDisposable {
   readonly #patience: Patience;
   readonly #authorizers = new Map<string, Authorizer>();
   readonly #secrets = new Set<string>();
+  /** The scheme and host that has answered. */
+  #answered: string | undefined;
   #headers: Promise<Readonly<Record<string, string>>> | undefined;
 
   /** Host with optional port, as in image names; lower case, as host names know no other. */
@@ -104,6 +106,11 @@ export class RegistryClient implements AsyncDisposable {
       if (!(error instanceof RegistryError) || error.kind !== "denied" || !this.#options.login) throw error;
       throw new RegistryError(error.message, { ...error.details, given: true });
     }
+  }
+
+  /** Has a connection opened for a request with a body that is about to come, while another one is answered. */
+  expectBody(): void {
+    if (this.#answered !== undefined) void this.#transport.expect(new URL("/v2/", this.#answered));
   }
 
   async #request(request: RegistryRequest): Promise<HttpResponse> {
@@ -150,6 +157,7 @@ export class RegistryClient implements AsyncDisposable {
         ...(body !== undefined && { body: typeof body === "function" ? body() : body }),
         ...(request.answerMs !== undefined && { answerMs: request.answerMs }),
         small: request.small ?? false,
+        repeatable: request.repeatable ?? true,
         signal: request.signal,
       };
       const response = await (request.follow ?? true
@@ -164,6 +172,7 @@ export class RegistryClient implements AsyncDisposable {
             url: shown,
           });
         }
+        this.#answered = origin;
         answered();
       }
       const asked = response.status === 401 && own && response.url.origin === origin;
@@ -196,6 +205,7 @@ export class RegistryClient implements AsyncDisposable {
             send: () => followRedirects(this.#transport, { ...request, login: true }),
             failed: () => true,
           }),
+        fetching: (asked) => void this.#transport.expect(asked, { first: true }),
         secret: (text) => this.#secrets.add(text),
       });
       this.#authorizers.set(path, authorizer);

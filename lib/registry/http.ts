@@ -11,6 +11,8 @@ export interface HttpRequest {
   readonly answerMs?: number;
   /** No more than a small document goes out or comes back. @default false */
   readonly small?: boolean;
+  /** May be sent again when nobody knows whether it has arrived. @default true for GET and HEAD */
+  readonly repeatable?: boolean;
   /** It fetches a token for another request. @default false */
   readonly login?: boolean;
   readonly signal: AbortSignal;

@@ -1,3 +1,4 @@
+import { settled } from "./settled.ts";
 import type { RegistryClient } from "./client.ts";
 
 const uploads = new WeakMap<RegistryClient, SharedUploads>();
@@ -32,18 +33,5 @@ export class SharedUploads {
     } finally {
       this.#running.delete(key);
     }
-  }
-}
-
-/** Whether a promise ends well. @throws the signal's reason when that is aborted before */
-async function settled(promise: Promise<unknown>, signal: AbortSignal): Promise<boolean> {
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const stop = () => reject(signal.reason);
-  signal.addEventListener("abort", stop, { once: true });
-  try {
-    return await Promise.race([promise.then(() => true, () => false), aborted]);
-  } finally {
-    signal.removeEventListener("abort", stop);
   }
 }

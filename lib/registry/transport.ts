@@ -4,11 +4,14 @@ import { redactUrl, RegistryError } from "./errors.ts";
 import { fetchTakesProxy } from "../own_process.ts";
 import { watching } from "../watch.ts";
 import { KeptLines } from "./kept_lines.ts";
+import { isLoopback } from "./hosts.ts";
 import { type LightRequest, sendLight } from "./light.ts";
 import type { Env, HttpRequest, HttpResponse } from "./http.ts";
 import { type Floor, floorOf, paced, taken, TOO_SLOW } from "./pace.ts";
-import { sendWire } from "./wire.ts";
+import { settled } from "./settled.ts";
+import { GoneError, sendWire } from "./wire.ts";
 import { ConnectError } from "./wire_connect.ts";
+import { WirePool } from "./wire_pool.ts";
 
 // Parts of undici by themselves: all of it takes three times as long to load.
 interface RequestModule {
@@ -26,14 +29,18 @@ const CONNECTIONS_PER_HOST = 32;
 const UNDICI_PIECE = 32 * 1024;
 /** Longest body that is sent at once, without a look at whether somebody takes it. */
 const SMALL = 64 * 1024;
+/** Small requests that may open connections of their own to one host at once, where it speaks TLS. */
+const FIRST = 3;
+/** The code of a failure that a kept connection was gone; nobody knows what has arrived. */
+export const GONE = "GONE";
 
 /**
  * Sends single HTTP requests: proxies and certificates from the environment, no redirects, no retries, no cookies. This
  * machine is never asked through a proxy. A connection may take 30 s to open, an answer may pause for 60 s; a transfer that
  * moves slower than the environment wants it for too long is given up.
  *
- * Small ones go over connections that are used again, by https through the built-in `fetch`, which has many at once over
- * one; blobs over connections of their own; undici, which takes long to load and to send, serves hosts behind proxies,
+ * Small ones go over connections that are used again, by https, where there are more than connections, through the
+ * built-in `fetch`, which has many at once over one; blobs over connections that have one request at a time; undici, which takes long to load and to send, serves hosts behind proxies,
  * those that are not verified, and those whose certificate only OpenSSL's rules take.
  *
  * Certificates: those of Deno, `SSL_CERT_FILE`, `DENO_CERT`, and what docker and podman keep for that host. Hosts in
@@ -49,6 +56,11 @@ export class HttpTransport implements AsyncDisposable {
   readonly #clients = new Map<string, Deno.HttpClient>();
   readonly #closing = new AbortController();
   readonly #kept = new KeptLines();
+  readonly #pool = new WirePool();
+  /** Small requests over the connections of the pool that have no answer yet, by origin. */
+  readonly #small = new Map<string, number>();
+  /** The first request of the built-in `fetch` to an origin, while it is under way. */
+  readonly #first = new Map<string, Promise<HttpResponse>>();
   #floor: Floor | undefined;
   #proxied: boolean | undefined;
 
@@ -73,10 +85,10 @@ export class HttpTransport implements AsyncDisposable {
       const signal = AbortSignal.any([sent.signal, this.#closing.signal]);
       const request: HttpRequest = { ...sent, headers, signal };
       if (!this.#isDirect(url) || this.#particular.has(url.origin)) return await this.#sendUndici(request);
-      const light = small && isWhole(body) && url.protocol === "https:"
+      const light = small && isWhole(body) && url.protocol === "https:" && !this.#isFree(request)
         ? await this.#sendLight({ ...request, body })
         : undefined;
-      const answer = light ?? await this.#sendWire(request);
+      const answer = light ?? await (small ? this.#sendSmall(request) : this.#sendWire(request));
       return answer ? this.#guarded(answer, sent) : await this.#sendUndici(request);
     } catch (error) {
       if (error instanceof RegistryError) throw error;
@@ -90,17 +102,46 @@ export class HttpTransport implements AsyncDisposable {
     return { ...answer, body: guard(paced(answer.body, this.#pace()), method, url, signal) };
   }
 
+  /**
+   * Announces a request that goes over a connection of our own, which is opened meanwhile unless one is free; with `first`
+   * only if nothing leads there yet. Never throws.
+   */
+  async expect(url: URL, { first = false }: { readonly first?: boolean } = {}): Promise<void> {
+    const { origin } = url;
+    const known = () => this.#heard.has(origin) || this.#pool.has(origin);
+    if (isNear(url) || (first && known())) return;
+    if (!this.#isDirect(url) || this.#particular.has(origin)) return;
+    try {
+      const certificates = await this.#certificatesFor(url);
+      if (!first || !known()) this.#pool.expect(url, certificates);
+    } catch {
+      // the request says why
+    }
+  }
+
   /** Undefined when TLS takes the host's own certificates in another way than they are meant; nothing was sent then. */
   async #sendWire(request: HttpRequest): Promise<HttpResponse | undefined> {
     const { url } = request;
     const certificates = await this.#certificatesFor(url);
     try {
-      return await sendWire(request, certificates, this.#pace());
+      const wait = request.small ?? false;
+      return await sendWire(request, { certificates, floor: this.#pace(), pool: this.#pool, wait });
     } catch (error) {
       const other = error instanceof ConnectError && /certificate/i.test(error.message);
       if (!other || !isOwn(certificates) || this.#heard.has(url.origin)) throw error;
       this.#particular.add(url.origin);
       return undefined;
+    }
+  }
+
+  async #sendSmall(request: HttpRequest): Promise<HttpResponse | undefined> {
+    const { origin } = request.url;
+    const change = (by: number) => this.#small.set(origin, (this.#small.get(origin) ?? 0) + by);
+    change(1);
+    try {
+      return await this.#sendWire(request);
+    } finally {
+      change(-1);
     }
   }
 
@@ -146,6 +187,7 @@ export class HttpTransport implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(new Error("the client was closed"));
     this.#kept.close();
+    this.#pool.close();
     const all = [...this.#dispatchers.values()];
     this.#dispatchers.clear();
     for (const client of this.#clients.values()) client.close();
@@ -162,14 +204,30 @@ export class HttpTransport implements AsyncDisposable {
     const { origin } = url;
     const asks = method === "GET" || method === "HEAD";
     if (!asks && !this.#heard.has(origin)) return undefined;
+    // The first one goes alone: each that goes beside it would open a connection, not knowing that one serves all.
+    for (let first; (first = this.#first.get(origin)) !== undefined;) await settled(first, signal);
+    const sending = this.#client(url).then((client) => sendLight(sent, client));
+    if (!this.#heard.has(origin)) this.#first.set(origin, sending);
     try {
-      const answer = await sendLight(sent, await this.#client(url));
+      const answer = await sending;
       this.#heard.add(origin);
       return answer;
     } catch (error) {
       if (!asks || signal.aborted) throw error;
       return undefined;
+    } finally {
+      if (this.#first.get(origin) === sending) this.#first.delete(origin);
     }
+  }
+
+  /**
+   * Whether a small request by https goes over a connection of our own: the first ones to a host, and as many as there are
+   * connections. `fetch`, which sends many at once, is for all others. Once it is connected only what has a body goes
+   * another way, since it holds a body back until the head before it is confirmed (it leaves TCP_NODELAY out).
+   */
+  #isFree({ url: { origin }, body }: HttpRequest): boolean {
+    if (this.#heard.has(origin)) return body !== undefined && this.#pool.has(origin);
+    return (this.#small.get(origin) ?? 0) < Math.max(FIRST, this.#pool.count(origin));
   }
 
   #pace(): Floor {
@@ -250,6 +308,11 @@ export class HttpTransport implements AsyncDisposable {
   }
 }
 
+/** Whether it is this machine, by plain http. */
+function isNear({ protocol, hostname }: URL): boolean {
+  return protocol === "http:" && isLoopback(hostname);
+}
+
 function isOwn({ ca, cert }: HostCertificates): boolean {
   return ca !== undefined || cert !== undefined;
 }
@@ -299,6 +362,7 @@ function networkError(error: unknown, method: string, url: URL, signal: AbortSig
     url: shown,
     retryable: !final,
     ...(code === TOO_SLOW && { code }),
+    ...(error instanceof GoneError && { code: GONE }),
     cause: error,
   });
 }

@@ -3,6 +3,7 @@ import { RegistryError } from "./errors.ts";
 import { hasBlob } from "./has_blob.ts";
 import { backoffMs } from "./retry.ts";
 import { TOO_SLOW } from "./pace.ts";
+import { GONE } from "./transport.ts";
 import { patchChunk, putRest, type Sending } from "./upload_parts.ts";
 import { UploadSession } from "./upload_session.ts";
 
@@ -29,7 +30,7 @@ export async function sendBlob(
   const { client, signal } = target;
   let session = opened;
   const sizes = chunk === undefined ? [undefined, ...CHUNKS] : [chunk, ...CHUNKS.filter((c) => c < chunk)];
-  let [from, failures, mismatches] = [0, 0, 0];
+  let [from, failures, mismatches, gone] = [0, 0, 0, false];
   const restart = async () => {
     await session?.cancel();
     session = undefined;
@@ -76,6 +77,11 @@ export async function sendBlob(
           }
           from = await session.offset();
           if (from <= 0 || from > blob.size) await restart();
+        }
+        // A connection that was closed while nobody used it says nothing of the next one.
+        if (error.details.code === GONE && !gone) {
+          gone = true;
+          continue;
         }
         failures = from > before && error.details.code !== TOO_SLOW ? 1 : failures + 1;
         const asked = error.details.retryAfterMs ?? 0;

@@ -1,77 +1,182 @@
-import { Alarm } from "../alarm.ts";
 import { observed } from "../pool.ts";
 import type { HostCertificates } from "./certificates.ts";
 import type { HttpRequest, HttpResponse } from "./http.ts";
-import { defaultFloor, type Floor, Pace, SlowError, TAKEN } from "./pace.ts";
+import { defaultFloor, type Floor, SlowError } from "./pace.ts";
 import { latin1Bytes, requestHead } from "./request_head.ts";
-import { type AnswerHead, AnswerReader, type Receive } from "./wire_answer.ts";
+import { type AnswerHead, AnswerReader, WireError } from "./wire_answer.ts";
 import { connectTo } from "./wire_connect.ts";
+import { Line } from "./wire_line.ts";
+import type { Wire, WirePool } from "./wire_pool.ts";
 
 /** Longest pause within the body of an answer, and wait for its head unless the request says otherwise. */
 const IDLE_MS = 60_000;
-/** Longest wait for an answer over a connection that takes no more. */
+/** Longest wait for an answer over a connection that takes no more, and for the rest of one that nobody wants. */
 const LAST_WORDS_MS = 5_000;
 /** Bytes taken from the connection at once: of what is asked for, and of what only says how something went. */
 const PIECE = 256 * 1024;
 const SMALL_PIECE = 16 * 1024;
+/** Bytes that are read although nobody wants them, so that the connection can be used again. */
+const MAX_UNWANTED = 64 * 1024;
+/**
+ * How long a connection may have been idle for a request that can be sent again, and for any other. Servers close idle
+ * ones after some seconds or minutes; one that has just answered hardly does.
+ */
+const REPEATABLE_IDLE_MS = 30_000;
+const IDLE_FRESH_MS = 1_000;
+/** What some servers say on a connection that was idle for too long, not to the request that meets it. */
+const REQUEST_TIMEOUT = 408;
+
+/** A connection that was kept from an earlier request was gone: no answer came, and nobody knows what has arrived. */
+export class GoneError extends Error {
+  override readonly name = "GoneError";
+}
+
+export interface WireOptions {
+  readonly certificates?: HostCertificates;
+  readonly floor?: Floor;
+  /** Connections to use, and to leave for others; without it the request has one of its own. */
+  readonly pool?: WirePool;
+  /** A small request may wait for one that another uses. @default false */
+  readonly wait?: boolean;
+}
 
 /**
- * Sends a request over a connection of its own, by HTTP/1.1. This is how blobs travel: their bytes go from file to socket
- * and from socket to file through two buffers, which costs a tenth of what HTTP clients for JavaScript take. The built-in
- * `fetch`, which costs as little, states no length of what it streams.
+ * Sends a request by HTTP/1.1. This is how blobs travel: their bytes go from file to socket and from socket to file through
+ * two buffers, which costs a tenth of what HTTP clients for JavaScript take. The built-in `fetch`, which costs as little,
+ * states no length of what it streams.
  *
  * A request is given up when less than the `floor` of it is taken. Pieces of a body, sent or received, are good until the
  * next is asked for. An answer that comes before all is sent ends the sending. Whoever does not read the body to its end
  * has to discard it.
  *
- * @throws {ConnectError} when there is no connection; what broke it later; the signal's reason when aborted
+ * A connection serves one request after the other as long as each was answered whole, and nothing else came. Should a kept
+ * one turn out to be gone, what is `repeatable` is sent over a new one.
+ *
+ * @throws {ConnectError} when there is no connection; {@linkcode GoneError}; what broke it later; the signal's reason when
+ *   aborted
  */
-export async function sendWire(
+export async function sendWire(request: HttpRequest, options: WireOptions = {}): Promise<HttpResponse> {
+  const { url, small = false, signal } = request;
+  const { origin } = url;
+  const { pool, certificates = {}, wait = false } = options;
+  signal.throwIfAborted();
+  const ms = isRepeatable(request) ? REPEATABLE_IDLE_MS : IDLE_FRESH_MS;
+  const over = (wire: Wire, kept: boolean) => {
+    const ended = small ? pool?.begin(origin) : undefined;
+    return exchange(request, wire, { ...options, kept, ...(ended && { ended }) });
+  };
+  const kept = await pool?.take(origin, { ms, wait, signal });
+  if (kept) {
+    try {
+      return await over(kept, true);
+    } catch (error) {
+      if (!(error instanceof GoneError)) throw error;
+      pool?.forget(origin);
+      if (!isRepeatable(request)) throw error;
+    }
+  }
+  const connection = await connectTo(url, certificates, signal);
+  return await over({ connection }, false);
+}
+
+function isRepeatable(
+  { method, body, repeatable = method === "GET" || method === "HEAD" }: HttpRequest,
+): boolean {
+  return repeatable && (body === undefined || typeof body === "string" || body instanceof Uint8Array);
+}
+
+async function exchange(
   request: HttpRequest,
-  certificates: HostCertificates = {},
-  floor: Floor = defaultFloor,
+  wire: Wire,
+  { pool, floor = defaultFloor, kept, ended = () => {} }: WireOptions & {
+    readonly kept: boolean;
+    /** Called when the connection is not needed any more. */
+    readonly ended?: () => void;
+  },
 ): Promise<HttpResponse> {
   const { method, url, body, answerMs = IDLE_MS, small, signal } = request;
-  const whole = typeof body === "string" ? new TextEncoder().encode(body) : body;
-  const length = whole instanceof Uint8Array ? whole.length : undefined;
-  const head = latin1Bytes(requestHead(request, { length, keep: false }));
-  const line = await Line.open(url, { certificates, floor, signal });
+  const line = new Line(wire, { floor, signal, ended });
   try {
+    signal.throwIfAborted();
+    const whole = typeof body === "string" ? new TextEncoder().encode(body) : body;
+    const length = whole instanceof Uint8Array ? whole.length : undefined;
+    const head = latin1Bytes(requestHead(request, { length, keep: pool !== undefined }));
     const reader = new AnswerReader(line.receiver(small || method !== "GET" ? SMALL_PIECE : PIECE));
     const answer = observed(line.guarded(reader.head()));
     await line.send(head, answerMs);
-    await sendBody(line, whole, answer, answerMs);
+    const sent = await sendBody(line, whole, answer, answerMs);
     line.limit({ ms: answerMs, what: "no answer came", whole: true });
     const found = await answer;
-    const { status, headers } = found;
+    if (kept && found.status === REQUEST_TIMEOUT) throw new GoneError("the connection was idle for too long");
     line.limit({ ms: IDLE_MS, what: "the answer paused" });
+    const usable = sent && keeps(found);
+    const done = () => {
+      if (pool && usable && reader.isOpen) {
+        line.handOn((connection) => pool.give(url.origin, connection));
+      } else line.close();
+    };
+    const pieces = piecesOf(line, reader.body(found, method), done);
+    const nothing = isBodiless(found, method);
     return {
-      status,
+      status: found.status,
       url,
-      body: line.until(reader.body(found, method)),
-      header: (name) => headers.get(name),
+      body: pieces,
+      header: (name) => found.headers.get(name),
       discard() {
-        line.close();
+        if (nothing) done();
+        else if (pool && usable) void passOver(line, pieces);
+        else line.close();
         return Promise.resolve();
       },
     };
   } catch (error) {
     line.close();
+    // What is no HTTP may be the end of an answer to somebody else.
+    if (kept && (line.lost || (error instanceof WireError && !line.broken))) {
+      throw new GoneError("the server has closed the connection", { cause: error });
+    }
     throw line.reason(error);
   }
 }
 
+/** The pieces; `done` is called at their end, and the connection closed when they fail or nobody wants more. */
+async function* piecesOf(
+  line: Line,
+  pieces: AsyncIterable<Uint8Array>,
+  done: () => void,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* pieces;
+    done();
+  } catch (error) {
+    throw line.reason(error);
+  } finally {
+    line.close();
+  }
+}
+
+/** Reads what nobody wants, if that is little. */
+async function passOver(line: Line, pieces: AsyncIterable<Uint8Array>): Promise<void> {
+  line.limit({ ms: LAST_WORDS_MS, what: "the answer paused", whole: true });
+  let size = 0;
+  try {
+    for await (const piece of pieces) if ((size += piece.length) > MAX_UNWANTED) break;
+  } catch {
+    // the connection is closed
+  }
+}
+
 /**
- * Sends a body until it ends, or an answer comes that does not want it. Who stops to take it has often answered why; one
- * that says it has taken what was never sent is not believed.
+ * Sends a body until it ends, or an answer comes that does not want it; says whether all was sent. Who stops to take it has
+ * often answered why; one that says it has taken what was never sent is not believed.
  */
 async function sendBody(
   line: Line,
   body: Exclude<HttpRequest["body"], string>,
   answer: Promise<AnswerHead>,
   limitMs: number,
-): Promise<void> {
-  if (body === undefined) return;
+): Promise<boolean> {
+  if (body === undefined) return true;
   let unwanted = false;
   const early = observed(answer.then(({ status }) => {
     if (status < 300) return new Promise<void>(() => {});
@@ -89,115 +194,23 @@ async function sendBody(
       if (status < 300) throw error;
     }
   };
-  if (body instanceof Uint8Array) return await send(body);
-  for await (const piece of body) {
+  for await (const piece of body instanceof Uint8Array ? [body] : body) {
     await send(piece);
-    if (unwanted) return;
+    if (unwanted) return false;
   }
+  return true;
 }
 
-interface Limit {
-  readonly ms: number;
-  /** What did not happen, in words for people. */
-  readonly what: string;
-  /** For all that is received, not for each pause in it. @default false */
-  readonly whole?: boolean;
+/** Whether nothing follows a head. */
+function isBodiless({ status, headers }: AnswerHead, method: string): boolean {
+  if (method === "HEAD" || status === 204 || status === 304) return true;
+  return !headers.has("transfer-encoding") && headers.get("content-length") === "0";
 }
 
-/** A connection that gives up when nothing moves for too long, or when the signal says so. */
-class Line {
-  readonly #connection: Deno.Conn;
-  readonly #signal: AbortSignal;
-  readonly #stop = () => this.#break(this.#signal.reason);
-  readonly #alarm = new Alarm();
-  /** For what is received; absent while a request is sent. */
-  #pause: Limit | undefined;
-  #broken: { readonly reason: unknown } | undefined;
-  #closed = false;
-  readonly #pace: Pace;
-
-  private constructor(connection: Deno.Conn, floor: Floor, signal: AbortSignal) {
-    this.#connection = connection;
-    this.#pace = new Pace(floor, TAKEN);
-    this.#signal = signal;
-    signal.addEventListener("abort", this.#stop, { once: true });
-  }
-
-  static async open(url: URL, { certificates, floor, signal }: {
-    readonly certificates: HostCertificates;
-    readonly floor: Floor;
-    readonly signal: AbortSignal;
-  }): Promise<Line> {
-    return new Line(await connectTo(url, certificates, signal), floor, signal);
-  }
-
-  /** Breaks the connection when nothing, or not the whole, is received for so long, from now on. */
-  limit(limit: Limit): void {
-    this.#pause = limit;
-    this.#arm(limit);
-  }
-
-  async send(bytes: Uint8Array, limitMs: number): Promise<void> {
-    for (let at = 0; at < bytes.length;) {
-      if (!this.#pause) this.#arm({ ms: limitMs, what: "nothing more was taken" });
-      const start = performance.now();
-      const count = await this.#connection.write(bytes.subarray(at));
-      this.#pace.moved(count, performance.now() - start);
-      at += count;
-    }
-    // What is still on its way when the answer comes leaves its limit alone.
-    if (!this.#pause) this.#alarm.pause();
-  }
-
-  receiver(size: number): Receive {
-    const buffer = new Uint8Array(size);
-    return async () => {
-      if (this.#pause && !this.#pause.whole) this.#arm(this.#pause);
-      const count = await this.#connection.read(buffer);
-      if (this.#pause && !this.#pause.whole) this.#alarm.pause();
-      return count === null ? null : buffer.subarray(0, count);
-    };
-  }
-
-  /** The pieces; closes the connection when they end or nobody wants more. */
-  async *until(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    try {
-      yield* pieces;
-    } catch (error) {
-      throw this.reason(error);
-    } finally {
-      this.close();
-    }
-  }
-
-  async guarded<T>(work: Promise<T>): Promise<T> {
-    try {
-      return await work;
-    } catch (error) {
-      throw this.reason(error);
-    }
-  }
-
-  /** Why the connection was broken from here; else what came of it. */
-  reason(error: unknown): unknown {
-    return this.#broken ? this.#broken.reason : error;
-  }
-
-  close(): void {
-    this.#alarm.stop();
-    this.#signal.removeEventListener("abort", this.#stop);
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#connection.close();
-  }
-
-  #arm({ ms, what }: Limit): void {
-    if (this.#closed) return;
-    this.#alarm.set(ms, () => this.#break(new Error(`${what} for ${Math.round(ms / 1000)} s`)));
-  }
-
-  #break(reason: unknown): void {
-    this.#broken ??= { reason };
-    this.close();
-  }
+/** Whether the connection stays, and where the answer ends cannot be understood in two ways. */
+function keeps({ status, headers, ends }: AnswerHead): boolean {
+  const length = headers.get("content-length");
+  const twofold = length !== undefined &&
+    (headers.has("transfer-encoding") || (status === 204 && length !== "0"));
+  return !ends && !twofold;
 }

@@ -22,7 +22,7 @@ export async function connectTo(
   signal.throwIfAborted();
   const hostname = url.hostname.replace(/^\[|\]$/g, "");
   const port = Number(url.port || (url.protocol === "https:" ? 443 : 80));
-  const connecting: Promise<Deno.TlsConn | Deno.TcpConn> = url.protocol === "https:"
+  const connecting = url.protocol === "https:"
     ? connectTls(hostname, port, certificates)
     : connectTcp(hostname, port);
   const { promise: stopped, reject } = Promise.withResolvers<never>();
@@ -46,24 +46,22 @@ export async function connectTo(
   }
 }
 
+/** Bytes leave at once: else the request would wait until the end of TLS's handshake is confirmed. */
 async function connectTcp(hostname: string, port: number): Promise<Deno.TcpConn> {
   const connection = await Deno.connect({ hostname, port });
   connection.setNoDelay(true);
   return connection;
 }
 
-function connectTls(
+async function connectTls(
   hostname: string,
   port: number,
   { ca, cert, key }: HostCertificates,
 ): Promise<Deno.TlsConn> {
-  return Deno.connectTls({
-    hostname,
-    port,
-    alpnProtocols: ["http/1.1"],
-    ...(ca && { caCerts: ca }),
-    ...(cert && key && { cert, key }),
-  });
+  const options = { hostname, alpnProtocols: ["http/1.1"], ...(ca && { caCerts: ca }) };
+  // A connection that is there already cannot be told of a client's certificate.
+  if (cert && key) return await Deno.connectTls({ ...options, port, cert, key });
+  return await Deno.startTls(await connectTcp(hostname, port), options);
 }
 
 /** Why there is no connection, in words for people. */

@@ -10,8 +10,15 @@ export interface TestCertificates {
   readonly client: { readonly cert: string; readonly key: string };
 }
 
-/** Undefined when there is no openssl. Its files stay in `dir`: ca.pem, server.pem, server.key, client.pem, client.key. */
-export async function makeCertificates(dir: string): Promise<TestCertificates | undefined> {
+/**
+ * Undefined when there is no openssl. Its files stay in `dir`: ca.pem, server.pem, server.key, client.pem, client.key.
+ *
+ * @param address one more that the server is at
+ */
+export async function makeCertificates(
+  dir: string,
+  address = "127.0.0.1",
+): Promise<TestCertificates | undefined> {
   const openssl = await peer("openssl");
   if (!openssl) return undefined;
   const make = (args: readonly string[]) => run([openssl, ...args], { cwd: dir });
@@ -29,7 +36,8 @@ export async function makeCertificates(dir: string): Promise<TestCertificates | 
     const [cert, own] = [`${name}.pem`, `${name}.key`].map((file) => Deno.readTextFile(`${dir}/${file}`));
     return { cert: await cert!, key: await own! };
   };
-  const server = await sign("server", "/CN=server", "subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:api.test");
+  const names = `IP:127.0.0.1,IP:${address},DNS:localhost,DNS:api.test`;
+  const server = await sign("server", "/CN=server", `subjectAltName=${names}`);
   const client = await sign("client", "/CN=me", "extendedKeyUsage=clientAuth");
   return { ca: await Deno.readTextFile(`${dir}/ca.pem`), server, client };
 }

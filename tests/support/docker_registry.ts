@@ -11,13 +11,17 @@ export interface DockerRegistryOptions {
   readonly dir?: string;
   /** @default that of Debian */
   readonly binary?: string;
+  /** Where it keeps what it is sent. @default a directory of its own */
+  readonly data?: string;
+  /** The token server that it sends clients to: distribution's `auth.token`. */
+  readonly token?: Readonly<Record<string, string>>;
   /** Files for TLS; with `ca`, clients need a certificate of it. */
   readonly tls?: { readonly cert: string; readonly key: string; readonly ca?: string };
 }
 
 /** Starts a registry, with deletion unless told otherwise, or returns undefined when it is not installed. */
 export async function startDockerRegistry(
-  { deletion = true, dir: below, binary, tls }: DockerRegistryOptions = {},
+  { deletion = true, dir: below, binary, data, token, tls }: DockerRegistryOptions = {},
 ): Promise<DockerRegistry | undefined> {
   const path = binary ?? await peer("docker-registry");
   if (path === undefined) return undefined;
@@ -28,7 +32,8 @@ export async function startDockerRegistry(
       const config = {
         version: 0.1,
         log: { level: "error" },
-        storage: { filesystem: { rootdirectory: `${dir}/data` }, delete: { enabled: deletion } },
+        storage: { filesystem: { rootdirectory: data ?? `${dir}/data` }, delete: { enabled: deletion } },
+        ...(token && { auth: { token } }),
         http: {
           addr: host,
           ...(tls &&

@@ -2,7 +2,9 @@ import { deepStrictEqual, notStrictEqual, ok, rejects, strictEqual } from "node:
 import { RegistryClient } from "../../../lib/registry/client.ts";
 import type { RegistryError } from "../../../lib/registry/errors.ts";
 import { getManifest, headManifest } from "../../../lib/registry/manifests.ts";
+import { uploadBlob } from "../../../lib/registry/upload.ts";
 import { failure, MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
+import { blobOf } from "../../support/registry_client.ts";
 
 const { signal } = new AbortController();
 const nowhere = { HOME: "/nonexistent" };
@@ -101,6 +103,33 @@ Deno.test("RegistryClient logs in with Bearer tokens", async (t) => {
     strictEqual(registry.count("/token"), 1);
     await Promise.all([read(client, "1", "c"), read(client, "1", "c")]);
     strictEqual(registry.count("scope=repository%3Ac%3Apull"), 1, "one request at a time fetches a token");
+  });
+  await t.step("a token for storing is one for reading", async () => {
+    await using registry = new MemoryRegistry();
+    await registry.addImage("a/b", "1");
+    registry.auth = { kind: "bearer" };
+    const { client } = connect(registry);
+    await using _ = client;
+    const blob = await blobOf(new Uint8Array(9));
+    await uploadBlob(client, "a/b", { blob, signal });
+    await read(client);
+    strictEqual(registry.count("/token"), 1);
+  });
+  await t.step("a token for storing that is not given does not keep from reading", async () => {
+    await using registry = new MemoryRegistry();
+    await registry.addImage("a/b", "1");
+    registry.auth = { kind: "bearer" };
+    registry.fault(
+      (_, url) => url.search.includes("push") ? new Response("no", { status: 403 }) : undefined,
+      Infinity,
+    );
+    const { client } = connect(registry);
+    await using _ = client;
+    await read(client);
+    registry.expireTokens();
+    const blob = await blobOf(new Uint8Array(9));
+    const storing = uploadBlob(client, "a/b", { blob, isNew: true, signal });
+    await Promise.all([rejects(storing, { kind: "denied" }), read(client)]);
   });
   await t.step("with user and password", async () => {
     await using registry = new MemoryRegistry();

@@ -76,7 +76,10 @@ Deno.test("sendWire() gives up a request that is taken too slowly", async () => 
     for (;;) yield new Uint8Array(256 * 1024);
   }
   const request = { method: "PUT", url: slow.url, headers: {}, body: endless(), signal } as const;
-  await rejects(sendWire(request, {}, steep), { name: "SlowError", message: /^what was sent was taken at/ });
+  await rejects(sendWire(request, { floor: steep }), {
+    name: "SlowError",
+    message: /^what was sent was taken at/,
+  });
 });
 
 Deno.test("HttpTransport gives up what goes too slowly through a proxy", async () => {

@@ -9,6 +9,24 @@ import { digestFromHex } from "../../../lib/oci/digest.ts";
 
 const { signal } = new AbortController();
 const bytes = someBytes(3_000_000);
+const put = /^PUT /;
+
+Deno.test("uploadBlob() loses nothing to a server that closes a kept connection", async (t) => {
+  for (const [name, content] of [["a small blob", someBytes(999)], ["a large one", bytes]] as const) {
+    await t.step(name, async () => {
+      await using registry = new MemoryRegistry();
+      await using wire = new Wire(registry.host);
+      await using client = clientOf(wire.host, { clock: new FakeClock(), retry: { attempts: 1 } });
+      await uploadBlob(client, "a", { blob: await blobOf(someBytes(9)), signal });
+      // The next PUT meets the connection that this one came over.
+      wire.faults.push({ request: put, cut: 0 });
+      const blob = await blobOf(content);
+      strictEqual(await uploadBlob(client, "a", { blob, signal }), "uploaded");
+      deepStrictEqual(registry.blobOf("a", blob.digest), content);
+      strictEqual(registry.openUploads, 0);
+    });
+  }
+});
 
 /** Sends `bytes` over a wire that breaks; they must have arrived, and no session be left. */
 async function survive(
@@ -30,7 +48,6 @@ async function survive(
   return { methods, sent: wire.sent, open: registry.openUploads, waits: clock.waits };
 }
 
-const put = /^PUT /;
 const answerTo = (method: string, answer: () => Response): Fault => (request) =>
   request.method === method ? answer() : undefined;
 
@@ -79,7 +96,9 @@ Deno.test("uploadBlob() survives lost connections", async (t) => {
       message: /^Cannot reach http:.*uploads/,
     });
     strictEqual(registry.openUploads, 0);
-    strictEqual(registry.count("/uploads/", "PUT") <= 5, true);
+    // Five tries, and one more for a connection that was kept from the request before.
+    const tries = registry.count("/uploads/", "PUT");
+    ok(tries <= 6, `${tries} tries`);
   });
 });
 

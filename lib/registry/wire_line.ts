@@ -1,0 +1,141 @@
+import { Alarm } from "../alarm.ts";
+import { type Floor, Pace, TAKEN } from "./pace.ts";
+import type { Receive } from "./wire_answer.ts";
+import type { Wire } from "./wire_pool.ts";
+
+/** How long to wait, and what for. */
+export interface Limit {
+  readonly ms: number;
+  /** What did not happen, in words for people. */
+  readonly what: string;
+  /** For all that is received, not for each pause in it. @default false */
+  readonly whole?: boolean;
+}
+
+/** One request's use of a connection, given up when nothing moves for too long, or when the signal says so. */
+export class Line {
+  readonly #wire: Wire;
+  readonly #signal: AbortSignal;
+  readonly #stop = () => this.#break(this.#signal.reason);
+  readonly #alarm = new Alarm();
+  /** For what is received; absent while a request is sent. */
+  #pause: Limit | undefined;
+  #broken: { readonly reason: unknown } | undefined;
+  #closed = false;
+  readonly #pace: Pace;
+  /** Something of the answer has come. */
+  #heard = false;
+  /** The connection has failed or ended. */
+  #lost = false;
+
+  readonly #ended: () => void;
+
+  /** @param ended called once, after the connection was closed or handed on */
+  constructor(
+    wire: Wire,
+    { floor, signal, ended }: {
+      readonly floor: Floor;
+      readonly signal: AbortSignal;
+      readonly ended: () => void;
+    },
+  ) {
+    this.#wire = wire;
+    this.#ended = ended;
+    this.#pace = new Pace(floor, TAKEN);
+    this.#signal = signal;
+    signal.addEventListener("abort", this.#stop, { once: true });
+  }
+
+  /** Whether the other side has gone without a word of an answer. */
+  get lost(): boolean {
+    return this.#lost && !this.#heard && !this.broken;
+  }
+
+  /** Whether it was given up from here. */
+  get broken(): boolean {
+    return this.#broken !== undefined;
+  }
+
+  /** Breaks the connection when nothing, or not the whole, is received for so long, from now on. */
+  limit(limit: Limit): void {
+    this.#pause = limit;
+    this.#arm(limit);
+  }
+
+  async send(bytes: Uint8Array, limitMs: number): Promise<void> {
+    for (let at = 0; at < bytes.length;) {
+      if (!this.#pause) this.#arm({ ms: limitMs, what: "nothing more was taken" });
+      const start = performance.now();
+      const count = await this.#noting(this.#wire.connection.write(bytes.subarray(at)));
+      this.#pace.moved(count, performance.now() - start);
+      at += count;
+    }
+    // What is still on its way when the answer comes leaves its limit alone.
+    if (!this.#pause) this.#alarm.pause();
+  }
+
+  receiver(size: number): Receive {
+    let buffer: Uint8Array | undefined;
+    const read = async () => {
+      buffer ??= new Uint8Array(size);
+      const count = await this.#wire.connection.read(buffer);
+      return count === null ? null : buffer.subarray(0, count);
+    };
+    return async () => {
+      if (this.#pause && !this.#pause.whole) this.#arm(this.#pause);
+      const { first } = this.#wire;
+      delete this.#wire.first;
+      const piece = await this.#noting(first ?? read());
+      if (this.#pause && !this.#pause.whole) this.#alarm.pause();
+      if (piece === null) this.#lost = true;
+      else this.#heard = true;
+      return piece;
+    };
+  }
+
+  async guarded<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      throw this.reason(error);
+    }
+  }
+
+  /** Why the connection was broken from here; else what came of it. */
+  reason(error: unknown): unknown {
+    return this.#broken ? this.#broken.reason : error;
+  }
+
+  /** Ends the use of the connection, unless it is closed: the next may have it. */
+  handOn(to: (connection: Deno.Conn) => void): void {
+    this.#alarm.stop();
+    this.#signal.removeEventListener("abort", this.#stop);
+    if (this.#closed) return;
+    this.#closed = true;
+    to(this.#wire.connection);
+    this.#ended();
+  }
+
+  close(): void {
+    this.handOn((connection) => connection.close());
+  }
+
+  async #noting<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      this.#lost = true;
+      throw error;
+    }
+  }
+
+  #arm({ ms, what }: Limit): void {
+    if (this.#closed) return;
+    this.#alarm.set(ms, () => this.#break(new Error(`${what} for ${Math.round(ms / 1000)} s`)));
+  }
+
+  #break(reason: unknown): void {
+    this.#broken ??= { reason };
+    this.close();
+  }
+}
