@@ -20,6 +20,9 @@ import { knownOf } from "../protocol/manifest_facts.ts";
 
 export type * from "./apply_model.ts";
 
+/** Removals at once: as many as manifests are read. */
+const PARALLEL = 16;
+
 /**
  * Does what a plan says, with everything looked at once more: a tag that moved stays, a digest keeps its other tags,
  * and stages go only by the protocol that docs/protocol.md describes, after builds had time to object. It can be stopped
@@ -72,7 +75,7 @@ class Applier {
     this.#pending = left.map(leftoverOf);
     this.#start = options.clock.now();
     this.#throttle = new Throttle({
-      parallel: options.parallel ?? 8,
+      parallel: options.parallel ?? PARALLEL,
       clock: options.clock,
       signal: options.signal,
       onLimited: (limit) => options.onEvent?.({ type: "limited", ...limit }),
@@ -188,7 +191,7 @@ class Applier {
       throttle: this.#throttle,
       clock,
       signal,
-      parallel: this.options.parallel ?? 8,
+      parallel: this.options.parallel ?? PARALLEL,
       mayRemove: inTime,
     });
     for (const leftover of own) {
@@ -309,7 +312,7 @@ class Applier {
         }
       }
     };
-    await Promise.all(Array.from({ length: this.options.parallel ?? 8 }, worker));
+    await Promise.all(Array.from({ length: this.options.parallel ?? PARALLEL }, worker));
     this.options.signal.throwIfAborted();
     if (failure) throw failure.error;
     return done;

@@ -47,6 +47,8 @@ export async function dropLeftovers(leftovers: readonly Leftover[], inputs: Drop
   const unreadable = look.broken.find(({ kind }) => kind === "unreadable");
   const pool = new Pool(inputs.parallel);
   let failure: { readonly error: unknown } | undefined;
+  /** Nothing waits for them: what is not noted, the next run asks for once more. */
+  const notes: Promise<void>[] = [];
   const work = async (leftover: Leftover) => {
     if (failure || inputs.signal.aborted || !inputs.mayRemove()) return;
     const { repository, digest, inseparable, children } = leftover;
@@ -68,7 +70,7 @@ export async function dropLeftovers(leftovers: readonly Leftover[], inputs: Drop
       if (!result) return;
       if (result !== "dropped") return keep(result.why);
       done.set(leftover, result);
-      await inputs.journal.dropped({ repo: inputs.repo, repository, digest });
+      notes.push(inputs.journal.dropped({ repo: inputs.repo, repository, digest }).catch(() => {}));
       for (const child of children) {
         if (used.has(child) || (await place.tagsAt(child, [])).length > 0) continue;
         await inputs.throttle.run(() => place.drop(child));
@@ -87,6 +89,7 @@ export async function dropLeftovers(leftovers: readonly Leftover[], inputs: Drop
     await Promise.all(wave.map((leftover) => pool.run(() => work(leftover))));
     rest = wave.length === 0 ? [] : rest.filter(({ digest }) => below.has(digest));
   }
+  await Promise.all(notes);
   inputs.signal.throwIfAborted();
   if (failure) throw failure.error;
   return done;
