@@ -17,6 +17,7 @@ export async function saySame(
   const same = registries.map(async (each) => {
     if (isPlain(each, env)) return await saysSame(each, signal);
     const { clientSaysSame } = await import("./ask_client.ts");
+    signal.throwIfAborted();
     return await clientSaysSame(each, env, signal);
   });
   return (await Promise.all(same)).every(Boolean);

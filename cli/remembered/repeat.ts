@@ -1,5 +1,4 @@
 import { Alarm } from "../../lib/alarm.ts";
-import { observed } from "../../lib/pool.ts";
 import type { GitAsked } from "../git_asked.ts";
 import type { Output } from "../io.ts";
 import { streamOutput } from "../output.ts";
@@ -20,31 +19,47 @@ export async function repeat(args: readonly string[], asked: GitAsked): Promise<
   return streams[1];
 }
 
-/** What is to be printed; undefined where anything that it stood on is another. */
+/** What is to be printed; undefined where a file that it stood on is another. @throws what else is another */
 async function outputNow(args: readonly string[], asked: GitAsked): Promise<Answer["output"] | undefined> {
   const env = Deno.env.toObject();
   const path = await answerPath(args, env);
   const answer = path === undefined ? undefined : await readAnswer(path, env);
   if (!answer) return undefined;
-  // What is asked of others is begun first.
-  const said = observed(Promise.all([areRegistriesSame(answer, env), isGitSame(answer, asked)]));
-  return areSame(answer.facts) && (await said).every(Boolean) ? answer.output : undefined;
-}
-
-async function isGitSame({ git }: Answer, asked: GitAsked): Promise<boolean> {
-  if (!git) return true;
-  const status = await asked.of(git.dir)?.gitStatus();
-  return status !== undefined && new TextDecoder().decode(status) === git.status;
-}
-
-async function areRegistriesSame({ registries }: Answer, env: Variables): Promise<boolean> {
-  if (registries.length === 0) return true;
-  const { saySame } = await import("./ask.ts");
+  // Before anybody else is asked: what is sent to a registry, and where its logins go, is known from files.
+  if (!areSame(answer.facts)) return undefined;
   const stop = new AbortController();
+  const registries = sayRegistriesSame(answer, env, stop);
+  try {
+    await Promise.all([registries, saysGitSame(answer, asked)]);
+    return answer.output;
+  } finally {
+    // The whole program is not to meet what is still being asked.
+    stop.abort();
+    await registries.catch(() => {});
+  }
+}
+
+/** @throws Error when git says something else, or nothing */
+async function saysGitSame({ git }: Answer, asked: GitAsked): Promise<void> {
+  if (!git) return;
+  const status = await asked.of(git.dir)?.gitStatus();
+  const same = status !== undefined && new TextDecoder().decode(status) === git.status;
+  if (!same) throw new Error("git says something else");
+}
+
+/** @throws Error when a registry says something else, or nothing in time; the signal's reason */
+async function sayRegistriesSame(
+  { registries }: Answer,
+  env: Variables,
+  stop: AbortController,
+): Promise<void> {
+  if (registries.length === 0) return;
+  const { saySame } = await import("./ask.ts");
+  stop.signal.throwIfAborted();
   const alarm = new Alarm();
   alarm.set(PATIENCE_MS, () => stop.abort());
   try {
-    return await saySame(registries, env, stop.signal);
+    if (!await saySame(registries, env, stop.signal)) throw new Error("a registry says something else");
   } finally {
     alarm.stop();
   }

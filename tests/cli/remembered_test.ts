@@ -251,6 +251,42 @@ for (const kind of ["basic", "bearer"] as const) {
   });
 }
 
+Deno.test("a token server that a registry has left is not sent a login, and none of what it stood for is kept", async () => {
+  const asked: string[] = [];
+  await using old = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, (request) => {
+    asked.push(request.url);
+    return new Response(null, { status: 401 });
+  });
+  await using registry = new MemoryRegistry();
+  const auth = { kind: "bearer", user: "me", password: "right" } as const;
+  registry.auth = auth;
+  await withShop(async (shop) => {
+    const bp = ["bp", `${registry.host}/kept`, "--tag", "v1"];
+    const env = {
+      DOCKER_AUTH_CONFIG: JSON.stringify({ auths: { [registry.host]: { auth: btoa("me:right") } } }),
+    };
+    await shop.keep(bp, env);
+    // What was kept is of the time when its tokens came from elsewhere.
+    const moved = async () => {
+      for (const path of await shop.paths()) {
+        const kept = JSON.parse((await readSealed(path))!);
+        for (const { host } of kept.registries) {
+          host.challenge.params.realm = `http://127.0.0.1:${old.addr.port}/`;
+        }
+        kept.facts[0][2] = "other";
+        await writeSealed(path, JSON.stringify(kept));
+      }
+    };
+    await moved();
+    const { code, stderr } = await shop.dapp(bp, env);
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(asked, []);
+    for (const path of await shop.paths()) {
+      assert.equal((await readSealed(path))!.includes(`:${old.addr.port}/`), false);
+    }
+  });
+});
+
 Deno.test("what fails, what is refused and what writes is not kept", async () => {
   await withShop(async (shop, project) => {
     for (const words of [["build", "nobody"], ["push", "127.0.0.1:1/x"], ["build", "--json"]]) {
