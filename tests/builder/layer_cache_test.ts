@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import type { Digest } from "../../core/contract/plugin.ts";
 import { bootId, LayerCache, layerName } from "../../plugins/builder/native/cache.ts";
 import { findLeftovers } from "../../plugins/builder/native/leftovers.ts";
+import { NativeBuilder } from "../../plugins/builder/native/builder.ts";
 import { RunDirectory } from "../../plugins/builder/native/run_directory.ts";
+import { LocalStore } from "../../plugins/store/local/store.ts";
 import { withTempDir } from "../support/tmp.ts";
 
 const diffId = (text: string) => `sha256:${text.padEnd(64, "0")}` as Digest;
@@ -12,7 +14,13 @@ async function addLayer(native: string, name: string, meta: unknown): Promise<vo
   await Deno.writeTextFile(`${native}/l/${name}/meta.json`, JSON.stringify(meta));
 }
 
-const current = (id: string) => ({ format: 2, diffId: id, boot: bootId(), implicit: [], merged: [] });
+const current = (id: Digest) => ({
+  format: 2 as const,
+  diffId: id,
+  boot: bootId(),
+  implicit: [],
+  merged: [],
+});
 
 Deno.test("layerName() tells layers and variants apart that begin alike, in a name that is short and safe", async () => {
   const dir = { mode: 0o755, uid: 0, gid: 0, mtime: 0 };
@@ -50,6 +58,7 @@ Deno.test("findLeftovers() finds layers that nobody uses or can use, and what ki
     await addLayer(native, "used", current(id));
     await addLayer(native, "old", { ...current(id), format: 1 });
     await addLayer(native, "unused", current(diffId("b")));
+    await addLayer(native, "used.12345678.gone", current(id));
     const running = await RunDirectory.open(native);
     using _lock = running.lock;
     for (const name of ["dead", "lockless"]) await Deno.mkdir(`${native}/run/${name}/0`, { recursive: true });
@@ -59,8 +68,48 @@ Deno.test("findLeftovers() finds layers that nobody uses or can use, and what ki
       removed.push(path.slice(native.length + 1));
       await Deno.remove(path, { recursive: true });
     });
-    assert.deepEqual(removed.toSorted(), ["l/old", "l/unused", "run/dead", "run/lockless"]);
-    assert.deepEqual(found, { path: native, count: 2, kept: [] });
+    assert.deepEqual(removed.toSorted(), [
+      "l/old",
+      "l/unused",
+      "l/used.12345678.gone",
+      "run/dead",
+      "run/lockless",
+    ]);
+    assert.deepEqual(found, { path: native, count: 3, kept: [] });
     assert.ok((await Deno.stat(running.path)).isDirectory);
+  });
+});
+
+Deno.test("a layer that somebody still unpacks while it is removed never becomes one of the cache", async () => {
+  await withTempDir(async (home) => {
+    await using store = await LocalStore.open(home);
+    const native = `${home}/native`;
+    const wrapper = `${native}/run/dead/0/c`;
+    await Deno.mkdir(`${wrapper}/d`, { recursive: true });
+    await Deno.mkdir(`${native}/l`);
+    await Deno.writeTextFile(`${native}/run/.gate`, "");
+    for (const name of ["a", "b"]) await Deno.writeTextFile(`${wrapper}/d/${name}`, name);
+    const id = diffId("a");
+    const { remove } = Deno;
+    let adopted: Promise<unknown> | undefined;
+    // The helper ends when one of the two files is gone.
+    Deno.remove = async (path, options) => {
+      if (!adopted && String(path).includes("/run/dead")) {
+        await remove(`${path}/0/c/d/a`);
+        adopted = new LayerCache(native).adopt(wrapper, "torn", current(id), `${native}/run/dead/0/aside`);
+        await adopted.catch(() => {});
+      }
+      await remove(path, options);
+    };
+    try {
+      const platform = { os: "linux", architecture: "amd64" };
+      await using builder = new NativeBuilder({ platform, store, parallel: 1 }, { env: {} });
+      await builder.leftovers(new Set([id]), { dryRun: false });
+    } finally {
+      Deno.remove = remove;
+    }
+    assert.ok(adopted);
+    await assert.rejects(adopted, Deno.errors.NotFound);
+    assert.deepEqual(await Array.fromAsync(Deno.readDir(`${native}/l`)), []);
   });
 });

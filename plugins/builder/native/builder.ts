@@ -27,6 +27,7 @@ import { isRootless } from "./namespaces.ts";
 import { HelperPool } from "./pool.ts";
 import type { MountSpec, RootfsSpec, RunRequest, StoredBlob } from "./protocol.ts";
 import { RunDirectory } from "./run_directory.ts";
+import { takeAway } from "./take_away.ts";
 import { runInteractive } from "./shell.ts";
 import { overlayDirs } from "./skeleton.ts";
 import { NetworkChoice } from "./step_network.ts";
@@ -244,6 +245,7 @@ export class NativeBuilder implements Builder {
     } else {
       await atMost(remove(), REMOVING_MS);
       await close();
+      if (run) await this.#remove([run.path]).catch(() => {}); // a helper may have begun with a layer after that
     }
     run?.lock.close();
   }
@@ -383,7 +385,9 @@ export class NativeBuilder implements Builder {
 
   /** Directories of steps, which may hold files of other users. */
   async #remove(paths: readonly string[]): Promise<void> {
-    for (const path of paths) {
+    for (const each of paths) {
+      const path = await takeAway(each);
+      if (path === undefined) continue;
       try {
         await Deno.remove(path, { recursive: true });
       } catch (error) {

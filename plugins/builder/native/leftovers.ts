@@ -1,6 +1,7 @@
 import type { BuilderLeftovers, Digest } from "../../../core/contract/plugin.ts";
 import { LayerCache, nativeDirectory } from "./cache.ts";
 import { abandonedRuns } from "./run_directory.ts";
+import { isTakenAway } from "./take_away.ts";
 
 /**
  * Finds unpacked layers, of root's builder and of ordinary users', that belong to no stage, and what is no whole layer.
@@ -20,7 +21,7 @@ export async function findLeftovers(
     const cache = new LayerCache(native);
     for (const name of await namesIn(cache.layers)) {
       const path = `${cache.layers}/${name}`;
-      const diffId = await cache.diffIdOf(name);
+      const diffId = isTakenAway(name) ? undefined : await cache.diffIdOf(name);
       if (diffId && used.has(diffId)) continue;
       try {
         await remove(path);
