@@ -109,3 +109,22 @@ async function memosOf(home: string): Promise<readonly string[]> {
   }
   return found.sort();
 }
+
+Deno.test("thinOut() passes over what only another user may look into", async () => {
+  await withTempDir(async (dir) => {
+    for (const kind of ["theirs", "ours"]) {
+      await Deno.mkdir(`${dir}/${kind}`);
+      for (const name of ["a", "b"]) await Deno.writeTextFile(`${dir}/${kind}/${name}`, "1");
+    }
+    const { readDir } = Deno;
+    Deno.readDir = (path) => {
+      if (path === `${dir}/theirs`) throw new Deno.errors.PermissionDenied("readdir"); // as for others than root
+      return readDir(path);
+    };
+    try {
+      assert.deepEqual(await thinOut(dir, { most: 1, dryRun: false }), { count: 1, bytes: 1 });
+    } finally {
+      Deno.readDir = readDir;
+    }
+  });
+});

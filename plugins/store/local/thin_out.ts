@@ -8,7 +8,8 @@ const MOST = 50_000;
 
 /**
  * Removes what was not used for long from what was found out before, and the oldest of a kind where there is too much.
- * It is found out again when it is needed. With `dryRun` it only counts.
+ * It is found out again when it is needed. With `dryRun` it only counts. What another user has left, as with sudo, and
+ * this one may not look into stays.
  */
 export async function thinOut(
   memo: string,
@@ -21,7 +22,9 @@ export async function thinOut(
   const oldest = now - DAYS * 86400_000;
   let [count, bytes] = [0, 0];
   for (const kind of await namesIn(memo)) {
-    const files = (await namesIn(`${memo}/${kind}`)).flatMap((name) => look(`${memo}/${kind}/${name}`));
+    const files = (await namesIn(`${memo}/${kind}`).catch(ifDenied)).flatMap((name) =>
+      look(`${memo}/${kind}/${name}`)
+    );
     files.sort((a, b) => b.used - a.used);
     for (const { path, size } of files.filter(({ used }, i) => used < oldest || i >= most)) {
       if (!dryRun) await ifPresent(() => Deno.remove(path));
@@ -33,6 +36,12 @@ export async function thinOut(
 
 async function namesIn(dir: string): Promise<readonly string[]> {
   return await ifPresent(() => Array.fromAsync(Deno.readDir(dir), ({ name }) => name)) ?? [];
+}
+
+/** Nothing, where this user may not look. */
+function ifDenied(error: unknown): readonly string[] {
+  if (error instanceof Deno.errors.PermissionDenied) return [];
+  throw error;
 }
 
 interface Remembered {
