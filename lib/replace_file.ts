@@ -16,12 +16,17 @@ export function unfinishedOf(name: string): string | undefined {
  * shared with other writers.
  */
 export async function replaceFile(path: string, write: (temp: string) => Promise<void>): Promise<void> {
-  const temp = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
   const dir = path.slice(0, path.lastIndexOf("/"));
   await Deno.mkdir(dir, { recursive: true });
   using directory = await Deno.open(dir || "/");
   // Nobody sweeps where somebody has it for himself, or it cannot be locked.
   await lockBeside(directory).catch(() => {});
+  await replaceAlone(path, write);
+}
+
+/** The same for whoever keeps others out of the directory already: to lock it once more would be to wait for oneself. */
+export async function replaceAlone(path: string, write: (temp: string) => Promise<void>): Promise<void> {
+  const temp = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
   try {
     await atPath(path, () => write(temp));
     await renameDurably(temp, path);

@@ -1,6 +1,6 @@
 import { withLock } from "../file_lock.ts";
 import { renameDurably } from "../durable.ts";
-import { removeUnfinished, replaceFile, unfinishedOf } from "../replace_file.ts";
+import { removeUnfinished, replaceAlone, replaceFile, unfinishedOf } from "../replace_file.ts";
 import { atPath, isFull } from "../file_failure.ts";
 import { parseManifest } from "./documents.ts";
 import { OciError } from "./errors.ts";
@@ -132,12 +132,12 @@ export class LayoutDirectory {
   async writeIndex(index: ImageIndex): Promise<void> {
     const { dir } = this;
     if (await readText(`${dir}/oci-layout`) !== LAYOUT) {
-      await replaceFile(`${dir}/oci-layout`, (temp) => Deno.writeTextFile(temp, LAYOUT));
+      await replaceAlone(`${dir}/oci-layout`, (temp) => Deno.writeTextFile(temp, LAYOUT));
     }
     const path = `${dir}/index.json`;
     const bytes = new TextEncoder().encode(JSON.stringify(index));
     try {
-      await replaceFile(path, async (temp) => {
+      await replaceAlone(path, async (temp) => {
         await Deno.writeFile(temp, bytes);
         await keepOld(path, `${dir}/${RESERVE}`);
       });
