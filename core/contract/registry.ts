@@ -10,6 +10,8 @@ export interface RegistryRequest {
   readonly repo: string;
   /** What `--registry-kind` says; a plugin of another kind must not answer. */
   readonly kind?: string;
+  /** The command stores something there: who logs in may ask for that at once. @default false */
+  readonly writes?: boolean;
   /** How the user wants it to be reached. */
   readonly access: RegistryAccess;
   /** Environment of the run. */

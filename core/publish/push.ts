@@ -57,7 +57,7 @@ export async function pushImages(
   const [session] = sessions;
   const { repo } = options;
   const { emit, signal, dryRun, registry } = session.options;
-  const opening = observed(session.registry(repo));
+  const opening = observed(session.registry(repo, { writes: !dryRun }));
   const nodes = options.single
     ? [await session.selectOne(patterns[0], { single: true })]
     : await session.select(patterns);

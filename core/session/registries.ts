@@ -46,17 +46,17 @@ export class Registries implements AsyncDisposable {
   /** @param repo what the command is about; undefined when it is about none */
   constructor(readonly opener: RegistryOpener, readonly repo: string | undefined) {}
 
-  /** What serves a REPO, opened once for each name. @throws REPO_INVALID */
-  open(repo: string): Promise<From<RegistryBackend>> {
+  /** What serves a REPO, opened once for each name, as the first one `writes` or not. @throws REPO_INVALID */
+  open(repo: string, { writes = false }: { readonly writes?: boolean } = {}): Promise<From<RegistryBackend>> {
     let registry = this.#open.get(repo);
     if (!registry) {
-      registry = this.#ask(repo);
+      registry = this.#ask(repo, writes);
       this.#open.set(repo, registry);
     }
     return registry;
   }
 
-  async #ask(repo: string): Promise<From<RegistryBackend>> {
+  async #ask(repo: string, writes: boolean): Promise<From<RegistryBackend>> {
     const { env, dir, signal, registry } = this.opener.options;
     const { kind } = registry;
     const answer = await (await this.opener.hooks()).first("openRegistry", {
@@ -64,6 +64,7 @@ export class Registries implements AsyncDisposable {
       env,
       projectDir: dir,
       signal,
+      ...(writes && { writes }),
       ...(kind !== undefined && this.#isOwnHost(repo) && { kind }),
       access: this.accessTo(repo),
       memo: registryMemo(await this.opener.store()),

@@ -131,8 +131,8 @@ export class Session implements AsyncDisposable {
   }
 
   /** What serves a REPO. @throws REPO_INVALID */
-  registry(repo: string) {
-    return this.#registries.open(repo);
+  registry(repo: string, options?: { readonly writes?: boolean }) {
+    return this.#registries.open(repo, options);
   }
 
   /** Names of all base images of the project, those of Dockerfiles included. */

@@ -29,8 +29,9 @@ export async function moveStages(
   },
 ): Promise<StageMoves> {
   const { dryRun } = sessions[0].options;
+  const writes = way === "push" && !dryRun;
   // The registry answers while git is asked.
-  for (const session of sessions) observed(session.registry(repo));
+  for (const session of sessions) observed(session.registry(repo, { writes }));
   const stages: MovedStage[] = [];
   for (const session of sessions) {
     const nodes = await session.select(patterns);

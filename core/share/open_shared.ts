@@ -16,7 +16,11 @@ export interface ShareNeeds {
   store(): Promise<Store>;
   project(): Promise<{ readonly name: string }>;
   accessTo(name: string): RegistryAccess;
-  registry(repo: string): Promise<{ readonly value: RegistryBackend }>;
+  /** What serves a REPO; it `writes` if who asks first does. */
+  registry(
+    repo: string,
+    options?: { readonly writes?: boolean },
+  ): Promise<{ readonly value: RegistryBackend }>;
   listingText(store: Store, digest: Digest): Promise<string | undefined>;
 }
 

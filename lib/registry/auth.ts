@@ -3,6 +3,7 @@ import type { Credentials } from "./docker_config.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
 import { isHost, isPrivateAddress } from "./hosts.ts";
 import type { HostMemory } from "./host_memory.ts";
+import { storing } from "./scopes.ts";
 import { basicOf, fetchToken, type Token, type TokenRequest } from "./token.ts";
 import type { HttpResponse } from "./http.ts";
 
@@ -12,14 +13,16 @@ export interface AuthorizerOptions {
   /** Its host with port, the only one that a remembered challenge may come from. */
   readonly host: string;
   readonly memory: HostMemory;
+  /** A token for reading is asked for such that it serves for storing, unless that is refused. */
+  readonly writes: boolean;
   /** Milliseconds since 1970. */
   now(): number;
   /** Looked up once, when the registry first asks. */
   credentials(): Promise<Credentials | undefined>;
   /** Sends a request to a token server, with retries. */
   send: TokenRequest["send"];
-  /** Told that a token is about to be fetched for a request to this address. */
-  fetching(asked: URL): void;
+  /** Told of an address that is about to be asked, while another one answers. */
+  coming(url: URL): void;
   /** Told every secret, so that it can be kept out of messages. */
   secret(text: string): void;
 }
@@ -37,6 +40,8 @@ export class Authorizer {
   #challenge: Challenge | undefined;
   #asked: URL | undefined;
   #found: Promise<Credentials | undefined> | undefined;
+  /** Whoever shows a token for more than what is needed now is refused. */
+  #narrow = false;
   /** An earlier run heard the challenge; it may be out of date. */
   #recalled: Promise<boolean> | undefined;
 
@@ -63,9 +68,22 @@ export class Authorizer {
     if (!challenge) return undefined;
     const credentials = await this.#credentials();
     if (credentials?.kind === "bearer") return `Bearer ${credentials.token}`;
-    if (challenge.scheme === "bearer") return `Bearer ${await this.#token(challenge, scopes, signal)}`;
+    if (challenge.scheme === "bearer") return `Bearer ${await this.#widest(challenge, scopes, signal)}`;
     if (credentials?.kind !== "basic") return undefined;
     return `Basic ${basicOf(credentials.username, credentials.password)}`;
+  }
+
+  async #widest(challenge: Challenge, scopes: readonly string[], signal: AbortSignal): Promise<string> {
+    const wide = this.#options.writes && !this.#narrow ? storing(scopes) : undefined;
+    if (wide) {
+      try {
+        return await this.#token(challenge, wide, signal);
+      } catch (error) {
+        if (!(error instanceof RegistryError) || error.kind !== "denied") throw error;
+        this.#narrow = true;
+      }
+    }
+    return await this.#token(challenge, scopes, signal);
   }
 
   /**
@@ -87,18 +105,30 @@ export class Authorizer {
     this.#challenge = challenge;
     this.#asked = response.url;
     this.#recalled = Promise.resolve(false);
-    const { realm = "", service } = challenge.params;
-    const params = { realm, ...(service !== undefined && { service }) };
-    if (!changed) {
-      await this.#options.memory.note({
-        challenge: { scheme: challenge.scheme, params },
-        asked: response.url.origin,
-      });
-    }
+    if (!changed) await this.#note(challenge, response.url);
     this.#tokens.delete(this.#keyFor(scopes));
+    if (used) this.#narrow = true;
     const credentials = await this.#credentials();
     if (challenge.scheme === "bearer" && credentials?.kind !== "bearer") return true;
     return credentials !== undefined && await this.header(scopes, AbortSignal.abort()) !== used;
+  }
+
+  /** Takes a 401 answer that was expected: who asks for more is ready to log in at once. */
+  async heard(response: Pick<HttpResponse, "url" | "header">): Promise<void> {
+    const challenge = challengeOf(response);
+    if (!challenge) return;
+    await this.#note(challenge, response.url);
+    if (challenge.scheme !== "bearer") return;
+    try {
+      this.#options.coming(this.#realm(challenge.params.realm ?? "", response.url));
+    } catch {
+      // whoever needs a token learns why there is none
+    }
+  }
+
+  async #note({ scheme, params: { realm = "", service } }: Challenge, asked: URL): Promise<void> {
+    const params = { realm, ...(service !== undefined && { service }) };
+    await this.#options.memory.note({ challenge: { scheme, params }, asked: asked.origin });
   }
 
   async #recall(): Promise<boolean> {
@@ -155,11 +185,11 @@ export class Authorizer {
   }
 
   async #fetch(challenge: Challenge, scopes: readonly string[], signal: AbortSignal): Promise<Token> {
-    this.#options.fetching(this.#asked!);
+    this.#options.coming(this.#asked!);
     const credentials = await this.#credentials();
     const { realm = "", service } = challenge.params;
     const token = await fetchToken({
-      realm: this.#realm(realm),
+      realm: this.#realm(realm, this.#asked!),
       service,
       scopes,
       credentials,
@@ -177,8 +207,7 @@ export class Authorizer {
   }
 
   /** The token server. @throws {RegistryError} when credentials must not go there */
-  #realm(text: string): URL {
-    const asked = this.#asked!;
+  #realm(text: string, asked: URL): URL {
     const refuse = (why: string) =>
       new RegistryError(`Cannot log in to registry "${this.#options.domain}": ${why}`, { kind: "refused" });
     if (!URL.canParse(text, asked)) throw refuse(`its token server "${text}" is no URL`);

@@ -20,12 +20,17 @@ export interface RegistryClientOptions {
   readonly insecure?: readonly string[];
   /** Shown instead of all credentials found elsewhere. */
   readonly login?: { readonly username: string; readonly password: string };
+  /** Ask for tokens that store as well, where reading comes first; who may only read gets one for that. @default false */
+  readonly writes?: boolean;
   readonly retry?: Partial<RetryPolicy>;
   /** What earlier runs found out, so that this one asks less. */
   readonly memo?: ClientMemo;
   /** Told of every wait that a server asks for; must not throw. */
   onWait?(wait: RegistryWait): void;
 }
+
+/** Connections for what a manifest names. */
+const CONTENTS = 4;
 
 /** One request below `/v2/`. */
 export interface RegistryRequest {
@@ -70,8 +75,7 @@ export class RegistryClient implements AsyncDisposable {
   readonly #patience: Patience;
   readonly #authorizers = new Map<string, Authorizer>();
   readonly #secrets = new Set<string>();
-  /** The scheme and host that has answered. */
-  #answered: string | undefined;
+  #contents = false;
   #headers: Promise<Readonly<Record<string, string>>> | undefined;
 
   /** Host with optional port, as in image names; lower case, as host names know no other. */
@@ -108,9 +112,17 @@ export class RegistryClient implements AsyncDisposable {
     }
   }
 
-  /** Has a connection opened for a request with a body that is about to come, while another one is answered. */
-  expectBody(): void {
-    if (this.#answered !== undefined) void this.#transport.expect(new URL("/v2/", this.#answered));
+  /** Has a connection opened for a request that is about to come, while another one is answered. */
+  expectMore(): void {
+    const { known } = this.#origin;
+    if (known !== undefined) void this.#transport.expect(new URL("/v2/", known));
+  }
+
+  /** Has connections opened, once, for the documents and layers that a manifest is about to name. */
+  expectContents(): void {
+    if (this.#contents) return;
+    this.#contents = true;
+    for (let i = 0; i < CONTENTS; i++) this.expectMore();
   }
 
   async #request(request: RegistryRequest): Promise<HttpResponse> {
@@ -147,6 +159,8 @@ export class RegistryClient implements AsyncDisposable {
     const url = typeof request.path === "string" ? new URL(`/v2/${request.path}`, origin) : request.path;
     const own = url.origin === origin;
     const more = own ? await (this.#headers ??= readDockerHeaders(this.#options.env)) : {};
+    // Without a token, with one, and with one for less.
+    const most = this.#options.writes ? 3 : 2;
     for (let tries = 1;; tries++) {
       const authorization = own ? await authorizer.header(request.scopes, request.signal) : undefined;
       const { body } = request;
@@ -172,11 +186,13 @@ export class RegistryClient implements AsyncDisposable {
             url: shown,
           });
         }
-        this.#answered = origin;
         answered();
       }
       const asked = response.status === 401 && own && response.url.origin === origin;
-      const last = tries === 2 && !authorization?.startsWith("Basic ");
+      if (asked && request.expect.includes(401)) {
+        await authorizer.heard(response);
+      }
+      const last = tries === most && !authorization?.startsWith("Basic ");
       if (!asked || last || request.expect.includes(401)) {
         return response;
       }
@@ -196,6 +212,7 @@ export class RegistryClient implements AsyncDisposable {
         domain: this.domain,
         host: this.#host,
         memory: this.#memory,
+        writes: this.#options.writes ?? false,
         credentials: () => this.#credentials(path),
         now: () => this.retry.now(),
         send: (request) =>
@@ -205,7 +222,7 @@ export class RegistryClient implements AsyncDisposable {
             send: () => followRedirects(this.#transport, { ...request, login: true }),
             failed: () => true,
           }),
-        fetching: (asked) => void this.#transport.expect(asked, { first: true }),
+        coming: (url) => void this.#transport.expect(url, { first: true }),
         secret: (text) => this.#secrets.add(text),
       });
       this.#authorizers.set(path, authorizer);

@@ -23,7 +23,8 @@ export interface HostFacts {
 export class HostMemory {
   readonly #memo: ClientMemo | undefined;
   readonly #key: string;
-  #facts: Promise<HostFacts> | undefined;
+  #reading: Promise<void> | undefined;
+  #facts: HostFacts = {};
   #written: Promise<void> = Promise.resolve();
 
   constructor(memo: ClientMemo | undefined, key: string) {
@@ -31,16 +32,19 @@ export class HostMemory {
     this.#key = key;
   }
 
-  facts(): Promise<HostFacts> {
-    return this.#facts ??= this.#read();
+  async facts(): Promise<HostFacts> {
+    await (this.#reading ??= this.#read());
+    return this.#facts;
   }
 
   /** Adds to what is known; undefined forgets. */
   async note(change: { readonly [K in keyof HostFacts]: HostFacts[K] | undefined }): Promise<void> {
-    const before = await this.facts();
+    await this.facts();
+    // What others have noted meanwhile stays.
+    const before = this.#facts;
     const after = JSON.parse(JSON.stringify({ ...before, ...change })) as HostFacts;
     if (JSON.stringify(before) === JSON.stringify(after)) return;
-    this.#facts = Promise.resolve(after);
+    this.#facts = after;
     watching()?.host(this.#key, after);
     this.#written = this.#written.then(async () => {
       try {
@@ -56,15 +60,13 @@ export class HostMemory {
     await this.#written;
   }
 
-  async #read(): Promise<HostFacts> {
-    let facts: HostFacts = {};
+  async #read(): Promise<void> {
     try {
-      facts = parseFacts(await this.#memo?.get(this.#key));
+      this.#facts = parseFacts(await this.#memo?.get(this.#key));
     } catch {
       // nothing is known
     }
-    watching()?.host(this.#key, facts);
-    return facts;
+    watching()?.host(this.#key, this.#facts);
   }
 }
 

@@ -26,6 +26,11 @@ export class Origin {
     this.#memory = options.memory;
   }
 
+  /** What is asked; undefined while nobody knows its scheme. */
+  get known(): string | undefined {
+    return this.#plainAllowed ? this.#found : originOf("https:", this.#host);
+  }
+
   /**
    * Sends by the scheme that answers.
    *

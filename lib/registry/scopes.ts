@@ -10,6 +10,12 @@ export function pushScope(path: string): string {
   return `repository:${path}:pull,push`;
 }
 
+/** Scopes for reading and storing, of those for reading one repository alone; undefined for any others. */
+export function storing(scopes: readonly string[]): readonly string[] | undefined {
+  const path = scopes.length === 1 ? /^repository:(.+):pull$/.exec(scopes[0]!)?.[1] : undefined;
+  return path === undefined ? undefined : [pushScope(path)];
+}
+
 /** Removing manifests and tags. */
 export function deleteScope(path: string): string {
   return `repository:${path}:delete`;

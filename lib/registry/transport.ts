@@ -11,7 +11,7 @@ import { type Floor, floorOf, paced, taken, TOO_SLOW } from "./pace.ts";
 import { settled } from "./settled.ts";
 import { GoneError, sendWire } from "./wire.ts";
 import { ConnectError } from "./wire_connect.ts";
-import { WirePool } from "./wire_pool.ts";
+import { QUEUE, WirePool } from "./wire_pool.ts";
 
 // Parts of undici by themselves: all of it takes three times as long to load.
 interface RequestModule {
@@ -221,13 +221,14 @@ export class HttpTransport implements AsyncDisposable {
   }
 
   /**
-   * Whether a small request by https goes over a connection of our own: the first ones to a host, and as many as there are
-   * connections. `fetch`, which sends many at once, is for all others. Once it is connected only what has a body goes
+   * Whether a small request by https goes over a connection of our own: the first ones to a host, and as many as connections
+   * have and may let wait. `fetch`, which sends many at once, is for all others. Once it is connected only what has a body goes
    * another way, since it holds a body back until the head before it is confirmed (it leaves TCP_NODELAY out).
    */
   #isFree({ url: { origin }, body }: HttpRequest): boolean {
     if (this.#heard.has(origin)) return body !== undefined && this.#pool.has(origin);
-    return (this.#small.get(origin) ?? 0) < Math.max(FIRST, this.#pool.count(origin));
+    const most = Math.max(FIRST, this.#pool.count(origin) * (1 + QUEUE));
+    return (this.#small.get(origin) ?? 0) < most;
   }
 
   #pace(): Floor {

@@ -36,7 +36,7 @@ export class UploadSession {
 
   /** @throws {RegistryError} */
   static async open(place: UploadPlace): Promise<UploadSession> {
-    place.client.expectBody();
+    place.client.expectMore();
     // Some answer 200 or 201 with the session.
     const response = await post(place, "", { scopes: [pushScope(place.path)], expect: [200, 201, 202] });
     return new UploadSession(place, response);

@@ -32,7 +32,7 @@ const FIRST_PIECE = 16 * 1024;
 /** Connections to one origin that are opened before they are needed. */
 const MAX_AHEAD = 16;
 /** Requests that wait for one connection: a round trip each, where TLS takes two to begin with. */
-const QUEUE = 2;
+export const QUEUE = 2;
 /** How long they wait before they open one of their own. */
 const WAIT_MS = 500;
 

@@ -5,6 +5,7 @@ import { contentOf } from "../../lib/registry/body.ts";
 import { parseChallenges } from "../../lib/registry/challenge.ts";
 import type { RegistryClient } from "../../lib/registry/client.ts";
 import { explained } from "./_explain.ts";
+import { keepClient } from "./_kept_clients.ts";
 
 /** Every kind that can be named with `--registry-kind`; `oci` is any registry, by the distribution protocol alone. */
 const registryKinds = [
@@ -49,7 +50,7 @@ const probes = new WeakMap<RegistryMemo, Map<string, Promise<DetectedRegistry>>>
  * The kind of the registry at `domain`: what the user says, else what its name says, else what was found out earlier,
  * else what it answers to `GET /v2/`. Only the last costs a request; the answer is remembered.
  *
- * @param connect makes a client to ask with; the client is disposed of here
+ * @param connect makes a client to ask with; it is kept for who opens the registry for the same request
  * @throws {EngineError} USAGE when the user names an unknown kind; REGISTRY_FAILED when the registry does not answer
  */
 export async function detectRegistry(
@@ -60,17 +61,29 @@ export async function detectRegistry(
   if (request.kind !== undefined) return { kind: checkedKind(request.kind) };
   const kind = kindOfHost(domain);
   if (kind) return { kind };
-  return await probeOnce(request, domain, connect);
+  return await probeOnce(request, domain, async (ask) => {
+    const client = await connect();
+    try {
+      const found = await ask(client);
+      keepClient(request, client);
+      return found;
+    } catch (error) {
+      await client[Symbol.asyncDispose]();
+      throw error;
+    }
+  });
 }
 
 /** Like {@linkcode detectRegistry}, for who needs to know the token server although the kind is known. */
 export async function askRegistry(
   request: RegistryRequest,
-  domain: string,
-  connect: () => Promise<RegistryClient>,
+  client: RegistryClient,
 ): Promise<DetectedRegistry> {
-  return await probeOnce(request, domain, connect);
+  return await probeOnce(request, client.domain, (ask) => ask(client));
 }
+
+/** Lends a client to who asks with it. */
+type Lend = (ask: (client: RegistryClient) => Promise<DetectedRegistry>) => Promise<DetectedRegistry>;
 
 /** The kind that a host name alone tells. */
 export function kindOfHost(domain: string): RegistryKind | undefined {
@@ -89,16 +102,12 @@ function checkedKind(kind: string): RegistryKind {
   );
 }
 
-function probeOnce(
-  request: RegistryRequest,
-  domain: string,
-  connect: () => Promise<RegistryClient>,
-): Promise<DetectedRegistry> {
+function probeOnce(request: RegistryRequest, domain: string, lend: Lend): Promise<DetectedRegistry> {
   let known = probes.get(request.memo);
   if (!known) probes.set(request.memo, known = new Map());
   let pending = known.get(domain);
   if (!pending) {
-    pending = rememberedOr(request, domain, connect);
+    pending = rememberedOr(request, domain, lend);
     known.set(domain, pending);
     // Another try may succeed.
     pending.catch(() => known.delete(domain));
@@ -109,14 +118,11 @@ function probeOnce(
 async function rememberedOr(
   request: RegistryRequest,
   domain: string,
-  connect: () => Promise<RegistryClient>,
+  lend: Lend,
 ): Promise<DetectedRegistry> {
   const remembered = readDetected(await request.memo.get(MEMO, domain, isObject));
   if (remembered) return remembered;
-  const found = await explained(domain, async () => {
-    await using client = await connect();
-    return await probe(client, request.signal);
-  });
+  const found = await explained(domain, () => lend((client) => probe(client, request.signal)));
   await request.memo.put(MEMO, domain, found);
   return found;
 }

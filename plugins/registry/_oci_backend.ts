@@ -12,6 +12,7 @@ import { EngineError, messageOf } from "../../core/contract/errors.ts";
 import type { RegistryClient } from "../../lib/registry/client.ts";
 import type { RegistryError } from "../../lib/registry/errors.ts";
 import type { Advise } from "./_explain.ts";
+import { takeClient } from "./_kept_clients.ts";
 import { OciRepository } from "./_oci_repository.ts";
 import { parseRepo } from "./_repo.ts";
 import { createTagRemover, type TagRemover } from "./_tag_remover.ts";
@@ -122,7 +123,7 @@ function repositoryPath(above: string, name: string, provider: ProviderApi): str
 export type OnWait = NonNullable<ConstructorParameters<typeof RegistryClient>[1]["onWait"]>;
 
 /**
- * A client for a host, reached as the user wants it. The login given on the command line is shown to the host of REPO
+ * A client for a host, reached as the user wants it: the one that has found out what registry it is, or a new one. The login given on the command line is shown to the host of REPO
  * alone; other hosts get what is known of them elsewhere.
  *
  * @param onWait told when the registry makes requests wait
@@ -132,13 +133,16 @@ export async function clientFor(
   domain: string,
   onWait?: OnWait,
 ): Promise<RegistryClient> {
+  const kept = takeClient(request, domain);
+  if (kept) return kept;
   const { RegistryClient } = await import("../../lib/registry/client.ts");
-  const { access, env, memo } = request;
+  const { access, env, memo, writes } = request;
   const { username, password } = access;
   const own = parseRepo(request.repo).domain === domain;
   return new RegistryClient(domain, {
     env,
     insecure: access.insecure,
+    ...(own && writes && { writes }),
     memo: { get: (key) => memo.get(MEMO, key, isObject), put: (key, value) => memo.put(MEMO, key, value) },
     ...(own && username !== undefined && password !== undefined && { login: { username, password } }),
     ...(onWait && { onWait }),

@@ -64,6 +64,7 @@ export class OciRepository implements Repository {
   }
 
   async manifest(reference: string, signal: AbortSignal): Promise<RemoteManifest | undefined> {
+    this.#client.expectContents();
     const found = await this.#asked(() => findManifest(this.#client, this.#path, { reference, signal }));
     if (!found) return undefined;
     const { digest, bytes, mediaType = typeWithin(bytes) } = found;

@@ -48,10 +48,15 @@ export function defineProvider(
       // The host tells most: nothing is loaded and nobody is asked.
       const known = request.kind === undefined ? kindOfHost(domain) : undefined;
       if (known !== undefined && known !== kind) return undefined;
-      if (request.kind !== kind && known === undefined && !await isDetected(request, domain, kind)) {
-        return undefined;
+      const onWait = noteWaits(ctx);
+      if (request.kind !== kind && known === undefined) {
+        const found = await detectRegistry(request, domain, async () => {
+          const { clientFor } = await import("./_oci_backend.ts");
+          return await clientFor(request, domain, onWait);
+        });
+        if (found.kind !== kind) return undefined;
       }
-      return await (await opener())({ request, domain, path, onWait: noteWaits(ctx), ...options });
+      return await (await opener())({ request, domain, path, onWait, ...options });
     },
   });
   const plugin = definePlugin({
@@ -65,14 +70,4 @@ export function defineProvider(
     // Without options there is nothing to check, and the schema library costs more than a no-change build.
     load: async (raw, host) => raw === undefined ? setup({}) : await plugin.load(raw, host),
   };
-}
-
-async function isDetected(request: RegistryRequest, domain: string, kind: RegistryKind): Promise<boolean> {
-  return (await detectRegistry(request, domain, () => connect(request, domain))).kind === kind;
-}
-
-/** A client that has nothing to do with any backend; to be disposed of. */
-export async function connect(request: RegistryRequest, domain: string) {
-  const { clientFor } = await import("./_oci_backend.ts");
-  return await clientFor(request, domain);
 }

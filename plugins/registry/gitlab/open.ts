@@ -1,8 +1,9 @@
 import { EngineError, type RegistryBackend } from "../../../core/contract/plugin.ts";
+import type { RegistryClient } from "../../../lib/registry/client.ts";
 import { clientFor, createOciBackend } from "../_oci_backend.ts";
 import { credentialsFor, reachOf } from "../_credentials.ts";
 import { askRegistry } from "../_detect.ts";
-import { connect, type ProviderRepo } from "../_provider_plugin.ts";
+import type { ProviderRepo } from "../_provider_plugin.ts";
 import { createGitlabApi } from "./api.ts";
 import { gitlabAdvice, LEVELS } from "./advice.ts";
 
@@ -15,7 +16,7 @@ export async function openGitlab(repo: ProviderRepo): Promise<RegistryBackend> {
     ...reachOf(repo),
     client,
     credentials: () => credentialsFor(repo),
-    gitlab: async () => repo.api ?? await gitlabOf(repo),
+    gitlab: async () => repo.api ?? await gitlabOf(repo, client),
   });
   return createOciBackend(client, path, {
     ...api,
@@ -51,11 +52,11 @@ function levelsBelow(project: string, path: string): number {
 }
 
 /** The origin of GitLab itself: the token server of its registry lives there. */
-async function gitlabOf({ request, domain }: ProviderRepo): Promise<string> {
+async function gitlabOf({ request, domain }: ProviderRepo, client: RegistryClient): Promise<string> {
   if (domain === "registry.gitlab.com") return "https://gitlab.com";
   const { CI_REGISTRY, CI_SERVER_URL } = request.env;
   if (CI_SERVER_URL && CI_REGISTRY === domain) return CI_SERVER_URL;
-  const { realm } = await askRegistry(request, domain, () => connect(request, domain));
+  const { realm } = await askRegistry(request, client);
   if (realm?.endsWith("/jwt/auth")) return realm.slice(0, -"/jwt/auth".length);
   throw new EngineError(
     "REGISTRY_FAILED",

@@ -10,10 +10,11 @@ const { signal } = new AbortController();
 const nowhere = { HOME: "/nonexistent" };
 
 /** A client that notes how long it was to wait instead of waiting. */
-function connect(registry: MemoryRegistry, auths?: unknown) {
+function connect(registry: MemoryRegistry, auths?: unknown, { writes = false } = {}) {
   const waits: number[] = [];
   const client = new RegistryClient(registry.host, {
     env: { ...nowhere, ...(auths !== undefined && { DOCKER_AUTH_CONFIG: JSON.stringify({ auths }) }) },
+    writes,
     retry: { sleep: (ms) => (waits.push(ms), Promise.resolve()) },
   });
   return { client, waits };
@@ -131,6 +132,43 @@ Deno.test("RegistryClient logs in with Bearer tokens", async (t) => {
     const storing = uploadBlob(client, "a/b", { blob, isNew: true, signal });
     await Promise.all([rejects(storing, { kind: "denied" }), read(client)]);
   });
+  await t.step("who is going to store asks for that at once", async () => {
+    await using registry = new MemoryRegistry();
+    await registry.addImage("a/b", "1");
+    registry.auth = { kind: "bearer" };
+    const { client } = connect(registry, {}, { writes: true });
+    await using _ = client;
+    await read(client);
+    const blob = await blobOf(new Uint8Array(9));
+    await uploadBlob(client, "a/b", { blob, signal });
+    strictEqual(registry.count("/token"), 1);
+  });
+  for (const where of ["token server", "registry"]) {
+    await t.step(`who is going to store and may only read, as the ${where} says, reads`, async () => {
+      await using registry = new MemoryRegistry();
+      await registry.addImage("a/b", "1");
+      registry.auth = { kind: "bearer" };
+      let asked = "";
+      registry.fault((request, url) => {
+        const isToken = url.pathname === "/token";
+        if (isToken) asked = url.search;
+        const refused = isToken === (where === "token server") && asked.includes("push") &&
+          (isToken || request.headers.has("authorization"));
+        if (!refused) return undefined;
+        if (isToken) return new Response("no", { status: 403 });
+        const service = 'memory, "quoted"'.replaceAll('"', '\\"');
+        const challenge = `Bearer realm="/token",service="${service}"`;
+        return failure(401, "UNAUTHORIZED", { "www-authenticate": challenge });
+      }, Infinity);
+      const { client } = connect(registry, {}, { writes: true });
+      await using _ = client;
+      await read(client);
+      await read(client);
+      strictEqual(registry.count("push"), 1, "it is asked for once");
+      const blob = await blobOf(new Uint8Array(9));
+      await rejects(uploadBlob(client, "a/b", { blob, isNew: true, signal }), { kind: "denied" });
+    });
+  }
   await t.step("with user and password", async () => {
     await using registry = new MemoryRegistry();
     await registry.addImage("a/b", "1");

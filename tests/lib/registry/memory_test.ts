@@ -1,5 +1,5 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
-import type { ClientMemo } from "../../../lib/registry/host_memory.ts";
+import { type ClientMemo, HostMemory } from "../../../lib/registry/host_memory.ts";
 import { lookUpManifest } from "../../../lib/registry/manifests.ts";
 import { MemoryRegistry, type RegistryAuth } from "../../../testing/memory_registry/registry.ts";
 import { clientOf } from "../../support/registry_client.ts";
@@ -51,6 +51,14 @@ Deno.test("RegistryClient makes only the requests it needs when it remembers the
     await Promise.all([1, 2, 3].map(() => lookUpManifest(client, "a", { reference: "1", signal })));
     strictEqual(registry.seen.length, 3);
   });
+});
+
+Deno.test("HostMemory keeps what is noted at the same time", async () => {
+  const memo = new Memo();
+  const memory = new HostMemory(memo, "host");
+  await Promise.all([memory.note({ scheme: "https:" }), memory.note({ heads: true })]);
+  await memory.settled();
+  deepStrictEqual(memo.values.get("host"), { scheme: "https:", heads: true });
 });
 
 Deno.test("RegistryClient gets over memories that are wrong", async (t) => {

@@ -4,7 +4,7 @@ import type { RegistryRequest } from "../../../core/contract/plugin.ts";
 import { kindOfAnswer, kindOfHost } from "../../../plugins/registry/_detect.ts";
 import { registryDockerHub, registryGitlab, registryHarbor } from "../../../plugins/registry/providers.ts";
 import { failure, MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
-import { registryRequest } from "../../support/registry_request.ts";
+import { openOci, registryRequest } from "../../support/registry_request.ts";
 import { openWith } from "./support.ts";
 
 /** All that serve one kind of registry. */
@@ -117,6 +117,18 @@ Deno.test("a host is asked once for all plugins, and not again by later processe
   });
   assert.deepEqual(await claimed(registryRequest(repo, {}, memo)), ["gitlab"]);
   assert.equal(registry.seen.length, asked);
+});
+
+Deno.test("who opens a registry knows how it is logged in to from the question what it is", async () => {
+  await using registry = new MemoryRegistry();
+  await registry.addImage("app", "1");
+  registry.auth = { kind: "bearer" };
+  const request = registryRequest(`${registry.host}/app`);
+  for (const plugin of providers) assert.equal(await openWith(plugin, request), undefined);
+  await using backend = (await openOci(request))!;
+  registry.seen.length = 0;
+  assert.ok(await backend.repository("").head("1", request.signal));
+  assert.deepEqual(registry.seen.map(({ path }) => path.split("?")[0]), ["/token", "/v2/app/manifests/1"]);
 });
 
 Deno.test("plugins that ask at the same time share one question", async () => {
