@@ -44,6 +44,9 @@ export class WirePool {
   readonly #places = new Map<string, Place>();
   readonly #closing = new AbortController();
 
+  /** @param waitMs how long a request waits for a connection that is in use */
+  constructor(readonly waitMs: number = WAIT_MS) {}
+
   /** Whether a connection is there, or about to be. */
   has(origin: string): boolean {
     const { idle, coming } = this.#place(origin);
@@ -81,7 +84,7 @@ export class WirePool {
     const stop = () => reject(signal.reason);
     signal.addEventListener("abort", stop, { once: true });
     const alarm = new Alarm();
-    if (queues) alarm.set(WAIT_MS, () => resolve(undefined));
+    if (queues) alarm.set(this.waitMs, () => resolve(undefined));
     const unused = () => coming.then((wire) => wire && this.#keep(place, wire.connection)).catch(() => {});
     try {
       const wire = await Promise.race([coming, stopped]);

@@ -112,9 +112,9 @@ async function settle(): Promise<void> {
 async function withPool(
   answer: (connection: number, request: number) => Answer,
   body: (server: Server, pool: WirePool) => Promise<void>,
+  pool = new WirePool(),
 ): Promise<void> {
   await using server = new Server(answer);
-  const pool = new WirePool();
   try {
     await body(server, pool);
   } finally {
@@ -291,7 +291,7 @@ Deno.test("WirePool lets a request wait for a connection that is in use", async 
         await readBody(await send(server, pool), 9);
         await readBody(first, 9);
         strictEqual(server.seen.length, 2);
-      }),
+      }, new WirePool(0)),
   );
   await t.step("until it is aborted", () =>
     withPool(() => said("x"), async (server, pool) => {
