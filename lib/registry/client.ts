@@ -54,6 +54,8 @@ export interface RegistryRequest {
   readonly answerMs?: number;
   /** No more than a small document goes out, in one piece, or comes back. @default false */
   readonly small?: boolean;
+  /** Called before it is sent after a wait; throws when it is not to be sent any more. */
+  readonly check?: (() => Promise<void>) | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -135,6 +137,7 @@ export class RegistryClient implements AsyncDisposable {
       passing: (answer) => answer.status === 403 && this.#isStorage(answer),
       hopeless: (answer) => isPullLimit(this.domain, answer),
       repeatable: request.repeatable ?? true,
+      ...(request.check && { check: request.check }),
     });
     if (request.expect.includes(response.status)) return response;
     throw await answerError(response, {

@@ -25,6 +25,8 @@ export interface Exchange {
   hopeless?(answer: HttpResponse): boolean;
   /** @default true */
   readonly repeatable?: boolean;
+  /** Called before a try that comes after a wait; what it throws is thrown, and nothing is sent. */
+  check?(): Promise<void>;
 }
 
 interface Pause {
@@ -54,7 +56,8 @@ export class Patience {
     const { attempts, longestWaitMs, sleep, now } = this.#policy;
     let own: Pause | undefined;
     for (let attempt = 1;; attempt++) {
-      await this.#gate(exchange, own);
+      const waited = await this.#gate(exchange, own);
+      if (waited || attempt > 1) await exchange.check?.();
       let wait = 0;
       const last = attempt >= attempts || !repeatable;
       try {
@@ -88,7 +91,9 @@ export class Patience {
     return pause;
   }
 
-  async #gate({ host, signal }: Exchange, own: Pause | undefined): Promise<void> {
+  /** Whether there was something to wait for. */
+  async #gate({ host, signal }: Exchange, own: Pause | undefined): Promise<boolean> {
+    let waited = false;
     for (let pause; (pause = this.#pauses.get(host)) !== undefined;) {
       const left = pause.until - this.#policy.now();
       if (left <= 0 && pause !== own) {
@@ -97,7 +102,9 @@ export class Patience {
       }
       const ms = pause === own ? pause.ms : left + Math.random() * Math.min(JITTER_MS, left / 4);
       await this.#policy.sleep(ms, signal);
+      waited = true;
       if (this.#pauses.get(host) === pause) this.#pauses.delete(host);
     }
+    return waited;
   }
 }

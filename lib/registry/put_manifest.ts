@@ -20,14 +20,15 @@ const MISREAD_TRIES = 5;
  * Stores a manifest under a tag or under its own digest (spec.md#pushing-manifests) and gives its digest. What it names
  * must be there; when the registry misses some of it, {@linkcode isBlobUnknown} knows the error.
  *
- * @throws {RegistryError}
+ * @throws {RegistryError}; what `check` does, which is called before it is sent after a wait
  */
 export async function putManifest(
   client: RegistryClient,
   path: string,
-  { manifest, reference, signal }: {
+  { manifest, reference, check, signal }: {
     readonly manifest: OutgoingManifest;
     readonly reference: string;
+    readonly check?: (() => Promise<void>) | undefined;
     readonly signal: AbortSignal;
   },
 ): Promise<string> {
@@ -46,12 +47,14 @@ export async function putManifest(
       small: true,
       expect: [200, 201, 202],
       doing,
+      check,
       signal,
     });
   let response = await send().catch(misread);
   for (let attempt = 1; response instanceof RegistryError; attempt++) {
     if (attempt >= MISREAD_TRIES) throw response;
     await client.retry.sleep(backoffMs(attempt), signal);
+    await check?.();
     response = await send().catch(misread);
   }
   await response.discard();

@@ -16,12 +16,16 @@ export interface DummyPlace {
   readonly path: string;
   /** A tag, or the dummy's own digest. */
   readonly reference: string;
+  /** Called before it is stored after a wait; throws when it is not to be stored any more. */
+  readonly check?: () => Promise<void>;
   readonly signal: AbortSignal;
 }
 
 /** Makes dummies and stores them. Their blobs are always the same, so each repository gets them once. */
 export class Dummies {
   readonly #supplied = new Map<string, Promise<void>>();
+  /** Paths whose blobs have been stored. */
+  readonly #ready = new Set<string>();
 
   constructor(readonly client: RegistryClient) {}
 
@@ -29,17 +33,21 @@ export class Dummies {
     return (await emptyImage({ annotations: { [labels.removed]: crypto.randomUUID() } })).manifest;
   }
 
-  /** @throws {RegistryError} */
-  async put(dummy: DummyManifest, { path, reference, signal }: DummyPlace): Promise<void> {
-    const put = () => putManifest(this.client, path, { manifest: dummy, reference, signal });
+  /** @throws {RegistryError}; what `check` does */
+  async put(dummy: DummyManifest, { path, reference, check, signal }: DummyPlace): Promise<void> {
+    const put = () => putManifest(this.client, path, { manifest: dummy, reference, check, signal });
     const known = this.#supplied.get(path);
-    await (known ?? this.#supply(path, signal));
+    if (!this.#ready.has(path)) {
+      await (known ?? this.#supply(path, signal));
+      await check?.();
+    }
     try {
       await put();
     } catch (error) {
       // Garbage collection ran since.
       if (!known || !isBlobUnknown(error)) throw error;
       await this.#supply(path, signal);
+      await check?.();
       await put();
     }
   }
@@ -50,6 +58,7 @@ export class Dummies {
       for (const { digest, size, bytes } of blobs) {
         await uploadBlob(this.client, path, { blob: { digest, size, source: { bytes } }, signal });
       }
+      this.#ready.add(path);
     })();
     this.#supplied.set(path, pending);
     pending.catch(() => {

@@ -75,11 +75,22 @@ export class ProtocolRemover {
       }
       const batch = this.#join(path);
       const dummy = await batch.dummy;
+      const known: readonly (string | undefined)[] = [tag.digest, dummy.digest, last];
       last = dummy.digest;
+      // Who waits until the registry takes it may find that somebody has put the tag elsewhere meanwhile.
+      const check = async () => {
+        const now = await lookUpManifest(this.#client, path, { ...tag, reference: tag.tag });
+        if (now === undefined ? round === 1 : !known.includes(now)) throw new MovedError(now);
+      };
       try {
-        await this.#dummies.put(dummy, { path, reference: tag.tag, signal: tag.signal });
+        await this.#dummies.put(dummy, { path, reference: tag.tag, check, signal: tag.signal });
       } catch (error) {
         batch.arrive(undefined);
+        if (error instanceof MovedError) {
+          return error.to === undefined
+            ? { outcome: "absent" }
+            : await this.#moved(path, error.to, tag.signal);
+        }
         await this.#putBack(path, { ...tag, dummy });
         const why = ruleAgainst(error);
         if (why === undefined) throw error;
@@ -185,6 +196,13 @@ export class ProtocolRemover {
     const { bytes, mediaType = JSON.parse(new TextDecoder().decode(bytes)).mediaType } = original;
     await putManifest(client, path, { manifest: { bytes, mediaType }, reference: tag, signal });
     return true;
+  }
+}
+
+/** A tag is not where it was looked up. */
+class MovedError extends Error {
+  constructor(readonly to: string | undefined) {
+    super(`The tag is at ${to ?? "nothing"} by now`);
   }
 }
 

@@ -305,6 +305,33 @@ Deno.test("registry-oci removes nothing but the tag", async (t) => {
       deepStrictEqual(registry.tagsOf("grp/shop"), { a: now.digest });
     });
   });
+  for (const [status, headers] of [[503, undefined], [429, { "retry-after": "1" }]] as const) {
+    await t.step(
+      `and leaves a tag that was moved while the registry had it wait (status ${status})`,
+      async () => {
+        await withBackend(async (registry, backend) => {
+          const repository = backend.repository("");
+          const old = await storeImage(repository, "a");
+          const other = await storeImage(repository, "b");
+          const manifest = (await repository.manifest(other.digest, signal))!;
+          const warmUp = await storeImage(repository, "warm-up");
+          await repository.remove({ tag: "warm-up", digest: warmUp.digest, alone: true }, signal);
+          let moving = false;
+          registry.fault(async (request, url) => {
+            if (
+              moving || request.method !== "PUT" || !url.pathname.endsWith("/manifests/a")
+            ) return undefined;
+            moving = true;
+            await repository.putManifest(manifest, "a", signal);
+            return failure(status, "UNKNOWN", headers);
+          });
+          const done = await repository.remove({ tag: "a", digest: old.digest, alone: true }, signal);
+          strictEqual(done.outcome, "refused");
+          deepStrictEqual(registry.tagsOf("grp/shop"), { a: other.digest, b: other.digest });
+        });
+      },
+    );
+  }
   await t.step("and tells of missing rights", async () => {
     await withBackend(async (registry, backend) => {
       const repository = backend.repository("");
