@@ -9,6 +9,8 @@ export interface Exchange {
   readonly status: number;
   /** It fetched a token for another one. */
   readonly login: boolean;
+  /** Milliseconds from sending to the head of the answer. */
+  readonly ms: number;
 }
 
 /** Who is told. Nothing that it does may throw. */

@@ -38,7 +38,8 @@ export class Witness {
   readonly #hosts = new Map<string, unknown>();
   readonly #found: [domain: string, path: string, reference: string, digest: string][] = [];
   readonly #output: [1 | 2, string][] = [];
-  readonly #began = performance.now();
+  /** When the first request to a registry was sent, and the last one answered. */
+  #asked: { readonly from: number; until: number } | undefined;
   #heads = 0;
   #git: Answer["git"];
   #doubt: string | undefined;
@@ -51,7 +52,10 @@ export class Witness {
     this.#deno = new DenoWatch(this.#facts, { doubt, reads: (name) => this.#names.add(name) });
     watch({
       beyond: doubt,
-      exchange: ({ method, status, login }) => {
+      exchange: ({ method, status, login, ms }) => {
+        const now = performance.now();
+        this.#asked ??= { from: now - ms, until: now };
+        this.#asked.until = now;
         if (login || (method === "HEAD" && status === 401)) return;
         if (method !== "HEAD" || status !== 200) doubt(`${method} was answered by ${status}`);
         this.#heads++;
@@ -72,7 +76,7 @@ export class Witness {
   async end(code: number): Promise<void> {
     if (code !== 0) this.#spoil("it failed");
     if (this.#heads !== this.#found.length) this.#spoil("something else was asked of a registry");
-    const slow = this.#heads > 0 && performance.now() - this.#began > PATIENCE_MS;
+    const slow = this.#asked !== undefined && this.#asked.until - this.#asked.from > PATIENCE_MS;
     this.#stop();
     if (this.#doubt === undefined) await this.#keep(slow).catch(() => {}); // the directory is gone, say
   }

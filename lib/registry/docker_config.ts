@@ -1,3 +1,4 @@
+import { watching } from "../watch.ts";
 import { isObject } from "../guard.ts";
 import { RegistryError } from "./errors.ts";
 import type { Env } from "./http.ts";
@@ -35,9 +36,12 @@ export async function readDockerHeaders(env: Env): Promise<Readonly<Record<strin
     const text = await Deno.readTextFile(dockerConfigFile(env));
     const { HttpHeaders } = members(JSON.parse(text));
     const entries = Object.entries(members(HttpHeaders));
-    return Object.fromEntries(
-      entries.filter(([name, value]) => typeof value === "string" && !RESERVED.includes(name.toLowerCase())),
-    ) as Record<string, string>;
+    const sent = entries.filter(([name, value]) =>
+      typeof value === "string" && !RESERVED.includes(name.toLowerCase())
+    );
+    // Whoever asks the registry again, without a client, has to send them as well; see cli/remembered/ask.ts.
+    if (sent.length > 0) watching()?.beyond("Docker's configuration adds headers");
+    return Object.fromEntries(sent) as Record<string, string>;
   } catch {
     return {};
   }

@@ -68,8 +68,10 @@ export class HttpTransport implements AsyncDisposable {
 
   /** @throws {RegistryError} when no answer arrives; the signal's reason when aborted */
   async send(sent: HttpRequest): Promise<HttpResponse> {
+    const start = performance.now();
     const answer = await this.#send(sent);
-    watching()?.exchange({ method: sent.method, status: answer.status, login: sent.login ?? false });
+    const { method, login = false } = sent;
+    watching()?.exchange({ method, status: answer.status, login, ms: performance.now() - start });
     return answer;
   }
 

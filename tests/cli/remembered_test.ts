@@ -287,6 +287,21 @@ Deno.test("a token server that a registry has left is not sent a login, and none
   });
 });
 
+Deno.test("where Docker's configuration adds headers to each request, the whole program sends them", async () => {
+  await using registry = new MemoryRegistry();
+  await withShop(async (shop) => {
+    const dir = `${shop.root}/docker`;
+    await Deno.mkdir(dir);
+    await Deno.writeTextFile(`${dir}/config.json`, JSON.stringify({ HttpHeaders: { "X-Meta": "value" } }));
+    const bp = ["bp", `${registry.host}/kept`, "--tag", "v1"];
+    await shop.keep(bp, { DOCKER_CONFIG: dir });
+    registry.seen.length = 0;
+    await shop.forge();
+    assert.equal(isForged(await shop.dapp(bp, { DOCKER_CONFIG: dir })), false);
+    assert.equal(registry.seen.length > 0, true);
+  });
+});
+
 Deno.test("what fails, what is refused and what writes is not kept", async () => {
   await withShop(async (shop, project) => {
     for (const words of [["build", "nobody"], ["push", "127.0.0.1:1/x"], ["build", "--json"]]) {
