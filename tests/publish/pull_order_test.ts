@@ -124,8 +124,7 @@ Deno.test("run unpacks a layer while another one comes", async () => {
     const unpacked = Promise.withResolvers<void>();
     hold(registry, (digest) => digest === layers[1] ? unpacked.promise : undefined);
     log.onPrefetch = async ([first]) => {
-      if (!first) return;
-      assert.equal((await first.stored).digest, layers[0]);
+      assert.equal((await first!.stored).digest, layers[0]);
       unpacked.resolve();
     };
     await using engine = project.engine({ plugins: [use(fakeBuilder(log))], repo });
@@ -135,11 +134,14 @@ Deno.test("run unpacks a layer while another one comes", async () => {
 
 Deno.test("run tells its builder that layers may come before the stage is asked for, unless there is no REPO", async () => {
   await withPublished(async ({ project, registry, repo, log, tag }) => {
-    const named: number[] = [];
+    const order: string[] = [];
     const told = Promise.withResolvers<void>();
-    log.onPrefetch = (layers) => {
-      named.push(layers.length);
+    log.onExpected = () => {
+      order.push("expected");
       told.resolve();
+    };
+    log.onPrefetch = (layers) => {
+      order.push(`${layers.length} named`);
       return Promise.resolve();
     };
     const plugins = [use(fakeBuilder(log))];
@@ -147,13 +149,13 @@ Deno.test("run tells its builder that layers may come before the stage is asked 
       await using engine = project.engine({ plugins });
       await assert.rejects(engine.run({ command: ["x"] }), { code: "NOT_BUILT" });
     }
-    assert.deepEqual(named, []);
+    assert.deepEqual(order, []);
     registry.fault(async (_, { pathname }) => {
       if (pathname.endsWith(`/manifests/${tag}`)) await told.promise;
       return undefined;
     }, Infinity);
     await using engine = project.engine({ plugins, repo });
     assert.equal(await engine.run({ command: ["x"] }), 7);
-    assert.deepEqual(named, [0, 2]);
+    assert.deepEqual(order, ["expected", "2 named"]);
   });
 });

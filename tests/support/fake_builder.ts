@@ -26,6 +26,8 @@ export class FakeBuilderLog {
   readonly ran: string[] = [];
   readonly shells: ShellStep[] = [];
   readonly steps: BuildStep[] = [];
+  /** Told that layers may have to be unpacked. */
+  onExpected?: () => void;
   /** What unpacking layers ahead does. */
   onPrefetch?: (layers: readonly LayerRef[]) => Promise<void>;
   /** What layers wait for until they are stored; those of a builder that is let go of before are lost. */
@@ -161,6 +163,11 @@ class FakeBuilder implements Builder {
       return layer;
     });
     return { diffId: layer.diffId, index: indexEntries(entries), blob };
+  }
+
+  expectLayers(): Promise<void> {
+    this.log.onExpected?.();
+    return Promise.resolve();
   }
 
   async prefetch(layers: readonly LayerRef[]): Promise<void> {
