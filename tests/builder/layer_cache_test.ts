@@ -15,7 +15,7 @@ async function addLayer(native: string, name: string, meta: unknown): Promise<vo
 }
 
 const current = (id: Digest) => ({
-  format: 2 as const,
+  format: 3 as const,
   diffId: id,
   boot: bootId(),
   implicit: [],

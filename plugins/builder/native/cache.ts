@@ -13,8 +13,8 @@ export interface DirMeta {
 
 /** What is known of an unpacked layer, in `meta.json` beside its tree. */
 export interface LayerMeta {
-  /** Format 1 had no skeletons, and names that another layer can be made to have. */
-  readonly format: 2;
+  /** Format 1 had no skeletons, and names that another layer can be made to have; trees of format 2 may lack files. */
+  readonly format: 3;
   readonly diffId: Digest;
   /** Boot of the machine in which it was written; what an unclean stop tore is found by it. */
   readonly boot: string;
@@ -30,7 +30,7 @@ export interface LayerMeta {
 
 const isDirMeta = hasMembers<DirMeta>({ mode: isCount, uid: isCount, gid: isCount, mtime: isNumber });
 const isLayerMeta = hasMembers<LayerMeta>({
-  format: isJust(2),
+  format: isJust(3),
   diffId: isDigest,
   boot: isText,
   implicit: isListOf(isText),

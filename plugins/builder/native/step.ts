@@ -181,7 +181,7 @@ async function capture(
   if (!result) return { captured: {} };
   const { diffId, index, merged, blob } = result;
   const meta: LayerMeta = {
-    format: 2,
+    format: 3,
     diffId,
     boot: bootId(),
     implicit: [],

@@ -47,7 +47,7 @@ export async function unpackLayer(
     parser.finish();
     const found = digestFromHex(hash.hex());
     if (found !== diffId) throw new Error(`its content has the digest ${found}`);
-    const meta: LayerMeta = { format: 2, diffId, boot: bootId(), ...unpacker.finish() };
+    const meta: LayerMeta = { format: 3, diffId, boot: bootId(), ...unpacker.finish() };
     makeSkeleton(wrapper, meta.merged);
     await new LayerCache(native).adopt(wrapper, name, meta, `${run}/aside`);
     return { meta, index: indexer.finish() };
