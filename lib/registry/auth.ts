@@ -37,6 +37,8 @@ const RENEW_EARLY_MS = 10_000;
 export class Authorizer {
   readonly #options: AuthorizerOptions;
   readonly #tokens = new Map<string, Promise<Token>>();
+  /** Those that have come, as they are shown. */
+  readonly #shown = new WeakMap<Promise<Token>, string>();
   #challenge: Challenge | undefined;
   #asked: URL | undefined;
   #found: Promise<Credentials | undefined> | undefined;
@@ -67,8 +69,8 @@ export class Authorizer {
     const challenge = this.#challenge;
     if (!challenge) return undefined;
     const credentials = await this.#credentials();
-    if (credentials?.kind === "bearer") return `Bearer ${credentials.token}`;
-    if (challenge.scheme === "bearer") return `Bearer ${await this.#widest(challenge, scopes, signal)}`;
+    if (credentials?.kind === "bearer") return bearer(credentials.token);
+    if (challenge.scheme === "bearer") return bearer(await this.#widest(challenge, scopes, signal));
     if (credentials?.kind !== "basic") return undefined;
     return `Basic ${basicOf(credentials.username, credentials.password)}`;
   }
@@ -106,7 +108,8 @@ export class Authorizer {
     this.#asked = response.url;
     this.#recalled = Promise.resolve(false);
     if (!changed) await this.#note(challenge, response.url);
-    this.#tokens.delete(this.#keyFor(scopes));
+    // Of all that would serve, the one that did not.
+    for (const [key, token] of this.#tokens) if (this.#shown.get(token) === used) this.#tokens.delete(key);
     if (used) this.#narrow = true;
     const credentials = await this.#credentials();
     if (challenge.scheme === "bearer" && credentials?.kind !== "bearer") return true;
@@ -166,6 +169,7 @@ export class Authorizer {
       if (!known) this.#tokens.set(key, pending);
       try {
         const token = await pending;
+        this.#shown.set(pending, bearer(token.value));
         if (!known || token.expiresAt - RENEW_EARLY_MS > this.#options.now()) return token.value;
       } catch (error) {
         if (this.#tokens.get(key) === pending) this.#tokens.delete(key);
@@ -240,6 +244,10 @@ function resourceOf(scope: string): string {
 
 function actionsOf(scope: string): readonly string[] {
   return scope.slice(scope.lastIndexOf(":") + 1).split(",");
+}
+
+function bearer(token: string): string {
+  return `Bearer ${token}`;
 }
 
 function scopeKey(scopes: readonly string[]): string {
