@@ -163,7 +163,7 @@ function summary({ rows, freedBytes, notes, home }: LocalCleanupPlan): readonly 
 
 function reportLines(
   going: readonly LocalCleanupRow[],
-  { removed, freedBytes, spared }: LocalCleanupReport,
+  { freedBytes, spared }: LocalCleanupReport,
   { quiet, style }: { readonly quiet: boolean; readonly style: Style },
 ): readonly string[] {
   const stayed = new Set(spared.map(({ name }) => name));
@@ -172,7 +172,7 @@ function reportLines(
   return [
     ...rowLines(gone, () => "deleted", style),
     ...spared.map(({ name, why }) => `${style.yellow("spared ")}  ${printable(`${name}  ${why}`)}`),
-    `${removed} deleted${spared.length > 0 ? `, ${spared.length} spared` : ""}; ${
+    `${counted(gone)} deleted${spared.length > 0 ? `, ${spared.length} spared` : ""}; ${
       formatSize(freedBytes)
     } freed`,
   ];

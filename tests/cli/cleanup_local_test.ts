@@ -152,7 +152,7 @@ Deno.test("a local cleanup prints what was deleted, what was spared and what is 
 deleted  docker image  r.io/shop/app:1          of project shop
 deleted  directory     /h/tmp/x         10 B    scratch
 spared   /h/tmp/y  a build uses it
-3 deleted, 1 spared; 4.2 MB freed
+1 stage, 1 docker image, 1 directory deleted, 1 spared; 4.2 MB freed
 `,
   );
   assert.equal((await dapp(["dimg", "cleanup", "-q"], cleaning())).stdout, "bb\nr.io/shop/app:1\n/h/tmp/x\n");
@@ -200,7 +200,7 @@ Deno.test("with nothing to delete, nobody is asked", async () => {
   const outcome = await dapp(["dimg", "mrproper", "--all"], { ...made, terminal: true, typed: [] });
   assert.deepEqual([outcome.code, outcome.stdout, outcome.stderr], [
     0,
-    "0 deleted; 0 B freed\n",
+    "nothing deleted; 0 B freed\n",
     "/h: nothing to delete, nothing to keep; 0 B will be free\n",
   ]);
 });

@@ -145,7 +145,7 @@ Deno.test("a real terminal is asked, and what was typed counts; a pipe is not", 
   await t.step("a pipe", async () => {
     const { stdout, stderr } = await run(["sh", "-c", fixture], { stdin: "n\n" });
     assert.deepEqual([stdout, stderr], [
-      "deleted  directory  /h    all goes\n1 deleted; 10 B freed\n",
+      "deleted  directory  /h    all goes\n1 directory deleted; 10 B freed\n",
       "/h: 1 directory to delete, nothing to keep; 10 B will be free\n",
     ]);
   });
@@ -154,7 +154,7 @@ Deno.test("a real terminal is asked, and what was typed counts; a pipe is not", 
   const question = /Delete 1 directory from this machine\? \[y\/N\] /;
   for (
     const [typed, code, end] of [
-      ["y\n", 0, /1 deleted; 10 B freed\n$/],
+      ["y\n", 0, /1 directory deleted; 10 B freed\n$/],
       ["n\n", 1, /Nothing was deleted\n$/],
       ["\x03", 130, /Nothing was deleted\n[^]*error: Interrupted\n/],
     ] as const
