@@ -37,8 +37,6 @@ const RENEW_EARLY_MS = 10_000;
 export class Authorizer {
   readonly #options: AuthorizerOptions;
   readonly #tokens = new Map<string, Promise<Token>>();
-  /** Those that have come, as they are shown. */
-  readonly #shown = new WeakMap<Promise<Token>, string>();
   #challenge: Challenge | undefined;
   #asked: URL | undefined;
   #found: Promise<Credentials | undefined> | undefined;
@@ -108,8 +106,11 @@ export class Authorizer {
     this.#asked = response.url;
     this.#recalled = Promise.resolve(false);
     if (!changed) await this.#note(challenge, response.url);
-    // Of all that would serve, the one that did not.
-    for (const [key, token] of this.#tokens) if (this.#shown.get(token) === used) this.#tokens.delete(key);
+    // All that would serve: what ended one has probably ended the others, and the next try is the last.
+    const key = scopeKey(scopes);
+    for (const other of [...this.#tokens.keys()]) {
+      if (other === key || covers(other, scopes)) this.#tokens.delete(other);
+    }
     if (used) this.#narrow = true;
     const credentials = await this.#credentials();
     if (challenge.scheme === "bearer" && credentials?.kind !== "bearer") return true;
@@ -169,7 +170,6 @@ export class Authorizer {
       if (!known) this.#tokens.set(key, pending);
       try {
         const token = await pending;
-        this.#shown.set(pending, bearer(token.value));
         if (!known || token.expiresAt - RENEW_EARLY_MS > this.#options.now()) return token.value;
       } catch (error) {
         if (this.#tokens.get(key) === pending) this.#tokens.delete(key);
