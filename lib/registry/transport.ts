@@ -3,7 +3,6 @@ import { type HostCertificates, hostCertificates } from "./certificates.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
 import { fetchTakesProxy } from "../own_process.ts";
 import { watching } from "../watch.ts";
-import { KeptLines } from "./kept_lines.ts";
 import { isLoopback } from "./hosts.ts";
 import { type LightRequest, sendLight } from "./light.ts";
 import type { Env, HttpRequest, HttpResponse } from "./http.ts";
@@ -27,8 +26,6 @@ const IDLE_MS = 60_000;
 const CONNECTIONS_PER_HOST = 32;
 /** Bytes that undici gets at once: it gives up where a minute does not suffice for them. */
 const UNDICI_PIECE = 32 * 1024;
-/** Longest body that is sent at once, without a look at whether somebody takes it. */
-const SMALL = 64 * 1024;
 /** Small requests that may open connections of their own to one host at once, where it speaks TLS. */
 const FIRST = 3;
 /** The code of a failure that a kept connection was gone; nobody knows what has arrived. */
@@ -39,9 +36,9 @@ export const GONE = "GONE";
  * machine is never asked through a proxy. A connection may take 30 s to open, an answer may pause for 60 s; a transfer that
  * moves slower than the environment wants it for too long is given up.
  *
- * Small ones go over connections that are used again, by https, where there are more than connections, through the
- * built-in `fetch`, which has many at once over one; blobs over connections that have one request at a time; undici, which takes long to load and to send, serves hosts behind proxies,
- * those that are not verified, and those whose certificate only OpenSSL's rules take.
+ * Requests go over connections of our own, which are used again; small ones by https, where there are more of them than
+ * connections, through the built-in `fetch`, which has many at once over one. undici, which takes long to load and to send,
+ * serves hosts behind proxies, those that are not verified, and those whose certificate only OpenSSL's rules take.
  *
  * Certificates: those of Deno, `SSL_CERT_FILE`, `DENO_CERT`, and what docker and podman keep for that host. Hosts in
  * `unverified` (with port, lower case) are not checked.
@@ -55,9 +52,8 @@ export class HttpTransport implements AsyncDisposable {
   readonly #particular = new Set<string>();
   readonly #clients = new Map<string, Deno.HttpClient>();
   readonly #closing = new AbortController();
-  readonly #kept = new KeptLines();
   readonly #pool = new WirePool();
-  /** Small requests over the connections of the pool that have no answer yet, by origin. */
+  /** Small requests by https over the connections of the pool that have no answer yet, by origin. */
   readonly #small = new Map<string, number>();
   /** The first request of the built-in `fetch` to an origin, while it is under way. */
   readonly #first = new Map<string, Promise<HttpResponse>>();
@@ -76,18 +72,14 @@ export class HttpTransport implements AsyncDisposable {
   }
 
   async #send(sent: HttpRequest): Promise<HttpResponse> {
-    const { method, url, body, small = false } = sent;
-    const headers = { "user-agent": "dapp", ...sent.headers };
+    const { method, url, body } = sent;
+    const request: HttpRequest = { ...sent, headers: { "user-agent": "dapp", ...sent.headers } };
     sent.signal.throwIfAborted();
     this.#closing.signal.throwIfAborted();
     try {
-      if (small && url.protocol === "http:" && isShort(body) && this.#isDirect(url)) {
-        return this.#guarded(await this.#kept.send({ ...sent, headers, body }), sent);
-      }
-      const signal = AbortSignal.any([sent.signal, this.#closing.signal]);
-      const request: HttpRequest = { ...sent, headers, signal };
       if (!this.#isDirect(url) || this.#particular.has(url.origin)) return await this.#sendUndici(request);
-      const light = small && isWhole(body) && url.protocol === "https:" && !this.#isFree(request)
+      const small = isSmallTls(request);
+      const light = small && isWhole(body) && !this.#isFree(request)
         ? await this.#sendLight({ ...request, body })
         : undefined;
       const answer = light ?? await (small ? this.#sendSmall(request) : this.#sendWire(request));
@@ -126,7 +118,7 @@ export class HttpTransport implements AsyncDisposable {
     const { url } = request;
     const certificates = await this.#certificatesFor(url);
     try {
-      const wait = request.small ?? false;
+      const wait = isSmallTls(request);
       return await sendWire(request, { certificates, floor: this.#pace(), pool: this.#pool, wait });
     } catch (error) {
       const other = error instanceof ConnectError && /certificate/i.test(error.message);
@@ -148,7 +140,8 @@ export class HttpTransport implements AsyncDisposable {
   }
 
   async #sendUndici(sent: HttpRequest): Promise<HttpResponse> {
-    const { method, url, answerMs, signal } = sent;
+    const { method, url, answerMs } = sent;
+    const signal = this.#untilClosed(sent.signal);
     const { headers, body } = this.#inPieces(sent);
     const dispatcher = await this.#dispatcher(url);
     const { default: request }: RequestModule = await import("undici/api-request");
@@ -188,7 +181,6 @@ export class HttpTransport implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(new Error("the client was closed"));
-    this.#kept.close();
     this.#pool.close();
     const all = [...this.#dispatchers.values()];
     this.#dispatchers.clear();
@@ -202,13 +194,14 @@ export class HttpTransport implements AsyncDisposable {
    * only to who has answered before, and never tried again here.
    */
   async #sendLight(sent: LightRequest): Promise<HttpResponse | undefined> {
-    const { method, url, signal } = sent;
+    const { method, url } = sent;
+    const signal = this.#untilClosed(sent.signal);
     const { origin } = url;
     const asks = method === "GET" || method === "HEAD";
     if (!asks && !this.#heard.has(origin)) return undefined;
     // The first one goes alone: each that goes beside it would open a connection, not knowing that one serves all.
     for (let first; (first = this.#first.get(origin)) !== undefined;) await settled(first, signal);
-    const sending = this.#client(url).then((client) => sendLight(sent, client));
+    const sending = this.#client(url).then((client) => sendLight({ ...sent, signal }, client));
     if (!this.#heard.has(origin)) this.#first.set(origin, sending);
     try {
       const answer = await sending;
@@ -231,6 +224,10 @@ export class HttpTransport implements AsyncDisposable {
     if (this.#heard.has(origin)) return body !== undefined && this.#pool.has(origin);
     const most = Math.max(FIRST, this.#pool.count(origin) * (1 + QUEUE));
     return (this.#small.get(origin) ?? 0) < most;
+  }
+
+  #untilClosed(signal: AbortSignal): AbortSignal {
+    return AbortSignal.any([signal, this.#closing.signal]);
   }
 
   #pace(): Floor {
@@ -311,6 +308,11 @@ export class HttpTransport implements AsyncDisposable {
   }
 }
 
+/** Whether many of these may go over one connection at once, which TLS is worth it for. */
+function isSmallTls({ small = false, url: { protocol } }: HttpRequest): boolean {
+  return small && protocol === "https:";
+}
+
 /** Whether it is this machine, by plain http. */
 function isNear({ protocol, hostname }: URL): boolean {
   return protocol === "http:" && isLoopback(hostname);
@@ -322,10 +324,6 @@ function isOwn({ ca, cert }: HostCertificates): boolean {
 
 function isWhole(body: HttpRequest["body"]): body is string | Uint8Array | undefined {
   return body === undefined || typeof body === "string" || body instanceof Uint8Array;
-}
-
-function isShort(body: HttpRequest["body"]): body is string | Uint8Array | undefined {
-  return isWhole(body) && (body?.length ?? 0) <= SMALL;
 }
 
 async function* pieceOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

@@ -6,15 +6,14 @@ import { latin1Bytes, requestHead } from "./request_head.ts";
 import { type AnswerHead, AnswerReader, WireError } from "./wire_answer.ts";
 import { connectTo } from "./wire_connect.ts";
 import { Line } from "./wire_line.ts";
-import type { Wire, WirePool } from "./wire_pool.ts";
+import { type Wire, wireOf, type WirePool } from "./wire_pool.ts";
 
 /** Longest pause within the body of an answer, and wait for its head unless the request says otherwise. */
 const IDLE_MS = 60_000;
 /** Longest wait for an answer over a connection that takes no more, and for the rest of one that nobody wants. */
 const LAST_WORDS_MS = 5_000;
-/** Bytes taken from the connection at once: of what is asked for, and of what only says how something went. */
+/** Bytes taken from the connection at once, of what is asked for. */
 const PIECE = 256 * 1024;
-const SMALL_PIECE = 16 * 1024;
 /** Bytes that are read although nobody wants them, so that the connection can be used again. */
 const MAX_UNWANTED = 64 * 1024;
 /**
@@ -34,7 +33,7 @@ export class GoneError extends Error {
 export interface WireOptions {
   readonly certificates?: HostCertificates;
   readonly floor?: Floor;
-  /** Connections to use, and to leave for others; without it the request has one of its own. */
+  /** Connections to use, and to leave for others, until it is closed; without it the request has one of its own. */
   readonly pool?: WirePool;
   /** A small request may wait for one that another uses. @default false */
   readonly wait?: boolean;
@@ -56,14 +55,15 @@ export interface WireOptions {
  *   aborted
  */
 export async function sendWire(request: HttpRequest, options: WireOptions = {}): Promise<HttpResponse> {
-  const { url, small = false, signal } = request;
+  const { url, signal } = request;
   const { origin } = url;
   const { pool, certificates = {}, wait = false } = options;
-  signal.throwIfAborted();
+  const signals = pool ? [signal, pool.closing] : [signal];
+  for (const each of signals) each.throwIfAborted();
   const ms = isRepeatable(request) ? REPEATABLE_IDLE_MS : IDLE_FRESH_MS;
   const over = (wire: Wire, kept: boolean) => {
-    const ended = small ? pool?.begin(origin) : undefined;
-    return exchange(request, wire, { ...options, kept, ...(ended && { ended }) });
+    const ended = wait ? pool?.begin(origin) : undefined;
+    return exchange(request, wire, { ...options, kept, signals, ...(ended && { ended }) });
   };
   const kept = await pool?.take(origin, { ms, wait, signal });
   if (kept) {
@@ -75,8 +75,7 @@ export async function sendWire(request: HttpRequest, options: WireOptions = {}):
       if (!isRepeatable(request)) throw error;
     }
   }
-  const connection = await connectTo(url, certificates, signal);
-  return await over({ connection }, false);
+  return await over(wireOf(await connectTo(url, certificates, AbortSignal.any(signals))), false);
 }
 
 function isRepeatable(
@@ -88,23 +87,24 @@ function isRepeatable(
 async function exchange(
   request: HttpRequest,
   wire: Wire,
-  { pool, floor = defaultFloor, kept, ended = () => {} }: WireOptions & {
+  { pool, floor = defaultFloor, kept, signals, ended = () => {} }: WireOptions & {
     readonly kept: boolean;
+    readonly signals: readonly AbortSignal[];
     /** Called when the connection is not needed any more. */
     readonly ended?: () => void;
   },
 ): Promise<HttpResponse> {
-  const { method, url, body, answerMs = IDLE_MS, small, signal } = request;
-  const line = new Line(wire, { floor, signal, ended });
+  const { method, url, body, answerMs = IDLE_MS, small } = request;
+  const line = new Line(wire, { floor, signals, ended });
   try {
-    signal.throwIfAborted();
-    const whole = typeof body === "string" ? new TextEncoder().encode(body) : body;
-    const length = whole instanceof Uint8Array ? whole.length : undefined;
+    for (const each of signals) each.throwIfAborted();
+    const content = typeof body === "string" ? new TextEncoder().encode(body) : body;
+    const length = content instanceof Uint8Array ? content.length : undefined;
     const head = latin1Bytes(requestHead(request, { length, keep: pool !== undefined }));
-    const reader = new AnswerReader(line.receiver(small || method !== "GET" ? SMALL_PIECE : PIECE));
+    const reader = new AnswerReader(line.receiver(small || method !== "GET" ? undefined : PIECE));
     const answer = observed(line.guarded(reader.head()));
     await line.send(head, answerMs);
-    const sent = await sendBody(line, whole, answer, answerMs);
+    const sent = await sendBody(line, content, answer, answerMs);
     line.limit({ ms: answerMs, what: "no answer came", whole: true });
     const found = await answer;
     if (kept && found.status === REQUEST_TIMEOUT) throw new GoneError("the connection was idle for too long");
@@ -112,31 +112,51 @@ async function exchange(
     const usable = sent && keeps(found);
     const done = () => {
       if (pool && usable && reader.isOpen) {
-        line.handOn((connection) => pool.give(url.origin, connection));
+        line.handOn((wire) => pool.give(url.origin, wire));
       } else line.close();
     };
+    // As a rule all of a small answer is here by now; the next one comes into the same buffer.
+    const whole = small ? reader.arrived(found, method)?.slice() : undefined;
+    if (whole) {
+      done();
+      return answerOf(found, url, { whole, body: pieceOf(whole), discard: () => {} });
+    }
     const pieces = piecesOf(line, reader.body(found, method), done);
     const nothing = isBodiless(found, method);
-    return {
-      status: found.status,
-      url,
+    return answerOf(found, url, {
       body: pieces,
-      header: (name) => found.headers.get(name),
       discard() {
         if (nothing) done();
         else if (pool && usable) void passOver(line, pieces);
         else line.close();
-        return Promise.resolve();
       },
-    };
+    });
   } catch (error) {
     line.close();
     // What is no HTTP may be the end of an answer to somebody else.
     if (kept && (line.lost || (error instanceof WireError && !line.broken))) {
-      throw new GoneError("the server has closed the connection", { cause: error });
+      throw new GoneError((error as Error).message, { cause: error });
     }
     throw line.reason(error);
   }
+}
+
+function answerOf(
+  { status, headers }: AnswerHead,
+  url: URL,
+  { discard, ...body }: Pick<HttpResponse, "body" | "whole"> & { discard(): void },
+): HttpResponse {
+  return {
+    status,
+    url,
+    ...body,
+    header: (name) => headers.get(name),
+    discard: () => Promise.resolve(discard()),
+  };
+}
+
+async function* pieceOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  if (bytes.length > 0) yield bytes;
 }
 
 /** The pieces; `done` is called at their end, and the connection closed when they fail or nobody wants more. */

@@ -1,4 +1,3 @@
-import { Alarm } from "../alarm.ts";
 import { type Floor, Pace, TAKEN } from "./pace.ts";
 import type { Receive } from "./wire_answer.ts";
 import type { Wire } from "./wire_pool.ts";
@@ -15,9 +14,8 @@ export interface Limit {
 /** One request's use of a connection, given up when nothing moves for too long, or when the signal says so. */
 export class Line {
   readonly #wire: Wire;
-  readonly #signal: AbortSignal;
-  readonly #stop = () => this.#break(this.#signal.reason);
-  readonly #alarm = new Alarm();
+  readonly #signals: readonly AbortSignal[];
+  readonly #stop = () => this.#break(this.#signals.find(({ aborted }) => aborted)?.reason);
   /** For what is received; absent while a request is sent. */
   #pause: Limit | undefined;
   #broken: { readonly reason: unknown } | undefined;
@@ -30,20 +28,23 @@ export class Line {
 
   readonly #ended: () => void;
 
-  /** @param ended called once, after the connection was closed or handed on */
+  /**
+   * @param signals any of which breaks the connection
+   * @param ended called once, after the connection was closed or handed on
+   */
   constructor(
     wire: Wire,
-    { floor, signal, ended }: {
+    { floor, signals, ended }: {
       readonly floor: Floor;
-      readonly signal: AbortSignal;
+      readonly signals: readonly AbortSignal[];
       readonly ended: () => void;
     },
   ) {
     this.#wire = wire;
     this.#ended = ended;
     this.#pace = new Pace(floor, TAKEN);
-    this.#signal = signal;
-    signal.addEventListener("abort", this.#stop, { once: true });
+    this.#signals = signals;
+    for (const signal of signals) signal.addEventListener("abort", this.#stop, { once: true });
   }
 
   /** Whether the other side has gone without a word of an answer. */
@@ -71,13 +72,14 @@ export class Line {
       at += count;
     }
     // What is still on its way when the answer comes leaves its limit alone.
-    if (!this.#pause) this.#alarm.pause();
+    if (!this.#pause) this.#rest();
   }
 
-  receiver(size: number): Receive {
+  /** @param size of pieces, in bytes, where they are not small */
+  receiver(size?: number): Receive {
     let buffer: Uint8Array | undefined;
     const read = async () => {
-      buffer ??= new Uint8Array(size);
+      buffer ??= size === undefined ? this.#wire.buffer : new Uint8Array(size);
       const count = await this.#wire.connection.read(buffer);
       return count === null ? null : buffer.subarray(0, count);
     };
@@ -86,7 +88,7 @@ export class Line {
       const { first } = this.#wire;
       delete this.#wire.first;
       const piece = await this.#noting(first ?? read());
-      if (this.#pause && !this.#pause.whole) this.#alarm.pause();
+      if (this.#pause && !this.#pause.whole) this.#rest();
       if (piece === null) this.#lost = true;
       else this.#heard = true;
       return piece;
@@ -107,17 +109,18 @@ export class Line {
   }
 
   /** Ends the use of the connection, unless it is closed: the next may have it. */
-  handOn(to: (connection: Deno.Conn) => void): void {
-    this.#alarm.stop();
-    this.#signal.removeEventListener("abort", this.#stop);
+  handOn(to: (wire: Wire) => void): void {
+    // From then on all of it may be somebody else's.
     if (this.#closed) return;
     this.#closed = true;
-    to(this.#wire.connection);
+    this.#wire.alarm.stop();
+    for (const signal of this.#signals) signal.removeEventListener("abort", this.#stop);
+    to(this.#wire);
     this.#ended();
   }
 
   close(): void {
-    this.handOn((connection) => connection.close());
+    this.handOn(({ connection }) => connection.close());
   }
 
   async #noting<T>(work: Promise<T>): Promise<T> {
@@ -129,9 +132,13 @@ export class Line {
     }
   }
 
+  #rest(): void {
+    if (!this.#closed) this.#wire.alarm.pause();
+  }
+
   #arm({ ms, what }: Limit): void {
     if (this.#closed) return;
-    this.#alarm.set(ms, () => this.#break(new Error(`${what} for ${Math.round(ms / 1000)} s`)));
+    this.#wire.alarm.set(ms, () => this.#break(new Error(`${what} for ${Math.round(ms / 1000)} s`)));
   }
 
   #break(reason: unknown): void {

@@ -6,8 +6,17 @@ import { connectTo } from "./wire_connect.ts";
 /** A connection for one request at a time. */
 export interface Wire {
   readonly connection: Deno.Conn;
+  /** Where small answers are received. */
+  readonly buffer: Uint8Array<ArrayBuffer>;
+  /** Of whoever uses it: to make another one for each request costs as much as reading the answer. */
+  readonly alarm: Alarm;
   /** What comes first, which was asked for while nobody used the connection; null when it has ended. */
   first?: Promise<Uint8Array | null>;
+}
+
+/** A connection that nobody has used yet. */
+export function wireOf(connection: Deno.Conn): Wire {
+  return { connection, buffer: new Uint8Array(SMALL_PIECE), alarm: new Alarm() };
 }
 
 interface Idle {
@@ -27,8 +36,10 @@ interface Place {
   readonly waiting: ((wire: Wire | undefined) => void)[];
 }
 
-/** Bytes of an answer that are taken at once while nobody waits for one. */
-const FIRST_PIECE = 16 * 1024;
+/** Bytes of a small answer that are taken at once: as a rule all of it. */
+const SMALL_PIECE = 16 * 1024;
+/** Connections to one origin that wait for more. */
+const MOST_IDLE = 64;
 /** Connections to one origin that are opened before they are needed. */
 const MAX_AHEAD = 16;
 /** Requests that wait for one connection: a round trip each, where TLS takes two to begin with. */
@@ -43,6 +54,11 @@ const WAIT_MS = 500;
 export class WirePool {
   readonly #places = new Map<string, Place>();
   readonly #closing = new AbortController();
+
+  /** Aborted when the pool is closed: then nothing is under way any more. */
+  get closing(): AbortSignal {
+    return this.#closing.signal;
+  }
 
   /** @param waitMs how long a request waits for a connection that is in use */
   constructor(readonly waitMs: number = WAIT_MS) {}
@@ -85,7 +101,7 @@ export class WirePool {
     signal.addEventListener("abort", stop, { once: true });
     const alarm = new Alarm();
     if (queues) alarm.set(this.waitMs, () => resolve(undefined));
-    const unused = () => coming.then((wire) => wire && this.#keep(place, wire.connection)).catch(() => {});
+    const unused = () => coming.then((wire) => wire && this.#keep(place, wire)).catch(() => {});
     try {
       const wire = await Promise.race([coming, stopped]);
       if (!wire) void unused();
@@ -111,8 +127,8 @@ export class WirePool {
   }
 
   /** Takes a connection over which nothing is to come. */
-  give(origin: string, connection: Deno.Conn): void {
-    this.#keep(this.#place(origin), connection);
+  give(origin: string, wire: Wire): void {
+    this.#keep(this.#place(origin), wire);
   }
 
   #next({ waiting }: Place): Promise<Wire | undefined> {
@@ -121,16 +137,17 @@ export class WirePool {
     return promise;
   }
 
-  #keep({ idle, waiting }: Place, connection: Deno.Conn): void {
+  #keep({ idle, waiting }: Place, wire: Wire): void {
+    const { connection, buffer } = wire;
     if (this.#closing.signal.aborted) return connection.close();
     const next = waiting.shift();
-    if (next) return next({ connection });
+    if (next) return next(wire);
+    if (idle.length >= MOST_IDLE) return connection.close();
     connection.unref();
-    const buffer = new Uint8Array(FIRST_PIECE);
-    const first = observed(
+    const first = wire.first ??= observed(
       connection.read(buffer).then((count) => count === null ? null : buffer.subarray(0, count)),
     );
-    const kept: Idle = { wire: { connection, first }, since: performance.now() };
+    const kept: Idle = { wire, since: performance.now() };
     idle.push(kept);
     const drop = () => {
       const at = idle.indexOf(kept);
@@ -149,7 +166,7 @@ export class WirePool {
     place.expected = Math.min(MAX_AHEAD, place.expected + 1);
     if (idle.length + coming.length >= place.expected) return;
     const opened = observed(
-      connectTo(url, certificates, this.#closing.signal).then((connection) => ({ connection })),
+      connectTo(url, certificates, this.#closing.signal).then(wireOf),
     );
     coming.push(opened);
     const arrived = () => {
@@ -157,8 +174,8 @@ export class WirePool {
       if (at >= 0) coming.splice(at, 1);
       return at >= 0;
     };
-    opened.then(({ connection }) => {
-      if (arrived()) this.#keep(place, connection);
+    opened.then((wire) => {
+      if (arrived()) this.#keep(place, wire);
     }, arrived);
   }
 
@@ -167,7 +184,7 @@ export class WirePool {
     for (const { wire } of this.#place(origin).idle.splice(0)) wire.connection.close();
   }
 
-  /** Closes all that nobody uses, and from now on what is kept. */
+  /** Closes all, also what is in use, and from now on what is kept. */
   close(): void {
     this.#closing.abort(new Error("the client was closed"));
     for (const origin of this.#places.keys()) this.forget(origin);

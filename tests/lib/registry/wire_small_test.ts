@@ -1,7 +1,8 @@
 import { deepStrictEqual, rejects, strictEqual } from "node:assert/strict";
 import { readBody } from "../../../lib/registry/body.ts";
-import { KeptLines } from "../../../lib/registry/kept_lines.ts";
 import type { LightRequest } from "../../../lib/registry/light.ts";
+import { sendWire } from "../../../lib/registry/wire.ts";
+import { WirePool } from "../../../lib/registry/wire_pool.ts";
 import { until } from "../../support/until.ts";
 
 const { signal } = new AbortController();
@@ -94,21 +95,30 @@ const answer = (body: string, more = "") =>
 /** Answers with the path that was asked for. */
 const echo = (head: string) => ({ text: answer(head.split(" ")[1]!) });
 
-async function bodyOf(lines: KeptLines, request: LightRequest): Promise<string> {
+/** Small requests over connections of one pool. */
+class Lines implements Disposable {
+  readonly #pool = new WirePool();
+
+  send({ body, ...request }: LightRequest) {
+    return sendWire({ ...request, ...(body !== undefined && { body }), small: true }, { pool: this.#pool });
+  }
+
+  close(): void {
+    this.#pool.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+async function bodyOf(lines: Lines, request: LightRequest): Promise<string> {
   return decoder.decode(await readBody(await lines.send(request), 1_000_000));
 }
 
-function opened(): KeptLines & Disposable {
-  return Object.assign(new KeptLines(), {
-    [Symbol.dispose](this: KeptLines) {
-      this.close();
-    },
-  });
-}
-
-Deno.test("KeptLines sends many requests over few connections, and mixes no answers up", async () => {
+Deno.test("sendWire() sends many small requests over few connections, and mixes no answers up", async () => {
   await using server = new Server(echo);
-  using lines = opened();
+  using lines = new Lines();
   let next = 0;
   const ask = async () => {
     while (next < 400) {
@@ -120,10 +130,10 @@ Deno.test("KeptLines sends many requests over few connections, and mixes no answ
   deepStrictEqual(new Set(server.seen.map((line) => line.split(" ")[0])).size, 4);
 });
 
-Deno.test("KeptLines asks anew when a server has closed what it kept", async (t) => {
+Deno.test("sendWire() asks anew when a server has closed what it kept", async (t) => {
   await t.step("while nobody used it", async () => {
     await using server = new Server(echo);
-    using lines = opened();
+    using lines = new Lines();
     strictEqual(await bodyOf(lines, server.request("/a")), "/a");
     server.hangUp();
     for (const path of ["/b", "/c"]) strictEqual(await bodyOf(lines, server.request(path)), path);
@@ -134,7 +144,7 @@ Deno.test("KeptLines asks anew when a server has closed what it kept", async (t)
       await using server = new Server((head, connection) =>
         connection === 1 && !head.includes("/a") ? { text: cut, closes: true } : echo(head)
       );
-      using lines = opened();
+      using lines = new Lines();
       strictEqual(await bodyOf(lines, server.request("/a")), "/a");
       strictEqual(await bodyOf(lines, server.request("/b")), "/b");
       deepStrictEqual(server.seen, ["1 GET /a", "1 GET /b", "2 GET /b"]);
@@ -142,11 +152,11 @@ Deno.test("KeptLines asks anew when a server has closed what it kept", async (t)
   }
 });
 
-Deno.test("KeptLines sends once what changes something", async () => {
+Deno.test("sendWire() sends once what changes something", async () => {
   await using server = new Server((head) =>
     head.startsWith("DELETE") ? { text: "", closes: true } : echo(head)
   );
-  using lines = opened();
+  using lines = new Lines();
   strictEqual(await bodyOf(lines, server.request("/a")), "/a");
   await rejects(lines.send(server.request("/a", { method: "DELETE" })), {
     message: "the connection ended before the answer",
@@ -157,7 +167,7 @@ Deno.test("KeptLines sends once what changes something", async () => {
   strictEqual(await bodyOf(lines, server.request("/d")), "/d");
 });
 
-Deno.test("KeptLines uses no connection again that may bring something else", async (t) => {
+Deno.test("sendWire() uses no connection again that may bring something else", async (t) => {
   const answers = {
     "more than was asked for": answer("x") + answer("evil"),
     "an end that is announced": answer("x", "connection: close\r\n"),
@@ -169,7 +179,7 @@ Deno.test("KeptLines uses no connection again that may bring something else", as
   for (const [name, text] of Object.entries(answers)) {
     await t.step(name, async () => {
       await using server = new Server((head) => head.includes("/first") ? { text } : echo(head));
-      using lines = opened();
+      using lines = new Lines();
       strictEqual(await bodyOf(lines, server.request("/first")), "x");
       strictEqual(await bodyOf(lines, server.request("/b")), "/b");
       deepStrictEqual(server.seen, ["1 GET /first", "2 GET /b"]);
@@ -178,7 +188,7 @@ Deno.test("KeptLines uses no connection again that may bring something else", as
   await t.step("something that nobody asked for, later", async () => {
     const later = Promise.withResolvers<string>();
     await using server = new Server((head) => ({ ...echo(head), later: later.promise }));
-    using lines = opened();
+    using lines = new Lines();
     strictEqual(await bodyOf(lines, server.request("/a")), "/a");
     later.resolve(answer("evil"));
     await until(() => server.open === 0);
@@ -188,14 +198,14 @@ Deno.test("KeptLines uses no connection again that may bring something else", as
     await using server = new Server((head) =>
       head.startsWith("HEAD") ? { text: answer("body") } : echo(head)
     );
-    using lines = opened();
+    using lines = new Lines();
     const { status } = await lines.send(server.request("/a", { method: "HEAD" }));
     strictEqual(status, 200);
     strictEqual(await bodyOf(lines, server.request("/b")), "/b");
   });
 });
 
-Deno.test("KeptLines gives long answers piece by piece", async (t) => {
+Deno.test("sendWire() gives long answers piece by piece", async (t) => {
   const long = "0123456789".repeat(50_000);
   const chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" +
     `${long.length.toString(16)}\r\n${long}\r\n0\r\n\r\n`;
@@ -204,7 +214,7 @@ Deno.test("KeptLines gives long answers piece by piece", async (t) => {
     if (head.includes("/end")) return { text: `HTTP/1.1 200 OK\r\n\r\n${long}`, closes: true };
     return { text: answer(long) };
   });
-  using lines = opened();
+  using lines = new Lines();
   for (const path of ["/length", "/chunks", "/end"]) {
     await t.step(path, async () => strictEqual(await bodyOf(lines, server.request(path)), long));
   }
@@ -216,10 +226,10 @@ Deno.test("KeptLines gives long answers piece by piece", async (t) => {
   });
 });
 
-Deno.test("KeptLines takes interim answers, empty ones, and answers that come byte by byte", async () => {
+Deno.test("sendWire() takes interim answers, empty ones, and answers that come byte by byte", async () => {
   const text = "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 204 No Content\r\na: b\r\n\r\n";
   await using server = new Server(() => ({ text }));
-  using lines = opened();
+  using lines = new Lines();
   for (let i = 0; i < 3; i++) {
     const { status, header } = await lines.send(server.request("/"));
     strictEqual(status, 204);
@@ -229,10 +239,10 @@ Deno.test("KeptLines takes interim answers, empty ones, and answers that come by
   strictEqual(server.open, 1);
 });
 
-Deno.test("KeptLines stops one request when it is aborted, and all when it is closed", async () => {
+Deno.test("sendWire() stops one request when it is aborted, and all when its pool is closed", async () => {
   const held = Promise.withResolvers<Said>();
   await using server = new Server((head) => head.includes("/held") ? held.promise : echo(head));
-  using lines = opened();
+  using lines = new Lines();
   strictEqual(await bodyOf(lines, server.request("/a")), "/a");
   const stop = new AbortController();
   const asked = lines.send(server.request("/held", { signal: stop.signal }));
