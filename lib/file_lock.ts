@@ -1,4 +1,5 @@
 import { ifPresent, isFull } from "./file_failure.ts";
+import { sleep } from "./sleep.ts";
 
 /**
  * Runs `action` while holding an exclusive lock on the file `name` of a directory. The file stays: removing it would let
@@ -33,8 +34,7 @@ async function openLock(path: string, dispensable: boolean): Promise<Deno.FsFile
 
 async function lock(file: Deno.FsFile, signal: AbortSignal): Promise<void> {
   for (let wait = 20; !await file.tryLock(true); wait = Math.min(wait * 1.5, 500)) {
-    signal.throwIfAborted();
-    await new Promise((resolve) => setTimeout(resolve, wait));
+    await sleep(wait, signal);
   }
 }
 
@@ -54,7 +54,7 @@ export function lockBeside(file: Deno.FsFile): Promise<boolean> {
 async function lockSoon(file: Deno.FsFile, exclusive: boolean): Promise<boolean> {
   for (let wait = 5; !await file.tryLock(exclusive); wait *= 2) {
     if (wait > 80) return false;
-    await new Promise((resolve) => setTimeout(resolve, wait));
+    await sleep(wait);
   }
   return true;
 }

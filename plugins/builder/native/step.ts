@@ -2,6 +2,7 @@
 import { Alarm } from "../../../lib/alarm.ts";
 import { EngineError, type ErrorDetails } from "../../../core/contract/errors.ts";
 import { fileFailureOf } from "../../../lib/file_failure.ts";
+import { sleep } from "../../../lib/sleep.ts";
 import { startAhead } from "../../../lib/compression/pool.ts";
 import { type CapturedTar, CaptureError, captureLayer } from "./capture.ts";
 import { bootId, LayerCache, type LayerMeta, layerName } from "./cache.ts";
@@ -51,7 +52,7 @@ export async function warmUp(isIdle: () => boolean): Promise<void> {
   createSha256();
   await import("./unpack_layer.ts");
   if (isIdle()) bindAhead();
-  await new Promise<void>((resolve) => new Alarm().set(IDLE_MS, resolve));
+  await sleep(IDLE_MS);
   if (isIdle()) await prepareGunzip();
 }
 

@@ -1,7 +1,7 @@
 /** A network of a helper's own that reaches other machines through slirp4netns, a program that speaks for it. */
-import { Alarm } from "../../../lib/alarm.ts";
 import { EngineError, explained, messageOf } from "../../../core/contract/errors.ts";
 import { endProcess } from "../../../lib/process_group.ts";
+import { sleep } from "../../../lib/sleep.ts";
 import { type Env, find } from "../../../lib/programs.ts";
 import { unavailable } from "./unavailable.ts";
 
@@ -140,7 +140,7 @@ async function ownNetwork(pid: number): Promise<boolean> {
     } catch {
       return false;
     }
-    await new Promise<void>((resolve) => new Alarm().set(1, resolve));
+    await sleep(1);
   }
 }
 
@@ -155,6 +155,6 @@ export async function networkUp(): Promise<void> {
       Deno.stderr.writeSync(new TextEncoder().encode("slirp4netns made no network\n"));
       Deno.exit(1);
     }
-    await new Promise<void>((resolve) => new Alarm().set(2, resolve));
+    await sleep(2);
   }
 }
