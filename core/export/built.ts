@@ -1,3 +1,4 @@
+import { parseDestination } from "./destination.ts";
 import { exportImages } from "./mod.ts";
 import type { Store } from "../contract/store.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
@@ -19,6 +20,7 @@ export async function exportBuilt(
   destination: string,
 ): Promise<ExportResult> {
   const { dir, emit, signal } = session.options;
+  parseDestination(destination, dir); // one that cannot be meant is no export that failed
   const { name: project } = await session.project();
   const store = await session.store();
   return await transferring(emit, async (progress) => {

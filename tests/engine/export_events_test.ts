@@ -81,6 +81,14 @@ for (const kind of ["oci", "oci-archive", "docker-archive"]) {
   });
 }
 
+Deno.test("a destination that cannot be meant is an error, and no export that is told", async () => {
+  await withBuilt(async (project) => {
+    await using engine = open(project);
+    await assert.rejects(engine.export([], "oci-archiv:out.tar"), { code: "USAGE" });
+    assert.deepEqual(told(project), []);
+  });
+});
+
 function isProgress(event: TestProject["events"][number]) {
   return event.type === "transfer.progress";
 }
