@@ -24,10 +24,10 @@ export interface KeptIndex extends LayerIndex {
 const ROW =
   /([^\0]*)\0(file|dir|symlink|hardlink|char|block|fifo) (\d+) (\d+) (\d+) (\d+)(?: (\{[^\0]*\}))?\0/y;
 
-/** Whether a value that was kept as JSON is the index of a layer. */
+/** Whether a value that was kept as JSON may be the index of a layer: {@linkcode indexOfRows} looks at its rows. */
 export const isIndexRows: Guard<IndexRows> = hasMembers<IndexRows>({
   format: isJust(3),
-  rows: (value: unknown): value is string => isText(value) && startsOf(value) !== undefined,
+  rows: isText,
   whiteouts: isListOf(isText),
   opaque: isListOf(isText),
 });
@@ -52,9 +52,10 @@ export function rowsOfIndex({ entries, whiteouts, opaque }: LayerIndex): IndexRo
   return { format: 3, rows, whiteouts, opaque };
 }
 
-/** The index that was kept; its entries are made when they are asked for. */
-export function indexOfRows({ rows, whiteouts, opaque }: IndexRows): KeptIndex {
-  const starts = startsOf(rows) ?? [0];
+/** The index that was kept, undefined when it is none; its entries are made when they are asked for. */
+export function indexOfRows({ rows, whiteouts, opaque }: IndexRows): KeptIndex | undefined {
+  const starts = startsOf(rows);
+  if (!starts) return undefined;
   const count = starts.length - 1;
   let all: readonly LayerIndexEntry[] | undefined;
   return {

@@ -229,7 +229,8 @@ export class LayerShelf {
     const { memo, blobs } = this.store;
     if (await memo.get("layer-content", digest.slice(7), isDigest) === diffId) {
       const known = await memo.get("layer-index", diffId.slice(7), isIndexRows);
-      if (known) return indexOfRows(known);
+      const index = known && indexOfRows(known);
+      if (index) return index;
     }
     if (look && place !== undefined && await blobs.size(digest) !== size) {
       const found = await look(layer, place);
