@@ -40,9 +40,9 @@ function sample(): LayerIndex {
 function kept(index: LayerIndex) {
   const value: unknown = JSON.parse(JSON.stringify(rowsOfIndex(index)));
   ok(isIndexRows(value));
-  const index = indexOfRows(value);
-  ok(index);
-  return index;
+  const again = indexOfRows(value);
+  ok(again);
+  return again;
 }
 
 Deno.test("an index that was kept is the same, as a whole and entry by entry", () => {
