@@ -6,31 +6,33 @@ export interface Turn {
   enter(): void;
 }
 
-/** Lets at most `size` pieces of work run at once, in the order they asked. */
+/** Lets at most so many pieces of work run at once, in the order they asked. */
 export class Pool {
-  #size: number;
+  #size: () => number;
   #running = 0;
   /** Pieces of work that have left their room and go on. */
   #left = 0;
   readonly #waiting: (() => void)[] = [];
 
-  constructor(size: number) {
-    this.#size = size;
+  /** @param size where it changes, a function, which is asked whenever work begins or ends */
+  constructor(size: number | (() => number)) {
+    this.#size = typeof size === "number" ? () => size : size;
   }
 
   get size(): number {
-    return this.#size;
+    return this.#size();
   }
 
   /** What runs goes on when there is less room than that. */
   resize(size: number): void {
-    this.#size = size;
+    this.#size = () => size;
     this.#admit();
   }
 
   /** Whether the next piece of work has to wait. */
   get full(): boolean {
-    return this.#running >= this.#size || this.#running + this.#left >= 2 * this.#size;
+    const { size } = this;
+    return this.#running >= size || this.#running + this.#left >= 2 * size;
   }
 
   /** @throws the signal's reason when that is aborted before it is this work's turn; the others keep theirs */

@@ -4,6 +4,7 @@ import { STAGE_TAG_PREFIX, stageTag } from "../contract/labels.ts";
 import type { ApplyOptions, ApplyReport, Leftover } from "./apply_model.ts";
 import { PROTOCOL } from "../protocol/clock.ts";
 import { readInventory } from "./inventory.ts";
+import { Pool } from "../../lib/pool.ts";
 import { removeIdleSlots } from "../protocol/leases.ts";
 import type { Mark } from "../protocol/marks.ts";
 import { ATTACHED, type CleanupPlan, type PlannedRemoval, type RemovalGroup } from "./plan.ts";
@@ -13,15 +14,13 @@ import { dropLeftovers } from "./leftovers.ts";
 import type { JournalEntry } from "./journal.ts";
 import { CannotDelete, removeGroup } from "./removal.ts";
 import { Outcomes } from "./outcomes.ts";
+import { requestsAtOnce } from "../protocol/asking_pool.ts";
 import { protectStages, signatureIn } from "./protection.ts";
 import { StageMarks } from "./stage_marks.ts";
 import { Throttle } from "./throttle.ts";
 import { knownOf } from "../protocol/manifest_facts.ts";
 
 export type * from "./apply_model.ts";
-
-/** Removals at once: as many as manifests are read. */
-const PARALLEL = 16;
 
 /**
  * Does what a plan says, with everything looked at once more: a tag that moved stays, a digest keeps its other tags,
@@ -75,7 +74,7 @@ class Applier {
     this.#pending = left.map(leftoverOf);
     this.#start = options.clock.now();
     this.#throttle = new Throttle({
-      parallel: options.parallel ?? PARALLEL,
+      parallel: () => options.parallel ?? requestsAtOnce(options.backend),
       clock: options.clock,
       signal: options.signal,
       onLimited: (limit) => options.onEvent?.({ type: "limited", ...limit }),
@@ -191,7 +190,6 @@ class Applier {
       throttle: this.#throttle,
       clock,
       signal,
-      parallel: this.options.parallel ?? PARALLEL,
       mayRemove: inTime,
     });
     for (const leftover of own) {
@@ -301,18 +299,18 @@ class Applier {
       if (leftover) this.#leftovers.push(leftover);
       if ([...tags.values()].every((result) => result !== undefined)) done.add(group);
     };
-    // In the order of the plan: a few workers take the next group each.
-    let next = 0;
-    const worker = async () => {
-      while (next < groups.length && !failure && !this.options.signal.aborted && rules.mayRemove()) {
+    // In the order of the plan.
+    const pool = new Pool(() => this.#throttle.parallel);
+    await Promise.all(groups.map((group) =>
+      pool.run(async () => {
+        if (failure || this.options.signal.aborted || !rules.mayRemove()) return;
         try {
-          await work(groups[next++]!);
+          await work(group);
         } catch (error) {
           failure ??= { error };
         }
-      }
-    };
-    await Promise.all(Array.from({ length: this.options.parallel ?? PARALLEL }, worker));
+      })
+    ));
     this.options.signal.throwIfAborted();
     if (failure) throw failure.error;
     return done;

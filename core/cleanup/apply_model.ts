@@ -66,7 +66,7 @@ export interface ApplyOptions {
   readonly owners?: MarkOwners;
   readonly signal: AbortSignal;
   readonly clock: Clock;
-  /** Removals at once. @default 16 */
+  /** Removals at once. @default as many as the registry should get requests */
   readonly parallel?: number;
   /** Between the mark and the first removal of a stage, milliseconds. */
   readonly graceMs?: number;

@@ -10,7 +10,8 @@ import type {
 } from "../contract/cleanup.ts";
 import { EngineError, messageOf } from "../contract/errors.ts";
 import { labels, REPOSITORY_TAG_PREFIX, STAGE_TAG_PREFIX } from "../contract/labels.ts";
-import { Pool } from "../../lib/pool.ts";
+import type { Pool } from "../../lib/pool.ts";
+import { askingPool } from "../protocol/asking_pool.ts";
 import type {
   ListedTag,
   RegistryBackend,
@@ -31,8 +32,6 @@ export interface InventoryOptions {
   readonly project: string;
   readonly memo: RegistryMemo;
   readonly signal: AbortSignal;
-  /** Manifests read at once. @default 16 */
-  readonly concurrency?: number;
   /** Milliseconds for which what a movable tag pointed at is not asked again. @default 10 minutes */
   readonly freshMs?: number;
   /** Ask again what every tag points at, stages excepted; manifests still come from memory. @default false */
@@ -96,7 +95,7 @@ class Reader {
     readonly cache: InventoryCache,
     readonly options: InventoryOptions,
   ) {
-    this.#pool = new Pool(options.concurrency ?? 16);
+    this.#pool = askingPool(backend);
     this.#now = options.now ?? Date.now();
   }
 

@@ -20,7 +20,6 @@ export interface DropInputs {
   readonly throttle: Throttle;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  readonly parallel: number;
   /** Whether there is still time. */
   readonly mayRemove: () => boolean;
 }
@@ -45,7 +44,7 @@ export async function dropLeftovers(leftovers: readonly Leftover[], inputs: Drop
   };
   const used = childrenThatStay(look, leftovers);
   const unreadable = look.broken.find(({ kind }) => kind === "unreadable");
-  const pool = new Pool(inputs.parallel);
+  const pool = new Pool(() => inputs.throttle.parallel);
   let failure: { readonly error: unknown } | undefined;
   /** Nothing waits for them: what is not noted, the next run asks for once more. */
   const notes: Promise<void>[] = [];

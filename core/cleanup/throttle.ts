@@ -1,9 +1,10 @@
 import { EngineError } from "../contract/errors.ts";
+import { Pool } from "../../lib/pool.ts";
 import type { Clock } from "../protocol/clock.ts";
 
 export interface ThrottleOptions {
-  /** The most pieces of work at once. */
-  readonly parallel: number;
+  /** The most pieces of work at once, at each moment. */
+  parallel(): number;
   readonly clock: Clock;
   readonly signal: AbortSignal;
   /** Told when the server asked to slow down. */
@@ -20,33 +21,38 @@ const RAISE_AFTER = 20;
  * time it named is over, and the number grows again slowly.
  */
 export class Throttle {
-  #limit: number;
-  #running = 0;
+  readonly #pool = new Pool(() => this.parallel);
+  #limit = Infinity;
   #successes = 0;
   #until = 0;
-  readonly #waiting: (() => void)[] = [];
 
-  constructor(readonly options: ThrottleOptions) {
-    this.#limit = options.parallel;
+  constructor(readonly options: ThrottleOptions) {}
+
+  /** Pieces of work that may run at once now. */
+  get parallel(): number {
+    return Math.min(this.#limit, this.options.parallel());
   }
 
   async run<T>(work: () => Promise<T>): Promise<T> {
-    const { clock, signal } = this.options;
     for (let tries = 0;; tries++) {
-      await this.#enter();
-      let limited: { readonly waitMs?: number } | undefined;
-      try {
-        while (clock.now() < this.#until) await clock.sleep(this.#until - clock.now(), signal);
-        const result = await work();
-        if (++this.#successes % RAISE_AFTER === 0 && this.#limit < this.options.parallel) this.#limit++;
-        return result;
-      } catch (error) {
-        limited = limitOf(error);
-        if (!limited || tries >= MAX_PUT_OFF || signal.aborted) throw error;
-        this.#slowDown(limited.waitMs ?? Math.min(1000 * 2 ** tries, 60_000));
-      } finally {
-        this.#leave();
-      }
+      const done = await this.#pool.run(() => this.#try(work, tries));
+      if (done) return done.result;
+    }
+  }
+
+  /** Undefined when the server wants to be asked later. */
+  async #try<T>(work: () => Promise<T>, tries: number): Promise<{ readonly result: T } | undefined> {
+    const { clock, signal } = this.options;
+    while (clock.now() < this.#until) await clock.sleep(this.#until - clock.now(), signal);
+    try {
+      const result = await work();
+      if (++this.#successes % RAISE_AFTER === 0) this.#limit++;
+      return { result };
+    } catch (error) {
+      const limited = limitOf(error);
+      if (!limited || tries >= MAX_PUT_OFF || signal.aborted) throw error;
+      this.#slowDown(limited.waitMs ?? Math.min(1000 * 2 ** tries, 60_000));
+      return undefined;
     }
   }
 
@@ -56,20 +62,10 @@ export class Throttle {
     const until = clock.now() + waitMs;
     // Answers to requests that were under way together count once.
     if (clock.now() >= this.#until) {
-      this.#limit = Math.max(1, Math.floor(this.#limit / 2));
+      this.#limit = Math.max(1, Math.floor(this.parallel / 2));
       onLimited?.({ parallel: this.#limit, waitMs });
     }
     this.#until = Math.max(this.#until, until);
-  }
-
-  async #enter(): Promise<void> {
-    while (this.#running >= this.#limit) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    this.#running++;
-  }
-
-  #leave(): void {
-    this.#running--;
-    for (let n = this.#limit - this.#running; n > 0; n--) this.#waiting.shift()?.();
   }
 }
 

@@ -62,6 +62,8 @@ export interface RegistryCapabilities {
   readonly pulls: boolean;
   /** Milliseconds in which a request takes effect, or never does. @default 30000 */
   readonly settleMs?: number;
+  /** Small requests that it should get at once; may change with what it answers. @default 16 */
+  readonly atOnce?: number;
 }
 
 /** One REPO with the repositories below it. */

@@ -8,7 +8,7 @@ import {
   STAGE_TAG_PREFIX,
 } from "../contract/labels.ts";
 import { EngineError } from "../contract/errors.ts";
-import { Pool } from "../../lib/pool.ts";
+import { askingPool } from "../protocol/asking_pool.ts";
 import { type FactSources, readFacts } from "../protocol/read_facts.ts";
 import type { ListedTag, RegistryBackend, RemoteManifest, Repository } from "../contract/registry.ts";
 import type { Config } from "../contract/config.ts";
@@ -22,8 +22,6 @@ type Unreadable = NonNullable<PublishedTags["unreadable"]>[number];
 
 /** Tags that may fail to be read before the registry counts as unreadable. */
 const MAX_UNREADABLE = 100;
-/** Manifests read at once. */
-const PARALLEL = 8;
 
 /** What listing takes. */
 export interface ListNeeds {
@@ -77,7 +75,7 @@ export async function listPublished(
       for await (const tag of repository.tags(signal)) listed.push({ repository, tag });
     }
   }
-  const pool = new Pool(PARALLEL);
+  const pool = askingPool(backend);
   const rows = await Promise.all(
     listed.map(({ repository, tag }) =>
       pool.run(() =>

@@ -1,3 +1,4 @@
+import { AtOnce } from "./at_once.ts";
 import { answerError, isPullLimit } from "./answer_error.ts";
 import { Authorizer } from "./auth.ts";
 import { findCredentials } from "./credentials.ts";
@@ -76,6 +77,7 @@ export class RegistryClient implements AsyncDisposable {
   readonly #memory: HostMemory;
   readonly #patience: Patience;
   readonly #authorizers = new Map<string, Authorizer>();
+  readonly #small = new AtOnce();
   readonly #secrets = new Set<string>();
   #contents = false;
   #headers: Promise<Readonly<Record<string, string>>> | undefined;
@@ -112,6 +114,11 @@ export class RegistryClient implements AsyncDisposable {
       if (!(error instanceof RegistryError) || error.kind !== "denied" || !this.#options.login) throw error;
       throw new RegistryError(error.message, { ...error.details, given: true });
     }
+  }
+
+  /** How many small requests it should get at once: 4 to 64, by what it answered so far. */
+  get atOnce(): number {
+    return this.#small.size;
   }
 
   /** Has a connection opened for a request that is about to come, while another one is answered. */
@@ -177,9 +184,9 @@ export class RegistryClient implements AsyncDisposable {
         repeatable: request.repeatable ?? true,
         signal: request.signal,
       };
-      const response = await (request.follow ?? true
-        ? followRedirects(this.#transport, exchange)
-        : this.#transport.send(exchange));
+      const send = () =>
+        request.follow ?? true ? followRedirects(this.#transport, exchange) : this.#transport.send(exchange);
+      const response = await (own && exchange.small ? this.#counted(exchange, send) : send());
       if (own) {
         if (wantsTls(response, url)) {
           await response.discard();
@@ -203,6 +210,24 @@ export class RegistryClient implements AsyncDisposable {
         return response;
       }
       await response.discard();
+    }
+  }
+
+  async #counted(
+    { method, signal }: HttpRequest,
+    send: () => Promise<HttpResponse>,
+  ): Promise<HttpResponse> {
+    const ended = this.#small.begin(method === "GET" || method === "HEAD");
+    const start = this.retry.now();
+    const ms = () => this.retry.now() - start;
+    try {
+      const answer = await send();
+      ended({ status: answer.status, ms: ms() });
+      return answer;
+    } catch (error) {
+      const broken = error instanceof RegistryError && error.details.retryable && !signal.aborted;
+      ended(broken ? { status: undefined, ms: ms() } : undefined);
+      throw error;
     }
   }
 

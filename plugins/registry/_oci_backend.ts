@@ -66,7 +66,7 @@ export function createOciBackend(
     kind: provider.kind,
     // What a provider's registry can do may show with its first answer.
     get capabilities() {
-      return provider.capabilities;
+      return { ...provider.capabilities, atOnce: client.atOnce };
     },
     repository(name) {
       const full = name === "" ? path : repositoryPath(`${client.domain}/${path}`, name, provider);

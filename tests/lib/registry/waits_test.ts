@@ -1,6 +1,7 @@
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { isPullLimit } from "../../../lib/registry/answer_error.ts";
 import type { RegistryWait } from "../../../lib/registry/patience.ts";
+import { Pool } from "../../../lib/pool.ts";
 import { getManifest } from "../../../lib/registry/manifests.ts";
 import { isRetryableStatus, parseRetryAfter } from "../../../lib/registry/retry.ts";
 import { failure, MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
@@ -106,4 +107,20 @@ Deno.test("isPullLimit() tells Docker Hub's limit on pulls from its limit on abu
   ok(!isPullLimit("docker.io", answer(429, "text/plain")));
   ok(!isPullLimit("docker.io", answer(503, json)));
   ok(!isPullLimit("reg.example", answer(429, json)));
+});
+
+Deno.test("RegistryClient wants more requests at once while answers take no longer, and fewer when some are refused", async () => {
+  await using registry = new MemoryRegistry();
+  await registry.addImage("a", "1");
+  await using client = clientOf(registry.host);
+  const ask = async (count: number) => {
+    const pool = new Pool(() => client.atOnce);
+    const get = () => pool.run(() => getManifest(client, "a", { reference: "1", signal }));
+    await Promise.all(Array.from({ length: count }, get));
+    return client.atOnce;
+  };
+  // The clock stands still, so that no answer takes longer than another.
+  deepStrictEqual([await ask(1), await ask(400)], [16, 64]);
+  registry.fault((_, url) => url.pathname.includes("/manifests/") ? tooMany("1") : undefined, 1);
+  deepStrictEqual([await ask(1), await ask(400)], [32, 32]);
 });

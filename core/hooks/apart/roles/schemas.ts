@@ -38,6 +38,7 @@ export const capabilities = strict<RegistryCapabilities>({
   listing: z.enum(["names", "digests", "times"]),
   pulls: flag,
   settleMs: z.number().nonnegative().optional(),
+  atOnce: z.number().int().positive().optional(),
 });
 
 export const manifest = strict<RemoteManifest>({ digest, bytes, mediaType: text }).optional();

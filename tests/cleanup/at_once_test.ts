@@ -1,0 +1,66 @@
+/** How many things a registry is asked at once follows what it says that it should get. */
+import assert from "node:assert/strict";
+import { readInventory } from "../../core/cleanup/inventory.ts";
+import { memoryMemo, MemoryRegistry } from "./support/memory_registry.ts";
+import { DAY, never, putImage } from "./support/publish.ts";
+import { applyFor, planFor } from "./support/run.ts";
+
+const WAVES = [3, 5, 2, 16];
+
+/** A registry with as many images of branches that are gone as all waves take. */
+async function withGone(): Promise<MemoryRegistry> {
+  const registry = new MemoryRegistry();
+  for (let i = 0; i < WAVES.reduce((sum, size) => sum + size); i++) {
+    await putImage(registry, { tag: `b${i}`, scheme: "git_branch", value: `gone-${i}`, ageMs: DAY });
+  }
+  return registry;
+}
+
+/**
+ * Lets the registry answer GET only when as many came as it should get, and then wants as many as the next wave has. Gives
+ * how many there were each time; fewer would wait for ever.
+ */
+function inWaves(registry: MemoryRegistry): readonly number[] {
+  const seen: number[] = [];
+  const want = (atOnce: number | undefined) => {
+    const { atOnce: _, ...rest } = registry.capabilities;
+    registry.capabilities = { ...rest, ...(atOnce !== undefined && { atOnce }) };
+  };
+  // What is undefined means 16.
+  const left = WAVES.map((size) => size === 16 ? undefined : size);
+  want(left[0]);
+  let [there, opened] = [0, Promise.withResolvers<void>()];
+  registry.fault = async (operation) => {
+    if (operation !== "get" || left.length === 0) return;
+    there++;
+    const gate = opened;
+    if (there === (left[0] ?? 16)) {
+      // Whoever comes beside these has its turn first.
+      await new Promise((resolve) => setTimeout(resolve));
+      seen.push(there);
+      left.shift();
+      [there, opened] = [0, Promise.withResolvers<void>()];
+      want(left[0]);
+      gate.resolve();
+    }
+    await gate.promise;
+  };
+  return seen;
+}
+
+Deno.test("readInventory() asks a registry as many things at once as it should get, also when that changes", async () => {
+  const registry = await withGone();
+  const seen = inWaves(registry);
+  const inventory = await readInventory(registry, { project: "shop", memo: memoryMemo(), signal: never });
+  assert.deepEqual(seen, WAVES);
+  assert.equal(inventory.images.length, 26);
+});
+
+Deno.test("applyPlan() removes as many tags at once as the registry should get requests", async () => {
+  const registry = await withGone();
+  const plan = await planFor(registry);
+  const seen = inWaves(registry);
+  const report = await applyFor(registry, plan);
+  assert.deepEqual(seen, WAVES);
+  assert.deepEqual([report.outcome, report.counts.deleted], ["complete", 26]);
+});
