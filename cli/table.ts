@@ -213,6 +213,10 @@ export const table: CommandTable = {
       path: "config check",
       run: async () => (await import("./commands/config.ts")).configCheck,
       summary: "Check the dappfile and say everything that is wrong with it.",
+      details: [
+        "Plugins and cleanup policies that it names are loaded as well, with their options. What it takes from " +
+        "the environment must be set.",
+      ],
       positionals: [],
       options: [],
       common: [...project, ...output],

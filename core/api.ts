@@ -126,7 +126,7 @@ export interface Engine extends AsyncDisposable {
   applyLocalCleanup(plan: LocalCleanupPlan): Promise<LocalCleanupReport>;
   /** Flags that tag schemes add, those of the dappfile's plugins included. */
   tagFlags(): Promise<readonly (TagFlag & { readonly plugin: string })[]>;
-  /** The plugins of the project, in the order in which they are asked; cleanup policies are no part of it. */
+  /** The plugins of the project, in the order in which they are asked, cleanup policies last. */
   plugins(): Promise<readonly LoadedPlugin[]>;
   /** Pins base images by digest in dappfile.lock. */
   lock(options?: { readonly update?: boolean }): Promise<LockResult>;

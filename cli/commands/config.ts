@@ -1,9 +1,14 @@
 import { count } from "../format.ts";
 import type { CommandRun } from "../command.ts";
 
-/** `dapp config check`: reads the dappfile; its warnings arrive as events, its errors are thrown. */
+/**
+ * `dapp config check`: reads the dappfile and loads the plugins that it names, cleanup policies as well, of which a
+ * build would say nothing; warnings arrive as events, errors are thrown.
+ */
 export const configCheck: CommandRun = async ({ engine, quiet, answer }) => {
-  const { file, images, warnings } = await (await engine()).config();
+  const checked = await engine();
+  const { file, images, warnings } = await checked.config();
+  await checked.plugins();
   const [dimgs, artifacts] = (["dimg", "artifact"] as const)
     .map((kind) => images.filter((image) => image.kind === kind).map(({ name }) => name)) as [
       string[],

@@ -40,7 +40,7 @@ export interface PolicyChoice {
  * Sets up the policies of a run: those that the dappfile lists, in its order, then defaults that it does not list. One
  * policy may be listed several times with different options. Dispose of it.
  *
- * @throws PLUGIN_NOT_FOUND, PLUGIN_OPTIONS_INVALID
+ * @throws PLUGIN_NOT_FOUND, PLUGIN_OPTIONS_INVALID, also for a plugin that is no policy
  */
 export async function openPolicies(choice: PolicyChoice): Promise<HookRunner> {
   const { host, context } = choice;
@@ -77,8 +77,23 @@ async function addPolicies(runner: HookRunner, choice: PolicyChoice): Promise<Ho
     await runner.add({ ...selection, plugin: { ...plugin, name } }, {
       builtin: builtins.includes(plugin as Plugin),
     });
+    if (!runner.list().at(-1)!.hooks.includes("keep")) throw noPolicy(selection);
   }
   return runner;
+}
+
+/** What keeps nothing is a mistake: whoever lists it counts on it. */
+function noPolicy({ plugin, written }: ChosenPlugin): EngineError {
+  return new EngineError(
+    "PLUGIN_OPTIONS_INVALID",
+    `Cannot use plugin "${plugin.name}" as a cleanup policy: it does not answer the hook "keep", so that nothing would be ` +
+      "kept by it",
+    {
+      fix: "Name a policy under `cleanup.keep`, and other plugins under `plugins`",
+      plugin: plugin.name,
+      ...(written && { at: `${written.file}:${written.line}` }),
+    },
+  );
 }
 
 /** A reason to keep, with the plugin that gave it. */

@@ -8,7 +8,7 @@ export function optionProblems(issues: readonly z.core.$ZodIssue[], schema: unkn
   return issues.flatMap((issue): Problem[] => {
     const nowhere = { file: "", line: 0, column: 0 };
     if (issue.code !== "unrecognized_keys") {
-      return [{ ...nowhere, path: pathOf(issue.path), message: issue.message }];
+      return [{ ...nowhere, path: pathOf(issue.path), message: messageOf(issue) }];
     }
     const known = keysAt(schema, issue.path);
     return issue.keys.map((key) => {
@@ -27,6 +27,29 @@ export function optionProblems(issues: readonly z.core.$ZodIssue[], schema: unkn
     });
   });
 }
+
+/** What zod says of a value of another kind, in words of YAML; what the author of a schema wrote stays. */
+function messageOf({ code, message, path }: z.core.$ZodIssue): string {
+  const [, wanted, found] = /^Invalid input: expected (\w+), received (\w+)$/.exec(message) ?? [];
+  if (code !== "invalid_type" || wanted === undefined || found === undefined) return message;
+  const takes = `it takes ${kinds[wanted] ?? wanted}`;
+  const name = path.length === 0 ? "The options" : `"${String(path.at(-1))}"`;
+  return found === "undefined"
+    ? `${name} ${path.length === 0 ? "are" : "is"} missing: ${takes}`
+    : `${name} ${path.length === 0 ? "are" : "is"} ${kinds[found] ?? found}: ${takes}`;
+}
+
+/** How a dappfile calls what zod calls so. */
+const kinds: Readonly<Record<string, string>> = {
+  string: "a text",
+  number: "a number",
+  int: "a whole number",
+  boolean: "`true` or `false`",
+  array: "a list",
+  object: "a map",
+  record: "a map",
+  null: "empty",
+};
 
 function pathOf(path: readonly PropertyKey[]): string {
   return path.reduce<string>(

@@ -292,13 +292,10 @@ export function definePlugin<S extends Schema | undefined = undefined>(
     if (!schema && raw !== undefined) throw fail("PLUGIN_OPTIONS_INVALID", "it takes no options");
     const parsed = schema?.safeParse(raw ?? {});
     if (parsed && !parsed.success) {
-      const [z, { optionProblems }] = await Promise.all([
-        import("../../lib/zod.ts"),
-        import("./option_problems.ts"),
-      ]);
-      const message = `Cannot load plugin "${name}": ${z.prettifyError(parsed.error)}`;
+      const { optionProblems } = await import("./option_problems.ts");
       const problems = optionProblems(parsed.error.issues, schema!);
-      throw new EngineError("PLUGIN_OPTIONS_INVALID", message, { plugin: name, problems });
+      const whys = problems.map(({ path, message }) => `${path ? `options.${path}` : "options"}: ${message}`);
+      throw fail("PLUGIN_OPTIONS_INVALID", whys.join("; ")).withDetails({ problems });
     }
     return parsed?.data as OptionsOutput<S>;
   };

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { cleanupGit } from "../../core/cleanup/git_facts.ts";
 import { openPolicies } from "../../core/cleanup/policies.ts";
-import { use } from "../../core/contract/plugin.ts";
+import type { EngineError } from "../../core/contract/errors.ts";
+import { definePlugin, use } from "../../core/contract/plugin.ts";
 import { parseJsonPath, textsAt } from "../../plugins/cleanup/_json_path.ts";
 import { keepBranches } from "../../plugins/cleanup/branches.ts";
 import { keepCommits } from "../../plugins/cleanup/commits.ts";
@@ -150,6 +151,25 @@ Deno.test("openPolicies() takes what is listed, then defaults not listed, and on
   );
   assert.deepEqual(await namesOf({ keep, defaults: false }), ["keep-custom", "keep-custom#2"]);
   await assert.rejects(open({ keep: [entry("keep-nothing")], defaults: true }), /keep-nothing/);
+});
+
+Deno.test("openPolicies() takes nothing for a policy that does not answer `keep`", async () => {
+  const scheme = definePlugin({ name: "tag-team", api: 1, setup: () => ({ tags: () => [] }) });
+  const opened = openPolicies({
+    config: { keep: [{ use: "tag-team", line: 7 }], defaults: true },
+    file: "dappfile.yaml",
+    builtins: [...policies, scheme],
+    defaults: defaultPolicies,
+    host: { projectDir: "/", env: {} },
+    context: { signal: never, dryRun: false, emit: () => {} },
+  });
+  await assert.rejects(opened, (error: EngineError) => {
+    assert.equal(error.code, "PLUGIN_OPTIONS_INVALID");
+    assert.match(error.message, /"tag-team".*does not answer the hook "keep"/);
+    assert.match(error.fix, /under `plugins`/);
+    assert.equal(error.details.at, "dappfile.yaml:7");
+    return true;
+  });
 });
 
 Deno.test("row 9: cleanupGit() asks the remote, completes a stale clone and does not believe a shallow one", async () => {

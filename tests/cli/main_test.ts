@@ -5,6 +5,7 @@ import type { Engine } from "../../core/api.ts";
 import type { Config } from "../../core/contract/config.ts";
 import { EngineError } from "../../core/contract/errors.ts";
 import type { EngineEvent, StageRef } from "../../core/contract/events.ts";
+import { createEngine } from "../../mod.ts";
 import { dapp } from "./support.ts";
 import { withTempDir } from "../support/tmp.ts";
 import type { BuildResult, BuiltImage, Plan, PlannedStage } from "../../core/contract/results.ts";
@@ -687,11 +688,34 @@ Deno.test("dapp config check counts images and prints warnings", async () => {
         for (const text of config.warnings) emit({ type: "note", level: "warn", text });
         return Promise.resolve(config);
       },
+      plugins: () => Promise.resolve([]),
     }),
   });
   assert.equal(code, 0);
   assert.equal(stdout, "dappfile.yaml is valid: 2 dimgs, 1 artifact\n");
   assert.equal(stderr, "warning: dappfile.yaml:3: unused\n");
+});
+
+Deno.test("dapp config check tells mistakes in cleanup policies, which no build looks at", async () => {
+  await withTempDir(async (dir) => {
+    const check = async (keep: string) => {
+      await Deno.writeTextFile(
+        `${dir}/dappfile.yaml`,
+        `project: shop\ncleanup:\n  keep:\n    - ${keep}\n---\ndimg: app\nfrom: scratch\n`,
+      );
+      return await dapp(["config", "check", "--dir", dir], { env: { HOME: dir }, createEngine });
+    };
+    const good = await check("{ use: keep-git-tags, options: { last: 3 } }");
+    assert.equal(good.code, 0, good.stderr);
+    const name = await check("keep-git-tagz");
+    assert.equal(name.code, 2);
+    assert.match(name.stderr, /dappfile\.yaml:4[^]*Did you mean "keep-git-tags"\?/);
+    const option = await check("{ use: keep-branches, options: { maxage: 3d } }");
+    assert.equal(option.code, 2);
+    assert.match(option.stderr, /dappfile\.yaml:4:\d+: options\.maxage[^]*Did you mean `maxAge`\?/);
+    const kind = await check("tag-custom");
+    assert.equal(kind.code, 2);
+  });
 });
 
 Deno.test("dapp config schema prints a JSON Schema", async () => {

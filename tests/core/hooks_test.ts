@@ -153,12 +153,33 @@ Deno.test("plugin options are strict", async (t) => {
     options: (z) => z.strictObject({ zone: z.string().default("UTC") }),
     setup: ({ zone }) => ({ stageInputs: () => [{ key: "zone", value: zone }] }),
   });
+  const needy = definePlugin({
+    name: "needy",
+    api: PLUGIN_API,
+    options: (z) =>
+      z.strictObject({
+        rows: z.array(z.strictObject({ on: z.boolean() })),
+        last: z.number().int().optional(),
+        word: z.string("Name a word").optional(),
+      }),
+    setup: () => ({}),
+  });
   const none = definePlugin({ name: "none", api: PLUGIN_API, setup: () => ({}) });
   const cases: [string, ReturnType<typeof use>, RegExp | undefined][] = [
     ["defaults", use(withOptions), undefined],
     ["given", use(withOptions, { zone: "CET" }), undefined],
-    ["misspelt key", use(withOptions, { zoen: "CET" } as never), /Unrecognized key: "zoen"/],
-    ["wrong type", use(withOptions, { zone: 1 } as never), /expected string/],
+    ["misspelt key", use(withOptions, { zoen: "CET" } as never), /options\.zoen: Unknown key "zoen"$/],
+    [
+      "wrong type",
+      use(withOptions, { zone: 1 } as never),
+      /options\.zone: "zone" is a number: it takes a text$/,
+    ],
+    ["missing key", use(needy, {} as never), /options\.rows: "rows" is missing: it takes a list$/],
+    [
+      "wrong types below, and a message of the author's",
+      use(needy, { rows: [{ on: "yes" }], last: 1.5, word: 7 } as never),
+      /options\.rows\[0\]\.on: "on" is a text: it takes `true` or `false`; options\.last: .*; options\.word: Name a word$/,
+    ],
     ["options for a plugin without", use(none, {} as never), /it takes no options/],
     [
       "other contract version",
