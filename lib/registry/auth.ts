@@ -30,13 +30,21 @@ export interface AuthorizerOptions {
 /** Milliseconds before its end at which a token is no longer used. */
 const RENEW_EARLY_MS = 10_000;
 
+/** A token, or the request for one. */
+interface Pending {
+  readonly token: Promise<Token>;
+  /** How many were asked for before. */
+  readonly nth: number;
+}
+
 /**
  * Knows what to show to one registry: nothing until it asks, then Basic, or a Bearer token per set of scopes. Tokens are
  * kept until shortly before they expire; one request at a time fetches a token, others wait for it.
  */
 export class Authorizer {
   readonly #options: AuthorizerOptions;
-  readonly #tokens = new Map<string, Promise<Token>>();
+  readonly #tokens = new Map<string, Pending>();
+  #fetches = 0;
   #challenge: Challenge | undefined;
   #asked: URL | undefined;
   #found: Promise<Credentials | undefined> | undefined;
@@ -47,6 +55,11 @@ export class Authorizer {
 
   constructor(options: AuthorizerOptions) {
     this.#options = options;
+  }
+
+  /** Tokens asked for so far: one that is asked for later is newer than what is shown now. */
+  get fetches(): number {
+    return this.#fetches;
   }
 
   /** The `Authorization` value for requests with these scopes; undefined when none is known to be needed. */
@@ -90,12 +103,15 @@ export class Authorizer {
    * Takes a 401 answer and says whether another try makes sense. Without a challenge that can be met it is an answer like
    * any other.
    *
-   * @param used the Authorization value of the request that was refused
+   * @param sent the request that was refused: its Authorization value, its scopes, and `fetches` when it was sent
    */
   async refused(
     response: Pick<HttpResponse, "url" | "header">,
-    used: string | undefined,
-    scopes: readonly string[],
+    { used, scopes, fetches }: {
+      readonly used: string | undefined;
+      readonly scopes: readonly string[];
+      readonly fetches: number;
+    },
   ): Promise<boolean> {
     const challenge = challengeOf(response);
     if (!challenge) return false;
@@ -106,10 +122,11 @@ export class Authorizer {
     this.#asked = response.url;
     this.#recalled = Promise.resolve(false);
     if (!changed) await this.#note(challenge, response.url);
-    // All that would serve: what ended one has probably ended the others, and the next try is the last.
+    // All that would serve: what ended one has probably ended the others, and the next try is the last. Not what somebody
+    // who was refused before has asked for since.
     const key = scopeKey(scopes);
-    for (const other of [...this.#tokens.keys()]) {
-      if (other === key || covers(other, scopes)) this.#tokens.delete(other);
+    for (const [other, { nth }] of [...this.#tokens]) {
+      if (nth < fetches && (other === key || covers(other, scopes))) this.#tokens.delete(other);
     }
     if (used) this.#narrow = true;
     const credentials = await this.#credentials();
@@ -166,10 +183,10 @@ export class Authorizer {
     for (;;) {
       const key = this.#keyFor(scopes);
       const known = this.#tokens.get(key);
-      const pending = known ?? this.#fetch(challenge, scopes, signal);
+      const pending = known ?? { token: this.#fetch(challenge, scopes, signal), nth: this.#fetches++ };
       if (!known) this.#tokens.set(key, pending);
       try {
-        const token = await pending;
+        const token = await pending.token;
         if (!known || token.expiresAt - RENEW_EARLY_MS > this.#options.now()) return token.value;
       } catch (error) {
         if (this.#tokens.get(key) === pending) this.#tokens.delete(key);

@@ -46,6 +46,22 @@ export async function readBody(response: HttpResponse, limit: number): Promise<U
   });
 }
 
+/** The answer with its whole content, which has come. @throws {RegistryError} beyond `limit` bytes, or when it ends too early */
+export async function readAhead(response: HttpResponse, limit: number): Promise<HttpResponse> {
+  const whole = await readBody(response, limit);
+  return {
+    ...response,
+    whole,
+    body: once(whole),
+    header: (name) => name === "content-encoding" ? undefined : response.header(name),
+    discard: () => Promise.resolve(),
+  };
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
 /** The beginning of the content, as much as says why a request failed. Never throws. */
 export async function readExcerpt(response: HttpResponse): Promise<string> {
   const limit = 16 * 1024;

@@ -1,6 +1,7 @@
 import { AtOnce } from "./at_once.ts";
 import { answerError, isPullLimit } from "./answer_error.ts";
 import { Authorizer } from "./auth.ts";
+import { readAhead } from "./body.ts";
 import { findCredentials } from "./credentials.ts";
 import { type Credentials, readDockerHeaders } from "./docker_config.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
@@ -53,6 +54,8 @@ export interface RegistryRequest {
   readonly follow?: boolean;
   /** Longest wait for the answer after all is sent, in milliseconds. @default 60000 */
   readonly answerMs?: number;
+  /** Bytes of the longest answer: it is read whole, and asked for anew when it ends too early. @default left to be read */
+  readonly reads?: number;
   /** No more than a small document goes out, in one piece, or comes back. @default false */
   readonly small?: boolean;
   /** Called before it is sent after a wait; throws when it is not to be sent any more. */
@@ -138,7 +141,13 @@ export class RegistryClient implements AsyncDisposable {
     const response = await this.#patience.repeat({
       host: this.#host,
       signal: request.signal,
-      send: () => this.#origin.use((origin, answered) => this.#authorized(request, origin, answered)),
+      send: async () => {
+        const answer = await this.#origin.use((origin, answered) =>
+          this.#authorized(request, origin, answered)
+        );
+        const reads = request.expect.includes(answer.status) ? request.reads : undefined;
+        return reads === undefined ? answer : await readAhead(answer, reads);
+      },
       failed: (answer) => !request.expect.includes(answer.status),
       // An address that storage signed for a while has expired: the registry gives a new one.
       passing: (answer) => answer.status === 403 && this.#isStorage(answer),
@@ -173,6 +182,7 @@ export class RegistryClient implements AsyncDisposable {
     const most = this.#options.writes ? 3 : 2;
     for (let tries = 1;; tries++) {
       const authorization = own ? await authorizer.header(request.scopes, request.signal) : undefined;
+      const { fetches } = authorizer;
       const { body } = request;
       const exchange: HttpRequest = {
         method: request.method,
@@ -206,7 +216,7 @@ export class RegistryClient implements AsyncDisposable {
       if (!asked || last || request.expect.includes(401)) {
         return response;
       }
-      if (!await authorizer.refused(response, authorization, request.scopes)) {
+      if (!await authorizer.refused(response, { used: authorization, scopes: request.scopes, fetches })) {
         return response;
       }
       await response.discard();

@@ -25,6 +25,7 @@ export async function inspectRepository(
     path: `${path}/referrers/${digest}`,
     scopes,
     expect: [200, 400, 404, 405, 501],
+    reads: MAX_DOCUMENT,
     doing: `ask ${client.domain} for referrers`,
     signal,
   });
@@ -34,6 +35,7 @@ export async function inspectRepository(
     path: `${path}/tags/list?n=1`,
     scopes,
     expect: [200, 400, 404, 405],
+    reads: MAX_DOCUMENT,
     doing: `list one tag of ${client.domain}/${path}`,
     signal,
   });

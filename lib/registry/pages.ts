@@ -48,6 +48,7 @@ export async function* readPages(client: RegistryClient, listing: Listing): Asyn
       scopes,
       headers: { accept: "application/json" },
       expect: [200, 404],
+      reads: MAX_PAGE,
       doing,
       signal,
     });

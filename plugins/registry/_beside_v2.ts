@@ -22,7 +22,7 @@ export function besideV2(path: string): string {
 
 /** Sends a request and reads the whole answer. @throws {RegistryError} */
 export async function requestText(client: RegistryClient, request: RegistryRequest): Promise<TextAnswer> {
-  const response: HttpResponse = await client.request(request);
+  const response: HttpResponse = await client.request({ ...request, reads: MAX_PAGE });
   const text = new TextDecoder().decode(await readBody(response, MAX_PAGE));
   return { status: response.status, url: response.url, text, header: (name) => response.header(name) };
 }

@@ -202,6 +202,17 @@ Deno.test("RegistryClient logs in with Bearer tokens", async (t) => {
     await read(client);
     strictEqual(registry.count("/token"), 2);
   });
+  await t.step("a token that ends under many requests is renewed once for all of them", async () => {
+    await using registry = new MemoryRegistry();
+    await registry.addImage("a/b", "1");
+    registry.auth = { kind: "bearer" };
+    const { client } = connect(registry);
+    await using _ = client;
+    await read(client);
+    registry.expireTokens();
+    await Promise.all(Array.from({ length: 20 }, () => read(client)));
+    strictEqual(registry.count("/token"), 2);
+  });
   await t.step("tokens that do not help end in denied", async () => {
     await using registry = new MemoryRegistry();
     registry.auth = { kind: "bearer" };

@@ -90,11 +90,12 @@ Deno.test("RegistryClient reads answers that a proxy has compressed", async (t) 
   await t.step("not what nobody knows, or is damaged", async () => {
     await using registry = new MemoryRegistry();
     await using client = clientOf(registry.host);
+    const { attempts } = client.retry;
     const answer = (coding: string, body: Uint8Array): Fault => () =>
       new Response(body as BodyInit, { headers: { "content-encoding": coding } });
-    registry.fault(answer("snappy", bytes("{}")));
+    registry.fault(answer("snappy", bytes("{}")), attempts);
     await rejects(Array.fromAsync(listTags(client, "a", { signal })), { message: /"snappy"/ });
-    registry.fault(answer("zstd", zlib.zstdCompressSync(someBytes(5000)).subarray(0, 100)));
+    registry.fault(answer("zstd", zlib.zstdCompressSync(someBytes(5000)).subarray(0, 100)), attempts);
     await rejects(Array.fromAsync(listTags(client, "a", { signal })), { kind: "corrupt" });
   });
 });

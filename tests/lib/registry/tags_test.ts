@@ -2,7 +2,7 @@ import { deepStrictEqual, rejects, strictEqual } from "node:assert/strict";
 import { nextPage } from "../../../lib/registry/link.ts";
 import { readPages } from "../../../lib/registry/pages.ts";
 import { listTags } from "../../../lib/registry/tags.ts";
-import { failure, MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
+import { cutResponse, failure, MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
 import { clientOf } from "../../support/registry_client.ts";
 
 const { signal } = new AbortController();
@@ -28,6 +28,13 @@ Deno.test("listTags() gives every tag once", async (t) => {
     await registry.addBlob("empty", new Uint8Array());
     deepStrictEqual(await list(registry, "empty"), []);
     deepStrictEqual(await list(registry, "unknown"), []);
+  });
+  await t.step("though the connection ends within a page", async () => {
+    registry.pageSize = 10;
+    registry.fault(() => undefined);
+    registry.fault(() => cutResponse(new TextEncoder().encode(JSON.stringify({ tags: wanted })), 40));
+    deepStrictEqual(await list(registry), wanted);
+    registry.pageSize = undefined;
   });
   await t.step("though pages overlap, and one is empty", async () => {
     const page = (tags: readonly string[], next?: string) => () =>
