@@ -48,6 +48,12 @@ export function adviceFor({ kind, message, details }: RegistryError, words: Advi
     return `Create the project or repository first, or correct ${words.name}`;
   }
   if (details.status === 413) return "Raise the largest body that the proxy before the registry lets through";
+  if (/certificate (?:expired on|is not valid before) /.test(message)) {
+    return "Have the registry's certificate renewed, or set the clock of this machine right";
+  }
+  if (/certificate not valid for name|certificate's altnames/.test(message)) {
+    return `Call the registry by a name that its certificate has, or name the host with ${words.insecure}`;
+  }
   if (/certificate|SELF_SIGNED|CERT_/i.test(message)) {
     return `Put the registry's CA into /etc/docker/certs.d/${domain}/ca.crt, or name the host with ${words.insecure}`;
   }

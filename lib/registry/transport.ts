@@ -1,14 +1,15 @@
 import type { Agent, Dispatcher } from "undici";
 import { type HostCertificates, hostCertificates } from "./certificates.ts";
-import { redactUrl, RegistryError } from "./errors.ts";
+import { RegistryError } from "./errors.ts";
+import { networkError } from "./network_error.ts";
 import { fetchTakesProxy } from "../own_process.ts";
 import { watching } from "../watch.ts";
 import { isLoopback } from "./hosts.ts";
 import { type LightRequest, sendLight } from "./light.ts";
 import type { Env, HttpRequest, HttpResponse } from "./http.ts";
-import { type Floor, floorOf, paced, taken, TOO_SLOW } from "./pace.ts";
+import { type Floor, floorOf, paced, taken } from "./pace.ts";
 import { settled } from "./settled.ts";
-import { GoneError, sendWire } from "./wire.ts";
+import { sendWire } from "./wire.ts";
 import { ConnectError } from "./wire_connect.ts";
 import { QUEUE, WirePool } from "./wire_pool.ts";
 
@@ -28,8 +29,6 @@ const CONNECTIONS_PER_HOST = 32;
 const UNDICI_PIECE = 32 * 1024;
 /** Small requests that may open connections of their own to one host at once, where it speaks TLS. */
 const FIRST = 3;
-/** The code of a failure that a kept connection was gone; nobody knows what has arrived. */
-export const GONE = "GONE";
 
 /**
  * Sends single HTTP requests: proxies and certificates from the environment, no redirects, no retries, no cookies. This
@@ -79,7 +78,7 @@ export class HttpTransport implements AsyncDisposable {
     try {
       if (!this.#isDirect(url) || this.#particular.has(url.origin)) return await this.#sendUndici(request);
       const small = isSmallTls(request);
-      const light = small && isWhole(body) && !this.#isFree(request)
+      const light = small && isWhole(body) && mayRepeat(request) && !this.#isFree(request)
         ? await this.#sendLight({ ...request, body })
         : undefined;
       const answer = light ?? await (small ? this.#sendSmall(request) : this.#sendWire(request));
@@ -121,7 +120,8 @@ export class HttpTransport implements AsyncDisposable {
       const wait = isSmallTls(request);
       return await sendWire(request, { certificates, floor: this.#pace(), pool: this.#pool, wait });
     } catch (error) {
-      const other = error instanceof ConnectError && /certificate/i.test(error.message);
+      // One that has expired has done so by everybody's rules.
+      const other = error instanceof ConnectError && /certificate(?! expired)/i.test(error.message);
       if (!other || !isOwn(certificates) || this.#heard.has(url.origin)) throw error;
       this.#particular.add(url.origin);
       return undefined;
@@ -313,6 +313,11 @@ function isSmallTls({ small = false, url: { protocol } }: HttpRequest): boolean 
   return small && protocol === "https:";
 }
 
+/** Whether the built-in `fetch` may have it, which sends again by itself what met a connection that was gone. */
+function mayRepeat({ method, repeatable = false }: HttpRequest): boolean {
+  return repeatable || method === "GET" || method === "HEAD";
+}
+
 /** Whether it is this machine, by plain http. */
 function isNear({ protocol, hostname }: URL): boolean {
   return protocol === "http:" && isLoopback(hostname);
@@ -348,22 +353,4 @@ async function* guard(
   } catch (error) {
     throw networkError(error, method, url, signal);
   }
-}
-
-function networkError(error: unknown, method: string, url: URL, signal: AbortSignal): unknown {
-  if (signal.aborted) return signal.reason;
-  const { code, message } = error as { code?: string; message?: string };
-  const shown = redactUrl(url);
-  const why = code === "ENOTFOUND" ? `no such host "${url.hostname}"` : message || code || String(error);
-  const final = code === "ENOTFOUND" || why.startsWith("no such host") ||
-    /certificate|CERT_|SELF_SIGNED|ERR_TLS|ERR_SSL/i.test(`${code} ${message}`);
-  return new RegistryError(`Cannot reach ${shown}: ${why}`, {
-    kind: "failed",
-    method,
-    url: shown,
-    retryable: !final,
-    ...(code === TOO_SLOW && { code }),
-    ...(error instanceof GoneError && { code: GONE }),
-    cause: error,
-  });
 }

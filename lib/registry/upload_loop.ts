@@ -3,7 +3,7 @@ import { RegistryError } from "./errors.ts";
 import { hasBlob } from "./has_blob.ts";
 import { backoffMs } from "./retry.ts";
 import { TOO_SLOW } from "./pace.ts";
-import { GONE } from "./transport.ts";
+import { GONE } from "./network_error.ts";
 import { patchChunk, putRest, type Sending } from "./upload_parts.ts";
 import { UploadSession } from "./upload_session.ts";
 

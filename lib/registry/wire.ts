@@ -96,12 +96,12 @@ async function exchange(
 ): Promise<HttpResponse> {
   const { method, url, body, answerMs = IDLE_MS, small } = request;
   const line = new Line(wire, { floor, signals, ended });
+  const reader = new AnswerReader(line.receiver(small || method !== "GET" ? undefined : PIECE));
   try {
     for (const each of signals) each.throwIfAborted();
     const content = typeof body === "string" ? new TextEncoder().encode(body) : body;
     const length = content instanceof Uint8Array ? content.length : undefined;
     const head = latin1Bytes(requestHead(request, { length, keep: pool !== undefined }));
-    const reader = new AnswerReader(line.receiver(small || method !== "GET" ? undefined : PIECE));
     const answer = observed(line.guarded(reader.head()));
     await line.send(head, answerMs);
     const sent = await sendBody(line, content, answer, answerMs);
@@ -134,7 +134,8 @@ async function exchange(
   } catch (error) {
     line.close();
     // What is no HTTP may be the end of an answer to somebody else.
-    if (kept && (line.lost || (error instanceof WireError && !line.broken))) {
+    const gone = line.lost && !reader.isAnswered;
+    if (kept && (gone || (error instanceof WireError && !line.broken))) {
       throw new GoneError((error as Error).message, { cause: error });
     }
     throw line.reason(error);

@@ -28,6 +28,7 @@ export class AnswerReader {
   readonly #receive: Receive;
   #rest: Uint8Array = new Uint8Array(0);
   #ended = false;
+  #answered = false;
 
   constructor(receive: Receive) {
     this.#receive = receive;
@@ -37,10 +38,18 @@ export class AnswerReader {
   async head(): Promise<AnswerHead> {
     for (let interim = 0;; interim++) {
       const head = await this.#head();
-      if (head.status >= 200) return head;
+      if (head.status >= 200) {
+        this.#answered = true;
+        return head;
+      }
       if (interim === MAX_INTERIM) throw new WireError("interim answers come without end");
       if (head.status === 101) throw new WireError("it changes the protocol, which nobody asked for");
     }
+  }
+
+  /** Whether the head of the final answer has come. */
+  get isAnswered(): boolean {
+    return this.#answered;
   }
 
   /** Whether all that has come was read, and more may come. */

@@ -1,6 +1,7 @@
 import { Alarm } from "../alarm.ts";
 import { observed } from "../pool.ts";
 import type { HostCertificates } from "./certificates.ts";
+import { whyNot } from "./why_not.ts";
 
 const CONNECT_MS = 30_000;
 
@@ -22,9 +23,10 @@ export async function connectTo(
   signal.throwIfAborted();
   const hostname = url.hostname.replace(/^\[|\]$/g, "");
   const port = Number(url.port || (url.protocol === "https:" ? 443 : 80));
-  const connecting = url.protocol === "https:"
-    ? connectTls(hostname, port, certificates)
-    : connectTcp(hostname, port);
+  // One that hangs would keep the process from ending for as long as the kernel tries.
+  const given = new AbortController();
+  const at = { hostname, port, signal: given.signal };
+  const connecting = url.protocol === "https:" ? connectTls(at, certificates) : connectTcp(at);
   const { promise: stopped, reject } = Promise.withResolvers<never>();
   const stop = () => reject(signal.reason);
   const late = () => reject(new ConnectError(`no connection within ${CONNECT_MS / 1000} s`));
@@ -37,6 +39,7 @@ export async function connectTo(
     signal.throwIfAborted();
     return connection;
   } catch (error) {
+    given.abort();
     connecting.then((connection) => connection.close()).catch(() => {});
     if (signal.aborted) throw signal.reason;
     throw error instanceof ConnectError ? error : new ConnectError(whyNot(error, hostname), { cause: error });
@@ -47,26 +50,19 @@ export async function connectTo(
 }
 
 /** Bytes leave at once: else the request would wait until the end of TLS's handshake is confirmed. */
-async function connectTcp(hostname: string, port: number): Promise<Deno.TcpConn> {
-  const connection = await Deno.connect({ hostname, port });
+async function connectTcp(address: Deno.ConnectOptions): Promise<Deno.TcpConn> {
+  const connection = await Deno.connect(address);
   connection.setNoDelay(true);
   return connection;
 }
 
 async function connectTls(
-  hostname: string,
-  port: number,
+  address: Deno.ConnectOptions & { readonly hostname: string },
   { ca, cert, key }: HostCertificates,
 ): Promise<Deno.TlsConn> {
+  const { hostname, port } = address;
   const options = { hostname, alpnProtocols: ["http/1.1"], ...(ca && { caCerts: ca }) };
   // A connection that is there already cannot be told of a client's certificate.
   if (cert && key) return await Deno.connectTls({ ...options, port, cert, key });
-  return await Deno.startTls(await connectTcp(hostname, port), options);
-}
-
-/** Why there is no connection, in words for people. */
-function whyNot(error: unknown, hostname: string): string {
-  const text = error instanceof Error ? error.message : String(error);
-  if (/failed to lookup address/i.test(text)) return `no such host "${hostname}"`;
-  return text.replace(/ \(os error \d+\)/, "");
+  return await Deno.startTls(await connectTcp(address), options);
 }

@@ -21,8 +21,6 @@ export class Line {
   #broken: { readonly reason: unknown } | undefined;
   #closed = false;
   readonly #pace: Pace;
-  /** Something of the answer has come. */
-  #heard = false;
   /** The connection has failed or ended. */
   #lost = false;
 
@@ -47,9 +45,9 @@ export class Line {
     for (const signal of signals) signal.addEventListener("abort", this.#stop, { once: true });
   }
 
-  /** Whether the other side has gone without a word of an answer. */
+  /** Whether the connection has failed or ended by itself. */
   get lost(): boolean {
-    return this.#lost && !this.#heard && !this.broken;
+    return this.#lost && !this.broken;
   }
 
   /** Whether it was given up from here. */
@@ -90,7 +88,6 @@ export class Line {
       const piece = await this.#noting(first ?? read());
       if (this.#pause && !this.#pause.whole) this.#rest();
       if (piece === null) this.#lost = true;
-      else this.#heard = true;
       return piece;
     };
   }

@@ -86,6 +86,24 @@ Deno.test("adviceFor() fits what happened, where, and where the login came from"
       { kind: "failed", message: "connect ENETUNREACH 1.2.3.4:443" },
       /^Check this machine's network/,
     ],
+    [
+      "a certificate of nobody known",
+      "r.io",
+      { kind: "failed", message: "invalid peer certificate: UnknownIssuer" },
+      /^Put the registry's CA into \/etc\/docker\/certs\.d\/r\.io\/ca\.crt, or .* --insecure-registry$/,
+    ],
+    [
+      "a certificate that expired",
+      "r.io",
+      { kind: "failed", message: "Cannot reach https://r.io/v2/: its certificate expired on 2020-02-01" },
+      /^Have the registry's certificate renewed, or set the clock/,
+    ],
+    [
+      "a certificate of another host",
+      "r.io",
+      { kind: "failed", message: 'invalid peer certificate: certificate not valid for name "r.io"; …' },
+      /^Call the registry by a name that its certificate has, or .* --insecure-registry$/,
+    ],
     ["a bad answer", "r.io", { kind: "failed", status: 500 }, undefined],
     ["a slow answer", "r.io", { kind: "failed", status: 504, message: "Gateway timeout" }, undefined],
   ];

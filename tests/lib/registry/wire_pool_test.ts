@@ -2,9 +2,10 @@ import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/st
 import { readBody } from "../../../lib/registry/body.ts";
 import type { HttpRequest } from "../../../lib/registry/http.ts";
 import { GoneError, sendWire } from "../../../lib/registry/wire.ts";
-import { WirePool } from "../../../lib/registry/wire_pool.ts";
+import { wireOf, WirePool } from "../../../lib/registry/wire_pool.ts";
 import { run } from "../../support/process.ts";
 import { withTempDir } from "../../support/tmp.ts";
+import { until } from "../../support/until.ts";
 
 const { signal } = new AbortController();
 const decoder = new TextDecoder();
@@ -249,6 +250,53 @@ Deno.test("sendWire() repeats what met a connection that was gone, if that may b
   }
 });
 
+/** A connection whose other side takes a request, says `text`, and resets the connection. */
+function resetting(text: string): Deno.Conn {
+  const asked = Promise.withResolvers<void>();
+  let said = false;
+  const connection = {
+    async read(buffer: Uint8Array) {
+      await asked.promise;
+      if (said) throw new Deno.errors.ConnectionReset("connection reset");
+      said = true;
+      return new TextEncoder().encodeInto(text, buffer).written;
+    },
+    write(bytes: Uint8Array) {
+      asked.resolve();
+      return Promise.resolve(bytes.length);
+    },
+    ref() {},
+    unref() {},
+    close() {},
+  };
+  return connection as unknown as Deno.Conn;
+}
+
+Deno.test("sendWire() takes a connection that is reset for gone unless the answer has begun", async (t) => {
+  for (const text of ["", "junk", "HTTP/1.1 200 OK\r\nconte", "HTTP/1.1 100 Continue\r\n\r\n"]) {
+    await t.step(
+      `after ${JSON.stringify(text)}`,
+      () =>
+        withPool(() => said("new"), async (server, pool) => {
+          const { url } = server;
+          pool.give(url.origin, wireOf(resetting(text)));
+          deepStrictEqual(await ask(server, pool, ["/1"]), ["new"]);
+          pool.forget(url.origin);
+          pool.give(url.origin, wireOf(resetting(text)));
+          await rejects(sendWire({ method: "POST", url, headers: {}, signal }, { pool }), GoneError);
+        }),
+    );
+  }
+  await t.step("not after its head", () =>
+    withPool(() => null, async (server, pool) => {
+      const { url } = server;
+      pool.give(url.origin, wireOf(resetting("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n")));
+      const answer = await sendWire({ method: "GET", url, headers: {}, signal }, { pool });
+      await rejects(readBody(answer, 9), Deno.errors.ConnectionReset);
+      strictEqual(server.seen.length, 0);
+    }));
+});
+
 Deno.test("WirePool lets a request have a connection that was opened ahead", async () => {
   await withPool((connection) => said(`${connection}`), async (server, pool) => {
     pool.expect(server.url, {});
@@ -338,5 +386,37 @@ Deno.test("WirePool keeps no process from ending", async () => {
     await Deno.writeTextFile(`${dir}/ask.ts`, script);
     const asked = await run([Deno.execPath(), "run", "-A", "--no-check", `${dir}/ask.ts`]);
     match(asked.stdout, /^200 true\n$/);
+  });
+});
+
+Deno.test("WirePool that is closed keeps no process from ending, though nobody takes its connections", async () => {
+  await withTempDir(async (dir) => {
+    using listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+    const { port } = listener.addr;
+    // Deno lets 511 wait to be accepted; the kernel lets those after them hang.
+    const stop = new AbortController();
+    const open: Deno.TcpConn[] = [];
+    const all = Array.from({ length: 600 }, async () => {
+      open.push(await Deno.connect({ port, signal: stop.signal }));
+    });
+    await until(() => open.length > 511);
+    ok(open.length < all.length);
+    try {
+      const from = (file: string) => JSON.stringify(import.meta.resolve(`../../../lib/registry/${file}`));
+      const script = `
+        import { WirePool } from ${from("wire_pool.ts")};
+        const pool = new WirePool();
+        for (const scheme of ["http", "https"]) pool.expect(new URL(scheme + "://127.0.0.1:${port}/"), {});
+        pool.close();
+        console.log("closed");
+      `;
+      await Deno.writeTextFile(`${dir}/ask.ts`, script);
+      const asked = await run([Deno.execPath(), "run", "-A", "--no-check", `${dir}/ask.ts`]);
+      match(asked.stdout, /^closed\n$/);
+    } finally {
+      stop.abort();
+      await Promise.allSettled(all);
+      for (const connection of open) connection.close();
+    }
   });
 });
