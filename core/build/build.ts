@@ -44,16 +44,19 @@ export async function buildImages(
 type Means = Pick<RunBuild, "worker" | "signal" | "stop">;
 
 /** What one try of a build works with. */
-function openMeans(session: BuildNeeds, { failFast = false }: BuildExtras): Means & AsyncDisposable {
+function openMeans(
+  session: BuildNeeds,
+  { failFast = false, introspect }: BuildExtras,
+): Means & AsyncDisposable {
   // The builder's helper starts, and modules load, while git and the registry are still being read.
   let opened: Promise<StageWorker> | undefined;
   const stop = failFast ? new AbortController() : undefined;
   const signal = stop ? AbortSignal.any([session.options.signal, stop.signal]) : session.options.signal;
-  const worker = () => opened ??= openWorker(session, signal);
+  const worker = () => opened ??= openWorker(session, signal, introspect);
   let over = session.options.dryRun;
   observed(session.news.then(() => {
     if (over) return;
-    observed(worker().then((opened) => opened.warmUp()));
+    observed(worker().then((opened) => opened.builder.warmUp()));
     observed(import("./run_build.ts"));
     observed(import("../layers/deliver_git.ts"));
   }));
@@ -71,9 +74,10 @@ function openMeans(session: BuildNeeds, { failFast = false }: BuildExtras): Mean
 async function openWorker(
   session: WorkerNeeds & Pick<ShareNeeds, "store">,
   signal: AbortSignal,
+  shells: BuildExtras["introspect"],
 ): Promise<StageWorker> {
   const { StageWorker } = await import("./stage_work.ts");
-  return new StageWorker(session, await session.store(), signal);
+  return new StageWorker(session, await session.store(), signal, shells);
 }
 
 /** The selected images from the store. @throws NOT_BUILT, checked for all of them first */
@@ -271,7 +275,7 @@ class ImageBuild {
       losses: this.means.losses,
       reader: async () => (await this.means.worker()).reader,
       // What commands stand on may stay where it is when they run elsewhere.
-      apart: async () => await (await this.means.worker()).isElsewhere().catch(() => false),
+      apart: async () => await (await this.means.worker()).builder.isElsewhere().catch(() => false),
     });
   }
 
@@ -289,14 +293,18 @@ class ImageBuild {
     const fresh = isFresh(images, tops);
     const hooks = await session.hooks();
 
-    let built = new Map<string, number>();
+    let built: ReadonlyMap<string, number> = new Map();
     let records = images.map((image) => tops.get(image.node.key)?.record);
     let timesOf: (key: string) => BuildTimes = () => this.#watch.times;
     const watch = this.#watch;
     const ledger = this.#ledger;
     if (!fresh || options.introspect || hooks.has("plan")) {
+      if (session.options.dryRun) {
+        const { dryRun } = await import("./dry_run.ts");
+        return { ...await dryRun(signed, keys, { session, inputs, options }), times: watch.times };
+      }
       const { runBuild } = await import("./run_build.ts");
-      if (!session.options.dryRun) this.#tellReused(images, tops);
+      this.#tellReused(images, tops);
       const done = await runBuild({
         ...this.means,
         session,
@@ -311,13 +319,9 @@ class ImageBuild {
         prepared: this.#prepared,
         ledger,
       });
-      if (session.options.dryRun) {
-        const { project, platform } = inputs;
-        return { project, platform, images: [], ...done.counts, stages: done.rows, times: watch.times };
-      }
       records = [...done.records];
-      built = done.builtByImage;
-      timesOf = done.timesOf;
+      built = done.progress.builtByImage;
+      timesOf = (key) => done.progress.timesOf(key);
     } else if (!cache && !hooks.has("built")) options.onFresh?.();
     const published = watch.begin("publishing");
     await shared();

@@ -3,12 +3,10 @@ import type {
   ContextEntry,
   DockerfileBase,
   DockerfileStep,
-  LayerRef,
+  FailedMoment,
   StepIo,
-  StepResult,
 } from "../contract/builder.ts";
 import { EngineError } from "../contract/errors.ts";
-import type { StepPlace } from "../contract/place.ts";
 import type { ImageState } from "../contract/store.ts";
 import { digestOf } from "../../lib/oci/digest.ts";
 import { collect } from "../../lib/collect.ts";
@@ -16,76 +14,73 @@ import { writeAllSync } from "../../lib/write_all.ts";
 import { atPathSync } from "../../lib/file_failure.ts";
 import { readBlobs } from "../git/blobs.ts";
 import { compareBytes } from "../git/listing.ts";
-import {
-  type GrownImage,
-  type LayerWorker,
-  type StageTask,
-  storedLayer,
-  type TaskRegistry,
-} from "../layers/stage_output.ts";
+import { takeBuilt } from "../layers/new_layer.ts";
+import { type LayerWorker, storedLayer } from "../layers/stage_output.ts";
 import type { DockerfileContent, DockerfilePlan } from "../sign/dockerfile_facts.ts";
 import { type ImageNode, stageTitle } from "../sign/graph.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import type { GitTrees } from "../git/trees.ts";
-import { formatEpoch } from "../settings/epoch.ts";
-import type { Introspector } from "./introspect.ts";
-import type { RemoteBases } from "./remote_bases.ts";
-import { networkOf } from "./step_network.ts";
-
-/** An image that a Dockerfile made. */
-export type DockerfileOutput = GrownImage & {
-  /** Layers of the images that it stands on. */
-  readonly below: readonly LayerRef[];
-};
+import type { BaseImages } from "./base_images.ts";
+import type { OnDemandBuilder } from "./on_demand_builder.ts";
+import type { StageShells } from "./stage_shells.ts";
+import type { MadeOutput, WorkTask } from "./stage_task.ts";
+import { type StepNeeds, StepTalk } from "./step_io.ts";
+import { networkOf, proxyVariables } from "./step_network.ts";
 
 /** Who builds stages, as far as a Dockerfile needs it. */
-export interface DockerfileWorker extends LayerWorker {
-  readonly signal: AbortSignal;
-  readonly session: LayerWorker["session"] & {
+export interface DockerfileWorker extends LayerWorker, StepNeeds {
+  readonly session: LayerWorker["session"] & StepNeeds["session"] & {
     readonly options: Pick<ResolvedOptions, "network" | "env" | "untrusted">;
     readonly trees: Pick<GitTrees, "own">;
     dockerfile(node: ImageNode): Promise<DockerfilePlan>;
   };
-  /** Brings an image into the store. */
-  base(name: string, platform?: string): Promise<ImageState>;
-  /** Images that stay where they are. */
-  readonly bases: Pick<RemoteBases, "find" | "remark">;
-  /** Takes a layer that a builder has made. */
-  adopt(layer: NonNullable<StepResult["layer"]>): Promise<LayerRef>;
-}
-
-/** A Dockerfile to build. */
-export interface DockerfileTask extends Pick<StageTask, "image" | "stage" | "at"> {
-  /** Somebody wants it built anew, whatever is known of it. */
-  readonly forced: boolean;
-  /** Where shells were asked for. */
-  readonly introspector: Pick<Introspector, "error" | "beforeError">;
-  /** Told where it is built. */
-  placed(place: StepPlace): void;
-  /** Told when no command runs any more. */
-  ran(): void;
-  /** REPO, when stages are published there. */
-  readonly registry?: TaskRegistry | undefined;
-}
-
-/** What building a Dockerfile takes. */
-export interface DockerfileMeans {
-  readonly worker: DockerfileWorker;
-  readonly builder: Builder;
-  readonly proxies: Readonly<Record<string, string>>;
-  readonly io: StepIo;
+  readonly builder: Pick<OnDemandBuilder, "open">;
+  readonly bases: Pick<BaseImages, "fetch" | "remote">;
+  readonly shells: Pick<StageShells, "wanted">;
 }
 
 /** Builds the Dockerfile of an image. @throws STAGE_FAILED, BUILDER_UNAVAILABLE, CONFIG_INVALID */
-export async function buildDockerfile(
-  { worker, builder, proxies, io }: DockerfileMeans,
-  { image: { node }, stage, at, forced, registry }: DockerfileTask,
-): Promise<DockerfileOutput> {
+export async function buildDockerfile(worker: DockerfileWorker, task: WorkTask): Promise<MadeOutput> {
+  const talk = new StepTalk(worker, task);
+  try {
+    const onFailure = shellsIn(worker, task);
+    return await buildIn(worker, task, { ...talk.io, ...(onFailure && { onFailure }) });
+  } finally {
+    talk.end();
+  }
+}
+
+/** Opens the shells that are wanted where a command of a Dockerfile fails; undefined when none is. */
+function shellsIn(
+  { shells: { wanted }, session: { options: { emit } } }: DockerfileWorker,
+  { at }: WorkTask,
+): StepIo["onFailure"] {
+  const moments: FailedMoment[] = [
+    ...(wanted.error ? ["after" as const] : []),
+    ...(wanted.beforeError ? ["before" as const] : []),
+  ];
+  if (moments.length === 0) return undefined;
+  return async (shell) => {
+    for (const when of moments) {
+      const what = when === "after" ? "left behind" : "started from";
+      const text = `${stageTitle(at)} failed; this shell sees what its command ${what}`;
+      emit({ type: "note", level: "warn", text });
+      await shell(when);
+    }
+  };
+}
+
+async function buildIn(
+  worker: DockerfileWorker,
+  { image: { node }, stage, at, forced, line, registry }: WorkTask,
+  io: StepIo,
+): Promise<MadeOutput> {
   const { session } = worker;
   const { rule } = node;
   const { base } = rule;
   if (base.kind !== "dockerfile") throw new TypeError(`Image "${node.key}" has no Dockerfile`);
-  const label = stageTitle(at.kind, at.image, at.stage);
+  const label = stageTitle(at);
+  const builder = await worker.builder.open();
   requireDockerfiles(builder, label);
   const plan = await session.dockerfile(node);
   const content = await plan.content();
@@ -102,7 +97,7 @@ export async function buildDockerfile(
       file: base.file,
       ...(base.target !== undefined && { target: base.target }),
       args: base.args,
-      proxies,
+      proxies: proxyVariables(session.options),
       context,
       secrets: rule.secrets.map(({ id }) => id),
       ssh: rule.ssh,
@@ -118,19 +113,19 @@ export async function buildDockerfile(
     const { config, layers, spare } = await builder.buildDockerfile!({ ...step, bases }, io)
       .catch(async (error) => {
         if (!(error instanceof EngineError) || error.code !== "SOURCE_NOT_FOUND") throw error;
-        worker.bases.remark(`What ${label} stands on`, error);
+        worker.bases.remote.remark(`What ${label} stands on`, error);
         const here = await basesOf(worker, content, { label, remote: false });
         return await builder.buildDockerfile!({ ...step, bases: here }, io);
       });
     if (spare && shared) registry?.spare(shared.spareTag, spare);
     const refs = await Promise.all(layers.map((layer) => {
-      if ("blob" in layer) return worker.adopt(layer);
+      if ("blob" in layer) return takeBuilt(worker, layer);
       return "place" in layer && registry ? registry.left(layer) : storedLayer(layer);
     }));
     const known = new Set(bases.flatMap(({ image }) => image.layers.map(({ digest }) => digest)));
     const { rootfs: _, history = [], ...rest } = config;
     return {
-      config: { ...rest, created: formatEpoch(epoch) },
+      config: { ...rest, created: line.created },
       history,
       layers: refs,
       below: refs.filter((_, i) => {
@@ -152,8 +147,8 @@ async function basesOf(
 ): Promise<readonly DockerfileBase[]> {
   return await Promise.all(content.use.images.map(async ({ line: _, ...use }): Promise<DockerfileBase> => {
     const { name, platform } = use;
-    const there = remote ? await worker.bases.find(name, platform) : undefined;
-    const image = there?.image ?? await worker.base(name, platform);
+    const there = remote ? await worker.bases.remote.find(name, platform) : undefined;
+    const image = there?.image ?? await worker.bases.fetch(name, platform);
     if (!there) await worker.reader.contents.require(image.layers, name, worker.signal);
     requirePlainTriggers(image, { name, label, content });
     return {

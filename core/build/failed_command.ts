@@ -6,7 +6,7 @@ import type { ImageNode } from "../sign/graph.ts";
 import { missingFileHint } from "./missing_file.ts";
 
 /** What is known of the project when a command has failed. */
-interface FailureNeeds {
+export interface FailureNeeds {
   config(): Promise<Pick<Config, "file">>;
   git(node: ImageNode): Promise<Pick<GitImagePlan, "undeclared"> | undefined>;
 }

@@ -1,21 +1,28 @@
 import { memoize } from "../../lib/memoize.ts";
-import type { Builder } from "../contract/builder.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { RegistryAccess } from "../contract/registry.ts";
-import type { RemoteImage } from "../contract/source.ts";
+import type { ImageSource, RemoteImage, ResolvedImage } from "../contract/source.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 import type { LayerContents } from "../layers/contents.ts";
 import { shown, transferring } from "../layers/transfers.ts";
 import { type GrownImage, outputOfImage, type TaskRegistry } from "../layers/stage_output.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
-import type { BaseNeeds } from "./fetch_base.ts";
+import type { OnDemandBuilder } from "./on_demand_builder.ts";
 
-/** What using base images where they are takes. */
-export interface RemoteBaseNeeds extends BaseNeeds {
-  readonly options: BaseNeeds["options"] & Pick<ResolvedOptions, "untrusted">;
-  readonly contents: LayerContents;
+/** What base images come from. */
+export interface BaseNeeds {
+  readonly options: Pick<ResolvedOptions, "emit" | "untrusted">;
+  source(name: string, platform?: string): Promise<ImageSource>;
+  base(name: string, platform?: string): Promise<ResolvedImage>;
   accessTo(name: string): RegistryAccess;
-  builder(): Promise<Builder>;
+}
+
+/** What using base images takes. */
+export interface BaseMeans {
+  readonly session: BaseNeeds;
+  readonly builder: Pick<OnDemandBuilder, "open" | "runsElsewhere">;
+  readonly reader: { readonly contents: LayerContents };
+  readonly signal: AbortSignal;
 }
 
 /** Base images of registries that a builder elsewhere takes from there itself. */
@@ -23,7 +30,7 @@ export class RemoteBases {
   readonly #found = new Map<string, Promise<RemoteImage | undefined>>();
   readonly #looks = new Map<Digest, Promise<boolean>>();
 
-  constructor(readonly needs: RemoteBaseNeeds) {}
+  constructor(readonly means: BaseMeans) {}
 
   /**
    * The image behind a name, without its layers, every one of which the builder has looked into; undefined, after a remark
@@ -41,7 +48,7 @@ export class RemoteBases {
     registry: TaskRegistry,
   ): Promise<Omit<GrownImage, "trees"> | undefined> {
     const place = registry.place();
-    const builder = await this.needs.builder();
+    const builder = await this.means.builder.open();
     const { copy } = builder;
     const remote = place && copy && await this.find(name);
     if (!remote) return undefined;
@@ -52,7 +59,7 @@ export class RemoteBases {
       const spare = await this.#shown(
         `bringing ${name} to ${place.repository.name}`,
         bytes,
-        () => copy.call(builder, pinned, place, this.needs.options.signal),
+        () => copy.call(builder, pinned, place, this.means.signal),
       );
       registry.spare(place.spareTag, spare);
     } catch (error) {
@@ -64,7 +71,7 @@ export class RemoteBases {
 
   /** Says that an image comes here although it need not. @throws what says something else */
   remark(name: string, error: unknown): void {
-    const { emit, signal } = this.needs.options;
+    const { session: { options: { emit } }, signal } = this.means;
     const known = error instanceof EngineError &&
       ["REGISTRY_FAILED", "SOURCE_NOT_FOUND", "BUILDER_UNAVAILABLE"].includes(error.code);
     if (!known || signal.aborted) throw error;
@@ -72,16 +79,16 @@ export class RemoteBases {
   }
 
   async #find(name: string, platform: string | undefined): Promise<RemoteImage | undefined> {
-    const { options: { untrusted, signal }, contents, accessTo } = this.needs;
+    const { session, reader: { contents }, signal } = this.means;
     // The daemon would show logins of this machine wherever strangers want.
-    if (untrusted) return undefined;
-    const builder = await this.needs.builder().catch(() => undefined);
-    const source = await this.needs.source(name, platform);
+    if (session.options.untrusted) return undefined;
+    const builder = await this.means.builder.open().catch(() => undefined);
+    const source = await session.source(name, platform);
     const look = builder?.look;
     if (!look || !source.describe) return undefined;
-    const remote = await source.describe(await this.needs.base(name, platform), signal);
+    const remote = await source.describe(await session.base(name, platform), signal);
     const { image: { layers }, repository } = remote;
-    const at = { repository, access: accessTo(repository.name) };
+    const at = { repository, access: session.accessTo(repository.name) };
     try {
       const looked = await Promise.all(layers.map(async (layer) => {
         const { digest, size } = layer;
@@ -104,7 +111,7 @@ export class RemoteBases {
 
   /** Shows work of the builder that takes long for many bytes. */
   async #shown<T>(what: string, bytes: number, work: () => Promise<T>): Promise<T> {
-    return await transferring(this.needs.options.emit, async (progress) => {
+    return await transferring(this.means.session.options.emit, async (progress) => {
       const tell = (done: number) => shown(progress)(what, what, done, bytes);
       tell(0);
       const result = await work();

@@ -1,5 +1,5 @@
+import type { BuildProgress } from "./build_progress.ts";
 import { Executor } from "./execute.ts";
-import { stageTitle } from "../sign/graph.ts";
 import type { LiveCache } from "../share/live_cache.ts";
 import { type CachedTops, neededImages, planBuild, type PlanInputs, withoutStages } from "../plan/plan.ts";
 import type { StageRecord } from "../contract/store.ts";
@@ -34,7 +34,7 @@ export interface RunBuild {
   readonly stop?: AbortController;
 }
 
-/** Builds what is missing. On a dry run, says what would be built instead. */
+/** Builds what is missing. */
 export async function runBuild(
   {
     session,
@@ -52,33 +52,9 @@ export async function runBuild(
     signal,
     stop,
   }: RunBuild,
-) {
-  const { emit, parallel, parallelUnset, lockTimeoutMs, epoch, dryRun } = session.options;
+): Promise<{ readonly records: readonly StageRecord[]; readonly progress: BuildProgress }> {
+  const { emit, parallel, parallelUnset, lockTimeoutMs, epoch } = session.options;
   const hooks = await session.hooks();
-  if (dryRun) {
-    const plan = await hooks.waterfall("plan", await planBuild(signed, keys, inputs));
-    const stages = plan.images.flatMap((image) => image.stages.map((stage) => ({ image, stage })));
-    const states = { build: "would build", cached: "reused", covered: "covered" } as const;
-    const rows = stages.flatMap(({ image: { name: image, kind }, stage: { stage, signature, state } }) =>
-      state === "unneeded"
-        ? []
-        : [{ image, kind, stage, platform: plan.platform, signature, state: states[state] }]
-    );
-    for (const { image, stage } of stages) {
-      if (stage.state !== "build") continue;
-      options.onPlanned?.(stage.signature);
-      const what = stageTitle(image.kind, image.name, stage.stage);
-      emit({ type: "note", level: "info", text: `Would build ${what}: ${stage.reason}` });
-    }
-    const stagesBuilt = stages.filter(({ stage }) => stage.state === "build").length;
-    return {
-      records: [] as readonly StageRecord[],
-      builtByImage: new Map<string, number>(),
-      rows,
-      timesOf: () => watch.times,
-      counts: { stagesBuilt, stagesReused: stages.filter(({ stage }) => stage.state === "cached").length },
-    };
-  }
   const forced = new Set<Signature>();
   if (hooks.has("plan")) {
     const plan = await hooks.waterfall("plan", await planBuild(signed, keys, inputs));
@@ -103,7 +79,7 @@ export async function runBuild(
     emit({ type: "build.started", stages: ledger.planned.map(([signature, at]) => ({ at, signature })) });
   }
   const running = missing.filter(({ stage }) => needsBuilder(stage));
-  if (running.length > 0) stageWorker.warmUp();
+  if (running.length > 0) stageWorker.builder.warmUp();
   const rules = [...new Set(running.map(({ image }) => image.node.rule))].filter(({ secrets, ssh }) =>
     secrets.length + ssh.length > 0
   );
@@ -122,7 +98,7 @@ export async function runBuild(
     lockTimeoutMs,
     epoch,
     commit,
-    options,
+    wanted: keys,
     forced,
     shared: {
       take: (image, stage) => cache?.takeLate(image, stage) ?? Promise.resolve(undefined),
@@ -134,13 +110,10 @@ export async function runBuild(
       },
     },
   });
-  if (running.length > 0 && parallelUnset) stageWorker.watchCapacity((steps) => executor.resize(steps));
+  if (running.length > 0 && parallelUnset) {
+    stageWorker.builder.watchCapacity((steps) => executor.resize(steps));
+  }
+  const { progress } = executor;
   const records = await executor.run(images.map((image) => image.node.key));
-  return {
-    records,
-    builtByImage: executor.builtByImage,
-    rows: [],
-    timesOf: (key: string) => executor.timesOf(key),
-    counts: { stagesBuilt: executor.built, stagesReused: 0 },
-  };
+  return { records, progress };
 }

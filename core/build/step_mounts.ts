@@ -29,12 +29,15 @@ export function requireMounts({ name, mounts = ["host", "cache", "tmp"] }: Build
   );
 }
 
+/** What mounting directories takes. */
+export interface MountNeeds {
+  readonly options: Pick<ResolvedOptions, "untrusted">;
+  project(): Promise<{ readonly name: string }>;
+}
+
 /** Directories that an image's commands have. @throws CONFIG_INVALID when one of this machine is not there */
 export async function mountsOf(
-  session: {
-    readonly options: Pick<ResolvedOptions, "untrusted">;
-    project(): Promise<{ readonly name: string }>;
-  },
+  session: MountNeeds,
   { mounts }: Pick<ImageRule, "mounts">,
   what: string,
 ): Promise<StepMount[]> {

@@ -6,11 +6,12 @@ import type { ResolvedOptions } from "../settings/options.ts";
 /** Proxies that commands get from the environment; upper case counts too. */
 const PROXIES = ["http_proxy", "https_proxy", "ftp_proxy", "all_proxy"] as const;
 
-type Asked = Pick<ResolvedOptions, "network" | "env" | "untrusted">;
+/** Options that decide on the network of commands. */
+export type NetworkOptions = Pick<ResolvedOptions, "network" | "env" | "untrusted">;
 
 /** The network of an image's commands: as asked, as the dappfile says, else the builder's choice, if it may choose. */
 export function networkOf(
-  options: Asked,
+  options: NetworkOptions,
   rule: Pick<ImageRule, "network">,
 ): { readonly network?: StepNetwork } {
   const network = options.network ?? rule.network ?? (proxyOfThisMachine(options) ? "host" : undefined);
@@ -21,7 +22,7 @@ export function networkOf(
  * Why commands need this machine's network although nobody asked for it: a proxy on its loopback interface is reached
  * from there alone. Strangers do not get there by that.
  */
-export function proxyOfThisMachine({ env, untrusted }: Asked): string | undefined {
+export function proxyOfThisMachine({ env, untrusted }: NetworkOptions): string | undefined {
   if (untrusted) return undefined;
   for (const name of PROXIES.flatMap((n) => [n, n.toUpperCase()])) {
     const host = /^(?:[a-z][a-z0-9+.-]*:\/\/)?(?:[^/@]*@)?(\[[^\]]*\]|[^:/]*)/i.exec(env[name] ?? "")?.[1] ??

@@ -57,8 +57,11 @@ interface Placed {
   readonly items: readonly GitItem[];
 }
 
+/** A git stage to build. */
+type GitTask = Omit<StageTask, "others">;
+
 /** Puts the files of a git stage on top of the image: as one layer, or as an earlier layer and the difference to it. */
-export async function deliverGit(worker: LayerWorker, task: StageTask): Promise<StageDelta> {
+export async function deliverGit(worker: LayerWorker, task: GitTask): Promise<StageDelta> {
   return await new GitDeliverer(worker, task).deliver();
 }
 
@@ -66,12 +69,12 @@ export async function deliverGit(worker: LayerWorker, task: StageTask): Promise<
  * Makes the full layer of a git stage before the image it goes on is finished, standing on an earlier stage of it. Of
  * use if the directories above the files look the same in the end, which the layer's key tells; harmless otherwise.
  */
-export async function prepareGit(worker: LayerWorker, task: StageTask): Promise<readonly GrownLayer[]> {
+export async function prepareGit(worker: LayerWorker, task: GitTask): Promise<readonly GrownLayer[]> {
   return await new GitDeliverer(worker, task).prepare();
 }
 
 class GitDeliverer {
-  constructor(readonly worker: LayerWorker, readonly task: StageTask) {}
+  constructor(readonly worker: LayerWorker, readonly task: GitTask) {}
 
   async deliver(): Promise<StageDelta> {
     const { parent } = this.task;

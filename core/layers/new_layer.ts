@@ -3,9 +3,9 @@ import { longestOutput } from "../../lib/compression/format.ts";
 import type { SmallTar } from "../../lib/layer/tar_writer.ts";
 import type { WrittenLayer } from "../../lib/layer/writer.ts";
 import { observed } from "../../lib/pool.ts";
-import type { LayerFile, LayerRef } from "../contract/builder.ts";
+import type { LayerFile, LayerRef, StepResult } from "../contract/builder.ts";
 import type { Layer } from "../contract/store.ts";
-import { type LayerWorker, storedLayer } from "./stage_output.ts";
+import { type LayerWorker, storedLayer, type TaskRegistry } from "./stage_output.ts";
 
 /** A layer in a file of its own: compressed, or as a tar if it is small. */
 export type NewLayer = SmallTar | WrittenLayer & LayerFile;
@@ -39,6 +39,30 @@ export async function takeLayer(
     throw new TypeError(`The builder compressed something else than "${tar}"`);
   });
   return { diffId, tar, stored: observed(stored) };
+}
+
+/** Takes a layer that a builder has made: here, or where the builder left it. */
+export async function takeBuilt(
+  { reader, store }: Pick<LayerWorker, "reader" | "store">,
+  { diffId, index, blob }: NonNullable<StepResult["layer"]>,
+  registry?: TaskRegistry,
+): Promise<LayerRef> {
+  if (index) await reader.remember(diffId, index);
+  // A builder that is elsewhere says at once where the layer is; others compress on.
+  const made = await Promise.race([blob, Promise.resolve(undefined)]);
+  if (made && "place" in made && registry) {
+    const { place: _, ...layer } = made;
+    return registry.left(layer);
+  }
+  const stored = blob.then(async (made) => {
+    if ("place" in made) {
+      throw new TypeError(`The builder left a layer in "${made.place}", where nobody asked for it`);
+    }
+    const { file, ...layer } = made;
+    await store.blobs.adopt(file, layer.digest);
+    return layer;
+  });
+  return { diffId, stored: observed(stored) };
 }
 
 async function compressHere(worker: LayerWorker, { tar }: SmallTar): Promise<WrittenLayer & LayerFile> {

@@ -1,7 +1,6 @@
 import type { ContainerConfig, HistoryEntry, ImageConfig } from "../../lib/oci/types.ts";
 import type { ImageState, Layer, StageRecord, Store } from "../contract/store.ts";
 import type { LayerFile, LayerRef, SharedImage, SharedPlace } from "../contract/builder.ts";
-import type { StageRef } from "../contract/events.ts";
 import type { GitTrees } from "../git/trees.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import type { GitImagePlan } from "../sign/git_stages.ts";
@@ -85,20 +84,16 @@ export function withoutTriggers<O extends Pick<StageOutput, "config">>(output: O
   return { ...output, config: { ...output.config, config: container } };
 }
 
-/** Puts a stage's own part on top of what was there. `created` is RFC 3339. */
-export function addDelta(
-  before: GrownImage,
-  delta: StageDelta,
-  by: { readonly created: string; readonly text: string },
-): GrownImage {
-  const entry = { created: by.created, created_by: by.text };
-  const history = delta.layers.length === 0
-    ? [{ ...entry, empty_layer: true }]
-    : delta.layers.map(() => entry);
+/** What the history of an image says of a stage; `created` is RFC 3339. */
+export type HistoryLine = Required<Pick<HistoryEntry, "created" | "created_by">>;
+
+/** Puts a stage's own part on top of what was there. */
+export function addDelta(before: GrownImage, delta: StageDelta, line: HistoryLine): GrownImage {
+  const history = delta.layers.length === 0 ? [{ ...line, empty_layer: true }] : delta.layers.map(() => line);
   return {
     config: {
       ...before.config,
-      created: by.created,
+      created: line.created,
       ...(delta.container && { config: delta.container }),
     },
     history: [...before.history, ...history],
@@ -127,7 +122,6 @@ export async function settleImage(output: GrownImage): Promise<ImageState> {
 export interface StageTask {
   readonly image: SignedImage;
   readonly stage: SignedStage;
-  readonly at: StageRef;
   readonly parent: StageOutput;
   /** Final outputs of the images that this stage uses, by key. */
   readonly others: ReadonlyMap<string, StageOutput>;

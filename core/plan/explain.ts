@@ -1,5 +1,6 @@
 import { EngineError } from "../contract/errors.ts";
 import { imageKey, stageTitle } from "../sign/graph.ts";
+import { refOf } from "../sign/stage_ref.ts";
 import { compareStage, imagesOf, type PlanInputs } from "./plan.ts";
 import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
 import { suggest } from "../../lib/suggest.ts";
@@ -107,7 +108,7 @@ export function ripples(signed: SignedGraph, image: SignedImage, stage: SignedSt
   const out: string[] = [];
   const after = (of: SignedImage, from: number) => {
     for (const s of of.stages.slice(from)) {
-      out.push(stageTitle(of.node.rule.kind, of.node.rule.name, s.spec.name));
+      out.push(stageTitle(refOf(of, s)));
     }
   };
   after(image, image.stages.indexOf(stage) + 1);

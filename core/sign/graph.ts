@@ -1,5 +1,6 @@
 import type { Config, GitStage, ImageRule, ImportRule, UserStage } from "../contract/config.ts";
 import { EngineError } from "../contract/errors.ts";
+import type { StageRef } from "../contract/events.ts";
 import { compareEntries } from "./entry_key.ts";
 
 /** One step of an image, before anything is known of its inputs. */
@@ -44,8 +45,8 @@ export function imageTitle(kind: "dimg" | "artifact", name: string): string {
 }
 
 /** How a stage is called in messages: `app/install`, `artifact assets/setup`, `(nameless)/docker`. */
-export function stageTitle(kind: "dimg" | "artifact", name: string, stage: string): string {
-  return `${kind === "artifact" ? `artifact ${name}` : name || "(nameless)"}/${stage}`;
+export function stageTitle({ kind, image, stage }: StageRef): string {
+  return `${kind === "artifact" ? `artifact ${image}` : image || "(nameless)"}/${stage}`;
 }
 
 /**
