@@ -12,7 +12,6 @@ import {
   type OciPlatform,
   type PinnedImage,
   type StepIo,
-  type StepResult,
 } from "../../../core/contract/plugin.ts";
 import type { SolveEvents } from "../../../lib/buildkit/client.ts";
 import { authService, secretService, sshService } from "../../../lib/buildkit/attachables.ts";
@@ -28,7 +27,7 @@ import { renameBases } from "../../../lib/dockerfile/rename.ts";
 import { plainName } from "../../../lib/dockerfile/stages.ts";
 import { mediaTypes } from "../../../lib/oci/types.ts";
 import type { Environment } from "./address.ts";
-import { type CanonicalLayer, refused } from "./canonical.ts";
+import { refused } from "./canonical.ts";
 import { clampedLayer } from "./clamped_layer.ts";
 import type { Daemon } from "./daemon.ts";
 import { dockerfileError } from "./dockerfile_failure.ts";
@@ -37,6 +36,7 @@ import { build, buildWatched, type DriveOptions } from "./drive.ts";
 import { hostRefused, isLost, refusesHostNetwork, unavailable } from "./failure.ts";
 import { HAND_OVER } from "./hand_over.ts";
 import type { LayerLooks } from "./layer_looks.ts";
+import type { LayerPress } from "./layer_press.ts";
 import { namedBlobs, type ShelfBlob } from "./layer_shelf.ts";
 import { logins } from "./registry_login.ts";
 import { newLayersExporter } from "./shared_layer.ts";
@@ -54,8 +54,8 @@ export interface DockerfileMeans {
   scratch(): Promise<string>;
   /** Where a blob of the store is. */
   path(digest: Digest): string;
-  /** Compresses a new layer. */
-  layer(made: CanonicalLayer, tar: string): Promise<NonNullable<StepResult["layer"]>>;
+  /** Compresses new layers. */
+  readonly press: Pick<LayerPress, "take">;
   /** Looks into layers that were pushed. */
   readonly looks: LayerLooks;
   /** Where logins are looked for. */
@@ -329,7 +329,7 @@ async function take(
         epoch: step.epoch,
         started: Math.floor(log.started),
       });
-      taken.push(await means.layer(made, tar));
+      taken.push(await means.press.take(made, tar, step));
     } catch (error) {
       await Deno.remove(tar).catch(() => {}); // the failure is the news
       throw refused(error, step.label);

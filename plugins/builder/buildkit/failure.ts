@@ -59,6 +59,20 @@ export function hostRefused(label: string, address: string, cause: unknown): Eng
   );
 }
 
+/** What it means for work that its daemon failed, rather than the work itself; undefined when it did not. */
+export function daemonFailure(
+  error: unknown,
+  { label, daemon: { address: { text } }, signal }: {
+    readonly label: string;
+    readonly daemon: { readonly address: { readonly text: string } };
+    readonly signal: AbortSignal;
+  },
+): unknown {
+  if (signal.aborted) return signal.reason;
+  if (isLost(error)) return unavailable([text], error);
+  return refusesHostNetwork(error) ? hostRefused(label, text, error) : undefined;
+}
+
 /** Why a step failed, as something a person can act on. */
 export function stepError(
   error: unknown,
