@@ -97,7 +97,7 @@ async function clean(
     }
   } else for (const line of summary(plan)) progress.note(line);
   const report = await (await engine()).applyLocalCleanup(plan);
-  answer({ plan, report }, () => reportLines(going, report, { quiet, style }));
+  answer({ plan, report }, () => reportLines(report, { quiet, style }));
   return 0;
 }
 
@@ -162,17 +162,14 @@ function summary({ rows, freedBytes, notes, home }: LocalCleanupPlan): readonly 
 }
 
 function reportLines(
-  going: readonly LocalCleanupRow[],
-  { freedBytes, spared }: LocalCleanupReport,
+  { removed, freedBytes, spared }: LocalCleanupReport,
   { quiet, style }: { readonly quiet: boolean; readonly style: Style },
 ): readonly string[] {
-  const stayed = new Set(spared.map(({ name }) => name));
-  const gone = going.filter(({ name }) => !stayed.has(name));
-  if (quiet) return gone.map(({ name }) => printable(name));
+  if (quiet) return removed.map(({ name }) => printable(name));
   return [
-    ...rowLines(gone, () => "deleted", style),
+    ...rowLines(removed, () => "deleted", style),
     ...spared.map(({ name, why }) => `${style.yellow("spared ")}  ${printable(`${name}  ${why}`)}`),
-    `${counted(gone)} deleted${spared.length > 0 ? `, ${spared.length} spared` : ""}; ${
+    `${counted(removed)} deleted${spared.length > 0 ? `, ${spared.length} spared` : ""}; ${
       formatSize(freedBytes)
     } freed`,
   ];

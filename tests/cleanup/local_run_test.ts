@@ -32,11 +32,36 @@ Deno.test("planLocalCleanup() counts what nothing names with all else that goes"
           const plan = await cleaning.planLocalCleanup(request);
           assert.ok(plan.freedBytes >= orphan.length, `${plan.freedBytes}`);
           const report = await cleaning.applyLocalCleanup(plan);
+          assert.deepEqual(report.removed, plan.rows.filter(({ verdict }) => verdict === "delete"));
+          assert.ok(report.removed.some(({ kind }) => kind === "directory"));
           // Texts of file listings go too and are not counted before.
           assert.ok(plan.freedBytes <= report.freedBytes, `${plan.freedBytes} and ${report.freedBytes}`);
         }),
     );
   }
+});
+
+Deno.test("a local cleanup says that directories went only when they did", async () => {
+  await withProject({ "dappfile.yaml": dappfile, "index.html": "hi" }, async ({ engine, home }) => {
+    {
+      await using building = engine();
+      await building.build();
+    }
+    const orphan = new Uint8Array(12_345);
+    const path = `${home}/blobs/sha256/${(await digestOf(orphan)).slice(7)}`;
+    await Deno.writeFile(path, orphan);
+    const request = { what: "flush", stages: true, images: false } as const;
+    await using looking = engine(); // has the store open
+    await looking.planLocalCleanup(request);
+    await using cleaning = engine();
+    const plan = await cleaning.planLocalCleanup(request);
+    const { removed, freedBytes, spared } = await cleaning.applyLocalCleanup(plan);
+    const kinds = (rows: typeof plan.rows) => Map.groupBy(rows, ({ kind }) => kind);
+    assert.deepEqual([...kinds(plan.rows).keys()], ["stage", "directory"]);
+    assert.deepEqual(removed, kinds(plan.rows).get("stage"));
+    assert.deepEqual([freedBytes, spared.map(({ name }) => name)], [0, [home]]);
+    assert.equal((await Deno.stat(path)).size, orphan.length);
+  });
 });
 
 Deno.test("cleanups of this machine remove what was found out before and not used for 30 days, and say so", async () => {

@@ -22,7 +22,7 @@ const plan: LocalCleanupPlan = {
 };
 
 const report: LocalCleanupReport = {
-  removed: 3,
+  removed: plan.rows.slice(1, 4),
   freedBytes: 4_200_010,
   spared: [{ name: "/h/tmp/y", why: "a build uses it" }],
 };
@@ -193,7 +193,7 @@ ${summary}Delete 1 stage, 1 docker image, 2 directories from this machine? [y/N]
 
 Deno.test("with nothing to delete, nobody is asked", async () => {
   const made = cleaning({ ...plan, rows: [], freedBytes: 0, notes: [] }, {
-    removed: 0,
+    removed: [],
     freedBytes: 0,
     spared: [],
   });

@@ -234,51 +234,54 @@ export async function applyLocalRun(
   if (dryRun) throw new TypeError("Cannot apply a plan: this engine only says what it would do");
   const store = await session.storeOnly();
   const spared: { name: string; why: string }[] = [];
-  let removed = 0;
+  const removed = new Set<LocalCleanupRow>();
   const going = plan.rows.filter(({ verdict }) => verdict === "delete");
   const claimed = await store.locks.claimed();
-  for (const { name } of going.filter(({ kind }) => kind === "stage")) {
+  for (const row of going.filter(({ kind }) => kind === "stage")) {
+    const { name } = row;
     signal.throwIfAborted();
     const who = claimed.get(name as Signature);
     if (who !== undefined) spared.push({ name, why: `${who} relies on it` });
     else {
       await store.housekeeping.forget(name as Signature);
-      removed++;
+      removed.add(row);
     }
   }
+  const directories = going.filter(({ kind }) => kind === "directory");
   const swept = await store.housekeeping.sweep({
     alone: async () => {
       const records = await Array.fromAsync(store.stages.all());
       await using builder = await session.tidyBuilder();
       const { kept } = await builder?.leftovers?.(layersOf(records), { dryRun: false }) ?? NOTHING;
       spared.push(...kept.map((name) => ({ name, why: "another user owns what is in it" })));
-      const resets = new Set(going.filter(({ kind }) => kind === "directory").map(({ name }) => name));
+      const resets = new Set(directories.map(({ name }) => name));
       for (const { path, remove } of await store.housekeeping.sections()) {
-        if (!isReset(plan.request) || !resets.has(path)) continue;
-        await remove();
-        removed++;
+        if (isReset(plan.request) && resets.has(path)) await remove();
       }
     },
   });
   if (swept.busy) {
     const why = "another process uses the store; the next cleanup frees the space";
     spared.push({ name: store.path, why });
-  }
+  } else directories.forEach((row) => removed.add(row));
   const docker = going.filter(({ kind }) => kind === "docker image");
   let bytes = swept.bytes + (swept.memos?.bytes ?? 0);
   if (docker.length > 0) {
     try {
       await using engine = new DockerEngine(env);
-      for (const { name, bytes: size = 0 } of docker) {
-        if (await engine.removeImage(name, signal)) [removed, bytes] = [removed + 1, bytes + size];
-        else spared.push({ name, why: "a container uses it" });
+      for (const row of docker) {
+        const { name, bytes: size = 0 } = row;
+        if (await engine.removeImage(name, signal)) {
+          removed.add(row);
+          bytes += size;
+        } else spared.push({ name, why: "a container uses it" });
       }
     } catch (error) {
       if (!(error instanceof DockerError)) throw error;
       throw new EngineError("DOCKER_FAILED", error.message, { cause: error });
     }
   }
-  return { removed, freedBytes: bytes, spared };
+  return { removed: going.filter((row) => removed.has(row)), freedBytes: bytes, spared };
 }
 
 /** What is to be cleaned up on this machine. */
@@ -340,8 +343,8 @@ export interface LocalCleanupRow {
 
 /** What a cleanup of this machine did. */
 export interface LocalCleanupReport {
-  /** How many things went. */
-  readonly removed: number;
+  /** What went, in the order of the plan. */
+  readonly removed: readonly LocalCleanupRow[];
   /** Bytes on disk that are free now. */
   readonly freedBytes: number;
   /** What was to go and stayed, with the reason. */
