@@ -9,7 +9,8 @@ import type { Memo } from "../contract/store.ts";
 import { hasMembers, isFlag, isListOf, isPair, isText } from "../../lib/guard.ts";
 import { isFact } from "../contract/guards.ts";
 import type { GitStageFacts } from "./sign.ts";
-import { digestOfListing, type Fact, formatListing, type ListedFile } from "../contract/signature.ts";
+import type { Fact } from "../contract/signature.ts";
+import { type GitListings, gitListings } from "./git_listings.ts";
 import { type Digest, digestOf, sha256Hex } from "../../lib/oci/digest.ts";
 
 /** Version of the memo below; raise it when the facts of git stages are computed in another way. */
@@ -85,12 +86,12 @@ export async function planGit(
         facts.some((f) => f.listing && f.value === digest)
       );
       for (const [name] of wanted) {
-        for (const text of (await stage(name))?.listings() ?? []) {
+        for (const text of (await stage(name))?.listings.texts() ?? []) {
           if (await digestOf(text) === digest) return text;
         }
       }
     },
-    listings: async (name) => (await stage(name))?.listings() ?? [],
+    listings: async (name) => (await stage(name))?.listings.texts() ?? [],
     undeclared: async (name) => (await compute()).undeclared.get(name)?.() ?? [],
   };
 }
@@ -110,13 +111,8 @@ interface GitStagePlan {
   readonly signed: readonly GitDelivery[];
   readonly hermetic: boolean;
   /** Of each of `signed` that has files, in order. */
-  listings(): readonly string[];
-  /** Whether listings are too long to be kept. */
-  readonly isLong: boolean;
+  readonly listings: GitListings;
 }
-
-/** Files of a stage from which on its listings are made again rather than kept. */
-const LONG = 20_000;
 
 async function computeStages(rule: ImageRule, trees: readonly TreeSource[]) {
   const warnings: string[] = [];
@@ -183,10 +179,8 @@ async function computeStages(rule: ImageRule, trees: readonly TreeSource[]) {
     const name = stage ? `git:${stage}` : "gitArchive";
     const hermetic = !deliveries.some((d) => d.wholeTree) || !stage;
     if (deliveries.some((d) => d.files.length > 0)) {
-      const withFiles = signed.filter(({ files }) => files.length > 0);
-      const make = () => withFiles.map(listingOf);
-      const isLong = withFiles.reduce((sum, { files }) => sum + files.length, 0) > LONG;
-      stages.push({ name, deliveries, signed, hermetic, isLong, listings: isLong ? make : once(make) });
+      const listings = gitListings(signed.map(({ files }) => files).filter(({ length }) => length > 0));
+      stages.push({ name, deliveries, signed, hermetic, listings });
     }
   }
   return { stages, warnings, undeclared };
@@ -197,13 +191,12 @@ async function factsOf(
   { git: entries, gitPatches }: Pick<ImageRule, "git" | "gitPatches">,
 ): Promise<GitStageFacts> {
   const facts: Fact[] = [];
-  const listings = stage.isLong ? undefined : stage.listings().values();
+  const digests = (await stage.listings.digests()).values();
   for (const { entry, files, wholeTree } of stage.signed) {
     const at = entryKey("git", entry, entries);
     if (files.length === 0 && !wholeTree) continue;
     if (files.length > 0) {
-      const value = await (listings ? digestOf(listings.next().value!) : digestOfListing(files, listed));
-      facts.push({ key: `${at}.files`, value, listing: true });
+      facts.push({ key: `${at}.files`, value: digests.next().value!, listing: true });
     }
     if (wholeTree && stage.name !== "gitArchive") facts.push({ key: `${at}.visible`, value: "all" });
     if (entry.owner !== undefined) facts.push({ key: `${at}.owner`, value: entry.owner });
@@ -212,16 +205,6 @@ async function factsOf(
   // What was built with patches has other bytes.
   if (gitPatches === false && facts.length > 0) facts.push({ key: "git.patches", value: "none" });
   return { facts, hermetic: stage.hermetic };
-}
-
-/** The canonical listing of what a delivery puts into the image. */
-function listingOf({ files }: { readonly files: readonly SelectedFile[] }): string {
-  return formatListing(files.map(listed));
-}
-
-/** A selected file as a listing row. */
-export function listed({ target, mode, oid }: SelectedFile): ListedFile {
-  return { path: target, mode, oid };
 }
 
 /** A git file that the commands of a stage could not see. */
