@@ -36,6 +36,7 @@ export function adviceFor({ kind, message, details }: RegistryError, words: Advi
       : `log in as somebody else: ${login.slice(13)}`;
     return `Check ${rights}, and that the repository exists; or ${other}`;
   }
+  if (details.variable !== undefined) return `Correct or unset ${details.variable}`;
   if (kind === "locked") {
     return "Have the rule of the registry changed that the message names, or use other tags or another repository";
   }
@@ -53,6 +54,12 @@ export function adviceFor({ kind, message, details }: RegistryError, words: Advi
   }
   if (/certificate not valid for name|certificate's altnames/.test(message)) {
     return `Call the registry by a name that its certificate has, or name the host with ${words.insecure}`;
+  }
+  if (/wants a client certificate/.test(message)) {
+    return `Put the certificate and its key into /etc/docker/certs.d/${domain}, as client.cert and client.key`;
+  }
+  if (/does not speak TLS/.test(message)) {
+    return `Name the host with ${words.insecure}, if plain http is meant`;
   }
   if (/certificate|SELF_SIGNED|CERT_/i.test(message)) {
     return `Put the registry's CA into /etc/docker/certs.d/${domain}/ca.crt, or name the host with ${words.insecure}`;

@@ -1,3 +1,4 @@
+import { RegistryError } from "./errors.ts";
 import type { Env } from "./http.ts";
 
 /** What a TLS connection to one host needs beside the certificates that are always trusted. PEM texts. */
@@ -12,11 +13,11 @@ export interface HostCertificates {
  * `*.key` of the same name, from the directories of docker and podman (containers-certs.d(5), the user's first). Those
  * that this user may not read are passed over.
  *
- * @throws {Deno.errors.NotFound} when a file named by a variable does not exist
+ * @throws {RegistryError} when a file that a variable names cannot be read, which it cannot the next time either
  */
 export async function hostCertificates(env: Env, host: string): Promise<HostCertificates> {
-  const named = [env.SSL_CERT_FILE, env.DENO_CERT].filter((file): file is string => !!file);
-  const ca = await Promise.all(named.map((file) => Deno.readTextFile(file)));
+  const named = await Promise.all(VARIABLES.map((name) => authoritiesOf(name, env[name])));
+  const ca = named.filter((text) => text !== undefined);
   let pair: Pick<HostCertificates, "cert" | "key"> = {};
   for (const dir of directories(env).map((base) => `${base}/${host}`)) {
     const files = await readDir(dir);
@@ -33,6 +34,29 @@ export async function hostCertificates(env: Env, host: string): Promise<HostCert
     }
   }
   return { ...(ca.length > 0 && { ca }), ...pair };
+}
+
+/** Variables that name files of authorities. */
+const VARIABLES = ["SSL_CERT_FILE", "DENO_CERT"] as const;
+
+async function authoritiesOf(variable: typeof VARIABLES[number], file = ""): Promise<string | undefined> {
+  if (file === "") return undefined;
+  try {
+    return await Deno.readTextFile(file);
+  } catch (error) {
+    const why = error instanceof Deno.errors.NotFound
+      ? "does not exist"
+      : error instanceof Deno.errors.IsADirectory
+      ? "is a directory"
+      : error instanceof Deno.errors.PermissionDenied
+      ? "this user may not read"
+      : `cannot be read: ${(error as Error).message}`;
+    throw new RegistryError(`Cannot reach registries: ${variable} names "${file}", which ${why}`, {
+      kind: "refused",
+      variable,
+      cause: error,
+    });
+  }
 }
 
 function directories(env: Env): string[] {

@@ -1,3 +1,5 @@
+import type { VariableName } from "../environment.ts";
+
 /**
  * What kind of failure it is: `denied` credentials missing, wrong or too weak; `missing` no such thing; `limited` asked
  * to come back later; `locked` a rule of the registry is against it, whoever asks: a protected or immutable tag, a policy;
@@ -34,6 +36,8 @@ export interface RegistryErrorDetails {
   readonly lacking?: string;
   /** Of what is denied: it did not say which credentials it wants. */
   readonly challenge?: false;
+  /** Of what is refused: the variable of the environment that is wrong. */
+  readonly variable?: VariableName;
   /** Whether the same request may succeed later. */
   readonly retryable?: boolean;
   /** How long the server asked to wait, in milliseconds. */

@@ -1,4 +1,5 @@
 import { redactUrl, RegistryError } from "./errors.ts";
+import { isLasting, refusesTls, TLS_REFUSED } from "./lasting.ts";
 import { TOO_SLOW } from "./pace.ts";
 import { whyNot } from "./why_not.ts";
 import { GoneError } from "./wire.ts";
@@ -9,16 +10,15 @@ export const GONE = "GONE";
 /** What kept an answer from coming, or its end: the signal's reason when that is aborted, else a {@linkcode RegistryError}. */
 export function networkError(error: unknown, method: string, url: URL, signal: AbortSignal): unknown {
   if (signal.aborted) return signal.reason;
-  const { code, message } = error as { code?: string; message?: string };
+  const { code } = error as { code?: string };
   const shown = redactUrl(url);
   const why = whyNot(error, url.hostname);
-  const final = why.startsWith("no such host") ||
-    /certificate|CERT_|SELF_SIGNED|ERR_TLS|ERR_SSL/i.test(`${code} ${message}`);
   return new RegistryError(`Cannot reach ${shown}: ${why}`, {
     kind: "failed",
     method,
     url: shown,
-    retryable: !final,
+    retryable: !isLasting(error),
+    ...(refusesTls(error) && { code: TLS_REFUSED }),
     ...(code === TOO_SLOW && { code }),
     ...(error instanceof GoneError && { code: GONE }),
     cause: error,

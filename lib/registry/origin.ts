@@ -1,6 +1,7 @@
 import { redactUrl, RegistryError } from "./errors.ts";
 import type { HostMemory } from "./host_memory.ts";
 import { isLoopback } from "./hosts.ts";
+import { TLS_REFUSED } from "./lasting.ts";
 
 type Scheme = "http:" | "https:";
 
@@ -35,8 +36,8 @@ export class Origin {
    * Sends by the scheme that answers.
    *
    * @param send calls `answered` when the host has answered; what fails later is not tried by another scheme
-   * @throws {RegistryError} naming both schemes when neither answers; the one of https alone when its certificate is not
-   *   trusted, since plain http is not spoken there
+   * @throws {RegistryError} naming both schemes when neither answers; the one of https alone when TLS is spoken there,
+   *   and plain http therefore is not
    */
   async use<T>(send: (origin: string, answered: () => void) => Promise<T>): Promise<T> {
     if (!this.#plainAllowed) return await send(originOf("https:", this.#host), () => {});
@@ -69,7 +70,7 @@ export class Origin {
           done();
         });
       } catch (error) {
-        if (this.#found || !isUnreached(error, origin) || isUntrusted(error)) throw error;
+        if (this.#found || !isUnreached(error, origin) || error.details.code === TLS_REFUSED) throw error;
         failures.push(error);
       }
     }
@@ -98,9 +99,4 @@ function originOf(scheme: Scheme, host: string): string {
 function isUnreached(error: unknown, origin: string): error is RegistryError {
   return error instanceof RegistryError && error.kind === "failed" && error.details.status === undefined &&
     error.details.url?.startsWith(origin) === true;
-}
-
-/** Whether TLS is spoken there, but one side does not trust the certificate of the other. */
-function isUntrusted({ message }: RegistryError): boolean {
-  return /certificate|CERT_|SELF_SIGNED/i.test(message);
 }

@@ -186,7 +186,10 @@ export class HttpTransport implements AsyncDisposable {
     this.#dispatchers.clear();
     for (const client of this.#clients.values()) client.close();
     this.#clients.clear();
-    await Promise.all(all.map(async (dispatcher) => await (await dispatcher).destroy()));
+    // One that could not be made has failed the requests that wanted it.
+    for (const made of await Promise.allSettled(all)) {
+      if (made.status === "fulfilled") await made.value.destroy();
+    }
   }
 
   /**

@@ -3,6 +3,11 @@ const WORDS: readonly (readonly [said: RegExp, told: (match: RegExpExecArray) =>
   [/close_notify|error reading a body/, () => "the connection ended before the answer"],
   [/unexpected end of file/, () => "the connection ended while TLS was set up"],
   [/NoApplicationProtocol/, () => "it does not speak HTTP/1.1"],
+  [/InvalidContentType/, () => "it does not speak TLS"],
+  [/alert: ProtocolVersion/, () => "it speaks no version of TLS that is spoken here"],
+  [/alert: CertificateRequired/, () => "it wants a client certificate"],
+  [/alert: HandshakeFailure/, () => "it refuses the TLS that is spoken here, or wants a client certificate"],
+  [/alert: Unrecogni[sz]edName/, () => "it has nothing under this name"],
   [/not valid after (\d+)/, ([, end]) => `its certificate expired on ${dayOf(end)}`],
   [/not valid before (\d+)/, ([, start]) => `its certificate is not valid before ${dayOf(start)}`],
 ];

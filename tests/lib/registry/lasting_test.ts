@@ -1,0 +1,144 @@
+import { deepStrictEqual, match, rejects, strictEqual } from "node:assert/strict";
+import { RegistryClient, type RegistryClientOptions } from "../../../lib/registry/client.ts";
+import { RegistryError } from "../../../lib/registry/errors.ts";
+import { HttpTransport } from "../../../lib/registry/transport.ts";
+import { makeCertificates } from "../../support/certificates.ts";
+import { withTempDir } from "../../support/tmp.ts";
+
+const { signal } = new AbortController();
+const HOME = "/nonexistent";
+
+/** What came of a request, and how often it was waited for another try. */
+async function ask(
+  domain: string,
+  env: Record<string, string> = {},
+): Promise<{ readonly waits: number; readonly error?: RegistryError }> {
+  let waits = 0;
+  const retry: RegistryClientOptions["retry"] = { attempts: 3, sleep: () => Promise.resolve(void waits++) };
+  await using client = new RegistryClient(domain, { env: { HOME, ...env }, retry });
+  try {
+    const request = { method: "GET", path: "", scopes: [], expect: [200], doing: "ask", signal } as const;
+    await (await client.request(request)).discard();
+    return { waits };
+  } catch (error) {
+    if (!(error instanceof RegistryError)) throw error;
+    return { waits, error };
+  }
+}
+
+/** A server that says the same to whatever comes first, and hangs up. */
+async function withServer(answer: Uint8Array, body: (port: number) => Promise<void>): Promise<void> {
+  using listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+  const serving = (async () => {
+    for await (const connection of listener) {
+      await connection.read(new Uint8Array(4096)).catch(() => null);
+      await connection.write(answer).catch(() => {});
+      connection.close();
+    }
+  })();
+  await body(listener.addr.port);
+  listener.close();
+  await serving.catch(() => {});
+}
+
+/** A fatal alert, RFC 8446 section 6. */
+const alert = (description: number) => new Uint8Array([21, 3, 3, 0, 2, 2, description]);
+
+Deno.test("what TLS will say again is told at once, and plain http is not named beside it", async (t) => {
+  const alerts = {
+    HandshakeFailure: 40,
+    BadCertificate: 42,
+    UnknownCA: 48,
+    AccessDenied: 49,
+    ProtocolVersion: 70,
+    InsufficientSecurity: 71,
+    UnrecognisedName: 112,
+    CertificateRequired: 116,
+  };
+  for (const [name, description] of Object.entries(alerts)) {
+    await t.step(name, () =>
+      withServer(alert(description), async (port) => {
+        const { waits, error } = await ask(`localhost:${port}`);
+        strictEqual(waits, 0);
+        match(error!.message, /^Cannot reach https:\/\/localhost:\d+\/v2\/: [^;]+$/);
+      }));
+  }
+});
+
+Deno.test("what went wrong with TLS by the way is tried again", async (t) => {
+  for (const [name, description] of Object.entries({ InternalError: 80, UserCanceled: 90 })) {
+    await t.step(name, () =>
+      withServer(alert(description), async (port) => {
+        strictEqual((await ask(`localhost:${port}`)).waits, 2);
+      }));
+  }
+});
+
+Deno.test("who answers TLS in plain http is not asked by https again", async () => {
+  const answer = new TextEncoder().encode("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+  await withServer(answer, async (port) => {
+    await using transport = new HttpTransport({ HOME });
+    const url = new URL(`https://127.0.0.1:${port}/v2/`);
+    await rejects(transport.send({ method: "GET", url, headers: {}, signal }), (error: RegistryError) => {
+      strictEqual(error.details.retryable, false);
+      return true;
+    });
+  });
+});
+
+Deno.test("certificates that are not trusted, and files of them that are not there, are told at once", async (t) => {
+  await withTempDir(async (dir) => {
+    const made = await makeCertificates(dir);
+    if (!made) return;
+    await using server = Deno.serve(
+      { port: 0, hostname: "127.0.0.1", onListen() {}, ...made.server },
+      () => Response.json({}),
+    );
+    const { port } = server.addr;
+    const ca = `${dir}/ca.pem`;
+    // With a proxy in the environment undici asks, also this machine.
+    for (const env of [{}, { HTTPS_PROXY: "http://127.0.0.1:1" }] as Record<string, string>[]) {
+      const how = "HTTPS_PROXY" in env ? "by undici" : "over the wire";
+      await t.step(`trusted, ${how}`, async () => {
+        deepStrictEqual(await ask(`localhost:${port}`, { ...env, SSL_CERT_FILE: ca }), { waits: 0 });
+      });
+      await t.step(`unknown authority, ${how}`, async () => {
+        const { waits, error } = await ask(`localhost:${port}`, env);
+        strictEqual(waits, 0);
+        match(error!.message, /^Cannot reach https:.*certificate/);
+      });
+      await t.step(`a file that is gone, ${how}`, async () => {
+        const { waits, error } = await ask(`localhost:${port}`, { ...env, SSL_CERT_FILE: `${dir}/gone.pem` });
+        strictEqual(waits, 0);
+        strictEqual(
+          error!.message,
+          `Cannot reach registries: SSL_CERT_FILE names "${dir}/gone.pem", which does not exist`,
+        );
+      });
+    }
+    await t.step("another name", async () => {
+      await using transport = new HttpTransport({ HOME, SSL_CERT_FILE: ca });
+      const url = new URL(`https://127.0.0.2:${port}/v2/`);
+      await using other = Deno.serve(
+        { port, hostname: "127.0.0.2", onListen() {}, ...made.server },
+        () => Response.json({}),
+      );
+      await rejects(transport.send({ method: "GET", url, headers: {}, signal }), (error: RegistryError) => {
+        match(error.message, /certificate/);
+        strictEqual(error.details.retryable, false);
+        return true;
+      });
+      await other.shutdown();
+    });
+  });
+});
+
+Deno.test("a proxy that cannot be used is told at once", async (t) => {
+  for (const proxy of ["ftp://127.0.0.1:1", "http://a b"]) {
+    await t.step(proxy, async () => {
+      const { waits, error } = await ask("registry.invalid", { HTTPS_PROXY: proxy });
+      strictEqual(waits, 0);
+      match(error!.message, /[Pp]rox|URL/);
+    });
+  }
+});
