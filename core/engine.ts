@@ -1,5 +1,6 @@
 import type { ApplyReport, CleanupPlan, Engine, StageImage } from "./api.ts";
-import { buildImages, builtImages } from "./build/build.ts";
+import { buildImages } from "./build/build.ts";
+import { builtImages } from "./build/built_images.ts";
 import type { Config } from "./contract/config.ts";
 import { EngineError, explained } from "./contract/errors.ts";
 import { likelyStages } from "./sign/graph.ts";

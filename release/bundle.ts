@@ -39,7 +39,7 @@ const build: Gathering = {
     "mod.ts",
     "plugin.ts",
     "cli/commands/build.ts",
-    "core/build/finish_image.ts",
+    "core/build/finish_build.ts",
     ...["core/layers/transfers.ts", "core/sign/needs_builder.ts", "lib/write_all.ts"],
   ],
 };

@@ -1,24 +1,21 @@
-import { requireBuilt } from "./require_built.ts";
-import { type ImageNode, imageTitle } from "../sign/graph.ts";
-import { EngineError } from "../contract/errors.ts";
-import { buildAgain } from "./build_again.ts";
-import { stageTag } from "../contract/labels.ts";
-import { type CachedTops, findTops, neededImages } from "../plan/plan.ts";
 import { observed } from "../../lib/pool.ts";
+import { stageTag } from "../contract/labels.ts";
+import type { BuildResult } from "../contract/results.ts";
+import type { StageRecord } from "../contract/store.ts";
 import { disposeAll, disposing } from "../hooks/dispose.ts";
-import type { LateOptions, LiveCache } from "../share/live_cache.ts";
+import { Losses } from "../layers/losses.ts";
+import { type CachedTops, findTops, neededImages, type PlanInputs } from "../plan/plan.ts";
+import type { LiveCache } from "../share/live_cache.ts";
 import type { ShareNeeds } from "../share/open_shared.ts";
 import { lastStage, type SignedGraph, type SignedImage } from "../sign/sign.ts";
-import type { StageWorker, WorkerNeeds } from "./stage_work.ts";
-import type { BuildResult, BuildTimes, BuiltImage } from "../contract/results.ts";
-import type { EngineEvent } from "../contract/events.ts";
-import type { RunBuild } from "./run_build.ts";
-import type { StageRecord, Store } from "../contract/store.ts";
-import type { Elsewhere } from "../layers/elsewhere.ts";
-import { Losses } from "../layers/losses.ts";
+import { buildAgain } from "./build_again.ts";
+import type { BuildProgress } from "./build_progress.ts";
+import { isFresh } from "./built_images.ts";
 import { Ledger } from "./ledger.ts";
+import type { BuildExtras, BuildNeeds } from "./needs.ts";
+import type { RunBuild } from "./run_build.ts";
+import type { StageWorker, WorkerNeeds } from "./stage_work.ts";
 import { Stopwatch } from "./stopwatch.ts";
-import type { BuildExtras, BuildNeeds, BuiltNeeds } from "./needs.ts";
 
 /** Builds the selected images for the session's platform. */
 export async function buildImages(
@@ -80,89 +77,18 @@ async function openWorker(
   return new StageWorker(session, await session.store(), signal, shells);
 }
 
-/** The selected images from the store. @throws NOT_BUILT, checked for all of them first */
-export async function builtImages(
-  session: BuiltNeeds,
-  nodes: readonly ImageNode[],
-  options: { readonly elsewhere?: boolean } = {},
-): Promise<readonly BuiltImage[]> {
-  const graph = await session.sign(new Set(nodes.map((node) => node.key)));
-  const store = await session.store();
-  const tops = await finishedTops(session, graph, nodes, options);
-  const { finishImage } = await import("./finish_image.ts");
-  const records = nodes.map((node) =>
-    requireBuilt(graph.image(node.key), tops, {
-      title: imageTitle(node.rule.kind, node.rule.name),
-      platform: session.options.platform,
-    })
-  );
-  return await Promise.all(
-    nodes.map((node, i) => finishImage(graph.image(node.key), records[i]!, store, { write: true })),
-  );
-}
-
-/**
- * The highest stages in the store; images that are not finished there are taken from REPO and `--cache-from`, with
- * `unseen` without a look into them.
- */
-export async function finishedTops(
-  session: BuiltNeeds,
-  signed: SignedGraph,
-  nodes: readonly ImageNode[],
-  { elsewhere = false, ...how }: LateOptions & {
-    /** Layers may be in some repository, and stay there. */
-    readonly elsewhere?: boolean;
-  } = {},
-): Promise<CachedTops> {
-  const tops = await findTops(signed, await session.store(), () => elsewhere);
-  const images = nodes.map(({ key }) => signed.image(key));
-  if (isFresh(images, tops)) return tops;
-  const cache = await stageSources(session, signed, images, { elsewhere });
-  return cache ? await cache.takeFinished(signed, tops, nodes, how) : tops;
-}
-
-/** Where stages of images are taken from without a build: REPO, else the place that has them, and `--cache-from`. */
-export async function stageSources(
-  session: BuiltNeeds,
-  signed: SignedGraph,
-  images: readonly SignedImage[],
-  { elsewhere = false }: { readonly elsewhere?: boolean } = {},
-): Promise<LiveCache | undefined> {
-  const { repo: option, cacheFrom } = session.options;
-  const place = await placeOf(session, images);
-  const open = async (repo: string | undefined) => {
-    if (repo === undefined && cacheFrom.length === 0) return undefined;
-    const { openLiveCache } = await import("../share/open_shared.ts");
-    const apart = () => Promise.resolve(elsewhere);
-    return await openLiveCache(session, signed, { repo, readOnly: true, apart });
-  };
-  try {
-    return await open(session.repo ?? place);
-  } catch (error) {
-    // What images are called in a Docker engine need not be the name of a REPO.
-    const isCalled = error instanceof EngineError && error.code === "REPO_INVALID" && session.repo !== option;
-    if (!isCalled) throw error;
-    return await open(place);
-  }
-}
-
-/** The repository that has what was built here and is not here, if it is but one. */
-async function placeOf(
-  session: Pick<BuiltNeeds, "store">,
-  images: readonly SignedImage[],
-): Promise<string | undefined> {
-  const { stages } = await session.store();
-  const records = await Promise.all(images.map((image) => stages.record(lastStage(image).signature)));
-  const [place, another] = new Set(records.flatMap((record) => record?.elsewhere?.repository ?? []));
-  return another === undefined ? place : undefined;
-}
-
 /** How often a build begins again because somebody took away what it stands on. */
 const AGAIN = 2;
 
-/** How many of the slowest stages are named. */
-const SLOWEST = 5;
+/** What is to be built. */
+interface Wanted {
+  readonly signed: SignedGraph;
+  /** The images, and their keys. */
+  readonly images: readonly SignedImage[];
+  readonly keys: ReadonlySet<string>;
+}
 
+/** One try of a build. */
 class ImageBuild {
   readonly #watch = new Stopwatch();
   readonly #prepared = this.#watch.begin("preparing");
@@ -177,38 +103,41 @@ class ImageBuild {
     },
   ) {}
 
+  /** REPO to share stages through. */
+  get #repo(): string | undefined {
+    return this.options.repo ?? this.session.options.repo;
+  }
+
   async run(patterns: readonly string[]): Promise<BuildResult> {
     const { session } = this;
     if (Object.keys(session.options.secrets).length > 0) {
       const { checkSecretOptions } = await import("./secrets.ts");
       checkSecretOptions(session.options.secrets, (await session.config()).images);
     }
-    const nodes = await session.select(patterns);
-    const keys = new Set(nodes.map((node) => node.key));
+    const keys = new Set((await session.select(patterns)).map(({ key }) => key));
     const signed = await session.sign(keys, this.options.onBase);
-    const store = await session.store();
-    const local = await findTops(signed, store);
+    const images = [...keys].map((key) => signed.image(key));
+    const wanted = { keys, signed, images };
+    const local = await findTops(signed, await session.store());
     // All there is, here and in the registry: this run relies on nothing that could go.
-    const images = nodes.map((node) => signed.image(node.key));
     const { losses } = this.means;
     const done = !losses.any && isFresh(images, local) && await this.#isPublished(images);
     // Who looks into stages, or builds them anyway, needs the way to their layers.
     const looks = this.options.introspect !== undefined || (await session.hooks()).has("plan");
     const apart = done || looks || losses.any ? undefined : await this.#allApart(signed, images);
-    if (apart) return await this.#build(nodes, keys, signed, apart, undefined);
+    if (apart) return await this.#build(wanted, apart);
     const cache = done ? undefined : await this.#cache(signed);
-    if (!cache) return await this.#build(nodes, keys, signed, local, undefined);
+    if (!cache) return await this.#build(wanted, local);
     const guard = await cache.guard();
     try {
       const tops = await cache.take(signed, local, keys);
       const needed = neededImages(signed, tops, keys);
       const missing = cache.publishMissing(signed.images.filter(({ node }) => needed.has(node.key)), tops);
-      const result = await this.#build(nodes, keys, signed, tops, cache, async () => {
+      return await this.#build(wanted, tops, cache, async () => {
         await missing;
         await cache.finish();
         await guard?.finish();
       });
-      return result;
     } catch (error) {
       // What is finished goes on to the registry; why the build ended is the news.
       await cache.finish().catch(() => {});
@@ -220,7 +149,7 @@ class ImageBuild {
   /** Whether REPO has the last stage of every image, by one look-up each; true when nothing is published. */
   async #isPublished(images: readonly SignedImage[]): Promise<boolean> {
     const { signal, dryRun, repoReadOnly } = this.session.options;
-    const repo = this.options.repo ?? this.session.options.repo;
+    const repo = this.#repo;
     if (repo === undefined || dryRun || repoReadOnly) return true;
     const main = (await this.session.registry(repo)).value.repository("");
     const tags = new Set(images.map((image) => stageTag(image.stages.at(-1)!.signature)));
@@ -231,7 +160,7 @@ class ImageBuild {
   /** The last stages of all images, if REPO has just what this machine knows of it; by one look-up each. */
   async #allApart(signed: SignedGraph, images: readonly SignedImage[]): Promise<CachedTops | undefined> {
     const { signal, dryRun } = this.session.options;
-    const repo = this.options.repo ?? this.session.options.repo;
+    const repo = this.#repo;
     if (repo === undefined || dryRun) return undefined;
     const known = async (image: SignedImage) =>
       (await (await this.session.store()).stages.record(lastStage(image).signature))?.elsewhere;
@@ -261,7 +190,7 @@ class ImageBuild {
 
   async #cache(signed: SignedGraph): Promise<LiveCache | undefined> {
     const { session, options } = this;
-    const repo = options.repo ?? session.options.repo;
+    const repo = this.#repo;
     if (session.options.dryRun || (repo === undefined && session.options.cacheFrom.length === 0)) {
       return undefined;
     }
@@ -279,25 +208,21 @@ class ImageBuild {
     });
   }
 
+  /** Makes what is missing, and says how the images are then; `shared` waits until others can take them. */
   async #build(
-    nodes: readonly ImageNode[],
-    keys: ReadonlySet<string>,
-    signed: SignedGraph,
+    wanted: Wanted,
     tops: CachedTops,
-    cache: LiveCache | undefined,
+    cache?: LiveCache,
     shared: () => Promise<void> = async () => {},
   ): Promise<BuildResult> {
     const { session, options } = this;
-    const inputs = await session.planInputs(options.repo ?? session.options.repo);
-    const images = nodes.map((node) => signed.image(node.key));
-    const fresh = isFresh(images, tops);
+    const { signed, keys, images } = wanted;
+    const [watch, prepared, ledger] = [this.#watch, this.#prepared, this.#ledger];
+    const inputs = await session.planInputs(this.#repo);
     const hooks = await session.hooks();
-
-    let built: ReadonlyMap<string, number> = new Map();
-    let records = images.map((image) => tops.get(image.node.key)?.record);
-    let timesOf: (key: string) => BuildTimes = () => this.#watch.times;
-    const watch = this.#watch;
-    const ledger = this.#ledger;
+    const fresh = isFresh(images, tops);
+    let records: readonly (StageRecord | undefined)[] = images.map(({ node }) => tops.get(node.key)?.record);
+    let progress: BuildProgress | undefined;
     if (!fresh || options.introspect || hooks.has("plan")) {
       if (session.options.dryRun) {
         const { dryRun } = await import("./dry_run.ts");
@@ -305,99 +230,42 @@ class ImageBuild {
       }
       const { runBuild } = await import("./run_build.ts");
       this.#tellReused(images, tops);
-      const done = await runBuild({
-        ...this.means,
-        session,
-        signed,
-        tops,
-        keys,
-        images,
-        inputs,
-        options,
-        cache,
-        watch,
-        prepared: this.#prepared,
-        ledger,
-      });
-      records = [...done.records];
-      built = done.progress.builtByImage;
-      timesOf = (key) => done.progress.timesOf(key);
+      const run = { ...this.means, session, options, inputs, tops, cache, watch, prepared, ledger };
+      ({ records, progress } = await runBuild({ ...wanted, ...run }));
     } else if (!cache && !hooks.has("built")) options.onFresh?.();
     const published = watch.begin("publishing");
     await shared();
+    const { bringUnpublished, finishBuild } = await import("./finish_build.ts");
     if (cache) await bringUnpublished(records, inputs.store, cache.shared.elsewhere);
     published();
-    const { finishImage } = await import("./finish_image.ts");
-    const reusedBy = (image: SignedImage) => image.stages.length - (built.get(image.node.key) ?? 0);
-    const ready: BuiltImage[] = [];
-    for (const [i, image] of images.entries()) {
-      const done = await finishImage(image, records[i]!, inputs.store, { write: !fresh });
-      ready.push(done);
-      const { publishingMs: _, ...times } = timesOf(image.node.key);
-      session.options.emit({
-        type: "image.ready",
-        image: done.name,
-        kind: done.kind,
-        digest: done.digest,
-        signature: done.signature,
-        built: built.get(image.node.key) ?? 0,
-        reused: reusedBy(image),
-        ...times,
-      });
-    }
-    let stages: BuildResult["stages"] = [];
-    if (options.stages || ledger.planned.length > 0) {
-      const needed = neededImages(signed, tops, keys);
-      const { stageRows } = await import("./stage_rows.ts");
-      stages = await stageRows(signed.images.filter(({ node }) => needed.has(node.key)), {
-        store: inputs.store,
-        platform: inputs.platform,
-        ledger,
-        taken: cache?.shared.taker.taken ?? new Map(),
-      });
-    }
-    this.#prepared();
-    watch.stop();
-    const result: BuildResult = {
-      project: inputs.project,
-      platform: inputs.platform,
-      images: ready,
-      stagesBuilt: [...built.values()].reduce((a, b) => a + b, 0),
-      stagesReused: images.reduce((sum, image) => sum + reusedBy(image), 0),
-      stages,
-      times: watch.times,
-    };
-    session.options.emit(summaryOf(result));
+    const { emit } = session.options;
+    const result = await finishBuild(images, records as readonly StageRecord[], {
+      ...inputs,
+      emit,
+      write: !fresh,
+      progress,
+      watch,
+      rows: () => this.#rows(wanted, tops, inputs, cache),
+    });
     await hooks.parallel("built", result);
     return result;
   }
-}
 
-function summaryOf({ images, stagesBuilt, stagesReused, stages, times }: BuildResult): EngineEvent {
-  const built = stages.flatMap(({ image, kind, stage, times }) =>
-    times ? [{ at: { image, kind, stage }, ms: times.ms }] : []
-  );
-  const slowest = built.sort((a, b) => b.ms - a.ms).slice(0, SLOWEST);
-  return { type: "build.finished", images: images.length, stagesBuilt, stagesReused, ...times, slowest };
-}
-
-/** Brings the layers of stages that were made upon layers elsewhere and are nowhere by themselves. */
-async function bringUnpublished(
-  records: readonly (StageRecord | undefined)[],
-  { stages }: Pick<Store, "stages">,
-  elsewhere: Pick<Elsewhere, "placeOf" | "ref">,
-): Promise<void> {
-  await Promise.all(records.map(async (record) => {
-    if (!record || await stages.whole(record.signature)) return;
-    if ((await stages.record(record.signature))?.elsewhere) return;
-    await Promise.all(record.image.layers.map(async (layer) => {
-      const place = elsewhere.placeOf(layer);
-      if (place !== undefined) await elsewhere.ref(layer, place).stored;
-    }));
-  }));
-}
-
-/** Whether every image's last stage is in the store. */
-function isFresh(images: readonly SignedImage[], tops: CachedTops): boolean {
-  return images.every((image) => tops.get(image.node.key)?.index === image.stages.length - 1);
+  /** What became of every stage, where somebody wants to know. */
+  async #rows(
+    { signed, keys }: Wanted,
+    tops: CachedTops,
+    { store, platform }: PlanInputs,
+    cache: LiveCache | undefined,
+  ): Promise<BuildResult["stages"]> {
+    if (!this.options.stages && this.#ledger.planned.length === 0) return [];
+    const needed = neededImages(signed, tops, keys);
+    const { stageRows } = await import("./stage_rows.ts");
+    return await stageRows(signed.images.filter(({ node }) => needed.has(node.key)), {
+      store,
+      platform,
+      ledger: this.#ledger,
+      taken: cache?.shared.taker.taken ?? new Map(),
+    });
+  }
 }

@@ -4,7 +4,7 @@ import type { LiveCache } from "../share/live_cache.ts";
 import { type CachedTops, neededImages, planBuild, type PlanInputs, withoutStages } from "../plan/plan.ts";
 import type { StageRecord } from "../contract/store.ts";
 import { needsBuilder } from "../sign/needs_builder.ts";
-import type { SignedGraph, SignedImage } from "../sign/sign.ts";
+import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
 import type { StageWorker } from "./stage_work.ts";
 import type { BuildExtras, BuildNeeds } from "./needs.ts";
 import type { Signature } from "../contract/signature.ts";
@@ -36,63 +36,38 @@ export interface RunBuild {
 
 /** Builds what is missing. */
 export async function runBuild(
-  {
-    session,
-    worker,
-    signed,
-    tops: cached,
-    keys,
-    images,
-    inputs,
-    options,
-    cache,
-    watch,
-    prepared,
-    ledger,
-    signal,
-    stop,
-  }: RunBuild,
+  run: RunBuild,
 ): Promise<{ readonly records: readonly StageRecord[]; readonly progress: BuildProgress }> {
+  const { session, signed, keys, images, inputs, options, cache, ledger, signal, stop } = run;
   const { emit, parallel, parallelUnset, lockTimeoutMs, epoch } = session.options;
-  const hooks = await session.hooks();
-  const forced = new Set<Signature>();
-  if (hooks.has("plan")) {
-    const plan = await hooks.waterfall("plan", await planBuild(signed, keys, inputs));
-    for (const { stages } of plan.images) {
-      const first = stages.findIndex(({ state }) => state === "build");
-      if (first >= 0) stages.slice(first).forEach(({ signature }) => forced.add(signature));
-    }
-  }
+  const forced = await forcedStages(run);
   await inputs.store.locks.claim(
     signed.images.flatMap(({ stages }) => stages.map(({ signature }) => signature)),
   );
-  const tops = await withoutStages(signed, cached, forced, inputs.store);
-  const stageWorker = await worker();
-  stageWorker.shared = cache?.shared;
-  const needed = neededImages(signed, tops, keys);
-  const missing = signed.images.filter((image) => needed.has(image.node.key)).flatMap((image) =>
-    image.stages.slice((tops.get(image.node.key)?.index ?? -1) + 1).map((stage) => ({ image, stage }))
-  );
+  const tops = await withoutStages(signed, run.tops, forced, inputs.store);
+  const worker = await run.worker();
+  worker.shared = cache?.shared;
+  const missing = missingStages(run, tops);
   for (const { image, stage } of missing) ledger.plan(stage.signature, refOf(image, stage));
   if (missing.length > 0) {
     await options.mayBuild?.();
     emit({ type: "build.started", stages: ledger.planned.map(([signature, at]) => ({ at, signature })) });
   }
   const running = missing.filter(({ stage }) => needsBuilder(stage));
-  if (running.length > 0) stageWorker.builder.warmUp();
+  if (running.length > 0) worker.builder.warmUp();
   const rules = [...new Set(running.map(({ image }) => image.node.rule))].filter(({ secrets, ssh }) =>
     secrets.length + ssh.length > 0
   );
-  if (rules.length > 0) await stageWorker.loadSecrets(rules);
+  if (rules.length > 0) await worker.loadSecrets(rules);
   const commit = missing.length > 0 ? await session.trees.commit() : undefined;
-  prepared();
+  run.prepared();
   const executor = new Executor(signed, tops, {
     ...inputs,
-    worker: stageWorker,
+    worker,
     emit,
     signal,
     ...(stop && { stop }),
-    watch,
+    watch: run.watch,
     ledger,
     parallel,
     lockTimeoutMs,
@@ -111,9 +86,36 @@ export async function runBuild(
     },
   });
   if (running.length > 0 && parallelUnset) {
-    stageWorker.builder.watchCapacity((steps) => executor.resize(steps));
+    worker.builder.watchCapacity((steps) => executor.resize(steps));
   }
   const { progress } = executor;
   const records = await executor.run(images.map((image) => image.node.key));
   return { records, progress };
+}
+
+/** Stages that plugins want built though they are there. */
+async function forcedStages(
+  { session, signed, keys, inputs }: Pick<RunBuild, "session" | "signed" | "keys" | "inputs">,
+): Promise<ReadonlySet<Signature>> {
+  const hooks = await session.hooks();
+  const forced = new Set<Signature>();
+  if (!hooks.has("plan")) return forced;
+  const { images } = await hooks.waterfall("plan", await planBuild(signed, keys, inputs));
+  for (const { stages } of images) {
+    const first = stages.findIndex(({ state }) => state === "build");
+    if (first >= 0) stages.slice(first).forEach(({ signature }) => forced.add(signature));
+  }
+  return forced;
+}
+
+/** What is to be made, of each image that is needed. */
+function missingStages(
+  { signed, keys }: Pick<RunBuild, "signed" | "keys">,
+  tops: CachedTops,
+): readonly { readonly image: SignedImage; readonly stage: SignedStage }[] {
+  const needed = neededImages(signed, tops, keys);
+  return signed.images.filter(({ node }) => needed.has(node.key)).flatMap((image) => {
+    const first = (tops.get(image.node.key)?.index ?? -1) + 1;
+    return image.stages.slice(first).map((stage) => ({ image, stage }));
+  });
 }

@@ -1,4 +1,4 @@
-import { finishedTops, stageSources } from "./build.ts";
+import { finishedTops, stageSources } from "./built_images.ts";
 import { programEnvironment } from "./command_env.ts";
 import { EngineError } from "../contract/errors.ts";
 import { disposeAll, disposing } from "../hooks/dispose.ts";

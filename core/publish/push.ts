@@ -1,4 +1,5 @@
-import { buildImages, builtImages } from "../build/build.ts";
+import { buildImages } from "../build/build.ts";
+import { builtImages } from "../build/built_images.ts";
 import type { BuildExtras, BuildNeeds, BuiltNeeds } from "../build/needs.ts";
 import type { ResolvedImage } from "../contract/source.ts";
 import type { ImageNode } from "../sign/graph.ts";

@@ -1,4 +1,4 @@
-import { builtImages } from "../build/build.ts";
+import { builtImages } from "../build/built_images.ts";
 import { DockerEngine, DockerError } from "../../lib/docker/engine.ts";
 import { manifestOf } from "../../lib/oci/build.ts";
 import { OciError } from "../../lib/oci/errors.ts";
