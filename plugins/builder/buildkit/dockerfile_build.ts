@@ -1,65 +1,38 @@
-import { create } from "@bufbuild/protobuf";
-import {
-  type Digest,
-  digestOf,
-  type DockerfileBase,
-  type DockerfileResult,
-  type DockerfileStep,
-  EngineError,
-  type ImageConfig,
-  isDigest,
-  type Layer,
-  type OciPlatform,
-  type PinnedImage,
-  type StepIo,
+import type {
+  Digest,
+  DockerfileResult,
+  DockerfileStep,
+  OciPlatform,
+  StepIo,
 } from "../../../core/contract/plugin.ts";
-import type { SolveEvents } from "../../../lib/buildkit/client.ts";
 import { authService, secretService, sshService } from "../../../lib/buildkit/attachables.ts";
+import type { SolveEvents } from "../../../lib/buildkit/client.ts";
 import { contentService } from "../../../lib/buildkit/content.ts";
-import { fileService, type SharedEntry } from "../../../lib/buildkit/filesync.ts";
-import {
-  MatchType,
-  PolicyAction,
-  PolicySchema,
-} from "../../../lib/buildkit/gen/github.com/moby/buildkit/sourcepolicy/pb/policy_pb.ts";
-import { isRpcError } from "../../../lib/buildkit/rpc.ts";
-import { renameBases } from "../../../lib/dockerfile/rename.ts";
-import { plainName } from "../../../lib/dockerfile/stages.ts";
-import { mediaTypes } from "../../../lib/oci/types.ts";
-import type { Environment } from "./address.ts";
-import { refused } from "./canonical.ts";
-import { clampedLayer } from "./clamped_layer.ts";
+import { fileService } from "../../../lib/buildkit/filesync.ts";
+import { formatPlatform } from "../../../lib/oci/platform.ts";
 import type { Daemon } from "./daemon.ts";
+import { contextRows, policyFor, renamed, shelve, type ShelvedBase, unreadBase } from "./dockerfile_bases.ts";
+import { memoryEntry, sharedEntry } from "./dockerfile_entries.ts";
 import { dockerfileError } from "./dockerfile_failure.ts";
 import { takePushed } from "./dockerfile_push.ts";
+import { takeHandedOver } from "./dockerfile_taken.ts";
 import { build, buildWatched, type DriveOptions } from "./drive.ts";
 import { hostRefused, isLost, refusesHostNetwork, unavailable } from "./failure.ts";
 import { HAND_OVER } from "./hand_over.ts";
-import type { LayerLooks } from "./layer_looks.ts";
-import type { LayerPress } from "./layer_press.ts";
-import { namedBlobs, type ShelfBlob } from "./layer_shelf.ts";
 import { logins } from "./registry_login.ts";
 import { newLayersExporter } from "./shared_layer.ts";
 import { StepExchange } from "./step_exchange.ts";
-import { STORE } from "./step_plan.ts";
 import { StepLog } from "./step_log.ts";
+import type { StepMeans } from "./step_means.ts";
+import { STORE } from "./step_plan.ts";
 
 /** Name of the Dockerfile in the directory that the daemon reads it from. */
 const FILE = "Dockerfile";
-const CHUNK = 1 << 18;
 
 /** What the builder does for it. */
-export interface DockerfileMeans {
-  readonly platform: OciPlatform;
-  scratch(): Promise<string>;
+export interface DockerfileMeans extends Pick<StepMeans, "platform" | "env" | "press" | "looks" | "scratch"> {
   /** Where a blob of the store is. */
   path(digest: Digest): string;
-  /** Compresses new layers. */
-  readonly press: Pick<LayerPress, "take">;
-  /** Looks into layers that were pushed. */
-  readonly looks: LayerLooks;
-  /** Where logins are looked for. */
-  readonly env: Environment;
 }
 
 /**
@@ -75,8 +48,7 @@ export async function buildDockerfileAt(
   const { network, epoch, label } = step;
   const bases = await Promise.all(step.bases.map((base) => shelve(base, means)));
   const blobs = new Map(bases.flatMap((base) => [...base.blobs]));
-  const scratch = await means.scratch();
-  await using exchange = new StepExchange({ blobs }, scratch);
+  await using exchange = new StepExchange({ blobs }, await means.scratch());
   const text = renamed(step, bases, means.platform);
   const origins = bases.flatMap(({ at }) => at ? [at.repository] : []);
   using session = daemon.client.session([
@@ -118,7 +90,8 @@ export async function buildDockerfileAt(
         : build(daemon.client, wanted, options));
     return answer["containerimage.digest"] ?? "";
   };
-  const handedOver = (manifest: string) => take(manifest, { step, exchange, means, log, scratch });
+  const handedOver = (manifest: string) =>
+    takeHandedOver(manifest, { step, exchange, started: Math.floor(log.started) }, means.press);
   try {
     const exporter = shared ? newLayersExporter(shared, step) : HAND_OVER;
     const manifest = await solve(exporter, { forced: step.forced ?? false, events: log });
@@ -142,68 +115,6 @@ export async function buildDockerfileAt(
   }
 }
 
-/** The daemon may take these images, and no others. */
-function policyFor(bases: readonly ShelvedBase[]) {
-  return create(PolicySchema, {
-    version: 1n,
-    rules: [
-      {
-        action: PolicyAction.DENY,
-        selector: { identifier: "docker-image://*", matchType: MatchType.WILDCARD },
-      },
-      ...bases.flatMap(({ at }) =>
-        at === undefined ? [] : [{
-          action: PolicyAction.ALLOW,
-          selector: { identifier: `docker-image://${pinned(at)}`, matchType: MatchType.EXACT },
-        }]
-      ),
-    ],
-  });
-}
-
-function pinned({ repository, digest }: PinnedImage): string {
-  return `${repository}@${digest}`;
-}
-
-/** What it means that the daemon could not read one of the images where it is; undefined for any other failure. */
-function unreadBase(error: unknown, bases: readonly ShelvedBase[], { address }: Daemon): unknown {
-  if (!isRpcError(error)) return undefined;
-  const { details } = error;
-  const base = bases.find(({ at }) => at && details.includes(pinned(at)));
-  return base && new EngineError(
-    "SOURCE_NOT_FOUND",
-    `BuildKit at "${address.text}" cannot read image "${base.name}": ${details}`,
-    { cause: error },
-  );
-}
-
-/** A base image as the daemon reads it. */
-interface ShelvedBase extends DockerfileBase {
-  readonly manifest: Digest;
-  readonly blobs: ReadonlyMap<string, ShelfBlob>;
-}
-
-async function shelve(base: DockerfileBase, { path }: DockerfileMeans): Promise<ShelvedBase> {
-  const { at, image: { layers, config } } = base;
-  if (at) return { ...base, manifest: at.digest, blobs: namedBlobs(layers) };
-  const blobs = new Map<string, ShelfBlob>(
-    layers.map(({ digest, size }) => [digest, { file: path(digest), size }]),
-  );
-  const document = async (value: unknown) => {
-    const bytes = new TextEncoder().encode(JSON.stringify(value));
-    const digest = await digestOf(bytes);
-    blobs.set(digest, bytes);
-    return { digest, size: bytes.length };
-  };
-  const { digest } = await document({
-    schemaVersion: 2,
-    mediaType: mediaTypes.manifest,
-    config: { mediaType: mediaTypes.config, ...await document(config) },
-    layers: layers.map(({ mediaType, digest, size }) => ({ mediaType, digest, size })),
-  });
-  return { ...base, manifest: digest, blobs };
-}
-
 /** What the front end is asked for. */
 function attributes(
   { args, proxies, target, epoch, network, cacheScope }: DockerfileStep,
@@ -211,7 +122,7 @@ function attributes(
   platform: OciPlatform,
   forced: boolean,
 ): Record<string, string> {
-  const own = platformText(platform);
+  const own = formatPlatform(platform);
   const { os, architecture, variant = "" } = platform;
   const values: Readonly<Record<string, string>> = {
     ...proxies,
@@ -230,113 +141,10 @@ function attributes(
     // The daemon's own front end reads the file, whatever its first line says.
     ["cmdline", "docker/dockerfile"],
     ...Object.entries(values).map(([name, value]): [string, string] => [`build-arg:${name}`, value]),
-    ...bases.map((base): [string, string] => [
-      `context:${contextName(base)}::${base.platform ?? own}`,
-      base.at ? `docker-image://${pinned(base.at)}` : `oci-layout://${STORE}@${base.manifest}`,
-    ]),
+    ...contextRows(bases, own),
   ];
   if (target !== undefined) rows.push(["target", target]);
   if (network === "host" || network === "none") rows.push(["force-network-mode", network]);
   if (forced) rows.push(["no-cache", ""]);
   return Object.fromEntries(rows);
-}
-
-/** The name under which the front end looks for an image that it is given. */
-function contextName({ name, manifest, ambiguous }: ShelvedBase): string {
-  return ambiguous ? `${plainName(name).replace(/@.*/, "")}@${manifest}` : plainName(name);
-}
-
-/** The Dockerfile with other names for those images that are called as a stage is. */
-function renamed(step: DockerfileStep, bases: readonly ShelvedBase[], platform: OciPlatform): string {
-  const { text, args, target } = step;
-  const names = new Map(
-    bases.flatMap((base) => base.ambiguous ? [[base.name, contextName(base)] as const] : []),
-  );
-  return renameBases(text, { args, target, platform: platformText(platform) }, names);
-}
-
-function platformText({ os, architecture, variant }: OciPlatform): string {
-  return [os, architecture, ...(variant ? [variant] : [])].join("/");
-}
-
-function sharedEntry(entry: DockerfileStep["context"][number]): SharedEntry {
-  if (entry.kind !== "file") return entry;
-  const { path, mode, kind, file, offset, size } = entry;
-  return { path, mode, kind, size, read: () => readPart(file, offset, size) };
-}
-
-function memoryEntry(path: string, text: string): SharedEntry {
-  const bytes = new TextEncoder().encode(text);
-  return {
-    path,
-    kind: "file",
-    mode: 0o644,
-    size: bytes.length,
-    async *read() {
-      for (let at = 0; at < bytes.length; at += CHUNK) {
-        yield await Promise.resolve(bytes.subarray(at, at + CHUNK));
-      }
-    },
-  };
-}
-
-async function* readPart(path: string, offset: number, size: number): AsyncGenerator<Uint8Array> {
-  using file = await Deno.open(path);
-  await file.seek(offset, Deno.SeekMode.Start);
-  for (let left = size; left > 0;) {
-    const chunk = new Uint8Array(Math.min(left, CHUNK));
-    const count = await file.read(chunk);
-    if (count === null) throw new Error(`Cannot read "${path}" back: it ends early`);
-    left -= count;
-    yield chunk.subarray(0, count);
-  }
-}
-
-interface Taken {
-  readonly step: DockerfileStep;
-  readonly exchange: StepExchange;
-  readonly means: DockerfileMeans;
-  readonly log: StepLog;
-  readonly scratch: string;
-}
-
-/** The image that the daemon has handed over. */
-async function take(
-  manifest: string,
-  { step, exchange, means, log, scratch }: Taken,
-): Promise<DockerfileResult> {
-  const { config: { digest }, layers } = await exchange.document(manifest) as {
-    readonly config: { readonly digest: string };
-    readonly layers: readonly { readonly digest: string }[];
-  };
-  const config = await exchange.document(digest) as ImageConfig;
-  const bases = new Map<string, Layer>(
-    step.bases.flatMap(({ image }) => image.layers.map((layer) => [layer.digest, layer] as const)),
-  );
-  const taken: DockerfileResult["layers"][number][] = [];
-  for (const { digest } of layers) {
-    const known = isDigest(digest) ? bases.get(digest) : undefined;
-    if (known) {
-      // Pushed with the image, if there is where to.
-      taken.push(step.shared ? { ...known, place: step.shared.repository.name } : known);
-      continue;
-    }
-    const tar = `${scratch}/layer-${crypto.randomUUID()}.tar`;
-    try {
-      const made = await clampedLayer({
-        layer: exchange.file(digest),
-        tar,
-        epoch: step.epoch,
-        started: Math.floor(log.started),
-      });
-      taken.push(await means.press.take(made, tar, step));
-    } catch (error) {
-      await Deno.remove(tar).catch(() => {}); // the failure is the news
-      throw refused(error, step.label);
-    }
-  }
-  return {
-    config: { ...config, rootfs: { type: "layers", diff_ids: taken.map(({ diffId }) => diffId) } },
-    layers: taken,
-  };
 }
