@@ -22,7 +22,7 @@ export type {
   LocalCleanupReport,
   LocalCleanupRequest,
   LocalCleanupRow,
-} from "./cleanup/local/run.ts";
+} from "./cleanup/local/model.ts";
 export type { EarlyAnswer, EngineOptions, RegistryOptions } from "./settings/options.ts";
 import type { ApplyReport } from "./cleanup/apply_model.ts";
 import type { CleanupPlan } from "./cleanup/plan.ts";
@@ -40,7 +40,7 @@ import type { RenderedConfig } from "./config/render.ts";
 import type { PushOptions } from "./publish/outgoing.ts";
 import type { PublishedTags } from "./publish/list_published.ts";
 import type { CleanupApply, CleanupRequest, RestoreReport } from "./cleanup/run.ts";
-import type { LocalCleanupPlan, LocalCleanupReport, LocalCleanupRequest } from "./cleanup/local/run.ts";
+import type { LocalCleanupPlan, LocalCleanupReport, LocalCleanupRequest } from "./cleanup/local/model.ts";
 import type { ExportResult } from "./export/packer.ts";
 import type { MachineReport } from "./machine_check/report.ts";
 import type { LoadedPlugin } from "./publish/loaded_plugins.ts";

@@ -27,7 +27,7 @@ import type { PluginLockResult } from "./config/lock_plugins.ts";
 import type { PushOptions } from "./publish/outgoing.ts";
 import type { PublishedTags } from "./publish/list_published.ts";
 import type { CleanupApply, CleanupRequest, RestoreReport } from "./cleanup/run.ts";
-import type { LocalCleanupPlan, LocalCleanupReport, LocalCleanupRequest } from "./cleanup/local/run.ts";
+import type { LocalCleanupPlan, LocalCleanupReport, LocalCleanupRequest } from "./cleanup/local/model.ts";
 import type { ExportResult } from "./export/packer.ts";
 import { addTimes, beforeBuilding, wholeMs } from "./build/stopwatch.ts";
 import type { MachineReport } from "./machine_check/report.ts";
@@ -84,10 +84,6 @@ async function told<T>(work: () => PromiseLike<T>): Promise<T> {
 
 async function cleanups() {
   return await import("./cleanup/run.ts");
-}
-
-async function localCleanups() {
-  return await import("./cleanup/local/run.ts");
 }
 
 class BuildEngine implements Engine {
@@ -352,7 +348,7 @@ class BuildEngine implements Engine {
   }
 
   async planLocalCleanup(request: LocalCleanupRequest): Promise<LocalCleanupPlan> {
-    const { planLocalRun } = await localCleanups();
+    const { planLocalRun } = await import("./cleanup/local/run.ts");
     if (request.what !== "stages" || request.improperRepoCache === undefined) {
       return await planLocalRun(this.session, request);
     }
@@ -361,7 +357,8 @@ class BuildEngine implements Engine {
   }
 
   async applyLocalCleanup(plan: LocalCleanupPlan): Promise<LocalCleanupReport> {
-    return await (await localCleanups()).applyLocalRun(this.session, plan);
+    const { applyLocalRun } = await import("./cleanup/local/apply.ts");
+    return await applyLocalRun(this.session, plan);
   }
 
   async tagFlags() {

@@ -5,7 +5,7 @@ import type {
   LocalCleanupPlan,
   LocalCleanupReport,
   LocalCleanupRequest,
-} from "../../core/cleanup/local/run.ts";
+} from "../../core/cleanup/local/model.ts";
 
 const plan: LocalCleanupPlan = {
   home: "/h",

@@ -1,16 +1,13 @@
-import { DockerEngine, DockerError } from "../../../lib/docker/engine.ts";
-import { matchName } from "../../../lib/glob.ts";
-import type { BuilderLeftovers } from "../../contract/builder.ts";
-import { EngineError } from "../../contract/errors.ts";
-import { labels } from "../../contract/labels.ts";
-import { type LocalCleanupNeeds, registryMemo } from "../needs.ts";
-import type { StageRecord, Store } from "../../contract/store.ts";
-import { readInventory } from "../inventory.ts";
-import { mayStandOnStages } from "../planner.ts";
-import { type LocalFate, type LocalRules, planLocal } from "./plan.ts";
-import type { Signature } from "../../contract/signature.ts";
-import type { Digest } from "../../../lib/oci/digest.ts";
 import { unreachable } from "../../../lib/unreachable.ts";
+import { EngineError } from "../../contract/errors.ts";
+import type { Store } from "../../contract/store.ts";
+import { readInventory } from "../inventory.ts";
+import { type LocalCleanupNeeds, registryMemo } from "../needs.ts";
+import { mayStandOnStages } from "../planner.ts";
+import { dockerRows } from "./docker_rows.ts";
+import { leftovers, sectionRows } from "./leftovers.ts";
+import { isReset, type LocalCleanupPlan, type LocalCleanupRequest, type LocalCleanupRow } from "./model.ts";
+import { type LocalFate, type LocalRules, planLocal } from "./plan.ts";
 
 /** Decides what of this machine goes. Changes nothing. */
 export async function planLocalRun(
@@ -44,11 +41,6 @@ export async function planLocalRun(
     freedBytes += docker.reduce((sum, row) => sum + (row.verdict === "delete" ? row.bytes ?? 0 : 0), 0);
   }
   return { home: store.path, request, rows, freedBytes, notes };
-}
-
-/** Whether what is remembered between builds goes as well, used or not. */
-function isReset(request: LocalCleanupRequest): boolean {
-  return request.what === "everything" && request.only === undefined;
 }
 
 /** What says which stages go; undefined when none do. */
@@ -138,215 +130,4 @@ function stageRow(fate: LocalFate): LocalCleanupRow {
     title: `${image || "(nameless)"}/${stage}`,
     bytes,
   };
-}
-
-/** Blobs and unpacked layers that no stage has, and memos that nobody has used for long, as far as they are there now. */
-async function leftovers(
-  session: LocalCleanupNeeds,
-  store: Store,
-  staying: readonly StageRecord[],
-): Promise<readonly LocalCleanupRow[]> {
-  const rows: LocalCleanupRow[] = [];
-  const { path, blobs, bytes, memos } = await store.housekeeping.sweep({ dryRun: true });
-  if (blobs > 0) {
-    rows.push({
-      kind: "directory",
-      name: path,
-      verdict: "delete",
-      why: `${blobs} ${blobs === 1 ? "blob" : "blobs"} that no stage has`,
-      bytes,
-    });
-  }
-  if (memos) {
-    rows.push({
-      kind: "directory",
-      name: memos.path,
-      verdict: "delete",
-      why: `${memos.count} ${memos.count === 1 ? "answer" : "answers"} found before and not used for long`,
-      bytes: memos.bytes,
-    });
-  }
-  await using builder = await session.tidyBuilder();
-  const { path: unpacked, count } = await builder?.leftovers?.(layersOf(staying), { dryRun: true }) ??
-    NOTHING;
-  if (count > 0) {
-    rows.push({
-      kind: "directory",
-      name: unpacked,
-      verdict: "delete",
-      why: `${count} unpacked ${count === 1 ? "layer" : "layers"} of no stage`,
-    });
-  }
-  return rows;
-}
-
-function layersOf(records: readonly StageRecord[]): ReadonlySet<Digest> {
-  return new Set(records.flatMap(({ image }) => image.layers.map(({ diffId }) => diffId)));
-}
-
-const NOTHING: BuilderLeftovers = { path: "", count: 0, kept: [] };
-
-/** What is remembered between builds; only a reset of everything takes it. */
-async function sectionRows(store: Store): Promise<readonly LocalCleanupRow[]> {
-  const sections = await store.housekeeping.sections();
-  return sections.map(({ path, what }) => ({ kind: "directory", name: path, verdict: "delete", why: what }));
-}
-
-/** Images of the local Docker engine that `dapp dimg tag` made. */
-async function dockerRows(
-  session: LocalCleanupNeeds,
-  request: LocalCleanupRequest,
-  notes: string[],
-): Promise<readonly LocalCleanupRow[]> {
-  const { env, signal } = session.options;
-  const patterns = request.what === "flush" ? request.patterns ?? [] : [];
-  const project = request.what === "flush" ? (await session.project()).name : undefined;
-  try {
-    await using engine = new DockerEngine(env);
-    const own = project === undefined ? labels.project : `${labels.project}=${project}`;
-    const images = await engine.images([own, `${labels.dimg}=true`], signal);
-    const used = await engine.usedImages(signal);
-    return images.flatMap(({ id, names, bytes, labels: says }) => {
-      const dimg = says[labels.name] ?? "";
-      if (patterns.length > 0 && dimg !== "" && !patterns.some((p) => matchName(p, dimg))) return [];
-      const busy = used.has(id);
-      return names.map((name): LocalCleanupRow => ({
-        kind: "docker image",
-        name,
-        verdict: busy ? "keep" : "delete",
-        why: busy ? "a container uses it" : `it is dimg "${dimg}" of project "${says[labels.project]}"`,
-        bytes,
-      }));
-    });
-  } catch (error) {
-    if (!(error instanceof DockerError)) throw error;
-    notes.push(`Images of the local Docker engine are left out. ${error.message}`);
-    return [];
-  }
-}
-
-/** Does what a plan says; what has come into use meanwhile stays. */
-export async function applyLocalRun(
-  session: LocalCleanupNeeds,
-  plan: LocalCleanupPlan,
-): Promise<LocalCleanupReport> {
-  const { env, signal, dryRun } = session.options;
-  if (dryRun) throw new TypeError("Cannot apply a plan: this engine only says what it would do");
-  const store = await session.storeOnly();
-  const spared: { name: string; why: string }[] = [];
-  const removed = new Set<LocalCleanupRow>();
-  const going = plan.rows.filter(({ verdict }) => verdict === "delete");
-  const claimed = await store.locks.claimed();
-  for (const row of going.filter(({ kind }) => kind === "stage")) {
-    const { name } = row;
-    signal.throwIfAborted();
-    const who = claimed.get(name as Signature);
-    if (who !== undefined) spared.push({ name, why: `${who} relies on it` });
-    else {
-      await store.housekeeping.forget(name as Signature);
-      removed.add(row);
-    }
-  }
-  const directories = going.filter(({ kind }) => kind === "directory");
-  const swept = await store.housekeeping.sweep({
-    alone: async () => {
-      const records = await Array.fromAsync(store.stages.all());
-      await using builder = await session.tidyBuilder();
-      const { kept } = await builder?.leftovers?.(layersOf(records), { dryRun: false }) ?? NOTHING;
-      spared.push(...kept.map((name) => ({ name, why: "another user owns what is in it" })));
-      const resets = new Set(directories.map(({ name }) => name));
-      for (const { path, remove } of await store.housekeeping.sections()) {
-        if (isReset(plan.request) && resets.has(path)) await remove();
-      }
-    },
-  });
-  if (swept.busy) {
-    const why = "another process uses the store; the next cleanup frees the space";
-    spared.push({ name: store.path, why });
-  } else directories.forEach((row) => removed.add(row));
-  const docker = going.filter(({ kind }) => kind === "docker image");
-  let bytes = swept.bytes + (swept.memos?.bytes ?? 0);
-  if (docker.length > 0) {
-    try {
-      await using engine = new DockerEngine(env);
-      for (const row of docker) {
-        const { name, bytes: size = 0 } = row;
-        if (await engine.removeImage(name, signal)) {
-          removed.add(row);
-          bytes += size;
-        } else spared.push({ name, why: "a container uses it" });
-      }
-    } catch (error) {
-      if (!(error instanceof DockerError)) throw error;
-      throw new EngineError("DOCKER_FAILED", error.message, { cause: error });
-    }
-  }
-  return { removed: going.filter((row) => removed.has(row)), freedBytes: bytes, spared };
-}
-
-/** What is to be cleaned up on this machine. */
-export type LocalCleanupRequest =
-  /** `dimg cleanup`: leftovers of all projects: blobs nothing names, unpacked layers of stages that are gone, memos not used for long. */
-  | { readonly what: "leftovers" }
-  /** `dimg stages cleanup local`: stages of the project, by the flags given. */
-  | {
-    readonly what: "stages";
-    /** Stages that no image in this REPO needs, but young ones and those that a running build uses. */
-    readonly improperRepoCache?: string;
-    /** Go on although REPO holds no image of the project. @default false */
-    readonly force?: boolean;
-    /** Stages of another format of signatures. */
-    readonly improperCacheVersion?: boolean;
-  }
-  /** `dimg flush local` and `dimg stages flush local`: what the project has here. */
-  | {
-    readonly what: "flush";
-    readonly images: boolean;
-    readonly stages: boolean;
-    /** dimgs by glob patterns; stages that other dimgs need as well stay. @default all */
-    readonly patterns?: readonly string[];
-  }
-  /** `dimg mrproper`: all projects. */
-  | { readonly what: "everything"; readonly only?: "dev" | "cache-version" };
-
-/** What a cleanup of this machine would do. JSON-printable. */
-export interface LocalCleanupPlan {
-  /** Directory of the store. */
-  readonly home: string;
-  /** What was asked for. */
-  readonly request: LocalCleanupRequest;
-  /** What was looked at, with its fate. */
-  readonly rows: readonly LocalCleanupRow[];
-  /** Bytes on disk that will be free. */
-  readonly freedBytes: number;
-  /** Remarks, one sentence each. */
-  readonly notes: readonly string[];
-}
-
-/** One thing on this machine and its fate. */
-export interface LocalCleanupRow {
-  /** What it is. */
-  readonly kind: "stage" | "docker image" | "directory";
-  /** Signature, image name, path. */
-  readonly name: string;
-  /** Whether it goes. */
-  readonly verdict: "keep" | "delete";
-  /** One line. */
-  readonly why: string;
-  /** The project it belongs to, when it belongs to one. */
-  readonly project?: string;
-  /** `image/stage` of a stage. */
-  readonly title?: string;
-  /** Bytes on disk that would be free. */
-  readonly bytes?: number;
-}
-
-/** What a cleanup of this machine did. */
-export interface LocalCleanupReport {
-  /** What went, in the order of the plan. */
-  readonly removed: readonly LocalCleanupRow[];
-  /** Bytes on disk that are free now. */
-  readonly freedBytes: number;
-  /** What was to go and stayed, with the reason. */
-  readonly spared: readonly { readonly name: string; readonly why: string }[];
 }
