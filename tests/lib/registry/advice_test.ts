@@ -93,6 +93,24 @@ Deno.test("adviceFor() fits what happened, where, and where the login came from"
       /^Put the registry's CA into \/etc\/docker\/certs\.d\/r\.io\/ca\.crt, or .* --insecure-registry$/,
     ],
     [
+      "a client certificate",
+      "r.io",
+      { kind: "failed", message: "Cannot reach https://r.io/v2/: it wants a client certificate" },
+      /^Put the certificate and its key into \/etc\/docker\/certs\.d\/r\.io, /,
+    ],
+    [
+      "no TLS",
+      "r.io",
+      { kind: "failed", message: "Cannot reach https://r.io/v2/: it does not speak TLS" },
+      /^Name the host with --insecure-registry, /,
+    ],
+    [
+      "a file of authorities that is gone",
+      "r.io",
+      { kind: "refused", variable: "SSL_CERT_FILE" },
+      /^Correct or unset SSL_CERT_FILE$/,
+    ],
+    [
       "a certificate that expired",
       "r.io",
       { kind: "failed", message: "Cannot reach https://r.io/v2/: its certificate expired on 2020-02-01" },
