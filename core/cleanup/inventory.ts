@@ -122,8 +122,10 @@ class Reader {
     });
     const below = new Set(await Promise.all(names.values()));
     below.delete("");
-    // One repository after another: their tags are read side by side anyway.
-    for (const name of below) await this.#readRepository(name, this.backend.repository(name), () => {});
+    const each = [...below].map((name) =>
+      this.#readRepository(name, this.backend.repository(name), () => {})
+    );
+    await Promise.all(each);
   }
 
   /** The name in a marker, else what its tag is made of: that one cannot be read is noted where all tags are read. */
@@ -139,28 +141,37 @@ class Reader {
   ): Promise<void> {
     const work: Promise<void>[] = [];
     const seen = new Set<string>();
-    for await (const listed of repository.tags(this.options.signal)) {
-      if (this.#failure) break;
-      // A list that changes while it is read may name a tag twice.
-      if (seen.has(listed.tag)) continue;
-      seen.add(listed.tag);
-      this.#listed++;
-      onTag(listed);
-      work.push(this.#pool.run(async () => {
-        if (this.#failure) return;
-        try {
+    await this.#atOnce(async () => {
+      for await (const listed of repository.tags(this.options.signal)) {
+        if (this.#failure) break;
+        // A list that changes while it is read may name a tag twice.
+        if (seen.has(listed.tag)) continue;
+        seen.add(listed.tag);
+        this.#listed++;
+        onTag(listed);
+        work.push(this.#atOnce(async () => {
           this.options.signal.throwIfAborted();
           await this.#readTag(name, repository, listed);
           this.#done++;
           const [listedCount, done, requests] = [this.#listed, this.#done, this.#requests];
           this.options.onProgress?.({ listed: listedCount, done, requests });
-        } catch (error) {
-          this.#failure ??= { error };
-        }
-      }));
-    }
+        }));
+      }
+    });
     await Promise.all(work);
     if (this.#failure) throw this.#failure.error;
+  }
+
+  /** Does nothing more after a failure, which is kept. */
+  async #atOnce(work: () => Promise<void>): Promise<void> {
+    await this.#pool.run(async () => {
+      if (this.#failure) return;
+      try {
+        await work();
+      } catch (error) {
+        this.#failure ??= { error };
+      }
+    });
   }
 
   async #readTag(name: string, repository: Repository, listed: ListedTag): Promise<void> {

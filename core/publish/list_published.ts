@@ -57,25 +57,29 @@ export async function listPublished(
       return undefined;
     }
   };
+  const pool = askingPool(backend);
+  const markers: ListedTag[] = [];
   for await (const tag of main.tags(signal)) {
-    if (tag.tag.startsWith(REPOSITORY_TAG_PREFIX)) {
-      const marker = tag.manifest
-        ? undefined
-        : await read(`${main.name}:${tag.tag}`, () => main.manifest(tag.tag, signal));
-      const notes = tag.manifest?.annotations ?? (marker && annotationsOf(marker.bytes));
-      const name = notes?.[labels.name];
-      if (name) below.add(name);
-    } else if (!tag.tag.startsWith(STAGE_TAG_PREFIX) && !tag.tag.startsWith(SERVICE_TAG_PREFIX)) {
+    if (tag.tag.startsWith(REPOSITORY_TAG_PREFIX)) markers.push(tag);
+    else if (!tag.tag.startsWith(STAGE_TAG_PREFIX) && !tag.tag.startsWith(SERVICE_TAG_PREFIX)) {
       listed.push({ repository: main, tag });
     }
   }
-  if (backend.capabilities.nested) {
-    for (const name of below) {
-      const repository = backend.repository(name);
-      for await (const tag of repository.tags(signal)) listed.push({ repository, tag });
-    }
+  const nameIn = async ({ tag, manifest }: ListedTag): Promise<string | undefined> => {
+    const marker = manifest ? undefined : await read(`${main.name}:${tag}`, () => main.manifest(tag, signal));
+    return (manifest?.annotations ?? (marker && annotationsOf(marker.bytes)))?.[labels.name];
+  };
+  for (const name of await Promise.all(markers.map((tag) => pool.run(() => nameIn(tag))))) {
+    if (name) below.add(name);
   }
-  const pool = askingPool(backend);
+  if (backend.capabilities.nested) {
+    const tagsIn = async (name: string) => {
+      const repository = backend.repository(name);
+      return (await Array.fromAsync(repository.tags(signal))).map((tag) => ({ repository, tag }));
+    };
+    const lists = await Promise.all([...below].map((name) => pool.run(() => tagsIn(name))));
+    for (const row of lists.flat()) listed.push(row);
+  }
   const rows = await Promise.all(
     listed.map(({ repository, tag }) =>
       pool.run(() =>
