@@ -1,6 +1,8 @@
 import { rejects, strictEqual } from "node:assert/strict";
 import { sendLight } from "../../../lib/registry/light.ts";
 import { readBody } from "../../../lib/registry/body.ts";
+import { makeCertificates } from "../../support/certificates.ts";
+import { withTempDir } from "../../support/tmp.ts";
 import { MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
 
 const { signal } = new AbortController();
@@ -46,4 +48,42 @@ Deno.test("sendLight() fails when nobody answers, and stops when aborted", async
   await rejects(asked, { message: "stopped" });
   listener.close();
   await rejects(ask(`http://127.0.0.1:${port}/`));
+});
+
+Deno.test("sendLight() resets no stream of HTTP/2 whose little body nobody wants", async () => {
+  await withTempDir(async (dir) => {
+    const certificates = await makeCertificates(dir);
+    if (!certificates) return;
+    const late = Promise.withResolvers<void>();
+    const over = Promise.withResolvers<string>();
+    const slow = () =>
+      new ReadableStream<Uint8Array>({
+        async start(controller) {
+          controller.enqueue(new Uint8Array(1));
+          await late.promise;
+          try {
+            controller.enqueue(new Uint8Array(1));
+            controller.close();
+            over.resolve("read");
+          } catch {
+            // it was cancelled
+          }
+        },
+        cancel: () => over.resolve("reset"),
+      });
+    await using server = Deno.serve(
+      { port: 0, hostname: "127.0.0.1", onListen() {}, ...certificates.server },
+      ({ url }) => new Response(url.endsWith("/slow") ? slow() : "quick"),
+    );
+    using client = Deno.createHttpClient({ caCerts: [certificates.ca] });
+    const send = (path: string) => {
+      const url = new URL(path, `https://127.0.0.1:${server.addr.port}`);
+      return sendLight({ method: "GET", url, headers: {}, body: undefined, signal }, client);
+    };
+    await (await send("/slow")).discard();
+    // What comes next over the same connection comes after a reset.
+    await readBody(await send("/quick"), 9);
+    late.resolve();
+    strictEqual(await over.promise, "read");
+  });
 });
