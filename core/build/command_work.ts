@@ -11,13 +11,16 @@ import { placementOf } from "./open_builder.ts";
 import type { StageShells } from "./stage_shells.ts";
 import type { WorkTask } from "./stage_task.ts";
 import { type StepNeeds, StepTalk } from "./step_io.ts";
-import { AGENT_SOCKET, mountsOf, requireMounts, secretMounts } from "./step_mounts.ts";
+import { AGENT_SOCKET, lockMounts, mountsOf, requireMounts, secretMounts } from "./step_mounts.ts";
 import { networkOf } from "./step_network.ts";
 
 /** Who builds stages, as far as commands need it. */
 export interface CommandWorker extends Pick<LayerWorker, "reader" | "store">, StepNeeds {
   readonly session: StepNeeds["session"] & FailureNeeds & {
-    readonly options: Pick<ResolvedOptions, "compression" | "epoch" | "env" | "network" | "untrusted">;
+    readonly options: Pick<
+      ResolvedOptions,
+      "compression" | "epoch" | "env" | "lockTimeoutMs" | "network" | "untrusted"
+    >;
     project(): Promise<{ readonly name: string }>;
   };
   readonly builder: Pick<OnDemandBuilder, "open">;
@@ -32,7 +35,7 @@ export async function runCommands(
   commands: readonly string[],
 ): Promise<readonly LayerRef[]> {
   const { placed, registry } = task;
-  const { shells, signal, session: { options: { emit } } } = worker;
+  const { shells, signal, store, session: { options: { emit, lockTimeoutMs } } } = worker;
   let spareTag: string | undefined;
   const step: BuildStep = {
     ...await stepOf(worker, task, parent, commands),
@@ -53,9 +56,17 @@ export async function runCommands(
   const builder = await worker.builder.open();
   requireMounts(builder, step);
   placed({ builder: builder.name, platform: formatPlatform(hostPlatform()) }); // unless the builder says otherwise
+  const locks = await lockMounts(step.mounts, store.locks, {
+    signal,
+    timeoutMs: lockTimeoutMs,
+    onWait: (holder) => emit({ type: "lock.waiting", resource: step.label, holder }),
+  });
   try {
     const io = { ...talk.io, ...(shells.wanted.error && { onFailure }) };
-    const { layer, spare, config } = await builder.run(step, io).finally(() => talk.end());
+    const { layer, spare, config } = await builder.run(step, io).finally(async () => {
+      talk.end();
+      await locks[Symbol.asyncDispose]();
+    });
     if (spare && spareTag !== undefined) registry?.spare(spareTag, spare);
     if (config) registry?.leftBlob(config);
     return layer ? [await takeBuilt(worker, layer, registry)] : [];

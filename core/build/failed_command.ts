@@ -1,4 +1,4 @@
-import type { Config, ShellStage } from "../contract/config.ts";
+import type { Config, MountRule, ShellStage } from "../contract/config.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { StageTask } from "../layers/stage_output.ts";
 import type { GitImagePlan } from "../sign/git_stages.ts";
@@ -26,14 +26,25 @@ export async function explainFailure(
   const text = command === undefined ? undefined : commands[command];
   const at = text === undefined ? undefined : await placeOf(needs, node.rule.shell[name], text);
   const plan = await needs.git(node);
-  const fix = plan && name !== "beforeInstall"
+  const missing = plan && name !== "beforeInstall"
     ? missingFileHint(output, name, await plan.undeclared(name))
     : undefined;
+  const fix = missing ?? heldDirectoryHint(output, node.rule.mounts);
   return new EngineError(error.code, error.message, {
     ...error.details,
     ...(at !== undefined && { at }),
     ...(fix && { fix }),
   });
+}
+
+/** What to do where another step had the directory that a tool, such as apt, wants for itself. */
+export function heldDirectoryHint(output: string, mounts: readonly MountRule[]): string | undefined {
+  const dirs = [...output.matchAll(/(?:could not get lock|unable to (?:lock|acquire)\D*?) (\/\S+)/gi)];
+  const held = mounts.find(({ to, from }) =>
+    from === "build_dir" && dirs.some(([, path]) => `${path}/`.startsWith(`${to}/`))
+  );
+  if (!held || (held.from === "build_dir" && held.sharing)) return undefined;
+  return `Another step had "${held.to}" at that time: add \`sharing: locked\` to its mount, in every image that has it`;
 }
 
 /** `dappfile.yaml:12`: where a command stands, with asLayers too. */

@@ -39,7 +39,7 @@ export interface WorkerNeeds extends BuilderNeeds, BaseNeeds {
     & BaseNeeds["options"]
     & LayerWorker["session"]["options"]
     & SecretNeeds
-    & Pick<ResolvedOptions, "network" | "untrusted">;
+    & Pick<ResolvedOptions, "lockTimeoutMs" | "network" | "untrusted">;
   config(): Promise<Config>;
   readonly trees: LayerWorker["session"]["trees"] & Pick<GitTrees, "own">;
   project(): Promise<{ readonly name: string }>;

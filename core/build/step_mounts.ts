@@ -2,6 +2,7 @@ import type { ImageRule, MountRule } from "../contract/config.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { Builder, BuildStep, MountKind, StepMount } from "../contract/builder.ts";
+import type { LockOptions, Locks } from "../contract/store.ts";
 import { unreachable } from "../../lib/unreachable.ts";
 
 /** Where commands find the socket of the ssh agent. */
@@ -50,6 +51,25 @@ export async function mountsOf(
   }));
 }
 
+/**
+ * Takes what a step wants for itself, and waits until it may: no other step has it then, here or in another process.
+ *
+ * @throws LOCK_TIMEOUT
+ */
+export async function lockMounts(
+  mounts: readonly StepMount[],
+  locks: Pick<Locks, "take">,
+  options: LockOptions,
+): Promise<AsyncDisposable> {
+  const names = mounts.flatMap((mount) =>
+    mount.kind === "cache" && mount.locked ? [`mount ${mount.project} ${mount.name}`] : []
+  );
+  await using stack = new AsyncDisposableStack();
+  // In one order, so that no two steps wait for each other.
+  for (const name of names.sort()) stack.use(await locks.take(name, options));
+  return stack.move();
+}
+
 /** Files of secrets and the socket of the agent. */
 export function secretMounts({ secrets, ssh }: Pick<ImageRule, "secrets" | "ssh">): StepMount[] {
   return [
@@ -65,7 +85,7 @@ async function mountOf(mount: MountRule, project: string, what: string): Promise
   const { to: target } = mount;
   switch (mount.from) {
     case "build_dir":
-      return { kind: "cache", project, name: target, target };
+      return { kind: "cache", project, name: target, target, ...mount.sharing && { locked: true } };
     case "tmp_dir":
       return { kind: "tmp", target };
     case "path": {

@@ -225,7 +225,10 @@ function readMounts(document: ImageDocument, scope: DocumentScope): MountRule[] 
         "key",
       );
     }
-    const { to, from, fromPath } = entry;
+    const { to, from, fromPath, sharing } = entry;
+    if (sharing !== undefined && from !== "build_dir") {
+      scope.problem([...at, "sharing"], "`sharing` is for a `build_dir`", "Leave it out", "key");
+    }
     if (to === undefined) return [];
     const before = seen.get(to);
     if (to === "/") {
@@ -239,7 +242,7 @@ function readMounts(document: ImageDocument, scope: DocumentScope): MountRule[] 
     }
     seen.set(to, at);
     const position = scope.position(at);
-    if (from !== undefined) return [{ to, from, ...position }];
+    if (from !== undefined) return [{ to, from, ...sharing === "locked" && { sharing }, ...position }];
     return fromPath === undefined ? [] : [{ to, from: "path", path: fromPath, ...position }];
   }).flatMap(({ entry }) => entry);
 }

@@ -195,6 +195,10 @@ const mountEntry = once(() =>
         absolutePath,
         "In place of `from`: an absolute path of the build machine, which must exist. A file or socket is mounted as one.",
       ),
+      sharing: optional(
+        oneOf("shared", "locked"),
+        "Of a `build_dir`: `locked`, one step at a time has it, as apt demands; `shared` when absent.",
+      ),
     }),
     { required: ["to"] },
   )

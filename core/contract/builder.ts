@@ -15,8 +15,17 @@ export type StepMount =
     readonly target: string;
     readonly readOnly: boolean;
   }
-  /** A directory that is kept between builds of a project, wherever the builder keeps it. */
-  | { readonly kind: "cache"; readonly project: string; readonly name: string; readonly target: string }
+  /**
+   * A directory that is kept between builds of a project, wherever the builder keeps it. With `locked` one step has it at a
+   * time; of those that share a store the engine sees to it.
+   */
+  | {
+    readonly kind: "cache";
+    readonly project: string;
+    readonly name: string;
+    readonly target: string;
+    readonly locked?: true;
+  }
   /** A directory that is empty at the start of a run. */
   | { readonly kind: "tmp"; readonly target: string }
   /** A file of mode 0400 in memory with a value of `StepIo.secret`. */

@@ -214,7 +214,11 @@ export interface HealthcheckRule {
 export type MountRule =
   /** Line of the entry, and its file; absent: the dappfile. */
   & { readonly to: string; readonly line: number; readonly file?: string }
-  & ({ readonly from: "tmp_dir" | "build_dir" } | { readonly from: "path"; readonly path: string });
+  & (
+    /** `locked`: of all steps that have it, one runs at a time. Not signed. */
+    | { readonly from: "tmp_dir" | "build_dir"; readonly sharing?: "locked" }
+    | { readonly from: "path"; readonly path: string }
+  );
 
 /** Where a secret comes from: a variable of dapp's environment, or a file. */
 export type SecretSource =

@@ -168,9 +168,9 @@ export function fileFix({ kind, path }: FileFailure): string {
   const where = path === undefined ? "there" : `on the file system of "${path}"`;
   switch (kind) {
     case "full":
-      return `Free space or inodes ${where} (see df and df -i), for example with: dapp dimg cleanup; then run it again`;
+      return `Free space or inodes ${where} (see df and df -i; where the store is, with: dapp dimg cleanup), then run it again`;
     case "quota":
-      return `Free space ${where}, for example with: dapp dimg cleanup, or have the quota raised; then run it again`;
+      return `Free space ${where} (where the store is, with: dapp dimg cleanup), or have the quota raised; then run it again`;
     case "read-only":
       return `Have it mounted writable, or use another directory (--home for the store)`;
     case "limit":

@@ -97,6 +97,7 @@ async function writeArchive(
     throw new EngineError(
       "EXPORT_FAILED",
       `Cannot export to "${path}": it is not a file, wanted is a file or nothing`,
+      { fix: "Name a file; what is there is replaced once the archive is whole" },
     );
   }
   const blobs = blobsOf(images).sort((a, b) => a.digest < b.digest ? -1 : 1);

@@ -39,6 +39,12 @@ export function parseDestination(text: string, projectDir: string): Destination 
   const path = colon < 0 ? rest : rest.slice(0, colon);
   const reference = colon < 0 ? undefined : rest.slice(colon + 1);
   if (path === "") throw fail("the path is missing");
+  if (path === "-") {
+    throw fail(
+      '"-" would be a file of this name: archives are not written to standard output',
+      "Name a file, and pass that on: docker load --input FILE",
+    );
+  }
   if (reference === "") throw fail('nothing follows the last ":"');
   if (reference !== undefined && kind !== "docker-archive" && !REF_NAME.test(reference)) {
     throw fail(`"${reference}" is no tag`);

@@ -119,11 +119,12 @@ const imports = strict<ImportRule>({
   ...position,
 });
 
-const mount = strict<MountRule & { readonly path?: string }>({
+const mount = strict<MountRule & { readonly path?: string; readonly sharing?: "locked" }>({
   to: text,
   ...position,
   from: z.enum(["tmp_dir", "build_dir", "path"]),
   path: maybe,
+  sharing: z.literal("locked").optional(),
 });
 
 const secret = strict<SecretRule>({

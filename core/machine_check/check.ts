@@ -35,13 +35,10 @@ export async function checkMachine(needs: MachineNeeds): Promise<MachineReport> 
   const { options } = needs;
   const there = await needs.whatIsThere();
   const store = await there.store().catch((failure: unknown) => ({ failure }));
-  const storeRow = "failure" in store ? broken("store", store.failure) : await look("store", async () => {
+  const storeRow = "failure" in store ? broken("store", store.failure) : await (async () => {
     await store.blobs.scratch();
-    const free = await freeBytes(store.path);
-    return `${store.path}${
-      free === undefined ? "" : `, ${gib(free)} free`
-    }; dapp store check reads all of it`;
-  });
+    return rowOfStore(store.path, await freeBytes(store.path));
+  })().catch((failure: unknown) => broken("store", failure));
   const builders = "failure" in store
     ? ["native", "buildkit"].map((name) => unset(`builder ${name}`, "it needs a store"))
     : await Promise.all(
@@ -73,8 +70,22 @@ async function look(name: string, work: () => Promise<string>): Promise<MachineC
   }
 }
 
-function gib(bytes: number): string {
-  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+/** Less than this does not hold a base image and what is unpacked of it, in bytes. */
+const ROOM = 256 * 2 ** 20;
+
+/** A store that can be written, with how much room is left there in bytes. */
+export function rowOfStore(path: string, free: number | undefined): MachineCheck {
+  const name = "store";
+  if (free === undefined || free >= ROOM) {
+    const room = free === undefined ? "" : `, ${(free / 2 ** 30).toFixed(1)} GiB free`;
+    return { name, result: "ok", detail: `${path}${room}; dapp store check reads all of it` };
+  }
+  return {
+    name,
+    result: "missing",
+    detail: `${path} has no room: ${Math.floor(free / 2 ** 20)} MiB free`,
+    fix: "Free space there, such as with: dapp dimg cleanup; or name another directory with --home",
+  };
 }
 
 /** Files with logins, and whether their helpers answer. */

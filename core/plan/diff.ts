@@ -108,9 +108,9 @@ export function summarise(changes: readonly FactChange[]): string {
       case "value":
         if (change.key === FORMAT_KEY) return formatChange(change.after ?? change.before ?? "");
         return change.before === undefined
-          ? `${change.key} is new`
+          ? `${change.key} added`
           : change.after === undefined
-          ? `${change.key} is gone`
+          ? `${change.key} removed`
           : `${change.key} changed`;
       default:
         return unreachable(change);

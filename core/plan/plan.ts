@@ -226,7 +226,7 @@ async function nearestBuild(
 /** Why a stage is built that was built before. */
 async function whyAgain({ stages }: Store, { signature }: SignedStage): Promise<string> {
   const record = await stages.record(signature);
-  if (!record) return "it is no longer in the store";
+  if (!record) return "it was built before, and is not in this store";
   if (record.elsewhere) return `layers of it were left in ${record.elsewhere.repository}`;
   return await stages.whole(signature)
     ? "it is in the store and built anew"

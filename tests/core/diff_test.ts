@@ -54,7 +54,7 @@ Deno.test("diffFacts() explains commands by line, files by listing, and other fa
   ]);
   assert.equal(
     summarise(changes),
-    "cacheVersion is gone; commands changed; 1 file changed (/f); team is new",
+    "cacheVersion removed; commands changed; 1 file changed (/f); team added",
   );
 });
 

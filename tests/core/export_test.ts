@@ -98,7 +98,16 @@ Deno.test("exportImages() writes OCI layouts", async (t) => {
 
 Deno.test("exportImages() refuses destinations that cannot be meant", async (t) => {
   await withImage(async ({ state, write }) => {
-    const cases = ["out", "tar:x", "oci:", "oci::tag", "oci:x:", "oci:x:a b", "docker-archive:x:UPPER"];
+    const cases = [
+      "out",
+      "tar:x",
+      "oci:",
+      "oci::tag",
+      "oci:x:",
+      "oci:x:a b",
+      "docker-archive:x:UPPER",
+      "oci-archive:-",
+    ];
     for (const destination of cases) {
       await t.step(destination, () => rejects(write(destination), { code: "USAGE" }));
     }

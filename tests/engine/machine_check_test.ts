@@ -1,5 +1,6 @@
 /** What `dapp doctor` finds out, on machines that lack something. */
 import assert from "node:assert/strict";
+import { rowOfStore } from "../../core/machine_check/check.ts";
 import { createEngine } from "../../mod.ts";
 import { withTempDir } from "../support/tmp.ts";
 import { denoDir, run } from "../support/process.ts";
@@ -31,6 +32,17 @@ async function rowsOf(
     return { canBuild, row: (name: string) => checks.find((check) => check.name === name) };
   });
 }
+
+Deno.test("a store without room for a base image is none to build in", () => {
+  assert.deepEqual(rowOfStore("/s", 20 * 2 ** 20), {
+    name: "store",
+    result: "missing",
+    detail: "/s has no room: 20 MiB free",
+    fix: "Free space there, such as with: dapp dimg cleanup; or name another directory with --home",
+  });
+  assert.match(rowOfStore("/s", 3 * 2 ** 30).detail, /^\/s, 3\.0 GiB free/);
+  assert.equal(rowOfStore("/s", undefined).result, "ok");
+});
 
 Deno.test("checkMachine() needs no project; what nobody asked for is unset, with what to do", async () => {
   const { row } = await rowsOf({});

@@ -205,7 +205,7 @@ export function mountOf(mount: StepMount, run: string): LlbMount {
   const { target: dest } = mount;
   switch (mount.kind) {
     case "cache":
-      return cache(`dapp/${mount.project}/${mount.name}`, dest);
+      return cache(`dapp/${mount.project}/${mount.name}`, dest, mount.locked);
     case "tmp":
       return cache(`${run}/${dest}`, dest);
     case "secret":
@@ -219,8 +219,9 @@ export function mountOf(mount: StepMount, run: string): LlbMount {
   }
 }
 
-function cache(ID: string, dest: string): LlbMount {
-  return { dest, mountType: MountType.CACHE, cacheOpt: { ID, sharing: CacheSharingOpt.SHARED } };
+function cache(ID: string, dest: string, locked = false): LlbMount {
+  const sharing = locked ? CacheSharingOpt.LOCKED : CacheSharingOpt.SHARED;
+  return { dest, mountType: MountType.CACHE, cacheOpt: { ID, sharing } };
 }
 
 function outermostFirst(a: LlbMount, b: LlbMount): number {

@@ -295,6 +295,8 @@ mount:
 - {to: /t, from: tmp_dir}
 - {to: /b/, from: build_dir}
 - {to: /p, fromPath: /var//cache}
+- {to: /l, from: build_dir, sharing: locked}
+- {to: /s, from: build_dir, sharing: shared}
 ---
 artifact: b
 from: y
@@ -318,6 +320,8 @@ from: y
     { to: "/t", from: "tmp_dir", line: 8 },
     { to: "/b", from: "build_dir", line: 9 },
     { to: "/p", from: "path", path: "/var/cache", line: 10 },
+    { to: "/l", from: "build_dir", sharing: "locked", line: 11 },
+    { to: "/s", from: "build_dir", line: 12 },
   ]);
 });
 

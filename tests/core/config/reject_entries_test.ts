@@ -88,6 +88,18 @@ mount: [{to: /x, from: tmpdir}, {to: /y, from: /cache}]
     ],
   },
   {
+    name: "mount that is not kept and shared all the same",
+    text: `
+dimg: a
+from: x
+mount: [{to: /x, from: tmp_dir, sharing: locked}, {to: /y, from: build_dir, sharing: lockd}]
+`.slice(1),
+    want: [
+      "3:33 mount[0].sharing: `sharing` is for a `build_dir` | Leave it out",
+      `3:86 mount[1].sharing: "lockd" is not allowed: it must be \`shared\` or \`locked\` | Did you mean \`locked\`?`,
+    ],
+  },
+  {
     name: "mount on the root",
     text: `
 dimg: a
