@@ -4,6 +4,8 @@
  * @module
  */
 import { missingPermission } from "./lib/missing_permission.ts";
+import { isFar } from "./lib/registry/far_host.ts";
+import { tlsReady } from "./lib/registry/tls_ready.ts";
 
 /** Says which file holds what release/dapp.sh has asked git, before everything else. */
 const GIT_ASKED = "--git-asked=";
@@ -16,6 +18,8 @@ async function start(given: readonly string[]): Promise<number> {
   const args = early === undefined ? given : others;
   // Scripts ask for nothing but this to see whether dapp is there; the rest need not be loaded for it.
   if (args.length === 1 && args[0] === "--version") return (await import("./cli/version.ts")).printVersion();
+  // Another thread makes TLS ready while modules are loaded.
+  if (args.some((arg) => isFar(arg.replace(/^--[a-z-]+=/, "")))) void tlsReady();
   try {
     const asked = early === undefined ? undefined : (await import("./cli/git_asked.ts")).openGitAsked(early);
     const repeated = asked && await (await import("./cli/remembered/repeat.ts")).repeat(args, asked);

@@ -47,6 +47,10 @@ const onDemand = {
   tagging: async () => (await import("./plugins/builtin/tagging.ts")).plugins,
 };
 
+async function reach() {
+  return (await import("./plugins/registry/_reach.ts")).reachRepo;
+}
+
 async function policies() {
   return await import("./plugins/builtin/policies.ts");
 }
@@ -71,7 +75,7 @@ export function createEngine(options: EngineOptions = {}): Engine {
       fix: "Run the program with deno (npx deno run -A FILE), or start the command: npx dapp",
     });
   }
-  return createEngineWith(options, { plugins: builtins, onDemand, policies });
+  return createEngineWith(options, { plugins: builtins, onDemand, policies, reach });
 }
 
 /**

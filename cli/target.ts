@@ -2,6 +2,7 @@
 import { EngineError } from "../core/contract/errors.ts";
 import type { TagWish } from "../mod.ts";
 import type { Context, TagOption } from "./command.ts";
+import { isFar } from "../lib/registry/far_host.ts";
 import { usage } from "./usage.ts";
 
 export interface Target {
@@ -12,18 +13,28 @@ export interface Target {
   readonly tags: readonly TagWish[];
 }
 
+/** What is begun as soon as the words are known to be well-formed. */
+interface Ahead {
+  /** git is asked what is checked out. @default false */
+  readonly git?: boolean;
+  /** A connection to the registry of REPO is opened, which the command asks for certain. @default true */
+  readonly registry?: boolean;
+}
+
 type Wanted = Pick<Context, "command" | "options" | "loose" | "tags" | "engine" | "table">;
 
 /**
  * Settles the words of a command that takes REPO. With `--repo` the dappfile is read only when a word looks like another
  * REPO; plugins are asked only when there are tag options that are not in the table.
  *
- * @param prefetch whether git is asked meanwhile for what the command wants of it
  * @throws USAGE
  */
-export async function findTarget(wanted: Wanted, { prefetch = false } = {}): Promise<Target> {
+export async function findTarget(
+  wanted: Wanted,
+  ahead: Ahead = {},
+): Promise<Target> {
   const { words, tags } = await settleTags(wanted);
-  return { ...await settleRepo(wanted, words, prefetch), tags };
+  return { ...await settleRepo(wanted, words, ahead), tags };
 }
 
 async function settleTags(
@@ -68,7 +79,7 @@ function wish(flag: string, value: string | undefined): TagWish {
 async function settleRepo(
   { command, options, engine, table }: Wanted,
   words: readonly string[],
-  prefetch: boolean,
+  { git = false, registry = true }: Ahead,
 ): Promise<Omit<Target, "tags">> {
   const dimg = command.positionals.find(({ complete }) => complete === "dimg");
   const room = dimg?.many ? Infinity : dimg ? 1 : 0;
@@ -79,7 +90,9 @@ async function settleRepo(
   }
   const extra = words[room + 1];
   if (extra !== undefined) throw (await mistakes()).extraWord(command, words, extra, table);
-  if (prefetch) (await engine()).prefetch();
+  const given = byOption ? options.text("repo") : last;
+  const repo = registry && given !== undefined && isFar(given) ? given : undefined;
+  if (git || repo !== undefined) (await engine()).prefetch({ git, ...(repo !== undefined && { repo }) });
   const split = { patterns: words.slice(0, -1), repo: last };
   if (words.length > room && !byOption) return split;
   if (byOption || await dappfileRepo(engine) !== undefined) {

@@ -47,6 +47,20 @@ import type { LoadedPlugin } from "./publish/loaded_plugins.ts";
 import type { RegistryCard } from "./registry_check/check.ts";
 import type { Signature } from "./contract/signature.ts";
 
+/** What is begun before it is known what to ask for. */
+export interface Prefetch {
+  /** git is asked. @default true */
+  readonly git?: boolean;
+  /**
+   * REPO of the next method, which is certain to ask its registry: a connection is opened, over which nothing is sent
+   * before that method asks. None is opened to this machine, to hosts that need not have verified TLS and through proxies,
+   * nor where somebody else may have a say in which registry is asked, and how: a dappfile with `repo` or `plugins`, or of
+   * strangers, plugins of the engine's options, a kind of registry. What is wrong with REPO or its host is for that method
+   * to tell.
+   */
+  readonly repo?: string;
+}
+
 /**
  * One look at a project: dappfile, commits and base images are read once, when they are first needed, and stay as they
  * were. Make another engine to see what changed since.
@@ -58,9 +72,12 @@ import type { Signature } from "./contract/signature.ts";
 export interface Engine extends AsyncDisposable {
   /**
    * Asks git what is checked out, which every build, push and pull waits for, so that it answers while the caller still
-   * finds out what to ask for. Nobody has to wait for it: what fails is told by them as well. @throws GIT_FAILED, as they do
+   * finds out what to ask for. Nobody has to wait for it: what fails is told by them as well.
+   *
+   * @param ahead what else is begun
+   * @throws GIT_FAILED, as they do
    */
-  prefetch(): Promise<void>;
+  prefetch(ahead?: Prefetch): Promise<void>;
   /** The validated configuration. @throws CONFIG_NOT_FOUND, CONFIG_INVALID with every problem found */
   config(): Promise<Config>;
   /** The dappfile spelled out: no includes, defaults, templates and matrices. @throws CONFIG_NOT_FOUND, CONFIG_INVALID */

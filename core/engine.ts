@@ -1,6 +1,7 @@
-import type { ApplyReport, CleanupPlan, Engine, StageImage } from "./api.ts";
+import type { ApplyReport, CleanupPlan, Engine, Prefetch, StageImage } from "./api.ts";
 import { buildImages } from "./build/build.ts";
 import { builtImages } from "./build/built_images.ts";
+import { mayNameRegistry } from "./config/own_registry.ts";
 import type { Config } from "./contract/config.ts";
 import { EngineError, explained } from "./contract/errors.ts";
 import { likelyStages } from "./sign/graph.ts";
@@ -10,6 +11,7 @@ import type { BuildResult, Plan, PublishReport } from "./contract/results.ts";
 import type { StoreReport } from "./contract/store.ts";
 import { missingPermission } from "../lib/missing_permission.ts";
 import { observed } from "../lib/pool.ts";
+import { isFar } from "../lib/registry/far_host.ts";
 import { disposeAll } from "./hooks/dispose.ts";
 import { Life } from "./session/life.ts";
 import { Session } from "./session/session.ts";
@@ -94,8 +96,20 @@ class BuildEngine implements Engine {
     this.session = sessions[0];
   }
 
-  async prefetch(): Promise<void> {
-    await this.session.trees.prefetch();
+  async prefetch({ git = true, repo }: Prefetch = {}): Promise<void> {
+    const reaching = repo === undefined ? undefined : this.#reach(repo);
+    if (git) await this.session.trees.prefetch();
+    await reaching;
+  }
+
+  /** Begins to reach the registry of a REPO that is asked for certain. Never fails. */
+  async #reach(repo: string): Promise<void> {
+    const { session } = this;
+    if (session.options.untrusted || !isFar(repo)) return;
+    const loading = session.workspace.reach?.();
+    // Who is asked, and by whom, is for the dappfile to say.
+    const [reach, others] = await Promise.all([loading, mayNameRegistry(session.options)]);
+    if (reach && !others) session.at(repo).reach(repo, reach);
   }
 
   config(): Promise<Config> {
@@ -130,6 +144,8 @@ class BuildEngine implements Engine {
 
   async build(patterns: readonly string[] = [], options: BuildOptions = {}): Promise<BuildResult> {
     const results: BuildResult[] = [];
+    const { repo } = this.session.options;
+    if (repo !== undefined) observed(this.#reach(repo));
     const onBase = this.#tellUnpinned();
     const looked = await this.#requireBases(patterns);
     for (const session of this.sessions) {
@@ -227,8 +243,15 @@ class BuildEngine implements Engine {
     };
   }
 
-  /** The sessions of a command about REPO. @throws CONFIG_NOT_FOUND, REPO_INVALID */
-  async #about(given: string | undefined) {
+  /**
+   * The sessions of a command about REPO.
+   *
+   * @param asks whether the registry is asked for certain
+   * @throws CONFIG_NOT_FOUND, REPO_INVALID
+   */
+  async #about(given: string | undefined, { asks = true } = {}) {
+    const named = given ?? this.session.options.repo;
+    if (asks && named !== undefined) observed(this.#reach(named));
     await this.session.config();
     const { session, repo } = await this.session.about(given);
     const others = this.sessions.slice(1).map((each) => each.at(repo));
@@ -245,7 +268,7 @@ class BuildEngine implements Engine {
   }
 
   async tag(patterns: readonly string[], options: PushOptions = {}): Promise<PublishReport> {
-    const { session, repo } = await this.#about(options.repo);
+    const { session, repo } = await this.#about(options.repo, { asks: false });
     if (repo.startsWith("oci:")) return await this.push(patterns, { ...options, repo });
     if (this.sessions.length > 1) {
       throw new EngineError("USAGE", "Cannot put images of several platforms into the local Docker engine", {
@@ -343,7 +366,7 @@ class BuildEngine implements Engine {
     tags: readonly string[] = [],
     options: { readonly repo?: string } = {},
   ): Promise<RestoreReport> {
-    const { session, repo } = await this.#about(options.repo);
+    const { session, repo } = await this.#about(options.repo, { asks: false });
     return await (await cleanups()).restoreTags(session, tags, repo);
   }
 

@@ -52,6 +52,7 @@ const registry: Gathering = {
   roots: [
     "plugins/builtin/registries.ts",
     "plugins/registry/_oci_backend.ts",
+    "plugins/registry/_reach.ts",
     "lib/registry/client.ts",
     "lib/registry/blobs.ts",
     "lib/registry/upload.ts",

@@ -20,7 +20,7 @@ export const tag: CommandRun = (context) => publish(context, "tag", {});
 
 async function publish(context: Context, how: "push" | "tag", extra: PushOptions): Promise<number> {
   const { options, quiet, progress, answer } = context;
-  const { patterns, repo, tags } = await findTarget(context, { prefetch: true });
+  const { patterns, repo, tags } = await findTarget(context, { git: true, registry: how === "push" });
   const engine = await context.engine();
   const report = await engine[how](patterns, {
     ...extra,

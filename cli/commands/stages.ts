@@ -6,7 +6,7 @@ import type { CommandRun, Context } from "../command.ts";
 
 /** `dapp dimg stages push`: publishes stages and prints what became of each. */
 export const stagesPush: CommandRun = async (context) => {
-  const { patterns, repo } = await findTarget(context, { prefetch: true });
+  const { patterns, repo } = await findTarget(context, { git: true });
   const engine = await context.engine();
   const moves = await engine.pushStages(patterns, { ...(repo !== undefined && { repo }) });
   if (moves.stages.every(({ state }) => state === "not built")) {
@@ -19,7 +19,7 @@ export const stagesPush: CommandRun = async (context) => {
 
 /** `dapp dimg stages pull`: takes stages from REPO and prints what became of each. Finding none is no failure. */
 export const stagesPull: CommandRun = async (context) => {
-  const { patterns, repo } = await findTarget(context, { prefetch: true });
+  const { patterns, repo } = await findTarget(context, { git: true });
   const engine = await context.engine();
   const moves = await engine.pullStages(patterns, {
     ...(repo !== undefined && { repo }),

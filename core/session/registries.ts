@@ -6,6 +6,7 @@ import type { Store } from "../contract/store.ts";
 import { disposeAll } from "../hooks/dispose.ts";
 import type { From, HookRunner } from "../hooks/runner.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
+import type { Reach } from "./workspace.ts";
 
 /** A REPO that stands for the registry inside of a minikube, as in the old tool. */
 const MINIKUBE = ":minikube";
@@ -39,9 +40,17 @@ export interface RegistryOpener {
   store(): Promise<Store>;
 }
 
+/** A host that is reached before anybody knows who serves it. */
+interface Begun {
+  readonly access: RegistryAccess;
+  /** What nobody took over. */
+  readonly rest: AsyncDisposable | undefined;
+}
+
 /** How this command reaches registries: the login that was given is for the host of its REPO alone. */
 export class Registries implements AsyncDisposable {
   readonly #open = new Map<string, Promise<From<RegistryBackend>>>();
+  readonly #begun = new Map<string, Begun>();
 
   /** @param repo what the command is about; undefined when it is about none */
   constructor(readonly opener: RegistryOpener, readonly repo: string | undefined) {}
@@ -56,18 +65,30 @@ export class Registries implements AsyncDisposable {
     return registry;
   }
 
+  /** Begins to reach the host of a REPO, beside what has to be known to `open` it. Nothing is sent. Never throws. */
+  reach(repo: string, reach: Reach): void {
+    const { env, registry } = this.opener.options;
+    // A kind may be one that nobody serves.
+    if (registry.kind !== undefined || this.#begun.has(repo)) return;
+    const access = this.accessTo(repo);
+    this.#begun.set(repo, { access, rest: reach({ repo, env, access }) });
+  }
+
   async #ask(repo: string, writes: boolean): Promise<From<RegistryBackend>> {
     const { env, dir, signal, registry } = this.opener.options;
     const { kind } = registry;
-    const answer = await (await this.opener.hooks()).first("openRegistry", {
+    const [hooks, store] = [await this.opener.hooks(), await this.opener.store()];
+    const begun = this.#begun.get(repo) ?? { access: this.accessTo(repo), rest: undefined };
+    this.#begun.set(repo, begun); // from now on it would be too late
+    const answer = await hooks.first("openRegistry", {
       repo,
       env,
       projectDir: dir,
       signal,
       ...(writes && { writes }),
       ...(kind !== undefined && this.#isOwnHost(repo) && { kind }),
-      access: this.accessTo(repo),
-      memo: registryMemo(await this.opener.store()),
+      access: begun.access,
+      memo: registryMemo(store),
     });
     if (answer) return answer;
     if (kind === undefined) {
@@ -94,7 +115,10 @@ export class Registries implements AsyncDisposable {
 
   /** Everything that was opened. */
   [Symbol.asyncDispose](): Promise<void> {
-    return disposeAll([...this.#open.values()].map((each) => each.then(({ value }) => value)));
+    return disposeAll([
+      ...[...this.#open.values()].map((each) => each.then(({ value }) => value)),
+      ...[...this.#begun.values()].map(({ rest }) => rest),
+    ]);
   }
 }
 

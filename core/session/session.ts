@@ -9,7 +9,7 @@ import { memoize } from "../../lib/memoize.ts";
 import { suggest } from "../../lib/suggest.ts";
 import { type BaseImage, Bases } from "./bases.ts";
 import { Registries, repoOf } from "./registries.ts";
-import type { PluginGroup, Workspace } from "./workspace.ts";
+import type { PluginGroup, Reach, Workspace } from "./workspace.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 
 /** Signed images, with the base images that were found for them. */
@@ -128,6 +128,11 @@ export class Session implements AsyncDisposable {
   /** How an image or repository is reached. */
   accessTo(name: string) {
     return this.#registries.accessTo(name);
+  }
+
+  /** Begins to reach the host of a REPO that is opened for certain; nothing is sent before. Never throws. */
+  reach(repo: string, reach: Reach): void {
+    this.#registries.reach(repo, reach);
   }
 
   /** What serves a REPO. @throws REPO_INVALID */

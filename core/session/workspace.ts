@@ -4,6 +4,7 @@ import type { Config, ImageRule, PluginUse } from "../contract/config.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { Plugin, Selection } from "../contract/plugin.ts";
 import type { Builder } from "../contract/builder.ts";
+import type { RegistryRequest } from "../contract/registry.ts";
 import type { Store } from "../contract/store.ts";
 import { platformOf } from "../../lib/oci/platform.ts";
 import { soundStore } from "../layers/sound_stages.ts";
@@ -21,12 +22,18 @@ import type { Digest } from "../../lib/oci/digest.ts";
 /** Built-in plugins that are loaded when they are needed: 7 ms of a build that needs none. */
 export type PluginGroup = "registry" | "tagging";
 
-/** What comes with the engine; policies are loaded when something is cleaned up. */
+/** What comes with the engine; policies are loaded when something is cleaned up, `reach` when a registry is. */
 export interface Builtins {
   readonly plugins: readonly Plugin[];
   readonly onDemand: Readonly<Record<PluginGroup, () => Promise<readonly Plugin[]>>>;
   readonly policies: () => Promise<BuiltinPolicies>;
+  readonly reach: () => Promise<Reach>;
 }
+
+/** Begins to reach the host of a REPO, for the request that has the same `access`; gives what lets go of what nobody took. */
+export type Reach = (
+  request: Pick<RegistryRequest, "repo" | "env" | "access">,
+) => AsyncDisposable | undefined;
 
 /** The project's name and where it came from. */
 export interface ProjectName {
@@ -57,6 +64,8 @@ export class Workspace implements AsyncDisposable {
   readonly news: Promise<void> = this.#news.promise;
   /** Cleanup policies of the engine. */
   readonly policies: () => Promise<BuiltinPolicies>;
+  /** Absent where other plugins may open registries in their own way. */
+  readonly reach: Builtins["reach"] | undefined;
   /** The repositories of the project; they read nothing until they are asked. */
   readonly trees: GitTrees;
 
@@ -64,6 +73,7 @@ export class Workspace implements AsyncDisposable {
     this.#plugins = plugins;
     this.#builtins = builtins;
     this.policies = builtins.policies;
+    this.reach = plugins.length === 0 ? builtins.reach : undefined;
     this.trees = new GitTrees(options, () => this.store(), () => this.#configurationFiles());
     const { dir, env, signal, dryRun, emit } = options;
     const runner = () => createHookRunner({ projectDir: dir, env }, { signal, dryRun, emit });

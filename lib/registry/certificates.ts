@@ -16,24 +16,34 @@ export interface HostCertificates {
  * @throws {RegistryError} when a file that a variable names cannot be read, which it cannot the next time either
  */
 export async function hostCertificates(env: Env, host: string): Promise<HostCertificates> {
-  const named = await Promise.all(VARIABLES.map((name) => authoritiesOf(name, env[name])));
-  const ca = named.filter((text) => text !== undefined);
-  let pair: Pick<HostCertificates, "cert" | "key"> = {};
-  for (const dir of directories(env).map((base) => `${base}/${host}`)) {
-    const files = await readDir(dir);
-    for (const name of files.filter((name) => name.endsWith(".crt"))) {
-      const text = await readable(`${dir}/${name}`);
-      if (text) ca.push(text);
-    }
-    for (const name of files.filter((name) => name.endsWith(".cert"))) {
-      const [cert, key] = [
-        await readable(`${dir}/${name}`),
-        await readable(`${dir}/${name.replace(/cert$/, "key")}`),
-      ];
-      if (cert && key && !pair.cert) pair = { cert, key };
-    }
+  const [texts, kept] = await Promise.all([
+    Promise.all(VARIABLES.map((name) => authoritiesOf(name, env[name]))),
+    Promise.all(directories(env).map((base) => certificatesIn(`${base}/${host}`))),
+  ]);
+  const ca = [...texts.filter((text) => text !== undefined), ...kept.flatMap(({ ca }) => ca)];
+  return { ...(ca.length > 0 && { ca }), ...kept.flatMap(({ pairs }) => pairs)[0] };
+}
+
+async function certificatesIn(
+  dir: string,
+): Promise<
+  { readonly ca: readonly string[]; readonly pairs: readonly Pick<HostCertificates, "cert" | "key">[] }
+> {
+  const files = await readDir(dir);
+  const ca: string[] = [];
+  for (const name of files.filter((name) => name.endsWith(".crt"))) {
+    const text = await readable(`${dir}/${name}`);
+    if (text) ca.push(text);
   }
-  return { ...(ca.length > 0 && { ca }), ...pair };
+  const pairs: { readonly cert: string; readonly key: string }[] = [];
+  for (const name of files.filter((name) => name.endsWith(".cert"))) {
+    const [cert, key] = [
+      await readable(`${dir}/${name}`),
+      await readable(`${dir}/${name.replace(/cert$/, "key")}`),
+    ];
+    if (cert && key) pairs.push({ cert, key });
+  }
+  return { ca, pairs };
 }
 
 /** Variables that name files of authorities. */

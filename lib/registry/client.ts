@@ -7,7 +7,7 @@ import { type Credentials, readDockerHeaders } from "./docker_config.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
 import { type ClientMemo, HostMemory } from "./host_memory.ts";
 import { HeadHabits } from "./head_habits.ts";
-import { apiHost, isHost, isLoopback, parseHostList } from "./hosts.ts";
+import { apiHost, insecureHosts, isHost, mayBePlain } from "./hosts.ts";
 import { Origin } from "./origin.ts";
 import { Patience, type RegistryWait } from "./patience.ts";
 import { followRedirects } from "./redirect.ts";
@@ -20,6 +20,8 @@ export interface RegistryClientOptions {
   readonly env: Env;
   /** More hosts (with port) that may be asked without verified TLS. */
   readonly insecure?: readonly string[];
+  /** Connections that were begun with these settings, which the client takes over; see `reach()`. */
+  readonly transport?: HttpTransport;
   /** Shown instead of all credentials found elsewhere. */
   readonly login?: { readonly username: string; readonly password: string };
   /** Ask for tokens that store as well, where reading comes first; who may only read gets one for that. @default false */
@@ -89,15 +91,14 @@ export class RegistryClient implements AsyncDisposable {
   readonly domain: string;
 
   constructor(domain: string, options: RegistryClientOptions) {
-    const { env, insecure: more = [], retry, memo, onWait } = options;
-    const insecure = parseHostList([env.DAPP_INSECURE_REGISTRY ?? "", ...more].join(","));
+    const { env, retry, memo, onWait } = options;
+    const insecure = insecureHosts(env, options.insecure);
     this.#options = options;
     this.domain = domain.toLowerCase();
     this.#host = apiHost(this.domain);
-    this.#transport = new HttpTransport(env, insecure);
+    this.#transport = options.transport ?? new HttpTransport(env, insecure);
     this.#memory = new HostMemory(memo, this.domain);
-    const plainAllowed = isLoopback(new URL(`https://${this.#host}`).hostname) ||
-      insecure.has(this.#host);
+    const plainAllowed = mayBePlain(this.#host, insecure);
     this.#origin = new Origin(this.#host, { plainAllowed, memory: this.#memory });
     this.heads = new HeadHabits(this.#memory);
     this.retry = { ...defaultRetryPolicy, ...retry };

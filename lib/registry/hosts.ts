@@ -1,3 +1,5 @@
+import type { Env } from "./http.ts";
+
 /** Host of the API behind a domain of an image name: Docker Hub's differs. */
 export function apiHost(domain: string): string {
   return domain === "docker.io" ? "registry-1.docker.io" : domain;
@@ -24,6 +26,16 @@ export function isPrivateAddress(hostname: string): boolean {
   const [a, b] = [Number(parts[1]), Number(parts[2])];
   return a === 10 || a === 127 || a === 0 || (a === 172 && b >= 16 && b < 32) || (a === 192 && b === 168) ||
     (a === 169 && b === 254);
+}
+
+/** Whether a host (with port) may be asked by plain http: this machine may, and who may be asked without verified TLS. */
+export function mayBePlain(host: string, unverified: ReadonlySet<string>): boolean {
+  return isLoopback(new URL(`https://${host}`).hostname) || unverified.has(host);
+}
+
+/** Hosts (with port, lower case) that may be asked without verified TLS: those of the environment, and `more`. */
+export function insecureHosts(env: Env, more: readonly string[] = []): ReadonlySet<string> {
+  return parseHostList([env.DAPP_INSECURE_REGISTRY ?? "", ...more].join(","));
 }
 
 /** Host names with optional port from a comma-separated list. */

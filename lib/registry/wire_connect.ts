@@ -1,6 +1,7 @@
 import { Alarm } from "../alarm.ts";
 import { observed } from "../pool.ts";
 import type { HostCertificates } from "./certificates.ts";
+import { tlsReady } from "./tls_ready.ts";
 import { whyNot } from "./why_not.ts";
 
 const CONNECT_MS = 30_000;
@@ -62,7 +63,13 @@ async function connectTls(
 ): Promise<Deno.TlsConn> {
   const { hostname, port } = address;
   const options = { hostname, alpnProtocols: ["http/1.1"], ...(ca && { caCerts: ca }) };
+  const ready = tlsReady();
   // A connection that is there already cannot be told of a client's certificate.
-  if (cert && key) return await Deno.connectTls({ ...options, port, cert, key });
-  return await Deno.startTls(await connectTcp(address), options);
+  if (cert && key) {
+    await ready;
+    return await Deno.connectTls({ ...options, port, cert, key });
+  }
+  const connection = await connectTcp(address);
+  await ready;
+  return await Deno.startTls(connection, options);
 }

@@ -14,6 +14,7 @@ import type { RegistryError } from "../../lib/registry/errors.ts";
 import type { Advise } from "./_explain.ts";
 import { takeClient } from "./_kept_clients.ts";
 import { OciRepository } from "./_oci_repository.ts";
+import { takeBegun } from "./_reach.ts";
 import { parseRepo } from "./_repo.ts";
 import { createTagRemover, type TagRemover } from "./_tag_remover.ts";
 
@@ -139,9 +140,11 @@ export async function clientFor(
   const { access, env, memo, writes } = request;
   const { username, password } = access;
   const own = parseRepo(request.repo).domain === domain;
+  const transport = takeBegun(request, domain);
   return new RegistryClient(domain, {
     env,
     insecure: access.insecure,
+    ...(transport && { transport }),
     ...(own && writes && { writes }),
     memo: { get: (key) => memo.get(MEMO, key, isObject), put: (key, value) => memo.put(MEMO, key, value) },
     ...(own && username !== undefined && password !== undefined && { login: { username, password } }),

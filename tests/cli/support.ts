@@ -129,7 +129,11 @@ export async function dapp(args: readonly string[], world: FakeWorld = {}): Prom
         return Promise.resolve();
       };
       return Promise.resolve(
-        fakeEngine({ prefetch: () => Promise.resolve(), ...made, [Symbol.asyncDispose]: dispose }),
+        fakeEngine({
+          prefetch: () => Promise.resolve(),
+          ...made,
+          [Symbol.asyncDispose]: dispose,
+        }),
       );
     },
     stdinIsTerminal: world.typed !== undefined,

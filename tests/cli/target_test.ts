@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Engine } from "../../core/api.ts";
+import type { Engine, Prefetch } from "../../core/api.ts";
 import type { Config } from "../../core/contract/config.ts";
 import { EngineError } from "../../core/contract/errors.ts";
 import type { PublishReport } from "../../core/contract/results.ts";
@@ -224,6 +224,33 @@ Deno.test("mistakes that only the project can show are usage errors, and nothing
       assert.equal(stderr, `error: ${message}\nfix: Run: dapp dimg ${command} --help\n`);
       assert.equal(code, 2);
       assert.deepEqual(made.calls, []);
+    });
+  }
+});
+
+Deno.test("git and the registry of REPO are asked ahead once the words are known to be well-formed", async (t) => {
+  const rows: readonly (readonly [line: string, ...ahead: Prefetch[]])[] = [
+    ["push r.io/x", { git: true, repo: "r.io/x" }],
+    ["push --repo r.io/x app", { git: true, repo: "r.io/x" }],
+    ["stages pull app r.io/x", { git: true, repo: "r.io/x" }],
+    ["tags r.io/x", { git: false, repo: "r.io/x" }],
+    ["cleanup repo r.io/x", { git: false, repo: "r.io/x" }],
+    // The local Docker engine gets these names, and no registry is asked.
+    ["tag r.io/x", { git: true }],
+    ["push app", { git: true }],
+    ["push localhost:5000/x", { git: true }],
+    ["tags app"],
+    ["spush app web r.io/x"],
+    ["cleanup repo r.io/x --nonsense"],
+    ["push r.io/x --help"],
+  ];
+  for (const [line, ...wanted] of rows) {
+    await t.step(`dapp dimg ${line}`, async () => {
+      const ahead: unknown[] = [];
+      const { engine } = recording({});
+      const prefetch = (what?: Prefetch) => Promise.resolve(void ahead.push(what));
+      await dapp(["dimg", ...line.split(" ")], { engine: () => ({ ...engine(), prefetch }) });
+      assert.deepEqual(ahead, wanted);
     });
   }
 });

@@ -11,6 +11,8 @@ export class TcpProxy implements AsyncDisposable {
   readonly host: string;
   /** Bytes that are read and passed on at once, for new connections. */
   piece = 16 * 1024;
+  /** Connections that were taken. */
+  connections = 0;
   /** Connections that were cut. */
   cuts = 0;
   /** Bytes that were passed on, to and from the server. */
@@ -42,7 +44,10 @@ export class TcpProxy implements AsyncDisposable {
 
   async #accept(): Promise<void> {
     const connections: Promise<void>[] = [];
-    for await (const client of this.#listener) connections.push(this.#serve(client));
+    for await (const client of this.#listener) {
+      this.connections++;
+      connections.push(this.#serve(client));
+    }
     await Promise.all(connections);
   }
 

@@ -1,0 +1,19 @@
+import type { ResolvedOptions } from "../settings/options.ts";
+import { findDappfile } from "./find.ts";
+
+/** Keys of the project that name a REPO, and plugins, which may open one in their own way. An included file has neither. */
+const KEYS = /(?:^|[\s{,"'])(?:repo|plugins)["']?\s*:/;
+
+/**
+ * Whether a dappfile may have a say in which registry is asked, and how: a look at its text, long before it is understood.
+ * One that cannot be read may.
+ */
+export async function mayNameRegistry(
+  { dir, config }: Pick<ResolvedOptions, "dir" | "config">,
+): Promise<boolean> {
+  try {
+    return KEYS.test((await findDappfile(dir, config)).text);
+  } catch {
+    return true; // whoever reads it says why
+  }
+}
