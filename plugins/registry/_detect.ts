@@ -134,6 +134,9 @@ function readDetected(value: unknown): DetectedRegistry | undefined {
   return kind && { kind, ...(typeof realm === "string" && { realm }) };
 }
 
+/** Bytes of the longest page that is read to find out what a registry is. */
+const MAX_ANSWER = 16 << 20;
+
 async function probe(client: RegistryClient, signal: AbortSignal): Promise<DetectedRegistry> {
   const response = await client.request({
     method: "GET",
@@ -142,6 +145,7 @@ async function probe(client: RegistryClient, signal: AbortSignal): Promise<Detec
     // 401 is an answer here: it names the token server.
     expect: [200, 401, 403, 404],
     small: true,
+    reads: MAX_ANSWER,
     doing: `find out what registry ${client.domain} is`,
     signal,
   });
@@ -192,6 +196,7 @@ async function isZot(client: RegistryClient, signal: AbortSignal): Promise<boole
     scopes: [],
     expect: [200, 400, 401, 403, 404, 405],
     small: true,
+    reads: MAX_ANSWER,
     doing: `find out what registry ${client.domain} is`,
     signal,
   });

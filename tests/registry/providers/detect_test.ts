@@ -3,7 +3,7 @@ import { plugins } from "../../../plugins/builtin/registries.ts";
 import type { RegistryRequest } from "../../../core/contract/plugin.ts";
 import { kindOfAnswer, kindOfHost } from "../../../plugins/registry/_detect.ts";
 import { registryDockerHub, registryGitlab, registryHarbor } from "../../../plugins/registry/providers.ts";
-import { failure, MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
+import { cutResponse, failure, MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
 import { openOci, registryRequest } from "../../support/registry_request.ts";
 import { openWith } from "./support.ts";
 
@@ -150,6 +150,18 @@ Deno.test("a registry without signs of a provider is claimed by none, and rememb
   assert.deepEqual(memo.get(`registry-kind ${registry.host}`), { kind: "oci" });
   assert.deepEqual(await claimed(request()), []);
   assert.equal(registry.seen.length, asked);
+});
+
+Deno.test("what says what a registry is, is asked for again when it ends in the middle", async () => {
+  await using registry = new MemoryRegistry();
+  const cut = new Set(["/v2/", "/v2/_zot/ext/mgmt"]);
+  registry.fault(
+    (_, { pathname }) =>
+      cut.delete(pathname) ? cutResponse(new TextEncoder().encode("some words"), 4) : undefined,
+    9,
+  );
+  assert.deepEqual(await claimed(registryRequest(`${registry.host}/a`)), []);
+  assert.equal(cut.size, 0);
 });
 
 Deno.test("a spoilt memo is asked anew", async () => {
