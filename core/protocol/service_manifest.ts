@@ -14,17 +14,19 @@ export async function serviceManifest(
 /** Repositories that have the blobs, which are always the same. */
 const supplied = new WeakSet<Repository>();
 
-/** Stores a service manifest under a tag. */
+/** Stores a service manifest under a tag. With `isNew` its blobs are probably not there: nobody asks for them before. */
 export async function putServiceManifest(
   repository: Repository,
   tag: string,
   { manifest, blobs }: EmptyImage,
-  signal: AbortSignal,
+  { isNew = false, signal }: { readonly isNew?: boolean; readonly signal: AbortSignal },
 ): Promise<void> {
   const supply = async () => {
     const io = { signal, report() {} };
     await Promise.all(
-      blobs.map(({ digest, size, bytes }) => repository.upload({ digest, size, source: { bytes } }, io)),
+      blobs.map(({ digest, size, bytes }) =>
+        repository.upload({ digest, size, source: { bytes }, isNew }, io)
+      ),
     );
     supplied.add(repository);
   };

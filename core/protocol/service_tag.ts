@@ -14,7 +14,7 @@ export async function writeServiceTag(
 ): Promise<void> {
   const { document, signal } = options;
   const manifest = await serviceManifest("service", { [PAYLOAD]: JSON.stringify(document) });
-  await putServiceManifest(repository, tag, manifest, signal);
+  await putServiceManifest(repository, tag, manifest, { signal });
 }
 
 /**

@@ -1,10 +1,9 @@
-import { hasMembers, isListOf } from "../../lib/guard.ts";
 import type { BuiltDocument } from "../../lib/oci/build.ts";
 import { baseName } from "../sign/base_rule.ts";
 import type { ImageRule } from "../contract/config.ts";
 import { observed, Pool } from "../../lib/pool.ts";
 import type { Layer, Store } from "../contract/store.ts";
-import type { RegistryBackend, Repository } from "../contract/registry.ts";
+import type { RegistryBackend, RemoteManifest, Repository } from "../contract/registry.ts";
 import {
   annotationsOf,
   encodeImage,
@@ -22,26 +21,18 @@ import type { BlobUploader } from "../share/uploader.ts";
 import { labels, parseChain, type StageChain } from "../contract/labels.ts";
 import type { OutgoingImage, OutgoingTag } from "./outgoing.ts";
 import type { Standing } from "./standing.ts";
-import { type Digest, digestOf, isDigest } from "../../lib/oci/digest.ts";
+import { type Digest, digestOf } from "../../lib/oci/digest.ts";
 import { Shared } from "../../lib/memoize.ts";
 
 /** dimgs published at once. */
 const PARALLEL = 4;
-const MEMO = "published";
-
-/** What a tag was seen to hold. */
-const isKnownTag = hasMembers<Published & { readonly digest: Digest }>({
-  digest: isDigest,
-  identity: isDigest,
-  layers: isListOf(isDigest),
-});
 
 /** What publishing takes. */
 export interface PublishNeeds extends Pick<ResolvedOptions, "emit" | "signal" | "dryRun"> {
   readonly project: string;
   readonly store: Store;
   /** What stands under tags. */
-  readonly standing: Pick<Standing, "of">;
+  readonly standing: Pick<Standing, "of" | "isMarked" | "remember">;
   /** Brings a layer that a repository has into the store. */
   bring(layer: Layer, place: string): Promise<unknown>;
 }
@@ -98,12 +89,12 @@ class ImagePublisher {
   }
 
   async #publish(row: OutgoingTag): Promise<Pick<PublishedTag, "digest" | "state">> {
-    const { signal, dryRun } = this.needs;
+    const { signal, dryRun, standing } = this.needs;
     if (this.image.images.length === 0) return { state: "would push" };
     const repository = this.backend.repository(row.target.repository);
     const documents = await this.#documents(row);
-    const standing = await this.#standing(repository, row, documents.identity);
-    if (standing) return { state: "exists", digest: standing };
+    const there = await this.#standing(repository, row, documents.identity);
+    if (there) return { state: "exists", digest: there };
     if (dryRun) return { state: "would push" };
     const { digest } = documents.top;
     const published = { identity: documents.identity, layers: [...this.#layers().keys()] };
@@ -119,7 +110,7 @@ class ImagePublisher {
       }
       const putting = observed(repository.putManifest(documents.top, row.target.tag, signal));
       // It says what the digest stands for, which holds whatever becomes of the tag.
-      remembering ??= observed(this.#remember(row, digest, published));
+      remembering ??= observed(standing.remember(row.target, digest, published));
       await putting;
     });
     await remembering;
@@ -156,41 +147,36 @@ class ImagePublisher {
    * The digest of what is published under the tag, if it is the same content with the same facts. One HEAD, usually. The
    * repository has the layers of what is there, so that they need not be sent.
    */
-  async #standing(repository: Repository, row: OutgoingTag, identity: Digest): Promise<Digest | undefined> {
-    const { standing, store } = this.needs;
-    const [digest, known] = await Promise.all([
-      standing.of(row.target),
-      store.memo.get(MEMO, row.reference, isKnownTag),
-    ]);
-    if (!digest) return undefined;
-    const there = known?.digest === digest ? known : await this.#read(repository, row, digest);
-    if (!there) return undefined;
-    if (there.identity === identity) return digest;
-    this.uploader.known(repository, there.layers);
+  async #standing(
+    repository: Repository,
+    { target }: OutgoingTag,
+    identity: Digest,
+  ): Promise<Digest | undefined> {
+    const { standing, signal } = this.needs;
+    const found = await standing.of(target);
+    if (!found) return undefined;
+    const { digest } = found;
+    let { published } = found;
+    if (!published) {
+      const manifest = found.manifest ?? await repository.manifest(digest, signal);
+      published = manifest && await this.#published(repository, manifest);
+      if (!published) return undefined;
+      await standing.remember(target, digest, published);
+    }
+    if (published.identity === identity) return digest;
+    this.uploader.known(repository, published.layers);
     return undefined;
   }
 
-  async #read(repository: Repository, row: OutgoingTag, digest: Digest): Promise<Published | undefined> {
-    const there = await this.#published(repository, digest);
-    if (there) await this.#remember(row, digest, there);
-    return there;
-  }
-
-  async #remember(row: OutgoingTag, digest: Digest, { identity, layers }: Published): Promise<void> {
-    await this.needs.store.memo.put(MEMO, row.reference, { digest, identity, layers });
-  }
-
-  async #published(repository: Repository, digest: Digest): Promise<Published | undefined> {
+  async #published(repository: Repository, { bytes }: RemoteManifest): Promise<Published | undefined> {
     const { signal } = this.needs;
-    const manifest = await repository.manifest(digest, signal);
-    if (!manifest) return undefined;
-    if (this.image.images.length === 1) return await publishedIn(manifest.bytes);
-    const { manifests = [] } = JSON.parse(new TextDecoder().decode(manifest.bytes)) as {
+    if (this.image.images.length === 1) return await publishedIn(bytes);
+    const { manifests = [] } = JSON.parse(new TextDecoder().decode(bytes)) as {
       manifests?: readonly { readonly digest: Digest }[];
     };
     const below = await Promise.all(manifests.map(({ digest }) => repository.manifest(digest, signal)));
     const parts = await Promise.all(below.map((each) => each && publishedIn(each.bytes)));
-    const chain = parseChain(annotationsOf(manifest.bytes)[labels.stages]);
+    const chain = parseChain(annotationsOf(bytes)[labels.stages]);
     return {
       identity: await this.#identity(parts.map((part) => part?.identity), chain),
       layers: parts.flatMap((part) => part?.layers ?? []),
@@ -237,13 +223,13 @@ class ImagePublisher {
   /** Notes the repository of a named dimg in REPO, once, and before it has tags: who is killed in between lost nothing. */
   async #mark(): Promise<void> {
     const { rule: { name } } = this.image.node;
-    const { signal } = this.needs;
-    const main = this.backend.repository("");
-    const tag = repositoryMarker(name);
-    if (await main.head(tag, signal)) return;
-    const { project } = this.needs;
+    const { project, signal, standing } = this.needs;
+    if (await standing.isMarked(name)) return;
     const manifest = await serviceManifest("repository", { [labels.project]: project, [labels.name]: name });
-    await putServiceManifest(main, tag, manifest, signal);
+    await putServiceManifest(this.backend.repository(""), repositoryMarker(name), manifest, {
+      isNew: true,
+      signal,
+    });
   }
 }
 

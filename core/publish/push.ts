@@ -69,12 +69,12 @@ export async function pushImages(
   const main = backend.repository("");
   const store = await session.store();
   const uploader = new BlobUploader(emit, signal, store.memo);
-  const standing = new Standing(backend, signal);
+  const standing = new Standing(backend, store.memo, session.options);
   const naming: Naming = {
     naming: registry.naming ?? backend.capabilities.naming,
     reference: ({ repository, tag }) => `${backend.repository(repository).name}:${tag}`,
     // A build takes time, in which the answer may become another.
-    ...(!options.build && { named: (targets) => standing.askAhead(targets) }),
+    named: (targets) => options.build ? standing.recall(targets) : standing.askAhead(targets),
   };
   const tags = await prepareTags(sessions, nodes, naming, options);
 

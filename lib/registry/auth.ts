@@ -15,6 +15,8 @@ export interface AuthorizerOptions {
   readonly memory: HostMemory;
   /** A token for reading is asked for such that it serves for storing, unless that is refused. */
   readonly writes: boolean;
+  /** A repository that blobs are taken over from: a token for storing elsewhere is asked for such that it serves for that. */
+  readonly origin: string | undefined;
   /** Milliseconds since 1970. */
   now(): number;
   /** Looked up once, when the registry first asks. */
@@ -87,7 +89,8 @@ export class Authorizer {
   }
 
   async #widest(challenge: Challenge, scopes: readonly string[], signal: AbortSignal): Promise<string> {
-    const wide = this.#options.writes && !this.#narrow ? storing(scopes) : undefined;
+    const { writes, origin } = this.#options;
+    const wide = writes && !this.#narrow ? storing(scopes, origin) : undefined;
     if (wide) {
       try {
         return await this.#token(challenge, wide, signal);

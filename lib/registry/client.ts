@@ -26,6 +26,8 @@ export interface RegistryClientOptions {
   readonly login?: { readonly username: string; readonly password: string };
   /** Ask for tokens that store as well, where reading comes first; who may only read gets one for that. @default false */
   readonly writes?: boolean;
+  /** A repository, without host, that others may take blobs over from: with `writes`, tokens are for that as well. */
+  readonly origin?: string;
   readonly retry?: Partial<RetryPolicy>;
   /** What earlier runs found out, so that this one asks less. */
   readonly memo?: ClientMemo;
@@ -33,8 +35,9 @@ export interface RegistryClientOptions {
   onWait?(wait: RegistryWait): void;
 }
 
-/** Connections for what a manifest names. */
+/** Connections for what a manifest names, and for who stores: blobs go two steps, each by itself. */
 const CONTENTS = 4;
+const STORED = 8;
 
 /** One request below `/v2/`. */
 export interface RegistryRequest {
@@ -135,7 +138,7 @@ export class RegistryClient implements AsyncDisposable {
   expectContents(): void {
     if (this.#contents) return;
     this.#contents = true;
-    for (let i = 0; i < CONTENTS; i++) this.expectMore();
+    for (let i = this.#options.writes ? STORED : CONTENTS; i > 0; i--) this.expectMore();
   }
 
   async #request(request: RegistryRequest): Promise<HttpResponse> {
@@ -252,6 +255,7 @@ export class RegistryClient implements AsyncDisposable {
         host: this.#host,
         memory: this.#memory,
         writes: this.#options.writes ?? false,
+        origin: this.#options.origin,
         credentials: () => this.#credentials(path),
         now: () => this.retry.now(),
         send: (request) =>

@@ -14,6 +14,8 @@ export class HeadHabits {
   readonly #memory: HostMemory;
   /** HEAD failed where GET worked; nobody asks that way again. */
   useless = false;
+  /** HEAD has found something in this run. That is remembered when a miss needs it: who only finds writes nothing. */
+  #found = false;
   #comparing: Promise<void> | undefined;
 
   constructor(memory: HostMemory) {
@@ -21,8 +23,8 @@ export class HeadHabits {
   }
 
   /** HEAD has found something. */
-  async found(): Promise<void> {
-    if (!this.useless) await this.#memory.note({ heads: true });
+  found(): void {
+    this.#found = true;
   }
 
   /** HEAD did not find, or did not answer, what GET has found. */
@@ -39,7 +41,10 @@ export class HeadHabits {
   async believes(miss: Told, ask: () => Promise<Told | undefined>): Promise<boolean> {
     for (;;) {
       if (this.useless) return false;
-      if ((await this.#memory.facts()).heads) return true;
+      if (this.#found || (await this.#memory.facts()).heads) {
+        await this.#memory.note({ heads: true });
+        return true;
+      }
       if (!this.#comparing) break;
       await this.#comparing;
     }
@@ -48,7 +53,7 @@ export class HeadHabits {
     try {
       const same = await ask();
       if (!same) return false;
-      if (isSameServer(miss, same)) await this.found();
+      if (isSameServer(miss, same)) await this.#memory.note({ heads: true });
       return true;
     } finally {
       this.#comparing = undefined;

@@ -52,7 +52,7 @@ export async function lookUpManifest(
   if (head?.status === 200) {
     const digest = head.header("docker-content-digest");
     if (isDigest(digest)) {
-      await heads.found();
+      heads.found();
       watching()?.found(client.domain, path, options.reference, digest);
       return digest;
     }

@@ -10,10 +10,16 @@ export function pushScope(path: string): string {
   return `repository:${path}:pull,push`;
 }
 
-/** Scopes for reading and storing, of those for reading one repository alone; undefined for any others. */
-export function storing(scopes: readonly string[]): readonly string[] | undefined {
-  const path = scopes.length === 1 ? /^repository:(.+):pull$/.exec(scopes[0]!)?.[1] : undefined;
-  return path === undefined ? undefined : [pushScope(path)];
+/**
+ * Scopes for all that storing in one repository takes, of those for reading or storing there alone; undefined for any
+ * others.
+ *
+ * @param origin a repository that blobs may be taken over from
+ */
+export function storing(scopes: readonly string[], origin?: string): readonly string[] | undefined {
+  const path = scopes.length === 1 ? /^repository:(.+):pull(?:,push)?$/.exec(scopes[0]!)?.[1] : undefined;
+  if (path === undefined) return undefined;
+  return origin === undefined || origin === path ? [pushScope(path)] : [pushScope(path), pullScope(origin)];
 }
 
 /** Removing manifests and tags. */

@@ -139,13 +139,14 @@ export async function clientFor(
   const { RegistryClient } = await import("../../lib/registry/client.ts");
   const { access, env, memo, writes } = request;
   const { username, password } = access;
-  const own = parseRepo(request.repo).domain === domain;
+  const { domain: ownDomain, path: origin } = parseRepo(request.repo);
+  const own = ownDomain === domain;
   const transport = takeBegun(request, domain);
   return new RegistryClient(domain, {
     env,
     insecure: access.insecure,
     ...(transport && { transport }),
-    ...(own && writes && { writes }),
+    ...(own && writes && { writes, origin }),
     memo: { get: (key) => memo.get(MEMO, key, isObject), put: (key, value) => memo.put(MEMO, key, value) },
     ...(own && username !== undefined && password !== undefined && { login: { username, password } }),
     ...(onWait && { onWait }),

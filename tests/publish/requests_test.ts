@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { definePlugin, type Engine, use } from "../../mod.ts";
+import { emptyImage } from "../../lib/oci/empty_image.ts";
 import { busyboxBase } from "../support/bases.ts";
 import { fakeBuilder, FakeBuilderLog } from "../support/fake_builder.ts";
 import { withProject } from "../support/project.ts";
@@ -129,6 +130,7 @@ Deno.test("push mounts what the stages have brought to the registry instead of s
 });
 
 Deno.test("what two repositories of REPO hold is sent once, whichever comes first", async () => {
+  const ofMarks: readonly string[] = (await emptyImage({})).blobs.map(({ digest }) => digest);
   for (const first of ["images", "stages"] as const) {
     await withProject({ "dappfile.yaml": dappfile(await busyboxBase()), "src/a": "a\n" }, async (project) => {
       await using registry = new MemoryRegistry();
@@ -137,7 +139,7 @@ Deno.test("what two repositories of REPO hold is sent once, whichever comes firs
         await using engine = project.engine();
         await engine.build();
       }
-      /** Layers that were sent: configs differ from one repository to the next. */
+      /** Layers that were sent: configs differ from one repository to the next, and marks are a few bytes. */
       const sent = async (what: "images" | "stages") => {
         registry.seen.splice(0);
         await using engine = project.engine({ repo });
@@ -148,7 +150,7 @@ Deno.test("what two repositories of REPO hold is sent once, whichever comes firs
           asked: requests.filter((line) => /^POST .*\?mount=/.test(line)).length,
           puts: requests.filter((line) => /^PUT .*\/blobs\/uploads\//.test(line)).flatMap((line) =>
             /digest=sha256(?:%3A|:)([0-9a-f]{64})/.exec(line)?.[1] ?? []
-          ),
+          ).filter((hex) => !ofMarks.includes(`sha256:${hex}`)),
         };
       };
       const one = await sent(first);
@@ -273,13 +275,16 @@ Deno.test("bp asks what stands under its tags before a build that builds nothing
             ...backend,
             repository(name) {
               const repository = backend.repository(name);
-              const head: typeof repository.head = (reference, signal) => {
+              const ask = () => {
                 if (name === "app") asked.push(project.events.some(({ type }) => type === "build.finished"));
-                return repository.head(reference, signal);
+              };
+              const watch: Pick<typeof repository, "head" | "manifest"> = {
+                head: (reference, signal) => (ask(), repository.head(reference, signal)),
+                manifest: (reference, signal) => (ask(), repository.manifest(reference, signal)),
               };
               return new Proxy(repository, {
                 get(_, key) {
-                  const value = key === "head" ? head : Reflect.get(repository, key);
+                  const value = Reflect.get(key in watch ? watch : repository, key);
                   return typeof value === "function" ? value.bind(repository) : value;
                 },
               });

@@ -10,11 +10,16 @@ const { signal } = new AbortController();
 const nowhere = { HOME: "/nonexistent" };
 
 /** A client that notes how long it was to wait instead of waiting. */
-function connect(registry: MemoryRegistry, auths?: unknown, { writes = false } = {}) {
+function connect(
+  registry: MemoryRegistry,
+  auths?: unknown,
+  { writes = false, origin }: { readonly writes?: boolean; readonly origin?: string } = {},
+) {
   const waits: number[] = [];
   const client = new RegistryClient(registry.host, {
     env: { ...nowhere, ...(auths !== undefined && { DOCKER_AUTH_CONFIG: JSON.stringify({ auths }) }) },
     writes,
+    ...(origin !== undefined && { origin }),
     retry: { sleep: (ms) => (waits.push(ms), Promise.resolve()) },
   });
   return { client, waits };
@@ -22,6 +27,11 @@ function connect(registry: MemoryRegistry, auths?: unknown, { writes = false } =
 
 const read = (client: RegistryClient, reference = "1", path = "a/b") =>
   getManifest(client, path, { reference, signal });
+/** Puts a blob into a registry that asks for no login yet. */
+async function storeFirst(registry: MemoryRegistry, path: string, blob: Awaited<ReturnType<typeof blobOf>>) {
+  await using client = connect(registry).client;
+  strictEqual(await uploadBlob(client, path, { blob, isNew: true, signal }), "uploaded");
+}
 const user = (registry: MemoryRegistry) => ({ [registry.host]: { auth: btoa("me:secret-word") } });
 
 Deno.test("RegistryClient reads manifests by tag and digest, over plain http on loopback", async () => {
@@ -142,6 +152,32 @@ Deno.test("RegistryClient logs in with Bearer tokens", async (t) => {
     const blob = await blobOf(new Uint8Array(9));
     await uploadBlob(client, "a/b", { blob, signal });
     strictEqual(registry.count("/token"), 1);
+  });
+  await t.step("and for taking blobs over", async () => {
+    for (const first of ["read", "store"]) {
+      await using registry = new MemoryRegistry();
+      await registry.addImage("a/b", "1");
+      const blob = await blobOf(new Uint8Array(9));
+      await storeFirst(registry, "a", blob);
+      registry.auth = { kind: "bearer" };
+      const { client } = connect(registry, {}, { writes: true, origin: "a" });
+      await using _ = client;
+      if (first === "read") await read(client);
+      strictEqual(await uploadBlob(client, "a/b", { blob, from: ["a"], isNew: true, signal }), "mounted");
+      strictEqual(registry.count("/token"), 1, first);
+    }
+  });
+  await t.step("who may not read where blobs could be taken over from stores all the same", async () => {
+    await using registry = new MemoryRegistry();
+    await registry.addImage("a/b", "1");
+    const blob = await blobOf(new Uint8Array(9));
+    await storeFirst(registry, "a", blob);
+    registry.auth = { kind: "bearer", refused: ["a"] };
+    const { client } = connect(registry, {}, { writes: true, origin: "a" });
+    await using _ = client;
+    await read(client);
+    strictEqual(await uploadBlob(client, "a/b", { blob, from: ["a"], isNew: true, signal }), "uploaded");
+    strictEqual(registry.openUploads, 0);
   });
   for (const where of ["token server", "registry"]) {
     await t.step(`who is going to store and may only read, as the ${where} says, reads`, async () => {
