@@ -20,6 +20,7 @@ import type {
   Repository,
 } from "../contract/registry.ts";
 import { classify, isCopy } from "./classify.ts";
+import { earlier } from "./clocks.ts";
 import { InventoryCache } from "./inventory_cache.ts";
 import { listedFacts, shareListedBytes } from "./listed_facts.ts";
 import type { KnownManifest } from "../protocol/manifest_facts.ts";
@@ -36,7 +37,7 @@ export interface InventoryOptions {
   readonly freshMs?: number;
   /** Ask again what every tag points at, stages excepted; manifests still come from memory. @default false */
   readonly verify?: boolean;
-  /** Milliseconds since 1970. @default the clock */
+  /** This machine's time, milliseconds since 1970. @default the clock */
   readonly now?: number;
   readonly onProgress?: (progress: InventoryProgress) => void;
 }
@@ -105,7 +106,8 @@ class Reader {
     return {
       project: this.options.project,
       repo,
-      now: new Date(this.#now).toISOString(),
+      // When all is read, the registry has told its time.
+      now: new Date(earlier(this.#now, this.backend.capabilities)).toISOString(),
       images: this.#images.sort(byReference),
       stages: this.#stages.sort(byReference),
       others: this.#others.sort(byReference),

@@ -6,6 +6,7 @@ import type { RegistryBackend, RegistryMemo } from "../contract/registry.ts";
 import { applyPlan, type ApplyReport } from "./apply.ts";
 import { PROTOCOL, systemClock } from "../protocol/clock.ts";
 import { localMarkOwners } from "../protocol/mark_owners.ts";
+import { clockNotes } from "./clocks.ts";
 import { cleanupGit } from "./git_facts.ts";
 import { readInventory } from "./inventory.ts";
 import { Journal, readJournal, readPending } from "./journal.ts";
@@ -39,8 +40,9 @@ export async function planRegistryCleanup(
     : await askPolicies(session, inventory, request);
   const leases = request.flush ? [] : await readLeases(backend.repository(""), signal);
   const dimgs = request.patterns?.length ? await selected(session, inventory, request.patterns) : undefined;
+  const clocks = request.flush ? [] : clockNotes(inventory.repo, Date.now(), backend.capabilities);
   return planCleanup(inventory, keeps, {
-    notes,
+    notes: [...clocks, ...notes],
     removed: await removedBefore(await journalPath(session), { repo: inventory.repo, project }),
     ...(request.flush && { flush: true }),
     images: request.images ?? true,

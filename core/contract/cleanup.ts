@@ -8,7 +8,7 @@ export interface Inventory {
   readonly project: string;
   /** Full name of REPO. */
   readonly repo: string;
-  /** RFC 3339; every age is measured from here. */
+  /** RFC 3339; every age is measured from here: the earlier of this machine's clock and the registry's. */
   readonly now: string;
   /** Published images of the project, those of renamed and removed dimgs included. */
   readonly images: readonly InventoryImage[];

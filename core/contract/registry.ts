@@ -64,6 +64,11 @@ export interface RegistryCapabilities {
   readonly settleMs?: number;
   /** Small requests that it should get at once; may change with what it answers. @default 16 */
   readonly atOnce?: number;
+  /**
+   * Milliseconds that its clock is ahead of this machine's, negative when it is behind, as far as it tells; may change
+   * with what it answers. Cleanups count ages from the clock that is behind.
+   */
+  readonly clockOffMs?: number;
 }
 
 /** One REPO with the repositories below it. */

@@ -2,6 +2,7 @@ import { AtOnce } from "./at_once.ts";
 import { answerError, isPullLimit } from "./answer_error.ts";
 import { Authorizer } from "./auth.ts";
 import { readAhead } from "./body.ts";
+import { ClockOff } from "./clock_off.ts";
 import { findCredentials } from "./credentials.ts";
 import { type Credentials, readDockerHeaders } from "./docker_config.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
@@ -86,6 +87,7 @@ export class RegistryClient implements AsyncDisposable {
   readonly #patience: Patience;
   readonly #authorizers = new Map<string, Authorizer>();
   readonly #small = new AtOnce();
+  readonly #clock = new ClockOff();
   readonly #secrets = new Set<string>();
   #contents = false;
   #headers: Promise<Readonly<Record<string, string>>> | undefined;
@@ -126,6 +128,14 @@ export class RegistryClient implements AsyncDisposable {
   /** How many small requests it should get at once: 4 to 64, by what it answered so far. */
   get atOnce(): number {
     return this.#small.size;
+  }
+
+  /**
+   * Milliseconds that its clock is ahead of this machine's, negative when it is behind, by what it answered so far;
+   * undefined when that says no time.
+   */
+  get clockOffMs(): number | undefined {
+    return this.#clock.ms;
   }
 
   /** Has a connection opened for a request that is about to come, while another one is answered. */
@@ -200,6 +210,7 @@ export class RegistryClient implements AsyncDisposable {
       };
       const send = () =>
         request.follow ?? true ? followRedirects(this.#transport, exchange) : this.#transport.send(exchange);
+      const sent = this.retry.now();
       const response = await (own && exchange.small ? this.#counted(exchange, send) : send());
       if (own) {
         if (wantsTls(response, url)) {
@@ -211,6 +222,7 @@ export class RegistryClient implements AsyncDisposable {
           });
         }
         answered();
+        if (response.url.origin === origin) this.#clock.heard(response, sent, this.retry.now());
       }
       const asked = response.status === 401 && own && response.url.origin === origin;
       if (asked && request.expect.includes(401)) {

@@ -67,7 +67,8 @@ export function createOciBackend(
     kind: provider.kind,
     // What a provider's registry can do may show with its first answer.
     get capabilities() {
-      return { ...provider.capabilities, atOnce: client.atOnce };
+      const { atOnce, clockOffMs } = client;
+      return { ...provider.capabilities, atOnce, ...(clockOffMs !== undefined && { clockOffMs }) };
     },
     repository(name) {
       const full = name === "" ? path : repositoryPath(`${client.domain}/${path}`, name, provider);

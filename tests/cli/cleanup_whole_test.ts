@@ -66,6 +66,54 @@ Deno.test("dapp dimg cleanup repo, --plan, restore and flush repo work on an OCI
   });
 });
 
+/** Has a registry answer for another one, with a clock that is so many milliseconds ahead of it. */
+function withClock(registry: MemoryRegistry, behind: MemoryRegistry, aheadMs: number): void {
+  registry.fault(async (request, url) => {
+    const { method, headers } = request;
+    const body = await request.arrayBuffer();
+    const target = new URL(url.pathname + url.search, `http://${behind.host}`);
+    const answer = await fetch(target, { method, headers, ...(body.byteLength > 0 && { body }) });
+    const told = new Headers(answer.headers);
+    told.set("date", new Date(Date.now() + aheadMs).toUTCString());
+    const bytes = await answer.arrayBuffer();
+    return new Response(bytes.byteLength > 0 ? bytes : null, { status: answer.status, headers: told });
+  }, Infinity);
+}
+
+Deno.test("images of a living branch stay that are young by the registry's clock alone, and a note says why", async () => {
+  await using hidden = new MemoryRegistry();
+  await using registry = new MemoryRegistry();
+  const DAY = 86_400_000;
+  const keep = "- { use: keep-branches, options: { maxAge: 0s } }";
+  const file = dappfile.replace("- use: keep-branches", keep);
+  await withProject({ "dappfile.yaml": file }, async ({ dir, home }) => {
+    const env = { HOME: home, PATH: Deno.env.get("PATH") ?? "" };
+    const call = async (line: string, repo: string) => {
+      const args = [...line.split(" "), "-C", dir, "--home", home, "--repo", repo];
+      return await dapp(args, { env, createEngine });
+    };
+    const pushed = await call("dimg bp --tag-branch", `${hidden.host}/shop`);
+    assert.equal(pushed.code, 0, pushed.stderr);
+    const old = await call("dimg cleanup repo -n", `${hidden.host}/shop`);
+    assert.match(old.stdout, /delete {2}app:main {2}.*branch "main" exists, but older than 0s/, old.stderr);
+    assert.doesNotMatch(old.stdout, /note:/);
+
+    withClock(registry, hidden, -2 * DAY);
+    const note = new RegExp(
+      `Ages are counted from .*, so that nothing goes too early: .* that of ${registry.host} .*ahead.*behind`,
+    );
+    for (const line of ["dimg cleanup repo -n", "dimg cleanup repo"]) {
+      const { code, stdout, stderr } = await call(line, `${registry.host}/shop`);
+      assert.equal(code, 0, stderr);
+      assert.match(stdout + stderr, note);
+      assert.match(stdout + stderr, /nothing to delete/);
+    }
+    const json = JSON.parse((await call("dimg cleanup repo -n --json", `${registry.host}/shop`)).stdout);
+    assert.match(json.notes.join(), note);
+    assert.ok("main" in hidden.tagsOf("shop/app"));
+  });
+});
+
 Deno.test("stages of the old tool go with --improper-cache-version, by a plan from a file too", async () => {
   await using registry = new MemoryRegistry();
   const old = "dimgstage-" + "1".repeat(64);

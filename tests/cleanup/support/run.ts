@@ -49,6 +49,8 @@ export function fakeGit({ branches = [], tags = [], commits = {} }: GitFixture):
 
 export interface CleanupRun {
   readonly git?: GitFixture | "none";
+  /** What this machine's clock says. @default NOW */
+  readonly now?: number;
   readonly plan?: PlanOptions;
   readonly memo?: RegistryMemo;
   /** Instead of the defaults. */
@@ -63,7 +65,7 @@ export async function planFor(registry: MemoryRegistry, run: CleanupRun = {}): P
     project: "shop",
     memo: run.memo ?? memoryMemo(),
     signal: never,
-    now: NOW,
+    now: run.now ?? NOW,
   });
   const { env = {}, projectDir = "/nowhere" } = run;
   await using hooks = await openPolicies({

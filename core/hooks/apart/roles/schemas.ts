@@ -31,6 +31,9 @@ export const digest = z.custom<string>(isDigest, "digest");
 export const flag = z.boolean();
 export const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, "Uint8Array");
 
+/** More than all years that are written with four digits. */
+const MOST_OFF_MS = 1e15;
+
 export const capabilities = strict<RegistryCapabilities>({
   naming: z.enum(["nested", "flat"]),
   nested: flag,
@@ -39,6 +42,7 @@ export const capabilities = strict<RegistryCapabilities>({
   pulls: flag,
   settleMs: z.number().nonnegative().optional(),
   atOnce: z.number().int().positive().optional(),
+  clockOffMs: z.number().gte(-MOST_OFF_MS).lte(MOST_OFF_MS).optional(),
 });
 
 export const manifest = strict<RemoteManifest>({ digest, bytes, mediaType: text }).optional();
