@@ -44,7 +44,8 @@ export function parseReference(text: string): Reference {
     );
   }
   const { domain, path } = splitDomain(colon < 0 ? named : named.slice(0, colon));
-  if (!DOMAIN.test(domain)) throw fail(`"${domain}" is no host name`);
+  // Also what looks like one may be none: a port above 65535, numbers that are no address, letters that are not encoded.
+  if (!DOMAIN.test(domain) || !URL.canParse(`https://${domain}`)) throw fail(`"${domain}" is no host name`);
   for (const component of path.split("/")) {
     if (COMPONENT.test(component)) continue;
     const why = /[A-Z]/.test(component)

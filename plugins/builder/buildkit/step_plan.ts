@@ -96,7 +96,7 @@ export function planStep(step: PlannedStep, ground: StepGround): StepPlan {
   const mounts = [
     { input: image, dest: "/", output: 0 },
     { input: script, dest: CONTROL, readonly: true },
-    ...step.mounts.map((mount) => mountOf(mount, ground.run)).toSorted(outermostFirst),
+    ...step.mounts.map((mount) => mountOf(mount, ground.run)).toSorted(inOrder),
   ];
   const ran = llb.exec({
     meta: {
@@ -224,10 +224,14 @@ function cache(ID: string, dest: string, locked = false): LlbMount {
   return { dest, mountType: MountType.CACHE, cacheOpt: { ID, sharing } };
 }
 
-function outermostFirst(a: LlbMount, b: LlbMount): number {
-  return depth(a) - depth(b);
+/**
+ * The outermost first, and in one order whatever the dappfile's is: the daemon takes them one after another, and two steps
+ * that each held what the other one wants for itself would wait forever.
+ */
+function inOrder({ dest: a = "" }: LlbMount, { dest: b = "" }: LlbMount): number {
+  return depth(a) - depth(b) || (a < b ? -1 : 1);
 }
 
-function depth({ dest = "" }: LlbMount): number {
-  return dest.split("/").filter((part) => part !== "").length;
+function depth(path: string): number {
+  return path.split("/").filter((part) => part !== "").length;
 }

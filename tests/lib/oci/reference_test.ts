@@ -52,6 +52,10 @@ Deno.test("parseReference() rejects what the grammar forbids", async (t) => {
     "reg.io/app@",
     "a b",
     "-host.io/app",
+    "reg.io:65536/app",
+    "256.1.1.1/app",
+    "1.2.3.4.5/app",
+    "xn--a.io/app",
     "https://reg.io/app",
     `reg.io/${"p".repeat(249)}`,
   ];
