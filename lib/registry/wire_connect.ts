@@ -25,7 +25,7 @@ export async function connectTo(
   const hostname = url.hostname.replace(/^\[|\]$/g, "");
   const port = Number(url.port || (url.protocol === "https:" ? 443 : 80));
   // One that hangs would keep the process from ending for as long as the kernel tries.
-  const given = new AbortController();
+  const given = untilConnected();
   const at = { hostname, port, signal: given.signal };
   const connecting = url.protocol === "https:" ? connectTls(at, certificates) : connectTcp(at);
   const { promise: stopped, reject } = Promise.withResolvers<never>();
@@ -48,6 +48,16 @@ export async function connectTo(
     alarm.stop();
     signal.removeEventListener("abort", stop);
   }
+}
+
+/**
+ * What gives up connecting, and leaves alone what is connected already: Deno asks the signal once more then, and loses the
+ * connection, open for as long as the process lives, if that throws.
+ */
+function untilConnected(): AbortController {
+  const given = new AbortController();
+  given.signal.throwIfAborted = () => {};
+  return given;
 }
 
 /** Bytes leave at once: else the request would wait until the end of TLS's handshake is confirmed. */
