@@ -126,6 +126,10 @@ function requireHooks(plugin: string, hooks: unknown): void {
   }
 }
 
+async function letGo(answer: Partial<AsyncDisposable> | null | undefined): Promise<void> {
+  await answer?.[Symbol.asyncDispose]?.();
+}
+
 const orders = { pre: 0, normal: 1, post: 2 } as const;
 
 class Runner implements HookRunner {
@@ -227,12 +231,21 @@ class Runner implements HookRunner {
     }
   }
 
-  /** What a plugin answers; nobody waits for one that does not heed the signal. @throws the signal's reason */
+  /**
+   * What a plugin answers; nobody waits for one that does not heed the signal, and what it answers then is let go of.
+   *
+   * @throws the signal's reason
+   */
   async #unlessStopped<T>(answer: T): Promise<Awaited<T>> {
     if (!(answer instanceof Promise)) return await answer;
     observed(answer); // it may fail while the next line waits
     const { abortable } = await import("@std/async/abortable");
-    return await abortable<Awaited<T>>(answer, this.context.signal);
+    try {
+      return await abortable<Awaited<T>>(answer, this.context.signal);
+    } catch (error) {
+      observed(answer.then((late) => letGo(late as Awaited<T> & Partial<AsyncDisposable>)));
+      throw error;
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -15,3 +15,10 @@ export function takeClient({ access }: RegistryRequest, domain: string): Registr
   kept.delete(access);
   return client;
 }
+
+/** Lets go of the client that was kept for a request and that nobody got. */
+export async function dropClient({ access }: RegistryRequest): Promise<void> {
+  const client = kept.get(access);
+  kept.delete(access);
+  await client?.[Symbol.asyncDispose]();
+}

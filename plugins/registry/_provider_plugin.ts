@@ -7,6 +7,7 @@ import {
   type RegistryRequest,
 } from "../../core/contract/plugin.ts";
 import { detectRegistry, kindOfHost, type RegistryKind } from "./_detect.ts";
+import { dropClient } from "./_kept_clients.ts";
 import type { OnWait } from "./_oci_backend.ts";
 import { parseRepo } from "./_repo.ts";
 import { noteWaits } from "./_waits.ts";
@@ -38,27 +39,36 @@ export function defineProvider(
   kind: RegistryKind,
   opener: () => Promise<ProviderOpener>,
 ): Plugin<ProviderOptions> {
-  const setup = (options: ProviderOptions) => ({
-    async openRegistry(
-      request: RegistryRequest,
-      ctx: Pick<HookContext, "emit">,
-    ): Promise<RegistryBackend | undefined> {
-      if (request.repo.startsWith("oci:")) return undefined;
-      const { domain, path } = parseRepo(request.repo);
-      // The host tells most: nothing is loaded and nobody is asked.
-      const known = request.kind === undefined ? kindOfHost(domain) : undefined;
-      if (known !== undefined && known !== kind) return undefined;
-      const onWait = noteWaits(ctx);
-      if (request.kind !== kind && known === undefined) {
-        const found = await detectRegistry(request, domain, async () => {
-          const { clientFor } = await import("./_oci_backend.ts");
-          return await clientFor(request, domain, onWait);
-        });
-        if (found.kind !== kind) return undefined;
-      }
-      return await (await opener())({ request, domain, path, onWait, ...options });
-    },
-  });
+  const setup = (options: ProviderOptions) => {
+    /** Requests for which it was found out what registry it is. */
+    const asked: RegistryRequest[] = [];
+    return {
+      async openRegistry(
+        request: RegistryRequest,
+        ctx: Pick<HookContext, "emit">,
+      ): Promise<RegistryBackend | undefined> {
+        if (request.repo.startsWith("oci:")) return undefined;
+        const { domain, path } = parseRepo(request.repo);
+        // The host tells most: nothing is loaded and nobody is asked.
+        const known = request.kind === undefined ? kindOfHost(domain) : undefined;
+        if (known !== undefined && known !== kind) return undefined;
+        const onWait = noteWaits(ctx);
+        if (request.kind !== kind && known === undefined) {
+          const found = await detectRegistry(request, domain, async () => {
+            const { clientFor } = await import("./_oci_backend.ts");
+            asked.push(request);
+            return await clientFor(request, domain, onWait);
+          });
+          if (found.kind !== kind) return undefined;
+        }
+        return await (await opener())({ request, domain, path, onWait, ...options });
+      },
+      // Who was to open it next may have failed, or an abort may have come before.
+      async [Symbol.asyncDispose]() {
+        for (const request of asked.splice(0)) await dropClient(request);
+      },
+    };
+  };
   const plugin = definePlugin({
     name: `registry-${kind}`,
     api: 1,

@@ -8,6 +8,7 @@ import {
   type Fact,
   type HookMap,
   PLUGIN_API,
+  type Store,
   use,
 } from "../../core/contract/plugin.ts";
 
@@ -144,6 +145,21 @@ Deno.test("disposal runs in reverse, also after one fails", async () => {
     /Plugin "b" failed in hook "dispose": stuck/,
   );
   assert.deepEqual(order, ["c", "b", "a"]);
+});
+
+Deno.test("an answer that comes after an abort is let go of: nobody waited for it", async () => {
+  const stop = new AbortController();
+  const runner = createHookRunner(host, { ...context, signal: stop.signal });
+  const late = Promise.withResolvers<Store>();
+  const gone = Promise.withResolvers<string>();
+  await runner.add(plugin("late", { openStore: () => late.promise }));
+  const asked = runner.first("openStore", { home: "/h" });
+  const reason = new Error("stopped");
+  stop.abort(reason);
+  await assert.rejects(asked, reason);
+  const dispose = () => Promise.resolve(gone.resolve("gone"));
+  late.resolve({ ...anyStore("x"), [Symbol.asyncDispose]: dispose } as never);
+  assert.equal(await gone.promise, "gone");
 });
 
 Deno.test("plugin options are strict", async (t) => {

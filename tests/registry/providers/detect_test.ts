@@ -131,6 +131,30 @@ Deno.test("who opens a registry knows how it is logged in to from the question w
   assert.deepEqual(registry.seen.map(({ path }) => path.split("?")[0]), ["/token", "/v2/app/manifests/1"]);
 });
 
+Deno.test("what has found out what a registry is, and nobody took over, is closed with the plugins", async () => {
+  await using registry = new MemoryRegistry();
+  const { connect } = Deno;
+  const opened: Deno.Conn[] = [];
+  Deno.connect = (async (address: Deno.ConnectOptions) => {
+    const connection = await connect(address);
+    opened.push(connection);
+    return connection;
+  }) as typeof connect;
+  try {
+    const request = registryRequest(`${registry.host}/app`);
+    const hooks = await registryDockerHub.load(undefined, { projectDir: request.projectDir, env: {} });
+    const { openRegistry } = hooks;
+    assert.ok(typeof openRegistry === "function");
+    const ctx = { signal: request.signal, dryRun: false, emit() {} };
+    assert.equal(await openRegistry(request, ctx), undefined);
+    await hooks[Symbol.asyncDispose]?.();
+    assert.ok(opened.length > 0);
+    for (const connection of opened) assert.throws(() => connection.close(), Deno.errors.BadResource);
+  } finally {
+    Deno.connect = connect;
+  }
+});
+
 Deno.test("plugins that ask at the same time share one question", async () => {
   await using registry = new MemoryRegistry();
   challenging(registry);
