@@ -368,7 +368,7 @@ Deno.test("a registry that is slow is asked once, and what it said is not kept",
 Deno.test("a command whose directory is gone when it ends has done what it was to do", async () => {
   await using registry = new MemoryRegistry();
   await withShop(async (shop, project) => {
-    const push = ["bp", `${registry.host}/kept`, "--tag", "v1"];
+    const push = ["bp", "web", `${registry.host}/kept`, "--tag", "v1"];
     const first = await shop.keep(push);
     for (const path of await shop.paths()) await Deno.remove(path);
     registry.fault(async () => {

@@ -26,7 +26,7 @@ Deno.test("tag_calver adds --tag-calver, which tags with the date", async (t) =>
 
 Deno.test("tag_calver refuses options that lead to no date or no tag", async (t) => {
   const cases: readonly (readonly [name: string, options: object, problem: RegExp])[] = [
-    ["a misspelt key", { zoen: "UTC" }, /Unrecognized key: "zoen"/],
+    ["a misspelt key", { zoen: "UTC" }, /options\.zoen: Unknown key "zoen"/],
     ["a zone that is none", { zone: "Mars/Olympus" }, /No such time zone/],
     ["a format without a date", { format: "latest" }, /Nothing of the date is in it/],
     ["a format that makes no tag", { format: "YYYY/MM" }, /No tag comes of it/],
