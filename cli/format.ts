@@ -85,6 +85,13 @@ export function formatTransfer(bytes: number, ms: number): string {
   return `${formatSize(bytes)} in ${formatDuration(ms)}${rate === undefined ? "" : `, ${rate}`}`;
 }
 
+/** How a transfer ended. */
+export function transferEnd(
+  { failed, stopped }: { readonly failed?: true; readonly stopped?: true },
+): string {
+  return failed ? "failed" : stopped ? "stopped" : "done";
+}
+
 /** How long ago something was, in its largest unit: "5m ago", "3h ago", "12d ago". Less than a minute, or the future, is "just now". */
 export function formatAge(ms: number): string {
   const minutes = Math.floor(ms / 60_000);

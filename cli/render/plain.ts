@@ -1,7 +1,7 @@
 /** One line for each change: for logs, pipes and terminals that cannot move their cursor. */
 import type { EngineEvent } from "../../mod.ts";
 import type { CiOutput } from "../ci/output.ts";
-import { formatElapsed, formatRate, formatSize, formatTransfer, printable } from "../format.ts";
+import { formatElapsed, formatRate, formatSize, formatTransfer, printable, transferEnd } from "../format.ts";
 import type { Clock, Output } from "../io.ts";
 import type { Style } from "../style.ts";
 import { linesFor, stageTitle } from "./lines.ts";
@@ -90,7 +90,7 @@ export class PlainRenderer implements Renderer {
     }
     if (event.type !== "transfer.finished") return undefined;
     const what = this.#running.get(event.id)?.title ?? event.id;
-    return `${what}  ${event.failed ? "failed" : "done"}  ${formatTransfer(event.done, event.ms)}`;
+    return `${what}  ${transferEnd(event)}  ${formatTransfer(event.done, event.ms)}`;
   }
 
   #follow(event: EngineEvent): void {

@@ -1,6 +1,6 @@
 /** Live progress at the bottom of a terminal; what is finished scrolls above it. */
 import type { EngineEvent } from "../../mod.ts";
-import { formatElapsed, formatRate, formatSize, formatTransfer, printable } from "../format.ts";
+import { formatElapsed, formatRate, formatSize, formatTransfer, printable, transferEnd } from "../format.ts";
 import type { Clock, Output } from "../io.ts";
 import type { Style } from "../style.ts";
 import { displayWidth, truncate } from "../width.ts";
@@ -108,7 +108,7 @@ export class TtyRenderer implements Renderer {
       case "transfer.finished": {
         const what = this.#running.get(event.id)?.title;
         this.#running.delete(event.id);
-        const how = event.failed ? "failed" : "done";
+        const how = transferEnd(event);
         if (what !== undefined) {
           this.#pending.push(`${what}  ${how}  ${formatTransfer(event.done, event.ms)}`);
         }

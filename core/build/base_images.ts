@@ -38,7 +38,9 @@ export class BaseImages {
     const source = await session.source(name, platform);
     const image = await session.base(name, platform);
     const note = (text: string) => emit({ type: "note", level: "info", text });
-    return await transferring(emit, (progress) => source.fetch(image, { signal, note, progress }));
+    return await transferring(emit, (progress) => source.fetch(image, { signal, note, progress }), {
+      signal,
+    });
   }
 
   /**

@@ -111,12 +111,13 @@ export class RemoteBases {
 
   /** Shows work of the builder that takes long for many bytes. */
   async #shown<T>(what: string, bytes: number, work: () => Promise<T>): Promise<T> {
-    return await transferring(this.means.session.options.emit, async (progress) => {
+    const { session: { options: { emit } }, signal } = this.means;
+    return await transferring(emit, async (progress) => {
       const tell = (done: number) => shown(progress)(what, what, done, bytes);
       tell(0);
       const result = await work();
       tell(bytes);
       return result;
-    });
+    }, { signal });
   }
 }

@@ -146,13 +146,14 @@ export type EngineEvent =
   | { readonly type: "transfer.started"; readonly id: string; readonly what: string; readonly total: number }
   /** How far a transfer has come: first, last, and every 50 ms at most. */
   | { readonly type: "transfer.progress"; readonly id: string; readonly done: number; readonly total: number }
-  /** A transfer is over, with so many bytes done; `failed` when it has not come to its end. */
+  /** A transfer is over, with so many bytes done; short of its end it has `failed`, or was `stopped` with the run. */
   | {
     readonly type: "transfer.finished";
     readonly id: string;
     readonly done: number;
     readonly ms: number;
     readonly failed?: true;
+    readonly stopped?: true;
   }
   /** Another process holds what this one needs. */
   | { readonly type: "lock.waiting"; readonly resource: string; readonly holder: string };

@@ -29,5 +29,5 @@ export async function exportBuilt(
     tell(0, 0); // what it comes to is known later
     const named = images.map(({ name, state }) => ({ name, reference: name === "" ? project : name, state }));
     return await exportImages(named, destination, { store, projectDir: dir, signal, progress: tell });
-  }, { confirmed: true });
+  }, { signal, confirmed: true });
 }

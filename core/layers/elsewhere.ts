@@ -72,7 +72,7 @@ export class Elsewhere {
           signal,
           progress: shown(progress),
           download: (blob, file, io) => repository.download(blob, file, io),
-        })).catch((error) => {
+        }), { signal }).catch((error) => {
           if (!(error instanceof EngineError) || !error.details.missing) throw error;
           this.losses.add(layer.digest, place);
           const why = `only ${place} had it, and it is gone from there`;

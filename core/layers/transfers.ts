@@ -1,4 +1,4 @@
-import type { EventSink } from "../contract/events.ts";
+import type { EngineEvent, EventSink } from "../contract/events.ts";
 
 /** Smaller blobs of a registry are not worth a line of progress. */
 export const SHOWN_BYTES = 256 * 1024;
@@ -11,6 +11,8 @@ export type Progress = (id: string, what: string, done: number, total: number) =
 
 /** How {@linkcode transferring} tells. */
 export interface TellOptions {
+  /** Stops the work: what is not done then was stopped, and has not failed. */
+  readonly signal: AbortSignal;
   /** All bytes are no end yet: the end of the work tells that somebody confirmed them all. @default false */
   readonly confirmed?: boolean;
   /** The time in milliseconds. @default performance.now */
@@ -25,7 +27,7 @@ export interface TellOptions {
 export async function transferring<T>(
   emit: EventSink,
   work: (progress: Progress) => Promise<T>,
-  { confirmed = false, now = () => performance.now() }: TellOptions = {},
+  { signal, confirmed = false, now = () => performance.now() }: TellOptions,
 ): Promise<T> {
   const running = new Map<string, Transfer>();
   const tell = (id: string, transfer: Transfer, at: number) => {
@@ -33,17 +35,17 @@ export async function transferring<T>(
     Object.assign(transfer, { told: done, toldAt: at });
     emit({ type: "transfer.progress", id, done, total });
   };
-  const end = (id: string, transfer: Transfer, failed?: true) => {
+  const end = (id: string, transfer: Transfer, undone: Undone = {}) => {
     const { start, done, told } = transfer;
     running.delete(id);
     const at = now();
     if (told !== done) tell(id, transfer, at);
-    emit({ type: "transfer.finished", id, done, ms: Math.round(at - start), ...(failed && { failed }) });
+    emit({ type: "transfer.finished", id, done, ms: Math.round(at - start), ...undone });
   };
-  const endAll = (failed?: true) => {
+  const endAll = (undone?: Undone) => {
     for (const [id, transfer] of [...running]) {
-      if (confirmed && !failed && transfer.total > 0) transfer.done = transfer.total;
-      end(id, transfer, failed);
+      if (confirmed && !undone && transfer.total > 0) transfer.done = transfer.total;
+      end(id, transfer, undone);
     }
   };
   const progress: Progress = (id, what, done, total) => {
@@ -63,10 +65,13 @@ export async function transferring<T>(
     endAll();
     return result;
   } catch (error) {
-    endAll(true);
+    endAll(signal.aborted ? { stopped: true } : { failed: true });
     throw error;
   }
 }
+
+/** Why a transfer has not come to its end. */
+type Undone = Pick<EngineEvent & { readonly type: "transfer.finished" }, "failed" | "stopped">;
 
 interface Transfer {
   readonly start: number;

@@ -60,19 +60,20 @@ export class ComingLayers {
     repository: Repository,
     { store, emit, signal, ...needs }: ComingNeeds,
   ): Promise<void> {
+    const either = AbortSignal.any([signal, this.#stop.signal]);
     try {
       await transferring(emit, (progress) =>
         fetchLayers(layers, store.blobs, {
           ...needs,
           title: repository.name,
-          signal: AbortSignal.any([signal, this.#stop.signal]),
+          signal: either,
           progress: shown(progress),
           download: async (blob, file, io) => {
             await repository.download(blob, file, io);
             this.#bytes += blob.size;
           },
           arrived: ({ digest }) => this.#arrivals.get(digest)?.resolve(),
-        }));
+        }), { signal: either });
     } catch (error) {
       for (const { reject } of this.#arrivals.values()) reject(error);
       throw error;

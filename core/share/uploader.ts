@@ -100,7 +100,7 @@ export class BlobUploader {
         if (signal.aborted || !await bring?.()) throw error;
         return await repository.upload(blob, io);
       });
-    }, { confirmed: true });
+    }, { signal, confirmed: true });
     this.#count[how] += blob.size;
     const now = [repository.name, ...places.filter((name) => name !== repository.name)].slice(0, PLACES);
     if (isNew) {

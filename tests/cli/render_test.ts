@@ -93,6 +93,8 @@ Deno.test("PlainRenderer prints one line for each change", () => {
     { type: "transfer.finished", id: "1", done: 29_000_000, ms: 3_210 },
     { type: "transfer.started", id: "2", what: "layer 5b1c… of REPO", total: 29_000_000 },
     { type: "transfer.finished", id: "2", done: 1_000_000, ms: 1_000, failed: true },
+    { type: "transfer.started", id: "3", what: "pushing 3f2a to REPO", total: 29_000_000 },
+    { type: "transfer.finished", id: "3", done: 5_000_000, ms: 1_000, stopped: true },
     started(at("install")),
     { type: "lock.waiting", resource: "app/setup", holder: "process 123" },
     output(at("install"), "one\ntw"),
@@ -118,6 +120,8 @@ layer 3f2a… of debian  29 MB
 layer 3f2a… of debian  done  29 MB in 3.2s, 9.0 MB/s
 layer 5b1c… of REPO  29 MB
 layer 5b1c… of REPO  failed  1.0 MB in 1.0s, 1.0 MB/s
+pushing 3f2a to REPO  29 MB
+pushing 3f2a to REPO  stopped  5.0 MB in 1.0s, 5.0 MB/s
 app/install  building  (commands changed)
 app/setup  waiting for process 123
 app/install │ one
@@ -385,6 +389,8 @@ Deno.test("TtyRenderer draws what runs below what is finished", () => {
   clock.advance(100);
   frame();
   renderer.event({ type: "transfer.finished", id: "1", done: 30_000_000, ms: 100 });
+  renderer.event({ type: "transfer.started", id: "2", what: "layer 5b1c", total: 30_000_000 });
+  renderer.event({ type: "transfer.finished", id: "2", done: 5_000_000, ms: 100, stopped: true });
   renderer.event(finished(at("install"), 1_200, 4_200_000));
   clock.advance(100);
   frame();
@@ -398,7 +404,7 @@ Deno.test("TtyRenderer draws what runs below what is finished", () => {
     "<up 1>app/install │ npm ci\nbuilding  app/install  0s\nbuilding  日本語/install  0s\n",
     "<up 2>building  app/install  1s\nbuilding  日本語/install  1s\n",
     "<up 2>building  app/install  1s\nbuilding  日本語/install  1s\ntransfer  layer 3f2a  15 MB of 30 MB  50%  150 MB/s  0s\n",
-    "<up 3>layer 3f2a  done  30 MB in 100ms, 300 MB/s\napp/install  built  1.2s  +4.2 MB\nbuilding  日本語/install  1s\n",
+    "<up 3>layer 3f2a  done  30 MB in 100ms, 300 MB/s\nlayer 5b1c  stopped  5.0 MB in 100ms, 50 MB/s\napp/install  built  1.2s  +4.2 MB\nbuilding  日本語/install  1s\n",
     "<up 1>日本語/install  built  1.3s  no layer\n<show>",
   ]);
   assert.equal(clock.pending, 0);

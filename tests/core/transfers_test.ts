@@ -6,17 +6,23 @@ import {
   type TellOptions,
   transferring,
 } from "../../core/layers/transfers.ts";
+import { transferEnd } from "../../cli/format.ts";
 import type { EngineEvent } from "../../mod.ts";
 
+const never = new AbortController().signal;
+
 /** What was told of transfers, without times. */
-async function told(work: Parameters<typeof transferring>[1], options: TellOptions = {}): Promise<string[]> {
+async function told(
+  work: Parameters<typeof transferring>[1],
+  options: Partial<TellOptions> = {},
+): Promise<string[]> {
   const events: EngineEvent[] = [];
-  await transferring((event) => void events.push(event), work, options).catch(() =>
+  await transferring((event) => void events.push(event), work, { signal: never, ...options }).catch(() =>
     events.push({ type: "detail", text: "" })
   );
   return events.map((event) => {
     if (event.type === "transfer.finished") {
-      return `${event.id} ${event.failed ? "failed" : "done"} ${event.done}`;
+      return `${event.id} ${transferEnd(event)} ${event.done}`;
     }
     if (event.type === "transfer.progress") return `${event.id} ${event.done} of ${event.total}`;
     return event.type === "transfer.started" ? `${event.id} is ${event.what}` : "thrown";
@@ -41,7 +47,10 @@ Deno.test("a transfer is done with its bytes, or with the work; what the work le
     }),
     ["a is one", "a 4 of 4", "a done 4", "b is other", "b 2 of 4", "b failed 2", "thrown"],
   );
-  await rejects(transferring(() => {}, () => Promise.reject(new RangeError("cut"))), RangeError);
+  await rejects(
+    transferring(() => {}, () => Promise.reject(new RangeError("cut")), { signal: never }),
+    RangeError,
+  );
 });
 
 Deno.test("of progress the first and the last are told, and what comes long enough after the one before", async () => {
@@ -94,6 +103,27 @@ Deno.test("a transfer that must be confirmed is done with the work alone", async
   deepEqual(
     await told((progress) => work(progress, fail), options),
     ["a is one", "a 4 of 4", "a 2 of 4", "a failed 2", "thrown"],
+  );
+});
+
+Deno.test("what is stopped before its end has not failed", async () => {
+  const stop = new AbortController();
+  deepEqual(
+    await told((progress) => {
+      progress("a", "one", 4, 4);
+      progress("b", "other", 2, 4);
+      stop.abort(new Error("another stage failed"));
+      return Promise.reject(stop.signal.reason);
+    }, { signal: stop.signal }),
+    ["a is one", "a 4 of 4", "a done 4", "b is other", "b 2 of 4", "b stopped 2", "thrown"],
+  );
+  // The end may come first.
+  deepEqual(
+    await told((progress) => {
+      progress("b", "other", 4, 4);
+      return Promise.resolve();
+    }, { signal: stop.signal, confirmed: true }),
+    ["b is other", "b 4 of 4", "b done 4"],
   );
 });
 

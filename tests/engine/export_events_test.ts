@@ -1,6 +1,8 @@
 /** What is told of exports while they are written. */
 import assert from "node:assert/strict";
+import { transferEnd } from "../../cli/format.ts";
 import { EngineError, use } from "../../mod.ts";
+import type { EngineOptions } from "../../mod.ts";
 import { fakeBuilder, FakeBuilderLog } from "../support/fake_builder.ts";
 import { writeBase } from "../support/golden_base.ts";
 import { startProject, type TestProject } from "../support/project.ts";
@@ -13,7 +15,7 @@ function told({ events }: TestProject): string[] {
   return events.splice(0).flatMap((event) => {
     if (event.type === "transfer.started") return [event.what];
     if (event.type !== "transfer.finished") return [];
-    return [`${event.failed ? "failed" : "done"}, ${event.done > 0 ? "some" : "no"} bytes`];
+    return [`${transferEnd(event)}, ${event.done > 0 ? "some" : "no"} bytes`];
   });
 }
 
@@ -31,9 +33,9 @@ async function withBuilt(work: (project: TestProject, root: string) => Promise<v
   });
 }
 
-function open(project: TestProject) {
+function open(project: TestProject, options: EngineOptions = {}) {
   const plugins = [use(fakeBuilder(new FakeBuilderLog()))];
-  return project.engine({ platform: "linux/amd64", builder: "fake", plugins });
+  return project.engine({ platform: "linux/amd64", builder: "fake", plugins, ...options });
 }
 
 for (const kind of ["oci", "oci-archive", "docker-archive"]) {
@@ -80,6 +82,21 @@ for (const kind of ["oci", "oci-archive", "docker-archive"]) {
     }
   });
 }
+
+Deno.test("an export that the user stops is told as stopped", async () => {
+  await withBuilt(async (project, root) => {
+    const stop = new AbortController();
+    await using engine = open(project, {
+      signal: stop.signal,
+      onEvent: (event) => {
+        project.events.push(event);
+        if (event.type === "transfer.started") stop.abort(new Error("Ctrl-C"));
+      },
+    });
+    await assert.rejects(engine.export([], `oci:${root}/out`), { message: "Ctrl-C" });
+    assert.deepEqual(told(project), [`exporting to oci:${root}/out`, "stopped, no bytes"]);
+  });
+});
 
 Deno.test("a destination that cannot be meant is an error, and no export that is told", async () => {
   await withBuilt(async (project) => {
