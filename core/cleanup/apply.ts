@@ -22,6 +22,9 @@ import { knownOf } from "../protocol/manifest_facts.ts";
 
 export type * from "./apply_model.ts";
 
+/** The most images whose tags are on their way out at once: who copies such a tag by hand may get what it was moved to. */
+const REMOVED_AT_ONCE = 8;
+
 /**
  * Does what a plan says, with everything looked at once more: a tag that moved stays, a digest keeps its other tags,
  * and stages go only by the protocol that docs/protocol.md describes, after builds had time to object. It can be stopped
@@ -300,7 +303,7 @@ class Applier {
       if ([...tags.values()].every((result) => result !== undefined)) done.add(group);
     };
     // In the order of the plan.
-    const pool = new Pool(() => this.#throttle.parallel);
+    const pool = new Pool(() => Math.min(REMOVED_AT_ONCE, this.#throttle.parallel));
     await Promise.all(groups.map((group) =>
       pool.run(async () => {
         if (failure || this.options.signal.aborted || !rules.mayRemove()) return;

@@ -66,7 +66,7 @@ export interface ApplyOptions {
   readonly owners?: MarkOwners;
   readonly signal: AbortSignal;
   readonly clock: Clock;
-  /** Removals at once. @default as many as the registry should get requests */
+  /** Requests at once, 8 of them removals at most. @default as many as the registry should get */
   readonly parallel?: number;
   /** Between the mark and the first removal of a stage, milliseconds. */
   readonly graceMs?: number;

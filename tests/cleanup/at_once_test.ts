@@ -22,7 +22,7 @@ async function withGone(): Promise<MemoryRegistry> {
  * Lets the registry answer GET only when as many came as it should get, and then wants as many as the next wave has. Gives
  * how many there were each time; fewer would wait for ever.
  */
-function inWaves(registry: MemoryRegistry): readonly number[] {
+function inWaves(registry: MemoryRegistry, most = 16): readonly number[] {
   const seen: number[] = [];
   const want = (atOnce: number | undefined) => {
     const { atOnce: _, ...rest } = registry.capabilities;
@@ -36,7 +36,7 @@ function inWaves(registry: MemoryRegistry): readonly number[] {
     if (operation !== "get" || left.length === 0) return;
     there++;
     const gate = opened;
-    if (there === (left[0] ?? 16)) {
+    if (there === (left[0] ?? most)) {
       // Whoever comes beside these has its turn first.
       await new Promise((resolve) => setTimeout(resolve));
       seen.push(there);
@@ -58,12 +58,12 @@ Deno.test("readInventory() asks a registry as many things at once as it should g
   assert.equal(inventory.images.length, 26);
 });
 
-Deno.test("applyPlan() removes as many tags at once as the registry should get requests", async () => {
+Deno.test("applyPlan() removes as many tags at once as the registry should get requests, and 8 at most", async () => {
   const registry = await withGone();
   const plan = await planFor(registry);
-  const seen = inWaves(registry);
+  const seen = inWaves(registry, 8);
   const report = await applyFor(registry, plan);
-  assert.deepEqual(seen, WAVES);
+  assert.deepEqual(seen, [3, 5, 2, 8]);
   assert.deepEqual([report.outcome, report.counts.deleted], ["complete", 26]);
 });
 
