@@ -90,6 +90,8 @@ async function cleanups() {
 
 class BuildEngine implements Engine {
   readonly session: Session;
+  /** REPOs whose registries are reached, or were not to be. */
+  readonly #reached = new Set<string>();
 
   /** @param sessions one for each platform; the first answers what is the same for all */
   constructor(readonly sessions: readonly [Session, ...Session[]]) {
@@ -105,7 +107,8 @@ class BuildEngine implements Engine {
   /** Begins to reach the registry of a REPO that is asked for certain. Never fails. */
   async #reach(repo: string): Promise<void> {
     const { session } = this;
-    if (session.options.untrusted || !isFar(repo)) return;
+    if (session.options.untrusted || !isFar(repo) || this.#reached.has(repo)) return;
+    this.#reached.add(repo);
     const loading = session.workspace.reach?.();
     // Who is asked, and by whom, is for the dappfile to say.
     const [reach, others] = await Promise.all([loading, mayNameRegistry(session.options)]);

@@ -2,6 +2,7 @@ import type { RegistryBackend, RemoteManifest } from "../contract/registry.ts";
 import type { Memo } from "../contract/store.ts";
 import { hasMembers, isListOf } from "../../lib/guard.ts";
 import { type Digest, isDigest } from "../../lib/oci/digest.ts";
+import { memoize } from "../../lib/memoize.ts";
 import { observed } from "../../lib/pool.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import type { Published } from "./image_document.ts";
@@ -56,7 +57,7 @@ export class Standing {
 
   /** What is under a name. @throws {RegistryError} */
   of(target: ImageTarget): Promise<StandingTag | undefined> {
-    return shared(this.#asked, this.#reference(target), () => this.#look(target));
+    return memoize(this.#asked, this.#reference(target), () => this.#look(target));
   }
 
   /** Whether REPO has a note that a dimg has a repository of its own. @throws {RegistryError} */
@@ -95,11 +96,11 @@ export class Standing {
 
   #recalled(target: ImageTarget): Promise<KnownTag | undefined> {
     const reference = this.#reference(target);
-    return shared(this.#known, reference, () => this.memo.get(MEMO, reference, isKnownTag));
+    return memoize(this.#known, reference, () => this.memo.get(MEMO, reference, isKnownTag));
   }
 
   #isMarked(dimg: string, by: "head" | "manifest"): Promise<boolean> {
-    return shared(this.#marks, dimg, async () => {
+    return memoize(this.#marks, dimg, async () => {
       const found = await this.backend.repository("")[by](repositoryMarker(dimg), this.options.signal);
       return found !== undefined;
     });
@@ -108,11 +109,4 @@ export class Standing {
   #reference({ repository, tag }: ImageTarget): string {
     return `${this.backend.repository(repository).name}:${tag}`;
   }
-}
-
-/** Asks once for each key; also a failure is the answer. */
-function shared<T>(asked: Map<string, Promise<T>>, key: string, ask: () => Promise<T>): Promise<T> {
-  let answer = asked.get(key);
-  if (!answer) asked.set(key, answer = ask());
-  return answer;
 }

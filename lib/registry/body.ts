@@ -2,6 +2,7 @@ import { collectUpTo } from "../collect.ts";
 import { DecompressError } from "../compression/error.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
 import type { HttpResponse } from "./http.ts";
+import { pieceOf } from "./wire_answer.ts";
 
 /**
  * The content of an answer, without the compression that servers and proxies put around it, be it that nobody has asked
@@ -52,14 +53,10 @@ export async function readAhead(response: HttpResponse, limit: number): Promise<
   return {
     ...response,
     whole,
-    body: once(whole),
+    body: pieceOf(whole),
     header: (name) => name === "content-encoding" ? undefined : response.header(name),
     discard: () => Promise.resolve(),
   };
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }
 
 /** The beginning of the content, as much as says why a request failed. Never throws. */

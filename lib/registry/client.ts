@@ -210,8 +210,7 @@ export class RegistryClient implements AsyncDisposable {
       };
       const send = () =>
         request.follow ?? true ? followRedirects(this.#transport, exchange) : this.#transport.send(exchange);
-      const sent = this.retry.now();
-      const response = await (own && exchange.small ? this.#counted(exchange, send) : send());
+      const response = await (own ? this.#heard(exchange, send) : send());
       if (own) {
         if (wantsTls(response, url)) {
           await response.discard();
@@ -222,7 +221,6 @@ export class RegistryClient implements AsyncDisposable {
           });
         }
         answered();
-        if (response.url.origin === origin) this.#clock.heard(response, sent, this.retry.now());
       }
       const asked = response.status === 401 && own && response.url.origin === origin;
       if (asked && request.expect.includes(401)) {
@@ -239,20 +237,20 @@ export class RegistryClient implements AsyncDisposable {
     }
   }
 
-  async #counted(
-    { method, signal }: HttpRequest,
-    send: () => Promise<HttpResponse>,
-  ): Promise<HttpResponse> {
-    const ended = this.#small.begin(method === "GET" || method === "HEAD");
-    const start = this.retry.now();
-    const ms = () => this.retry.now() - start;
+  /** Sends to the registry itself, and notes what its answer tells: how much it has to do, and its time. */
+  async #heard(request: HttpRequest, send: () => Promise<HttpResponse>): Promise<HttpResponse> {
+    const { method, url, small, signal } = request;
+    const ended = small ? this.#small.begin(method === "GET" || method === "HEAD") : () => {};
+    const sent = this.retry.now();
     try {
       const answer = await send();
-      ended({ status: answer.status, ms: ms() });
+      const received = this.retry.now();
+      ended({ status: answer.status, ms: received - sent });
+      if (answer.url.origin === url.origin) this.#clock.heard(answer, sent, received);
       return answer;
     } catch (error) {
       const broken = error instanceof RegistryError && error.details.retryable && !signal.aborted;
-      ended(broken ? { status: undefined, ms: ms() } : undefined);
+      ended(broken ? { status: undefined, ms: this.retry.now() - sent } : undefined);
       throw error;
     }
   }

@@ -69,3 +69,8 @@ export function isBlobUnknown(error: unknown): boolean {
   const code = error instanceof RegistryError ? error.details.code : undefined;
   return code === "MANIFEST_BLOB_UNKNOWN" || code === "BLOB_UNKNOWN";
 }
+
+/** A connection that was kept from an earlier request was gone: no answer came, and nobody knows what has arrived. */
+export class GoneError extends Error {
+  override readonly name = "GoneError";
+}

@@ -1,8 +1,7 @@
+import { passOver } from "./wire_answer.ts";
 import type { HttpRequest, HttpResponse } from "./http.ts";
 
 const LIMIT_MS = 30_000;
-/** Bytes that are read although nobody wants them. */
-const MAX_UNWANTED = 64 * 1024;
 
 /** A request whose body, if any, is in memory. */
 export type LightRequest = Omit<HttpRequest, "body"> & { readonly body: string | Uint8Array | undefined };
@@ -25,26 +24,16 @@ export async function sendLight(
     ...(client && { client }),
     signal: AbortSignal.any([signal, AbortSignal.timeout(answerMs)]),
   });
+  const content = response.body ?? nothing();
   return {
     status: response.status,
     url,
-    body: response.body ?? nothing(),
+    body: content,
     header: (name) => response.headers.get(name) ?? undefined,
-    discard: () => Promise.resolve(void passOver(response.body)),
+    // A stream that is reset ends a connection of HTTP/1.1, and servers of HTTP/2 end one with many resets. Registries that
+    // lead each blob to storage say so in a body.
+    discard: () => Promise.resolve(void passOver(content)),
   };
-}
-
-/**
- * Reads what nobody wants, if that is little. Else the stream that it comes by would be reset: a connection of HTTP/1.1 ends
- * with that, and servers of HTTP/2 end one with many resets. Registries that lead each blob to storage say so in a body.
- */
-async function passOver(body: AsyncIterable<Uint8Array> | null): Promise<void> {
-  let size = 0;
-  try {
-    for await (const piece of body ?? nothing()) if ((size += piece.length) > MAX_UNWANTED) break;
-  } catch {
-    // it has failed, or has been read
-  }
 }
 
 async function* nothing(): AsyncGenerator<Uint8Array> {}

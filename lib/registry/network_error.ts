@@ -1,8 +1,72 @@
-import { redactUrl, RegistryError } from "./errors.ts";
-import { isLasting, refusesTls, TLS_REFUSED } from "./lasting.ts";
+import { GoneError, redactUrl, RegistryError } from "./errors.ts";
 import { TOO_SLOW } from "./pace.ts";
-import { whyNot } from "./why_not.ts";
-import { GoneError } from "./wire.ts";
+
+/** What rustls, the kernel, Deno and Node.js say, and how people say it. */
+const WORDS: readonly (readonly [said: RegExp, told: (match: RegExpExecArray) => string])[] = [
+  [/close_notify|error reading a body/, () => "the connection ended before the answer"],
+  [/unexpected end of file/, () => "the connection ended while TLS was set up"],
+  [/NoApplicationProtocol/, () => "it does not speak HTTP/1.1"],
+  [/InvalidContentType/, () => "it does not speak TLS"],
+  [/alert: ProtocolVersion/, () => "it speaks no version of TLS that is spoken here"],
+  [/alert: CertificateRequired/, () => "it wants a client certificate"],
+  [/alert: HandshakeFailure/, () => "it refuses the TLS that is spoken here, or wants a client certificate"],
+  [/alert: Unrecogni[sz]edName/, () => "it has nothing under this name"],
+  [/not valid after (\d+)/, ([, end]) => `its certificate expired on ${dayOf(end)}`],
+  [/not valid before (\d+)/, ([, start]) => `its certificate is not valid before ${dayOf(start)}`],
+];
+
+/** Why there is no connection to a host, or no answer, in words for people, without what URLs may hold. */
+export function whyNot(error: unknown, hostname: string): string {
+  const { code, message, cause } = error as { code?: string; message?: string; cause?: unknown };
+  // The built-in `fetch` says what happened in what it names as the cause, after the whole address.
+  if (message === "fetch failed" && cause) return whyNot(cause, hostname);
+  const text = (message || code || String(error)).replace(
+    /^error sending request .*client error \(\w+\)(?:: |$)/s,
+    "",
+  );
+  if (code === "ENOTFOUND" || /failed to lookup address/i.test(text)) return `no such host "${hostname}"`;
+  for (const [said, told] of WORDS) {
+    const match = said.exec(text);
+    if (match) return told(match);
+  }
+  return text.replace(/ \(os error \d+\)/, "") || "the request was not answered";
+}
+
+/** The day of seconds since 1970, such as `2020-02-01`. */
+function dayOf(seconds = "0"): string {
+  return new Date(Number(seconds) * 1000).toISOString().slice(0, 10);
+}
+
+/** The code of a failure of TLS, which is spoken there: one side does not take what the other one is or offers. */
+export const TLS_REFUSED = "TLS_REFUSED";
+
+/** In the words and codes of rustls, OpenSSL and Node.js. Alerts that say that something went wrong by the way may pass. */
+const OF_TLS = new RegExp(
+  "certificate|CERT_|SELF_SIGNED|ERR_TLS|peer is incompatible|fatal alert: (?:HandshakeFailure|ProtocolVersion|" +
+    "InsufficientSecurity|Unrecogni[sz]edName|NoApplicationProtocol|UnknownCA|AccessDenied|InappropriateFallback)",
+  "i",
+);
+/** Names, rights and addresses are what they are, and so is who answers TLS with something else. */
+const OTHER =
+  /ENOTFOUND|failed to lookup address|no such host|Invalid hostname|Invalid URL|EPERM|Requires \w+ access|InvalidContentType|ERR_SSL/;
+
+/** Whether both sides speak TLS, and one refuses the other. */
+export function refusesTls(error: unknown): boolean {
+  const text = textOf(error);
+  return OF_TLS.test(text) && !/InvalidContentType/.test(text);
+}
+
+/** Whether what kept a request from being answered will do so again, however often it is sent. */
+export function isLasting(error: unknown): boolean {
+  return refusesTls(error) || OTHER.test(textOf(error));
+}
+
+/** Codes and messages of an error and of what has caused it. */
+function textOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { code = "", message, cause } = error as Error & { readonly code?: string };
+  return `${code} ${message}${cause === undefined ? "" : `\n${textOf(cause)}`}`;
+}
 
 /** The code of a failure that a kept connection was gone; nobody knows what has arrived. */
 export const GONE = "GONE";

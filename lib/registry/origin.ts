@@ -1,7 +1,7 @@
 import { redactUrl, RegistryError } from "./errors.ts";
 import type { HostMemory } from "./host_memory.ts";
 import { isLoopback } from "./hosts.ts";
-import { TLS_REFUSED } from "./lasting.ts";
+import { TLS_REFUSED } from "./network_error.ts";
 
 type Scheme = "http:" | "https:";
 

@@ -1,5 +1,6 @@
 import type { Agent, Dispatcher } from "undici";
 import { type HostCertificates, hostCertificates } from "./certificates.ts";
+import { MAX_UNWANTED, pieceOf } from "./wire_answer.ts";
 import { RegistryError } from "./errors.ts";
 import { networkError } from "./network_error.ts";
 import { fetchTakesProxy } from "../own_process.ts";
@@ -9,7 +10,7 @@ import { type LightRequest, sendLight } from "./light.ts";
 import type { Env, HttpRequest, HttpResponse } from "./http.ts";
 import { type Floor, floorOf, paced, taken } from "./pace.ts";
 import { settled } from "./settled.ts";
-import { sendWire } from "./wire.ts";
+import { isRepeatable, sendWire } from "./wire.ts";
 import { ConnectError } from "./wire_connect.ts";
 import { QUEUE, WirePool } from "./wire_pool.ts";
 
@@ -78,7 +79,8 @@ export class HttpTransport implements AsyncDisposable {
     try {
       if (!this.#isDirect(url) || this.#particular.has(url.origin)) return await this.#sendUndici(request);
       const small = isSmallTls(request);
-      const light = small && isWhole(body) && mayRepeat(request) && !this.#isFree(request)
+      // The built-in `fetch` sends again by itself what met a connection that was gone.
+      const light = small && isWhole(body) && isRepeatable(request) && !this.#isFree(request)
         ? await this.#sendLight({ ...request, body })
         : undefined;
       const answer = light ?? await (small ? this.#sendSmall(request) : this.#sendWire(request));
@@ -163,7 +165,7 @@ export class HttpTransport implements AsyncDisposable {
         const value = answer.headers[name];
         return Array.isArray(value) ? value.join(", ") : value;
       },
-      discard: () => answer.body.dump({ limit: 64 * 1024 }).catch(() => {}),
+      discard: () => answer.body.dump({ limit: MAX_UNWANTED }).catch(() => {}),
     };
   }
 
@@ -316,11 +318,6 @@ function isSmallTls({ small = false, url: { protocol } }: HttpRequest): boolean 
   return small && protocol === "https:";
 }
 
-/** Whether the built-in `fetch` may have it, which sends again by itself what met a connection that was gone. */
-function mayRepeat({ method, repeatable = false }: HttpRequest): boolean {
-  return repeatable || method === "GET" || method === "HEAD";
-}
-
 /** Whether it is this machine, by plain http. */
 function isNear({ protocol, hostname }: URL): boolean {
   return protocol === "http:" && isLoopback(hostname);
@@ -332,10 +329,6 @@ function isOwn({ ca, cert }: HostCertificates): boolean {
 
 function isWhole(body: HttpRequest["body"]): body is string | Uint8Array | undefined {
   return body === undefined || typeof body === "string" || body instanceof Uint8Array;
-}
-
-async function* pieceOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }
 
 /** Small pieces that stay as they are: undici holds on to them. */

@@ -1,9 +1,10 @@
 import { observed } from "../pool.ts";
 import type { HostCertificates } from "./certificates.ts";
+import { GoneError } from "./errors.ts";
 import type { HttpRequest, HttpResponse } from "./http.ts";
 import { defaultFloor, type Floor, SlowError } from "./pace.ts";
 import { latin1Bytes, requestHead } from "./request_head.ts";
-import { type AnswerHead, AnswerReader, WireError } from "./wire_answer.ts";
+import { type AnswerHead, AnswerReader, passOver, pieceOf, WireError } from "./wire_answer.ts";
 import { connectTo } from "./wire_connect.ts";
 import { Line } from "./wire_line.ts";
 import { type Wire, wireOf, type WirePool } from "./wire_pool.ts";
@@ -14,8 +15,6 @@ const IDLE_MS = 60_000;
 const LAST_WORDS_MS = 5_000;
 /** Bytes taken from the connection at once, of what is asked for. */
 const PIECE = 256 * 1024;
-/** Bytes that are read although nobody wants them, so that the connection can be used again. */
-const MAX_UNWANTED = 64 * 1024;
 /**
  * How long a connection may have been idle for a request that can be sent again, and for any other. Servers close idle
  * ones after some seconds or minutes; one that has just answered hardly does.
@@ -24,11 +23,6 @@ const REPEATABLE_IDLE_MS = 30_000;
 const IDLE_FRESH_MS = 1_000;
 /** What some servers say on a connection that was idle for too long, not to the request that meets it. */
 const REQUEST_TIMEOUT = 408;
-
-/** A connection that was kept from an earlier request was gone: no answer came, and nobody knows what has arrived. */
-export class GoneError extends Error {
-  override readonly name = "GoneError";
-}
 
 export interface WireOptions {
   readonly certificates?: HostCertificates;
@@ -78,7 +72,8 @@ export async function sendWire(request: HttpRequest, options: WireOptions = {}):
   return await over(wireOf(await connectTo(url, certificates, AbortSignal.any(signals))), false);
 }
 
-function isRepeatable(
+/** Whether it may be sent again, when nobody knows whether it has arrived, and can be. */
+export function isRepeatable(
   { method, body, repeatable = method === "GET" || method === "HEAD" }: HttpRequest,
 ): boolean {
   return repeatable && (body === undefined || typeof body === "string" || body instanceof Uint8Array);
@@ -127,8 +122,10 @@ async function exchange(
       body: pieces,
       discard() {
         if (nothing) done();
-        else if (pool && usable) void passOver(line, pieces);
-        else line.close();
+        else if (pool && usable) {
+          line.limit({ ms: LAST_WORDS_MS, what: "the answer paused", whole: true });
+          void passOver(pieces);
+        } else line.close();
       },
     });
   } catch (error) {
@@ -156,10 +153,6 @@ function answerOf(
   };
 }
 
-async function* pieceOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  if (bytes.length > 0) yield bytes;
-}
-
 /** The pieces; `done` is called at their end, and the connection closed when they fail or nobody wants more. */
 async function* piecesOf(
   line: Line,
@@ -173,17 +166,6 @@ async function* piecesOf(
     throw line.reason(error);
   } finally {
     line.close();
-  }
-}
-
-/** Reads what nobody wants, if that is little. */
-async function passOver(line: Line, pieces: AsyncIterable<Uint8Array>): Promise<void> {
-  line.limit({ ms: LAST_WORDS_MS, what: "the answer paused", whole: true });
-  let size = 0;
-  try {
-    for await (const piece of pieces) if ((size += piece.length) > MAX_UNWANTED) break;
-  } catch {
-    // the connection is closed
   }
 }
 

@@ -206,3 +206,21 @@ function latin1(bytes: Uint8Array): string {
   }
   return text;
 }
+
+/** Content that is in memory, as it is received and sent. */
+export async function* pieceOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  if (bytes.length > 0) yield bytes;
+}
+
+/** Bytes that are read although nobody wants them, so that their connection can be used again. */
+export const MAX_UNWANTED = 64 * 1024;
+
+/** Reads what nobody wants, if that is little, and stops reading where it is more. Never throws. */
+export async function passOver(body: AsyncIterable<Uint8Array>): Promise<void> {
+  let size = 0;
+  try {
+    for await (const piece of body) if ((size += piece.length) > MAX_UNWANTED) break;
+  } catch {
+    // it has failed, or has been read
+  }
+}

@@ -2,7 +2,7 @@ import { Alarm } from "../alarm.ts";
 import { observed } from "../pool.ts";
 import type { HostCertificates } from "./certificates.ts";
 import { tlsReady } from "./tls_ready.ts";
-import { whyNot } from "./why_not.ts";
+import { whyNot } from "./network_error.ts";
 
 const CONNECT_MS = 30_000;
 

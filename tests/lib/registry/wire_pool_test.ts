@@ -1,7 +1,8 @@
 import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
 import { readBody } from "../../../lib/registry/body.ts";
 import type { HttpRequest } from "../../../lib/registry/http.ts";
-import { GoneError, sendWire } from "../../../lib/registry/wire.ts";
+import { GoneError } from "../../../lib/registry/errors.ts";
+import { sendWire } from "../../../lib/registry/wire.ts";
 import { wireOf, WirePool } from "../../../lib/registry/wire_pool.ts";
 import { run } from "../../support/process.ts";
 import { withTempDir } from "../../support/tmp.ts";

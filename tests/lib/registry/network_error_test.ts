@@ -1,5 +1,5 @@
 import { strictEqual } from "node:assert/strict";
-import { whyNot } from "../../../lib/registry/why_not.ts";
+import { whyNot } from "../../../lib/registry/network_error.ts";
 
 Deno.test("whyNot() says in words for people what rustls, the kernel and fetch say", async (t) => {
   const fetchFailed = (message: string) => new TypeError("fetch failed", { cause: new Error(message) });
