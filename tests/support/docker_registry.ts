@@ -32,7 +32,11 @@ export async function startDockerRegistry(
       const config = {
         version: 0.1,
         log: { level: "error" },
-        storage: { filesystem: { rootdirectory: data ?? `${dir}/data` }, delete: { enabled: deletion } },
+        storage: {
+          cache: { blobdescriptor: "inmemory" }, // as in Debian's configuration and that of the official image
+          filesystem: { rootdirectory: data ?? `${dir}/data` },
+          delete: { enabled: deletion },
+        },
         ...(token && { auth: { token } }),
         http: {
           addr: host,
