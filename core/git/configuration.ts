@@ -1,7 +1,8 @@
 /** Whether the commit that is checked out holds the files that a build is configured by. */
-import { isListOf, isText } from "../../lib/guard.ts";
+import { isJust, isListOf, isText } from "../../lib/guard.ts";
 import { below } from "../../lib/layer/paths.ts";
 import type { GitMemo, UncommittedPath } from "./model.ts";
+import { blobIdAt } from "./blob_id.ts";
 import { runGit } from "./process.ts";
 import type { LocalRepository } from "./repository.ts";
 
@@ -40,7 +41,10 @@ export class ConfigurationFiles {
     );
   }
 
-  /** All that the commit does not hold as they are: changed ones, ignored ones, and those of other places. */
+  /**
+   * All that the commit does not hold as they are: changed ones, ignored ones, and those of other places. What git tells is
+   * compared with what is there, since `git status` passes over files that it was told to take for unchanged.
+   */
   async missing(
     commit: string,
     uncommitted: readonly UncommittedPath[],
@@ -50,20 +54,16 @@ export class ConfigurationFiles {
       const file = paths.at(-1)!;
       return present && this.#below(file) === undefined ? [file] : [];
     });
-    const present = this.#inside(({ present }) => present);
-    const { prefix } = this.repository.located;
-    const above = this.#inside().filter((path) => below(prefix, path) === undefined);
-    const [absent, changed] = await Promise.all([
-      this.#absent(commit, present, memo),
-      above.length > 0 ? this.#differing(commit, above) : [],
-    ]);
-    const inside = [...absent, ...changed].map((path) => this.#shown(path));
+    const paths = [...this.#inside()].sort();
+    const ids = await this.#committed(commit, paths, memo);
+    const held = await Promise.all(paths.map((path, i) => this.#holds(path, ids?.[i], memo)));
+    const inside = paths.filter((_, i) => !held[i]).map((path) => this.#shown(path));
     return [...new Set([...this.changed(uncommitted), ...inside, ...elsewhere])];
   }
 
   /** Relative to the root of the repository. */
-  #inside(wanted: (trail: Trail) => boolean = () => true): readonly string[] {
-    const paths = this.trails.filter(wanted).flatMap(({ paths }) => paths);
+  #inside(): readonly string[] {
+    const paths = this.trails.flatMap(({ paths }) => paths);
     return [...new Set(paths.flatMap((path) => this.#below(path) ?? []))];
   }
 
@@ -75,57 +75,77 @@ export class ConfigurationFiles {
     return below(this.repository.located.prefix, path) ?? `${this.#root}/${path}`;
   }
 
-  /** Those of `paths` that are not in the commit, for which git is asked once, unless its files are known. */
-  async #absent(commit: string, paths: readonly string[], memo: GitMemo): Promise<readonly string[]> {
+  /**
+   * The object ids of `paths` in the commit, "" of what it does not have; for which git is asked once, unless the files of
+   * the commit are known. Undefined when git cannot say.
+   */
+  async #committed(
+    commit: string,
+    paths: readonly string[],
+    memo: GitMemo,
+  ): Promise<readonly string[] | undefined> {
     if (paths.length === 0) return [];
-    const key = JSON.stringify([commit, ...[...paths].sort()]);
-    const known = await memo.get("git-commit-lacks", key, isListOf(isText));
-    if (known !== undefined) return known;
-    const lacking = await this.#absentFromTree(commit, paths) ?? await this.#askAbsent(commit, paths);
-    if (lacking === undefined) return paths;
-    await memo.put("git-commit-lacks", key, lacking);
-    return lacking;
+    const key = JSON.stringify([commit, ...paths]);
+    const known = await memo.get("git-commit-holds", key, isListOf(isText));
+    if (known?.length === paths.length) return known;
+    const ids = await this.#inTree(commit, paths) ?? await this.#idsIn("", commit, paths);
+    if (ids !== undefined) await memo.put("git-commit-holds", key, ids);
+    return ids;
   }
 
   /** The same, from the files of the project; undefined where they are not known, or do not tell. */
-  async #absentFromTree(commit: string, paths: readonly string[]): Promise<readonly string[] | undefined> {
+  async #inTree(commit: string, paths: readonly string[]): Promise<readonly string[] | undefined> {
     const tree = await this.repository.listed(commit);
     const inside = paths.map((path) => below(this.repository.located.prefix, path));
-    if (!tree || inside.includes(undefined)) return undefined;
-    const links = [...tree.submodules, ...tree.gaps];
-    return paths.filter((_, i) => {
-      const path = inside[i]!;
-      return !tree.files.some((file) => file.path === path || covers(path, file.path)) &&
-        !links.some((link) => link.path === path || covers(link.path, path));
-    });
+    const isGap = (path: string) => tree?.gaps.some((gap) => gap.path === path || covers(gap.path, path));
+    if (!tree || inside.some((path) => path === undefined || isGap(path))) return undefined;
+    return inside.map((path) => tree.files.find((file) => file.path === path)?.oid ?? "");
   }
 
-  /** The same, by git; undefined when it cannot say. */
-  async #askAbsent(commit: string, paths: readonly string[]): Promise<readonly string[] | undefined> {
-    // A file in a submodule is in the commit as far as the submodule is.
+  /** The same, by git, of a commit of the submodule at `dir` ("" is the repository); a file in a submodule by the commit of that. */
+  async #idsIn(
+    dir: string,
+    commit: string,
+    paths: readonly string[],
+  ): Promise<readonly string[] | undefined> {
     const wanted = new Set(paths.flatMap((path) => [path, ...ancestors(path)]));
-    const output = await this.#git("ls-tree", "-z", "--full-tree", commit, "--", ...wanted);
+    const output = await this.#git(dir, "ls-tree", "-z", "--full-tree", commit, "--", ...wanted);
     if (output === undefined) return undefined;
-    const rows = output.map((row) => ({
-      path: row.slice(row.indexOf("\t") + 1),
-      isLink: row.startsWith("160000 "),
-    }));
-    return paths.filter((path) =>
-      !rows.some((row) => row.path === path || (row.isLink && covers(row.path, path)))
-    );
+    const rows = output.split("\0").filter((row) => row !== "").map((row) => {
+      const [meta, path] = [row.slice(0, row.indexOf("\t")), row.slice(row.indexOf("\t") + 1)];
+      const [, type, id] = meta.split(" ") as [string, string, string];
+      return { path, type, id };
+    });
+    const ids = new Map(rows.filter(({ type }) => type === "blob").map(({ path, id }) => [path, id]));
+    for (const link of rows.filter(({ type }) => type === "commit")) {
+      const inner = paths.flatMap((path) => covers(link.path, path) ? below(link.path, path)! : []);
+      if (inner.length === 0) continue;
+      const found = await this.#idsIn(dir === "" ? link.path : `${dir}/${link.path}`, link.id, inner);
+      if (found === undefined) return undefined;
+      inner.forEach((path, i) => ids.set(`${link.path}/${path}`, found[i]!));
+    }
+    return paths.map((path) => ids.get(path) ?? "");
   }
 
-  /** Those of `paths`, which `git status` of the project directory did not look at, that differ from the commit. */
-  async #differing(commit: string, paths: readonly string[]): Promise<readonly string[]> {
-    const args = ["diff", "--no-ext-diff", "--no-renames", "--name-only", "-z", commit, "--", ...paths];
-    return await this.#git(...args) ?? paths;
+  /** Whether a path has the content of the blob `id`, or neither is there; git is asked where a filter may be between them. */
+  async #holds(path: string, id: string | undefined, memo: GitMemo): Promise<boolean> {
+    const own = await blobIdAt(`${this.#root}/${path}`, id?.length === 64 ? "SHA-256" : "SHA-1");
+    if (own === undefined || !id) return own === undefined && id === "";
+    if (own === id) return true;
+    const key = JSON.stringify([path, own, id]);
+    if (await memo.get("git-filtered-blob", key, isJust(true))) return true;
+    const at = path.lastIndexOf("/");
+    const filtered = await this.#git(path.slice(0, Math.max(at, 0)), "hash-object", "--", path.slice(at + 1));
+    if (filtered?.trim() !== id) return false;
+    await memo.put("git-filtered-blob", key, true);
+    return true;
   }
 
-  async #git(...args: string[]): Promise<readonly string[] | undefined> {
-    const { located, env, options: { signal } } = this.repository;
-    const output = await runGit(["-C", located.root, ...args], { env, signal });
-    if (!output.success) return undefined;
-    return new TextDecoder().decode(output.stdout).split("\0").filter((row) => row !== "");
+  /** What git prints in a directory below the root; undefined when it fails. */
+  async #git(dir: string, ...args: string[]): Promise<string | undefined> {
+    const { env, options: { signal } } = this.repository;
+    const output = await runGit(["-C", `${this.#root}/${dir}`, ...args], { env, signal });
+    return output.success ? new TextDecoder().decode(output.stdout) : undefined;
   }
 }
 

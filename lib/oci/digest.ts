@@ -47,8 +47,8 @@ export async function sha256Hex(data: string | Uint8Array): Promise<string> {
   return hexOf(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>)));
 }
 
-/** Two digits for each byte. Node.js has `toHex()` from 25 on. */
-function hexOf(bytes: Uint8Array): string {
+/** Bytes as hex, two digits for each. Node.js has `toHex()` from 25 on. */
+export function hexOf(bytes: Uint8Array): string {
   return bytes.toHex?.() ?? Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 

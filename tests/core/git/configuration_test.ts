@@ -139,6 +139,30 @@ const cases: readonly Case[] = [
     files: ["dappfile.yaml", "/etc/passwd"],
     want: ["/etc/hostname", "/etc/passwd"],
   },
+  ...["--assume-unchanged", "--skip-worktree"].map((flag): Case => ({
+    title: `files that git was told to look at no more by ${flag}`,
+    committed: { "dappfile.yaml": "a", "dappfile.lock": "l", "same.ts": "s", "link.ts": { link: "same.ts" } },
+    change: async (p) => {
+      await p.git("update-index", flag, "dappfile.yaml", "dappfile.lock", "same.ts", "link.ts");
+      await p.write({ "dappfile.yaml": "b" });
+      await p.remove("dappfile.lock");
+    },
+    files: [...main, "link.ts"],
+    want: ["dappfile.lock", "dappfile.yaml"],
+  })),
+  {
+    title: "files that git checks out in another form",
+    committed: { ".gitattributes": "*.yaml text eol=crlf\n", "dappfile.yaml": "a\n", "b.yaml": "b\n" },
+    change: async (p) => {
+      await p.remove("dappfile.yaml");
+      await p.git("checkout", "--", "dappfile.yaml");
+      assert.equal(await Deno.readTextFile(`${p.dir}/dappfile.yaml`), "a\r\n");
+      await p.git("update-index", "--assume-unchanged", "b.yaml");
+      await p.write({ "b.yaml": "c\r\n" });
+    },
+    files: ["dappfile.yaml", "b.yaml"],
+    want: ["b.yaml"],
+  },
   {
     title: "a detached HEAD",
     committed: { "dappfile.yaml": "a" },
@@ -177,7 +201,16 @@ Deno.test("a configuration in a submodule is committed as far as the submodule i
     await writeFiles(inner.dir, { "d.yaml": "b" });
     assert.deepEqual(await missing(dir, ["ops/d.yaml"]), ["ops/d.yaml"]);
     assert.deepEqual(await missing(`${dir}/ops`, ["d.yaml"]), ["d.yaml"]);
+    // However git was told to look at it.
+    await project.git("config", "submodule.ops.ignore", "all");
+    await project.write({
+      ".gitmodules": '[submodule "ops"]\n\tpath = ops\n\turl = ./ops\n\tignore = all\n',
+    });
+    await project.commit();
+    assert.equal(await project.git("status", "--porcelain"), "");
+    assert.deepEqual(await missing(dir, ["ops/d.yaml"]), ["ops/d.yaml"]);
     await inner.commit();
+    assert.equal(await project.git("status", "--porcelain"), "");
     assert.deepEqual(await missing(dir, ["ops/d.yaml"]), ["ops/d.yaml"]);
   });
 });
