@@ -2,7 +2,7 @@ import type { Inventory } from "../contract/cleanup.ts";
 import { EngineError } from "../contract/errors.ts";
 import { STAGE_TAG_PREFIX, stageTag } from "../contract/labels.ts";
 import type { ApplyOptions, ApplyReport, Leftover } from "./apply_model.ts";
-import { PROTOCOL } from "../protocol/clock.ts";
+import { earlier, PROTOCOL } from "../protocol/clock.ts";
 import { readInventory } from "./inventory.ts";
 import { Pool } from "../../lib/pool.ts";
 import { removeIdleSlots } from "../protocol/leases.ts";
@@ -220,7 +220,8 @@ class Applier {
         if (!(error instanceof EngineError) || !error.details.full) throw error;
         if (!made) {
           made = true;
-          const freed = await removeIdleSlots(backend.repository(""), { now: clock.now(), skewMs, signal });
+          const now = earlier(clock.now(), clock);
+          const freed = await removeIdleSlots(backend.repository(""), { now, skewMs, signal });
           if (freed > 0) continue;
         }
         if (some.length > 1) {

@@ -20,7 +20,7 @@ import type {
   Repository,
 } from "../contract/registry.ts";
 import { classify, isCopy } from "./classify.ts";
-import { earlier } from "./clocks.ts";
+import { earlier } from "../protocol/clock.ts";
 import { InventoryCache } from "./inventory_cache.ts";
 import { listedFacts, shareListedBytes } from "./listed_facts.ts";
 import type { KnownManifest } from "../protocol/manifest_facts.ts";

@@ -1,6 +1,6 @@
 import type { Inventory } from "../contract/cleanup.ts";
 import { STAGE_TAG_PREFIX } from "../contract/labels.ts";
-import { PROTOCOL } from "../protocol/clock.ts";
+import { earlier, PROTOCOL } from "../protocol/clock.ts";
 import { leasedBy, readLeases, validLeases } from "../protocol/leases.ts";
 import type { ApplyOptions } from "./apply_model.ts";
 import type { Outcomes } from "./outcomes.ts";
@@ -20,7 +20,11 @@ export async function protectStages(
   { backend, clock, signal, skewMs = PROTOCOL.skewMs, plan, outcomes }: ProtectionNeeds,
 ): Promise<(planned: PlannedRemoval | undefined) => string | undefined> {
   const { stages } = look;
-  const leases = validLeases(await readLeases(backend.repository(""), signal), clock.now(), skewMs);
+  const leases = validLeases(
+    await readLeases(backend.repository(""), signal),
+    earlier(clock.now(), clock),
+    skewMs,
+  );
   const options = { graceMs: 0, leased: leasedBy(leases), kept: new Map() };
   const needs = new Needs(stages);
   addFixedRoots(needs, look, options);

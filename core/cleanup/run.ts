@@ -4,7 +4,7 @@ import { EngineError } from "../contract/errors.ts";
 import { type CleanupNeeds, registryMemo } from "./needs.ts";
 import type { RegistryBackend, RegistryMemo } from "../contract/registry.ts";
 import { applyPlan, type ApplyReport } from "./apply.ts";
-import { PROTOCOL, systemClock } from "../protocol/clock.ts";
+import { clockBeside, earlier, PROTOCOL } from "../protocol/clock.ts";
 import { localMarkOwners } from "../protocol/mark_owners.ts";
 import { clockNotes } from "./clocks.ts";
 import { cleanupGit } from "./git_facts.ts";
@@ -48,7 +48,7 @@ export async function planRegistryCleanup(
     images: request.images ?? true,
     stages: request.stages ?? "none",
     ...(legacy && { legacy }),
-    leased: leasedBy(validLeases(leases, Date.now(), PROTOCOL.skewMs)),
+    leased: leasedBy(validLeases(leases, earlier(Date.now(), backend.capabilities), PROTOCOL.skewMs)),
     ...(dimgs && { dimgs }),
     ...(cleanup?.stageGraceMs !== undefined && !request.flush && { graceMs: cleanup.stageGraceMs }),
     ...(cleanup?.stageBudgetBytes !== undefined && { budgetBytes: cleanup.stageBudgetBytes }),
@@ -117,7 +117,7 @@ export async function applyRegistryCleanup(
     owners: localMarkOwners(`${(await session.store()).path}/cleanup/marks`),
     pending: await readPending(path, plan.repo),
     signal: session.options.signal,
-    clock: systemClock,
+    clock: clockBeside(backend),
     graceMs: backend.capabilities.settleMs ?? PROTOCOL.graceMs,
     ...(options.onEvent && { onEvent: options.onEvent }),
   });

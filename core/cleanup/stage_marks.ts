@@ -1,4 +1,4 @@
-import { PROTOCOL } from "../protocol/clock.ts";
+import { earlier, later, PROTOCOL } from "../protocol/clock.ts";
 import { MarkWatch } from "../protocol/mark_watch.ts";
 import { type Mark, mayMark, mayRemove, readMark, retractMark, writeMark } from "../protocol/marks.ts";
 import type { ApplyOptions } from "./apply_model.ts";
@@ -16,6 +16,8 @@ const GIVE_UP_MS = 5000;
 export class StageMarks {
   readonly #skewMs: number;
   readonly #graceMs: number;
+  /** How much later a mark says its times than this machine's clock, by which they are judged here. */
+  #aheadMs = 0;
 
   constructor(readonly needs: MarkNeeds) {
     this.#skewMs = needs.skewMs ?? PROTOCOL.skewMs;
@@ -40,17 +42,18 @@ export class StageMarks {
     for (;;) {
       const readAt = await this.#turn(watch, told);
       const at = clock.now();
+      this.#aheadMs = later(at, clock) - at;
       const until = at + graceMs + windowMs;
       const mark: Mark = { id: crypto.randomUUID(), active: true, at, until, condemned };
       let own = false;
       await using stack = new AsyncDisposableStack();
       if (owners) stack.use(await owners.hold(mark.id));
       try {
-        await writeMark(root, mark, signal);
+        await writeMark(root, this.#told(mark), signal);
         const slow = clock.now() - readAt > PROTOCOL.graceMs / 2;
         onEvent?.({ type: "waiting", ms: graceMs, why: "builds are told which stages will go" });
         await clock.sleep(graceMs, signal);
-        own = !slow && mayRemove(await readMark(root, signal), mark.id, clock.now());
+        own = !slow && await this.#isOwn(mark, signal);
         if (own) return { mark, held: stack.move() };
       } finally {
         if (!own) await this.#takeBack(mark).catch(() => {});
@@ -75,14 +78,15 @@ export class StageMarks {
   async giveUp(mark: Mark): Promise<void> {
     if (!this.isStanding(mark)) return;
     const until = Math.min(mark.until, this.needs.clock.now() + PROTOCOL.graceMs / 2);
-    await retractMark(this.#root, { ...mark, until }, AbortSignal.timeout(GIVE_UP_MS)).catch(() => {});
+    const signal = AbortSignal.timeout(GIVE_UP_MS);
+    await retractMark(this.#root, this.#told({ ...mark, until }), signal).catch(() => {});
   }
 
   /** Says that stages have gone without a mark before. Where another cleanup is at work by now, builds have to see its mark. */
   async tellGone(): Promise<void> {
     const { clock, signal } = this.needs;
     const at = clock.now();
-    if (!mayMark(await readMark(this.#root, signal), at, this.#skewMs)) return;
+    if (!mayMark(await readMark(this.#root, signal), earlier(at, clock), this.#skewMs)) return;
     const mark = { id: crypto.randomUUID(), active: false, at, until: at, condemned: [] };
     await writeMark(this.#root, mark, signal);
   }
@@ -110,7 +114,18 @@ export class StageMarks {
   /** Takes back a mark by which nothing was removed, if it is still there: nobody need wait for it. */
   async #takeBack(mark: Mark): Promise<void> {
     const signal = AbortSignal.timeout(GIVE_UP_MS);
-    if (!mayRemove(await readMark(this.#root, signal), mark.id, this.needs.clock.now())) return;
+    if (!await this.#isOwn(mark, signal)) return;
     await retractMark(this.#root, { ...mark, active: false }, signal);
+  }
+
+  /** A mark as others read it. */
+  #told(mark: Mark): Mark {
+    return { ...mark, at: mark.at + this.#aheadMs, until: mark.until + this.#aheadMs };
+  }
+
+  /** Whether a mark is there, and not over. */
+  async #isOwn(mark: Mark, signal: AbortSignal): Promise<boolean> {
+    const now = this.needs.clock.now() + this.#aheadMs;
+    return mayRemove(await readMark(this.#root, signal), mark.id, now);
   }
 }

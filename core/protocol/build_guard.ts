@@ -48,10 +48,9 @@ export class BuildGuard {
   /** Takes the lease, then reads the mark; in this order. Stages must be looked up (again) after this. */
   static async start(root: Repository, options: GuardOptions): Promise<BuildGuard> {
     const { builder, signatures, clock, signal } = options;
-    const now = clock.now();
-    const until = now + (options.leaseMs ?? PROTOCOL.leaseMs);
-    const skewMs = options.skewMs ?? PROTOCOL.skewMs;
-    const lease = await takeLease(root, { builder, signatures, until }, { now, skewMs, signal });
+    const { leaseMs = PROTOCOL.leaseMs, skewMs = PROTOCOL.skewMs } = options;
+    const until = clock.now() + leaseMs;
+    const lease = await takeLease(root, { builder, signatures }, { clock, leaseMs, skewMs, signal });
     const watch = new MarkWatch(options);
     const before = await watch.judge(await readMark(root, signal));
     return new BuildGuard(root, options, lease, watch, before, until);
@@ -60,7 +59,7 @@ export class BuildGuard {
   /** Moves the end of the lease; call it at least twice in `leaseMs`, and once before publishing. */
   async renew(signatures: readonly string[] = this.options.signatures): Promise<void> {
     const until = this.options.clock.now() + (this.options.leaseMs ?? PROTOCOL.leaseMs);
-    await this.lease.renew({ signatures, until });
+    await this.lease.renew(signatures);
     this.#noteLapse();
     this.#until = until;
   }

@@ -1,6 +1,7 @@
 /** Leases: how builds say which stages of REPO they rely on. A fixed number of tags, whatever the number of builds. */
 import { isObject } from "../../lib/guard.ts";
 import { SERVICE_TAG_PREFIX } from "../contract/labels.ts";
+import { type Clock, earlier, later } from "./clock.ts";
 import type { Repository } from "../contract/registry.ts";
 import { readServiceTag, removeServiceTag, replaceServiceTag } from "./service_tag.ts";
 import { sha256Hex } from "../../lib/oci/digest.ts";
@@ -18,7 +19,7 @@ export interface Lease {
   readonly builder: string;
   /** Signatures; the stages before them are meant too. */
   readonly signatures: readonly string[];
-  /** Milliseconds since 1970 by the builder's clock; no longer valid after this. */
+  /** Milliseconds since 1970 by the later of the builder's clock and REPO's; no longer valid after this. */
   readonly until: number;
 }
 
@@ -27,7 +28,7 @@ function leaseTag(slot: number): string {
   return `${SERVICE_TAG_PREFIX}lease-${String(slot).padStart(2, "0")}`;
 }
 
-/** Leases that may still be valid. */
+/** Leases that may still be valid; `now` is the earlier of this machine's clock and REPO's. */
 export function validLeases(leases: readonly Lease[], now: number, skewMs: number): readonly Lease[] {
   return leases.filter(({ until }) => until + skewMs >= now);
 }
@@ -62,11 +63,20 @@ export async function removeIdleSlots(
   return count;
 }
 
+/** How a lease is taken. */
+export interface TakeLease {
+  readonly clock: Clock;
+  /** How long it lasts unless renewed, milliseconds. */
+  readonly leaseMs: number;
+  readonly skewMs: number;
+  readonly signal: AbortSignal;
+}
+
 /** A lease in place, to be renewed and given back. */
 export interface HeldLease {
   readonly slot: number;
-  /** Writes it again, with other signatures or a later end. */
-  renew(lease: Pick<Lease, "signatures" | "until">): Promise<void>;
+  /** Writes it again, with other signatures: it lasts from now. */
+  renew(signatures: readonly string[]): Promise<void>;
   release(): Promise<void>;
 }
 
@@ -77,36 +87,36 @@ export interface HeldLease {
  */
 export async function takeLease(
   root: Repository,
-  lease: Lease,
-  options: { readonly now: number; readonly skewMs: number; readonly signal: AbortSignal },
+  lease: Pick<Lease, "builder" | "signatures">,
+  options: TakeLease,
 ): Promise<HeldLease> {
-  const { now, skewMs, signal } = options;
+  const { clock, leaseMs, skewMs, signal } = options;
+  const valid = (leases: readonly Lease[]) => validLeases(leases, earlier(clock.now(), clock), skewMs);
   const first = parseInt((await sha256Hex(lease.builder)).slice(0, 8), 16) % LEASE_SLOTS;
   let slot = first;
   for (let i = 0; i < TRIES; i++) {
     const tried = (first + i * 5) % LEASE_SLOTS;
-    const held = validLeases(await readSlot(root, tried, signal), now, skewMs);
+    const held = valid(await readSlot(root, tried, signal));
     if (held.every(({ builder }) => builder === lease.builder)) {
       slot = tried;
       break;
     }
   }
-  const write = async (own: readonly Lease[], at: number) => {
+  const write = async (signatures: readonly string[] | undefined) => {
     for (let i = 0; i < WRITES; i++) {
-      const others = validLeases(await readSlot(root, slot, signal), at, skewMs)
+      const others = valid(await readSlot(root, slot, signal))
         .filter(({ builder }) => builder !== lease.builder);
+      // REPO has answered by now, so that its clock is known where it tells.
+      const until = later(clock.now(), clock) + leaseMs;
+      const own = signatures ? [{ builder: lease.builder, signatures, until }] : [];
       const document = { format: 1, leases: [...others, ...own] };
       await replaceServiceTag(root, leaseTag(slot), { document, signal });
       const seen = await readSlot(root, slot, signal);
       if (own.every(({ builder }) => seen.some((each) => each.builder === builder))) return;
     }
   };
-  await write([lease], now);
-  return {
-    slot,
-    renew: ({ signatures, until }) => write([{ builder: lease.builder, signatures, until }], now),
-    release: () => write([], now),
-  };
+  await write(lease.signatures);
+  return { slot, renew: write, release: () => write(undefined) };
 }
 
 async function readSlot(root: Repository, slot: number, signal: AbortSignal): Promise<readonly Lease[]> {

@@ -1,4 +1,4 @@
-import { type Clock, PROTOCOL } from "./clock.ts";
+import { type Clock, earlier, PROTOCOL } from "./clock.ts";
 import type { Mark } from "./marks.ts";
 
 /** What this machine knows of the cleanups whose marks are in REPO. */
@@ -35,10 +35,14 @@ export class MarkWatch {
 
   constructor(readonly options: MarkWatchOptions) {}
 
-  /** The mark as far as it counts now. */
-  async judge(mark: Mark | undefined): Promise<Mark | undefined> {
-    if (!mark?.active) return mark;
+  /** The mark as far as it counts now, with its end by this machine's clock. */
+  async judge(written: Mark | undefined): Promise<Mark | undefined> {
+    if (!written?.active) return written;
     const { clock, owners, settleMs = PROTOCOL.graceMs / 2 } = this.options;
+    // It ends by the earlier of two clocks, and whoever asks compares with this machine's.
+    const now = clock.now();
+    const early = now - earlier(now, clock);
+    const mark = { ...written, at: written.at + early, until: written.until + early };
     if (this.#seen?.id !== mark.id) this.#seen = { id: mark.id, at: clock.now() };
     const seen = this.#seen;
     if (seen.goneAt === undefined && await owners?.isGone(mark.id)) seen.goneAt = clock.now();

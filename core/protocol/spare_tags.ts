@@ -7,9 +7,10 @@ const LIFE_MS = 2 * 24 * 60 * 60_000;
 
 /**
  * A new name for what a builder leaves in REPO until the stage is published: a manifest with a tag is in every list, so
- * cleanups find those that nobody came to remove, and no registry collects what they name. When it was made is in it.
+ * cleanups find those that nobody came to remove, and no registry collects what they name. When it was made is in it, in
+ * milliseconds since 1970.
  */
-export function spareTag(now: number = Date.now()): string {
+export function spareTag(now: number): string {
   return `${PREFIX}${now.toString(36)}-${crypto.randomUUID().slice(0, 13)}`;
 }
 

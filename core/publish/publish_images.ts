@@ -22,6 +22,8 @@ import { labels, parseChain, type StageChain } from "../contract/labels.ts";
 import type { OutgoingImage, OutgoingTag } from "./outgoing.ts";
 import type { Standing } from "./standing.ts";
 import { type Digest, digestOf } from "../../lib/oci/digest.ts";
+import { wholeSeconds } from "../../lib/whole_seconds.ts";
+import { later } from "../protocol/clock.ts";
 import { Shared } from "../../lib/memoize.ts";
 
 /** dimgs published at once. */
@@ -96,19 +98,20 @@ class ImagePublisher {
     const there = await this.#standing(repository, row, documents.identity);
     if (there) return { state: "exists", digest: there };
     if (dryRun) return { state: "would push" };
-    const { digest } = documents.top;
-    const published = { identity: documents.identity, layers: [...this.#layers().keys()] };
+    const { top, manifests, configs, identity } = await this.#dated(documents, row);
+    const { digest } = top;
+    const published = { identity, layers: [...this.#layers().keys()] };
     let remembering: Promise<void> | undefined;
     await withBlobs(this.uploader, repository, async () => {
       await Promise.all([
         this.#sendLayers(repository),
-        this.#sendConfigs(repository, documents.configs),
+        this.#sendConfigs(repository, configs),
         row.target.repository !== "" && this.#marked.get(),
       ]);
-      for (const manifest of documents.manifests) {
+      for (const manifest of manifests) {
         await repository.putManifest(manifest, manifest.digest, signal);
       }
-      const putting = observed(repository.putManifest(documents.top, row.target.tag, signal));
+      const putting = observed(repository.putManifest(top, row.target.tag, signal));
       // It says what the digest stands for, which holds whatever becomes of the tag.
       remembering ??= observed(standing.remember(row.target, digest, published));
       await putting;
@@ -132,6 +135,15 @@ class ImagePublisher {
       configs: built.map(({ config }) => config),
       identity: many ? await this.#identity(identities, facts.chain) : identities[0]!,
     };
+  }
+
+  /** With the time of the registry where its clock is ahead, by which a cleanup may count how old they are. */
+  async #dated(documents: TagDocuments, row: OutgoingTag): Promise<TagDocuments> {
+    const { created } = row.facts;
+    const now = wholeSeconds(later(Date.parse(created), this.backend.capabilities));
+    return now === created
+      ? documents
+      : await this.#documents({ ...row, facts: { ...row.facts, created: now } });
   }
 
   /** Of an index also the stages that it says it is made of: releases before named those of one platform alone. */

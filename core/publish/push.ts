@@ -28,6 +28,7 @@ import { Standing } from "./standing.ts";
 import { collectTags, type OwnedTag } from "./tags.ts";
 import { outgoingLayer } from "../share/send_blobs.ts";
 import { BlobUploader } from "../share/uploader.ts";
+import { wholeSeconds } from "../../lib/whole_seconds.ts";
 import type { Naming, OutgoingImage, OutgoingTag, PushOptions } from "./outgoing.ts";
 import type { Signature } from "../contract/signature.ts";
 
@@ -153,7 +154,7 @@ export async function prepareTags(
   options: PushOptions,
 ): Promise<ReadonlyMap<string, readonly OutgoingTag[]>> {
   const [session] = sessions;
-  const now = new Date().toISOString().replace(/\.\d+Z$/, "Z");
+  const now = wholeSeconds(Date.now());
   const signing = observed(Promise.all(sessions.map((each) => each.sign(keysOf(nodes)))));
   const git = await session.trees.facts();
   const { commit } = git;

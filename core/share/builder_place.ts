@@ -5,6 +5,7 @@ import type { Repository } from "../contract/registry.ts";
 import type { Layer, StageRecord } from "../contract/store.ts";
 import type { Elsewhere } from "../layers/elsewhere.ts";
 import { outputOfImage } from "../layers/stage_output.ts";
+import { later } from "../protocol/clock.ts";
 import { spareTag } from "../protocol/spare_tags.ts";
 import type { SignedImage, SignedStage } from "../sign/sign.ts";
 import { isReached } from "./apart_stages.ts";
@@ -19,7 +20,7 @@ const MAX_NEXT = 64 << 10;
 
 /** What giving a repository to builders takes. */
 export interface PlaceNeeds
-  extends DescribeNeeds, Pick<SharedStagesOptions, "signal" | "accessTo" | "uploader"> {
+  extends DescribeNeeds, Pick<SharedStagesOptions, "signal" | "accessTo" | "uploader" | "clock"> {
   readonly target: Repository;
   readonly finder: Pick<StageFinder, "published">;
   readonly publisher: Pick<StagePublisher, "publish" | "isOf">;
@@ -39,10 +40,14 @@ export class BuilderPlace {
 
   /** The repository, if others than this machine can leave something for a stage there. */
   give(): SharedPlace | undefined {
-    const { target, accessTo } = this.needs;
+    const { target, accessTo, clock } = this.needs;
     if (!isReached(target)) return undefined;
     this.#given = true;
-    return { repository: target, access: accessTo(target.name), spareTag: spareTag() };
+    return {
+      repository: target,
+      access: accessTo(target.name),
+      spareTag: spareTag(later(clock.now(), clock)),
+    };
   }
 
   /** A stage as it is there, published if it was not; undefined when what is there is not this record. */

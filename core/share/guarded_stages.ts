@@ -1,5 +1,5 @@
 import { BuildGuard } from "../protocol/build_guard.ts";
-import { PROTOCOL, systemClock } from "../protocol/clock.ts";
+import { PROTOCOL } from "../protocol/clock.ts";
 import { localMarkOwners } from "../protocol/mark_owners.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { Store } from "../contract/store.ts";
@@ -59,7 +59,7 @@ export class GuardedStages {
   }
 
   static async #start(finder: StageFinder, publisher: StagePublisher): Promise<GuardedStages> {
-    const { signal, emit, signed, store, target } = publisher.needs;
+    const { signal, emit, signed, store, target, clock } = publisher.needs;
     const rows = signed.images.flatMap((image) =>
       image.stages.map((stage) => [stage.signature, { image, stage }] as const)
     );
@@ -67,7 +67,7 @@ export class GuardedStages {
     const guard = await BuildGuard.start(target, {
       builder: crypto.randomUUID(),
       signatures: [...stages.keys()],
-      clock: systemClock,
+      clock,
       signal,
       owners: localMarkOwners(`${store.path}/cleanup/marks`),
       onWait: ({ until }) => {
@@ -78,7 +78,7 @@ export class GuardedStages {
     });
     // What is about to go is built again rather than relied on.
     const { before } = guard;
-    if (before?.active && before.until + PROTOCOL.skewMs >= Date.now()) finder.avoid(before.condemned);
+    if (before?.active && before.until + PROTOCOL.skewMs >= clock.now()) finder.avoid(before.condemned);
     return new GuardedStages(finder, publisher, store, guard, stages);
   }
 

@@ -1,10 +1,11 @@
 import { EngineError } from "../contract/errors.ts";
-import type { RegistryAccess, RegistryBackend, Repository } from "../contract/registry.ts";
+import type { RegistryAccess, RegistryBackend } from "../contract/registry.ts";
 import type { Store } from "../contract/store.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import type { SignedGraph } from "../sign/sign.ts";
 import type { LayerReader } from "../layers/layer_reader.ts";
 import { Losses } from "../layers/losses.ts";
+import { clockBeside, systemClock } from "../protocol/clock.ts";
 import { LiveCache, type LiveCacheOptions } from "./live_cache.ts";
 import { type SharedStages, shareStages } from "./shared_stages.ts";
 import { BlobUploader } from "./uploader.ts";
@@ -45,9 +46,9 @@ export async function openShared(
 ): Promise<SharedStages> {
   const { platform, cacheFrom, emit, signal } = session.options;
   const names = [...new Set([...(repo === undefined ? [] : [repo]), ...cacheFrom])];
-  const open = async (name: string): Promise<Repository | undefined> => {
+  const open = async (name: string): Promise<RegistryBackend | undefined> => {
     try {
-      return (await session.registry(name)).value.repository("");
+      return (await session.registry(name)).value;
     } catch (error) {
       // Taking stages must not fail a build by itself; where they are to be published must be there.
       const needed = mustReach && name === repo;
@@ -56,13 +57,15 @@ export async function openShared(
       return undefined;
     }
   };
-  const sources = (await Promise.all(names.map(open))).filter((source) => source !== undefined);
+  const backends = (await Promise.all(names.map(open))).filter((backend) => backend !== undefined);
+  const sources = backends.map((backend) => backend.repository(""));
   const store = await session.store();
   return shareStages({
     reader: reader ?? (async () => new (await import("../layers/layer_reader.ts")).LayerReader(store)),
     platform,
     emit,
     signal,
+    clock: backends[0] ? clockBeside(backends[0]) : systemClock,
     accessTo: (name) => session.accessTo(name),
     listingText: (store, digest) => session.listingText(store, digest),
     signed,

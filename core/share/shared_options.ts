@@ -1,6 +1,7 @@
 import type { EventSink } from "../contract/events.ts";
 import type { RegistryAccess, Repository } from "../contract/registry.ts";
 import type { Store } from "../contract/store.ts";
+import type { Clock } from "../protocol/clock.ts";
 import type { LayerReader } from "../layers/layer_reader.ts";
 import type { Losses } from "../layers/losses.ts";
 import type { SignedGraph } from "../sign/sign.ts";
@@ -12,6 +13,8 @@ export interface SharedStagesOptions {
   readonly platform: string;
   readonly emit: EventSink;
   readonly signal: AbortSignal;
+  /** With what is known of the clock of `target`. */
+  readonly clock: Clock;
   readonly store: Store;
   /** Whoever looks into layers of the store. */
   reader(): Promise<Pick<LayerReader, "outline">>;

@@ -19,7 +19,9 @@ import type { StageFinder } from "./stage_finder.ts";
 
 /** What publishing stages takes. */
 export interface PublishNeeds
-  extends DescribeNeeds, Pick<SharedStagesOptions, "emit" | "signal" | "reader" | "project" | "uploader"> {
+  extends
+    DescribeNeeds,
+    Pick<SharedStagesOptions, "emit" | "signal" | "clock" | "reader" | "project" | "uploader"> {
   readonly target: Repository;
   readonly finder: Pick<StageFinder, "published" | "put">;
   readonly apart: Pick<ApartStages, "note">;

@@ -239,11 +239,12 @@ Deno.test("a lease keeps a stage and what it stands on; an expired one does not"
   const plan = await planFor(registry);
   assert.equal(deletedBy(plan).length, 2);
   const root = registry.repository("");
-  const options = { now: NOW, skewMs: 0, signal: never };
-  const lease = { builder: "b1", signatures: [upper], until: NOW + DAY };
-  const held = await takeLease(root, lease, options);
+  const clock = fakeClock();
+  const options = { clock, leaseMs: DAY, skewMs: 0, signal: never };
+  const held = await takeLease(root, { builder: "b1", signatures: [upper] }, options);
   assert.equal((await applyFor(registry, plan)).counts.spared, 2);
-  await held.renew({ signatures: [upper], until: NOW - DAY });
+  clock.at -= 2 * DAY;
+  await held.renew([upper]);
   assert.equal((await applyFor(registry, plan)).counts.deleted, 2);
   assert.equal((await readMark(root, never))?.active, false);
 });
@@ -251,9 +252,9 @@ Deno.test("a lease keeps a stage and what it stands on; an expired one does not"
 Deno.test("takeLease() uses a fixed number of tags, shares slots when they run out, and keeps the others' leases", async () => {
   const registry = new MemoryRegistry();
   const root = registry.repository("");
-  const options = { now: NOW, skewMs: 0, signal: never };
+  const options = { clock: fakeClock(), leaseMs: DAY, skewMs: 0, signal: never };
   for (let i = 0; i < 60; i++) {
-    await takeLease(root, { builder: `b${i}`, signatures: [`s${i}`], until: NOW + DAY }, options);
+    await takeLease(root, { builder: `b${i}`, signatures: [`s${i}`] }, options);
   }
   assert.equal((await readLeases(root, never)).length, 60);
   assert.ok(registry.tags.get("")!.size <= 16);

@@ -1,6 +1,7 @@
 /** A clock that is wrong, here or at the registry, makes a cleanup keep more, and never less. */
 import assert from "node:assert/strict";
-import { clockNotes, earlier } from "../../core/cleanup/clocks.ts";
+import { clockNotes } from "../../core/cleanup/clocks.ts";
+import { earlier } from "../../core/protocol/clock.ts";
 import { use } from "../../core/contract/plugin.ts";
 import { keepBranches } from "../../plugins/cleanup/branches.ts";
 import { keepRecent } from "../../plugins/cleanup/recent.ts";
