@@ -36,6 +36,7 @@ export function adviceFor({ kind, message, details }: RegistryError, words: Advi
       : `log in as somebody else: ${login.slice(13)}`;
     return `Check ${rights}, and that the repository exists; or ${other}`;
   }
+  if (details.unusableFiles) return "Correct the files that the message names";
   if (details.variable !== undefined) return `Correct or unset ${details.variable}`;
   if (kind === "locked") {
     return "Have the rule of the registry changed that the message names, or use other tags or another repository";
@@ -57,6 +58,9 @@ export function adviceFor({ kind, message, details }: RegistryError, words: Advi
   }
   if (/wants a client certificate/.test(message)) {
     return `Put the certificate and its key into /etc/docker/certs.d/${domain}, as client.cert and client.key`;
+  }
+  if (/does not take the client certificate/.test(message)) {
+    return `Put one that it takes into /etc/docker/certs.d/${domain}, as client.cert, with its key as client.key`;
   }
   if (/does not speak TLS/.test(message)) {
     return `Name the host with ${words.insecure}, if plain http is meant`;

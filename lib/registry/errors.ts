@@ -38,6 +38,8 @@ export interface RegistryErrorDetails {
   readonly challenge?: false;
   /** Of what is refused: the variable of the environment that is wrong. */
   readonly variable?: VariableName;
+  /** The message names files of certificates that cannot be used. */
+  readonly unusableFiles?: true;
   /** Whether the same request may succeed later. */
   readonly retryable?: boolean;
   /** How long the server asked to wait, in milliseconds. */

@@ -9,6 +9,10 @@ const WORDS: readonly (readonly [said: RegExp, told: (match: RegExpExecArray) =>
   [/InvalidContentType/, () => "it does not speak TLS"],
   [/alert: ProtocolVersion/, () => "it speaks no version of TLS that is spoken here"],
   [/alert: CertificateRequired/, () => "it wants a client certificate"],
+  [
+    /alert: (?:UnknownCA|BadCertificate|UnsupportedCertificate|Certificate(?:Unknown|Expired|Revoked))/,
+    () => "it does not take the client certificate",
+  ],
   [/alert: HandshakeFailure/, () => "it refuses the TLS that is spoken here, or wants a client certificate"],
   [/alert: Unrecogni[sz]edName/, () => "it has nothing under this name"],
   [/not valid after (\d+)/, ([, end]) => `its certificate expired on ${dayOf(end)}`],
@@ -71,18 +75,31 @@ function textOf(error: unknown): string {
 /** The code of a failure that a kept connection was gone; nobody knows what has arrived. */
 export const GONE = "GONE";
 
-/** What kept an answer from coming, or its end: the signal's reason when that is aborted, else a {@linkcode RegistryError}. */
-export function networkError(error: unknown, method: string, url: URL, signal: AbortSignal): unknown {
+/**
+ * What kept an answer from coming, or its end: the signal's reason when that is aborted, else a {@linkcode RegistryError}.
+ *
+ * @param unusable what is wrong with files of certificates for the host, told where TLS is refused
+ */
+export function networkError(
+  error: unknown,
+  method: string,
+  url: URL,
+  signal: AbortSignal,
+  unusable: readonly string[] = [],
+): unknown {
   if (signal.aborted) return signal.reason;
   const { code } = error as { code?: string };
   const shown = redactUrl(url);
-  const why = whyNot(error, url.hostname);
+  const refused = refusesTls(error);
+  const unused = refused ? unusable : [];
+  const why = [whyNot(error, url.hostname), ...unused].join("; ");
   return new RegistryError(`Cannot reach ${shown}: ${why}`, {
     kind: "failed",
     method,
     url: shown,
     retryable: !isLasting(error),
-    ...(refusesTls(error) && { code: TLS_REFUSED }),
+    ...(refused && { code: TLS_REFUSED }),
+    ...(unused.length > 0 && { unusableFiles: true }),
     ...(code === TOO_SLOW && { code }),
     ...(error instanceof GoneError && { code: GONE }),
     cause: error,

@@ -87,8 +87,13 @@ export class HttpTransport implements AsyncDisposable {
       return answer ? this.#guarded(answer, sent) : await this.#sendUndici(request);
     } catch (error) {
       if (error instanceof RegistryError) throw error;
-      throw networkError(error, method, url, sent.signal);
+      throw networkError(error, method, url, sent.signal, await this.#unusableFor(url));
     }
+  }
+
+  /** What is wrong with the files of certificates for a host. */
+  async #unusableFor(url: URL): Promise<readonly string[]> {
+    return (await this.#certificatesFor(url)).unusable ?? [];
   }
 
   /** An answer whose body is watched, unless all of it is here. */
