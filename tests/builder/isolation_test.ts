@@ -105,6 +105,25 @@ Deno.test("a private network reaches other machines, and not what this one keeps
   });
 });
 
+Deno.test("a step changes modes, owners and times of its own devices, and of none of the machine", async () => {
+  const look = () =>
+    ["null", "zero", "full", "random", "urandom", "tty"].map((name) => {
+      const { mode, uid, gid, mtime } = Deno.lstatSync(`/dev/${name}`);
+      return [name, mode, uid, gid, name === "tty" ? "of who writes to it" : Number(mtime)];
+    });
+  await using fixture = await nativeFixture();
+  const runner = new StageRunner(fixture.builder, fixture.store);
+  const before = look();
+  // Not of /dev/null, without which a machine does little; /proc/keys is hidden behind one.
+  const change = "chmod 640 /dev/full; chown 1:1 /dev/full; touch -d 2001-01-01 /dev/full /proc/keys";
+  const uses = "echo x >/dev/null; head -c 3 /dev/zero | wc -c; (echo x >/dev/full) 2>&1 | sed 's/.*: //'";
+  const said = await runner.ask(fixture.base, `{ ${change}; } 2>/dev/null || true; ${uses}`, {
+    network: "none",
+  });
+  assert.equal(said.trim(), "3\nNo space left on device");
+  assert.deepEqual(look(), before);
+});
+
 Deno.test("a step has a session keyring of its own", async () => {
   const keyrings = async () =>
     (await Deno.readTextFile("/proc/keys")).split("\n").filter((row) => /keyring +_ses/.test(row))

@@ -63,6 +63,8 @@ export interface MountedRootfs {
   readonly control: string;
   /** Where /proc is to be mounted. */
   readonly proc: string;
+  /** Its /dev/null. */
+  readonly nothing: string;
 }
 
 /**
@@ -99,7 +101,7 @@ export function mountRootfs(
     mountOverlay(spec, [placeholderDir(spec)]);
   }
   for (const bind of binds) mountBind(target, bind);
-  return { placeholders, control: inside("/dev/.dapp"), proc: inside("/proc") };
+  return { placeholders, control: inside("/dev/.dapp"), proc: inside("/proc"), nothing: inside("/dev/null") };
 }
 
 function fromNative(spec: RootfsSpec, path: string): string {

@@ -125,7 +125,7 @@ function stepProgram(run: string, rootfs: MountedRootfs, process: ConfinedProces
   program
     .call("close open files", "close_range", [3, 0xffffffff, 0])
     .call("open the report", "openat", [here, stepPaths(run).report, WRITE, 0]);
-  addProcMounts(program, rootfs.proc);
+  addProcMounts(program, rootfs.proc, rootfs.nothing);
   program
     .call("enter the image", "chdir", [stepPaths(run).target])
     .call("change the root", "pivot_root", [".", "."], { failed: "initial ramdisk" })

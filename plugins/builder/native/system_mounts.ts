@@ -1,11 +1,21 @@
 /** What every step sees beside its image: /dev, /sys and /proc. */
 import type { CallProgram } from "./launcher.ts";
-import { lstatIfPresent, mount, mountAttributes, MS, restrictMount, SyscallError } from "./libc.ts";
+import { lstatIfPresent, mknod, mount, mountAttributes, MS, restrictMount, SyscallError } from "./libc.ts";
 
 const SAFE = MS.NOSUID | MS.NODEV | MS.NOEXEC;
 
-/** The only devices that a step can open: `mknod` makes nodes, but no file system of a step lets them be opened. */
-const DEVICES = ["null", "zero", "full", "random", "urandom", "tty"];
+/**
+ * The only devices that a step can open, with their numbers (Linux, devices.txt): `mknod` makes nodes, but no file system of
+ * a step lets them be opened.
+ */
+const DEVICES = {
+  null: [1, 3],
+  zero: [1, 5],
+  full: [1, 7],
+  random: [1, 8],
+  urandom: [1, 9],
+  tty: [5, 0],
+} as const;
 const LINKS = {
   fd: "/proc/self/fd",
   stdin: "/proc/self/fd/0",
@@ -16,11 +26,9 @@ const LINKS = {
 
 /** Mounts /dev at `full`; `files` appear in `.dapp` there. They are in memory and belong to the step alone. */
 export function mountDev(full: string, files: Readonly<Record<string, string>>): void {
-  mount("tmpfs", full, "tmpfs", MS.NOSUID | MS.NODEV, "mode=755,size=65536k");
-  for (const name of DEVICES) {
-    Deno.writeTextFileSync(`${full}/${name}`, "", { mode: 0o666 });
-    mount(`/dev/${name}`, `${full}/${name}`, "", MS.BIND);
-  }
+  mount("tmpfs", full, "tmpfs", MS.NOSUID, "mode=755,size=65536k");
+  for (const [name, [major, minor]] of Object.entries(DEVICES)) mountDevice(name, full, { major, minor });
+  mount("", full, "", MS.REMOUNT | MS.BIND | MS.NOSUID | MS.NODEV);
   for (const [name, target] of Object.entries(LINKS)) Deno.symlinkSync(target, `${full}/${name}`);
   Deno.mkdirSync(`${full}/pts`);
   mount("devpts", `${full}/pts`, "devpts", MS.NOSUID | MS.NOEXEC, "newinstance,ptmxmode=0666,mode=620");
@@ -31,6 +39,22 @@ export function mountDev(full: string, files: Readonly<Record<string, string>>):
   Deno.mkdirSync(`${full}/.dapp`, { mode: 0o755 });
   for (const [name, text] of Object.entries(files)) {
     Deno.writeTextFileSync(`${full}/.dapp/${name}`, text, { mode: 0o644 });
+  }
+}
+
+/**
+ * A node of the step's own, that can be opened when the file system it is on no longer lets nodes be: root of a step may
+ * change its mode, owner and times. A user namespace makes none, and gets the machine's, of which nothing can be changed.
+ */
+function mountDevice(name: string, dir: string, numbers: { readonly major: number; readonly minor: number }) {
+  const path = `${dir}/${name}`;
+  if (attempt(() => mknod(path, "char", 0o666, numbers))) {
+    Deno.chmodSync(path, 0o666);
+    mount(path, path, "", MS.BIND);
+  } else {
+    Deno.writeTextFileSync(path, "");
+    mount(`/dev/${name}`, path, "", MS.BIND);
+    restrictMount(path, MS.RDONLY); // devices are written to all the same
   }
 }
 
@@ -87,10 +111,10 @@ const HIDDEN_PROC = [
 const READ_ONLY_PROC = ["bus", "fs", "irq", "sys", "sysrq-trigger"];
 
 /**
- * Adds the calls that mount /proc at `full`: it shows the pid namespace of the process that mounts it, so the step's
+ * Adds the calls that mount /proc at `full`, with `hider` over files that nobody is to read: it shows the pid namespace of the process that mounts it, so the step's
  * first process has to do so.
  */
-export function addProcMounts(program: CallProgram, full: string): void {
+export function addProcMounts(program: CallProgram, full: string, hider: string): void {
   const here = -100; // AT_FDCWD
   const recursive = 0x8000;
   program
@@ -107,7 +131,7 @@ export function addProcMounts(program: CallProgram, full: string): void {
     const what = `hide /proc/${name}`;
     if (stat?.type === "dir") {
       program.call(what, "mount", ["tmpfs", path, "tmpfs", MS.RDONLY | SAFE, "size=0,mode=755"]);
-    } else if (stat) program.call(what, "mount", ["/dev/null", path, 0, MS.BIND, 0]);
+    } else if (stat) program.call(what, "mount", [hider, path, 0, MS.BIND, 0]);
   }
   const attributes = mountAttributes(MS.RDONLY | SAFE);
   for (const name of READ_ONLY_PROC) {
