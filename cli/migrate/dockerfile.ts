@@ -83,8 +83,10 @@ function staysDockerfile(
     `${why}: the image is built from the Dockerfile as it is, in BuildKit`,
     "Commit all that it copies. BuildKit must be there: set BUILDKIT_HOST, or have one made with dapp builder setup",
   );
-  const given = instructions.flatMap(({ name, rest }) =>
-    name === "ARG" ? /^(\w+)$/.exec(rest)?.[1] ?? [] : []
+  const declared = instructions.flatMap(({ name, rest }) => name === "ARG" ? rest.split(/\s+/) : []);
+  // One that has a value anywhere would lose that.
+  const given = [...new Set(declared)].filter((name) =>
+    /^\w+$/.test(name) && !declared.some((other) => other.startsWith(`${name}=`))
   );
   const args = Object.fromEntries(given.map((name) => [name, `\${{ env.${name} || "" }}`]));
   const dir = directoryOf(file);

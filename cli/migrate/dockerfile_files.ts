@@ -190,7 +190,8 @@ export function joined(dir: string | undefined, path: string): string {
   return `/${parts.filter((part) => part !== "" && part !== ".").join("/")}`;
 }
 
-function isBelow(path: string, dir: string): boolean {
+/** `/a/b` is below `/a`, and so is `/a`. */
+export function isBelow(path: string, dir: string): boolean {
   return dir === "/" || path === dir || path.startsWith(`${dir}/`);
 }
 

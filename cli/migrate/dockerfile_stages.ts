@@ -1,13 +1,11 @@
 /** The stages of a Dockerfile, each as a document. */
-import { DockerfileError } from "../../lib/dockerfile/error.ts";
 import {
   type DockerfileText,
   flagOf,
   type Instruction,
   jsonList,
 } from "../../lib/dockerfile/instructions.ts";
-import { VariableError } from "../../lib/dockerfile/variables.ts";
-import { expandWord, splitWords } from "../../lib/dockerfile/words.ts";
+import { type Args, assignments, baseOf, declaredArgs } from "./dockerfile_args.ts";
 import {
   type Context,
   type Copy,
@@ -16,6 +14,7 @@ import {
   gitFiles,
   type ImportedFiles,
   importedFiles,
+  isBelow,
   joined,
   type Owner,
   parentOf,
@@ -24,13 +23,17 @@ import {
   STAGES,
 } from "./dockerfile_files.ts";
 import { type Refuse, refuserAt } from "./dockerfile_refusal.ts";
+import { addSetting, type Settings } from "./dockerfile_settings.ts";
+import { oneLine, pairs, quoted, type Reading, word, wordsOf } from "./dockerfile_words.ts";
 import type { MigratedDocument, Source } from "./source.ts";
 
 type Value = Record<string, unknown>;
 
 /** What changes the shell that all commands of a stage share, or means something else where a shell stops at failures. */
 const OWN_SHELL =
-  /[;\n&]\s*$|;|\n|\b(cd|export|set|exit|exec|source|umask|trap|alias|unset|wait|local)\b|(?<![&|])&(?!&)|^\s*\.\s/;
+  /[;\n]|(?<![&|])&(?!&)|^\s*\.\s|\(\)|\$\{\w+:?=|\b(?:alias|cd|eval|exec|exit|export|hash|local|read|readonly|set|shift|source|trap|ulimit|umask|unalias|unset|wait)\b/;
+/** A variable that is set, and not only for the one command after it. */
+const SETS_VARIABLE = /(?:^|[&|({!])\s*\w+=(?!(?:[\w./:@%+,=-]*\s+\w+=)*[\w./:@%+,=-]*\s+[\w./-]+(?:\s|$))/;
 
 /** A stage of the Dockerfile while it is read. */
 interface Building {
@@ -38,9 +41,12 @@ interface Building {
   readonly base: Value;
   workdir: string | undefined;
   env: Record<string, string>;
-  readonly docker: Value;
-  /** Directories that WORKDIR has made for commands. */
+  /** What ARG said. */
+  args: Args;
+  readonly docker: Settings;
+  /** Directories of WORKDIR that a command makes, and those that nothing has made so far. */
   readonly made: Set<string>;
+  readonly missing: Set<string>;
   readonly git: GitFiles[];
   readonly imports: ImportedFiles[];
   readonly shell: Record<string, string[]>;
@@ -50,6 +56,8 @@ interface Building {
   at: number;
   /** Files came since the last command. */
   files: boolean;
+  /** A command may have given directories other owners and modes than they are made with. */
+  odd: boolean;
 }
 
 /** Converts all stages. @throws {StaysDockerfile} */
@@ -59,18 +67,22 @@ export async function readStages(
   source: Source,
 ): Promise<MigratedDocument[]> {
   const stages: Building[] = [];
+  let head: Args = new Map();
   for (const instruction of instructions) {
     const { name, rest, line, lastLine, heredocs } = instruction;
     const refuse = refuserAt(instruction);
     if (heredocs.length > 0) refuse("a here-document is no part of a dappfile's commands");
-    if (rest.includes("$") && !["RUN", "CMD", "ENTRYPOINT", "HEALTHCHECK", "ONBUILD"].includes(name)) {
-      refuse("it has a variable");
-    }
+    if (rest.includes("${{")) refuse("a dappfile has expressions of its own that begin so");
     const stage = stages.at(-1);
     if (name === "FROM") {
-      stages.push(startStage(instruction, stages, refuse));
+      stages.push(startStage(instruction, { stages, escape, head, refuse }));
+    } else if (name === "ARG") {
+      const values = stage ? new Map(Object.entries(stage.env)) : head;
+      const declared = declaredArgs({ instruction, escape, values, ...(stage && { head }), source, refuse });
+      if (stage) stage.args = new Map([...stage.args, ...declared]);
+      else head = new Map([...head, ...declared]);
     } else if (!stage) {
-      refuse(`${name} before the first FROM sets values for it`);
+      refuse(`${name} stands before the first FROM`);
     } else if (name === "MAINTAINER") {
       source.remark(
         line,
@@ -90,7 +102,10 @@ export async function readStages(
     const what = "of directories only what is committed comes to the image, not what else lies there";
     source.remark(line, lastLine, what, "Commit what is missing, or have a stage make it");
   }
-  if (stages.length === 0) refuserAt({ line: 1, lastLine: 1 })("it has no FROM");
+  const last = stages.at(-1) ?? refuserAt({ line: 1, lastLine: 1 })("it has no FROM");
+  const workdir = instructions.findLast(({ name }) => name === "WORKDIR");
+  const make = workdir && makeDirectories(last, refuserAt(workdir));
+  if (make !== undefined) addCommand(last, make, refuserAt(workdir!));
   for (const { settings } of stages.slice(0, -1)) {
     for (const { instruction: { name, line, lastLine }, used } of settings) {
       if (used) continue;
@@ -135,14 +150,23 @@ function note({ settings }: Building, instruction: Instruction, source: Source):
   settings.push({ instruction, used: false });
 }
 
-function startStage({ rest, flags }: Instruction, stages: readonly Building[], refuse: Refuse): Building {
-  const [, base = "", , as] = /^(\S+)(\s+AS\s+(\S+))?$/i.exec(rest) ?? [];
-  if (base === "" || flags.length > 0) refuse("a FROM with options cannot be told in stages");
+interface Started {
+  readonly stages: readonly Building[];
+  readonly escape: string;
+  /** What ARG said before the first FROM. */
+  readonly head: Args;
+  readonly refuse: Refuse;
+}
+
+function startStage({ rest, flags }: Instruction, { stages, escape, head, refuse }: Started): Building {
+  const [, image = "", , as] = /^(\S+)(\s+AS\s+(\S+))?$/i.exec(rest) ?? [];
+  if (image === "" || flags.length > 0) refuse("a FROM with options cannot be told in stages");
+  const base = baseOf(image, escape, head, refuse);
   const name = as?.toLowerCase() ?? `stage-${stages.length}`;
   const earlier = stages.findLast((stage) => stage.name === base.toLowerCase());
   if (stages.some((stage) => stage.name === name)) refuse(`there is another stage ${name}`);
   // The image's own settings hold for what stands on it; those of an artifact are none.
-  if (earlier && (earlier.workdir !== undefined || Object.keys(earlier.docker).length > 0)) {
+  if (earlier && (earlier.args.size > 0 || Object.keys(earlier.docker).length > 0)) {
     refuse(`it takes over settings of the stage ${earlier.name}`);
   }
   return {
@@ -150,14 +174,17 @@ function startStage({ rest, flags }: Instruction, stages: readonly Building[], r
     base: earlier ? { fromDimgArtifact: earlier.name } : { from: base },
     workdir: undefined,
     env: {},
+    args: new Map(),
     docker: {},
     made: new Set(),
+    missing: new Set(),
     git: [],
     imports: [],
     shell: {},
     settings: [],
     at: 0,
     files: false,
+    odd: false,
   };
 }
 
@@ -178,6 +205,7 @@ async function apply(stage: Building, applied: Applied): Promise<void> {
   const { instruction, escape, refuse } = applied;
   const { name, rest, flags } = instruction;
   const { docker } = stage;
+  const reading: Reading = { escape, env: stage.env, refuse };
   if ("USER" in docker && BEFORE_USER.includes(name)) {
     refuse("it comes after USER, and commands of a dappfile are root's");
   }
@@ -190,77 +218,30 @@ async function apply(stage: Building, applied: Applied): Promise<void> {
       if (jsonList(rest)) refuse("a RUN with a list of words runs no shell");
       return run(stage, oneLine(rest), refuse);
     case "COPY":
-      return await copy(stage, applied);
+      return await copy(stage, applied, reading);
     case "WORKDIR": {
-      const dir = word(rest, escape, refuse);
+      const dir = word(rest, reading);
       if (stage.workdir === undefined && !dir.startsWith("/")) {
         refuse("the directory depends on the base image");
       }
       if (dir.split("/").includes("..")) refuse("it goes up");
       stage.workdir = joined(stage.workdir, dir);
       docker.WORKDIR = stage.workdir;
+      if (stage.workdir !== "/" && !stage.made.has(stage.workdir)) stage.missing.add(stage.workdir);
       return;
     }
     case "ENV":
-      stage.env = { ...stage.env, ...pairs(rest, escape, refuse) };
+      stage.env = { ...stage.env, ...pairs(rest, reading) };
       docker.ENV = stage.env;
       return;
-    case "LABEL":
-      docker.LABEL = { ...asObject(docker.LABEL), ...pairs(rest, escape, refuse) };
-      return;
-    case "EXPOSE":
-      docker.EXPOSE = [...asList(docker.EXPOSE), ...splitWords(rest, escape)];
-      return;
-    case "VOLUME":
-      docker.VOLUME = [...asList(docker.VOLUME), ...(jsonList(rest) ?? splitWords(rest, escape))];
-      return;
-    case "USER":
-    case "STOPSIGNAL":
-      docker[name] = word(rest, escape, refuse);
-      return;
-    case "ONBUILD":
-      docker.ONBUILD = [...asList(docker.ONBUILD), rest];
-      return;
-    case "HEALTHCHECK":
-      docker.HEALTHCHECK = healthcheck(instruction, refuse);
-      return;
-    case "CMD":
-    case "ENTRYPOINT":
-      // An ENTRYPOINT drops the base's CMD, and one after CMD drops that as well.
-      if (name === "ENTRYPOINT" && "CMD" in docker) refuse("an ENTRYPOINT after CMD changes it");
-      docker[name] = jsonList(rest) ?? oneLine(rest);
-      return;
     default:
-      refuse(`${name} cannot be told in stages`);
+      addSetting(docker, instruction, reading);
   }
 }
 
 /** Directories that every base image has. */
 const COMMON =
   /^\/(?:(?:bin|etc|home|opt|root|srv|tmp|usr|usr\/bin|usr\/local|usr\/local\/bin|var|var\/lib)\/?)?$/;
-
-/** Flags of HEALTHCHECK, and the same in a dappfile. */
-const HEALTH_FLAGS: Readonly<Record<string, string>> = {
-  "interval": "interval",
-  "timeout": "timeout",
-  "start-period": "startPeriod",
-  "start-interval": "startInterval",
-  "retries": "retries",
-};
-
-function healthcheck({ rest, flags }: Instruction, refuse: Refuse): unknown {
-  if (/^NONE$/i.test(rest)) return "NONE";
-  const [, command] = /^CMD\s+(.+)$/is.exec(rest) ?? [];
-  if (command === undefined) return refuse("it has neither CMD nor NONE");
-  const times = flags.map((flag) => {
-    const [, name = "", value = ""] = /^--([a-z-]+)=(.+)$/.exec(flag) ?? [];
-    const key = HEALTH_FLAGS[name];
-    if (key === undefined) return refuse(`its option ${flag} cannot be told in stages`);
-    return [key, key === "retries" ? Number(value) : value] as const;
-  });
-  const words = jsonList(command);
-  return { test: words ? ["CMD", ...words] : oneLine(command), ...Object.fromEntries(times) };
-}
 
 /** Adds a command after the files that came before it. */
 function addCommand(stage: Building, command: string, refuse: Refuse): void {
@@ -273,9 +254,13 @@ function addCommand(stage: Building, command: string, refuse: Refuse): void {
 }
 
 function run(stage: Building, command: string, refuse: Refuse): void {
-  const values = Object.entries(stage.env).map(([name, value]) => `${name}=${quoted(value)}`);
-  const own = values.length > 0 || OWN_SHELL.test(command);
-  const [make, dir] = [makeWorkdir(stage), stage.workdir];
+  stage.odd ||= /\b(?:chmod|chown|umask)\b|\s-m/.test(command);
+  const values = [
+    ...assignments(new Map([...stage.args].filter(([name]) => !(name in stage.env)))),
+    ...Object.entries(stage.env).map(([name, value]) => `${name}=${quoted(value)}`),
+  ];
+  const own = values.length > 0 || OWN_SHELL.test(command) || SETS_VARIABLE.test(command);
+  const [make, dir] = [makeDirectories(stage, refuse), stage.workdir];
   const said = own ? `${[...values, "sh"].join(" ")} -c ${quoted(command)}` : command;
   const parts = [
     ...(make === undefined ? [] : [make]),
@@ -285,22 +270,26 @@ function run(stage: Building, command: string, refuse: Refuse): void {
   addCommand(stage, parts.join(" && "), refuse);
 }
 
-/** WORKDIR makes the directory: the command for it, the first time. */
-function makeWorkdir({ workdir, made }: Building): string | undefined {
-  if (workdir === undefined || workdir === "/" || made.has(workdir)) return undefined;
-  made.add(workdir);
-  return `mkdir -p ${quoted(workdir)}`;
+/** The command for what WORKDIR makes. */
+function makeDirectories({ base, made, missing }: Building, refuse: Refuse): string | undefined {
+  if (missing.size === 0) return undefined;
+  if (base.from === "scratch") refuse("scratch has no shell, which a dappfile needs to make the directory");
+  const command = `mkdir -p ${[...missing].map(quoted).join(" ")}`;
+  for (const dir of missing) made.add(dir);
+  missing.clear();
+  return command;
 }
 
 async function copy(
   stage: Building,
-  { instruction, escape, stages, context, source, refuse }: Applied,
+  { instruction, stages, context, source, refuse }: Applied,
+  reading: Reading,
 ): Promise<void> {
-  const { rest, flags, line, lastLine } = instruction;
+  const { rest, flags } = instruction;
   for (const flag of flags) {
     if (!/^--(?:from|chown)=|^--link$/.test(flag)) refuse(`COPY ${flag} cannot be told in stages`);
   }
-  const words = jsonList(rest) ?? splitWords(rest, escape).map((each) => word(each, escape, refuse));
+  const words = jsonList(rest) ?? wordsOf(rest, reading);
   const [sources, target = ""] = [words.slice(0, -1), words.at(-1)];
   if (sources.length === 0 || words.some((each) => /[\[\\]/.test(each))) {
     return refuse("this form of COPY cannot be told in stages");
@@ -311,7 +300,7 @@ async function copy(
   if (target.split("/").includes("..")) return refuse("its target goes up");
   const owner = ownerOf(flagOf(instruction, "chown"), refuse);
   // Else the directory would be made for the files, and be their owner's.
-  const make = owner.owner === undefined ? undefined : makeWorkdir(stage);
+  const make = owner.owner === undefined ? undefined : makeDirectories(stage, refuse);
   if (make !== undefined) addCommand(stage, make, refuse);
   stage.files = true;
   const files: Copy = {
@@ -323,25 +312,39 @@ async function copy(
     instruction,
     refuse,
   };
-  const above = parentOf(files.to);
-  if (owner.owner !== undefined && above !== stage.workdir && !stage.made.has(above) && !COMMON.test(above)) {
-    const what =
-      `where the base image has no "${above}", it is made as root's, and not with the owner of the files`;
-    source.remark(line, lastLine, what, "Nothing must be done, unless the program writes there");
-  }
+  for (const dir of stage.missing) if (isBelow(files.to, dir)) stage.missing.delete(dir);
   const from = flagOf(instruction, "from");
+  const earlier = from === undefined ? undefined : earlierStage(from, stage, stages, refuse);
+  const remarks = new Set<string>();
   for (const path of sources) {
-    if (from === undefined) stage.git.push(await gitFiles(path, files, context));
-    else stage.imports.push(importedFiles(path, earlierStage(from, stage, stages, refuse), files));
+    const entry = earlier ? importedFiles(path, earlier.name, files) : await gitFiles(path, files, context);
+    if ("artifact" in entry) stage.imports.push(entry);
+    else stage.git.push(entry);
+    const above = parentOf(entry.to);
+    const known = above === stage.workdir || stage.made.has(above) || COMMON.test(above);
+    if (owner.owner !== undefined && !known) {
+      remarks.add(
+        `where the base image has no "${above}", it is made as root's, and not with the owner of the files`,
+      );
+    }
+    if (earlier && (earlier.odd || /^\/(?:var\/)?tmp\/?$/.test(path)) && !COMMON.test(entry.to)) {
+      remarks.add(
+        `where it is a directory, and the base image has no "${entry.to}", that has owner and mode of the first`,
+      );
+    }
+  }
+  const { line, lastLine } = instruction;
+  for (const what of remarks) {
+    source.remark(line, lastLine, what, "Nothing must be done, unless other users work there");
   }
 }
 
-function earlierStage(from: string, stage: Building, stages: readonly Building[], refuse: Refuse): string {
+function earlierStage(from: string, stage: Building, stages: readonly Building[], refuse: Refuse): Building {
   const found = /^\d+$/.test(from)
     ? stages[Number(from)]
     : stages.find(({ name }) => name === from.toLowerCase());
   if (!found || found === stage) return refuse(`it copies from "${from}", which is no stage of the file`);
-  return found.name;
+  return found;
 }
 
 function ownerOf(chown: string | undefined, refuse: Refuse): Owner {
@@ -408,53 +411,4 @@ function gitEntry({ add, to, includePaths, excludePaths, owner }: GitFiles, read
     ...owner,
     ...(Object.keys(reads).length > 0 && { stageDependencies: reads }),
   };
-}
-
-/** A word without quotes and escapes. */
-function word(text: string, escape: string, refuse: Refuse): string {
-  try {
-    return expandWord(text, escape, new Map());
-  } catch (error) {
-    if (error instanceof VariableError || error instanceof DockerfileError) return refuse(error.message);
-    throw error;
-  }
-}
-
-/** `A=b C="d e"`, or `A b` in the old form. */
-function pairs(text: string, escape: string, refuse: Refuse): Record<string, string> {
-  const words = splitWords(text, escape);
-  const [first = ""] = words;
-  if (!first.includes("=")) {
-    const value = text.slice(first.length).trim();
-    if (value === "") refuse("it has no value");
-    return { [word(first, escape, refuse)]: word(value, escape, refuse) };
-  }
-  return Object.fromEntries(words.map((each) => {
-    const at = each.indexOf("=");
-    if (at < 0) refuse(`"${each}" has no value`);
-    const value = word(each.slice(at + 1), escape, refuse);
-    if (value.includes("\\")) refuse("its value has a backslash");
-    return [word(each.slice(0, at), escape, refuse), value];
-  }));
-}
-
-/** Without the white space that lines are indented with, where it says nothing. */
-function oneLine(command: string): string {
-  if (/`|\$\(/.test(command)) return command;
-  return command.replaceAll(
-    /("(?:[^"\\]|\\.)*"|'[^']*'|\\.)|[ \t]+/gs,
-    (_, kept: string | undefined) => kept ?? " ",
-  );
-}
-
-function quoted(text: string): string {
-  return /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
-}
-
-function asObject(value: unknown): object {
-  return typeof value === "object" && value !== null ? value : {};
-}
-
-function asList(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
 }

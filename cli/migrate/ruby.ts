@@ -120,6 +120,13 @@ class Reader {
         return this.#git(statement, chain, typeof argument === "string" ? argument : undefined, settings);
       case "mount":
         return this.#mount(statement, typeof argument === "string" ? argument : undefined, settings);
+      case "import":
+        if (typeof argument !== "string") return this.#leave(statement);
+        settings.imports.push({
+          artifact: argument,
+          ...this.#fields(unchained(statement), { add: "add", ...IMPORT }),
+        });
+        return;
       default:
         return this.#leave(statement);
     }
@@ -131,7 +138,7 @@ class Reader {
     for (const inner of body.filter(({ calls }) => calls[0]!.name === "export")) {
       const path = inner.calls[0]!.args[0];
       if (typeof path !== "string") this.#leave(inner);
-      else settings.imports.push({ artifact: name, add: path, ...this.#fields(inner, IMPORT) });
+      else settings.imports.push({ artifact: name, add: path, ...this.#fields(unchained(inner), IMPORT) });
     }
     const others = body.filter(({ calls }) => calls[0]!.name !== "export");
     const { imports: _, docker: __, ...inherited } = settings;
@@ -156,22 +163,20 @@ class Reader {
     for (const add of adds) settings.git.push({ ...common, ...shared, ...this.#entry(add.calls, add) });
   }
 
-  #entry([add, ...chain]: readonly Call[], statement: Statement): Value {
-    const path = add!.args[0];
-    const inline = chain.map((call): Statement => ({
-      calls: [call],
-      line: statement.line,
-      end: statement.end,
-    }));
+  #entry(calls: readonly Call[], statement: Statement): Value {
+    const path = calls[0]!.args[0];
     return {
       ...(typeof path === "string" && { add: path }),
-      ...this.#fields({ ...statement, body: [...inline, ...statement.body ?? []] }, GIT),
+      ...this.#fields(unchained({ ...statement, calls }), GIT),
     };
   }
 
   #mount(statement: Statement, to: string | undefined, settings: Settings): void {
     if (to === undefined) return this.#leave(statement);
-    settings.mount.push({ to, ...this.#fields(statement, { from: "from", from_path: "fromPath" }) });
+    settings.mount.push({
+      to,
+      ...this.#fields(unchained(statement), { from: "from", from_path: "fromPath" }),
+    });
   }
 
   #docker({ calls, line, end }: Statement, settings: Settings, dimgs: boolean): void {
@@ -302,6 +307,16 @@ const GIT: Readonly<Record<string, string>> = {
     stage_dependencies: "stageDependencies",
   },
 };
+
+/** `export('/a').to '/b'` as if it were a block: what follows with dots stands in its body. */
+function unchained({ calls: [first, ...chain], body = [], ...statement }: Statement): Statement {
+  const { line, end } = statement;
+  return {
+    ...statement,
+    calls: [first!],
+    body: [...chain.map((call) => ({ calls: [call], line, end })), ...body],
+  };
+}
 
 /** Commands of the old tool see the whole tree; those of dapp see what is declared, unless this is said. */
 function seen(entry: Value, runs: boolean): Value {

@@ -196,10 +196,9 @@ class Context {
         }),
       }),
       shell: (_, row) => ({ shell: this.#inner(row, SHELL) }),
-      docker: (_, row) => ({ docker: this.#inner(row, DOCKER) }),
-      imageSpec: (_, row) => ({
-        docker: this.#inner(row, { config: (_, inner) => this.#inner(inner, IMAGE_SPEC) }),
-      }),
+      docker: (_, row) => dockerOf(this.#inner(row, DOCKER)),
+      imageSpec: (_, row) =>
+        dockerOf(this.#inner(row, { config: (_, inner) => this.#inner(inner, IMAGE_SPEC) })),
       mount: (_, row) => ({ mount: this.#list(row, MOUNT) }),
       import: (_, row) => ({
         import: this.#list(row, {
@@ -209,7 +208,9 @@ class Context {
           from: (name) => ({ artifact: this.#artifactOf("from", String(name)) }),
         }),
       }),
-      secrets: (_, row) => ({ secrets: this.#list(row, { ...same("id", "env"), src: "file" }) }),
+      secrets: (_, row) => ({
+        secrets: this.#list(row, { ...same("id", "env"), src: "file" }).map(namedSecret),
+      }),
       network: (name) => name === "host" || name === "none" ? { network: name } : undefined,
     });
     seeAll(value);
@@ -305,6 +306,18 @@ function plainPath(path: unknown): unknown {
   return typeof path === "string"
     ? path.replace(/^(?:\.\/+)+/, "").replace(/\/+$/, "").replace(/^\.$/, "")
     : path;
+}
+
+/** What nothing is left of is no key. */
+function dockerOf(docker: Value): Value {
+  return Object.keys(docker).length === 0 ? {} : { docker };
+}
+
+/** Without an id werf takes the name of the variable or of the file. */
+function namedSecret(secret: Value): Value {
+  const { env, file } = secret;
+  const name = typeof env === "string" ? env : typeof file === "string" ? file.split("/").at(-1) : undefined;
+  return name === undefined ? secret : { id: name, ...secret };
 }
 
 /** Commands of werf see the whole tree; those of dapp see what is declared, unless this is said. */

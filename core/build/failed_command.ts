@@ -1,14 +1,14 @@
-import type { Config, MountRule, ShellStage } from "../contract/config.ts";
+import type { Config, GitStage, ImageRule, MountRule, ShellStage } from "../contract/config.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { StageTask } from "../layers/stage_output.ts";
 import type { GitImagePlan } from "../sign/git_stages.ts";
-import type { ImageNode } from "../sign/graph.ts";
-import { missingFileHint } from "./missing_file.ts";
+import { conveyorGitStages, type ImageNode } from "../sign/graph.ts";
+import { missingFileHint, otherDirectoryHint } from "./missing_file.ts";
 
 /** What is known of the project when a command has failed. */
 export interface FailureNeeds {
   config(): Promise<Pick<Config, "file">>;
-  git(node: ImageNode): Promise<Pick<GitImagePlan, "undeclared"> | undefined>;
+  git(node: ImageNode): Promise<Pick<GitImagePlan, "undeclared" | "deliveries"> | undefined>;
 }
 
 /** The failure of a command with the place where that stands, and advice for want of which file it may have failed. */
@@ -27,7 +27,12 @@ export async function explainFailure(
   const at = text === undefined ? undefined : await placeOf(needs, node.rule.shell[name], text);
   const plan = await needs.git(node);
   const missing = plan && name !== "beforeInstall"
-    ? missingFileHint(output, name, await plan.undeclared(name))
+    ? missingFileHint(output, name, await plan.undeclared(name)) ??
+      otherDirectoryHint(
+        output,
+        node.rule.shell[name]?.commands ?? [],
+        await deliveredTo(plan, node.rule, name),
+      )
     : undefined;
   const fix = missing ?? heldDirectoryHint(output, node.rule.mounts);
   return new EngineError(error.code, error.message, {
@@ -35,6 +40,18 @@ export async function explainFailure(
     ...(at !== undefined && { at }),
     ...(fix && { fix }),
   });
+}
+
+/** Where the files are that the commands of a stage see. */
+async function deliveredTo(
+  plan: Pick<GitImagePlan, "deliveries">,
+  rule: ImageRule,
+  stage: GitStage,
+): Promise<readonly string[]> {
+  const stages = conveyorGitStages(rule);
+  const before = stages.slice(0, stages.indexOf(stage) + 1);
+  const deliveries = await Promise.all(before.map((each) => plan.deliveries(`git:${each}`)));
+  return deliveries.flat().flatMap(({ files }) => files.map(({ target }) => target));
 }
 
 /** What to do where another step had the directory that a tool, such as apt, wants for itself. */

@@ -5,6 +5,36 @@ import type { UndeclaredFile } from "../sign/git_stages.ts";
 const complaints =
   /no such file|not found|cannot find|can't (open|find|cd)|could not (open|find|read)|enoent|does not exist|cannot open|failed to open|cannot stat/i;
 
+/** Words of lines that complain of a file, without quotes and marks. */
+function complainedOf(output: string): ReadonlySet<string> {
+  const lines = output.split("\n").filter((line) => complaints.test(line)).slice(-40);
+  const words = new Set(
+    lines.flatMap((line) =>
+      line.split(/[\s'"`:,()[\]<>]+/).map((word) => word.replace(/^\.\/+/, "").replace(/[./]+$/, ""))
+    ),
+  );
+  words.delete("");
+  return words;
+}
+
+/**
+ * Advice when a command failed for want of a file that is there, but not where commands start; undefined when the output
+ * names no such file, or when a command may have gone elsewhere.
+ */
+export function otherDirectoryHint(
+  output: string,
+  commands: readonly string[],
+  delivered: readonly string[],
+): string | undefined {
+  if (commands.some((command) => /\b(?:cd|pushd)\b/.test(command))) return undefined;
+  for (const word of complainedOf(output)) {
+    const [target, other] = delivered.filter((target) => target.endsWith(`/${word}`));
+    if (target === undefined || other !== undefined || target === `/${word}`) continue;
+    const dir = target.slice(0, -word.length - 1);
+    return `Commands start in "/", and ${word} is "${target}": begin the command with cd ${dir} &&`;
+  }
+}
+
 /**
  * Advice when a command failed for want of a file that is in git but that its stage does not declare; undefined when
  * the output names no such file.
@@ -14,13 +44,7 @@ export function missingFileHint(
   stage: GitStage,
   undeclared: readonly UndeclaredFile[],
 ): string | undefined {
-  const lines = output.split("\n").filter((line) => complaints.test(line)).slice(-40);
-  const words = new Set(
-    lines.flatMap((line) => line.split(/[\s'"`:,()[\]<>]+/)).map((w) =>
-      w.replace(/^\.?\/+/, "").replace(/[./]+$/, "")
-    ),
-  );
-  words.delete("");
+  const words = new Set([...complainedOf(output)].map((word) => word.replace(/^\/+/, "")));
   const found = undeclared.filter((file) => {
     const target = file.target.slice(1);
     for (let at = 0; at >= 0; at = target.indexOf("/", at) + 1 || -1) {

@@ -8,6 +8,7 @@ import { platformOf } from "../../lib/oci/platform.ts";
 import { needsBuilder } from "../sign/needs_builder.ts";
 import type { SignedImage, SignedStage } from "../sign/sign.ts";
 import type { Builder, BuilderRequest } from "../contract/builder.ts";
+import { suggest } from "../../lib/suggest.ts";
 import type { Signature } from "../contract/signature.ts";
 
 /** What running commands takes. */
@@ -37,10 +38,20 @@ export async function openBuilder(
   const builder = await findBuilder(session, store, onLayer);
   if (builder) return builder;
   const what = name ? `no plugin offers builder "${name}"` : `no builder runs commands for ${platform} here`;
-  throw new EngineError("BUILDER_UNAVAILABLE", `Cannot run stage commands: ${what}`, {
-    fix:
-      "Run: dapp builder setup (the built-in builder needs Linux; images without shell commands build anywhere)",
-  });
+  throw new EngineError("BUILDER_UNAVAILABLE", `Cannot run stage commands: ${what}`, { fix: fixFor(name) });
+}
+
+/** Builders that every dapp has, by the names that they answer to. */
+const BUILT_IN = ["native", "buildkit"];
+
+function fixFor(name: string | undefined): string {
+  if (name === undefined || BUILT_IN.includes(name)) {
+    return "Run: dapp builder setup (the built-in builder needs Linux; images without shell commands build anywhere)";
+  }
+  const near = suggest(name, BUILT_IN);
+  return near
+    ? `Did you mean "${near}"?`
+    : "Name native, buildkit, or the builder of a plugin under `plugins:`";
 }
 
 /** The builder of this run, if any plugin offers one. @throws BUILDER_UNAVAILABLE */

@@ -25,7 +25,7 @@ export async function collectTagFlags(hooks: HookRunner): Promise<readonly Owned
       );
     }
     const twin = flags.get(flag.name);
-    if (twin) throw fail(`plugin "${twin.plugin}" has the flag --${flag.name} already`);
+    if (twin) throw fail(`it has the flag --${flag.name}, and so has plugin "${twin.plugin}"`);
     flags.set(flag.name, { ...flag, plugin });
   }
   return [...flags.values()];

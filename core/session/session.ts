@@ -1,6 +1,8 @@
 import { EngineError } from "../contract/errors.ts";
 import type { Store } from "../contract/store.ts";
+import type { Fact } from "../contract/signature.ts";
 import { disposeAll } from "../hooks/dispose.ts";
+import type { From } from "../hooks/runner.ts";
 import type { PlanInputs } from "../plan/plan.ts";
 import { imageKey, type ImageNode } from "../sign/graph.ts";
 import { type SignedGraph, signGraph } from "../sign/sign.ts";
@@ -232,7 +234,7 @@ export class Session implements AsyncDisposable {
         if (!hooks.has("stageInputs")) return [];
         const commands = work.kind === "run" ? work.commands : [];
         const rows = await hooks.collect("stageInputs", { image, stage, commands });
-        return rows.map(({ plugin, value: { key, value } }) => ({ key: `${plugin}/${key}`, value }));
+        return factsOfPlugins(rows);
       },
     });
     return { graph: signed, bases };
@@ -260,4 +262,26 @@ export class Session implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return disposeAll([this.#bases, this.#registries, ...this.#about.values()]);
   }
+}
+
+/** Facts by the plugin that tells them. @throws PLUGIN_RESULT_INVALID when one tells two things by one name */
+function factsOfPlugins(rows: readonly From<Fact>[]): readonly Fact[] {
+  const facts = new Map<string, Fact>();
+  for (const { plugin, value: { key: name, value } } of rows) {
+    const key = `${plugin}/${name}`;
+    if (facts.has(key)) {
+      const hook = "stageInputs";
+      const why = `two facts of one stage have the key "${name}", wanted is one`;
+      throw new EngineError(
+        "PLUGIN_RESULT_INVALID",
+        `Plugin "${plugin}" answered hook "${hook}" wrongly: ${why}`,
+        {
+          plugin,
+          hook,
+        },
+      );
+    }
+    facts.set(key, { key, value });
+  }
+  return [...facts.values()];
 }

@@ -123,11 +123,14 @@ async function computeStages(rule: ImageRule, trees: readonly TreeSource[]) {
     if (files.length === 0 && filtered) {
       warnings.push(`${title}: git[${i}].includePaths and excludePaths leave no committed file`);
     } else if (files.length === 0) {
-      const hint = nearest ? `; did you mean "${nearest}"?` : "";
+      const hint = nearest && nearest !== "/" ? `; did you mean "${nearest}"?` : "";
       throw new EngineError(
         "CONFIG_INVALID",
         `Cannot add git files to ${title}: git[${i}] with add "${entry.add}" selects no committed file${hint}`,
-        { fix: await outsideOf(trees[i]!, entry.add) ?? "Correct `add`, or commit the files" },
+        {
+          fix: await outsideOf(trees[i]!, entry.add) ??
+            "Correct `add`, or commit the files; git keeps no empty directories",
+        },
       );
     }
     return files;
@@ -145,7 +148,9 @@ async function computeStages(rule: ImageRule, trees: readonly TreeSource[]) {
       const { files, unmatched } = stage ? matchDependencies(all, patterns) : { files: all, unmatched: [] };
       for (const pattern of unmatched) {
         warnings.push(
-          `${title}: git[${index}].stageDependencies.${stage} "${pattern}" matches no committed file`,
+          `${title}: git[${index}].stageDependencies.${stage} "${pattern}" matches no committed file${
+            several(pattern)
+          }`,
         );
       }
       const fresh = files.filter((file) => !delivered[index]!.has(file));
@@ -184,6 +189,12 @@ async function computeStages(rule: ImageRule, trees: readonly TreeSource[]) {
     }
   }
   return { stages, warnings, undeclared };
+}
+
+/** What to do about several patterns in one text. */
+function several(pattern: string): string {
+  const parts = pattern.split(/[\s,]+/).filter((part) => part !== "");
+  return parts.length < 2 ? "" : `; it is one pattern: for several write a list, [${parts.join(", ")}]`;
 }
 
 async function factsOf(

@@ -71,10 +71,12 @@ export function readAbsolutePath(value: string, refuse: Refuse): string {
   if (!value.startsWith("/")) {
     const tail = value.replace(/^(?:\.\/)+|^\.$/, "");
     const climbs = value.split("/").includes("..");
-    return refuse(
-      `Path "${value}" is relative: it must be absolute`,
-      climbs ? undefined : `Did you mean "/${tail}"?`,
-    );
+    const hint = /^~(?:\/|$)/.test(value)
+      ? '"~" stands for no directory here: write the whole path'
+      : climbs
+      ? undefined
+      : `Did you mean "/${tail}"?`;
+    return refuse(`Path "${value}" is relative: it must be absolute`, hint);
   }
   const parts = value.split("/").filter((part) => part !== "");
   if (parts.includes("..")) return refuse(`Path "${value}" contains "..": write where it leads`);

@@ -49,6 +49,15 @@ export function parseWord(text: string, escape: string): Template {
   return new Parser(text, escape).word();
 }
 
+/** Names of the variables in it, also of those in the words of others. */
+export function variableNames(template: Template): readonly string[] {
+  return template.flatMap((piece) => {
+    if (typeof piece === "string") return [];
+    const { word = [], replacement = [] } = piece.modifier ?? {};
+    return [piece.name, ...variableNames(word), ...variableNames(replacement)];
+  });
+}
+
 /** Whether a value is the same in every environment. */
 export function isLiteral(template: Template): boolean {
   return template.every((piece) => typeof piece === "string");

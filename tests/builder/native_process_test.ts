@@ -69,8 +69,11 @@ Deno.test("NativeBuilder.shell() passes input, output and exit code through", as
       assert.notEqual(code, 0);
     });
     await t.step("programs by PATH, with a message when there is none", async () => {
-      const { stderr } = await shell({ argv: ["nosuch"] });
-      assert.match(stderr, /"nosuch" is not in the image/);
+      const said = async (name: string) => (await shell({ argv: [name] })).stderr;
+      assert.match(await said("nosuch"), /"nosuch" is not in the image \(PATH is/);
+      assert.match(await said("/bin/nosuch"), /"\/bin\/nosuch" is not in the image$/m);
+      assert.match(await said("/etc/passwd"), /"\/etc\/passwd" is a file that nobody may execute/);
+      assert.match(await said("/etc"), /"\/etc" is no file/);
     });
     await t.step("volumes, also of single files, and a network of its own", async () => {
       const dir = `${home}/../volume`;

@@ -78,6 +78,49 @@ RUN echo "$PWD" > /where; false || echo recovered > /recovered
 MAINTAINER somebody
 SHELL_AS_TEXT
 `.replace("SHELL_AS_TEXT", "CMD echo $A"),
+  "arguments of FROM and of stages, and variables with a value that is sure": `
+ARG VERSION=1 HOST=localhost
+ARG NAME=\${HOST}/base
+FROM \${NAME}:\$VERSION AS made
+RUN echo "[$VERSION]" > /unseen
+ARG VERSION
+ARG QUOTED="it's \\"} two"
+RUN echo "$VERSION $QUOTED" > /seen && PATH=/none
+ARG PATH=/hidden/by/the/image
+ENV VERSION=of-env
+RUN echo "$VERSION $(ls / | head -n 1)" > /of-env
+
+FROM \$NAME:\${VERSION:-2}
+ENV HOME_DIR=/srv/app
+WORKDIR \$HOME_DIR
+COPY --from=made /unseen unseen
+COPY --from=made /seen ./seen
+COPY --from=made /of-env of-env
+EXPOSE 80 \
+  81
+LABEL at="\${HOME_DIR}/x"
+`.replaceAll("\\$", "$"),
+  "directories that nothing but WORKDIR makes, and words with spaces": `
+FROM ${BASE}
+WORKDIR /one/two/
+WORKDIR three
+WORKDIR /made-last
+HEALTHCHECK --timeout=5s CMD test  -f \\
+   /started
+ENTRYPOINT sh  -c "a   b"
+CMD one   two
+`,
+  "what a command leaves in its shell is nobody else's": `
+FROM ${BASE}
+RUN X=5 && echo "$X" > /first
+RUN Y=$(echo a b)
+RUN echo "[$X$Y]" > /second; readonly Z=1
+RUN Z=2 && read X < /etc/passwd && echo "$Z $X" > /third
+RUN ulimit -n 100 && PATH=/bin true
+RUN f() { echo f; }; f > /fourth
+RUN : \${X:=1} && ls /first > /fifth
+RUN echo "[$X]" > /sixth && test "$(ulimit -n)" != 100
+`,
 };
 
 /** What of a configuration a Dockerfile decides. */

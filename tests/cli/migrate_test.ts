@@ -175,7 +175,7 @@ Deno.test("a Dockerfile becomes documents of its own where the image stays the s
   }));
   assert.equal(build!.kind, "artifact");
   assert.match(text, /install:\n {8}- package\*\.json\n {6}beforeSetup:\n {8}- "\*\*\/\*"/);
-  assert.match(text, /- mkdir -p \/app && cd \/app && npm ci$/m);
+  assert.match(text, /- cd \/app && npm ci$/m);
   assert.match(text, /- cd \/app && sh -c 'npm run build; echo done'$/m);
   assert.match(text, /NODE_ENV=production sh -c 'apt-get update && apt-get install -y curl'$/m);
   assert.match(text, /- node_modules$/m);
@@ -184,7 +184,13 @@ Deno.test("a Dockerfile becomes documents of its own where the image stays the s
 });
 
 const KEPT: Readonly<Record<string, readonly [string, number]>> = {
-  "ARG": ["FROM debian\nARG V\nRUN echo $V\n", 2],
+  "ARG of which a build gives the value": ["FROM debian\nARG V\nRUN echo $V\n", 2],
+  "ARG before FROM of which a build gives the value": ["ARG V\nFROM debian:$V\n", 1],
+  "ARG of which BuildKit gives the value": ["ARG TARGETARCH=arm64\nFROM debian:$TARGETARCH\n", 1],
+  "a variable that the base image may set": ["ARG V=1\nFROM debian\nARG V\nLABEL v=$V\n", 4],
+  "a stage upon one that has arguments": ["FROM debian AS a\nARG V=1\nFROM a\n", 3],
+  "WORKDIR where no shell is": ["FROM scratch\nWORKDIR /a\n", 2],
+  "what a dappfile takes for an expression": ["FROM debian\nRUN echo '${{ env.A }}'\n", 2],
   "RUN --mount": ["FROM debian\nRUN --mount=type=cache,target=/x true\n", 2],
   "a variable in FROM": ["FROM debian:$V\n", 1],
   "USER before RUN": ["FROM debian\nUSER app\nRUN id\n", 3],
@@ -198,6 +204,73 @@ const KEPT: Readonly<Record<string, readonly [string, number]>> = {
   "turns": [`FROM debian\nWORKDIR /a\n${"COPY a b\nRUN true\n".repeat(4)}`, 10],
   "a syntax of its own": ["# syntax=example.com/other\nFROM debian\n", 1],
 };
+
+Deno.test("a Dockerfile's arguments: FROM takes the values, stages that declare them again do too", async () => {
+  const Dockerfile = `ARG JAVA=17
+ARG TAG=\${JAVA}-jre
+FROM maven:\$JAVA AS build
+ARG JAVA=21
+RUN mvn package
+FROM eclipse-temurin:\${TAG}
+ARG JAVA TAG
+RUN java -version
+`.replaceAll("\\$", "$");
+  const { text, remarks } = await migrate("dockerfile", [], project({ Dockerfile }));
+  assert.match(text, /^artifact: build\nfrom: maven:17$/m);
+  assert.match(text, /^ {4}- JAVA=\$\{JAVA-21\} sh -c 'mvn package'$/m);
+  assert.match(text, /^dimg: app\nfrom: eclipse-temurin:17-jre$/m);
+  assert.match(text, /^ {4}- JAVA=\$\{JAVA-17\} TAG=\$\{TAG-17-jre\} sh -c 'java -version'$/m);
+  assert.deepEqual(remarks.map(({ line, end }) => [line, end]), [[1, 2], [4, 4], [7, 7]]);
+});
+
+Deno.test("a Dockerfile that stays one keeps the values of its arguments", async () => {
+  const Dockerfile = "ARG V=1\nARG W X\nFROM debian:$V\nARG V\nARG Y=2 Z\nADD x /x\n";
+  const { text } = await migrate("dockerfile", [], project({ Dockerfile }));
+  const args = ["W", "X", "Z"].map((name) => `  ${name}: \${{ env.${name} || "" }}`);
+  assert.match(text, new RegExp(`^args:\n${args.map(RegExp.escape).join("\n")}\n\n`, "m"));
+});
+
+Deno.test("a Dockerfile's HEALTHCHECK: times of nothing are not said", async () => {
+  const Dockerfile = "FROM debian\nHEALTHCHECK --interval=0s --retries=0 --timeout=5s CMD a  b\n";
+  const { text } = await migrate("dockerfile", [], project({ Dockerfile }));
+  assert.match(text, /HEALTHCHECK:\n {4}test: a {2}b\n {4}timeout: 5s\n$/);
+});
+
+Deno.test("a Dockerfile for a base without a shell: COPY makes the directories that WORKDIR names", async () => {
+  const Dockerfile = "FROM golang AS b\nRUN go build -o /s.bin\n\n" +
+    "FROM scratch\nWORKDIR /app\nCOPY --from=b /s.bin ./\nCOPY conf ./conf\n";
+  const { text } = await migrate("dockerfile", [], project({ Dockerfile, "conf/a": "" }));
+  assert.match(text, /^dimg: app\nfrom: scratch$/m);
+  assert.doesNotMatch(text, /mkdir/);
+});
+
+Deno.test("a Dockerfile's COPY says where owners and modes of directories are other ones", async () => {
+  const Dockerfile = "FROM debian AS b\nRUN mkdir /x && chmod 700 /x\n\n" +
+    "FROM debian\nWORKDIR /w\nCOPY --from=b /x /y\nCOPY --chown=1:1 f g ./n/\nCOPY --chown=1:1 f ./\n";
+  const { remarks } = await migrate("dockerfile", [], project({ Dockerfile, f: "", g: "" }));
+  assert.deepEqual(remarks.map(({ line, what }) => [line, /"(.*?)"/.exec(what)?.[1]]), [[6, "/y"], [
+    7,
+    "/w/n",
+  ]]);
+});
+
+Deno.test("werf.yaml: secrets without an id, and images of which nothing is said", async () => {
+  const lines = [
+    "project: shop",
+    "---",
+    "image: app",
+    "from: debian",
+    "final: false",
+    "imageSpec: { author: x }",
+  ];
+  const secrets = ["secrets:", "- env: TOKEN", "- src: ~/.netrc", "- { id: a, env: B }"];
+  const { text } = await migrate("werf", [], project({ "werf.yaml": [...lines, ...secrets].join("\n") }));
+  assert.match(
+    text,
+    /- id: TOKEN\n {4}env: TOKEN\n {2}- id: \.netrc\n {4}file: ~\/\.netrc\n {2}- id: a\n {4}env: B$/m,
+  );
+  assert.doesNotMatch(text, /docker:/);
+});
 
 Deno.test("a Dockerfile that no build can read is not migrated", async () => {
   const text = "FROM debian\nRUN <<END\ntrue\n";
@@ -224,6 +297,33 @@ Deno.test("a Dappfile of the old dapp: groups, artifacts, and Ruby that a dappfi
   assert.equal(app.imports[0]!.artifact, "artifact-1");
   assert.match(text, /^ {4}A: b\n {4}C: d$/m);
   assert.deepEqual(remarks.map(({ line, end }) => [line, end]), [[30, 31], [38, 40], [45, 47]]);
+});
+
+Deno.test("a Dappfile of the old dapp: calls in a chain say what blocks say", async () => {
+  const Dappfile = `dimg 'app' do
+  docker.from 'debian'
+  git.add('/src').to('/app').owner 'app'
+  mount('/tmp/x').from :tmp_dir
+  mount('/cache').from_path '/var/cache/shop'
+  artifact 'built' do
+    docker.from 'golang'
+    export('/out').to('/bin').after :setup
+  end
+  import('built').add('/etc/x').before :install
+end
+`;
+  const { text } = await migrate("dapp", [], project({ Dappfile }));
+  const { images } = await parseDappfile(text);
+  const app = images.find(({ kind }) => kind === "dimg")!;
+  assert.deepEqual(app.mounts.map(({ to, from }) => [to, from]), [["/tmp/x", "tmp_dir"], ["/cache", "path"]]);
+  assert.deepEqual(app.git.map(({ to, owner }) => [to, owner]), [["/app", "app"]]);
+  assert.deepEqual(
+    app.imports.map(({ artifact, add, to, before, after }) => [artifact, add, to, before, after]),
+    [
+      ["built", "/out", "/bin", undefined, "setup"],
+      ["built", "/etc/x", "/etc/x", "install", undefined],
+    ],
+  );
 });
 
 Deno.test("dapp migrate prints, and writes with --write where nothing is yet", async () => {

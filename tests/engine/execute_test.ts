@@ -212,6 +212,63 @@ shell: { install: ["fail npm error: open '/app/.npmrc': no such file or director
   });
 });
 
+Deno.test("a command that wants a file from where commands start is told where that is", async () => {
+  const cases: readonly [command: string, fix: RegExp][] = [
+    [
+      "fail cat: can't open 'conf/a.json': No such file or directory",
+      /conf\/a\.json is "\/app\/conf\/a\.json": begin the command with cd \/app &&/,
+    ],
+    ["fail cd /srv; ./conf/a.json: not found", /Read the output/],
+    ["fail /conf/a.json: not found", /Read the output/],
+    ["fail b.json: not found", /Read the output/],
+  ];
+  for (const [command, fix] of cases) {
+    const dappfile = `
+dimg: app
+from: scratch
+git: [{ add: /, to: /app, stageDependencies: { install: [conf] } }]
+shell: { install: [${JSON.stringify(command)}] }
+`;
+    const files = {
+      "dappfile.yaml": dappfile,
+      "conf/a.json": "{}",
+      "conf/x/b.json": "",
+      "conf/y/b.json": "",
+    };
+    await withProject(files, async (project) => {
+      await using engine = engineOf(project, new FakeBuilderLog());
+      await assert.rejects(engine.build(), (e: EngineError) => {
+        assert.match(e.fix, fix);
+        return true;
+      });
+    });
+  }
+});
+
+Deno.test("several patterns in one text are told from a pattern, and a directory without files from a misspelt one", async () => {
+  const dappfile = (add: string) => `
+dimg: app
+from: scratch
+git: [{ add: ${add}, to: /app, stageDependencies: { install: "a.json, b.json" } }]
+shell: { install: ["write done 1"] }
+`;
+  await withProject({ "dappfile.yaml": dappfile("/"), "a.json": "{}" }, async (project) => {
+    {
+      await using engine = engineOf(project, new FakeBuilderLog());
+      await engine.build();
+    }
+    const notes = project.events.flatMap((e) => e.type === "note" ? [e.text] : []);
+    assert.match(notes.join("\n"), /"a\.json, b\.json" matches no committed file; .* \[a\.json, b\.json\]/);
+    await project.write({ "dappfile.yaml": dappfile("/config") });
+    await using engine = engineOf(project, new FakeBuilderLog());
+    await assert.rejects(engine.build(), (e: EngineError) => {
+      assert.match(e.message, /"\/config" selects no committed file$/);
+      assert.match(e.fix, /empty directories/);
+      return true;
+    });
+  });
+});
+
 Deno.test("visible: all shows commands the whole tree, signs the declared files only, and ends at the wanted tree", async () => {
   const dappfile = `
 dimg: app

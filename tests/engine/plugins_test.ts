@@ -69,6 +69,39 @@ export const inputsTeam = definePlugin({
   });
 });
 
+Deno.test("a plugin that tells two facts by one name is named", async () => {
+  const twice = definePlugin({
+    name: "inputs-twice",
+    api: 1,
+    setup: () => ({ stageInputs: () => ["1", "2"].map((value) => ({ key: "a", value })) }),
+  });
+  await withProject({ "dappfile.yaml": stage }, async (project) => {
+    await assert.rejects(signatures(project, { plugins: [use(twice)] }), {
+      code: "PLUGIN_RESULT_INVALID",
+      message: /^Plugin "inputs-twice" answered hook "stageInputs" wrongly: .* the key "a", wanted is one$/,
+    });
+  });
+});
+
+Deno.test("a builder that is not known is a misspelt one, or one of a plugin", async () => {
+  const ran = "dimg: app\nfrom: scratch\nshell: { install: x }\n";
+  await withProject({ "dappfile.yaml": ran }, async (project) => {
+    for (
+      const [builder, fix] of [["natve", /Did you mean "native"/], [
+        "kube",
+        /plugin under `plugins:`/,
+      ]] as const
+    ) {
+      await using engine = project.engine({ builder });
+      await assert.rejects(engine.build(), (error: EngineError) => {
+        assert.equal(error.code, "BUILDER_UNAVAILABLE");
+        assert.match(error.fix, fix);
+        return true;
+      });
+    }
+  });
+});
+
 Deno.test("mistakes with plugins name the plugin and what to do", async (t) => {
   type Case = readonly [string, string, EngineError["code"], RegExp, RegExp];
   const inPlugin = (code: string, message: RegExp, fix: RegExp): Case => [

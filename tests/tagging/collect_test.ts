@@ -230,7 +230,7 @@ Deno.test("collectTagFlags() refuses malformed flags and flags of two plugins", 
     [
       "twice",
       { name: "tag-ci", summary: "x" },
-      /^Cannot use the flags of plugin "tag-x": plugin "tag-ci" has the flag --tag-ci already$/,
+      /^Cannot use the flags of plugin "tag-x": it has the flag --tag-ci, and so has plugin "tag-ci"$/,
     ],
     ["no tag flag", { name: "calver", summary: "x" }, /the flag "calver" is no such name/],
     ["dashes", { name: "--tag-x", summary: "x" }, /the flag "--tag-x" is no such name/],

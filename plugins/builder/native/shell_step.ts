@@ -47,7 +47,6 @@ function shellProcess({ user, argv, env, cwd, network }: ShellRequest, root: str
   const identity = resolveUser(user, readAccounts(root));
   const [name, ...args] = argv.length > 0 ? argv : [shellOf(root) ?? "/bin/sh"];
   const program = findProgram(root, name!, env.PATH ?? "", cwd);
-  if (!program) throw new Error(`"${name}" is not in the image (PATH is "${env.PATH ?? ""}")`);
   if (identity.uid !== 0) ownStreams(identity.uid);
   return {
     argv: [program, ...args],
@@ -59,13 +58,20 @@ function shellProcess({ user, argv, env, cwd, network }: ShellRequest, root: str
   };
 }
 
-/** Like a shell does it. */
-function findProgram(root: string, name: string, path: string, cwd: string): string | undefined {
+/** Like a shell does it. @throws what is wrong with what has the name, as a phrase */
+function findProgram(root: string, name: string, path: string, cwd: string): string {
   const places = name.includes("/")
     ? [name.startsWith("/") ? name : `${cwd}/${name}`]
     : path.split(":").map((dir) => `${dir || cwd}/${name}`);
-  return places.find((place) => {
+  const found = places.map((place) => {
     const stat = lstatIfPresent(`${root}/${resolveInside(root, place)}`);
-    return stat?.type === "file" && (stat.mode & 0o111) !== 0;
+    return { place, file: stat?.type === "file", runs: ((stat?.mode ?? 0) & 0o111) !== 0, there: !!stat };
   });
+  const program = found.find(({ file, runs }) => file && runs);
+  if (program) return program.place;
+  const other = found.find(({ file }) => file) ?? found.find(({ there }) => there);
+  if (other) {
+    throw new Error(`"${other.place}" is ${other.file ? "a file that nobody may execute" : "no file"}`);
+  }
+  throw new Error(`"${name}" is not in the image${name.includes("/") ? "" : ` (PATH is "${path}")`}`);
 }

@@ -124,11 +124,12 @@ mount:
     text: `
 dimg: a
 from: x
-mount: [{to: x, fromPath: y}]
+mount: [{to: x, fromPath: y}, {to: /x, fromPath: ~/.npm}]
 `.slice(1),
     want: [
       `3:14 mount[0].to: Path "x" is relative: it must be absolute | Did you mean "/x"?`,
       `3:27 mount[0].fromPath: Path "y" is relative: it must be absolute | Did you mean "/y"?`,
+      `3:50 mount[1].fromPath: Path "~/.npm" is relative: it must be absolute | "~" stands for no directory here: write the whole path`,
     ],
   },
   {
