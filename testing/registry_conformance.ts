@@ -89,6 +89,25 @@ export function registryConformance(name: string, make: () => Promise<RegistrySu
       });
     });
 
+    await t.step("a blob is sent again when it is said to be lost", async () => {
+      const bytes = uniqueBytes(5000);
+      const blob = await blobOf(bytes);
+      await repository.upload(blob, io);
+      strictEqual(await repository.upload({ ...blob, anew: true }, io), "uploaded");
+      deepStrictEqual(await repository.blob(blob, signal), bytes);
+    });
+
+    await t.step("a blob is looked at, where that is possible", async () => {
+      const blob = await blobOf(uniqueBytes(5000));
+      for (const whole of [false, true]) {
+        const state = async (wanted: typeof blob) => await repository.probe?.(wanted, { whole }, io);
+        ok([undefined, "absent"].includes(await state(blob)));
+        const stored = await blobOf(uniqueBytes(5000));
+        await repository.upload(stored, io);
+        ok([undefined, "there"].includes(await state(stored)));
+      }
+    });
+
     await t.step("an empty blob is a blob", async () => {
       const blob = await blobOf(new Uint8Array());
       await repository.upload(blob, io);

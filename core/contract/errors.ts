@@ -89,7 +89,7 @@ export interface ErrorDetails {
   readonly fix?: string;
   /** All problems found in one run, each a full sentence. */
   readonly problems?: readonly Problem[];
-  /** Of a registry: what was asked for is not there, or what it would be made of is not. */
+  /** Of a registry: what was asked for is not there, whatever it says, or what it would be made of is not. */
   readonly missing?: boolean;
   /** Of a registry: it says no, by a rule of its own or for lack of rights. Asking again changes nothing. */
   readonly refused?: boolean;

@@ -121,7 +121,20 @@ export interface OutgoingBlob {
    * the same. @default false
    */
   readonly isNew?: boolean;
+  /**
+   * It could not be read from that registry, whatever that says: it is neither looked up nor taken over from elsewhere,
+   * but sent, and all of it read back. @default false
+   */
+  readonly anew?: boolean;
+  /** What repositories of `from` have can surely be read. @default false */
+  readonly sure?: boolean;
 }
+
+/**
+ * What is there of a blob. `lost`: the registry says that it has it, and does not give it. `damaged`: what it gives is
+ * something else.
+ */
+export type BlobState = "there" | "absent" | "lost" | "damaged";
 
 /** What a transfer needs while it runs. */
 export interface TransferIo {
@@ -195,6 +208,15 @@ export interface Repository {
   blob(blob: Pick<Descriptor, "digest" | "size">, signal: AbortSignal): Promise<Uint8Array>;
   /** A blob into a new file, verified; continues after a cut connection. */
   download(blob: Pick<Descriptor, "digest" | "size">, file: string, io: TransferIo): Promise<void>;
+  /**
+   * What is really there of a blob, whatever is said of it: by its last byte, or with `whole` by all of it, whose digest
+   * is compared. Absent where nobody can tell without fetching it: then that is done.
+   */
+  probe?(
+    blob: Pick<Descriptor, "digest" | "size">,
+    options: { readonly whole: boolean },
+    io: TransferIo,
+  ): Promise<BlobState>;
   /** Stores a blob unless it is there. */
   upload(blob: OutgoingBlob, io: TransferIo): Promise<"present" | "mounted" | "uploaded">;
   /** Stores a manifest under a tag, or under its own digest; all it names must be there. */

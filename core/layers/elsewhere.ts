@@ -71,10 +71,10 @@ export class Elsewhere {
           title: place,
           signal,
           progress: shown(progress),
-          download: (blob, file, io) => repository.download(blob, file, io),
+          download: (blob, file, io) =>
+            this.losses.reading(blob.digest, place, () => repository.download(blob, file, io)),
         }), { signal }).catch((error) => {
           if (!(error instanceof EngineError) || !error.details.missing) throw error;
-          this.losses.add(layer.digest, place);
           const why = `only ${place} had it, and it is gone from there`;
           throw new EngineError("STAGE_GONE", `Cannot use layer ${layer.digest}: ${why}`, { cause: error });
         });

@@ -69,7 +69,8 @@ export async function pushImages(
   const backend = (await opening).value;
   const main = backend.repository("");
   const store = await session.store();
-  const uploader = new BlobUploader(emit, signal, store.memo);
+  const losses = new Losses();
+  const uploader = new BlobUploader(emit, signal, store.memo, losses);
   const standing = new Standing(backend, store.memo, session.options);
   const naming: Naming = {
     naming: registry.naming ?? backend.capabilities.naming,
@@ -83,7 +84,6 @@ export async function pushImages(
   const stages: MovedStage[] = [];
   const done: StagesOfBuild = { planned: new Set(), published: new Set() };
   const { name: project } = await session.project();
-  const losses = new Losses();
   const bring = bringer(session, store, losses);
   const needs = { project, store, emit, signal, dryRun, bring, standing };
   const publish = async () => {
@@ -96,7 +96,7 @@ export async function pushImages(
       : await Promise.all(sessions.map((each) => builtImages(each, nodes, { elsewhere: true })));
     const outgoing = await outgoingImages(session, nodes, tags, options.build && dryRun ? [] : built);
     if (options.withStages) {
-      const moved = await sendStages(sessions, keysOf(nodes), { repo, uploader, done });
+      const moved = await sendStages(sessions, keysOf(nodes), { repo, uploader, done, losses });
       stages.splice(0, stages.length, ...moved);
     }
     return { builds, images: await publishImages(needs, backend, uploader, outgoing) };
@@ -127,7 +127,10 @@ export async function pushImages(
 async function sendStages(
   sessions: readonly PushNeeds[],
   keys: ReadonlySet<string>,
-  { repo, uploader, done: { planned, published } }: Pick<BuildAll, "repo" | "uploader" | "done">,
+  { repo, uploader, losses, done: { planned, published } }: Pick<
+    BuildAll,
+    "repo" | "uploader" | "done" | "losses"
+  >,
 ): Promise<readonly MovedStage[]> {
   const [{ pushStages }, { openShared }] = await Promise.all([
     import("../share/move_stages.ts"),
@@ -136,7 +139,7 @@ async function sendStages(
   const moved: MovedStage[] = [];
   for (const session of sessions) {
     const signed = await session.sign(keys);
-    const shared = await openShared(session, signed, { repo, readOnly: false, uploader });
+    const shared = await openShared(session, signed, { repo, readOnly: false, uploader, losses });
     moved.push(...await pushStages(shared, { dryRun: session.options.dryRun, planned }));
   }
   return moved.map((row) => published.has(row.signature) ? { ...row, state: "pushed" } : row);

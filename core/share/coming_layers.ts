@@ -6,6 +6,7 @@ import type { LayerRef } from "../contract/builder.ts";
 import type { EventSink } from "../contract/events.ts";
 import type { Repository } from "../contract/registry.ts";
 import type { Layer, Store } from "../contract/store.ts";
+import type { Losses } from "../layers/losses.ts";
 import { shown, transferring } from "../layers/transfers.ts";
 
 /** What bringing the layers of an image takes. */
@@ -15,6 +16,8 @@ export interface ComingNeeds {
   readonly signal: AbortSignal;
   /** What is on its way already, by digest. */
   readonly running: Map<string, Promise<void>>;
+  /** Takes what the repository has not, whatever it says. */
+  readonly losses: Pick<Losses, "reading">;
   /** Layers may be lost when the machine fails. */
   readonly unsettled: boolean;
 }
@@ -58,7 +61,7 @@ export class ComingLayers {
   async #bring(
     layers: readonly Descriptor[],
     repository: Repository,
-    { store, emit, signal, ...needs }: ComingNeeds,
+    { store, emit, signal, losses, ...needs }: ComingNeeds,
   ): Promise<void> {
     const either = AbortSignal.any([signal, this.#stop.signal]);
     try {
@@ -69,7 +72,7 @@ export class ComingLayers {
           signal: either,
           progress: shown(progress),
           download: async (blob, file, io) => {
-            await repository.download(blob, file, io);
+            await losses.reading(blob.digest, repository.name, () => repository.download(blob, file, io));
             this.#bytes += blob.size;
           },
           arrived: ({ digest }) => this.#arrivals.get(digest)?.resolve(),

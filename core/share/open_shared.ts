@@ -73,7 +73,7 @@ export async function openShared(
     sources,
     store,
     project: (await session.project()).name,
-    uploader: uploader ?? new BlobUploader(emit, signal, store.memo),
+    uploader: uploader ?? new BlobUploader(emit, signal, store.memo, losses),
     target: repo === undefined || readOnly ? undefined : sources[0],
   });
 }

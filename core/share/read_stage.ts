@@ -13,7 +13,7 @@ import type { SharedStagesOptions } from "./shared_options.ts";
 import { decodeStage, type PackedOutlines, packedOutlines, type StageDocument } from "./stage_document.ts";
 
 /** What reading stages takes. */
-export type ReadNeeds = Pick<SharedStagesOptions, "platform" | "signal">;
+export type ReadNeeds = Pick<SharedStagesOptions, "platform" | "signal" | "losses">;
 
 /** What a stage is called in a repository. */
 export function stageReference({ name }: Repository, signature: Signature): string {
@@ -69,8 +69,9 @@ async function readState(
   repository: Repository,
   manifest: ImageManifest,
   title: string,
-  { platform, signal }: ReadNeeds,
+  { platform, signal, losses }: ReadNeeds,
 ): Promise<ImageState> {
-  const config = await repository.blob(manifest.config, signal);
+  const read = () => repository.blob(manifest.config, signal);
+  const config = await losses.reading(manifest.config.digest, repository.name, read);
   return imageOf(manifest, config, { title, platform: platformOf(platform) });
 }

@@ -134,6 +134,7 @@ export class StageTaker {
       emit,
       signal,
       running: this.#downloads,
+      losses: this.needs.losses,
       unsettled: unseen,
     });
     try {

@@ -7,6 +7,7 @@ import { shown, transferring } from "../layers/transfers.ts";
 import type { TransferCount } from "../contract/results.ts";
 import { isListOf, isText } from "../../lib/guard.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
+import { isSameRegistry, Losses } from "../layers/losses.ts";
 
 const MEMO = "blob-places";
 /** Repositories that are remembered for a blob, newest first. */
@@ -21,7 +22,8 @@ export interface SentBlob extends OutgoingBlob {
 
 /**
  * Sends blobs, each once to each repository in one run, and counts what it took. Remembers where blobs are, so that a
- * registry takes over what another repository of it has: what two images share is sent once.
+ * registry takes over what another repository of it has: what two images share is sent once. What a registry is known to
+ * have lost is sent to it whatever it says.
  */
 export class BlobUploader {
   /** Bounds what is sent at once, to whatever registries. */
@@ -35,9 +37,20 @@ export class BlobUploader {
   readonly #places = new Map<Digest, readonly string[]>();
   /** The same, on its way to the memo: nobody who names the blobs waits for that. */
   readonly #notes: Promise<void>[] = [];
+  /** What a manifest of the repository names, and nobody asked for. */
+  readonly #named = new Set<string>();
+  /** What is being sent since the registry has lost it. */
+  readonly #mending = new Set<string>();
+  /** What repositories surely have, by this run. */
+  readonly #seen = new Set<string>();
   readonly #count = { uploaded: 0, mounted: 0, present: 0 };
 
-  constructor(readonly emit: EventSink, readonly signal: AbortSignal, readonly memo: Memo) {}
+  constructor(
+    readonly emit: EventSink,
+    readonly signal: AbortSignal,
+    readonly memo: Memo,
+    readonly losses: Losses = new Losses(),
+  ) {}
 
   get count(): TransferCount {
     return { ...this.#count };
@@ -46,15 +59,23 @@ export class BlobUploader {
   /** Settles when the repository has the blob; gives the bytes that were sent for this call. */
   async send(repository: Repository, blob: SentBlob): Promise<number> {
     const key = keyOf(repository, blob.digest);
-    const known = this.#sent.get(key);
+    // Nobody else has it: that a manifest names it does not say that it can be read.
+    const doubtful = this.#named.delete(key) && blob.bring !== undefined;
+    const anew = this.losses.lacks(blob.digest, repository.name) && !this.#mending.has(key);
+    const known = anew || doubtful ? undefined : this.#sent.get(key);
     if (known) return await known, 0;
-    const sent = observed(this.#inTurn(repository, blob));
+    if (anew) this.#mending.add(key);
+    const before = this.#sending.get(blob.digest);
+    const sent = observed(
+      doubtful ? this.#verify(repository, blob, before) : this.#inTurn(repository, blob, before),
+    );
     this.#sent.set(key, sent);
     this.#sending.set(blob.digest, sent);
     try {
       return await sent;
     } catch (error) {
       this.#sent.delete(key); // whoever needs it next tries again
+      this.#mending.delete(key);
       throw error;
     }
   }
@@ -66,7 +87,12 @@ export class BlobUploader {
 
   /** Notes blobs that are there because a manifest of the repository names them. */
   known(repository: Repository, digests: readonly Digest[]): void {
-    for (const digest of digests) this.#sent.set(keyOf(repository, digest), Promise.resolve());
+    for (const digest of digests) {
+      const key = keyOf(repository, digest);
+      if (this.#sent.has(key)) continue;
+      this.#sent.set(key, Promise.resolve());
+      this.#named.add(key);
+    }
   }
 
   /** Forgets what is known of a repository that turned out to lack a blob. */
@@ -75,9 +101,30 @@ export class BlobUploader {
     for (const key of this.#sent.keys()) if (key.startsWith(`${repository.name}@`)) this.#sent.delete(key);
   }
 
+  /** Sends a blob that is said to be there unless it can be read. */
+  async #verify(
+    repository: Repository,
+    blob: SentBlob,
+    before: Promise<unknown> | undefined,
+  ): Promise<number> {
+    const { digest, size } = blob;
+    const probe = repository.probe?.bind(repository);
+    const io = { signal: this.signal, report: () => {} };
+    const state = probe &&
+      await this.#lanes.run(0, () => probe({ digest, size }, { whole: false }, io), this.signal);
+    if (state === undefined || state === "there") return 0;
+    this.losses.lost(digest, repository.name);
+    this.#mending.add(keyOf(repository, digest));
+    return await this.#inTurn(repository, blob, before);
+  }
+
   /** One after another to all repositories: once it is in the first, the others can take it from there. */
-  async #inTurn(repository: Repository, blob: SentBlob): Promise<number> {
-    await this.#sending.get(blob.digest)?.catch(() => {});
+  async #inTurn(
+    repository: Repository,
+    blob: SentBlob,
+    before: Promise<unknown> | undefined,
+  ): Promise<number> {
+    await before?.catch(() => {});
     return await this.#lanes.run(blob.size, () => this.#send(repository, blob), this.signal);
   }
 
@@ -85,12 +132,19 @@ export class BlobUploader {
     const { emit, signal, memo } = this;
     signal.throwIfAborted();
     const places = this.#places.get(content.digest) ?? await memo.get(MEMO, content.digest, isPlaces) ?? [];
+    const anew = this.losses.lacks(content.digest, repository.name);
     const known = nearest(places, repository.name);
     // What is known makes guesses needless: each costs a request.
     const doubted = this.#doubted.has(repository.name);
     const isNew = !places.includes(repository.name);
     const origins = known.length > 0 ? known : from;
-    const blob = { ...content, isNew: isNew && !doubted, from: doubted ? [] : origins };
+    const blob = {
+      ...content,
+      isNew: isNew && !doubted,
+      from: doubted ? [] : origins,
+      ...(anew && { anew }),
+      ...(origins.every((place) => this.#seen.has(`${place}@${content.digest}`)) && { sure: true }),
+    };
     const id = `push ${keyOf(repository, blob.digest)}`;
     const what = `pushing ${blob.digest.slice(7, 19)} to ${repository.name}`;
     const how = await transferring(emit, async (progress) => {
@@ -102,8 +156,14 @@ export class BlobUploader {
       });
     }, { signal, confirmed: true });
     this.#count[how] += blob.size;
-    const now = [repository.name, ...places.filter((name) => name !== repository.name)].slice(0, PLACES);
-    if (isNew) {
+    this.#seen.add(keyOf(repository, blob.digest));
+    if (anew) this.losses.mended(blob.digest, repository.name);
+    // What the registry has lost, other repositories of it have lost as well.
+    const others = places.filter((name) =>
+      name !== repository.name && !(anew && isSameRegistry(name, repository.name))
+    );
+    const now = [repository.name, ...others].slice(0, PLACES);
+    if (isNew || anew) {
       this.#places.set(blob.digest, now);
       this.#notes.push(observed(memo.put(MEMO, blob.digest, now)));
     }

@@ -3,6 +3,7 @@ import { MAX_DOCUMENT } from "../oci/documents.ts";
 import { type Digest, digestFromHex, digestOf } from "../oci/digest.ts";
 import { atPathSync } from "../file_failure.ts";
 import { writeAllSync } from "../write_all.ts";
+import { type BlobState, EMPTY_TRIES, isClaimed, readableBlob } from "./blob_state.ts";
 import { contentOf, readBody } from "./body.ts";
 import type { RegistryClient } from "./client.ts";
 import { RegistryError } from "./errors.ts";
@@ -23,14 +24,14 @@ const MISMATCH_TRIES = 3;
 /** Blobs of at most so many bytes come like documents: side by side, where the registry can do that. */
 const SMALL = 256 * 1024;
 
-/** A small blob in memory, verified. @throws {RegistryError} */
+/** A small blob in memory, verified. @throws {RegistryError} lost, corrupt: the registry says that it has it */
 export async function getBlob(
   client: RegistryClient,
   path: string,
   { blob, signal }: { readonly blob: WantedBlob; readonly signal: AbortSignal },
 ): Promise<Uint8Array> {
   for (let attempt = 1;; attempt++) {
-    let why: string;
+    let failure: RegistryError;
     try {
       const bytes = await readBody(
         // Should the built-in fetch trip over how it comes, undici takes it as it is.
@@ -38,55 +39,107 @@ export async function getBlob(
         MAX_DOCUMENT,
       );
       if (bytes.length === blob.size && await digestOf(bytes) === blob.digest) return bytes;
-      why = "its content differs";
-    } catch (error) {
-      if (!(error instanceof RegistryError) || !error.details.retryable) throw error;
-      why = error.message;
-    }
-    if (attempt === MISMATCH_TRIES) {
-      throw new RegistryError(`Cannot read blob ${blob.digest} of ${client.domain}/${path}: ${why}`, {
+      failure = new RegistryError(`${cannotRead(client, path, blob)}: its content differs`, {
         kind: "corrupt",
+        damaged: true,
       });
+    } catch (error) {
+      if (!(error instanceof RegistryError)) throw error;
+      // The request itself was repeated before it was given up.
+      if (!error.details.retryable || error.details.status !== undefined) {
+        throw await orLost(error, client, path, { blob, signal });
+      }
+      failure = error;
     }
+    if (attempt === MISMATCH_TRIES) throw await orLost(failure, client, path, { blob, signal });
     await client.retry.sleep(backoffMs(attempt), signal);
   }
+}
+
+/** Where the bytes of a blob go. */
+interface Sink {
+  write(chunk: Uint8Array): void;
+  /** What was written is nothing: it begins anew. */
+  restart(): Promise<void>;
 }
 
 /**
  * Downloads a blob into a new file, verifying size and digest. After a lost connection it continues where it stopped
  * (`Range`), or starts anew when the server ignores that.
  *
- * @throws {RegistryError}
+ * @throws {RegistryError} lost, corrupt: the registry says that it has it
  */
 export async function downloadBlob(
   client: RegistryClient,
   path: string,
-  { blob, file, signal, report }: {
-    readonly blob: WantedBlob;
-    readonly file: string;
-    readonly signal: AbortSignal;
-    /** Takes the bytes on disk; never less than before. */
-    report(done: number): void;
-  },
+  { file, ...transfer }: Transfer & { readonly file: string },
 ): Promise<void> {
   using out = await Deno.open(file, { write: true, createNew: true });
+  const sink: Sink = {
+    write: (chunk) => atPathSync(file, () => writeAllSync(out, chunk)),
+    async restart() {
+      await out.truncate(0);
+      await out.seek(0, Deno.SeekMode.Start);
+    },
+  };
+  await transferBlob(client, path, { ...transfer, sink });
+}
+
+/** Reads all of a blob, and says what it found; what comes is kept nowhere. @throws {RegistryError} when nobody can tell */
+export async function verifyBlob(
+  client: RegistryClient,
+  path: string,
+  transfer: Transfer,
+): Promise<BlobState> {
+  const { blob: { digest, size }, signal } = transfer;
+  // What is short is found out without reading the rest.
+  const question = { digest, size, scopes: [pullScope(path)], signal };
+  const end = await readableBlob(client, path, question);
+  if (end !== "there") return end;
+  try {
+    await transferBlob(client, path, { ...transfer, sink: { write() {}, restart: () => Promise.resolve() } });
+    return "there";
+  } catch (error) {
+    if (!(error instanceof RegistryError)) throw error;
+    if (error.details.damaged) return "damaged";
+    if (error.kind === "lost") return "lost";
+    if (error.kind === "missing" || error.details.status === 410) return "absent";
+    throw error;
+  }
+}
+
+/** A blob that is to be read. */
+interface Transfer {
+  readonly blob: WantedBlob;
+  readonly signal: AbortSignal;
+  /** Takes the bytes that came so far; never less than before. */
+  report(done: number): void;
+}
+
+async function transferBlob(
+  client: RegistryClient,
+  path: string,
+  { blob, sink, signal, report }: Transfer & { readonly sink: Sink },
+): Promise<void> {
   let hash: Sha256 | undefined;
   let done = 0;
   let most = 0;
   let failures = 0;
   let mismatches = 0;
+  let empty = 0;
   const restart = async () => {
-    await out.truncate(0);
-    await out.seek(0, Deno.SeekMode.Start);
+    await sink.restart();
     hash = createSha256();
     done = 0;
   };
   for (let piece = 1;; piece++) {
     const start = done;
+    let answered = false;
     try {
       // Should the built-in fetch trip over how it comes, the next try takes it as it is.
       const small = piece === 1 && blob.size <= SMALL;
       const response = await requestBlob(client, path, { blob, from: done, small, signal });
+      answered = true;
       // The first one opens a library, for which all that is still to be asked for would wait.
       hash ??= createSha256();
       if (done > 0 && !continuesAt(response, done)) {
@@ -99,7 +152,7 @@ export async function downloadBlob(
       for await (const chunk of blobWithin(response, blob, mismatches)) {
         if (done + chunk.length > blob.size) throw corrupt(`it is longer than ${blob.size} bytes`);
         const hashed = hash.updateBeside(chunk);
-        atPathSync(file, () => writeAllSync(out, chunk));
+        sink.write(chunk);
         await hashed;
         done += chunk.length;
         if (done > most) report(most = done);
@@ -111,12 +164,18 @@ export async function downloadBlob(
     } catch (error) {
       if (!(error instanceof RegistryError)) throw error;
       if (error.kind === "corrupt") {
-        if (++mismatches === MISMATCH_TRIES) throw error;
+        if (++mismatches === MISMATCH_TRIES) throw damaged(error);
         await restart();
       } else {
         failures = done > start && error.details.code !== TOO_SLOW ? 1 : failures + 1;
+        // What is answered, and breaks off before anything came, is soon known to do so always.
+        empty = answered && done === start && error.details.code !== TOO_SLOW ? empty + 1 : 0;
         const spent = failures >= client.retry.attempts || piece >= MAX_PIECES;
-        if (!error.details.retryable || spent) throw error;
+        if (!error.details.retryable || spent) throw await orLost(error, client, path, { blob, signal });
+        if (empty >= EMPTY_TRIES) {
+          const lost = await orLost(error, client, path, { blob, signal });
+          if (lost.kind === "lost") throw lost;
+        }
       }
       await client.retry.sleep(backoffMs(Math.max(failures, mismatches)), signal);
     }
@@ -132,6 +191,35 @@ export async function downloadBlob(
   function cut(why: string): RegistryError {
     return problem(why, "failed");
   }
+}
+
+function cannotRead({ domain }: RegistryClient, path: string, { digest }: WantedBlob): string {
+  return `Cannot read blob ${digest} of ${domain}/${path}`;
+}
+
+function damaged({ message, details }: RegistryError): RegistryError {
+  return new RegistryError(message, { ...details, damaged: true, retryable: false });
+}
+
+/** What is to be said of a blob that could not be read: whether the registry says all the same that it has it. */
+async function orLost(
+  error: RegistryError,
+  client: RegistryClient,
+  path: string,
+  { blob, signal }: { readonly blob: WantedBlob; readonly signal: AbortSignal },
+): Promise<RegistryError> {
+  const { code, retryable = false } = error.details;
+  const asks = retryable && error.kind === "failed" && code !== TOO_SLOW;
+  const scopes = [pullScope(path)];
+  const claimed = asks &&
+    await isClaimed(client, path, { digest: blob.digest, scopes, signal }).catch(() => false);
+  if (!claimed) return error;
+  signal.throwIfAborted();
+  const what = "the registry says that it has it, and does not give it";
+  return new RegistryError(`${cannotRead(client, path, blob)}: ${what} (${error.message})`, {
+    kind: "lost",
+    cause: error,
+  });
 }
 
 async function requestBlob(

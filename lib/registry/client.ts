@@ -5,6 +5,7 @@ import { readAhead } from "./body.ts";
 import { ClockOff } from "./clock_off.ts";
 import { findCredentials } from "./credentials.ts";
 import { type Credentials, readDockerHeaders } from "./docker_config.ts";
+import { EndHabits } from "./end_habits.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
 import { type ClientMemo, HostMemory } from "./host_memory.ts";
 import { HeadHabits } from "./head_habits.ts";
@@ -79,6 +80,7 @@ export interface RegistryRequest {
 export class RegistryClient implements AsyncDisposable {
   readonly retry: RetryPolicy;
   readonly heads: HeadHabits;
+  readonly ends: EndHabits;
   readonly #transport: HttpTransport;
   readonly #options: RegistryClientOptions;
   readonly #host: string;
@@ -106,6 +108,7 @@ export class RegistryClient implements AsyncDisposable {
     const plainAllowed = mayBePlain(this.#host, insecure);
     this.#origin = new Origin(this.#host, { plainAllowed, memory: this.#memory });
     this.heads = new HeadHabits(this.#memory);
+    this.ends = new EndHabits(this.#memory);
     this.retry = { ...defaultRetryPolicy, ...retry };
     this.#patience = new Patience(this.retry, (wait) => onWait?.(wait));
     if (options.login) this.#secrets.add(options.login.password);

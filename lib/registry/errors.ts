@@ -3,12 +3,14 @@ import type { VariableName } from "../environment.ts";
 /**
  * What kind of failure it is: `denied` credentials missing, wrong or too weak; `missing` no such thing; `limited` asked
  * to come back later; `locked` a rule of the registry is against it, whoever asks: a protected or immutable tag, a policy;
- * `corrupt` delivered something else than was named; `source` what was to be sent is not what it should be; `refused` the
+ * `lost` what it says that it has and
+ * does not give; `corrupt` delivered something else than was named; `source` what was to be sent is not what it should be; `refused` the
  * request is against a rule kept here (downgrade, foreign realm); `failed` everything else.
  */
 export type RegistryFailure =
   | "denied"
   | "missing"
+  | "lost"
   | "limited"
   | "locked"
   | "corrupt"
@@ -40,6 +42,8 @@ export interface RegistryErrorDetails {
   readonly variable?: VariableName;
   /** The message names files of certificates that cannot be used. */
   readonly unusableFiles?: true;
+  /** Of a blob: what the registry gives is not it, however often it is asked for. */
+  readonly damaged?: true;
   /** Whether the same request may succeed later. */
   readonly retryable?: boolean;
   /** How long the server asked to wait, in milliseconds. */

@@ -17,6 +17,8 @@ export interface HostFacts {
   readonly asked?: string;
   /** HEAD of a manifest says the same as GET. */
   readonly heads?: true;
+  /** The last byte of a blob is not to be had by itself. */
+  readonly ends?: false;
 }
 
 /** The facts of one host, read once and written when they change. A memo that fails is no failure. */
@@ -72,11 +74,12 @@ export class HostMemory {
 
 function parseFacts(value: unknown): HostFacts {
   if (typeof value !== "object" || value === null) return {};
-  const { scheme, challenge, asked, heads } = value as Record<string, unknown>;
+  const { scheme, challenge, asked, heads, ends } = value as Record<string, unknown>;
   const known = parseChallenge(challenge);
   return {
     ...((scheme === "http:" || scheme === "https:") && { scheme }),
     ...(heads === true && { heads }),
+    ...(ends === false && { ends }),
     ...(known && typeof asked === "string" && URL.canParse(asked) && { challenge: known, asked }),
   };
 }

@@ -76,16 +76,20 @@ function textOf(error: unknown): string {
 export const GONE = "GONE";
 
 /**
- * What kept an answer from coming, or its end: the signal's reason when that is aborted, else a {@linkcode RegistryError}.
+ * What kept an answer from coming, or, with `begun`, its end: the signal's reason when that is aborted, else a
+ * {@linkcode RegistryError}.
  *
- * @param unusable what is wrong with files of certificates for the host, told where TLS is refused
+ * @param exchange `unusable`: what is wrong with files of certificates for the host, told where TLS is refused
  */
 export function networkError(
   error: unknown,
-  method: string,
-  url: URL,
+  { method, url, begun = false, unusable = [] }: {
+    readonly method: string;
+    readonly url: URL;
+    readonly begun?: boolean;
+    readonly unusable?: readonly string[];
+  },
   signal: AbortSignal,
-  unusable: readonly string[] = [],
 ): unknown {
   if (signal.aborted) return signal.reason;
   const { code } = error as { code?: string };
@@ -93,7 +97,7 @@ export function networkError(
   const refused = refusesTls(error);
   const unused = refused ? unusable : [];
   const why = [whyNot(error, url.hostname), ...unused].join("; ");
-  return new RegistryError(`Cannot reach ${shown}: ${why}`, {
+  return new RegistryError(`Cannot ${begun ? "read" : "reach"} ${shown}: ${why}`, {
     kind: "failed",
     method,
     url: shown,

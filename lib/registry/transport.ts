@@ -87,7 +87,7 @@ export class HttpTransport implements AsyncDisposable {
       return answer ? this.#guarded(answer, sent) : await this.#sendUndici(request);
     } catch (error) {
       if (error instanceof RegistryError) throw error;
-      throw networkError(error, method, url, sent.signal, await this.#unusableFor(url));
+      throw networkError(error, { method, url, unusable: await this.#unusableFor(url) }, sent.signal);
     }
   }
 
@@ -352,6 +352,6 @@ async function* guard(
   try {
     yield* body;
   } catch (error) {
-    throw networkError(error, method, url, signal);
+    throw networkError(error, { method, url, begun: true }, signal);
   }
 }

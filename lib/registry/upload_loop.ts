@@ -1,7 +1,8 @@
 import { verifySource } from "./blob_source.ts";
+import { lookUpBlob } from "./blob_state.ts";
 import { RegistryError } from "./errors.ts";
-import { hasBlob } from "./has_blob.ts";
 import { backoffMs } from "./retry.ts";
+import { pushScope } from "./scopes.ts";
 import { TOO_SLOW } from "./pace.ts";
 import { GONE } from "./network_error.ts";
 import { patchChunk, putRest, type Sending } from "./upload_parts.ts";
@@ -70,7 +71,9 @@ export async function sendBlob(
           session = undefined;
           from = 0;
         } else {
-          if (await hasBlob(client, target.path, { digest: blob.digest, signal })) {
+          const { digest, size } = blob;
+          const question = { digest, size, scopes: [pushScope(target.path)], signal };
+          if (await lookUpBlob(client, target.path, question) === "there") {
             sending.report(blob.size);
             session = undefined;
             return;

@@ -119,7 +119,7 @@ export class AnswerReader {
   async *#exactly(length: number): AsyncGenerator<Uint8Array> {
     for (let left = length; left > 0;) {
       const piece = await this.#next();
-      if (!piece) throw new WireError(`the connection ended ${left} bytes before the answer`);
+      if (!piece) throw new WireError(`the connection ended before the last ${left} bytes of the answer`);
       const part = piece.subarray(0, left);
       this.#rest = piece.subarray(part.length);
       left -= part.length;

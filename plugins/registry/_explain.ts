@@ -62,13 +62,13 @@ function explain(domain: string, error: unknown, advise?: Advise): unknown {
   if (error.kind === "source") return new EngineError("STORE_CORRUPT", error.message, { cause: error });
   const { kind, status, code, method, retryAfterMs } = error.details;
   const advice = advise?.(error);
-  const fix = advice?.fix ?? adviceFor(error, { ...WORDS, domain });
+  const fix = advice?.fix ?? lossAdvice(error) ?? adviceFor(error, { ...WORDS, domain });
   const reads = method === "GET" || method === "HEAD";
   const limited = kind === "limited" || (status === 503 && retryAfterMs !== undefined);
   const details = {
     cause: error,
     ...(fix && { fix }),
-    ...((kind === "missing" || isBlobUnknown(error)) && { missing: true }),
+    ...((kind === "missing" || isLoss(error) || isBlobUnknown(error)) && { missing: true }),
     ...(REFUSALS.includes(status ?? 0) && { refused: true }),
     ...(status !== undefined && (kind === "failed" || kind === "corrupt") && { unusable: true }),
     ...(kind === "locked" && (reads ? { withheld: true } : { locked: true })),
@@ -79,6 +79,19 @@ function explain(domain: string, error: unknown, advise?: Advise): unknown {
   if (kind === "denied") return new EngineError("REGISTRY_DENIED", error.message, details);
   const unsupported = status === 405 || (code === "UNSUPPORTED" && status !== undefined && status < 500);
   return new EngineError(unsupported ? "REGISTRY_UNSUPPORTED" : "REGISTRY_FAILED", error.message, details);
+}
+
+/** Whether a registry has not got what it says that it has. */
+function isLoss({ kind, details }: RegistryError): boolean {
+  return kind === "lost" || details.damaged === true;
+}
+
+function lossAdvice(error: RegistryError): string | undefined {
+  if (!isLoss(error)) return undefined;
+  const how = error.details.damaged
+    ? "Have the damaged file removed from the registry's storage, and the registry restarted"
+    : "Restart the registry, so that it forgets what it has lost";
+  return `${how}; then see what is missing, and mend it: dapp dimg check repo REPO --repair`;
 }
 
 function explainFile(error: unknown): unknown {

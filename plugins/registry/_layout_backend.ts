@@ -1,4 +1,5 @@
 import {
+  type BlobState,
   type Digest,
   digestOf,
   EngineError,
@@ -80,7 +81,7 @@ export class LayoutBackend implements RegistryBackend, Repository {
   }
 
   blob({ digest }: Pick<Descriptor, "digest" | "size">): Promise<Uint8Array> {
-    return this.#explained(async () => {
+    return this.#explainedBlob(async () => {
       const bytes = await this.#read(digest);
       if (bytes) return bytes;
       throw new OciError("missing", `Cannot read blob ${digest} of ${this.name}: it is not there`);
@@ -88,9 +89,21 @@ export class LayoutBackend implements RegistryBackend, Repository {
   }
 
   download(blob: Pick<Descriptor, "digest" | "size">, file: string, io: TransferIo): Promise<void> {
-    return this.#explained(async () => {
+    return this.#explainedBlob(async () => {
       const title = `blob ${blob.digest} of ${this.name}`;
       await writeBlob(readChunks(this.#layout.blobPath(blob.digest)), file, blob, { ...io, title });
+    });
+  }
+
+  /** Files are read, which takes no network. */
+  probe(
+    blob: Pick<Descriptor, "digest" | "size">,
+    _options: { readonly whole: boolean },
+    { signal }: TransferIo,
+  ): Promise<BlobState> {
+    return this.#explained(async () => {
+      if (await this.#layout.blobSize(blob.digest) === undefined) return "absent";
+      return await this.#layout.hasBlob(blob, signal) ? "there" : "damaged";
     });
   }
 
@@ -105,7 +118,7 @@ export class LayoutBackend implements RegistryBackend, Repository {
     return this.#explained(async () => {
       io.signal.throwIfAborted();
       await this.#sweeper.hold();
-      if (await this.#layout.blobSize(blob.digest) === blob.size) return "present";
+      if (!blob.anew && await this.#layout.blobSize(blob.digest) === blob.size) return "present";
       const { source } = blob;
       try {
         await this.#layout.putBlob(blob, "bytes" in source ? source.bytes : source, io.signal);
@@ -205,6 +218,18 @@ export class LayoutBackend implements RegistryBackend, Repository {
     const bytes = await layoutDirectory(this.#layout.dir).read(blobFile(digest), MAX_MANIFEST);
     if (!bytes || await digestOf(bytes) === digest) return bytes;
     throw new OciError("invalid", `Cannot read blob ${digest} of ${this.name}: its content differs`);
+  }
+
+  /** What is not there, or is something else, is missing. */
+  async #explainedBlob<T>(action: () => Promise<T>): Promise<T> {
+    try {
+      return await this.#explained(action);
+    } catch (error) {
+      const { cause } = error as { cause?: unknown };
+      const missing = cause instanceof OciError || cause instanceof Deno.errors.NotFound;
+      if (!missing || !(error instanceof EngineError) || error.code !== "REGISTRY_FAILED") throw error;
+      throw new EngineError(error.code, error.message, { ...error.details, missing });
+    }
   }
 
   async #explained<T>(action: () => Promise<T>): Promise<T> {

@@ -1,4 +1,5 @@
 import type {
+  BlobState,
   Digest,
   ListedTag,
   OutgoingBlob,
@@ -11,6 +12,7 @@ import type {
 import type { RegistryClient } from "../../lib/registry/client.ts";
 import type { RegistryFeatures } from "../../lib/registry/inspect.ts";
 import { findManifest, lookUpManifest } from "../../lib/registry/manifests.ts";
+import { pullScope } from "../../lib/registry/scopes.ts";
 import { mediaTypes } from "../../lib/oci/types.ts";
 import { type Advise, explained, explainedEach } from "./_explain.ts";
 
@@ -85,6 +87,21 @@ export class OciRepository implements Repository {
     await this.#asked(() => downloadBlob(this.#client, this.#path, { blob, file, ...ioOf(io) }));
   }
 
+  async probe(
+    blob: { readonly digest: Digest; readonly size: number },
+    { whole }: { readonly whole: boolean },
+    io: TransferIo,
+  ): Promise<BlobState> {
+    if (whole) {
+      const { verifyBlob } = await import("../../lib/registry/blobs.ts");
+      return await this.#asked(() => verifyBlob(this.#client, this.#path, { blob, ...ioOf(io) }));
+    }
+    const { readableBlob } = await import("../../lib/registry/blob_state.ts");
+    const { signal } = io;
+    const question = { ...blob, scopes: [pullScope(this.#path)], signal };
+    return await this.#asked(() => readableBlob(this.#client, this.#path, question));
+  }
+
   async upload(blob: OutgoingBlob, io: TransferIo): Promise<"present" | "mounted" | "uploaded"> {
     const { uploadBlob } = await import("../../lib/registry/upload.ts");
     const here = `${this.#client.domain}/`;
@@ -96,6 +113,8 @@ export class OciRepository implements Repository {
         blob,
         from,
         isNew: blob.isNew ?? false,
+        anew: blob.anew ?? false,
+        sure: blob.sure ?? false,
         ...ioOf(io),
       })
     );

@@ -1,15 +1,23 @@
 /** Answers of registries, right and wrong ones. */
 
-/** Bytes with support for `Range: bytes=N-`. */
+/** Bytes with support for `Range: bytes=N-` and `bytes=N-M`. */
 export function blobResponse(request: Request, bytes: Uint8Array): Response {
-  const from = /^bytes=(\d+)-$/.exec(request.headers.get("range") ?? "")?.[1];
+  const [range, from, to] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.get("range") ?? "") ?? [];
   const offset = Number(from ?? 0);
-  if (from !== undefined && offset >= bytes.length) return new Response(null, { status: 416 });
-  const part = bytes.subarray(offset);
+  if (range !== undefined && offset >= bytes.length) return new Response(null, { status: 416 });
+  const part = bytes.subarray(offset, to ? Number(to) + 1 : bytes.length);
   const headers: Record<string, string> = { "content-length": String(part.length) };
-  if (from !== undefined) headers["content-range"] = `bytes ${offset}-${bytes.length - 1}/${bytes.length}`;
+  if (range !== undefined) {
+    headers["content-range"] = `bytes ${offset}-${offset + part.length - 1}/${bytes.length}`;
+  }
   const body = request.method === "HEAD" ? null : part as BodyInit;
-  return new Response(body, { status: from === undefined ? 200 : 206, headers });
+  return new Response(body, { status: range === undefined ? 200 : 206, headers });
+}
+
+/** An answer without the body that it promises. */
+export function brokenOff({ status, headers }: Response): Response {
+  const body = new ReadableStream<Uint8Array>({ pull: (controller) => controller.error(new Error("cut")) });
+  return new Response(body, { status, headers });
 }
 
 /** An answer that promises all of `bytes` and breaks off after `count`. */

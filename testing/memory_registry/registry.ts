@@ -3,7 +3,7 @@ import { type Digest, digestOf } from "../../lib/oci/digest.ts";
 import { isTag } from "../../lib/oci/reference.ts";
 import { MANIFEST_TYPES } from "../../lib/oci/media_type.ts";
 import { mediaTypes } from "../../lib/oci/types.ts";
-import { blobResponse, failure } from "./answers.ts";
+import { blobResponse, brokenOff, failure } from "./answers.ts";
 import { type RegistryAuth, RegistryGate } from "./auth.ts";
 import { type UploadRules, Uploads } from "./uploads.ts";
 
@@ -69,9 +69,17 @@ export class MemoryRegistry implements AsyncDisposable {
   readonly #faults: Fault[] = [];
   readonly #uploads = new Uploads({
     has: (path, digest) => this.#blobs.has(`${path}@${digest}`),
-    get: (path, digest) => this.#blobs.get(`${path}@${digest}`),
-    put: (path, digest, bytes) => this.#blobs.set(`${path}@${digest}`, bytes),
+    share: (from, path, digest) => {
+      const bytes = this.#blobs.get(`${from}@${digest}`);
+      if (bytes) this.#blobs.set(`${path}@${digest}`, bytes);
+      return bytes !== undefined;
+    },
+    put: (path, digest, bytes) => {
+      this.#blobs.set(`${path}@${digest}`, bytes);
+      this.#lost.delete(digest);
+    },
   });
+  readonly #lost = new Set<string>();
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
 
   /** Starts it. */
@@ -147,6 +155,16 @@ export class MemoryRegistry implements AsyncDisposable {
   /** Forgets a blob, as garbage collection does. */
   dropBlob(path: string, digest: string): void {
     this.#blobs.delete(`${path}@${digest}`);
+  }
+
+  /**
+   * Loses a blob, in all repositories, and does not notice: HEAD finds it, other repositories may take it over, manifests
+   * may name it, and GET promises it and breaks off before the first byte. So does docker-registry, 2.8 and 3, with
+   * `storage.cache.blobdescriptor: inmemory`, when a blob goes from its disk while it runs; all repositories share one
+   * file. A blob that is sent again is there again.
+   */
+  loseBlob(digest: string): void {
+    this.#lost.add(digest);
   }
 
   /** The next request that the fault answers uses it up. */
@@ -356,7 +374,9 @@ export class MemoryRegistry implements AsyncDisposable {
 
   #blob(request: Request, path: string, digest: string): Response {
     const bytes = this.#blobs.get(`${path}@${digest}`);
-    return bytes ? blobResponse(request, bytes) : failure(404, "BLOB_UNKNOWN");
+    if (!bytes) return failure(404, "BLOB_UNKNOWN");
+    const answer = blobResponse(request, bytes);
+    return request.method === "GET" && this.#lost.has(digest) ? brokenOff(answer) : answer;
   }
 }
 

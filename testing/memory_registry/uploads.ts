@@ -19,7 +19,8 @@ export interface UploadRules {
 /** Where finished blobs go, and come from. */
 export interface BlobShelf {
   has(path: string, digest: string): boolean;
-  get(path: string, digest: string): Uint8Array | undefined;
+  /** Takes a blob over from another repository; false when that has none. */
+  share(from: string, path: string, digest: string): boolean;
   put(path: string, digest: string, bytes: Uint8Array): void;
 }
 
@@ -59,11 +60,7 @@ export class Uploads {
   begin(path: string, url: URL): Response {
     const [digest, from] = [url.searchParams.get("mount"), url.searchParams.get("from")];
     if (digest !== null && from !== null && this.rules.mounts) {
-      const bytes = this.#shelf.get(from, digest);
-      if (bytes) {
-        this.#shelf.put(path, digest, bytes);
-        return created(path, digest);
-      }
+      if (this.#shelf.share(from, path, digest)) return created(path, digest);
     }
     const id = `upload-${++this.#serial}`;
     const session: Session = { path, pieces: [], size: 0, state: this.#state(), idle: Promise.resolve() };

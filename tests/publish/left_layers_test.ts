@@ -70,13 +70,18 @@ async function withMachines(body: (machines: Machines) => Promise<void>, text = 
     await b.commit();
     registry.seen.splice(0);
     const downloads = () =>
-      registry.seen.splice(0).flatMap(({ method, path }) => {
+      registry.seen.splice(0).filter(({ range }) => !isEnd(range)).flatMap(({ method, path }) => {
         const digest = /\/blobs\/(sha256:\w+)$/.exec(path)?.[1];
         const bytes = method === "GET" && digest ? registry.blobOf("group/app", digest) : undefined;
         return bytes && bytes[0] !== 0x7b ? [digest!] : []; // configurations begin with a brace
       });
     await body({ a, b, registry, repo, bp, downloads });
   });
+}
+
+/** Whether it asks for the last byte alone, by which blobs are looked up. */
+function isEnd(range: string | undefined): boolean {
+  return /^bytes=(\d+)-\1$/.test(range ?? "");
 }
 
 function open(
@@ -151,7 +156,10 @@ Deno.test("bp with REPO brings no layer to put files of git on them", async () =
     await b.commit();
     registry.seen.splice(0);
     await bp(b);
-    assert.equal(registry.count("/blobs/", "GET"), 0);
+    const read = registry.seen.filter(({ method, path, range }) =>
+      method === "GET" && path.includes("/blobs/") && !isEnd(range)
+    );
+    assert.deepEqual(read, []);
   });
 });
 

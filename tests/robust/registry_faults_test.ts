@@ -263,7 +263,7 @@ Deno.test("blobs that a registry keeps on another host are read and written ther
     assert.equal((await other.build()).stagesBuilt, 0);
     assert.ok(redirected > 0);
     assert.deepEqual(storage.seen.filter(({ authorization }) => authorization !== undefined), []);
-    assert.ok(storage.seen.length >= redirected);
+    assert.ok(storage.seen.length > 0);
   });
 });
 

@@ -7,7 +7,8 @@ export function watchRegistry(registry: MemoryRegistry): { readonly bytes: numbe
     if (!request.headers.get("user-agent")?.startsWith("dapp")) return undefined;
     seen.bytes += Number(request.headers.get("content-length") ?? 0);
     const [, path = "", digest = ""] = /^\/v2\/(.+)\/blobs\/(sha256:\w+)$/.exec(pathname) ?? [];
-    if (request.method === "GET") seen.bytes += registry.blobOf(path, digest)?.length ?? 0;
+    const looks = /^bytes=(\d+)-\1$/.test(request.headers.get("range") ?? "");
+    if (request.method === "GET" && !looks) seen.bytes += registry.blobOf(path, digest)?.length ?? 0;
     return undefined;
   }, Infinity);
   return seen;

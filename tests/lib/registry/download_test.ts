@@ -37,6 +37,37 @@ async function download(faults: readonly Fault[], body: Uint8Array = bytes) {
   });
 }
 
+Deno.test("what a registry says that it has, and does not give, is lost", async (t) => {
+  const lost = async (
+    read: (client: RegistryClient, blob: Awaited<ReturnType<MemoryRegistry["addBlob"]>>) => Promise<unknown>,
+  ) => {
+    await using registry = new MemoryRegistry();
+    await using client = new RegistryClient(registry.host, {
+      env: { HOME: "/nonexistent" },
+      retry: { sleep: () => Promise.resolve() },
+    });
+    const blob = await registry.addBlob("a", bytes);
+    registry.loseBlob(blob.digest);
+    await rejects(read(client, blob), {
+      kind: "lost",
+      message: /the registry says that it has it, and does not give it .*Cannot read http/,
+    });
+    return registry.seen.map(({ method }) => method);
+  };
+  const asked = ["GET", "GET", "GET", "HEAD"];
+  await t.step("as a file", async () => {
+    await withTempDir(async (dir) => {
+      const read = lost((client, blob) =>
+        downloadBlob(client, "a", { blob, file: `${dir}/blob`, signal, report: () => {} })
+      );
+      deepStrictEqual(await read, asked);
+    });
+  });
+  await t.step("in memory", async () => {
+    deepStrictEqual(await lost((client, blob) => getBlob(client, "a", { blob, signal })), asked);
+  });
+});
+
 Deno.test("downloadBlob() fetches and verifies", async (t) => {
   await t.step("at once", async () => deepStrictEqual(await download([]), [undefined]));
   await t.step(

@@ -54,7 +54,7 @@ const answerTo = (method: string, answer: () => Response): Fault => (request) =>
 Deno.test("uploadBlob() survives lost connections", async (t) => {
   await t.step("going on where the registry says to be", async () => {
     const { methods, sent, open } = await survive([{ request: put, cut: 2_000_000 }]);
-    deepStrictEqual(methods, ["HEAD", "POST", "PUT", "HEAD", "GET", "PUT"]);
+    deepStrictEqual(methods, ["GET", "POST", "PUT", "GET", "GET", "PUT"]);
     ok(sent < 2 * bytes.length - 500_000, `${sent} bytes were sent`);
     strictEqual(open, 0);
   });
@@ -62,7 +62,7 @@ Deno.test("uploadBlob() survives lost connections", async (t) => {
     const { methods } = await survive([{ request: put, cut: 2_000_000 }], (registry) => {
       registry.uploadRules.status = false;
     });
-    deepStrictEqual(methods, ["HEAD", "POST", "PUT", "HEAD", "GET", "DELETE", "POST", "PUT"]);
+    deepStrictEqual(methods, ["GET", "POST", "PUT", "GET", "GET", "DELETE", "POST", "PUT"]);
   });
   await t.step("again and again, as long as it comes forward", async () => {
     const cuts = Array.from({ length: 7 }, () => ({ request: put, cut: 400_000 }));
@@ -74,13 +74,13 @@ Deno.test("uploadBlob() survives lost connections", async (t) => {
   });
   await t.step("a lost answer to the last request is looked up, not repeated", async () => {
     const { methods } = await survive([{ request: put, cut: "answer" }]);
-    deepStrictEqual(methods, ["HEAD", "POST", "PUT", "HEAD"]);
+    deepStrictEqual(methods, ["GET", "POST", "PUT", "GET"]);
   });
   await t.step("a lost answer to a blob that is sent as a whole is looked up, not repeated", async () => {
     const { methods } = await survive([{ request: put, cut: "answer" }], () => {}, {
       content: someBytes(999),
     });
-    deepStrictEqual(methods, ["HEAD", "POST", "PUT", "HEAD"]);
+    deepStrictEqual(methods, ["GET", "POST", "PUT", "GET"]);
   });
   await t.step("a lost answer to a chunk", async () => {
     const { open } = await survive([{ request: /^PATCH /, cut: "answer" }], () => {}, { chunk: 1_000_000 });
@@ -112,7 +112,7 @@ Deno.test("uploadBlob() begins anew", async (t) => {
   for (const [title, answer] of cases) {
     await t.step(title, async () => {
       const { methods } = await survive([], (registry) => registry.fault(answerTo("PUT", answer)));
-      deepStrictEqual(methods, ["HEAD", "POST", "PUT", "POST", "PUT"]);
+      deepStrictEqual(methods, ["GET", "POST", "PUT", "POST", "PUT"]);
     });
   }
   await t.step("not twice for the digest", async () => {

@@ -1,6 +1,7 @@
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { uploadBlob, type UploadOptions } from "../../../lib/registry/upload.ts";
-import { failure, MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
+import { blobResponse, failure, MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
+import { digestOf } from "../../../lib/oci/digest.ts";
 import { blobOf, clientOf, fileBlob, someBytes } from "../../support/registry_client.ts";
 import { withTempDir } from "../../support/tmp.ts";
 
@@ -29,10 +30,10 @@ Deno.test("uploadBlob() asks first, then sends in one piece", async (t) => {
   await t.step("what is not there", async () => {
     const { outcome, methods } = await upload(registry);
     strictEqual(outcome, "uploaded");
-    deepStrictEqual(methods, ["HEAD", "POST", "PUT"]);
+    deepStrictEqual(methods, ["GET", "POST", "PUT"]);
   });
   await t.step("not what is there", async () => {
-    deepStrictEqual((await upload(registry)).methods, ["HEAD"]);
+    deepStrictEqual((await upload(registry)).methods, ["GET"]);
   });
   await t.step("an answer that leads to storage means that it is there", async () => {
     const blob = await blobOf(someBytes(9));
@@ -56,11 +57,11 @@ Deno.test("uploadBlob() takes it that a blob is new, and is not misled when it i
     return [outcome, ...registry.seen.map(({ method }) => method).sort()];
   };
   await t.step("a large one is looked up while its upload is opened, where nobody may have it", async () => {
-    deepStrictEqual(await methods([]), ["uploaded", "HEAD", "POST", "PUT"]);
-    deepStrictEqual(await methods([]), ["present", "HEAD"]);
+    deepStrictEqual(await methods([]), ["uploaded", "GET", "POST", "PUT"]);
+    deepStrictEqual(await methods([]), ["present", "GET"]);
   });
   await t.step("or somebody is said to have it who has not", async () => {
-    deepStrictEqual(await methods(["other"]), ["present", "DELETE", "HEAD", "POST"]);
+    deepStrictEqual(await methods(["other"]), ["present", "DELETE", "GET", "POST"]);
   });
 });
 
@@ -126,8 +127,8 @@ Deno.test("uploadBlob() has blobs taken over from other repositories", async (t)
     strictEqual(outcome, "mounted");
     deepStrictEqual(
       methods,
-      ["HEAD", "POST", "POST", "DELETE"],
-      "the session of the one without it is closed",
+      ["GET", "POST", "POST", "DELETE", "GET"],
+      "the session of the one without it is closed, and what was taken over is read",
     );
   });
   await t.step("and uses the session that is opened instead", async () => {
@@ -135,7 +136,7 @@ Deno.test("uploadBlob() has blobs taken over from other repositories", async (t)
     registry.uploadRules.mounts = false;
     const { outcome, methods } = await upload(registry, { from: ["c"] });
     strictEqual(outcome, "uploaded");
-    deepStrictEqual(methods, ["HEAD", "POST", "PUT"]);
+    deepStrictEqual(methods, ["GET", "POST", "PUT"]);
   });
   for (const status of [400, 401, 403, 404, 405, 409, 422, 429, 500, 501, 503]) {
     await t.step(`and sends it when the answer is ${status}`, async () => {
@@ -182,13 +183,13 @@ Deno.test("uploadBlob() sends chunks", async (t) => {
   await t.step("when asked to", async () => {
     await using registry = new MemoryRegistry();
     const { methods } = await upload(registry, { chunk: 100_000 });
-    deepStrictEqual(methods, ["HEAD", "POST", "PATCH", "PATCH", "PATCH", "PUT"]);
+    deepStrictEqual(methods, ["GET", "POST", "PATCH", "PATCH", "PATCH", "PUT"]);
   });
   await t.step("not smaller than the registry wants", async () => {
     await using registry = new MemoryRegistry();
     registry.uploadRules.chunkMin = 150_000;
     const { methods } = await upload(registry, { chunk: 100_000 });
-    deepStrictEqual(methods, ["HEAD", "POST", "PATCH", "PATCH", "PUT"]);
+    deepStrictEqual(methods, ["GET", "POST", "PATCH", "PATCH", "PUT"]);
   });
   await t.step("when one piece is too large for a proxy", async () => {
     await using registry = new MemoryRegistry();
@@ -247,15 +248,85 @@ Deno.test("uploadBlob() takes what registries answer in place of what is specifi
     registry.fault((request) => request.method === "PUT" ? new Response(null, { status: 202 }) : undefined);
     await rejects(upload(registry), { message: /took it, but does not have it/ });
   });
-  await t.step("and HEAD of a blob that is refused", async () => {
+  await t.step("and questions for a blob that are refused", async () => {
     for (const status of [400, 403, 405, 501]) {
       await using registry = new MemoryRegistry();
       registry.fault(
-        (request) => request.method === "HEAD" ? failure(status, "DENIED") : undefined,
+        (request) => ["GET", "HEAD"].includes(request.method) ? failure(status, "DENIED") : undefined,
         Infinity,
       );
       strictEqual((await upload(registry)).outcome, "uploaded");
     }
+  });
+});
+
+Deno.test("uploadBlob() sends what the registry has lost", async (t) => {
+  const lost = async () => {
+    const registry = new MemoryRegistry();
+    const { digest } = await registry.addBlob("a/b", bytes);
+    await registry.addBlob("c", bytes);
+    registry.loseBlob(digest);
+    return registry;
+  };
+  await t.step("where it says that it has it", async () => {
+    await using registry = await lost();
+    const { outcome, methods } = await upload(registry, { from: ["c"] });
+    strictEqual(outcome, "uploaded");
+    deepStrictEqual(methods, ["GET", "GET", "GET", "POST", "PUT", "GET"], "and reads it back");
+  });
+  await t.step("where it takes it over from another repository", async () => {
+    await using registry = await lost();
+    registry.dropBlob("a/b", await digestOf(bytes));
+    const { outcome, methods } = await upload(registry, { from: ["c"] });
+    strictEqual(outcome, "uploaded");
+    deepStrictEqual(methods, ["GET", "POST", "GET", "GET", "GET", "POST", "PUT", "GET"]);
+  });
+  await t.step("without a question when that is known", async () => {
+    await using registry = await lost();
+    const { outcome, methods } = await upload(registry, { from: ["c"], anew: true });
+    strictEqual(outcome, "uploaded");
+    deepStrictEqual(methods, ["POST", "PUT", "GET", "GET"], "and reads its end, then all of it");
+  });
+  await t.step("and fails when it says that it has taken it, and has not", async () => {
+    await using registry = await lost();
+    registry.fault((request, url) => {
+      if (request.method !== "PUT" || !url.pathname.includes("/uploads/")) return undefined;
+      return new Response(null, { status: 201, headers: { location: "/v2/a/b/blobs/x" } });
+    }, Infinity);
+    await rejects(upload(registry), { kind: "lost", message: /says that it has taken it, and it still/ });
+  });
+  await t.step("and fails when what it gives is something else, of the same size", async () => {
+    await using registry = new MemoryRegistry();
+    registry.fault((request, url) => {
+      const reads = request.method === "GET" && url.pathname.includes("/blobs/");
+      return reads ? blobResponse(request, bytes.map((byte) => byte ^ 1)) : undefined;
+    }, Infinity);
+    await rejects(upload(registry, { anew: true }), { kind: "lost", message: /something else/ });
+  });
+});
+
+Deno.test("uploadBlob() asks by HEAD where the last byte does not come by itself", async (t) => {
+  /** Methods of two looks at a blob that is there. */
+  const looks = async (answer: (request: Request) => Response | undefined) => {
+    await using registry = new MemoryRegistry();
+    await registry.addBlob("a/b", bytes);
+    registry.fault((request) => request.method === "GET" ? answer(request) : undefined, Infinity);
+    await using client = clientOf(registry.host);
+    const blob = await blobOf(bytes);
+    for (let i = 0; i < 2; i++) strictEqual(await uploadBlob(client, "a/b", { blob, signal }), "present");
+    return registry.seen.map(({ method }) => method);
+  };
+  await t.step("since all of it comes", async () => {
+    const whole = () => new Response(bytes as BodyInit);
+    deepStrictEqual(await looks(whole), ["GET", "HEAD"]);
+  });
+  await t.step("since it is elsewhere", async () => {
+    const elsewhere = () =>
+      new Response(null, { status: 307, headers: { location: "https://storage.invalid/x" } });
+    deepStrictEqual(await looks(elsewhere), ["GET", "HEAD"]);
+  });
+  await t.step("since it is not to be read", async () => {
+    deepStrictEqual(await looks(() => failure(403, "DENIED")), ["GET", "HEAD", "HEAD"]);
   });
 });
 

@@ -118,7 +118,7 @@ Deno.test("sendWire() refuses what is no HTTP/1.1", async (t) => {
   const texts: Readonly<Record<string, readonly [string, RegExp]>> = {
     "nothing": ["", /ended before the answer/],
     "half a head": [`${OK}Content-Le`, /ended before the answer/],
-    "half a body": [`${OK}Content-Length: 9\r\n\r\nhello`, /ended 4 bytes before/],
+    "half a body": [`${OK}Content-Length: 9\r\n\r\nhello`, /before the last 4 bytes/],
     "half of the pieces": [`${OK}Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n`, /ended before the answer/],
     "pieces of another size": [
       `${OK}Transfer-Encoding: chunked\r\n\r\n2\r\nhel\r\n0\r\n\r\n`,

@@ -1,5 +1,6 @@
 /** A registry whose plugin runs apart: blobs go through files, and every byte that comes back is what it should be. */
 import type {
+  BlobState,
   Digest,
   ListedTag,
   OutgoingBlob,
@@ -172,6 +173,19 @@ function repositoryApart(name: string, has: readonly string[], { open, role }: P
     },
     remove: async (wanted, signal) =>
       await ask("remove", [wanted], { signal, schema: schemas.removal }) as RemovalOutcome,
+    ...(has.includes("probe") && {
+      async probe({ digest, size }: Pick<OutgoingBlob, "digest" | "size">, options, io: TransferIo) {
+        const remote = await open();
+        const { signal } = io;
+        signal.throwIfAborted();
+        const { given, goesOn } = watched(io, size);
+        return await role.ask(remote, "probe", [{ digest, size }, options, given], {
+          schema: schemas.blobState,
+          signal,
+          goesOn,
+        }) as BlobState;
+      },
+    }),
     ...(has.includes("requirePush") && {
       async requirePush(signal: AbortSignal) {
         await ask("requirePush", [], { signal });

@@ -46,6 +46,8 @@ export const capabilities = strict<RegistryCapabilities>({
 });
 
 export const manifest = strict<RemoteManifest>({ digest, bytes, mediaType: text }).optional();
+export const blobState = z.enum(["there", "absent", "lost", "damaged"]);
+
 export const uploaded = z.enum(["present", "mounted", "uploaded"]);
 export const digests = z.array(digest);
 export const features = strict<RegistryFeatures>({ referrers: flag, pages: flag.optional() });

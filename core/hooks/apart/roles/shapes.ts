@@ -64,6 +64,7 @@ export const repositoryShape: Shape = {
     manifest: plain,
     blob: plain,
     download: plain,
+    probe: plain,
     upload: plain,
     putManifest: plain,
     requirePush: plain,
@@ -74,7 +75,7 @@ export const repositoryShape: Shape = {
     dropOverwritten: plain,
     inspect: plain,
   },
-  optional: ["requirePush", "removeUntagged", "referrers", "dropOverwritten", "inspect"],
+  optional: ["probe", "requirePush", "removeUntagged", "referrers", "dropOverwritten", "inspect"],
 };
 
 export const registryShape: Shape = {
