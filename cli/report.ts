@@ -59,6 +59,8 @@ interface ErrorDocument {
   readonly code: ErrorCode | "BUG";
   readonly message: string;
   readonly fix: string;
+  /** File and line, when they are known. */
+  readonly at?: string;
   readonly problems: readonly Problem[];
 }
 
@@ -66,7 +68,14 @@ function errorDocument(error: unknown): ErrorDocument {
   if (!(error instanceof EngineError)) {
     return { code: "BUG", message: messageOf(error), fix: BUG, problems: [] };
   }
-  return { code: error.code, message: error.message, fix: error.fix, problems: error.details.problems ?? [] };
+  const { at, problems = [] } = error.details;
+  return {
+    code: error.code,
+    message: error.message,
+    fix: error.fix,
+    ...(at !== undefined && { at }),
+    problems,
+  };
 }
 
 function tailLines({ title, output }: FailedStage, style: Style): string[] {

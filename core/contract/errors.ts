@@ -58,7 +58,7 @@ export const errorCatalog = {
   STAGE_GONE: { exit: 1, fix: "Build again: what is gone is built anew" },
   RUN_FAILED: {
     exit: 1,
-    fix: "Name a program and a user that the image has; look around with: dapp dimg run DIMG -- sh",
+    fix: "Name a program and a user that the image has; look around with: dapp dimg run DIMG --user 0 -- sh",
   },
   IMPORT_FAILED: { exit: 1, fix: "Correct `import:` in the dappfile" },
   OWNER_UNKNOWN: { exit: 1, fix: "Use a numeric id, or create the user in an earlier stage" },

@@ -9,6 +9,7 @@ import { type EventSink, safeEmit, type TimedEvent } from "../contract/events.ts
 import type { LayerCompression, StepNetwork } from "../contract/builder.ts";
 import { formatPlatform, hostPlatform, platformOf, platformProblem } from "../../lib/oci/platform.ts";
 import type { Selection } from "../contract/plugin.ts";
+import { suggest } from "../../lib/suggest.ts";
 
 /** Engine options with every default filled in. */
 export interface ResolvedOptions {
@@ -47,8 +48,61 @@ export interface ResolvedOptions {
 
 const DAY_MS = 24 * 3600 * 1000;
 
-/** @throws {RangeError} on values that no caller can mean; @throws USAGE on a platform that cannot be read */
+/** Options with what `typeof` says of them, for programs that no compiler has looked at. */
+const KINDS: Readonly<Record<keyof EngineOptions, "string" | "number" | "boolean" | "function" | "object">> =
+  {
+    dir: "string",
+    config: "string",
+    env: "object",
+    gitStatus: "function",
+    gitListing: "function",
+    home: "string",
+    name: "string",
+    platform: "string",
+    parallel: "number",
+    network: "string",
+    builder: "string",
+    dev: "boolean",
+    lockTimeoutMs: "number",
+    dryRun: "boolean",
+    compression: "object",
+    repo: "string",
+    repoReadOnly: "boolean",
+    cacheFrom: "object",
+    registry: "object",
+    secrets: "object",
+    untrusted: "boolean",
+    plugins: "object",
+    onEvent: "function",
+    signal: "object",
+  };
+
+function requireKnown(options: EngineOptions): void {
+  const kinds = new Map(Object.entries(KINDS));
+  for (const [name, value] of Object.entries(options)) {
+    const kind = kinds.get(name);
+    const near = kind === undefined ? suggest(name, Object.keys(KINDS)) : undefined;
+    if (kind === undefined) {
+      throw new TypeError(
+        `Cannot make an engine: it has no option "${name}"${
+          near === undefined ? "" : `. Did you mean "${near}"?`
+        }`,
+      );
+    }
+    if (value !== undefined && (typeof value !== kind || value === null)) {
+      const found = value === null ? "null" : typeof value;
+      throw new TypeError(`Cannot make an engine: its option "${name}" is ${found}, wanted is ${kind}`);
+    }
+  }
+}
+
+/**
+ * @throws {TypeError} on options that there are not, or of another type
+ * @throws {RangeError} on values that no caller can mean
+ * @throws USAGE on a platform that cannot be read
+ */
 export function resolveOptions(options: EngineOptions): ResolvedOptions {
+  requireKnown(options);
   // Without a prototype: a variable named like a member of objects is not set unless it is.
   const given = options.env ?? ownEnvironment();
   const env: Environment = Object.getPrototypeOf(given) === null

@@ -246,6 +246,14 @@ Deno.test("--json prints errors as one document and keeps the exit code", async 
   const { time, ...last } = JSON.parse(events.stdout.trimEnd().split("\n").at(-1)!);
   assert.equal(new Date(time).toISOString(), time);
   assert.deepEqual(last, { type: "error", version: 1, error });
+  const placed = await dapp(["config", "check", "--json"], {
+    engine: () => ({
+      config: () => {
+        throw new EngineError("STAGE_FAILED", failureText, { at: "dappfile.yaml:7" });
+      },
+    }),
+  });
+  assert.deepEqual(JSON.parse(placed.stdout), { version: 1, error: { ...error, at: "dappfile.yaml:7" } });
   const usage = await dapp(["dimg", "bild", "--json"]);
   assert.equal(usage.code, 2);
   assert.equal(JSON.parse(usage.stdout).error.code, "USAGE");

@@ -27,6 +27,19 @@ Deno.test("no method starts anything once the signal of its engine is aborted, a
   });
 });
 
+Deno.test("options that there are not, and of other types, are named, also where no compiler looked", () => {
+  const cases: readonly [options: object, message: RegExp][] = [
+    [{ dri: "." }, /it has no option "dri"\. Did you mean "dir"\?$/],
+    [{ constructor: 1 }, /it has no option "constructor"$/],
+    [{ dir: 5 }, /its option "dir" is number, wanted is string$/],
+    [{ onEvent: {} }, /its option "onEvent" is object, wanted is function$/],
+  ];
+  for (const [options, message] of cases) {
+    assert.throws(() => createEngine(options), { name: "TypeError", message });
+  }
+  assert.throws(() => createEngine({ parallel: 0 }), RangeError);
+});
+
 Deno.test("engines with other settings and plugins work side by side in one process", async () => {
   await withProject({ "dappfile.yaml": DAPPFILE, "a": "1" }, async ({ dir, home }) => {
     const made = ["one", "two", "three"].map((team) => {
