@@ -95,6 +95,7 @@ export class NativeBuilder implements Builder {
   readonly #variants = new Map<string, Promise<Unpacked>>();
   readonly #onLayer: BuilderRequest["onLayer"];
   #tidied: Promise<unknown> | undefined;
+  #flushed: Promise<unknown> | undefined;
   readonly #signal: AbortSignal;
 
   constructor(request: BuilderRequest, options: NativeOptions) {
@@ -176,7 +177,7 @@ export class NativeBuilder implements Builder {
           io.signal,
         );
         this.#tidy();
-        observed(helper.request({ op: "sync", native: this.#cache.native }));
+        this.#flush(helper);
         this.#step.resolve(helper);
         this.#step = Promise.withResolvers();
         const { layer } = await captured;
@@ -376,6 +377,14 @@ export class NativeBuilder implements Builder {
     const unpacked = size <= SMALL_LAYER ? await this.#helpers.useBeside(ask) : await this.#helpers.use(ask);
     this.#onLayer?.({ digest, diffId }, unpacked.index);
     return { name, meta: unpacked.meta };
+  }
+
+  /**
+   * Once a run, beside the first commands: flushes what is unpacked, which is unpacked again where the machine stopped before.
+   * What later commands leave is flushed by the next run, since a helper cannot end before it has flushed, nor this run.
+   */
+  #flush(helper: HelperProcess): void {
+    this.#flushed ??= observed(helper.request({ op: "sync", native: this.#cache.native }));
   }
 
   /** Once a run, while commands run: removes what killed builders left. */
