@@ -19,6 +19,7 @@ import type {
   RemoteManifest,
   Repository,
 } from "../contract/registry.ts";
+import { Backlog } from "./backlog.ts";
 import { classify, isCopy } from "./classify.ts";
 import { earlier } from "../protocol/clock.ts";
 import { InventoryCache } from "./inventory_cache.ts";
@@ -49,6 +50,9 @@ export interface InventoryProgress {
   /** Requests for manifests. */
   readonly requests: number;
 }
+
+/** Tags of a repository that wait for their turn at once: more than any registry gets requests. */
+const AHEAD = 128;
 
 /** More unreadable manifests than this are an outage. */
 const MAX_UNREADABLE = 20;
@@ -141,8 +145,15 @@ class Reader {
     repository: Repository,
     onTag: (listed: ListedTag) => void,
   ): Promise<void> {
-    const work: Promise<void>[] = [];
     const seen = new Set<string>();
+    const tags = new Backlog<ListedTag>(AHEAD, (listed) =>
+      this.#atOnce(async () => {
+        this.options.signal.throwIfAborted();
+        await this.#readTag(name, repository, listed);
+        this.#done++;
+        const [listedCount, done, requests] = [this.#listed, this.#done, this.#requests];
+        this.options.onProgress?.({ listed: listedCount, done, requests });
+      }));
     await this.#atOnce(async () => {
       for await (const listed of repository.tags(this.options.signal)) {
         if (this.#failure) break;
@@ -151,16 +162,10 @@ class Reader {
         seen.add(listed.tag);
         this.#listed++;
         onTag(listed);
-        work.push(this.#atOnce(async () => {
-          this.options.signal.throwIfAborted();
-          await this.#readTag(name, repository, listed);
-          this.#done++;
-          const [listedCount, done, requests] = [this.#listed, this.#done, this.#requests];
-          this.options.onProgress?.({ listed: listedCount, done, requests });
-        }));
+        tags.add(listed);
       }
     });
-    await Promise.all(work);
+    await tags.done();
     if (this.#failure) throw this.#failure.error;
   }
 

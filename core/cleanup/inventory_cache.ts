@@ -1,4 +1,4 @@
-import { isObject } from "../../lib/guard.ts";
+import { isCount, isObject } from "../../lib/guard.ts";
 import type { RegistryMemo } from "../contract/registry.ts";
 import { isKnown, type KnownManifest } from "../protocol/manifest_facts.ts";
 import { type Digest, isDigest } from "../../lib/oci/digest.ts";
@@ -10,11 +10,14 @@ export interface RememberedTag {
 }
 
 const KIND = "inventory";
-const FORMAT = 3;
+const FORMAT = 4;
+/** Manifests, and tags, of one value: what is written or read at once takes several times its size in memory. */
+const PART = 2000;
 
 /**
- * What earlier runs learned of a REPO: manifests by digest, which never change, and what tags pointed at. One value in
- * the memo, read once and written once; it may vanish or be damaged, which costs requests and nothing else.
+ * What earlier runs learned of a REPO: manifests by digest, which never change, and what tags pointed at. Some values in
+ * the memo, read once and written once; each may vanish, be damaged, or be of another run than the others, which costs
+ * requests and nothing else.
  */
 export class InventoryCache {
   readonly #manifests = new Map<string, KnownManifest>();
@@ -33,19 +36,29 @@ export class InventoryCache {
     const cache = new InventoryCache(memo, repo);
     const value = await memo.get(KIND, repo, isObject).catch(() => undefined);
     if (value?.format !== FORMAT) return cache;
-    for (const [digest, known] of Object.entries(isObject(value.manifests) ? value.manifests : {})) {
-      if (isDigest(digest) && isKnown(known)) cache.#manifests.set(digest, known);
-    }
-    for (const [reference, row] of Object.entries(isObject(value.tags) ? value.tags : {})) {
-      if (!Array.isArray(row) || typeof row[0] !== "string" || !isDigest(row[0])) continue;
-      if (typeof row[1] === "number" && cache.#manifests.has(row[0])) {
-        cache.#tags.set(reference, { digest: row[0], at: row[1] });
-      }
-    }
     for (const reference of Array.isArray(value.gone) ? value.gone : []) {
       cache.#wasGone.add(String(reference));
     }
+    cache.#take(value);
+    const parts = isCount(value.parts) ? value.parts : 1;
+    for (let i = 1; i < parts; i++) {
+      cache.#take(await memo.get(KIND, partKey(repo, i), isObject).catch(() => undefined) ?? {});
+    }
+    for (const [reference, { digest }] of cache.#tags) {
+      if (!cache.#manifests.has(digest)) cache.#tags.delete(reference);
+    }
     return cache;
+  }
+
+  #take({ manifests, tags }: Readonly<Record<string, unknown>>): void {
+    for (const [digest, known] of Object.entries(isObject(manifests) ? manifests : {})) {
+      if (isDigest(digest) && isKnown(known)) this.#manifests.set(digest, known);
+    }
+    for (const [reference, row] of Object.entries(isObject(tags) ? tags : {})) {
+      if (!Array.isArray(row) || !isDigest(row[0]) || typeof row[1] !== "number") continue;
+      const [digest, at] = [row[0], row[1]];
+      if (at >= (this.#tags.get(reference)?.at ?? -Infinity)) this.#tags.set(reference, { digest, at });
+    }
   }
 
   /** True, or absent. */
@@ -84,13 +97,21 @@ export class InventoryCache {
     const all = this.#used.size === this.#manifests.size && this.#seen.size === this.#tags.size &&
       this.#gone.size === this.#wasGone.size;
     if (all && !this.#news) return;
-    await this.memo.put(KIND, this.repo, {
-      format: FORMAT,
-      gone: [...this.#gone],
-      manifests: Object.fromEntries(this.#used),
-      tags: Object.fromEntries(
-        [...this.#seen].map(([reference, { digest, at }]) => [reference, [digest, at]]),
-      ),
-    });
+    const parts = Math.max(1, Math.ceil(Math.max(this.#used.size, this.#seen.size) / PART));
+    const [manifests, tags] = [this.#used.entries(), this.#seen.entries()];
+    for (let i = 0; i < parts; i++) {
+      const part = {
+        manifests: Object.fromEntries(manifests.take(PART)),
+        tags: Object.fromEntries(
+          tags.take(PART).map(([reference, { digest, at }]) => [reference, [digest, at]]),
+        ),
+      };
+      if (i > 0) await this.memo.put(KIND, partKey(this.repo, i), part);
+      else await this.memo.put(KIND, this.repo, { format: FORMAT, parts, gone: [...this.#gone], ...part });
+    }
   }
+}
+
+function partKey(repo: string, part: number): string {
+  return `${repo} ${part}`;
 }

@@ -1,4 +1,11 @@
-import type { BrokenTag, Inventory, InventoryImage, InventoryStage, OtherTag } from "../contract/cleanup.ts";
+import type {
+  BrokenTag,
+  Inventory,
+  InventoryImage,
+  InventoryStage,
+  InventoryTag,
+  OtherTag,
+} from "../contract/cleanup.ts";
 import { STAGE_TAG_PREFIX } from "../contract/labels.ts";
 import { BlobCount } from "./blob_count.ts";
 import { evict } from "./budget.ts";
@@ -65,7 +72,6 @@ class Planner {
   readonly #reasons: ReadonlyMap<string, readonly GivenKeep[]>;
   /** What was not quite a reason. */
   readonly #nearly: ReadonlyMap<string, readonly GivenKeep[]>;
-  readonly #count: BlobCount;
   readonly #notes: string[];
   /** An image of which nobody knows what it stands on: then no stage goes. */
   readonly #unreadable: BrokenTag | undefined;
@@ -77,7 +83,6 @@ class Planner {
   ) {
     this.#reasons = Map.groupBy(keeps.filter((keep) => !keep.nearly), ({ reference }) => reference);
     this.#nearly = Map.groupBy(keeps.filter((keep) => keep.nearly), ({ reference }) => reference);
-    this.#count = new BlobCount(inventory.manifests);
     this.#notes = [...options.notes ?? []];
     this.#unreadable = inventory.broken.find((tag) =>
       mayStandOnStages(tag) && !tag.tag.startsWith(STAGE_TAG_PREFIX)
@@ -115,23 +120,14 @@ class Planner {
     this.#decideBroken(needs);
 
     this.#noteLocked();
-    const all = [
-      ...images.map((i) => ({ ...i, kind: "image" as const })),
-      ...stages.map((s) => ({ ...s, kind: "stage" as const })),
-      ...others,
-      ...broken.map((b) => ({ ...b, kind: "broken" as const })),
-    ].map((tag): PlannedRemoval => ({
-      kind: tag.kind,
-      repository: tag.repository,
-      tag: tag.tag,
-      reference: tag.reference,
-      ...(tag.digest && { digest: tag.digest }),
-      ...this.#fates.get(tag.reference)!,
-      ...(tag.kind === "stage" && { signature: tag.signature }),
-      ...(tag.remembered && { remembered: tag.remembered }),
-      ...((tag.kind === "image" || tag.kind === "stage") && detailsOf(tag)),
-    }));
-    const tags = all.sort((a, b) => a.reference < b.reference ? -1 : 1);
+    const tags = [
+      ...images.map((image) => this.#planned("image", image, detailsOf(image))),
+      ...stages.map((stage) =>
+        this.#planned("stage", stage, { signature: stage.signature, ...detailsOf(stage) })
+      ),
+      ...others.map((other) => this.#planned(other.kind, other)),
+      ...broken.map((each) => this.#planned("broken", each)),
+    ].sort((a, b) => a.reference < b.reference ? -1 : 1);
     return {
       format: 1,
       project: this.inventory.project,
@@ -142,6 +138,23 @@ class Planner {
       freedBytes: this.#freed(tags),
       counts: countsOf(tags),
       notes: this.#notes,
+    };
+  }
+
+  #planned(
+    kind: TagKind,
+    { repository, tag, reference, digest, remembered }: InventoryTag & { readonly digest?: Digest },
+    details?: Partial<PlannedRemoval>,
+  ): PlannedRemoval {
+    return {
+      kind,
+      repository,
+      tag,
+      reference,
+      ...(digest && { digest }),
+      ...this.#fates.get(reference)!,
+      ...(remembered && { remembered }),
+      ...details,
     };
   }
 
@@ -254,9 +267,6 @@ class Planner {
         };
       this.#fates.set(stage.reference, fate);
     }
-    for (const tag of this.#all()) {
-      if (this.#fates.get(tag.reference)?.verdict !== "delete" && tag.digest) this.#count.hold(tag.digest);
-    }
     if (this.options.budgetBytes !== undefined && this.options.stages === "unneeded" && !unreadable) {
       this.#applyBudget(needs, this.options.budgetBytes);
     }
@@ -264,12 +274,16 @@ class Planner {
 
   #applyBudget(needs: Needs, budgetBytes: number): void {
     const stays = (tag: { readonly reference: string }) => this.#fates.get(tag.reference)?.verdict === "keep";
+    const count = new BlobCount(this.inventory.manifests);
+    for (const tag of this.#all()) {
+      if (this.#fates.get(tag.reference)?.verdict !== "delete" && tag.digest) count.hold(tag.digest);
+    }
     const evicted = evict({
       budgetBytes,
       stages: this.inventory.stages.filter(stays),
       evictable: (stage) => needs.get(stage.signature)?.evictable === true,
       images: this.inventory.images.filter(stays),
-      count: this.#count,
+      count,
     });
     for (const { stage, why } of evicted) {
       const chain = [why, `stage ${stage.stage} ${short(stage.signature)}`];
@@ -280,6 +294,7 @@ class Planner {
   /** A damaged tag goes only when it is a stage that our images or stages name, and nobody else's, and none that stay. */
   #decideBroken(needs: Needs): void {
     const { images, stages, broken, others } = this.inventory;
+    if (broken.length === 0) return;
     const ours = new Set([
       ...images.flatMap((i) => [i.signature, ...i.chain.flatMap((c) => c.stages.map((s) => s.signature))]),
       ...stages.flatMap((s) => s.previous ? [s.previous] : []),
@@ -307,6 +322,7 @@ class Planner {
   }
 
   #freed(tags: readonly PlannedRemoval[]): number {
+    if (!tags.some(({ verdict }) => verdict === "delete")) return 0;
     const count = new BlobCount(this.inventory.manifests);
     for (const { digest } of tags) if (digest) count.hold(digest);
     let bytes = 0;

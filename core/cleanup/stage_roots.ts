@@ -48,18 +48,26 @@ export class Needs {
         ? `artifact ${part.image.slice(9)}`
         : `dimg ${part.image}`;
       // From the last stage down, so that the chain shows what a stage is for.
-      let chain = [...path, title];
-      for (const { stage, signature } of part.stages.toReversed()) {
-        chain = [...chain, `stage ${stage} ${short(signature)}`];
-        const need = { rule, why, chain, evictable: true };
+      const down = part.stages.toReversed();
+      for (const [i, { signature }] of down.entries()) {
+        if (this.#needs.has(signature) && !this.#lacksPrevious(signature)) continue;
+        const stages = down.slice(0, i + 1).map(({ stage, signature }) =>
+          `stage ${stage} ${short(signature)}`
+        );
+        const need = { rule, why, chain: [...path, title, ...stages], evictable: true };
         if (!this.#needs.has(signature)) this.#needs.set(signature, need);
         this.#addPrevious(signature, need);
       }
     }
-    if (image.signature !== "") {
+    if (image.signature !== "" && !this.#needs.has(image.signature)) {
       const chain = [...path, `stage ${short(image.signature)}`];
       this.add(image.signature, { rule, why, chain, evictable: true });
     }
+  }
+
+  #lacksPrevious(signature: string): boolean {
+    const previous = this.#stages.get(signature)?.previous;
+    return previous !== undefined && !this.#needs.has(previous);
   }
 
   /** What the stage itself says comes before it, in case the image's list is not whole. */

@@ -22,10 +22,12 @@ const KEPT: ReadonlySet<string> = new Set([
 
 /** Those annotations that are remembered. */
 export function keptOf(annotations: Readonly<Record<string, unknown>>): Record<string, string> {
-  const rows = Object.entries(annotations);
-  return Object.fromEntries(
-    rows.filter((row): row is [string, string] => KEPT.has(row[0]) && typeof row[1] === "string"),
-  );
+  const kept: Record<string, string> = {};
+  for (const key of KEPT) {
+    const value = annotations[key];
+    if (typeof value === "string") kept[key] = value;
+  }
+  return kept;
 }
 
 /** Reads a manifest or an index. @throws {OciError} when it is neither */

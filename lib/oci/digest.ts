@@ -1,4 +1,4 @@
-import { createSha256 } from "../sha256.ts";
+import { sha256Of } from "../sha256.ts";
 
 /** `sha256:` followed by 64 lower-case hex digits (OCI image-spec, descriptor.md#digests). */
 export type Digest = string & { readonly __brand: "Digest" };
@@ -40,9 +40,7 @@ let hashed = 0;
 export async function sha256Hex(data: string | Uint8Array): Promise<string> {
   const bytes = typeof data === "string" ? encoder.encode(data) : data;
   if (bytes.length < SMALL && ++hashed > FEW) {
-    const hash = createSha256();
-    hash.update(bytes);
-    return hash.hex();
+    return sha256Of(bytes);
   }
   return hexOf(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>)));
 }

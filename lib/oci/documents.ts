@@ -13,6 +13,7 @@ export type ManifestDocument =
 export const MAX_DOCUMENT = 4 << 20;
 /** Lists and objects in each other that are read; what walks a document then has stack enough. */
 const MAX_DEPTH = 100;
+const decoder = new TextDecoder();
 
 /**
  * Reads an image index, manifest list or image manifest (image-spec manifest.md, image-index.md; Docker schema 2).
@@ -66,7 +67,7 @@ export function blobsOf(document: ManifestDocument): readonly Descriptor[] {
 export function parseJson(bytes: Uint8Array, title: string): Record<string, unknown> {
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder().decode(bytes));
+    value = JSON.parse(decoder.decode(bytes));
   } catch {
     throw new OciError("invalid", `Cannot read ${title}: it is not JSON`);
   }
@@ -77,13 +78,17 @@ export function parseJson(bytes: Uint8Array, title: string): Record<string, unkn
 
 /** @throws {OciError} when lists and objects stand in each other too deep */
 export function requireFlat(value: unknown, title: string): void {
-  let level: unknown[] = [value];
-  for (let depth = 0; level.length > 0; depth++) {
-    if (depth > MAX_DEPTH) {
-      throw new OciError("invalid", `Cannot read ${title}: it is nested more than ${MAX_DEPTH} levels deep`);
-    }
-    level = level.flatMap((each) => typeof each === "object" && each !== null ? Object.values(each) : []);
-  }
+  if (isFlat(value, MAX_DEPTH)) return;
+  throw new OciError("invalid", `Cannot read ${title}: it is nested more than ${MAX_DEPTH} levels deep`);
+}
+
+/** Whether no more than so many levels stand below a value. */
+function isFlat(value: unknown, levels: number): boolean {
+  if (levels < 0) return false;
+  if (Array.isArray(value)) return value.every((each) => isFlat(each, levels - 1));
+  if (!isObject(value)) return true;
+  for (const key in value) if (!isFlat(value[key], levels - 1)) return false;
+  return true;
 }
 
 function descriptors(value: unknown, field: string, fail: (why: string) => OciError): Descriptor[] {

@@ -192,8 +192,8 @@ export class RegistryClient implements AsyncDisposable {
   /** Sends with what the registry accepts; asks for it at most once more. */
   async #authorized(request: RegistryRequest, origin: string, answered: () => void): Promise<HttpResponse> {
     const authorizer = this.#authorizer(request.scopes);
-    const url = typeof request.path === "string" ? new URL(`/v2/${request.path}`, origin) : request.path;
-    const own = url.origin === origin;
+    const url = typeof request.path === "string" ? new URL(`${origin}/v2/${request.path}`) : request.path;
+    const own = url !== request.path || url.origin === origin;
     const more = own ? await (this.#headers ??= readDockerHeaders(this.#options.env)) : {};
     // Without a token, with one, and with one for less.
     const most = this.#options.writes ? 3 : 2;
@@ -249,7 +249,7 @@ export class RegistryClient implements AsyncDisposable {
       const answer = await send();
       const received = this.retry.now();
       ended({ status: answer.status, ms: received - sent });
-      if (answer.url.origin === url.origin) this.#clock.heard(answer, sent, received);
+      if (answer.url === url || answer.url.origin === url.origin) this.#clock.heard(answer, sent, received);
       return answer;
     } catch (error) {
       const broken = error instanceof RegistryError && error.details.retryable && !signal.aborted;
@@ -305,7 +305,7 @@ export class RegistryClient implements AsyncDisposable {
 
 /** Whether plain http came to a TLS port: servers answer 400 there, as no registry does, or lead to https. */
 function wantsTls(answer: HttpResponse, asked: URL): boolean {
-  if (asked.protocol !== "http:") return false;
+  if (answer.url === asked && answer.status !== 400 || asked.protocol !== "http:") return false;
   if (answer.url.host === asked.host && answer.url.protocol === "https:") return true;
   return answer.status === 400 && answer.url.protocol === "http:" &&
     answer.header("docker-distribution-api-version") === undefined &&

@@ -11,6 +11,8 @@ const SECOND_MS = 1000;
  */
 export class ClockOff {
   #ms: number | undefined;
+  /** The last date that was said, which many answers of a second say. */
+  #date: { readonly text: string | undefined; readonly ms: number | undefined } | undefined;
 
   /** Milliseconds that the registry is ahead, negative when it is behind; undefined when no answer has said a time. */
   get ms(): number | undefined {
@@ -19,7 +21,9 @@ export class ClockOff {
 
   /** Takes an answer to what was sent and answered at these times of this machine, in milliseconds since 1970. */
   heard(answer: Pick<HttpResponse, "header">, sent: number, received: number): void {
-    const date = parseDate(answer.header("date"));
+    const text = answer.header("date");
+    if (this.#date?.text !== text) this.#date = { text, ms: parseDate(text) };
+    const date = this.#date?.ms;
     if (date === undefined || answer.header("age") !== undefined) return;
     const off = date + SECOND_MS / 2 - (sent + received) / 2;
     const doubt = (SECOND_MS + Math.abs(received - sent)) / 2;

@@ -17,8 +17,8 @@ export async function followRedirects(transport: HttpTransport, first: HttpReque
   let request = first;
   for (let hops = 0;; hops++) {
     const response = await transport.send(request);
-    const location = response.header("location");
-    const follows = STATUSES.includes(response.status) && location !== undefined;
+    const location = STATUSES.includes(response.status) ? response.header("location") : undefined;
+    const follows = location !== undefined;
     if (!follows || (request.method !== "GET" && request.method !== "HEAD")) return response;
     await response.discard();
     const from = request.url;

@@ -64,10 +64,12 @@ export class HttpTransport implements AsyncDisposable {
 
   /** @throws {RegistryError} when no answer arrives; the signal's reason when aborted */
   async send(sent: HttpRequest): Promise<HttpResponse> {
+    const watcher = watching();
+    if (!watcher) return await this.#send(sent);
     const start = performance.now();
     const answer = await this.#send(sent);
     const { method, login = false } = sent;
-    watching()?.exchange({ method, status: answer.status, login, ms: performance.now() - start });
+    watcher.exchange({ method, status: answer.status, login, ms: performance.now() - start });
     return answer;
   }
 
@@ -77,7 +79,7 @@ export class HttpTransport implements AsyncDisposable {
     sent.signal.throwIfAborted();
     this.#closing.signal.throwIfAborted();
     try {
-      if (!this.#isDirect(url) || this.#particular.has(url.origin)) return await this.#sendUndici(request);
+      if (!this.#isDirect(url) || this.#isParticular(url)) return await this.#sendUndici(request);
       const small = isSmallTls(request);
       // The built-in `fetch` sends again by itself what met a connection that was gone.
       const light = small && isWhole(body) && isRepeatable(request) && !this.#isFree(request)
@@ -110,7 +112,7 @@ export class HttpTransport implements AsyncDisposable {
     const { origin } = url;
     const known = () => this.#heard.has(origin) || this.#pool.has(origin);
     if (isNear(url) || (first && known())) return;
-    if (!this.#isDirect(url) || this.#particular.has(origin)) return;
+    if (!this.#isDirect(url) || this.#isParticular(url)) return;
     try {
       const certificates = await this.#certificatesFor(url);
       if (!first || !known()) this.#pool.expect(url, certificates);
@@ -122,7 +124,7 @@ export class HttpTransport implements AsyncDisposable {
   /** Undefined when TLS takes the host's own certificates in another way than they are meant; nothing was sent then. */
   async #sendWire(request: HttpRequest): Promise<HttpResponse | undefined> {
     const { url } = request;
-    const certificates = await this.#certificatesFor(url);
+    const certificates = url.protocol === "https:" ? await this.#certificatesFor(url) : {};
     try {
       const wait = isSmallTls(request);
       return await sendWire(request, { certificates, floor: this.#pace(), pool: this.#pool, wait });
@@ -238,6 +240,10 @@ export class HttpTransport implements AsyncDisposable {
 
   #untilClosed(signal: AbortSignal): AbortSignal {
     return AbortSignal.any([signal, this.#closing.signal]);
+  }
+
+  #isParticular(url: URL): boolean {
+    return this.#particular.size > 0 && this.#particular.has(url.origin);
   }
 
   #pace(): Floor {

@@ -96,8 +96,8 @@ async function exchange(
     for (const each of signals) each.throwIfAborted();
     const content = typeof body === "string" ? new TextEncoder().encode(body) : body;
     const length = content instanceof Uint8Array ? content.length : undefined;
-    const head = latin1Bytes(requestHead(request, { length, keep: pool !== undefined }));
-    const answer = observed(line.guarded(reader.head()));
+    const head = latin1Bytes(requestHead(request, { length, keep: pool !== undefined }), wire.head);
+    const answer = observed(reader.head());
     await line.send(head, answerMs);
     const sent = await sendBody(line, content, answer, answerMs);
     line.limit({ ms: answerMs, what: "no answer came", whole: true });
@@ -114,7 +114,7 @@ async function exchange(
     const whole = small ? reader.arrived(found, method)?.slice() : undefined;
     if (whole) {
       done();
-      return answerOf(found, url, { whole, body: pieceOf(whole), discard: () => {} });
+      return wholeAnswer(found, url, whole);
     }
     const pieces = piecesOf(line, reader.body(found, method), done);
     const nothing = isBodiless(found, method);
@@ -142,16 +142,31 @@ async function exchange(
 function answerOf(
   { status, headers }: AnswerHead,
   url: URL,
-  { discard, ...body }: Pick<HttpResponse, "body" | "whole"> & { discard(): void },
+  { body, discard }: Pick<HttpResponse, "body"> & { discard(): void },
 ): HttpResponse {
   return {
     status,
     url,
-    ...body,
+    body,
     header: (name) => headers.get(name),
     discard: () => Promise.resolve(discard()),
   };
 }
+
+function wholeAnswer({ status, headers }: AnswerHead, url: URL, whole: Uint8Array): HttpResponse {
+  return {
+    status,
+    url,
+    whole,
+    get body() {
+      return pieceOf(whole);
+    },
+    header: (name) => headers.get(name),
+    discard: nothing,
+  };
+}
+
+async function nothing(): Promise<void> {}
 
 /** The pieces; `done` is called at their end, and the connection closed when they fail or nobody wants more. */
 async function* piecesOf(

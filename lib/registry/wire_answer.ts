@@ -20,13 +20,16 @@ export class WireError extends Error {
 const MAX_HEAD = 64 * 1024;
 const MAX_LINE = 4 * 1024;
 const LINE_FEED = 10;
+const RETURN = 13;
+const NOTHING: Uint8Array = new Uint8Array(0);
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 /** Interim answers before the final one. */
 const MAX_INTERIM = 100;
 
 /** Reads one answer: first its head, then its body. */
 export class AnswerReader {
   readonly #receive: Receive;
-  #rest: Uint8Array = new Uint8Array(0);
+  #rest = NOTHING;
   #ended = false;
   #answered = false;
 
@@ -77,26 +80,32 @@ export class AnswerReader {
     return body;
   }
 
+  /** A head, as a rule all of it out of what came at once. */
   async #head(): Promise<AnswerHead> {
-    const first = this.#lineAhead(MAX_HEAD) ?? await this.#line(MAX_HEAD);
-    const [, version, status] = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: |$)/.exec(first) ?? [];
-    if (status === undefined) throw new WireError("what came is no HTTP");
-    const headers = new Map<string, string>();
-    let size = first.length;
-    for (let line; (line = this.#lineAhead(MAX_HEAD) ?? await this.#line(MAX_HEAD)) !== "";) {
+    if (this.#rest.length === 0) this.#rest = await this.#next() ?? NOTHING;
+    const ahead = this.#headAhead();
+    if (ahead) return parseHead(ahead);
+    // The first line by itself: who speaks no HTTP may say no more.
+    const lines = [await this.#line(MAX_HEAD)];
+    parseHead(lines);
+    let size = lines[0]!.length;
+    for (let line; (line = await this.#line(MAX_HEAD)) !== "";) {
       size += line.length;
       if (size > MAX_HEAD) throw new WireError(`its head is longer than ${MAX_HEAD} bytes`);
-      const colon = line.indexOf(":");
-      const [name, value] = [line.slice(0, colon).toLowerCase(), line.slice(colon + 1)];
-      if (colon < 0 || !isHeaderName(name) || /[\0\r]/.test(value)) {
-        throw new WireError("its head is no HTTP");
-      }
-      const before = headers.get(name);
-      const own = value.replace(/^[\t ]+|[\t ]+$/g, "");
-      headers.set(name, before === undefined ? own : `${before}, ${own}`);
+      lines.push(line);
     }
-    const ends = version === "0" || /(?:^|,)[\t ]*close[\t ]*(?:,|$)/i.test(headers.get("connection") ?? "");
-    return { status: Number(status), headers, ends };
+    return parseHead(lines);
+  }
+
+  /** The lines of a head that has come as a whole, where it is plain ASCII. */
+  #headAhead(): readonly string[] | undefined {
+    const end = endOfHead(this.#rest);
+    if (end === undefined || end > MAX_HEAD) return undefined;
+    const text = decoder.decode(this.#rest.subarray(0, end));
+    if (/[^\0-\x7f]/.test(text)) return undefined;
+    this.#rest = this.#rest.subarray(end);
+    // What follows the last two line ends is no line.
+    return text.split("\n").slice(0, -2).map(withoutReturn);
   }
 
   async *#chunks(): AsyncGenerator<Uint8Array> {
@@ -127,15 +136,6 @@ export class AnswerReader {
     }
   }
 
-  /** A line that has come already. */
-  #lineAhead(limit: number): string | undefined {
-    const end = this.#rest.indexOf(LINE_FEED);
-    if (end < 0 || end >= limit) return undefined;
-    const line = latin1(this.#rest.subarray(0, end));
-    this.#rest = this.#rest.subarray(end + 1);
-    return withoutReturn(line);
-  }
-
   /** A line without its end. */
   async #line(limit: number): Promise<string> {
     let line = "";
@@ -158,13 +158,68 @@ export class AnswerReader {
       this.#rest = rest.subarray(rest.length);
       return rest;
     }
-    for (;;) {
+    while (!this.#ended) {
       const piece = await this.#receive();
       this.#ended = piece === null;
-      if (piece === null) return undefined;
-      if (piece.length > 0) return piece;
+      if (piece && piece.length > 0) return piece;
     }
+    return undefined;
   }
+}
+
+/** Where the body begins that follows a head; undefined when some of the head has not come. */
+function endOfHead(bytes: Uint8Array): number | undefined {
+  for (let at = bytes.indexOf(LINE_FEED); at >= 0; at = bytes.indexOf(LINE_FEED, at + 1)) {
+    const next = bytes[at + 1] === RETURN ? at + 2 : at + 1;
+    if (bytes[next] === LINE_FEED) return next + 1;
+  }
+  return undefined;
+}
+
+/** @throws {WireError} */
+function parseHead([first = "", ...lines]: readonly string[]): AnswerHead {
+  const [, version, status] = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: |$)/.exec(first) ?? [];
+  if (status === undefined) throw new WireError("what came is no HTTP");
+  const headers = new Map<string, string>();
+  for (const line of lines) {
+    const colon = line.indexOf(":");
+    const name = colon < 0 ? undefined : headerName(line.slice(0, colon));
+    if (name === undefined || line.includes("\0") || line.includes("\r")) {
+      throw new WireError("its head is no HTTP");
+    }
+    const before = headers.get(name);
+    const own = trimmed(line, colon + 1);
+    headers.set(name, before === undefined ? own : `${before}, ${own}`);
+  }
+  const connection = headers.get("connection");
+  const closes = connection !== undefined && /(?:^|,)[\t ]*close[\t ]*(?:,|$)/i.test(connection);
+  return { status: Number(status), headers, ends: version === "0" || closes };
+}
+
+/** Names that servers gave, by how they write them: there are a few, and each comes with every answer. */
+const names = new Map<string, string>();
+const MAX_NAMES = 100;
+
+/** The name in lower case; undefined for what is none. */
+function headerName(given: string): string | undefined {
+  const known = names.get(given);
+  if (known !== undefined) return known;
+  const name = given.toLowerCase();
+  if (!isHeaderName(name)) return undefined;
+  if (names.size < MAX_NAMES) names.set(given, name);
+  return name;
+}
+
+/** What stands from there on, without spaces and tabs around it. */
+function trimmed(line: string, from: number): string {
+  let to = line.length;
+  while (from < to && isBlank(line.charCodeAt(from))) from++;
+  while (to > from && isBlank(line.charCodeAt(to - 1))) to--;
+  return line.slice(from, to);
+}
+
+function isBlank(code: number): boolean {
+  return code === 32 || code === 9;
 }
 
 /** Whether a header may be called so. */
@@ -187,6 +242,7 @@ function lengthOf({ status, headers }: AnswerHead, method: string): number | "ch
   }
   const length = headers.get("content-length");
   if (length === undefined) return "rest";
+  if (/^\d{1,15}$/.test(length)) return Number(length);
   // Some say it twice.
   const lengths = new Set(length.split(",").map((text) => text.trim()));
   const [only = ""] = lengths;

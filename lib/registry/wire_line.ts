@@ -1,3 +1,4 @@
+import { offAbort, onAbort } from "../on_abort.ts";
 import { type Floor, Pace, TAKEN } from "./pace.ts";
 import type { Receive } from "./wire_answer.ts";
 import type { Wire } from "./wire_pool.ts";
@@ -42,7 +43,7 @@ export class Line {
     this.#ended = ended;
     this.#pace = new Pace(floor, TAKEN);
     this.#signals = signals;
-    for (const signal of signals) signal.addEventListener("abort", this.#stop, { once: true });
+    for (const signal of signals) onAbort(signal, this.#stop);
   }
 
   /** Whether the connection has failed or ended by itself. */
@@ -65,7 +66,7 @@ export class Line {
     for (let at = 0; at < bytes.length;) {
       if (!this.#pause) this.#arm({ ms: limitMs, what: "nothing more was taken" });
       const start = performance.now();
-      const count = await this.#noting(this.#wire.connection.write(bytes.subarray(at)));
+      const count = await this.#write(at === 0 ? bytes : bytes.subarray(at));
       this.#pace.moved(count, performance.now() - start);
       at += count;
     }
@@ -76,28 +77,26 @@ export class Line {
   /** @param size of pieces, in bytes, where they are not small */
   receiver(size?: number): Receive {
     let buffer: Uint8Array | undefined;
-    const read = async () => {
-      buffer ??= size === undefined ? this.#wire.buffer : new Uint8Array(size);
-      const count = await this.#wire.connection.read(buffer);
-      return count === null ? null : buffer.subarray(0, count);
-    };
     return async () => {
       if (this.#pause && !this.#pause.whole) this.#arm(this.#pause);
-      const { first } = this.#wire;
-      delete this.#wire.first;
-      const piece = await this.#noting(first ?? read());
+      const { first, connection } = this.#wire;
+      this.#wire.first = undefined;
+      let piece: Uint8Array | null;
+      try {
+        if (first) piece = await first;
+        else {
+          buffer ??= size === undefined ? this.#wire.buffer : new Uint8Array(size);
+          const count = await connection.read(buffer);
+          piece = count === null ? null : buffer.subarray(0, count);
+        }
+      } catch (error) {
+        this.#lost = true;
+        throw error;
+      }
       if (this.#pause && !this.#pause.whole) this.#rest();
       if (piece === null) this.#lost = true;
       return piece;
     };
-  }
-
-  async guarded<T>(work: Promise<T>): Promise<T> {
-    try {
-      return await work;
-    } catch (error) {
-      throw this.reason(error);
-    }
   }
 
   /** Why the connection was broken from here; else what came of it. */
@@ -111,7 +110,7 @@ export class Line {
     if (this.#closed) return;
     this.#closed = true;
     this.#wire.alarm.stop();
-    for (const signal of this.#signals) signal.removeEventListener("abort", this.#stop);
+    for (const signal of this.#signals) offAbort(signal, this.#stop);
     to(this.#wire);
     this.#ended();
   }
@@ -120,9 +119,9 @@ export class Line {
     this.handOn(({ connection }) => connection.close());
   }
 
-  async #noting<T>(work: Promise<T>): Promise<T> {
+  async #write(bytes: Uint8Array): Promise<number> {
     try {
-      return await work;
+      return await this.#wire.connection.write(bytes);
     } catch (error) {
       this.#lost = true;
       throw error;

@@ -8,15 +8,23 @@ export interface Wire {
   readonly connection: Deno.Conn;
   /** Where small answers are received. */
   readonly buffer: Uint8Array<ArrayBuffer>;
+  /** Where the head of a request is written, unless it is large. */
+  readonly head: Uint8Array<ArrayBuffer>;
   /** Of whoever uses it: to make another one for each request costs as much as reading the answer. */
   readonly alarm: Alarm;
   /** What comes first, which was asked for while nobody used the connection; null when it has ended. */
-  first?: Promise<Uint8Array | null>;
+  first: Promise<Uint8Array | null> | undefined;
 }
 
 /** A connection that nobody has used yet. */
 export function wireOf(connection: Deno.Conn): Wire {
-  return { connection, buffer: new Uint8Array(SMALL_PIECE), alarm: new Alarm() };
+  return {
+    connection,
+    buffer: new Uint8Array(SMALL_PIECE),
+    head: new Uint8Array(SMALL_HEAD),
+    alarm: new Alarm(),
+    first: undefined,
+  };
 }
 
 interface Idle {
@@ -38,6 +46,8 @@ interface Place {
 
 /** Bytes of a small answer that are taken at once: as a rule all of it. */
 const SMALL_PIECE = 16 * 1024;
+/** Bytes of the head of a request without a long token. */
+const SMALL_HEAD = 2 * 1024;
 /** Connections to one origin that wait for more. */
 const MOST_IDLE = 64;
 /** Connections to one origin that are opened before they are needed. */

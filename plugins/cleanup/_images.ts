@@ -8,9 +8,9 @@ export const GIT_SCHEMES: readonly string[] = ["git_branch", "git_tag", "git_com
 
 /** Newest first; of equally old ones the order is fixed by name. */
 function newestFirst(images: readonly InventoryImage[]): readonly InventoryImage[] {
-  return images.toSorted((a, b) =>
-    Date.parse(b.publishedAt) - Date.parse(a.publishedAt) || (a.reference < b.reference ? -1 : 1)
-  );
+  return images.map((image) => ({ image, at: Date.parse(image.publishedAt) }))
+    .sort((a, b) => b.at - a.at || (a.image.reference < b.image.reference ? -1 : 1))
+    .map(({ image }) => image);
 }
 
 /** Which images a rule is about, and how many of them it keeps. */

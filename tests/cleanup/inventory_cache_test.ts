@@ -48,9 +48,57 @@ Deno.test("what is remembered of a REPO is written again only when a run learned
   assert.equal(await run([a], { x: both.x }, ["w"]), 1, "another has none");
   assert.equal(await run([a], { x: both.x }), 1, "none any more");
   assert.deepEqual(JSON.parse(kept!), {
-    format: 3,
+    format: 4,
+    parts: 1,
     gone: [],
     manifests: { [a]: known },
     tags: { x: [a, at] },
   });
+});
+
+Deno.test("a large REPO is remembered in parts, each of which may be lost or be an older one", async () => {
+  const kept = new Map<string, string>();
+  const memo: RegistryMemo = {
+    get(_kind, key, is) {
+      const text = kept.get(key);
+      const value: unknown = text === undefined ? undefined : JSON.parse(text);
+      return Promise.resolve(is(value) ? value : undefined);
+    },
+    put(_kind, key, value) {
+      kept.set(key, JSON.stringify(value));
+      return Promise.resolve();
+    },
+  };
+  const digests = Array.from({ length: 4500 }, (_, i) => digestFromHex(String(i).padStart(64, "0")));
+  const run = async (time: number) => {
+    const cache = await InventoryCache.load(memo, "repo");
+    for (const [i, digest] of digests.entries()) {
+      if (!cache.manifest(digest)) cache.learn(digest, known);
+      cache.see(`t${i}`, { digest, at: time });
+    }
+    await cache.save();
+  };
+  const remembered = async () => {
+    const cache = await InventoryCache.load(memo, "repo");
+    return digests.map((digest, i) => {
+      const tag = cache.tag(`t${i}`);
+      assert.equal(tag === undefined || tag.digest === digest && cache.manifest(digest) !== undefined, true);
+      return tag?.at;
+    });
+  };
+  await run(at);
+  const old = new Map(kept);
+  await run(at + 1);
+  assert.equal(kept.size, 3);
+  assert.deepEqual(await remembered(), digests.map(() => at + 1));
+
+  const [, second = "", third = ""] = kept.keys();
+  kept.set(second, old.get(second)!);
+  kept.delete(third);
+  const found = await remembered();
+  assert.deepEqual(found, digests.map((_, i) => i < 2000 ? at + 1 : i < 4000 ? at : undefined));
+
+  // What has come to stand in two parts is what was seen last.
+  kept.set(third, kept.get("repo")!.replaceAll(String(at + 1), String(at - 1)));
+  assert.deepEqual((await remembered()).slice(0, 2000), digests.slice(0, 2000).map(() => at + 1));
 });

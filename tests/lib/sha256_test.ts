@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { createSha256 } from "../../lib/sha256.ts";
+import { createSha256, sha256Of } from "../../lib/sha256.ts";
 
 /** Pieces of many sizes, empty and odd ones among them, each a view into a buffer that is larger. */
 function pieces(): readonly Uint8Array[] {
@@ -25,6 +25,12 @@ Deno.test("a hash of pieces is that of the whole, whatever their sizes", () => {
   assert.equal(empty.hex(), createHash("sha256").digest("hex"));
 });
 
+Deno.test("what is in memory is hashed one after the other", () => {
+  for (const piece of pieces()) {
+    assert.equal(sha256Of(piece), createHash("sha256").update(piece).digest("hex"));
+  }
+});
+
 Deno.test("hashes that are computed beside each other on other threads do not mix", async () => {
   const found = await Promise.all(Array.from({ length: 8 }, async () => {
     const hash = createSha256();
@@ -37,7 +43,7 @@ Deno.test("hashes that are computed beside each other on other threads do not mi
 /** What a program of its own finds for "ab" and many "c", after `before`. */
 async function hashedApart(rights: readonly string[], before: string) {
   const module = new URL("../../lib/sha256.ts", import.meta.url).href;
-  const code = `import { createSha256 } from ${JSON.stringify(module)};
+  const code = `import { createSha256, sha256Of } from ${JSON.stringify(module)};
 ${before}
 const hash = createSha256();
 hash.update(new TextEncoder().encode("ab"));
