@@ -104,6 +104,7 @@ export const options = {
   yes: { short: "y", summary: "do not ask before deleting" },
   write: { summary: "write dappfile.yaml, unless it is there" },
   update: { summary: "look every name up again instead of keeping the entries there are" },
+  read: { summary: "read every byte and compare digests, not the end of each blob alone" },
   repair: { summary: "remove what is damaged, so that it is made again" },
   "fail-fast": { summary: "when a stage fails, stop those that still run instead of letting them end" },
   "introspect-error": { summary: "open a shell in a stage that failed, with what its commands wrote" },

@@ -29,6 +29,7 @@ const groups: readonly Group[] = [
   { path: "dimg", summary: "Build images and look into them." },
   { path: "dimg stage", summary: "Look at single stages." },
   { path: "dimg flush", summary: "Remove every image of the project." },
+  { path: "dimg check", summary: "Look whether what is published is whole." },
   { path: "dimg stages", summary: "Share stages through a registry, and clean them up." },
   { path: "dimg stages cleanup", summary: "Remove stages that are not needed." },
   { path: "dimg stages flush", summary: "Remove every stage of the project." },

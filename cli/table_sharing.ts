@@ -110,6 +110,28 @@ export const sharingCommands = [
     ],
   },
   {
+    path: "dimg check repo",
+    run: async () => (await import("./commands/check_repo.ts")).checkRepo,
+    summary: "Look whether what is published in REPO can really be read.",
+    details: [
+      "Looks at every manifest, configuration and layer that the project's tags and stages stand on: registries can lose " +
+      "what they say that they have. Says for each tag what is missing, and whether this machine's store has it. " +
+      "--repair sends that again, and reads it back.",
+      "Exits with 1 while something is missing, or when the registry does not tell of some tag. With --quiet, prints the " +
+      "names of those tags only.",
+      aboutRepo,
+    ],
+    positionals: [dimgs, repo],
+    options: ["read", "repair"],
+    says: { repair: "send again what the store has" },
+    common: [...project, ...output],
+    registry: publishing,
+    examples: [
+      { command: "dapp dimg check repo registry.example.com/shop --read", what: "and read every byte" },
+      { command: "dapp dimg check repo registry.example.com/shop --repair", what: "send what is missing" },
+    ],
+  },
+  {
     path: "dimg stages push",
     run: async () => (await import("./commands/stages.ts")).stagesPush,
     summary: "Publish the stages of the current state that are in the store.",

@@ -12,6 +12,8 @@ export type { LockedPlugin, PluginLockResult } from "./config/lock_plugins.ts";
 export type { RenderedConfig, RenderedDocument } from "./config/render.ts";
 export type { ExportResult } from "./export/packer.ts";
 export type { PushOptions } from "./publish/outgoing.ts";
+export type { DamagedTag, RepoCheck, RepoCheckOptions } from "./publish/check_repo.ts";
+export type { MissingPart } from "./publish/repo_parts.ts";
 export type { PublishedTags } from "./publish/list_published.ts";
 export type { MachineCheck, MachineReport } from "./machine_check/report.ts";
 export type { LoadedPlugin } from "./publish/loaded_plugins.ts";
@@ -38,6 +40,7 @@ import type { LockResult } from "./config/lock_images.ts";
 import type { PluginLockResult } from "./config/lock_plugins.ts";
 import type { RenderedConfig } from "./config/render.ts";
 import type { PushOptions } from "./publish/outgoing.ts";
+import type { RepoCheck, RepoCheckOptions } from "./publish/check_repo.ts";
 import type { PublishedTags } from "./publish/list_published.ts";
 import type { CleanupApply, CleanupRequest, RestoreReport } from "./cleanup/run.ts";
 import type { LocalCleanupPlan, LocalCleanupReport, LocalCleanupRequest } from "./cleanup/local/model.ts";
@@ -120,6 +123,16 @@ export interface Engine extends AsyncDisposable {
   ): Promise<StageMoves>;
   /** What the project has published in REPO, by dimg; dimgs that the dappfile no longer has come last. */
   published(patterns?: readonly string[], options?: { readonly repo?: string }): Promise<PublishedTags>;
+  /**
+   * Looks whether all that the project's tags and stages in REPO stand on can really be read: manifests, configurations,
+   * layers. With `repair` sends again what the store has.
+   *
+   * @throws REGISTRY_DENIED, REGISTRY_FAILED when the registry does not tell
+   */
+  checkRepo(
+    patterns?: readonly string[],
+    options?: RepoCheckOptions & { readonly repo?: string },
+  ): Promise<RepoCheck>;
   /** Tries in a scratch repository what the registry of REPO can do, and removes its tags again. Needs no dappfile. */
   checkRegistry(options?: { readonly repo?: string }): Promise<RegistryCard>;
   /**

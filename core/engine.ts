@@ -27,6 +27,7 @@ import type { RunOptions } from "./build/run_image.ts";
 import type { LockResult } from "./config/lock_images.ts";
 import type { PluginLockResult } from "./config/lock_plugins.ts";
 import type { PushOptions } from "./publish/outgoing.ts";
+import type { RepoCheck, RepoCheckOptions } from "./publish/check_repo.ts";
 import type { PublishedTags } from "./publish/list_published.ts";
 import type { CleanupApply, CleanupRequest, RestoreReport } from "./cleanup/run.ts";
 import type { LocalCleanupPlan, LocalCleanupReport, LocalCleanupRequest } from "./cleanup/local/model.ts";
@@ -314,6 +315,15 @@ class BuildEngine implements Engine {
     const { listPublished } = await import("./publish/list_published.ts");
     const { session, repo } = await this.#about(options.repo);
     return await listPublished(session, patterns, repo);
+  }
+
+  async checkRepo(
+    patterns: readonly string[] = [],
+    options: RepoCheckOptions & { readonly repo?: string } = {},
+  ): Promise<RepoCheck> {
+    const { checkRepo } = await import("./publish/check_repo.ts");
+    const { session, repo } = await this.#about(options.repo);
+    return await checkRepo(session, patterns, { ...options, repo });
   }
 
   async checkRegistry(options: { readonly repo?: string } = {}): Promise<RegistryCard> {

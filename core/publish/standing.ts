@@ -20,6 +20,12 @@ const isKnownTag = hasMembers<KnownTag>({
   layers: isListOf(isDigest),
 });
 
+/** Remembers of a tag that what it is at is not whole: the next push publishes it anew. @param name in full */
+export async function distrust(memo: Memo, name: string, digest: Digest): Promise<void> {
+  // Nothing that is published is identified by its own digest.
+  await memo.put(MEMO, name, { digest, identity: digest, layers: [] });
+}
+
 /** What stands under a name. */
 export interface StandingTag {
   readonly digest: Digest;
