@@ -156,6 +156,7 @@ export async function bundle(dir: string): Promise<void> {
       ...roots,
     );
     await rewrite(scattered, (text) => withoutRequire(text).replace(OF_PACKAGES, ""));
+    await rewriteAll(scattered, namePackages);
     await gather(scattered, dir, {
       entries: entries.map(inScript),
       gatherings: [scripts(start), ...gatherings.map(scripts)],
@@ -216,6 +217,53 @@ async function* files(dir: string, end: string, below = ""): AsyncGenerator<stri
     if (isDirectory) yield* files(dir, end, `${below}${name}/`);
     else if (name.endsWith(end)) yield below + name;
   }
+}
+
+/** Replaces scripts below a directory by what is made of all of them. */
+async function rewriteAll(
+  dir: string,
+  change: (texts: ReadonlyMap<string, string>) => ReadonlyMap<string, string>,
+): Promise<void> {
+  const texts = new Map<string, string>();
+  for await (const path of files(dir, ".js")) texts.set(path, await Deno.readTextFile(`${dir}/${path}`));
+  for (const [path, text] of change(texts)) await Deno.writeTextFile(`${dir}/${path}`, text);
+}
+
+/** A file that is a package in CommonJS. */
+const OF_COMMONJS = /^export default (require\w*\(\));$/m;
+/** How a module is loaded at run time for some of its names, and how in whatever way. */
+const LOADS = /\{([^{}]*)\} = await import\("(\.[^"]+)"\)/g;
+const LOADS_ANYHOW = /\bimport\("(\.[^"]+)"\)/g;
+
+/**
+ * Packages in CommonJS with the names that are asked of them when they are loaded at run time, by path: the bundler gives
+ * them a default alone, so that each name would be undefined. What stays as it is is left out.
+ *
+ * @throws Error where such a package is loaded in a way that does not tell names
+ */
+export function namePackages(texts: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  const packages = new Map([...texts].filter(([, text]) => OF_COMMONJS.test(text)));
+  const asked = new Map([...packages.keys()].map((path) => [path, new Set<string>()]));
+  for (const [path, text] of texts) {
+    const at = (relative: string) => new URL(relative, `file:///${path}`).pathname.slice(1);
+    const named = [...text.matchAll(LOADS)].filter(([, , to]) => asked.has(at(to!)));
+    const all = [...text.matchAll(LOADS_ANYHOW)].filter(([, to]) => asked.has(at(to!)));
+    if (named.length < all.length) {
+      throw new Error(
+        `Cannot bundle "${path}": it loads a package in CommonJS without saying which of its names it wants`,
+      );
+    }
+    for (const [, names, to] of named) {
+      for (const name of names!.split(",")) asked.get(at(to!))!.add(name.split(":")[0]!.trim());
+    }
+  }
+  return new Map([...packages].map(([path, text]) => {
+    const names = [...asked.get(path)!].filter((name) => name !== "default" && name !== "").sort();
+    const lines = names.map((name, i) => `var named${i} = whole.${name};\nexport { named${i} as ${name} };`);
+    const whole = (_: string, value: string) =>
+      [`var whole = ${value};`, "export default whole;", ...lines].join("\n");
+    return [path, text.replace(OF_COMMONJS, whole)];
+  }));
 }
 
 /** What the bundler puts first wherever a package needs `require`; loading node:module takes as long as Deno's start. */

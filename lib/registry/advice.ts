@@ -62,6 +62,9 @@ export function adviceFor({ kind, message, details }: RegistryError, words: Advi
   if (/does not take the client certificate/.test(message)) {
     return `Put one that it takes into /etc/docker/certs.d/${domain}, as client.cert, with its key as client.key`;
   }
+  if (/the proxy (?:wants|lets|closed|that)/.test(message)) {
+    return "Check the proxy that HTTP_PROXY or HTTPS_PROXY names, and its login: http://USER:PASSWORD@HOST:PORT";
+  }
   if (/does not speak TLS/.test(message)) {
     return `Name the host with ${words.insecure}, if plain http is meant`;
   }

@@ -3,6 +3,9 @@ import { TOO_SLOW } from "./pace.ts";
 
 /** What rustls, the kernel, Deno and Node.js say, and how people say it. */
 const WORDS: readonly (readonly [said: RegExp, told: (match: RegExpExecArray) => string])[] = [
+  [/Proxy response \(407\)|Proxy Authentication Required/, () => "the proxy wants a login (407)"],
+  [/Proxy response \((\d+)\) !== 200/, ([, status]) => `the proxy lets nobody through (${status})`],
+  [/Proxy Connection failed/, () => "the proxy closed the connection"],
   [/close_notify|error reading a body/, () => "the connection ended before the answer"],
   [/unexpected end of file/, () => "the connection ended while TLS was set up"],
   [/NoApplicationProtocol/, () => "it does not speak HTTP/1.1"],
@@ -52,7 +55,7 @@ const OF_TLS = new RegExp(
 );
 /** Names, rights and addresses are what they are, and so is who answers TLS with something else. */
 const OTHER =
-  /ENOTFOUND|failed to lookup address|no such host|Invalid hostname|Invalid URL|EPERM|Requires \w+ access|InvalidContentType|ERR_SSL/;
+  /ENOTFOUND|failed to lookup address|no such host|Invalid hostname|Invalid URL|EPERM|Requires \w+ access|InvalidContentType|ERR_SSL|Proxy response \(40[37]\)|Proxy Authentication Required/;
 
 /** Whether both sides speak TLS, and one refuses the other. */
 export function refusesTls(error: unknown): boolean {

@@ -184,6 +184,43 @@ Deno.test("the npm package works on a machine that has Node.js alone", async (t)
     await Deno.remove(`${dir}/shop/trusted.yaml`);
   });
 
+  await t.step("what is loaded of packages at run time is there", async () => {
+    const dappfile = (keep: string) =>
+      `project: shop\ncleanup: { keep: [${keep}] }\n---\ndimg: app\nfrom: scratch\n`;
+    const cluster = (proxy: string) =>
+      JSON.stringify({
+        clusters: [{
+          name: "a",
+          cluster: { server: "http://10.0.0.1:1", ...(proxy && { "proxy-url": proxy }) },
+        }],
+        users: [{ name: "u", user: { token: "t" } }],
+        contexts: [{ name: "c", context: { cluster: "a", user: "u" } }],
+      });
+    await writeFiles(dir, {
+      "shop/kube.yaml": dappfile("{ use: keep-kubernetes, options: { kubeconfig: kube.json } }"),
+      "shop/docker.yaml": dappfile("keep-docker"),
+    });
+    const told = async (words: readonly string[], env: Record<string, string> = {}) => {
+      const options = { cwd: shop.cwd, env: { ...shop.env, ...env }, allowFailure: true };
+      const { code, stderr } = await run([dapp, ...words], options);
+      assert.equal(code, 1, stderr);
+      return stderr;
+    };
+    const dead = "127.0.0.1:1";
+    const proxied = { HTTP_PROXY: `http://${dead}`, HTTPS_PROXY: `http://${dead}` };
+    assert.match(await told(["dimg", "tags", "registry.test/shop"], proxied), /ECONNREFUSED 127\.0\.0\.1:1/);
+    const cleanup = (
+      config: string,
+    ) => ["dimg", "cleanup", "repo", "oci:out", "--dry-run", "--config", config];
+    for (const proxy of [`http://${dead}`, `socks5://${dead}`]) {
+      await writeFiles(dir, { "shop/kube.json": cluster(proxy) });
+      assert.match(await told(cleanup("kube.yaml")), /does not answer.*ECONNREFUSED 127\.0\.0\.1:1/);
+    }
+    const socket = { DOCKER_HOST: "unix:///absent/docker.sock" };
+    assert.match(await told(cleanup("docker.yaml"), socket), /absent\/docker\.sock/);
+    for (const name of ["kube.yaml", "kube.json", "docker.yaml"]) await Deno.remove(`${dir}/shop/${name}`);
+  });
+
   const deno = `${dir}/node_modules/deno/bin.cjs`;
   await t.step("a program on Deno builds with the engine, and type-checks", async () => {
     await run(["node", deno, "check", "embed.ts"]);

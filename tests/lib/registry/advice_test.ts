@@ -36,6 +36,24 @@ Deno.test("adviceFor() fits what happened, where, and where the login came from"
       /^Correct --registry-username: /,
     ],
     [
+      "a proxy that wants a login",
+      "r.io",
+      { kind: "failed", message: "Cannot reach https://r.io/v2/: the proxy wants a login (407)" },
+      /^Check the proxy that HTTP_PROXY or HTTPS_PROXY names, and its login/,
+    ],
+    [
+      "files of certificates",
+      "r.io",
+      { kind: "failed", unusableFiles: true, message: "certificate" },
+      /^Correct the files that the message names$/,
+    ],
+    [
+      "a client certificate",
+      "r.io",
+      { kind: "failed", message: "Cannot reach https://r.io/v2/: it does not take the client certificate" },
+      /^Put one that it takes into .*r\.io, as client\.cert, with its key as client\.key$/,
+    ],
+    [
       "a weak login",
       "r.io",
       { kind: "denied", login: "weak", lacking: "push" },

@@ -143,3 +143,23 @@ Deno.test("a proxy that cannot be used is told at once", async (t) => {
     });
   }
 });
+
+Deno.test("what a proxy answers in place of a tunnel is told in words, at once where it will say so again", async (t) => {
+  const rows = [
+    [407, 0, "the proxy wants a login (407)"],
+    [403, 0, "the proxy lets nobody through (403)"],
+    [502, 2, "the proxy lets nobody through (502)"],
+  ] as const;
+  for (const [status, tries, words] of rows) {
+    await t.step(String(status), async () => {
+      const answer = `HTTP/1.1 ${status} No\r\ncontent-type: text/html\r\ncontent-length: 3\r\n\r\nno\n`;
+      await withServer(new TextEncoder().encode(answer), async (port) => {
+        const { waits, error } = await ask("registry.invalid", { HTTPS_PROXY: `http://127.0.0.1:${port}` });
+        deepStrictEqual([error!.message, waits], [
+          `Cannot reach https://registry.invalid/v2/: ${words}`,
+          tries,
+        ]);
+      });
+    });
+  }
+});
