@@ -17,9 +17,14 @@ export function addSetting(docker: Settings, instruction: Instruction, reading: 
     case "EXPOSE":
       docker.EXPOSE = [...asList(docker.EXPOSE), ...wordsOf(rest, reading)];
       return;
-    case "VOLUME":
-      docker.VOLUME = [...asList(docker.VOLUME), ...(jsonList(rest) ?? wordsOf(rest, reading))];
+    case "VOLUME": {
+      const paths = jsonList(rest) ?? wordsOf(rest, reading);
+      if (paths.some((path) => !path.startsWith("/") || path.split("/").includes(".."))) {
+        refuse("a volume of a dappfile is an absolute path");
+      }
+      docker.VOLUME = [...asList(docker.VOLUME), ...paths];
       return;
+    }
     case "USER":
     case "STOPSIGNAL":
       docker[name] = word(rest, reading);

@@ -189,6 +189,7 @@ const KEPT: Readonly<Record<string, readonly [string, number]>> = {
   "ARG of which BuildKit gives the value": ["ARG TARGETARCH=arm64\nFROM debian:$TARGETARCH\n", 1],
   "a variable that the base image may set": ["ARG V=1\nFROM debian\nARG V\nLABEL v=$V\n", 4],
   "a stage upon one that has arguments": ["FROM debian AS a\nARG V=1\nFROM a\n", 3],
+  "a relative VOLUME": ["FROM debian\nVOLUME /v 4\n", 2],
   "WORKDIR where no shell is": ["FROM scratch\nWORKDIR /a\n", 2],
   "what a dappfile takes for an expression": ["FROM debian\nRUN echo '${{ env.A }}'\n", 2],
   "RUN --mount": ["FROM debian\nRUN --mount=type=cache,target=/x true\n", 2],
