@@ -52,7 +52,8 @@ export interface TreeChange {
 /**
  * The way from trees that are in an image to others, as if those had been shown from the start: what is gone is deleted,
  * and what it covered up comes back. Only what git brought is touched: where a path is now of another layer (a command
- * wrote it), or a directory holds something else, it stays.
+ * wrote it), or a directory holds something else, it stays. What a command took away since, and what would come into a
+ * directory that it took away, stays away.
  *
  * @param below the image that the first trees went on, `image` the one that the change goes on
  */
@@ -71,12 +72,15 @@ export function changeTrees(
   const [oldPlan, newPlan] = [planGitLayer(planned), planGitLayer(wanted)];
   const [old, now] = [rowsByPath(oldPlan), rowsByPath(newPlan)];
 
+  const isTaken = (path: string) => selfAndAbove(path).some((at) => old.has(at) && !image.lookup(at));
   const items = new Map<string, GitItem>();
   const wishes: FileItem[] = [];
   for (const [path, row] of now) {
     const item = row.item && newPlan.items.get(row.item.path);
     const was = old.get(path);
-    if (!item || (was && lookOf(was, oldPlan.items) === lookOf(row, newPlan.items))) continue;
+    if (!item || (was && lookOf(was, oldPlan.items) === lookOf(row, newPlan.items)) || isTaken(path)) {
+      continue;
+    }
     items.set(path, item);
     wishes.push({ ...row.item!, path });
   }
@@ -108,7 +112,7 @@ export function changeTrees(
     }
   }
   for (const [path, { entry }] of now) {
-    if (entry.type !== "dir") continue;
+    if (entry.type !== "dir" || isTaken(path)) continue;
     const there = gone.has(path) ? undefined : image.lookup(path)?.entry;
     const was = old.get(path)?.entry;
     // A directory that git made may get another owner; one that a command changed since stays as it is.
@@ -116,6 +120,11 @@ export function changeTrees(
     if (!same) wishes.push({ ...entry, path, type: "dir" });
   }
   return { wishes, items, whiteouts: [...gone], files, lost };
+}
+
+function selfAndAbove(path: string): readonly string[] {
+  const names = path.split("/");
+  return names.map((_, i) => names.slice(0, i + 1).join("/"));
 }
 
 type Looks = Pick<LayerIndexEntry, "type" | "mode" | "uid" | "gid">;

@@ -227,3 +227,58 @@ Deno.test("changeTrees() shows another commit, whatever was shown before, and br
   }
   assert.ok(changed > rounds * 2, `${changed} changes were made`);
 });
+
+Deno.test("changeTrees() leaves away what a command took away, in whatever shape it would come again", () => {
+  let [changed, again] = [0, 0];
+  for (const { trees, show, place } of histories()) {
+    const before = place(trees[2]!);
+    const shown = tryPlan(() => planOn(before));
+    if (!shown) continue;
+    // what git brought, and directories that it made
+    const brought = shown.plan.rows.map(({ entry }) => entry).filter(({ path, type }) =>
+      !/(^|\/)\.wh\./.test(path) && (type !== "dir" || !parent.lookup(path))
+    );
+    for (const { path } of brought.slice(0, 4)) {
+      const removal = path.replace(/[^/]*$/, ".wh.$&");
+      const taking = layerOf([{ path: removal, type: "file", mode: 0, uid: 0, gid: 0, size: 0, mtime: 0 }]);
+      const layers = [...bottom, layerOfRows(shown.plan.rows, shown), taking];
+      const image = new ImageFs(layers.map(({ index }) => index));
+      for (const i of [3, 5, 9]) {
+        const after = place(trees[i]!);
+        const full = tryPlan(() => planOn(after));
+        if (!full) continue;
+        const own = new Set([bottom.length]);
+        const change = changeTrees(before, after, { below: parent, image, own, epoch: EPOCH });
+        const restored = change.files.map((path) => {
+          const { type, mode, uid, gid } = parent.lookup(path)!.entry;
+          return { path, type: type as "file" | "symlink", mode, uid, gid, size: 0, mtime: 0 };
+        });
+        const plan = planFileLayer({
+          items: [...change.wishes, ...restored],
+          whiteouts: change.whiteouts,
+          parent: image,
+          newDirOwner: { uid: 0, gid: 0 },
+          epoch: EPOCH,
+        });
+        const { index, looks } = layerOfRows(plan.rows, change);
+        const back = change.files.map((path) =>
+          [path, bottom[parent.lookup(path)!.layer]!.looks.get(path)!] as const
+        );
+        const warm = view([...layers, { index, looks: new Map([...looks, ...back]) }]);
+        const cold = Object.entries(view([...bottom, layerOfRows(full.plan.rows, full)]));
+        const isAway = (at: string) => at === path || at.startsWith(`${path}/`);
+        assert.deepEqual(
+          warm,
+          Object.fromEntries(cold.filter(([at]) => !isAway(at))),
+          `${path} of ${show(i)}`,
+        );
+        changed++;
+        if (cold.some(([at]) => isAway(at))) again++;
+      }
+    }
+  }
+  assert.ok(
+    changed > rounds && again > rounds,
+    `${changed} changes were made, ${again} would bring it again`,
+  );
+});
