@@ -6,6 +6,8 @@ import { TarError } from "./types.ts";
  * taking all memory. Nothing that tools write for images comes near.
  */
 export const TAR_LIMITS = {
+  /** A user or group: the one after it says "nobody in particular" (chown(2)). */
+  id: 2 ** 32 - 2,
   /** Bytes of a path or link target (PATH_MAX). */
   path: 4096,
   /** Bytes of a path between two "/" (NAME_MAX). */
@@ -41,6 +43,13 @@ export function checkPathBytes(path: Uint8Array): void {
 /** @throws {TarError} when a link target is longer than Linux has them */
 export function checkLength(path: Uint8Array): void {
   if (path.length > TAR_LIMITS.path) throw tooLong(path, "path", TAR_LIMITS.path);
+}
+
+/** A user or group that Linux can have. @throws {TarError} */
+export function checkId(id: number, path: string): number {
+  if (id >= 0 && id <= TAR_LIMITS.id) return id;
+  const owner = `Cannot read the tar archive: ${JSON.stringify(path)} belongs to the number ${id}`;
+  throw new TarError(`${owner}, allowed are 0 to ${TAR_LIMITS.id}`);
 }
 
 /** @throws {TarError} when Linux has no such attribute */

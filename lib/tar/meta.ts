@@ -1,5 +1,5 @@
 import { decodeName, escapeBytes, normalizePath, type RawHeader } from "./header.ts";
-import { checkLength, checkPathBytes, checkXattr, TAR_LIMITS } from "./limits.ts";
+import { checkId, checkLength, checkPathBytes, checkXattr, TAR_LIMITS } from "./limits.ts";
 import { parsePax, type PaxRecord } from "./pax.ts";
 import { sparseFromPax, type SparseInfo } from "./sparse.ts";
 import { type TarEntry, TarError, type TarType } from "./types.ts";
@@ -97,8 +97,8 @@ export class TarMeta {
       path,
       type,
       mode: raw.mode & 0o7777,
-      uid: this.#number("uid", raw.uid, /^[0-9]+$/),
-      gid: this.#number("gid", raw.gid, /^[0-9]+$/),
+      uid: checkId(this.#number("uid", raw.uid, /^[0-9]+$/), path),
+      gid: checkId(this.#number("gid", raw.gid, /^[0-9]+$/), path),
       size: type === "file" ? size : 0,
       mtime: this.#number("mtime", raw.mtime, /^-?[0-9]*\.?[0-9]*$/),
     };

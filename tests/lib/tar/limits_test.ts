@@ -84,6 +84,19 @@ Deno.test("TarParser takes what Linux can store, and nothing longer", async (t) 
   }
 });
 
+Deno.test("TarParser takes users and groups that Linux can have", () => {
+  for (const key of ["uid", "gid"]) {
+    const owned = (id: number) => parse([concat([pax([[key, utf8(String(id))]]), file])]);
+    strictEqual(owned(4294967294).length, 1);
+    for (const id of [4294967295, 2 ** 40]) {
+      throws(() => owned(id), {
+        name: "TarError",
+        message: /"plain" belongs to the number \d+, allowed are 0 to/,
+      });
+    }
+  }
+});
+
 Deno.test("TarParser checks link targets like names", () => {
   for (const type of ["symlink", "hardlink"] as const) {
     const entry = (link: string) => archive([member("l", { type, link })]);
