@@ -2,7 +2,7 @@ import type { PluginUse } from "../contract/config.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { HookContext, Host, Plugin } from "../contract/plugin.ts";
 import type { PluginPins } from "./apart/pins.ts";
-import { fileUrl, moduleUrl, pathOf } from "./module_url.ts";
+import { fileUrl, moduleUrl } from "./module_url.ts";
 import { watching } from "../../lib/watch.ts";
 import type { ChosenPlugin } from "./runner.ts";
 
@@ -27,6 +27,8 @@ export interface PluginPlace {
   readonly home?: string;
   /** Takes over what they run in. */
   own(resource: AsyncDisposable): void;
+  /** Told the files, absolute paths, that plugins of the project load: other plugins are of the machine, as packages are. */
+  readonly loads?: (files: readonly string[]) => void;
 }
 
 /** Finds the plugins that a dappfile names. Built-in ones can be named too, to give them options. */
@@ -65,9 +67,10 @@ async function fromOutside(
   const { host, context, pins, home } = place;
   const url = moduleUrl(use, host.projectDir);
   if (url === undefined) return undefined;
+  const loads = /^[.]{1,2}[/]/.test(use) ? place.loads : undefined;
   watching()?.beyond("a plugin that is not built in");
   const { pinOf } = await import("./apart/pins.ts");
-  const wanted = { use, url, options, host, context, pin: pinOf(pins, use), timeoutMs, home };
+  const wanted = { use, url, options, host, context, pin: pinOf(pins, use), timeoutMs, home, loads };
   if (trusted) {
     const { requireAccepted } = await import("./apart/trusted.ts");
     const accepted = await requireAccepted(wanted);
@@ -78,14 +81,6 @@ async function fromOutside(
   const opened = await openApart(wanted);
   place.own(opened);
   return { plugin: opened.plugin, rights: opened.rights };
-}
-
-/** Absolute paths of the plugins that are files of the project: other paths are of the machine, as packages are. */
-export function pluginFiles(uses: readonly PluginUse[], projectDir: string): readonly string[] {
-  return uses.filter(({ use }) => /^[.]{1,2}[/]/.test(use)).flatMap(({ use }) => {
-    const url = moduleUrl(use, projectDir);
-    return url === undefined ? [] : [pathOf(url)];
-  });
 }
 
 /** @throws PLUGIN_NOT_FOUND, with what was probably meant */

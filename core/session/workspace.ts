@@ -10,7 +10,7 @@ import { platformOf } from "../../lib/oci/platform.ts";
 import { soundStore } from "../layers/sound_stages.ts";
 import { GitTrees } from "../git/trees.ts";
 import { disposeAll } from "../hooks/dispose.ts";
-import { loadUses, pluginFiles } from "../hooks/load_plugins.ts";
+import { loadUses } from "../hooks/load_plugins.ts";
 import { createHookRunner, type HookRunner } from "../hooks/runner.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import type { DockerfilePlan } from "../sign/dockerfile_facts.ts";
@@ -48,6 +48,7 @@ export class Workspace implements AsyncDisposable {
   readonly #groups = new Map<PluginGroup, Promise<void>>();
   readonly #named = new Set<string>();
   readonly #uses = new Map<string, PluginUse>();
+  readonly #pluginFiles = new Set<string>();
   readonly #hooks: HookRunner;
   /** The built-in plugins alone. */
   readonly #bareHooks: HookRunner;
@@ -98,10 +99,11 @@ export class Workspace implements AsyncDisposable {
     return this.#loaded ??= loadConfig(this.options);
   }
 
-  /** Files that say what is built, beside those that plugins bring in themselves. */
+  /** Files that say what is built, with all that plugins of the project are made of. */
   async #configurationFiles(): Promise<readonly string[]> {
-    const { path, included, lockPath, config } = await this.loaded();
-    return [path, ...included, lockPath, ...pluginFiles(config.project.plugins, this.options.dir)];
+    const { path, included, lockPath } = await this.loaded();
+    await this.prepared();
+    return [path, ...included, lockPath, ...this.#pluginFiles];
   }
 
   #tellNews(rules: readonly ImageRule[]): void {
@@ -121,6 +123,7 @@ export class Workspace implements AsyncDisposable {
       context: { signal, dryRun, emit },
       pins: lock.plugins,
       own: (resource: AsyncDisposable) => this.#hooks.own(resource),
+      loads: (files: readonly string[]) => files.forEach((file) => this.#pluginFiles.add(file)),
     };
     const uses = await loadUses(config.project.plugins, place, {
       ...this.#builtins,

@@ -76,6 +76,22 @@ Deno.test("an image of an uncommitted dappfile is published by branch, without c
       await using engine = project.engine();
       await engine.push([], { repo, tags: [{ flag: "tag-commit" }], build: true });
     });
+    for (const trusted of [false, true]) {
+      await t.step(`a module that a plugin loads${trusted ? ", which is trusted" : ""}`, async () => {
+        const use = `{ use: ./own.ts, trusted: ${trusted} }`;
+        await project.write({
+          "dappfile.yaml": dappfile.replace("project: shop\n", `project: shop\nplugins: [${use}]\n`),
+          "own.ts": `import "./lib/more.ts";\n${plugin}`,
+          "lib/more.ts": `export const version = "${trusted}";\n`,
+        });
+        await project.commit();
+        const engine = project.engine();
+        await engine.push([], { repo, tags: [{ flag: "tag-commit" }], build: true });
+        await engine[Symbol.asyncDispose]();
+        await project.write({ "lib/more.ts": "export const version = 2;\n" });
+        await refused("lib/more.ts");
+      });
+    }
   });
 });
 

@@ -34,6 +34,8 @@ export interface ApartOptions {
   readonly home?: string | undefined;
   /** How long a hook may take. @default {@linkcode DEFAULT_TIMEOUT_MS} */
   readonly timeoutMs?: number | undefined;
+  /** Told the files of this machine that it is made of. */
+  readonly loads?: ((files: readonly string[]) => void) | undefined;
 }
 
 /** How long a hook may take. */
@@ -60,6 +62,7 @@ export async function openApart(options: ApartOptions): Promise<ApartPlugin> {
   const wanted: WantedPlugin = { use, url, projectDir, env: host.env, signal };
   const seen = await lookOnce(wanted, options);
   const { modules } = seen;
+  options.loads?.(modules.files);
   if (pinned) requirePinned(use, modules, pin);
   const place = new Place(options, modules.files);
   try {

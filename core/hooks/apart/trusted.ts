@@ -11,6 +11,7 @@ export async function requireAccepted(options: ApartOptions): Promise<string> {
   const { use, url, host, context, pin } = options;
   const wanted = { use, url, projectDir: host.projectDir, env: host.env, signal: context.signal };
   const seen = await lookOnce(wanted, options);
+  options.loads?.(seen.modules.files);
   requirePinned(use, seen.modules, pin);
   await seen.remember();
   if (!pin?.modules) return url;
