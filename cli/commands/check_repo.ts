@@ -41,7 +41,7 @@ export const checkRepo: CommandRun = async (context) => {
     const looked = found.read ? "every byte read" : "looked up";
     const summary = `${state}: ${count(tags, "tag")}, ${count(stages, "stage")}, ` +
       `${count(blobs, "blob")} (${formatSize(bytes)}), ${looked}`;
-    return [...rows, ...unsure, summary, ...hints(left, repair)];
+    return [...rows, ...unsure, summary, ...hints(left, { repo, repair })];
   });
   return left.length > 0 || unknown.length > 0 ? 1 : 0;
 };
@@ -53,11 +53,16 @@ function partLine({ part, digest, size, state, here, repaired }: Missing): strin
 }
 
 /** What to do about what is left. */
-function hints(left: RepoCheck["damaged"], repair: boolean): string[] {
+function hints(
+  left: RepoCheck["damaged"],
+  { repo, repair }: { readonly repo: string | undefined; readonly repair: boolean },
+): string[] {
   if (left.length === 0) return [];
-  if (!repair) return ["Send again what this machine has with: dapp dimg check repo --repair"];
+  const at = repo === undefined ? "" : ` ${printable(repo)}`;
+  const here = left.some(({ missing }) => missing.some((part) => part.here));
+  if (!repair && here) return [`Send again what this machine has with: dapp dimg check repo${at} --repair`];
   return [
-    "Build and publish again what is still missing, with the tags named above: dapp dimg bp; stages of earlier " +
-    "states are built again when somebody needs them",
+    `Build and publish again what is ${repair ? "still " : ""}missing, with the tags named above: ` +
+    `dapp dimg bp${at}; stages of earlier states are built again when somebody needs them`,
   ];
 }
