@@ -96,17 +96,20 @@ class DirectoryRepository implements Repository {
     io.report(size);
   }
 
-  async upload({ digest, size, source }: OutgoingBlob, { signal, report }: TransferIo): Promise<"present" | "uploaded"> {
+  async upload(
+    { digest, size, source, anew }: OutgoingBlob,
+    { signal, report }: TransferIo,
+  ): Promise<"present" | "uploaded"> {
     signal.throwIfAborted();
-    if (await exists(this.#blob(digest))) return "present";
-    // Others see it when it is whole, since a link is made at once or not at all.
+    if (!anew && await exists(this.#blob(digest))) return "present";
+    // Others see it when it is whole, since a link is made at once or not at all, and a file replaced.
     const part = await this.#part();
     try {
       if ("file" in source) await copyVerified(source.file, part, digest, signal);
       else if (await digestOf(source.bytes) === digest) await Deno.writeFile(part, source.bytes);
       else throw damaged(digest);
       await Deno.mkdir(this.#path("blobs"), { recursive: true });
-      await Deno.link(part, this.#blob(digest));
+      await (anew ? Deno.rename : Deno.link)(part, this.#blob(digest));
       report(size);
       return "uploaded";
     } catch (error) {

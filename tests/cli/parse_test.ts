@@ -106,7 +106,7 @@ const mistakes: readonly (readonly [line: string, message: string, fix?: string]
   ["stage image", 'Cannot find command "dapp stage". Did you mean: dapp dimg stage?'],
   [
     "check",
-    'Cannot find command "dapp check". Did you mean: dapp config check or dapp store check or dapp registry check?',
+    'Cannot find command "dapp check". Did you mean: dapp config check or dapp store check or dapp registry check or dapp dimg check repo?',
   ],
   ["dimgs", 'Cannot find command "dapp dimgs". Did you mean: dapp dimg?'],
   ["image", 'Cannot find command "dapp image". Did you mean: dapp dimg stage image?'],
@@ -119,7 +119,7 @@ const mistakes: readonly (readonly [line: string, message: string, fix?: string]
   ],
   [
     "dimg zzz",
-    'Cannot find command "dapp dimg zzz". The commands here are stage, flush, stages, build, plan, explain, list, run, export, lock, push, spush, bp, tag, tags, cleanup, mrproper, restore',
+    'Cannot find command "dapp dimg zzz". The commands here are stage, flush, check, stages, build, plan, explain, list, run, export, lock, push, spush, bp, tag, tags, cleanup, mrproper, restore',
   ],
   [
     "zzz",

@@ -80,6 +80,13 @@ const scenes: Readonly<Record<string, Scene>> = {
     return (engine) => engine.pullStages([], { repo: world.repo, all: true });
   },
   published: published((engine, { repo }) => engine.published([], { repo })),
+  checkRepo: async (world) => {
+    await world.published();
+    const documents = Object.values(world.registry.tagsOf("shop/app"));
+    const layer = world.registry.documentOf("shop/app", documents.at(-1)!)!.layers!.at(-1)!;
+    world.registry.loseBlob(layer.digest);
+    return (engine) => engine.checkRepo([], { repo: world.repo, repair: true });
+  },
   checkRegistry: simply((engine, { repo }) => engine.checkRegistry({ repo })),
   checkMachine: simply((engine) => engine.checkMachine()),
   planCleanup: published((engine, { repo }) => engine.planCleanup({ repo })),

@@ -28,6 +28,7 @@ const calls: Readonly<Record<string, () => Promise<unknown>>> = {
   pushStages: () => engine.pushStages([], { repo }),
   pullStages: () => engine.pullStages([], { repo }),
   published: () => engine.published([], { repo }),
+  checkRepo: () => engine.checkRepo([], { repo }),
   checkRegistry: () => engine.checkRegistry({ repo }),
   async checkMachine() {
     const { checks } = await engine.checkMachine();
