@@ -24,14 +24,8 @@ interface Image {
   readonly layout: string;
 }
 
-/** What is measured: images of two sizes on their way, and what dapp asks when there is nothing to do. */
-export type FarPart = "small" | "large" | "questions";
-
 /** Scenarios of far registries; beside the times, what went over the wire is printed. */
-export async function measureFar(
-  lab: Lab,
-  parts: readonly FarPart[] = ["small", "large", "questions"],
-): Promise<readonly ScenarioResult[]> {
+export async function measureFar(lab: Lab): Promise<readonly ScenarioResult[]> {
   const dir = `${lab.dir}/far`;
   await using far = await FarLab.open(`${dir}/servers`, { rttMs: RTT_MS, mbit: MBIT });
   const results: ScenarioResult[] = [];
@@ -39,20 +33,16 @@ export async function measureFar(
     const scenarios = { scenario: `far: ${scenario}`, weight, contestants };
     results.push(await measureWire(lab, far, scenarios));
   };
-  if (parts.includes("small")) {
-    await measureImage(lab, far, run, {
-      name: "small image",
-      weight: 3,
-      image: await openSmall(lab, `${dir}/small`),
-    });
-  }
-  if (parts.includes("large")) {
-    const image = imageIn(`${dir}/large`);
-    await createProject(image.project, lab.base);
-    await build(lab, image);
-    await measureImage(lab, far, run, { name: "91 MB", weight: 1, image });
-  }
-  if (parts.includes("questions") && lab.only.includes("dapp")) await measureQuestions(lab, far, run, dir);
+  await measureImage(lab, far, run, {
+    name: "small image",
+    weight: 3,
+    image: await openSmall(lab, `${dir}/small`),
+  });
+  const image = imageIn(`${dir}/large`);
+  await createProject(image.project, lab.base);
+  await build(lab, image);
+  await measureImage(lab, far, run, { name: "91 MB", weight: 1, image });
+  if (lab.only.includes("dapp")) await measureQuestions(lab, far, run, dir);
   return results;
 }
 

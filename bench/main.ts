@@ -52,7 +52,7 @@ async function main(): Promise<void> {
   if (!Number.isInteger(rounds) || rounds < 1) {
     fail(`Cannot run "${args["rounds"]}" rounds: not 1 or more`);
   }
-  const peers = await findPeers(chosen, { byName: args["only"] !== undefined });
+  const only = await findPeers(chosen, { byName: args["only"] !== undefined });
   const cli = new URL("../cli.ts", import.meta.url).pathname;
   const dapp = args["dapp"] === undefined ? [Deno.execPath(), "run", "-A", cli] : [String(args["dapp"])];
   const scale = scales[String(args["scale"] ?? "full")];
@@ -67,7 +67,7 @@ async function main(): Promise<void> {
   try {
     await using fs = await mountJournalFs(24);
     const base = { layout, image: "bench-base" };
-    const lab = { dir: fs.path, base, rounds, only: peers.present, dapp, scale, versions: new Map() };
+    const lab = { dir: fs.path, base, rounds, only, dapp, scale, versions: new Map() };
     await Promise.race([runGroups(lab, scenarios), interrupted.promise]);
   } finally {
     Deno.removeSignalListener("SIGINT", interrupt);

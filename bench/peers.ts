@@ -17,18 +17,15 @@ const needs = {
 /** Names of tools. */
 export const toolNames: readonly string[] = Object.keys(needs);
 
-/** Which tools take part, and which were not found. */
-export interface Peers {
-  readonly present: readonly string[];
-  readonly absent: readonly string[];
-}
-
 /**
- * Looks for the `wanted` tools and says which take part. What is not found is left out, unless it was asked for by name.
+ * Looks for the `wanted` tools, gives those that take part and says which. What is not found is left out, unless it was asked for by name.
  *
  * @throws Error when a program of such a tool is missing
  */
-export async function findPeers(wanted: readonly string[], { byName }: { byName: boolean }): Promise<Peers> {
+export async function findPeers(
+  wanted: readonly string[],
+  { byName }: { byName: boolean },
+): Promise<readonly string[]> {
   const present: string[] = [];
   const absent: string[] = [];
   for (const [tool, programs] of Object.entries(needs)) {
@@ -43,7 +40,7 @@ export async function findPeers(wanted: readonly string[], { byName }: { byName:
     (missing.length > 0 ? absent : present).push(tool);
   }
   print(`taking part: ${present.join(", ")}; not found: ${absent.join(", ") || "none"}\n`);
-  return { present, absent };
+  return present;
 }
 
 /** Lets programs in these directories go before those of PATH. */

@@ -34,22 +34,14 @@ export interface InventoryOptions {
   readonly project: string;
   readonly memo: RegistryMemo;
   readonly signal: AbortSignal;
-  /** Milliseconds for which what a movable tag pointed at is not asked again. @default 10 minutes */
-  readonly freshMs?: number;
   /** Ask again what every tag points at, stages excepted; manifests still come from memory. @default false */
   readonly verify?: boolean;
   /** This machine's time, milliseconds since 1970. @default the clock */
   readonly now?: number;
-  readonly onProgress?: (progress: InventoryProgress) => void;
 }
 
-export interface InventoryProgress {
-  /** Tags listed, of which so many are done. */
-  readonly listed: number;
-  readonly done: number;
-  /** Requests for manifests. */
-  readonly requests: number;
-}
+/** Milliseconds for which what a movable tag pointed at is not asked again. */
+const FRESH_MS = 600_000;
 
 /** Tags of a repository that wait for their turn at once: more than any registry gets requests. */
 const AHEAD = 128;
@@ -89,8 +81,6 @@ class Reader {
   readonly #reading = new Map<string, Promise<KnownManifest | undefined>>();
   readonly #pool: Pool;
   readonly #now: number;
-  #listed = 0;
-  #done = 0;
   #requests = 0;
   #unreadable = 0;
   #failure: { readonly error: unknown } | undefined;
@@ -150,9 +140,6 @@ class Reader {
       this.#atOnce(async () => {
         this.options.signal.throwIfAborted();
         await this.#readTag(name, repository, listed);
-        this.#done++;
-        const [listedCount, done, requests] = [this.#listed, this.#done, this.#requests];
-        this.options.onProgress?.({ listed: listedCount, done, requests });
       }));
     await this.#atOnce(async () => {
       for await (const listed of repository.tags(this.options.signal)) {
@@ -160,7 +147,6 @@ class Reader {
         // A list that changes while it is read may name a tag twice.
         if (seen.has(listed.tag)) continue;
         seen.add(listed.tag);
-        this.#listed++;
         onTag(listed);
         tags.add(listed);
       }
@@ -281,7 +267,7 @@ class Reader {
     const { [labels.scheme]: scheme, [labels.dimg]: dimg } = annotations;
     const stays = scheme === "git_commit" || scheme === "git_tag";
     if (dimg === "true" && stays && !isCopy(named, annotations)) return true;
-    return this.#now - at < (this.options.freshMs ?? 600_000) && at <= this.#now;
+    return this.#now - at < FRESH_MS && at <= this.#now;
   }
 
   #listedFacts(listed: ListedTag, digest: Digest): KnownManifest | undefined {

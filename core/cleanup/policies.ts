@@ -30,8 +30,6 @@ export interface PolicyChoice {
   readonly pins?: PluginPins;
   /** dapp's directory. */
   readonly home?: string;
-  /** Policies of an embedder; they count beside all others. */
-  readonly extra?: readonly Selection[];
   readonly host: Host;
   readonly context: HookContext;
 }
@@ -66,7 +64,7 @@ async function addPolicies(runner: HookRunner, choice: PolicyChoice): Promise<Ho
   const listed = await loadUses(config?.keep ?? [], place, { plugins: builtins, file: choice.file });
   const named = new Set(listed.map(({ plugin }) => plugin.name));
   const rest = config?.defaults === false ? [] : defaults.filter(({ plugin }) => !named.has(plugin.name));
-  const chosen: ChosenPlugin[] = [...choice.extra ?? [], ...listed, ...rest]
+  const chosen: ChosenPlugin[] = [...listed, ...rest]
     .filter(({ plugin }) => !choice.without?.includes(plugin.name));
   const times = new Map<string, number>();
   for (const selection of chosen) {

@@ -125,8 +125,8 @@ export class DocumentScope {
   }
 
   /** `line 3`, or `line 3 of templates.yaml` for what comes from another file than the document. */
-  where(path: Path, part: "key" | "value" = "key"): string {
-    return nameOf(this.placeOf(path, part), this.root.source);
+  where(path: Path): string {
+    return nameOf(this.placeOf(path, "key"), this.root.source);
   }
 
   /** The line of a value as rules keep it, with its file unless that is the dappfile. */

@@ -17,8 +17,6 @@ export interface GuardOptions {
   readonly signal: AbortSignal;
   /** How far clocks may be apart, milliseconds. */
   readonly skewMs?: number;
-  /** How long the lease is valid unless renewed, milliseconds. @default 30 minutes */
-  readonly leaseMs?: number;
   /** What is known here of cleanups. */
   readonly owners?: MarkOwners;
   readonly settleMs?: number | undefined;
@@ -47,8 +45,8 @@ export class BuildGuard {
 
   /** Takes the lease, then reads the mark; in this order. Stages must be looked up (again) after this. */
   static async start(root: Repository, options: GuardOptions): Promise<BuildGuard> {
-    const { builder, signatures, clock, signal } = options;
-    const { leaseMs = PROTOCOL.leaseMs, skewMs = PROTOCOL.skewMs } = options;
+    const { builder, signatures, clock, signal, skewMs = PROTOCOL.skewMs } = options;
+    const { leaseMs } = PROTOCOL;
     const until = clock.now() + leaseMs;
     const lease = await takeLease(root, { builder, signatures }, { clock, leaseMs, skewMs, signal });
     const watch = new MarkWatch(options);
@@ -56,9 +54,10 @@ export class BuildGuard {
     return new BuildGuard(root, options, lease, watch, before, until);
   }
 
-  /** Moves the end of the lease; call it at least twice in `leaseMs`, and once before publishing. */
-  async renew(signatures: readonly string[] = this.options.signatures): Promise<void> {
-    const until = this.options.clock.now() + (this.options.leaseMs ?? PROTOCOL.leaseMs);
+  /** Moves the end of the lease; call it at least twice in `PROTOCOL.leaseMs`, and once before publishing. */
+  async renew(): Promise<void> {
+    const { clock, signatures } = this.options;
+    const until = clock.now() + PROTOCOL.leaseMs;
     await this.lease.renew(signatures);
     this.#noteLapse();
     this.#until = until;

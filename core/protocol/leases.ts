@@ -74,7 +74,6 @@ export interface TakeLease {
 
 /** A lease in place, to be renewed and given back. */
 export interface HeldLease {
-  readonly slot: number;
   /** Writes it again, with other signatures: it lasts from now. */
   renew(signatures: readonly string[]): Promise<void>;
   release(): Promise<void>;
@@ -116,7 +115,7 @@ export async function takeLease(
     }
   };
   await write(lease.signatures);
-  return { slot, renew: write, release: () => write(undefined) };
+  return { renew: write, release: () => write(undefined) };
 }
 
 async function readSlot(root: Repository, slot: number, signal: AbortSignal): Promise<readonly Lease[]> {

@@ -9,11 +9,8 @@ type Probe = RegistryCard["probes"][number];
 /** What a probe found, in one sentence. */
 type Finding = Omit<Probe, "name">;
 
-export interface ProbeOptions {
-  readonly signal: AbortSignal;
-  /** Repository below REPO for what is pushed, where the registry has such. @default "dapp-check" */
-  readonly scratchName?: string;
-}
+/** Repository below REPO for what is pushed, where the registry has such. */
+const SCRATCH_NAME = "dapp-check";
 
 /** What dapp cannot do without. */
 const NEEDED = ["push", "index", "stage", "service tags"];
@@ -31,9 +28,9 @@ const TIDY_MS = 60_000;
  */
 export async function probeRegistry(
   backend: RegistryBackend,
-  { signal, scratchName = "dapp-check" }: ProbeOptions,
+  { signal }: { readonly signal: AbortSignal },
 ): Promise<RegistryCard["probes"]> {
-  const check = new RegistryCheck(backend, { signal, scratchName });
+  const check = new RegistryCheck(backend, signal);
   try {
     await check.run();
   } finally {
@@ -51,16 +48,11 @@ class RegistryCheck {
   readonly probes: Probe[] = [];
   readonly #backend: RegistryBackend;
   readonly #signal: AbortSignal;
-  readonly #scratchName: string;
   readonly #scratch: Scratch;
 
-  constructor(
-    backend: RegistryBackend,
-    { signal, scratchName }: { readonly signal: AbortSignal; readonly scratchName: string },
-  ) {
+  constructor(backend: RegistryBackend, signal: AbortSignal) {
     this.#backend = backend;
     this.#signal = signal;
-    this.#scratchName = scratchName;
     this.#scratch = new Scratch(signal, backend.capabilities.deletion === "tag");
   }
 
@@ -107,7 +99,7 @@ class RegistryCheck {
     let refused = "the registry has no repositories below others; publish with --naming flat";
     if (nested) {
       try {
-        const below = this.#backend.repository(this.#scratchName);
+        const below = this.#backend.repository(SCRATCH_NAME);
         await this.#scratch.store(below, image, this.#scratch.tag("a"));
         this.#note("push", yes(`an image was pushed to ${below.name}`));
         this.#note("nested names", yes(`repositories such as ${below.name} are possible`));

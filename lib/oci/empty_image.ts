@@ -30,20 +30,16 @@ export const EMPTY_LAYER = {
 } as const satisfies ImageLayer & EmptyImageBlob;
 
 /**
- * Makes an image without files, to carry labels or annotations. It is an image like any other, since some registries
+ * Makes an image without files, to carry annotations. It is an image like any other, since some registries
  * refuse every type of artifact or configuration that they do not know (GitLab, Quay).
  */
 export async function emptyImage(
-  { labels, annotations }: {
-    readonly labels?: Readonly<Record<string, string>>;
-    readonly annotations?: Readonly<Record<string, string>>;
-  },
+  { annotations }: { readonly annotations?: Readonly<Record<string, string>> },
 ): Promise<EmptyImage> {
   const { manifest, config } = await manifestOf({
     config: {
       architecture: "amd64",
       os: "linux",
-      ...(labels && { config: { Labels: labels } }),
       rootfs: { type: "layers", diff_ids: [EMPTY_LAYER.diffId] },
     },
     layers: [EMPTY_LAYER],

@@ -9,10 +9,7 @@ const MAX_PAGE = 64 << 20;
 /** An answer, read as a whole. */
 export interface TextAnswer {
   readonly status: number;
-  /** Where it came from; pages are found from here. */
-  readonly url: URL;
   readonly text: string;
-  header(name: string): string | undefined;
 }
 
 /** A path below the root of the registry's host, for requests of a client, which appends paths to "/v2/". */
@@ -24,5 +21,5 @@ export function besideV2(path: string): string {
 export async function requestText(client: RegistryClient, request: RegistryRequest): Promise<TextAnswer> {
   const response: HttpResponse = await client.request({ ...request, reads: MAX_PAGE });
   const text = new TextDecoder().decode(await readBody(response, MAX_PAGE));
-  return { status: response.status, url: response.url, text, header: (name) => response.header(name) };
+  return { status: response.status, text };
 }
