@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { BuildGuard } from "../../core/protocol/build_guard.ts";
+import { PROTOCOL } from "../../core/protocol/clock.ts";
 import { readJournal, readPending } from "../../core/cleanup/journal.ts";
 import { readLeases, takeLease } from "../../core/protocol/leases.ts";
 import { readMark, writeMark } from "../../core/protocol/marks.ts";
@@ -305,9 +306,9 @@ Deno.test("BuildGuard: a build whose lease ran out looks at its stages, also whe
     const publish = async () => void await putStage(registry, { name: "setup", signature });
     await publish();
     const clock = fakeClock();
-    const options = { builder: "b", signatures: [signature], clock, signal: never, leaseMs: 60_000 };
+    const options = { builder: "b", signatures: [signature], clock, signal: never };
     const guard = await BuildGuard.start(root, options);
-    await clock.sleep(60_001, never);
+    await clock.sleep(PROTOCOL.leaseMs + 1, never);
     if (renewed) await guard.renew();
     registry.tags.get("")!.delete(`dimgstage-${signature}`);
     assert.deepEqual(await guard.finish([signature], publish), [signature]);
