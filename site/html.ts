@@ -30,13 +30,16 @@ export function pageHtml({ name, title }: Source, body: string): string {
 <a class="name" href="index.html">dapp</a>
 <input id="search" type="search" placeholder="Search (/)" aria-label="Search" autocomplete="off">
 <ol id="found" aria-live="polite" hidden></ol>
+<details id="menu" open>
+<summary>Pages</summary>
 ${links}
+</details>
 </nav>
 <main id="text" tabindex="-1">
 ${body}
 </main>
-<script src="assets/index.js"></script>
 <script src="assets/site.js"></script>
+<script src="assets/index.js"></script>
 </body>
 </html>
 `;

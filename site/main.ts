@@ -36,7 +36,7 @@ const root = new URL("../", import.meta.url);
 const output = Deno.args[0] ?? new URL("out/site", root).pathname;
 const parts: Part[] = [];
 
-/** Headings get anchors, links lead to pages; a link to a file that is no page stays a text. */
+/** Headings get anchors, short names stay whole, links lead to pages; a link to a file that is no page stays a text. */
 function asPages({ renderer: { rules } }: Markdown): void {
   rules.heading_open = (tokens, at, options, env, self) => {
     const anchors = env.anchors ??= new Set();
@@ -46,6 +46,12 @@ function asPages({ renderer: { rules } }: Markdown): void {
     anchors.add(id);
     tokens[at]!.attrSet("id", id);
     return self.renderToken(tokens, at, options);
+  };
+  const code = rules.code_inline!;
+  rules.code_inline = (tokens, at, options, env, self) => {
+    const token = tokens[at]!;
+    if (/^\S{1,24}$/.test(token.content)) token.attrSet("class", "word");
+    return code(tokens, at, options, env, self);
   };
   rules.link_open = (tokens, at, options, env, self) => {
     const token = tokens[at]!;

@@ -123,7 +123,7 @@ Deno.test("search finds and code copies, from disk", async (t) => {
   });
 });
 
-Deno.test("pages fit a narrow screen, and their headings leave out no level", async () => {
+Deno.test("pages fit a narrow screen, begin on it, break no word of a table, and their headings leave out no level", async () => {
   const chromium = await peer("chromium");
   if (chromium === undefined) return;
   await withSite(async (dir) => {
@@ -140,7 +140,7 @@ Deno.test("pages fit a narrow screen, and their headings leave out no level", as
     await withBrowser(chromium, async (page) => {
       await page.open(`http://127.0.0.1:${server.addr.port}/index.html`);
       for (const { name } of pages) {
-        const [wide, skipped, tops] = await page.evaluate(`(async () => {
+        const { top, ...found } = await page.evaluate(`(async () => {
           const frame = document.createElement("iframe");
           frame.style.cssText = "width: 360px; height: 700px; border: 0";
           frame.src = "${name}.html";
@@ -149,11 +149,32 @@ Deno.test("pages fit a narrow screen, and their headings leave out no level", as
           const { documentElement: all } = frame.contentDocument;
           const levels = [...all.querySelectorAll("main :is(h1, h2, h3, h4)")].map(({ tagName }) => +tagName[1]);
           const skips = levels.filter((level, i) => level > (levels[i - 1] ?? 0) + 1);
-          const answer = [all.scrollWidth - all.clientWidth, skips.length, levels.filter((level) => level === 1).length];
+          const texts = [...all.querySelectorAll("th, td")].flatMap((cell) => {
+            const walker = frame.contentDocument.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+            const found = [];
+            while (walker.nextNode()) found.push(walker.currentNode);
+            return found;
+          });
+          const broken = texts.flatMap((text) =>
+            [...text.data.matchAll(/\\p{L}+/gu)].filter(({ index, 0: word }) => {
+              const range = frame.contentDocument.createRange();
+              range.setStart(text, index);
+              range.setEnd(text, index + word.length);
+              return range.getClientRects().length > 1;
+            }).map(([word]) => word)
+          );
+          const answer = {
+            wide: all.scrollWidth - all.clientWidth,
+            skipped: skips.length,
+            tops: levels.filter((level) => level === 1).length,
+            broken,
+            top: all.querySelector("main").getBoundingClientRect().top,
+          };
           frame.remove();
           return answer;
-        })()`) as [number, number, number];
-        assert.deepEqual({ wide, skipped, tops }, { wide: 0, skipped: 0, tops: 1 }, name);
+        })()`) as { wide: number; skipped: number; tops: number; broken: string[]; top: number };
+        assert.deepEqual(found, { wide: 0, skipped: 0, tops: 1, broken: [] }, name);
+        assert.ok(top < 350, `the text of ${name} begins ${top} pixels below the top`);
       }
     });
     await server.shutdown();

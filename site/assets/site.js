@@ -1,5 +1,10 @@
-// Search in all pages, and a button that copies each block of code. Everything works with the keyboard alone.
+// A menu that folds on narrow screens, search in all pages, and a button that copies each block of code. Everything works with the keyboard alone.
 import MiniSearch from "minisearch";
+
+const narrow = matchMedia("(max-width: 50rem)");
+const fold = () => document.getElementById("menu").open = !narrow.matches;
+narrow.addEventListener("change", fold);
+fold();
 
 let index;
 /** Made when somebody searches: it takes longer than everything else on a page. */

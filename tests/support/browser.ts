@@ -46,6 +46,7 @@ export async function withBrowser(
           "--disable-gpu",
           "--disable-background-networking",
           "--no-first-run",
+          "--window-size=1280,900",
         ],
         ...[
           "--disable-sync",
