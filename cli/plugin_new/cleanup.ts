@@ -35,7 +35,7 @@ export default definePlugin({
     // The inventory says what time it is, so that all policies of a run agree.
     keep: ({ inventory }) =>
       inventory.images
-        .filter(({ tag }) => tags.some((pattern) => matchName(pattern, tag)))
+        .filter(({ ownTag }) => tags.some((pattern) => matchName(pattern, ownTag)))
         .map((image) =>
           ageOf(image, inventory) <= within
             ? keep(image, "@NAME@", "not older than " + formatDuration(within))

@@ -63,6 +63,7 @@ export function classify(
       dimg: annotations[labels.name] ?? tag.repository,
       scheme: copy ? "custom" : annotations[labels.scheme] ?? "",
       value: copy ? tag.tag : annotations[labels.value] ?? "",
+      ownTag: copy ? tag.tag : annotations[ociLabels.version] ?? tag.tag,
       ...(commit && { commit }),
       ...(tree && { tree }),
       chain,

@@ -46,6 +46,8 @@ export interface InventoryImage extends InventoryTag {
   readonly scheme: string;
   /** What the tag was made from: the branch, the git tag, the commit, the text. */
   readonly value: string;
+  /** The tag without the dimg that flat names begin with: `1.0` of `REPO:app-1.0`. Rules of people are about this one. */
+  readonly ownTag: string;
   /** The git commit, when it is known. */
   readonly commit?: string;
   /** Id of that commit's tree, which a squash or rebase keeps. */

@@ -64,6 +64,14 @@ export function matchesAny(patterns: readonly string[] | undefined, name: string
   return patterns === undefined || patterns.some((pattern) => matchName(pattern, name));
 }
 
+/** Whether any pattern matches the tag, alone or as it stands in a flat repository; all match when there are none. */
+export function tagMatches(
+  patterns: readonly string[] | undefined,
+  { tag, ownTag }: Pick<InventoryImage, "tag" | "ownTag">,
+): boolean {
+  return matchesAny(patterns, ownTag) || matchesAny(patterns, tag);
+}
+
 /** Outside of git nothing can be told about branches, tags and commits, so all their images stay. */
 export function keepWithoutGit(images: readonly InventoryImage[]): readonly Keep[] {
   return images.map((image) => keep(image, "no git", "the project is not in a git repository here"));

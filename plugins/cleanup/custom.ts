@@ -1,5 +1,5 @@
 import { definePlugin } from "../../core/contract/plugin.ts";
-import { GIT_SCHEMES, keepNewest, matchesAny } from "./_images.ts";
+import { GIT_SCHEMES, keepNewest, matchesAny, tagMatches } from "./_images.ts";
 import { countOption, durationOption, patternsOption } from "../../core/contract/option_schemas.ts";
 
 /** Keeps tags that were not made from git: custom ones, those of CI systems, of other tag schemes. */
@@ -18,8 +18,9 @@ export const keepCustom = definePlugin({
     }),
   setup: ({ tags, schemes, maxAge, last }) => ({
     keep: ({ inventory }) => {
-      const images = inventory.images.filter(({ scheme, tag }) =>
-        (schemes ? matchesAny(schemes, scheme) : !GIT_SCHEMES.includes(scheme)) && matchesAny(tags, tag)
+      const images = inventory.images.filter((image) =>
+        (schemes ? matchesAny(schemes, image.scheme) : !GIT_SCHEMES.includes(image.scheme)) &&
+        tagMatches(tags, image)
       );
       return keepNewest(
         { images, inventory, maxAge, last },

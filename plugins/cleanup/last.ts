@@ -1,5 +1,5 @@
 import { definePlugin } from "../../core/contract/plugin.ts";
-import { keepNewest, matchesAny } from "./_images.ts";
+import { keepNewest, tagMatches } from "./_images.ts";
 import { countOption, patternsOption } from "../../core/contract/option_schemas.ts";
 
 /** Keeps the newest images of each dimg, whatever their tags. */
@@ -15,7 +15,7 @@ export const keepLast = definePlugin({
   setup: ({ count, tags }) => ({
     keep: ({ inventory }) =>
       keepNewest(
-        { images: inventory.images.filter(({ tag }) => matchesAny(tags, tag)), inventory, last: count },
+        { images: inventory.images.filter((image) => tagMatches(tags, image)), inventory, last: count },
         "last",
         ({ dimg }) => `an image of ${dimg === "" ? "the nameless dimg" : `dimg "${dimg}"`}`,
       ),

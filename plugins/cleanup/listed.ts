@@ -16,7 +16,7 @@ export const keepListed = definePlugin({
       const lines = (await readList(path)).split("\n").map((line) => line.replace(/(^|\s)#.*$/, "").trim());
       const wanted = lines.filter((line) => line !== "");
       return inventory.images.flatMap((image) => {
-        const names = [image.reference, image.tag, image.digest];
+        const names = [image.reference, image.tag, image.ownTag, image.digest];
         const line = wanted.find((pattern) => names.some((name) => matchName(pattern, name)));
         return line === undefined ? [] : [keep(image, "listed", `"${line}" in ${file}`)];
       });

@@ -24,7 +24,7 @@ export const keepSemver = definePlugin({
   setup: ({ line, perLine, lines, prereleases }) => ({
     keep: ({ inventory }) => {
       const versions = inventory.images.flatMap((image) => {
-        const version = parseVersion(image.value) ?? parseVersion(image.tag);
+        const version = parseVersion(image.value) ?? parseVersion(image.ownTag);
         return version && (prereleases || !version.prerelease?.length) ? [{ image, version }] : [];
       });
       return [...Map.groupBy(versions, ({ image }) => image.dimg).values()].flatMap((ofDimg) => {

@@ -29,6 +29,7 @@ Deno.test("of manifests that are only listed, what a stage adds to the one befor
     dimg: "app",
     scheme: "custom",
     value: "v1",
+    ownTag: "v1",
     signature: "top",
     chain: [],
     publishedAt: "2026-01-01T00:00:00Z",

@@ -6,6 +6,7 @@ import { definePlugin, use } from "../../core/contract/plugin.ts";
 import { parseJsonPath, textsAt } from "../../plugins/cleanup/_json_path.ts";
 import { keepBranches } from "../../plugins/cleanup/branches.ts";
 import { keepCommits } from "../../plugins/cleanup/commits.ts";
+import { keepCustom } from "../../plugins/cleanup/custom.ts";
 import { keepDocker } from "../../plugins/cleanup/docker.ts";
 import { keepLast } from "../../plugins/cleanup/last.ts";
 import { keepListed } from "../../plugins/cleanup/listed.ts";
@@ -16,7 +17,7 @@ import { keepSemver } from "../../plugins/cleanup/semver.ts";
 import keepDeployed from "../../examples/keep_deployed.ts";
 import { commit, git, inTemp, makeRepository } from "../core/git/fixture.ts";
 import { MemoryRegistry } from "./support/memory_registry.ts";
-import { ago, DAY, HOUR, never, putImage } from "./support/publish.ts";
+import { ago, DAY, HOUR, never, putImage, putMarker } from "./support/publish.ts";
 import { keptTags as kept, planFor } from "./support/run.ts";
 
 const env = Deno.env.toObject();
@@ -84,6 +85,38 @@ Deno.test("keep-recent, keep-last, keep-listed and keep-pulled keep what their n
     const missing = kept(registry, { projectDir, policies: [use(keepListed, { file: "no.txt" })] });
     await assert.rejects(missing, /Cannot read the list of images to keep/);
   });
+});
+
+Deno.test("rules about tags hold where flat names put the dimg before them", async () => {
+  for (const [repository, before] of [["", "app-"], ["app", ""]] as const) {
+    const registry = new MemoryRegistry();
+    await putMarker(registry, "app");
+    for (const version of ["nightly-1", "1.2.0", "1.3.0", "other"]) {
+      const tag = `${before}${version}`;
+      await putImage(registry, { dimg: "app", repository, tag, version, value: "x", ageMs: DAY });
+    }
+    // Somebody's own tag on one of them: nothing stands before it.
+    await putImage(registry, { dimg: "app", repository, tag: "app-mine", version: "other", ageMs: DAY });
+    const tags = async (policy: ReturnType<typeof use>, projectDir?: string) =>
+      (await kept(registry, { policies: [policy], ...(projectDir !== undefined && { projectDir }) }))
+        .filter((tag) => !tag.startsWith("dappservice-"));
+    assert.deepEqual(await tags(use(keepCustom, { tags: "nightly-*" })), [`${before}nightly-1`]);
+    assert.deepEqual(await tags(use(keepCustom, { tags: `${before}o*` })), [`${before}other`]);
+    assert.deepEqual(await tags(use(keepCustom, { tags: "mine" })), []);
+    assert.deepEqual(
+      await tags(use(keepLast, { tags: ["1.*", "nightly-*"], count: 3 })),
+      [
+        `${before}1.2.0`,
+        `${before}1.3.0`,
+        `${before}nightly-1`,
+      ].toSorted(),
+    );
+    assert.deepEqual(await tags(use(keepSemver, { perLine: 1, line: "major" })), [`${before}1.3.0`]);
+    await inTemp(async (projectDir) => {
+      await Deno.writeTextFile(`${projectDir}/keep.txt`, "1.2.0\n");
+      assert.deepEqual(await tags(use(keepListed), projectDir), [`${before}1.2.0`]);
+    });
+  }
 });
 
 Deno.test("policies refuse options that they do not know", async (t) => {

@@ -143,6 +143,7 @@ Deno.test("otherRemote() notices a fork, and takes no repository with many dead 
     dimg: "",
     scheme: "git_branch",
     value: `b${n}`,
+    ownTag: `t${n}`,
     commit: `c${n}`,
     signature: "",
     chain: [],
