@@ -56,6 +56,9 @@ export async function readBlob(repository: GitRepository, file: GitFile): Promis
   return new Uint8Array();
 }
 
+/** A hash of what a blob holds, as git names it. */
+type BlobHash = ReturnType<typeof import("node:crypto").createHash>;
+
 /** One `git cat-file --batch` process (git-cat-file(1), "Batch Output"). */
 class BlobReader {
   readonly #child: Deno.ChildProcess;
@@ -67,6 +70,8 @@ class BlobReader {
   /** Bytes of the current blob that are still to come, without the line feed that ends it. */
   #left = 0;
   #started = false;
+  /** Of the current blob, so far; undefined where git is trusted with it. */
+  #hash: BlobHash | undefined;
 
   constructor(readonly database: ObjectDatabase, oids: readonly string[]) {
     this.#child = startGit([...database.at, "cat-file", "--batch", "--buffer"], database);
@@ -97,7 +102,23 @@ class BlobReader {
         `Cannot read "${file.path}" from ${this.database.title}: ${file.oid} is a ${type}`,
       );
     }
-    return this.#left = Number(size);
+    this.#left = Number(size);
+    if (this.database.unverified) {
+      const { createHash } = await import("node:crypto");
+      this.#hash = createHash(oid.length === 64 ? "sha256" : "sha1").update(`blob ${size}\0`);
+      if (this.#left === 0) this.#verify(file);
+    }
+    return this.#left;
+  }
+
+  /** Whether the current blob, all of which has come, is what its id says. */
+  #verify(file: GitFile): void {
+    if (this.#hash === undefined || this.#hash.digest("hex") === file.oid) return;
+    throw new EngineError(
+      "GIT_FAILED",
+      `Cannot read "${file.path}" from ${this.database.title}: the content of object ${file.oid} is not what its name says`,
+      { fix: "Clone the repository anew" },
+    );
   }
 
   async *chunks(file: GitFile): AsyncGenerator<Uint8Array, void, void> {
@@ -106,6 +127,8 @@ class BlobReader {
       const chunk = this.#rest.subarray(0, this.#left);
       this.#rest = this.#rest.subarray(chunk.length);
       this.#left -= chunk.length;
+      this.#hash?.update(chunk);
+      if (this.#left === 0) this.#verify(file);
       yield chunk;
     }
   }

@@ -55,7 +55,7 @@ export class SubmoduleFinder {
     );
   }
 
-  async #at(dir: string, title: string): Promise<Pick<ObjectDatabase, "at" | "env">> {
+  async #at(dir: string, title: string): Promise<Pick<ObjectDatabase, "at" | "env" | "unverified">> {
     const { env, untrusted } = this.options;
     if (!untrusted) return { at: ["--git-dir", dir, "--work-tree", dir], env: gitEnv(env) };
     const { shadowGitDir, UNTRUSTED_ENV } = await import("./untrusted.ts");
@@ -68,7 +68,8 @@ export class SubmoduleFinder {
     }
     const shadow = `${await this.options.scratch()}/git-shadow-${crypto.randomUUID()}`;
     await shadowGitDir(dir, shadow, title);
-    return { at: ["--git-dir", shadow, "--work-tree", shadow], env: gitEnv(env, UNTRUSTED_ENV) };
+    const at = ["--git-dir", shadow, "--work-tree", shadow];
+    return { at, env: gitEnv(env, UNTRUSTED_ENV), unverified: true };
   }
 
   async #candidates(chain: readonly Submodule[]): Promise<string[]> {

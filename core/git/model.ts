@@ -74,6 +74,8 @@ export interface ObjectDatabase {
   readonly title: string;
   /** Ends git processes that read from it. */
   readonly signal?: AbortSignal;
+  /** Strangers made it: blobs are compared with their ids, which git does not do. @default false */
+  readonly unverified?: boolean;
 }
 
 /** Derived data that may vanish at any time; values are JSON. */

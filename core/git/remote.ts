@@ -44,7 +44,9 @@ export interface RemoteRepository extends GitRepository {
 export async function openRemote(source: RemoteSource, options: RemoteOptions): Promise<RemoteRepository> {
   if (!options.anonymous) return await open(source, options, {});
   const { UNTRUSTED_ENV } = await import("./untrusted.ts");
-  return await open(source, options, UNTRUSTED_ENV);
+  // A certificate of this user is a login as well.
+  const { GIT_SSL_CERT: _, GIT_SSL_KEY: _key, ...env } = options.env;
+  return await open(source, { ...options, env }, UNTRUSTED_ENV);
 }
 
 async function open(
@@ -63,7 +65,7 @@ async function open(
   const key = (await sha256Hex(redact(url))).slice(0, 16);
   const clone = new Clone({ ...options, url, key, what, env: gitEnv(options.env, env) });
   const commit = ref.kind === "commit" ? await clone.commit(ref.value) : await clone.named(ref);
-  return new OpenedRemote(url, commit, clone, options);
+  return new OpenedRemote(url, commit, clone, { ...options, extra: env });
 }
 
 class OpenedRemote implements RemoteRepository {
@@ -75,7 +77,8 @@ class OpenedRemote implements RemoteRepository {
     readonly url: string,
     readonly commit: string,
     readonly clone: Clone,
-    readonly options: RemoteOptions,
+    /** `extra` is what git gets beside the environment, for submodules as well. */
+    readonly options: RemoteOptions & { readonly extra: Readonly<Record<string, string>> },
   ) {
     this.title = `"${redact(url)}"`;
   }
@@ -133,7 +136,7 @@ class OpenedRemote implements RemoteRepository {
         );
       }
       // As `git submodule` does: a repository may not send this machine to its own files or run programs.
-      const env = { GIT_PROTOCOL_FROM_USER: "0" };
+      const env = { ...this.options.extra, GIT_PROTOCOL_FROM_USER: "0" };
       opened = open({ url, ref: { kind: "commit", value: commit } }, this.options, env);
       this.#submodules.set(id, opened);
     }
@@ -144,7 +147,7 @@ class OpenedRemote implements RemoteRepository {
     const { signal } = this.options;
     return {
       at: ["--git-dir", this.clone.dirFor(this.commit)],
-      env: gitEnv(this.options.env),
+      env: gitEnv(this.options.env, this.options.extra),
       title: this.title,
       ...(signal && { signal }),
     };

@@ -11,6 +11,7 @@ import {
   treeIdOf,
 } from "./listing.ts";
 import type { GitFile, GitHead, GitRepository, GitTree, ObjectDatabase, Submodule } from "./model.ts";
+import { sha256Hex } from "../../lib/oci/digest.ts";
 import { observed } from "../../lib/pool.ts";
 import { type GitEnv, gitEnv, misleads, runGit } from "./process.ts";
 import type { EarlyAnswer } from "../settings/options.ts";
@@ -46,6 +47,11 @@ export function noRepository(projectDir: string): EngineError {
   );
 }
 
+/** Names a state by the files that it has. */
+async function listedState({ files, submodules, gaps }: GitTree): Promise<string> {
+  return `listed ${await sha256Hex(JSON.stringify([files, submodules, gaps]))}`;
+}
+
 /** The repository of the project, with only the project directory in sight. */
 export class LocalRepository implements GitRepository {
   readonly title: string;
@@ -76,13 +82,15 @@ export class LocalRepository implements GitRepository {
   async #readHead(): Promise<GitHead> {
     const known = await this.#askedBefore(this.options.status);
     if (known) return parseStatus(known, "");
-    const all = this.options.dev ? ["--ignore-submodules=none"] : [];
+    const { dev, untrusted } = this.options;
+    // git looks for changes in a submodule by another git, which goes by the submodule's own configuration.
+    const all = untrusted ? ["--ignore-submodules=dirty"] : dev ? ["--ignore-submodules=none"] : [];
     const run = (settings: readonly string[]) =>
       runGit([...this.#at(), ...settings, ...statusArgs, ...all, "--", "."], this.#call());
     let output = await run([]);
     // git compares files by way of their filters. One that is not installed here matters only where files are read.
     const filter = /clean filter '(.+)' failed/.exec(output.stderr)?.[1];
-    if (!output.success && filter !== undefined && !this.options.dev) {
+    if (!output.success && filter !== undefined && !dev) {
       output = await run(
         ["clean=", "process=", "required=false"].flatMap((s) => ["-c", `filter.${filter}.${s}`]),
       );
@@ -110,6 +118,8 @@ export class LocalRepository implements GitRepository {
   }
 
   async stateId(): Promise<string> {
+    // In a repository of strangers, trees may hold something else than their ids say.
+    if (this.options.untrusted) return await listedState(await this.tree());
     const { commit, uncommitted } = await this.head();
     const clean = commit !== undefined && !(this.options.dev && uncommitted.length > 0);
     return clean ? stateKey(commit, this.located.prefix) : (await this.tree()).treeId;
@@ -226,7 +236,8 @@ export class LocalRepository implements GitRepository {
   }
 
   #own(): ObjectDatabase {
-    return { at: this.#at(), title: this.title, ...this.#call() };
+    const unverified = this.options.untrusted ?? false;
+    return { at: this.#at(), title: this.title, unverified, ...this.#call() };
   }
 
   #at(): readonly string[] {

@@ -35,7 +35,10 @@ export class GitTrees {
   ) {
     this.#memo = {
       get: async (kind, key, is) => await (await store()).memo.get(kind, key, is),
-      put: async (kind, key, value) => await (await store()).memo.put(kind, key, value),
+      put: async (kind, key, value) => {
+        // What a repository of strangers says of a commit is not kept for those who have that commit.
+        if (!options.untrusted) await (await store()).memo.put(kind, key, value);
+      },
     };
   }
 
@@ -201,7 +204,8 @@ export class GitTrees {
         const repository = await openRemote(remote, {
           anonymous: untrusted,
           env,
-          directory: await (await this.store()).housekeeping.directory("git"),
+          // A commit that is there is not asked for: those that logins brought are not for strangers, who may know ids.
+          directory: await (await this.store()).housekeeping.directory(untrusted ? "git-anonymous" : "git"),
           memo: this.#memo,
           signal,
           lock: async (name) =>

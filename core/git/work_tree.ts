@@ -30,7 +30,8 @@ export async function readWorkTree(
 ): Promise<WorkTree> {
   const scratch = `${await options.scratch()}/git-${crypto.randomUUID()}`;
   const databases = new Map<string, ObjectDatabase>();
-  const top = await snapshot(located, "", `${scratch}/0`, { signal: options.signal, env: repositoryEnv });
+  const { signal, untrusted = false } = options;
+  const top = await snapshot(located, "", `${scratch}/0`, { signal, env: repositoryEnv, untrusted });
   databases.set("", top.database);
 
   const finder = new SubmoduleFinder(located, options);
@@ -39,11 +40,11 @@ export async function readWorkTree(
   const open = async (submodule: Submodule): Promise<SubmoduleContent> => {
     const dir = `${directoryOf(located)}/${submodule.path}`;
     // Those of strangers are read as committed: their work trees would bring a configuration along.
-    const inner = options.untrusted || await gitDirIn(dir) === undefined ? undefined : await locate(dir);
+    const inner = untrusted || await gitDirIn(dir) === undefined ? undefined : await locate(dir);
     let content: SubmoduleContent;
     if (inner) {
       const taken = await snapshot(inner, submodule.path, `${scratch}/${ids.length}`, {
-        signal: options.signal,
+        signal,
         env: ceilingEnv(inner.root, options.env),
       });
       databases.set(submodule.path, taken.database);
@@ -74,9 +75,9 @@ async function snapshot(
   located: Located,
   mount: string,
   scratch: string,
-  call: { readonly signal: AbortSignal | undefined; readonly env: GitEnv },
+  call: { readonly signal: AbortSignal | undefined; readonly env: GitEnv; readonly untrusted?: boolean },
 ): Promise<Snapshot> {
-  const { signal } = call;
+  const { signal, untrusted = false } = call;
   const dir = directoryOf(located);
   const what = `Cannot read the uncommitted files of "${dir}"`;
   const index = `${scratch}/index`;
@@ -107,7 +108,13 @@ async function snapshot(
   }
   if (!written.success) throw await placeFailure(what, written, scratch) ?? await gitFailure(what, written);
 
-  const database: ObjectDatabase = { at: ["-C", dir], title: `"${dir}"`, env, ...(signal && { signal }) };
+  const database: ObjectDatabase = {
+    at: ["-C", dir],
+    title: `"${dir}"`,
+    env,
+    unverified: untrusted,
+    ...(signal && { signal }),
+  };
   const root = new TextDecoder().decode(written.stdout).trim();
   const request = { database, rev: root, dir: located.prefix };
   const listing = await listTree(request, mount);
