@@ -9,8 +9,10 @@ import {
   optionSummary,
   usageLine,
 } from "./command.ts";
+import { wrap } from "./width.ts";
 
-const WIDTH = 100;
+/** Columns that every terminal has. */
+const WIDTH = 80;
 
 /** Help for the program (""), a group or a command. Opens with two examples. */
 export function helpText(path: string, style: Style, table: CommandTable): string {
@@ -20,7 +22,7 @@ export function helpText(path: string, style: Style, table: CommandTable): strin
 
 function commandHelp(command: CommandSpec, style: Style): string[] {
   const lines = [
-    command.summary,
+    ...wrap(command.summary, WIDTH),
     "",
     ...exampleLines(command.examples, style),
     "",
@@ -54,17 +56,22 @@ function groupHelp(path: string, style: Style, { program, groups, commands }: Co
     ...exampleLines(examples, style),
     "",
     style.bold("Commands:"),
-    ...inside.map((command) => `  ${command.path.padEnd(width)}${command.summary}`),
+    ...inside.flatMap(({ path, summary }) => helpRow(`  ${path}`, summary, width + 2)),
     "",
     `Options of a command: dapp ${path === "" ? "" : `${path} `}COMMAND --help`,
   ];
 }
 
+/** What an example does stands behind it, or above all of them where one is too long for that. */
 function exampleLines(examples: readonly Example[], style: Style): string[] {
   const width = Math.max(...examples.map(({ command }) => command.length)) + 2;
+  const fits = examples.every(({ what }) => 2 + width + 2 + what.length <= WIDTH);
   return [
     style.bold("Examples:"),
-    ...examples.map(({ command, what }) => `  ${command.padEnd(width)}${style.dim(`# ${what}`)}`),
+    ...examples.flatMap(({ command, what }) => {
+      const remark = style.dim(`# ${what}`);
+      return fits ? [`  ${command.padEnd(width)}${remark}`] : [`  ${remark}`, `  ${command}`];
+    }),
   ];
 }
 
@@ -76,25 +83,13 @@ export function optionUsage(name: OptionName): string {
 }
 
 function optionLines(names: readonly OptionName[], command: CommandSpec): string[] {
-  return names.flatMap((name) => {
-    const usage = `  ${optionUsage(name)}`;
-    const summary = wrap(optionSummary(name, command), WIDTH - 32);
-    const [first = "", ...more] = summary;
-    const indent = " ".repeat(32);
-    const start = usage.length < 31 ? [`${usage.padEnd(32)}${first}`] : [usage, `${indent}${first}`];
-    return [...start, ...more.map((line) => `${indent}${line}`)];
-  });
+  return names.flatMap((name) => helpRow(`  ${optionUsage(name)}`, optionSummary(name, command)));
 }
 
-/** Breaks text at spaces. */
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    if (line !== "" && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = word;
-    } else line = line === "" ? word : `${line} ${word}`;
-  }
-  return [...lines, line];
+/** A word and what it means from column `indent` on; a word that is too long has a line of its own. */
+export function helpRow(word: string, meaning: string, indent = 28): string[] {
+  const [first = "", ...more] = wrap(meaning, WIDTH - indent);
+  const margin = " ".repeat(indent);
+  const start = word.length < indent - 1 ? [`${word.padEnd(indent)}${first}`] : [word, `${margin}${first}`];
+  return [...start, ...more.map((line) => `${margin}${line}`)];
 }

@@ -2,6 +2,7 @@
 import type { CommandTable, HelpWanted } from "./command.ts";
 import { findCommand, takesTags } from "./command.ts";
 import { printable } from "./format.ts";
+import { helpRow } from "./help.ts";
 import type { Io } from "./io.ts";
 
 /** How long somebody who asks for help, or completes a word, waits for plugins. */
@@ -29,10 +30,12 @@ export async function pluginHelp(
     const own = (await engine.plugins()).filter(({ from }) => from !== "built-in").map(({ name }) => name);
     const flags = (await engine.tagFlags()).filter(({ plugin }) => own.includes(plugin));
     if (flags.length === 0) return "";
-    const lines = flags.map(({ name, value, summary, plugin }) => {
-      const usage = `      --${name}${value === undefined ? "" : ` ${value}`}`;
-      return `${usage.padEnd(31)} ${printable(`publish under ${summary} (${plugin})`)}`;
-    });
+    const lines = flags.flatMap(({ name, value, summary, plugin }) =>
+      helpRow(
+        `      --${name}${value === undefined ? "" : ` ${value}`}`,
+        printable(`publish under ${summary} (${plugin})`),
+      )
+    );
     return `\nOptions of plugins:\n${lines.join("\n")}\n`;
   } catch (error) {
     const isSlow = error instanceof DOMException && error.name === "TimeoutError";

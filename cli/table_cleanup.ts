@@ -175,7 +175,7 @@ export const cleanupCommands = [
         what: "stages that no image needs",
       },
       {
-        command: "dapp dimg stages cleanup repo --improper-cache-version registry.example.com/shop -n",
+        command: "dapp dimg stages cleanup repo --improper-cache-version localhost:5000/shop -n",
         what: "what the old tool left there",
       },
     ],
