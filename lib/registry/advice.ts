@@ -21,6 +21,7 @@ const NO_WAY =
 /** What to do about a failure of a registry; undefined where nobody can tell. */
 export function adviceFor({ kind, message, details }: RegistryError, words: AdviceWords): string | undefined {
   const { domain } = words;
+  const { method } = details;
   const login = `Log in with: docker login${domain === "docker.io" ? "" : ` ${domain}`}`;
   if (kind === "denied") {
     if (details.given && details.login !== "weak") {
@@ -40,6 +41,12 @@ export function adviceFor({ kind, message, details }: RegistryError, words: Advi
   if (details.variable !== undefined) return `Correct or unset ${details.variable}`;
   if (kind === "locked") {
     return "Have the rule of the registry changed that the message names, or use other tags or another repository";
+  }
+  if (kind === "full") {
+    return method === "GET" || method === "HEAD"
+      ? "Have the quota raised that the message names"
+      : "Make room in the registry: dapp dimg cleanup repo and stages cleanup repo, then its garbage collection; " +
+        "or have its quota or disk enlarged";
   }
   if (kind === "limited") {
     const wait = details.retryAfterMs;

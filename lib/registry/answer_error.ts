@@ -1,3 +1,4 @@
+import { isObject } from "../guard.ts";
 import { readExcerpt } from "./body.ts";
 import { challengeOf } from "./challenge.ts";
 import { redactUrl, RegistryError, type RegistryErrorDetails, type RegistryFailure } from "./errors.ts";
@@ -36,7 +37,7 @@ export async function answerError(response: HttpResponse, context: AnswerContext
   const { code, text } = errorWithin(await readExcerpt(response));
   const retryAfterMs = parseRetryAfter(response.header("retry-after"), Date.now());
   const said = [code, context.redact(text).slice(0, 300)].filter((part) => part !== "").join(" ");
-  const kind = kindOf(response, code);
+  const kind = kindOf(response, code, text);
   const login = kind === "denied" ? loginOf(response, context) : undefined;
   // With 403 it may be anything else: a quota, a mode; then the registry says so.
   const words = login?.facts.login === "weak" && status === 403 && said !== "" ? undefined : login?.words;
@@ -52,7 +53,7 @@ export async function answerError(response: HttpResponse, context: AnswerContext
     status,
     method: context.method,
     url,
-    ...(isRetryableStatus(status) && { retryable: true }),
+    ...(isRetryableStatus(status) && kind !== "full" && { retryable: true }),
     ...(code && { code }),
     ...(said && { said }),
     ...login?.facts,
@@ -69,8 +70,23 @@ const RULES = [
   "ImageTagAlreadyExistsException",
 ];
 
-function kindOf(response: HttpResponse, code: string): RegistryFailure {
+/** Statuses with which registries, and token servers, say that there is no room: Artifactory 413, most others 403. */
+const NO_ROOM = [400, 402, 403, 413, 500];
+/**
+ * In the words of Harbor, Quay, GitLab, IBM and Azure (quotas, limits of storage), ECR (images in a repository),
+ * DigitalOcean (repositories), Artifactory and distribution (disks).
+ */
+const FULL =
+  /quota|storage limit|configured upper limit|maximum allowed number|\blimit is \d|disk usage is too high|no space left/i;
+
+/** Whether an answer says that there is no room left, which a login does not change. */
+export function isFull(status: number, said: string): boolean {
+  return status === 507 || (NO_ROOM.includes(status) && FULL.test(said));
+}
+
+function kindOf(response: HttpResponse, code: string, text: string): RegistryFailure {
   const { status } = response;
+  if (isFull(status, `${code} ${text}`)) return "full";
   // 412 is Harbor's, for immutable tags and policies; 409 in general: the state of what is there is against it.
   if (RULES.includes(code) || status === 409 || status === 412) return "locked";
   if (status === 401 || status === 403) return "denied";
@@ -104,23 +120,30 @@ function waiting(ms: number, longest: number): string {
   return `try again in ${seconds(ms)} s${why}`;
 }
 
-/** Code and text of the first error in a body (spec.md#error-codes); the first line of plain text otherwise. */
+/**
+ * Code and text of the first error in a body (spec.md#error-codes); otherwise what token servers and other APIs say, the
+ * title of a page, or the first line of plain text.
+ */
 export function errorWithin(body: string): { readonly code: string; readonly text: string } {
+  let json: unknown;
   try {
-    const { errors } = JSON.parse(body) as {
-      errors?: { code?: unknown; message?: unknown; detail?: unknown }[];
-    };
-    const [error] = Array.isArray(errors) ? errors : [];
-    if (!error) return { code: "", text: "" };
-    const string = (value: unknown) => {
-      if (typeof value === "string") return value;
-      const json = value ? JSON.stringify(value) : "";
-      return json === "{}" || json === "[]" ? "" : json;
-    };
-    const [message, detail] = [string(error.message), string(error.detail)];
-    return { code: string(error.code), text: [message, detail].filter(Boolean).join(": ") };
+    json = JSON.parse(body);
   } catch {
-    // Proxies answer with a page; its first line of plain text may help.
-    return { code: "", text: /^\s*</.test(body) ? "" : body.trim().split("\n")[0] ?? "" };
+    const title = /<title>([^<]*)/i.exec(body)?.[1] ?? "";
+    return { code: "", text: (/^\s*</.test(body) ? title : body).trim().split("\n")[0] ?? "" };
   }
+  if (!isObject(json)) return { code: "", text: string(json) };
+  const [error] = Array.isArray(json.errors) ? json.errors : [];
+  if (!isObject(error)) {
+    const told = json.error_description ?? json.message ?? json.details ?? json.detail ?? json.error;
+    return { code: "", text: string(error ?? told) };
+  }
+  const [message, detail] = [string(error.message), string(error.detail)];
+  return { code: string(error.code), text: [message, detail].filter(Boolean).join(": ") };
+}
+
+function string(value: unknown): string {
+  if (typeof value === "string") return value;
+  const json = value ? JSON.stringify(value) : "";
+  return json === "{}" || json === "[]" ? "" : json;
 }

@@ -25,6 +25,8 @@ export interface AuthorizerOptions {
   send: TokenRequest["send"];
   /** Told of an address that is about to be asked, while another one answers. */
   coming(url: URL): void;
+  /** Text without the secrets that were told. */
+  redact(text: string): string;
   /** Told every secret, so that it can be kept out of messages. */
   secret(text: string): void;
 }
@@ -95,7 +97,8 @@ export class Authorizer {
       try {
         return await this.#token(challenge, wide, signal);
       } catch (error) {
-        if (!(error instanceof RegistryError) || error.kind !== "denied") throw error;
+        // GitLab refuses what stores where there is no room, which who reads need not know.
+        if (!(error instanceof RegistryError) || !["denied", "full"].includes(error.kind)) throw error;
         this.#narrow = true;
       }
     }
@@ -221,6 +224,7 @@ export class Authorizer {
       domain: this.#options.domain,
       send: this.#options.send,
       now: this.#options.now,
+      redact: this.#options.redact,
     });
     this.#options.secret(token.value);
     if (token.refresh && credentials?.kind === "identity") {

@@ -215,7 +215,8 @@ export class RegistryClient implements AsyncDisposable {
         request.follow ?? true ? followRedirects(this.#transport, exchange) : this.#transport.send(exchange);
       const response = await (own ? this.#heard(exchange, send) : send());
       if (own) {
-        if (wantsTls(response, url)) {
+        // Whoever has answered before speaks it.
+        if (this.#origin.known === undefined && wantsTls(response, url)) {
           await response.discard();
           const shown = redactUrl(url);
           throw new RegistryError(`Cannot reach ${shown}: it does not take plain http`, {
@@ -279,6 +280,7 @@ export class RegistryClient implements AsyncDisposable {
             failed: () => true,
           }),
         coming: (url) => void this.#transport.expect(url, { first: true }),
+        redact: (text) => this.redact(text),
         secret: (text) => this.#secrets.add(text),
       });
       this.#authorizers.set(path, authorizer);

@@ -2,7 +2,8 @@ import type { VariableName } from "../environment.ts";
 
 /**
  * What kind of failure it is: `denied` credentials missing, wrong or too weak; `missing` no such thing; `limited` asked
- * to come back later; `locked` a rule of the registry is against it, whoever asks: a protected or immutable tag, a policy;
+ * to come back later; `full` it has no room left, or a quota is used up; `locked` a rule of the registry is against it,
+ * whoever asks: a protected or immutable tag, a policy;
  * `lost` what it says that it has and
  * does not give; `corrupt` delivered something else than was named; `source` what was to be sent is not what it should be; `refused` the
  * request is against a rule kept here (downgrade, foreign realm); `failed` everything else.
@@ -12,6 +13,7 @@ export type RegistryFailure =
   | "missing"
   | "lost"
   | "limited"
+  | "full"
   | "locked"
   | "corrupt"
   | "source"

@@ -1,4 +1,5 @@
 import { isObject } from "../guard.ts";
+import { errorWithin, isFull } from "./answer_error.ts";
 import { readBody, readExcerpt } from "./body.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
 import type { HttpRequest, HttpResponse } from "./http.ts";
@@ -25,6 +26,8 @@ export interface TokenRequest {
   /** Milliseconds since 1970. */
   now(): number;
   send(request: HttpRequest): Promise<HttpResponse>;
+  /** Text without secrets. */
+  redact(text: string): string;
 }
 
 const LIMIT = 64 * 1024;
@@ -112,18 +115,21 @@ async function readToken(response: HttpResponse, request: TokenRequest): Promise
 
 async function refused(response: HttpResponse, request: TokenRequest): Promise<RegistryError> {
   const { status } = response;
-  await readExcerpt(response);
+  const { code, text } = errorWithin(await readExcerpt(response));
+  const said = [code, request.redact(text).slice(0, 300)].filter((part) => part !== "").join(" ");
   const url = redactUrl(response.url);
-  const denied = status === 400 || status === 401 || status === 403;
+  const full = isFull(status, said);
+  const denied = !full && (status === 400 || status === 401 || status === 403);
   const why = !denied
     ? `${url} answered ${status}`
     : request.credentials
     ? `${url} does not accept the credentials known for it (status ${status})`
     : `${url} gives no anonymous access (status ${status})`;
-  return new RegistryError(`Cannot log in to registry "${request.domain}": ${why}`, {
-    kind: denied ? "denied" : "failed",
+  return new RegistryError(`Cannot log in to registry "${request.domain}": ${why}${said && `, ${said}`}`, {
+    kind: full ? "full" : denied ? "denied" : "failed",
     status,
     url,
+    ...(said && { said }),
     ...(denied && { login: request.credentials ? "wrong" : "none" }),
   });
 }

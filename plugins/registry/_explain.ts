@@ -14,8 +14,6 @@ export interface Advice {
   readonly fix: string;
   /** In place of the usual one. */
   readonly code?: ErrorCode;
-  /** The registry has no room left. */
-  readonly full?: boolean;
 }
 
 /** Statuses by which registries say that a tag keeps what it names, or that this user may not change it. */
@@ -72,7 +70,7 @@ function explain(domain: string, error: unknown, advise?: Advise): unknown {
     ...(REFUSALS.includes(status ?? 0) && { refused: true }),
     ...(status !== undefined && (kind === "failed" || kind === "corrupt") && { unusable: true }),
     ...(kind === "locked" && (reads ? { withheld: true } : { locked: true })),
-    ...(advice?.full && { full: true }),
+    ...(kind === "full" && !reads && { full: true }),
     ...(limited && { limited: true, ...(retryAfterMs !== undefined && { retryAfterMs }) }),
   };
   if (advice?.code) return new EngineError(advice.code, error.message, details);

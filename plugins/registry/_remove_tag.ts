@@ -239,7 +239,7 @@ class Batch {
 function ruleAgainst(error: unknown): string | undefined {
   if (!(error instanceof RegistryError) || isBlobUnknown(error)) return undefined;
   const { kind, status } = error.details;
-  const rule = kind === "denied" || kind === "locked" || [400, 405].includes(status ?? 0);
+  const rule = kind === "denied" || kind === "locked" || kind === "full" || [400, 405].includes(status ?? 0);
   return rule ? error.message : undefined;
 }
 

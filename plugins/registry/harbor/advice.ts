@@ -14,7 +14,7 @@ export function harborAdvice(
   { kind, details }: RegistryError,
   { domain, path }: { readonly domain: string; readonly path: string },
 ): Advice | undefined {
-  const { status, code, said = "", login } = details;
+  const { code, said = "", login } = details;
   const project = `Harbor project "${path.split("/")[0]}"`;
   if (kind === "locked") {
     return code === "PROJECTPOLICYVIOLATION" || details.method === "GET" || details.method === "HEAD"
@@ -28,16 +28,14 @@ export function harborAdvice(
           `Publish under other tags, or change the tag immutability rule of the ${project} (Policy, Tag immutability)`,
       };
   }
-  if (kind !== "denied") return undefined;
-  if (isReadOnly(said)) return { fix: READ_ONLY, code: "REGISTRY_UNSUPPORTED" };
-  if (status === 403 && /upper limit|quota/i.test(said)) {
+  if (kind === "full") {
     return {
       fix:
         `Make room in the ${project} with dapp dimg cleanup repo and stages cleanup repo, or have its quota raised`,
-      code: "REGISTRY_FAILED",
-      full: true,
     };
   }
+  if (kind !== "denied") return undefined;
+  if (isReadOnly(said)) return { fix: READ_ONLY, code: "REGISTRY_UNSUPPORTED" };
   if (details.challenge === false) {
     return {
       fix: `Create the ${project} first, correct REPO, or make this login a member of it`,
