@@ -123,11 +123,26 @@ export function count(n: number, noun: string): string {
   return `${n} ${noun}${n === 1 ? "" : "s"}`;
 }
 
-const controls = new RegExp("[\x00-\x08\x0b-\x1f\x7f-\x9f]", "g");
+/** Beside control characters, those that turn the direction of writing round, or end a line for some. */
+const controls = new RegExp(
+  "[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]",
+  "g",
+);
 
-/** Text from elsewhere, such as a file name, with control characters made visible: they could command the terminal. */
+/**
+ * Text from elsewhere, such as a file name, as part of one line, with control characters made visible: they could command
+ * the terminal, or look like lines of dapp's.
+ */
 export function printable(text: string): string {
-  return text.replace(controls, (found) => `\\x${found.charCodeAt(0).toString(16).padStart(2, "0")}`);
+  return text.replace(controls, (found) => {
+    const code = found.charCodeAt(0).toString(16);
+    return found < "\u0100" ? `\\x${code.padStart(2, "0")}` : `\\u${code.padStart(4, "0")}`;
+  });
+}
+
+/** The same of a text that may have several lines; all but the first are indented, so that none looks like one of dapp's. */
+export function printableLines(text: string): string {
+  return text.split("\n").map(printable).join("\n  ");
 }
 
 /** How an image is called in text. */
@@ -141,5 +156,10 @@ export function writeJson(io: Io, mode: string, type: "result" | "error", docume
   const text = mode === "events"
     ? JSON.stringify({ type, version: 1, ...document, time: new Date().toISOString() })
     : JSON.stringify({ version: 1, ...document }, undefined, 2);
-  io.stdout.write(`${text}\n`);
+  io.stdout.write(`${withoutHashes(text)}\n`);
+}
+
+/** The same JSON without "##", with which commands to some CI systems begin, wherever they are in a line. */
+export function withoutHashes(json: string): string {
+  return json.replaceAll("##", "#\\u0023");
 }

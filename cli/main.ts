@@ -1,7 +1,7 @@
 /** From arguments to an exit code. Loads what the command needs and no more. */
 import type { Engine, EngineEvent } from "../mod.ts";
 import { engineOptions } from "./engine_options.ts";
-import type { Io } from "./io.ts";
+import type { Io, Output } from "./io.ts";
 import type { SshAgent } from "./ssh_agent.ts";
 import { parseArgs } from "./parse.ts";
 import { table } from "./table.ts";
@@ -53,18 +53,22 @@ async function run(args: readonly string[], io: Io): Promise<number> {
   return await runCommand(parsed, io);
 }
 
-async function runCommand(parsed: Parsed, io: Io): Promise<number> {
+async function runCommand(parsed: Parsed, given: Io): Promise<number> {
   const { options, command } = parsed;
   const json = options.text("json");
   const quiet = options.flag("quiet");
   const verbose = options.flag("verbose");
   const color = options.text("color") ?? "auto";
+  const ci = inCi(given.env) ? await import("./ci/log.ts") : undefined;
+  const log = ci?.ciLogOf(given.env);
+  const io = log && ci
+    ? { ...given, stdout: ci.withoutCommandsOn(given.stdout), stderr: ci.withoutCommandsOn(given.stderr) }
+    : given;
   const shell = command.path === "dimg run" ||
     [...options.names()].some((name) => name.startsWith("introspect-"));
   const kind = chooseRenderer({ json, quiet, isTerminal: io.stderr.isTerminal, shell, env: io.env });
   const dir = options.text("dir") ?? ".";
-  const log = inCi(io.env) ? (await import("./ci/log.ts")).ciLogOf(io.env) : undefined;
-  const progress = await openRenderer(kind, io, { color, verbose, log, dir });
+  const progress = await openRenderer(kind, io, { color, verbose, log, marks: given.stderr, dir });
   const tails = new Tails();
   const summary = await openSummary(io);
   const onEvent = (event: EngineEvent) => {
@@ -124,6 +128,7 @@ async function runCommand(parsed: Parsed, io: Io): Promise<number> {
       failed,
       dir,
       log,
+      marks: given.stderr,
     });
   } finally {
     io.signal.removeEventListener("abort", onAbort);
@@ -150,13 +155,15 @@ interface RenderOptions {
   readonly color: string;
   readonly verbose: boolean;
   readonly log: CiLog | undefined;
+  /** What the log of a CI system is written to. */
+  readonly marks: Output;
   readonly dir: string;
 }
 
 async function openRenderer(
   kind: RendererKind,
   io: Io,
-  { color, verbose, log, dir }: RenderOptions,
+  { color, verbose, log, marks, dir }: RenderOptions,
 ): Promise<Renderer> {
   const style = createStyle(wantsColor(io.stderr, color, io.env));
   switch (kind) {
@@ -164,7 +171,7 @@ async function openRenderer(
       return new (await import("./render/tty.ts"))
         .TtyRenderer(io.stderr, io.clock, { style, verbose });
     case "plain": {
-      const ci = log && new (await import("./ci/output.ts")).CiOutput(log, io.clock, dir);
+      const ci = log && new (await import("./ci/output.ts")).CiOutput(log, marks, io.clock, dir);
       return new (await import("./render/plain.ts"))
         .PlainRenderer(io.stderr, io.clock, { style, verbose, ci });
     }

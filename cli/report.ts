@@ -2,8 +2,8 @@
 import { EngineError, type ErrorCode, explained, messageOf, type Problem } from "../core/contract/errors.ts";
 import { missingPermission } from "../lib/missing_permission.ts";
 import type { CiLog } from "./ci/log.ts";
-import { printable, writeJson } from "./format.ts";
-import type { Io } from "./io.ts";
+import { printable, printableLines, writeJson } from "./format.ts";
+import type { Io, Output } from "./io.ts";
 import { LineBuffer } from "./render/output_lines.ts";
 import { type FailedStage, TAIL_LINES } from "./render/tails.ts";
 import { createStyle, type Style, wantsColor } from "./style.ts";
@@ -17,8 +17,9 @@ export interface ReportOptions {
   readonly failed: readonly FailedStage[];
   /** Where the files of problems are. */
   readonly dir: string;
-  /** The log of a CI system that marks places. */
+  /** The log of a CI system that marks places, and where it is written. */
   readonly log?: CiLog | undefined;
+  readonly marks?: Output;
 }
 
 const BUG = "this is a bug in dapp, please report it";
@@ -42,7 +43,7 @@ export async function reportError(thrown: unknown, io: Io, options: ReportOption
     if (options.json === undefined && options.log?.annotate && !interrupted) {
       const { annotationsOf } = await import("./ci/annotations.ts");
       for (const each of annotationsOf(error, options.dir)) {
-        io.stderr.write(`${options.log.annotate(each)}\n`);
+        (options.marks ?? io.stderr).write(`${options.log.annotate(each)}\n`);
       }
     }
   }
@@ -86,11 +87,11 @@ function tailLines({ title, output }: FailedStage, style: Style): string[] {
 }
 
 function bugLines(error: unknown, style: Style): string[] {
-  const lines = [`${style.red("error:")} ${messageOf(error)}`];
+  const lines = [`${style.red("error:")} ${printableLines(messageOf(error))}`];
   if (error instanceof Error && error.stack) {
     const frames = error.stack.split("\n").filter((line) => /^\s+at /.test(line));
     lines.push(`  ${error.name}`, ...frames);
-    if (error.cause !== undefined) lines.push(`  caused by: ${messageOf(error.cause)}`);
+    if (error.cause !== undefined) lines.push(`  caused by: ${printableLines(messageOf(error.cause))}`);
   }
   lines.push("", BUG);
   return lines;
@@ -103,8 +104,10 @@ async function engineErrorLines(
   style: Style,
 ): Promise<string[]> {
   const { problems = [], at, cause } = error.details;
-  const lines = [`${style.red(style.bold("error:"))} ${printable(error.message)}`];
-  if (problems.length === 0 && at !== undefined && !error.message.includes(at)) lines.push(`  at ${at}`);
+  const lines = [`${style.red(style.bold("error:"))} ${printableLines(error.message)}`];
+  if (problems.length === 0 && at !== undefined && !error.message.includes(at)) {
+    lines.push(`  at ${printable(at)}`);
+  }
   const sources = new Map<string, Promise<readonly string[] | undefined>>();
   const sourceOf = (file: string) => {
     let source = sources.get(file);
@@ -123,13 +126,13 @@ async function engineErrorLines(
     error.message.includes(messageOf(cause)) ||
     cause instanceof Deno.errors.NotFound;
   if (!told || options.verbose && cause !== undefined) {
-    lines.push(`${style.bold("cause:")} ${printable(messageOf(cause))}`);
+    lines.push(`${style.bold("cause:")} ${printableLines(messageOf(cause))}`);
     if (options.verbose && cause instanceof Error && cause.stack) {
       lines.push(...cause.stack.split("\n").filter((line) => /^\s+at /.test(line)));
     }
   }
   if (problems.length > 0) lines.push("");
-  lines.push(`${style.bold("fix:")} ${error.fix}`);
+  lines.push(`${style.bold("fix:")} ${printableLines(error.fix)}`);
   return lines;
 }
 
@@ -137,7 +140,9 @@ async function engineErrorLines(
 function problemLines(problem: Problem, source: readonly string[] | undefined, style: Style): string[] {
   const { file, line, column, path, message, hint } = problem;
   const place = [file, line, column].slice(0, line > 0 ? column > 0 ? 3 : 2 : 1).join(":");
-  const lines = [`  ${style.bold(`${place}:`)} ${printable(path ? `${path}: ${message}` : message)}`];
+  const lines = [
+    `  ${style.bold(`${printable(place)}:`)} ${printableLines(path ? `${path}: ${message}` : message)}`,
+  ];
   const text = line > 0 ? source?.[line - 1] : undefined;
   if (text !== undefined && text.trim() !== "") {
     const number = String(line).padStart(5);
@@ -148,6 +153,6 @@ function problemLines(problem: Problem, source: readonly string[] | undefined, s
       lines.push(`  ${style.dim(`${" ".repeat(number.length)} │`)} ${indent}${style.red("^")}`);
     }
   }
-  if (hint) lines.push(`      ${hint}`);
+  if (hint) lines.push(`      ${printableLines(hint)}`);
   return lines;
 }

@@ -1,5 +1,8 @@
 /** What logs of CI systems understand beside text: groups that fold, and places in files that are marked. */
 
+import { printable } from "../format.ts";
+import type { Output } from "../io.ts";
+
 /** A message about a place in a file. */
 export interface Annotation {
   readonly level: "error" | "warning";
@@ -31,9 +34,26 @@ function isOn(value: string | undefined): boolean {
   return value !== undefined && value !== "" && value.toLowerCase() !== "false";
 }
 
-/** Text of programs, in which nothing is a command to the CI system. */
-export function withoutCommands(line: string): string {
-  return line.replaceAll(/##(?=\[|vso\[|teamcity\[)/g, "# #").replaceAll(/^(\s*):(?=:)/g, "$1: ");
+/** Text of others, in which nothing is a command to the CI system. */
+export function withoutCommands(text: string): string {
+  return text.replaceAll(/##(?=\[|vso\[|teamcity\[)/g, "# #").replaceAll(/^(\s*):(?=:)/gm, "$1: ");
+}
+
+/** A stream on which nothing is a command to the CI system. */
+export function withoutCommandsOn(out: Output): Output {
+  return {
+    isTerminal: out.isTerminal,
+    get failure() {
+      return out.failure;
+    },
+    size: () => out.size(),
+    write: (text) => out.write(withoutCommands(text)),
+  };
+}
+
+/** Lines in which nothing commands who shows them. */
+function visible(text: string): string {
+  return withoutCommands(text.split("\n").map(printable).join("\n"));
 }
 
 /** GitHub docs, "Workflow commands"; Gitea and Forgejo read the same. */
@@ -48,7 +68,7 @@ const github: CiLog = {
 };
 
 function githubText(text: string): string {
-  return text.replaceAll("%", "%25").replaceAll("\r", "%0D").replaceAll("\n", "%0A");
+  return visible(text).replaceAll("%", "%25").replaceAll("\r", "%0D").replaceAll("\n", "%0A");
 }
 
 function githubProperty(text: string): string {
@@ -85,7 +105,7 @@ const azure: CiLog = {
 };
 
 function azureText(text: string): string {
-  return text.replaceAll("%", "%AZP25").replaceAll("\r", "%0D").replaceAll("\n", "%0A")
+  return visible(text).replaceAll("%", "%AZP25").replaceAll("\r", "%0D").replaceAll("\n", "%0A")
     .replaceAll(";", "%3B").replaceAll("]", "%5D");
 }
 
@@ -103,7 +123,7 @@ const teamcity: CiLog = {
 };
 
 function teamcityText(text: string): string {
-  return text.replaceAll(/[|'[\]]/g, "|$&").replaceAll("\n", "|n").replaceAll("\r", "|r");
+  return visible(text).replaceAll(/[|'[\]]/g, "|$&").replaceAll("\n", "|n").replaceAll("\r", "|r");
 }
 
 /** travis-ci/travis-build: `travis_fold:start:NAME` and `travis_fold:end:NAME`, each erased by the line that follows. */

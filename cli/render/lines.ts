@@ -8,6 +8,7 @@ import {
   formatTransfer,
   imageTitle,
   printable,
+  printableLines,
   shortDigest,
   shortTag,
 } from "../format.ts";
@@ -54,10 +55,10 @@ function lineFor(event: EngineEvent, { style, verbose }: LineOptions): string | 
   switch (event.type) {
     case "note":
       return event.level === "warn"
-        ? `${style.yellow("warning:")} ${printable(event.text)}`
-        : `note: ${printable(event.text)}`;
+        ? `${style.yellow("warning:")} ${printableLines(event.text)}`
+        : `note: ${printableLines(event.text)}`;
     case "detail":
-      return verbose ? style.dim(printable(event.text)) : undefined;
+      return verbose ? style.dim(printableLines(event.text)) : undefined;
     case "stage.reused":
       return row(style, event.at, style.green("cached"), `(${event.reason})`);
     case "stage.started":
@@ -93,7 +94,7 @@ function lineFor(event: EngineEvent, { style, verbose }: LineOptions): string | 
       return `${style.bold(printable(event.host))}  ${style.yellow("waiting")}  ` +
         `${formatDuration(event.ms)}  (${printable(event.reason)})`;
     case "lock.waiting":
-      return `${style.bold(event.resource)}  waiting for ${event.holder}`;
+      return `${style.bold(event.resource)}  waiting for ${printable(event.holder)}`;
     case "build.started":
     case "build.finished":
     case "stage.waiting":

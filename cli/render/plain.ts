@@ -46,9 +46,9 @@ export class PlainRenderer implements Renderer {
   event(event: EngineEvent): void {
     const output = this.#outputs.lines(event);
     const { style, verbose, ci } = this.options;
-    for (const line of ci?.lines(event, output) ?? output) this.#print(line);
-    const mark = ci?.mark(event);
-    if (mark !== undefined) return this.#print(mark);
+    if (ci) ci.lines(event, output);
+    else for (const line of output) this.#print(line);
+    if (ci?.mark(event)) return;
     const progress = this.#progress.event(event);
     for (const line of linesFor(event, { style, verbose, progress })) this.#print(line);
     const transfer = this.#transferLine(event);
@@ -72,7 +72,7 @@ export class PlainRenderer implements Renderer {
 
   close(): void {
     this.#stop();
-    for (const line of this.options.ci?.close() ?? []) this.#print(line);
+    this.options.ci?.close();
   }
 
   #stop(): void {
@@ -86,7 +86,7 @@ export class PlainRenderer implements Renderer {
 
   #transferLine(event: EngineEvent): string | undefined {
     if (event.type === "transfer.started") {
-      return `${event.what}${event.total > 0 ? `  ${formatSize(event.total)}` : ""}`;
+      return `${printable(event.what)}${event.total > 0 ? `  ${formatSize(event.total)}` : ""}`;
     }
     if (event.type !== "transfer.finished") return undefined;
     const what = this.#running.get(event.id)?.title ?? event.id;
@@ -117,7 +117,7 @@ export class PlainRenderer implements Renderer {
         this.#running.delete(stageTitle(event.at));
         break;
       case "transfer.started":
-        this.#start(event.id, { title: event.what, word: "running" }, event.total);
+        this.#start(event.id, { title: printable(event.what), word: "running" }, event.total);
         break;
       case "transfer.progress": {
         const running = this.#running.get(event.id);

@@ -1,5 +1,6 @@
 /** Renderers that print no progress: for scripts and programs. */
 import type { EngineEvent } from "../../mod.ts";
+import { withoutHashes } from "../format.ts";
 import type { Output } from "../io.ts";
 import type { Style } from "../style.ts";
 import { linesFor } from "./lines.ts";
@@ -35,7 +36,8 @@ export class JsonRenderer implements Renderer {
 
   /** Events of the engine bring their time; what the command line tells itself happens now. */
   #write(event: object): void {
-    this.out.write(`${JSON.stringify({ ...event, time: "time" in event ? event.time : now() })}\n`);
+    const text = JSON.stringify({ ...event, time: "time" in event ? event.time : now() });
+    this.out.write(`${withoutHashes(text)}\n`);
   }
 
   note(text: string): void {

@@ -99,7 +99,7 @@ export class TtyRenderer implements Renderer {
         this.#running.delete(stageTitle(event.at));
         return;
       case "transfer.started":
-        return this.#start(event.id, "transfer  ", { title: event.what, total: event.total });
+        return this.#start(event.id, "transfer  ", { title: printable(event.what), total: event.total });
       case "transfer.progress": {
         const running = this.#running.get(event.id);
         if (running) Object.assign(running, { done: event.done, total: event.total });

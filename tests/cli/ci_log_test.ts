@@ -160,6 +160,51 @@ Deno.test("output of programs gives no commands to a CI system", () => {
   assert.equal(withoutCommands("## [x] a::b"), "## [x] a::b");
 });
 
+Deno.test("nothing that strangers name gives commands to a CI system, or looks like a line of dapp's", async () => {
+  const evil =
+    "a\n::add-mask::x ##[set-env name=A]b ##vso[task.setvariable variable=x]y ##teamcity[buildStop]\x1b[2J";
+  const note = (level: "info" | "warn"): EngineEvent => ({ type: "note", level, text: evil });
+  const events: readonly EngineEvent[] = [
+    note("info"),
+    note("warn"),
+    { ...started(a), reason: evil } as EngineEvent,
+    { type: "stage.failed", at: a, signature: "s", message: evil },
+    { type: "tag.published", image: "a", reference: evil, state: "pushed" },
+    { type: "lock.waiting", resource: "a stage", holder: evil },
+    { type: "transfer.started", id: "t", what: evil, total: 0 },
+  ];
+  const failure = new EngineError("CONFIG_INVALID", evil, {
+    fix: evil,
+    problems: [{ file: evil, line: 2, column: 5, path: evil, message: evil, hint: evil }],
+  });
+  const at = new EngineError("STAGE_FAILED", evil, { fix: evil, at: evil, cause: new Error(evil) });
+  const systems = {
+    GITHUB_ACTIONS: "true",
+    GITLAB_CI: "true",
+    TF_BUILD: "True",
+    TEAMCITY_VERSION: "1",
+    TRAVIS: "1",
+  };
+  for (const [variable, value] of Object.entries(systems)) {
+    for (const error of [failure, at, new TypeError(evil)]) {
+      const { stderr } = await build(events, { [variable]: value }, error as EngineError);
+      // What dapp says to the system itself is at the beginning of a line.
+      const own =
+        /^(?:::(?:warning|error|group|endgroup)[^\n]*?::|::endgroup::|##vso\[task\.logissue [^\]]*\]|##teamcity\[(?:message|blockOpened|blockClosed) |##\[(?:group|endgroup)\])/;
+      for (const line of stderr.split("\n").map((each) => each.replace(own, ""))) {
+        assert.doesNotMatch(line, /##\[|##vso\[|##teamcity\[|^\s*::|^a$/);
+        assert.ok(!line.replaceAll("\x1b[0K", "").includes("\x1b"));
+      }
+    }
+  }
+  const { stdout } = await dapp(["dimg", "list", "--json"], {
+    env: { CI: "true", TF_BUILD: "True" },
+    engine: () => ({ list: () => Promise.resolve([{ name: evil }] as never) }),
+  });
+  assert.doesNotMatch(stdout, /##|^::/m);
+  assert.ok(JSON.stringify(JSON.parse(stdout)).includes("##vso[task"));
+});
+
 Deno.test("a variable that means no is no CI system", () => {
   assert.equal(ciLogOf({ GITHUB_ACTIONS: "false", GITLAB_CI: "" }), undefined);
 });

@@ -15,6 +15,7 @@ import {
   formatSize,
   formatTransfer,
   printable,
+  printableLines,
   shortDigest,
 } from "../../cli/format.ts";
 import { displayWidth, truncate } from "../../cli/width.ts";
@@ -547,7 +548,9 @@ Deno.test("wantsColor() follows the option, then the environment, then the strea
 
 Deno.test("printable() shows control characters instead of sending them to the terminal", () => {
   assert.equal(printable("/a\x1b[2J\x9b\r"), "/a\\x1b[2J\\x9b\\x0d");
-  assert.equal(printable("two\nlines\tand ünïcode"), "two\nlines\tand ünïcode");
+  assert.equal(printable("two\nlines\tand ünïcode"), "two\\x0alines\tand ünïcode");
+  assert.equal(printable("a\u202eb\u2028c"), "a\\u202eb\\u2028c");
+  assert.equal(printableLines("a\r\nerror: b"), "a\\x0d\n  error: b");
   const { out, renderer } = plain();
   renderer.event({ ...started(at("install")), reason: "1 file changed (/\x1b[2J)" } as EngineEvent);
   assert.equal(out.text, "app/install  building  (1 file changed (/\\x1b[2J))\n");
