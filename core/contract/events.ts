@@ -146,7 +146,7 @@ export type EngineEvent =
   | { readonly type: "transfer.started"; readonly id: string; readonly what: string; readonly total: number }
   /** How far a transfer has come: first, last, and every 50 ms at most. */
   | { readonly type: "transfer.progress"; readonly id: string; readonly done: number; readonly total: number }
-  /** A transfer is over, with so many bytes done; short of its end it has `failed`, or was `stopped` with the run. */
+  /** A transfer is over, with so many bytes done; short of its end it has `failed`, or was `stopped`, with the run or another. */
   | {
     readonly type: "transfer.finished";
     readonly id: string;

@@ -1,3 +1,4 @@
+import { messageOf } from "../contract/errors.ts";
 import type { EngineEvent, EventSink } from "../contract/events.ts";
 
 /** Smaller blobs of a registry are not worth a line of progress. */
@@ -42,11 +43,8 @@ export async function transferring<T>(
     if (told !== done) tell(id, transfer, at);
     emit({ type: "transfer.finished", id, done, ms: Math.round(at - start), ...undone });
   };
-  const endAll = (undone?: Undone) => {
-    for (const [id, transfer] of [...running]) {
-      if (confirmed && !undone && transfer.total > 0) transfer.done = transfer.total;
-      end(id, transfer, undone);
-    }
+  const endAll = (undone: (id: string) => Undone = () => ({})) => {
+    for (const [id, transfer] of [...running]) end(id, transfer, undone(id));
   };
   const progress: Progress = (id, what, done, total) => {
     const at = now();
@@ -62,10 +60,14 @@ export async function transferring<T>(
   };
   try {
     const result = await work(progress);
+    if (confirmed) { for (const one of running.values()) if (one.total > 0) one.done = one.total; }
     endAll();
     return result;
   } catch (error) {
-    endAll(signal.aborted ? { stopped: true } : { failed: true });
+    const message = messageOf(error);
+    // Of several blobs, the one that the failure names has failed; the others were stopped for it.
+    const named = /sha256:[0-9a-f]{64}/.test(message) && running.size > 1;
+    endAll((id) => signal.aborted || (named && !message.includes(id)) ? { stopped: true } : { failed: true });
     throw error;
   }
 }

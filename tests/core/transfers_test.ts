@@ -127,6 +127,31 @@ Deno.test("what is stopped before its end has not failed", async () => {
   );
 });
 
+Deno.test("of several blobs the one that the failure names has failed", async () => {
+  const [a, b, c] = ["a", "b", "c"].map((of) => `sha256:${of.repeat(64)}`) as [string, string, string];
+  const ends = async (message: string, ids: readonly string[]) =>
+    (await told((progress) => {
+      for (const id of ids) progress(id, "layer", 2, 4);
+      return Promise.reject(new Error(message));
+    })).filter((line) => / \w+ 2$/.test(line)).map((line) => line.slice(7));
+  deepEqual(await ends(`Cannot download blob ${b} of r.io/app: cut`, [a, b, c]), [
+    `${a.slice(7)} stopped 2`,
+    `${b.slice(7)} failed 2`,
+    `${c.slice(7)} stopped 2`,
+  ]);
+  // A small one, which is not told of.
+  deepEqual(await ends(`Cannot download blob ${c} of r.io/app: cut`, [a, b]), [
+    `${a.slice(7)} stopped 2`,
+    `${b.slice(7)} stopped 2`,
+  ]);
+  // Nobody is named: what went wrong did so for all.
+  deepEqual(await ends("No space left on device", [a, b]), [
+    `${a.slice(7)} failed 2`,
+    `${b.slice(7)} failed 2`,
+  ]);
+  deepEqual(await ends(`Cannot read ${c}`, [a]), [`${a.slice(7)} failed 2`]);
+});
+
 Deno.test("small blobs are not told of", async () => {
   deepEqual(
     await told((progress) => {
