@@ -5,6 +5,7 @@
 import * as z from "../../lib/zod.ts";
 import type { Keep } from "../contract/cleanup.ts";
 import {
+  type BaseRule,
   type CleanupSection,
   type Config,
   type DockerInstructions,
@@ -16,6 +17,7 @@ import {
   type PluginUse,
   type ProjectSection,
   type SecretRule,
+  type SecretSource,
   type ShellStage,
   userStages,
 } from "../contract/config.ts";
@@ -29,11 +31,16 @@ import { type Fact, isSignature } from "../contract/signature.ts";
 import { builderShape, registryShape, sourceShape, storeShape } from "./apart/roles/shapes.ts";
 import { requiredOf, type Shape } from "./apart/wire.ts";
 
-type ShapeOf<T> = { readonly [K in keyof T]-?: z.ZodType };
+type ShapeOf<T> = { readonly [K in keyof T]-?: z.ZodType<T[K]> };
 
 /** The keys of a type of the contract and no others. */
-export function strict<T>(shape: ShapeOf<T>): z.ZodType {
-  return z.strictObject(shape);
+export function strict<T>(shape: ShapeOf<T>): z.ZodType<T> {
+  return z.strictObject(shape) as z.ZodType as z.ZodType<T>;
+}
+
+/** A type of which only these keys are looked at. */
+function loose<T>(shape: z.ZodRawShape = {}): z.ZodType<T> {
+  return z.looseObject(shape) as z.ZodType as z.ZodType<T>;
 }
 
 const method = z.custom<unknown>((value) => typeof value === "function", { error: "function" });
@@ -66,7 +73,7 @@ const use = strict<PluginUse>({
 });
 
 const git = strict<GitEntry>({
-  remote: z.looseObject({ url: text, ref: z.looseObject({ kind: text }) }).optional(),
+  remote: loose<Required<GitEntry>["remote"]>({ url: text, ref: z.looseObject({ kind: text }) }).optional(),
   add: text,
   to: text,
   includePaths: texts,
@@ -119,17 +126,20 @@ const imports = strict<ImportRule>({
   ...position,
 });
 
-const mount = strict<MountRule & { readonly path?: string; readonly sharing?: "locked" }>({
+const mount = strict<Partial<Record<keyof MountRule | "path" | "sharing", unknown>>>({
   to: text,
   ...position,
   from: z.enum(["tmp_dir", "build_dir", "path"]),
   path: maybe,
   sharing: z.literal("locked").optional(),
+}).refine((rule): rule is MountRule => (rule.from === "path") === (rule.path !== undefined), {
+  path: ["path"],
+  error: "text where `from` is `path`, and nothing elsewhere",
 });
 
 const secret = strict<SecretRule>({
   id: text,
-  source: z.looseObject({}),
+  source: loose<SecretSource>(),
   target: maybe,
   as: maybe,
   version: maybe,
@@ -141,7 +151,7 @@ const image = strict<ImageRule>({
   name: z.string(),
   document: number,
   ...position,
-  base: z.looseObject({ kind: z.enum(["scratch", "image", "dimg", "artifact", "dockerfile"]) }),
+  base: loose<BaseRule>({ kind: z.enum(["scratch", "image", "dimg", "artifact", "dockerfile"]) }),
   fromCacheVersion: z.string().optional(),
   git: z.array(git),
   gitPatches: z.literal(false).optional(),
@@ -204,8 +214,11 @@ const schemas: Readonly<Record<HookName, z.ZodType>> = {
   openSource: object(sourceShape),
   openBuilder: object(builderShape, { name: text, shell: method }),
   openRegistry: object(registryShape, { kind: text, capabilities: z.looseObject({}) }),
-  stageInputs: strict<Fact>({ key: text, value: z.string(), listing: z.literal(true).optional() })
-    .refine((fact) => isFact(fact), { path: ["value"], error: "digest" }),
+  stageInputs: strict<Record<keyof Fact, unknown>>({
+    key: text,
+    value: z.string(),
+    listing: z.literal(true).optional(),
+  }).refine(isFact, { path: ["value"], error: "digest" }),
   detectCi: strict<CiFacts>({ name: text, tag: ciValue, branch: ciValue, buildId: ciValue }),
   tagFlags: strict<TagFlag>({ name: text, value: maybe, summary: text }),
   tags: strict<Tag>({ tag: text, scheme: text, value: text, image: z.string().optional() }),
@@ -233,7 +246,11 @@ export interface Answered {
 }
 
 /** @throws PLUGIN_RESULT_INVALID with plugin, hook, field and what is wrong with it */
-export function requireShape(answer: unknown, schema: z.ZodType, answered: Answered): void {
+export function requireShape<T>(
+  answer: unknown,
+  schema: z.ZodType<T>,
+  answered: Answered,
+): asserts answer is T {
   const parsed = schema.safeParse(answer);
   if (!parsed.success) throw wrongAnswer(problemOf(parsed.error.issues[0]!, answer, schema), answered);
 }

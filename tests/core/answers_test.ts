@@ -121,3 +121,18 @@ Deno.test("checkAnswer() takes the configuration of every dappfile in the reposi
     checkAnswer("config", "mine", config);
   }
 });
+
+Deno.test("checkAnswer() takes the path of a mount where it is one of the machine, and nowhere else", () => {
+  const text = "project: p\n---\ndimg: a\nfrom: scratch\nmount: [{ fromPath: /tools, to: /tools }]\n";
+  const { config } = parseConfig(text, { file: "dappfile.yaml", env: {} });
+  const [image] = config.images;
+  const answer = (mount: object) => ({ ...config, images: [{ ...image, mounts: [mount] }] });
+  const place = { to: "/tools", line: 5 };
+  checkAnswer("config", "mine", answer({ ...place, from: "path", path: "/tools" }));
+  for (const wrong of [{ from: "path" }, { from: "tmp_dir", path: "/tools" }]) {
+    assert.throws(
+      () => checkAnswer("config", "mine", answer({ ...place, ...wrong })),
+      /its key "images.0.mounts.0.path" is .*, wanted is a text where `from` is `path`, and nothing elsewhere$/,
+    );
+  }
+});

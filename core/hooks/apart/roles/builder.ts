@@ -2,7 +2,6 @@
 import { createHash } from "node:crypto";
 import type {
   Builder,
-  BuilderLeftovers,
   BuilderRequest,
   BuildStep,
   Digest,
@@ -10,9 +9,7 @@ import type {
   DockerfileStep,
   Layer,
   LayerRef,
-  MountKind,
   StepIo,
-  StepPlace,
   StepResult,
   Store,
 } from "../../../contract/plugin.ts";
@@ -27,6 +24,7 @@ import { giveStore } from "./given_store.ts";
 import { requireConfig, requireLayerType } from "./image.ts";
 import type { Role } from "./role.ts";
 import * as schemas from "./schemas.ts";
+import type { SaidLayer } from "./schemas.ts";
 import { builderShape, watcherShape } from "./shapes.ts";
 
 /** What the plugin is asked with. What it says of layers that it unpacked, dapp finds out itself. */
@@ -48,28 +46,28 @@ export function builderApart(answer: unknown, role: Role, { store }: BuilderRequ
   const work = new StepWork(role, store, name);
   return {
     name,
-    ...(mounts !== undefined && { mounts: mounts as readonly MountKind[] }),
+    ...(mounts !== undefined && { mounts }),
     ...(has("watchCapacity") && {
       watchCapacity(changed: (steps: number) => void) {
         const watcher = { changed: (steps: unknown) => void (isCount(steps) && changed(steps)) };
-        observed(role.ask(remote, "watchCapacity", [role.give(watcher, watcherShape)]));
+        observed(role.tell(remote, "watchCapacity", [role.give(watcher, watcherShape)]));
       },
     }),
     ...(has("place") && {
-      place: async ({ signature, placement }: Pick<BuildStep, "signature" | "placement">) =>
-        await role.ask(remote, "place", [{ signature, ...(placement && { placement }) }], {
+      place: ({ signature, placement }: Pick<BuildStep, "signature" | "placement">) =>
+        role.ask(remote, "place", [{ signature, ...(placement && { placement }) }], {
           schema: schemas.place,
-        }) as StepPlace,
+        }),
     }),
-    ...(has("warmUp") && { warmUp: () => void observed(role.ask(remote, "warmUp", [])) }),
+    ...(has("warmUp") && { warmUp: () => void observed(role.tell(remote, "warmUp", [])) }),
     ...(has("expectLayers") && {
       async expectLayers() {
-        await role.ask(remote, "expectLayers", []).catch(() => {});
+        await role.tell(remote, "expectLayers", []).catch(() => {});
       },
     }),
     ...(has("prefetch") && {
       prefetch: async (layers: readonly LayerRef[]) => {
-        await observed(role.ask(remote, "prefetch", [work.parents(layers)], LONG)).catch(() => {});
+        await observed(role.tell(remote, "prefetch", [work.parents(layers)], LONG)).catch(() => {});
       },
     }),
     async run({ shared: _, parents, ...step }, io) {
@@ -80,18 +78,15 @@ export function builderApart(answer: unknown, role: Role, { store }: BuilderRequ
         ...STEP,
         signal,
         schema: schemas.stepResult,
-      }) as { readonly layer?: SaidLayer };
+      });
       return made.layer ? { layer: work.layer(made.layer, "run", signal) } : {};
     },
     ...(has("buildDockerfile") && {
       buildDockerfile: (step: DockerfileStep, io: StepIo) => dockerfile(remote, { role, work, step, io }),
     }),
     ...(has("leftovers") && {
-      leftovers: async (used: ReadonlySet<Digest>, { dryRun }: { readonly dryRun: boolean }) =>
-        await role.ask(remote, "leftovers", [used, { dryRun }], {
-          ...LONG,
-          schema: schemas.leftovers,
-        }) as BuilderLeftovers,
+      leftovers: (used: ReadonlySet<Digest>, { dryRun }: { readonly dryRun: boolean }) =>
+        role.ask(remote, "leftovers", [used, { dryRun }], { ...LONG, schema: schemas.leftovers }),
     }),
     shell: () => Promise.reject(work.noShell()),
     [Symbol.asyncDispose]: () => role.dispose(remote),
@@ -106,13 +101,6 @@ const STEP = { ...LONG, holdsOn: true } as const;
 
 function idsOf({ mounts }: Pick<BuildStep, "mounts">, kind: "secret" | "ssh"): readonly string[] {
   return mounts.flatMap((mount) => mount.kind === kind ? [mount.id] : []);
-}
-
-/** A layer that a builder says it made. */
-interface SaidLayer {
-  readonly diffId: Digest;
-  /** Answers with the layer when it is compressed. */
-  readonly blob: Remote;
 }
 
 /** What steps take from dapp and give to it. */
@@ -163,7 +151,7 @@ class StepWork {
       },
       placed: (place: unknown) => {
         this.role.requireShape(place, schemas.place, "placed");
-        placed?.(place as StepPlace);
+        placed?.(place);
       },
       ran: () => ran?.(),
       ...(onFailure && { onFailure: () => onFailure(() => Promise.reject(this.noShell())) }),
@@ -178,9 +166,7 @@ class StepWork {
 
   async #take({ diffId, blob }: SaidLayer, method: string, signal: AbortSignal): Promise<Layer & LayerFile> {
     const { role, store } = this;
-    const made = await role.ask(blob, "take", [], { ...LONG, signal, schema: schemas.madeLayer }) as
-      & Layer
-      & LayerFile;
+    const made = await role.ask(blob, "take", [], { ...LONG, signal, schema: schemas.madeLayer });
     if (made.diffId !== diffId) throw role.wrong("its layer has two contents", method);
     requireLayerType(made, role, method);
     const file = `${await store.blobs.scratch()}/${crypto.randomUUID()}`;
@@ -225,10 +211,7 @@ async function dockerfile(
     ...STEP,
     signal,
     schema: schemas.dockerfileResult,
-  }) as {
-    readonly config: Readonly<Record<string, unknown>>;
-    readonly layers: readonly (Layer | SaidLayer)[];
-  };
+  });
   const config = requireConfig(made, role, "buildDockerfile");
   const layers = made.layers.map((layer) => {
     if ("blob" in layer) return work.layer(layer, "buildDockerfile", signal);

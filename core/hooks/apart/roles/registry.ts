@@ -1,16 +1,11 @@
 /** A registry whose plugin runs apart: blobs go through files, and every byte that comes back is what it should be. */
 import type {
-  BlobState,
   Digest,
-  ListedTag,
   OutgoingBlob,
   RegistryAccess,
   RegistryBackend,
-  RegistryFeatures,
   RegistryMemo,
   RegistryRequest,
-  RemoteManifest,
-  RemovalOutcome,
   Repository,
   TransferIo,
 } from "../../../contract/plugin.ts";
@@ -59,15 +54,14 @@ export function memoFor({ needs: { url } }: Role, memo: RegistryMemo) {
 /** The registry that a plugin answered with. */
 export async function registryApart(answer: unknown, role: Role): Promise<RegistryBackend> {
   const remote = role.requireObject(answer, registryShape);
-  const { facts } = remote;
-  role.requireShape(facts.capabilities, schemas.capabilities, "capabilities");
-  const { kind } = facts;
+  const { kind, capabilities } = remote.facts;
+  role.requireShape(capabilities, schemas.capabilities, "capabilities");
   if (!isText(kind)) throw role.wrong('its "kind" is no text');
   const root = await openRepository(remote, "", role);
   const below = new Map<string, Repository>();
   return {
     kind,
-    capabilities: facts.capabilities as RegistryBackend["capabilities"],
+    capabilities,
     repository(name) {
       if (name === "") return root.repository;
       let repository = below.get(name);
@@ -100,24 +94,27 @@ interface Place {
   readonly role: Role;
 }
 
+interface Wanted<T> {
+  readonly signal: AbortSignal;
+  readonly schema: z.ZodType<T>;
+}
+
 /** @param has methods that the plugin's repository has */
 function repositoryApart(name: string, has: readonly string[], { open, role }: Place): Repository {
-  const ask = async (
-    method: string,
-    args: readonly unknown[],
-    { signal, schema = schemas.nothing }: { readonly signal: AbortSignal; readonly schema?: z.ZodType },
-  ) => {
+  const ask = async <T>(method: string, args: readonly unknown[], wanted: Wanted<T>): Promise<T> => {
+    const { signal } = wanted;
     signal.throwIfAborted();
-    return await role.ask(await open(), method, [...args, signal], { signal, schema });
+    return await role.ask(await open(), method, [...args, signal], wanted);
+  };
+  const tell = async (method: string, args: readonly unknown[], signal: AbortSignal) => {
+    signal.throwIfAborted();
+    await role.tell(await open(), method, [...args, signal], { signal });
   };
   return {
     name,
-    head: async (reference, signal) =>
-      await ask("head", [reference], { signal, schema: schemas.digest.optional() }) as Digest | undefined,
+    head: (reference, signal) => ask("head", [reference], { signal, schema: schemas.digest.optional() }),
     async manifest(reference, signal) {
-      const found = await ask("manifest", [reference], { signal, schema: schemas.manifest }) as
-        | RemoteManifest
-        | undefined;
+      const found = await ask("manifest", [reference], { signal, schema: schemas.manifest });
       if (!found) return undefined;
       const wanted = isDigest(reference) ? reference : found.digest;
       const made = await digestOf(found.bytes);
@@ -127,7 +124,7 @@ function repositoryApart(name: string, has: readonly string[], { open, role }: P
       return found;
     },
     async blob({ digest, size }, signal) {
-      const found = await ask("blob", [{ digest, size }], { signal, schema: schemas.bytes }) as Uint8Array;
+      const found = await ask("blob", [{ digest, size }], { signal, schema: schemas.bytes });
       if (found.length !== size) {
         throw role.wrong(`blob ${digest} has ${found.length} bytes, wanted are ${size}`, "blob");
       }
@@ -144,7 +141,7 @@ function repositoryApart(name: string, has: readonly string[], { open, role }: P
         signal,
         write: (path, written) => {
           const { given, goesOn } = watched(io, size, written);
-          return role.ask(remote, "download", [{ digest, size }, path, given], { signal, goesOn });
+          return role.tell(remote, "download", [{ digest, size }, path, given], { signal, goesOn });
         },
       });
     },
@@ -154,25 +151,23 @@ function repositoryApart(name: string, has: readonly string[], { open, role }: P
       signal.throwIfAborted();
       const { source, size } = blob;
       const { given, goesOn } = watched(io, size);
-      const send = async (from: OutgoingBlob["source"]) =>
-        await role.ask(remote, "upload", [{ ...blob, source: from }, given], {
+      const send = (from: OutgoingBlob["source"]) =>
+        role.ask(remote, "upload", [{ ...blob, source: from }, given], {
           schema: schemas.uploaded,
           signal,
           goesOn,
-        }) as "present" | "mounted" | "uploaded";
+        });
       if ("bytes" in source) return await send({ bytes: source.bytes });
       using lent = await role.needs.exchange.lend(source.file);
       return await send({ ...source, file: lent.path });
     },
-    async putManifest({ bytes, mediaType }, reference, signal) {
-      await ask("putManifest", [{ bytes, mediaType }, reference], { signal });
-    },
+    putManifest: ({ bytes, mediaType }, reference, signal) =>
+      tell("putManifest", [{ bytes, mediaType }, reference], signal),
     async *tags(signal) {
-      const is = role.item<ListedTag>("tags", schemas.listedTag);
+      const is = role.item("tags", schemas.listedTag);
       yield* role.list(await open(), "tags", [signal], { signal, is });
     },
-    remove: async (wanted, signal) =>
-      await ask("remove", [wanted], { signal, schema: schemas.removal }) as RemovalOutcome,
+    remove: (wanted, signal) => ask("remove", [wanted], { signal, schema: schemas.removal }),
     ...(has.includes("probe") && {
       async probe({ digest, size }: Pick<OutgoingBlob, "digest" | "size">, options, io: TransferIo) {
         const remote = await open();
@@ -183,30 +178,26 @@ function repositoryApart(name: string, has: readonly string[], { open, role }: P
           schema: schemas.blobState,
           signal,
           goesOn,
-        }) as BlobState;
+        });
       },
     }),
     ...(has.includes("requirePush") && {
-      async requirePush(signal: AbortSignal) {
-        await ask("requirePush", [], { signal });
-      },
+      requirePush: (signal: AbortSignal) => tell("requirePush", [], signal),
     }),
     ...(has.includes("removeUntagged") && {
-      removeUntagged: async (digest: Digest, signal: AbortSignal) =>
-        await ask("removeUntagged", [digest], { signal, schema: schemas.flag }) as boolean,
+      removeUntagged: (digest: Digest, signal: AbortSignal) =>
+        ask("removeUntagged", [digest], { signal, schema: schemas.flag }),
     }),
     ...(has.includes("referrers") && {
-      referrers: async (digest: Digest, signal: AbortSignal) =>
-        await ask("referrers", [digest], { signal, schema: schemas.digests }) as readonly Digest[],
+      referrers: (digest: Digest, signal: AbortSignal) =>
+        ask("referrers", [digest], { signal, schema: schemas.digests }),
     }),
     ...(has.includes("dropOverwritten") && {
-      async dropOverwritten(digest: Digest, signal: AbortSignal) {
-        await ask("dropOverwritten", [digest], { signal });
-      },
+      dropOverwritten: (digest: Digest, signal: AbortSignal) => tell("dropOverwritten", [digest], signal),
     }),
     ...(has.includes("inspect") && {
-      inspect: async (digest: Digest, signal: AbortSignal) =>
-        await ask("inspect", [digest], { signal, schema: schemas.features }) as RegistryFeatures,
+      inspect: (digest: Digest, signal: AbortSignal) =>
+        ask("inspect", [digest], { signal, schema: schemas.features }),
     }),
   };
 }

@@ -9,7 +9,7 @@ import type { ApartProcess, Asking } from "../process.ts";
 import { isText } from "../../../../lib/guard.ts";
 import { isBelow, realPath, writablePlaces } from "../permissions.ts";
 import { Reference, Remote, requiredOf, type Shape } from "../wire.ts";
-import { isPage, nothing } from "./schemas.ts";
+import { isPage } from "./schemas.ts";
 import { pagesShape, type RoleName } from "./shapes.ts";
 
 /** What a role has of the plugin that fills it. */
@@ -26,9 +26,11 @@ export interface RoleNeeds {
 }
 
 /** How a method is called. */
-export interface Calling extends Pick<Asking, "signal" | "goesOn" | "holdsOn"> {
-  /** What it must answer. */
-  readonly schema?: z.ZodType;
+type Calling = Pick<Asking, "signal" | "goesOn" | "holdsOn">;
+
+/** How a method is called, and what it must answer. */
+interface Wanting<T> extends Calling {
+  readonly schema: z.ZodType<T>;
 }
 
 /** How often it is looked at what a plugin writes, in milliseconds. */
@@ -53,12 +55,17 @@ export class Role {
   }
 
   /** Calls a method. @throws PLUGIN_FAILED, PLUGIN_RESULT_INVALID, the signal's reason, or what the plugin threw */
-  async ask(of: Remote, name: string, args: readonly unknown[], calling: Calling = {}): Promise<unknown> {
-    const { process, hook } = this.needs;
-    const { schema = nothing, ...asking } = calling;
-    const answer = await process.ask({ of, name }, args, { ...asking, hook });
+  async ask<T>(of: Remote, name: string, args: readonly unknown[], wanting: Wanting<T>): Promise<T> {
+    const { schema, ...calling } = wanting;
+    const answer = await this.tell(of, name, args, calling);
     this.requireShape(answer, schema, name);
     return answer;
+  }
+
+  /** Calls a method that is only awaited, or whose answer others look at. Throws as `ask()` does. */
+  tell(of: Remote, name: string, args: readonly unknown[], calling: Calling = {}): Promise<unknown> {
+    const { process, hook } = this.needs;
+    return process.ask({ of, name }, args, { ...calling, hook });
   }
 
   /** An object that a method answers with. */
@@ -81,7 +88,7 @@ export class Role {
   }
 
   /** @throws PLUGIN_RESULT_INVALID */
-  requireShape(value: unknown, schema: z.ZodType, method: string): void {
+  requireShape<T>(value: unknown, schema: z.ZodType<T>, method: string): asserts value is T {
     const { plugin, hook } = this.needs;
     requireShape(value, schema, { plugin, hook, method });
   }
@@ -110,10 +117,10 @@ export class Role {
   }
 
   /** A check of one item of a list. */
-  item<T>(name: string, schema: z.ZodType): (item: unknown) => T {
+  item<T>(name: string, schema: z.ZodType<T>): (item: unknown) => T {
     return (item) => {
       this.requireShape(item, schema, name);
-      return item as T;
+      return item;
     };
   }
 

@@ -8,12 +8,14 @@ import type {
   RegistryCapabilities,
   RegistryFeatures,
   RemoteManifest,
+  RemovalOutcome,
   ResolvedImage,
+  StageRecord,
   StoreReport,
   SweepReport,
 } from "../../../contract/plugin.ts";
 import { isStageRecord } from "../../../contract/guards.ts";
-import { isDigest } from "../../../../lib/oci/digest.ts";
+import { type Digest, isDigest } from "../../../../lib/oci/digest.ts";
 import { hasMembers, isAnything, isFlag, isListOf } from "../../../../lib/guard.ts";
 import { place, signature, strict, text } from "../../answers.ts";
 import { Remote } from "../wire.ts";
@@ -25,9 +27,7 @@ export const isPage = hasMembers<Page>({ items: isListOf(isAnything), done: isFl
 const count = z.int().nonnegative();
 const texts = z.record(z.string(), z.string());
 
-/** What a method answers that is only awaited. */
-export const nothing: z.ZodType = z.unknown();
-export const digest = z.custom<string>(isDigest, "digest");
+export const digest = z.custom<Digest>(isDigest, "digest");
 export const flag = z.boolean();
 export const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, "Uint8Array");
 
@@ -75,7 +75,7 @@ export const removal = z.discriminatedUnion("outcome", [
   z.strictObject({ outcome: z.literal("absent") }),
   z.strictObject({ outcome: z.literal("inseparable"), why: z.string() }),
   z.strictObject({ outcome: z.literal("refused"), why: z.string() }),
-]);
+]) as z.ZodType<RemovalOutcome>;
 
 export const resolvedImage = strict<ResolvedImage>({ id: digest, pin: digest.optional() });
 
@@ -83,7 +83,7 @@ const problems = z.array(z.string());
 export const size = count.optional();
 export const blobPath = text;
 export const stored = z.strictObject({ mediaType: z.string(), digest, size: count });
-export const record = z.custom(isStageRecord, "record of a stage").optional();
+export const record = z.custom<StageRecord>(isStageRecord, "record of a stage").optional();
 export const history = z.array(
   strict<HistoryRow>({ signature, at: text }),
 );
@@ -104,7 +104,9 @@ export const swept = strict<SweepReport>({
 });
 
 const remote = z.custom<Remote>((value) => value instanceof Remote, "promise");
+/** A layer that a builder says it made; `blob` answers with it when it is compressed. */
 const newLayer = z.strictObject({ diffId: digest, blob: remote });
+export type SaidLayer = z.output<typeof newLayer>;
 const layer = { mediaType: text, digest, size: count, diffId: digest };
 
 export const mounts = z.array(z.enum(["host", "cache", "tmp", "secret", "ssh"])).optional();

@@ -1,6 +1,6 @@
 /** A source of base images whose plugin runs apart: layers come into the store only as what their digests say. */
 import type { FetchIo, ImageSource } from "../../../contract/plugin.ts";
-import type { ResolvedImage, SourceRequest } from "../../../contract/source.ts";
+import type { SourceRequest } from "../../../contract/source.ts";
 import { isImageState } from "../../../contract/guards.ts";
 import { isCount, isText } from "../../../../lib/guard.ts";
 import { plain } from "../errors.ts";
@@ -26,15 +26,12 @@ export async function sourceRequest(request: SourceRequest, role: Role): Promise
 export function sourceApart(answer: unknown, role: Role, { store }: SourceRequest): ImageSource {
   const remote = role.requireObject(answer, sourceShape);
   return {
-    resolve: async (pin, signal) =>
-      await role.ask(remote, "resolve", [pin, signal], {
-        signal,
-        schema: schemas.resolvedImage,
-      }) as ResolvedImage,
+    resolve: (pin, signal) =>
+      role.ask(remote, "resolve", [pin, signal], { signal, schema: schemas.resolvedImage }),
     async fetch(image, io) {
       const { given, goesOn } = watched(io);
       const { signal } = io;
-      const state = await role.ask(remote, "fetch", [image, given], { signal, goesOn });
+      const state = await role.tell(remote, "fetch", [image, given], { signal, goesOn });
       if (!isImageState(state)) throw role.wrong("it is no image", "fetch");
       const config = requireConfig(state, role, "fetch");
       for (const layer of state.layers) requireLayerType(layer, role, "fetch");

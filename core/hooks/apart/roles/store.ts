@@ -2,17 +2,8 @@
  * A store whose plugin runs apart. dapp reads and writes its files itself, so every path is looked at: the plugin must be
  * able to write there itself.
  */
-import type {
-  Blobs,
-  Digest,
-  Housekeeping,
-  Locks,
-  Stages,
-  Store,
-  StoreReport,
-  SweepReport,
-} from "../../../contract/plugin.ts";
-import type { HistoryRow, StageRecord, StoreSection } from "../../../contract/store.ts";
+import type { Blobs, Digest, Housekeeping, Locks, Stages, Store } from "../../../contract/plugin.ts";
+import type { StoreSection } from "../../../contract/store.ts";
 import type { Signature } from "../../../contract/signature.ts";
 import { digestFromHex, digestHex, digestOf } from "../../../../lib/oci/digest.ts";
 import { type Guard, isText } from "../../../../lib/guard.ts";
@@ -37,11 +28,11 @@ export async function storeApart(answer: unknown, role: Role): Promise<Store> {
     stages: stagesApart(part("stages"), role),
     memo: {
       async get<T>(kind: string, key: string, is: Guard<T>) {
-        const value = await role.ask(memo, "get", [kind, key]);
+        const value = await role.tell(memo, "get", [kind, key]);
         return is(value) ? value : undefined;
       },
       async put(kind, key, value) {
-        await role.ask(memo, "put", [kind, key, value]);
+        await role.tell(memo, "put", [kind, key, value]);
       },
     },
     locks: locksApart(part("locks"), role),
@@ -52,30 +43,28 @@ export async function storeApart(answer: unknown, role: Role): Promise<Store> {
 
 async function blobsApart(remote: Remote, role: Role): Promise<Blobs> {
   const path = await learnPaths(remote, role);
-  const ask = (method: string, args: readonly unknown[], schema = schemas.nothing) =>
-    role.ask(remote, method, args, { schema });
   return {
     path,
-    scratch: async () => await role.requireWritable(await ask("scratch", []), "scratch"),
-    size: async (digest) => await ask("size", [digest], schemas.size) as number | undefined,
+    scratch: async () => await role.requireWritable(await role.tell(remote, "scratch", []), "scratch"),
+    size: (digest) => role.ask(remote, "size", [digest], { schema: schemas.size }),
     async adopt(file, digest) {
-      await ask("adopt", [file, digest]);
+      await role.tell(remote, "adopt", [file, digest]);
     },
     async put(bytes) {
-      const stored = await ask("put", [bytes], schemas.stored) as Awaited<ReturnType<Blobs["put"]>>;
+      const stored = await role.ask(remote, "put", [bytes], { schema: schemas.stored });
       if (stored.digest !== await digestOf(bytes) || stored.size !== bytes.length) {
         throw role.wrong("it stored something else", "put");
       }
       return stored;
     },
     async get(digest) {
-      const found = await ask("get", [digest], schemas.bytes) as Uint8Array;
+      const found = await role.ask(remote, "get", [digest], { schema: schemas.bytes });
       const made = await digestOf(found);
       if (made !== digest) throw role.wrong(`the digest of what should be blob ${digest} is ${made}`, "get");
       return found;
     },
     ...(remote.has.includes("isUntouched") && {
-      isUntouched: async (digest: Digest) => await ask("isUntouched", [digest], schemas.flag) as boolean,
+      isUntouched: (digest: Digest) => role.ask(remote, "isUntouched", [digest], { schema: schemas.flag }),
     }),
   };
 }
@@ -90,9 +79,7 @@ const PROBES = 16;
 async function learnPaths(remote: Remote, role: Role): Promise<(digest: Digest) => string> {
   const hexes = Array.from({ length: PROBES }, () => crypto.getRandomValues(new Uint8Array(32)).toHex());
   const paths = await Promise.all(
-    hexes.map((hex) =>
-      role.ask(remote, "path", [digestFromHex(hex)], { schema: schemas.blobPath }) as Promise<string>
-    ),
+    hexes.map((hex) => role.ask(remote, "path", [digestFromHex(hex)], { schema: schemas.blobPath })),
   );
   const first = paths[0]!;
   const places = Array.from(first, (char, at) => {
@@ -111,23 +98,20 @@ async function learnPaths(remote: Remote, role: Role): Promise<(digest: Digest) 
 
 function stagesApart(remote: Remote, role: Role): Stages {
   const record = async (method: "whole" | "record", signature: Signature) => {
-    const found = await role.ask(remote, method, [signature], { schema: schemas.record }) as
-      | StageRecord
-      | undefined;
+    const found = await role.ask(remote, method, [signature], { schema: schemas.record });
     if (found && found.signature !== signature) throw role.wrong("it is the record of another stage", method);
     return found;
   };
   return {
     whole: (signature) => record("whole", signature),
     record: (signature) => record("record", signature),
-    all: () => role.list(remote, "all", [], { is: role.item<StageRecord>("all", schemas.record.unwrap()) }),
+    all: () => role.list(remote, "all", [], { is: role.item("all", schemas.record.unwrap()) }),
     async put(record) {
-      await role.ask(remote, "put", [record]);
+      await role.tell(remote, "put", [record]);
     },
-    history: async (...key) =>
-      await role.ask(remote, "history", key, { schema: schemas.history }) as readonly HistoryRow[],
+    history: (...key) => role.ask(remote, "history", key, { schema: schemas.history }),
     async addHistory(...row) {
-      await role.ask(remote, "addHistory", row);
+      await role.tell(remote, "addHistory", row);
     },
   };
 }
@@ -153,29 +137,25 @@ function locksApart(remote: Remote, role: Role): Locks {
       }
     },
     async claim(signatures) {
-      await role.ask(remote, "claim", [signatures]);
+      await role.tell(remote, "claim", [signatures]);
     },
-    claimed: async () =>
-      await role.ask(remote, "claimed", [], { schema: schemas.claimed }) as ReadonlyMap<Signature, string>,
+    claimed: () => role.ask(remote, "claimed", [], { schema: schemas.claimed }),
   };
 }
 
 function housekeepingApart(remote: Remote, role: Role): Housekeeping {
   const long = { goesOn: "alive" } as const;
   return {
-    check: async (options) =>
-      await role.ask(remote, "check", [options], { ...long, schema: schemas.storeReport }) as StoreReport,
+    check: (options) => role.ask(remote, "check", [options], { ...long, schema: schemas.storeReport }),
     async forget(signature) {
-      await role.ask(remote, "forget", [signature]);
+      await role.tell(remote, "forget", [signature]);
     },
-    sweep: async (options) =>
-      await role.ask(remote, "sweep", [options], { ...long, schema: schemas.swept }) as SweepReport,
+    sweep: (options) => role.ask(remote, "sweep", [options], { ...long, schema: schemas.swept }),
     directory: async (...parts) =>
-      await role.requireWritable(await role.ask(remote, "directory", parts), "directory"),
-    makeRoom: async () => await role.ask(remote, "makeRoom", [], { schema: schemas.flag }) as boolean,
+      await role.requireWritable(await role.tell(remote, "directory", parts), "directory"),
+    makeRoom: () => role.ask(remote, "makeRoom", [], { schema: schemas.flag }),
     async sections() {
-      const { process, hook } = role.needs;
-      const found = await process.ask({ of: remote, name: "sections" }, [], { hook });
+      const found = await role.tell(remote, "sections", []);
       if (!Array.isArray(found)) throw role.wrong("it is no list", "sections");
       return found.map((section): StoreSection => {
         const { path, what } = section instanceof Remote ? section.facts : {};
@@ -184,7 +164,7 @@ function housekeepingApart(remote: Remote, role: Role): Housekeeping {
           path: plain(path),
           what: plain(what),
           async remove() {
-            await role.ask(section, "remove", [], long);
+            await role.tell(section, "remove", [], long);
           },
         };
       });
