@@ -1,7 +1,7 @@
 /** Usage errors that know what was probably meant. */
 import { EngineError } from "../core/contract/errors.ts";
 import { suggest } from "../lib/suggest.ts";
-import { type OptionName, options, optionSpec } from "./options.ts";
+import { type OptionName, optionNames, optionSpec } from "./options.ts";
 import { commandOptions, type CommandSpec, type CommandTable } from "./command.ts";
 import { dockerBuildOptions, formerCommands, formerOptions, formerPlaces } from "./former.ts";
 import { usage } from "./usage.ts";
@@ -83,7 +83,7 @@ export function unknownOption(written: string, command: CommandSpec | undefined,
       fix,
     });
   }
-  const known = command ? commandOptions(command) : Object.keys(options);
+  const known = command ? commandOptions(command) : optionNames;
   const docker = command?.path === "dimg run" && dockerOptions.find((row) => row.written.test(written));
   const named = dockerNames[written];
   const near = named && known.includes(named)

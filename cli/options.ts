@@ -251,6 +251,9 @@ export const options = {
 
 export type OptionName = keyof typeof options;
 
+/** All names, in the order help lists them. */
+export const optionNames: readonly OptionName[] = Object.keys(options).filter(isOption);
+
 /** The option with this name. */
 export function optionSpec(name: OptionName): OptionSpec {
   return options[name];

@@ -1,5 +1,12 @@
 /** Words and options of a command line, by what the table of options says; the command is not looked at. */
-import { isOption, isTagOption, type OptionName, options, type OptionSpec, optionSpec } from "./options.ts";
+import {
+  isOption,
+  isTagOption,
+  type OptionName,
+  optionNames,
+  type OptionSpec,
+  optionSpec,
+} from "./options.ts";
 import { GivenOptions, type TagOption } from "./command.ts";
 import { unreachable } from "../lib/unreachable.ts";
 
@@ -176,5 +183,5 @@ export function parseCompression(text: string): { kind: "gzip" | "zstd"; level: 
 }
 
 function byLetter(letter: string): OptionName | undefined {
-  return (Object.keys(options) as OptionName[]).find((name) => optionSpec(name).short === letter);
+  return optionNames.find((name) => optionSpec(name).short === letter);
 }

@@ -1,5 +1,5 @@
 /** What the completion scripts of all shells say, in one form. */
-import { type OptionName, options, optionSpec } from "../options.ts";
+import { type OptionName, optionNames, optionSpec } from "../options.ts";
 import {
   commandOptions,
   type CommandSpec,
@@ -72,7 +72,7 @@ export function valueOptions(): readonly {
   readonly written: readonly string[];
   readonly option: CompletedOption;
 }[] {
-  return (Object.keys(options) as OptionName[])
+  return optionNames
     .map((name) => completedOption(name))
     .filter(({ value, attached }) => value !== "none" && !attached)
     .map((option) => ({

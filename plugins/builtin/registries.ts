@@ -1,30 +1,8 @@
-/** Built-in registry plugins, in the order in which they are asked. Loaded when a REPO is opened. */
+/** Built-in registry plugins. Loaded when a REPO is opened. */
 import type { Plugin } from "../../core/contract/plugin.ts";
-import {
-  registryAcr,
-  registryDockerHub,
-  registryEcr,
-  registryGar,
-  registryGhcr,
-  registryGitlab,
-  registryHarbor,
-  registryQuay,
-  registryZot,
-} from "../registry/providers.ts";
 import { registryLayout } from "../registry/layout.ts";
 import { registryOci } from "../registry/oci.ts";
+import { providers } from "../registry/providers.ts";
 
 /** In the order in which they are asked. */
-export const plugins: readonly Plugin[] = [
-  registryLayout,
-  registryDockerHub,
-  registryGitlab,
-  registryHarbor,
-  registryGhcr,
-  registryEcr,
-  registryAcr,
-  registryGar,
-  registryQuay,
-  registryZot,
-  registryOci,
-];
+export const plugins: readonly Plugin[] = [registryLayout, ...providers, registryOci];

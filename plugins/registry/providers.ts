@@ -55,3 +55,16 @@ export const registryZot: Plugin<ProviderOptions> = defineProvider(
   "zot",
   async () => (await import("./zot/open.ts")).openZot,
 );
+
+/** In the order in which they are asked. */
+export const providers: readonly Plugin[] = [
+  registryDockerHub,
+  registryGitlab,
+  registryHarbor,
+  registryGhcr,
+  registryEcr,
+  registryAcr,
+  registryGar,
+  registryQuay,
+  registryZot,
+];

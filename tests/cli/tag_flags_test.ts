@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { isTagOption, type OptionName, options, optionSpec } from "../../cli/options.ts";
+import { isTagOption, optionNames, optionSpec } from "../../cli/options.ts";
 import { table } from "../../cli/table.ts";
 import { createEngine } from "../../mod.ts";
 import { withTempDir } from "../support/tmp.ts";
@@ -14,7 +14,7 @@ Deno.test("the tag options of the command line are what the built-in tag schemes
       value,
       summary: summary.startsWith("same as") ? summary : `publish under ${summary}`,
     }));
-    const names = (Object.keys(options) as OptionName[]).filter(isTagOption);
+    const names = optionNames.filter(isTagOption);
     const described = names.map((name) => {
       const { value, summary } = optionSpec(name);
       return { name, value, summary };
