@@ -61,33 +61,37 @@ function stageLines(image: ExplainedImage, stage: ExplainedStage, style: Style):
   const { comparedWith, changes, facts, ripplesTo } = stage;
   const title = style.bold(`${imageTitle(image.name, image.kind)}/${stage.stage}`);
   const marks = stage.hermetic ? "" : style.yellow("  not hermetic: its commands see undeclared files");
-  const lines = [`${title}  ${stage.state}  ${shortDigest(stage.signature)}${marks}`];
-  if (!comparedWith) lines.push("  no earlier build here to compare with");
+  const head = [`${title}  ${stage.state}  ${shortDigest(stage.signature)}${marks}`];
+  if (!comparedWith) head.push("  no earlier build here to compare with");
   else {
     const commit = comparedWith.commit ? ` at commit ${comparedWith.commit.slice(0, 8)}` : "";
     const place = comparedWith.builtBy?.address;
     const by = place === undefined ? "" : ` by BuildKit at ${printable(place)}`;
-    lines.push(
+    head.push(
       `  compared with ${shortDigest(comparedWith.signature)}, built ${
         formatInstant(comparedWith.at)
       }${commit}${by}`,
     );
   }
-  if (stage.rippleOnly) lines.push("  only the stage before it changed");
-  for (const change of changes) lines.push(...changeLines(change, style));
-  if (ripplesTo.length > 0) lines.push(`  changes with it: ${ripplesTo.join(", ")}`);
+  if (stage.rippleOnly) head.push("  only the stage before it changed");
+  const changed = changes.flatMap((change) => changeLines(change, style));
+  const after = ripplesTo.length > 0 ? [`  changes with it: ${ripplesTo.join(", ")}`] : [];
+  const lines = [...head, ...changed, ...after];
   if (facts) {
-    const width = Math.max(0, ...facts.map(({ key }) => key.length));
+    const width = widest(facts.map(({ key }) => key));
     lines.push("  all facts:");
     for (const { key, value } of facts) {
       const [first = "", ...rest] = key === "commands" ? commandLines(value) : [shown(value)];
-      lines.push(
-        `    ${key.padEnd(width)}  ${first}`,
-        ...rest.map((line) => `    ${" ".repeat(width)}  ${line}`),
-      );
+      lines.push(`    ${key.padEnd(width)}  ${first}`);
+      for (const line of rest) lines.push(`    ${" ".repeat(width)}  ${line}`);
     }
   }
   return lines;
+}
+
+/** Length of the longest text, of which there may be more than a function takes arguments. */
+function widest(texts: readonly string[]): number {
+  return texts.reduce((most, { length }) => Math.max(most, length), 0);
 }
 
 /** The commands of a stage as they are run, a line each. */
@@ -102,7 +106,7 @@ function changeLines(change: FactChange, style: Style): string[] {
     case "commands":
       return [`  ${change.key}:`, ...change.diff.map((line) => `    ${diffLine(line, style)}`)];
     case "files": {
-      const width = Math.max(0, ...change.files.map(({ path }) => printable(path).length));
+      const width = widest(change.files.map(({ path }) => printable(path)));
       return [
         `  ${change.key}: ${count(change.files.length, "file")}`,
         ...change.files.map((file) => `    ${fileLine(file, width, style)}`),

@@ -35,7 +35,7 @@ export function planTable(plan: CleanupPlan, options: TableOptions): readonly st
       if (tags.length === 0) continue;
       lines.push(style.bold(`${verdict}: ${counted(kind, tags.length)}`));
       const rows = verbose || verdict === "delete" ? tagLines(plan, tags, options) : ruleLines(plan, tags);
-      lines.push(...rows.map((line) => truncate(line, width)));
+      for (const line of rows) lines.push(truncate(line, width));
       lines.push("");
     }
   }

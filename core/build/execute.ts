@@ -79,6 +79,7 @@ export class Executor {
   }
 
   async #find(image: SignedImage, index: number): Promise<StageOutput> {
+    await undefined; // of thousands of stages upon each other each has a call stack of its own
     const top = this.tops.get(image.node.key);
     if (top?.index === index) return await this.#reuse(image, top);
     return await this.#make(image, index, top?.index ?? -1);

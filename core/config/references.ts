@@ -1,4 +1,5 @@
 import { groupBy } from "../../lib/group_by.ts";
+import { needsFirst } from "../../lib/needs_first.ts";
 import { suggest } from "../../lib/suggest.ts";
 import type { Draft } from "./image_rules.ts";
 import { lineOf, nameOf, type Path, type Place, type Report } from "./report.ts";
@@ -128,22 +129,14 @@ function reportCycles(
   links: ReadonlyMap<Draft, readonly Link[]>,
   byKey: ReadonlyMap<string, Draft>,
 ): void {
-  const done = new Set<Draft>();
-  const open = new Set<Draft>();
-  const path: Link[] = [];
-  const visit = (draft: Draft) => {
-    if (done.has(draft)) return;
-    if (open.has(draft)) return reportCycle(path.slice(path.findIndex((link) => link.from === draft)));
-    open.add(draft);
-    for (const link of links.get(draft) ?? []) {
-      path.push(link);
-      visit(byKey.get(`${link.kind}:${link.name}`)!);
-      path.pop();
-    }
-    open.delete(draft);
-    done.add(draft);
-  };
-  for (const draft of drafts) visit(draft);
+  const linksFrom = (draft: Draft) => links.get(draft) ?? [];
+  const target = (link: Link) => byKey.get(`${link.kind}:${link.name}`)!;
+  needsFirst(drafts, (draft) => linksFrom(draft).map(target), (way) => {
+    reportCycle(way.map((draft, i) => {
+      const next = way[(i + 1) % way.length];
+      return linksFrom(draft).find((link) => target(link) === next)!;
+    }));
+  });
 }
 
 function reportCycle(cycle: readonly Link[]): void {

@@ -1,4 +1,5 @@
 import { shallowCommits } from "./discover.ts";
+import { groupBy } from "../../lib/group_by.ts";
 import { endGit, feedGit, readText, startGit } from "./process.ts";
 import type { LocalRepository } from "./repository.ts";
 
@@ -30,12 +31,10 @@ export async function lastCommits(
   const { prefix, commonDir } = repository.located;
   const { submodules } = await repository.tree();
   // What to look for in git's output -> the paths that it answers.
-  const wanted = new Map<string, string[]>();
-  for (const path of paths) {
+  const wanted = groupBy(paths, (path) => {
     const link = submodules.find((s) => path.startsWith(`${s.path}/`))?.path ?? path;
-    const full = prefix === "" ? link : `${prefix}/${link}`;
-    wanted.set(full, [...wanted.get(full) ?? [], path]);
-  }
+    return prefix === "" ? link : `${prefix}/${link}`;
+  });
   const shallow = await shallowCommits(commonDir);
   const walk = async (revs: readonly string[]) => {
     for await (const { commit, path } of changes(repository, revs, range.limit ?? 5000)) {

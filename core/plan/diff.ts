@@ -73,28 +73,65 @@ function commandLines(value: string | undefined): string[] {
   return value === undefined ? [] : (JSON.parse(value) as string[]).flatMap((command) => command.split("\n"));
 }
 
-/** A line diff by longest common subsequence: every line of both, marked " ", "-" or "+". */
+/** Edits beyond which a diff need not be the shortest: some thousand make it no clearer. */
+const MAX_EDITS = 1000;
+
+/** A line diff: every line of both, marked " ", "-" or "+". The shortest there is, unless it has very many edits. */
 export function diffLines(before: readonly string[], after: readonly string[]): string[] {
-  const width = after.length + 1;
-  const common = new Uint32Array((before.length + 1) * width);
-  for (let i = before.length - 1; i >= 0; i--) {
-    for (let j = after.length - 1; j >= 0; j--) {
-      common[i * width + j] = before[i] === after[j]
-        ? common[(i + 1) * width + j + 1]! + 1
-        : Math.max(common[(i + 1) * width + j]!, common[i * width + j + 1]!);
-    }
-  }
   const out: string[] = [];
   let [i, j] = [0, 0];
-  while (i < before.length || j < after.length) {
-    if (i < before.length && j < after.length && before[i] === after[j]) out.push(` ${before[i++]}`), j++;
-    else if (
-      j >= after.length || (i < before.length && common[(i + 1) * width + j]! >= common[i * width + j + 1]!)
-    ) {
-      out.push(`-${before[i++]}`);
-    } else out.push(`+${after[j++]}`);
+  const changeUntil = (end: number, newEnd: number) => {
+    while (i < end) out.push(`-${before[i++]}`);
+    while (j < newEnd) out.push(`+${after[j++]}`);
+  };
+  for (const [same, now] of commonLines(before, after)) {
+    changeUntil(same, now);
+    out.push(` ${before[i++]}`);
+    j++;
   }
+  changeUntil(before.length, after.length);
   return out;
+}
+
+/** Where lines are that a diff keeps, before and after. */
+function commonLines(before: readonly string[], after: readonly string[]): (readonly [number, number])[] {
+  // A line that only one of them has is kept by no diff.
+  const [olds, news] = [sharedWith(after, before), sharedWith(before, after)];
+  const isSame = (x: number, y: number) =>
+    x < olds.length && y < news.length && before[olds[x]!] === after[news[y]!];
+  // Myers, An O(ND) Difference Algorithm and Its Variations: `reached` says how far d edits lead on each diagonal x - y.
+  const reached = new Map([[1, 0]]);
+  const steps: ReadonlyMap<number, number>[] = [];
+  const comesDown = (from: ReadonlyMap<number, number>, k: number, d: number) =>
+    k === -d || (k !== d && from.get(k - 1)! < from.get(k + 1)!);
+  let [x, y] = [0, 0];
+  for (let d = 0; d <= MAX_EDITS && !(x === olds.length && y === news.length); d++) {
+    steps.push(new Map(reached));
+    [x, y] = [0, 0];
+    for (let k = -d; k <= d; k += 2) {
+      let at = comesDown(reached, k, d) ? reached.get(k + 1)! : reached.get(k - 1)! + 1;
+      while (isSame(at, at - k)) at++;
+      reached.set(k, at);
+      const inside = at <= olds.length && at - k <= news.length;
+      if (inside && at + at - k > x + y) [x, y] = [at, at - k];
+    }
+  }
+  const pairs: [number, number][] = [];
+  for (let d = steps.length - 1; d >= 0; d--) {
+    const k = x - y;
+    const last = comesDown(steps[d]!, k, d) ? k + 1 : k - 1;
+    const from = d === 0 ? 0 : steps[d]!.get(last)!;
+    const start = d === 0 ? 0 : Math.max(from, from - last + k);
+    while (x > start && x > 0 && y > 0) pairs.push([olds[--x]!, news[--y]!]);
+    if (d > 0) [x, y] = [from, from - last];
+  }
+  return pairs.reverse();
+}
+
+/** Indexes of the lines that others have too. */
+function sharedWith(others: readonly string[], lines: readonly string[]): readonly number[] {
+  const known = new Set(others);
+  return lines.flatMap((line, i) => known.has(line) ? [i] : []);
 }
 
 /** Changes in one short sentence: "commands changed; 3 files changed (/app/a.js, ...)". */

@@ -29,11 +29,12 @@ export async function explainBuild(
   const has = (image: SignedImage) => image.stages.some(({ spec }) => spec.name === name);
   const own = name !== undefined && signed.images.some((image) => keys.has(image.node.key) && has(image));
   const images: ExplainedImage[] = [];
+  const plannedOf = new Map(plan.images.map((image) => [imageKey(image.kind, image.name), image]));
   for (const image of signed.images) {
     // A stage that is named is one of the selected images, if they have it; otherwise those they need are explained too.
     if (own && !keys.has(image.node.key)) continue;
     const { kind, name } = image.node.rule;
-    const planned = plan.images.find((p) => p.kind === kind && p.name === name)!;
+    const planned = plannedOf.get(image.node.key)!;
     const stages: ExplainedStage[] = [];
     let changedBefore: string | undefined;
     for (const [i, stage] of image.stages.entries()) {

@@ -1,3 +1,4 @@
+import { groupBy } from "../../lib/group_by.ts";
 import { isListOf } from "../../lib/guard.ts";
 import { isFact } from "../contract/guards.ts";
 import type { Store } from "../contract/store.ts";
@@ -28,22 +29,28 @@ export async function knownStage(store: Store, signature: Signature): Promise<Kn
   return facts && { signature, facts };
 }
 
-/** Keeps facts that came along with a stage, and notes which stages of the project they belong to. */
-export async function rememberFacts(
-  store: Store,
-  project: string,
-  signed: SignedGraph,
-  stages: readonly StageFacts[],
-): Promise<void> {
-  const come = new Map(stages.map((row) => [row.signature, row]));
-  await Promise.all(signed.images.flatMap(({ node, stages }) =>
-    stages.map(async ({ spec, signature }) => {
-      const row = come.get(signature);
-      if (!row) return;
-      if (!await store.stages.record(signature)) await store.memo.put(MEMO, signature, row.facts);
-      await store.stages.addHistory(project, node.key, spec.name, signature);
-    })
-  ));
+/** Keeps facts that come along with stages, and notes which stages of the project they belong to: each once. */
+export class ComingFacts {
+  /** Of stages whose facts have not come yet. */
+  readonly #places: Map<Signature, readonly { readonly image: string; readonly stage: string }[]>;
+
+  constructor(readonly store: Store, readonly project: string, { images }: SignedGraph) {
+    const places = images.flatMap(({ node, stages }) =>
+      stages.map(({ spec, signature }) => ({ signature, image: node.key, stage: spec.name }))
+    );
+    this.#places = groupBy(places, ({ signature }) => signature);
+  }
+
+  async keep(rows: readonly StageFacts[]): Promise<void> {
+    const { stages, memo } = this.store;
+    await Promise.all(rows.map(async ({ signature, facts }) => {
+      const places = this.#places.get(signature);
+      if (!places) return;
+      this.#places.delete(signature);
+      if (!await stages.record(signature)) await memo.put(MEMO, signature, facts);
+      for (const { image, stage } of places) await stages.addHistory(this.project, image, stage, signature);
+    }));
+  }
 }
 
 /** Facts of one stage, as they travel with the stages that stand on it. */

@@ -5,13 +5,11 @@ import type { SignedGraph, SignedImage } from "../sign/sign.ts";
 
 /** Every stage that an image is made of: its own, and those of the images it stands on or imports from. */
 export async function chainOf(signed: SignedGraph, image: SignedImage, store: Store): Promise<StageChain> {
-  const images = new Map<string, SignedImage>();
-  const visit = (of: SignedImage) => {
-    if (images.has(of.node.key)) return;
-    images.set(of.node.key, of);
-    for (const stage of of.stages) for (const key of imagesOf(of, stage)) visit(signed.image(key));
-  };
-  visit(image);
+  const images = new Map([[image.node.key, image]]);
+  // Those that are added come to their turn.
+  for (const of of images.values()) {
+    for (const stage of of.stages) for (const key of imagesOf(of, stage)) images.set(key, signed.image(key));
+  }
   return await Promise.all(
     [...images].map(async ([key, { stages }]) => ({
       image: key,

@@ -1,10 +1,11 @@
 import { formatOutline } from "../../lib/layer/outline.ts";
+import { needsFirst } from "../../lib/needs_first.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 import type { Signature } from "../contract/signature.ts";
 import type { StageRecord } from "../contract/store.ts";
 import type { StageFacts } from "../plan/known_facts.ts";
 import { imagesOf } from "../plan/plan.ts";
-import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
+import { lastStage, type SignedGraph, type SignedImage, type SignedStage } from "../sign/sign.ts";
 import { addedLayers } from "./layer_origins.ts";
 import type { SharedStagesOptions } from "./shared_options.ts";
 import type { StageDocument } from "./stage_document.ts";
@@ -34,15 +35,22 @@ export async function describeStage(
 
 /** Facts of a stage and of all that it stands on or imports from, each once, the stage itself last. */
 function factsUpTo(signed: SignedGraph, image: SignedImage, stage: SignedStage): readonly StageFacts[] {
+  const imageOf = new Map([[stage, image]]);
+  const stages = needsFirst([stage], (each) => {
+    const of = imageOf.get(each)!;
+    const before = of.stages[of.stages.indexOf(each) - 1];
+    if (before) imageOf.set(before, of);
+    const others = imagesOf(of, each).map((key) => {
+      const other = signed.image(key);
+      imageOf.set(lastStage(other), other);
+      return lastStage(other);
+    });
+    return before ? [before, ...others] : others;
+  });
   const out = new Map<Signature, StageFacts>();
-  const visit = (of: SignedImage, count: number) => {
-    for (const each of of.stages.slice(0, count)) {
-      for (const key of imagesOf(of, each)) visit(signed.image(key), Infinity);
-      const { signature, previous, facts, spec } = each;
-      out.set(signature, { stage: spec.name, signature, previous, facts });
-    }
-  };
-  visit(image, image.stages.indexOf(stage) + 1);
+  for (const { signature, previous, facts, spec } of stages) {
+    out.set(signature, { stage: spec.name, signature, previous, facts });
+  }
   return [...out.values()];
 }
 

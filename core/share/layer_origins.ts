@@ -12,13 +12,15 @@ export function layerOrigins(
   image: SignedImage,
   stage: SignedStage,
 ): readonly Signature[] {
-  const { rule: { base } } = image.node;
-  const below = isOwn(base) ? signed.image(imageKey(base.kind, base.name)) : undefined;
-  const own = image.stages.slice(0, image.stages.indexOf(stage) + 1);
-  return [
-    ...below ? layerOrigins(signed, below, lastStage(below)) : [],
-    ...own.filter((each) => addsLayers(each, base)).map(({ signature }) => signature),
-  ];
+  const origins: Signature[] = [];
+  let [of, count]: [SignedImage | undefined, number] = [image, image.stages.indexOf(stage) + 1];
+  while (of) {
+    const base: BaseRule = of.node.rule.base;
+    const own = of.stages.slice(0, count).filter((each) => addsLayers(each, base));
+    origins.push(...own.map(({ signature }) => signature).reverse());
+    [of, count] = [isOwn(base) ? signed.image(imageKey(base.kind, base.name)) : undefined, Infinity];
+  }
+  return origins.reverse();
 }
 
 /**

@@ -5,7 +5,7 @@ import type { CachedTops } from "../plan/plan.ts";
 import type { StageRecord, Store } from "../contract/store.ts";
 import { needsBuilder } from "../sign/needs_builder.ts";
 import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
-import { isRunUpon } from "./run_upon.ts";
+import { runsUpon } from "./run_upon.ts";
 import { locateStages } from "./locate_stages.ts";
 import type { GuardedStages } from "./guarded_stages.ts";
 import type { SharedStages } from "./shared_stages.ts";
@@ -53,10 +53,11 @@ export class LiveCache {
   /** Takes for each image that a build of `roots` needs the highest stage there is; gives the tops with those. */
   async take(signed: SignedGraph, tops: CachedTops, roots: ReadonlySet<string>): Promise<CachedTops> {
     const out = new Map(tops);
+    const isRunUpon = runsUpon(signed);
     await locateStages(signed, tops, roots, this.shared.finder, async (image, located) => {
       for (const { index, found } of located) {
         const unneeded = this.options.publishing === true && this.shared.publisher !== undefined &&
-          !isRunUpon(signed, image, index, out) && !this.shared.options.losses.inDoubt;
+          !isRunUpon(image, index, out) && !this.shared.options.losses.inDoubt;
         const apart = unneeded || await this.#apart();
         const record = await this.shared.taker.take(image, image.stages[index]!, found, { apart });
         if (!record) continue;

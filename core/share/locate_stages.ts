@@ -2,6 +2,7 @@ import type { CachedTops } from "../plan/plan.ts";
 import { imagesOf } from "../plan/plan.ts";
 import type { SignedGraph, SignedImage } from "../sign/sign.ts";
 import type { FoundStage, StageFinder } from "./stage_finder.ts";
+import { groupBy } from "../../lib/group_by.ts";
 
 /** The highest stage of an image that is in a registry. */
 export interface LocatedStage {
@@ -24,16 +25,14 @@ export async function locateStages(
   const needed = new Set(roots);
   const out = new Map<string, LocatedStage>();
   const done = new Map<string, Promise<void>>();
+  const users = usersOf(signed);
   // Later images need earlier ones, so an image waits for those after it that use it.
   for (const image of [...signed.images].reverse()) {
     const { key } = image.node;
-    const users = signed.images.filter((other) =>
-      other.stages.some((stage) => imagesOf(other, stage).includes(key))
-    );
     done.set(
       key,
       (async () => {
-        await Promise.all(users.map((user) => done.get(user.node.key)));
+        await Promise.all(users.get(key)?.map((user) => done.get(user)) ?? []);
         if (!needed.has(key)) return;
         let top = tops.get(key)?.index ?? -1;
         if (top < image.stages.length - 1) {
@@ -51,6 +50,17 @@ export async function locateStages(
   }
   await Promise.all(done.values());
   return out;
+}
+
+/** Keys of the images that stand on an image or import from it, by its key. */
+function usersOf({ images }: SignedGraph): ReadonlyMap<string, readonly string[]> {
+  const uses = images.flatMap((image) => {
+    const used = new Set(image.stages.flatMap((stage) => imagesOf(image, stage)));
+    return Array.from(used, (key) => ({ key, user: image.node.key }));
+  });
+  const users = new Map<string, string[]>();
+  for (const [key, rows] of groupBy(uses, (use) => use.key)) users.set(key, rows.map(({ user }) => user));
+  return users;
 }
 
 /** The stages above `top` that are there, highest first. The last is asked for alone: usually it is there, or few are. */

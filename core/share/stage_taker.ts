@@ -1,4 +1,5 @@
 import { OciError } from "../../lib/oci/errors.ts";
+import { once } from "../../lib/memoize.ts";
 import { observed } from "../../lib/pool.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 import type { LayerRef } from "../contract/builder.ts";
@@ -7,7 +8,7 @@ import type { Repository } from "../contract/registry.ts";
 import type { Signature } from "../contract/signature.ts";
 import type { Layer, StageRecord } from "../contract/store.ts";
 import type { LayerContents } from "../layers/contents.ts";
-import { rememberFacts } from "../plan/known_facts.ts";
+import { ComingFacts } from "../plan/known_facts.ts";
 import type { SignedImage, SignedStage } from "../sign/sign.ts";
 import { stageRecord } from "../sign/stage_record.ts";
 import { refOf } from "../sign/stage_ref.ts";
@@ -48,6 +49,8 @@ export class StageTaker {
   readonly #downloads = new Map<string, Promise<void>>();
   /** The repositories that stages were taken from. */
   readonly taken = new Map<Signature, string>();
+
+  readonly #facts = once(() => new ComingFacts(this.needs.store, this.needs.project, this.needs.signed));
 
   constructor(readonly needs: TakeNeeds) {}
 
@@ -119,7 +122,7 @@ export class StageTaker {
     { repository, digest, manifest: given }: FoundStage,
     { unseen = false, apart: stay = false, coming: tell }: TakeOptions,
   ): Promise<{ readonly record: StageRecord; readonly bytes: number }> {
-    const { store, project, signed, signal, emit, contents, listingText } = this.needs;
+    const { store, project, signal, emit, contents, listingText } = this.needs;
     const title = stageReference(repository, stage.signature);
     const found = given ?? await repository.manifest(digest, signal);
     if (!found) throw new OciError("missing", `Cannot use image "${title}": it is gone`);
@@ -158,7 +161,7 @@ export class StageTaker {
       });
       if (apart) await this.needs.outlines.note(outlines, repository.name);
       await store.stages.put(record);
-      await rememberFacts(store, project, signed, document.stages);
+      await this.#facts().keep(document.stages);
       return { record, bytes: coming.bytes };
     } catch (error) {
       await coming.stop(error);

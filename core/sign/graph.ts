@@ -2,6 +2,7 @@ import type { Config, GitStage, ImageRule, ImportRule, UserStage } from "../cont
 import { EngineError } from "../contract/errors.ts";
 import type { StageRef } from "../contract/events.ts";
 import { compareEntries } from "./entry_key.ts";
+import { needsFirst } from "../../lib/needs_first.ts";
 
 /** One step of an image, before anything is known of its inputs. */
 export interface StageSpec {
@@ -69,21 +70,11 @@ export function buildGraph(config: Config): BuildGraph {
     if (!found) throw new EngineError("CONFIG_INVALID", `Cannot order the images: "${key}" is not defined`);
     return found;
   };
-  const ordered = new Map<string, ImageNode>();
-  const visit = (key: string, path: readonly string[]) => {
-    if (ordered.has(key)) return;
-    if (path.includes(key)) {
-      throw new EngineError(
-        "CONFIG_INVALID",
-        `Cannot order the images: ${[...path, key].join(" -> ")} is a cycle`,
-      );
-    }
-    const image = node(key);
-    for (const need of image.needs) visit(need, [...path, key]);
-    ordered.set(key, image);
-  };
-  for (const key of nodes.keys()) visit(key, []);
-  return { images: [...ordered.values()], node };
+  const ordered = needsFirst(nodes.keys(), (key) => node(key).needs, (way) => {
+    const circle = [...way, way[0]].join(" -> ");
+    throw new EngineError("CONFIG_INVALID", `Cannot order the images: ${circle} is a cycle`);
+  });
+  return { images: ordered.map(node), node };
 }
 
 function conveyor(rule: ImageRule): StageSpec[] {

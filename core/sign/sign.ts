@@ -67,13 +67,9 @@ export async function signGraph(
   keys: ReadonlySet<string>,
   inputs: SignInputs,
 ): Promise<SignedGraph> {
-  const wanted = new Set<string>();
-  const want = (key: string) => {
-    if (wanted.has(key)) return;
-    wanted.add(key);
-    graph.node(key).needs.forEach(want);
-  };
-  keys.forEach(want);
+  const wanted = new Set(keys);
+  // Those that are added come to their turn.
+  for (const key of wanted) for (const need of graph.node(key).needs) wanted.add(need);
 
   const nodes = graph.images.filter((image) => wanted.has(image.key));
   // Everything that reads the outside world starts at once; the signatures then follow in order.

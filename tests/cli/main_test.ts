@@ -558,6 +558,28 @@ const explanation: Explanation = {
   }],
 };
 
+Deno.test("dapp dimg explain says what changed in hundreds of thousands of files and lines", async () => {
+  const files = Array.from(
+    { length: 200_000 },
+    (_, i) => ({ path: `/f${i}`, change: "removed", before: "1" }),
+  );
+  const diff = Array.from({ length: 200_000 }, (_, i) => `-echo ${i}`);
+  const facts = [{ key: "commands", value: JSON.stringify(diff) }];
+  const changes = [{ kind: "files", key: "git[/].files", files }, {
+    kind: "commands",
+    key: "commands",
+    diff,
+  }];
+  const stage = { stage: "setup", signature: "0".repeat(64), state: "build", changes, ripplesTo: [], facts };
+  const result = { project: "shop", images: [{ name: "app", kind: "dimg", stages: [stage] }] };
+  const engine = () => ({ explain: () => Promise.resolve(result as unknown as Explanation) });
+  const { stdout } = await dapp(["dimg", "explain", "app", "setup"], { engine });
+  const lines = stdout.split("\n");
+  assert.ok(lines.includes("    removed   /f199999  1") && lines.includes("    removed   /f0       1"));
+  assert.equal(lines.filter((line) => line === "    - echo 199999").length, 1);
+  assert.equal(lines.filter((line) => line.endsWith("  -echo 199999")).length, 1);
+});
+
 Deno.test("dapp dimg explain says what changed, file by file and line by line", async () => {
   const calls: unknown[] = [];
   const engine = () => ({

@@ -9,6 +9,31 @@ Deno.test("diffLines() marks common, removed and added lines", () => {
   assert.deepEqual(diffLines(["a"], []), ["-a"]);
 });
 
+Deno.test("diffLines() keeps as many lines as can be kept", () => {
+  const kept = (before: string, after: string) =>
+    diffLines([...before], [...after]).filter((line) => line.startsWith(" ")).map((line) => line[1]).join("");
+  assert.deepEqual([kept("xaxbx", "ab"), kept("aaa", "aa"), kept("abcd", "dabc")], ["ab", "aa", "abc"]);
+  assert.deepEqual([kept("abcabba", "cbabac").length, kept("ab", "ba").length], [4, 1]);
+});
+
+Deno.test("diffLines() compares tens of thousands of lines, wherever they differ", () => {
+  const lines = Array.from({ length: 50_000 }, (_, i) => `echo ${i}`);
+  const changes = (after: readonly string[]) =>
+    diffLines(lines, after).filter((line) => !line.startsWith(" "));
+  assert.deepEqual(changes(["first", ...lines.slice(1, -1), "last"]), [
+    "-echo 0",
+    "+first",
+    "-echo 49999",
+    "+last",
+  ]);
+  assert.deepEqual(changes([...lines.slice(1), "echo 0"]), ["-echo 0", "+echo 0"]);
+  // What is turned around is no clearer in the shortest diff; this one is true.
+  const turned = lines.toReversed();
+  const diff = diffLines(lines, turned);
+  const side = (sign: string) => diff.filter((line) => line[0] !== sign).map((line) => line.slice(1));
+  assert.deepEqual([side("+"), side("-")], [lines, turned]);
+});
+
 Deno.test("diffListings() tells added, removed, changed content and changed mode apart", () => {
   const file = (path: string, oid: string, mode = "100644") => ({ path, oid, mode });
   const changes = diffListings(

@@ -25,7 +25,7 @@ export async function planLocalRun(
   const rules = await rulesOf(session, request, store, notes);
   if (rules) {
     const plan = planLocal(records, rules);
-    rows.push(...plan.stages.map(stageRow));
+    for (const stage of plan.stages) rows.push(stageRow(stage));
     freedBytes += plan.freedBytes;
   }
   const going = new Set(rows.filter(({ verdict }) => verdict === "delete").map(({ name }) => name));

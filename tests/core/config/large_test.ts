@@ -1,5 +1,6 @@
 /** Dappfiles of many values: what is right is read, what is too much is refused at its place. */
 import assert from "node:assert/strict";
+import { buildGraph } from "../../../core/sign/graph.ts";
 import { problemsOf, read } from "./support.ts";
 
 const lines = (count: number, line: (i: number) => string) =>
@@ -12,6 +13,21 @@ Deno.test("parseConfig() reads documents by thousands, each with its lines", () 
   assert.deepEqual(images.at(-1)?.name, "app5999");
   assert.deepEqual(images.at(-1)?.line, 5999 * 5 + 2);
   assert.deepEqual(images.at(-1)?.document, 6000);
+});
+
+Deno.test("parseConfig() reads images that stand on each other by thousands, and tells of the circle", () => {
+  const document = (i: number, on: string) => `dimg: app${i}\nfromDimg: ${on}\n`;
+  const chain = (first: string) =>
+    [first, ...lines(19_999, (i) => document(i + 1, `app${i}`))].reverse().join("---\n");
+  const { images } = read(chain("dimg: app0\nfrom: scratch\n"));
+  const graph = buildGraph({ images } as Parameters<typeof buildGraph>[0]);
+  assert.deepEqual(graph.images.map(({ key }) => key), lines(20_000, (i) => `app${i}`));
+  const problems = problemsOf(chain(document(0, "app2")));
+  assert.deepEqual(problems.length, 1);
+  assert.match(
+    problems[0]!,
+    /Images need each other in a circle: app2 \(.*\) -> app1 \(.*\) -> app0 \(.*\) -> app2/,
+  );
 });
 
 Deno.test("parseConfig() tells what is wrong after a long text at its line", () => {

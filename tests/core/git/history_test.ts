@@ -45,6 +45,8 @@ Deno.test("lastCommits() gives the commit that moved the submodule, and nothing 
     await commit(top, { "a": "2" }, "later");
     const found = await lastCommits(await open(top), ["sub/f"]);
     assert.deepEqual(Object.fromEntries(found), { "sub/f": `${added.slice(0, 10)} Add sub` });
+    const many = Array.from({ length: 200_000 }, (_, i) => `sub/f${i}`);
+    assert.equal((await lastCommits(await open(top), many)).size, many.length);
 
     const empty = await makeRepository(`${dir}/empty`);
     await Deno.writeTextFile(`${empty}/a`, "");
