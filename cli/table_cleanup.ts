@@ -20,6 +20,10 @@ const aboutPlan =
   "With --dry-run, prints each tag that would go, with the rule that came nearest to keeping it, how many stay by which " +
   "rule (--verbose: each of them, with the whole chain from what decides down to the tag), and the bytes that will be " +
   "free; with --quiet the names of those that would go.";
+/** A paragraph for help, where no policy is asked. */
+const aboutRemoval =
+  "With --dry-run, prints each tag that would go, how many stay and why (--verbose: each of them), and the bytes that " +
+  "will be free; with --quiet the names of those that would go.";
 /** A paragraph for help. */
 const aboutOutcome =
   "Every tag is looked at once more before it is deleted, and what was deleted can be put back for a while with " +
@@ -104,7 +108,7 @@ export const cleanupCommands = [
     summary: "Delete every tag of the project's images in REPO.",
     details: [
       "No policy is asked. Only what carries this project's label goes.",
-      aboutPlan,
+      aboutRemoval,
       aboutConsent,
       aboutOutcome,
       aboutRepo,
@@ -153,7 +157,7 @@ export const cleanupCommands = [
     details: [
       "One of the three --improper flags at least; together they remove what any of them names. Images stay, with all " +
       "that they stand on.",
-      aboutPlan,
+      aboutRemoval,
       aboutConsent,
       aboutOutcome,
       aboutRepoAlone,
@@ -197,7 +201,7 @@ export const cleanupCommands = [
     path: "dimg stages flush repo",
     run: async () => (await import("./commands/cleanup.ts")).stagesFlushRepo,
     summary: "Delete every stage of the project in REPO; images stay.",
-    details: [aboutPlan, aboutConsent, aboutOutcome, aboutRepoAlone],
+    details: [aboutRemoval, aboutConsent, aboutOutcome, aboutRepoAlone],
     positionals: [repo],
     options: ["yes"],
     common: cleaning,

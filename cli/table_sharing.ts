@@ -127,7 +127,7 @@ export const sharingCommands = [
     common: [...project, ...output],
     registry: publishing,
     examples: [
-      { command: "dapp dimg check repo registry.example.com/shop --read", what: "and read every byte" },
+      { command: "dapp dimg check repo registry.example.com/shop --read", what: "read every byte" },
       { command: "dapp dimg check repo registry.example.com/shop --repair", what: "send what is missing" },
     ],
   },

@@ -15,7 +15,7 @@ export function missingPermission(thrown: unknown): MissingPermission | undefine
       message: `Cannot go on: Deno does not give dapp ${what}`,
       fix: flag === undefined
         ? "Run Deno with -A"
-        : `Run Deno with ${flag} as well, or with -A; README.md says what dapp does with each permission`,
+        : `Run Deno with ${flag} as well, or with -A; docs/install.md says what dapp does with each permission`,
     };
   }
   return undefined;

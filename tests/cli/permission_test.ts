@@ -36,7 +36,7 @@ Deno.test("a permission that Deno lacks is named, with its option; never a stack
         );
         assert.match(error, /^error: Cannot go on: Deno does not give dapp /);
         assert.match(error, missing);
-        assert.match(fix, /^fix: Run Deno with --allow-[a-z]+ as well, or with -A; README\.md/);
+        assert.match(fix, /^fix: Run Deno with --allow-[a-z]+ as well, or with -A; docs\/install\.md/);
         assert.deepEqual([code, stdout, more], [2, "", []]);
       });
     });

@@ -132,7 +132,12 @@ async function openPage(socket: WebSocket): Promise<BrowserPage> {
   };
   return {
     follow,
-    open: (url) => follow(() => call("Page.navigate", { url }, sessionId)),
+    async open(url) {
+      const loaded = new Promise<void>((resolve) => loads.push(resolve));
+      const { loaderId } = await call("Page.navigate", { url }, sessionId);
+      // A place on the page that is open loads nothing.
+      if (loaderId !== undefined) await loaded;
+    },
     async evaluate(expression) {
       const params = { expression, awaitPromise: true, returnByValue: true, userGesture: true };
       const { result, exceptionDetails } = await call("Runtime.evaluate", params, sessionId);
