@@ -13,7 +13,9 @@ const controls = new RegExp("[\x00-\x08\x0a-\x1a\x1c-\x1f\x7f\x80-\x9f]", "g");
 /** A line of foreign output without anything that moves the cursor; colors stay when they are wanted. */
 export function cleanLine(line: string, color: boolean): string {
   // What a progress bar drew last is what a person would see.
-  const shown = line.replace(/\r+$/, "");
+  let end = line.length;
+  while (line[end - 1] === "\r") end--; // a pattern would look for the end again from each of many
+  const shown = line.slice(0, end);
   const last = shown.slice(shown.lastIndexOf("\r") + 1);
   const colored = color && last.includes(ESC) && last.search(sgr) >= 0;
   const text = last

@@ -5,12 +5,17 @@ import type { UndeclaredFile } from "../sign/git_stages.ts";
 const complaints =
   /no such file|not found|cannot find|can't (open|find|cd)|could not (open|find|read)|enoent|does not exist|cannot open|failed to open|cannot stat/i;
 
+/** Longer than any path. */
+const LONGEST = 4096;
+
 /** Words of lines that complain of a file, without quotes and marks. */
 function complainedOf(output: string): ReadonlySet<string> {
   const lines = output.split("\n").filter((line) => complaints.test(line)).slice(-40);
   const words = new Set(
     lines.flatMap((line) =>
-      line.split(/[\s'"`:,()[\]<>]+/).map((word) => word.replace(/^\.\/+/, "").replace(/[./]+$/, ""))
+      line.split(/[\s'"`:,()[\]<>]+/).filter((word) => word.length <= LONGEST).map((word) =>
+        word.replace(/^\.\/+/, "").replace(/[./]+$/, "")
+      )
     ),
   );
   words.delete("");

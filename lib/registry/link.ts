@@ -47,12 +47,15 @@ function relations({ params }: Link): readonly string[] | undefined {
  */
 function parseLinks(header: string): Link[] {
   const links: Link[] = [];
-  const TARGET = /[\s,]*(?:<([^>]*)>|([^\s<>;][^<>;]*?)(?=\s*(?:;|,\s|$)))/y;
+  const BEFORE = /[\s,]*/y;
+  const TARGET = /<([^>]*)>|([^\s<>;][^<>;]*?)(?=;|,\s|$)/y;
   const PARAM = /\s*;\s*(?:([^\s=;,"]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*)))?)?/y;
   for (let at = 0; at < header.length;) {
-    TARGET.lastIndex = at;
+    BEFORE.lastIndex = at;
+    BEFORE.exec(header);
+    TARGET.lastIndex = BEFORE.lastIndex;
     const target = TARGET.exec(header);
-    if (!target) return /^[\s,]*$/.test(header.slice(at)) ? links : [];
+    if (!target) return BEFORE.lastIndex === header.length ? links : [];
     at = TARGET.lastIndex;
     const params = new Map<string, string>();
     for (let param; PARAM.lastIndex = at, (param = PARAM.exec(header)) !== null;) {

@@ -478,6 +478,14 @@ Deno.test("cleanLine() keeps colors only, and of a progress bar what it drew las
   }
 });
 
+Deno.test("cleanLine() takes no longer than the line, whatever is in it", () => {
+  // Where it looks for something again from each character, these take hours.
+  const many = 4_000_000;
+  assert.equal(cleanLine("\r".repeat(many) + "x", false), "x");
+  assert.equal(cleanLine("x" + "\r".repeat(many), false), "x");
+  assert.equal(cleanLine("\x1b[".repeat(many) + "mx", false), "x");
+});
+
 Deno.test("LineBuffer gives whole lines, and the rest at the end", () => {
   const buffer = new LineBuffer(false);
   assert.deepEqual(buffer.add("a\nb"), ["a"]);
