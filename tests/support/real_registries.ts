@@ -4,8 +4,7 @@
  *
  * - `registry`: distribution 3 (github.com/distribution/distribution/v3/cmd/registry)
  * - `crane`: the registry of go-containerregistry (github.com/google/go-containerregistry/cmd/crane)
- * - `olareg`: github.com/olareg/olareg. The Go module proxy refuses this module (403, tried with several versions), so
- *   it was never run here: its options are those of its documents.
+ * - `olareg`: github.com/olareg/olareg/cmd/olareg, built from a clone: the Go module proxy refuses this module (403)
  */
 import { startDockerRegistry } from "./docker_registry.ts";
 import { type RealServer, startServer } from "./real_server.ts";
@@ -29,7 +28,8 @@ const KNOWN:
     ["olareg", "olareg", (binary) => () =>
       startServer({
         binary,
-        args: ({ port, dir }) => Promise.resolve(["serve", "--port", String(port), "--dir", `${dir}/data`]),
+        args: ({ port, dir }) =>
+          Promise.resolve(["serve", "--api-delete", "--port", String(port), "--dir", `${dir}/data`]),
       })],
   ];
 
