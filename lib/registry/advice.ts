@@ -21,7 +21,9 @@ const NO_WAY =
 /** What to do about a failure of a registry; undefined where nobody can tell. */
 export function adviceFor({ kind, message, details }: RegistryError, words: AdviceWords): string | undefined {
   const { domain } = words;
-  const { method } = details;
+  const { method, url = "" } = details;
+  // Storage and token servers have certificates of their own.
+  const host = URL.parse(url)?.host ?? domain;
   const login = `Log in with: docker login${domain === "docker.io" ? "" : ` ${domain}`}`;
   if (kind === "denied") {
     if (details.given && details.login !== "weak") {
@@ -64,10 +66,10 @@ export function adviceFor({ kind, message, details }: RegistryError, words: Advi
     return `Call the registry by a name that its certificate has, or name the host with ${words.insecure}`;
   }
   if (/wants a client certificate/.test(message)) {
-    return `Put the certificate and its key into /etc/docker/certs.d/${domain}, as client.cert and client.key`;
+    return `Put the certificate and its key into /etc/docker/certs.d/${host}, as client.cert and client.key`;
   }
   if (/does not take the client certificate/.test(message)) {
-    return `Put one that it takes into /etc/docker/certs.d/${domain}, as client.cert, with its key as client.key`;
+    return `Put one that it takes into /etc/docker/certs.d/${host}, as client.cert, with its key as client.key`;
   }
   if (/the proxy (?:wants|lets|closed|that)/.test(message)) {
     return "Check the proxy that HTTP_PROXY or HTTPS_PROXY names, and its login: http://USER:PASSWORD@HOST:PORT";
@@ -76,7 +78,13 @@ export function adviceFor({ kind, message, details }: RegistryError, words: Advi
     return `Name the host with ${words.insecure}, if plain http is meant`;
   }
   if (/certificate|SELF_SIGNED|CERT_/i.test(message)) {
-    return `Put the registry's CA into /etc/docker/certs.d/${domain}/ca.crt, or name the host with ${words.insecure}`;
+    return `Put the registry's CA into /etc/docker/certs.d/${host}/ca.crt, or name the host with ${words.insecure}`;
+  }
+  if (/ through the proxy /.test(message)) {
+    return "Check the proxy that HTTP_PROXY or HTTPS_PROXY names, or name the registry in NO_PROXY";
+  }
+  if (details.status === undefined && /^Cannot log in to registry/.test(message)) {
+    return "Check that the token server works which the message names, and that this machine reaches it";
   }
   if (/no such host/.test(message)) {
     return domain === "docker.io"

@@ -114,7 +114,8 @@ function loginOf(
   return { words, facts: { login: "weak", ...(lacking && { lacking }) } };
 }
 
-function waiting(ms: number, longest: number): string {
+/** When to come back, and that it is not waited for so long. */
+export function waiting(ms: number, longest = Infinity): string {
   const seconds = (value: number) => Math.ceil(value / 1000);
   const why = ms > longest ? `, which is longer than the ${seconds(longest)} s that are waited for` : "";
   return `try again in ${seconds(ms)} s${why}`;

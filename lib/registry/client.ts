@@ -14,6 +14,7 @@ import { Origin } from "./origin.ts";
 import { Patience, type RegistryWait } from "./patience.ts";
 import { followRedirects } from "./redirect.ts";
 import { defaultRetryPolicy, type RetryPolicy } from "./retry.ts";
+import { MAX_TOKEN } from "./token.ts";
 import { HttpTransport } from "./transport.ts";
 import type { Env, HttpRequest, HttpResponse } from "./http.ts";
 
@@ -276,7 +277,10 @@ export class RegistryClient implements AsyncDisposable {
           this.#patience.repeat({
             host: request.url.host,
             signal: request.signal,
-            send: () => followRedirects(this.#transport, { ...request, login: true }),
+            send: async () => {
+              const answer = await followRedirects(this.#transport, { ...request, login: true });
+              return answer.status === 200 ? await readAhead(answer, MAX_TOKEN) : answer;
+            },
             failed: () => true,
           }),
         coming: (url) => void this.#transport.expect(url, { first: true }),

@@ -1,13 +1,21 @@
 import { GoneError, redactUrl, RegistryError } from "./errors.ts";
 import { TOO_SLOW } from "./pace.ts";
 
-/** What rustls, the kernel, Deno and Node.js say, and how people say it. */
+/** What rustls, the kernel, Deno, Node.js and undici say, and how people say it. */
 const WORDS: readonly (readonly [said: RegExp, told: (match: RegExpExecArray) => string])[] = [
   [/Proxy response \(407\)|Proxy Authentication Required/, () => "the proxy wants a login (407)"],
   [/Proxy response \((\d+)\) !== 200/, ([, status]) => `the proxy lets nobody through (${status})`],
   [/Proxy Connection failed/, () => "the proxy closed the connection"],
   [/close_notify|error reading a body/, () => "the connection ended before the answer"],
-  [/unexpected end of file/, () => "the connection ended while TLS was set up"],
+  [
+    /unexpected end of file|disconnected before secure TLS connection/,
+    () => "the connection ended while TLS was set up",
+  ],
+  [/^other side closed$|^socket hang up$/, () => "the connection ended before the answer"],
+  [/^Connect Timeout Error.* timeout: (\d+)ms/, ([, ms]) => `no connection within ${seconds(ms)} s`],
+  [/^Headers Timeout Error/, () => "no answer came in time"],
+  [/^Body Timeout Error/, () => "the answer paused for too long"],
+  [/does not match the HTTP\/1\.1 protocol|^Parse Error/, () => "what came is no HTTP"],
   [/NoApplicationProtocol/, () => "it does not speak HTTP/1.1"],
   [/InvalidContentType/, () => "it does not speak TLS"],
   [/alert: ProtocolVersion/, () => "it speaks no version of TLS that is spoken here"],
@@ -37,6 +45,10 @@ export function whyNot(error: unknown, hostname: string): string {
     if (match) return told(match);
   }
   return text.replace(/ \(os error \d+\)/, "") || "the request was not answered";
+}
+
+function seconds(ms = "0"): number {
+  return Math.round(Number(ms) / 1000);
 }
 
 /** The day of seconds since 1970, such as `2020-02-01`. */
@@ -82,15 +94,17 @@ export const GONE = "GONE";
  * What kept an answer from coming, or, with `begun`, its end: the signal's reason when that is aborted, else a
  * {@linkcode RegistryError}.
  *
- * @param exchange `unusable`: what is wrong with files of certificates for the host, told where TLS is refused
+ * @param exchange `unusable`: what is wrong with files of certificates for the host, told where TLS is refused; `proxy`:
+ *   whom the host is reached through, who alone looks its name up
  */
 export function networkError(
   error: unknown,
-  { method, url, begun = false, unusable = [] }: {
+  { method, url, begun = false, unusable = [], proxy }: {
     readonly method: string;
     readonly url: URL;
     readonly begun?: boolean;
     readonly unusable?: readonly string[];
+    readonly proxy?: URL | undefined;
   },
   signal: AbortSignal,
 ): unknown {
@@ -99,8 +113,9 @@ export function networkError(
   const shown = redactUrl(url);
   const refused = refusesTls(error);
   const unused = refused ? unusable : [];
-  const why = [whyNot(error, url.hostname), ...unused].join("; ");
-  return new RegistryError(`Cannot ${begun ? "read" : "reach"} ${shown}: ${why}`, {
+  const why = [whyNot(error, (proxy ?? url).hostname), ...unused].join("; ");
+  const way = proxy ? ` through the proxy ${proxy.host}` : "";
+  return new RegistryError(`Cannot ${begun ? "read" : "reach"} ${shown}${way}: ${why}`, {
     kind: "failed",
     method,
     url: shown,

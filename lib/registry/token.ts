@@ -1,8 +1,9 @@
 import { isObject } from "../guard.ts";
-import { errorWithin, isFull } from "./answer_error.ts";
+import { errorWithin, isFull, waiting } from "./answer_error.ts";
 import { readBody, readExcerpt } from "./body.ts";
 import { redactUrl, RegistryError } from "./errors.ts";
 import type { HttpRequest, HttpResponse } from "./http.ts";
+import { parseRetryAfter } from "./retry.ts";
 import type { Credentials } from "./docker_config.ts";
 
 /** An access token. */
@@ -25,12 +26,14 @@ export interface TokenRequest {
   readonly domain: string;
   /** Milliseconds since 1970. */
   now(): number;
+  /** Tries as often as makes sense; an answer with a token has come whole. */
   send(request: HttpRequest): Promise<HttpResponse>;
   /** Text without secrets. */
   redact(text: string): string;
 }
 
-const LIMIT = 64 * 1024;
+/** Longest answer with a token. */
+export const MAX_TOKEN = 64 * 1024;
 const SHORTEST_S = 60;
 /** Answers that mean "not by POST": missing (GCR), not allowed, and what Artifactory and ACR say. */
 const NO_POST = [400, 401, 404, 405];
@@ -69,7 +72,7 @@ async function get(request: TokenRequest): Promise<HttpResponse> {
     url.searchParams.append("account", username);
     headers.authorization = `Basic ${basicOf(username, password)}`;
   }
-  return await request.send({ method: "GET", url, headers, small: true, signal });
+  return await ask(request, { method: "GET", url, headers, small: true, signal });
 }
 
 async function post(request: TokenRequest, refreshToken: string): Promise<HttpResponse> {
@@ -82,7 +85,18 @@ async function post(request: TokenRequest, refreshToken: string): Promise<HttpRe
   if (service) form.append("service", service);
   if (scopes.length > 0) form.append("scope", scopes.join(" "));
   const headers = { "content-type": "application/x-www-form-urlencoded" };
-  return await request.send({ method: "POST", url: realm, headers, body: form.toString(), signal });
+  return await ask(request, { method: "POST", url: realm, headers, body: form.toString(), signal });
+}
+
+/** @throws {RegistryError} which whoever needs the token is not to try again: that was done */
+async function ask({ send, domain }: TokenRequest, request: HttpRequest): Promise<HttpResponse> {
+  try {
+    return await send(request);
+  } catch (error) {
+    if (!(error instanceof RegistryError)) throw error;
+    const message = `Cannot log in to registry "${domain}": ${error.message}`;
+    throw new RegistryError(message, { ...error.details, retryable: false });
+  }
 }
 
 async function readToken(response: HttpResponse, request: TokenRequest): Promise<Token> {
@@ -96,7 +110,7 @@ async function readToken(response: HttpResponse, request: TokenRequest): Promise
     });
   let json: unknown;
   try {
-    json = JSON.parse(new TextDecoder().decode(await readBody(response, LIMIT)));
+    json = JSON.parse(new TextDecoder().decode(await readBody(response, MAX_TOKEN)));
   } catch (error) {
     throw error instanceof RegistryError ? error : fail("is not JSON");
   }
@@ -104,6 +118,7 @@ async function readToken(response: HttpResponse, request: TokenRequest): Promise
   const text = (value: unknown) => typeof value === "string" ? value : "";
   const value = text(json.token) || text(json.access_token);
   if (!value) throw fail("holds no token");
+  if (!/^[\x21-\x7e]+$/.test(value)) throw fail("holds a token that no header can carry");
   const seconds = typeof json.expires_in === "number" ? json.expires_in : SHORTEST_S;
   const refresh = text(json.refresh_token);
   return {
@@ -120,16 +135,22 @@ async function refused(response: HttpResponse, request: TokenRequest): Promise<R
   const url = redactUrl(response.url);
   const full = isFull(status, said);
   const denied = !full && (status === 400 || status === 401 || status === 403);
+  const retryAfterMs = parseRetryAfter(response.header("retry-after"), request.now());
   const why = !denied
     ? `${url} answered ${status}`
     : request.credentials
     ? `${url} does not accept the credentials known for it (status ${status})`
     : `${url} gives no anonymous access (status ${status})`;
-  return new RegistryError(`Cannot log in to registry "${request.domain}": ${why}${said && `, ${said}`}`, {
-    kind: full ? "full" : denied ? "denied" : "failed",
-    status,
-    url,
-    ...(said && { said }),
-    ...(denied && { login: request.credentials ? "wrong" : "none" }),
-  });
+  const later = retryAfterMs ? `, ${waiting(retryAfterMs)}` : "";
+  return new RegistryError(
+    `Cannot log in to registry "${request.domain}": ${why}${said && `, ${said}`}${later}`,
+    {
+      kind: full ? "full" : denied ? "denied" : status === 429 ? "limited" : "failed",
+      status,
+      url,
+      ...(said && { said }),
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+      ...(denied && { login: request.credentials ? "wrong" : "none" }),
+    },
+  );
 }

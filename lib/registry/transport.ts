@@ -89,7 +89,8 @@ export class HttpTransport implements AsyncDisposable {
       return answer ? this.#guarded(answer, sent) : await this.#sendUndici(request);
     } catch (error) {
       if (error instanceof RegistryError) throw error;
-      throw networkError(error, { method, url, unusable: await this.#unusableFor(url) }, sent.signal);
+      const [unusable, proxy] = await Promise.all([this.#unusableFor(url), this.#proxyFor(url)]);
+      throw networkError(error, { method, url, unusable, proxy: proxy?.url }, sent.signal);
     }
   }
 
@@ -283,15 +284,25 @@ export class HttpTransport implements AsyncDisposable {
 
   async #dispatcher(url: URL): Promise<Dispatcher> {
     const host = url.protocol === "https:" ? url.host.toLowerCase() : "";
-    // Rules for addresses need `node:net`, which is not loaded for nothing.
-    const proxy = this.#mayProxy() ? (await import("./proxy.ts")).proxyFor(url, this.env) : undefined;
-    const key = `${proxy ?? ""} ${host}`;
+    const proxy = await this.#proxyFor(url);
+    const key = `${proxy?.text ?? ""} ${host}`;
     let dispatcher = this.#dispatchers.get(key);
     if (!dispatcher) this.#dispatchers.set(key, dispatcher = this.#open(host, proxy));
     return await dispatcher;
   }
 
-  async #open(host: string, proxy: string | undefined): Promise<Dispatcher> {
+  /** Who leads to a URL, by the environment: as it stands there, and unless that is none, as a URL. */
+  async #proxyFor(url: URL): Promise<{ readonly text: string; readonly url: URL | undefined } | undefined> {
+    if (!this.#mayProxy()) return undefined;
+    // Rules for addresses need `node:net`, which is not loaded for nothing.
+    const text = (await import("./proxy.ts")).proxyFor(url, this.env);
+    return text === undefined ? undefined : { text, url: URL.parse(text) ?? undefined };
+  }
+
+  async #open(
+    host: string,
+    proxy: { readonly url: URL | undefined } | undefined,
+  ): Promise<Dispatcher> {
     const certificates = host === "" ? {} : await this.#certificates(host);
     const tls = { ...certificates, ...(this.unverified.has(host) && { rejectUnauthorized: false }) };
     const options = {
@@ -306,7 +317,7 @@ export class HttpTransport implements AsyncDisposable {
       const { default: Agent }: AgentModule = await import("undici/agent");
       return new Agent(options);
     }
-    if (!URL.canParse(proxy)) {
+    if (!proxy.url) {
       // It may hold a password.
       throw new RegistryError("Cannot use the proxy that HTTP_PROXY or HTTPS_PROXY names: it is no URL", {
         kind: "refused",
@@ -314,7 +325,7 @@ export class HttpTransport implements AsyncDisposable {
     }
     // The proxy agents lean on methods that only the whole package puts into place.
     const { ProxyAgent } = await import("undici");
-    return new ProxyAgent({ ...options, uri: proxy, requestTls: tls, connectTimeout: CONNECT_MS });
+    return new ProxyAgent({ ...options, uri: proxy.url.href, requestTls: tls, connectTimeout: CONNECT_MS });
   }
 
   /** Whether the environment names any proxy. */

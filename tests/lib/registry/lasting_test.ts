@@ -1,4 +1,4 @@
-import { deepStrictEqual, match, rejects, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, doesNotMatch, match, rejects, strictEqual } from "node:assert/strict";
 import { RegistryClient, type RegistryClientOptions } from "../../../lib/registry/client.ts";
 import { RegistryError } from "../../../lib/registry/errors.ts";
 import { HttpTransport } from "../../../lib/registry/transport.ts";
@@ -156,9 +156,43 @@ Deno.test("what a proxy answers in place of a tunnel is told in words, at once w
       await withServer(new TextEncoder().encode(answer), async (port) => {
         const { waits, error } = await ask("registry.invalid", { HTTPS_PROXY: `http://127.0.0.1:${port}` });
         deepStrictEqual([error!.message, waits], [
-          `Cannot reach https://registry.invalid/v2/: ${words}`,
+          `Cannot reach https://registry.invalid/v2/ through the proxy 127.0.0.1:${port}: ${words}`,
           tries,
         ]);
+      });
+    });
+  }
+});
+
+Deno.test("what keeps a proxy from being reached is told of the proxy, not of the registry", async (t) => {
+  await t.step("nobody listens", async () => {
+    const listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+    const { port } = listener.addr;
+    listener.close();
+    const { error } = await ask("registry.invalid", {
+      HTTPS_PROXY: `http://me:secret-word@127.0.0.1:${port}`,
+    });
+    match(
+      error!.message,
+      new RegExp(`^Cannot reach https://registry.invalid/v2/ through the proxy 127.0.0.1:${port}: `),
+    );
+    doesNotMatch(error!.message, /secret-word/);
+  });
+  await t.step("it has no such name", async () => {
+    const { error } = await ask("registry.example", { HTTPS_PROXY: "http://proxy.invalid:3128" });
+    match(error!.message, /through the proxy proxy\.invalid:3128: no such host "proxy\.invalid"$/);
+  });
+  for (
+    const [name, answer, words] of [
+      ["no HTTP", "SSH-2.0-OpenSSH\r\n", "what came is no HTTP"],
+      ["half an answer", "HTTP/1.1 200 Conn", "the proxy closed the connection"],
+      ["a tunnel that ends", "HTTP/1.1 200 OK\r\n\r\n", "the connection ended while TLS was set up"],
+    ] as const
+  ) {
+    await t.step(name, async () => {
+      await withServer(new TextEncoder().encode(answer), async (port) => {
+        const { error } = await ask("registry.invalid", { HTTPS_PROXY: `http://127.0.0.1:${port}` });
+        match(error!.message, new RegExp(`through the proxy 127.0.0.1:${port}: ${words}$`));
       });
     });
   }

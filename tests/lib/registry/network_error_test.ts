@@ -34,6 +34,20 @@ Deno.test("whyNot() says in words for people what rustls, the kernel and fetch s
       'no such host "r.io"',
     ],
     [fetchFailed(`${sending} (SendRequest)`), "the request was not answered"],
+    [
+      new Error("Client network socket disconnected before secure TLS connection was established"),
+      "the connection ended while TLS was set up",
+    ],
+    [new Error("other side closed"), ended],
+    [
+      new Error("Connect Timeout Error (attempted address: r.io:443, timeout: 30000ms)"),
+      "no connection within 30 s",
+    ],
+    [new Error("Headers Timeout Error"), "no answer came in time"],
+    [
+      new Error("Response does not match the HTTP/1.1 protocol (Expected HTTP/, RTSP/ or ICE/)"),
+      "what came is no HTTP",
+    ],
   ];
   for (const [said, told] of cases) await t.step(told, () => strictEqual(whyNot(said, "r.io"), told));
 });
