@@ -1,5 +1,10 @@
+import type { HostCertificates } from "./certificates.ts";
 import { GoneError, redactUrl, RegistryError } from "./errors.ts";
 import { TOO_SLOW } from "./pace.ts";
+
+/** Go's servers, docker-registry among them, say so as well where none was shown. */
+const NOT_TAKEN = "it does not take the client certificate";
+const WANTED = "it wants a client certificate";
 
 /** What rustls, the kernel, Deno, Node.js and undici say, and how people say it. */
 const WORDS: readonly (readonly [said: RegExp, told: (match: RegExpExecArray) => string])[] = [
@@ -19,10 +24,10 @@ const WORDS: readonly (readonly [said: RegExp, told: (match: RegExpExecArray) =>
   [/NoApplicationProtocol/, () => "it does not speak HTTP/1.1"],
   [/InvalidContentType/, () => "it does not speak TLS"],
   [/alert: ProtocolVersion/, () => "it speaks no version of TLS that is spoken here"],
-  [/alert: CertificateRequired/, () => "it wants a client certificate"],
+  [/alert: CertificateRequired/, () => WANTED],
   [
     /alert: (?:UnknownCA|BadCertificate|UnsupportedCertificate|Certificate(?:Unknown|Expired|Revoked))/,
-    () => "it does not take the client certificate",
+    () => NOT_TAKEN,
   ],
   [/alert: HandshakeFailure/, () => "it refuses the TLS that is spoken here, or wants a client certificate"],
   [/alert: Unrecogni[sz]edName/, () => "it has nothing under this name"],
@@ -94,16 +99,16 @@ export const GONE = "GONE";
  * What kept an answer from coming, or, with `begun`, its end: the signal's reason when that is aborted, else a
  * {@linkcode RegistryError}.
  *
- * @param exchange `unusable`: what is wrong with files of certificates for the host, told where TLS is refused; `proxy`:
- *   whom the host is reached through, who alone looks its name up
+ * @param exchange `certificates`: those for the host, whose files that cannot be used are told where TLS is refused;
+ *   `proxy`: whom the host is reached through, who alone looks its name up
  */
 export function networkError(
   error: unknown,
-  { method, url, begun = false, unusable = [], proxy }: {
+  { method, url, begun = false, certificates = {}, proxy }: {
     readonly method: string;
     readonly url: URL;
     readonly begun?: boolean;
-    readonly unusable?: readonly string[];
+    readonly certificates?: HostCertificates;
     readonly proxy?: URL | undefined;
   },
   signal: AbortSignal,
@@ -112,8 +117,9 @@ export function networkError(
   const { code } = error as { code?: string };
   const shown = redactUrl(url);
   const refused = refusesTls(error);
-  const unused = refused ? unusable : [];
-  const why = [whyNot(error, (proxy ?? url).hostname), ...unused].join("; ");
+  const unused = refused ? certificates.unusable ?? [] : [];
+  const said = whyNot(error, (proxy ?? url).hostname);
+  const why = [said === NOT_TAKEN && !certificates.cert ? WANTED : said, ...unused].join("; ");
   const way = proxy ? ` through the proxy ${proxy.host}` : "";
   return new RegistryError(`Cannot ${begun ? "read" : "reach"} ${shown}${way}: ${why}`, {
     kind: "failed",

@@ -89,14 +89,9 @@ export class HttpTransport implements AsyncDisposable {
       return answer ? this.#guarded(answer, sent) : await this.#sendUndici(request);
     } catch (error) {
       if (error instanceof RegistryError) throw error;
-      const [unusable, proxy] = await Promise.all([this.#unusableFor(url), this.#proxyFor(url)]);
-      throw networkError(error, { method, url, unusable, proxy: proxy?.url }, sent.signal);
+      const [certificates, proxy] = await Promise.all([this.#certificatesFor(url), this.#proxyFor(url)]);
+      throw networkError(error, { method, url, certificates, proxy: proxy?.url }, sent.signal);
     }
-  }
-
-  /** What is wrong with the files of certificates for a host. */
-  async #unusableFor(url: URL): Promise<readonly string[]> {
-    return (await this.#certificatesFor(url)).unusable ?? [];
   }
 
   /** An answer whose body is watched, unless all of it is here. */

@@ -2,6 +2,7 @@ import { deepStrictEqual, doesNotMatch, match, rejects, strictEqual } from "node
 import { RegistryClient, type RegistryClientOptions } from "../../../lib/registry/client.ts";
 import { RegistryError } from "../../../lib/registry/errors.ts";
 import { HttpTransport } from "../../../lib/registry/transport.ts";
+import { startDockerRegistry } from "../../support/docker_registry.ts";
 import { makeCertificates } from "../../support/certificates.ts";
 import { withTempDir } from "../../support/tmp.ts";
 
@@ -48,8 +49,8 @@ Deno.test("what TLS will say again is told at once, and plain http is not named 
   const wants = "it refuses the TLS that is spoken here, or wants a client certificate";
   const alerts: Readonly<Record<string, readonly [description: number, words: string]>> = {
     HandshakeFailure: [40, wants],
-    BadCertificate: [42, "it does not take the client certificate"],
-    UnknownCA: [48, "it does not take the client certificate"],
+    BadCertificate: [42, "it wants a client certificate"],
+    UnknownCA: [48, "it wants a client certificate"],
     AccessDenied: [49, "received fatal alert: AccessDenied"],
     ProtocolVersion: [70, "it speaks no version of TLS that is spoken here"],
     InsufficientSecurity: [71, "received fatal alert: InsufficientSecurity"],
@@ -196,4 +197,42 @@ Deno.test("what keeps a proxy from being reached is told of the proxy, not of th
       });
     });
   }
+});
+
+Deno.test("docker-registry that wants client certificates takes its own, and others are told what to put where", async (t) => {
+  await withTempDir(async (dir) => {
+    const [own, other] = await Promise.all(["own", "other"].map(async (name) => {
+      await Deno.mkdir(`${dir}/${name}`);
+      return await makeCertificates(`${dir}/${name}`);
+    }));
+    if (!own || !other) return;
+    const at = `${dir}/own`;
+    const tls = { cert: `${at}/server.pem`, key: `${at}/server.key`, ca: `${at}/ca.pem` };
+    await using server = await startDockerRegistry({ tls });
+    if (!server) return;
+    const where = `${dir}/config/containers/certs.d/${server.host}`;
+    const rows = [
+      ["its own", own.client, own.client.key, undefined],
+      ["none", undefined, "", "it wants a client certificate"],
+      ["one of another authority", other.client, other.client.key, "it does not take the client certificate"],
+      [
+        "one with the key of another",
+        own.client,
+        other.client.key,
+        `it wants a client certificate; "${where}/client.key" is the key of another certificate`,
+      ],
+    ] as const;
+    for (const [name, shown, key, why] of rows) {
+      await t.step(name, async () => {
+        await Deno.mkdir(where, { recursive: true });
+        await Deno.writeTextFile(`${where}/ca.crt`, own.ca);
+        if (shown) await Deno.writeTextFile(`${where}/client.cert`, shown.cert);
+        if (shown) await Deno.writeTextFile(`${where}/client.key`, key);
+        const { error, waits } = await ask(server.host, { XDG_CONFIG_HOME: `${dir}/config` });
+        strictEqual(error?.message, why && `Cannot reach https://${server.host}/v2/: ${why}`);
+        if (why !== undefined) strictEqual(waits, 0);
+        await Deno.remove(where, { recursive: true });
+      });
+    }
+  });
 });
