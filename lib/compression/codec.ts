@@ -1,7 +1,5 @@
-import { constants, deflateRawSync, zstdCompressSync } from "node:zlib";
+import { deflateBlock } from "./deflate.ts";
 import type { Compression } from "./format.ts";
-import { deflateLiterals } from "./literals.ts";
-import { repeats } from "./repeats.ts";
 
 /**
  * Bytes of input that are compressed on their own. Fixed, so that the output does not depend on how the input arrived
@@ -12,8 +10,11 @@ export const BLOCK_SIZE: { readonly [K in Compression["kind"]]: number } = { gzi
 /** gzip member header (RFC 1952, 2.3): deflate, no name, no time, OS unknown. */
 export const GZIP_HEADER: Uint8Array = Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255);
 
-/** Output space for one deflate block in one piece; the bytes depend on it, so it never changes. */
-const DEFLATE_ROOM = (1 << 20) + (1 << 16);
+/**
+ * One block of the stream: for gzip a part of the deflate stream that refers to nothing before it, ending at a byte
+ * border; for zstd a whole frame. `last` ends the deflate stream. Valid until the next call.
+ */
+export type BlockCodec = (block: Uint8Array, last: boolean) => Uint8Array;
 
 /** @throws {RangeError} for a level outside of what {@linkcode Compression} allows */
 export function checkCompression({ kind, level }: Compression): void {
@@ -22,18 +23,13 @@ export function checkCompression({ kind, level }: Compression): void {
   throw new RangeError(`Cannot compress with ${kind} level ${level}: allowed are ${min} to ${max}`);
 }
 
-/**
- * One block of the stream: for gzip a part of the deflate stream that refers to nothing before it, ending at a byte
- * border; for zstd a whole frame (RFC 8878 allows frames in a row). `last` ends the deflate stream. Valid until the
- * next call.
- */
-export function compressBlock(compression: Compression, block: Uint8Array, last: boolean): Uint8Array {
-  if (compression.kind === "zstd") {
-    return zstdCompressSync(block, { params: { [constants.ZSTD_c_compressionLevel]: compression.level } });
-  }
-  if (!repeats(block)) return deflateLiterals(block, last);
-  const finishFlush = last ? constants.Z_FINISH : constants.Z_SYNC_FLUSH;
-  return deflateRawSync(block, { level: compression.level, chunkSize: DEFLATE_ROOM, finishFlush });
+/** What compresses blocks. @throws {RangeError} for a bad level */
+export async function openCodec(compression: Compression): Promise<BlockCodec> {
+  checkCompression(compression);
+  const { kind, level } = compression;
+  if (kind === "gzip") return (block, last) => deflateBlock(block, level, last);
+  const { zstdFrame } = await import("./zstd.ts");
+  return (block) => zstdFrame(block, level);
 }
 
 /** gzip member trailer: CRC-32 and size modulo 2^32 of the input. */

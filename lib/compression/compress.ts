@@ -1,6 +1,6 @@
-import { crc32 } from "node:zlib";
-import { BLOCK_SIZE, checkCompression, compressBlock, GZIP_HEADER, gzipTrailer } from "./codec.ts";
+import { BLOCK_SIZE, GZIP_HEADER, gzipTrailer, openCodec } from "./codec.ts";
 import { type Compression, WORKER_THRESHOLD } from "./format.ts";
+import { checksum } from "./loops.ts";
 import { BlockPool } from "./pool.ts";
 
 export interface CompressorOptions {
@@ -26,9 +26,9 @@ export interface Compressor {
 }
 
 /** @throws {RangeError} for a bad level */
-export function createCompressor(options: CompressorOptions): Compressor {
+export async function createCompressor(options: CompressorOptions): Promise<Compressor> {
   const { compression, threads, output } = options;
-  checkCompression(compression);
+  const compress = await openCodec(compression);
   const blockSize = BLOCK_SIZE[compression.kind];
   const gzip = compression.kind === "gzip";
   let block = new Uint8Array(blockSize);
@@ -42,7 +42,7 @@ export function createCompressor(options: CompressorOptions): Compressor {
     const input = block.subarray(0, have);
     options.input?.(input);
     if (gzip) {
-      crc = crc32(input, crc);
+      crc = checksum(input, crc);
       if (!started) output(GZIP_HEADER);
     }
     started = true;
@@ -52,7 +52,7 @@ export function createCompressor(options: CompressorOptions): Compressor {
     }
     const size = have;
     have = 0;
-    if (!pool) return output(compressBlock(compression, input, last));
+    if (!pool) return output(compress(input, last));
     const full = block;
     block = pool.reuse() ?? new Uint8Array(blockSize);
     return pool.push(full, size, last);

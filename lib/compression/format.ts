@@ -11,7 +11,7 @@ export interface Compression {
  * Version of what comes out: raised when any input gives other bytes than before, so that layers which were made then are
  * not taken for those that would be made now. `tests/lib/compression/format_test.ts` tells when.
  */
-export const COMPRESSION_FORMAT = 2;
+export const COMPRESSION_FORMAT = 3;
 
 /** Bytes of input from which on Workers pay for their start. */
 export const WORKER_THRESHOLD = 16 << 20;

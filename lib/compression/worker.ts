@@ -1,8 +1,9 @@
-import { compressBlock } from "./codec.ts";
+import { openCodec } from "./codec.ts";
 import type { Compression } from "./format.ts";
 
 /** What a worker is asked. Both directions transfer their buffers. */
 export interface BlockRequest {
+  /** The same in all requests. */
   readonly compression: Compression;
   /** A buffer of which the first `size` bytes are input. */
   readonly block: Uint8Array<ArrayBuffer>;
@@ -25,9 +26,12 @@ declare const self: {
   postMessage(reply: BlockReply, transfer: Transferable[]): void;
 };
 
-self.onmessage = ({ data }) => {
+let codec: ReturnType<typeof openCodec> | undefined;
+
+self.onmessage = async ({ data }) => {
   const { compression, block, size, last } = data;
-  const bytes = compressBlock(compression, block.subarray(0, size), last);
+  const compress = await (codec ??= openCodec(compression));
+  const bytes = compress(block.subarray(0, size), last);
   // A copy, because the result may be a view of a buffer that is used again, which must not be transferred.
   const room = data.room && data.room.length >= bytes.length
     ? data.room

@@ -56,7 +56,7 @@ export class TarWriter implements TarSink {
 
   async #compress(chunk: Uint8Array): Promise<void> {
     const { createLayerWriter } = await import("./writer.ts");
-    this.#long = createLayerWriter(this.#options);
+    this.#long = await createLayerWriter(this.#options);
     await this.#long.write(this.#start.subarray(0, this.#have));
     await this.#long.write(chunk);
   }

@@ -44,22 +44,22 @@ interface Writer<Written> {
 export type LayerWriter = Writer<WrittenLayer>;
 
 /** @throws {RangeError} for a bad compression level */
-export function createLayerWriter(options: LayerWriterOptions): LayerWriter {
+export async function createLayerWriter(options: LayerWriterOptions): Promise<LayerWriter> {
   const diffId = createSha256();
-  const writer = createBlobWriter(options, (block) => diffId.update(block));
+  const writer = await createBlobWriter(options, (block) => diffId.update(block));
   return {
     ...writer,
     close: async () => ({ ...await writer.close(), diffId: digestFromHex(diffId.hex()) }),
   };
 }
 
-function createBlobWriter(
+async function createBlobWriter(
   { file, ...options }: LayerWriterOptions,
   input?: (block: Uint8Array) => void,
-): Writer<WrittenBlob> {
+): Promise<Writer<WrittenBlob>> {
   const digest = createSha256();
   let size = 0;
-  const compressor = createCompressor({
+  const compressor = await createCompressor({
     ...options,
     ...(input && { input }),
     output(bytes) {
@@ -103,7 +103,7 @@ export async function compressTar(
   chunks: AsyncIterable<Uint8Array>,
   options: LayerWriterOptions,
 ): Promise<WrittenBlob> {
-  return await writeAll(chunks, createBlobWriter(options));
+  return await writeAll(chunks, await createBlobWriter(options));
 }
 
 async function writeAll<Written>(
@@ -130,6 +130,6 @@ export async function compressTarFile(
   threads: number,
 ): Promise<WrittenLayer> {
   const { size } = await Deno.stat(tarFile);
-  const writer = createLayerWriter({ file: outFile, compression, threads, expectedSize: size });
+  const writer = await createLayerWriter({ file: outFile, compression, threads, expectedSize: size });
   return await writeAll(readChunks(tarFile), writer);
 }

@@ -56,7 +56,7 @@ export interface LayerItem {
 /** Writes a layer with these entries, in this order, and nothing else. */
 export async function makeLayer(store: Store, items: readonly LayerItem[]): Promise<LayerRef> {
   const file = `${await store.blobs.scratch()}/${crypto.randomUUID()}`;
-  const writer = createLayerWriter({ file, compression: { kind: "gzip", level: 6 }, threads: 0 });
+  const writer = await createLayerWriter({ file, compression: { kind: "gzip", level: 6 }, threads: 0 });
   for (const { content, bytes, ...item } of items) {
     const body = bytes ?? new TextEncoder().encode(content ?? "");
     const type = item.type ?? "file";

@@ -15,7 +15,7 @@ Deno.test("NativeBuilder runs commands upon a tar whose layer is not stored yet,
   const { diffId, stored } = await makeLayer(store, [{ path: "given", content: "tea" }]);
   const tar = await tarOf(store, (await stored).digest);
   const wanted = `${await store.blobs.scratch()}/wanted`;
-  const writer = createLayerWriter({ file: wanted, compression, threads: 0 });
+  const writer = await createLayerWriter({ file: wanted, compression, threads: 0 });
   await writer.write(await Deno.readFile(tar));
   const layer = await writer.close();
 

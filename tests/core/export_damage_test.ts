@@ -25,7 +25,7 @@ async function withShop(body: (shop: Shop) => Promise<void>): Promise<void> {
     const layers = [];
     for (const [kind, size] of [["gzip", 700_000], ["zstd", 300_000], ["gzip", 1]] as const) {
       const file = `${await store.blobs.scratch()}/layer-${crypto.randomUUID()}`;
-      const writer = createLayerWriter({ file, compression: { kind, level: 3 }, threads: 0 });
+      const writer = await createLayerWriter({ file, compression: { kind, level: 3 }, threads: 0 });
       const entry = { path: "data", type: "file", mode: 0o644, uid: 0, gid: 0, size, mtime: 0 } as const;
       await writer.write(encodeTarHeader(entry));
       const bytes = new Uint8Array(size);

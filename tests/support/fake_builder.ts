@@ -133,7 +133,7 @@ class FakeBuilder implements Builder {
 
   async #layer(files: ReadonlyMap<string, string>, mtime: number) {
     const file = `${await this.store.blobs.scratch()}/fake${crypto.randomUUID()}`;
-    const writer = createLayerWriter({ file, compression: { kind: "gzip", level: 4 }, threads: 0 });
+    const writer = await createLayerWriter({ file, compression: { kind: "gzip", level: 4 }, threads: 0 });
     const entries: TarEntry[] = [];
     for (const [path, text] of [...files].sort()) {
       const link = text.startsWith("-> ") ? text.slice(3) : undefined;

@@ -6,7 +6,7 @@ import { concat, noise, randomNumbers } from "../tar/support.ts";
 
 async function compress(input: Uint8Array, threads: number): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
-  const compressor = createCompressor({
+  const compressor = await createCompressor({
     compression: { kind: "gzip", level: 6 },
     threads,
     expectedSize: WORKER_THRESHOLD + 1,

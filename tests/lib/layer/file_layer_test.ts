@@ -315,7 +315,7 @@ Deno.test("file layers unpack in umoci and skopeo as ImageFs says", async (t) =>
     await Deno.mkdir(`${oci}/blobs/sha256`, { recursive: true });
     const layers: WrittenLayer[] = [];
     for (const made of [first, second]) {
-      const writer = createLayerWriter({
+      const writer = await createLayerWriter({
         file: `${dir}/x`,
         compression: { kind: "gzip", level: 6 },
         threads: 0,

@@ -9,7 +9,7 @@ const [file, kind] = Deno.args as [string, "gzip" | "zstd"];
 const chunk = new Uint8Array(1 << 20);
 for (let at = 0; at < chunk.length; at += 1 << 18) crypto.getRandomValues(chunk.subarray(at, at + (1 << 15)));
 
-const writer = createLayerWriter({ file, compression: { kind, level: 2 }, threads: 2 });
+const writer = await createLayerWriter({ file, compression: { kind, level: 2 }, threads: 2 });
 await writer.write(
   encodeTarHeader({ path: "big", type: "file", mode: 0o644, uid: 0, gid: 0, size: SIZE, mtime: 0 }),
 );

@@ -15,7 +15,7 @@ Deno.test("TarWriter leaves a small tar as it is and compresses a long one, to w
         withTempDir(async (dir) => {
           const tar = noise(size, random);
           const options = { compression: { kind, level: 4 }, threads: 0 };
-          const whole = createLayerWriter({ ...options, file: `${dir}/whole` });
+          const whole = await createLayerWriter({ ...options, file: `${dir}/whole` });
           await whole.write(tar);
           const layer = await whole.close();
 
@@ -74,7 +74,7 @@ Deno.test("longestOutput() is no less than what any input comes to", async () =>
     for (const [kind, levels] of [["gzip", [2, 6, 9]], ["zstd", [1, 3, 19]]] as const) {
       for (const level of levels) {
         let length = 0;
-        const compressor = createCompressor({
+        const compressor = await createCompressor({
           compression: { kind, level },
           threads: 0,
           output: (bytes) => void (length += bytes.length),

@@ -1,23 +1,24 @@
 import { deepEqual, equal } from "node:assert/strict";
+import { crc32 } from "node:zlib";
 import wabt from "wabt";
 import { codeLengths, codesOf } from "../../../lib/compression/huffman.ts";
-import { literalLoops } from "../../../lib/compression/literal_loops.ts";
+import { checksum, loops } from "../../../lib/compression/loops.ts";
 import { randomNumbers } from "../tar/support.ts";
 
 const FOLDER = new URL("../../../lib/compression/", import.meta.url);
 
-Deno.test("literals_wasm.ts is made of literals.wat", async () => {
-  const source = await Deno.readTextFile(new URL("literals.wat", FOLDER));
-  const bytes = (await wabt()).parseWat("literals.wat", source).toBinary({}).buffer;
+Deno.test("loops_wasm.ts is made of loops.wat", async () => {
+  const source = await Deno.readTextFile(new URL("loops.wat", FOLDER));
+  const bytes = (await wabt()).parseWat("loops.wat", source).toBinary({}).buffer;
   const pieces = new Uint8Array(bytes).toBase64().match(/.{1,100}/g)!;
   const module = [
-    "/** `literals.wat`, assembled. */",
-    "export const LITERALS_WASM: string = [",
+    "/** `loops.wat`, assembled. */",
+    "export const LOOPS_WASM: string = [",
     ...pieces.map((piece) => `  "${piece}",`),
     '].join("");',
     "",
   ].join("\n");
-  const path = new URL("literals_wasm.ts", FOLDER);
+  const path = new URL("loops_wasm.ts", FOLDER);
   if (Deno.env.get("UPDATE_GOLDEN") === "1") await Deno.writeTextFile(path, module);
   equal(await Deno.readTextFile(path), module, "make it anew with UPDATE_GOLDEN=1");
 });
@@ -60,20 +61,23 @@ const halves = (most: number): Kind => ({
 });
 const kinds = [even(2), even(64), even(256), halves(20), halves(255), halves(256)];
 
-Deno.test("literalLoops() counts bytes", () => {
-  const { input, count, counts } = literalLoops();
+Deno.test("loops() counts bytes", () => {
+  const { input, zero, count, counts } = loops();
   for (const size of sizes) {
     for (const kind of kinds) {
       const block = bytes(size, kind);
       input.set(block);
-      count(size);
-      deepEqual(Array.from({ length: 256 }, (_, i) => counts[i]! + counts[256 + i]!), [...counted(block)]);
+      zero();
+      count(0, size);
+      deepEqual([...counts.subarray(0, 256)], [...counted(block)]);
+      count(size - 1, size);
+      equal(counts[block.at(-1)!], counted(block)[block.at(-1)!]! + 1);
     }
   }
 });
 
-Deno.test("literalLoops() writes codes as RFC 1951 orders bits, from any bit on, and zeros after them", () => {
-  const { input, codes, output, write } = literalLoops();
+Deno.test("loops() writes codes as RFC 1951 orders bits, from any bit on, and zeros after them", () => {
+  const { input, codes, output, writeBytes } = loops();
   for (const size of sizes) {
     for (const [at, kind] of kinds.entries()) {
       const block = bytes(size, kind);
@@ -82,11 +86,20 @@ Deno.test("literalLoops() writes codes as RFC 1951 orders bits, from any bit on,
       codes.set(made);
       const start = 8 * at + (size + at) % 8;
       output.fill(0xff);
-      const end = write(size, start);
+      const end = writeBytes(0, size, start);
       const whole = "1".repeat(start) + written(block, made);
       equal(end, whole.length);
       const found = bitsOf(output.subarray(0, Math.floor(end / 8) + 1));
       equal(found === whole.padEnd(found.length, "0"), true, `${size} bytes, kind ${at}`);
     }
+  }
+});
+
+Deno.test("checksum() is zlib's, in any pieces", () => {
+  for (const size of [0, ...sizes, (1 << 20) - 1, (1 << 20) + 9]) {
+    const block = bytes(size, even(256));
+    equal(checksum(block, 0), crc32(block));
+    const cut = size * 5 >> 3;
+    equal(checksum(block.subarray(cut), checksum(block.subarray(0, cut), 0)), crc32(block));
   }
 });
