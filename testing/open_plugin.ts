@@ -141,14 +141,14 @@ export async function openPlugin<Input>(
   try {
     await hooks.add(use(ciOfTest));
     if (options.apart === undefined) {
-      await hooks.add({ plugin: plugin as Plugin<never>, options: options.options });
+      await hooks.add({ plugin: plugin, options: options.options });
     } else {
       const { openApart } = await import("../core/hooks/apart/open.ts");
       const module = { use: plugin.name, url: options.apart, options: options.options };
       const { timeoutMs } = options;
       const opened = await openApart({ ...module, host, context, pinned: false, timeoutMs });
       hooks.own(opened);
-      await hooks.add({ plugin: opened.plugin as Plugin<never>, options: options.options });
+      await hooks.add({ plugin: opened.plugin, options: options.options });
     }
   } catch (error) {
     await hooks[Symbol.asyncDispose]();

@@ -99,7 +99,7 @@ async function withSource<T>(
   { host, store }: Place,
   body: (source: ImageSource | undefined) => Promise<T>,
 ): Promise<T> {
-  await using opened = await openPlugin<unknown>(plugin as Plugin, host, {
+  await using opened = await openPlugin(plugin, host, {
     options,
     ...(apart && { apart }),
   });

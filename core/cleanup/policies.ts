@@ -73,7 +73,7 @@ async function addPolicies(runner: HookRunner, choice: PolicyChoice): Promise<Ho
     times.set(plugin.name, time);
     const name = time === 1 ? plugin.name : `${plugin.name}#${time}`;
     await runner.add({ ...selection, plugin: { ...plugin, name } }, {
-      builtin: builtins.includes(plugin as Plugin),
+      builtin: builtins.includes(plugin),
     });
     if (!runner.list().at(-1)!.hooks.includes("keep")) throw noPolicy(selection);
   }

@@ -36,7 +36,7 @@ function readAll(source: Source, report: Report): readonly ReadDocument[] {
   let index = -1;
   for (const document of yamlDocuments(text, source.lines, report)) {
     index++;
-    const offset = isNode(document.contents) ? document.contents.range![0] : document.range[0];
+    const offset = isNode(document.contents) ? document.contents.range[0] : document.range[0];
     const place = { source, offset, document: index + 1 };
     if (document.errors.length + document.warnings.length > 0) {
       reportYaml(document, place, report);

@@ -349,7 +349,7 @@ export interface OptionPlaces {
 
 /** Typed selection for embedders; the YAML loader builds the same pair from `plugins:`. */
 export function use<Input>(plugin: Plugin<Input>, options?: Input): Selection {
-  return { plugin: plugin as Plugin<never>, options };
+  return { plugin: plugin, options };
 }
 
 /** Wraps what a plugin threw, once. */

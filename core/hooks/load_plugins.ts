@@ -52,7 +52,7 @@ export async function loadUses(
     }) ?? await unknownName(use, builtins, { at, ...(elsewhere && { elsewhere }) });
     return {
       ...found,
-      plugin: found.plugin as Plugin<never>,
+      plugin: found.plugin,
       written: { file, line, places },
       ...(options !== undefined && { options }),
     };

@@ -39,8 +39,7 @@ export async function deliverImports(
       ...(rule.owner !== undefined && { uid: (await owners.resolve(rule.owner, undefined)).uid }),
       ...(rule.group !== undefined && { gid: (await owners.resolve(undefined, rule.group)).gid }),
     };
-    const emit = (text: string) => session.options.emit({ type: "note", level: "warn", text });
-    for (const item of await importItems(worker, rule, artifact, fs, spool, emit)) {
+    for (const item of await importItems(worker, rule, artifact, fs, spool)) {
       items.set(item.path, { ...item, ...owner });
     }
   }
@@ -75,10 +74,9 @@ async function importItems(
   artifact: StageOutput,
   parent: ImageFs,
   spool: Spool,
-  warn: (text: string) => void,
 ): Promise<FileItem[]> {
   const fs = await worker.reader.fs(artifact.layers);
-  const { targets, dirs } = chooseEntries(rule, fs, parent, worker.session.options.epoch, warn);
+  const { targets, dirs } = chooseEntries(rule, fs, parent, worker.session.options);
   return [...dirs, ...await setAside({ worker, layers: artifact.layers, fs, targets, spool })];
 }
 
@@ -87,8 +85,7 @@ function chooseEntries(
   rule: ImportRule,
   fs: ImageFs,
   parent: ImageFs,
-  epoch: number,
-  warn: (text: string) => void,
+  { epoch, emit }: LayerWorker["session"]["options"],
 ) {
   const add = fs.resolve(layerPath(rule.add), { last: true });
   const found = fs.lookup(add);
@@ -108,7 +105,10 @@ function chooseEntries(
     const inside = parent.lookup(parent.resolve(to, { last: true }))?.entry.type === "dir";
     const target = name === "" ? (inside ? join(to, basename(path)) : to) : join(to, name);
     if (type === "file" || type === "hardlink" || type === "symlink") targets.set(path, target);
-    else warn(`Import of ${title}: "/${path}" is left out, it is a ${type}`);
+    else {
+      const text = `Import of ${title}: "/${path}" is left out, it is a ${type}`;
+      emit({ type: "note", level: "warn", text });
+    }
   };
   if (found.entry.type !== "dir") {
     if (passes(basename(add))) place(add, "", found.entry.type);

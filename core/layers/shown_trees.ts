@@ -82,7 +82,7 @@ export function changeTrees(
       continue;
     }
     items.set(path, item);
-    wishes.push({ ...row.item!, path });
+    wishes.push({ ...row.item, path });
   }
 
   const gone = new Set<string>();

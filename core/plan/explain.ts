@@ -36,16 +36,15 @@ export async function explainBuild(
     const { kind, name } = image.node.rule;
     const planned = plannedOf.get(image.node.key)!;
     const stages: ExplainedStage[] = [];
-    let changedBefore: string | undefined;
     for (const [i, stage] of image.stages.entries()) {
       const row = planned.stages[i]!;
       const chosen = wanted.stage === undefined ? row.state === "build" : row.stage === wanted.stage;
-      if (chosen) {
-        stages.push(
-          await explainStage(signed, image, stage, row, wanted.stage !== undefined, changedBefore, inputs),
-        );
-      }
-      if (row.state === "build") changedBefore = row.stage;
+      if (!chosen) continue;
+      const facts = stage.facts.map(({ key, value }) => ({ key, value }));
+      stages.push({
+        ...await explainStage(signed, image, stage, row, inputs),
+        ...(wanted.stage !== undefined && { facts }),
+      });
     }
     if (stages.length > 0) images.push({ name, kind, stages });
   }
@@ -57,11 +56,9 @@ async function explainStage(
   image: SignedImage,
   stage: SignedStage,
   row: PlannedStage,
-  withFacts: boolean,
-  changedBefore: string | undefined,
   inputs: ExplainInputs,
 ): Promise<ExplainedStage> {
-  const found = await compareStage(image, stage, inputs, changedBefore);
+  const found = await compareStage(image, stage, inputs);
   const { stage: known, at } = found.with ?? {};
   const changes = await withCommits(found.changes, image, known?.commit, inputs);
   return {
@@ -80,7 +77,6 @@ async function explainStage(
     rippleOnly: known !== undefined && changes.length === 0,
     changes,
     ripplesTo: changes.length > 0 ? ripples(signed, image, stage) : [],
-    ...(withFacts && { facts: stage.facts.map(({ key, value }) => ({ key, value })) }),
   };
 }
 

@@ -69,7 +69,7 @@ export class Bases implements AsyncDisposable {
       projectDir: dir,
       // Strangers would choose where the logins of this machine are used, and see what they give.
       env: untrusted ? (await import("../config/untrusted.ts")).anonymousEnvironment(env) : env,
-      access: untrusted ? { insecure: access.insecure ?? [] } : access,
+      access: untrusted ? { insecure: access.insecure } : access,
     });
     if (answer) return answer.value;
     throw new EngineError("SOURCE_NOT_FOUND", `Cannot use base image "${name}": no plugin knows it`);

@@ -146,7 +146,7 @@ export class Workspace implements AsyncDisposable {
   async #addBuiltins(plugins: readonly Plugin[]): Promise<void> {
     for (const plugin of plugins) {
       if (!this.#named.has(plugin.name)) {
-        await this.#hooks.add({ plugin: plugin as Plugin<never> }, { builtin: true });
+        await this.#hooks.add({ plugin: plugin }, { builtin: true });
       }
     }
   }
@@ -197,7 +197,7 @@ export class Workspace implements AsyncDisposable {
   #openBare(): Promise<Store> {
     return this.#bareStore ??= (async () => {
       for (const plugin of this.#builtins.plugins) {
-        await this.#bareHooks.add({ plugin: plugin as Plugin<never> }, { builtin: true });
+        await this.#bareHooks.add({ plugin: plugin }, { builtin: true });
       }
       return await this.#openStore(this.#bareHooks);
     })();

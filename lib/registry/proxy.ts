@@ -45,7 +45,7 @@ function covers(entry: string, host: string, port: string): boolean {
   if (range) return isWithin(host, range[1]!, Number(range[2]));
   const [, name, wanted] = /^(\[.*\]|[^:]*):(\d+)$/.exec(entry) ?? [undefined, entry, undefined];
   if (wanted !== undefined && wanted !== port) return false;
-  const named = bare(name!);
+  const named = bare(name);
   if (isIP(named) !== 0) return isIP(host) !== 0 && isWithin(host, named, isIP(named) === 4 ? 32 : 128);
   // Names cover their subdomains; a leading dot, or "*.", leaves out the name itself.
   const suffix = named.replace(/^\*\./, ".");

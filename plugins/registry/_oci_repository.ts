@@ -60,9 +60,7 @@ export class OciRepository implements Repository {
   }
 
   async head(reference: string, signal: AbortSignal): Promise<Digest | undefined> {
-    return await this.#asked(() => lookUpManifest(this.#client, this.#path, { reference, signal })) as
-      | Digest
-      | undefined;
+    return await this.#asked(() => lookUpManifest(this.#client, this.#path, { reference, signal }));
   }
 
   async manifest(reference: string, signal: AbortSignal): Promise<RemoteManifest | undefined> {

@@ -76,7 +76,7 @@ export class RegistryImage {
       throw new OciError("invalid", `Cannot use image "${title}": ${id} is an index, wanted is an image`);
     }
     const config = await this.#reader(signal).config(document.manifest.config);
-    return imageOf(document.manifest, config, { title, platform }) as ImageState;
+    return imageOf(document.manifest, config, { title, platform });
   }
 
   #reader(signal: AbortSignal): ImageReader {

@@ -66,7 +66,7 @@ export async function makeLayer(store: Store, items: readonly LayerItem[]): Prom
     await writer.write(tarPadding(body.length));
   }
   await writer.write(TAR_TRAILER);
-  const made = await writer.close() as Layer;
+  const made = await writer.close();
   await store.blobs.adopt(file, made.digest);
   return refOf(made);
 }

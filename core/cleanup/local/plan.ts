@@ -46,7 +46,7 @@ const FORMAT = 2;
 
 /** Decides which records of the local store go. Pure. */
 export function planLocal(records: readonly StageRecord[], rules: LocalRules): LocalPlan {
-  const bySignature = new Map(records.map((record) => [record.signature as string, record]));
+  const bySignature = new Map<string, StageRecord>(records.map((record) => [record.signature, record]));
   const kept = new Map<string, { readonly rule: string; readonly why: string }>();
   const keepDown = (signature: string, rule: string, why: string) => {
     for (let at: string | null = signature; at !== null && !kept.has(at);) {

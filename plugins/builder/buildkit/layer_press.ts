@@ -1,4 +1,4 @@
-import type { BuilderRequest, BuildStep, Digest, StepResult } from "../../../core/contract/plugin.ts";
+import type { BuilderRequest, BuildStep, StepResult } from "../../../core/contract/plugin.ts";
 import { compressTarFile } from "../../../lib/layer/writer.ts";
 import type { CanonicalLayer } from "./canonical.ts";
 import type { LayerShelf } from "./layer_shelf.ts";
@@ -21,7 +21,7 @@ export class LayerPress {
     const threads = Math.max(1, navigator.hardwareConcurrency - 1); // the next stage runs meanwhile
     const blob = compressTarFile(tar, file, compression, threads).then(({ digest, size, mediaType }) => {
       kept.stored();
-      return { digest: digest as Digest, size, mediaType, diffId, file };
+      return { digest, size, mediaType, diffId, file };
     });
     const done = blob.catch(() => {});
     this.#compressing.add(done);
