@@ -7,6 +7,7 @@ import { mountsBelow, unmountBelow } from "../support/journal_fs.ts";
 import { removeTree } from "../support/tmp.ts";
 import { busyboxBase } from "../support/bases.ts";
 import { type OtherTool, PRELUDE, probePrograms } from "./isolation_rows.ts";
+import { until } from "../support/until.ts";
 
 /** Probes by name, and what they print. */
 export type Texts = Readonly<Record<string, string>>;
@@ -102,7 +103,7 @@ async function openBuildkit(): Promise<IsolationPeer | undefined> {
   let ended = false;
   daemon.status.then(() => ended = true);
   const answers = async () => (await run([...ctl, "debug", "workers"], { allowFailure: true })).code === 0;
-  while (!await answers() && !ended) await new Promise((resolve) => setTimeout(resolve, 20));
+  await until(async () => await answers() || ended);
   const layout = await busyboxBase();
   const { digest } = JSON.parse(await Deno.readTextFile(`${layout}/index.json`)).manifests[0];
   return {

@@ -1,7 +1,6 @@
 /** The files for Kubernetes against what they name: each other, dapp's options, and the real buildkitd where it is found. */
 import assert from "node:assert/strict";
 import { credentials } from "@grpc/grpc-js";
-import { delay } from "@std/async/delay";
 import { parseAllDocuments } from "yaml";
 import { helpText } from "../../cli/help.ts";
 import { createStyle } from "../../cli/style.ts";
@@ -13,6 +12,7 @@ import { freePort } from "../support/free_port.ts";
 import { kill, run } from "../support/process.ts";
 import { withProject } from "../support/project.ts";
 import { withTempDir } from "../support/tmp.ts";
+import { until } from "../support/until.ts";
 
 const folder = new URL("../../deploy/kubernetes/", import.meta.url);
 const read = (file: string) => Deno.readTextFile(new URL(file, folder));
@@ -57,7 +57,7 @@ async function userNamespace(): Promise<AsyncDisposable & { readonly pid: number
   }).spawn();
   const { pid } = holder;
   const own = await Deno.readLink("/proc/self/ns/user");
-  while (await Deno.readLink(`/proc/${pid}/ns/user`) === own) await delay(10);
+  await until(async () => await Deno.readLink(`/proc/${pid}/ns/user`) !== own);
   for (const ids of ["uid_map", "gid_map"]) await Deno.writeTextFile(`/proc/${pid}/${ids}`, "0 100000 65536");
   return {
     pid,
@@ -115,10 +115,10 @@ Deno.test("the real buildkitd runs steps as the files for Kubernetes start it: w
     let ended = false;
     const end = daemon.status.then(() => ended = true);
     try {
-      while (!await Deno.stat(socket).then(() => true, () => false)) {
+      await until(async () => {
         if (ended) assert.fail(await Deno.readTextFile(`${dir}/log`));
-        await delay(50);
-      }
+        return await Deno.stat(socket).then(() => true, () => false);
+      });
       const client = new BuildkitClient(`unix://${socket}`, credentials.createInsecure());
       const [worker] = await client.workers(new AbortController().signal);
       client[Symbol.dispose]();

@@ -8,6 +8,7 @@ import { assertNoLeaks, leakSnapshot } from "../support/leaks.ts";
 import { openBelow } from "../support/proc.ts";
 import { run } from "../support/process.ts";
 import { type TestProject, withProject } from "../support/project.ts";
+import { until } from "../support/until.ts";
 
 const DAPPFILE = "project: shop\n---\ndimg: app\nfrom: scratch\ngit: [{ add: /, to: /app }]\n";
 
@@ -41,7 +42,7 @@ function mute(where: Deno.ServeUnixOptions | Deno.ServeTcpOptions) {
 
 /** Settles when a process has this in its command line. */
 async function started(text: string): Promise<void> {
-  while (processesWith(text).length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  await until(() => processesWith(text).length > 0, `nothing runs "${text}"`);
 }
 
 async function onBusybox(project: TestProject, command: string): Promise<void> {

@@ -7,6 +7,7 @@ import { imageTree } from "../support/image_tree.ts";
 import { endDaemon, run } from "../support/process.ts";
 import { openProject, startProject, type TestProject, withProject } from "../support/project.ts";
 import { withTempDir } from "../support/tmp.ts";
+import { until } from "../support/until.ts";
 
 const plain = "dimg: app\nfrom: scratch\ngit: [{ to: /app, excludePaths: [dappfile.yaml] }]\n";
 
@@ -44,7 +45,7 @@ async function withServer(body: (dir: string, url: string) => Promise<void>): Pr
     }).spawn();
     try {
       const connects = () => Deno.connect({ hostname: "127.0.0.1", port }).then((c) => c.close() ?? true);
-      while (!await connects().catch(() => false)) await new Promise((resolve) => setTimeout(resolve, 20));
+      await until(() => connects().catch(() => false), "the daemon of git does not listen");
       await body(dir, `git://127.0.0.1:${port}`);
     } finally {
       await endDaemon(daemon);

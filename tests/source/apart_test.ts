@@ -8,6 +8,7 @@ import sourceWrapped from "../support/apart/source_wrapped.ts";
 import { busyboxBase } from "../support/bases.ts";
 import { run } from "../support/process.ts";
 import { withProject } from "../support/project.ts";
+import { until } from "../support/until.ts";
 
 sourceConformance("source-archive apart", async () => {
   const dir = await Deno.makeTempDir();
@@ -298,7 +299,7 @@ Deno.test("nothing is copied any more for a source apart that was let go", async
     { from: store },
   );
   await assert.rejects(failing, { message: /: enough$/ });
-  while ([...Deno.readDirSync(scratch)].some(({ isFile, name }) => isFile && !name.startsWith("."))) {
-    await new Promise((done) => setTimeout(done, 10));
-  }
+  const isWritten = () =>
+    [...Deno.readDirSync(scratch)].some(({ isFile, name }) => isFile && !name.startsWith("."));
+  await until(() => !isWritten(), "the copy does not stop");
 });

@@ -3,6 +3,7 @@ import { freePort } from "./free_port.ts";
 import { mountsBelow, unmountBelow } from "./journal_fs.ts";
 import { endDaemon } from "./process.ts";
 import { removeTree } from "./tmp.ts";
+import { until } from "./until.ts";
 
 export interface Buildkitd extends AsyncDisposable {
   /** As BUILDKIT_HOST names it. */
@@ -87,13 +88,11 @@ export async function startBuildkitd(options: BuildkitdOptions = {}): Promise<Bu
   };
   let ended = false;
   child.status.then(() => ended = true);
-  while (!await Deno.stat(socket).then(() => true, () => false)) {
-    if (ended) {
-      const log = await Deno.readTextFile(`${dir}/log`);
-      await stop();
-      throw new Error(`buildkitd did not start:\n${log}`);
-    }
-    await new Promise((resolve) => setTimeout(resolve, 20));
+  await until(async () => ended || await Deno.stat(socket).then(() => true, () => false));
+  if (ended) {
+    const log = await Deno.readTextFile(`${dir}/log`);
+    await stop();
+    throw new Error(`buildkitd did not start:\n${log}`);
   }
   return {
     address: `unix://${socket}`,

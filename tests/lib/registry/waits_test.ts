@@ -6,6 +6,7 @@ import { getManifest } from "../../../lib/registry/manifests.ts";
 import { isRetryableStatus, parseRetryAfter } from "../../../lib/registry/retry.ts";
 import { failure, MemoryRegistry } from "../../../testing/memory_registry/registry.ts";
 import { clientOf, FakeClock } from "../../support/registry_client.ts";
+import { until } from "../../support/until.ts";
 
 const { signal } = new AbortController();
 
@@ -73,10 +74,10 @@ Deno.test("RegistryClient keeps one pause for all requests to a host", async () 
     },
   });
   const first = getManifest(client, "a", { reference: "1", signal });
-  while (asleep.length < 1) await new Promise((resolve) => setTimeout(resolve, 0));
+  await until(() => asleep.length === 1);
   const before = registry.seen.length;
   const others = [1, 2, 3].map(() => getManifest(client, "a", { reference: "1", signal }));
-  while (asleep.length < 4) await new Promise((resolve) => setTimeout(resolve, 0));
+  await until(() => asleep.length === 4);
   strictEqual(registry.seen.length, before, "nobody asks during the pause");
   ok(asleep.slice(1).every((ms) => ms >= 60_000), "the others wait a little longer");
   wake();
