@@ -43,8 +43,14 @@ export async function checkUntrusted(config: Config, dir: string): Promise<Confi
 
 type Refuse = (at: Position, message: string, hint: string) => void;
 
+/** What strangers may say of an image as they like. A key that is neither here nor looked at does not compile. */
+type Free =
+  | ("kind" | "name" | "document" | "line" | "file")
+  | ("fromCacheVersion" | "gitPatches" | "shell" | "docker" | "imports" | "asLayers");
+
 async function checkImage(rule: ImageRule, dir: string, refuse: Refuse): Promise<void> {
-  const { base, mounts, secrets, ssh, git, network } = rule;
+  const { base, mounts, secrets, ssh, git, network, ...others } = rule;
+  others satisfies { readonly [K in keyof typeof others]: K extends Free ? unknown : never };
   if (base.kind === "image") {
     const why = await foreignFiles(base.name, dir);
     if (why) {
