@@ -1,4 +1,5 @@
 /** Cuts the output of stage commands into whole lines that are safe beside a progress display. */
+import { withoutEnd } from "../../lib/without_end.ts";
 
 const ESC = "\x1b";
 const COLORS = `${ESC}\\[[0-9;:]*m`;
@@ -13,9 +14,7 @@ const controls = new RegExp("[\x00-\x08\x0a-\x1a\x1c-\x1f\x7f\x80-\x9f]", "g");
 /** A line of foreign output without anything that moves the cursor; colors stay when they are wanted. */
 export function cleanLine(line: string, color: boolean): string {
   // What a progress bar drew last is what a person would see.
-  let end = line.length;
-  while (line[end - 1] === "\r") end--; // a pattern would look for the end again from each of many
-  const shown = line.slice(0, end);
+  const shown = withoutEnd(line, "\r");
   const last = shown.slice(shown.lastIndexOf("\r") + 1);
   const colored = color && last.includes(ESC) && last.search(sgr) >= 0;
   const text = last

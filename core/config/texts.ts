@@ -2,6 +2,7 @@
 import { parseBytes, parseDuration } from "../../lib/quantity.ts";
 import { suggest } from "../../lib/suggest.ts";
 import { about, checked } from "./fields.ts";
+import { withoutEnd } from "../../lib/without_end.ts";
 
 /** One of a few words. */
 export function oneOf<const T extends string>(...values: readonly T[]) {
@@ -81,7 +82,7 @@ export const repo = checked((value, refuse) => {
   if (value !== value.toLowerCase()) {
     return refuse(`Repository "${value}" has upper-case letters`, `Did you mean "${value.toLowerCase()}"?`);
   }
-  return value.replace(/\/+$/, "");
+  return withoutEnd(value, "/");
 });
 
 /** A user or group of an image. */

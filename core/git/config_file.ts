@@ -3,6 +3,7 @@
  *
  * `section` and `key` are compared without regard to case, `subsection` exactly. A key without a value is "true".
  */
+import { withoutEnd } from "../../lib/without_end.ts";
 export function configValue(
   text: string,
   section: string,
@@ -48,6 +49,6 @@ function unescape(text: string): string {
 
 /** The last path element of a repository URL without `.git`: `git@host:group/shop.git` gives `shop`. */
 export function repositoryName(url: string): string | undefined {
-  const path = url.replace(/[?#].*$/, "").replace(/\/+$/, "").replace(/\/\.git$/, "");
+  const path = withoutEnd(url.replace(/[?#].*$/, ""), "/").replace(/\/\.git$/, "");
   return path.split(/[/:]/).at(-1)?.replace(/\.git$/, "") || undefined;
 }

@@ -8,6 +8,7 @@ import type { GitMemo, GitRepository, GitTree, ObjectDatabase, Submodule } from 
 import { gitEnv } from "./process.ts";
 import { expandSubmodules, gitmodulesIn, listSubmodule } from "./submodules.ts";
 import { sha256Hex } from "../../lib/oci/digest.ts";
+import { withoutEnd } from "../../lib/without_end.ts";
 
 /** A repository elsewhere and the state of it that is wanted. */
 export type RemoteSource = NonNullable<GitEntry["remote"]>;
@@ -157,7 +158,7 @@ class OpenedRemote implements RemoteRepository {
 /** A submodule's URL as git-submodule(1) reads it: "./" and "../" start from the URL of the repository around it. */
 export function resolveUrl(base: string, url: string): string {
   if (!/^\.\.?(\/|$)/.test(url)) return url;
-  let around = base.replace(/\/+$/, "");
+  let around = withoutEnd(base, "/");
   let rest = url;
   for (;;) {
     if (rest === "." || rest.startsWith("./")) rest = rest.slice(2);

@@ -3,6 +3,7 @@ import type { GitEntry } from "../contract/config.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { GitFile, GitTree } from "./model.ts";
 import { nearestPath } from "./nearest.ts";
+import { withoutEnd } from "../../lib/without_end.ts";
 
 /** A file that a git entry puts into the image. */
 export interface SelectedFile extends GitFile {
@@ -141,5 +142,5 @@ export function matchDependencies(
 }
 
 function trimSlashes(path: string): string {
-  return path.replace(/^\/+|\/+$/g, "");
+  return withoutEnd(path.replace(/^\/+/, ""), "/");
 }

@@ -3,6 +3,7 @@ import { gitFailure } from "./failure.ts";
 import { type Listing, listTree, sortFiles } from "./listing.ts";
 import type { GitFile, ObjectDatabase, Submodule, TreeGap } from "./model.ts";
 import { runGit } from "./process.ts";
+import { withoutEnd } from "../../lib/without_end.ts";
 
 /** A listing with the files of all submodules in place of the links to them. */
 export interface Expanded {
@@ -85,9 +86,7 @@ async function readGitmodules(database: ObjectDatabase, oid: string): Promise<Ma
   }
   return new Map(
     [...byName].flatMap(([name, { path, url = "" }]) =>
-      path === undefined || /(?:^|\/)\.\.(?:\/|$)/.test(name)
-        ? []
-        : [[path.replace(/\/+$/, ""), { name, url }]]
+      path === undefined || /(?:^|\/)\.\.(?:\/|$)/.test(name) ? [] : [[withoutEnd(path, "/"), { name, url }]]
     ),
   );
 }

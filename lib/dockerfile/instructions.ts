@@ -2,6 +2,7 @@
 import { DockerfileError } from "./error.ts";
 import { splitWords } from "./words.ts";
 import { parseWord } from "./variables.ts";
+import { withoutEnd } from "../without_end.ts";
 
 /** One instruction. */
 export interface Instruction {
@@ -97,7 +98,7 @@ export function jsonList(rest: string): readonly string[] | undefined {
 }
 
 function strip(line: string): string {
-  return line.replace(/\r+$/, "");
+  return withoutEnd(line, "\r");
 }
 
 interface Directive {

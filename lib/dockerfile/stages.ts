@@ -11,6 +11,7 @@ import {
 import { expandWord, splitWords } from "./words.ts";
 import { VariableError } from "./variables.ts";
 import { suggest } from "../suggest.ts";
+import { withoutEnd } from "../without_end.ts";
 
 /** An image that a build stands on or copies from. */
 export interface ImageUse {
@@ -402,7 +403,7 @@ function signedText(
   numbered: boolean,
 ): string[] {
   const textOf = ({ line, lastLine }: Instruction) =>
-    lines.slice(line - 1, lastLine).map((text) => text.replace(/\r+$/, ""));
+    lines.slice(line - 1, lastLine).map((text) => withoutEnd(text, "\r"));
   return [
     ...(escape === "\\" ? [] : [`# escape=${escape}`]),
     ...head.flatMap(textOf),

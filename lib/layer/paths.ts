@@ -1,8 +1,9 @@
 /** Absolute image paths of the dappfile against the relative ones of layers. */
+import { withoutEnd } from "../without_end.ts";
 
 /** "/a/b" as layers write it: "a/b"; "/" is "". */
 export function layerPath(path: string): string {
-  return path.replace(/^\/+/, "").replace(/\/+$/, "");
+  return withoutEnd(path.replace(/^\/+/, ""), "/");
 }
 
 /** The part of `path` below `dir`; "" when they are the same, undefined when it is elsewhere. */

@@ -2,6 +2,7 @@ import { EngineError } from "../../core/contract/errors.ts";
 import { OciError } from "../../lib/oci/errors.ts";
 import { parseReference } from "../../lib/oci/reference.ts";
 import { suggest } from "../../lib/suggest.ts";
+import { withoutEnd } from "../../lib/without_end.ts";
 
 /** The scheme of directories. */
 const LAYOUT = "oci";
@@ -61,10 +62,8 @@ export function parseRepo(text: string): Repo {
 
 /** The nearest thing that could be a repository; undefined when that is no better. */
 function mendRepo(text: string): string | undefined {
-  const bare = text.trim().replace(/^[a-z][a-z0-9+.-]*:\/\//i, "").replace(/\/{2,}/g, "/").replace(
-    /\/+$/,
-    "",
-  );
+  const path = text.trim().replace(/^[a-z][a-z0-9+.-]*:\/\//i, "").replace(/\/{2,}/g, "/");
+  const bare = withoutEnd(path, "/");
   const named = bare.replace(/@sha256:.*$/, "").replace(/^[^/@]*@/, "");
   const slash = named.indexOf("/");
   if (slash < 0) return undefined;

@@ -1,4 +1,5 @@
 import { definePlugin, EngineError } from "../../core/contract/plugin.ts";
+import { withoutEnd } from "../../lib/without_end.ts";
 
 const KIND = "layout";
 
@@ -12,7 +13,7 @@ export const registryLayout = definePlugin({
   setup: () => ({
     openRegistry: async ({ repo, kind, projectDir }) => {
       if (!repo.startsWith("oci:") || (kind ?? KIND) !== KIND) return undefined;
-      const path = repo.slice("oci:".length).replace(/\/+$/, "");
+      const path = withoutEnd(repo.slice("oci:".length), "/");
       if (path === "" || path.includes(":")) {
         const why = path === "" ? "the directory is missing" : `a tag follows the directory`;
         throw new EngineError("REPO_INVALID", `Cannot use REPO "${repo}": ${why}, wanted is oci:DIR`);
