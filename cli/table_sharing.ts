@@ -114,9 +114,9 @@ export const sharingCommands = [
     run: async () => (await import("./commands/check_repo.ts")).checkRepo,
     summary: "Look whether what is published in REPO can really be read.",
     details: [
-      "Looks at every manifest, configuration and layer that the project's tags and stages stand on: registries can lose " +
-      "what they say that they have. Says for each tag what is missing, and whether this machine's store has it. " +
-      "--repair sends that again, and reads it back.",
+      "Looks at every manifest, configuration and layer that the project's tags, stages and signatures stand on: " +
+      "registries can lose what they say that they have. Says for each tag what is missing, and whether this machine " +
+      "has it or can make it again. --repair sends that, and reads it back.",
       "Exits with 1 while something is missing, or when the registry does not tell of some tag. With --quiet, prints the " +
       "names of those tags only.",
       aboutRepo,
@@ -155,8 +155,8 @@ export const sharingCommands = [
     summary: "Take stages of the current state from REPO into the store.",
     details: [
       "Takes the highest stage there is of each image, which is enough to build on. That REPO has none is no error. " +
-      "Prints one line for each stage: pulled, exists (it was in the store already) or absent; with --quiet the names of " +
-      "those that were pulled.",
+      "Prints one line for each stage: pulled, exists (it was in the store already), absent, or unusable (it is in REPO and " +
+      "not whole, as a warning says); with --quiet the names of those that were pulled.",
       aboutRepo,
     ],
     positionals: [dimgs, repo],

@@ -322,8 +322,8 @@ class BuildEngine implements Engine {
     options: RepoCheckOptions & { readonly repo?: string } = {},
   ): Promise<RepoCheck> {
     const { checkRepo } = await import("./publish/check_repo.ts");
-    const { session, repo } = await this.#about(options.repo);
-    return await checkRepo(session, patterns, { ...options, repo });
+    const { sessions, repo } = await this.#about(options.repo);
+    return await checkRepo(sessions, patterns, { ...options, repo });
   }
 
   async checkRegistry(options: { readonly repo?: string } = {}): Promise<RegistryCard> {

@@ -11,6 +11,9 @@ const states: Readonly<Record<Missing["state"], string>> = {
   damaged: "is damaged: what the registry gives is something else",
 };
 
+/** Tags that lack the same and are named, but for `--quiet` and `--json`. */
+const SHOWN = 20;
+
 /** `dapp dimg check repo`: says what published tags and stages lack. Exits with 1 while they do, or nobody can tell. */
 export const checkRepo: CommandRun = async (context) => {
   const { engine, options, quiet, style, answer } = context;
@@ -21,12 +24,10 @@ export const checkRepo: CommandRun = async (context) => {
     read: options.flag("read"),
     repair,
   });
-  const { tags, stages, blobs, bytes, damaged, unknown } = found;
+  const { blobs, bytes, damaged, unknown } = found;
   const left = damaged.filter(({ missing }) => missing.some(({ repaired }) => !repaired));
   answer(found, () => {
-    const rows = damaged.flatMap(({ reference, missing }) =>
-      quiet ? [reference] : [printable(reference), ...missing.map((each) => `  ${partLine(each)}`)]
-    );
+    const rows = quiet ? damaged.map(({ reference }) => reference) : damagedLines(damaged);
     const unsure = unknown.map(({ reference, why }) =>
       quiet ? reference : printable(`${reference}: cannot find out: ${why}`)
     );
@@ -39,12 +40,24 @@ export const checkRepo: CommandRun = async (context) => {
       ? style.yellow("repaired")
       : style.green("whole");
     const looked = found.read ? "every byte read" : "looked up";
-    const summary = `${state}: ${count(tags, "tag")}, ${count(stages, "stage")}, ` +
-      `${count(blobs, "blob")} (${formatSize(bytes)}), ${looked}`;
-    return [...rows, ...unsure, summary, ...hints(left, { repo, repair })];
+    const summary = `${state}: ${lackOf(found)}${count(blobs, "blob")} (${formatSize(bytes)}), ${looked}`;
+    return [...rows, ...unsure, summary, ...hints(left, { repo, repair, read: found.read })];
   });
   return left.length > 0 || unknown.length > 0 ? 1 : 0;
 };
+
+/** Tags that lack the same stand together, the first of them by name. */
+function damagedLines(damaged: RepoCheck["damaged"]): string[] {
+  const groups = Map.groupBy(
+    damaged,
+    ({ missing }) => missing.map((each) => `  ${partLine(each)}`).join("\n"),
+  );
+  return [...groups].flatMap(([lines, rows]) => [
+    ...rows.slice(0, SHOWN).map(({ reference }) => printable(reference)),
+    ...(rows.length > SHOWN ? [`and ${rows.length - SHOWN} more (--quiet names all)`] : []),
+    lines,
+  ]);
+}
 
 function partLine({ part, digest, size, state, here, repaired }: Missing): string {
   const name = digest === undefined ? `its ${part}` : `${part} ${shortDigest(digest)} (${formatSize(size)})`;
@@ -52,17 +65,52 @@ function partLine({ part, digest, size, state, here, repaired }: Missing): strin
   return `${name} ${states[state]}${here ? "; this machine has it" : ""}`;
 }
 
+/** How many tags and stages were looked at, and how many of them were not whole. */
+function lackOf({ tags, stages, damaged }: RepoCheck): string {
+  const of = {
+    image: ` of ${count(tags, "tag")}`,
+    stage: ` of ${count(stages, "stage")}`,
+    mark: " of the marks",
+  };
+  if (damaged.length === 0) return `${count(tags, "tag")}, ${count(stages, "stage")}, `;
+  const kinds = Object.groupBy(damaged, ({ kind }) => kind);
+  return (["image", "stage", "mark"] as const)
+    .map((kind) => kinds[kind] ? `${kinds[kind].length}${of[kind]}, ` : "").join("");
+}
+
 /** What to do about what is left. */
 function hints(
   left: RepoCheck["damaged"],
-  { repo, repair }: { readonly repo: string | undefined; readonly repair: boolean },
+  { repo, repair, read }: {
+    readonly repo: string | undefined;
+    readonly repair: boolean;
+    readonly read: boolean;
+  },
 ): string[] {
   if (left.length === 0) return [];
   const at = repo === undefined ? "" : ` ${printable(repo)}`;
-  const here = left.some(({ missing }) => missing.some((part) => part.here));
-  if (!repair && here) return [`Send again what this machine has with: dapp dimg check repo${at} --repair`];
+  const command = `dapp dimg check repo${at}${read ? " --read" : ""} --repair`;
+  const stages = left.some(({ kind }) => kind !== "image");
+  const images = left.some(({ kind }) => kind === "image");
+  const here = stages || left.some(({ missing }) => missing.some((part) => part.here));
+  if (!repair && here) return [`Send again what this machine has with: ${command}`];
+  const stays = left.some(({ missing }) =>
+    missing.some(({ state, here, repaired }) => state === "damaged" && here && !repaired)
+  );
+  if (stays) {
+    return [
+      "What is damaged may stay until its file is removed from the registry's disk (docker-registry: " +
+      `…/blobs/sha256/XX/XX…/data, after which it is restarted). Then: ${command}`,
+    ];
+  }
   return [
-    `Build and publish again what is ${repair ? "still " : ""}missing, with the tags named above: ` +
-    `dapp dimg bp${at}; stages of earlier states are built again when somebody needs them`,
+    `Other machines that build this project may have it: run there ${command}`,
+    ...(images
+      ? [
+        "What no machine has is published anew from here: check out what it was built from, then, with each tag: " +
+        `dapp dimg bp${at} --tag TAG`,
+      ]
+      : []),
+    ...(stages ? ["Stages are built again by who needs them, and published whole"] : []),
   ];
 }

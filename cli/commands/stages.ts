@@ -27,7 +27,10 @@ export const stagesPull: CommandRun = async (context) => {
   });
   const { stages } = moves;
   if (!stages.some(({ state }) => state === "pulled" || state === "would pull")) {
-    const why = stages.some(({ state }) => state === "absent")
+    const why = stages.some(({ state }) => state === "unusable")
+      ? `${moves.repo} has none of the stages that are missing here whole. See what it lacks with: ` +
+        `dapp dimg check repo ${moves.repo}`
+      : stages.some(({ state }) => state === "absent")
       ? `${moves.repo} has none of the stages that are missing here`
       : "every stage is here";
     context.progress.note(`note: nothing to pull: ${why}`);

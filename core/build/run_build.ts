@@ -80,7 +80,7 @@ export async function runBuild(
       registryFor: (task) => cache?.registryFor(task),
       elsewhere: cache?.shared.elsewhere,
       saved(image, stage, record) {
-        cache?.publish(image, stage, record);
+        cache?.publish(image, stage, record, { made: true });
         options.onSaved?.(image, stage, record);
       },
     },

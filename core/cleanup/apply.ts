@@ -8,7 +8,7 @@ import { Pool } from "../../lib/pool.ts";
 import { removeIdleSlots } from "../protocol/leases.ts";
 import type { Mark } from "../protocol/marks.ts";
 import { ATTACHED, type CleanupPlan, type PlannedRemoval, type RemovalGroup } from "./plan.ts";
-import { subjectInName } from "./classify.ts";
+import { subjectInName } from "../protocol/subject_in_name.ts";
 import { clearListed } from "./clear_listed.ts";
 import { dropLeftovers } from "./leftovers.ts";
 import type { JournalEntry } from "./journal.ts";

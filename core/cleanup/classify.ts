@@ -10,7 +10,8 @@ import { labels, ociLabels, parseChain, SERVICE_TAG_PREFIX, stageTag } from "../
 import type { ListedTag } from "../contract/registry.ts";
 import { type KnownManifest, neededBy } from "../protocol/manifest_facts.ts";
 import { isSignature } from "../contract/signature.ts";
-import { type Digest, digestFromHex } from "../../lib/oci/digest.ts";
+import { subjectInName } from "../protocol/subject_in_name.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 
 /** What a tag is to the project. */
 export type Classified =
@@ -93,12 +94,6 @@ export function classify(
     needs: neededBy(annotations),
   };
   return { kind: "other", other };
-}
-
-/** The manifest that a tag belongs to by its name; undefined for other names. */
-export function subjectInName(tag: string): Digest | undefined {
-  const hex = /^sha256-([0-9a-f]{64})(?:\.[a-z0-9]+)?$/.exec(tag)?.[1];
-  return hex === undefined ? undefined : digestFromHex(hex);
 }
 
 /**

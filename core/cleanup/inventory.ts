@@ -22,6 +22,7 @@ import type {
 import { Backlog } from "./backlog.ts";
 import { classify, isCopy } from "./classify.ts";
 import { earlier } from "../protocol/clock.ts";
+import { namesOfMark } from "../publish/names.ts";
 import { InventoryCache } from "./inventory_cache.ts";
 import { listedFacts, shareListedBytes } from "./listed_facts.ts";
 import type { KnownManifest } from "../protocol/manifest_facts.ts";
@@ -111,12 +112,12 @@ class Reader {
   }
 
   async readAll(root: Repository): Promise<void> {
-    const names = new Map<string, Promise<string>>();
+    const names = new Map<string, Promise<readonly string[]>>();
     await this.#readRepository("", root, (listed) => {
       const { tag } = listed;
-      if (tag.startsWith(REPOSITORY_TAG_PREFIX)) names.set(tag, this.#markedName(root, listed));
+      if (tag.startsWith(REPOSITORY_TAG_PREFIX)) names.set(tag, this.#markedNames(root, listed));
     });
-    const below = new Set(await Promise.all(names.values()));
+    const below = new Set((await Promise.all(names.values())).flat());
     below.delete("");
     const each = [...below].map((name) =>
       this.#readRepository(name, this.backend.repository(name), () => {})
@@ -124,10 +125,11 @@ class Reader {
     await Promise.all(each);
   }
 
-  /** The name in a marker, else what its tag is made of: that one cannot be read is noted where all tags are read. */
-  async #markedName(root: Repository, listed: ListedTag): Promise<string> {
+  /** The name in a marker, else what its tag may be made of: that one cannot be read is noted where all tags are read. */
+  async #markedNames(root: Repository, listed: ListedTag): Promise<readonly string[]> {
     const found = await this.#find({ name: "", repository: root }, listed).catch(() => undefined);
-    return found?.known?.annotations[labels.name] ?? listed.tag.slice(REPOSITORY_TAG_PREFIX.length);
+    const name = found?.known?.annotations[labels.name];
+    return name === undefined ? namesOfMark(listed.tag) : [name];
   }
 
   async #readRepository(

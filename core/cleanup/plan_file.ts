@@ -2,7 +2,7 @@ import type * as Zod from "../../lib/zod.ts";
 import { EngineError } from "../contract/errors.ts";
 import { SERVICE_TAG_PREFIX } from "../contract/labels.ts";
 import { isTag } from "../../lib/oci/reference.ts";
-import { subjectInName } from "./classify.ts";
+import { subjectInName } from "../protocol/subject_in_name.ts";
 import { isSpare } from "../protocol/spare_tags.ts";
 import { ATTACHED, type CleanupPlan, FORGOTTEN, OLD_STAGE } from "./plan.ts";
 import { isSignature } from "../contract/signature.ts";

@@ -5,9 +5,15 @@ import { manifestsOf, parseManifest } from "../../lib/oci/documents.ts";
 import type { RegistryBackend, Repository } from "../contract/registry.ts";
 import { labels } from "../contract/labels.ts";
 import type { JournalEntry } from "./journal.ts";
-import { subjectInName } from "./classify.ts";
+import { subjectInName } from "../protocol/subject_in_name.ts";
 import { subjectOf } from "./referrers.ts";
 import { knownOf } from "../protocol/manifest_facts.ts";
+import { putExactly } from "../protocol/put_readable.ts";
+import { isForeign } from "../publish/repo_parts.ts";
+import { Pool } from "../../lib/pool.ts";
+
+/** Layers that are looked up at once. */
+const AT_ONCE = 8;
 
 export interface RestoreOptions {
   readonly signal: AbortSignal;
@@ -97,16 +103,18 @@ async function restoreOne(
     if (present !== undefined && !await isDummy(repository, present, signal)) {
       return say("taken", `the tag points at ${present} now`);
     }
-    const lost = await lostConfig(repository, entry, signal);
-    if (lost !== undefined) return say("lost", lost);
+    const below = childDigests(entry).flatMap((child) => children.get(`${entry.repository}@${child}`) ?? []);
+    for (const each of [entry, ...below]) {
+      const lost = await lostPart(repository, each, signal);
+      if (lost !== undefined) return say("lost", lost);
+    }
     if (dryRun) return say("would restore");
-    for (const child of childDigests(entry)) {
-      const known = children.get(`${entry.repository}@${child}`);
-      if (known && await repository.head(child, signal) === undefined) {
-        await repository.putManifest(known, child, signal);
+    for (const child of below) {
+      if (await repository.head(child.digest, signal) === undefined) {
+        await putExactly(repository, child, { reference: child.digest, signal });
       }
     }
-    await repository.putManifest(entry, tag!, signal);
+    await putExactly(repository, entry, { reference: tag!, signal });
     return say("restored", await restoreReferrers(repository, { entry, children }, signal));
   } catch (error) {
     signal.throwIfAborted();
@@ -157,23 +165,36 @@ function isLoss(error: unknown): boolean {
   return error instanceof EngineError && error.details.missing === true;
 }
 
-/** Some registries take manifests without looking at blobs, so the smallest one is asked for first. */
-async function lostConfig(
+/**
+ * What is missing of an image. Some registries take manifests without looking at blobs, or say that they have what they
+ * have lost. The configuration is small, and is read.
+ */
+async function lostPart(
   repository: Repository,
   entry: JournalEntry,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const document = parse(entry);
   if (document?.kind !== "manifest") return undefined;
-  const { digest, size } = document.manifest.config;
+  const { config, layers } = document.manifest;
   try {
-    await repository.blob({ digest, size }, signal);
-    return undefined;
+    await repository.blob(config, signal);
   } catch (error) {
     signal.throwIfAborted();
     if (!isLoss(error)) throw error;
-    return `its configuration ${digest} is gone`;
+    return `its configuration ${config.digest} is gone`;
   }
+  const pool = new Pool(AT_ONCE);
+  const io = { signal, report: () => {} };
+  const states = await Promise.all(
+    layers.map((layer) =>
+      pool.run(async () =>
+        isForeign(layer) ? "there" : await repository.probe?.(layer, { whole: false }, io) ?? "there"
+      )
+    ),
+  );
+  const gone = layers.find((_, i) => states[i] !== "there");
+  return gone && `its layer ${gone.digest} is gone`;
 }
 
 function childDigests(entry: JournalEntry): readonly Digest[] {

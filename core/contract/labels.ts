@@ -32,6 +32,8 @@ export const labels = {
   service: "dapp-service-kind",
   /** Of what a tag is moved to while it is being removed, so that its manifest stays for others. */
   removed: "dapp-removed-tag",
+  /** Of a manifest that was stored once more, since the registry had lost it: makes it another one. */
+  again: "dapp-again",
 } as const;
 
 /** Standard annotations of the OCI image specification that dapp writes. */

@@ -62,10 +62,18 @@ export interface MovedStage {
   /** The full name with tag. */
   readonly reference: string;
   /**
-   * `exists`: it was there already. `absent`: not in REPO. `not built`: not in the store, so not pushed; a later stage
-   * may be.
+   * `exists`: it was there already. `absent`: not in REPO. `unusable`: in REPO and not whole, as a warning says.
+   * `not built`: not in the store, so not pushed; a later stage may be.
    */
-  readonly state: "pushed" | "would push" | "pulled" | "would pull" | "exists" | "absent" | "not built";
+  readonly state:
+    | "pushed"
+    | "would push"
+    | "pulled"
+    | "would pull"
+    | "exists"
+    | "absent"
+    | "unusable"
+    | "not built";
 }
 
 /** Bytes of blobs, by what it took to have them there. */

@@ -72,7 +72,12 @@ export class Elsewhere {
           signal,
           progress: shown(progress),
           download: (blob, file, io) =>
-            this.losses.reading(blob.digest, place, () => repository.download(blob, file, io)),
+            this.losses.reading(
+              blob.digest,
+              place,
+              io.signal,
+              () => repository.download(blob, file, io),
+            ),
         }), { signal }).catch((error) => {
           if (!(error instanceof EngineError) || !error.details.missing) throw error;
           const why = `only ${place} had it, and it is gone from there`;

@@ -32,15 +32,23 @@ export class Losses {
   /**
    * Reads a blob of a repository. Where that has not got it, whatever it says, that is noted, and it is not asked for
    * again.
+   *
+   * @param signal stops the reading, maybe because another blob is missing: that says nothing of this one
    */
-  async reading<T>(digest: Digest, place: string, read: () => Promise<T>): Promise<T> {
+  async reading<T>(
+    digest: Digest,
+    place: string,
+    signal: AbortSignal,
+    read: () => Promise<T>,
+  ): Promise<T> {
     const key = `${digest} ${place}`;
     const known = this.#unread.get(key);
     if (known) throw known;
     try {
       return await read();
     } catch (error) {
-      if (error instanceof EngineError && error.details.missing) this.#note(digest, place, error);
+      const missing = error instanceof EngineError && error.details.missing && !signal.aborted;
+      if (missing) this.#note(digest, place, error);
       throw error;
     }
   }

@@ -1,15 +1,21 @@
 import { matchName } from "../../lib/glob.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 import { OciError } from "../../lib/oci/errors.ts";
+import { memoize } from "../../lib/memoize.ts";
 import { Pool } from "../../lib/pool.ts";
 import { EngineError, messageOf } from "../contract/errors.ts";
 import { labels, REPOSITORY_TAG_PREFIX, SERVICE_TAG_PREFIX, STAGE_TAG_PREFIX } from "../contract/labels.ts";
-import type { RegistryBackend, RemoteManifest, Repository } from "../contract/registry.ts";
+import type { RegistryBackend, Repository } from "../contract/registry.ts";
 import type { Store } from "../contract/store.ts";
 import { askingPool } from "../protocol/asking_pool.ts";
+import { subjectInName } from "../protocol/subject_in_name.ts";
 import type { MoveNeeds } from "../share/move_stages.ts";
+import { documentsAgain } from "./documents_again.ts";
 import { annotationsOf } from "./image_document.ts";
 import { mendRepo } from "./mend_repo.ts";
-import { type DamagedPlace, type MissingPart, RepoParts, type TagPlace } from "./repo_parts.ts";
+import { namesOfMark } from "./names.ts";
+import { type DamagedPlace, type MissingPart, nameOf, RepoParts, type TagPlace } from "./repo_parts.ts";
+import { distrust } from "./standing.ts";
 
 /** Tags that are looked at side by side; requests are bounded beside that. */
 const TAGS = 64;
@@ -28,6 +34,8 @@ export interface RepoCheckOptions {
 export interface DamagedTag {
   /** Full name with tag. */
   readonly reference: string;
+  /** A `mark` notes that a dimg has a repository of its own. */
+  readonly kind: "image" | "stage" | "mark";
   /** Name of the dimg, "" for the one without; absent for stages, and where nobody can tell. */
   readonly image?: string;
   /** What it stands on and is not there as it should be. */
@@ -63,25 +71,30 @@ export interface RepoCheck {
 
 /** Looks whether what the project's tags and stages in REPO stand on can be read. Changes nothing without `repair`. */
 export async function checkRepo(
-  session: MoveNeeds,
+  sessions: readonly [MoveNeeds, ...MoveNeeds[]],
   patterns: readonly string[],
   { repo, read = false, repair = false }: RepoCheckOptions & { readonly repo: string },
 ): Promise<RepoCheck> {
+  const [session] = sessions;
   const { signal } = session.options;
   const backend = (await session.registry(repo, { writes: repair })).value;
   const { name: project } = await session.project();
   const store = await session.store();
   const pool = askingPool(backend);
-  const parts = new RepoParts({ pool, whole: read, signal, blobs: store.blobs });
+  const needs = { pool, whole: read, signal, blobs: store.blobs };
+  const parts = new RepoParts(needs);
   const unknown: RepoCheck["unknown"][number][] = [];
   const damaged: DamagedPlace[] = [];
-  const count = { tags: 0, stages: 0 };
+  const count = { image: 0, stage: 0, mark: 0 };
+  /** What is at the project's tags. */
+  const seen = new Set<Digest>();
   const look = async (place: TagPlace) => {
-    const reference = `${place.repository.name}:${place.tag}`;
+    const reference = nameOf(place);
     try {
       const found = await lookAt(place, { parts, pool, project, patterns, signal });
       if (!found) return;
-      count[isStage(place) ? "stages" : "tags"]++;
+      if (found.digest !== undefined) seen.add(found.digest);
+      count[kindOf(place)]++;
       if (found.missing.length > 0) damaged.push(found);
     } catch (error) {
       const one = error instanceof OciError || error instanceof EngineError && error.exitCode === 1;
@@ -90,16 +103,33 @@ export async function checkRepo(
     }
   };
   const tags = new Pool(TAGS);
-  const places = await placesOf(backend, { pool, patterns, signal });
-  await Promise.all(places.map((place) => tags.run(() => look(place))));
-  const left = await stillThere(damaged, signal);
-  const repaired = repair ? await mendRepo(session, left, { repo, store }) : new Set<string>();
+  const dimgs = (await session.select([])).map(({ rule }) => rule.name);
+  const places = await placesOf(backend, { pool, patterns, dimgs, signal });
+  const all = (some: readonly TagPlace[]) => Promise.all(some.map((place) => tags.run(() => look(place))));
+  // What belongs to an image by its name is asked for once it is known whose the image is.
+  await all(places.filter((place) => !isAttached(place)));
+  await all(places.filter((place) => isAttached(place) && seen.has(subjectInName(place.tag)!)));
+  const left = await Promise.all(
+    (await stillThere(damaged, { pool, signal })).map((place) =>
+      pool.run(() => withDocuments(place, store, signal))
+    ),
+  );
+  const repaired = repair ? await mendRepo(sessions, left, { repo, project, store }) : new Set<string>();
+  const after = new RepoParts(needs);
+  const rows = await Promise.all(left.map(async (found) => {
+    const place = await withBelow(found, { parts: after, repaired });
+    const row = await rowOf(place, store, repaired);
+    // The next push of such a tag publishes it anew.
+    const whole = row.missing.every(({ repaired }) => repaired);
+    if (place.digest !== undefined && !whole) await distrust(store.memo, row.reference, place.digest);
+    return row;
+  }));
   const byName = (a: { reference: string }, b: { reference: string }) => a.reference < b.reference ? -1 : 1;
-  const rows = await Promise.all(left.map((place) => rowOf(place, store, repaired)));
   return {
     project,
     repo: backend.repository("").name,
-    ...count,
+    tags: count.image,
+    stages: count.stage,
     ...parts.count,
     read,
     damaged: rows.sort(byName),
@@ -107,38 +137,58 @@ export async function checkRepo(
   };
 }
 
-function isStage({ tag }: TagPlace): boolean {
-  return tag.startsWith(STAGE_TAG_PREFIX);
+function kindOf({ tag }: TagPlace): DamagedTag["kind"] {
+  return tag.startsWith(STAGE_TAG_PREFIX)
+    ? "stage"
+    : tag.startsWith(REPOSITORY_TAG_PREFIX)
+    ? "mark"
+    : "image";
+}
+
+/** Whether it is in REPO itself and belongs to an image by its name, as signatures do. */
+function isAttached({ tag, below }: TagPlace): boolean {
+  return below === undefined && subjectInName(tag) !== undefined;
 }
 
 /** Tags of REPO and of the repositories below it that are the project's, or may be. */
 async function placesOf(
   backend: RegistryBackend,
-  { pool, patterns, signal }: {
+  { pool, patterns, dimgs, signal }: {
     readonly pool: Pool;
     readonly patterns: readonly string[];
+    /** Names of the dappfile: a mark may have been deleted. */
+    readonly dimgs: readonly string[];
     readonly signal: AbortSignal;
   },
 ): Promise<readonly TagPlace[]> {
   const main = backend.repository("");
-  const all = (await Array.fromAsync(main.tags(signal))).map(({ tag }) => tag);
-  const own = all.filter((tag) => !tag.startsWith(SERVICE_TAG_PREFIX));
-  const out: TagPlace[] = own.map((tag) => ({ repository: main, tag, below: undefined }));
-  const marks = all.filter((tag) => tag.startsWith(REPOSITORY_TAG_PREFIX));
-  const names = await Promise.all(marks.map((tag) =>
+  const out: TagPlace[] = [];
+  const marks: string[] = [];
+  for await (const { tag } of main.tags(signal)) {
+    if (tag.startsWith(REPOSITORY_TAG_PREFIX)) marks.push(tag);
+    else if (!tag.startsWith(SERVICE_TAG_PREFIX)) out.push({ repository: main, tag, below: undefined });
+  }
+  const named = backend.capabilities.nested ? dimgs.filter((name) => name !== "") : [];
+  const below = new Set(named.filter((name) => wants(patterns, name)));
+  await Promise.all(marks.map((tag) =>
     pool.run(async () => {
-      const found = await main.manifest(tag, signal);
-      return found && annotationsOf(found.bytes)[labels.name];
+      // Where that cannot be read is told when the tag itself is looked at.
+      const found = await main.manifest(tag, signal).catch(() => undefined);
+      const name = found && annotationsOf(found.bytes)[labels.name];
+      const names = (name === undefined ? namesOfMark(tag) : [name]).filter((each) => wants(patterns, each));
+      for (const each of names) below.add(each);
+      if (names.length > 0) {
+        out.push({ repository: main, tag, below: undefined, ...(found && { manifest: found }) });
+      }
     })
   ));
-  const below = new Set(names.filter((name) => name !== undefined && wants(patterns, name)));
   await Promise.all([...below].map((name) =>
     pool.run(async () => {
-      const repository = backend.repository(name!);
+      const repository = backend.repository(name);
       for await (const { tag } of repository.tags(signal)) out.push({ repository, tag, below: name });
     })
   ));
-  return out.filter((place) => patterns.length === 0 || !isStage(place));
+  return out.filter((place) => patterns.length === 0 || kindOf(place) !== "stage");
 }
 
 function wants(patterns: readonly string[], name: string): boolean {
@@ -157,52 +207,90 @@ async function lookAt(
   },
 ): Promise<DamagedPlace | undefined> {
   const { repository, tag, below } = place;
-  const manifest: RemoteManifest | undefined = await pool.run(() => repository.manifest(tag, signal));
+  const manifest = place.manifest ?? await pool.run(() => repository.manifest(tag, signal));
   if (!manifest) {
     const gone = { part: "manifest", size: 0, state: "absent" } as const;
     return { ...place, digest: undefined, image: below, missing: [gone] };
   }
   const notes = annotationsOf(manifest.bytes);
   const owner = notes[labels.project];
-  if (owner === undefined ? below === undefined && !isStage(place) : owner !== project) return undefined;
-  const image = isStage(place) ? undefined : notes[labels.name] ?? below;
+  const own = below !== undefined || kindOf(place) === "stage" || isAttached(place);
+  if (owner === undefined ? !own : owner !== project) return undefined;
+  const image = kindOf(place) !== "image" ? undefined : notes[labels.name] ?? below;
   if (image !== undefined && !wants(patterns, image)) return undefined;
-  const missing = await parts.missingOf(repository, manifest, `${repository.name}:${tag}`);
-  return { ...place, digest: manifest.digest, image, missing };
+  const { digest } = manifest;
+  const missing = await parts.missingOf(repository, manifest, nameOf(place));
+  if (image !== undefined) missing.push(...await parts.attachedTo(repository, digest, nameOf(place)));
+  return { ...place, digest, image, missing };
 }
 
 /** Without what has gone or was moved since it was looked at, as by a cleanup. */
-async function stillThere(damaged: readonly DamagedPlace[], signal: AbortSignal): Promise<DamagedPlace[]> {
+async function stillThere(
+  damaged: readonly DamagedPlace[],
+  { pool, signal }: { readonly pool: Pool; readonly signal: AbortSignal },
+): Promise<readonly DamagedPlace[]> {
   const lists = new Map<Repository, Promise<ReadonlySet<string>>>();
-  const listed = (repository: Repository) => {
-    let list = lists.get(repository);
-    if (!list) {
-      list = Array.fromAsync(repository.tags(signal)).then((tags) => new Set(tags.map(({ tag }) => tag)));
-      lists.set(repository, list);
-    }
-    return list;
-  };
-  const out: DamagedPlace[] = [];
-  for (const place of damaged) {
-    const { repository, tag, digest } = place;
-    const same = (await repository.head(tag, signal)) === digest;
-    if (same && (digest !== undefined || (await listed(repository)).has(tag))) out.push(place);
+  const listed = (repository: Repository) =>
+    memoize(
+      lists,
+      repository,
+      async () => new Set((await Array.fromAsync(repository.tags(signal))).map(({ tag }) => tag)),
+    );
+  const rows = await Promise.all(damaged.map((place) =>
+    pool.run(async () => {
+      const { repository, tag, digest } = place;
+      const same = (await repository.head(tag, signal)) === digest;
+      return same && (digest !== undefined || (await listed(repository)).has(tag));
+    })
+  ));
+  return damaged.filter((_, i) => rows[i]);
+}
+
+/** With what manifests below an index lack that are there again. */
+async function withBelow(
+  place: DamagedPlace,
+  { parts, repaired }: { readonly parts: RepoParts; readonly repaired: ReadonlySet<string> },
+): Promise<DamagedPlace> {
+  const { repository, missing } = place;
+  const name = nameOf(place);
+  const back = missing.filter(({ part, digest }) =>
+    part === "manifest" && digest !== undefined && repaired.has(`${name}@${digest}`)
+  );
+  const found = await Promise.all(
+    back.map(({ digest, size }) => parts.below(repository, { digest: digest!, size }, name)),
+  );
+  const known = new Set(missing.map(({ digest }) => digest));
+  return { ...place, missing: [...missing, ...found.flat().filter(({ digest }) => !known.has(digest))] };
+}
+
+/** With what its manifest names and is no layer, as far as it can be made again here. */
+async function withDocuments(place: DamagedPlace, store: Store, signal: AbortSignal): Promise<DamagedPlace> {
+  const { repository, digest, image, missing } = place;
+  if (digest === undefined || image === undefined || missing.every(({ part }) => part === "layer")) {
+    return place;
   }
-  return out;
+  const manifest = await repository.manifest(digest, signal);
+  return manifest ? { ...place, again: await documentsAgain(manifest.bytes, store) } : place;
 }
 
 async function rowOf(
-  { repository, tag, image, missing }: DamagedPlace,
+  place: DamagedPlace,
   { blobs }: Store,
   repaired: ReadonlySet<string>,
 ): Promise<DamagedTag> {
+  const { image, missing, again } = place;
+  const reference = nameOf(place);
   return {
-    reference: `${repository.name}:${tag}`,
+    reference,
+    kind: kindOf(place),
     ...(image !== undefined && { image }),
     missing: await Promise.all(missing.map(async (part) => ({
       ...part,
-      here: part.part === "layer" && part.digest !== undefined && await blobs.size(part.digest) === part.size,
-      ...(repaired.has(`${repository.name}:${tag}@${part.digest}`) && { repaired: true as const }),
+      here: part.digest !== undefined &&
+        (part.part === "layer"
+          ? await blobs.size(part.digest) === part.size
+          : again?.has(part.digest) ?? false),
+      ...(repaired.has(`${reference}@${part.digest}`) && { repaired: true as const }),
     }))),
   };
 }

@@ -23,8 +23,11 @@ export interface TagFacts {
   readonly created: string;
 }
 
+/** Those of which labels are made. */
+type LabelFacts = Omit<TagFacts, "chain" | "base" | "created">;
+
 /** Labels and annotations that say the same on every machine. */
-function common(facts: TagFacts): Record<string, string> {
+function common(facts: LabelFacts): Record<string, string> {
   const { commit, tree } = facts;
   return {
     [labels.project]: facts.project,
@@ -56,7 +59,7 @@ export async function encodeImage(state: ImageState, facts: TagFacts): Promise<B
 }
 
 /** The image with its labels. */
-export function withLabels(state: ImageState, facts: TagFacts): ImageState {
+export function withLabels(state: ImageState, facts: LabelFacts): ImageState {
   const container = state.config.config ?? {};
   const given = container.Labels ?? {};
   // What the dappfile says of revision and version counts; dapp's own keys are dapp's.

@@ -1,84 +1,199 @@
 import { EngineError } from "../contract/errors.ts";
-import { stageTag } from "../contract/labels.ts";
+import { labels, REPOSITORY_TAG_PREFIX, stageTag } from "../contract/labels.ts";
+import type { Repository } from "../contract/registry.ts";
 import type { Store } from "../contract/store.ts";
+import { memoize } from "../../lib/memoize.ts";
+import type { BuiltDocument } from "../../lib/oci/build.ts";
+import { blobsOf, parseManifest } from "../../lib/oci/documents.ts";
+import { MANIFEST_TYPES } from "../../lib/oci/media_type.ts";
+import type { Descriptor } from "../../lib/oci/types.ts";
 import { Losses } from "../layers/losses.ts";
+import { putExactly, putReadable } from "../protocol/put_readable.ts";
+import { serviceManifest } from "../protocol/service_manifest.ts";
 import type { MoveNeeds } from "../share/move_stages.ts";
 import { openShared } from "../share/open_shared.ts";
 import { outgoingLayer } from "../share/send_blobs.ts";
 import { BlobUploader } from "../share/uploader.ts";
-import type { DamagedPlace, MissingPart } from "./repo_parts.ts";
-import { distrust } from "./standing.ts";
+import { namesOfMark, repositoryMarker } from "./names.ts";
+import { type DamagedPlace, type MissingPart, nameOf } from "./repo_parts.ts";
+
+/** What repairing takes. */
+interface MendNeeds {
+  readonly repo: string;
+  /** Name of the project. */
+  readonly project: string;
+  readonly store: Store;
+}
 
 /**
- * Sends again what the store has of damaged tags: layers as they are, and stages of the current state with their
- * configuration and manifest. What is left is noted, so that the next push of such a tag publishes it anew.
+ * Sends again what the store has of damaged tags: layers as they are, what of images can be made again of their stages,
+ * stages of the current state with their configuration and manifest, and marks of dimgs.
  *
  * @returns `REPOSITORY:TAG@DIGEST` of what is there again
  */
 export async function mendRepo(
-  session: MoveNeeds,
+  sessions: readonly [MoveNeeds, ...MoveNeeds[]],
   damaged: readonly DamagedPlace[],
-  { repo, store }: { readonly repo: string; readonly store: Store },
+  needs: MendNeeds,
 ): Promise<ReadonlySet<string>> {
-  const { emit, signal } = session.options;
   const mended = new Set<string>();
   if (damaged.length === 0) return mended;
+  const { store } = needs;
+  const { emit, signal } = sessions[0].options;
   const losses = new Losses();
-  const uploader = new BlobUploader(emit, signal, store.memo, losses);
-  const nameOf = ({ repository, tag }: DamagedPlace) => `${repository.name}:${tag}`;
-  const left = (place: DamagedPlace): MissingPart[] =>
-    place.missing.filter(({ digest }) => !mended.has(`${nameOf(place)}@${digest}`));
-  /** What cannot be mended stays damaged; others may be. */
-  const attempt = async (what: string, work: () => Promise<unknown>): Promise<boolean> => {
-    try {
-      await work();
-      return true;
-    } catch (error) {
-      if (!(error instanceof EngineError) || signal.aborted) throw error;
-      emit({ type: "note", level: "warn", text: `${what} stays damaged: ${error.message}` });
-      return false;
-    }
-  };
   for (const { repository, missing } of damaged) {
     for (const { part, digest } of missing) {
       if (part !== "manifest" && digest) losses.lost(digest, repository.name);
     }
   }
-  for (const place of damaged) {
-    for (const { part, digest, size } of place.missing) {
-      if (part !== "layer" || !digest || await store.blobs.size(digest) !== size) continue;
-      const layer = outgoingLayer({ digest, size }, store, []);
-      const sent = await attempt(nameOf(place), () => uploader.send(place.repository, layer));
-      if (sent) mended.add(`${nameOf(place)}@${digest}`);
-    }
+  const mending = new Mending(sessions, {
+    ...needs,
+    losses,
+    uploader: new BlobUploader(emit, signal, store.memo, losses),
+  });
+  await Promise.all(damaged.flatMap((place) =>
+    place.missing.map(async ({ part, digest, size }) => {
+      if (part !== "layer" || !digest || !await mending.sendLayer(place.repository, { digest, size })) return;
+      mended.add(`${nameOf(place)}@${digest}`);
+    })
+  ));
+  await Promise.all(damaged.flatMap((place) =>
+    place.missing.map(async ({ digest }) => {
+      const document = digest && place.again?.get(digest);
+      if (document && await mending.sendDocument(place, document)) mended.add(`${nameOf(place)}@${digest}`);
+    })
+  ));
+  const isBack = (place: DamagedPlace, { digest }: MissingPart) => mended.has(`${nameOf(place)}@${digest}`);
+  const left = damaged.filter((place) => !place.missing.every((part) => isBack(place, part)));
+  // A stage whose layers could not be sent would be sent with the same ones.
+  const able = left.filter((place) =>
+    place.missing.every((part) => part.part !== "layer" || isBack(place, part))
+  );
+  for (const place of [...await mending.sendStages(able), ...await mending.sendMarks(left)]) {
+    for (const { digest } of place.missing) mended.add(`${nameOf(place)}@${digest}`);
   }
-  const rest = damaged.filter((place) => left(place).length > 0);
-  const stages = new Map(rest.map((place) => [place.tag, place]));
-  if (rest.some(({ image }) => image === undefined)) {
-    const nodes = await session.select([]);
-    const signed = await session.sign(new Set(nodes.map(({ key }) => key)));
-    const shared = await openShared(session, signed, { repo, readOnly: false, uploader, losses });
-    for (const image of signed.images) {
-      for (const stage of image.stages) {
-        const place = stages.get(stageTag(stage.signature));
-        const record = place && await store.stages.whole(stage.signature);
-        if (!place || !record) continue;
-        stages.delete(place.tag);
-        const sent = await attempt(
-          nameOf(place),
-          () => shared.publisher!.publishAgain(image, stage, record),
-        );
-        // docker-registry 2.8 says so of a manifest whose file it has lost.
-        const there = sent && await place.repository.head(place.tag, signal) !== undefined;
-        if (there) { for (const { digest } of place.missing) mended.add(`${nameOf(place)}@${digest}`); }
+  await mending.needs.uploader.noted();
+  return mended;
+}
+
+/** What cannot be sent stays damaged, which is said once; the rest is sent, unless there is no room. */
+class Mending {
+  readonly #open = new Map<Repository, Promise<boolean>>();
+  readonly #sent = new Map<string, Promise<boolean>>();
+  #full = false;
+
+  constructor(
+    readonly sessions: readonly [MoveNeeds, ...MoveNeeds[]],
+    readonly needs: MendNeeds & { readonly uploader: BlobUploader; readonly losses: Losses },
+  ) {}
+
+  /** Whether a layer of the store is in a repository again. */
+  sendLayer(repository: Repository, { digest, size }: Pick<Descriptor, "digest" | "size">): Promise<boolean> {
+    const { store, uploader } = this.needs;
+    return memoize(this.#sent, `${repository.name}@${digest}`, async () => {
+      if (await store.blobs.size(digest) !== size) return false;
+      const layer = outgoingLayer({ digest, size }, store, []);
+      return await this.#send(repository, `layer ${digest}`, () => uploader.send(repository, layer));
+    });
+  }
+
+  /** Whether a configuration of an image, or a manifest below an index, is there again. */
+  sendDocument(
+    { repository, again }: Pick<DamagedPlace, "repository" | "again">,
+    document: BuiltDocument,
+  ): Promise<boolean> {
+    const { digest, size, bytes, mediaType } = document;
+    const { signal } = this.sessions[0].options;
+    return memoize(this.#sent, `${repository.name}@${digest}`, async () => {
+      if (!MANIFEST_TYPES.includes(mediaType)) {
+        const upload = () => this.needs.uploader.send(repository, { digest, size, source: { bytes } });
+        return await this.#send(repository, `configuration ${digest}`, upload);
+      }
+      // What it names cannot be looked at before it is there.
+      for (const blob of blobsOf(parseManifest(bytes, digest, mediaType))) {
+        const config = again?.get(blob.digest);
+        await (config ? this.sendDocument({ repository }, config) : this.sendLayer(repository, blob));
+      }
+      const put = () => putExactly(repository, document, { reference: digest, signal });
+      return await this.#send(repository, `manifest ${digest}`, put);
+    });
+  }
+
+  /** Gives the places of stages of the current state that are there again. */
+  async sendStages(left: readonly DamagedPlace[]): Promise<readonly DamagedPlace[]> {
+    const { repo, store, uploader, losses } = this.needs;
+    const stages = new Map(left.map((place) => [place.tag, place]));
+    const done: DamagedPlace[] = [];
+    if (!left.some(({ image }) => image === undefined)) return done;
+    for (const session of this.sessions) {
+      const nodes = await session.select([]);
+      const signed = await session.sign(new Set(nodes.map(({ key }) => key)));
+      const shared = await openShared(session, signed, { repo, readOnly: false, uploader, losses });
+      for (const image of signed.images) {
+        for (const stage of image.stages) {
+          const place = stages.get(stageTag(stage.signature));
+          const record = place && await store.stages.whole(stage.signature);
+          if (!place || !record) continue;
+          stages.delete(place.tag);
+          const publish = () => shared.publisher!.publishAgain(image, stage, record);
+          if (await this.#send(place.repository, place.tag, publish)) done.push(place);
+        }
       }
     }
+    return done;
   }
-  await uploader.noted();
-  for (const place of damaged) {
-    if (place.digest !== undefined && left(place).length > 0) {
-      await distrust(store.memo, nameOf(place), place.digest);
+
+  /** Gives the places of marks that are there again. */
+  async sendMarks(left: readonly DamagedPlace[]): Promise<readonly DamagedPlace[]> {
+    const { project, uploader } = this.needs;
+    const { signal } = this.sessions[0].options;
+    const done: DamagedPlace[] = [];
+    const marks = left.filter(({ tag }) => tag.startsWith(REPOSITORY_TAG_PREFIX));
+    const nodes = marks.length === 0 ? [] : await this.sessions[0].select([]);
+    for (const place of marks) {
+      const { repository, tag } = place;
+      const names = namesOfMark(tag);
+      const name = nodes.find(({ rule }) => repositoryMarker(rule.name) === tag)?.rule.name ??
+        (names.length === 1 ? names[0]! : undefined);
+      if (name === undefined) continue;
+      const { manifest, blobs } = await serviceManifest("repository", {
+        [labels.project]: project,
+        [labels.name]: name,
+      });
+      const put = async () => {
+        for (const { bytes, ...blob } of blobs) {
+          await uploader.send(repository, { ...blob, source: { bytes } });
+        }
+        await putReadable(repository, manifest, { tag, signal });
+      };
+      if (await this.#send(repository, tag, put)) done.push(place);
+    }
+    return done;
+  }
+
+  async #send(repository: Repository, what: string, send: () => Promise<unknown>): Promise<boolean> {
+    const { signal } = this.sessions[0].options;
+    const mayPush = async () => await repository.requirePush?.(signal);
+    const open = await memoize(
+      this.#open,
+      repository,
+      () => this.#attempt(`${repository.name} stays as it is`, mayPush),
+    );
+    return open && await this.#attempt(`${what} of ${repository.name} is not sent`, send);
+  }
+
+  async #attempt(text: string, work: () => Promise<unknown>): Promise<boolean> {
+    const { emit, signal } = this.sessions[0].options;
+    if (this.#full) return false;
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      if (!(error instanceof EngineError) || signal.aborted) throw error;
+      if (this.#full) return false;
+      this.#full = error.details.full === true;
+      emit({ type: "note", level: "warn", text: `${text}: ${error.message}` });
+      return false;
     }
   }
-  return mended;
 }

@@ -48,3 +48,9 @@ function isRepository(name: string): boolean {
 export function repositoryMarker(dimg: string): string {
   return `${REPOSITORY_TAG_PREFIX}${dimg.replaceAll("/", "__")}`;
 }
+
+/** Names of dimgs that a mark may be of, where it cannot be read: "a__b" is that of "a/b", too. */
+export function namesOfMark(tag: string): readonly string[] {
+  const name = tag.slice(REPOSITORY_TAG_PREFIX.length);
+  return [...new Set([name, name.replaceAll("__", "/")])];
+}

@@ -1,3 +1,4 @@
+import type { BuiltDocument } from "../../lib/oci/build.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 import { manifestsOf, parseManifest } from "../../lib/oci/documents.ts";
 import type { Descriptor } from "../../lib/oci/types.ts";
@@ -26,6 +27,13 @@ export interface TagPlace {
   readonly tag: string;
   /** The dimg whose repository it is. */
   readonly below: string | undefined;
+  /** Where it was read already. */
+  readonly manifest?: RemoteManifest;
+}
+
+/** The full name with tag. */
+export function nameOf({ repository, tag }: Pick<TagPlace, "repository" | "tag">): string {
+  return `${repository.name}:${tag}`;
 }
 
 /** A damaged tag, and where it is. */
@@ -33,6 +41,8 @@ export interface DamagedPlace extends TagPlace {
   readonly digest: Digest | undefined;
   readonly image: string | undefined;
   readonly missing: readonly MissingPart[];
+  /** What is missing of an image and can be made again. */
+  readonly again?: ReadonlyMap<Digest, BuiltDocument>;
 }
 
 /** What looking at parts of images takes. */
@@ -63,7 +73,7 @@ export class RepoParts {
   async missingOf(repository: Repository, manifest: RemoteManifest, title: string): Promise<MissingPart[]> {
     const document = parseManifest(manifest.bytes, title, manifest.mediaType);
     const rows = document.kind === "index"
-      ? manifestsOf(document.index).map((child) => this.#child(repository, child, title))
+      ? manifestsOf(document.index).map((child) => this.below(repository, child, title))
       : [
         this.#blob(repository, document.manifest.config, "configuration"),
         ...document.manifest.layers.map((layer) => this.#blob(repository, layer, "layer")),
@@ -72,9 +82,18 @@ export class RepoParts {
     return [...new Map(all.map((row) => [row.digest, row])).values()];
   }
 
-  #child(
+  /** What is missing of what refers to an image by itself, such as signatures, where the registry tells. */
+  async attachedTo(repository: Repository, digest: Digest, title: string): Promise<readonly MissingPart[]> {
+    const { pool, signal } = this.needs;
+    const found = await pool.run(async () => await repository.referrers?.(digest, signal) ?? []);
+    const rows = found.map((digest) => this.below(repository, { digest, size: 0 }, title));
+    return (await Promise.all(rows)).flat();
+  }
+
+  /** What is missing of a manifest that an index names, or what refers to an image. */
+  below(
     repository: Repository,
-    { digest, size }: Descriptor,
+    { digest, size }: Pick<Descriptor, "digest" | "size">,
     title: string,
   ): Promise<readonly MissingPart[]> {
     return memoize(this.#children, `${repository.name}@${digest}`, async () => {
@@ -89,7 +108,7 @@ export class RepoParts {
     blob: Descriptor,
     part: "configuration" | "layer",
   ): Promise<readonly MissingPart[]> {
-    if (/foreign|nondistributable/.test(blob.mediaType)) return []; // it is elsewhere
+    if (isForeign(blob)) return [];
     const { digest, size } = blob;
     const state = await memoize(this.#states, `${repository.name}@${digest}`, () => {
       this.#bytes += size;
@@ -98,6 +117,11 @@ export class RepoParts {
     });
     return state === "there" ? [] : [{ part, digest, size, state }];
   }
+}
+
+/** Whether a layer is elsewhere, and no registry has to have it. */
+export function isForeign({ mediaType }: Pick<Descriptor, "mediaType">): boolean {
+  return /foreign|nondistributable/.test(mediaType);
 }
 
 /** What is there of a blob. Where nobody can tell without fetching it, that is done. */

@@ -55,7 +55,7 @@ export class BuilderPlace {
     const { publisher, finder } = this.needs;
     const place = this.give();
     if (!place) return undefined;
-    const how = await publisher.publish(image, stage, record);
+    const how = await publisher.publish(image, stage, record, { made: true });
     const manifest = how && await finder.published(stage.signature);
     if (manifest === undefined) return undefined;
     if (how === "exists" && record.elsewhere?.manifest !== manifest) {

@@ -72,7 +72,9 @@ export class ComingLayers {
           signal: either,
           progress: shown(progress),
           download: async (blob, file, io) => {
-            await losses.reading(blob.digest, repository.name, () => repository.download(blob, file, io));
+            const { digest } = blob;
+            const read = () => repository.download(blob, file, io);
+            await losses.reading(digest, repository.name, io.signal, read);
             this.#bytes += blob.size;
           },
           arrived: ({ digest }) => this.#arrivals.get(digest)?.resolve(),

@@ -116,14 +116,23 @@ export class LiveCache {
       (await this.options.apart?.() ?? false);
   }
 
-  /** Publishes a stage beside the build. A failure is reported by {@linkcode finish}; nothing else is sent after it. */
-  publish(image: SignedImage, stage: SignedStage, record: StageRecord): void {
+  /**
+   * Publishes a stage beside the build. A failure is reported by {@linkcode finish}; nothing else is sent after it.
+   *
+   * @param made by this run
+   */
+  publish(
+    image: SignedImage,
+    stage: SignedStage,
+    record: StageRecord,
+    { made = false }: { readonly made?: boolean } = {},
+  ): void {
     const { publisher } = this.shared;
     if (!publisher) return;
     this.#publishing.push(observed((async () => {
       if (this.#failure !== undefined) return;
       try {
-        const how = await publisher.publish(image, stage, record);
+        const how = await publisher.publish(image, stage, record, { made });
         if (how === "pushed") this.options.onPublished?.(stage.signature);
         await Promise.all((this.#spares.get(stage.signature) ?? []).map((drop) => drop()));
       } catch (error) {

@@ -95,7 +95,7 @@ async function pushAll(
 
 /**
  * Takes from the sources, for each image that is needed, the highest stage above those in the store, or with `all`
- * every one that is missing. Stages that nobody has are no failure.
+ * every one that is missing. Stages that nobody has, or has whole, are no failure.
  */
 export async function pullStages(
   shared: SharedStages,
@@ -113,7 +113,8 @@ export async function pullStages(
       }
       const found = await shared.finder.find(stage.signature, { wanted: !dryRun });
       const taken = found && !dryRun ? await shared.taker.take(image, stage, found, { unseen: true }) : found;
-      out.push(moved(image, stage, !taken ? "absent" : dryRun ? "would pull" : "pulled"));
+      const state = taken ? dryRun ? "would pull" : "pulled" : found ? "unusable" : "absent";
+      out.push(moved(image, stage, state));
       if (taken && !all) break;
     }
     return out.reverse();
@@ -124,7 +125,7 @@ export async function pullStages(
 /** One row for a stage that several images share, and the one that says it was moved. */
 function once(rows: readonly MovedStage[]): readonly MovedStage[] {
   const out = new Map<Signature, MovedStage>();
-  const moved = ({ state }: MovedStage) => !["exists", "absent", "not built"].includes(state);
+  const moved = ({ state }: MovedStage) => !["exists", "absent", "unusable", "not built"].includes(state);
   for (const row of rows) {
     const known = out.get(row.signature);
     if (!known || (moved(row) && !moved(known))) out.set(row.signature, row);

@@ -72,6 +72,6 @@ async function readState(
   { platform, signal, losses }: ReadNeeds,
 ): Promise<ImageState> {
   const read = () => repository.blob(manifest.config, signal);
-  const config = await losses.reading(manifest.config.digest, repository.name, read);
+  const config = await losses.reading(manifest.config.digest, repository.name, signal, read);
   return imageOf(manifest, config, { title, platform: platformOf(platform) });
 }

@@ -1,4 +1,4 @@
-import type { Digest } from "../../lib/oci/digest.ts";
+import { type Digest, isDigest } from "../../lib/oci/digest.ts";
 import type { BuiltManifest } from "../../lib/oci/build.ts";
 import { stageTag } from "../contract/labels.ts";
 import type { Repository } from "../contract/registry.ts";
@@ -6,6 +6,7 @@ import type { Signature } from "../contract/signature.ts";
 import type { StageRecord } from "../contract/store.ts";
 import type { Elsewhere } from "../layers/elsewhere.ts";
 import { knownOf } from "../protocol/manifest_facts.ts";
+import { putReadable } from "../protocol/put_readable.ts";
 import { baseName } from "../sign/base_rule.ts";
 import type { SignedImage, SignedStage } from "../sign/sign.ts";
 import { refOf } from "../sign/stage_ref.ts";
@@ -21,7 +22,7 @@ import type { StageFinder } from "./stage_finder.ts";
 export interface PublishNeeds
   extends
     DescribeNeeds,
-    Pick<SharedStagesOptions, "emit" | "signal" | "clock" | "reader" | "project" | "uploader"> {
+    Pick<SharedStagesOptions, "emit" | "signal" | "clock" | "reader" | "project" | "uploader" | "losses"> {
   readonly target: Repository;
   readonly finder: Pick<StageFinder, "published" | "put">;
   readonly apart: Pick<ApartStages, "note">;
@@ -34,18 +35,23 @@ export class StagePublisher {
 
   constructor(readonly needs: PublishNeeds) {}
 
-  /** Publishes a stage, unless it is there. Undefined when it cannot be published. */
+  /**
+   * Publishes a stage, unless it is there. Undefined when it cannot be published.
+   *
+   * @param made by this run: the registry hardly had it before, so nobody looks whether it can be read after that
+   */
   publish(
     image: SignedImage,
     stage: SignedStage,
     record: StageRecord,
+    { made = false }: { readonly made?: boolean } = {},
   ): Promise<"pushed" | "exists" | undefined> {
     let publishing = this.#publishing.get(stage.signature);
     if (!publishing) {
       publishing = this.needs.finder.published(stage.signature).then(async (there) =>
-        there !== undefined && await this.#isUsable(record, there)
+        there !== undefined && !await this.#isTorn(there) && await this.#isUsable(record, there)
           ? "exists"
-          : await this.#publish(image, stage, record)
+          : await this.#publish(image, stage, record, made)
       );
       this.#publishing.set(stage.signature, publishing);
     }
@@ -55,7 +61,17 @@ export class StagePublisher {
   /** Publishes a stage that was there and has gone. */
   async publishAgain(image: SignedImage, stage: SignedStage, record: StageRecord): Promise<void> {
     this.needs.uploader.forget(this.needs.target);
-    await this.#publish(image, stage, record);
+    await this.#publish(image, stage, record, false);
+  }
+
+  /** Whether what is there stands on something that this run knows to be lost. */
+  async #isTorn(manifest: Digest): Promise<boolean> {
+    const { target, signal, losses } = this.needs;
+    if (!losses.any) return false;
+    const there = await target.manifest(manifest, signal);
+    return (there && knownOf(there)?.blobs)?.some(([digest]) =>
+      isDigest(digest) && losses.has(digest, target.name)
+    ) ?? true;
   }
 
   /** Whether a manifest of the repository has just the layers of a record. */
@@ -87,6 +103,7 @@ export class StagePublisher {
     image: SignedImage,
     stage: SignedStage,
     record: StageRecord,
+    made: boolean,
   ): Promise<"pushed" | undefined> {
     const { target, store, project, emit, finder } = this.needs;
     const { signature } = stage;
@@ -100,8 +117,7 @@ export class StagePublisher {
       emit({ type: "note", level: "warn", text });
       return undefined;
     }
-    const size = await this.#send(image, record, built);
-    const { digest } = built.manifest;
+    const { size, digest } = await this.#send(image, record, built, made);
     finder.put(signature, digest);
     if (await store.stages.whole(signature) === undefined) await this.#keepElsewhere(record, digest);
     emit({
@@ -115,13 +131,20 @@ export class StagePublisher {
     return "pushed";
   }
 
-  /** Sends what a manifest names, then it; gives the bytes that were sent. */
-  async #send(image: SignedImage, record: StageRecord, { config, manifest }: BuiltManifest): Promise<number> {
+  /** Sends what a manifest names, then it; gives the bytes that were sent, and what is there. */
+  async #send(
+    image: SignedImage,
+    record: StageRecord,
+    { config, manifest }: BuiltManifest,
+    made: boolean,
+  ): Promise<{ readonly size: number; readonly digest: Digest }> {
     const { target, store, uploader, signal, elsewhere } = this.needs;
     const { base } = image.node.rule;
     const origin = base.kind === "image" ? repositoryOfBase(baseName(image.node.rule)) : undefined;
     const from = origin ? [origin] : [];
     elsewhere.refsOf(record); // those that are elsewhere are known from now on
+    const tag = stageTag(record.signature);
+    let { digest } = manifest;
     let size = 0;
     await withBlobs(uploader, target, async () => {
       const sent = await Promise.all([
@@ -139,8 +162,9 @@ export class StagePublisher {
         }),
       ]);
       size = sent.reduce((sum, bytes) => sum + bytes, 0);
-      await target.putManifest(manifest, stageTag(record.signature), signal);
+      if (made) await target.putManifest(manifest, tag, signal);
+      else digest = await putReadable(target, manifest, { tag, signal });
     });
-    return size;
+    return { size, digest };
   }
 }

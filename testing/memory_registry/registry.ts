@@ -161,7 +161,7 @@ export class MemoryRegistry implements AsyncDisposable {
    * Loses a blob, in all repositories, and does not notice: HEAD finds it, other repositories may take it over, manifests
    * may name it, and GET promises it and breaks off before the first byte. So does docker-registry, 2.8 and 3, with
    * `storage.cache.blobdescriptor: inmemory`, when a blob goes from its disk while it runs; all repositories share one
-   * file. A blob that is sent again is there again.
+   * file. A blob that is sent again is there again. A manifest is found no more, and taken without being stored.
    */
   loseBlob(digest: string): void {
     this.#lost.add(digest);
@@ -294,7 +294,7 @@ export class MemoryRegistry implements AsyncDisposable {
   #manifest(request: Request, path: string, reference: string): Response {
     const digest = reference.includes(":") ? reference : this.#tags.get(`${path}:${reference}`);
     const found = digest && this.#manifests.get(`${path}@${digest}`);
-    if (!digest || !found) return failure(404, "MANIFEST_UNKNOWN");
+    if (!digest || !found || this.#lost.has(digest)) return failure(404, "MANIFEST_UNKNOWN");
     const accept = request.headers.get("accept") ?? "";
     // Whoever takes anything has been told the type before, as daemons are.
     const takesIt = accept.includes(found.type) && accept.includes("*/*");

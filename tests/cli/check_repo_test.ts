@@ -9,16 +9,16 @@ const digest = parseDigest(`sha256:${"a".repeat(64)}`);
 type Part = RepoCheck["damaged"][number]["missing"][number];
 const layer: Part = { part: "layer", digest, size: 1_000, state: "lost", here: false };
 
-function run(missing: readonly Part[], ...args: readonly string[]) {
+function run(damaged: RepoCheck["damaged"], ...args: readonly string[]) {
   const found: RepoCheck = {
     project: "shop",
     repo,
-    tags: 1,
-    stages: 0,
+    tags: 2,
+    stages: 3,
     blobs: 2,
     bytes: 1_200,
     read: false,
-    damaged: missing.length === 0 ? [] : [{ reference: `${repo}/app:v1`, image: "app", missing }],
+    damaged,
     unknown: [],
   };
   const noDappfile = () => Promise.reject(new EngineError("CONFIG_NOT_FOUND", "There is no dappfile"));
@@ -27,37 +27,100 @@ function run(missing: readonly Part[], ...args: readonly string[]) {
   });
 }
 
-const bp = `dapp dimg bp ${repo}; stages of earlier states are built again when somebody needs them`;
-const cases:
-  readonly (readonly [what: string, missing: readonly Part[], flags: readonly string[], last: string])[] = [
-    ["nothing missing", [], [], "whole: 1 tag, 0 stages, 2 blobs (1.2 kB), looked up"],
+type Row = RepoCheck["damaged"][number];
+const image = (...missing: readonly Part[]): Row => ({
+  reference: `${repo}/app:v1`,
+  kind: "image",
+  image: "app",
+  missing,
+});
+const stage = (...missing: readonly Part[]): Row => ({
+  reference: `${repo}:dimgstage-1`,
+  kind: "stage",
+  missing,
+});
+const command = `dapp dimg check repo ${repo} --repair`;
+const elsewhere = `Other machines that build this project may have it: run there ${command}`;
+const cases: readonly (readonly [
+  what: string,
+  damaged: RepoCheck["damaged"],
+  flags: readonly string[],
+  last: readonly string[],
+])[] = [
+  ["nothing missing", [], [], ["whole: 2 tags, 3 stages, 2 blobs (1.2 kB), looked up"]],
+  [
+    "a layer of which this machine has none",
+    [image(layer)],
+    [],
     [
-      "a layer of which this machine has none",
-      [layer],
-      [],
-      `Build and publish again what is missing, with the tags named above: ${bp}`,
+      "damaged: 1 of 2 tags, 2 blobs (1.2 kB), looked up",
+      elsewhere,
+      "What no machine has is published anew from here: check out what it was built from, then, with each tag: " +
+      `dapp dimg bp ${repo} --tag TAG`,
     ],
+  ],
+  [
+    "layers of which it has one",
+    [image(layer, { ...layer, here: true })],
+    [],
     [
-      "layers of which it has one",
-      [layer, { ...layer, here: true }],
-      [],
-      `Send again what this machine has with: dapp dimg check repo ${repo} --repair`,
+      "damaged: 1 of 2 tags, 2 blobs (1.2 kB), looked up",
+      `Send again what this machine has with: ${command}`,
     ],
+  ],
+  [
+    "a stage, of which only a repair finds out whether this machine can make it again",
+    [stage(layer)],
+    [],
     [
-      "one that was repaired, and one left",
-      [layer, { ...layer, here: true, repaired: true }],
-      ["--repair"],
-      `Build and publish again what is still missing, with the tags named above: ${bp}`,
+      "damaged: 1 of 3 stages, 2 blobs (1.2 kB), looked up",
+      `Send again what this machine has with: ${command}`,
     ],
-  ];
+  ],
+  [
+    "tags that lack the same",
+    Array.from(
+      { length: 25 },
+      (_, i) => ({ ...image({ ...layer, here: true }), reference: `${repo}/app:${i}` }),
+    ),
+    [],
+    [
+      `${repo}/app:19`,
+      "and 5 more (--quiet names all)",
+      "  layer sha256:aaaaaaaaaaaa… (1.0 kB) is lost: the registry says that it has it, and does not give it; this machine has it",
+      "damaged: 25 of 2 tags, 2 blobs (1.2 kB), looked up",
+      `Send again what this machine has with: ${command}`,
+    ],
+  ],
+  [
+    "what a registry keeps although it is something else",
+    [image({ ...layer, state: "damaged", here: true })],
+    ["--repair"],
+    [
+      "damaged: 1 of 2 tags, 2 blobs (1.2 kB), looked up",
+      "What is damaged may stay until its file is removed from the registry's disk (docker-registry: " +
+      `…/blobs/sha256/XX/XX…/data, after which it is restarted). Then: ${command}`,
+    ],
+  ],
+  [
+    "what was repaired, and a stage that is left",
+    [image({ ...layer, here: true, repaired: true }), stage(layer)],
+    ["--repair"],
+    [
+      "damaged: 1 of 2 tags, 1 of 3 stages, 2 blobs (1.2 kB), looked up",
+      elsewhere,
+      "Stages are built again by who needs them, and published whole",
+    ],
+  ],
+];
 
 Deno.test("dapp dimg check repo advises what helps on this machine, for the REPO that was named", async (t) => {
-  for (const [what, missing, flags, last] of cases) {
+  for (const [what, damaged, flags, last] of cases) {
     await t.step(what, async () => {
-      const { code, stdout, stderr } = await run(missing, repo, ...flags);
+      const { code, stdout, stderr } = await run(damaged, repo, ...flags);
       assert.equal(stderr, "");
-      assert.equal(stdout.trimEnd().split("\n").at(-1), last);
-      assert.equal(code, missing.length === 0 ? 0 : 1);
+      assert.deepEqual(stdout.trimEnd().split("\n").slice(-last.length), last);
+      assert.equal(code, damaged.length === 0 ? 0 : 1);
     });
   }
 });

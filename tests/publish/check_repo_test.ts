@@ -1,65 +1,6 @@
 import assert from "node:assert/strict";
-import { use } from "../../mod.ts";
-import { MemoryRegistry } from "../../testing/memory_registry/registry.ts";
-import { fakeBuilder, FakeBuilderLog } from "../support/fake_builder.ts";
-import { writeBase } from "../support/golden_base.ts";
-import { openProject, type TestProject } from "../support/project.ts";
-import { withTempDir } from "../support/tmp.ts";
+import { check, withPublished } from "../support/published_project.ts";
 import { verifyRegistry } from "../support/verify_registry.ts";
-
-const base = { layers: [[{ path: "etc/", type: "dir" as const }, { path: "etc/os", text: "a base\n" }]] };
-const dappfile = `
-dimg: web
-from: oci:../base:latest
-shell: { install: [write installed 3], setup: [write made 4] }
-docker: { CMD: [app] }
----
-dimg: worker
-from: oci:../base:latest
-shell: { install: [write other 5] }
-`;
-
-function engineOf(project: TestProject) {
-  return project.engine({
-    platform: "linux/amd64",
-    builder: "fake",
-    plugins: [use(fakeBuilder(new FakeBuilderLog()))],
-  });
-}
-
-/** Both dimgs, published as v1 with their stages. */
-async function withPublished(
-  where: (root: string, host: string) => string,
-  body: (at: { project: TestProject; registry: MemoryRegistry; repo: string; root: string }) => Promise<void>,
-): Promise<void> {
-  await withTempDir(async (root) => {
-    await writeBase(`${root}/base`, { "linux/amd64": base });
-    await Deno.mkdir(`${root}/a`);
-    const project = openProject(`${root}/a`, `${root}/home`);
-    await project.git("init", "-q", "-b", "main");
-    await project.write({ "dappfile.yaml": dappfile });
-    await project.commit("first");
-    await using registry = new MemoryRegistry();
-    const repo = where(root, registry.host);
-    await push(project, repo, true);
-    await body({ project, registry, repo, root });
-  });
-}
-
-async function push(project: TestProject, repo: string, build = false) {
-  await using engine = engineOf(project);
-  await engine.push([], { repo, build, withStages: true, tags: [{ flag: "tag", value: "v1" }] });
-}
-
-async function check(
-  project: TestProject,
-  repo: string,
-  options: { read?: boolean; repair?: boolean } = {},
-  names: string[] = [],
-) {
-  await using engine = engineOf(project);
-  return await engine.checkRepo(names, { repo, ...options });
-}
 
 const inRegistry = (_: string, host: string) => `${host}/group/app`;
 
@@ -96,22 +37,6 @@ Deno.test("checkRepo() names what is lost by tag, and repairs it", async () => {
     assert.deepEqual((await check(project, repo, { read: true })).damaged, []);
     await verifyRegistry(registry.host, "group/app/web");
     await verifyRegistry(registry.host, "group/app");
-  });
-});
-
-Deno.test("what checkRepo() cannot repair is published anew by the next push", async () => {
-  await withPublished(inRegistry, async ({ project, registry, repo }) => {
-    const { config } = registry.documentOf("group/app/web", registry.tagsOf("group/app/web").v1!)!;
-    registry.loseBlob(config!.digest);
-    const [web, ...others] = (await check(project, repo, { repair: true })).damaged;
-    assert.deepEqual(others, []);
-    assert.deepEqual(web!.missing.map(({ part, repaired }) => [part, repaired]), [[
-      "configuration",
-      undefined,
-    ]]);
-    await push(project, repo);
-    assert.deepEqual((await check(project, repo)).damaged, []);
-    await verifyRegistry(registry.host, "group/app/web");
   });
 });
 

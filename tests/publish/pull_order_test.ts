@@ -111,7 +111,7 @@ Deno.test("layers of what turns out to be another stage are given up", async () 
     try {
       await using engine = project.engine();
       const { stages } = await engine.pullStages([], { repo });
-      assert.deepEqual(stages.map(({ state }) => state), ["pulled", "absent"]);
+      assert.deepEqual(stages.map(({ state }) => state), ["pulled", "unusable"]);
       assert.equal(times, 2);
     } finally {
       over.resolve();
