@@ -97,7 +97,7 @@ async function readPlan({ options, command, loose, io }: Context): Promise<Clean
   const text = await io.readText(file);
   if (text === undefined) {
     throw usage(
-      `Cannot read the plan "${file}": wanted is a file that --dry-run --json printed`,
+      `Cannot read the plan "${file}": there is no file that can be read, wanted is one that --dry-run --json printed`,
       command.path,
     );
   }

@@ -25,6 +25,7 @@ export async function parsePlan(text: string): Promise<CleanupPlan> {
     throw fail("it is not JSON");
   }
   const z = await import("../../lib/zod.ts");
+  const { optionProblems } = await import("../contract/option_problems.ts");
   const digest = z.string().refine(isDigest, "is no digest");
   const signature = z.string().refine(isSignature, "is no signature");
   const tag = z.string().refine(isTag, "is no tag");
@@ -75,7 +76,10 @@ export async function parsePlan(text: string): Promise<CleanupPlan> {
     notes: z.array(line),
   });
   const parsed = schema.safeParse(value);
-  if (!parsed.success) throw fail(z.prettifyError(parsed.error));
+  if (!parsed.success) {
+    const [{ path, message } = {}] = optionProblems(parsed.error.issues, schema);
+    throw fail(`it is not what --dry-run --json prints${path ? ` at ${path}: ${message}` : ""}`);
+  }
   const problem = contradiction(parsed.data);
   if (problem) throw fail(problem);
   return parsed.data;

@@ -27,7 +27,10 @@ const MAX_NAME = 255;
  * @throws {OciError} with the reason
  */
 export function parseReference(text: string): Reference {
-  const fail = (why: string) => new OciError("invalid", `Cannot read image name "${text}": ${why}`);
+  const fail = (why: string) =>
+    new OciError("invalid", `Cannot read image name "${text}": ${why}`, {
+      fix: "Write it as [HOST/]PATH[:TAG][@DIGEST], the path in lower-case letters",
+    });
   if (text === "") throw fail("it is empty");
   if (/^[0-9a-f]{64}$/.test(text)) throw fail("it is an image id, wanted is a name");
   const at = text.indexOf("@");

@@ -55,6 +55,16 @@ Deno.test("an image that wants no resolv.conf or hosts of ours gets none, and no
   }
 });
 
+Deno.test("an image without a shell is told with what helps, which no shell can", async () => {
+  await using fixture = await nativeFixture();
+  const runner = new StageRunner(fixture.builder, fixture.store);
+  await assert.rejects(runner.run([], ["true"]), (error: EngineError) => {
+    assert.match(error.message, /^Cannot build stage ".+": the image has no shell, neither/);
+    assert.match(error.fix, /^Run the commands in an image with a shell/);
+    return true;
+  });
+});
+
 Deno.test("a path that is too deep is an error that names it, and is removed", async () => {
   await using fixture = await nativeFixture();
   const runner = new StageRunner(fixture.builder, fixture.store);

@@ -351,12 +351,15 @@ Deno.test("--plan applies what a dry run printed, whatever made it, and what was
 const badPlans: readonly (readonly [args: string, message: RegExp])[] = [
   [
     "--plan missing",
-    /^error: Cannot read the plan "missing": wanted is a file that --dry-run --json printed\n/,
+    /^error: Cannot read the plan "missing": there is no file that can be read, wanted is one that --dry-run --json printed\n/,
   ],
   ["--plan text", /^error: Cannot read the cleanup plan: it is not JSON\n/],
-  ["--plan list", /^error: Cannot read the cleanup plan: /],
+  [
+    "--plan list",
+    /^error: Cannot read the cleanup plan: it is not what --dry-run --json prints at format: .*\nfix: /,
+  ],
   ["--plan number", /^error: Cannot read the cleanup plan: /],
-  ["--plan newer", /^error: Cannot read the cleanup plan: .*"version"/s],
+  ["--plan newer", /^error: Cannot read the cleanup plan: .* at version: Unknown key "version"\nfix: /],
   ["--plan edited", /^error: Cannot read the cleanup plan: .*to be kept/],
   [
     "--plan good r.io/other",

@@ -12,6 +12,7 @@ export function shellOf(fs: ImageFs, label: string): string {
   throw new EngineError(
     "STAGE_FAILED",
     `Cannot build stage "${label}": the image has no shell, neither /bin/bash nor /bin/sh`,
+    { fix: "Run the commands in an image with a shell, such as an artifact, and import what they make" },
   );
 }
 

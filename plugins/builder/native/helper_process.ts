@@ -218,6 +218,10 @@ export class HelperProcess implements AsyncDisposable {
   }
 }
 
+/** What helps when a helper has ended by itself. */
+const AGAIN =
+  "Run it again; if that comes again, see whether memory ran out (dmesg), else report it as a bug of dapp";
+
 /** A failure of the helper itself. `why`: what was thrown, or its last words; one for people stays as it is. */
 function failed(how: string, why: unknown): EngineError {
   const error = explained(why);
@@ -226,7 +230,7 @@ function failed(how: string, why: unknown): EngineError {
   return new EngineError(
     "PLUGIN_FAILED",
     `The helper process of builder "native" ${how}${text === "" ? "" : `: ${text}`}`,
-    { cause: why },
+    { cause: why, fix: AGAIN },
   );
 }
 

@@ -130,10 +130,16 @@ function explainSetup(error: unknown, label: string, rootless: boolean): unknown
   return new EngineError("BUILDER_UNAVAILABLE", `${what}: ${why}`, { fix, cause: error });
 }
 
-/** Runs the script. @throws {RootfsError} */
-function shellProcess({ run, env, network }: RunRequest): ConfinedProcess {
+/** Runs the script. @throws STAGE_FAILED when the image has no shell */
+function shellProcess({ label, run, env, network }: RunRequest): ConfinedProcess {
   const shell = shellOf(stepPaths(run).target);
-  if (!shell) throw new RootfsError("the image has no shell, neither /bin/bash nor /bin/sh");
+  if (!shell) {
+    throw new EngineError(
+      "STAGE_FAILED",
+      `Cannot build stage "${label}": the image has no shell, neither /bin/bash nor /bin/sh`,
+      { fix: "Run the commands in an image with a shell, such as an artifact, and import what they make" },
+    );
+  }
   const argv = [shell, "-e", `${CONTROL}/script`] as const;
   return { argv, env, cwd: "/", identity: ROOT, session: true, network };
 }

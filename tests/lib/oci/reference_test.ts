@@ -62,7 +62,7 @@ Deno.test("parseReference() rejects what the grammar forbids", async (t) => {
   for (const input of cases) {
     await t.step(
       JSON.stringify(input.slice(0, 60)),
-      () => throws(() => parseReference(input), { name: "OciError" }),
+      () => throws(() => parseReference(input), { name: "OciError", fix: /^Write it as \[HOST\/\]PATH/ }),
     );
   }
 });
