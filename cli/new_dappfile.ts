@@ -8,6 +8,17 @@ const SCHEMA = "dappfile.schema.json";
 /** The line that editors want in every document. */
 export const SCHEMA_HINT = `# yaml-language-server: $schema=./${SCHEMA}`;
 
+/** The key `project` with the name of a directory, which may be anything. */
+export function projectLine(name: string): string {
+  const word = projectWord(name);
+  return `project: ${/^[A-Za-z][\w.-]*$/.test(word) ? word : JSON.stringify(word)}`;
+}
+
+/** A name as `project` takes it: one word. */
+export function projectWord(name: string): string {
+  return name.trim().replaceAll(/\s+/g, "-");
+}
+
 /** @throws {EngineError} USAGE when there is a dappfile */
 export async function requireNoDappfile(io: Io, dir: string, fix: string): Promise<void> {
   const names = await io.list(dir);

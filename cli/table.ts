@@ -178,7 +178,7 @@ export const table: CommandTable = {
       run: async () => (await import("./commands/init.ts")).init,
       summary: "Write a first dappfile for the project that is here.",
       details: [
-        "Looks at what is there: Node.js, Python, Go, a static site, a Dockerfile, werf.yaml, a Dappfile. Nothing that is there is changed.",
+        "Looks at what is there: Node.js, Python, Go, Rust, Java, PHP, Ruby, a static site, Dockerfiles, a Compose file, werf.yaml, a Dappfile. Nothing that is there is changed.",
       ],
       positionals: [],
       options: [],
@@ -191,13 +191,15 @@ export const table: CommandTable = {
     {
       path: "migrate",
       run: async () => (await import("./commands/migrate.ts")).migrate,
-      summary: "Make a dappfile of a werf.yaml, of Dockerfiles, or of a Dappfile of the old dapp.",
+      summary:
+        "Make a dappfile of Dockerfiles, a Compose file, a werf.yaml, or the Dappfile of the old dapp.",
       details: [
-        "KIND is werf, dockerfile or dapp. Without FILE, it is the one of that tool in the project directory; with several " +
+        "KIND is werf, dockerfile, compose or dapp. Without FILE, it is the one of that tool in the project directory; with several " +
         "Dockerfiles each becomes an image, called by its directory or by what its name ends with.",
         "Prints the dappfile; with --write it becomes dappfile.yaml, which is never written over. What could not be " +
         "converted stands at its end, line by line, with what to do about it.",
-        "A Dockerfile becomes documents of its own where the image stays the same, else `dockerfile:`, which builds it as it is.",
+        "A Dockerfile becomes documents of its own where the image stays the same, else `dockerfile:`, which builds it as it is. Of a " +
+        "Compose file each service with `build` becomes an image with `dockerfile:`.",
       ],
       positionals: [
         { name: "KIND", complete: "text", required: true },

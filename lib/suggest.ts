@@ -26,7 +26,8 @@ export function editDistance(a: string, b: string): number {
  * The known name nearest to `name`, or undefined when none is near enough to be what was meant.
  *
  * Near enough: equal but for case, `_`, `-` and spaces; or at most one edit for every three letters, rounded up, and
- * at most three. Of equally near names the first known one wins.
+ * at most three. A name that was begun, with three letters at least, is as near as one edit. Of equally near names the
+ * first known one wins.
  */
 export function suggest(name: string, known: Iterable<string>): string | undefined {
   const wanted = fold(name);
@@ -36,9 +37,10 @@ export function suggest(name: string, known: Iterable<string>): string | undefin
     const folded = fold(candidate);
     const shorter = Math.min(wanted.length, folded.length);
     const limit = Math.min(3, Math.ceil(shorter / 3), shorter - 1);
-    if (Math.abs(wanted.length - folded.length) > limit) continue;
-    const distance = editDistance(wanted, folded);
-    if (distance <= limit && (best === undefined || distance < best.distance)) {
+    const begun = wanted.length >= 3 && folded.startsWith(wanted);
+    if (!begun && Math.abs(wanted.length - folded.length) > limit) continue;
+    const distance = begun && wanted !== folded ? 1 : editDistance(wanted, folded);
+    if ((begun || distance <= limit) && (best === undefined || distance < best.distance)) {
       best = { name: candidate, distance };
     }
   }

@@ -26,7 +26,7 @@ export const init: CommandRun = async ({ io, options, answer, progress, quiet })
       `dappfile.yaml is written, for ${what}; dappfile.schema.json beside it is for editors`,
       "",
       `Look at it, ${toCommit}, and then:`,
-      "  dapp dimg lock     pins base images, so that builds agree",
+      "  dapp dimg lock     pins base images, so that builds agree; commit dappfile.lock too",
       "  dapp dimg build",
     ]);
   return 0;

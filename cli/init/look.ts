@@ -36,6 +36,16 @@ export const GIT: readonly string[] = [
   `    excludePaths: ${OWN}`,
 ];
 
+/** Directories that patterns of a workspace name, such as `packages/*`. */
+export async function workspaceDirs(files: ProjectFiles, patterns: readonly string[]): Promise<string[]> {
+  const found = await Promise.all(patterns.map(async (pattern) => {
+    const [, parent] = /^(?:\.\/)?([^*?[\]]*)\/\*\*?$/.exec(pattern) ?? [];
+    if (parent === undefined) return [pattern.replace(/^\.\/|\/$/g, "")];
+    return (await files.list(parent)).toSorted().map((name) => `${parent}/${name}`);
+  }));
+  return found.flat();
+}
+
 /** The first of the names that is there. */
 export function firstOf(files: ProjectFiles, names: readonly string[]): string | undefined {
   return names.find((name) => files.names.has(name));

@@ -1,7 +1,6 @@
 /** From what files became to a dappfile with the remarks in it. */
 import { stringify } from "yaml";
-import { slug } from "../../lib/slug/slug.ts";
-import { SCHEMA_HINT } from "../new_dappfile.ts";
+import { projectWord, SCHEMA_HINT } from "../new_dappfile.ts";
 import type { Migrated, Remark } from "./source.ts";
 
 /** A dappfile, with what was left out at its end. @param directory names the project where nothing else does */
@@ -9,7 +8,7 @@ export function composeDappfile(migrated: readonly Migrated[], directory: string
   const remarks = migrated.flatMap((each) => each.remarks);
   const name = migrated.flatMap(({ project }) => project ?? []).at(0) ?? directory;
   const documents = [
-    { comments: migrated.flatMap((each) => each.comments ?? []), value: { project: slug(name) } },
+    { comments: migrated.flatMap((each) => each.comments ?? []), value: { project: projectWord(name) } },
     ...migrated.flatMap((each) => each.documents),
   ].map(({ comments, value }) =>
     [SCHEMA_HINT, ...comments.map(comment), stringify(value, { lineWidth: 0 }).trimEnd()].join("\n")

@@ -41,7 +41,11 @@ export async function migrateDockerfile(input: DockerfileInput): Promise<Migrate
 
 function parse({ file, text }: DockerfileInput): DockerfileText {
   try {
-    return parseDockerfile(text);
+    const parsed = parseDockerfile(text);
+    if (parsed.instructions.some(({ name }) => name === "FROM")) return parsed;
+    throw new EngineError("USAGE", `Cannot migrate "${file}": it is no Dockerfile, it has no FROM`, {
+      fix: "Name a Dockerfile; a Compose file is migrated with: dapp migrate compose",
+    });
   } catch (error) {
     if (!(error instanceof DockerfileError)) throw error;
     throw new EngineError("USAGE", `Cannot migrate "${file}": line ${error.line}: ${error.message}`, {

@@ -2,6 +2,7 @@
 import { EngineError } from "../../core/contract/errors.ts";
 import { suggest } from "../../lib/suggest.ts";
 import { composeDappfile } from "./compose.ts";
+import { migrateCompose } from "./docker_compose.ts";
 import { migrateDockerfile } from "./dockerfile.ts";
 import { directoryOf } from "./dockerfile_files.ts";
 import { migrateRuby } from "./ruby.ts";
@@ -12,6 +13,7 @@ import { migrateWerf } from "./werf.ts";
 export const migrations: Readonly<Record<string, readonly string[]>> = {
   werf: ["werf.yaml", "werf.yml"],
   dockerfile: ["Dockerfile", "Containerfile"],
+  compose: ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"],
   dapp: ["Dappfile", "dappfile.yml", "dappfile.yaml"],
 };
 
@@ -40,10 +42,11 @@ export async function migrate(
 ): Promise<MigratedProjectFile> {
   const names = Object.hasOwn(migrations, kind) ? migrations[kind] : undefined;
   if (!names) {
-    const known = Object.keys(migrations);
-    const near = suggest(kind, known);
+    const near = kindMeant(kind);
     throw new EngineError("USAGE", `Cannot migrate from "${kind}": that is not known`, {
-      fix: near === undefined ? `Known are ${known.join(", ")}` : `Did you mean "${near}"?`,
+      fix: near === undefined
+        ? `Known are ${Object.keys(migrations).join(", ")}`
+        : `Did you mean: dapp migrate ${near}?`,
     });
   }
   const there = new Set(await project.list(""));
@@ -69,6 +72,15 @@ export async function migrate(
   return { text, files, remarks: migrated.flatMap(({ remarks }) => remarks) };
 }
 
+/** The kind that was probably meant by a misspelt one, by what it is called elsewhere, or by one of its files. */
+function kindMeant(written: string): string | undefined {
+  const kinds = new Map(
+    Object.entries(migrations).flatMap(([kind, files]) => [kind, ...files].map((name) => [name, kind])),
+  );
+  const kind = kinds.get(written) ?? kinds.get(suggest(written, kinds.keys()) ?? "");
+  return kind !== undefined && kinds.has(written) ? `${kind} ${written}` : kind;
+}
+
 interface Given {
   readonly file: string;
   readonly text: string;
@@ -92,6 +104,7 @@ async function convert(
       context: { dir, kindOf: (path) => kindOf(path, project), ...(ignore !== undefined && { ignore }) },
     });
   }
+  if (kind === "compose") return migrateCompose(file, text);
   const yaml = /\.ya?ml$/.test(file);
   return yaml || kind === "werf" ? migrateWerf(file, text) : migrateRuby(file, text);
 }

@@ -45,6 +45,130 @@ const projects: Readonly<
     "a Go project",
     [/\.\/cmd\/server/, /install: \[go\.mod, go\.sum\]/],
   ],
+  "a workspace of npm": [
+    {
+      "package.json": '{"workspaces":["apps/*","lib"],"scripts":{"build":"x"}}',
+      "package-lock.json": "{}",
+      ".npmrc": "",
+      "apps/api/package.json": '{"name":"@x/api","scripts":{"start":"node ."}}',
+      "apps/web/package.json": '{"name":"@x/web"}',
+      "lib/package.json": '{"name":"lib"}',
+    },
+    "a Node.js project",
+    [
+      /install: \["\*\*\/package\.json", package-lock\.json, \.npmrc\]/,
+      /CMD: \[npm, start, --workspace, "@x\/api"\]/,
+    ],
+  ],
+  "a workspace of pnpm": [
+    {
+      "package.json": "{}",
+      "pnpm-lock.yaml": "",
+      "pnpm-workspace.yaml": "packages:\n  # all\n  - 'apps/*'\n  - tools\nonlyBuiltDependencies: [x]\n",
+      "apps/api/package.json": '{"name":"api","scripts":{"start":"node ."}}',
+    },
+    "a Node.js project",
+    [/"\*\*\/package\.json", pnpm-lock\.yaml, pnpm-workspace\.yaml\]/, /\[pnpm, --filter, "api", start\]/],
+  ],
+  "Rust": [
+    {
+      "Cargo.toml": '[package]\nversion = "1.0.0"\nname = "hello-rs"\n\n[dependencies.name]\nname = "x"\n',
+      "Cargo.lock": "",
+      "src/main.rs": "",
+      "rust-toolchain.toml": '[toolchain]\nchannel = "1.84"\n',
+    },
+    "a Rust project",
+    [
+      /from: rust:1\.84-bookworm/,
+      /cargo install --locked --path \. /,
+      /CMD: \[\/usr\/local\/bin\/hello-rs\]/,
+    ],
+  ],
+  "a workspace of Rust": [
+    {
+      "Cargo.toml": '[workspace]\nmembers = [\n  "crates/*",\n]\n',
+      "crates/lib/Cargo.toml": '[package]\nname = "lib"\n',
+      "crates/lib/src/lib.rs": "",
+      "crates/server/Cargo.toml": '[package]\nname = "server"\n\n[[bin]]\npath = "x.rs"\nname = "serve"\n',
+      "crates/server/x.rs": "",
+    },
+    "a Rust project",
+    [/from: rust:1-bookworm/, /cargo install --path crates\/server /, /\/usr\/local\/bin\/serve\]/],
+  ],
+  "Maven": [
+    { "pom.xml": "<project><properties><java.version>17</java.version></properties></project>" },
+    "a Java project",
+    [
+      /from: maven:3-eclipse-temurin-17/,
+      /mvn .*package/,
+      /ls -S target\/\*\.jar/,
+      /from: eclipse-temurin:17-jre/,
+    ],
+  ],
+  "modules of Maven": [
+    { "pom.xml": "<project><modules><module>a</module></modules><release>12</release></project>" },
+    "a Java project",
+    [/from: maven:3-eclipse-temurin-17/, /ls -S \*\/target\/\*\.jar/],
+  ],
+  "Gradle": [
+    { "build.gradle.kts": "kotlin { jvmToolchain(22) }", "gradlew": "", "settings.gradle.kts": "" },
+    "a Java project",
+    [/from: eclipse-temurin:25-jdk/, /sh gradlew .*assemble/, /ls -S build\/libs\/\*\.jar \*\/build\/libs/],
+  ],
+  "Gradle that the machine must have": [{ "build.gradle": "" }, "a Java project", [
+    /from: gradle:jdk21/,
+    /gradle --no-daemon/,
+  ]],
+  "PHP": [
+    { "composer.json": '{"require":{"php":"^8.2"}}', "composer.lock": "{}", "public/index.php": "" },
+    "a PHP project",
+    [
+      /from: php:8\.2-apache/,
+      /buildArtifact: \[composer\.json, composer\.lock\]/,
+      /html\/public/,
+      /add: \/app\/vendor/,
+    ],
+  ],
+  "PHP whose packages depend on its sources": [
+    { "composer.json": '{"autoload":{"classmap":["src"]}}' },
+    "a PHP project",
+    [/from: php:8-apache/, /buildArtifact: \["\*\*\/\*"\]/],
+  ],
+  "PHP without packages": [{ "index.php": "" }, "a PHP project", [/add: \/\n +to: \/var\/www\/html/]],
+  "Ruby": [
+    { "Gemfile": "source 'https://rubygems.org'\nruby '3.3.4'\n", "Gemfile.lock": "", "config.ru": "" },
+    "a Ruby project",
+    [/from: ruby:3\.3\.4-bookworm/, /install: \[Gemfile, Gemfile\.lock\]/, /rackup/],
+  ],
+  "Rails": [
+    { "Gemfile": "gem 'rails'\n", ".ruby-version": "ruby-3.4.1\n", "bin/rails": "" },
+    "a Ruby project",
+    [/from: ruby:3\.4\.1-bookworm/, /install: \[Gemfile, \.ruby-version\]/, /CMD: \[bin\/rails, server/],
+  ],
+  "a Compose file, with what it only starts": [
+    {
+      "compose.yaml": "services:\n  api: { build: ./api }\n  db: { image: 'postgres:16' }\n" +
+        "  web:\n    build: { context: ., dockerfile: web/Dockerfile, target: prod, args: [A=1, 'B=${C:-x}'] }\n",
+      "api/Dockerfile": "FROM scratch\nCOPY . /\n",
+      "web/Dockerfile": "FROM scratch AS prod\nCOPY web /\n",
+      "package.json": "{}",
+    },
+    "a project with a compose.yaml",
+    [
+      /dimg: api\ndockerfile: Dockerfile\ncontext: api\n/,
+      /dimg: web\ndockerfile: web\/Dockerfile\ntarget: prod\nargs:\n +A: "1"\n +B: \$\{\{ env\.C \|\| "x" \}\}\n/,
+    ],
+  ],
+  "a Compose file that builds nothing": [
+    { "compose.yaml": "services: { db: { image: postgres } }\n", "package.json": "{}" },
+    "a Node.js project",
+    [/dimg: app\n/],
+  ],
+  "Dockerfiles in directories": [
+    { "api/Dockerfile": "FROM alpine\nRUN date\n", "web/Dockerfile": "FROM alpine\nRUN date\n" },
+    "a project with 2 Dockerfiles",
+    [/dimg: api\nfrom: alpine/, /dimg: web\nfrom: alpine/],
+  ],
   "a static site": [{ "index.html": "" }, "a static site", [/add: \/\n/]],
   "a static site in public": [{ "public/index.html": "", "README.md": "" }, "a static site", [
     /add: \/public\n/,
@@ -96,7 +220,10 @@ Deno.test("dapp init writes a dappfile that plans, with a hint for editors in ev
         await commit();
         await using engine = createEngine({ dir, home });
         const plan = await engine.plan();
-        assert.ok(plan.images.length > 0 && plan.images.every(({ stages }) => stages.length > 1));
+        assert.ok(
+          plan.images.length > 0 &&
+            plan.images.every(({ stages }) => stages.length > 1 || stages[0]!.stage === "dockerfile"),
+        );
       });
     });
   }
@@ -164,8 +291,12 @@ Deno.test("firstDappfile() names what other tools left, and a project by its dir
   const names = new Set(["werf.yaml", "Dappfile", "index.html"]);
   const files = { names, list: () => Promise.resolve([]), read: () => Promise.resolve(undefined) };
   const { text, notes } = await firstDappfile("My Shop", files);
-  assert.match(text, /^project: my-shop-[0-9a-f]{8}$/m);
+  assert.match(text, /^project: My-Shop$/m);
   assert.equal(notes.length, 2);
+  for (const name of ["my_shop", "1.0", "a # b", "läden", "~"]) {
+    const { project } = await parseDappfile((await firstDappfile(name, files)).text);
+    assert.equal(project.name, name.replaceAll(" ", "-"));
+  }
 });
 
 Deno.test("firstDappfile() names a Dockerfile that a dappfile cannot tell", async () => {

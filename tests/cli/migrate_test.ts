@@ -288,6 +288,64 @@ for (const [what, [text, line]] of Object.entries(KEPT)) {
   });
 }
 
+const COMPOSE = `x-common: &common
+  build: { context: ../web, args: { MODE: "$MODE", PRICE: 5$$ } }
+services:
+  api:
+    build: .
+  jobs: { build: { context: ./ } }
+  web_site: { <<: *common, ports: ["80"] }
+  db: { image: postgres:16 }
+  far: { build: ../../elsewhere }
+  git: { build: "https://example.com/x.git" }
+  odd:
+    build: { context: ., target: odd, privileged: true }
+`;
+
+Deno.test("a Compose file: an image for each thing that it builds, and remarks on what has no place", async () => {
+  const there = project({ "deploy/compose.yml": COMPOSE });
+  const { text, remarks } = await migrate("compose", ["deploy/compose.yml"], there);
+  const { images } = await parseDappfile(text);
+  assert.deepEqual(images.map(({ name }) => name), ["api", "jobs", "web-site", "odd"]);
+  assert.match(text, /dimg:\n +- api\n +- jobs\ndockerfile: Dockerfile\ncontext: deploy\n/);
+  assert.match(text, /context: web\nargs:\n +MODE: \$\{\{ env\.MODE \|\| "" \}\}\n +PRICE: 5\$\n/);
+  assert.deepEqual(remarks.map(({ line, what }) => [line, what]), [
+    [9, "service far is left out: its context lies outside of the project"],
+    [10, "service git is left out: its context lies outside of the project"],
+    [11, '"privileged" of service odd is left out'],
+  ]);
+});
+
+Deno.test("what builds nothing, or is something else, is not migrated", async () => {
+  const files = {
+    "compose.yaml": "services: { db: { image: postgres } }\n",
+    "broken.yaml": "services: [",
+    "notes.txt": "hello\n",
+  };
+  const cases: readonly (readonly [string, readonly string[], RegExp])[] = [
+    ["compose", [], /"compose\.yaml": it has no service with `build`/],
+    ["compose", ["broken.yaml"], /"broken\.yaml": it has no service with `build`/],
+    ["dockerfile", ["compose.yaml"], /"compose\.yaml": it is no Dockerfile, it has no FROM/],
+    ["dockerfile", ["notes.txt"], /"notes\.txt": it is no Dockerfile, it has no FROM/],
+  ];
+  for (const [kind, given, message] of cases) {
+    await assert.rejects(migrate(kind, given, project(files)), message, `${kind} ${given}`);
+  }
+});
+
+Deno.test("a kind that is not known is guessed from its spelling, its beginning and names of files", async () => {
+  const cases = {
+    wref: "Did you mean: dapp migrate werf?",
+    docker: "Did you mean: dapp migrate dockerfile?",
+    "docker-compose": "Did you mean: dapp migrate compose?",
+    "compose.yml": "Did you mean: dapp migrate compose compose.yml?",
+    helm: "Known are werf, dockerfile, compose, dapp",
+  };
+  for (const [kind, fix] of Object.entries(cases)) {
+    await assert.rejects(migrate(kind, [], project({})), { fix }, kind);
+  }
+});
+
 Deno.test("a Dappfile of the old dapp: groups, artifacts, and Ruby that a dappfile cannot say", async () => {
   const { text, remarks } = await migrate("dapp", [], project({ Dappfile: RUBY }));
   const { images } = await parseDappfile(text);
