@@ -86,6 +86,7 @@ export async function checkRepo(
   const unknown: RepoCheck["unknown"][number][] = [];
   const damaged: DamagedPlace[] = [];
   const count = { image: 0, stage: 0, mark: 0 };
+  const dimgs = new Set((await session.select([])).map(({ rule }) => rule.name));
   /** What is at the project's tags. */
   const seen = new Set<Digest>();
   const look = async (place: TagPlace) => {
@@ -94,6 +95,7 @@ export async function checkRepo(
       const found = await lookAt(place, { parts, pool, project, patterns, signal });
       if (!found) return;
       if (found.digest !== undefined) seen.add(found.digest);
+      if (found.image !== undefined) dimgs.add(found.image);
       count[kindOf(place)]++;
       if (found.missing.length > 0) damaged.push(found);
     } catch (error) {
@@ -103,7 +105,6 @@ export async function checkRepo(
     }
   };
   const tags = new Pool(TAGS);
-  const dimgs = (await session.select([])).map(({ rule }) => rule.name);
   const places = await placesOf(backend, { pool, patterns, dimgs, signal });
   const all = (some: readonly TagPlace[]) => Promise.all(some.map((place) => tags.run(() => look(place))));
   // What belongs to an image by its name is asked for once it is known whose the image is.
@@ -114,7 +115,9 @@ export async function checkRepo(
       pool.run(() => withDocuments(place, store, signal))
     ),
   );
-  const repaired = repair ? await mendRepo(sessions, left, { repo, project, store }) : new Set<string>();
+  const repaired = repair
+    ? await mendRepo(sessions, left, { repo, project, dimgs, store })
+    : new Set<string>();
   const after = new RepoParts(needs);
   const rows = await Promise.all(left.map(async (found) => {
     const place = await withBelow(found, { parts: after, repaired });
@@ -157,7 +160,7 @@ async function placesOf(
     readonly pool: Pool;
     readonly patterns: readonly string[];
     /** Names of the dappfile: a mark may have been deleted. */
-    readonly dimgs: readonly string[];
+    readonly dimgs: ReadonlySet<string>;
     readonly signal: AbortSignal;
   },
 ): Promise<readonly TagPlace[]> {
@@ -168,7 +171,7 @@ async function placesOf(
     if (tag.startsWith(REPOSITORY_TAG_PREFIX)) marks.push(tag);
     else if (!tag.startsWith(SERVICE_TAG_PREFIX)) out.push({ repository: main, tag, below: undefined });
   }
-  const named = backend.capabilities.nested ? dimgs.filter((name) => name !== "") : [];
+  const named = backend.capabilities.nested ? [...dimgs].filter((name) => name !== "") : [];
   const below = new Set(named.filter((name) => wants(patterns, name)));
   await Promise.all(marks.map((tag) =>
     pool.run(async () => {

@@ -14,7 +14,7 @@ import type { MoveNeeds } from "../share/move_stages.ts";
 import { openShared } from "../share/open_shared.ts";
 import { outgoingLayer } from "../share/send_blobs.ts";
 import { BlobUploader } from "../share/uploader.ts";
-import { namesOfMark, repositoryMarker } from "./names.ts";
+import { namesOfMark } from "./names.ts";
 import { type DamagedPlace, type MissingPart, nameOf } from "./repo_parts.ts";
 
 /** What repairing takes. */
@@ -22,6 +22,8 @@ interface MendNeeds {
   readonly repo: string;
   /** Name of the project. */
   readonly project: string;
+  /** That it has, or has images of. */
+  readonly dimgs: ReadonlySet<string>;
   readonly store: Store;
 }
 
@@ -145,16 +147,13 @@ class Mending {
 
   /** Gives the places of marks that are there again. */
   async sendMarks(left: readonly DamagedPlace[]): Promise<readonly DamagedPlace[]> {
-    const { project, uploader } = this.needs;
+    const { project, dimgs, uploader } = this.needs;
     const { signal } = this.sessions[0].options;
     const done: DamagedPlace[] = [];
     const marks = left.filter(({ tag }) => tag.startsWith(REPOSITORY_TAG_PREFIX));
-    const nodes = marks.length === 0 ? [] : await this.sessions[0].select([]);
     for (const place of marks) {
       const { repository, tag } = place;
-      const names = namesOfMark(tag);
-      const name = nodes.find(({ rule }) => repositoryMarker(rule.name) === tag)?.rule.name ??
-        (names.length === 1 ? names[0]! : undefined);
+      const name = namesOfMark(tag).find((each) => dimgs.has(each));
       if (name === undefined) continue;
       const { manifest, blobs } = await serviceManifest("repository", {
         [labels.project]: project,
