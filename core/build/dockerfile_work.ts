@@ -89,6 +89,7 @@ async function buildIn(
   const spool = await worker.temp();
   try {
     const context = await spoolContext(worker, content, spool);
+    const network = networkOf(session.options, rule);
     const step: Omit<DockerfileStep, "bases"> = {
       label,
       signature: stage.signature,
@@ -104,7 +105,9 @@ async function buildIn(
       contextId: await digestOf(JSON.stringify([epoch, base.file, content.text, await plan.listing()])),
       // What strangers leave there, builds of others would find.
       cacheScope: untrusted ? crypto.randomUUID() : `dapp/${(await session.project()).name}`,
-      ...networkOf(session.options, rule),
+      ...network,
+      // Not from the daemon's machine either.
+      ...(untrusted && network.network === "none" && { withoutDownloads: true }),
       epoch,
       compression,
       ...(shared && { shared }),

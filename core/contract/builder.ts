@@ -221,6 +221,8 @@ export interface DockerfileStep {
   readonly cacheScope: string;
   /** Network of the commands; absent: the builder's choice. */
   readonly network?: StepNetwork;
+  /** `ADD` of URLs and git repositories, which the daemon reads by itself, is refused. @default false */
+  readonly withoutDownloads?: boolean;
   /** Latest modification time that a file in a layer may carry, seconds since 1970. */
   readonly epoch: number;
   /** How new layers are compressed. */

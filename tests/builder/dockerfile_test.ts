@@ -316,6 +316,25 @@ Deno.test("what fails in a Dockerfile is told with its line, and an image that w
         "and so did not pin",
     });
 
+    // Without downloads, the daemon asks nobody, however an address is written.
+    let asked = 0;
+    await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, () => {
+      asked++;
+      return new Response("from the daemon's machine");
+    });
+    const at = `127.0.0.1:${server.addr.port}`;
+    for (
+      const add of [`http://${at}/x`, `https://${at}/x`, `http://${at}/x.git#main`, `git://${at}/x`, "$FROM"]
+    ) {
+      const text = `FROM scratch\nARG FROM=http://${at}/y\nADD ${add} /x\n`;
+      const network = "none";
+      await assert.rejects(builder.buildDockerfile({ ...step, text, network, withoutDownloads: true }, io), {
+        code: "STAGE_FAILED",
+        message: /with --untrusted and --network none, nothing is read from "(?:https?|git):\/\/127/,
+      });
+    }
+    assert.equal(asked, 0);
+
     // An image of Docker Hub that is called as a stage is.
     const layers = await Promise.all(
       (await layoutLayers(store, await busyboxBase())).map(({ stored }) => stored),

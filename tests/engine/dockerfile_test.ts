@@ -200,6 +200,24 @@ Deno.test("a builder gets images, arguments and files; explain says what changed
   });
 });
 
+Deno.test("what strangers add comes over no network where their commands have none", async () => {
+  for (
+    const [options, wanted] of [
+      [{ untrusted: true, network: "none" }, true],
+      [{ untrusted: true }, undefined],
+      [{ network: "none" }, undefined],
+    ] as const
+  ) {
+    await withProject(FILES, async (project) => {
+      const steps: DockerfileStep[] = [];
+      const plugins = [use(openTestSource([])), use(noting(steps))];
+      await using engine = engineOf(project, [], { ...options, plugins });
+      await engine.build(["web"]);
+      assert.deepEqual(steps.map(({ withoutDownloads }) => withoutDownloads), [wanted]);
+    });
+  }
+});
+
 Deno.test("mistakes are told with their place", async (t) => {
   const failing: Readonly<Record<string, [Readonly<Record<string, FileSpec>>, string, string?]>> = {
     "no Dockerfile": [

@@ -24,14 +24,17 @@ import { namedBlobs, type ShelfBlob } from "./layer_shelf.ts";
 import { STORE } from "./step_plan.ts";
 
 /** The daemon may take these images, and no others. */
-export function policyFor(bases: readonly ShelvedBase[]): Policy {
+export function policyFor(
+  bases: readonly ShelvedBase[],
+  { withoutDownloads = false }: Pick<DockerfileStep, "withoutDownloads">,
+): Policy {
   return create(PolicySchema, {
     version: 1n,
     rules: [
-      {
+      ...["docker-image", ...withoutDownloads ? DOWNLOADS : []].map((scheme) => ({
         action: PolicyAction.DENY,
-        selector: { identifier: "docker-image://*", matchType: MatchType.WILDCARD },
-      },
+        selector: { identifier: `${scheme}://*`, matchType: MatchType.WILDCARD },
+      })),
       ...bases.flatMap(({ at }) =>
         at === undefined ? [] : [{
           action: PolicyAction.ALLOW,
@@ -41,6 +44,9 @@ export function policyFor(bases: readonly ShelvedBase[]): Policy {
     ],
   });
 }
+
+/** Schemes of what the daemon reads by itself. */
+const DOWNLOADS = ["http", "https", "git"] as const;
 
 function pinned({ repository, digest }: PinnedImage): string {
   return `${repository}@${digest}`;

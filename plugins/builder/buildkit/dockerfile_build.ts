@@ -76,7 +76,7 @@ export async function buildDockerfileAt(
       exporters: [{ type, attrs }],
       events,
       signal: io.signal,
-      policy: policyFor(bases),
+      policy: policyFor(bases, step),
     };
     const answer =
       await (io.onFailure

@@ -27,6 +27,13 @@ export function dockerfileError(
       "Name the image in a FROM of its own, and refer to that stage",
     );
   }
+  const download = /\b(?:https?|git):\/\/[^\s"]+/.exec(error.details)?.[0];
+  if (download !== undefined && /denied by policy/.test(error.details)) {
+    return fail(
+      `with --untrusted and --network none, nothing is read from "${download}"`,
+      "Commit the file, or leave --network none out",
+    );
+  }
   if (refusesHostNetwork(error)) {
     return fail(
       "a command wants the network of the daemon's machine, which it may not have",
