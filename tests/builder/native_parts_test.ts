@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { builderNative } from "../../plugins/builder/native/mod.ts";
 import { forwardOutput } from "../../plugins/builder/native/output.ts";
+import { isOldKernel } from "../../plugins/builder/native/namespaces.ts";
 import { resolveInside } from "../../plugins/builder/native/inner_path.ts";
 import { explainExit, stageScript } from "../../plugins/builder/_script.ts";
 import { readAccounts, resolveUser } from "../../plugins/builder/native/users.ts";
@@ -146,6 +147,12 @@ Deno.test("forwardOutput() joins characters and cuts at line ends", async () => 
   const source = ReadableStream.from([bytes.slice(0, 7), bytes.slice(7)]) as ReadableStream<Uint8Array>;
   await forwardOutput(source, (text) => void pieces.push(text));
   assert.deepEqual(pieces, ["one\n", "twö\n", "three"]);
+});
+
+Deno.test("isOldKernel() knows kernels without what steps are kept apart with", () => {
+  const old = ["3.10.0-1160.el7.x86_64", "4.18.0-553.el8_10.x86_64", "5.4.0-216-generic", "5.11.22"];
+  const fit = ["5.12.0", "5.14.0-427.el9.x86_64", "5.15.0-rc1", "6.1.0-28-amd64", "10.0"];
+  assert.deepEqual([...old, ...fit].filter(isOldKernel), old);
 });
 
 Deno.test("isZero() sees every byte", () => {

@@ -109,9 +109,22 @@ export function helperEnvironment(env: Env): Record<string, string> {
   return { ...Object.fromEntries(passed), ...denoEnvironment() };
 }
 
+/** Whether a kernel lacks what steps are kept apart with: close_range(2) as of Linux 5.11, mount_setattr(2) of 5.12. */
+export function isOldKernel(release: string): boolean {
+  const [major = 0, minor = 0] = release.split(/[.-]/).map(Number);
+  return major < 5 || major === 5 && minor < 12;
+}
+
 /** Turns a helper that did not start, and what it printed, into an error that says what to change. */
 export async function explainNoHelper(rootless: boolean, printed: string): Promise<EngineError> {
   const last = printed.trim().split("\n").at(-1) || "it ended without a message";
+  const kernel = await setting("/proc/sys/kernel/osrelease");
+  if (kernel !== undefined && isOldKernel(kernel)) {
+    return unavailable(
+      `Linux ${kernel} is too old for it`,
+      "Use Linux 5.12 or later, or have a BuildKit daemon run the commands (BUILDKIT_HOST)",
+    );
+  }
   if (!rootless) {
     if (!/permitted|denied/i.test(last)) {
       return unavailable(`its helper process did not start: ${last}`, "Report it");
