@@ -3,14 +3,13 @@ import { digestOf } from "./oci/digest.ts";
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const LINE_END = 10;
+/** Length of a digest: `sha256:` and 64 hex digits. */
+const DIGEST = 71;
 
 /** A text with its digest before it, so that whatever happens to its file is noticed when it is read. */
 export async function seal(text: string): Promise<Uint8Array> {
-  const content = encoder.encode(text);
-  const head = encoder.encode(`${await digestOf(content)}\n`);
-  const sealed = new Uint8Array(head.length + content.length);
-  sealed.set(head);
-  sealed.set(content, head.length);
+  const sealed = encoder.encode(`${" ".repeat(DIGEST)}\n${text}`);
+  encoder.encodeInto(await digestOf(sealed.subarray(DIGEST + 1)), sealed);
   return sealed;
 }
 

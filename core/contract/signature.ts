@@ -85,7 +85,12 @@ const LONG = 20_000;
  * A listing is kept as a blob; its digest is the fact that enters the signature.
  */
 export function formatListing(files: readonly ListedFile[]): string {
-  return [...listingTexts(files, (file) => file)].join("");
+  return listingOf(files, (file) => file);
+}
+
+/** What {@linkcode formatListing} gives for the rows of `items`, of which none is kept. */
+export function listingOf<T>(items: readonly T[], rowOf: (item: T) => ListedFile): string {
+  return [...listingTexts(items, rowOf)].join("");
 }
 
 /**
@@ -96,9 +101,14 @@ export async function digestOfListing<T>(
   items: readonly T[],
   rowOf: (item: T) => ListedFile,
 ): Promise<Digest> {
-  if (items.length <= LONG) return await digestOf(formatListing(items.map(rowOf)));
+  if (items.length <= LONG) return await digestOf(listingOf(items, rowOf));
   const hash = createSha256();
-  for (const text of listingTexts(items, rowOf)) hash.update(new TextEncoder().encode(text));
+  const encoder = new TextEncoder();
+  let buffer = new Uint8Array(0);
+  for (const text of listingTexts(items, rowOf)) {
+    if (buffer.length < 3 * text.length) buffer = new Uint8Array(4 * text.length);
+    hash.update(buffer.subarray(0, encoder.encodeInto(text, buffer).written));
+  }
   return digestFromHex(hash.hex());
 }
 

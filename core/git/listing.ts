@@ -100,15 +100,10 @@ interface OpenListing {
 
 /** Adds rows of git to a listing: `<mode> <type> <oid>\t<path>\0`, of which there may be hundreds of thousands. */
 function parseRows(bytes: Uint8Array, { mount, title, files, links }: OpenListing): void {
-  const below = mount === "" ? "" : `${mount}/`;
   const text = decode(bytes, title);
-  for (let start = 0; start < text.length;) {
-    const tab = text.indexOf("\t", start);
-    const end = text.indexOf("\0", tab);
-    const mode = text.slice(start, start + 6);
-    const oid = text.slice(text.indexOf(" ", start + 7) + 1, tab);
-    const path = below + text.slice(tab + 1, end);
-    start = end + 1;
+  for (let start = 0; start < text.length; start = text.indexOf("\0", start) + 1) {
+    const row = new Row(text, start, mount);
+    const { path } = row;
     if (/(?:^|\/)\.{0,2}(?:\/|$)/.test(path)) {
       throw new EngineError(
         "GIT_FAILED",
@@ -116,8 +111,40 @@ function parseRows(bytes: Uint8Array, { mount, title, files, links }: OpenListin
         { fix: "Have the tree written anew by git itself: git never makes such a path" },
       );
     }
-    if (mode === "160000") links.push({ path, commit: oid });
-    else files.push({ path, mode: fileMode(mode), oid, repo: mount });
+    if (text.startsWith("160000", start)) links.push({ path, commit: row.oid });
+    else files.push(row);
+  }
+}
+
+/** A row of git: of hundreds of thousands of files nothing but the text is kept, and where each begins. */
+class Row implements GitFile {
+  readonly #text: string;
+  readonly #start: number;
+
+  constructor(text: string, start: number, readonly repo: string) {
+    this.#text = text;
+    this.#start = start;
+  }
+
+  get path() {
+    const tab = this.#text.indexOf("\t", this.#start);
+    const path = this.#text.slice(tab + 1, this.#text.indexOf("\0", tab));
+    return this.repo === "" ? path : `${this.repo}/${path}`;
+  }
+
+  get mode() {
+    return fileMode(this.#text.slice(this.#start, this.#start + 6));
+  }
+
+  get oid() {
+    const space = this.#text.indexOf(" ", this.#start + 7);
+    return this.#text.slice(space + 1, this.#text.indexOf("\t", space));
+  }
+
+  /** What it is in JSON, and to those who compare. */
+  toJSON(): GitFile {
+    const { path, mode, oid, repo } = this;
+    return { path, mode, oid, repo };
   }
 }
 

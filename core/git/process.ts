@@ -135,6 +135,9 @@ export async function runGit(args: readonly string[], call: GitCall): Promise<Gi
   return { success, code, stdout, stderr: new TextDecoder().decode(stderr), env: call.env };
 }
 
+/** Bytes of rows that are read at once. */
+const PIECE = 128 << 10;
+
 /**
  * Runs git to its end and hands on what it prints in pieces, each of whole rows that end with NUL; what `take` throws is
  * thrown when git has ended. `stdout` of the result is empty.
@@ -149,23 +152,30 @@ export async function runGitRows(
   const { limit = MAX_OUTPUT } = call;
   const child = spawn(args, call, "null");
   const stderr = readText(child.stderr);
+  const stdout = child.stdout.getReader({ mode: "byob" });
   let size = 0;
-  let rest: Uint8Array = new Uint8Array(0);
   let failure: { readonly error: unknown } | undefined;
-  for await (const piece of child.stdout) {
+  // One buffer for all pieces: it goes along with each read and comes back. Before `have` is the beginning of a row.
+  let buffer = new Uint8Array(PIECE);
+  for (let have = 0;;) {
+    if (have === buffer.length) buffer = joined(buffer, new Uint8Array(have));
+    const { value, done } = await stdout.read(buffer.subarray(have));
+    if (done || !value) break;
+    buffer = new Uint8Array(value.buffer);
     if (failure) continue;
-    if ((size += piece.length) > limit) {
+    if ((size += value.length) > limit) {
       failure = { error: endless(child, args, limit) };
       continue;
     }
-    const bytes = joined(rest, piece);
-    const end = bytes.lastIndexOf(0) + 1;
-    rest = bytes.slice(end);
+    const all = buffer.subarray(0, have + value.length);
+    const end = all.lastIndexOf(0) + 1;
     try {
-      if (end > 0) take(bytes.subarray(0, end));
+      if (end > 0) take(all.subarray(0, end));
     } catch (error) {
       failure = { error };
     }
+    buffer.copyWithin(0, end, all.length);
+    have = all.length - end;
   }
   const { success, code } = await child.status;
   call.signal?.throwIfAborted();
@@ -173,8 +183,7 @@ export async function runGitRows(
   return { success, code, stdout: new Uint8Array(0), stderr: await stderr, env: call.env };
 }
 
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
-  if (a.length === 0) return b;
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
   const both = new Uint8Array(a.length + b.length);
   both.set(a);
   both.set(b, a.length);

@@ -16,14 +16,11 @@ export interface SelectedFile extends GitFile {
 /** Of hundreds of thousands of files neither name nor target is kept: each is put together when it is asked for. */
 class FileBelow implements SelectedFile {
   readonly #file: GitFile;
-  readonly #below: number;
-  readonly #into: string;
+  readonly #at: Place;
 
-  /** @param below length of what is before the name; `into` is the target's beginning */
-  constructor(file: GitFile, below: number, into: string) {
+  constructor(file: GitFile, at: Place) {
     this.#file = file;
-    this.#below = below;
-    this.#into = into;
+    this.#at = at;
   }
 
   get path() {
@@ -43,12 +40,18 @@ class FileBelow implements SelectedFile {
   }
 
   get name() {
-    return this.#file.path.slice(this.#below);
+    return this.#file.path.slice(this.#at.below.length);
   }
 
   get target() {
-    return this.#into + this.name;
+    return this.#at.into + this.name;
   }
+}
+
+/** Where an entry takes files from, and where to: the beginnings of their paths. */
+interface Place {
+  readonly below: string;
+  readonly into: string;
 }
 
 /** What a git entry takes from a tree. */
@@ -84,16 +87,17 @@ export function selectFiles(tree: Pick<GitTree, "files" | "gaps">, rule: Selecti
   const single = tree.files.find((file) => file.path === add);
   if (single) {
     const name = add.slice(add.lastIndexOf("/") + 1);
-    return { kind: "file", files: passes(name) ? [{ ...single, name, target: to }] : [] };
+    const { path, mode, oid, repo } = single;
+    return { kind: "file", files: passes(name) ? [{ path, mode, oid, repo, name, target: to }] : [] };
   }
   const below = add === "" ? "" : `${add}/`;
-  const into = to === "/" ? "/" : `${to}/`;
+  const at = { below, into: to === "/" ? "/" : `${to}/` };
   const files: SelectedFile[] = [];
   let found = add === "";
   for (const file of tree.files) {
     if (!file.path.startsWith(below)) continue;
     found = true;
-    if (passes(file.path.slice(below.length))) files.push(new FileBelow(file, below.length, into));
+    if (passes(file.path.slice(below.length))) files.push(new FileBelow(file, at));
   }
   return found
     ? { kind: "directory", files }

@@ -19,7 +19,7 @@ import type { WrittenLayer } from "../../lib/layer/writer.ts";
 import { readBlobs } from "../git/blobs.ts";
 import type { GitFile, GitRepository } from "../git/model.ts";
 import { layerPath } from "../../lib/layer/paths.ts";
-import { compareText, formatListing, parseListing, SIGNATURE_FORMAT } from "../contract/signature.ts";
+import { compareText, listingOf, parseListing, SIGNATURE_FORMAT } from "../contract/signature.ts";
 import { GIT_FORMAT } from "../sign/stage_formats.ts";
 import type { LayerCompression } from "../contract/builder.ts";
 import type { Spool } from "./spool.ts";
@@ -93,11 +93,11 @@ export function lookOf({ entry, item }: FileLayerRow, items: ReadonlyMap<string,
 
 /** Files as text: rows `mode:uid:gid oid path`. */
 export function layerListing(items: readonly PlacedFile[]): string {
-  return formatListing(items.map(({ file: { target, mode, oid }, uid, gid }) => ({
+  return listingOf(items, ({ file: { target, mode, oid }, uid, gid }) => ({
     path: target,
     oid,
     mode: `${mode}:${uid}:${gid}`,
-  })));
+  }));
 }
 
 /** Reads what {@linkcode layerListing} wrote. */

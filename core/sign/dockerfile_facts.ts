@@ -124,7 +124,13 @@ async function readContent(
     ? undefined
     : explained(ignoreFile!.path, title, () => parseIgnore(ignoreText));
   const tree = files.filter(({ path }) => path.startsWith(below))
-    .map((each): ContextFile => ({ ...each, name: each.path.slice(below.length) }));
+    .map(({ path, mode, oid, repo }): ContextFile => ({
+      path,
+      mode,
+      oid,
+      repo,
+      name: path.slice(below.length),
+    }));
   if (tree.length === 0 && context !== "") {
     throw wrong(`its \`context\` "${context}" has no committed file`, {
       fix: "Correct `context`, or commit the files",

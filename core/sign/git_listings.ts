@@ -1,6 +1,6 @@
 import { type Digest, digestOf } from "../../lib/oci/digest.ts";
 import { once } from "../../lib/memoize.ts";
-import { digestOfListing, formatListing, type ListedFile } from "../contract/signature.ts";
+import { digestOfListing, type ListedFile, listingOf } from "../contract/signature.ts";
 import type { SelectedFile } from "../git/select.ts";
 
 /** Files from which on listings are made again rather than kept, and hashed without being made. */
@@ -14,7 +14,7 @@ export interface GitListings {
 
 /** Listings of the files of entries. */
 export function gitListings(entries: readonly (readonly SelectedFile[])[]): GitListings {
-  const make = () => entries.map((files) => formatListing(files.map(listed)));
+  const make = () => entries.map((files) => listingOf(files, listed));
   if (entries.reduce((sum, { length }) => sum + length, 0) > LONG) {
     return {
       texts: make,

@@ -1,7 +1,10 @@
 import { encodeTarHeader, TAR_TRAILER, tarPadding } from "../tar/encode.ts";
 import { LayerError } from "./error.ts";
 import type { FileItem, FileLayerPlan } from "./file_layer_plan.ts";
-import { indexEntries, type LayerIndex } from "./index.ts";
+import { entryOf } from "./index.ts";
+import { keepIndex, type KeptIndex } from "./index_rows.ts";
+import { comparePaths } from "./path_order.ts";
+import { hiddenBy } from "./whiteout.ts";
 
 export {
   type FileItem,
@@ -33,8 +36,10 @@ export function contentOrder(plan: FileLayerPlan): FileItem[] {
 }
 
 /** The index of the layer that the plan makes. */
-export function indexOfPlan(plan: FileLayerPlan): LayerIndex {
-  return indexEntries(plan.rows.map(({ entry }) => entry));
+export function indexOfPlan({ rows }: FileLayerPlan): KeptIndex {
+  const whiteouts = rows.flatMap(({ entry }) => hiddenBy(entry.path) ?? []);
+  const there = whiteouts.length > 0 ? rows.filter(({ entry }) => hiddenBy(entry.path) === undefined) : rows;
+  return keepIndex(there, ({ entry }) => entryOf(entry), whiteouts.sort(comparePaths));
 }
 
 /** Writes the whole tar, its end included. The caller closes or aborts the sink. @throws {LayerError} @throws {TarError} */

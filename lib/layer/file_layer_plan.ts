@@ -69,23 +69,28 @@ export function planFileLayer(input: FileLayerInput): FileLayerPlan {
       });
       resolved.set(dir, real);
     }
-    return joinPath(real, baseName(path));
+    return real === dir ? path : joinPath(real, baseName(path));
   };
   const put = (path: string, row: FileLayerRow) => {
     if (rows.has(path)) throw new LayerError(`Cannot make a layer: "/${path}" is there twice`);
     rows.set(path, row);
   };
 
-  const wishes: { path: string; item?: FileItem }[] = [
+  const wishes: (FileItem | { readonly path: string; readonly type?: undefined })[] = [
     ...Array.from(input.whiteouts ?? [], (path) => ({ path })),
-    ...input.items.map((item) => ({ path: item.path, item })),
+    ...input.items,
   ];
   // Sorted, so that whatever decides where a path leads is known before that path.
-  for (const { path, item } of wishes.sort((a, b) => comparePaths(a.path, b.path))) {
-    checkPath(path);
-    const real = locate(path);
-    if (!item) gone.add(real);
-    else put(real, { entry: { ...item, path: real, size: item.type === "file" ? item.size : 0 }, item });
+  for (const item of wishes.sort((a, b) => comparePaths(a.path, b.path))) {
+    checkPath(item.path);
+    const path = locate(item.path);
+    const size = item.type === "file" ? item.size : 0;
+    if (item.type === undefined) gone.add(path);
+    // Of hundreds of thousands most are what they were given as, and kept once.
+    else {put(path, {
+        entry: path === item.path && size === item.size ? item : { ...item, path, size },
+        item,
+      });}
   }
   const hidden = [...gone].filter((path) => {
     if (parent && !parent.lookup(path)) return false;

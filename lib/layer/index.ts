@@ -74,6 +74,20 @@ export const isIndexEntry: Guard<LayerIndexEntry> = hasMembers<LayerIndexEntry>(
  */
 export const LAYER_LIMITS = { paths: 2_000_000, text: 256 << 20 } as const;
 
+/** The entry of an index for one of a tar. */
+export function entryOf({ path, type, mode, uid, gid, size, link, xattrs }: TarEntry): LayerIndexEntry {
+  return {
+    path,
+    type,
+    mode,
+    uid,
+    gid,
+    size,
+    ...(link !== undefined && { link }),
+    ...(type === "dir" && xattrs && { xattrs: printable(xattrs) }),
+  };
+}
+
 /** Collects the index of a layer, entry by entry in archive order. */
 export class LayerIndexer {
   #parent = "";
@@ -92,7 +106,7 @@ export class LayerIndexer {
 
   /** @throws {LayerError} for a whiteout of nothing, and for a layer beyond {@linkcode LAYER_LIMITS} */
   add(entry: TarEntry): void {
-    const { path, type, mode, uid, gid, size, link, xattrs } = entry;
+    const { path, type, link, xattrs } = entry;
     this.#spend(path.length + (link?.length ?? 0));
     for (const [name, value] of xattrs ?? []) this.#text += name.length + 2 * value.length;
     const name = baseName(path);
@@ -102,17 +116,8 @@ export class LayerIndexer {
     if (type === "dir") this.#dirs.set(path, true);
     else if (this.#dirs.has(path)) this.#drop(path);
     this.#below.add(path);
-    this.#entries.set(path, {
-      path,
-      type,
-      mode,
-      uid,
-      gid,
-      size,
-      ...(link !== undefined && { link }),
-      ...(type === "dir" && xattrs && { xattrs: printable(xattrs) }),
-      ...(type !== "dir" && this.#entries.has(path) && { repeated: true }),
-    });
+    const repeated = type !== "dir" && this.#entries.has(path);
+    this.#entries.set(path, repeated ? { ...entryOf(entry), repeated } : entryOf(entry));
   }
 
   finish(): LayerIndex {

@@ -17,6 +17,7 @@ export interface IndexRows {
 
 /** An index that finds single entries without making the others. */
 export interface KeptIndex extends LayerIndex {
+  readonly kept: IndexRows;
   find(path: string): LayerIndexEntry | undefined;
 }
 
@@ -44,21 +45,50 @@ function startsOf(rows: string): readonly number[] | undefined {
 }
 
 /** An index as it is kept. */
-export function rowsOfIndex({ entries, whiteouts, opaque }: LayerIndex): IndexRows {
-  const rows = entries.map(({ path, type, mode, uid, gid, size, ...more }) => {
-    const rest = JSON.stringify(more);
-    return `${path}\0${type} ${mode} ${uid} ${gid} ${size}${rest === "{}" ? "" : ` ${rest}`}\0`;
-  }).join("");
-  return { format: 3, rows, whiteouts, opaque };
+export function rowsOfIndex(index: LayerIndex | KeptIndex): IndexRows {
+  if ("kept" in index) return index.kept;
+  const { entries, whiteouts, opaque } = index;
+  return { format: 3, rows: joinRows(entries, (entry) => entry), whiteouts, opaque };
+}
+
+/** The index of a layer whose entries are at hand and sorted, none of which is kept. */
+export function keepIndex<T>(
+  items: readonly T[],
+  entryOf: (item: T) => LayerIndexEntry,
+  whiteouts: readonly string[],
+): KeptIndex {
+  const rows = joinRows(items, entryOf);
+  return indexOfRows({ format: 3, rows, whiteouts, opaque: [] })!;
+}
+
+/** Rows that are put together at once: there may be hundreds of thousands. */
+const ROWS = 1000;
+
+function joinRows<T>(items: readonly T[], entryOf: (item: T) => LayerIndexEntry): string {
+  const parts: string[] = [];
+  for (let at = 0; at < items.length; at += ROWS) {
+    parts.push(items.slice(at, at + ROWS).map((item) => rowOf(entryOf(item))).join(""));
+  }
+  return parts.join("");
+}
+
+function rowOf(entry: LayerIndexEntry): string {
+  const { path, type, mode, uid, gid, size, link, xattrs, implicit, repeated } = entry;
+  const row = `${path}\0${type} ${mode} ${uid} ${gid} ${size}`;
+  // Most are files without anything else.
+  if (!link && !xattrs && !implicit && !repeated) return `${row}\0`;
+  return `${row} ${JSON.stringify({ link, xattrs, implicit, repeated })}\0`;
 }
 
 /** The index that was kept, undefined when it is none; its entries are made when they are asked for. */
-export function indexOfRows({ rows, whiteouts, opaque }: IndexRows): KeptIndex | undefined {
+export function indexOfRows(kept: IndexRows): KeptIndex | undefined {
+  const { rows, whiteouts, opaque } = kept;
   const starts = startsOf(rows);
   if (!starts) return undefined;
   const count = starts.length - 1;
   let all: readonly LayerIndexEntry[] | undefined;
   return {
+    kept,
     format: 2,
     get entries() {
       return all ??= Array.from({ length: count }, (_, i) => entryAt(rows, starts[i]!));

@@ -11,3 +11,9 @@ export function whiteoutOf(path: string): TarEntry {
   const name = joinPath(parentPath(path), WHITEOUT + baseName(path));
   return { path: name, type: "file", mode: 0, uid: 0, gid: 0, size: 0, mtime: 0 };
 }
+
+/** The path that an entry of this name deletes; undefined for any other. */
+export function hiddenBy(path: string): string | undefined {
+  const name = baseName(path);
+  return name.startsWith(WHITEOUT) ? joinPath(parentPath(path), name.slice(WHITEOUT.length)) : undefined;
+}

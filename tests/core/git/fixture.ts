@@ -1,5 +1,5 @@
 import { readBlobs } from "../../../core/git/blobs.ts";
-import type { GitFile, GitMemo, GitRepository } from "../../../core/git/model.ts";
+import type { GitFile, GitMemo, GitRepository, GitTree } from "../../../core/git/model.ts";
 import { type LocalRepository, openLocal } from "../../../core/git/repository.ts";
 
 /** An environment in which git behaves the same for everybody who runs the tests. */
@@ -121,6 +121,12 @@ export async function open(
 /** Every file as `mode path`, in order. */
 export async function list(repository: GitRepository): Promise<string[]> {
   return (await repository.tree()).files.map((file) => `${file.mode} ${file.path}`);
+}
+
+/** A tree whose files are plain values, which can be compared. */
+export async function plainTree(repository: GitRepository): Promise<GitTree> {
+  const tree = await repository.tree();
+  return { ...tree, files: tree.files.map(({ path, mode, oid, repo }) => ({ path, mode, oid, repo })) };
 }
 
 /** Contents by path, in the order they came. */

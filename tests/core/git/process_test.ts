@@ -3,7 +3,7 @@ import { redact, shellWord } from "../../../core/git/failure.ts";
 import { compareBytes } from "../../../core/git/listing.ts";
 import { gitEnv, runGit, runGitRows } from "../../../core/git/process.ts";
 import { withTempDir } from "../../support/tmp.ts";
-import { contents, git, inTemp, makeRepository, memoryMemo, open } from "./fixture.ts";
+import { contents, git, inTemp, makeRepository, memoryMemo, open, plainTree } from "./fixture.ts";
 
 const printTree = new URL("print_tree.ts", import.meta.url).pathname;
 
@@ -154,10 +154,10 @@ Deno.test("20,000 files are listed and read back from the memo", () =>
     await writer.close();
     assert((await child.status).success);
     const memo = memoryMemo();
-    const tree = await (await open(dir, { memo })).tree();
+    const tree = await plainTree(await open(dir, { memo }));
     assert.equal(tree.files.length, 20_000);
     assert(tree.files.every((f, i) => i === 0 || compareBytes(tree.files[i - 1]!.path, f.path) < 0));
-    assert.deepEqual(await (await open(dir, { memo })).tree(), tree);
+    assert.deepEqual(await plainTree(await open(dir, { memo })), tree);
     assert.equal(
       Object.keys(await contents(await open(dir, { memo }), tree.files.slice(0, 3000))).length,
       3000,

@@ -309,6 +309,11 @@ Deno.test("file layers unpack in umoci and skopeo as ImageFs says", async (t) =>
     ],
     whiteouts: ["srv/app/old", "keep", "srv/app/lib/a", "srv/app/lib/b", "etc/conf"],
   });
+  for (const made of [first, second]) {
+    const { kept: _, find, ...index } = indexOfPlan(made);
+    deepEqual({ ...index }, indexEntries(made.rows.map(({ entry }) => entry)));
+    for (const entry of index.entries) deepEqual(find(entry.path), entry);
+  }
   const fs = new ImageFs([indexOfPlan(first), indexOfPlan(second)]);
   await withTempDir(async (dir) => {
     const oci = `${dir}/oci`;
