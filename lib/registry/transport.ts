@@ -60,7 +60,12 @@ export class HttpTransport implements AsyncDisposable {
   #floor: Floor | undefined;
   #proxied: boolean | undefined;
 
-  constructor(readonly env: Env, readonly unverified: ReadonlySet<string> = new Set()) {}
+  /** @param connectMs longest time in which a proxy leads to a host */
+  constructor(
+    readonly env: Env,
+    readonly unverified: ReadonlySet<string> = new Set(),
+    readonly connectMs = CONNECT_MS,
+  ) {}
 
   /** @throws {RegistryError} when no answer arrives; the signal's reason when aborted */
   async send(sent: HttpRequest): Promise<HttpResponse> {
@@ -319,8 +324,17 @@ export class HttpTransport implements AsyncDisposable {
       });
     }
     // The proxy agents lean on methods that only the whole package puts into place.
-    const { ProxyAgent } = await import("undici");
-    return new ProxyAgent({ ...options, uri: proxy.url.href, requestTls: tls, connectTimeout: CONNECT_MS });
+    const { Pool, ProxyAgent } = await import("undici");
+    return new ProxyAgent({
+      ...options,
+      uri: proxy.url.href,
+      requestTls: tls,
+      connectTimeout: this.connectMs,
+      // The proxy itself would be waited for as long as undici pleases, five minutes.
+      clientFactory: (uri, given) => new Pool(uri, { ...given, headersTimeout: this.connectMs }),
+      factory: (origin, given) =>
+        new Pool(origin, { headersTimeout: IDLE_MS, bodyTimeout: IDLE_MS, ...given }),
+    });
   }
 
   /** Whether the environment names any proxy. */

@@ -28,26 +28,41 @@ import { SharedUploads } from "../../lib/registry/shared_uploads.ts";
 import { LayoutSweeper } from "./_layout_sweeper.ts";
 
 const MAX_MANIFEST = 4 << 20;
+const CAPABILITIES: RegistryCapabilities = {
+  naming: "flat",
+  nested: false,
+  deletion: "tag",
+  listing: "digests",
+  pulls: false,
+  settleMs: 1000,
+};
 
 /** A layout directory behind the registry role. It has one repository; deletion frees the space of what nothing names. */
 export class LayoutBackend implements RegistryBackend, Repository {
   readonly kind = "layout";
-  readonly capabilities: RegistryCapabilities = {
-    naming: "flat",
-    nested: false,
-    deletion: "tag",
-    listing: "digests",
-    pulls: false,
-    settleMs: 1000,
-  };
   readonly #layout: LayoutDirectory;
   readonly #sweeper: LayoutSweeper;
   readonly #uploads = new SharedUploads();
 
-  /** @param name as the user wrote it: `oci:DIR` */
-  constructor(readonly name: string, dir: string) {
+  /**
+   * @param name as the user wrote it: `oci:DIR`
+   * @param now the time of this machine
+   */
+  constructor(readonly name: string, dir: string, now?: () => number) {
     this.#layout = new LayoutDirectory(dir);
-    this.#sweeper = new LayoutSweeper(this.#layout);
+    this.#sweeper = new LayoutSweeper(this.#layout, now);
+  }
+
+  /** One that knows the time of the file system, unless that is to be written first. */
+  static async open(name: string, dir: string, now?: () => number): Promise<LayoutBackend> {
+    const backend = new LayoutBackend(name, dir, now);
+    await backend.#sweeper.hearClock();
+    return backend;
+  }
+
+  get capabilities(): RegistryCapabilities {
+    const { clockOffMs } = this.#sweeper;
+    return { ...CAPABILITIES, ...(clockOffMs !== undefined && { clockOffMs }) };
   }
 
   repository(name: string): Repository {

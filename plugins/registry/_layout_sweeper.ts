@@ -10,6 +10,9 @@ const MAX_MANIFEST = 4 << 20;
 /** Other tools write blobs before the index that names them, without our lock; what is this new may be theirs. */
 const SPARED_MS = 3600_000;
 
+/** File systems tell times by seconds, some by two, and a little late. */
+const COARSE_MS = 2000;
+
 /**
  * Removes blobs that nothing names any more. Whoever stores blobs holds a shared lock until its work is done, so that a
  * sweep, which needs the lock for itself, never meets blobs whose manifest is still to come.
@@ -21,10 +24,37 @@ export class LayoutSweeper implements AsyncDisposable {
     await this.layout.prepare();
     const file = await this.#open();
     await file.lock(false);
+    if (this.#clockOffMs === undefined) await this.hearClock();
     return file;
   });
+  #clockOffMs: number | undefined;
 
-  constructor(readonly layout: LayoutDirectory) {}
+  /** @param now the time of this machine, in milliseconds since 1970 */
+  constructor(readonly layout: LayoutDirectory, readonly now: () => number = Date.now) {}
+
+  /**
+   * Milliseconds that the clock of the file system is ahead of this machine's, negative when it is behind: the server's,
+   * where machines share a directory. Undefined until {@linkcode hearClock} has found out.
+   */
+  get clockOffMs(): number | undefined {
+    return this.#clockOffMs;
+  }
+
+  /** Lets the file system say its time, which takes no space. Says nothing where there is no layout, or none to be written. */
+  async hearClock(): Promise<void> {
+    const sent = this.now();
+    try {
+      // Emptying a file that is empty is a change of it.
+      using file = await Deno.open(this.#path, { write: true, truncate: true });
+      const changed = (await file.stat()).mtime?.getTime();
+      if (changed === undefined) return;
+      const received = this.now();
+      const off = changed - (sent + received) / 2;
+      this.#clockOffMs = Math.abs(off) <= COARSE_MS + (received - sent) / 2 ? 0 : Math.round(off);
+    } catch {
+      // whoever writes there says what is wrong
+    }
+  }
 
   /** Keeps sweepers out until this is disposed of. */
   async hold(): Promise<void> {
@@ -43,14 +73,21 @@ export class LayoutSweeper implements AsyncDisposable {
     // Whoever stores blobs now will sweep, or the next cleanup will.
     if (file && !await lockAlone(file)) return;
     try {
-      await this.layout.locked(new AbortController().signal, () => this.#sweep(Date.now() - SPARED_MS));
+      await this.layout.locked(
+        new AbortController().signal,
+        () => this.#sweep(this.now() + (this.#clockOffMs ?? 0) - SPARED_MS),
+      );
     } catch {
       // A manifest that cannot be read ends the sweep, since what it names is not known: only space is lost.
     }
   }
 
   #open(): Promise<Deno.FsFile> {
-    return Deno.open(`${this.layout.dir}/.dapp-uploads`, { write: true, create: true });
+    return Deno.open(this.#path, { write: true, create: true });
+  }
+
+  get #path(): string {
+    return `${this.layout.dir}/.dapp-uploads`;
   }
 
   async #sweep(before: number): Promise<void> {

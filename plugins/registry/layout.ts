@@ -19,7 +19,7 @@ export const registryLayout = definePlugin({
         throw new EngineError("REPO_INVALID", `Cannot use REPO "${repo}": ${why}, wanted is oci:DIR`);
       }
       const { LayoutBackend } = await import("./_layout_backend.ts");
-      return new LayoutBackend(repo, path.startsWith("/") ? path : `${projectDir}/${path}`);
+      return await LayoutBackend.open(repo, path.startsWith("/") ? path : `${projectDir}/${path}`);
     },
   }),
 });

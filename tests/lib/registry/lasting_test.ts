@@ -199,6 +199,38 @@ Deno.test("what keeps a proxy from being reached is told of the proxy, not of th
   }
 });
 
+Deno.test("a proxy that leads nowhere is waited for as long as for a connection", async (t) => {
+  for (const [name, answer] of [["no answer", ""], ["half an answer", "HTTP/1.1 200 OK\r\nx: "]] as const) {
+    await t.step(name, async () => {
+      using listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+      const held: Deno.Conn[] = [];
+      const serving = (async () => {
+        for await (const connection of listener) {
+          held.push(connection);
+          await connection.write(new TextEncoder().encode(answer));
+        }
+      })().catch(() => {});
+      const proxy = `127.0.0.1:${listener.addr.port}`;
+      await using transport = new HttpTransport({ HOME, HTTPS_PROXY: `http://${proxy}` }, new Set(), 200);
+      await rejects(
+        transport.send({
+          method: "GET",
+          url: new URL("https://registry.invalid/v2/"),
+          headers: {},
+          signal: AbortSignal.timeout(30_000),
+        }),
+        {
+          message:
+            `Cannot reach https://registry.invalid/v2/ through the proxy ${proxy}: no answer came in time`,
+        },
+      );
+      listener.close();
+      for (const connection of held) connection.close();
+      await serving;
+    });
+  }
+});
+
 Deno.test("docker-registry that wants client certificates takes its own, and others are told what to put where", async (t) => {
   await withTempDir(async (dir) => {
     const [own, other] = await Promise.all(["own", "other"].map(async (name) => {
