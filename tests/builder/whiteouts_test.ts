@@ -160,6 +160,22 @@ Deno.test("hard links to what the same layer deletes lead nowhere", async () => 
   await assert.rejects(runner.run([...fixture.base, link], ["true"]), /hard link "\/t\/b" leads to "\/t\/a"/);
 });
 
+Deno.test("hard links to directories are told as that", async () => {
+  await using fixture = await nativeFixture();
+  const runner = new StageRunner(fixture.builder, fixture.store);
+  for (const target of ["t/a", "s/a"]) {
+    const layer = await makeLayer(fixture.store, [
+      { path: "t/a", type: "dir" },
+      { path: "s", type: "symlink", link: "/t" },
+      { path: "t/b", type: "hardlink", link: target },
+    ]);
+    await assert.rejects(
+      runner.run([...fixture.base, layer], ["true"]),
+      new RegExp(`hard link "/t/b" leads to "/${target}", a directory`),
+    );
+  }
+});
+
 Deno.test("directories that a layer does not describe inherit nothing from below an opaque one", async () => {
   await using fixture = await nativeFixture();
   const runner = new StageRunner(fixture.builder, fixture.store);

@@ -276,6 +276,11 @@ export class LayerUnpacker {
       this.#realDirectory(entry.link!.slice(0, Math.max(cut, 0))),
       entry.link!.slice(cut + 1),
     );
+    if (this.#dirs.has(target)) {
+      throw new UnpackError(
+        `the hard link "/${entry.path}" leads to "/${entry.link}", a directory, which Linux gives no second name`,
+      );
+    }
     try {
       if (this.#whiteouts.has(target)) throw new Deno.errors.NotFound();
       Deno.linkSync(`${this.#options.root}/${target}`, full);
