@@ -79,7 +79,8 @@ export class PartSizes {
   arrived(): void {
     if (!this.#refusal) return;
     const { status } = this.#refusal.details;
-    const from = status !== 413 && isRefusal(this.#refusal) ? 0 : this.#blob;
+    // What never arrived whole was tried several times: what would make several chunks is not tried so again.
+    const from = status === 413 ? this.#blob : isRefusal(this.#refusal) ? 0 : CHUNKS[0]! + 1;
     chunked.set(this.#client, Math.min(from, chunked.get(this.#client) ?? Infinity));
   }
 }

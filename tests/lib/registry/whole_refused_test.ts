@@ -142,11 +142,10 @@ Deno.test("uploadBlob() tries chunks before it gives up what never arrives whole
     await using registry = new MemoryRegistry();
     const sent = refuseWholes(registry, () => new Response(null, { status: 504 }));
     await using client = clientOf(registry.host, { clock: new FakeClock() });
-    strictEqual(
-      await uploadBlob(client, "a", { blob: await blobOf(someBytes(6_000_000)), signal }),
-      "uploaded",
-    );
-    strictEqual(sent(), 5);
+    for (const size of [6_000_000, 5_000_000]) {
+      strictEqual(await uploadBlob(client, "a", { blob: await blobOf(someBytes(size)), signal }), "uploaded");
+      strictEqual(sent(), 5);
+    }
   });
 });
 
