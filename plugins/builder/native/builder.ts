@@ -1,9 +1,8 @@
 import type { Env } from "../../../lib/programs.ts";
 import { Alarm } from "../../../lib/alarm.ts";
-import { memoize, Shared } from "../../../lib/memoize.ts";
+import { Shared } from "../../../lib/memoize.ts";
 import { observed } from "../../../lib/pool.ts";
 import { abortable } from "@std/async/abortable";
-import type { UnpackedLayer } from "./unpack_layer.ts";
 import type {
   Builder,
   BuilderRequest,
@@ -21,7 +20,7 @@ import type {
   Store,
 } from "../../../core/contract/plugin.ts";
 import { EngineError } from "../../../core/contract/errors.ts";
-import { type DirMeta, LayerCache, type LayerMeta, layerName, nativeDirectory } from "./cache.ts";
+import { type DirMeta, LayerCache, nativeDirectory } from "./cache.ts";
 import type { HelperProcess } from "./helper_process.ts";
 import { isRootless } from "./namespaces.ts";
 import { HelperPool } from "./pool.ts";
@@ -31,10 +30,8 @@ import { takeAway } from "./take_away.ts";
 import { runInteractive } from "./shell.ts";
 import { overlayDirs } from "./skeleton.ts";
 import { NetworkChoice } from "./step_network.ts";
+import { UnpackedLayers } from "./unpacked_layers.ts";
 import { unreachable } from "../../../lib/unreachable.ts";
-
-/** Bytes of a layer up to which unpacking it is no more work than starting a helper for it. */
-const SMALL_LAYER = 8 << 20;
 
 /** Helpers that start before it is known which layers are to be unpacked. */
 const AHEAD = 2;
@@ -49,12 +46,6 @@ const INTERRUPTED_MS = 500;
 const STEP_MS = 100;
 
 const DEFAULT_ROOT: DirMeta = { mode: 0o755, uid: 0, gid: 0, mtime: 0 };
-
-/** An unpacked layer. */
-interface Unpacked {
-  readonly name: string;
-  readonly meta: LayerMeta;
-}
 
 /** What it works with. */
 export interface NativeOptions {
@@ -87,13 +78,9 @@ export class NativeBuilder implements Builder {
   readonly #cache: LayerCache;
   readonly #run = new Shared(() => RunDirectory.open(this.#cache.native));
   readonly #rootless: boolean;
-  readonly #unpacked = new Map<Digest, Promise<Unpacked>>();
-  /** Layers that are to be unpacked once they are here. */
-  #coming = 0;
+  readonly #layers: UnpackedLayers;
   /** The helper of the next step, once that runs. */
   #step = Promise.withResolvers<HelperProcess>();
-  readonly #variants = new Map<string, Promise<Unpacked>>();
-  readonly #onLayer: BuilderRequest["onLayer"];
   #tidied: Promise<unknown> | undefined;
   #flushed: Promise<unknown> | undefined;
   readonly #signal: AbortSignal;
@@ -101,10 +88,16 @@ export class NativeBuilder implements Builder {
   constructor(request: BuilderRequest, options: NativeOptions) {
     this.#env = options.env;
     this.#store = request.store;
-    this.#onLayer = request.onLayer;
     this.#signal = options.signal ?? new AbortController().signal;
     this.#rootless = isRootless();
     this.#cache = new LayerCache(nativeDirectory(request.store.path, this.#rootless));
+    this.#layers = new UnpackedLayers(this.#cache, {
+      request,
+      signal: this.#signal,
+      rootless: this.#rootless,
+      helpers: () => this.#helpers,
+      path: async () => (await this.#runDirectory()).next(),
+    });
     const pool = (network: StepNetwork) =>
       new HelperPool(
         Math.max(1, request.parallel),
@@ -139,7 +132,7 @@ export class NativeBuilder implements Builder {
   }
 
   async prefetch(layers: readonly LayerRef[]): Promise<void> {
-    const unpacking = Promise.allSettled(layers.map((layer) => this.#layer(layer)));
+    const unpacking = Promise.allSettled(layers.map((layer) => this.#layers.plain(layer)));
     await abortable(unpacking, this.#signal).catch(() => {}); // whoever stands on them has the signal, too
   }
 
@@ -182,9 +175,9 @@ export class NativeBuilder implements Builder {
         this.#step = Promise.withResolvers();
         const { layer } = await captured;
         if (!layer) return {};
-        const diffId = layer.meta.diffId;
         const { name, meta, index } = layer;
-        this.#unpacked.set(diffId, Promise.resolve({ name, meta }));
+        const { diffId } = meta;
+        this.#layers.add({ name, meta });
         const blob = stored.then((value) => layerOf(value!, request.blob));
         blob.catch(() => {});
         return { layer: { diffId, index, blob } };
@@ -275,7 +268,7 @@ export class NativeBuilder implements Builder {
     io: Pick<StepIo, "sshAgent"> = {},
   ): Promise<RootfsSpec> {
     const binds = await Promise.all(step.mounts.map((mount) => this.#bind(mount, io)));
-    const all = await this.#lower(step.parents);
+    const all = await this.#layers.lower(step.parents);
     const layers = all.slice(Math.max(0, all.findLastIndex(({ meta }) => meta.opaqueRoot)));
     return {
       native: this.#cache.native,
@@ -312,71 +305,6 @@ export class NativeBuilder implements Builder {
       default:
         return unreachable(mount);
     }
-  }
-
-  /** The unpacked layers, lowest first. Of a layer that occurs twice the upper one counts: it hides all of the lower. */
-  async #lower(parents: readonly LayerRef[]): Promise<Unpacked[]> {
-    const refs = parents.filter(({ diffId }, i) =>
-      !parents.some((other, j) => j > i && other.diffId === diffId)
-    );
-    const plain = await Promise.all(refs.map((ref) => this.#layer(ref)));
-    const layers: Unpacked[] = [];
-    for (const [i, layer] of plain.entries()) {
-      layers.push(await this.#adapted(refs[i]!, layer, layers));
-    }
-    return layers;
-  }
-
-  #layer(ref: LayerRef): Promise<Unpacked> {
-    return memoize(this.#unpacked, ref.diffId, async () => {
-      const name = await layerName(ref.diffId);
-      return await this.#unpack(ref, name);
-    });
-  }
-
-  /** The layer, or a copy in which directories that it does not describe look like those below. */
-  async #adapted(ref: LayerRef, layer: Unpacked, below: readonly Unpacked[]): Promise<Unpacked> {
-    const { implicit } = layer.meta;
-    if (implicit.length === 0 || below.length === 0) return layer;
-    const dirs = await this.#helpers.use((helper) =>
-      helper.request<Record<string, DirMeta>>({
-        op: "inherit",
-        native: this.#cache.native,
-        lower: below.map(({ name, meta }) => ({ name, implicit: meta.implicit })),
-        paths: implicit,
-        rootless: this.#rootless,
-      })
-    );
-    const name = await layerName(ref.diffId, implicit.map((path) => dirs[path]));
-    if (name === layer.name) return layer;
-    return await memoize(this.#variants, name, () => this.#unpack(ref, name, dirs));
-  }
-
-  async #unpack(ref: LayerRef, name: string, dirs?: Record<string, DirMeta>): Promise<Unpacked> {
-    const meta = await this.#cache.read(name, ref.diffId);
-    if (meta) return { name, meta };
-    const { diffId, tar } = ref;
-    const unpack = (blob: string, tar: boolean) => async (helper: HelperProcess) =>
-      await helper.request<UnpackedLayer>({
-        op: "unpack",
-        native: this.#cache.native,
-        run: (await this.#runDirectory()).next(),
-        name,
-        diffId,
-        blob,
-        tar,
-        rootless: this.#rootless,
-        ...(dirs && { dirs }),
-      });
-    if (tar !== undefined) return { name, meta: (await this.#helpers.useBeside(unpack(tar, true))).meta };
-    // A helper for each starts while they come.
-    this.#helpers.warmUp(++this.#coming);
-    const { digest, size } = await ref.stored.finally(() => this.#coming--);
-    this.#signal.throwIfAborted();
-    const ask = unpack(this.#store.blobs.path(digest), false);
-    const unpacked = size <= SMALL_LAYER ? await this.#helpers.useBeside(ask) : await this.#helpers.use(ask);
-    this.#onLayer?.({ digest, diffId }, unpacked.index);
-    return { name, meta: unpacked.meta };
   }
 
   /**
