@@ -28,6 +28,7 @@ export interface OptionSpec {
 /** The stages an image can have, for completion; `explain`, `run` and others check names against the project. */
 export const stageNames: readonly string[] = [
   "from",
+  "dockerfile",
   "beforeInstall",
   "import:before-install",
   "git:install",

@@ -2,7 +2,10 @@ import assert from "node:assert/strict";
 import { bashScript } from "../../cli/complete/bash.ts";
 import { fishScript } from "../../cli/complete/fish.ts";
 import { zshScript } from "../../cli/complete/zsh.ts";
+import { stageNames } from "../../cli/options.ts";
 import { table } from "../../cli/table.ts";
+import { parseConfig } from "../../core/config/parse.ts";
+import { buildGraph } from "../../core/sign/graph.ts";
 import { peer } from "../support/peers.ts";
 import { run } from "../support/process.ts";
 import { withProject } from "../support/project.ts";
@@ -316,4 +319,21 @@ Deno.test("dapp completion prints the scripts", async () => {
   ) {
     assert.equal((await dapp(["completion", shell])).stdout, script);
   }
+});
+
+Deno.test("every stage that an image can have is completed", () => {
+  const files = "git: [{ add: /, to: /x }]";
+  const imports = ["before", "after"].flatMap((when) =>
+    ["install", "setup"].map((stage) => `{ artifact: a, add: /x, to: /${when}${stage}, ${when}: ${stage} }`)
+  );
+  const commands = "beforeInstall: x, install: x, beforeSetup: x, setup: x";
+  const documents = [
+    "project: p",
+    `dimg: d\nfrom: scratch\n${files}\nimport: [${imports}]\nshell: { ${commands} }\ndocker: { USER: u }`,
+    `artifact: a\nfrom: scratch\n${files}\nshell: { ${commands}, buildArtifact: x }`,
+    "dimg: f\ndockerfile: Dockerfile",
+  ];
+  const { config } = parseConfig(documents.join("\n---\n"), { file: "dappfile.yaml", env: {} });
+  const possible = buildGraph(config).images.flatMap(({ stages }) => stages.map(({ name }) => name));
+  assert.deepEqual([...stageNames].sort(), [...new Set(possible)].sort());
 });
