@@ -5,7 +5,7 @@
   ;; 0: how often each byte occurs: two tables of 256 words, to be added
   (global (export "codes") i32 (i32.const 0x00800)) ;; of each symbol: its code, above its length in 4 bits; 0 where there is none
   (global (export "counts") i32 (i32.const 0x01000)) ;; how often each symbol occurs
-  ;; 0x02000: eight tables of 256 words for checksums
+  ;; 0x02000: 16 tables of 256 words for checksums
   ;; 0x10000: codes of two bytes in turn, above their length in 5 bits; 0 where both have more than 27
   ;; 0x10000, as well: where four bytes were last, by their hash
   (global (export "input") i32 (i32.const 0x50000)) ;; 1 MB, and a few bytes more are read
@@ -275,6 +275,11 @@
         (local.set $at (i32.add (local.get $at) (i32.and (local.get $match) (i32.const 0x1ff))))
         (local.set $next (i32.sub (local.get $end) (i32.const 4)))
         (if (i32.gt_s (local.get $next) (local.get $at)) (then (local.set $next (local.get $at))))
+        ;; Of long runs not all is worth remembering.
+        (if (i32.eq (i32.and (local.get $match) (i32.const 0x1ff)) (i32.const 258))
+          (then
+            (if (i32.lt_s (local.get $stop) (i32.sub (local.get $at) (i32.const 16)))
+              (then (local.set $stop (i32.sub (local.get $at) (i32.const 16)))))))
         (block $known
           (loop $inside
             (br_if $known (i32.ge_s (local.get $stop) (local.get $next)))
@@ -372,34 +377,51 @@
           (i32.shr_u (local.get $value) (i32.const 8))
           (i32.load offset=0x2000 (i32.shl (i32.and (local.get $value) (i32.const 0xff)) (i32.const 2)))))
       (local.set $at (i32.add (local.get $at) (i32.const 4)))
-      (br_if $entries (i32.lt_u (local.get $at) (i32.const 0x1c00)))))
+      (br_if $entries (i32.lt_u (local.get $at) (i32.const 0x3c00)))))
   (start $start)
 
   ;; The CRC-32 of what had that of $sum and the input after it, up to $end.
   (func (export "checksum") (param $sum i32) (param $end i32) (result i32)
-    (local $at i32) (local $eight i64)
+    (local $at i32) (local $one i64) (local $other i64)
     (local.set $sum (i32.xor (local.get $sum) (i32.const -1)))
     (block $few
       (loop $more
-        (br_if $few (i32.gt_u (i32.add (local.get $at) (i32.const 8)) (local.get $end)))
-        (local.set $eight (i64.xor (i64.load offset=0x50000 (local.get $at)) (i64.extend_i32_u (local.get $sum))))
+        (br_if $few (i32.gt_u (i32.add (local.get $at) (i32.const 16)) (local.get $end)))
+        (local.set $one (i64.xor (i64.load offset=0x50000 (local.get $at)) (i64.extend_i32_u (local.get $sum))))
+        (local.set $other (i64.load offset=0x50008 (local.get $at)))
         (local.set $sum
           (i32.xor
             (i32.xor
               (i32.xor
-                (i32.load offset=0x3c00 (i32.shl (i32.and (i32.wrap_i64 (local.get $eight)) (i32.const 0xff)) (i32.const 2)))
-                (i32.load offset=0x3800 (i32.and (i32.wrap_i64 (i64.shr_u (local.get $eight) (i64.const 6))) (i32.const 0x3fc))))
+                (i32.xor
+                  (i32.load offset=0x5c00 (i32.shl (i32.and (i32.wrap_i64 (local.get $one)) (i32.const 0xff)) (i32.const 2)))
+                  (i32.load offset=0x5800 (i32.and (i32.wrap_i64 (i64.shr_u (local.get $one) (i64.const 6))) (i32.const 0x3fc))))
+                (i32.xor
+                  (i32.load offset=0x5400 (i32.and (i32.wrap_i64 (i64.shr_u (local.get $one) (i64.const 14))) (i32.const 0x3fc)))
+                  (i32.load offset=0x5000 (i32.and (i32.wrap_i64 (i64.shr_u (local.get $one) (i64.const 22))) (i32.const 0x3fc)))))
               (i32.xor
-                (i32.load offset=0x3400 (i32.and (i32.wrap_i64 (i64.shr_u (local.get $eight) (i64.const 14))) (i32.const 0x3fc)))
-                (i32.load offset=0x3000 (i32.and (i32.wrap_i64 (i64.shr_u (local.get $eight) (i64.const 22))) (i32.const 0x3fc)))))
+                (i32.xor
+                  (i32.load offset=0x4c00 (i32.and (i32.wrap_i64 (i64.shr_u (local.get $one) (i64.const 30))) (i32.const 0x3fc)))
+                  (i32.load offset=0x4800 (i32.and (i32.wrap_i64 (i64.shr_u (local.get $one) (i64.const 38))) (i32.const 0x3fc))))
+                (i32.xor
+                  (i32.load offset=0x4400 (i32.and (i32.wrap_i64 (i64.shr_u (local.get $one) (i64.const 46))) (i32.const 0x3fc)))
+                  (i32.load offset=0x4000 (i32.and (i32.wrap_i64 (i64.shr_u (local.get $one) (i64.const 54))) (i32.const 0x3fc))))))
             (i32.xor
               (i32.xor
-                (i32.load offset=0x2c00 (i32.and (i32.wrap_i64 (i64.shr_u (local.get $eight) (i64.const 30))) (i32.const 0x3fc)))
-                (i32.load offset=0x2800 (i32.and (i32.wrap_i64 (i64.shr_u (local.get $eight) (i64.const 38))) (i32.const 0x3fc))))
+                (i32.xor
+                  (i32.load offset=0x3c00 (i32.shl (i32.and (i32.wrap_i64 (local.get $other)) (i32.const 0xff)) (i32.const 2)))
+                  (i32.load offset=0x3800 (i32.and (i32.wrap_i64 (i64.shr_u (local.get $other) (i64.const 6))) (i32.const 0x3fc))))
+                (i32.xor
+                  (i32.load offset=0x3400 (i32.and (i32.wrap_i64 (i64.shr_u (local.get $other) (i64.const 14))) (i32.const 0x3fc)))
+                  (i32.load offset=0x3000 (i32.and (i32.wrap_i64 (i64.shr_u (local.get $other) (i64.const 22))) (i32.const 0x3fc)))))
               (i32.xor
-                (i32.load offset=0x2400 (i32.and (i32.wrap_i64 (i64.shr_u (local.get $eight) (i64.const 46))) (i32.const 0x3fc)))
-                (i32.load offset=0x2000 (i32.and (i32.wrap_i64 (i64.shr_u (local.get $eight) (i64.const 54))) (i32.const 0x3fc)))))))
-        (local.set $at (i32.add (local.get $at) (i32.const 8)))
+                (i32.xor
+                  (i32.load offset=0x2c00 (i32.and (i32.wrap_i64 (i64.shr_u (local.get $other) (i64.const 30))) (i32.const 0x3fc)))
+                  (i32.load offset=0x2800 (i32.and (i32.wrap_i64 (i64.shr_u (local.get $other) (i64.const 38))) (i32.const 0x3fc))))
+                (i32.xor
+                  (i32.load offset=0x2400 (i32.and (i32.wrap_i64 (i64.shr_u (local.get $other) (i64.const 46))) (i32.const 0x3fc)))
+                  (i32.load offset=0x2000 (i32.and (i32.wrap_i64 (i64.shr_u (local.get $other) (i64.const 54))) (i32.const 0x3fc))))))))
+        (local.set $at (i32.add (local.get $at) (i32.const 16)))
         (br $more)))
     (block $done
       (loop $bytes
