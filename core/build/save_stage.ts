@@ -83,12 +83,24 @@ export async function saveStage(
     addedBytes,
   });
   const isWanted = wanted.has(image.node.key) && stage === lastStage(image);
-  await Promise.all([store.stages.put(record), isWanted && keepDocuments(state, store)]);
+  const kept = { ...record, ...await leftBelow(store, task) };
+  await Promise.all([store.stages.put(kept), isWanted && keepDocuments(state, store)]);
   await store.stages.addHistory(project, image.node.key, stage.spec.name, stage.signature);
   const savingMs = wholeMs() - start - waitedMs;
   await parent?.saved;
   progress.finish({ size: addedBytes, savingMs, waitedMs });
   return record;
+}
+
+/** Where the layers are that the stage before it has left elsewhere: a run that is killed now leaves a record that is whole. */
+async function leftBelow(
+  { stages }: SaveNeeds["store"],
+  { stage, parent }: BuildTask,
+): Promise<Pick<StageRecord, "elsewhere" | "unseen">> {
+  if (!stage.previous || !parent?.layers.some(({ place }) => place !== undefined)) return {};
+  await parent.saved;
+  const elsewhere = (await stages.record(stage.previous))?.elsewhere;
+  return elsewhere ? { elsewhere, unseen: true } : {};
 }
 
 /** Keeps the listings that a stage's facts are digests of. */

@@ -401,3 +401,19 @@ async function retell(registry: MemoryRegistry, told: (text: string) => Promise<
     await registry.addManifest(path, changed, tag);
   }
 }
+
+Deno.test("a build that is stopped before its stages are published leaves records that say where the layers are", async () => {
+  await withMachines(async ({ b, bp, registry, repo }) => {
+    registry.fault(
+      (request, url) =>
+        request.method === "PUT" && url.pathname.includes("/group/app/manifests/dimgstage-")
+          ? new Response(null, { status: 403 })
+          : undefined,
+      Infinity,
+    );
+    await assert.rejects(bp(b));
+    assert.ok(left(b).some((bytes) => bytes !== undefined && bytes > 0));
+    await using engine = open(b, repo);
+    assert.deepEqual((await engine.checkStore()).problems, []);
+  });
+});
