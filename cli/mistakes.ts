@@ -149,8 +149,11 @@ export function extraWord(
   }
   const taken = command.positionals.map(({ name }) => name);
   const takes = taken.length === 0 ? "takes no arguments" : `takes no more than ${taken.join(" and ")}`;
-  const below = commandsAt(command.path, table).find((path) => path !== command.path);
-  const advice = below ? `. Did you mean: dapp ${below} ${words.join(" ")}?` : "";
+  const deeper = commandsAt(command.path, table).filter((path) => path !== command.path);
+  const near = suggest(extra, deeper.map(lastWord));
+  const meant = near === undefined ? deeper[0] : deeper.find((path) => lastWord(path) === near);
+  const rest = near === undefined ? words : words.filter((word) => word !== extra);
+  const advice = meant ? `. Did you mean: dapp ${[meant, ...rest].join(" ")}?` : "";
   return usage(`Cannot use argument "${extra}": dapp ${command.path} ${takes}${advice}`, command.path);
 }
 

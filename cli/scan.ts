@@ -8,6 +8,7 @@ import {
   optionSpec,
 } from "./options.ts";
 import { GivenOptions, type TagOption } from "./command.ts";
+import { didYouMean } from "../lib/suggest.ts";
 import { unreachable } from "../lib/unreachable.ts";
 
 /** What a command line says before it is known which command it is. */
@@ -160,14 +161,17 @@ function problemOf(spec: OptionSpec, value: string): string | undefined {
     case "compression":
       return parseCompression(value)
         ? undefined
-        : "wanted is gzip, gzip:2 to gzip:9, zstd, or zstd:1 to zstd:19";
+        : `wanted is gzip, gzip:2 to gzip:9, zstd, or zstd:1 to zstd:19${
+          didYouMean(value, ["gzip", "zstd"])
+        }`;
     case undefined:
       break;
     default:
       return unreachable(spec.check);
   }
   if (spec.values && !spec.values.includes(value)) {
-    return `wanted is ${spec.values.length > 1 ? `one of ${spec.values.join(", ")}` : spec.values[0]}`;
+    const wanted = spec.values.length > 1 ? `one of ${spec.values.join(", ")}` : spec.values[0];
+    return `wanted is ${wanted}${didYouMean(value, spec.values)}`;
   }
   return value === "" && !spec.empty ? `the value is empty, wanted is ${spec.value}` : undefined;
 }

@@ -47,6 +47,12 @@ export function suggest(name: string, known: Iterable<string>): string | undefin
   return best?.name;
 }
 
+/** `. Did you mean "NAME"?`, to end a sentence about a name that is not known; "" when nothing is near. */
+export function didYouMean(name: string, known: Iterable<string>): string {
+  const near = suggest(name, known);
+  return near === undefined ? "" : `. Did you mean "${near}"?`;
+}
+
 function fold(name: string): string {
   return name.toLowerCase().replace(/[-_\s]/g, "");
 }

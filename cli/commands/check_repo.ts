@@ -3,6 +3,9 @@ import { count, formatSize, printable, shortDigest } from "../format.ts";
 import { findTarget } from "../target.ts";
 import type { CommandRun } from "../command.ts";
 
+/** Where REPO may well be misspelt. */
+const NOTHING_THERE = "nothing of the project is there, neither images nor stages: check the name of REPO";
+
 type Missing = RepoCheck["damaged"][number]["missing"][number];
 
 const states: Readonly<Record<Missing["state"], string>> = {
@@ -32,6 +35,7 @@ export const checkRepo: CommandRun = async (context) => {
       quiet ? reference : printable(`${reference}: cannot find out: ${why}`)
     );
     if (quiet) return [...rows, ...unsure];
+    if (found.tags + found.stages + damaged.length + unknown.length === 0) return [NOTHING_THERE];
     const state = left.length > 0
       ? style.red("damaged")
       : unknown.length > 0

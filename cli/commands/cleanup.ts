@@ -147,7 +147,7 @@ function reportLines(
   { tags, counts, outcome }: ApplyReport,
   style: Style,
 ): readonly string[] {
-  if (tags.length === 0) return ["nothing to delete"];
+  if (tags.length === 0) return plan.tags.length === 0 ? [] : ["nothing to delete"];
   // What is impossible is so for each of them.
   const problems = outcome === "impossible"
     ? []

@@ -1,4 +1,5 @@
 import type { CommandRun, CommandTable } from "../command.ts";
+import { didYouMean } from "../../lib/suggest.ts";
 import { usage } from "../usage.ts";
 
 const shells = {
@@ -12,7 +13,8 @@ export const completion: CommandRun = async ({ words, io, table }) => {
   const shell = words.SHELL![0]!;
   if (!isShell(shell)) {
     throw usage(
-      `Cannot complete for "${shell}": the shells are ${Object.keys(shells).join(", ")}`,
+      `Cannot complete for "${shell}": the shells are ${Object.keys(shells).join(", ")}` +
+        didYouMean(shell, Object.keys(shells)),
       "completion",
     );
   }

@@ -5,19 +5,26 @@ import type { CommandRun } from "../command.ts";
 import { printable } from "../format.ts";
 import type { Style } from "../style.ts";
 
-/** `dapp doctor`: what this machine can do. Exits with 1 when nothing can be built. */
+/** `dapp doctor`: what this machine can do. Exits with 1 when an image of the project cannot be built. */
 export const doctor: CommandRun = async ({ engine, quiet, style, answer }) => {
   const report = await (await engine()).checkMachine();
   const { canBuild, checks } = report;
   const shown = quiet ? checks.filter(({ result }) => result !== "ok" && result !== "unset") : checks;
   answer(report, () => [
     ...rows(shown, style),
-    ...(quiet
-      ? []
-      : ["", canBuild ? "This machine can build images." : style.red("This machine can build no images.")]),
+    ...(quiet ? [] : [
+      "",
+      canBuild ? "This machine can build images." : style.red(`This machine can build ${lacking(checks)}.`),
+    ]),
   ]);
   return canBuild ? 0 : 1;
 };
+
+/** What cannot be built where some builder, or none at all, works. */
+function lacking(checks: readonly MachineCheck[]): string {
+  const works = (name: string) => checks.some((check) => check.name === name && check.result === "ok");
+  return works("store") && works("builder native") ? "no images of Dockerfiles" : "no images";
+}
 
 function rows(checks: readonly MachineCheck[], style: Style): readonly string[] {
   const cells = columns(checks.map(({ name, result, detail }) => [name, result, printable(detail)]));

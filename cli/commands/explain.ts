@@ -53,8 +53,19 @@ function withoutRipples(result: Explanation): Explanation {
 
 function explanationLines({ images }: Explanation, style: Style): string[] {
   if (images.length === 0) return ["Nothing changed: every stage is built"];
-  const blocks = images.flatMap((image) => image.stages.map((stage) => stageLines(image, stage, style)));
-  return blocks.flatMap((block, i) => i === 0 ? block : ["", ...block]);
+  const stages = images.flatMap((image) => image.stages.map((stage) => ({ image, stage })));
+  return stages.flatMap(({ image, stage }, i) => {
+    // What is said of several in a row is said once, below them.
+    const [before, after] = [stages[i - 1]?.stage, stages[i + 1]?.stage];
+    const apart = before === undefined || isFirst(before) && isFirst(stage) ? [] : [""];
+    const [title, ...more] = stageLines(image, stage, style);
+    return [...apart, title!, ...(isFirst(stage) && after && isFirst(after) ? [] : more)];
+  });
+}
+
+/** Whether all there is to say of a stage is that it was never built. */
+function isFirst({ comparedWith, changes, facts, ripplesTo }: ExplainedStage): boolean {
+  return !comparedWith && changes.length === 0 && !facts && ripplesTo.length === 0;
 }
 
 function stageLines(image: ExplainedImage, stage: ExplainedStage, style: Style): string[] {

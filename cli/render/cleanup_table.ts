@@ -95,7 +95,9 @@ export function planSummary(plan: CleanupPlan): readonly string[] {
     kinds.flatMap((kind) => counts[kind] > 0 ? [counted(kind, counts[kind])] : []).join(", ") || "nothing";
   return [
     ...plan.notes.map((note) => `note: ${printable(note)}`),
-    `${plan.repo}: ${of(going)} to delete; ${of(keep)} to keep`,
+    plan.tags.length === 0
+      ? `${plan.repo}: nothing is there, neither images nor stages; check the name of REPO`
+      : `${plan.repo}: ${of(going)} to delete; ${of(keep)} to keep`,
     ...(plan.groups.length > 0 ? [`deleting them frees ${formatSize(plan.freedBytes)} ${LATER}`] : []),
   ];
 }

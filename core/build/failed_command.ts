@@ -3,7 +3,7 @@ import { EngineError } from "../contract/errors.ts";
 import type { StageTask } from "../layers/stage_output.ts";
 import type { GitImagePlan } from "../sign/git_stages.ts";
 import { conveyorGitStages, type ImageNode } from "../sign/graph.ts";
-import { missingFileHint, otherDirectoryHint } from "./missing_file.ts";
+import { missingFileHint, notStartedHint, otherDirectoryHint } from "./missing_file.ts";
 
 /** What is known of the project when a command has failed. */
 export interface FailureNeeds {
@@ -27,12 +27,7 @@ export async function explainFailure(
   const at = text === undefined ? undefined : await placeOf(needs, node.rule.shell[name], text);
   const plan = await needs.git(node);
   const missing = plan && name !== "beforeInstall"
-    ? missingFileHint(output, name, await plan.undeclared(name)) ??
-      otherDirectoryHint(
-        output,
-        node.rule.shell[name]?.commands ?? [],
-        await deliveredTo(plan, node.rule, name),
-      )
+    ? await fileHint(plan, output, { rule: node.rule, name })
     : undefined;
   const fix = missing ?? heldDirectoryHint(output, node.rule.mounts);
   return new EngineError(error.code, error.message, {
@@ -40,6 +35,19 @@ export async function explainFailure(
     ...(at !== undefined && { at }),
     ...(fix && { fix }),
   });
+}
+
+/** Advice about a file of git that was not there, was elsewhere, or could not be started. */
+async function fileHint(
+  plan: Pick<GitImagePlan, "undeclared" | "deliveries">,
+  output: string,
+  { rule, name }: { readonly rule: ImageRule; readonly name: GitStage },
+): Promise<string | undefined> {
+  const missing = missingFileHint(output, name, await plan.undeclared(name));
+  if (missing !== undefined) return missing;
+  const delivered = await deliveredTo(plan, rule, name);
+  const { commands = [] } = rule.shell[name] ?? {};
+  return notStartedHint(output, commands, delivered) ?? otherDirectoryHint(output, commands, delivered);
 }
 
 /** Where the files are that the commands of a stage see. */

@@ -13,7 +13,7 @@ export function requireBuilt(
   const top = tops.get(image.node.key);
   if (top && top.record.signature === lastStage(image).signature) return top.record;
   const last = top
-    ? `its newest built stage is ${image.stages[top.index]!.spec.name}`
+    ? `its newest built stage is "${image.stages[top.index]!.spec.name}"`
     : "none of its stages is built";
   const [where, option] = platform === formatPlatform(hostPlatform())
     ? ["", ""]

@@ -101,7 +101,10 @@ function missingChar(error: YAMLError, document: Document, offset: number, make:
       "Separate entries with `,`; quote texts that contain [ ] { } or ,",
     );
   }
-  return make(`This is not YAML: ${error.message}`, "Check the quotes and brackets here and above");
+  return make(
+    `This is not YAML: ${error.message}`,
+    "Check the indentation, quotes and brackets here and above",
+  );
 }
 
 function unexpected(error: YAMLError, char: string, make: Make): Explained {

@@ -1,4 +1,5 @@
 import { isObject } from "../../lib/guard.ts";
+import { didYouMean } from "../../lib/suggest.ts";
 
 /**
  * What a plugin needs beside what the engine hands it. A plugin that a dappfile names by path, `npm:`, `jsr:` or
@@ -44,7 +45,11 @@ const forms: Readonly<Record<keyof PluginRights, readonly [RegExp, string]>> = {
 export function wrongRights(value: unknown): string | undefined {
   if (!isObject(value)) return "`rights` is no object";
   for (const [kind, texts] of Object.entries(value)) {
-    if (!isKind(kind)) return `\`rights.${kind}\` is unknown, known are ${rightKinds.join(", ")}`;
+    if (!isKind(kind)) {
+      return `\`rights.${kind}\` is unknown, known are ${rightKinds.join(", ")}${
+        didYouMean(kind, rightKinds)
+      }`;
+    }
     if (texts === undefined) continue;
     if (!Array.isArray(texts)) return `\`rights.${kind}\` is no list`;
     const [form, wanted] = forms[kind];

@@ -1,4 +1,5 @@
 import { EngineError } from "../contract/errors.ts";
+import { didYouMean } from "../../lib/suggest.ts";
 
 const KINDS = ["oci", "oci-archive", "docker-archive"] as const;
 
@@ -26,7 +27,8 @@ export function parseDestination(text: string, projectDir: string): Destination 
     const plain = !text.includes(":") && text !== "";
     const archive = plain && /\.tar(?:\.gz)?$|\.tgz$/.test(text);
     throw fail(
-      `wanted is one of ${KINDS.map((kind) => kind + ":").join(", ")}`,
+      `wanted is one of ${KINDS.map((kind) => kind + ":").join(", ")}` +
+        (plain ? "" : didYouMean(text.replace(/:.*$/s, ""), KINDS)),
       archive
         ? `Did you mean docker-archive:${text}, for docker load, or oci-archive:${text}?`
         : plain

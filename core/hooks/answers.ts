@@ -30,6 +30,7 @@ import { isFact } from "../contract/guards.ts";
 import { type Fact, isSignature } from "../contract/signature.ts";
 import { builderShape, registryShape, sourceShape, storeShape } from "./apart/roles/shapes.ts";
 import { requiredOf, type Shape } from "./apart/wire.ts";
+import { didYouMean } from "../../lib/suggest.ts";
 
 type ShapeOf<T> = { readonly [K in keyof T]-?: z.ZodType<T[K]> };
 
@@ -269,8 +270,11 @@ export function wrongAnswer(why: string, { plugin, hook, method }: Answered): En
 function problemOf(issue: z.core.$ZodIssue, answer: unknown, schema: z.ZodType): string {
   const path = issue.path.map(String);
   if (issue.code === "unrecognized_keys") {
-    const known = keysAt(schema, path).map((key) => `"${[...path, key].join(".")}"`).join(", ");
-    return `its key "${[...path, issue.keys[0]!].join(".")}" is unknown, known are ${known}`;
+    const named = (key: string) => [...path, key].join(".");
+    const keys = keysAt(schema, path);
+    const known = keys.map((key) => `"${named(key)}"`).join(", ");
+    const [key] = issue.keys as [string];
+    return `its key "${named(key)}" is unknown, known are ${known}${didYouMean(key, keys)}`;
   }
   const value = path.reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], answer);
   const found = value === undefined ? "missing" : kindOf(value);

@@ -17,6 +17,7 @@ import { EngineError } from "../contract/errors.ts";
 import type { PluginRights } from "../contract/rights.ts";
 import { isObject } from "../../lib/guard.ts";
 import { observed } from "../../lib/pool.ts";
+import { didYouMean } from "../../lib/suggest.ts";
 
 type Named<K> = { [N in HookName]: Hooks[N]["kind"] extends K ? N : never }[HookName];
 
@@ -118,7 +119,8 @@ function requireHooks(plugin: string, hooks: unknown): void {
   if (!isObject(hooks)) throw fail("its `setup` answers no object of hooks");
   for (const [name, entry] of Object.entries(hooks)) {
     if (!Object.hasOwn(hookTable, name)) {
-      throw fail(`its hook "${name}" is unknown, known are ${Object.keys(hookTable).join(", ")}`);
+      const known = Object.keys(hookTable);
+      throw fail(`its hook "${name}" is unknown, known are ${known.join(", ")}${didYouMean(name, known)}`);
     }
     if (entry === undefined || typeof entry === "function") continue;
     if (isObject(entry) && (entry.order === "pre" || entry.order === "post") && "handler" in entry) continue;

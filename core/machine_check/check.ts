@@ -1,10 +1,12 @@
 /** What this machine can do, row by row, and how to mend what it cannot. */
+import type { ImageRule } from "../contract/config.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { RegistryBackend } from "../contract/registry.ts";
 import type { Store } from "../contract/store.ts";
 import type { HookRunner } from "../hooks/runner.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import { usedGit } from "../git/usable.ts";
+import { imageTitle } from "../sign/graph.ts";
 import { keptLogins } from "../../lib/registry/credentials.ts";
 import { freeBytes } from "../../lib/room.ts";
 import { broken, type MachineCheck, type MachineReport, unset } from "./report.ts";
@@ -20,6 +22,8 @@ export interface MachineNeeds {
   whatIsThere(): Promise<{
     readonly hooks: HookRunner;
     store(): Promise<Store>;
+    /** Images that BuildKit alone builds. */
+    readonly dockerfiles: readonly Pick<ImageRule, "name" | "kind">[];
     readonly dappfile?: string;
     readonly failure?: unknown;
   }>;
@@ -43,8 +47,11 @@ export async function checkMachine(needs: MachineNeeds): Promise<MachineReport> 
     ? ["native", "buildkit"].map((name) => unset(`builder ${name}`, "it needs a store"))
     : await Promise.all(
       ["native", "buildkit"].map((name) => usedBuilder(name, { hooks: there.hooks, store, options })),
-    ).then((rows) => rows.flat());
-  const works = builders.some(({ name, result }) => name.startsWith("builder ") && result === "ok");
+    ).then((rows) => rows.flat().map((row) => neededRow(row, there.dockerfiles)));
+  const working = builders.filter(({ name, result }) => name.startsWith("builder ") && result === "ok");
+  const works = there.dockerfiles.length > 0
+    ? working.some(({ name }) => name === BUILDKIT)
+    : working.length > 0;
   const { deno } = Deno.version;
   return {
     canBuild: works && storeRow.result === "ok",
@@ -59,6 +66,19 @@ export async function checkMachine(needs: MachineNeeds): Promise<MachineReport> 
       await repoRow(needs, there.failure),
     ],
   };
+}
+
+const BUILDKIT = "builder buildkit";
+
+/** The row of BuildKit where images of the project are built by it alone: then it is missed. */
+function neededRow(row: MachineCheck, images: readonly Pick<ImageRule, "name" | "kind">[]): MachineCheck {
+  if (row.name !== BUILDKIT || row.result !== "unset" || images.length === 0) return row;
+  const [first] = images as [Pick<ImageRule, "name" | "kind">];
+  const more = images.length > 1 ? ` and ${images.length - 1} more` : "";
+  const detail = `not set up, and ${imageTitle(first.kind, first.name)}${more} ${
+    more === "" ? "is" : "are"
+  } built from Dockerfiles`;
+  return { ...row, result: "missing", detail };
 }
 
 /** A row about work that gives what is found. */

@@ -14,7 +14,7 @@ export interface MachineCheck {
 
 /** What this machine can do. */
 export interface MachineReport {
-  /** Whether images with commands can be built here. */
+  /** Whether the images of the project can be built here; without one, whether images with commands can. */
   readonly canBuild: boolean;
   /** In the order of reading. */
   readonly checks: readonly MachineCheck[];

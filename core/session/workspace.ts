@@ -186,11 +186,12 @@ export class Workspace implements AsyncDisposable {
   /** Plugins and store of the project; where it cannot be read, those of dapp alone, with the reason. */
   async whatIsThere() {
     try {
-      const { path, absent } = await this.loaded();
+      const { path, absent, config } = await this.loaded();
       const hooks = await this.hooks();
-      return { hooks, store: () => this.store(), ...(!absent && { dappfile: path }) };
+      const dockerfiles = config.images.filter(({ base }) => base.kind === "dockerfile");
+      return { hooks, store: () => this.store(), dockerfiles, ...(!absent && { dappfile: path }) };
     } catch (failure) {
-      return { hooks: this.#bareHooks, store: () => this.#openBare(), failure };
+      return { hooks: this.#bareHooks, store: () => this.#openBare(), dockerfiles: [], failure };
     }
   }
 

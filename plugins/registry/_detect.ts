@@ -4,6 +4,7 @@ import { isObject } from "../../lib/guard.ts";
 import { contentOf } from "../../lib/registry/body.ts";
 import { parseChallenges } from "../../lib/registry/challenge.ts";
 import type { RegistryClient } from "../../lib/registry/client.ts";
+import { didYouMean } from "../../lib/suggest.ts";
 import { explained } from "./_explain.ts";
 import { keepClient } from "./_kept_clients.ts";
 
@@ -97,7 +98,8 @@ function checkedKind(kind: string): RegistryKind {
   if (found) return found;
   throw new EngineError(
     "USAGE",
-    `Cannot open the registry: its kind "${kind}" is unknown, wanted is one of ${registryKinds.join(", ")}`,
+    `Cannot open the registry: its kind "${kind}" is unknown, wanted is one of ${registryKinds.join(", ")}` +
+      didYouMean(kind, registryKinds),
     { fix: "Correct the value of --registry-kind, or leave it out" },
   );
 }

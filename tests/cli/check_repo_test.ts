@@ -9,18 +9,23 @@ const digest = parseDigest(`sha256:${"a".repeat(64)}`);
 type Part = RepoCheck["damaged"][number]["missing"][number];
 const layer: Part = { part: "layer", digest, size: 1_000, state: "lost", here: false };
 
+const looked: RepoCheck = {
+  project: "shop",
+  repo,
+  tags: 2,
+  stages: 3,
+  blobs: 2,
+  bytes: 1_200,
+  read: false,
+  damaged: [],
+  unknown: [],
+};
+
 function run(damaged: RepoCheck["damaged"], ...args: readonly string[]) {
-  const found: RepoCheck = {
-    project: "shop",
-    repo,
-    tags: 2,
-    stages: 3,
-    blobs: 2,
-    bytes: 1_200,
-    read: false,
-    damaged,
-    unknown: [],
-  };
+  return runOn({ ...looked, damaged }, ...args);
+}
+
+function runOn(found: RepoCheck, ...args: readonly string[]) {
   const noDappfile = () => Promise.reject(new EngineError("CONFIG_NOT_FOUND", "There is no dappfile"));
   return dapp(["dimg", "check", "repo", ...args], {
     engine: () => ({ config: noDappfile, checkRepo: () => Promise.resolve(found) }),
@@ -123,4 +128,12 @@ Deno.test("dapp dimg check repo advises what helps on this machine, for the REPO
       assert.equal(code, damaged.length === 0 ? 0 : 1);
     });
   }
+});
+
+Deno.test("dapp dimg check repo does not call whole what is not there", async () => {
+  const { code, stdout } = await runOn({ ...looked, tags: 0, stages: 0, blobs: 0, bytes: 0 }, repo);
+  assert.deepEqual(
+    [code, stdout],
+    [0, "nothing of the project is there, neither images nor stages: check the name of REPO\n"],
+  );
 });

@@ -89,6 +89,16 @@ ${summary}`,
   assert.deepEqual(JSON.parse(json.stdout), { version: 1, ...plan });
 });
 
+Deno.test("where nothing is, REPO may be misspelt: that is said, of a dry run and of a cleanup", async () => {
+  const made = { ...emptyPlan, tags: [], counts: { ...emptyPlan.counts, keep: emptyPlan.counts.delete } };
+  const done = report([], { outcome: "complete", exitCode: 0 });
+  const said = "r.io/shop: nothing is there, neither images nor stages; check the name of REPO\n";
+  const dry = await dapp(["dimg", "cleanup", "repo", repo, "--dry-run"], cleaning(made, done));
+  assert.deepEqual([dry.code, dry.stdout], [0, said]);
+  const wet = await dapp(["dimg", "cleanup", "repo", repo], cleaning(made, done));
+  assert.deepEqual([wet.code, wet.stdout, wet.stderr], [0, "", said]);
+});
+
 Deno.test("an engine that cannot decide ends the command before anything is asked or deleted", async () => {
   const engine = () => ({
     planCleanup: () => Promise.reject(new EngineError("GIT_FAILED", "Cannot trust a shallow clone")),

@@ -580,6 +580,40 @@ Deno.test("dapp dimg explain says what changed in hundreds of thousands of files
   assert.equal(lines.filter((line) => line.endsWith("  -echo 199999")).length, 1);
 });
 
+Deno.test("dapp dimg explain says once, of stages in a row, that they were never built", async () => {
+  const stage = (name: string, more = {}) => ({
+    ...{ stage: name, signature: "9".repeat(64), state: "build", hermetic: true, rippleOnly: false },
+    ...{ changes: [], ripplesTo: [], ...more },
+  });
+  const changed = {
+    comparedWith: { signature: "1".repeat(64), at: "2026-01-02T03:04:05Z" },
+    rippleOnly: true,
+  };
+  const image = (name: string, stages: readonly unknown[]) => ({ name, kind: "dimg", stages });
+  const images = [
+    image("a", [stage("from"), stage("setup")]),
+    image("b", [stage("from", { hermetic: false }), stage("setup", changed), stage("docker")]),
+  ];
+  const engine = () => ({
+    explain: () => Promise.resolve({ project: "shop", images } as unknown as Explanation),
+  });
+  assert.equal(
+    (await dapp(["dimg", "explain"], { engine })).stdout,
+    `a/from  build  999999999999…
+a/setup  build  999999999999…
+b/from  build  999999999999…  not hermetic: its commands see undeclared files
+  no earlier build here to compare with
+
+b/setup  build  999999999999…
+  compared with 111111111111…, built 2026-01-02 03:04 UTC
+  only the stage before it changed
+
+b/docker  build  999999999999…
+  no earlier build here to compare with
+`,
+  );
+});
+
 Deno.test("dapp dimg explain says what changed, file by file and line by line", async () => {
   const calls: unknown[] = [];
   const engine = () => ({

@@ -277,7 +277,10 @@ const mistakes: readonly (readonly [line: string, message: string, fix?: string]
     "dimg build --color=blue",
     'Cannot use option "--color" with "blue": wanted is one of auto, always, never, on, off',
   ],
-  ["dimg build --json=event", 'Cannot use option "--json" with "event": wanted is events'],
+  [
+    "dimg build --json=event",
+    'Cannot use option "--json" with "event": wanted is events. Did you mean "events"?',
+  ],
   [
     "dimg build --network bridge",
     'Cannot use option "--network" with "bridge": wanted is one of private, host, none',
@@ -326,7 +329,7 @@ const mistakes: readonly (readonly [line: string, message: string, fix?: string]
   ["dimg lock now", 'Cannot use argument "now": dapp dimg lock takes no arguments'],
   ["dimg export", "Cannot run dapp dimg export: DEST is missing"],
   ["dimg build -- x", 'Cannot use "--": dapp dimg build takes no command after it'],
-  ["completion tcsh", 'Cannot complete for "tcsh": the shells are bash, zsh, fish'],
+  ["completion tcsh", 'Cannot complete for "tcsh": the shells are bash, zsh, fish. Did you mean "bash"?'],
   ["help dimg bild", 'Cannot find command "dapp dimg bild". Did you mean: dapp dimg build?'],
 ];
 

@@ -21,7 +21,10 @@ Deno.test("wrongRights() says what is wrong, so that no text opens more than it 
   const cases: readonly (readonly [unknown, RegExp])[] = [
     [undefined, /^`rights` is no object$/],
     [["a"], /^`rights` is no object$/],
-    [{ host: ["a"] }, /^`rights.host` is unknown, known are hosts, read, write, env, programs$/],
+    [
+      { host: ["a"] },
+      /^`rights.host` is unknown, known are hosts, read, write, env, programs\. Did you mean "hosts"\?$/,
+    ],
     [{ hosts: "a" }, /^`rights.hosts` is no list$/],
     [{ hosts: ["a", "b,c"] }, /^`rights.hosts\[1\]` is "b,c", wanted is host or host:port$/],
     [{ hosts: ["https://a"] }, /wanted is host or host:port$/],

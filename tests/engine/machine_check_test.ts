@@ -89,6 +89,22 @@ Deno.test("checkMachine() says what of git is there for the images of a project"
   assert.match(made.row("repository")?.detail ?? "", /^commit [0-9a-f]{8} of trunk$/);
 });
 
+Deno.test("checkMachine() misses BuildKit where images of the project are Dockerfiles, and there alone", async () => {
+  const dockerfiles =
+    "dimg: web\ndockerfile: Dockerfile\n---\nartifact: api\ndockerfile: x\n---\ndimg: c\nfrom: scratch\n";
+  const { canBuild, row } = await rowsOf({ "project/dappfile.yaml": dockerfiles });
+  assert.equal(canBuild, false);
+  const { result, detail, fix } = row("builder buildkit")!;
+  assert.deepEqual([result, detail], [
+    "missing",
+    "not set up, and web and 1 more are built from Dockerfiles",
+  ]);
+  assert.match(fix ?? "", /Set BUILDKIT_HOST/);
+  const without = await rowsOf({ "project/dappfile.yaml": "dimg: c\nfrom: scratch\n" });
+  assert.equal(without.row("builder buildkit")?.result, "unset");
+  assert.equal(without.canBuild, without.row("builder native")?.result === "ok");
+});
+
 Deno.test("checkMachine() says of a BuildKit that is not there what a build says", async () => {
   const { row } = await rowsOf({}, { env: (dir) => ({ BUILDKIT_HOST: `unix://${dir}/none.sock` }) });
   const buildkit = row("builder buildkit");
