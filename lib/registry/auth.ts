@@ -56,6 +56,8 @@ export class Authorizer {
   #narrow = false;
   /** An earlier run heard the challenge; it may be out of date. */
   #recalled: Promise<boolean> | undefined;
+  /** The token server of such a challenge that did not answer, by its realm, and why. */
+  #silent: { readonly realm: string | undefined; readonly error: RegistryError } | undefined;
 
   constructor(options: AuthorizerOptions) {
     this.#options = options;
@@ -74,6 +76,9 @@ export class Authorizer {
     } catch (error) {
       if (!recalled || !(error instanceof RegistryError)) throw error;
       this.#recalled = Promise.resolve(false);
+      if (error.details.status === undefined) {
+        this.#silent = { realm: this.#challenge?.params.realm, error };
+      }
       this.#challenge = undefined;
       await this.#options.memory.note({ challenge: undefined, asked: undefined });
       return undefined;
@@ -121,6 +126,10 @@ export class Authorizer {
   ): Promise<boolean> {
     const challenge = challengeOf(response);
     if (!challenge) return false;
+    // It is the same one: whoever waited for it in vain does not wait again, the next request does.
+    const silent = this.#silent;
+    this.#silent = undefined;
+    if (silent && silent.realm === challenge.params.realm) throw silent.error;
     // Harbor asks for Basic when a token lacks a right: that is nothing to remember.
     const before = this.#challenge;
     const changed = before?.scheme === "bearer" && challenge.scheme === "basic";

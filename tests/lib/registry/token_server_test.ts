@@ -50,6 +50,26 @@ Deno.test("an answer of a token server that breaks off is asked for again, and n
   ok(await findManifest(client, "a", { reference: "v1", signal }));
 });
 
+Deno.test("a token server that an earlier run knew, and that does not answer, is not waited for twice", async () => {
+  await using registry = new MemoryRegistry();
+  registry.auth = { kind: "bearer" };
+  const kept = new Map<string, unknown>();
+  const memo = {
+    get: (key: string) => Promise.resolve(kept.get(key)),
+    put: (key: string, value: unknown) => Promise.resolve(void kept.set(key, value)),
+  };
+  const read = async () => {
+    await using client = clientOf(registry.host, { clock: new FakeClock(), memo, retry: { attempts } });
+    return await findManifest(client, "a", { reference: "v1", signal });
+  };
+  await read();
+  registry.seen.length = 0;
+  const bytes = new TextEncoder().encode('{"token":"x"}');
+  registry.fault((_, url) => url.pathname === "/token" ? cutResponse(bytes, 4) : undefined, Infinity);
+  await rejects(read(), { message: /^Cannot log in to registry .*the connection ended before/ });
+  equal(registry.count("/token"), attempts);
+});
+
 Deno.test("a token that no header can carry is told as that, at once", async (t) => {
   for (const token of ["a\r\nx-evil: 1", "tök€n", "a b", "\x1b[2J"]) {
     await t.step(JSON.stringify(token), async () => {
