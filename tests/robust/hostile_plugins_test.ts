@@ -151,6 +151,9 @@ Deno.test("a plugin gives steps nothing of this machine that the dappfile does n
     "a secret": `secrets: [{ id: "login", from: { kind: "file", path: "~/.docker/config.json" } }]`,
     "an ssh agent": `ssh: ["default"]`,
     "this machine's network": `network: "host"`,
+    "another repository":
+      `git: [{ ...config.images[0].git[0], remote: { url: "file:///root/own", ref: { kind: "head" } } }]`,
+    "a base that is a file": `base: { kind: "image", name: "archive:/root/image.tar" }`,
   };
   const config = (change: string) =>
     `config: (config) => ({ ...config, images: config.images.map((image) => ({ ...image, ${change} })) }),`;

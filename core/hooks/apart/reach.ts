@@ -1,13 +1,14 @@
 /** What the hook `config` of a plugin apart may not give to steps: they would reach what the plugin cannot. */
 import type { Config, ImageRule } from "../../contract/config.ts";
 import { EngineError } from "../../contract/errors.ts";
+import { isObject, isText } from "../../../lib/guard.ts";
 
 /** What of this machine a step gets. */
 const REACH = ["mounts", "secrets", "ssh"] as const;
 
 /**
- * Holds an answer to what was there before: mounts, secrets and ssh agents of images may be taken away, not added, and
- * the network may only become `none`. Answers of other shapes are left to the check of all answers.
+ * Holds an answer to what was there before: mounts, secrets, ssh agents, other repositories and bases that are files may
+ * be taken away, not added, and the network may only become `none`. Answers of other shapes are left to the check of all answers.
  *
  * @throws PLUGIN_RESULT_INVALID
  */
@@ -34,10 +35,27 @@ function addedTo(known: ImageRule | undefined, image: Partial<ImageRule>): strin
     const now: unknown = image[key];
     if (Array.isArray(now) && now.some((each) => !there.includes(JSON.stringify(each)))) return `\`${key}\``;
   }
+  const urls = urlsOf(known?.git);
+  const url = urlsOf(image.git).find((each) => !urls.includes(each));
+  if (url !== undefined) return `\`git\` of "${url}"`;
+  const file = fileOf(image.base);
+  if (file !== undefined && file !== fileOf(known?.base)) return `\`from: ${file}\``;
   const { network } = image;
   const isLess = network === known?.network || network === "none" ||
     network !== "host" && known?.network !== "none";
   return isLess ? undefined : `\`network: ${network ?? "private"}\``;
+}
+
+/** Other repositories than the project's own, which are read with what this user may read. */
+function urlsOf(git: unknown): readonly string[] {
+  if (!Array.isArray(git)) return [];
+  const urls = git.map((entry) => isObject(entry) && isObject(entry.remote) ? entry.remote.url : undefined);
+  return urls.filter(isText);
+}
+
+/** A base that is a file or directory of this machine. */
+function fileOf(base: unknown): string | undefined {
+  return isObject(base) && isText(base.name) && /^(?:oci|archive):/.test(base.name) ? base.name : undefined;
 }
 
 function hasImages(answer: unknown): answer is { readonly images: readonly (Partial<ImageRule> | null)[] } {
