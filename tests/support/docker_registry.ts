@@ -7,6 +7,8 @@ export type DockerRegistry = RealServer;
 export interface DockerRegistryOptions {
   /** @default true */
   readonly deletion?: boolean;
+  /** Which blobs it has, as in Debian's configuration and that of the official image. @default true */
+  readonly remembers?: boolean;
   /** Its data is in a directory of its own below this. @default $TMPDIR */
   readonly dir?: string;
   /** @default that of Debian */
@@ -21,7 +23,7 @@ export interface DockerRegistryOptions {
 
 /** Starts a registry, with deletion unless told otherwise, or returns undefined when it is not installed. */
 export async function startDockerRegistry(
-  { deletion = true, dir: below, binary, data, token, tls }: DockerRegistryOptions = {},
+  { deletion = true, remembers = true, dir: below, binary, data, token, tls }: DockerRegistryOptions = {},
 ): Promise<DockerRegistry | undefined> {
   const path = binary ?? await peer("docker-registry");
   if (path === undefined) return undefined;
@@ -33,7 +35,7 @@ export async function startDockerRegistry(
         version: 0.1,
         log: { level: "error" },
         storage: {
-          cache: { blobdescriptor: "inmemory" }, // as in Debian's configuration and that of the official image
+          ...(remembers && { cache: { blobdescriptor: "inmemory" } }),
           filesystem: { rootdirectory: data ?? `${dir}/data` },
           delete: { enabled: deletion },
         },

@@ -27,7 +27,8 @@ export interface GatedRegistry extends AsyncDisposable {
 
 /** Starts one; undefined as {@linkcode startDockerRegistry}. */
 export async function startGatedRegistry(): Promise<GatedRegistry | undefined> {
-  const registry = await startDockerRegistry();
+  // Blobs go from its disk while it runs: one that remembers them would go on to say that it has them.
+  const registry = await startDockerRegistry({ remembers: false });
   if (!registry) return undefined;
   let gate: Gate = () => {};
   const over = new AbortController();
