@@ -37,6 +37,24 @@ Deno.test("uncommitted changes are left out and said once; --dev includes them, 
   });
 });
 
+Deno.test("a store in the checkout, as CI keeps one there between jobs, is no part of the project", async () => {
+  const all = "dimg: app\nfrom: scratch\ngit: [{ add: /, to: /app }]\n";
+  await withProject({ "dappfile.yaml": all, "a": "1" }, async ({ dir, git }) => {
+    const project = openProject(dir, `${dir}/.dapp-store`);
+    for (const dev of [false, false, true]) {
+      await using engine = project.engine({ dev });
+      const { layers } = (await engine.build()).images[0]!.state;
+      assert.deepEqual(Object.keys(await imageTree(project.home, layers)), [
+        "app",
+        "app/a",
+        "app/dappfile.yaml",
+      ]);
+    }
+    assert.deepEqual(project.events.filter(({ type }) => type === "note"), []);
+    assert.equal(await git("status", "--porcelain"), "");
+  });
+});
+
 Deno.test("a project outside git builds as long as no git entry needs one", async () => {
   await withTempDir(async (root) => {
     await Deno.mkdir(`${root}/p`);

@@ -58,6 +58,8 @@ export class LocalStore implements Store {
       if (found === undefined) {
         await Deno.mkdir(`${path}/blobs/sha256`, { recursive: true, mode: 0o700 });
         await Deno.mkdir(`${path}/locks`, { recursive: true, mode: 0o700 });
+        // In a checkout, as in jobs of CI that keep it there between runs, it is no part of the project.
+        Deno.writeTextFileSync(`${path}/.gitignore`, "*\n");
         (await openUse()).close(); // opening a store that is there must need no space
         Deno.writeTextFileSync(`${path}/format`, FORMAT + "\n");
       } else if (found.trim() === OLD_FORMAT) {
