@@ -166,3 +166,11 @@ Deno.test("isZero() sees every byte", () => {
     bytes[at] = 0;
   }
 });
+
+Deno.test("what calls the C library can be loaded by programs without the right to call it", async () => {
+  const module = new URL("../../plugins/builder/native/libc.ts", import.meta.url);
+  const code =
+    `Deno.permissions.revokeSync({ name: "ffi" }); await import("${module}"); console.log("loaded");`;
+  const { stdout } = await run([Deno.execPath(), "eval", "--no-config", code]);
+  assert.equal(stdout.trim(), "loaded");
+});

@@ -64,7 +64,7 @@ export default definePlugin({ name: "other", api: 1, setup: () => ({}) });
 
 const IN_NODE =
   `import { digestOf, EngineError, isTag, parseReference, signatureOf, slug } from "@dapp/dapp/plugin";
-import { configJsonSchema, createEngine, parseDappfile } from "@dapp/dapp";
+import { configJsonSchema, createEngine, parseCleanupPlan, parseDappfile } from "@dapp/dapp";
 import { readFile } from "node:fs/promises";
 const config = await parseDappfile(await readFile("shop/dappfile.yaml", "utf8"));
 const wrong = await parseDappfile("dimg: app\\nform: x\\n").catch((error) => error);
@@ -74,6 +74,7 @@ console.log(JSON.stringify({
   images: config.images.map(({ name }) => name),
   problem: [wrong instanceof EngineError, wrong.code, wrong.details.problems[0].line],
   refused: [refused.code, refused.message, refused.fix],
+  plan: (await parseCleanupPlan("{}").catch((error) => error)).code,
   slug: slug("Feature/x"),
   tag: isTag("v1"),
   reference: parseReference("debian").path,
@@ -265,6 +266,7 @@ Deno.test("the npm package works on a machine that has Node.js alone", async (t)
       assert.deepEqual(rest, {
         images: ["app"],
         problem: [true, "CONFIG_INVALID", 2],
+        plan: "USAGE",
         slug: "feature-x-08d64944",
         tag: true,
         reference: "library/debian",

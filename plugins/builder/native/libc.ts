@@ -55,17 +55,26 @@ function libraryName(): string {
   throw failure;
 }
 
-/** The C library. A function is bound when it is used first: Deno compiles a bridge to each, which takes half a millisecond. */
+const ERRNO = "__errno_location";
+/** Where this thread has the reason of a failed call: known once a function is bound. */
+let errnoView: Deno.UnsafePointerView | undefined;
+
+/**
+ * The C library. It and its functions are bound when they are used first: the module is loaded where nobody calls them and
+ * the rights for it are not given, and Deno compiles a bridge to each, which takes half a millisecond.
+ */
 function load(): Deno.StaticForeignLibraryInterface<Symbols> {
-  const library = libraryName();
+  let library: string | undefined;
   const functions = {};
   const put = (name: string, how: PropertyDescriptor) =>
     Object.defineProperty(functions, name, { configurable: true, ...how });
   for (const [name, symbol] of Object.entries<Deno.ForeignFunction>(symbols)) {
     put(name, {
       get() {
-        const value: unknown = Deno.dlopen(library, { [name]: symbol }).symbols[name];
+        const value: unknown = Deno.dlopen(library ??= libraryName(), { [name]: symbol }).symbols[name];
         put(name, { value });
+        // Looking for the place later would change what stands there.
+        if (name !== ERRNO) errnoView ??= new Deno.UnsafePointerView(libc[ERRNO]()!);
         return value;
       },
     });
@@ -86,7 +95,6 @@ export function bindAhead(): void {
   for (const name of STEP) void libc[name];
 }
 
-const errnoView = new Deno.UnsafePointerView(libc.__errno_location()!);
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 /** O_WRONLY | O_CREAT | O_EXCL */
@@ -147,7 +155,7 @@ function cpath(path: string): Uint8Array<ArrayBuffer> {
 
 function check(call: string, result: number | bigint, subject: string): number {
   const value = Number(result);
-  if (value < 0) throw new SyscallError(call, errnoView.getInt32(), subject);
+  if (value < 0) throw new SyscallError(call, errnoView!.getInt32(), subject);
   return value;
 }
 
@@ -331,7 +339,7 @@ const ABSENT: readonly number[] = [errno.ENOENT, errno.ENOTDIR];
 /** Like {@linkcode lstat}, undefined when there is nothing. */
 export function lstatIfPresent(path: string): Stat | undefined {
   const result = statx(path);
-  if (result < 0 && ABSENT.includes(errnoView.getInt32())) return undefined;
+  if (result < 0 && ABSENT.includes(errnoView!.getInt32())) return undefined;
   check("stat", result, path);
   return statOf();
 }
@@ -403,7 +411,7 @@ export function listXattrs(path: string): string[] {
     const size = Number(libc.llistxattr(cstr(path), names, BigInt(names.length)));
     if (size === 0) return [];
     if (size > 0) return decoder.decode(names.subarray(0, size - 1)).split("\0");
-    const code = errnoView.getInt32();
+    const code = errnoView!.getInt32();
     if (code === errno.EOPNOTSUPP) return [];
     if (code !== 34) check("list attributes of", -1, path); // ERANGE
     names = new Uint8Array(names.length * 4);
@@ -414,7 +422,7 @@ export function listXattrs(path: string): string[] {
 export function getXattr(path: string, name: string): Uint8Array | undefined {
   const size = Number(libc.lgetxattr(cstr(path), cstr(name), value, BigInt(value.length)));
   if (size >= 0) return value.slice(0, size);
-  const code = errnoView.getInt32();
+  const code = errnoView!.getInt32();
   if (code === errno.ENODATA || code === errno.EOPNOTSUPP) return undefined;
   throw new SyscallError(`read attribute ${name} of`, code, path);
 }
@@ -423,7 +431,7 @@ export function getXattr(path: string, name: string): Uint8Array | undefined {
 export function setXattr(path: string, name: string, bytes: Uint8Array): boolean {
   const buffer = bytes as Uint8Array<ArrayBuffer>;
   if (libc.lsetxattr(cstr(path), cstr(name), buffer, BigInt(bytes.length), 0) === 0) return true;
-  const code = errnoView.getInt32();
+  const code = errnoView!.getInt32();
   if (code === errno.EPERM || code === errno.EOPNOTSUPP) return false;
   throw new SyscallError(`set attribute ${name} of`, code, path);
 }
