@@ -69,6 +69,7 @@ Deno.test("every other command line loads these modules first, and no others", a
     "core/contract/errors.ts",
     "lib/alarm.ts",
     "lib/file_failure.ts",
+    "lib/suggest.ts",
     "lib/unreachable.ts",
     "lib/watch.ts",
   ]);
@@ -135,6 +136,7 @@ Deno.test("dapp dimg build and the commands that share add few modules of its ow
       "cli/render/plain.ts",
       "cli/render/progress.ts",
       "cli/render/stage_outputs.ts",
+      "lib/without_end.ts",
     ],
     "cli/render/tty.ts": [
       "cli/render/output_lines.ts",
@@ -142,6 +144,7 @@ Deno.test("dapp dimg build and the commands that share add few modules of its ow
       "cli/render/stage_outputs.ts",
       "cli/render/tty.ts",
       "cli/width.ts",
+      "lib/without_end.ts",
     ],
     "cli/render/silent.ts": ["cli/render/silent.ts"],
   };
