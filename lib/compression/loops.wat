@@ -275,11 +275,6 @@
         (local.set $at (i32.add (local.get $at) (i32.and (local.get $match) (i32.const 0x1ff))))
         (local.set $next (i32.sub (local.get $end) (i32.const 4)))
         (if (i32.gt_s (local.get $next) (local.get $at)) (then (local.set $next (local.get $at))))
-        ;; Of long runs not all is worth remembering.
-        (if (i32.eq (i32.and (local.get $match) (i32.const 0x1ff)) (i32.const 258))
-          (then
-            (if (i32.lt_s (local.get $stop) (i32.sub (local.get $at) (i32.const 16)))
-              (then (local.set $stop (i32.sub (local.get $at) (i32.const 16)))))))
         (block $known
           (loop $inside
             (br_if $known (i32.ge_s (local.get $stop) (local.get $next)))

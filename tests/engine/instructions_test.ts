@@ -22,7 +22,13 @@ fromDimg: base
     assert.deepEqual(triggers, [["base", ["RUN a", "COPY . /"]], ["app", ["RUN own"]], ["plain", undefined]]);
     assert.deepEqual(images.map(({ state }) => state.config.config?.User), ["me", "me", "me"]);
     const notes = project.events.flatMap((event) => event.type === "note" ? [event.text] : []);
-    assert.ok(notes.includes("The base of app has ONBUILD triggers, which are not run: RUN a; COPY . /"));
+    // both stand on it, and one of them makes their stage
+    const [note, ...others] = notes.filter((text) => text.includes("ONBUILD"));
+    assert.match(
+      note ?? "none",
+      /^The base of (app|plain) has ONBUILD triggers, which are not run: RUN a; COPY \. \/$/,
+    );
+    assert.deepEqual(others, []);
   });
 });
 
