@@ -136,7 +136,7 @@ const projects: Readonly<
   ],
   "PHP without packages": [{ "index.php": "" }, "a PHP project", [/add: \/\n +to: \/var\/www\/html/]],
   "Ruby": [
-    { "Gemfile": "source 'https://rubygems.org'\nruby '3.3.4'\n", "Gemfile.lock": "", "config.ru": "" },
+    { "Gemfile": "source 'https://gems.example'\nruby '3.3.4'\n", "Gemfile.lock": "", "config.ru": "" },
     "a Ruby project",
     [/from: ruby:3\.3\.4-bookworm/, /install: \[Gemfile, Gemfile\.lock\]/, /rackup/],
   ],
