@@ -1,4 +1,4 @@
-import type { Look } from "./look.ts";
+import { artifactUpon, type Look } from "./look.ts";
 
 /** A project with a go.mod. */
 export const lookForGo: Look = async (files) => {
@@ -12,13 +12,7 @@ export const lookForGo: Look = async (files) => {
     what: "a Go project",
     documents: [
       [
-        "# An artifact is an image that is never published; others import files from it.",
-        "artifact: build",
-        `from: golang:${version}-bookworm`,
-        "git:",
-        "  - add: /",
-        "    to: /src",
-        "    excludePaths: [dappfile.yaml, dappfile.lock, dappfile.schema.json]",
+        ...artifactUpon(`golang:${version}-bookworm`),
         `    # Modules are downloaded again only when ${lists.join(" or ")} changes.`,
         "    stageDependencies:",
         `      install: [${lists.join(", ")}]`,

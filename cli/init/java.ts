@@ -1,4 +1,4 @@
-import { type FirstDappfile, firstOf, type Look, OWN } from "./look.ts";
+import { artifactUpon, type FirstDappfile, firstOf, type Look } from "./look.ts";
 
 /** Versions of Java that images are made of for years. */
 const LONG_LIVED = [8, 11, 17, 21, 25];
@@ -57,13 +57,7 @@ function javaProject({ from, java, build, jars }: JavaBuild): FirstDappfile {
     what: "a Java project",
     documents: [
       [
-        "# An artifact is an image that is never published; others import files from it.",
-        "artifact: build",
-        `from: ${from}`,
-        "git:",
-        "  - add: /",
-        "    to: /src",
-        `    excludePaths: ${OWN}`,
+        ...artifactUpon(from),
         '    stageDependencies: { buildArtifact: ["**/*"] }',
         "mount:",
         "  # What the build downloads is kept for the next one, and stays out of the image.",

@@ -36,6 +36,22 @@ export const GIT: readonly string[] = [
   `    excludePaths: ${OWN}`,
 ];
 
+/** Lines with which an artifact begins whose commands have all of git at `to`; `stageDependencies` come next. */
+export function artifactUpon(
+  from: string,
+  { name = "build", to = "/src" }: { readonly name?: string; readonly to?: string } = {},
+): readonly string[] {
+  return [
+    "# An artifact is an image that is never published; others import files from it.",
+    `artifact: ${name}`,
+    `from: ${from}`,
+    "git:",
+    "  - add: /",
+    `    to: ${to}`,
+    `    excludePaths: ${OWN}`,
+  ];
+}
+
 /** Directories that patterns of a workspace name, such as `packages/*`. */
 export async function workspaceDirs(files: ProjectFiles, patterns: readonly string[]): Promise<string[]> {
   const found = await Promise.all(patterns.map(async (pattern) => {

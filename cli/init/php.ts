@@ -1,4 +1,4 @@
-import { type Look, OWN } from "./look.ts";
+import { artifactUpon, type Look, OWN } from "./look.ts";
 
 /** A project with a composer.json, or an index.php. */
 export const lookForPhp: Look = async (files) => {
@@ -11,13 +11,7 @@ export const lookForPhp: Look = async (files) => {
   const reads = /"(?:classmap|files)"\s*:/.test(composer ?? "") ? '"**/*"' : lists.join(", ");
   const version = /"php"\s*:\s*"[^"\d]*(\d+\.\d+)/.exec(composer ?? "")?.[1] ?? "8";
   const vendor = [
-    "# An artifact is an image that is never published; others import files from it.",
-    "artifact: vendor",
-    "from: composer:2",
-    "git:",
-    "  - add: /",
-    "    to: /app",
-    `    excludePaths: ${OWN}`,
+    ...artifactUpon("composer:2", { name: "vendor", to: "/app" }),
     "    # Packages are installed again only when one of these changes.",
     `    stageDependencies: { buildArtifact: [${reads}] }`,
     "shell:",

@@ -1,4 +1,4 @@
-import { type Look, OWN, type ProjectFiles, workspaceDirs } from "./look.ts";
+import { artifactUpon, type Look, type ProjectFiles, workspaceDirs } from "./look.ts";
 
 /** A project with a Cargo.toml. */
 export const lookForRust: Look = async (files) => {
@@ -21,13 +21,7 @@ export const lookForRust: Look = async (files) => {
     what: "a Rust project",
     documents: [
       [
-        "# An artifact is an image that is never published; others import files from it.",
-        "artifact: build",
-        `from: rust:${version}-bookworm`,
-        "git:",
-        "  - add: /",
-        "    to: /src",
-        `    excludePaths: ${OWN}`,
+        ...artifactUpon(`rust:${version}-bookworm`),
         '    stageDependencies: { buildArtifact: ["**/*"] }',
         "mount:",
         "  # What cargo downloads is kept between builds; what it compiles is made anew, and stays out of the image.",

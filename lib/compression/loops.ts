@@ -34,8 +34,7 @@ interface Exports extends Omit<Loops, "codes" | "counts" | "input" | "output"> {
 
 const isBuffer = (value: unknown): value is ArrayBuffer => value instanceof ArrayBuffer;
 const isPlace = hasMembers<Place>({ value: isNumber });
-// deno-lint-ignore no-explicit-any
-const isLoop = (value: unknown): value is (...numbers: any[]) => any => typeof value === "function";
+const isLoop = (value: unknown): value is (...numbers: number[]) => number => typeof value === "function";
 
 const isExports = hasMembers<Exports>({
   memory: hasMembers({ buffer: isBuffer }),

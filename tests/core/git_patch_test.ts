@@ -11,7 +11,7 @@ import {
   planGitLayer,
 } from "../../core/layers/git_layer.ts";
 import { patchRows } from "../../core/layers/git_patch.ts";
-import { changeTrees } from "../../core/layers/shown_trees.ts";
+import { changeTrees, type TreeChange } from "../../core/layers/shown_trees.ts";
 import { LayerError } from "../../lib/layer/error.ts";
 import { type FileLayerRow, planFileLayer } from "../../lib/layer/file_layer.ts";
 import { ImageFs } from "../../lib/layer/image_fs.ts";
@@ -118,6 +118,27 @@ function* histories() {
 }
 
 const parent = new ImageFs(bottom.map(({ index }) => index));
+
+/** The layer that makes a change upon an image, with what comes back from below. */
+function layerOfChange(change: TreeChange, image: ImageFs): Layer {
+  const restored = change.files.map((path) => {
+    const { type, mode, uid, gid } = parent.lookup(path)!.entry;
+    return { path, type: type as "file" | "symlink", mode, uid, gid, size: 0, mtime: 0 };
+  });
+  const plan = planFileLayer({
+    items: [...change.wishes, ...restored],
+    whiteouts: change.whiteouts,
+    parent: image,
+    newDirOwner: { uid: 0, gid: 0 },
+    epoch: EPOCH,
+  });
+  const { index, looks } = layerOfRows(plan.rows, change);
+  const back = change.files.map((path) =>
+    [path, bottom[parent.lookup(path)!.layer]!.looks.get(path)!] as const
+  );
+  return { index, looks: new Map([...looks, ...back]) };
+}
+
 const planOn = (at: ReturnType<typeof placed>) => planGitLayer({ ...at, parent, epoch: EPOCH });
 
 Deno.test("patchRows() makes of one commit's layer another's", () => {
@@ -201,23 +222,9 @@ Deno.test("changeTrees() shows another commit, whatever was shown before, and br
       const image = new ImageFs(layers.map(({ index }) => index));
       const change = changeTrees(shown.tree, after, { below: parent, image, own, epoch: EPOCH });
       assert.deepEqual(change.lost, []);
-      const restored = change.files.map((path) => {
-        const { type, mode, uid, gid } = parent.lookup(path)!.entry;
-        return { path, type: type as "file" | "symlink", mode, uid, gid, size: 0, mtime: 0 };
-      });
-      const plan = planFileLayer({
-        items: [...change.wishes, ...restored],
-        whiteouts: change.whiteouts,
-        parent: image,
-        newDirOwner: { uid: 0, gid: 0 },
-        epoch: EPOCH,
-      });
-      const { index, looks } = layerOfRows(plan.rows, change);
-      const back = change.files.map((path) =>
-        [path, bottom[parent.lookup(path)!.layer]!.looks.get(path)!] as const
-      );
+      const layer = layerOfChange(change, image);
       shown = {
-        layers: [...layers, { index, looks: new Map([...looks, ...back]) }],
+        layers: [...layers, layer],
         own: new Set([...own, layers.length]),
         tree: after,
       };
@@ -249,22 +256,7 @@ Deno.test("changeTrees() leaves away what a command took away, in whatever shape
         if (!full) continue;
         const own = new Set([bottom.length]);
         const change = changeTrees(before, after, { below: parent, image, own, epoch: EPOCH });
-        const restored = change.files.map((path) => {
-          const { type, mode, uid, gid } = parent.lookup(path)!.entry;
-          return { path, type: type as "file" | "symlink", mode, uid, gid, size: 0, mtime: 0 };
-        });
-        const plan = planFileLayer({
-          items: [...change.wishes, ...restored],
-          whiteouts: change.whiteouts,
-          parent: image,
-          newDirOwner: { uid: 0, gid: 0 },
-          epoch: EPOCH,
-        });
-        const { index, looks } = layerOfRows(plan.rows, change);
-        const back = change.files.map((path) =>
-          [path, bottom[parent.lookup(path)!.layer]!.looks.get(path)!] as const
-        );
-        const warm = view([...layers, { index, looks: new Map([...looks, ...back]) }]);
+        const warm = view([...layers, layerOfChange(change, image)]);
         const cold = Object.entries(view([...bottom, layerOfRows(full.plan.rows, full)]));
         const isAway = (at: string) => at === path || at.startsWith(`${path}/`);
         assert.deepEqual(
