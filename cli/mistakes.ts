@@ -54,14 +54,20 @@ function guess(
   if (same.length > 0) return same;
   if (word.includes("/") && inside.includes(`${parent} repo`)) return [`${parent} repo ${word}`];
   const near = suggest(word, inside.map(lastWord));
-  if (near !== undefined) return [parent === "" ? near : `${parent} ${near}`];
+  if (near !== undefined) return [onlyCommandAt(parent === "" ? near : `${parent} ${near}`, table)];
   const far = suggest(word, paths.map(lastWord));
-  return far === undefined ? [] : paths.filter((path) => lastWord(path) === far);
+  return paths.filter((path) => lastWord(path) === far).map((path) => onlyCommandAt(path, table));
 }
 
 /** The command of this path and those below it. */
 function commandsAt(path: string, { commands }: CommandTable): readonly string[] {
   return commands.map((command) => command.path).filter((each) => `${each} `.startsWith(`${path} `));
+}
+
+/** The command that is meant by words that lead to no other; else these words. */
+function onlyCommandAt(path: string, table: CommandTable): string {
+  const [only, ...others] = commandsAt(path, table);
+  return only !== undefined && others.length === 0 ? only : path;
 }
 
 function parentOf(path: string): string {

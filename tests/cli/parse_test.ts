@@ -102,6 +102,8 @@ const mistakes: readonly (readonly [line: string, message: string, fix?: string]
     "Run: dapp dimg --help",
   ],
   ["bild", 'Cannot find command "dapp bild". Did you mean: dapp dimg build?'],
+  ["dimg chek", 'Cannot find command "dapp dimg chek". Did you mean: dapp dimg check repo?'],
+  ["dimg clenup", 'Cannot find command "dapp dimg clenup". Did you mean: dapp dimg cleanup?'],
   ["stage-image", 'Cannot find command "dapp stage-image". Did you mean: dapp dimg stage image?'],
   ["stage image", 'Cannot find command "dapp stage". Did you mean: dapp dimg stage?'],
   [
