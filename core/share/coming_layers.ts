@@ -14,8 +14,6 @@ export interface ComingNeeds {
   readonly store: Pick<Store, "blobs">;
   readonly emit: EventSink;
   readonly signal: AbortSignal;
-  /** What is on its way already, by digest. */
-  readonly running: Map<string, Promise<void>>;
   /** Takes what the repository has not, whatever it says. */
   readonly losses: Pick<Losses, "reading">;
   /** Layers may be lost when the machine fails. */

@@ -46,7 +46,6 @@ export interface TakeNeeds extends
 /** Brings stages that were found in registries into the store. */
 export class StageTaker {
   readonly #taking = new Map<Signature, Promise<StageRecord | undefined>>();
-  readonly #downloads = new Map<string, Promise<void>>();
   /** The repositories that stages were taken from. */
   readonly taken = new Map<Signature, string>();
 
@@ -136,7 +135,6 @@ export class StageTaker {
       store,
       emit,
       signal,
-      running: this.#downloads,
       losses: this.needs.losses,
       unsettled: unseen,
     });

@@ -17,8 +17,6 @@ export interface FetchLayersOptions {
   readonly title: string;
   readonly signal: AbortSignal;
   progress(id: string, what: string, done: number, total: number): void;
-  /** Blobs that are on their way, by digest. Calls that share it bring each blob once. @default one of its own */
-  readonly running?: Map<string, Promise<void>>;
   /** Blobs may be lost when the machine fails: they can be brought again. @default false */
   readonly unsettled?: boolean;
   /** Told of each blob that is there from now on. */
@@ -31,7 +29,13 @@ export interface FetchLayersOptions {
   ): Promise<void>;
 }
 
-/** Brings the blobs that `sink` lacks, several at a time; the first failure stops the others. */
+/** What is on its way into a sink, by digest. */
+const ways = new WeakMap<BlobSink, Map<Digest, Promise<void>>>();
+
+/**
+ * Brings the blobs that `sink` lacks, several at a time; the first failure stops the others. What another call is
+ * bringing into the same sink is waited for.
+ */
 export async function fetchLayers(
   layers: readonly Descriptor[],
   sink: BlobSink,
@@ -54,7 +58,9 @@ export async function fetchLayers(
 }
 
 async function fetchLayer(layer: Descriptor, sink: BlobSink, options: FetchLayersOptions): Promise<void> {
-  const { running = new Map<string, Promise<void>>(), signal, arrived } = options;
+  const { signal, arrived } = options;
+  const running = ways.get(sink) ?? new Map<Digest, Promise<void>>();
+  ways.set(sink, running);
   for (let other; (other = running.get(layer.digest)) !== undefined;) {
     // Whoever brings it may be stopped for another reason; it is then brought here.
     await other.catch(() => {});
