@@ -16,6 +16,8 @@ const dockerOptions: readonly { readonly written: RegExp; readonly advice: strin
 /** What docker calls options that have longer names here. */
 const dockerNames: Readonly<Record<string, OptionName>> = {
   "-t": "tag",
+  "-f": "config",
+  "-j": "parallel",
   "-p": "registry-password",
   "--password": "registry-password",
   "--password-stdin": "registry-password-stdin",
@@ -101,6 +103,8 @@ export function unknownOption(written: string, command: CommandSpec | undefined,
     ? `: ${docker.advice}`
     : near
     ? `. Did you mean "--${near}"?`
+    : named && command?.path === "dimg build"
+    ? `. Did you mean: dapp dimg bp --${named}?`
     : command?.rest
     ? `, and those of ${command.rest} come after "--"`
     : "";
@@ -120,7 +124,8 @@ export function misplacedOption(
   }
   const owners = commands.filter((c) => commandOptions(c).includes(name)).map(({ path }) => `dapp ${path}`);
   const near = suggest(name, commandOptions(command));
-  const below = owners.find((owner) => owner.startsWith(`dapp ${command.path} `));
+  const below = owners.find((owner) => owner.startsWith(`dapp ${command.path} `)) ??
+    (command.path === "dimg build" ? owners.find((owner) => owner === "dapp dimg bp") : undefined);
   const advice = below
     ? `. Did you mean: ${below}?`
     : near

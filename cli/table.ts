@@ -192,14 +192,14 @@ export const table: CommandTable = {
       path: "migrate",
       run: async () => (await import("./commands/migrate.ts")).migrate,
       summary:
-        "Make a dappfile of Dockerfiles, a Compose file, a werf.yaml, or the Dappfile of the old dapp.",
+        "Make a dappfile of Dockerfiles, Compose or bake files, werf.yaml, or the old dapp's Dappfile.",
       details: [
-        "KIND is werf, dockerfile, compose or dapp. Without FILE, it is the one of that tool in the project directory; with several " +
+        "KIND is werf, dockerfile, compose, bake or dapp. Without FILE, it is the one of that tool in the project directory; with several " +
         "Dockerfiles each becomes an image, called by its directory or by what its name ends with.",
         "Prints the dappfile; with --write it becomes dappfile.yaml, which is never written over. What could not be " +
         "converted stands at its end, line by line, with what to do about it.",
         "A Dockerfile becomes documents of its own where the image stays the same, else `dockerfile:`, which builds it as it is. Of a " +
-        "Compose file each service with `build` becomes an image with `dockerfile:`.",
+        "Compose file each service with `build` becomes an image with `dockerfile:`, and so does each target of what docker buildx bake --print prints.",
       ],
       positionals: [
         { name: "KIND", complete: "text", required: true },

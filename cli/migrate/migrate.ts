@@ -2,7 +2,7 @@
 import { EngineError } from "../../core/contract/errors.ts";
 import { suggest } from "../../lib/suggest.ts";
 import { composeDappfile } from "./compose.ts";
-import { migrateCompose } from "./docker_compose.ts";
+import { migrateBake, migrateCompose } from "./docker_compose.ts";
 import { migrateDockerfile } from "./dockerfile.ts";
 import { directoryOf } from "./dockerfile_files.ts";
 import { migrateRuby } from "./ruby.ts";
@@ -14,6 +14,7 @@ export const migrations: Readonly<Record<string, readonly string[]>> = {
   werf: ["werf.yaml", "werf.yml"],
   dockerfile: ["Dockerfile", "Containerfile"],
   compose: ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"],
+  bake: ["docker-bake.json", "docker-bake.hcl"],
   dapp: ["Dappfile", "dappfile.yml", "dappfile.yaml"],
 };
 
@@ -45,7 +46,7 @@ export async function migrate(
     const near = kindMeant(kind);
     throw new EngineError("USAGE", `Cannot migrate from "${kind}": that is not known`, {
       fix: near === undefined
-        ? `Known are ${Object.keys(migrations).join(", ")}`
+        ? `Known are ${Object.keys(migrations).join(", ")}; for other projects there is dapp init`
         : `Did you mean: dapp migrate ${near}?`,
     });
   }
@@ -105,6 +106,7 @@ async function convert(
     });
   }
   if (kind === "compose") return migrateCompose(file, text);
+  if (kind === "bake") return migrateBake(file, text);
   const yaml = /\.ya?ml$/.test(file);
   return yaml || kind === "werf" ? migrateWerf(file, text) : migrateRuby(file, text);
 }

@@ -28,7 +28,29 @@ export function checkReferences(drafts: readonly Draft[], report: Report): void 
       if (!isKnown(link)) reportUnknown(link, drafts);
     }
   }
-  reportCycles(drafts, groupBy(links.filter(isKnown), ({ from }) => from), byKey);
+  const linksFrom = groupBy(links.filter(isKnown), ({ from }) => from);
+  reportCycles(drafts, linksFrom, byKey);
+  if (!report.incomplete && report.problems.length === 0) warnOfUnused(drafts, linksFrom, byKey);
+}
+
+/** Only what a dimg needs is built: the commands of other artifacts never run, whatever they test. */
+function warnOfUnused(
+  drafts: readonly Draft[],
+  linksFrom: ReadonlyMap<Draft, readonly Link[]>,
+  byKey: ReadonlyMap<string, Draft>,
+): void {
+  const dimgs = drafts.filter(({ rule }) => rule.kind === "dimg");
+  const used = new Set(
+    needsFirst(dimgs, (draft) => (linksFrom.get(draft) ?? []).map((link) => target(link, byKey))),
+  );
+  for (const draft of drafts) {
+    const { rule, scope, at } = draft;
+    if (rule.kind === "dimg" || used.has(draft)) continue;
+    scope.warn(
+      at,
+      `no dimg needs artifact "${rule.name}", so it is never built: import from it, or take it out`,
+    );
+  }
 }
 
 function keyOf({ rule }: Draft): string {
@@ -124,17 +146,21 @@ function reportUnknown({ from, at, kind, name }: Link, drafts: readonly Draft[])
   scope.problem(at, `There is no ${kind} named "${name}"`, hint);
 }
 
+/** The image that a link leads to, which is known. */
+function target({ kind, name }: Link, byKey: ReadonlyMap<string, Draft>): Draft {
+  return byKey.get(`${kind}:${name}`)!;
+}
+
 function reportCycles(
   drafts: readonly Draft[],
   links: ReadonlyMap<Draft, readonly Link[]>,
   byKey: ReadonlyMap<string, Draft>,
 ): void {
   const linksFrom = (draft: Draft) => links.get(draft) ?? [];
-  const target = (link: Link) => byKey.get(`${link.kind}:${link.name}`)!;
-  needsFirst(drafts, (draft) => linksFrom(draft).map(target), (way) => {
+  needsFirst(drafts, (draft) => linksFrom(draft).map((link) => target(link, byKey)), (way) => {
     reportCycle(way.map((draft, i) => {
       const next = way[(i + 1) % way.length];
-      return linksFrom(draft).find((link) => target(link) === next)!;
+      return linksFrom(draft).find((link) => target(link, byKey) === next)!;
     }));
   });
 }

@@ -52,11 +52,16 @@ export function explainYamlError(error: YAMLError, document: Document, text: str
       return missingChar(error, document, offset, make);
     case "BLOCK_IN_FLOW":
     case "BLOCK_AS_IMPLICIT_KEY":
-    case "MULTILINE_IMPLICIT_KEY":
+    case "MULTILINE_IMPLICIT_KEY": {
+      const long = document.errors.find(({ code, pos }) =>
+        code === "MULTILINE_IMPLICIT_KEY" && pos[0] === error.pos[0]
+      );
+      if (long) return goesOn(text, long, make);
       return make(
         "There is a second `: ` in this value",
         "Put quotes around the value, or start a nested map on the next line with more indentation",
       );
+    }
     case "BAD_SCALAR_START":
       return make(`A value cannot start with \`${text[offset]}\``, "Put quotes around the value");
     case "BAD_DQ_ESCAPE":
@@ -82,6 +87,17 @@ export function explainYamlError(error: YAMLError, document: Document, text: str
 }
 
 type Make = (message: string, hint: string, at?: number) => Explained;
+
+/** A key whose line is indented more than the value above it, which YAML takes for more of that value. */
+function goesOn(text: string, { pos: [start, end] }: YAMLError, make: Make): Explained {
+  const above = text.slice(0, start).split("\n").length;
+  const from = text.lastIndexOf("\n", end - 1) + 1;
+  return make(
+    `This line is indented like more of the value of line ${above}`,
+    "Give the keys of one map the same indentation, or put quotes around the whole value",
+    from + text.slice(from).search(/\S/),
+  );
+}
 
 function missingChar(error: YAMLError, document: Document, offset: number, make: Make): Explained {
   const quote = /closing (['"])/.exec(error.message)?.[1];

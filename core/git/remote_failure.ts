@@ -29,8 +29,14 @@ const KINDS: readonly Kind[] = [
       "Check that `git ls-remote URL` works for this user: a credential helper for https, a loaded key for ssh",
   },
   {
+    says: /certificate (problem|verif)|(ssl|tls)[ _]certificate/i,
+    summary: "its certificate is not trusted",
+    fix:
+      "Have git trust its authority: git config --global http.sslCAInfo FILE, or FILE in the variable GIT_SSL_CAINFO",
+  },
+  {
     says:
-      /could not resolve|unable to look up|connection (refused|reset|timed out|closed)|network is unreachable|failed to connect|couldn't connect|operation timed out|no route to host|(ssl|tls)[ _](connect|error|handshake|certificate|routines)|certificate (problem|verif)|early eof|hung up|returned error: 5\d\d/i,
+      /could not resolve|unable to look up|connection (refused|reset|timed out|closed)|network is unreachable|failed to connect|couldn't connect|operation timed out|no route to host|(ssl|tls)[ _](connect|error|handshake|routines)|early eof|hung up|returned error: 5\d\d/i,
     summary: "the server cannot be reached",
     fix: "Check the network and try again; a `commit:` that was fetched before needs no network",
   },

@@ -316,15 +316,46 @@ Deno.test("a Compose file: an image for each thing that it builds, and remarks o
   ]);
 });
 
+Deno.test("what bake prints: an image for each target", async () => {
+  const printed = {
+    group: { default: { targets: ["web", "api"] } },
+    target: {
+      web: { context: "web", dockerfile: "Dockerfile", args: { MODE: "a$b" }, tags: ["r/web:1"] },
+      api: { context: ".", dockerfile: "api/Dockerfile", target: "release", platforms: ["linux/arm64"] },
+    },
+  };
+  const there = project({ "bake.json": JSON.stringify(printed, undefined, 2) });
+  const { text, remarks } = await migrate("bake", ["bake.json"], there);
+  const { images } = await parseDappfile(text);
+  assert.deepEqual(images.map(({ name, base }) => [name, base.kind]), [["web", "dockerfile"], [
+    "api",
+    "dockerfile",
+  ]]);
+  assert.match(text, /dockerfile: api\/Dockerfile\ntarget: release\n/);
+  assert.match(text, /context: web\nargs:\n +MODE: a\$b\n/);
+  assert.deepEqual(remarks.map(({ line, what }) => [line, what]), [[
+    21,
+    '"platforms" of target api is left out',
+  ]]);
+});
+
 Deno.test("what builds nothing, or is something else, is not migrated", async () => {
   const files = {
     "compose.yaml": "services: { db: { image: postgres } }\n",
-    "broken.yaml": "services: [",
+    "broken.yaml": "services:\n  a:\n    build: { args: { A: ${A} } }\n",
+    "docker-bake.hcl": 'target "web" {\n  context = "web"\n}\n',
+    "raw.json": '{ "target": { "web": { "context": "${DIR}" } } }',
+    "inherits.json": '{ "target": { "web": { "inherits": ["base"] } } }',
+    "group.json": '{ "group": { "default": { "targets": ["web"] } } }',
     "notes.txt": "hello\n",
   };
   const cases: readonly (readonly [string, readonly string[], RegExp])[] = [
     ["compose", [], /"compose\.yaml": it has no service with `build`/],
-    ["compose", ["broken.yaml"], /"broken\.yaml": it has no service with `build`/],
+    ["compose", ["broken.yaml"], /"broken\.yaml": it is not YAML: line 3: /],
+    ["bake", [], /"docker-bake\.hcl": it is not what docker buildx bake --print prints/],
+    ["bake", ["raw.json"], /"raw\.json": it is not what docker buildx bake --print prints/],
+    ["bake", ["inherits.json"], /"inherits\.json": it is not what/],
+    ["bake", ["group.json"], /"group\.json": it is not what/],
     ["dockerfile", ["compose.yaml"], /"compose\.yaml": it is no Dockerfile, it has no FROM/],
     ["dockerfile", ["notes.txt"], /"notes\.txt": it is no Dockerfile, it has no FROM/],
   ];
@@ -339,7 +370,8 @@ Deno.test("a kind that is not known is guessed from its spelling, its beginning 
     docker: "Did you mean: dapp migrate dockerfile?",
     "docker-compose": "Did you mean: dapp migrate compose?",
     "compose.yml": "Did you mean: dapp migrate compose compose.yml?",
-    helm: "Known are werf, dockerfile, compose, dapp",
+    helm: "Known are werf, dockerfile, compose, bake, dapp; for other projects there is dapp init",
+    "docker-bake.hcl": "Did you mean: dapp migrate bake docker-bake.hcl?",
   };
   for (const [kind, fix] of Object.entries(cases)) {
     await assert.rejects(migrate(kind, [], project({})), { fix }, kind);

@@ -210,10 +210,19 @@ const mistakes: readonly (readonly [line: string, message: string, fix?: string]
     "dimg push r.io/x -t 1.0",
     'Cannot use option "-t": dapp dimg push has no such option. Did you mean "--tag"?',
   ],
-  ["dimg build -t 1.0", 'Cannot use option "-t": dapp dimg build has no such option'],
+  [
+    "dimg build -t 1.0",
+    'Cannot use option "-t": dapp dimg build has no such option. Did you mean: dapp dimg bp --tag?',
+  ],
+  ["dimg plan -t 1.0", 'Cannot use option "-t": dapp dimg plan has no such option'],
+  ["dimg build -f x", 'Cannot use option "-f": dapp dimg build has no such option. Did you mean "--config"?'],
+  [
+    "dimg build --with-stages",
+    'Cannot use option "--with-stages": dapp dimg build has no such option. Did you mean: dapp dimg bp?',
+  ],
   [
     "dimg build --tag 1.0",
-    'Cannot use option "--tag": dapp dimg build has no such option, it belongs to dapp dimg push, dapp dimg spush, dapp dimg bp and others',
+    'Cannot use option "--tag": dapp dimg build has no such option. Did you mean: dapp dimg bp?',
   ],
   ["dimg build --tag-calver", 'Cannot use option "--tag-calver": dapp dimg build has no such option'],
   ["dimg --tag-calver", 'Cannot use option "--tag-calver": dapp dimg has no such option'],

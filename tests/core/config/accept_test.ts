@@ -419,6 +419,27 @@ table("parseConfig() warns", warnings, [
     "dappfile.yaml:3: `as` has no effect and can be removed",
     "dappfile.yaml:3: the URL contains a password; prefer ssh or a git credential helper",
   ]],
+  [
+    "about artifacts that no dimg needs, with what only these need",
+    `${D}import: [{artifact: used, add: /x, after: setup}]
+---
+artifact: used
+fromDimgArtifact: below
+---
+artifact: below
+from: x
+---
+artifact: test
+fromDimgArtifact: apart
+---
+artifact: apart
+from: x
+`,
+    [
+      'dappfile.yaml:11: no dimg needs artifact "test", so it is never built: import from it, or take it out',
+      'dappfile.yaml:14: no dimg needs artifact "apart", so it is never built: import from it, or take it out',
+    ],
+  ],
 ]);
 
 Deno.test("parseConfig() follows anchors and merge keys", () => {

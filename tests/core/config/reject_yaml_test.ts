@@ -268,6 +268,27 @@ shell: {install: a: b}
     ],
   },
   {
+    name: "keys that are indented like more of a value",
+    text: `
+dimg: a
+from: x
+docker:
+  WORKDIR: /app
+   CMD: [sh]
+---
+dimg: b
+from: x
+mount:
+  - to: /a
+      and more
+      from: build_dir
+`.slice(1),
+    want: [
+      "5:4: This line is indented like more of the value of line 4 | Give the keys of one map the same indentation, or put quotes around the whole value",
+      "12:7: This line is indented like more of the value of line 10 | Give the keys of one map the same indentation, or put quotes around the whole value",
+    ],
+  },
+  {
     name: "list on the line of its key",
     text: `
 dimg: a

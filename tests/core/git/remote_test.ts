@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { openRemote, type RemoteOptions, type RemoteSource, resolveUrl } from "../../../core/git/remote.ts";
+import { makeCertificates } from "../../support/certificates.ts";
 import { commit, contents, git, inTemp, list, makeRepository, memoryMemo } from "./fixture.ts";
 
 const printTree = new URL("print_tree.ts", import.meta.url).pathname;
@@ -256,6 +257,22 @@ Deno.test("openRemote() says what is wrong with url or ref, without credentials"
         await assert.rejects(openRemote(source, options), { code: "GIT_FAILED", message: said });
       });
     }
+    await t.step("a certificate of an authority that git does not trust", async () => {
+      const certificates = await makeCertificates(dir);
+      if (!certificates) return;
+      await using server = Deno.serve(
+        { port: 0, hostname: "127.0.0.1", onListen: () => {}, ...certificates.server },
+        () => new Response("no", { status: 404 }),
+      );
+      const source = { url: `https://127.0.0.1:${server.addr.port}/g/x.git`, ref: head };
+      const message = /its certificate is not trusted/;
+      await assert.rejects(openRemote(source, options), { code: "GIT_FAILED", message });
+      const trusting = { ...options, env: { ...options.env, GIT_SSL_CAINFO: `${dir}/ca.pem` } };
+      await assert.rejects(openRemote(source, trusting), {
+        code: "GIT_FAILED",
+        message: /no such repository/,
+      });
+    });
   });
 });
 
