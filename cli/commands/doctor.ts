@@ -23,7 +23,8 @@ export const doctor: CommandRun = async ({ engine, quiet, style, answer }) => {
 /** What cannot be built where some builder, or none at all, works. */
 function lacking(checks: readonly MachineCheck[]): string {
   const works = (name: string) => checks.some((check) => check.name === name && check.result === "ok");
-  return works("store") && works("builder native") ? "no images of Dockerfiles" : "no images";
+  if (!works("store")) return "no images";
+  return works("builder native") ? "no images of Dockerfiles" : "no images with commands";
 }
 
 function rows(checks: readonly MachineCheck[], style: Style): readonly string[] {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { builderNative } from "../../plugins/builder/native/mod.ts";
 import { forwardOutput } from "../../plugins/builder/native/output.ts";
-import { isOldKernel } from "../../plugins/builder/native/namespaces.ts";
+import { freeIds, isOldKernel } from "../../plugins/builder/native/namespaces.ts";
 import { resolveInside } from "../../plugins/builder/native/inner_path.ts";
 import { explainExit, stageScript } from "../../plugins/builder/_script.ts";
 import { readAccounts, resolveUser } from "../../plugins/builder/native/users.ts";
@@ -173,4 +173,14 @@ Deno.test("what calls the C library can be loaded by programs without the right 
     `Deno.permissions.revokeSync({ name: "ffi" }); await import("${module}"); console.log("loaded");`;
   const { stdout } = await run([Deno.execPath(), "eval", "--no-config", code]);
   assert.equal(stdout.trim(), "loaded");
+});
+
+Deno.test("ids that are to be given to a user are nobody's", () => {
+  const cases: readonly (readonly [readonly string[], string])[] = [
+    [[], "100000-165535"],
+    [["", "# none", "me:5000:10"], "100000-165535"],
+    [["ann:100000:65536", "bob:165536:65536", "ann:100000:65536"], "231072-296607"],
+    [["1000:524288:1000", "bob:1:2"], "525288-590823"],
+  ];
+  for (const [rows, free] of cases) assert.equal(freeIds(rows), free);
 });

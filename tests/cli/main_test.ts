@@ -795,6 +795,7 @@ Deno.test("dapp doctor tells to mend what is missing, and how to use what merely
         canBuild: false,
         checks: [
           { name: "git", result: "ok", detail: "2.39.5" },
+          { name: "store", result: "ok", detail: "/s" },
           { name: "builder native", result: "missing", detail: "no unshare", fix: "Install util-linux" },
           { name: "dappfile", result: "invalid", detail: "it is no YAML", fix: "Correct it" },
           { name: "REPO", result: "unset", detail: "none is named", fix: "Name one with --repo" },
@@ -806,6 +807,7 @@ Deno.test("dapp doctor tells to mend what is missing, and how to use what merely
   assert.equal(
     stdout,
     `git             ok       2.39.5
+store           ok       /s
 builder native  missing  no unshare
     fix: Install util-linux
 dappfile        invalid  it is no YAML
@@ -813,7 +815,7 @@ dappfile        invalid  it is no YAML
 REPO            unset    none is named
     to use it: Name one with --repo
 
-This machine can build no images.
+This machine can build no images with commands.
 `,
   );
   assert.equal(

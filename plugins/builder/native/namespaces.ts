@@ -115,6 +115,13 @@ export function isOldKernel(release: string): boolean {
   return major < 5 || major === 5 && minor < 12;
 }
 
+/** A range of ids that none of these rows of /etc/subuid and /etc/subgid has: who has ids of another owns its files. */
+export function freeIds(rows: readonly string[]): string {
+  const ends = rows.map((row) => row.split(":")).map(([, first, count]) => Number(first) + Number(count));
+  const first = Math.max(100_000, ...ends.filter(Number.isSafeInteger));
+  return `${first}-${first + 65_535}`;
+}
+
 /** Turns a helper that did not start, and what it printed, into an error that says what to change. */
 export async function explainNoHelper(rootless: boolean, printed: string): Promise<EngineError> {
   const last = printed.trim().split("\n").at(-1) || "it ended without a message";
@@ -144,12 +151,17 @@ export async function explainNoHelper(rootless: boolean, printed: string): Promi
     );
   }
   const name = await userName();
-  for (const file of ["/etc/subuid", "/etc/subgid"]) {
-    const rows = (await setting(file))?.split("\n") ?? [];
+  const given = await Promise.all(
+    ["/etc/subuid", "/etc/subgid"].map(async (file) =>
+      [file, (await setting(file))?.split("\n") ?? []] as const
+    ),
+  );
+  const free = freeIds(given.flatMap(([, rows]) => rows));
+  for (const [file, rows] of given) {
     if (rows.some((row) => row.startsWith(`${name}:`) || row.startsWith(`${Deno.uid()}:`))) continue;
     return unavailable(
       `user "${name}" has no range of ids in ${file}`,
-      `Run as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${name}`,
+      `Run as root: usermod --add-subuids ${free} --add-subgids ${free} ${name}`,
     );
   }
   if (ownStatus("NoNewPrivs") === "1") {
