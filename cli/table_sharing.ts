@@ -116,7 +116,8 @@ export const sharingCommands = [
     details: [
       "Looks at every manifest, configuration and layer that the project's tags, stages and signatures stand on: " +
       "registries can lose what they say that they have. Says for each tag what is missing, and whether this machine " +
-      "has it or can make it again. --repair sends that, and reads it back.",
+      "has it or can make it again. --repair sends that, and reads it back. A stage that stays damaged, and that no image " +
+      "in REPO and no build stands on, it takes away and names; `dapp dimg restore` puts it back.",
       "Exits with 1 while something is missing, or when the registry does not tell of some tag. With --quiet, prints the " +
       "names of those tags only.",
       aboutRepo,

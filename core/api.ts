@@ -125,7 +125,8 @@ export interface Engine extends AsyncDisposable {
   published(patterns?: readonly string[], options?: { readonly repo?: string }): Promise<PublishedTags>;
   /**
    * Looks whether all that the project's tags and stages in REPO stand on can really be read: manifests, configurations,
-   * layers. With `repair` sends again what the store has.
+   * layers. With `repair` sends again what the store has, and takes stages away that stay damaged and that nothing in
+   * REPO stands on.
    *
    * @throws REGISTRY_DENIED, REGISTRY_FAILED when the registry does not tell
    */

@@ -322,8 +322,12 @@ class BuildEngine implements Engine {
     options: RepoCheckOptions & { readonly repo?: string } = {},
   ): Promise<RepoCheck> {
     const { checkRepo } = await import("./publish/check_repo.ts");
-    const { sessions, repo } = await this.#about(options.repo);
-    return await checkRepo(sessions, patterns, { ...options, repo });
+    const { session, sessions, repo } = await this.#about(options.repo);
+    const found = await checkRepo(sessions, patterns, { ...options, repo });
+    const { untrusted, dryRun } = session.options;
+    if (!options.repair || untrusted || dryRun || found.damaged.length === 0) return found;
+    const { removeDeadStages } = await import("./cleanup/dead_stages.ts");
+    return await removeDeadStages(session, found, repo);
   }
 
   async checkRegistry(options: { readonly repo?: string } = {}): Promise<RegistryCard> {

@@ -14,6 +14,8 @@ const states: Readonly<Record<Missing["state"], string>> = {
   damaged: "is damaged: what the registry gives is something else",
 };
 
+const REMOVED = "was taken away: nobody can use it, and no image in REPO stands on it";
+
 /** Tags that lack the same and are named, but for `--quiet` and `--json`. */
 const SHOWN = 20;
 
@@ -28,7 +30,9 @@ export const checkRepo: CommandRun = async (context) => {
     repair,
   });
   const { blobs, bytes, damaged, unknown } = found;
-  const left = damaged.filter(({ missing }) => missing.some(({ repaired }) => !repaired));
+  const left = damaged.filter(({ missing, removed }) =>
+    !removed && missing.some(({ repaired }) => !repaired)
+  );
   answer(found, () => {
     const rows = quiet ? damaged.map(({ reference }) => reference) : damagedLines(damaged);
     const unsure = unknown.map(({ reference, why }) =>
@@ -54,13 +58,26 @@ export const checkRepo: CommandRun = async (context) => {
 function damagedLines(damaged: RepoCheck["damaged"]): string[] {
   const groups = Map.groupBy(
     damaged,
-    ({ missing }) => missing.map((each) => `  ${partLine(each)}`).join("\n"),
+    ({ missing, removed }) =>
+      [...missing.map(partLine), ...(removed ? [REMOVED] : [])].map((line) => `  ${line}`).join("\n"),
   );
   return [...groups].flatMap(([lines, rows]) => [
-    ...rows.slice(0, SHOWN).map(({ reference }) => printable(reference)),
+    ...rows.slice(0, SHOWN).map((row) => printable(`${row.reference}${whatOf(row)}`)),
     ...(rows.length > SHOWN ? [`and ${rows.length - SHOWN} more (--quiet names all)`] : []),
     lines,
   ]);
+}
+
+/** What a stage is of, and who needs it. */
+function whatOf({ kind, stage, neededBy = [], commit }: RepoCheck["damaged"][number]): string {
+  if (kind !== "stage") return "";
+  const [first, ...more] = neededBy;
+  const facts = [
+    ...(stage === undefined ? [] : [`stage ${stage}`]),
+    ...(first === undefined ? [] : [`of ${first}${more.length > 0 ? ` and ${more.length} more` : ""}`]),
+    ...(commit === undefined ? [] : [`of commit ${commit.slice(0, 12)}`]),
+  ];
+  return facts.length > 0 ? ` (${facts.join(", ")})` : "";
 }
 
 function partLine({ part, digest, size, state, here, repaired }: Missing): string {
@@ -95,7 +112,8 @@ function hints(
   const at = repo === undefined ? "" : ` ${printable(repo)}`;
   const command = `dapp dimg check repo${at}${read ? " --read" : ""} --repair`;
   const stages = left.some(({ kind }) => kind !== "image");
-  const images = left.some(({ kind }) => kind === "image");
+  const images = left.some(({ kind, image }) => kind === "image" && image !== undefined);
+  const attached = left.some(({ kind, image }) => kind === "image" && image === undefined);
   const here = stages || left.some(({ missing }) => missing.some((part) => part.here));
   if (!repair && here) return [`Send again what this machine has with: ${command}`];
   const stays = left.some(({ missing }) =>
@@ -115,6 +133,29 @@ function hints(
         `dapp dimg bp${at} --tag TAG`,
       ]
       : []),
-    ...(stages ? ["Stages are built again by who needs them, and published whole"] : []),
+    ...(attached
+      ? ["Signatures and SBOMs are made again by what made them, such as: cosign sign REPO@DIGEST"]
+      : []),
+    ...(stages ? stageHints(left, at) : []),
+  ];
+}
+
+/** Commits that are named. */
+const COMMITS = 3;
+
+function stageHints(left: RepoCheck["damaged"], at: string): string[] {
+  const rows = left.filter(({ kind }) => kind === "stage");
+  const commits = [
+    ...new Set(rows.flatMap(({ commit }) => commit === undefined ? [] : [commit.slice(0, 12)])),
+  ];
+  const named = commits.slice(0, COMMITS).join(", ") + (commits.length > COMMITS ? ", …" : "");
+  const from = commits.length > 0 ? `check out the commit (${named})` : "check out their commit";
+  const need = rows.some(({ neededBy }) => neededBy?.length === 0);
+  return [
+    "Stages are built again by who needs them, and published whole. To make them anew now: " +
+    `${from}, then: dapp dimg build --repo${at === "" ? " REPO" : at}`,
+    ...(need
+      ? [`Those that no image stands on go with: dapp dimg stages cleanup repo --improper-repo-cache${at}`]
+      : []),
   ];
 }

@@ -15,6 +15,7 @@ import { annotationsOf } from "./image_document.ts";
 import { mendRepo } from "./mend_repo.ts";
 import { namesOfMark } from "./names.ts";
 import { type DamagedPlace, type MissingPart, nameOf, RepoParts, type TagPlace } from "./repo_parts.ts";
+import { StageUsers } from "./stage_users.ts";
 import { distrust } from "./standing.ts";
 
 /** Tags that are looked at side by side; requests are bounded beside that. */
@@ -36,8 +37,18 @@ export interface DamagedTag {
   readonly reference: string;
   /** A `mark` notes that a dimg has a repository of its own. */
   readonly kind: "image" | "stage" | "mark";
+  /** What it points at, where that is there. */
+  readonly digest?: Digest;
   /** Name of the dimg, "" for the one without; absent for stages, and where nobody can tell. */
   readonly image?: string;
+  /** Of a stage: its name, where that can be read. */
+  readonly stage?: string;
+  /** Of a stage: images in REPO that stand on it. */
+  readonly neededBy?: readonly string[];
+  /** Of a stage: the commit that such an image, or this machine, built it from; where that is known. */
+  readonly commit?: string;
+  /** It could not be repaired, and nothing in REPO stands on it: the stage was taken away. */
+  readonly removed?: true;
   /** What it stands on and is not there as it should be. */
   readonly missing: readonly (MissingPart & {
     /** This machine's store has it. */
@@ -89,6 +100,7 @@ export async function checkRepo(
   const dimgs = new Set((await session.select([])).map(({ rule }) => rule.name));
   /** What is at the project's tags. */
   const seen = new Set<Digest>();
+  const users = new StageUsers();
   const look = async (place: TagPlace) => {
     const reference = nameOf(place);
     try {
@@ -97,6 +109,7 @@ export async function checkRepo(
       if (found.digest !== undefined) seen.add(found.digest);
       if (found.image !== undefined) dimgs.add(found.image);
       count[kindOf(place)]++;
+      users.add(found);
       if (found.missing.length > 0) damaged.push(found);
     } catch (error) {
       const one = error instanceof OciError || error instanceof EngineError && error.exitCode === 1;
@@ -121,7 +134,7 @@ export async function checkRepo(
   const after = new RepoParts(needs);
   const rows = await Promise.all(left.map(async (found) => {
     const place = await withBelow(found, { parts: after, repaired });
-    const row = await rowOf(place, store, repaired);
+    const row = { ...await rowOf(place, store, repaired), ...await users.of(place, store) };
     // The next push of such a tag publishes it anew.
     const whole = row.missing.every(({ repaired }) => repaired);
     if (place.digest !== undefined && !whole) await distrust(store.memo, row.reference, place.digest);
@@ -224,7 +237,7 @@ async function lookAt(
   const { digest } = manifest;
   const missing = await parts.missingOf(repository, manifest, nameOf(place));
   if (image !== undefined) missing.push(...await parts.attachedTo(repository, digest, nameOf(place)));
-  return { ...place, digest, image, missing };
+  return { ...place, digest, image, missing, notes };
 }
 
 /** Without what has gone or was moved since it was looked at, as by a cleanup. */
@@ -281,11 +294,12 @@ async function rowOf(
   { blobs }: Store,
   repaired: ReadonlySet<string>,
 ): Promise<DamagedTag> {
-  const { image, missing, again } = place;
+  const { image, missing, again, digest } = place;
   const reference = nameOf(place);
   return {
     reference,
     kind: kindOf(place),
+    ...(digest !== undefined && { digest }),
     ...(image !== undefined && { image }),
     missing: await Promise.all(missing.map(async (part) => ({
       ...part,

@@ -1,18 +1,22 @@
 import { EngineError } from "../contract/errors.ts";
-import { labels, REPOSITORY_TAG_PREFIX, stageTag } from "../contract/labels.ts";
+import { labels, REPOSITORY_TAG_PREFIX, STAGE_TAG_PREFIX, stageTag } from "../contract/labels.ts";
 import type { Repository } from "../contract/registry.ts";
+import { isSignature } from "../contract/signature.ts";
 import type { Store } from "../contract/store.ts";
 import { memoize } from "../../lib/memoize.ts";
 import type { BuiltDocument } from "../../lib/oci/build.ts";
 import { blobsOf, parseManifest } from "../../lib/oci/documents.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 import { MANIFEST_TYPES } from "../../lib/oci/media_type.ts";
 import type { Descriptor } from "../../lib/oci/types.ts";
 import { Losses } from "../layers/losses.ts";
 import { putExactly, putReadable } from "../protocol/put_readable.ts";
 import { serviceManifest } from "../protocol/service_manifest.ts";
+import { describeRecord } from "../share/describe_record.ts";
 import type { MoveNeeds } from "../share/move_stages.ts";
 import { openShared } from "../share/open_shared.ts";
-import { outgoingLayer } from "../share/send_blobs.ts";
+import { outgoingLayer, withBlobs } from "../share/send_blobs.ts";
+import { encodeStage } from "../share/stage_document.ts";
 import { BlobUploader } from "../share/uploader.ts";
 import { namesOfMark } from "./names.ts";
 import { type DamagedPlace, type MissingPart, nameOf } from "./repo_parts.ts";
@@ -29,7 +33,7 @@ interface MendNeeds {
 
 /**
  * Sends again what the store has of damaged tags: layers as they are, what of images can be made again of their stages,
- * stages of the current state with their configuration and manifest, and marks of dimgs.
+ * stages with their configuration and manifest, and marks of dimgs.
  *
  * @returns `REPOSITORY:TAG@DIGEST` of what is there again
  */
@@ -71,7 +75,9 @@ export async function mendRepo(
   const able = left.filter((place) =>
     place.missing.every((part) => part.part !== "layer" || isBack(place, part))
   );
-  for (const place of [...await mending.sendStages(able), ...await mending.sendMarks(left)]) {
+  const stages = await mending.sendStages(able);
+  const others = await mending.sendOtherStages(able.filter((place) => !stages.includes(place)));
+  for (const place of [...stages, ...others, ...await mending.sendMarks(left)]) {
     for (const { digest } of place.missing) mended.add(`${nameOf(place)}@${digest}`);
   }
   await mending.needs.uploader.noted();
@@ -141,6 +147,34 @@ class Mending {
           if (await this.#send(place.repository, place.tag, publish)) done.push(place);
         }
       }
+    }
+    return done;
+  }
+
+  /** Gives the places of stages of other commits that are there again, by what the store knows of them. */
+  async sendOtherStages(left: readonly DamagedPlace[]): Promise<readonly DamagedPlace[]> {
+    const { project, store, uploader } = this.needs;
+    const [session] = this.sessions;
+    const { signal } = session.options;
+    const listingText = (digest: Digest) => session.listingText(store, digest);
+    const done: DamagedPlace[] = [];
+    for (const place of left) {
+      const { repository, tag, digest } = place;
+      const signature = tag.startsWith(STAGE_TAG_PREFIX) ? tag.slice(STAGE_TAG_PREFIX.length) : "";
+      const record = isSignature(signature) ? await store.stages.whole(signature) : undefined;
+      if (!record || (digest === undefined && record.origin.project !== project)) continue;
+      const built = await encodeStage(await describeRecord(record, { store, listingText }), project);
+      if (!built) continue;
+      const { config, manifest } = built;
+      const publish = () =>
+        withBlobs(uploader, repository, async () => {
+          for (const layer of record.image.layers) {
+            await uploader.send(repository, outgoingLayer(layer, store, []));
+          }
+          await uploader.send(repository, { ...config, source: { bytes: config.bytes } });
+          await putReadable(repository, manifest, { tag, signal });
+        });
+      if (await this.#send(repository, tag, publish)) done.push(place);
     }
     return done;
   }

@@ -41,6 +41,8 @@ export interface DamagedPlace extends TagPlace {
   readonly digest: Digest | undefined;
   readonly image: string | undefined;
   readonly missing: readonly MissingPart[];
+  /** What its manifest says; absent when that is not there. */
+  readonly notes?: Readonly<Record<string, string>>;
   /** What is missing of an image and can be made again. */
   readonly again?: ReadonlyMap<Digest, BuiltDocument>;
 }

@@ -21,16 +21,26 @@ export async function describeStage(
   { store, signed, listingText }: DescribeNeeds,
 ): Promise<StageDocument> {
   const stages = factsUpTo(signed, image, stage);
+  const listings = await listingsOf(stages, trees, (digest) => listingText(store, digest));
+  return { stages, image: state, trees, listings };
+}
+
+/** Texts of the listings that facts and trees are digests of, as far as they can be had. */
+export async function listingsOf(
+  stages: readonly StageFacts[],
+  trees: Readonly<Record<string, Digest>>,
+  listingText: (digest: Digest) => Promise<string | undefined>,
+): Promise<ReadonlyMap<Digest, string>> {
   const listings = new Map<Digest, string>();
   const digests = [
     ...Object.values(trees),
     ...stages.flatMap(({ facts }) => facts.flatMap((fact) => fact.listing ? [fact.value] : [])),
   ];
   for (const digest of new Set(digests)) {
-    const text = await listingText(store, digest);
+    const text = await listingText(digest);
     if (text !== undefined) listings.set(digest, text);
   }
-  return { stages, image: state, trees, listings };
+  return listings;
 }
 
 /** Facts of a stage and of all that it stands on or imports from, each once, the stage itself last. */

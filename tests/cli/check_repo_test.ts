@@ -114,7 +114,41 @@ const cases: readonly (readonly [
     [
       "damaged: 1 of 2 tags, 1 of 3 stages, 2 blobs (1.2 kB), looked up",
       elsewhere,
-      "Stages are built again by who needs them, and published whole",
+      "Stages are built again by who needs them, and published whole. To make them anew now: " +
+      `check out their commit, then: dapp dimg build --repo ${repo}`,
+    ],
+  ],
+  [
+    "stages that images stand on, or none",
+    [
+      {
+        ...stage(layer),
+        stage: "setup",
+        neededBy: [`${repo}/app:v1`, `${repo}/app:v2`],
+        commit: "c".repeat(40),
+      },
+      { ...stage(layer), stage: "install", neededBy: [] },
+    ],
+    ["--repair"],
+    [
+      `${repo}:dimgstage-1 (stage setup, of ${repo}/app:v1 and 1 more, of commit cccccccccccc)`,
+      `${repo}:dimgstage-1 (stage install)`,
+      "  layer sha256:aaaaaaaaaaaa… (1.0 kB) is lost: the registry says that it has it, and does not give it",
+      "damaged: 2 of 3 stages, 2 blobs (1.2 kB), looked up",
+      elsewhere,
+      "Stages are built again by who needs them, and published whole. To make them anew now: " +
+      `check out the commit (cccccccccccc), then: dapp dimg build --repo ${repo}`,
+      `Those that no image stands on go with: dapp dimg stages cleanup repo --improper-repo-cache ${repo}`,
+    ],
+  ],
+  [
+    "a signature",
+    [{ reference: `${repo}/app:sha256-1.sig`, kind: "image", missing: [layer] }],
+    ["--repair"],
+    [
+      "damaged: 1 of 2 tags, 2 blobs (1.2 kB), looked up",
+      elsewhere,
+      "Signatures and SBOMs are made again by what made them, such as: cosign sign REPO@DIGEST",
     ],
   ],
 ];
@@ -128,6 +162,15 @@ Deno.test("dapp dimg check repo advises what helps on this machine, for the REPO
       assert.equal(code, damaged.length === 0 ? 0 : 1);
     });
   }
+});
+
+Deno.test("dapp dimg check repo says what it took away, and that is no failure", async () => {
+  const { code, stdout } = await run([{ ...stage(layer), neededBy: [], removed: true }], repo, "--repair");
+  assert.equal(code, 0);
+  assert.deepEqual(stdout.trimEnd().split("\n").slice(2), [
+    "  was taken away: nobody can use it, and no image in REPO stands on it",
+    "repaired: 1 of 3 stages, 2 blobs (1.2 kB), looked up",
+  ]);
 });
 
 Deno.test("dapp dimg check repo does not call whole what is not there", async () => {
