@@ -1,7 +1,13 @@
 import type { LayerRef } from "../contract/builder.ts";
 import type { ImageRule } from "../contract/config.ts";
 import type { ImageState } from "../contract/store.ts";
-import { describe, type GrownImage, outputOfImage, withoutTriggers } from "../layers/stage_output.ts";
+import {
+  describe,
+  type GrownImage,
+  outputOfImage,
+  withoutRelease,
+  withoutTriggers,
+} from "../layers/stage_output.ts";
 import { transferring } from "../layers/transfers.ts";
 import { baseName, isOwn } from "../sign/base_rule.ts";
 import { imageKey, imageTitle } from "../sign/graph.ts";
@@ -22,7 +28,7 @@ export class BaseImages {
     const { base } = rule;
     const output = isOwn(base)
       ? others.get(imageKey(base.kind, base.name))!
-      : { ...await this.#find(baseName(rule), registry), trees: {} };
+      : withoutRelease({ ...await this.#find(baseName(rule), registry), trees: {} });
     const triggers = output.config.config?.OnBuild ?? [];
     if (triggers.length === 0) return output;
     const title = imageTitle(rule.kind, rule.name);

@@ -1,3 +1,4 @@
+import { ociLabels } from "../contract/labels.ts";
 import type { ContainerConfig, HistoryEntry, ImageConfig } from "../../lib/oci/types.ts";
 import type { ImageState, Layer, StageRecord, Store } from "../contract/store.ts";
 import type { LayerFile, LayerRef, SharedImage, SharedPlace } from "../contract/builder.ts";
@@ -82,6 +83,14 @@ export function outputOfImage(image: ImageState): Omit<GrownImage, "trees"> {
 export function withoutTriggers<O extends Pick<StageOutput, "config">>(output: O): O {
   const { OnBuild: _, ...container } = output.config.config ?? {};
   return { ...output, config: { ...output.config, config: container } };
+}
+
+/** An output to stand on: which release of itself a base is, by its labels, says nothing of what is built upon it. */
+export function withoutRelease<O extends Pick<StageOutput, "config">>(output: O): O {
+  const { Labels, ...container } = output.config.config ?? {};
+  const { [ociLabels.revision]: _, [ociLabels.version]: __, ...rest } = Labels ?? {};
+  if (Object.keys(rest).length === Object.keys(Labels ?? {}).length) return output;
+  return { ...output, config: { ...output.config, config: { ...container, Labels: rest } } };
 }
 
 /** What the history of an image says of a stage; `created` is RFC 3339. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { EngineError } from "../../mod.ts";
+import { writeImage } from "../support/made_image.ts";
 import { withProject } from "../support/project.ts";
 
 Deno.test("ONBUILD triggers of a base are not passed on, and are said", async () => {
@@ -29,6 +30,32 @@ fromDimg: base
       /^The base of (app|plain) has ONBUILD triggers, which are not run: RUN a; COPY \. \/$/,
     );
     assert.deepEqual(others, []);
+  });
+});
+
+Deno.test("which release a base is, is not passed on; what the dappfile says of its own is", async () => {
+  const [revision, version] = ["org.opencontainers.image.revision", "org.opencontainers.image.version"];
+  const dappfile = `
+dimg: base
+from: oci:theirs
+docker: { LABEL: { ${version}: ours } }
+---
+dimg: app
+fromDimg: base
+---
+dimg: plain
+from: oci:theirs
+`;
+  await withProject({ "dappfile.yaml": dappfile }, async (project) => {
+    const Labels = { [revision]: "abc", [version]: "24.04", maintainer: "me" };
+    await writeImage(`${project.dir}/theirs`, { layers: [], config: { config: { Labels } } });
+    await using engine = project.engine();
+    const { images } = await engine.build();
+    assert.deepEqual(images.map(({ name, state }) => [name, { ...state.config.config?.Labels }]), [
+      ["base", { maintainer: "me", [version]: "ours" }],
+      ["app", { maintainer: "me", [version]: "ours" }],
+      ["plain", { maintainer: "me" }],
+    ]);
   });
 });
 
