@@ -5,6 +5,7 @@ import { homeOf } from "../../lib/home.ts";
 import { Masker } from "../../lib/mask.ts";
 import type { SecretSource } from "../contract/config.ts";
 import { epochFrom } from "./epoch.ts";
+import { proxyLogins } from "./proxy_logins.ts";
 import { type EventSink, safeEmit, type TimedEvent } from "../contract/events.ts";
 import type { LayerCompression, StepNetwork } from "../contract/builder.ts";
 import { formatPlatform, hostPlatform, platformOf, platformProblem } from "../../lib/oci/platform.ts";
@@ -117,6 +118,7 @@ export function resolveOptions(options: EngineOptions): ResolvedOptions {
     throw new RangeError(`Cannot build ${parallel} stages at once: a whole number from 1 is wanted`);
   }
   const masker = new Masker();
+  for (const login of proxyLogins(env)) masker.add(new TextEncoder().encode(login));
   const emit = safeEmit(options.onEvent);
   return {
     dir: absolute(options.dir ?? "."),

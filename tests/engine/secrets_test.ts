@@ -209,3 +209,20 @@ Deno.test("a secret that is too short to be masked is said", async () => {
     assert.ok(notes.some((text) => /^Secret pin is too short/.test(text)), notes.join("\n"));
   });
 });
+
+Deno.test("the login of a proxy is masked where a command prints it", async () => {
+  const dappfile = `dimg: app
+from: scratch
+shell: { install: [say the proxy is http://ann:${CANARY}@proxy.test:3128 and nocolon@proxy.test] }
+`;
+  await withProject({ "dappfile.yaml": dappfile }, async (project) => {
+    const env = { HTTPS_PROXY: `http://ann:${CANARY}@proxy.test:3128`, http_proxy: "nocolon@proxy.test" };
+    await using engine = engineOf(project, new FakeBuilderLog(), { env });
+    await engine.build();
+    const output = project.events.flatMap((event) => event.type === "stage.output" ? [event.text] : []).join(
+      "",
+    );
+    assert.match(output, /the proxy is http:\/\/\*\*\*proxy\.test:3128 and nocolon@proxy\.test/);
+    assert.ok(!JSON.stringify(project.events).includes(CANARY));
+  });
+});
