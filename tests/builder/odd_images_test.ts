@@ -82,6 +82,14 @@ Deno.test("a path that is too deep is an error that names it, and is removed", a
   assert.equal(await runner.ask(fixture.base, "ls /tmp"), "");
 });
 
+Deno.test("directories may be in each other as deep as paths reach", async () => {
+  await using fixture = await nativeFixture();
+  const runner = new StageRunner(fixture.builder, fixture.store);
+  const deep = Array(1900).fill("d").join("/");
+  const { members } = await runner.run(fixture.base, [`mkdir -p /${deep}; echo end >/${deep}/f`]);
+  assert.equal(members.get(`${deep}/f`)?.content, "end\n");
+});
+
 Deno.test("files of layers take nothing over from a store whose directories hand their group down", async (t) => {
   if (Deno.uid() !== 0) return; // nobody else can give a directory away
   await using fixture = await nativeFixture();

@@ -47,6 +47,19 @@ interface Row {
  */
 type Below = "merged" | "covered" | "nothing";
 
+/** A directory of the upper one that is being looked through. */
+interface OpenDirectory {
+  readonly path: string;
+  readonly below: Below;
+  /** What it is itself, and what was there before; absent for "/". */
+  readonly entry?: { readonly stat: Stat; readonly hidden: Stat | undefined };
+  readonly names: readonly string[];
+  /** Of the names, the first that was not looked at. */
+  next: number;
+  /** Rows that there were before. */
+  readonly before: number;
+}
+
 /** What a step changed, as a tar. */
 export interface CapturedTar {
   readonly diffId: Digest;
@@ -100,22 +113,29 @@ export async function captureLayer(options: CaptureOptions): Promise<CapturedTar
 function collect(options: CaptureOptions): Row[] {
   const { upper, lower } = options;
   const rows: Row[] = [];
-  walk("", "merged");
-  return rows;
-
-  function walk(dir: string, below: Below): void {
-    const names = namesOf(`${upper}/${dir}`, dir);
-    for (const name of names) entry(dir, name, below);
-    if (below !== "covered") return;
-    const kept = new Set(names);
-    for (const name of lower.names(dir)) {
-      if (kept.has(name)) continue;
-      mknod(`${upper}/${dir}/${name}`, "char", 0);
-      rows.push({ path: `${dir}/${name}` });
+  // Not by recursion: directories can be in each other thousands deep.
+  const open = [enter({ path: "", below: "merged" })];
+  for (let at = open.at(-1); at; at = open.at(-1)) {
+    const name = at.names[at.next++];
+    if (name === undefined) leave(open.pop()!);
+    else {
+      const directory = entry(at.path, name, at.below);
+      if (directory) open.push(enter(directory));
     }
   }
+  return rows;
 
-  function entry(dir: string, name: string, below: Below): void {
+  function enter(directory: Pick<OpenDirectory, "path" | "below" | "entry">): OpenDirectory {
+    const { path } = directory;
+    return { ...directory, names: namesOf(`${upper}/${path}`, path), next: 0, before: rows.length };
+  }
+
+  /** Gives a directory, whose entries come first. */
+  function entry(
+    dir: string,
+    name: string,
+    below: Below,
+  ): Pick<OpenDirectory, "path" | "below" | "entry"> | undefined {
     const path = dir === "" ? name : `${dir}/${name}`;
     const full = `${upper}/${path}`;
     checkLength(full, path);
@@ -124,25 +144,37 @@ function collect(options: CaptureOptions): Row[] {
     if (isWhiteout(stat)) {
       if (hidden) rows.push({ path });
       else Deno.removeSync(full);
-      return;
+      return undefined;
     }
     if (name.startsWith(WHITEOUT)) {
       throw new CaptureError(
         `"/${path}" cannot be in a layer: names that start with ".wh." mean deletions there`,
       );
     }
-    if (stat.type === "dir") directory(path, stat, hidden, below);
-    else if (stat.type === "socket" || (hidden && isUnchanged(path, full, stat, hidden, lower))) {
+    if (stat.type === "dir") {
+      const opaque = isOpaque(full, options.rootless);
+      if (opaque) removeXattr(full, options.rootless ? "user.overlay.opaque" : "trusted.overlay.opaque");
+      const inside = hidden?.type !== "dir" ? "nothing" : opaque ? "covered" : below;
+      return { path, below: inside, entry: { stat, hidden } };
+    }
+    if (stat.type === "socket" || (hidden && isUnchanged(path, full, stat, hidden, lower))) {
       Deno.removeSync(full);
     } else rows.push({ path, stat });
+    return undefined;
   }
 
-  function directory(path: string, stat: Stat, hidden: Stat | undefined, below: Below): void {
+  function leave({ path, below, entry, names, before }: OpenDirectory): void {
+    if (below === "covered") {
+      const kept = new Set(names);
+      for (const name of lower.names(path)) {
+        if (kept.has(name)) continue;
+        mknod(`${upper}/${path}/${name}`, "char", 0);
+        rows.push({ path: `${path}/${name}` });
+      }
+    }
+    if (!entry) return;
+    const { stat, hidden } = entry;
     const full = `${upper}/${path}`;
-    const before = rows.length;
-    const opaque = isOpaque(full, options.rootless);
-    if (opaque) removeXattr(full, options.rootless ? "user.overlay.opaque" : "trusted.overlay.opaque");
-    walk(path, hidden?.type !== "dir" ? "nothing" : opaque ? "covered" : below);
     if (rows.length === before && hidden?.type === "dir") {
       // Files that came and went leave a new time behind, which is no change.
       const { mtime, mtimeNs } = hidden;
