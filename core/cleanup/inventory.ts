@@ -22,7 +22,7 @@ import type {
 import { Backlog } from "./backlog.ts";
 import { classify, isCopy } from "./classify.ts";
 import { earlier } from "../protocol/clock.ts";
-import { namesOfMark } from "../publish/names.ts";
+import { nameOfMarker } from "../publish/names.ts";
 import { InventoryCache } from "./inventory_cache.ts";
 import { listedFacts, shareListedBytes } from "./listed_facts.ts";
 import type { KnownManifest } from "../protocol/manifest_facts.ts";
@@ -112,12 +112,12 @@ class Reader {
   }
 
   async readAll(root: Repository): Promise<void> {
-    const names = new Map<string, Promise<readonly string[]>>();
+    const names = new Map<string, Promise<string>>();
     await this.#readRepository("", root, (listed) => {
       const { tag } = listed;
-      if (tag.startsWith(REPOSITORY_TAG_PREFIX)) names.set(tag, this.#markedNames(root, listed));
+      if (tag.startsWith(REPOSITORY_TAG_PREFIX)) names.set(tag, this.#markedName(root, listed));
     });
-    const below = new Set((await Promise.all(names.values())).flat());
+    const below = new Set(await Promise.all(names.values()));
     below.delete("");
     const each = [...below].map((name) =>
       this.#readRepository(name, this.backend.repository(name), () => {})
@@ -125,11 +125,10 @@ class Reader {
     await Promise.all(each);
   }
 
-  /** The name in a marker, else what its tag may be made of: that one cannot be read is noted where all tags are read. */
-  async #markedNames(root: Repository, listed: ListedTag): Promise<readonly string[]> {
+  /** The name in a marker, else in its tag: that one cannot be read is noted where all tags are read. */
+  async #markedName(root: Repository, listed: ListedTag): Promise<string> {
     const found = await this.#find({ name: "", repository: root }, listed).catch(() => undefined);
-    const name = found?.known?.annotations[labels.name];
-    return name === undefined ? namesOfMark(listed.tag) : [name];
+    return found?.known?.annotations[labels.name] ?? nameOfMarker(listed.tag);
   }
 
   async #readRepository(

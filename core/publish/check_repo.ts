@@ -13,7 +13,7 @@ import type { MoveNeeds } from "../share/move_stages.ts";
 import { documentsAgain } from "./documents_again.ts";
 import { annotationsOf } from "./image_document.ts";
 import { mendRepo } from "./mend_repo.ts";
-import { namesOfMark } from "./names.ts";
+import { nameOfMarker } from "./names.ts";
 import { type DamagedPlace, type MissingPart, nameOf, RepoParts, type TagPlace } from "./repo_parts.ts";
 import { StageUsers } from "./stage_users.ts";
 import { distrust } from "./standing.ts";
@@ -190,12 +190,10 @@ async function placesOf(
     pool.run(async () => {
       // Where that cannot be read is told when the tag itself is looked at.
       const found = await main.manifest(tag, signal).catch(() => undefined);
-      const name = found && annotationsOf(found.bytes)[labels.name];
-      const names = (name === undefined ? namesOfMark(tag) : [name]).filter((each) => wants(patterns, each));
-      for (const each of names) below.add(each);
-      if (names.length > 0) {
-        out.push({ repository: main, tag, below: undefined, ...(found && { manifest: found }) });
-      }
+      const name = (found && annotationsOf(found.bytes)[labels.name]) ?? nameOfMarker(tag);
+      if (!wants(patterns, name)) return;
+      below.add(name);
+      out.push({ repository: main, tag, below: undefined, ...(found && { manifest: found }) });
     })
   ));
   await Promise.all([...below].map((name) =>

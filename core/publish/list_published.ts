@@ -14,7 +14,7 @@ import type { ListedTag, RegistryBackend, RemoteManifest, Repository } from "../
 import type { Config } from "../contract/config.ts";
 import { matchName } from "../../lib/glob.ts";
 import { annotationsOf } from "./image_document.ts";
-import { namesOfMark } from "./names.ts";
+import { nameOfMarker } from "./names.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 
 type Row = PublishedTags["images"][number]["tags"][number];
@@ -66,13 +66,13 @@ export async function listPublished(
       listed.push({ repository: main, tag });
     }
   }
-  const namesIn = async ({ tag, manifest }: ListedTag): Promise<readonly string[]> => {
+  const nameIn = async ({ tag, manifest }: ListedTag): Promise<string> => {
     const marker = manifest ? undefined : await read(`${main.name}:${tag}`, () => main.manifest(tag, signal));
-    const name = (manifest?.annotations ?? (marker && annotationsOf(marker.bytes)))?.[labels.name];
-    return name === undefined ? namesOfMark(tag) : [name];
+    return (manifest?.annotations ?? (marker && annotationsOf(marker.bytes)))?.[labels.name] ??
+      nameOfMarker(tag);
   };
-  for (const names of await Promise.all(markers.map((tag) => pool.run(() => namesIn(tag))))) {
-    for (const name of names) if (name !== "") below.add(name);
+  for (const name of await Promise.all(markers.map((tag) => pool.run(() => nameIn(tag))))) {
+    if (name !== "") below.add(name);
   }
   if (backend.capabilities.nested) {
     const tagsIn = async (name: string) => {

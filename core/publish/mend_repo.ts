@@ -18,7 +18,7 @@ import { openShared } from "../share/open_shared.ts";
 import { outgoingLayer, withBlobs } from "../share/send_blobs.ts";
 import { encodeStage } from "../share/stage_document.ts";
 import { BlobUploader } from "../share/uploader.ts";
-import { namesOfMark } from "./names.ts";
+import { nameOfMarker } from "./names.ts";
 import { type DamagedPlace, type MissingPart, nameOf } from "./repo_parts.ts";
 
 /** What repairing takes. */
@@ -187,8 +187,8 @@ class Mending {
     const marks = left.filter(({ tag }) => tag.startsWith(REPOSITORY_TAG_PREFIX));
     for (const place of marks) {
       const { repository, tag } = place;
-      const name = namesOfMark(tag).find((each) => dimgs.has(each));
-      if (name === undefined) continue;
+      const name = nameOfMarker(tag);
+      if (!dimgs.has(name)) continue;
       const { manifest, blobs } = await serviceManifest("repository", {
         [labels.project]: project,
         [labels.name]: name,

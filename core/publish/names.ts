@@ -44,13 +44,15 @@ function isRepository(name: string): boolean {
   }
 }
 
-/** Tag in REPO that notes the repository of a dimg below it. */
+/** In tags, where no "/" may be (names that plugins gave have some). No part of a repository's name has this. */
+const SLASH = "._";
+
+/** Tag in REPO that notes the repository of a dimg below it; no two names share one. */
 export function repositoryMarker(dimg: string): string {
-  return `${REPOSITORY_TAG_PREFIX}${dimg.replaceAll("/", "__")}`;
+  return `${REPOSITORY_TAG_PREFIX}${dimg.replaceAll("/", SLASH)}`;
 }
 
-/** Names of dimgs that a mark may be of, where it cannot be read: "a__b" is that of "a/b", too. */
-export function namesOfMark(tag: string): readonly string[] {
-  const name = tag.slice(REPOSITORY_TAG_PREFIX.length);
-  return [...new Set([name, name.replaceAll("__", "/")])];
+/** The dimg whose repository a mark notes, by its tag alone. */
+export function nameOfMarker(tag: string): string {
+  return tag.slice(REPOSITORY_TAG_PREFIX.length).replaceAll(SLASH, "/");
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { definePlugin, use } from "../../mod.ts";
 import { busyboxBase } from "../support/bases.ts";
 import { openProject, takeBuilt, type TestProject, withProject } from "../support/project.ts";
 import { MemoryRegistry } from "../../testing/memory_registry/registry.ts";
@@ -80,6 +81,31 @@ Deno.test("two dimgs that would get the same name are a conflict, found before a
     assert.deepEqual(registry.tagsOf("shop"), {});
     assert.equal(registry.seen.filter(({ method }) => method !== "GET" && method !== "HEAD").length, 0);
   }, "[app, app-web]");
+});
+
+Deno.test("images of dimgs that are gone are found, also where plugins named them alike", async () => {
+  const names = ["a/b", "a__b", "a.b", "a_b", "a/b__c", "a__b/c"];
+  // In a dappfile no name has a slash.
+  const renames = definePlugin({
+    name: "renames",
+    api: 1,
+    setup: () => ({
+      config: (config) => ({
+        ...config,
+        images: config.images.map((image, i) => ({ ...image, name: names[i]! })),
+      }),
+    }),
+  });
+  await withShop(async (project) => {
+    await using registry = new MemoryRegistry();
+    const repo = `${registry.host}/shop`;
+    await using engine = project.engine({ plugins: [use(renames)] });
+    await engine.push([], { repo, tags: [{ flag: "tag", value: "v1" }], build: true });
+    await project.write({ "dappfile.yaml": dappfile(await busyboxBase(), "[app]") });
+    await using later = project.engine();
+    const { images } = await later.published([], { repo });
+    assert.deepEqual(images.map(({ name }) => name).sort(), [...names].sort());
+  }, "[a, b, c, d, e, f]");
 });
 
 Deno.test("an image may not be published under the name of a stage or of dapp's own notes", async () => {
