@@ -120,6 +120,7 @@ class Planner {
     this.#decideBroken(needs);
 
     this.#noteLocked();
+    this.#noteUnreadable();
     const tags = [
       ...images.map((image) => this.#planned("image", image, detailsOf(image))),
       ...stages.map((stage) =>
@@ -167,6 +168,15 @@ class Planner {
         : `${fates.length} tags that nothing here keeps stay`;
       this.#notes.push(`${tags}: ${why}`);
     }
+  }
+
+  /** What nobody could look at, unless it was named as what keeps stages. */
+  #noteUnreadable(): void {
+    const tags = this.inventory.broken.filter(({ kind }) => kind === "unreadable");
+    const [first] = tags;
+    if (!first || this.#notes.some((note) => note.includes(first.why))) return;
+    const stay = tags.length === 1 ? "1 tag stays that" : `${tags.length} tags stay that`;
+    this.#notes.push(`${stay} cannot be read, ${first.reference} for one: ${first.why}`);
   }
 
   #imageFate(image: InventoryImage): Fate {

@@ -140,7 +140,7 @@ export type EngineEvent =
     readonly digest?: Digest;
     readonly state: "pushed" | "exists" | "would push";
   }
-  /** A registry asked for patience; the next try comes after `ms`. */
+  /** A registry, or who logs in to it, has said nothing for `ms`, and is waited for; `reason` says what for. */
   | { readonly type: "registry.waiting"; readonly host: string; readonly ms: number; readonly reason: string }
   /** A download, upload, unpacking or export. `id` ties the three together; `total` is 0 when unknown. */
   | { readonly type: "transfer.started"; readonly id: string; readonly what: string; readonly total: number }

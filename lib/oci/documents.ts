@@ -34,7 +34,7 @@ export function parseManifest(bytes: Uint8Array, title: string, declared?: strin
   if (own && given && own !== given) throw fail(`it says it is "${own}", but was delivered as "${given}"`);
   const type = own ?? given ?? (Array.isArray(json.manifests) ? types.index : types.manifest);
   if (json.schemaVersion !== 2) {
-    throw fail(`schemaVersion is ${JSON.stringify(json.schemaVersion)}, wanted 2`);
+    throw fail(`its schemaVersion is ${JSON.stringify(json.schemaVersion) ?? "absent"}, wanted 2`);
   }
   if (type === types.index || type === types.dockerList) {
     const manifests = descriptors(json.manifests ?? [], "manifests", fail);

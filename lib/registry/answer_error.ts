@@ -43,6 +43,7 @@ export async function answerError(response: HttpResponse, context: AnswerContext
   const words = login?.facts.login === "weak" && status === 403 && said !== "" ? undefined : login?.words;
   const parts = [
     `${context.method} ${url} answered ${status}`,
+    ...leadsTo(response),
     ...(said === "" ? [] : [said]),
     ...(status === 429 && context.domain === "docker.io" ? [HUB_LIMIT] : []),
     ...(retryAfterMs ? [waiting(retryAfterMs, context.longestWaitMs)] : []),
@@ -59,6 +60,13 @@ export async function answerError(response: HttpResponse, context: AnswerContext
     ...login?.facts,
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   });
+}
+
+/** Where an answer leads that was not followed: only GET and HEAD are. */
+function leadsTo({ status, url, header }: HttpResponse): readonly string[] {
+  const location = status >= 300 && status < 400 ? header("location") : undefined;
+  const target = location === undefined ? null : URL.parse(location, url);
+  return target ? [`which leads to ${redactUrl(target)} and is not followed`] : [];
 }
 
 /** With these codes registries refuse to change what one of their rules protects: GitLab (401), Quay (409), ECR (400). */

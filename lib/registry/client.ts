@@ -14,6 +14,7 @@ import { Origin } from "./origin.ts";
 import { Patience, type RegistryWait } from "./patience.ts";
 import { followRedirects } from "./redirect.ts";
 import { defaultRetryPolicy, type RetryPolicy } from "./retry.ts";
+import { type Awaited, heeded, Silence, type Silent } from "./silence.ts";
 import { MAX_TOKEN } from "./token.ts";
 import { HttpTransport } from "./transport.ts";
 import type { Env, HttpRequest, HttpResponse } from "./http.ts";
@@ -34,8 +35,10 @@ export interface RegistryClientOptions {
   readonly retry?: Partial<RetryPolicy>;
   /** What earlier runs found out, so that this one asks less. */
   readonly memo?: ClientMemo;
-  /** Told of every wait that a server asks for; must not throw. */
+  /** Told of every wait that a server asks for, and where nothing comes for some seconds; must not throw. */
   onWait?(wait: RegistryWait): void;
+  /** Milliseconds until it is told that nothing comes. @default 5000 */
+  readonly silentMs?: number;
 }
 
 /** Connections for what a manifest names, and for who stores: blobs go two steps, each by itself. */
@@ -88,6 +91,7 @@ export class RegistryClient implements AsyncDisposable {
   readonly #origin: Origin;
   readonly #memory: HostMemory;
   readonly #patience: Patience;
+  readonly #silence: Silence;
   readonly #authorizers = new Map<string, Authorizer>();
   readonly #small = new AtOnce();
   readonly #clock = new ClockOff();
@@ -112,6 +116,7 @@ export class RegistryClient implements AsyncDisposable {
     this.ends = new EndHabits(this.#memory);
     this.retry = { ...defaultRetryPolicy, ...retry };
     this.#patience = new Patience(this.retry, (wait) => onWait?.(wait));
+    this.#silence = new Silence((silent) => void this.#tell(silent), options.silentMs);
     if (options.login) this.#secrets.add(options.login.password);
   }
 
@@ -156,12 +161,15 @@ export class RegistryClient implements AsyncDisposable {
   }
 
   async #request(request: RegistryRequest): Promise<HttpResponse> {
-    const response = await this.#patience.repeat({
+    const begin = () => this.#silence.begin(this.#placeOf(request), request.doing);
+    const awaited = begin();
+    const sent = this.#patience.repeat({
       host: this.#host,
       signal: request.signal,
+      awaited,
       send: async () => {
         const answer = await this.#origin.use((origin, answered) =>
-          this.#authorized(request, origin, answered)
+          this.#authorized(request, { origin, answered, awaited })
         );
         const reads = request.expect.includes(answer.status) ? request.reads : undefined;
         return reads === undefined ? answer : await readAhead(answer, reads);
@@ -173,7 +181,10 @@ export class RegistryClient implements AsyncDisposable {
       repeatable: request.repeatable ?? true,
       ...(request.check && { check: request.check }),
     });
-    if (request.expect.includes(response.status)) return response;
+    const response = await sent.finally(() => awaited.end());
+    if (request.expect.includes(response.status)) {
+      return response.whole ? response : { ...response, body: heeded(response.body, begin) };
+    }
     throw await answerError(response, {
       doing: request.doing,
       method: request.method,
@@ -186,12 +197,20 @@ export class RegistryClient implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#silence.stop();
     await this.#memory.settled();
     await this.#transport[Symbol.asyncDispose]();
   }
 
   /** Sends with what the registry accepts; asks for it at most once more. */
-  async #authorized(request: RegistryRequest, origin: string, answered: () => void): Promise<HttpResponse> {
+  async #authorized(
+    request: RegistryRequest,
+    { origin, answered, awaited }: {
+      readonly origin: string;
+      readonly answered: () => void;
+      readonly awaited: Awaited;
+    },
+  ): Promise<HttpResponse> {
     const authorizer = this.#authorizer(request.scopes);
     const url = typeof request.path === "string" ? new URL(`${origin}/v2/${request.path}`) : request.path;
     const own = url !== request.path || url.origin === origin;
@@ -199,14 +218,16 @@ export class RegistryClient implements AsyncDisposable {
     // Without a token, with one, and with one for less.
     const most = this.#options.writes ? 3 : 2;
     for (let tries = 1;; tries++) {
-      const authorization = own ? await authorizer.header(request.scopes, request.signal) : undefined;
+      const authorization = own
+        ? await awaited.during(authorizer.header(request.scopes, request.signal))
+        : undefined;
       const { fetches } = authorizer;
       const { body } = request;
       const exchange: HttpRequest = {
         method: request.method,
         url,
         headers: { ...more, ...request.headers, ...(authorization && { authorization }) },
-        ...(body !== undefined && { body: typeof body === "function" ? body() : body }),
+        ...(body !== undefined && { body: typeof body === "function" ? taken(body(), awaited) : body }),
         ...(request.answerMs !== undefined && { answerMs: request.answerMs }),
         small: request.small ?? false,
         repeatable: request.repeatable ?? true,
@@ -235,9 +256,8 @@ export class RegistryClient implements AsyncDisposable {
       if (!asked || last || request.expect.includes(401)) {
         return response;
       }
-      if (!await authorizer.refused(response, { used: authorization, scopes: request.scopes, fetches })) {
-        return response;
-      }
+      const shown = { used: authorization, scopes: request.scopes, fetches };
+      if (!await awaited.during(authorizer.refused(response, shown))) return response;
       await response.discard();
     }
   }
@@ -273,16 +293,19 @@ export class RegistryClient implements AsyncDisposable {
         origin: this.#options.origin,
         credentials: () => this.#credentials(path),
         now: () => this.retry.now(),
-        send: (request) =>
-          this.#patience.repeat({
+        send: async (request) => {
+          const awaited = this.#silence.begin(request.url, `log in to registry "${this.domain}"`);
+          return await this.#patience.repeat({
             host: request.url.host,
             signal: request.signal,
+            awaited,
             send: async () => {
               const answer = await followRedirects(this.#transport, { ...request, login: true });
               return answer.status === 200 ? await readAhead(answer, MAX_TOKEN) : answer;
             },
             failed: () => true,
-          }),
+          }).finally(() => awaited.end());
+        },
         coming: (url) => void this.#transport.expect(url, { first: true }),
         redact: (text) => this.redact(text),
         secret: (text) => this.#secrets.add(text),
@@ -294,7 +317,23 @@ export class RegistryClient implements AsyncDisposable {
 
   async #credentials(path: string): Promise<Credentials | undefined> {
     const { login, env } = this.#options;
-    return login ? { kind: "basic", ...login } : await findCredentials(this.domain, path, env);
+    if (login) return { kind: "basic", ...login };
+    // A program of somebody's may be asked.
+    const awaited = this.#silence.begin(
+      new URL(`https://${this.#host}`),
+      `find the login for ${this.domain}`,
+    );
+    return await findCredentials(this.domain, path, env).finally(() => awaited.end());
+  }
+
+  #placeOf({ path }: RegistryRequest): URL {
+    return typeof path === "string" ? new URL(this.#origin.known ?? `https://${this.#host}`) : path;
+  }
+
+  async #tell({ url, ms, doing }: Silent): Promise<void> {
+    const proxy = await this.#transport.proxyHost(url);
+    const what = this.redact(doing);
+    this.#options.onWait?.({ host: url.host, ms, doing: what, ...(proxy !== undefined && { proxy }) });
   }
 
   #isStorage(answer: HttpResponse): boolean {
@@ -316,4 +355,12 @@ function wantsTls(answer: HttpResponse, asked: URL): boolean {
   return answer.status === 400 && answer.url.protocol === "http:" &&
     answer.header("docker-distribution-api-version") === undefined &&
     !(answer.header("content-type") ?? "").includes("json");
+}
+
+/** The pieces, each of which is taken when the next is asked for. */
+async function* taken(pieces: AsyncIterable<Uint8Array>, awaited: Awaited): AsyncGenerator<Uint8Array> {
+  for await (const piece of pieces) {
+    yield piece;
+    awaited.moved();
+  }
 }

@@ -1,14 +1,20 @@
 import { RegistryError } from "./errors.ts";
 import { backoffMs, isRetryableStatus, parseRetryAfter, type RetryPolicy } from "./retry.ts";
 import type { HttpResponse } from "./http.ts";
+import type { Awaited } from "./silence.ts";
 
-/** A server asked for a pause, which is kept. */
+/** A server asked for a pause, which is kept, or says nothing. */
 export interface RegistryWait {
   /** With port. */
   readonly host: string;
+  /** How long the pause is, or for how long nothing has come. */
   readonly ms: number;
-  /** The answer that asked for it. */
-  readonly status: number;
+  /** The answer that asked for it; absent where nothing comes. */
+  readonly status?: number;
+  /** What nothing comes for. */
+  readonly doing?: string;
+  /** Who leads there, with port. */
+  readonly proxy?: string;
 }
 
 /** An exchange that may be repeated. */
@@ -25,6 +31,8 @@ export interface Exchange {
   hopeless?(answer: HttpResponse): boolean;
   /** @default true */
   readonly repeatable?: boolean;
+  /** Told of pauses, which are no silence, and of tries that failed. */
+  readonly awaited?: Awaited;
   /** Called before a try that comes after a wait; what it throws is thrown, and nothing is sent. */
   check?(): Promise<void>;
 }
@@ -52,7 +60,7 @@ export class Patience {
 
   /** The last answer or error is given back. */
   async repeat(exchange: Exchange): Promise<HttpResponse> {
-    const { host, signal, repeatable = true } = exchange;
+    const { host, signal, repeatable = true, awaited } = exchange;
     const { attempts, longestWaitMs, sleep, now } = this.#policy;
     let own: Pause | undefined;
     for (let attempt = 1;; attempt++) {
@@ -72,10 +80,13 @@ export class Patience {
         }
         if (answer.status === 429) own = this.#pause(host, wait);
         if (last) return answer;
+        awaited?.failed(`it answered ${answer.status}`);
         await answer.discard();
         if (answer.status === 429) continue;
+        if (asked) awaited?.moved(wait);
       } catch (error) {
         if (last || !(error instanceof RegistryError) || !error.details.retryable) throw error;
+        awaited?.failed(error.message);
       }
       await sleep(Math.max(wait, backoffMs(attempt)), signal);
     }
@@ -92,7 +103,7 @@ export class Patience {
   }
 
   /** Whether there was something to wait for. */
-  async #gate({ host, signal }: Exchange, own: Pause | undefined): Promise<boolean> {
+  async #gate({ host, signal, awaited }: Exchange, own: Pause | undefined): Promise<boolean> {
     let waited = false;
     for (let pause; (pause = this.#pauses.get(host)) !== undefined;) {
       const left = pause.until - this.#policy.now();
@@ -101,6 +112,7 @@ export class Patience {
         continue;
       }
       const ms = pause === own ? pause.ms : left + Math.random() * Math.min(JITTER_MS, left / 4);
+      awaited?.moved(ms);
       await this.#policy.sleep(ms, signal);
       waited = true;
       if (this.#pauses.get(host) === pause) this.#pauses.delete(host);

@@ -1,6 +1,7 @@
 import { digestOf, isDigest } from "../oci/digest.ts";
 import type { RegistryClient } from "./client.ts";
 import { RegistryError } from "./errors.ts";
+import { lookUpManifest } from "./manifests.ts";
 import { backoffMs } from "./retry.ts";
 import { pushScope } from "./scopes.ts";
 
@@ -18,7 +19,8 @@ const MISREAD_TRIES = 5;
 
 /**
  * Stores a manifest under a tag or under its own digest (spec.md#pushing-manifests) and gives its digest. What it names
- * must be there; when the registry misses some of it, {@linkcode isBlobUnknown} knows the error.
+ * must be there; when the registry misses some of it, {@linkcode isBlobUnknown} knows the error. An answer that does not
+ * tell the digest is not believed without a look.
  *
  * @throws {RegistryError}; what `check` does, which is called before it is sent after a wait
  */
@@ -59,9 +61,14 @@ export async function putManifest(
   }
   await response.discard();
   const stored = response.header("docker-content-digest");
-  if (isDigest(stored) && stored !== digest) {
-    throw fail(`the registry says its digest is ${stored}, sent was ${digest}`);
+  if (!isDigest(stored)) {
+    // Somebody else may have answered in its place: a login page, a proxy.
+    if (await lookUpManifest(client, path, { reference: digest, signal }) === digest) return digest;
+    throw new RegistryError(`Cannot ${doing}: the registry took it, but does not have it`, {
+      kind: "failed",
+    });
   }
+  if (stored !== digest) throw fail(`the registry says its digest is ${stored}, sent was ${digest}`);
   return digest;
 }
 

@@ -299,6 +299,11 @@ export class HttpTransport implements AsyncDisposable {
     return text === undefined ? undefined : { text, url: URL.parse(text) ?? undefined };
   }
 
+  /** The proxy that leads to a URL, with port. */
+  async proxyHost(url: URL): Promise<string | undefined> {
+    return (await this.#proxyFor(url))?.url?.host;
+  }
+
   async #open(
     host: string,
     proxy: { readonly url: URL | undefined } | undefined,

@@ -161,7 +161,12 @@ const sharing: readonly EngineEvent[] = [
     size: 29_000_000,
     ms: 12,
   },
-  { type: "registry.waiting", host: "registry.example.com", ms: 2_000, reason: "too many requests" },
+  {
+    type: "registry.waiting",
+    host: "registry.example.com",
+    ms: 5_000,
+    reason: "list the tags of registry.example.com/shop",
+  },
   { type: "tag.published", image: "app", reference, digest, state: "pushed" },
   { type: "tag.published", image: "app", reference, digest, state: "exists" },
   { type: "tag.published", image: "app", reference, state: "pushed" },
@@ -169,7 +174,7 @@ const sharing: readonly EngineEvent[] = [
 ];
 const shared = `app/install  fetched  from registry.example.com/shop  4.2 MB in 300ms, 14 MB/s
 artifact web/buildArtifact  published  registry.example.com/shop:dimgstage-abab  29 MB in 12ms
-registry.example.com  waiting  2.0s  (too many requests)
+registry.example.com  waiting  5.0s  (list the tags of registry.example.com/shop)
 app  pushed  registry.example.com/shop/app:1.0  sha256:12ab34cd56ef…
 app  exists  registry.example.com/shop/app:1.0  sha256:12ab34cd56ef…
 app  tagged  registry.example.com/shop/app:1.0

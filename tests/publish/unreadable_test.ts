@@ -52,6 +52,10 @@ Deno.test("one unreadable tag keeps no command from the others", async (t) => {
           `${repo}:dappservice-dimg-broken`,
         ]);
 
+        const plan = await engine.planCleanup({ repo, flush: true });
+        const named = plan.notes.filter((note) => note.startsWith("2 tags stay that cannot be read, "));
+        assert.equal(named.length, 1, plan.notes.join("\n"));
+
         const stages = Object.keys(registry.tagsOf("grp/shop")).filter((tag) => tag.startsWith("dimgstage-"));
         assert.ok(stages.length >= 4);
         spoil(registry, stages[1]!, answer);

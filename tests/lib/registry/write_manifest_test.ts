@@ -44,6 +44,23 @@ Deno.test("putManifest() stores bytes as they are", async (t) => {
     );
     await rejects(put("1"), { kind: "corrupt", message: /the registry says its digest is sha256:000/ });
   });
+  await t.step("and looks for it where the answer tells none", async () => {
+    const digest = await put("1");
+    registry.fault((request) => request.method === "PUT" ? new Response(null, { status: 201 }) : undefined);
+    strictEqual(await put("1"), digest);
+    await registry.addImage("b", "1");
+    registry.fault(({ method }) => method === "PUT" ? new Response("<html>Sign in</html>") : undefined);
+    const absent = putManifest(client, "b", { manifest, reference: "1", signal });
+    await rejects(absent, /store manifest "1" in .*\/b: the registry took it, but does not have it/);
+  });
+  await t.step("and says where it is led instead", async () => {
+    const elsewhere = { location: "https://me:secret@login.example/sign_in?token=abc" };
+    registry.fault(({ method }) =>
+      method === "PUT" ? new Response(null, { status: 302, headers: elsewhere }) : undefined
+    );
+    const led = /answered 302, which leads to https:\/\/login\.example\/sign_in\?… and is not followed$/;
+    await rejects(put("1"), led);
+  });
   await t.step("a missing blob can be told from other failures", async () => {
     registry.dropBlob("a", manifest.config.digest);
     await rejects(put("2"), isBlobUnknown);
