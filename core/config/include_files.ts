@@ -107,6 +107,10 @@ export async function filesOf(
     found = next;
   }
   if (found.length > 0) return found.sort();
+  const path = parts.join("/");
+  if (await Deno.stat(`${dir}/${path}`).then(({ isDirectory }) => isDirectory, () => false)) {
+    throw new IncludeError(`"${path}" is a directory`, `Name its files: ${path}/*.yaml`);
+  }
   throw new IncludeError(
     /[*?[\\]/.test(pattern) ? `No file matches "${pattern}"` : `There is no file "${pattern}"`,
     "Paths are from the project directory",

@@ -221,6 +221,7 @@ export class Session implements AsyncDisposable {
     const signed = await signGraph(graph, keys, {
       platform,
       epoch,
+      file: (await this.config()).file,
       dockerfile: (node) => this.dockerfile(node),
       baseDigest: async (name, platform) => {
         const image = await this.base(name, platform);

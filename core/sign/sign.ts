@@ -6,6 +6,7 @@ import { formatFact } from "./stage_formats.ts";
 import { compareText, type Fact, type Signature, signatureOf } from "../contract/signature.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 import { unreachable } from "../../lib/unreachable.ts";
+import { EngineError } from "../contract/errors.ts";
 
 /** A stage with its signature and the facts behind it. */
 export interface SignedStage {
@@ -36,6 +37,8 @@ export interface SignInputs {
   readonly epoch: number;
   /** Digest of a base image by the text after `from:`, for `platform` if that is another. */
   baseDigest(name: string, platform?: string): Promise<Digest>;
+  /** The dappfile, for messages. */
+  readonly file: string;
   /** What a Dockerfile makes of an image that has one. */
   dockerfile(node: ImageNode): Promise<DockerfileFacts>;
   /** Facts of the git stages of an image by stage name; a stage without an entry is empty. */
@@ -76,7 +79,10 @@ export async function signGraph(
   const world = nodes.map((node) => ({
     base: isOwn(node.rule.base) || node.rule.base.kind === "dockerfile"
       ? undefined
-      : inputs.baseDigest(baseName(node.rule)),
+      : inputs.baseDigest(baseName(node.rule)).catch((error: unknown) => {
+        const { file = inputs.file, line } = node.rule;
+        throw error instanceof EngineError ? error.withDetails({ at: `${file}:${line}` }) : error;
+      }),
     dockerfile: node.rule.base.kind === "dockerfile" ? dockerfileFacts(node, inputs) : undefined,
     git: inputs.gitFacts(node.rule),
     plugins: Promise.all(node.stages.map((spec) => inputs.pluginFacts(node.rule, spec))),

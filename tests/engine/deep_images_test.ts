@@ -16,6 +16,7 @@ const signed = async (dappfile: string) => {
     platform: "linux/amd64",
     epoch: 0,
     baseDigest: () => digestOf("base"),
+    file: "dappfile.yaml",
     dockerfile: () => Promise.reject(new Error("no Dockerfile")),
     gitFacts: () => Promise.resolve(new Map()),
     pluginFacts: () => Promise.resolve([]),

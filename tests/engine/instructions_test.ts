@@ -59,6 +59,22 @@ from: oci:theirs
   });
 });
 
+Deno.test("a base that cannot be had is told with the document that wants it", async () => {
+  const files = {
+    "dappfile.yaml": "include: more.yaml\n---\ndimg: app\nfrom: scratch\n---\ndimg: odd\nfrom: ./base\n",
+    "more.yaml": "dimg: more\nfrom: oci:nowhere\n",
+  };
+  await withProject(files, async (project) => {
+    await using engine = project.engine();
+    for (const [name, at] of [["odd", "dappfile.yaml:6"], ["more", "more.yaml:1"]]) {
+      await assert.rejects(engine.plan([name!]), (error: EngineError) => {
+        assert.equal(error.details.at, at);
+        return true;
+      });
+    }
+  });
+});
+
 Deno.test("an instruction that does not fit the image is an error of the dappfile, with its line", async () => {
   const dappfile = `
 dimg: base

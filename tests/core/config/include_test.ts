@@ -96,13 +96,15 @@ Deno.test("mistakes in included files are told with their file", async (t) => {
     ]],
     ["what is not there", {
       "dappfile.yaml":
-        "include: [no.yaml, x/*.yaml, ../up.yaml, /etc/passwd, '**/a.yaml', '[']\n---\ndimg: a\nfrom: x\n",
+        "include: [no.yaml, x/*.yaml, ../up.yaml, /etc/passwd, '**/a.yaml', '[', d/]\n---\ndimg: a\nfrom: x\n",
+      "d/a.yml": "",
     }, [
       'dappfile.yaml:1:11: There is no file "no.yaml"',
       'dappfile.yaml:1:20: No file matches "x/*.yaml"',
       'dappfile.yaml:1:30: "../up.yaml" leads out of the project directory',
       'dappfile.yaml:1:42: "/etc/passwd" leads out of the project directory',
       'dappfile.yaml:1:55: "**/a.yaml" would search a whole tree',
+      'dappfile.yaml:1:73: "d" is a directory',
     ]],
   ];
   for (const [name, files, want] of cases) {
