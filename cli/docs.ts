@@ -60,7 +60,7 @@ export function cliMarkdown({ program, commands }: CommandTable): string {
     "",
     "## Error codes",
     "",
-    "`--json` prints `{ version, error: { code, message, fix, at, problems } }`, `at` (file and line) where it is known. The codes are permanent.",
+    "`--json` prints `{ version, error: { code, message, fix, at, plugin, problems } }`, `at` (file and line) and the `plugin` that failed where they are known. The codes are permanent.",
     "",
     "| Code | Exit code | First thing to try |",
     "| --- | --- | --- |",

@@ -62,6 +62,8 @@ interface ErrorDocument {
   readonly fix: string;
   /** File and line, when they are known. */
   readonly at?: string;
+  /** The plugin that failed. */
+  readonly plugin?: string;
   readonly problems: readonly Problem[];
 }
 
@@ -69,12 +71,13 @@ function errorDocument(error: unknown): ErrorDocument {
   if (!(error instanceof EngineError)) {
     return { code: "BUG", message: messageOf(error), fix: BUG, problems: [] };
   }
-  const { at, problems = [] } = error.details;
+  const { at, plugin, problems = [] } = error.details;
   return {
     code: error.code,
     message: error.message,
     fix: error.fix,
     ...(at !== undefined && { at }),
+    ...(plugin !== undefined && { plugin }),
     problems,
   };
 }
@@ -103,10 +106,13 @@ async function engineErrorLines(
   options: ReportOptions,
   style: Style,
 ): Promise<string[]> {
-  const { problems = [], at, cause } = error.details;
+  const { problems = [], at, cause, plugin, hook } = error.details;
   const lines = [`${style.red(style.bold("error:"))} ${printableLines(error.message)}`];
   if (problems.length === 0 && at !== undefined && !error.message.includes(at)) {
     lines.push(`  at ${printable(at)}`);
+  }
+  if (plugin !== undefined && !error.message.includes(`"${plugin}"`)) {
+    lines.push(`  plugin "${printable(plugin)}"${hook === undefined ? "" : `, hook "${hook}"`}`);
   }
   const sources = new Map<string, Promise<readonly string[] | undefined>>();
   const sourceOf = (file: string) => {

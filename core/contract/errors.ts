@@ -152,15 +152,25 @@ export class EngineError extends Error {
   }
   /** The process exit code that belongs to this failure. */
   get exitCode(): 1 | 2 | 130 {
-    return errorCatalog[this.code].exit;
+    return rowOf(this.code).exit;
   }
   /** The first thing to try. Of a full disk and the like that alone helps, whatever was being done. */
   get fix(): string {
     const failure = fileFailureOf(this.details.cause);
     const own = this.details.fix;
     if (failure && (own === undefined || failure.kind !== "denied")) return fileFix(failure);
-    return own ?? errorCatalog[this.code].fix;
+    return own ?? rowOf(this.code).fix;
   }
+}
+
+/** What the catalog says of a code; a plugin may make one up. */
+function rowOf(code: string): { readonly exit: 1 | 2 | 130; readonly fix: string } {
+  return errorCatalog[isCode(code) ? code : "PLUGIN_FAILED"];
+}
+
+/** Whether a text is one of the codes. */
+export function isCode(text: string): text is ErrorCode {
+  return Object.hasOwn(errorCatalog, text);
 }
 
 /** What helps against a failure of files. */
@@ -206,7 +216,38 @@ export function whyOf(error: unknown): string {
   return full ? `${error.message} (${error.fix})` : messageOf(error);
 }
 
-/** The message of anything thrown. */
+/** The message of anything thrown; whatever that is, this gives a text that says something. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  try {
+    if (!(error instanceof Error)) return thrownAs(error);
+    const message = String(error.message);
+    if (message !== "") return message;
+    const parts = error instanceof AggregateError ? error.errors.map(messageOf) : [];
+    if (parts.length > 0) return parts.join("; ");
+    return error.cause === undefined ? `${error.name} without a message` : messageOf(error.cause);
+  } catch {
+    return "it threw something that says nothing";
+  }
+}
+
+/** The message of anything thrown with those of what caused it, as far as they say more. */
+export function wholeMessageOf(error: unknown): string {
+  let text = messageOf(error);
+  try {
+    for (let at = error, depth = 0; at instanceof Error && at.cause !== undefined && depth < 5; depth++) {
+      at = at.cause;
+      const more = messageOf(at);
+      if (!text.includes(more)) text += `: ${more}`;
+    }
+  } catch { /* what can be said is said */ }
+  return text;
+}
+
+/** What was thrown that is no error. */
+function thrownAs(value: unknown): string {
+  if (typeof value === "string" && value !== "") return value;
+  const text = typeof value === "object" && value !== null && String(value) === "[object Object]"
+    ? JSON.stringify(value)
+    : String(value);
+  return text === "" ? "it threw an empty text" : `it threw ${text}`;
 }

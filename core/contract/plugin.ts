@@ -8,7 +8,8 @@ import type { Schema } from "./option_schemas.ts";
 import type { Keep, KeepRequest } from "./cleanup.ts";
 import type { Config, ImageRule } from "./config.ts";
 import type { EngineEvent } from "./events.ts";
-import { EngineError, type ErrorCode, messageOf } from "./errors.ts";
+import { EngineError, type ErrorCode, isCode, wholeMessageOf } from "./errors.ts";
+import { plain } from "../../lib/plain.ts";
 import type { BuildResult, Plan, PublishReport } from "./results.ts";
 import type { RegistryBackend, RegistryRequest } from "./registry.ts";
 import type { Store, StoreRequest } from "./store.ts";
@@ -352,16 +353,24 @@ export function use<Input>(plugin: Plugin<Input>, options?: Input): Selection {
   return { plugin: plugin, options };
 }
 
-/** Wraps what a plugin threw, once. */
-export function wrapPluginError(error: unknown, plugin: string, hook: string): unknown {
-  if (error instanceof EngineError) return error;
+/** Wraps what a plugin threw, once. What ends a run as if the user had ended it is for dapp alone to say. */
+export function wrapPluginError(error: unknown, plugin: string, hook: string): EngineError {
+  const facts = { plugin, hook };
+  const { own, cause } = lookAt(error);
+  if (own) return new EngineError(own.code, plain(own.message), { ...facts, ...own.details });
   return new EngineError(
     "PLUGIN_FAILED",
-    `Plugin "${plugin}" failed in hook "${hook}": ${messageOf(error)}`,
-    {
-      plugin,
-      hook,
-      cause: error,
-    },
+    `Plugin "${plugin}" failed in hook "${hook}": ${plain(wholeMessageOf(error))}`,
+    { ...facts, cause },
   );
+}
+
+/** What was thrown, if it can be looked at, and whether it is for people as it is. */
+function lookAt(cause: unknown): { readonly own?: EngineError; readonly cause?: unknown } {
+  try {
+    const isOwn = cause instanceof EngineError && isCode(cause.code) && cause.code !== "INTERRUPTED";
+    return isOwn ? { own: cause } : { cause };
+  } catch {
+    return {};
+  }
 }

@@ -28,7 +28,7 @@ import type { Plan, PlannedImage, PlannedStage } from "../contract/results.ts";
 import type { CiFacts, CiValue, Tag, TagFlag } from "../contract/tagging.ts";
 import { isFact } from "../contract/guards.ts";
 import { type Fact, isSignature } from "../contract/signature.ts";
-import { builderShape, registryShape, sourceShape, storeShape } from "./apart/roles/shapes.ts";
+import { builderShape, isRole, registryShape, sourceShape, storeShape } from "./apart/roles/shapes.ts";
 import { requiredOf, type Shape } from "./apart/wire.ts";
 import { didYouMean } from "../../lib/suggest.ts";
 
@@ -233,9 +233,22 @@ const schemas: Readonly<Record<HookName, z.ZodType>> = {
   published: z.unknown(),
 };
 
-/** @throws PLUGIN_RESULT_INVALID with plugin, hook, field and what is wrong with it */
-export function checkAnswer(hook: HookName, plugin: string, answer: unknown): void {
-  requireShape(answer, schemas[hook], { plugin, hook });
+/**
+ * What a plugin answered, or one row of it. Data is a copy: whatever the plugin does with its own later changes nothing.
+ *
+ * @throws PLUGIN_RESULT_INVALID with plugin, hook, field and what is wrong with it
+ */
+export function checkAnswer(hook: HookName, plugin: string, answer: unknown): unknown {
+  const copy = shaped(answer, schemas[hook], { plugin, hook });
+  return isRole(hook) ? answer : copy;
+}
+
+/** A list that a plugin answered. @throws PLUGIN_RESULT_INVALID */
+export function checkRows(hook: HookName, plugin: string, answer: unknown): unknown[] {
+  if (!Array.isArray(answer)) {
+    throw wrongAnswer(`it is ${kindOf(answer)}, wanted is a list`, { plugin, hook });
+  }
+  return answer.map((row) => checkAnswer(hook, plugin, row));
 }
 
 /** Whose answer it is. */
@@ -252,8 +265,13 @@ export function requireShape<T>(
   schema: z.ZodType<T>,
   answered: Answered,
 ): asserts answer is T {
+  shaped(answer, schema, answered);
+}
+
+function shaped<T>(answer: unknown, schema: z.ZodType<T>, answered: Answered): T {
   const parsed = schema.safeParse(answer);
-  if (!parsed.success) throw wrongAnswer(problemOf(parsed.error.issues[0]!, answer, schema), answered);
+  if (parsed.success) return parsed.data;
+  throw wrongAnswer(problemOf(parsed.error.issues[0]!, answer, schema), answered);
 }
 
 /** An answer that is not what was asked for; `why` is the end of a sentence. */
@@ -319,7 +337,7 @@ function keysAt(schema: z.ZodType, path: readonly string[]): readonly string[] {
 }
 
 function kindOf(value: unknown): string {
-  if (value === null) return "null";
+  if (value === null || value === undefined) return String(value);
   if (value === "") return "empty";
   if (Array.isArray(value)) return "a list";
   return typeof value === "object"

@@ -1,6 +1,13 @@
 import type { EventSink } from "../contract/events.ts";
 import { messageOf } from "../contract/errors.ts";
 
+/** Why work ends that nobody waits for any more: the engine is let go of, and so is, in order, all that it holds. */
+export class EngineDisposed extends DOMException {
+  constructor() {
+    super("The engine was disposed of", "AbortError");
+  }
+}
+
 /** Disposes of all that was opened, whatever fails on the way. @throws the first failure of a disposal */
 export async function disposeAll(
   opened: Iterable<Promise<AsyncDisposable | undefined> | AsyncDisposable | undefined>,

@@ -26,7 +26,7 @@ export async function importError(
   }
   if (at === undefined) {
     return url.startsWith("file:")
-      ? fail(`there is no file "${decodeURI(url.slice("file://".length))}"`, "Correct the path after `use:`")
+      ? noFile(decodeURI(url.slice("file://".length)), use, fail)
       : fail(why, "Correct the name after `use:`, and see whether the server it comes from can be reached");
   }
   // Only one that dapp loads into its own process, and does not lie beside, does not find it.
@@ -42,4 +42,14 @@ export async function importError(
       ? "Correct that line of the plugin"
       : 'Correct that import: dapp itself is "@dapp/dapp/plugin" (and "@dapp/dapp"), a package "npm:NAME", a file starts with "./"',
   );
+}
+
+function noFile(path: string, use: string, fail: (why: string, fix: string) => EngineError): EngineError {
+  let isDirectory = false;
+  try {
+    isDirectory = Deno.statSync(path).isDirectory;
+  } catch { /* it is not there, or may not be looked at */ }
+  return isDirectory
+    ? fail(`"${path}" is a directory`, `Name the file in it: ${use.replace(/\/$/, "")}/mod.ts`)
+    : fail(`there is no file "${path}"`, "Correct the path after `use:`");
 }

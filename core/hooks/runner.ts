@@ -13,10 +13,11 @@ import {
   type Selection,
   wrapPluginError,
 } from "../contract/plugin.ts";
-import { EngineError } from "../contract/errors.ts";
+import { EngineError, messageOf } from "../contract/errors.ts";
 import type { PluginRights } from "../contract/rights.ts";
-import { isObject } from "../../lib/guard.ts";
+import { isObject, isPlain } from "../../lib/guard.ts";
 import { observed } from "../../lib/pool.ts";
+import { readOnly } from "../../lib/read_only.ts";
 import { didYouMean } from "../../lib/suggest.ts";
 
 type Named<K> = { [N in HookName]: Hooks[N]["kind"] extends K ? N : never }[HookName];
@@ -38,7 +39,7 @@ export interface HookRunner extends AsyncDisposable {
     name: N,
     input: HookInput<N>,
   ): Promise<From<HookOutput<N> extends readonly (infer T)[] ? T : never>[]>;
-  /** @throws {AggregateError} of every failure */
+  /** @throws PLUGIN_FAILED of every failure */
   parallel<N extends Named<"parallel">>(name: N, input: HookInput<N>): Promise<void>;
   /** Whether any plugin has a handler. */
   has(name: HookName): boolean;
@@ -116,7 +117,7 @@ function hookNames(hooks: PluginHooks): readonly HookName[] {
 function requireHooks(plugin: string, hooks: unknown): void {
   const fail = (why: string) =>
     new EngineError("PLUGIN_RESULT_INVALID", `Cannot load plugin "${plugin}": ${why}`, { plugin });
-  if (!isObject(hooks)) throw fail("its `setup` answers no object of hooks");
+  if (!isPlain(hooks)) throw fail("its `setup` answers no plain object of hooks");
   for (const [name, entry] of Object.entries(hooks)) {
     if (!Object.hasOwn(hookTable, name)) {
       const known = Object.keys(hookTable);
@@ -132,6 +133,34 @@ async function letGo(answer: Partial<AsyncDisposable> | null | undefined): Promi
   await answer?.[Symbol.asyncDispose]?.();
 }
 
+/** A plugin whose name another one has. */
+function taken(
+  name: string,
+  { isOurs, written }: { readonly isOurs: boolean; readonly written: OptionPlaces | undefined },
+): EngineError {
+  const why = isOurs ? "dapp has a plugin of this name" : "a plugin of this name is loaded already";
+  return new EngineError("PLUGIN_OPTIONS_INVALID", `Cannot load plugin "${name}": ${why}`, {
+    plugin: name,
+    fix: "Name it once, and give another plugin another `name`",
+    ...(written && { at: `${written.file}:${written.line}` }),
+  });
+}
+
+function failedTogether(hook: HookName, errors: readonly unknown[]): EngineError {
+  const message = [`${errors.length} plugins failed in hook "${hook}":`, ...errors.map(messageOf)].join("\n");
+  return new EngineError("PLUGIN_FAILED", message, { hook, cause: new AggregateError(errors, message) });
+}
+
+/** What a plugin of others answered, checked. Nothing is loaded for what says nothing. */
+async function checked(hook: HookName, plugin: string, answer: unknown): Promise<unknown> {
+  const { kind } = hookTable[hook];
+  if (kind === "parallel" || kind !== "collect" && (answer === undefined || answer === null)) {
+    return undefined;
+  }
+  const { checkAnswer, checkRows } = await import("./answers.ts");
+  return kind === "collect" ? checkRows(hook, plugin, answer) : checkAnswer(hook, plugin, answer);
+}
+
 const orders = { pre: 0, normal: 1, post: 2 } as const;
 
 class Runner implements HookRunner {
@@ -144,18 +173,11 @@ class Runner implements HookRunner {
   }
 
   async add({ plugin, options, written, rights }: ChosenPlugin, { builtin = false } = {}): Promise<void> {
-    if (this.plugins.some((p) => p.name === plugin.name)) {
-      throw new EngineError(
-        "PLUGIN_OPTIONS_INVALID",
-        `Cannot load plugin "${plugin.name}": it is loaded already`,
-        {
-          plugin: plugin.name,
-        },
-      );
-    }
+    const twin = this.plugins.find(({ name }) => name === plugin.name);
+    if (twin) throw taken(plugin.name, { isOurs: builtin || twin.builtin, written });
     try {
       if (plugin.api !== undefined) requireApi(plugin.name, plugin.api);
-      const loading = plugin.load(options as never, this.host);
+      const loading = plugin.load(options as never, builtin ? this.host : readOnly(this.host));
       const hooks = builtin ? await loading : await this.#unlessStopped(loading);
       requireHooks(plugin.name, hooks);
       this.plugins.push({ name: plugin.name, hooks, builtin, ...(rights && { rights }) });
@@ -182,10 +204,9 @@ class Runner implements HookRunner {
   }
 
   async first<N extends Named<"first">>(name: N, input: HookInput<N>) {
-    for (const { plugin, call, check } of this.#handlers(name)) {
+    for (const { plugin, call } of this.#handlers(name)) {
       const value = await call(input);
       if (value !== undefined && value !== null) {
-        await check(value);
         this.context.emit({ type: "detail", text: `Plugin "${plugin}" answers ${name}` });
         return { plugin, value: value as NonNullable<HookOutput<N>> };
       }
@@ -195,11 +216,8 @@ class Runner implements HookRunner {
 
   async waterfall<N extends Named<"waterfall">>(name: N, input: HookInput<N>): Promise<HookInput<N>> {
     let value = input;
-    for (const { call, check } of this.#handlers(name)) {
-      const answer = await call(value);
-      if (answer === undefined || answer === null) continue;
-      await check(answer);
-      value = answer as HookInput<N>;
+    for (const { call } of this.#handlers(name)) {
+      value = (await call(value) ?? value) as HookInput<N>;
     }
     return value;
   }
@@ -207,17 +225,9 @@ class Runner implements HookRunner {
   async collect<N extends Named<"collect">>(name: N, input: HookInput<N>) {
     type Row = HookOutput<N> extends readonly (infer T)[] ? T : never;
     const answers = await Promise.all(
-      this.#handlers(name).map(async ({ plugin, call, check }) => {
-        const rows: unknown = await call(input);
-        if (!Array.isArray(rows)) {
-          throw new EngineError(
-            "PLUGIN_RESULT_INVALID",
-            `Plugin "${plugin}" answered hook "${name}" with ${typeof rows}: a list is wanted`,
-            { plugin, hook: name },
-          );
-        }
-        for (const row of rows) await check(row);
-        return rows.map((value) => ({ plugin, value: value as Row }));
+      this.#handlers(name).map(async ({ plugin, call }) => {
+        const rows = await call(input) as readonly Row[];
+        return rows.map((value) => ({ plugin, value }));
       }),
     );
     return answers.flat();
@@ -227,10 +237,8 @@ class Runner implements HookRunner {
     if (this.context.dryRun && hookTable[name].effects) return;
     const results = await Promise.allSettled(this.#handlers(name).map(({ call }) => call(input)));
     const errors = results.flatMap((r) => r.status === "rejected" ? [r.reason as unknown] : []);
-    if (errors.length === 1) throw errors[0];
-    if (errors.length > 1) {
-      throw new AggregateError(errors, `${errors.length} plugins failed in hook "${name}"`);
-    }
+    if (errors.length === 1 || errors.length > 1 && this.context.signal.aborted) throw errors[0];
+    if (errors.length > 1) throw failedTogether(name, errors);
   }
 
   /**
@@ -275,18 +283,15 @@ class Runner implements HookRunner {
         : [entry.order, entry.handler];
       const call = async (input: HookInput<N>): Promise<unknown> => {
         try {
-          const answer = handler(input, this.context);
-          return builtin ? await answer : await this.#unlessStopped(answer);
+          if (builtin) return await handler(input, this.context);
+          const seen = name.startsWith("open") ? input : readOnly(input); // a store is no data
+          return await checked(name, plugin, await this.#unlessStopped(handler(seen, this.context)));
         } catch (error) {
-          throw this.context.signal.aborted ? error : wrapPluginError(error, plugin, name);
+          if (this.context.signal.aborted || builtin && error instanceof EngineError) throw error;
+          throw wrapPluginError(error, plugin, name);
         }
       };
-      const check = async (answer: unknown): Promise<void> => {
-        if (builtin) return;
-        const { checkAnswer } = await import("./answers.ts");
-        checkAnswer(name, plugin, answer);
-      };
-      return [{ plugin, order: orders[order], call, check }];
+      return [{ plugin, order: orders[order], call }];
     });
     return rows.sort((a, b) => a.order - b.order);
   }

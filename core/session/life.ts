@@ -1,3 +1,5 @@
+import { EngineDisposed } from "../hooks/dispose.ts";
+
 /** How long an engine works: until its signal is aborted or it is disposed of. */
 export class Life {
   readonly #over = new AbortController();
@@ -34,7 +36,7 @@ export class Life {
 
   /** Stops what still runs, waits for it, and then lets go. */
   async end(letGo: () => Promise<void>): Promise<void> {
-    this.#over.abort(new DOMException("The engine was disposed of", "AbortError"));
+    this.#over.abort(new EngineDisposed());
     await Promise.allSettled(this.#running);
     await letGo();
   }

@@ -95,9 +95,14 @@ Deno.test("parallel: every plugin is told, all failures are reported; skipped on
     times: noTimes,
   };
   const runner = await runnerOf(make("a", true), make("b", false), make("c", true));
-  await assert.rejects(runner.parallel("built", result), (error: AggregateError) => {
-    assert.equal(error.errors.length, 2);
-    assert.ok(error.errors.every((e) => e instanceof EngineError && e.code === "PLUGIN_FAILED"));
+  await assert.rejects(runner.parallel("built", result), (error: EngineError) => {
+    assert.equal(error.code, "PLUGIN_FAILED");
+    assert.equal(
+      error.message,
+      '2 plugins failed in hook "built":\nPlugin "a" failed in hook "built": a broke\n' +
+        'Plugin "c" failed in hook "built": c broke',
+    );
+    assert.equal((error.cause as AggregateError).errors.length, 2);
     return true;
   });
   assert.deepEqual(told, ["a", "b", "c"]);
@@ -107,7 +112,7 @@ Deno.test("parallel: every plugin is told, all failures are reported; skipped on
   assert.deepEqual(told, ["a", "b", "c"]);
 });
 
-Deno.test("a plugin's failure is wrapped once, with plugin, hook and cause; an EngineError passes through", async () => {
+Deno.test("a plugin's failure is wrapped once, with plugin, hook and cause; an EngineError keeps what it says", async () => {
   const cause = new TypeError("boom");
   const own = new EngineError("STORE_FAILED", "mine");
   const runner = await runnerOf(plugin("bad", {
@@ -127,7 +132,88 @@ Deno.test("a plugin's failure is wrapped once, with plugin, hook and cause; an E
       return true;
     },
   );
-  await assert.rejects(runner.collect("stageInputs", node), (error) => error === own);
+  await assert.rejects(runner.collect("stageInputs", node), (error: EngineError) => {
+    assert.deepEqual([error.code, error.message], [own.code, own.message]);
+    assert.deepEqual(error.details, { plugin: "bad", hook: "stageInputs" });
+    return true;
+  });
+});
+
+/** What a plugin throws -> what is said of it. */
+const thrown: readonly (readonly [unknown, string])[] = [
+  [undefined, "it threw undefined"],
+  [null, "it threw null"],
+  ["", "it threw an empty text"],
+  ["a text", "a text"],
+  [{ status: 500 }, 'it threw {"status":500}'],
+  [Object.create(null), "it threw something that says nothing"],
+  [new Error(), "Error without a message"],
+  [new Error("", { cause: new Error("deep") }), "deep"],
+  [new TypeError("fetch failed", { cause: new Error("refused") }), "fetch failed: refused"],
+  [new AggregateError([new Error("one"), "two"]), "one; two"],
+  [Object.freeze(new Error("frozen")), "frozen"],
+  [Object.defineProperty(new Error(), "message", { value: { a: 1 } }), "[object Object]"],
+  [
+    new Proxy(new Error("x"), {
+      getPrototypeOf() {
+        throw new Error("trap");
+      },
+    }),
+    "it threw something that says nothing",
+  ],
+  [new EngineError("INTERRUPTED", "gone"), "gone"],
+  [new EngineError("NO_SUCH_CODE" as never, "mine"), "mine"],
+  [new Error("y".repeat(1e6)), `${"y".repeat(4000)}...`],
+];
+
+Deno.test("whatever a plugin throws, the error names plugin and hook and says what was thrown", async () => {
+  for (const [error, said] of thrown) {
+    const runner = await runnerOf(plugin("bad", { stageInputs: () => Promise.reject(error) }));
+    await assert.rejects(runner.collect("stageInputs", node), (told: EngineError) => {
+      assert.equal(told.message, `Plugin "bad" failed in hook "stageInputs": ${said}`);
+      return told.code === "PLUGIN_FAILED" && told.exitCode === 1 && told.fix !== "";
+    });
+  }
+});
+
+Deno.test("an answer that cannot even be looked at is the plugin's failure", async () => {
+  const trap = () => {
+    throw new Error("trap");
+  };
+  const { proxy, revoke } = Proxy.revocable([], {});
+  const answers = [[Object.defineProperty({}, "key", { enumerable: true, get: trap })], [
+    new Proxy({}, { get: trap, ownKeys: trap }),
+  ], proxy];
+  revoke();
+  for (const answer of answers) {
+    const runner = await runnerOf(plugin("odd", { stageInputs: () => answer as never }));
+    await assert.rejects(
+      runner.collect("stageInputs", node),
+      /^EngineError: Plugin "odd" failed in hook "stageInputs": (trap|.*revoked)/,
+    );
+  }
+});
+
+Deno.test("what a plugin is handed cannot be changed, and what it changes of its answer later counts for nothing", async () => {
+  const config = { file: "f", project: { plugins: [] }, images: [], warnings: ["a"] };
+  const changing = await runnerOf(plugin("changes", {
+    config: (given) => {
+      (given.warnings as string[]).push("b");
+      return undefined;
+    },
+  }));
+  await assert.rejects(
+    changing.waterfall("config", config),
+    /^EngineError: Plugin "changes" failed in hook "config": /,
+  );
+  assert.deepEqual(config.warnings, ["a"]);
+  assert.ok(!Object.isFrozen(config.warnings));
+
+  const facts = [{ key: "k", value: "v" }];
+  const late = await runnerOf(plugin("late", { stageInputs: () => facts }));
+  const rows = await late.collect("stageInputs", node);
+  facts[0]!.value = "changed";
+  assert.deepEqual(rows, [{ plugin: "late", value: { key: "k", value: "v" } }]);
 });
 
 Deno.test("disposal runs in reverse, also after one fails", async () => {
@@ -217,6 +303,23 @@ Deno.test("a plugin's answer is checked: unknown hooks, wrong shapes, a second p
     /its hook "stageInput" is unknown/,
   );
   const runner = await runnerOf(plugin("shape", { stageInputs: () => "x" as never }));
-  await assert.rejects(runner.collect("stageInputs", node), /answered hook "stageInputs" with string/);
-  await assert.rejects(runnerOf(plugin("twin", {}), plugin("twin", {})), /it is loaded already/);
+  await assert.rejects(
+    runner.collect("stageInputs", node),
+    /answered hook "stageInputs" .*: it is a string, wanted is a list/,
+  );
+  class Hooks {
+    stageInputs() {
+      return [];
+    }
+  }
+  for (const hooks of [new Hooks(), new Map([["stageInputs", () => []]])]) {
+    await assert.rejects(
+      runnerOf(plugin("class", hooks as never)),
+      /its `setup` answers no plain object of hooks/,
+    );
+  }
+  await assert.rejects(
+    runnerOf(plugin("twin", {}), plugin("twin", {})),
+    /plugin "twin": a plugin of this name is loaded already/,
+  );
 });

@@ -120,6 +120,13 @@ Deno.test("mistakes with plugins name the plugin and what to do", async (t) => {
       /^Cannot load plugin "\.\/nope\.ts": there is no file "\/.*\/nope\.ts"$/,
       /path after `use:`/,
     ],
+    "a directory": [
+      "{ use: ./tools }",
+      "",
+      "PLUGIN_NOT_FOUND",
+      /^Cannot load plugin "\.\/tools": "\/.*\/tools" is a directory$/,
+      /Name the file in it: \.\/tools\/mod\.ts$/,
+    ],
     "no path and no built-in": [
       "{ use: nope }",
       "",

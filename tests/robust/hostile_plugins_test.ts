@@ -355,6 +355,23 @@ const misbehaviours: Readonly<
     code: `throw { toString() { throw 1 } };`,
     message: /failed in hook "stageInputs": it threw something that says nothing$/,
   },
+  "throws what has an object for a message": {
+    code: `throw Object.defineProperty(new Error(), "message", { value: { a: 1 } });`,
+    message: /failed in hook "stageInputs": \[object Object\]$/,
+  },
+  "throws what cannot be looked at": {
+    code: `throw new Proxy(new Error(), { getPrototypeOf() { throw new Error("trap") } });`,
+    message: /failed in hook "stageInputs": it threw something that says nothing$/,
+  },
+  "makes up a code": {
+    code:
+      `const { EngineError } = await import("@dapp/dapp/plugin"); throw new EngineError("NO_SUCH", "mine");`,
+    message: /^Plugin "inputs-hostile" failed in hook "stageInputs": mine$/,
+  },
+  "changes what it is handed": {
+    code: `node.image.git.push({}); return [];`,
+    message: /^Plugin "inputs-hostile" failed in hook "stageInputs": Cannot add property/,
+  },
   "throws in a timer": {
     code: `setTimeout(() => { throw new Error("late") }, 0); await new Promise(() => {});`,
     message:
@@ -495,6 +512,32 @@ Deno.test("what a plugin prints is not taken for an answer, and gets nowhere but
   const details = events.flatMap((event) => event.type === "detail" ? [event.text] : []);
   assert.ok(details.includes('Plugin "inputs-hostile" printed: []'));
   assert.ok(details.includes('Plugin "inputs-hostile" printed: half a line'));
+});
+
+Deno.test("a plugin lets go of what it holds when the run ends, and is told of when it fails in that", async () => {
+  const plugin = `import { definePlugin } from "@dapp/dapp/plugin";
+export default definePlugin({
+  name: "inputs-held",
+  api: 1,
+  rights: { write: ["left"] },
+  setup: (_, { projectDir }) => ({
+    stageInputs: () => [],
+    async [Symbol.asyncDispose]() {
+      await Deno.writeTextFile(projectDir + "/left", "let go");
+      throw new Error("cannot end");
+    },
+  }),
+});
+`;
+  const dappfile = `project: shop\nplugins: [{ use: ./held.ts }]\n---\n${STAGE}`;
+  await withProject({ "dappfile.yaml": dappfile, "held.ts": plugin }, async (project) => {
+    const run = async () => {
+      await using engine = project.engine();
+      await engine.plan();
+    };
+    await assert.rejects(run, /^EngineError: Plugin "inputs-held" failed in hook "dispose": cannot end$/);
+    assert.equal(await Deno.readTextFile(`${project.dir}/left`), "let go");
+  });
 });
 
 Deno.test("what a plugin keeps in localStorage and caches is seen by no other one", async () => {

@@ -2,7 +2,7 @@
  * Runs one plugin, in a process of its own that has the plugin's rights and no others. Started by `process.ts`; nothing
  * here can be relied upon once the plugin's code runs.
  */
-import { hasMembers, isFlag, isObject, isRecordOf, isText } from "../../../lib/guard.ts";
+import { hasMembers, isFlag, isObject, isPlain, isRecordOf, isText } from "../../../lib/guard.ts";
 import type { EngineEvent } from "../../contract/events.ts";
 import { EngineError } from "../../contract/errors.ts";
 import type { PluginRights } from "../../contract/rights.ts";
@@ -75,7 +75,7 @@ const talk: Talk = new Talk({
     async load([options, host]): Promise<readonly LoadedHook[] | null> {
       if (!isHost(host)) throw new TypeError("no host is named");
       const answer: unknown = await opened().load(options, host);
-      if (!isObject(answer)) return null;
+      if (!isPlain(answer)) return null;
       hooks = answer;
       return Object.entries(answer).map(([name, entry]) => {
         const found = handlerIn(entry);

@@ -5,7 +5,7 @@ import type { Host } from "../../contract/plugin.ts";
 import { stripAnsiCode } from "@std/fmt/colors";
 import { EngineError } from "../../contract/errors.ts";
 import { hasMembers, isListOf, isOptional, isText } from "../../../lib/guard.ts";
-import { plain } from "./errors.ts";
+import { plain } from "../../../lib/plain.ts";
 import { dappAs } from "./own_modules.ts";
 
 /** One module of a graph. */

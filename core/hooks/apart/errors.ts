@@ -1,31 +1,23 @@
 /** Failures on their way between dapp and a plugin that runs apart. */
-import {
-  EngineError,
-  errorCatalog,
-  type ErrorCode,
-  type ErrorDetails,
-  messageOf,
-} from "../../contract/errors.ts";
+import { EngineError, type ErrorDetails, isCode, wholeMessageOf } from "../../contract/errors.ts";
 import { isCount, isFlag, isObject, isText } from "../../../lib/guard.ts";
+import { plain } from "../../../lib/plain.ts";
 import { deniedIn } from "./denials.ts";
 import type { WireError } from "./wire.ts";
 
 /** Anything thrown, as it goes over the wire; whatever it is, this does not throw. */
 export function packError(error: unknown): WireError {
-  const message = saidBy(error);
-  if (error instanceof EngineError) {
-    const { cause: _, ...details } = error.details;
-    return { message, code: error.code, details: { ...details, fix: error.fix } };
-  }
-  const denied = deniedBy(error);
-  return { message, ...(denied !== undefined && { denied }) };
-}
-
-function saidBy(error: unknown): string {
+  const message = wholeMessageOf(error);
   try {
-    return messageOf(error);
+    if (error instanceof EngineError) {
+      const { cause: _, ...details } = error.details;
+      return { message: error.message, code: error.code, details: { ...details, fix: error.fix } };
+    }
+    const denied = deniedBy(error);
+    if (denied !== undefined) return { message, denied };
+    return { message, ...(error instanceof Error && isText(error.stack) && { stack: error.stack }) };
   } catch {
-    return "it threw something that says nothing";
+    return { message };
   }
 }
 
@@ -48,7 +40,8 @@ export interface FailedWork {
 }
 
 /** The failure of a plugin, as people are told of it. */
-export function unpackError({ code, message, details = {}, denied }: WireError, work: FailedWork): Error {
+export function unpackError(said: WireError, work: FailedWork): Error {
+  const { code, message, details = {}, denied, stack } = said;
   // What helps is not an option of Deno.
   const text = plain(message.replace(/, run again with the --allow-[a-z]+ flag/g, ""));
   const { plugin, hook, method } = work;
@@ -60,7 +53,10 @@ export function unpackError({ code, message, details = {}, denied }: WireError, 
     });
   }
   // The failure of a hook is wrapped by whoever called it.
-  if (code === undefined && method === undefined) return new Error(text);
+  if (code === undefined && method === undefined) {
+    // Where in the plugin it happened.
+    return Object.assign(new Error(text), stack !== undefined && { stack: plain(stack) });
+  }
   // What ends a run as if the user had ended it is for dapp alone to say.
   return code !== undefined && isCode(code) && code !== "INTERRUPTED"
     ? new EngineError(code, text, { ...plainDetails(details), ...facts })
@@ -71,10 +67,6 @@ export function unpackError({ code, message, details = {}, denied }: WireError, 
 export function failed({ plugin, hook, method }: FailedWork): string {
   if (hook === undefined) return `Cannot load plugin "${plugin}"`;
   return `Plugin "${plugin}" failed in ${method === undefined ? "" : `"${method}" of `}hook "${hook}"`;
-}
-
-function isCode(text: string): text is ErrorCode {
-  return Object.hasOwn(errorCatalog, text);
 }
 
 type Given<T> = (value: unknown) => T | undefined;
@@ -120,12 +112,4 @@ function problemsOf(value: unknown): ErrorDetails["problems"] {
     message: plain(String(message)),
     ...(hint !== undefined && { hint: plain(String(hint)) }),
   }));
-}
-
-const controls = new RegExp("\x1b\\[[0-9;]*m|[\x00-\x08\x0b-\x1f\x7f-\x9f]", "g");
-
-/** A text of a plugin without what a terminal would act upon, and no longer than somebody reads. */
-export function plain(text: string): string {
-  const clean = text.replace(controls, "");
-  return clean.length > 4000 ? `${clean.slice(0, 4000)}...` : clean;
 }

@@ -1,9 +1,11 @@
 /** The process of one plugin, as dapp sees it: it is asked, waited for, and ended. */
 import { EngineError, type ErrorCode } from "../../contract/errors.ts";
 import type { HookContext } from "../../contract/plugin.ts";
+import { EngineDisposed } from "../dispose.ts";
 import { formatDuration } from "../../../lib/quantity.ts";
 import { isObject } from "../../../lib/guard.ts";
-import { failed, type FailedWork, plain, unpackError } from "./errors.ts";
+import { plain } from "../../../lib/plain.ts";
+import { failed, type FailedWork, unpackError } from "./errors.ts";
 import { observed, Pool } from "../../../lib/pool.ts";
 import { endGroup } from "../../../lib/process_group.ts";
 import { type RemoteMethod, Talk } from "./talk.ts";
@@ -61,6 +63,9 @@ export interface Asking {
 /** Calls of objects of dapp's that are answered at once: each may have files open. */
 const OBJECTS = 16;
 
+/** How long the end of a run waits for a plugin that lets go of what it holds. */
+const LEAVE_MS = 10_000;
+
 /** Bytes of what a plugin printed that are kept, to say why it ended. */
 const KEPT = 16 << 10;
 
@@ -76,7 +81,13 @@ export class ApartProcess implements AsyncDisposable {
   readonly #reading: Promise<unknown>;
   /** Aborted when nothing more is to be read. */
   readonly #silence = new AbortController();
-  readonly #abort = () => this.#end(new Gone("it was stopped"));
+  /** One that has nothing to do stays until it is let go of: it may hold something of its own. */
+  readonly #abort = () => {
+    this.#isLeft = this.#needs.context.signal.reason instanceof EngineDisposed && !this.#talk.isWaiting;
+    if (!this.#isLeft) this.#end(new Gone("it was stopped"));
+  };
+  /** Nothing more is asked but to let go. */
+  #isLeft = false;
   /** What Deno did not let it do, and was not told yet; once told, it is not told again. */
   readonly #denied = new Set<string>();
   readonly #told = new Set<string>();
@@ -108,7 +119,12 @@ export class ApartProcess implements AsyncDisposable {
 
   /** Whether there is nothing to be asked any more: it has ended, or the work was stopped. */
   get isStopped(): boolean {
-    return this.#gone !== undefined || this.#needs.context.signal.aborted;
+    return this.#gone !== undefined || this.#needs.context.signal.aborted && !this.#isLeft;
+  }
+
+  /** @throws the signal's reason */
+  #throwIfAborted(): void {
+    if (!this.#isLeft) this.#needs.context.signal.throwIfAborted();
   }
 
   /** What it printed as errors, the last of it. */
@@ -129,7 +145,7 @@ export class ApartProcess implements AsyncDisposable {
   /** Asks it something. @throws PLUGIN_FAILED, PLUGIN_RESULT_INVALID, the signal's reason, or what the plugin threw */
   async ask(what: string | RemoteMethod, args: readonly unknown[], asking: Asking = {}): Promise<unknown> {
     const { hook, signal, holdsOn = false } = asking;
-    this.#needs.context.signal.throwIfAborted();
+    this.#throwIfAborted();
     signal?.throwIfAborted();
     const answer = this.#answer(what, args, {
       plugin: this.#name,
@@ -157,7 +173,7 @@ export class ApartProcess implements AsyncDisposable {
       return answer;
     } catch (error) {
       this.#denied.clear();
-      this.#needs.context.signal.throwIfAborted();
+      this.#throwIfAborted();
       if (error instanceof Refusal) throw unpackError(error.said, work);
       if (error instanceof Gone) throw told(error, work);
       throw error;
@@ -168,7 +184,7 @@ export class ApartProcess implements AsyncDisposable {
 
   /** Ends the process when an answer takes too long. */
   #watch({ goesOn, signal }: Asking): Disposable {
-    const { timeoutMs } = this.#needs;
+    const timeoutMs = Math.min(this.#needs.timeoutMs, this.#isLeft ? LEAVE_MS : Infinity);
     let timer: ReturnType<typeof setTimeout> | undefined;
     let lastSeen = performance.now();
     let isAsked = false;

@@ -30,6 +30,8 @@ export interface WireError {
   readonly details?: Readonly<Record<string, unknown>>;
   /** Deno did not let it: `net access to "example.com:443"`. */
   readonly denied?: string;
+  /** Where it happened. */
+  readonly stack?: string;
 }
 
 /** What one side says to the other. */
@@ -51,6 +53,7 @@ const isWireError = hasMembers<WireError>({
   code: isOptional(isText),
   details: isOptional(isObject),
   denied: isOptional(isText),
+  stack: isOptional(isText),
 });
 
 /** Whether a value is a message. */

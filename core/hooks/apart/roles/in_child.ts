@@ -1,6 +1,7 @@
 /** What the process of a plugin makes of objects that are dapp's, and hands out of its own. */
 import type { Builder } from "../../../contract/builder.ts";
 import type { Store } from "../../../contract/store.ts";
+import { readOnly } from "../../../../lib/read_only.ts";
 import { Reference } from "../wire.ts";
 import { wrapBuilder } from "./builder_in_child.ts";
 import { isRole, type RoleName, roleShapes } from "./shapes.ts";
@@ -35,7 +36,7 @@ export async function askHook(
   input: unknown,
   { ask, handler }: { readonly ask: AskDapp; handler(input: unknown): unknown },
 ): Promise<unknown> {
-  if (!isRole(name)) return await handler(input);
+  if (!isRole(name)) return await handler(readOnly(input));
   const role = roles[name];
   const answer = await handler(role.input(input as Readonly<Record<string, unknown>>, ask));
   if (typeof answer !== "object" || answer === null) return answer;

@@ -3,7 +3,7 @@ import type { FetchIo, ImageSource } from "../../../contract/plugin.ts";
 import type { SourceRequest } from "../../../contract/source.ts";
 import { isImageState } from "../../../contract/guards.ts";
 import { isCount, isText } from "../../../../lib/guard.ts";
-import { plain } from "../errors.ts";
+import { plain } from "../../../../lib/plain.ts";
 import { Report } from "../reports.ts";
 import { giveStore } from "./given_store.ts";
 import { accessFor } from "./registry.ts";

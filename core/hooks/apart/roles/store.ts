@@ -8,7 +8,7 @@ import type { Signature } from "../../../contract/signature.ts";
 import { digestFromHex, digestHex, digestOf } from "../../../../lib/oci/digest.ts";
 import { type Guard, isText } from "../../../../lib/guard.ts";
 import { observed } from "../../../../lib/pool.ts";
-import { plain } from "../errors.ts";
+import { plain } from "../../../../lib/plain.ts";
 import { Remote } from "../wire.ts";
 import type { Role } from "./role.ts";
 import * as schemas from "./schemas.ts";
