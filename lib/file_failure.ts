@@ -58,7 +58,12 @@ export function fileFailureOf(thrown: unknown): FileFailure | undefined {
   return undefined;
 }
 
-/** The same, from what a tool has printed. */
+/** The file or program that was not there when it was used; undefined when a failure is another one. */
+export function missingFile(error: unknown): string | undefined {
+  return error instanceof Deno.errors.NotFound ? pathOf(error) : undefined;
+}
+
+/** What is said of a failure, from what a tool has printed. */
 export function fileFailureIn(text: string): FileFailure | undefined {
   const code = WORDS.find(([words]) => words.test(text))?.[1];
   return code === undefined ? undefined : KINDS[code];

@@ -1,4 +1,4 @@
-import { type FileFailure, fileFailureOf } from "../../lib/file_failure.ts";
+import { type FileFailure, fileFailureOf, missingFile } from "../../lib/file_failure.ts";
 
 /**
  * Every failure that the engine reports to people, with its exit code and the first thing to try.
@@ -198,11 +198,22 @@ export function fileFix({ kind, path }: FileFailure): string {
 
 /** Anything thrown, with a failure of files as something that a person can act on. */
 export function explained(error: unknown): unknown {
-  const failure = error instanceof EngineError ? undefined : fileFailureOf(error);
-  if (!failure) return error;
+  if (error instanceof EngineError) return error;
+  const failure = fileFailureOf(error);
+  if (!failure) return withoutFile(error);
   const { path, why } = failure;
   const message = path === undefined ? `Cannot go on: ${messageOf(error)}` : `Cannot use "${path}": ${why}`;
   return new EngineError("FILES_FAILED", message, { cause: error, ...fullFact(failure) });
+}
+
+/** A file that nobody expected to be missing has mostly been taken away meanwhile, as with the store. */
+function withoutFile(error: unknown): unknown {
+  const path = missingFile(error);
+  if (path === undefined) return error;
+  return new EngineError("FILES_FAILED", `Cannot use "${path}": it is not there`, {
+    cause: error,
+    fix: "If it was removed while dapp ran, as with the store or a part of it, run the command again",
+  });
 }
 
 /** The fact that something has no room left, for {@linkcode ErrorDetails}. */

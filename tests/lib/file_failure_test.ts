@@ -84,6 +84,17 @@ Deno.test("explained() says that no more processes may be started, and nothing o
   assert.equal(explained(lock), lock);
 });
 
+Deno.test("explained() names a file that is not there, when nobody expected that", async () => {
+  const thrown = await failureOf(() => Deno.readTextFile("/store/run/1/result"));
+  const error = explained(thrown);
+  assert.ok(error instanceof EngineError);
+  assert.equal(error.code, "FILES_FAILED");
+  assert.equal(error.message, 'Cannot use "/store/run/1/result": it is not there');
+  assert.match(error.fix, /run the command again/);
+  const bare = new Deno.errors.NotFound("no such thing");
+  assert.equal(explained(bare), bare);
+});
+
 Deno.test("explained() names the program that may not be started", async () => {
   const error = explained(await failureOf(() => new Deno.Command("/etc/passwd").spawn()));
   assert.equal(messageOf(error), 'Cannot use "/etc/passwd": this user may not do that there');

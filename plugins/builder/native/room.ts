@@ -1,11 +1,14 @@
 /** Tells stages that had no room from those that failed for another reason. */
 import { fileFailureIn } from "../../../lib/file_failure.ts";
-import { hasNoRoom } from "../../../lib/room.ts";
+import { freeBytes, hasNoRoom } from "../../../lib/room.ts";
 import { fileFix, fullFact } from "../../../core/contract/errors.ts";
 import type { ErrorDetails } from "../../../core/contract/plugin.ts";
 
 /** Bytes of output that are kept; the reason of a failure is among the last. */
 const KEPT = 8192;
+
+/** With this much left, in bytes, it was hardly the store's file system that was full. */
+const PLENTY = 1 << 30;
 
 /** The last output of a step. */
 export class Tail {
@@ -35,5 +38,9 @@ export async function noRoom(
   const place = full
     ? `no space is left on the file system of "${native}"`
     : `its output tells of a full disk`;
-  return { why: place, details: { fix: fileFix(failure), ...fullFact(failure) } };
+  const elsewhere = !full && (await freeBytes(native) ?? 0) > PLENTY;
+  const fix = elsewhere
+    ? `The file system of "${native}" has room: see df in the step; /dev and /dev/shm there are in memory, and bounded`
+    : fileFix(failure);
+  return { why: place, details: { fix, ...fullFact(failure) } };
 }
