@@ -1,5 +1,6 @@
 import { EngineError } from "../contract/errors.ts";
 import { Pool } from "../../lib/pool.ts";
+import { defaultRetryPolicy } from "../../lib/registry/retry.ts";
 import type { Clock } from "../protocol/clock.ts";
 
 export interface ThrottleOptions {
@@ -18,7 +19,7 @@ const RAISE_AFTER = 20;
 
 /**
  * Runs work side by side and adapts to a server that says it is too much: then half as many run, nobody asks until the
- * time it named is over, and the number grows again slowly.
+ * time it named is over, and the number grows again slowly. Who names a time that no request waits for is not asked again.
  */
 export class Throttle {
   readonly #pool = new Pool(() => this.parallel);
@@ -51,7 +52,9 @@ export class Throttle {
     } catch (error) {
       const limited = limitOf(error);
       if (!limited || tries >= MAX_PUT_OFF || signal.aborted) throw error;
-      this.#slowDown(limited.waitMs ?? Math.min(1000 * 2 ** tries, 60_000));
+      const { waitMs = Math.min(1000 * 2 ** tries, 60_000) } = limited;
+      if (waitMs > defaultRetryPolicy.longestWaitMs) throw error;
+      this.#slowDown(waitMs);
       return undefined;
     }
   }

@@ -180,6 +180,18 @@ Deno.test("applyPlan() slows down for 429, waits as asked, and finishes", async 
   assert.deepEqual(images(registry.state()), {});
 });
 
+Deno.test("applyPlan() waits for no pause that is longer than any request waits", async () => {
+  const registry = await withGone(3);
+  const plan = await planFor(registry);
+  registry.fault = (operation) => {
+    if (operation === "delete") throw failed("too many requests", 429, { retryAfterMs: 1e15 });
+  };
+  const clock = fakeClock();
+  const report = await applyFor(registry, plan, { clock, parallel: 1 });
+  assert.deepEqual([report.exitCode, report.counts.deleted, registry.counts.delete], [1, 0, 3]);
+  assert.ok(Math.max(0, ...clock.slept) <= 15 * 60_000, String(clock.slept));
+});
+
 Deno.test("applyPlan() stops at 405 with one message, and says what it could not do on other failures", async (t) => {
   await t.step("405", async () => {
     const registry = await withGone(5);
