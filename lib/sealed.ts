@@ -8,9 +8,13 @@ const DIGEST = 71;
 
 /** A text with its digest before it, so that whatever happens to its file is noticed when it is read. */
 export async function seal(text: string): Promise<Uint8Array> {
-  const sealed = encoder.encode(`${" ".repeat(DIGEST)}\n${text}`);
-  encoder.encodeInto(await digestOf(sealed.subarray(DIGEST + 1)), sealed);
-  return sealed;
+  // It may be long: no second text is made of it, and no second copy of its bytes. What stays empty takes no memory.
+  const sealed = new Uint8Array(DIGEST + 1 + 3 * text.length);
+  sealed[DIGEST] = LINE_END;
+  const { written } = encoder.encodeInto(text, sealed.subarray(DIGEST + 1));
+  const content = sealed.subarray(DIGEST + 1, DIGEST + 1 + written);
+  encoder.encodeInto(await digestOf(content), sealed);
+  return sealed.subarray(0, DIGEST + 1 + written);
 }
 
 /** The text inside; undefined for what {@linkcode seal} did not make. */

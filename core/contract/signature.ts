@@ -125,8 +125,11 @@ function* listingTexts<T>(items: readonly T[], rowOf: (item: T) => ListedFile): 
 
 /** Reads what {@linkcode formatListing} wrote. */
 export function parseListing(text: string): ListedFile[] {
-  return text.split("\0").slice(0, -1).map((row) => {
-    const [mode = "", oid = ""] = row.split(" ", 2);
-    return { mode, oid, path: row.slice(mode.length + oid.length + 2) };
-  });
+  return text.split("\0").slice(0, -1).map(parseListed);
+}
+
+/** Reads one row of a listing, without the NUL that ends it. */
+export function parseListed(row: string): ListedFile {
+  const [mode = "", oid = ""] = row.split(" ", 2);
+  return { mode, oid, path: row.slice(mode.length + oid.length + 2) };
 }

@@ -1,6 +1,6 @@
 import { FORMAT_KEY } from "../sign/stage_formats.ts";
-import { compareText, type Fact, type ListedFile, parseListing } from "../contract/signature.ts";
-import { compareRows, listingOfRows } from "../sign/listing_rows.ts";
+import { compareText, type Fact, type ListedFile, parseListed } from "../contract/signature.ts";
+import { compareRows } from "../sign/listing_rows.ts";
 import type { FactChange, FileChange } from "../contract/results.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 import { unreachable } from "../../lib/unreachable.ts";
@@ -53,20 +53,33 @@ async function factChange(
 /** Which files of two listings were added, removed or changed, by path. */
 export function diffListings(before: string, after: string): FileChange[] {
   const { gone, came } = compareRows(before, after);
-  const old = new Map(parseListing(listingOfRows(gone)).map((f) => [f.path, f]));
   const files: FileChange[] = [];
-  for (const file of parseListing(listingOfRows(came))) {
-    const was = old.get(file.path);
-    old.delete(file.path);
-    if (!was) files.push({ path: file.path, change: "added", after: file.oid });
-    else if (was.oid !== file.oid || was.mode !== file.mode) {
-      const mode = was.mode !== file.mode;
-      const show = (f: ListedFile) => mode ? `${f.oid} (mode ${f.mode})` : f.oid;
-      files.push({ path: file.path, change: "modified", before: show(was), after: show(file) });
-    }
+  // Both are sorted by path.
+  for (let i = 0, j = 0; i < gone.length || j < came.length;) {
+    const [was, is] = [fileAt(gone, i), fileAt(came, j)];
+    const order = !was ? 1 : !is ? -1 : compareText(was.path, is.path);
+    if (order <= 0) i++;
+    if (order >= 0) j++;
+    files.push(order < 0 ? removed(was!) : order > 0 ? added(is!) : modified(was!, is!));
   }
-  for (const file of old.values()) files.push({ path: file.path, change: "removed", before: file.oid });
-  return files.sort((x, y) => compareText(x.path, y.path));
+  return files;
+}
+
+function fileAt(rows: readonly string[], i: number): ListedFile | undefined {
+  return rows[i] === undefined ? undefined : parseListed(rows[i]);
+}
+
+function removed({ path, oid }: ListedFile): FileChange {
+  return { path, change: "removed", before: oid };
+}
+
+function added({ path, oid }: ListedFile): FileChange {
+  return { path, change: "added", after: oid };
+}
+
+function modified(was: ListedFile, is: ListedFile): FileChange {
+  const show = ({ mode, oid }: ListedFile) => was.mode === is.mode ? oid : `${oid} (mode ${mode})`;
+  return { path: is.path, change: "modified", before: show(was), after: show(is) };
 }
 
 function commandLines(value: string | undefined): string[] {

@@ -17,17 +17,22 @@ export function compareRows(before: string, after: string): RowDifference {
   const [old, now] = [rowsOf(before), rowsOf(after)];
   const [gone, came, same]: [string[], string[], string[]] = [[], [], []];
   let changed = 0;
-  for (let i = 0, j = 0; i < old.length || j < now.length;) {
-    const [was, is] = [old[i], now[j]];
-    if (was === is) {
-      same.push(was!);
-      i++;
-      j++;
+  const next = (rows: Iterator<string, undefined>) => rows.next().value;
+  for (let was = next(old), is = next(now); was !== undefined || is !== undefined;) {
+    if (was !== undefined && was === is) {
+      same.push(was);
+      [was, is] = [next(old), next(now)];
       continue;
     }
     const order = was === undefined ? 1 : is === undefined ? -1 : compareText(pathOf(was), pathOf(is));
-    if (order <= 0) gone.push(old[i++]!);
-    if (order >= 0) came.push(now[j++]!);
+    if (order <= 0) {
+      gone.push(was!);
+      was = next(old);
+    }
+    if (order >= 0) {
+      came.push(is!);
+      is = next(now);
+    }
     changed++;
   }
   return { gone, came, same, changed };
@@ -43,6 +48,7 @@ export function pathOf(row: string): string {
   return row.slice(row.indexOf(" ", row.indexOf(" ") + 1) + 1);
 }
 
-function rowsOf(listing: string): readonly string[] {
-  return listing.split("\0").slice(0, -1);
+/** One row after the other: of hundreds of thousands only those are kept that somebody keeps. */
+function* rowsOf(listing: string): Generator<string, undefined> {
+  for (let at = 0, end; (end = listing.indexOf("\0", at)) >= 0; at = end + 1) yield listing.slice(at, end);
 }

@@ -129,7 +129,7 @@ export function planFileLayer(input: FileLayerInput): FileLayerPlan {
     for (const name of parent.list(path)) hide(joinPath(path, name));
   };
   hidden.forEach(hide);
-  return { rows: [...rows].sort(([a], [b]) => comparePaths(a, b)).map(([, row]) => row) };
+  return { rows: [...rows.keys()].sort(comparePaths).map((path) => rows.get(path)!) };
 }
 
 /** Of names that are neither hidden nor long, as most are. */

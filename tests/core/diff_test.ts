@@ -48,6 +48,37 @@ Deno.test("diffListings() tells added, removed, changed content and changed mode
   ]);
 });
 
+Deno.test("diffListings() says of every path what two listings say of it", () => {
+  for (let seed = 1; seed <= 50; seed++) {
+    const pick = (i: number, of: number) => (seed * 7919 + i * (i + seed) * 104_729) % of;
+    const side = (shift: number) =>
+      new Map(
+        Array.from({ length: 40 }, (_, i) => i).flatMap((i) => {
+          const path = `/${["é", "a", "\u{1f600}", "a-b", "\uffee"][i % 5]}/${i}`;
+          const row = {
+            path,
+            mode: pick(i + shift, 5) > 0 ? "100644" : "100755",
+            oid: `${pick(i + shift, 3)}`,
+          };
+          return pick(i * 2 + shift, 4) > 0 ? [[path, row] as const] : [];
+        }),
+      );
+    const [before, after] = [side(0), side(seed)];
+    const expected = [...new Set([...before.keys(), ...after.keys()])].sort().flatMap((path): unknown[] => {
+      const [was, is] = [before.get(path), after.get(path)];
+      if (!was) return [{ path, change: "added", after: is!.oid }];
+      if (!is) return [{ path, change: "removed", before: was.oid }];
+      if (was.mode === is.mode) {
+        return was.oid === is.oid ? [] : [{ path, change: "modified", before: was.oid, after: is.oid }];
+      }
+      const show = ({ oid, mode }: typeof was) => `${oid} (mode ${mode})`;
+      return [{ path, change: "modified", before: show(was), after: show(is) }];
+    });
+    const [a, b] = [before, after].map((files) => formatListing([...files.values()]));
+    assert.deepEqual(diffListings(a!, b!), expected);
+  }
+});
+
 Deno.test("diffFacts() explains commands by line, files by listing, and other facts by value", async () => {
   const [first, second] = await Promise.all([digestOf("1"), digestOf("2")]);
   const before = [
