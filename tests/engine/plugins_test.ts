@@ -172,6 +172,14 @@ Deno.test("mistakes with plugins name the plugin and what to do", async (t) => {
       /^Cannot load plugin ".*": boom$/,
       /Correct the plugin: it failed/,
     ),
+    "fails while it says what it needs": [
+      "{ use: ./tools/p.ts }",
+      'import { definePlugin } from "@dapp/dapp/plugin";\n' +
+      "export default definePlugin({ name: 'p', api: 1, setup: () => ({}), rights: () => { throw new Error('boom'); } });",
+      "PLUGIN_FAILED",
+      /^Cannot load plugin "\.\/tools\/p\.ts": boom$/,
+      /cause/,
+    ],
     "misspelt option": [
       `{ use: ./example.ts, options: { stagess: [] } }`,
       "",

@@ -1,7 +1,7 @@
 /** A plugin that runs apart, as the engine sees it: like any other. */
 import { denoEnvironment } from "../../../lib/own_process.ts";
 import type { HookContext, Host, Plugin, PluginHooks } from "../../contract/plugin.ts";
-import { EngineError } from "../../contract/errors.ts";
+import { EngineError, messageOf } from "../../contract/errors.ts";
 import type { CleanupGit, KeepRequest } from "../../contract/cleanup.ts";
 import type { Config } from "../../contract/config.ts";
 import type { PluginRights } from "../../contract/rights.ts";
@@ -178,7 +178,13 @@ class Place implements AsyncDisposable {
     this.#process = process;
     const module = { use, url, project: fileUrl(`${host.projectDir}/`) };
     const names = pin && hasPackages(pin) ? dappByName() : undefined;
-    const opened = await process.ask("open", [module, options, names]);
+    const opened = await process.ask("open", [module, options, names]).catch((cause) => {
+      if (cause instanceof EngineError) throw cause;
+      throw new EngineError("PLUGIN_FAILED", `Cannot load plugin "${use}": ${messageOf(cause)}`, {
+        plugin: use,
+        cause,
+      });
+    });
     if (isOpened(opened)) return opened;
     throw new EngineError("PLUGIN_RESULT_INVALID", `Cannot load plugin "${use}": it does not say what it is`);
   }
