@@ -180,11 +180,15 @@ class Reader {
       found = await this.#find({ name, repository }, listed);
     } catch (error) {
       if (error instanceof OciError) {
+        // Once may be what stands between, such as a login page.
+        const seenBefore = this.cache.wasGone(base.reference);
+        this.cache.seeGone(base.reference);
         this.#broken.push({
           ...base,
           kind: "damaged",
           why: error.message,
           ...(listed.digest && { digest: listed.digest }),
+          ...(seenBefore && { seenBefore }),
         });
       } else {
         this.options.signal.throwIfAborted();

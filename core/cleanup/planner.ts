@@ -345,7 +345,7 @@ class Planner {
 
 /** Whether a tag may be an image of which nobody can tell at this moment what it stands on. */
 export function mayStandOnStages({ kind, seenBefore }: BrokenTag): boolean {
-  return kind === "unreadable" || (kind === "missing" && !seenBefore);
+  return kind === "unreadable" || !seenBefore;
 }
 
 function schemeTitle(scheme: string): string {

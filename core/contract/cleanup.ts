@@ -107,7 +107,7 @@ export interface BrokenTag extends InventoryTag {
   readonly kind: "missing" | "damaged" | "unreadable";
   /** Digest of the manifest. */
   readonly digest?: Digest;
-  /** It was missing in an earlier run too: it is really gone. */
+  /** It was missing or damaged in an earlier run too: nobody can use it. */
   readonly seenBefore?: true;
   /** One sentence. */
   readonly why: string;

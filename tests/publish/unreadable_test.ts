@@ -30,6 +30,29 @@ function spoil(registry: MemoryRegistry, tag: string, answer: () => Response): v
   );
 }
 
+Deno.test("no stage goes while an answer that is no manifest stands in place of the image on it", async () => {
+  await using registry = new MemoryRegistry();
+  const repo = `${registry.host}/grp/shop`;
+  await withProject({ "dappfile.yaml": dappfile, one: "1", two: "2" }, async (project) => {
+    await using engine = project.engine({ plugins: [use(quickRegistry())], repo });
+    await engine.push([], {
+      repo,
+      tags: [{ flag: "tag-plain", value: "v1" }],
+      build: true,
+      withStages: true,
+    });
+    spoil(registry, "v1", () => Response.json({ signIn: true }));
+    await using fresh = openProject(project.dir, `${project.home}-other`).engine({
+      plugins: [use(quickRegistry())],
+    });
+    const { tags } = await fresh.planCleanup({ repo, stages: "unneeded" });
+    assert.deepEqual(
+      tags.filter(({ verdict }) => verdict === "delete").map(({ reference }) => reference),
+      [],
+    );
+  });
+});
+
 Deno.test("one unreadable tag keeps no command from the others", async (t) => {
   for (const [title, answer] of answers) {
     await t.step(`a tag that ${title}`, async () => {
