@@ -93,7 +93,7 @@ function decade(value: number, round: (power: number) => number): number {
 }
 
 /** A number in few characters: `1.5k`, `200k`, `2G`. */
-export function short(value: number): string {
+function short(value: number): string {
   for (const [limit, unit] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]] as const) {
     if (value >= limit) return `${Number((value / limit).toPrecision(3))}${unit}`;
   }

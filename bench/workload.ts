@@ -1,7 +1,7 @@
 /** The work that every tool does: a five-stage image on a Debian base, from 2,000 files in git. */
 import { run } from "../tests/support/process.ts";
 
-export const FILES = 2_000;
+const FILES = 2_000;
 /** 2,000 times this is 10 MB. */
 const FILE_BYTES = 5_000;
 /** 50 MB in 2,000 files. Incompressible by a quarter only, as base64 is. */

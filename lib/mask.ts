@@ -1,7 +1,7 @@
 /** Keeping secret values out of text. */
 
 /** What stands for a value. */
-export const MASK = "***";
+const MASK = "***";
 
 /** Values of fewer characters are not looked for: text without them would tell nothing, and show where they were. */
 const SHORTEST = 4;

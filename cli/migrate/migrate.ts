@@ -10,7 +10,7 @@ import type { Migrated, Remark } from "./source.ts";
 import { migrateWerf } from "./werf.ts";
 
 /** What can be converted, with the files that are looked for. */
-export const migrations: Readonly<Record<string, readonly string[]>> = {
+const migrations: Readonly<Record<string, readonly string[]>> = {
   werf: ["werf.yaml", "werf.yml"],
   dockerfile: ["Dockerfile", "Containerfile"],
   compose: ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"],

@@ -5,7 +5,7 @@ const MAX_VALUES = 1_000_000;
 /** Characters of all these values. */
 const MAX_CHARACTERS = 64 << 20;
 /** Images that all matrices together may make. */
-export const MAX_IMAGES = 5000;
+const MAX_IMAGES = 5000;
 
 /**
  * Bounds what templates and matrices may expand to. A few lines could mean more than any machine holds; such a

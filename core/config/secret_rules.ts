@@ -7,7 +7,7 @@ import type { ImageDocument } from "./schema.ts";
 type Entry = NonNullable<NonNullable<ImageDocument["secrets"]>[number]>;
 
 /** Where commands find a secret for which nothing else is said. */
-export const SECRETS_DIR = "/run/secrets";
+const SECRETS_DIR = "/run/secrets";
 
 /** Reads `secrets` and reports what its entries do to each other, to mounts and to the commands. */
 export function readSecrets(

@@ -101,7 +101,7 @@ async function withCommits(
 }
 
 /** Every later stage, here and in images that use this one, whose signature depends on `stage`. */
-export function ripples(signed: SignedGraph, image: SignedImage, stage: SignedStage): string[] {
+function ripples(signed: SignedGraph, image: SignedImage, stage: SignedStage): string[] {
   const out: string[] = [];
   const after = (of: SignedImage, from: number) => {
     for (const s of of.stages.slice(from)) {

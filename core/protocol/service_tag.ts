@@ -7,7 +7,7 @@ import type { Repository } from "../contract/registry.ts";
 const PAYLOAD = "dapp-service";
 
 /** Writes a small document under a service tag, as an annotation of an image without files. */
-export async function writeServiceTag(
+async function writeServiceTag(
   repository: Repository,
   tag: string,
   options: { readonly document: unknown; readonly signal: AbortSignal },

@@ -137,15 +137,14 @@ class Mending {
       const nodes = await session.select([]);
       const signed = await session.sign(new Set(nodes.map(({ key }) => key)));
       const shared = await openShared(session, signed, { repo, readOnly: false, uploader, losses });
-      for (const image of signed.images) {
-        for (const stage of image.stages) {
-          const place = stages.get(stageTag(stage.signature));
-          const record = place && await store.stages.whole(stage.signature);
-          if (!place || !record) continue;
-          stages.delete(place.tag);
-          const publish = () => shared.publisher!.publishAgain(image, stage, record);
-          if (await this.#send(place.repository, place.tag, publish)) done.push(place);
-        }
+      const each = signed.images.flatMap((image) => image.stages.map((stage) => ({ image, stage })));
+      for (const { image, stage } of each) {
+        const place = stages.get(stageTag(stage.signature));
+        const record = place && await store.stages.whole(stage.signature);
+        if (!place || !record) continue;
+        stages.delete(place.tag);
+        const publish = () => shared.publisher!.publishAgain(image, stage, record);
+        if (await this.#send(place.repository, place.tag, publish)) done.push(place);
       }
     }
     return done;

@@ -4,7 +4,7 @@ import type { Environment } from "../../lib/environment.ts";
  * Latest modification time that a layer carries, in seconds since 1970: 2026-01-01T00:00:00Z. Files that packages
  * date earlier keep their time, everything made during a build gets this one.
  */
-export const DEFAULT_EPOCH = 1767225600;
+const DEFAULT_EPOCH = 1767225600;
 
 /** The epoch of this run: `SOURCE_DATE_EPOCH` (reproducible-builds.org) when it is a whole number of seconds. */
 export function epochFrom(env: Environment): number {

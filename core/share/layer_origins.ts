@@ -59,7 +59,7 @@ function standsOnAlike(signed: SignedGraph, image: SignedImage, stage: SignedSta
 }
 
 /** Whether a stage of an image with that base may have layers that no stage below it has. */
-export function addsLayers({ spec: { work } }: SignedStage, base: BaseRule): boolean {
+function addsLayers({ spec: { work } }: SignedStage, base: BaseRule): boolean {
   switch (work.kind) {
     case "from":
       return base.kind === "image";

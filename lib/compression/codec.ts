@@ -17,7 +17,7 @@ export const GZIP_HEADER: Uint8Array = Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 
 export type BlockCodec = (block: Uint8Array, last: boolean) => Uint8Array;
 
 /** @throws {RangeError} for a level outside of what {@linkcode Compression} allows */
-export function checkCompression({ kind, level }: Compression): void {
+function checkCompression({ kind, level }: Compression): void {
   const [min, max] = kind === "gzip" ? [2, 9] : [1, 19];
   if (Number.isInteger(level) && level >= min && level <= max) return;
   throw new RangeError(`Cannot compress with ${kind} level ${level}: allowed are ${min} to ${max}`);

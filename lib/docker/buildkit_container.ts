@@ -4,10 +4,10 @@ import { execStream } from "./exec_stream.ts";
 import type { EnginePlace } from "./find_engines.ts";
 
 /** The container that is made, and the volume with what its daemon keeps. */
-export const BUILDER_CONTAINER = "dapp-buildkitd";
+const BUILDER_CONTAINER = "dapp-buildkitd";
 const VOLUME = "dapp-buildkitd-state";
 /** The daemon that is run when nobody names another one. */
-export const BUILDER_IMAGE = "moby/buildkit:v0.34.2";
+const BUILDER_IMAGE = "moby/buildkit:v0.34.2";
 /** Containers that may be removed again. */
 const LABEL = "dapp.builder";
 /** What BuildKit needs of an engine that may not give all rights itself, as one in a container or a confined machine. */

@@ -82,7 +82,7 @@ export async function downloadBlob(
       await out.seek(0, Deno.SeekMode.Start);
     },
   };
-  await transferBlob(client, path, { ...transfer, sink });
+  await new Download(client, path, { ...transfer, sink }).run();
 }
 
 /** Reads all of a blob, and says what it found; what comes is kept nowhere. @throws {RegistryError} when nobody can tell */
@@ -97,7 +97,8 @@ export async function verifyBlob(
   const end = await readableBlob(client, path, question);
   if (end !== "there") return end;
   try {
-    await transferBlob(client, path, { ...transfer, sink: { write() {}, restart: () => Promise.resolve() } });
+    const sink: Sink = { write() {}, restart: () => Promise.resolve() };
+    await new Download(client, path, { ...transfer, sink }).run();
     return "there";
   } catch (error) {
     if (!(error instanceof RegistryError)) throw error;
@@ -116,80 +117,109 @@ interface Transfer {
   report(done: number): void;
 }
 
-async function transferBlob(
-  client: RegistryClient,
-  path: string,
-  { blob, sink, signal, report }: Transfer & { readonly sink: Sink },
-): Promise<void> {
-  let hash: Sha256 | undefined;
-  let done = 0;
-  let most = 0;
-  let failures = 0;
-  let mismatches = 0;
-  let empty = 0;
-  const restart = async () => {
-    await sink.restart();
-    hash = createSha256();
-    done = 0;
-  };
-  for (let piece = 1;; piece++) {
-    const start = done;
-    let answered = false;
-    try {
-      // Should the built-in fetch trip over how it comes, the next try takes it as it is.
-      const small = piece === 1 && blob.size <= SMALL;
-      const response = await requestBlob(client, path, { blob, from: done, small, signal });
-      answered = true;
-      // The first one opens a library, for which all that is still to be asked for would wait.
-      hash ??= createSha256();
-      if (done > 0 && !continuesAt(response, done)) {
-        await restart();
-        if (response.status === 206) {
-          await response.discard();
-          throw cut("another range came than was asked for");
-        }
+/** How far the download of one blob is, and what went wrong so far. */
+class Download {
+  #hash: Sha256 | undefined;
+  #done = 0;
+  #most = 0;
+  /** In a row. */
+  #failures = 0;
+  #mismatches = 0;
+  /** Answers in a row that broke off before anything came. */
+  #empty = 0;
+
+  constructor(
+    readonly client: RegistryClient,
+    readonly path: string,
+    readonly transfer: Transfer & { readonly sink: Sink },
+  ) {}
+
+  async run(): Promise<void> {
+    const { client, transfer: { signal } } = this;
+    for (let piece = 1;; piece++) {
+      const start = this.#done;
+      let answered = false;
+      try {
+        return await this.#readRest(piece === 1, () => answered = true);
+      } catch (error) {
+        if (!(error instanceof RegistryError)) throw error;
+        if (error.kind === "corrupt") await this.#mismatched(error);
+        else await this.#failed(error, { start, answered, last: piece >= MAX_PIECES });
       }
-      for await (const chunk of blobWithin(response, blob, mismatches)) {
-        if (done + chunk.length > blob.size) throw corrupt(`it is longer than ${blob.size} bytes`);
-        const hashed = hash.updateBeside(chunk);
-        sink.write(chunk);
-        await hashed;
-        done += chunk.length;
-        if (done > most) report(most = done);
-      }
-      if (done < blob.size) throw cut(`it ended after ${done} of ${blob.size} bytes`);
-      const digest = digestFromHex(hash.hex());
-      if (digest === blob.digest) return;
-      throw corrupt(`its digest is ${digest}`);
-    } catch (error) {
-      if (!(error instanceof RegistryError)) throw error;
-      if (error.kind === "corrupt") {
-        if (++mismatches === MISMATCH_TRIES) throw damaged(error);
-        await restart();
-      } else {
-        failures = done > start && error.details.code !== TOO_SLOW ? 1 : failures + 1;
-        // What is answered, and breaks off before anything came, is soon known to do so always.
-        empty = answered && done === start && error.details.code !== TOO_SLOW ? empty + 1 : 0;
-        const spent = failures >= client.retry.attempts || piece >= MAX_PIECES;
-        if (!error.details.retryable || spent) throw await orLost(error, client, path, { blob, signal });
-        if (empty >= EMPTY_TRIES) {
-          const lost = await orLost(error, client, path, { blob, signal });
-          if (lost.kind === "lost") throw lost;
-        }
-      }
-      await client.retry.sleep(backoffMs(Math.max(failures, mismatches)), signal);
+      await client.retry.sleep(backoffMs(Math.max(this.#failures, this.#mismatches)), signal);
     }
   }
 
-  function problem(why: string, kind: "corrupt" | "failed"): RegistryError {
+  async #readRest(first: boolean, onAnswer: () => void): Promise<void> {
+    const { client, path, transfer: { blob, sink, signal, report } } = this;
+    // Should the built-in fetch trip over how it comes, the next try takes it as it is.
+    const small = first && blob.size <= SMALL;
+    const response = await requestBlob(client, path, { blob, from: this.#done, small, signal });
+    onAnswer();
+    // The first one opens a library, for which all that is still to be asked for would wait.
+    this.#hash ??= createSha256();
+    if (this.#done > 0 && !continuesAt(response, this.#done)) {
+      await this.#restart();
+      if (response.status === 206) {
+        await response.discard();
+        throw this.#problem("another range came than was asked for", "failed");
+      }
+    }
+    for await (const chunk of blobWithin(response, blob, this.#mismatches)) {
+      if (this.#done + chunk.length > blob.size) {
+        throw this.#problem(`it is longer than ${blob.size} bytes`, "corrupt");
+      }
+      const hashed = this.#hash.updateBeside(chunk);
+      sink.write(chunk);
+      await hashed;
+      this.#done += chunk.length;
+      if (this.#done > this.#most) report(this.#most = this.#done);
+    }
+    if (this.#done < blob.size) {
+      throw this.#problem(`it ended after ${this.#done} of ${blob.size} bytes`, "failed");
+    }
+    const digest = digestFromHex(this.#hash.hex());
+    if (digest !== blob.digest) throw this.#problem(`its digest is ${digest}`, "corrupt");
+  }
+
+  /** Begins anew. @throws {RegistryError} after the last try */
+  async #mismatched(error: RegistryError): Promise<void> {
+    if (++this.#mismatches === MISMATCH_TRIES) throw damaged(error);
+    await this.#restart();
+  }
+
+  /** Counts a failure. @throws {RegistryError} when another try would not help */
+  async #failed(
+    error: RegistryError,
+    { start, answered, last }: {
+      /** Where the piece began. */
+      readonly start: number;
+      readonly answered: boolean;
+      readonly last: boolean;
+    },
+  ): Promise<void> {
+    const { client, path, transfer } = this;
+    const slow = error.details.code === TOO_SLOW;
+    this.#failures = this.#done > start && !slow ? 1 : this.#failures + 1;
+    // What is answered, and breaks off before anything came, is soon known to do so always.
+    this.#empty = answered && this.#done === start && !slow ? this.#empty + 1 : 0;
+    const spent = this.#failures >= client.retry.attempts || last;
+    if (!error.details.retryable || spent) throw await orLost(error, client, path, transfer);
+    if (this.#empty < EMPTY_TRIES) return;
+    const lost = await orLost(error, client, path, transfer);
+    if (lost.kind === "lost") throw lost;
+  }
+
+  async #restart(): Promise<void> {
+    await this.transfer.sink.restart();
+    this.#hash = createSha256();
+    this.#done = 0;
+  }
+
+  #problem(why: string, kind: "corrupt" | "failed"): RegistryError {
+    const { client, path, transfer: { blob } } = this;
     const message = `Cannot download blob ${blob.digest} of ${client.domain}/${path}: ${why}`;
     return new RegistryError(message, { kind, retryable: true });
-  }
-  function corrupt(why: string): RegistryError {
-    return problem(why, "corrupt");
-  }
-  function cut(why: string): RegistryError {
-    return problem(why, "failed");
   }
 }
 

@@ -75,13 +75,13 @@ const OTHER =
   /ENOTFOUND|failed to lookup address|no such host|Invalid hostname|Invalid URL|EPERM|Requires \w+ access|InvalidContentType|ERR_SSL|Proxy response \(40[37]\)|Proxy Authentication Required/;
 
 /** Whether both sides speak TLS, and one refuses the other. */
-export function refusesTls(error: unknown): boolean {
+function refusesTls(error: unknown): boolean {
   const text = textOf(error);
   return OF_TLS.test(text) && !/InvalidContentType/.test(text);
 }
 
 /** Whether what kept a request from being answered will do so again, however often it is sent. */
-export function isLasting(error: unknown): boolean {
+function isLasting(error: unknown): boolean {
   return refusesTls(error) || OTHER.test(textOf(error));
 }
 

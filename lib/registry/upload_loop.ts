@@ -19,92 +19,142 @@ const MAX_PARTS = 100;
  * it, does not take it whole. After a lost connection it goes on where the registry confirms to be, and otherwise
  * begins anew; a lost answer is looked up before anything is repeated. A session that is given up is closed.
  *
- * @param opened a session that a mount has left
  * @throws {RegistryError}
  */
-export async function sendBlob(
-  sending: Sending,
-  { opened, chunk }: { readonly opened: UploadSession | undefined; readonly chunk: number | undefined },
-): Promise<void> {
-  const { target, blob } = sending;
-  const { client, signal } = target;
-  let session = opened;
-  const parts = new PartSizes(client, blob.size, chunk);
-  let [from, failures, spoilt, gone] = [0, 0, 0, false];
-  const restart = async () => {
-    await session?.cancel();
-    session = undefined;
-    from = 0;
-  };
-  const goSmaller = async (error: RegistryError) => {
-    parts.shrink(error, session?.minChunk ?? 0);
-    failures = spoilt = 0;
-    await restart();
-  };
+export async function sendBlob(sending: Sending, options: SendOptions): Promise<void> {
+  const upload = new Upload(sending, options);
   try {
+    await upload.send();
+  } finally {
+    await upload.close();
+  }
+}
+
+interface SendOptions {
+  /** A session that a mount has left. */
+  readonly opened: UploadSession | undefined;
+  readonly chunk: number | undefined;
+}
+
+/** How far the sending of one blob is, and what went wrong so far. */
+class Upload {
+  #session: UploadSession | undefined;
+  /** Bytes that the registry has. */
+  #from = 0;
+  /** In a row. */
+  #failures = 0;
+  #spoilt = 0;
+  #gone = false;
+  readonly #parts: PartSizes;
+
+  constructor(readonly sending: Sending, { opened, chunk }: SendOptions) {
+    this.#session = opened;
+    this.#parts = new PartSizes(sending.target.client, sending.blob.size, chunk);
+  }
+
+  async send(): Promise<void> {
     for (let part = 1;; part++) {
-      const before = from;
+      const before = this.#from;
       try {
-        session ??= await UploadSession.open(target);
-        if (!parts.whole) {
-          if (from === 0) await verifySource(blob, signal);
-          while (from < blob.size) {
-            const to = parts.end(from, session.minChunk);
-            await patchChunk(session, sending, { from, to });
-            from = to;
-          }
-        }
-        await putRest(session, sending, from);
-        session = undefined;
-        parts.arrived();
-        return;
+        return await this.#sendRest();
       } catch (error) {
+        const session = this.#session;
         // What cannot be opened has been tried often enough.
         if (!(error instanceof RegistryError) || !session || part >= MAX_PARTS) throw error;
-        // What was said of what had arrived may be true: a file can rot.
-        if (error.details.status === 400) await verifySource(blob, signal);
-        const { status, code, retryAfterMs: asked = 0 } = error.details;
-        const next = verdict(error, { whole: parts.whole, from });
-        if (next === "fail") throw parts.reason(error);
-        // Where several servers share a registry, the one that knows an upload may be asked later.
-        if (next === "smaller" || (next === "anew" && status !== 404 && ++spoilt > SPOILT)) {
-          await goSmaller(error);
-          continue;
-        }
-        if (next === "anew") {
-          session = undefined;
-          from = 0;
-        } else {
-          const { digest, size } = blob;
-          const question = { digest, size, scopes: [pushScope(target.path)], signal };
-          if (await lookUpBlob(client, target.path, question) === "there") {
-            sending.report(blob.size);
-            session = undefined;
-            return;
-          }
-          from = await session.offset();
-          if (from <= 0 || from > blob.size) await restart();
-        }
-        // A connection that was closed while nobody used it says nothing of the next one.
-        if (code === GONE && !gone) {
-          gone = true;
-          continue;
-        }
-        failures = from > before && code !== TOO_SLOW ? 1 : failures + 1;
-        if (asked > client.retry.longestWaitMs) throw error;
-        if (failures >= client.retry.attempts) {
-          if (from > 0 || !(next === "anew" || parts.isLarge)) throw error;
-          // Time and again nothing arrived of all that was sent: what stands between may let less through.
-          await goSmaller(error);
-          continue;
-        }
-        // The client itself keeps the pause that a 429 asks for.
-        const pause = status === 429 ? 0 : asked;
-        await client.retry.sleep(Math.max(pause, backoffMs(failures)), signal);
+        const next = await this.#recover(error, session);
+        if (next === "sent") return;
+        if (next !== "smaller") await this.#wait(error, { before, anew: next === "anew" });
       }
     }
-  } finally {
-    await session?.cancel();
+  }
+
+  async close(): Promise<void> {
+    await this.#session?.cancel();
+  }
+
+  async #sendRest(): Promise<void> {
+    const { target, blob } = this.sending;
+    const session = this.#session ??= await UploadSession.open(target);
+    if (!this.#parts.whole) {
+      if (this.#from === 0) await verifySource(blob, target.signal);
+      while (this.#from < blob.size) {
+        const to = this.#parts.end(this.#from, session.minChunk);
+        await patchChunk(session, this.sending, { from: this.#from, to });
+        this.#from = to;
+      }
+    }
+    await putRest(session, this.sending, this.#from);
+    this.#session = undefined;
+    this.#parts.arrived();
+  }
+
+  /** Finds out after a failure what is to be sent next. @throws {RegistryError} when nothing would help */
+  async #recover(
+    error: RegistryError,
+    session: UploadSession,
+  ): Promise<"sent" | "smaller" | "anew" | "again"> {
+    const { target: { client, path, signal }, blob, report } = this.sending;
+    const { status } = error.details;
+    // What was said of what had arrived may be true: a file can rot.
+    if (status === 400) await verifySource(blob, signal);
+    const next = verdict(error, { whole: this.#parts.whole, from: this.#from });
+    if (next === "fail") throw this.#parts.reason(error);
+    // Where several servers share a registry, the one that knows an upload may be asked later.
+    if (next === "smaller" || (next === "anew" && status !== 404 && ++this.#spoilt > SPOILT)) {
+      await this.#goSmaller(error);
+      return "smaller";
+    }
+    if (next === "anew") {
+      this.#session = undefined;
+      this.#from = 0;
+      return next;
+    }
+    const { digest, size } = blob;
+    const question = { digest, size, scopes: [pushScope(path)], signal };
+    if (await lookUpBlob(client, path, question) === "there") {
+      report(size);
+      this.#session = undefined;
+      return "sent";
+    }
+    this.#from = await session.offset();
+    if (this.#from <= 0 || this.#from > size) await this.#restart();
+    return next;
+  }
+
+  /** Waits before the next try. @throws {RegistryError} when there were enough of them */
+  async #wait(
+    error: RegistryError,
+    { before, anew }: { readonly before: number; readonly anew: boolean },
+  ): Promise<void> {
+    const { client: { retry }, signal } = this.sending.target;
+    const { status, code, retryAfterMs: asked = 0 } = error.details;
+    // A connection that was closed while nobody used it says nothing of the next one.
+    if (code === GONE && !this.#gone) {
+      this.#gone = true;
+      return;
+    }
+    this.#failures = this.#from > before && code !== TOO_SLOW ? 1 : this.#failures + 1;
+    if (asked > retry.longestWaitMs) throw error;
+    if (this.#failures >= retry.attempts) {
+      if (this.#from > 0 || !(anew || this.#parts.isLarge)) throw error;
+      // Time and again nothing arrived of all that was sent: what stands between may let less through.
+      return await this.#goSmaller(error);
+    }
+    // The client itself keeps the pause that a 429 asks for.
+    const pause = status === 429 ? 0 : asked;
+    await retry.sleep(Math.max(pause, backoffMs(this.#failures)), signal);
+  }
+
+  async #goSmaller(error: RegistryError): Promise<void> {
+    this.#parts.shrink(error, this.#session?.minChunk ?? 0);
+    this.#failures = this.#spoilt = 0;
+    await this.#restart();
+  }
+
+  async #restart(): Promise<void> {
+    await this.#session?.cancel();
+    this.#session = undefined;
+    this.#from = 0;
   }
 }
 

@@ -50,6 +50,6 @@ export function sameRights(a: PluginRights, b: PluginRights): boolean {
 }
 
 /** Rights as people read them: `hosts example.com`. */
-export function rightTexts(rights: PluginRights): readonly string[] {
+function rightTexts(rights: PluginRights): readonly string[] {
   return rightKinds.flatMap((kind) => (rights[kind] ?? []).map((text) => `${kind} ${text}`));
 }

@@ -5,7 +5,7 @@ import type { BuilderAddress } from "./address.ts";
 export type Resolve = (name: string) => Promise<readonly string[]>;
 
 /** As programs of this machine find names: hosts file, then DNS. Of a name with both families, those of IPv4. */
-export const resolveName: Resolve = async (name) => {
+const resolveName: Resolve = async (name) => {
   const found = await lookup(name, { all: true });
   const four = found.filter(({ family }) => family === 4);
   return [...new Set((four.length > 0 ? four : found).map(({ address }) => address))].sort();
