@@ -19,8 +19,8 @@ const start: Gathering = {
     ...["lib/oci/documents.ts", "lib/compression/error.ts", "lib/watch.ts"],
   ],
 };
-/** What asks registries whether an answer is still the same: those that are asked plainly, and all. */
-const wire: Gathering = { name: "wire", common: true, roots: ["cli/remembered/ask.ts"] };
+/** What moves bytes between registries and this machine, and what asks those that want a login whether an answer is still the same. */
+const wire: Gathering = { name: "wire", common: true, roots: ["lib/registry/wire.ts"] };
 const client: Gathering = { name: "client", common: true, roots: ["cli/remembered/ask_client.ts"] };
 /** What every command loads. */
 const command: Gathering = {

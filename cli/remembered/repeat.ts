@@ -3,6 +3,7 @@ import type { GitAsked } from "../git_asked.ts";
 import type { Output } from "../io.ts";
 import { streamOutput } from "../output.ts";
 import { type Answer, answerPath, isRepeatable, PATIENCE_MS, readAnswer } from "./answer.ts";
+import { saySame } from "./ask.ts";
 import { areSame, type Variables } from "./facts.ts";
 
 /**
@@ -54,8 +55,6 @@ async function sayRegistriesSame(
   stop: AbortController,
 ): Promise<void> {
   if (registries.length === 0) return;
-  const { saySame } = await import("./ask.ts");
-  stop.signal.throwIfAborted();
   const alarm = new Alarm();
   alarm.set(PATIENCE_MS, () => stop.abort());
   try {
