@@ -1,5 +1,6 @@
 import { MAX_DOCUMENT } from "../oci/documents.ts";
 import { type Digest, digestOf, isDigest } from "../oci/digest.ts";
+import { isObject } from "../guard.ts";
 import { isSchema1, MANIFEST_TYPES, plainType } from "../oci/media_type.ts";
 import { readBody } from "./body.ts";
 import { watching } from "../watch.ts";
@@ -186,7 +187,22 @@ async function takeManifest(
   const digest = await digestOf(bytes);
   const wanted = reference.includes(":") ? reference : response.header("docker-content-digest");
   const mediaType = plainType(response.header("content-type"));
-  if (!isDigest(wanted) || wanted === digest) return { digest, bytes, mediaType };
+  if (!isDigest(wanted)) {
+    return isDocument(bytes)
+      ? { digest, bytes, mediaType }
+      : { why: "what was sent is no manifest, and names no digest" };
+  }
+  if (wanted === digest) return { digest, bytes, mediaType };
   if (isSchema1(mediaType)) return { digest: wanted, bytes, mediaType };
   return { why: `its digest is ${digest}, wanted is ${wanted}` };
+}
+
+/** Whether it begins to look like a manifest: what stands in place of a registry, such as a login page, does not. */
+function isDocument(bytes: Uint8Array): boolean {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
+    return isObject(value) && "schemaVersion" in value;
+  } catch {
+    return false;
+  }
 }
