@@ -2,9 +2,7 @@ import { isLoopback } from "../../lib/loopback.ts";
 import type { StepNetwork } from "../contract/builder.ts";
 import type { ImageRule } from "../contract/config.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
-
-/** Proxies that commands get from the environment; upper case counts too. */
-const PROXIES = ["http_proxy", "https_proxy", "ftp_proxy", "all_proxy"] as const;
+import { PROXY_VARIABLES } from "../settings/proxies.ts";
 
 /** Options that decide on the network of commands. */
 export type NetworkOptions = Pick<ResolvedOptions, "network" | "env" | "untrusted">;
@@ -24,7 +22,7 @@ export function networkOf(
  */
 export function proxyOfThisMachine({ env, untrusted }: NetworkOptions): string | undefined {
   if (untrusted) return undefined;
-  for (const name of PROXIES.flatMap((n) => [n, n.toUpperCase()])) {
+  for (const name of PROXY_VARIABLES) {
     const host = /^(?:[a-z][a-z0-9+.-]*:\/\/)?(?:[^/@]*@)?(\[[^\]]*\]|[^:/]*)/i.exec(env[name] ?? "")?.[1] ??
       "";
     if (isLoopback(host)) return `the proxy in "${name}" is on this machine ("${host}")`;
@@ -36,7 +34,7 @@ export function proxyVariables(
   { env, untrusted }: Pick<ResolvedOptions, "env" | "untrusted">,
 ): Readonly<Record<string, string>> {
   const proxies: Record<string, string> = {};
-  for (const name of [...PROXIES, "no_proxy"].flatMap((n) => [n, n.toUpperCase()])) {
+  for (const name of [...PROXY_VARIABLES, "no_proxy", "NO_PROXY"]) {
     const value = env[name];
     if (value) proxies[name] = untrusted ? withoutLogin(value) : value;
   }

@@ -5,7 +5,7 @@ import { homeOf } from "../../lib/home.ts";
 import { Masker } from "../../lib/mask.ts";
 import type { SecretSource } from "../contract/config.ts";
 import { epochFrom } from "./epoch.ts";
-import { proxyLogins } from "./proxy_logins.ts";
+import { proxyLogins } from "./proxies.ts";
 import { type EventSink, safeEmit, type TimedEvent } from "../contract/events.ts";
 import type { LayerCompression, StepNetwork } from "../contract/builder.ts";
 import { formatPlatform, hostPlatform, platformOf, platformProblem } from "../../lib/oci/platform.ts";
