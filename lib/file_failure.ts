@@ -58,9 +58,11 @@ export function fileFailureOf(thrown: unknown): FileFailure | undefined {
   return undefined;
 }
 
-/** The file or program that was not there when it was used; undefined when a failure is another one. */
+/** The file that was not there when it was used; undefined when a failure is another one. */
 export function missingFile(error: unknown): string | undefined {
-  return error instanceof Deno.errors.NotFound ? pathOf(error) : undefined;
+  // A program that is there may lack the one that its first line names.
+  const missing = error instanceof Deno.errors.NotFound && !/^Failed to spawn/.test(error.message);
+  return missing ? pathOf(error) : undefined;
 }
 
 /** What is said of a failure, from what a tool has printed. */
