@@ -17,25 +17,33 @@ interface Node extends ImageEntry {
 const ROOT: LayerIndexEntry = { path: "", type: "dir", mode: 0o755, uid: 0, gid: 0, size: 0, implicit: true };
 /** As in the kernel (path_resolution(7)). */
 const MAX_LINKS = 40;
+/** What merging costs for each entry, where a search costs the length of its path for each directory on the way. */
+const MERGE_COST = 100;
 
 /**
  * The file system that the layers of an image show together, by paths without leading "/".
  *
  * Single paths are searched for in the sorted indexes. Listing directories merges all layers, once, in time proportional
- * to their entries; look-ups use that too when it is there.
+ * to their entries, as do searches once they have cost as much; look-ups use that too when it is there.
  */
 export class ImageFs {
   readonly #indexes: readonly LayerIndex[];
   #merged: Node | undefined;
+  /** What searches may still cost. */
+  #patience: number;
+  /** What was resolved last with its last part, and what that is: what comes next is often in it. */
+  #resolved = { path: "", real: "" };
 
   /** `indexes`: lowest layer first. */
   constructor(indexes: readonly LayerIndex[]) {
     this.#indexes = indexes;
+    this.#patience = MERGE_COST * indexes.reduce((sum, { entries }) => sum + entries.length, 1);
   }
 
   /** The entry at `path`, without following symlinks. The root is always there. */
   lookup(path: string): ImageEntry | undefined {
-    return this.#merged ? this.#find(path) : searchLayers(this.#indexes, path);
+    if (this.#merged || (this.#patience -= searchCost(path)) < 0) return this.#find(path);
+    return searchLayers(this.#indexes, path);
   }
 
   /** Names in a directory, sorted by bytes; none if it is no directory. Follows no symlinks. */
@@ -56,7 +64,12 @@ export class ImageFs {
    * @throws {LayerError} after 40 symlinks
    */
   resolve(path: string, { last }: { readonly last: boolean }): string {
-    return resolvePath(path, last, (at) => this.lookup(at)?.entry);
+    const known = this.#resolved;
+    const within = known.path !== "" && path.startsWith(known.path) && path[known.path.length] === "/";
+    const [from, rest] = within ? [known.real, path.slice(known.path.length + 1)] : ["", path];
+    const real = resolvePath(rest, last, (at) => this.lookup(at)?.entry, from);
+    if (last) this.#resolved = { path, real };
+    return real;
   }
 
   #find(path: string): Node | undefined {
@@ -71,14 +84,15 @@ export class ImageFs {
   }
 }
 
-/** {@linkcode ImageFs.resolve} over any source of entries. @throws {LayerError} */
+/** {@linkcode ImageFs.resolve} over any source of entries, from a directory on. @throws {LayerError} */
 export function resolvePath(
   path: string,
   last: boolean,
   lookup: (path: string) => Pick<LayerIndexEntry, "type" | "link"> | undefined,
+  from = "",
 ): string {
   const todo = path.split("/").reverse();
-  let at = "";
+  let at = from;
   let links = 0;
   while (todo.length > 0) {
     const part = todo.pop()!;
@@ -102,6 +116,12 @@ export function resolvePath(
     todo.push(...entry.link.split("/").reverse());
   }
   return at;
+}
+
+function searchCost(path: string): number {
+  let parts = 1;
+  for (let at = path.indexOf("/"); at >= 0; at = path.indexOf("/", at + 1)) parts++;
+  return parts * path.length;
 }
 
 /** What {@linkcode merge} would have at `path`, without merging. */

@@ -245,31 +245,31 @@ Deno.test("ImageFs merges 100 layers with 100,000 entries", () => {
   equal([...fs.walk("usr/share")].length, 40 + 2 * 100_000);
 });
 
+const random = randomNumbers(41);
+const pick = <T>(values: readonly T[]) => values[Math.floor(random() * values.length)]!;
+const names = ["a", "b", "c"];
+const randomPath = (most = 3) =>
+  Array.from({ length: 1 + Math.floor(random() * most) }, () => pick(names)).join("/");
+
+/** A layer of few names, with what hides others. */
+function randomLayer(link: () => string | undefined = () => undefined): LayerIndex {
+  return indexEntries(Array.from({ length: 4 }, (): TarEntry => {
+    const kind = random();
+    const at = randomPath();
+    const marker = kind < 0.15
+      ? at.replace(/[^/]*$/, ".wh.$&")
+      : kind < 0.25
+      ? `${at}/.wh..wh..opq`
+      : undefined;
+    const target = marker ? undefined : link();
+    const type = marker ? "file" : target !== undefined ? "symlink" : kind < 0.6 ? "file" : "dir";
+    const mode = Math.floor(random() * 512);
+    const about = { uid: 0, gid: 0, size: 0, mtime: 0, ...(target !== undefined && { link: target }) };
+    return { path: marker ?? at, type, mode, ...about };
+  }));
+}
+
 Deno.test("ImageFs.lookup() finds the same with and without merging", () => {
-  const random = randomNumbers(41);
-  const pick = <T>(values: readonly T[]) => values[Math.floor(random() * values.length)]!;
-  const names = ["a", "b", "c"];
-  const path = () => Array.from({ length: 1 + Math.floor(random() * 3) }, () => pick(names)).join("/");
-  const layer = () =>
-    indexEntries(Array.from({ length: 4 }, (): TarEntry => {
-      const kind = random();
-      const at = path();
-      const marker = kind < 0.15
-        ? at.replace(/[^/]*$/, ".wh.$&")
-        : kind < 0.25
-        ? `${at}/.wh..wh..opq`
-        : undefined;
-      const type = marker || kind < 0.6 ? "file" : "dir";
-      return {
-        path: marker ?? at,
-        type,
-        mode: Math.floor(random() * 512),
-        uid: 0,
-        gid: 0,
-        size: 0,
-        mtime: 0,
-      };
-    }));
   const paths = [
     "",
     ...names.flatMap((x) => [
@@ -278,7 +278,7 @@ Deno.test("ImageFs.lookup() finds the same with and without merging", () => {
     ]),
   ];
   for (let round = 0; round < 2000; round++) {
-    const indexes = Array.from({ length: 1 + Math.floor(random() * 4) }, layer);
+    const indexes = Array.from({ length: 1 + Math.floor(random() * 4) }, () => randomLayer());
     const merged = new ImageFs(indexes);
     merged.list("");
     for (const at of paths) {
@@ -291,4 +291,44 @@ Deno.test("ImageFs.lookup() finds the same with and without merging", () => {
       );
     }
   }
+});
+
+Deno.test("ImageFs.resolve() says the same whatever was resolved before", () => {
+  const target = () => random() < 0.4 ? pick(["", "/", "../"]) + randomPath(2) : undefined;
+  const resolved = (fs: ImageFs, path: string, last: boolean) => {
+    try {
+      return fs.resolve(path, { last });
+    } catch (error) {
+      if (error instanceof LayerError) return "a loop";
+      throw error;
+    }
+  };
+  for (let round = 0; round < 1000; round++) {
+    const indexes = Array.from({ length: 1 + Math.floor(random() * 3) }, () => randomLayer(target));
+    const used = new ImageFs(indexes);
+    let path = "";
+    for (let turn = 0; turn < 20; turn++) {
+      const more = random() < 0.1 ? "../a" : randomPath(2);
+      path = path !== "" && random() < 0.7 ? `${path}/${more}` : more;
+      const last = random() < 0.7;
+      equal(
+        resolved(used, path, last),
+        resolved(new ImageFs(indexes), path, last),
+        `"${path}" in round ${round}`,
+      );
+    }
+  }
+});
+
+Deno.test("ImageFs.resolve() of directories in each other looks at each once", () => {
+  const deep = Array.from({ length: 1000 }, (_, i) => Array(i + 1).fill("d").join("/"));
+  const fs = image([dir("e")], [member(`${deep.at(-1)}/file`)]);
+  let looks = 0;
+  const lookup = fs.lookup.bind(fs);
+  fs.lookup = (path) => {
+    looks++;
+    return lookup(path);
+  };
+  for (const path of deep) equal(fs.resolve(path, { last: true }), path);
+  equal(looks, deep.length);
 });
