@@ -8,6 +8,11 @@ import type { Digest } from "../../lib/oci/digest.ts";
 import { unreachable } from "../../lib/unreachable.ts";
 import { EngineError } from "../contract/errors.ts";
 
+/** Whether a failure has to do with the name of a base, rather than with this machine. */
+function isOfBase(error: unknown): error is EngineError {
+  return error instanceof EngineError && /^(SOURCE|REGISTRY)_/.test(error.code);
+}
+
 /** A stage with its signature and the facts behind it. */
 export interface SignedStage {
   readonly spec: StageSpec;
@@ -81,7 +86,7 @@ export async function signGraph(
       ? undefined
       : inputs.baseDigest(baseName(node.rule)).catch((error: unknown) => {
         const { file = inputs.file, line } = node.rule;
-        throw error instanceof EngineError ? error.withDetails({ at: `${file}:${line}` }) : error;
+        throw isOfBase(error) ? error.withDetails({ at: `${file}:${line}` }) : error;
       }),
     dockerfile: node.rule.base.kind === "dockerfile" ? dockerfileFacts(node, inputs) : undefined,
     git: inputs.gitFacts(node.rule),

@@ -154,6 +154,8 @@ Deno.test("whoever talks to others by itself tells that, or what it asked", () =
   // Commands that are remembered clean nothing up, and opening a builder is told.
   const elsewhere = /^lib\/(buildkit|docker)\/|^plugins\/(builder|cleanup)\//;
   assert.deepEqual(found.filter((file) => !elsewhere.test(file)).sort(), [
+    // Asks before anybody watches.
+    "cli/remembered/ask.ts",
     // What these send goes through HttpTransport.send(), which tells it.
     "lib/registry/light.ts",
     "lib/registry/proxy.ts",
