@@ -37,7 +37,7 @@ export class ImageFs {
   /** `indexes`: lowest layer first. */
   constructor(indexes: readonly LayerIndex[]) {
     this.#indexes = indexes;
-    this.#patience = MERGE_COST * indexes.reduce((sum, { entries }) => sum + entries.length, 1);
+    this.#patience = MERGE_COST * indexes.reduce((sum, index) => sum + countOf(index), 1);
   }
 
   /** The entry at `path`, without following symlinks. The root is always there. */
@@ -116,6 +116,11 @@ export function resolvePath(
     todo.push(...entry.link.split("/").reverse());
   }
   return at;
+}
+
+/** Number of entries, without making them. */
+function countOf(index: LayerIndex | KeptIndex): number {
+  return "count" in index ? index.count : index.entries.length;
 }
 
 function searchCost(path: string): number {

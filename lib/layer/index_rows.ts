@@ -18,6 +18,8 @@ export interface IndexRows {
 /** An index that finds single entries without making the others. */
 export interface KeptIndex extends LayerIndex {
   readonly kept: IndexRows;
+  /** How many entries there are. */
+  readonly count: number;
   find(path: string): LayerIndexEntry | undefined;
 }
 
@@ -89,6 +91,7 @@ export function indexOfRows(kept: IndexRows): KeptIndex | undefined {
   let all: readonly LayerIndexEntry[] | undefined;
   return {
     kept,
+    count,
     format: 2,
     get entries() {
       return all ??= Array.from({ length: count }, (_, i) => entryAt(rows, starts[i]!));

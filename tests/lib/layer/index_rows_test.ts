@@ -47,8 +47,9 @@ function kept(index: LayerIndex) {
 
 Deno.test("an index that was kept is the same, as a whole and entry by entry", () => {
   for (const index of [sample(), indexEntries([])]) {
-    const { find: _, kept: __, ...again } = kept(index);
+    const { find: _, kept: __, count, ...again } = kept(index);
     deepStrictEqual(again, index);
+    deepStrictEqual(count, index.entries.length);
     const one = kept(index);
     for (const each of index.entries) deepStrictEqual(one.find(each.path), each);
     for (const path of ["etc/", "etc/a", "etc/a b/c", "zz", "-"]) strictEqual(one.find(path), undefined);
@@ -63,6 +64,20 @@ Deno.test("a file system of indexes that were kept is that of the indexes", () =
   deepStrictEqual(look(again), look(plain));
   deepStrictEqual([...again.walk("")], [...plain.walk("")]);
   deepStrictEqual(look(again), look(plain));
+});
+
+Deno.test("a file system makes no entries but those that are looked up, as long as these are few", () => {
+  const { find, ...index } = kept(sample());
+  const lazy = {
+    ...index,
+    find,
+    get entries(): never {
+      throw new Error("all entries were made");
+    },
+  };
+  const fs = new ImageFs([lazy]);
+  for (const { path } of sample().entries) deepStrictEqual(fs.lookup(path)?.entry, find(path));
+  throws(() => fs.list(""), /all entries were made/);
 });
 
 Deno.test("what is no index that was kept is told", () => {
