@@ -1,6 +1,7 @@
 import type { CleanupGit, GitCommitFacts } from "../contract/cleanup.ts";
 import { EngineError } from "../contract/errors.ts";
 import { ceilingEnv, locate, type Located, shallowCommits } from "../git/discover.ts";
+import { type HiddenLogin, hideLogin } from "../git/url_login.ts";
 import { gitFailure, redact, shellWord } from "../git/failure.ts";
 import { type GitOutput, runGit } from "../git/process.ts";
 
@@ -98,7 +99,9 @@ class RemoteFacts implements CleanupGit {
     const { remote } = this;
     if (!remote && await this.#isShallow()) throw this.#shallowAlone();
     const args = remote ? ["ls-remote", remote.name] : ["show-ref", "--dereference"];
-    const output = await this.#git(["-C", root, ...args]);
+    const output = remote
+      ? await this.#ask(remote, (place) => ["ls-remote", place])
+      : await this.#git(["-C", root, ...args]);
     if (!output.success) {
       const title = remote
         ? "Cannot ask the remote for its branches and tags"
@@ -150,15 +153,10 @@ class RemoteFacts implements CleanupGit {
     if (await this.#isShallow()) return await this.#cloneCommits(remote.url);
     const missing = await this.#missing(own, tips);
     if (missing.length === 0) return own;
-    const fetch = await this.#git([
-      ...own,
-      "fetch",
-      "--quiet",
-      "--no-tags",
-      "--no-write-fetch-head",
-      remote.name,
-      ...missing,
-    ]);
+    const fetch = await this.#ask(
+      remote,
+      (place) => ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", place, ...missing],
+    );
     if (fetch.success && (await this.#missing(own, tips)).length === 0) return own;
     // Not every server gives commits by id.
     return await this.#cloneCommits(remote.url);
@@ -185,17 +183,10 @@ class RemoteFacts implements CleanupGit {
   async #cloneCommits(url: string): Promise<readonly string[]> {
     const dir = `${await this.options.scratch()}/commits.git`;
     const full = /^[a-z][a-z0-9+.-]*:|^\/|^[^/]+:/i.test(url) ? url : `${this.located.root}/${url}`;
-    const output = await this.#git([
-      "-C",
-      this.located.root,
-      "clone",
-      "--quiet",
-      "--bare",
-      "--filter=tree:0",
-      "--",
-      full,
-      dir,
-    ]);
+    const output = await this.#ask(
+      { name: full, url: full },
+      (place) => ["clone", "--quiet", "--bare", "--filter=tree:0", "--", place, dir],
+    );
     if (output.success) return ["--git-dir", dir];
     throw await this.#failure(
       "Cannot tell which commits exist: the clone is shallow or stale, and cloning the commits failed",
@@ -204,9 +195,19 @@ class RemoteFacts implements CleanupGit {
     );
   }
 
-  #git(args: readonly string[], stdin?: string): Promise<GitOutput> {
+  /** Has git talk to another repository: by its name, or by its URL without the login. */
+  #ask(
+    { name, url }: { readonly name: string; readonly url: string },
+    args: (place: string) => readonly string[],
+  ): Promise<GitOutput> {
+    const hidden = hideLogin(url);
+    const place = hidden.url === url ? name : hidden.url;
+    return this.#git(["-C", this.located.root, ...hidden.args, ...args(place)], undefined, hidden.env);
+  }
+
+  #git(args: readonly string[], stdin?: string, login: HiddenLogin["env"] = {}): Promise<GitOutput> {
     return runGit(args, {
-      env: ceilingEnv(this.located.root, this.options.env),
+      env: { ...ceilingEnv(this.located.root, this.options.env), ...login },
       signal: this.options.signal,
       stdin,
     });

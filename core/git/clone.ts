@@ -5,6 +5,7 @@ import { gitFailure, placeFailure } from "./failure.ts";
 import { hasCommit } from "./listing.ts";
 import { type GitEnv, type GitOutput, runGit } from "./process.ts";
 import { isCommitRefused, isDepthRefused, remoteFailure } from "./remote_failure.ts";
+import { type HiddenLogin, hideLogin } from "./url_login.ts";
 import { sha256Hex } from "../../lib/oci/digest.ts";
 import { unreachable } from "../../lib/unreachable.ts";
 
@@ -96,11 +97,12 @@ export class Clone {
 
   /** One `git ls-remote`: the id of the ref's object and, behind an annotated tag, of the commit. */
   async #ask(remote: string, ref: MovingRef): Promise<{ oid: string; commit: string }> {
-    const { directory, url } = this.options;
+    const { directory } = this.options;
+    const { url, args, env } = hideLogin(this.options.url);
     await Deno.mkdir(directory, { recursive: true });
     const output = await runGit(
-      ["-C", directory, "ls-remote", "--", url, remote, `${remote}^{}`],
-      this.#call(),
+      ["-C", directory, ...args, "ls-remote", "--", url, remote, `${remote}^{}`],
+      this.#call(env),
     );
     if (!output.success) throw await this.#failure(output);
     const rows = new Map<string, string>();
@@ -152,9 +154,11 @@ export class Clone {
     const depth = !options.history
       ? ["--depth=1", "--update-shallow"]
       : ["--prune", ...shallow ? ["--unshallow"] : []];
+    const { url, args, env } = hideLogin(this.options.url);
     const output = await runGit([
       "--git-dir",
       dir,
+      ...args,
       "-c",
       "fetch.unpackLimit=1",
       "fetch",
@@ -163,9 +167,9 @@ export class Clone {
       "--no-recurse-submodules",
       ...depth,
       "--",
-      this.options.url,
+      url,
       ...refspecs,
-    ], this.#call());
+    ], this.#call(env));
     if (!output.success && !options.history && isDepthRefused(output)) {
       return await this.#fetch(oid, refspecs, { history: true });
     }
@@ -206,9 +210,9 @@ export class Clone {
     return `refs/dapp/${this.options.key}`;
   }
 
-  #call() {
+  #call(login: HiddenLogin["env"] = {}) {
     const { directory, env, signal } = this.options;
-    return { env: { ...env, GIT_CEILING_DIRECTORIES: dirname(directory) }, signal };
+    return { env: { ...env, ...login, GIT_CEILING_DIRECTORIES: dirname(directory) }, signal };
   }
 
   #failure(output: GitOutput): Promise<EngineError> {

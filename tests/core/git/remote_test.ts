@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { openRemote, type RemoteOptions, type RemoteSource, resolveUrl } from "../../../core/git/remote.ts";
+import { processesWith } from "../../../testing/processes.ts";
 import { makeCertificates } from "../../support/certificates.ts";
 import { commit, contents, git, inTemp, list, makeRepository, memoryMemo } from "./fixture.ts";
 
@@ -179,6 +180,41 @@ Deno.test("openRemote() reads from a plain web server, which has no shallow clon
     const source = { url: `http://127.0.0.1:${server.addr.port}/shop.git`, ref: branch("main") };
     const repository = await openRemote(source, remoteOptions(`${dir}/clones`));
     assert.deepEqual(await contents(repository), { "a": "2" });
+  }));
+
+Deno.test("openRemote() logs in with the name and password of a URL, which are in no command line", () =>
+  inTemp(async (dir) => {
+    const origin = await makeRepository(`${dir}/origin`, { "a": "1" });
+    await git(origin, "update-server-info");
+    const wanted = `Basic ${btoa("a@b:s3cr3t w0rd%")}`;
+    const logins = new Set<string | null>();
+    const shown: number[] = [];
+    await using server = Deno.serve(
+      { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+      async (request) => {
+        // git and what it started wait for this answer.
+        assert.ok(processesWith(new URL(request.url).host + "/shop.git").length > 0);
+        shown.push(...processesWith("s3cr3t"));
+        const login = request.headers.get("authorization");
+        logins.add(login);
+        if (login !== wanted) {
+          return new Response("no", { status: 401, headers: { "www-authenticate": "Basic realm=x" } });
+        }
+        const path = new URL(request.url).pathname.replace("/shop.git", `${origin}/.git`);
+        const bytes = await Deno.readFile(path).catch(() => undefined);
+        return bytes ? new Response(bytes) : new Response("none", { status: 404 });
+      },
+    );
+    const source = {
+      url: `http://a%40b:s3cr3t%20w0rd%@127.0.0.1:${server.addr.port}/shop.git`,
+      ref: branch("main"),
+    };
+    for (const anonymous of [false, true]) {
+      const options = remoteOptions(`${dir}/clones-${anonymous}`, { anonymous });
+      assert.deepEqual(await contents(await openRemote(source, options)), { "a": "1" });
+    }
+    assert.deepEqual([...logins], [null, wanted]);
+    assert.deepEqual(shown, []);
   }));
 
 Deno.test("openRemote() goes on after a killed run", () =>
