@@ -19,8 +19,9 @@ const start: Gathering = {
     ...["lib/oci/documents.ts", "lib/compression/error.ts", "lib/watch.ts"],
   ],
 };
-/** What moves bytes between registries and this machine, and what asks those that want a login whether an answer is still the same. */
+/** What moves bytes between registries and this machine. */
 const wire: Gathering = { name: "wire", common: true, roots: ["lib/registry/wire.ts"] };
+/** What asks registries that want a login, or TLS, whether an answer is still the same. */
 const client: Gathering = { name: "client", common: true, roots: ["cli/remembered/ask_client.ts"] };
 /** What every command loads. */
 const command: Gathering = {

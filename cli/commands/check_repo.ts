@@ -150,11 +150,11 @@ function stageHints(left: RepoCheck["damaged"], at: string): string[] {
   ];
   const named = commits.slice(0, COMMITS).join(", ") + (commits.length > COMMITS ? ", …" : "");
   const from = commits.length > 0 ? `check out the commit (${named})` : "check out their commit";
-  const need = rows.some(({ neededBy }) => neededBy?.length === 0);
+  const unneeded = rows.some(({ neededBy }) => neededBy?.length === 0);
   return [
     "Stages are built again by who needs them, and published whole. To make them anew now: " +
     `${from}, then: dapp dimg build --repo${at === "" ? " REPO" : at}`,
-    ...(need
+    ...(unneeded
       ? [`Those that no image stands on go with: dapp dimg stages cleanup repo --improper-repo-cache${at}`]
       : []),
   ];

@@ -20,11 +20,7 @@ export async function saySame(
   signal: AbortSignal,
 ): Promise<boolean> {
   const same = registries.map(async (each) => {
-    if (isPlain(each, env)) {
-      return (await Promise.all(each.found.map((name) => saysSame(each.domain, name, signal)))).every(
-        Boolean,
-      );
-    }
+    if (isPlain(each, env)) return await allSame(each, signal);
     const { clientSaysSame } = await import("./ask_client.ts");
     signal.throwIfAborted();
     return await clientSaysSame(each, env, signal);
@@ -34,9 +30,13 @@ export async function saySame(
 
 const isOpen = hasMembers({ scheme: isJust("http:") });
 
-/** Whether a registry is asked by plain http and wants no login: then a bare request does, in a third of the time. */
+/** Whether a registry is asked by plain http and wants no login: then a bare request does. */
 function isPlain({ host, found }: Asked, env: Readonly<Record<string, string | undefined>>): boolean {
   return isOpen(host) && !("challenge" in host) && found.length <= FEW && PROXIES.every((name) => !env[name]);
+}
+
+async function allSame({ domain, found }: Asked, signal: AbortSignal): Promise<boolean> {
+  return (await Promise.all(found.map((name) => saysSame(domain, name, signal)))).every(Boolean);
 }
 
 /**

@@ -2,7 +2,7 @@ import { isLoopback } from "../../lib/loopback.ts";
 import type { StepNetwork } from "../contract/builder.ts";
 import type { ImageRule } from "../contract/config.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
-import { PROXY_VARIABLES } from "../settings/proxies.ts";
+import { PROXY_VARIABLES, withoutLogin } from "../settings/proxies.ts";
 
 /** Options that decide on the network of commands. */
 export type NetworkOptions = Pick<ResolvedOptions, "network" | "env" | "untrusted">;
@@ -39,9 +39,4 @@ export function proxyVariables(
     if (value) proxies[name] = untrusted ? withoutLogin(value) : value;
   }
   return proxies;
-}
-
-/** A proxy's address without user and password. */
-function withoutLogin(proxy: string): string {
-  return proxy.replace(/^([a-z][a-z0-9+.-]*:\/\/)?[^/@]*@/i, "$1");
 }

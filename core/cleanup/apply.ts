@@ -1,6 +1,6 @@
 import type { Inventory } from "../contract/cleanup.ts";
 import { EngineError } from "../contract/errors.ts";
-import { STAGE_TAG_PREFIX, stageTag } from "../contract/labels.ts";
+import { signatureIn, STAGE_TAG_PREFIX, stageTag } from "../contract/labels.ts";
 import type { ApplyOptions, ApplyReport, Leftover } from "./apply_model.ts";
 import { earlier, PROTOCOL } from "../protocol/clock.ts";
 import { readInventory } from "./inventory.ts";
@@ -15,7 +15,7 @@ import type { JournalEntry } from "./journal.ts";
 import { CannotDelete, removeGroup } from "./removal.ts";
 import { Outcomes } from "./outcomes.ts";
 import { requestsAtOnce } from "../protocol/asking_pool.ts";
-import { protectStages, signatureIn } from "./protection.ts";
+import { protectStages } from "./protection.ts";
 import { StageMarks } from "./stage_marks.ts";
 import { Throttle } from "./throttle.ts";
 import { knownOf } from "../protocol/manifest_facts.ts";
@@ -266,9 +266,9 @@ class Applier {
   #condemned(groups: readonly RemovalGroup[]): readonly string[] {
     return [
       ...groups.flatMap((group) =>
-        group.remove.map((tag) => this.#planned(group, tag)?.signature ?? signatureIn(tag))
+        group.remove.flatMap((tag) => this.#planned(group, tag)?.signature ?? signatureIn(tag) ?? [])
       ),
-      ...this.#pending.flatMap(({ tags }) => tags.filter(isStageTag).map(signatureIn)),
+      ...this.#pending.flatMap(({ tags }) => tags.flatMap((tag) => signatureIn(tag) ?? [])),
     ];
   }
 

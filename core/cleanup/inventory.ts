@@ -181,15 +181,7 @@ class Reader {
     } catch (error) {
       if (error instanceof OciError) {
         // Once may be what stands between, such as a login page.
-        const seenBefore = this.cache.wasGone(base.reference);
-        this.cache.seeGone(base.reference);
-        this.#broken.push({
-          ...base,
-          kind: "damaged",
-          why: error.message,
-          ...(listed.digest && { digest: listed.digest }),
-          ...(seenBefore && { seenBefore }),
-        });
+        this.#break({ ...base, kind: "damaged", why: error.message }, listed.digest);
       } else {
         this.options.signal.throwIfAborted();
         const one = error instanceof EngineError && error.code.startsWith("REGISTRY_");
@@ -199,19 +191,10 @@ class Reader {
       return;
     }
     if (!found?.known) {
-      const seenBefore = this.cache.wasGone(base.reference);
-      this.cache.seeGone(base.reference);
       const why = found
         ? "The registry has no manifest for its digest"
         : "The registry lists the tag but has no manifest";
-      this.#broken.push({
-        ...base,
-        kind: "missing",
-        why,
-        ...(found && { digest: found.digest }),
-        ...(seenBefore && { seenBefore }),
-      });
-      return;
+      return this.#break({ ...base, kind: "missing", why }, found?.digest);
     }
     const { digest, known, remembered } = found;
     const tag = { ...base, digest, ...(remembered && { remembered }) };
@@ -224,6 +207,13 @@ class Reader {
     else if (entry.kind === "other") this.#others.push(entry.other);
     else if (entry.kind === "broken") this.#broken.push(entry.broken);
     else unreachable(entry);
+  }
+
+  /** Notes a tag that nobody can use, and whether an earlier run found it so. */
+  #break(tag: BrokenTag, digest: Digest | undefined): void {
+    const seenBefore = this.cache.wasGone(tag.reference);
+    this.cache.seeGone(tag.reference);
+    this.#broken.push({ ...tag, ...(digest && { digest }), ...(seenBefore && { seenBefore }) });
   }
 
   /** What a tag points at; undefined when nothing is there. */

@@ -6,7 +6,7 @@ import type {
   InventoryTag,
   OtherTag,
 } from "../contract/cleanup.ts";
-import { STAGE_TAG_PREFIX } from "../contract/labels.ts";
+import { signatureIn, STAGE_TAG_PREFIX } from "../contract/labels.ts";
 import { BlobCount } from "./blob_count.ts";
 import { evict } from "./budget.ts";
 import type { GivenKeep } from "./policies.ts";
@@ -311,9 +311,7 @@ class Planner {
     ]);
     const theirs = new Set(others.flatMap((other) => other.needs));
     for (const tag of broken) {
-      const signature = tag.repository === "" && tag.tag.startsWith(STAGE_TAG_PREFIX)
-        ? tag.tag.slice(STAGE_TAG_PREFIX.length)
-        : "";
+      const signature = (tag.repository === "" ? signatureIn(tag.tag) : undefined) ?? "";
       const sure = tag.kind !== "unreadable" && tag.digest !== undefined && tag.locked === undefined &&
         ours.has(signature) && !theirs.has(signature);
       const unneeded = (this.options.stages ?? "none") !== "none" && !needs.get(signature);

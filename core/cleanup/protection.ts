@@ -1,5 +1,5 @@
-import type { Inventory } from "../contract/cleanup.ts";
-import { STAGE_TAG_PREFIX } from "../contract/labels.ts";
+import type { BrokenTag, Inventory } from "../contract/cleanup.ts";
+import { signatureIn } from "../contract/labels.ts";
 import { earlier, PROTOCOL } from "../protocol/clock.ts";
 import { leasedBy, readLeases, validLeases } from "../protocol/leases.ts";
 import type { ApplyOptions } from "./apply_model.ts";
@@ -36,23 +36,21 @@ export async function protectStages(
     needs.addImage(image, []);
     if (before?.digest !== image.digest || before.verdict === "delete") fixed.addImage(image, []);
   }
-  const unreadable = look.broken.find(({ kind, reference }) =>
-    kind !== "damaged" && !outcomes.isGone(reference) && known.get(reference)?.verdict !== "keep"
+  // A manifest that is damaged once may be what stands between; a stage tells no other what it stands on.
+  const isIgnored = ({ kind, tag, seenBefore }: BrokenTag) =>
+    kind === "damaged" && (seenBefore || signatureIn(tag) !== undefined);
+  const unreadable = look.broken.find((tag) =>
+    !isIgnored(tag) && !outcomes.isGone(tag.reference) && known.get(tag.reference)?.verdict !== "keep"
   );
   return (planned) => {
     if (!planned) return "the plan does not say what it is";
     if (planned.rule !== "flush" && unreadable) {
       return `what ${unreadable.reference} stands on cannot be read`;
     }
-    const signature = planned.signature ?? signatureIn(planned.tag);
+    const signature = planned.signature ?? signatureIn(planned.tag) ?? "";
     // What a budget takes away is needed by images that were there before; a flush asks for leases alone.
     const from = planned.rule === "budget" || planned.rule === "flush" ? fixed : needs;
     const need = from.get(signature);
     return need && !(planned.rule === "flush" && need.evictable) ? need.why : undefined;
   };
-}
-
-/** The signature in the tag of a stage. */
-export function signatureIn(stageTag: string): string {
-  return stageTag.slice(STAGE_TAG_PREFIX.length);
 }

@@ -1,5 +1,5 @@
 import { isObject } from "../../lib/guard.ts";
-import { isSignature } from "./signature.ts";
+import { isSignature, type Signature } from "./signature.ts";
 
 /**
  * Keys of labels (image config) and annotations (manifest) that dapp writes, beside the standard ones of the OCI image
@@ -84,6 +84,12 @@ function isChain(value: unknown): value is StageChain {
 /** Tag of a stage in REPO. */
 export function stageTag(signature: string): string {
   return `${STAGE_TAG_PREFIX}${signature}`;
+}
+
+/** The signature in the tag of a stage; undefined in any other tag. */
+export function signatureIn(tag: string): Signature | undefined {
+  const signature = tag.startsWith(STAGE_TAG_PREFIX) ? tag.slice(STAGE_TAG_PREFIX.length) : "";
+  return isSignature(signature) ? signature : undefined;
 }
 
 /** What tags of stages start with; no image may be published under such a tag. */

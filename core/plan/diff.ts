@@ -55,12 +55,12 @@ export function diffListings(before: string, after: string): FileChange[] {
   const { gone, came } = compareRows(before, after);
   const files: FileChange[] = [];
   // Both are sorted by path.
-  for (let i = 0, j = 0; i < gone.length || j < came.length;) {
-    const [was, is] = [fileAt(gone, i), fileAt(came, j)];
+  let [i, j, was, is] = [0, 0, fileAt(gone, 0), fileAt(came, 0)];
+  while (was || is) {
     const order = !was ? 1 : !is ? -1 : compareText(was.path, is.path);
-    if (order <= 0) i++;
-    if (order >= 0) j++;
     files.push(order < 0 ? removed(was!) : order > 0 ? added(is!) : modified(was!, is!));
+    if (order <= 0) was = fileAt(gone, ++i);
+    if (order >= 0) is = fileAt(came, ++j);
   }
   return files;
 }

@@ -1,7 +1,6 @@
 import { EngineError } from "../contract/errors.ts";
-import { labels, REPOSITORY_TAG_PREFIX, STAGE_TAG_PREFIX, stageTag } from "../contract/labels.ts";
+import { labels, REPOSITORY_TAG_PREFIX, signatureIn, stageTag } from "../contract/labels.ts";
 import type { Repository } from "../contract/registry.ts";
-import { isSignature } from "../contract/signature.ts";
 import type { Store } from "../contract/store.ts";
 import { memoize } from "../../lib/memoize.ts";
 import type { BuiltDocument } from "../../lib/oci/build.ts";
@@ -159,18 +158,18 @@ class Mending {
     const done: DamagedPlace[] = [];
     for (const place of left) {
       const { repository, tag, digest } = place;
-      const signature = tag.startsWith(STAGE_TAG_PREFIX) ? tag.slice(STAGE_TAG_PREFIX.length) : "";
-      const record = isSignature(signature) ? await store.stages.whole(signature) : undefined;
+      const signature = signatureIn(tag);
+      const record = signature && await store.stages.whole(signature);
       if (!record || (digest === undefined && record.origin.project !== project)) continue;
       const built = await encodeStage(await describeRecord(record, { store, listingText }), project);
       if (!built) continue;
       const { config, manifest } = built;
       const publish = () =>
         withBlobs(uploader, repository, async () => {
-          for (const layer of record.image.layers) {
-            await uploader.send(repository, outgoingLayer(layer, store, []));
-          }
-          await uploader.send(repository, { ...config, source: { bytes: config.bytes } });
+          await Promise.all([
+            ...record.image.layers.map((layer) => uploader.send(repository, outgoingLayer(layer, store, []))),
+            uploader.send(repository, { ...config, source: { bytes: config.bytes } }),
+          ]);
           await putReadable(repository, manifest, { tag, signal });
         });
       if (await this.#send(repository, tag, publish)) done.push(place);

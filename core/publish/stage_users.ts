@@ -1,5 +1,4 @@
-import { labels, parseChain, STAGE_TAG_PREFIX } from "../contract/labels.ts";
-import { isSignature } from "../contract/signature.ts";
+import { labels, parseChain, signatureIn } from "../contract/labels.ts";
 import type { Store } from "../contract/store.ts";
 import { type DamagedPlace, nameOf } from "./repo_parts.ts";
 
@@ -26,10 +25,10 @@ export class StageUsers {
     { tag, notes }: DamagedPlace,
     { stages }: Pick<Store, "stages">,
   ): Promise<{ readonly stage?: string; readonly neededBy?: readonly string[]; readonly commit?: string }> {
-    if (!tag.startsWith(STAGE_TAG_PREFIX)) return {};
-    const signature = tag.slice(STAGE_TAG_PREFIX.length);
+    const signature = signatureIn(tag);
+    if (signature === undefined) return {};
     const users = this.#users.get(signature) ?? [];
-    const record = isSignature(signature) ? await stages.record(signature) : undefined;
+    const record = await stages.record(signature);
     const stage = notes?.[labels.stage] ?? record?.stage;
     const commit = users.find(({ commit }) => commit)?.commit ?? record?.origin.commit;
     return {

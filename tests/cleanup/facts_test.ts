@@ -200,3 +200,25 @@ Deno.test("a tag that cannot be found when stages are about to go holds them bac
   const again = await planFor(registry, { plan: { stages: "unneeded" }, memo: memoryMemo() });
   assert.deepEqual(deletedBy(again), []);
 });
+
+Deno.test("a tag whose manifest is damaged when stages are about to go holds them back, unless it was so before", async () => {
+  const registry = new MemoryRegistry();
+  const signature = await sig("stage");
+  await putStage(registry, { name: "from", signature });
+  const plan = await planFor(registry);
+  assert.deepEqual(deletedBy(plan), [`:${stageTag(signature)}`]);
+  await putDamaged(registry, "just-pushed");
+  const memo = memoryMemo();
+  const report = await applyFor(registry, plan, { memo });
+  assert.deepEqual([report.counts.deleted, report.counts.spared], [0, 1]);
+  const later = await applyFor(registry, plan, { memo });
+  assert.deepEqual([later.counts.deleted, later.counts.spared], [1, 0]);
+});
+
+/** A tag whose manifest is none. */
+async function putDamaged(registry: MemoryRegistry, tag: string): Promise<void> {
+  const bytes = encode({ schemaVersion: 2, layers: "none" });
+  const digest = await digestOf(bytes);
+  registry.manifests.get("")!.set(digest, { bytes, mediaType: mediaTypes.manifest });
+  registry.tags.get("")!.set(tag, digest);
+}

@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
-import { check, withPublished } from "../support/published_project.ts";
+import { check, inRegistry, withPublished } from "../support/published_project.ts";
 import { verifyRegistry } from "../support/verify_registry.ts";
-
-const inRegistry = (_: string, host: string) => `${host}/group/app`;
 
 Deno.test("checkRepo() finds what is whole whole, and looks at each blob once", async () => {
   await withPublished(inRegistry, async ({ project, registry, repo }) => {

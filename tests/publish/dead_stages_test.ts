@@ -7,14 +7,13 @@ import {
   anotherMachine,
   check,
   engineOf,
+  inRegistry,
   type PublishedProject,
   withPublished,
 } from "../support/published_project.ts";
 import type { TestProject } from "../support/project.ts";
 import settled from "../support/settled_registry.ts";
 import { verifyRegistry } from "../support/verify_registry.ts";
-
-const inRegistry = (_: string, host: string) => `${host}/group/app`;
 
 /** A repair by a machine that waits for no build for long. */
 async function repair(project: TestProject, repo: string) {

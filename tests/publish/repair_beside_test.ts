@@ -5,12 +5,11 @@ import {
   anotherMachine,
   check,
   engineOf,
+  inRegistry,
   type PublishedProject,
   withPublished,
 } from "../support/published_project.ts";
 import { verifyRegistry } from "../support/verify_registry.ts";
-
-const inRegistry = (_: string, host: string) => `${host}/group/app`;
 
 /** Loses two layers and a configuration; gives how many places lack something. */
 async function lose({ project, registry, repo }: PublishedProject): Promise<number> {

@@ -4,13 +4,13 @@ import {
   anotherMachine,
   check,
   engineOf,
+  inRegistry,
   type PublishedProject,
   push,
   withPublished,
 } from "../support/published_project.ts";
 import { verifyRegistry } from "../support/verify_registry.ts";
 
-const inRegistry = (_: string, host: string) => `${host}/group/app`;
 const both = { platform: "linux/amd64,linux/arm64" };
 
 /** What stands under a tag. */

@@ -36,6 +36,9 @@ export interface PublishedProject {
   readonly root: string;
 }
 
+/** Where {@linkcode withPublished} publishes: in the registry. */
+export const inRegistry = (_: string, host: string) => `${host}/group/app`;
+
 /** Both dimgs, published as v1 with their stages. */
 export async function withPublished(
   where: (root: string, host: string) => string,
