@@ -111,10 +111,10 @@ function hints(
   if (left.length === 0) return [];
   const at = repo === undefined ? "" : ` ${printable(repo)}`;
   const command = `dapp dimg check repo${at}${read ? " --read" : ""} --repair`;
-  const stages = left.some(({ kind }) => kind !== "image");
+  const stages = left.filter(({ kind }) => kind === "stage");
   const images = left.some(({ kind, image }) => kind === "image" && image !== undefined);
   const attached = left.some(({ kind, image }) => kind === "image" && image === undefined);
-  const here = stages || left.some(({ missing }) => missing.some((part) => part.here));
+  const here = left.some(({ kind, missing }) => kind !== "image" || missing.some((part) => part.here));
   if (!repair && here) return [`Send again what this machine has with: ${command}`];
   const stays = left.some(({ missing }) =>
     missing.some(({ state, here, repaired }) => state === "damaged" && here && !repaired)
@@ -136,21 +136,20 @@ function hints(
     ...(attached
       ? ["Signatures and SBOMs are made again by what made them, such as: cosign sign REPO@DIGEST"]
       : []),
-    ...(stages ? stageHints(left, at) : []),
+    ...(stages.length > 0 ? stageHints(stages, at) : []),
   ];
 }
 
 /** Commits that are named. */
 const COMMITS = 3;
 
-function stageHints(left: RepoCheck["damaged"], at: string): string[] {
-  const rows = left.filter(({ kind }) => kind === "stage");
+function stageHints(stages: RepoCheck["damaged"], at: string): string[] {
   const commits = [
-    ...new Set(rows.flatMap(({ commit }) => commit === undefined ? [] : [commit.slice(0, 12)])),
+    ...new Set(stages.flatMap(({ commit }) => commit === undefined ? [] : [commit.slice(0, 12)])),
   ];
   const named = commits.slice(0, COMMITS).join(", ") + (commits.length > COMMITS ? ", …" : "");
   const from = commits.length > 0 ? `check out the commit (${named})` : "check out their commit";
-  const unneeded = rows.some(({ neededBy }) => neededBy?.length === 0);
+  const unneeded = stages.some(({ neededBy }) => neededBy?.length === 0);
   return [
     "Stages are built again by who needs them, and published whole. To make them anew now: " +
     `${from}, then: dapp dimg build --repo${at === "" ? " REPO" : at}`,

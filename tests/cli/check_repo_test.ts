@@ -142,6 +142,12 @@ const cases: readonly (readonly [
     ],
   ],
   [
+    "a mark, which is no stage",
+    [{ reference: `${repo}:dappservice-dimg-old`, kind: "mark", missing: [layer] }],
+    ["--repair"],
+    ["damaged: 1 of the marks, 2 blobs (1.2 kB), looked up", elsewhere],
+  ],
+  [
     "a signature",
     [{ reference: `${repo}/app:sha256-1.sig`, kind: "image", missing: [layer] }],
     ["--repair"],
