@@ -146,6 +146,7 @@ async function probe(client: RegistryClient, signal: AbortSignal): Promise<Detec
     scopes: [],
     // 401 is an answer here: it names the token server.
     expect: [200, 401, 403, 404],
+    probe: true,
     small: true,
     reads: MAX_ANSWER,
     doing: `find out what registry ${client.domain} is`,
@@ -197,6 +198,7 @@ async function isZot(client: RegistryClient, signal: AbortSignal): Promise<boole
     path: "_zot/ext/mgmt",
     scopes: [],
     expect: [200, 400, 401, 403, 404, 405],
+    probe: true,
     small: true,
     reads: MAX_ANSWER,
     doing: `find out what registry ${client.domain} is`,

@@ -5,6 +5,7 @@ import { readBody } from "../../lib/registry/body.ts";
 import { redactUrl, RegistryError } from "../../lib/registry/errors.ts";
 import { parseHostList } from "../../lib/registry/hosts.ts";
 import type { RegistryWait } from "../../lib/registry/patience.ts";
+import { isPage } from "../../lib/registry/page.ts";
 import {
   backoffMs,
   defaultRetryPolicy,
@@ -134,14 +135,17 @@ export class ProviderHttp implements AsyncDisposable {
       }
       this.#note(exhaustedWaitMs(answer), longestWaitMs);
       const limited = isLimited(answer);
-      const passing = limited || isRetryableStatus(answer.status) || request.passing?.(answer) === true;
+      const page = request.method !== "POST" && answer.status === 404 && isPage(answer.text);
+      const wanted = request.expect.includes(answer.status) && !page;
+      const passing = limited || page || isRetryableStatus(answer.status) ||
+        request.passing?.(answer) === true;
       if (!passing || request.final?.(answer)) {
-        if (request.expect.includes(answer.status)) return answer;
+        if (wanted) return answer;
         throw this.#refused(request, answer);
       }
       const wait = waitMs(answer);
       if (attempt >= attempts || (wait ?? 0) > longestWaitMs) {
-        if (!limited && request.expect.includes(answer.status)) return answer;
+        if (!limited && wanted) return answer;
         throw this.#refused(request, answer, wait);
       }
       if (limited) this.#note(wait ?? backoffMs(attempt), longestWaitMs);
@@ -215,7 +219,9 @@ export class ProviderHttp implements AsyncDisposable {
     const { status } = answer;
     const denied = status === 401 || (status === 403 && !isLimited(answer));
     const parts = [
-      `${this.#options.title} answered ${status}`,
+      `${this.#options.title} answered ${status}${
+        status === 404 && isPage(answer.text) ? " with a page that is not its own" : ""
+      }`,
       ...[saidBy(answer)].filter((said) => said !== ""),
       ...(wait === undefined ? [] : [`it may be tried again in ${Math.ceil(wait / 1000)} s`]),
       ...(denied && this.#options.denied ? [this.#options.denied] : []),
@@ -227,7 +233,7 @@ export class ProviderHttp implements AsyncDisposable {
     }
     return new EngineError("REGISTRY_FAILED", message, {
       ...(isLimited(answer) && { limited: true, ...(wait !== undefined && { retryAfterMs: wait }) }),
-      ...(status === 404 && { missing: true }),
+      ...(status === 404 && !isPage(answer.text) && { missing: true }),
     });
   }
 }

@@ -56,6 +56,17 @@ Deno.test("ProviderHttp gives up after five tries, and at once when nothing will
   assert.equal(other.api.seen.length, 1);
 });
 
+Deno.test("ProviderHttp does not believe a page that says 404", async () => {
+  const page = status(404, { "content-type": "text/html" }, "<html><title>404 Not Found</title></html>");
+  await using server = withAnswers([page, page, status(404, {}, '{"message":"404 Tag Not Found"}')]);
+  assert.equal((await server.get()).text, '{"message":"404 Tag Not Found"}');
+  await using other = withAnswers(Array.from({ length: 9 }, () => page));
+  await assert.rejects(other.get(), {
+    message: "Cannot try it: Test answered 404 with a page that is not its own",
+  });
+  assert.equal(other.api.seen.length, 5);
+});
+
 Deno.test("ProviderHttp makes all requests wait when one of them is limited", async () => {
   await using server = withAnswers([status(429, { "retry-after": "30" })]);
   await server.get();
