@@ -11,7 +11,6 @@ import { type ClientMemo, HostMemory } from "./host_memory.ts";
 import { HeadHabits } from "./head_habits.ts";
 import { apiHost, insecureHosts, isHost, mayBePlain } from "./hosts.ts";
 import { Origin } from "./origin.ts";
-import { markPage } from "./page.ts";
 import { Patience, type RegistryWait } from "./patience.ts";
 import { followRedirects } from "./redirect.ts";
 import { defaultRetryPolicy, type RetryPolicy } from "./retry.ts";
@@ -176,7 +175,10 @@ export class RegistryClient implements AsyncDisposable {
         const answer = await this.#origin.use((origin, answered) =>
           this.#authorized(request, { origin, answered, awaited })
         );
-        if (asks && answer.status === 404) return await markPage(answer, request.method);
+        if (asks && answer.status === 404) {
+          const { markPage } = await import("./page.ts");
+          return await markPage(answer, request.method);
+        }
         return request.reads === undefined || !wanted(answer)
           ? answer
           : await readAhead(answer, request.reads);
