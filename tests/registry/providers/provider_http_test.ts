@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { EngineError } from "../../../core/contract/errors.ts";
 import { waitMs } from "../../../plugins/registry/_rate_limit.ts";
 import { jsonOf, pagePath, ProviderHttp, saidBy } from "../../../plugins/registry/_provider_http.ts";
+import type { RegistryWait } from "../../../lib/registry/patience.ts";
 import { type ApiHandler, ApiServer } from "./api_server.ts";
 import { countedWaits, signal } from "./support.ts";
 
@@ -65,6 +66,23 @@ Deno.test("ProviderHttp does not believe a page that says 404", async () => {
     message: "Cannot try it: Test answered 404 with a page that is not its own",
   });
   assert.equal(other.api.seen.length, 5);
+});
+
+Deno.test("ProviderHttp tells whom it waits for, and what for, where nothing comes", async () => {
+  const told = Promise.withResolvers<RegistryWait>();
+  const held = async () => {
+    await told.promise;
+    return new Response("{}");
+  };
+  await using server = withAnswers([status(502), held], {
+    silentMs: 20,
+    onWait: (wait) => wait.status === undefined && told.resolve(wait),
+  });
+  assert.equal((await server.get()).status, 200);
+  const { ms, ...rest } = await told.promise;
+  assert.ok(ms >= 20);
+  const { host } = new URL(server.api.url);
+  assert.deepEqual(rest, { host, doing: "try it; last try: it answered 502" });
 });
 
 Deno.test("ProviderHttp makes all requests wait when one of them is limited", async () => {
