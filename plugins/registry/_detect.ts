@@ -6,23 +6,8 @@ import { parseChallenges } from "../../lib/registry/challenge.ts";
 import type { RegistryClient } from "../../lib/registry/client.ts";
 import { didYouMean } from "../../lib/suggest.ts";
 import { explained } from "./_explain.ts";
+import { type RegistryKind, registryKinds } from "../../lib/registry/kinds.ts";
 import { keepClient } from "./_kept_clients.ts";
-
-/** Every kind that can be named with `--registry-kind`; `oci` is any registry, by the distribution protocol alone. */
-const registryKinds = [
-  "docker-hub",
-  "gitlab",
-  "harbor",
-  "ghcr",
-  "ecr",
-  "acr",
-  "gar",
-  "quay",
-  "zot",
-  "oci",
-  "layout",
-] as const;
-export type RegistryKind = typeof registryKinds[number];
 
 /** What is known of a host. */
 export interface DetectedRegistry {
