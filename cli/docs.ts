@@ -3,7 +3,6 @@ import { errorCatalog } from "../core/contract/errors.ts";
 import { optionUsage } from "./help.ts";
 import type { OptionName } from "./options.ts";
 import {
-  commandsBelow,
   type CommandSpec,
   type CommandTable,
   type Example,
@@ -14,10 +13,7 @@ import {
 import { registryOptions } from "./table_parts.ts";
 
 /** The whole text of `docs/cli.md`. */
-export function cliMarkdown(table: CommandTable): string {
-  const { program } = table;
-  const topics = commandsBelow(table, "");
-  const commands = topics.flatMap(({ commands }) => commands);
+export function cliMarkdown({ program, commands }: CommandTable): string {
   const shared = commands.find(({ path }) => path === "dimg build")!.common;
   const lines = [
     "# Command line",
@@ -32,16 +28,12 @@ export function cliMarkdown(table: CommandTable): string {
     "",
     "## Commands",
     "",
-    ...topics.flatMap(({ title, commands }) => [
-      `### ${title}`,
-      "",
-      "| Command | What it does |",
-      "| --- | --- |",
-      ...commands.map(({ path, summary }) =>
-        `| [\`dapp ${path}\`](#dapp-${path.replaceAll(" ", "-")}) | ${cell(summary)} |`
-      ),
-      "",
-    ]),
+    "| Command | What it does |",
+    "| --- | --- |",
+    ...commands.map(({ path, summary }) =>
+      `| [\`dapp ${path}\`](#dapp-${path.replaceAll(" ", "-")}) | ${cell(summary)} |`
+    ),
+    "",
     "## Common options",
     "",
     "The `dimg` commands take all of these; where a command takes fewer, its section names them.",

@@ -46,7 +46,7 @@ export const sharingCommands = [
   {
     path: "dimg spush",
     run: async () => (await import("./commands/publish.ts")).spush,
-    summary: "Publish one image as REPO:TAG, whatever its name.",
+    summary: "Publish one built image as REPO:TAG, whatever its name.",
     details: [aboutTags, aboutRepo],
     positionals: [dimg, repo],
     options: [...tags, "with-stages"],
@@ -60,7 +60,7 @@ export const sharingCommands = [
   {
     path: "dimg bp",
     run: async () => (await import("./commands/publish.ts")).bp,
-    summary: "Build images and publish them under tags.",
+    summary: "Build images and publish them under tags, in one go.",
     details: [
       "Does what `dapp dimg build` and `dapp dimg push` do one after the other. With --with-stages, stages go up while " +
       "later ones are built.",
@@ -79,9 +79,9 @@ export const sharingCommands = [
   {
     path: "dimg tag",
     run: async () => (await import("./commands/publish.ts")).tag,
-    summary: "Give built images their tags in Docker.",
+    summary: "Give built images the names that a push would give them, in the local Docker engine.",
     details: [
-      "Those are the names that a push would give them, in the local Docker engine. What this machine has not built is taken from REPO. When REPO is oci:DIR, the images go to an OCI image layout " +
+      "What this machine has not built is taken from REPO. When REPO is oci:DIR, the images go to an OCI image layout " +
       "instead.",
       aboutTags,
       aboutRepo,
@@ -98,11 +98,8 @@ export const sharingCommands = [
   {
     path: "dimg tags",
     run: async () => (await import("./commands/tags.ts")).tags,
-    summary: "List what the project has published in REPO.",
-    details: [
-      "Says of each tag what it was made from. With --quiet, prints the full name of each tag only.",
-      aboutRepo,
-    ],
+    summary: "List what the project has published in REPO, with what each tag was made from.",
+    details: ["With --quiet, prints the full name of each tag only.", aboutRepo],
     positionals: [dimgs, repo],
     options: [],
     common: [...project, ...output],
@@ -115,7 +112,7 @@ export const sharingCommands = [
   {
     path: "dimg check repo",
     run: async () => (await import("./commands/check_repo.ts")).checkRepo,
-    summary: "Look whether what is published can be read.",
+    summary: "Look whether what is published in REPO can really be read.",
     details: [
       "Looks at every manifest, configuration and layer that the project's tags, stages and signatures stand on: " +
       "registries can lose what they say that they have. Says for each tag what is missing, and whether this machine " +
@@ -138,9 +135,9 @@ export const sharingCommands = [
   {
     path: "dimg stages push",
     run: async () => (await import("./commands/stages.ts")).stagesPush,
-    summary: "Publish stages that are in the store.",
+    summary: "Publish the stages of the current state that are in the store.",
     details: [
-      "Those are the stages of the current state. Prints one line for each stage: pushed, exists (it was in REPO already) or not built; with --quiet the names of " +
+      "Prints one line for each stage: pushed, exists (it was in REPO already) or not built; with --quiet the names of " +
       "those that were pushed.",
       aboutRepo,
     ],
@@ -156,9 +153,9 @@ export const sharingCommands = [
   {
     path: "dimg stages pull",
     run: async () => (await import("./commands/stages.ts")).stagesPull,
-    summary: "Take stages from REPO into the store.",
+    summary: "Take stages of the current state from REPO into the store.",
     details: [
-      "Those are the stages of the current state. Takes the highest stage there is of each image, which is enough to build on. That REPO has none is no error. " +
+      "Takes the highest stage there is of each image, which is enough to build on. That REPO has none is no error. " +
       "Prints one line for each stage: pulled, exists (it was in the store already), absent, or unusable (it is in REPO and " +
       "not whole, as a warning says); with --quiet the names of those that were pulled.",
       aboutRepo,

@@ -18,6 +18,7 @@ export function requireMounts({ name, mounts = ["host", "cache", "tmp"] }: Build
     host: "directories of this machine (`fromPath`)",
     cache: "directories that are kept (`build_dir`)",
     tmp: "temporary directories (`tmp_dir`)",
+    memory: "directories in memory (`memory`)",
     secret: "`secrets`",
     ssh: "`ssh`",
   }[missing];
@@ -88,6 +89,8 @@ async function mountOf(mount: MountRule, project: string, what: string): Promise
       return { kind: "cache", project, name: target, target, ...mount.sharing && { locked: true } };
     case "tmp_dir":
       return { kind: "tmp", target };
+    case "memory":
+      return { kind: "memory", target, size: mount.size };
     case "path": {
       const source = await existing(mount.path, () => {
         throw new EngineError(

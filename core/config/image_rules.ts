@@ -215,7 +215,7 @@ function readMounts(document: ImageDocument, scope: DocumentScope): MountRule[] 
       scope.problem(
         at,
         "`from` or `fromPath` is missing",
-        "Add `from: tmp_dir`, `from: build_dir` or `fromPath: /path`",
+        "Add `from: tmp_dir`, `from: build_dir`, `from: memory` or `fromPath: /path`",
       );
     } else if (sources.length === 2) {
       scope.problem(
@@ -225,9 +225,16 @@ function readMounts(document: ImageDocument, scope: DocumentScope): MountRule[] 
         "key",
       );
     }
-    const { to, from, fromPath, sharing } = entry;
+    const { to, from, fromPath, size, sharing } = entry;
     if (sharing !== undefined && from !== "build_dir") {
       scope.problem([...at, "sharing"], "`sharing` is for a `build_dir`", "Leave it out", "key");
+    }
+    if (size !== undefined && from !== "memory") {
+      scope.problem([...at, "size"], "`size` is for `memory`", "Leave it out", "key");
+    } else if (size !== undefined && !(size >= 1 && Number.isSafeInteger(size))) {
+      scope.problem([...at, "size"], "That is no size of a memory", "Write one such as `1GiB`");
+    } else if (from === "memory") {
+      requireKey(scope, at, entry, "size", "Add how much it holds, such as `size: 1GiB`");
     }
     if (to === undefined) return [];
     const before = seen.get(to);
@@ -242,6 +249,7 @@ function readMounts(document: ImageDocument, scope: DocumentScope): MountRule[] 
     }
     seen.set(to, at);
     const position = scope.position(at);
+    if (from === "memory") return size === undefined ? [] : [{ to, from, size, ...position }];
     if (from !== undefined) return [{ to, from, ...sharing === "locked" && { sharing }, ...position }];
     return fromPath === undefined ? [] : [{ to, from: "path", path: fromPath, ...position }];
   }).flatMap(({ entry }) => entry);

@@ -16,7 +16,7 @@ import {
   section,
   text,
 } from "./fields.ts";
-import { baseImage, commitId, gitUrl, oneOf, owner, refName, secretId, variable } from "./texts.ts";
+import { baseImage, bytes, commitId, gitUrl, oneOf, owner, refName, secretId, variable } from "./texts.ts";
 
 const paths = {
   includePaths: about(listOf(glob), "Only files that match one of these patterns, relative to `add`."),
@@ -100,13 +100,14 @@ const mountEntry = once(() =>
     z.strictObject({
       to: optional(absolutePath, "Absolute path in the build container, not `/`."),
       from: optional(
-        oneOf("tmp_dir", "build_dir"),
-        "`tmp_dir`: new in every run; `build_dir`: kept for the project.",
+        oneOf("tmp_dir", "build_dir", "memory"),
+        "`tmp_dir`: new in every run; `build_dir`: kept for the project; `memory`: each step's own, in memory.",
       ),
       fromPath: optional(
         absolutePath,
         "In place of `from`: an absolute path of the build machine, which must exist. A file or socket is mounted as one.",
       ),
+      size: optional(bytes, "Of `memory`: how much it holds, such as `1GiB`."),
       sharing: optional(
         oneOf("shared", "locked"),
         "Of a `build_dir`: `locked`, one step at a time has it, as apt demands; `shared` when absent.",

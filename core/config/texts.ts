@@ -66,9 +66,22 @@ export const gitUrl = checked((value, refuse) => {
   return refuse(`"${value}" is not the address of a git repository`, URL_FORMS);
 });
 
-/** REPO; what it names is looked at in `names.ts`. */
+/** REPO. */
 export const repo = checked((value, refuse) => {
   if (/\s/.test(value) || value === "") return refuse(`"${value}" is not a repository`);
+  const scheme = /^\w+:\/\/(.*)$/.exec(value);
+  if (scheme) return refuse(`Repository "${value}" is a URL`, `Did you mean "${scheme[1]}"?`);
+  if (value.startsWith("oci:")) return value;
+  const tag = /^(.+\/[^/]*)(?::[^/]*|@.*)$/.exec(value);
+  if (tag) {
+    return refuse(
+      `Repository "${value}" names a tag or digest`,
+      `Did you mean "${tag[1]!.replace(/@.*/, "")}"?`,
+    );
+  }
+  if (value !== value.toLowerCase()) {
+    return refuse(`Repository "${value}" has upper-case letters`, `Did you mean "${value.toLowerCase()}"?`);
+  }
   return withoutEnd(value, "/");
 });
 

@@ -28,6 +28,8 @@ export type StepMount =
   }
   /** A directory that is empty at the start of a run. */
   | { readonly kind: "tmp"; readonly target: string }
+  /** An empty directory of the step's own, in memory, that holds `size` bytes. */
+  | { readonly kind: "memory"; readonly target: string; readonly size: number }
   /** A file of mode 0400 in memory with a value of `StepIo.secret`. */
   | { readonly kind: "secret"; readonly id: string; readonly target: string }
   /** The socket of an agent for ssh keys. */

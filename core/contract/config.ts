@@ -217,6 +217,8 @@ export type MountRule =
   & (
     /** `locked`: of all steps that have it, one runs at a time. Not signed. */
     | { readonly from: "tmp_dir" | "build_dir"; readonly sharing?: "locked" }
+    /** `size` in bytes. Not signed. */
+    | { readonly from: "memory"; readonly size: number }
     | { readonly from: "path"; readonly path: string }
   );
 

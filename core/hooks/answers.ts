@@ -127,15 +127,19 @@ const imports = strict<ImportRule>({
   ...position,
 });
 
-const mount = strict<Partial<Record<keyof MountRule | "path" | "sharing", unknown>>>({
+const mount = strict<Partial<Record<keyof MountRule | "path" | "size" | "sharing", unknown>>>({
   to: text,
   ...position,
-  from: z.enum(["tmp_dir", "build_dir", "path"]),
+  from: z.enum(["tmp_dir", "build_dir", "memory", "path"]),
   path: maybe,
+  size: z.number().optional(),
   sharing: z.literal("locked").optional(),
 }).refine((rule): rule is MountRule => (rule.from === "path") === (rule.path !== undefined), {
   path: ["path"],
   error: "text where `from` is `path`, and nothing elsewhere",
+}).refine((rule) => (rule.from === "memory") === ("size" in rule), {
+  path: ["size"],
+  error: "a number where `from` is `memory`, and nothing elsewhere",
 });
 
 const secret = strict<SecretRule>({

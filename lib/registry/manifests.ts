@@ -108,9 +108,7 @@ async function askByHead(
     // Nobody got as far as asking: no login, no way there, a redirect that is not followed.
     const asked = status !== undefined && method === "HEAD" && kind !== "refused";
     if (!asked && !retryable) throw error;
-    // A page that says 404 tells nothing of the tag.
-    const told = status === 404 ? 0 : status ?? 0;
-    return { status: told, passing: retryable && told !== 0, header: () => undefined };
+    return { status: status ?? 0, passing: retryable, header: () => undefined };
   }
 }
 

@@ -221,6 +221,26 @@ export const changeCases: Cases = {
     assertMembers(second.members, ["dir var", "dir var/cache", "file var/cache/own"]);
   },
 
+  "has directories in memory of the size that is asked for, and leaves them out": async (
+    { runner, base, builder },
+  ) => {
+    if (!offers(builder, "memory")) return;
+    const mounts = [
+      { kind: "memory", target: "/dev/shm", size: 1 << 20 },
+      { kind: "memory", target: "/var/new/deep", size: 96 << 20 },
+    ] as const;
+    const { output, diffId, members } = await runner.run(base, [
+      "for d in /dev/shm /var/new/deep; do df -k $d | awk 'NR==2 {print $2, $6}'; echo x >$d/x; done",
+      "! head -c 2000000 /dev/zero 2>/dev/null >/dev/shm/y",
+    ], { mounts });
+    assert.match(output, /^1024 \/dev\/shm\n98304 \/var\/new\/deep$/m);
+    assert.equal(diffId, undefined, [...members.keys()].join(" "));
+    assert.equal(
+      await runner.ask(base, "ls /dev/shm /var/new/deep | grep x || echo none", { mounts }),
+      "none\n",
+    );
+  },
+
   "leaves mounts of this machine out, and what was made to mount them": async ({ runner, base, builder }) => {
     if (!offers(builder, "host")) return;
     const dir = await Deno.makeTempDir();

@@ -267,6 +267,11 @@ export const isolationRows: readonly IsolationRow[] = [
     },
   },
   {
+    title: "Size of /dev/shm, in KiB",
+    probe: "df -k /dev/shm | awk 'NR==2 {print $2}'",
+    cells: all("65536"),
+  },
+  {
     title: "Secrets of the kernel in /proc (kcore, keys, timer_list, sched_debug, acpi, scsi)",
     probe:
       "for f in kcore keys timer_list sched_debug acpi scsi; do [ -d /proc/$f ] && ls /proc/$f; [ -f /proc/$f ] && head -c 1 /proc/$f; [ -c /proc/$f ] && head -c 1 /proc/$f; done | wc -c",
@@ -323,9 +328,9 @@ export const isolationRows: readonly IsolationRow[] = [
     may: { docker: /^[0-9 ]+ 0022$/, buildah: /^[0-9 ]+ 0022$/, BuildKit: /^[0-9 ]+ 0022$/ }, // /etc/group of the image
   },
   {
-    title: "Core files, protection from the kernel's search for memory",
+    title: "Core files; how much sooner than others it ends when memory runs out (`oom_score_adj`)",
     probe: "echo $(ulimit -c) $(cat /proc/self/oom_score_adj)",
-    cells: { ...all("0 0"), ...others("unlimited 0") },
+    cells: { ...all("0 300"), ...others("unlimited 0") },
     may: { docker: /^(0|unlimited) 0$/, buildah: /^(0|unlimited) 0$/, BuildKit: /^(0|unlimited) 0$/ },
   },
   {

@@ -75,6 +75,7 @@ Deno.test("NativeBuilder does the same for an ordinary user", async () => {
       "native",
       "whiteouts",
       "native_process",
+      "process_limit",
       "isolation",
       "secret_traces",
       "step_network",

@@ -31,7 +31,7 @@ import { runStep } from "./step_run.ts";
 /** Builds in BuildKit daemons, here or elsewhere: each piece of work goes to the one of them that fits best. */
 export class BuildkitBuilder implements Builder {
   readonly name = "buildkit";
-  readonly mounts = ["cache", "tmp", "secret", "ssh"] as const;
+  readonly mounts = ["cache", "tmp", "memory", "secret", "ssh"] as const;
   readonly elsewhere = true;
   readonly #fleet: Fleet;
   readonly #means: StepMeans;

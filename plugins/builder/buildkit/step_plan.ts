@@ -208,6 +208,8 @@ export function mountOf(mount: StepMount, run: string): LlbMount {
       return cache(`dapp/${mount.project}/${mount.name}`, dest, mount.locked);
     case "tmp":
       return cache(`${run}/${dest}`, dest);
+    case "memory":
+      return { dest, mountType: MountType.TMPFS, TmpfsOpt: { size: BigInt(mount.size) } };
     case "secret":
       return { dest, mountType: MountType.SECRET, secretOpt: { ID: mount.id, mode: 0o400 } };
     case "ssh":

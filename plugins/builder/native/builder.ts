@@ -66,7 +66,7 @@ export interface NativeOptions {
  */
 export class NativeBuilder implements Builder {
   readonly name = "native";
-  readonly mounts = ["host", "cache", "tmp", "secret", "ssh"] as const;
+  readonly mounts = ["host", "cache", "tmp", "memory", "secret", "ssh"] as const;
   readonly #env: Env;
   readonly #store: Store;
   readonly #pools: Readonly<Record<StepNetwork, HelperPool>>;
@@ -267,12 +267,13 @@ export class NativeBuilder implements Builder {
     network: StepNetwork,
     io: Pick<StepIo, "sshAgent"> = {},
   ): Promise<RootfsSpec> {
-    const binds = await Promise.all(step.mounts.map((mount) => this.#bind(mount, io)));
+    const run = (await this.#runDirectory()).next();
+    const binds = await Promise.all(step.mounts.map((mount) => this.#bind(mount, run, io)));
     const all = await this.#layers.lower(step.parents);
     const layers = all.slice(Math.max(0, all.findLastIndex(({ meta }) => meta.opaqueRoot)));
     return {
       native: this.#cache.native,
-      run: (await this.#runDirectory()).next(),
+      run,
       lower: layers.flatMap(({ name, meta }) => overlayDirs(name, meta)),
       root: layers.findLast(({ meta }) => meta.root)?.meta.root ?? DEFAULT_ROOT,
       mounts: outermostFirst(binds.filter((bind) => bind !== undefined)),
@@ -281,8 +282,12 @@ export class NativeBuilder implements Builder {
     };
   }
 
-  /** What of this machine is bound into a step for a mount; undefined for secrets, which are on no disk. */
-  async #bind(mount: StepMount, { sshAgent }: Pick<StepIo, "sshAgent">): Promise<MountSpec | undefined> {
+  /** What of this machine is bound into a step in `run` for a mount; undefined for secrets, which are on no disk. */
+  async #bind(
+    mount: StepMount,
+    run: string,
+    { sshAgent }: Pick<StepIo, "sshAgent">,
+  ): Promise<MountSpec | undefined> {
     const { target } = mount;
     switch (mount.kind) {
       case "host":
@@ -298,6 +303,8 @@ export class NativeBuilder implements Builder {
         await Deno.mkdir(source, { recursive: true });
         return { source, target, readOnly: false };
       }
+      case "memory":
+        return { source: `${run}/memory${target}`, target, readOnly: false, memory: mount.size };
       case "ssh":
         return { source: sshAgent?.(mount.id) ?? "", target, readOnly: false };
       case "secret":

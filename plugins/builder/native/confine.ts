@@ -1,6 +1,7 @@
 /** How a step's processes are confined: the calls that its first process makes before it runs the image's program. */
 import type { StepNetwork } from "../../../core/contract/plugin.ts";
 import type { CallProgram } from "./launcher.ts";
+import { addEndFirst, processLimit } from "./process_limit.ts";
 import { encodeFilter, seccompFilter } from "./seccomp.ts";
 import type { Identity } from "./users.ts";
 
@@ -40,7 +41,7 @@ const CAPABILITIES = [
 
 const SIGKILL = 9;
 const SIGSTOP = 19;
-const RLIMIT = { stack: 3, core: 4, nofile: 7 } as const;
+const RLIMIT = { stack: 3, core: 4, nproc: 6, nofile: 7 } as const;
 const PRCTL = { setDumpable: 4, setName: 15, dropBounding: 24 } as const;
 const JOIN_SESSION_KEYRING = 1;
 const SECCOMP = { setFilter: 1, allowSpeculation: 4 } as const; // speculation stays as safe as the machine makes it
@@ -74,6 +75,7 @@ export function addConfinement(program: CallProgram, process: ConfinedProcess): 
     .call(`enter "${cwd}"`, "chdir", [cwd])
     // a kernel without keyrings has none to keep from the step
     .call("leave the session keyring", "keyctl", [JOIN_SESSION_KEYRING, 0], { failed: "next" });
+  addEndFirst(program);
   for (const [name, limit] of Object.entries(limits())) {
     program.call(`limit ${name}`, "prlimit64", [0, RLIMIT[name as keyof typeof RLIMIT], limit, 0]);
   }
@@ -126,9 +128,17 @@ function limits(): Partial<Record<keyof typeof RLIMIT, Uint8Array>> {
   const pair = (soft: bigint, most: bigint) =>
     new Uint8Array(new BigUint64Array([least(soft, most), most]).buffer);
   const files = least(hard("Max open files"), 1048576n);
+  const processes = least(hard("Max processes"), BigInt(processLimit()));
   return {
+    // what keeps ordinary users before Linux 6.14; of all other ids the machine's own processes would count
+    ...(inUserNamespace() && { nproc: pair(processes, processes) }),
     nofile: pair(files, files),
     core: pair(0n, hard("Max core file size")), // a core would end up in the layer
     stack: pair(8n << 20n, hard("Max stack size")),
   };
+}
+
+/** Whether ids are those of a user namespace, in which processes are counted apart. */
+function inUserNamespace(): boolean {
+  return !/^\s*0\s+0\s+4294967295\s*$/.test(Deno.readTextFileSync("/proc/self/uid_map"));
 }

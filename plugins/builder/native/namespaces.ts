@@ -4,6 +4,7 @@ import { programEnvironment } from "../../../lib/program_environment.ts";
 import type { EngineError } from "../../../core/contract/errors.ts";
 import type { StepNetwork } from "../../../core/contract/plugin.ts";
 import { type Env, find } from "../../../lib/programs.ts";
+import { isKernelBefore } from "./kernel.ts";
 import { unavailable } from "./unavailable.ts";
 
 /** Whether this process builds as an ordinary user does: root of a container that may not mount is one, too. */
@@ -111,8 +112,7 @@ export function helperEnvironment(env: Env): Record<string, string> {
 
 /** Whether a kernel lacks what steps are kept apart with: close_range(2) as of Linux 5.11, mount_setattr(2) of 5.12. */
 export function isOldKernel(release: string): boolean {
-  const [major = 0, minor = 0] = release.split(/[.-]/).map(Number);
-  return major < 5 || major === 5 && minor < 12;
+  return isKernelBefore(release, [5, 12]);
 }
 
 /** A range of ids that none of these rows of /etc/subuid and /etc/subgid has: who has ids of another owns its files. */

@@ -8,6 +8,8 @@ export interface MountSpec {
   readonly source: string;
   readonly target: string;
   readonly readOnly: boolean;
+  /** It is to be made first, in memory, and to hold so many bytes. */
+  readonly memory?: number;
 }
 
 /** How to make the file system of a step. Paths are absolute, but for those below `l/`. */

@@ -40,7 +40,7 @@ export async function noRoom(
     : `its output tells of a full disk`;
   const elsewhere = !full && (await freeBytes(native) ?? 0) > PLENTY;
   const fix = elsewhere
-    ? `The file system of "${native}" has room: see df in the step; /dev and /dev/shm there are in memory, and bounded`
+    ? `The file system of "${native}" has room: see df in the step; /dev/shm there holds 64 MiB, more with mount: [{ to: /dev/shm, from: memory, size: 1GiB }]`
     : fileFix(failure);
   return { why: place, details: { fix, ...fullFact(failure) } };
 }

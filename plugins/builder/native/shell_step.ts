@@ -4,6 +4,7 @@ import type { ConfinedProcess } from "./confine.ts";
 import { shellOf } from "./image_shell.ts";
 import { resolveInside } from "./inner_path.ts";
 import { lstatIfPresent } from "./libc.ts";
+import { mountMemory } from "./memory_mounts.ts";
 import type { ShellRequest } from "./protocol.ts";
 import { hostBind, mountRootfs, prepareStep, stepPaths } from "./rootfs.ts";
 import { spawnInside } from "./sandbox.ts";
@@ -24,6 +25,7 @@ export async function runShell(request: ShellRequest, connected: Promise<void>):
     const { ended } = spawnInside(
       run,
       () => {
+        mountMemory(request.mounts);
         const rootfs = mountRootfs(request, {}, extra);
         const cwd = `${target}/${resolveInside(target, request.cwd)}`;
         if (!lstatIfPresent(cwd)) Deno.mkdirSync(cwd, { recursive: true, mode: 0o755 });

@@ -12,6 +12,8 @@ import { bindAhead, lstat, type Stat, SyscallError } from "./libc.ts";
 import { openLowerView } from "./lower_view.ts";
 import { forwardOutput } from "./output.ts";
 import type { Captured, RunRequest } from "./protocol.ts";
+import { mountMemory } from "./memory_mounts.ts";
+import { noMoreProcesses } from "./process_limit.ts";
 import { noRoom, Tail } from "./room.ts";
 import { type MountedRootfs, mountRootfs, prepareStep, RootfsError, stepPaths } from "./rootfs.ts";
 import { type Ended, type Inside, spawnInside } from "./sandbox.ts";
@@ -71,6 +73,7 @@ export async function runStep(request: RunRequest, events: StepEvents): Promise<
     const inside = spawnInside(
       run,
       () => {
+        mountMemory(request.mounts);
         rootfs = mountRootfs(
           request,
           { script: stageScript(commands, `${CONTROL}/at`), at: "" },
@@ -91,7 +94,7 @@ export async function runStep(request: RunRequest, events: StepEvents): Promise<
     const failed = explainExit(commands, readProgress(at!), ended);
     if (failed) {
       const { why, command } = failed;
-      const room = await noRoom(request.native, told.text);
+      const room = noMoreProcesses(told.text) ?? await noRoom(request.native, told.text);
       throw room ? fail(`${why}; ${room.why}`, { command, ...room.details }) : fail(why, { command });
     }
   } catch (error) {

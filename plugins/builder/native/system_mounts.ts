@@ -1,5 +1,6 @@
 /** What every step sees beside its image: /dev, /sys and /proc. */
 import type { CallProgram } from "./launcher.ts";
+import { addProcessLimit } from "./process_limit.ts";
 import { lstatIfPresent, mknod, mount, mountAttributes, MS, restrictMount, SyscallError } from "./libc.ts";
 
 const SAFE = MS.NOSUID | MS.NODEV | MS.NOEXEC;
@@ -33,7 +34,7 @@ export function mountDev(full: string, files: Readonly<Record<string, string>>):
   Deno.mkdirSync(`${full}/pts`);
   mount("devpts", `${full}/pts`, "devpts", MS.NOSUID | MS.NOEXEC, "newinstance,ptmxmode=0666,mode=620");
   Deno.mkdirSync(`${full}/shm`);
-  mount("tmpfs", `${full}/shm`, "tmpfs", SAFE, "mode=1777");
+  mount("tmpfs", `${full}/shm`, "tmpfs", SAFE, "mode=1777,size=65536k");
   Deno.mkdirSync(`${full}/mqueue`);
   attempt(() => mount("mqueue", `${full}/mqueue`, "mqueue", SAFE)); // kernels may lack it
   Deno.mkdirSync(`${full}/.dapp`, { mode: 0o755 });
@@ -125,6 +126,7 @@ export function addProcMounts(program: CallProgram, full: string, hider: string)
     .label("proc of a container") // around us, that hides parts of /proc: it does not let us have an own one
     .call("mount the /proc around it", "mount", ["/proc", full, 0, MS.BIND | MS.REC, 0])
     .label("proc");
+  addProcessLimit(program, full);
   for (const name of HIDDEN_PROC) {
     const stat = lstatIfPresent(`/proc/${name}`);
     const path = `${full}/${name}`;

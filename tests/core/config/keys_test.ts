@@ -98,7 +98,7 @@ const sections: readonly Section[] = [
   {
     at: "mount[0]",
     around: "dimg: a\nfrom: x\nmount: [{KEY: VALUE}]",
-    keys: { to: text, from: text, fromPath: text, sharing: text },
+    keys: { to: text, from: text, fromPath: text, size: text, sharing: text },
   },
   {
     at: "secrets[0]",

@@ -63,7 +63,7 @@ mount: [{}]
 `.slice(1),
     want: [
       "3:9 mount[0]: `to` is missing | Add the absolute path at which the commands see the directory",
-      "3:9 mount[0]: `from` or `fromPath` is missing | Add `from: tmp_dir`, `from: build_dir` or `fromPath: /path`",
+      "3:9 mount[0]: `from` or `fromPath` is missing | Add `from: tmp_dir`, `from: build_dir`, `from: memory` or `fromPath: /path`",
     ],
   },
   {
@@ -83,8 +83,8 @@ from: x
 mount: [{to: /x, from: tmpdir}, {to: /y, from: /cache}]
 `.slice(1),
     want: [
-      `3:24 mount[0].from: "tmpdir" is not allowed: it must be \`tmp_dir\` or \`build_dir\` | Did you mean \`tmp_dir\`?`,
-      `3:48 mount[1].from: "/cache" is not allowed: it must be \`tmp_dir\` or \`build_dir\``,
+      `3:24 mount[0].from: "tmpdir" is not allowed: it must be \`tmp_dir\` or \`build_dir\` or \`memory\` | Did you mean \`tmp_dir\`?`,
+      `3:48 mount[1].from: "/cache" is not allowed: it must be \`tmp_dir\` or \`build_dir\` or \`memory\``,
     ],
   },
   {
@@ -97,6 +97,26 @@ mount: [{to: /x, from: tmp_dir, sharing: locked}, {to: /y, from: build_dir, shar
     want: [
       "3:33 mount[0].sharing: `sharing` is for a `build_dir` | Leave it out",
       `3:86 mount[1].sharing: "lockd" is not allowed: it must be \`shared\` or \`locked\` | Did you mean \`locked\`?`,
+    ],
+  },
+  {
+    name: "mount in memory without a size, and sizes that are none",
+    text: `
+dimg: a
+from: x
+mount:
+- {to: /a, from: memory}
+- {to: /b, from: memory, size: much}
+- {to: /c, from: memory, size: 0}
+- {to: /d, from: memory, size: 999999999999TiB}
+- {to: /e, from: tmp_dir, size: 1GiB}
+`.slice(1),
+    want: [
+      "4:3 mount[0]: `size` is missing | Add how much it holds, such as `size: 1GiB`",
+      `5:32 mount[1].size: "much" is not a size | Write a number with B, kB, MB, GB or TB, such as 50GB`,
+      "6:32 mount[2].size: That is no size of a memory | Write one such as `1GiB`",
+      "7:32 mount[3].size: That is no size of a memory | Write one such as `1GiB`",
+      "8:27 mount[4].size: `size` is for `memory` | Leave it out",
     ],
   },
   {

@@ -109,7 +109,7 @@ const newLayer = z.strictObject({ diffId: digest, blob: remote });
 export type SaidLayer = z.output<typeof newLayer>;
 const layer = { mediaType: text, digest, size: count, diffId: digest };
 
-export const mounts = z.array(z.enum(["host", "cache", "tmp", "secret", "ssh"])).optional();
+export const mounts = z.array(z.enum(["host", "cache", "tmp", "memory", "secret", "ssh"])).optional();
 export { place };
 export const stepResult = z.strictObject({ layer: newLayer.optional() });
 export const madeLayer = z.strictObject({ ...layer, file: text });
