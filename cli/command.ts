@@ -85,6 +85,13 @@ export interface Group {
   readonly summary: string;
 }
 
+/** Commands that serve one end. */
+export interface Topic {
+  readonly title: string;
+  /** Their paths. */
+  readonly commands: readonly string[];
+}
+
 /** All options of a command. */
 export function commandOptions({ options, common, registry = [] }: CommandSpec): readonly OptionName[] {
   return [...options, ...registry, ...common];
@@ -115,13 +122,27 @@ export function usageLine(command: CommandSpec): string {
   return ["dapp", command.path, "[OPTION...]", ...words, ...rest].join(" ");
 }
 
-/** The program and its commands, in the order help lists them. */
+/** The program and its commands. */
 export interface CommandTable {
   /** What `dapp --help` says of the program. */
   readonly program: { readonly summary: string; readonly examples: readonly [Example, Example] };
   /** Words that only lead to commands. */
   readonly groups: readonly Group[];
+  /** Each command once, in the order help lists them. */
+  readonly topics: readonly Topic[];
   readonly commands: readonly CommandSpec[];
+}
+
+/** Commands below a word, by topic; "" is the program. */
+export function commandsBelow(
+  table: CommandTable,
+  path: string,
+): readonly { readonly title: string; readonly commands: readonly CommandSpec[] }[] {
+  const inside = (each: string) => path === "" || each.startsWith(`${path} `);
+  return table.topics.map(({ title, commands }) => ({
+    title,
+    commands: commands.filter(inside).map((each) => findCommand(table, each)!),
+  })).filter(({ commands }) => commands.length > 0);
 }
 
 /** The command with exactly this path. */

@@ -3,6 +3,7 @@ import { errorCatalog } from "../core/contract/errors.ts";
 import { optionUsage } from "./help.ts";
 import type { OptionName } from "./options.ts";
 import {
+  commandsBelow,
   type CommandSpec,
   type CommandTable,
   type Example,
@@ -13,7 +14,10 @@ import {
 import { registryOptions } from "./table_parts.ts";
 
 /** The whole text of `docs/cli.md`. */
-export function cliMarkdown({ program, commands }: CommandTable): string {
+export function cliMarkdown(table: CommandTable): string {
+  const { program } = table;
+  const topics = commandsBelow(table, "");
+  const commands = topics.flatMap(({ commands }) => commands);
   const shared = commands.find(({ path }) => path === "dimg build")!.common;
   const lines = [
     "# Command line",
@@ -28,12 +32,16 @@ export function cliMarkdown({ program, commands }: CommandTable): string {
     "",
     "## Commands",
     "",
-    "| Command | What it does |",
-    "| --- | --- |",
-    ...commands.map(({ path, summary }) =>
-      `| [\`dapp ${path}\`](#dapp-${path.replaceAll(" ", "-")}) | ${cell(summary)} |`
-    ),
-    "",
+    ...topics.flatMap(({ title, commands }) => [
+      `### ${title}`,
+      "",
+      "| Command | What it does |",
+      "| --- | --- |",
+      ...commands.map(({ path, summary }) =>
+        `| [\`dapp ${path}\`](#dapp-${path.replaceAll(" ", "-")}) | ${cell(summary)} |`
+      ),
+      "",
+    ]),
     "## Common options",
     "",
     "The `dimg` commands take all of these; where a command takes fewer, its section names them.",

@@ -2,6 +2,7 @@
 import { type OptionName, optionSpec } from "./options.ts";
 import type { Style } from "./style.ts";
 import {
+  commandsBelow,
   type CommandSpec,
   type CommandTable,
   type Example,
@@ -43,20 +44,25 @@ function commandHelp(command: CommandSpec, style: Style): string[] {
   return lines;
 }
 
-function groupHelp(path: string, style: Style, { program, groups, commands }: CommandTable): string[] {
-  const inside = commands.filter((command) => path === "" || command.path.startsWith(`${path} `));
+function groupHelp(path: string, style: Style, table: CommandTable): string[] {
+  const { program, groups } = table;
+  const topics = commandsBelow(table, path);
+  const inside = topics.flatMap(({ commands }) => commands);
   const group = groups.find((g) => g.path === path);
   const examples = path === ""
     ? program.examples
-    : [0, 1].flatMap((i) => inside.map(({ examples }) => examples[i]!)).slice(0, 2);
+    : table.commands.filter(({ path: each }) => each.startsWith(`${path} `)).slice(0, 2)
+      .flatMap(({ examples }, _, { length }) => length === 1 ? examples : [examples[0]]);
   const width = Math.max(...inside.map((command) => command.path.length)) + 2;
   return [
     group?.summary ?? program.summary,
     "",
     ...exampleLines(examples, style),
-    "",
-    style.bold("Commands:"),
-    ...inside.flatMap(({ path, summary }) => helpRow(`  ${path}`, summary, width + 2)),
+    ...topics.flatMap(({ title, commands }) => [
+      "",
+      style.bold(`${topics.length === 1 ? "Commands" : title}:`),
+      ...commands.flatMap(({ path, summary }) => helpRow(`  ${path}`, summary, width + 2)),
+    ]),
     "",
     `Options of a command: dapp ${path === "" ? "" : `${path} `}COMMAND --help`,
   ];

@@ -13,7 +13,7 @@ import {
   sharing,
 } from "./table_parts.ts";
 import { sharingCommands } from "./table_sharing.ts";
-import type { CommandTable, Example, Group } from "./command.ts";
+import type { CommandTable, Example, Group, Topic } from "./command.ts";
 
 /** What `dapp --help` says of the program. */
 const program: { readonly summary: string; readonly examples: readonly [Example, Example] } = {
@@ -40,15 +40,65 @@ const groups: readonly Group[] = [
   { path: "registry", summary: "Find out about registries." },
 ];
 
-/** The program, all its commands in the order help lists them: what each does, takes and runs. */
+/** All commands in the order help lists them, by what somebody wants to do. */
+const topics: readonly Topic[] = [
+  { title: "Begin", commands: ["init", "migrate", "doctor", "dimg lock"] },
+  { title: "Build", commands: ["dimg build", "dimg run", "dimg export"] },
+  {
+    title: "See why",
+    commands: [
+      "dimg plan",
+      "dimg explain",
+      "dimg list",
+      "dimg stage image",
+      "config check",
+      "config render",
+      "config schema",
+    ],
+  },
+  { title: "Publish", commands: ["dimg bp", "dimg push", "dimg spush", "dimg tag", "slug"] },
+  {
+    title: "Look after a registry",
+    commands: ["registry check", "dimg tags", "dimg check repo", "dimg stages push", "dimg stages pull"],
+  },
+  {
+    title: "Clean up a registry",
+    commands: [
+      "dimg cleanup repo",
+      "dimg stages cleanup repo",
+      "dimg flush repo",
+      "dimg stages flush repo",
+      "dimg restore",
+    ],
+  },
+  {
+    title: "Look after this machine",
+    commands: [
+      "dimg cleanup",
+      "dimg stages cleanup local",
+      "dimg flush local",
+      "dimg stages flush local",
+      "dimg mrproper",
+      "store check",
+    ],
+  },
+  {
+    title: "Builders and plugins",
+    commands: ["builder setup", "builder list", "builder remove", "plugin list", "plugin new", "plugin lock"],
+  },
+  { title: "About dapp", commands: ["help", "completion", "version"] },
+];
+
+/** The program and all its commands: what each does, takes and runs. */
 export const table: CommandTable = {
   program,
   groups,
+  topics,
   commands: [
     {
       path: "dimg build",
       run: async () => (await import("./commands/build.ts")).build,
-      summary: "Build images, reusing every stage that is there already.",
+      summary: "Build images, reusing what is there already.",
       details: [
         "DIMG is a name or a glob pattern; without one, every dimg is built. Prints one line for each image: its name " +
         "and the digest that it has in the store. What is published has another one, which push, bp and tags print: each " +
@@ -70,8 +120,10 @@ export const table: CommandTable = {
     {
       path: "dimg plan",
       run: async () => (await import("./commands/plan.ts")).plan,
-      summary: "Say what a build would do to every stage, and why. Changes nothing.",
-      details: ["With --quiet, prints only the stages that would be built."],
+      summary: "Say what a build would do, and why.",
+      details: [
+        "Says it of every stage, and changes nothing. With --quiet, prints only the stages that would be built.",
+      ],
       positionals: [dimgs],
       options: [],
       common,
@@ -84,8 +136,10 @@ export const table: CommandTable = {
     {
       path: "dimg explain",
       run: async () => (await import("./commands/explain.ts")).explain,
-      summary: "Say which files, commands and values changed since the last build.",
-      details: ["With STAGE, prints every fact that the signature of that stage covers as well."],
+      summary: "Say what changed since the last build.",
+      details: [
+        "Names files, commands and values, the commit that changed them, and what follows. With STAGE, prints every fact that the signature of that stage covers as well.",
+      ],
       positionals: [dimg, { name: "STAGE", complete: "stage" }],
       options: [],
       common,
@@ -98,8 +152,8 @@ export const table: CommandTable = {
     {
       path: "dimg list",
       run: async () => (await import("./commands/list.ts")).list,
-      summary: "Print the names of dimgs, in the order of the dappfile.",
-      details: ["A dimg without a name prints nothing."],
+      summary: "Print the names of dimgs.",
+      details: ["They come in the order of the dappfile. A dimg without a name prints nothing."],
       positionals: [dimgs],
       options: [],
       common,
@@ -111,7 +165,8 @@ export const table: CommandTable = {
     {
       path: "dimg stage image",
       run: async () => (await import("./commands/list.ts")).stageImage,
-      summary: "Print the cache name of a stage, whether or not it is built.",
+      summary: "Print the cache name of a stage.",
+      details: ["It is the same whether or not the stage is built."],
       positionals: [dimg],
       options: ["stage"],
       common,
@@ -123,9 +178,9 @@ export const table: CommandTable = {
     {
       path: "dimg run",
       run: async () => (await import("./commands/run.ts")).run,
-      summary: "Run a command in a built image and return its exit code.",
+      summary: "Run a command in a built image.",
       details: [
-        "Without CMD the image's own command runs, or a shell when it has none. What the command writes is not kept. " +
+        "Returns the exit code of the command. Without CMD the image's own command runs, or a shell when it has none. What the command writes is not kept. " +
         "Standard input and output are passed through, and the image is removed afterwards: -i, -t and --rm are not " +
         "needed.",
       ],
@@ -176,7 +231,7 @@ export const table: CommandTable = {
     {
       path: "init",
       run: async () => (await import("./commands/init.ts")).init,
-      summary: "Write a first dappfile for the project that is here.",
+      summary: "Write a first dappfile for what is here.",
       details: [
         "Looks at what is there: Node.js, Python, Go, Rust, Java, PHP, Ruby, a static site, Dockerfiles, a Compose file, werf.yaml, a Dappfile. Nothing that is there is changed.",
       ],
@@ -191,8 +246,7 @@ export const table: CommandTable = {
     {
       path: "migrate",
       run: async () => (await import("./commands/migrate.ts")).migrate,
-      summary:
-        "Make a dappfile of Dockerfiles, Compose or bake files, werf.yaml, or the old dapp's Dappfile.",
+      summary: "Make a dappfile of Dockerfiles, Compose or werf.",
       details: [
         "KIND is werf, dockerfile, compose, bake or dapp. Without FILE, it is the one of that tool in the project directory; with several " +
         "Dockerfiles each becomes an image, called by its directory or by what its name ends with.",
@@ -215,7 +269,7 @@ export const table: CommandTable = {
     {
       path: "config check",
       run: async () => (await import("./commands/config.ts")).configCheck,
-      summary: "Check the dappfile and say everything that is wrong with it.",
+      summary: "Say all that is wrong with the dappfile.",
       details: [
         "Plugins and cleanup policies that it names are loaded as well, with their options. What it takes from " +
         "the environment must be set.",
@@ -231,9 +285,9 @@ export const table: CommandTable = {
     {
       path: "config render",
       run: async () => (await import("./commands/config.ts")).configRender,
-      summary: "Print the dappfile spelled out: no includes, defaults, templates and matrices.",
+      summary: "Print the dappfile spelled out.",
       details: [
-        "What is printed is a dappfile with the same signatures. Above each document stands where it comes from.",
+        "Includes, defaults, templates and matrices are worked in. What is printed is a dappfile with the same signatures. Above each document stands where it comes from.",
         "Expressions that read the environment stay as they are written.",
       ],
       positionals: [],
@@ -247,7 +301,7 @@ export const table: CommandTable = {
     {
       path: "config schema",
       run: async () => (await import("./commands/config.ts")).configSchema,
-      summary: "Print the JSON Schema of a dappfile document, for editors.",
+      summary: "Print the JSON Schema of a dappfile, for editors.",
       positionals: [],
       options: [],
       common: ["quiet", "verbose", "color", "help"],
@@ -275,7 +329,7 @@ export const table: CommandTable = {
     {
       path: "registry check",
       run: async () => (await import("./commands/registry.ts")).registryCheck,
-      summary: "Try what the registry of REPO can do, in a scratch repository.",
+      summary: "Try what the registry of REPO can do.",
       details: [
         "Prints what serves REPO and one line for each trial: yes, no, failed or skipped, and what came of it. It " +
         "writes and removes every kind of manifest that dapp ever writes, and so tells what this login may do.",
@@ -301,7 +355,8 @@ export const table: CommandTable = {
     {
       path: "slug",
       run: async () => (await import("./commands/slug.ts")).slug,
-      summary: "Print a text as it is used in names: lower case, with a hash when that changes it.",
+      summary: "Print a text as it is used in names.",
+      details: ["Lower case, with a hash where that changes it."],
       positionals: [{ name: "STRING", complete: "text", required: true }],
       options: [],
       common: ["json", "quiet", "verbose", "color", "help"],
@@ -313,7 +368,7 @@ export const table: CommandTable = {
     {
       path: "completion",
       run: async () => (await import("./commands/completion.ts")).completion,
-      summary: "Print a script that completes dapp's commands in a shell.",
+      summary: "Print a script that completes commands in a shell.",
       details: [
         "Completes commands, options, their values, and the names of dimgs and stages.",
       ],
@@ -343,11 +398,11 @@ export const table: CommandTable = {
     {
       path: "plugin list",
       run: async () => (await import("./commands/plugin.ts")).pluginList,
-      summary: "Print which plugins are loaded, from where, and what they do.",
+      summary: "Print which plugins are loaded, and from where.",
       details: [
         "One line for each: its name, built-in or what stands after `use:`, the hooks that it answers, the flags that it " +
         "adds, the names of options that the dappfile gives it, and what it may do. A plugin that runs apart has those rights " +
-        "and no others; built-in ones, and those with `trusted: true`, run in dapp itself, where nothing holds them. Cleanup policies are named by dapp dimg cleanup.",
+        "and no others; built-in ones, and those with `trusted: true`, run in dapp itself, where nothing holds them. Cleanup policies are named by `dapp dimg cleanup repo`.",
         "With --quiet, prints names only.",
       ],
       positionals: [],
@@ -381,9 +436,9 @@ export const table: CommandTable = {
     {
       path: "plugin lock",
       run: async () => (await import("./commands/plugin.ts")).pluginLock,
-      summary: "Accept the plugins of the dappfile: what they are made of, and what they may do.",
+      summary: "Accept the plugins of the dappfile.",
       details: [
-        "Prints one line for each plugin that is not of the repository or asks for rights, with the hosts, files, variables " +
+        "What they are made of, and what they may do, is noted in dappfile.lock. Prints one line for each plugin that is not of the repository or asks for rights, with the hosts, files, variables " +
         "and programs that it asks for, and writes it to dappfile.lock. A plugin that is not what is written there, or asks " +
         "for more, is not run. What a plugin of the repository is made of is for git to keep.",
         "With --quiet, prints changed lines only.",
@@ -399,7 +454,7 @@ export const table: CommandTable = {
     {
       path: "builder setup",
       run: async () => (await import("./commands/builder.ts")).builderSetup,
-      summary: "Make or find a BuildKit daemon in this machine's Docker engine.",
+      summary: "Make or find a BuildKit daemon in Docker.",
       details: [
         "The engine is that of DOCKER_HOST, else of docker's current context, else the first that answers of Docker Engine, " +
         "Docker Desktop, Colima and Podman. Says what it did, and where to say that it is to be used; on macOS and Windows " +
@@ -428,7 +483,7 @@ export const table: CommandTable = {
     {
       path: "builder remove",
       run: async () => (await import("./commands/builder.ts")).builderRemove,
-      summary: "Remove the builder that was set up, with what it keeps.",
+      summary: "Remove the builder, with what it keeps.",
       positionals: [],
       options: [],
       common: ["dry-run", ...output],
@@ -440,7 +495,7 @@ export const table: CommandTable = {
     {
       path: "doctor",
       run: async () => (await import("./commands/doctor.ts")).doctor,
-      summary: "Say what this machine can do, and how to mend what it cannot.",
+      summary: "Say what this machine lacks, and how to mend it.",
       details: [
         "Looks at git, the store, each builder (which runs a step upon nothing), the network of commands, kept logins with " +
         "their helpers, the dappfile, its git repository and REPO. What is missing or invalid has its fix below it; what nobody asked for is unset.",

@@ -41,9 +41,9 @@ export const cleanupCommands = [
   {
     path: "dimg cleanup",
     run: async () => (await import("./commands/cleanup_local.ts")).cleanupLocal,
-    summary: "Remove what builds of any project left over on this machine.",
+    summary: "Remove what builds left over on this machine.",
     details: [
-      "Those are blobs that nothing names, unpacked layers of stages that are gone, scratch files, and answers to " +
+      "Removes, of all projects, blobs that nothing names, unpacked layers of stages that are gone, scratch files, and answers to " +
       "questions that nobody has asked for 30 days. What a build could use stays.",
       "Images in a registry are cleaned up by `dapp dimg cleanup repo`.",
     ],
@@ -58,9 +58,9 @@ export const cleanupCommands = [
   {
     path: "dimg cleanup repo",
     run: async () => (await import("./commands/cleanup.ts")).cleanupRepo,
-    summary: "Delete the tags of images that no policy of the dappfile keeps.",
+    summary: "Delete the tags of images that no policy keeps.",
     details: [
-      "DIMG is a name or a glob pattern, also of a dimg that the dappfile no longer has; without one, all are looked at. " +
+      "The policies are those of the dappfile. DIMG is a name or a glob pattern, also of a dimg that the dappfile no longer has; without one, all are looked at. " +
       "Only what carries this project's label can go. If a policy cannot find out what it wants to keep, nothing is " +
       "deleted.",
       aboutPlan,
@@ -129,9 +129,9 @@ export const cleanupCommands = [
   {
     path: "dimg stages cleanup local",
     run: async () => (await import("./commands/cleanup_local.ts")).stagesCleanupLocal,
-    summary: "Remove stages of the project from this machine, by the flags given.",
+    summary: "Remove stages of the project, by the flags given.",
     details: [
-      "One of the three --improper flags at least; together they remove what any of them names. With " +
+      "Removes them from this machine. One of the three --improper flags at least; together they remove what any of them names. With " +
       "--improper-repo-cache, REPO is the last word, or given by --repo or by `repo:` in the dappfile; it is refused when " +
       "REPO holds no image of the project, unless there is --force.",
     ],
@@ -187,7 +187,7 @@ export const cleanupCommands = [
   {
     path: "dimg stages flush local",
     run: async () => (await import("./commands/cleanup_local.ts")).stagesFlushLocal,
-    summary: "Remove every stage of the project from this machine.",
+    summary: "Remove every stage of the project from here.",
     details: [aboutConsent],
     positionals: [],
     options: ["yes"],
@@ -200,8 +200,8 @@ export const cleanupCommands = [
   {
     path: "dimg stages flush repo",
     run: async () => (await import("./commands/cleanup.ts")).stagesFlushRepo,
-    summary: "Delete every stage of the project in REPO; images stay.",
-    details: [aboutRemoval, aboutConsent, aboutOutcome, aboutRepoAlone],
+    summary: "Delete every stage of the project in REPO.",
+    details: ["Images stay, and can be pulled.", aboutRemoval, aboutConsent, aboutOutcome, aboutRepoAlone],
     positionals: [repo],
     options: ["yes"],
     common: cleaning,
@@ -214,8 +214,11 @@ export const cleanupCommands = [
   {
     path: "dimg mrproper",
     run: async () => (await import("./commands/cleanup_local.ts")).mrproper,
-    summary: "Remove what all projects have on this machine, by the flags given.",
-    details: ["One of its flags at least; of several, the first in the list below counts.", aboutConsent],
+    summary: "Remove what all projects have, by the flags given.",
+    details: [
+      "Removes it from this machine. One of its flags at least; of several, the first in the list below counts.",
+      aboutConsent,
+    ],
     positionals: [],
     options: ["all", "improper-dev-mode-cache", "improper-cache-version-stages", "yes"],
     says: { all: "everything: images, stages, and what is in the store" },
@@ -228,9 +231,9 @@ export const cleanupCommands = [
   {
     path: "dimg restore",
     run: async () => (await import("./commands/restore.ts")).restore,
-    summary: "Put back tags that a cleanup from this machine deleted.",
+    summary: "Put back what a cleanup from here deleted.",
     details: [
-      "TAG is a tag of REPO, a name below it such as app:1.0, or a full name; without one, everything that is gone is put back. It works as " +
+      "Brings back what any cleanup from this machine has deleted. TAG is a tag of REPO, a name below it such as app:1.0, or a full name; without one, everything that is gone is put back. It works as " +
       "long as the registry has not collected its garbage. Prints what became of each tag: restored, present (it is " +
       "there), taken (it names something newer, which stays), lost or failed; exits with 1 when one is lost or failed.",
       "REPO is host[:port]/path or oci:DIR. It is the first word, unless it is given by --repo or by `repo:` in the " +

@@ -46,7 +46,7 @@ export const sharingCommands = [
   {
     path: "dimg spush",
     run: async () => (await import("./commands/publish.ts")).spush,
-    summary: "Publish one built image as REPO:TAG, whatever its name.",
+    summary: "Publish one image as REPO:TAG, whatever its name.",
     details: [aboutTags, aboutRepo],
     positionals: [dimg, repo],
     options: [...tags, "with-stages"],
@@ -60,7 +60,7 @@ export const sharingCommands = [
   {
     path: "dimg bp",
     run: async () => (await import("./commands/publish.ts")).bp,
-    summary: "Build images and publish them under tags, in one go.",
+    summary: "Build images and publish them under tags.",
     details: [
       "Does what `dapp dimg build` and `dapp dimg push` do one after the other. With --with-stages, stages go up while " +
       "later ones are built.",
@@ -79,9 +79,9 @@ export const sharingCommands = [
   {
     path: "dimg tag",
     run: async () => (await import("./commands/publish.ts")).tag,
-    summary: "Give built images the names that a push would give them, in the local Docker engine.",
+    summary: "Give built images their tags in Docker.",
     details: [
-      "What this machine has not built is taken from REPO. When REPO is oci:DIR, the images go to an OCI image layout " +
+      "Those are the names that a push would give them, in the local Docker engine. What this machine has not built is taken from REPO. When REPO is oci:DIR, the images go to an OCI image layout " +
       "instead.",
       aboutTags,
       aboutRepo,
@@ -98,8 +98,11 @@ export const sharingCommands = [
   {
     path: "dimg tags",
     run: async () => (await import("./commands/tags.ts")).tags,
-    summary: "List what the project has published in REPO, with what each tag was made from.",
-    details: ["With --quiet, prints the full name of each tag only.", aboutRepo],
+    summary: "List what the project has published in REPO.",
+    details: [
+      "Says of each tag what it was made from. With --quiet, prints the full name of each tag only.",
+      aboutRepo,
+    ],
     positionals: [dimgs, repo],
     options: [],
     common: [...project, ...output],
@@ -112,7 +115,7 @@ export const sharingCommands = [
   {
     path: "dimg check repo",
     run: async () => (await import("./commands/check_repo.ts")).checkRepo,
-    summary: "Look whether what is published in REPO can really be read.",
+    summary: "Look whether what is published can be read.",
     details: [
       "Looks at every manifest, configuration and layer that the project's tags, stages and signatures stand on: " +
       "registries can lose what they say that they have. Says for each tag what is missing, and whether this machine " +
@@ -135,9 +138,9 @@ export const sharingCommands = [
   {
     path: "dimg stages push",
     run: async () => (await import("./commands/stages.ts")).stagesPush,
-    summary: "Publish the stages of the current state that are in the store.",
+    summary: "Publish stages that are in the store.",
     details: [
-      "Prints one line for each stage: pushed, exists (it was in REPO already) or not built; with --quiet the names of " +
+      "Those are the stages of the current state. Prints one line for each stage: pushed, exists (it was in REPO already) or not built; with --quiet the names of " +
       "those that were pushed.",
       aboutRepo,
     ],
@@ -153,9 +156,9 @@ export const sharingCommands = [
   {
     path: "dimg stages pull",
     run: async () => (await import("./commands/stages.ts")).stagesPull,
-    summary: "Take stages of the current state from REPO into the store.",
+    summary: "Take stages from REPO into the store.",
     details: [
-      "Takes the highest stage there is of each image, which is enough to build on. That REPO has none is no error. " +
+      "Those are the stages of the current state. Takes the highest stage there is of each image, which is enough to build on. That REPO has none is no error. " +
       "Prints one line for each stage: pulled, exists (it was in the store already), absent, or unusable (it is in REPO and " +
       "not whole, as a warning says); with --quiet the names of those that were pulled.",
       aboutRepo,

@@ -202,7 +202,7 @@ class BuildEngine implements Engine {
     let found = lastStage(image);
     if (stage !== undefined) {
       const { requireStage } = await import("./plan/explain.ts");
-      requireStage({ images: [image], image: () => image }, stage);
+      requireStage([image], stage);
       found = image.stages.find((s) => s.spec.name === stage)!;
     }
     const { name } = await session.project();

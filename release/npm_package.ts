@@ -1,4 +1,6 @@
 /** The npm package: the bundled program, its types, and a launcher that finds the Deno it depends on. */
+import { dirname } from "@std/path/posix/dirname";
+import { join } from "@std/path/posix/join";
 import { shellWord } from "../core/git/failure.ts";
 import { listingArgs, namingArgs } from "../core/git/listing.ts";
 import { gitStart } from "../core/git/process.ts";
@@ -6,20 +8,43 @@ import { statusArgs } from "../core/git/status.ts";
 import { project, versionOf } from "./project.ts";
 import { runTool } from "./run.ts";
 
+/** Where people begin to read. */
 const TEXTS = ["README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md"];
 
 /** Writes everything but `dist/` and `types/` to `dir`. */
 export async function writeNpmPackage(dir: string): Promise<void> {
-  for (const name of TEXTS) await Deno.copyFile(new URL(name, project.root), `${dir}/${name}`);
-  await Deno.mkdir(`${dir}/docs`);
-  for await (const { name } of Deno.readDir(new URL("docs/", project.root))) {
-    if (name.endsWith(".md")) {
-      await Deno.copyFile(new URL(`docs/${name}`, project.root), `${dir}/docs/${name}`);
-    }
+  const texts = await packedTexts();
+  for (const name of texts) {
+    await Deno.mkdir(`${dir}/${dirname(name)}`, { recursive: true });
+    await Deno.copyFile(new URL(name, project.root), `${dir}/${name}`);
   }
   await Deno.mkdir(`${dir}/bin`, { recursive: true });
   await Deno.writeTextFile(`${dir}/bin/dapp`, await launcher(), { mode: 0o755 });
-  await Deno.writeTextFile(`${dir}/package.json`, `${JSON.stringify(manifest(), undefined, 2)}\n`);
+  await Deno.writeTextFile(`${dir}/package.json`, `${JSON.stringify(manifest(texts), undefined, 2)}\n`);
+}
+
+/** What people read: texts, the documentation, and all that these lead to in the repository. */
+async function packedTexts(): Promise<readonly string[]> {
+  const out = new Set<string>();
+  const add = async (name: string): Promise<void> => {
+    const url = new URL(name, project.root);
+    if ((await Deno.stat(url)).isDirectory) {
+      for await (const entry of Deno.readDir(url)) await add(`${name.replace(/\/$/, "")}/${entry.name}`);
+      return;
+    }
+    if (out.has(name)) return;
+    out.add(name);
+    if (!name.endsWith(".md")) return;
+    const text = (await Deno.readTextFile(url)).replaceAll(/^```.*?^```/gms, "");
+    for (const [, link] of text.matchAll(/\]\(([^)\s#]+)/g)) {
+      if (!/^[a-z]+:/.test(link!)) await add(join(dirname(name), link!));
+    }
+  };
+  for (const name of TEXTS) await add(name);
+  for await (const { name } of Deno.readDir(new URL("docs/", project.root))) {
+    if (name.endsWith(".md")) await add(`docs/${name}`);
+  }
+  return [...out];
 }
 
 /** release/dapp.sh, which asks git as the engine does. */
@@ -34,7 +59,7 @@ async function launcher(): Promise<string> {
     .replace("GIT_STATUS", words([...statusArgs, "--", "."]));
 }
 
-function manifest(): object {
+function manifest(texts: readonly string[]): object {
   const exports = Object.entries(project.exports).map(([name, path]) => [name, {
     types: path.replace("./", "./types/").replace(/ts$/, "d.ts"),
     default: path.replace("./", "./dist/").replace(/ts$/, "js"),
@@ -48,13 +73,7 @@ function manifest(): object {
     type: "module",
     bin: { dapp: "bin/dapp" },
     exports: Object.fromEntries(exports),
-    files: [
-      "bin",
-      "dist",
-      "docs",
-      "types",
-      ...TEXTS.filter((name) => name === "CHANGELOG.md" || name === "SECURITY.md"),
-    ],
+    files: [...new Set(["bin", "dist", "types", ...texts.map((name) => name.split("/")[0]!)])],
     // The Deno that this release is built and tested with; zod for the types alone, the program has its own.
     dependencies: { deno: Deno.version.deno, zod: versionOf("zod") },
   };

@@ -14,6 +14,12 @@ const states: Readonly<Record<Missing["state"], string>> = {
   damaged: "is damaged: what the registry gives is something else",
 };
 
+const HERE: Readonly<Record<Missing["part"], string>> = {
+  layer: "; this machine has it",
+  configuration: "; this machine can make it again",
+  manifest: "; this machine can make it again",
+};
+
 const REMOVED = "was taken away: nobody can use it, and no image in REPO stands on it";
 
 /** Tags that lack the same and are named, but for `--quiet` and `--json`. */
@@ -83,7 +89,7 @@ function whatOf({ kind, stage, neededBy = [], commit }: RepoCheck["damaged"][num
 function partLine({ part, digest, size, state, here, repaired }: Missing): string {
   const name = digest === undefined ? `its ${part}` : `${part} ${shortDigest(digest)} (${formatSize(size)})`;
   if (repaired) return `${name} was sent again`;
-  return `${name} ${states[state]}${here ? "; this machine has it" : ""}`;
+  return `${name} ${states[state]}${here ? HERE[part] : ""}`;
 }
 
 /** How many tags and stages were looked at, and how many of them were not whole. */
@@ -114,7 +120,7 @@ function hints(
   const stages = left.filter(({ kind }) => kind === "stage");
   const images = left.some(({ kind, image }) => kind === "image" && image !== undefined);
   const attached = left.some(({ kind, image }) => kind === "image" && image === undefined);
-  const here = left.some(({ kind, missing }) => kind !== "image" || missing.some((part) => part.here));
+  const here = left.some(({ missing }) => missing.some((part) => part.here));
   if (!repair && here) return [`Send again what this machine has with: ${command}`];
   const stays = left.some(({ missing }) =>
     missing.some(({ state, here, repaired }) => state === "damaged" && here && !repaired)
@@ -136,14 +142,17 @@ function hints(
     ...(attached
       ? ["Signatures and SBOMs are made again by what made them, such as: cosign sign REPO@DIGEST"]
       : []),
-    ...(stages.length > 0 ? stageHints(stages, at) : []),
+    ...(stages.length > 0 ? stageHints(stages, { at, command, repair }) : []),
   ];
 }
 
 /** Commits that are named. */
 const COMMITS = 3;
 
-function stageHints(stages: RepoCheck["damaged"], at: string): string[] {
+function stageHints(
+  stages: RepoCheck["damaged"],
+  { at, command, repair }: { readonly at: string; readonly command: string; readonly repair: boolean },
+): string[] {
   const commits = [
     ...new Set(stages.flatMap(({ commit }) => commit === undefined ? [] : [commit.slice(0, 12)])),
   ];
@@ -154,7 +163,10 @@ function stageHints(stages: RepoCheck["damaged"], at: string): string[] {
     "Stages are built again by who needs them, and published whole. To make them anew now: " +
     `${from}, then: dapp dimg build --repo${at === "" ? " REPO" : at}`,
     ...(unneeded
-      ? [`Those that no image stands on go with: dapp dimg stages cleanup repo --improper-repo-cache${at}`]
+      ? [
+        "Those that no image stands on go with: " +
+        (repair ? `dapp dimg stages cleanup repo --improper-repo-cache${at}` : command),
+      ]
       : []),
   ];
 }

@@ -117,6 +117,10 @@ class ImageBuild {
     const keys = new Set((await session.select(patterns)).map(({ key }) => key));
     const signed = await session.sign(keys, this.options.onBase);
     const images = [...keys].map((key) => signed.image(key));
+    if (this.options.introspect) {
+      const { requireStages } = await import("./introspect.ts");
+      requireStages(this.options.introspect, signed.images);
+    }
     const wanted = { keys, signed, images };
     const local = await findTops(signed, await session.store());
     // All there is, here and in the registry: this run relies on nothing that could go.

@@ -1,4 +1,6 @@
 import type { StageRef } from "../contract/events.ts";
+import { requireStage } from "../plan/explain.ts";
+import type { SignedImage } from "../sign/sign.ts";
 
 /** Where the user asked for a shell. */
 export interface Introspector {
@@ -18,6 +20,21 @@ export function createIntrospector(wanted: Introspection = {}): Introspector {
     before: ({ kind, stage }) => stage === (kind === "dimg" ? wanted.before : wanted.artifactBefore),
     after: ({ kind, stage }) => stage === (kind === "dimg" ? wanted.stage : wanted.artifactStage),
   };
+}
+
+/**
+ * Makes sure that the stages in which shells are wanted are some of these images, built or not.
+ *
+ * @throws STAGE_UNKNOWN
+ */
+export function requireStages(wanted: Introspection, images: readonly SignedImage[]): void {
+  for (const kind of ["dimg", "artifact"] as const) {
+    const own = images.filter(({ node }) => node.rule.kind === kind);
+    const names = kind === "dimg"
+      ? [wanted.stage, wanted.before]
+      : [wanted.artifactStage, wanted.artifactBefore];
+    for (const name of names) if (name !== undefined) requireStage(own, name);
+  }
 }
 
 /** What a build may be asked for beside what to build. */

@@ -37,12 +37,32 @@ export async function openBuilder(
   }
   const builder = await findBuilder(session, store, onLayer);
   if (builder) return builder;
-  const what = name ? `no plugin offers builder "${name}"` : `no builder runs commands for ${platform} here`;
-  throw new EngineError("BUILDER_UNAVAILABLE", `Cannot run stage commands: ${what}`, { fix: fixFor(name) });
+  throw noBuilder(
+    name ? `no plugin offers builder "${name}"` : `no builder runs commands for ${platform} here`,
+    name,
+  );
+}
+
+/**
+ * Makes sure that there is a builder of the name that was given, also where nothing comes to be built. Those of dapp are
+ * not opened for that.
+ *
+ * @throws BUILDER_UNAVAILABLE
+ */
+export async function requireBuilder(session: BuilderNeeds, store: () => Promise<Store>): Promise<void> {
+  const { builder: name } = session.options;
+  if (name === undefined || BUILT_IN.includes(name)) return;
+  const found = await findBuilder(session, await store());
+  if (!found) throw noBuilder(`no plugin offers builder "${name}"`, name);
+  await found[Symbol.asyncDispose]();
+}
+
+function noBuilder(why: string, name: string | undefined): EngineError {
+  return new EngineError("BUILDER_UNAVAILABLE", `Cannot run stage commands: ${why}`, { fix: fixFor(name) });
 }
 
 /** Builders that every dapp has, by the names that they answer to. */
-const BUILT_IN = ["native", "buildkit"];
+const BUILT_IN: readonly string[] = ["native", "buildkit"];
 
 function fixFor(name: string | undefined): string {
   if (name === undefined || BUILT_IN.includes(name)) {

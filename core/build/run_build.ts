@@ -90,6 +90,13 @@ export async function runBuild(
   }
   const { progress } = executor;
   const records = await executor.run(images.map((image) => image.node.key));
+  if (options.introspect) {
+    const needed = neededImages(signed, tops, keys);
+    for (const image of signed.images.filter(({ node }) => !needed.has(node.key))) {
+      const places = { stages: inputs.store.stages, elsewhere: cache?.shared.elsewhere };
+      await worker.shells.unneeded(image, tops.get(image.node.key), places);
+    }
+  }
   return { records, progress };
 }
 

@@ -93,7 +93,7 @@ async function stageRecord(
   image: SignedImage,
   { name, how }: { readonly name: string; readonly how: LateOptions },
 ): Promise<StageRecord> {
-  requireStage({ images: [image], image: () => image }, name);
+  requireStage([image], name);
   const stage = image.stages.find(({ spec }) => spec.name === name)!;
   const record = await (await session.store()).stages.whole(stage.signature) ??
     await (await stageSources(session, signed, [image]))?.takeLate(image, stage, { ...how, wanted: true });

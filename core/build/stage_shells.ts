@@ -21,6 +21,9 @@ export interface ShellNeeds {
   readonly signal: AbortSignal;
 }
 
+/** Where stages are that were not made in this run. */
+type ShellPlaces = Pick<Store, "stages"> & { readonly elsewhere: Elsewhere | undefined };
+
 /** Shells in the file systems of stages, where the user wants them. Nothing that is done in one is kept. */
 export class StageShells {
   constructor(readonly needs: ShellNeeds, readonly wanted: Introspector) {}
@@ -44,7 +47,7 @@ export class StageShells {
   async cached(
     image: SignedImage,
     top: { readonly index: number; readonly record: StageRecord },
-    { stages, elsewhere }: Pick<Store, "stages"> & { readonly elsewhere: Elsewhere | undefined },
+    { stages, elsewhere }: ShellPlaces,
   ): Promise<void> {
     for (const [i, stage] of image.stages.slice(0, top.index + 1).entries()) {
       const at = refOf(image, stage);
@@ -56,6 +59,24 @@ export class StageShells {
         else {
           this.#warn(`No shell ${when} ${stageTitle(at)}: that state is not in the store, only a later one`);
         }
+      }
+    }
+  }
+
+  /** The same in an image that is not built, since nothing that is built uses it. */
+  async unneeded(
+    image: SignedImage,
+    top: Parameters<StageShells["cached"]>[1] | undefined,
+    places: ShellPlaces,
+  ): Promise<void> {
+    if (top) await this.cached(image, top, places);
+    for (const stage of image.stages.slice((top?.index ?? -1) + 1)) {
+      const at = refOf(image, stage);
+      for (const when of ["before", "after"] as const) {
+        if (!this.wanted[when](at)) continue;
+        this.#warn(
+          `No shell ${when} ${stageTitle(at)}: it is not in the store, and nothing that is built uses it`,
+        );
       }
     }
   }

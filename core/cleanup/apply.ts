@@ -9,7 +9,7 @@ import { removeIdleSlots } from "../protocol/leases.ts";
 import type { Mark } from "../protocol/marks.ts";
 import { ATTACHED, type CleanupPlan, type PlannedRemoval, type RemovalGroup } from "./plan.ts";
 import { subjectInName } from "../protocol/subject_in_name.ts";
-import { clearListed } from "./clear_listed.ts";
+import { lookAfter } from "./look_after.ts";
 import { dropLeftovers } from "./leftovers.ts";
 import type { JournalEntry } from "./journal.ts";
 import { CannotDelete, removeGroup } from "./removal.ts";
@@ -103,7 +103,15 @@ class Applier {
       await this.#removeImages(image);
       await this.#removeStages(stage);
       await this.#removeAttached(attached);
-      await this.#clearListed();
+      const stay = await this.#lookAfter();
+      if (stay > 0) {
+        const what = stay === 1 ? "1 tag is" : `${stay} tags are`;
+        return this.#outcomes.report(
+          "partial",
+          `The registry says that ${what} deleted, and still has ${stay === 1 ? "it" : "them"}`,
+          "See what the registry can do with: dapp registry check REPO; whoever runs it can say why it keeps them",
+        );
+      }
     } catch (error) {
       if (error instanceof CannotDelete) return this.#outcomes.report("impossible", error.message, error.fix);
       if (signal.aborted) return this.#outcomes.report("interrupted", "Interrupted; run it again to go on");
@@ -320,18 +328,12 @@ class Applier {
     return done;
   }
 
-  /** distribution can go on listing tags whose manifests were deleted at the same time: they would be asked for ever. */
-  async #clearListed(): Promise<void> {
-    const { backend, signal } = this.options;
-    if (backend.capabilities.deletion === "tag") return;
+  /** What the registry says that it has deleted, and still has, was not deleted. */
+  async #lookAfter(): Promise<number> {
     const gone = this.#outcomes.going.filter(({ reference }) => this.#outcomes.isGone(reference));
-    for (const [name, tags] of Map.groupBy(gone, ({ repository }) => repository)) {
-      const repository = backend.repository(name);
-      const mine = new Set(tags.map(({ tag }) => tag));
-      for await (const { tag } of repository.tags(signal)) {
-        if (mine.has(tag)) await this.#throttle.run(() => clearListed(repository, tag, signal));
-      }
-    }
+    const results = await lookAfter(gone, { ...this.options, throttle: this.#throttle });
+    for (const result of results) this.#outcomes.note(result);
+    return results.filter(({ outcome }) => outcome === "refused").length;
   }
 
   #planned(group: RemovalGroup, tag: string): PlannedRemoval | undefined {

@@ -21,14 +21,16 @@ export async function removeDeadStages(
   const plan = await planRegistryCleanup(session, { repo, images: false, stages: "unneeded" });
   // One that points at something else by now was published anew.
   const tags = plan.tags.map((row) =>
-    row.digest !== undefined && dead.get(row.reference) === row.digest
+    dead.has(row.reference) && dead.get(row.reference) === row.digest
       ? row
       : { ...row, verdict: "keep" as const }
   );
-  const going = new Set(tags.filter(({ verdict }) => verdict === "delete").map(({ digest }) => digest));
+  const going = new Set(tags.filter(({ verdict }) => verdict === "delete").map(({ tag }) => tag));
   if (going.size === 0) return found;
   const { emit } = session.options;
-  const groups = plan.groups.filter(({ repository, digest }) => repository === "" && going.has(digest));
+  const groups = plan.groups.filter(({ repository, remove }) =>
+    repository === "" && remove.some((tag) => going.has(tag))
+  );
   const report = await applyRegistryCleanup(session, { ...plan, tags, groups }, {
     onEvent: (event) => {
       if (event.type !== "waiting") return;

@@ -7,7 +7,7 @@ export function removalGroups(
   tags: readonly PlannedRemoval[],
   { manifests, stages }: Pick<Inventory, "manifests" | "stages">,
 ): readonly RemovalGroup[] {
-  const byDigest = Map.groupBy(tags.filter((t) => t.digest), (t) => `${t.repository}@${t.digest}`);
+  const byDigest = Map.groupBy(tags, (t) => `${t.repository}@${t.digest ?? t.tag}`);
   const childOfKept = new Set<Digest>();
   for (const { verdict, digest } of tags) {
     if (verdict === "keep" && digest) addChildren(digest, manifests, childOfKept);
@@ -19,17 +19,17 @@ export function removalGroups(
     if (going.length === 0) continue;
     const { repository, digest, kind, signature } = going[0]!;
     const below = new Set<Digest>();
-    if (going.length === members.length) addChildren(digest!, manifests, below);
+    if (digest && going.length === members.length) addChildren(digest, manifests, below);
     const children = [...below].filter((child) =>
       !childOfKept.has(child) && !byDigest.has(`${repository}@${child}`)
     );
     groups.push({
       group: {
         repository,
-        digest: digest!,
+        ...(digest && { digest }),
         remove: going.map(({ tag }) => tag),
         siblings: members.filter(({ verdict }) => verdict === "keep").map(({ tag }) => tag),
-        child: childOfKept.has(digest!),
+        child: digest !== undefined && childOfKept.has(digest),
         ...(children.length > 0 && { children }),
       },
       // Images first, then stages from the top of their chain, so that stopping midway breaks nothing.

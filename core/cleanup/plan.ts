@@ -52,12 +52,12 @@ export interface PlannedRemoval {
   readonly bytes?: number;
 }
 
-/** Tags of one digest in one repository of which at least one goes. */
+/** Tags of one digest in one repository of which at least one goes, or one tag that names nothing. */
 export interface RemovalGroup {
   /** "" is REPO itself, any other name is below it. */
   readonly repository: string;
-  /** The manifest that these tags point at. */
-  readonly digest: Digest;
+  /** The manifest that these tags point at; absent for a tag that is listed and names nothing. */
+  readonly digest?: Digest;
   /** Tags that go. */
   readonly remove: readonly string[];
   /** Tags at the same digest that stay. */

@@ -65,7 +65,7 @@ export async function parsePlan(text: string): Promise<CleanupPlan> {
     })),
     groups: z.array(z.strictObject({
       repository: line,
-      digest,
+      digest: digest.exactOptional(),
       remove: z.array(tag).min(1),
       siblings: z.array(tag),
       child: z.boolean(),

@@ -301,7 +301,10 @@ class Planner {
     }
   }
 
-  /** A damaged tag goes only when it is a stage that our images or stages name, and nobody else's, and none that stay. */
+  /**
+   * A damaged tag goes only when it is a stage that no image needs that stays, ours or another's, and that our images or
+   * stages name. Of one that names nothing nobody can tell whose it was, nor use it.
+   */
   #decideBroken(needs: Needs): void {
     const { images, stages, broken, others } = this.inventory;
     if (broken.length === 0) return;
@@ -312,8 +315,10 @@ class Planner {
     const theirs = new Set(others.flatMap((other) => other.needs));
     for (const tag of broken) {
       const signature = (tag.repository === "" ? signatureIn(tag.tag) : undefined) ?? "";
-      const sure = tag.kind !== "unreadable" && tag.digest !== undefined && tag.locked === undefined &&
-        ours.has(signature) && !theirs.has(signature);
+      const known = tag.digest === undefined
+        ? tag.kind === "missing" && signature !== ""
+        : tag.kind !== "unreadable" && ours.has(signature);
+      const sure = known && tag.locked === undefined && !theirs.has(signature);
       const unneeded = (this.options.stages ?? "none") !== "none" && !needs.get(signature);
       this.#fates.set(
         tag.reference,

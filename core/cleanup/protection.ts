@@ -37,8 +37,10 @@ export async function protectStages(
     if (before?.digest !== image.digest || before.verdict === "delete") fixed.addImage(image, []);
   }
   // A manifest that is damaged once may be what stands between; a stage tells no other what it stands on.
-  const isIgnored = ({ kind, tag, seenBefore }: BrokenTag) =>
-    kind === "damaged" && (seenBefore || signatureIn(tag) !== undefined);
+  const isIgnored = ({ kind, tag, reference, seenBefore }: BrokenTag) => {
+    const isStage = signatureIn(tag) !== undefined;
+    return kind === "damaged" ? seenBefore || isStage : kind === "missing" && isStage && known.has(reference);
+  };
   const unreadable = look.broken.find((tag) =>
     !isIgnored(tag) && !outcomes.isGone(tag.reference) && known.get(tag.reference)?.verdict !== "keep"
   );

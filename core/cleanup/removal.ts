@@ -137,7 +137,7 @@ export async function removeGroup(group: RemovalGroup, inputs: RemovalInputs): P
     inseparable.has(tag) || ["deleted", "gone"].includes(tags.get(tag)?.outcome ?? "")
   );
   const { repository: name, digest, remove, siblings, child } = group;
-  if (away && siblings.length === 0 && !child) {
+  if (away && digest !== undefined && siblings.length === 0 && !child) {
     const below = manifest ? children : group.children ?? [];
     return { tags, leftover: { repository: name, digest, tags: remove, inseparable, children: below } };
   }
@@ -159,7 +159,7 @@ async function look(
 ): Promise<
   { readonly digest: Digest; readonly manifest?: RemoteManifest; readonly isDummy?: true } | undefined
 > {
-  if (known && await repository.head(tag, signal) === group.digest) return { digest: group.digest };
+  if (known && await repository.head(tag, signal) === known.digest) return { digest: known.digest };
   let reference = tag;
   if (backend.capabilities.pulls && !known) {
     const now = await repository.head(tag, signal);

@@ -2,12 +2,13 @@ import { readSealed, writeSealed } from "../../lib/sealed.ts";
 import { findDappfile, readTextFile } from "./find.ts";
 import { type Lock, NO_LOCK, parseLock } from "./lock_file.ts";
 import type { Config } from "../contract/config.ts";
+import type { ParseOptions } from "./parse.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import { EngineError } from "../contract/errors.ts";
 import { sha256Hex } from "../../lib/oci/digest.ts";
 
 /** Raise it when the meaning of a dappfile changes, so that remembered configurations are read anew. */
-const MEMO_FORMAT = 7;
+const MEMO_FORMAT = 8;
 
 export interface LoadedConfig {
   readonly config: Config;
@@ -48,6 +49,7 @@ type Read = Pick<LoadedConfig, "config" | "isNew"> & { readonly files: Iterable<
  */
 export async function loadConfig(
   options: Pick<ResolvedOptions, "dir" | "env" | "home" | "config" | "untrusted">,
+  { openNames = false }: Pick<ParseOptions, "openNames"> = {},
 ): Promise<LoadedConfig> {
   const { dir, env, home } = options;
   const lockPath = `${dir}/dappfile.lock`;
@@ -72,7 +74,9 @@ export async function loadConfig(
   }
   const { file, path, text } = found;
   const [{ config, isNew, files }, lockText] = await Promise.all([
-    options.untrusted ? strangers({ file, text, dir }) : remembered({ file, text, dir }, env, home),
+    options.untrusted
+      ? strangers({ file, text, dir, openNames })
+      : remembered({ file, text, dir, openNames }, env, home),
     readIfPresent(lockPath),
   ]);
   return {
@@ -100,29 +104,31 @@ interface Found {
   readonly file: string;
   readonly text: string;
   readonly dir: string;
+  readonly openNames: boolean;
 }
 
 /** A dappfile of strangers sees no environment, is never remembered, and may not want what it could harm with. */
 async function strangers(found: Found): Promise<Read> {
-  const { dir } = found;
+  const { dir, openNames } = found;
   const [{ readConfig }, { checkUntrusted, requireOwnFile }] = await Promise.all([
     import("./read_config.ts"),
     import("./untrusted.ts"),
   ]);
   const allowed = (path: string) => requireOwnFile(dir, path);
-  const { config, files } = await readConfig({ ...found, allowed }, { env: {}, untrusted: true });
+  const { config, files } = await readConfig({ ...found, allowed }, { env: {}, untrusted: true, openNames });
   return { config: await checkUntrusted(config, dir), isNew: true, files: files.keys() };
 }
 
 async function remembered(found: Found, env: ResolvedOptions["env"], home: string): Promise<Read> {
-  const { file, text, dir } = found;
-  const path = `${home}/memo/config/${await sha256Hex(JSON.stringify([MEMO_FORMAT, file, text]))}`;
+  const { file, text, dir, openNames } = found;
+  const key = JSON.stringify([MEMO_FORMAT, file, text, ...(openNames ? ["open"] : [])]);
+  const path = `${home}/memo/config/${await sha256Hex(key)}`;
   const known = await readMemo(path);
   if (known && await sameEnv(known.env, env) && await sameFiles(known, dir)) {
     return { config: known.config, isNew: false, files: Object.keys(known.files) };
   }
   const { readConfig } = await import("./read_config.ts");
-  const { config, envUsed, patterns, files } = await readConfig(found, { env });
+  const { config, envUsed, patterns, files } = await readConfig(found, { env, openNames });
   const hashes: Record<string, string> = {};
   for (const name of Object.keys(envUsed)) hashes[name] = await hashOf(env[name]);
   const fileHashes: Record<string, string> = {};

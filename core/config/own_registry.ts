@@ -1,6 +1,9 @@
 import type { ResolvedOptions } from "../settings/options.ts";
 import { findDappfile } from "./find.ts";
 
+/** A REPO that stands for the registry inside of a minikube, as in the old tool. */
+export const MINIKUBE = ":minikube";
+
 /** Keys of the project that name a REPO, and plugins, which may open one in their own way. An included file has neither. */
 const KEYS = /(?:^|[\s{,"'])(?:repo|plugins)["']?\s*:/;
 

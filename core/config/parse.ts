@@ -2,6 +2,7 @@ import { isObject } from "../../lib/guard.ts";
 import type { Config, PluginUse, ProjectSection } from "../contract/config.ts";
 import { invalid } from "./documents.ts";
 import { type Draft, readImages } from "./image_rules.ts";
+import { checkNames, isFromElsewhere } from "./names.ts";
 import { defined } from "./parts.ts";
 import { type ComposedDocument, DappfileReader } from "./reader.ts";
 import { checkReferences } from "./references.ts";
@@ -16,6 +17,8 @@ export interface ParseOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The environment is kept from this dappfile, and messages say so. @default false */
   readonly untrusted?: boolean;
+  /** Plugins beside those of the dappfile may open what `from` and `repo` name. @default false */
+  readonly openNames?: boolean;
 }
 
 /** What {@linkcode parseConfig} gives. */
@@ -58,6 +61,12 @@ export function parseFiles(reader: DappfileReader, options: ParseOptions): Parse
     });
   }
   checkReferences(drafts, report);
+  if (!options.openNames && !section?.plugins.some(isFromElsewhere)) {
+    checkNames(
+      drafts,
+      section?.repo === undefined ? undefined : { name: section.repo, scope: project!.scope },
+    );
+  }
   if (report.problems.length > 0) throw invalid(report);
   const config: Config = {
     file: report.file,

@@ -66,22 +66,9 @@ export const gitUrl = checked((value, refuse) => {
   return refuse(`"${value}" is not the address of a git repository`, URL_FORMS);
 });
 
-/** REPO. */
+/** REPO; what it names is looked at in `names.ts`. */
 export const repo = checked((value, refuse) => {
   if (/\s/.test(value) || value === "") return refuse(`"${value}" is not a repository`);
-  const scheme = /^\w+:\/\/(.*)$/.exec(value);
-  if (scheme) return refuse(`Repository "${value}" is a URL`, `Did you mean "${scheme[1]}"?`);
-  if (value.startsWith("oci:")) return value;
-  const tag = /^(.+\/[^/]*)(?::[^/]*|@.*)$/.exec(value);
-  if (tag) {
-    return refuse(
-      `Repository "${value}" names a tag or digest`,
-      `Did you mean "${tag[1]!.replace(/@.*/, "")}"?`,
-    );
-  }
-  if (value !== value.toLowerCase()) {
-    return refuse(`Repository "${value}" has upper-case letters`, `Did you mean "${value.toLowerCase()}"?`);
-  }
   return withoutEnd(value, "/");
 });
 

@@ -3,7 +3,7 @@ import { imageKey, stageTitle } from "../sign/graph.ts";
 import { refOf } from "../sign/stage_ref.ts";
 import { compareStage, imagesOf, type PlanInputs } from "./plan.ts";
 import type { SignedGraph, SignedImage, SignedStage } from "../sign/sign.ts";
-import { suggest } from "../../lib/suggest.ts";
+import { didYouMean } from "../../lib/suggest.ts";
 import type { FactChange, Plan, PlannedStage } from "../contract/results.ts";
 import type { StepPlace } from "../contract/place.ts";
 import type { Signature } from "../contract/signature.ts";
@@ -25,7 +25,7 @@ export async function explainBuild(
   inputs: ExplainInputs,
 ): Promise<Explanation> {
   const { stage: name, keys } = wanted;
-  if (name !== undefined) requireStage(signed, name);
+  if (name !== undefined) requireStage(signed.images, name);
   const has = (image: SignedImage) => image.stages.some(({ spec }) => spec.name === name);
   const own = name !== undefined && signed.images.some((image) => keys.has(image.node.key) && has(image));
   const images: ExplainedImage[] = [];
@@ -120,16 +120,11 @@ function ripples(signed: SignedGraph, image: SignedImage, stage: SignedStage): s
 }
 
 /** @throws STAGE_UNKNOWN naming the stages there are */
-export function requireStage(signed: SignedGraph, stage: string): void {
-  const names = [...new Set(signed.images.flatMap((image) => image.stages.map((s) => s.spec.name)))];
+export function requireStage(images: readonly SignedImage[], stage: string): void {
+  const names = [...new Set(images.flatMap(({ stages }) => stages.map(({ spec }) => spec.name)))];
   if (names.includes(stage)) return;
-  const guess = suggest(stage, names);
-  throw new EngineError(
-    "STAGE_UNKNOWN",
-    `Cannot find stage "${stage}": the stages here are ${names.join(", ")}${
-      guess ? `. Did you mean "${guess}"?` : ""
-    }`,
-  );
+  const there = names.length === 0 ? "there are none" : `the stages here are ${names.join(", ")}`;
+  throw new EngineError("STAGE_UNKNOWN", `Cannot find stage "${stage}": ${there}${didYouMean(stage, names)}`);
 }
 
 /** A diff of facts between a stage now and its nearest earlier build. */

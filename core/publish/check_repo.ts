@@ -12,9 +12,16 @@ import { subjectInName } from "../protocol/subject_in_name.ts";
 import type { MoveNeeds } from "../share/move_stages.ts";
 import { documentsAgain } from "./documents_again.ts";
 import { annotationsOf } from "./image_document.ts";
-import { mendRepo } from "./mend_repo.ts";
+import { mendRepo, recordOf } from "./mend_repo.ts";
 import { nameOfMarker } from "./names.ts";
-import { type DamagedPlace, type MissingPart, nameOf, RepoParts, type TagPlace } from "./repo_parts.ts";
+import {
+  damagedPart,
+  type DamagedPlace,
+  type MissingPart,
+  nameOf,
+  RepoParts,
+  type TagPlace,
+} from "./repo_parts.ts";
 import { StageUsers } from "./stage_users.ts";
 import { distrust } from "./standing.ts";
 
@@ -51,7 +58,7 @@ export interface DamagedTag {
   readonly removed?: true;
   /** What it stands on and is not there as it should be. */
   readonly missing: readonly (MissingPart & {
-    /** This machine's store has it. */
+    /** This machine's store has it, or can make it again. */
     readonly here: boolean;
     /** It was sent again, and can be read. */
     readonly repaired?: true;
@@ -101,8 +108,13 @@ export async function checkRepo(
   /** What is at the project's tags. */
   const seen = new Set<Digest>();
   const users = new StageUsers();
+  /** Takes the failure of a look at one tag. */
+  const unsure = (reference: string, error: unknown) => {
+    const one = error instanceof OciError || error instanceof EngineError && error.exitCode === 1;
+    if (!one || signal.aborted || unknown.length >= MAX_UNKNOWN) throw error;
+    unknown.push({ reference, why: messageOf(error) });
+  };
   const look = async (place: TagPlace) => {
-    const reference = nameOf(place);
     try {
       const found = await lookAt(place, { parts, pool, project, patterns, signal });
       if (!found) return;
@@ -112,9 +124,7 @@ export async function checkRepo(
       users.add(found);
       if (found.missing.length > 0) damaged.push(found);
     } catch (error) {
-      const one = error instanceof OciError || error instanceof EngineError && error.exitCode === 1;
-      if (!one || signal.aborted || unknown.length >= MAX_UNKNOWN) throw error;
-      unknown.push({ reference, why: messageOf(error) });
+      unsure(nameOf(place), error);
     }
   };
   const tags = new Pool(TAGS);
@@ -124,7 +134,7 @@ export async function checkRepo(
   await all(places.filter((place) => !isAttached(place)));
   await all(places.filter((place) => isAttached(place) && seen.has(subjectInName(place.tag)!)));
   const left = await Promise.all(
-    (await stillThere(damaged, { pool, signal })).map((place) =>
+    (await stillThere(damaged, { pool, signal, unsure })).map((place) =>
       pool.run(() => withDocuments(place, store, signal))
     ),
   );
@@ -134,7 +144,10 @@ export async function checkRepo(
   const after = new RepoParts(needs);
   const rows = await Promise.all(left.map(async (found) => {
     const place = await withBelow(found, { parts: after, repaired });
-    const row = { ...await rowOf(place, store, repaired), ...await users.of(place, store) };
+    const row = {
+      ...await rowOf(place, { store, repaired, project, dimgs }),
+      ...await users.of(place, store),
+    };
     // The next push of such a tag publishes it anew.
     const whole = row.missing.every(({ repaired }) => repaired);
     if (place.digest !== undefined && !whole) await distrust(store.memo, row.reference, place.digest);
@@ -228,12 +241,15 @@ async function lookAt(
   }
   const notes = annotationsOf(manifest.bytes);
   const owner = notes[labels.project];
-  const own = below !== undefined || kindOf(place) === "stage" || isAttached(place);
+  const own = below !== undefined || kindOf(place) !== "image" || isAttached(place);
   if (owner === undefined ? !own : owner !== project) return undefined;
   const image = kindOf(place) !== "image" ? undefined : notes[labels.name] ?? below;
   if (image !== undefined && !wants(patterns, image)) return undefined;
   const { digest } = manifest;
-  const missing = await parts.missingOf(repository, manifest, nameOf(place));
+  const empty = kindOf(place) === "mark" && owner === undefined;
+  const missing = empty
+    ? [damagedPart(manifest)]
+    : await parts.missingOf(repository, manifest, nameOf(place));
   if (image !== undefined) missing.push(...await parts.attachedTo(repository, digest, nameOf(place)));
   return { ...place, digest, image, missing, notes };
 }
@@ -241,7 +257,11 @@ async function lookAt(
 /** Without what has gone or was moved since it was looked at, as by a cleanup. */
 async function stillThere(
   damaged: readonly DamagedPlace[],
-  { pool, signal }: { readonly pool: Pool; readonly signal: AbortSignal },
+  { pool, signal, unsure }: {
+    readonly pool: Pool;
+    readonly signal: AbortSignal;
+    readonly unsure: (reference: string, error: unknown) => void;
+  },
 ): Promise<readonly DamagedPlace[]> {
   const lists = new Map<Repository, Promise<ReadonlySet<string>>>();
   const listed = (repository: Repository) =>
@@ -253,8 +273,13 @@ async function stillThere(
   const rows = await Promise.all(damaged.map((place) =>
     pool.run(async () => {
       const { repository, tag, digest } = place;
-      const same = (await repository.head(tag, signal)) === digest;
-      return same && (digest !== undefined || (await listed(repository)).has(tag));
+      try {
+        const same = (await repository.head(tag, signal)) === digest;
+        return same && (digest !== undefined || (await listed(repository)).has(tag));
+      } catch (error) {
+        unsure(nameOf(place), error);
+        return false;
+      }
     })
   ));
   return damaged.filter((_, i) => rows[i]);
@@ -289,22 +314,29 @@ async function withDocuments(place: DamagedPlace, store: Store, signal: AbortSig
 
 async function rowOf(
   place: DamagedPlace,
-  { blobs }: Store,
-  repaired: ReadonlySet<string>,
+  { store, repaired, project, dimgs }: {
+    readonly store: Store;
+    readonly repaired: ReadonlySet<string>;
+    readonly project: string;
+    readonly dimgs: ReadonlySet<string>;
+  },
 ): Promise<DamagedTag> {
-  const { image, missing, again, digest } = place;
+  const { image, missing, again, digest, tag } = place;
   const reference = nameOf(place);
+  const kind = kindOf(place);
+  const documents = kind === "mark"
+    ? dimgs.has(nameOfMarker(tag))
+    : kind === "stage" && await recordOf(place, store, project) !== undefined;
   return {
     reference,
-    kind: kindOf(place),
+    kind,
     ...(digest !== undefined && { digest }),
     ...(image !== undefined && { image }),
     missing: await Promise.all(missing.map(async (part) => ({
       ...part,
-      here: part.digest !== undefined &&
-        (part.part === "layer"
-          ? await blobs.size(part.digest) === part.size
-          : again?.has(part.digest) ?? false),
+      here: part.part !== "layer"
+        ? documents || part.digest !== undefined && (again?.has(part.digest) ?? false)
+        : part.digest !== undefined && await store.blobs.size(part.digest) === part.size,
       ...(repaired.has(`${reference}@${part.digest}`) && { repaired: true as const }),
     }))),
   };

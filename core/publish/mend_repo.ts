@@ -83,6 +83,17 @@ export async function mendRepo(
   return mended;
 }
 
+/** What the store has of a stage, if that can be sent again. Whose it is nobody can tell where its manifest is lost. */
+export async function recordOf(
+  { tag, digest }: Pick<DamagedPlace, "tag" | "digest">,
+  { stages }: Pick<Store, "stages">,
+  project: string,
+) {
+  const signature = signatureIn(tag);
+  const record = signature && await stages.whole(signature);
+  return record && (digest !== undefined || record.origin.project === project) ? record : undefined;
+}
+
 /** What cannot be sent stays damaged, which is said once; the rest is sent, unless there is no room. */
 class Mending {
   readonly #open = new Map<Repository, Promise<boolean>>();
@@ -157,10 +168,9 @@ class Mending {
     const listingText = (digest: Digest) => session.listingText(store, digest);
     const done: DamagedPlace[] = [];
     for (const place of left) {
-      const { repository, tag, digest } = place;
-      const signature = signatureIn(tag);
-      const record = signature && await store.stages.whole(signature);
-      if (!record || (digest === undefined && record.origin.project !== project)) continue;
+      const { repository, tag } = place;
+      const record = await recordOf(place, store, project);
+      if (!record) continue;
       const built = await encodeStage(await describeRecord(record, { store, listingText }), project);
       if (!built) continue;
       const { config, manifest } = built;

@@ -1,6 +1,7 @@
 import type { BuiltDocument } from "../../lib/oci/build.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
-import { manifestsOf, parseManifest } from "../../lib/oci/documents.ts";
+import { type ManifestDocument, manifestsOf, parseManifest } from "../../lib/oci/documents.ts";
+import { OciError } from "../../lib/oci/errors.ts";
 import type { Descriptor } from "../../lib/oci/types.ts";
 import { Lanes } from "../../lib/lanes.ts";
 import { memoize } from "../../lib/memoize.ts";
@@ -34,6 +35,11 @@ export interface TagPlace {
 /** The full name with tag. */
 export function nameOf({ repository, tag }: Pick<TagPlace, "repository" | "tag">): string {
   return `${repository.name}:${tag}`;
+}
+
+/** A manifest that is there and is not what it has to be. */
+export function damagedPart({ digest, bytes }: RemoteManifest): MissingPart {
+  return { part: "manifest", digest, size: bytes.length, state: "damaged" };
 }
 
 /** A damaged tag, and where it is. */
@@ -71,9 +77,15 @@ export class RepoParts {
     return { blobs: this.#states.size, bytes: this.#bytes };
   }
 
-  /** What is missing of what a manifest or index names. @throws {EngineError} when a registry does not say; {OciError} */
+  /** What is missing of what a manifest or index names. @throws {EngineError} when a registry does not say */
   async missingOf(repository: Repository, manifest: RemoteManifest, title: string): Promise<MissingPart[]> {
-    const document = parseManifest(manifest.bytes, title, manifest.mediaType);
+    let document: ManifestDocument;
+    try {
+      document = parseManifest(manifest.bytes, title, manifest.mediaType);
+    } catch (error) {
+      if (error instanceof OciError) return [damagedPart(manifest)];
+      throw error;
+    }
     const rows = document.kind === "index"
       ? manifestsOf(document.index).map((child) => this.below(repository, child, title))
       : [

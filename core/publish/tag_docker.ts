@@ -1,8 +1,7 @@
 import { builtImages } from "../build/built_images.ts";
 import { DockerEngine, DockerError } from "../../lib/docker/engine.ts";
 import { manifestOf } from "../../lib/oci/build.ts";
-import { OciError } from "../../lib/oci/errors.ts";
-import { parseReference } from "../../lib/oci/reference.ts";
+import { NameError, parseReference } from "../../lib/oci/reference.ts";
 import { EngineError } from "../contract/errors.ts";
 import { exportImages } from "../export/mod.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
@@ -73,9 +72,7 @@ function domainOf(repo: string): string {
   try {
     return parseReference(`${repo}:tag`).domain;
   } catch (error) {
-    if (!(error instanceof OciError)) throw error;
-    throw new EngineError("REPO_INVALID", error.message.replace(`"${repo}:tag"`, `"${repo}"`), {
-      cause: error,
-    });
+    if (!(error instanceof NameError)) throw error;
+    throw new EngineError("REPO_INVALID", `Cannot read image name "${repo}": ${error.why}`, { cause: error });
   }
 }

@@ -1,4 +1,5 @@
 import type { Config } from "../contract/config.ts";
+import { MINIKUBE } from "../config/own_registry.ts";
 import { registryMemo } from "../cleanup/needs.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { RegistryAccess, RegistryBackend } from "../contract/registry.ts";
@@ -6,10 +7,8 @@ import type { Store } from "../contract/store.ts";
 import { disposeAll } from "../hooks/dispose.ts";
 import type { From, HookRunner } from "../hooks/runner.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
-import type { Reach } from "./workspace.ts";
 
-/** A REPO that stands for the registry inside of a minikube, as in the old tool. */
-const MINIKUBE = ":minikube";
+import type { Reach } from "./workspace.ts";
 
 /** The REPO of a command: what it was given, else the engine's, else the dappfile's. @throws REPO_INVALID */
 export async function repoOf(

@@ -46,7 +46,7 @@ export class Workspace implements AsyncDisposable {
   readonly #plugins: readonly Selection[];
   readonly #builtins: Builtins;
   readonly #groups = new Map<PluginGroup, Promise<void>>();
-  readonly #named = new Set<string>();
+  readonly #chosen = new Set<string>();
   readonly #uses = new Map<string, PluginUse>();
   readonly #pluginFiles = new Set<string>();
   readonly #hooks: HookRunner;
@@ -57,6 +57,7 @@ export class Workspace implements AsyncDisposable {
   readonly #news = Promise.withResolvers<void>();
   #loaded?: Promise<LoadedConfig>;
   #ready?: Promise<Config>;
+  #named?: Promise<void>;
   #project?: Promise<ProjectName>;
   #store?: Promise<Store>;
   #bareStore?: Promise<Store>;
@@ -96,7 +97,7 @@ export class Workspace implements AsyncDisposable {
 
   /** The dappfile and its lock file as they are written. */
   loaded(): Promise<LoadedConfig> {
-    return this.#loaded ??= loadConfig(this.options);
+    return this.#loaded ??= loadConfig(this.options, { openNames: this.#plugins.length > 0 });
   }
 
   /** Files that say what is built, with all that plugins of the project are made of. */
@@ -134,7 +135,7 @@ export class Workspace implements AsyncDisposable {
       },
     });
     for (const selection of [...this.#plugins, ...uses]) {
-      this.#named.add(selection.plugin.name);
+      this.#chosen.add(selection.plugin.name);
       await this.#hooks.add(selection);
     }
     uses.forEach(({ plugin }, i) => this.#uses.set(plugin.name, config.project.plugins[i]!));
@@ -145,7 +146,7 @@ export class Workspace implements AsyncDisposable {
   /** Adds built-in plugins, but those that were chosen with options. */
   async #addBuiltins(plugins: readonly Plugin[]): Promise<void> {
     for (const plugin of plugins) {
-      if (!this.#named.has(plugin.name)) {
+      if (!this.#chosen.has(plugin.name)) {
         await this.#hooks.add({ plugin: plugin }, { builtin: true });
       }
     }
@@ -233,7 +234,17 @@ export class Workspace implements AsyncDisposable {
   }
 
   async graph(): Promise<BuildGraph> {
-    return buildGraph(await this.config());
+    const config = await this.config();
+    await (this.#named ??= this.#checkNamed());
+    return buildGraph(config);
+  }
+
+  /** Holds what options name against what there is. */
+  async #checkNamed(): Promise<void> {
+    const { builder, repo, cacheFrom, registry: { kind } } = this.options;
+    if ([builder, repo, kind, ...cacheFrom].every((name) => name === undefined)) return;
+    const { checkNamed } = await import("./named_options.ts");
+    await checkNamed(this);
   }
 
   /** The git plan of an image; undefined when it has no git entries. */

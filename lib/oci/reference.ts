@@ -13,6 +13,16 @@ export interface Reference {
   readonly digest?: Digest;
 }
 
+/** A text that is no image name. */
+export class NameError extends OciError {
+  /** @param why what is wrong with it, to follow a colon */
+  constructor(text: string, readonly why: string) {
+    super("invalid", `Cannot read image name "${text}": ${why}`, { fix: FORM });
+  }
+}
+
+const FORM = "Write it as [HOST/]PATH[:TAG][@DIGEST], the path in lower-case letters";
+
 const PART = "[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?";
 const DOMAIN = new RegExp(`^(?:${PART}(?:\\.${PART})*|\\[[0-9a-fA-F:]+\\])(?::[0-9]+)?$`);
 const COMPONENT = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
@@ -24,13 +34,10 @@ const MAX_NAME = 255;
  * `docker.io/library/ubuntu:latest`. The first component is a host only if it has a "." or ":", is `localhost`, or has
  * an upper-case letter.
  *
- * @throws {OciError} with the reason
+ * @throws {NameError} with the reason
  */
 export function parseReference(text: string): Reference {
-  const fail = (why: string) =>
-    new OciError("invalid", `Cannot read image name "${text}": ${why}`, {
-      fix: "Write it as [HOST/]PATH[:TAG][@DIGEST], the path in lower-case letters",
-    });
+  const fail = (why: string) => new NameError(text, why);
   if (text === "") throw fail("it is empty");
   if (/^[0-9a-f]{64}$/.test(text)) throw fail("it is an image id, wanted is a name");
   const at = text.indexOf("@");

@@ -58,6 +58,9 @@ export function adviceFor({ kind, message, details }: RegistryError, words: Advi
   if (details.code === "NAME_UNKNOWN" || details.code === "NAME_INVALID") {
     return `Create the project or repository first, or correct ${words.name}`;
   }
+  if (/with a page that is not the registry's|the answer is not JSON/.test(message)) {
+    return `Check that the registry runs, what answers in its place, and the host in ${words.name}`;
+  }
   if (details.status === 413) return "Raise the largest body that the proxy before the registry lets through";
   if (/certificate (?:expired on|is not valid before) /.test(message)) {
     return "Have the registry's certificate renewed, or set the clock of this machine right";

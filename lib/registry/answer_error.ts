@@ -44,6 +44,7 @@ export async function answerError(response: HttpResponse, context: AnswerContext
   const parts = [
     `${context.method} ${url} answered ${status}`,
     ...leadsTo(response),
+    ...(response.page ? ["with a page that is not the registry's"] : []),
     ...(said === "" ? [] : [said]),
     ...(status === 429 && context.domain === "docker.io" ? [HUB_LIMIT] : []),
     ...(retryAfterMs ? [waiting(retryAfterMs, context.longestWaitMs)] : []),
@@ -54,7 +55,7 @@ export async function answerError(response: HttpResponse, context: AnswerContext
     status,
     method: context.method,
     url,
-    ...(isRetryableStatus(status) && kind !== "full" && { retryable: true }),
+    ...((isRetryableStatus(status) || response.page) && kind !== "full" && { retryable: true }),
     ...(code && { code }),
     ...(said && { said }),
     ...login?.facts,
@@ -98,7 +99,7 @@ function kindOf(response: HttpResponse, code: string, text: string): RegistryFai
   // 412 is Harbor's, for immutable tags and policies; 409 in general: the state of what is there is against it.
   if (RULES.includes(code) || status === 409 || status === 412) return "locked";
   if (status === 401 || status === 403) return "denied";
-  if (status === 404) return "missing";
+  if (status === 404 && !response.page) return "missing";
   return status === 429 ? "limited" : "failed";
 }
 

@@ -57,6 +57,8 @@ export interface RegistryRequest {
   readonly body?: string | Uint8Array | (() => AsyncIterable<Uint8Array>);
   /** Statuses that are answers; all others are thrown. */
   readonly expect: readonly number[];
+  /** Whether there is such an address at all is what is asked: a 404 may be a page of anybody. @default false */
+  readonly probe?: true;
   /** What is being done, for messages: `read manifest "1.2" of grp/app`. */
   readonly doing: string;
   /** Whether it may be sent more than once. @default true */
@@ -162,6 +164,8 @@ export class RegistryClient implements AsyncDisposable {
 
   async #request(request: RegistryRequest): Promise<HttpResponse> {
     const begin = () => this.#silence.begin(this.#placeOf(request), request.doing);
+    const asks = !request.probe && ["GET", "HEAD", "DELETE"].includes(request.method);
+    const wanted = (answer: HttpResponse) => request.expect.includes(answer.status) && !answer.page;
     const awaited = begin();
     const sent = this.#patience.repeat({
       host: this.#host,
@@ -171,18 +175,23 @@ export class RegistryClient implements AsyncDisposable {
         const answer = await this.#origin.use((origin, answered) =>
           this.#authorized(request, { origin, answered, awaited })
         );
-        const reads = request.expect.includes(answer.status) ? request.reads : undefined;
-        return reads === undefined ? answer : await readAhead(answer, reads);
+        if (asks && answer.status === 404) {
+          const { markPage } = await import("./page.ts");
+          return await markPage(answer, request.method);
+        }
+        return request.reads === undefined || !wanted(answer)
+          ? answer
+          : await readAhead(answer, request.reads);
       },
-      failed: (answer) => !request.expect.includes(answer.status),
+      failed: (answer) => !wanted(answer),
       // An address that storage signed for a while has expired: the registry gives a new one.
-      passing: (answer) => answer.status === 403 && this.#isStorage(answer),
+      passing: (answer) => answer.page === true || answer.status === 403 && this.#isStorage(answer),
       hopeless: (answer) => isPullLimit(this.domain, answer),
       repeatable: request.repeatable ?? true,
       ...(request.check && { check: request.check }),
     });
     const response = await sent.finally(() => awaited.end());
-    if (request.expect.includes(response.status)) {
+    if (wanted(response)) {
       return response.whole ? response : { ...response, body: heeded(response.body, begin) };
     }
     throw await answerError(response, {

@@ -27,6 +27,8 @@ export interface HttpResponse {
   readonly body: AsyncIterable<Uint8Array>;
   /** All of the body, where it has come already; whoever takes it leaves `body` alone. */
   readonly whole?: Uint8Array;
+  /** It says 404 with a page of somebody who stands before the registry. */
+  readonly page?: true;
   /** A header by its lower-case name; several lines are joined by ", ". */
   header(name: string): string | undefined;
   /** Throws the body away so that the connection can be used again. */

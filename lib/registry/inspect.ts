@@ -25,6 +25,7 @@ export async function inspectRepository(
     path: `${path}/referrers/${digest}`,
     scopes,
     expect: [200, 400, 404, 405, 501],
+    probe: true,
     reads: MAX_DOCUMENT,
     doing: `ask ${client.domain} for referrers`,
     signal,

@@ -108,7 +108,9 @@ async function askByHead(
     // Nobody got as far as asking: no login, no way there, a redirect that is not followed.
     const asked = status !== undefined && method === "HEAD" && kind !== "refused";
     if (!asked && !retryable) throw error;
-    return { status: status ?? 0, passing: retryable, header: () => undefined };
+    // A page that says 404 tells nothing of the tag.
+    const told = status === 404 ? 0 : status ?? 0;
+    return { status: told, passing: retryable && told !== 0, header: () => undefined };
   }
 }
 

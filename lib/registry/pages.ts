@@ -8,6 +8,8 @@ export interface Listing {
   /** Of its first page, below `/v2/`. */
   readonly path: string;
   readonly scopes: readonly string[];
+  /** Whether there is such a list at all is what is asked, see `RegistryRequest`. @default false */
+  readonly probe?: true;
   /** `list the tags of grp/app`. */
   readonly doing: string;
   readonly signal: AbortSignal;
@@ -48,6 +50,7 @@ export async function* readPages(client: RegistryClient, listing: Listing): Asyn
       scopes,
       headers: { accept: "application/json" },
       expect: [200, 404],
+      ...(listing.probe && { probe: true }),
       reads: MAX_PAGE,
       doing,
       signal,

@@ -1,4 +1,5 @@
 import { isObject } from "../guard.ts";
+import { errorWithin } from "./answer_error.ts";
 import type { RegistryClient } from "./client.ts";
 import { RegistryError } from "./errors.ts";
 import { readPages } from "./pages.ts";
@@ -38,7 +39,7 @@ function tagsWithin(text: string, doing: string): string[] {
   try {
     json = JSON.parse(text);
   } catch {
-    throw fail("the answer is not JSON");
+    throw fail(`the answer is not JSON, but "${errorWithin(text).text.slice(0, 100)}"`);
   }
   if (!isObject(json) || json.tags === undefined) throw fail('the answer has no "tags"');
   // Go writes an empty list as null.

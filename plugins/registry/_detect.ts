@@ -6,23 +6,8 @@ import { parseChallenges } from "../../lib/registry/challenge.ts";
 import type { RegistryClient } from "../../lib/registry/client.ts";
 import { didYouMean } from "../../lib/suggest.ts";
 import { explained } from "./_explain.ts";
+import { type RegistryKind, registryKinds } from "../../lib/registry/kinds.ts";
 import { keepClient } from "./_kept_clients.ts";
-
-/** Every kind that can be named with `--registry-kind`; `oci` is any registry, by the distribution protocol alone. */
-const registryKinds = [
-  "docker-hub",
-  "gitlab",
-  "harbor",
-  "ghcr",
-  "ecr",
-  "acr",
-  "gar",
-  "quay",
-  "zot",
-  "oci",
-  "layout",
-] as const;
-export type RegistryKind = typeof registryKinds[number];
 
 /** What is known of a host. */
 export interface DetectedRegistry {
@@ -146,6 +131,7 @@ async function probe(client: RegistryClient, signal: AbortSignal): Promise<Detec
     scopes: [],
     // 401 is an answer here: it names the token server.
     expect: [200, 401, 403, 404],
+    probe: true,
     small: true,
     reads: MAX_ANSWER,
     doing: `find out what registry ${client.domain} is`,
@@ -197,6 +183,7 @@ async function isZot(client: RegistryClient, signal: AbortSignal): Promise<boole
     path: "_zot/ext/mgmt",
     scopes: [],
     expect: [200, 400, 401, 403, 404, 405],
+    probe: true,
     small: true,
     reads: MAX_ANSWER,
     doing: `find out what registry ${client.domain} is`,

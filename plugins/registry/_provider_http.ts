@@ -5,12 +5,14 @@ import { readBody } from "../../lib/registry/body.ts";
 import { redactUrl, RegistryError } from "../../lib/registry/errors.ts";
 import { parseHostList } from "../../lib/registry/hosts.ts";
 import type { RegistryWait } from "../../lib/registry/patience.ts";
+import { isPage } from "../../lib/registry/page.ts";
 import {
   backoffMs,
   defaultRetryPolicy,
   isRetryableStatus,
   type RetryPolicy,
 } from "../../lib/registry/retry.ts";
+import { type Awaited, Silence, type Silent } from "../../lib/registry/silence.ts";
 import type { HttpTransport } from "../../lib/registry/transport.ts";
 import { exhaustedWaitMs, waitMs } from "./_rate_limit.ts";
 import type { Env, HttpResponse } from "../../lib/registry/http.ts";
@@ -25,8 +27,10 @@ export interface ProviderReach {
   /** Hosts (with port) whose certificate is not verified. */
   readonly insecure?: readonly string[];
   readonly retry?: Partial<RetryPolicy>;
-  /** Told of every wait that the provider asks for; must not throw. */
+  /** Told of every wait that the provider asks for, and where nothing comes; must not throw. */
   onWait?(wait: RegistryWait): void;
+  /** After how long nothing comes is told. @default 5 seconds */
+  readonly silentMs?: number;
 }
 
 export interface ProviderHttpOptions extends ProviderReach {
@@ -87,6 +91,7 @@ export class ProviderHttp implements AsyncDisposable {
     (await this.#options.base(signal)).replace(/\/+$/, "")
   );
   readonly #transport = new Shared(() => this.#open());
+  readonly #silence: Silence;
   #resumeAt = 0;
   /** What was shown as a login so far. */
   readonly #secrets = new Set<string>();
@@ -94,6 +99,7 @@ export class ProviderHttp implements AsyncDisposable {
   constructor(options: ProviderHttpOptions) {
     this.#options = options;
     this.#retry = { ...defaultRetryPolicy, ...options.retry };
+    this.#silence = new Silence((silent) => void this.#tell(silent), options.silentMs);
   }
 
   /** What paths are appended to. */
@@ -109,16 +115,18 @@ export class ProviderHttp implements AsyncDisposable {
   async request(request: ProviderRequest): Promise<ProviderAnswer> {
     const { attempts, longestWaitMs, sleep } = this.#retry;
     let renewed = false;
+    /** Why the last try failed. */
+    let why = "";
     for (let attempt = 1;; attempt++) {
       await this.#pause(request.signal);
       let answer: ProviderAnswer | undefined;
       try {
         const login = request.anonymous ? undefined : await this.#options.login?.(request.signal, false);
-        answer = await this.#send(request, login ?? {});
+        answer = await this.#send(request, login ?? {}, why);
         if (answer.status === 401 && login && !renewed && !request.expect.includes(401)) {
           renewed = true;
           const fresh = await this.#options.login?.(request.signal, true) ?? {};
-          if (JSON.stringify(fresh) !== JSON.stringify(login)) answer = await this.#send(request, fresh);
+          if (JSON.stringify(fresh) !== JSON.stringify(login)) answer = await this.#send(request, fresh, why);
         }
       } catch (error) {
         if (!(error instanceof RegistryError)) throw error;
@@ -127,6 +135,7 @@ export class ProviderHttp implements AsyncDisposable {
             cause: error,
           });
         }
+        why = error.message;
       }
       if (!answer) {
         await sleep(backoffMs(attempt), request.signal);
@@ -134,41 +143,54 @@ export class ProviderHttp implements AsyncDisposable {
       }
       this.#note(exhaustedWaitMs(answer), longestWaitMs);
       const limited = isLimited(answer);
-      const passing = limited || isRetryableStatus(answer.status) || request.passing?.(answer) === true;
+      const page = request.method !== "POST" && answer.status === 404 && isPage(answer.text);
+      const wanted = request.expect.includes(answer.status) && !page;
+      const passing = limited || page || isRetryableStatus(answer.status) ||
+        request.passing?.(answer) === true;
       if (!passing || request.final?.(answer)) {
-        if (request.expect.includes(answer.status)) return answer;
+        if (wanted) return answer;
         throw this.#refused(request, answer);
       }
       const wait = waitMs(answer);
       if (attempt >= attempts || (wait ?? 0) > longestWaitMs) {
-        if (!limited && request.expect.includes(answer.status)) return answer;
+        if (!limited && wanted) return answer;
         throw this.#refused(request, answer, wait);
       }
+      why = `it answered ${answer.status}`;
       if (limited) this.#note(wait ?? backoffMs(attempt), longestWaitMs);
       else await sleep(Math.max(wait ?? 0, backoffMs(attempt)), request.signal);
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#silence.stop();
     await (await this.#transport.take())?.[Symbol.asyncDispose]();
   }
 
   async #send(
     request: ProviderRequest,
     login: Readonly<Record<string, string>>,
+    why: string,
   ): Promise<ProviderAnswer> {
-    const { method, headers, body, signal } = request;
+    const { method, headers, body, doing, signal } = request;
     const transport = await this.#transport.get();
     for (const value of Object.values(login)) this.#secrets.add(value.replace(/^(?:Basic|Bearer) /, ""));
     if (request.secret !== undefined) this.#secrets.add(request.secret);
-    const response = await transport.send({
-      method,
-      url: new URL(await this.base(signal) + request.path),
-      headers: { accept: "application/json", ...headers, ...login, ...await request.prepare?.() },
-      ...(body !== undefined && { body }),
-      signal,
-    });
-    return await this.#read(response, method);
+    const url = new URL(await this.base(signal) + request.path);
+    const awaited = this.#silence.begin(url, doing);
+    if (why !== "") awaited.failed(why);
+    try {
+      const response = await transport.send({
+        method,
+        url,
+        headers: { accept: "application/json", ...headers, ...login, ...await request.prepare?.() },
+        ...(body !== undefined && { body }),
+        signal,
+      });
+      return await this.#read({ ...response, body: heard(response.body, awaited) }, method);
+    } finally {
+      awaited.end();
+    }
   }
 
   /** The whole answer. What says why something failed must not repeat secrets. */
@@ -211,11 +233,18 @@ export class ProviderHttp implements AsyncDisposable {
     if (this.#resumeAt === until) this.#resumeAt = 0;
   }
 
+  async #tell({ url, ms, doing }: Silent): Promise<void> {
+    const proxy = await (await this.#transport.get()).proxyHost(url);
+    this.#options.onWait?.({ host: url.host, ms, doing, ...(proxy !== undefined && { proxy }) });
+  }
+
   #refused(request: ProviderRequest, answer: ProviderAnswer, wait?: number): EngineError {
     const { status } = answer;
     const denied = status === 401 || (status === 403 && !isLimited(answer));
     const parts = [
-      `${this.#options.title} answered ${status}`,
+      `${this.#options.title} answered ${status}${
+        status === 404 && isPage(answer.text) ? " with a page that is not its own" : ""
+      }`,
       ...[saidBy(answer)].filter((said) => said !== ""),
       ...(wait === undefined ? [] : [`it may be tried again in ${Math.ceil(wait / 1000)} s`]),
       ...(denied && this.#options.denied ? [this.#options.denied] : []),
@@ -227,8 +256,16 @@ export class ProviderHttp implements AsyncDisposable {
     }
     return new EngineError("REGISTRY_FAILED", message, {
       ...(isLimited(answer) && { limited: true, ...(wait !== undefined && { retryAfterMs: wait }) }),
-      ...(status === 404 && { missing: true }),
+      ...(status === 404 && !isPage(answer.text) && { missing: true }),
     });
+  }
+}
+
+/** The pieces, each of which is told. */
+async function* heard(pieces: AsyncIterable<Uint8Array>, awaited: Awaited): AsyncGenerator<Uint8Array> {
+  for await (const piece of pieces) {
+    awaited.moved();
+    yield piece;
   }
 }
 

@@ -6,7 +6,8 @@ import {
   type RegistryBackend,
   type RegistryRequest,
 } from "../../core/contract/plugin.ts";
-import { detectRegistry, kindOfHost, type RegistryKind } from "./_detect.ts";
+import { detectRegistry, kindOfHost } from "./_detect.ts";
+import type { RegistryKind } from "../../lib/registry/kinds.ts";
 import { dropClient } from "./_kept_clients.ts";
 import type { OnWait } from "./_oci_backend.ts";
 import { parseRepo } from "./_repo.ts";

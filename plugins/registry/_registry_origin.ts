@@ -12,6 +12,7 @@ export async function registryOrigin(client: RegistryClient, signal: AbortSignal
     scopes: [],
     // Any answer shows the origin.
     expect: [200, 401, 403, 404],
+    probe: true,
     doing: `reach registry ${client.domain}`,
     signal,
   });

@@ -6,6 +6,7 @@ import { findManifest, lookUpManifest } from "../../lib/registry/manifests.ts";
 import { putManifest } from "../../lib/registry/put_manifest.ts";
 import { Dummies, type DummyManifest, isDummy } from "./_dummy_manifest.ts";
 import { EngineError } from "../../core/contract/errors.ts";
+import { sleep } from "../../lib/sleep.ts";
 import { unreachable } from "../../lib/unreachable.ts";
 
 /**
@@ -20,6 +21,8 @@ type Way =
 /** distribution can fail after it has deleted a manifest and before its tags; then the tag is moved and deleted again. */
 const ROUNDS = 3;
 const FINISH_MS = 60_000;
+/** Before each further look at what a registry says it has deleted, milliseconds. */
+const LOOK_AGAIN_MS = [250, 1000];
 
 /**
  * Removes tags and never what they name, since at any moment somebody may put another tag on the same manifest: with
@@ -178,7 +181,15 @@ export class ProtocolRemover {
     }
     const done = await deleteManifest(client, path, { reference: dummy.digest, signal });
     if (done.outcome === "unsupported") throw deletesNothing(client.domain, done.why);
-    return done.outcome === "refused" ? { by: "whole", why: done.why } : { by: "move", deletesByTag: false };
+    if (done.outcome === "refused") return { by: "whole", why: done.why };
+    // A tag that was moved to what stays would be at it for ever.
+    for (const ms of [0, ...LOOK_AGAIN_MS]) {
+      await sleep(ms, signal);
+      if (await lookUpManifest(client, path, { reference: dummy.digest, signal }) === undefined) {
+        return { by: "move", deletesByTag: false };
+      }
+    }
+    return { by: "whole", why: "the registry says that it deletes images, and keeps them" };
   }
 
   /** Gives a tag back what it named, unless it names no dummy; whether it is there again. */

@@ -1,5 +1,6 @@
-import { definePlugin, EngineError } from "../../core/contract/plugin.ts";
+import { definePlugin } from "../../core/contract/plugin.ts";
 import { withoutEnd } from "../../lib/without_end.ts";
+import { requireRepo } from "./_repo.ts";
 
 const KIND = "layout";
 
@@ -13,11 +14,8 @@ export const registryLayout = definePlugin({
   setup: () => ({
     openRegistry: async ({ repo, kind, projectDir }) => {
       if (!repo.startsWith("oci:") || (kind ?? KIND) !== KIND) return undefined;
+      requireRepo(repo);
       const path = withoutEnd(repo.slice("oci:".length), "/");
-      if (path === "" || path.includes(":")) {
-        const why = path === "" ? "the directory is missing" : `a tag follows the directory`;
-        throw new EngineError("REPO_INVALID", `Cannot use REPO "${repo}": ${why}, wanted is oci:DIR`);
-      }
       const { LayoutBackend } = await import("./_layout_backend.ts");
       return await LayoutBackend.open(repo, path.startsWith("/") ? path : `${projectDir}/${path}`);
     },

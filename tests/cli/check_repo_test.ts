@@ -74,12 +74,25 @@ const cases: readonly (readonly [
     ],
   ],
   [
-    "a stage, of which only a repair finds out whether this machine can make it again",
-    [stage(layer)],
+    "a stage that this machine can make again",
+    [stage({ ...layer, part: "manifest", state: "absent", here: true })],
+    [],
+    [
+      "  manifest sha256:aaaaaaaaaaaa… (1.0 kB) is not there; this machine can make it again",
+      "damaged: 1 of 3 stages, 2 blobs (1.2 kB), looked up",
+      `Send again what this machine has with: ${command}`,
+    ],
+  ],
+  [
+    "a stage of which this machine has nothing, and on which no image stands",
+    [{ ...stage(layer), neededBy: [] }],
     [],
     [
       "damaged: 1 of 3 stages, 2 blobs (1.2 kB), looked up",
-      `Send again what this machine has with: ${command}`,
+      elsewhere,
+      "Stages are built again by who needs them, and published whole. To make them anew now: " +
+      `check out their commit, then: dapp dimg build --repo ${repo}`,
+      `Those that no image stands on go with: ${command}`,
     ],
   ],
   [

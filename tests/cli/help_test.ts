@@ -18,6 +18,15 @@ Deno.test("help of every level is as recorded (UPDATE_GOLDEN=1 records it anew)"
   for (const line of text.split("\n")) assert(line.length <= 80, line);
 });
 
+Deno.test("help of the program has each command once, in one line", () => {
+  const listed = helpText("", createStyle(false), table).split("\nBegin:\n")[1]!.split("\n");
+  for (const { path, summary } of table.commands) {
+    assert.equal(listed.filter((line) => line.startsWith(`  ${path}  `)).length, 1, path);
+    assert.ok(listed.some((line) => line.startsWith(`  ${path} `) && line.endsWith(` ${summary}`)), path);
+  }
+  assert.equal(listed.filter((line) => line.startsWith("  ")).length, table.commands.length);
+});
+
 Deno.test("help opens with two examples, on stdout, for each way to ask", async () => {
   const ways = [["dimg", "build", "--help"], ["--help", "dimg", "build"], [
     "dimg",

@@ -329,7 +329,6 @@ shell: { install: ["write a 1"], setup: ["${setup}"] }
     ["stage", { stage: "install" }, 1, 1],
     ["beforeError", { beforeError: true }, 1, 1],
     ["error", { error: true }, 0, 0],
-    ["an artifact of that name", { artifactStage: "install" }, 0, 0],
   ];
   for (const [name, introspect, shells, layers] of cases) {
     await t.step(name, () =>

@@ -121,3 +121,27 @@ Deno.test("a damaged stage stays where this machine has what it lacks, and canno
     assert.equal(stage(published, tag).digest, digest);
   });
 });
+
+Deno.test("a tag of a stage that names nothing goes when nobody has the stage and nothing needs it", async () => {
+  await withPublished(inRegistry, async (published) => {
+    const { project, registry, repo } = published;
+    const tag = await leaveBehind(published);
+    const other = await anotherMachine(published);
+    registry.loseBlob(stage(published, tag).digest!);
+    const needed = (await repair(other, repo)).damaged.find(({ reference }) => reference.endsWith(tag))!;
+    assert.deepEqual([needed.digest, needed.removed], [undefined, undefined]);
+
+    await forget(published, "v1");
+    const here = (await check(project, repo)).damaged.find(({ reference }) => reference.endsWith(tag))!;
+    assert.deepEqual(here.missing.map(({ here }) => here), [true]);
+    assert.deepEqual((await check(other, repo)).damaged.map(({ missing }) => missing[0]!.here), [false]);
+    const { damaged } = await repair(other, repo);
+    assert.deepEqual(damaged.map(({ reference, removed }) => [reference, removed]), [[
+      `${repo}:${tag}`,
+      true,
+    ]]);
+    assert.ok(!(tag in registry.tagsOf("group/app")));
+    assert.deepEqual((await check(other, repo)).damaged, []);
+    await verifyRegistry(registry.host, "group/app");
+  });
+});

@@ -115,13 +115,42 @@ Deno.test("an image is looked at although nothing notes its repository any more"
         else await fetch(`http://${registry.host}/v2/group/app/manifests/${mark}`, { method: "DELETE" });
         const { document } = at(published, "group/app/web", "v1");
         registry.loseBlob(document.config!.digest);
-        const found = how === "lost" ? [`app:${mark} manifest`] : [];
+        const found = how === "lost" ? [`app:${mark} manifest here`] : [];
         assert.deepEqual(parts(await check(project, repo)), ["web:v1 configuration here", ...found]);
         await check(project, repo, { repair: true });
         assert.deepEqual((await check(project, repo)).damaged, []);
         if (how === "lost") assert.notEqual(at(published, "group/app", mark).digest, digest);
       });
     });
+  }
+});
+
+Deno.test("what is no manifest, and a mark that says nothing, is damage, and repaired", async (t) => {
+  const mark = "dappservice-dimg-web";
+  const type = "application/vnd.oci.image.manifest.v1+json";
+  for (const what of ["{}", "an image of others"] as const) {
+    for (const kind of ["mark", "stage"] as const) {
+      if (what !== "{}" && kind === "stage") continue;
+      await t.step(`${what} in place of a ${kind}`, async () => {
+        await withPublished(inRegistry, async (published) => {
+          const { project, registry, repo } = published;
+          await using engine = engineOf(project);
+          const { images } = await engine.plan(["web"]);
+          const tag = kind === "mark" ? mark : `dimgstage-${images.at(-1)!.stages.at(-1)!.signature}`;
+          if (what === "{}") await registry.addManifest("group/app", { mediaType: type }, tag);
+          else await registry.addImage("group/app", tag);
+          const found = await check(project, repo);
+          assert.deepEqual(found.unknown, []);
+          assert.deepEqual(parts(found), [`app:${tag} manifest here`]);
+          assert.equal(found.damaged[0]!.missing[0]!.state, "damaged");
+          const other = await anotherMachine(published);
+          // Anybody who has the project can write its marks.
+          assert.equal((await check(other, repo)).damaged[0]!.missing[0]!.here, kind === "mark");
+          await check(project, repo, { repair: true });
+          assert.deepEqual((await check(project, repo)).damaged, []);
+        });
+      });
+    }
   }
 });
 

@@ -25,9 +25,10 @@ export async function* listGitlabTags(
   const listing = {
     path: besideV2(`gitlab/v1/repositories/${path}/tags/list/?n=${PAGE}`),
     scopes: [pullScope(path)],
+    probe: true,
     doing,
     signal,
-  };
+  } as const;
   let first = true;
   for await (const page of readPages(client, listing)) {
     if (page.status === 404) {

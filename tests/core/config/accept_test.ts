@@ -112,8 +112,8 @@ const base = ({ base, fromCacheVersion }: ImageRule) => ({
   ...(fromCacheVersion && { fromCacheVersion }),
 });
 table("parseConfig() reads the base", (text) => base(firstImage(text)), [
-  ["registry reference", "dimg: a\nfrom: r:5000/a/b:1.10@sha256:ab\n", {
-    base: { kind: "image", name: "r:5000/a/b:1.10@sha256:ab" },
+  ["registry reference", `dimg: a\nfrom: r:5000/a/b:1.10@sha256:${"ab".repeat(32)}\n`, {
+    base: { kind: "image", name: `r:5000/a/b:1.10@sha256:${"ab".repeat(32)}` },
   }],
   ["scratch", "dimg: a\nfrom: scratch\n", { base: { kind: "scratch" } }],
   ["layout", "dimg: a\nfrom: oci:./base:1\n", { base: { kind: "image", name: "oci:./base:1" } }],
@@ -160,8 +160,8 @@ table("parseConfig() expands expressions", expressions, [
     name: "a:b",
     envUsed: { NO: undefined },
   }],
-  ["values are not expanded again", "dimg: a\nfrom: $NO${{ env.TAG }}\n", {
-    name: "$NO1.20",
+  ["values are not expanded again", "dimg: a\nfrom: oci:$NO${{ env.TAG }}\n", {
+    name: "oci:$NO1.20",
     envUsed: { TAG: "1.20" },
   }],
 ]);

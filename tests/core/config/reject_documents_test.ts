@@ -141,7 +141,9 @@ repo: https://r.example.com/x
 dimg: a
 from: x
 `.slice(1),
-    want: [`1:7 repo: Repository "https://r.example.com/x" is a URL | Did you mean "r.example.com/x"?`],
+    want: [
+      `1:7 repo: "https://r.example.com/x" names no repository: it has a scheme, wanted is host/path. Did you mean "r.example.com/x"?`,
+    ],
   },
   {
     name: "repo with a tag",
@@ -152,7 +154,7 @@ dimg: a
 from: x
 `.slice(1),
     want: [
-      `1:7 repo: Repository "r.example.com/x:1" names a tag or digest | Did you mean "r.example.com/x"?`,
+      `1:7 repo: "r.example.com/x:1" names no repository: it has a tag, wanted is host/path without one. Did you mean "r.example.com/x"? | Leave ":1" out, and give the tag with --tag 1`,
     ],
   },
   {
@@ -163,7 +165,9 @@ repo: r.example.com/X
 dimg: a
 from: x
 `.slice(1),
-    want: [`1:7 repo: Repository "r.example.com/X" has upper-case letters | Did you mean "r.example.com/x"?`],
+    want: [
+      `1:7 repo: "r.example.com/X" names no repository: "X" is no repository name: upper-case letters are not allowed there. Did you mean "r.example.com/x"?`,
+    ],
   },
   {
     name: "plugins that name nothing",

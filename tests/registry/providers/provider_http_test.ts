@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { EngineError } from "../../../core/contract/errors.ts";
 import { waitMs } from "../../../plugins/registry/_rate_limit.ts";
 import { jsonOf, pagePath, ProviderHttp, saidBy } from "../../../plugins/registry/_provider_http.ts";
+import type { RegistryWait } from "../../../lib/registry/patience.ts";
 import { type ApiHandler, ApiServer } from "./api_server.ts";
 import { countedWaits, signal } from "./support.ts";
 
@@ -54,6 +55,34 @@ Deno.test("ProviderHttp gives up after five tries, and at once when nothing will
   await using other = withAnswers([status(409, {}, "conflict")]);
   await assert.rejects(other.get(), { message: "Cannot try it: Test answered 409, conflict" });
   assert.equal(other.api.seen.length, 1);
+});
+
+Deno.test("ProviderHttp does not believe a page that says 404", async () => {
+  const page = status(404, { "content-type": "text/html" }, "<html><title>404 Not Found</title></html>");
+  await using server = withAnswers([page, page, status(404, {}, '{"message":"404 Tag Not Found"}')]);
+  assert.equal((await server.get()).text, '{"message":"404 Tag Not Found"}');
+  await using other = withAnswers(Array.from({ length: 9 }, () => page));
+  await assert.rejects(other.get(), {
+    message: "Cannot try it: Test answered 404 with a page that is not its own",
+  });
+  assert.equal(other.api.seen.length, 5);
+});
+
+Deno.test("ProviderHttp tells whom it waits for, and what for, where nothing comes", async () => {
+  const told = Promise.withResolvers<RegistryWait>();
+  const held = async () => {
+    await told.promise;
+    return new Response("{}");
+  };
+  await using server = withAnswers([status(502), held], {
+    silentMs: 20,
+    onWait: (wait) => wait.status === undefined && told.resolve(wait),
+  });
+  assert.equal((await server.get()).status, 200);
+  const { ms, ...rest } = await told.promise;
+  assert.ok(ms >= 20);
+  const { host } = new URL(server.api.url);
+  assert.deepEqual(rest, { host, doing: "try it; last try: it answered 502" });
 });
 
 Deno.test("ProviderHttp makes all requests wait when one of them is limited", async () => {
