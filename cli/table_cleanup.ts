@@ -234,7 +234,7 @@ export const cleanupCommands = [
     summary: "Put back what a cleanup from here deleted.",
     details: [
       "Brings back what any cleanup from this machine has deleted. TAG is a tag of REPO, a name below it such as app:1.0, or a full name; without one, everything that is gone is put back. It works as " +
-      "long as the registry has not collected its garbage. Prints what became of each tag: restored, present (it is " +
+      "long as their blobs are there. Prints what became of each tag: restored, present (it is " +
       "there), taken (it names something newer, which stays), lost or failed; exits with 1 when one is lost or failed.",
       "REPO is host[:port]/path or oci:DIR. It is the first word, unless it is given by --repo or by `repo:` in the " +
       "dappfile.",

@@ -11,7 +11,7 @@ type Missing = RepoCheck["damaged"][number]["missing"][number];
 const states: Readonly<Record<Missing["state"], string>> = {
   absent: "is not there",
   lost: "is lost: the registry says that it has it, and does not give it",
-  damaged: "is damaged: what the registry gives is something else",
+  damaged: "is damaged: what is given for it is something else",
 };
 
 const HERE: Readonly<Record<Missing["part"], string>> = {
@@ -125,7 +125,7 @@ function hints(
   const stays = left.some(({ missing }) =>
     missing.some(({ state, here, repaired }) => state === "damaged" && here && !repaired)
   );
-  if (stays) {
+  if (stays && !left[0]!.reference.startsWith("oci:")) {
     return [
       "What is damaged may stay until its file is removed from the registry's disk (docker-registry: " +
       `…/blobs/sha256/XX/XX…/data, after which it is restarted). Then: ${command}`,

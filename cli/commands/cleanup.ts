@@ -160,7 +160,7 @@ function reportLines(
       `${outcomeWord(outcome, style)}  ${printable(`${reference}  ${why}`)}`.trimEnd()
     ),
     `${count(tags.length, "tag")}: ${numbers.join(", ")}`,
-    ...(counts.deleted > 0 && !stays ? [freed(plan.freedBytes, whole ? "" : "at most ")] : []),
+    ...(counts.deleted > 0 && !stays ? [freed(plan, whole ? "" : "at most ")] : []),
   ];
 }
 

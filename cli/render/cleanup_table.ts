@@ -98,7 +98,9 @@ export function planSummary(plan: CleanupPlan): readonly string[] {
     plan.tags.length === 0
       ? `${plan.repo}: nothing is there, neither images nor stages; check the name of REPO`
       : `${plan.repo}: ${of(going)} to delete; ${of(keep)} to keep`,
-    ...(plan.groups.length > 0 ? [`deleting them frees ${formatSize(plan.freedBytes)} ${LATER}`] : []),
+    ...(plan.groups.length > 0
+      ? [`deleting them frees ${formatSize(plan.freedBytes)}${later(plan.repo)}`]
+      : []),
   ];
 }
 
@@ -117,12 +119,16 @@ function tagTitle({ reference }: PlannedRemoval, { repo }: CleanupPlan): string 
   return shortTag(reference.startsWith(repo) ? reference.slice(repo.length + 1) : reference);
 }
 
-/** A registry gives blobs up later than tags. */
-const LATER = "once the registry has collected its garbage";
+/** When space is free: registries give blobs up later than tags, and so do directories that others may be writing to. */
+function later(repo: string): string {
+  return repo.startsWith("oci:")
+    ? "; files younger than an hour go with a later cleanup"
+    : " once the registry has collected its garbage";
+}
 
 /** What was freed by deleting them. */
-export function freed(bytes: number, most: string): string {
-  return `${most}${formatSize(bytes)} freed ${LATER}`;
+export function freed({ freedBytes, repo }: CleanupPlan, most: string): string {
+  return `${most}${formatSize(freedBytes)} freed${later(repo)}`;
 }
 
 function counted(kind: TagKind, n: number): string {

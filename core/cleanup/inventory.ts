@@ -191,9 +191,7 @@ class Reader {
       return;
     }
     if (!found?.known) {
-      const why = found
-        ? "The registry has no manifest for its digest"
-        : "The registry lists the tag but has no manifest";
+      const why = "It is listed, but its manifest is not there";
       return this.#break({ ...base, kind: "missing", why }, found?.digest);
     }
     const { digest, known, remembered } = found;

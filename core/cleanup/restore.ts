@@ -28,7 +28,7 @@ export interface RestoredTag {
   readonly reference: string;
   /** What the tag points at again. */
   readonly digest: Digest;
-  /** `present`: it was there already. `taken`: the tag points at something else by now. `lost`: the registry has collected its blobs. */
+  /** `present`: it was there already. `taken`: the tag points at something else by now. `lost`: its blobs are not there any more. */
   readonly outcome: "restored" | "would restore" | "present" | "taken" | "lost" | "failed";
   /** One line. */
   readonly why?: string;

@@ -60,7 +60,7 @@ class RegistryCheck {
     const root = this.#backend.repository("");
     const reached = await this.#probe("reach", async () => {
       await root.head(`${this.#scratch.prefix}-none`, this.#signal);
-      return yes(`${root.name} answers, and can be read with what is known of a login`);
+      return yes(`${root.name} can be read`);
     });
     if (reached !== "yes") return;
     const image = await probeImage();
@@ -96,7 +96,7 @@ class RegistryCheck {
   /** The repository that took an image: one below REPO, or REPO itself. */
   async #push(root: Repository, image: ProbeDocument): Promise<Repository | undefined> {
     const { nested } = this.#backend.capabilities;
-    let refused = "the registry has no repositories below others; publish with --naming flat";
+    let refused = "there are no repositories below REPO: images get flat names, REPO:DIMG-TAG";
     if (nested) {
       try {
         const below = this.#backend.repository(SCRATCH_NAME);

@@ -89,6 +89,15 @@ ${summary}`,
   assert.deepEqual(JSON.parse(json.stdout), { version: 1, ...plan });
 });
 
+Deno.test("of a directory it is said when it gives space back, not of a registry", async () => {
+  const here = { ...plan, repo: "oci:out" };
+  const later = "; files younger than an hour go with a later cleanup\n";
+  const dry = await dapp(["dimg", "cleanup", "repo", "--dry-run", "oci:out"], cleaning(here, complete));
+  assert.ok(dry.stdout.endsWith(`deleting them frees 4.2 MB${later}`), dry.stdout);
+  const { stdout } = await dapp(["dimg", "cleanup", "repo", "oci:out"], cleaning(here, complete));
+  assert.ok(stdout.endsWith(`4.2 MB freed${later}`), stdout);
+});
+
 Deno.test("where nothing is, REPO may be misspelt: that is said, of a dry run and of a cleanup", async () => {
   const made = { ...emptyPlan, tags: [], counts: { ...emptyPlan.counts, keep: emptyPlan.counts.delete } };
   const done = report([], { outcome: "complete", exitCode: 0 });

@@ -102,7 +102,7 @@ Deno.test("probeRegistry() does not even try names below REPO at Docker Hub", as
   const probes = await probeRegistry(backend, { signal });
   const nested = probes.find(({ name }) => name === "nested names");
   assert.equal(nested?.result, "no");
-  assert.match(nested?.detail ?? "", /publish with --naming flat/);
+  assert.match(nested?.detail ?? "", /flat names, REPO:DIMG-TAG/);
   assert.equal(registry.count("dapp-check"), 0);
 });
 
