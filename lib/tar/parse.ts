@@ -36,6 +36,7 @@ export class TarParser {
   /** Bytes of content still to come, and of padding after them. */
   #left = 0;
   #padding = 0;
+  #contentAt = 0;
   #sink: "entry" | "meta" | "skip" = "skip";
 
   readonly #meta = new TarMeta();
@@ -56,6 +57,14 @@ export class TarParser {
   constructor(handler: TarHandler, { hollow = false }: { readonly hollow?: boolean } = {}) {
     this.#handler = handler;
     this.#hollow = hollow;
+  }
+
+  /**
+   * Offset in the archive of the content of the entry that has just begun, always a whole number of blocks. What is stored
+   * there is the content of a file as it is, unless that has holes.
+   */
+  get contentAt(): number {
+    return this.#contentAt;
   }
 
   /** Takes the next bytes. Handlers are called before it returns. @throws {TarError} */
@@ -98,6 +107,7 @@ export class TarParser {
   }
 
   #take(block: Uint8Array): void {
+    this.#contentAt += TAR_BLOCK;
     switch (this.#expect) {
       case "linkBody": // a hard link that claims content: only some writers store it
         if (!isZeroBlock(block) && !checksumOk(block)) return this.#linkBody(block);
@@ -180,6 +190,7 @@ export class TarParser {
     this.#content("skip", this.#size);
     const first = Math.min(this.#left, block.length);
     this.#left -= first;
+    this.#contentAt -= TAR_BLOCK; // counted when it was taken
     if (this.#left === 0) this.#padding = 0;
   }
 
@@ -202,6 +213,7 @@ export class TarParser {
     this.#sink = sink;
     this.#left = size;
     this.#padding = (TAR_BLOCK - size % TAR_BLOCK) % TAR_BLOCK;
+    this.#contentAt += size + this.#padding;
     if (size === 0) this.#bodyEnd();
   }
 

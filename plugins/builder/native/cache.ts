@@ -1,6 +1,16 @@
 /** Where the builder keeps unpacked layers and what it works on. A cache: all of it may be deleted between runs. */
 
-import { hasMembers, isCount, isJust, isListOf, isNumber, isOptional, isText } from "../../../lib/guard.ts";
+import {
+  hasMembers,
+  isCount,
+  isEither,
+  isJust,
+  isListOf,
+  isNumber,
+  isOptional,
+  isRecordOf,
+  isText,
+} from "../../../lib/guard.ts";
 import { type Digest, isDigest } from "../../../core/contract/plugin.ts";
 
 /** Owner, mode and time of a directory. */
@@ -13,13 +23,18 @@ export interface DirMeta {
 
 /** What is known of an unpacked layer, in `meta.json` beside its tree. */
 export interface LayerMeta {
-  /** Format 1 had no skeletons, and names that another layer can be made to have; trees of format 2 may lack files. */
-  readonly format: 3;
+  /**
+   * 3 for a directory, 4 for an image. Format 1 had no skeletons, and names that another layer can be made to have; trees of
+   * format 2 may lack files.
+   */
+  readonly format: 3 | 4;
   readonly diffId: Digest;
   /** Boot of the machine in which it was written; what an unclean stop tore is found by it. */
   readonly boot: string;
   /** Directories that the tar has no entry for, in order, without leading "/". */
   readonly implicit: readonly string[];
+  /** What directories without an entry were given, where a layer below says it. */
+  readonly dirs?: Readonly<Record<string, DirMeta>>;
   /** Directories with whiteouts, which its skeleton has as well. */
   readonly merged: readonly string[];
   /** Of "/", when the layer sets it. */
@@ -30,14 +45,30 @@ export interface LayerMeta {
 
 const isDirMeta = hasMembers<DirMeta>({ mode: isCount, uid: isCount, gid: isCount, mtime: isNumber });
 const isLayerMeta = hasMembers<LayerMeta>({
-  format: isJust(3),
+  format: isEither(isJust(3), isJust(4)),
   diffId: isDigest,
   boot: isText,
   implicit: isListOf(isText),
+  dirs: isOptional(isRecordOf(isDirMeta)),
   merged: isListOf(isText),
   root: isOptional(isDirMeta),
   opaqueRoot: isOptional(isJust(true)),
 });
+
+/** What is known of the layer in a directory; undefined for what this release does not use. @throws when it cannot be read */
+export async function metaOf(layer: string): Promise<LayerMeta | undefined> {
+  const meta: unknown = JSON.parse(await Deno.readTextFile(`${layer}/meta.json`));
+  return isLayerMeta(meta) ? meta : undefined;
+}
+
+/** Notes of a layer that it is written anew, so that it may not be on disk any more. */
+export async function markUnsynced(layer: string): Promise<void> {
+  const meta = await metaOf(layer);
+  await Deno.remove(`${layer}/synced`).catch(() => {});
+  const next = `${layer}/${crypto.randomUUID().slice(0, 8)}`;
+  await Deno.writeTextFile(next, JSON.stringify({ ...meta, boot: bootId() }));
+  await Deno.rename(next, `${layer}/meta.json`);
+}
 
 /** The directory of the builder below a store; root and ordinary users write different kinds of trees. */
 export function nativeDirectory(storePath: string, rootless: boolean): string {
@@ -58,6 +89,20 @@ export async function layerName(
   return hash.subarray(0, 16).toBase64({ alphabet: "base64url", omitPadding: true });
 }
 
+/** The image of a layer, in its directory, and where helpers mount it, each for itself. */
+export const IMAGE = "image";
+export const SHOWN = "i";
+
+/** Where the tree of a layer is, relative to the directory of layers. */
+export function layerDir(name: string, { format }: Pick<LayerMeta, "format">): string {
+  return `${name}/${format === 4 ? SHOWN : "d"}`;
+}
+
+/** The same 128 bits. */
+export function uuidOf(name: string): Uint8Array {
+  return Uint8Array.fromBase64(name, { alphabet: "base64url" });
+}
+
 let boot: string | undefined;
 
 /** Identifies this boot of the machine. A process that may not ask believes nothing that is not on the disk. */
@@ -71,8 +116,8 @@ export function bootId(): string {
 }
 
 /**
- * Unpacked layers: `l/<name>/d` is the tree in overlayfs form, `s` its skeleton, `meta.json` describes it, `synced` says
- * it is on disk.
+ * Unpacked layers: `l/<name>/d` is the tree in overlayfs form, or `image` has it, which is mounted at `i`, until that is the
+ * tree; `s` is its skeleton, `meta.json` describes it, `synced` says it is on disk.
  */
 export class LayerCache {
   readonly layers: string;
@@ -83,8 +128,7 @@ export class LayerCache {
   /** The layer that a directory holds; undefined for what this release does not use. */
   async diffIdOf(name: string): Promise<Digest | undefined> {
     try {
-      const meta: unknown = JSON.parse(await Deno.readTextFile(`${this.layers}/${name}/meta.json`));
-      return isLayerMeta(meta) ? meta.diffId : undefined;
+      return (await metaOf(this.path(name)))?.diffId;
     } catch {
       return undefined;
     }
@@ -99,11 +143,21 @@ export class LayerCache {
     }
   }
 
+  /** The directory of a layer. */
+  path(name: string): string {
+    return `${this.layers}/${name}`;
+  }
+
+  /** Whether a layer is an image still. */
+  async isImage(name: string, { format }: LayerMeta): Promise<boolean> {
+    return format === 4 && await Deno.stat(`${this.path(name)}/${IMAGE}`).then(() => true, () => false);
+  }
+
   /** What is known of a whole layer; undefined when it is absent, or may be torn. */
   async read(name: string, diffId: Digest): Promise<LayerMeta | undefined> {
     try {
-      const meta: unknown = JSON.parse(await Deno.readTextFile(`${this.layers}/${name}/meta.json`));
-      if (!isLayerMeta(meta) || meta.diffId !== diffId) return undefined;
+      const meta = await metaOf(this.path(name));
+      if (meta?.diffId !== diffId) return undefined;
       if (meta.boot !== bootId()) await Deno.stat(`${this.layers}/${name}/synced`);
       return meta;
     } catch (error) {
@@ -131,7 +185,8 @@ export class LayerCache {
   }
 }
 
-function isOccupied(error: unknown): boolean {
+/** Whether a directory could not be renamed since something is in its place. */
+export function isOccupied(error: unknown): boolean {
   if (error instanceof Deno.errors.AlreadyExists) return true;
   return error instanceof Error && /os error (17|39)/.test(error.message); // EEXIST, ENOTEMPTY
 }

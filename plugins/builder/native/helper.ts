@@ -6,6 +6,7 @@ import { EngineError, explained, messageOf } from "../../../core/contract/errors
 import { readLines } from "./lines.ts";
 import type { HelperReply, HelperRequest, Numbered, RunRequest, ShellRequest } from "./protocol.ts";
 import { settleHelper } from "./sandbox.ts";
+import { showLayers } from "./show_layers.ts";
 import { syncLayers } from "./sync_layers.ts";
 import { networkUp } from "./user_network.ts";
 import { observed } from "../../../lib/pool.ts";
@@ -32,8 +33,13 @@ async function handle(id: number, request: HelperRequest): Promise<unknown> {
       const note = (text: string) => void reply({ kind: "output", id, stream: "stderr", text: `${text}\n` });
       return await unpackLayer(request, note);
     }
+    case "spread": {
+      const { unpackImage } = await import("./unpack_image.ts");
+      return await unpackImage(request.layer, request.run);
+    }
     case "inherit": {
       const { inheritedDirs } = await import("./inherit.ts");
+      await showLayers(request.native, request.lower.map(({ dir }) => dir));
       return inheritedDirs(request);
     }
     case "remove":

@@ -11,8 +11,8 @@ import type { InheritRequest } from "./protocol.ts";
  */
 export function inheritedDirs({ native, lower, paths, rootless }: InheritRequest): Record<string, DirMeta> {
   const found: Record<string, DirMeta> = {};
-  const layers = lower.map(({ name, implicit }) => ({
-    root: `${native}/l/${name}/d`,
+  const layers = lower.map(({ dir, implicit }) => ({
+    root: `${native}/l/${dir}`,
     implicit: new Set(implicit),
   }))
     .reverse();

@@ -107,7 +107,9 @@ export const errno = {
   ENOENT: 2,
   EACCES: 13,
   EBUSY: 16,
+  ENOTBLK: 15,
   EEXIST: 17,
+  ENODEV: 19,
   ENOTDIR: 20,
   EINVAL: 22,
   ENOSYS: 38,
@@ -290,6 +292,8 @@ export interface Stat {
   readonly minor: number;
   /** Same for all names of one file. */
   readonly inode: string;
+  /** The file system that it is in. */
+  readonly device: string;
 }
 
 const types: Readonly<Record<number, Stat["type"]>> = {
@@ -318,6 +322,7 @@ function statx(path: string): number {
 function statOf(): Stat {
   const u32 = (at: number) => statView.getUint32(at, true);
   const mode = statView.getUint16(28, true);
+  const device = `${u32(136)}:${u32(140)}`;
   return {
     type: types[mode >> 12] ?? "socket",
     mode: mode & 0o7777,
@@ -329,7 +334,8 @@ function statOf(): Stat {
     mtimeNs: u32(120),
     major: u32(128),
     minor: u32(132),
-    inode: `${u32(136)}:${u32(140)}:${statView.getBigUint64(32, true)}`,
+    inode: `${device}:${statView.getBigUint64(32, true)}`,
+    device,
   };
 }
 

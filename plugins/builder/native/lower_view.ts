@@ -1,4 +1,6 @@
 /** Looking at the file system that a step started from. */
+import { SHOWN } from "./cache.ts";
+import { opaqueMark } from "./layer_tree.ts";
 import { chdir, getXattr, lstatIfPresent, mount, MS, type Stat, unmount } from "./libc.ts";
 
 /** Path of something in the layers below a step. Undefined when nothing of that name was there. */
@@ -33,19 +35,22 @@ export interface Overlay {
 export function mountLayers(overlay: Overlay, target: string, flags: number): void {
   const { native, lower, links, dirs = {}, plain } = overlay;
   if (lower.length > MOST_DIRS) {
-    const count = lower.filter((path) => path.endsWith("/d")).length;
+    const count = lower.filter((path) => !path.endsWith("/s")).length;
     throw new RangeError(
       `an image of ${count} layers is too high for overlayfs, which takes ${MOST_DIRS}, and of those that delete files half`,
     );
   }
   // Relative paths are short, and hold none of the signs that mean something in options.
   const below = (path: string) => path.slice(native.length + 1);
+  // layers on other file systems than what is written have inode numbers that stay all the same
+  const images = lower.some((path) => path.endsWith(`/${SHOWN}`)) ? ["xino=on"] : [];
   const optionsIn = (cwd: string, names: readonly string[]) => {
     const up = below(cwd).replaceAll(/[^/]+/g, "..");
     return [
       `lowerdir=${names.toReversed().join(":")}`,
       ...Object.entries(dirs).map(([option, path]) => `${option}=${up}/${below(path)}`),
       ...plain,
+      ...images,
     ].join(",");
   };
   const layers = `${native}/l`;
@@ -122,6 +127,6 @@ export function isWhiteout(stat: Stat): boolean {
 
 /** Whether a directory of an upper layer hides what is below it. */
 export function isOpaque(path: string, rootless: boolean): boolean {
-  const value = getXattr(path, rootless ? "user.overlay.opaque" : "trusted.overlay.opaque");
+  const value = getXattr(path, opaqueMark(rootless));
   return value !== undefined && value.length === 1 && value[0] === 0x79;
 }

@@ -64,15 +64,26 @@ export interface UnpackRequest {
   /** Whether the blob is a tar, which may begin as compressed data does. If not, its first bytes say what it is. */
   readonly tar: boolean;
   readonly rootless: boolean;
+  /** Keep it as an image, if that can be. */
+  readonly image: boolean;
   /** Metadata for directories that the layer does not describe, one for each of `implicit`. */
   readonly dirs?: Readonly<Record<string, DirMeta>>;
 }
 
-/** Metadata that layers below give to the `implicit` directories of one layer; undefined where none has it. */
+/** Makes a directory of a layer's image. */
+export interface SpreadRequest {
+  readonly op: "spread";
+  /** Where to work, on the same file system. */
+  readonly run: string;
+  /** The layer's directory in the cache. */
+  readonly layer: string;
+}
+
+/** Metadata that layers below, at `dir` from `l/`, give to the `implicit` directories of one; undefined where none has it. */
 export interface InheritRequest {
   readonly op: "inherit";
   readonly native: string;
-  readonly lower: readonly { readonly name: string; readonly implicit: readonly string[] }[];
+  readonly lower: readonly { readonly dir: string; readonly implicit: readonly string[] }[];
   readonly paths: readonly string[];
   readonly rootless: boolean;
 }
@@ -107,6 +118,7 @@ export interface AbortRequest {
 export type HelperRequest =
   | RunRequest
   | UnpackRequest
+  | SpreadRequest
   | InheritRequest
   | RemoveRequest
   | CompressRequest

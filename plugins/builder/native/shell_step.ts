@@ -8,6 +8,7 @@ import { mountMemory } from "./memory_mounts.ts";
 import type { ShellRequest } from "./protocol.ts";
 import { hostBind, mountRootfs, prepareStep, stepPaths } from "./rootfs.ts";
 import { spawnInside } from "./sandbox.ts";
+import { showLayers } from "./show_layers.ts";
 import { ownStreams } from "./streams.ts";
 import { readAccounts, resolveUser } from "./users.ts";
 
@@ -20,6 +21,7 @@ export async function runShell(request: ShellRequest, connected: Promise<void>):
   try {
     const { target, upper } = stepPaths(run);
     if (!lstatIfPresent(upper)) prepareStep(request);
+    await showLayers(request.native, request.lower);
     await connected;
     const extra = terminal ? [hostBind(terminal, "/dev/console", "file")] : [];
     const { ended } = spawnInside(

@@ -7,6 +7,8 @@
  * layer has the same directories, and what a directory is like the topmost layer decides.
  */
 
+import { layerDir, type LayerMeta } from "./cache.ts";
+
 /** Makes the skeleton of a layer in its wrapper directory; `dirs` are the directories in which it has whiteouts. */
 export function makeSkeleton(wrapper: string, dirs: readonly string[]): void {
   for (const dir of dirs) Deno.mkdirSync(`${wrapper}/s/${dir}`, { recursive: true, mode: 0o755 });
@@ -15,7 +17,8 @@ export function makeSkeleton(wrapper: string, dirs: readonly string[]): void {
 /** What overlayfs is to be told of a layer of the cache, lowest first, relative to the directory of layers. */
 export function overlayDirs(
   name: string,
-  { merged }: { readonly merged: readonly string[] },
+  meta: Pick<LayerMeta, "merged" | "format">,
 ): readonly string[] {
-  return merged.length === 0 ? [`${name}/d`] : [`${name}/s`, `${name}/d`];
+  const dir = layerDir(name, meta);
+  return meta.merged.length === 0 ? [dir] : [`${name}/s`, dir];
 }

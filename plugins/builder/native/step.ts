@@ -21,6 +21,7 @@ import { CONTROL, explainExit, stageScript } from "../_script.ts";
 import { secretBinds } from "./secret_files.ts";
 import { prepareGunzip } from "../../../lib/compression/gunzip.ts";
 import { createSha256 } from "../../../lib/sha256.ts";
+import { showLayers } from "./show_layers.ts";
 import { makeSkeleton } from "./skeleton.ts";
 import { ROOT } from "./users.ts";
 
@@ -63,6 +64,7 @@ export async function runStep(request: RunRequest, events: StepEvents): Promise<
   const { label, commands, run, rootless } = request;
   const fail = (why: string, details?: ErrorDetails) =>
     new EngineError("STAGE_FAILED", `Cannot build stage "${label}": ${why}`, details);
+  await showLayers(request.native, request.lower);
   prepareStep(request);
   const started = Math.floor(Date.now() / 1000);
   let rootfs: MountedRootfs | undefined;

@@ -1,42 +1,30 @@
-/** Unpacks a layer into a directory that overlayfs understands as a lower layer. */
+/** What the entries of a layer make, in overlayfs form. */
 import { PathMap } from "../../../lib/layer/path_map.ts";
 import { Below } from "../../../lib/layer/below.ts";
 import type { TarEntry } from "../../../lib/tar/types.ts";
 import { joinPath, parentPath } from "../../../lib/layer/path_order.ts";
 import type { DirMeta, LayerMeta } from "./cache.ts";
 import { ancestorsAndSelf } from "./inner_path.ts";
-import { errno, lchown, lstatIfPresent, mknod, setMtime, setXattr, SyscallError } from "./libc.ts";
-import { type NewFile, OpenDirectory } from "./new_files.ts";
-import { isZero } from "../../../lib/layer/zeros.ts";
+import { type LayerTree, UnpackError } from "./layer_tree.ts";
 import { unreachable } from "../../../lib/unreachable.ts";
 
-/** A layer that cannot be unpacked. */
-export class UnpackError extends Error {
-  override readonly name = "UnpackError";
-}
-
 export interface UnpackOptions {
-  /** Existing empty directory. */
-  readonly root: string;
-  /** Write `user.overlay.*`, leave out devices. */
-  readonly rootless: boolean;
   /** Metadata for directories without an entry. */
   readonly dirs?: Readonly<Record<string, DirMeta>>;
   note(text: string): void;
 }
 
-const OPAQUE = new TextEncoder().encode("y");
 const DEFAULT_DIR: DirMeta = { mode: 0o755, uid: 0, gid: 0, mtime: 0 };
-const HOLE = 4096;
 
 /**
  * Takes the entries of one layer in order. Whiteouts (OCI image-spec, layer.md) become 0/0 devices and opaque
- * attributes. Links inside the layer are followed as in a chroot, never out of `root`.
+ * attributes. Links inside the layer are followed as in a chroot, never out of it.
  *
  * overlayfs hides a 0/0 device only where a directory is merged with one below it (`skeleton.ts` sees to that), so
  * there are none where nothing shows through: below opaque directories.
  */
 export class LayerUnpacker {
+  readonly #tree: LayerTree;
   readonly #options: UnpackOptions;
   /** Directories of this layer that exist as such, by real path, with what they get at the end. */
   readonly #dirs = new PathMap<DirMeta | "implicit">();
@@ -49,12 +37,11 @@ export class LayerUnpacker {
   /** The directory that the last entry named, and its real path; most entries are where the one before was. */
   #named = "";
   #real: string | undefined;
-  #file: { open: NewFile; path: string; entry: TarEntry; hole: boolean } | undefined;
-  /** Where the last file was made. */
-  #directory: OpenDirectory | undefined;
+  #inFile = false;
   #skippedDevices = 0;
 
-  constructor(options: UnpackOptions) {
+  constructor(tree: LayerTree, options: UnpackOptions) {
+    this.#tree = tree;
     this.#options = options;
     this.#dirs.set("", "implicit");
   }
@@ -75,81 +62,41 @@ export class LayerUnpacker {
     if (entry.type === "char" && !entry.major && !entry.minor) return this.#hide(path); // as every overlay shows it
     this.#others.set(path, true);
     this.#below.add(path);
-    if (entry.type === "file") {
-      const open = this.#open(dir).create(name, entry.mode & 0o777);
-      this.#file = { open, path, entry, hole: false };
-      return;
-    }
-    const full = this.#full(path);
     switch (entry.type) {
+      case "file":
+        this.#inFile = true;
+        return this.#tree.makeFile(dir, name, entry);
       case "symlink":
-        Deno.symlinkSync(entry.link!, full);
-        break;
+        return this.#tree.makeLink(path, entry);
       case "hardlink":
-        return this.#link(entry, full);
+        return this.#link(entry, path);
       case "char":
       case "block":
       case "fifo":
-        try {
-          mknod(full, entry.type, entry.mode, { major: entry.major ?? 0, minor: entry.minor ?? 0 });
-        } catch (error) {
-          if (!(error instanceof SyscallError) || error.errno !== errno.EPERM) throw error;
-          this.#skippedDevices++;
-          this.#others.delete(path);
-          return this.#hide(path); // what is below must not take its place
-        }
-        break;
+        if (this.#tree.makeSpecial(path, entry)) return;
+        this.#skippedDevices++;
+        this.#others.delete(path);
+        return this.#hide(path); // what is below must not take its place
       default:
         return unreachable(entry.type);
     }
-    this.#finishMeta(path, entry);
   }
 
   data(chunk: Uint8Array): void {
-    const file = this.#file;
-    if (!file) return;
-    file.hole = chunk.length >= HOLE && isZero(chunk);
-    if (file.hole) file.open.skip(chunk.length);
-    else file.open.write(chunk);
+    if (this.#inFile) this.#tree.data(chunk);
   }
 
   hole(length: number): void {
-    this.#file?.open.skip(length);
-    if (this.#file) this.#file.hole = true;
+    if (this.#inFile) this.#tree.hole(length);
   }
 
   end(): void {
-    const file = this.#file;
-    if (!file) return;
-    const { open, path, entry, hole } = file;
-    if (hole) open.truncate(entry.size);
-    const plain = entry.mode <= 0o777 && !entry.uid && !entry.gid && !entry.xattrs;
-    if (plain) open.setMtime(...timeOf(entry.mtime));
-    this.#file = undefined;
-    open[Symbol.dispose]();
-    if (!plain) this.#finishMeta(path, entry);
-  }
-
-  #full(path: string): string {
-    return `${this.#options.root}/${path}`;
-  }
-
-  /** The directory with this real path, open until another one is. */
-  #open(dir: string): OpenDirectory {
-    const path = this.#full(dir);
-    if (this.#directory?.path === path) return this.#directory;
-    this.#letGo();
-    return this.#directory = new OpenDirectory(path);
-  }
-
-  #letGo(): void {
-    this.#directory?.[Symbol.dispose]();
-    this.#directory = undefined;
+    if (this.#inFile) this.#tree.endFile();
+    this.#inFile = false;
   }
 
   /** Call after the last entry. */
   finish(): Pick<LayerMeta, "implicit" | "root" | "opaqueRoot" | "merged"> {
-    this.#letGo();
     const merged = this.#mergedDirs();
     const implicit: string[] = [];
     const paths = [...this.#dirs.keys()].sort((a, b) => a < b ? 1 : -1);
@@ -159,10 +106,7 @@ export class LayerUnpacker {
         if (path !== "") implicit.push(path);
         meta = this.#options.dirs?.[path] ?? DEFAULT_DIR;
       }
-      const full = `${this.#options.root}/${path}`;
-      lchown(full, meta.uid, meta.gid);
-      Deno.chmodSync(full, meta.mode);
-      setMtime(full, ...timeOf(meta.mtime));
+      this.#tree.finishDir(path, meta);
     }
     if (this.#skippedDevices > 0) {
       this.#options.note(
@@ -179,54 +123,16 @@ export class LayerUnpacker {
     };
   }
 
-  /** Lets go of what is open after a failure. */
-  abort(): void {
-    this.#file?.open[Symbol.dispose]();
-    this.#file = undefined;
-    this.#letGo();
-  }
-
-  #finishMeta(path: string, entry: TarEntry): void {
-    const full = `${this.#options.root}/${path}`;
-    if (entry.uid !== 0 || entry.gid !== 0) this.#chown(full, entry);
-    if (entry.type !== "symlink" && (entry.mode > 0o777 || entry.type !== "file" || entry.uid || entry.gid)) {
-      Deno.chmodSync(full, entry.mode);
-    }
-    this.#setXattrs(full, entry);
-    setMtime(full, ...timeOf(entry.mtime));
-  }
-
-  #chown(full: string, entry: TarEntry): void {
-    try {
-      lchown(full, entry.uid, entry.gid);
-    } catch (error) {
-      if (!(error instanceof SyscallError) || error.errno !== errno.EINVAL) throw error;
-      throw new UnpackError(
-        `"/${entry.path}" belongs to ${entry.uid}:${entry.gid}, which is outside of the ids this user may use ` +
-          `(/etc/subuid and /etc/subgid)`,
-      );
-    }
-  }
-
-  #setXattrs(full: string, entry: TarEntry): void {
-    for (const [name, value] of entry.xattrs ?? []) {
-      if (/^(trusted|user)\.overlay\./.test(name)) continue;
-      if (!setXattr(full, name, value) && name === "security.capability") {
-        this.#options.note(`"/${entry.path}" loses its capabilities: the file system cannot store them`);
-      }
-    }
-  }
-
   #makeDir(path: string, entry: TarEntry): void {
     if (!this.#dirs.has(path)) this.#mkdir(path);
     this.#dirs.set(path, entry);
-    this.#setXattrs(`${this.#options.root}/${path}`, entry);
+    this.#tree.setDirXattrs(path, entry);
   }
 
   /** Makes a directory at a real path, opaque when this layer hides what is below it. */
   #mkdir(path: string): void {
     const hidden = this.#clear(path);
-    Deno.mkdirSync(`${this.#options.root}/${path}`, { mode: 0o700 });
+    this.#tree.makeDir(path);
     this.#dirs.set(path, "implicit");
     this.#below.add(path);
     if (hidden) this.#setOpaque(path);
@@ -234,11 +140,7 @@ export class LayerUnpacker {
 
   #setOpaque(path: string): void {
     this.#opaque.set(path, true);
-    if (path === "") return; // overlayfs knows no such mark for a root
-    const name = this.#options.rootless ? "user.overlay.opaque" : "trusted.overlay.opaque";
-    if (!setXattr(`${this.#options.root}/${path}`, name, OPAQUE)) {
-      throw new UnpackError(`"${this.#options.root}" is on a file system without the attribute "${name}"`);
-    }
+    if (path !== "") this.#tree.makeOpaque(path); // overlayfs knows no such mark for a root
   }
 
   #whiteout(dir: string, name: string): void {
@@ -256,7 +158,7 @@ export class LayerUnpacker {
   #hide(path: string): void {
     this.#whiteouts.set(path, true);
     this.#below.add(path);
-    mknod(`${this.#options.root}/${path}`, "char", 0);
+    this.#tree.makeWhiteout(path);
   }
 
   /** The directories with whiteouts, once those are gone that hide nothing. */
@@ -264,13 +166,13 @@ export class LayerUnpacker {
     const dirs = new Set<string>();
     for (const path of this.#whiteouts.keys()) {
       if (this.#opaque.has("") || ancestorsAndSelf(path).some((part) => this.#opaque.has(part))) {
-        Deno.removeSync(`${this.#options.root}/${path}`);
+        this.#tree.remove(path);
       } else dirs.add(parentPath(path));
     }
     return [...dirs].sort();
   }
 
-  #link(entry: TarEntry, full: string): void {
+  #link(entry: TarEntry, path: string): void {
     const cut = entry.link!.lastIndexOf("/");
     const target = joinPath(
       this.#realDirectory(entry.link!.slice(0, Math.max(cut, 0))),
@@ -281,15 +183,10 @@ export class LayerUnpacker {
         `the hard link "/${entry.path}" leads to "/${entry.link}", a directory, which Linux gives no second name`,
       );
     }
-    try {
-      if (this.#whiteouts.has(target)) throw new Deno.errors.NotFound();
-      Deno.linkSync(`${this.#options.root}/${target}`, full);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-      throw new UnpackError(
-        `the hard link "/${entry.path}" leads to "/${entry.link}", which is not in this layer`,
-      );
-    }
+    if (!this.#whiteouts.has(target) && this.#tree.linkTo(path, target)) return;
+    throw new UnpackError(
+      `the hard link "/${entry.path}" leads to "/${entry.link}", which is not in this layer`,
+    );
   }
 
   /** Removes what this layer put at a real path before; true when that was a whiteout. */
@@ -297,12 +194,7 @@ export class LayerUnpacker {
     const hid = this.#whiteouts.delete(path);
     if (!hid && !this.#others.delete(path) && !this.#dirs.has(path)) return false;
     this.#real = undefined;
-    const full = `${this.#options.root}/${path}`;
-    const old = lstatIfPresent(full);
-    if (!old) return false;
-    Deno.removeSync(full, { recursive: true });
-    if (old.type === "dir") {
-      this.#letGo();
+    if (this.#tree.remove(path) === "dir") {
       const all = [this.#dirs, this.#others, this.#whiteouts, this.#opaque];
       const known = () => all.flatMap((paths) => [...paths.keys()]);
       for (const each of [path, ...this.#below.take(path, known)]) {
@@ -326,10 +218,9 @@ export class LayerUnpacker {
       }
       const here = [...real, part].join("/");
       if (!this.#dirs.has(here)) {
-        const full = `${this.#options.root}/${here}`;
-        if (this.#others.has(here) && lstatIfPresent(full)?.type === "symlink") {
+        const target = this.#others.has(here) ? this.#tree.readLink(here) : undefined;
+        if (target !== undefined) {
           if (++links > 40) throw new UnpackError(`"/${path}" has too many levels of symbolic links`);
-          const target = Deno.readLinkSync(full);
           if (target.startsWith("/")) real.length = 0;
           rest.push(...target.split("/").reverse());
           continue;
@@ -340,10 +231,4 @@ export class LayerUnpacker {
     }
     return real.join("/");
   }
-}
-
-/** Seconds and nanoseconds. */
-function timeOf(mtime: number): [seconds: number, nanoseconds: number] {
-  const seconds = Math.floor(mtime);
-  return [seconds, Math.round((mtime - seconds) * 1e9) % 1e9];
 }

@@ -1,7 +1,7 @@
 /** The layers that steps stand on: each is unpacked once, by a helper. */
 import type { BuilderRequest, Digest, LayerRef } from "../../../core/contract/plugin.ts";
 import { memoize } from "../../../lib/memoize.ts";
-import { type DirMeta, type LayerCache, type LayerMeta, layerName } from "./cache.ts";
+import { type DirMeta, type LayerCache, layerDir, type LayerMeta, layerName } from "./cache.ts";
 import type { HelperProcess } from "./helper_process.ts";
 import type { HelperPool } from "./pool.ts";
 import type { UnpackedLayer } from "./unpack_layer.ts";
@@ -29,6 +29,11 @@ export interface UnpackNeeds {
 export class UnpackedLayers {
   readonly #unpacked = new Map<Digest, Promise<Unpacked>>();
   readonly #variants = new Map<string, Promise<Unpacked>>();
+  /**
+   * Whether nothing was unpacked when this began. A new store is often thrown away, as by a CI job, and images are made in
+   * less time; one that is used again has directories, whose files stay in memory between builds.
+   */
+  #fresh: Promise<boolean> | undefined;
   /** Layers that are to be unpacked once they are here. */
   #coming = 0;
 
@@ -68,7 +73,7 @@ export class UnpackedLayers {
       helper.request<Record<string, DirMeta>>({
         op: "inherit",
         native: this.cache.native,
-        lower: below.map(({ name, meta }) => ({ name, implicit: meta.implicit })),
+        lower: below.map(({ name, meta }) => ({ dir: layerDir(name, meta), implicit: meta.implicit })),
         paths: implicit,
         rootless: this.needs.rootless,
       })
@@ -78,9 +83,20 @@ export class UnpackedLayers {
     return await memoize(this.#variants, name, () => this.#unpack(ref, name, dirs));
   }
 
+  /** Makes a directory of an image of an earlier run. Should that fail, for want of room say, it is still one. */
+  async #spread(name: string): Promise<void> {
+    const ask = async (helper: HelperProcess) =>
+      await helper.request({ op: "spread", layer: this.cache.path(name), run: await this.needs.path() });
+    await this.needs.helpers().use(ask).catch(() => {});
+  }
+
   async #unpack(ref: LayerRef, name: string, dirs?: Record<string, DirMeta>): Promise<Unpacked> {
+    const fresh = await (this.#fresh ??= this.cache.isEmpty());
     const meta = await this.cache.read(name, ref.diffId);
-    if (meta) return { name, meta };
+    if (meta) {
+      if (await this.cache.isImage(name, meta)) await this.#spread(name);
+      return { name, meta };
+    }
     const { diffId, tar } = ref;
     const unpack = (blob: string, tar: boolean) => async (helper: HelperProcess) =>
       await helper.request<UnpackedLayer>({
@@ -92,6 +108,7 @@ export class UnpackedLayers {
         blob,
         tar,
         rootless: this.needs.rootless,
+        image: fresh,
         ...(dirs && { dirs }),
       });
     if (tar !== undefined) {

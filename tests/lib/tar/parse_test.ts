@@ -1,4 +1,5 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
+import { TarParser } from "../../../lib/tar/parse.ts";
 import { encodeTarHeader, TAR_TRAILER } from "../../../lib/tar/encode.ts";
 import { encodePax, type PaxRecord } from "../../../lib/tar/pax.ts";
 import { TarError } from "../../../lib/tar/types.ts";
@@ -28,6 +29,29 @@ function extension(flag: string, body: Uint8Array): Uint8Array {
 }
 const pax = (records: PaxRecord[], flag = "x") => extension(flag, encodePax(records));
 const paths = (chunks: Uint8Array[]) => parse(chunks).map(({ entry }) => entry.path);
+
+Deno.test("TarParser says where in the archive a content begins", () => {
+  const random = randomNumbers(2);
+  const members = Array.from(
+    { length: 40 },
+    (_, i) =>
+      i % 4 === 0
+        ? member(`d${i}`, { type: "dir" })
+        : member(`${"é".repeat(10 * i)}`.slice(-100), {}, noise(Math.floor(random() * 2000), random)),
+  );
+  const whole = archive(members);
+  const found: Uint8Array[] = [];
+  const parser = new TarParser({
+    entry: ({ type, size }) => {
+      if (type === "file") found.push(whole.subarray(parser.contentAt, parser.contentAt + size));
+    },
+    data() {},
+    end() {},
+  });
+  for (let at = 0; at < whole.length; at += 700) parser.push(whole.subarray(at, at + 700));
+  parser.finish();
+  deepEqual(found, members.filter(({ entry }) => entry.type === "file").map(({ content }) => content));
+});
 
 Deno.test("TarParser gives the same however the archive is cut", () => {
   const random = randomNumbers(1);
