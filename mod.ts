@@ -58,6 +58,7 @@ async function policies() {
 /**
  * Makes an engine with the built-in plugins. Dispose of it, with `await using` or `[Symbol.asyncDispose]()`.
  *
+ * @throws {TypeError} on options that there are not, or that are something else
  * @throws {RangeError} on options that no caller can mean
  * @throws {EngineError} USAGE on a platform that cannot be read, and in a program that does not run on Deno
  *
@@ -110,6 +111,7 @@ export interface DappfileOptions {
  * ```
  */
 export async function parseDappfile(text: string, options: DappfileOptions = {}): Promise<Config> {
+  if (typeof text !== "string") throw new TypeError("Cannot parse a dappfile: it is no text");
   const { parseConfig } = await import("./core/config/parse.ts");
   return parseConfig(text, { file: options.file ?? "dappfile.yaml", env: options.env ?? {} }).config;
 }

@@ -25,7 +25,7 @@ export type {
   LocalCleanupRequest,
   LocalCleanupRow,
 } from "./cleanup/local/model.ts";
-export type { EarlyAnswer, EngineOptions, RegistryOptions } from "./settings/options.ts";
+export type { EarlyAnswer, EngineOptions, RegistryOptions, SecretReader } from "./settings/options.ts";
 import type { ApplyReport } from "./cleanup/apply_model.ts";
 import type { CleanupPlan } from "./cleanup/plan.ts";
 import type { Config } from "./contract/config.ts";
@@ -67,6 +67,8 @@ export interface Prefetch {
 /**
  * One look at a project: dappfile, commits and base images are read once, when they are first needed, and stay as they
  * were. Make another engine to see what changed since.
+ *
+ * What no compiler has looked at is checked: an argument, or a name in one, that a method does not take is a `TypeError`.
  *
  * Once the engine's signal is aborted, nothing starts, and what is under way fails with the signal's reason;
  * `applyCleanup` tells what it has done so far. Disposing of the engine stops what it still does, waits for that, and

@@ -6,7 +6,7 @@ import type { Config } from "./contract/config.ts";
 import { EngineError, explained } from "./contract/errors.ts";
 import { likelyStages } from "./sign/graph.ts";
 import { planBuild } from "./plan/plan.ts";
-import { type EngineOptions, resolveOptions, splitPlatforms } from "./settings/options.ts";
+import { type EngineOptions, requireOptions, resolveOptions, splitPlatforms } from "./settings/options.ts";
 import type { BuildResult, Plan, PublishReport } from "./contract/results.ts";
 import type { StoreReport } from "./contract/store.ts";
 import { missingPermission } from "../lib/missing_permission.ts";
@@ -36,9 +36,11 @@ import { addTimes, beforeBuilding, wholeMs } from "./build/stopwatch.ts";
 import type { MachineReport } from "./machine_check/report.ts";
 import type { LoadedPlugin } from "./publish/loaded_plugins.ts";
 import type { RegistryCard } from "./registry_check/check.ts";
+import { requireArguments } from "./method_arguments.ts";
 
 /** Makes an engine with the given built-in plugins. Nothing is read or written until a method is called. */
 export function createEngineWith(options: EngineOptions, builtins: Builtins): Engine {
+  requireOptions(options);
   const life = new Life(options.signal);
   const [first, ...others] = splitPlatforms(options.platform).map((platform) => {
     const resolved = resolveOptions({ ...options, ...(platform && { platform }), signal: life.signal });
@@ -65,7 +67,11 @@ function living(engine: Engine, life: Life): Engine {
       if (name === Symbol.asyncDispose) {
         return () => life.end(() => told(() => target[Symbol.asyncDispose]()));
       }
-      const call = (...args: readonly unknown[]) => told<unknown>(() => Reflect.apply(member, target, args));
+      const call = (...args: readonly unknown[]) =>
+        told<unknown>(() => {
+          requireArguments(name, args);
+          return Reflect.apply(member, target, args);
+        });
       return (...args: readonly unknown[]) => {
         const done = life.during(() => call(...args), { tells: name === TELLS });
         return name === BESIDE ? observed(done) : done;

@@ -1,7 +1,8 @@
 import { suggest } from "../../lib/suggest.ts";
 import type { ImageRule, SecretRule, SecretSource } from "../contract/config.ts";
-import { EngineError, type Problem } from "../contract/errors.ts";
-import type { ResolvedOptions } from "../settings/options.ts";
+import { EngineError, messageOf, type Problem } from "../contract/errors.ts";
+import type { ResolvedOptions, SecretReader } from "../settings/options.ts";
+import { shownKind } from "../../lib/shown_kind.ts";
 import { imageTitle } from "../sign/graph.ts";
 
 /** Bytes that a secret may have, the same as in other tools: it is a key or token, not a data set. */
@@ -10,7 +11,7 @@ const MAX_BYTES = 500 * 1024;
 const MAX_VARIABLE = 128 * 1024;
 
 /** What reading secrets takes. */
-export type SecretNeeds = Pick<ResolvedOptions, "dir" | "env" | "secrets" | "masker" | "emit">;
+export type SecretNeeds = Pick<ResolvedOptions, "dir" | "env" | "secrets" | "masker" | "emit" | "signal">;
 
 /** Why a value cannot be had: a phrase, and what to do. */
 interface Refusal {
@@ -23,6 +24,7 @@ interface Refusal {
  * is masked from then on.
  */
 export class SecretVault {
+  /** By what {@linkcode keyOf} says. */
   readonly #values = new Map<string, Uint8Array>();
 
   constructor(readonly options: SecretNeeds) {}
@@ -64,7 +66,7 @@ export class SecretVault {
 
   /** The value of a secret that was loaded. */
   value({ id, source }: SecretRule): Uint8Array {
-    const value = this.#values.get(keyOf(this.#sourceOf(id, source)));
+    const value = this.#values.get(keyOf(id, this.#sourceOf(id, source)));
     if (!value) throw new TypeError(`Secret "${id}" was not loaded`);
     return value;
   }
@@ -74,12 +76,12 @@ export class SecretVault {
     return this.options.env.SSH_AUTH_SOCK ?? "";
   }
 
-  #sourceOf(id: string, source: SecretSource): SecretSource {
+  #sourceOf(id: string, source: SecretSource): SecretSource | SecretReader {
     return this.options.secrets[id] ?? source;
   }
 
   #keep({ id, source }: SecretRule, value: Uint8Array): void {
-    const key = keyOf(this.#sourceOf(id, source));
+    const key = keyOf(id, this.#sourceOf(id, source));
     if (this.#values.has(key)) return;
     this.#values.set(key, value);
     if (this.options.masker.add(value)) return;
@@ -89,7 +91,11 @@ export class SecretVault {
 
   async #read({ id, source, as }: SecretRule): Promise<Uint8Array | Refusal> {
     const from = this.#sourceOf(id, source);
-    const value = "env" in from ? this.#variable(id, from.env) : await this.#file(id, from.file);
+    const value = typeof from === "function"
+      ? this.#values.get(keyOf(id, from)) ?? await this.#asked(id, from)
+      : "env" in from
+      ? this.#variable(id, from.env)
+      : await this.#file(id, from.file);
     if (!(value instanceof Uint8Array)) return value;
     if (value.length > MAX_BYTES) return tooLarge(id, value.length, MAX_BYTES);
     if (as === undefined) return value;
@@ -108,6 +114,26 @@ export class SecretVault {
       }`,
       hint: near ? `Did you mean \`${near}\`?` : `Set ${name}, or give it with --secret ${id}=FILE`,
     };
+  }
+
+  /** What the program gives; nobody waits for one that does not heed the signal. */
+  async #asked(id: string, reader: SecretReader): Promise<Uint8Array | Refusal> {
+    const { signal } = this.options;
+    const refusal = (why: string) => ({
+      why: `Secret "${id}" comes from a function of the program, which ${why}`,
+      hint: "Have `secrets` of the engine's options give a text or bytes",
+    });
+    try {
+      const { abortable } = await import("@std/async/abortable");
+      const value: unknown = await abortable((async () => await reader(signal))(), signal);
+      if (typeof value === "string" && value !== "") return new TextEncoder().encode(value);
+      // A copy: what the program does with its own later changes nothing.
+      if (value instanceof Uint8Array && value.length > 0) return value.slice();
+      return refusal(`gave ${value instanceof Uint8Array ? "no bytes" : shownKind(value)}`);
+    } catch (error) {
+      signal.throwIfAborted();
+      return refusal(`failed: ${messageOf(error)}`);
+    }
   }
 
   async #file(id: string, name: string): Promise<Uint8Array | Refusal> {
@@ -181,7 +207,8 @@ function tooLarge(id: string, size: number, limit: number): Refusal {
   };
 }
 
-function keyOf(source: SecretSource): string {
+function keyOf(id: string, source: SecretSource | SecretReader): string {
+  if (typeof source === "function") return `program ${id}`;
   return "env" in source ? `env ${source.env}` : `file ${source.file}`;
 }
 

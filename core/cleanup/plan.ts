@@ -68,7 +68,7 @@ export interface RemovalGroup {
   readonly children?: readonly Digest[];
 }
 
-/** What cleaning up will do. Plain data; `JSON.stringify` gives what {@link parsePlan} reads. */
+/** What cleaning up will do. Plain data; `JSON.stringify` gives what `parseCleanupPlan` reads. */
 export interface CleanupPlan {
   /** Of this document. */
   readonly format: 1;

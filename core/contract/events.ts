@@ -161,16 +161,21 @@ export type EngineEvent =
 /** An event as it is told: with the moment, in UTC with milliseconds: `2026-01-02T03:04:05.678Z`. */
 export type TimedEvent = EngineEvent & { readonly time: string };
 
+/** What a plugin may tell; everything else that happens is dapp's to tell. */
+export type PluginEvent = Extract<EngineEvent, Record<"type", "note" | "detail" | "registry.waiting">>;
+
 /** Receives events inside of the engine. */
 export type EventSink = (event: EngineEvent) => void;
 
 /** Emits an event with its time, without letting a renderer's mistake end the build. */
 export function safeEmit(sink: ((event: TimedEvent) => void) | undefined): EventSink {
   return (event) => {
+    // A renderer that cannot print must not fail the work, whether it says so now or later.
     try {
-      sink?.({ ...event, time: new Date().toISOString() });
+      const told: unknown = sink?.({ ...event, time: new Date().toISOString() });
+      if (told instanceof Promise) told.catch(() => {});
     } catch {
-      // A renderer that cannot print must not fail the work.
+      return;
     }
   };
 }

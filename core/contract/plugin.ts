@@ -7,8 +7,8 @@ import type * as Zod from "../../lib/zod.ts";
 import type { Schema } from "./option_schemas.ts";
 import type { Keep, KeepRequest } from "./cleanup.ts";
 import type { Config, ImageRule } from "./config.ts";
-import type { EngineEvent } from "./events.ts";
-import { EngineError, type ErrorCode, isCode, wholeMessageOf } from "./errors.ts";
+import type { PluginEvent } from "./events.ts";
+import { EngineError, type ErrorCode, isCode, messageOf, wholeMessageOf } from "./errors.ts";
 import { plain } from "../../lib/plain.ts";
 import type { BuildResult, Plan, PublishReport } from "./results.ts";
 import type { RegistryBackend, RegistryRequest } from "./registry.ts";
@@ -18,6 +18,7 @@ import type { Builder, BuilderRequest } from "./builder.ts";
 import type { ImageSource, SourceRequest } from "./source.ts";
 import type { Fact } from "./signature.ts";
 import { type PluginRights, wrongRights } from "./rights.ts";
+import { requireSpec } from "./plugin_spec.ts";
 
 export {
   EngineError,
@@ -78,7 +79,7 @@ export type {
 export type { LayerIndex, LayerIndexEntry } from "../../lib/layer/index.ts";
 export type { TarType } from "../../lib/tar/types.ts";
 export type { RegistryFeatures } from "../../lib/registry/inspect.ts";
-export type { EngineEvent, EventSink, StageRef, TimedEvent } from "./events.ts";
+export type { EngineEvent, EventSink, PluginEvent, StageRef, TimedEvent } from "./events.ts";
 
 /** A value now or later. */
 export type Awaitable<T> = T | Promise<T>;
@@ -190,8 +191,11 @@ export interface HookContext {
   readonly signal: AbortSignal;
   /** Nothing may be changed. */
   readonly dryRun: boolean;
-  /** Tells the user something. */
-  emit(event: EngineEvent): void;
+  /**
+   * Tells the user something: `{ type: "note", level: "info" or "warn", text }`, `{ type: "detail", text }` for `--verbose`,
+   * or `{ type: "registry.waiting", host, ms, reason }`.
+   */
+  emit(event: PluginEvent): void;
 }
 
 /** What a plugin may know of its surroundings at set-up. */
@@ -280,10 +284,13 @@ export const PLUGIN_API = 1;
  * });
  * console.assert(stamp.name === "inputs-team");
  * ```
+ *
+ * @throws {TypeError} on keys that there are not, or that are something else
  */
 export function definePlugin<S extends Schema | undefined = undefined>(
   spec: PluginSpec<S>,
 ): Plugin<OptionsInput<S>> {
+  requireSpec(spec, PLUGIN_API);
   const { name, api, setup } = spec;
   const optionsSchema = async () => spec.options?.(await import("../../lib/zod.ts"));
   const fail = (code: ErrorCode, why: string) =>
@@ -350,6 +357,9 @@ export interface OptionPlaces {
 
 /** Typed selection for embedders; the YAML loader builds the same pair from `plugins:`. */
 export function use<Input>(plugin: Plugin<Input>, options?: Input): Selection {
+  if (typeof plugin?.load !== "function") {
+    throw new TypeError("Cannot use a plugin: it is none, wanted is what definePlugin gives");
+  }
   return { plugin: plugin, options };
 }
 
@@ -361,7 +371,18 @@ export function wrapPluginError(error: unknown, plugin: string, hook: string): E
   return new EngineError(
     "PLUGIN_FAILED",
     `Plugin "${plugin}" failed in hook "${hook}": ${plain(wholeMessageOf(error))}`,
-    { ...facts, cause },
+    {
+      ...facts,
+      ...(isChange(error) && { fix: "Answer a changed copy: what a plugin is handed stays as it is" }),
+      cause,
+    },
+  );
+}
+
+/** Whether it tried to change what was handed to it; V8 has no other name for that. */
+function isChange(error: unknown): boolean {
+  return /^Cannot (?:assign to read only|add|delete|redefine) property\b|is not extensible$/.test(
+    messageOf(error),
   );
 }
 

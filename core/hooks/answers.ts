@@ -30,6 +30,7 @@ import { isFact } from "../contract/guards.ts";
 import { type Fact, isSignature } from "../contract/signature.ts";
 import { builderShape, isRole, registryShape, sourceShape, storeShape } from "./apart/roles/shapes.ts";
 import { requiredOf, type Shape } from "./apart/wire.ts";
+import { shownKind } from "../../lib/shown_kind.ts";
 import { didYouMean } from "../../lib/suggest.ts";
 
 type ShapeOf<T> = { readonly [K in keyof T]-?: z.ZodType<T[K]> };
@@ -250,7 +251,7 @@ export function checkAnswer(hook: HookName, plugin: string, answer: unknown): un
 /** A list that a plugin answered. @throws PLUGIN_RESULT_INVALID */
 export function checkRows(hook: HookName, plugin: string, answer: unknown): unknown[] {
   if (!Array.isArray(answer)) {
-    throw wrongAnswer(`it is ${kindOf(answer)}, wanted is a list`, { plugin, hook });
+    throw wrongAnswer(`it is ${shownKind(answer)}, wanted is a list`, { plugin, hook });
   }
   return answer.map((row) => checkAnswer(hook, plugin, row));
 }
@@ -275,7 +276,10 @@ export function requireShape<T>(
 function shaped<T>(answer: unknown, schema: z.ZodType<T>, answered: Answered): T {
   const parsed = schema.safeParse(answer);
   if (parsed.success) return parsed.data;
-  throw wrongAnswer(problemOf(parsed.error.issues[0]!, answer, schema), answered);
+  const [issue] = parsed.error.issues;
+  // It is an object to zod, of which every key is missing.
+  const why = answer instanceof Promise ? `it is ${shownKind(answer)}` : problemOf(issue!, answer, schema);
+  throw wrongAnswer(why, answered);
 }
 
 /** An answer that is not what was asked for; `why` is the end of a sentence. */
@@ -299,7 +303,7 @@ function problemOf(issue: z.core.$ZodIssue, answer: unknown, schema: z.ZodType):
     return `its key "${named(key)}" is unknown, known are ${known}${didYouMean(key, keys)}`;
   }
   const value = path.reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], answer);
-  const found = value === undefined ? "missing" : kindOf(value);
+  const found = value === undefined ? "missing" : shownKind(value);
   return `${path.length === 0 ? "it" : `its key "${path.join(".")}"`} is ${found}, wanted is ${
     wanted(issue)
   }`;
@@ -338,15 +342,4 @@ function keysAt(schema: z.ZodType, path: readonly string[]): readonly string[] {
   }
   if (at instanceof z.ZodOptional) at = at.unwrap() as z.ZodType;
   return at instanceof z.ZodObject ? Object.keys(at.shape) : [];
-}
-
-function kindOf(value: unknown): string {
-  if (value === null || value === undefined) return String(value);
-  if (value === "") return "empty";
-  if (Array.isArray(value)) return "a list";
-  return typeof value === "object"
-    ? "an object"
-    : typeof value === "string"
-    ? "a string"
-    : `a ${typeof value}`;
 }

@@ -18,6 +18,7 @@ import type { PluginRights } from "../contract/rights.ts";
 import { isObject, isPlain } from "../../lib/guard.ts";
 import { observed } from "../../lib/pool.ts";
 import { readOnly } from "../../lib/read_only.ts";
+import { toldEvent } from "./told_event.ts";
 import { didYouMean } from "../../lib/suggest.ts";
 
 type Named<K> = { [N in HookName]: Hooks[N]["kind"] extends K ? N : never }[HookName];
@@ -161,12 +162,22 @@ async function checked(hook: HookName, plugin: string, answer: unknown): Promise
   return kind === "collect" ? checkRows(hook, plugin, answer) : checkAnswer(hook, plugin, answer);
 }
 
+/** Whether `await` would wait for it: a promise, or whatever has such a method. */
+function isThenable(value: unknown): boolean {
+  return (typeof value === "object" || typeof value === "function") && value !== null && "then" in value &&
+    typeof value.then === "function";
+}
+
 const orders = { pre: 0, normal: 1, post: 2 } as const;
 
 class Runner implements HookRunner {
   readonly #owned: AsyncDisposable[] = [];
+  /** The context of plugins that are not built in. */
+  readonly #outer: HookContext;
 
-  constructor(readonly plugins: Loaded[], readonly host: Host, readonly context: HookContext) {}
+  constructor(readonly plugins: Loaded[], readonly host: Host, readonly context: HookContext) {
+    this.#outer = { ...context, emit: (event) => context.emit(toldEvent(event)) };
+  }
 
   own(resource: AsyncDisposable): void {
     this.#owned.push(resource);
@@ -247,13 +258,13 @@ class Runner implements HookRunner {
    * @throws the signal's reason
    */
   async #unlessStopped<T>(answer: T): Promise<Awaited<T>> {
-    if (!(answer instanceof Promise)) return await answer;
-    observed(answer); // it may fail while the next line waits
+    if (!isThenable(answer)) return await answer;
+    const coming = observed(Promise.resolve(answer)); // it may fail while the next line waits
     const { abortable } = await import("@std/async/abortable");
     try {
-      return await abortable<Awaited<T>>(answer, this.context.signal);
+      return await abortable<Awaited<T>>(coming, this.context.signal);
     } catch (error) {
-      observed(answer.then((late) => letGo(late as Awaited<T> & Partial<AsyncDisposable>)));
+      observed(coming.then((late) => letGo(late as Awaited<T> & Partial<AsyncDisposable>)));
       throw error;
     }
   }
@@ -285,7 +296,7 @@ class Runner implements HookRunner {
         try {
           if (builtin) return await handler(input, this.context);
           const seen = name.startsWith("open") ? input : readOnly(input); // a store is no data
-          return await checked(name, plugin, await this.#unlessStopped(handler(seen, this.context)));
+          return await checked(name, plugin, await this.#unlessStopped(handler(seen, this.#outer)));
         } catch (error) {
           if (this.context.signal.aborted || builtin && error instanceof EngineError) throw error;
           throw wrapPluginError(error, plugin, name);

@@ -1,6 +1,20 @@
 import { ownEnvironment } from "../../lib/own_process.ts";
 import { EngineError } from "../contract/errors.ts";
 import type { Environment } from "../../lib/environment.ts";
+import {
+  callable,
+  flag,
+  isA,
+  listOf,
+  needed,
+  numberFrom,
+  oneOf,
+  options,
+  recordOf,
+  text,
+  texts,
+} from "../../lib/arguments.ts";
+import { isNumber, isObject, isText } from "../../lib/guard.ts";
 import { homeOf } from "../../lib/home.ts";
 import { Masker } from "../../lib/mask.ts";
 import type { SecretSource } from "../contract/config.ts";
@@ -9,8 +23,7 @@ import { proxyLogins } from "./proxies.ts";
 import { type EventSink, safeEmit, type TimedEvent } from "../contract/events.ts";
 import type { LayerCompression, StepNetwork } from "../contract/builder.ts";
 import { formatPlatform, hostPlatform, platformOf, platformProblem } from "../../lib/oci/platform.ts";
-import type { Selection } from "../contract/plugin.ts";
-import { suggest } from "../../lib/suggest.ts";
+import type { Awaitable, Selection } from "../contract/plugin.ts";
 
 /** Engine options with every default filled in. */
 export interface ResolvedOptions {
@@ -40,7 +53,7 @@ export interface ResolvedOptions {
   /** The project is made by strangers. */
   readonly untrusted: boolean;
   /** Where secrets come from instead of where the dappfile says, by id. */
-  readonly secrets: Readonly<Record<string, SecretSource>>;
+  readonly secrets: Readonly<Record<string, SecretSource | SecretReader>>;
   /** Knows the values of secrets once they are read; events and errors go through it. */
   readonly masker: Masker;
   readonly emit: EventSink;
@@ -49,66 +62,77 @@ export interface ResolvedOptions {
 
 const DAY_MS = 24 * 3600 * 1000;
 
-/** Options with what `typeof` says of them, for programs that no compiler has looked at. */
-const KINDS: Readonly<Record<keyof EngineOptions, "string" | "number" | "boolean" | "function" | "object">> =
-  {
-    dir: "string",
-    config: "string",
-    env: "object",
-    gitStatus: "function",
-    gitListing: "function",
-    home: "string",
-    name: "string",
-    platform: "string",
-    parallel: "number",
-    network: "string",
-    builder: "string",
-    dev: "boolean",
-    lockTimeoutMs: "number",
-    dryRun: "boolean",
-    compression: "object",
-    repo: "string",
-    repoReadOnly: "boolean",
-    cacheFrom: "object",
-    registry: "object",
-    secrets: "object",
-    untrusted: "boolean",
-    plugins: "object",
-    onEvent: "function",
-    signal: "object",
-  };
+const environment = recordOf(text);
 
-function requireKnown(options: EngineOptions): void {
-  const kinds = new Map(Object.entries(KINDS));
-  for (const [name, value] of Object.entries(options)) {
-    const kind = kinds.get(name);
-    const near = kind === undefined ? suggest(name, Object.keys(KINDS)) : undefined;
-    if (kind === undefined) {
-      throw new TypeError(
-        `Cannot make an engine: it has no option "${name}"${
-          near === undefined ? "" : `. Did you mean "${near}"?`
-        }`,
-      );
-    }
-    if (value !== undefined && (typeof value !== kind || value === null)) {
-      const found = value === null ? "null" : typeof value;
-      throw new TypeError(`Cannot make an engine: its option "${name}" is ${found}, wanted is ${kind}`);
-    }
-  }
+/** One without a prototype may note what is read of it, and then counts as read as a whole. */
+function isWatched(value: unknown): boolean {
+  return isObject(value) && Object.getPrototypeOf(value) === null;
+}
+
+/** Every option, for programs that no compiler has looked at. */
+const known = options<EngineOptions>({
+  dir: text,
+  config: text,
+  env: {
+    ...environment,
+    problem: (value, at) => isWatched(value) ? undefined : environment.problem(value, at),
+  },
+  gitStatus: callable,
+  gitListing: callable,
+  home: text,
+  name: text,
+  platform: text,
+  parallel: isA("a number", isNumber),
+  network: oneOf("host", "none", "private"),
+  builder: text,
+  dev: flag,
+  lockTimeoutMs: numberFrom(0),
+  dryRun: flag,
+  compression: options<LayerCompression>({
+    kind: needed(oneOf("gzip", "zstd")),
+    level: needed(numberFrom(1)),
+  }),
+  repo: text,
+  repoReadOnly: flag,
+  cacheFrom: texts,
+  registry: options<RegistryOptions>({
+    kind: text,
+    username: text,
+    password: text,
+    insecure: texts,
+    naming: oneOf("nested", "flat"),
+  }),
+  secrets: recordOf(isA("{ env: NAME }, { file: PATH } or a function", isSecretSource)),
+  untrusted: flag,
+  plugins: listOf(isA("use(plugin, options)", isSelection)),
+  onEvent: callable,
+  signal: isA("an AbortSignal", (value) => value instanceof AbortSignal),
+});
+
+function isSecretSource(value: unknown): boolean {
+  if (!isObject(value)) return typeof value === "function";
+  const [[name, from] = [], ...others] = Object.entries(value);
+  return others.length === 0 && (name === "env" || name === "file") && isText(from);
+}
+
+function isSelection(value: unknown): boolean {
+  return isObject(value) && isObject(value.plugin) && typeof value.plugin.load === "function";
+}
+
+/** @throws {TypeError} on options that there are not, or that are something else */
+export function requireOptions(given: EngineOptions): void {
+  const problem = known.problem(given, "options");
+  if (problem !== undefined) throw new TypeError(`Cannot make an engine: ${problem}`);
 }
 
 /**
- * @throws {TypeError} on options that there are not, or of another type
  * @throws {RangeError} on values that no caller can mean
  * @throws USAGE on a platform that cannot be read
  */
 export function resolveOptions(options: EngineOptions): ResolvedOptions {
-  requireKnown(options);
   // Without a prototype: a variable named like a member of objects is not set unless it is.
   const given = options.env ?? ownEnvironment();
-  const env: Environment = Object.getPrototypeOf(given) === null
-    ? given
-    : Object.assign(Object.create(null), given);
+  const env: Environment = isWatched(given) ? given : Object.assign(Object.create(null), given);
   const { username, password } = options.registry ?? {};
   if ((username === undefined) !== (password === undefined)) {
     throw new RangeError("Cannot log in to a registry: username and password go together");
@@ -194,6 +218,9 @@ function readPlatform(text: string): string {
 /** What a program printed that somebody else has started; undefined when it failed or nobody knows. */
 export type EarlyAnswer = (signal?: AbortSignal) => Promise<Uint8Array | undefined>;
 
+/** Gives the value of a secret: a program's own way to a vault. */
+export type SecretReader = (signal: AbortSignal) => Awaitable<string | Uint8Array>;
+
 /** What an engine is made with. Everything has a default. */
 export interface EngineOptions {
   /** Project directory. @default the current directory */
@@ -243,8 +270,11 @@ export interface EngineOptions {
   readonly cacheFrom?: readonly string[];
   /** How registries are reached and used. */
   readonly registry?: RegistryOptions;
-  /** Where secrets come from instead of where the dappfile says, by id. */
-  readonly secrets?: Readonly<Record<string, SecretSource>>;
+  /**
+   * Where secrets come from instead of where the dappfile says, by id. A function is asked for the value when a command is
+   * about to need it, once for each platform, and not at all when nothing is built.
+   */
+  readonly secrets?: Readonly<Record<string, SecretSource | SecretReader>>;
   /**
    * The project is made by strangers: it gets no plugins, host mounts, sources outside of the project, environment,
    * secrets or logins, and git reads it without its own configuration. @default false

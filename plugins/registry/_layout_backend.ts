@@ -74,8 +74,9 @@ export class LayoutBackend implements RegistryBackend, Repository {
     );
   }
 
-  head(reference: string): Promise<Digest | undefined> {
+  head(reference: string, signal: AbortSignal): Promise<Digest | undefined> {
     return this.#explained(async () => {
+      signal.throwIfAborted();
       if (isDigest(reference)) {
         return await this.#layout.blobSize(reference) === undefined ? undefined : reference;
       }
@@ -83,9 +84,9 @@ export class LayoutBackend implements RegistryBackend, Repository {
     });
   }
 
-  manifest(reference: string): Promise<RemoteManifest | undefined> {
+  manifest(reference: string, signal: AbortSignal): Promise<RemoteManifest | undefined> {
     return this.#explained(async () => {
-      const digest = await this.head(reference);
+      const digest = await this.head(reference, signal);
       if (digest === undefined) return undefined;
       const bytes = await this.#read(digest);
       if (!bytes) return undefined;
@@ -95,8 +96,9 @@ export class LayoutBackend implements RegistryBackend, Repository {
     });
   }
 
-  blob({ digest }: Pick<Descriptor, "digest" | "size">): Promise<Uint8Array> {
+  blob({ digest }: Pick<Descriptor, "digest" | "size">, signal: AbortSignal): Promise<Uint8Array> {
     return this.#explainedBlob(async () => {
+      signal.throwIfAborted();
       const bytes = await this.#read(digest);
       if (bytes) return bytes;
       throw new OciError("missing", `Cannot read blob ${digest} of ${this.name}: it is not there`);
@@ -193,7 +195,8 @@ export class LayoutBackend implements RegistryBackend, Repository {
     return os && architecture ? { architecture, os, ...(variant && { variant }) } : undefined;
   }
 
-  async *tags(): AsyncIterable<ListedTag> {
+  async *tags(signal: AbortSignal): AsyncIterable<ListedTag> {
+    signal.throwIfAborted();
     const { manifests } = await this.#explained(() => this.#layout.index());
     for (const { digest, annotations } of manifests) {
       const tag = annotations?.[REF_NAME];

@@ -34,8 +34,13 @@ export function cutResponse(bytes: Uint8Array, count: number): Response {
 }
 
 /** An error answer of the distribution specification. */
-export function failure(status: number, code: string, headers: Record<string, string> = {}): Response {
-  return Response.json({ errors: [{ code, message: code.toLowerCase().replaceAll("_", " "), detail: {} }] }, {
+export function failure(
+  status: number,
+  code: string,
+  headers: Record<string, string> = {},
+  message: string = code.toLowerCase().replaceAll("_", " "),
+): Response {
+  return Response.json({ errors: [{ code, message, detail: {} }] }, {
     status,
     headers,
   });

@@ -33,6 +33,10 @@ interface Session {
   idle: Promise<void>;
 }
 
+/** Whoever takes the address apart and writes it anew has another one. */
+const OTHER_ADDRESS =
+  "the address is not the last Location, character by character (URLSearchParams spells it anew)";
+
 export class Uploads {
   readonly rules: UploadRules = {
     mounts: true,
@@ -80,7 +84,7 @@ export class Uploads {
     const current = url.search.slice(1).split("&").includes(session.state);
     if (!current && (request.method !== "GET" || !this.rules.status)) {
       this.#sessions.delete(id);
-      return failure(404, "BLOB_UPLOAD_INVALID");
+      return failure(404, "BLOB_UPLOAD_INVALID", {}, OTHER_ADDRESS);
     }
     switch (request.method) {
       case "GET":

@@ -65,6 +65,7 @@ const answers: Readonly<
     [{ key: "k", value: "v", listing: true }, /its key "value" is a string, wanted is a digest/],
     [{ key: "k", value: 3 }, /its key "value" is a number, wanted is a text/],
     [{ key: "k", val: "v" }, /its key "v(al|alue)" is/],
+    [Promise.resolve({ key: "k", value: "v" }), /: it is a promise that nobody awaited$/],
   ],
   detectCi: [
     { name: "CI", tag: ciValue, branch: ciValue, buildId: { variables: [] } },

@@ -248,6 +248,97 @@ Deno.test("an answer that comes after an abort is let go of: nobody waited for i
   assert.equal(await gone.promise, "gone");
 });
 
+Deno.test("an answer that is awaited like a promise, and never comes, is not waited for after an abort", async () => {
+  const stop = new AbortController();
+  const reason = new Error("stopped");
+  const runner = createHookRunner(host, { ...context, signal: stop.signal });
+  await runner.add(plugin("never", { stageInputs: () => ({ then() {} }) as never }));
+  const asked = runner.collect("stageInputs", node);
+  stop.abort(reason);
+  await assert.rejects(asked, (error) => error === reason);
+});
+
+Deno.test("a plugin tells what it may, and what else it tells fails the hook", async () => {
+  const told: unknown[] = [];
+  const telling = async (event: unknown) => {
+    const runner = createHookRunner(host, { ...context, emit: (each) => void told.push(each) });
+    await runner.add(plugin("teller", {
+      stageInputs: (_, { emit }) => {
+        emit(event as never);
+        return [];
+      },
+    }));
+    await runner.collect("stageInputs", node);
+  };
+  const may = [
+    { type: "note", level: "warn", text: "one" },
+    { type: "detail", text: "two" },
+    { type: "registry.waiting", host: "h", ms: 5, reason: "three" },
+  ];
+  for (const event of may) await telling({ ...event, more: 1 });
+  assert.deepEqual(told, may);
+  const wrong = [undefined, "text", { type: "metric" }, { type: "note", text: "no level" }, {
+    type: "detail",
+    text: 5,
+  }];
+  for (const event of [...wrong, { type: "build.finished" }, { type: Symbol() }]) {
+    await assert.rejects(telling(event), {
+      code: "PLUGIN_FAILED",
+      message:
+        /^Plugin "teller" failed in hook "stageInputs": it tells of ("\S+"|nothing), and may tell "note"/,
+    });
+  }
+  assert.equal(told.length, may.length);
+});
+
+Deno.test("a plugin that changes what it is handed is told to answer a copy", async () => {
+  const ways: readonly ((commands: string[]) => unknown)[] = [
+    (commands) => commands.push("x"),
+    (commands) => commands.pop(),
+    (commands) => commands.sort(),
+    (commands) => commands[0] = "x",
+    (commands) => Object.defineProperty(commands, "0", { value: "x" }),
+    (commands) => Object.setPrototypeOf(commands, null),
+  ];
+  for (const change of ways) {
+    const runner = await runnerOf(plugin("changer", {
+      stageInputs: ({ commands }) => {
+        change(commands as string[]);
+        return [];
+      },
+    }));
+    await assert.rejects(runner.collect("stageInputs", { ...node, commands: ["b", "a"] }), {
+      code: "PLUGIN_FAILED",
+      fix: /^Answer a changed copy/,
+    }, String(change));
+  }
+  const other = await runnerOf(plugin("other", { stageInputs: () => null!["x"] }));
+  await assert.rejects(other.collect("stageInputs", node), { fix: /^Read the cause/ });
+});
+
+Deno.test("a plugin that is declared wrongly is told what is wrong", () => {
+  const setup = () => ({});
+  const cases: readonly [spec: unknown, message: RegExp][] = [
+    [undefined, /: its declaration is missing, wanted is an object$/],
+    [{ nam: "x", api: 1, setup }, /: its declaration has no "nam"\. Did you mean "name"\?$/],
+    [{ api: 1, setup }, /: its declaration\.name is missing, wanted is a text of letters, digits and "-"$/],
+    [{ name: "a b", api: 1, setup }, /: its declaration\.name is a string, wanted is /],
+    [{ name: "x", setup }, /: its declaration\.api is missing, wanted is a number$/],
+    [{ name: "x", api: 1 }, /: its declaration\.setup is missing, wanted is a function$/],
+    [
+      { name: "x", api: 1, setup, options: {} },
+      /: its declaration\.options is an object, wanted is a function of zod/,
+    ],
+    [{ name: "x", api: 1, setup, right: {} }, /: its declaration has no "right"\. Did you mean "rights"\?$/],
+  ];
+  for (const [spec, message] of cases) {
+    assert.throws(() => definePlugin(spec as never), { name: "TypeError", message });
+  }
+  // What another contract says of it is not known here.
+  const later = definePlugin({ name: "x", api: 2 as never, setup, nests: [] } as never);
+  assert.equal(later.api, 2);
+});
+
 Deno.test("plugin options are strict", async (t) => {
   const withOptions = definePlugin({
     name: "opt",

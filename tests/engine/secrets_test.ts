@@ -169,6 +169,80 @@ Deno.test("the engine's options say where a secret comes from, and name only ids
   });
 });
 
+Deno.test("a program gives secrets itself, masked, when a command needs them and not before", async () => {
+  const dappfile = app(
+    "[{ id: npm, env: TOKEN, as: NPM }]",
+    '["reveal npm", "write a 1"]',
+  );
+  await withProject({ "dappfile.yaml": dappfile }, async (project) => {
+    let asked = 0;
+    const value = new TextEncoder().encode(CANARY);
+    const npm = () => {
+      asked++;
+      return Promise.resolve(value);
+    };
+    const log = new FakeBuilderLog();
+    for (const built of [true, false]) {
+      await using engine = engineOf(project, log, { env: {}, secrets: { npm } });
+      await engine.plan();
+      assert.equal(asked, built ? 0 : 1);
+      await engine.build();
+    }
+    assert.equal(asked, 1, "what is built needs none");
+    const output = project.events.flatMap((event) => event.type === "stage.output" ? [event.text] : []);
+    assert.match(output.join(""), /\*\*\*/);
+    assert.doesNotMatch(JSON.stringify([project.events, log.steps]), /CANARY/);
+  });
+});
+
+Deno.test("a program that gives no secret is told which, and one that never does is not waited for", async (t) => {
+  const cases: readonly [name: string, give: () => unknown, why: RegExp][] = [
+    ["nothing", () => undefined, /which gave undefined$/],
+    ["an empty text", () => "", /which gave empty$/],
+    ["no bytes", () => new Uint8Array(), /which gave no bytes$/],
+    ["a number", () => 5, /which gave a number$/],
+    [
+      "a failure",
+      () => Promise.reject(new Error("the vault is sealed")),
+      /which failed: the vault is sealed$/,
+    ],
+  ];
+  const dappfile = app("[{ id: npm, env: TOKEN }]", '["write a 1"]');
+  for (const [name, give, why] of cases) {
+    await t.step(name, async () => {
+      await withProject({ "dappfile.yaml": dappfile }, async (project) => {
+        const log = new FakeBuilderLog();
+        await using engine = engineOf(project, log, {
+          env: { TOKEN: "x" },
+          secrets: { npm: give as () => string },
+        });
+        await assert.rejects(engine.build(), ({ code, details }: EngineError) => {
+          assert.equal(code, "SECRET_UNAVAILABLE");
+          assert.match(details.problems![0]!.message, why);
+          return true;
+        });
+        assert.deepEqual(log.steps, []);
+      });
+    });
+  }
+  await t.step("never", async () => {
+    await withProject({ "dappfile.yaml": dappfile }, async (project) => {
+      const stop = new AbortController();
+      const reason = new Error("enough");
+      const npm = () => {
+        queueMicrotask(() => stop.abort(reason));
+        return new Promise<string>(() => {});
+      };
+      await using engine = engineOf(project, new FakeBuilderLog(), {
+        env: {},
+        secrets: { npm },
+        signal: stop.signal,
+      });
+      await assert.rejects(engine.build(), (error) => error === reason);
+    });
+  });
+});
+
 Deno.test("a builder that cannot show secrets is an error that says so", async () => {
   for (
     const [more, what] of [["secrets: [{ id: npm, env: TOKEN, as: X }]", "secrets"], ["ssh: default", "ssh"]]

@@ -92,7 +92,7 @@ Deno.test("a machine whose clock is ahead removes no blobs that others have just
     const digest = await digestOf(bytes);
     const file = `${dir}/blobs/sha256/${digest.slice(7)}`;
     await Deno.writeFile(file, bytes);
-    const top = await backend.head("v1");
+    const top = await backend.head("v1", never);
     assert.equal((await backend.remove({ tag: "v1", digest: top!, alone: true }, never)).outcome, "removed");
     await backend[Symbol.asyncDispose]();
     assert.ok((await Deno.stat(file)).isFile);

@@ -437,8 +437,7 @@ const misbehaviours: Readonly<
   "tells what only dapp may tell": {
     code: `ctx.emit({ type: "stage.finished" }); await new Promise(() => {});`,
     kind: "PLUGIN_RESULT_INVALID",
-    message:
-      /what it says cannot be understood: it tells of "stage.finished", and may tell notes and details$/,
+    message: /what it says cannot be understood: it tells of "stage.finished", and may tell "note" /,
   },
   "speaks dapp's language badly": {
     code: `console.log("\\x1e{}"); await new Promise(() => {});`,

@@ -1,6 +1,6 @@
 /** Requests to open REPO, and what hooks are handed, without an engine. */
 import type { HookContext, RegistryBackend, RegistryRequest } from "../../core/contract/plugin.ts";
-import type { EngineEvent } from "../../core/contract/events.ts";
+import type { PluginEvent } from "../../core/contract/events.ts";
 import { registryOci } from "../../plugins/registry/oci.ts";
 
 const { signal } = new AbortController();
@@ -31,7 +31,7 @@ export function registryRequest(
 /** Opens REPO with the generic plugin; undefined when that does not claim it. */
 export async function openOci(
   request: RegistryRequest,
-  emit: (event: EngineEvent) => void = () => {},
+  emit: (event: PluginEvent) => void = () => {},
 ): Promise<RegistryBackend | undefined> {
   const hooks = await registryOci.load(undefined, { projectDir: request.projectDir, env: request.env });
   const hook = hooks.openRegistry;

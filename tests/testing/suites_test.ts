@@ -1,9 +1,10 @@
 /** The built-in plugins and the examples pass the suites that are published for those of others. */
 import inputsToolVersions from "../../examples/inputs_tool_versions.ts";
 import tagCalver from "../../examples/tag_calver.ts";
-import type { Plugin } from "../../plugin.ts";
+import type { Plugin, RegistryBackend, Repository } from "../../plugin.ts";
 import { policies } from "../../plugins/builtin/policies.ts";
 import { plugins } from "../../plugins/builtin/tagging.ts";
+import { registryLayout } from "../../plugins/registry/layout.ts";
 import { sourceArchive } from "../../plugins/source/archive.ts";
 import { sourceOci } from "../../plugins/source/oci_layout.ts";
 import { sourceRegistry } from "../../plugins/source/registry.ts";
@@ -12,8 +13,11 @@ import {
   ciConformance,
   type CiSubject,
   cleanupConformance,
+  createTestHost,
   inputsConformance,
   MemoryRegistry,
+  openPlugin,
+  registryConformance,
   sourceConformance,
   type SourceSubject,
   stageNode,
@@ -107,4 +111,30 @@ sourceConformance("source-registry", async () => {
     missing: `${registry.host}/base:2`,
     [Symbol.asyncDispose]: () => registry[Symbol.asyncDispose](),
   };
+});
+
+registryConformance("a registry that removes whole manifests alone", async () => {
+  await using stack = new AsyncDisposableStack();
+  const host = stack.use(await createTestHost());
+  const opened = stack.use(await openPlugin(registryLayout, host));
+  const backend = stack.use((await opened.openRegistry("oci:repo"))!);
+  const whole: RegistryBackend = {
+    kind: backend.kind,
+    capabilities: { ...backend.capabilities, deletion: "manifest" },
+    repository: (name) =>
+      new Proxy(backend.repository(name), {
+        get(target, key) {
+          const value: unknown = Reflect.get(target, key, target);
+          if (typeof value !== "function") return value;
+          const remove: Repository["remove"] = async (removal, signal) =>
+            removal.alone || await target.head(removal.tag, signal) === undefined
+              ? await target.remove(removal, signal)
+              : { outcome: "inseparable", why: "it has other tags" };
+          return key === "remove" ? remove : value.bind(target);
+        },
+      }),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+  const kept = stack.move();
+  return { backend: whole, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 });

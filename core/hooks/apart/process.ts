@@ -2,8 +2,9 @@
 import { EngineError, type ErrorCode } from "../../contract/errors.ts";
 import type { HookContext } from "../../contract/plugin.ts";
 import { EngineDisposed } from "../dispose.ts";
+import { toldEvent } from "../told_event.ts";
 import { formatDuration } from "../../../lib/quantity.ts";
-import { isObject } from "../../../lib/guard.ts";
+import { isObject, isText } from "../../../lib/guard.ts";
 import { plain } from "../../../lib/plain.ts";
 import { failed, type FailedWork, unpackError } from "./errors.ts";
 import { observed, Pool } from "../../../lib/pool.ts";
@@ -289,20 +290,14 @@ export class ApartProcess implements AsyncDisposable {
     );
   }
 
-  /** What a plugin may tell the user; everything else that happens is dapp's to tell. */
   #tell(event: unknown): void {
-    const { type, level, text, what } = isObject(event) ? event : {};
-    if (type === "denied" && typeof what === "string") {
-      if (this.#denied.size < 100) this.#denied.add(plain(what));
+    if (isObject(event) && event.type === "denied" && isText(event.what)) {
+      if (this.#denied.size < 100) this.#denied.add(plain(event.what));
       return;
     }
-    if (typeof text === "string" && type === "note" && (level === "info" || level === "warn")) {
-      return this.#note(level, plain(text));
-    }
-    if (typeof text === "string" && type === "detail") {
-      return this.#needs.context.emit({ type, text: plain(text) });
-    }
-    throw new SyntaxError(`it tells of ${JSON.stringify(type) ?? "nothing"}, and may tell notes and details`);
+    const told = toldEvent(event);
+    if (told.type === "note") this.#note(told.level, told.text);
+    else this.#needs.context.emit(told);
   }
 
   /** Ends it, once. */

@@ -197,6 +197,7 @@ export function pack(value: unknown, given: Given): unknown {
   if (value instanceof Reference) return packReference(value, given);
   if (value instanceof Report) return { [TAG]: "report", id: given.call(value.tell), names: value.names };
   const name = classOf(value);
+  if (name === "Promise") throw new TypeError("a promise in an answer was not awaited");
   if (name !== undefined) throw new TypeError(`an instance of ${name} cannot be sent`);
   const rows = Object.entries(value).map(([key, item]) => [key, each(item)] as const);
   return TAG in value ? { [TAG]: "rows", rows } : Object.fromEntries(rows);
