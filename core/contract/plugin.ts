@@ -386,9 +386,17 @@ function isChange(error: unknown): boolean {
   );
 }
 
+/** Whoever is handed an error looks at these, and at what caused it. @throws whatever a getter throws */
+function requireReadable(error: unknown): void {
+  for (let at = error, depth = 0; at instanceof Error && depth < 10; at = at.cause, depth++) {
+    void [at.name, at.message, at.stack].map(String);
+  }
+}
+
 /** What was thrown, if it can be looked at, and whether it is for people as it is. */
 function lookAt(cause: unknown): { readonly own?: EngineError; readonly cause?: unknown } {
   try {
+    requireReadable(cause);
     const isOwn = cause instanceof EngineError && isCode(cause.code) && cause.code !== "INTERRUPTED";
     return isOwn ? { own: cause } : { cause };
   } catch {

@@ -194,6 +194,42 @@ Deno.test("an answer that cannot even be looked at is the plugin's failure", asy
   }
 });
 
+Deno.test("a failure that cannot be looked at reaches nobody but as a sentence", async () => {
+  const trap = () => {
+    throw 1;
+  };
+  const silent = Object.defineProperty(new Error("x"), "message", { get: trap });
+  for (
+    const failure of [
+      silent,
+      Object.defineProperty(new Error("x"), "stack", { get: trap }),
+      new Error("outer", { cause: silent }),
+      new EngineError("PLUGIN_FAILED", "mine", { cause: silent }),
+    ]
+  ) {
+    const runner = await runnerOf(plugin("odd", { stageInputs: () => Promise.reject(failure) }));
+    await assert.rejects(runner.collect("stageInputs", node), ({ code, message, cause }: EngineError) => {
+      assert.equal(code, "PLUGIN_FAILED");
+      assert.match(message, /^Plugin "odd" failed in hook "stageInputs": \S/);
+      return cause === undefined;
+    });
+  }
+});
+
+Deno.test("a list is what stands in its places, whatever it has in place of its methods", async () => {
+  const row = { key: "k", value: "v" };
+  const own = Object.assign([row], { map: () => [], flat: () => [], [Symbol.iterator]: () => [].values() });
+  const runner = await runnerOf(plugin("odd", { stageInputs: () => own as never }));
+  assert.deepEqual(await runner.collect("stageInputs", node), [{ plugin: "odd", value: row }]);
+  for (const holes of [[, row], Object.assign([], { length: 4e9 })]) {
+    const holey = await runnerOf(plugin("odd", { stageInputs: () => holes as never }));
+    await assert.rejects(holey.collect("stageInputs", node), {
+      code: "PLUGIN_RESULT_INVALID",
+      message: /: it is missing, wanted is/,
+    });
+  }
+});
+
 Deno.test("what a plugin is handed cannot be changed, and what it changes of its answer later counts for nothing", async () => {
   const config = { file: "f", project: { plugins: [] }, images: [], warnings: ["a"] };
   const changing = await runnerOf(plugin("changes", {
