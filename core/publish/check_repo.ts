@@ -274,8 +274,9 @@ async function stillThere(
     pool.run(async () => {
       const { repository, tag, digest } = place;
       try {
-        const same = (await repository.head(tag, signal)) === digest;
-        return same && (digest !== undefined || (await listed(repository)).has(tag));
+        const now = await repository.head(tag, signal);
+        // What has gone is not in the list any more either.
+        return now === undefined ? (await listed(repository)).has(tag) : now === digest;
       } catch (error) {
         unsure(nameOf(place), error);
         return false;

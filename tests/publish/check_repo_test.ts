@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { check, inRegistry, withPublished } from "../support/published_project.ts";
+import { failure } from "../../testing/memory_registry/registry.ts";
 import { verifyRegistry } from "../support/verify_registry.ts";
 
 Deno.test("checkRepo() finds what is whole whole, and looks at each blob once", async () => {
@@ -69,12 +70,28 @@ Deno.test("checkRepo() calls nothing damage that goes meanwhile", async () => {
   await withPublished(inRegistry, async ({ project, registry, repo }) => {
     const digest = registry.tagsOf("group/app/web").v1!;
     const { layers } = registry.documentOf("group/app/web", digest)!;
-    registry.fault((request, url) => {
+    const manifest = `http://${registry.host}/v2/group/app/web/manifests/${digest}`;
+    registry.fault(async (request, url) => {
       if (!url.pathname.endsWith(layers!.at(-1)!.digest) || request.method !== "GET") return undefined;
-      registry.dropManifest("group/app/web", digest);
+      assert.equal((await fetch(manifest, { method: "DELETE" })).status, 202);
       return new Response(null, { status: 404 });
     });
     assert.deepEqual((await check(project, repo, {}, ["web"])).damaged, []);
+  });
+});
+
+Deno.test("checkRepo() does not take one 404 for it that a damaged tag has gone, when the list names it", async () => {
+  await withPublished(inRegistry, async ({ project, registry, repo }) => {
+    const { layers } = registry.documentOf("group/app/web", registry.tagsOf("group/app/web").v1!)!;
+    registry.loseBlob(layers!.at(-1)!.digest);
+    registry.fault((request, url) =>
+      request.method === "HEAD" && url.pathname.endsWith("/web/manifests/v1")
+        ? failure(404, "MANIFEST_UNKNOWN")
+        : undefined
+    );
+    const { damaged } = await check(project, repo, { repair: true }, ["web"]);
+    assert.deepEqual(damaged.map(({ reference }) => reference), [`${repo}/web:v1`]);
+    await verifyRegistry(registry.host, "group/app/web");
   });
 });
 
