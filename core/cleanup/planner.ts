@@ -254,7 +254,9 @@ class Planner {
   #decideStages(needs: Needs): void {
     const { stages } = this.inventory;
     const unreadable = this.#unreadable;
-    if (unreadable && (this.options.stages ?? "none") === "unneeded") {
+    const asked = (this.options.stages ?? "none") !== "none";
+    // Also where all stages of the project are to go: it may be another project's image.
+    if (unreadable && asked) {
       this.#notes.push(
         `No stage goes: what ${unreadable.reference} stands on cannot be read. ${unreadable.why}`,
       );
@@ -263,11 +265,11 @@ class Planner {
       const named = `stage ${stage.stage} ${short(stage.signature)}`;
       const need = needs.get(stage.signature);
       const keep = (rule: string, why: string): Fate => ({ verdict: "keep", rule, why, chain: [why, named] });
-      const fate: Fate = (this.options.stages ?? "none") === "none"
+      const fate: Fate = !asked
         ? keep("not asked for", "stages go with --with-stages only")
         : need
         ? { verdict: "keep", rule: need.rule, why: need.why, chain: need.chain }
-        : unreadable && this.options.stages === "unneeded"
+        : unreadable
         ? keep("unreadable image", `what ${unreadable.reference} stands on cannot be read`)
         : {
           verdict: "delete",

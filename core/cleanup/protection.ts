@@ -46,9 +46,7 @@ export async function protectStages(
   );
   return (planned) => {
     if (!planned) return "the plan does not say what it is";
-    if (planned.rule !== "flush" && unreadable) {
-      return `what ${unreadable.reference} stands on cannot be read`;
-    }
+    if (unreadable) return `what ${unreadable.reference} stands on cannot be read`;
     const signature = planned.signature ?? signatureIn(planned.tag) ?? "";
     // What a budget takes away is needed by images that were there before; a flush asks for leases alone.
     const from = planned.rule === "budget" || planned.rule === "flush" ? fixed : needs;

@@ -103,6 +103,23 @@ Deno.test("row 7: an image of another project is a root for a stage that both sh
   assert.deepEqual(deletedBy(await planFor(registry)), []);
 });
 
+Deno.test("row 7: a flush leaves stages while a tag cannot be read: another project's image may stand on them", async () => {
+  const registry = new MemoryRegistry();
+  const { chain, tags } = await putChain(registry, "shared");
+  const flush = () => planFor(registry, { policies: [], plan: { stages: "all" } });
+  const before = await flush();
+  assert.equal(deletedBy(before).length, tags.length);
+  await putImage(registry, { tag: "theirs", project: "other", chain });
+  registry.fault = (operation, _, reference) => {
+    if (operation === "get" && reference === "theirs") throw failed("GET answered 429", 429);
+  };
+  const report = await applyFor(registry, before);
+  assert.deepEqual([report.counts.deleted, report.counts.spared], [0, tags.length]);
+  const plan = await flush();
+  assert.deepEqual(deletedBy(plan), []);
+  assert.match(plan.notes.join(), /No stage goes: what registry.test\/shop:theirs stands on cannot be read/);
+});
+
 Deno.test("row 8: images of renamed and removed dimgs and of all schemes can go", async () => {
   const registry = new MemoryRegistry();
   await putMarker(registry, "old-name");
