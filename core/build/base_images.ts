@@ -1,6 +1,8 @@
 import type { LayerRef } from "../contract/builder.ts";
 import type { ImageRule } from "../contract/config.ts";
-import type { ImageState } from "../contract/store.ts";
+import type { ImageState, Store } from "../contract/store.ts";
+import { layerTypes } from "../../lib/oci/media_type.ts";
+import type { Descriptor } from "../../lib/oci/types.ts";
 import {
   describe,
   type GrownImage,
@@ -13,6 +15,13 @@ import { baseName, isOwn } from "../sign/base_rule.ts";
 import { imageKey, imageTitle } from "../sign/graph.ts";
 import { type BaseMeans, RemoteBases } from "./remote_bases.ts";
 import type { WorkTask } from "./stage_task.ts";
+
+/** A layer under the type that its content has, which not every image says right: some tools believe what they are told. */
+async function withOwnType<T extends Descriptor>(layer: T, blobs: Pick<Store["blobs"], "path">): Promise<T> {
+  const { layerCompression } = await import("../../lib/layer/open.ts");
+  const mediaType = layerTypes[await layerCompression(blobs.path(layer.digest))];
+  return { ...layer, mediaType };
+}
 
 /** The images that first stages stand on: others of the dappfile, and those of sources, here or where they are. */
 export class BaseImages {
@@ -44,9 +53,12 @@ export class BaseImages {
     const source = await session.source(name, platform);
     const image = await session.base(name, platform);
     const note = (text: string) => emit({ type: "note", level: "info", text });
-    return await transferring(emit, (progress) => source.fetch(image, { signal, note, progress }), {
+    const found = await transferring(emit, (progress) => source.fetch(image, { signal, note, progress }), {
       signal,
     });
+    const { blobs } = await session.store();
+    const layers = await Promise.all(found.layers.map((layer) => withOwnType(layer, blobs)));
+    return { ...found, layers };
   }
 
   /**

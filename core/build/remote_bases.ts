@@ -1,5 +1,6 @@
 import { memoize } from "../../lib/memoize.ts";
 import { EngineError } from "../contract/errors.ts";
+import type { Store } from "../contract/store.ts";
 import type { RegistryAccess } from "../contract/registry.ts";
 import type { ImageSource, RemoteImage, ResolvedImage } from "../contract/source.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
@@ -15,6 +16,7 @@ export interface BaseNeeds {
   source(name: string, platform?: string): Promise<ImageSource>;
   base(name: string, platform?: string): Promise<ResolvedImage>;
   accessTo(name: string): RegistryAccess;
+  store(): Promise<Store>;
 }
 
 /** What using base images takes. */

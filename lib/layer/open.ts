@@ -15,18 +15,21 @@ export async function* openLayer(
   path: string,
   { fleeting = false }: { readonly fleeting?: boolean } = {},
 ): AsyncGenerator<Uint8Array> {
-  const head = new Uint8Array(4);
-  {
-    using file = await Deno.open(path);
-    for (let have = 0, count; have < 4 && (count = await file.read(head.subarray(have))) !== null;) {
-      have += count;
-    }
-  }
-  const kind = sniffCompression(head);
+  const kind = await layerCompression(path);
   if (kind === "plain") return yield* readChunks(path, { fleeting });
   if (kind === "gzip") yield* gunzip(readChunks(path, { fleeting: true, size: 1024 * 1024 }), { fleeting });
   else if (kind === "zstd") yield* unzstd(readChunks(path));
   else unreachable(kind);
+}
+
+/** How a layer file is compressed. */
+export async function layerCompression(path: string): Promise<"gzip" | "zstd" | "plain"> {
+  const head = new Uint8Array(4);
+  using file = await Deno.open(path);
+  for (let have = 0, count; have < 4 && (count = await file.read(head.subarray(have))) !== null;) {
+    have += count;
+  }
+  return sniffCompression(head);
 }
 
 async function* unzstd(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

@@ -7,6 +7,7 @@ import type { BlobSink, FetchLayersOptions } from "./fetch_layers.ts";
 import { type Image, type ImageLayer, withPlatform } from "./image.ts";
 import { blobFile, type ImageSelector, LayoutReader, type PinnedImage } from "./layout.ts";
 import { layoutImage } from "./layout_image.ts";
+import { layerTypes } from "./media_type.ts";
 import { mediaTypes, type OciPlatform } from "./types.ts";
 import { writeAllSync } from "../write_all.ts";
 import { type Digest, digestFromHex } from "./digest.ts";
@@ -116,7 +117,7 @@ async function extract<T>(
       const head: number[] = [];
       let size = 0;
       const save = () => {
-        const mediaType = TYPES[sniffCompression(Uint8Array.from(head))];
+        const mediaType = layerTypes[sniffCompression(Uint8Array.from(head))];
         found.set(entry.path, { file: path, mediaType, digest: digestFromHex(hash.hex()), size });
       };
       return {
@@ -143,5 +144,3 @@ async function extract<T>(
     throw error;
   }
 }
-
-const TYPES = { plain: mediaTypes.layerTar, gzip: mediaTypes.layerGzip, zstd: mediaTypes.layerZstd } as const;

@@ -22,6 +22,13 @@ const LAYERS: Readonly<Record<string, string>> = {
   "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd": types.layerZstd,
 };
 
+/** The OCI type of a layer by how it is compressed. */
+export const layerTypes = {
+  plain: types.layerTar,
+  gzip: types.layerGzip,
+  zstd: types.layerZstd,
+} as const;
+
 /** The OCI type of a file system layer, whichever spelling it came in; undefined for what is no such layer. */
 export function layerType(mediaType: string): string | undefined {
   return Object.hasOwn(LAYERS, mediaType) ? LAYERS[mediaType] : undefined;

@@ -7,8 +7,9 @@ import { LocalStore } from "../../plugins/store/local/store.ts";
 import type { StageRecord } from "../../plugin.ts";
 import { fakeBuilder, FakeBuilderLog } from "../support/fake_builder.ts";
 import { gzipLayer, type MadeLayer, sha256, writeImage } from "../support/made_image.ts";
-import { type TestProject, withProject } from "../support/project.ts";
+import { openProject, type TestProject, withProject } from "../support/project.ts";
 import { withTempDir } from "../support/tmp.ts";
+import { verifyLayout } from "../support/verify_registry.ts";
 
 const { signal } = new AbortController();
 
@@ -98,6 +99,52 @@ for (const [what, rest] of Object.entries(dappfiles)) {
     }
   });
 }
+
+Deno.test("a base layer whose type is not that of its content is published under its own", async (t) => {
+  const { layerTar, layerGzip, layerZstd } = mediaTypes;
+  const gzip = new Uint8Array(gzipSync(tar));
+  const zstd = new Uint8Array(zstdCompressSync(tar));
+  const cases: readonly (readonly [blob: Uint8Array, said: string, is: string])[] = [
+    [zstd, layerGzip, layerZstd],
+    [tar, layerGzip, layerTar],
+    [gzip, layerTar, layerGzip],
+    [zstd, layerTar, layerZstd],
+    [gzip, layerZstd, layerGzip],
+    [tar, layerZstd, layerTar],
+    [gzip, layerGzip, layerGzip],
+  ];
+  for (const [blob, mediaType, is] of cases) {
+    await t.step(`${mediaType} that is ${is}`, async () => {
+      await withProject(
+        { "src/a": "a\n", "dappfile.yaml": dappfile("odd", dappfiles["git files"]!) },
+        async (project) => {
+          await writeImage(`${project.dir}/../odd`, { layers: [{ blob, diffId, mediaType }] });
+          const repo = `oci:${project.dir}/../out`;
+          await using engine = project.engine();
+          await engine.push([], {
+            repo,
+            build: true,
+            withStages: true,
+            tags: [{ flag: "tag", value: "v1" }],
+          });
+          const tags = await verifyLayout(`${project.dir}/../out`);
+          ok(Object.keys(tags).length > 2);
+          for (const digest of new Set(Object.values(tags))) {
+            const { layers } = JSON.parse(
+              await Deno.readTextFile(`${project.dir}/../out/blobs/${digest.replace(":", "/")}`),
+            );
+            for (const layer of layers) {
+              if (layer.digest === sha256(blob)) strictEqual(layer.mediaType, is);
+            }
+          }
+          const other = openProject(project.dir, `${project.home}-other`);
+          await using puller = other.engine({ repo });
+          strictEqual((await puller.build()).stagesBuilt, 0);
+        },
+      );
+    });
+  }
+});
 
 Deno.test("LayerContents reads a blob once, and tells a damaged store from a wrong image", async () => {
   await withTempDir(async (dir) => {
