@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { anyStore } from "../support/any_store.ts";
 import { noTimes } from "../support/times.ts";
+import { pack } from "../../core/hooks/apart/wire.ts";
 import { createHookRunner } from "../../core/hooks/runner.ts";
 import {
   definePlugin,
@@ -221,6 +222,8 @@ Deno.test("a list is what stands in its places, whatever it has in place of its 
   const own = Object.assign([row], { map: () => [], flat: () => [], [Symbol.iterator]: () => [].values() });
   const runner = await runnerOf(plugin("odd", { stageInputs: () => own as never }));
   assert.deepEqual(await runner.collect("stageInputs", node), [{ plugin: "odd", value: row }]);
+  const nothing = () => assert.fail("nothing of it is called");
+  assert.deepEqual(pack(own, { object: nothing, call: nothing, signal: nothing }), [row], "nor on its way");
   for (const holes of [[, row], Object.assign([], { length: 4e9 })]) {
     const holey = await runnerOf(plugin("odd", { stageInputs: () => holes as never }));
     await assert.rejects(holey.collect("stageInputs", node), {
