@@ -1,3 +1,4 @@
+import { EngineError } from "../contract/errors.ts";
 import { earlier, later, PROTOCOL } from "../protocol/clock.ts";
 import { MarkWatch } from "../protocol/mark_watch.ts";
 import { type Mark, mayMark, mayRemove, readMark, retractMark, writeMark } from "../protocol/marks.ts";
@@ -8,6 +9,9 @@ export type MarkNeeds = Pick<
   ApplyOptions,
   "backend" | "clock" | "signal" | "owners" | "skewMs" | "graceMs" | "windowMs" | "onEvent"
 >;
+
+/** Times that a mark is written which is gone when builds had their time, though no other cleanup is at work. */
+const TRIES = 3;
 
 /** Longest wait for an answer, in milliseconds, when a mark is given up. */
 const GIVE_UP_MS = 5000;
@@ -39,7 +43,7 @@ export class StageMarks {
     const [root, graceMs] = [this.#root, this.#graceMs];
     const watch = new MarkWatch({ clock, owners, settleMs: graceMs / 2 });
     const told = new Set<string>();
-    for (;;) {
+    for (let lost = 0;;) {
       const readAt = await this.#turn(watch, told);
       const at = clock.now();
       this.#aheadMs = later(at, clock) - at;
@@ -53,8 +57,17 @@ export class StageMarks {
         const slow = clock.now() - readAt > PROTOCOL.graceMs / 2;
         onEvent?.({ type: "waiting", ms: graceMs, why: "builds are told which stages will go" });
         await clock.sleep(graceMs, signal);
-        own = !slow && await this.#isOwn(mark, signal);
+        if (slow) continue;
+        const present = await readMark(root, signal);
+        own = this.#holds(present, mark);
         if (own) return { mark, held: stack.move() };
+        if (!present?.active && ++lost === TRIES) {
+          throw new EngineError(
+            "REGISTRY_FAILED",
+            `Cannot tell builds which stages of ${root.name} will go: the registry took the mark ${TRIES} times, and ` +
+              "does not have it afterwards",
+          );
+        }
       } finally {
         if (!own) await this.#takeBack(mark).catch(() => {});
       }
@@ -114,7 +127,7 @@ export class StageMarks {
   /** Takes back a mark by which nothing was removed, if it is still there: nobody need wait for it. */
   async #takeBack(mark: Mark): Promise<void> {
     const signal = AbortSignal.timeout(GIVE_UP_MS);
-    if (!await this.#isOwn(mark, signal)) return;
+    if (!this.#holds(await readMark(this.#root, signal), mark)) return;
     await retractMark(this.#root, { ...mark, active: false }, signal);
   }
 
@@ -123,9 +136,8 @@ export class StageMarks {
     return { ...mark, at: mark.at + this.#aheadMs, until: mark.until + this.#aheadMs };
   }
 
-  /** Whether a mark is there, and not over. */
-  async #isOwn(mark: Mark, signal: AbortSignal): Promise<boolean> {
-    const now = this.needs.clock.now() + this.#aheadMs;
-    return mayRemove(await readMark(this.#root, signal), mark.id, now);
+  /** Whether a mark is what is there, and not over. */
+  #holds(present: Mark | undefined, mark: Mark): boolean {
+    return mayRemove(present, mark.id, this.needs.clock.now() + this.#aheadMs);
   }
 }

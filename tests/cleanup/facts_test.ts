@@ -187,6 +187,21 @@ Deno.test("a listed tag that is not found holds stages back, unless it was missi
   assert.deepEqual((await read()).map(({ seenBefore }) => seenBefore), [true]);
 });
 
+Deno.test("a cleanup ends where the registry takes its mark and does not have it afterwards", async () => {
+  const registry = new MemoryRegistry();
+  await putStage(registry, { name: "from", signature: await sig("stage") });
+  const plan = await planFor(registry);
+  const before = Object.keys(registry.state());
+  registry.fault = (operation, _, reference) => {
+    if (operation === "get" && reference === "dappservice-mark") registry.tags.get("")!.delete(reference);
+  };
+  await assert.rejects(applyFor(registry, plan), {
+    code: "REGISTRY_FAILED",
+    message: /took the mark 3 times, and does not have it/,
+  });
+  assert.deepEqual(Object.keys(registry.state()), before);
+});
+
 Deno.test("a tag that cannot be found when stages are about to go holds them back", async () => {
   const registry = new MemoryRegistry();
   await putStage(registry, { name: "from", signature: await sig("stage") });
