@@ -123,9 +123,12 @@ export function count(n: number, noun: string): string {
   return `${n} ${noun}${n === 1 ? "" : "s"}`;
 }
 
-/** Beside control characters, those that turn the direction of writing round, or end a line for some. */
+/**
+ * Beside control characters, those that turn the direction of writing round, or end a line for some, and bytes of names
+ * that are not UTF-8.
+ */
 const controls = new RegExp(
-  "[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]",
+  "(?<![\ud800-\udbff])[\udc80-\udcff]|[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]",
   "g",
 );
 
@@ -135,8 +138,10 @@ const controls = new RegExp(
  */
 export function printable(text: string): string {
   return text.replace(controls, (found) => {
-    const code = found.charCodeAt(0).toString(16);
-    return found < "\u0100" ? `\\x${code.padStart(2, "0")}` : `\\u${code.padStart(4, "0")}`;
+    const code = (found.charCodeAt(0) & (found < "\udc00" ? 0xffff : 0xff)).toString(16);
+    return found < "\u0100" || found >= "\udc00"
+      ? `\\x${code.padStart(2, "0")}`
+      : `\\u${code.padStart(4, "0")}`;
   });
 }
 

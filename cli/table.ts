@@ -1,6 +1,7 @@
 /** Every command: parsing, help, documentation and completion read this table. */
 import { cleanupCommands } from "./table_cleanup.ts";
 import {
+  aboutImages,
   access,
   common,
   dimg,
@@ -49,6 +50,8 @@ const topics: readonly Topic[] = [
     commands: [
       "dimg plan",
       "dimg explain",
+      "dimg files",
+      "dimg diff",
       "dimg list",
       "dimg stage image",
       "config check",
@@ -147,6 +150,48 @@ export const table: CommandTable = {
       examples: [
         { command: "dapp dimg explain", what: "why anything would be rebuilt" },
         { command: "dapp dimg explain web install", what: "all that goes into one stage" },
+      ],
+    },
+    {
+      path: "dimg files",
+      run: async () => (await import("./commands/files.ts")).files,
+      summary: "List an image's files, and the stage of each.",
+      details: [
+        aboutImages,
+        "Prints a line for each layer, files that layers hold although the image does not show them (removed, rewritten, or " +
+        "repeated with the same content), and every path with size, mode, owner and stage, the largest first. With --verbose " +
+        "tables are printed whole; with --quiet, paths only.",
+      ],
+      positionals: [{ name: "IMAGE", complete: "dimg" }],
+      options: [],
+      common: [...project, ...output],
+      registry: ["repo", "cache-from", ...access],
+      examples: [
+        { command: "dapp dimg files web", what: "what is built of web now" },
+        { command: "dapp dimg files registry.example.com/shop/web:1.0 --json", what: "what is published" },
+      ],
+    },
+    {
+      path: "dimg diff",
+      run: async () => (await import("./commands/diff.ts")).diff,
+      summary: "Compare two images: files, and configuration.",
+      details: [
+        "Compares IMAGE with OTHER, what is new being in OTHER; a DIMG alone with what was built of it before. " +
+        aboutImages,
+        "Prints which stage added, removed or changed how many paths, then each path with what differs: type, content, " +
+        "target, device, mode, owner, attributes, time. A path of which only the time differs is counted, and printed with " +
+        "--verbose. With --quiet, prints paths only. Finding differences is no failure.",
+      ],
+      positionals: [{ name: "IMAGE", complete: "dimg" }, { name: "OTHER", complete: "dimg" }],
+      options: [],
+      common: [...project, ...output],
+      registry: ["repo", "cache-from", ...access],
+      examples: [
+        { command: "dapp dimg diff web", what: "what the last build changed" },
+        {
+          command: "dapp dimg diff registry.example.com/shop/web:1.0 web",
+          what: "what is published, and what is built now",
+        },
       ],
     },
     {

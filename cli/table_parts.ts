@@ -60,6 +60,11 @@ export const introspection: readonly OptionName[] = [
 export const aboutRepo =
   "REPO is host[:port]/path or oci:DIR. It is the last word, unless it is given by --repo or by " +
   "`repo:` in the dappfile: then every word is a DIMG.";
+/** A paragraph for help. */
+export const aboutImages =
+  "An image is DIMG or DIMG/STAGE as the project stands now, the signature of a stage, oci:DIR[:TAG], " +
+  "archive:FILE[:NAME], or HOST/PATH:TAG or @DIGEST in a registry, which is read without being kept. Of an image for " +
+  "several platforms, --platform chooses one.";
 /** A paragraph for help, where there is no DIMG. */
 export const aboutRepoAlone =
   "REPO is host[:port]/path or oci:DIR: the last word, that of --repo, or `repo:` in the dappfile.";

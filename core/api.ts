@@ -4,6 +4,9 @@ export type { CleanupPlan, PlannedRemoval, RemovalGroup, TagKind } from "./clean
 export type { BuildOptions, Introspection } from "./build/introspect.ts";
 export type { RestoredTag } from "./cleanup/restore.ts";
 export type { StageMoves } from "./share/move_stages.ts";
+export type { ConfigChange } from "./look/config_changes.ts";
+export type { FileAspect, FileDifference, ImageDifference } from "./look/diff_images.ts";
+export type { ImageFile, ImageListing, ListedLayer, LookedImage, WastedFile } from "./look/list_files.ts";
 export type { ExplainedImage, ExplainedStage, Explanation } from "./plan/explain.ts";
 export type { FactChange, FileChange } from "./contract/results.ts";
 export type { RunOptions } from "./build/run_image.ts";
@@ -34,6 +37,8 @@ import type { TagFlag } from "./contract/tagging.ts";
 import type { StoreReport } from "./contract/store.ts";
 import type { BuildOptions } from "./build/introspect.ts";
 import type { StageMoves } from "./share/move_stages.ts";
+import type { ImageDifference } from "./look/diff_images.ts";
+import type { ImageListing } from "./look/list_files.ts";
 import type { Explanation } from "./plan/explain.ts";
 import type { RunOptions } from "./build/run_image.ts";
 import type { LockResult } from "./config/lock_images.ts";
@@ -104,6 +109,21 @@ export interface Engine extends AsyncDisposable {
   explain(pattern?: string, stage?: string): Promise<Explanation>;
   /** The local cache name of a stage, whether or not it exists; the last stage by default. @throws STAGE_UNKNOWN */
   stageImage(pattern?: string, stage?: string): Promise<StageImage>;
+  /**
+   * What is in an image, which layer and stage brought it, and what layers hold for nothing. An image is a dimg or
+   * `DIMG/STAGE` as it is built now, the signature of a stage, `oci:DIR[:TAG]`, `archive:FILE[:NAME]`, or the name of one
+   * in a registry, which is not taken into the store; the only dimg by default.
+   *
+   * @throws NOT_BUILT, DIMG_UNKNOWN, STAGE_UNKNOWN, SOURCE_NOT_FOUND, SOURCE_INVALID, LAYER_INVALID, REGISTRY_FAILED
+   */
+  files(image?: string): Promise<ImageListing>;
+  /**
+   * What differs from one image to another, both named as for `files`. A single one is a dimg or `DIMG/STAGE`: it is
+   * compared with what was built of it before.
+   *
+   * @throws as `files`; NOT_BUILT when nothing was built before
+   */
+  diff(image?: string, other?: string): Promise<ImageDifference>;
   /** Runs a command in a built image and returns its exit code. @throws NOT_BUILT */
   run(options: RunOptions): Promise<number>;
   /** Writes built images somewhere else. @throws NOT_BUILT, EXPORT_FAILED */

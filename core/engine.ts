@@ -22,6 +22,8 @@ import { gitPlaces } from "./sign/git_places.ts";
 import { lastStage } from "./sign/sign.ts";
 import type { BuildOptions } from "./build/introspect.ts";
 import type { StageMoves } from "./share/move_stages.ts";
+import type { ImageDifference } from "./look/diff_images.ts";
+import type { ImageListing } from "./look/list_files.ts";
 import type { Explanation } from "./plan/explain.ts";
 import type { RunOptions } from "./build/run_image.ts";
 import type { LockResult } from "./config/lock_images.ts";
@@ -219,6 +221,16 @@ class BuildEngine implements Engine {
       name: `dimgstage-${name}:${found.signature}`,
       present: await (await session.store()).stages.whole(found.signature) !== undefined,
     };
+  }
+
+  async files(image?: string): Promise<ImageListing> {
+    const { listFiles } = await import("./look/list_files.ts");
+    return await listFiles(await this.#aboutNamed(), image);
+  }
+
+  async diff(image?: string, other?: string): Promise<ImageDifference> {
+    const { diffImages } = await import("./look/diff_images.ts");
+    return await diffImages(await this.#aboutNamed(), image, other);
   }
 
   async run(options: RunOptions): Promise<number> {

@@ -90,6 +90,8 @@ const methods: { readonly [M in keyof Methods]: ChecksOf<Parameters<Methods[M]>>
   build: [patterns, ["options", options<BuildOptions>(building)]],
   explain: [["pattern", text], ["stage", text]],
   stageImage: [["pattern", text], ["stage", text]],
+  files: [["image", text]],
+  diff: [["image", text], ["other", text]],
   run: [[
     "options",
     needed(options<RunOptions>({

@@ -145,6 +145,11 @@ function searchLayers(indexes: readonly LayerIndex[], path: string): ImageEntry 
   return path === "" ? { entry: ROOT, layer: 0 } : undefined;
 }
 
+/** Whether a layer has `path` itself, or takes away what lower layers have there. */
+export function touches(index: LayerIndex, path: string): boolean {
+  return findEntry(index, path) !== undefined || hides(index, path);
+}
+
 /** Whether a layer lets nothing of lower layers show at `path`. */
 function hides(index: LayerIndex, path: string): boolean {
   for (let at = path, below = false; at !== ""; at = parentPath(at), below = true) {

@@ -142,7 +142,8 @@ export class LayerIndexer {
   }
 
   #hide(dir: string, name: string): void {
-    this.#imply(dir);
+    // umoci writes what was in a directory beside the file that replaces it.
+    if (!this.#isInFile(dir)) this.#imply(dir);
     if (name === OPAQUE) this.#opaque.add(dir);
     if (name.startsWith(WHITEOUT + WHITEOUT)) return; // the rest is private to AUFS
     const hidden = name.slice(WHITEOUT.length);
@@ -150,6 +151,11 @@ export class LayerIndexer {
       throw new LayerError(`Cannot read the layer: the whiteout "${joinPath(dir, name)}" names no file`);
     }
     this.#whiteouts.add(joinPath(dir, hidden));
+  }
+
+  #isInFile(dir: string): boolean {
+    for (let at = dir; !this.#dirs.has(at); at = parentPath(at)) if (this.#entries.has(at)) return true;
+    return false;
   }
 
   /** Notes that `dir` and its parents are directories; a file of that name was replaced. */

@@ -16,8 +16,12 @@ export class TarReader {
   #events: Event[] = [];
   #next = 0;
 
-  /** `want` sees every entry and says whether {@linkcode next} shall stop at it. */
-  constructor(source: AsyncIterable<Uint8Array>, want: (entry: TarEntry) => boolean) {
+  /** `want` sees every entry and says whether {@linkcode next} shall stop at it; `odd` as for {@linkcode TarParser}. */
+  constructor(
+    source: AsyncIterable<Uint8Array>,
+    want: (entry: TarEntry) => boolean,
+    options?: { readonly odd?: boolean },
+  ) {
     this.#source = source[Symbol.asyncIterator]();
     let wanted = false;
     const put = (event: Event) => void (wanted && this.#events.push(event));
@@ -29,7 +33,7 @@ export class TarReader {
       data: put,
       hole: put,
       end: () => put("end"),
-    });
+    }, options);
   }
 
   /** The next wanted entry; what was left unread of the former is skipped. @throws {TarError} */

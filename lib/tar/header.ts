@@ -88,18 +88,44 @@ function octal(block: Uint8Array, at: number, width: number): number {
   return value;
 }
 
-/** Text of a name. @throws {TarError} naming it when it is not UTF-8, or holds a NUL byte */
-export function decodeName(bytes: Uint8Array): string {
+/**
+ * Text of a name. With `odd`, each byte that is not UTF-8 becomes a surrogate from U+DC80 on, as Python has it.
+ *
+ * @throws {TarError} naming it when it is not UTF-8, or holds a NUL byte
+ */
+export function decodeName(bytes: Uint8Array, odd = false): string {
   let why = "contains a NUL byte, which no file name can";
   if (!bytes.includes(0)) {
     try {
       return decoder.decode(bytes);
     } catch {
+      if (odd) return decodeOdd(bytes);
       why = "is not valid UTF-8";
     }
   }
   const badName = escapeBytes(bytes);
   throw new TarError(`Cannot read the tar archive: the name "${badName}" ${why}`, { badName });
+}
+
+/** Whether bytes are UTF-8 to their end. */
+function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    decoder.decode(bytes);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Character by character, of one to four bytes. */
+function decodeOdd(bytes: Uint8Array): string {
+  let text = "";
+  for (let at = 0; at < bytes.length;) {
+    const whole = [1, 2, 3, 4].map((length) => bytes.subarray(at, at + length)).find(isUtf8);
+    text += whole ? decoder.decode(whole) : String.fromCharCode(0xdc00 + bytes[at]!);
+    at += whole?.length ?? 1;
+  }
+  return text;
 }
 
 /**

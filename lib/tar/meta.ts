@@ -62,6 +62,9 @@ export class TarMeta {
     }
   }
 
+  /** @param odd whether names need not be UTF-8 (see {@linkcode decodeName}) */
+  constructor(readonly odd: boolean) {}
+
   /** Whether an entry must still follow. */
   get pending(): boolean {
     return this.#records.length > 0 || this.#longName !== undefined || this.#longLink !== undefined;
@@ -80,7 +83,7 @@ export class TarMeta {
   entry(raw: RawHeader, size: number, sparse: SparseInfo | undefined): TarEntry {
     const nameBytes = sparse?.name ?? this.#get("path") ?? this.#longName ?? raw.name;
     checkPathBytes(nameBytes);
-    const name = decodeName(nameBytes);
+    const name = decodeName(nameBytes, this.odd);
     const flagged = TYPES[raw.flag];
     if (!flagged) {
       throw new TarError(
@@ -106,7 +109,7 @@ export class TarMeta {
       const targetBytes = this.#get("linkpath") ?? this.#longLink ?? raw.link;
       if (type === "hardlink") checkPathBytes(targetBytes);
       else checkLength(targetBytes);
-      const target = decodeName(targetBytes);
+      const target = decodeName(targetBytes, this.odd);
       entry.link = type === "hardlink" ? normalizePath(target) : target;
       if (entry.link === "") {
         throw new TarError(`Cannot read the tar archive: the ${type} ${JSON.stringify(path)} has no target`);

@@ -39,7 +39,7 @@ export class TarParser {
   #contentAt = 0;
   #sink: "entry" | "meta" | "skip" = "skip";
 
-  readonly #meta = new TarMeta();
+  readonly #meta: TarMeta;
   #metaFlag = "";
   #metaBody = new Uint8Array(0);
 
@@ -53,10 +53,17 @@ export class TarParser {
   #offset = 0;
   #size = 0;
 
-  /** `hollow`: contents are left out of the archive, so that a header follows on a header; `data` is never called. */
-  constructor(handler: TarHandler, { hollow = false }: { readonly hollow?: boolean } = {}) {
+  /**
+   * `hollow`: contents are left out of the archive, so that a header follows on a header; `data` is never called.
+   * `odd`: names need not be UTF-8; each byte that is not becomes a surrogate from U+DC80 on.
+   */
+  constructor(
+    handler: TarHandler,
+    { hollow = false, odd = false }: { readonly hollow?: boolean; readonly odd?: boolean } = {},
+  ) {
     this.#handler = handler;
     this.#hollow = hollow;
+    this.#meta = new TarMeta(odd);
   }
 
   /**

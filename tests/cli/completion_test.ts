@@ -49,6 +49,8 @@ const cases: readonly Case[] = [
       "build",
       "plan",
       "explain",
+      "files",
+      "diff",
       "list",
       "stage",
       "stages",

@@ -121,7 +121,7 @@ const mistakes: readonly (readonly [line: string, message: string, fix?: string]
   ],
   [
     "dimg zzz",
-    'Cannot find command "dapp dimg zzz". The commands here are stage, flush, check, stages, build, plan, explain, list, run, export, lock, push, spush, bp, tag, tags, cleanup, mrproper, restore',
+    'Cannot find command "dapp dimg zzz". The commands here are stage, flush, check, stages, build, plan, explain, files, diff, list, run, export, lock, push, spush, bp, tag, tags, cleanup, mrproper, restore',
   ],
   [
     "zzz",

@@ -561,6 +561,7 @@ Deno.test("wantsColor() follows the option, then the environment, then the strea
 
 Deno.test("printable() shows control characters instead of sending them to the terminal", () => {
   assert.equal(printable("/a\x1b[2J\x9b\r"), "/a\\x1b[2J\\x9b\\x0d");
+  assert.equal(printable("not UTF-8: \udcff, and 😀"), "not UTF-8: \\xff, and 😀");
   assert.equal(printable("two\nlines\tand ünïcode"), "two\\x0alines\tand ünïcode");
   assert.equal(printable("a\u202eb\u2028c"), "a\\u202eb\\u2028c");
   assert.equal(printableLines("a\r\nerror: b"), "a\\x0d\n  error: b");

@@ -28,6 +28,8 @@ const BEFORE: readonly (readonly [has: string, script: string])[] = [
   ["--improper-repo-cache", `dapp dimg bp ${SHOP}`],
   ["dapp dimg lock", "trap 'rm dappfile.lock' EXIT"],
   ["dapp dimg restore", `dapp dimg bp ${SHOP} --tag 1.0 && dapp dimg flush repo ${SHOP}`],
+  ["shop/web:1.0", `dapp dimg bp ${SHOP} --tag 1.0`],
+  ["dapp dimg diff", "date +%N >> src/index.html && git commit -qam changed && dapp dimg build"],
   ["dapp init", "mkdir new && cd new"],
   ["dapp migrate", "cd old"],
   ["/fish/completions/", "mkdir -p ~/.config/fish/completions"],

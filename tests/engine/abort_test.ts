@@ -66,6 +66,12 @@ const scenes: Readonly<Record<string, Scene>> = {
   build: changed((engine) => engine.build()),
   explain: changed((engine) => engine.explain()),
   stageImage: changed((engine) => engine.stageImage()),
+  files: built((engine) => engine.files()),
+  diff: async (world) => {
+    await world.built();
+    await world.built();
+    return (engine) => engine.diff();
+  },
   run: built((engine) => engine.run({ command: ["true"] })),
   export: built((engine, { next, project }) => engine.export([], `oci:${project.home}-out-${next()}`)),
   push: built((engine, { next, repo }) => engine.push([], { repo, ...tag(next()) })),

@@ -20,6 +20,8 @@ const calls: Readonly<Record<string, () => Promise<unknown>>> = {
   plan: () => engine.plan(),
   explain: () => engine.explain(),
   stageImage: () => engine.stageImage("app"),
+  files: () => engine.files("app"),
+  diff: () => engine.diff("app", "app"),
   build: () => engine.build(),
   run: () => engine.run({ command: ["true"] }),
   export: () => engine.export([], `oci:${dir}/../out-${crypto.randomUUID()}`),

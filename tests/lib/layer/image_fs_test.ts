@@ -162,6 +162,14 @@ Deno.test("ImageFs merges layers", async (t) => {
       "0 etc-x",
     ]],
     ["a file over a directory", [member("etc"), member("var")], ["1 etc", "0 etc-x", "1 var"]],
+    ["a file over a directory, with what was in that", [
+      member("etc"),
+      member("etc/.wh.a"),
+      member(".wh.var"),
+    ], [
+      "1 etc",
+      "0 etc-x",
+    ]],
     ["a directory over a file", [member("etc/a/deep"), member(".wh.var")], [
       "0 etc",
       "1 etc/a",
