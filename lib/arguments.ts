@@ -70,7 +70,7 @@ export function recordOf(member: Check): Check {
 /** An object with no other members than these. */
 export function options<T>(checks: { readonly [K in keyof T]-?: Check }): Check {
   const known = new Map(Object.entries<Check>(checks));
-  const there = members((name) => known.get(name), known.keys().toArray());
+  const there = members((name) => known.get(name), [...known.keys()]);
   const problem: Check["problem"] = (value, at) =>
     there.problem(value, at) ??
       (value === undefined
