@@ -45,7 +45,7 @@ const blocks = (await allTexts()).flatMap((text) => text.blocks).filter(isComman
 function projectFiles(): Readonly<Record<string, FileSpec>> {
   const dimg = (name: string) =>
     `---\ndimg: ${name}\nfrom: oci:base:latest\ngit: [{ add: /src, to: /app }]\n` +
-    'shell: { install: "echo installed > /installed" }\ndocker: { CMD: ["true"] }\n';
+    `shell: { install: "echo ${name} > /installed" }\ndocker: { CMD: ["true"] }\n`;
   return {
     "dappfile.yaml": `project: shop\nplugins: [${SETTLED}]\n${dimg("app")}${dimg("web")}`,
     ...settledFile,
