@@ -160,6 +160,21 @@ Deno.test("hard links to what the same layer deletes lead nowhere", async () => 
   await assert.rejects(runner.run([...fixture.base, link], ["true"]), /hard link "\/t\/b" leads to "\/t\/a"/);
 });
 
+Deno.test("a file stays where the layer that brings it hides what was in a directory of its name", async () => {
+  await using fixture = await nativeFixture();
+  const runner = new StageRunner(fixture.builder, fixture.store);
+  const below = await makeLayer(fixture.store, [{ path: "t/a/b", content: "old" }, {
+    path: "t/c/d",
+    content: "old",
+  }]);
+  const items = [{ path: "t/a", content: "new" }, { path: "t/a/.wh.b" }, { path: "t/a/.wh..wh..opq" }];
+  for (const layer of [items, items.toReversed()]) {
+    const upper = await makeLayer(fixture.store, layer); // umoci writes the first
+    const { output } = await runner.run([...fixture.base, below, upper], ["cat /t/a /t/c/d; ls -A /t"]);
+    assert.match(output, /^newolda\nc\n$/m);
+  }
+});
+
 Deno.test("hard links to directories are told as that", async () => {
   await using fixture = await nativeFixture();
   const runner = new StageRunner(fixture.builder, fixture.store);

@@ -50,12 +50,15 @@ export class LayerUnpacker {
     if (entry.path === "") return void this.#dirs.set("", entry);
     const cut = entry.path.lastIndexOf("/");
     const name = entry.path.slice(cut + 1);
+    const isWhiteout = name.startsWith(".wh.");
+    // umoci hides what was in a directory beside the file that replaces it
+    if (isWhiteout && this.#isInFile(parentPath(entry.path))) return;
     if (this.#real === undefined || cut !== this.#named.length || !entry.path.startsWith(this.#named)) {
       this.#named = entry.path.slice(0, Math.max(cut, 0));
       this.#real = this.#realDirectory(this.#named);
     }
     const [named, dir] = [this.#named, this.#real];
-    if (name.startsWith(".wh.")) return this.#whiteout(dir, name);
+    if (isWhiteout) return this.#whiteout(dir, name);
     const path = dir === named ? entry.path : joinPath(dir, name);
     if (entry.type === "dir") return this.#makeDir(path, entry);
     this.#clear(path);
@@ -141,6 +144,12 @@ export class LayerUnpacker {
   #setOpaque(path: string): void {
     this.#opaque.set(path, true);
     if (path !== "") this.#tree.makeOpaque(path); // overlayfs knows no such mark for a root
+  }
+
+  #isInFile(dir: string): boolean {
+    return ancestorsAndSelf(dir).some((path) =>
+      this.#others.has(path) && this.#tree.readLink(path) === undefined
+    );
   }
 
   #whiteout(dir: string, name: string): void {
