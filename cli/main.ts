@@ -12,6 +12,7 @@ import { Tails } from "./render/tails.ts";
 import { createStyle, wantsColor } from "./style.ts";
 import type { Context, HelpWanted, Parsed } from "./command.ts";
 import { writeJson } from "./format.ts";
+import { brief } from "../lib/plain.ts";
 import { unreachable } from "../lib/unreachable.ts";
 
 /**
@@ -71,7 +72,8 @@ async function runCommand(parsed: Parsed, given: Io): Promise<number> {
   const progress = await openRenderer(kind, io, { color, verbose, log, marks: given.stderr, dir });
   const tails = new Tails();
   const summary = await openSummary(io);
-  const onEvent = (event: EngineEvent) => {
+  const onEvent = (said: EngineEvent) => {
+    const event = said.type === "note" ? { ...said, text: brief(said.text) } : said;
     tails.event(event);
     summary?.page.event(event);
     progress.event(event);
@@ -106,7 +108,7 @@ async function runCommand(parsed: Parsed, given: Io): Promise<number> {
     try {
       return await (await command.run())(context);
     } catch (error) {
-      failure = messageOf(error);
+      failure = brief(messageOf(error));
       throw error;
     } finally {
       const made = await engine?.catch(() => undefined);

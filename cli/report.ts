@@ -1,5 +1,7 @@
 /** Printing what went wrong: the failed stage's last output, the error, its problems, and the fix last. */
 import { EngineError, type ErrorCode, explained, messageOf, type Problem } from "../core/contract/errors.ts";
+import { whyFailed, wrongFile } from "../lib/file_failure.ts";
+import { brief } from "../lib/plain.ts";
 import { missingPermission } from "../lib/missing_permission.ts";
 import type { CiLog } from "./ci/log.ts";
 import { printable, printableLines, writeJson } from "./format.ts";
@@ -28,7 +30,7 @@ const BUG = "this is a bug in dapp, please report it";
 export async function reportError(thrown: unknown, io: Io, options: ReportOptions): Promise<number> {
   const error = io.signal.aborted && !(thrown instanceof EngineError && thrown.code === "INTERRUPTED")
     ? new EngineError("INTERRUPTED", "Interrupted")
-    : withoutPermission(thrown) ?? explained(thrown);
+    : shortened(withoutPermission(thrown) ?? explained(thrown));
   const style = createStyle(wantsColor(io.stderr, options.color, io.env));
   if (options.json !== undefined) writeJson(io, options.json, "error", { error: errorDocument(error) });
   if (options.json === undefined || !options.quiet) {
@@ -54,6 +56,26 @@ function withoutPermission(thrown: unknown): EngineError | undefined {
   const missing = missingPermission(thrown);
   return missing &&
     new EngineError("PERMISSION_MISSING", missing.message, { fix: missing.fix, cause: thrown });
+}
+
+/** The error without the greater part of values that are very long. */
+function shortened(error: unknown): unknown {
+  if (!(error instanceof EngineError)) return error;
+  const { code, message, fix, details } = error;
+  const { at, problems } = details;
+  return new EngineError(code, brief(message), {
+    ...details,
+    fix: brief(fix),
+    ...(at !== undefined && { at: brief(at) }),
+    ...(problems && {
+      problems: problems.map((problem) => ({
+        ...problem,
+        message: brief(problem.message),
+        ...(problem.path !== undefined && { path: brief(problem.path) }),
+        ...(problem.hint !== undefined && { hint: brief(problem.hint) }),
+      })),
+    }),
+  });
 }
 
 interface ErrorDocument {
@@ -90,7 +112,7 @@ function tailLines({ title, output }: FailedStage, style: Style): string[] {
 }
 
 function bugLines(error: unknown, style: Style): string[] {
-  const lines = [`${style.red("error:")} ${printableLines(messageOf(error))}`];
+  const lines = [`${style.red("error:")} ${printableLines(brief(messageOf(error)))}`];
   if (error instanceof Error && error.stack) {
     const frames = error.stack.split("\n").filter((line) => /^\s+at /.test(line));
     lines.push(`  ${error.name}`, ...frames);
@@ -129,10 +151,10 @@ async function engineErrorLines(
   }
   // That something is not there has been said in better words.
   const told = cause === undefined || error.code === "PERMISSION_MISSING" ||
-    error.message.includes(messageOf(cause)) ||
-    cause instanceof Deno.errors.NotFound;
+    error.message.includes(brief(messageOf(cause))) || error.message.includes(whyFailed(cause)) ||
+    cause instanceof Deno.errors.NotFound || wrongFile(cause) !== undefined;
   if (!told || options.verbose && cause !== undefined) {
-    lines.push(`${style.bold("cause:")} ${printableLines(messageOf(cause))}`);
+    lines.push(`${style.bold("cause:")} ${printableLines(brief(messageOf(cause)))}`);
     if (options.verbose && cause instanceof Error && cause.stack) {
       lines.push(...cause.stack.split("\n").filter((line) => /^\s+at /.test(line)));
     }
@@ -147,7 +169,9 @@ function problemLines(problem: Problem, source: readonly string[] | undefined, s
   const { file, line, column, path, message, hint } = problem;
   const place = [file, line, column].slice(0, line > 0 ? column > 0 ? 3 : 2 : 1).join(":");
   const lines = [
-    `  ${style.bold(`${printable(place)}:`)} ${printableLines(path ? `${path}: ${message}` : message)}`,
+    `  ${style.bold(`${printable(brief(place))}:`)} ${
+      printableLines(path ? `${path}: ${message}` : message)
+    }`,
   ];
   const text = line > 0 ? source?.[line - 1] : undefined;
   if (text !== undefined && text.trim() !== "") {

@@ -26,6 +26,25 @@ const KINDS: Readonly<Record<string, Pick<FileFailure, "kind" | "why">>> = {
   EIO: { kind: "damaged", why: "the disk or network drive does not answer rightly" },
 };
 
+/** What else the system says; nothing but another path or another program helps. */
+const OTHER_WORDS: Readonly<Record<string, string>> = {
+  ENOENT: "it is not there",
+  EISDIR: "it is a directory",
+  ENOTDIR: "a part of its path is no directory",
+  EEXIST: "it is there already",
+  ENOTEMPTY: "the directory is not empty",
+  ELOOP: "its symbolic links lead in a circle",
+  ENAMETOOLONG: "a name in it is too long",
+  EBUSY: "something else uses it",
+  ETXTBSY: "it runs as a program",
+  ENXIO: "nobody answers behind it",
+  ENOEXEC: "it is no program of this machine",
+  E2BIG: "its arguments and environment are too long",
+  ECONNREFUSED: "nobody listens there",
+  ECONNRESET: "the connection was cut",
+  EPIPE: "the other side has closed it",
+};
+
 /** The same in the words of tools. */
 const WORDS: readonly (readonly [RegExp, string])[] = [
   [/no space left on device/i, "ENOSPC"],
@@ -63,6 +82,48 @@ export function missingFile(error: unknown): string | undefined {
   // A program that is there may lack the one that its first line names.
   const missing = error instanceof Deno.errors.NotFound && !/^Failed to spawn/.test(error.message);
   return missing ? pathOf(error) : undefined;
+}
+
+/** The file that cannot be what it is used as, such as a directory that is a file; undefined when a failure is another one. */
+export function wrongFile(error: unknown): string | undefined {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return WRONG.some((each) => each === code) ? pathOf(error as Error) : undefined;
+}
+
+const WRONG = ["EISDIR", "ENOTDIR", "ELOOP", "ENAMETOOLONG"];
+
+/**
+ * What a failure says, to follow a colon: in words, where the system says it with a number. The file is not named again.
+ */
+export function whyFailed(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const why = wordsOf(error);
+  if (why !== undefined) return why;
+  const bare = error.message.search(NUMBER) >= 0
+    ? error.message.replace(/: \w+ '[^']*'(?: -> '[^']*')?$/, "")
+    : error.message;
+  return withoutNumbers(bare);
+}
+
+/** The message of a failure; one of the system in words, after the file. */
+export function messageInWords(error: Error): string {
+  const why = wordsOf(error);
+  const path = why === undefined ? undefined : pathOf(error);
+  return path === undefined ? why ?? withoutNumbers(error.message) : `"${path}": ${why}`;
+}
+
+const NUMBER = / \(os error \d+\)/g;
+
+/** A text without the numbers that the system has for its failures. */
+export function withoutNumbers(text: string): string {
+  return text.replace(NUMBER, "");
+}
+
+/** What a failure that the system numbers is called here. */
+function wordsOf(error: Error): string | undefined {
+  if (error.message.search(NUMBER) < 0) return undefined;
+  const code = "code" in error && typeof error.code === "string" ? error.code : "";
+  return KINDS[code]?.why ?? OTHER_WORDS[code];
 }
 
 /** What is said of a failure, from what a tool has printed. */

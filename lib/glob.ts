@@ -75,8 +75,7 @@ function explained<T>(pattern: string, compile: () => T): T {
     return compile();
   } catch (error) {
     if (!(error instanceof GlobError)) throw error;
-    const shown = pattern.length > 200 ? `${pattern.slice(0, 199)}…` : pattern;
-    throw new GlobError(`Cannot use pattern "${shown}": ${error.message}`);
+    throw new GlobError(`Cannot use pattern "${pattern}": ${error.message}`);
   }
 }
 

@@ -1,7 +1,8 @@
+import { whyFailed } from "../../lib/file_failure.ts";
 import { dirname } from "@std/path/posix/dirname";
 import { atPath, fileFailureOf, isFull } from "../../lib/file_failure.ts";
 import { isObject } from "../../lib/guard.ts";
-import { EngineError, fullFact, messageOf } from "../contract/errors.ts";
+import { EngineError, fullFact } from "../contract/errors.ts";
 import { type Digest, digestOf, isDigest } from "../../lib/oci/digest.ts";
 
 /** A manifest that was about to be deleted. */
@@ -192,7 +193,7 @@ async function withRoom<T>(makeRoom: MakeRoom, work: () => Promise<T>): Promise<
 }
 
 function failed(path: string, error: unknown): EngineError {
-  return new EngineError("STORE_FAILED", `Cannot use the journal "${path}": ${messageOf(error)}`, {
+  return new EngineError("STORE_FAILED", `Cannot use the journal "${path}": ${whyFailed(error)}`, {
     cause: error,
     ...fullFact(fileFailureOf(error)),
   });

@@ -1,4 +1,5 @@
 /** Finding and reading the dappfile of a directory. On the fast path: no npm imports. */
+import { whyFailed } from "../../lib/file_failure.ts";
 import { EngineError, messageOf } from "../contract/errors.ts";
 
 /** A dappfile as it is on disk. */
@@ -56,7 +57,7 @@ async function read(path: string): Promise<Uint8Array | undefined> {
         fix: "Put the dappfile there as a file",
       });
     }
-    throw invalid(file, `Cannot read "${path}": ${messageOf(error)}`, {
+    throw invalid(file, `Cannot read "${path}": ${whyFailed(error)}`, {
       fix: "Make the file readable",
       cause: error,
     });

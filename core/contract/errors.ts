@@ -1,4 +1,11 @@
-import { type FileFailure, fileFailureOf, missingFile } from "../../lib/file_failure.ts";
+import {
+  type FileFailure,
+  fileFailureOf,
+  messageInWords,
+  missingFile,
+  whyFailed,
+  wrongFile,
+} from "../../lib/file_failure.ts";
 
 /**
  * Every failure that the engine reports to people, with its exit code and the first thing to try.
@@ -200,19 +207,36 @@ export function fileFix({ kind, path }: FileFailure): string {
 export function explained(error: unknown): unknown {
   if (error instanceof EngineError) return error;
   const failure = fileFailureOf(error);
-  if (!failure) return withoutFile(error);
+  if (!failure) return withoutPattern(error) ?? withoutFile(error);
   const { path, why } = failure;
   const message = path === undefined ? `Cannot go on: ${messageOf(error)}` : `Cannot use "${path}": ${why}`;
   return new EngineError("FILES_FAILED", message, { cause: error, ...fullFact(failure) });
 }
 
+/** A name that was given as a pattern, and can be none. Its class is known by name, since few commands load it. */
+function withoutPattern(error: unknown): EngineError | undefined {
+  if (!(error instanceof Error) || error.name !== "GlobError") return undefined;
+  const fix = "Name them as they are called, or with * and ?; [abc] is one of these characters";
+  return new EngineError("USAGE", error.message, { cause: error, fix });
+}
+
 /** A file that nobody expected to be missing has mostly been taken away meanwhile, as with the store. */
 function withoutFile(error: unknown): unknown {
   const path = missingFile(error);
-  if (path === undefined) return error;
+  if (path === undefined) return withWrongFile(error);
   return new EngineError("FILES_FAILED", `Cannot use "${path}": it is not there`, {
     cause: error,
     fix: "If it was removed while dapp ran, as with the store or a part of it, run the command again",
+  });
+}
+
+/** A file that is something else than was wanted. */
+function withWrongFile(error: unknown): unknown {
+  const file = wrongFile(error);
+  if (file === undefined) return error;
+  return new EngineError("FILES_FAILED", `Cannot use "${file}": ${whyFailed(error)}`, {
+    cause: error,
+    fix: "Name another path, or move away what is there",
   });
 }
 
@@ -231,7 +255,7 @@ export function whyOf(error: unknown): string {
 export function messageOf(error: unknown): string {
   try {
     if (!(error instanceof Error)) return thrownAs(error);
-    const message = String(error.message);
+    const message = typeof error.message === "string" ? messageInWords(error) : String(error.message);
     if (message !== "") return message;
     const parts = error instanceof AggregateError ? error.errors.map(messageOf) : [];
     if (parts.length > 0) return parts.join("; ");

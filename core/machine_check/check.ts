@@ -7,6 +7,7 @@ import type { HookRunner } from "../hooks/runner.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
 import { usedGit } from "../git/usable.ts";
 import { imageTitle } from "../sign/graph.ts";
+import { RegistryError } from "../../lib/registry/errors.ts";
 import { keptLogins } from "../../lib/registry/credentials.ts";
 import { freeBytes } from "../../lib/room.ts";
 import { broken, type MachineCheck, type MachineReport, unset } from "./report.ts";
@@ -110,11 +111,16 @@ export function rowOfStore(path: string, free: number | undefined): MachineCheck
 
 /** Files with logins, and whether their helpers answer. */
 async function logins(env: MachineNeeds["options"]["env"]): Promise<MachineCheck> {
-  return await look("logins", async () => {
-    const files = await keptLogins(env);
-    if (files.length === 0) return "none is kept; docker login keeps one";
-    return files.map(({ file, hosts }) => `${file} (${hosts.join(", ") || "no host"})`).join("; ");
-  });
+  const name = "logins";
+  try {
+    const kept = await keptLogins(env);
+    const detail = kept.map(({ place, hosts }) => `${place} (${hosts.join(", ") || "no host"})`).join("; ");
+    return { name, result: "ok", detail: detail || "none is kept; docker login keeps one" };
+  } catch (error) {
+    if (!(error instanceof RegistryError)) return broken(name, error);
+    const { message, details: { fix } } = error;
+    return { name, result: "invalid", detail: message, ...(fix !== undefined && { fix }) };
+  }
 }
 
 function dappfileRow(

@@ -1,3 +1,4 @@
+import { EngineError } from "../contract/errors.ts";
 import type { Environment } from "../../lib/environment.ts";
 
 /**
@@ -6,10 +7,20 @@ import type { Environment } from "../../lib/environment.ts";
  */
 const DEFAULT_EPOCH = 1767225600;
 
-/** The epoch of this run: `SOURCE_DATE_EPOCH` (reproducible-builds.org) when it is a whole number of seconds. */
+/**
+ * The epoch of this run: `SOURCE_DATE_EPOCH` (reproducible-builds.org).
+ *
+ * @throws USAGE when it is no whole number of seconds
+ */
 export function epochFrom(env: Environment): number {
   const text = env.SOURCE_DATE_EPOCH;
-  return text !== undefined && /^\d{1,11}$/.test(text) ? Number(text) : DEFAULT_EPOCH;
+  if (!text) return DEFAULT_EPOCH;
+  if (/^\d{1,11}$/.test(text)) return Number(text);
+  throw new EngineError(
+    "USAGE",
+    `Cannot use SOURCE_DATE_EPOCH "${text}": wanted is a whole number of seconds since 1970`,
+    { fix: "Correct or unset SOURCE_DATE_EPOCH; of the last commit it is: git log -1 --format=%ct" },
+  );
 }
 
 /** RFC 3339 of an epoch. */

@@ -1,3 +1,4 @@
+import { whyFailed } from "../file_failure.ts";
 import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import { Buffer } from "node:buffer";
@@ -190,7 +191,7 @@ interface Failure {
 }
 
 function failure(error: unknown): Failure & Error {
-  const details = error instanceof Error ? error.message : String(error);
+  const details = whyFailed(error);
   const code = error instanceof Refusal ? error.code : status.UNKNOWN;
   return Object.assign(new Error(details), { code, details, metadata: new Metadata() });
 }

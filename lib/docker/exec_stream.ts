@@ -1,3 +1,4 @@
+import { whyFailed } from "../file_failure.ts";
 import { DockerError } from "./engine.ts";
 
 const SOCKET = "/var/run/docker.sock";
@@ -125,7 +126,7 @@ async function connect(address: string): Promise<Deno.Conn> {
     const { hostname, port } = new URL(address);
     return await Deno.connect({ hostname, port: Number(port) });
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = whyFailed(error);
     throw new DockerError(`Cannot reach the Docker engine at "${address}": ${why}`, { cause: error });
   }
 }

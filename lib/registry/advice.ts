@@ -20,6 +20,7 @@ const NO_WAY =
 
 /** What to do about a failure of a registry; undefined where nobody can tell. */
 export function adviceFor({ kind, message, details }: RegistryError, words: AdviceWords): string | undefined {
+  if (details.fix !== undefined) return details.fix;
   const { domain } = words;
   const { method, url = "" } = details;
   // Storage and token servers have certificates of their own.

@@ -1,3 +1,4 @@
+import { whyFailed } from "../file_failure.ts";
 import { type Digest, digestFromHex, digestOf } from "../oci/digest.ts";
 import { createSha256 } from "../sha256.ts";
 import { sleep } from "../sleep.ts";
@@ -92,7 +93,7 @@ async function open(blob: SourceBlob, file: string): Promise<Deno.FsFile> {
   try {
     return await Deno.open(file);
   } catch (error) {
-    throw changed(blob, error instanceof Error ? error.message : String(error));
+    throw changed(blob, whyFailed(error));
   }
 }
 

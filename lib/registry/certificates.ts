@@ -1,3 +1,4 @@
+import { whyFailed } from "../file_failure.ts";
 import { RegistryError } from "./errors.ts";
 import type { Env } from "./http.ts";
 
@@ -187,5 +188,5 @@ function whyUnread(error: unknown): string {
     ? "is a directory"
     : error instanceof Deno.errors.PermissionDenied
     ? "may not be read by this user"
-    : `cannot be read: ${(error as Error).message}`;
+    : `cannot be read: ${whyFailed(error)}`;
 }

@@ -1,3 +1,4 @@
+import { whyFailed } from "../file_failure.ts";
 import { programEnvironment } from "../program_environment.ts";
 import { RegistryError } from "./errors.ts";
 import type { Env } from "./http.ts";
@@ -20,6 +21,9 @@ export async function runHelper(name: string, server: string, env: Env): Promise
   const fail = (why: string, cause?: unknown) =>
     new RegistryError(`Cannot get credentials for "${server}" from "${binary}": ${why}`, {
       kind: "denied",
+      fix: cause instanceof Deno.errors.NotFound
+        ? `Install "${binary}", or remove it from the Docker configuration`
+        : `Run it as dapp does: echo ${server} | ${binary} get`,
       cause,
     });
   if (!/^[\w.-]+$/.test(name)) throw fail("it is no program name");
@@ -37,8 +41,8 @@ export async function runHelper(name: string, server: string, env: Env): Promise
     const [result] = await Promise.all([child.output(), feed(child, server)]);
     output = result;
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw fail("it cannot be run", error);
-    throw fail(`it is not installed. Install "${binary}", or remove it from the Docker configuration`, error);
+    if (!(error instanceof Deno.errors.NotFound)) throw fail(`it cannot be run: ${whyFailed(error)}`, error);
+    throw fail("it is not installed", error);
   }
   const text = new TextDecoder().decode(output.stdout).trim();
   if (!output.success) {

@@ -5,9 +5,14 @@ import {
   dockerConfigFile,
   parseDockerAuth,
   readDockerConfig,
+  requireRight,
+  type WrongEntry,
 } from "./docker_config.ts";
+import { RegistryError } from "./errors.ts";
 import type { Env } from "./http.ts";
 
+/** The variable that holds logins itself. */
+const VARIABLE = "DOCKER_AUTH_CONFIG";
 const HUB_KEY = "https://index.docker.io/v1/";
 const HUB = "docker.io";
 const HUB_HOSTS = [HUB, "index.docker.io", "registry-1.docker.io"];
@@ -29,12 +34,12 @@ export async function findCredentials(
     return { kind: "basic", username: "gitlab-ci-token", password: env.CI_JOB_TOKEN };
   }
   if (env.DOCKER_AUTH_CONFIG) {
-    const config = parseDockerAuth(env.DOCKER_AUTH_CONFIG, "DOCKER_AUTH_CONFIG");
+    const config = parseDockerAuth(env.DOCKER_AUTH_CONFIG, VARIABLE);
     const found = fromAuths(config, domain, path);
     if (found) return found;
   }
   for (const file of configFiles(env)) {
-    const config = await readDockerConfig(file);
+    const config = await readNamed(file, env);
     const found = config && await fromConfig(config, domain, path, env);
     if (found) return found;
   }
@@ -50,6 +55,16 @@ function hostOf(text: string): string {
   return HUB_HOSTS.includes(host) ? HUB : host;
 }
 
+/** A file of logins. The one that a variable names must be there, as for podman. */
+async function readNamed(file: string, env: Env): Promise<DockerConfig | undefined> {
+  const config = await readDockerConfig(file);
+  if (config || file !== env.REGISTRY_AUTH_FILE) return config;
+  throw new RegistryError(
+    `Cannot read registry credentials from "${file}", which REGISTRY_AUTH_FILE names: it is not there`,
+    { kind: "denied", fix: "Log in there, or correct or unset REGISTRY_AUTH_FILE" },
+  );
+}
+
 function configFiles(env: Env): string[] {
   const home = env.HOME ?? "/root";
   return [
@@ -60,26 +75,33 @@ function configFiles(env: Env): string[] {
   ];
 }
 
-/** A file with logins. */
+/** Where there are logins. */
 export interface KeptLogins {
-  readonly file: string;
+  /** A file, or a variable that holds one. */
+  readonly place: string;
   readonly hosts: readonly string[];
 }
 
 /**
  * The files with logins that are there, their helpers asked.
  *
- * @throws {RegistryError} when a file cannot be read or a helper fails
+ * @throws {RegistryError} when a file cannot be read, an entry of it cannot be used, or a helper fails
  */
 export async function keptLogins(env: Env): Promise<readonly KeptLogins[]> {
   const found: KeptLogins[] = [];
+  if (env.DOCKER_AUTH_CONFIG) {
+    const config = parseDockerAuth(env.DOCKER_AUTH_CONFIG, VARIABLE);
+    for (const [host, entry] of Object.entries(config.auths)) requireRight(entry, host, config.title);
+    found.push({ place: VARIABLE, hosts: Object.keys(config.auths) });
+  }
   for (const file of configFiles(env)) {
-    const config = await readDockerConfig(file);
+    const config = await readNamed(file, env);
     if (!config) continue;
-    const { auths, credHelpers, credsStore } = config;
+    const { title, auths, credHelpers, credsStore } = config;
+    for (const [host, entry] of Object.entries(auths)) requireRight(entry, host, title);
     for (const [host, helper] of Object.entries(credHelpers)) await runHelper(helper, host, env);
     if (credsStore !== undefined) await runHelper(credsStore, HUB_KEY, env);
-    found.push({ file, hosts: [...Object.keys(auths), ...Object.keys(credHelpers)] });
+    found.push({ place: file, hosts: [...Object.keys(auths), ...Object.keys(credHelpers)] });
   }
   return found;
 }
@@ -92,17 +114,21 @@ async function fromConfig(
 ): Promise<Credentials | undefined> {
   const own = keysOf(config, domain);
   const scoped = scopedTo(own, path);
-  if (scoped) return scoped;
+  if (scoped) return rightOf(scoped, config);
   const named = Object.entries(config.credHelpers).find(([key]) => authKey(key).host === hostOf(domain))?.[1];
   const helper = named ?? config.credsStore;
   const server = hostOf(domain) === HUB ? HUB_KEY : domain;
   const found = helper ? await runHelper(helper, server, env) : undefined;
-  return found ?? forHost(own);
+  return found ?? rightOf(forHost(own), config);
 }
 
 function fromAuths(config: DockerConfig, domain: string, path: string): Credentials | undefined {
   const own = keysOf(config, domain);
-  return scopedTo(own, path) ?? forHost(own);
+  return rightOf(scopedTo(own, path) ?? forHost(own), config);
+}
+
+function rightOf(key: KnownKey | undefined, { title }: DockerConfig): Credentials | undefined {
+  return key && requireRight(key.entry, key.name, title);
 }
 
 /** What a key of `auths` stands for, as people and tools have written them. */
@@ -117,10 +143,11 @@ interface AuthKey {
   readonly plain: boolean;
 }
 
-type KnownKey = AuthKey & { readonly credentials: Credentials };
+/** A key as it is written, with what it has. */
+type KnownKey = AuthKey & { readonly name: string; readonly entry: Credentials | WrongEntry };
 
 function keysOf(config: DockerConfig, domain: string): KnownKey[] {
-  const keys = Object.entries(config.auths).map(([key, credentials]) => ({ ...authKey(key), credentials }));
+  const keys = Object.entries(config.auths).map(([name, entry]) => ({ ...authKey(name), name, entry }));
   return keys.filter(({ host }) => host === hostOf(domain));
 }
 
@@ -138,15 +165,13 @@ function authKey(key: string): AuthKey {
 }
 
 /** The longest key that a repository lies in, part by part. */
-function scopedTo(keys: readonly KnownKey[], path: string): Credentials | undefined {
+function scopedTo(keys: readonly KnownKey[], path: string): KnownKey | undefined {
   const inside = keys.filter((key) => key.path !== "" && `${path}/`.startsWith(`${key.path}/`));
-  return inside.sort((a, b) => b.path.length - a.path.length || Number(a.url) - Number(b.url))[0]
-    ?.credentials;
+  return inside.sort((a, b) => b.path.length - a.path.length || Number(a.url) - Number(b.url))[0];
 }
 
 /** The plain host first, then its addresses with a version of the protocol, then any other address of it. */
-function forHost(keys: readonly KnownKey[]): Credentials | undefined {
-  const found = keys.find(({ plain }) => plain) ?? keys.find(({ path }) => path === "") ??
+function forHost(keys: readonly KnownKey[]): KnownKey | undefined {
+  return keys.find(({ plain }) => plain) ?? keys.find(({ path }) => path === "") ??
     keys.find(({ url }) => url);
-  return found?.credentials;
 }

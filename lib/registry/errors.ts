@@ -38,6 +38,8 @@ export interface RegistryErrorDetails {
   readonly given?: true;
   /** Of what is denied to credentials that are too weak: the actions that the request needs, such as `pull,push`. */
   readonly lacking?: string;
+  /** What to do, where more is known than the kind tells. */
+  readonly fix?: string;
   /** Of what is denied: it did not say which credentials it wants. */
   readonly challenge?: false;
   /** Of what is refused: the variable of the environment that is wrong. */

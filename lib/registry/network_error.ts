@@ -1,3 +1,4 @@
+import { withoutNumbers } from "../file_failure.ts";
 import type { HostCertificates } from "./certificates.ts";
 import { GoneError, redactUrl, RegistryError } from "./errors.ts";
 import { TOO_SLOW } from "./pace.ts";
@@ -49,7 +50,7 @@ export function whyNot(error: unknown, hostname: string): string {
     const match = said.exec(text);
     if (match) return told(match);
   }
-  return text.replace(/ \(os error \d+\)/, "") || "the request was not answered";
+  return withoutNumbers(text) || "the request was not answered";
 }
 
 function seconds(ms = "0"): number {

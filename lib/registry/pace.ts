@@ -28,7 +28,11 @@ function numberOf(env: Env, name: VariableName, least: number): number | undefin
   if (text === "") return undefined;
   if (/^\d{1,9}$/.test(text) && Number(text) >= least) return Number(text);
   const unit = least === 0 ? "bytes per second, 0 for any speed" : "seconds, 1 or more";
-  throw new RegistryError(`Cannot use ${name} "${text}": it is no number of ${unit}`, { kind: "refused" });
+  throw new RegistryError(`Cannot use ${name} "${text}": it is no number of ${unit}`, {
+    kind: "refused",
+    variable: name,
+    fix: `Correct or unset ${name}`,
+  });
 }
 
 /** What a {@linkcode Pace} says of what goes out. */

@@ -1,3 +1,4 @@
+import { whyFailed } from "../../lib/file_failure.ts";
 import { EngineError, type ErrorCode } from "../../core/contract/errors.ts";
 import { adviceFor, type AdviceWords } from "../../lib/registry/advice.ts";
 import { isBlobUnknown, RegistryError } from "../../lib/registry/errors.ts";
@@ -95,6 +96,6 @@ function lossAdvice(error: RegistryError): string | undefined {
 function explainFile(error: unknown): unknown {
   const fromFiles = Object.values(Deno.errors).some((type) => error instanceof type);
   if (!fromFiles || error instanceof Deno.errors.Interrupted) return error;
-  const why = (error as Error).message;
+  const why = whyFailed(error);
   return new EngineError("STORE_FAILED", `Cannot write a downloaded file: ${why}`, { cause: error });
 }

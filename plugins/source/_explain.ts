@@ -1,3 +1,4 @@
+import { whyFailed } from "../../lib/file_failure.ts";
 import { EngineError } from "../../core/contract/plugin.ts";
 import { OciError } from "../../lib/oci/errors.ts";
 
@@ -20,7 +21,7 @@ export async function explained<T>(title: string, action: () => Promise<T>): Pro
     }
     const fromFiles = Object.values(Deno.errors).some((type) => error instanceof type);
     if (!fromFiles || error instanceof Deno.errors.Interrupted) throw error;
-    const why = (error as Error).message;
+    const why = whyFailed(error);
     throw new EngineError("SOURCE_INVALID", `Cannot use image "${title}": ${why}`, {
       cause: error,
       fix: "Check that the files can be read and that the disk has space",

@@ -47,9 +47,10 @@ export async function askRegistry<T>(
       login: "--registry-username and the password",
       insecure: "--insecure-registry",
     });
-    const named = advice !== undefined && error.kind === "denied" && !error.details.given
-      ? `Check the name "${name}"; ${advice.charAt(0).toLowerCase()}${advice.slice(1)}`
-      : advice;
+    const named =
+      advice !== undefined && error.kind === "denied" && !error.details.given && !error.details.fix
+        ? `Check the name "${name}"; ${advice.charAt(0).toLowerCase()}${advice.slice(1)}`
+        : advice;
     throw new EngineError(code, error.message, { cause: error, ...(named && { fix: named }) });
   }
 }

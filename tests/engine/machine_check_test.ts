@@ -122,7 +122,7 @@ Deno.test("checkMachine() goes on where the dappfile, the logins or REPO are bro
 
   const helper = JSON.stringify({ credHelpers: { "registry.example.com": "dapp-absent" } });
   const logins = await rowsOf({ "config.json": helper }, { env: (dir) => ({ DOCKER_CONFIG: dir }) });
-  assert.equal(logins.row("logins")?.result, "missing");
+  assert.equal(logins.row("logins")?.result, "invalid");
   assert.match(logins.row("logins")?.detail ?? "", /docker-credential-dapp-absent.*not installed/);
 
   const unnamed = await rowsOf({}, { repo: "registry.example.com/Shop" });

@@ -147,3 +147,24 @@ Deno.test("a shell opens in an artifact that nothing needs any more; one that is
     );
   });
 });
+
+Deno.test("a pattern that is none, and a time that is none, are mistakes of who gave them", async () => {
+  await withBuilt(async (project) => {
+    await using engine = project.engine();
+    for (const pattern of ["x".repeat(5000), "y".repeat(9000)]) {
+      await assert.rejects(engine.build([pattern]), (error: EngineError) => {
+        assert.equal(error.code, "USAGE", error.message);
+        assert.match(error.message, /^Cannot use pattern "/);
+        return true;
+      });
+    }
+    for (const text of ["yesterday", "-1", "1.5", "9".repeat(20)]) {
+      assert.throws(() => project.engine({ env: { SOURCE_DATE_EPOCH: text } }), {
+        code: "USAGE",
+        message: `Cannot use SOURCE_DATE_EPOCH "${text}": wanted is a whole number of seconds since 1970`,
+      });
+    }
+    await using empty = project.engine({ env: { SOURCE_DATE_EPOCH: "" } });
+    assert.equal((await empty.list()).length, 1);
+  });
+});

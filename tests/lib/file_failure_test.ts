@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { atPath, fileFailureIn, fileFailureOf, isFull } from "../../lib/file_failure.ts";
+import { withTempDir } from "../support/tmp.ts";
+import { atPath, fileFailureIn, fileFailureOf, isFull, whyFailed } from "../../lib/file_failure.ts";
 import { EngineError, explained, messageOf } from "../../core/contract/errors.ts";
 
 /** A failure of the system itself, as Deno reports it. */
@@ -21,7 +22,7 @@ Deno.test("fileFailureOf() finds full disks behind any number of causes, with th
   const bare = await failureOf(writeFull);
   assert.deepEqual(fileFailureOf(bare), { kind: "full", why: "no space is left on its file system" });
   const named = await failureOf(() => atPath("/data/x", () => Promise.resolve().then(writeFull)));
-  assert.match(messageOf(named), /No space left on device .*: '\/data\/x'$/);
+  assert.equal(messageOf(named), '"/data/x": no space is left on its file system');
   const outer = new Error("outer", { cause: new Error("inner", { cause: named }) });
   assert.equal(fileFailureOf(outer)?.path, "/data/x");
   assert.ok(isFull(outer));
@@ -109,4 +110,43 @@ Deno.test("fileFailureIn() reads what tools print", () => {
     ["fatal: repository not found", undefined],
   ] as const;
   for (const [text, kind] of kinds) assert.equal(fileFailureIn(text)?.kind, kind, text);
+});
+
+Deno.test("what the system says with a number is told in words, with the file once", async (t) => {
+  await withTempDir(async (dir) => {
+    await Deno.writeTextFile(`${dir}/file`, "");
+    await Deno.mkdir(`${dir}/full/below`, { recursive: true });
+    await Deno.symlink("round", `${dir}/round`);
+    const long = "x".repeat(300);
+    const cases: readonly (readonly [() => unknown, file: string, why: string])[] = [
+      [() => Deno.open(`${dir}/gone`), `${dir}/gone`, "it is not there"],
+      [() => Deno.readTextFile(dir), dir, "it is a directory"],
+      [() => Deno.writeTextFile(`${dir}/full`, ""), `${dir}/full`, "it is a directory"],
+      [() => Deno.open(`${dir}/file/x`), `${dir}/file/x`, "a part of its path is no directory"],
+      [() => Deno.mkdir(`${dir}/full`), `${dir}/full`, "it is there already"],
+      [() => Deno.remove(`${dir}/full`), `${dir}/full`, "the directory is not empty"],
+      [() => Deno.open(`${dir}/round`), `${dir}/round`, "its symbolic links lead in a circle"],
+      [() => Deno.open(`${dir}/${long}`), `${dir}/${long}`, "a name in it is too long"],
+      [() => Deno.connect({ transport: "unix", path: `${dir}/file` }), "", "nobody listens there"],
+      [() => Deno.rename(`${dir}/gone`, `${dir}/there`), `${dir}/there`, "it is not there"],
+      [() => new Deno.Command(`${dir}/file`).spawn(), `${dir}/file`, "this user may not do that there"],
+    ];
+    for (const [action, file, why] of cases) {
+      await t.step(why, async () => {
+        const error = await failureOf(action);
+        assert.match((error as Error).message, / \(os error \d+\)/);
+        assert.equal(whyFailed(error), why);
+        assert.equal(messageOf(error), file === "" ? why : `"${file}": ${why}`);
+      });
+    }
+  });
+});
+
+Deno.test("what has no words yet loses its number, and other failures stay as they are", () => {
+  const odd = Object.assign(new Error("Odd thing (os error 999): open '/a'"), { code: "EODD" });
+  assert.equal(whyFailed(odd), "Odd thing");
+  assert.equal(messageOf(odd), "Odd thing: open '/a'");
+  assert.equal(whyFailed(new Error("no: open '/a'")), "no: open '/a'");
+  assert.equal(messageOf(new Error("no: open '/a'")), "no: open '/a'");
+  assert.equal(whyFailed("text"), "text");
 });

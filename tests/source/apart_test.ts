@@ -148,7 +148,7 @@ const misbehaviours: Readonly<Record<string, readonly [string, string, RegExp]>>
   "reads blobs that it is not lent": [
     "",
     "await blobs.put(layer); await Deno.readFile(blobs.path(digest)); return made;",
-    /failed in "fetch" of hook "openSource": No such file/,
+    /failed in "fetch" of hook "openSource": .*: it is not there/,
   ],
   "makes a configuration of nonsense": [
     "",

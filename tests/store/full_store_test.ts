@@ -97,7 +97,7 @@ Deno.test({
     // 256 KiB, and the memo.
     assert.ok(written.length >= 80, `${written.length} entries`);
     assert.ok(refused instanceof EngineError && refused.details.full);
-    assert.match(refused.message, /^Cannot use the journal ".*\/home\/cleanup\/journal": No space left/);
+    assert.match(refused.message, /^Cannot use the journal ".*\/home\/cleanup\/journal": no space is left/);
     assert.match(refused.fix, /^Free space or inodes on the file system of ".*\/journal"/);
     const digests = async () => (await readJournal(journal.path)).map(({ digest }) => digest);
     assert.deepEqual(await digests(), written);

@@ -1,4 +1,5 @@
 /** Mounts the file system of a step: the overlay, devices, /sys and what is bound in. */
+import { whyFailed } from "../../../lib/file_failure.ts";
 import { LayerError } from "../../../lib/layer/error.ts";
 import type { DirMeta } from "./cache.ts";
 import { ancestorsAndSelf, resolveInside } from "./inner_path.ts";
@@ -190,7 +191,7 @@ function makeMountPoint(full: string, { target, kind }: Bind): void {
     Deno.mkdirSync(full.slice(0, full.lastIndexOf("/")), { recursive: true });
     Deno.writeTextFileSync(full, "", { mode: 0o644 });
   } catch (error) {
-    const why = error instanceof Error ? error.message.replace(/ \(os error \d+\).*/, "") : String(error);
+    const why = whyFailed(error);
     throw new RootfsError(
       `cannot mount on "${target}": its mount point cannot be made in the mount around it: ${why}`,
       { cause: error },

@@ -1,4 +1,5 @@
 /** A network of a helper's own that reaches other machines through slirp4netns, a program that speaks for it. */
+import { whyFailed } from "../../../lib/file_failure.ts";
 import { EngineError, explained, messageOf } from "../../../core/contract/errors.ts";
 import { endProcess } from "../../../lib/process_group.ts";
 import { sleep } from "../../../lib/sleep.ts";
@@ -19,7 +20,7 @@ export function whyNoPrivateNetwork(env: Env): { readonly why: string; readonly 
     Deno.openSync(TUN, { read: true, write: true }).close();
   } catch (error) {
     return {
-      why: `"${TUN}" cannot be opened: ${messageOf(error).replace(/ \(os error.*/, "")}`,
+      why: `"${TUN}" cannot be opened: ${whyFailed(error)}`,
       fix: `Make it usable for everybody (chmod 666 ${TUN})`,
     };
   }

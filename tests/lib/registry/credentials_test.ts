@@ -1,5 +1,6 @@
-import { deepStrictEqual, rejects, strictEqual } from "node:assert/strict";
-import { findCredentials } from "../../../lib/registry/credentials.ts";
+import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
+import { findCredentials, keptLogins } from "../../../lib/registry/credentials.ts";
+import type { RegistryError } from "../../../lib/registry/errors.ts";
 import { readDockerHeaders } from "../../../lib/registry/docker_config.ts";
 import { withTempDir } from "../../support/tmp.ts";
 
@@ -190,6 +191,94 @@ Deno.test("findCredentials() names a malformed file without quoting it", async (
       findCredentials("reg.io", "a", { DOCKER_CONFIG: dir, HOME: dir }),
       (error: Error) => error.message.includes(`${dir}/config.json`) && !error.message.includes("SECRET"),
     );
+  });
+});
+
+Deno.test("findCredentials() says what is wrong with a file or an entry, and never goes on without a login", async (t) => {
+  const encoded = (text: string) => btoa(text);
+  const cases: readonly (readonly [title: string, content: unknown, message: RegExp, fix: RegExp])[] = [
+    ["no JSON", "{auths", /it is not JSON$/, /^Correct it, or .* docker login HOST$/],
+    ["a list", "[]", /it is JSON, but no object$/, /^Correct it/],
+    ["auths as a list", { auths: ["reg.io"] }, /its "auths" is no object$/, /^Correct it/],
+    ["helpers as a text", { credHelpers: "x" }, /its "credHelpers" is no object$/, /^Correct it/],
+    ["a helper without a name", { credHelpers: { "a.io": 1 } }, /name no program for "a.io"$/, /^Correct it/],
+    ["a store as a number", { credsStore: 1 }, /its "credsStore" is no text$/, /^Correct it/],
+    [
+      "no base64",
+      { auths: { "https://reg.io/v1/": { auth: "u:secret" } } },
+      /of "https:\/\/reg.io\/v1\/", its "auth" is not base64$/,
+      /^Log in anew: docker login https:\/\/reg.io\/v1\/$/,
+    ],
+    [
+      "no colon",
+      { auths: { "reg.io": { auth: encoded("secret") } } },
+      /of "reg.io", .* it has no ":"$/,
+      /anew/,
+    ],
+    [
+      "no user",
+      { auths: { "reg.io/a": { auth: encoded(":secret") } } },
+      /has no user before the ":"$/,
+      /anew/,
+    ],
+    ["an entry that is a text", { auths: { "reg.io": encoded("u:secret") } }, /it is no object$/, /anew/],
+  ];
+  await withTempDir(async (dir) => {
+    const file = `${dir}/config.json`;
+    const env = { DOCKER_CONFIG: dir, HOME: dir };
+    const wrong = (title: string, message: RegExp, fix: RegExp) => (error: RegistryError) => {
+      ok(error.message.startsWith(`Cannot read registry credentials from ${title}: `), error.message);
+      ok(message.test(error.message), error.message);
+      ok(!error.message.includes("secret") && !error.message.includes(encoded("secret")), error.message);
+      ok(fix.test(error.details.fix ?? ""), error.details.fix ?? "no fix");
+      strictEqual(error.kind, "denied");
+      return true;
+    };
+    for (const [title, content, message, fix] of cases) {
+      await t.step(title, async () => {
+        const text = typeof content === "string" ? content : JSON.stringify(content);
+        await Deno.writeTextFile(file, text);
+        await rejects(findCredentials("reg.io", "a", env), wrong(`"${file}"`, message, fix));
+        await rejects(keptLogins(env), wrong(`"${file}"`, message, fix));
+        const variable = { HOME: "/nonexistent", DOCKER_AUTH_CONFIG: text };
+        if (text.includes("elpers") || text.includes("Store")) return;
+        await rejects(findCredentials("reg.io", "a", variable), wrong("DOCKER_AUTH_CONFIG", message, fix));
+        await rejects(keptLogins(variable), wrong("DOCKER_AUTH_CONFIG", message, fix));
+      });
+    }
+    await t.step("another host goes on", async () => {
+      await Deno.writeTextFile(
+        file,
+        JSON.stringify({ auths: { "reg.io": { auth: "?" }, "b.io": auth("b:p") } }),
+      );
+      deepStrictEqual(await findCredentials("b.io", "a", env), basic("b"));
+      strictEqual(await findCredentials("c.io", "a", env), undefined);
+    });
+    await t.step("a token beside no user", async () => {
+      await Deno.writeTextFile(
+        file,
+        JSON.stringify({ auths: { "reg.io": { auth: encoded(":"), identitytoken: "t" } } }),
+      );
+      deepStrictEqual(await findCredentials("reg.io", "a", env), {
+        kind: "identity",
+        username: "",
+        token: "t",
+      });
+    });
+    await t.step("a directory", async () => {
+      await Deno.remove(file);
+      await Deno.mkdir(file);
+      await rejects(
+        findCredentials("reg.io", "a", env),
+        wrong(`"${file}"`, /: it is a directory$/, /right to read/),
+      );
+    });
+    await t.step("a named file that is not there", async () => {
+      const named = { HOME: "/nonexistent", REGISTRY_AUTH_FILE: `${dir}/gone.json` };
+      const missing = /, which REGISTRY_AUTH_FILE names: it is not there$/;
+      await rejects(findCredentials("reg.io", "a", named), { message: missing });
+      await rejects(keptLogins(named), { message: missing });
+    });
   });
 });
 

@@ -1,4 +1,5 @@
 /** A builder whose plugin runs apart: it reads the layers that steps stand on, and hands over those that they add. */
+import { whyFailed } from "../../../../lib/file_failure.ts";
 import { createHash } from "node:crypto";
 import type {
   Builder,
@@ -175,7 +176,7 @@ class StepWork {
     try {
       for await (const chunk of openLayer(file)) content.update(chunk);
     } catch (error) {
-      throw role.wrong(`layer ${made.digest} cannot be read: ${(error as Error).message}`, method);
+      throw role.wrong(`layer ${made.digest} cannot be read: ${whyFailed(error)}`, method);
     }
     const found = digestFromHex(content.digest("hex"));
     if (found !== diffId) throw role.wrong(`the content of layer ${made.digest} is ${found}`, method);
