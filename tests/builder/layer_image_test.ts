@@ -5,11 +5,12 @@ import type { EngineError } from "../../core/contract/errors.ts";
 import { joinPath } from "../../lib/layer/path_order.ts";
 import { sha256Of } from "../../lib/sha256.ts";
 import { digestOf } from "../../lib/oci/digest.ts";
-import { type DirMeta, IMAGE, layerDir, layerName } from "../../plugins/builder/native/cache.ts";
+import { type DirMeta, IMAGE, LayerCache, layerDir, layerName } from "../../plugins/builder/native/cache.ts";
 import { canMountImages } from "../../plugins/builder/native/layer_image.ts";
 import { getXattr, listXattrs, lstat, lstatIfPresent, unmount } from "../../plugins/builder/native/libc.ts";
 import { isWhiteout } from "../../plugins/builder/native/lower_view.ts";
 import { showLayers } from "../../plugins/builder/native/show_layers.ts";
+import { syncLayers } from "../../plugins/builder/native/sync_layers.ts";
 import { unpackImage } from "../../plugins/builder/native/unpack_image.ts";
 import { type UnpackedLayer, unpackLayer } from "../../plugins/builder/native/unpack_layer.ts";
 import { archive, type Member, member, randomNumbers, utf8 } from "../lib/tar/support.ts";
@@ -202,6 +203,51 @@ Deno.test("an image that cannot be used names what to delete", { ignore }, async
   });
 });
 
+Deno.test("a damaged image is never taken for a layer, nor one left that a directory has replaced", {
+  ignore,
+}, async () => {
+  await withTempDir(async (native) => {
+    const tar = archive([member("a", {}, "a".repeat(5000)), member("b", {}, "b")]);
+    const damages: ((image: Uint8Array) => Uint8Array)[] = [
+      (image) => image.slice(0, 8192),
+      (image) => image.fill(0, 1024, 1152),
+      (image) => image.fill(7, 5000, 5001),
+      (image) => image.fill(7, 4096, 4200),
+    ];
+    for (const damage of damages) {
+      const { dir, meta: { diffId } } = await unpack(native, tar);
+      await Deno.writeFile(`${dir}/${IMAGE}`, damage(await Deno.readFile(`${dir}/${IMAGE}`)));
+      await rejects(unpackImage(dir, `${native}/new`), /is damaged/);
+      equal(await new LayerCache(native).read(basename(dir), diffId), undefined);
+    }
+    const { dir } = await unpack(native, tar);
+    const image = await Deno.readFile(`${dir}/${IMAGE}`);
+    await unpackImage(dir, `${native}/new`);
+    await Deno.writeFile(`${dir}/${IMAGE}`, image); // as after a kill just before it is removed
+    await unpackImage(dir, `${native}/new`);
+    equal(lstatIfPresent(`${dir}/${IMAGE}`), undefined);
+    equal(await Deno.readTextFile(`${dir}/i/b`), "b");
+    equal((await unpack(native, new Uint8Array([...tar, 0]))).meta.format, 3); // no whole blocks
+  });
+});
+
+Deno.test(
+  "what takes a layer's place while layers are flushed is not marked as flushed",
+  { ignore },
+  async () => {
+    await withTempDir(async (native) => {
+      const { dir } = await unpack(native, archive([member("a", {}, "a")]));
+      const flushed = syncLayers(native);
+      Deno.copyFileSync(`${dir}/meta.json`, `${dir}/next`);
+      Deno.renameSync(`${dir}/next`, `${dir}/meta.json`);
+      await flushed;
+      equal(lstatIfPresent(`${dir}/synced`), undefined);
+      await syncLayers(native);
+      ok(lstatIfPresent(`${dir}/synced`));
+    });
+  },
+);
+
 Deno.test("a new store has images, which are directories once it is used again", { ignore }, async () => {
   await withStore(async (home, layout) => {
     const script = new URL("./native_main.ts", import.meta.url).pathname;
@@ -232,5 +278,12 @@ Deno.test("a new store has images, which are directories once it is used again",
       stdout.split("\n").find((row) => row.endsWith(" -"));
     ok(rows(first));
     equal(rows(first), rows(second));
+    await Deno.remove(`${home}/native`, { recursive: true });
+    await step(look);
+    for (const { name } of Deno.readDirSync(`${home}/native/l`)) {
+      const image = `${home}/native/l/${name}/${IMAGE}`;
+      if (lstatIfPresent(image)) await Deno.truncate(image, 8192);
+    }
+    equal(rows(first), rows(await step(look)), "a damaged one is unpacked anew");
   });
 });

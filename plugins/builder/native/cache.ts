@@ -64,10 +64,10 @@ export async function metaOf(layer: string): Promise<LayerMeta | undefined> {
 /** Notes of a layer that it is written anew, so that it may not be on disk any more. */
 export async function markUnsynced(layer: string): Promise<void> {
   const meta = await metaOf(layer);
-  await Deno.remove(`${layer}/synced`).catch(() => {});
   const next = `${layer}/${crypto.randomUUID().slice(0, 8)}`;
   await Deno.writeTextFile(next, JSON.stringify({ ...meta, boot: bootId() }));
   await Deno.rename(next, `${layer}/meta.json`);
+  await Deno.remove(`${layer}/synced`).catch(() => {}); // in this order: see syncLayers
 }
 
 /** The directory of the builder below a store; root and ordinary users write different kinds of trees. */

@@ -2,6 +2,7 @@
 import { EROFS_BLOCK, type ErofsDirectory } from "../../../lib/erofs/types.ts";
 import { erofsMetadata, metadataStart, SUPERBLOCK_AT } from "../../../lib/erofs/metadata.ts";
 import { IMAGE, SHOWN } from "./cache.ts";
+import { NoImageError } from "./image_tree.ts";
 import { errno, lstat, lstatIfPresent, mount, MS, SyscallError, unmount } from "./libc.ts";
 import { OPAQUE, opaqueMark } from "./layer_tree.ts";
 
@@ -43,7 +44,8 @@ export class ImageFile implements Disposable {
 
   /** @param uuid 16 bytes that no other image has; overlayfs tells them apart by it */
   finish(root: ErofsDirectory, uuid: Uint8Array): void {
-    const start = Math.ceil(this.#end / EROFS_BLOCK) * EROFS_BLOCK;
+    const start = this.#end;
+    if (start % EROFS_BLOCK !== 0) throw new NoImageError("the tar is not made of whole blocks");
     const { superblock, metadata } = erofsMetadata(root, { start, uuid });
     this.#file.seekSync(start, Deno.SeekMode.Start);
     this.#write(metadata);

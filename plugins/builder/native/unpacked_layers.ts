@@ -92,11 +92,12 @@ export class UnpackedLayers {
 
   async #unpack(ref: LayerRef, name: string, dirs?: Record<string, DirMeta>): Promise<Unpacked> {
     const fresh = await (this.#fresh ??= this.cache.isEmpty());
-    const meta = await this.cache.read(name, ref.diffId);
-    if (meta) {
-      if (await this.cache.isImage(name, meta)) await this.#spread(name);
-      return { name, meta };
+    let meta = await this.cache.read(name, ref.diffId);
+    if (meta && await this.cache.isImage(name, meta)) {
+      await this.#spread(name);
+      meta = await this.cache.read(name, ref.diffId); // not there when the image was damaged
     }
+    if (meta) return { name, meta };
     const { diffId, tar } = ref;
     const unpack = (blob: string, tar: boolean) => async (helper: HelperProcess) =>
       await helper.request<UnpackedLayer>({
