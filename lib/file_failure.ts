@@ -123,6 +123,8 @@ export function withoutNumbers(text: string): string {
 function wordsOf(error: Error): string | undefined {
   if (error.message.search(NUMBER) < 0) return undefined;
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
+  // Of a program it may be what its first line names.
+  if (code === "ENOENT" && error.message.startsWith("Failed to spawn")) return undefined;
   return KINDS[code]?.why ?? OTHER_WORDS[code];
 }
 

@@ -61,7 +61,7 @@ from: oci:theirs
 
 Deno.test("a base that cannot be had is told with the document that wants it", async () => {
   const files = {
-    "dappfile.yaml": "include: more.yaml\n---\ndimg: app\nfrom: scratch\n---\ndimg: odd\nfrom: ./base\n",
+    "dappfile.yaml": "include: more.yaml\n---\ndimg: app\nfrom: scratch\n---\ndimg: odd\nfrom: oci:gone\n",
     "more.yaml": "dimg: more\nfrom: oci:nowhere\n",
   };
   await withProject(files, async (project) => {

@@ -137,7 +137,8 @@ export class LayerCache {
   /** Whether nothing is unpacked yet. */
   async isEmpty(): Promise<boolean> {
     try {
-      return (await Deno.readDir(this.layers)[Symbol.asyncIterator]().next()).done === true;
+      for await (const _ of Deno.readDir(this.layers)) return false;
+      return true;
     } catch (error) {
       return error instanceof Deno.errors.NotFound;
     }
