@@ -7,14 +7,15 @@ import { readInventory } from "./inventory.ts";
 import { Pool } from "../../lib/pool.ts";
 import { removeIdleSlots } from "../protocol/leases.ts";
 import type { Mark } from "../protocol/marks.ts";
-import { ATTACHED, type CleanupPlan, type PlannedRemoval, type RemovalGroup } from "./plan.ts";
+import { ATTACHED, type CleanupPlan, LEFT, type PlannedRemoval, type RemovalGroup } from "./plan.ts";
 import { subjectInName } from "../protocol/subject_in_name.ts";
 import { lookAfter } from "./look_after.ts";
 import { dropLeftovers } from "./leftovers.ts";
 import type { JournalEntry } from "./journal.ts";
-import { CannotDelete, removeGroup } from "./removal.ts";
+import { CannotDelete, type RemovalInputs, removeGroup } from "./removal.ts";
 import { Outcomes } from "./outcomes.ts";
 import { requestsAtOnce } from "../protocol/asking_pool.ts";
+import { placeOf, tagsAt } from "./places.ts";
 import { protectStages } from "./protection.ts";
 import { StageMarks } from "./stage_marks.ts";
 import { Throttle } from "./throttle.ts";
@@ -98,7 +99,8 @@ class Applier {
     try {
       const { image = [], attached = [], stage = [] } = Object.groupBy(this.plan.groups, (group) => {
         const planned = this.#planned(group, group.remove[0]!);
-        return planned?.kind === "image" ? "image" : planned?.rule === ATTACHED ? "attached" : "stage";
+        if (planned?.kind === "image" || planned?.rule === LEFT) return "image";
+        return planned?.rule === ATTACHED ? "attached" : "stage";
       });
       await this.#removeImages(image);
       await this.#removeStages(stage);
@@ -126,27 +128,39 @@ class Applier {
     await this.#dropLeftovers(this.#pending.filter(({ tags }) => !tags.some(isStageTag)), mayRemove);
   }
 
-  /** What belongs to images goes after them, unless one has stayed or got another tag meanwhile. */
+  /**
+   * What belongs to images goes after them, unless one has stayed or got another tag meanwhile; what belongs to that goes
+   * after it.
+   */
   async #removeAttached(groups: readonly RemovalGroup[]): Promise<void> {
     if (groups.length === 0) return;
-    const { images, stages, others, broken, manifests } = await this.#look();
-    const standing = new Set<string>();
-    for (const { repository, digest } of [...images, ...stages, ...others, ...broken]) {
-      if (!digest) continue;
-      for (const each of [digest, ...manifests[digest]?.children ?? []]) {
-        standing.add(`${repository}@${each}`);
-      }
-    }
+    const look = await this.#look();
+    const standing = tagsAt(look);
+    const above = ({ repository }: RemovalGroup, tag: string) => {
+      const subject = subjectInName(tag);
+      return subject && (standing.get(placeOf(repository, subject)) ?? [])
+        .filter(({ reference }) => !this.#outcomes.isGone(reference));
+    };
     const mayRemove = () => true;
-    await this.#removeAll(groups, {
-      spare: ({ repository }, tag) => {
-        const subject = subjectInName(tag);
-        if (subject && !standing.has(`${repository}@${subject}`)) return undefined;
-        return "its image has stayed, or has a tag again";
-      },
-      mayRemove,
-    });
+    for (let rest = groups; rest.length > 0;) {
+      const left = new Set(rest.flatMap((group) => this.#referencesOf(group)));
+      const ready = rest.filter((group) =>
+        !group.remove.some((tag) => above(group, tag)?.some(({ reference }) => left.has(reference)))
+      );
+      const wave = ready.length > 0 ? ready : rest;
+      await this.#removeAll(wave, {
+        spare: (group, tag) =>
+          above(group, tag)?.length === 0 ? undefined : "its image has stayed, or has a tag again",
+        mayRemove,
+      });
+      rest = rest.filter((group) => !wave.includes(group));
+    }
     await this.#dropLeftovers([], mayRemove);
+  }
+
+  #referencesOf({ repository, remove }: RemovalGroup): readonly string[] {
+    const { name } = this.options.backend.repository(repository);
+    return remove.map((tag) => `${name}:${tag}`);
   }
 
   /** In rounds, each with a mark of its own, until all are done. */
@@ -257,8 +271,7 @@ class Applier {
         spare: (group, tag) => spare(this.#planned(group, tag)),
         mayRemove: () => true,
       });
-      const { name } = this.options.backend.repository(group.repository);
-      if (!group.remove.some((tag) => this.#outcomes.isDeleted(`${name}:${tag}`))) continue;
+      if (!this.#referencesOf(group).some((reference) => this.#outcomes.isDeleted(reference))) continue;
       await this.#marks.tellGone();
       return tried;
     }
@@ -300,9 +313,8 @@ class Applier {
         ...this.options,
         repo: this.plan.repo,
         run: new Date(this.#start).toISOString(),
-        ...(["image", "stage"].includes(this.#planned(group, group.remove[0]!)?.kind ?? "") && {
-          ours: this.plan.project,
-        }),
+        project: this.plan.project,
+        ...mustBe(this.#planned(group, group.remove[0]!)),
         throttle: this.#throttle,
         spare: (tag) => rules.spare(group, tag),
         mayRemove: rules.mayRemove,
@@ -343,6 +355,12 @@ class Applier {
 
 function key(repository: string, tag: string): string {
   return `${repository}:${tag}`;
+}
+
+/** What is looked for again in what a plan calls one or the other. */
+function mustBe(planned: PlannedRemoval | undefined): Pick<RemovalInputs, "must"> {
+  if (planned?.rule === LEFT) return { must: "stand for what goes" };
+  return planned?.kind === "image" || planned?.kind === "stage" ? { must: "be of the project" } : {};
 }
 
 function isStageTag(tag: string): boolean {

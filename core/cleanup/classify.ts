@@ -35,7 +35,7 @@ export function classify(
   { annotations }: KnownManifest,
   { project, now, listed, facts }: Surroundings,
 ): Classified {
-  if (tag.tag.startsWith(SERVICE_TAG_PREFIX)) {
+  if (tag.tag.startsWith(SERVICE_TAG_PREFIX) || annotations[labels.removed] !== undefined) {
     return { kind: "other", other: { ...tag, kind: "service", needs: [] } };
   }
   const owner = annotations[labels.project];

@@ -181,7 +181,8 @@ class RemoteFacts implements CleanupGit {
   }
 
   async #cloneCommits(url: string): Promise<readonly string[]> {
-    const dir = `${await this.options.scratch()}/commits.git`;
+    // One engine may be asked several times.
+    const dir = `${await this.options.scratch()}/commits-${crypto.randomUUID()}.git`;
     const full = /^[a-z][a-z0-9+.-]*:|^\/|^[^/]+:/i.test(url) ? url : `${this.located.root}/${url}`;
     const output = await this.#ask(
       { name: full, url: full },

@@ -8,9 +8,12 @@ export function removalGroups(
   { manifests, stages }: Pick<Inventory, "manifests" | "stages">,
 ): readonly RemovalGroup[] {
   const byDigest = Map.groupBy(tags, (t) => `${t.repository}@${t.digest ?? t.tag}`);
-  const childOfKept = new Set<Digest>();
-  for (const { verdict, digest } of tags) {
-    if (verdict === "keep" && digest) addChildren(digest, manifests, childOfKept);
+  // Every repository has manifests of its own.
+  const childrenOfKept = new Map<string, Set<Digest>>();
+  for (const { repository, verdict, digest } of tags) {
+    const into = childrenOfKept.get(repository) ?? new Set();
+    childrenOfKept.set(repository, into);
+    if (verdict === "keep" && digest) addChildren(digest, manifests, into);
   }
   const groups: { readonly group: RemovalGroup; readonly rank: number }[] = [];
   const depth = depthsOf(stages);
@@ -18,6 +21,7 @@ export function removalGroups(
     const going = members.filter(({ verdict }) => verdict === "delete");
     if (going.length === 0) continue;
     const { repository, digest, kind, signature } = going[0]!;
+    const childOfKept = childrenOfKept.get(repository)!;
     const below = new Set<Digest>();
     if (digest && going.length === members.length) addChildren(digest, manifests, below);
     const children = [...below].filter((child) =>

@@ -22,6 +22,7 @@ import type {
 import { Backlog } from "./backlog.ts";
 import { classify, isCopy } from "./classify.ts";
 import { earlier } from "../protocol/clock.ts";
+import { tellHandCopies } from "./hand_copies.ts";
 import { nameOfMarker } from "../publish/names.ts";
 import { InventoryCache } from "./inventory_cache.ts";
 import { listedFacts, shareListedBytes } from "./listed_facts.ts";
@@ -73,6 +74,7 @@ export async function readInventory(backend: RegistryBackend, options: Inventory
 
 class Reader {
   readonly #images: InventoryImage[] = [];
+  readonly #copies = new Set<string>();
   readonly #stages: InventoryStage[] = [];
   readonly #others: OtherTag[] = [];
   readonly #broken: BrokenTag[] = [];
@@ -97,13 +99,14 @@ class Reader {
 
   inventory(repo: string): Inventory {
     const byReference = (a: InventoryTag, b: InventoryTag) => a.reference < b.reference ? -1 : 1;
-    const [images, stages, manifests] = [this.#images, this.#stages, this.#manifests];
+    const images = tellHandCopies(this.#images, this.#copies);
+    const [stages, manifests] = [this.#stages, this.#manifests];
     return {
       project: this.options.project,
       repo,
       // When all is read, the registry has told its time.
       now: new Date(earlier(this.#now, this.backend.capabilities)).toISOString(),
-      images: this.#images.sort(byReference),
+      images: images.toSorted(byReference),
       stages: this.#stages.sort(byReference),
       others: this.#others.sort(byReference),
       broken: this.#broken.sort(byReference),
@@ -200,8 +203,10 @@ class Reader {
     const now = new Date(this.#now).toISOString();
     const facts = this.#manifests;
     const entry = classify(tag, known, { project: this.options.project, now, listed, facts });
-    if (entry.kind === "image") this.#images.push(entry.image);
-    else if (entry.kind === "stage") this.#stages.push(entry.stage);
+    if (entry.kind === "image") {
+      this.#images.push(entry.image);
+      if (isCopy(tag, known.annotations)) this.#copies.add(tag.reference);
+    } else if (entry.kind === "stage") this.#stages.push(entry.stage);
     else if (entry.kind === "other") this.#others.push(entry.other);
     else if (entry.kind === "broken") this.#broken.push(entry.broken);
     else unreachable(entry);
@@ -291,20 +296,30 @@ class Reader {
     const known = await readFacts(manifest, `manifest ${repository.name}@${digest}`, {
       repository,
       root: this.backend.repository(""),
-      manifest: (child) => this.#child(repository, child),
+      manifest: (child) => this.#part(repository, child),
       signal: this.options.signal,
     });
     this.cache.learn(digest, known);
     return known;
   }
 
-  /** A manifest of an index; undefined when it is gone, damaged, or cannot be read: the index is what it is all the same. */
-  async #child(repository: Repository, digest: Digest): Promise<KnownManifest | undefined> {
+  /** A manifest of an index; undefined when it is gone or damaged: the index is what it is all the same. */
+  async #part(repository: Repository, digest: Digest): Promise<KnownManifest | undefined> {
     try {
       return await this.#manifest(repository, digest);
     } catch (error) {
+      if (error instanceof OciError) return undefined;
+      throw error;
+    }
+  }
+
+  /** The same, and undefined when it cannot be read. */
+  async #child(repository: Repository, digest: Digest): Promise<KnownManifest | undefined> {
+    try {
+      return await this.#part(repository, digest);
+    } catch (error) {
       this.options.signal.throwIfAborted();
-      if (error instanceof OciError || error instanceof EngineError) return undefined;
+      if (error instanceof EngineError) return undefined;
       throw error;
     }
   }

@@ -10,7 +10,7 @@ export interface RememberedTag {
 }
 
 const KIND = "inventory";
-const FORMAT = 4;
+const FORMAT = 5;
 /** Manifests, and tags, of one value: what is written or read at once takes several times its size in memory. */
 const PART = 2000;
 

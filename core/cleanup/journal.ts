@@ -11,6 +11,8 @@ export interface JournalEntry {
   readonly time: string;
   /** RFC 3339, when the cleanup began to remove tags; absent in entries of earlier releases. */
   readonly run?: string;
+  /** Whose cleanup it was; absent in entries of earlier releases. */
+  readonly project?: string;
   /** Full name of REPO. */
   readonly repo: string;
   /** "" is REPO itself, any other name is below it. */
@@ -157,7 +159,7 @@ async function parseLine(line: string): Promise<JournalEntry | JournalPlace | un
     return undefined;
   }
   if (!isObject(value)) return undefined;
-  const { time, run, repo, repository, tag, mediaType, dropped, digest = dropped } = value;
+  const { time, run, project, repo, repository, tag, mediaType, dropped, digest = dropped } = value;
   if (typeof repo !== "string" || typeof repository !== "string" || typeof digest !== "string") {
     return undefined;
   }
@@ -170,6 +172,7 @@ async function parseLine(line: string): Promise<JournalEntry | JournalPlace | un
   return {
     time,
     ...(typeof run === "string" && { run }),
+    ...(typeof project === "string" && { project }),
     ...place,
     ...(typeof tag === "string" && { tag }),
     mediaType,

@@ -5,6 +5,7 @@ import type { RegistryBackend, Repository } from "../contract/registry.ts";
 import type { Clock } from "../protocol/clock.ts";
 import type { Journal } from "./journal.ts";
 import { addChildren } from "./groups.ts";
+import { placeOf } from "./places.ts";
 import { CannotDelete } from "./removal.ts";
 import type { Throttle } from "./throttle.ts";
 import type { Leftover } from "./apply_model.ts";
@@ -37,7 +38,7 @@ export async function dropLeftovers(leftovers: readonly Leftover[], inputs: Drop
   if (leftovers.length === 0) return done;
   const look = await inputs.look();
   const places = new Map<string, Place>();
-  const placeOf = (name: string) => {
+  const repositoryOf = (name: string) => {
     const place = places.get(name) ?? new Place(inputs.backend.repository(name), tagsOf(look, name), inputs);
     places.set(name, place);
     return place;
@@ -53,11 +54,11 @@ export async function dropLeftovers(leftovers: readonly Leftover[], inputs: Drop
     const { repository, digest, inseparable, children } = leftover;
     const keep = (why: string) => {
       done.set(leftover, { why });
-      for (const child of children) used.add(child);
+      for (const child of children) used.add(placeOf(repository, child));
     };
     if (unreadable) return keep(`what ${unreadable.reference} is at cannot be read`);
-    if (used.has(digest)) return keep("an index that stays refers to it");
-    const place = placeOf(repository);
+    if (used.has(placeOf(repository, digest))) return keep("an index that stays refers to it");
+    const place = repositoryOf(repository);
     try {
       const result = await inputs.throttle.run(async () => {
         const others = await place.tagsAt(digest, leftover.tags);
@@ -69,11 +70,11 @@ export async function dropLeftovers(leftovers: readonly Leftover[], inputs: Drop
       if (!result) return;
       if (result !== "dropped") return keep(result.why);
       done.set(leftover, result);
-      notes.push(inputs.journal.dropped({ repo: inputs.repo, repository, digest }).catch(() => {}));
       for (const child of children) {
-        if (used.has(child) || (await place.tagsAt(child, [])).length > 0) continue;
+        if (used.has(placeOf(repository, child)) || (await place.tagsAt(child, [])).length > 0) continue;
         await inputs.throttle.run(() => place.drop(child));
       }
+      notes.push(inputs.journal.dropped({ repo: inputs.repo, repository, digest }).catch(() => {}));
     } catch (error) {
       inputs.signal.throwIfAborted();
       if (CannotDelete.isMeant(error) && inseparable.size > 0) failure = { error: new CannotDelete(error) };
@@ -146,12 +147,17 @@ function tagsOf(look: Inventory, repository: string): Map<string, Digest | undef
   return new Map(all.filter((tag) => tag.repository === repository).map(({ tag, digest }) => [tag, digest]));
 }
 
-/** Manifests below the indexes that stay, as far as the look tells. */
-function childrenThatStay(look: Inventory, leftovers: readonly Leftover[]): Set<Digest> {
-  const own = new Map(leftovers.map(({ repository, digest, tags }) => [`${repository}@${digest}`, tags]));
-  const used = new Set<Digest>();
+/** Places of manifests below the indexes that stay, as far as the look tells. */
+function childrenThatStay(look: Inventory, leftovers: readonly Leftover[]): Set<string> {
+  const own = new Map(
+    leftovers.map(({ repository, digest, tags }) => [placeOf(repository, digest), tags]),
+  );
+  const used = new Set<string>();
   for (const { repository, digest, tag } of [...look.images, ...look.stages, ...look.others]) {
-    if (!own.get(`${repository}@${digest}`)?.includes(tag)) addChildren(digest, look.manifests, used);
+    if (own.get(placeOf(repository, digest))?.includes(tag)) continue;
+    const children = new Set<Digest>();
+    addChildren(digest, look.manifests, children);
+    for (const child of children) used.add(placeOf(repository, child));
   }
   return used;
 }

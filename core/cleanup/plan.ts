@@ -3,6 +3,9 @@ import type { Digest } from "../../lib/oci/digest.ts";
 /** The rule by which tags go that a builder needed for a step, when nobody came to remove them. */
 export const FORGOTTEN = "forgotten";
 
+/** The rule by which tags go that a cleanup was removing when it was stopped. */
+export const LEFT = "left by a cleanup";
+
 /** The rule by which stages of the old tool go, which carry the project's label in their configuration alone. */
 export const OLD_STAGE = "old stage";
 

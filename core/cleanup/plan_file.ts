@@ -4,7 +4,7 @@ import { SERVICE_TAG_PREFIX } from "../contract/labels.ts";
 import { isTag } from "../../lib/oci/reference.ts";
 import { subjectInName } from "../protocol/subject_in_name.ts";
 import { isSpare } from "../protocol/spare_tags.ts";
-import { ATTACHED, type CleanupPlan, FORGOTTEN, OLD_STAGE } from "./plan.ts";
+import { ATTACHED, type CleanupPlan, FORGOTTEN, LEFT, OLD_STAGE } from "./plan.ts";
 import { isSignature } from "../contract/signature.ts";
 import { isDigest } from "../../lib/oci/digest.ts";
 
@@ -96,7 +96,9 @@ function contradiction({ tags, groups }: CleanupPlan): string | undefined {
       if (!tag) return `group ${digest} removes "${name}", which is not among the tags`;
       if (tag.verdict !== "delete") return `group ${digest} removes ${tag.reference}, which is to be kept`;
       if (tag.digest !== digest) return `group ${digest} removes ${tag.reference}, which has another digest`;
-      if (tag.rule === FORGOTTEN && isSpare(tag.tag)) {
+      const own = tag.rule === FORGOTTEN && isSpare(tag.tag) ||
+        tag.rule === LEFT && !tag.tag.startsWith(SERVICE_TAG_PREFIX);
+      if (own) {
         removed++;
         continue;
       }

@@ -6,11 +6,11 @@ import type {
   InventoryTag,
   OtherTag,
 } from "../contract/cleanup.ts";
-import { signatureIn, STAGE_TAG_PREFIX } from "../contract/labels.ts";
+import { SERVICE_TAG_PREFIX, signatureIn, STAGE_TAG_PREFIX } from "../contract/labels.ts";
 import { BlobCount } from "./blob_count.ts";
 import { evict } from "./budget.ts";
 import type { GivenKeep } from "./policies.ts";
-import { placeOf } from "./removed_before.ts";
+import { type AnyTag, placeOf, tagsAt } from "./places.ts";
 import { removalGroups } from "./groups.ts";
 import { addFixedRoots, Needs, short } from "./stage_roots.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
@@ -19,6 +19,7 @@ import {
   ATTACHED,
   type CleanupPlan,
   FORGOTTEN,
+  LEFT,
   OLD_STAGE,
   type PlannedRemoval,
   type TagKind,
@@ -73,6 +74,7 @@ class Planner {
   /** What was not quite a reason. */
   readonly #nearly: ReadonlyMap<string, readonly GivenKeep[]>;
   readonly #notes: string[];
+  #standing: ReadonlyMap<string, readonly AnyTag[]> | undefined;
   /** An image of which nobody knows what it stands on: then no stage goes. */
   readonly #unreadable: BrokenTag | undefined;
 
@@ -94,29 +96,7 @@ class Planner {
     for (const image of images) this.#fates.set(image.reference, this.#imageFate(image));
     const needs = this.#needs();
     this.#decideStages(needs);
-    for (const other of others) {
-      const old = this.options.legacy?.get(other.reference);
-      if (old !== undefined) {
-        this.#fates.set(other.reference, { verdict: "delete", rule: OLD_STAGE, why: old, chain: [old] });
-        continue;
-      }
-      const attached = other.attachedTo && this.#attachedFate(other, other.attachedTo);
-      if (attached) {
-        this.#fates.set(other.reference, attached);
-        continue;
-      }
-      if (isForgottenSpare(other.tag, Date.parse(this.inventory.now))) {
-        const why = "a builder needed it for a step that has long ended";
-        this.#fates.set(other.reference, { verdict: "delete", rule: FORGOTTEN, why, chain: [why] });
-        continue;
-      }
-      const why = other.kind === "service"
-        ? "dapp keeps its books in it"
-        : other.project !== undefined && other.project !== this.inventory.project
-        ? `it belongs to project "${other.project}"`
-        : `it does not carry the label of project "${this.inventory.project}"`;
-      this.#fates.set(other.reference, { verdict: "keep", rule: other.kind, why, chain: [why] });
-    }
+    for (const other of others) this.#otherFate(other);
     this.#decideBroken(needs);
 
     this.#noteLocked();
@@ -213,23 +193,46 @@ class Planner {
     return { verdict: "delete", rule: "nobody keeps it", why, chain: was };
   }
 
+  #otherFate(other: OtherTag): Fate {
+    const { reference, kind, project, attachedTo } = other;
+    const known = this.#fates.get(reference);
+    if (known) return known;
+    const stay = kind === "service"
+      ? "dapp keeps its books in it"
+      : project !== undefined && project !== this.inventory.project
+      ? `it belongs to project "${project}"`
+      : `it does not carry the label of project "${this.inventory.project}"`;
+    // Names can go round in a circle: then all of them stay.
+    const kept: Fate = { verdict: "keep", rule: kind, why: stay, chain: [stay] };
+    this.#fates.set(reference, kept);
+    const going = (rule: string, why: string): Fate => ({ verdict: "delete", rule, why, chain: [why] });
+    const old = this.options.legacy?.get(reference);
+    const fate = old !== undefined
+      ? going(OLD_STAGE, old)
+      : isLeft(other) && other.locked === undefined
+      ? going(LEFT, "a cleanup that was stopped had begun to remove it")
+      : attachedTo && this.#attachedFate(other, attachedTo) ||
+        (isForgottenSpare(other.tag, Date.parse(this.inventory.now))
+          ? going(FORGOTTEN, "a builder needed it for a step that has long ended")
+          : kept);
+    this.#fates.set(reference, fate);
+    return fate;
+  }
+
   /** What belongs to an image of the project stays and goes with it; undefined where the image is not known. */
   #attachedFate({ repository, locked }: OtherTag, subject: Digest): Fate | undefined {
-    const { images, stages, others, broken, manifests } = this.inventory;
-    const has = (digest: Digest | undefined) =>
-      digest !== undefined && (digest === subject || manifests[digest]?.children.includes(subject));
-    const above = [...images, ...stages, ...others, ...broken].filter((tag) =>
-      tag.repository === repository && has(tag.digest)
-    );
+    const place = placeOf(repository, subject);
+    const above = (this.#standing ??= tagsAt(this.inventory)).get(place) ?? [];
     const [first] = above;
     if (!first) {
-      const left = this.options.removed?.has(placeOf(repository, subject)) && !this.options.dimgs &&
+      const left = this.options.removed?.has(place) && !this.options.dimgs &&
         this.options.images !== false && locked === undefined;
       if (!left) return undefined;
       const why = "the image it belongs to was removed by an earlier cleanup";
       return { verdict: "delete", rule: ATTACHED, why, chain: [why] };
     }
-    const goes = above.every(({ reference }) => this.#fates.get(reference)?.verdict === "delete");
+    const fateOf = (tag: AnyTag) => "needs" in tag ? this.#otherFate(tag) : this.#fates.get(tag.reference);
+    const goes = above.every((tag) => fateOf(tag)?.verdict === "delete");
     const why = goes ? `it belongs to ${first.reference}, which goes` : `it belongs to ${first.reference}`;
     return { verdict: goes && locked === undefined ? "delete" : "keep", rule: ATTACHED, why, chain: [why] };
   }
@@ -346,6 +349,11 @@ class Planner {
     }
     return bytes;
   }
+}
+
+/** Whether a tag is at what it was moved to in order to be removed: all else of dapp's own has names of its own. */
+function isLeft({ kind, tag }: OtherTag): boolean {
+  return kind === "service" && !tag.startsWith(SERVICE_TAG_PREFIX);
 }
 
 /** Whether a tag may be an image of which nobody can tell at this moment what it stands on. */

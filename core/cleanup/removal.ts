@@ -34,8 +34,9 @@ export interface RemovalInputs extends ApplyOptions {
   readonly repo: string;
   /** RFC 3339, when this cleanup began. */
   readonly run: string;
-  /** The project whose label the manifest must carry, whatever a plan that came from a file says. */
-  readonly ours?: string;
+  readonly project: string;
+  /** What the manifest must say of itself, whatever a plan that came from a file says. */
+  readonly must?: "be of the project" | "stand for what goes";
   readonly throttle: Throttle;
   /** Why a tag must be left alone after all. */
   readonly spare: (tag: string) => string | undefined;
@@ -94,12 +95,9 @@ export async function removeGroup(group: RemovalGroup, inputs: RemovalInputs): P
   const { annotations = {}, children = [] } = manifest
     ? await factsOf(repository, manifest, inputs) ?? {}
     : {};
-  const { [labels.project]: owner, [labels.dimg]: role } = annotations;
-  const stranger = inputs.ours !== undefined && manifest && (owner !== inputs.ours || role === undefined);
-  if (stranger) {
-    for (const tag of going.keys()) {
-      say(tag, "spared", `it does not carry the label of project "${inputs.ours}"`);
-    }
+  const why = manifest && strangeness(annotations, inputs);
+  if (why !== undefined) {
+    for (const tag of going.keys()) say(tag, "spared", why);
     return { tags };
   }
   const checkedAt = inputs.clock.now();
@@ -145,6 +143,25 @@ export async function removeGroup(group: RemovalGroup, inputs: RemovalInputs): P
   return { tags };
 }
 
+/** Why a manifest is not what it must be. */
+function strangeness(
+  { [labels.project]: owner, [labels.dimg]: role, [labels.removed]: removed }: KnownManifest["annotations"],
+  { project, must }: RemovalInputs,
+): string | undefined {
+  switch (must) {
+    case undefined:
+      return undefined;
+    case "be of the project":
+      return owner === project && role !== undefined
+        ? undefined
+        : `it does not carry the label of project "${project}"`;
+    case "stand for what goes":
+      return removed === undefined ? "it is no tag that a cleanup has left" : undefined;
+    default:
+      return unreachable(must);
+  }
+}
+
 /**
  * What a tag points at, with the manifest unless that is known; one request, unless it is not what was expected. Where
  * reading counts as a pull, a tag is looked up first, so that one that stays was not read.
@@ -187,7 +204,8 @@ async function entriesOf(
 ): Promise<readonly JournalEntry[]> {
   if (!manifest) return [];
   const time = new Date(inputs.clock.now()).toISOString();
-  const common = { time, run: inputs.run, repo: inputs.repo, repository: group.repository };
+  const { run, project, repo } = inputs;
+  const common = { time, run, project, repo, repository: group.repository };
   const below: JournalEntry[] = [];
   for (const child of children) {
     const found = await inputs.throttle.run(() => repository.manifest(child, inputs.signal));

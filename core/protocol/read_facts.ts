@@ -3,7 +3,7 @@ import { MAX_DOCUMENT } from "../../lib/oci/documents.ts";
 import { OciError } from "../../lib/oci/errors.ts";
 import { labels, ociLabels, type StageChain, stageTag } from "../contract/labels.ts";
 import type { RemoteManifest, Repository } from "../contract/registry.ts";
-import { configOf, type KnownManifest, readKnown } from "./manifest_facts.ts";
+import { configOf, type KnownManifest, neededBy, readKnown } from "./manifest_facts.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 
 /** Where the facts of a manifest come from beside itself. */
@@ -34,15 +34,14 @@ export async function readFacts(
   const own = [labels.project, labels.service, labels.removed];
   if (own.some((key) => annotations[key] !== undefined)) return known;
   if (children.length > 0) {
-    // A copy by such a tool lost all annotations. Where images have theirs, somebody made the index from them.
-    const first = await sources.manifest(children[0]!);
+    const found = await Promise.all(children.map((child) => sources.manifest(child)));
+    const parts = found.filter((part) => part !== undefined);
+    const [first] = parts;
     if (!first) return known;
-    const facts = first.fromLabels ? first.annotations : neededOf(first.annotations);
-    return {
-      ...known,
-      annotations: { ...facts, ...annotations },
-      ...(first.fromLabels && { fromLabels: true }),
-    };
+    // A copy by such a tool lost all annotations. Where images have theirs, somebody made the index from them.
+    const isCopy = parts.every(({ fromLabels }) => fromLabels);
+    const facts = { ...(isCopy && first.annotations), ...neededOfAll(parts) };
+    return { ...known, annotations: { ...facts, ...annotations }, ...(isCopy && { fromLabels: true }) };
   }
   const config = configOf(bytes, mediaType, title);
   if (!config || config.size > MAX_DOCUMENT) return known;
@@ -54,6 +53,15 @@ export async function readFacts(
 function neededOf(facts: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   const keys = [labels.signature, labels.previous, labels.stages];
   return Object.fromEntries(Object.entries(facts).filter(([key]) => keys.some((each) => each === key)));
+}
+
+/** The same for what consists of several images. */
+function neededOfAll(parts: readonly KnownManifest[]): Readonly<Record<string, string>> {
+  const signatures = new Set(parts.flatMap(({ annotations }) => neededBy(annotations)));
+  if (signatures.size === 0) return {};
+  const stages = [...signatures].map((signature) => ({ stage: "", signature }));
+  const chain: StageChain = [{ image: "", stages }];
+  return { [labels.stages]: JSON.stringify(chain) };
 }
 
 async function factsInLabels(

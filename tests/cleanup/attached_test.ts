@@ -7,7 +7,7 @@ import type { Digest } from "../../core/contract/plugin.ts";
 import { withTempDir } from "../support/tmp.ts";
 import { removedBefore } from "../../core/cleanup/removed_before.ts";
 import { failed, MemoryRegistry } from "./support/memory_registry.ts";
-import { never, putImage, putIndex, putManifest } from "./support/publish.ts";
+import { never, putImage, putIndex, putManifest, putStage, sig } from "./support/publish.ts";
 import { applyFor, deletedBy, planFor } from "./support/run.ts";
 import { digestFromHex } from "../../lib/oci/digest.ts";
 
@@ -134,5 +134,84 @@ Deno.test("what a run that was stopped left of a removed image goes with the nex
     const second = await applyFor(registry, next, { journalPath });
     assert.deepEqual([second.counts.deleted, second.exitCode], [2, 0]);
     assert.ok(registry.tags.get("")!.has(tagOf(unknown, ".sig")));
+  });
+});
+
+for (const deletion of ["manifest", "tag"] as const) {
+  Deno.test(`a signature of a signature goes after it, with their image (${deletion})`, async () => {
+    const registry = new MemoryRegistry({ deletion });
+    const image = { scheme: "git_branch", layers: ["l"] };
+    const live = await putImage(registry, { ...image, tag: "main", value: "main" });
+    const gone = await putImage(registry, { ...image, tag: "gone", value: "gone" });
+    const put = (digest: Digest, layers: readonly string[]) =>
+      putManifest(registry, {
+        repository: "",
+        tag: tagOf(digest, ".sig"),
+        layers,
+        bytes: 9,
+        annotations: {},
+      });
+    const going: string[] = [];
+    for (const subject of [live, gone]) {
+      let at = subject;
+      for (const text of ["one", "two", "three"]) {
+        if (subject === gone) going.push(`:${tagOf(at, ".sig")}`);
+        at = await put(at, [`${text} of ${subject}`]);
+      }
+    }
+    // Names that go round in a circle say nothing.
+    const [a, b] = [
+      await put(digestFromHex("8".repeat(64)), ["a"]),
+      await put(digestFromHex("9".repeat(64)), ["b"]),
+    ];
+    registry.tags.get("")!.set(tagOf(a, ".att"), b).set(tagOf(b, ".att"), a);
+    const before = registry.state();
+    const plan = await planFor(registry, { git: { branches: ["main"] } });
+    assert.deepEqual(deletedBy(plan).sort(), [...going, ":gone"].sort());
+    const report = await applyFor(registry, plan);
+    assert.deepEqual([report.counts.deleted, report.exitCode], [4, 0]);
+    const rest = Object.entries(before).filter(([key]) => ![...going, ":gone"].includes(key));
+    assert.deepEqual(registry.state(), Object.fromEntries(rest));
+  });
+}
+
+Deno.test("what is attached to a part of an image stays while any index has that part, at any depth", async () => {
+  const registry = new MemoryRegistry();
+  const part = await putImage(registry, { tag: "tmp" });
+  registry.tags.get("")!.delete("tmp");
+  const annotations = {
+    dapp: "shop",
+    "dapp-dimg": "true",
+    "dapp-tag-scheme": "git_branch",
+    "dapp-tag-value": "gone",
+  };
+  const image = await putIndex(registry, { repository: "", tag: "gone", children: [part] }, annotations);
+  await putIndex(registry, { repository: "", tag: "joined", children: [image] });
+  await attach(registry, part, [".sig"]);
+  assert.deepEqual(deletedBy(await planFor(registry)), [":gone"]);
+});
+
+Deno.test("what a run that was stopped left of a stage, and of a signature, goes with the next one", async () => {
+  await withTempDir(async (dir) => {
+    const journalPath = `${dir}/journal`;
+    const registry = new MemoryRegistry({ deletion: "tag" });
+    const stage = await putStage(registry, { name: "setup", signature: await sig("setup") });
+    const image = await putImage(registry, { scheme: "git_branch", value: "gone", tag: "gone" });
+    const spec = { repository: "", layers: ["s"], bytes: 9, annotations: {} };
+    const signature = await putManifest(registry, { ...spec, tag: tagOf(image, ".sig") });
+    const left = [tagOf(signature, ".sig"), tagOf(stage, ".att")];
+    for (const tag of left) await putManifest(registry, { ...spec, tag, layers: [tag] });
+    registry.fault = (operation, _, reference) => {
+      if (operation === "delete" && left.includes(reference)) throw failed("the connection was cut", 500);
+    };
+    await applyFor(registry, await planFor(registry), { journalPath });
+    registry.fault = undefined;
+    assert.deepEqual(
+      Object.keys(registry.state()).filter((key) => !key.startsWith(":dappservice")),
+      left.map((tag) => `:${tag}`).sort(),
+    );
+    const removed = await removedBefore(journalPath, { repo: "registry.test/shop", project: "shop" });
+    const next = await planFor(registry, { plan: { stages: "unneeded", removed } });
+    assert.deepEqual(deletedBy(next).sort(), left.map((tag) => `:${tag}`).sort());
   });
 });

@@ -137,7 +137,7 @@ Deno.test("an index that somebody made from images of the project is theirs, and
   assert.ok(registry.manifests.get("app")!.has(child));
 });
 
-Deno.test("an index whose entries are blobs, or manifests that cannot be read, is foreign and stops nothing", async () => {
+Deno.test("an index whose entries are blobs, or manifests that cannot be read, is foreign and stops no image", async () => {
   const registry = new MemoryRegistry();
   await putImage(registry, { tag: "gone", scheme: "git_branch", value: "gone" });
   const [layer, broken] = await Promise.all(["layer", "broken"].map((text) => digestOf(text)));

@@ -2,10 +2,22 @@
 import assert from "node:assert/strict";
 import { readJournal, readPending } from "../../core/cleanup/journal.ts";
 import type { Digest } from "../../core/contract/plugin.ts";
+import { LEFT } from "../../core/cleanup/plan.ts";
+import { parsePlan } from "../../core/cleanup/plan_file.ts";
 import { withTempDir } from "../support/tmp.ts";
 import { MemoryRegistry } from "./support/memory_registry.ts";
-import { ago, DAY, never, putImage, putIndex, putManifest, putStage, sig } from "./support/publish.ts";
-import { applyFor, fakeClock, planFor } from "./support/run.ts";
+import {
+  ago,
+  DAY,
+  never,
+  putImage,
+  putIndex,
+  putManifest,
+  putMarker,
+  putStage,
+  sig,
+} from "./support/publish.ts";
+import { applyFor, deletedBy, fakeClock, planFor } from "./support/run.ts";
 import { parseDigest } from "../../lib/oci/digest.ts";
 
 async function withGone(count: number, deletion: "tag" | "manifest" | "unknown" = "manifest") {
@@ -180,4 +192,55 @@ Deno.test("tags that go on being listed although they are gone are cleared", asy
   assert.equal(report.outcome, "complete");
   const listed = await Array.fromAsync(registry.repository("").tags(never));
   assert.deepEqual(listed, []);
+});
+
+Deno.test("a tag in REPO that has the image of a dimg's own repository was put there by hand, and stays", async () => {
+  const registry = new MemoryRegistry();
+  await putMarker(registry, "app");
+  const image = { dimg: "app", tag: "v1", version: "v1", scheme: "git_tag", value: "v1" };
+  const digest = await putImage(registry, image);
+  const flat = await putImage(registry, {
+    ...image,
+    repository: "",
+    tag: "app-v2",
+    version: "v2",
+    value: "v2",
+  });
+  // What `spush` published is a manifest of its own.
+  await putImage(registry, { ...image, repository: "", tag: "v3", version: "v3", value: "v3" });
+  for (const [name, manifest] of registry.manifests.get("app")!) {
+    registry.manifests.get("")!.set(name, manifest);
+  }
+  const tags = registry.tags.get("")!;
+  tags.set("v1", digest).set("v2", flat);
+  const plan = await planFor(registry);
+  assert.deepEqual(deletedBy(plan).sort(), [":app-v2", ":v3", "app:v1"]);
+  const why = (tag: string) => plan.tags.find((row) => row.repository === "" && row.tag === tag)!.why;
+  assert.deepEqual([why("v1"), why("v2")], ['tag "v1" of scheme "custom"', 'tag "v2" of scheme "custom"']);
+  await applyFor(registry, plan);
+  assert.deepEqual([tags.get("v1"), tags.get("v2")], [digest, flat]);
+  assert.ok(registry.manifests.get("")!.has(digest) && registry.manifests.get("")!.has(flat));
+});
+
+Deno.test("a tag that a killed cleanup had moved aside goes with the next one, and no other at the word of a plan", async () => {
+  const registry = new MemoryRegistry();
+  const moved = { repository: "", layers: [], bytes: 1, annotations: { "dapp-removed-tag": "x" } };
+  await putManifest(registry, { ...moved, tag: "feature" });
+  const theirs = await putImage(registry, { tag: "theirs", project: "other" });
+  const plan = await planFor(registry, { plan: { stages: "none" } });
+  assert.deepEqual(deletedBy(plan), [":feature"]);
+  assert.deepEqual(await parsePlan(JSON.stringify(plan)), plan);
+  const changed = {
+    ...plan,
+    tags: plan.tags.map((row) =>
+      row.tag === "theirs" ? { ...row, verdict: "delete" as const, rule: LEFT } : row
+    ),
+    groups: [
+      ...plan.groups,
+      { repository: "", digest: theirs, remove: ["theirs"], siblings: [], child: false },
+    ],
+  };
+  const report = await applyFor(registry, changed);
+  assert.deepEqual(report.tags.map(({ outcome }) => outcome), ["deleted", "spared"]);
+  assert.deepEqual(registry.state(), { ":theirs": theirs });
 });

@@ -48,7 +48,7 @@ Deno.test("what is remembered of a REPO is written again only when a run learned
   assert.equal(await run([a], { x: both.x }, ["w"]), 1, "another has none");
   assert.equal(await run([a], { x: both.x }), 1, "none any more");
   assert.deepEqual(JSON.parse(kept!), {
-    format: 4,
+    format: 5,
     parts: 1,
     gone: [],
     manifests: { [a]: known },

@@ -144,10 +144,12 @@ function manifestOf(artifact: Field): ListedManifest | undefined {
   const below = artifact.member("references").optional((references) => references.list()) ?? [];
   const children = below.map((child) => child.member("child_digest").matching(isDigest, "a digest"));
   const annotations = texts(artifact.member("annotations"));
-  const config = artifact.member("extra_attrs").optional((attrs) => attrs.member("config"));
+  const attributes = artifact.member("extra_attrs").optional((attrs) => attrs);
+  const config = attributes?.member("config");
   const labels = config?.absent === false ? texts(config.member("Labels")) : {};
-  // Labels of an index are those of its manifests, which the list does not have.
-  if (Object.keys(annotations).length === 0 && children.length > 0) return undefined;
+  // Labels of an index are those of its manifests, which the list does not have; nor has it all of every artifact.
+  const lacksLabels = children.length > 0 || attributes === undefined;
+  if (Object.keys(annotations).length === 0 && lacksLabels) return undefined;
   return { annotations, labels, bytes, children };
 }
 

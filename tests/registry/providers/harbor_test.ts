@@ -29,7 +29,7 @@ Deno.test("registry-harbor knows Harbor by its challenge, lists all pages with t
   const rows = await listed(backend.repository("").tags(signal));
   assert.equal(rows.length, 250);
   const { manifest, ...first } = rows[0]!;
-  assert.equal(manifest?.children.length, 0);
+  assert.equal(manifest, undefined);
   assert.deepEqual(first, {
     tag: "t000",
     digest: harbor.registry.tagsOf(PATH).t000,
@@ -45,6 +45,14 @@ Deno.test("registry-harbor knows Harbor by its challenge, lists all pages with t
       path.startsWith("/api/v2.0/projects/lib/repositories/team%252Fapp/artifacts?") && !headers.has("cookie")
     ),
   );
+});
+
+Deno.test("registry-harbor tells nothing of a manifest whose labels Harbor does not tell", async () => {
+  await using harbor = await HarborServer.start();
+  await image(harbor, "bare");
+  await using backend = await open(harbor);
+  const [told] = await listed(backend.repository("").tags(signal));
+  assert.deepEqual([told!.tag, told!.manifest], ["bare", undefined]);
 });
 
 Deno.test("registry-harbor asks for tags artifact by artifact when the bulk answer fails", async () => {
