@@ -32,6 +32,7 @@ async function main(): Promise<number> {
   const parents = await layoutLayers(store, layout);
   const env = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" };
   if (work.shell) {
+    await builder.expectLayers();
     const step = { label: "app", argv: [], env, cwd: "/", user: "", mounts: [], network: "host" as const };
     return await builder.shell({ ...step, parents, ...work.shell }, new AbortController().signal);
   }

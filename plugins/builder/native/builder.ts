@@ -74,6 +74,11 @@ export class NativeBuilder implements Builder {
   #stepsCome = false;
   /** What most steps ask for. */
   readonly #network: StepNetwork | undefined;
+  /**
+   * Whether nothing was unpacked before, where one command is to run in an image. That is mostly the only one, as on a machine
+   * that does not build, and images are made in less time; steps read from directories, which stay in memory between builds.
+   */
+  #fresh: Promise<boolean> | undefined;
   readonly #choice: NetworkChoice;
   readonly #cache: LayerCache;
   readonly #run = new Shared(() => RunDirectory.open(this.#cache.native));
@@ -95,6 +100,8 @@ export class NativeBuilder implements Builder {
       request,
       signal: this.#signal,
       rootless: this.#rootless,
+      makesImages: async () => !this.#stepsCome && (await this.#fresh ?? false),
+      keepsImages: () => !this.#stepsCome,
       helpers: () => this.#helpers,
       path: async () => (await this.#runDirectory()).next(),
     });
@@ -128,7 +135,7 @@ export class NativeBuilder implements Builder {
 
   async expectLayers(): Promise<void> {
     // Where none is unpacked, some will have to be.
-    if (await this.#cache.isEmpty()) this.#helpers.warmUp(AHEAD);
+    if (await (this.#fresh ??= this.#cache.isEmpty())) this.#helpers.warmUp(AHEAD);
   }
 
   async prefetch(layers: readonly LayerRef[]): Promise<void> {

@@ -21,6 +21,10 @@ export interface UnpackNeeds {
   /** Once it is aborted, layers that come are not unpacked any more. */
   readonly signal: AbortSignal;
   readonly rootless: boolean;
+  /** Whether new layers are made images where that can be. */
+  makesImages(): Promise<boolean>;
+  /** Whether those that are images may stay it. */
+  keepsImages(): boolean;
   helpers(): HelperPool;
   /** A new path to work at. */
   path(): Promise<string>;
@@ -29,11 +33,6 @@ export interface UnpackNeeds {
 export class UnpackedLayers {
   readonly #unpacked = new Map<Digest, Promise<Unpacked>>();
   readonly #variants = new Map<string, Promise<Unpacked>>();
-  /**
-   * Whether nothing was unpacked when this began. A new store is often thrown away, as by a CI job, and images are made in
-   * less time; one that is used again has directories, whose files stay in memory between builds.
-   */
-  #fresh: Promise<boolean> | undefined;
   /** Layers that are to be unpacked once they are here. */
   #coming = 0;
 
@@ -91,9 +90,8 @@ export class UnpackedLayers {
   }
 
   async #unpack(ref: LayerRef, name: string, dirs?: Record<string, DirMeta>): Promise<Unpacked> {
-    const fresh = await (this.#fresh ??= this.cache.isEmpty());
     let meta = await this.cache.read(name, ref.diffId);
-    if (meta && await this.cache.isImage(name, meta)) {
+    if (meta && !this.needs.keepsImages() && await this.cache.isImage(name, meta)) {
       await this.#spread(name);
       meta = await this.cache.read(name, ref.diffId); // not there when the image was damaged
     }
@@ -109,7 +107,7 @@ export class UnpackedLayers {
         blob,
         tar,
         rootless: this.needs.rootless,
-        image: fresh,
+        image: await this.needs.makesImages(),
         ...(dirs && { dirs }),
       });
     if (tar !== undefined) {
