@@ -1,6 +1,7 @@
 /** Rules of the native builder that need no namespaces. */
 import assert from "node:assert/strict";
 import { builderNative } from "../../plugins/builder/native/mod.ts";
+import { readLines } from "../../plugins/builder/native/lines.ts";
 import { forwardOutput } from "../../plugins/builder/native/output.ts";
 import { freeIds, isOldKernel } from "../../plugins/builder/native/namespaces.ts";
 import { resolveInside } from "../../plugins/builder/native/inner_path.ts";
@@ -147,6 +148,17 @@ Deno.test("forwardOutput() joins characters and cuts at line ends", async () => 
   const source = ReadableStream.from([bytes.slice(0, 7), bytes.slice(7)]) as ReadableStream<Uint8Array>;
   await forwardOutput(source, (text) => void pieces.push(text));
   assert.deepEqual(pieces, ["one\n", "twö\n", "three"]);
+});
+
+Deno.test("readLines() joins pieces, and what a step of a million files is told by is read once", async () => {
+  const read = async (pieces: Iterable<Uint8Array>) =>
+    await Array.fromAsync(readLines(ReadableStream.from(pieces) as ReadableStream<Uint8Array>));
+  const bytes = new TextEncoder().encode("one\n\ntwö\nthree\nrest");
+  assert.deepEqual(await read([bytes]), ["one", "", "twö", "three"]);
+  assert.deepEqual(await read(Array.from(bytes, (byte) => Uint8Array.of(byte))), ["one", "", "twö", "three"]);
+  const piece = new Uint8Array(1 << 16).fill(97); // 64 MiB of them took 25 s when each was looked at with all before
+  const lines = await read([...Array.from({ length: 1024 }, () => piece), Uint8Array.of(10)]);
+  assert.deepEqual(lines.map(({ length }) => length), [1 << 26]);
 });
 
 Deno.test("isOldKernel() knows kernels without what steps are kept apart with", () => {
