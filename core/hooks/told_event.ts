@@ -1,5 +1,5 @@
 import type { PluginEvent } from "../contract/events.ts";
-import { isCount, isObject, isText } from "../../lib/guard.ts";
+import { isNumber, isObject, isText } from "../../lib/guard.ts";
 import { plain } from "../../lib/plain.ts";
 
 /** What a plugin tells the user, if it may. @throws {SyntaxError} on anything else */
@@ -9,7 +9,9 @@ export function toldEvent(event: unknown): PluginEvent {
     return { type, level, text: plain(text) };
   }
   if (type === "detail" && isText(text)) return { type, text: plain(text) };
-  if (type === "registry.waiting" && isText(host) && isCount(ms) && isText(reason)) {
+  if (
+    type === "registry.waiting" && isText(host) && isNumber(ms) && ms >= 0 && ms < Infinity && isText(reason)
+  ) {
     return { type, host: plain(host), ms, reason: plain(reason) };
   }
   const told = isText(type) ? JSON.stringify(type) : "nothing";
