@@ -179,8 +179,8 @@ export const table: CommandTable = {
         "Compares IMAGE with OTHER, what is new being in OTHER; a DIMG alone with what was built of it before. " +
         aboutImages,
         "Prints which stage added, removed or changed how many paths, then each path with what differs: type, content, " +
-        "target, device, mode, owner, attributes, time. A path of which only the time differs is counted, and printed with " +
-        "--verbose. With --quiet, prints paths only. Finding differences is no failure.",
+        "target, device, mode, owner, attributes, time. Paths of which only the time differs, and labels that publishing adds, " +
+        "are counted, and printed with --verbose. With --quiet, prints paths only. Finding differences is no failure.",
       ],
       positionals: [{ name: "IMAGE", complete: "dimg" }, { name: "OTHER", complete: "dimg" }],
       options: [],

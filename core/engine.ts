@@ -209,9 +209,8 @@ class BuildEngine implements Engine {
     const image = signed.image(node.key);
     let found = lastStage(image);
     if (stage !== undefined) {
-      const { requireStage } = await import("./plan/explain.ts");
-      requireStage([image], stage);
-      found = image.stages.find((s) => s.spec.name === stage)!;
+      const { stageOf } = await import("./plan/explain.ts");
+      found = stageOf(image, stage);
     }
     const { name } = await session.project();
     return {

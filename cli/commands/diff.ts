@@ -12,7 +12,9 @@ export const diff: CommandRun = async ({ engine, words, style, quiet, verbose, a
   const found = await (await engine()).diff(words.IMAGE?.[0], words.OTHER?.[0]);
   answer(found, () => {
     const told = verbose ? found.files : found.files.filter((file) => !isTimeOnly(file));
-    return quiet ? told.map(({ path }) => printable(path)) : lines(found, told, style);
+    if (quiet) return told.map(({ path }) => printable(path));
+    const config = verbose ? found.config : found.config.filter(({ published }) => !published);
+    return lines(found, { files: told, config }, style);
   });
   return 0;
 };
@@ -23,19 +25,22 @@ function isTimeOnly({ change, what }: FileDifference): boolean {
 
 function lines(
   { before, after, sameLayers, files, config }: ImageDifference,
-  told: readonly FileDifference[],
+  told: Pick<ImageDifference, "files" | "config">,
   style: Style,
 ): string[] {
-  const hidden = files.length - told.length;
+  const [hidden, notes] = [files.length - told.files.length, config.length - told.config.length];
   return [
     `${style.bold(printable(before.image))} → ${style.bold(printable(after.image))}`,
     `  ${formatSize(before.size)} → ${formatSize(after.size)} in layers, ${formatSize(before.bytes)} → ${
       formatSize(after.bytes)
     } in files; the lowest ${count(sameLayers, "layer")} the same`,
     ...[...groupBy(files, originOf)].map(([stage, rows]) => `  ${stage}: ${summary(rows)}`),
-    ...(told.length > 0 ? ["", ...columns(told.map((file) => fileRow(file, style)))] : []),
+    ...(told.files.length > 0 ? ["", ...columns(told.files.map((file) => fileRow(file, style)))] : []),
     ...(hidden > 0 ? [style.dim(`and ${count(hidden, "path")} of another time: --verbose prints them`)] : []),
-    ...(config.length > 0 ? ["", ...config.map((change) => configLine(change, style))] : []),
+    ...(told.config.length > 0 ? ["", ...told.config.map((change) => configLine(change, style))] : []),
+    ...(notes > 0
+      ? [style.dim(`and ${count(notes, "label")} that publishing adds: --verbose prints them`)]
+      : []),
     ...(files.length + config.length === 0 ? ["  nothing differs"] : []),
   ];
 }

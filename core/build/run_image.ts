@@ -3,7 +3,7 @@ import { programEnvironment } from "./command_env.ts";
 import { EngineError } from "../contract/errors.ts";
 import { disposeAll, disposing } from "../hooks/dispose.ts";
 import { requireBuilt } from "./require_built.ts";
-import { requireStage } from "../plan/explain.ts";
+import { stageOf } from "../plan/explain.ts";
 import { type ImageNode, imageTitle } from "../sign/graph.ts";
 import type { StageRecord } from "../contract/store.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
@@ -93,8 +93,7 @@ async function stageRecord(
   image: SignedImage,
   { name, how }: { readonly name: string; readonly how: LateOptions },
 ): Promise<StageRecord> {
-  requireStage([image], name);
-  const stage = image.stages.find(({ spec }) => spec.name === name)!;
+  const stage = stageOf(image, name);
   const record = await (await session.store()).stages.whole(stage.signature) ??
     await (await stageSources(session, signed, [image]))?.takeLate(image, stage, { ...how, wanted: true });
   if (record) return record;

@@ -16,10 +16,9 @@ export function checkNames(
   repo: { readonly name: string; readonly scope: DocumentScope } | undefined,
 ): void {
   for (const { rule: { base }, scope } of drafts) {
-    const wrong = base.kind === "image" && !scope.isBroken(["from"]) ? imageProblem(base.name) : undefined;
-    if (wrong) {
-      scope.problem(["from"], `"${(base as { name: string }).name}" names no image: ${wrong.why}`, wrong.fix);
-    }
+    if (base.kind !== "image" || scope.isBroken(["from"])) continue;
+    const wrong = imageProblem(base.name);
+    if (wrong) scope.problem(["from"], `"${base.name}" names no image: ${wrong.why}`, wrong.fix);
   }
   const wrong = repo && repo.name !== MINIKUBE ? repositoryProblem(repo.name) : undefined;
   if (wrong) repo!.scope.problem(["repo"], `"${repo!.name}" names no repository: ${wrong.why}`, wrong.fix);

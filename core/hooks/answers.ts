@@ -30,6 +30,7 @@ import { isFact } from "../contract/guards.ts";
 import { type Fact, isSignature } from "../contract/signature.ts";
 import { builderShape, isRole, registryShape, sourceShape, storeShape } from "./apart/roles/shapes.ts";
 import { requiredOf, type Shape } from "./apart/wire.ts";
+import { byPlaces } from "../../lib/by_places.ts";
 import { shownKind } from "../../lib/shown_kind.ts";
 import { didYouMean } from "../../lib/suggest.ts";
 
@@ -253,10 +254,7 @@ export function checkRows(hook: HookName, plugin: string, answer: unknown): unkn
   if (!Array.isArray(answer)) {
     throw wrongAnswer(`it is ${shownKind(answer)}, wanted is a list`, { plugin, hook });
   }
-  // By its places: a list of a plugin's may have holes, and methods of its own.
-  const rows: unknown[] = [];
-  for (let at = 0; at < answer.length; at++) rows.push(checkAnswer(hook, plugin, answer[at]));
-  return rows;
+  return byPlaces(answer, (row) => checkAnswer(hook, plugin, row));
 }
 
 /** Whose answer it is. */

@@ -1,5 +1,6 @@
 import { isObject } from "../../lib/guard.ts";
 import type { ImageConfig } from "../../lib/oci/types.ts";
+import { labels, ociLabels } from "../contract/labels.ts";
 import { compareText } from "../contract/signature.ts";
 
 /** A part of an image's configuration that differs. */
@@ -10,15 +11,29 @@ export interface ConfigChange {
   readonly before?: string;
   /** What it is now. */
   readonly after?: string;
+  /** A label that publishing has added, where the other image is not published. */
+  readonly published?: true;
 }
+
+/** Labels that a published image has. */
+const NOTES: ReadonlySet<string> = new Set(
+  Object.values({ ...labels, ...ociLabels }).map((name) => `Labels ${name}`),
+);
 
 /** What differs between two configurations, history and layers left out. */
 export function configChanges(before: ImageConfig, after: ImageConfig): readonly ConfigChange[] {
   const [a, b] = [rowsOf(before), rowsOf(after)];
+  const one = [a, b].filter((rows) => rows.has(`Labels ${labels.project}`)).length === 1;
   return [...new Set([...a.keys(), ...b.keys()])].sort(compareText).flatMap((key) => {
     const [was, is] = [a.get(key), b.get(key)];
     if (was === is) return [];
-    return [{ key, ...(was !== undefined && { before: was }), ...(is !== undefined && { after: is }) }];
+    const published = one && (was === undefined || is === undefined) && NOTES.has(key);
+    return [{
+      key,
+      ...(was !== undefined && { before: was }),
+      ...(is !== undefined && { after: is }),
+      ...(published && { published }),
+    }];
   });
 }
 

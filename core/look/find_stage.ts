@@ -1,6 +1,6 @@
 import { EngineError } from "../contract/errors.ts";
 import type { Signature } from "../contract/signature.ts";
-import { requireStage } from "../plan/explain.ts";
+import { stageOf } from "../plan/explain.ts";
 import { imageTitle, stageTitle } from "../sign/graph.ts";
 import { lastStage, type SignedImage, type SignedStage } from "../sign/sign.ts";
 import { refOf } from "../sign/stage_ref.ts";
@@ -32,8 +32,7 @@ export async function findStage(
     const stage = lastStage(image);
     return { title: imageTitle("dimg", node.rule.name), signature: stage.signature, image, stage };
   }
-  requireStage([image], stageName);
-  const stage = image.stages.find(({ spec }) => spec.name === stageName)!;
+  const stage = stageOf(image, stageName);
   return { title: stageTitle(refOf(image, stage)), signature: stage.signature, image, stage };
 }
 

@@ -119,6 +119,12 @@ function ripples(signed: SignedGraph, image: SignedImage, stage: SignedStage): s
   return out;
 }
 
+/** The stage of an image that has a name. @throws STAGE_UNKNOWN naming those that there are */
+export function stageOf(image: SignedImage, name: string): SignedStage {
+  requireStage([image], name);
+  return image.stages.find(({ spec }) => spec.name === name)!;
+}
+
 /** @throws STAGE_UNKNOWN naming the stages there are */
 export function requireStage(images: readonly SignedImage[], stage: string): void {
   const names = [...new Set(images.flatMap(({ stages }) => stages.map(({ spec }) => spec.name)))];

@@ -7,7 +7,6 @@ import type { Store } from "../contract/store.ts";
 import { disposeAll } from "../hooks/dispose.ts";
 import type { From, HookRunner } from "../hooks/runner.ts";
 import type { ResolvedOptions } from "../settings/options.ts";
-
 import type { Reach } from "./workspace.ts";
 
 /** The REPO of a command: what it was given, else the engine's, else the dappfile's. @throws REPO_INVALID */

@@ -11,7 +11,7 @@ interface Inode {
   /** Seconds since 1970, may be negative. */
   readonly mtime: number;
   readonly nanoseconds: number;
-  /** By full name; see {@linkcode takesXattr}. */
+  /** By full name; see {@linkcode splitXattr}. */
   readonly xattrs?: ReadonlyMap<string, Uint8Array>;
 }
 

@@ -118,7 +118,7 @@ export class RegistryClient implements AsyncDisposable {
     this.ends = new EndHabits(this.#memory);
     this.retry = { ...defaultRetryPolicy, ...retry };
     this.#patience = new Patience(this.retry, (wait) => onWait?.(wait));
-    this.#silence = new Silence((silent) => void this.#tell(silent), options.silentMs);
+    this.#silence = new Silence((silent) => this.#tell(silent), options.silentMs);
     if (options.login) this.#secrets.add(options.login.password);
   }
 

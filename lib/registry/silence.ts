@@ -42,11 +42,12 @@ interface Open {
 export class Silence {
   readonly #open = new Set<Open>();
   readonly #alarm = new Alarm();
-  readonly #tell: (silent: Silent) => void;
+  readonly #tell: (silent: Silent) => void | Promise<void>;
   readonly #firstMs: number;
   #set = false;
 
-  constructor(tell: (silent: Silent) => void, firstMs = FIRST_MS) {
+  /** `tell` is called by a timer: what fails in it is nobody's failure, and ends nothing. */
+  constructor(tell: (silent: Silent) => void | Promise<void>, firstMs = FIRST_MS) {
     this.#tell = tell;
     this.#firstMs = firstMs;
   }
@@ -102,16 +103,21 @@ export class Silence {
   #ring(): void {
     this.#set = false;
     const now = performance.now();
-    const silent = [...this.#open].filter(({ due }) => due <= now);
-    for (const open of silent) {
+    const still = [...this.#open].filter(({ due }) => due <= now);
+    for (const open of still) {
       open.step = Math.min(2 * open.step, LONGEST_MS);
       open.due = now + open.step;
     }
     this.#arm();
-    const last = silent.at(-1);
+    const last = still.at(-1);
     if (!last) return;
     const { url, doing, why, since } = last;
-    this.#tell({ url, ms: now - since, doing: why === "" ? doing : `${doing}; last try: ${why}` });
+    const silent = {
+      url,
+      ms: Math.round(now - since),
+      doing: why === "" ? doing : `${doing}; last try: ${why}`,
+    };
+    (async () => await this.#tell(silent))().catch(() => {});
   }
 }
 

@@ -99,7 +99,7 @@ export class ProviderHttp implements AsyncDisposable {
   constructor(options: ProviderHttpOptions) {
     this.#options = options;
     this.#retry = { ...defaultRetryPolicy, ...options.retry };
-    this.#silence = new Silence((silent) => void this.#tell(silent), options.silentMs);
+    this.#silence = new Silence((silent) => this.#tell(silent), options.silentMs);
   }
 
   /** What paths are appended to. */
@@ -143,7 +143,7 @@ export class ProviderHttp implements AsyncDisposable {
       }
       this.#note(exhaustedWaitMs(answer), longestWaitMs);
       const limited = isLimited(answer);
-      const page = request.method !== "POST" && answer.status === 404 && isPage(answer.text);
+      const page = request.method !== "POST" && isForeign(answer);
       const wanted = request.expect.includes(answer.status) && !page;
       const passing = limited || page || isRetryableStatus(answer.status) ||
         request.passing?.(answer) === true;
@@ -243,7 +243,7 @@ export class ProviderHttp implements AsyncDisposable {
     const denied = status === 401 || (status === 403 && !isLimited(answer));
     const parts = [
       `${this.#options.title} answered ${status}${
-        status === 404 && isPage(answer.text) ? " with a page that is not its own" : ""
+        isForeign(answer) ? " with a page that is not its own" : ""
       }`,
       ...[saidBy(answer)].filter((said) => said !== ""),
       ...(wait === undefined ? [] : [`it may be tried again in ${Math.ceil(wait / 1000)} s`]),
@@ -256,7 +256,7 @@ export class ProviderHttp implements AsyncDisposable {
     }
     return new EngineError("REGISTRY_FAILED", message, {
       ...(isLimited(answer) && { limited: true, ...(wait !== undefined && { retryAfterMs: wait }) }),
-      ...(status === 404 && !isPage(answer.text) && { missing: true }),
+      ...(status === 404 && !isForeign(answer) && { missing: true }),
     });
   }
 }
@@ -267,6 +267,11 @@ async function* heard(pieces: AsyncIterable<Uint8Array>, awaited: Awaited): Asyn
     awaited.moved();
     yield piece;
   }
+}
+
+/** Whether an answer is a page that says 404, of somebody who stands before the provider. */
+function isForeign({ status, text }: ProviderAnswer): boolean {
+  return status === 404 && isPage(text);
 }
 
 /** Whether an answer means "too many requests"; GitHub says that with 403 as well. */

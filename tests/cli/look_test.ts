@@ -141,3 +141,19 @@ and 1 path of another time: --verbose prints them
   assert.match((await run("-v")).stdout, /\/touched +time 1970-01-01T00:00:00.000Z → 1e\+30\n/);
   assert.equal((await run("-q")).stdout, "/new\\x1b\n/gone\n/both\n");
 });
+
+Deno.test("dimg diff counts labels that publishing adds", async () => {
+  const config: ImageDifference["config"] = [
+    { key: "Labels dapp", before: "shop", published: true },
+    { key: "Labels dapp-commit", before: "1", published: true },
+    { key: "Labels own", before: "1" },
+  ];
+  const engine = () => ({ diff: () => Promise.resolve({ ...difference, files: [], config }) });
+  const lines = async (...args: readonly string[]) =>
+    (await dapp(["dimg", "diff", "a", "b", ...args], { engine })).stdout.trimEnd().split("\n").slice(3);
+  assert.deepEqual(await lines(), [
+    "- Labels own: 1",
+    "and 2 labels that publishing adds: --verbose prints them",
+  ]);
+  assert.deepEqual(await lines("-v"), ["- Labels dapp: shop", "- Labels dapp-commit: 1", "- Labels own: 1"]);
+});

@@ -459,3 +459,24 @@ Deno.test("what differs in the configuration", async () => {
     ]);
   });
 });
+
+Deno.test("what publishing adds is told from other differences, where one of both images is published", async () => {
+  await inDirectory(async (dir, engine) => {
+    const labelled = (Labels: Record<string, string>) => ({ layers: [], config: { config: { Labels } } });
+    const version = "org.opencontainers.image.version";
+    const notes = { dapp: "shop", "dapp-commit": "1", [version]: "v1" };
+    await writeImage(`${dir}/bare`, labelled({ own: "1" }));
+    await writeImage(`${dir}/one`, labelled({ own: "1", ...notes }));
+    await writeImage(`${dir}/two`, labelled({ own: "2", ...notes, "dapp-commit": "2" }));
+    await writeImage(`${dir}/theirs`, labelled({ own: "1", [version]: "7" }));
+    const told = async (one: string, other: string) =>
+      (await engine.diff(`oci:${one}`, `oci:${other}`)).config
+        .map(({ key, published }) => `${key.replace("Labels ", "")}${published ? " published" : ""}`);
+    const added = ["dapp published", "dapp-commit published", `${version} published`];
+    assert.deepEqual(await told("one", "bare"), added);
+    assert.deepEqual(await told("bare", "two"), [...added, "own"].sort());
+    assert.deepEqual(await told("one", "two"), ["dapp-commit", "own"]);
+    assert.deepEqual(await told("theirs", "bare"), [version]);
+    assert.deepEqual(await told("theirs", "one"), ["dapp published", "dapp-commit published", version]);
+  });
+});

@@ -13,6 +13,7 @@ import {
   isPair,
   isText,
 } from "../../../lib/guard.ts";
+import { byPlaces } from "../../../lib/by_places.ts";
 import { Report } from "./reports.ts";
 
 /** Stands before a line that is meant for the other side. */
@@ -186,12 +187,7 @@ export function pack(value: unknown, given: Given): unknown {
   }
   if (value === null) return value;
   const each = (item: unknown) => pack(item, given);
-  if (Array.isArray(value)) {
-    // By its places: a list of a plugin's may have methods of its own.
-    const rows: unknown[] = [];
-    for (let at = 0; at < value.length; at++) rows.push(each(value[at]));
-    return rows;
-  }
+  if (Array.isArray(value)) return byPlaces(value, each);
   if (value instanceof Map) return { [TAG]: "map", rows: [...value].map((row) => row.map(each)) };
   if (value instanceof Set) return { [TAG]: "set", rows: [...value].map(each) };
   if (value instanceof Uint8Array) return { [TAG]: "bytes", base64: value.toBase64() };
@@ -246,12 +242,7 @@ const isRows = isListOf(isPair(isAnything, isAnything));
 /** The value that {@linkcode pack} was given. @throws {SyntaxError} for what it did not make */
 export function unpack(value: unknown, taken: Taken): unknown {
   const each = (item: unknown): unknown => unpack(item, taken);
-  if (Array.isArray(value)) {
-    // By its places: a list of a plugin's may have methods of its own.
-    const rows: unknown[] = [];
-    for (let at = 0; at < value.length; at++) rows.push(each(value[at]));
-    return rows;
-  }
+  if (Array.isArray(value)) return byPlaces(value, each);
   if (!isObject(value)) return value;
   if (!Object.hasOwn(value, TAG)) {
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, each(item)]));

@@ -30,7 +30,6 @@ const encoder = new TextEncoder();
 
 /** A layer as a tree in memory whose contents lie in an image. */
 export class ImageTree implements LayerTree {
-  readonly root: ErofsDirectory;
   readonly #root = newDirectory();
   readonly #contentAt: () => number;
   /** The directory that was asked for last. */
@@ -39,8 +38,11 @@ export class ImageTree implements LayerTree {
 
   /** `contentAt`: where in the image the content of the entry is that has just begun. */
   constructor(contentAt: () => number) {
-    this.root = this.#root;
     this.#contentAt = contentAt;
+  }
+
+  get root(): ErofsDirectory {
+    return this.#root;
   }
 
   makeDir(path: string): void {

@@ -1,10 +1,12 @@
 /** Layers that are kept as one file, an EROFS image, in place of all of theirs: making thousands of files takes longer. */
 import { EROFS_BLOCK, type ErofsDirectory } from "../../../lib/erofs/types.ts";
 import { erofsMetadata, metadataStart, SUPERBLOCK_AT } from "../../../lib/erofs/metadata.ts";
+import { writeAllSync } from "../../../lib/write_all.ts";
 import { IMAGE, SHOWN } from "./cache.ts";
 import { NoImageError } from "./image_tree.ts";
 import { errno, lstat, lstatIfPresent, mount, MS, SyscallError, unmount } from "./libc.ts";
 import { OPAQUE, opaqueMark } from "./layer_tree.ts";
+import { isOpaque } from "./lower_view.ts";
 
 /** Where in an image the tar begins whose contents it shows. */
 const TAR_AT = 4096;
@@ -38,7 +40,7 @@ export class ImageFile implements Disposable {
 
   /** Takes the next bytes of the tar. */
   write(bytes: Uint8Array): void {
-    this.#write(bytes);
+    writeAllSync(this.#file, bytes);
     this.#end += bytes.length;
   }
 
@@ -48,17 +50,13 @@ export class ImageFile implements Disposable {
     if (start % EROFS_BLOCK !== 0) throw new NoImageError("the tar is not made of whole blocks");
     const { superblock, metadata } = erofsMetadata(root, { start, uuid });
     this.#file.seekSync(start, Deno.SeekMode.Start);
-    this.#write(metadata);
+    writeAllSync(this.#file, metadata);
     this.#file.seekSync(SUPERBLOCK_AT, Deno.SeekMode.Start);
-    this.#write(superblock);
+    writeAllSync(this.#file, superblock);
   }
 
   [Symbol.dispose](): void {
     this.#file.close();
-  }
-
-  #write(bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.length;) at += this.#file.writeSync(bytes.subarray(at));
   }
 }
 
@@ -101,8 +99,11 @@ function tryImage(path: string): boolean {
       file.finish(dir, new Uint8Array(16));
     }
     if (!mountImage(path)) return false;
-    unmount(`${path}/${SHOWN}`);
-    return true;
+    try {
+      return isOpaque(`${path}/${SHOWN}`, false); // a kernel may be built without attributes of it
+    } finally {
+      unmount(`${path}/${SHOWN}`);
+    }
   } finally {
     Deno.removeSync(path, { recursive: true });
   }

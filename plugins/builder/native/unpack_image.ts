@@ -1,11 +1,10 @@
 /** Makes a directory of a layer's image. */
 import { digestFromHex } from "../../../core/contract/plugin.ts";
 import { createSha256 } from "../../../lib/sha256.ts";
-import { TarParser } from "../../../lib/tar/parse.ts";
-import { IMAGE, isOccupied, markUnsynced, metaOf, SHOWN } from "./cache.ts";
+import { IMAGE, isOccupied, type LayerMeta, markUnsynced, metaOf, SHOWN } from "./cache.ts";
 import { DirectoryTree } from "./directory_tree.ts";
+import { fillTree } from "./fill_tree.ts";
 import { tarInImage } from "./layer_image.ts";
-import { LayerUnpacker } from "./unpack.ts";
 
 /**
  * Puts the files of an image where it would be mounted, and removes it. `layer` is its directory in the cache, `root` a path on
@@ -29,30 +28,23 @@ export async function unpackImage(layer: string, root: string): Promise<void> {
 
 async function unpackTo(root: string, layer: string): Promise<void> {
   const meta = await metaOf(layer);
-  const dirs = meta?.dirs;
+  if (!meta) throw new Error(`nothing is known of "${layer}"`);
+  const { diffId, dirs } = meta;
   Deno.mkdirSync(root, { mode: 0o755 });
-  const tree = new DirectoryTree({ root, rootless: false, note() {} });
+  const note = () => {}; // it was said when the layer came
+  const tree = new DirectoryTree({ root, rootless: false, note });
   try {
-    const unpacker = new LayerUnpacker(tree, { ...(dirs && { dirs }), note() {} });
-    const parser = new TarParser(unpacker);
-    const hash = createSha256();
-    let failure: { readonly error: unknown } | undefined;
-    for (const chunk of tarInImage(`${layer}/${IMAGE}`)) {
-      const hashed = hash.updateBeside(chunk);
-      try {
-        if (!failure) parser.push(chunk);
-      } catch (error) {
-        failure = { error };
-      }
-      await hashed;
-    }
-    if (digestFromHex(hash.hex()) !== meta?.diffId) {
-      await Deno.remove(`${layer}/meta.json`);
-      throw new Error(`"${layer}/${IMAGE}" is damaged`);
-    }
-    if (failure) throw failure.error;
-    unpacker.finish();
-  } finally {
-    tree.close();
+    await fillTree(tarInImage(`${layer}/${IMAGE}`), () => tree, { diffId, ...(dirs && { dirs }), note });
+  } catch (error) {
+    // A full disk, or a path that is too long for directories, leaves the image as it is.
+    if (await isWhole(layer, meta)) throw error;
+    await Deno.remove(`${layer}/meta.json`);
+    throw new Error(`"${layer}/${IMAGE}" is damaged`, { cause: error });
   }
+}
+
+async function isWhole(layer: string, { diffId }: LayerMeta): Promise<boolean> {
+  const hash = createSha256();
+  for (const chunk of tarInImage(`${layer}/${IMAGE}`)) await hash.updateBeside(chunk);
+  return digestFromHex(hash.hex()) === diffId;
 }

@@ -3,17 +3,14 @@ import { EngineError, fullFact, messageOf } from "../../../core/contract/errors.
 import { fileFailureOf } from "../../../lib/file_failure.ts";
 import { type LayerIndex, LayerIndexer } from "../../../lib/layer/index.ts";
 import { openLayer, readChunks } from "../../../lib/layer/open.ts";
-import { createSha256 } from "../../../lib/sha256.ts";
-import { TarParser } from "../../../lib/tar/parse.ts";
 import { bootId, IMAGE, LayerCache, type LayerMeta, SHOWN, uuidOf } from "./cache.ts";
 import { DirectoryTree } from "./directory_tree.ts";
+import { type Filling, fillTree } from "./fill_tree.ts";
 import { ImageTree, NoImageError } from "./image_tree.ts";
 import { canMountImages, ImageFile } from "./layer_image.ts";
 import type { LayerTree } from "./layer_tree.ts";
 import type { UnpackRequest } from "./protocol.ts";
 import { makeSkeleton } from "./skeleton.ts";
-import { LayerUnpacker } from "./unpack.ts";
-import { digestFromHex } from "../../../core/contract/plugin.ts";
 
 /** An unpacked layer, and what is in it. */
 export interface UnpackedLayer {
@@ -47,17 +44,17 @@ export async function unpackLayer(request: UnpackRequest, note: Note): Promise<U
 }
 
 /** As one file; undefined for a layer with something that is left to directories. */
-async function unpackToImage(
-  request: UnpackRequest,
-  wrapper: string,
-  note: Note,
-): Promise<UnpackedLayer | undefined> {
+async function unpackToImage(request: UnpackRequest, wrapper: string, note: Note) {
   Deno.mkdirSync(`${wrapper}/${SHOWN}`, { recursive: true, mode: 0o755 });
   try {
     using image = new ImageFile(`${wrapper}/${IMAGE}`);
-    const filling = new Filling(request, (contentAt) => new ImageTree(() => image.at(contentAt())), note);
-    const unpacked = await filling.fill(4, (chunk) => image.write(chunk));
-    image.finish(filling.tree.root, uuidOf(request.name));
+    let tree: ImageTree | undefined;
+    const unpacked = await unpackTo(
+      (contentAt) => tree = new ImageTree(() => image.at(contentAt())),
+      request,
+      { format: 4, note, chunk: (bytes) => image.write(bytes) },
+    );
+    image.finish(tree!.root, uuidOf(request.name));
     return unpacked;
   } catch (error) {
     if (!(error instanceof NoImageError)) throw error;
@@ -66,64 +63,21 @@ async function unpackToImage(
   }
 }
 
-async function unpackToDirectory(
-  request: UnpackRequest,
-  wrapper: string,
-  note: Note,
-): Promise<UnpackedLayer> {
-  const { rootless } = request;
+async function unpackToDirectory(request: UnpackRequest, wrapper: string, note: Note) {
   const root = `${wrapper}/d`;
   Deno.mkdirSync(root, { recursive: true, mode: 0o755 });
-  const filling = new Filling(request, () => new DirectoryTree({ root, rootless, note }), note);
-  try {
-    return await filling.fill(3);
-  } finally {
-    filling.tree.close();
-  }
+  const tree = new DirectoryTree({ root, rootless: request.rootless, note });
+  return await unpackTo(() => tree, request, { format: 3, note });
 }
 
-/** A blob on its way into a tree. */
-class Filling<Tree extends LayerTree> {
-  readonly tree: Tree;
-  readonly #request: UnpackRequest;
-  readonly #unpacker: LayerUnpacker;
-  readonly #parser: TarParser;
-  readonly #indexer = new LayerIndexer();
-
-  /** `tree` is told where in the tar the content of an entry begins, when that is next. */
-  constructor(request: UnpackRequest, tree: (contentAt: () => number) => Tree, note: Note) {
-    this.#request = request;
-    this.tree = tree(() => this.#parser.contentAt);
-    const unpacker = this.#unpacker = new LayerUnpacker(this.tree, {
-      ...(request.dirs && { dirs: request.dirs }),
-      note,
-    });
-    this.#parser = new TarParser({
-      entry: (entry) => {
-        this.#indexer.add(entry);
-        unpacker.entry(entry);
-      },
-      data: (chunk) => unpacker.data(chunk),
-      hole: (length) => unpacker.hole(length),
-      end: () => unpacker.end(),
-    });
-  }
-
-  /** @throws when the tar is not the one that was asked for */
-  async fill(format: LayerMeta["format"], each?: (chunk: Uint8Array) => void): Promise<UnpackedLayer> {
-    const { blob, tar, diffId, dirs } = this.#request;
-    const hash = createSha256();
-    for await (const chunk of (tar ? readChunks : openLayer)(blob, { fleeting: true })) {
-      const hashed = hash.updateBeside(chunk);
-      each?.(chunk);
-      this.#parser.push(chunk);
-      await hashed;
-    }
-    this.#parser.finish();
-    const found = digestFromHex(hash.hex());
-    if (found !== diffId) throw new Error(`its content has the digest ${found}`);
-    const boot = bootId();
-    const meta = { format, diffId, boot, ...(dirs && { dirs }), ...this.#unpacker.finish() };
-    return { meta, index: this.#indexer.finish() };
-  }
+async function unpackTo(
+  open: (contentAt: () => number) => LayerTree,
+  { blob, tar, diffId, dirs }: UnpackRequest,
+  { format, ...told }: Pick<LayerMeta, "format"> & Pick<Filling, "note" | "chunk">,
+): Promise<UnpackedLayer> {
+  const indexer = new LayerIndexer();
+  const chunks = (tar ? readChunks : openLayer)(blob, { fleeting: true });
+  const given = { diffId, ...(dirs && { dirs }) };
+  const found = await fillTree(chunks, open, { ...given, ...told, entry: (entry) => indexer.add(entry) });
+  return { meta: { format, boot: bootId(), ...given, ...found }, index: indexer.finish() };
 }

@@ -131,3 +131,21 @@ Deno.test("a client names the proxy that it waits for", async () => {
   const { host, proxy: through } = await told;
   deepStrictEqual([host, through], ["registry.invalid", `127.0.0.1:${port}`]);
 });
+
+Deno.test("who is told of silence and fails ends nothing", async () => {
+  await using registry = new MemoryRegistry();
+  const held = Promise.withResolvers<void>();
+  registry.fault(async () => {
+    await held.promise;
+    return undefined;
+  });
+  const told: number[] = [];
+  const onWait = ({ ms }: RegistryWait) => {
+    told.push(ms);
+    held.resolve();
+    throw new Error("cannot say it");
+  };
+  await using client = clientOf(registry.host, { onWait, silentMs: 20 });
+  strictEqual(await lookUpManifest(client, "a", { reference: "t", signal }), undefined);
+  ok(told.length > 0 && told.every(Number.isInteger), told.join());
+});
