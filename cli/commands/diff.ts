@@ -71,7 +71,7 @@ function aspectText(aspect: FileAspect, a: ImageFile, b: ImageFile): string {
     case "type":
       return change(a.type, b.type);
     case "content":
-      return a.size === b.size ? aspect : change(formatSize(a.size), formatSize(b.size));
+      return a.size === b.size ? aspect : change(...sizes(a.size, b.size));
     case "target":
       return change(a.target, b.target);
     case "device":
@@ -90,6 +90,12 @@ function aspectText(aspect: FileAspect, a: ImageFile, b: ImageFile): string {
     default:
       return unreachable(aspect);
   }
+}
+
+/** Two sizes that differ, so that it shows. */
+function sizes(from: number, to: number): [string, string] {
+  const [a, b] = [formatSize(from), formatSize(to)];
+  return a === b ? [`${from} B`, `${to} B`] : [a, b];
 }
 
 /** Any number can stand in an archive. */

@@ -157,3 +157,20 @@ Deno.test("dimg diff counts labels that publishing adds", async () => {
   ]);
   assert.deepEqual(await lines("-v"), ["- Labels dapp: shop", "- Labels dapp-commit: 1", "- Labels own: 1"]);
 });
+
+Deno.test("dimg diff shows that two sizes differ", async () => {
+  const grown = (from: number, to: number): ImageDifference => ({
+    ...difference,
+    config: [],
+    files: [{
+      ...{ path: "/f", change: "changed", what: ["content"] },
+      ...{ before: file("/f", { size: from }), after: file("/f", { size: to }) },
+    }],
+  });
+  const last = async (found: ImageDifference) =>
+    (await dapp(["dimg", "diff"], { engine: () => ({ diff: () => Promise.resolve(found) }) })).stdout
+      .trimEnd()
+      .split("  ").at(-1);
+  assert.equal(await last(grown(26_000, 26_002)), "content 26000 B → 26002 B");
+  assert.equal(await last(grown(26_000, 27_000)), "content 26 kB → 27 kB");
+});
